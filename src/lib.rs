@@ -1,0 +1,3 @@
+//! Portcullis: a reverse-proxy API gateway.
+
+pub mod model;

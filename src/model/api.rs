@@ -1,0 +1,119 @@
+//! An API: what is exposed at a context and version, and to whom.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::backend::Backend;
+use crate::model::gateway::ByteLimit;
+use crate::model::names::{ApiName, KeyManagerIndex, Scope, Version};
+use crate::model::place::Place;
+use crate::model::template::Template;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Api {
+    pub name: ApiName,
+    pub version: Version,
+    /// As written: `/accounts`, `/`, or with `{version}` inside.
+    pub context: String,
+    /// Where it is served, in normal form and without a trailing slash: `/accounts/1.0.0`; the empty string is the root.
+    pub base_path: String,
+    /// With `default_version`: the base path without the version.
+    pub default_base_path: Option<String>,
+    /// Empty: any host.
+    pub hosts: Vec<HostPattern>,
+    /// Empty: tokens of every key manager are taken.
+    pub key_managers: Vec<KeyManagerIndex>,
+    /// Any of these must be in the token's `aud`; empty does not check.
+    pub audiences: Vec<String>,
+    pub subscription: SubscriptionRule,
+    /// The header that carries the token, in lower case.
+    pub authorization_header: String,
+    pub authorization: AuthorizationForwarding,
+    pub lifecycle: Lifecycle,
+    /// `None`: what `[limits]` says.
+    pub max_body_bytes: Option<ByteLimit>,
+    pub production: Option<Backend>,
+    pub sandbox: Option<Backend>,
+    pub operations: Vec<Operation>,
+    pub place: Place,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    pub method: OperationMethod,
+    pub template: Template,
+    pub auth: AuthScheme,
+    /// Any one of these; empty asks for none.
+    pub scopes: Vec<Scope>,
+    pub place: Place,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum OperationMethod {
+    /// `"*"`: any method that no other operation of the same path names.
+    Any,
+    Exact(http::Method),
+}
+
+impl OperationMethod {
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Any => "*",
+            Self::Exact(method) => method.as_str(),
+        }
+    }
+}
+
+/// Whether an operation asks for a token. `None` must be written out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthScheme {
+    #[default]
+    Required,
+    None,
+}
+
+/// Whether the token's application must be subscribed to the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubscriptionRule {
+    Required,
+    /// The token must be valid, but no application needs to own it.
+    NotRequired,
+}
+
+/// Whether the backend sees the client's token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthorizationForwarding {
+    Remove,
+    Forward,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Lifecycle {
+    #[default]
+    Published,
+    Prototyped,
+    Deprecated,
+    /// Answered 503 with code 700700.
+    Blocked,
+    /// Answered 404, as if it did not exist.
+    Retired,
+}
+
+/// A host that an API is served under, in lower case and without a port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    Exact(String),
+    /// `*.bank.example`, kept as `.bank.example`: one or more labels before it.
+    Below(String),
+}
+
+impl HostPattern {
+    /// `host` is in lower case, without a port and without a trailing dot.
+    pub fn matches(&self, host: &str) -> bool {
+        match self {
+            Self::Exact(name) => name == host,
+            Self::Below(suffix) => host.len() > suffix.len() && host.ends_with(suffix.as_str()),
+        }
+    }
+}

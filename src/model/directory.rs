@@ -1,0 +1,284 @@
+//! Applications, their keys and their subscriptions, packed: a million consumer keys in about 100 MiB, found without a
+//! lock or an allocation.
+//!
+//! A key mapping is found by (key manager, consumer key), never by the consumer key alone: two authorization servers
+//! may issue the same client id.
+
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+use serde::{Deserialize, Serialize};
+
+use crate::model::names::{ApiIndex, ApplicationIndex, KeyManagerIndex};
+use crate::model::place::Place;
+
+/// The finished directory: read-only.
+#[derive(Debug, Default)]
+pub struct Directory {
+    text: Vec<u8>,
+    applications: Vec<ApplicationRecord>,
+    keys: Vec<KeyRecord>,
+    subscriptions: Vec<SubscriptionRecord>,
+    by_key: HashTable<u32>,
+    by_name: HashTable<u32>,
+    /// Seeded for each directory, so that nobody can choose colliding keys.
+    hasher: foldhash::quality::RandomState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyType {
+    Production,
+    Sandbox,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum SubscriptionState {
+    #[default]
+    Unblocked,
+    Blocked,
+    ProdOnlyBlocked,
+    OnHold,
+    Rejected,
+}
+
+/// What a consumer key stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyMapping {
+    pub application: ApplicationIndex,
+    pub key_type: KeyType,
+}
+
+/// An application as the walk and the logs see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApplicationView<'a> {
+    pub name: &'a str,
+    pub owner: &'a str,
+    pub place: Place,
+}
+
+/// An application's right to call an API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubscriptionView {
+    pub api: ApiIndex,
+    pub state: SubscriptionState,
+}
+
+/// An application to add, its references already resolved.
+#[derive(Debug, Clone, Copy)]
+pub struct NewApplication<'a> {
+    pub name: &'a str,
+    pub owner: &'a str,
+    pub keys: &'a [NewKey<'a>],
+    pub subscriptions: &'a [SubscriptionView],
+    pub place: Place,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct NewKey<'a> {
+    pub key_manager: KeyManagerIndex,
+    pub consumer_key: &'a str,
+    pub key_type: KeyType,
+}
+
+/// Why an application cannot be added; nothing of it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    #[error("application \"{name}\" is defined twice")]
+    Name { name: String, other: Place },
+    #[error("consumer key \"{consumer_key}\" of this key manager belongs to application \"{application}\" already")]
+    ConsumerKey { consumer_key: String, application: String, other: Place },
+    #[error("an application has at most one {key_type:?} key of a key manager")]
+    KeyType { key_type: KeyType },
+    #[error("the application subscribes to one API twice")]
+    Subscription { api: ApiIndex },
+    #[error("too many applications: their names and keys must fit into 4 GiB")]
+    Full,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct TextRange {
+    start: u32,
+    length: u16,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct ApplicationRecord {
+    name: TextRange,
+    owner: TextRange,
+    first_subscription: u32,
+    subscription_count: u16,
+    place: Place,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct KeyRecord {
+    consumer_key: TextRange,
+    key_manager: KeyManagerIndex,
+    key_type: KeyType,
+    application: ApplicationIndex,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct SubscriptionRecord {
+    api: ApiIndex,
+    state: SubscriptionState,
+}
+
+impl Directory {
+    /// What this key manager's consumer key stands for.
+    pub fn find(&self, key_manager: KeyManagerIndex, consumer_key: &str) -> Option<KeyMapping> {
+        let record = self.find_record(key_manager, consumer_key)?;
+        Some(KeyMapping { application: record.application, key_type: record.key_type })
+    }
+
+    pub fn application(&self, index: ApplicationIndex) -> Option<ApplicationView<'_>> {
+        let record = self.applications.get(index.position())?;
+        Some(ApplicationView { name: self.text(record.name), owner: self.text(record.owner), place: record.place })
+    }
+
+    pub fn subscription(&self, application: ApplicationIndex, api: ApiIndex) -> Option<SubscriptionView> {
+        self.subscriptions(application).find(|subscription| subscription.api == api)
+    }
+
+    /// All subscriptions of an application, in the order written.
+    pub fn subscriptions(&self, application: ApplicationIndex) -> impl Iterator<Item = SubscriptionView> + '_ {
+        let records = self.applications.get(application.position()).and_then(|record| {
+            let start = record.first_subscription as usize;
+            self.subscriptions.get(start..start.checked_add(usize::from(record.subscription_count))?)
+        });
+        records.unwrap_or_default().iter().map(|record| SubscriptionView { api: record.api, state: record.state })
+    }
+
+    pub fn application_count(&self) -> usize {
+        self.applications.len()
+    }
+
+    pub fn key_count(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub fn subscription_count(&self) -> usize {
+        self.subscriptions.len()
+    }
+
+    /// Adds an application, or says what it collides with.
+    pub fn add(&mut self, new: NewApplication<'_>) -> Result<ApplicationIndex, Conflict> {
+        self.check(&new)?;
+        let index = ApplicationIndex(u32::try_from(self.applications.len()).map_err(|_| Conflict::Full)?);
+        let record = ApplicationRecord {
+            name: self.keep(new.name)?,
+            owner: self.keep_owner(new.owner)?,
+            first_subscription: u32::try_from(self.subscriptions.len()).map_err(|_| Conflict::Full)?,
+            subscription_count: u16::try_from(new.subscriptions.len()).map_err(|_| Conflict::Full)?,
+            place: new.place,
+        };
+        self.applications.push(record);
+        let subscriptions = new.subscriptions.iter().map(|view| SubscriptionRecord { api: view.api, state: view.state });
+        self.subscriptions.extend(subscriptions);
+        for key in new.keys {
+            self.add_key(*key, index)?;
+        }
+        let name_hash = self.hasher.hash_one(new.name);
+        let (applications, text, hasher) = (&self.applications, &self.text, &self.hasher);
+        let rehash = |&at: &u32| applications.get(at as usize).map_or(0, |record| hasher.hash_one(slice(text, record.name)));
+        self.by_name.insert_unique(name_hash, index.0, rehash);
+        Ok(index)
+    }
+
+    /// Gives back what growing reserved too much.
+    pub fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.applications.shrink_to_fit();
+        self.keys.shrink_to_fit();
+        self.subscriptions.shrink_to_fit();
+    }
+
+    fn add_key(&mut self, key: NewKey<'_>, application: ApplicationIndex) -> Result<(), Conflict> {
+        let position = u32::try_from(self.keys.len()).map_err(|_| Conflict::Full)?;
+        let consumer_key = self.keep(key.consumer_key)?;
+        self.keys.push(KeyRecord { consumer_key, key_manager: key.key_manager, key_type: key.key_type, application });
+        let (keys, text, hasher) = (&self.keys, &self.text, &self.hasher);
+        let rehash =
+            |&at: &u32| keys.get(at as usize).map_or(0, |record| hasher.hash_one((record.key_manager, slice(text, record.consumer_key))));
+        self.by_key.insert_unique(hasher.hash_one((key.key_manager, key.consumer_key)), position, rehash);
+        Ok(())
+    }
+
+    fn check(&self, new: &NewApplication<'_>) -> Result<(), Conflict> {
+        if let Some(other) = self.find_by_name(new.name) {
+            return Err(Conflict::Name { name: new.name.to_owned(), other: other.place });
+        }
+        for (position, key) in new.keys.iter().enumerate() {
+            if let Some(other) = self.find_record(key.key_manager, key.consumer_key) {
+                let owner = self.application(other.application);
+                return Err(Conflict::ConsumerKey {
+                    consumer_key: key.consumer_key.to_owned(),
+                    application: owner.map_or_else(String::new, |view| view.name.to_owned()),
+                    other: owner.map(|view| view.place).unwrap_or_default(),
+                });
+            }
+            for earlier in new.keys.iter().take(position).filter(|earlier| earlier.key_manager == key.key_manager) {
+                if earlier.consumer_key == key.consumer_key {
+                    return Err(Conflict::ConsumerKey {
+                        consumer_key: key.consumer_key.to_owned(),
+                        application: new.name.to_owned(),
+                        other: new.place,
+                    });
+                }
+                if earlier.key_type == key.key_type {
+                    return Err(Conflict::KeyType { key_type: key.key_type });
+                }
+            }
+        }
+        for (position, subscription) in new.subscriptions.iter().enumerate() {
+            if new.subscriptions.iter().take(position).any(|earlier| earlier.api == subscription.api) {
+                return Err(Conflict::Subscription { api: subscription.api });
+            }
+        }
+        Ok(())
+    }
+
+    fn find_by_name(&self, name: &str) -> Option<&ApplicationRecord> {
+        let same = |&at: &u32| self.applications.get(at as usize).is_some_and(|record| self.text(record.name) == name);
+        let position = *self.by_name.find(self.hasher.hash_one(name), same)?;
+        self.applications.get(position as usize)
+    }
+
+    fn find_record(&self, key_manager: KeyManagerIndex, consumer_key: &str) -> Option<&KeyRecord> {
+        let same = |&at: &u32| {
+            self.keys
+                .get(at as usize)
+                .is_some_and(|record| record.key_manager == key_manager && self.text(record.consumer_key) == consumer_key)
+        };
+        let position = *self.by_key.find(self.hasher.hash_one((key_manager, consumer_key)), same)?;
+        self.keys.get(position as usize)
+    }
+
+    fn keep(&mut self, text: &str) -> Result<TextRange, Conflict> {
+        let start = u32::try_from(self.text.len()).map_err(|_| Conflict::Full)?;
+        let length = u16::try_from(text.len()).map_err(|_| Conflict::Full)?;
+        self.text.extend_from_slice(text.as_bytes());
+        Ok(TextRange { start, length })
+    }
+
+    /// Owners repeat from line to line: the last one is shared.
+    fn keep_owner(&mut self, owner: &str) -> Result<TextRange, Conflict> {
+        match self.applications.last() {
+            Some(last) if self.text(last.owner) == owner => Ok(last.owner),
+            _ => self.keep(owner),
+        }
+    }
+
+    fn text(&self, range: TextRange) -> &str {
+        slice(&self.text, range)
+    }
+}
+
+/// Ranges are made by `keep` from whole strings, so they always hold valid UTF-8.
+fn slice(text: &[u8], range: TextRange) -> &str {
+    let start = range.start as usize;
+    let bytes = text.get(start..start.saturating_add(usize::from(range.length))).unwrap_or_default();
+    std::str::from_utf8(bytes).unwrap_or_default()
+}

@@ -1,0 +1,155 @@
+//! The gateway's own settings: listeners, limits, management, errors and telemetry.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::model::key_manager::PemFile;
+use crate::model::place::Place;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    /// Last good key sets; created if missing.
+    pub state_dir: PathBuf,
+    pub workers: Workers,
+    pub drain_timeout: Duration,
+    /// Networks whose forwarded headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workers {
+    /// One per core.
+    Auto,
+    Count(u16),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    pub name: String,
+    pub address: SocketAddr,
+    pub protocols: Protocols,
+    pub max_connections: usize,
+    pub tls: Option<ListenerTls>,
+    pub place: Place,
+}
+
+/// What a listener speaks: offered by ALPN with TLS; told apart by HTTP/2's preface without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocols {
+    Http1,
+    Http2,
+    Both,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerTls {
+    /// The pair for names that no other pair has, and for clients that send no name.
+    pub default: CertifiedPair,
+    pub by_name: Vec<NamedPair>,
+}
+
+/// A PEM chain and its key, as the files stood when they were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertifiedPair {
+    pub certificate: PemFile,
+    pub key: PemFile,
+}
+
+/// A pair for some server names: exact, or `*.example` for one label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedPair {
+    pub names: Vec<String>,
+    pub pair: CertifiedPair,
+}
+
+/// What one client may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// First byte of a connection to the end of a request head.
+    pub header_timeout: Duration,
+    /// Keep-alive, between requests.
+    pub idle_timeout: Duration,
+    pub max_header_bytes: usize,
+    pub max_headers: usize,
+    pub max_body_bytes: ByteLimit,
+    /// No byte of a body for this long.
+    pub body_stall_timeout: Duration,
+    pub max_token_bytes: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByteLimit {
+    None,
+    Bytes(u64),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Management {
+    pub address: SocketAddr,
+    pub tls: Option<CertifiedPair>,
+    pub place: Place,
+}
+
+/// How a refusal is written when the client does not ask otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum ErrorFormat {
+    /// `{"code","message","description"}`.
+    #[default]
+    Wso2,
+    /// RFC 9457.
+    Problem,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telemetry {
+    pub log: Log,
+    pub access_log: AccessLog,
+    /// The most series that one metric family may have; the rest is counted as `other`.
+    pub max_series: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    pub level: LogLevel,
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    #[default]
+    Json,
+    Text,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccessLog {
+    pub target: AccessLogTarget,
+    pub format: LogFormat,
+    /// The share of exchanges that are written, 0 to 1. Refusals are always written.
+    pub sample: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessLogTarget {
+    Off,
+    Stdout,
+    Stderr,
+    File(PathBuf),
+}

@@ -1,0 +1,212 @@
+//! A key manager: an outside authorization server whose tokens the gateway believes, and how to read them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::names::{Issuer, KeyManagerName};
+use crate::model::place::Place;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyManager {
+    pub name: KeyManagerName,
+    /// For people; the name when nothing was written.
+    pub display_name: String,
+    pub description: String,
+    pub kind: KeyManagerType,
+    /// A disabled key manager's tokens are refused like those of an unknown issuer.
+    pub enabled: bool,
+    /// `None`: taken from the discovery document once that was read.
+    pub issuer: Option<Issuer>,
+    pub keys: KeySource,
+    pub fetch: Fetch,
+    pub claims: ClaimNames,
+    pub rules: TokenRules,
+    /// What application developers are shown; the gateway itself never calls these.
+    pub endpoints: Endpoints,
+    pub place: Place,
+}
+
+/// The connector types of WSO2 API Manager, and Cognito: each sets the defaults of [`ClaimNames`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum KeyManagerType {
+    #[serde(rename = "WSO2-IS")]
+    Wso2Is,
+    #[serde(rename = "WSO2-IS-7")]
+    Wso2Is7,
+    #[serde(rename = "fsKeyManager")]
+    FsKeyManager,
+    CustomKeyManager,
+    Auth0,
+    Okta,
+    KeyCloak,
+    PingFederate,
+    Forgerock,
+    AzureAD,
+    Asgardeo,
+    Cognito,
+}
+
+/// Where the keys that verify signatures come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// The `jwks_uri` of the discovery document at this address. When the key manager's issuer is written too, the
+    /// document's `issuer` must equal it.
+    Discovery { well_known_url: String },
+    /// A JWKS address; with a `well_known_url` the discovery document is still read for a missing issuer.
+    Jwks { url: String, well_known_url: Option<String> },
+    /// One or more PEM certificates or public keys, read when the configuration is read.
+    Pem { path: PathBuf, content: Vec<u8> },
+    /// A JWKS in a file, read when the configuration is read.
+    JwksFile { path: PathBuf, content: Vec<u8> },
+}
+
+/// How documents are fetched from the authorization server, and how long they are believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// Background refresh of the key set.
+    pub refresh: Duration,
+    /// At most one fetch for an unknown `kid` or a bad signature in this time.
+    pub min_refetch: Duration,
+    /// How long the last good keys are used while the server cannot be read.
+    pub keep_stale: Duration,
+    pub connect_timeout: Duration,
+    /// For the whole fetch of one document, not for each read.
+    pub request_timeout: Duration,
+    pub max_document_bytes: u64,
+    /// Plain HTTP to an address that is not loopback.
+    pub allow_http: bool,
+    pub proxy: ProxyChoice,
+    /// PEM content of authorities trusted beside the system's, with the file it came from.
+    pub ca: Option<PemFile>,
+    /// Where the server asks for a client certificate.
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// A file with its content at the time the configuration was read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PemFile {
+    pub path: PathBuf,
+    pub content: Vec<u8>,
+}
+
+impl std::fmt::Debug for PemFile {
+    /// Only the path: the content may be a private key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("PemFile").field(&self.path).finish()
+    }
+}
+
+/// A certificate chain with its private key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    pub certificate: PemFile,
+    pub key: PemFile,
+}
+
+/// Which HTTP proxy a fetch goes through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProxyChoice {
+    /// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`.
+    Environment,
+    Direct,
+    Url(String),
+}
+
+/// Which claims hold the client and the scopes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimNames {
+    /// `None`: `consumerKey`, then `azp`, as WSO2 falls back.
+    pub consumer_key: Option<String>,
+    /// `None`: `scope`.
+    pub scopes: Option<String>,
+}
+
+/// What is asked of a token beside a good signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRules {
+    /// Never empty.
+    pub algorithms: Vec<SignatureAlgorithm>,
+    /// Accepted `typ`, lower case, without `application/`; empty accepts `jwt`, `at+jwt` and none.
+    pub token_types: Vec<String>,
+    /// Any of these must be in `aud`; empty does not check.
+    pub audiences: Vec<String>,
+    /// Clock skew allowed on `exp` and `nbf`.
+    pub leeway: Duration,
+    /// Tokens whose `exp` lies further ahead are refused.
+    pub max_lifetime: Option<Duration>,
+}
+
+/// The closed list of signature algorithms (RFC 7518 3.1, RFC 8037): asymmetric only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum SignatureAlgorithm {
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    ES512,
+    EdDSA,
+}
+
+/// Addresses that only people and later features use; empty when not written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Endpoints {
+    pub token: String,
+    pub display_token: String,
+    pub revoke: String,
+    pub display_revoke: String,
+    pub introspection: String,
+    pub userinfo: String,
+    pub authorize: String,
+    pub client_registration: String,
+    pub scope_management: String,
+    pub grant_types: Vec<String>,
+}
+
+impl KeyManagerType {
+    /// The claim names that the connector of this type fills in (WSO2's connector defaults; Cognito's own tokens).
+    pub fn default_claims(self) -> ClaimNames {
+        let (consumer_key, scopes) = match self {
+            Self::Wso2Is | Self::KeyCloak => (None, None),
+            Self::Wso2Is7 | Self::FsKeyManager | Self::CustomKeyManager | Self::Auth0 | Self::Asgardeo => (Some("azp"), Some("scope")),
+            Self::Okta => (Some("cid"), Some("scp")),
+            Self::PingFederate => (Some("client_id_name"), None),
+            Self::Forgerock => (Some("aud"), Some("scp")),
+            Self::AzureAD => (Some("azp"), None),
+            Self::Cognito => (Some("client_id"), Some("scope")),
+        };
+        ClaimNames { consumer_key: consumer_key.map(str::to_owned), scopes: scopes.map(str::to_owned) }
+    }
+}
+
+impl SignatureAlgorithm {
+    /// Every algorithm that a key manager may allow.
+    pub const ALL: [Self; 10] =
+        [Self::RS256, Self::RS384, Self::RS512, Self::PS256, Self::PS384, Self::PS512, Self::ES256, Self::ES384, Self::ES512, Self::EdDSA];
+
+    /// The name in a token's `alg`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+            Self::RS512 => "RS512",
+            Self::PS256 => "PS256",
+            Self::PS384 => "PS384",
+            Self::PS512 => "PS512",
+            Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
+            Self::ES512 => "ES512",
+            Self::EdDSA => "EdDSA",
+        }
+    }
+
+    /// The algorithm of that exact name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+}

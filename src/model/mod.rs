@@ -1,0 +1,45 @@
+//! What an operator and a client mean: the nouns of the gateway, valid by construction.
+//!
+//! Decides nothing and touches nothing: no file, no socket, no clock. `config` makes these values from `gateway.toml`,
+//! `snapshot` compiles them into tables, and the rooms of the request's walk read those.
+//!
+//! The walk through the files: [`names`] (newtypes), [`place`] (where something was written), [`template`] (an
+//! operation's path), [`key_manager`], [`api`], [`backend`], [`directory`] (applications, keys and subscriptions,
+//! packed for a million of them), [`gateway`] (listeners, limits, management, telemetry), [`reason`] (how exchanges end), [`clock`].
+
+pub mod api;
+pub mod backend;
+pub mod clock;
+pub mod directory;
+pub mod gateway;
+pub mod key_manager;
+pub mod names;
+pub mod place;
+pub mod reason;
+pub mod template;
+
+use crate::model::api::Api;
+use crate::model::directory::Directory;
+use crate::model::gateway::{ErrorFormat, Gateway, Limits, Listener, Management, Telemetry};
+use crate::model::key_manager::KeyManager;
+use crate::model::place::Files;
+
+/// Everything that one `gateway.toml`, with the files that it names, says. Cross references are resolved: an index in
+/// one part is valid in the part that it points to.
+#[derive(Debug)]
+pub struct Model {
+    /// The files that were read; [`place::Place`] points into them.
+    pub files: Files,
+    pub gateway: Gateway,
+    pub listeners: Vec<Listener>,
+    pub limits: Limits,
+    /// `None`: no `[management]` was written, so no management listener is opened.
+    pub management: Option<Management>,
+    /// Position = [`names::KeyManagerIndex`]. Disabled ones are kept, so that a key may still name them.
+    pub key_managers: Vec<KeyManager>,
+    /// Position = [`names::ApiIndex`].
+    pub apis: Vec<Api>,
+    pub directory: Directory,
+    pub errors: ErrorFormat,
+    pub telemetry: Telemetry,
+}

@@ -1,0 +1,111 @@
+//! Names as types: a consumer key is not an issuer, and an index of an API is not one of a key manager.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The longest name that an operator may give to a thing, in bytes.
+pub const MAX_NAME_BYTES: usize = 256;
+
+/// A name was empty, too long, or held a control character.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    #[error("must not be empty")]
+    Empty,
+    #[error("must not be longer than {MAX_NAME_BYTES} bytes")]
+    TooLong,
+    #[error("must not contain control characters")]
+    ControlCharacter,
+}
+
+fn check(text: &str) -> Result<(), InvalidName> {
+    if text.trim().is_empty() {
+        Err(InvalidName::Empty)
+    } else if text.len() > MAX_NAME_BYTES {
+        Err(InvalidName::TooLong)
+    } else if text.chars().any(char::is_control) {
+        Err(InvalidName::ControlCharacter)
+    } else {
+        Ok(())
+    }
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = InvalidName;
+
+            fn try_from(text: &str) -> Result<Self, InvalidName> {
+                check(text).map(|()| Self(text.into()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// The unique name of a key manager.
+    KeyManagerName
+);
+name!(
+    /// The `iss` of a key manager's tokens: compared byte for byte, never normalised.
+    Issuer
+);
+name!(
+    /// An API's name; with its [`Version`] it is unique.
+    ApiName
+);
+name!(
+    /// An API's version.
+    Version
+);
+name!(
+    /// A scope as tokens carry it.
+    Scope
+);
+
+/// The position of a key manager in [`super::Model::key_managers`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyManagerIndex(pub u16);
+
+/// The position of an API in [`super::Model::apis`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ApiIndex(pub u32);
+
+/// The position of an application in a [`super::directory::Directory`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ApplicationIndex(pub u32);
+
+impl KeyManagerIndex {
+    pub fn position(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+impl ApiIndex {
+    pub fn position(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl ApplicationIndex {
+    pub fn position(self) -> usize {
+        self.0 as usize
+    }
+}

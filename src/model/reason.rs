@@ -1,0 +1,116 @@
+//! Why an exchange ended as it did: the closed list that the access log, the metrics and `explain` share.
+//!
+//! The answers that clients get for these are in `proxy::denial`, the only table of statuses and codes.
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $label:literal,)*) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the walk.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The stable name in logs and metric labels.
+            pub fn label(self) -> &'static str {
+                match self {
+                    $(Self::$name => $label,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The backend's answer went to the client.
+    Forwarded = "forwarded",
+
+    // --- the request itself ---
+    /// Framing, header or authority that cannot be read one way only.
+    InvalidRequest = "invalid_request",
+    /// A path that is not in normal form and cannot be brought to it safely.
+    InvalidPath = "invalid_path",
+    /// `CONNECT` or `TRACE`.
+    MethodRefused = "method_refused",
+    /// `OPTIONS *`, answered here.
+    ServerOptions = "server_options",
+    BodyTooLarge = "body_too_large",
+    /// The client sent no byte of its body for too long.
+    BodyStalled = "body_stalled",
+
+    // --- route ---
+    ApiNotFound = "api_not_found",
+    OperationNotFound = "operation_not_found",
+    MethodNotAllowed = "method_not_allowed",
+    ApiBlocked = "api_blocked",
+
+    // --- authenticate ---
+    MissingCredentials = "missing_credentials",
+    /// More than one token, or more than one authorization header.
+    SeveralCredentials = "several_credentials",
+    TokenTooLarge = "token_too_large",
+    /// Not three parts of canonical base64url with JSON objects inside.
+    TokenMalformed = "token_malformed",
+    UnknownIssuer = "unknown_issuer",
+    /// The API does not take tokens of this key manager.
+    KeyManagerNotAllowed = "key_manager_not_allowed",
+    AlgorithmRefused = "algorithm_refused",
+    /// `crit` names something that must be understood and is not.
+    CriticalHeader = "critical_header",
+    UnknownKey = "unknown_key",
+    BadSignature = "bad_signature",
+    TokenExpired = "token_expired",
+    TokenNotYetValid = "token_not_yet_valid",
+    /// A registered claim that is missing or has the wrong type.
+    InvalidClaims = "invalid_claims",
+    LifetimeTooLong = "lifetime_too_long",
+    TokenTypeRefused = "token_type_refused",
+    /// The key manager's own audience rule.
+    TokenAudience = "token_audience",
+    /// The token is bound to a key or certificate that the client did not prove.
+    TokenBound = "token_bound",
+    /// The verdict cannot be had now: no usable keys.
+    KeysUnavailable = "keys_unavailable",
+
+    // --- authorize ---
+    ConsumerKeyMissing = "consumer_key_missing",
+    ConsumerKeyUnknown = "consumer_key_unknown",
+    NotSubscribed = "not_subscribed",
+    SubscriptionBlocked = "subscription_blocked",
+    SubscriptionInactive = "subscription_inactive",
+    InsufficientScope = "insufficient_scope",
+    /// The API's audience rule.
+    AudienceRefused = "audience_refused",
+    NoProductionBackend = "no_production_backend",
+    NoSandboxBackend = "no_sandbox_backend",
+
+    // --- forward ---
+    BackendUnresolved = "backend_unresolved",
+    BackendRefused = "backend_refused",
+    BackendConnectTimeout = "backend_connect_timeout",
+    BackendTls = "backend_tls",
+    /// No response head in time.
+    BackendTimeout = "backend_timeout",
+    /// Closed or reset before a response head.
+    BackendReset = "backend_reset",
+    /// Something that is not HTTP, or HTTP that can be read two ways.
+    BackendProtocol = "backend_protocol",
+
+    // --- endings ---
+    /// The client left before it had an answer.
+    ClientClosed = "client_closed",
+    /// A bug: the request ended, the gateway did not.
+    InternalError = "internal_error",
+}
+
+impl Reason {
+    /// How many there are, for tables that are indexed by reason.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// The position in [`Reason::ALL`].
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}
