@@ -1,0 +1,70 @@
+//! Verdicts of tokens seen before: a lookup instead of a signature check.
+//!
+//! One cache a worker, so nothing is shared and nothing is locked. The key is the whole token, byte for byte: no
+//! digest that could collide, no `jti` that two issuers may share. Bounded in bytes. Only verified tokens are kept, so
+//! forged ones cannot push good ones out; what a verdict is still worth is checked at each use by the caller.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use quick_cache::Weighter;
+use quick_cache::unsync::Cache;
+
+use crate::authenticate::principal::Verdict;
+use crate::telemetry::WorkerCounters;
+
+/// What all workers' caches together may hold, in bytes: about 25,000 tokens of a usual size.
+pub const TOKEN_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A verdict's own size beside its token, over the usual token: claims as text and tree.
+const VERDICT_OVERHEAD: u64 = 512;
+
+type Verdicts = Cache<Box<[u8]>, Rc<Verdict>, ByBytes, foldhash::quality::RandomState>;
+
+/// One worker's verdicts.
+pub struct TokenCache {
+    verdicts: RefCell<Verdicts>,
+    counters: Arc<WorkerCounters>,
+}
+
+#[derive(Debug, Clone)]
+struct ByBytes;
+
+impl Weighter<Box<[u8]>, Rc<Verdict>> for ByBytes {
+    /// The token is held once; its claims, decoded, are about as long again.
+    fn weight(&self, token: &Box<[u8]>, _: &Rc<Verdict>) -> u64 {
+        VERDICT_OVERHEAD.saturating_add(2_u64.saturating_mul(token.len() as u64))
+    }
+}
+
+impl TokenCache {
+    /// A cache of at most `bytes`.
+    pub fn new(bytes: u64, counters: Arc<WorkerCounters>) -> Self {
+        const USUAL_WEIGHT: u64 = 2560;
+        let items = usize::try_from(bytes.div_ceil(USUAL_WEIGHT)).unwrap_or(usize::MAX);
+        let verdicts = Cache::with(items, bytes, ByBytes, foldhash::quality::RandomState::default(), quick_cache::unsync::DefaultLifecycle::default());
+        Self { verdicts: RefCell::new(verdicts), counters }
+    }
+
+    pub(super) fn find(&self, token: &[u8]) -> Option<Rc<Verdict>> {
+        let found = self.verdicts.borrow().get(token).map(Rc::clone);
+        self.counters.token_cache(found.is_some());
+        found
+    }
+
+    pub(super) fn keep(&self, token: &[u8], verdict: Verdict) -> Rc<Verdict> {
+        let verdict = Rc::new(verdict);
+        let mut verdicts = self.verdicts.borrow_mut();
+        verdicts.insert(token.into(), Rc::clone(&verdict));
+        self.counters.token_cache_size(verdicts.len() as u64, verdicts.weight());
+        verdict
+    }
+}
+
+impl std::fmt::Debug for TokenCache {
+    /// Tokens are never shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenCache").field("entries", &self.verdicts.borrow().len()).finish_non_exhaustive()
+    }
+}

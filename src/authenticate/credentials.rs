@@ -1,0 +1,78 @@
+//! The bearer token in a request's head (RFC 6750 section 2.1).
+//!
+//! Decides what counts as a credential: one field of the API's authorization header, with the scheme `Bearer` in any
+//! case. Never takes a token from the query or the body.
+
+use http::HeaderMap;
+
+use crate::authenticate::AuthenticateError;
+
+/// The token of a request, or why there is none to judge.
+pub fn bearer_token<'h>(headers: &'h HeaderMap, header: &str) -> Result<&'h [u8], AuthenticateError> {
+    let mut fields = headers.get_all(header).iter();
+    let Some(field) = fields.next() else {
+        return Err(AuthenticateError::Missing);
+    };
+    if fields.next().is_some() {
+        return Err(AuthenticateError::Several);
+    }
+    let (scheme, rest) = split_scheme(field.as_bytes());
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        return Err(AuthenticateError::Missing);
+    }
+    let token = rest.trim_ascii();
+    if token.is_empty() {
+        return Err(AuthenticateError::Missing);
+    }
+    // a list of credentials: `Bearer a, Bearer b`
+    if token.contains(&b',') {
+        return Err(AuthenticateError::Several);
+    }
+    Ok(token)
+}
+
+fn split_scheme(field: &[u8]) -> (&[u8], &[u8]) {
+    let field = field.trim_ascii();
+    let end = field.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(field.len());
+    field.split_at_checked(end).unwrap_or((field, &[]))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn headers(values: &[&'static str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append("authorization", HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn the_scheme_is_read_in_any_case() {
+        for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER   a.b.c ", "bEARER\ta.b.c"] {
+            assert_eq!(bearer_token(&headers(&[value]), "authorization").unwrap(), b"a.b.c", "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_bearer_token_is_missing() {
+        for value in ["", "Bearer", "Bearer ", "Basic YTpi", "a.b.c", "Bearertoken a.b.c", "DPoP a.b.c"] {
+            assert!(matches!(bearer_token(&headers(&[value]), "authorization"), Err(AuthenticateError::Missing)), "{value}");
+        }
+        assert!(matches!(bearer_token(&headers(&[]), "authorization"), Err(AuthenticateError::Missing)));
+    }
+
+    #[test]
+    fn two_credentials_are_refused() {
+        let twice = headers(&["Bearer a.b.c", "Bearer a.b.c"]);
+        assert!(matches!(bearer_token(&twice, "authorization"), Err(AuthenticateError::Several)));
+        let mixed = headers(&["Basic YTpi", "Bearer a.b.c"]);
+        assert!(matches!(bearer_token(&mixed, "authorization"), Err(AuthenticateError::Several)));
+        let list = headers(&["Bearer a.b.c, Bearer d.e.f"]);
+        assert!(matches!(bearer_token(&list, "authorization"), Err(AuthenticateError::Several)));
+    }
+}

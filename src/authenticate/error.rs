@@ -1,0 +1,87 @@
+//! Why a token was not taken: the operator's message here, the client's in `proxy::denial`.
+
+use std::sync::Arc;
+
+use crate::jwks::{KeyManagerKeys, RefetchCause};
+use crate::jwt::Rejection;
+use crate::model::reason::Reason;
+use crate::snapshot::CompiledKeyManager;
+
+/// A request without a principal.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AuthenticateError {
+    #[error("no bearer token")]
+    Missing,
+    #[error("more than one credential")]
+    Several,
+    #[error("{0}")]
+    Unreadable(Rejection),
+    #[error("no enabled key manager has the issuer {issuer}")]
+    UnknownIssuer { issuer: String },
+    #[error("no key manager has the issuer {issuer}, and one has not learned its own issuer yet")]
+    IssuerNotLearned { issuer: String },
+    #[error("the API does not take tokens of key manager \"{}\"", key_manager.definition.name)]
+    KeyManagerNotAllowed { key_manager: Arc<CompiledKeyManager> },
+    #[error("key manager \"{}\": {rejection}", key_manager.definition.name)]
+    Token { key_manager: Arc<CompiledKeyManager>, rejection: Rejection },
+    #[error("key manager \"{}\": the token is bound to a certificate or key (cnf) that was not proved", key_manager.definition.name)]
+    Bound { key_manager: Arc<CompiledKeyManager> },
+    #[error("key manager \"{}\" has no keys that could judge the token", key_manager.definition.name)]
+    KeysUnavailable { key_manager: Arc<CompiledKeyManager>, cause: RefetchCause },
+}
+
+impl AuthenticateError {
+    pub(super) fn token(key_manager: &Arc<CompiledKeyManager>, rejection: Rejection) -> Self {
+        Self::Token { key_manager: Arc::clone(key_manager), rejection }
+    }
+
+    pub(super) fn keys_unavailable(key_manager: &Arc<CompiledKeyManager>, cause: RefetchCause) -> Self {
+        Self::KeysUnavailable { key_manager: Arc::clone(key_manager), cause }
+    }
+
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Missing => Reason::MissingCredentials,
+            Self::Several => Reason::SeveralCredentials,
+            Self::Unreadable(rejection) | Self::Token { rejection, .. } => rejection.reason(),
+            Self::UnknownIssuer { .. } => Reason::UnknownIssuer,
+            Self::IssuerNotLearned { .. } | Self::KeysUnavailable { .. } => Reason::KeysUnavailable,
+            Self::KeyManagerNotAllowed { .. } => Reason::KeyManagerNotAllowed,
+            Self::Bound { .. } => Reason::TokenBound,
+        }
+    }
+
+    /// The key manager that judged, when one was found.
+    pub fn key_manager(&self) -> Option<&Arc<CompiledKeyManager>> {
+        match self {
+            Self::Missing | Self::Several | Self::Unreadable(_) | Self::UnknownIssuer { .. } | Self::IssuerNotLearned { .. } => None,
+            Self::KeyManagerNotAllowed { key_manager }
+            | Self::Token { key_manager, .. }
+            | Self::Bound { key_manager }
+            | Self::KeysUnavailable { key_manager, .. } => Some(key_manager),
+        }
+    }
+
+    /// The key set to read again before this verdict is final: the key may be new, or new under an old `kid`.
+    pub fn stale_keys(&self) -> Option<(Arc<KeyManagerKeys>, RefetchCause)> {
+        match self {
+            Self::KeysUnavailable { key_manager, cause } => Some((Arc::clone(&key_manager.keys), *cause)),
+            Self::Token { key_manager, rejection } => {
+                let cause = match rejection {
+                    Rejection::UnknownKey => RefetchCause::UnknownKey,
+                    Rejection::BadSignature => RefetchCause::BadSignature,
+                    _ => return None,
+                };
+                Some((Arc::clone(&key_manager.keys), cause))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A claim's text as an operator may read it: cut, and without control characters.
+pub(super) fn shown(text: &str) -> String {
+    const MOST: usize = 200;
+    let cut: String = text.chars().take(MOST).collect();
+    format!("{cut:?}")
+}

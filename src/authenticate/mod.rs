@@ -1,0 +1,93 @@
+//! Who calls: a bearer token in, a [`Principal`] or a reason out.
+//!
+//! Decides which key manager judges a token (the one of exactly its issuer), and remembers verdicts. Never looks at
+//! applications or subscriptions, and never waits: when a verdict needs keys that are not here, the error says which
+//! key manager to ask, and the caller asks it and comes back.
+//!
+//! The walk through the files: [`credentials`] (the token in a request's head), [`principal`] (the proof), [`cache`]
+//! (verdicts of tokens seen before), [`error`].
+
+pub mod cache;
+pub mod credentials;
+pub mod error;
+pub mod principal;
+
+use std::sync::Arc;
+
+use crate::authenticate::cache::TokenCache;
+pub use crate::authenticate::error::AuthenticateError;
+pub use crate::authenticate::principal::Principal;
+use crate::authenticate::principal::Verdict;
+use crate::jwks::RefetchCause;
+use crate::jwt::{Rejection, Unverified};
+use crate::model::clock::UnixSeconds;
+use crate::snapshot::{CompiledKeyManager, Routed, Snapshot};
+
+/// Judges a token for the API that was found.
+///
+/// The order is the one that WSO2's clients know: issuer, the API's list of key managers, signature, time, the other
+/// claims.
+pub fn authenticate(
+    snapshot: &Snapshot,
+    routed: &Routed<'_>,
+    token: &[u8],
+    cache: &TokenCache,
+    now: UnixSeconds,
+) -> Result<Principal, AuthenticateError> {
+    if let Some(verdict) = cache.find(token) {
+        let key_manager = verdict.key_manager();
+        let current = snapshot.key_manager(key_manager.index).is_some_and(|current| Arc::ptr_eq(current, key_manager));
+        if current && verdict.keys_unchanged() {
+            take(routed, key_manager)?;
+            verdict.check_time(now).map_err(|rejection| AuthenticateError::token(key_manager, rejection))?;
+            return Ok(Principal::new(verdict));
+        }
+    }
+    judge(snapshot, routed, token, cache, now)
+}
+
+fn judge(
+    snapshot: &Snapshot,
+    routed: &Routed<'_>,
+    token: &[u8],
+    cache: &TokenCache,
+    now: UnixSeconds,
+) -> Result<Principal, AuthenticateError> {
+    let unverified = Unverified::parse(token, snapshot.limits.max_token_bytes).map_err(AuthenticateError::Unreadable)?;
+    let key_manager = key_manager(snapshot, &unverified)?;
+    take(routed, key_manager)?;
+    let state = key_manager.keys.current();
+    let Some(keys) = state.keys.as_ref() else {
+        return Err(AuthenticateError::keys_unavailable(key_manager, RefetchCause::NoKeys));
+    };
+    let claims = unverified.verify(keys, &key_manager.definition.rules, now).map_err(|rejection| {
+        // an unknown key while the server cannot be read is our trouble, not the client's
+        if matches!(rejection, Rejection::UnknownKey) && state.last_attempt_failed {
+            AuthenticateError::keys_unavailable(key_manager, RefetchCause::UnknownKey)
+        } else {
+            AuthenticateError::token(key_manager, rejection)
+        }
+    })?;
+    if claims.is_bound() {
+        return Err(AuthenticateError::Bound { key_manager: Arc::clone(key_manager) });
+    }
+    let verdict = Verdict::new(Arc::clone(key_manager), state.generation, token, claims);
+    Ok(Principal::new(cache.keep(token, verdict)))
+}
+
+fn key_manager<'s>(snapshot: &'s Snapshot, unverified: &Unverified<'_>) -> Result<&'s Arc<CompiledKeyManager>, AuthenticateError> {
+    let issuer = unverified.issuer().unwrap_or_default();
+    match snapshot.key_manager_of(issuer) {
+        Some(key_manager) => Ok(key_manager),
+        None if snapshot.has_unlearned_issuer() => Err(AuthenticateError::IssuerNotLearned { issuer: error::shown(issuer) }),
+        None => Err(AuthenticateError::UnknownIssuer { issuer: error::shown(issuer) }),
+    }
+}
+
+fn take(routed: &Routed<'_>, key_manager: &Arc<CompiledKeyManager>) -> Result<(), AuthenticateError> {
+    if routed.api().takes(key_manager.index) {
+        Ok(())
+    } else {
+        Err(AuthenticateError::KeyManagerNotAllowed { key_manager: Arc::clone(key_manager) })
+    }
+}

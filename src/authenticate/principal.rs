@@ -1,0 +1,93 @@
+//! The second proof of the walk: a verified token, and what it says.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use crate::jwt::{self, Claims, Rejection};
+use crate::model::clock::UnixSeconds;
+use crate::snapshot::CompiledKeyManager;
+
+/// Who calls. Only `authenticate` makes one.
+#[derive(Debug, Clone)]
+pub struct Principal {
+    verdict: Rc<Verdict>,
+}
+
+/// What was found out about a token; true for as long as the key manager and its keys stay as they are.
+#[derive(Debug)]
+pub struct Verdict {
+    key_manager: Arc<CompiledKeyManager>,
+    generation: u64,
+    claims: Claims,
+    consumer_key: Option<Box<str>>,
+    scopes: Box<[Box<str>]>,
+    token_hash: Box<str>,
+}
+
+impl Verdict {
+    pub(super) fn new(key_manager: Arc<CompiledKeyManager>, generation: u64, token: &[u8], claims: Claims) -> Self {
+        let names = &key_manager.definition.claims;
+        let consumer_key = claims.consumer_key(names).map(Box::from);
+        let scopes = claims.scopes(names).into_iter().map(Box::from).collect();
+        Self { consumer_key, scopes, token_hash: short_hash(token), key_manager, generation, claims }
+    }
+
+    pub(super) fn key_manager(&self) -> &Arc<CompiledKeyManager> {
+        &self.key_manager
+    }
+
+    /// Whether the keys that made this verdict are the ones in use.
+    pub(super) fn keys_unchanged(&self) -> bool {
+        let state = self.key_manager.keys.current();
+        state.generation == self.generation && state.keys.is_some()
+    }
+
+    pub(super) fn check_time(&self, now: UnixSeconds) -> Result<(), Rejection> {
+        jwt::check_time(self.claims.expires_at(), self.claims.not_before(), &self.key_manager.definition.rules, now)
+    }
+}
+
+impl Principal {
+    pub(super) fn new(verdict: Rc<Verdict>) -> Self {
+        Self { verdict }
+    }
+
+    pub fn key_manager(&self) -> &Arc<CompiledKeyManager> {
+        &self.verdict.key_manager
+    }
+
+    /// The client that the token was issued to, from the claim configured for its key manager.
+    pub fn consumer_key(&self) -> Option<&str> {
+        self.verdict.consumer_key.as_deref()
+    }
+
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.verdict.scopes.iter().any(|held| &**held == scope)
+    }
+
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.verdict.scopes.iter().map(AsRef::as_ref)
+    }
+
+    pub fn claims(&self) -> &Claims {
+        &self.verdict.claims
+    }
+
+    /// Twelve hexadecimal digits that name the token in logs without giving it away.
+    pub fn token_hash(&self) -> &str {
+        &self.verdict.token_hash
+    }
+}
+
+/// The beginning of the token's SHA-256.
+pub fn short_hash(token: &[u8]) -> Box<str> {
+    use std::fmt::Write;
+    let digest = digest(&SHA256, token);
+    let mut text = String::with_capacity(12);
+    for byte in digest.as_ref().iter().take(6) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text.into()
+}

@@ -1,0 +1,139 @@
+//! Whether the caller may: consumer key -> application -> subscription -> scopes -> audience.
+//!
+//! Decides on what is in the snapshot and in the proof of the step before; touches nothing else. The order of the
+//! checks is WSO2's: an unsubscribed application with a wrong scope hears of the subscription.
+
+use crate::authenticate::Principal;
+use crate::model::api::{AuthScheme, SubscriptionRule};
+use crate::model::directory::{ApplicationView, KeyMapping, KeyType, SubscriptionState};
+use crate::model::reason::Reason;
+use crate::snapshot::{Routed, Snapshot};
+
+#[cfg(test)]
+mod tests;
+
+/// The third proof of the walk: this caller may use this operation, with a key of this type.
+#[derive(Debug, Clone)]
+pub struct Grant<'s> {
+    routed: Routed<'s>,
+    principal: Option<Principal>,
+    application: Option<ApplicationView<'s>>,
+    key_type: KeyType,
+}
+
+/// Why a caller may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the token has no consumer key in the claim configured for its key manager")]
+    ConsumerKeyMissing,
+    #[error("no application has this consumer key of this key manager")]
+    ConsumerKeyUnknown,
+    #[error("the application is not subscribed to this API")]
+    NotSubscribed,
+    #[error("the subscription is blocked")]
+    SubscriptionBlocked,
+    #[error("the subscription is on hold or was rejected")]
+    SubscriptionInactive,
+    #[error("the token has none of the operation's scopes")]
+    InsufficientScope,
+    #[error("the token is not meant for this API (aud)")]
+    Audience,
+    #[error("a production key, and the API has no production backend")]
+    NoProductionBackend,
+    #[error("a sandbox key, and the API has no sandbox backend")]
+    NoSandboxBackend,
+}
+
+impl Refusal {
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::ConsumerKeyMissing => Reason::ConsumerKeyMissing,
+            Self::ConsumerKeyUnknown => Reason::ConsumerKeyUnknown,
+            Self::NotSubscribed => Reason::NotSubscribed,
+            Self::SubscriptionBlocked => Reason::SubscriptionBlocked,
+            Self::SubscriptionInactive => Reason::SubscriptionInactive,
+            Self::InsufficientScope => Reason::InsufficientScope,
+            Self::Audience => Reason::AudienceRefused,
+            Self::NoProductionBackend => Reason::NoProductionBackend,
+            Self::NoSandboxBackend => Reason::NoSandboxBackend,
+        }
+    }
+}
+
+/// Grants an operation that is written as open (`auth = "none"`), or `None` when this one is not.
+pub fn open<'s>(routed: Routed<'s>) -> Option<Result<Grant<'s>, Refusal>> {
+    if routed.operation().auth != AuthScheme::None {
+        return None;
+    }
+    // an open operation has no key: production where there is one, as in WSO2
+    let key_type = if routed.api().production.is_some() { KeyType::Production } else { KeyType::Sandbox };
+    Some(with_backend(Grant { routed, principal: None, application: None, key_type }))
+}
+
+/// Grants an operation to a principal.
+pub fn authorize<'s>(snapshot: &'s Snapshot, routed: Routed<'s>, principal: Principal) -> Result<Grant<'s>, Refusal> {
+    let caller = caller(snapshot, &routed, &principal)?;
+    let operation = routed.operation();
+    if !operation.scopes.is_empty() && !operation.scopes.iter().any(|scope| principal.has_scope(scope.as_str())) {
+        return Err(Refusal::InsufficientScope);
+    }
+    let wanted = &routed.api().definition.audiences;
+    if !wanted.is_empty() && !principal.claims().audiences().iter().any(|audience| wanted.contains(audience)) {
+        return Err(Refusal::Audience);
+    }
+    let application = caller.and_then(|mapping| snapshot.directory.application(mapping.application));
+    let key_type = caller.map_or(KeyType::Production, |mapping| mapping.key_type);
+    with_backend(Grant { routed, principal: Some(principal), application, key_type })
+}
+
+/// The application's key, with a subscription that allows it; `None` where an API asks for no subscription and the key
+/// is nobody's.
+fn caller(snapshot: &Snapshot, routed: &Routed<'_>, principal: &Principal) -> Result<Option<KeyMapping>, Refusal> {
+    let consumer_key = principal.consumer_key().ok_or(Refusal::ConsumerKeyMissing)?;
+    let required = routed.api().definition.subscription == SubscriptionRule::Required;
+    let Some(mapping) = snapshot.directory.find(principal.key_manager().index, consumer_key) else {
+        return if required { Err(Refusal::ConsumerKeyUnknown) } else { Ok(None) };
+    };
+    match snapshot.directory.subscription(mapping.application, routed.api().index) {
+        Some(subscription) => state(subscription.state, mapping.key_type).map(|()| Some(mapping)),
+        None if required => Err(Refusal::NotSubscribed),
+        None => Ok(Some(mapping)),
+    }
+}
+
+fn state(state: SubscriptionState, key_type: KeyType) -> Result<(), Refusal> {
+    match (state, key_type) {
+        (SubscriptionState::Unblocked, _) | (SubscriptionState::ProdOnlyBlocked, KeyType::Sandbox) => Ok(()),
+        (SubscriptionState::Blocked, _) | (SubscriptionState::ProdOnlyBlocked, KeyType::Production) => Err(Refusal::SubscriptionBlocked),
+        (SubscriptionState::OnHold | SubscriptionState::Rejected, _) => Err(Refusal::SubscriptionInactive),
+    }
+}
+
+fn with_backend(grant: Grant<'_>) -> Result<Grant<'_>, Refusal> {
+    let api = grant.routed.api();
+    match grant.key_type {
+        KeyType::Production if api.production.is_none() => Err(Refusal::NoProductionBackend),
+        KeyType::Sandbox if api.sandbox.is_none() => Err(Refusal::NoSandboxBackend),
+        KeyType::Production | KeyType::Sandbox => Ok(grant),
+    }
+}
+
+impl<'s> Grant<'s> {
+    pub fn routed(&self) -> &Routed<'s> {
+        &self.routed
+    }
+
+    /// `None` for an open operation.
+    pub fn principal(&self) -> Option<&Principal> {
+        self.principal.as_ref()
+    }
+
+    /// `None` for an open operation, and where no subscription is required and the key is nobody's.
+    pub fn application(&self) -> Option<ApplicationView<'s>> {
+        self.application
+    }
+
+    pub fn key_type(&self) -> KeyType {
+        self.key_type
+    }
+}

@@ -1,0 +1,84 @@
+//! The words of the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// A reverse-proxy API gateway: validates bearer tokens by itself, checks subscriptions and scopes, forwards.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, arg_required_else_help = true)]
+#[command(after_help = "Examples:
+  portcullis demo                                    a gateway to play with: embedded authorization server and backends
+  portcullis check                                   what is wrong with gateway.toml; exits 0 or 2
+  portcullis --config /etc/portcullis/gateway.toml run
+  portcullis explain --token \"$TOKEN\" 'GET https://localhost:8243/accounts/1.0.0/accounts/42'
+  kill -HUP $(pidof portcullis)                      reload without dropping a request")]
+pub struct Arguments {
+    /// The gateway's file
+    #[arg(short, long, env = "PORTCULLIS_CONFIG", default_value = "gateway.toml", value_name = "FILE", global = true)]
+    pub config: PathBuf,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the gateway
+    #[command(after_help = "Signals: SIGHUP reloads, SIGTERM and SIGINT drain (a second one hurries), SIGQUIT ends at once.")]
+    Run,
+    /// Check the configuration: the same report as a reload; exits 0, or 2 with every error
+    Check(CheckOptions),
+    /// Run the gateway with an embedded development authorization server and two backends
+    Demo,
+    /// Print the JSON Schema of gateway.toml
+    Schema,
+    /// Show every step of the decision on one request; exits 0 when it is allowed, 1 when it is refused
+    #[command(after_help = "Examples:
+  portcullis explain --token \"$TOKEN\" 'GET /accounts/1.0.0/accounts/42'
+  portcullis explain --token-file token.txt 'POST https://api.bank.example/accounts/1.0.0/payments'
+  portcullis explain 'GET /accounts/1.0.0/status'    without a token")]
+    Explain(ExplainOptions),
+    /// Ask a running gateway whether it is ready; exits 0 or 1 (for containers)
+    Healthcheck(HealthcheckOptions),
+    /// Print a shell's completions
+    Completions { shell: Shell },
+}
+
+#[derive(Debug, Args)]
+pub struct CheckOptions {
+    /// The file to check, instead of --config
+    pub file: Option<PathBuf>,
+    /// Also read the key sets, and say by which way
+    #[arg(long)]
+    pub fetch: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainOptions {
+    /// The request: a method and an address or a path
+    #[arg(value_name = "REQUEST")]
+    pub request: String,
+    /// The bearer token
+    #[arg(long, env = "PORTCULLIS_TOKEN", hide_env_values = true, conflicts_with = "token_file")]
+    pub token: Option<String>,
+    /// A file with the bearer token; "-" reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Judge at this time, in seconds since 1970, instead of now
+    #[arg(long, value_name = "SECONDS")]
+    pub at: Option<u64>,
+    /// As JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct HealthcheckOptions {
+    /// The management address to ask, instead of the one in the gateway's file
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Option<std::net::SocketAddr>,
+    /// Ask only whether the process lives
+    #[arg(long)]
+    pub live: bool,
+}

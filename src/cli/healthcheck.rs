@@ -1,0 +1,121 @@
+//! `portcullis healthcheck`: what a container asks its own gateway.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::CertificateDer;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
+
+use crate::cli::arguments::HealthcheckOptions;
+use crate::cli::output::Output;
+use crate::cli::run::{control_runtime, install_crypto};
+use crate::cli::exit;
+use crate::config;
+use crate::model::gateway::CertifiedPair;
+
+/// Container runtimes give up after 30 s; the answer takes milliseconds.
+const TIMEOUT: Duration = Duration::from_secs(3);
+const MOST_ANSWER: usize = 64 * 1024;
+
+#[derive(Debug, thiserror::Error)]
+enum HealthcheckError {
+    #[error("no [management] is configured, so there is nobody to ask")]
+    NoManagement,
+    #[error("no answer from {0} in time")]
+    Timeout(SocketAddr),
+    #[error("no connection to {0}: {1}")]
+    Connect(SocketAddr, std::io::Error),
+    #[error("the answer of {0} cannot be read: {1}")]
+    Answer(SocketAddr, String),
+}
+
+/// Asks `/readyz` (or `/livez`) and prints the answer.
+pub fn healthcheck(config: &Path, options: &HealthcheckOptions, output: Output) -> u8 {
+    install_crypto();
+    let (address, tls) = match options.address {
+        Some(address) => (address, None),
+        None => match config::load(config) {
+            Ok(loaded) => match loaded.model.management {
+                Some(management) => (reachable(management.address), management.tls),
+                None => {
+                    output.note(&format!("portcullis: {}", HealthcheckError::NoManagement));
+                    return exit::FAILED;
+                }
+            },
+            Err(report) => {
+                output.note(&report.render(output.color));
+                return exit::CONFIGURATION;
+            }
+        },
+    };
+    let path = if options.live { "/livez" } else { "/readyz" };
+    let Ok(runtime) = control_runtime() else { return exit::FAILED };
+    let asked = runtime.block_on(async {
+        tokio::time::timeout(TIMEOUT, ask(address, tls.as_ref(), path)).await.unwrap_or(Err(HealthcheckError::Timeout(address)))
+    });
+    match asked {
+        Ok((status, body)) => {
+            output.line(&body);
+            if status == StatusCode::OK { exit::OK } else { exit::FAILED }
+        }
+        Err(error) => {
+            output.note(&format!("portcullis: {error}"));
+            exit::FAILED
+        }
+    }
+}
+
+/// A gateway that listens on every address is asked on loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+async fn ask(address: SocketAddr, tls: Option<&CertifiedPair>, path: &str) -> Result<(StatusCode, String), HealthcheckError> {
+    let stream = TcpStream::connect(address).await.map_err(|error| HealthcheckError::Connect(address, error))?;
+    let Some(pair) = tls else { return exchange(address, stream, path).await };
+    let connect = async {
+        let config = pinned(pair).map_err(std::io::Error::other)?;
+        TlsConnector::from(Arc::new(config)).connect(ServerName::from(address.ip()), stream).await
+    };
+    let stream = connect.await.map_err(|error| HealthcheckError::Connect(address, error))?;
+    exchange(address, stream, path).await
+}
+
+/// Trusts exactly the certificate in the gateway's own file, whatever name it is for.
+fn pinned(pair: &CertifiedPair) -> Result<rustls::ClientConfig, rustls::Error> {
+    let own = CertificateDer::from_pem_slice(&pair.certificate.content).map_err(|error| rustls::Error::General(error.to_string()))?;
+    crate::trust::pinned(own)
+}
+
+async fn exchange<S>(address: SocketAddr, stream: S, path: &str) -> Result<(StatusCode, String), HealthcheckError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let unreadable = |error: String| HealthcheckError::Answer(address, error);
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreadable(error.to_string()))?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(connection);
+    let request = Request::get(path).header(header::HOST, address.to_string()).body(Empty::<Bytes>::new());
+    let request = request.map_err(|error| unreadable(error.to_string()))?;
+    let response = sender.send_request(request).await.map_err(|error| unreadable(error.to_string()))?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), MOST_ANSWER).collect().await.map_err(|error| unreadable(error.to_string()))?;
+    Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+}

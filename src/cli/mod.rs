@@ -1,0 +1,51 @@
+//! The command line: what an operator types, and what the program says back.
+//!
+//! The walk through the files: [`arguments`] (the words), then one file a command: [`run`], [`check`], [`demo`],
+//! [`explain`], [`healthcheck`].
+
+pub mod arguments;
+pub mod check;
+pub mod demo;
+pub mod explain;
+pub mod healthcheck;
+pub mod output;
+pub mod run;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::cli::arguments::{Arguments, Command};
+use crate::cli::output::Output;
+
+/// Exit codes, the same for every command.
+pub mod exit {
+    /// It worked; for `explain`: allowed.
+    pub const OK: u8 = 0;
+    /// It did not work; for `explain`: refused.
+    pub const FAILED: u8 = 1;
+    /// The configuration or the command line has errors.
+    pub const CONFIGURATION: u8 = 2;
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output::of_process();
+    let code = match arguments.command {
+        Command::Run => run::run(&arguments.config, output),
+        Command::Check(options) => check::check(&arguments.config, &options, output),
+        Command::Demo => demo::demo(&arguments.config, output),
+        Command::Schema => {
+            output.line(&serde_json::to_string_pretty(&crate::config::schema()).unwrap_or_default());
+            exit::OK
+        }
+        Command::Explain(options) => explain::explain(&arguments.config, &options, output),
+        Command::Healthcheck(options) => healthcheck::healthcheck(&arguments.config, &options, output),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "portcullis", &mut std::io::stdout());
+            exit::OK
+        }
+    };
+    ExitCode::from(code)
+}

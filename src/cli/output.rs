@@ -1,0 +1,27 @@
+//! Where commands write: the only room that prints.
+
+use std::io::{IsTerminal, Write};
+
+/// Standard output for results, standard error for what went wrong.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// Whether reports may use colours.
+    pub color: bool,
+}
+
+impl Output {
+    pub fn of_process() -> Self {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { color: !plain && std::io::stderr().is_terminal() }
+    }
+
+    /// A line of the result. A reader that left (`| head`) is no error.
+    pub fn line(self, text: &str) {
+        let _ = writeln!(std::io::stdout().lock(), "{text}");
+    }
+
+    /// A line for people.
+    pub fn note(self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+}

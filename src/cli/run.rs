@@ -1,0 +1,64 @@
+//! `portcullis run`.
+
+use std::path::Path;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::cli::exit;
+use crate::cli::output::Output;
+use crate::model::gateway::{Log, LogFormat, LogLevel};
+use crate::supervise::error::SuperviseError;
+use crate::supervise::running::Signals;
+use crate::supervise::start::start;
+use crate::telemetry::LogHandle;
+
+/// Runs until a signal ends it. Exits 0 after a drain, 2 when the configuration has errors, 1 when it cannot start.
+pub fn run(config: &Path, output: Output) -> u8 {
+    install_crypto();
+    let log = LogHandle::install(Log { level: LogLevel::Info, format: LogFormat::Json });
+    let runtime = match control_runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output.note(&format!("portcullis: the runtime cannot start: {error}"));
+            return exit::FAILED;
+        }
+    };
+    runtime.block_on(async {
+        let signals = match Signals::new() {
+            Ok(signals) => signals,
+            Err(error) => {
+                output.note(&format!("portcullis: signals cannot be received: {error}"));
+                return exit::FAILED;
+            }
+        };
+        match start(config, Some(log)).await {
+            Ok(running) => {
+                running.run(signals).await;
+                exit::OK
+            }
+            Err(error) => failed(&error, output),
+        }
+    })
+}
+
+/// Says why the gateway does not start.
+pub(super) fn failed(error: &SuperviseError, output: Output) -> u8 {
+    if let SuperviseError::Configuration(report) = error {
+        output.note(&report.render(output.color));
+        exit::CONFIGURATION
+    } else {
+        output.note(&format!("portcullis: {}", error.describe()));
+        exit::FAILED
+    }
+}
+
+/// The small runtime beside the workers: management, key sets, reloads.
+pub(super) fn control_runtime() -> std::io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+/// One provider for every TLS configuration; each is also built with it by name.
+pub(super) fn install_crypto() {
+    // an earlier one in this process is the same one
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}

@@ -1,0 +1,271 @@
+//! Bodies on their way through: streamed, counted, and watched for stalls. Nothing is kept but the frame in hand.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::deadline::{Deadline, Deadlines};
+use crate::forward::pool::Lease;
+use crate::model::gateway::ByteLimit;
+
+/// A backend that sends no byte of its answer for this long is given up: long enough for event streams with rare
+/// events, short enough that a dead peer does not hold a client for ever.
+pub const RESPONSE_IDLE: Duration = Duration::from_secs(300);
+
+/// What the client's body has come to, shared between the body, which hyper owns, and the exchange.
+#[derive(Debug)]
+pub struct RequestProgress {
+    received: Cell<u64>,
+    state: Cell<RequestState>,
+    /// Runs from the last byte of the request that was handed over to the response head.
+    response: Deadline,
+    response_timeout: Cell<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestState {
+    Streaming,
+    Complete,
+    TooLarge,
+    Stalled,
+    /// The client left or broke its framing.
+    Broken,
+}
+
+/// The client's body as the backend's connection reads it.
+#[derive(Debug)]
+pub struct RequestBody {
+    /// `None`: no body.
+    incoming: Option<Incoming>,
+    progress: Rc<RequestProgress>,
+    limit: ByteLimit,
+    stall: Option<Stall>,
+}
+
+#[derive(Debug)]
+struct Stall {
+    deadline: Deadline,
+    after: Duration,
+    waiting: bool,
+}
+
+/// The body ended early; the reason is in [`RequestProgress`] and in the exchange.
+#[derive(Debug, thiserror::Error)]
+#[error("the body broke off")]
+pub struct BodyBroken;
+
+impl RequestProgress {
+    pub fn new(deadlines: &Rc<Deadlines>) -> Rc<Self> {
+        Rc::new(Self {
+            received: Cell::new(0),
+            state: Cell::new(RequestState::Streaming),
+            response: deadlines.unset(),
+            response_timeout: Cell::new(Duration::MAX),
+        })
+    }
+
+    /// Bytes of the body that came from the client.
+    pub fn received(&self) -> u64 {
+        self.received.get()
+    }
+
+    pub fn state(&self) -> RequestState {
+        self.state.get()
+    }
+
+    /// Starts to wait for the response head.
+    pub(super) fn await_response(&self, timeout: Duration) {
+        self.response_timeout.set(timeout);
+        self.response.set(timeout);
+    }
+
+    pub(super) fn poll_response_deadline(&self, context: &Context<'_>) -> Poll<()> {
+        self.response.poll(context)
+    }
+
+    /// The head is there: an upload may go on for as long as it moves.
+    pub(super) fn response_came(&self) {
+        self.response_timeout.set(Duration::MAX);
+        self.response.clear();
+    }
+
+    fn handed_over(&self, bytes: usize) {
+        self.received.set(self.received.get().saturating_add(bytes as u64));
+        if self.response_timeout.get() != Duration::MAX {
+            self.response.set(self.response_timeout.get());
+        }
+    }
+}
+
+impl RequestBody {
+    pub fn new(
+        incoming: Incoming,
+        progress: Rc<RequestProgress>,
+        limit: ByteLimit,
+        stall_after: Duration,
+        deadlines: &Rc<Deadlines>,
+    ) -> Self {
+        if incoming.is_end_stream() {
+            return Self::empty(progress);
+        }
+        Self { incoming: Some(incoming), progress, limit, stall: Some(Stall::new(deadlines, stall_after)) }
+    }
+
+    /// A request without a body.
+    pub fn empty(progress: Rc<RequestProgress>) -> Self {
+        progress.state.set(RequestState::Complete);
+        Self { incoming: None, progress, limit: ByteLimit::None, stall: None }
+    }
+
+    fn take(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyBroken> {
+        self.progress.handed_over(frame.data_ref().map_or(0, Bytes::len));
+        if let ByteLimit::Bytes(most) = self.limit
+            && self.progress.received() > most
+        {
+            return Err(self.broken(RequestState::TooLarge));
+        }
+        if self.is_end_stream() {
+            self.progress.state.set(RequestState::Complete);
+        }
+        Ok(frame)
+    }
+
+    fn broken(&self, state: RequestState) -> BodyBroken {
+        self.progress.state.set(state);
+        BodyBroken
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyBroken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        match Pin::new(incoming).poll_frame(context) {
+            Poll::Ready(next) => {
+                if let Some(stall) = &mut self.stall {
+                    stall.moved();
+                }
+                Poll::Ready(match next {
+                    Some(Ok(frame)) => Some(self.take(frame)),
+                    Some(Err(_)) => Some(Err(self.broken(RequestState::Broken))),
+                    None => {
+                        self.progress.state.set(RequestState::Complete);
+                        None
+                    }
+                })
+            }
+            Poll::Pending => match &mut self.stall {
+                Some(stall) if stall.poll(context).is_ready() => Poll::Ready(Some(Err(self.broken(RequestState::Stalled)))),
+                _ => Poll::Pending,
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Incoming::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Incoming::size_hint)
+    }
+}
+
+impl Stall {
+    fn new(deadlines: &Rc<Deadlines>, after: Duration) -> Self {
+        Self { deadline: deadlines.unset(), after, waiting: false }
+    }
+
+    /// Counts only while somebody waits: a peer that we do not read from is not stalling.
+    fn poll(&mut self, context: &Context<'_>) -> Poll<()> {
+        if !self.waiting {
+            self.waiting = true;
+            self.deadline.set(self.after);
+        }
+        self.deadline.poll(context)
+    }
+
+    fn moved(&mut self) {
+        if self.waiting {
+            self.waiting = false;
+            self.deadline.clear();
+        }
+    }
+}
+
+/// The backend's body as the client's connection reads it. At its end the connection goes back to the pool.
+#[derive(Debug)]
+pub struct ResponseBody {
+    incoming: Incoming,
+    lease: Option<Lease>,
+    progress: Rc<RequestProgress>,
+    stall: Option<Stall>,
+}
+
+impl ResponseBody {
+    pub(super) fn new(incoming: Incoming, lease: Lease, progress: Rc<RequestProgress>, deadlines: &Rc<Deadlines>) -> Self {
+        let ended = incoming.is_end_stream();
+        let stall = (!ended).then(|| Stall::new(deadlines, RESPONSE_IDLE));
+        let mut body = Self { incoming, lease: Some(lease), progress, stall };
+        if ended {
+            body.finish();
+        }
+        body
+    }
+
+    /// A connection whose request is still being sent cannot be used again; it closes with its lease.
+    fn finish(&mut self) {
+        if let Some(lease) = self.lease.take()
+            && self.progress.state() == RequestState::Complete
+        {
+            lease.give_back();
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyBroken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
+        match Pin::new(&mut self.incoming).poll_frame(context) {
+            Poll::Ready(next) => {
+                if let Some(stall) = &mut self.stall {
+                    stall.moved();
+                }
+                Poll::Ready(match next {
+                    Some(Ok(frame)) => {
+                        if self.incoming.is_end_stream() {
+                            self.finish();
+                        }
+                        Some(Ok(frame))
+                    }
+                    Some(Err(_)) => Some(Err(BodyBroken)),
+                    None => {
+                        self.finish();
+                        None
+                    }
+                })
+            }
+            Poll::Pending => match &mut self.stall {
+                Some(stall) if stall.poll(context).is_ready() => Poll::Ready(Some(Err(BodyBroken))),
+                _ => Poll::Pending,
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

@@ -1,0 +1,73 @@
+//! Why a backend gave no answer.
+
+use crate::model::reason::Reason;
+
+/// A request that was admitted and got no response head from a backend.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    #[error("the name {host} has no address")]
+    Unresolved {
+        host: String,
+        #[source]
+        source: Option<std::io::Error>,
+    },
+    #[error("cannot connect to {target}")]
+    Refused {
+        target: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("no connection to {target} in time")]
+    ConnectTimeout { target: String },
+    #[error("TLS with {target} failed")]
+    Tls {
+        target: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("no response head from {target} in time")]
+    Timeout { target: String },
+    #[error("{target} closed the connection before it answered")]
+    Reset {
+        target: String,
+        #[source]
+        source: Option<hyper::Error>,
+    },
+    #[error("{target} answered what is not HTTP")]
+    Protocol {
+        target: String,
+        #[source]
+        source: hyper::Error,
+    },
+    #[error("the request's body is larger than allowed")]
+    BodyTooLarge,
+    #[error("the client sent no byte of its body for too long")]
+    BodyStalled,
+    #[error("the client's body broke off")]
+    BodyBroken,
+    #[error("the API has no backend for this key")]
+    NoBackend,
+}
+
+impl ForwardError {
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Unresolved { .. } => Reason::BackendUnresolved,
+            Self::Refused { .. } => Reason::BackendRefused,
+            Self::ConnectTimeout { .. } => Reason::BackendConnectTimeout,
+            Self::Tls { .. } => Reason::BackendTls,
+            Self::Timeout { .. } => Reason::BackendTimeout,
+            Self::Reset { .. } => Reason::BackendReset,
+            Self::Protocol { .. } => Reason::BackendProtocol,
+            Self::BodyTooLarge => Reason::BodyTooLarge,
+            Self::BodyStalled => Reason::BodyStalled,
+            Self::BodyBroken => Reason::InvalidRequest,
+            Self::NoBackend => Reason::InternalError,
+        }
+    }
+
+    /// Whether the backend cannot have seen anything of the request, so that another target may be asked.
+    pub fn before_sending(&self) -> bool {
+        matches!(self, Self::Unresolved { .. } | Self::Refused { .. } | Self::ConnectTimeout { .. } | Self::Tls { .. })
+    }
+}

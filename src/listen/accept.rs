@@ -1,0 +1,137 @@
+//! A connection comes in: accepted by whichever worker wakes first, served by the least busy one.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::spawn_local;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use crate::listen::serve::{Protocol, serve};
+use crate::listen::socket::{ListenerSettings, ListenerSocket, Place};
+use crate::listen::wire::Socket;
+use crate::listen::worker::{Arrival, LocalWorker};
+use crate::model::gateway::Protocols;
+use crate::proxy::connection::{Connection, Transport};
+
+/// What HTTP/2 clients with prior knowledge send first (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Out of descriptors: wait this long before the next try, instead of asking the kernel in a loop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts for as long as the worker listens here. Owned by the worker, which ends it.
+pub async fn accept(worker: Rc<LocalWorker>, listener: Arc<ListenerSocket>, socket: TcpListener) {
+    loop {
+        match socket.accept().await {
+            Ok((stream, peer)) => admit(&worker, &listener, stream, peer),
+            Err(error) if is_one_connection(&error) => {}
+            Err(error) => {
+                worker.counters().refused(&listener.name, "descriptors");
+                tracing::warn!(target: "listen", listener = %listener.name, %error, "cannot accept; trying again shortly");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Errors that concern only the connection that was just about to be accepted.
+fn is_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused | io::ErrorKind::Interrupted
+    )
+}
+
+fn admit(worker: &Rc<LocalWorker>, listener: &Arc<ListenerSocket>, stream: TcpStream, peer: SocketAddr) {
+    let settings = listener.settings.load_full();
+    let Some(place) = listener.admit(settings.definition.max_connections, worker.index()) else {
+        worker.counters().refused(&listener.name, "max_connections");
+        return;
+    };
+    let arrival = match worker.hand_over(Arrival { stream, peer, place }) {
+        Ok(()) => return,
+        Err(arrival) => arrival,
+    };
+    take(worker, *arrival);
+}
+
+/// Serves a connection on this worker.
+pub fn take(worker: &Rc<LocalWorker>, arrival: Arrival) {
+    let worker = Rc::clone(worker);
+    // owned by the worker's runtime, and counted in its table of connections, which draining waits for
+    spawn_local(async move {
+        let Arrival { stream, peer, place } = arrival;
+        let settings = place.listener().settings.load_full();
+        let _ = stream.set_nodelay(true);
+        let transport = if settings.tls.is_some() { Transport::Tls } else { Transport::Plain };
+        let listener = Arc::clone(place.listener());
+        let connection = Rc::new(Connection::new(&listener.name, peer, transport, worker.deadlines().now()));
+        let _registration = worker.register(&connection, place);
+        let limit = worker.limits().header_timeout;
+        match timeout(limit, open(&settings, stream)).await {
+            Ok(Ok(Some((socket, first, protocol)))) => serve(worker, connection, socket, first, protocol).await,
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => {
+                worker.counters().handshake_failed(&listener.name);
+                tracing::debug!(target: "listen", listener = %listener.name, %peer, %error, "handshake failed");
+            }
+            Err(_) => worker.counters().refused(&listener.name, "handshake_timeout"),
+        }
+    });
+}
+
+/// The handshake, and which HTTP is spoken; `None` when the client left before it said anything.
+async fn open(settings: &ListenerSettings, stream: TcpStream) -> io::Result<Option<(Socket, bytes::Bytes, Protocol)>> {
+    let Some(tls) = &settings.tls else {
+        let mut stream = stream;
+        return Ok(sniff(&mut stream, settings.protocols()).await?.map(|(first, protocol)| (Socket::Plain(stream), first, protocol)));
+    };
+    let stream = TlsAcceptor::from(Arc::clone(tls)).accept(stream).await?;
+    let protocol = match (stream.get_ref().1.alpn_protocol(), settings.protocols()) {
+        (Some(b"h2"), _) | (None, Protocols::Http2) => Protocol::Http2,
+        _ => Protocol::Http1,
+    };
+    Ok(Some((Socket::Tls(Box::new(stream)), bytes::Bytes::new(), protocol)))
+}
+
+/// Tells HTTP/1 from HTTP/2 by the preface, where both are spoken.
+async fn sniff(stream: &mut TcpStream, protocols: Protocols) -> io::Result<Option<(bytes::Bytes, Protocol)>> {
+    match protocols {
+        Protocols::Http1 => return Ok(Some((bytes::Bytes::new(), Protocol::Http1))),
+        Protocols::Http2 => return Ok(Some((bytes::Bytes::new(), Protocol::Http2))),
+        Protocols::Both => {}
+    }
+    let mut first = BytesMut::with_capacity(PREFACE.len());
+    loop {
+        if (&mut *stream).take(PREFACE.len().saturating_sub(first.len()) as u64).read_buf(&mut first).await? == 0 {
+            return Ok(None);
+        }
+        let same = first.iter().zip(PREFACE).take_while(|(read, wanted)| read == wanted).count();
+        if same < first.len() {
+            return Ok(Some((first.freeze(), Protocol::Http1)));
+        }
+        if same == PREFACE.len() {
+            return Ok(Some((first.freeze(), Protocol::Http2)));
+        }
+    }
+}
+
+/// A listening socket of this worker.
+pub fn register(socket: std::net::TcpListener) -> io::Result<TcpListener> {
+    TcpListener::from_std(socket)
+}
+
+impl Arrival {
+    /// For another worker: off this runtime's event loop.
+    pub(super) fn detach(self) -> Result<(std::net::TcpStream, SocketAddr, Place), io::Error> {
+        let Self { stream, peer, place } = self;
+        Ok((stream.into_std()?, peer, place))
+    }
+}

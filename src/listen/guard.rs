@@ -1,0 +1,209 @@
+//! HTTP/1 framing that cannot be read two ways, checked on the bytes before the parser sees them.
+//!
+//! The parser is lenient where RFC 9112 allows it to be: a bare LF ends a line, `Transfer-Encoding` silently beats
+//! `Content-Length`. A proxy in front of us may read the same bytes the other way, and then the rest of one client's
+//! body is another client's request. So this follows the framing of each message, and refuses what has two readings.
+//! It never builds a message: names, values and everything else are the parser's.
+
+/// Follows one connection's requests.
+#[derive(Debug)]
+pub struct Framing {
+    state: State,
+    /// The part of a line that came with an earlier read.
+    carried: Vec<u8>,
+    content_length: Option<u64>,
+    chunked: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    RequestLine,
+    Headers,
+    Fixed(u64),
+    ChunkSize,
+    ChunkData(u64),
+    ChunkEnd,
+    Trailers,
+}
+
+/// What has two readings, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    #[error("a line ends with LF without CR")]
+    BareLineFeed,
+    #[error("a header continues on the next line (obs-fold)")]
+    FoldedHeader,
+    #[error("Content-Length is not one number")]
+    ContentLength,
+    #[error("Content-Length and Transfer-Encoding in one request")]
+    TwoFramings,
+    #[error("Transfer-Encoding is not exactly \"chunked\"")]
+    TransferEncoding,
+    #[error("a chunk is not framed as RFC 9112 section 7.1 says")]
+    Chunk,
+    #[error("a line that decides the framing is too long")]
+    LongLine,
+}
+
+/// Lines that span reads are carried up to this; longer ones cannot be framing headers, whose values are short.
+const MOST_CARRIED: usize = 256;
+
+impl Default for Framing {
+    fn default() -> Self {
+        Self { state: State::RequestLine, carried: Vec::new(), content_length: None, chunked: false }
+    }
+}
+
+impl Framing {
+    /// Looks at the next bytes of the connection.
+    pub fn inspect(&mut self, mut bytes: &[u8]) -> Result<(), Violation> {
+        while !bytes.is_empty() {
+            bytes = match self.state {
+                State::Fixed(left) => self.skip(bytes, left, State::Fixed, State::RequestLine),
+                State::ChunkData(left) => self.skip(bytes, left, State::ChunkData, State::ChunkEnd),
+                State::RequestLine | State::Headers | State::ChunkSize | State::ChunkEnd | State::Trailers => self.line(bytes)?,
+            };
+        }
+        Ok(())
+    }
+
+    fn skip<'b>(&mut self, bytes: &'b [u8], left: u64, more: fn(u64) -> State, done: State) -> &'b [u8] {
+        let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+        let left = left.saturating_sub(taken as u64);
+        self.state = if left == 0 { done } else { more(left) };
+        bytes.get(taken..).unwrap_or_default()
+    }
+
+    /// Takes one line, or carries its beginning over to the next read.
+    fn line<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], Violation> {
+        let Some(end) = memchr::memchr(b'\n', bytes) else {
+            self.carry(bytes)?;
+            return Ok(&[]);
+        };
+        let (line, rest) = bytes.split_at_checked(end.saturating_add(1)).unwrap_or((bytes, &[]));
+        if self.carried.is_empty() {
+            self.whole_line(line)?;
+        } else {
+            self.carry(line)?;
+            let carried = std::mem::take(&mut self.carried);
+            self.whole_line(&carried)?;
+            self.carried = carried;
+            self.carried.clear();
+        }
+        Ok(rest)
+    }
+
+    /// Keeps what a later decision needs: the beginning of the line, and its last two bytes.
+    fn carry(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+        self.carried.extend_from_slice(bytes);
+        let extra = self.carried.len().saturating_sub(MOST_CARRIED);
+        if extra > 0 {
+            match self.state {
+                State::RequestLine | State::Headers | State::Trailers if !decides_framing(&self.carried) => {
+                    self.carried.drain(MOST_CARRIED.saturating_sub(2)..self.carried.len().saturating_sub(2));
+                }
+                _ => return Err(Violation::LongLine),
+            }
+        }
+        Ok(())
+    }
+
+    fn whole_line(&mut self, line: &[u8]) -> Result<(), Violation> {
+        let text = line.strip_suffix(b"\r\n").ok_or(Violation::BareLineFeed)?;
+        match self.state {
+            // empty lines before a request line are skipped (RFC 9112 section 2.2)
+            State::RequestLine => {
+                if !text.is_empty() {
+                    self.content_length = None;
+                    self.chunked = false;
+                    self.state = State::Headers;
+                }
+            }
+            State::Headers if text.is_empty() => self.state = self.body()?,
+            State::Headers => self.header(text)?,
+            State::ChunkSize => {
+                let size = chunk_size(text).ok_or(Violation::Chunk)?;
+                self.state = if size == 0 { State::Trailers } else { State::ChunkData(size) };
+            }
+            State::ChunkEnd if text.is_empty() => self.state = State::ChunkSize,
+            State::ChunkEnd => return Err(Violation::Chunk),
+            State::Trailers if text.is_empty() => self.state = State::RequestLine,
+            State::Trailers => folded(text)?,
+            State::Fixed(_) | State::ChunkData(_) => {}
+        }
+        Ok(())
+    }
+
+    fn header(&mut self, line: &[u8]) -> Result<(), Violation> {
+        folded(line)?;
+        if let Some(value) = value_of(line, b"content-length") {
+            let length = decimal(value).ok_or(Violation::ContentLength)?;
+            if self.content_length.replace(length).is_some() {
+                return Err(Violation::ContentLength);
+            }
+        } else if let Some(value) = value_of(line, b"transfer-encoding") {
+            if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                return Err(Violation::TransferEncoding);
+            }
+            self.chunked = true;
+        }
+        Ok(())
+    }
+
+    fn body(&self) -> Result<State, Violation> {
+        match (self.content_length, self.chunked) {
+            (Some(_), true) => Err(Violation::TwoFramings),
+            (None, true) => Ok(State::ChunkSize),
+            (None | Some(0), false) => Ok(State::RequestLine),
+            (Some(length), false) => Ok(State::Fixed(length)),
+        }
+    }
+}
+
+fn folded(line: &[u8]) -> Result<(), Violation> {
+    match line.first() {
+        Some(b' ' | b'\t') => Err(Violation::FoldedHeader),
+        _ => Ok(()),
+    }
+}
+
+fn decides_framing(line: &[u8]) -> bool {
+    starts_with(line, b"content-length") || starts_with(line, b"transfer-encoding")
+}
+
+fn starts_with(line: &[u8], name: &[u8]) -> bool {
+    line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+}
+
+/// The value of a header of this name. White space before the colon still counts as this header here; the parser
+/// refuses it.
+fn value_of<'l>(line: &'l [u8], name: &[u8]) -> Option<&'l [u8]> {
+    if !starts_with(line, name) {
+        return None;
+    }
+    let rest = line.get(name.len()..)?.trim_ascii_start();
+    rest.strip_prefix(b":").map(<[u8]>::trim_ascii)
+}
+
+fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// The size in a chunk's first line; extensions are allowed and dropped by the parser.
+fn chunk_size(line: &[u8]) -> Option<u64> {
+    let end = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
+    let (digits, extension) = line.split_at_checked(end)?;
+    let well_formed = extension.is_empty() || extension.starts_with(b";");
+    if !well_formed || extension.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
+        return None;
+    }
+    // sixteen digits are the most that fit; the top bit stays free for the parser's own sums
+    let size = u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    (size <= i64::MAX.unsigned_abs()).then_some(size)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! Sockets in: accepting, TLS, HTTP/1.1 and HTTP/2 serving, limits of a connection, draining.
+//!
+//! Decides who may connect, how long a connection may wait, and which worker serves it. Never looks into a request: the
+//! walk is `proxy`'s.
+//!
+//! The walk through the files: [`socket`] (a listener that all workers share), [`accept`] (a connection comes in),
+//! [`wire`] (its bytes), [`guard`] (framing with one reading), [`serve`] (HTTP on it), [`tls`] (certificates),
+//! [`worker`] (one thread's life).
+
+pub mod accept;
+pub mod guard;
+pub mod serve;
+pub mod socket;
+pub mod tls;
+pub mod wire;
+pub mod worker;

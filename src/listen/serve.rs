@@ -1,0 +1,177 @@
+//! HTTP on one connection, from the first request to a clean end.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::spawn_local;
+use tokio::time::timeout;
+
+use crate::listen::guard::Violation;
+use crate::listen::wire::{Socket, Wire};
+use crate::listen::worker::LocalWorker;
+use crate::model::gateway::Limits;
+use crate::proxy;
+use crate::proxy::connection::{Closing, Connection};
+
+/// Which HTTP a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Streams that one HTTP/2 client may have open.
+const MOST_STREAMS: u32 = 100;
+
+/// Streams that a client has reset and that are not cleaned up yet, before the connection is ended (rapid reset).
+const MOST_PENDING_RESETS: usize = 20;
+
+/// HTTP/2 peers that do not answer a ping are gone.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a stream, and a connection, may send before we have passed it on.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// The smallest buffer that the HTTP/1 parser takes.
+const SMALLEST_BUFFER: usize = 8192;
+
+/// After our last byte, what the client still sends is read and dropped for this long, so that closing does not destroy
+/// a response that is still on its way.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: u64 = 256 * 1024;
+
+/// Serves until the connection ends. Dropping the future closes it.
+pub async fn serve(worker: Rc<LocalWorker>, connection: Rc<Connection>, socket: Socket, first: Bytes, protocol: Protocol) {
+    match protocol {
+        Protocol::Http1 => serve_http1(&worker, &connection, socket, first).await,
+        Protocol::Http2 => serve_http2(&worker, &connection, socket, first).await,
+    }
+}
+
+async fn serve_http1(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, socket: Socket, first: Bytes) {
+    let limits = worker.limits();
+    let wire = Wire::http1(socket, first, Rc::clone(connection), Rc::clone(worker.deadlines()));
+    let service = {
+        let (worker, connection) = (Rc::clone(worker), Rc::clone(connection));
+        service_fn(move |request: Request<Incoming>| {
+            let (worker, connection) = (Rc::clone(&worker), Rc::clone(&connection));
+            async move { Ok::<_, Infallible>(proxy::service::handle(worker.walk(), connection, request).await) }
+        })
+    };
+    let mut http = http1_builder(&limits).serve_connection(TokioIo::new(wire), service);
+    let mut told = Closing::No;
+    let ended = poll_fn(|context| {
+        let closing = connection.poll_closing(context);
+        if closing == Closing::Now {
+            return Poll::Ready(None);
+        }
+        if closing > told {
+            told = closing;
+            Pin::new(&mut http).graceful_shutdown();
+        }
+        http.poll_without_shutdown(context).map(Some)
+    })
+    .await;
+    let Some(_) = ended else { return };
+    let wire = http.into_parts().io.into_inner();
+    let violation = wire.violation();
+    let mut socket = wire.into_socket();
+    if let Some(violation) = violation {
+        refuse(worker, connection, &mut socket, violation).await;
+    }
+    let _ = timeout(LINGER, linger(&mut socket)).await;
+}
+
+fn http1_builder(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .half_close(false)
+        .header_read_timeout(None)
+        .max_headers(limits.max_headers)
+        .max_header_size(limits.max_header_bytes)
+        .max_buf_size(limits.max_header_bytes.max(SMALLEST_BUFFER));
+    builder
+}
+
+/// Answers framing that has two readings; the connection ends with it.
+async fn refuse(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, socket: &mut Socket, violation: Violation) {
+    tracing::debug!(target: "listen", listener = %connection.listener, peer = %connection.peer, %violation, "request refused");
+    let answer = proxy::service::refuse_framing(worker.walk(), connection, violation);
+    let _ = timeout(LINGER, socket.write_all(&answer)).await;
+}
+
+async fn linger(socket: &mut Socket) {
+    if socket.shutdown().await.is_ok() {
+        let _ = tokio::io::copy(&mut socket.take(LINGER_BYTES), &mut tokio::io::sink()).await;
+    }
+}
+
+async fn serve_http2(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, socket: Socket, first: Bytes) {
+    let limits = worker.limits();
+    let wire = Wire::http2(socket, first, Rc::clone(connection), Rc::clone(worker.deadlines()));
+    let service = {
+        let (worker, connection) = (Rc::clone(worker), Rc::clone(connection));
+        service_fn(move |request: Request<Incoming>| {
+            let (worker, connection) = (Rc::clone(&worker), Rc::clone(&connection));
+            async move { Ok::<_, Infallible>(proxy::service::handle(worker.walk(), connection, request).await) }
+        })
+    };
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(MOST_PENDING_RESETS)
+        .max_local_error_reset_streams(MOST_PENDING_RESETS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT);
+    let mut http = std::pin::pin!(builder.serve_connection(TokioIo::new(wire), service));
+    let mut told = Closing::No;
+    let ended = poll_fn(|context| {
+        let closing = connection.poll_closing(context);
+        if closing == Closing::Now {
+            return Poll::Ready(Ok(()));
+        }
+        if closing > told {
+            told = closing;
+            http.as_mut().graceful_shutdown();
+        }
+        http.as_mut().poll(context)
+    })
+    .await;
+    if let Err(error) = ended {
+        tracing::debug!(target: "listen", peer = %connection.peer, %error, "HTTP/2 connection ended");
+    }
+}
+
+/// Runs an HTTP/2 connection's streams on the worker's own thread.
+#[derive(Debug, Clone, Copy)]
+struct LocalExecutor;
+
+impl<F> hyper::rt::Executor<F> for LocalExecutor
+where
+    F: Future<Output = ()> + 'static,
+{
+    fn execute(&self, stream: F) {
+        // owned by the worker's runtime; a stream ends with its connection
+        spawn_local(stream);
+    }
+}
+

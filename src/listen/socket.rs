@@ -1,0 +1,115 @@
+//! A listening socket that all workers accept from.
+//!
+//! One socket with one queue, so that no worker's queue is lost when it stops and a taken port is an error; each worker
+//! waits on its own copy of the descriptor.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::model::gateway::{Listener, Protocols};
+use crate::telemetry::ListenerSeries;
+
+/// Connections that the kernel may hold until a worker takes them.
+const BACKLOG: i32 = 4096;
+
+/// A listener over its life: the socket stays, the settings may change with a reload.
+#[derive(Debug)]
+pub struct ListenerSocket {
+    pub name: Box<str>,
+    pub address: SocketAddr,
+    pub settings: ArcSwap<ListenerSettings>,
+    pub series: Arc<ListenerSeries>,
+    socket: TcpListener,
+    open: AtomicUsize,
+}
+
+/// What a reload may change without a new socket.
+#[derive(Debug)]
+pub struct ListenerSettings {
+    pub definition: Listener,
+    pub tls: Option<Arc<ServerConfig>>,
+}
+
+impl ListenerSettings {
+    pub fn protocols(&self) -> Protocols {
+        self.definition.protocols
+    }
+}
+
+/// A place among a listener's connections; dropping it frees the place.
+#[derive(Debug)]
+pub struct Place {
+    listener: Arc<ListenerSocket>,
+    worker: usize,
+}
+
+impl ListenerSocket {
+    /// Binds and listens. `EADDRINUSE` and `EACCES` come back as they are; `supervise` says what to do about them.
+    pub fn bind(settings: ListenerSettings, series: Arc<ListenerSeries>) -> io::Result<Self> {
+        let address = settings.definition.address;
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // a port of a gateway that has just ended is free; one that another process listens on is not
+        socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(address.ip() != std::net::IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED))?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let socket = TcpListener::from(socket);
+        Ok(Self {
+            name: settings.definition.name.as_str().into(),
+            address: socket.local_addr()?,
+            settings: ArcSwap::from_pointee(settings),
+            series,
+            socket,
+            open: AtomicUsize::new(0),
+        })
+    }
+
+    /// A copy of the descriptor for one worker.
+    pub fn copy(&self) -> io::Result<TcpListener> {
+        self.socket.try_clone()
+    }
+
+    /// A place for one more connection, if `max_connections` leaves one.
+    pub fn admit(self: &Arc<Self>, most: usize, worker: usize) -> Option<Place> {
+        let before = self.open.fetch_add(1, Ordering::Relaxed);
+        if before >= most {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        self.series.opened(worker);
+        Some(Place { listener: Arc::clone(self), worker })
+    }
+}
+
+impl Place {
+    pub fn listener(&self) -> &Arc<ListenerSocket> {
+        &self.listener
+    }
+
+    /// The connection leaves this worker; the next one calls [`Place::arrive`]. Each worker writes only its own cells.
+    pub fn leave(&self) {
+        self.listener.series.closed(self.worker);
+    }
+
+    /// The connection is this worker's now.
+    pub fn arrive(&mut self, worker: usize) {
+        self.listener.series.opened(worker);
+        self.worker = worker;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.listener.open.fetch_sub(1, Ordering::Relaxed);
+        self.listener.series.closed(self.worker);
+    }
+}

@@ -1,0 +1,12 @@
+//! The management listener: health, metrics, reload. A listener of its own, on the control runtime, so that the data
+//! path and this fail apart.
+//!
+//! `/livez`, `/readyz` and `/metrics` are open to whoever reaches the address. `POST /reload` re-reads the operator's own
+//! files; it is taken from loopback only, and never from a browser.
+//!
+//! The walk through the files: [`readiness`] (ready, and what is missing), [`server`] (the listener), [`answer`] (one
+//! request).
+
+pub mod answer;
+pub mod readiness;
+pub mod server;

@@ -1,0 +1,83 @@
+//! Whether the gateway should get traffic, and what is missing if not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Serialize;
+
+use crate::jwks::{KeyManagerKeys, KeyManagerStatus};
+use crate::snapshot::Snapshots;
+
+/// The facts that readiness is read from.
+#[derive(Debug)]
+pub struct Readiness {
+    snapshots: Arc<Snapshots>,
+    draining: AtomicBool,
+}
+
+/// The answer of `/readyz`.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub status: &'static str,
+    pub generation: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    pub key_managers: Vec<KeyManagerReport>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct KeyManagerReport {
+    pub name: String,
+    pub ready: bool,
+    pub keys: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+impl Readiness {
+    pub fn new(snapshots: Arc<Snapshots>) -> Self {
+        Self { snapshots, draining: AtomicBool::new(false) }
+    }
+
+    /// From now on the gateway asks for no more traffic.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Ready: not draining, and every enabled key manager has keys to judge with.
+    pub fn report(&self) -> Report {
+        let snapshot = self.snapshots.load();
+        let mut missing = Vec::new();
+        if self.draining.load(Ordering::Relaxed) {
+            missing.push("the gateway is draining".to_owned());
+        }
+        let enabled = snapshot.key_managers.iter().filter(|key_manager| key_manager.definition.enabled);
+        let key_managers: Vec<_> =
+            enabled.map(|key_manager| key_manager_report(key_manager.definition.name.as_str(), &key_manager.keys)).collect();
+        for key_manager in key_managers.iter().filter(|key_manager| !key_manager.ready) {
+            let why = key_manager.failure.as_deref().unwrap_or("its key set was not read yet");
+            missing.push(format!("key manager \"{}\" has no keys: {why}", key_manager.name));
+        }
+        let status = if missing.is_empty() { "ready" } else { "not ready" };
+        Report { status, generation: snapshot.generation, missing, key_managers }
+    }
+}
+
+impl Report {
+    pub fn is_ready(&self) -> bool {
+        self.missing.is_empty()
+    }
+}
+
+fn key_manager_report(name: &str, keys: &KeyManagerKeys) -> KeyManagerReport {
+    let KeyManagerStatus { usable, key_count, age, last_failure, .. } = keys.status();
+    KeyManagerReport {
+        name: name.to_owned(),
+        ready: usable,
+        keys: key_count as u64,
+        age_seconds: age.map(|age| age.as_secs()),
+        failure: last_failure.map(|failure| failure.to_string()),
+    }
+}

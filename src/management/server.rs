@@ -1,0 +1,79 @@
+//! The management listener's connections: few, short, and bounded like the others.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use crate::management::answer::Management;
+
+/// Scrapers and probes need few connections; more wait in the kernel's queue.
+const MOST_CONNECTIONS: usize = 64;
+/// From accept to the end of a request's head, and between requests.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A whole connection; a reload of a million applications is the longest thing that happens on one.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(300);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until dropped.
+pub async fn serve(listener: TcpListener, tls: Option<Arc<ServerConfig>>, management: Arc<Management>) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let (tls, management) = (tls.clone(), Arc::clone(&management));
+                connections.spawn(async move {
+                    let _place = place;
+                    let _ = timeout(CONNECTION_TIMEOUT, connection(stream, peer, tls, management)).await;
+                });
+            }
+            Err(error) => {
+                tracing::warn!(target: "management", %error, "cannot accept; trying again shortly");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<ServerConfig>>, management: Arc<Management>) -> io::Result<()> {
+    match tls {
+        None => http(stream, peer, management).await,
+        Some(config) => {
+            let stream = timeout(HEAD_TIMEOUT, TlsAcceptor::from(config).accept(stream)).await??;
+            http(stream, peer, management).await
+        }
+    }
+}
+
+async fn http<S>(stream: S, peer: SocketAddr, management: Arc<Management>) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let service = service_fn(|request: Request<Incoming>| {
+        let management = Arc::clone(&management);
+        async move {
+            let (parts, _) = request.into_parts();
+            Ok::<_, Infallible>(management.answer(&parts.method, parts.uri.path(), &parts.headers, peer.ip()).await)
+        }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    builder.serve_connection(TokioIo::new(stream), service).await.map_err(io::Error::other)
+}

@@ -1,0 +1,80 @@
+//! The body that goes to the client: a refusal's own, or the backend's, with the exchange that it ends.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::forward::body::{BodyBroken, ResponseBody};
+use crate::proxy::exchange::Exchange;
+
+/// A response's body. Dropping it before its end is how a client that left shows.
+#[derive(Debug)]
+pub struct AnswerBody {
+    content: Content,
+    exchange: Box<Exchange>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Own(Option<Bytes>),
+    Backend(ResponseBody),
+}
+
+impl AnswerBody {
+    /// A body made here; empty is no body.
+    pub fn own(bytes: Bytes, exchange: Box<Exchange>) -> Self {
+        Self::new(Content::Own((!bytes.is_empty()).then_some(bytes)), exchange)
+    }
+
+    pub fn backend(body: ResponseBody, exchange: Box<Exchange>) -> Self {
+        Self::new(Content::Backend(body), exchange)
+    }
+
+    fn new(content: Content, exchange: Box<Exchange>) -> Self {
+        let mut body = Self { content, exchange };
+        if body.is_end_stream() {
+            body.exchange.complete();
+        }
+        body
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = BodyBroken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
+        let next = match &mut self.content {
+            Content::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Content::Backend(body) => Pin::new(body).poll_frame(context),
+        };
+        match &next {
+            Poll::Pending => {}
+            Poll::Ready(Some(Ok(frame))) => {
+                self.exchange.sent(frame.data_ref().map_or(0, Bytes::len));
+                if self.is_end_stream() {
+                    self.exchange.complete();
+                }
+            }
+            Poll::Ready(Some(Err(_))) => self.exchange.truncated(),
+            Poll::Ready(None) => self.exchange.complete(),
+        }
+        next
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Own(bytes) => bytes.is_none(),
+            Content::Backend(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Content::Backend(body) => body.size_hint(),
+        }
+    }
+}

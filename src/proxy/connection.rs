@@ -1,0 +1,141 @@
+//! What the walk knows of the client's connection, and what the connection knows of the walk.
+//!
+//! Decides when a connection has waited too long. Never touches the socket: `listen` owns it and asks here.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::task::{Context, Waker};
+
+use crate::deadline::ticks;
+use crate::model::gateway::Limits;
+
+/// One client connection.
+#[derive(Debug)]
+pub struct Connection {
+    pub listener: Box<str>,
+    pub peer: SocketAddr,
+    pub transport: Transport,
+    phase: Cell<Phase>,
+    /// In ticks: when the phase began.
+    since: Cell<u64>,
+    /// In ticks, while the client takes none of our bytes.
+    blocked: Cell<Option<u64>>,
+    in_flight: Cell<u32>,
+    closing: Cell<Closing>,
+    waker: RefCell<Option<Waker>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    Plain,
+    Tls,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Between requests.
+    Idle,
+    /// Some bytes of a head came, or the connection is new.
+    Head,
+    Serving,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Closing {
+    No,
+    /// Finish what is in flight, take nothing new.
+    Gracefully,
+    Now,
+}
+
+/// Why a connection is closed by the worker's sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overdue {
+    Head,
+    Idle,
+    Write,
+}
+
+impl Connection {
+    pub fn new(listener: &str, peer: SocketAddr, transport: Transport, now: u64) -> Self {
+        Self {
+            listener: listener.into(),
+            peer,
+            transport,
+            phase: Cell::new(Phase::Head),
+            since: Cell::new(now),
+            blocked: Cell::new(None),
+            in_flight: Cell::new(0),
+            closing: Cell::new(Closing::No),
+            waker: RefCell::new(None),
+        }
+    }
+
+    /// Bytes came from the client.
+    pub fn bytes_came(&self, now: u64) {
+        if self.phase.get() == Phase::Idle {
+            self.enter(Phase::Head, now);
+        }
+    }
+
+    /// The client takes our bytes, or does not.
+    pub fn write_blocked(&self, blocked: bool, now: u64) {
+        match (blocked, self.blocked.get()) {
+            (true, None) => self.blocked.set(Some(now)),
+            (false, Some(_)) => self.blocked.set(None),
+            _ => {}
+        }
+    }
+
+    /// A request's head was read.
+    pub fn request_began(&self, now: u64) {
+        self.in_flight.set(self.in_flight.get().saturating_add(1));
+        self.enter(Phase::Serving, now);
+    }
+
+    /// A request's response ended, or was given up.
+    pub fn request_ended(&self, now: u64) {
+        self.in_flight.set(self.in_flight.get().saturating_sub(1));
+        if self.in_flight.get() == 0 {
+            self.enter(Phase::Idle, now);
+        }
+    }
+
+    pub fn is_serving(&self) -> bool {
+        self.in_flight.get() > 0
+    }
+
+    /// Whether the connection has waited longer than the limits allow.
+    pub fn overdue(&self, limits: &Limits, now: u64) -> Option<Overdue> {
+        let waited = now.saturating_sub(self.since.get());
+        if self.blocked.get().is_some_and(|since| now.saturating_sub(since) > ticks(limits.body_stall_timeout)) {
+            return Some(Overdue::Write);
+        }
+        match self.phase.get() {
+            Phase::Head if waited > ticks(limits.header_timeout) => Some(Overdue::Head),
+            Phase::Idle if waited > ticks(limits.idle_timeout) => Some(Overdue::Idle),
+            _ => None,
+        }
+    }
+
+    pub fn close(&self, how: Closing) {
+        self.closing.set(self.closing.get().max(how));
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// How the connection should close; the task is woken when this changes.
+    pub fn poll_closing(&self, context: &Context<'_>) -> Closing {
+        match &mut *self.waker.borrow_mut() {
+            Some(waker) => waker.clone_from(context.waker()),
+            empty => *empty = Some(context.waker().clone()),
+        }
+        self.closing.get()
+    }
+
+    fn enter(&self, phase: Phase, now: u64) {
+        self.phase.set(phase);
+        self.since.set(now);
+    }
+}

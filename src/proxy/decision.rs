@@ -1,0 +1,118 @@
+//! The decision on one request: route, authenticate, authorize, in this order, on one snapshot.
+//!
+//! The data path and `explain` both call this and nothing else, so that what `explain` says is what the gateway does.
+//! Never waits: a verdict that needs newer keys names them, and the caller asks again once they were read.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method};
+
+use crate::authenticate::cache::TokenCache;
+use crate::authenticate::{self, AuthenticateError, credentials};
+use crate::authorize::{self, Grant, Refusal};
+use crate::jwks::{KeyManagerKeys, RefetchCause};
+use crate::model::api::{AuthScheme, Lifecycle};
+use crate::model::clock::UnixSeconds;
+use crate::model::names::ApiIndex;
+use crate::model::reason::Reason;
+use crate::route::{NormalPath, NotFound};
+use crate::snapshot::{CompiledKeyManager, Routed, Snapshot};
+
+/// What is decided on: the parts of a request's head that count.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'r> {
+    pub method: &'r Method,
+    /// Lower case, without a port.
+    pub host: &'r str,
+    pub path: &'r NormalPath<'r>,
+    pub headers: &'r HeaderMap,
+}
+
+/// A request that is not forwarded, with the facts that its answer and its log line need.
+#[derive(Debug, Clone)]
+pub struct Refused<'s> {
+    pub why: Why,
+    /// The API, if one was found.
+    pub api: Option<ApiIndex>,
+    pub routed: Option<Routed<'s>>,
+}
+
+/// The step that refused.
+#[derive(Debug, Clone)]
+pub enum Why {
+    Route(NotFound),
+    /// The API's lifecycle is `blocked`.
+    Blocked,
+    Authenticate(AuthenticateError),
+    /// With who asked: the log names the consumer key and the application.
+    Authorize(Refusal, Option<authenticate::Principal>),
+}
+
+impl Why {
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Route(NotFound::Api) => Reason::ApiNotFound,
+            Self::Route(NotFound::Operation { .. }) => Reason::OperationNotFound,
+            Self::Route(NotFound::Method { .. }) => Reason::MethodNotAllowed,
+            Self::Blocked => Reason::ApiBlocked,
+            Self::Authenticate(error) => error.reason(),
+            Self::Authorize(refusal, _) => refusal.reason(),
+        }
+    }
+
+    /// The operator's message.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Route(_) | Self::Blocked => self.reason().label().replace('_', " "),
+            Self::Authenticate(error) => error.to_string(),
+            Self::Authorize(refusal, _) => refusal.to_string(),
+        }
+    }
+
+    /// The key set to read again before this verdict is final.
+    pub fn stale_keys(&self) -> Option<(Arc<KeyManagerKeys>, RefetchCause)> {
+        match self {
+            Self::Authenticate(error) => error.stale_keys(),
+            Self::Route(_) | Self::Blocked | Self::Authorize(..) => None,
+        }
+    }
+
+    /// The key manager that judged, when one was found.
+    pub fn key_manager(&self) -> Option<&Arc<CompiledKeyManager>> {
+        match self {
+            Self::Authenticate(error) => error.key_manager(),
+            Self::Authorize(_, principal) => principal.as_ref().map(authenticate::Principal::key_manager),
+            Self::Route(_) | Self::Blocked => None,
+        }
+    }
+}
+
+/// Decides.
+pub fn decide<'s>(snapshot: &'s Snapshot, asked: Asked<'_>, cache: &TokenCache, now: UnixSeconds) -> Result<Grant<'s>, Refused<'s>> {
+    let routed = route(snapshot, asked)?;
+    let refused = |why| Refused { why, api: Some(routed.api().index), routed: Some(routed) };
+    if routed.operation().auth == AuthScheme::None
+        && let Some(granted) = authorize::open(routed)
+    {
+        return granted.map_err(|refusal| refused(Why::Authorize(refusal, None)));
+    }
+    let header = &routed.api().definition.authorization_header;
+    let token = credentials::bearer_token(asked.headers, header).map_err(|error| refused(Why::Authenticate(error)))?;
+    let principal = authenticate::authenticate(snapshot, &routed, token, cache, now).map_err(|error| refused(Why::Authenticate(error)))?;
+    authorize::authorize(snapshot, routed, principal.clone()).map_err(|refusal| refused(Why::Authorize(refusal, Some(principal))))
+}
+
+fn route<'s>(snapshot: &'s Snapshot, asked: Asked<'_>) -> Result<Routed<'s>, Refused<'s>> {
+    let found = snapshot.route(asked.host, asked.path, asked.method);
+    let api = match &found {
+        Ok(routed) => Some(routed.api().index),
+        Err(NotFound::Api) => None,
+        Err(NotFound::Operation { api, .. } | NotFound::Method { api, .. }) => Some(*api),
+    };
+    let blocked = api.and_then(|index| snapshot.api(index)).is_some_and(|api| api.definition.lifecycle == Lifecycle::Blocked);
+    match found {
+        Ok(_) | Err(NotFound::Operation { .. } | NotFound::Method { .. }) if blocked => Err(Refused { why: Why::Blocked, api, routed: None }),
+        Ok(routed) => Ok(routed),
+        Err(not_found) => Err(Refused { why: Why::Route(not_found), api, routed: None }),
+    }
+}

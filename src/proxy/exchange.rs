@@ -1,0 +1,217 @@
+//! One exchange's facts, collected on the way and written once: metrics and the access log line.
+//!
+//! Written when the response's body has ended or was dropped, so a client that hangs up is counted and logged like any
+//! other. Decides nothing.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, Method, Uri, Version};
+
+use crate::authenticate::Principal;
+use crate::forward::body::RequestProgress;
+use crate::model::directory::KeyType;
+use crate::model::reason::Reason;
+use crate::proxy::connection::{Connection, Transport};
+use crate::proxy::worker::Walk;
+use crate::snapshot::CompiledKeyManager;
+use crate::snapshot::backend::CompiledTarget;
+use crate::snapshot::local::LocalApi;
+use crate::telemetry::{AccessRecord, Measured, OperationSeries};
+
+/// What HTTP/1 logs call an exchange whose client left before an answer.
+const CLIENT_CLOSED: u16 = 499;
+
+/// One request with its response, from the first look at it to the last byte.
+#[derive(Debug)]
+pub struct Exchange {
+    walk: Rc<Walk>,
+    connection: Rc<Connection>,
+    started: Instant,
+    series: Arc<OperationSeries>,
+    pub method: Method,
+    pub version: Version,
+    pub uri: Uri,
+    /// Only where it differs from the URI's.
+    pub normal_path: Option<String>,
+    pub host: String,
+    pub client: IpAddr,
+    pub request_id: Box<str>,
+    pub user_agent: Option<HeaderValue>,
+    pub key_manager: Option<Arc<CompiledKeyManager>>,
+    pub principal: Option<Principal>,
+    pub application: Option<Box<str>>,
+    pub key_type: Option<KeyType>,
+    pub progress: Option<Rc<RequestProgress>>,
+    pub backend: Option<Arc<CompiledTarget>>,
+    pub backend_time: Option<Duration>,
+    /// The operator's word on a refusal.
+    pub message: Option<String>,
+    api: Option<(Rc<LocalApi>, Option<usize>)>,
+    outcome: Outcome,
+    sent: u64,
+    ending: Ending,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Outcome {
+    status: u16,
+    reason: Reason,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Still under way, or dropped on the way.
+    Open,
+    Complete,
+    /// The backend's body broke off; the client saw a truncation.
+    Truncated,
+}
+
+impl Exchange {
+    pub fn begin(walk: Rc<Walk>, connection: Rc<Connection>, series: Arc<OperationSeries>, request: &mut http::request::Parts) -> Self {
+        connection.request_began(walk.deadlines().now());
+        walk.counters().request_began();
+        let user_agent = request.headers.get(http::header::USER_AGENT).cloned();
+        Self {
+            client: connection.peer.ip(),
+            started: Instant::now(),
+            series,
+            method: request.method.clone(),
+            version: request.version,
+            uri: std::mem::take(&mut request.uri),
+            normal_path: None,
+            host: String::new(),
+            request_id: Box::default(),
+            user_agent,
+            key_manager: None,
+            principal: None,
+            application: None,
+            key_type: None,
+            progress: None,
+            backend: None,
+            backend_time: None,
+            message: None,
+            api: None,
+            outcome: Outcome { status: CLIENT_CLOSED, reason: Reason::ClientClosed },
+            sent: 0,
+            ending: Ending::Open,
+            walk,
+            connection,
+        }
+    }
+
+    /// The API was found, and perhaps the operation; from here on the exchange counts there.
+    pub fn found(&mut self, api: Rc<LocalApi>, position: Option<usize>) {
+        if let Some(operation) = position.and_then(|position| api.operations.get(position)) {
+            self.series = Arc::clone(&operation.series);
+        }
+        self.api = Some((api, position));
+    }
+
+    /// The answer's status, and why.
+    pub fn answered(&mut self, status: u16, reason: Reason) {
+        self.outcome = Outcome { status, reason };
+    }
+
+    /// Bytes of the response's body went to the client's connection.
+    pub fn sent(&mut self, bytes: usize) {
+        self.sent = self.sent.saturating_add(bytes as u64);
+    }
+
+    pub fn complete(&mut self) {
+        if self.ending == Ending::Open {
+            self.ending = Ending::Complete;
+        }
+    }
+
+    pub fn truncated(&mut self) {
+        if self.ending == Ending::Open {
+            self.ending = Ending::Truncated;
+            self.walk.counters().truncated();
+        }
+    }
+
+    fn received(&self) -> u64 {
+        self.progress.as_ref().map_or(0, |progress| progress.received())
+    }
+
+    fn measure(&self, total: Duration) {
+        let measured = Measured {
+            method: &self.method,
+            status: self.outcome.status,
+            reason: self.outcome.reason,
+            total,
+            backend: self.backend_time,
+            received_bytes: self.received(),
+            sent_bytes: self.sent,
+        };
+        self.series.record(self.walk.index(), &measured);
+    }
+
+    fn log(&self, total: Duration) {
+        let api = self.api.as_ref().map(|(api, _)| &api.definition);
+        let operation = self.api.as_ref().and_then(|(api, position)| api.definition.operations.get((*position)?));
+        let refused = self.outcome.reason != Reason::Forwarded;
+        let user_agent = self.user_agent.as_ref().map(HeaderValue::as_bytes).map(String::from_utf8_lossy);
+        let record = AccessRecord {
+            request_id: &self.request_id,
+            denial: refused.then_some(&*self.request_id),
+            remote: self.connection.peer,
+            client: self.client,
+            listener: &self.connection.listener,
+            protocol: protocol(self.version),
+            tls: self.connection.transport == Transport::Tls,
+            method: self.method.as_str(),
+            host: &self.host,
+            path: self.normal_path.as_deref().unwrap_or_else(|| self.uri.path()),
+            api: api.map(|api| api.name.as_str()),
+            version: api.map(|api| api.version.as_str()),
+            operation: operation.map(|operation| operation.template.as_str()),
+            application: self.application.as_deref(),
+            key_manager: self.key_manager.as_ref().map(|key_manager| key_manager.definition.name.as_str()),
+            key_type: self.key_type.map(|key_type| match key_type {
+                KeyType::Production => "production",
+                KeyType::Sandbox => "sandbox",
+            }),
+            consumer_key: self.principal.as_ref().and_then(Principal::consumer_key),
+            token: self.principal.as_ref().map(Principal::token_hash),
+            status: self.outcome.status,
+            reason: self.outcome.reason.label(),
+            message: self.message.as_deref(),
+            backend: self.backend.as_ref().map(|target| &*target.label),
+            duration: total,
+            backend_duration: self.backend_time,
+            request_bytes: self.received(),
+            response_bytes: self.sent,
+            user_agent: user_agent.as_deref(),
+            ending: match self.ending {
+                Ending::Complete => "complete",
+                Ending::Truncated => "truncated",
+                Ending::Open => "aborted",
+            },
+        };
+        self.walk.access_log().write(&record);
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let total = self.started.elapsed();
+        self.measure(total);
+        self.log(total);
+        self.walk.counters().request_ended();
+        self.connection.request_ended(self.walk.deadlines().now());
+    }
+}
+
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_11 => "HTTP/1.1",
+        Version::HTTP_2 => "HTTP/2.0",
+        _ => "HTTP",
+    }
+}

@@ -1,0 +1,109 @@
+//! What one worker lends to every walk on its thread.
+
+use std::cell::Cell;
+use std::fmt::Write;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::authenticate::cache::TokenCache;
+use crate::deadline::Deadlines;
+use crate::forward::pool::Pools;
+use crate::forward::send::Forwarder;
+use crate::model::clock::Clock;
+use crate::snapshot::Snapshots;
+use crate::snapshot::local::LocalSnapshots;
+use crate::telemetry::{AccessWriter, WorkerCounters};
+
+/// What a worker's thread is given; everything else it makes itself, on its own thread.
+#[derive(Debug)]
+pub struct WalkParts {
+    pub index: usize,
+    pub snapshots: Arc<Snapshots>,
+    pub counters: Arc<WorkerCounters>,
+    pub access_log: AccessWriter,
+    pub clock: Arc<dyn Clock>,
+    pub token_cache_bytes: u64,
+    /// Random per process and worker: the front half of request ids.
+    pub id_prefix: u64,
+    /// Random per process: by this name in `Via` a loop is noticed.
+    pub pseudonym: Arc<str>,
+}
+
+/// The walk's belongings on one thread.
+#[derive(Debug)]
+pub struct Walk {
+    index: usize,
+    snapshots: LocalSnapshots,
+    cache: TokenCache,
+    forwarder: Forwarder,
+    counters: Arc<WorkerCounters>,
+    access_log: AccessWriter,
+    clock: Arc<dyn Clock>,
+    id_prefix: u64,
+    next_id: Cell<u64>,
+    pseudonym: Arc<str>,
+}
+
+impl Walk {
+    pub fn new(parts: WalkParts) -> Self {
+        let deadlines = Rc::new(Deadlines::default());
+        let pools = Pools::new(Rc::clone(&deadlines), Arc::clone(&parts.counters));
+        Self {
+            index: parts.index,
+            snapshots: LocalSnapshots::new(parts.snapshots),
+            cache: TokenCache::new(parts.token_cache_bytes, Arc::clone(&parts.counters)),
+            forwarder: Forwarder { pools, deadlines },
+            counters: parts.counters,
+            access_log: parts.access_log,
+            clock: parts.clock,
+            id_prefix: parts.id_prefix,
+            next_id: Cell::new(0),
+            pseudonym: parts.pseudonym,
+        }
+    }
+
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    pub fn snapshots(&self) -> &LocalSnapshots {
+        &self.snapshots
+    }
+
+    pub fn cache(&self) -> &TokenCache {
+        &self.cache
+    }
+
+    pub fn forwarder(&self) -> &Forwarder {
+        &self.forwarder
+    }
+
+    pub fn deadlines(&self) -> &Rc<Deadlines> {
+        &self.forwarder.deadlines
+    }
+
+    pub fn counters(&self) -> &WorkerCounters {
+        &self.counters
+    }
+
+    pub fn access_log(&self) -> &AccessWriter {
+        &self.access_log
+    }
+
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    pub fn pseudonym(&self) -> &str {
+        &self.pseudonym
+    }
+
+    /// A request id that no other request of any gateway has: random front, counted back.
+    pub fn request_id(&self) -> String {
+        let count = self.next_id.get();
+        self.next_id.set(count.wrapping_add(1));
+        let mut id = String::with_capacity(32);
+        let _ = write!(id, "{:016x}{count:016x}", self.id_prefix);
+        id
+    }
+}

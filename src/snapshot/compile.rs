@@ -1,0 +1,205 @@
+//! Model -> snapshot.
+//!
+//! Decides what of the last generation goes on: numbers of targets, series of operations, key managers that did not
+//! change. Never touches what is in use: the new snapshot is published by whoever asked for it, or dropped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+use http::HeaderValue;
+use rustls::pki_types::ServerName;
+
+use crate::jwks::KeyManagerKeys;
+use crate::model::Model;
+use crate::model::api::Api;
+use crate::model::backend::{Backend, BackendTls, Scheme, Target};
+use crate::model::key_manager::KeyManager;
+use crate::model::names::{ApiIndex, KeyManagerIndex};
+use crate::model::place::Place;
+use crate::route::RouteTable;
+use crate::snapshot::backend::{BackendGroup, CompiledTarget, TargetSlot, TargetTls};
+use crate::snapshot::{CompiledApi, CompiledKeyManager, CompiledOperation, Snapshot};
+use crate::telemetry::Metrics;
+use crate::trust::{self, TrustError};
+
+/// Makes snapshots, one after the other, and remembers what they share.
+#[derive(Debug)]
+pub struct Compiler {
+    metrics: Arc<Metrics>,
+    workers: usize,
+    generation: u64,
+    slots: HashMap<TargetKey, TargetSlot>,
+    key_managers: Vec<Arc<CompiledKeyManager>>,
+}
+
+/// A model that passed every check and still cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    #[error("the TLS settings of backend {target} cannot be used")]
+    Trust {
+        target: String,
+        #[source]
+        source: TrustError,
+    },
+    #[error("backend host {host:?} is not a valid name")]
+    Host { host: String },
+    #[error("more than {} {what}", u16::MAX)]
+    TooMany { what: &'static str },
+}
+
+/// What makes two targets one: the address and the trust, not the path below it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct TargetKey {
+    scheme: Scheme,
+    host: String,
+    port: u16,
+    connect_timeout: Duration,
+    tls: String,
+}
+
+impl Compiler {
+    pub fn new(metrics: Arc<Metrics>, workers: usize) -> Self {
+        Self { metrics, workers: workers.max(1), generation: 0, slots: HashMap::new(), key_managers: Vec::new() }
+    }
+
+    /// Compiles the next generation. `keys` stand in the order of the model's key managers.
+    pub fn compile(&mut self, model: Model, keys: Vec<Arc<KeyManagerKeys>>) -> Result<Snapshot, CompileError> {
+        let routes = RouteTable::build(&model.apis);
+        let mut apis = Vec::with_capacity(model.apis.len());
+        for (position, api) in model.apis.into_iter().enumerate() {
+            let index = ApiIndex(u32::try_from(position).map_err(|_| CompileError::TooMany { what: "APIs" })?);
+            apis.push(Arc::new(self.api(index, api)?));
+        }
+        let key_managers = self.key_managers(model.key_managers, keys)?;
+        let mut issuers = HashMap::new();
+        let mut learning = Vec::new();
+        for key_manager in key_managers.iter().filter(|key_manager| key_manager.definition.enabled) {
+            match &key_manager.definition.issuer {
+                Some(issuer) => {
+                    issuers.insert(issuer.as_str().into(), key_manager.index);
+                }
+                None => learning.push(key_manager.index),
+            }
+        }
+        self.generation = self.generation.saturating_add(1);
+        self.key_managers.clone_from(&key_managers);
+        Ok(Snapshot {
+            generation: self.generation,
+            files: model.files,
+            routes,
+            apis,
+            key_managers,
+            directory: model.directory,
+            limits: model.limits,
+            trusted_proxies: model.gateway.trusted_proxies,
+            errors: model.errors,
+            unrouted: self.metrics.unrouted(),
+            issuers,
+            learning,
+        })
+    }
+
+    fn api(&mut self, index: ApiIndex, definition: Api) -> Result<CompiledApi, CompileError> {
+        let production = definition.production.as_ref().map(|backend| self.backend(backend)).transpose()?;
+        let sandbox = definition.sandbox.as_ref().map(|backend| self.backend(backend)).transpose()?;
+        let (name, version) = (definition.name.as_str(), definition.version.as_str());
+        let operations = definition
+            .operations
+            .iter()
+            .map(|operation| CompiledOperation { series: self.metrics.operation(name, version, operation.template.as_str()) })
+            .collect();
+        Ok(CompiledApi { index, operations, production, sandbox, definition })
+    }
+
+    fn backend(&mut self, backend: &Backend) -> Result<BackendGroup, CompileError> {
+        let secure = backend.targets.iter().any(|target| target.scheme == Scheme::Https);
+        let config = if secure { Some(client_config(backend)?) } else { None };
+        let mut targets = Vec::with_capacity(backend.targets.len());
+        for target in &backend.targets {
+            let tls = match (&config, target.scheme) {
+                (Some(config), Scheme::Https) => {
+                    let name = backend.tls.server_name.as_deref().unwrap_or(&target.host);
+                    let server_name =
+                        ServerName::try_from(name.to_owned()).map_err(|_| CompileError::Host { host: name.to_owned() })?;
+                    Some(TargetTls { config: Arc::clone(config), server_name })
+                }
+                _ => None,
+            };
+            let authority = target.authority();
+            let host = || CompileError::Host { host: target.host.clone() };
+            targets.push(Arc::new(CompiledTarget {
+                slot: self.slot(target, backend),
+                label: format!("{}://{authority}", target.scheme.as_str()).into(),
+                authority: HeaderValue::try_from(authority).map_err(|_| host())?,
+                definition: target.clone(),
+                tls,
+                idle_per_worker: backend.idle_connections.div_ceil(self.workers),
+            }));
+        }
+        Ok(BackendGroup::new(backend, targets))
+    }
+
+    fn slot(&mut self, target: &Target, backend: &Backend) -> TargetSlot {
+        let tls = if target.scheme == Scheme::Https { fingerprint(&backend.tls) } else { String::new() };
+        let key = TargetKey {
+            scheme: target.scheme,
+            host: target.host.clone(),
+            port: target.port,
+            connect_timeout: backend.connect_timeout,
+            tls,
+        };
+        let next = TargetSlot(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
+        *self.slots.entry(key).or_insert(next)
+    }
+
+    /// A key manager that did not change (its place in the file aside) keeps its `Arc`, and with it the verdicts that
+    /// workers remember.
+    fn key_managers(
+        &self,
+        definitions: Vec<KeyManager>,
+        keys: Vec<Arc<KeyManagerKeys>>,
+    ) -> Result<Vec<Arc<CompiledKeyManager>>, CompileError> {
+        let mut compiled = Vec::with_capacity(definitions.len());
+        for (position, (definition, keys)) in definitions.into_iter().zip(keys).enumerate() {
+            let index = KeyManagerIndex(u16::try_from(position).map_err(|_| CompileError::TooMany { what: "key managers" })?);
+            let same = self.key_managers.get(position).filter(|earlier| {
+                Arc::ptr_eq(&earlier.keys, &keys) && without_place(&earlier.definition) == without_place(&definition)
+            });
+            compiled.push(match same {
+                Some(earlier) => Arc::clone(earlier),
+                None => Arc::new(CompiledKeyManager { index, definition, keys }),
+            });
+        }
+        Ok(compiled)
+    }
+}
+
+fn without_place(key_manager: &KeyManager) -> KeyManager {
+    KeyManager { place: Place::default(), ..key_manager.clone() }
+}
+
+fn client_config(backend: &Backend) -> Result<Arc<rustls::ClientConfig>, CompileError> {
+    let tls = &backend.tls;
+    let config = trust::client_config(tls.ca.as_ref(), tls.client_certificate.as_ref());
+    let mut config = config.map_err(|source| CompileError::Trust {
+        target: backend.targets.first().map(|target| target.authority()).unwrap_or_default(),
+        source,
+    })?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Equal trust has equal text; a changed certificate file makes a new pool.
+fn fingerprint(tls: &BackendTls) -> String {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    for file in [
+        tls.ca.as_ref(),
+        tls.client_certificate.as_ref().map(|pair| &pair.certificate),
+        tls.client_certificate.as_ref().map(|pair| &pair.key),
+    ] {
+        file.map(|file| &file.content).hash(&mut hasher);
+    }
+    format!("{:016x} {}", hasher.finish(), tls.server_name.as_deref().unwrap_or_default())
+}

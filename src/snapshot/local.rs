@@ -1,0 +1,101 @@
+//! One worker's view of the snapshot: reference counts that only this thread touches.
+//!
+//! A request takes one `Rc` of the view and lets it go before it waits for a backend, so an old generation (and its
+//! directory) lives no longer than the decisions made on it. What a request needs to its end, it takes as [`LocalApi`].
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::ops::Deref;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arc_swap::cache::Cache;
+
+use crate::model::names::ApiIndex;
+use crate::snapshot::{CompiledApi, Snapshot, Snapshots};
+
+/// A worker's handle on the snapshot in use.
+#[derive(Debug)]
+pub struct LocalSnapshots {
+    cache: RefCell<Cache<SharedCell, Arc<Snapshot>>>,
+    current: RefCell<Rc<LocalSnapshot>>,
+}
+
+/// A snapshot as one worker holds it.
+#[derive(Debug)]
+pub struct LocalSnapshot {
+    snapshot: Arc<Snapshot>,
+    apis: Box<[OnceCell<Rc<LocalApi>>]>,
+}
+
+/// An API as one worker holds it, with the worker's own turns.
+#[derive(Debug)]
+pub struct LocalApi {
+    api: Arc<CompiledApi>,
+    pub production_turn: Cell<usize>,
+    pub sandbox_turn: Cell<usize>,
+}
+
+#[derive(Debug, Clone)]
+struct SharedCell(Arc<Snapshots>);
+
+impl Deref for SharedCell {
+    type Target = arc_swap::ArcSwap<Snapshot>;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.cell()
+    }
+}
+
+impl LocalSnapshots {
+    pub fn new(snapshots: Arc<Snapshots>) -> Self {
+        let snapshot = snapshots.load();
+        Self { cache: RefCell::new(Cache::new(SharedCell(snapshots))), current: RefCell::new(Rc::new(LocalSnapshot::new(snapshot))) }
+    }
+
+    /// The snapshot in use: one relaxed load when it has not changed.
+    pub fn load(&self) -> Rc<LocalSnapshot> {
+        let mut cache = self.cache.borrow_mut();
+        let newest = cache.load();
+        let mut current = self.current.borrow_mut();
+        if !Arc::ptr_eq(newest, &current.snapshot) {
+            *current = Rc::new(LocalSnapshot::new(Arc::clone(newest)));
+        }
+        Rc::clone(&current)
+    }
+}
+
+impl LocalSnapshot {
+    fn new(snapshot: Arc<Snapshot>) -> Self {
+        let apis = snapshot.apis.iter().map(|_| OnceCell::new()).collect();
+        Self { snapshot, apis }
+    }
+
+    /// This worker's handle on an API of the snapshot.
+    pub fn local_api(&self, index: ApiIndex) -> Option<Rc<LocalApi>> {
+        let api = self.snapshot.api(index)?;
+        let local = self.apis.get(index.position())?.get_or_init(|| Rc::new(LocalApi::new(Arc::clone(api))));
+        Some(Rc::clone(local))
+    }
+}
+
+impl Deref for LocalSnapshot {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.snapshot
+    }
+}
+
+impl LocalApi {
+    fn new(api: Arc<CompiledApi>) -> Self {
+        Self { api, production_turn: Cell::new(0), sandbox_turn: Cell::new(0) }
+    }
+}
+
+impl Deref for LocalApi {
+    type Target = CompiledApi;
+
+    fn deref(&self) -> &CompiledApi {
+        &self.api
+    }
+}

@@ -1,0 +1,176 @@
+//! The compiled configuration: read-only tables that every request of a generation reads, and the one swap cell that
+//! holds them.
+//!
+//! Decides how a model becomes tables. Never waits, never changes a table after it is published; what changes while a
+//! generation lives (key sets, counters, connection pools) stands beside the snapshot and outlives it.
+//!
+//! The walk through the files: [`compile`] (model -> tables), [`backend`] (targets and their turns), [`local`] (one
+//! worker's view, which costs a request no shared counter).
+
+pub mod backend;
+pub mod compile;
+pub mod local;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use hashbrown::HashMap;
+use http::Method;
+use ipnet::IpNet;
+
+use crate::jwks::KeyManagerKeys;
+use crate::model::api::{Api, Operation};
+use crate::model::directory::Directory;
+use crate::model::gateway::{ErrorFormat, Limits};
+use crate::model::key_manager::KeyManager;
+use crate::model::names::{ApiIndex, KeyManagerIndex};
+use crate::model::place::Files;
+use crate::route::{Found, NormalPath, NotFound, RouteTable};
+use crate::snapshot::backend::BackendGroup;
+use crate::telemetry::OperationSeries;
+
+/// One generation of the configuration.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub generation: u64,
+    pub files: Files,
+    pub routes: RouteTable,
+    /// By [`ApiIndex`].
+    pub apis: Vec<Arc<CompiledApi>>,
+    /// By [`KeyManagerIndex`].
+    pub key_managers: Vec<Arc<CompiledKeyManager>>,
+    pub directory: Directory,
+    pub limits: Limits,
+    pub trusted_proxies: Vec<IpNet>,
+    pub errors: ErrorFormat,
+    /// Where exchanges are counted that no operation was found for.
+    pub unrouted: Arc<OperationSeries>,
+    issuers: HashMap<Box<str>, KeyManagerIndex>,
+    /// Enabled key managers whose issuer comes from their discovery document.
+    learning: Vec<KeyManagerIndex>,
+}
+
+/// An API with what was resolved for it when the snapshot was compiled.
+#[derive(Debug)]
+pub struct CompiledApi {
+    pub index: ApiIndex,
+    pub definition: Api,
+    /// By position in `definition.operations`.
+    pub operations: Vec<CompiledOperation>,
+    pub production: Option<BackendGroup>,
+    pub sandbox: Option<BackendGroup>,
+}
+
+#[derive(Debug)]
+pub struct CompiledOperation {
+    pub series: Arc<OperationSeries>,
+}
+
+/// A key manager with its live key set. The same `Arc` is in the next snapshot when nothing of it changed, so a verdict
+/// that remembers it can tell whether the key manager is still the same.
+#[derive(Debug)]
+pub struct CompiledKeyManager {
+    pub index: KeyManagerIndex,
+    pub definition: KeyManager,
+    pub keys: Arc<KeyManagerKeys>,
+}
+
+/// The first proof of the walk: this request is for this operation of this API.
+#[derive(Debug, Clone, Copy)]
+pub struct Routed<'s> {
+    api: &'s Arc<CompiledApi>,
+    position: usize,
+    operation: &'s Operation,
+    base_length: usize,
+}
+
+impl Snapshot {
+    /// Finds the operation that answers a request.
+    pub fn route(&self, host: &str, path: &NormalPath<'_>, method: &Method) -> Result<Routed<'_>, NotFound> {
+        let Found { api, operation, base_length } = self.routes.find(host, path, method)?;
+        let position = operation as usize;
+        let found = self.apis.get(api.position()).and_then(|api| {
+            let operation = api.definition.operations.get(position)?;
+            Some(Routed { api, position, operation, base_length })
+        });
+        found.ok_or(NotFound::Api)
+    }
+
+    /// The enabled key manager of exactly this issuer.
+    pub fn key_manager_of(&self, issuer: &str) -> Option<&Arc<CompiledKeyManager>> {
+        if let Some(index) = self.issuers.get(issuer) {
+            return self.key_managers.get(index.position());
+        }
+        self.learning.iter().filter_map(|index| self.key_managers.get(index.position())).find(|key_manager| {
+            key_manager.keys.current().issuer.as_ref().is_some_and(|learned| learned.as_str() == issuer)
+        })
+    }
+
+    /// Whether a key manager's issuer is not known yet, so that a token of an unknown issuer may still be one of its own.
+    pub fn has_unlearned_issuer(&self) -> bool {
+        self.learning
+            .iter()
+            .filter_map(|index| self.key_managers.get(index.position()))
+            .any(|key_manager| key_manager.keys.current().issuer.is_none())
+    }
+
+    pub fn api(&self, index: ApiIndex) -> Option<&Arc<CompiledApi>> {
+        self.apis.get(index.position())
+    }
+
+    pub fn key_manager(&self, index: KeyManagerIndex) -> Option<&Arc<CompiledKeyManager>> {
+        self.key_managers.get(index.position())
+    }
+}
+
+impl CompiledApi {
+    /// Whether the API takes tokens of this key manager.
+    pub fn takes(&self, key_manager: KeyManagerIndex) -> bool {
+        self.definition.key_managers.is_empty() || self.definition.key_managers.contains(&key_manager)
+    }
+}
+
+impl<'s> Routed<'s> {
+    pub fn api(&self) -> &'s Arc<CompiledApi> {
+        self.api
+    }
+
+    pub fn operation(&self) -> &'s Operation {
+        self.operation
+    }
+
+    /// The operation's position in its API.
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// How many bytes of the path the API's context and version take.
+    pub fn base_length(&self) -> usize {
+        self.base_length
+    }
+}
+
+/// The holder of the snapshot in use.
+#[derive(Debug)]
+pub struct Snapshots {
+    current: ArcSwap<Snapshot>,
+}
+
+impl Snapshots {
+    pub fn new(first: Snapshot) -> Self {
+        Self { current: ArcSwap::from_pointee(first) }
+    }
+
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Publishes the next generation; requests under way keep theirs.
+    pub fn publish(&self, next: Snapshot) {
+        self.current.store(Arc::new(next));
+    }
+
+    fn cell(&self) -> &ArcSwap<Snapshot> {
+        &self.current
+    }
+}

@@ -1,0 +1,74 @@
+//! Why the gateway does not start, or does not take a new configuration.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::config::Report;
+use crate::listen::tls::TlsError;
+use crate::snapshot::compile::CompileError;
+
+/// Each tells the operator what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SuperviseError {
+    #[error("{0}")]
+    Configuration(Report),
+    #[error("the configuration cannot be used")]
+    Compile(#[from] CompileError),
+    #[error("listener \"{listener}\": {address} is taken by another process; stop it, or choose another address")]
+    AddressInUse { listener: String, address: SocketAddr },
+    #[error(
+        "listener \"{listener}\": ports below 1024 such as {} need a privilege; choose a higher port, or give the binary \
+         CAP_NET_BIND_SERVICE", address.port()
+    )]
+    Privileged { listener: String, address: SocketAddr },
+    #[error("listener \"{listener}\": cannot listen on {address}")]
+    Bind {
+        listener: String,
+        address: SocketAddr,
+        #[source]
+        source: io::Error,
+    },
+    #[error("listener \"{listener}\"")]
+    Tls {
+        listener: String,
+        #[source]
+        source: TlsError,
+    },
+    #[error("the state folder {} cannot be made or written; create it, or set gateway.state_dir", path.display())]
+    StateDir {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the access log cannot be opened")]
+    AccessLog(#[source] io::Error),
+    #[error("a worker thread cannot start")]
+    Worker(#[source] io::Error),
+    #[error("random numbers cannot be had from the system")]
+    Random,
+}
+
+impl SuperviseError {
+    /// The message with its causes, on one line each.
+    pub fn describe(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}
+
+/// What a failed bind means.
+pub(super) fn bind_error(listener: &str, address: SocketAddr, source: io::Error) -> SuperviseError {
+    let listener = listener.to_owned();
+    match source.kind() {
+        io::ErrorKind::AddrInUse => SuperviseError::AddressInUse { listener, address },
+        io::ErrorKind::PermissionDenied => SuperviseError::Privileged { listener, address },
+        _ => SuperviseError::Bind { listener, address, source },
+    }
+}

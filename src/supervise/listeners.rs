@@ -1,0 +1,92 @@
+//! Which sockets a configuration needs, and which of them are open already.
+
+use std::sync::Arc;
+
+use arc_swap::Guard;
+
+use crate::listen::socket::{ListenerSettings, ListenerSocket};
+use crate::listen::tls::server_config;
+use crate::model::gateway::Listener;
+use crate::supervise::error::{SuperviseError, bind_error};
+use crate::telemetry::Metrics;
+
+/// The open sockets.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    open: Vec<Arc<ListenerSocket>>,
+}
+
+/// What a new configuration changes; nothing has changed yet.
+#[derive(Debug)]
+pub struct Plan {
+    keep: Vec<(Arc<ListenerSocket>, ListenerSettings)>,
+    new: Vec<Arc<ListenerSocket>>,
+    close: Vec<Arc<ListenerSocket>>,
+}
+
+/// What the workers are told after a plan was applied.
+#[derive(Debug)]
+pub struct Changes {
+    pub opened: Vec<Arc<ListenerSocket>>,
+    pub closed: Vec<Arc<ListenerSocket>>,
+}
+
+impl Listeners {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<ListenerSocket>> {
+        self.open.iter()
+    }
+
+    /// Binds what is new. A socket with the same name and address stays, whatever else of it changed.
+    pub fn plan(&self, wanted: &[Listener], metrics: &Metrics) -> Result<Plan, SuperviseError> {
+        let mut plan = Plan { keep: Vec::new(), new: Vec::new(), close: Vec::new() };
+        for definition in wanted {
+            let open = self.open.iter().find(|socket| is_same(socket, definition));
+            let settings = settings(definition, open.map(|socket| socket.settings.load()))?;
+            match open {
+                Some(socket) => plan.keep.push((Arc::clone(socket), settings)),
+                None => {
+                    let (name, address) = (definition.name.clone(), definition.address);
+                    let bound = ListenerSocket::bind(settings, metrics.listener(&name));
+                    plan.new.push(Arc::new(bound.map_err(|error| bind_error(&name, address, error))?));
+                }
+            }
+        }
+        let kept = |socket: &Arc<ListenerSocket>| plan.keep.iter().any(|(keep, _)| Arc::ptr_eq(keep, socket));
+        plan.close = self.open.iter().filter(|socket| !kept(socket)).cloned().collect();
+        Ok(plan)
+    }
+
+    /// Puts a plan into effect.
+    pub fn apply(&mut self, plan: Plan) -> Changes {
+        let Plan { keep, new, close } = plan;
+        self.open = Vec::with_capacity(keep.len().saturating_add(new.len()));
+        for (socket, settings) in keep {
+            socket.settings.store(Arc::new(settings));
+            self.open.push(socket);
+        }
+        self.open.extend(new.iter().cloned());
+        Changes { opened: new, closed: close }
+    }
+}
+
+/// Port 0 asks the system for a port, so the written address is what is compared.
+fn is_same(socket: &ListenerSocket, definition: &Listener) -> bool {
+    let current = socket.settings.load();
+    *socket.name == *definition.name && current.definition.address == definition.address
+}
+
+/// Unchanged certificates keep their TLS settings, and with them the session tickets that clients hold.
+fn settings(definition: &Listener, current: Option<Guard<Arc<ListenerSettings>>>) -> Result<ListenerSettings, SuperviseError> {
+    let unchanged = current.filter(|current| {
+        current.definition.tls == definition.tls && current.definition.protocols == definition.protocols
+    });
+    let tls = match (&definition.tls, unchanged) {
+        (None, _) => None,
+        (Some(_), Some(current)) => current.tls.clone(),
+        (Some(tls), None) => {
+            let config = server_config(tls, definition.protocols);
+            Some(config.map_err(|source| SuperviseError::Tls { listener: definition.name.clone(), source })?)
+        }
+    };
+    Ok(ListenerSettings { definition: definition.clone(), tls })
+}

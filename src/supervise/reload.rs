@@ -1,0 +1,128 @@
+//! The next generation: read, check, bind, compile; only when all of that went well is anything in use touched.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::config::Loaded;
+use crate::jwks::Fetchers;
+use crate::management::answer::ReloadOutcome;
+use crate::model::gateway::Gateway;
+use crate::model::key_manager::KeyManager;
+use crate::snapshot::compile::Compiler;
+use crate::snapshot::{Snapshot, Snapshots};
+use crate::supervise::error::SuperviseError;
+use crate::supervise::listeners::Listeners;
+use crate::supervise::start::load;
+use crate::supervise::workers::WorkerThreads;
+use crate::telemetry::{KeyManagerFacts, LogHandle, Metrics};
+
+/// What reloading needs, and nothing else touches.
+#[derive(Debug)]
+pub struct Reloader {
+    pub path: PathBuf,
+    pub compiler: Compiler,
+    pub fetchers: Fetchers,
+    pub snapshots: Arc<Snapshots>,
+    pub metrics: Arc<Metrics>,
+    pub listeners: Listeners,
+    pub log: Option<LogHandle>,
+    /// As they were at the start: what of it changes takes effect at the next one.
+    pub settings: Gateway,
+}
+
+/// A reload that worked.
+#[derive(Debug)]
+pub struct Reloaded {
+    pub generation: u64,
+    /// The files to watch from now on.
+    pub watched: Vec<PathBuf>,
+}
+
+impl Reloader {
+    /// Reads the configuration again and puts it into effect, or changes nothing.
+    pub async fn reload(&mut self, threads: &WorkerThreads) -> Result<Reloaded, SuperviseError> {
+        let result = self.try_reload(threads).await;
+        self.metrics.reloaded(result.is_ok());
+        match &result {
+            Ok(Reloaded { generation, .. }) => tracing::info!(target: "supervise", generation, "configuration reloaded"),
+            Err(error) => {
+                tracing::error!(target: "supervise", report = %error.describe(), "configuration not reloaded; nothing changed");
+            }
+        }
+        result
+    }
+
+    async fn try_reload(&mut self, threads: &WorkerThreads) -> Result<Reloaded, SuperviseError> {
+        let Loaded { model, watched, warnings } = load(self.path.clone()).await?;
+        for warning in warnings.problems() {
+            tracing::warn!(target: "config", "{warning}");
+        }
+        self.tell_what_waits(&model.gateway);
+        let plan = self.listeners.plan(&model.listeners, &self.metrics)?;
+        let log = model.telemetry.log;
+        let counts = (model.directory.application_count(), model.directory.key_count(), model.directory.subscription_count());
+        let before = self.snapshots.load();
+        let keys = self.fetchers.reconcile(&model.key_managers);
+        let snapshot = match self.compiler.compile(model, keys) {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                self.fetchers.reconcile(&definitions(&before));
+                return Err(error.into());
+            }
+        };
+        let generation = snapshot.generation;
+        self.snapshots.publish(snapshot);
+        self.metrics.configured(generation, counts.0, counts.1, counts.2);
+        if let Some(handle) = &self.log {
+            handle.apply(log);
+        }
+        let changes = self.listeners.apply(plan);
+        for listener in &changes.closed {
+            threads.unlisten(listener).await;
+            tracing::info!(target: "supervise", listener = %listener.name, address = %listener.address, "no longer listening");
+        }
+        for listener in &changes.opened {
+            threads.listen(listener).await;
+            tracing::info!(target: "supervise", listener = %listener.name, address = %listener.address, "listening");
+        }
+        Ok(Reloaded { generation, watched })
+    }
+
+    fn tell_what_waits(&self, wanted: &Gateway) {
+        if wanted.workers != self.settings.workers || wanted.state_dir != self.settings.state_dir {
+            tracing::warn!(target: "supervise", "gateway.workers and gateway.state_dir take effect at the next start");
+        }
+    }
+}
+
+impl From<Result<Reloaded, SuperviseError>> for ReloadOutcome {
+    fn from(result: Result<Reloaded, SuperviseError>) -> Self {
+        match result {
+            Ok(Reloaded { generation, .. }) => Self::Applied { generation },
+            Err(error) => Self::Refused { report: error.describe() },
+        }
+    }
+}
+
+fn definitions(snapshot: &Snapshot) -> Vec<KeyManager> {
+    snapshot.key_managers.iter().map(|key_manager| key_manager.definition.clone()).collect()
+}
+
+/// What the metrics say of the key managers of a snapshot.
+pub(super) fn key_manager_facts(snapshot: &Snapshot) -> Vec<KeyManagerFacts> {
+    let enabled = snapshot.key_managers.iter().filter(|key_manager| key_manager.definition.enabled);
+    enabled
+        .map(|key_manager| {
+            let status = key_manager.keys.status();
+            KeyManagerFacts {
+                name: key_manager.definition.name.to_string(),
+                keys: status.key_count as u64,
+                generation: status.generation,
+                age_seconds: status.age.map(|age| age.as_secs_f64()),
+                usable: status.usable,
+                fetches: status.fetches,
+                skipped: status.skipped,
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,154 @@
+//! A running gateway: what it is told while it runs, and how it ends.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use crate::management::answer::ReloadOutcome;
+use crate::management::readiness::Readiness;
+use crate::snapshot::Snapshots;
+use crate::supervise::reload::Reloader;
+use crate::supervise::watch::Watch;
+use crate::supervise::workers::{Drained, WorkerThreads};
+use crate::telemetry::{AccessLog, Metrics};
+
+/// A gateway that serves. Dropping it without [`Running::stop`] leaves the worker threads to the end of the process.
+#[derive(Debug)]
+pub struct Running {
+    pub(super) reloader: Reloader,
+    pub(super) threads: WorkerThreads,
+    pub(super) readiness: Arc<Readiness>,
+    pub(super) access_log: AccessLog,
+    pub(super) snapshots: Arc<Snapshots>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) tasks: JoinSet<()>,
+    pub(super) reload: mpsc::Sender<oneshot::Sender<ReloadOutcome>>,
+    pub(super) reloads: mpsc::Receiver<oneshot::Sender<ReloadOutcome>>,
+    pub(super) watch: Watch,
+    pub(super) management_address: Option<SocketAddr>,
+}
+
+/// The signals that end or reload a gateway.
+#[derive(Debug)]
+pub struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+}
+
+/// What made the gateway end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Drain,
+    /// SIGQUIT: at once.
+    Now,
+}
+
+impl Signals {
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+        })
+    }
+
+    async fn end(&mut self) -> End {
+        tokio::select! {
+            _ = self.terminate.recv() => End::Drain,
+            _ = self.interrupt.recv() => End::Drain,
+            _ = self.quit.recv() => End::Now,
+        }
+    }
+}
+
+impl Running {
+    /// The address that a listener is bound to: the port that the system chose, where 0 was written.
+    pub fn address(&self, listener: &str) -> Option<SocketAddr> {
+        self.reloader.listeners.iter().find(|socket| &*socket.name == listener).map(|socket| socket.address)
+    }
+
+    pub fn management_address(&self) -> Option<SocketAddr> {
+        self.management_address
+    }
+
+    pub fn snapshots(&self) -> &Arc<Snapshots> {
+        &self.snapshots
+    }
+
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Asks for a reload, as `POST /reload` does.
+    pub fn reload_requests(&self) -> mpsc::Sender<oneshot::Sender<ReloadOutcome>> {
+        self.reload.clone()
+    }
+
+    /// Serves until a signal ends it: SIGTERM and SIGINT drain, a second one hurries, SIGQUIT ends at once, SIGHUP
+    /// reloads.
+    pub async fn run(mut self, mut signals: Signals) -> Drained {
+        let end = loop {
+            tokio::select! {
+                end = signals.end() => break end,
+                _ = signals.hangup.recv() => {
+                    self.access_log.reopen();
+                    self.reload_now(None).await;
+                }
+                Some(caller) = self.reloads.recv() => self.reload_now(Some(caller)).await,
+                () = self.watch.changed() => self.reload_now(None).await,
+            }
+        };
+        match end {
+            End::Drain => {
+                tracing::info!(target: "supervise", "draining; a second signal ends at once");
+                let hurry = async move {
+                    signals.end().await;
+                };
+                self.stop(hurry).await
+            }
+            End::Now => self.stop(std::future::ready(())).await,
+        }
+    }
+
+    /// Serves until `end` is ready, then drains.
+    pub async fn run_until(mut self, end: impl Future<Output = ()>) -> Drained {
+        let mut end = std::pin::pin!(end);
+        loop {
+            tokio::select! {
+                () = &mut end => break,
+                Some(caller) = self.reloads.recv() => self.reload_now(Some(caller)).await,
+                () = self.watch.changed() => self.reload_now(None).await,
+            }
+        }
+        self.stop(std::future::pending()).await
+    }
+
+    /// Stops accepting, finishes what is in flight within `drain_timeout` or until `hurry`, writes the last log lines.
+    pub async fn stop(mut self, hurry: impl Future<Output = ()>) -> Drained {
+        self.readiness.drain();
+        let drained = self.threads.drain(self.reloader.settings.drain_timeout, hurry).await;
+        self.tasks.shutdown().await;
+        self.reloader.fetchers.shutdown().await;
+        self.access_log.shutdown();
+        tracing::info!(target: "supervise", whole = drained == Drained::Whole, "stopped");
+        drained
+    }
+
+    async fn reload_now(&mut self, caller: Option<oneshot::Sender<ReloadOutcome>>) {
+        let result = self.reloader.reload(&self.threads).await;
+        if let Ok(reloaded) = &result {
+            self.watch.follow(reloaded.watched.clone());
+        }
+        if let Some(caller) = caller {
+            // the caller may have left; the reload stands all the same
+            let _ = caller.send(result.into());
+        }
+    }
+}

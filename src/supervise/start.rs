@@ -1,0 +1,164 @@
+//! From a file to a running gateway: read, check, bind, compile, serve; a failure on the way leaves nothing running.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::rand;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::authenticate::cache::TOKEN_CACHE_BYTES;
+use crate::config::{self, Loaded};
+use crate::jwks::Fetchers;
+use crate::listen::tls::server_config;
+use crate::management::answer::Management;
+use crate::management::readiness::Readiness;
+use crate::management::server;
+use crate::model::clock::Clock;
+use crate::model::gateway::{self, ListenerTls, Protocols};
+use crate::proxy::worker::WalkParts;
+use crate::snapshot::Snapshots;
+use crate::snapshot::compile::Compiler;
+use crate::supervise::clock::SystemClock;
+use crate::supervise::error::{SuperviseError, bind_error};
+use crate::supervise::listeners::Listeners;
+use crate::supervise::reload::{Reloader, key_manager_facts};
+use crate::supervise::running::Running;
+use crate::supervise::watch::Watch;
+use crate::supervise::workers::{self, WorkerThreads};
+use crate::telemetry::{AccessLog, LogHandle, Metrics};
+
+/// Reloads that may wait for one that is under way; more callers wait in their own connection.
+const RELOAD_QUEUE: usize = 16;
+
+/// Starts the gateway of this file on the current runtime and on worker threads of its own. Key sets are fetched in the
+/// background: an authorization server that is down does not stop the start.
+pub async fn start(path: &Path, log: Option<LogHandle>) -> Result<Running, SuperviseError> {
+    let loaded = load(path.to_owned()).await?;
+    if let Some(log) = &log {
+        log.apply(loaded.model.telemetry.log);
+    }
+    for warning in loaded.warnings.problems() {
+        tracing::warn!(target: "config", "{warning}");
+    }
+    assemble(path, loaded, log).await
+}
+
+/// Reads the files on a thread where waiting is allowed: a million applications take seconds.
+pub(super) async fn load(path: PathBuf) -> Result<Loaded, SuperviseError> {
+    match tokio::task::spawn_blocking(move || config::load(&path)).await {
+        Ok(loaded) => loaded.map_err(SuperviseError::Configuration),
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}
+
+async fn assemble(path: &Path, loaded: Loaded, log: Option<LogHandle>) -> Result<Running, SuperviseError> {
+    let Loaded { model, watched, .. } = loaded;
+    state_dir(&model.gateway.state_dir)?;
+    let worker_count = workers::count(model.gateway.workers);
+    let metrics = Metrics::new(worker_count, model.telemetry.max_series);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+
+    let mut listeners = Listeners::default();
+    let plan = listeners.plan(&model.listeners, &metrics)?;
+    let management = model.management.as_ref().map(bind_management).transpose()?;
+    let access_log = AccessLog::open(&model.telemetry.access_log, &metrics).map_err(SuperviseError::AccessLog)?;
+
+    let mut fetchers = Fetchers::new(&model.gateway.state_dir, Arc::clone(&clock));
+    let keys = fetchers.reconcile(&model.key_managers);
+    let mut compiler = Compiler::new(Arc::clone(&metrics), worker_count);
+    let (settings, addresses) = (model.gateway.clone(), management.as_ref().map(|(socket, _)| socket.local_addr()));
+    let counts = (model.directory.application_count(), model.directory.key_count(), model.directory.subscription_count());
+    let snapshot = compiler.compile(model, keys)?;
+    metrics.configured(snapshot.generation, counts.0, counts.1, counts.2);
+    let snapshots = Arc::new(Snapshots::new(snapshot));
+    metrics.key_managers({
+        let snapshots = Arc::clone(&snapshots);
+        Box::new(move || key_manager_facts(&snapshots.load()))
+    });
+
+    let parts = walk_parts(worker_count, &snapshots, &metrics, &access_log, &clock)?;
+    let threads = WorkerThreads::start(parts)?;
+    let changes = listeners.apply(plan);
+    for listener in &changes.opened {
+        threads.listen(listener).await;
+        tracing::info!(target: "supervise", listener = %listener.name, address = %listener.address, "listening");
+    }
+
+    let readiness = Arc::new(Readiness::new(Arc::clone(&snapshots)));
+    let (reload, reloads) = mpsc::channel(RELOAD_QUEUE);
+    let mut tasks = JoinSet::new();
+    if let Some((socket, tls)) = management {
+        let socket = tokio::net::TcpListener::from_std(socket)
+            .map_err(|source| bind_error("management", SocketAddr::from(([0, 0, 0, 0], 0)), source))?;
+        let answers = Management { metrics: Arc::clone(&metrics), readiness: Arc::clone(&readiness), reload: reload.clone() };
+        tasks.spawn(server::serve(socket, tls, Arc::new(answers)));
+    }
+    let management_address = addresses.and_then(Result::ok);
+    let reloader = Reloader {
+        path: path.to_owned(),
+        compiler,
+        fetchers,
+        snapshots: Arc::clone(&snapshots),
+        metrics: Arc::clone(&metrics),
+        listeners,
+        log,
+        settings,
+    };
+    let watch = Watch::new(watched);
+    Ok(Running { reloader, threads, readiness, access_log, snapshots, metrics, tasks, reload, reloads, watch, management_address })
+}
+
+fn walk_parts(
+    count: usize,
+    snapshots: &Arc<Snapshots>,
+    metrics: &Arc<Metrics>,
+    access_log: &AccessLog,
+    clock: &Arc<dyn Clock>,
+) -> Result<Vec<WalkParts>, SuperviseError> {
+    let pseudonym: Arc<str> = format!("portcullis-{:08x}", random()? >> 32).into();
+    let share = TOKEN_CACHE_BYTES.checked_div(count as u64).unwrap_or(TOKEN_CACHE_BYTES);
+    let parts = (0..count).map(|index| {
+        Ok(WalkParts {
+            index,
+            snapshots: Arc::clone(snapshots),
+            counters: metrics.worker(index),
+            access_log: access_log.writer(),
+            clock: Arc::clone(clock),
+            token_cache_bytes: share,
+            id_prefix: random()?,
+            pseudonym: Arc::clone(&pseudonym),
+        })
+    });
+    parts.collect()
+}
+
+fn random() -> Result<u64, SuperviseError> {
+    let mut bytes = [0; 8];
+    rand::fill(&mut bytes).map_err(|_| SuperviseError::Random)?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+/// The folder must be there and writable before anything is accepted: last good keys are kept in it.
+fn state_dir(path: &Path) -> Result<(), SuperviseError> {
+    let error = |source| SuperviseError::StateDir { path: path.to_owned(), source };
+    fs::create_dir_all(path).map_err(error)?;
+    let probe = path.join(".writable");
+    fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(error)
+}
+
+type BoundManagement = (TcpListener, Option<Arc<rustls::ServerConfig>>);
+
+fn bind_management(management: &gateway::Management) -> Result<BoundManagement, SuperviseError> {
+    let tls = management.tls.as_ref().map(|pair| {
+        let tls = ListenerTls { default: pair.clone(), by_name: Vec::new() };
+        server_config(&tls, Protocols::Http1)
+    });
+    let tls = tls.transpose().map_err(|source| SuperviseError::Tls { listener: "management".to_owned(), source })?;
+    let socket = TcpListener::bind(management.address).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
+    let socket = socket.map_err(|error| bind_error("management", management.address, error))?;
+    tracing::info!(target: "supervise", address = %management.address, "management listening");
+    Ok((socket, tls))
+}

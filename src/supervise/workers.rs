@@ -1,0 +1,97 @@
+//! The worker threads: started together, told together, waited for together.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::listen::socket::ListenerSocket;
+use crate::listen::worker::{self, Command, WorkerHandle, WorkerQueue};
+use crate::model::gateway::Workers as WorkerCount;
+use crate::proxy::worker::WalkParts;
+use crate::supervise::error::SuperviseError;
+
+/// How often the end of the threads is looked for.
+const POLL: Duration = Duration::from_millis(10);
+
+/// The threads that serve clients.
+#[derive(Debug)]
+pub struct WorkerThreads {
+    handles: Vec<WorkerHandle>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// How many workers a setting means on this machine.
+pub fn count(setting: WorkerCount) -> usize {
+    match setting {
+        WorkerCount::Auto => thread::available_parallelism().map_or(1, NonZero::get),
+        WorkerCount::Count(count) => usize::from(count).max(1),
+    }
+}
+
+impl WorkerThreads {
+    /// Starts a thread for each of `parts`.
+    pub fn start(parts: Vec<WalkParts>) -> Result<Self, SuperviseError> {
+        let queues: Vec<_> = parts.iter().map(|_| WorkerQueue::new()).collect();
+        let handles: Vec<_> = queues.iter().map(|queue| queue.handle.clone()).collect();
+        let mut threads = Vec::with_capacity(parts.len());
+        for (parts, queue) in parts.into_iter().zip(queues) {
+            let peers = handles.clone();
+            let name = format!("worker-{}", parts.index);
+            let thread = thread::Builder::new().name(name).spawn(move || {
+                if let Err(error) = worker::run(parts, queue, peers) {
+                    tracing::error!(target: "supervise", %error, "a worker ended");
+                }
+            });
+            threads.push(thread.map_err(SuperviseError::Worker)?);
+        }
+        Ok(Self { handles, threads })
+    }
+
+    pub async fn listen(&self, listener: &Arc<ListenerSocket>) {
+        self.tell(|| Command::Listen(Arc::clone(listener))).await;
+    }
+
+    pub async fn unlisten(&self, listener: &Arc<ListenerSocket>) {
+        self.tell(|| Command::Unlisten(Arc::clone(listener))).await;
+    }
+
+    /// Asks every worker to finish what it has; returns whether all did so in time. `hurry` ends the wait.
+    pub async fn drain(mut self, within: Duration, hurry: impl Future<Output = ()>) -> Drained {
+        self.tell(|| Command::Drain).await;
+        let deadline = Instant::now().checked_add(within);
+        let ended = async {
+            while self.threads.iter().any(|thread| !thread.is_finished()) && deadline.is_none_or(|at| Instant::now() < at) {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        tokio::select! {
+            () = ended => {}
+            () = hurry => {}
+        }
+        let drained = if self.threads.iter().all(JoinHandle::is_finished) { Drained::Whole } else { Drained::Cut };
+        for handle in &self.handles {
+            let _ = handle.commands.try_send(Command::Stop);
+        }
+        for thread in self.threads.drain(..) {
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+        drained
+    }
+
+    async fn tell(&self, command: impl Fn() -> Command) {
+        for handle in &self.handles {
+            // a worker that ended has no queue to wait for
+            let _ = handle.commands.send(command()).await;
+        }
+    }
+}
+
+/// How a drain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Everything in flight was finished.
+    Whole,
+    /// The time was over, or somebody was in a hurry: some exchanges were cut.
+    Cut,
+}

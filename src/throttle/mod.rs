@@ -1,0 +1,68 @@
+//! Whether the caller may *now*.
+//!
+//! Only the policy "Unlimited" can be configured (`config` refuses every other by name), so every grant is admitted.
+//! The step stands in the walk all the same: `forward` takes nothing but its proof.
+
+use std::rc::Rc;
+
+use crate::authenticate::Principal;
+use crate::authorize::Grant;
+use crate::model::directory::KeyType;
+use crate::snapshot::backend::BackendGroup;
+use crate::snapshot::local::{LocalApi, LocalSnapshot};
+
+/// The last proof of the walk, owned: what `forward` and the access log need after the snapshot was let go.
+#[derive(Debug)]
+pub struct Admitted {
+    api: Rc<LocalApi>,
+    position: usize,
+    key_type: KeyType,
+    principal: Option<Principal>,
+    application: Option<Box<str>>,
+}
+
+/// Admits a grant; `None` only if the snapshot is not the one that granted.
+pub fn admit(snapshot: &LocalSnapshot, grant: &Grant<'_>) -> Option<Admitted> {
+    let routed = grant.routed();
+    Some(Admitted {
+        api: snapshot.local_api(routed.api().index)?,
+        position: routed.position(),
+        key_type: grant.key_type(),
+        principal: grant.principal().cloned(),
+        application: grant.application().map(|application| application.name.into()),
+    })
+}
+
+impl Admitted {
+    pub fn api(&self) -> &Rc<LocalApi> {
+        &self.api
+    }
+
+    /// The operation's position in its API.
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    pub fn key_type(&self) -> KeyType {
+        self.key_type
+    }
+
+    pub fn principal(&self) -> Option<&Principal> {
+        self.principal.as_ref()
+    }
+
+    pub fn application(&self) -> Option<&str> {
+        self.application.as_deref()
+    }
+
+    /// The backend of this key's type, and the number of this worker's turn on it.
+    pub fn backend(&self) -> Option<(&BackendGroup, usize)> {
+        let (group, turn) = match self.key_type {
+            KeyType::Production => (self.api.production.as_ref(), &self.api.production_turn),
+            KeyType::Sandbox => (self.api.sandbox.as_ref(), &self.api.sandbox_turn),
+        };
+        let count = turn.get();
+        turn.set(count.wrapping_add(1));
+        group.map(|group| (group, count))
+    }
+}
