@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::support::client::{Client, Protocol, RawConnection};
 use crate::support::idp::Idp;
-use crate::support::origin::{Origin, Script};
+use crate::support::origin::Origin;
+use crate::support::script::Script;
 
 const GET: &str = "GET /a HTTP/1.1\r\nhost: x\r\n\r\n";
 

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::support::client::{Client, Protocol};
 
 /// All key pairs of all presets on a busy machine.
-const START_DEADLINE: Duration = Duration::from_secs(60);
+const START_DEADLINE: Duration = Duration::from_mins(1);
 
 /// One process with some of the presets. It ends with this value, and also when the test process dies.
 pub(crate) struct Idp {

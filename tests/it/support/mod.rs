@@ -1,7 +1,7 @@
 //! The actors of the integration tests. None of them decides what is right: the tests do.
 //!
 //! - [`idp::Idp`]: real authorization servers (`tests/idp`, node-oidc-provider) that issue tokens, rotate keys and can fail.
-//! - [`origin::Origin`]: a backend that records what it got, byte for byte, and answers by script, badly if told so.
+//! - [`origin::Origin`]: a backend that records what it got, byte for byte, and answers by [`script::Script`], badly if told so.
 //! - [`client`]: a raw connection that sends what a library would refuse to, and a plain client for everything else.
 //!
 //! Whatever waits has a deadline ([`within`]), and whatever is started ends with its owner.
@@ -9,6 +9,8 @@
 pub(crate) mod client;
 pub(crate) mod idp;
 pub(crate) mod origin;
+mod peer;
+pub(crate) mod script;
 
 use std::time::Duration;
 

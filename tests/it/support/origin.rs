@@ -5,15 +5,13 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdTcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use serde_json::json;
-use socket2::SockRef;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
+use crate::support::peer::{Next, Peer};
+use crate::support::script::{RequestBody, Script};
 use crate::support::within;
 
 /// A scripted HTTP/1.1 backend on a free loopback port, on a thread of its own. Dropping it closes everything.
@@ -46,130 +44,6 @@ impl Received {
     /// All values of the field of that name.
     pub(crate) fn values(&self, name: &str) -> Vec<&str> {
         self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str()).collect()
-    }
-}
-
-/// How one request is answered, step by step. After the last step the connection waits for the next request.
-#[derive(Debug, Clone)]
-pub(crate) struct Script {
-    steps: Vec<Step>,
-    body: RequestBody,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RequestBody {
-    /// Read whole before the first step.
-    Read,
-    /// Left in the socket: the answer comes early, and the connection is closed after it.
-    Ignored,
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Echo,
-    Answer { status: u16, headers: Vec<(String, String)>, body: Vec<u8> },
-    Bytes(Vec<u8>),
-    Drip { bytes: Vec<u8>, pause: Duration },
-    Wait(Duration),
-    Hang,
-    Close,
-    Reset,
-}
-
-impl Script {
-    fn new(steps: Vec<Step>) -> Script {
-        Script { steps, body: RequestBody::Read }
-    }
-
-    /// 200 with the request as JSON: method, target, headers, body.
-    pub(crate) fn echo() -> Script {
-        Script::new(vec![Step::Echo])
-    }
-
-    pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Script {
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Script::new(vec![Step::Answer { status, headers, body: body.into() }])
-    }
-
-    /// 200 with these chunks and trailers.
-    pub(crate) fn chunked(chunks: &[&str], trailers: &[(&str, &str)]) -> Script {
-        use std::fmt::Write;
-        let mut bytes = String::from("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n");
-        if !trailers.is_empty() {
-            let names: Vec<&str> = trailers.iter().map(|(name, _)| *name).collect();
-            write!(bytes, "trailer: {}\r\n", names.join(", ")).unwrap();
-        }
-        bytes.push_str("\r\n");
-        for chunk in chunks {
-            write!(bytes, "{:x}\r\n{chunk}\r\n", chunk.len()).unwrap();
-        }
-        bytes.push_str("0\r\n");
-        for (name, value) in trailers {
-            write!(bytes, "{name}: {value}\r\n").unwrap();
-        }
-        bytes.push_str("\r\n");
-        Script::bytes(bytes)
-    }
-
-    /// These bytes, whatever they are.
-    pub(crate) fn bytes(bytes: impl Into<Vec<u8>>) -> Script {
-        Script::new(vec![Step::Bytes(bytes.into())])
-    }
-
-    /// 200 with a body of which one byte comes at a time.
-    pub(crate) fn drip(body: &str, pause: Duration) -> Script {
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
-        Script::new(vec![Step::Bytes(head.into()), Step::Drip { bytes: body.into(), pause }])
-    }
-
-    /// 200 that promises `declared` bytes, sends `body` and closes.
-    pub(crate) fn ends_early(declared: usize, body: &str) -> Script {
-        Script::bytes(format!("HTTP/1.1 200 OK\r\ncontent-length: {declared}\r\n\r\n{body}")).then_close()
-    }
-
-    /// No byte, for ever.
-    pub(crate) fn hang() -> Script {
-        Script::new(vec![Step::Hang])
-    }
-
-    /// The connection ends before the head of an answer.
-    pub(crate) fn close() -> Script {
-        Script::new(vec![Step::Close])
-    }
-
-    /// A TCP reset before the head of an answer.
-    pub(crate) fn reset() -> Script {
-        Script::new(vec![Step::Reset])
-    }
-
-    pub(crate) fn then_close(self) -> Script {
-        self.then(Step::Close)
-    }
-
-    /// A TCP reset after what came so far has had time to arrive.
-    pub(crate) fn then_reset(self) -> Script {
-        self.then(Step::Wait(Duration::from_millis(50))).then(Step::Reset)
-    }
-
-    pub(crate) fn then_hang(self) -> Script {
-        self.then(Step::Hang)
-    }
-
-    /// The same, later.
-    pub(crate) fn after(mut self, delay: Duration) -> Script {
-        self.steps.insert(0, Step::Wait(delay));
-        self
-    }
-
-    /// The same, without reading the request's body.
-    pub(crate) fn early(mut self) -> Script {
-        self.body = RequestBody::Ignored;
-        self.then_close()
-    }
-
-    fn then(mut self, step: Step) -> Script {
-        self.steps.push(step);
-        self
     }
 }
 
@@ -286,16 +160,9 @@ async fn accept(listener: StdTcpListener, shared: Arc<Shared>, mut stopped: ones
     }
 }
 
-/// What happens to the connection after an answer.
-#[derive(PartialEq, Eq)]
-enum Next {
-    KeepAlive,
-    End,
-}
-
 async fn serve(stream: TcpStream, number: usize, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
-    let mut peer = Peer { stream, unread: Vec::new() };
+    let mut peer = Peer::new(stream);
     let mut answered = 0;
     while let Some(mut request) = peer.head(number).await {
         let script = shared.next.lock().unwrap().pop_front().unwrap_or_else(|| shared.always.lock().unwrap().clone());
@@ -313,149 +180,4 @@ async fn serve(stream: TcpStream, number: usize, shared: Arc<Shared>) {
             return;
         }
     }
-}
-
-struct Peer {
-    stream: TcpStream,
-    unread: Vec<u8>,
-}
-
-impl Peer {
-    async fn head(&mut self, connection: usize) -> Option<Received> {
-        let end = self.find(b"\r\n\r\n").await?;
-        let head = self.take(end + 4);
-        let text = String::from_utf8_lossy(&head).into_owned();
-        let mut lines = text.lines();
-        let mut request_line = lines.next()?.split(' ');
-        Some(Received {
-            connection,
-            method: request_line.next()?.to_owned(),
-            target: request_line.next()?.to_owned(),
-            headers: lines.filter_map(parse_field).collect(),
-            head,
-            body: Vec::new(),
-            trailers: Vec::new(),
-            complete: false,
-        })
-    }
-
-    async fn body(&mut self, request: &mut Received) {
-        if request.values("expect").iter().any(|value| value.eq_ignore_ascii_case("100-continue")) {
-            let _ = self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await;
-        }
-        if request.values("transfer-encoding").iter().any(|value| value.eq_ignore_ascii_case("chunked")) {
-            request.complete = self.chunks(request).await.is_some();
-            return;
-        }
-        let length = request.values("content-length").first().and_then(|value| value.parse().ok()).unwrap_or(0);
-        while self.unread.len() < length && self.more().await {}
-        request.complete = self.unread.len() >= length;
-        request.body = self.take(length);
-    }
-
-    async fn chunks(&mut self, request: &mut Received) -> Option<()> {
-        loop {
-            let end = self.find(b"\r\n").await?;
-            let line = self.take(end + 2);
-            let size = usize::from_str_radix(std::str::from_utf8(&line).ok()?.trim().split(';').next()?, 16).ok()?;
-            if size == 0 {
-                break;
-            }
-            while self.unread.len() < size + 2 && self.more().await {}
-            let whole = self.unread.len() >= size + 2;
-            let chunk = self.take(size + 2);
-            request.body.extend(&chunk[..size.min(chunk.len())]);
-            if !whole {
-                return None;
-            }
-        }
-        loop {
-            let end = self.find(b"\r\n").await?;
-            let line = self.take(end + 2);
-            if end == 0 {
-                return Some(());
-            }
-            request.trailers.extend(parse_field(&String::from_utf8_lossy(&line)));
-        }
-    }
-
-    async fn play(&mut self, script: &Script, request: &Received) -> Next {
-        for step in &script.steps {
-            let written = match step {
-                Step::Echo => self.stream.write_all(&echo(request)).await,
-                Step::Answer { status, headers, body } => self.stream.write_all(&render(*status, headers, body, &request.method)).await,
-                Step::Bytes(bytes) => self.stream.write_all(bytes).await,
-                Step::Drip { bytes, pause } => self.drip(bytes, *pause).await,
-                Step::Wait(delay) => {
-                    tokio::time::sleep(*delay).await;
-                    Ok(())
-                }
-                Step::Hang => {
-                    while self.more().await {}
-                    return Next::End;
-                }
-                Step::Close => return Next::End,
-                Step::Reset => {
-                    let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
-                    return Next::End;
-                }
-            };
-            if written.is_err() {
-                return Next::End;
-            }
-        }
-        Next::KeepAlive
-    }
-
-    async fn drip(&mut self, bytes: &[u8], pause: Duration) -> std::io::Result<()> {
-        for byte in bytes {
-            self.stream.write_all(&[*byte]).await?;
-            tokio::time::sleep(pause).await;
-        }
-        Ok(())
-    }
-
-    async fn find(&mut self, pattern: &[u8]) -> Option<usize> {
-        loop {
-            if let Some(position) = self.unread.windows(pattern.len()).position(|window| window == pattern) {
-                return Some(position);
-            }
-            if !self.more().await {
-                return None;
-            }
-        }
-    }
-
-    async fn more(&mut self) -> bool {
-        self.stream.read_buf(&mut self.unread).await.is_ok_and(|read| read > 0)
-    }
-
-    fn take(&mut self, count: usize) -> Vec<u8> {
-        let rest = self.unread.split_off(count.min(self.unread.len()));
-        std::mem::replace(&mut self.unread, rest)
-    }
-}
-
-fn parse_field(line: &str) -> Option<(String, String)> {
-    let (name, value) = line.split_once(':')?;
-    Some((name.to_owned(), value.trim().to_owned()))
-}
-
-fn echo(request: &Received) -> Vec<u8> {
-    let Received { method, target, headers, body, .. } = request;
-    let said = json!({ "method": method, "target": target, "headers": headers, "body": String::from_utf8_lossy(body) });
-    render(200, &[("content-type".to_owned(), "application/json".to_owned())], said.to_string().as_bytes(), method)
-}
-
-fn render(status: u16, headers: &[(String, String)], body: &[u8], method: &str) -> Vec<u8> {
-    let reason = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Scripted");
-    let mut head = format!("HTTP/1.1 {status} {reason}\r\n");
-    for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    if status != 204 && status != 304 {
-        head.push_str(&format!("content-length: {}\r\n", body.len()));
-    }
-    let body = if method == "HEAD" { &[] } else { body };
-    [head.as_bytes(), b"\r\n", body].concat()
 }
