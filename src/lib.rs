@@ -1,5 +1,4 @@
 //! Portcullis: a reverse-proxy API gateway.
 
-/// The embedded authorization server, backends and certificates of `portcullis demo`; `run` never starts them.
 pub mod demo;
 pub mod model;

@@ -21,7 +21,9 @@ use crate::demo::backend::DemoBackend;
 use crate::demo::certificates::{CertificateError, CertificateFile, make};
 use crate::demo::curl::curl_lines;
 use crate::demo::loopback::Running;
-use crate::demo::{PRODUCTION_CLIENT, SANDBOX_CLIENT, UNSUBSCRIBED_CLIENT, clients};
+use crate::demo::{
+    AUTHORIZATION_SERVER, PRODUCTION_BACKEND, PRODUCTION_CLIENT, SANDBOX_BACKEND, SANDBOX_CLIENT, UNSUBSCRIBED_CLIENT, clients,
+};
 use crate::model::clock::{Clock, UnixSeconds};
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -285,4 +287,29 @@ async fn the_printed_token_line_runs_in_a_shell_as_it_stands() {
     let token = String::from_utf8(output.await.unwrap().stdout).unwrap();
     assert_eq!(verified(server.address(), &token).await.unwrap()["scope"], "accounts:read");
     assert!(lines.iter().all(|line| !line.to_string().contains('\n')));
+}
+
+#[test]
+fn the_repositorys_gateway_toml_names_what_the_demo_starts() {
+    let file: toml::Table = include_str!("../../gateway.toml").parse().unwrap();
+    let key_manager = &file["key_managers"][0];
+    assert_eq!(key_manager["well_known_url"].as_str().unwrap(), format!("http://{AUTHORIZATION_SERVER}{DISCOVERY_PATH}"));
+    assert_eq!(key_manager["issuer"].as_str().unwrap(), format!("http://{AUTHORIZATION_SERVER}{TOKEN_PATH}"));
+    let api = &file["apis"][0];
+    assert_eq!(api["production"]["urls"][0].as_str().unwrap(), format!("http://{PRODUCTION_BACKEND}"));
+    assert_eq!(api["sandbox"]["urls"][0].as_str().unwrap(), format!("http://{SANDBOX_BACKEND}"));
+
+    let key = |application: usize, position: usize| {
+        let key = &file["applications"][application]["keys"][position];
+        (key["type"].as_str().unwrap(), key["consumer_key"].as_str().unwrap())
+    };
+    assert_eq!(key(0, 0), ("production", PRODUCTION_CLIENT.0));
+    assert_eq!(key(0, 1), ("sandbox", SANDBOX_CLIENT.0));
+    assert_eq!(key(1, 0), ("production", UNSUBSCRIBED_CLIENT.0));
+    assert!(file["applications"][1].get("subscriptions").is_none());
+    let mut scopes: Vec<&str> = Vec::new();
+    for operation in api["operations"].as_array().unwrap() {
+        scopes.extend(operation.get("scopes").and_then(toml::Value::as_array).into_iter().flatten().filter_map(toml::Value::as_str));
+    }
+    assert!(scopes.iter().all(|scope| clients()[0].scopes.iter().any(|known| known == scope)), "{scopes:?}");
 }
