@@ -1,3 +1,4 @@
 //! Portcullis: a reverse-proxy API gateway.
 
+pub mod demo;
 pub mod model;

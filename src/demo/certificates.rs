@@ -1,0 +1,159 @@
+//! Development certificates: an authority of this machine and a pair for `localhost` that it has signed.
+//!
+//! Made only where there are none: a file that exists is never overwritten, and a pair of which one half is missing is
+//! an error that says so. Private keys are readable by their owner alone.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use jiff::{Span, Timestamp, tz::TimeZone};
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData};
+use x509_parser::pem::parse_x509_pem;
+
+use crate::model::clock::{Clock, UnixSeconds};
+
+const AUTHORITY_NAME: &str = "Portcullis development CA";
+/// Whom the gateway's certificate is for.
+const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+const AUTHORITY_YEARS: i64 = 10;
+/// Some clients refuse certificates of more than 825 days.
+const CERTIFICATE_YEARS: i64 = 2;
+const PRIVATE: u32 = 0o600;
+const PUBLIC: u32 = 0o644;
+
+/// What became of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateFile {
+    Made(PathBuf),
+    /// It was there already, and is as it was.
+    Kept(PathBuf),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    #[error("{} exists, but {} does not: put it back, or remove the one to have both made anew", present.display(), missing.display())]
+    HalfAPair { present: PathBuf, missing: PathBuf },
+    #[error("{} and its key are not a development authority made here: remove both to have them made anew", path.display())]
+    ForeignAuthority { path: PathBuf },
+    #[error("{} cannot be written or read", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("a certificate cannot be made")]
+    Make(#[from] rcgen::Error),
+    #[error("the clock is outside the years that a certificate can name")]
+    Clock,
+}
+
+/// Makes what is missing of `gateway.crt`/`.key` and `dev-ca.crt`/`.key` in `folder`. A gateway pair that exists needs no
+/// authority, so then none is made.
+pub fn make(folder: &Path, clock: &dyn Clock) -> Result<Vec<CertificateFile>, CertificateError> {
+    let gateway = Pair::at(folder, "gateway");
+    if gateway.exists()? {
+        return Ok(gateway.into_files(CertificateFile::Kept));
+    }
+    let authority = Pair::at(folder, "dev-ca");
+    let authority_exists = authority.exists()?;
+    fs::create_dir_all(folder).map_err(|source| CertificateError::File { path: folder.to_owned(), source })?;
+    let now = clock.now();
+
+    let key = if authority_exists { authority.load_authority()? } else { KeyPair::generate()? };
+    let params = authority_params(now)?;
+    if !authority_exists {
+        let certificate = params.self_signed(&key)?;
+        authority.write(&key, &certificate.pem())?;
+    }
+    let issuer = Issuer::new(params, key);
+
+    let key = KeyPair::generate()?;
+    let certificate = gateway_params(now)?.signed_by(&key, &issuer)?;
+    gateway.write(&key, &certificate.pem())?;
+
+    let mut files = authority.into_files(if authority_exists { CertificateFile::Kept } else { CertificateFile::Made });
+    files.extend(gateway.into_files(CertificateFile::Made));
+    Ok(files)
+}
+
+fn authority_params(now: UnixSeconds) -> Result<CertificateParams, CertificateError> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, AUTHORITY_NAME);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    valid_for(params, now, AUTHORITY_YEARS)
+}
+
+fn gateway_params(now: UnixSeconds) -> Result<CertificateParams, CertificateError> {
+    let mut params = CertificateParams::new(NAMES.map(str::to_owned))?;
+    params.distinguished_name.push(DnType::CommonName, "localhost");
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    valid_for(params, now, CERTIFICATE_YEARS)
+}
+
+/// From yesterday, so that a clock a little behind does not matter.
+fn valid_for(mut params: CertificateParams, UnixSeconds(now): UnixSeconds, years: i64) -> Result<CertificateParams, CertificateError> {
+    let day = |span: Span| {
+        let second = i64::try_from(now).ok()?;
+        let date = Timestamp::from_second(second).ok()?.to_zoned(TimeZone::UTC).date().checked_add(span).ok()?;
+        let (month, day) = (u8::try_from(date.month()).ok()?, u8::try_from(date.day()).ok()?);
+        Some(rcgen::date_time_ymd(i32::from(date.year()), month, day))
+    };
+    params.not_before = day(Span::new().days(-1)).ok_or(CertificateError::Clock)?;
+    params.not_after = Span::new().try_years(years).ok().and_then(day).ok_or(CertificateError::Clock)?;
+    Ok(params)
+}
+
+/// A certificate and its key, side by side.
+struct Pair {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Pair {
+    fn at(folder: &Path, name: &str) -> Pair {
+        Pair { certificate: folder.join(format!("{name}.crt")), key: folder.join(format!("{name}.key")) }
+    }
+
+    fn exists(&self) -> Result<bool, CertificateError> {
+        let half =
+            |present: &Path, missing: &Path| CertificateError::HalfAPair { present: present.to_owned(), missing: missing.to_owned() };
+        // a dangling link counts as there: it is somebody's, and writing would follow it
+        match (fs::symlink_metadata(&self.certificate).is_ok(), fs::symlink_metadata(&self.key).is_ok()) {
+            (true, false) => Err(half(&self.certificate, &self.key)),
+            (false, true) => Err(half(&self.key, &self.certificate)),
+            (both, _) => Ok(both),
+        }
+    }
+
+    /// The key, once it is sure that the certificate beside it is ours and belongs to it.
+    fn load_authority(&self) -> Result<KeyPair, CertificateError> {
+        let foreign = || CertificateError::ForeignAuthority { path: self.certificate.clone() };
+        let key = KeyPair::from_pem(&read(&self.key)?).map_err(|_| foreign())?;
+        let pem = read(&self.certificate)?;
+        let (_, block) = parse_x509_pem(pem.as_bytes()).map_err(|_| foreign())?;
+        let certificate = block.parse_x509().map_err(|_| foreign())?;
+        let named_as_ours = certificate.subject().iter_common_name().any(|name| name.as_str() == Ok(AUTHORITY_NAME));
+        if named_as_ours && certificate.public_key().raw == key.subject_public_key_info() { Ok(key) } else { Err(foreign()) }
+    }
+
+    /// The key first: a certificate whose key is not there yet would be worse than the reverse.
+    fn write(&self, key: &KeyPair, certificate: &str) -> Result<(), CertificateError> {
+        write_new(&self.key, &key.serialize_pem(), PRIVATE)?;
+        write_new(&self.certificate, certificate, PUBLIC)
+    }
+
+    fn into_files(self, became: fn(PathBuf) -> CertificateFile) -> Vec<CertificateFile> {
+        vec![became(self.certificate), became(self.key)]
+    }
+}
+
+fn read(path: &Path) -> Result<String, CertificateError> {
+    fs::read_to_string(path).map_err(|source| CertificateError::File { path: path.to_owned(), source })
+}
+
+fn write_new(path: &Path, content: &str, mode: u32) -> Result<(), CertificateError> {
+    let written =
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(path).and_then(|mut file| file.write_all(content.as_bytes()));
+    written.map_err(|source| CertificateError::File { path: path.to_owned(), source })
+}

@@ -1,0 +1,116 @@
+//! The demo authorization server's keys: one RSA and one EC key that sign, and the two before them, which are published
+//! until the next rotation so that tokens already issued stay good for a while.
+
+use std::fmt;
+
+use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
+use jsonwebtoken::{EncodingKey, Header};
+use rcgen::KeyPair;
+use serde_json::{Value, json};
+
+use crate::demo::token_endpoint::SigningAlgorithm;
+
+/// Making or using a key failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SigningError {
+    #[error("a signing key cannot be generated")]
+    Generate(#[source] rcgen::Error),
+    #[error("a token cannot be signed")]
+    Sign(#[source] jsonwebtoken::errors::Error),
+}
+
+/// The keys at one moment; a rotation makes a new value.
+#[derive(Debug, Clone)]
+pub struct SigningKeys {
+    current: Generation,
+    previous: Option<Generation>,
+}
+
+impl SigningKeys {
+    /// Takes up to a second: RSA.
+    pub fn generate() -> Result<SigningKeys, SigningError> {
+        Ok(SigningKeys { current: Generation::generate()?, previous: None })
+    }
+
+    /// `new`'s keys sign; today's stay published, those before them are dropped.
+    #[must_use]
+    pub fn followed_by(&self, new: &SigningKeys) -> SigningKeys {
+        SigningKeys { current: new.current.clone(), previous: Some(self.current.clone()) }
+    }
+
+    /// The published half, newest first.
+    pub fn jwks(&self) -> Value {
+        let keys: Vec<&Jwk> = self.generations().flat_map(|generation| [&generation.rsa.public, &generation.ec.public]).collect();
+        json!({ "keys": keys })
+    }
+
+    /// The ids of the published keys, newest first.
+    pub fn key_ids(&self) -> Vec<&str> {
+        self.generations().flat_map(|generation| [generation.rsa.key_id(), generation.ec.key_id()]).collect()
+    }
+
+    /// An RFC 9068 access token with these claims.
+    pub fn sign(&self, algorithm: SigningAlgorithm, claims: &Value) -> Result<String, SigningError> {
+        let key = match algorithm {
+            SigningAlgorithm::RS256 => &self.current.rsa,
+            SigningAlgorithm::ES256 => &self.current.ec,
+        };
+        let mut header = Header::new(algorithm.into());
+        header.typ = Some("at+jwt".to_owned());
+        header.kid = Some(key.key_id().to_owned());
+        jsonwebtoken::encode(&header, claims, &key.private).map_err(SigningError::Sign)
+    }
+
+    fn generations(&self) -> impl Iterator<Item = &Generation> {
+        std::iter::once(&self.current).chain(&self.previous)
+    }
+}
+
+/// The keys that were made at one time.
+#[derive(Debug, Clone)]
+struct Generation {
+    rsa: SigningKey,
+    ec: SigningKey,
+}
+
+impl Generation {
+    fn generate() -> Result<Generation, SigningError> {
+        Ok(Generation { rsa: SigningKey::generate(SigningAlgorithm::RS256)?, ec: SigningKey::generate(SigningAlgorithm::ES256)? })
+    }
+}
+
+#[derive(Clone)]
+struct SigningKey {
+    private: EncodingKey,
+    public: Jwk,
+}
+
+impl fmt::Debug for SigningKey {
+    /// Only the key id.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SigningKey").field(&self.key_id()).finish()
+    }
+}
+
+impl SigningKey {
+    fn generate(algorithm: SigningAlgorithm) -> Result<SigningKey, SigningError> {
+        let kind = match algorithm {
+            SigningAlgorithm::RS256 => &rcgen::PKCS_RSA_SHA256,
+            SigningAlgorithm::ES256 => &rcgen::PKCS_ECDSA_P256_SHA256,
+        };
+        let pem = KeyPair::generate_for(kind).map_err(SigningError::Generate)?.serialize_pem();
+        let private = match algorithm {
+            SigningAlgorithm::RS256 => EncodingKey::from_rsa_pem(pem.as_bytes()),
+            SigningAlgorithm::ES256 => EncodingKey::from_ec_pem(pem.as_bytes()),
+        };
+        let private = private.map_err(SigningError::Sign)?;
+        let mut public = Jwk::from_encoding_key(&private, algorithm.into()).map_err(SigningError::Sign)?;
+        public.common.public_key_use = Some(PublicKeyUse::Signature);
+        public.common.key_id = Some(public.thumbprint(ThumbprintHash::SHA256).map_err(SigningError::Sign)?);
+        Ok(SigningKey { private, public })
+    }
+
+    fn key_id(&self) -> &str {
+        self.public.common.key_id.as_deref().unwrap_or_default()
+    }
+}

@@ -1,0 +1,5 @@
+//! The integration tests: one binary, one file per behaviour. `support` holds the actors that the stories are told with.
+#![cfg(test)]
+
+mod actors;
+mod support;

@@ -1,0 +1,23 @@
+//! The actors of the integration tests. None of them decides what is right: the tests do.
+//!
+//! - [`idp::Idp`]: real authorization servers (`tests/idp`, node-oidc-provider) that issue tokens, rotate keys and can fail.
+//! - [`origin::Origin`]: a backend that records what it got, byte for byte, and answers by [`script::Script`], badly if told so.
+//! - [`client`]: a raw connection that sends what a library would refuse to, and a plain client for everything else.
+//!
+//! Whatever waits has a deadline ([`within`]), and whatever is started ends with its owner.
+
+pub(crate) mod client;
+pub(crate) mod idp;
+pub(crate) mod origin;
+mod peer;
+pub(crate) mod script;
+
+use std::time::Duration;
+
+/// Far longer than anything on loopback takes: reaching it means that something hangs.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(15);
+
+/// Waits for `future`, at most [`DEADLINE`]; `what` is what the failing test says.
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("not within {DEADLINE:?}: {what}"))
+}
