@@ -54,6 +54,7 @@ impl Why {
             Self::Route(NotFound::Api) => Reason::ApiNotFound,
             Self::Route(NotFound::Operation { .. }) => Reason::OperationNotFound,
             Self::Route(NotFound::Method { .. }) => Reason::MethodNotAllowed,
+            Self::Route(NotFound::PathParameters) => Reason::InvalidPath,
             Self::Blocked => Reason::ApiBlocked,
             Self::Authenticate(error) => error.reason(),
             Self::Authorize(refusal, _) => refusal.reason(),
@@ -63,7 +64,8 @@ impl Why {
     /// The operator's message.
     pub fn message(&self) -> String {
         match self {
-            Self::Route(_) | Self::Blocked => self.reason().label().replace('_', " "),
+            Self::Route(not_found) => not_found.to_string(),
+            Self::Blocked => "the API's lifecycle is \"blocked\"".to_owned(),
             Self::Authenticate(error) => error.to_string(),
             Self::Authorize(refusal, _) => refusal.to_string(),
         }
@@ -106,7 +108,7 @@ fn route<'s>(snapshot: &'s Snapshot, asked: Asked<'_>) -> Result<Routed<'s>, Ref
     let found = snapshot.route(asked.host, asked.path, asked.method);
     let api = match &found {
         Ok(routed) => Some(routed.api().index),
-        Err(NotFound::Api) => None,
+        Err(NotFound::Api | NotFound::PathParameters) => None,
         Err(NotFound::Operation { api, .. } | NotFound::Method { api, .. }) => Some(*api),
     };
     let blocked = api.and_then(|index| snapshot.api(index)).is_some_and(|api| api.definition.lifecycle == Lifecycle::Blocked);

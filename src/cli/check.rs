@@ -1,0 +1,95 @@
+//! `portcullis check`: the report of a reload, without one.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cli::arguments::CheckOptions;
+use crate::cli::exit;
+use crate::cli::output::Output;
+use crate::cli::run::{control_runtime, install_crypto};
+use crate::config::{self, Loaded};
+use crate::jwks::{self, Fetchers};
+use crate::model::Model;
+use crate::supervise::clock::SystemClock;
+use crate::telemetry;
+
+/// How long `--fetch` waits for each key set.
+const FETCH_WAIT: Duration = Duration::from_secs(15);
+
+/// Prints what is wrong, or what the configuration says. Exits 0, or 2 with every error.
+pub fn check(config: &Path, options: &CheckOptions, output: Output) -> u8 {
+    install_crypto();
+    let file = options.file.as_deref().unwrap_or(config);
+    let loaded = match config::load(file) {
+        Ok(loaded) => loaded,
+        Err(report) => {
+            output.note(&report.render(output.color));
+            return exit::CONFIGURATION;
+        }
+    };
+    if !loaded.warnings.is_empty() {
+        output.note(&loaded.warnings.render(output.color));
+    }
+    describe(file, &loaded, output);
+    if options.fetch { fetch(&loaded.model, output) } else { exit::OK }
+}
+
+fn describe(file: &Path, loaded: &Loaded, output: Output) {
+    let model = &loaded.model;
+    let operations: usize = model.apis.iter().map(|api| api.operations.len()).sum();
+    output.line(&format!("{}: no errors", file.display()));
+    output.line(&format!(
+        "  {} listeners, {} key managers, {} APIs with {operations} operations",
+        model.listeners.len(),
+        model.key_managers.len(),
+        model.apis.len()
+    ));
+    output.line(&format!(
+        "  {} applications, {} consumer keys, {} subscriptions",
+        model.directory.application_count(),
+        model.directory.key_count(),
+        model.directory.subscription_count()
+    ));
+    for key_manager in model.key_managers.iter().filter(|key_manager| key_manager.enabled) {
+        for route in jwks::routes(key_manager) {
+            output.line(&format!("  key manager \"{}\": {route}", key_manager.name));
+        }
+    }
+    let worst = telemetry::worst_case_series(model);
+    let most = model.telemetry.max_series;
+    output.line(&format!("  metrics: at most {worst} series of one family; telemetry.metrics.max_series is {most}"));
+    if worst > most {
+        output.note(&format!(
+            "warning: the metrics could need {worst} series; what is over {most} is counted as \"other\": raise telemetry.metrics.max_series \
+             to tell all of it apart"
+        ));
+    }
+}
+
+fn fetch(model: &Model, output: Output) -> u8 {
+    let Ok(runtime) = control_runtime() else { return exit::FAILED };
+    runtime.block_on(async {
+        let mut fetchers = Fetchers::new(&model.gateway.state_dir, Arc::new(SystemClock));
+        let keys = fetchers.reconcile(&model.key_managers);
+        let mut code = exit::OK;
+        for (key_manager, keys) in model.key_managers.iter().zip(&keys).filter(|(key_manager, _)| key_manager.enabled) {
+            let _ = tokio::time::timeout(FETCH_WAIT, keys.settled()).await;
+            let status = keys.status();
+            let name = &key_manager.name;
+            match status.last_failure {
+                None if status.usable => output.line(&format!("  key manager \"{name}\": {} keys", status.key_count)),
+                Some(failure) => {
+                    code = exit::FAILED;
+                    output.line(&format!("  key manager \"{name}\": {failure}"));
+                }
+                None => {
+                    code = exit::FAILED;
+                    output.line(&format!("  key manager \"{name}\": no answer in time"));
+                }
+            }
+        }
+        fetchers.shutdown().await;
+        code
+    })
+}

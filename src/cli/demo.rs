@@ -1,0 +1,97 @@
+//! `portcullis demo`: the gateway of this file, with everything that it talks to.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cli::exit;
+use crate::cli::output::Output;
+use crate::cli::run::{control_runtime, failed, install_crypto};
+use crate::demo::certificates::{self, CertificateFile};
+use crate::demo::{self, curl};
+use crate::model::gateway::{Log, LogFormat, LogLevel};
+use crate::supervise::clock::SystemClock;
+use crate::supervise::running::{Running, Signals};
+use crate::supervise::start::start;
+use crate::telemetry::LogHandle;
+
+/// The listener of the example file that the printed lines call.
+const LISTENER: &str = "https";
+
+/// How long the first key set is waited for before the lines are printed; they work soon after in any case.
+const KEYS_WAIT: Duration = Duration::from_secs(5);
+
+/// Runs until Ctrl-C, which drains; exits 0.
+pub fn demo(config: &Path, output: Output) -> u8 {
+    install_crypto();
+    let clock = Arc::new(SystemClock);
+    let folder = config.parent().unwrap_or(Path::new("")).join("certs");
+    match certificates::make(&folder, &*clock) {
+        Ok(files) => files.iter().for_each(|file| tell_file(file, output)),
+        Err(error) => {
+            output.note(&format!("portcullis: {error}"));
+            return exit::FAILED;
+        }
+    }
+    let log = LogHandle::install(Log { level: LogLevel::Warn, format: LogFormat::Text });
+    let Ok(runtime) = control_runtime() else { return exit::FAILED };
+    runtime.block_on(async {
+        let Ok(signals) = Signals::new() else { return exit::FAILED };
+        let servers = match demo::start(clock).await {
+            Ok(servers) => servers,
+            Err(error) => {
+                output.note(&format!("portcullis: the demo's servers cannot listen: {error}"));
+                return exit::FAILED;
+            }
+        };
+        let code = match start(config, Some(log)).await {
+            Ok(running) => {
+                wait_for_keys(&running).await;
+                tell(&running, &folder, output);
+                running.run(signals).await;
+                exit::OK
+            }
+            Err(error) => failed(&error, output),
+        };
+        servers.shutdown().await;
+        code
+    })
+}
+
+fn tell_file(file: &CertificateFile, output: Output) {
+    if let CertificateFile::Made(path) = file {
+        output.note(&format!("made {}", path.display()));
+    }
+}
+
+async fn wait_for_keys(running: &Running) {
+    let ready = async {
+        while !running.is_ready() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let _ = tokio::time::timeout(KEYS_WAIT, ready).await;
+}
+
+fn tell(running: &Running, folder: &Path, output: Output) {
+    let Some(address) = running.address(LISTENER) else {
+        output.note(&format!("the gateway runs; the lines to try need a listener named \"{LISTENER}\""));
+        return;
+    };
+    let gateway = format!("https://localhost:{}", address.port());
+    let ca = folder.join("dev-ca.crt").display().to_string();
+    output.line("");
+    output.line("Portcullis runs, with a development authorization server and two backends. Paste these into another terminal:");
+    for line in curl::curl_lines(&gateway, &ca, demo::AUTHORIZATION_SERVER) {
+        output.line("");
+        output.line(&format!("# {}", line.expect));
+        output.line(&line.command);
+    }
+    output.line("");
+    if let Some(management) = running.management_address() {
+        output.line(&format!("# what an operator sees"));
+        output.line(&format!("curl -s http://{management}/readyz"));
+        output.line("");
+    }
+    output.line("Ctrl-C drains and ends. The access log follows, one line for each exchange.");
+}
