@@ -1,5 +1,7 @@
 //! Portcullis: a reverse-proxy API gateway.
 
+/// The way to a backend and back.
+pub mod forward;
 pub mod model;
 /// Path, host, method: which operation a request names.
 pub mod route;
