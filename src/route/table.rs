@@ -9,6 +9,7 @@ use http::Method;
 
 use crate::model::api::{Api, Lifecycle};
 use crate::model::names::ApiIndex;
+use crate::model::reason::Reason;
 use crate::route::hosts::{Hosts, ServedApi};
 use crate::route::operations::{Search, Tree};
 use crate::route::path::{NormalPath, without_parameters};
@@ -39,9 +40,20 @@ pub enum NotFound {
     Operation { api: ApiIndex },
     #[error("no operation of the API has this path and method")]
     Method { api: ApiIndex, allowed: Vec<Method> },
-    /// To be answered like an invalid path: 400.
+    /// Answered like an invalid path: backends would not agree on the operation.
     #[error("path parameters (\";\") stand in a segment that the route spells out")]
     PathParameters,
+}
+
+impl NotFound {
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Api => Reason::ApiNotFound,
+            Self::Operation { .. } => Reason::OperationNotFound,
+            Self::Method { .. } => Reason::MethodNotAllowed,
+            Self::PathParameters => Reason::InvalidPath,
+        }
+    }
 }
 
 /// A node of the base paths' tree.
