@@ -1,4 +1,37 @@
 //! Portcullis: a reverse-proxy API gateway.
+//!
+//! The map of the house, from the bottom up: each room imports only rooms above it in this list
+//! (`docs/ARCHITECTURE.md` tells the walks, `tests/architecture.rs` holds the table).
+
+pub mod model;
+
+pub mod config;
+pub mod deadline;
+pub mod jwt;
+pub mod route;
+
+pub mod telemetry;
+pub mod trust;
+
+pub mod jwks;
+
+pub mod snapshot;
+
+pub mod authenticate;
+
+pub mod authorize;
+
+pub mod throttle;
+
+pub mod forward;
+
+pub mod proxy;
+
+pub mod listen;
 
 pub mod demo;
-pub mod model;
+pub mod management;
+
+pub mod supervise;
+
+pub mod cli;

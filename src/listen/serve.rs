@@ -110,7 +110,7 @@ fn http1_builder(limits: &Limits) -> http1::Builder {
 /// Answers framing that has two readings; the connection ends with it.
 async fn refuse(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, socket: &mut Socket, violation: Violation) {
     tracing::debug!(target: "listen", listener = %connection.listener, peer = %connection.peer, %violation, "request refused");
-    let answer = proxy::service::refuse_framing(worker.walk(), connection, violation);
+    let answer = proxy::service::refuse_framing(worker.walk(), connection, violation.to_string());
     let _ = timeout(LINGER, socket.write_all(&answer)).await;
 }
 

@@ -47,7 +47,9 @@ pub enum InvalidTemplate {
     DotSegment,
     #[error("{0:?} cannot stand in a path; percent-encode it")]
     Character(char),
-    #[error("{0:?} is not in normal form: encode only what must be encoded, with upper-case digits; %2F, %5C and %00 are never accepted")]
+    #[error(
+        "{0:?} is not in normal form: encode only what must be encoded, with upper-case digits; %2F, %3B, %5C and %00 are never accepted"
+    )]
     PercentEncoding(String),
 }
 
@@ -168,6 +170,8 @@ fn percent_encoded(digits: &str) -> Result<(), InvalidTemplate> {
     let refused = || InvalidTemplate::PercentEncoding(format!("%{digits}"));
     let normal = digits.len() == 2 && digits.chars().all(|c| matches!(c, '0'..='9' | 'A'..='F'));
     let byte = u8::from_str_radix(digits, 16).map_err(|_| refused())?;
-    let unreserved = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    if !normal || unreserved || byte < 0x20 || matches!(byte, b'/' | b'\\' | 0x7F) { Err(refused()) } else { Ok(()) }
+    // "%2A" is the only way to write a literal "*"; ";" would be cut before matching however it is spelled
+    let stands_plainly = byte.is_ascii_alphanumeric() || b"-._~!$&'()+,=:@".contains(&byte);
+    let matchable = normal && !stands_plainly && byte >= 0x20 && !matches!(byte, b'/' | b'\\' | b';' | 0x7F);
+    if matchable { Ok(()) } else { Err(refused()) }
 }

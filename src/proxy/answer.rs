@@ -13,7 +13,8 @@ use crate::proxy::exchange::Exchange;
 #[derive(Debug)]
 pub struct AnswerBody {
     content: Content,
-    exchange: Box<Exchange>,
+    /// `None` only after a panic, which has taken the exchange with it.
+    exchange: Option<Box<Exchange>>,
 }
 
 #[derive(Debug)]
@@ -32,12 +33,20 @@ impl AnswerBody {
         Self::new(Content::Backend(body), exchange)
     }
 
-    fn new(content: Content, exchange: Box<Exchange>) -> Self {
-        let mut body = Self { content, exchange };
-        if body.is_end_stream() {
-            body.exchange.complete();
+    /// No body and no exchange.
+    pub fn empty() -> Self {
+        Self { content: Content::Own(None), exchange: None }
+    }
+
+    fn new(content: Content, mut exchange: Box<Exchange>) -> Self {
+        let ended = match &content {
+            Content::Own(bytes) => bytes.is_none(),
+            Content::Backend(body) => body.is_end_stream(),
+        };
+        if ended {
+            exchange.complete();
         }
-        body
+        Self { content, exchange: Some(exchange) }
     }
 }
 
@@ -50,16 +59,18 @@ impl Body for AnswerBody {
             Content::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Content::Backend(body) => Pin::new(body).poll_frame(context),
         };
+        let ended = self.is_end_stream();
+        let Some(exchange) = &mut self.exchange else { return next };
         match &next {
             Poll::Pending => {}
             Poll::Ready(Some(Ok(frame))) => {
-                self.exchange.sent(frame.data_ref().map_or(0, Bytes::len));
-                if self.is_end_stream() {
-                    self.exchange.complete();
+                exchange.sent(frame.data_ref().map_or(0, Bytes::len));
+                if ended {
+                    exchange.complete();
                 }
             }
-            Poll::Ready(Some(Err(_))) => self.exchange.truncated(),
-            Poll::Ready(None) => self.exchange.complete(),
+            Poll::Ready(Some(Err(_))) => exchange.truncated(),
+            Poll::Ready(None) => exchange.complete(),
         }
         next
     }

@@ -103,6 +103,10 @@ impl Exchange {
         }
     }
 
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// The API was found, and perhaps the operation; from here on the exchange counts there.
     pub fn found(&mut self, api: Rc<LocalApi>, position: Option<usize>) {
         if let Some(operation) = position.and_then(|position| api.operations.get(position)) {
@@ -200,6 +204,9 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         let total = self.started.elapsed();
+        if std::thread::panicking() {
+            self.outcome = Outcome { status: 500, reason: Reason::InternalError };
+        }
         self.measure(total);
         self.log(total);
         self.walk.counters().request_ended();

@@ -22,7 +22,6 @@ use crate::forward::headers::{self, Trailers};
 use crate::forward::send::{Answer, Outgoing};
 use crate::forward::trace;
 use crate::jwks::Refetched;
-use crate::listen_violation::Violation;
 use crate::model::api::AuthorizationForwarding;
 use crate::model::gateway::{ByteLimit, ErrorFormat};
 use crate::model::reason::Reason;
@@ -87,7 +86,7 @@ async fn answer(walk: &Rc<Walk>, exchange: &mut Exchange, mut parts: Parts, body
     let forwarded = walk.forwarder().forward(&admitted, outgoing, &progress).await;
     exchange.backend_time = Some(asked.elapsed());
     match forwarded {
-        Ok(answer) => Ok(pass_on(walk, exchange, answer, id)),
+        Ok(answer) => Ok(pass_on(exchange, answer, id)),
         Err(error) => {
             exchange.message = Some(chain(&error));
             let accept: HeaderMap = accept.into_iter().map(|value| (header::ACCEPT, value)).collect();
@@ -128,7 +127,7 @@ fn read_head<'u>(walk: &Walk, exchange: &mut Exchange, parts: &Parts, uri: &'u U
     let host = authority.map_or_else(String::new, |authority| authority.host().to_owned());
     exchange.host.clone_from(&host);
     if parts.method == Method::OPTIONS && uri.path() == "*" {
-        return Err(refuse_here(exchange, Reason::ServerOptions, id, tongue()));
+        return Err(server_options(exchange));
     }
     match route::normalise(uri.path()) {
         Ok(path) => {
@@ -250,6 +249,13 @@ fn refuse_here(exchange: &mut Exchange, reason: Reason, id: &HeaderValue, tongue
     own(exchange, reason, answer)
 }
 
+/// `OPTIONS *` asks about the gateway itself (RFC 9110 section 9.3.7).
+fn server_options(exchange: &mut Exchange) -> OwnAnswer {
+    let mut answer = Response::new(Bytes::new());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    own(exchange, Reason::ServerOptions, answer)
+}
+
 fn own(exchange: &mut Exchange, reason: Reason, mut answer: Response<Bytes>) -> OwnAnswer {
     exchange.answered(answer.status().as_u16(), reason);
     if let Ok(id) = HeaderValue::try_from(&*exchange.request_id) {
@@ -291,10 +297,10 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-fn pass_on(walk: &Walk, exchange: &mut Exchange, answer: Answer, id: HeaderValue) -> Response<ResponseBody> {
+fn pass_on(exchange: &mut Exchange, answer: Answer, id: HeaderValue) -> Response<ResponseBody> {
     let Answer { mut response, target } = answer;
     let version = response.version();
-    headers::rewrite_response(response.headers_mut(), version, walk.via());
+    headers::rewrite_response(response.headers_mut(), version);
     response.headers_mut().insert(trace::REQUEST_ID, id);
     *response.version_mut() = Version::HTTP_11;
     exchange.backend = Some(target);
@@ -303,7 +309,7 @@ fn pass_on(walk: &Walk, exchange: &mut Exchange, answer: Answer, id: HeaderValue
 }
 
 /// The answer to a request whose framing has two readings: written by the connection itself, which ends with it.
-pub fn refuse_framing(walk: &Rc<Walk>, connection: &Rc<Connection>, violation: Violation) -> Vec<u8> {
+pub fn refuse_framing(walk: &Rc<Walk>, connection: &Rc<Connection>, message: String) -> Vec<u8> {
     let mut parts = Request::new(()).into_parts().0;
     // nothing of the request can be believed, its method and path least of all
     parts.method = Method::from_bytes(b"-").unwrap_or_default();
@@ -312,7 +318,7 @@ pub fn refuse_framing(walk: &Rc<Walk>, connection: &Rc<Connection>, violation: V
     let mut exchange = Exchange::begin(Rc::clone(walk), Rc::clone(connection), Arc::clone(&snapshot.unrouted), &mut parts);
     let id = header_value(&walk.request_id());
     exchange.request_id = id.to_str().unwrap_or_default().into();
-    exchange.message = Some(violation.to_string());
+    exchange.message = Some(message);
     let tongue = Tongue::choose(&HeaderMap::new(), snapshot.errors);
     let answer = refuse_here(&mut exchange, Reason::InvalidRequest, &id, tongue);
     let mut bytes = format!("HTTP/1.1 {}\r\nconnection: close\r\n", answer.status()).into_bytes();

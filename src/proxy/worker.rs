@@ -9,6 +9,7 @@ use crate::authenticate::cache::TokenCache;
 use crate::deadline::Deadlines;
 use crate::forward::pool::Pools;
 use crate::forward::send::Forwarder;
+use crate::forward::via::Via;
 use crate::model::clock::Clock;
 use crate::snapshot::Snapshots;
 use crate::snapshot::local::LocalSnapshots;
@@ -25,8 +26,7 @@ pub struct WalkParts {
     pub token_cache_bytes: u64,
     /// Random per process and worker: the front half of request ids.
     pub id_prefix: u64,
-    /// Random per process: by this name in `Via` a loop is noticed.
-    pub pseudonym: Arc<str>,
+    pub via: Via,
 }
 
 /// The walk's belongings on one thread.
@@ -41,7 +41,7 @@ pub struct Walk {
     clock: Arc<dyn Clock>,
     id_prefix: u64,
     next_id: Cell<u64>,
-    pseudonym: Arc<str>,
+    via: Via,
 }
 
 impl Walk {
@@ -58,7 +58,7 @@ impl Walk {
             clock: parts.clock,
             id_prefix: parts.id_prefix,
             next_id: Cell::new(0),
-            pseudonym: parts.pseudonym,
+            via: parts.via,
         }
     }
 
@@ -94,8 +94,8 @@ impl Walk {
         &*self.clock
     }
 
-    pub fn pseudonym(&self) -> &str {
-        &self.pseudonym
+    pub fn via(&self) -> &Via {
+        &self.via
     }
 
     /// A request id that no other request of any gateway has: random front, counted back.

@@ -78,6 +78,11 @@ impl Running {
         self.management_address
     }
 
+    /// Whether every key manager has keys.
+    pub fn is_ready(&self) -> bool {
+        self.readiness.report().is_ready()
+    }
+
     pub fn snapshots(&self) -> &Arc<Snapshots> {
         &self.snapshots
     }

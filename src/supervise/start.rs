@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::authenticate::cache::TOKEN_CACHE_BYTES;
 use crate::config::{self, Loaded};
+use crate::forward::via::Via;
 use crate::jwks::Fetchers;
 use crate::listen::tls::server_config;
 use crate::management::answer::Management;
@@ -118,7 +119,7 @@ fn walk_parts(
     access_log: &AccessLog,
     clock: &Arc<dyn Clock>,
 ) -> Result<Vec<WalkParts>, SuperviseError> {
-    let pseudonym: Arc<str> = format!("portcullis-{:08x}", random()? >> 32).into();
+    let via = Via::new(random()?);
     let share = TOKEN_CACHE_BYTES.checked_div(count as u64).unwrap_or(TOKEN_CACHE_BYTES);
     let parts = (0..count).map(|index| {
         Ok(WalkParts {
@@ -129,7 +130,7 @@ fn walk_parts(
             clock: Arc::clone(clock),
             token_cache_bytes: share,
             id_prefix: random()?,
-            pseudonym: Arc::clone(&pseudonym),
+            via: via.clone(),
         })
     });
     parts.collect()

@@ -16,6 +16,7 @@ use crate::snapshot::local::{LocalApi, LocalSnapshot};
 pub struct Admitted {
     api: Rc<LocalApi>,
     position: usize,
+    base_length: usize,
     key_type: KeyType,
     principal: Option<Principal>,
     application: Option<Box<str>>,
@@ -27,6 +28,7 @@ pub fn admit(snapshot: &LocalSnapshot, grant: &Grant<'_>) -> Option<Admitted> {
     Some(Admitted {
         api: snapshot.local_api(routed.api().index)?,
         position: routed.position(),
+        base_length: routed.base_length(),
         key_type: grant.key_type(),
         principal: grant.principal().cloned(),
         application: grant.application().map(|application| application.name.into()),
@@ -41,6 +43,11 @@ impl Admitted {
     /// The operation's position in its API.
     pub fn position(&self) -> usize {
         self.position
+    }
+
+    /// How many bytes of the path stay here: the API's context and version.
+    pub fn base_length(&self) -> usize {
+        self.base_length
     }
 
     pub fn key_type(&self) -> KeyType {

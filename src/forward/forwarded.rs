@@ -1,0 +1,219 @@
+//! Who the client is, and how backends are told: `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` (RFC 7239).
+//!
+//! What a peer claims is believed only when the peer is a trusted proxy; then its chain is kept and the peer appended.
+//! A chain that cannot be read whole, or is longer than [`MAX_CHAIN`], is ignored: the peer stands alone. Where a trusted
+//! proxy sends both `X-Forwarded-For` and `Forwarded`, the first is read. `Forwarded` is always written anew from the
+//! same facts, its host and protocol on the first element, whose request they are.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use http::header::FORWARDED;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use ipnet::IpNet;
+
+use crate::route::{Authority, parse_authority};
+
+/// The most addresses that a chain may have.
+pub const MAX_CHAIN: usize = 32;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// The scheme that a client used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientScheme {
+    Http,
+    Https,
+}
+
+/// The connection that a request came on.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival<'a> {
+    pub peer: IpAddr,
+    pub scheme: ClientScheme,
+    /// What the request names as its host.
+    pub authority: Option<&'a Authority<'a>>,
+    pub trusted_proxies: &'a [IpNet],
+}
+
+/// Where a request comes from, as far as it can be believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    client: IpAddr,
+    peer: IpAddr,
+    /// What stands before the peer, the first client first; empty unless the peer is trusted.
+    chain: Vec<IpAddr>,
+    scheme: ClientScheme,
+    host: Option<String>,
+}
+
+impl Origin {
+    /// Reads the headers as the peer sent them: before anything is stripped.
+    pub fn read(headers: &HeaderMap, arrival: &Arrival<'_>) -> Self {
+        let peer = arrival.peer.to_canonical();
+        let own_host = || arrival.authority.map(ToString::to_string);
+        let trusted = |address: IpAddr| arrival.trusted_proxies.iter().any(|network| network.contains(&address));
+        if !trusted(peer) {
+            return Self { client: peer, peer, chain: Vec::new(), scheme: arrival.scheme, host: own_host() };
+        }
+        let chain = read_chain(headers).unwrap_or_default();
+        let nearest = chain.iter().rev().copied().find(|address| !trusted(*address));
+        Self {
+            client: nearest.or(chain.first().copied()).unwrap_or(peer),
+            peer,
+            chain,
+            scheme: read_scheme(headers).unwrap_or(arrival.scheme),
+            host: read_host(headers).or_else(own_host),
+        }
+    }
+
+    /// The nearest address that is no trusted proxy: what a client cannot make up.
+    pub fn client(&self) -> IpAddr {
+        self.client
+    }
+
+    pub fn scheme(&self) -> ClientScheme {
+        self.scheme
+    }
+
+    /// Writes the facts over whatever the headers say.
+    pub fn add_to(&self, headers: &mut HeaderMap) {
+        set(headers, X_FORWARDED_FOR, self.forwarded_for());
+        set(headers, FORWARDED, self.forwarded());
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(self.scheme.as_str()));
+        match &self.host {
+            Some(host) => set(headers, X_FORWARDED_HOST, host.clone()),
+            None => {
+                headers.remove(X_FORWARDED_HOST);
+            }
+        }
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.chain.iter().copied().chain(std::iter::once(self.peer))
+    }
+
+    fn forwarded_for(&self) -> String {
+        let mut text = String::new();
+        for address in self.addresses() {
+            let separator = if text.is_empty() { "" } else { ", " };
+            let _ = write!(text, "{separator}{address}");
+        }
+        text
+    }
+
+    fn forwarded(&self) -> String {
+        let mut text = String::with_capacity(96);
+        for address in self.addresses() {
+            let first = text.is_empty();
+            let separator = if first { "" } else { ", " };
+            // brackets and colons are not token characters: RFC 7239 section 6 wants quotes
+            let _ = match address {
+                IpAddr::V4(address) => write!(text, "{separator}for={address}"),
+                IpAddr::V6(address) => write!(text, "{separator}for=\"[{address}]\""),
+            };
+            if first {
+                if let Some(host) = &self.host {
+                    let quote = if host.contains([':', '[']) { "\"" } else { "" };
+                    let _ = write!(text, ";host={quote}{host}{quote}");
+                }
+                let _ = write!(text, ";proto={}", self.scheme.as_str());
+            }
+        }
+        text
+    }
+}
+
+impl ClientScheme {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: String) {
+    // every part is an address or a checked host, so this always is a value; if not, silence is the safe answer
+    match HeaderValue::try_from(value) {
+        Ok(value) => headers.insert(name, value),
+        Err(_) => headers.remove(name),
+    };
+}
+
+/// The chain of a trusted proxy, or nothing if any part of it cannot be read.
+fn read_chain(headers: &HeaderMap) -> Option<Vec<IpAddr>> {
+    let mut chain = Vec::new();
+    let mut push = |address: Option<IpAddr>| {
+        chain.push(address?.to_canonical());
+        (chain.len() <= MAX_CHAIN).then_some(())
+    };
+    if headers.contains_key(X_FORWARDED_FOR) {
+        for line in headers.get_all(X_FORWARDED_FOR) {
+            line.to_str().ok()?.split(',').try_for_each(|address| push(parse_node(address.trim())))?;
+        }
+    } else {
+        for line in headers.get_all(FORWARDED) {
+            let elements = split_unquoted(line.to_str().ok()?, ',');
+            elements.into_iter().try_for_each(|element| push(parse_element(element)))?;
+        }
+    }
+    Some(chain)
+}
+
+/// An address with or without a port; IPv6 bare or in brackets.
+fn parse_node(text: &str) -> Option<IpAddr> {
+    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    text.parse().ok().or_else(bracketed).or_else(with_port)
+}
+
+/// The `for` of one element of `Forwarded`: there, once, and an address.
+fn parse_element(element: &str) -> Option<IpAddr> {
+    let mut node = None;
+    for pair in split_unquoted(element, ';') {
+        let (name, value) = pair.split_once('=')?;
+        if name.trim().eq_ignore_ascii_case("for") {
+            let value = value.trim();
+            let unquoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+            if node.replace(parse_node(unquoted)?).is_some() {
+                return None;
+            }
+        }
+    }
+    node
+}
+
+fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(|character: char| {
+        let literal = std::mem::take(&mut escaped);
+        match character {
+            '\\' => escaped = quoted && !literal,
+            '"' if !literal => quoted = !quoted,
+            _ => {}
+        }
+        character == separator && !quoted
+    })
+    .collect()
+}
+
+fn read_scheme(headers: &HeaderMap) -> Option<ClientScheme> {
+    let value = single(headers, &X_FORWARDED_PROTO)?;
+    let is = |scheme: ClientScheme| value.eq_ignore_ascii_case(scheme.as_str()).then_some(scheme);
+    is(ClientScheme::Https).or(is(ClientScheme::Http))
+}
+
+fn read_host(headers: &HeaderMap) -> Option<String> {
+    parse_authority(single(headers, &X_FORWARDED_HOST)?).ok().map(|authority| authority.to_string())
+}
+
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests;

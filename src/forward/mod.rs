@@ -1,0 +1,18 @@
+//! The way to a backend and back.
+//!
+//! Decides what a backend is sent, on which connection, and what is sent again. Takes only what was admitted.
+//!
+//! The walk through the files: [`headers`] strips what ends at this hop and what only the gateway may say, then adds what
+//! the gateway says, with [`forwarded`] (who the client is), [`via`] (this hop, loops) and [`trace`] (request id and trace
+//! context); [`send`] asks a target, on a connection of [`pool`] or a new one of [`connect`]; [`body`] streams both ways;
+//! [`failure`] says why there was no answer.
+
+pub mod body;
+mod connect;
+pub mod failure;
+pub mod forwarded;
+pub mod headers;
+pub mod pool;
+pub mod send;
+pub mod trace;
+pub mod via;

@@ -1,0 +1,48 @@
+//! `WWW-Authenticate` (RFC 6750 section 3): which token is asked for, and what was wrong in one of three words.
+//!
+//! The realm is the one that clients of WSO2 API Manager know. `error` is left out when no credentials were sent, and no
+//! description says more than its error. A 401 of a blocked subscription has a challenge as well, as RFC 9110 section
+//! 15.5.2 asks of each 401.
+
+use http::HeaderValue;
+
+use crate::model::names::Scope;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Challenge {
+    /// Nothing was sent.
+    Bare,
+    InvalidToken,
+    InvalidRequest,
+    /// Another scope would do.
+    InsufficientScope,
+    /// No scope would do: the application itself may not.
+    InsufficientRights,
+}
+
+const BARE: &str = r#"Bearer realm="WSO2 API Manager""#;
+const INVALID_TOKEN: &str = r#"Bearer realm="WSO2 API Manager", error="invalid_token", error_description="The provided token is invalid""#;
+const INVALID_REQUEST: &str =
+    r#"Bearer realm="WSO2 API Manager", error="invalid_request", error_description="Exactly one token must be sent""#;
+const INSUFFICIENT: &str =
+    r#"Bearer realm="WSO2 API Manager", error="insufficient_scope", error_description="The token does not allow this request""#;
+
+pub(super) fn value(challenge: Challenge, scopes: &[Scope]) -> HeaderValue {
+    match challenge {
+        Challenge::Bare => HeaderValue::from_static(BARE),
+        Challenge::InvalidToken => HeaderValue::from_static(INVALID_TOKEN),
+        Challenge::InvalidRequest => HeaderValue::from_static(INVALID_REQUEST),
+        Challenge::InsufficientRights => HeaderValue::from_static(INSUFFICIENT),
+        Challenge::InsufficientScope => with_scopes(scopes).unwrap_or_else(|| HeaderValue::from_static(INSUFFICIENT)),
+    }
+}
+
+/// Scopes that the grammar cannot express are left out.
+fn with_scopes(scopes: &[Scope]) -> Option<HeaderValue> {
+    let token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
+    let names: Vec<&str> = scopes.iter().map(Scope::as_str).filter(|scope| scope.bytes().all(token)).collect();
+    if names.is_empty() {
+        return None;
+    }
+    HeaderValue::try_from(format!("{INSUFFICIENT}, scope=\"{}\"", names.join(" "))).ok()
+}

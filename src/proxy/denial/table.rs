@@ -1,0 +1,171 @@
+//! What each reason means to a client: status, code, message and description.
+//!
+//! The codes, messages and descriptions are WSO2's where WSO2 has the case. Where it answers 500 for a trouble of the
+//! backend, or of fetching keys, this table says 502, 503 or 504, with WSO2's own backend codes.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+
+use crate::model::reason::Reason;
+use crate::proxy::denial::Refusal;
+use crate::proxy::denial::challenge::Challenge;
+
+/// One answer, before it is written in a tongue.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) family: Family,
+    pub(super) message: &'static str,
+    pub(super) description: Cow<'static, str>,
+    pub(super) challenge: Option<Challenge>,
+    /// When the refusal itself does not know better.
+    pub(super) retry_after: Option<u32>,
+}
+
+/// The two shapes of WSO2's faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    /// Authentication and authorization.
+    Security,
+    /// All others: with a `type`, which always is `Status report`.
+    Status,
+}
+
+/// Seconds after which keys may have arrived: the first retry of a failed fetch.
+const KEYS_RETRY_SECONDS: u32 = 1;
+/// nginx's status for a client that left. It is only logged: nobody is there to read it.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+const INVALID_CREDENTIALS: &str = "Invalid Credentials. Make sure you have provided the correct security credentials";
+const SUBSCRIPTION: &str = "User is NOT authorized to access the Resource. API Subscription validation failed.";
+const AUDIENCE: &str = "Access Denied. The access token does not allow you to access the requested resource";
+const BLOCKED: &str = "This API has been blocked temporarily. Please try again later or contact the system administrators.";
+const NO_PRODUCTION: &str = "Production key offered to the API with no production endpoint";
+const NO_SANDBOX: &str = "Sandbox key offered to the API with no sandbox endpoint";
+
+#[deny(clippy::wildcard_enum_match_arm)]
+pub(super) fn row(refusal: &Refusal<'_>) -> Row {
+    use StatusCode as S;
+    match refusal.reason {
+        Reason::InvalidRequest => status(S::BAD_REQUEST, "400", "Bad Request", "The request cannot be read in one way only"),
+        Reason::InvalidPath => status(S::BAD_REQUEST, "400", "Bad Request", "The path of the request cannot be read in one way only"),
+        // 405 would have to list what is allowed here, and these are allowed nowhere
+        Reason::MethodRefused => status(S::NOT_IMPLEMENTED, "501", "Not Implemented", "The gateway does not support this method"),
+        Reason::BodyTooLarge => status(S::PAYLOAD_TOO_LARGE, "413", "Payload Too Large", "The body of the request is too large"),
+        Reason::BodyStalled => status(S::REQUEST_TIMEOUT, "408", "Request Timeout", "The body of the request did not arrive in time"),
+
+        Reason::ApiNotFound => status(S::NOT_FOUND, "404", "Not Found", "The requested resource is not available."),
+        Reason::OperationNotFound => runtime(S::NOT_FOUND, "404", "No matching resource found for given API Request"),
+        Reason::MethodNotAllowed => runtime(S::METHOD_NOT_ALLOWED, "405", "Method not allowed for given API resource"),
+        Reason::ApiBlocked => status(S::SERVICE_UNAVAILABLE, "700700", "API blocked", BLOCKED),
+
+        Reason::MissingCredentials => missing_credentials(refusal),
+        Reason::SeveralCredentials => several_credentials(),
+        Reason::UnknownIssuer => unknown_issuer(refusal),
+        Reason::TokenTooLarge
+        | Reason::TokenMalformed
+        | Reason::KeyManagerNotAllowed
+        | Reason::AlgorithmRefused
+        | Reason::CriticalHeader
+        | Reason::UnknownKey
+        | Reason::BadSignature
+        | Reason::TokenExpired
+        | Reason::TokenNotYetValid
+        | Reason::InvalidClaims
+        | Reason::LifetimeTooLong
+        | Reason::TokenTypeRefused
+        | Reason::TokenAudience
+        | Reason::TokenBound => unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS),
+        Reason::KeysUnavailable => keys_unavailable(),
+
+        Reason::ConsumerKeyMissing => forbidden("900908", "Resource forbidden ", "Resource forbidden "),
+        Reason::ConsumerKeyUnknown | Reason::NotSubscribed => forbidden("900908", "Resource forbidden ", SUBSCRIPTION),
+        Reason::SubscriptionBlocked => unauthorized("900907", "The requested API is temporarily blocked", SUBSCRIPTION),
+        Reason::SubscriptionInactive => unauthorized("900909", "The subscription to the API is inactive", SUBSCRIPTION),
+        Reason::InsufficientScope => insufficient_scope(refusal),
+        Reason::AudienceRefused => forbidden("900914", "Access Denied", AUDIENCE),
+        Reason::NoProductionBackend => runtime(S::FORBIDDEN, "900901", NO_PRODUCTION),
+        Reason::NoSandboxBackend => runtime(S::FORBIDDEN, "900901", NO_SANDBOX),
+
+        Reason::BackendUnresolved => runtime(S::SERVICE_UNAVAILABLE, "303001", "The backend cannot be found"),
+        Reason::BackendRefused => runtime(S::SERVICE_UNAVAILABLE, "101503", "The backend does not accept connections"),
+        Reason::BackendConnectTimeout => runtime(S::GATEWAY_TIMEOUT, "101508", "Connecting to the backend took too long"),
+        Reason::BackendTls => runtime(S::BAD_GATEWAY, "101503", "No secure connection to the backend could be made"),
+        Reason::BackendTimeout => runtime(S::GATEWAY_TIMEOUT, "101504", "The backend took too long to answer"),
+        Reason::BackendReset => runtime(S::BAD_GATEWAY, "101505", "The backend closed the connection before it answered"),
+        Reason::BackendProtocol => runtime(S::BAD_GATEWAY, "101506", "The backend's answer cannot be understood"),
+
+        Reason::ClientClosed => client_closed(),
+        // the first two are no refusals: who refuses with them has a bug, and a bug never opens the gateway
+        Reason::Forwarded | Reason::ServerOptions | Reason::InternalError => internal_error(),
+    }
+}
+
+fn status(status: StatusCode, code: &'static str, message: &'static str, description: &'static str) -> Row {
+    let description = Cow::Borrowed(description);
+    Row { status, code, family: Family::Status, message, description, challenge: None, retry_after: None }
+}
+
+fn runtime(code_status: StatusCode, code: &'static str, description: &'static str) -> Row {
+    status(code_status, code, "Runtime Error", description)
+}
+
+fn unauthorized(code: &'static str, message: &'static str, description: impl Into<Cow<'static, str>>) -> Row {
+    let challenge = Some(Challenge::InvalidToken);
+    let description = description.into();
+    Row { status: StatusCode::UNAUTHORIZED, code, family: Family::Security, message, description, challenge, retry_after: None }
+}
+
+fn forbidden(code: &'static str, message: &'static str, description: impl Into<Cow<'static, str>>) -> Row {
+    let challenge = Some(Challenge::InsufficientRights);
+    Row { status: StatusCode::FORBIDDEN, challenge, ..unauthorized(code, message, description) }
+}
+
+fn missing_credentials(refusal: &Refusal<'_>) -> Row {
+    let header = refusal.api.map_or("authorization", |api| api.authorization_header);
+    let header = if header.eq_ignore_ascii_case("authorization") { "Authorization" } else { header };
+    let description = format!(
+        "Invalid Credentials. Make sure your API invocation call has a header: '{header} : Bearer ACCESS_TOKEN' or \
+         '{header} : Basic ACCESS_TOKEN' or 'ApiKey : API_KEY'"
+    );
+    Row { challenge: Some(Challenge::Bare), ..unauthorized("900902", "Missing Credentials", description) }
+}
+
+fn several_credentials() -> Row {
+    let challenge = Some(Challenge::InvalidRequest);
+    let description = "Invalid Credentials. Make sure your API invocation call has exactly one access token";
+    Row { status: StatusCode::BAD_REQUEST, challenge, ..unauthorized("900901", "Invalid Credentials", description) }
+}
+
+fn unknown_issuer(refusal: &Refusal<'_>) -> Row {
+    let Some(api) = refusal.api else { return unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS) };
+    let context = if api.base_path.is_empty() { "/" } else { api.base_path };
+    let description = format!("Access failure for API: {context}, version: {} status: (900901) - {INVALID_CREDENTIALS}", api.version);
+    unauthorized("900901", "Invalid Credentials", description)
+}
+
+fn insufficient_scope(refusal: &Refusal<'_>) -> Row {
+    let template = refusal.template.unwrap_or("/");
+    let description = format!("User is NOT authorized to access the Resource: {template}. Scope validation failed.");
+    let message = "The access token does not allow you to access the requested resource";
+    Row { challenge: Some(Challenge::InsufficientScope), ..forbidden("900910", message, description) }
+}
+
+fn keys_unavailable() -> Row {
+    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+    let message = "Unclassified Authentication Failure";
+    let description = "The credentials cannot be checked at the moment. Try again later";
+    let retry_after = Some(KEYS_RETRY_SECONDS);
+    Row { family: Family::Security, retry_after, ..status(unavailable, "900900", message, description) }
+}
+
+fn client_closed() -> Row {
+    let closed = StatusCode::from_u16(CLIENT_CLOSED_REQUEST).unwrap_or(StatusCode::BAD_REQUEST);
+    status(closed, "499", "Client Closed Request", "The client closed the connection")
+}
+
+fn internal_error() -> Row {
+    status(StatusCode::INTERNAL_SERVER_ERROR, "500", "Internal Server Error", "The gateway failed to handle the request")
+}

@@ -1,0 +1,167 @@
+//! The tongue of a refusal: what `Accept` prefers (RFC 9110 section 12.5.1), else what the operator chose.
+//!
+//! A client is never refused for its `Accept`: whoever accepts nothing of what there is gets the operator's choice. XML is
+//! for clients that accept only XML, as browsers and many libraries list it beside all else. Where the operator chose
+//! RFC 9457, accepting JSON is accepting `problem+json`.
+
+use http::HeaderMap;
+use http::header::ACCEPT;
+
+use crate::model::gateway::ErrorFormat;
+
+/// How a refusal is written. Chosen before the request is forwarded, so that its headers need not be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tongue {
+    /// `{"code","message","description"}`.
+    Wso2,
+    /// RFC 9457.
+    Problem,
+    ApplicationXml,
+    TextXml,
+}
+
+impl Tongue {
+    pub fn choose(headers: &HeaderMap, format: ErrorFormat) -> Self {
+        let mut accepted = Accepted::default();
+        for line in headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok()) {
+            line.split(',').for_each(|range| accepted.read(range));
+        }
+        let Accepted { json, problem, application_xml, text_xml } = accepted;
+        let xml = if text_xml > application_xml { Self::TextXml } else { Self::ApplicationXml };
+        let only_xml = !json.wanted() && !problem.wanted() && application_xml.max(text_xml).wanted();
+        match format {
+            _ if only_xml => xml,
+            ErrorFormat::Problem => Self::Problem,
+            ErrorFormat::Wso2 if problem.wanted() && problem.named() && problem > json => Self::Problem,
+            ErrorFormat::Wso2 => Self::Wso2,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Accepted {
+    json: Weight,
+    problem: Weight,
+    application_xml: Weight,
+    text_xml: Weight,
+}
+
+/// How much a media type is wanted. Of equal quality, the one that is named more exactly is wanted more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Weight {
+    thousandths: u16,
+    precision: u8,
+}
+
+const NAMED: u8 = 3;
+
+impl Accepted {
+    fn read(&mut self, range: &str) {
+        let mut parts = range.split(';').map(str::trim);
+        let media = parts.next().unwrap_or_default();
+        let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        let thousandths = quality.map_or(1000, parse_quality);
+        for (name, weight) in [
+            ("application/json", &mut self.json),
+            ("application/problem+json", &mut self.problem),
+            ("application/xml", &mut self.application_xml),
+            ("text/xml", &mut self.text_xml),
+        ] {
+            let precision = precision(media, name);
+            // the most exact range decides, whatever the others say
+            if precision > 0 && precision >= weight.precision {
+                *weight = Weight { thousandths, precision };
+            }
+        }
+    }
+}
+
+impl Weight {
+    fn wanted(self) -> bool {
+        self.thousandths > 0
+    }
+
+    fn named(self) -> bool {
+        self.precision == NAMED
+    }
+}
+
+/// 0 when the range does not cover the type.
+fn precision(range: &str, name: &str) -> u8 {
+    let kind = |text: &str| text.split_once('/').map(|(kind, _)| kind.to_ascii_lowercase());
+    if range.eq_ignore_ascii_case(name) {
+        NAMED
+    } else if range.ends_with("/*") && kind(range) == kind(name) {
+        2
+    } else {
+        u8::from(range == "*/*")
+    }
+}
+
+/// `0`, `0.5`, `1.000` in thousandths; what is no quality counts as 1.
+fn parse_quality(text: &str) -> u16 {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let well_formed = matches!(whole, "0" | "1") && fraction.len() <= 3 && fraction.bytes().all(|digit| digit.is_ascii_digit());
+    if !well_formed || whole == "1" {
+        return 1000;
+    }
+    format!("{fraction:0<3}").parse().unwrap_or(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn chosen(accept: &[&str], format: ErrorFormat) -> Tongue {
+        let mut headers = HeaderMap::new();
+        for line in accept {
+            headers.append(ACCEPT, HeaderValue::from_bytes(line.as_bytes()).unwrap());
+        }
+        Tongue::choose(&headers, format)
+    }
+
+    #[test]
+    fn the_client_is_answered_in_its_tongue() {
+        for (accept, expected) in [
+            ("", Tongue::Wso2),
+            ("*/*", Tongue::Wso2),
+            ("application/json", Tongue::Wso2),
+            ("image/png", Tongue::Wso2),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Tongue::Wso2),
+            ("application/xml, application/json;q=0.1", Tongue::Wso2),
+            ("application/*", Tongue::Wso2),
+            ("application/xml", Tongue::ApplicationXml),
+            ("Application/XML; charset=utf-8", Tongue::ApplicationXml),
+            ("text/xml", Tongue::TextXml),
+            ("text/*", Tongue::TextXml),
+            ("text/xml;q=0.5, application/xml", Tongue::ApplicationXml),
+            ("text/xml, application/xml;q=0.5", Tongue::TextXml),
+            ("text/xml, */*;q=0", Tongue::TextXml),
+            ("application/xml, application/json;q=0", Tongue::ApplicationXml),
+            ("application/xml;q=0", Tongue::Wso2),
+            ("application/problem+json", Tongue::Problem),
+            ("application/problem+json, */*", Tongue::Problem),
+            ("application/json;q=0.5, application/problem+json", Tongue::Problem),
+            ("application/json, application/problem+json", Tongue::Wso2),
+            ("application/json, application/problem+json;q=0.9", Tongue::Wso2),
+            ("application/problem+json;q=0", Tongue::Wso2),
+            ("application/problem+json;q=0.001, text/xml", Tongue::Problem),
+            ("application/xml;q=oops, ;;;,/,", Tongue::ApplicationXml),
+        ] {
+            assert_eq!(chosen(&[accept], ErrorFormat::Wso2), expected, "{accept}");
+        }
+        assert_eq!(chosen(&[], ErrorFormat::Wso2), Tongue::Wso2);
+        assert_eq!(chosen(&["text/xml", "application/json;q=0.1"], ErrorFormat::Wso2), Tongue::Wso2);
+        assert_eq!(chosen(&["caf\u{e9}", "text/xml"], ErrorFormat::Wso2), Tongue::TextXml);
+    }
+
+    #[test]
+    fn the_operator_may_choose_problems() {
+        for accept in ["", "*/*", "application/json", "image/png", "application/json, text/xml"] {
+            assert_eq!(chosen(&[accept], ErrorFormat::Problem), Tongue::Problem, "{accept}");
+        }
+        assert_eq!(chosen(&["text/xml"], ErrorFormat::Problem), Tongue::TextXml);
+    }
+}

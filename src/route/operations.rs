@@ -1,0 +1,205 @@
+//! The operation of an API that a path and a method name: a tree of segments, literals found by hash.
+//!
+//! Order: at each segment a literal before a `{parameter}` before `*`, from the left; at the end of the path its own
+//! operation before `*`, or the other way round where the path ends with a slash (`/files/` is below `/files`). Of one
+//! template the operation with the method's own name comes first; HEAD is served by GET's rule where nothing is written for
+//! it (RFC 9110 section 9.3.2); then `"*"`. A template that fits but does not offer the method is passed over.
+//!
+//! Cost: a search visits each tree node of the API at most once, and no more than two to the power of the segments: linear
+//! in what the operator wrote, whatever the client sends. Templates without parameters cost one lookup a segment.
+
+use hashbrown::{Equivalent, HashMap};
+use http::Method;
+
+use crate::model::api::{Operation, OperationMethod};
+use crate::model::template::{Segment, Tail};
+use crate::route::path::without_parameters;
+
+/// The trees of all APIs, and of the base paths: one table of literals for all nodes.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    nodes: Vec<Node>,
+    literals: HashMap<Edge, usize, foldhash::quality::RandomState>,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    parameter: Option<usize>,
+    /// The path ends here.
+    exact: Rules,
+    /// `/*` from here.
+    below: Rules,
+}
+
+/// The operations of one template.
+#[derive(Debug, Default)]
+struct Rules {
+    by_method: Vec<(Method, u32)>,
+    any: Option<u32>,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Edge {
+    node: usize,
+    literal: Box<str>,
+}
+
+#[derive(Hash)]
+struct Step<'a> {
+    node: usize,
+    literal: &'a str,
+}
+
+/// How a template fits a path.
+#[derive(Debug, Clone, Copy)]
+enum Reading {
+    AsSent,
+    /// A literal fits only once the `;parameters` of its segment are cut.
+    Cut,
+}
+
+/// What a search comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Search {
+    Operation(u32),
+    /// The best template fits only by a cut: two readings, so none.
+    Ambiguous,
+    /// The path is served, for these methods.
+    OtherMethods(Vec<Method>),
+    Nothing,
+}
+
+impl Tree {
+    /// A node that nothing leads to yet.
+    pub(super) fn root(&mut self) -> usize {
+        self.nodes.push(Node::default());
+        self.nodes.len() - 1
+    }
+
+    /// Walks or makes the way down a literal segment in normal form; `%2A` is how a template writes a literal `*`.
+    pub(super) fn grow(&mut self, node: usize, literal: &str) -> usize {
+        let literal = plain(literal);
+        if let Some(child) = self.child(node, &literal) {
+            return child;
+        }
+        let child = self.root();
+        self.literals.insert(Edge { node, literal: literal.into() }, child);
+        child
+    }
+
+    pub(super) fn child(&self, node: usize, literal: &str) -> Option<usize> {
+        self.literals.get(&Step { node, literal }).copied()
+    }
+
+    /// Of two operations with one shape and method the first stays: configuration has refused the second.
+    pub(super) fn add(&mut self, root: usize, position: u32, operation: &Operation) {
+        let mut node = root;
+        for segment in operation.template.segments() {
+            node = match segment {
+                Segment::Literal(literal) => self.grow(node, literal),
+                Segment::Parameter(_) => self.grow_parameter(node),
+            };
+        }
+        let Some(node) = self.nodes.get_mut(node) else { return };
+        let rules = match operation.template.tail() {
+            Tail::Exact => &mut node.exact,
+            Tail::Below => &mut node.below,
+        };
+        match &operation.method {
+            OperationMethod::Any => {
+                rules.any.get_or_insert(position);
+            }
+            OperationMethod::Exact(method) => {
+                if rules.exact(method).is_none() {
+                    rules.by_method.push((method.clone(), position));
+                }
+            }
+        }
+    }
+
+    fn grow_parameter(&mut self, node: usize) -> usize {
+        if let Some(child) = self.nodes.get(node).and_then(|node| node.parameter) {
+            return child;
+        }
+        let child = self.root();
+        if let Some(node) = self.nodes.get_mut(node) {
+            node.parameter = Some(child);
+        }
+        child
+    }
+
+    /// `rest` is what follows the base path: empty, or a normal path. Only [`Search::OtherMethods`] allocates.
+    pub(super) fn search(&self, root: usize, rest: &str, method: &Method) -> Search {
+        let mut found = Search::Nothing;
+        self.walk(root, rest, Reading::AsSent, &mut |rules, reading| {
+            let Some(position) = rules.find(method) else { return false };
+            found = match reading {
+                Reading::AsSent => Search::Operation(position),
+                Reading::Cut => Search::Ambiguous,
+            };
+            true
+        });
+        if found == Search::Nothing {
+            let mut methods = Vec::new();
+            self.walk(root, rest, Reading::AsSent, &mut |rules, _| {
+                rules.offer(&mut methods);
+                false
+            });
+            if !methods.is_empty() {
+                return Search::OtherMethods(methods);
+            }
+        }
+        found
+    }
+
+    /// Shows `take` the templates that fit, best first, until it takes one. Leaving out those that fit by a cut changes
+    /// nothing in the order of the others: when the best one fits as sent, a backend that cuts parameters and a backend
+    /// that does not both come to it.
+    fn walk(&self, node: usize, rest: &str, reading: Reading, take: &mut impl FnMut(&Rules, Reading) -> bool) -> bool {
+        let Some(here) = self.nodes.get(node) else { return false };
+        let Some(path) = rest.strip_prefix('/') else { return take(&here.exact, reading) || take(&here.below, reading) };
+        if path.is_empty() {
+            return take(&here.below, reading) || take(&here.exact, reading);
+        }
+        let (segment, next) = path.split_at(path.find('/').unwrap_or(path.len()));
+        let (name, name_reading) = without_parameters(segment).map_or((segment, reading), |name| (name, Reading::Cut));
+        if let Some(child) = self.child(node, name)
+            && self.walk(child, next, name_reading, take)
+        {
+            return true;
+        }
+        here.parameter.is_some_and(|child| self.walk(child, next, reading, take)) || take(&here.below, reading)
+    }
+}
+
+impl Rules {
+    fn find(&self, method: &Method) -> Option<u32> {
+        let stands_in = if method == Method::HEAD { self.exact(&Method::GET) } else { None };
+        self.exact(method).or(stands_in).or(self.any)
+    }
+
+    fn exact(&self, method: &Method) -> Option<u32> {
+        self.by_method.iter().find(|(own, _)| own == method).map(|(_, position)| *position)
+    }
+
+    fn offer(&self, methods: &mut Vec<Method>) {
+        for (method, _) in &self.by_method {
+            let head = (method == Method::GET).then_some(Method::HEAD);
+            for offered in std::iter::once(method.clone()).chain(head) {
+                if !methods.contains(&offered) {
+                    methods.push(offered);
+                }
+            }
+        }
+    }
+}
+
+impl Equivalent<Edge> for Step<'_> {
+    fn equivalent(&self, edge: &Edge) -> bool {
+        self.node == edge.node && *self.literal == *edge.literal
+    }
+}
+
+fn plain(literal: &str) -> String {
+    literal.replace("%2A", "*")
+}

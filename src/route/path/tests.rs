@@ -1,0 +1,212 @@
+use std::fmt::Write as _;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn normal(path: &str) -> String {
+    normalise(path).unwrap_or_else(|error| panic!("{path}: {error}")).as_str().to_owned()
+}
+
+#[test]
+fn spellings_of_one_path_become_one() {
+    for (sent, expected) in [
+        ("/", "/"),
+        ("//", "/"),
+        ("/./", "/"),
+        ("/a/b", "/a/b"),
+        ("/a/b/", "/a/b/"),
+        ("/a//b", "/a/b"),
+        ("/a///b//", "/a/b/"),
+        ("/a/./b", "/a/b"),
+        ("/a/.", "/a/"),
+        ("/a/..", "/"),
+        ("/a/b/..", "/a/"),
+        ("/a/b/../c", "/a/c"),
+        ("/a//../b", "/b"),
+        ("/a/%2e%2E/b", "/b"),
+        ("/a/.%2e/b", "/b"),
+        ("/%2e/a", "/a"),
+        ("/%61dmin", "/admin"),
+        ("/%7Eme/%2D%5F", "/~me/-_"),
+        ("/a%40b%3ac%2c%2B%3D", "/a@b:c,+="),
+        ("/caf%c3%a9", "/caf%C3%A9"),
+        ("/a%20b", "/a%20b"),
+        ("/100%25", "/100%25"),
+        ("/100%25/20", "/100%25/20"),
+        ("/%5b%5D%7b%22%3c", "/%5B%5D%7B%22%3C"),
+        ("/a;x=1/b", "/a;x=1/b"),
+        ("/a%3bx", "/a%3Bx"),
+        ("/Case/Kept.", "/Case/Kept."),
+        ("/.../..a/a..", "/.../..a/a.."),
+        ("/a/b;x/../c", "/a/c"),
+    ] {
+        assert_eq!(normal(sent), expected, "{sent}");
+    }
+}
+
+#[test]
+fn paths_with_two_readings_are_refused() {
+    for (sent, expected) in [
+        ("", InvalidPath::NotAbsolute),
+        ("a", InvalidPath::NotAbsolute),
+        ("*", InvalidPath::NotAbsolute),
+        ("%2Fa", InvalidPath::NotAbsolute),
+        ("/..", InvalidPath::AboveRoot),
+        ("/a/../..", InvalidPath::AboveRoot),
+        ("/a//../../b", InvalidPath::AboveRoot),
+        ("/%2e%2e/a", InvalidPath::AboveRoot),
+        ("/a%2Fb", InvalidPath::EncodedDelimiter),
+        ("/a%2fb", InvalidPath::EncodedDelimiter),
+        ("/a%5Cb", InvalidPath::EncodedDelimiter),
+        ("/a%00", InvalidPath::EncodedDelimiter),
+        ("/a%0d%0a", InvalidPath::EncodedDelimiter),
+        ("/a%7F", InvalidPath::EncodedDelimiter),
+        ("/a%C2%85", InvalidPath::EncodedDelimiter),
+        ("/a%c0%ae", InvalidPath::NotUtf8),
+        ("/a%e0%80%af", InvalidPath::NotUtf8),
+        ("/a%ed%a0%80", InvalidPath::NotUtf8),
+        ("/a%ff", InvalidPath::NotUtf8),
+        ("/a%c3", InvalidPath::NotUtf8),
+        ("/a%c3/%a9", InvalidPath::NotUtf8),
+        ("/a%c3%61", InvalidPath::NotUtf8),
+        ("/a%", InvalidPath::Triplet),
+        ("/a%2", InvalidPath::Triplet),
+        ("/a%2g", InvalidPath::Triplet),
+        ("/a%+1", InvalidPath::Triplet),
+        ("/a%u002f", InvalidPath::Triplet),
+        ("/a%2é", InvalidPath::Triplet),
+        ("/%252e%252e/a", InvalidPath::EncodedTwice),
+        ("/a%252Fb", InvalidPath::EncodedTwice),
+        ("/a%25%32%46b", InvalidPath::EncodedTwice),
+        ("/a%2520b", InvalidPath::EncodedTwice),
+        ("/a%2525", InvalidPath::EncodedTwice),
+        ("/a/..;/b", InvalidPath::BareParameters),
+        ("/a/..;x=1/b", InvalidPath::BareParameters),
+        ("/a/.;x/b", InvalidPath::BareParameters),
+        ("/a/%2e%2e;x/b", InvalidPath::BareParameters),
+        ("/a/..%3bx/b", InvalidPath::BareParameters),
+        ("/a/;x/b", InvalidPath::BareParameters),
+        ("/;", InvalidPath::BareParameters),
+        ("/a\\b", InvalidPath::Character),
+        ("/a b", InvalidPath::Character),
+        ("/a#b", InvalidPath::Character),
+        ("/a?b", InvalidPath::Character),
+        ("/a\tb", InvalidPath::Character),
+        ("/a\u{7f}", InvalidPath::Character),
+        ("/é", InvalidPath::Character),
+        ("/a\"", InvalidPath::Character),
+        ("/<a>", InvalidPath::Character),
+        ("/a|b", InvalidPath::Character),
+        ("/a^b", InvalidPath::Character),
+        ("/a`b", InvalidPath::Character),
+        ("/{a}", InvalidPath::Character),
+        ("/[a]", InvalidPath::Character),
+    ] {
+        assert_eq!(normalise(sent), Err(expected), "{sent}");
+    }
+}
+
+#[test]
+fn length_is_bounded() {
+    let longest = format!("/{}", "a".repeat(MAX_PATH_BYTES - 1));
+    assert_eq!(normal(&longest), longest);
+    assert_eq!(normalise(&format!("{longest}a")), Err(InvalidPath::TooLong));
+}
+
+#[test]
+fn a_normal_path_is_borrowed() {
+    for path in ["/", "/accounts/1.0.0/x@y/", "/caf%C3%A9/100%25;v=1"] {
+        assert!(matches!(normalise(path).unwrap().0, Cow::Borrowed(_)), "{path}");
+    }
+}
+
+/// Pieces that attacks on paths are made of.
+fn raw_path() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        prop::sample::select(vec![
+            "/", "//", ".", "..", "/../", "/./", ";", "..;", "%2e", "%2E", "%2f", "%5c", "\\", "%25", "%3b", "%00", "%c0%ae", "%61", "%41",
+            "%c3%a9", "%C3", "a", "b", "me", "%", "2e", "41", "*", "%2A", "@", "%40", "=", "%20", "{", "#", "?",
+        ])
+        .prop_map(str::to_owned),
+        "[ -~]{0,3}",
+        any::<char>().prop_map(String::from),
+    ];
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| format!("/{}", pieces.concat()))
+}
+
+/// Characters of a segment, with the ones that must stay encoded.
+fn normal_segment() -> impl Strategy<Value = Vec<String>> {
+    let character = prop_oneof![
+        4 => "[a-zA-Z0-9._~!$&'()*+,=:@-]",
+        1 => prop::sample::select(vec!["%20", "%3F", "%C3%A9", "%E2%82%AC", "%22"]).prop_map(str::to_owned),
+    ];
+    prop::collection::vec(character, 1..6).prop_filter("dots", |characters| !matches!(characters.concat().as_str(), "." | ".."))
+}
+
+fn respell(characters: &[String], choices: &mut impl Iterator<Item = u8>) -> String {
+    let mut sent = String::new();
+    for character in characters {
+        match choices.next().unwrap_or_default() % 3 {
+            0 if character.len() == 1 => write!(sent, "%{:02x}", character.as_bytes()[0]).unwrap(),
+            1 if character.len() == 1 => write!(sent, "%{:02X}", character.as_bytes()[0]).unwrap(),
+            0 => sent.push_str(&character.to_ascii_lowercase()),
+            _ => sent.push_str(character),
+        }
+    }
+    sent
+}
+
+proptest! {
+    #[test]
+    fn what_comes_out_is_in_normal_form(sent in raw_path()) {
+        if let Ok(path) = normalise(&sent) {
+            let path = path.as_str();
+            prop_assert!(path.starts_with('/'));
+            prop_assert!(path.len() <= sent.len());
+            let inner: Vec<&str> = path.split('/').skip(1).collect();
+            prop_assert!(inner.iter().all(|segment| !matches!(*segment, "." | "..")));
+            prop_assert!(inner.iter().rev().skip(1).all(|segment| !segment.is_empty()));
+            let mut rest = path.bytes();
+            while let Some(byte) = rest.next() {
+                if byte == b'%' {
+                    let digits = [rest.next().unwrap(), rest.next().unwrap()];
+                    prop_assert!(digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F')));
+                } else {
+                    prop_assert!(byte == b'/' || stands_plainly(byte), "{}", path);
+                }
+            }
+            prop_assert_eq!(normalise(path).map(NormalPath::into_owned), Ok(NormalPath(Cow::Owned(path.to_owned()))));
+            let borrowed = matches!(normalise(path).unwrap().0, Cow::Borrowed(_));
+            prop_assert!(borrowed);
+        }
+    }
+
+    #[test]
+    fn never_climbs(depth in 0_usize..5, climbs in 0_usize..8, last in "[a-z]{1,3}") {
+        let sent = format!("{}{}/{last}", "/d".repeat(depth), "/%2E.".repeat(climbs));
+        let expected = depth.checked_sub(climbs).map(|left| format!("{}/{last}", "/d".repeat(left)));
+        prop_assert_eq!(normalise(&sent).ok().map(|path| path.as_str().to_owned()), expected);
+    }
+
+    #[test]
+    fn every_spelling_comes_to_the_same_path(
+        segments in prop::collection::vec(normal_segment(), 0..5),
+        trailing in any::<bool>(),
+        choices in prop::collection::vec(any::<u8>(), 64),
+    ) {
+        let mut choices = choices.into_iter();
+        let (mut expected, mut sent) = (String::new(), String::new());
+        for segment in &segments {
+            expected.push('/');
+            expected.push_str(&segment.concat());
+            sent.push_str(["/", "//", "/./", "/x/../", "/%2e/", "/x//.%2E///"][usize::from(choices.next().unwrap_or_default() % 6)]);
+            sent.push_str(&respell(segment, &mut choices));
+        }
+        if trailing || expected.is_empty() {
+            expected.push('/');
+            sent.push_str(["/", "//", "/.", "/x/.."][usize::from(choices.next().unwrap_or_default() % 4)]);
+        }
+        prop_assert_eq!(normal(&sent), expected);
+    }
+}
