@@ -49,14 +49,14 @@ fn fault(error: &serde_json::Error) -> JsonFault {
     }
 }
 
-/// A value that is about to be read, `depth` levels down.
+/// A value that is about to be read inside `depth - 1` objects and arrays.
 struct Node {
     depth: usize,
 }
 
 impl Node {
     fn child<E: Error>(&self) -> Result<usize, E> {
-        if self.depth < MAX_DEPTH { Ok(self.depth + 1) } else { Err(E::custom("too deep")) }
+        if self.depth <= MAX_DEPTH { Ok(self.depth + 1) } else { Err(E::custom("too deep")) }
     }
 }
 
