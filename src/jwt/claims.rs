@@ -1,0 +1,174 @@
+//! The claims of a verified token (RFC 7519 4.1): registered ones with their types, all others by name.
+//!
+//! A registered claim of the wrong type is an error, never an absent claim. Whether the values are good enough is for
+//! `rules`.
+
+use crate::jwt::rejection::{ClaimFault, Rejection};
+use crate::jwt::value::{Members, Number, Value};
+use crate::jwt::verifying_key::KeyIdentity;
+use crate::model::clock::UnixSeconds;
+use crate::model::key_manager::ClaimNames;
+
+/// All top-level claims of a token whose signature and rules were checked.
+#[derive(Clone)]
+pub struct Claims {
+    members: Members,
+    issuer: Box<str>,
+    audiences: Box<[String]>,
+    expires_at: UnixSeconds,
+    not_before: Option<UnixSeconds>,
+    issued_at: Option<UnixSeconds>,
+    signed_by: KeyIdentity,
+}
+
+impl Claims {
+    pub(super) fn read(members: Members, signed_by: KeyIdentity) -> Result<Self, Rejection> {
+        let issuer = string(&members, "iss")?.ok_or(invalid("iss", ClaimFault::Missing))?.into();
+        string(&members, "sub")?;
+        string(&members, "jti")?;
+        let expires_at = date(&members, "exp", Fraction::Drop)?.ok_or(invalid("exp", ClaimFault::Missing))?;
+        Ok(Self {
+            issuer,
+            expires_at,
+            not_before: date(&members, "nbf", Fraction::RoundUp)?,
+            issued_at: date(&members, "iat", Fraction::Drop)?,
+            audiences: audiences(&members)?,
+            signed_by,
+            members,
+        })
+    }
+
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    pub fn subject(&self) -> Option<&str> {
+        self.get("sub").and_then(Value::as_str)
+    }
+
+    pub fn token_id(&self) -> Option<&str> {
+        self.get("jti").and_then(Value::as_str)
+    }
+
+    /// The last second in which the token may be used is the one before, leeway apart.
+    pub fn expires_at(&self) -> UnixSeconds {
+        self.expires_at
+    }
+
+    pub fn not_before(&self) -> Option<UnixSeconds> {
+        self.not_before
+    }
+
+    pub fn issued_at(&self) -> Option<UnixSeconds> {
+        self.issued_at
+    }
+
+    pub fn audiences(&self) -> &[String] {
+        &self.audiences
+    }
+
+    /// The client: a string, or an array of exactly one; never blank. Without a configured claim the first of
+    /// `consumerKey` and `azp` that is present decides.
+    pub fn consumer_key(&self, names: &ClaimNames) -> Option<&str> {
+        let value = match &names.consumer_key {
+            Some(name) => self.get(name),
+            None => self.get("consumerKey").or_else(|| self.get("azp")),
+        };
+        let text = match value? {
+            Value::String(text) => &**text,
+            Value::Array(elements) => match &**elements {
+                [only] => only.as_str()?,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        (!text.trim().is_empty()).then_some(text)
+    }
+
+    /// A string split at spaces, or an array of strings; elements that are not strings grant nothing.
+    pub fn scopes(&self, names: &ClaimNames) -> Vec<&str> {
+        match self.get(names.scopes.as_deref().unwrap_or("scope")) {
+            Some(Value::String(text)) => text.split(' ').filter(|scope| !scope.is_empty()).collect(),
+            Some(Value::Array(elements)) => elements.iter().filter_map(Value::as_str).filter(|scope| !scope.is_empty()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.members.get(name)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.members.iter()
+    }
+
+    /// Whether the token says that it is bound to a key or certificate (RFC 7800), in whatever form.
+    pub fn is_bound(&self) -> bool {
+        self.members.contains("cnf")
+    }
+
+    /// The key that signed; [`super::KeySet::contains`] says whether it still counts.
+    pub fn signed_by(&self) -> &KeyIdentity {
+        &self.signed_by
+    }
+}
+
+/// Claims are about persons: only what operators need to tell tokens apart is shown.
+impl std::fmt::Debug for Claims {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Claims").field("issuer", &self.issuer).field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+fn string<'m>(members: &'m Members, name: &'static str) -> Result<Option<&'m str>, Rejection> {
+    members.get(name).map(|value| value.as_str().ok_or(invalid(name, ClaimFault::WrongType))).transpose()
+}
+
+/// `aud` is one string or an array of them (RFC 7519 4.1.3).
+fn audiences(members: &Members) -> Result<Box<[String]>, Rejection> {
+    let audiences: Option<Vec<String>> = match members.get("aud") {
+        None => Some(Vec::new()),
+        Some(Value::String(text)) => Some(vec![text.to_string()]),
+        Some(Value::Array(elements)) => elements.iter().map(|element| element.as_str().map(str::to_owned)).collect(),
+        Some(_) => None,
+    };
+    audiences.map(Vec::into_boxed_slice).ok_or(invalid("aud", ClaimFault::WrongType))
+}
+
+/// What becomes of a part of a second: always what makes the token valid for less time.
+#[derive(Clone, Copy)]
+enum Fraction {
+    Drop,
+    RoundUp,
+}
+
+/// A `NumericDate` (RFC 7519 2) in any JSON spelling of a number. Before 1970 counts as 1970.
+fn date(members: &Members, name: &'static str, fraction: Fraction) -> Result<Option<UnixSeconds>, Rejection> {
+    let seconds = match members.get(name) {
+        None => return Ok(None),
+        Some(Value::Number(Number::Unsigned(seconds))) => Some(*seconds),
+        Some(Value::Number(Number::Negative(_))) => Some(0),
+        Some(Value::Number(Number::Float(seconds))) => whole_seconds(*seconds, fraction),
+        Some(_) => return Err(invalid(name, ClaimFault::WrongType)),
+    };
+    let seconds = seconds.filter(|seconds| *seconds <= LAST_SECOND).ok_or(invalid(name, ClaimFault::OutOfRange))?;
+    Ok(Some(UnixSeconds(seconds)))
+}
+
+fn whole_seconds(seconds: f64, fraction: Fraction) -> Option<u64> {
+    let whole = match fraction {
+        Fraction::Drop => seconds.floor(),
+        Fraction::RoundUp => seconds.ceil(),
+    };
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was just checked")]
+    (whole < FIRST_FLOAT_TOO_LARGE).then_some(whole.max(0.0) as u64)
+}
+
+fn invalid(name: &'static str, fault: ClaimFault) -> Rejection {
+    Rejection::InvalidClaim { name, fault }
+}
+
+/// Servers write the end of a signed 64-bit clock, in seconds or milliseconds, for "never"; what lies beyond is no time.
+const LAST_SECOND: u64 = i64::MAX.unsigned_abs();
+/// 2^63
+const FIRST_FLOAT_TOO_LARGE: f64 = 9_223_372_036_854_775_808.0;

@@ -1,0 +1,49 @@
+//! A token's protected header (RFC 7515 4.1): which algorithm and key it names, its type, and what it declares critical.
+//!
+//! `jku`, `x5u`, `jwk` and `x5c` are never used: a token does not bring its own key. Unknown members are ignored.
+
+use crate::jwt::json;
+use crate::jwt::jwk::MAX_KEY_ID_BYTES;
+use crate::jwt::rejection::{Malformed, Rejection};
+use crate::jwt::value::Value;
+
+pub(super) struct Header {
+    /// The `alg` as written, known or not.
+    pub(super) algorithm: Box<str>,
+    pub(super) key_id: Option<Box<str>>,
+    pub(super) token_type: Option<Box<str>>,
+    /// `crit`, whatever it lists, or `b64` (RFC 7797): no extension is understood here.
+    pub(super) critical: Option<&'static str>,
+}
+
+impl Header {
+    pub(super) fn read(text: &[u8]) -> Result<Self, Rejection> {
+        let members = json::read_strict_object(text).map_err(|fault| Rejection::Malformed(Malformed::Header(fault)))?;
+        let (mut algorithm, mut key_id, mut token_type, mut critical) = (None, None, None, None);
+        for (name, value) in members {
+            match &*name {
+                "alg" => algorithm = Some(string("alg", value)?),
+                "kid" => key_id = Some(string("kid", value)?),
+                "typ" => token_type = Some(string("typ", value)?),
+                "crit" => critical = Some("crit"),
+                "b64" => critical = critical.or(Some("b64")),
+                _ => {}
+            }
+        }
+        if key_id.as_ref().is_some_and(|id| id.len() > MAX_KEY_ID_BYTES) {
+            return Err(invalid("kid"));
+        }
+        Ok(Self { algorithm: algorithm.ok_or(invalid("alg"))?, key_id, token_type, critical })
+    }
+}
+
+fn string(name: &'static str, value: Value) -> Result<Box<str>, Rejection> {
+    match value {
+        Value::String(text) => Ok(text),
+        _ => Err(invalid(name)),
+    }
+}
+
+fn invalid(name: &'static str) -> Rejection {
+    Rejection::Malformed(Malformed::HeaderMember(name))
+}

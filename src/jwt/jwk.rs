@@ -1,0 +1,86 @@
+//! One JWK (RFC 7517, RFC 7518 6, RFC 8037 2) into a verifying key, or why not.
+//!
+//! It reads the public members only; `x5c`, `x5u` and unknown members are ignored.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::jwt::algorithm::Curve;
+use crate::jwt::excerpt::Excerpt;
+use crate::jwt::skipped::SkipReason;
+use crate::jwt::value::{Members, Value};
+use crate::jwt::verifying_key::{Material, VerifyingKey};
+
+/// Longer key ids are refused in tokens and key sets alike.
+pub(super) const MAX_KEY_ID_BYTES: usize = 1024;
+
+/// One element of `keys`.
+pub(super) fn read(key: &Value) -> Result<VerifyingKey, SkipReason> {
+    let members = key.as_object().ok_or(SkipReason::NotAnObject)?;
+    if members.repeats_a_member() {
+        return Err(SkipReason::DuplicateMember);
+    }
+    let id = text(members, "kid")?;
+    if id.is_some_and(|id| id.len() > MAX_KEY_ID_BYTES) {
+        return Err(SkipReason::KeyIdTooLong { limit: MAX_KEY_ID_BYTES });
+    }
+    check_purpose(members)?;
+    let algorithm = text(members, "alg")?;
+    match required(members, "kty")? {
+        "RSA" => {
+            let (modulus, exponent) = (bytes(members, "n")?, bytes(members, "e")?);
+            VerifyingKey::new(id, algorithm, &Material::Rsa { modulus: &modulus, exponent: &exponent })
+        }
+        "EC" => ec(members, id, algorithm),
+        "OKP" => match required(members, "crv")? {
+            "Ed25519" => VerifyingKey::new(id, algorithm, &Material::Ed25519 { point: &bytes(members, "x")? }),
+            other => Err(SkipReason::UnknownCurve { name: Excerpt::of(other) }),
+        },
+        "oct" => Err(SkipReason::Symmetric),
+        other => Err(SkipReason::UnknownKeyType { name: Excerpt::of(other) }),
+    }
+}
+
+/// The `kid` of an element, whatever else is wrong with it.
+pub(super) fn shown_key_id(key: &Value) -> Option<String> {
+    key.as_object()?.get("kid")?.as_str().map(|id| Excerpt::of(id).to_string())
+}
+
+fn ec(members: &Members, id: Option<&str>, algorithm: Option<&str>) -> Result<VerifyingKey, SkipReason> {
+    let name = required(members, "crv")?;
+    let curve = Curve::from_name(name).ok_or_else(|| SkipReason::UnknownCurve { name: Excerpt::of(name) })?;
+    let mut point = vec![4];
+    for coordinate in ["x", "y"] {
+        let coordinate = bytes(members, coordinate)?;
+        // each by itself: a short x beside a long y would otherwise shift into another point
+        if coordinate.len() != curve.coordinate_bytes() {
+            return Err(SkipReason::PointLength { bytes: coordinate.len(), expected: curve.coordinate_bytes() });
+        }
+        point.extend_from_slice(&coordinate);
+    }
+    VerifyingKey::new(id, algorithm, &Material::Ec { curve, point: &point })
+}
+
+/// `use` and `key_ops` (RFC 7517 4.2, 4.3): a key that is meant for something else does not verify.
+fn check_purpose(members: &Members) -> Result<(), SkipReason> {
+    if let Some(purpose) = text(members, "use")?
+        && purpose != "sig"
+    {
+        return Err(SkipReason::Use { name: Excerpt::of(purpose) });
+    }
+    let Some(operations) = members.get("key_ops") else { return Ok(()) };
+    let operations = operations.as_array().ok_or(SkipReason::WrongType { member: "key_ops" })?;
+    if operations.iter().any(|operation| operation.as_str() == Some("verify")) { Ok(()) } else { Err(SkipReason::KeyOperations) }
+}
+
+fn text<'m>(members: &'m Members, member: &'static str) -> Result<Option<&'m str>, SkipReason> {
+    members.get(member).map(|value| value.as_str().ok_or(SkipReason::WrongType { member })).transpose()
+}
+
+fn required<'m>(members: &'m Members, member: &'static str) -> Result<&'m str, SkipReason> {
+    text(members, member)?.ok_or(SkipReason::Missing { member })
+}
+
+fn bytes(members: &Members, member: &'static str) -> Result<Vec<u8>, SkipReason> {
+    URL_SAFE_NO_PAD.decode(required(members, member)?).map_err(|_| SkipReason::Base64 { member })
+}

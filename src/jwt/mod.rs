@@ -1,0 +1,94 @@
+//! Verifies bearer tokens: a compact JWS (RFC 7515) goes in with keys, rules and a time; claims or a reason come out.
+//!
+//! The walk: `compact` splits and decodes; `header` reads what the token says of itself; the caller chooses the key manager
+//! by [`Unverified::issuer`] and brings its [`KeySet`]; `key_set` finds the key and checks the signature over the bytes as
+//! they came; `claims` types the payload; `rules` applies what the key manager asks for. `jwk` and `pem` turn documents
+//! into keys, `algorithm` is the closed list of what keys may verify.
+//!
+//! The room is pure: no I/O, no clock, no shared state. It never fetches what a token names, and it never tells a part of
+//! a token in an error.
+
+mod algorithm;
+mod claims;
+mod compact;
+mod excerpt;
+mod header;
+mod json;
+mod jwk;
+mod key_set;
+mod pem;
+mod rejection;
+mod rules;
+mod skipped;
+mod value;
+mod verifying_key;
+
+#[cfg(test)]
+mod tests;
+
+pub use claims::Claims;
+pub use excerpt::Excerpt;
+pub use json::JsonFault;
+pub use key_set::{KeySet, KeySetError, ParsedKeySet};
+pub use rejection::{ClaimFault, Malformed, Part, Rejection, WrongType};
+pub use rules::check_time;
+pub use skipped::{SkipReason, SkippedKey};
+pub use value::{Members, Number, Value};
+pub use verifying_key::KeyIdentity;
+
+use crate::jwt::compact::Compact;
+use crate::jwt::header::Header;
+use crate::model::clock::UnixSeconds;
+use crate::model::key_manager::{SignatureAlgorithm, TokenRules};
+
+/// A token that could be read and that nobody vouches for yet.
+pub struct Unverified<'t> {
+    header: Header,
+    payload: Members,
+    signing_input: &'t [u8],
+    signature: Vec<u8>,
+}
+
+impl<'t> Unverified<'t> {
+    /// Reads the form of a token, and believes nothing of it.
+    pub fn parse(token: &'t [u8], max_bytes: usize) -> Result<Self, Rejection> {
+        let Compact { signing_input, header, payload, signature } = compact::split(token, max_bytes)?;
+        let header = Header::read(&header)?;
+        let payload = json::read_strict_object(&payload).map_err(|fault| Rejection::Malformed(Malformed::Payload(fault)))?;
+        Ok(Self { header, payload, signing_input, signature })
+    }
+
+    /// `iss`, if it is a string: good for choosing whose keys to try, and for nothing else.
+    pub fn issuer(&self) -> Option<&str> {
+        self.payload.get("iss").and_then(Value::as_str)
+    }
+
+    pub fn key_id(&self) -> Option<&str> {
+        self.header.key_id.as_deref()
+    }
+
+    pub fn algorithm_name(&self) -> &str {
+        &self.header.algorithm
+    }
+
+    /// Checks the signature, then the claims against the rules.
+    pub fn verify(self, keys: &KeySet, rules: &TokenRules, now: UnixSeconds) -> Result<Claims, Rejection> {
+        let algorithm = SignatureAlgorithm::from_name(&self.header.algorithm)
+            .filter(|algorithm| rules.algorithms.contains(algorithm))
+            .ok_or_else(|| Rejection::Algorithm { name: Excerpt::of(&self.header.algorithm) })?;
+        if let Some(member) = self.header.critical {
+            return Err(Rejection::CriticalHeader { member });
+        }
+        let signed_by = keys.check(self.key_id(), algorithm, self.signing_input, &self.signature)?;
+        let claims = Claims::read(self.payload, signed_by)?;
+        rules::check(&claims, self.header.token_type.as_deref(), rules, now)?;
+        Ok(claims)
+    }
+}
+
+/// Neither header nor payload: an unverified token is whatever a client sent.
+impl std::fmt::Debug for Unverified<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unverified").field("signed_bytes", &self.signing_input.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,130 @@
+//! The small JSON tree in which a token's header, its claims and a key set are read.
+//!
+//! It decides nothing about the meaning of a member; a wrong type is answered with `None` here and refused by the rules.
+
+/// One JSON value, owned: a verified token's claims outlive the request that brought them.
+#[derive(Clone, PartialEq)]
+pub enum Value {
+    Null,
+    Bool(bool),
+    Number(Number),
+    String(Box<str>),
+    Array(Box<[Value]>),
+    Object(Members),
+}
+
+/// A JSON number as it was written: integers stay exact.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    Unsigned(u64),
+    /// Always below zero.
+    Negative(i64),
+    /// Always finite.
+    Float(f64),
+}
+
+/// The members of an object in the order in which they were written.
+#[derive(Clone, PartialEq)]
+pub struct Members(Box<[(Box<str>, Value)]>);
+
+impl Value {
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn as_array(&self) -> Option<&[Value]> {
+        match self {
+            Self::Array(elements) => Some(elements),
+            _ => None,
+        }
+    }
+
+    pub fn as_object(&self) -> Option<&Members> {
+        match self {
+            Self::Object(members) => Some(members),
+            _ => None,
+        }
+    }
+
+    /// Whether some object of this tree names a member twice.
+    pub(super) fn repeats_a_member(&self) -> bool {
+        match self {
+            Self::Array(elements) => elements.iter().any(Self::repeats_a_member),
+            Self::Object(members) => members.repeats_a_member(),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::String(_) => false,
+        }
+    }
+}
+
+impl Members {
+    pub(super) fn new(members: Vec<(Box<str>, Value)>) -> Self {
+        Self(members.into_boxed_slice())
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.iter().find(|(member, _)| *member == name).map(|(_, value)| value)
+    }
+
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (&**name, value))
+    }
+
+    pub(super) fn repeats_a_member(&self) -> bool {
+        self.repeats_a_name() || self.0.iter().any(|(_, value)| value.repeats_a_member())
+    }
+
+    /// Whether this object itself, whatever is inside its values, names a member twice.
+    pub(super) fn repeats_a_name(&self) -> bool {
+        if self.0.len() <= FEW_MEMBERS {
+            let mut rest = self.0.iter();
+            while let Some((name, _)) = rest.next() {
+                if rest.clone().any(|(other, _)| other == name) {
+                    return true;
+                }
+            }
+            return false;
+        }
+        let mut names: Vec<&str> = self.iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        !names.is_sorted_by(|left, right| left < right)
+    }
+}
+
+impl IntoIterator for Members {
+    type Item = (Box<str>, Value);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+/// Claims are about persons: a tree shows its shape, never its content.
+impl std::fmt::Debug for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Null => "null",
+            Self::Bool(_) => "bool",
+            Self::Number(_) => "number",
+            Self::String(_) => "string",
+            Self::Array(_) => "array",
+            Self::Object(_) => "object",
+        })
+    }
+}
+
+impl std::fmt::Debug for Members {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// Up to here comparing each with each beats sorting; tokens have some ten or twenty members.
+const FEW_MEMBERS: usize = 24;
