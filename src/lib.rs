@@ -3,8 +3,6 @@
 //! The map of the house, from the bottom up: each room imports only rooms above it in this list
 //! (`docs/ARCHITECTURE.md` tells the walks, `tests/architecture.rs` holds the table).
 
-/// Verifies compact JWS tokens: bytes, keys, rules and a time in; claims or a reason out.
-pub mod jwt;
 pub mod model;
 
 pub mod config;

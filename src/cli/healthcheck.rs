@@ -10,9 +10,10 @@ use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -24,6 +25,7 @@ use crate::cli::run::{control_runtime, install_crypto};
 use crate::cli::exit;
 use crate::config;
 use crate::model::gateway::CertifiedPair;
+use crate::trust::{self, TrustError};
 
 /// Container runtimes give up after 30 s; the answer takes milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -99,9 +101,57 @@ async fn ask(address: SocketAddr, tls: Option<&CertifiedPair>, path: &str) -> Re
 }
 
 /// Trusts exactly the certificate in the gateway's own file, whatever name it is for.
-fn pinned(pair: &CertifiedPair) -> Result<rustls::ClientConfig, rustls::Error> {
-    let own = CertificateDer::from_pem_slice(&pair.certificate.content).map_err(|error| rustls::Error::General(error.to_string()))?;
-    crate::trust::pinned(own)
+fn pinned(pair: &CertifiedPair) -> Result<ClientConfig, TrustError> {
+    let own = CertificateDer::from_pem_slice(&pair.certificate.content);
+    let own = own.map_err(|source| TrustError::Pem { file: pair.certificate.path.display().to_string(), source })?;
+    trust::client_config_with(Arc::new(Pinned { own, library: trust::verifier(Some(&pair.certificate))? }), None)
+}
+
+/// The gateway asks itself: what counts is that the answer comes from the holder of this very certificate.
+#[derive(Debug)]
+struct Pinned {
+    own: CertificateDer<'static>,
+    /// For the handshake's signatures.
+    library: Arc<dyn ServerCertVerifier>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if *end_entity == self.own {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(rustls::Error::InvalidCertificate(rustls::CertificateError::ApplicationVerificationFailure))
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.library.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.library.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.library.supported_verify_schemes()
+    }
 }
 
 async fn exchange<S>(address: SocketAddr, stream: S, path: &str) -> Result<(StatusCode, String), HealthcheckError>
