@@ -68,7 +68,7 @@ impl AuthenticateError {
             Self::KeysUnavailable { key_manager, cause } => Some((Arc::clone(&key_manager.keys), *cause)),
             Self::Token { key_manager, rejection } => {
                 let cause = match rejection {
-                    Rejection::UnknownKey => RefetchCause::UnknownKey,
+                    Rejection::UnknownKey { .. } => RefetchCause::UnknownKey,
                     Rejection::BadSignature => RefetchCause::BadSignature,
                     _ => return None,
                 };

@@ -62,7 +62,7 @@ fn judge(
     };
     let claims = unverified.verify(keys, &key_manager.definition.rules, now).map_err(|rejection| {
         // an unknown key while the server cannot be read is our trouble, not the client's
-        if matches!(rejection, Rejection::UnknownKey) && state.last_attempt_failed {
+        if matches!(rejection, Rejection::UnknownKey { .. }) && state.last_attempt_failed {
             AuthenticateError::keys_unavailable(key_manager, RefetchCause::UnknownKey)
         } else {
             AuthenticateError::token(key_manager, rejection)

@@ -162,10 +162,8 @@ impl Body for RequestBody {
                     }
                 })
             }
-            Poll::Pending => match &mut self.stall {
-                Some(stall) if stall.poll(context).is_ready() => Poll::Ready(Some(Err(self.broken(RequestState::Stalled)))),
-                _ => Poll::Pending,
-            },
+            Poll::Pending if stalled(&mut self.stall, context) => Poll::Ready(Some(Err(self.broken(RequestState::Stalled)))),
+            Poll::Pending => Poll::Pending,
         }
     }
 
@@ -198,6 +196,10 @@ impl Stall {
             self.deadline.clear();
         }
     }
+}
+
+fn stalled(stall: &mut Option<Stall>, context: &Context<'_>) -> bool {
+    stall.as_mut().is_some_and(|stall| stall.poll(context).is_ready())
 }
 
 /// The backend's body as the client's connection reads it. At its end the connection goes back to the pool.
@@ -254,10 +256,8 @@ impl Body for ResponseBody {
                     }
                 })
             }
-            Poll::Pending => match &mut self.stall {
-                Some(stall) if stall.poll(context).is_ready() => Poll::Ready(Some(Err(BodyBroken))),
-                _ => Poll::Pending,
-            },
+            Poll::Pending if stalled(&mut self.stall, context) => Poll::Ready(Some(Err(BodyBroken))),
+            Poll::Pending => Poll::Pending,
         }
     }
 

@@ -83,7 +83,7 @@ async fn serve_http1(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
             told = closing;
             Pin::new(&mut http).graceful_shutdown();
         }
-        http.poll_without_shutdown(context).map(Some)
+        Pin::new(&mut http).poll(context).map(Some)
     })
     .await;
     let Some(_) = ended else { return };

@@ -126,8 +126,9 @@ impl AsyncWrite for Wire {
         result
     }
 
+    /// HTTP/1 is shut down by `serve`, which may still have an answer to write.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+        if self.framing.is_some() { self.poll_flush(context) } else { Pin::new(&mut self.socket).poll_shutdown(context) }
     }
 }
 

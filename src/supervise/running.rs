@@ -41,12 +41,12 @@ pub struct Signals {
     quit: Signal,
 }
 
-/// What made the gateway end.
+/// What a signal says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum Told {
+    Reload,
     Drain,
-    /// SIGQUIT: at once.
-    Now,
+    EndNow,
 }
 
 impl Signals {
@@ -59,12 +59,18 @@ impl Signals {
         })
     }
 
-    async fn end(&mut self) -> End {
+    async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.terminate.recv() => End::Drain,
-            _ = self.interrupt.recv() => End::Drain,
-            _ = self.quit.recv() => End::Now,
+            _ = self.hangup.recv() => Told::Reload,
+            _ = self.terminate.recv() => Told::Drain,
+            _ = self.interrupt.recv() => Told::Drain,
+            _ = self.quit.recv() => Told::EndNow,
         }
+    }
+
+    /// Returns at the next signal that ends a gateway.
+    async fn end(&mut self) {
+        while self.next().await == Told::Reload {}
     }
 }
 
@@ -101,24 +107,26 @@ impl Running {
     pub async fn run(mut self, mut signals: Signals) -> Drained {
         let end = loop {
             tokio::select! {
-                end = signals.end() => break end,
-                _ = signals.hangup.recv() => {
-                    self.access_log.reopen();
-                    self.reload_now(None).await;
-                }
+                told = signals.next() => match told {
+                    Told::Reload => {
+                        self.access_log.reopen();
+                        self.reload_now(None).await;
+                    }
+                    end => break end,
+                },
                 Some(caller) = self.reloads.recv() => self.reload_now(Some(caller)).await,
                 () = self.watch.changed() => self.reload_now(None).await,
             }
         };
         match end {
-            End::Drain => {
+            Told::Reload | Told::Drain => {
                 tracing::info!(target: "supervise", "draining; a second signal ends at once");
                 let hurry = async move {
                     signals.end().await;
                 };
                 self.stop(hurry).await
             }
-            End::Now => self.stop(std::future::ready(())).await,
+            Told::EndNow => self.stop(std::future::ready(())).await,
         }
     }
 
