@@ -61,7 +61,7 @@ impl Refusal {
 }
 
 /// Grants an operation that is written as open (`auth = "none"`), or `None` when this one is not.
-pub fn open<'s>(routed: Routed<'s>) -> Option<Result<Grant<'s>, Refusal>> {
+pub fn open(routed: Routed<'_>) -> Option<Result<Grant<'_>, Refusal>> {
     if routed.operation().auth != AuthScheme::None {
         return None;
     }

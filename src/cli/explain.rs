@@ -1,1 +1,96 @@
-pub fn explain(_: &std::path::Path, _: &crate::cli::arguments::ExplainOptions, _: crate::cli::output::Output) -> u8 { 0 }
+//! `portcullis explain`: every step of the decision on one request.
+//!
+//! The verdict is `proxy::decision::decide`'s, the function that the gateway itself calls; the steps are told around it.
+//! The walk through the files: [`question`] (the request line and the token), [`steps`] (what each step found, and
+//! where that is written), [`near_misses`] (what the operator probably meant).
+
+mod near_misses;
+mod question;
+mod steps;
+
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::authenticate::cache::TokenCache;
+use crate::cli::arguments::ExplainOptions;
+use crate::cli::exit;
+use crate::cli::explain::question::Question;
+use crate::cli::explain::steps::Explanation;
+use crate::cli::output::Output;
+use crate::cli::run::{control_runtime, install_crypto};
+use crate::config;
+use crate::jwks::Fetchers;
+use crate::model::Model;
+use crate::model::clock::{Clock, UnixSeconds};
+use crate::snapshot::Snapshot;
+use crate::snapshot::compile::Compiler;
+use crate::supervise::clock::SystemClock;
+use crate::telemetry::Metrics;
+
+/// How long a key manager's first answer is waited for.
+const KEYS_WAIT: Duration = Duration::from_secs(10);
+
+/// Explains one request. Exits 0 when it is allowed, 1 when it is refused, 2 when there is nothing to judge by.
+pub fn explain(config: &Path, options: &ExplainOptions, output: Output) -> u8 {
+    install_crypto();
+    let question = match Question::read(options) {
+        Ok(question) => question,
+        Err(error) => {
+            output.note(&format!("portcullis: {error}"));
+            return exit::CONFIGURATION;
+        }
+    };
+    let model = match config::load(config) {
+        Ok(loaded) => loaded.model,
+        Err(report) => {
+            output.note(&report.render(output.color));
+            return exit::CONFIGURATION;
+        }
+    };
+    let Ok(runtime) = control_runtime() else { return exit::FAILED };
+    let clock = SystemClock;
+    let now = options.at.map_or_else(|| clock.now(), UnixSeconds);
+    let explanation = runtime.block_on(async {
+        let mut fetchers = Fetchers::new(&model.gateway.state_dir.clone(), Arc::new(clock));
+        let snapshot = snapshot(model, &mut fetchers, &question).await;
+        let explanation = snapshot.map(|snapshot| judge(&snapshot, &question, now));
+        fetchers.shutdown().await;
+        explanation
+    });
+    match explanation {
+        Ok(explanation) => {
+            output.line(&if options.json { explanation.json() } else { explanation.text() });
+            if explanation.is_allowed() { exit::OK } else { exit::FAILED }
+        }
+        Err(error) => {
+            output.note(&format!("portcullis: {error}"));
+            exit::CONFIGURATION
+        }
+    }
+}
+
+/// Judges a question on a snapshot.
+fn judge(snapshot: &Snapshot, question: &Question, now: UnixSeconds) -> Explanation {
+    const ONE_TOKEN: u64 = 64 * 1024;
+    let cache = TokenCache::new(ONE_TOKEN, Metrics::new(1, 0).worker(0));
+    steps::explain(snapshot, question, &cache, now)
+}
+
+/// The gateway's own tables, with the keys that the token needs.
+async fn snapshot(
+    model: Model,
+    fetchers: &mut Fetchers,
+    question: &Question,
+) -> Result<Snapshot, crate::snapshot::compile::CompileError> {
+    let keys = fetchers.reconcile(&model.key_managers);
+    let mut compiler = Compiler::new(Metrics::new(1, 0), 1);
+    let snapshot = compiler.compile(model, keys)?;
+    if question.has_token() {
+        for key_manager in snapshot.key_managers.iter().filter(|key_manager| key_manager.definition.enabled) {
+            let _ = tokio::time::timeout(KEYS_WAIT, key_manager.keys.settled()).await;
+        }
+    }
+    Ok(snapshot)
+}

@@ -16,7 +16,7 @@ use crate::model::gateway::ByteLimit;
 
 /// A backend that sends no byte of its answer for this long is given up: long enough for event streams with rare
 /// events, short enough that a dead peer does not hold a client for ever.
-pub const RESPONSE_IDLE: Duration = Duration::from_secs(300);
+pub const RESPONSE_IDLE: Duration = Duration::from_mins(5);
 
 /// What the client's body has come to, shared between the body, which hyper owns, and the exchange.
 #[derive(Debug)]

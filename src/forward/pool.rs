@@ -24,7 +24,7 @@ const KEEP_IDLE: Duration = Duration::from_secs(4);
 /// The pools of one worker, by [`crate::snapshot::backend::TargetSlot`].
 #[derive(Debug)]
 pub struct Pools {
-    pools: RefCell<Vec<Option<Rc<Pool>>>>,
+    by_slot: RefCell<Vec<Option<Rc<Pool>>>>,
     deadlines: Rc<Deadlines>,
     counters: Arc<WorkerCounters>,
 }
@@ -66,7 +66,7 @@ const AGED: Duration = Duration::from_millis(500);
 
 impl Pools {
     pub fn new(deadlines: Rc<Deadlines>, counters: Arc<WorkerCounters>) -> Self {
-        Self { pools: RefCell::new(Vec::new()), deadlines, counters }
+        Self { by_slot: RefCell::new(Vec::new()), deadlines, counters }
     }
 
     /// An idle connection to the target.
@@ -98,7 +98,7 @@ impl Pools {
     /// Closes connections that were idle for too long. Called by the worker's tick.
     pub fn sweep(&self) {
         let oldest = self.deadlines.now().saturating_sub(ticks(KEEP_IDLE));
-        for pool in self.pools.borrow().iter().flatten() {
+        for pool in self.by_slot.borrow().iter().flatten() {
             let mut idle = pool.idle.borrow_mut();
             let before = idle.len();
             idle.retain(|connection| connection.since >= oldest && !connection.sender.is_closed());
@@ -109,7 +109,7 @@ impl Pools {
 
     fn pool(&self, target: &CompiledTarget) -> Rc<Pool> {
         let slot = target.slot.0 as usize;
-        let mut pools = self.pools.borrow_mut();
+        let mut pools = self.by_slot.borrow_mut();
         if pools.len() <= slot {
             pools.resize_with(slot.saturating_add(1), || None);
         }

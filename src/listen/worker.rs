@@ -133,7 +133,9 @@ pub fn run(parts: WalkParts, queue: WorkerQueue, peers: Vec<WorkerHandle>) -> io
                     }
                 }
                 Command::Drain => {
-                    listening.drain().for_each(|(_, accepting)| accepting.abort());
+                    for (_, accepting) in listening.drain() {
+                        accepting.abort();
+                    }
                     worker.drain();
                     if worker.is_empty() {
                         break;
@@ -228,7 +230,9 @@ impl LocalWorker {
 
     fn close_all(&self, how: Closing) {
         let connections: Vec<_> = self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect();
-        connections.iter().for_each(|connection| connection.close(how));
+        for connection in connections {
+            connection.close(how);
+        }
     }
 
     fn sweep(&self) {

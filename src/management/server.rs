@@ -26,7 +26,7 @@ const MOST_CONNECTIONS: usize = 64;
 /// From accept to the end of a request's head, and between requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// A whole connection; a reload of a million applications is the longest thing that happens on one.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(300);
+const CONNECTION_TIMEOUT: Duration = Duration::from_mins(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until dropped.

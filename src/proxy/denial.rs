@@ -11,7 +11,7 @@ mod tongue;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderName, HeaderValue, Method, Response};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 
 pub use tongue::Tongue;
 
@@ -87,6 +87,12 @@ pub fn answer(refusal: &Refusal<'_>) -> Response<Bytes> {
         headers.insert(ALLOW, allow(refusal.allowed));
     }
     response
+}
+
+/// The status that a client gets for a reason.
+pub fn status(reason: Reason) -> StatusCode {
+    let id = HeaderValue::from_static("");
+    table::row(&Refusal::new(reason, &id, &Method::GET, Tongue::Wso2)).status
 }
 
 fn allow(methods: &[Method]) -> HeaderValue {

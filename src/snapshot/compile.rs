@@ -109,7 +109,7 @@ impl Compiler {
             .iter()
             .map(|operation| CompiledOperation { series: self.metrics.operation(name, version, operation.template.as_str()) })
             .collect();
-        Ok(CompiledApi { index, operations, production, sandbox, definition })
+        Ok(CompiledApi { index, definition, operations, production, sandbox })
     }
 
     fn backend(&mut self, backend: &Backend) -> Result<BackendGroup, CompileError> {
@@ -183,7 +183,7 @@ fn client_config(backend: &Backend) -> Result<Arc<rustls::ClientConfig>, Compile
     let tls = &backend.tls;
     let config = trust::client_config(tls.ca.as_ref(), tls.client_certificate.as_ref());
     let mut config = config.map_err(|source| CompileError::Trust {
-        target: backend.targets.first().map(|target| target.authority()).unwrap_or_default(),
+        target: backend.targets.first().map(Target::authority).unwrap_or_default(),
         source,
     })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

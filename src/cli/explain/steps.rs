@@ -1,0 +1,281 @@
+//! The steps of a decision, each with what it found and where that is written.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::authenticate::cache::TokenCache;
+use crate::authenticate::{AuthenticateError, Principal};
+use crate::authorize::{Grant, Refusal};
+use crate::cli::explain::near_misses;
+use crate::cli::explain::question::Question;
+use crate::jwt::Unverified;
+use crate::model::api::{AuthScheme, SubscriptionRule};
+use crate::model::clock::UnixSeconds;
+use crate::model::directory::KeyType;
+use crate::model::place::Place;
+use crate::model::reason::Reason;
+use crate::proxy::decision::{Asked, Refused, Why, decide};
+use crate::proxy::denial;
+use crate::route;
+use crate::snapshot::{CompiledApi, CompiledKeyManager, Routed, Snapshot};
+
+/// The decision on one request, told.
+#[derive(Debug, Serialize)]
+pub(super) struct Explanation {
+    allowed: bool,
+    reason: &'static str,
+    status: Option<u16>,
+    steps: Vec<Step>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hints: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Step {
+    step: &'static str,
+    passed: bool,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written_at: Option<String>,
+}
+
+/// Collects steps on one snapshot.
+struct Teller<'s> {
+    snapshot: &'s Snapshot,
+    steps: Vec<Step>,
+}
+
+/// Decides, and tells how.
+pub(super) fn explain(snapshot: &Snapshot, question: &Question, cache: &TokenCache, now: UnixSeconds) -> Explanation {
+    let mut teller = Teller { snapshot, steps: Vec::new() };
+    let path = match route::normalise(question.uri.path()) {
+        Ok(path) => path,
+        Err(error) => {
+            teller.failed("request", error.to_string(), None);
+            return teller.refused(Reason::InvalidPath, Vec::new());
+        }
+    };
+    let host = if question.host.is_empty() { "any host" } else { &question.host };
+    teller.passed("request", format!("{} {} at {host}", question.method, path.as_str()), None);
+    // which header carries the token depends on the API, so the route is looked up once for that
+    let header = snapshot.route(&question.host, &path, &question.method).ok();
+    let header = header.map_or("authorization", |routed| routed.api().definition.authorization_header.as_str());
+    let headers = question.headers(header);
+    let asked = Asked { method: &question.method, host: &question.host, path: &path, headers: &headers };
+    match decide(snapshot, asked, cache, now) {
+        Ok(grant) => {
+            teller.granted(&grant, now);
+            Explanation { allowed: true, reason: Reason::Forwarded.label(), status: None, steps: teller.steps, hints: Vec::new() }
+        }
+        Err(refused) => {
+            teller.tell(&refused, question, now);
+            let hints = near_misses::hints(snapshot, &refused, question);
+            teller.refused(refused.why.reason(), hints)
+        }
+    }
+}
+
+impl Explanation {
+    pub(super) fn is_allowed(&self) -> bool {
+        self.allowed
+    }
+
+    #[cfg(test)]
+    pub(super) fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    #[cfg(test)]
+    pub(super) fn hints(&self) -> &[String] {
+        &self.hints
+    }
+
+    pub(super) fn json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        for step in &self.steps {
+            let mark = if step.passed { "ok " } else { "NO " };
+            let _ = write!(text, "{mark} {:<12} {}", step.step, step.found);
+            if let Some(place) = &step.written_at {
+                let _ = write!(text, "  [{place}]");
+            }
+            text.push('\n');
+        }
+        for hint in &self.hints {
+            let _ = writeln!(text, "    hint: {hint}");
+        }
+        match self.status {
+            None => text.push_str("allowed"),
+            Some(status) => {
+                let _ = write!(text, "refused: {} (HTTP {status})", self.reason);
+            }
+        }
+        text
+    }
+}
+
+impl Teller<'_> {
+    fn passed(&mut self, step: &'static str, found: String, place: Option<Place>) {
+        self.push(step, true, found, place);
+    }
+
+    fn failed(&mut self, step: &'static str, found: String, place: Option<Place>) {
+        self.push(step, false, found, place);
+    }
+
+    fn push(&mut self, step: &'static str, passed: bool, found: String, place: Option<Place>) {
+        let written_at = place.map(|place| self.snapshot.files.describe(place));
+        self.steps.push(Step { step, passed, found, written_at });
+    }
+
+    fn refused(self, reason: Reason, hints: Vec<String>) -> Explanation {
+        let status = denial::status(reason);
+        Explanation { allowed: false, reason: reason.label(), status: Some(status.as_u16()), steps: self.steps, hints }
+    }
+
+    fn tell(&mut self, refused: &Refused<'_>, question: &Question, now: UnixSeconds) {
+        let api = refused.api.and_then(|index| self.snapshot.api(index));
+        if let Some(routed) = &refused.routed {
+            self.route(routed);
+        } else {
+            let place = api.map(|api| api.definition.place);
+            self.failed("route", refused.why.message(), place);
+            return;
+        }
+        match &refused.why {
+            Why::Authenticate(error) => self.authentication(error, question),
+            Why::Authorize(refusal, principal) => {
+                if let Some(principal) = principal {
+                    self.token(principal, now);
+                }
+                if let Some(routed) = &refused.routed {
+                    self.authorization(*refusal, routed, principal.as_ref());
+                }
+            }
+            Why::Route(_) | Why::Blocked => {}
+        }
+    }
+
+    fn granted(&mut self, grant: &Grant<'_>, now: UnixSeconds) {
+        let routed = grant.routed();
+        self.route(routed);
+        match grant.principal() {
+            None => self.passed("token", "not asked for: auth = \"none\"".to_owned(), Some(routed.operation().place)),
+            Some(principal) => {
+                self.token(principal, now);
+                self.application(routed.api(), principal);
+                self.scopes(routed, principal);
+            }
+        }
+        let (key, backend) = match grant.key_type() {
+            KeyType::Production => ("production", &routed.api().production),
+            KeyType::Sandbox => ("sandbox", &routed.api().sandbox),
+        };
+        let targets: Vec<_> = backend.iter().flat_map(|group| &group.targets).map(|target| &*target.label).collect();
+        let place = match grant.key_type() {
+            KeyType::Production => routed.api().definition.production.as_ref(),
+            KeyType::Sandbox => routed.api().definition.sandbox.as_ref(),
+        };
+        self.passed("backend", format!("{key}: {}", targets.join(", ")), place.map(|backend| backend.place));
+    }
+
+    fn route(&mut self, routed: &Routed<'_>) {
+        let api = &routed.api().definition;
+        self.passed("route", format!("API {} {} at {}", api.name, api.version, shown_base(&api.base_path)), Some(api.place));
+        let operation = routed.operation();
+        let scheme = match operation.auth {
+            AuthScheme::Required => "a token is required",
+            AuthScheme::None => "no token is required",
+        };
+        let found = format!("{} {}, {scheme}", operation.method.as_str(), operation.template);
+        self.passed("operation", found, Some(operation.place));
+    }
+
+    fn authentication(&mut self, error: &AuthenticateError, question: &Question) {
+        if let Some(token) = question.token()
+            && let Ok(unverified) = Unverified::parse(token.as_bytes(), self.snapshot.limits.max_token_bytes)
+        {
+            let found = format!(
+                "iss {:?}, alg {}, kid {:?} (not verified yet)",
+                unverified.issuer().unwrap_or("missing"),
+                unverified.algorithm_name(),
+                unverified.key_id().unwrap_or("none")
+            );
+            self.passed("token", found, None);
+        }
+        if let Some(key_manager) = error.key_manager() {
+            self.key_manager(key_manager);
+        }
+        self.failed("authenticate", error.to_string(), error.key_manager().map(|key_manager| key_manager.definition.place));
+    }
+
+    fn key_manager(&mut self, key_manager: &CompiledKeyManager) {
+        let status = key_manager.keys.status();
+        let found = format!("{}, {} keys", key_manager.definition.name, status.key_count);
+        self.passed("key manager", found, Some(key_manager.definition.place));
+    }
+
+    fn token(&mut self, principal: &Principal, now: UnixSeconds) {
+        self.key_manager(principal.key_manager());
+        let left = principal.claims().expires_at().0.saturating_sub(now.0);
+        self.passed("signature", format!("good; the token expires in {left} s"), None);
+    }
+
+    fn application(&mut self, api: &CompiledApi, principal: &Principal) {
+        let consumer_key = principal.consumer_key().unwrap_or_default();
+        let mapping = self.snapshot.directory.find(principal.key_manager().index, consumer_key);
+        let application = mapping.and_then(|mapping| self.snapshot.directory.application(mapping.application));
+        match (mapping, application) {
+            (Some(mapping), Some(application)) => {
+                let key = if mapping.key_type == KeyType::Production { "production" } else { "sandbox" };
+                let found = format!("consumer key {consumer_key:?} is a {key} key of {:?}", application.name);
+                self.passed("application", found, Some(application.place));
+            }
+            _ => self.passed("application", format!("consumer key {consumer_key:?} is nobody's"), None),
+        }
+        let found = match api.definition.subscription {
+            SubscriptionRule::Required => "in force",
+            SubscriptionRule::NotRequired => "not required by the API",
+        };
+        self.passed("subscription", found.to_owned(), application.map(|application| application.place));
+    }
+
+    fn scopes(&mut self, routed: &Routed<'_>, principal: &Principal) {
+        let needed: Vec<_> = routed.operation().scopes.iter().map(crate::model::names::Scope::as_str).collect();
+        let held: Vec<_> = principal.scopes().collect();
+        let found = if needed.is_empty() { "none needed".to_owned() } else { format!("any of {needed:?}; the token has {held:?}") };
+        self.passed("scopes", found, Some(routed.operation().place));
+    }
+
+    fn authorization(&mut self, refusal: Refusal, routed: &Routed<'_>, principal: Option<&Principal>) {
+        let api = &routed.api().definition;
+        let (step, place) = match refusal {
+            Refusal::ConsumerKeyMissing | Refusal::ConsumerKeyUnknown => ("application", principal.map(|principal| principal.key_manager().definition.place)),
+            Refusal::NotSubscribed | Refusal::SubscriptionBlocked | Refusal::SubscriptionInactive => ("subscription", self.application_place(principal)),
+            Refusal::InsufficientScope => ("scopes", Some(routed.operation().place)),
+            Refusal::Audience => ("audience", Some(api.place)),
+            Refusal::NoProductionBackend | Refusal::NoSandboxBackend => ("backend", Some(api.place)),
+        };
+        if let Some(principal) = principal
+            && !matches!(step, "application" | "subscription")
+        {
+            self.application(routed.api(), principal);
+        }
+        self.failed(step, refusal.to_string(), place);
+    }
+
+    fn application_place(&self, principal: Option<&Principal>) -> Option<Place> {
+        let principal = principal?;
+        let mapping = self.snapshot.directory.find(principal.key_manager().index, principal.consumer_key()?)?;
+        self.snapshot.directory.application(mapping.application).map(|application| application.place)
+    }
+}
+
+fn shown_base(base_path: &str) -> &str {
+    if base_path.is_empty() { "/" } else { base_path }
+}
+
