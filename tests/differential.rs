@@ -3,6 +3,8 @@
 //! Each disagreement must be one of [`Difference`], the written list, and must have its cause in the token; each entry of
 //! the list is shown to be real by an example.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
 #[path = "differential/case.rs"]
 mod case;
 #[path = "differential/difference.rs"]
