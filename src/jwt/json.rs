@@ -6,7 +6,7 @@
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 
-use crate::jwt::value::{Members, Number, Value};
+use crate::jwt::value::{self, Members, Number, Value};
 
 /// Why a text is not the JSON object that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -113,7 +113,7 @@ impl<'de> Visitor<'de> for Node {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let depth = self.child()?;
-        let mut members = Vec::new();
+        let mut members = Vec::with_capacity(USUAL_WIDTH);
         while let Some(name) = map.next_key_seed(Name)? {
             if members.len() == MAX_WIDTH {
                 return Err(A::Error::custom("too many members"));
@@ -128,27 +128,30 @@ impl<'de> Visitor<'de> for Node {
 struct Name;
 
 impl<'de> DeserializeSeed<'de> for Name {
-    type Value = Box<str>;
+    type Value = value::Name;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Box<str>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<value::Name, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl Visitor<'_> for Name {
-    type Value = Box<str>;
+    type Value = value::Name;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a member's name")
     }
 
-    fn visit_str<E: Error>(self, name: &str) -> Result<Box<str>, E> {
-        Ok(name.into())
+    fn visit_str<E: Error>(self, name: &str) -> Result<value::Name, E> {
+        Ok(value::name(name))
     }
 }
 
 /// Far more than any token or key set uses, far less than what the parser's stack holds.
 const MAX_DEPTH: usize = 32;
+
+/// Room for the members of the usual object, so that reading it does not move them about.
+const USUAL_WIDTH: usize = 16;
 
 /// The most members of one object, or elements of one array.
 const MAX_WIDTH: usize = 4096;

@@ -2,6 +2,8 @@
 //!
 //! It decides nothing about the meaning of a member; a wrong type is answered with `None` here and refused by the rules.
 
+use std::borrow::Cow;
+
 /// One JSON value, owned: a verified token's claims outlive the request that brought them.
 #[derive(Clone, PartialEq)]
 pub enum Value {
@@ -25,7 +27,10 @@ pub enum Number {
 
 /// The members of an object in the order in which they were written.
 #[derive(Clone, PartialEq)]
-pub struct Members(Box<[(Box<str>, Value)]>);
+pub struct Members(Box<[(Name, Value)]>);
+
+/// A member's name. The usual ones cost no memory.
+pub(super) type Name = Cow<'static, str>;
 
 impl Value {
     pub fn as_str(&self) -> Option<&str> {
@@ -60,7 +65,7 @@ impl Value {
 }
 
 impl Members {
-    pub(super) fn new(members: Vec<(Box<str>, Value)>) -> Self {
+    pub(super) fn new(members: Vec<(Name, Value)>) -> Self {
         Self(members.into_boxed_slice())
     }
 
@@ -73,7 +78,7 @@ impl Members {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(name, value)| (&**name, value))
+        self.0.iter().map(|(name, value)| (name.as_ref(), value))
     }
 
     pub(super) fn repeats_a_member(&self) -> bool {
@@ -98,7 +103,7 @@ impl Members {
 }
 
 impl IntoIterator for Members {
-    type Item = (Box<str>, Value);
+    type Item = (Name, Value);
     type IntoIter = std::vec::IntoIter<Self::Item>;
 
     fn into_iter(self) -> Self::IntoIter {
@@ -125,6 +130,14 @@ impl std::fmt::Debug for Members {
         f.debug_map().entries(self.iter()).finish()
     }
 }
+
+/// Owned only when it is not one of the names that nearly every token uses.
+pub(super) fn name(text: &str) -> Name {
+    USUAL_NAMES.iter().find(|usual| **usual == text).map_or_else(|| Cow::Owned(text.to_owned()), |usual| Cow::Borrowed(*usual))
+}
+
+const USUAL_NAMES: [&str; 18] =
+    ["alg", "kid", "typ", "x5t", "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp", "client_id", "scope", "aut", "scp", "cnf", "sid"];
 
 /// Up to here comparing each with each beats sorting; tokens have some ten or twenty members.
 const FEW_MEMBERS: usize = 24;

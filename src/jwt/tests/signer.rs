@@ -1,5 +1,7 @@
 //! Makes keys and signs whatever text it is given as a token: for tests and benches, which need malformed ones too.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test or bench that cannot make a key ends there")]
+
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
