@@ -2,4 +2,10 @@
 #![cfg(test)]
 
 mod actors;
+mod backends;
+mod codes;
+mod framing;
+mod presets;
+mod reload;
 mod support;
+mod walk;

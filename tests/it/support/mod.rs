@@ -6,11 +6,14 @@
 //!
 //! Whatever waits has a deadline ([`within`]), and whatever is started ends with its owner.
 
+pub(crate) mod bank;
 pub(crate) mod client;
+pub(crate) mod gateway;
 pub(crate) mod idp;
 pub(crate) mod origin;
 mod peer;
 pub(crate) mod script;
+pub(crate) mod signer;
 
 use std::time::Duration;
 

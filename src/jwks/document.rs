@@ -1,0 +1,87 @@
+//! From a key manager's settings to a key set: discovery where it is needed, then the keys.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Uri;
+use serde::Deserialize;
+
+use crate::jwks::failure::FetchFailure;
+use crate::jwks::fetch::fetch;
+use crate::jwks::proxy::is_loopback;
+use crate::jwt::{KeySet, ParsedKeySet};
+use crate::model::key_manager::{Fetch, KeyManager, KeySource};
+use crate::model::names::Issuer;
+
+/// What a whole fetch brought.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) keys: ParsedKeySet,
+    /// The key set as it came, to be kept.
+    pub(super) content: Bytes,
+    /// From the discovery document, where one was read.
+    pub(super) issuer: Option<Issuer>,
+    pub(super) max_age: Option<Duration>,
+}
+
+/// The members that count; all others are for other parties.
+#[derive(Debug, Deserialize)]
+struct Discovery {
+    issuer: String,
+    jwks_uri: Option<String>,
+}
+
+/// Reads the key set, and the issuer where it is not written.
+pub(super) async fn read(key_manager: &KeyManager) -> Result<Fetched, FetchFailure> {
+    let settings = &key_manager.fetch;
+    let (issuer, url) = match &key_manager.keys {
+        KeySource::Discovery { well_known_url } => {
+            let (issuer, keys) = discover(key_manager, well_known_url).await?;
+            (Some(issuer), keys.ok_or_else(|| unreadable(well_known_url))?)
+        }
+        KeySource::Jwks { url, well_known_url: Some(well_known_url) } if key_manager.issuer.is_none() => {
+            (Some(discover(key_manager, well_known_url).await?.0), url.clone())
+        }
+        KeySource::Jwks { url, .. } => (None, url.clone()),
+        KeySource::Pem { content, .. } => return local(KeySet::from_pem(content)?, content),
+        KeySource::JwksFile { content, .. } => return local(KeySet::from_jwks(content)?, content),
+    };
+    let document = fetch(settings, &url).await?;
+    let keys = KeySet::from_jwks(&document.content)?;
+    Ok(Fetched { keys, content: document.content, issuer, max_age: document.max_age })
+}
+
+fn local(keys: ParsedKeySet, content: &[u8]) -> Result<Fetched, FetchFailure> {
+    Ok(Fetched { keys, content: Bytes::copy_from_slice(content), issuer: None, max_age: None })
+}
+
+async fn discover(key_manager: &KeyManager, url: &str) -> Result<(Issuer, Option<String>), FetchFailure> {
+    let document = fetch(&key_manager.fetch, url).await?;
+    let found: Discovery = serde_json::from_slice(&document.content).map_err(|_| unreadable(url))?;
+    let issuer = Issuer::try_from(found.issuer.as_str()).map_err(|_| unreadable(url))?;
+    if let Some(configured) = &key_manager.issuer
+        && *configured != issuer
+    {
+        return Err(FetchFailure::IssuerMismatch { found: found.issuer, configured: configured.to_string() });
+    }
+    if let Some(keys) = &found.jwks_uri
+        && !may_fetch(&key_manager.fetch, keys)
+    {
+        return Err(FetchFailure::Insecure { url: keys.chars().take(200).collect() });
+    }
+    Ok((issuer, found.jwks_uri))
+}
+
+/// A discovered address must be as safe as a written one.
+fn may_fetch(settings: &Fetch, url: &str) -> bool {
+    url.parse::<Uri>().is_ok_and(|uri| match uri.scheme_str() {
+        Some("https") => true,
+        Some("http") => settings.allow_http || is_loopback(&uri),
+        _ => false,
+    })
+}
+
+fn unreadable(url: &str) -> FetchFailure {
+    let host = url.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
+    FetchFailure::Discovery { host: host.unwrap_or_default() }
+}

@@ -1,0 +1,76 @@
+//! Every way in which a key set cannot be had, each with a message that says what to do and a label for a metric.
+
+use crate::jwt::KeySetError;
+
+/// Why a fetch brought no keys.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchFailure {
+    #[error("{url} is not an address that can be fetched")]
+    Address { url: String },
+    #[error("the name {host} cannot be resolved; check the address and the resolver")]
+    Dns { host: String },
+    #[error("{host} cannot be connected to: {source}")]
+    Connect {
+        host: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the proxy {proxy} does not let us through to {host}: {message}")]
+    Proxy { proxy: String, host: String, message: String },
+    #[error("TLS with {host} failed: {message}{}", seen(presented.as_deref(), authorities))]
+    Tls { host: String, message: String, presented: Option<String>, authorities: String },
+    #[error("TLS cannot be set up: {0}")]
+    Trust(#[from] crate::trust::TrustError),
+    #[error("{host} did not answer within {seconds} s")]
+    Timeout { host: String, seconds: u64 },
+    #[error("{host} answered {status}, not 200")]
+    Status { host: String, status: u16 },
+    #[error("{host} redirects to {location}; redirects are not followed: write the final address")]
+    Redirect { host: String, location: String },
+    #[error("{host} answered {content_type}, not JSON; is this the address of a key set?")]
+    ContentType { host: String, content_type: String },
+    #[error("the answer of {host} is larger than max_document_bytes ({limit} bytes)")]
+    TooLarge { host: String, limit: u64 },
+    #[error("the answer of {host} broke off")]
+    BrokenOff { host: String },
+    #[error("the discovery document of {host} is not JSON with the members issuer and jwks_uri")]
+    Discovery { host: String },
+    #[error("the discovery document says the issuer is {found:?}, and {configured:?} is configured; they must be equal, byte for byte")]
+    IssuerMismatch { found: String, configured: String },
+    #[error("the discovery document names {url}, which may not be fetched: https is needed, or loopback, or allow_http")]
+    Insecure { url: String },
+    #[error("{0}")]
+    KeySet(#[from] KeySetError),
+}
+
+impl FetchFailure {
+    /// The class, for a metric.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Address { .. } => "address",
+            Self::Dns { .. } => "dns",
+            Self::Connect { .. } => "connect",
+            Self::Proxy { .. } => "proxy",
+            Self::Tls { .. } => "tls",
+            Self::Trust(_) => "trust",
+            Self::Timeout { .. } => "timeout",
+            Self::Status { .. } => "status",
+            Self::Redirect { .. } => "redirect",
+            Self::ContentType { .. } => "content_type",
+            Self::TooLarge { .. } => "size",
+            Self::BrokenOff { .. } => "broken_off",
+            Self::Discovery { .. } => "discovery",
+            Self::IssuerMismatch { .. } => "issuer",
+            Self::Insecure { .. } => "insecure",
+            Self::KeySet(KeySetError::NoUsableKey { .. }) => "no_usable_key",
+            Self::KeySet(_) => "json",
+        }
+    }
+}
+
+fn seen(presented: Option<&str>, authorities: &str) -> String {
+    match presented {
+        Some(subject) => format!(" (the server presented {subject}; trusted are {authorities})"),
+        None => format!(" (trusted are {authorities})"),
+    }
+}

@@ -1,0 +1,166 @@
+//! One document over HTTP: strict about status, type, size and time; no redirects, no compression, no second try.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tower_service::Service;
+
+use crate::jwks::failure::FetchFailure;
+use crate::jwks::proxy::{Proxy, Route, route};
+use crate::jwks::recorder::Recorder;
+use crate::model::key_manager::Fetch;
+use crate::trust;
+
+/// A document as it came.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) content: Bytes,
+    /// `max-age` of Cache-Control.
+    pub(super) max_age: Option<Duration>,
+}
+
+const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
+
+/// Fetches one document within `request_timeout`, connecting included.
+pub(super) async fn fetch(settings: &Fetch, url: &str) -> Result<Document, FetchFailure> {
+    let address = || FetchFailure::Address { url: url.to_owned() };
+    let uri: Uri = url.parse().map_err(|_| address())?;
+    let host = uri.host().ok_or_else(address)?.to_owned();
+    let limit = settings.request_timeout;
+    let late = |_| FetchFailure::Timeout { host: host.clone(), seconds: limit.as_secs().max(1) };
+    timeout(limit, exchange(settings, &uri, &host)).await.map_err(late)?
+}
+
+async fn exchange(settings: &Fetch, uri: &Uri, host: &str) -> Result<Document, FetchFailure> {
+    let Route { proxy, .. } = route(&settings.proxy, uri);
+    let connecting = connect(uri, host, proxy.as_ref());
+    let late = |_| FetchFailure::Timeout { host: host.to_owned(), seconds: settings.connect_timeout.as_secs().max(1) };
+    let stream = timeout(settings.connect_timeout, connecting).await.map_err(late)??;
+    if uri.scheme_str() == Some("https") {
+        let stream = handshake(settings, host, stream).await?;
+        return request(settings, uri, host, stream, None).await;
+    }
+    request(settings, uri, host, stream, proxy.as_ref()).await
+}
+
+async fn connect(uri: &Uri, host: &str, proxy: Option<&Proxy>) -> Result<TcpStream, FetchFailure> {
+    let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    let Some(proxy) = proxy else { return dial(host, uri.port_u16().unwrap_or(default_port)).await };
+    if uri.scheme_str() != Some("https") {
+        return dial(proxy.uri.host().unwrap_or_default(), proxy.uri.port_u16().unwrap_or(80)).await;
+    }
+    let mut tunnel = Tunnel::new(proxy.uri.clone(), HttpConnector::new());
+    if let Some(authorization) = &proxy.authorization {
+        tunnel = tunnel.with_auth(authorization.clone());
+    }
+    let refused = |message: String| FetchFailure::Proxy { proxy: proxy.name(), host: host.to_owned(), message };
+    let stream = tunnel.call(uri.clone()).await.map_err(|error| refused(error.to_string()))?;
+    Ok(stream.into_inner())
+}
+
+async fn dial(host: &str, port: u16) -> Result<TcpStream, FetchFailure> {
+    let host = host.trim_matches(['[', ']']);
+    let unresolved = || FetchFailure::Dns { host: host.to_owned() };
+    let addresses = tokio::net::lookup_host((host, port)).await.map_err(|_| unresolved())?;
+    let mut failure = None;
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(source) => failure = Some(source),
+        }
+    }
+    Err(failure.map_or_else(unresolved, |source| FetchFailure::Connect { host: host.to_owned(), source }))
+}
+
+async fn handshake(settings: &Fetch, host: &str, stream: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>, FetchFailure> {
+    let recorder = Arc::new(Recorder::new(trust::verifier(settings.ca.as_ref())?));
+    let config = trust::client_config_with(Arc::clone(&recorder) as _, settings.client_certificate.as_ref())?;
+    let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
+    let name = name.map_err(|_| FetchFailure::Address { url: host.to_owned() })?;
+    let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+    connected.map_err(|error| FetchFailure::Tls {
+        host: host.to_owned(),
+        message: error.to_string(),
+        presented: recorder.refused(),
+        authorities: authorities(settings),
+    })
+}
+
+fn authorities(settings: &Fetch) -> String {
+    let system = format!("the system's {} authorities", trust::system_root_count());
+    match &settings.ca {
+        Some(ca) => format!("{system} and those in {}", ca.path.display()),
+        None => format!("{system}; set ca to trust another"),
+    }
+}
+
+async fn request<S>(settings: &Fetch, uri: &Uri, host: &str, stream: S, proxy: Option<&Proxy>) -> Result<Document, FetchFailure>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let broken = |_| FetchFailure::BrokenOff { host: host.to_owned() };
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    // ends with this fetch, whichever way it goes
+    let mut driver = JoinSet::new();
+    driver.spawn(connection);
+    // a proxy is sent the whole address of a plain document (RFC 9112 section 3.2.2)
+    let target = if proxy.is_some() { uri.to_string() } else { uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string) };
+    let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+    let mut request = Request::get(target)
+        .header(header::HOST, authority)
+        .header(header::ACCEPT, "application/json")
+        .header(header::ACCEPT_ENCODING, "identity")
+        .header(header::USER_AGENT, USER_AGENT);
+    if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.clone()) {
+        request = request.header(header::PROXY_AUTHORIZATION, authorization);
+    }
+    let request = request.body(Empty::<Bytes>::new()).map_err(|_| FetchFailure::Address { url: uri.to_string() })?;
+    let response = sender.send_request(request).await.map_err(broken)?;
+    read(settings, host, response).await
+}
+
+async fn read(settings: &Fetch, host: &str, response: Response<Incoming>) -> Result<Document, FetchFailure> {
+    let host = || host.to_owned();
+    let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let status = response.status();
+    if status.is_redirection() {
+        let location = text(header::LOCATION).parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
+        return Err(FetchFailure::Redirect { host: host(), location: location.unwrap_or_else(|| "elsewhere".to_owned()) });
+    }
+    if status != StatusCode::OK {
+        return Err(FetchFailure::Status { host: host(), status: status.as_u16() });
+    }
+    let content_type = text(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    // many servers call everything text/plain; what is not JSON fails as JSON then
+    let accepted = matches!(content_type.as_str(), "" | "application/json" | "text/plain" | "application/octet-stream") || content_type.ends_with("+json");
+    if !accepted {
+        return Err(FetchFailure::ContentType { host: host(), content_type: content_type.chars().take(100).collect() });
+    }
+    let max_age = max_age(text(header::CACHE_CONTROL));
+    let limit = settings.max_document_bytes;
+    let body = Limited::new(response.into_body(), usize::try_from(limit).unwrap_or(usize::MAX)).collect().await;
+    let body = body.map_err(|error| {
+        if error.is::<LengthLimitError>() { FetchFailure::TooLarge { host: host(), limit } } else { FetchFailure::BrokenOff { host: host() } }
+    })?;
+    Ok(Document { content: body.to_bytes(), max_age })
+}
+
+fn max_age(cache_control: &str) -> Option<Duration> {
+    let mut directives = cache_control.split(',').map(str::trim);
+    let seconds = directives.find_map(|directive| directive.strip_prefix("max-age="))?;
+    seconds.trim_matches('"').parse().ok().map(Duration::from_secs)
+}

@@ -1,0 +1,150 @@
+//! The task of one key manager: asks on its own clock and when a request asks it to, whatever others do.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::rand;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use crate::jwks::document::{self, Fetched};
+use crate::jwks::failure::FetchFailure;
+use crate::jwks::keys::{KeyManagerKeys, RefetchCause};
+use crate::jwks::{schedule, store};
+use crate::jwt::KeySet;
+use crate::model::clock::{Clock, UnixSeconds};
+use crate::model::key_manager::KeyManager;
+use crate::model::names::Issuer;
+
+/// A failure that goes on is logged at most this often.
+const REPEAT_LOG: Duration = Duration::from_mins(1);
+
+/// Everything that the task owns.
+#[derive(Debug)]
+pub(super) struct Fetcher {
+    pub(super) key_manager: KeyManager,
+    pub(super) keys: Arc<KeyManagerKeys>,
+    pub(super) asks: mpsc::Receiver<RefetchCause>,
+    pub(super) folder: PathBuf,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// What the task remembers between fetches.
+#[derive(Debug, Default)]
+struct Memory {
+    failures: u32,
+    failing_with: Option<&'static str>,
+    logged: Option<Instant>,
+    last_fetch: Option<Instant>,
+}
+
+impl Fetcher {
+    /// Runs until it is dropped. The first fetch is at once.
+    pub(super) async fn run(mut self) {
+        self.restore();
+        let mut memory = Memory::default();
+        let mut next = Instant::now();
+        loop {
+            tokio::select! {
+                () = sleep_until(next) => {}
+                cause = self.asks.recv() => {
+                    let Some(cause) = cause else { return };
+                    let since = memory.last_fetch.map(|at| at.elapsed());
+                    if !schedule::may_refetch(since, self.key_manager.fetch.min_refetch) {
+                        self.keys.not_allowed();
+                        continue;
+                    }
+                    tracing::debug!(target: "jwks", key_manager = %self.key_manager.name, %cause, "asking for newer keys");
+                }
+            }
+            memory.last_fetch = Some(Instant::now());
+            let wait = match document::read(&self.key_manager).await {
+                Ok(fetched) => self.good(fetched, &mut memory),
+                Err(failure) => self.bad(&failure, &mut memory),
+            };
+            let now = Instant::now();
+            next = now.checked_add(wait).unwrap_or(now);
+        }
+    }
+
+    fn good(&self, fetched: Fetched, memory: &mut Memory) -> Duration {
+        let Fetched { keys, content, issuer, max_age } = fetched;
+        let name = &self.key_manager.name;
+        let learned = issuer.as_ref().map(ToString::to_string);
+        let kids: Vec<String> = keys.keys.key_ids().map(str::to_owned).collect();
+        let changed = self.keys.succeed(keys.keys, &keys.skipped, issuer);
+        if changed {
+            tracing::info!(target: "jwks", key_manager = %name, ?kids, "keys in use");
+            for skipped in &keys.skipped {
+                let (position, kid, reason) = (skipped.position, skipped.key_id.as_deref().unwrap_or("none"), &skipped.reason);
+                tracing::warn!(target: "jwks", key_manager = %name, position, kid, %reason, "a key of the set cannot be used; the others are");
+            }
+        } else if memory.failing_with.is_some() {
+            tracing::info!(target: "jwks", key_manager = %name, "the key set can be read again");
+        }
+        memory.failures = 0;
+        memory.failing_with = None;
+        self.keep(learned, &content);
+        schedule::refresh(self.key_manager.fetch.refresh, max_age, jitter())
+    }
+
+    fn bad(&self, failure: &FetchFailure, memory: &mut Memory) -> Duration {
+        let name = &self.key_manager.name;
+        let news = memory.failing_with != Some(failure.label()) || memory.logged.is_none_or(|at| at.elapsed() >= REPEAT_LOG);
+        if news {
+            memory.logged = Some(Instant::now());
+            let kept = self.keys.current().keys.is_some();
+            tracing::warn!(target: "jwks", key_manager = %name, class = failure.label(), %failure, keys_kept = kept, "the key set cannot be read");
+        }
+        memory.failures = memory.failures.saturating_add(1);
+        memory.failing_with = Some(failure.label());
+        self.keys.fail(failure);
+        self.give_up_old_keys();
+        let wait = schedule::retry(memory.failures, jitter());
+        // never asleep beyond the moment at which the last good keys end
+        let left = self.keys.age().map(|age| self.key_manager.fetch.keep_stale.saturating_sub(age));
+        left.filter(|left| !left.is_zero()).map_or(wait, |left| wait.min(left))
+    }
+
+    fn give_up_old_keys(&self) {
+        let fetch = &self.key_manager.fetch;
+        let too_old = self.keys.age().is_some_and(|age| !schedule::is_believed(age, fetch.keep_stale, fetch.refresh));
+        if too_old && self.keys.current().keys.is_some() {
+            tracing::error!(target: "jwks", key_manager = %self.key_manager.name, "the last good keys are older than jwks_keep_stale: tokens can no longer be judged");
+            self.keys.expire();
+        }
+    }
+
+    fn keep(&self, learned_issuer: Option<String>, document: &[u8]) {
+        let Some(kept) = store::Kept::new(&self.key_manager, learned_issuer, self.clock.now(), document) else { return };
+        if let Err(error) = store::write(&self.folder, &self.key_manager, &kept) {
+            tracing::warn!(target: "jwks", key_manager = %self.key_manager.name, %error, "the last good keys cannot be kept on disk");
+        }
+    }
+
+    /// Takes up the keys of an earlier run, unless they are too old or were kept for something else.
+    fn restore(&self) {
+        if self.keys.current().keys.is_some() {
+            return;
+        }
+        let Some(kept) = store::read(&self.folder, &self.key_manager).filter(|kept| kept.is_for(&self.key_manager)) else { return };
+        let UnixSeconds(now) = self.clock.now();
+        let age = Duration::from_secs(now.saturating_sub(kept.fetched_at));
+        if !schedule::is_believed(age, self.key_manager.fetch.keep_stale, self.key_manager.fetch.refresh) {
+            return;
+        }
+        let issuer = kept.learned_issuer.as_deref().and_then(|issuer| Issuer::try_from(issuer).ok());
+        if let Ok(parsed) = KeySet::from_jwks(kept.document.as_bytes()) {
+            tracing::info!(target: "jwks", key_manager = %self.key_manager.name, age = age.as_secs(), "last good keys taken up from disk");
+            self.keys.restore(Arc::new(parsed.keys), issuer, age);
+        }
+    }
+}
+
+/// 0 to 1; without randomness gateways would only ask at the same time.
+fn jitter() -> f64 {
+    let mut bytes = [0; 4];
+    let _ = rand::fill(&mut bytes);
+    f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX)
+}

@@ -1,0 +1,149 @@
+//! The owner of all tasks: which start, which stay, which stop when the configuration changes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::jwks::fetcher::Fetcher;
+use crate::jwks::keys::KeyManagerKeys;
+use crate::jwt::KeySet;
+use crate::model::clock::Clock;
+use crate::model::key_manager::{KeyManager, KeySource};
+
+/// Fetches for every key manager. Dropping it stops all tasks.
+#[derive(Debug)]
+pub struct Fetchers {
+    folder: PathBuf,
+    clock: Arc<dyn Clock>,
+    tasks: JoinSet<()>,
+    /// By name.
+    running: DashMap<String, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    definition: KeyManager,
+    keys: Arc<KeyManagerKeys>,
+    task: Option<AbortHandle>,
+}
+
+impl Entry {
+    fn stop(self) {
+        if let Some(task) = self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Fetchers {
+    /// `state_dir` is where last good keys are kept.
+    pub fn new(state_dir: &Path, clock: Arc<dyn Clock>) -> Self {
+        Self { folder: state_dir.to_owned(), clock, tasks: JoinSet::new(), running: DashMap::new() }
+    }
+
+    /// Makes the tasks those of this configuration; the answer stands in its order. What did not change is not touched.
+    /// Must be called on a runtime; never waits.
+    pub fn reconcile(&mut self, key_managers: &[KeyManager]) -> Vec<Arc<KeyManagerKeys>> {
+        while self.tasks.try_join_next().is_some() {}
+        let gone: Vec<String> = self.running.iter().map(|entry| entry.key().clone()).collect();
+        for name in gone.into_iter().filter(|name| !key_managers.iter().any(|wanted| wanted.name.as_str() == name)) {
+            if let Some((_, entry)) = self.running.remove(&name) {
+                entry.stop();
+            }
+        }
+        key_managers.iter().map(|wanted| self.keep_or_start(wanted)).collect()
+    }
+
+    /// Stops every task.
+    pub async fn shutdown(mut self) {
+        self.tasks.shutdown().await;
+    }
+
+    fn keep_or_start(&mut self, wanted: &KeyManager) -> Arc<KeyManagerKeys> {
+        let name = wanted.name.as_str();
+        if let Some(entry) = self.running.get(name)
+            && asks_the_same(&entry.definition, wanted)
+        {
+            return Arc::clone(&entry.keys);
+        }
+        let earlier = self.running.remove(name).map(|(_, entry)| entry);
+        let entry = self.start(wanted, earlier.as_ref());
+        if let Some(earlier) = earlier {
+            earlier.stop();
+        }
+        let keys = Arc::clone(&entry.keys);
+        self.running.insert(name.to_owned(), entry);
+        keys
+    }
+
+    fn start(&mut self, definition: &KeyManager, earlier: Option<&Entry>) -> Entry {
+        let wait = definition.fetch.request_timeout.saturating_add(definition.fetch.connect_timeout);
+        let (keys, asks) = KeyManagerKeys::new(wait);
+        let task = match &definition.keys {
+            _ if !definition.enabled => {
+                keys.is_fixed();
+                None
+            }
+            KeySource::Pem { content, .. } => {
+                fixed(definition, &keys, KeySet::from_pem(content));
+                None
+            }
+            KeySource::JwksFile { content, .. } => {
+                fixed(definition, &keys, KeySet::from_jwks(content));
+                None
+            }
+            KeySource::Discovery { .. } | KeySource::Jwks { .. } => {
+                inherit(definition, &keys, earlier);
+                let fetcher = Fetcher {
+                    key_manager: definition.clone(),
+                    keys: Arc::clone(&keys),
+                    asks,
+                    folder: self.folder.clone(),
+                    clock: Arc::clone(&self.clock),
+                };
+                Some(self.tasks.spawn(fetcher.run()))
+            }
+        };
+        Entry { definition: definition.clone(), keys, task }
+    }
+}
+
+/// Keys from a file are read once, with the configuration.
+fn fixed(definition: &KeyManager, keys: &KeyManagerKeys, parsed: Result<crate::jwt::ParsedKeySet, crate::jwt::KeySetError>) {
+    keys.is_fixed();
+    match parsed {
+        Ok(parsed) => {
+            for skipped in &parsed.skipped {
+                let (position, reason) = (skipped.position, &skipped.reason);
+                tracing::warn!(target: "jwks", key_manager = %definition.name, position, %reason, "a key cannot be used; the others are");
+            }
+            keys.succeed(parsed.keys, &parsed.skipped, None);
+        }
+        Err(error) => {
+            let failure = error.into();
+            keys.fail(&failure);
+            tracing::error!(target: "jwks", key_manager = %definition.name, %failure, "the keys cannot be used");
+        }
+    }
+}
+
+/// Good keys go on while only the way of asking changes.
+fn inherit(definition: &KeyManager, keys: &KeyManagerKeys, earlier: Option<&Entry>) {
+    let Some(earlier) = earlier.filter(|earlier| earlier.definition.keys == definition.keys && earlier.definition.issuer == definition.issuer)
+    else {
+        return;
+    };
+    let state = earlier.keys.current();
+    if let (Some(set), Some(age)) = (&state.keys, earlier.keys.age()) {
+        keys.restore(Arc::clone(set), state.issuer.clone(), age);
+    }
+}
+
+/// Whether a running task already does what is wanted: the same server, asked the same way.
+fn asks_the_same(running: &KeyManager, wanted: &KeyManager) -> bool {
+    let asking = |key_manager: &KeyManager| (key_manager.enabled, key_manager.issuer.clone(), key_manager.keys.clone(), key_manager.fetch.clone());
+    asking(running) == asking(wanted)
+}
+

@@ -1,0 +1,28 @@
+//! Key sets: fetched, kept, refreshed, for each key manager by itself.
+//!
+//! Decides when an authorization server is asked and when its last good keys end. An answer that is not better than what
+//! is there changes nothing: known keys stay good within `jwks_keep_stale`, nothing unverified ever becomes a key, and
+//! one server's trouble is never another's. Only addresses that the operator wrote, or that the operator's discovery
+//! document names, are asked; nothing that a token says is.
+//!
+//! The walk through the files: [`fetchers`] owns a task for each key manager ([`fetcher`]), which asks the server
+//! ([`document`] over [`fetch`], through [`proxy`], trusting by [`recorder`]), by the clock of [`schedule`], and keeps
+//! what is good in [`store`]. What workers read is in [`keys`]; [`failure`] names every way in which it goes wrong.
+
+mod document;
+pub mod failure;
+mod fetch;
+mod fetcher;
+mod fetchers;
+mod keys;
+pub mod proxy;
+mod recorder;
+mod schedule;
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+pub use fetchers::Fetchers;
+pub use keys::{KeyManagerKeys, KeyManagerStatus, KeyState, RefetchCause, Refetched};
+pub use proxy::routes;

@@ -1,0 +1,86 @@
+//! Which way a fetch takes: directly, or through a proxy.
+//!
+//! The usual variables are honoured (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, in either case); loopback is
+//! always reached directly. A proxy's credentials are used and never shown.
+
+use std::fmt;
+
+use http::{HeaderValue, Uri};
+use hyper_util::client::proxy::matcher::Matcher;
+
+use crate::model::key_manager::{KeyManager, KeySource, ProxyChoice};
+
+/// The way to one address.
+#[derive(Debug, Clone)]
+pub struct Route {
+    url: String,
+    pub(super) proxy: Option<Proxy>,
+}
+
+#[derive(Clone)]
+pub(super) struct Proxy {
+    pub(super) uri: Uri,
+    pub(super) authorization: Option<HeaderValue>,
+    source: &'static str,
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy").field("uri", &self.name()).finish_non_exhaustive()
+    }
+}
+
+impl Proxy {
+    /// Scheme, host and port: never the user or the password.
+    pub(super) fn name(&self) -> String {
+        let host = self.uri.host().unwrap_or_default();
+        let port = self.uri.port_u16().map_or_else(String::new, |port| format!(":{port}"));
+        format!("{}://{host}{port}", self.uri.scheme_str().unwrap_or("http"))
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.proxy {
+            None => write!(f, "{} directly", self.url),
+            Some(proxy) => write!(f, "{} through {} ({})", self.url, proxy.name(), proxy.source),
+        }
+    }
+}
+
+/// The way to this address.
+pub(super) fn route(choice: &ProxyChoice, uri: &Uri) -> Route {
+    let url = uri.to_string();
+    let proxy = match choice {
+        _ if is_loopback(uri) => None,
+        ProxyChoice::Direct => None,
+        ProxyChoice::Environment => through(&Matcher::from_env(), uri, "from the environment"),
+        ProxyChoice::Url(proxy) => through(&Matcher::builder().all(proxy.clone()).build(), uri, "as configured"),
+    };
+    Route { url, proxy }
+}
+
+/// The ways that a key manager's fetches take, for `check`.
+pub fn routes(key_manager: &KeyManager) -> Vec<Route> {
+    let urls = match &key_manager.keys {
+        KeySource::Discovery { well_known_url } => vec![well_known_url],
+        KeySource::Jwks { url, well_known_url } => {
+            let discovery = well_known_url.as_ref().filter(|_| key_manager.issuer.is_none());
+            discovery.into_iter().chain([url]).collect()
+        }
+        KeySource::Pem { .. } | KeySource::JwksFile { .. } => Vec::new(),
+    };
+    urls.into_iter().filter_map(|url| url.parse().ok()).map(|uri| route(&key_manager.fetch.proxy, &uri)).collect()
+}
+
+fn through(matcher: &Matcher, uri: &Uri, source: &'static str) -> Option<Proxy> {
+    let intercept = matcher.intercept(uri)?;
+    Some(Proxy { uri: intercept.uri().clone(), authorization: intercept.basic_auth().cloned(), source })
+}
+
+/// Whether an address is this machine's own.
+pub(super) fn is_loopback(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let address = host.parse::<std::net::IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.to_canonical().is_loopback())
+}

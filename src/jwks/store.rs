@@ -1,0 +1,94 @@
+//! Last good key sets on disk, so that a restart during an outage still works.
+//!
+//! A file is believed only for the same source and issuer that it was kept for. Writing goes through a temporary file and
+//! a rename: a crash leaves the old one or the new one. Failing to write is logged and nothing else.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use crate::model::clock::UnixSeconds;
+use crate::model::key_manager::{KeyManager, KeySource};
+
+/// A key set as it was last good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    /// Where it came from: another address, another trust.
+    pub(super) source: String,
+    /// As configured.
+    pub(super) issuer: Option<String>,
+    /// From the discovery document.
+    pub(super) learned_issuer: Option<String>,
+    pub(super) fetched_at: u64,
+    pub(super) document: String,
+}
+
+/// Far above `max_document_bytes`; a larger file is not ours.
+const MOST_BYTES: u64 = 16 * 1024 * 1024;
+
+impl Kept {
+    pub(super) fn new(key_manager: &KeyManager, learned_issuer: Option<String>, at: UnixSeconds, document: &[u8]) -> Option<Self> {
+        Some(Self {
+            source: source(key_manager)?,
+            issuer: key_manager.issuer.as_ref().map(ToString::to_string),
+            learned_issuer,
+            fetched_at: at.0,
+            document: std::str::from_utf8(document).ok()?.to_owned(),
+        })
+    }
+
+    /// Whether this was kept for exactly this configuration.
+    pub(super) fn is_for(&self, key_manager: &KeyManager) -> bool {
+        Some(&self.source) == source(key_manager).as_ref() && self.issuer == key_manager.issuer.as_ref().map(ToString::to_string)
+    }
+}
+
+/// What a fetched key set is known by; `None` for keys that are not fetched.
+fn source(key_manager: &KeyManager) -> Option<String> {
+    match &key_manager.keys {
+        KeySource::Discovery { well_known_url } => Some(format!("discovery {well_known_url}")),
+        KeySource::Jwks { url, well_known_url } => Some(format!("jwks {url} {}", well_known_url.as_deref().unwrap_or_default())),
+        KeySource::Pem { .. } | KeySource::JwksFile { .. } => None,
+    }
+}
+
+/// Names may hold any character, so the file is named by their base64url, cut where file systems cut.
+fn path(folder: &Path, key_manager: &KeyManager) -> PathBuf {
+    const MOST: usize = 200;
+    let mut name = URL_SAFE_NO_PAD.encode(key_manager.name.as_str());
+    name.truncate(MOST);
+    folder.join(format!("keys-{name}.json"))
+}
+
+pub(super) fn write(folder: &Path, key_manager: &KeyManager, kept: &Kept) -> io::Result<()> {
+    let path = path(folder, key_manager);
+    let temporary = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&temporary)?;
+    serde_json::to_writer(&mut file, kept)?;
+    file.flush()?;
+    file.sync_all()?;
+    fs::rename(&temporary, &path)
+}
+
+/// The kept key set; `None` when there is none, and when there is one that cannot be read, which is logged.
+pub(super) fn read(folder: &Path, key_manager: &KeyManager) -> Option<Kept> {
+    let path = path(folder, key_manager);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            tracing::warn!(target: "jwks", file = %path.display(), %error, "the last good keys cannot be read");
+            return None;
+        }
+    };
+    let kept = serde_json::from_reader(io::BufReader::new(file.take(MOST_BYTES)));
+    kept.inspect_err(|error| tracing::warn!(target: "jwks", file = %path.display(), %error, "the last good keys are not readable as JSON")).ok()
+}

@@ -1,0 +1,95 @@
+//! Every product's tokens get through with the default claims of its key manager type or a documented override, and are
+//! refused once the server has dropped the key that signed them.
+
+use crate::support::gateway::{Gateway, json};
+use crate::support::idp::Idp;
+use crate::support::origin::Origin;
+
+/// Preset, key manager type, and what must be written beside the defaults.
+const PRESETS: [(&str, &str, &str); 10] = [
+    ("wso2is", "WSO2-IS", ""),
+    ("wso2is7", "WSO2-IS-7", ""),
+    ("cognito", "Cognito", ""),
+    ("auth0", "Auth0", ""),
+    ("okta", "Okta", ""),
+    // v1 tokens carry the client in `appid`; an application's permissions are in `roles`
+    ("entra-v1", "AzureAD", "consumer_key_claim = \"appid\"\nscopes_claim = \"roles\""),
+    ("entra-v2", "AzureAD", "scopes_claim = \"roles\""),
+    ("keycloak", "KeyCloak", ""),
+    // the connector's default is client_id_name; PingFederate's own is client_id
+    ("pingfederate", "PingFederate", "consumer_key_claim = \"client_id\""),
+    ("generic", "CustomKeyManager", "consumer_key_claim = \"client_id\""),
+];
+
+fn file(idp: &Idp, origin: &Origin) -> String {
+    let mut text = String::new();
+    for (preset, kind, extra) in PRESETS {
+        let (issuer, jwks) = (idp.issuer(preset), idp.jwks(preset));
+        text += &format!(
+            "[[key_managers]]\nname = \"{preset}\"\ntype = \"{kind}\"\nissuer = \"{issuer}\"\ncertificates = {{ jwks = \"{jwks}\" }}\n\
+             jwks_min_refetch = \"50ms\"\n{extra}\n"
+        );
+        let consumer_key = idp.consumer_key(preset);
+        text += &format!(
+            "[[applications]]\nname = \"app-{preset}\"\n\
+             keys = [{{ type = \"production\", key_manager = \"{preset}\", consumer_key = \"{consumer_key}\" }}]\n\
+             subscriptions = [{{ api = \"orders:1.0.0\" }}]\n"
+        );
+    }
+    text += &format!(
+        "[[apis]]\nname = \"orders\"\nversion = \"1.0.0\"\ncontext = \"/orders\"\n[apis.production]\nurls = [\"{}\"]\n\
+         [[apis.operations]]\nmethod = \"GET\"\npath = \"/*\"\n",
+        origin.url()
+    );
+    text
+}
+
+#[tokio::test]
+async fn every_preset_passes_and_is_refused_when_its_key_is_gone() {
+    let names: Vec<&str> = PRESETS.iter().map(|(preset, ..)| *preset).collect();
+    let idp = Idp::start(&names).await;
+    let origin = Origin::start();
+    let gateway = Gateway::start(&file(&idp, &origin)).await;
+    gateway.ready().await;
+    for preset in names {
+        let token = idp.token(preset).await;
+        let answer = gateway.get("/orders/1.0.0/1", Some(&token)).await;
+        assert_eq!(answer.status(), 200, "{preset}: {:?}", answer.body());
+
+        idp.rotate(preset, "replace").await;
+        let renewed = idp.token(preset).await;
+        let answer = gateway.get("/orders/1.0.0/1", Some(&renewed)).await;
+        assert_eq!(answer.status(), 200, "{preset} after the rotation: {:?}", answer.body());
+        let answer = gateway.get("/orders/1.0.0/1", Some(&token)).await;
+        assert_eq!(answer.status(), 401, "{preset}: the old token after the rotation");
+        assert_eq!(json(&answer)["code"], "900901", "{preset}");
+    }
+}
+
+#[tokio::test]
+async fn the_discovery_document_is_enough() {
+    let idp = Idp::start(&["okta", "keycloak"]).await;
+    let origin = Origin::start();
+    let mut text = String::new();
+    for (preset, kind) in [("okta", "Okta"), ("keycloak", "KeyCloak")] {
+        text += &format!(
+            "[[key_managers]]\nname = \"{preset}\"\ntype = \"{kind}\"\nwell_known_url = \"{}\"\n[[applications]]\nname = \"{preset}\"\n\
+             keys = [{{ type = \"production\", key_manager = \"{preset}\", consumer_key = \"{}\" }}]\n\
+             subscriptions = [{{ api = \"orders:1.0.0\" }}]\n",
+            idp.well_known(preset),
+            idp.consumer_key(preset)
+        );
+    }
+    text += &format!(
+        "[[apis]]\nname = \"orders\"\nversion = \"1.0.0\"\ncontext = \"/orders\"\n[apis.production]\nurls = [\"{}\"]\n\
+         [[apis.operations]]\nmethod = \"GET\"\npath = \"/*\"\n",
+        origin.url()
+    );
+    let gateway = Gateway::start(&text).await;
+    for preset in ["okta", "keycloak"] {
+        // not waited for readiness: the first request waits for the first fetch
+        let token = idp.token(preset).await;
+        let answer = gateway.get("/orders/1.0.0/1", Some(&token)).await;
+        assert_eq!(answer.status(), 200, "{preset}: {:?}", answer.body());
+    }
+}

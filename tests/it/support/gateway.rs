@@ -1,0 +1,186 @@
+//! [`Gateway`]: the gateway itself, started in process from a text of `gateway.toml`, on free ports.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use portcullis::management::answer::ReloadOutcome;
+use portcullis::supervise::start::start;
+use serde_json::Value;
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::support::client::{Client, Protocol};
+use crate::support::{DEADLINE, within};
+
+/// A gateway on threads of its own. Dropping it drains it.
+pub(crate) struct Gateway {
+    folder: PathBuf,
+    _kept: Option<tempfile::TempDir>,
+    addresses: Vec<(String, SocketAddr)>,
+    management: Option<SocketAddr>,
+    reload: mpsc::Sender<oneshot::Sender<ReloadOutcome>>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Started {
+    addresses: Vec<(String, SocketAddr)>,
+    management: Option<SocketAddr>,
+    reload: mpsc::Sender<oneshot::Sender<ReloadOutcome>>,
+}
+
+/// The beginning of every file: a plain listener, management, an access log that tests can read.
+pub(crate) const FRONT: &str = r#"
+[gateway]
+workers = 2
+drain_timeout = "5s"
+[[listeners]]
+name = "http"
+address = "127.0.0.1:0"
+protocols = ["h2", "http/1.1"]
+[management]
+address = "127.0.0.1:0"
+[telemetry]
+access_log = { path = "access.log" }
+"#;
+
+impl Gateway {
+    /// Starts a gateway of [`FRONT`] and this text; panics with the report when it does not start.
+    pub(crate) async fn start(text: &str) -> Gateway {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("gateway.toml"), format!("{FRONT}{text}")).expect("written");
+        let path = folder.path().to_owned();
+        Gateway::start_in(&path, Some(folder)).await
+    }
+
+    /// Starts a gateway of the `gateway.toml` in this folder.
+    pub(crate) async fn start_in(folder: &Path, kept: Option<tempfile::TempDir>) -> Gateway {
+        let (sender, started) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let path = folder.join("gateway.toml");
+        let thread = thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async move {
+                let running = match start(&path, None).await {
+                    Ok(running) => running,
+                    Err(error) => {
+                        let _ = sender.send(Err(error.describe()));
+                        return;
+                    }
+                };
+                let addresses = ["http", "https", "more"].into_iter().filter_map(|name| Some((name.to_owned(), running.address(name)?)));
+                let _ = sender.send(Ok(Started {
+                    addresses: addresses.collect(),
+                    management: running.management_address(),
+                    reload: running.reload_requests(),
+                }));
+                running
+                    .run_until(async {
+                        let _ = stopped.await;
+                    })
+                    .await;
+            });
+        });
+        let started = within("the gateway starts", started).await.expect("an outcome");
+        let Started { addresses, management, reload } = started.unwrap_or_else(|report| panic!("{report}"));
+        Gateway { folder: folder.to_owned(), _kept: kept, addresses, management, reload, stop: Some(stop), thread: Some(thread) }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where a listener named "http", "https" or "more" is.
+    pub(crate) fn at(&self, listener: &str) -> SocketAddr {
+        self.addresses.iter().find(|(name, _)| name == listener).map(|(_, address)| *address).expect("a listener")
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.at("http")
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address())
+    }
+
+    /// A GET with this bearer token.
+    pub(crate) async fn get(&self, path: &str, token: Option<&str>) -> Response<Bytes> {
+        self.request("GET", path, token, Bytes::new()).await
+    }
+
+    pub(crate) async fn request(&self, method: &str, path: &str, token: Option<&str>, body: Bytes) -> Response<Bytes> {
+        let mut request = Request::builder().method(method).uri(self.url(path));
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.send(request.body(body).expect("a request")).await
+    }
+
+    pub(crate) async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
+        within("an answer", Client::plain(Protocol::Http1).send(request)).await.expect("an answer")
+    }
+
+    /// A call of the management listener.
+    pub(crate) async fn management(&self, method: &str, path: &str) -> Response<Bytes> {
+        let address = self.management.expect("management");
+        let request = Request::builder().method(method).uri(format!("http://{address}{path}")).body(Bytes::new());
+        self.send(request.expect("a request")).await
+    }
+
+    pub(crate) async fn metrics(&self) -> String {
+        String::from_utf8(self.management("GET", "/metrics").await.into_body().to_vec()).expect("text")
+    }
+
+    /// Waits until every key manager has keys.
+    pub(crate) async fn ready(&self) {
+        let started = Instant::now();
+        while self.management("GET", "/readyz").await.status() != 200 {
+            assert!(started.elapsed() < DEADLINE, "never ready");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Writes this text as the whole `gateway.toml`, below [`FRONT`], and reloads.
+    pub(crate) async fn reload(&self, text: &str) -> Result<u64, String> {
+        fs::write(self.folder.join("gateway.toml"), format!("{FRONT}{text}")).expect("written");
+        let (sender, outcome) = oneshot::channel();
+        self.reload.send(sender).await.expect("a running gateway");
+        match within("a reload", outcome).await.expect("an outcome") {
+            ReloadOutcome::Applied { generation } => Ok(generation),
+            ReloadOutcome::Refused { report } => Err(report),
+        }
+    }
+
+    /// The access log's lines, once there are this many.
+    pub(crate) async fn log(&self, lines: usize) -> Vec<Value> {
+        let started = Instant::now();
+        loop {
+            let text = fs::read_to_string(self.folder.join("access.log")).unwrap_or_default();
+            let read: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            if read.len() >= lines {
+                return read;
+            }
+            assert!(started.elapsed() < DEADLINE, "only {} lines: {text}", read.len());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A body as JSON.
+pub(crate) fn json(response: &Response<Bytes>) -> Value {
+    serde_json::from_slice(response.body()).unwrap_or_else(|_| panic!("not JSON: {:?}", response.body()))
+}
