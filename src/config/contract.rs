@@ -1,0 +1,395 @@
+//! Every name that may be written in `gateway.toml`: the one table behind the reader, its hints and the JSON Schema.
+//!
+//! A key whose feature does not exist yet stands here too, as [`Support::NotYet`] or with the values that ask for
+//! nothing: to support it, change its row and read it.
+
+/// A table of the file.
+#[derive(Debug)]
+pub(super) struct TableRule {
+    pub(super) keys: &'static [KeyRule],
+}
+
+#[derive(Debug)]
+pub(super) struct KeyRule {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) support: Support,
+    pub(super) about: &'static str,
+}
+
+/// What a value must be.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    Text,
+    Texts,
+    Flag,
+    Integer,
+    Number,
+    /// `"5s"`; some take `"none"`.
+    Duration,
+    /// `"64KiB"` or a number of bytes; some take `"none"`.
+    Size,
+    Choice(&'static [&'static str]),
+    Choices(&'static [&'static str]),
+    /// A number, or `"auto"`.
+    Workers,
+    /// A text, or a table of this shape, each.
+    TextsOrTables(&'static TableRule),
+    Table(&'static TableRule),
+    Tables(&'static TableRule),
+    /// Any names with text values.
+    FreeTable,
+    FreeTables,
+}
+
+/// Whether the feature behind a key exists.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Support {
+    Yes,
+    NotYet,
+    /// Only these values, which ask for nothing; `[]` and `{}` are empty ones.
+    Only(&'static [&'static str]),
+}
+
+const fn key(name: &'static str, kind: Kind, about: &'static str) -> KeyRule {
+    KeyRule { name, kind, support: Support::Yes, about }
+}
+
+const fn later(name: &'static str, kind: Kind, about: &'static str) -> KeyRule {
+    KeyRule { name, kind, support: Support::NotYet, about }
+}
+
+const fn only(name: &'static str, kind: Kind, values: &'static [&'static str], about: &'static str) -> KeyRule {
+    KeyRule { name, kind, support: Support::Only(values), about }
+}
+
+pub(super) const ALGORITHMS: &[&str] = &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
+pub(super) const KEY_MANAGER_TYPES: &[&str] = &[
+    "WSO2-IS", "WSO2-IS-7", "fsKeyManager", "CustomKeyManager", "Auth0", "Okta", "KeyCloak", "PingFederate", "Forgerock", "AzureAD", "Asgardeo", "Cognito",
+];
+const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
+const FORMATS: &[&str] = &["json", "text"];
+const UNLIMITED: &[&str] = &["Unlimited"];
+
+pub(super) static ROOT: TableRule = TableRule {
+    keys: &[
+        key("include", Kind::Texts, "More files of this same shape; * matches within a file's name"),
+        key("application_files", Kind::Texts, "Files with one application a line, as JSON"),
+        key("gateway", Kind::Table(&GATEWAY), "The gateway itself"),
+        key("listeners", Kind::Tables(&LISTENER), "Where clients connect"),
+        key("limits", Kind::Table(&LIMITS), "What one client may cost"),
+        key("management", Kind::Table(&MANAGEMENT), "The listener for health, metrics and reload"),
+        key("store", Kind::Table(&STORE), "Where what the management API creates is kept"),
+        key("key_manager_defaults", Kind::Table(&KEY_MANAGER_DEFAULTS), "What holds for every key manager"),
+        key("key_managers", Kind::Tables(&KEY_MANAGER), "The authorization servers whose tokens are believed"),
+        key("apis", Kind::Tables(&API), "What is exposed"),
+        key("applications", Kind::Tables(&APPLICATION), "Who may call, with which keys and subscriptions"),
+        key("throttling", Kind::Table(&THROTTLING), "How requests are counted"),
+        key("throttling_policies", Kind::Tables(&THROTTLING_POLICY), "Named limits"),
+        key("revocation", Kind::Table(&REVOCATION), "How revoked tokens become known"),
+        key("backend_jwt", Kind::Table(&BACKEND_JWT), "The token that backends get"),
+        key("telemetry", Kind::Table(&TELEMETRY), "Logs and metrics"),
+        key("errors", Kind::Table(&ERRORS), "How refusals are written"),
+    ],
+};
+
+static GATEWAY: TableRule = TableRule {
+    keys: &[
+        key("state_dir", Kind::Text, "Where the last good key sets are kept; created if missing"),
+        key("workers", Kind::Workers, "Threads that serve clients: \"auto\" is one per core"),
+        key("drain_timeout", Kind::Duration, "How long a stop waits for requests in flight"),
+        key("trusted_proxies", Kind::Texts, "Networks whose forwarded headers are believed"),
+    ],
+};
+
+static LISTENER: TableRule = TableRule {
+    keys: &[
+        key("name", Kind::Text, "Unique"),
+        key("address", Kind::Text, "IP address and port"),
+        key("protocols", Kind::Choices(&["h2", "http/1.1"]), "Offered by ALPN; without TLS, h2 means prior knowledge"),
+        only("proxy_protocol", Kind::Choice(&["off", "optional", "required"]), &["off"], "PROXY protocol v1 and v2"),
+        key("max_connections", Kind::Integer, "Connections over all workers"),
+        key("tls", Kind::Table(&LISTENER_TLS), "Certificates"),
+    ],
+};
+
+static LISTENER_TLS: TableRule = TableRule {
+    keys: &[
+        key("certificate", Kind::Text, "A PEM chain, the listener's own certificate first"),
+        key("key", Kind::Text, "Its private key, PEM"),
+        only("client_auth", Kind::Choice(&["none", "optional", "required"]), &["none"], "Whether clients show a certificate"),
+        later("client_ca", Kind::Text, "Whose client certificates are believed"),
+        key("sni", Kind::Tables(&SNI), "Other certificates by server name"),
+    ],
+};
+
+static SNI: TableRule = TableRule {
+    keys: &[
+        key("names", Kind::Texts, "Server names; *.example for one label below"),
+        key("certificate", Kind::Text, "A PEM chain"),
+        key("key", Kind::Text, "Its private key, PEM"),
+    ],
+};
+
+static LIMITS: TableRule = TableRule {
+    keys: &[
+        key("header_timeout", Kind::Duration, "First byte of a connection to the end of a request head"),
+        key("idle_timeout", Kind::Duration, "Between requests of a connection"),
+        key("max_header_bytes", Kind::Size, "A whole request head"),
+        key("max_headers", Kind::Integer, "Header fields of a request"),
+        key("max_body_bytes", Kind::Size, "A request's body, or \"none\""),
+        key("body_stall_timeout", Kind::Duration, "No byte of a body for this long"),
+        key("max_token_bytes", Kind::Size, "A bearer token"),
+    ],
+};
+
+static MANAGEMENT: TableRule = TableRule {
+    keys: &[
+        key("address", Kind::Text, "IP address and port"),
+        key("tls", Kind::Table(&PAIR), "Certificate and key"),
+        later("users", Kind::FreeTables, "Who may use the management API"),
+        later("token_key_manager", Kind::Text, "Whose tokens the management API takes"),
+    ],
+};
+
+static PAIR: TableRule = TableRule {
+    keys: &[key("certificate", Kind::Text, "A PEM chain"), key("key", Kind::Text, "Its private key, PEM")],
+};
+
+static STORE: TableRule = TableRule { keys: &[only("url", Kind::Text, &["none"], "sqlite:, postgres: or \"none\"")] };
+
+static KEY_MANAGER_DEFAULTS: TableRule = TableRule {
+    keys: &[
+        key("leeway", Kind::Duration, "Clock skew on exp and nbf"),
+        key("jwks_refresh", Kind::Duration, "Background refresh of key sets"),
+        key("jwks_min_refetch", Kind::Duration, "An unknown kid refetches at most this often"),
+        key("jwks_keep_stale", Kind::Duration, "How long the last good keys are used"),
+        key("connect_timeout", Kind::Duration, "For one connection"),
+        key("request_timeout", Kind::Duration, "For one whole document"),
+        key("max_document_bytes", Kind::Size, "The largest document"),
+        key("allow_http", Kind::Flag, "Plain http to addresses that are not loopback"),
+        key("proxy", Kind::Text, "\"env\", \"none\" or an address"),
+        key("max_lifetime", Kind::Duration, "Refuse tokens whose exp lies further ahead, or \"none\""),
+    ],
+};
+
+static KEY_MANAGER: TableRule = TableRule {
+    keys: &[
+        key("name", Kind::Text, "Unique"),
+        key("display_name", Kind::Text, "For people"),
+        key("description", Kind::Text, "For people"),
+        key("type", Kind::Choice(KEY_MANAGER_TYPES), "Sets the claim defaults"),
+        key("enabled", Kind::Flag, "Whether its tokens are taken"),
+        key("well_known_url", Kind::Text, "The discovery document; fills what is not written"),
+        key("issuer", Kind::Text, "Equal, byte for byte, to a token's iss"),
+        key("token_endpoint", Kind::Text, "Shown to application developers"),
+        key("display_token_endpoint", Kind::Text, "Shown instead"),
+        key("revoke_endpoint", Kind::Text, "Shown to application developers"),
+        key("display_revoke_endpoint", Kind::Text, "Shown instead"),
+        key("introspection_endpoint", Kind::Text, "Shown to application developers"),
+        key("userinfo_endpoint", Kind::Text, "Shown to application developers"),
+        key("authorize_endpoint", Kind::Text, "Shown to application developers"),
+        key("client_registration_endpoint", Kind::Text, "Shown to application developers"),
+        key("scope_management_endpoint", Kind::Text, "Shown to application developers"),
+        key("certificates", Kind::Table(&CERTIFICATES), "Where the keys come from"),
+        key("ca", Kind::Text, "PEM: trust for calls to this server, beside the system's"),
+        key("client_certificate", Kind::Table(&PAIR), "Where the server asks for one"),
+        key("consumer_key_claim", Kind::Text, "The claim that holds the client"),
+        key("scopes_claim", Kind::Text, "The claim that holds the scopes"),
+        only("claim_mapping", Kind::FreeTable, &["{}"], "Claims renamed for the backend JWT"),
+        key("algorithms", Kind::Choices(ALGORITHMS), "Accepted signature algorithms"),
+        key("token_types", Kind::Texts, "Accepted typ; empty accepts JWT, at+jwt and none"),
+        key("audiences", Kind::Texts, "Any of these must be in aud; empty does not check"),
+        only("token_validation", Kind::Choice(&["self_validate_jwt", "introspection"]), &["self_validate_jwt"], "How tokens are judged"),
+        only("token_handling", Kind::FreeTables, &["[]"], "Picks among key managers with one issuer"),
+        key("grant_types", Kind::Texts, "Shown to application developers"),
+        only("token_generation", Kind::Flag, &["false"], "Whether tokens are made for developers"),
+        only("oauth_app_creation", Kind::Flag, &["false"], "Whether clients are made for developers"),
+        only("out_of_band_provisioning", Kind::Flag, &["true"], "Whether existing keys may be provided"),
+        only("permissions", Kind::Table(&PERMISSIONS), &["{ type = \"public\" }"], "Who may make keys"),
+        later("credentials", Kind::FreeTable, "For introspection, registration, revocation"),
+        only("introspection_cache", Kind::Duration, &["0s"], "How long answers are kept"),
+        key("leeway", Kind::Duration, "Instead of the default"),
+        key("jwks_refresh", Kind::Duration, "Instead of the default"),
+        key("jwks_min_refetch", Kind::Duration, "Instead of the default"),
+        key("jwks_keep_stale", Kind::Duration, "Instead of the default"),
+        key("connect_timeout", Kind::Duration, "Instead of the default"),
+        key("request_timeout", Kind::Duration, "Instead of the default"),
+        key("max_document_bytes", Kind::Size, "Instead of the default"),
+        key("allow_http", Kind::Flag, "Instead of the default"),
+        key("proxy", Kind::Text, "Instead of the default"),
+        key("max_lifetime", Kind::Duration, "Instead of the default"),
+    ],
+};
+
+static CERTIFICATES: TableRule = TableRule {
+    keys: &[
+        key("jwks", Kind::Text, "The address of a key set"),
+        key("pem", Kind::Text, "A file with certificates or public keys"),
+        key("jwks_file", Kind::Text, "A file with a key set"),
+    ],
+};
+
+static PERMISSIONS: TableRule = TableRule {
+    keys: &[only("type", Kind::Choice(&["public", "allow", "deny"]), &["public"], "Who"), later("roles", Kind::Texts, "Roles")],
+};
+
+static API: TableRule = TableRule {
+    keys: &[
+        key("name", Kind::Text, "With the version, unique"),
+        key("version", Kind::Text, "Part of the path"),
+        key("context", Kind::Text, "Served at context and version"),
+        key("default_version", Kind::Flag, "Served at the context alone, too"),
+        key("hosts", Kind::Texts, "Empty: any host"),
+        key("key_managers", Kind::Texts, "Empty: tokens of every key manager"),
+        key("audiences", Kind::Texts, "Any of these must be in aud; empty does not check"),
+        key("subscription_required", Kind::Flag, "Whether the application must be subscribed"),
+        only("require_bound_token", Kind::Flag, &["false"], "Only tokens bound to a certificate or key"),
+        only("policies", Kind::Texts, &["[]", "[\"Unlimited\"]"], "Subscription policies that may be chosen"),
+        only("policy", Kind::Text, UNLIMITED, "API-level policy"),
+        key("authorization_header", Kind::Text, "The header that carries the token"),
+        key("forward_authorization", Kind::Flag, "Whether the backend sees the token"),
+        only("backend_jwt", Kind::Flag, &["false"], "Whether the backend gets X-JWT-Assertion"),
+        key("lifecycle", Kind::Choice(&["published", "prototyped", "deprecated", "blocked", "retired"]), "Blocked answers 503, retired 404"),
+        key("max_body_bytes", Kind::Size, "Instead of [limits]"),
+        later("cors", Kind::FreeTable, "Cross-origin rules"),
+        only("request_headers", Kind::FreeTable, &["{}"], "Set and removed on the way to the backend"),
+        only("response_headers", Kind::FreeTable, &["{}"], "Set and removed on the way back"),
+        key("production", Kind::Table(&BACKEND), "Where production keys go"),
+        key("sandbox", Kind::Table(&BACKEND), "Where sandbox keys go"),
+        key("operations", Kind::Tables(&OPERATION), "What is served; nothing else is"),
+    ],
+};
+
+static BACKEND: TableRule = TableRule {
+    keys: &[
+        key("urls", Kind::TextsOrTables(&TARGET), "Targets, which take turns"),
+        only("balance", Kind::Choice(&["round_robin", "least_requests", "consistent_hash"]), &["round_robin"], "Whose turn it is"),
+        only("failover", Kind::Texts, &["[]"], "Tried when no url is healthy"),
+        key("connect_timeout", Kind::Duration, "For one connection, TLS included"),
+        key("response_timeout", Kind::Duration, "To the response head"),
+        key("idle_connections", Kind::Integer, "Kept for each target"),
+        only("http2", Kind::Choice(&["auto", "always", "never"]), &["auto", "never"], "HTTP/2 to the backend"),
+        later("retries", Kind::FreeTable, "What is sent again"),
+        later("health", Kind::FreeTable, "Active health checks"),
+        later("eject", Kind::FreeTable, "Passive ejection"),
+        key("tls", Kind::Table(&BACKEND_TLS), "Trust for https targets"),
+    ],
+};
+
+static TARGET: TableRule = TableRule {
+    keys: &[key("url", Kind::Text, "http or https"), key("weight", Kind::Integer, "How many of the turns: 1 to 1000")],
+};
+
+static BACKEND_TLS: TableRule = TableRule {
+    keys: &[
+        key("ca", Kind::Text, "PEM: trusted beside the system's authorities"),
+        key("certificate", Kind::Text, "The gateway's own, where the backend asks"),
+        key("key", Kind::Text, "Its private key"),
+        key("server_name", Kind::Text, "Checked instead of the host; empty is not written"),
+    ],
+};
+
+static OPERATION: TableRule = TableRule {
+    keys: &[
+        key("method", Kind::Text, "GET, POST, ... or \"*\""),
+        key("path", Kind::Text, "Below context and version: /accounts/{id}, /files/*"),
+        key("auth", Kind::Choice(&["required", "none"]), "Whether a token is asked for"),
+        key("scopes", Kind::Texts, "Any one of them"),
+        only("policy", Kind::Text, UNLIMITED, "Operation-level policy"),
+    ],
+};
+
+static APPLICATION: TableRule = TableRule {
+    keys: &[
+        key("name", Kind::Text, "Unique"),
+        key("owner", Kind::Text, "Who it belongs to"),
+        only("policy", Kind::Text, UNLIMITED, "Application-level policy"),
+        only("attributes", Kind::FreeTable, &["{}"], "For the backend JWT"),
+        key("keys", Kind::Tables(&KEY), "Existing OAuth keys"),
+        key("subscriptions", Kind::Tables(&SUBSCRIPTION), "APIs that it may call"),
+    ],
+};
+
+static KEY: TableRule = TableRule {
+    keys: &[
+        key("type", Kind::Choice(&["production", "sandbox"]), "Which backend"),
+        key("key_manager", Kind::Text, "Who issued it"),
+        key("consumer_key", Kind::Text, "The client id"),
+    ],
+};
+
+static SUBSCRIPTION: TableRule = TableRule {
+    keys: &[
+        key("api", Kind::Text, "name:version"),
+        only("policy", Kind::Text, UNLIMITED, "Subscription-level policy"),
+        key("status", Kind::Choice(&["unblocked", "blocked", "prod_only_blocked", "on_hold", "rejected"]), "Whether it is in force"),
+    ],
+};
+
+static THROTTLING: TableRule = TableRule {
+    keys: &[
+        later("counters", Kind::Text, "\"local\" or an address of Redis"),
+        later("mode", Kind::Choice(&["batched", "exact"]), "How counts are shared"),
+        later("sync_interval", Kind::Duration, "How often"),
+        later("on_counter_failure", Kind::Choice(&["local", "refuse"]), "When they cannot be"),
+    ],
+};
+
+static THROTTLING_POLICY: TableRule = TableRule {
+    keys: &[
+        later("name", Kind::Text, "Unique"),
+        later("requests", Kind::Integer, "How many"),
+        later("per", Kind::Duration, "In which time"),
+        later("burst", Kind::FreeTable, "Spike arrest"),
+        later("bandwidth", Kind::Size, "Bytes in the same time"),
+        later("stop_on_quota_reach", Kind::Flag, "Whether requests end with the quota"),
+    ],
+};
+
+static REVOCATION: TableRule = TableRule {
+    keys: &[later("notify", Kind::Flag, "Whether WSO2 IS may tell"), later("channel", Kind::Text, "How gateways tell each other")],
+};
+
+static BACKEND_JWT: TableRule = TableRule {
+    keys: &[
+        later("header", Kind::Text, "Where it stands"),
+        later("key", Kind::Text, "What signs it"),
+        later("issuer", Kind::Text, "Its iss"),
+        later("ttl", Kind::Duration, "How long it is good"),
+    ],
+};
+
+static TELEMETRY: TableRule = TableRule {
+    keys: &[
+        key("log", Kind::Table(&LOG), "What the gateway itself does"),
+        key("access_log", Kind::Table(&ACCESS_LOG), "One line per exchange"),
+        key("traces", Kind::Table(&TRACES), "OpenTelemetry"),
+        key("metrics", Kind::Table(&METRICS), "Prometheus"),
+    ],
+};
+
+static LOG: TableRule = TableRule {
+    keys: &[key("level", Kind::Choice(LEVELS), "How much"), key("format", Kind::Choice(FORMATS), "For programs or for people")],
+};
+
+static ACCESS_LOG: TableRule = TableRule {
+    keys: &[
+        key("path", Kind::Text, "\"stdout\", \"stderr\", \"off\" or a file"),
+        key("format", Kind::Choice(FORMATS), "For programs or for people"),
+        key("sample", Kind::Number, "The share of lines, 0 to 1; refusals are always written"),
+    ],
+};
+
+static TRACES: TableRule = TableRule {
+    keys: &[only("otlp", Kind::Text, &["none"], "Where traces go"), later("sample", Kind::Number, "The share of traces")],
+};
+
+static METRICS: TableRule = TableRule {
+    keys: &[
+        only("application_label", Kind::Flag, &["false"], "Whether requests are counted by application"),
+        key("max_series", Kind::Integer, "Of one family; the rest is \"other\""),
+    ],
+};
+
+static ERRORS: TableRule = TableRule { keys: &[key("format", Kind::Choice(&["wso2", "problem"]), "WSO2's JSON, or RFC 9457")] };

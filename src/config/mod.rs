@@ -1,0 +1,57 @@
+//! `gateway.toml` -> [`Model`], or a [`Report`] with every error at once.
+//!
+//! Decides what the operator's words mean and what of them cannot be. Reads files and nothing else: opens no socket, asks
+//! no server. A key whose feature does not exist yet is refused by its name; what is not written has its default, and no
+//! default opens anything.
+//!
+//! The walk through the files: [`source`] and [`tree`] (texts, values and
+//! their places), [`contract`] (every name that may be written, the one
+//! table behind the reader, the hints and the JSON Schema), [`reader`] (typed values, errors collected), [`units`]
+//! (durations and sizes), [`resolve`] (one file a noun), [`applications`] (application files, streamed), [`report`]
+//! (what an operator reads), [`schema`].
+
+mod applications;
+mod contract;
+mod pem;
+mod reader;
+mod report;
+mod resolve;
+mod schema;
+mod source;
+mod tree;
+mod units;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+pub use report::{Problem, Report, Severity};
+pub use schema::schema;
+
+use crate::config::reader::Problems;
+use crate::config::source::Sources;
+use crate::model::Model;
+
+/// A configuration that can be used.
+#[derive(Debug)]
+pub struct Loaded {
+    pub model: Model,
+    /// What can be used, but is probably not meant.
+    pub warnings: Report,
+    /// Every file that was read, and that a change of should be noticed in.
+    pub watched: Vec<PathBuf>,
+}
+
+/// Reads a `gateway.toml` with everything that it names.
+pub fn load(path: &Path) -> Result<Loaded, Report> {
+    let problems = Problems::default();
+    let sources = Sources::read(path, &problems);
+    let model = resolve::model(&sources, &problems);
+    let (problems, watched) = problems.into_parts();
+    let report = Report::new(problems, &sources);
+    match model {
+        Some(model) if !report.has_errors() => Ok(Loaded { model, warnings: report, watched: sources.watched(watched) }),
+        _ => Err(report),
+    }
+}

@@ -1,0 +1,171 @@
+//! What an operator reads: every problem with its place, the line itself, and what to do.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use crate::config::source::Sources;
+
+/// One thing that is wrong, or probably not meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub severity: Severity,
+    pub message: String,
+    pub hint: Option<String>,
+    pub(super) at: At,
+    /// Where the other half of a conflict is.
+    pub(super) other: Option<At>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum At {
+    /// Bytes of a text that is in memory.
+    Span { file: u16, span: Range<usize> },
+    /// A line of a file that was streamed.
+    Line { path: PathBuf, line: u32 },
+    /// The file as a whole.
+    File { path: PathBuf },
+}
+
+/// All problems of one reading.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    problems: Vec<Located>,
+}
+
+#[derive(Debug, Clone)]
+struct Located {
+    problem: Problem,
+    path: String,
+    /// Line and column, from 1.
+    position: Option<(usize, usize)>,
+    /// The text around, and the span in it.
+    excerpt: Option<Excerpt>,
+    other: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Excerpt {
+    text: String,
+    first_line: usize,
+    span: Range<usize>,
+}
+
+impl Report {
+    pub(super) fn new(problems: Vec<Problem>, sources: &Sources) -> Self {
+        let mut problems: Vec<_> = problems.into_iter().map(|problem| Located::new(problem, sources)).collect();
+        problems.sort_by(|one, two| (&one.path, one.position).cmp(&(&two.path, two.position)));
+        Self { problems }
+    }
+
+    pub fn problems(&self) -> impl Iterator<Item = String> + '_ {
+        self.problems.iter().map(Located::line)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(|located| located.problem.severity == Severity::Error)
+    }
+
+    /// The whole report, with the lines that it is about.
+    pub fn render(&self, color: bool) -> String {
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        let mut parts: Vec<String> = self.problems.iter().map(|located| located.render(&renderer)).collect();
+        let errors = self.problems.iter().filter(|located| located.problem.severity == Severity::Error).count();
+        if errors > 0 {
+            parts.push(format!("{errors} error{}", if errors == 1 { "" } else { "s" }));
+        }
+        parts.join("\n\n")
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl Located {
+    fn new(problem: Problem, sources: &Sources) -> Self {
+        let (path, position, excerpt) = match &problem.at {
+            At::Span { file, span } => {
+                let (line, column) = sources.position(*file, span.start);
+                (sources.path(*file), Some((line, column)), Some(excerpt(sources, *file, span)))
+            }
+            At::Line { path, line } => (path.display().to_string(), Some((*line as usize, 1)), None),
+            At::File { path } => (path.display().to_string(), None, None),
+        };
+        let other = problem.other.as_ref().map(|at| match at {
+            At::Span { file, span } => format!("{}:{}", sources.path(*file), sources.position(*file, span.start).0),
+            At::Line { path, line } => format!("{}:{line}", path.display()),
+            At::File { path } => path.display().to_string(),
+        });
+        Self { problem, path, position, excerpt, other }
+    }
+
+    fn place(&self) -> String {
+        match self.position {
+            Some((line, column)) => format!("{}:{line}:{column}", self.path),
+            None => self.path.clone(),
+        }
+    }
+
+    fn message(&self) -> String {
+        match &self.other {
+            Some(other) => format!("{} (the other is at {other})", self.problem.message),
+            None => self.problem.message.clone(),
+        }
+    }
+
+    /// On one line, for logs.
+    fn line(&self) -> String {
+        let hint = self.problem.hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}"));
+        format!("{}: {}{hint}", self.place(), self.message())
+    }
+
+    fn render(&self, renderer: &Renderer) -> String {
+        let level = match self.problem.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let message = self.message();
+        let Some(excerpt) = &self.excerpt else {
+            let name = if self.problem.severity == Severity::Error { "error" } else { "warning" };
+            let hint = self.problem.hint.as_ref().map_or_else(String::new, |hint| format!("\n  = help: {hint}"));
+            return format!("{name}: {message}\n --> {}{hint}", self.place());
+        };
+        let annotation = AnnotationKind::Primary.span(excerpt.span.clone());
+        let snippet = Snippet::source(&excerpt.text).line_start(excerpt.first_line).path(&self.path).annotation(annotation);
+        let mut group: Group<'_> = level.primary_title(&message).element(snippet);
+        if let Some(hint) = &self.problem.hint {
+            group = group.element(Level::HELP.message(hint));
+        }
+        renderer.render(&[group])
+    }
+}
+
+/// The lines of a span; of a long one only the first.
+fn excerpt(sources: &Sources, file: u16, span: &Range<usize>) -> Excerpt {
+    let text = sources.text(file);
+    let start = span.start.min(text.len());
+    let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at.saturating_add(1));
+    let line_end = text.get(start..).and_then(|after| after.find('\n')).map_or(text.len(), |at| start.saturating_add(at));
+    let end = span.end.clamp(start, line_end.max(start));
+    Excerpt {
+        text: text.get(line_start..line_end).unwrap_or_default().to_owned(),
+        first_line: sources.position(file, start).0,
+        span: start.saturating_sub(line_start)..end.saturating_sub(line_start),
+    }
+}

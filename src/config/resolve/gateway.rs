@@ -1,0 +1,227 @@
+//! The gateway's own settings.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::config::pem;
+use crate::config::reader::{Placed, Table};
+use crate::config::resolve::{Unique, Whole};
+use crate::config::source::Sources;
+use crate::model::gateway::{
+    AccessLog, AccessLogTarget, ByteLimit, ErrorFormat, Gateway, Limits, Listener, ListenerTls, Log, LogFormat, LogLevel, Management,
+    NamedPair, Protocols, Telemetry, Workers,
+};
+
+/// The default of `max_connections`.
+const MAX_CONNECTIONS: i64 = 20_000;
+
+pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Option<Gateway> {
+    let table = whole.once("gateway");
+    let Some(table) = table else {
+        return Some(Gateway {
+            state_dir: sources.resolve("state"),
+            workers: Workers::Auto,
+            drain_timeout: Duration::from_secs(30),
+            trusted_proxies: Vec::new(),
+        });
+    };
+    let state_dir = table.wanted("state_dir").map_or("state", |path| path.value);
+    let mut trusted_proxies = Vec::new();
+    for network in table.texts("trusted_proxies").unwrap_or_default() {
+        match parse_network(network.value) {
+            Some(network) => trusted_proxies.push(network),
+            None => {
+                let hint = Some("write \"10.0.0.0/8\", \"192.0.2.7\" or \"2001:db8::/32\"".to_owned());
+                table.problems().error(network.at, format!("{:?} is not a network", network.value), hint);
+            }
+        }
+    }
+    Some(Gateway {
+        state_dir: sources.resolve(state_dir),
+        workers: workers(&table),
+        drain_timeout: table.duration("drain_timeout").map_or(Duration::from_secs(30), |found| found.value),
+        trusted_proxies,
+    })
+}
+
+fn parse_network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse().ok().map(|address: std::net::IpAddr| IpNet::from(address)))
+}
+
+fn workers(table: &Table<'_>) -> Workers {
+    match table.integer_or_text("workers") {
+        None | Some(Placed { value: Err("auto"), .. }) => Workers::Auto,
+        Some(Placed { value: Ok(count @ 1..=1024), .. }) => Workers::Count(u16::try_from(count).unwrap_or(1)),
+        Some(_) => {
+            table.error("workers", "`gateway.workers` must be \"auto\" or a number from 1 to 1024".to_owned(), None);
+            Workers::Auto
+        }
+    }
+}
+
+pub(super) fn listeners(whole: &Whole<'_>, sources: &Sources) -> Vec<Listener> {
+    let mut names = Unique::default();
+    let mut addresses = Unique::default();
+    let mut listeners = Vec::new();
+    for table in whole.every("listeners") {
+        let tls_written = table.has("tls");
+        let tls = table.table("tls").and_then(|tls| listener_tls(&tls, sources));
+        let (name, address) = (table.needed("name"), address(&table, "address", None));
+        let protocols = protocols(&table, tls_written);
+        let (Some(name), Some(address)) = (name, address) else { continue };
+        let fresh = names.claim(name.value, &name.at, "listener", table.problems());
+        // the system chooses a port for 0, each time another
+        if fresh && address.value.port() != 0 {
+            addresses.claim(&address.value.to_string(), &address.at, "address", table.problems());
+        }
+        let max_connections = table.integer("max_connections", 1..=10_000_000, MAX_CONNECTIONS);
+        if tls_written && tls.is_none() {
+            continue;
+        }
+        listeners.push(Listener {
+            name: name.value.to_owned(),
+            address: address.value,
+            protocols,
+            max_connections: usize::try_from(max_connections).unwrap_or(usize::MAX),
+            tls,
+            place: sources.place(&table.at()),
+        });
+    }
+    listeners
+}
+
+fn protocols(table: &Table<'_>, tls: bool) -> Protocols {
+    let Some(written) = table.texts("protocols") else { return if tls { Protocols::Both } else { Protocols::Http1 } };
+    let (mut http1, mut http2) = (false, false);
+    for protocol in &written {
+        match protocol.value {
+            "h2" => http2 = true,
+            "http/1.1" => http1 = true,
+            _ => table.not_a_choice("protocols", protocol, &["h2", "http/1.1"]),
+        }
+    }
+    match (http1, http2) {
+        (true, true) => Protocols::Both,
+        (false, true) => Protocols::Http2,
+        (true, false) => Protocols::Http1,
+        (false, false) => {
+            if written.is_empty() {
+                table.error("protocols", "a listener that speaks nothing serves nobody".to_owned(), Some("leave `protocols` out".to_owned()));
+            }
+            Protocols::Http1
+        }
+    }
+}
+
+fn listener_tls(table: &Table<'_>, sources: &Sources) -> Option<ListenerTls> {
+    let default = pem::pair(table, sources);
+    let mut by_name = Vec::new();
+    for named in table.tables("sni") {
+        let names: Vec<String> = named.texts("names").unwrap_or_default().iter().map(|name| name.value.to_ascii_lowercase()).collect();
+        if names.is_empty() {
+            named.problems().error(named.at(), "`listeners.tls.sni.names` names no server".to_owned(), None);
+        }
+        if let Some(pair) = pem::pair(&named, sources) {
+            by_name.push(NamedPair { names, pair });
+        }
+    }
+    Some(ListenerTls { default: default?, by_name })
+}
+
+fn address(table: &Table<'_>, key: &str, default: Option<SocketAddr>) -> Option<Placed<SocketAddr>> {
+    if let (false, Some(value)) = (table.has(key), default) {
+        return Some(Placed { value, at: table.at() });
+    }
+    let text = table.needed(key)?;
+    if let Ok(value) = text.value.parse() {
+        return Some(Placed { value, at: text.at });
+    }
+    let hint = Some("an IP address and a port: \"0.0.0.0:8243\", \"[::]:8243\", \"127.0.0.1:9443\"".to_owned());
+    table.problems().error(text.at, format!("`{}` is not an address: {:?}", table.path(key), text.value), hint);
+    None
+}
+
+pub(super) fn limits(whole: &Whole<'_>) -> Limits {
+    let mut limits = Limits {
+        header_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_mins(1),
+        max_header_bytes: 32 * 1024,
+        max_headers: 100,
+        max_body_bytes: ByteLimit::None,
+        body_stall_timeout: Duration::from_secs(30),
+        max_token_bytes: 16 * 1024,
+    };
+    let Some(table) = whole.once("limits") else { return limits };
+    let bytes = |key, range, default: usize| usize::try_from(table.bytes(key, range, default as u64)).unwrap_or(default);
+    limits.header_timeout = table.time("header_timeout", limits.header_timeout);
+    limits.idle_timeout = table.time("idle_timeout", limits.idle_timeout);
+    limits.max_header_bytes = bytes("max_header_bytes", 1024..=1024 * 1024, limits.max_header_bytes);
+    limits.max_headers = usize::try_from(table.integer("max_headers", 8..=1000, 100)).unwrap_or(100);
+    limits.max_body_bytes = table.size("max_body_bytes").map_or(limits.max_body_bytes, |found| found.value);
+    limits.body_stall_timeout = table.time("body_stall_timeout", limits.body_stall_timeout);
+    limits.max_token_bytes = bytes("max_token_bytes", 256..=1024 * 1024, limits.max_token_bytes);
+    limits
+}
+
+pub(super) fn management(whole: &Whole<'_>, sources: &Sources) -> Option<Management> {
+    let table = whole.once("management")?;
+    let default = SocketAddr::from(([127, 0, 0, 1], 9443));
+    let address = address(&table, "address", Some(default))?;
+    let tls = match table.table("tls") {
+        // a broken pair is no reason to answer in the clear
+        Some(tls) => Some(pem::pair(&tls, sources)?),
+        None => None,
+    };
+    Some(Management { address: address.value, tls, place: sources.place(&table.at()) })
+}
+
+pub(super) fn errors(whole: &Whole<'_>) -> ErrorFormat {
+    let table = whole.once("errors");
+    match table.and_then(|table| table.choice("format", &["wso2", "problem"])) {
+        Some("problem") => ErrorFormat::Problem,
+        _ => ErrorFormat::Wso2,
+    }
+}
+
+pub(super) fn telemetry(whole: &Whole<'_>, sources: &Sources) -> Telemetry {
+    let table = whole.once("telemetry");
+    let log = table.as_ref().and_then(|table| table.table("log"));
+    let log = Log {
+        level: log.as_ref().map_or(LogLevel::Info, level),
+        format: log.as_ref().map_or(LogFormat::Json, format),
+    };
+    let access = table.as_ref().and_then(|table| table.table("access_log"));
+    let target = access.as_ref().and_then(|table| table.wanted("path")).map_or(AccessLogTarget::Stdout, |path| match path.value {
+        "off" => AccessLogTarget::Off,
+        "stdout" => AccessLogTarget::Stdout,
+        "stderr" => AccessLogTarget::Stderr,
+        file => AccessLogTarget::File(sources.resolve(file)),
+    });
+    let access_log = AccessLog {
+        target,
+        format: access.as_ref().map_or(LogFormat::Json, format),
+        sample: access.as_ref().map_or(1.0, |table| table.share("sample", 1.0)),
+    };
+    let metrics = table.as_ref().and_then(|table| table.table("metrics"));
+    let max_series = metrics.map_or(10_000, |table| table.integer("max_series", 100..=10_000_000, 10_000));
+    Telemetry { log, access_log, max_series: usize::try_from(max_series).unwrap_or(10_000) }
+}
+
+fn level(table: &Table<'_>) -> LogLevel {
+    match table.choice("level", &["error", "warn", "info", "debug", "trace"]) {
+        Some("error") => LogLevel::Error,
+        Some("warn") => LogLevel::Warn,
+        Some("debug") => LogLevel::Debug,
+        Some("trace") => LogLevel::Trace,
+        _ => LogLevel::Info,
+    }
+}
+
+fn format(table: &Table<'_>) -> LogFormat {
+    match table.choice("format", &["json", "text"]) {
+        Some("text") => LogFormat::Text,
+        _ => LogFormat::Json,
+    }
+}

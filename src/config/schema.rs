@@ -1,0 +1,49 @@
+//! The JSON Schema of `gateway.toml`, for editors: made of the contract, so that it cannot say anything else.
+
+use serde_json::{Map, Value, json};
+
+use crate::config::contract::{Kind, KeyRule, ROOT, Support, TableRule};
+
+/// JSON Schema, draft 2020-12.
+pub fn schema() -> Value {
+    let mut schema = table(&ROOT);
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["title"] = json!("gateway.toml");
+    schema
+}
+
+fn table(rule: &TableRule) -> Value {
+    let properties: Map<String, Value> = rule.keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
+    json!({ "type": "object", "additionalProperties": false, "properties": properties })
+}
+
+fn property(key: &KeyRule) -> Value {
+    let mut property = kind(key.kind);
+    let about = match key.support {
+        Support::Yes => key.about.to_owned(),
+        Support::NotYet => format!("{} (not supported yet)", key.about),
+        Support::Only(values) => format!("{} (only {} is supported yet)", key.about, values.join(" or ")),
+    };
+    property["description"] = json!(about);
+    property
+}
+
+fn kind(kind: Kind) -> Value {
+    match kind {
+        Kind::Text => json!({ "type": "string" }),
+        Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::Flag => json!({ "type": "boolean" }),
+        Kind::Integer => json!({ "type": "integer" }),
+        Kind::Number => json!({ "type": "number" }),
+        Kind::Duration => json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d)|none)$", "examples": ["250ms", "5s", "1m", "24h"] }),
+        Kind::Size => json!({ "type": ["string", "integer"], "pattern": "^([0-9]+(B|KiB|MiB|GiB)?|none)$", "minimum": 0, "examples": ["64KiB", "1MiB"] }),
+        Kind::Choice(words) => json!({ "type": "string", "enum": words }),
+        Kind::Choices(words) => json!({ "type": "array", "items": { "type": "string", "enum": words } }),
+        Kind::Workers => json!({ "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1 }] }),
+        Kind::TextsOrTables(rule) => json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }, table(rule)] } }),
+        Kind::Table(rule) => table(rule),
+        Kind::Tables(rule) => json!({ "type": "array", "items": table(rule) }),
+        Kind::FreeTable => json!({ "type": "object" }),
+        Kind::FreeTables => json!({ "type": "array", "items": { "type": "object" } }),
+    }
+}

@@ -1,0 +1,170 @@
+//! The texts: `gateway.toml` and what it includes, parsed as TOML, with the way back from a byte to a line.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use crate::config::reader::Problems;
+use crate::config::report::At;
+use crate::config::tree::{self, Content, Member};
+use crate::model::place::{Files, Place};
+
+/// A configuration text larger than this is a mistake; applications belong into application files.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+
+/// All texts, the main one first.
+#[derive(Debug)]
+pub(super) struct Sources {
+    files: Vec<Source>,
+    folder: PathBuf,
+}
+
+#[derive(Debug)]
+struct Source {
+    path: PathBuf,
+    text: String,
+    table: Vec<Member>,
+    line_starts: Vec<usize>,
+}
+
+impl Sources {
+    /// Reads the main file and its includes; what cannot be read becomes a problem.
+    pub(super) fn read(path: &Path, problems: &Problems) -> Self {
+        let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
+        let mut sources = Self { files: Vec::new(), folder };
+        sources.add(path, None, problems);
+        let includes = sources.files.first().map(|main| includes(&main.table)).unwrap_or_default();
+        for (pattern, span) in includes {
+            let at = At::Span { file: 0, span };
+            for included in sources.matching(&pattern, &at, problems) {
+                sources.add(&included, Some(&at), problems);
+            }
+        }
+        sources
+    }
+
+    pub(super) fn tables(&self) -> impl Iterator<Item = (u16, &[Member])> {
+        self.files.iter().enumerate().map(|(file, source)| (u16::try_from(file).unwrap_or(u16::MAX), source.table.as_slice()))
+    }
+
+    /// Where relative paths start.
+    pub(super) fn resolve(&self, path: &str) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    pub(super) fn path(&self, file: u16) -> String {
+        self.file(file).map_or_else(String::new, |source| source.path.display().to_string())
+    }
+
+    pub(super) fn text(&self, file: u16) -> &str {
+        self.file(file).map_or("", |source| &source.text)
+    }
+
+    /// Line and column of a byte, from 1; the column counts characters.
+    pub(super) fn position(&self, file: u16, byte: usize) -> (usize, usize) {
+        let Some(source) = self.file(file) else { return (1, 1) };
+        let line = source.line_starts.partition_point(|start| *start <= byte).max(1);
+        let start = source.line_starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        let column = source.text.get(start..byte.min(source.text.len())).map_or(0, |before| before.chars().count());
+        (line, column.saturating_add(1))
+    }
+
+    pub(super) fn place(&self, at: &At) -> Place {
+        match at {
+            At::Span { file, span } => Place { file: *file, line: u32::try_from(self.position(*file, span.start).0).unwrap_or(u32::MAX) },
+            At::Line { line, .. } => Place { file: 0, line: *line },
+            At::File { .. } => Place::default(),
+        }
+    }
+
+    /// The model's list of files: these, in this order; application files come after.
+    pub(super) fn files(&self) -> Files {
+        let mut files = Files::default();
+        for source in &self.files {
+            files.add(source.path.clone());
+        }
+        files
+    }
+
+    /// What to watch: these and the others that were read.
+    pub(super) fn watched(&self, mut others: Vec<PathBuf>) -> Vec<PathBuf> {
+        others.extend(self.files.iter().map(|source| source.path.clone()));
+        others.sort();
+        others.dedup();
+        others
+    }
+
+    fn file(&self, file: u16) -> Option<&Source> {
+        self.files.get(usize::from(file))
+    }
+
+    fn add(&mut self, path: &Path, from: Option<&At>, problems: &Problems) {
+        let at = || from.cloned().unwrap_or_else(|| At::File { path: path.to_owned() });
+        problems.watch(path.to_owned());
+        let too_large = fs::metadata(path).is_ok_and(|metadata| metadata.len() > MOST_BYTES);
+        if too_large {
+            problems.error(at(), format!("{} is larger than 64 MiB", path.display()), Some("put applications into application_files".into()));
+            return;
+        }
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                let hint = match error.kind() {
+                    std::io::ErrorKind::NotFound if from.is_none() => Some("name the file with --config FILE or PORTCULLIS_CONFIG".to_owned()),
+                    std::io::ErrorKind::InvalidData => Some("TOML is UTF-8 text".to_owned()),
+                    _ => None,
+                };
+                problems.error(at(), format!("{} cannot be read: {error}", path.display()), hint);
+                return;
+            }
+        };
+        let (table, errors) = DeTable::parse_recoverable(&text);
+        let table = tree::table(table.get_ref());
+        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at.saturating_add(1))).collect();
+        let file = u16::try_from(self.files.len()).unwrap_or(u16::MAX);
+        for error in errors {
+            let span = error.span().unwrap_or(0..0);
+            problems.error(At::Span { file, span }, format!("this is not TOML: {}", error.message()), None);
+        }
+        self.files.push(Source { path: path.to_owned(), text, table, line_starts });
+    }
+
+    /// The files that a pattern names, sorted. `*` matches within one file name.
+    fn matching(&self, pattern: &str, at: &At, problems: &Problems) -> Vec<PathBuf> {
+        let whole = self.resolve(pattern);
+        let (Some(folder), Some(name)) = (whole.parent(), whole.file_name().and_then(|name| name.to_str())) else { return Vec::new() };
+        if !name.contains('*') {
+            return vec![whole];
+        }
+        if folder.to_string_lossy().contains('*') {
+            problems.error(at.clone(), "\"*\" may stand in the file's name only".into(), None);
+            return Vec::new();
+        }
+        // a folder that is not there yet matches nothing, as an empty one does
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut found: Vec<_> = entries.filter(|path| path.file_name().and_then(|file| file.to_str()).is_some_and(|file| matches(name, file))).collect();
+        found.sort();
+        found
+    }
+}
+
+fn includes(table: &[Member]) -> Vec<(String, std::ops::Range<usize>)> {
+    let include = table.iter().find(|member| member.name == "include");
+    let Some(Content::Array(patterns)) = include.map(|member| &member.value.content) else { return Vec::new() };
+    let texts = patterns.iter().filter_map(|pattern| match &pattern.content {
+        Content::Text(text) => Some((text.clone(), pattern.span.clone())),
+        _ => None,
+    });
+    texts.collect()
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, rest)) => {
+            let Some(tail) = name.strip_prefix(start) else { return false };
+            (0..=tail.len()).filter(|at| tail.is_char_boundary(*at)).any(|at| tail.get(at..).is_some_and(|tail| matches(rest, tail)))
+        }
+    }
+}
