@@ -43,13 +43,18 @@ impl TokenCache {
     pub fn new(bytes: u64, counters: Arc<WorkerCounters>) -> Self {
         const USUAL_WEIGHT: u64 = 2560;
         let items = usize::try_from(bytes.div_ceil(USUAL_WEIGHT)).unwrap_or(usize::MAX);
-        let verdicts = Cache::with(items, bytes, ByBytes, foldhash::quality::RandomState::default(), quick_cache::unsync::DefaultLifecycle::default());
+        let verdicts =
+            Cache::with(items, bytes, ByBytes, foldhash::quality::RandomState::default(), quick_cache::unsync::DefaultLifecycle::default());
         Self { verdicts: RefCell::new(verdicts), counters }
     }
 
     pub(super) fn find(&self, token: &[u8]) -> Option<Rc<Verdict>> {
         let found = self.verdicts.borrow().get(token).map(Rc::clone);
-        self.counters.token_cache(found.is_some());
+        if found.is_some() {
+            self.counters.token_cache_hit();
+        } else {
+            self.counters.token_cache_missed();
+        }
         found
     }
 
@@ -57,7 +62,7 @@ impl TokenCache {
         let verdict = Rc::new(verdict);
         let mut verdicts = self.verdicts.borrow_mut();
         verdicts.insert(token.into(), Rc::clone(&verdict));
-        self.counters.token_cache_size(verdicts.len() as u64, verdicts.weight());
+        self.counters.token_cache_holds(verdicts.len() as u64, verdicts.weight());
         verdict
     }
 }

@@ -9,9 +9,6 @@ use crate::model::directory::{ApplicationView, KeyMapping, KeyType, Subscription
 use crate::model::reason::Reason;
 use crate::snapshot::{Routed, Snapshot};
 
-#[cfg(test)]
-mod tests;
-
 /// The third proof of the walk: this caller may use this operation, with a key of this type.
 #[derive(Debug, Clone)]
 pub struct Grant<'s> {

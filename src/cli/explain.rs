@@ -8,7 +8,6 @@ mod near_misses;
 mod question;
 mod steps;
 
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,11 +78,7 @@ fn judge(snapshot: &Snapshot, question: &Question, now: UnixSeconds) -> Explanat
 }
 
 /// The gateway's own tables, with the keys that the token needs.
-async fn snapshot(
-    model: Model,
-    fetchers: &mut Fetchers,
-    question: &Question,
-) -> Result<Snapshot, crate::snapshot::compile::CompileError> {
+async fn snapshot(model: Model, fetchers: &mut Fetchers, question: &Question) -> Result<Snapshot, crate::snapshot::compile::CompileError> {
     let keys = fetchers.reconcile(&model.key_managers);
     let mut compiler = Compiler::new(Metrics::new(1, 0), 1);
     let snapshot = compiler.compile(model, keys)?;

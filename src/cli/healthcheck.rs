@@ -20,9 +20,9 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
 use crate::cli::arguments::HealthcheckOptions;
+use crate::cli::exit;
 use crate::cli::output::Output;
 use crate::cli::run::{control_runtime, install_crypto};
-use crate::cli::exit;
 use crate::config;
 use crate::model::gateway::CertifiedPair;
 use crate::trust::{self, TrustError};

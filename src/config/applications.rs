@@ -179,7 +179,9 @@ impl Reading<'_> {
         let new = NewApplication { name: &line.name, owner: &line.owner, keys: &keys, subscriptions: &subscriptions, place };
         self.directory.add(new).map(|_| ()).map_err(|conflict| {
             let other = match &conflict {
-                Conflict::Name { other, .. } | Conflict::ConsumerKey { other, .. } => Some(format!("the other is at {}", self.files.describe(*other))),
+                Conflict::Name { other, .. } | Conflict::ConsumerKey { other, .. } => {
+                    Some(format!("the other is at {}", self.files.describe(*other)))
+                }
                 Conflict::KeyType { .. } | Conflict::Subscription { .. } | Conflict::Full => None,
             };
             (conflict.to_string(), other)

@@ -65,7 +65,18 @@ const fn only(name: &'static str, kind: Kind, values: &'static [&'static str], a
 
 pub(super) const ALGORITHMS: &[&str] = &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
 pub(super) const KEY_MANAGER_TYPES: &[&str] = &[
-    "WSO2-IS", "WSO2-IS-7", "fsKeyManager", "CustomKeyManager", "Auth0", "Okta", "KeyCloak", "PingFederate", "Forgerock", "AzureAD", "Asgardeo", "Cognito",
+    "WSO2-IS",
+    "WSO2-IS-7",
+    "fsKeyManager",
+    "CustomKeyManager",
+    "Auth0",
+    "Okta",
+    "KeyCloak",
+    "PingFederate",
+    "Forgerock",
+    "AzureAD",
+    "Asgardeo",
+    "Cognito",
 ];
 const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 const FORMATS: &[&str] = &["json", "text"];
@@ -152,9 +163,8 @@ static MANAGEMENT: TableRule = TableRule {
     ],
 };
 
-static PAIR: TableRule = TableRule {
-    keys: &[key("certificate", Kind::Text, "A PEM chain"), key("key", Kind::Text, "Its private key, PEM")],
-};
+static PAIR: TableRule =
+    TableRule { keys: &[key("certificate", Kind::Text, "A PEM chain"), key("key", Kind::Text, "Its private key, PEM")] };
 
 static STORE: TableRule = TableRule { keys: &[only("url", Kind::Text, &["none"], "sqlite:, postgres: or \"none\"")] };
 
@@ -250,7 +260,11 @@ static API: TableRule = TableRule {
         key("authorization_header", Kind::Text, "The header that carries the token"),
         key("forward_authorization", Kind::Flag, "Whether the backend sees the token"),
         only("backend_jwt", Kind::Flag, &["false"], "Whether the backend gets X-JWT-Assertion"),
-        key("lifecycle", Kind::Choice(&["published", "prototyped", "deprecated", "blocked", "retired"]), "Blocked answers 503, retired 404"),
+        key(
+            "lifecycle",
+            Kind::Choice(&["published", "prototyped", "deprecated", "blocked", "retired"]),
+            "Blocked answers 503, retired 404",
+        ),
         key("max_body_bytes", Kind::Size, "Instead of [limits]"),
         later("cors", Kind::FreeTable, "Cross-origin rules"),
         only("request_headers", Kind::FreeTable, &["{}"], "Set and removed on the way to the backend"),
@@ -277,9 +291,8 @@ static BACKEND: TableRule = TableRule {
     ],
 };
 
-static TARGET: TableRule = TableRule {
-    keys: &[key("url", Kind::Text, "http or https"), key("weight", Kind::Integer, "How many of the turns: 1 to 1000")],
-};
+static TARGET: TableRule =
+    TableRule { keys: &[key("url", Kind::Text, "http or https"), key("weight", Kind::Integer, "How many of the turns: 1 to 1000")] };
 
 static BACKEND_TLS: TableRule = TableRule {
     keys: &[
@@ -381,9 +394,8 @@ static ACCESS_LOG: TableRule = TableRule {
     ],
 };
 
-static TRACES: TableRule = TableRule {
-    keys: &[only("otlp", Kind::Text, &["none"], "Where traces go"), later("sample", Kind::Number, "The share of traces")],
-};
+static TRACES: TableRule =
+    TableRule { keys: &[only("otlp", Kind::Text, &["none"], "Where traces go"), later("sample", Kind::Number, "The share of traces")] };
 
 static METRICS: TableRule = TableRule {
     keys: &[

@@ -21,9 +21,6 @@ mod source;
 mod tree;
 mod units;
 
-#[cfg(test)]
-mod tests;
-
 use std::path::{Path, PathBuf};
 
 pub use report::{Problem, Report, Severity};

@@ -25,7 +25,9 @@ pub(super) fn file(named: &Placed<&str>, sources: &Sources, problems: &Problems)
         Ok(content) => Some(PemFile { path, content }),
         Err(error) => {
             let hint = match error.kind() {
-                io::ErrorKind::NotFound => Some("`portcullis demo` makes development certificates; paths start at the folder of gateway.toml".to_owned()),
+                io::ErrorKind::NotFound => {
+                    Some("`portcullis demo` makes development certificates; paths start at the folder of gateway.toml".to_owned())
+                }
                 io::ErrorKind::PermissionDenied => Some("the user that runs the gateway must be able to read it".to_owned()),
                 _ => None,
             };
@@ -104,7 +106,8 @@ fn check(pair: &CertifiedPair, certificate_name: &Placed<&str>, key_name: &Place
     match CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()) {
         Ok(_) => true,
         Err(rustls::Error::InconsistentKeys(_)) => {
-            let message = format!("{} is not the key of the first certificate in {}", pair.key.path.display(), pair.certificate.path.display());
+            let message =
+                format!("{} is not the key of the first certificate in {}", pair.key.path.display(), pair.certificate.path.display());
             problems.error(key_name.at.clone(), message, Some("the gateway's own certificate comes first in the chain".to_owned()));
             false
         }

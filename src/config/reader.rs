@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::contract::{Kind, KeyRule, Support, TableRule};
+use crate::config::contract::{KeyRule, Kind, Support, TableRule};
 use crate::config::report::{At, Problem, Severity};
 use crate::config::tree::{Content, Member, Value};
 use crate::config::units;
@@ -258,7 +258,11 @@ impl<'a> Table<'a> {
         let texts = array.iter().filter_map(|value| match &value.content {
             Content::Text(text) => Some(Placed { value: text.as_str(), at: self.span_of(value) }),
             other => {
-                self.problems.error(self.span_of(value), format!("`{}` is a list of texts, and this is {}", self.path(key), other.kind()), None);
+                self.problems.error(
+                    self.span_of(value),
+                    format!("`{}` is a list of texts, and this is {}", self.path(key), other.kind()),
+                    None,
+                );
                 None
             }
         });
@@ -277,7 +281,8 @@ impl<'a> Table<'a> {
 
     pub(super) fn not_a_choice(&self, key: &str, text: &Placed<&str>, words: &[&str]) {
         let hint = nearest(text.value, words.iter().copied()).map(|near| format!("did you mean {near:?}?"));
-        let hint = hint.unwrap_or_else(|| format!("one of {}", words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ")));
+        let hint =
+            hint.unwrap_or_else(|| format!("one of {}", words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ")));
         self.problems.error(text.at.clone(), format!("`{}` cannot be {:?}", self.path(key), text.value), Some(hint));
     }
 
@@ -297,7 +302,11 @@ impl<'a> Table<'a> {
         let tables = array.iter().filter_map(|value| match &value.content {
             Content::Table(members) => Some(self.below(key, members, value.span.clone())),
             other => {
-                self.problems.error(self.span_of(value), format!("`{}` is a list of tables, and this is {}", self.path(key), other.kind()), None);
+                self.problems.error(
+                    self.span_of(value),
+                    format!("`{}` is a list of tables, and this is {}", self.path(key), other.kind()),
+                    None,
+                );
                 None
             }
         });
@@ -311,7 +320,11 @@ impl<'a> Table<'a> {
             Content::Text(text) => Some(Ok(Placed { value: text.as_str(), at: self.span_of(value) })),
             Content::Table(members) => Some(Err(self.below(key, members, value.span.clone()))),
             other => {
-                self.problems.error(self.span_of(value), format!("`{}` takes texts and tables, and this is {}", self.path(key), other.kind()), None);
+                self.problems.error(
+                    self.span_of(value),
+                    format!("`{}` takes texts and tables, and this is {}", self.path(key), other.kind()),
+                    None,
+                );
                 None
             }
         });
@@ -392,7 +405,10 @@ impl<'a> Table<'a> {
         let (message, hint) = match key.support {
             Support::Only(values) if !matches!(key.kind, Kind::FreeTable | Kind::FreeTables) => {
                 let found = shown(&member.value.content);
-                (format!("`{path}` = {found} is not supported yet"), format!("only {} can be written today, or nothing", values.join(" and ")))
+                (
+                    format!("`{path}` = {found} is not supported yet"),
+                    format!("only {} can be written today, or nothing", values.join(" and ")),
+                )
             }
             _ => (format!("`{path}` is not supported yet"), "take it out: it would protect nothing".to_owned()),
         };

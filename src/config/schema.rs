@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::contract::{Kind, KeyRule, ROOT, Support, TableRule};
+use crate::config::contract::{KeyRule, Kind, ROOT, Support, TableRule};
 
 /// JSON Schema, draft 2020-12.
 pub fn schema() -> Value {
@@ -36,7 +36,9 @@ fn kind(kind: Kind) -> Value {
         Kind::Integer => json!({ "type": "integer" }),
         Kind::Number => json!({ "type": "number" }),
         Kind::Duration => json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d)|none)$", "examples": ["250ms", "5s", "1m", "24h"] }),
-        Kind::Size => json!({ "type": ["string", "integer"], "pattern": "^([0-9]+(B|KiB|MiB|GiB)?|none)$", "minimum": 0, "examples": ["64KiB", "1MiB"] }),
+        Kind::Size => {
+            json!({ "type": ["string", "integer"], "pattern": "^([0-9]+(B|KiB|MiB|GiB)?|none)$", "minimum": 0, "examples": ["64KiB", "1MiB"] })
+        }
         Kind::Choice(words) => json!({ "type": "string", "enum": words }),
         Kind::Choices(words) => json!({ "type": "array", "items": { "type": "string", "enum": words } }),
         Kind::Workers => json!({ "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1 }] }),

@@ -104,14 +104,20 @@ impl Sources {
         problems.watch(path.to_owned());
         let too_large = fs::metadata(path).is_ok_and(|metadata| metadata.len() > MOST_BYTES);
         if too_large {
-            problems.error(at(), format!("{} is larger than 64 MiB", path.display()), Some("put applications into application_files".into()));
+            problems.error(
+                at(),
+                format!("{} is larger than 64 MiB", path.display()),
+                Some("put applications into application_files".into()),
+            );
             return;
         }
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) => {
                 let hint = match error.kind() {
-                    std::io::ErrorKind::NotFound if from.is_none() => Some("name the file with --config FILE or PORTCULLIS_CONFIG".to_owned()),
+                    std::io::ErrorKind::NotFound if from.is_none() => {
+                        Some("name the file with --config FILE or PORTCULLIS_CONFIG".to_owned())
+                    }
                     std::io::ErrorKind::InvalidData => Some("TOML is UTF-8 text".to_owned()),
                     _ => None,
                 };
@@ -143,7 +149,8 @@ impl Sources {
         }
         // a folder that is not there yet matches nothing, as an empty one does
         let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        let mut found: Vec<_> = entries.filter(|path| path.file_name().and_then(|file| file.to_str()).is_some_and(|file| matches(name, file))).collect();
+        let mut found: Vec<_> =
+            entries.filter(|path| path.file_name().and_then(|file| file.to_str()).is_some_and(|file| matches(name, file))).collect();
         found.sort();
         found
     }

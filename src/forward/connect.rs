@@ -65,18 +65,14 @@ async fn dial(target: &CompiledTarget) -> Result<TcpStream, ForwardError> {
     }
 }
 
-fn http1<S>(
-    target: &CompiledTarget,
-    stream: TokioIo<S>,
-) -> impl Future<Output = Result<SendRequest<RequestBody>, ForwardError>> + use<S>
+fn http1<S>(target: &CompiledTarget, stream: TokioIo<S>) -> impl Future<Output = Result<SendRequest<RequestBody>, ForwardError>> + use<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let label = target.label.clone();
     async move {
         let handshake = Builder::new().max_headers(MOST_RESPONSE_HEADERS).handshake(stream).await;
-        let (sender, connection) =
-            handshake.map_err(|source| ForwardError::Protocol { target: label.to_string(), source })?;
+        let (sender, connection) = handshake.map_err(|source| ForwardError::Protocol { target: label.to_string(), source })?;
         // owned by its sender: it ends when the pool or the exchange drops that, and with the worker's runtime
         spawn_local(async move {
             if let Err(error) = connection.await {

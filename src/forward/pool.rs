@@ -3,7 +3,7 @@
 //! Decides which idle connection is used again and how long one is kept. A pool is a stack: the connection used last
 //! is the one least likely to be closed. Nothing is shared between workers, so nothing is locked.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,7 @@ pub struct Pools {
     by_slot: RefCell<Vec<Option<Rc<Pool>>>>,
     deadlines: Rc<Deadlines>,
     counters: Arc<WorkerCounters>,
+    idle_count: Rc<Cell<u64>>,
 }
 
 /// The idle connections to one target.
@@ -36,6 +37,7 @@ pub struct Pool {
     most_idle: usize,
     deadlines: Rc<Deadlines>,
     counters: Arc<WorkerCounters>,
+    idle_count: Rc<Cell<u64>>,
 }
 
 #[derive(Debug)]
@@ -66,7 +68,7 @@ const AGED: Duration = Duration::from_millis(500);
 
 impl Pools {
     pub fn new(deadlines: Rc<Deadlines>, counters: Arc<WorkerCounters>) -> Self {
-        Self { by_slot: RefCell::new(Vec::new()), deadlines, counters }
+        Self { by_slot: RefCell::new(Vec::new()), deadlines, counters, idle_count: Rc::default() }
     }
 
     /// An idle connection to the target.
@@ -74,14 +76,14 @@ impl Pools {
         let pool = self.pool(target);
         loop {
             let Idle { mut sender, since } = pool.idle.borrow_mut().pop()?;
-            self.counters.backend_idle(-1);
+            pool.idle_changed(-1);
             let age = self.deadlines.now().saturating_sub(since);
             if age > ticks(KEEP_IDLE) || sender.is_closed() {
                 continue;
             }
             // the exchange before it has ended; its connection may need one more turn to notice
             if sender.is_ready() || sender.ready().await.is_ok() {
-                self.counters.backend_reused();
+                self.counters.backend_connection_reused();
                 let kind = if age > ticks(AGED) { LeaseKind::Aged } else { LeaseKind::Reused };
                 return Some(Lease { pool, sender, kind });
             }
@@ -91,7 +93,11 @@ impl Pools {
     /// A new connection to the target.
     pub async fn connect(&self, target: &CompiledTarget, timeout: Duration) -> Result<Lease, ForwardError> {
         let connected = connect::connect(target, timeout).await;
-        self.counters.backend_connected(connected.is_ok());
+        if connected.is_ok() {
+            self.counters.backend_connection_opened();
+        } else {
+            self.counters.backend_connection_failed();
+        }
         Ok(Lease { pool: self.pool(target), sender: connected?, kind: LeaseKind::Fresh })
     }
 
@@ -103,7 +109,8 @@ impl Pools {
             let before = idle.len();
             idle.retain(|connection| connection.since >= oldest && !connection.sender.is_closed());
             let closed = i64::try_from(before.saturating_sub(idle.len())).unwrap_or_default();
-            self.counters.backend_idle(closed.saturating_neg());
+            drop(idle);
+            pool.idle_changed(closed.saturating_neg());
         }
     }
 
@@ -119,12 +126,21 @@ impl Pools {
                 most_idle: target.idle_per_worker,
                 deadlines: Rc::clone(&self.deadlines),
                 counters: Arc::clone(&self.counters),
+                idle_count: Rc::clone(&self.idle_count),
             })
         };
         match pools.get_mut(slot) {
             Some(place) => Rc::clone(place.get_or_insert_with(new)),
             None => new(),
         }
+    }
+}
+
+impl Pool {
+    /// The gauge is over all pools of the worker.
+    fn idle_changed(&self, by: i64) {
+        self.idle_count.set(self.idle_count.get().saturating_add_signed(by));
+        self.counters.backend_connections_idle(self.idle_count.get());
     }
 }
 
@@ -143,7 +159,7 @@ impl Lease {
         let mut idle = pool.idle.borrow_mut();
         if !sender.is_closed() && idle.len() < pool.most_idle {
             idle.push(Idle { sender, since: pool.deadlines.now() });
-            pool.counters.backend_idle(1);
+            pool.idle_changed(1);
         }
     }
 }

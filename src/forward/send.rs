@@ -59,7 +59,12 @@ enum Sent {
 
 impl Forwarder {
     /// Forwards an admitted request. Dropping the future closes the backend's connection.
-    pub async fn forward(&self, admitted: &Admitted, outgoing: Outgoing<'_>, progress: &Rc<RequestProgress>) -> Result<Answer, ForwardError> {
+    pub async fn forward(
+        &self,
+        admitted: &Admitted,
+        outgoing: Outgoing<'_>,
+        progress: &Rc<RequestProgress>,
+    ) -> Result<Answer, ForwardError> {
         let (group, turn) = admitted.backend().ok_or(ForwardError::NoBackend)?;
         let Outgoing { method, path, query, headers, body } = outgoing;
         let mut request = Request::new(body);
@@ -153,7 +158,8 @@ impl Forwarder {
 /// Puts a target's address on a request.
 fn address(request: &mut Request<RequestBody>, target: &CompiledTarget, path: &str, query: Option<&str>) -> Result<(), ForwardError> {
     let base = target.definition.base_path.as_str();
-    let mut text = String::with_capacity(base.len().saturating_add(path.len()).saturating_add(query.map_or(1, |query| query.len().saturating_add(2))));
+    let mut text =
+        String::with_capacity(base.len().saturating_add(path.len()).saturating_add(query.map_or(1, |query| query.len().saturating_add(2))));
     text.push_str(base);
     text.push_str(path);
     if text.is_empty() {

@@ -146,7 +146,8 @@ async fn read(settings: &Fetch, host: &str, response: Response<Incoming>) -> Res
     }
     let content_type = text(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     // many servers call everything text/plain; what is not JSON fails as JSON then
-    let accepted = matches!(content_type.as_str(), "" | "application/json" | "text/plain" | "application/octet-stream") || content_type.ends_with("+json");
+    let accepted = matches!(content_type.as_str(), "" | "application/json" | "text/plain" | "application/octet-stream")
+        || content_type.ends_with("+json");
     if !accepted {
         return Err(FetchFailure::ContentType { host: host(), content_type: content_type.chars().take(100).collect() });
     }
@@ -154,7 +155,11 @@ async fn read(settings: &Fetch, host: &str, response: Response<Incoming>) -> Res
     let limit = settings.max_document_bytes;
     let body = Limited::new(response.into_body(), usize::try_from(limit).unwrap_or(usize::MAX)).collect().await;
     let body = body.map_err(|error| {
-        if error.is::<LengthLimitError>() { FetchFailure::TooLarge { host: host(), limit } } else { FetchFailure::BrokenOff { host: host() } }
+        if error.is::<LengthLimitError>() {
+            FetchFailure::TooLarge { host: host(), limit }
+        } else {
+            FetchFailure::BrokenOff { host: host() }
+        }
     })?;
     Ok(Document { content: body.to_bytes(), max_age })
 }

@@ -131,7 +131,8 @@ fn fixed(definition: &KeyManager, keys: &KeyManagerKeys, parsed: Result<crate::j
 
 /// Good keys go on while only the way of asking changes.
 fn inherit(definition: &KeyManager, keys: &KeyManagerKeys, earlier: Option<&Entry>) {
-    let Some(earlier) = earlier.filter(|earlier| earlier.definition.keys == definition.keys && earlier.definition.issuer == definition.issuer)
+    let Some(earlier) =
+        earlier.filter(|earlier| earlier.definition.keys == definition.keys && earlier.definition.issuer == definition.issuer)
     else {
         return;
     };
@@ -143,7 +144,7 @@ fn inherit(definition: &KeyManager, keys: &KeyManagerKeys, earlier: Option<&Entr
 
 /// Whether a running task already does what is wanted: the same server, asked the same way.
 fn asks_the_same(running: &KeyManager, wanted: &KeyManager) -> bool {
-    let asking = |key_manager: &KeyManager| (key_manager.enabled, key_manager.issuer.clone(), key_manager.keys.clone(), key_manager.fetch.clone());
+    let asking =
+        |key_manager: &KeyManager| (key_manager.enabled, key_manager.issuer.clone(), key_manager.keys.clone(), key_manager.fetch.clone());
     asking(running) == asking(wanted)
 }
-

@@ -90,5 +90,6 @@ pub(super) fn read(folder: &Path, key_manager: &KeyManager) -> Option<Kept> {
         }
     };
     let kept = serde_json::from_reader(io::BufReader::new(file.take(MOST_BYTES)));
-    kept.inspect_err(|error| tracing::warn!(target: "jwks", file = %path.display(), %error, "the last good keys are not readable as JSON")).ok()
+    kept.inspect_err(|error| tracing::warn!(target: "jwks", file = %path.display(), %error, "the last good keys are not readable as JSON"))
+        .ok()
 }

@@ -19,6 +19,7 @@ use crate::listen::wire::Socket;
 use crate::listen::worker::{Arrival, LocalWorker};
 use crate::model::gateway::Protocols;
 use crate::proxy::connection::{Connection, Transport};
+use crate::telemetry::{RefusedConnection, TlsFailure};
 
 /// What HTTP/2 clients with prior knowledge send first (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -33,7 +34,8 @@ pub async fn accept(worker: Rc<LocalWorker>, listener: Arc<ListenerSocket>, sock
             Ok((stream, peer)) => admit(&worker, &listener, stream, peer),
             Err(error) if is_one_connection(&error) => {}
             Err(error) => {
-                worker.counters().refused(&listener.name, "descriptors");
+                let reason = if is_exhaustion(&error) { RefusedConnection::Descriptors } else { RefusedConnection::AcceptFailed };
+                listener.series.refused(worker.index(), reason);
                 tracing::warn!(target: "listen", listener = %listener.name, %error, "cannot accept; trying again shortly");
                 sleep(ACCEPT_PAUSE).await;
             }
@@ -49,10 +51,17 @@ fn is_one_connection(error: &io::Error) -> bool {
     )
 }
 
+/// Out of file descriptors, of the process or of the system.
+fn is_exhaustion(error: &io::Error) -> bool {
+    const EMFILE: i32 = 24;
+    const ENFILE: i32 = 23;
+    matches!(error.raw_os_error(), Some(EMFILE | ENFILE))
+}
+
 fn admit(worker: &Rc<LocalWorker>, listener: &Arc<ListenerSocket>, stream: TcpStream, peer: SocketAddr) {
     let settings = listener.settings.load_full();
     let Some(place) = listener.admit(settings.definition.max_connections, worker.index()) else {
-        worker.counters().refused(&listener.name, "max_connections");
+        listener.series.refused(worker.index(), RefusedConnection::Limit);
         return;
     };
     let arrival = match worker.hand_over(Arrival { stream, peer, place }) {
@@ -79,10 +88,14 @@ pub fn take(worker: &Rc<LocalWorker>, arrival: Arrival) {
             Ok(Ok(Some((socket, first, protocol)))) => serve(worker, connection, socket, first, protocol).await,
             Ok(Ok(None)) => {}
             Ok(Err(error)) => {
-                worker.counters().handshake_failed(&listener.name);
+                if settings.tls.is_some() {
+                    let closed = matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset);
+                    listener.series.tls_failed(worker.index(), if closed { TlsFailure::Closed } else { TlsFailure::Protocol });
+                }
                 tracing::debug!(target: "listen", listener = %listener.name, %peer, %error, "handshake failed");
             }
-            Err(_) => worker.counters().refused(&listener.name, "handshake_timeout"),
+            Err(_) if settings.tls.is_some() => listener.series.tls_failed(worker.index(), TlsFailure::Timeout),
+            Err(_) => {}
         }
     });
 }

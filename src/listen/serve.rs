@@ -174,4 +174,3 @@ where
         spawn_local(stream);
     }
 }
-

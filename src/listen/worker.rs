@@ -38,7 +38,11 @@ const HAND_OVER_DIFFERENCE: usize = 2;
 pub enum Command {
     Listen(Arc<ListenerSocket>),
     Unlisten(Arc<ListenerSocket>),
-    Take { stream: std::net::TcpStream, peer: SocketAddr, place: Place },
+    Take {
+        stream: std::net::TcpStream,
+        peer: SocketAddr,
+        place: Place,
+    },
     /// Stop accepting, finish what is in flight.
     Drain,
     /// End now.
@@ -208,7 +212,8 @@ impl LocalWorker {
         let mine = self.open.load(Ordering::Relaxed);
         let others = self.peers.iter().enumerate().filter(|(index, _)| *index != self.index());
         let least = others.min_by_key(|(_, peer)| peer.connections.load(Ordering::Relaxed));
-        let Some((_, peer)) = least.filter(|(_, peer)| peer.connections.load(Ordering::Relaxed).saturating_add(HAND_OVER_DIFFERENCE) <= mine)
+        let Some((_, peer)) =
+            least.filter(|(_, peer)| peer.connections.load(Ordering::Relaxed).saturating_add(HAND_OVER_DIFFERENCE) <= mine)
         else {
             return Err(Box::new(arrival));
         };

@@ -23,9 +23,13 @@ pub struct Management {
 /// What came of a reload.
 #[derive(Debug)]
 pub enum ReloadOutcome {
-    Applied { generation: u64 },
+    Applied {
+        generation: u64,
+    },
     /// The files have errors: nothing changed. The report as `check` prints it.
-    Refused { report: String },
+    Refused {
+        report: String,
+    },
 }
 
 type Answer = Response<Full<Bytes>>;

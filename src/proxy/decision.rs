@@ -113,7 +113,9 @@ fn route<'s>(snapshot: &'s Snapshot, asked: Asked<'_>) -> Result<Routed<'s>, Ref
     };
     let blocked = api.and_then(|index| snapshot.api(index)).is_some_and(|api| api.definition.lifecycle == Lifecycle::Blocked);
     match found {
-        Ok(_) | Err(NotFound::Operation { .. } | NotFound::Method { .. }) if blocked => Err(Refused { why: Why::Blocked, api, routed: None }),
+        Ok(_) | Err(NotFound::Operation { .. } | NotFound::Method { .. }) if blocked => {
+            Err(Refused { why: Why::Blocked, api, routed: None })
+        }
         Ok(routed) => Ok(routed),
         Err(not_found) => Err(Refused { why: Why::Route(not_found), api, routed: None }),
     }

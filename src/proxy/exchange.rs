@@ -134,7 +134,7 @@ impl Exchange {
     pub fn truncated(&mut self) {
         if self.ending == Ending::Open {
             self.ending = Ending::Truncated;
-            self.walk.counters().truncated();
+            self.walk.counters().response_truncated();
         }
     }
 

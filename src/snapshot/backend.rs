@@ -52,12 +52,7 @@ const MOST_TURNS: u32 = 4096;
 impl BackendGroup {
     pub fn new(backend: &Backend, targets: Vec<Arc<CompiledTarget>>) -> Self {
         let weights: Vec<u32> = backend.targets.iter().map(|target| target.weight).collect();
-        Self {
-            targets,
-            turns: turns(&weights),
-            connect_timeout: backend.connect_timeout,
-            response_timeout: backend.response_timeout,
-        }
+        Self { targets, turns: turns(&weights), connect_timeout: backend.connect_timeout, response_timeout: backend.response_timeout }
     }
 
     /// The target of the `count`th turn. Each worker counts for itself.

@@ -120,8 +120,7 @@ impl Compiler {
             let tls = match (&config, target.scheme) {
                 (Some(config), Scheme::Https) => {
                     let name = backend.tls.server_name.as_deref().unwrap_or(&target.host);
-                    let server_name =
-                        ServerName::try_from(name.to_owned()).map_err(|_| CompileError::Host { host: name.to_owned() })?;
+                    let server_name = ServerName::try_from(name.to_owned()).map_err(|_| CompileError::Host { host: name.to_owned() })?;
                     Some(TargetTls { config: Arc::clone(config), server_name })
                 }
                 _ => None,
@@ -163,9 +162,10 @@ impl Compiler {
         let mut compiled = Vec::with_capacity(definitions.len());
         for (position, (definition, keys)) in definitions.into_iter().zip(keys).enumerate() {
             let index = KeyManagerIndex(u16::try_from(position).map_err(|_| CompileError::TooMany { what: "key managers" })?);
-            let same = self.key_managers.get(position).filter(|earlier| {
-                Arc::ptr_eq(&earlier.keys, &keys) && without_place(&earlier.definition) == without_place(&definition)
-            });
+            let same = self
+                .key_managers
+                .get(position)
+                .filter(|earlier| Arc::ptr_eq(&earlier.keys, &keys) && without_place(&earlier.definition) == without_place(&definition));
             compiled.push(match same {
                 Some(earlier) => Arc::clone(earlier),
                 None => Arc::new(CompiledKeyManager { index, definition, keys }),
@@ -182,10 +182,8 @@ fn without_place(key_manager: &KeyManager) -> KeyManager {
 fn client_config(backend: &Backend) -> Result<Arc<rustls::ClientConfig>, CompileError> {
     let tls = &backend.tls;
     let config = trust::client_config(tls.ca.as_ref(), tls.client_certificate.as_ref());
-    let mut config = config.map_err(|source| CompileError::Trust {
-        target: backend.targets.first().map(Target::authority).unwrap_or_default(),
-        source,
-    })?;
+    let mut config = config
+        .map_err(|source| CompileError::Trust { target: backend.targets.first().map(Target::authority).unwrap_or_default(), source })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

@@ -101,9 +101,10 @@ impl Snapshot {
         if let Some(index) = self.issuers.get(issuer) {
             return self.key_managers.get(index.position());
         }
-        self.learning.iter().filter_map(|index| self.key_managers.get(index.position())).find(|key_manager| {
-            key_manager.keys.current().issuer.as_ref().is_some_and(|learned| learned.as_str() == issuer)
-        })
+        self.learning
+            .iter()
+            .filter_map(|index| self.key_managers.get(index.position()))
+            .find(|key_manager| key_manager.keys.current().issuer.as_ref().is_some_and(|learned| learned.as_str() == issuer))
     }
 
     /// Whether a key manager's issuer is not known yet, so that a token of an unknown issuer may still be one of its own.

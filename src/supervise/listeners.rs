@@ -77,9 +77,8 @@ fn is_same(socket: &ListenerSocket, definition: &Listener) -> bool {
 
 /// Unchanged certificates keep their TLS settings, and with them the session tickets that clients hold.
 fn settings(definition: &Listener, current: Option<Guard<Arc<ListenerSettings>>>) -> Result<ListenerSettings, SuperviseError> {
-    let unchanged = current.filter(|current| {
-        current.definition.tls == definition.tls && current.definition.protocols == definition.protocols
-    });
+    let unchanged =
+        current.filter(|current| current.definition.tls == definition.tls && current.definition.protocols == definition.protocols);
     let tls = match (&definition.tls, unchanged) {
         (None, _) => None,
         (Some(_), Some(current)) => current.tls.clone(),

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crate::config::Loaded;
 use crate::jwks::Fetchers;
 use crate::management::answer::ReloadOutcome;
+use crate::model::Model;
+use crate::model::clock::Clock;
 use crate::model::gateway::Gateway;
 use crate::model::key_manager::KeyManager;
 use crate::snapshot::compile::Compiler;
@@ -14,7 +16,7 @@ use crate::supervise::error::SuperviseError;
 use crate::supervise::listeners::Listeners;
 use crate::supervise::start::load;
 use crate::supervise::workers::WorkerThreads;
-use crate::telemetry::{KeyManagerFacts, LogHandle, Metrics};
+use crate::telemetry::{KeyManagerFacts, LogHandle, Metrics, SnapshotFacts};
 
 /// What reloading needs, and nothing else touches.
 #[derive(Debug)]
@@ -28,6 +30,7 @@ pub struct Reloader {
     pub log: Option<LogHandle>,
     /// As they were at the start: what of it changes takes effect at the next one.
     pub settings: Gateway,
+    pub clock: Arc<dyn Clock>,
 }
 
 /// A reload that worked.
@@ -42,10 +45,13 @@ impl Reloader {
     /// Reads the configuration again and puts it into effect, or changes nothing.
     pub async fn reload(&mut self, threads: &WorkerThreads) -> Result<Reloaded, SuperviseError> {
         let result = self.try_reload(threads).await;
-        self.metrics.reloaded(result.is_ok());
         match &result {
-            Ok(Reloaded { generation, .. }) => tracing::info!(target: "supervise", generation, "configuration reloaded"),
+            Ok(Reloaded { generation, .. }) => {
+                self.metrics.reloaded(self.clock.now());
+                tracing::info!(target: "supervise", generation, "configuration reloaded");
+            }
             Err(error) => {
+                self.metrics.reload_failed();
                 tracing::error!(target: "supervise", report = %error.describe(), "configuration not reloaded; nothing changed");
             }
         }
@@ -60,7 +66,8 @@ impl Reloader {
         self.tell_what_waits(&model.gateway);
         let plan = self.listeners.plan(&model.listeners, &self.metrics)?;
         let log = model.telemetry.log;
-        let counts = (model.directory.application_count(), model.directory.key_count(), model.directory.subscription_count());
+        let facts = snapshot_facts(&model);
+        let drain_timeout = model.gateway.drain_timeout;
         let before = self.snapshots.load();
         let keys = self.fetchers.reconcile(&model.key_managers);
         let snapshot = match self.compiler.compile(model, keys) {
@@ -72,7 +79,8 @@ impl Reloader {
         };
         let generation = snapshot.generation;
         self.snapshots.publish(snapshot);
-        self.metrics.configured(generation, counts.0, counts.1, counts.2);
+        self.metrics.snapshot(&SnapshotFacts { generation, ..facts });
+        self.settings.drain_timeout = drain_timeout;
         if let Some(handle) = &self.log {
             handle.apply(log);
         }
@@ -125,4 +133,14 @@ pub(super) fn key_manager_facts(snapshot: &Snapshot) -> Vec<KeyManagerFacts> {
             }
         })
         .collect()
+}
+
+/// What the metrics say of a model; the generation comes when it compiles.
+pub(super) fn snapshot_facts(model: &Model) -> SnapshotFacts {
+    SnapshotFacts {
+        generation: 0,
+        applications: model.directory.application_count() as u64,
+        consumer_keys: model.directory.key_count() as u64,
+        subscriptions: model.directory.subscription_count() as u64,
+    }
 }

@@ -25,11 +25,11 @@ use crate::snapshot::compile::Compiler;
 use crate::supervise::clock::SystemClock;
 use crate::supervise::error::{SuperviseError, bind_error};
 use crate::supervise::listeners::Listeners;
-use crate::supervise::reload::{Reloader, key_manager_facts};
+use crate::supervise::reload::{Reloader, key_manager_facts, snapshot_facts};
 use crate::supervise::running::Running;
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{self, WorkerThreads};
-use crate::telemetry::{AccessLog, LogHandle, Metrics};
+use crate::telemetry::{AccessLog, LogHandle, Metrics, SnapshotFacts};
 
 /// Reloads that may wait for one that is under way; more callers wait in their own connection.
 const RELOAD_QUEUE: usize = 16;
@@ -71,9 +71,10 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LogHandle>) -> Result
     let keys = fetchers.reconcile(&model.key_managers);
     let mut compiler = Compiler::new(Arc::clone(&metrics), worker_count);
     let (settings, addresses) = (model.gateway.clone(), management.as_ref().map(|(socket, _)| socket.local_addr()));
-    let counts = (model.directory.application_count(), model.directory.key_count(), model.directory.subscription_count());
+    let facts = snapshot_facts(&model);
     let snapshot = compiler.compile(model, keys)?;
-    metrics.configured(snapshot.generation, counts.0, counts.1, counts.2);
+    metrics.snapshot(&SnapshotFacts { generation: snapshot.generation, ..facts });
+    metrics.loaded(clock.now());
     let snapshots = Arc::new(Snapshots::new(snapshot));
     metrics.key_managers({
         let snapshots = Arc::clone(&snapshots);
@@ -107,6 +108,7 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LogHandle>) -> Result
         listeners,
         log,
         settings,
+        clock,
     };
     let watch = Watch::new(watched);
     Ok(Running { reloader, threads, readiness, access_log, snapshots, metrics, tasks, reload, reloads, watch, management_address })

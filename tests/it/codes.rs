@@ -1,7 +1,7 @@
 //! A test for each row of the codes table: what a client sees, to the letter.
 
-use http::Request;
 use bytes::Bytes;
+use http::Request;
 use serde_json::{Value, json};
 
 use crate::support::bank::{Bank, ISSUER};

@@ -19,7 +19,10 @@ async fn two_readings_are_400_and_closed() {
     let shapes = [
         ("CL.TE", format!("POST {OPEN} HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{hidden}")),
         ("TE.CL", format!("POST {OPEN} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\n{hidden}")),
-        ("two lengths", format!("POST {OPEN} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: {}\r\n\r\n{hidden}", hidden.len())),
+        (
+            "two lengths",
+            format!("POST {OPEN} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: {}\r\n\r\n{hidden}", hidden.len()),
+        ),
         ("a length with a sign", format!("POST {OPEN} HTTP/1.1\r\nHost: a\r\nContent-Length: +0\r\n\r\n{hidden}")),
         ("a length that overflows", format!("POST {OPEN} HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551616\r\n\r\n{hidden}")),
         ("an odd coding", format!("POST {OPEN} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n{hidden}")),
@@ -47,7 +50,13 @@ async fn two_readings_are_400_and_closed() {
 #[tokio::test]
 async fn a_chunk_with_two_readings_ends_the_connection() {
     let bank = Bank::open().await;
-    for chunk in ["5\nhello\r\n0\r\n\r\n", "5 \r\nhello\r\n0\r\n\r\n", "0x5\r\nhello\r\n0\r\n\r\n", "fffffffffffffffff\r\nhello\r\n", "5\r\nhelloXX0\r\n\r\n"] {
+    for chunk in [
+        "5\nhello\r\n0\r\n\r\n",
+        "5 \r\nhello\r\n0\r\n\r\n",
+        "0x5\r\nhello\r\n0\r\n\r\n",
+        "fffffffffffffffff\r\nhello\r\n",
+        "5\r\nhelloXX0\r\n\r\n",
+    ] {
         let head = format!("POST {OPEN} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}");
         let answer = refused(&bank, head.as_bytes()).await;
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{chunk:?}: {answer}");
@@ -97,15 +106,25 @@ async fn requests_in_a_row_are_answered_in_a_row() {
 async fn every_spelling_of_a_path_is_one_or_none() {
     let bank = Bank::open().await;
     for path in [
-        "/accounts/1.0.0/%73tatus", "/accounts//1.0.0/./status", "/accounts/1.0.0/x/../status", "/accounts/1.0.0/status/", "//accounts/1.0.0/status",
+        "/accounts/1.0.0/%73tatus",
+        "/accounts//1.0.0/./status",
+        "/accounts/1.0.0/x/../status",
+        "/accounts/1.0.0/status/",
+        "//accounts/1.0.0/status",
     ] {
         assert_eq!(bank.gateway.get(path, None).await.status(), 200, "{path}");
     }
     let before = bank.production.received();
     assert!(before.iter().all(|received| received.target.trim_end_matches('/') == "/base/status"), "{before:?}");
     for path in [
-        "/accounts/1.0.0/status%2f", "/accounts/1.0.0/status%00", "/accounts/1.0.0/..%2fstatus", "/../accounts/1.0.0/status",
-        "/accounts/1.0.0/%252e%252e/status", "/accounts/1.0.0/%c0%ae/status", "/accounts/1.0.0/status;x=1", "/accounts/1.0.0/..;/status",
+        "/accounts/1.0.0/status%2f",
+        "/accounts/1.0.0/status%00",
+        "/accounts/1.0.0/..%2fstatus",
+        "/../accounts/1.0.0/status",
+        "/accounts/1.0.0/%252e%252e/status",
+        "/accounts/1.0.0/%c0%ae/status",
+        "/accounts/1.0.0/status;x=1",
+        "/accounts/1.0.0/..;/status",
     ] {
         assert_eq!(bank.gateway.get(path, None).await.status(), 400, "{path}");
     }

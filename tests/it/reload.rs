@@ -60,7 +60,8 @@ async fn what_the_new_file_says_holds_from_the_next_request() {
     bank.gateway.reload(&text).await.unwrap();
     let answer = bank.gateway.get(PATH, Some(&token)).await;
     assert_eq!((answer.status().as_u16(), json(&answer)["code"].as_str()), (403, Some("900908")));
-    let text = bank::file(&bank.production.url(), &bank.sandbox.url()).replace("name = \"bank-is\"\n", "name = \"bank-is\"\nenabled = false\n");
+    let text =
+        bank::file(&bank.production.url(), &bank.sandbox.url()).replace("name = \"bank-is\"\n", "name = \"bank-is\"\nenabled = false\n");
     bank.gateway.reload(&text).await.unwrap();
     assert_eq!(bank.gateway.get(PATH, Some(&token)).await.status(), 401, "the key manager is disabled: its cached verdicts too");
 }

@@ -74,7 +74,13 @@ fn authentication(snapshot: &Snapshot, error: &AuthenticateError, question: &Que
         }
         AuthenticateError::KeyManagerNotAllowed { .. } => vec!["add the key manager to the API's key_managers".to_owned()],
         AuthenticateError::Token { key_manager, rejection } if rejection.newer_keys_may_help() => {
-            let known: Vec<_> = key_manager.keys.current().keys.iter().flat_map(|keys| keys.key_ids().take(MOST).map(str::to_owned).collect::<Vec<_>>()).collect();
+            let known: Vec<_> = key_manager
+                .keys
+                .current()
+                .keys
+                .iter()
+                .flat_map(|keys| keys.key_ids().take(MOST).map(str::to_owned).collect::<Vec<_>>())
+                .collect();
             vec![format!("the key set has the kids {known:?}")]
         }
         AuthenticateError::KeysUnavailable { key_manager, .. } => {
@@ -136,7 +142,10 @@ fn consumer_key_claim<'c>(key_manager: &CompiledKeyManager, claims: impl Iterato
     if usual.is_empty() {
         return Vec::new();
     }
-    vec![format!("the token has the claims {usual:?}; set consumer_key_claim of key manager \"{}\" to the right one", key_manager.definition.name)]
+    vec![format!(
+        "the token has the claims {usual:?}; set consumer_key_claim of key manager \"{}\" to the right one",
+        key_manager.definition.name
+    )]
 }
 
 /// The same API in another version.

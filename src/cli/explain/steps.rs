@@ -254,8 +254,12 @@ impl Teller<'_> {
     fn authorization(&mut self, refusal: Refusal, routed: &Routed<'_>, principal: Option<&Principal>) {
         let api = &routed.api().definition;
         let (step, place) = match refusal {
-            Refusal::ConsumerKeyMissing | Refusal::ConsumerKeyUnknown => ("application", principal.map(|principal| principal.key_manager().definition.place)),
-            Refusal::NotSubscribed | Refusal::SubscriptionBlocked | Refusal::SubscriptionInactive => ("subscription", self.application_place(principal)),
+            Refusal::ConsumerKeyMissing | Refusal::ConsumerKeyUnknown => {
+                ("application", principal.map(|principal| principal.key_manager().definition.place))
+            }
+            Refusal::NotSubscribed | Refusal::SubscriptionBlocked | Refusal::SubscriptionInactive => {
+                ("subscription", self.application_place(principal))
+            }
             Refusal::InsufficientScope => ("scopes", Some(routed.operation().place)),
             Refusal::Audience => ("audience", Some(api.place)),
             Refusal::NoProductionBackend | Refusal::NoSandboxBackend => ("backend", Some(api.place)),
@@ -278,4 +282,3 @@ impl Teller<'_> {
 fn shown_base(base_path: &str) -> &str {
     if base_path.is_empty() { "/" } else { base_path }
 }
-

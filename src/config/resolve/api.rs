@@ -48,7 +48,12 @@ fn check_served(served: &mut Vec<Served>, api: &Api, table: &Table<'_>) {
         if let Some(other) = other {
             let shown = if base_path.is_empty() { "/" } else { base_path };
             let message = format!("API {} {} is served at {shown}, and so is API {}", api.name, api.version, other.name);
-            table.problems().conflict(table.at_key("context"), other.at.clone(), message, Some("change a context, a version or the hosts".to_owned()));
+            table.problems().conflict(
+                table.at_key("context"),
+                other.at.clone(),
+                message,
+                Some("change a context, a version or the hosts".to_owned()),
+            );
         }
         served.push(Served {
             base_path: base_path.clone(),
@@ -126,7 +131,11 @@ fn version(table: &Table<'_>) -> Option<Version> {
 fn context(table: &Table<'_>) -> Option<String> {
     let text = table.needed("context")?;
     let refuse = |message: String| {
-        table.problems().error(text.at.clone(), message, Some("a context is \"/accounts\", \"/\", or \"/api/{version}/accounts\"".to_owned()));
+        table.problems().error(
+            text.at.clone(),
+            message,
+            Some("a context is \"/accounts\", \"/\", or \"/api/{version}/accounts\"".to_owned()),
+        );
         None
     };
     let Some(body) = text.value.strip_prefix('/') else { return refuse("`apis.context` starts with \"/\"".to_owned()) };
@@ -162,7 +171,11 @@ fn key_managers(table: &Table<'_>, references: &References) -> Vec<KeyManagerInd
 }
 
 /// The key manager of a name, or what was probably meant.
-pub(super) fn key_manager(name: &Placed<&str>, references: &References, problems: &crate::config::reader::Problems) -> Option<KeyManagerIndex> {
+pub(super) fn key_manager(
+    name: &Placed<&str>,
+    references: &References,
+    problems: &crate::config::reader::Problems,
+) -> Option<KeyManagerIndex> {
     let found = references.key_managers.get(name.value).copied();
     if found.is_none() {
         let near = nearest(name.value, references.key_managers.keys().map(String::as_str)).map(|near| format!("did you mean {near:?}?"));
@@ -176,7 +189,8 @@ fn hosts(table: &Table<'_>) -> Vec<HostPattern> {
     for text in table.texts("hosts").unwrap_or_default() {
         let host = text.value.to_ascii_lowercase();
         let (name, wildcard) = host.strip_prefix("*.").map_or((host.as_str(), false), |name| (name, true));
-        let good = !name.is_empty() && name.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_' | ':' | '[' | ']'));
+        let good = !name.is_empty()
+            && name.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_' | ':' | '[' | ']'));
         if good {
             hosts.push(if wildcard { HostPattern::Below(format!(".{name}")) } else { HostPattern::Exact(name.to_owned()) });
         } else {
@@ -192,7 +206,11 @@ fn authorization_header(table: &Table<'_>) -> String {
     let Some(text) = table.wanted("authorization_header") else { return "authorization".to_owned() };
     let name = text.value.to_ascii_lowercase();
     if HeaderName::try_from(name.as_str()).is_err() || REFUSED.contains(&name.as_str()) {
-        table.problems().error(text.at, format!("{:?} cannot carry a token", text.value), Some("such as \"Authorization\" or \"X-Authorization\"".to_owned()));
+        table.problems().error(
+            text.at,
+            format!("{:?} cannot carry a token", text.value),
+            Some("such as \"Authorization\" or \"X-Authorization\"".to_owned()),
+        );
     }
     name
 }
@@ -224,7 +242,12 @@ fn operations(table: &Table<'_>, sources: &Sources) -> Vec<Operation> {
         let key = (method.as_str().to_owned(), template.shape());
         if let Some(other) = seen.get(&key) {
             let message = format!("operation {} {} is defined twice", key.0, template);
-            table.problems().conflict(table.at(), other.clone(), message, Some("parameters' names do not tell operations apart".to_owned()));
+            table.problems().conflict(
+                table.at(),
+                other.clone(),
+                message,
+                Some("parameters' names do not tell operations apart".to_owned()),
+            );
             continue;
         }
         seen.insert(key, table.at());
@@ -266,7 +289,11 @@ fn scopes(table: &Table<'_>) -> Vec<Scope> {
         if token(text.value) {
             scopes.extend(named::<Scope>(&text, table));
         } else {
-            table.problems().error(text.at, format!("{:?} is not one scope", text.value), Some("one scope a text, without spaces or quotes".to_owned()));
+            table.problems().error(
+                text.at,
+                format!("{:?} is not one scope", text.value),
+                Some("one scope a text, without spaces or quotes".to_owned()),
+            );
         }
     }
     scopes

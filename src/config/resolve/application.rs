@@ -15,8 +15,7 @@ pub(super) fn applications(whole: &Whole<'_>, sources: &Sources, references: &Re
         let name = table.needed("name");
         let owner = table.text("owner").map_or("", |owner| owner.value);
         let keys: Vec<_> = table.tables("keys").iter().filter_map(|key| new_key(key, references)).collect();
-        let subscriptions: Vec<_> =
-            table.tables("subscriptions").iter().filter_map(|table| subscription(table, references)).collect();
+        let subscriptions: Vec<_> = table.tables("subscriptions").iter().filter_map(|table| subscription(table, references)).collect();
         let Some(name) = name else { continue };
         if name.value.len() > MAX_NAME_BYTES {
             table.problems().error(name.at, format!("`applications.name` may have {MAX_NAME_BYTES} bytes at most"), None);
@@ -86,8 +85,13 @@ fn find_api(name: &Placed<&str>, references: &References, problems: &Problems) -
 pub(in crate::config) fn no_such_api(name: &str, references: &References) -> (String, Option<String>) {
     let message = format!("there is no API {name:?}");
     let Some((api, _)) = name.rsplit_once(':') else { return (message, Some("write \"name:version\"".to_owned())) };
-    let mut versions: Vec<_> =
-        references.apis.keys().filter_map(|known| known.rsplit_once(':')).filter(|(known, _)| *known == api).map(|(_, version)| version).collect();
+    let mut versions: Vec<_> = references
+        .apis
+        .keys()
+        .filter_map(|known| known.rsplit_once(':'))
+        .filter(|(known, _)| *known == api)
+        .map(|(_, version)| version)
+        .collect();
     versions.sort_unstable();
     if versions.is_empty() {
         let near = nearest(name, references.apis.keys().map(String::as_str));

@@ -108,7 +108,11 @@ fn protocols(table: &Table<'_>, tls: bool) -> Protocols {
         (true, false) => Protocols::Http1,
         (false, false) => {
             if written.is_empty() {
-                table.error("protocols", "a listener that speaks nothing serves nobody".to_owned(), Some("leave `protocols` out".to_owned()));
+                table.error(
+                    "protocols",
+                    "a listener that speaks nothing serves nobody".to_owned(),
+                    Some("leave `protocols` out".to_owned()),
+                );
             }
             Protocols::Http1
         }
@@ -188,10 +192,7 @@ pub(super) fn errors(whole: &Whole<'_>) -> ErrorFormat {
 pub(super) fn telemetry(whole: &Whole<'_>, sources: &Sources) -> Telemetry {
     let table = whole.once("telemetry");
     let log = table.as_ref().and_then(|table| table.table("log"));
-    let log = Log {
-        level: log.as_ref().map_or(LogLevel::Info, level),
-        format: log.as_ref().map_or(LogFormat::Json, format),
-    };
+    let log = Log { level: log.as_ref().map_or(LogLevel::Info, level), format: log.as_ref().map_or(LogFormat::Json, format) };
     let access = table.as_ref().and_then(|table| table.table("access_log"));
     let target = access.as_ref().and_then(|table| table.wanted("path")).map_or(AccessLogTarget::Stdout, |path| match path.value {
         "off" => AccessLogTarget::Off,

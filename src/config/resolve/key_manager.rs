@@ -81,7 +81,8 @@ pub(super) fn key_managers(whole: &Whole<'_>, sources: &Sources, references: &mu
 fn one_issuer(issuers: &mut Unique, issuer: &Issuer, table: &Table<'_>) {
     let at = table.at_key("issuer");
     if let Some(other) = issuers.seen.get(issuer.as_str()) {
-        let message = format!("two enabled key managers have the issuer {:?}: which of them judges a token would be a coin toss", issuer.as_str());
+        let message =
+            format!("two enabled key managers have the issuer {:?}: which of them judges a token would be a coin toss", issuer.as_str());
         table.problems().conflict(at, other.clone(), message, Some("disable one, or give one another issuer".to_owned()));
     } else {
         issuers.seen.insert(issuer.to_string(), at);
@@ -105,7 +106,11 @@ fn key_manager(table: &Table<'_>, sources: &Sources, defaults: &Settings) -> Opt
     let (kind, keys) = (kind?, keys?);
     let well_known = !matches!(keys, KeySource::Pem { .. } | KeySource::JwksFile { .. } | KeySource::Jwks { well_known_url: None, .. });
     if issuer.is_none() && !well_known {
-        table.problems().error(table.at(), "`key_managers.issuer` is missing, and there is no `well_known_url` to take it from".to_owned(), None);
+        table.problems().error(
+            table.at(),
+            "`key_managers.issuer` is missing, and there is no `well_known_url` to take it from".to_owned(),
+            None,
+        );
         return None;
     }
     let mut claims = kind.default_claims();
@@ -273,7 +278,11 @@ fn rules(table: &Table<'_>, settings: &Settings) -> TokenRules {
     if let Some(written) = table.texts("algorithms") {
         algorithms = written.iter().filter_map(|name| algorithm(table, name)).collect();
         if written.is_empty() {
-            table.error("algorithms", "without an algorithm no token can be good".to_owned(), Some("leave `algorithms` out to accept all".to_owned()));
+            table.error(
+                "algorithms",
+                "without an algorithm no token can be good".to_owned(),
+                Some("leave `algorithms` out to accept all".to_owned()),
+            );
         }
     }
     let texts = |key| table.texts(key).unwrap_or_default().into_iter().map(|text| text.value.to_owned());
@@ -306,7 +315,11 @@ fn algorithm(table: &Table<'_>, name: &Placed<&str>) -> Option<SignatureAlgorith
 fn settings(table: &Table<'_>, defaults: &Settings) -> Settings {
     let leeway = table.duration("leeway").map_or(defaults.leeway, |leeway| {
         if leeway.value > MOST_LEEWAY {
-            table.problems().error(leeway.at, format!("`{}` may be 5m at most", table.path("leeway")), Some("set the clocks instead".to_owned()));
+            table.problems().error(
+                leeway.at,
+                format!("`{}` may be 5m at most", table.path("leeway")),
+                Some("set the clocks instead".to_owned()),
+            );
         }
         leeway.value
     });
@@ -337,7 +350,9 @@ fn proxy(table: &Table<'_>, default: &ProxyChoice) -> ProxyChoice {
     match text.value {
         "env" => ProxyChoice::Environment,
         "none" => ProxyChoice::Direct,
-        url if url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some()) => ProxyChoice::Url(url.to_owned()),
+        url if url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some()) => {
+            ProxyChoice::Url(url.to_owned())
+        }
         _ => {
             let hint = Some("\"env\", \"none\", or \"http://proxy:3128\"".to_owned());
             // the text may hold a password
@@ -346,4 +361,3 @@ fn proxy(table: &Table<'_>, default: &ProxyChoice) -> ProxyChoice {
         }
     }
 }
-

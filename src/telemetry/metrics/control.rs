@@ -1,0 +1,87 @@
+//! What the control side says about the process: the configuration in use, its reloads, and the key managers' keys.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use super::cell::Cell;
+use crate::model::clock::UnixSeconds;
+
+/// What the configuration in use holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SnapshotFacts {
+    pub generation: u64,
+    pub applications: u64,
+    pub consumer_keys: u64,
+    pub subscriptions: u64,
+}
+
+/// How one key manager's keys stand, asked at each scrape.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct KeyManagerFacts {
+    pub name: String,
+    pub keys: u64,
+    /// Grows whenever the usable keys change.
+    pub generation: u64,
+    /// Since the keys were last fetched or confirmed; `None` if they never were.
+    pub age_seconds: Option<f64>,
+    /// Whether tokens can be verified now.
+    pub usable: bool,
+    /// Fetches ever made, by result.
+    pub fetches: Vec<(&'static str, u64)>,
+    /// Keys ever skipped, by reason.
+    pub skipped: Vec<(&'static str, u64)>,
+}
+
+/// Where [`KeyManagerFacts`] come from.
+pub type KeyManagerSource = Box<dyn Fn() -> Vec<KeyManagerFacts> + Send + Sync>;
+
+#[derive(Default)]
+pub(super) struct Control {
+    pub(super) generation: Cell,
+    pub(super) applications: Cell,
+    pub(super) consumer_keys: Cell,
+    pub(super) subscriptions: Cell,
+    pub(super) loaded_at: Cell,
+    pub(super) last_reload_failed: Cell,
+    pub(super) reloads_succeeded: Cell,
+    pub(super) reloads_failed: Cell,
+    key_managers: Mutex<Option<KeyManagerSource>>,
+}
+
+impl Control {
+    pub(super) fn snapshot(&self, facts: &SnapshotFacts) {
+        self.generation.set(facts.generation);
+        self.applications.set(facts.applications);
+        self.consumer_keys.set(facts.consumer_keys);
+        self.subscriptions.set(facts.subscriptions);
+    }
+
+    pub(super) fn loaded(&self, at: UnixSeconds) {
+        self.loaded_at.set(at.0);
+        self.last_reload_failed.set(0);
+    }
+
+    pub(super) fn reloaded(&self, at: UnixSeconds) {
+        self.loaded(at);
+        self.reloads_succeeded.add_shared(1);
+    }
+
+    pub(super) fn reload_failed(&self) {
+        self.last_reload_failed.set(1);
+        self.reloads_failed.add_shared(1);
+    }
+
+    pub(super) fn ask_key_managers(&self, source: KeyManagerSource) {
+        *self.key_managers.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
+    }
+
+    pub(super) fn key_managers(&self) -> Vec<KeyManagerFacts> {
+        self.key_managers.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or_else(Vec::new, |source| source())
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control").field("generation", &self.generation).finish_non_exhaustive()
+    }
+}

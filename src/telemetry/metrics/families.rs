@@ -1,0 +1,157 @@
+//! Every metric's name, help, labels and size: the only file that names one.
+
+/// One family of the scrape.
+#[derive(Debug)]
+pub(super) struct Family {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) kind: Kind,
+    pub(super) labels: &'static [&'static str],
+    pub(super) scale: Scale,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Counter,
+    Gauge(Combine),
+    Histogram,
+}
+
+/// How gauges that did not get a series of their own become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Combine {
+    Sum,
+    Max,
+    Min,
+}
+
+/// What the number of label sets grows with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scale {
+    Fixed(usize),
+    /// Operation x method x (reason or status).
+    Exchanges,
+    Apis,
+    /// So many for each listener.
+    Listeners(usize),
+    KeyManagers,
+    /// Key manager x fetch result.
+    Fetches,
+    /// Key manager x reason why a key is not usable.
+    Skips,
+    /// One for each family that has labels.
+    Families,
+}
+
+const fn family(name: &'static str, kind: Kind, labels: &'static [&'static str], scale: Scale, help: &'static str) -> Family {
+    Family { name, help, kind, labels, scale }
+}
+
+macro_rules! families {
+    ($($constant:ident = $name:literal, $kind:expr, $labels:expr, $scale:expr, $help:literal;)*) => {
+        $(pub(super) const $constant: Family = family($name, $kind, &$labels, $scale, $help);)*
+
+        /// Every family, in the order of a scrape.
+        pub(super) const ALL: &[&Family] = &[$(&$constant,)*];
+    };
+}
+
+use Combine::{Max, Min, Sum};
+use Kind::{Counter, Gauge, Histogram};
+use Scale::{Apis, Exchanges, Families, Fetches, Fixed, KeyManagers, Listeners, Skips};
+
+use super::listener::{RefusedConnection, TlsFailure};
+
+families! {
+    REQUESTS = "portcullis_requests_total", Counter, ["api", "version", "operation", "method", "status", "reason"], Exchanges,
+        "Exchanges that ended, by decision reason. Empty api: no API was found; empty operation: the API has none for the request.";
+    REQUEST_DURATION = "portcullis_request_duration_seconds", Histogram, ["api", "version"], Apis,
+        "Time from the request head to the end of the answer.";
+    BACKEND_DURATION = "portcullis_backend_duration_seconds", Histogram, ["api", "version"], Apis,
+        "Time that a request waited for its backend.";
+    REQUEST_BYTES = "portcullis_request_bytes_total", Counter, ["api", "version"], Apis,
+        "Bytes of request bodies received from clients.";
+    RESPONSE_BYTES = "portcullis_response_bytes_total", Counter, ["api", "version"], Apis,
+        "Bytes of response bodies sent to clients.";
+    REQUESTS_IN_FLIGHT = "portcullis_requests_in_flight", Gauge(Sum), [], Fixed(1),
+        "Exchanges that have begun and not ended.";
+    TRUNCATED_RESPONSES = "portcullis_truncated_responses_total", Counter, [], Fixed(1),
+        "Responses whose backend ended the body early; the client saw the truncation.";
+    PANICS = "portcullis_panics_total", Counter, [], Fixed(1),
+        "Panics caught: each ended one request or connection. Any is a bug.";
+    CONNECTIONS = "portcullis_connections", Gauge(Sum), ["listener"], Listeners(1),
+        "Client connections that are open.";
+    CONNECTIONS_TOTAL = "portcullis_connections_total", Counter, ["listener"], Listeners(1),
+        "Client connections that were accepted.";
+    CONNECTIONS_REFUSED = "portcullis_connections_refused_total", Counter, ["listener", "reason"], Listeners(RefusedConnection::ALL.len()),
+        "Client connections that were not served.";
+    TLS_FAILURES = "portcullis_tls_handshake_failures_total", Counter, ["listener", "reason"], Listeners(TlsFailure::ALL.len()),
+        "TLS handshakes of clients that did not finish.";
+    TOKEN_CACHE_HITS = "portcullis_token_cache_hits_total", Counter, [], Fixed(1),
+        "Tokens whose verdict was known.";
+    TOKEN_CACHE_MISSES = "portcullis_token_cache_misses_total", Counter, [], Fixed(1),
+        "Tokens that had to be verified.";
+    TOKEN_CACHE_EVICTIONS = "portcullis_token_cache_evictions_total", Counter, [], Fixed(1),
+        "Verdicts that made room for others.";
+    TOKEN_CACHE_ENTRIES = "portcullis_token_cache_entries", Gauge(Sum), [], Fixed(1),
+        "Verdicts that are kept.";
+    TOKEN_CACHE_BYTES = "portcullis_token_cache_bytes", Gauge(Sum), [], Fixed(1),
+        "Memory that kept verdicts take, about.";
+    BACKEND_CONNECTIONS = "portcullis_backend_connections_total", Counter, ["result"], Fixed(2),
+        "Connections to backends that were tried, by result.";
+    BACKEND_REUSES = "portcullis_backend_connection_reuses_total", Counter, [], Fixed(1),
+        "Requests that took an idle backend connection.";
+    BACKEND_IDLE = "portcullis_backend_idle_connections", Gauge(Sum), [], Fixed(1),
+        "Backend connections that wait for a request.";
+    ACCESS_LOG_DROPPED = "portcullis_access_log_dropped_total", Counter, [], Fixed(1),
+        "Access log lines that were lost because the target was full, failing or too slow.";
+    KEY_SET_AGE = "portcullis_key_set_age_seconds", Gauge(Max), ["key_manager"], KeyManagers,
+        "Time since the key set was last fetched or confirmed.";
+    KEY_SET_KEYS = "portcullis_key_set_keys", Gauge(Sum), ["key_manager"], KeyManagers,
+        "Usable keys of the key manager.";
+    KEY_SET_USABLE = "portcullis_key_set_usable", Gauge(Min), ["key_manager"], KeyManagers,
+        "1 if tokens of the key manager can be verified now, else 0.";
+    KEY_SET_GENERATION = "portcullis_key_set_generation", Gauge(Max), ["key_manager"], KeyManagers,
+        "Grows whenever the usable keys change.";
+    KEY_SET_FETCHES = "portcullis_key_set_fetches_total", Counter, ["key_manager", "result"], Fetches,
+        "Fetches of the key set, by result.";
+    KEY_SET_SKIPPED = "portcullis_key_set_skipped_keys_total", Counter, ["key_manager", "reason"], Skips,
+        "Keys of fetched key sets that cannot be used, by reason.";
+    SNAPSHOT_GENERATION = "portcullis_snapshot_generation", Gauge(Max), [], Fixed(1),
+        "The number of the configuration in use; grows with each that takes effect.";
+    RELOAD_SUCCESS = "portcullis_config_last_reload_success", Gauge(Min), [], Fixed(1),
+        "1 if the last attempt to load the configuration took effect, else 0.";
+    RELOAD_TIMESTAMP = "portcullis_config_last_reload_timestamp_seconds", Gauge(Max), [], Fixed(1),
+        "When the configuration in use took effect, in seconds since 1970.";
+    RELOADS = "portcullis_config_reloads_total", Counter, ["result"], Fixed(2),
+        "Attempts to reload the configuration, by result.";
+    APPLICATIONS = "portcullis_applications", Gauge(Sum), [], Fixed(1),
+        "Applications of the configuration in use.";
+    CONSUMER_KEYS = "portcullis_consumer_keys", Gauge(Sum), [], Fixed(1),
+        "Consumer keys of the configuration in use.";
+    SUBSCRIPTIONS = "portcullis_subscriptions", Gauge(Sum), [], Fixed(1),
+        "Subscriptions of the configuration in use.";
+    BUILD_INFO = "portcullis_build_info", Gauge(Max), ["version"], Fixed(1),
+        "Always 1; the label says which version runs.";
+    PROCESS_CPU = "process_cpu_seconds_total", Counter, [], Fixed(1),
+        "Total user and system CPU time spent in seconds.";
+    PROCESS_RESIDENT = "process_resident_memory_bytes", Gauge(Sum), [], Fixed(1),
+        "Resident memory size in bytes.";
+    PROCESS_VIRTUAL = "process_virtual_memory_bytes", Gauge(Sum), [], Fixed(1),
+        "Virtual memory size in bytes.";
+    PROCESS_OPEN_FDS = "process_open_fds", Gauge(Sum), [], Fixed(1),
+        "Number of open file descriptors.";
+    PROCESS_MAX_FDS = "process_max_fds", Gauge(Sum), [], Fixed(1),
+        "Maximum number of open file descriptors.";
+    PROCESS_START = "process_start_time_seconds", Gauge(Max), [], Fixed(1),
+        "Start time of the process since unix epoch in seconds.";
+    SERIES_OVERFLOW = "portcullis_metrics_series_overflow_total", Counter, ["family"], Families,
+        "Series that exceeded telemetry.metrics.max_series and are counted under \"other\".";
+}
+
+impl Family {
+    /// Whether `max_series` holds for it. The counter of overflows is as long as this file and no longer.
+    pub(super) fn capped(&self) -> bool {
+        !self.labels.is_empty() && self.scale != Families
+    }
+}

@@ -1,0 +1,122 @@
+//! Durations by bucket: cells of one worker, and their sum over all workers.
+
+use std::time::Duration;
+
+use super::cell::Cell;
+
+/// Upper bounds, inclusive: from what a request costs on loopback to the default response timeout.
+const BOUNDS: [Duration; BOUND_COUNT] = [
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_micros(2500),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_millis(2500),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+];
+
+const BOUND_COUNT: usize = 15;
+
+/// The buckets with `+Inf`, `_sum` and `_count`: what one histogram adds to a scrape.
+pub(super) const HISTOGRAM_SERIES: usize = BOUND_COUNT + 3;
+
+#[derive(Debug, Default)]
+pub(super) struct HistogramCells {
+    /// The last is for what exceeds every bound.
+    buckets: [Cell; BOUND_COUNT + 1],
+    nanoseconds: Cell,
+}
+
+/// A histogram at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct HistogramTotals {
+    buckets: [u64; BOUND_COUNT + 1],
+    nanoseconds: u64,
+}
+
+impl HistogramCells {
+    /// By the owning worker only.
+    pub(super) fn observe(&self, duration: Duration) {
+        if let Some(bucket) = self.buckets.get(BOUNDS.partition_point(|bound| *bound < duration)) {
+            bucket.add(1);
+        }
+        self.nanoseconds.add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn add_to(&self, totals: &mut HistogramTotals) {
+        for (total, cell) in totals.buckets.iter_mut().zip(&self.buckets) {
+            *total += cell.load();
+        }
+        totals.nanoseconds = totals.nanoseconds.wrapping_add(self.nanoseconds.load());
+    }
+}
+
+impl HistogramTotals {
+    pub(super) fn add(&mut self, other: &Self) {
+        for (total, count) in self.buckets.iter_mut().zip(&other.buckets) {
+            *total += count;
+        }
+        self.nanoseconds = self.nanoseconds.wrapping_add(other.nanoseconds);
+    }
+
+    /// Counted from the buckets, so that a scrape between two writes still adds up.
+    pub(super) fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    pub(super) fn sum(&self) -> Duration {
+        Duration::from_nanos(self.nanoseconds)
+    }
+
+    /// Upper bound in seconds, and how many were at most that.
+    pub(super) fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
+        BOUNDS.iter().zip(&self.buckets).scan(0, |below, (bound, count)| {
+            *below += count;
+            Some((bound.as_secs_f64(), *below))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn totals(durations: &[Duration]) -> HistogramTotals {
+        let cells = HistogramCells::default();
+        for duration in durations {
+            cells.observe(*duration);
+        }
+        let mut totals = HistogramTotals::default();
+        cells.add_to(&mut totals);
+        totals
+    }
+
+    #[test]
+    fn a_bound_belongs_to_its_own_bucket() {
+        let at = totals(&[Duration::from_millis(5)]);
+        let above = totals(&[Duration::from_nanos(5_000_001)]);
+        assert_eq!(at.cumulative().find(|(bound, _)| (*bound - 0.005).abs() < 1e-9).unwrap().1, 1);
+        assert_eq!(above.cumulative().find(|(bound, _)| (*bound - 0.005).abs() < 1e-9).unwrap().1, 0);
+    }
+
+    #[test]
+    fn what_exceeds_every_bound_is_in_the_count_only() {
+        let long = totals(&[Duration::from_secs(31), Duration::ZERO]);
+        assert_eq!(long.cumulative().last().unwrap().1, 1);
+        assert_eq!(long.count(), 2);
+        assert_eq!(long.sum(), Duration::from_secs(31));
+    }
+
+    #[test]
+    fn bounds_ascend() {
+        assert!(BOUNDS.is_sorted_by(|a, b| a < b));
+    }
+}

@@ -1,0 +1,124 @@
+//! What is counted for each listener. Connections are rare beside requests, so any thread may count here.
+
+use std::sync::Arc;
+
+use super::cell::{Cell, Span};
+
+/// Why a client's connection was not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusedConnection {
+    /// The listener's `max_connections` are open.
+    Limit,
+    /// The process has no file descriptor left.
+    Descriptors,
+    /// `accept` failed for another reason.
+    AcceptFailed,
+    /// The gateway is stopping.
+    Draining,
+}
+
+/// Why a client's TLS handshake did not finish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsFailure {
+    /// Longer than `header_timeout`.
+    Timeout,
+    /// The client closed or reset the connection.
+    Closed,
+    /// No common version, suite or protocol, a bad certificate, or not TLS at all.
+    Protocol,
+}
+
+/// The counts of one listener; shared by all workers, kept while a listener of this name lives.
+#[derive(Debug)]
+pub struct ListenerSeries {
+    pub(super) name: Arc<str>,
+    pub(super) workers: Box<[ListenerCells]>,
+}
+
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct ListenerCells {
+    pub(super) connections: Span,
+    pub(super) refused: [Cell; RefusedConnection::ALL.len()],
+    pub(super) tls_failures: [Cell; TlsFailure::ALL.len()],
+}
+
+impl ListenerSeries {
+    pub(super) fn new(name: Arc<str>, workers: usize) -> Self {
+        Self { name, workers: (0..workers.max(1)).map(|_| ListenerCells::default()).collect() }
+    }
+
+    /// A connection was accepted; the worker that serves it says so.
+    pub fn opened(&self, worker: usize) {
+        if let Some(cells) = self.cells(worker) {
+            cells.connections.began.add_shared(1);
+        }
+    }
+
+    /// An opened connection has ended.
+    pub fn closed(&self, worker: usize) {
+        if let Some(cells) = self.cells(worker) {
+            cells.connections.ended.add_shared(1);
+        }
+    }
+
+    pub fn refused(&self, worker: usize, reason: RefusedConnection) {
+        if let Some(cell) = self.cells(worker).and_then(|cells| cells.refused.get(reason as usize)) {
+            cell.add_shared(1);
+        }
+    }
+
+    pub fn tls_failed(&self, worker: usize, reason: TlsFailure) {
+        if let Some(cell) = self.cells(worker).and_then(|cells| cells.tls_failures.get(reason as usize)) {
+            cell.add_shared(1);
+        }
+    }
+
+    /// Connections open on all workers.
+    pub fn open(&self) -> u64 {
+        self.workers.iter().map(|cells| cells.connections.open()).sum()
+    }
+
+    /// A thread that is no worker (an acceptor) counts in the first shard.
+    fn cells(&self, worker: usize) -> Option<&ListenerCells> {
+        self.workers.get(worker).or_else(|| self.workers.first())
+    }
+}
+
+impl RefusedConnection {
+    /// In the order of the cells.
+    pub const ALL: [Self; 4] = [Self::Limit, Self::Descriptors, Self::AcceptFailed, Self::Draining];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Limit => "limit",
+            Self::Descriptors => "descriptors",
+            Self::AcceptFailed => "accept_failed",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+impl TlsFailure {
+    /// In the order of the cells.
+    pub const ALL: [Self; 3] = [Self::Timeout, Self::Closed, Self::Protocol];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Closed => "closed",
+            Self::Protocol => "protocol",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_stand_at_their_cells() {
+        assert!(RefusedConnection::ALL.iter().enumerate().all(|(at, reason)| *reason as usize == at));
+        assert!(TlsFailure::ALL.iter().enumerate().all(|(at, reason)| *reason as usize == at));
+    }
+}

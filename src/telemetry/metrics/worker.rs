@@ -1,0 +1,82 @@
+//! What a worker counts beside exchanges and connections. One writer: the worker's own thread.
+
+use super::cell::{Cell, Span};
+
+/// The counters of one worker. Only its own thread may call these, but for [`WorkerCounters::panicked`].
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct WorkerCounters {
+    pub(super) requests: Span,
+    pub(super) panics: Cell,
+    pub(super) truncated_responses: Cell,
+    pub(super) token_cache_hits: Cell,
+    pub(super) token_cache_misses: Cell,
+    pub(super) token_cache_evictions: Cell,
+    pub(super) token_cache_entries: Cell,
+    pub(super) token_cache_bytes: Cell,
+    pub(super) backend_opened: Cell,
+    pub(super) backend_failed: Cell,
+    pub(super) backend_reused: Cell,
+    pub(super) backend_idle: Cell,
+}
+
+impl WorkerCounters {
+    pub fn request_began(&self) {
+        self.requests.began.add(1);
+    }
+
+    /// Also when the client hung up.
+    pub fn request_ended(&self) {
+        self.requests.ended.add(1);
+    }
+
+    /// A response whose backend ended the body early.
+    pub fn response_truncated(&self) {
+        self.truncated_responses.add(1);
+    }
+
+    pub fn token_cache_hit(&self) {
+        self.token_cache_hits.add(1);
+    }
+
+    pub fn token_cache_missed(&self) {
+        self.token_cache_misses.add(1);
+    }
+
+    pub fn token_cache_evicted(&self, verdicts: u64) {
+        self.token_cache_evictions.add(verdicts);
+    }
+
+    /// The cache as it stands now.
+    pub fn token_cache_holds(&self, entries: u64, bytes: u64) {
+        self.token_cache_entries.set(entries);
+        self.token_cache_bytes.set(bytes);
+    }
+
+    pub fn backend_connection_opened(&self) {
+        self.backend_opened.add(1);
+    }
+
+    pub fn backend_connection_failed(&self) {
+        self.backend_failed.add(1);
+    }
+
+    pub fn backend_connection_reused(&self) {
+        self.backend_reused.add(1);
+    }
+
+    /// Idle backend connections as they stand now.
+    pub fn backend_connections_idle(&self, connections: u64) {
+        self.backend_idle.set(connections);
+    }
+
+    /// From any thread: a panic hook runs wherever the panic was.
+    pub fn panicked(&self) {
+        self.panics.add_shared(1);
+    }
+
+    /// Exchanges of this worker that have begun and not ended.
+    pub fn requests_in_flight(&self) -> u64 {
+        self.requests.open()
+    }
+}

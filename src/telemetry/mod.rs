@@ -1,0 +1,18 @@
+//! What operators see of the gateway: counts, one line per exchange, and the gateway's own events.
+//!
+//! Knows only [`crate::model`] and decides nothing about a request. Nothing here blocks, fails or slows down a worker:
+//! metrics are plain cells that one thread writes, and lines that cannot be written in time are dropped and counted.
+//!
+//! The walk through the files: [`metrics`] (what is counted, and `/metrics`), [`access_log`] (one line per exchange),
+//! [`log`] (events for operators, on stderr).
+
+pub mod access_log;
+pub mod log;
+pub mod metrics;
+
+pub use access_log::{AccessLog, AccessRecord, AccessWriter};
+pub use log::LogHandle;
+pub use metrics::{
+    KeyManagerFacts, ListenerSeries, Measured, Metrics, OperationSeries, RefusedConnection, SnapshotFacts, TlsFailure, WorkerCounters,
+    worst_case_series,
+};
