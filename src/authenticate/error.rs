@@ -19,7 +19,7 @@ pub enum AuthenticateError {
     #[error("no enabled key manager has the issuer {issuer}")]
     UnknownIssuer { issuer: String },
     #[error("no key manager has the issuer {issuer}, and one has not learned its own issuer yet")]
-    IssuerNotLearned { issuer: String },
+    IssuerNotLearned { issuer: String, unlearned: Vec<Arc<KeyManagerKeys>> },
     #[error("the API does not take tokens of key manager \"{}\"", key_manager.definition.name)]
     KeyManagerNotAllowed { key_manager: Arc<CompiledKeyManager> },
     #[error("key manager \"{}\": {rejection}", key_manager.definition.name)]
@@ -62,19 +62,23 @@ impl AuthenticateError {
         }
     }
 
-    /// The key set to read again before this verdict is final: the key may be new, or new under an old `kid`.
-    pub fn stale_keys(&self) -> Option<(Arc<KeyManagerKeys>, RefetchCause)> {
+    /// The key sets to read again before this verdict is final: the key may be new, or new under an old `kid`, or the
+    /// issuer may be one that its key manager has still to learn.
+    pub fn stale_keys(&self) -> Vec<(Arc<KeyManagerKeys>, RefetchCause)> {
         match self {
-            Self::KeysUnavailable { key_manager, cause } => Some((Arc::clone(&key_manager.keys), *cause)),
+            Self::IssuerNotLearned { unlearned, .. } => {
+                unlearned.iter().map(|keys| (Arc::clone(keys), RefetchCause::NoKeys)).collect()
+            }
+            Self::KeysUnavailable { key_manager, cause } => vec![(Arc::clone(&key_manager.keys), *cause)],
             Self::Token { key_manager, rejection } => {
                 let cause = match rejection {
-                    Rejection::UnknownKey { .. } => RefetchCause::UnknownKey,
                     Rejection::BadSignature => RefetchCause::BadSignature,
-                    _ => return None,
+                    rejection if rejection.newer_keys_may_help() => RefetchCause::UnknownKey,
+                    _ => return Vec::new(),
                 };
-                Some((Arc::clone(&key_manager.keys), cause))
+                vec![(Arc::clone(&key_manager.keys), cause)]
             }
-            _ => None,
+            _ => Vec::new(),
         }
     }
 }

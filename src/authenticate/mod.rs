@@ -79,8 +79,14 @@ fn key_manager<'s>(snapshot: &'s Snapshot, unverified: &Unverified<'_>) -> Resul
     let issuer = unverified.issuer().unwrap_or_default();
     match snapshot.key_manager_of(issuer) {
         Some(key_manager) => Ok(key_manager),
-        None if snapshot.has_unlearned_issuer() => Err(AuthenticateError::IssuerNotLearned { issuer: error::shown(issuer) }),
-        None => Err(AuthenticateError::UnknownIssuer { issuer: error::shown(issuer) }),
+        None => {
+            let (issuer, unlearned) = (error::shown(issuer), snapshot.unlearned_issuers());
+            Err(if unlearned.is_empty() {
+                AuthenticateError::UnknownIssuer { issuer }
+            } else {
+                AuthenticateError::IssuerNotLearned { issuer, unlearned }
+            })
+        }
     }
 }
 

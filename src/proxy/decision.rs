@@ -71,11 +71,11 @@ impl Why {
         }
     }
 
-    /// The key set to read again before this verdict is final.
-    pub fn stale_keys(&self) -> Option<(Arc<KeyManagerKeys>, RefetchCause)> {
+    /// The key sets to read again before this verdict is final.
+    pub fn stale_keys(&self) -> Vec<(Arc<KeyManagerKeys>, RefetchCause)> {
         match self {
             Self::Authenticate(error) => error.stale_keys(),
-            Self::Route(_) | Self::Blocked | Self::Authorize(..) => None,
+            Self::Route(_) | Self::Blocked | Self::Authorize(..) => Vec::new(),
         }
     }
 

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -21,7 +21,7 @@ use crate::forward::forwarded::{Arrival, ClientScheme, Origin};
 use crate::forward::headers::{self, Trailers};
 use crate::forward::send::{Answer, Outgoing};
 use crate::forward::trace;
-use crate::jwks::Refetched;
+use crate::jwks::{KeyManagerKeys, RefetchCause, Refetched};
 use crate::model::api::AuthorizationForwarding;
 use crate::model::gateway::{ByteLimit, ErrorFormat};
 use crate::model::reason::Reason;
@@ -147,7 +147,7 @@ fn read_head<'u>(walk: &Walk, exchange: &mut Exchange, parts: &Parts, uri: &'u U
 struct Decided {
     admitted: Admitted,
     limit: ByteLimit,
-    stall: std::time::Duration,
+    stall: Duration,
     format: ErrorFormat,
 }
 
@@ -180,11 +180,10 @@ async fn decide_and_wait(
             Err(refused) => refused,
         };
         let mut reason = refused.why.reason();
-        if let Some((keys, cause)) = refused.why.stale_keys()
-            && !waited
-        {
+        let stale = refused.why.stale_keys();
+        if !stale.is_empty() && !waited {
             waited = true;
-            match keys.refetch(cause).await {
+            match refetch(&stale).await {
                 Refetched::Changed => continue,
                 // the key may exist, and we could not look: our trouble is not the client's 401
                 Refetched::Failed | Refetched::TimedOut if reason == Reason::UnknownKey => reason = Reason::KeysUnavailable,
@@ -193,6 +192,22 @@ async fn decide_and_wait(
         }
         return Err(refuse(exchange, &snapshot, &refused, reason, parts, id));
     }
+}
+
+/// The first change, or what the last one came to; all together take no longer than one may.
+async fn refetch(stale: &[(Arc<KeyManagerKeys>, RefetchCause)]) -> Refetched {
+    const LONGEST: Duration = Duration::from_secs(5);
+    let asking = async {
+        let mut outcome = Refetched::NotAllowed;
+        for (keys, cause) in stale {
+            outcome = keys.refetch(*cause).await;
+            if outcome == Refetched::Changed {
+                break;
+            }
+        }
+        outcome
+    };
+    tokio::time::timeout(LONGEST, asking).await.unwrap_or(Refetched::TimedOut)
 }
 
 fn note_admitted(exchange: &mut Exchange, admitted: &Admitted) {

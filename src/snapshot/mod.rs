@@ -107,12 +107,11 @@ impl Snapshot {
             .find(|key_manager| key_manager.keys.current().issuer.as_ref().is_some_and(|learned| learned.as_str() == issuer))
     }
 
-    /// Whether a key manager's issuer is not known yet, so that a token of an unknown issuer may still be one of its own.
-    pub fn has_unlearned_issuer(&self) -> bool {
-        self.learning
-            .iter()
-            .filter_map(|index| self.key_managers.get(index.position()))
-            .any(|key_manager| key_manager.keys.current().issuer.is_none())
+    /// The key managers whose issuer is not known yet: a token of an unknown issuer may still be one of theirs.
+    pub fn unlearned_issuers(&self) -> Vec<Arc<KeyManagerKeys>> {
+        let learning = self.learning.iter().filter_map(|index| self.key_managers.get(index.position()));
+        let unlearned = learning.filter(|key_manager| key_manager.keys.current().issuer.is_none());
+        unlearned.map(|key_manager| Arc::clone(&key_manager.keys)).collect()
     }
 
     pub fn api(&self, index: ApiIndex) -> Option<&Arc<CompiledApi>> {

@@ -9,7 +9,7 @@ const OPEN: &str = "/accounts/1.0.0/status";
 async fn refused(bank: &Bank, bytes: &[u8]) -> String {
     let mut raw = RawConnection::open(bank.gateway.address()).await.unwrap();
     raw.send(bytes).await.unwrap();
-    String::from_utf8_lossy(&raw.rest().await).into_owned()
+    String::from_utf8_lossy(&raw.rest().await.unwrap_or_default()).into_owned()
 }
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn two_readings_are_400_and_closed() {
         let mut raw = RawConnection::open(bank.gateway.address()).await.unwrap();
         raw.send(bytes.as_bytes()).await.unwrap();
         raw.finish().await.unwrap();
-        let answer = String::from_utf8_lossy(&raw.rest().await).into_owned();
+        let answer = String::from_utf8_lossy(&raw.rest().await.unwrap_or_default()).into_owned();
         assert!(answer.starts_with("HTTP/1.1 400 "), "{what}: {answer}");
         let hidden = bank.production.received().iter().any(|received| !received.values("x-hidden").is_empty() && !what.contains("host"));
         assert!(!hidden, "{what}: the hidden request ran");
@@ -79,13 +79,13 @@ async fn methods_that_a_gateway_never_forwards() {
         let mut raw = RawConnection::open(bank.gateway.address()).await.unwrap();
         let host = if line.starts_with("CONNECT") { "a:443" } else { "a" };
         raw.send(format!("{line}\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
-        let answer = String::from_utf8_lossy(&raw.rest().await).into_owned();
+        let answer = String::from_utf8_lossy(&raw.rest().await.unwrap_or_default()).into_owned();
         assert!(answer.starts_with("HTTP/1.1 501 "), "{line}: {answer}");
     }
     let answer = {
         let mut raw = RawConnection::open(bank.gateway.address()).await.unwrap();
         raw.send(b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
-        String::from_utf8_lossy(&raw.rest().await).into_owned()
+        String::from_utf8_lossy(&raw.rest().await.unwrap_or_default()).into_owned()
     };
     assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
     assert!(bank.production.received().is_empty());
@@ -98,7 +98,7 @@ async fn requests_in_a_row_are_answered_in_a_row() {
     let two = format!("POST {OPEN}?2 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
     let last = format!("GET {OPEN}?3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     let answer = refused(&bank, format!("{one}{two}{last}").as_bytes()).await;
-    let statuses: Vec<_> = answer.lines().filter_map(|line| line.strip_prefix("HTTP/1.1 ")).map(|rest| &rest[..3]).collect();
+    let statuses: Vec<_> = answer.split("HTTP/1.1 ").skip(1).map(|rest| &rest[..3]).collect();
     assert_eq!(statuses, ["200", "405", "200"], "{answer}");
 }
 
@@ -135,8 +135,8 @@ async fn every_spelling_of_a_path_is_one_or_none() {
 async fn silent_and_slow_clients_are_closed() {
     let bank = Bank::with("[limits]\nheader_timeout = \"300ms\"\nidle_timeout = \"600ms\"\n").await;
     let mut silent = RawConnection::open(bank.gateway.address()).await.unwrap();
-    assert!(silent.rest().await.is_empty(), "no byte in header_timeout");
+    assert!(silent.rest().await.unwrap_or_default().is_empty(), "no byte in header_timeout");
     let mut slow = RawConnection::open(bank.gateway.address()).await.unwrap();
     slow.send(b"GET / HTTP/1.1\r\nHost: a\r\n").await.unwrap();
-    assert!(slow.rest().await.is_empty(), "half a head");
+    assert!(slow.rest().await.unwrap_or_default().is_empty(), "half a head");
 }
