@@ -66,9 +66,7 @@ impl AuthenticateError {
     /// issuer may be one that its key manager has still to learn.
     pub fn stale_keys(&self) -> Vec<(Arc<KeyManagerKeys>, RefetchCause)> {
         match self {
-            Self::IssuerNotLearned { unlearned, .. } => {
-                unlearned.iter().map(|keys| (Arc::clone(keys), RefetchCause::NoKeys)).collect()
-            }
+            Self::IssuerNotLearned { unlearned, .. } => unlearned.iter().map(|keys| (Arc::clone(keys), RefetchCause::NoKeys)).collect(),
             Self::KeysUnavailable { key_manager, cause } => vec![(Arc::clone(&key_manager.keys), *cause)],
             Self::Token { key_manager, rejection } => {
                 let cause = match rejection {

@@ -89,7 +89,7 @@ fn tell(running: &Running, folder: &Path, output: Output) {
     }
     output.line("");
     if let Some(management) = running.management_address() {
-        output.line(&format!("# what an operator sees"));
+        output.line("# what an operator sees");
         output.line(&format!("curl -s http://{management}/readyz"));
         output.line("");
     }

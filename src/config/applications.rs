@@ -39,14 +39,14 @@ struct Line<'l> {
     #[serde(default)]
     attributes: HashMap<String, serde_json::Value>,
     #[serde(borrow, default)]
-    keys: Vec<Key<'l>>,
+    keys: Vec<OAuthKey<'l>>,
     #[serde(borrow, default)]
     subscriptions: Vec<Subscription<'l>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Key<'l> {
+struct OAuthKey<'l> {
     #[serde(rename = "type")]
     key_type: KeyType,
     #[serde(borrow)]

@@ -47,8 +47,8 @@ pub fn load(path: &Path) -> Result<Loaded, Report> {
     let model = resolve::model(&sources, &problems);
     let (problems, watched) = problems.into_parts();
     let report = Report::new(problems, &sources);
-    match model {
-        Some(model) if !report.has_errors() => Ok(Loaded { model, warnings: report, watched: sources.watched(watched) }),
-        _ => Err(report),
+    if report.has_errors() {
+        return Err(report);
     }
+    Ok(Loaded { model, warnings: report, watched: sources.watched(watched) })
 }

@@ -7,9 +7,15 @@ use crate::config::contract::{KeyRule, Kind, ROOT, Support, TableRule};
 /// JSON Schema, draft 2020-12.
 pub fn schema() -> Value {
     let mut schema = table(&ROOT);
-    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
-    schema["title"] = json!("gateway.toml");
+    put(&mut schema, "$schema", "https://json-schema.org/draft/2020-12/schema");
+    put(&mut schema, "title", "gateway.toml");
     schema
+}
+
+fn put(schema: &mut Value, name: &str, text: &str) {
+    if let Value::Object(members) = schema {
+        members.insert(name.to_owned(), json!(text));
+    }
 }
 
 fn table(rule: &TableRule) -> Value {
@@ -24,7 +30,7 @@ fn property(key: &KeyRule) -> Value {
         Support::NotYet => format!("{} (not supported yet)", key.about),
         Support::Only(values) => format!("{} (only {} is supported yet)", key.about, values.join(" or ")),
     };
-    property["description"] = json!(about);
+    put(&mut property, "description", &about);
     property
 }
 

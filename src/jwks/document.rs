@@ -43,16 +43,16 @@ pub(super) async fn read(key_manager: &KeyManager) -> Result<Fetched, FetchFailu
             (Some(discover(key_manager, well_known_url).await?.0), url.clone())
         }
         KeySource::Jwks { url, .. } => (None, url.clone()),
-        KeySource::Pem { content, .. } => return local(KeySet::from_pem(content)?, content),
-        KeySource::JwksFile { content, .. } => return local(KeySet::from_jwks(content)?, content),
+        KeySource::Pem { content, .. } => return Ok(local(KeySet::from_pem(content)?, content)),
+        KeySource::JwksFile { content, .. } => return Ok(local(KeySet::from_jwks(content)?, content)),
     };
     let document = fetch(settings, &url).await?;
     let keys = KeySet::from_jwks(&document.content)?;
     Ok(Fetched { keys, content: document.content, issuer, max_age: document.max_age })
 }
 
-fn local(keys: ParsedKeySet, content: &[u8]) -> Result<Fetched, FetchFailure> {
-    Ok(Fetched { keys, content: Bytes::copy_from_slice(content), issuer: None, max_age: None })
+fn local(keys: ParsedKeySet, content: &[u8]) -> Fetched {
+    Fetched { keys, content: Bytes::copy_from_slice(content), issuer: None, max_age: None }
 }
 
 async fn discover(key_manager: &KeyManager, url: &str) -> Result<(Issuer, Option<String>), FetchFailure> {

@@ -42,7 +42,6 @@ struct Memory {
 impl Fetcher {
     /// Runs until it is dropped. The first fetch is at once.
     pub(super) async fn run(mut self) {
-        self.restore();
         let mut memory = Memory::default();
         let mut next = Instant::now();
         loop {
@@ -124,7 +123,7 @@ impl Fetcher {
     }
 
     /// Takes up the keys of an earlier run, unless they are too old or were kept for something else.
-    fn restore(&self) {
+    pub(super) fn restore(&self) {
         if self.keys.current().keys.is_some() {
             return;
         }

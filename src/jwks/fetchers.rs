@@ -103,6 +103,8 @@ impl Fetchers {
                     folder: self.folder.clone(),
                     clock: Arc::clone(&self.clock),
                 };
+                // before anything is served: a first request must not find fewer keys than the last run had
+                fetcher.restore();
                 Some(self.tasks.spawn(fetcher.run()))
             }
         };

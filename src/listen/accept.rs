@@ -86,7 +86,6 @@ pub fn take(worker: &Rc<LocalWorker>, arrival: Arrival) {
         let limit = worker.limits().header_timeout;
         match timeout(limit, open(&settings, stream)).await {
             Ok(Ok(Some((socket, first, protocol)))) => serve(worker, connection, socket, first, protocol).await,
-            Ok(Ok(None)) => {}
             Ok(Err(error)) => {
                 if settings.tls.is_some() {
                     let closed = matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset);
@@ -95,7 +94,8 @@ pub fn take(worker: &Rc<LocalWorker>, arrival: Arrival) {
                 tracing::debug!(target: "listen", listener = %listener.name, %peer, %error, "handshake failed");
             }
             Err(_) if settings.tls.is_some() => listener.series.tls_failed(worker.index(), TlsFailure::Timeout),
-            Err(_) => {}
+            // gone before it said anything, or silent for too long
+            Ok(Ok(None)) | Err(_) => {}
         }
     });
 }

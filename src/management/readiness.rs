@@ -78,6 +78,6 @@ fn key_manager_report(name: &str, keys: &KeyManagerKeys) -> KeyManagerReport {
         ready: usable,
         keys: key_count as u64,
         age_seconds: age.map(|age| age.as_secs()),
-        failure: last_failure.map(|failure| failure.to_string()),
+        failure: last_failure,
     }
 }

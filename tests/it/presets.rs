@@ -1,6 +1,8 @@
 //! Every product's tokens get through with the default claims of its key manager type or a documented override, and are
 //! refused once the server has dropped the key that signed them.
 
+use std::fmt::Write;
+
 use crate::support::gateway::{Gateway, json};
 use crate::support::idp::Idp;
 use crate::support::origin::Origin;
@@ -25,18 +27,21 @@ fn file(idp: &Idp, origin: &Origin) -> String {
     let mut text = String::new();
     for (preset, kind, extra) in PRESETS {
         let (issuer, jwks) = (idp.issuer(preset), idp.jwks(preset));
-        text += &format!(
+        let _ = write!(
+            text,
             "[[key_managers]]\nname = \"{preset}\"\ntype = \"{kind}\"\nissuer = \"{issuer}\"\ncertificates = {{ jwks = \"{jwks}\" }}\n\
              jwks_min_refetch = \"50ms\"\n{extra}\n"
         );
         let consumer_key = idp.consumer_key(preset);
-        text += &format!(
+        let _ = write!(
+            text,
             "[[applications]]\nname = \"app-{preset}\"\n\
              keys = [{{ type = \"production\", key_manager = \"{preset}\", consumer_key = \"{consumer_key}\" }}]\n\
              subscriptions = [{{ api = \"orders:1.0.0\" }}]\n"
         );
     }
-    text += &format!(
+    let _ = write!(
+        text,
         "[[apis]]\nname = \"orders\"\nversion = \"1.0.0\"\ncontext = \"/orders\"\n[apis.production]\nurls = [\"{}\"]\n\
          [[apis.operations]]\nmethod = \"GET\"\npath = \"/*\"\n",
         origin.url()
@@ -72,7 +77,8 @@ async fn the_discovery_document_is_enough() {
     let origin = Origin::start();
     let mut text = String::new();
     for (preset, kind) in [("okta", "Okta"), ("keycloak", "KeyCloak")] {
-        text += &format!(
+        let _ = write!(
+            text,
             "[[key_managers]]\nname = \"{preset}\"\ntype = \"{kind}\"\nwell_known_url = \"{}\"\n[[applications]]\nname = \"{preset}\"\n\
              keys = [{{ type = \"production\", key_manager = \"{preset}\", consumer_key = \"{}\" }}]\n\
              subscriptions = [{{ api = \"orders:1.0.0\" }}]\n",
@@ -80,7 +86,8 @@ async fn the_discovery_document_is_enough() {
             idp.consumer_key(preset)
         );
     }
-    text += &format!(
+    let _ = write!(
+        text,
         "[[apis]]\nname = \"orders\"\nversion = \"1.0.0\"\ncontext = \"/orders\"\n[apis.production]\nurls = [\"{}\"]\n\
          [[apis.operations]]\nmethod = \"GET\"\npath = \"/*\"\n",
         origin.url()

@@ -33,7 +33,8 @@ pub(super) struct Explanation {
 
 #[derive(Debug, Serialize)]
 struct Step {
-    step: &'static str,
+    #[serde(rename = "step")]
+    name: &'static str,
     passed: bool,
     found: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,7 +100,7 @@ impl Explanation {
         let mut text = String::new();
         for step in &self.steps {
             let mark = if step.passed { "ok " } else { "NO " };
-            let _ = write!(text, "{mark} {:<12} {}", step.step, step.found);
+            let _ = write!(text, "{mark} {:<12} {}", step.name, step.found);
             if let Some(place) = &step.written_at {
                 let _ = write!(text, "  [{place}]");
             }
@@ -129,7 +130,7 @@ impl Teller<'_> {
 
     fn push(&mut self, step: &'static str, passed: bool, found: String, place: Option<Place>) {
         let written_at = place.map(|place| self.snapshot.files.describe(place));
-        self.steps.push(Step { step, passed, found, written_at });
+        self.steps.push(Step { name: step, passed, found, written_at });
     }
 
     fn refused(self, reason: Reason, hints: Vec<String>) -> Explanation {

@@ -10,6 +10,9 @@ use crate::config::source::Sources;
 use crate::model::backend::{Backend, BackendTls, Scheme, Target};
 use crate::model::template::literal;
 
+/// What an address looks like.
+const SHAPE: &str = "\"http://10.0.0.1:8080/base\" or \"https://backend.bank.example\"";
+
 /// The default of `idle_connections`.
 const IDLE_CONNECTIONS: i64 = 256;
 
@@ -51,7 +54,6 @@ fn target(table: &Table<'_>, url: &Placed<&str>, weight: u32) -> Option<Target> 
         table.problems().error(url.at.clone(), message, Some(hint.to_owned()));
         None
     };
-    const SHAPE: &str = "\"http://10.0.0.1:8080/base\" or \"https://backend.bank.example\"";
     if url.value.starts_with("srv+") {
         return refuse("`urls` with \"srv+\" is not supported yet".to_owned(), SHAPE);
     }

@@ -17,15 +17,15 @@ use crate::model::gateway::{
 /// The default of `max_connections`.
 const MAX_CONNECTIONS: i64 = 20_000;
 
-pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Option<Gateway> {
+pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
     let table = whole.once("gateway");
     let Some(table) = table else {
-        return Some(Gateway {
+        return Gateway {
             state_dir: sources.resolve("state"),
             workers: Workers::Auto,
             drain_timeout: Duration::from_secs(30),
             trusted_proxies: Vec::new(),
-        });
+        };
     };
     let state_dir = table.wanted("state_dir").map_or("state", |path| path.value);
     let mut trusted_proxies = Vec::new();
@@ -38,12 +38,12 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Option<Gateway> {
             }
         }
     }
-    Some(Gateway {
+    Gateway {
         state_dir: sources.resolve(state_dir),
         workers: workers(&table),
         drain_timeout: table.duration("drain_timeout").map_or(Duration::from_secs(30), |found| found.value),
         trusted_proxies,
-    })
+    }
 }
 
 fn parse_network(text: &str) -> Option<IpNet> {

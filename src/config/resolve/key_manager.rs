@@ -50,7 +50,7 @@ impl Default for Settings {
     }
 }
 
-pub(super) fn key_managers(whole: &Whole<'_>, sources: &Sources, references: &mut References) -> (Vec<KeyManager>, Unique) {
+pub(super) fn key_managers(whole: &Whole<'_>, sources: &Sources, references: &mut References) -> Vec<KeyManager> {
     let defaults = Settings::default();
     let defaults = match whole.once("key_manager_defaults") {
         Some(table) => settings(&table, &defaults),
@@ -75,7 +75,7 @@ pub(super) fn key_managers(whole: &Whole<'_>, sources: &Sources, references: &mu
         references.key_managers.insert(name.value.to_owned(), KeyManagerIndex(u16::try_from(key_managers.len()).unwrap_or(u16::MAX)));
         key_managers.push(built);
     }
-    (key_managers, names)
+    key_managers
 }
 
 fn one_issuer(issuers: &mut Unique, issuer: &Issuer, table: &Table<'_>) {

@@ -33,23 +33,23 @@ struct Whole<'a> {
     problems: &'a Problems,
 }
 
-/// Makes the model; `None` when something without which there is none is missing.
-pub(super) fn model(sources: &Sources, problems: &Problems) -> Option<Model> {
+/// Makes the model of what could be read; whether it may be used is in the problems.
+pub(super) fn model(sources: &Sources, problems: &Problems) -> Model {
     let roots = sources.tables().map(|(file, members)| Table::root(file, members, &ROOT, problems)).collect();
     let whole = Whole { roots, problems };
     whole.refuse_nested_includes();
     let mut files = sources.files();
     let mut references = References::default();
-    let (key_managers, _) = key_manager::key_managers(&whole, sources, &mut references);
+    let key_managers = key_manager::key_managers(&whole, sources, &mut references);
     let apis = api::apis(&whole, sources, &mut references);
     let mut directory = Directory::default();
     application::applications(&whole, sources, &references, &mut directory);
     applications::stream(&whole.application_files(), sources, &references, &mut directory, &mut files, problems);
     directory.shrink();
     let listeners = gateway::listeners(&whole, sources);
-    Some(Model {
+    Model {
         files,
-        gateway: gateway::gateway(&whole, sources)?,
+        gateway: gateway::gateway(&whole, sources),
         listeners,
         limits: gateway::limits(&whole),
         management: gateway::management(&whole, sources),
@@ -58,7 +58,7 @@ pub(super) fn model(sources: &Sources, problems: &Problems) -> Option<Model> {
         directory,
         errors: gateway::errors(&whole),
         telemetry: gateway::telemetry(&whole, sources),
-    })
+    }
 }
 
 impl<'a> Whole<'a> {

@@ -40,13 +40,18 @@ pub struct Metrics {
     unrouted: Arc<OperationSeries>,
     statuses: Arc<ReasonStatuses>,
     /// An operation's counts live as long as a snapshot or an exchange that counts there.
-    operations: Mutex<HashMap<(Arc<str>, Arc<str>, Arc<str>), Weak<OperationSeries>>>,
-    apis: Mutex<HashMap<(Arc<str>, Arc<str>), Weak<ApiSeries>>>,
+    operations: Mutex<HashMap<OperationLabels, Weak<OperationSeries>>>,
+    apis: Mutex<HashMap<ApiLabels, Weak<ApiSeries>>>,
     listeners: Mutex<HashMap<String, Weak<ListenerSeries>>>,
     control: Control,
     access_log_dropped: Arc<Cell>,
     scrape: Mutex<Scrape>,
 }
+
+/// API, version, operation.
+type OperationLabels = (Arc<str>, Arc<str>, Arc<str>);
+/// API, version.
+type ApiLabels = (Arc<str>, Arc<str>);
 
 /// Counts access log lines that were lost.
 #[derive(Debug, Clone)]
