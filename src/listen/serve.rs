@@ -17,10 +17,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use crate::listen::guard::Violation;
 use crate::listen::wire::{Socket, Wire};
 use crate::listen::worker::LocalWorker;
 use crate::model::gateway::Limits;
+use crate::model::reason::Reason;
 use crate::proxy;
 use crate::proxy::connection::{Closing, Connection};
 
@@ -68,8 +68,10 @@ async fn serve_http1(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
     let service = {
         let (worker, connection) = (Rc::clone(worker), Rc::clone(connection));
         service_fn(move |request: Request<Incoming>| {
-            let (worker, connection) = (Rc::clone(&worker), Rc::clone(&connection));
-            async move { Ok::<_, Infallible>(proxy::service::handle(worker.walk(), connection, request).await) }
+            // from now on, and not from the first poll: the connection must know at once that it owes an answer
+            let in_flight = connection.request_began(worker.deadlines());
+            let worker = Rc::clone(&worker);
+            async move { Ok::<_, Infallible>(proxy::service::handle(worker.walk(), in_flight, request).await) }
         })
     };
     let mut http = http1_builder(&limits).serve_connection(TokioIo::new(wire), service);
@@ -88,10 +90,10 @@ async fn serve_http1(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
     .await;
     let Some(_) = ended else { return };
     let wire = http.into_parts().io.into_inner();
-    let violation = wire.violation();
+    let refused = refusal(&wire);
     let mut socket = wire.into_socket();
-    if let Some(violation) = violation {
-        refuse(worker, connection, &mut socket, violation).await;
+    if let Some((reason, message)) = refused {
+        refuse(worker, connection, &mut socket, reason, message).await;
     }
     let _ = timeout(LINGER, linger(&mut socket)).await;
 }
@@ -107,10 +109,20 @@ fn http1_builder(limits: &Limits) -> http1::Builder {
     builder
 }
 
-/// Answers framing that has two readings; the connection ends with it.
-async fn refuse(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, socket: &mut Socket, violation: Violation) {
-    tracing::debug!(target: "listen", listener = %connection.listener, peer = %connection.peer, %violation, "request refused");
-    let answer = proxy::service::refuse_framing(worker.walk(), connection, violation.to_string());
+/// Why bytes that never became a request were refused, by the framing or by the parser.
+fn refusal(wire: &Wire) -> Option<(Reason, String)> {
+    if let Some(violation) = wire.violation() {
+        return Some((Reason::InvalidRequest, violation.to_string()));
+    }
+    match wire.swallowed()? {
+        414 | 431 => Some((Reason::HeadTooLarge, "the request's head is larger than the limits allow".to_owned())),
+        _ => Some((Reason::InvalidRequest, "the request's head is not HTTP".to_owned())),
+    }
+}
+
+async fn refuse(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, socket: &mut Socket, reason: Reason, message: String) {
+    tracing::debug!(target: "listen", listener = %connection.listener, peer = %connection.peer, message, "request refused");
+    let answer = proxy::service::refuse_bytes(worker.walk(), connection, reason, message);
     let _ = timeout(LINGER, socket.write_all(&answer)).await;
 }
 
@@ -126,8 +138,10 @@ async fn serve_http2(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
     let service = {
         let (worker, connection) = (Rc::clone(worker), Rc::clone(connection));
         service_fn(move |request: Request<Incoming>| {
-            let (worker, connection) = (Rc::clone(&worker), Rc::clone(&connection));
-            async move { Ok::<_, Infallible>(proxy::service::handle(worker.walk(), connection, request).await) }
+            // from now on, and not from the first poll: the connection must know at once that it owes an answer
+            let in_flight = connection.request_began(worker.deadlines());
+            let worker = Rc::clone(&worker);
+            async move { Ok::<_, Infallible>(proxy::service::handle(worker.walk(), in_flight, request).await) }
         })
     };
     let mut builder = http2::Builder::new(LocalExecutor);

@@ -4,13 +4,14 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use crate::deadline::Deadlines;
+use crate::deadline::{Deadline, Deadlines};
 use crate::listen::guard::{Framing, Violation};
 use crate::proxy::connection::Connection;
 
@@ -30,22 +31,35 @@ pub struct Wire {
     /// HTTP/1 only.
     framing: Option<Framing>,
     violation: Option<Violation>,
+    /// The status of an answer that the parser wanted to give by itself.
+    swallowed: Option<u16>,
+    /// Runs once the client has ended its sending side while it is being answered.
+    leaving: Option<Deadline>,
     connection: Rc<Connection>,
     deadlines: Rc<Deadlines>,
 }
 
+/// A client that ends its sending side may still read its answer, or may have left: one that is ready this soon is still
+/// sent, and then the request is cancelled.
+const LEAVING_GRACE: Duration = Duration::from_millis(600);
+
 impl Wire {
     pub fn http1(socket: Socket, first: Bytes, connection: Rc<Connection>, deadlines: Rc<Deadlines>) -> Self {
-        Self { socket, first, framing: Some(Framing::default()), violation: None, connection, deadlines }
+        Self { socket, first, framing: Some(Framing::default()), violation: None, swallowed: None, leaving: None, connection, deadlines }
     }
 
     pub fn http2(socket: Socket, first: Bytes, connection: Rc<Connection>, deadlines: Rc<Deadlines>) -> Self {
-        Self { socket, first, framing: None, violation: None, connection, deadlines }
+        Self { socket, first, framing: None, violation: None, swallowed: None, leaving: None, connection, deadlines }
     }
 
     /// What ended the connection's framing, if something did.
     pub fn violation(&self) -> Option<Violation> {
         self.violation
+    }
+
+    /// The status with which the parser refused the client's bytes; its bare answer was not sent.
+    pub fn swallowed(&self) -> Option<u16> {
+        self.swallowed
     }
 
     pub fn into_socket(self) -> Socket {
@@ -71,6 +85,25 @@ impl Wire {
         Poll::Ready(Ok(()))
     }
 
+    /// The client sends no more.
+    fn end(&mut self, context: &Context<'_>, buffer: &ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.framing.is_none() || !self.connection.is_serving() || buffer.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let deadlines = &self.deadlines;
+        self.leaving.get_or_insert_with(|| deadlines.after(LEAVING_GRACE)).poll(context).map(Ok)
+    }
+
+    /// What the parser writes when no answer is owed is its own refusal.
+    fn swallow(&mut self, bytes: &[u8]) -> bool {
+        if self.framing.is_none() || self.connection.owes_bytes() {
+            return false;
+        }
+        let status = bytes.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| digits.parse().ok());
+        self.swallowed = self.swallowed.or(status);
+        self.swallowed.is_some()
+    }
+
     fn watch_write<T>(&self, result: &Poll<T>) {
         self.connection.write_blocked(result.is_pending(), self.deadlines.now());
     }
@@ -86,7 +119,7 @@ impl AsyncRead for Wire {
         let Poll::Ready(Ok(())) = filled else { return filled };
         let new = buffer.filled().get(before..).unwrap_or_default();
         if new.is_empty() {
-            return filled;
+            return self.end(context, buffer);
         }
         self.connection.bytes_came(self.deadlines.now());
         let verdict = self.framing.as_mut().map_or(Ok(()), |framing| framing.inspect(new));
@@ -101,12 +134,20 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.swallow(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let result = Pin::new(&mut self.socket).poll_write(context, bytes);
         self.watch_write(&result);
         result
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if let Some(first) = slices.iter().find(|slice| !slice.is_empty())
+            && self.swallow(first)
+        {
+            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
+        }
         let result = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
         self.watch_write(&result);
         result
@@ -119,6 +160,9 @@ impl AsyncWrite for Wire {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let result = Pin::new(&mut self.socket).poll_flush(context);
         self.watch_write(&result);
+        if result.is_ready() {
+            self.connection.flushed();
+        }
         result
     }
 

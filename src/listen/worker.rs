@@ -229,8 +229,9 @@ impl LocalWorker {
     }
 
     fn drain(&self) {
-        self.draining.set(true);
-        self.close_all(Closing::Gracefully);
+        if !self.draining.replace(true) {
+            self.close_all(Closing::Gracefully);
+        }
     }
 
     fn close_all(&self, how: Closing) {

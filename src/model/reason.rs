@@ -30,6 +30,8 @@ reasons! {
     // --- the request itself ---
     /// Framing, header or authority that cannot be read one way only.
     InvalidRequest = "invalid_request",
+    /// Longer, or with more fields, than the limits allow.
+    HeadTooLarge = "head_too_large",
     /// A path that is not in normal form and cannot be brought to it safely.
     InvalidPath = "invalid_path",
     /// `CONNECT` or `TRACE`.

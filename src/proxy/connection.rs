@@ -4,9 +4,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::task::{Context, Waker};
 
-use crate::deadline::ticks;
+use crate::deadline::{Deadlines, ticks};
 use crate::model::gateway::Limits;
 
 /// One client connection.
@@ -21,6 +22,7 @@ pub struct Connection {
     /// In ticks, while the client takes none of our bytes.
     blocked: Cell<Option<u64>>,
     in_flight: Cell<u32>,
+    owes_bytes: Cell<bool>,
     closing: Cell<Closing>,
     waker: RefCell<Option<Waker>>,
 }
@@ -56,6 +58,29 @@ pub enum Overdue {
     Write,
 }
 
+/// A request that is being answered, for as long as it is held.
+#[derive(Debug)]
+pub struct InFlight {
+    connection: Rc<Connection>,
+    deadlines: Rc<Deadlines>,
+}
+
+impl InFlight {
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let connection = &self.connection;
+        connection.in_flight.set(connection.in_flight.get().saturating_sub(1));
+        if connection.in_flight.get() == 0 {
+            connection.enter(Phase::Idle, self.deadlines.now());
+        }
+    }
+}
+
 impl Connection {
     pub fn new(listener: &str, peer: SocketAddr, transport: Transport, now: u64) -> Self {
         Self {
@@ -66,6 +91,7 @@ impl Connection {
             since: Cell::new(now),
             blocked: Cell::new(None),
             in_flight: Cell::new(0),
+            owes_bytes: Cell::new(false),
             closing: Cell::new(Closing::No),
             waker: RefCell::new(None),
         }
@@ -88,16 +114,22 @@ impl Connection {
     }
 
     /// A request's head was read.
-    pub fn request_began(&self, now: u64) {
+    pub fn request_began(self: &Rc<Self>, deadlines: &Rc<Deadlines>) -> InFlight {
         self.in_flight.set(self.in_flight.get().saturating_add(1));
-        self.enter(Phase::Serving, now);
+        self.owes_bytes.set(true);
+        self.enter(Phase::Serving, deadlines.now());
+        InFlight { connection: Rc::clone(self), deadlines: Rc::clone(deadlines) }
     }
 
-    /// A request's response ended, or was given up.
-    pub fn request_ended(&self, now: u64) {
-        self.in_flight.set(self.in_flight.get().saturating_sub(1));
+    /// Whether an answer, or the rest of one, is still to be written.
+    pub fn owes_bytes(&self) -> bool {
+        self.owes_bytes.get()
+    }
+
+    /// Everything that was written has gone out.
+    pub fn flushed(&self) {
         if self.in_flight.get() == 0 {
-            self.enter(Phase::Idle, now);
+            self.owes_bytes.set(false);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::authenticate::Principal;
 use crate::forward::body::RequestProgress;
 use crate::model::directory::KeyType;
 use crate::model::reason::Reason;
-use crate::proxy::connection::{Connection, Transport};
+use crate::proxy::connection::{Connection, InFlight, Transport};
 use crate::proxy::worker::Walk;
 use crate::snapshot::CompiledKeyManager;
 use crate::snapshot::backend::CompiledTarget;
@@ -28,7 +28,7 @@ const CLIENT_CLOSED: u16 = 499;
 #[derive(Debug)]
 pub struct Exchange {
     walk: Rc<Walk>,
-    connection: Rc<Connection>,
+    in_flight: InFlight,
     started: Instant,
     series: Arc<OperationSeries>,
     pub method: Method,
@@ -71,12 +71,11 @@ enum Ending {
 }
 
 impl Exchange {
-    pub fn begin(walk: Rc<Walk>, connection: Rc<Connection>, series: Arc<OperationSeries>, request: &mut http::request::Parts) -> Self {
-        connection.request_began(walk.deadlines().now());
+    pub fn begin(walk: Rc<Walk>, in_flight: InFlight, series: Arc<OperationSeries>, request: &mut http::request::Parts) -> Self {
         walk.counters().request_began();
         let user_agent = request.headers.get(http::header::USER_AGENT).cloned();
         Self {
-            client: connection.peer.ip(),
+            client: in_flight.connection().peer.ip(),
             started: Instant::now(),
             series,
             method: request.method.clone(),
@@ -99,12 +98,12 @@ impl Exchange {
             sent: 0,
             ending: Ending::Open,
             walk,
-            connection,
+            in_flight,
         }
     }
 
     pub fn connection(&self) -> &Connection {
-        &self.connection
+        self.in_flight.connection()
     }
 
     /// The API was found, and perhaps the operation; from here on the exchange counts there.
@@ -163,11 +162,11 @@ impl Exchange {
         let record = AccessRecord {
             request_id: &self.request_id,
             denial: refused.then_some(&*self.request_id),
-            remote: self.connection.peer,
+            remote: self.connection().peer,
             client: self.client,
-            listener: &self.connection.listener,
+            listener: &self.connection().listener,
             protocol: protocol(self.version),
-            tls: self.connection.transport == Transport::Tls,
+            tls: self.connection().transport == Transport::Tls,
             method: self.method.as_str(),
             host: &self.host,
             path: self.normal_path.as_deref().unwrap_or_else(|| self.uri.path()),
@@ -210,7 +209,6 @@ impl Drop for Exchange {
         self.measure(total);
         self.log(total);
         self.walk.counters().request_ended();
-        self.connection.request_ended(self.walk.deadlines().now());
     }
 }
 

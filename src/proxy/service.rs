@@ -26,7 +26,7 @@ use crate::model::api::AuthorizationForwarding;
 use crate::model::gateway::{ByteLimit, ErrorFormat};
 use crate::model::reason::Reason;
 use crate::proxy::answer::AnswerBody;
-use crate::proxy::connection::{Connection, Transport};
+use crate::proxy::connection::{Connection, InFlight, Transport};
 use crate::proxy::decision::{Asked, Refused, Why, decide};
 use crate::proxy::denial::{self, Refusal, RefusingApi, Tongue};
 use crate::proxy::exchange::Exchange;
@@ -39,8 +39,8 @@ use crate::throttle::{self, Admitted};
 type OwnAnswer = Box<Response<Bytes>>;
 
 /// Answers one request. Never fails: what goes wrong is an answer too.
-pub async fn handle(walk: &Rc<Walk>, connection: Rc<Connection>, request: Request<Incoming>) -> Response<AnswerBody> {
-    let mut serving = std::pin::pin!(serve(walk, connection, request));
+pub async fn handle(walk: &Rc<Walk>, in_flight: InFlight, request: Request<Incoming>) -> Response<AnswerBody> {
+    let mut serving = std::pin::pin!(serve(walk, in_flight, request));
     std::future::poll_fn(|context| {
         // a bug in one request must not end the others of its connection, let alone the worker's
         catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(context))).unwrap_or_else(|_| {
@@ -53,10 +53,10 @@ pub async fn handle(walk: &Rc<Walk>, connection: Rc<Connection>, request: Reques
     .await
 }
 
-async fn serve(walk: &Rc<Walk>, connection: Rc<Connection>, request: Request<Incoming>) -> Response<AnswerBody> {
+async fn serve(walk: &Rc<Walk>, in_flight: InFlight, request: Request<Incoming>) -> Response<AnswerBody> {
     let (mut parts, body) = request.into_parts();
     let unrouted = Arc::clone(&walk.snapshots().load().unrouted);
-    let mut exchange = Box::new(Exchange::begin(Rc::clone(walk), connection, unrouted, &mut parts));
+    let mut exchange = Box::new(Exchange::begin(Rc::clone(walk), in_flight, unrouted, &mut parts));
     match answer(walk, &mut exchange, parts, body).await {
         Ok(response) => response.map(|body| AnswerBody::backend(body, exchange)),
         Err(own) => own.map(|body| AnswerBody::own(body, exchange)),
@@ -273,6 +273,10 @@ fn server_options(exchange: &mut Exchange) -> OwnAnswer {
 
 fn own(exchange: &mut Exchange, reason: Reason, mut answer: Response<Bytes>) -> OwnAnswer {
     exchange.answered(answer.status().as_u16(), reason);
+    // what follows on a connection that sent such a head may have been hidden in it
+    if matches!(reason, Reason::InvalidRequest | Reason::MethodRefused) && exchange.version < Version::HTTP_2 {
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Ok(id) = HeaderValue::try_from(&*exchange.request_id) {
         answer.headers_mut().insert(trace::REQUEST_ID, id);
     }
@@ -323,20 +327,22 @@ fn pass_on(exchange: &mut Exchange, answer: Answer, id: HeaderValue) -> Response
     response
 }
 
-/// The answer to a request whose framing has two readings: written by the connection itself, which ends with it.
-pub fn refuse_framing(walk: &Rc<Walk>, connection: &Rc<Connection>, message: String) -> Vec<u8> {
+/// The answer to bytes that never became a request: written by the connection itself, which ends with it.
+pub fn refuse_bytes(walk: &Rc<Walk>, connection: &Rc<Connection>, reason: Reason, message: String) -> Vec<u8> {
     let mut parts = Request::new(()).into_parts().0;
     // nothing of the request can be believed, its method and path least of all
     parts.method = Method::from_bytes(b"-").unwrap_or_default();
     parts.uri = Uri::from_static("*");
     let snapshot = walk.snapshots().load();
-    let mut exchange = Exchange::begin(Rc::clone(walk), Rc::clone(connection), Arc::clone(&snapshot.unrouted), &mut parts);
+    let mut exchange =
+        Exchange::begin(Rc::clone(walk), connection.request_began(walk.deadlines()), Arc::clone(&snapshot.unrouted), &mut parts);
     let id = header_value(&walk.request_id());
     exchange.request_id = id.to_str().unwrap_or_default().into();
     exchange.message = Some(message);
     let tongue = Tongue::choose(&HeaderMap::new(), snapshot.errors);
-    let answer = refuse_here(&mut exchange, Reason::InvalidRequest, &id, tongue);
-    let mut bytes = format!("HTTP/1.1 {}\r\nconnection: close\r\n", answer.status()).into_bytes();
+    let mut answer = refuse_here(&mut exchange, reason, &id, tongue);
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let mut bytes = format!("HTTP/1.1 {}\r\n", answer.status()).into_bytes();
     for (name, value) in answer.headers() {
         bytes.extend_from_slice(name.as_str().as_bytes());
         bytes.extend_from_slice(b": ");

@@ -63,6 +63,10 @@ impl WorkerThreads {
         let ended = async {
             while self.threads.iter().any(|thread| !thread.is_finished()) && deadline.is_none_or(|at| Instant::now() < at) {
                 tokio::time::sleep(POLL).await;
+                // a worker looks whether its last connection has gone when it is told again
+                for handle in &self.handles {
+                    let _ = handle.commands.try_send(Command::Drain);
+                }
             }
         };
         tokio::select! {

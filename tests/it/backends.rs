@@ -109,8 +109,9 @@ async fn a_client_that_leaves_ends_the_backends_request() {
     let bank = Bank::open().await;
     bank.production.always(Script::answer(200, &[], "late").after(Duration::from_secs(10)));
     let mut raw = RawConnection::open(bank.gateway.address()).await.unwrap();
-    // an open operation of an API without a short response timeout
-    raw.send(b"GET /accounts/1.0.0/status HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    // an API whose response timeout is the default
+    let head = format!("GET /production-only/1.0.0/x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n", bank.token());
+    raw.send(head.as_bytes()).await.unwrap();
     bank.production.wait_for(1).await;
     let left = Instant::now();
     drop(raw);

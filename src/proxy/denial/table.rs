@@ -50,6 +50,9 @@ pub(super) fn row(refusal: &Refusal<'_>) -> Row {
     use StatusCode as S;
     match refusal.reason {
         Reason::InvalidRequest => status(S::BAD_REQUEST, "400", "Bad Request", "The request cannot be read in one way only"),
+        Reason::HeadTooLarge => {
+            status(S::REQUEST_HEADER_FIELDS_TOO_LARGE, "431", "Request Header Fields Too Large", "The head of the request is too large")
+        }
         Reason::InvalidPath => status(S::BAD_REQUEST, "400", "Bad Request", "The path of the request cannot be read in one way only"),
         // 405 would have to list what is allowed here, and these are allowed nowhere
         Reason::MethodRefused => status(S::NOT_IMPLEMENTED, "501", "Not Implemented", "The gateway does not support this method"),

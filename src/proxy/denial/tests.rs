@@ -34,6 +34,7 @@ type Expected = (Reason, u16, &'static str, bool, &'static str, &'static str);
 
 const ROWS: &[Expected] = &[
     (Reason::InvalidRequest, 400, "400", STATUS, "Bad Request", "The request cannot be read in one way only"),
+    (Reason::HeadTooLarge, 431, "431", STATUS, "Request Header Fields Too Large", "The head of the request is too large"),
     (Reason::InvalidPath, 400, "400", STATUS, "Bad Request", "The path of the request cannot be read in one way only"),
     (Reason::MethodRefused, 501, "501", STATUS, "Not Implemented", "The gateway does not support this method"),
     (Reason::BodyTooLarge, 413, "413", STATUS, "Payload Too Large", "The body of the request is too large"),
