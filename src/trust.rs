@@ -99,12 +99,12 @@ fn system_roots() -> &'static RootCertStore {
     ROOTS.get_or_init(|| {
         let found = rustls_native_certs::load_native_certs();
         for error in &found.errors {
-            tracing::debug!(target: "trust", %error, "a part of the system's certificates cannot be read");
+            tracing::debug!(target: "portcullis::trust", %error, "a part of the system's certificates cannot be read");
         }
         let mut roots = RootCertStore::empty();
         let (_, unusable) = roots.add_parsable_certificates(found.certs);
         if unusable > 0 {
-            tracing::debug!(target: "trust", unusable, "certificates of the system that cannot be used");
+            tracing::debug!(target: "portcullis::trust", unusable, "certificates of the system that cannot be used");
         }
         roots
     })

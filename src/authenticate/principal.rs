@@ -8,6 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::jwt::{self, Claims, Rejection};
 use crate::model::clock::UnixSeconds;
 use crate::snapshot::CompiledKeyManager;
+use crate::telemetry::TokenHash;
 
 /// Who calls. Only `authenticate` makes one.
 #[derive(Debug, Clone)]
@@ -23,7 +24,7 @@ pub struct Verdict {
     claims: Claims,
     consumer_key: Option<Box<str>>,
     scopes: Box<[Box<str>]>,
-    token_hash: Box<str>,
+    token_hash: TokenHash,
 }
 
 impl Verdict {
@@ -75,19 +76,18 @@ impl Principal {
         &self.verdict.claims
     }
 
-    /// Twelve hexadecimal digits that name the token in logs without giving it away.
-    pub fn token_hash(&self) -> &str {
-        &self.verdict.token_hash
+    /// Names the token in logs without giving it away.
+    pub fn token_hash(&self) -> TokenHash {
+        self.verdict.token_hash
     }
 }
 
 /// The beginning of the token's SHA-256.
-pub fn short_hash(token: &[u8]) -> Box<str> {
-    use std::fmt::Write;
+fn short_hash(token: &[u8]) -> TokenHash {
     let digest = digest(&SHA256, token);
-    let mut text = String::with_capacity(12);
-    for byte in digest.as_ref().iter().take(6) {
-        let _ = write!(text, "{byte:02x}");
+    let mut bytes = [0; 8];
+    for (byte, hashed) in bytes.iter_mut().zip(digest.as_ref()) {
+        *byte = *hashed;
     }
-    text.into()
+    TokenHash(bytes)
 }

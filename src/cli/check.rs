@@ -12,7 +12,11 @@ use crate::config::{self, Loaded};
 use crate::jwks::{self, Fetchers};
 use crate::model::Model;
 use crate::supervise::clock::SystemClock;
-use crate::telemetry;
+use crate::telemetry::{self, Expected};
+
+/// How many results a fetch of a key set can have, and how many reasons there are to skip a key.
+const FETCH_RESULTS: usize = 20;
+const SKIP_REASONS: usize = 20;
 
 /// How long `--fetch` waits for each key set.
 const FETCH_WAIT: Duration = Duration::from_secs(15);
@@ -56,13 +60,16 @@ fn describe(file: &Path, loaded: &Loaded, output: Output) {
             output.line(&format!("  key manager \"{}\": {route}", key_manager.name));
         }
     }
-    let worst = telemetry::worst_case_series(model);
     let most = model.telemetry.max_series;
-    output.line(&format!("  metrics: at most {worst} series of one family; telemetry.metrics.max_series is {most}"));
+    let expected = Expected::of(model, FETCH_RESULTS, SKIP_REASONS);
+    let families = telemetry::worst_case_series(&expected, most);
+    let all: usize = families.iter().map(|family| family.capped).sum();
+    let worst = families.iter().map(|family| family.worst_case).max().unwrap_or_default();
+    output.line(&format!("  metrics: at most {all} series in all; the largest family could need {worst}, and max_series is {most}"));
     if worst > most {
         output.note(&format!(
-            "warning: the metrics could need {worst} series; what is over {most} is counted as \"other\": raise telemetry.metrics.max_series \
-             to tell all of it apart"
+            "warning: a family of metrics could need {worst} series; what is over {most} is counted as \"other\": raise \
+             telemetry.metrics.max_series to tell all of it apart"
         ));
     }
 }

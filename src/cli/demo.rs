@@ -13,7 +13,7 @@ use crate::model::gateway::{Log, LogFormat, LogLevel};
 use crate::supervise::clock::SystemClock;
 use crate::supervise::running::{Running, Signals};
 use crate::supervise::start::start;
-use crate::telemetry::LogHandle;
+use crate::telemetry::log;
 
 /// The listener of the example file that the printed lines call.
 const LISTENER: &str = "https";
@@ -33,7 +33,7 @@ pub fn demo(config: &Path, output: Output) -> u8 {
             return exit::FAILED;
         }
     }
-    let log = LogHandle::install(Log { level: LogLevel::Warn, format: LogFormat::Text });
+    let log = log::install(Log { level: LogLevel::Warn, format: LogFormat::Text }).ok();
     let Ok(runtime) = control_runtime() else { return exit::FAILED };
     runtime.block_on(async {
         let Ok(signals) = Signals::new() else { return exit::FAILED };
@@ -44,7 +44,7 @@ pub fn demo(config: &Path, output: Output) -> u8 {
                 return exit::FAILED;
             }
         };
-        let code = match start(config, Some(log)).await {
+        let code = match start(config, log).await {
             Ok(running) => {
                 wait_for_keys(&running).await;
                 tell(&running, &folder, output);

@@ -76,7 +76,7 @@ where
         // owned by its sender: it ends when the pool or the exchange drops that, and with the worker's runtime
         spawn_local(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(target: "forward", backend = %label, %error, "connection ended");
+                tracing::debug!(target: "portcullis::forward", backend = %label, %error, "connection ended");
             }
         });
         Ok(sender)

@@ -54,7 +54,7 @@ impl Fetcher {
                         self.keys.not_allowed();
                         continue;
                     }
-                    tracing::debug!(target: "jwks", key_manager = %self.key_manager.name, %cause, "asking for newer keys");
+                    tracing::debug!(target: "portcullis::jwks", key_manager = %self.key_manager.name, %cause, "asking for newer keys");
                 }
             }
             memory.last_fetch = Some(Instant::now());
@@ -74,13 +74,13 @@ impl Fetcher {
         let kids: Vec<String> = keys.keys.key_ids().map(str::to_owned).collect();
         let changed = self.keys.succeed(keys.keys, &keys.skipped, issuer);
         if changed {
-            tracing::info!(target: "jwks", key_manager = %name, ?kids, "keys in use");
+            tracing::info!(target: "portcullis::jwks", key_manager = %name, ?kids, "keys in use");
             for skipped in &keys.skipped {
                 let (position, kid, reason) = (skipped.position, skipped.key_id.as_deref().unwrap_or("none"), &skipped.reason);
-                tracing::warn!(target: "jwks", key_manager = %name, position, kid, %reason, "a key of the set cannot be used; the others are");
+                tracing::warn!(target: "portcullis::jwks", key_manager = %name, position, kid, %reason, "a key of the set cannot be used; the others are");
             }
         } else if memory.failing_with.is_some() {
-            tracing::info!(target: "jwks", key_manager = %name, "the key set can be read again");
+            tracing::info!(target: "portcullis::jwks", key_manager = %name, "the key set can be read again");
         }
         memory.failures = 0;
         memory.failing_with = None;
@@ -94,7 +94,7 @@ impl Fetcher {
         if news {
             memory.logged = Some(Instant::now());
             let kept = self.keys.current().keys.is_some();
-            tracing::warn!(target: "jwks", key_manager = %name, class = failure.label(), %failure, keys_kept = kept, "the key set cannot be read");
+            tracing::warn!(target: "portcullis::jwks", key_manager = %name, class = failure.label(), %failure, keys_kept = kept, "the key set cannot be read");
         }
         memory.failures = memory.failures.saturating_add(1);
         memory.failing_with = Some(failure.label());
@@ -110,7 +110,7 @@ impl Fetcher {
         let fetch = &self.key_manager.fetch;
         let too_old = self.keys.age().is_some_and(|age| !schedule::is_believed(age, fetch.keep_stale, fetch.refresh));
         if too_old && self.keys.current().keys.is_some() {
-            tracing::error!(target: "jwks", key_manager = %self.key_manager.name, "the last good keys are older than jwks_keep_stale: tokens can no longer be judged");
+            tracing::error!(target: "portcullis::jwks", key_manager = %self.key_manager.name, "the last good keys are older than jwks_keep_stale: tokens can no longer be judged");
             self.keys.expire();
         }
     }
@@ -118,7 +118,7 @@ impl Fetcher {
     fn keep(&self, learned_issuer: Option<String>, document: &[u8]) {
         let Some(kept) = store::Kept::new(&self.key_manager, learned_issuer, self.clock.now(), document) else { return };
         if let Err(error) = store::write(&self.folder, &self.key_manager, &kept) {
-            tracing::warn!(target: "jwks", key_manager = %self.key_manager.name, %error, "the last good keys cannot be kept on disk");
+            tracing::warn!(target: "portcullis::jwks", key_manager = %self.key_manager.name, %error, "the last good keys cannot be kept on disk");
         }
     }
 
@@ -135,7 +135,7 @@ impl Fetcher {
         }
         let issuer = kept.learned_issuer.as_deref().and_then(|issuer| Issuer::try_from(issuer).ok());
         if let Ok(parsed) = KeySet::from_jwks(kept.document.as_bytes()) {
-            tracing::info!(target: "jwks", key_manager = %self.key_manager.name, age = age.as_secs(), "last good keys taken up from disk");
+            tracing::info!(target: "portcullis::jwks", key_manager = %self.key_manager.name, age = age.as_secs(), "last good keys taken up from disk");
             self.keys.restore(Arc::new(parsed.keys), issuer, age);
         }
     }

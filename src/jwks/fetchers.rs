@@ -119,14 +119,14 @@ fn fixed(definition: &KeyManager, keys: &KeyManagerKeys, parsed: Result<crate::j
         Ok(parsed) => {
             for skipped in &parsed.skipped {
                 let (position, reason) = (skipped.position, &skipped.reason);
-                tracing::warn!(target: "jwks", key_manager = %definition.name, position, %reason, "a key cannot be used; the others are");
+                tracing::warn!(target: "portcullis::jwks", key_manager = %definition.name, position, %reason, "a key cannot be used; the others are");
             }
             keys.succeed(parsed.keys, &parsed.skipped, None);
         }
         Err(error) => {
             let failure = error.into();
             keys.fail(&failure);
-            tracing::error!(target: "jwks", key_manager = %definition.name, %failure, "the keys cannot be used");
+            tracing::error!(target: "portcullis::jwks", key_manager = %definition.name, %failure, "the keys cannot be used");
         }
     }
 }

@@ -85,11 +85,13 @@ pub(super) fn read(folder: &Path, key_manager: &KeyManager) -> Option<Kept> {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => {
-            tracing::warn!(target: "jwks", file = %path.display(), %error, "the last good keys cannot be read");
+            tracing::warn!(target: "portcullis::jwks", file = %path.display(), %error, "the last good keys cannot be read");
             return None;
         }
     };
     let kept = serde_json::from_reader(io::BufReader::new(file.take(MOST_BYTES)));
-    kept.inspect_err(|error| tracing::warn!(target: "jwks", file = %path.display(), %error, "the last good keys are not readable as JSON"))
-        .ok()
+    kept.inspect_err(
+        |error| tracing::warn!(target: "portcullis::jwks", file = %path.display(), %error, "the last good keys are not readable as JSON"),
+    )
+    .ok()
 }

@@ -36,7 +36,7 @@ pub async fn accept(worker: Rc<LocalWorker>, listener: Arc<ListenerSocket>, sock
             Err(error) => {
                 let reason = if is_exhaustion(&error) { RefusedConnection::Descriptors } else { RefusedConnection::AcceptFailed };
                 listener.series.refused(worker.index(), reason);
-                tracing::warn!(target: "listen", listener = %listener.name, %error, "cannot accept; trying again shortly");
+                tracing::warn!(target: "portcullis::listen", listener = %listener.name, %error, "cannot accept; trying again shortly");
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -91,7 +91,7 @@ pub fn take(worker: &Rc<LocalWorker>, arrival: Arrival) {
                     let closed = matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset);
                     listener.series.tls_failed(worker.index(), if closed { TlsFailure::Closed } else { TlsFailure::Protocol });
                 }
-                tracing::debug!(target: "listen", listener = %listener.name, %peer, %error, "handshake failed");
+                tracing::debug!(target: "portcullis::listen", listener = %listener.name, %peer, %error, "handshake failed");
             }
             Err(_) if settings.tls.is_some() => listener.series.tls_failed(worker.index(), TlsFailure::Timeout),
             // gone before it said anything, or silent for too long

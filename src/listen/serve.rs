@@ -121,7 +121,7 @@ fn refusal(wire: &Wire) -> Option<(Reason, String)> {
 }
 
 async fn refuse(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, socket: &mut Socket, reason: Reason, message: String) {
-    tracing::debug!(target: "listen", listener = %connection.listener, peer = %connection.peer, message, "request refused");
+    tracing::debug!(target: "portcullis::listen", listener = %connection.listener, peer = %connection.peer, message, "request refused");
     let answer = proxy::service::refuse_bytes(worker.walk(), connection, reason, message);
     let _ = timeout(LINGER, socket.write_all(&answer)).await;
 }
@@ -171,7 +171,7 @@ async fn serve_http2(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
     })
     .await;
     if let Err(error) = ended {
-        tracing::debug!(target: "listen", peer = %connection.peer, %error, "HTTP/2 connection ended");
+        tracing::debug!(target: "portcullis::listen", peer = %connection.peer, %error, "HTTP/2 connection ended");
     }
 }
 

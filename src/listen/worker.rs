@@ -123,7 +123,9 @@ pub fn run(parts: WalkParts, queue: WorkerQueue, peers: Vec<WorkerHandle>) -> io
                         let accepting = spawn_local(accept::accept(Rc::clone(&worker), Arc::clone(&listener), socket));
                         listening.insert(Arc::as_ptr(&listener), accepting);
                     }
-                    Err(error) => tracing::error!(target: "listen", listener = %listener.name, %error, "a worker cannot accept"),
+                    Err(error) => {
+                        tracing::error!(target: "portcullis::listen", listener = %listener.name, %error, "a worker cannot accept");
+                    }
                 },
                 Command::Unlisten(listener) => {
                     if let Some(accepting) = listening.remove(&Arc::as_ptr(&listener)) {

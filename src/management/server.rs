@@ -45,7 +45,7 @@ pub async fn serve(listener: TcpListener, tls: Option<Arc<ServerConfig>>, manage
                 });
             }
             Err(error) => {
-                tracing::warn!(target: "management", %error, "cannot accept; trying again shortly");
+                tracing::warn!(target: "portcullis::management", %error, "cannot accept; trying again shortly");
                 sleep(ACCEPT_PAUSE).await;
             }
         }

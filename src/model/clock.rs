@@ -7,4 +7,9 @@ pub struct UnixSeconds(pub u64);
 /// Where the time of day comes from: the system's clock when running, a hand-set one in tests.
 pub trait Clock: Send + Sync + std::fmt::Debug {
     fn now(&self) -> UnixSeconds;
+
+    /// Milliseconds since the same moment, for logs.
+    fn milliseconds(&self) -> u64 {
+        self.now().0.saturating_mul(1000)
+    }
 }

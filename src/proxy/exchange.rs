@@ -19,7 +19,7 @@ use crate::proxy::worker::Walk;
 use crate::snapshot::CompiledKeyManager;
 use crate::snapshot::backend::CompiledTarget;
 use crate::snapshot::local::LocalApi;
-use crate::telemetry::{AccessRecord, Measured, OperationSeries};
+use crate::telemetry::{AccessRecord, Ending, Measured, OperationSeries, UnixMillis};
 
 /// What HTTP/1 logs call an exchange whose client left before an answer.
 const CLIENT_CLOSED: u16 = 499;
@@ -29,6 +29,7 @@ const CLIENT_CLOSED: u16 = 499;
 pub struct Exchange {
     walk: Rc<Walk>,
     in_flight: InFlight,
+    began: UnixMillis,
     started: Instant,
     series: Arc<OperationSeries>,
     pub method: Method,
@@ -52,7 +53,8 @@ pub struct Exchange {
     api: Option<(Rc<LocalApi>, Option<usize>)>,
     outcome: Outcome,
     sent: u64,
-    ending: Ending,
+    /// `None` while it is under way; an exchange that is dropped so was left by its client.
+    ending: Option<Ending>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -61,21 +63,13 @@ struct Outcome {
     reason: Reason,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    /// Still under way, or dropped on the way.
-    Open,
-    Complete,
-    /// The backend's body broke off; the client saw a truncation.
-    Truncated,
-}
-
 impl Exchange {
     pub fn begin(walk: Rc<Walk>, in_flight: InFlight, series: Arc<OperationSeries>, request: &mut http::request::Parts) -> Self {
         walk.counters().request_began();
         let user_agent = request.headers.get(http::header::USER_AGENT).cloned();
         Self {
             client: in_flight.connection().peer.ip(),
+            began: UnixMillis(walk.clock().milliseconds()),
             started: Instant::now(),
             series,
             method: request.method.clone(),
@@ -96,7 +90,7 @@ impl Exchange {
             api: None,
             outcome: Outcome { status: CLIENT_CLOSED, reason: Reason::ClientClosed },
             sent: 0,
-            ending: Ending::Open,
+            ending: None,
             walk,
             in_flight,
         }
@@ -108,9 +102,8 @@ impl Exchange {
 
     /// The API was found, and perhaps the operation; from here on the exchange counts there.
     pub fn found(&mut self, api: Rc<LocalApi>, position: Option<usize>) {
-        if let Some(operation) = position.and_then(|position| api.operations.get(position)) {
-            self.series = Arc::clone(&operation.series);
-        }
+        let operation = position.and_then(|position| api.operations.get(position));
+        self.series = Arc::clone(operation.map_or(&api.unmatched, |operation| &operation.series));
         self.api = Some((api, position));
     }
 
@@ -125,14 +118,12 @@ impl Exchange {
     }
 
     pub fn complete(&mut self) {
-        if self.ending == Ending::Open {
-            self.ending = Ending::Complete;
-        }
+        self.ending.get_or_insert(Ending::Completed);
     }
 
     pub fn truncated(&mut self) {
-        if self.ending == Ending::Open {
-            self.ending = Ending::Truncated;
+        if self.ending.is_none() {
+            self.ending = Some(Ending::BackendTruncated);
             self.walk.counters().response_truncated();
         }
     }
@@ -160,29 +151,30 @@ impl Exchange {
         let refused = self.outcome.reason != Reason::Forwarded;
         let user_agent = self.user_agent.as_ref().map(HeaderValue::as_bytes).map(String::from_utf8_lossy);
         let record = AccessRecord {
+            time: self.began,
             request_id: &self.request_id,
             denial: refused.then_some(&*self.request_id),
             remote: self.connection().peer,
             client: self.client,
             listener: &self.connection().listener,
-            protocol: protocol(self.version),
+            protocol: self.version,
             tls: self.connection().transport == Transport::Tls,
-            method: self.method.as_str(),
+            method: &self.method,
             host: &self.host,
             path: self.normal_path.as_deref().unwrap_or_else(|| self.uri.path()),
             api: api.map(|api| api.name.as_str()),
             version: api.map(|api| api.version.as_str()),
             operation: operation.map(|operation| operation.template.as_str()),
             application: self.application.as_deref(),
+            owner: None,
             key_manager: self.key_manager.as_ref().map(|key_manager| key_manager.definition.name.as_str()),
-            key_type: self.key_type.map(|key_type| match key_type {
-                KeyType::Production => "production",
-                KeyType::Sandbox => "sandbox",
-            }),
+            key_type: self.key_type,
+            issuer: None,
             consumer_key: self.principal.as_ref().and_then(Principal::consumer_key),
-            token: self.principal.as_ref().map(Principal::token_hash),
+            key_id: None,
+            token_hash: self.principal.as_ref().map(Principal::token_hash),
             status: self.outcome.status,
-            reason: self.outcome.reason.label(),
+            reason: self.outcome.reason,
             message: self.message.as_deref(),
             backend: self.backend.as_ref().map(|target| &*target.label),
             duration: total,
@@ -190,11 +182,7 @@ impl Exchange {
             request_bytes: self.received(),
             response_bytes: self.sent,
             user_agent: user_agent.as_deref(),
-            ending: match self.ending {
-                Ending::Complete => "complete",
-                Ending::Truncated => "truncated",
-                Ending::Open => "aborted",
-            },
+            ending: self.ending.unwrap_or(Ending::ClientAborted),
         };
         self.walk.access_log().write(&record);
     }
@@ -209,14 +197,5 @@ impl Drop for Exchange {
         self.measure(total);
         self.log(total);
         self.walk.counters().request_ended();
-    }
-}
-
-fn protocol(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_10 => "HTTP/1.0",
-        Version::HTTP_11 => "HTTP/1.1",
-        Version::HTTP_2 => "HTTP/2.0",
-        _ => "HTTP",
     }
 }

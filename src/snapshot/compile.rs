@@ -20,7 +20,7 @@ use crate::model::place::Place;
 use crate::route::RouteTable;
 use crate::snapshot::backend::{BackendGroup, CompiledTarget, TargetSlot, TargetTls};
 use crate::snapshot::{CompiledApi, CompiledKeyManager, CompiledOperation, Snapshot};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, UNMATCHED_OPERATION, operation_label};
 use crate::trust::{self, TrustError};
 
 /// Makes snapshots, one after the other, and remembers what they share.
@@ -107,9 +107,10 @@ impl Compiler {
         let operations = definition
             .operations
             .iter()
-            .map(|operation| CompiledOperation { series: self.metrics.operation(name, version, operation.template.as_str()) })
+            .map(|operation| CompiledOperation { series: self.metrics.operation(name, version, operation_label(operation)) })
             .collect();
-        Ok(CompiledApi { index, definition, operations, production, sandbox })
+        let unmatched = self.metrics.operation(name, version, UNMATCHED_OPERATION);
+        Ok(CompiledApi { index, definition, operations, unmatched, production, sandbox })
     }
 
     fn backend(&mut self, backend: &Backend) -> Result<BackendGroup, CompileError> {

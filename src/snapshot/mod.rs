@@ -57,6 +57,8 @@ pub struct CompiledApi {
     pub definition: Api,
     /// By position in `definition.operations`.
     pub operations: Vec<CompiledOperation>,
+    /// Where exchanges are counted that found the API and no operation of it.
+    pub unmatched: Arc<OperationSeries>,
     pub production: Option<BackendGroup>,
     pub sandbox: Option<BackendGroup>,
 }

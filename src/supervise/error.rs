@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::config::Report;
 use crate::listen::tls::TlsError;
 use crate::snapshot::compile::CompileError;
+use crate::telemetry::AccessLogError;
 
 /// Each tells the operator what to do.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +43,7 @@ pub enum SuperviseError {
         source: io::Error,
     },
     #[error("the access log cannot be opened")]
-    AccessLog(#[source] io::Error),
+    AccessLog(#[from] AccessLogError),
     #[error("a worker thread cannot start")]
     Worker(#[source] io::Error),
     #[error("random numbers cannot be had from the system")]

@@ -8,7 +8,7 @@ use crate::jwks::Fetchers;
 use crate::management::answer::ReloadOutcome;
 use crate::model::Model;
 use crate::model::clock::Clock;
-use crate::model::gateway::Gateway;
+use crate::model::gateway::{Gateway, Log};
 use crate::model::key_manager::KeyManager;
 use crate::snapshot::compile::Compiler;
 use crate::snapshot::{Snapshot, Snapshots};
@@ -16,7 +16,7 @@ use crate::supervise::error::SuperviseError;
 use crate::supervise::listeners::Listeners;
 use crate::supervise::start::load;
 use crate::supervise::workers::WorkerThreads;
-use crate::telemetry::{KeyManagerFacts, LogHandle, Metrics, SnapshotFacts};
+use crate::telemetry::{KeyManagerFacts, LevelHandle, Metrics, SnapshotFacts};
 
 /// What reloading needs, and nothing else touches.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct Reloader {
     pub snapshots: Arc<Snapshots>,
     pub metrics: Arc<Metrics>,
     pub listeners: Listeners,
-    pub log: Option<LogHandle>,
+    pub log: Option<LevelHandle>,
     /// As they were at the start: what of it changes takes effect at the next one.
     pub settings: Gateway,
     pub clock: Arc<dyn Clock>,
@@ -47,12 +47,12 @@ impl Reloader {
         let result = self.try_reload(threads).await;
         match &result {
             Ok(Reloaded { generation, .. }) => {
-                self.metrics.reloaded(self.clock.now());
-                tracing::info!(target: "supervise", generation, "configuration reloaded");
+                self.metrics.reload_succeeded(self.clock.now());
+                tracing::info!(target: "portcullis::supervise", generation, "configuration reloaded");
             }
             Err(error) => {
                 self.metrics.reload_failed();
-                tracing::error!(target: "supervise", report = %error.describe(), "configuration not reloaded; nothing changed");
+                tracing::error!(target: "portcullis::supervise", report = %error.describe(), "configuration not reloaded; nothing changed");
             }
         }
         result
@@ -61,7 +61,7 @@ impl Reloader {
     async fn try_reload(&mut self, threads: &WorkerThreads) -> Result<Reloaded, SuperviseError> {
         let Loaded { model, watched, warnings } = load(self.path.clone()).await?;
         for warning in warnings.problems() {
-            tracing::warn!(target: "config", "{warning}");
+            tracing::warn!(target: "portcullis::config", "{warning}");
         }
         self.tell_what_waits(&model.gateway);
         let plan = self.listeners.plan(&model.listeners, &self.metrics)?;
@@ -79,26 +79,26 @@ impl Reloader {
         };
         let generation = snapshot.generation;
         self.snapshots.publish(snapshot);
-        self.metrics.snapshot(&SnapshotFacts { generation, ..facts });
+        self.metrics.snapshot_installed(&SnapshotFacts { generation, ..facts });
         self.settings.drain_timeout = drain_timeout;
         if let Some(handle) = &self.log {
-            handle.apply(log);
+            set_level(handle, log);
         }
         let changes = self.listeners.apply(plan);
         for listener in &changes.closed {
             threads.unlisten(listener).await;
-            tracing::info!(target: "supervise", listener = %listener.name, address = %listener.address, "no longer listening");
+            tracing::info!(target: "portcullis::supervise", listener = %listener.name, address = %listener.address, "no longer listening");
         }
         for listener in &changes.opened {
             threads.listen(listener).await;
-            tracing::info!(target: "supervise", listener = %listener.name, address = %listener.address, "listening");
+            tracing::info!(target: "portcullis::supervise", listener = %listener.name, address = %listener.address, "listening");
         }
         Ok(Reloaded { generation, watched })
     }
 
     fn tell_what_waits(&self, wanted: &Gateway) {
         if wanted.workers != self.settings.workers || wanted.state_dir != self.settings.state_dir {
-            tracing::warn!(target: "supervise", "gateway.workers and gateway.state_dir take effect at the next start");
+            tracing::warn!(target: "portcullis::supervise", "gateway.workers and gateway.state_dir take effect at the next start");
         }
     }
 }
@@ -142,5 +142,12 @@ pub(super) fn snapshot_facts(model: &Model) -> SnapshotFacts {
         applications: model.directory.application_count() as u64,
         consumer_keys: model.directory.key_count() as u64,
         subscriptions: model.directory.subscription_count() as u64,
+    }
+}
+
+/// The level follows the configuration; the format is the one of the start.
+pub(super) fn set_level(handle: &LevelHandle, log: Log) {
+    if let Err(error) = handle.set(log.level) {
+        tracing::warn!(target: "portcullis::supervise", %error, "the log level stays as it was");
     }
 }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -15,6 +16,9 @@ use crate::supervise::reload::Reloader;
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{Drained, WorkerThreads};
 use crate::telemetry::{AccessLog, Metrics};
+
+/// How long the last lines of the access log may take.
+const LOG_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A gateway that serves. Dropping it without [`Running::stop`] leaves the worker threads to the end of the process.
 #[derive(Debug)]
@@ -120,7 +124,7 @@ impl Running {
         };
         match end {
             Told::Reload | Told::Drain => {
-                tracing::info!(target: "supervise", "draining; a second signal ends at once");
+                tracing::info!(target: "portcullis::supervise", "draining; a second signal ends at once");
                 let hurry = async move {
                     signals.end().await;
                 };
@@ -149,8 +153,10 @@ impl Running {
         let drained = self.threads.drain(self.reloader.settings.drain_timeout, hurry).await;
         self.tasks.shutdown().await;
         self.reloader.fetchers.shutdown().await;
-        self.access_log.shutdown();
-        tracing::info!(target: "supervise", whole = drained == Drained::Whole, "stopped");
+        if let Err(error) = self.access_log.shutdown(LOG_TIMEOUT) {
+            tracing::warn!(target: "portcullis::supervise", %error, "lines are lost");
+        }
+        tracing::info!(target: "portcullis::supervise", whole = drained == Drained::Whole, "stopped");
         drained
     }
 

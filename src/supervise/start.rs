@@ -25,24 +25,24 @@ use crate::snapshot::compile::Compiler;
 use crate::supervise::clock::SystemClock;
 use crate::supervise::error::{SuperviseError, bind_error};
 use crate::supervise::listeners::Listeners;
-use crate::supervise::reload::{Reloader, key_manager_facts, snapshot_facts};
+use crate::supervise::reload::{Reloader, key_manager_facts, set_level, snapshot_facts};
 use crate::supervise::running::Running;
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{self, WorkerThreads};
-use crate::telemetry::{AccessLog, LogHandle, Metrics, SnapshotFacts};
+use crate::telemetry::{AccessLog, LevelHandle, Metrics, SnapshotFacts};
 
 /// Reloads that may wait for one that is under way; more callers wait in their own connection.
 const RELOAD_QUEUE: usize = 16;
 
 /// Starts the gateway of this file on the current runtime and on worker threads of its own. Key sets are fetched in the
 /// background: an authorization server that is down does not stop the start.
-pub async fn start(path: &Path, log: Option<LogHandle>) -> Result<Running, SuperviseError> {
+pub async fn start(path: &Path, log: Option<LevelHandle>) -> Result<Running, SuperviseError> {
     let loaded = load(path.to_owned()).await?;
     if let Some(log) = &log {
-        log.apply(loaded.model.telemetry.log);
+        set_level(log, loaded.model.telemetry.log);
     }
     for warning in loaded.warnings.problems() {
-        tracing::warn!(target: "config", "{warning}");
+        tracing::warn!(target: "portcullis::config", "{warning}");
     }
     assemble(path, loaded, log).await
 }
@@ -55,7 +55,7 @@ pub(super) async fn load(path: PathBuf) -> Result<Loaded, SuperviseError> {
     }
 }
 
-async fn assemble(path: &Path, loaded: Loaded, log: Option<LogHandle>) -> Result<Running, SuperviseError> {
+async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>) -> Result<Running, SuperviseError> {
     let Loaded { model, watched, .. } = loaded;
     state_dir(&model.gateway.state_dir)?;
     let worker_count = workers::count(model.gateway.workers);
@@ -65,7 +65,8 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LogHandle>) -> Result
     let mut listeners = Listeners::default();
     let plan = listeners.plan(&model.listeners, &metrics)?;
     let management = model.management.as_ref().map(bind_management).transpose()?;
-    let access_log = AccessLog::open(&model.telemetry.access_log, &metrics).map_err(SuperviseError::AccessLog)?;
+    let access_log = AccessLog::open(&model.telemetry.access_log)?;
+    metrics.access_log_dropped(access_log.dropped());
 
     let mut fetchers = Fetchers::new(&model.gateway.state_dir, Arc::clone(&clock));
     let keys = fetchers.reconcile(&model.key_managers);
@@ -73,8 +74,8 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LogHandle>) -> Result
     let (settings, addresses) = (model.gateway.clone(), management.as_ref().map(|(socket, _)| socket.local_addr()));
     let facts = snapshot_facts(&model);
     let snapshot = compiler.compile(model, keys)?;
-    metrics.snapshot(&SnapshotFacts { generation: snapshot.generation, ..facts });
-    metrics.loaded(clock.now());
+    metrics.snapshot_installed(&SnapshotFacts { generation: snapshot.generation, ..facts });
+    metrics.configuration_loaded(clock.now());
     let snapshots = Arc::new(Snapshots::new(snapshot));
     metrics.key_managers({
         let snapshots = Arc::clone(&snapshots);
@@ -86,7 +87,7 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LogHandle>) -> Result
     let changes = listeners.apply(plan);
     for listener in &changes.opened {
         threads.listen(listener).await;
-        tracing::info!(target: "supervise", listener = %listener.name, address = %listener.address, "listening");
+        tracing::info!(target: "portcullis::supervise", listener = %listener.name, address = %listener.address, "listening");
     }
 
     let readiness = Arc::new(Readiness::new(Arc::clone(&snapshots)));
@@ -162,6 +163,6 @@ fn bind_management(management: &gateway::Management) -> Result<BoundManagement, 
     let tls = tls.transpose().map_err(|source| SuperviseError::Tls { listener: "management".to_owned(), source })?;
     let socket = TcpListener::bind(management.address).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
     let socket = socket.map_err(|error| bind_error("management", management.address, error))?;
-    tracing::info!(target: "supervise", address = %management.address, "management listening");
+    tracing::info!(target: "portcullis::supervise", address = %management.address, "management listening");
     Ok((socket, tls))
 }

@@ -43,7 +43,7 @@ impl Watch {
             let _ = sender.try_send(());
         });
         let watcher = watcher.inspect_err(|error| {
-            tracing::warn!(target: "supervise", %error, "files are not watched; reload with SIGHUP or POST /reload");
+            tracing::warn!(target: "portcullis::supervise", %error, "files are not watched; reload with SIGHUP or POST /reload");
         });
         let mut watch = Self { watcher: watcher.ok(), events, folders: BTreeSet::new(), files: Vec::new(), seen: Vec::new() };
         watch.follow(files);
@@ -66,7 +66,7 @@ impl Watch {
             }
             for new in folders.difference(&self.folders) {
                 if let Err(error) = watcher.watch(new, RecursiveMode::NonRecursive) {
-                    tracing::warn!(target: "supervise", folder = %new.display(), %error, "folder is not watched");
+                    tracing::warn!(target: "portcullis::supervise", folder = %new.display(), %error, "folder is not watched");
                 }
             }
         }

@@ -40,7 +40,7 @@ impl WorkerThreads {
             let name = format!("worker-{}", parts.index);
             let thread = thread::Builder::new().name(name).spawn(move || {
                 if let Err(error) = worker::run(parts, queue, peers) {
-                    tracing::error!(target: "supervise", %error, "a worker ended");
+                    tracing::error!(target: "portcullis::supervise", %error, "a worker ended");
                 }
             });
             threads.push(thread.map_err(SuperviseError::Worker)?);

@@ -1,345 +1,248 @@
-//! One line for each exchange.
+//! The access log: one line for each exchange, also when the client hung up.
 //!
-//! A worker writes into a buffer of its own; full buffers go to one thread that writes them out. When that thread cannot
-//! keep up, or the disk is full, lines are dropped and counted: traffic never waits for its log.
+//! A worker formats lines into a buffer of its own and hands full buffers to one thread that writes them. It never waits
+//! for that thread: what does not fit into the queue, and what the target does not take (a full disk, a closed pipe), is
+//! dropped and counted. A file is opened for appending and opened anew when its path was renamed or removed.
+//!
+//! Lines hold no query and no token. What came from the network is escaped so that it stays inside its line, see
+//! [`line`].
+//!
+//! The walk through the files: [`record`] (what a line says), [`line`] (JSON or text), [`thread`] (who writes),
+//! [`target`] (where to).
 
-use std::cell::{Cell, RefCell};
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
-
-use jiff::Timestamp;
-use serde::Serialize;
-
-use crate::model::gateway::{self, AccessLogTarget, LogFormat};
-use crate::telemetry::metrics::{DroppedLines, Metrics};
-
-/// A buffer is handed over at this size, or at the worker's next flush.
-const BUFFER_BYTES: usize = 16 * 1024;
-
-/// Buffers that may wait for the writing thread: about 16 MiB.
-const QUEUE: usize = 1024;
-
-/// How often the writing thread looks whether its file was renamed away.
-const ROTATION_CHECK: Duration = Duration::from_secs(1);
-
-/// The longest user agent that is written.
-const MOST_USER_AGENT: usize = 256;
-
-/// What one line says. Fields that are not known are left out.
-#[derive(Debug, Clone, Serialize)]
-pub struct AccessRecord<'a> {
-    pub request_id: &'a str,
-    /// The id that a refused client was given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub denial: Option<&'a str>,
-    pub remote: SocketAddr,
-    pub client: IpAddr,
-    pub listener: &'a str,
-    pub protocol: &'static str,
-    pub tls: bool,
-    pub method: &'a str,
-    pub host: &'a str,
-    /// Without the query, which may hold secrets.
-    pub path: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub api: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub operation: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub application: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key_manager: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key_type: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub consumer_key: Option<&'a str>,
-    /// The beginning of the token's SHA-256.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub token: Option<&'a str>,
-    pub status: u16,
-    pub reason: &'a str,
-    /// The operator's word on a refusal.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub backend: Option<&'a str>,
-    #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
-    pub duration: Duration,
-    #[serde(rename = "backend_ms", serialize_with = "optional_milliseconds", skip_serializing_if = "Option::is_none")]
-    pub backend_duration: Option<Duration>,
-    pub request_bytes: u64,
-    pub response_bytes: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_agent: Option<&'a str>,
-    /// "complete", "aborted" (the client left) or "truncated" (the backend's body broke off).
-    pub ending: &'a str,
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    time: String,
-    #[serde(flatten)]
-    record: &'a AccessRecord<'a>,
-}
-
-/// The log of the process. Dropping it without [`AccessLog::shutdown`] may lose the last lines.
-#[derive(Debug)]
-pub struct AccessLog {
-    settings: gateway::AccessLog,
-    sender: Option<SyncSender<Buffer>>,
-    thread: Option<JoinHandle<()>>,
-    reopen: Arc<AtomicBool>,
-    dropped: DroppedLines,
-}
-
-/// One worker's end of the log.
-#[derive(Debug)]
-pub struct AccessWriter {
-    format: LogFormat,
-    sample: f64,
-    sender: Option<SyncSender<Buffer>>,
-    buffer: RefCell<Buffer>,
-    /// Grows by `sample` with each exchange; a line is written when it passes a whole number.
-    share: Cell<f64>,
-    dropped: DroppedLines,
-}
-
-#[derive(Debug, Default)]
-struct Buffer {
-    bytes: Vec<u8>,
-    lines: u64,
-}
-
-impl AccessLog {
-    /// Opens the target and starts the writing thread.
-    pub fn open(settings: &gateway::AccessLog, metrics: &Metrics) -> io::Result<Self> {
-        let dropped = metrics.dropped_lines();
-        let reopen = Arc::new(AtomicBool::new(false));
-        let target = match &settings.target {
-            AccessLogTarget::Off => {
-                return Ok(Self { settings: settings.clone(), sender: None, thread: None, reopen, dropped });
-            }
-            AccessLogTarget::Stdout => Target::Stdout,
-            AccessLogTarget::Stderr => Target::Stderr,
-            AccessLogTarget::File(path) => Target::File { file: open(path)?, path: path.clone() },
-        };
-        let (sender, receiver) = sync_channel(QUEUE);
-        let writing = Writing { target, receiver, reopen: Arc::clone(&reopen), dropped: dropped.clone() };
-        let thread = thread::Builder::new().name("access-log".to_owned()).spawn(move || writing.run())?;
-        Ok(Self { settings: settings.clone(), sender: Some(sender), thread: Some(thread), reopen, dropped })
-    }
-
-    /// An end for one worker.
-    pub fn writer(&self) -> AccessWriter {
-        AccessWriter {
-            format: self.settings.format,
-            sample: self.settings.sample,
-            sender: self.sender.clone(),
-            buffer: RefCell::default(),
-            share: Cell::new(0.0),
-            dropped: self.dropped.clone(),
-        }
-    }
-
-    /// Opens the file anew, after it was rotated away.
-    pub fn reopen(&self) {
-        self.reopen.store(true, Ordering::Relaxed);
-    }
-
-    /// Waits until everything that workers handed over is written. The workers must have ended.
-    pub fn shutdown(mut self) {
-        drop(self.sender.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-impl AccessWriter {
-    /// Writes a line, unless the sample leaves it out. Refusals are always written.
-    pub fn write(&self, record: &AccessRecord<'_>) {
-        if self.sender.is_none() || !self.is_sampled(record) {
-            return;
-        }
-        let mut buffer = self.buffer.borrow_mut();
-        let line = Line { time: now(), record: &cut(record) };
-        match self.format {
-            LogFormat::Json => {
-                // only writing can fail, and this writes into memory
-                let _ = serde_json::to_writer(&mut buffer.bytes, &line);
-            }
-            LogFormat::Text => text(&mut buffer.bytes, &line),
-        }
-        buffer.bytes.push(b'\n');
-        buffer.lines = buffer.lines.saturating_add(1);
-        if buffer.bytes.len() >= BUFFER_BYTES {
-            self.hand_over(&mut buffer);
-        }
-    }
-
-    /// Hands over what is there. Called by the worker's tick, and at its end.
-    pub fn flush(&self) {
-        let mut buffer = self.buffer.borrow_mut();
-        if buffer.lines > 0 {
-            self.hand_over(&mut buffer);
-        }
-    }
-
-    fn hand_over(&self, buffer: &mut Buffer) {
-        let full = std::mem::take(buffer);
-        let lines = full.lines;
-        if self.sender.as_ref().is_none_or(|sender| sender.try_send(full).is_err()) {
-            self.dropped.add(lines);
-        }
-    }
-
-    fn is_sampled(&self, record: &AccessRecord<'_>) -> bool {
-        if record.denial.is_some() || self.sample >= 1.0 {
-            return true;
-        }
-        let share = self.share.get() + self.sample;
-        self.share.set(share.fract());
-        share >= 1.0
-    }
-}
-
-/// RFC 3339, in UTC, with milliseconds.
-fn now() -> String {
-    format!("{:.3}", Timestamp::now())
-}
-
-fn cut<'a>(record: &AccessRecord<'a>) -> AccessRecord<'a> {
-    let user_agent = record.user_agent.map(|agent| {
-        let end = (0..=MOST_USER_AGENT.min(agent.len())).rev().find(|end| agent.is_char_boundary(*end)).unwrap_or_default();
-        agent.get(..end).unwrap_or_default()
-    });
-    AccessRecord { user_agent, ..record.clone() }
-}
-
-/// For people: the fields that they look for first, then the rest as `name=value`.
-fn text(out: &mut Vec<u8>, line: &Line<'_>) {
-    let record = line.record;
-    let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
-    let shown = |text: Option<&str>| text.map_or_else(|| "-".to_owned(), quoted);
-    // writing into memory cannot fail
-    let _ = write!(
-        out,
-        "{} {} {} {} {} {:.3}ms {} api={} version={} operation={} application={} key_manager={} id={}",
-        line.time,
-        record.client,
-        quoted(record.method),
-        quoted(record.path),
-        record.status,
-        record.duration.as_secs_f64() * 1000.0,
-        record.reason,
-        shown(record.api),
-        shown(record.version),
-        shown(record.operation),
-        shown(record.application),
-        shown(record.key_manager),
-        quoted(record.request_id),
-    );
-    if let Some(message) = record.message {
-        let _ = write!(out, " message={}", quoted(message));
-    }
-}
-
-fn milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    // microseconds are as fine as anyone looks
-    serializer.serialize_f64((duration.as_secs_f64() * 1_000_000.0).round() / 1000.0)
-}
-
-#[allow(clippy::ref_option, reason = "the shape that serde asks for")]
-fn optional_milliseconds<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    milliseconds(&duration.unwrap_or_default(), serializer)
-}
-
-fn open(path: &PathBuf) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
-    options.open(path)
-}
-
-enum Target {
-    Stdout,
-    Stderr,
-    File { file: File, path: PathBuf },
-}
-
-/// The writing thread.
-struct Writing {
-    target: Target,
-    receiver: Receiver<Buffer>,
-    reopen: Arc<AtomicBool>,
-    dropped: DroppedLines,
-}
-
-impl Writing {
-    fn run(mut self) {
-        loop {
-            match self.receiver.recv_timeout(ROTATION_CHECK) {
-                Ok(buffer) => {
-                    self.follow_rotation();
-                    if self.write(&buffer.bytes).is_err() {
-                        self.dropped.add(buffer.lines);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => self.follow_rotation(),
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match &mut self.target {
-            Target::Stdout => {
-                let mut out = io::stdout().lock();
-                out.write_all(bytes)?;
-                out.flush()
-            }
-            Target::Stderr => io::stderr().lock().write_all(bytes),
-            Target::File { file, .. } => file.write_all(bytes),
-        }
-    }
-
-    /// Goes on in a new file when the old one was renamed or removed, or when asked to.
-    fn follow_rotation(&mut self) {
-        let asked = self.reopen.swap(false, Ordering::Relaxed);
-        let Target::File { file, path } = &mut self.target else { return };
-        if (asked || is_gone(file, path))
-            && let Ok(new) = open(path)
-        {
-            *file = new;
-        }
-    }
-}
-
-#[cfg(unix)]
-fn is_gone(file: &File, path: &PathBuf) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let same = |one: &std::fs::Metadata, two: &std::fs::Metadata| one.dev() == two.dev() && one.ino() == two.ino();
-    match (file.metadata(), std::fs::metadata(path)) {
-        (Ok(open), Ok(named)) => !same(&open, &named),
-        (Ok(_), Err(_)) => true,
-        (Err(_), _) => false,
-    }
-}
-
-#[cfg(not(unix))]
-fn is_gone(_: &File, path: &PathBuf) -> bool {
-    !path.exists()
-}
+mod line;
+mod record;
+mod target;
+mod thread;
 
 #[cfg(test)]
 mod tests;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use self::record::{AccessRecord, Ending, TokenHash, UnixMillis};
+
+use self::target::Target;
+use self::thread::{Batch, Message};
+use crate::model::gateway::{AccessLog as Settings, LogFormat};
+use crate::model::reason::Reason;
+
+/// The process's access log.
+pub struct AccessLog {
+    format: LogFormat,
+    sampling: Sampling,
+    dropped: Arc<AtomicU64>,
+    /// `None`: switched off.
+    thread: Option<Writing>,
+}
+
+/// A worker's own end of the access log; not for several threads.
+pub struct AccessWriter {
+    format: LogFormat,
+    dropped: Arc<AtomicU64>,
+    /// `None`: switched off.
+    to_thread: Option<SyncSender<Message>>,
+    pending: RefCell<Pending>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AccessLogError {
+    #[error("the access log \"{path}\" cannot be opened")]
+    Open { path: PathBuf, source: std::io::Error },
+    #[error("the standard stream of the access log is not open")]
+    Stream { source: std::io::Error },
+    #[error("the thread that writes the access log cannot be started")]
+    Thread { source: std::io::Error },
+    #[error("the last lines of the access log could not be written in time")]
+    Unfinished,
+}
+
+#[derive(Debug)]
+struct Writing {
+    sender: SyncSender<Message>,
+    /// Hears once that everything was written.
+    finished: Mutex<Receiver<()>>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    lines: Vec<u8>,
+    count: u64,
+    sampling: Sampling,
+    give_back: SyncSender<Vec<u8>>,
+    returned: Receiver<Vec<u8>>,
+}
+
+/// Which share of the forwarded exchanges is written: every so many-th, by a counter.
+#[derive(Debug, Clone, Copy)]
+struct Sampling {
+    /// Added for each exchange; a line is due at [`WHOLE`].
+    step: u64,
+    credit: u64,
+}
+
+const WHOLE: u64 = 1 << 32;
+
+/// A buffer of this length is handed over.
+const FULL_BUFFER: usize = 16 * 1024;
+
+/// Room for the line that fills a buffer.
+const BUFFER_CAPACITY: usize = FULL_BUFFER + 4 * 1024;
+
+/// Buffers that may wait for the thread: about 2.5 MiB.
+const QUEUED_BUFFERS: usize = 128;
+
+/// Empty buffers kept for each worker.
+const SPARE_BUFFERS: usize = 4;
+
+/// Between two attempts to tell a busy thread to stop.
+const STOP_RETRY: Duration = Duration::from_millis(5);
+
+impl AccessLog {
+    /// Opens the target, so that what is wrong with it is known at start, and starts the thread.
+    pub fn open(settings: &Settings) -> Result<Self, AccessLogError> {
+        let dropped = Arc::new(AtomicU64::new(0));
+        let thread = match Target::open(&settings.target)? {
+            Some(target) => Some(start(target, QUEUED_BUFFERS, &dropped)?),
+            None => None,
+        };
+        Ok(Self { format: settings.format, sampling: Sampling::of(settings.sample), dropped, thread })
+    }
+
+    /// For one worker. Its lines wait there until [`AccessWriter::flush`].
+    pub fn writer(&self) -> AccessWriter {
+        let (give_back, returned) = sync_channel(SPARE_BUFFERS);
+        AccessWriter {
+            format: self.format,
+            dropped: Arc::clone(&self.dropped),
+            to_thread: self.thread.as_ref().map(|thread| thread.sender.clone()),
+            pending: RefCell::new(Pending { lines: Vec::new(), count: 0, sampling: self.sampling, give_back, returned }),
+        }
+    }
+
+    /// Lines lost so far; [`super::metrics::Metrics::access_log_dropped`] shows it.
+    pub fn dropped(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.dropped)
+    }
+
+    /// Opens the file again now, as after a rotation. Without this a rotation is noticed within a second of traffic.
+    pub fn reopen(&self) {
+        if let Some(thread) = &self.thread {
+            // with a full queue there is traffic, which notices a rotation by itself
+            let _ = thread.sender.try_send(Message::Reopen);
+        }
+    }
+
+    /// Writes what the workers have handed over, for at most so long, and stops. Blocks; lines that come later are
+    /// dropped and counted.
+    pub fn shutdown(&self, within: Duration) -> Result<(), AccessLogError> {
+        let Some(thread) = &self.thread else { return Ok(()) };
+        let deadline = Instant::now() + within;
+        while let Err(TrySendError::Full(_)) = thread.sender.try_send(Message::Stop) {
+            if Instant::now() >= deadline {
+                return Err(AccessLogError::Unfinished);
+            }
+            std::thread::sleep(STOP_RETRY);
+        }
+        let finished = thread.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        match finished.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => Err(AccessLogError::Unfinished),
+            // a thread that is gone was stopped before
+            Ok(()) | Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Ok(()),
+        }
+    }
+}
+
+fn start(target: Target, queue: usize, dropped: &Arc<AtomicU64>) -> Result<Writing, AccessLogError> {
+    let (sender, receiver) = sync_channel(queue);
+    let (done, finished) = sync_channel(1);
+    thread::start(target, receiver, Arc::clone(dropped), done).map_err(|source| AccessLogError::Thread { source })?;
+    Ok(Writing { sender, finished: Mutex::new(finished) })
+}
+
+impl AccessWriter {
+    /// Keeps a line for this exchange. Refused, aborted and truncated ones always have one; forwarded ones in the
+    /// configured share.
+    pub fn write(&self, record: &AccessRecord<'_>) {
+        if self.to_thread.is_none() {
+            return;
+        }
+        let mut pending = self.pending.borrow_mut();
+        let ordinary = record.reason == Reason::Forwarded && record.ending == Ending::Completed;
+        if ordinary && !pending.sampling.is_due() {
+            return;
+        }
+        line::append(&mut pending.lines, self.format, record);
+        pending.count += 1;
+        if pending.lines.len() >= FULL_BUFFER {
+            self.hand_over(&mut pending);
+        }
+    }
+
+    /// Hands over what is kept; for the worker's tick, and before it ends.
+    pub fn flush(&self) {
+        self.hand_over(&mut self.pending.borrow_mut());
+    }
+
+    fn hand_over(&self, pending: &mut Pending) {
+        let Some(to_thread) = &self.to_thread else { return };
+        if pending.lines.is_empty() {
+            return;
+        }
+        let empty = pending.returned.try_recv().unwrap_or_else(|_| Vec::with_capacity(BUFFER_CAPACITY));
+        let lines = std::mem::replace(&mut pending.lines, empty);
+        let count = std::mem::take(&mut pending.count);
+        let batch = Batch { lines, give_back: pending.give_back.clone() };
+        if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) = to_thread.try_send(Message::Batch(batch)) {
+            self.dropped.fetch_add(count, Ordering::Relaxed);
+            if let Message::Batch(batch) = message {
+                batch.give_back();
+            }
+        }
+    }
+}
+
+impl Drop for AccessWriter {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+impl Sampling {
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the share lies between 0 and 1, so the step within 0..=2^32"
+    )]
+    fn of(share: f64) -> Self {
+        Self { step: (share.clamp(0.0, 1.0) * 4_294_967_296.0) as u64, credit: 0 }
+    }
+
+    fn is_due(&mut self) -> bool {
+        self.credit += self.step;
+        if self.credit < WHOLE {
+            return false;
+        }
+        self.credit -= WHOLE;
+        true
+    }
+}
+
+impl fmt::Debug for AccessLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessLog").field("format", &self.format).field("dropped", &self.dropped).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for AccessWriter {
+    /// Without the lines that wait.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessWriter").field("format", &self.format).finish_non_exhaustive()
+    }
+}

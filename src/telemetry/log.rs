@@ -1,83 +1,82 @@
-//! Operators' events: what the gateway itself does, on standard error.
+//! The gateway's own events, for operators: one line each on stderr, as JSON or as text.
+//!
+//! Events of the gateway pass at the configured level, which a reload may change. Those of the libraries below pass from
+//! `warn` upwards only: at their debug levels some print whole requests, and with them tokens.
 
-use std::io::IsTerminal;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+mod one_line;
 
-use tracing::level_filters::LevelFilter;
-use tracing::subscriber::Interest;
-use tracing::{Metadata, Subscriber};
-use tracing_subscriber::Layer;
-use tracing_subscriber::layer::{Context, Filter, SubscriberExt};
-use tracing_subscriber::util::SubscriberInitExt;
+#[cfg(test)]
+mod tests;
 
+use std::io::{self, IsTerminal};
+
+use tracing::Subscriber;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Layer, Registry, fmt, reload};
+
+use self::one_line::OneLine;
 use crate::model::gateway::{Log, LogFormat, LogLevel};
 
-/// Changes the level of a running log. The format stays as it was at the start.
+/// Changes the level while the gateway runs.
 #[derive(Debug, Clone)]
-pub struct LogHandle {
-    level: Arc<AtomicU8>,
+pub struct LevelHandle(reload::Handle<Targets, Registry>);
+
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    #[error("events are already received elsewhere in this process")]
+    Installed(#[source] tracing::subscriber::SetGlobalDefaultError),
+    #[error("the log level cannot be changed")]
+    Level(#[source] reload::Error),
 }
 
-/// Lets events up to a level through, which may change at any time.
-#[derive(Debug)]
-struct UpTo(Arc<AtomicU8>);
-
-impl LogHandle {
-    /// Makes this log the process's; a log that is there already stays, and this handle then changes nothing.
-    pub fn install(log: Log) -> Self {
-        let level = Arc::new(AtomicU8::new(number(log.level)));
-        let registry = tracing_subscriber::registry();
-        // standard output is the access log's
-        let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-        let installed = match log.format {
-            LogFormat::Json => registry.with(layer.json().flatten_event(true).with_filter(UpTo(Arc::clone(&level)))).try_init(),
-            LogFormat::Text => {
-                let colors = std::io::stderr().is_terminal();
-                registry.with(layer.with_ansi(colors).with_filter(UpTo(Arc::clone(&level)))).try_init()
-            }
-        };
-        // only a second log of one process fails, in tests
-        drop(installed);
-        Self { level }
-    }
-
-    pub fn apply(&self, log: Log) {
-        self.level.store(number(log.level), Ordering::Relaxed);
-        tracing::callsite::rebuild_interest_cache();
-    }
+/// Colours are for people's terminals, not for files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Colour {
+    Plain,
+    Ansi,
 }
 
-impl<S: Subscriber> Filter<S> for UpTo {
-    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        *metadata.level() <= filter(self.0.load(Ordering::Relaxed))
-    }
+/// Receives the process's events from now on; once per process.
+pub fn install(log: Log) -> Result<LevelHandle, LogError> {
+    let colour = if io::stderr().is_terminal() { Colour::Ansi } else { Colour::Plain };
+    let (subscriber, level) = subscriber(log, colour, io::stderr);
+    tracing::subscriber::set_global_default(subscriber).map_err(LogError::Installed)?;
+    Ok(level)
+}
 
-    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if *metadata.level() <= filter(self.0.load(Ordering::Relaxed)) { Interest::always() } else { Interest::never() }
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(filter(self.0.load(Ordering::Relaxed)))
+impl LevelHandle {
+    pub fn set(&self, level: LogLevel) -> Result<(), LogError> {
+        self.0.reload(targets(level)).map_err(LogError::Level)
     }
 }
 
-fn number(level: LogLevel) -> u8 {
-    match level {
-        LogLevel::Error => 1,
-        LogLevel::Warn => 2,
-        LogLevel::Info => 3,
-        LogLevel::Debug => 4,
-        LogLevel::Trace => 5,
-    }
+fn subscriber<W>(log: Log, colour: Colour, writer: W) -> (impl Subscriber + Send + Sync + use<W>, LevelHandle)
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let (filter, handle) = reload::Layer::new(targets(log.level));
+    let lines = match log.format {
+        LogFormat::Json => {
+            let json = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
+            json.with_writer(writer).boxed()
+        }
+        LogFormat::Text => {
+            let text = fmt::layer().with_ansi(colour == Colour::Ansi).with_target(false);
+            text.with_writer(OneLine::new(writer, colour)).boxed()
+        }
+    };
+    (Registry::default().with(filter).with(lines), LevelHandle(handle))
 }
 
-fn filter(number: u8) -> LevelFilter {
-    match number {
-        1 => LevelFilter::ERROR,
-        2 => LevelFilter::WARN,
-        3 => LevelFilter::INFO,
-        4 => LevelFilter::DEBUG,
-        _ => LevelFilter::TRACE,
-    }
+fn targets(level: LogLevel) -> Targets {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target(env!("CARGO_PKG_NAME"), level)
 }

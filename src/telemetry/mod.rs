@@ -10,9 +10,9 @@ pub mod access_log;
 pub mod log;
 pub mod metrics;
 
-pub use access_log::{AccessLog, AccessRecord, AccessWriter};
-pub use log::LogHandle;
+pub use access_log::{AccessLog, AccessLogError, AccessRecord, AccessWriter, Ending, TokenHash, UnixMillis};
+pub use log::LevelHandle;
 pub use metrics::{
-    KeyManagerFacts, ListenerSeries, Measured, Metrics, OperationSeries, RefusedConnection, SnapshotFacts, TlsFailure, WorkerCounters,
-    worst_case_series,
+    Expected, FamilySeries, KeyManagerFacts, ListenerSeries, Measured, Metrics, OperationSeries, RefusedConnection, SnapshotFacts,
+    TlsFailure, UNMATCHED_OPERATION, WorkerCounters, operation_label, worst_case_series,
 };

@@ -59,7 +59,7 @@ async fn a_body_that_ends_early_is_a_truncation_for_the_client_too() {
         assert_eq!(answer.body, b"half", "what came is passed on");
     }
     for line in bank.gateway.log(2).await {
-        assert_eq!(line["ending"], "truncated", "{line}");
+        assert_eq!(line["ending"], "backend_truncated", "{line}");
     }
 }
 

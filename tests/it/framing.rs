@@ -145,7 +145,7 @@ async fn silent_and_slow_clients_are_closed() {
 async fn what_is_no_request_is_refused_like_one() {
     let bank = Bank::open().await;
     let long = "x".repeat(40_000);
-    let many: String = (0..150).map(|at| format!("X-{at}: 1\r\n")).collect();
+    let many = "X-Many: 1\r\n".repeat(150);
     for (bytes, status) in [
         (format!("GET {OPEN} HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"), "431"),
         (format!("GET {OPEN} HTTP/1.1\r\nHost: a\r\n{many}\r\n"), "431"),

@@ -165,6 +165,6 @@ async fn a_token_seen_before_is_not_verified_again() {
     }
     let metrics = bank.gateway.metrics().await;
     assert!(metrics.contains("portcullis_token_cache_hits_total 4"), "{metrics}");
-    let requests = "portcullis_requests_total{api=\"accounts\",method=\"GET\",operation=\"/accounts/{id}\",reason=\"forwarded\",status=\"200\",version=\"1.0.0\"} 5";
+    let requests = "portcullis_requests_total{api=\"accounts\",version=\"1.0.0\",operation=\"/accounts/{id}\",method=\"GET\",status=\"200\",reason=\"forwarded\"} 5";
     assert!(metrics.contains(requests), "{metrics}");
 }

@@ -1,133 +1,376 @@
-use std::fs;
-use std::time::Instant;
+use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use http::{Method, Version};
+use serde_json::Value;
 
 use super::*;
+use crate::model::directory::KeyType;
+use crate::model::gateway::AccessLogTarget;
 
-fn record<'a>(path: &'a str, user_agent: &'a str) -> AccessRecord<'a> {
+/// 2026-03-04T05:06:07.089Z
+const TIME: UnixMillis = UnixMillis(1_772_600_767_089);
+
+fn refused() -> AccessRecord<'static> {
     AccessRecord {
-        request_id: "id-1",
-        denial: None,
-        remote: ([127, 0, 0, 1], 4000).into(),
-        client: [127, 0, 0, 1].into(),
-        listener: "http",
-        protocol: "HTTP/1.1",
-        tls: false,
-        method: "GET",
-        host: "a",
-        path,
+        time: TIME,
+        request_id: "req-1",
+        denial: Some("d-17"),
+        remote: "192.0.2.7:4711".parse().unwrap(),
+        client: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9)),
+        listener: "https",
+        protocol: Version::HTTP_2,
+        tls: true,
+        method: &Method::GET,
+        host: "api.bank.example",
+        path: "/accounts/1.0.0/accounts/7",
         api: Some("accounts"),
-        version: None,
-        operation: None,
-        application: None,
-        key_manager: None,
-        key_type: None,
-        consumer_key: None,
-        token: None,
-        status: 200,
-        reason: "forwarded",
+        version: Some("1.0.0"),
+        operation: Some("/accounts/{id}"),
+        application: Some("tpp-mobile"),
+        owner: Some(""),
+        key_manager: Some("is7"),
+        key_type: Some(KeyType::Sandbox),
+        issuer: None,
+        consumer_key: Some("7wYeybBG"),
+        key_id: Some("k1"),
+        token_hash: Some(TokenHash([0, 1, 2, 3, 0xfc, 0xfd, 0xfe, 0xff])),
+        status: 403,
+        reason: Reason::InsufficientScope,
         message: None,
         backend: None,
-        duration: Duration::from_micros(1500),
+        duration: Duration::from_nanos(1_234_567),
         backend_duration: None,
         request_bytes: 0,
-        response_bytes: 5,
-        user_agent: Some(user_agent),
-        ending: "complete",
+        response_bytes: 120,
+        user_agent: Some("curl/8"),
+        ending: Ending::Completed,
     }
 }
 
-fn settings(target: AccessLogTarget, format: LogFormat, sample: f64) -> gateway::AccessLog {
-    gateway::AccessLog { target, format, sample }
+fn forwarded() -> AccessRecord<'static> {
+    AccessRecord { denial: None, status: 200, reason: Reason::Forwarded, backend_duration: Some(Duration::from_millis(2)), ..refused() }
+}
+
+fn line(format: LogFormat, record: &AccessRecord<'_>) -> String {
+    let mut lines = Vec::new();
+    line::append(&mut lines, format, record);
+    String::from_utf8(lines).unwrap()
+}
+
+fn json(record: &AccessRecord<'_>) -> Value {
+    serde_json::from_str(&line(LogFormat::Json, record)).unwrap()
+}
+
+fn to_file(path: &Path, sample: f64) -> AccessLog {
+    AccessLog::open(&Settings { target: AccessLogTarget::File(path.to_owned()), format: LogFormat::Json, sample }).unwrap()
+}
+
+/// A log whose thread writes to this and has room for so many buffers.
+fn to_target(target: Target, queue: usize) -> AccessLog {
+    let dropped = Arc::new(AtomicU64::new(0));
+    let thread = Some(start(target, queue, &dropped).unwrap());
+    AccessLog { format: LogFormat::Json, sampling: Sampling::of(1.0), dropped, thread }
+}
+
+fn request_ids(text: &str) -> Vec<String> {
+    text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["request_id"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
-fn a_line_is_json_whatever_clients_say() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("access.log");
-    let log = AccessLog::open(&settings(AccessLogTarget::File(path.clone()), LogFormat::Json, 1.0), &Metrics::new(1, 10)).unwrap();
+fn a_line_of_json_says_what_happened_and_leaves_out_what_is_not_known() {
+    let expected = serde_json::json!({
+        "time": "2026-03-04T05:06:07.089Z", "request_id": "req-1", "denial": "d-17", "remote": "192.0.2.7:4711",
+        "client": "198.51.100.9", "listener": "https", "protocol": "HTTP/2.0", "tls": true, "method": "GET",
+        "host": "api.bank.example", "path": "/accounts/1.0.0/accounts/7", "api": "accounts", "version": "1.0.0",
+        "operation": "/accounts/{id}", "application": "tpp-mobile", "key_manager": "is7", "key_type": "sandbox",
+        "consumer_key": "7wYeybBG", "key_id": "k1", "token_hash": "00010203fcfdfeff", "status": 403,
+        "reason": "insufficient_scope", "duration_ms": 1.234, "request_bytes": 0, "response_bytes": 120,
+        "user_agent": "curl/8", "ending": "completed",
+    });
+    assert_eq!(json(&refused()), expected);
+    assert_eq!(json(&forwarded())["backend_ms"], 2.0);
+}
+
+#[test]
+fn a_line_of_text_reads_as_pairs() {
+    let text = line(LogFormat::Text, &refused());
+    assert!(text.starts_with(r#"time="2026-03-04T05:06:07.089Z" request_id="req-1" denial="d-17" remote="192.0.2.7:4711" "#), "{text}");
+    assert!(text.contains(r#" status=403 reason="insufficient_scope" duration_ms=1.234 "#), "{text}");
+    assert!(text.ends_with(" ending=\"completed\"\n"), "{text}");
+}
+
+#[test]
+fn nothing_from_the_network_ends_a_line_or_commands_a_terminal() {
+    let attack = "x\"}\r\n{\"status\":200}\t\u{1b}[2J\u{7f}\u{9b}31m\u{85}\u{2028}\u{202e}\\ \u{e9}\u{1f600} request_id=\"forged\" \0";
+    let record = AccessRecord {
+        request_id: attack,
+        host: attack,
+        path: attack,
+        issuer: Some(attack),
+        consumer_key: Some(attack),
+        key_id: Some(attack),
+        user_agent: Some(attack),
+        ..refused()
+    };
+    for format in [LogFormat::Json, LogFormat::Text] {
+        let text = line(format, &record);
+        assert_eq!(text.matches('\n').count(), 1);
+        let body = text.strip_suffix('\n').unwrap();
+        assert!(!body.chars().any(|character| character.is_control() || ('\u{2028}'..='\u{202e}').contains(&character)), "{body:?}");
+        assert!(body.contains("\u{e9}\u{1f600}"), "readable text stays readable");
+    }
+    let parsed = json(&record);
+    for field in ["request_id", "host", "path", "issuer", "consumer_key", "key_id", "user_agent"] {
+        assert_eq!(parsed[field], attack, "{field}");
+    }
+    assert_eq!(parsed["status"], 403);
+}
+
+#[test]
+fn a_forged_pair_stays_inside_its_quotes() {
+    let record = AccessRecord { user_agent: Some("a\" status=200 \"b"), ..refused() };
+    let text = line(LogFormat::Text, &record);
+    assert!(text.contains(r#"user_agent="a\" status=200 \"b" ending"#), "{text}");
+}
+
+#[test]
+fn a_query_is_never_written() {
+    let record = AccessRecord { path: "/accounts?access_token=secret#secret", ..refused() };
+    assert_eq!(json(&record)["path"], "/accounts");
+}
+
+#[test]
+fn what_a_client_chooses_is_cut_between_characters() {
+    let long = "\u{e9}".repeat(5000);
+    let method = Method::from_bytes(&b"M".repeat(1000)).unwrap();
+    let record = AccessRecord {
+        request_id: &long,
+        host: &long,
+        path: &long,
+        issuer: Some(&long),
+        consumer_key: Some(&long),
+        key_id: Some(&long),
+        user_agent: Some(&long),
+        method: &method,
+        ..refused()
+    };
+    let parsed = json(&record);
+    for (field, bytes) in [("request_id", 128), ("host", 256), ("path", 2048), ("issuer", 256), ("key_id", 128), ("user_agent", 256)] {
+        let text = parsed[field].as_str().unwrap();
+        assert_eq!(text.strip_suffix('\u{2026}').unwrap().len(), bytes, "{field}");
+    }
+    assert_eq!(parsed["method"].as_str().unwrap().chars().count(), 33);
+    assert!(line(LogFormat::Json, &record).len() < 8 * 1024);
+}
+
+#[test]
+fn every_worker_and_every_line_arrives_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("access.log");
+    let log = to_file(&path, 1.0);
+    std::thread::scope(|scope| {
+        for worker in 0..3 {
+            let writer = log.writer();
+            scope.spawn(move || {
+                for number in 0..500 {
+                    let request_id = format!("{worker}-{number}");
+                    writer.write(&AccessRecord { request_id: &request_id, ..forwarded() });
+                }
+            });
+        }
+    });
+    log.shutdown(Duration::from_secs(10)).unwrap();
+    let mut written = request_ids(&std::fs::read_to_string(&path).unwrap());
+    written.sort_unstable();
+    let mut expected: Vec<_> = (0..3).flat_map(|worker| (0..500).map(move |number| format!("{worker}-{number}"))).collect();
+    expected.sort_unstable();
+    assert_eq!(written, expected);
+    assert_eq!(log.dropped().load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_worker_keeps_lines_until_it_flushes_or_has_many() {
+    let log = to_target(Target::of(tempfile::tempfile().unwrap()), 8);
     let writer = log.writer();
-    writer.write(&record("/a\n{\"status\":200}\u{1b}[31m", &"x".repeat(1000)));
+    writer.write(&forwarded());
+    assert_eq!(writer.pending.borrow().count, 1);
     writer.flush();
-    drop(writer);
-    log.shutdown();
-    let text = fs::read_to_string(path).unwrap();
-    assert_eq!(text.lines().count(), 1, "{text}");
-    assert!(!text.contains('\u{1b}'));
-    let line: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(line["user_agent"].as_str().unwrap().len(), MOST_USER_AGENT);
-    assert_eq!(line["duration_ms"], 1.5);
-    assert!(line.get("version").is_none() && line["time"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(writer.pending.borrow().count, 0);
+    let line_bytes = line(LogFormat::Json, &forwarded()).len();
+    let until_full = FULL_BUFFER / line_bytes + 1;
+    for _ in 0..until_full - 1 {
+        writer.write(&forwarded());
+    }
+    assert_eq!(writer.pending.borrow().count, u64::try_from(until_full - 1).unwrap());
+    writer.write(&forwarded());
+    assert_eq!(writer.pending.borrow().count, 0);
 }
 
 #[test]
-fn the_text_form_keeps_a_line_a_line() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("access.log");
-    let log = AccessLog::open(&settings(AccessLogTarget::File(path.clone()), LogFormat::Text, 1.0), &Metrics::new(1, 10)).unwrap();
-    let writer = log.writer();
-    writer.write(&record("/a\nb", "agent"));
-    writer.flush();
-    drop(writer);
-    log.shutdown();
-    assert_eq!(fs::read_to_string(path).unwrap().lines().count(), 1);
+fn the_file_is_appended_to_and_not_for_everyone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("access.log");
+    for _ in 0..2 {
+        let log = to_file(&path, 1.0);
+        log.writer().write(&refused());
+        log.shutdown(Duration::from_secs(10)).unwrap();
+    }
+    assert_eq!(request_ids(&std::fs::read_to_string(&path).unwrap()), ["req-1", "req-1"]);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777 & !0o640, 0);
 }
 
 #[test]
-fn a_sample_keeps_its_share_and_every_refusal() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("access.log");
-    let log = AccessLog::open(&settings(AccessLogTarget::File(path.clone()), LogFormat::Json, 0.25), &Metrics::new(1, 10)).unwrap();
+fn a_sample_takes_its_share_of_successes_and_every_refusal() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("access.log");
+    let log = to_file(&path, 0.25);
     let writer = log.writer();
     for _ in 0..100 {
-        writer.write(&record("/sampled", "agent"));
-        writer.write(&AccessRecord { denial: Some("id-1"), ..record("/refused", "agent") });
+        writer.write(&forwarded());
+        writer.write(&refused());
+        writer.write(&AccessRecord { ending: Ending::ClientAborted, ..forwarded() });
+        writer.write(&AccessRecord { ending: Ending::BackendTruncated, ..forwarded() });
     }
-    writer.flush();
     drop(writer);
-    log.shutdown();
-    let text = fs::read_to_string(path).unwrap();
-    assert_eq!(text.matches("/refused").count(), 100);
-    assert_eq!(text.matches("/sampled").count(), 25);
+    log.shutdown(Duration::from_secs(10)).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let count = |part: &str| text.lines().filter(|line| line.contains(part)).count();
+    assert_eq!(count("insufficient_scope"), 100);
+    assert_eq!(count("client_aborted"), 100);
+    assert_eq!(count("backend_truncated"), 100);
+    assert_eq!(text.lines().count(), 325);
 }
 
 #[test]
-fn a_rotated_file_is_let_go() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("access.log");
-    let log = AccessLog::open(&settings(AccessLogTarget::File(path.clone()), LogFormat::Json, 1.0), &Metrics::new(1, 10)).unwrap();
+fn a_share_of_nothing_and_of_everything() {
+    let mut none = Sampling::of(0.0);
+    let mut all = Sampling::of(1.0);
+    let mut odd = Sampling::of(f64::NAN);
+    assert!((0..1000).all(|_| !none.is_due() && all.is_due() && !odd.is_due()));
+    let mut third = Sampling::of(1.0 / 3.0);
+    assert_eq!((0..3000).filter(|_| third.is_due()).count(), 999);
+}
+
+#[test]
+fn switched_off_it_costs_nothing() {
+    let log = AccessLog::open(&Settings { target: AccessLogTarget::Off, format: LogFormat::Json, sample: 1.0 }).unwrap();
     let writer = log.writer();
-    writer.write(&record("/before", "agent"));
-    writer.flush();
-    let started = Instant::now();
-    while fs::read_to_string(&path).unwrap_or_default().is_empty() && started.elapsed() < Duration::from_secs(5) {
-        thread::sleep(Duration::from_millis(5));
-    }
-    let rotated = folder.path().join("access.log.1");
-    fs::rename(&path, &rotated).unwrap();
-    writer.write(&record("/after", "agent"));
-    writer.flush();
-    drop(writer);
-    log.shutdown();
-    assert!(fs::read_to_string(rotated).unwrap().contains("/before"));
-    assert!(fs::read_to_string(path).unwrap().contains("/after"));
+    writer.write(&refused());
+    assert!(writer.pending.borrow().lines.is_empty());
+    log.shutdown(Duration::ZERO).unwrap();
 }
 
 #[test]
-fn what_nobody_takes_is_dropped_and_counted() {
-    let metrics = Metrics::new(1, 10);
-    let (sender, receiver) = sync_channel(1);
-    let writer = AccessWriter {
-        format: LogFormat::Json,
-        sample: 1.0,
-        sender: Some(sender),
-        buffer: RefCell::default(),
-        share: Cell::new(0.0),
-        dropped: metrics.dropped_lines(),
-    };
-    for _ in 0..3 {
-        writer.write(&record("/a", "agent"));
+fn a_stuck_target_blocks_no_worker_and_the_loss_is_counted() {
+    let (mut reader, pipe) = std::io::pipe().unwrap();
+    let log = to_target(Target::of(pipe), 2);
+    let writer = log.writer();
+    let begun = Instant::now();
+    for _ in 0..4000 {
+        writer.write(&forwarded());
+    }
+    writer.flush();
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    let lost = log.dropped().load(Ordering::Relaxed);
+    assert!(lost > 0 && lost < 4000, "{lost}");
+    assert!(matches!(log.shutdown(Duration::from_millis(50)), Err(AccessLogError::Unfinished)));
+
+    let reading = std::thread::spawn(move || {
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        text.lines().count()
+    });
+    log.shutdown(Duration::from_secs(10)).unwrap();
+    drop((writer, log));
+    assert_eq!(u64::try_from(reading.join().unwrap()).unwrap() + lost, 4000);
+}
+
+#[test]
+fn a_full_disk_is_survived_and_counted() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let log = to_target(Target::of(full), 8);
+    let writer = log.writer();
+    for _ in 0..7 {
+        writer.write(&refused());
         writer.flush();
     }
-    drop(receiver);
-    assert!(metrics.render().contains("portcullis_access_log_dropped_total 2"));
+    log.shutdown(Duration::from_secs(10)).unwrap();
+    assert_eq!(log.dropped().load(Ordering::Relaxed), 7);
+}
+
+#[test]
+fn lines_after_the_end_are_counted_as_lost() {
+    let log = to_target(Target::of(tempfile::tempfile().unwrap()), 8);
+    let writer = log.writer();
+    log.shutdown(Duration::from_secs(10)).unwrap();
+    log.shutdown(Duration::from_secs(10)).unwrap();
+    // the thread has said that it ended; its queue closes a moment later
+    let begun = Instant::now();
+    let mut written = 0;
+    while log.dropped().load(Ordering::Relaxed) == 0 && begun.elapsed() < Duration::from_secs(10) {
+        writer.write(&refused());
+        writer.flush();
+        written += 1;
+    }
+    assert!(written >= 1 && log.dropped().load(Ordering::Relaxed) >= 1);
+}
+
+#[test]
+fn a_renamed_file_is_left_at_once_when_asked() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, rotated) = (directory.path().join("access.log"), directory.path().join("access.log.1"));
+    let log = to_file(&path, 1.0);
+    let writer = log.writer();
+    writer.write(&AccessRecord { request_id: "before", ..refused() });
+    writer.flush();
+    wait_for(&path, "before");
+    std::fs::rename(&path, &rotated).unwrap();
+    log.reopen();
+    writer.write(&AccessRecord { request_id: "after", ..refused() });
+    writer.flush();
+    log.shutdown(Duration::from_secs(10)).unwrap();
+    assert_eq!(request_ids(&std::fs::read_to_string(&rotated).unwrap()), ["before"]);
+    assert_eq!(request_ids(&std::fs::read_to_string(&path).unwrap()), ["after"]);
+}
+
+#[test]
+fn a_renamed_file_is_noticed_by_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, rotated) = (directory.path().join("access.log"), directory.path().join("access.log.1"));
+    let log = to_file(&path, 1.0);
+    let writer = log.writer();
+    writer.write(&AccessRecord { request_id: "before", ..refused() });
+    writer.flush();
+    wait_for(&path, "before");
+    std::fs::rename(&path, &rotated).unwrap();
+    let begun = Instant::now();
+    while !path.exists() && begun.elapsed() < Duration::from_secs(10) {
+        writer.write(&AccessRecord { request_id: "after", ..refused() });
+        writer.flush();
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    log.shutdown(Duration::from_secs(10)).unwrap();
+    assert!(request_ids(&std::fs::read_to_string(&path).unwrap()).iter().all(|id| id == "after"));
+    assert_eq!(log.dropped().load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_an_error_that_names_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("missing/access.log");
+    let settings = Settings { target: AccessLogTarget::File(path.clone()), format: LogFormat::Json, sample: 1.0 };
+    let error = AccessLog::open(&settings).unwrap_err();
+    assert_eq!(error.to_string(), format!("the access log \"{}\" cannot be opened", path.display()));
+    assert!(std::error::Error::source(&error).is_some());
+}
+
+fn wait_for(path: &Path, part: &str) {
+    let begun = Instant::now();
+    while !std::fs::read_to_string(path).unwrap_or_default().contains(part) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{part} was not written");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }

@@ -49,10 +49,10 @@ const fn family(name: &'static str, kind: Kind, labels: &'static [&'static str],
 
 macro_rules! families {
     ($($constant:ident = $name:literal, $kind:expr, $labels:expr, $scale:expr, $help:literal;)*) => {
-        $(pub(super) const $constant: Family = family($name, $kind, &$labels, $scale, $help);)*
+        $(pub(super) static $constant: Family = family($name, $kind, &$labels, $scale, $help);)*
 
         /// Every family, in the order of a scrape.
-        pub(super) const ALL: &[&Family] = &[$(&$constant,)*];
+        pub(super) static ALL: &[&Family] = &[$(&$constant,)*];
     };
 }
 

@@ -67,6 +67,11 @@ impl HistogramTotals {
         self.nanoseconds = self.nanoseconds.wrapping_add(other.nanoseconds);
     }
 
+    /// Whether any part of it is smaller: it was begun anew.
+    pub(super) fn is_below(&self, before: &Self) -> bool {
+        self.nanoseconds < before.nanoseconds || self.buckets.iter().zip(&before.buckets).any(|(now, before)| now < before)
+    }
+
     /// Counted from the buckets, so that a scrape between two writes still adds up.
     pub(super) fn count(&self) -> u64 {
         self.buckets.iter().sum()

@@ -45,8 +45,8 @@ pub(super) struct ApiSeries {
     workers: Box<[OnceLock<Box<ApiCells>>]>,
 }
 
-/// The status that each reason is answered with: the first one seen. A refusal's status is fixed, so this keeps one
-/// series per reason whatever happens.
+/// The status that each reason is answered with, plus one: the first one seen. A refusal's status is fixed, so this keeps
+/// one series per reason whatever happens.
 #[derive(Debug)]
 pub(super) struct ReasonStatuses([AtomicU16; Reason::COUNT]);
 
@@ -158,8 +158,9 @@ impl ApiSeries {
 }
 
 impl ReasonStatuses {
-    pub(super) fn status(&self, reason: Reason) -> u16 {
-        self.0.get(reason.index()).map_or(0, |status| status.load(Ordering::Relaxed))
+    /// `None` as long as nothing ended so, or only in this moment.
+    pub(super) fn status(&self, reason: Reason) -> Option<u16> {
+        self.0.get(reason.index())?.load(Ordering::Relaxed).checked_sub(1)
     }
 
     fn learn(&self, reason: Reason, status: u16) {
@@ -167,7 +168,7 @@ impl ReasonStatuses {
             && known.load(Ordering::Relaxed) == 0
         {
             // another worker may have been first: its status stays
-            let _ = known.compare_exchange(0, status, Ordering::Relaxed, Ordering::Relaxed);
+            let _ = known.compare_exchange(0, status.saturating_add(1), Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 }

@@ -1,57 +1,103 @@
-//! What the system says of the process, from `/proc/self`; nothing where there is none.
+//! The process as the kernel sees it, read from `/proc/self` (Linux; elsewhere these metrics are absent).
 
 use std::fs;
 
-use super::families::{self as family, Family};
+/// What could be read; each fact by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct ProcessFacts {
+    pub(super) cpu_seconds: Option<f64>,
+    pub(super) resident_bytes: Option<f64>,
+    pub(super) virtual_bytes: Option<f64>,
+    pub(super) open_descriptors: Option<f64>,
+    pub(super) max_descriptors: Option<f64>,
+    pub(super) start_seconds: Option<f64>,
+}
 
-/// Clock ticks a second: the kernel's interface has had 100 on every Linux for decades.
-const TICKS: f64 = 100.0;
-const PAGE: f64 = 4096.0;
+/// Linux reports times in `/proc` in this unit on every architecture that Rust's standard library supports.
+const TICKS_PER_SECOND: f64 = 100.0;
 
-pub(super) fn gather(mut put: impl FnMut(&'static Family, f64)) {
-    if let Some(facts) = stat() {
-        put(&family::PROCESS_CPU, facts.cpu_seconds);
-        put(&family::PROCESS_VIRTUAL, facts.virtual_bytes);
-        put(&family::PROCESS_RESIDENT, facts.resident_bytes);
-        if let Some(boot) = boot_time() {
-            put(&family::PROCESS_START, boot + facts.started_seconds);
-        }
+/// The fields of `/proc/self/stat`, counted after the command's closing parenthesis (proc(5) numbers 14, 15 and 22).
+const USER_TIME: usize = 11;
+const SYSTEM_TIME: usize = 12;
+const START_TIME: usize = 19;
+
+pub(super) fn read() -> ProcessFacts {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let boot = fs::read_to_string("/proc/stat").unwrap_or_default();
+    ProcessFacts {
+        cpu_seconds: ticks(&stat, USER_TIME).zip(ticks(&stat, SYSTEM_TIME)).map(|(user, system)| user + system),
+        resident_bytes: kibibytes(&status, "VmRSS:"),
+        virtual_bytes: kibibytes(&status, "VmSize:"),
+        open_descriptors: open_descriptors(),
+        max_descriptors: max_descriptors(&limits),
+        start_seconds: ticks(&stat, START_TIME).zip(boot_seconds(&boot)).map(|(since_boot, boot)| boot + since_boot),
     }
-    if let Ok(entries) = fs::read_dir("/proc/self/fd") {
-        put(&family::PROCESS_OPEN_FDS, entries.fold(0.0, |count, _| count + 1.0));
+}
+
+/// The command may hold spaces and parentheses; only the last parenthesis ends it.
+fn ticks(stat: &str, field: usize) -> Option<f64> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks: f64 = fields.split_ascii_whitespace().nth(field)?.parse().ok()?;
+    Some(ticks / TICKS_PER_SECOND)
+}
+
+fn kibibytes(status: &str, name: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024.0)
+}
+
+fn open_descriptors() -> Option<f64> {
+    let entries = fs::read_dir("/proc/self/fd").ok()?.count();
+    // the listing itself holds one
+    u32::try_from(entries.saturating_sub(1)).ok().map(f64::from)
+}
+
+fn max_descriptors(limits: &str) -> Option<f64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
+fn boot_seconds(stat: &str) -> Option<f64> {
+    stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_with_parentheses_does_not_shift_the_fields() {
+        let stat = "7 (a) R (b) S 1 7 7 0 -1 4194304 100 0 0 0 250 150 0 0 20 0 4 0 12300 1 2";
+        assert_eq!(ticks(stat, USER_TIME), Some(2.5));
+        assert_eq!(ticks(stat, SYSTEM_TIME), Some(1.5));
+        assert_eq!(ticks(stat, START_TIME), Some(123.0));
     }
-    if let Some(most) = most_descriptors() {
-        put(&family::PROCESS_MAX_FDS, most);
+
+    #[test]
+    fn units_are_bytes_and_seconds() {
+        assert_eq!(kibibytes("Name:\tx\nVmRSS:\t    2048 kB\n", "VmRSS:"), Some(2_097_152.0));
+        assert_eq!(max_descriptors("Max open files            1024                 4096                 files"), Some(1024.0));
+        assert_eq!(max_descriptors("Max open files            unlimited            unlimited            files"), None);
+        assert_eq!(boot_seconds("cpu 1 2\nbtime 1700000000\n"), Some(1_700_000_000.0));
     }
-}
 
-struct Stat {
-    cpu_seconds: f64,
-    started_seconds: f64,
-    virtual_bytes: f64,
-    resident_bytes: f64,
-}
+    #[test]
+    fn what_cannot_be_read_is_absent() {
+        assert_eq!(ticks("", USER_TIME), None);
+        assert_eq!(kibibytes("", "VmRSS:"), None);
+        assert_eq!(boot_seconds(""), None);
+    }
 
-fn stat() -> Option<Stat> {
-    let text = fs::read_to_string("/proc/self/stat").ok()?;
-    // the name in parentheses may hold anything; fields are counted behind it
-    let (_, rest) = text.rsplit_once(')')?;
-    let fields: Vec<f64> = rest.split_whitespace().map(|field| field.parse().unwrap_or(0.0)).collect();
-    Some(Stat {
-        cpu_seconds: (fields.get(11)? + fields.get(12)?) / TICKS,
-        started_seconds: fields.get(19)? / TICKS,
-        virtual_bytes: *fields.get(20)?,
-        resident_bytes: fields.get(21)? * PAGE,
-    })
-}
-
-fn boot_time() -> Option<f64> {
-    let text = fs::read_to_string("/proc/stat").ok()?;
-    text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
-}
-
-fn most_descriptors() -> Option<f64> {
-    let text = fs::read_to_string("/proc/self/limits").ok()?;
-    let line = text.lines().find(|line| line.starts_with("Max open files"))?;
-    line.split_whitespace().nth(3)?.parse().ok()
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_running_process_is_read() {
+        let facts = read();
+        assert!(facts.resident_bytes.unwrap() > 100_000.0);
+        assert!(facts.open_descriptors.unwrap() >= 3.0);
+        assert!(facts.start_seconds.unwrap() > 1_000_000_000.0);
+        assert!(facts.cpu_seconds.unwrap() < 10_000.0);
+    }
 }

@@ -1,0 +1,142 @@
+//! What is counted, and `/metrics` in Prometheus' text format.
+//!
+//! Workers write to cells of their own and never wait; a scrape sums the cells. Series live as long as something holds
+//! them: a snapshot keeps those of its operations, and a scrape leaves out what nobody holds any more. A snapshot that
+//! asks for the same labels while the one before still lives gets the same series, so counters outlive reloads.
+//!
+//! No label comes from a request but the method and the status, each from a closed list.
+//!
+//! The walk through the files: [`operation`] (exchanges), [`worker`], [`listener`], [`control`] (what the control side
+//! says), [`collect`] and [`exposition`] (a scrape and its cap), [`families`] (all names), [`prediction`] (how many
+//! series a configuration can come to); below them [`cell`], [`histogram`], [`status`] and [`process`].
+
+mod cell;
+mod collect;
+mod control;
+mod exposition;
+mod families;
+mod histogram;
+mod listener;
+mod operation;
+mod prediction;
+mod process;
+mod registry;
+mod status;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+pub use self::control::{KeyManagerFacts, KeyManagerSource, SnapshotFacts};
+pub use self::listener::{ListenerSeries, RefusedConnection, TlsFailure};
+pub use self::operation::{Measured, OperationSeries};
+pub use self::prediction::{Expected, FamilySeries, UNMATCHED_OPERATION, operation_label, worst_case_series};
+pub use self::worker::WorkerCounters;
+
+use self::control::Control;
+use self::exposition::{Caps, Exposition};
+use self::registry::Registry;
+use crate::model::clock::UnixSeconds;
+
+/// The type of what [`Metrics::render`] returns.
+pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+/// Every count of the process; made once.
+#[derive(Debug)]
+pub struct Metrics {
+    workers: Vec<Arc<WorkerCounters>>,
+    registry: Registry,
+    /// Held by the registry too; kept here so that it never goes.
+    unrouted: Arc<OperationSeries>,
+    control: Control,
+    access_log_dropped: OnceLock<Arc<AtomicU64>>,
+    /// One scrape at a time, for what got a series is remembered.
+    caps: Mutex<Caps>,
+}
+
+impl Metrics {
+    /// For workers `0..workers`; each family has at most `max_series` series (a histogram at least its own one).
+    pub fn new(workers: usize, max_series: usize) -> Arc<Self> {
+        let registry = Registry::new(workers);
+        let unrouted = registry.operation("", "", UNMATCHED_OPERATION);
+        Arc::new(Self {
+            workers: (0..workers).map(|_| Arc::default()).collect(),
+            registry,
+            unrouted,
+            control: Control::default(),
+            access_log_dropped: OnceLock::new(),
+            caps: Mutex::new(Caps::new(max_series)),
+        })
+    }
+
+    /// The series of an operation: the same one for the same labels while anything holds it. Called when a snapshot is
+    /// compiled, never for a request. The label of an operation is [`operation_label`]; requests that an API has no
+    /// operation for go to [`UNMATCHED_OPERATION`].
+    pub fn operation(&self, api: &str, version: &str, operation: &str) -> Arc<OperationSeries> {
+        self.registry.operation(api, version, operation)
+    }
+
+    /// For requests that no API was found for; their labels are empty, as no API's can be.
+    pub fn unrouted(&self) -> Arc<OperationSeries> {
+        Arc::clone(&self.unrouted)
+    }
+
+    /// The counters of a worker. Those of one that does not exist are shown nowhere.
+    pub fn worker(&self, worker: usize) -> Arc<WorkerCounters> {
+        self.workers.get(worker).cloned().unwrap_or_default()
+    }
+
+    /// The series of a listener: the same one for the same name while anything holds it.
+    pub fn listener(&self, name: &str) -> Arc<ListenerSeries> {
+        self.registry.listener(name)
+    }
+
+    /// A snapshot took effect.
+    pub fn snapshot_installed(&self, facts: &SnapshotFacts) {
+        self.control.snapshot(facts);
+    }
+
+    /// The gateway started with this configuration.
+    pub fn configuration_loaded(&self, at: UnixSeconds) {
+        self.control.loaded(at);
+    }
+
+    pub fn reload_succeeded(&self, at: UnixSeconds) {
+        self.control.reloaded(at);
+    }
+
+    /// The configuration before stays in use.
+    pub fn reload_failed(&self) {
+        self.control.reload_failed();
+    }
+
+    /// Who to ask at each scrape how the key managers' keys stand.
+    pub fn key_managers(&self, source: KeyManagerSource) {
+        self.control.ask_key_managers(source);
+    }
+
+    /// Where the access log counts the lines that it lost. The first call holds.
+    pub fn access_log_dropped(&self, counter: Arc<AtomicU64>) {
+        let _ = self.access_log_dropped.set(counter);
+    }
+
+    /// Everything, in Prometheus' text format 0.0.4.
+    pub fn render(&self) -> String {
+        let mut caps = self.caps.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = Exposition::new(&mut caps);
+        let live = self.registry.live();
+        collect::exchanges(&mut out, &live.operations, self.registry.statuses());
+        collect::apis(&mut out, &live.apis);
+        collect::workers(&mut out, &self.workers);
+        collect::listeners(&mut out, &live.listeners);
+        collect::access_log(&mut out, self.access_log_dropped.get().map_or(0, |lines| lines.load(Ordering::Relaxed)));
+        collect::key_managers(&mut out, &self.control.key_managers());
+        collect::control(&mut out, &self.control);
+        collect::process(&mut out, &process::read());
+        collect::overflow(&mut out);
+        out.into_text()
+    }
+}

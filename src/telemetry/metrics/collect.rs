@@ -1,0 +1,176 @@
+//! A scrape: sums the workers' cells and hands every family to the exposition, in the order of the families.
+
+use std::sync::Arc;
+
+use super::cell::Cell;
+use super::control::{Control, KeyManagerFacts};
+use super::exposition::{Exposition, Label, Sample, Value};
+use super::families::{self, Family};
+use super::listener::{ListenerSeries, RefusedConnection, TlsFailure};
+use super::operation::{ApiSeries, ApiTotals, METHODS, MethodTotals, OperationSeries, ReasonStatuses};
+use super::process::ProcessFacts;
+use super::status::status_of;
+use super::worker::WorkerCounters;
+use crate::model::reason::Reason;
+
+pub(super) fn exchanges(out: &mut Exposition<'_>, operations: &[Arc<OperationSeries>], statuses: &ReasonStatuses) {
+    let mut samples = Vec::new();
+    for series in operations {
+        for (position, method) in METHODS.iter().enumerate() {
+            if let Some(totals) = series.totals(position) {
+                method_samples(&mut samples, series, method, &totals, statuses);
+            }
+        }
+    }
+    out.write(&families::REQUESTS, samples);
+}
+
+fn method_samples(
+    samples: &mut Vec<Sample>,
+    series: &OperationSeries,
+    method: &'static str,
+    totals: &MethodTotals,
+    statuses: &ReasonStatuses,
+) {
+    let mut push = |status: Label, reason: Reason, count: u64| {
+        if count > 0 {
+            let labels = [
+                Label::Shared(Arc::clone(&series.api.api)),
+                Label::Shared(Arc::clone(&series.api.version)),
+                Label::Shared(Arc::clone(&series.operation)),
+                Label::Fixed(method),
+                status,
+                Label::Fixed(reason.label()),
+            ];
+            samples.push(Sample { labels: Box::new(labels), value: Value::Number(as_f64(count)) });
+        }
+    };
+    for (cell, count) in totals.forwarded.iter().enumerate() {
+        let status = status_of(cell).map_or(Label::Fixed("other"), |status| Label::Shared(status.to_string().into()));
+        push(status, Reason::Forwarded, *count);
+    }
+    for (reason, count) in Reason::ALL.iter().zip(&totals.reasons) {
+        if let Some(status) = statuses.status(*reason) {
+            push(Label::Shared(status.to_string().into()), *reason, *count);
+        }
+    }
+}
+
+pub(super) fn apis(out: &mut Exposition<'_>, apis: &[Arc<ApiSeries>]) {
+    let totals: Vec<_> = apis.iter().map(|api| (api, api.totals())).collect();
+    let mut each = |family: &'static Family, value: &dyn Fn(&ApiTotals) -> Value| {
+        let samples = totals.iter().map(|(api, totals)| Sample {
+            labels: Box::new([Label::Shared(Arc::clone(&api.api)), Label::Shared(Arc::clone(&api.version))]),
+            value: value(totals),
+        });
+        out.write(family, samples.collect());
+    };
+    each(&families::REQUEST_DURATION, &|totals| Value::Histogram(totals.total));
+    each(&families::BACKEND_DURATION, &|totals| Value::Histogram(totals.backend));
+    each(&families::REQUEST_BYTES, &|totals| Value::Number(as_f64(totals.received_bytes)));
+    each(&families::RESPONSE_BYTES, &|totals| Value::Number(as_f64(totals.sent_bytes)));
+}
+
+pub(super) fn listeners(out: &mut Exposition<'_>, listeners: &[Arc<ListenerSeries>]) {
+    let name = |listener: &ListenerSeries| Label::Shared(Arc::clone(&listener.name));
+    let each = |value: &dyn Fn(&ListenerSeries) -> u64| {
+        listeners.iter().map(|listener| sample([name(listener)], as_f64(value(listener)))).collect::<Vec<_>>()
+    };
+    out.write(&families::CONNECTIONS, each(&ListenerSeries::open));
+    out.write(&families::CONNECTIONS_TOTAL, each(&|listener| listener.workers.iter().map(|cells| cells.connections.began.load()).sum()));
+    let mut refused = Vec::new();
+    let mut tls_failures = Vec::new();
+    for listener in listeners {
+        for reason in RefusedConnection::ALL {
+            let count = listener.workers.iter().filter_map(|cells| cells.refused.get(reason as usize)).map(Cell::load).sum();
+            refused.push(sample([name(listener), Label::Fixed(reason.label())], as_f64(count)));
+        }
+        for reason in TlsFailure::ALL {
+            let count = listener.workers.iter().filter_map(|cells| cells.tls_failures.get(reason as usize)).map(Cell::load).sum();
+            tls_failures.push(sample([name(listener), Label::Fixed(reason.label())], as_f64(count)));
+        }
+    }
+    out.write(&families::CONNECTIONS_REFUSED, refused);
+    out.write(&families::TLS_FAILURES, tls_failures);
+}
+
+pub(super) fn workers(out: &mut Exposition<'_>, workers: &[Arc<WorkerCounters>]) {
+    let sum = |value: &dyn Fn(&WorkerCounters) -> u64| as_f64(workers.iter().map(|worker| value(worker)).sum());
+    let mut one = |family: &'static Family, value: &dyn Fn(&WorkerCounters) -> u64| out.write(family, vec![sample([], sum(value))]);
+    one(&families::REQUESTS_IN_FLIGHT, &WorkerCounters::requests_in_flight);
+    one(&families::TRUNCATED_RESPONSES, &|worker| worker.truncated_responses.load());
+    one(&families::PANICS, &|worker| worker.panics.load());
+    one(&families::TOKEN_CACHE_HITS, &|worker| worker.token_cache_hits.load());
+    one(&families::TOKEN_CACHE_MISSES, &|worker| worker.token_cache_misses.load());
+    one(&families::TOKEN_CACHE_EVICTIONS, &|worker| worker.token_cache_evictions.load());
+    one(&families::TOKEN_CACHE_ENTRIES, &|worker| worker.token_cache_entries.load());
+    one(&families::TOKEN_CACHE_BYTES, &|worker| worker.token_cache_bytes.load());
+    one(&families::BACKEND_REUSES, &|worker| worker.backend_reused.load());
+    one(&families::BACKEND_IDLE, &|worker| worker.backend_idle.load());
+    let opened = sum(&|worker| worker.backend_opened.load());
+    let failed = sum(&|worker| worker.backend_failed.load());
+    out.write(&families::BACKEND_CONNECTIONS, vec![sample([Label::Fixed("opened")], opened), sample([Label::Fixed("failed")], failed)]);
+}
+
+pub(super) fn key_managers(out: &mut Exposition<'_>, facts: &[KeyManagerFacts]) {
+    let name = |facts: &KeyManagerFacts| Label::Shared(facts.name.as_str().into());
+    let mut each = |family: &'static Family, value: &dyn Fn(&KeyManagerFacts) -> Option<f64>| {
+        out.write(family, facts.iter().filter_map(|facts| Some(sample([name(facts)], value(facts)?))).collect());
+    };
+    each(&families::KEY_SET_AGE, &|facts| facts.age_seconds);
+    each(&families::KEY_SET_KEYS, &|facts| Some(as_f64(facts.keys)));
+    each(&families::KEY_SET_USABLE, &|facts| Some(f64::from(u8::from(facts.usable))));
+    each(&families::KEY_SET_GENERATION, &|facts| Some(as_f64(facts.generation)));
+    let labelled = |counts: &dyn Fn(&KeyManagerFacts) -> &[(&'static str, u64)]| {
+        let all = facts.iter().flat_map(|facts| counts(facts).iter().map(move |(label, count)| (facts, *label, *count)));
+        all.map(|(facts, label, count)| sample([name(facts), Label::Fixed(label)], as_f64(count))).collect::<Vec<_>>()
+    };
+    let (fetches, skipped) = (labelled(&|facts| &facts.fetches), labelled(&|facts| &facts.skipped));
+    out.write(&families::KEY_SET_FETCHES, fetches);
+    out.write(&families::KEY_SET_SKIPPED, skipped);
+}
+
+pub(super) fn control(out: &mut Exposition<'_>, control: &Control) {
+    let mut one = |family: &'static Family, value: u64| out.write(family, vec![sample([], as_f64(value))]);
+    one(&families::SNAPSHOT_GENERATION, control.generation.load());
+    one(&families::RELOAD_SUCCESS, u64::from(control.last_reload_failed.load() == 0));
+    one(&families::RELOAD_TIMESTAMP, control.loaded_at.load());
+    one(&families::APPLICATIONS, control.applications.load());
+    one(&families::CONSUMER_KEYS, control.consumer_keys.load());
+    one(&families::SUBSCRIPTIONS, control.subscriptions.load());
+    let results = [("success", &control.reloads_succeeded), ("failure", &control.reloads_failed)];
+    let reloads = results.map(|(result, count)| sample([Label::Fixed(result)], as_f64(count.load())));
+    out.write(&families::RELOADS, reloads.into());
+    out.write(&families::BUILD_INFO, vec![sample([Label::Fixed(env!("CARGO_PKG_VERSION"))], 1.0)]);
+}
+
+pub(super) fn process(out: &mut Exposition<'_>, facts: &ProcessFacts) {
+    let mut one =
+        |family: &'static Family, value: Option<f64>| out.write(family, value.into_iter().map(|value| sample([], value)).collect());
+    one(&families::PROCESS_CPU, facts.cpu_seconds);
+    one(&families::PROCESS_RESIDENT, facts.resident_bytes);
+    one(&families::PROCESS_VIRTUAL, facts.virtual_bytes);
+    one(&families::PROCESS_OPEN_FDS, facts.open_descriptors);
+    one(&families::PROCESS_MAX_FDS, facts.max_descriptors);
+    one(&families::PROCESS_START, facts.start_seconds);
+}
+
+pub(super) fn access_log(out: &mut Exposition<'_>, dropped: u64) {
+    out.write(&families::ACCESS_LOG_DROPPED, vec![sample([], as_f64(dropped))]);
+}
+
+/// The last family: what the others could not take.
+pub(super) fn overflow(out: &mut Exposition<'_>) {
+    let capped = families::ALL.iter().filter(|family| family.capped());
+    let samples = capped.map(|family| sample([Label::Fixed(family.name)], as_f64(out.overflowed(family)))).collect();
+    out.write(&families::SERIES_OVERFLOW, samples);
+}
+
+fn sample<const N: usize>(labels: [Label; N], value: f64) -> Sample {
+    Sample { labels: Box::new(labels), value: Value::Number(value) }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles; exact up to 2^53")]
+fn as_f64(count: u64) -> f64 {
+    count as f64
+}

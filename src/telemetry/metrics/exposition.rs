@@ -1,0 +1,273 @@
+//! From values to Prometheus' text format 0.0.4, with at most `max_series` series for each family.
+//!
+//! The label sets that are seen first keep a series of their own for as long as they exist; those that come when the
+//! family is full are one series whose every label is `other`. Nothing moves between the two, and what has left `other`
+//! stays in its sum, so that counters never fall.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use prometheus::TextEncoder;
+use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+
+use super::families::{Combine, Family, Kind};
+use super::histogram::{HISTOGRAM_SERIES, HistogramTotals};
+
+/// The label value of what did not get a series.
+pub(super) const OTHER: &str = "other";
+
+/// A label's value.
+#[derive(Debug, Clone, Eq)]
+pub(super) enum Label {
+    Fixed(&'static str),
+    Shared(Arc<str>),
+}
+
+pub(super) type Labels = Box<[Label]>;
+
+#[derive(Debug, Clone)]
+pub(super) struct Sample {
+    pub(super) labels: Labels,
+    pub(super) value: Value,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Value {
+    Number(f64),
+    Histogram(HistogramTotals),
+}
+
+/// Which label sets have a series, remembered from scrape to scrape.
+#[derive(Debug)]
+pub(super) struct Caps {
+    max_series: usize,
+    families: BTreeMap<&'static str, Cap>,
+}
+
+#[derive(Debug, Default)]
+struct Cap {
+    named: HashSet<Labels>,
+    /// With their values at the last scrape.
+    unnamed: HashMap<Labels, Value>,
+    /// What label sets counted under `other` that exist no more.
+    gone: Option<Value>,
+    overflowed: u64,
+}
+
+/// A scrape in the making.
+#[derive(Debug)]
+pub(super) struct Exposition<'a> {
+    caps: &'a mut Caps,
+    text: String,
+}
+
+impl<'a> Exposition<'a> {
+    pub(super) fn new(caps: &'a mut Caps) -> Self {
+        Self { caps, text: String::new() }
+    }
+
+    /// One family at a time, so that a large one is not kept beside its text.
+    pub(super) fn write(&mut self, family: &'static Family, samples: Vec<Sample>) {
+        let samples = if family.capped() { self.caps.apply(family, samples) } else { samples };
+        if samples.is_empty() {
+            return;
+        }
+        let mut metrics = MetricFamily::default();
+        metrics.set_name(family.name.to_owned());
+        metrics.set_help(family.help.to_owned());
+        metrics.set_field_type(match family.kind {
+            Kind::Counter => MetricType::COUNTER,
+            Kind::Gauge(_) => MetricType::GAUGE,
+            Kind::Histogram => MetricType::HISTOGRAM,
+        });
+        metrics.set_metric(samples.iter().map(|sample| metric(family, sample)).collect());
+        if let Err(error) = TextEncoder::new().encode_utf8(&[metrics], &mut self.text) {
+            tracing::error!(family = family.name, %error, "a metric family could not be written");
+        }
+    }
+
+    pub(super) fn overflowed(&self, family: &Family) -> u64 {
+        self.caps.families.get(family.name).map_or(0, |cap| cap.overflowed)
+    }
+
+    pub(super) fn into_text(self) -> String {
+        self.text
+    }
+}
+
+impl Caps {
+    pub(super) fn new(max_series: usize) -> Self {
+        Self { max_series, families: BTreeMap::new() }
+    }
+
+    fn apply(&mut self, family: &'static Family, samples: Vec<Sample>) -> Vec<Sample> {
+        let room = label_sets(family.kind, self.max_series).saturating_sub(1);
+        self.families.entry(family.name).or_default().apply(family, room, samples)
+    }
+}
+
+/// How many label sets fit into so many series, `other` among them: a histogram takes a series for each bucket. There is
+/// always room for one.
+pub(super) fn label_sets(kind: Kind, max_series: usize) -> usize {
+    (max_series / series_each(kind)).max(1)
+}
+
+/// The series that one label set takes.
+pub(super) fn series_each(kind: Kind) -> usize {
+    match kind {
+        Kind::Counter | Kind::Gauge(_) => 1,
+        Kind::Histogram => HISTOGRAM_SERIES,
+    }
+}
+
+impl Cap {
+    fn apply(&mut self, family: &Family, room: usize, samples: Vec<Sample>) -> Vec<Sample> {
+        let (combine, counts) = match family.kind {
+            Kind::Gauge(combine) => (combine, false),
+            Kind::Counter | Kind::Histogram => (Combine::Sum, true),
+        };
+        let mut written = Vec::with_capacity(samples.len().min(room + 1));
+        let mut named = HashSet::with_capacity(self.named.len());
+        let mut unnamed = HashMap::new();
+        let mut fresh = Vec::new();
+        for sample in samples {
+            if self.named.contains(&sample.labels) {
+                named.insert(sample.labels.clone());
+                written.push(sample);
+            } else if let Some(before) = self.unnamed.remove(&sample.labels) {
+                if counts && sample.value.is_below(&before) {
+                    // gone and back between two scrapes
+                    self.gone = Some(before.combined(self.gone, combine));
+                }
+                unnamed.insert(sample.labels, sample.value);
+            } else {
+                fresh.push(sample);
+            }
+        }
+        if counts {
+            for value in self.unnamed.values() {
+                self.gone = Some(value.combined(self.gone, combine));
+            }
+        }
+        for sample in fresh {
+            if named.len() < room {
+                named.insert(sample.labels.clone());
+                written.push(sample);
+            } else {
+                self.overflowed += 1;
+                unnamed.insert(sample.labels, sample.value);
+            }
+        }
+        let other = unnamed.values().fold(self.gone, |sum, value| Some(value.combined(sum, combine)));
+        self.named = named;
+        self.unnamed = unnamed;
+        if let Some(value) = other {
+            add_other(family, &mut written, value, combine);
+        }
+        written
+    }
+}
+
+/// Something may really be named `other`: then it and the rest share the series.
+fn add_other(family: &Family, samples: &mut Vec<Sample>, value: Value, combine: Combine) {
+    match samples.iter_mut().find(|sample| sample.labels.iter().all(|label| label.as_str() == OTHER)) {
+        Some(same) => same.value = value.combined(Some(same.value), combine),
+        None => samples.push(Sample { labels: family.labels.iter().map(|_| Label::Fixed(OTHER)).collect(), value }),
+    }
+}
+
+impl Value {
+    /// What only grows has begun anew.
+    fn is_below(&self, before: &Self) -> bool {
+        match (self, before) {
+            (Self::Number(now), Self::Number(before)) => now < before,
+            (Self::Histogram(now), Self::Histogram(before)) => now.is_below(before),
+            _ => false,
+        }
+    }
+
+    fn combined(self, other: Option<Self>, combine: Combine) -> Self {
+        match (self, other) {
+            (Self::Number(a), Some(Self::Number(b))) => Self::Number(match combine {
+                Combine::Sum => a + b,
+                Combine::Max => a.max(b),
+                Combine::Min => a.min(b),
+            }),
+            (Self::Histogram(mut a), Some(Self::Histogram(b))) => {
+                a.add(&b);
+                Self::Histogram(a)
+            }
+            (value, _) => value,
+        }
+    }
+}
+
+fn metric(family: &Family, sample: &Sample) -> Metric {
+    let mut metric = Metric::from_label(
+        family
+            .labels
+            .iter()
+            .zip(&sample.labels)
+            .map(|(name, value)| {
+                let mut pair = LabelPair::default();
+                pair.set_name((*name).to_owned());
+                pair.set_value(value.as_str().to_owned());
+                pair
+            })
+            .collect(),
+    );
+    match (sample.value, family.kind) {
+        (Value::Number(value), Kind::Gauge(_)) => {
+            let mut gauge = Gauge::default();
+            gauge.set_value(value);
+            metric.set_gauge(gauge);
+        }
+        (Value::Number(value), _) => {
+            let mut counter = Counter::default();
+            counter.set_value(value);
+            metric.set_counter(counter);
+        }
+        (Value::Histogram(totals), _) => metric.set_histogram(histogram(&totals)),
+    }
+    metric
+}
+
+fn histogram(totals: &HistogramTotals) -> Histogram {
+    let mut histogram = Histogram::default();
+    histogram.set_bucket(
+        totals
+            .cumulative()
+            .map(|(bound, count)| {
+                let mut bucket = Bucket::default();
+                bucket.set_upper_bound(bound);
+                bucket.set_cumulative_count(count);
+                bucket
+            })
+            .collect(),
+    );
+    histogram.set_sample_count(totals.count());
+    histogram.set_sample_sum(totals.sum().as_secs_f64());
+    histogram
+}
+
+impl Label {
+    pub(super) fn as_str(&self) -> &str {
+        match self {
+            Self::Fixed(text) => text,
+            Self::Shared(text) => text,
+        }
+    }
+}
+
+impl PartialEq for Label {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Hash for Label {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}

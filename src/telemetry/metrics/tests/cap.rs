@@ -1,0 +1,158 @@
+//! At most so many series, and no count falls for it.
+
+use http::Method;
+
+use super::scrape::Scrape;
+use super::{key_manager, measured};
+use crate::model::reason::Reason;
+use crate::telemetry::metrics::operation::METHODS;
+use crate::telemetry::metrics::*;
+
+#[test]
+fn a_full_family_sums_the_rest_and_stays_so() {
+    let metrics = Metrics::new(1, 10);
+    let mut operations: Vec<_> = (0..8).map(|number| metrics.operation("a", "1", &format!("/{number}"))).collect();
+    let exchange = measured(&Method::GET, 200, Reason::Forwarded);
+    record_each(&operations, &exchange);
+    let before = Scrape::of(&metrics);
+    assert_eq!(before.count("portcullis_requests_total"), 8);
+    assert_eq!(overflow(&before, "portcullis_requests_total"), 0.0);
+
+    // these sort before the first, and come later all the same
+    let late: Vec<_> = (0..8).map(|number| metrics.operation("a", "1", &format!("!{number}"))).collect();
+    record_each(&late, &exchange);
+    record_each(&operations, &exchange);
+    let full = Scrape::of(&metrics);
+    full.assert_not_below(&before);
+    assert_eq!(full.count("portcullis_requests_total"), 10);
+    assert_eq!(full.sum("portcullis_requests_total", &[]), 24.0);
+    assert_eq!(full.one("portcullis_requests_total", &[("operation", "/7")]), 2.0);
+    let other = ["api", "version", "operation", "method", "status", "reason"].map(|label| (label, "other"));
+    assert_eq!(full.one("portcullis_requests_total", &other), 7.0);
+    assert_eq!(overflow(&full, "portcullis_requests_total"), 7.0);
+
+    // what was summed goes; its share of the sum does not, and what has a name keeps it
+    drop(late);
+    operations.truncate(4);
+    let newest = metrics.operation("a", "1", "/new");
+    newest.record(0, &exchange);
+    let after = Scrape::of(&metrics);
+    after.assert_not_below(&full);
+    assert_eq!(after.one("portcullis_requests_total", &other), 7.0);
+    assert_eq!(after.one("portcullis_requests_total", &[("operation", "/new")]), 1.0);
+    assert_eq!(overflow(&after, "portcullis_requests_total"), 7.0);
+}
+
+#[test]
+fn what_is_summed_is_not_named_later() {
+    let metrics = Metrics::new(1, 2);
+    let exchange = measured(&Method::GET, 200, Reason::Forwarded);
+    let named = metrics.operation("a", "1", "/a");
+    named.record(0, &exchange);
+    Scrape::of(&metrics);
+    let summed = metrics.operation("a", "1", "/b");
+    summed.record(0, &exchange);
+    let before = Scrape::of(&metrics);
+    drop(named);
+    summed.record(0, &exchange);
+    let after = Scrape::of(&metrics);
+    after.assert_not_below(&before);
+    assert_eq!(after.one("portcullis_requests_total", &[("operation", "other")]), 2.0);
+    assert_eq!(after.count("portcullis_requests_total"), 1);
+}
+
+#[test]
+fn what_is_summed_may_go_and_come_back_between_two_scrapes() {
+    let metrics = Metrics::new(1, 1);
+    let exchange = measured(&Method::GET, 200, Reason::Forwarded);
+    let operation = metrics.operation("a", "1", "/");
+    record_each(&[(); 5].map(|()| Arc::clone(&operation)), &exchange);
+    let before = Scrape::of(&metrics);
+    drop(operation);
+    let again = metrics.operation("a", "1", "/");
+    record_each(&[(); 2].map(|()| Arc::clone(&again)), &exchange);
+    let after = Scrape::of(&metrics);
+    after.assert_not_below(&before);
+    assert_eq!(after.one("portcullis_requests_total", &[]), 7.0);
+    assert_eq!(after.one("portcullis_request_duration_seconds_count", &[("api", "other")]), 7.0);
+    assert_eq!(after.one("portcullis_response_bytes_total", &[("api", "other")]), 700.0);
+}
+
+#[test]
+fn histograms_are_capped_by_their_series() {
+    let limit = 3 * histogram::HISTOGRAM_SERIES + 1;
+    let metrics = Metrics::new(1, limit);
+    let operations: Vec<_> = (0..5).map(|number| metrics.operation(&format!("api-{number}"), "1", "/")).collect();
+    record_each(&operations, &measured(&Method::GET, 200, Reason::Forwarded));
+    let scrape = Scrape::of(&metrics);
+    assert!(scrape.count("portcullis_request_duration_seconds") <= limit);
+    assert_eq!(scrape.sum("portcullis_request_duration_seconds_count", &[]), 5.0);
+    assert_eq!(scrape.one("portcullis_request_duration_seconds_count", &[("api", "other")]), 4.0);
+}
+
+#[test]
+fn an_api_named_other_shares_the_sum() {
+    let metrics = Metrics::new(1, 2);
+    let operations = [metrics.operation("other", "other", "/"), metrics.operation("x", "1", "/")];
+    record_each(&operations, &measured(&Method::GET, 200, Reason::Forwarded));
+    let scrape = Scrape::of(&metrics);
+    assert_eq!(scrape.sum("portcullis_request_bytes_total", &[]), 20.0);
+    assert!(scrape.count("portcullis_request_bytes_total") <= 2);
+}
+
+#[test]
+fn a_capped_gauge_shows_the_worst() {
+    let metrics = Metrics::new(1, 1);
+    metrics.key_managers(Box::new(|| vec![key_manager("is7", Some(12.5)), key_manager("okta", Some(3.0)), key_manager("x", None)]));
+    let scrape = Scrape::of(&metrics);
+    let other = ("key_manager", "other");
+    assert_eq!(scrape.one("portcullis_key_set_age_seconds", &[other]), 12.5);
+    assert_eq!(scrape.one("portcullis_key_set_usable", &[other]), 0.0);
+    assert_eq!(scrape.one("portcullis_key_set_keys", &[other]), 6.0);
+}
+
+#[test]
+fn the_prediction_is_what_a_fully_exercised_gateway_shows() {
+    let expected =
+        Expected { apis: 2, operation_methods: 3 * METHODS.len(), listeners: 2, key_managers: 2, fetch_results: 2, skip_reasons: 1 };
+    for max_series in [100_000, 100, 1] {
+        let metrics = Metrics::new(2, max_series);
+        let held = exercise(&metrics);
+        let scrape = Scrape::of(&metrics);
+        for FamilySeries { family, worst_case, capped } in worst_case_series(&expected, max_series) {
+            assert_eq!(scrape.count(family), capped, "{family} of at most {max_series}");
+            assert!(capped <= worst_case);
+        }
+        drop(held);
+    }
+    assert!(worst_case_series(&expected, usize::MAX).iter().all(|family| family.capped == family.worst_case));
+}
+
+/// Every method, status and reason on three operations of two APIs and on the requests that matched none.
+fn exercise(metrics: &Metrics) -> (Vec<Arc<OperationSeries>>, [Arc<ListenerSeries>; 2]) {
+    let labels = [("a", "/1"), ("a", "/2"), ("b", "/1"), ("a", UNMATCHED_OPERATION), ("b", UNMATCHED_OPERATION)];
+    let mut operations: Vec<_> = labels.iter().map(|(api, operation)| metrics.operation(api, "1", operation)).collect();
+    operations.push(metrics.unrouted());
+    for operation in &operations {
+        for method in METHODS.map(|name| Method::from_bytes(name.as_bytes()).unwrap()) {
+            for status in 100..600 {
+                operation.record(1, &measured(&method, status, Reason::Forwarded));
+            }
+            for reason in Reason::ALL.iter().filter(|reason| **reason != Reason::Forwarded) {
+                operation.record(0, &measured(&method, 400, *reason));
+            }
+        }
+    }
+    metrics.key_managers(Box::new(|| vec![key_manager("is7", Some(1.0)), key_manager("okta", Some(2.0))]));
+    (operations, [metrics.listener("http"), metrics.listener("https")])
+}
+
+fn overflow(scrape: &Scrape, family: &str) -> f64 {
+    scrape.one("portcullis_metrics_series_overflow_total", &[("family", family)])
+}
+
+fn record_each(operations: &[Arc<OperationSeries>], exchange: &Measured<'_>) {
+    for operation in operations {
+        operation.record(0, exchange);
+    }
+}
