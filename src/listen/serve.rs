@@ -133,6 +133,7 @@ async fn linger(socket: &mut Socket) {
 }
 
 async fn serve_http2(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, socket: Socket, first: Bytes) {
+    connection.is_multiplexed();
     let limits = worker.limits();
     let wire = Wire::http2(socket, first, Rc::clone(connection), Rc::clone(worker.deadlines()));
     let service = {

@@ -5,8 +5,8 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
@@ -25,7 +25,8 @@ pub struct ListenerSocket {
     pub address: SocketAddr,
     pub settings: ArcSwap<ListenerSettings>,
     pub series: Arc<ListenerSeries>,
-    socket: TcpListener,
+    /// `None` once nobody may connect any more.
+    socket: Mutex<Option<TcpListener>>,
     open: AtomicUsize,
 }
 
@@ -68,14 +69,20 @@ impl ListenerSocket {
             address: socket.local_addr()?,
             settings: ArcSwap::from_pointee(settings),
             series,
-            socket,
+            socket: Mutex::new(Some(socket)),
             open: AtomicUsize::new(0),
         })
     }
 
     /// A copy of the descriptor for one worker.
     pub fn copy(&self) -> io::Result<TcpListener> {
-        self.socket.try_clone()
+        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        socket.as_ref().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?.try_clone()
+    }
+
+    /// Lets the socket go: when the workers have done so too, connecting is refused at once instead of waiting for us.
+    pub fn close(&self) {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// A place for one more connection, if `max_connections` leaves one.

@@ -164,6 +164,8 @@ async fn tick(worker: Rc<LocalWorker>) {
     let mut ticker = interval(TICK);
     ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut turn: u64 = 0;
+    // idle clients have a second to use their connection once more
+    let mut drained: u64 = 0;
     loop {
         ticker.tick().await;
         turn = turn.wrapping_add(1);
@@ -174,6 +176,12 @@ async fn tick(worker: Rc<LocalWorker>) {
         }
         if turn.is_multiple_of(EACH_SECOND) {
             worker.sweep();
+        }
+        if worker.draining.get() {
+            drained = drained.saturating_add(1);
+            if drained == EACH_SECOND {
+                worker.each_connection(|connection| connection.close(Closing::Gracefully));
+            }
         }
     }
 }
@@ -204,7 +212,7 @@ impl LocalWorker {
         let key = self.connections.borrow_mut().insert(Rc::clone(connection));
         self.open.fetch_add(1, Ordering::Relaxed);
         if self.draining.get() {
-            connection.close(Closing::Gracefully);
+            connection.drain();
         }
         Registration { worker: Rc::clone(self), key, _place: place }
     }
@@ -232,14 +240,15 @@ impl LocalWorker {
 
     fn drain(&self) {
         if !self.draining.replace(true) {
-            self.close_all(Closing::Gracefully);
+            self.each_connection(Connection::drain);
         }
     }
 
-    fn close_all(&self, how: Closing) {
+    /// Not under the table's borrow: a woken connection may leave it.
+    fn each_connection(&self, tell: impl Fn(&Connection)) {
         let connections: Vec<_> = self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect();
         for connection in connections {
-            connection.close(how);
+            tell(&connection);
         }
     }
 

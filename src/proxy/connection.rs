@@ -24,6 +24,9 @@ pub struct Connection {
     in_flight: Cell<u32>,
     owes_bytes: Cell<bool>,
     closing: Cell<Closing>,
+    /// The next request is the last one.
+    draining: Cell<bool>,
+    multiplexed: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -93,6 +96,8 @@ impl Connection {
             in_flight: Cell::new(0),
             owes_bytes: Cell::new(false),
             closing: Cell::new(Closing::No),
+            draining: Cell::new(false),
+            multiplexed: Cell::new(false),
             waker: RefCell::new(None),
         }
     }
@@ -117,6 +122,9 @@ impl Connection {
     pub fn request_began(self: &Rc<Self>, deadlines: &Rc<Deadlines>) -> InFlight {
         self.in_flight.set(self.in_flight.get().saturating_add(1));
         self.owes_bytes.set(true);
+        if self.draining.get() {
+            self.close(Closing::Gracefully);
+        }
         self.enter(Phase::Serving, deadlines.now());
         InFlight { connection: Rc::clone(self), deadlines: Rc::clone(deadlines) }
     }
@@ -147,6 +155,20 @@ impl Connection {
             Phase::Head if waited > ticks(limits.header_timeout) => Some(Overdue::Head),
             Phase::Idle if waited > ticks(limits.idle_timeout) => Some(Overdue::Idle),
             _ => None,
+        }
+    }
+
+    /// HTTP/2 is spoken: its clients can be told when to go.
+    pub fn is_multiplexed(&self) {
+        self.multiplexed.set(true);
+    }
+
+    /// The gateway is stopping. An idle HTTP/1 client may be sending its next request at this moment, and closing would
+    /// lose it: it is answered, with `Connection: close`.
+    pub fn drain(&self) {
+        self.draining.set(true);
+        if self.is_serving() || self.multiplexed.get() {
+            self.close(Closing::Gracefully);
         }
     }
 

@@ -86,6 +86,7 @@ impl Reloader {
         }
         let changes = self.listeners.apply(plan);
         for listener in &changes.closed {
+            listener.close();
             threads.unlisten(listener).await;
             tracing::info!(target: "portcullis::supervise", listener = %listener.name, address = %listener.address, "no longer listening");
         }

@@ -150,6 +150,9 @@ impl Running {
     /// Stops accepting, finishes what is in flight within `drain_timeout` or until `hurry`, writes the last log lines.
     pub async fn stop(mut self, hurry: impl Future<Output = ()>) -> Drained {
         self.readiness.drain();
+        for listener in self.reloader.listeners.iter() {
+            listener.close();
+        }
         let drained = self.threads.drain(self.reloader.settings.drain_timeout, hurry).await;
         self.tasks.shutdown().await;
         self.reloader.fetchers.shutdown().await;

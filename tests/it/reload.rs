@@ -81,3 +81,23 @@ async fn post_reload_and_a_changed_file_do_the_same() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
+
+#[tokio::test]
+async fn a_stop_answers_the_next_request_of_an_idle_connection() {
+    let bank = Bank::open().await;
+    let mut connection = Client::plain(Protocol::Http1).connect(&bank.gateway.url("/").parse().unwrap()).await.unwrap();
+    let url = bank.gateway.url("/accounts/1.0.0/status");
+    let ask = || Request::get(&url).body(Bytes::new()).unwrap();
+    assert_eq!(connection.send(ask()).await.unwrap().status(), 200);
+    let address = bank.gateway.address();
+    let stopping = tokio::task::spawn_blocking(move || drop(bank.gateway));
+    let started = Instant::now();
+    while tokio::net::TcpStream::connect(address).await.is_ok() {
+        assert!(started.elapsed() < Duration::from_secs(1), "connecting is refused while it stops");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let last = connection.send(ask()).await.expect("an answer, not a closed connection");
+    assert_eq!(last.status(), 200);
+    assert_eq!(last.headers()["connection"], "close");
+    stopping.await.unwrap();
+}
