@@ -33,9 +33,9 @@ impl AnswerBody {
         Self::new(Content::Backend(body), exchange)
     }
 
-    /// No body and no exchange.
-    pub fn empty() -> Self {
-        Self { content: Content::Own(None), exchange: None }
+    /// A body whose exchange has ended already.
+    pub fn orphan(bytes: Bytes) -> Self {
+        Self { content: Content::Own((!bytes.is_empty()).then_some(bytes)), exchange: None }
     }
 
     fn new(content: Content, mut exchange: Box<Exchange>) -> Self {

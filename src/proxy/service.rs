@@ -45,9 +45,9 @@ pub async fn handle(walk: &Rc<Walk>, in_flight: InFlight, request: Request<Incom
         // a bug in one request must not end the others of its connection, let alone the worker's
         catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(context))).unwrap_or_else(|_| {
             walk.counters().panicked();
-            let mut answer = Response::new(AnswerBody::empty());
-            *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            Poll::Ready(answer)
+            let id = header_value(&walk.request_id());
+            let answer = denial::answer(&Refusal::new(Reason::InternalError, &id, &Method::GET, Tongue::Wso2));
+            Poll::Ready(answer.map(AnswerBody::orphan))
         })
     })
     .await
