@@ -1,0 +1,97 @@
+//! A snapshot to decide on: one API, one key manager with a key from a file, and as many consumer keys as asked for.
+
+use std::fmt::Write;
+use std::fs;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use portcullis::authenticate::cache::TokenCache;
+use portcullis::config;
+use portcullis::jwks::Fetchers;
+use portcullis::model::clock::{Clock, UnixSeconds};
+use portcullis::proxy::decision::{Asked, decide};
+use portcullis::route;
+use portcullis::snapshot::Snapshot;
+use portcullis::snapshot::compile::Compiler;
+use portcullis::supervise::clock::SystemClock;
+use portcullis::telemetry::Metrics;
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
+use serde_json::json;
+
+const ISSUER: &str = "https://issuer.example";
+const PATH: &str = "/orders/1.0.0/orders/42";
+
+/// Everything that one decision needs.
+pub struct Stage {
+    snapshot: Snapshot,
+    cache: TokenCache,
+    headers: http::HeaderMap,
+    now: UnixSeconds,
+}
+
+impl Stage {
+    /// With this many consumer keys.
+    pub fn new(consumer_keys: usize) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
+        let (x, y) = pair.der_bytes().get(1..).expect("a point").split_at(32);
+        let jwk = json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "k", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y) });
+        fs::write(folder.path().join("keys.json"), json!({ "keys": [jwk] }).to_string()).expect("written");
+        let mut applications = String::new();
+        for at in 0..consumer_keys {
+            writeln!(
+                applications,
+                r#"{{"name":"application-{at}","keys":[{{"type":"production","key_manager":"km","consumer_key":"consumer-{at}"}}],"subscriptions":[{{"api":"orders:1.0.0"}}]}}"#
+            )
+            .expect("memory");
+        }
+        fs::write(folder.path().join("applications.jsonl"), applications).expect("written");
+        fs::write(folder.path().join("gateway.toml"), FILE).expect("written");
+        let model = config::load(&folder.path().join("gateway.toml")).expect("a good file").model;
+        let now = SystemClock.now();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let _guard = runtime.enter();
+        let mut fetchers = Fetchers::new(folder.path(), Arc::new(SystemClock));
+        let keys = fetchers.reconcile(&model.key_managers);
+        let metrics = Metrics::new(1, 1000);
+        let cache = TokenCache::new(1024 * 1024, metrics.worker(0));
+        let snapshot = Compiler::new(metrics, 1).compile(model, keys).expect("a snapshot");
+        let claims = json!({
+            "iss": ISSUER, "azp": format!("consumer-{}", consumer_keys / 2), "client_id": "x", "scope": "orders:read orders:write",
+            "exp": now.0 + 3600, "iat": now.0, "jti": "5ad3006d-6f4b-4c0c-a6a0-0f3b9ad0e5b1", "sub": "someone",
+        });
+        let header = Header { kid: Some("k".to_owned()), ..Header::new(Algorithm::ES256) };
+        let token = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ec_der(pair.serialized_der())).expect("signed");
+        let mut headers = http::HeaderMap::new();
+        headers.insert("authorization", format!("Bearer {token}").parse().expect("a value"));
+        headers.insert("user-agent", "bench".parse().expect("a value"));
+        Self { snapshot, cache, headers, now }
+    }
+
+    /// Decides once; says whether the request is allowed.
+    pub fn decide(&self) -> bool {
+        let Ok(path) = route::normalise(PATH) else { return false };
+        let asked = Asked { method: &http::Method::GET, host: "api.example", path: &path, headers: &self.headers };
+        decide(&self.snapshot, asked, &self.cache, self.now).is_ok()
+    }
+}
+
+const FILE: &str = r#"
+application_files = ["applications.jsonl"]
+[[key_managers]]
+name = "km"
+issuer = "https://issuer.example"
+certificates = { jwks_file = "keys.json" }
+[[apis]]
+name = "orders"
+version = "1.0.0"
+context = "/orders"
+production = { urls = ["http://127.0.0.1:9"] }
+operations = [
+  { method = "GET", path = "/orders", scopes = ["orders:read"] },
+  { method = "GET", path = "/orders/{id}", scopes = ["orders:read"] },
+  { method = "DELETE", path = "/orders/{id}", scopes = ["orders:write"] },
+]
+"#;

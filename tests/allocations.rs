@@ -1,0 +1,16 @@
+//! The decision on a token that was seen before allocates nothing.
+#![cfg(test)]
+#![allow(missing_debug_implementations, unreachable_pub, reason = "shared with a bench")]
+
+#[path = "../benches/support/stage.rs"]
+mod stage;
+
+use crate::stage::Stage;
+
+#[test]
+fn a_known_token_is_decided_on_without_allocating() {
+    let stage = Stage::new(100);
+    assert!(stage.decide());
+    let info = allocation_counter::measure(|| assert!(stage.decide()));
+    assert_eq!(info.count_total, 0, "{info:?}");
+}
