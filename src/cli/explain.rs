@@ -8,6 +8,9 @@ mod near_misses;
 mod question;
 mod steps;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

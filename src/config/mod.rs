@@ -21,6 +21,9 @@ mod source;
 mod tree;
 mod units;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 pub use report::{Problem, Report, Severity};
