@@ -8,7 +8,7 @@
 //! their places), [`contract`] (every name that may be written, the one
 //! table behind the reader, the hints and the JSON Schema), [`reader`] (typed values, errors collected), [`units`]
 //! (durations and sizes), [`resolve`] (one file a noun), [`applications`] (application files, streamed), [`report`]
-//! (what an operator reads), [`schema`].
+//! (what an operator reads), [`mod@schema`].
 
 mod applications;
 mod contract;

@@ -5,9 +5,9 @@
 //! dropped and counted. A file is opened for appending and opened anew when its path was renamed or removed.
 //!
 //! Lines hold no query and no token. What came from the network is escaped so that it stays inside its line, see
-//! [`line`].
+//! [`mod@line`].
 //!
-//! The walk through the files: [`record`] (what a line says), [`line`] (JSON or text), [`thread`] (who writes),
+//! The walk through the files: [`record`] (what a line says), [`mod@line`] (JSON or text), [`thread`] (who writes),
 //! [`target`] (where to).
 
 mod line;
