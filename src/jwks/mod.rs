@@ -20,6 +20,9 @@ mod recorder;
 mod schedule;
 mod store;
 
+#[cfg(test)]
+mod tests;
+
 pub use fetchers::Fetchers;
 pub use keys::{KeyManagerKeys, KeyManagerStatus, KeyState, RefetchCause, Refetched};
 pub use proxy::routes;

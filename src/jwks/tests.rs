@@ -1,0 +1,323 @@
+//! Against scripted servers on loopback.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::config;
+use crate::jwt::KeySet;
+use crate::model::key_manager::KeyManager;
+use crate::supervise::clock::SystemClock;
+
+const KEY_ONE: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+const KEY_TWO: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"two","x":"d75a980182b10ab7d54bfed3c964073a0ee172f3daa"}"#;
+const ODD_KEY: &str = r#"{"kty":"AKP","alg":"ML-DSA-65","kid":"odd","pub":"AAAA"}"#;
+
+/// A server that answers every request with what it is told, and counts.
+struct Server {
+    address: std::net::SocketAddr,
+    answer: Arc<arc_swap::ArcSwap<String>>,
+    asked: Arc<AtomicUsize>,
+    _tasks: JoinSet<()>,
+}
+
+impl Server {
+    async fn start(answer: String) -> Server {
+        Server::delayed(answer, Duration::ZERO).await
+    }
+
+    async fn delayed(answer: String, delay: Duration) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let answer = Arc::new(arc_swap::ArcSwap::from_pointee(answer));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let mut tasks = JoinSet::new();
+        let (told, count) = (Arc::clone(&answer), Arc::clone(&asked));
+        tasks.spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut buffer = [0; 2048];
+                let _ = stream.read(&mut buffer).await;
+                count.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(delay).await;
+                let _ = stream.write_all(told.load().as_bytes()).await;
+                let _ = stream.shutdown().await;
+            }
+        });
+        Server { address, answer, asked, _tasks: tasks }
+    }
+
+    fn says(&self, answer: String) {
+        self.answer.store(Arc::new(answer));
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+fn json(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+}
+
+fn keys(keys: &[&str]) -> String {
+    json(&format!("{{\"keys\":[{}]}}", keys.join(",")))
+}
+
+/// A key manager of these lines, as an operator would write it.
+fn key_manager(folder: &Path, lines: &str) -> KeyManager {
+    let path = folder.join("gateway.toml");
+    std::fs::write(&path, format!("[[key_managers]]\nname = \"km\"\n{lines}\n")).unwrap();
+    config::load(&path).unwrap_or_else(|report| panic!("{report}")).model.key_managers.remove(0)
+}
+
+struct Stage {
+    folder: tempfile::TempDir,
+    fetchers: Fetchers,
+}
+
+impl Stage {
+    fn new() -> Stage {
+        let folder = tempfile::tempdir().unwrap();
+        let fetchers = Fetchers::new(folder.path(), Arc::new(SystemClock));
+        Stage { folder, fetchers }
+    }
+
+    fn run(&mut self, lines: &str) -> Arc<KeyManagerKeys> {
+        let key_manager = key_manager(self.folder.path(), lines);
+        self.fetchers.reconcile(&[key_manager]).remove(0)
+    }
+
+    fn jwks(&mut self, server: &Server, more: &str) -> Arc<KeyManagerKeys> {
+        self.run(&format!("issuer = \"https://i\"\ncertificates = {{ jwks = \"http://{}/jwks\" }}\n{more}", server.address))
+    }
+}
+
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < Duration::from_secs(8), "{what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+fn kids(keys: &KeyManagerKeys) -> Vec<String> {
+    keys.current().keys.as_ref().map_or_else(Vec::new, |set: &Arc<KeySet>| set.key_ids().map(str::to_owned).collect())
+}
+
+#[tokio::test]
+async fn each_key_by_itself() {
+    let server = Server::start(keys(&[ODD_KEY, KEY_ONE, "17"])).await;
+    let mut stage = Stage::new();
+    let found = stage.jwks(&server, "");
+    found.settled().await;
+    assert_eq!(kids(&found), ["one"]);
+    let skipped: u64 = found.status().skipped.iter().map(|(_, count)| count).sum();
+    assert_eq!(skipped, 2);
+}
+
+#[tokio::test]
+async fn each_failure_is_its_own_and_loses_nothing() {
+    let server = Server::start(keys(&[KEY_ONE])).await;
+    let mut stage = Stage::new();
+    let found = stage.jwks(&server, "jwks_min_refetch = \"1ms\"\nmax_document_bytes = \"4KiB\"\nrequest_timeout = \"400ms\"");
+    found.settled().await;
+    let generation = found.current().generation;
+    for (answer, label, words) in [
+        ("HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n".to_owned(), "status", "answered 500"),
+        (
+            "HTTP/1.1 302 Found\r\nlocation: https://elsewhere.example/x\r\ncontent-length: 0\r\n\r\n".to_owned(),
+            "redirect",
+            "elsewhere.example",
+        ),
+        ("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 2\r\n\r\n<>".to_owned(), "content_type", "text/html"),
+        (keys(&[]), "no_usable_key", "no usable key"),
+        (keys(&[ODD_KEY]), "no_usable_key", "no usable key"),
+        (json("{\"keys\":"), "json", "cannot be read"),
+        (json(&"x".repeat(5000)), "size", "max_document_bytes"),
+        ("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{".to_owned(), "broken_off", "broke off"),
+        ("SMTP\r\n".to_owned(), "broken_off", "broke off"),
+    ] {
+        server.says(answer.clone());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::Failed, "{answer}");
+        let status = found.status();
+        assert!(status.last_failure.as_ref().is_some_and(|failure| failure.contains(words)), "{words}: {:?}", status.last_failure);
+        assert!(status.fetches.iter().any(|(found, _)| *found == label), "{label}: {:?}", status.fetches);
+        assert_eq!((kids(&found), found.current().generation), (vec!["one".to_owned()], generation), "{answer}");
+        assert!(found.current().last_attempt_failed);
+    }
+    server.says(keys(&[KEY_ONE]));
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::Unchanged);
+    assert!(!found.current().last_attempt_failed);
+    server.says(keys(&[
+        KEY_ONE,
+        KEY_TWO.replace("d75a980182b10ab7d54bfed3c964073a0ee172f3daa", "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw").as_str(),
+    ]));
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::Changed);
+    assert_eq!(found.current().generation, generation + 1);
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_at_first_is_found_later() {
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let mut stage = Stage::new();
+    let found = stage.run(&format!("issuer = \"https://i\"\ncertificates = {{ jwks = \"http://{port}/jwks\" }}"));
+    found.settled().await;
+    assert!(found.current().keys.is_none());
+    assert!(found.status().fetches.iter().any(|(label, _)| *label == "connect"));
+    let listener = TcpListener::bind(port).await.unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 2048]).await;
+            let _ = stream.write_all(keys(&[KEY_ONE]).as_bytes()).await;
+        }
+    });
+    until("it is asked again by itself", || found.current().keys.is_some()).await;
+}
+
+#[tokio::test]
+async fn many_who_ask_share_one_fetch() {
+    let server = Server::delayed(keys(&[KEY_ONE]), Duration::from_millis(150)).await;
+    let mut stage = Stage::new();
+    let found = stage.jwks(&server, "jwks_min_refetch = \"30s\"");
+    // while the first fetch is under way
+    let mut asking = JoinSet::new();
+    for _ in 0..100 {
+        let found = Arc::clone(&found);
+        asking.spawn(async move { found.refetch(RefetchCause::NoKeys).await });
+    }
+    while let Some(outcome) = asking.join_next().await {
+        assert_eq!(outcome.unwrap(), Refetched::Changed, "all hear of the one fetch");
+    }
+    assert_eq!(server.asked(), 1);
+    // and after it the allowance is used up
+    assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::NotAllowed);
+    assert_eq!(server.asked(), 1);
+}
+
+#[tokio::test]
+async fn discovery_fills_what_is_not_written_and_must_agree() {
+    let server = Server::start(String::new()).await;
+    let base = format!("http://{}", server.address);
+    server.says(json(&format!("{{\"issuer\":\"https://found\",\"jwks_uri\":\"{base}/jwks\"}}")));
+    let mut stage = Stage::new();
+    let other = stage.run(&format!("issuer = \"https://written\"\nwell_known_url = \"{base}/d\""));
+    other.settled().await;
+    let failure = other.status().last_failure.unwrap();
+    assert!(failure.contains("\"https://found\"") && failure.contains("\"https://written\""), "{failure}");
+    server.says(json(&format!("{{\"issuer\":\"https://found\",\"jwks_uri\":\"http://192.0.2.1/jwks\"}}")));
+    let insecure = stage.run(&format!("issuer = \"https://found\"\nwell_known_url = \"{base}/d\""));
+    insecure.settled().await;
+    assert!(insecure.status().fetches.iter().any(|(label, _)| *label == "insecure"), "{:?}", insecure.status());
+    // one document that is both
+    let both = format!("{{\"issuer\":\"https://found\",\"jwks_uri\":\"{base}/jwks\",\"keys\":[{KEY_ONE}]}}");
+    server.says(json(&both));
+    let learned = stage.run(&format!("well_known_url = \"{base}/d\""));
+    learned.settled().await;
+    assert_eq!(learned.current().issuer.as_ref().map(ToString::to_string).as_deref(), Some("https://found"));
+    assert_eq!(kids(&learned), ["one"]);
+}
+
+#[tokio::test]
+async fn good_keys_end_after_keep_stale() {
+    let server = Server::start(keys(&[KEY_ONE])).await;
+    let mut stage = Stage::new();
+    let found = stage.jwks(&server, "jwks_keep_stale = \"300ms\"\njwks_refresh = \"100ms\"");
+    found.settled().await;
+    assert!(found.current().keys.is_some());
+    server.says("HTTP/1.1 503 no\r\ncontent-length: 0\r\n\r\n".to_owned());
+    until("the keys end", || found.current().keys.is_none()).await;
+    server.says(keys(&[KEY_ONE]));
+    until("and come back", || found.current().keys.is_some()).await;
+}
+
+#[tokio::test]
+async fn last_good_keys_are_taken_up_for_the_same_server_only() {
+    let server = Server::start(keys(&[KEY_ONE])).await;
+    let mut stage = Stage::new();
+    stage.jwks(&server, "").settled().await;
+    let kept: Vec<_> = std::fs::read_dir(stage.folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let kept = kept.iter().find(|path| path.to_string_lossy().contains("keys-")).expect("a kept key set").clone();
+    server.says("HTTP/1.1 503 no\r\ncontent-length: 0\r\n\r\n".to_owned());
+
+    let folder = std::mem::replace(&mut stage, Stage::new()).folder;
+    stage.folder = folder;
+    stage.fetchers = Fetchers::new(stage.folder.path(), Arc::new(SystemClock));
+    assert_eq!(kids(&stage.jwks(&server, "")), ["one"], "before anything was fetched");
+
+    stage.fetchers = Fetchers::new(stage.folder.path(), Arc::new(SystemClock));
+    let other = stage.run(&format!("issuer = \"https://other\"\ncertificates = {{ jwks = \"http://{}/jwks\" }}", server.address));
+    assert!(kids(&other).is_empty(), "kept for another issuer");
+
+    std::fs::write(kept, "half a docu").unwrap();
+    stage.fetchers = Fetchers::new(stage.folder.path(), Arc::new(SystemClock));
+    assert!(kids(&stage.jwks(&server, "")).is_empty(), "a broken file is no key set");
+}
+
+#[tokio::test]
+async fn reconciling_leaves_alone_what_did_not_change() {
+    let server = Server::start(keys(&[KEY_ONE])).await;
+    let mut stage = Stage::new();
+    let first = stage.jwks(&server, "");
+    first.settled().await;
+    let same = stage.jwks(&server, "display_name = \"another name\"");
+    assert!(Arc::ptr_eq(&first, &same));
+    let changed = stage.jwks(&server, "jwks_refresh = \"5m\"");
+    assert!(!Arc::ptr_eq(&first, &changed));
+    assert_eq!(kids(&changed), ["one"], "good keys go on while only the way of asking changes");
+    let disabled = stage.jwks(&server, "enabled = false");
+    assert!(kids(&disabled).is_empty());
+    assert_eq!(disabled.refetch(RefetchCause::NoKeys).await, Refetched::NotAllowed);
+}
+
+#[tokio::test]
+async fn a_strange_certificate_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    crate::demo::certificates::make(folder.path(), &SystemClock).unwrap();
+    let read =
+        |name: &str| crate::model::key_manager::PemFile { path: name.into(), content: std::fs::read(folder.path().join(name)).unwrap() };
+    let pair = crate::model::gateway::CertifiedPair { certificate: read("gateway.crt"), key: read("gateway.key") };
+    let tls = crate::model::gateway::ListenerTls { default: pair, by_name: Vec::new() };
+    let config = crate::listen::tls::server_config(&tls, crate::model::gateway::Protocols::Http1).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = tokio_rustls::TlsAcceptor::from(Arc::clone(&config)).accept(stream).await else { continue };
+            let _ = stream.read(&mut [0; 2048]).await;
+            let _ = stream.write_all(keys(&[KEY_ONE]).as_bytes()).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    let lines = format!("issuer = \"https://i\"\ncertificates = {{ jwks = \"https://localhost:{}/jwks\" }}\n", address.port());
+    let mut stage = Stage::new();
+    let refused = stage.run(&lines);
+    refused.settled().await;
+    let failure = refused.status().last_failure.unwrap();
+    assert!(failure.contains("the server presented") && failure.contains("set ca to trust another"), "{failure}");
+    let trusted = stage.run(&format!("{lines}ca = \"{}\"\n", folder.path().join("dev-ca.crt").display()));
+    trusted.settled().await;
+    assert_eq!(kids(&trusted), ["one"], "{:?}", trusted.status());
+}
+
+#[test]
+fn a_proxy_is_named_without_its_password() {
+    use crate::model::key_manager::ProxyChoice;
+    let far = "https://idp.example/jwks".parse().unwrap();
+    let choice = ProxyChoice::Url("http://user:secret@proxy.example:3128".to_owned());
+    let shown = format!("{} {:?}", proxy::route(&choice, &far), proxy::route(&choice, &far));
+    assert!(shown.contains("through http://proxy.example:3128") && !shown.contains("secret"), "{shown}");
+    let near = "https://localhost:9444/jwks".parse().unwrap();
+    assert!(proxy::route(&choice, &near).to_string().ends_with("directly"));
+    assert!(proxy::route(&ProxyChoice::Direct, &far).to_string().ends_with("directly"));
+}
