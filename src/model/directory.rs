@@ -282,3 +282,6 @@ fn slice(text: &[u8], range: TextRange) -> &str {
     let bytes = text.get(start..start.saturating_add(usize::from(range.length))).unwrap_or_default();
     std::str::from_utf8(bytes).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
