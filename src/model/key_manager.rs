@@ -29,7 +29,7 @@ pub struct KeyManager {
 }
 
 /// The connector types of WSO2 API Manager, and Cognito: each sets the defaults of [`ClaimNames`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeyManagerType {
     #[serde(rename = "WSO2-IS")]
     Wso2Is,
@@ -139,7 +139,7 @@ pub struct TokenRules {
 }
 
 /// The closed list of signature algorithms (RFC 7518 3.1, RFC 8037): asymmetric only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum SignatureAlgorithm {
     RS256,
     RS384,

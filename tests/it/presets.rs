@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::support::gateway::{Gateway, json};
+use crate::support::gateway::{FRONT, Gateway, json};
 use crate::support::idp::Idp;
 use crate::support::origin::Origin;
 
@@ -99,4 +99,38 @@ async fn the_discovery_document_is_enough() {
         let answer = gateway.get("/orders/1.0.0/1", Some(&token)).await;
         assert_eq!(answer.status(), 200, "{preset}: {:?}", answer.body());
     }
+}
+
+#[tokio::test]
+async fn keys_behind_tls_are_trusted_by_their_own_authority_only() {
+    let idp = Idp::start(&["secure"]).await;
+    let origin = Origin::start();
+    let file = |ca: &str| {
+        format!(
+            "{FRONT}[[key_managers]]\nname = \"secure\"\nissuer = \"{}\"\ncertificates = {{ jwks = \"{}\" }}\n\
+             consumer_key_claim = \"client_id\"\n{ca}\n[[applications]]\nname = \"app\"\n\
+             keys = [{{ type = \"production\", key_manager = \"secure\", consumer_key = \"{}\" }}]\n\
+             subscriptions = [{{ api = \"orders:1.0.0\" }}]\n[[apis]]\nname = \"orders\"\nversion = \"1.0.0\"\ncontext = \"/orders\"\n\
+             production = {{ urls = [\"{}\"] }}\noperations = [{{ method = \"GET\", path = \"/*\" }}]\n",
+            idp.issuer("secure"),
+            idp.jwks("secure"),
+            idp.consumer_key("secure"),
+            origin.url()
+        )
+    };
+    let token = idp.token("secure").await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("idp-ca.crt"), idp.ca("secure")).unwrap();
+    std::fs::write(folder.path().join("gateway.toml"), file("ca = \"idp-ca.crt\"")).unwrap();
+    let gateway = Gateway::start_in(folder.path(), None).await;
+    let answer = gateway.get("/orders/1.0.0/1", Some(&token)).await;
+    assert_eq!(answer.status(), 200, "{:?}", answer.body());
+    drop(gateway);
+
+    let stranger = tempfile::tempdir().unwrap();
+    std::fs::write(stranger.path().join("gateway.toml"), file("")).unwrap();
+    let gateway = Gateway::start_in(stranger.path(), None).await;
+    assert_eq!(gateway.get("/orders/1.0.0/1", Some(&token)).await.status(), 503);
+    let ready = gateway.management("GET", "/readyz").await;
+    assert!(String::from_utf8_lossy(ready.body()).contains("the server presented"), "{:?}", ready.body());
 }
