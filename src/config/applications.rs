@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::config::reader::{Placed, Problems};
+use crate::config::problems::Problems;
+use crate::config::reader::Placed;
 use crate::config::report::At;
 use crate::config::resolve::{MOST_CONSUMER_KEY, References, no_such_api};
 use crate::config::source::Sources;

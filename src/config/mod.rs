@@ -6,13 +6,14 @@
 //!
 //! The walk through the files: [`source`] and [`tree`] (texts, values and
 //! their places), [`contract`] (every name that may be written, the one
-//! table behind the reader, the hints and the JSON Schema), [`reader`] (typed values, errors collected), [`units`]
+//! table behind the reader, the hints and the JSON Schema), [`reader`] (typed values) with [`problems`] (errors collected), [`units`]
 //! (durations and sizes), [`resolve`] (one file a noun), [`applications`] (application files, streamed), [`report`]
 //! (what an operator reads), [`mod@schema`].
 
 mod applications;
 mod contract;
 mod pem;
+mod problems;
 mod reader;
 mod report;
 mod resolve;
@@ -29,7 +30,7 @@ use std::path::{Path, PathBuf};
 pub use report::{Problem, Report, Severity};
 pub use schema::schema;
 
-use crate::config::reader::Problems;
+use crate::config::problems::Problems;
 use crate::config::source::Sources;
 use crate::model::Model;
 

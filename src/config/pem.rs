@@ -9,7 +9,8 @@ use rustls::pki_types::pem::{PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use crate::config::reader::{Placed, Problems, Table};
+use crate::config::problems::Problems;
+use crate::config::reader::{Placed, Table};
 use crate::config::source::Sources;
 use crate::model::gateway::CertifiedPair;
 use crate::model::key_manager::{ClientCertificate, PemFile};

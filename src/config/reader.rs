@@ -1,25 +1,14 @@
 //! Typed values out of the tree. What is wrong is remembered and reading goes on, so that all errors come at once.
 
-use std::cell::RefCell;
 use std::ops::Range;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::contract::{KeyRule, Kind, Support, TableRule};
-use crate::config::report::{At, Problem, Severity};
+use crate::config::problems::Problems;
+use crate::config::report::At;
 use crate::config::tree::{Content, Member, Value};
 use crate::config::units;
 use crate::model::gateway::ByteLimit;
-
-/// More than this many problems help nobody.
-const MOST_PROBLEMS: usize = 1000;
-
-/// What went wrong so far, and which files were looked at.
-#[derive(Debug, Default)]
-pub(super) struct Problems {
-    found: RefCell<Vec<Problem>>,
-    watched: RefCell<Vec<PathBuf>>,
-}
 
 /// A table that is being read.
 #[derive(Debug, Clone)]
@@ -37,36 +26,6 @@ pub(super) struct Table<'a> {
 pub(super) struct Placed<T> {
     pub(super) value: T,
     pub(super) at: At,
-}
-
-impl Problems {
-    pub(super) fn error(&self, at: At, message: String, hint: Option<String>) {
-        self.push(Problem { severity: Severity::Error, message, hint, at, other: None });
-    }
-
-    pub(super) fn warning(&self, at: At, message: String, hint: Option<String>) {
-        self.push(Problem { severity: Severity::Warning, message, hint, at, other: None });
-    }
-
-    /// Two places that cannot both stand.
-    pub(super) fn conflict(&self, at: At, other: At, message: String, hint: Option<String>) {
-        self.push(Problem { severity: Severity::Error, message, hint, at, other: Some(other) });
-    }
-
-    pub(super) fn watch(&self, path: PathBuf) {
-        self.watched.borrow_mut().push(path);
-    }
-
-    pub(super) fn into_parts(self) -> (Vec<Problem>, Vec<PathBuf>) {
-        (self.found.into_inner(), self.watched.into_inner())
-    }
-
-    fn push(&self, problem: Problem) {
-        let mut found = self.found.borrow_mut();
-        if found.len() < MOST_PROBLEMS {
-            found.push(problem);
-        }
-    }
 }
 
 impl<'a> Table<'a> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use crate::config::reader::Problems;
+use crate::config::problems::Problems;
 use crate::config::report::At;
 use crate::config::tree::{self, Content, Member};
 use crate::model::place::{Files, Place};

@@ -174,7 +174,7 @@ fn key_managers(table: &Table<'_>, references: &References) -> Vec<KeyManagerInd
 pub(super) fn key_manager(
     name: &Placed<&str>,
     references: &References,
-    problems: &crate::config::reader::Problems,
+    problems: &crate::config::problems::Problems,
 ) -> Option<KeyManagerIndex> {
     let found = references.key_managers.get(name.value).copied();
     if found.is_none() {

@@ -1,6 +1,7 @@
 //! `[[applications]]` with their keys and subscriptions.
 
-use crate::config::reader::{Placed, Problems, Table, nearest};
+use crate::config::problems::Problems;
+use crate::config::reader::{Placed, Table, nearest};
 use crate::config::report::At;
 use crate::config::resolve::{References, Whole, api};
 use crate::config::source::Sources;

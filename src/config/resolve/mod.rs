@@ -12,7 +12,8 @@ use std::collections::HashMap;
 
 use crate::config::applications;
 use crate::config::contract::ROOT;
-use crate::config::reader::{Problems, Table};
+use crate::config::problems::Problems;
+use crate::config::reader::Table;
 use crate::config::report::At;
 use crate::config::source::Sources;
 use crate::model::Model;

@@ -1,0 +1,46 @@
+//! What went wrong while a configuration was read: remembered, so that reading goes on and all errors come at once.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+
+use crate::config::report::{At, Problem, Severity};
+
+/// More than this many problems help nobody.
+const MOST_PROBLEMS: usize = 1000;
+
+/// What went wrong so far, and which files were looked at.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    found: RefCell<Vec<Problem>>,
+    watched: RefCell<Vec<PathBuf>>,
+}
+
+impl Problems {
+    pub(super) fn error(&self, at: At, message: String, hint: Option<String>) {
+        self.push(Problem { severity: Severity::Error, message, hint, at, other: None });
+    }
+
+    pub(super) fn warning(&self, at: At, message: String, hint: Option<String>) {
+        self.push(Problem { severity: Severity::Warning, message, hint, at, other: None });
+    }
+
+    /// Two places that cannot both stand.
+    pub(super) fn conflict(&self, at: At, other: At, message: String, hint: Option<String>) {
+        self.push(Problem { severity: Severity::Error, message, hint, at, other: Some(other) });
+    }
+
+    pub(super) fn watch(&self, path: PathBuf) {
+        self.watched.borrow_mut().push(path);
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Problem>, Vec<PathBuf>) {
+        (self.found.into_inner(), self.watched.into_inner())
+    }
+
+    fn push(&self, problem: Problem) {
+        let mut found = self.found.borrow_mut();
+        if found.len() < MOST_PROBLEMS {
+            found.push(problem);
+        }
+    }
+}
