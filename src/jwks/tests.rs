@@ -214,7 +214,7 @@ async fn discovery_fills_what_is_not_written_and_must_agree() {
     other.settled().await;
     let failure = other.status().last_failure.unwrap();
     assert!(failure.contains("\"https://found\"") && failure.contains("\"https://written\""), "{failure}");
-    server.says(json(&format!("{{\"issuer\":\"https://found\",\"jwks_uri\":\"http://192.0.2.1/jwks\"}}")));
+    server.says(json(r#"{"issuer":"https://found","jwks_uri":"http://192.0.2.1/jwks"}"#));
     let insecure = stage.run(&format!("issuer = \"https://found\"\nwell_known_url = \"{base}/d\""));
     insecure.settled().await;
     assert!(insecure.status().fetches.iter().any(|(label, _)| *label == "insecure"), "{:?}", insecure.status());
