@@ -9,7 +9,7 @@ use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::task::spawn_local;
+use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -20,15 +20,29 @@ use crate::snapshot::backend::{CompiledTarget, TargetTls};
 /// Backends may answer with more headers than clients may send; far more is a fault.
 const MOST_RESPONSE_HEADERS: usize = 256;
 
+/// An open connection. Dropping it closes the connection at once, whatever is still being sent on it: a backend that has
+/// answered and reads no further would otherwise hold the rest of the client's body.
+#[derive(Debug)]
+pub(super) struct BackendConnection {
+    pub(super) sender: SendRequest<RequestBody>,
+    driver: AbortHandle,
+}
+
+impl Drop for BackendConnection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
 /// Connects within `limit`, TLS handshake included.
-pub(super) async fn connect(target: &CompiledTarget, limit: Duration) -> Result<SendRequest<RequestBody>, ForwardError> {
+pub(super) async fn connect(target: &CompiledTarget, limit: Duration) -> Result<BackendConnection, ForwardError> {
     match timeout(limit, open(target)).await {
         Ok(result) => result,
         Err(_) => Err(ForwardError::ConnectTimeout { target: target.label.to_string() }),
     }
 }
 
-async fn open(target: &CompiledTarget) -> Result<SendRequest<RequestBody>, ForwardError> {
+async fn open(target: &CompiledTarget) -> Result<BackendConnection, ForwardError> {
     let stream = dial(target).await?;
     let _ = stream.set_nodelay(true);
     match &target.tls {
@@ -65,7 +79,7 @@ async fn dial(target: &CompiledTarget) -> Result<TcpStream, ForwardError> {
     }
 }
 
-fn http1<S>(target: &CompiledTarget, stream: TokioIo<S>) -> impl Future<Output = Result<SendRequest<RequestBody>, ForwardError>> + use<S>
+fn http1<S>(target: &CompiledTarget, stream: TokioIo<S>) -> impl Future<Output = Result<BackendConnection, ForwardError>> + use<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -73,12 +87,11 @@ where
     async move {
         let handshake = Builder::new().max_headers(MOST_RESPONSE_HEADERS).handshake(stream).await;
         let (sender, connection) = handshake.map_err(|source| ForwardError::Protocol { target: label.to_string(), source })?;
-        // owned by its sender: it ends when the pool or the exchange drops that, and with the worker's runtime
-        spawn_local(async move {
+        let driver = spawn_local(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(target: "portcullis::forward", backend = %label, %error, "connection ended");
             }
         });
-        Ok(sender)
+        Ok(BackendConnection { sender, driver: driver.abort_handle() })
     }
 }

@@ -12,7 +12,7 @@ use hyper::client::conn::http1::SendRequest;
 
 use crate::deadline::{Deadlines, ticks};
 use crate::forward::body::RequestBody;
-use crate::forward::connect;
+use crate::forward::connect::{self, BackendConnection};
 use crate::forward::failure::ForwardError;
 use crate::snapshot::backend::CompiledTarget;
 use crate::telemetry::WorkerCounters;
@@ -42,7 +42,7 @@ pub struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    sender: SendRequest<RequestBody>,
+    connection: BackendConnection,
     /// In ticks.
     since: u64,
 }
@@ -51,7 +51,7 @@ struct Idle {
 #[derive(Debug)]
 pub struct Lease {
     pool: Rc<Pool>,
-    sender: SendRequest<RequestBody>,
+    connection: BackendConnection,
     kind: LeaseKind,
 }
 
@@ -75,17 +75,17 @@ impl Pools {
     pub async fn idle(&self, target: &CompiledTarget) -> Option<Lease> {
         let pool = self.pool(target);
         loop {
-            let Idle { mut sender, since } = pool.idle.borrow_mut().pop()?;
+            let Idle { mut connection, since } = pool.idle.borrow_mut().pop()?;
             pool.idle_changed(-1);
             let age = self.deadlines.now().saturating_sub(since);
-            if age > ticks(KEEP_IDLE) || sender.is_closed() {
+            if age > ticks(KEEP_IDLE) || connection.sender.is_closed() {
                 continue;
             }
             // the exchange before it has ended; its connection may need one more turn to notice
-            if sender.is_ready() || sender.ready().await.is_ok() {
+            if connection.sender.is_ready() || connection.sender.ready().await.is_ok() {
                 self.counters.backend_connection_reused();
                 let kind = if age > ticks(AGED) { LeaseKind::Aged } else { LeaseKind::Reused };
-                return Some(Lease { pool, sender, kind });
+                return Some(Lease { pool, connection, kind });
             }
         }
     }
@@ -98,7 +98,7 @@ impl Pools {
         } else {
             self.counters.backend_connection_failed();
         }
-        Ok(Lease { pool: self.pool(target), sender: connected?, kind: LeaseKind::Fresh })
+        Ok(Lease { pool: self.pool(target), connection: connected?, kind: LeaseKind::Fresh })
     }
 
     /// Closes connections that were idle for too long. Called by the worker's tick.
@@ -107,7 +107,7 @@ impl Pools {
         for pool in self.by_slot.borrow().iter().flatten() {
             let mut idle = pool.idle.borrow_mut();
             let before = idle.len();
-            idle.retain(|connection| connection.since >= oldest && !connection.sender.is_closed());
+            idle.retain(|connection| connection.since >= oldest && !connection.connection.sender.is_closed());
             let closed = i64::try_from(before.saturating_sub(idle.len())).unwrap_or_default();
             drop(idle);
             pool.idle_changed(closed.saturating_neg());
@@ -150,15 +150,15 @@ impl Lease {
     }
 
     pub(super) fn sender(&mut self) -> &mut SendRequest<RequestBody> {
-        &mut self.sender
+        &mut self.connection.sender
     }
 
     /// Puts the connection back after a whole exchange; closes it where enough are idle.
     pub(super) fn give_back(self) {
-        let Self { pool, sender, .. } = self;
+        let Self { pool, connection, .. } = self;
         let mut idle = pool.idle.borrow_mut();
-        if !sender.is_closed() && idle.len() < pool.most_idle {
-            idle.push(Idle { sender, since: pool.deadlines.now() });
+        if !connection.sender.is_closed() && idle.len() < pool.most_idle {
+            idle.push(Idle { connection, since: pool.deadlines.now() });
             pool.idle_changed(1);
         }
     }

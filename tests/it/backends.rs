@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::Request;
 use serde_json::json;
 
 use crate::support::bank::{self, Bank};
-use crate::support::client::RawConnection;
+use crate::support::client::{Client, Protocol, RawConnection};
 use crate::support::gateway::json;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
@@ -118,4 +119,34 @@ async fn a_client_that_leaves_ends_the_backends_request() {
     let line = bank.gateway.log(1).await.remove(0);
     assert_eq!((&line["status"], &line["reason"]), (&json!(499), &json!("client_closed")), "{line}");
     assert!(left.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn an_early_answer_ends_the_upload_on_either_protocol() {
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let bank = Bank::with(&format!(
+            "[[apis]]\nname = \"upload\"\nversion = \"1\"\ncontext = \"/upload\"\nproduction = {{ urls = [\"http://{}\"] }}\n\
+             operations = [{{ method = \"POST\", path = \"/*\", auth = \"none\" }}]\n",
+            Origin::refusing_address()
+        ))
+        .await;
+        let origin = Origin::serving(Script::answer(403, &[], "no").then_hang().early());
+        let text = bank::file(&bank.production.url(), &bank.sandbox.url());
+        let upload = format!(
+            "[[apis]]\nname = \"upload\"\nversion = \"1\"\ncontext = \"/upload\"\nproduction = {{ urls = [\"{}\"] }}\n\
+             operations = [{{ method = \"POST\", path = \"/*\", auth = \"none\" }}]\n",
+            origin.url()
+        );
+        bank.gateway.reload(&format!("{text}{upload}")).await.unwrap();
+        let request = Request::post(bank.gateway.url("/upload/1/x")).body(Bytes::from(vec![b'x'; 8 * 1024 * 1024])).unwrap();
+        let answer = Client::plain(protocol).send(request).await;
+        // HTTP/1 clients may lose the answer to the reset of their upload; HTTP/2 ones are told
+        match (protocol, answer) {
+            (_, Ok(answer)) => assert_eq!(answer.status(), 403, "{protocol:?}"),
+            (Protocol::Http1, Err(_)) => {}
+            (Protocol::Http2, Err(error)) => panic!("{error}"),
+        }
+        let line = bank.gateway.log(1).await.remove(0);
+        assert_eq!(line["status"], 403, "{protocol:?}: {line}");
+    }
 }
