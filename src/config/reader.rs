@@ -299,6 +299,22 @@ impl<'a> Table<'a> {
         })
     }
 
+    /// The members of a table of any names, each a text.
+    pub(super) fn named_texts(&self, key: &str) -> Vec<(Placed<&'a str>, Placed<&'a str>)> {
+        let Some(table) = self.table(key) else { return Vec::new() };
+        let pairs = table.members.iter().filter_map(|member| match &member.value.content {
+            Content::Text(text) => {
+                let name = Placed { value: member.name.as_str(), at: At::Span { file: self.file, span: member.span.clone() } };
+                Some((name, Placed { value: text.as_str(), at: self.span_of(&member.value) }))
+            }
+            other => {
+                table.wrong(&member.name, "a text", other.kind());
+                None
+            }
+        });
+        pairs.collect()
+    }
+
     /// The name of a key with the tables around it.
     pub(super) fn path(&self, key: &str) -> String {
         if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }

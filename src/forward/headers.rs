@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderName, Version};
 use crate::forward::forwarded::Origin;
 use crate::forward::trace;
 use crate::forward::via::{Loop, Via};
+use crate::model::api::HeaderRules;
 
 /// Whether the client reads trailers (`TE: trailers`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,16 @@ pub fn strip_trailers(trailers: &mut HeaderMap) {
 pub fn remove_every_spelling(headers: &mut HeaderMap, name: &str) {
     let same = |other: &str| other.bytes().map(dashed).eq(name.bytes().map(|byte| dashed(byte.to_ascii_lowercase())));
     remove_all(headers, |other| same(other.as_str()));
+}
+
+/// What the operator changes, after all else.
+pub fn apply(rules: &HeaderRules, headers: &mut HeaderMap) {
+    for name in &rules.remove {
+        remove_every_spelling(headers, name.as_str());
+    }
+    for (name, value) in &rules.set {
+        headers.insert(name.clone(), value.clone());
+    }
 }
 
 /// What a name means to a hop.

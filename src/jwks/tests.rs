@@ -286,7 +286,7 @@ async fn a_strange_certificate_is_named() {
     let read =
         |name: &str| crate::model::key_manager::PemFile { path: name.into(), content: std::fs::read(folder.path().join(name)).unwrap() };
     let pair = crate::model::gateway::CertifiedPair { certificate: read("gateway.crt"), key: read("gateway.key") };
-    let tls = crate::model::gateway::ListenerTls { default: pair, by_name: Vec::new() };
+    let tls = crate::model::gateway::ListenerTls { default: pair, by_name: Vec::new(), clients: crate::model::gateway::ClientAuth::None };
     let config = crate::listen::tls::server_config(&tls, crate::model::gateway::Protocols::Http1).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

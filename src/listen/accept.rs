@@ -13,11 +13,12 @@ use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use crate::listen::proxy_protocol::{self, Preamble};
 use crate::listen::serve::{Protocol, serve};
 use crate::listen::socket::{ListenerSettings, ListenerSocket, Place};
 use crate::listen::wire::Socket;
-use crate::listen::worker::{Arrival, LocalWorker};
-use crate::model::gateway::Protocols;
+use crate::listen::worker::{Arrival, LocalWorker, Registration};
+use crate::model::gateway::{Protocols, ProxyProtocol};
 use crate::proxy::connection::{Connection, Transport};
 use crate::telemetry::{RefusedConnection, TlsFailure};
 
@@ -76,17 +77,26 @@ pub fn take(worker: &Rc<LocalWorker>, arrival: Arrival) {
     let worker = Rc::clone(worker);
     // owned by the worker's runtime, and counted in its table of connections, which draining waits for
     spawn_local(async move {
-        let Arrival { stream, peer, place } = arrival;
+        let Arrival { stream, peer, mut place } = arrival;
         let settings = place.listener().settings.load_full();
         let _ = stream.set_nodelay(true);
         let transport = if settings.tls.is_some() { Transport::Tls } else { Transport::Plain };
         let listener = Arc::clone(place.listener());
         let connection = Rc::new(Connection::new(&listener.name, peer, transport, worker.deadlines().now()));
-        let _registration = worker.register(&connection, place);
         let limit = worker.limits().header_timeout;
-        match timeout(limit, open(&settings, stream)).await {
+        if settings.definition.proxy_protocol == ProxyProtocol::Off && !place.claim(peer.ip()) {
+            listener.series.refused(worker.index(), RefusedConnection::Address);
+            return;
+        }
+        let mut registration = worker.register(&connection, place);
+        let opened = timeout(limit, async {
+            let stream = introduce(&settings, stream, &connection, &mut registration).await?;
+            open(&settings, stream, &connection).await
+        });
+        match opened.await {
             Ok(Ok(Some((socket, first, protocol)))) => serve(worker, connection, socket, first, protocol).await,
-            Ok(Err(error)) => {
+            Ok(Err(NotOpened::Refused(reason))) => listener.series.refused(worker.index(), reason),
+            Ok(Err(NotOpened::Failed(error))) => {
                 if settings.tls.is_some() {
                     let closed = matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset);
                     listener.series.tls_failed(worker.index(), if closed { TlsFailure::Closed } else { TlsFailure::Protocol });
@@ -100,18 +110,78 @@ pub fn take(worker: &Rc<LocalWorker>, arrival: Arrival) {
     });
 }
 
+/// A connection that never came to HTTP.
+#[derive(Debug)]
+enum NotOpened {
+    Refused(RefusedConnection),
+    Failed(io::Error),
+}
+
+impl From<io::Error> for NotOpened {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Reads the balancer's PROXY header, where the listener takes one, and nothing behind it.
+async fn introduce(
+    settings: &ListenerSettings,
+    mut stream: TcpStream,
+    connection: &Connection,
+    registration: &mut Registration,
+) -> Result<TcpStream, NotOpened> {
+    /// Between two looks at a header of which only a part has come.
+    const LOOK_AGAIN: Duration = Duration::from_millis(5);
+    let wanted = settings.definition.proxy_protocol;
+    if wanted == ProxyProtocol::Off {
+        return Ok(stream);
+    }
+    let refused = NotOpened::Refused(RefusedConnection::ProxyHeader);
+    let mut bytes = vec![0; proxy_protocol::LONGEST];
+    loop {
+        let there = stream.peek(&mut bytes).await?;
+        match proxy_protocol::read(bytes.get(..there).unwrap_or_default()) {
+            Ok(Preamble::Incomplete) if there > 0 => sleep(LOOK_AGAIN).await,
+            Ok(Preamble::Present { length, client }) => {
+                stream.read_exact(bytes.get_mut(..length).unwrap_or_default()).await?;
+                if let Some(client) = client {
+                    connection.stands_for(client);
+                }
+                break;
+            }
+            Ok(Preamble::Absent) if wanted == ProxyProtocol::Optional => break,
+            Ok(Preamble::Absent | Preamble::Incomplete) | Err(_) => return Err(refused),
+        }
+    }
+    if registration.claim(connection.peer().ip()) { Ok(stream) } else { Err(NotOpened::Refused(RefusedConnection::Address)) }
+}
+
 /// The handshake, and which HTTP is spoken; `None` when the client left before it said anything.
-async fn open(settings: &ListenerSettings, stream: TcpStream) -> io::Result<Option<(Socket, bytes::Bytes, Protocol)>> {
+async fn open(
+    settings: &ListenerSettings,
+    stream: TcpStream,
+    connection: &Connection,
+) -> Result<Option<(Socket, bytes::Bytes, Protocol)>, NotOpened> {
     let Some(tls) = &settings.tls else {
         let mut stream = stream;
         return Ok(sniff(&mut stream, settings.protocols()).await?.map(|(first, protocol)| (Socket::Plain(stream), first, protocol)));
     };
     let stream = TlsAcceptor::from(Arc::clone(tls)).accept(stream).await?;
-    let protocol = match (stream.get_ref().1.alpn_protocol(), settings.protocols()) {
+    let session = stream.get_ref().1;
+    if let Some(certificate) = session.peer_certificates().and_then(<[_]>::first) {
+        connection.proved(thumbprint(certificate));
+    }
+    let protocol = match (session.alpn_protocol(), settings.protocols()) {
         (Some(b"h2"), _) | (None, Protocols::Http2) => Protocol::Http2,
         _ => Protocol::Http1,
     };
     Ok(Some((Socket::Tls(Box::new(stream)), bytes::Bytes::new(), protocol)))
+}
+
+/// RFC 8705 section 3.1: the SHA-256 of the certificate's DER.
+fn thumbprint(certificate: &[u8]) -> [u8; 32] {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
+    digest.as_ref().try_into().unwrap_or_default()
 }
 
 /// Tells HTTP/1 from HTTP/2 by the preface, where both are spoken.

@@ -31,9 +31,6 @@ pub enum Protocol {
     Http2,
 }
 
-/// Streams that one HTTP/2 client may have open.
-const MOST_STREAMS: u32 = 100;
-
 /// Streams that a client has reset and that are not cleaned up yet, before the connection is ended (rapid reset).
 const MOST_PENDING_RESETS: usize = 20;
 
@@ -121,8 +118,8 @@ fn refusal(wire: &Wire) -> Option<(Reason, String)> {
 }
 
 async fn refuse(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, socket: &mut Socket, reason: Reason, message: String) {
-    tracing::debug!(target: "portcullis::listen", listener = %connection.listener, peer = %connection.peer, message, "request refused");
-    let answer = proxy::service::refuse_bytes(worker.walk(), connection, reason, message);
+    tracing::debug!(target: "portcullis::listen", listener = %connection.listener, peer = %connection.peer(), message, "request refused");
+    let answer = proxy::own_answer::refuse_bytes(worker.walk(), connection, reason, message);
     let _ = timeout(LINGER, socket.write_all(&answer)).await;
 }
 
@@ -148,7 +145,7 @@ async fn serve_http2(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
     let mut builder = http2::Builder::new(LocalExecutor);
     builder
         .timer(TokioTimer::new())
-        .max_concurrent_streams(MOST_STREAMS)
+        .max_concurrent_streams(limits.max_streams)
         .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(MOST_PENDING_RESETS)
         .max_local_error_reset_streams(MOST_PENDING_RESETS)
@@ -172,7 +169,7 @@ async fn serve_http2(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
     })
     .await;
     if let Err(error) = ended {
-        tracing::debug!(target: "portcullis::listen", peer = %connection.peer, %error, "HTTP/2 connection ended");
+        tracing::debug!(target: "portcullis::listen", peer = %connection.peer(), %error, "HTTP/2 connection ended");
     }
 }
 

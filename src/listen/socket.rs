@@ -3,8 +3,9 @@
 //! One socket with one queue, so that no worker's queue is lost when it stops and a taken port is an error; each worker
 //! waits on its own copy of the descriptor.
 
+use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,6 +29,8 @@ pub struct ListenerSocket {
     /// `None` once nobody may connect any more.
     socket: Mutex<Option<TcpListener>>,
     open: AtomicUsize,
+    /// Connections by client address, where they are bounded.
+    by_address: Mutex<HashMap<IpAddr, usize>>,
 }
 
 /// What a reload may change without a new socket.
@@ -48,6 +51,8 @@ impl ListenerSettings {
 pub struct Place {
     listener: Arc<ListenerSocket>,
     worker: usize,
+    /// Counted for this client.
+    client: Option<IpAddr>,
 }
 
 impl ListenerSocket {
@@ -58,7 +63,7 @@ impl ListenerSocket {
         // a port of a gateway that has just ended is free; one that another process listens on is not
         socket.set_reuse_address(true)?;
         if address.is_ipv6() {
-            socket.set_only_v6(address.ip() != std::net::IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED))?;
+            socket.set_only_v6(address.ip() != IpAddr::V6(Ipv6Addr::UNSPECIFIED))?;
         }
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
@@ -71,6 +76,7 @@ impl ListenerSocket {
             series,
             socket: Mutex::new(Some(socket)),
             open: AtomicUsize::new(0),
+            by_address: Mutex::default(),
         })
     }
 
@@ -93,13 +99,36 @@ impl ListenerSocket {
             return None;
         }
         self.series.opened(worker);
-        Some(Place { listener: Arc::clone(self), worker })
+        Some(Place { listener: Arc::clone(self), worker, client: None })
+    }
+
+    fn clients(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.by_address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Place {
     pub fn listener(&self) -> &Arc<ListenerSocket> {
         &self.listener
+    }
+
+    /// Counts the connection for its client, unless `max_connections_per_address` of them are open.
+    pub fn claim(&mut self, client: IpAddr) -> bool {
+        let settings = self.listener.settings.load();
+        let most = settings.definition.max_connections_per_address;
+        if most >= settings.definition.max_connections {
+            return true;
+        }
+        let client = one_client(client);
+        let mut clients = self.listener.clients();
+        let open = clients.entry(client).or_default();
+        if *open >= most {
+            return false;
+        }
+        *open = open.saturating_add(1);
+        drop(clients);
+        self.client = Some(client);
+        true
     }
 
     /// The connection leaves this worker; the next one calls [`Place::arrive`]. Each worker writes only its own cells.
@@ -118,5 +147,21 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.listener.open.fetch_sub(1, Ordering::Relaxed);
         self.listener.series.closed(self.worker);
+        let Some(client) = self.client else { return };
+        let mut clients = self.listener.clients();
+        if let Some(open) = clients.get_mut(&client) {
+            *open = open.saturating_sub(1);
+            if *open == 0 {
+                clients.remove(&client);
+            }
+        }
+    }
+}
+
+/// An IPv6 client has a whole /64 to choose from.
+fn one_client(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        address @ IpAddr::V4(_) => address,
     }
 }

@@ -6,10 +6,13 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::RootCertStore;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 
-use crate::model::gateway::{CertifiedPair, ListenerTls, Protocols};
+use crate::model::gateway::{CertifiedPair, ClientAuth, ListenerTls, Protocols};
+use crate::model::key_manager::PemFile;
 
 /// A certificate or key that cannot be used; `config` tells of it first, with its place.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +29,8 @@ pub enum TlsError {
         #[source]
         source: rustls::Error,
     },
+    #[error("{file} holds no certificate authority that can be used")]
+    Authorities { file: String },
     #[error("TLS cannot be set up")]
     Protocol(#[source] rustls::Error),
 }
@@ -53,11 +58,15 @@ pub fn server_config(tls: &ListenerTls, protocols: Protocols) -> Result<Arc<Serv
             }
         }
     }
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let builder = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .map_err(TlsError::Protocol)?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(by_name));
+        .map_err(TlsError::Protocol)?;
+    let builder = match &tls.clients {
+        ClientAuth::None => builder.with_no_client_auth(),
+        ClientAuth::Optional(authorities) => builder.with_client_cert_verifier(client_verifier(authorities, false)?),
+        ClientAuth::Required(authorities) => builder.with_client_cert_verifier(client_verifier(authorities, true)?),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(by_name));
     config.alpn_protocols = match protocols {
         Protocols::Http1 => vec![b"http/1.1".to_vec()],
         Protocols::Http2 => vec![b"h2".to_vec()],
@@ -65,6 +74,20 @@ pub fn server_config(tls: &ListenerTls, protocols: Protocols) -> Result<Arc<Serv
     };
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsError::Protocol)?;
     Ok(Arc::new(config))
+}
+
+/// Believes the certificates that these authorities signed; one that is shown and not believed ends the handshake, also
+/// where none is required.
+fn client_verifier(authorities: &PemFile, required: bool) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let error = || TlsError::Authorities { file: authorities.path.display().to_string() };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&authorities.content) {
+        let certificate = certificate.map_err(|source| TlsError::Pem { file: authorities.path.display().to_string(), source })?;
+        roots.add(certificate).map_err(|_| error())?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(aws_lc_rs::default_provider()));
+    let builder = if required { builder } else { builder.allow_unauthenticated() };
+    builder.build().map_err(|_| error())
 }
 
 fn certified(pair: &CertifiedPair) -> Result<Arc<CertifiedKey>, TlsError> {

@@ -86,7 +86,7 @@ pub struct LocalWorker {
 pub struct Registration {
     worker: Rc<LocalWorker>,
     key: usize,
-    _place: Place,
+    place: Place,
 }
 
 impl WorkerQueue {
@@ -166,8 +166,15 @@ async fn tick(worker: Rc<LocalWorker>) {
     let mut turn: u64 = 0;
     // idle clients have a second to use their connection once more
     let mut drained: u64 = 0;
+    let mut last = started;
+    let mut late = false;
     loop {
         ticker.tick().await;
+        let now = Instant::now();
+        // twice in a row: one late tick is the machine's, not the load's
+        let late_again = worker.limits().max_loop_delay.is_some_and(|most| now.saturating_duration_since(last) > most.saturating_add(TICK));
+        worker.walk.set_overloaded(late && late_again);
+        (late, last) = (late_again, now);
         turn = turn.wrapping_add(1);
         let deadlines = worker.deadlines();
         deadlines.advance(ticks(started.elapsed()).saturating_sub(deadlines.now()));
@@ -214,7 +221,7 @@ impl LocalWorker {
         if self.draining.get() {
             connection.drain();
         }
-        Registration { worker: Rc::clone(self), key, _place: place }
+        Registration { worker: Rc::clone(self), key, place }
     }
 
     /// Gives a connection to a less busy worker; it comes back when this one should serve it.
@@ -270,6 +277,13 @@ impl LocalWorker {
             connection.close(how);
         }
         self.walk.forwarder().pools.sweep();
+    }
+}
+
+impl Registration {
+    /// See [`Place::claim`].
+    pub fn claim(&mut self, client: std::net::IpAddr) -> bool {
+        self.place.claim(client)
     }
 }
 

@@ -1,8 +1,12 @@
 //! An API: what is exposed at a context and version, and to whom.
 
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use crate::model::backend::Backend;
+use crate::model::cors::Cors;
 use crate::model::gateway::ByteLimit;
 use crate::model::names::{ApiName, KeyManagerIndex, Scope, Version};
 use crate::model::place::Place;
@@ -31,10 +35,32 @@ pub struct Api {
     pub lifecycle: Lifecycle,
     /// `None`: what `[limits]` says.
     pub max_body_bytes: Option<ByteLimit>,
+    pub concurrency: Option<Concurrency>,
+    /// Whether streams and upgraded connections end with their token.
+    pub close_on_token_expiry: bool,
+    pub cors: Option<Cors>,
+    pub request_headers: HeaderRules,
+    pub response_headers: HeaderRules,
     pub production: Option<Backend>,
     pub sandbox: Option<Backend>,
     pub operations: Vec<Operation>,
     pub place: Place,
+}
+
+/// How many requests of an API are in flight at a time, over all workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Concurrency {
+    pub most: usize,
+    /// How many more may wait for a place.
+    pub queue: usize,
+    pub queue_timeout: Duration,
+}
+
+/// What an operator changes of a message's headers, after everything else.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HeaderRules {
+    pub set: Vec<(HeaderName, HeaderValue)>,
+    pub remove: Vec<HeaderName>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

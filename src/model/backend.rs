@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::HeaderName;
+
 use crate::model::key_manager::{ClientCertificate, PemFile};
 use crate::model::place::Place;
 
@@ -10,21 +12,102 @@ use crate::model::place::Place;
 pub struct Backend {
     /// Never empty.
     pub targets: Vec<Target>,
+    /// Asked when no target is usable.
+    pub failover: Vec<Target>,
+    pub balance: Balance,
     pub connect_timeout: Duration,
     /// From the end of connecting to the response head.
     pub response_timeout: Duration,
+    /// Between two bytes of an answer's body.
+    pub response_stall_timeout: Duration,
+    /// The whole exchange, to the last byte of the answer.
+    pub request_timeout: Option<Duration>,
+    pub http2: Http2,
+    pub retries: Retries,
+    pub health: Option<HealthRule>,
+    pub eject: Option<EjectRule>,
+    /// In thousandths: with a smaller share of usable targets, health is ignored.
+    pub panic_threshold: u16,
+    pub slow_start: Duration,
     /// Idle connections kept for each target, over all workers.
     pub idle_connections: usize,
     pub tls: BackendTls,
     pub place: Place,
 }
 
+/// Whose turn it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Balance {
+    RoundRobin,
+    /// The less busy one of two that are drawn.
+    LeastRequests,
+    /// Requests of one key go to one target for as long as it is usable.
+    ConsistentHash(HashKey),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HashKey {
+    /// The client's address where there is no token.
+    ConsumerKey,
+    Header(HeaderName),
+}
+
+/// Which HTTP is spoken with the targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Http2 {
+    /// Where TLS agrees on it.
+    Auto,
+    /// By prior knowledge.
+    Always,
+    Never,
+}
+
+/// What is sent again, and how often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retries {
+    /// After the first try.
+    pub attempts: u32,
+    pub connect: bool,
+    pub reset: bool,
+    pub bad_gateway: bool,
+    pub unavailable: bool,
+    /// Retries as a share of requests, in thousandths.
+    pub budget: u16,
+}
+
+/// Active checks.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HealthRule {
+    pub path: String,
+    pub interval: Duration,
+    pub timeout: Duration,
+    pub healthy: u32,
+    pub unhealthy: u32,
+}
+
+/// Passive ejection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EjectRule {
+    pub consecutive_failures: u32,
+    pub duration: Duration,
+    /// In thousandths of the targets.
+    pub max_ejected: u16,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { attempts: 2, connect: true, reset: true, bad_gateway: false, unavailable: false, budget: 200 }
+    }
+}
+
 /// One backend address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target {
     pub scheme: Scheme,
-    /// A DNS name or an IP address (IPv6 without brackets).
+    /// A DNS name or an IP address (IPv6 without brackets); of SRV records, the domain that they belong to.
     pub host: String,
+    /// `_orders._tcp.bank.example`: the records that name hosts and ports.
+    pub service: Option<String>,
     pub port: u16,
     /// Put before the forwarded path: normal form, no trailing slash, empty for the root.
     pub base_path: String,

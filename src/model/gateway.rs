@@ -15,6 +15,8 @@ pub struct Gateway {
     /// Last good key sets; created if missing.
     pub state_dir: PathBuf,
     pub workers: Workers,
+    /// A stop goes on accepting for this long after readiness failed, so that load balancers can notice.
+    pub drain_delay: Duration,
     pub drain_timeout: Duration,
     /// Networks whose forwarded headers are believed.
     pub trusted_proxies: Vec<IpNet>,
@@ -32,9 +34,21 @@ pub struct Listener {
     pub name: String,
     pub address: SocketAddr,
     pub protocols: Protocols,
+    pub proxy_protocol: ProxyProtocol,
     pub max_connections: usize,
+    /// Of one client address, over all workers.
+    pub max_connections_per_address: usize,
     pub tls: Option<ListenerTls>,
     pub place: Place,
+}
+
+/// Whether connections begin with a PROXY header that names the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    Off,
+    /// With or without: for listeners that only trusted balancers reach.
+    Optional,
+    Required,
 }
 
 /// What a listener speaks: offered by ALPN with TLS; told apart by HTTP/2's preface without.
@@ -50,6 +64,15 @@ pub struct ListenerTls {
     /// The pair for names that no other pair has, and for clients that send no name.
     pub default: CertifiedPair,
     pub by_name: Vec<NamedPair>,
+    pub clients: ClientAuth,
+}
+
+/// Whether clients show a certificate, and whose are believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientAuth {
+    None,
+    Optional(PemFile),
+    Required(PemFile),
 }
 
 /// A PEM chain and its key, as the files stood when they were read.
@@ -79,6 +102,10 @@ pub struct Limits {
     /// No byte of a body for this long.
     pub body_stall_timeout: Duration,
     pub max_token_bytes: usize,
+    /// Requests at a time of one HTTP/2 connection.
+    pub max_streams: u32,
+    /// A worker whose event loop lags behind by this much sheds new requests.
+    pub max_loop_delay: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

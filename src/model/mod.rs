@@ -4,12 +4,13 @@
 //! `snapshot` compiles them into tables, and the rooms of the request's walk read those.
 //!
 //! The walk through the files: [`names`] (newtypes), [`place`] (where something was written), [`template`] (an
-//! operation's path), [`key_manager`], [`api`], [`backend`], [`directory`] (applications, keys and subscriptions,
+//! operation's path), [`key_manager`], [`api`], [`cors`], [`backend`], [`directory`] (applications, keys and subscriptions,
 //! packed for a million of them), [`gateway`] (listeners, limits, management, telemetry), [`reason`] (how exchanges end), [`clock`].
 
 pub mod api;
 pub mod backend;
 pub mod clock;
+pub mod cors;
 pub mod directory;
 pub mod gateway;
 pub mod key_manager;

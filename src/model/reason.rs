@@ -38,6 +38,10 @@ reasons! {
     MethodRefused = "method_refused",
     /// `OPTIONS *`, answered here.
     ServerOptions = "server_options",
+    /// An `OPTIONS` of an API with CORS, answered here.
+    CorsPreflight = "cors_preflight",
+    /// The worker lags behind: the newest requests are shed.
+    Overloaded = "overloaded",
     BodyTooLarge = "body_too_large",
     /// The client sent no byte of its body for too long.
     BodyStalled = "body_stalled",
@@ -88,6 +92,10 @@ reasons! {
     NoProductionBackend = "no_production_backend",
     NoSandboxBackend = "no_sandbox_backend",
 
+    // --- throttle ---
+    /// As many requests of the API are in flight, and wait, as may.
+    ConcurrencyLimit = "concurrency_limit",
+
     // --- forward ---
     BackendUnresolved = "backend_unresolved",
     BackendRefused = "backend_refused",
@@ -95,10 +103,15 @@ reasons! {
     BackendTls = "backend_tls",
     /// No response head in time.
     BackendTimeout = "backend_timeout",
+    /// The whole exchange took longer than it may.
+    RequestTimeout = "request_timeout",
     /// Closed or reset before a response head.
     BackendReset = "backend_reset",
     /// Something that is not HTTP, or HTTP that can be read two ways.
     BackendProtocol = "backend_protocol",
+
+    /// The backend answered an upgrade with something that is none.
+    UpgradeRefused = "upgrade_refused",
 
     // --- endings ---
     /// The client left before it had an answer.

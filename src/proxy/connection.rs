@@ -14,7 +14,10 @@ use crate::model::gateway::Limits;
 #[derive(Debug)]
 pub struct Connection {
     pub listener: Box<str>,
-    pub peer: SocketAddr,
+    /// The client, or the balancer in front of it until its PROXY header was read.
+    peer: Cell<SocketAddr>,
+    /// The SHA-256 of the certificate that the client proved to have, as DER.
+    certificate: Cell<Option<[u8; 32]>>,
     pub transport: Transport,
     phase: Cell<Phase>,
     /// In ticks: when the phase began.
@@ -88,7 +91,8 @@ impl Connection {
     pub fn new(listener: &str, peer: SocketAddr, transport: Transport, now: u64) -> Self {
         Self {
             listener: listener.into(),
-            peer,
+            peer: Cell::new(peer),
+            certificate: Cell::new(None),
             transport,
             phase: Cell::new(Phase::Head),
             since: Cell::new(now),
@@ -100,6 +104,24 @@ impl Connection {
             multiplexed: Cell::new(false),
             waker: RefCell::new(None),
         }
+    }
+
+    pub fn peer(&self) -> SocketAddr {
+        self.peer.get()
+    }
+
+    /// A balancer that is believed has said who the client is.
+    pub fn stands_for(&self, client: SocketAddr) {
+        self.peer.set(client);
+    }
+
+    /// The thumbprint of the client's certificate, where the handshake proved one.
+    pub fn certificate(&self) -> Option<[u8; 32]> {
+        self.certificate.get()
+    }
+
+    pub fn proved(&self, certificate: [u8; 32]) {
+        self.certificate.set(Some(certificate));
     }
 
     /// Bytes came from the client.

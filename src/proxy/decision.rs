@@ -11,10 +11,11 @@ use crate::authenticate::cache::TokenCache;
 use crate::authenticate::{self, AuthenticateError, credentials};
 use crate::authorize::{self, Grant, Refusal};
 use crate::jwks::{KeyManagerKeys, RefetchCause};
-use crate::model::api::{AuthScheme, Lifecycle};
+use crate::model::api::{AuthScheme, Lifecycle, OperationMethod};
 use crate::model::clock::UnixSeconds;
 use crate::model::names::ApiIndex;
 use crate::model::reason::Reason;
+use crate::proxy::cors;
 use crate::route::{NormalPath, NotFound};
 use crate::snapshot::{CompiledKeyManager, Routed, Snapshot};
 
@@ -43,6 +44,8 @@ pub enum Why {
     Route(NotFound),
     /// The API's lifecycle is `blocked`.
     Blocked,
+    /// The gateway answers this `OPTIONS` for the API; the methods that the path serves, `None` for any.
+    Preflight(Option<Vec<Method>>),
     Authenticate(AuthenticateError),
     /// With who asked: the log names the consumer key and the application.
     Authorize(Refusal, Option<authenticate::Principal>),
@@ -56,6 +59,7 @@ impl Why {
             Self::Route(NotFound::Method { .. }) => Reason::MethodNotAllowed,
             Self::Route(NotFound::PathParameters) => Reason::InvalidPath,
             Self::Blocked => Reason::ApiBlocked,
+            Self::Preflight(_) => Reason::CorsPreflight,
             Self::Authenticate(error) => error.reason(),
             Self::Authorize(refusal, _) => refusal.reason(),
         }
@@ -66,6 +70,7 @@ impl Why {
         match self {
             Self::Route(not_found) => not_found.to_string(),
             Self::Blocked => "the API's lifecycle is \"blocked\"".to_owned(),
+            Self::Preflight(_) => "answered here: the API has CORS and no operation for OPTIONS".to_owned(),
             Self::Authenticate(error) => error.to_string(),
             Self::Authorize(refusal, _) => refusal.to_string(),
         }
@@ -75,7 +80,7 @@ impl Why {
     pub fn stale_keys(&self) -> Vec<(Arc<KeyManagerKeys>, RefetchCause)> {
         match self {
             Self::Authenticate(error) => error.stale_keys(),
-            Self::Route(_) | Self::Blocked | Self::Authorize(..) => Vec::new(),
+            Self::Route(_) | Self::Blocked | Self::Preflight(_) | Self::Authorize(..) => Vec::new(),
         }
     }
 
@@ -84,7 +89,7 @@ impl Why {
         match self {
             Self::Authenticate(error) => error.key_manager(),
             Self::Authorize(_, principal) => principal.as_ref().map(authenticate::Principal::key_manager),
-            Self::Route(_) | Self::Blocked => None,
+            Self::Route(_) | Self::Blocked | Self::Preflight(_) => None,
         }
     }
 }
@@ -112,11 +117,37 @@ fn route<'s>(snapshot: &'s Snapshot, asked: Asked<'_>) -> Result<Routed<'s>, Ref
         Err(NotFound::Operation { api, .. } | NotFound::Method { api, .. }) => Some(*api),
     };
     let blocked = api.and_then(|index| snapshot.api(index)).is_some_and(|api| api.definition.lifecycle == Lifecycle::Blocked);
+    if let (false, Some(index)) = (blocked, api)
+        && let Some(served) = answered_here(snapshot, index, &found, asked)
+    {
+        return Err(Refused { why: Why::Preflight(served), api, routed: None });
+    }
     match found {
         Ok(_) | Err(NotFound::Operation { .. } | NotFound::Method { .. }) if blocked => {
             Err(Refused { why: Why::Blocked, api, routed: None })
         }
         Ok(routed) => Ok(routed),
         Err(not_found) => Err(Refused { why: Why::Route(not_found), api, routed: None }),
+    }
+}
+
+/// Whether the gateway answers an `OPTIONS` for the API: a preflight without an operation of its own, or any where the path
+/// has no operation for it. Says which methods the path serves.
+fn answered_here(
+    snapshot: &Snapshot,
+    api: ApiIndex,
+    found: &Result<Routed<'_>, NotFound>,
+    asked: Asked<'_>,
+) -> Option<Option<Vec<Method>>> {
+    if *asked.method != Method::OPTIONS || snapshot.api(api)?.definition.cors.is_none() {
+        return None;
+    }
+    match found {
+        Ok(routed) => {
+            let any = routed.operation().method == OperationMethod::Any && cors::is_preflight(asked.method, asked.headers);
+            any.then_some(None)
+        }
+        Err(NotFound::Method { allowed, .. }) => Some(Some(allowed.clone())),
+        Err(_) => None,
     }
 }

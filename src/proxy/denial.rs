@@ -91,6 +91,11 @@ pub fn answer(refusal: &Refusal<'_>) -> Response<Bytes> {
 
 /// The status that a client gets for a reason.
 pub fn status(reason: Reason) -> StatusCode {
+    match reason {
+        Reason::CorsPreflight => return StatusCode::OK,
+        Reason::ServerOptions => return StatusCode::NO_CONTENT,
+        _ => {}
+    }
     let id = HeaderValue::from_static("");
     table::row(&Refusal::new(reason, &id, &Method::GET, Tongue::Wso2)).status
 }

@@ -18,6 +18,7 @@ use crate::proxy::connection::{Connection, InFlight, Transport};
 use crate::proxy::worker::Walk;
 use crate::snapshot::CompiledKeyManager;
 use crate::snapshot::backend::CompiledTarget;
+use crate::snapshot::gate::Pass;
 use crate::snapshot::local::LocalApi;
 use crate::telemetry::{AccessRecord, Ending, Measured, OperationSeries, UnixMillis};
 
@@ -50,6 +51,8 @@ pub struct Exchange {
     pub backend_time: Option<Duration>,
     /// The operator's word on a refusal.
     pub message: Option<String>,
+    /// The place among the API's requests in flight.
+    pub pass: Option<Pass>,
     api: Option<(Rc<LocalApi>, Option<usize>)>,
     outcome: Outcome,
     sent: u64,
@@ -68,7 +71,7 @@ impl Exchange {
         walk.counters().request_began();
         let user_agent = request.headers.get(http::header::USER_AGENT).cloned();
         Self {
-            client: in_flight.connection().peer.ip(),
+            client: in_flight.connection().peer().ip(),
             began: UnixMillis(walk.clock().milliseconds()),
             started: Instant::now(),
             series,
@@ -87,6 +90,7 @@ impl Exchange {
             backend: None,
             backend_time: None,
             message: None,
+            pass: None,
             api: None,
             outcome: Outcome { status: CLIENT_CLOSED, reason: Reason::ClientClosed },
             sent: 0,
@@ -105,6 +109,15 @@ impl Exchange {
         let operation = position.and_then(|position| api.operations.get(position));
         self.series = Arc::clone(operation.map_or(&api.unmatched, |operation| &operation.series));
         self.api = Some((api, position));
+    }
+
+    pub fn api(&self) -> Option<&LocalApi> {
+        self.api.as_ref().map(|(api, _)| &**api)
+    }
+
+    /// Whether the answer is that of a preflight, which says all about CORS by itself.
+    pub fn is_preflight(&self) -> bool {
+        self.outcome.reason == Reason::CorsPreflight
     }
 
     /// The answer's status, and why.
@@ -154,7 +167,7 @@ impl Exchange {
             time: self.began,
             request_id: &self.request_id,
             denial: refused.then_some(&*self.request_id),
-            remote: self.connection().peer,
+            remote: self.connection().peer(),
             client: self.client,
             listener: &self.connection().listener,
             protocol: self.version,

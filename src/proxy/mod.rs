@@ -1,13 +1,15 @@
 //! The request's walk and nothing else.
 //!
 //! The walk through the files: [`service`] (the walk), [`decision`] (route, authenticate, authorize on one snapshot),
-//! [`denial`] (reason -> answer, the only table of statuses), [`exchange`] (the facts of one exchange, written once),
+//! [`denial`] (reason -> answer, the only table of statuses), [`own_answer`] (answers made here), [`cors`], [`exchange`] (the facts of one exchange, written once),
 //! [`answer`] (bodies), [`connection`] and [`worker`] (what the walk is lent).
 
 pub mod answer;
 pub mod connection;
+pub mod cors;
 pub mod decision;
 pub mod denial;
 pub mod exchange;
+pub mod own_answer;
 pub mod service;
 pub mod worker;

@@ -10,9 +10,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header};
 use hyper::body::Incoming;
 
 use crate::forward::body::{RequestBody, RequestProgress, ResponseBody};
@@ -22,21 +21,19 @@ use crate::forward::headers::{self, Trailers};
 use crate::forward::send::{Answer, Outgoing};
 use crate::forward::trace;
 use crate::jwks::{KeyManagerKeys, RefetchCause, Refetched};
-use crate::model::api::AuthorizationForwarding;
+use crate::model::api::{AuthorizationForwarding, HeaderRules};
 use crate::model::gateway::{ByteLimit, ErrorFormat};
 use crate::model::reason::Reason;
 use crate::proxy::answer::AnswerBody;
-use crate::proxy::connection::{Connection, InFlight, Transport};
-use crate::proxy::decision::{Asked, Refused, Why, decide};
-use crate::proxy::denial::{self, Refusal, RefusingApi, Tongue};
+use crate::proxy::connection::{InFlight, Transport};
+use crate::proxy::decision::{Asked, decide};
+use crate::proxy::cors;
+use crate::proxy::denial::{self, Refusal, Tongue};
 use crate::proxy::exchange::Exchange;
+use crate::proxy::own_answer::{OwnAnswer, header_value, refuse, refuse_here, server_options};
 use crate::proxy::worker::Walk;
 use crate::route::{self, NormalPath};
-use crate::snapshot::local::LocalSnapshot;
 use crate::throttle::{self, Admitted};
-
-/// A whole answer that was made here.
-type OwnAnswer = Box<Response<Bytes>>;
 
 /// Answers one request. Never fails: what goes wrong is an answer too.
 pub async fn handle(walk: &Rc<Walk>, in_flight: InFlight, request: Request<Incoming>) -> Response<AnswerBody> {
@@ -57,18 +54,43 @@ async fn serve(walk: &Rc<Walk>, in_flight: InFlight, request: Request<Incoming>)
     let (mut parts, body) = request.into_parts();
     let unrouted = Arc::clone(&walk.snapshots().load().unrouted);
     let mut exchange = Box::new(Exchange::begin(Rc::clone(walk), in_flight, unrouted, &mut parts));
+    let origin = parts.headers.get(header::ORIGIN).cloned();
     match answer(walk, &mut exchange, parts, body).await {
-        Ok(response) => response.map(|body| AnswerBody::backend(body, exchange)),
-        Err(own) => own.map(|body| AnswerBody::own(body, exchange)),
+        Ok(mut response) => {
+            decorate(&exchange, origin.as_ref(), response.headers_mut());
+            response.map(|body| AnswerBody::backend(body, exchange))
+        }
+        Err(mut own) => {
+            decorate(&exchange, origin.as_ref(), own.headers_mut());
+            own.map(|body| AnswerBody::own(body, exchange))
+        }
+    }
+}
+
+/// Errors too: a page that may call should be able to read why it could not.
+fn decorate(exchange: &Exchange, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+    if let Some(cors) = exchange.api().and_then(|api| api.definition.cors.as_ref())
+        && !exchange.is_preflight()
+    {
+        cors::decorate(cors, origin, headers);
     }
 }
 
 async fn answer(walk: &Rc<Walk>, exchange: &mut Exchange, mut parts: Parts, body: Incoming) -> Result<Response<ResponseBody>, OwnAnswer> {
     let id = trace::request_id(&mut parts.headers, || header_value(&walk.request_id()));
     exchange.request_id = id.to_str().unwrap_or_default().into();
+    if walk.is_overloaded() {
+        let tongue = Tongue::choose(&parts.headers, walk.snapshots().load().errors);
+        return Err(refuse_here(exchange, Reason::Overloaded, &id, tongue));
+    }
     let uri = exchange.uri.clone();
     let head = read_head(walk, exchange, &parts, &uri, &id)?;
     let Decided { admitted, limit, stall, format } = decide_and_wait(walk, exchange, &parts, &head, &id).await?;
+    if let Some(gate) = &admitted.api().gate {
+        let pass = gate.enter().await;
+        let pass = pass.map_err(|_| refuse_here(exchange, Reason::ConcurrencyLimit, &id, Tongue::choose(&parts.headers, format)))?;
+        exchange.pass = Some(pass);
+    }
     // the headers leave with the request; a failure of the backend is still told in the client's tongue
     let accept = parts.headers.get(header::ACCEPT).cloned();
     rewrite_request(walk, exchange, &admitted, &mut parts, &head.origin)
@@ -86,7 +108,7 @@ async fn answer(walk: &Rc<Walk>, exchange: &mut Exchange, mut parts: Parts, body
     let forwarded = walk.forwarder().forward(&admitted, outgoing, &progress).await;
     exchange.backend_time = Some(asked.elapsed());
     match forwarded {
-        Ok(answer) => Ok(pass_on(exchange, answer, id)),
+        Ok(answer) => Ok(pass_on(exchange, &admitted.api().definition.response_headers, answer, id)),
         Err(error) => {
             exchange.message = Some(chain(&error));
             let accept: HeaderMap = accept.into_iter().map(|value| (header::ACCEPT, value)).collect();
@@ -117,7 +139,7 @@ fn read_head<'u>(walk: &Walk, exchange: &mut Exchange, parts: &Parts, uri: &'u U
     };
     let scheme = if exchange.connection().transport == Transport::Tls { ClientScheme::Https } else { ClientScheme::Http };
     let arrival = Arrival {
-        peer: exchange.connection().peer.ip(),
+        peer: exchange.connection().peer().ip(),
         scheme,
         authority: authority.as_ref(),
         trusted_proxies: &snapshot.trusted_proxies,
@@ -218,71 +240,6 @@ fn note_admitted(exchange: &mut Exchange, admitted: &Admitted) {
     exchange.key_manager = admitted.principal().map(|principal| Arc::clone(principal.key_manager()));
 }
 
-/// Writes a refusal of the decision, and what is known of it, into the exchange.
-fn refuse(
-    exchange: &mut Exchange,
-    snapshot: &LocalSnapshot,
-    refused: &Refused<'_>,
-    reason: Reason,
-    parts: &Parts,
-    id: &HeaderValue,
-) -> OwnAnswer {
-    exchange.message = Some(refused.why.message());
-    exchange.key_manager = refused.why.key_manager().cloned();
-    if let Why::Authorize(_, principal) = &refused.why {
-        exchange.principal.clone_from(principal);
-        exchange.application = application_of(snapshot, exchange);
-    }
-    if let Some(local) = refused.api.and_then(|index| snapshot.local_api(index)) {
-        exchange.found(local, refused.routed.as_ref().map(crate::snapshot::Routed::position));
-    }
-    let tongue = Tongue::choose(&parts.headers, snapshot.errors);
-    let mut refusal = Refusal::new(reason, id, &exchange.method, tongue);
-    if let Some(api) = refused.api.and_then(|index| snapshot.api(index)) {
-        refusal.api = Some(RefusingApi::from(&api.definition));
-    }
-    if let Some(routed) = &refused.routed {
-        refusal.template = Some(routed.operation().template.as_str());
-        refusal.scopes = &routed.operation().scopes;
-    }
-    if let Why::Route(route::NotFound::Method { allowed, .. }) = &refused.why {
-        refusal.allowed = allowed;
-    }
-    let answer = denial::answer(&refusal);
-    own(exchange, reason, answer)
-}
-
-fn application_of(snapshot: &LocalSnapshot, exchange: &Exchange) -> Option<Box<str>> {
-    let principal = exchange.principal.as_ref()?;
-    let mapping = snapshot.directory.find(principal.key_manager().index, principal.consumer_key()?)?;
-    snapshot.directory.application(mapping.application).map(|application| application.name.into())
-}
-
-/// Refuses with what the exchange already knows.
-fn refuse_here(exchange: &mut Exchange, reason: Reason, id: &HeaderValue, tongue: Tongue) -> OwnAnswer {
-    let answer = denial::answer(&Refusal::new(reason, id, &exchange.method, tongue));
-    own(exchange, reason, answer)
-}
-
-/// `OPTIONS *` asks about the gateway itself (RFC 9110 section 9.3.7).
-fn server_options(exchange: &mut Exchange) -> OwnAnswer {
-    let mut answer = Response::new(Bytes::new());
-    *answer.status_mut() = StatusCode::NO_CONTENT;
-    own(exchange, Reason::ServerOptions, answer)
-}
-
-fn own(exchange: &mut Exchange, reason: Reason, mut answer: Response<Bytes>) -> OwnAnswer {
-    exchange.answered(answer.status().as_u16(), reason);
-    // what follows on a connection that sent such a head may have been hidden in it
-    if matches!(reason, Reason::InvalidRequest | Reason::MethodRefused) && exchange.version < Version::HTTP_2 {
-        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    if let Ok(id) = HeaderValue::try_from(&*exchange.request_id) {
-        answer.headers_mut().insert(trace::REQUEST_ID, id);
-    }
-    Box::new(answer)
-}
-
 fn rewrite_request(walk: &Walk, exchange: &mut Exchange, admitted: &Admitted, parts: &mut Parts, origin: &Origin) -> Result<(), Reason> {
     let api = &admitted.api().definition;
     if api.authorization == AuthorizationForwarding::Remove {
@@ -291,17 +248,15 @@ fn rewrite_request(walk: &Walk, exchange: &mut Exchange, admitted: &Admitted, pa
     if parts.version == Version::HTTP_2 {
         join_cookies(&mut parts.headers);
     }
-    match headers::rewrite_request(&mut parts.headers, origin, parts.version, walk.via()) {
-        Ok(Trailers::Read) => {
-            parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
-            Ok(())
-        }
-        Ok(Trailers::NotRead) => Ok(()),
-        Err(error) => {
-            exchange.message = Some(error.to_string());
-            Err(Reason::InvalidRequest)
-        }
+    let trailers = headers::rewrite_request(&mut parts.headers, origin, parts.version, walk.via()).map_err(|error| {
+        exchange.message = Some(error.to_string());
+        Reason::InvalidRequest
+    })?;
+    if trailers == Trailers::Read {
+        parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
+    headers::apply(&api.request_headers, &mut parts.headers);
+    Ok(())
 }
 
 /// HTTP/2 may send one cookie a field; HTTP/1.1 has one field (RFC 9113 section 8.2.3).
@@ -316,44 +271,16 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-fn pass_on(exchange: &mut Exchange, answer: Answer, id: HeaderValue) -> Response<ResponseBody> {
+fn pass_on(exchange: &mut Exchange, rules: &HeaderRules, answer: Answer, id: HeaderValue) -> Response<ResponseBody> {
     let Answer { mut response, target } = answer;
     let version = response.version();
     headers::rewrite_response(response.headers_mut(), version);
+    headers::apply(rules, response.headers_mut());
     response.headers_mut().insert(trace::REQUEST_ID, id);
     *response.version_mut() = Version::HTTP_11;
     exchange.backend = Some(target);
     exchange.answered(response.status().as_u16(), Reason::Forwarded);
     response
-}
-
-/// The answer to bytes that never became a request: written by the connection itself, which ends with it.
-pub fn refuse_bytes(walk: &Rc<Walk>, connection: &Rc<Connection>, reason: Reason, message: String) -> Vec<u8> {
-    let mut parts = Request::new(()).into_parts().0;
-    // nothing of the request can be believed, its method and path least of all
-    parts.method = Method::from_bytes(b"-").unwrap_or_default();
-    parts.uri = Uri::from_static("*");
-    let snapshot = walk.snapshots().load();
-    let mut exchange =
-        Exchange::begin(Rc::clone(walk), connection.request_began(walk.deadlines()), Arc::clone(&snapshot.unrouted), &mut parts);
-    let id = header_value(&walk.request_id());
-    exchange.request_id = id.to_str().unwrap_or_default().into();
-    exchange.message = Some(message);
-    let tongue = Tongue::choose(&HeaderMap::new(), snapshot.errors);
-    let mut answer = refuse_here(&mut exchange, reason, &id, tongue);
-    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    let mut bytes = format!("HTTP/1.1 {}\r\n", answer.status()).into_bytes();
-    for (name, value) in answer.headers() {
-        bytes.extend_from_slice(name.as_str().as_bytes());
-        bytes.extend_from_slice(b": ");
-        bytes.extend_from_slice(value.as_bytes());
-        bytes.extend_from_slice(b"\r\n");
-    }
-    bytes.extend_from_slice(b"\r\n");
-    bytes.extend_from_slice(answer.body());
-    exchange.sent(answer.body().len());
-    exchange.complete();
-    bytes
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {
@@ -362,11 +289,6 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
 
 fn exceeds(length: u64, limit: ByteLimit) -> bool {
     matches!(limit, ByteLimit::Bytes(most) if length > most)
-}
-
-/// Request ids are hexadecimal digits, so they always are a value.
-fn header_value(id: &str) -> HeaderValue {
-    HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }
 
 /// An error with its causes, for the log.

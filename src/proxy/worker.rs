@@ -42,6 +42,7 @@ pub struct Walk {
     id_prefix: u64,
     next_id: Cell<u64>,
     via: Via,
+    overloaded: Cell<bool>,
 }
 
 impl Walk {
@@ -59,6 +60,7 @@ impl Walk {
             id_prefix: parts.id_prefix,
             next_id: Cell::new(0),
             via: parts.via,
+            overloaded: Cell::new(false),
         }
     }
 
@@ -96,6 +98,15 @@ impl Walk {
 
     pub fn via(&self) -> &Via {
         &self.via
+    }
+
+    /// The worker lags behind: new requests are shed until it has caught up.
+    pub fn is_overloaded(&self) -> bool {
+        self.overloaded.get()
+    }
+
+    pub fn set_overloaded(&self, overloaded: bool) {
+        self.overloaded.set(overloaded);
     }
 
     /// A request id that no other request of any gateway has: random front, counted back.

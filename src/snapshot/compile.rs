@@ -15,10 +15,11 @@ use crate::model::Model;
 use crate::model::api::Api;
 use crate::model::backend::{Backend, BackendTls, Scheme, Target};
 use crate::model::key_manager::KeyManager;
-use crate::model::names::{ApiIndex, KeyManagerIndex};
+use crate::model::names::{ApiIndex, ApiName, KeyManagerIndex, Version};
 use crate::model::place::Place;
 use crate::route::RouteTable;
 use crate::snapshot::backend::{BackendGroup, CompiledTarget, TargetSlot, TargetTls};
+use crate::snapshot::gate::Gate;
 use crate::snapshot::{CompiledApi, CompiledKeyManager, CompiledOperation, Snapshot};
 use crate::telemetry::{Metrics, UNMATCHED_OPERATION, operation_label};
 use crate::trust::{self, TrustError};
@@ -31,6 +32,8 @@ pub struct Compiler {
     generation: u64,
     slots: HashMap<TargetKey, TargetSlot>,
     key_managers: Vec<Arc<CompiledKeyManager>>,
+    /// By API and version.
+    gates: HashMap<(ApiName, Version), Arc<Gate>>,
 }
 
 /// A model that passed every check and still cannot be used.
@@ -60,7 +63,7 @@ struct TargetKey {
 
 impl Compiler {
     pub fn new(metrics: Arc<Metrics>, workers: usize) -> Self {
-        Self { metrics, workers: workers.max(1), generation: 0, slots: HashMap::new(), key_managers: Vec::new() }
+        Self { metrics, workers: workers.max(1), generation: 0, slots: HashMap::new(), key_managers: Vec::new(), gates: HashMap::new() }
     }
 
     /// Compiles the next generation. `keys` stand in the order of the model's key managers.
@@ -110,7 +113,16 @@ impl Compiler {
             .map(|operation| CompiledOperation { series: self.metrics.operation(name, version, operation_label(operation)) })
             .collect();
         let unmatched = self.metrics.operation(name, version, UNMATCHED_OPERATION);
-        Ok(CompiledApi { index, definition, operations, unmatched, production, sandbox })
+        let gate = self.gate(&definition);
+        Ok(CompiledApi { gate, index, definition, operations, unmatched, production, sandbox })
+    }
+
+    fn gate(&mut self, definition: &Api) -> Option<Arc<Gate>> {
+        let rule = definition.concurrency?;
+        let key = (definition.name.clone(), definition.version.clone());
+        let gate = self.gates.get(&key).filter(|gate| gate.rule == rule).map_or_else(|| Arc::new(Gate::new(rule)), Arc::clone);
+        self.gates.insert(key, Arc::clone(&gate));
+        Some(gate)
     }
 
     fn backend(&mut self, backend: &Backend) -> Result<BackendGroup, CompileError> {

@@ -4,11 +4,13 @@
 //! Decides how a model becomes tables. Never waits, never changes a table after it is published; what changes while a
 //! generation lives (key sets, counters, connection pools) stands beside the snapshot and outlives it.
 //!
-//! The walk through the files: [`compile`] (model -> tables), [`backend`] (targets and their turns), [`local`] (one
+//! The walk through the files: [`compile`] (model -> tables), [`backend`] (targets and their turns),
+//! [`gate`] (requests of an API in flight), [`local`] (one
 //! worker's view, which costs a request no shared counter).
 
 pub mod backend;
 pub mod compile;
+pub mod gate;
 pub mod local;
 
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use crate::model::names::{ApiIndex, KeyManagerIndex};
 use crate::model::place::Files;
 use crate::route::{Found, NormalPath, NotFound, RouteTable};
 use crate::snapshot::backend::BackendGroup;
+use crate::snapshot::gate::Gate;
 use crate::telemetry::OperationSeries;
 
 /// One generation of the configuration.
@@ -55,6 +58,7 @@ pub struct Snapshot {
 pub struct CompiledApi {
     pub index: ApiIndex,
     pub definition: Api,
+    pub gate: Option<Arc<Gate>>,
     /// By position in `definition.operations`.
     pub operations: Vec<CompiledOperation>,
     /// Where exchanges are counted that found the API and no operation of it.

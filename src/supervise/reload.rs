@@ -67,7 +67,7 @@ impl Reloader {
         let plan = self.listeners.plan(&model.listeners, &self.metrics)?;
         let log = model.telemetry.log;
         let facts = snapshot_facts(&model);
-        let drain_timeout = model.gateway.drain_timeout;
+        let (drain_delay, drain_timeout) = (model.gateway.drain_delay, model.gateway.drain_timeout);
         let before = self.snapshots.load();
         let keys = self.fetchers.reconcile(&model.key_managers);
         let snapshot = match self.compiler.compile(model, keys) {
@@ -80,7 +80,7 @@ impl Reloader {
         let generation = snapshot.generation;
         self.snapshots.publish(snapshot);
         self.metrics.snapshot_installed(&SnapshotFacts { generation, ..facts });
-        self.settings.drain_timeout = drain_timeout;
+        (self.settings.drain_delay, self.settings.drain_timeout) = (drain_delay, drain_timeout);
         if let Some(handle) = &self.log {
             set_level(handle, log);
         }

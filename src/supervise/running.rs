@@ -150,9 +150,23 @@ impl Running {
     /// Stops accepting, finishes what is in flight within `drain_timeout` or until `hurry`, writes the last log lines.
     pub async fn stop(mut self, hurry: impl Future<Output = ()>) -> Drained {
         self.readiness.drain();
+        let mut hurry = std::pin::pin!(hurry);
+        let hurried = {
+            // balancers that look at /readyz have this long to notice; until then nobody is refused
+            let delay = tokio::time::sleep(self.reloader.settings.drain_delay);
+            tokio::select! {
+                () = delay => false,
+                () = &mut hurry => true,
+            }
+        };
         for listener in self.reloader.listeners.iter() {
             listener.close();
         }
+        let hurry = async {
+            if !hurried {
+                hurry.await;
+            }
+        };
         let drained = self.threads.drain(self.reloader.settings.drain_timeout, hurry).await;
         self.tasks.shutdown().await;
         self.reloader.fetchers.shutdown().await;

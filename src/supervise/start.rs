@@ -18,7 +18,7 @@ use crate::management::answer::Management;
 use crate::management::readiness::Readiness;
 use crate::management::server;
 use crate::model::clock::Clock;
-use crate::model::gateway::{self, ListenerTls, Protocols};
+use crate::model::gateway::{self, ClientAuth, ListenerTls, Protocols};
 use crate::proxy::worker::WalkParts;
 use crate::snapshot::Snapshots;
 use crate::snapshot::compile::Compiler;
@@ -157,7 +157,7 @@ type BoundManagement = (TcpListener, Option<Arc<rustls::ServerConfig>>);
 
 fn bind_management(management: &gateway::Management) -> Result<BoundManagement, SuperviseError> {
     let tls = management.tls.as_ref().map(|pair| {
-        let tls = ListenerTls { default: pair.clone(), by_name: Vec::new() };
+        let tls = ListenerTls { default: pair.clone(), by_name: Vec::new(), clients: ClientAuth::None };
         server_config(&tls, Protocols::Http1)
     });
     let tls = tls.transpose().map_err(|source| SuperviseError::Tls { listener: "management".to_owned(), source })?;

@@ -18,6 +18,7 @@ const MOST: usize = 5;
 pub(super) fn hints(snapshot: &Snapshot, refused: &Refused<'_>, question: &Question) -> Vec<String> {
     match &refused.why {
         Why::Route(not_found) => route(snapshot, not_found, question),
+        Why::Preflight(_) => Vec::new(),
         Why::Blocked => vec!["set the API's lifecycle to \"published\" to serve it".to_owned()],
         Why::Authenticate(error) => authentication(snapshot, error, question),
         Why::Authorize(refusal, principal) => {

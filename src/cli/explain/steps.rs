@@ -157,7 +157,7 @@ impl Teller<'_> {
                     self.authorization(*refusal, routed, principal.as_ref());
                 }
             }
-            Why::Route(_) | Why::Blocked => {}
+            Why::Route(_) | Why::Blocked | Why::Preflight(_) => {}
         }
     }
 

@@ -1,15 +1,19 @@
 //! `[[apis]]` with their operations.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use http::{HeaderName, Method};
 
 use crate::config::reader::{Placed, Table, nearest};
 use crate::config::report::At;
 use crate::config::resolve::key_manager::named;
-use crate::config::resolve::{References, Unique, Whole, backend};
+use crate::config::resolve::header_rules::header_rules;
+use crate::config::resolve::{References, Unique, Whole, backend, cors};
 use crate::config::source::Sources;
-use crate::model::api::{Api, AuthScheme, AuthorizationForwarding, HostPattern, Lifecycle, Operation, OperationMethod, SubscriptionRule};
+use crate::model::api::{
+    Api, AuthScheme, AuthorizationForwarding, Concurrency, HostPattern, Lifecycle, Operation, OperationMethod, SubscriptionRule,
+};
 use crate::model::names::{ApiIndex, ApiName, KeyManagerIndex, Scope, Version};
 use crate::model::template::{Template, literal};
 
@@ -81,6 +85,9 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
         table.problems().error(table.at(), "the API has no backend: write [apis.production], [apis.sandbox] or both".to_owned(), None);
     }
     let authorization_header = authorization_header(table);
+    let cors = table.table("cors").and_then(|cors| cors::cors(&cors, &authorization_header));
+    let (request_headers, response_headers) = (header_rules(table, "request_headers"), header_rules(table, "response_headers"));
+    let concurrency = concurrency(table);
     let hosts = hosts(table);
     let (name, version, context) = (name?, version?, context?);
     if operations.is_empty() {
@@ -104,6 +111,11 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
         },
         lifecycle: lifecycle(table),
         max_body_bytes: table.size("max_body_bytes").map(|size| size.value),
+        concurrency,
+        close_on_token_expiry: table.flag("close_on_token_expiry", true),
+        cors,
+        request_headers,
+        response_headers,
         production,
         sandbox,
         operations,
@@ -112,6 +124,19 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
         version,
         context,
     })
+}
+
+fn concurrency(table: &Table<'_>) -> Option<Concurrency> {
+    let number = |key, range, default| usize::try_from(table.integer(key, range, default)).unwrap_or(usize::MAX);
+    if !table.has("max_concurrent_requests") {
+        for key in ["max_queued_requests", "queue_timeout"].into_iter().filter(|key| table.has(key)) {
+            table.error(key, format!("`{}` needs `max_concurrent_requests`", table.path(key)), None);
+        }
+        return None;
+    }
+    let most = number("max_concurrent_requests", 1..=1_000_000, 1);
+    let queue = number("max_queued_requests", 0..=1_000_000, i64::try_from(most.div_ceil(4)).unwrap_or_default());
+    Some(Concurrency { most, queue, queue_timeout: table.time("queue_timeout", Duration::from_secs(1)) })
 }
 
 fn version(table: &Table<'_>) -> Option<Version> {

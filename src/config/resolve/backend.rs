@@ -6,6 +6,7 @@ use http::Uri;
 
 use crate::config::pem;
 use crate::config::reader::{Placed, Table};
+use crate::config::resolve::balancing;
 use crate::config::source::Sources;
 use crate::model::backend::{Backend, BackendTls, Scheme, Target};
 use crate::model::template::literal;
@@ -13,20 +14,18 @@ use crate::model::template::literal;
 /// What an address looks like.
 const SHAPE: &str = "\"http://10.0.0.1:8080/base\" or \"https://backend.bank.example\"";
 
+const SERVICE_SHAPE: &str = "\"srv+http://_orders._tcp.bank.example\"";
+
 /// The default of `idle_connections`.
 const IDLE_CONNECTIONS: i64 = 256;
 
+/// Long enough for event streams with rare events, short enough that a dead peer does not hold a client for ever.
+const RESPONSE_STALL: Duration = Duration::from_mins(5);
+
+const SLOW_START: Duration = Duration::from_secs(10);
+
 pub(super) fn backend(table: &Table<'_>, sources: &Sources) -> Option<Backend> {
-    let mut targets = Vec::new();
-    for written in table.texts_or_tables("urls") {
-        match written {
-            Ok(url) => targets.extend(target(table, &url, 1)),
-            Err(inner) => {
-                let weight = u32::try_from(inner.integer("weight", 1..=1000, 1)).unwrap_or(1);
-                targets.extend(inner.needed("url").and_then(|url| target(&inner, &url, weight)));
-            }
-        }
-    }
+    let (targets, failover) = (targets(table, "urls"), targets(table, "failover"));
     let tls = match table.table("tls") {
         Some(tls) => tls_settings(&tls, sources),
         None => BackendTls::default(),
@@ -35,6 +34,16 @@ pub(super) fn backend(table: &Table<'_>, sources: &Sources) -> Option<Backend> {
     let backend = Backend {
         connect_timeout: table.time("connect_timeout", Duration::from_secs(2)),
         response_timeout: table.time("response_timeout", Duration::from_secs(30)),
+        response_stall_timeout: table.time("response_stall_timeout", RESPONSE_STALL),
+        request_timeout: table.optional_time("request_timeout", None),
+        balance: balancing::balance(table),
+        http2: balancing::http2(table),
+        retries: balancing::retries(table),
+        health: balancing::health(table),
+        eject: balancing::eject(table),
+        panic_threshold: balancing::panic_threshold(table),
+        slow_start: table.duration("slow_start").map_or(SLOW_START, |found| found.value),
+        failover,
         idle_connections: usize::try_from(idle).unwrap_or_default(),
         tls,
         place: sources.place(&table.at()),
@@ -49,15 +58,27 @@ pub(super) fn backend(table: &Table<'_>, sources: &Sources) -> Option<Backend> {
     Some(backend)
 }
 
+fn targets(table: &Table<'_>, key: &str) -> Vec<Target> {
+    let mut targets = Vec::new();
+    for written in table.texts_or_tables(key) {
+        match written {
+            Ok(url) => targets.extend(target(table, &url, 1)),
+            Err(inner) => {
+                let weight = u32::try_from(inner.integer("weight", 1..=1000, 1)).unwrap_or(1);
+                targets.extend(inner.needed("url").and_then(|url| target(&inner, &url, weight)));
+            }
+        }
+    }
+    targets
+}
+
 fn target(table: &Table<'_>, url: &Placed<&str>, weight: u32) -> Option<Target> {
     let refuse = |message: String, hint: &str| {
         table.problems().error(url.at.clone(), message, Some(hint.to_owned()));
         None
     };
-    if url.value.starts_with("srv+") {
-        return refuse("`urls` with \"srv+\" is not supported yet".to_owned(), SHAPE);
-    }
-    let Ok(uri) = url.value.parse::<Uri>() else { return refuse(format!("{:?} is not an address", url.value), SHAPE) };
+    let (text, by_service) = url.value.strip_prefix("srv+").map_or((url.value, false), |rest| (rest, true));
+    let Ok(uri) = text.parse::<Uri>() else { return refuse(format!("{:?} is not an address", url.value), SHAPE) };
     let scheme = match uri.scheme_str() {
         Some("http") => Scheme::Http,
         Some("https") => Scheme::Https,
@@ -84,7 +105,21 @@ fn target(table: &Table<'_>, url: &Placed<&str>, weight: u32) -> Option<Target> 
         _ => return refuse(format!("{:?} has no valid port", url.value), SHAPE),
     };
     let host = authority.host().trim_matches(['[', ']']).to_ascii_lowercase();
-    Some(Target { scheme, host, port, base_path: path.to_owned(), weight })
+    let base_path = path.to_owned();
+    if !by_service {
+        return Some(Target { scheme, host, service: None, port, base_path, weight });
+    }
+    if authority.port().is_some() {
+        return refuse(format!("{:?}: SRV records name the port", url.value), SERVICE_SHAPE);
+    }
+    // the name that certificates are for is the domain below the service's labels (RFC 6125 section 6.2.1)
+    let domain = host.splitn(3, '.').collect::<Vec<_>>();
+    match domain.as_slice() {
+        [service, protocol, domain] if service.starts_with('_') && protocol.starts_with('_') => {
+            Some(Target { scheme, host: (*domain).to_owned(), service: Some(host.clone()), port, base_path, weight })
+        }
+        _ => refuse(format!("{:?} does not name a service", url.value), SERVICE_SHAPE),
+    }
 }
 
 fn tls_settings(table: &Table<'_>, sources: &Sources) -> BackendTls {

@@ -10,8 +10,8 @@ use crate::config::reader::{Placed, Table};
 use crate::config::resolve::{Unique, Whole};
 use crate::config::source::Sources;
 use crate::model::gateway::{
-    AccessLog, AccessLogTarget, ByteLimit, ErrorFormat, Gateway, Limits, Listener, ListenerTls, Log, LogFormat, LogLevel, Management,
-    NamedPair, Protocols, Telemetry, Workers,
+    AccessLog, AccessLogTarget, ByteLimit, ClientAuth, ErrorFormat, Gateway, Limits, Listener, ListenerTls, Log, LogFormat, LogLevel, Management,
+    NamedPair, Protocols, ProxyProtocol, Telemetry, Workers,
 };
 
 /// The default of `max_connections`.
@@ -23,6 +23,7 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
         return Gateway {
             state_dir: sources.resolve("state"),
             workers: Workers::Auto,
+            drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
             trusted_proxies: Vec::new(),
         };
@@ -41,6 +42,7 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
     Gateway {
         state_dir: sources.resolve(state_dir),
         workers: workers(&table),
+        drain_delay: table.duration("drain_delay").map_or(Duration::ZERO, |found| found.value),
         drain_timeout: table.duration("drain_timeout").map_or(Duration::from_secs(30), |found| found.value),
         trusted_proxies,
     }
@@ -77,6 +79,13 @@ pub(super) fn listeners(whole: &Whole<'_>, sources: &Sources) -> Vec<Listener> {
             addresses.claim(&address.value.to_string(), &address.at, "address", table.problems());
         }
         let max_connections = table.integer("max_connections", 1..=10_000_000, MAX_CONNECTIONS);
+        // behind a balancer that hides its clients all connections have one address, so the bound must be asked for
+        let per_address = table.integer("max_connections_per_address", 1..=10_000_000, max_connections);
+        let proxy_protocol = match table.choice("proxy_protocol", &["off", "optional", "required"]) {
+            Some("optional") => ProxyProtocol::Optional,
+            Some("required") => ProxyProtocol::Required,
+            _ => ProxyProtocol::Off,
+        };
         if tls_written && tls.is_none() {
             continue;
         }
@@ -84,6 +93,8 @@ pub(super) fn listeners(whole: &Whole<'_>, sources: &Sources) -> Vec<Listener> {
             name: name.value.to_owned(),
             address: address.value,
             protocols,
+            proxy_protocol,
+            max_connections_per_address: usize::try_from(per_address).unwrap_or(usize::MAX),
             max_connections: usize::try_from(max_connections).unwrap_or(usize::MAX),
             tls,
             place: sources.place(&table.at()),
@@ -131,7 +142,26 @@ fn listener_tls(table: &Table<'_>, sources: &Sources) -> Option<ListenerTls> {
             by_name.push(NamedPair { names, pair });
         }
     }
-    Some(ListenerTls { default: default?, by_name })
+    let clients = client_auth(table, sources);
+    Some(ListenerTls { default: default?, by_name, clients: clients? })
+}
+
+fn client_auth(table: &Table<'_>, sources: &Sources) -> Option<ClientAuth> {
+    let wanted = table.choice("client_auth", &["none", "optional", "required"]);
+    if matches!(wanted, None | Some("none")) {
+        if table.wanted("client_ca").is_some() {
+            let hint = Some("write `client_auth = \"required\"` or \"optional\", or take it out".to_owned());
+            let message = "`client_ca` does nothing while clients are not asked for a certificate".to_owned();
+            table.problems().warning(table.at_key("client_ca"), message, hint);
+        }
+        return Some(ClientAuth::None);
+    }
+    if table.wanted("client_ca").is_none() {
+        table.error("client_auth", "`client_auth` needs `client_ca`: whose certificates are believed".to_owned(), None);
+        return None;
+    }
+    let authorities = pem::authorities(table, "client_ca", sources)?;
+    Some(if wanted == Some("required") { ClientAuth::Required(authorities) } else { ClientAuth::Optional(authorities) })
 }
 
 fn address(table: &Table<'_>, key: &str, default: Option<SocketAddr>) -> Option<Placed<SocketAddr>> {
@@ -156,6 +186,8 @@ pub(super) fn limits(whole: &Whole<'_>) -> Limits {
         max_body_bytes: ByteLimit::None,
         body_stall_timeout: Duration::from_secs(30),
         max_token_bytes: 16 * 1024,
+        max_streams: 100,
+        max_loop_delay: Some(Duration::from_secs(1)),
     };
     let Some(table) = whole.once("limits") else { return limits };
     let bytes = |key, range, default: usize| usize::try_from(table.bytes(key, range, default as u64)).unwrap_or(default);
@@ -165,6 +197,8 @@ pub(super) fn limits(whole: &Whole<'_>) -> Limits {
     limits.max_headers = usize::try_from(table.integer("max_headers", 8..=1000, 100)).unwrap_or(100);
     limits.max_body_bytes = table.size("max_body_bytes").map_or(limits.max_body_bytes, |found| found.value);
     limits.body_stall_timeout = table.time("body_stall_timeout", limits.body_stall_timeout);
+    limits.max_streams = u32::try_from(table.integer("max_streams", 1..=10_000, 100)).unwrap_or(100);
+    limits.max_loop_delay = table.optional_time("max_loop_delay", limits.max_loop_delay);
     limits.max_token_bytes = bytes("max_token_bytes", 256..=1024 * 1024, limits.max_token_bytes);
     limits
 }

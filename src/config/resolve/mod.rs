@@ -3,7 +3,10 @@
 mod api;
 mod application;
 mod backend;
+mod balancing;
+mod cors;
 mod gateway;
+mod header_rules;
 mod key_manager;
 
 pub(super) use application::{MOST_CONSUMER_KEY, no_such_api};

@@ -59,6 +59,11 @@ pub(super) fn row(refusal: &Refusal<'_>) -> Row {
         Reason::BodyTooLarge => status(S::PAYLOAD_TOO_LARGE, "413", "Payload Too Large", "The body of the request is too large"),
         Reason::BodyStalled => status(S::REQUEST_TIMEOUT, "408", "Request Timeout", "The body of the request did not arrive in time"),
 
+        Reason::Overloaded => Row {
+            retry_after: Some(1),
+            ..status(S::SERVICE_UNAVAILABLE, "503", "Service Unavailable", "The gateway is overloaded. Try again shortly")
+        },
+
         Reason::ApiNotFound => status(S::NOT_FOUND, "404", "Not Found", "The requested resource is not available."),
         Reason::OperationNotFound => runtime(S::NOT_FOUND, "404", "No matching resource found for given API Request"),
         Reason::MethodNotAllowed => runtime(S::METHOD_NOT_ALLOWED, "405", "Method not allowed for given API resource"),
@@ -92,17 +97,24 @@ pub(super) fn row(refusal: &Refusal<'_>) -> Row {
         Reason::NoProductionBackend => runtime(S::FORBIDDEN, "900901", NO_PRODUCTION),
         Reason::NoSandboxBackend => runtime(S::FORBIDDEN, "900901", NO_SANDBOX),
 
+        Reason::ConcurrencyLimit => Row {
+            retry_after: Some(1),
+            ..status(S::SERVICE_UNAVAILABLE, "900801", "API Limit Reached", "API not accepting requests")
+        },
+
         Reason::BackendUnresolved => runtime(S::SERVICE_UNAVAILABLE, "303001", "The backend cannot be found"),
         Reason::BackendRefused => runtime(S::SERVICE_UNAVAILABLE, "101503", "The backend does not accept connections"),
         Reason::BackendConnectTimeout => runtime(S::GATEWAY_TIMEOUT, "101508", "Connecting to the backend took too long"),
         Reason::BackendTls => runtime(S::BAD_GATEWAY, "101503", "No secure connection to the backend could be made"),
         Reason::BackendTimeout => runtime(S::GATEWAY_TIMEOUT, "101504", "The backend took too long to answer"),
+        Reason::RequestTimeout => runtime(S::GATEWAY_TIMEOUT, "101504", "The exchange took longer than it may"),
+        Reason::UpgradeRefused => runtime(S::BAD_GATEWAY, "101506", "The backend did not switch protocols as it said"),
         Reason::BackendReset => runtime(S::BAD_GATEWAY, "101505", "The backend closed the connection before it answered"),
         Reason::BackendProtocol => runtime(S::BAD_GATEWAY, "101506", "The backend's answer cannot be understood"),
 
         Reason::ClientClosed => client_closed(),
-        // the first two are no refusals: who refuses with them has a bug, and a bug never opens the gateway
-        Reason::Forwarded | Reason::ServerOptions | Reason::InternalError => internal_error(),
+        // the first three are no refusals: who refuses with them has a bug, and a bug never opens the gateway
+        Reason::Forwarded | Reason::ServerOptions | Reason::CorsPreflight | Reason::InternalError => internal_error(),
     }
 }
 

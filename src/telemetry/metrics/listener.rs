@@ -9,6 +9,10 @@ use super::cell::{Cell, Span};
 pub enum RefusedConnection {
     /// The listener's `max_connections` are open.
     Limit,
+    /// The client has `max_connections_per_address` of them.
+    Address,
+    /// A PROXY header that is malformed, or missing where one is required.
+    ProxyHeader,
     /// The process has no file descriptor left.
     Descriptors,
     /// `accept` failed for another reason.
@@ -87,11 +91,13 @@ impl ListenerSeries {
 
 impl RefusedConnection {
     /// In the order of the cells.
-    pub const ALL: [Self; 4] = [Self::Limit, Self::Descriptors, Self::AcceptFailed, Self::Draining];
+    pub const ALL: [Self; 6] = [Self::Limit, Self::Address, Self::ProxyHeader, Self::Descriptors, Self::AcceptFailed, Self::Draining];
 
     pub fn label(self) -> &'static str {
         match self {
             Self::Limit => "limit",
+            Self::Address => "address",
+            Self::ProxyHeader => "proxy_header",
             Self::Descriptors => "descriptors",
             Self::AcceptFailed => "accept_failed",
             Self::Draining => "draining",

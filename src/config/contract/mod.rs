@@ -3,6 +3,10 @@
 //! A key whose feature does not exist yet stands here too, as [`Support::NotYet`] or with the values that ask for
 //! nothing: to support it, change its row and read it.
 
+mod api;
+
+use api::API;
+
 /// A table of the file.
 #[derive(Debug)]
 pub(super) struct TableRule {
@@ -80,6 +84,7 @@ pub(super) const KEY_MANAGER_TYPES: &[&str] = &[
 ];
 const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 const FORMATS: &[&str] = &["json", "text"];
+pub(super) const RETRY_CAUSES: &[&str] = &["connect", "reset", "502", "503"];
 const UNLIMITED: &[&str] = &["Unlimited"];
 
 pub(super) static ROOT: TableRule = TableRule {
@@ -108,6 +113,7 @@ static GATEWAY: TableRule = TableRule {
     keys: &[
         key("state_dir", Kind::Text, "Where the last good key sets are kept; created if missing"),
         key("workers", Kind::Workers, "Threads that serve clients: \"auto\" is one per core"),
+        key("drain_delay", Kind::Duration, "How long a stop goes on accepting after /readyz failed"),
         key("drain_timeout", Kind::Duration, "How long a stop waits for requests in flight"),
         key("trusted_proxies", Kind::Texts, "Networks whose forwarded headers are believed"),
     ],
@@ -118,8 +124,9 @@ static LISTENER: TableRule = TableRule {
         key("name", Kind::Text, "Unique"),
         key("address", Kind::Text, "IP address and port"),
         key("protocols", Kind::Choices(&["h2", "http/1.1"]), "Offered by ALPN; without TLS, h2 means prior knowledge"),
-        only("proxy_protocol", Kind::Choice(&["off", "optional", "required"]), &["off"], "PROXY protocol v1 and v2"),
+        key("proxy_protocol", Kind::Choice(&["off", "optional", "required"]), "PROXY protocol v1 and v2"),
         key("max_connections", Kind::Integer, "Connections over all workers"),
+        key("max_connections_per_address", Kind::Integer, "Of them, those of one client address"),
         key("tls", Kind::Table(&LISTENER_TLS), "Certificates"),
     ],
 };
@@ -128,8 +135,8 @@ static LISTENER_TLS: TableRule = TableRule {
     keys: &[
         key("certificate", Kind::Text, "A PEM chain, the listener's own certificate first"),
         key("key", Kind::Text, "Its private key, PEM"),
-        only("client_auth", Kind::Choice(&["none", "optional", "required"]), &["none"], "Whether clients show a certificate"),
-        later("client_ca", Kind::Text, "Whose client certificates are believed"),
+        key("client_auth", Kind::Choice(&["none", "optional", "required"]), "Whether clients show a certificate"),
+        key("client_ca", Kind::Text, "Whose client certificates are believed"),
         key("sni", Kind::Tables(&SNI), "Other certificates by server name"),
     ],
 };
@@ -151,6 +158,8 @@ static LIMITS: TableRule = TableRule {
         key("max_body_bytes", Kind::Size, "A request's body, or \"none\""),
         key("body_stall_timeout", Kind::Duration, "No byte of a body for this long"),
         key("max_token_bytes", Kind::Size, "A bearer token"),
+        key("max_streams", Kind::Integer, "Requests at a time of one HTTP/2 connection"),
+        key("max_loop_delay", Kind::Duration, "A worker that lags behind by this much sheds new requests; or \"none\""),
     ],
 };
 
@@ -242,75 +251,6 @@ static CERTIFICATES: TableRule = TableRule {
 
 static PERMISSIONS: TableRule = TableRule {
     keys: &[only("type", Kind::Choice(&["public", "allow", "deny"]), &["public"], "Who"), later("roles", Kind::Texts, "Roles")],
-};
-
-static API: TableRule = TableRule {
-    keys: &[
-        key("name", Kind::Text, "With the version, unique"),
-        key("version", Kind::Text, "Part of the path"),
-        key("context", Kind::Text, "Served at context and version"),
-        key("default_version", Kind::Flag, "Served at the context alone, too"),
-        key("hosts", Kind::Texts, "Empty: any host"),
-        key("key_managers", Kind::Texts, "Empty: tokens of every key manager"),
-        key("audiences", Kind::Texts, "Any of these must be in aud; empty does not check"),
-        key("subscription_required", Kind::Flag, "Whether the application must be subscribed"),
-        only("require_bound_token", Kind::Flag, &["false"], "Only tokens bound to a certificate or key"),
-        only("policies", Kind::Texts, &["[]", "[\"Unlimited\"]"], "Subscription policies that may be chosen"),
-        only("policy", Kind::Text, UNLIMITED, "API-level policy"),
-        key("authorization_header", Kind::Text, "The header that carries the token"),
-        key("forward_authorization", Kind::Flag, "Whether the backend sees the token"),
-        only("backend_jwt", Kind::Flag, &["false"], "Whether the backend gets X-JWT-Assertion"),
-        key(
-            "lifecycle",
-            Kind::Choice(&["published", "prototyped", "deprecated", "blocked", "retired"]),
-            "Blocked answers 503, retired 404",
-        ),
-        key("max_body_bytes", Kind::Size, "Instead of [limits]"),
-        later("cors", Kind::FreeTable, "Cross-origin rules"),
-        only("request_headers", Kind::FreeTable, &["{}"], "Set and removed on the way to the backend"),
-        only("response_headers", Kind::FreeTable, &["{}"], "Set and removed on the way back"),
-        key("production", Kind::Table(&BACKEND), "Where production keys go"),
-        key("sandbox", Kind::Table(&BACKEND), "Where sandbox keys go"),
-        key("operations", Kind::Tables(&OPERATION), "What is served; nothing else is"),
-    ],
-};
-
-static BACKEND: TableRule = TableRule {
-    keys: &[
-        key("urls", Kind::TextsOrTables(&TARGET), "Targets, which take turns"),
-        only("balance", Kind::Choice(&["round_robin", "least_requests", "consistent_hash"]), &["round_robin"], "Whose turn it is"),
-        only("failover", Kind::Texts, &["[]"], "Tried when no url is healthy"),
-        key("connect_timeout", Kind::Duration, "For one connection, TLS included"),
-        key("response_timeout", Kind::Duration, "To the response head"),
-        key("idle_connections", Kind::Integer, "Kept for each target"),
-        only("http2", Kind::Choice(&["auto", "always", "never"]), &["auto", "never"], "HTTP/2 to the backend"),
-        later("retries", Kind::FreeTable, "What is sent again"),
-        later("health", Kind::FreeTable, "Active health checks"),
-        later("eject", Kind::FreeTable, "Passive ejection"),
-        key("tls", Kind::Table(&BACKEND_TLS), "Trust for https targets"),
-    ],
-};
-
-static TARGET: TableRule =
-    TableRule { keys: &[key("url", Kind::Text, "http or https"), key("weight", Kind::Integer, "How many of the turns: 1 to 1000")] };
-
-static BACKEND_TLS: TableRule = TableRule {
-    keys: &[
-        key("ca", Kind::Text, "PEM: trusted beside the system's authorities"),
-        key("certificate", Kind::Text, "The gateway's own, where the backend asks"),
-        key("key", Kind::Text, "Its private key"),
-        key("server_name", Kind::Text, "Checked instead of the host; empty is not written"),
-    ],
-};
-
-static OPERATION: TableRule = TableRule {
-    keys: &[
-        key("method", Kind::Text, "GET, POST, ... or \"*\""),
-        key("path", Kind::Text, "Below context and version: /accounts/{id}, /files/*"),
-        key("auth", Kind::Choice(&["required", "none"]), "Whether a token is asked for"),
-        key("scopes", Kind::Texts, "Any one of them"),
-        only("policy", Kind::Text, UNLIMITED, "Operation-level policy"),
-    ],
 };
 
 static APPLICATION: TableRule = TableRule {

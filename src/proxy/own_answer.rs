@@ -1,0 +1,137 @@
+//! Answers that are made here: refusals with what is known of the request by then, and the few requests that ask the
+//! gateway itself.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+
+use crate::forward::trace;
+use crate::model::reason::Reason;
+use crate::proxy::connection::Connection;
+use crate::proxy::cors;
+use crate::proxy::decision::{Refused, Why};
+use crate::proxy::denial::{self, Refusal, RefusingApi, Tongue};
+use crate::proxy::exchange::Exchange;
+use crate::proxy::worker::Walk;
+use crate::route;
+use crate::snapshot::local::{LocalApi, LocalSnapshot};
+
+/// A whole answer that was made here.
+pub(super) type OwnAnswer = Box<Response<Bytes>>;
+
+/// Writes a refusal of the decision, and what is known of it, into the exchange.
+pub(super) fn refuse(
+    exchange: &mut Exchange,
+    snapshot: &LocalSnapshot,
+    refused: &Refused<'_>,
+    reason: Reason,
+    parts: &Parts,
+    id: &HeaderValue,
+) -> OwnAnswer {
+    if let Why::Preflight(served) = &refused.why
+        && let Some(local) = refused.api.and_then(|index| snapshot.local_api(index))
+    {
+        return preflight(exchange, local, served.as_deref(), parts);
+    }
+    exchange.message = Some(refused.why.message());
+    exchange.key_manager = refused.why.key_manager().cloned();
+    if let Why::Authorize(_, principal) = &refused.why {
+        exchange.principal.clone_from(principal);
+        exchange.application = application_of(snapshot, exchange);
+    }
+    if let Some(local) = refused.api.and_then(|index| snapshot.local_api(index)) {
+        exchange.found(local, refused.routed.as_ref().map(crate::snapshot::Routed::position));
+    }
+    let tongue = Tongue::choose(&parts.headers, snapshot.errors);
+    let mut refusal = Refusal::new(reason, id, &exchange.method, tongue);
+    if let Some(api) = refused.api.and_then(|index| snapshot.api(index)) {
+        refusal.api = Some(RefusingApi::from(&api.definition));
+    }
+    if let Some(routed) = &refused.routed {
+        refusal.template = Some(routed.operation().template.as_str());
+        refusal.scopes = &routed.operation().scopes;
+    }
+    if let Why::Route(route::NotFound::Method { allowed, .. }) = &refused.why {
+        refusal.allowed = allowed;
+    }
+    let answer = denial::answer(&refusal);
+    own(exchange, reason, answer)
+}
+
+fn application_of(snapshot: &LocalSnapshot, exchange: &Exchange) -> Option<Box<str>> {
+    let principal = exchange.principal.as_ref()?;
+    let mapping = snapshot.directory.find(principal.key_manager().index, principal.consumer_key()?)?;
+    snapshot.directory.application(mapping.application).map(|application| application.name.into())
+}
+
+/// Answered here, without a token: WSO2 says 200.
+fn preflight(exchange: &mut Exchange, api: Rc<LocalApi>, served: Option<&[Method]>, parts: &Parts) -> OwnAnswer {
+    let mut answer = Response::new(Bytes::new());
+    if let Some(cors) = &api.definition.cors {
+        *answer.headers_mut() = cors::preflight(cors, served, &parts.headers);
+    }
+    exchange.found(api, None);
+    own(exchange, Reason::CorsPreflight, answer)
+}
+
+/// Refuses with what the exchange already knows.
+pub(super) fn refuse_here(exchange: &mut Exchange, reason: Reason, id: &HeaderValue, tongue: Tongue) -> OwnAnswer {
+    let answer = denial::answer(&Refusal::new(reason, id, &exchange.method, tongue));
+    own(exchange, reason, answer)
+}
+
+/// `OPTIONS *` asks about the gateway itself (RFC 9110 section 9.3.7).
+pub(super) fn server_options(exchange: &mut Exchange) -> OwnAnswer {
+    let mut answer = Response::new(Bytes::new());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    own(exchange, Reason::ServerOptions, answer)
+}
+
+fn own(exchange: &mut Exchange, reason: Reason, mut answer: Response<Bytes>) -> OwnAnswer {
+    exchange.answered(answer.status().as_u16(), reason);
+    // what follows on a connection that sent such a head may have been hidden in it
+    if matches!(reason, Reason::InvalidRequest | Reason::MethodRefused) && exchange.version < Version::HTTP_2 {
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if let Ok(id) = HeaderValue::try_from(&*exchange.request_id) {
+        answer.headers_mut().insert(trace::REQUEST_ID, id);
+    }
+    Box::new(answer)
+}
+
+/// The answer to bytes that never became a request: written by the connection itself, which ends with it.
+pub fn refuse_bytes(walk: &Rc<Walk>, connection: &Rc<Connection>, reason: Reason, message: String) -> Vec<u8> {
+    let mut parts = Request::new(()).into_parts().0;
+    // nothing of the request can be believed, its method and path least of all
+    parts.method = Method::from_bytes(b"-").unwrap_or_default();
+    parts.uri = Uri::from_static("*");
+    let snapshot = walk.snapshots().load();
+    let mut exchange =
+        Exchange::begin(Rc::clone(walk), connection.request_began(walk.deadlines()), Arc::clone(&snapshot.unrouted), &mut parts);
+    let id = header_value(&walk.request_id());
+    exchange.request_id = id.to_str().unwrap_or_default().into();
+    exchange.message = Some(message);
+    let tongue = Tongue::choose(&HeaderMap::new(), snapshot.errors);
+    let mut answer = refuse_here(&mut exchange, reason, &id, tongue);
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let mut bytes = format!("HTTP/1.1 {}\r\n", answer.status()).into_bytes();
+    for (name, value) in answer.headers() {
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(answer.body());
+    exchange.sent(answer.body().len());
+    exchange.complete();
+    bytes
+}
+
+/// Request ids are hexadecimal digits, so they always are a value.
+pub(super) fn header_value(id: &str) -> HeaderValue {
+    HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("-"))
+}
