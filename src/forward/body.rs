@@ -11,12 +11,10 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::deadline::{Deadline, Deadlines};
+use crate::forward::headers::strip_trailers;
 use crate::forward::pool::Lease;
+use crate::forward::send::Busy;
 use crate::model::gateway::ByteLimit;
-
-/// A backend that sends no byte of its answer for this long is given up: long enough for event streams with rare
-/// events, short enough that a dead peer does not hold a client for ever.
-pub const RESPONSE_IDLE: Duration = Duration::from_mins(5);
 
 /// What the client's body has come to, shared between the body, which hyper owns, and the exchange.
 #[derive(Debug)]
@@ -75,6 +73,11 @@ impl RequestProgress {
         self.received.get()
     }
 
+    /// Bytes that passed on an upgraded connection.
+    pub fn passed(&self, bytes: usize) {
+        self.received.set(self.received.get().saturating_add(bytes as u64));
+    }
+
     pub fn state(&self) -> RequestState {
         self.state.get()
     }
@@ -123,7 +126,10 @@ impl RequestBody {
         Self { incoming: None, progress, limit: ByteLimit::None, stall: None }
     }
 
-    fn take(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyBroken> {
+    fn take(&mut self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyBroken> {
+        if let Some(trailers) = frame.trailers_mut() {
+            strip_trailers(trailers);
+        }
         self.progress.handed_over(frame.data_ref().map_or(0, Bytes::len));
         if let ByteLimit::Bytes(most) = self.limit
             && self.progress.received() > most
@@ -209,21 +215,35 @@ pub struct ResponseBody {
     lease: Option<Lease>,
     progress: Rc<RequestProgress>,
     stall: Option<Stall>,
+    busy: Option<Busy>,
 }
 
 impl ResponseBody {
-    pub(super) fn new(incoming: Incoming, lease: Lease, progress: Rc<RequestProgress>, deadlines: &Rc<Deadlines>) -> Self {
+    pub(super) fn new(
+        incoming: Incoming,
+        lease: Lease,
+        progress: Rc<RequestProgress>,
+        stall_after: Duration,
+        deadlines: &Rc<Deadlines>,
+        busy: Option<Busy>,
+    ) -> Self {
         let ended = incoming.is_end_stream();
-        let stall = (!ended).then(|| Stall::new(deadlines, RESPONSE_IDLE));
-        let mut body = Self { incoming, lease: Some(lease), progress, stall };
+        let stall = (!ended).then(|| Stall::new(deadlines, stall_after));
+        let mut body = Self { incoming, lease: Some(lease), progress, stall, busy };
         if ended {
             body.finish();
         }
         body
     }
 
+    /// The connection behind a 101 belongs to whoever takes the upgrade.
+    pub(super) fn upgrading(incoming: Incoming, lease: Lease, progress: Rc<RequestProgress>, busy: Option<Busy>) -> Self {
+        Self { incoming, lease: Some(lease), progress, stall: None, busy }
+    }
+
     /// A connection whose request is still being sent cannot be used again; it closes with its lease.
     fn finish(&mut self) {
+        self.busy = None;
         if let Some(lease) = self.lease.take()
             && self.progress.state() == RequestState::Complete
         {
@@ -243,7 +263,10 @@ impl Body for ResponseBody {
                     stall.moved();
                 }
                 Poll::Ready(match next {
-                    Some(Ok(frame)) => {
+                    Some(Ok(mut frame)) => {
+                        if let Some(trailers) = frame.trailers_mut() {
+                            strip_trailers(trailers);
+                        }
                         if self.incoming.is_end_stream() {
                             self.finish();
                         }

@@ -39,6 +39,12 @@ pub enum ForwardError {
         #[source]
         source: hyper::Error,
     },
+    #[error("{target} speaks HTTP/2 only, and an upgrade needs HTTP/1.1")]
+    NoUpgrade { target: String },
+    #[error("{target} switched protocols without being asked, or not to what was asked")]
+    UpgradeRefused { target: String },
+    #[error("the exchange took longer than it may")]
+    TooLong,
     #[error("the request's body is larger than allowed")]
     BodyTooLarge,
     #[error("the client sent no byte of its body for too long")]
@@ -59,11 +65,18 @@ impl ForwardError {
             Self::Timeout { .. } => Reason::BackendTimeout,
             Self::Reset { .. } => Reason::BackendReset,
             Self::Protocol { .. } => Reason::BackendProtocol,
+            Self::NoUpgrade { .. } | Self::UpgradeRefused { .. } => Reason::UpgradeRefused,
+            Self::TooLong => Reason::RequestTimeout,
             Self::BodyTooLarge => Reason::BodyTooLarge,
             Self::BodyStalled => Reason::BodyStalled,
             Self::BodyBroken => Reason::InvalidRequest,
             Self::NoBackend => Reason::InternalError,
         }
+    }
+
+    /// Whether the target is to blame, for its ejection.
+    pub fn is_the_targets(&self) -> bool {
+        self.before_sending() || matches!(self, Self::Timeout { .. } | Self::Reset { .. } | Self::Protocol { .. })
     }
 
     /// Whether the backend cannot have seen anything of the request, so that another target may be asked.

@@ -1,19 +1,27 @@
 //! Connections to backends, kept by each worker for itself.
 //!
-//! Decides which idle connection is used again and how long one is kept. A pool is a stack: the connection used last
-//! is the one least likely to be closed. Nothing is shared between workers, so nothing is locked.
+//! Decides which open connection is used again and how long an idle one is kept. HTTP/1.1 connections are a stack: the
+//! one used last is the one least likely to be closed. HTTP/2 connections are shared by their streams. Nothing is shared
+//! between workers, so nothing is locked.
 
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::client::conn::http1::SendRequest;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http2};
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::deadline::{Deadlines, ticks};
 use crate::forward::body::RequestBody;
-use crate::forward::connect::{self, BackendConnection};
+use crate::forward::connect::{self, Connected, Http1Connection, Http2Connection};
 use crate::forward::failure::ForwardError;
+use crate::forward::names::{Addresses, Names};
+use crate::model::backend::Http2;
 use crate::snapshot::backend::CompiledTarget;
 use crate::telemetry::WorkerCounters;
 
@@ -21,19 +29,38 @@ use crate::telemetry::WorkerCounters;
 /// 5 s, nginx after 75 s), so that a request seldom meets a connection that the backend is just closing.
 const KEEP_IDLE: Duration = Duration::from_secs(4);
 
+/// HTTP/2 servers say goodbye before they close.
+const KEEP_IDLE_HTTP2: Duration = Duration::from_mins(1);
+
+/// Backends close idle connections after whole seconds; one that was used within this time is not about to be closed.
+const AGED: Duration = Duration::from_millis(500);
+
+/// Streams that one HTTP/2 connection carries before another is opened, whatever the backend allows.
+const MOST_STREAMS: usize = 100;
+
+/// HTTP/2 connections that one worker opens to one target; beyond, streams wait their turn.
+const MOST_SHARED: usize = 8;
+
 /// The pools of one worker, by [`crate::snapshot::backend::TargetSlot`].
 #[derive(Debug)]
 pub struct Pools {
     by_slot: RefCell<Vec<Option<Rc<Pool>>>>,
+    names: Rc<Names>,
     deadlines: Rc<Deadlines>,
     counters: Arc<WorkerCounters>,
     idle_count: Rc<Cell<u64>>,
 }
 
-/// The idle connections to one target.
+/// The open connections to one target.
 #[derive(Debug)]
 pub struct Pool {
+    addresses: Rc<Addresses>,
     idle: RefCell<Vec<Idle>>,
+    shared: RefCell<Vec<Rc<Shared>>>,
+    /// The target is known to speak HTTP/2.
+    multiplexes: Cell<bool>,
+    connecting: Cell<bool>,
+    connected: Notify,
     most_idle: usize,
     deadlines: Rc<Deadlines>,
     counters: Arc<WorkerCounters>,
@@ -42,17 +69,43 @@ pub struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    connection: BackendConnection,
+    connection: Http1Connection,
+    address: SocketAddr,
     /// In ticks.
     since: u64,
 }
 
-/// A connection in use. Dropping it closes the connection.
+/// An HTTP/2 connection.
+#[derive(Debug)]
+struct Shared {
+    connection: Http2Connection,
+    address: SocketAddr,
+    streams: Cell<usize>,
+    /// What the backend allows.
+    allowed: Rc<Cell<usize>>,
+    /// In ticks: when its last stream ended.
+    since: Cell<u64>,
+}
+
+/// A connection in use. Dropping it closes the connection, or ends the stream.
 #[derive(Debug)]
 pub struct Lease {
     pool: Rc<Pool>,
-    connection: BackendConnection,
+    held: Held,
     kind: LeaseKind,
+}
+
+#[derive(Debug)]
+enum Held {
+    Http1 { connection: Http1Connection, address: SocketAddr },
+    Stream { sender: http2::SendRequest<RequestBody>, _place: Stream },
+}
+
+/// One of an HTTP/2 connection's streams.
+#[derive(Debug)]
+struct Stream {
+    shared: Rc<Shared>,
+    deadlines: Rc<Deadlines>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,20 +116,29 @@ pub enum LeaseKind {
     Aged,
 }
 
-/// Backends close idle connections after whole seconds; one that was used within this time is not about to be closed.
-const AGED: Duration = Duration::from_millis(500);
+/// Which connections will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Exchange,
+    /// A new connection of HTTP/1.1, for itself alone.
+    Upgrade,
+}
 
 impl Pools {
-    pub fn new(deadlines: Rc<Deadlines>, counters: Arc<WorkerCounters>) -> Self {
-        Self { by_slot: RefCell::new(Vec::new()), deadlines, counters, idle_count: Rc::default() }
+    pub fn new(names: Rc<Names>, deadlines: Rc<Deadlines>, counters: Arc<WorkerCounters>) -> Self {
+        Self { by_slot: RefCell::new(Vec::new()), names, deadlines, counters, idle_count: Rc::default() }
     }
 
-    /// An idle connection to the target.
+    /// An open connection to the target.
     pub async fn idle(&self, target: &CompiledTarget) -> Option<Lease> {
         let pool = self.pool(target);
+        let known = pool.addresses.known();
+        if pool.multiplexes.get() {
+            return pool.stream();
+        }
+        let wanted = known.get(pool.addresses.turn().checked_rem(known.len())?)?;
         loop {
-            let Idle { mut connection, since } = pool.idle.borrow_mut().pop()?;
-            pool.idle_changed(-1);
+            let Idle { mut connection, address, since } = pool.pop(*wanted, known.len())?;
             let age = self.deadlines.now().saturating_sub(since);
             if age > ticks(KEEP_IDLE) || connection.sender.is_closed() {
                 continue;
@@ -85,32 +147,72 @@ impl Pools {
             if connection.sender.is_ready() || connection.sender.ready().await.is_ok() {
                 self.counters.backend_connection_reused();
                 let kind = if age > ticks(AGED) { LeaseKind::Aged } else { LeaseKind::Reused };
-                return Some(Lease { pool, connection, kind });
+                return Some(Lease { held: Held::Http1 { connection, address }, pool, kind });
             }
         }
     }
 
-    /// A new connection to the target.
-    pub async fn connect(&self, target: &CompiledTarget, timeout: Duration) -> Result<Lease, ForwardError> {
-        let connected = connect::connect(target, timeout).await;
+    /// A new connection to the target, or a stream of one that was just opened. `limit` includes the question for the
+    /// name's addresses.
+    pub async fn connect(&self, target: &CompiledTarget, purpose: Purpose, limit: Duration) -> Result<Lease, ForwardError> {
+        match timeout(limit, self.open(target, purpose)).await {
+            Ok(result) => result,
+            Err(_) => {
+                self.counters.backend_connection_failed();
+                Err(ForwardError::ConnectTimeout { target: target.label.to_string() })
+            }
+        }
+    }
+
+    async fn open(&self, target: &CompiledTarget, purpose: Purpose) -> Result<Lease, ForwardError> {
+        let pool = self.pool(target);
+        let addresses = pool.addresses.get(&self.names).await?;
+        let alone = purpose == Purpose::Upgrade || !(pool.multiplexes.get() || target.http2 == Http2::Always);
+        let _connecting = if alone { None } else { Some(pool.only_one().await) };
+        if !alone && let Some(lease) = pool.stream() {
+            return Ok(lease);
+        }
+        let first = pool.addresses.turn();
+        let in_turn =
+            (0..addresses.len()).filter_map(|offset| addresses.get(first.wrapping_add(offset).checked_rem(addresses.len())?).copied());
+        let connected = connect::connect(target, in_turn, purpose == Purpose::Upgrade).await;
         if connected.is_ok() {
             self.counters.backend_connection_opened();
         } else {
             self.counters.backend_connection_failed();
         }
-        Ok(Lease { pool: self.pool(target), connection: connected?, kind: LeaseKind::Fresh })
+        let (address, connected) = connected?;
+        let kind = LeaseKind::Fresh;
+        match connected {
+            Connected::Http1(connection) => Ok(Lease { held: Held::Http1 { connection, address }, pool: Rc::clone(&pool), kind }),
+            Connected::Http2(connection, allowed) => {
+                pool.multiplexes.set(true);
+                let since = Cell::new(self.deadlines.now());
+                let shared = Rc::new(Shared { connection, address, streams: Cell::new(0), allowed, since });
+                pool.shared.borrow_mut().push(Rc::clone(&shared));
+                Ok(pool.stream_of(&shared, kind))
+            }
+        }
     }
 
     /// Closes connections that were idle for too long. Called by the worker's tick.
     pub fn sweep(&self) {
-        let oldest = self.deadlines.now().saturating_sub(ticks(KEEP_IDLE));
+        let now = self.deadlines.now();
+        let oldest = now.saturating_sub(ticks(KEEP_IDLE));
+        let oldest_shared = now.saturating_sub(ticks(KEEP_IDLE_HTTP2));
         for pool in self.by_slot.borrow().iter().flatten() {
+            let known = pool.addresses.known();
             let mut idle = pool.idle.borrow_mut();
             let before = idle.len();
-            idle.retain(|connection| connection.since >= oldest && !connection.connection.sender.is_closed());
+            // an address that the name has no more is left as its requests end
+            idle.retain(|idle| idle.since >= oldest && !idle.connection.sender.is_closed() && known.contains(&idle.address));
             let closed = i64::try_from(before.saturating_sub(idle.len())).unwrap_or_default();
             drop(idle);
             pool.idle_changed(closed.saturating_neg());
+            pool.shared.borrow_mut().retain(|shared| {
+                let wanted = known.contains(&shared.address) && shared.since.get() >= oldest_shared;
+                !shared.connection.sender.is_closed() && (wanted || shared.streams.get() > 0)
+            });
         }
     }
 
@@ -122,7 +224,12 @@ impl Pools {
         }
         let new = || {
             Rc::new(Pool {
+                addresses: Addresses::new(&target.definition, Rc::clone(&self.deadlines)),
                 idle: RefCell::new(Vec::new()),
+                shared: RefCell::default(),
+                multiplexes: Cell::new(false),
+                connecting: Cell::new(false),
+                connected: Notify::new(),
                 most_idle: target.idle_per_worker,
                 deadlines: Rc::clone(&self.deadlines),
                 counters: Arc::clone(&self.counters),
@@ -136,7 +243,65 @@ impl Pools {
     }
 }
 
+/// Its holder alone opens a connection; dropping it lets the next one try.
+struct Connecting<'p>(&'p Pool);
+
+impl Drop for Connecting<'_> {
+    fn drop(&mut self) {
+        self.0.connecting.set(false);
+        self.0.connected.notify_waiters();
+    }
+}
+
 impl Pool {
+    /// The newest idle connection to this address.
+    fn pop(&self, address: SocketAddr, addresses: usize) -> Option<Idle> {
+        let mut idle = self.idle.borrow_mut();
+        let found = if addresses == 1 {
+            idle.pop().filter(|idle| idle.address == address)
+        } else {
+            let position = idle.iter().rposition(|idle| idle.address == address);
+            position.map(|position| idle.remove(position))
+        };
+        drop(idle);
+        if found.is_some() {
+            self.idle_changed(-1);
+        }
+        found
+    }
+
+    /// A stream on the open connection that carries the fewest, unless another connection should be opened.
+    fn stream(self: &Rc<Self>) -> Option<Lease> {
+        let known = self.addresses.known();
+        let mut shared = self.shared.borrow_mut();
+        shared.retain(|shared| !shared.connection.sender.is_closed());
+        let least = shared.iter().filter(|shared| known.contains(&shared.address)).min_by_key(|shared| shared.streams.get())?;
+        let most = least.allowed.get().clamp(1, MOST_STREAMS);
+        // each address of a name gets a connection, and so does the overflow of the others
+        let wanted = known.len().min(MOST_SHARED);
+        if shared.len() < wanted && least.streams.get() > 0 || (least.streams.get() >= most && shared.len() < MOST_SHARED) {
+            return None;
+        }
+        let least = Rc::clone(least);
+        drop(shared);
+        self.counters.backend_connection_reused();
+        Some(self.stream_of(&least, LeaseKind::Reused))
+    }
+
+    fn stream_of(self: &Rc<Self>, shared: &Rc<Shared>, kind: LeaseKind) -> Lease {
+        shared.streams.set(shared.streams.get().saturating_add(1));
+        let place = Stream { shared: Rc::clone(shared), deadlines: Rc::clone(&self.deadlines) };
+        let sender = shared.connection.sender.clone();
+        Lease { pool: Rc::clone(self), held: Held::Stream { sender, _place: place }, kind }
+    }
+
+    async fn only_one(&self) -> Connecting<'_> {
+        while self.connecting.replace(true) {
+            self.connected.notified().await;
+        }
+        Connecting(self)
+    }
+
     /// The gauge is over all pools of the worker.
     fn idle_changed(&self, by: i64) {
         self.idle_count.set(self.idle_count.get().saturating_add_signed(by));
@@ -149,17 +314,33 @@ impl Lease {
         self.kind
     }
 
-    pub(super) fn sender(&mut self) -> &mut SendRequest<RequestBody> {
-        &mut self.connection.sender
+    pub fn is_http2(&self) -> bool {
+        matches!(self.held, Held::Stream { .. })
+    }
+
+    pub(super) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+        match &mut self.held {
+            Held::Http1 { connection, .. } => connection.sender.try_send_request(request).await,
+            Held::Stream { sender, .. } => sender.try_send_request(request).await,
+        }
     }
 
     /// Puts the connection back after a whole exchange; closes it where enough are idle.
     pub(super) fn give_back(self) {
-        let Self { pool, connection, .. } = self;
+        let Self { pool, held: Held::Http1 { connection, address }, .. } = self else { return };
         let mut idle = pool.idle.borrow_mut();
         if !connection.sender.is_closed() && idle.len() < pool.most_idle {
-            idle.push(Idle { connection, since: pool.deadlines.now() });
+            idle.push(Idle { connection, address, since: pool.deadlines.now() });
+            drop(idle);
             pool.idle_changed(1);
         }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let shared = &self.shared;
+        shared.streams.set(shared.streams.get().saturating_sub(1));
+        shared.since.set(self.deadlines.now());
     }
 }

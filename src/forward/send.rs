@@ -1,8 +1,9 @@
 //! One request to one backend group: choose, send, wait for the head.
 //!
-//! Decides what may be sent again: a request that never left, to any target; one that left on a used connection which
-//! the backend was just closing, only if it is idempotent and has no body. A POST that may have arrived is never sent
-//! twice.
+//! Decides what may be sent again: a request that never left, to another target; one that left on a used connection which
+//! the backend was just closing; and after a reset or a 502 or 503 where the operator asks for it. What may have arrived is
+//! sent again only if it is idempotent and has no body: a POST never is. Retries have a budget, so that they never become
+//! the load that breaks a backend which only was slow.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -11,19 +12,20 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Request, Response, Uri, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::deadline::Deadlines;
 use crate::forward::body::{RequestBody, RequestProgress, RequestState, ResponseBody};
+use crate::forward::choose::{Choice, Tried, choose};
 use crate::forward::failure::ForwardError;
-use crate::forward::pool::{Lease, LeaseKind, Pools};
+use crate::forward::pool::{Lease, LeaseKind, Pools, Purpose};
+use crate::model::backend::Retries;
 use crate::snapshot::backend::{BackendGroup, CompiledTarget};
+use crate::snapshot::standing::moment;
+use crate::telemetry::WorkerCounters;
 use crate::throttle::Admitted;
-
-/// At most this many targets are tried for one request that could not be sent.
-const MOST_TARGETS: usize = 3;
 
 /// A request on its way out: headers final but for `Host`.
 #[derive(Debug)]
@@ -34,6 +36,9 @@ pub struct Outgoing<'p> {
     pub query: Option<&'p str>,
     pub headers: HeaderMap,
     pub body: RequestBody,
+    /// What consistent hashing goes by.
+    pub key: &'p [u8],
+    pub purpose: Purpose,
 }
 
 /// A backend's head, with its body on the way.
@@ -48,6 +53,24 @@ pub struct Answer {
 pub struct Forwarder {
     pub pools: Pools,
     pub deadlines: Rc<Deadlines>,
+    pub counters: Arc<WorkerCounters>,
+}
+
+/// A request that is with its target; counted where the busy targets get fewer.
+#[derive(Debug)]
+pub struct Busy(Arc<CompiledTarget>);
+
+impl Busy {
+    fn new(target: &Arc<CompiledTarget>) -> Self {
+        target.standing.began();
+        Self(Arc::clone(target))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.standing.ended();
+    }
 }
 
 enum Sent {
@@ -57,37 +80,75 @@ enum Sent {
     Failed(ForwardError),
 }
 
+/// No answer; with the request where not a byte of it left.
+type NotAnswered = (ForwardError, Option<Request<RequestBody>>);
+
 impl Forwarder {
-    /// Forwards an admitted request. Dropping the future closes the backend's connection.
+    /// Forwards an admitted request. Dropping the future closes the backend's connection, or resets its stream.
     pub async fn forward(
         &self,
         admitted: &Admitted,
         outgoing: Outgoing<'_>,
         progress: &Rc<RequestProgress>,
     ) -> Result<Answer, ForwardError> {
-        let (group, turn) = admitted.backend().ok_or(ForwardError::NoBackend)?;
-        let Outgoing { method, path, query, headers, body } = outgoing;
+        let (group, turns) = admitted.backend().ok_or(ForwardError::NoBackend)?;
+        let now = moment();
+        let turn = turns.next(group.retries.budget, now);
+        let Outgoing { method, path, query, headers, body, key, purpose } = outgoing;
         let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.headers_mut() = headers;
-        let tries = group.targets.len().clamp(1, MOST_TARGETS);
-        let mut last = ForwardError::NoBackend;
-        for attempt in 0..tries {
-            let target = group.target(turn.wrapping_add(attempt)).ok_or(ForwardError::NoBackend)?;
+        let mut tried: Vec<Tried> = Vec::new();
+        loop {
+            let target = choose(group, Choice { turn, key, now, tried: &tried }).ok_or(ForwardError::NoBackend)?;
             address(&mut request, target, path, query)?;
-            match self.try_target(group, target, request, progress).await {
+            let again = u32::try_from(tried.len()).is_ok_and(|tries| tries < group.retries.attempts);
+            let spare = if again && sends_answered_again(group.retries) { spare(&request) } else { None };
+            let next = match self.try_target(group, target, request, progress, purpose).await {
                 Ok(response) => {
-                    let target = Arc::clone(target);
-                    return Ok(Answer { response, target });
+                    let failed = is_trouble(response.status());
+                    self.note(group, target, !failed, false);
+                    let spare = spare.filter(|_| may_retry(group.retries, response.status()) && turns.retry());
+                    let Some(head) = spare else { return Ok(Answer { response, target: Arc::clone(target) }) };
+                    head.map(|()| RequestBody::empty(Rc::clone(progress)))
                 }
-                Err((error, Some(returned))) if error.before_sending() => {
-                    request = returned;
-                    last = error;
+                Err((error, returned)) => {
+                    if error.is_the_targets() {
+                        self.note(group, target, false, error.before_sending());
+                    }
+                    let next = match returned {
+                        Some(request) if again && group.retries.connect && error.before_sending() => Some(request),
+                        _ if group.retries.reset && matches!(error, ForwardError::Reset { .. }) => {
+                            spare.map(|head| head.map(|()| RequestBody::empty(Rc::clone(progress))))
+                        }
+                        _ => None,
+                    };
+                    next.filter(|_| turns.retry()).ok_or(error)?
                 }
-                Err((error, _)) => return Err(error),
-            }
+            };
+            self.counters.backend_retried();
+            tried.push(Arc::as_ptr(target));
+            request = next;
         }
-        Err(last)
+    }
+
+    /// What an attempt says of its target.
+    fn note(&self, group: &BackendGroup, target: &CompiledTarget, good: bool, refused: bool) {
+        if good && group.eject.is_none() && group.targets.len() == 1 {
+            return;
+        }
+        let (standing, now) = (&target.standing, moment());
+        if good {
+            standing.succeeded(now);
+            return;
+        }
+        if refused {
+            standing.refused(now);
+        }
+        if group.eject.as_ref().is_some_and(|rule| standing.failed(rule)) && group.eject(target, now) {
+            self.counters.backend_ejected();
+            tracing::warn!(target: "portcullis::forward", backend = %target.label, "target ejected: too many failures in a row");
+        }
     }
 
     async fn try_target(
@@ -96,11 +157,15 @@ impl Forwarder {
         target: &Arc<CompiledTarget>,
         mut request: Request<RequestBody>,
         progress: &Rc<RequestProgress>,
-    ) -> Result<Response<ResponseBody>, (ForwardError, Option<Request<RequestBody>>)> {
-        if let Some(lease) = self.pools.idle(target).await {
+        purpose: Purpose,
+    ) -> Result<Response<ResponseBody>, NotAnswered> {
+        let busy = group.counts_in_flight().then(|| Busy::new(target));
+        if purpose == Purpose::Exchange
+            && let Some(lease) = self.pools.idle(target).await
+        {
             let spare = if lease.kind() == LeaseKind::Aged { spare(&request) } else { None };
             match self.send(group, target, lease, request, progress).await {
-                Sent::Answered(response, lease) => return Ok(self.answer(response, lease, progress)),
+                Sent::Answered(response, lease) => return Ok(self.answer(group, response, lease, progress, busy)),
                 Sent::Unsent(returned) => request = returned,
                 Sent::Failed(error) => match (error, spare) {
                     (ForwardError::Reset { .. }, Some(head)) => request = head.map(|()| RequestBody::empty(Rc::clone(progress))),
@@ -108,35 +173,37 @@ impl Forwarder {
                 },
             }
         }
-        let lease = match self.pools.connect(target, group.connect_timeout).await {
+        let lease = match self.pools.connect(target, purpose, group.connect_timeout).await {
             Ok(lease) => lease,
             Err(error) => return Err((error, Some(request))),
         };
         match self.send(group, target, lease, request, progress).await {
-            Sent::Answered(response, lease) => Ok(self.answer(response, lease, progress)),
+            Sent::Answered(response, lease) => Ok(self.answer(group, response, lease, progress, busy)),
             Sent::Unsent(_) => Err((closed_at_once(target), None)),
             Sent::Failed(error) => Err((error, None)),
         }
     }
-}
 
-impl Forwarder {
     async fn send(
         &self,
         group: &BackendGroup,
         target: &CompiledTarget,
         mut lease: Lease,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
         progress: &Rc<RequestProgress>,
     ) -> Sent {
+        if speak(&mut request, target, lease.is_http2()).is_err() {
+            return Sent::Failed(ForwardError::NoBackend);
+        }
         progress.await_response(group.response_timeout);
-        let answer = lease.sender().try_send_request(request);
-        let mut answer = pin!(answer);
-        let answer = poll_fn(|context| match answer.as_mut().poll(context) {
-            Poll::Ready(answer) => Poll::Ready(Some(answer)),
-            Poll::Pending => progress.poll_response_deadline(context).map(|()| None),
-        })
-        .await;
+        let answer = {
+            let mut answer = pin!(lease.send(request));
+            poll_fn(|context| match answer.as_mut().poll(context) {
+                Poll::Ready(answer) => Poll::Ready(Some(answer)),
+                Poll::Pending => progress.poll_response_deadline(context).map(|()| None),
+            })
+            .await
+        };
         match answer {
             None => Sent::Failed(ForwardError::Timeout { target: target.label.to_string() }),
             Some(Ok(response)) => {
@@ -150,9 +217,52 @@ impl Forwarder {
         }
     }
 
-    fn answer(&self, response: Response<Incoming>, lease: Lease, progress: &Rc<RequestProgress>) -> Response<ResponseBody> {
-        response.map(|incoming| ResponseBody::new(incoming, lease, Rc::clone(progress), &self.deadlines))
+    fn answer(
+        &self,
+        group: &BackendGroup,
+        response: Response<Incoming>,
+        lease: Lease,
+        progress: &Rc<RequestProgress>,
+        busy: Option<Busy>,
+    ) -> Response<ResponseBody> {
+        let stall = group.response_stall_timeout;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return response.map(|incoming| ResponseBody::upgrading(incoming, lease, Rc::clone(progress), busy));
+        }
+        response.map(|incoming| ResponseBody::new(incoming, lease, Rc::clone(progress), stall, &self.deadlines, busy))
     }
+}
+
+/// Whether the head of a request is kept for another time.
+fn sends_answered_again(retries: Retries) -> bool {
+    retries.reset || retries.bad_gateway || retries.unavailable
+}
+
+fn may_retry(retries: Retries, status: StatusCode) -> bool {
+    (status == StatusCode::BAD_GATEWAY && retries.bad_gateway) || (status == StatusCode::SERVICE_UNAVAILABLE && retries.unavailable)
+}
+
+/// An answer that tells of a target in trouble.
+fn is_trouble(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+}
+
+/// HTTP/2 has the authority in the URI, HTTP/1.1 in `Host`.
+pub(super) fn speak(request: &mut Request<RequestBody>, target: &CompiledTarget, http2: bool) -> Result<(), http::uri::InvalidUriParts> {
+    if http2 == request.uri().authority().is_some() {
+        return Ok(());
+    }
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    if http2 {
+        parts.scheme = Some(if target.tls.is_some() { http::uri::Scheme::HTTPS } else { http::uri::Scheme::HTTP });
+        parts.authority = Some(target.uri_authority.clone());
+        request.headers_mut().remove(header::HOST);
+    } else {
+        (parts.scheme, parts.authority) = (None, None);
+        request.headers_mut().insert(header::HOST, target.authority.clone());
+    }
+    *request.uri_mut() = Uri::from_parts(parts)?;
+    Ok(())
 }
 
 /// Puts a target's address on a request.

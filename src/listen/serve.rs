@@ -86,7 +86,12 @@ async fn serve_http1(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
     })
     .await;
     let Some(_) = ended else { return };
-    let wire = http.into_parts().io.into_inner();
+    let parts = http.into_parts();
+    let wire = parts.io.into_inner();
+    if let Some(tunnel) = connection.take_tunnel() {
+        tunnel.run(wire.into_socket(), parts.read_buf).await;
+        return;
+    }
     let refused = refusal(&wire);
     let mut socket = wire.into_socket();
     if let Some((reason, message)) = refused {
@@ -145,6 +150,7 @@ async fn serve_http2(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
     let mut builder = http2::Builder::new(LocalExecutor);
     builder
         .timer(TokioTimer::new())
+        .enable_connect_protocol()
         .max_concurrent_streams(limits.max_streams)
         .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(MOST_PENDING_RESETS)

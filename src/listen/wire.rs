@@ -122,6 +122,9 @@ impl AsyncRead for Wire {
             return self.end(context, buffer);
         }
         self.connection.bytes_came(self.deadlines.now());
+        if self.connection.is_upgrading() {
+            return filled;
+        }
         let verdict = self.framing.as_mut().map_or(Ok(()), |framing| framing.inspect(new));
         if let Err(violation) = verdict {
             buffer.set_filled(before);

@@ -20,6 +20,7 @@ use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::deadline::{Deadlines, TICK, ticks};
+use crate::forward::health;
 use crate::listen::accept;
 use crate::listen::socket::{ListenerSocket, Place};
 use crate::model::gateway::Limits;
@@ -181,6 +182,12 @@ async fn tick(worker: Rc<LocalWorker>) {
         if turn.is_multiple_of(LOG_FLUSH) {
             worker.walk.access_log().flush();
         }
+        let snapshot = worker.walk.snapshots().load();
+        health::check(worker.walk.forwarder(), &snapshot.checked);
+        if !worker.walk.tenures().is_empty() {
+            worker.walk.tenures().sweep(&snapshot, worker.walk.clock().milliseconds());
+        }
+        drop(snapshot);
         if turn.is_multiple_of(EACH_SECOND) {
             worker.sweep();
         }

@@ -26,7 +26,10 @@ pub enum Origins {
 pub enum OriginPattern {
     Exact(String),
     /// `https://*.bank.example`: something that a host may hold stands for the star, and nothing else.
-    Around { before: String, after: String },
+    Around {
+        before: String,
+        after: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

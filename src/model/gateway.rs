@@ -18,6 +18,8 @@ pub struct Gateway {
     /// A stop goes on accepting for this long after readiness failed, so that load balancers can notice.
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
+    /// Empty: the system's.
+    pub dns_servers: Vec<SocketAddr>,
     /// Networks whose forwarded headers are believed.
     pub trusted_proxies: Vec<IpNet>,
 }

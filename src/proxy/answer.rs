@@ -8,13 +8,16 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::forward::body::{BodyBroken, ResponseBody};
 use crate::proxy::exchange::Exchange;
+use crate::proxy::term::{Cut, Stream, Term};
+use crate::telemetry::Ending;
 
 /// A response's body. Dropping it before its end is how a client that left shows.
 #[derive(Debug)]
 pub struct AnswerBody {
     content: Content,
-    /// `None` only after a panic, which has taken the exchange with it.
+    /// `None` only after a panic, which has taken the exchange with it, and where a tunnel has it.
     exchange: Option<Box<Exchange>>,
+    term: Option<Box<Term>>,
 }
 
 #[derive(Debug)]
@@ -29,13 +32,13 @@ impl AnswerBody {
         Self::new(Content::Own((!bytes.is_empty()).then_some(bytes)), exchange)
     }
 
-    pub fn backend(body: ResponseBody, exchange: Box<Exchange>) -> Self {
-        Self::new(Content::Backend(body), exchange)
+    pub fn backend(body: ResponseBody, exchange: Box<Exchange>, term: Option<Box<Term>>) -> Self {
+        Self { term, ..Self::new(Content::Backend(body), exchange) }
     }
 
     /// A body whose exchange has ended already.
     pub fn orphan(bytes: Bytes) -> Self {
-        Self { content: Content::Own((!bytes.is_empty()).then_some(bytes)), exchange: None }
+        Self { content: Content::Own((!bytes.is_empty()).then_some(bytes)), exchange: None, term: None }
     }
 
     fn new(content: Content, mut exchange: Box<Exchange>) -> Self {
@@ -46,7 +49,24 @@ impl AnswerBody {
         if ended {
             exchange.complete();
         }
-        Self { content, exchange: Some(exchange) }
+        Self { content, exchange: Some(exchange), term: None }
+    }
+}
+
+impl AnswerBody {
+    /// The answer is over before its body: told in the way that its client understands. Letting go of the backend's body
+    /// closes its connection, or resets its stream.
+    fn cut(&mut self, stream: Stream, cut: Cut) -> Option<Result<Frame<Bytes>, BodyBroken>> {
+        self.term = None;
+        self.content = Content::Own(None);
+        if let Some(exchange) = &mut self.exchange {
+            exchange.end(Ending::GatewayClosed, Some(cut.message()));
+        }
+        match stream {
+            Stream::No => Some(Err(BodyBroken)),
+            Stream::Events => None,
+            Stream::Grpc => Some(Ok(Frame::trailers(cut.trailers()))),
+        }
     }
 }
 
@@ -55,6 +75,12 @@ impl Body for AnswerBody {
     type Error = BodyBroken;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
+        if let Some(term) = &self.term
+            && let Poll::Ready(cut) = term.poll(context)
+        {
+            let stream = term.stream;
+            return Poll::Ready(self.cut(stream, cut));
+        }
         let next = match &mut self.content {
             Content::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Content::Backend(body) => Pin::new(body).poll_frame(context),

@@ -5,10 +5,11 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use crate::deadline::{Deadlines, ticks};
 use crate::model::gateway::Limits;
+use crate::proxy::tunnel::Tunnel;
 
 /// One client connection.
 #[derive(Debug)]
@@ -30,6 +31,10 @@ pub struct Connection {
     /// The next request is the last one.
     draining: Cell<bool>,
     multiplexed: Cell<bool>,
+    /// A request asked for another protocol: what follows it may not be HTTP.
+    upgrading: Cell<bool>,
+    /// The connection was switched, and this goes on with it.
+    tunnel: RefCell<Option<Box<Tunnel>>>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -75,6 +80,10 @@ impl InFlight {
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
+
+    pub fn connection_handle(&self) -> Rc<Connection> {
+        Rc::clone(&self.connection)
+    }
 }
 
 impl Drop for InFlight {
@@ -102,6 +111,8 @@ impl Connection {
             closing: Cell::new(Closing::No),
             draining: Cell::new(false),
             multiplexed: Cell::new(false),
+            upgrading: Cell::new(false),
+            tunnel: RefCell::default(),
             waker: RefCell::new(None),
         }
     }
@@ -199,6 +210,28 @@ impl Connection {
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
+    }
+
+    pub fn is_upgrading(&self) -> bool {
+        self.upgrading.get()
+    }
+
+    pub fn upgrades(&self) {
+        self.upgrading.set(true);
+    }
+
+    /// The answer that switches protocols is on its way; the tunnel begins behind it.
+    pub fn switch(&self, tunnel: Tunnel) {
+        *self.tunnel.borrow_mut() = Some(Box::new(tunnel));
+    }
+
+    pub fn take_tunnel(&self) -> Option<Box<Tunnel>> {
+        self.tunnel.borrow_mut().take()
+    }
+
+    /// Ready when the connection has to end at once.
+    pub fn poll_cut(&self, context: &Context<'_>) -> Poll<()> {
+        if self.poll_closing(context) == Closing::Now { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// How the connection should close; the task is woken when this changes.

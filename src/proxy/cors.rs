@@ -107,7 +107,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(ORIGIN, HeaderValue::from_static(origin));
         headers.insert(ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("POST"));
-        headers.insert(ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static("x-one,X-Two, \u{7f}"));
+        headers.insert(ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static("x-one,X-Two, not a name"));
         headers
     }
 

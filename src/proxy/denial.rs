@@ -1,11 +1,12 @@
 //! A reason becomes an answer: the only place that knows statuses, WSO2's codes and texts, and challenges.
 //!
 //! The walk through the files: [`table`] says what each reason means to a client, [`tongue`] which of three bodies it
-//! reads (WSO2's JSON, XML, RFC 9457), [`body`] writes that, [`challenge`] is `WWW-Authenticate`. A client is told a fixed
+//! reads (WSO2's JSON, XML, RFC 9457; [`grpc`] has no body), [`body`] writes that, [`challenge`] is `WWW-Authenticate`. A client is told a fixed
 //! text, never why a token failed: that is in the access log, under the id that `Portcullis-Denial` carries.
 
 mod body;
 mod challenge;
+mod grpc;
 mod table;
 mod tongue;
 
@@ -65,16 +66,8 @@ impl<'a> From<&'a Api> for RefusingApi<'a> {
 /// The answer to a refused request, whole: nothing is left to add but what the connection needs.
 pub fn answer(refusal: &Refusal<'_>) -> Response<Bytes> {
     let row = table::row(refusal);
-    let (content_type, body) = body::write(&row, refusal);
-    let length = HeaderValue::from(body.len());
-    // RFC 9110 section 9.3.2: the head that GET would have had, alone
-    let body = if refusal.method == Method::HEAD { Bytes::new() } else { body };
-
-    let mut response = Response::new(body);
-    *response.status_mut() = row.status;
+    let mut response = if refusal.tongue == Tongue::Grpc { grpc::answer(&row) } else { with_body(&row, refusal) };
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CONTENT_LENGTH, length);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(DENIAL, refusal.id.clone());
     if let Some(challenge) = row.challenge {
@@ -86,6 +79,18 @@ pub fn answer(refusal: &Refusal<'_>) -> Response<Bytes> {
     if refusal.reason == Reason::MethodNotAllowed {
         headers.insert(ALLOW, allow(refusal.allowed));
     }
+    response
+}
+
+fn with_body(row: &table::Row, refusal: &Refusal<'_>) -> Response<Bytes> {
+    let (content_type, body) = body::write(row, refusal);
+    let length = HeaderValue::from(body.len());
+    // RFC 9110 section 9.3.2: the head that GET would have had, alone
+    let body = if refusal.method == Method::HEAD { Bytes::new() } else { body };
+    let mut response = Response::new(body);
+    *response.status_mut() = row.status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CONTENT_LENGTH, length);
     response
 }
 

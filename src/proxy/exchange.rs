@@ -104,6 +104,10 @@ impl Exchange {
         self.in_flight.connection()
     }
 
+    pub fn connection_handle(&self) -> Rc<Connection> {
+        self.in_flight.connection_handle()
+    }
+
     /// The API was found, and perhaps the operation; from here on the exchange counts there.
     pub fn found(&mut self, api: Rc<LocalApi>, position: Option<usize>) {
         let operation = position.and_then(|position| api.operations.get(position));
@@ -132,6 +136,14 @@ impl Exchange {
 
     pub fn complete(&mut self) {
         self.ending.get_or_insert(Ending::Completed);
+    }
+
+    /// An end that the exchange's owner knows, with the operator's word on it.
+    pub fn end(&mut self, ending: Ending, message: Option<&str>) {
+        if self.ending.is_none() {
+            self.ending = Some(ending);
+            self.message = message.map(str::to_owned);
+        }
     }
 
     pub fn truncated(&mut self) {

@@ -1,9 +1,11 @@
 //! The request's walk and nothing else.
 //!
-//! The walk through the files: [`service`] (the walk), [`decision`] (route, authenticate, authorize on one snapshot),
-//! [`denial`] (reason -> answer, the only table of statuses), [`own_answer`] (answers made here), [`cors`], [`exchange`] (the facts of one exchange, written once),
+//! The walk through the files: [`service`] (the walk), [`admission`] (may it be forwarded), [`decision`] (route, authenticate, authorize on one snapshot),
+//! [`denial`] (reason -> answer, the only table of statuses), [`own_answer`] (answers made here), [`cors`],
+//! [`upgrade`] and [`tunnel`] (other protocols, with [`websocket`]'s frames), [`tenure`] and [`term`] (what ends a stream), [`exchange`] (the facts of one exchange, written once),
 //! [`answer`] (bodies), [`connection`] and [`worker`] (what the walk is lent).
 
+pub mod admission;
 pub mod answer;
 pub mod connection;
 pub mod cors;
@@ -12,4 +14,9 @@ pub mod denial;
 pub mod exchange;
 pub mod own_answer;
 pub mod service;
+pub mod tenure;
+pub mod term;
+pub mod tunnel;
+pub mod upgrade;
+pub mod websocket;
 pub mod worker;

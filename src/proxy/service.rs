@@ -4,41 +4,50 @@
 //! client left) cancels the backend's request and writes the exchange's line.
 
 use std::error::Error;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use aws_lc_rs::rand;
+use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
+use tokio::task::spawn_local;
 
+use crate::deadline::Deadline;
 use crate::forward::body::{RequestBody, RequestProgress, ResponseBody};
 use crate::forward::failure::ForwardError;
-use crate::forward::forwarded::{Arrival, ClientScheme, Origin};
+use crate::forward::forwarded::Origin;
 use crate::forward::headers::{self, Trailers};
+use crate::forward::pool::Purpose;
 use crate::forward::send::{Answer, Outgoing};
 use crate::forward::trace;
-use crate::jwks::{KeyManagerKeys, RefetchCause, Refetched};
-use crate::model::api::{AuthorizationForwarding, HeaderRules};
-use crate::model::gateway::{ByteLimit, ErrorFormat};
+use crate::model::api::{Api, AuthorizationForwarding};
+use crate::model::backend::{Balance, HashKey};
 use crate::model::reason::Reason;
+use crate::proxy::admission::{Decided, decide_and_wait, read_head};
 use crate::proxy::answer::AnswerBody;
-use crate::proxy::connection::{InFlight, Transport};
-use crate::proxy::decision::{Asked, decide};
+use crate::proxy::connection::InFlight;
 use crate::proxy::cors;
 use crate::proxy::denial::{self, Refusal, Tongue};
 use crate::proxy::exchange::Exchange;
-use crate::proxy::own_answer::{OwnAnswer, header_value, refuse, refuse_here, server_options};
+use crate::proxy::own_answer::{OwnAnswer, header_value, refuse_here};
+use crate::proxy::tenure::{Right, Tenure};
+use crate::proxy::term::{Stream, Term, grpc_timeout};
+use crate::proxy::tunnel::Tunnel;
+use crate::proxy::upgrade;
 use crate::proxy::worker::Walk;
-use crate::route::{self, NormalPath};
-use crate::throttle::{self, Admitted};
+use crate::throttle::Admitted;
 
 /// Answers one request. Never fails: what goes wrong is an answer too.
 pub async fn handle(walk: &Rc<Walk>, in_flight: InFlight, request: Request<Incoming>) -> Response<AnswerBody> {
-    let mut serving = std::pin::pin!(serve(walk, in_flight, request));
-    std::future::poll_fn(|context| {
+    let mut serving = pin!(serve(walk, in_flight, request));
+    poll_fn(|context| {
         // a bug in one request must not end the others of its connection, let alone the worker's
         catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(context))).unwrap_or_else(|_| {
             walk.counters().panicked();
@@ -50,21 +59,48 @@ pub async fn handle(walk: &Rc<Walk>, in_flight: InFlight, request: Request<Incom
     .await
 }
 
-async fn serve(walk: &Rc<Walk>, in_flight: InFlight, request: Request<Incoming>) -> Response<AnswerBody> {
+/// What came of a request that was forwarded.
+struct Forwarded {
+    response: Response<ResponseBody>,
+    term: Option<Box<Term>>,
+    /// The backend switched protocols.
+    switched: Option<Switched>,
+}
+
+struct Switched {
+    asked: upgrade::Asked,
+    tenure: Option<Tenure>,
+    stall: Duration,
+}
+
+async fn serve(walk: &Rc<Walk>, in_flight: InFlight, mut request: Request<Incoming>) -> Response<AnswerBody> {
+    let wish = upgrade::Asked::take(&mut request);
+    let upgrading = wish.as_ref().is_some_and(|wish| wish.stream.is_none());
     let (mut parts, body) = request.into_parts();
     let unrouted = Arc::clone(&walk.snapshots().load().unrouted);
     let mut exchange = Box::new(Exchange::begin(Rc::clone(walk), in_flight, unrouted, &mut parts));
+    if upgrading {
+        exchange.connection().upgrades();
+    }
     let origin = parts.headers.get(header::ORIGIN).cloned();
-    match answer(walk, &mut exchange, parts, body).await {
-        Ok(mut response) => {
+    let mut answered = match answer(walk, &mut exchange, parts, body, wish).await {
+        Ok(Forwarded { mut response, term, switched }) => {
             decorate(&exchange, origin.as_ref(), response.headers_mut());
-            response.map(|body| AnswerBody::backend(body, exchange))
+            match switched {
+                Some(switched) => return switch(walk, exchange, response, switched),
+                None => response.map(|body| AnswerBody::backend(body, exchange, term)),
+            }
         }
         Err(mut own) => {
             decorate(&exchange, origin.as_ref(), own.headers_mut());
             own.map(|body| AnswerBody::own(body, exchange))
         }
+    };
+    if upgrading {
+        // what followed the request was not looked at as HTTP
+        answered.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    answered
 }
 
 /// Errors too: a page that may call should be able to read why it could not.
@@ -76,7 +112,36 @@ fn decorate(exchange: &Exchange, origin: Option<&HeaderValue>, headers: &mut Hea
     }
 }
 
-async fn answer(walk: &Rc<Walk>, exchange: &mut Exchange, mut parts: Parts, body: Incoming) -> Result<Response<ResponseBody>, OwnAnswer> {
+/// Answers with the backend's switch, and sets the tunnel up that goes on behind it.
+fn switch(walk: &Rc<Walk>, exchange: Box<Exchange>, response: Response<ResponseBody>, switched: Switched) -> Response<AnswerBody> {
+    let Switched { mut asked, tenure, stall } = switched;
+    let stream = asked.stream.take();
+    let (mut parts, head) = response.into_parts();
+    let mut whole = Response::from_parts(parts.clone(), ());
+    let backend = hyper::upgrade::on(&mut whole);
+    parts.extensions.clear();
+    let websocket = asked.is_websocket();
+    let connection = exchange.connection_handle();
+    let tunnel = Tunnel { exchange, backend, head, tenure, websocket, stall, deadlines: Rc::clone(walk.deadlines()) };
+    match stream {
+        None => connection.switch(tunnel),
+        // owned by the worker's runtime; ends with its stream, whose connection waits for it
+        Some(stream) => drop(spawn_local(async move {
+            if let Ok(client) = stream.await {
+                tunnel.run(hyper_util::rt::TokioIo::new(client), Bytes::new()).await;
+            }
+        })),
+    }
+    Response::from_parts(parts, AnswerBody::orphan(Bytes::new()))
+}
+
+async fn answer(
+    walk: &Rc<Walk>,
+    exchange: &mut Exchange,
+    mut parts: Parts,
+    body: Incoming,
+    mut wish: Option<upgrade::Asked>,
+) -> Result<Forwarded, OwnAnswer> {
     let id = trace::request_id(&mut parts.headers, || header_value(&walk.request_id()));
     exchange.request_id = id.to_str().unwrap_or_default().into();
     if walk.is_overloaded() {
@@ -91,153 +156,126 @@ async fn answer(walk: &Rc<Walk>, exchange: &mut Exchange, mut parts: Parts, body
         let pass = pass.map_err(|_| refuse_here(exchange, Reason::ConcurrencyLimit, &id, Tongue::choose(&parts.headers, format)))?;
         exchange.pass = Some(pass);
     }
+    let deadline = whole_deadline(walk, &admitted, &parts.headers);
+    let key = hash_key(exchange, &admitted, &parts.headers);
     // the headers leave with the request; a failure of the backend is still told in the client's tongue
-    let accept = parts.headers.get(header::ACCEPT).cloned();
+    let tongue = TongueLater::of(&parts.headers);
     rewrite_request(walk, exchange, &admitted, &mut parts, &head.origin)
         .map_err(|reason| refuse_here(exchange, reason, &id, Tongue::choose(&parts.headers, format)))?;
+    if let Some(wish) = &mut wish {
+        let mut random = [0; 16];
+        rand::fill(&mut random).map_err(|_| refuse_here(exchange, Reason::InternalError, &id, Tongue::Wso2))?;
+        wish.ask(&mut parts.headers, random);
+    }
     let progress = RequestProgress::new(walk.deadlines());
     exchange.progress = Some(Rc::clone(&progress));
+    let body = match &wish {
+        Some(_) => RequestBody::empty(Rc::clone(&progress)),
+        None => RequestBody::new(body, Rc::clone(&progress), limit, stall, walk.deadlines()),
+    };
     let outgoing = Outgoing {
         method: parts.method,
         path: head.path.as_str().get(admitted.base_length()..).unwrap_or_default(),
         query: uri.query(),
         headers: parts.headers,
-        body: RequestBody::new(body, Rc::clone(&progress), limit, stall, walk.deadlines()),
+        body,
+        key: &key,
+        purpose: if wish.is_some() { Purpose::Upgrade } else { Purpose::Exchange },
     };
     let asked = Instant::now();
-    let forwarded = walk.forwarder().forward(&admitted, outgoing, &progress).await;
+    let forwarded = match &deadline {
+        None => walk.forwarder().forward(&admitted, outgoing, &progress).await,
+        Some(deadline) => in_time(deadline, walk.forwarder().forward(&admitted, outgoing, &progress)).await,
+    };
     exchange.backend_time = Some(asked.elapsed());
-    match forwarded {
-        Ok(answer) => Ok(pass_on(exchange, &admitted.api().definition.response_headers, answer, id)),
+    let switched = forwarded.and_then(|answer| is_switch(&answer, wish.as_ref()).map(|switched| (answer, switched)));
+    let (answer, switched) = match switched {
+        Ok(answered) => answered,
         Err(error) => {
             exchange.message = Some(chain(&error));
-            let accept: HeaderMap = accept.into_iter().map(|value| (header::ACCEPT, value)).collect();
-            Err(refuse_here(exchange, error.reason(), &id, Tongue::choose(&accept, format)))
-        }
-    }
-}
-
-/// What the head says, read once.
-struct Head<'u> {
-    host: String,
-    path: NormalPath<'u>,
-    origin: Origin,
-}
-
-fn read_head<'u>(walk: &Walk, exchange: &mut Exchange, parts: &Parts, uri: &'u Uri, id: &HeaderValue) -> Result<Head<'u>, OwnAnswer> {
-    let snapshot = walk.snapshots().load();
-    let tongue = || Tongue::choose(&parts.headers, snapshot.errors);
-    if matches!(parts.method, Method::CONNECT | Method::TRACE) {
-        return Err(refuse_here(exchange, Reason::MethodRefused, id, tongue()));
-    }
-    let authority = match route::request_authority(parts.version, uri, &parts.headers) {
-        Ok(authority) => authority,
-        Err(error) => {
-            exchange.message = Some(error.to_string());
-            return Err(refuse_here(exchange, Reason::InvalidRequest, id, tongue()));
+            return Err(refuse_here(exchange, error.reason(), &id, tongue.choose(format)));
         }
     };
-    let scheme = if exchange.connection().transport == Transport::Tls { ClientScheme::Https } else { ClientScheme::Http };
-    let arrival = Arrival {
-        peer: exchange.connection().peer().ip(),
-        scheme,
-        authority: authority.as_ref(),
-        trusted_proxies: &snapshot.trusted_proxies,
-    };
-    let origin = Origin::read(&parts.headers, &arrival);
-    exchange.client = origin.client();
-    let host = authority.map_or_else(String::new, |authority| authority.host().to_owned());
-    exchange.host.clone_from(&host);
-    if parts.method == Method::OPTIONS && uri.path() == "*" {
-        return Err(server_options(exchange));
+    let api = &admitted.api().definition;
+    let mut response = pass_on(exchange, api, answer, id);
+    let stream = Stream::of(response.headers());
+    let tenure = if switched || stream != Stream::No { tenure(walk, &admitted) } else { None };
+    if let Some(asked) = wish.filter(|_| switched) {
+        asked.answer(&mut response);
+        exchange.answered(response.status().as_u16(), Reason::Forwarded);
+        return Ok(Forwarded { response, term: None, switched: Some(Switched { asked, tenure, stall }) });
     }
-    match route::normalise(uri.path()) {
-        Ok(path) => {
-            if path.as_str() != uri.path() {
-                exchange.normal_path = Some(path.as_str().to_owned());
-            }
-            Ok(Head { host, path, origin })
-        }
-        Err(error) => {
-            exchange.message = Some(error.to_string());
-            Err(refuse_here(exchange, Reason::InvalidPath, id, tongue()))
-        }
-    }
+    let ends = deadline.is_some() || tenure.is_some();
+    Ok(Forwarded { response, term: ends.then(|| Box::new(Term { deadline, tenure, stream })), switched: None })
 }
 
-/// A request that may be forwarded, with what its snapshot says of bodies and errors.
-struct Decided {
-    admitted: Admitted,
-    limit: ByteLimit,
-    stall: Duration,
-    format: ErrorFormat,
+/// Whether the backend switched protocols; a switch that was not asked for is a fault.
+fn is_switch(answer: &Answer, wish: Option<&upgrade::Asked>) -> Result<bool, ForwardError> {
+    if answer.response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(false);
+    }
+    if wish.is_some_and(|wish| wish.is_answered_by(answer.response.headers())) {
+        return Ok(true);
+    }
+    Err(ForwardError::UpgradeRefused { target: answer.target.label.to_string() })
 }
 
-/// Decides, and once more when the verdict needed keys that could be had within a bounded time.
-async fn decide_and_wait(
-    walk: &Walk,
-    exchange: &mut Exchange,
-    parts: &Parts,
-    head: &Head<'_>,
-    id: &HeaderValue,
-) -> Result<Decided, OwnAnswer> {
-    let asked = Asked { method: &parts.method, host: &head.host, path: &head.path, headers: &parts.headers };
-    let mut waited = false;
-    loop {
-        let snapshot = walk.snapshots().load();
-        let refused = match decide(&snapshot, asked, walk.cache(), walk.clock().now()) {
-            Ok(grant) => {
-                let limit = grant.routed().api().definition.max_body_bytes.unwrap_or(snapshot.limits.max_body_bytes);
-                let admitted = throttle::admit(&snapshot, &grant);
-                let format = snapshot.errors;
-                let Some(admitted) = admitted else {
-                    return Err(refuse_here(exchange, Reason::InternalError, id, Tongue::choose(&parts.headers, format)));
-                };
-                note_admitted(exchange, &admitted);
-                if declared_length(&parts.headers).is_some_and(|length| exceeds(length, limit)) {
-                    return Err(refuse_here(exchange, Reason::BodyTooLarge, id, Tongue::choose(&parts.headers, format)));
-                }
-                return Ok(Decided { admitted, limit, stall: snapshot.limits.body_stall_timeout, format });
-            }
-            Err(refused) => refused,
-        };
-        let mut reason = refused.why.reason();
-        let stale = refused.why.stale_keys();
-        if !stale.is_empty() && !waited {
-            waited = true;
-            match refetch(&stale).await {
-                Refetched::Changed => continue,
-                // the key may exist, and we could not look: our trouble is not the client's 401
-                Refetched::Failed | Refetched::TimedOut if reason == Reason::UnknownKey => reason = Reason::KeysUnavailable,
-                Refetched::Failed | Refetched::TimedOut | Refetched::Unchanged | Refetched::NotAllowed => {}
-            }
+/// The whole exchange's: the operator's, or the client's where gRPC lets it say one.
+fn whole_deadline(walk: &Walk, admitted: &Admitted, headers: &HeaderMap) -> Option<Deadline> {
+    let operators = admitted.backend().and_then(|(group, _)| group.request_timeout);
+    let clients = if Stream::of(headers) == Stream::Grpc { grpc_timeout(headers) } else { None };
+    let time = operators.into_iter().chain(clients).min()?;
+    Some(walk.deadlines().after(time))
+}
+
+async fn in_time(deadline: &Deadline, forwarding: impl Future<Output = Result<Answer, ForwardError>>) -> Result<Answer, ForwardError> {
+    let mut forwarding = pin!(forwarding);
+    poll_fn(|context| match forwarding.as_mut().poll(context) {
+        Poll::Ready(answer) => Poll::Ready(answer),
+        Poll::Pending => deadline.poll(context).map(|()| Err(ForwardError::TooLong)),
+    })
+    .await
+}
+
+/// A watch over a stream that somebody's token opened.
+fn tenure(walk: &Walk, admitted: &Admitted) -> Option<Tenure> {
+    let api = &admitted.api().definition;
+    let principal = admitted.principal().filter(|_| api.close_on_token_expiry)?.clone();
+    let right = Right { principal, api: api.name.clone(), version: api.version.clone(), key_type: admitted.key_type() };
+    Some(walk.tenures().hold(right, walk.clock().milliseconds(), walk.random()))
+}
+
+/// What the tongue of a late refusal hangs on; the headers are gone by then.
+struct TongueLater {
+    accept: Option<HeaderValue>,
+    grpc: bool,
+}
+
+impl TongueLater {
+    fn of(headers: &HeaderMap) -> Self {
+        Self { accept: headers.get(header::ACCEPT).cloned(), grpc: Stream::of(headers) == Stream::Grpc }
+    }
+
+    fn choose(self, format: crate::model::gateway::ErrorFormat) -> Tongue {
+        if self.grpc {
+            return Tongue::Grpc;
         }
-        return Err(refuse(exchange, &snapshot, &refused, reason, parts, id));
+        let accept: HeaderMap = self.accept.into_iter().map(|value| (header::ACCEPT, value)).collect();
+        Tongue::choose(&accept, format)
     }
 }
 
-/// The first change, or what the last one came to; all together take no longer than one may.
-async fn refetch(stale: &[(Arc<KeyManagerKeys>, RefetchCause)]) -> Refetched {
-    const LONGEST: Duration = Duration::from_secs(5);
-    let asking = async {
-        let mut outcome = Refetched::NotAllowed;
-        for (keys, cause) in stale {
-            outcome = keys.refetch(*cause).await;
-            if outcome == Refetched::Changed {
-                break;
-            }
+/// What keeps a client with its target, where a backend hashes: empty where none does.
+fn hash_key(exchange: &Exchange, admitted: &Admitted, headers: &HeaderMap) -> Vec<u8> {
+    let Some(Balance::ConsistentHash(by)) = admitted.backend().map(|(group, _)| &group.balance) else { return Vec::new() };
+    let client = || exchange.client.to_string().into_bytes();
+    match by {
+        HashKey::ConsumerKey => {
+            let consumer_key = admitted.principal().and_then(crate::authenticate::Principal::consumer_key);
+            consumer_key.map_or_else(client, |consumer_key| consumer_key.as_bytes().to_vec())
         }
-        outcome
-    };
-    tokio::time::timeout(LONGEST, asking).await.unwrap_or(Refetched::TimedOut)
-}
-
-fn note_admitted(exchange: &mut Exchange, admitted: &Admitted) {
-    exchange.found(Rc::clone(admitted.api()), Some(admitted.position()));
-    exchange.key_type = Some(admitted.key_type());
-    exchange.application = admitted.application().map(Box::from);
-    exchange.principal = admitted.principal().cloned();
-    exchange.key_manager = admitted.principal().map(|principal| Arc::clone(principal.key_manager()));
+        HashKey::Header(name) => headers.get(name).map_or_else(client, |value| value.as_bytes().to_vec()),
+    }
 }
 
 fn rewrite_request(walk: &Walk, exchange: &mut Exchange, admitted: &Admitted, parts: &mut Parts, origin: &Origin) -> Result<(), Reason> {
@@ -271,24 +309,16 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-fn pass_on(exchange: &mut Exchange, rules: &HeaderRules, answer: Answer, id: HeaderValue) -> Response<ResponseBody> {
+fn pass_on(exchange: &mut Exchange, api: &Api, answer: Answer, id: HeaderValue) -> Response<ResponseBody> {
     let Answer { mut response, target } = answer;
     let version = response.version();
     headers::rewrite_response(response.headers_mut(), version);
-    headers::apply(rules, response.headers_mut());
+    headers::apply(&api.response_headers, response.headers_mut());
     response.headers_mut().insert(trace::REQUEST_ID, id);
     *response.version_mut() = Version::HTTP_11;
     exchange.backend = Some(target);
     exchange.answered(response.status().as_u16(), Reason::Forwarded);
     response
-}
-
-fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-fn exceeds(length: u64, limit: ByteLimit) -> bool {
-    matches!(limit, ByteLimit::Bytes(most) if length > most)
 }
 
 /// An error with its causes, for the log.

@@ -2,15 +2,19 @@
 
 use std::cell::Cell;
 use std::fmt::Write;
+use std::hash::BuildHasher;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::authenticate::cache::TokenCache;
 use crate::deadline::Deadlines;
+use crate::forward::names::Names;
 use crate::forward::pool::Pools;
 use crate::forward::send::Forwarder;
 use crate::forward::via::Via;
 use crate::model::clock::Clock;
+use crate::proxy::tenure::Tenures;
 use crate::snapshot::Snapshots;
 use crate::snapshot::local::LocalSnapshots;
 use crate::telemetry::{AccessWriter, WorkerCounters};
@@ -27,6 +31,8 @@ pub struct WalkParts {
     /// Random per process and worker: the front half of request ids.
     pub id_prefix: u64,
     pub via: Via,
+    /// Empty: the system's.
+    pub dns_servers: Vec<SocketAddr>,
 }
 
 /// The walk's belongings on one thread.
@@ -35,32 +41,37 @@ pub struct Walk {
     index: usize,
     snapshots: LocalSnapshots,
     cache: TokenCache,
-    forwarder: Forwarder,
+    forwarder: Rc<Forwarder>,
     counters: Arc<WorkerCounters>,
     access_log: AccessWriter,
     clock: Arc<dyn Clock>,
     id_prefix: u64,
     next_id: Cell<u64>,
+    randomness: foldhash::quality::RandomState,
     via: Via,
     overloaded: Cell<bool>,
+    tenures: Rc<Tenures>,
 }
 
 impl Walk {
     pub fn new(parts: WalkParts) -> Self {
         let deadlines = Rc::new(Deadlines::default());
-        let pools = Pools::new(Rc::clone(&deadlines), Arc::clone(&parts.counters));
+        let names = Rc::new(Names::new(parts.dns_servers));
+        let pools = Pools::new(names, Rc::clone(&deadlines), Arc::clone(&parts.counters));
         Self {
             index: parts.index,
             snapshots: LocalSnapshots::new(parts.snapshots),
             cache: TokenCache::new(parts.token_cache_bytes, Arc::clone(&parts.counters)),
-            forwarder: Forwarder { pools, deadlines },
+            forwarder: Rc::new(Forwarder { pools, deadlines, counters: Arc::clone(&parts.counters) }),
             counters: parts.counters,
             access_log: parts.access_log,
             clock: parts.clock,
             id_prefix: parts.id_prefix,
             next_id: Cell::new(0),
+            randomness: foldhash::quality::RandomState::default(),
             via: parts.via,
             overloaded: Cell::new(false),
+            tenures: Rc::default(),
         }
     }
 
@@ -76,7 +87,7 @@ impl Walk {
         &self.cache
     }
 
-    pub fn forwarder(&self) -> &Forwarder {
+    pub fn forwarder(&self) -> &Rc<Forwarder> {
         &self.forwarder
     }
 
@@ -98,6 +109,17 @@ impl Walk {
 
     pub fn via(&self) -> &Via {
         &self.via
+    }
+
+    pub fn tenures(&self) -> &Rc<Tenures> {
+        &self.tenures
+    }
+
+    /// A number that spreads well. Not for secrets.
+    pub fn random(&self) -> u64 {
+        let count = self.next_id.get();
+        self.next_id.set(count.wrapping_add(1));
+        self.randomness.hash_one(count)
     }
 
     /// The worker lags behind: new requests are shed until it has caught up.

@@ -3,13 +3,16 @@
 //! Decides the order of turns from the weights. Never connects: pools belong to the workers, which find theirs by
 //! [`TargetSlot`].
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use http::uri::Authority;
 use rustls::pki_types::ServerName;
 
-use crate::model::backend::{Backend, Target};
+use crate::model::backend::{Backend, Balance, EjectRule, HealthRule, Http2, Retries, Target};
+use crate::snapshot::standing::Standing;
 
 /// The number of a target over the life of the process: equal targets with equal trust have one number in every
 /// snapshot, so that a reload leaves their connections alone.
@@ -21,9 +24,22 @@ pub struct TargetSlot(pub u32);
 pub struct BackendGroup {
     pub targets: Vec<Arc<CompiledTarget>>,
     /// Positions in `targets`, each as often as its weight says, evenly mixed.
-    turns: Box<[u16]>,
+    pub turns: Box<[u16]>,
+    pub failover: Vec<Arc<CompiledTarget>>,
+    pub failover_turns: Box<[u16]>,
+    pub balance: Balance,
+    /// The same in every gateway, so that they agree on whose key is whose.
+    pub hasher: foldhash::quality::FixedState,
     pub connect_timeout: Duration,
     pub response_timeout: Duration,
+    pub response_stall_timeout: Duration,
+    pub request_timeout: Option<Duration>,
+    pub retries: Retries,
+    pub health: Option<HealthRule>,
+    pub eject: Option<EjectRule>,
+    /// In thousandths.
+    pub panic_threshold: u16,
+    pub slow_start: Duration,
 }
 
 /// One target with everything that does not change from request to request.
@@ -33,11 +49,24 @@ pub struct CompiledTarget {
     pub definition: Target,
     /// `host:port` for the `Host` header.
     pub authority: HeaderValue,
+    /// The same, as HTTP/2 has it in the request's URI.
+    pub uri_authority: Authority,
+    /// Where the host is written as an IP address.
+    pub address: Option<SocketAddr>,
+    pub http2: Http2,
+    pub standing: Arc<Standing>,
     /// For logs: `http://host:port`.
     pub label: Box<str>,
     pub tls: Option<TargetTls>,
     /// The most idle connections that one worker keeps.
     pub idle_per_worker: usize,
+}
+
+/// A target with its active checks.
+#[derive(Debug, Clone)]
+pub struct CheckedTarget {
+    pub target: Arc<CompiledTarget>,
+    pub rule: Arc<HealthRule>,
 }
 
 #[derive(Debug, Clone)]
@@ -50,20 +79,49 @@ pub struct TargetTls {
 const MOST_TURNS: u32 = 4096;
 
 impl BackendGroup {
-    pub fn new(backend: &Backend, targets: Vec<Arc<CompiledTarget>>) -> Self {
-        let weights: Vec<u32> = backend.targets.iter().map(|target| target.weight).collect();
-        Self { targets, turns: turns(&weights), connect_timeout: backend.connect_timeout, response_timeout: backend.response_timeout }
+    pub fn new(backend: &Backend, targets: Vec<Arc<CompiledTarget>>, failover: Vec<Arc<CompiledTarget>>) -> Self {
+        let weights = |targets: &[Target]| targets.iter().map(|target| target.weight).collect::<Vec<_>>();
+        Self {
+            targets,
+            turns: turns(&weights(&backend.targets)),
+            failover,
+            failover_turns: turns(&weights(&backend.failover)),
+            balance: backend.balance.clone(),
+            hasher: foldhash::quality::FixedState::default(),
+            connect_timeout: backend.connect_timeout,
+            response_timeout: backend.response_timeout,
+            response_stall_timeout: backend.response_stall_timeout,
+            request_timeout: backend.request_timeout,
+            retries: backend.retries,
+            health: backend.health.clone(),
+            eject: backend.eject,
+            panic_threshold: backend.panic_threshold,
+            slow_start: backend.slow_start,
+        }
     }
 
-    /// The target of the `count`th turn. Each worker counts for itself.
-    pub fn target(&self, count: usize) -> Option<&Arc<CompiledTarget>> {
-        let position = self.turns.get(count.checked_rem(self.turns.len())?)?;
-        self.targets.get(usize::from(*position))
+    /// All targets, those of the failover list last.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<CompiledTarget>> {
+        self.targets.iter().chain(&self.failover)
+    }
+
+    /// Whether it matters how busy the targets are.
+    pub fn counts_in_flight(&self) -> bool {
+        self.balance == Balance::LeastRequests
+    }
+
+    /// Takes a target out for its failures, unless too many are out.
+    pub fn eject(&self, target: &CompiledTarget, now: u64) -> bool {
+        let Some(rule) = &self.eject else { return false };
+        let list = if self.targets.iter().any(|own| std::ptr::eq(&raw const **own, target)) { &self.targets } else { &self.failover };
+        let out = list.iter().filter(|target| target.standing.is_ejected(now)).count();
+        let most = list.len().saturating_mul(usize::from(rule.max_ejected)).checked_div(1000).unwrap_or_default();
+        out < most && target.standing.eject(rule, now)
     }
 }
 
 /// Smooth weighted round robin: over one round each position stands as often as its weight, spread evenly.
-fn turns(weights: &[u32]) -> Box<[u16]> {
+pub fn turns(weights: &[u32]) -> Box<[u16]> {
     let divisor = weights.iter().copied().fold(0, greatest_common_divisor).max(1);
     let mut weights: Vec<i64> = weights.iter().map(|weight| i64::from(weight.checked_div(divisor).unwrap_or(1))).collect();
     let mut total: i64 = weights.iter().sum();

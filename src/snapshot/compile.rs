@@ -3,23 +3,26 @@
 //! Decides what of the last generation goes on: numbers of targets, series of operations, key managers that did not
 //! change. Never touches what is in use: the new snapshot is published by whoever asked for it, or dropped.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashMap;
 use http::HeaderValue;
+use http::uri::Authority;
 use rustls::pki_types::ServerName;
 
 use crate::jwks::KeyManagerKeys;
 use crate::model::Model;
 use crate::model::api::Api;
-use crate::model::backend::{Backend, BackendTls, Scheme, Target};
+use crate::model::backend::{Backend, BackendTls, EjectRule, HealthRule, Http2, Scheme, Target};
 use crate::model::key_manager::KeyManager;
 use crate::model::names::{ApiIndex, ApiName, KeyManagerIndex, Version};
 use crate::model::place::Place;
 use crate::route::RouteTable;
-use crate::snapshot::backend::{BackendGroup, CompiledTarget, TargetSlot, TargetTls};
+use crate::snapshot::backend::{BackendGroup, CheckedTarget, CompiledTarget, TargetSlot, TargetTls};
 use crate::snapshot::gate::Gate;
+use crate::snapshot::standing::Standing;
 use crate::snapshot::{CompiledApi, CompiledKeyManager, CompiledOperation, Snapshot};
 use crate::telemetry::{Metrics, UNMATCHED_OPERATION, operation_label};
 use crate::trust::{self, TrustError};
@@ -32,6 +35,7 @@ pub struct Compiler {
     generation: u64,
     slots: HashMap<TargetKey, TargetSlot>,
     key_managers: Vec<Arc<CompiledKeyManager>>,
+    standings: HashMap<(TargetSlot, String, Option<HealthRule>, Option<EjectRule>), Arc<Standing>>,
     /// By API and version.
     gates: HashMap<(ApiName, Version), Arc<Gate>>,
 }
@@ -56,6 +60,8 @@ pub enum CompileError {
 struct TargetKey {
     scheme: Scheme,
     host: String,
+    service: Option<String>,
+    http2: Http2,
     port: u16,
     connect_timeout: Duration,
     tls: String,
@@ -63,7 +69,15 @@ struct TargetKey {
 
 impl Compiler {
     pub fn new(metrics: Arc<Metrics>, workers: usize) -> Self {
-        Self { metrics, workers: workers.max(1), generation: 0, slots: HashMap::new(), key_managers: Vec::new(), gates: HashMap::new() }
+        Self {
+            metrics,
+            workers: workers.max(1),
+            generation: 0,
+            slots: HashMap::new(),
+            key_managers: Vec::new(),
+            gates: HashMap::new(),
+            standings: HashMap::new(),
+        }
     }
 
     /// Compiles the next generation. `keys` stand in the order of the model's key managers.
@@ -74,6 +88,7 @@ impl Compiler {
             let index = ApiIndex(u32::try_from(position).map_err(|_| CompileError::TooMany { what: "APIs" })?);
             apis.push(Arc::new(self.api(index, api)?));
         }
+        let checked = checked(&apis);
         let key_managers = self.key_managers(model.key_managers, keys)?;
         let mut issuers = HashMap::new();
         let mut learning = Vec::new();
@@ -97,6 +112,7 @@ impl Compiler {
             limits: model.limits,
             trusted_proxies: model.gateway.trusted_proxies,
             errors: model.errors,
+            checked,
             unrouted: self.metrics.unrouted(),
             issuers,
             learning,
@@ -126,11 +142,23 @@ impl Compiler {
     }
 
     fn backend(&mut self, backend: &Backend) -> Result<BackendGroup, CompileError> {
-        let secure = backend.targets.iter().any(|target| target.scheme == Scheme::Https);
+        let mut all = backend.targets.iter().chain(&backend.failover);
+        let secure = all.any(|target| target.scheme == Scheme::Https);
         let config = if secure { Some(client_config(backend)?) } else { None };
-        let mut targets = Vec::with_capacity(backend.targets.len());
-        for target in &backend.targets {
-            let tls = match (&config, target.scheme) {
+        let targets = self.targets(backend, &backend.targets, config.as_ref())?;
+        let failover = self.targets(backend, &backend.failover, config.as_ref())?;
+        Ok(BackendGroup::new(backend, targets, failover))
+    }
+
+    fn targets(
+        &mut self,
+        backend: &Backend,
+        wanted: &[Target],
+        config: Option<&Arc<rustls::ClientConfig>>,
+    ) -> Result<Vec<Arc<CompiledTarget>>, CompileError> {
+        let mut targets = Vec::with_capacity(wanted.len());
+        for target in wanted {
+            let tls = match (config, target.scheme) {
                 (Some(config), Scheme::Https) => {
                     let name = backend.tls.server_name.as_deref().unwrap_or(&target.host);
                     let server_name = ServerName::try_from(name.to_owned()).map_err(|_| CompileError::Host { host: name.to_owned() })?;
@@ -140,8 +168,14 @@ impl Compiler {
             };
             let authority = target.authority();
             let host = || CompileError::Host { host: target.host.clone() };
+            let slot = self.slot(target, backend);
+            let address = target.host.parse::<IpAddr>().ok().filter(|_| target.service.is_none());
             targets.push(Arc::new(CompiledTarget {
-                slot: self.slot(target, backend),
+                slot,
+                standing: self.standing(slot, target, backend),
+                address: address.map(|address| SocketAddr::new(address, target.port)),
+                http2: backend.http2,
+                uri_authority: Authority::try_from(authority.as_str()).map_err(|_| host())?,
                 label: format!("{}://{authority}", target.scheme.as_str()).into(),
                 authority: HeaderValue::try_from(authority).map_err(|_| host())?,
                 definition: target.clone(),
@@ -149,7 +183,13 @@ impl Compiler {
                 idle_per_worker: backend.idle_connections.div_ceil(self.workers),
             }));
         }
-        Ok(BackendGroup::new(backend, targets))
+        Ok(targets)
+    }
+
+    /// A target with the same rules keeps what is known of it.
+    fn standing(&mut self, slot: TargetSlot, target: &Target, backend: &Backend) -> Arc<Standing> {
+        let key = (slot, target.base_path.clone(), backend.health.clone(), backend.eject);
+        Arc::clone(self.standings.entry(key).or_default())
     }
 
     fn slot(&mut self, target: &Target, backend: &Backend) -> TargetSlot {
@@ -157,6 +197,8 @@ impl Compiler {
         let key = TargetKey {
             scheme: target.scheme,
             host: target.host.clone(),
+            service: target.service.clone(),
+            http2: backend.http2,
             port: target.port,
             connect_timeout: backend.connect_timeout,
             tls,
@@ -188,6 +230,17 @@ impl Compiler {
     }
 }
 
+fn checked(apis: &[Arc<CompiledApi>]) -> Vec<CheckedTarget> {
+    let mut checked: Vec<CheckedTarget> = Vec::new();
+    let mut known = std::collections::HashSet::new();
+    for group in apis.iter().flat_map(|api| [&api.production, &api.sandbox]).flatten() {
+        let Some(rule) = group.health.clone().map(Arc::new) else { continue };
+        let new = group.all().filter(|target| known.insert(Arc::as_ptr(&target.standing)));
+        checked.extend(new.map(|target| CheckedTarget { target: Arc::clone(target), rule: Arc::clone(&rule) }));
+    }
+    checked
+}
+
 fn without_place(key_manager: &KeyManager) -> KeyManager {
     KeyManager { place: Place::default(), ..key_manager.clone() }
 }
@@ -197,7 +250,11 @@ fn client_config(backend: &Backend) -> Result<Arc<rustls::ClientConfig>, Compile
     let config = trust::client_config(tls.ca.as_ref(), tls.client_certificate.as_ref());
     let mut config = config
         .map_err(|source| CompileError::Trust { target: backend.targets.first().map(Target::authority).unwrap_or_default(), source })?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = match backend.http2 {
+        Http2::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        Http2::Always => vec![b"h2".to_vec()],
+        Http2::Never => vec![b"http/1.1".to_vec()],
+    };
     Ok(Arc::new(config))
 }
 

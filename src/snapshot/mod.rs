@@ -5,13 +5,14 @@
 //! generation lives (key sets, counters, connection pools) stands beside the snapshot and outlives it.
 //!
 //! The walk through the files: [`compile`] (model -> tables), [`backend`] (targets and their turns),
-//! [`gate`] (requests of an API in flight), [`local`] (one
+//! [`standing`] (what is known of a target), [`gate`] (requests of an API in flight), [`local`] (one
 //! worker's view, which costs a request no shared counter).
 
 pub mod backend;
 pub mod compile;
 pub mod gate;
 pub mod local;
+pub mod standing;
 
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ use crate::model::key_manager::KeyManager;
 use crate::model::names::{ApiIndex, KeyManagerIndex};
 use crate::model::place::Files;
 use crate::route::{Found, NormalPath, NotFound, RouteTable};
-use crate::snapshot::backend::BackendGroup;
+use crate::snapshot::backend::{BackendGroup, CheckedTarget};
 use crate::snapshot::gate::Gate;
 use crate::telemetry::OperationSeries;
 
@@ -46,6 +47,8 @@ pub struct Snapshot {
     pub limits: Limits,
     pub trusted_proxies: Vec<IpNet>,
     pub errors: ErrorFormat,
+    /// Each once, however many APIs ask it.
+    pub checked: Vec<CheckedTarget>,
     /// Where exchanges are counted that no operation was found for.
     pub unrouted: Arc<OperationSeries>,
     issuers: HashMap<Box<str>, KeyManagerIndex>,

@@ -82,7 +82,7 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>) -> Resu
         Box::new(move || key_manager_facts(&snapshots.load()))
     });
 
-    let parts = walk_parts(worker_count, &snapshots, &metrics, &access_log, &clock)?;
+    let parts = walk_parts(worker_count, &settings.dns_servers, &snapshots, &metrics, &access_log, &clock)?;
     let threads = WorkerThreads::start(parts)?;
     let changes = listeners.apply(plan);
     for listener in &changes.opened {
@@ -117,6 +117,7 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>) -> Resu
 
 fn walk_parts(
     count: usize,
+    dns_servers: &[SocketAddr],
     snapshots: &Arc<Snapshots>,
     metrics: &Arc<Metrics>,
     access_log: &AccessLog,
@@ -134,6 +135,7 @@ fn walk_parts(
             token_cache_bytes: share,
             id_prefix: random()?,
             via: via.clone(),
+            dns_servers: dns_servers.to_vec(),
         })
     });
     parts.collect()

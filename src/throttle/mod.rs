@@ -9,7 +9,7 @@ use crate::authenticate::Principal;
 use crate::authorize::Grant;
 use crate::model::directory::KeyType;
 use crate::snapshot::backend::BackendGroup;
-use crate::snapshot::local::{LocalApi, LocalSnapshot};
+use crate::snapshot::local::{LocalApi, LocalSnapshot, Turns};
 
 /// The last proof of the walk, owned: what `forward` and the access log need after the snapshot was let go.
 #[derive(Debug)]
@@ -62,14 +62,12 @@ impl Admitted {
         self.application.as_deref()
     }
 
-    /// The backend of this key's type, and the number of this worker's turn on it.
-    pub fn backend(&self) -> Option<(&BackendGroup, usize)> {
-        let (group, turn) = match self.key_type {
-            KeyType::Production => (self.api.production.as_ref(), &self.api.production_turn),
-            KeyType::Sandbox => (self.api.sandbox.as_ref(), &self.api.sandbox_turn),
+    /// The backend of this key's type, and this worker's turns on it.
+    pub fn backend(&self) -> Option<(&BackendGroup, &Turns)> {
+        let (group, turns) = match self.key_type {
+            KeyType::Production => (self.api.production.as_ref(), &self.api.production_turns),
+            KeyType::Sandbox => (self.api.sandbox.as_ref(), &self.api.sandbox_turns),
         };
-        let count = turn.get();
-        turn.set(count.wrapping_add(1));
-        group.map(|group| (group, count))
+        group.map(|group| (group, turns))
     }
 }

@@ -49,10 +49,7 @@ static CORS: TableRule = TableRule {
 };
 
 static HEADER_RULES: TableRule = TableRule {
-    keys: &[
-        key("set", Kind::FreeTable, "Names with their values, which replace what is there"),
-        key("remove", Kind::Texts, "Names"),
-    ],
+    keys: &[key("set", Kind::FreeTable, "Names with their values, which replace what is there"), key("remove", Kind::Texts, "Names")],
 };
 
 static BACKEND: TableRule = TableRule {

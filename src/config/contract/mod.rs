@@ -115,6 +115,7 @@ static GATEWAY: TableRule = TableRule {
         key("workers", Kind::Workers, "Threads that serve clients: \"auto\" is one per core"),
         key("drain_delay", Kind::Duration, "How long a stop goes on accepting after /readyz failed"),
         key("drain_timeout", Kind::Duration, "How long a stop waits for requests in flight"),
+        key("dns_servers", Kind::Texts, "Who is asked for backends' names, instead of the system's servers"),
         key("trusted_proxies", Kind::Texts, "Networks whose forwarded headers are believed"),
     ],
 };

@@ -7,8 +7,8 @@ use http::{HeaderName, Method};
 
 use crate::config::reader::{Placed, Table, nearest};
 use crate::config::report::At;
-use crate::config::resolve::key_manager::named;
 use crate::config::resolve::header_rules::header_rules;
+use crate::config::resolve::key_manager::named;
 use crate::config::resolve::{References, Unique, Whole, backend, cors};
 use crate::config::source::Sources;
 use crate::model::api::{

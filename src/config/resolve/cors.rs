@@ -44,7 +44,9 @@ fn origins(table: &Table<'_>) -> Option<Origins> {
     for origin in written {
         match pattern(&origin.value.to_ascii_lowercase()) {
             Some(pattern) => patterns.push(pattern),
-            None => table.problems().error(origin.at, format!("{:?} is not an origin: scheme, host and perhaps port", origin.value), hint()),
+            None => {
+                table.problems().error(origin.at, format!("{:?} is not an origin: scheme, host and perhaps port", origin.value), hint())
+            }
         }
     }
     Some(Origins::Listed(patterns))

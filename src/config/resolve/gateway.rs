@@ -10,8 +10,8 @@ use crate::config::reader::{Placed, Table};
 use crate::config::resolve::{Unique, Whole};
 use crate::config::source::Sources;
 use crate::model::gateway::{
-    AccessLog, AccessLogTarget, ByteLimit, ClientAuth, ErrorFormat, Gateway, Limits, Listener, ListenerTls, Log, LogFormat, LogLevel, Management,
-    NamedPair, Protocols, ProxyProtocol, Telemetry, Workers,
+    AccessLog, AccessLogTarget, ByteLimit, ClientAuth, ErrorFormat, Gateway, Limits, Listener, ListenerTls, Log, LogFormat, LogLevel,
+    Management, NamedPair, Protocols, ProxyProtocol, Telemetry, Workers,
 };
 
 /// The default of `max_connections`.
@@ -25,6 +25,7 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
             workers: Workers::Auto,
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
+            dns_servers: Vec::new(),
             trusted_proxies: Vec::new(),
         };
     };
@@ -44,8 +45,25 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
         workers: workers(&table),
         drain_delay: table.duration("drain_delay").map_or(Duration::ZERO, |found| found.value),
         drain_timeout: table.duration("drain_timeout").map_or(Duration::from_secs(30), |found| found.value),
+        dns_servers: dns_servers(&table),
         trusted_proxies,
     }
+}
+
+fn dns_servers(table: &Table<'_>) -> Vec<SocketAddr> {
+    const DNS: u16 = 53;
+    let mut servers = Vec::new();
+    for text in table.texts("dns_servers").unwrap_or_default() {
+        let address = text.value.parse().ok();
+        match address.or_else(|| text.value.parse().ok().map(|address| SocketAddr::new(address, DNS))) {
+            Some(server) => servers.push(server),
+            None => {
+                let hint = Some("write \"10.0.0.2\" or \"10.0.0.2:53\"".to_owned());
+                table.problems().error(text.at, format!("{:?} is not the address of a DNS server", text.value), hint);
+            }
+        }
+    }
+    servers
 }
 
 fn parse_network(text: &str) -> Option<IpNet> {

@@ -12,7 +12,7 @@ const STATUS_REPORT: &str = "Status report";
 /// The content type and the body.
 pub(super) fn write(row: &Row, refusal: &Refusal<'_>) -> (&'static str, Bytes) {
     match refusal.tongue {
-        Tongue::Wso2 => ("application/json", wso2(row)),
+        Tongue::Wso2 | Tongue::Grpc => ("application/json", wso2(row)),
         Tongue::Problem => ("application/problem+json", problem(row, refusal)),
         Tongue::ApplicationXml => ("application/xml", xml(row)),
         Tongue::TextXml => ("text/xml", xml(row)),

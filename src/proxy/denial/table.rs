@@ -97,10 +97,9 @@ pub(super) fn row(refusal: &Refusal<'_>) -> Row {
         Reason::NoProductionBackend => runtime(S::FORBIDDEN, "900901", NO_PRODUCTION),
         Reason::NoSandboxBackend => runtime(S::FORBIDDEN, "900901", NO_SANDBOX),
 
-        Reason::ConcurrencyLimit => Row {
-            retry_after: Some(1),
-            ..status(S::SERVICE_UNAVAILABLE, "900801", "API Limit Reached", "API not accepting requests")
-        },
+        Reason::ConcurrencyLimit => {
+            Row { retry_after: Some(1), ..status(S::SERVICE_UNAVAILABLE, "900801", "API Limit Reached", "API not accepting requests") }
+        }
 
         Reason::BackendUnresolved => runtime(S::SERVICE_UNAVAILABLE, "303001", "The backend cannot be found"),
         Reason::BackendRefused => runtime(S::SERVICE_UNAVAILABLE, "101503", "The backend does not accept connections"),

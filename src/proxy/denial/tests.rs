@@ -129,6 +129,11 @@ const ROWS: &[Expected] = &[
     (Reason::ClientClosed, 499, "499", STATUS, "Client Closed Request", "The client closed the connection"),
     (Reason::InternalError, 500, "500", STATUS, "Internal Server Error", "The gateway failed to handle the request"),
     (Reason::Forwarded, 500, "500", STATUS, "Internal Server Error", "The gateway failed to handle the request"),
+    (Reason::CorsPreflight, 500, "500", STATUS, "Internal Server Error", "The gateway failed to handle the request"),
+    (Reason::Overloaded, 503, "503", STATUS, "Service Unavailable", "The gateway is overloaded. Try again shortly"),
+    (Reason::ConcurrencyLimit, 503, "900801", STATUS, "API Limit Reached", "API not accepting requests"),
+    (Reason::RequestTimeout, 504, "101504", STATUS, "Runtime Error", "The exchange took longer than it may"),
+    (Reason::UpgradeRefused, 502, "101506", STATUS, "Runtime Error", "The backend did not switch protocols as it said"),
     (Reason::ServerOptions, 500, "500", STATUS, "Internal Server Error", "The gateway failed to handle the request"),
 ];
 

@@ -8,6 +8,7 @@ use http::HeaderMap;
 use http::header::ACCEPT;
 
 use crate::model::gateway::ErrorFormat;
+use crate::proxy::term::Stream;
 
 /// How a refusal is written. Chosen before the request is forwarded, so that its headers need not be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,10 +19,15 @@ pub enum Tongue {
     Problem,
     ApplicationXml,
     TextXml,
+    /// A status in headers, for gRPC's libraries.
+    Grpc,
 }
 
 impl Tongue {
     pub fn choose(headers: &HeaderMap, format: ErrorFormat) -> Self {
+        if Stream::of(headers) == Stream::Grpc {
+            return Self::Grpc;
+        }
         let mut accepted = Accepted::default();
         for line in headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok()) {
             line.split(',').for_each(|range| accepted.read(range));

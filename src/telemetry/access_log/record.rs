@@ -99,6 +99,8 @@ pub enum Ending {
     ClientAborted,
     /// The backend ended it early, and the client saw that.
     BackendTruncated,
+    /// The gateway ended a stream: its token expired, its right was withdrawn, or its time was over.
+    GatewayClosed,
 }
 
 const MAX_PATH_BYTES: usize = 2048;

@@ -106,9 +106,13 @@ pub(super) fn workers(out: &mut Exposition<'_>, workers: &[Arc<WorkerCounters>])
     one(&families::TOKEN_CACHE_ENTRIES, &|worker| worker.token_cache_entries.load());
     one(&families::TOKEN_CACHE_BYTES, &|worker| worker.token_cache_bytes.load());
     one(&families::BACKEND_REUSES, &|worker| worker.backend_reused.load());
+    one(&families::BACKEND_RETRIES, &|worker| worker.backend_retries.load());
+    one(&families::BACKEND_EJECTIONS, &|worker| worker.backend_ejections.load());
     one(&families::BACKEND_IDLE, &|worker| worker.backend_idle.load());
     let opened = sum(&|worker| worker.backend_opened.load());
     let failed = sum(&|worker| worker.backend_failed.load());
+    let checks = |at: usize| sum(&|worker| worker.health_checks.get(at).map_or(0, Cell::load));
+    out.write(&families::HEALTH_CHECKS, vec![sample([Label::Fixed("bad")], checks(0)), sample([Label::Fixed("good")], checks(1))]);
     out.write(&families::BACKEND_CONNECTIONS, vec![sample([Label::Fixed("opened")], opened), sample([Label::Fixed("failed")], failed)]);
 }
 

@@ -103,6 +103,12 @@ families! {
         "Requests that took an idle backend connection.";
     BACKEND_IDLE = "portcullis_backend_idle_connections", Gauge(Sum), [], Fixed(1),
         "Backend connections that wait for a request.";
+    BACKEND_RETRIES = "portcullis_backend_retries_total", Counter, [], Fixed(1),
+        "Requests that were sent to a backend once more.";
+    BACKEND_EJECTIONS = "portcullis_backend_ejections_total", Counter, [], Fixed(1),
+        "Targets that were taken out for failures in a row.";
+    HEALTH_CHECKS = "portcullis_backend_health_checks_total", Counter, ["result"], Fixed(2),
+        "Active health checks of backends, by result.";
     ACCESS_LOG_DROPPED = "portcullis_access_log_dropped_total", Counter, [], Fixed(1),
         "Access log lines that were lost because the target was full, failing or too slow.";
     KEY_SET_AGE = "portcullis_key_set_age_seconds", Gauge(Max), ["key_manager"], KeyManagers,

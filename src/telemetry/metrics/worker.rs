@@ -18,6 +18,9 @@ pub struct WorkerCounters {
     pub(super) backend_failed: Cell,
     pub(super) backend_reused: Cell,
     pub(super) backend_idle: Cell,
+    pub(super) backend_retries: Cell,
+    pub(super) backend_ejections: Cell,
+    pub(super) health_checks: [Cell; 2],
 }
 
 impl WorkerCounters {
@@ -63,6 +66,21 @@ impl WorkerCounters {
 
     pub fn backend_connection_reused(&self) {
         self.backend_reused.add(1);
+    }
+
+    /// A request is sent once more.
+    pub fn backend_retried(&self) {
+        self.backend_retries.add(1);
+    }
+
+    /// A target was taken out for its failures.
+    pub fn backend_ejected(&self) {
+        self.backend_ejections.add(1);
+    }
+
+    pub fn health_checked(&self, good: bool) {
+        let [bad_checks, good_checks] = &self.health_checks;
+        if good { good_checks.add(1) } else { bad_checks.add(1) }
     }
 
     /// Idle backend connections as they stand now.

@@ -1,0 +1,167 @@
+//! The order of turns, and who is left out of it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::uri::Authority;
+
+use super::*;
+use crate::model::backend::{Backend, BackendTls, EjectRule, HashKey, HealthRule, Http2, Retries, Scheme, Target};
+use crate::model::place::Place;
+use crate::snapshot::backend::TargetSlot;
+
+fn definition(number: u16, weight: u32) -> Target {
+    Target { scheme: Scheme::Http, host: "10.0.0.1".to_owned(), service: None, port: number, base_path: String::new(), weight }
+}
+
+fn compiled(definitions: &[Target]) -> Vec<Arc<CompiledTarget>> {
+    let target = |definition: &Target| {
+        let authority = definition.authority();
+        Arc::new(CompiledTarget {
+            slot: TargetSlot(u32::from(definition.port)),
+            definition: definition.clone(),
+            authority: HeaderValue::try_from(&authority).unwrap(),
+            uri_authority: Authority::try_from(authority.as_str()).unwrap(),
+            address: None,
+            http2: Http2::Auto,
+            standing: Arc::default(),
+            label: authority.into(),
+            tls: None,
+            idle_per_worker: 1,
+        })
+    };
+    definitions.iter().map(target).collect()
+}
+
+fn group(weights: &[u32], failover: usize, balance: Balance) -> BackendGroup {
+    let targets: Vec<Target> = weights.iter().zip(1..).map(|(weight, number)| definition(number, *weight)).collect();
+    let failover: Vec<Target> = (100..).take(failover).map(|number| definition(number, 1)).collect();
+    let (compiled_targets, compiled_failover) = (compiled(&targets), compiled(&failover));
+    let second = Duration::from_secs(1);
+    let backend = Backend {
+        targets,
+        failover,
+        balance,
+        connect_timeout: second,
+        response_timeout: second,
+        response_stall_timeout: second,
+        request_timeout: None,
+        http2: Http2::Auto,
+        retries: Retries::default(),
+        health: None,
+        eject: Some(EJECT),
+        panic_threshold: 300,
+        slow_start: Duration::from_secs(10),
+        idle_connections: 1,
+        tls: BackendTls::default(),
+        place: Place::default(),
+    };
+    BackendGroup::new(&backend, compiled_targets, compiled_failover)
+}
+
+const EJECT: EjectRule = EjectRule { consecutive_failures: 1, duration: Duration::from_secs(10), max_ejected: 500 };
+
+fn turns_of(group: &BackendGroup, count: usize, now: u64) -> HashMap<u16, usize> {
+    let mut counts = HashMap::new();
+    for turn in 0..count {
+        let target = choose(group, Choice { turn, key: b"", now, tried: &[] }).unwrap();
+        *counts.entry(target.definition.port).or_default() += 1;
+    }
+    counts
+}
+
+fn make_unhealthy(target: &CompiledTarget) {
+    let rule = HealthRule { path: String::new(), interval: Duration::ZERO, timeout: Duration::ZERO, healthy: 1, unhealthy: 1 };
+    target.standing.checked(&rule, false, 1).unwrap();
+}
+
+#[test]
+fn weights_are_kept() {
+    assert_eq!(turns_of(&group(&[3, 1], 0, Balance::RoundRobin), 400, 1), HashMap::from([(1, 300), (2, 100)]));
+}
+
+#[test]
+fn who_is_out_has_no_turn_and_comes_back_slowly() {
+    let group = group(&[1, 1], 0, Balance::RoundRobin);
+    assert!(group.eject(&group.targets[0], 1000));
+    assert!(!group.eject(&group.targets[1], 1000), "half may be out and no more");
+    assert_eq!(turns_of(&group, 100, 2000), HashMap::from([(2, 100)]));
+    let warming = turns_of(&group, 1000, 11_500)[&1];
+    assert!((50..250).contains(&warming), "{warming}");
+    assert_eq!(turns_of(&group, 1000, 60_000)[&1], 500);
+}
+
+#[test]
+fn who_refused_is_asked_last() {
+    let group = group(&[1, 1, 1], 0, Balance::RoundRobin);
+    group.targets[1].standing.refused(1000);
+    assert_eq!(turns_of(&group, 99, 1500).get(&2), None);
+    assert_eq!(turns_of(&group, 99, 2500).get(&2), Some(&33));
+    for target in &group.targets {
+        target.standing.refused(5000);
+    }
+    assert_eq!(turns_of(&group, 99, 5500).len(), 3, "when all did, none is last");
+}
+
+#[test]
+fn tried_targets_are_not_tried_again_while_there_are_others() {
+    let group = group(&[1, 1, 1], 0, Balance::RoundRobin);
+    let mut tried = Vec::new();
+    for _ in 0..3 {
+        let target = choose(&group, Choice { turn: 7, key: b"", now: 1, tried: &tried }).unwrap();
+        assert!(!tried.contains(&Arc::as_ptr(target)));
+        tried.push(Arc::as_ptr(target));
+    }
+    assert!(choose(&group, Choice { turn: 7, key: b"", now: 1, tried: &tried }).is_some());
+}
+
+#[test]
+fn the_failover_list_is_asked_when_no_target_is_healthy() {
+    let group = group(&[1, 1], 1, Balance::RoundRobin);
+    make_unhealthy(&group.targets[0]);
+    assert_eq!(turns_of(&group, 10, 5), HashMap::from([(2, 10)]));
+    make_unhealthy(&group.targets[1]);
+    assert_eq!(turns_of(&group, 10, 5), HashMap::from([(100, 10)]));
+    make_unhealthy(&group.failover[0]);
+    assert_eq!(turns_of(&group, 10, 5), HashMap::from([(1, 5), (2, 5)]), "none is left: everyone may be asked");
+}
+
+#[test]
+fn when_too_many_are_out_health_is_not_believed() {
+    let group = group(&[1, 1, 1, 1], 0, Balance::RoundRobin);
+    make_unhealthy(&group.targets[0]);
+    make_unhealthy(&group.targets[1]);
+    assert_eq!(turns_of(&group, 40, 5).len(), 2);
+    make_unhealthy(&group.targets[2]);
+    assert_eq!(turns_of(&group, 40, 5).len(), 4);
+}
+
+#[test]
+fn the_less_busy_of_two_is_asked() {
+    let group = group(&[1, 1], 0, Balance::LeastRequests);
+    for _ in 0..3 {
+        group.targets[0].standing.began();
+    }
+    assert_eq!(turns_of(&group, 50, 5), HashMap::from([(2, 50)]));
+    for _ in 0..9 {
+        group.targets[1].standing.began();
+    }
+    assert_eq!(turns_of(&group, 50, 5), HashMap::from([(1, 50)]));
+}
+
+#[test]
+fn a_key_stays_with_its_target_and_only_the_keys_of_a_lost_one_move() {
+    let group = group(&[1, 1, 1, 1], 0, Balance::ConsistentHash(HashKey::ConsumerKey));
+    let whose = |key: usize| choose(&group, Choice { turn: key, key: &key.to_le_bytes(), now: 5, tried: &[] }).unwrap().definition.port;
+    let before: Vec<u16> = (0..1000).map(whose).collect();
+    assert_eq!(before, (0..1000).map(whose).collect::<Vec<_>>());
+    for number in 1..=4 {
+        let own = before.iter().filter(|port| **port == number).count();
+        assert!((180..320).contains(&own), "{number}: {own}");
+    }
+    make_unhealthy(&group.targets[0]);
+    for (key, before) in before.iter().enumerate() {
+        assert!(*before == 1 || whose(key) == *before, "{key}");
+    }
+}

@@ -1,0 +1,159 @@
+//! From a request's head to the proof that it may be forwarded: read once, decided on one snapshot, and once more when
+//! that needed keys that could be had.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
+
+use crate::forward::forwarded::{Arrival, ClientScheme, Origin};
+use crate::jwks::{KeyManagerKeys, RefetchCause, Refetched};
+use crate::model::gateway::{ByteLimit, ErrorFormat};
+use crate::model::reason::Reason;
+use crate::proxy::connection::Transport;
+use crate::proxy::decision::{Asked, decide};
+use crate::proxy::denial::Tongue;
+use crate::proxy::exchange::Exchange;
+use crate::proxy::own_answer::{OwnAnswer, refuse, refuse_here, server_options};
+use crate::proxy::worker::Walk;
+use crate::route::{self, NormalPath};
+use crate::throttle::{self, Admitted};
+
+/// What the head says, read once.
+pub(super) struct Head<'u> {
+    pub(super) host: String,
+    pub(super) path: NormalPath<'u>,
+    pub(super) origin: Origin,
+}
+
+pub(super) fn read_head<'u>(
+    walk: &Walk,
+    exchange: &mut Exchange,
+    parts: &Parts,
+    uri: &'u Uri,
+    id: &HeaderValue,
+) -> Result<Head<'u>, OwnAnswer> {
+    let snapshot = walk.snapshots().load();
+    let tongue = || Tongue::choose(&parts.headers, snapshot.errors);
+    if matches!(parts.method, Method::CONNECT | Method::TRACE) {
+        return Err(refuse_here(exchange, Reason::MethodRefused, id, tongue()));
+    }
+    let authority = match route::request_authority(parts.version, uri, &parts.headers) {
+        Ok(authority) => authority,
+        Err(error) => {
+            exchange.message = Some(error.to_string());
+            return Err(refuse_here(exchange, Reason::InvalidRequest, id, tongue()));
+        }
+    };
+    let scheme = if exchange.connection().transport == Transport::Tls { ClientScheme::Https } else { ClientScheme::Http };
+    let arrival = Arrival {
+        peer: exchange.connection().peer().ip(),
+        scheme,
+        authority: authority.as_ref(),
+        trusted_proxies: &snapshot.trusted_proxies,
+    };
+    let origin = Origin::read(&parts.headers, &arrival);
+    exchange.client = origin.client();
+    let host = authority.map_or_else(String::new, |authority| authority.host().to_owned());
+    exchange.host.clone_from(&host);
+    if parts.method == Method::OPTIONS && uri.path() == "*" {
+        return Err(server_options(exchange));
+    }
+    match route::normalise(uri.path()) {
+        Ok(path) => {
+            if path.as_str() != uri.path() {
+                exchange.normal_path = Some(path.as_str().to_owned());
+            }
+            Ok(Head { host, path, origin })
+        }
+        Err(error) => {
+            exchange.message = Some(error.to_string());
+            Err(refuse_here(exchange, Reason::InvalidPath, id, tongue()))
+        }
+    }
+}
+
+/// A request that may be forwarded, with what its snapshot says of bodies and errors.
+pub(super) struct Decided {
+    pub(super) admitted: Admitted,
+    pub(super) limit: ByteLimit,
+    pub(super) stall: Duration,
+    pub(super) format: ErrorFormat,
+}
+
+/// Decides, and once more when the verdict needed keys that could be had within a bounded time.
+pub(super) async fn decide_and_wait(
+    walk: &Walk,
+    exchange: &mut Exchange,
+    parts: &Parts,
+    head: &Head<'_>,
+    id: &HeaderValue,
+) -> Result<Decided, OwnAnswer> {
+    let asked = Asked { method: &parts.method, host: &head.host, path: &head.path, headers: &parts.headers };
+    let mut waited = false;
+    loop {
+        let snapshot = walk.snapshots().load();
+        let refused = match decide(&snapshot, asked, walk.cache(), walk.clock().now()) {
+            Ok(grant) => {
+                let limit = grant.routed().api().definition.max_body_bytes.unwrap_or(snapshot.limits.max_body_bytes);
+                let admitted = throttle::admit(&snapshot, &grant);
+                let format = snapshot.errors;
+                let Some(admitted) = admitted else {
+                    return Err(refuse_here(exchange, Reason::InternalError, id, Tongue::choose(&parts.headers, format)));
+                };
+                note_admitted(exchange, &admitted);
+                if declared_length(&parts.headers).is_some_and(|length| exceeds(length, limit)) {
+                    return Err(refuse_here(exchange, Reason::BodyTooLarge, id, Tongue::choose(&parts.headers, format)));
+                }
+                return Ok(Decided { admitted, limit, stall: snapshot.limits.body_stall_timeout, format });
+            }
+            Err(refused) => refused,
+        };
+        let mut reason = refused.why.reason();
+        let stale = refused.why.stale_keys();
+        if !stale.is_empty() && !waited {
+            waited = true;
+            match refetch(&stale).await {
+                Refetched::Changed => continue,
+                // the key may exist, and we could not look: our trouble is not the client's 401
+                Refetched::Failed | Refetched::TimedOut if reason == Reason::UnknownKey => reason = Reason::KeysUnavailable,
+                Refetched::Failed | Refetched::TimedOut | Refetched::Unchanged | Refetched::NotAllowed => {}
+            }
+        }
+        return Err(refuse(exchange, &snapshot, &refused, reason, parts, id));
+    }
+}
+
+/// The first change, or what the last one came to; all together take no longer than one may.
+async fn refetch(stale: &[(Arc<KeyManagerKeys>, RefetchCause)]) -> Refetched {
+    const LONGEST: Duration = Duration::from_secs(5);
+    let asking = async {
+        let mut outcome = Refetched::NotAllowed;
+        for (keys, cause) in stale {
+            outcome = keys.refetch(*cause).await;
+            if outcome == Refetched::Changed {
+                break;
+            }
+        }
+        outcome
+    };
+    tokio::time::timeout(LONGEST, asking).await.unwrap_or(Refetched::TimedOut)
+}
+
+fn note_admitted(exchange: &mut Exchange, admitted: &Admitted) {
+    exchange.found(Rc::clone(admitted.api()), Some(admitted.position()));
+    exchange.key_type = Some(admitted.key_type());
+    exchange.application = admitted.application().map(Box::from);
+    exchange.principal = admitted.principal().cloned();
+    exchange.key_manager = admitted.principal().map(|principal| Arc::clone(principal.key_manager()));
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn exceeds(length: u64, limit: ByteLimit) -> bool {
+    matches!(limit, ByteLimit::Bytes(most) if length > most)
+}

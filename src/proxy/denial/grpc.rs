@@ -1,0 +1,48 @@
+//! A refusal for a gRPC client: an answer of headers alone, whose status gRPC libraries read. HTTP's is 200, as for every
+//! gRPC answer.
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
+
+use crate::proxy::denial::table::Row;
+
+/// Which of gRPC's statuses says the same as one of HTTP's.
+fn status(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "16",
+        403 => "7",
+        404 | 405 | 501 => "12",
+        408 | 504 => "4",
+        413 | 429 | 431 => "8",
+        499 => "1",
+        502 | 503 => "14",
+        _ => "13",
+    }
+}
+
+pub(super) fn answer(row: &Row) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert("grpc-status", HeaderValue::from_static(status(row.status)));
+    if let Ok(message) = HeaderValue::try_from(encoded(&format!("{}: {}", row.code, row.description))) {
+        headers.insert("grpc-message", message);
+    }
+    response
+}
+
+/// Percent-encoded, as the gRPC protocol wants whatever is not printable ASCII.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.trim().bytes() {
+        if matches!(byte, b' '..=b'$' | b'&'..=b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}

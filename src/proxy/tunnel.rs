@@ -1,0 +1,238 @@
+//! Bytes both ways after an upgrade, until one side ends, nobody says anything for too long, or the right is over.
+//!
+//! Holds two buffers of fixed size, whatever passes. A WebSocket client whose token expired is told so between two
+//! frames (1008); others see the end of the connection. Nobody waits for the peer's consent.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::time::timeout;
+
+use crate::deadline::{Deadline, Deadlines};
+use crate::forward::body::ResponseBody;
+use crate::proxy::exchange::Exchange;
+use crate::proxy::tenure::{Ended, Tenure};
+use crate::proxy::websocket::{self, Frames};
+use crate::telemetry::Ending;
+
+const BUFFER: usize = 16 * 1024;
+
+/// Neither side says anything: long enough for sockets that wait for rare events, short enough that dead peers go.
+const IDLE: Duration = Duration::from_hours(1);
+
+/// What a last frame, and the peer's reading of it, may take.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// A connection that was switched to another protocol, and all that belongs to it.
+#[derive(Debug)]
+pub struct Tunnel {
+    pub exchange: Box<Exchange>,
+    pub backend: OnUpgrade,
+    /// Holds the backend's connection until it is handed over.
+    pub head: ResponseBody,
+    pub tenure: Option<Tenure>,
+    pub websocket: bool,
+    /// Nobody reads what we write for this long: the peer is gone.
+    pub stall: Duration,
+    pub deadlines: Rc<Deadlines>,
+}
+
+/// How a tunnel came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Both sides have said all.
+    Done,
+    Cut(Ended),
+    Stalled,
+    /// A side broke off, or the gateway is stopping.
+    Broken,
+}
+
+/// How one direction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passed {
+    All,
+    /// Up to the end of a frame, as was asked.
+    Frame,
+    Stalled,
+    Broken,
+}
+
+/// What both directions know of the end.
+#[derive(Debug, Default)]
+struct Closing {
+    asked: Cell<bool>,
+    frames: RefCell<Frames>,
+}
+
+impl Tunnel {
+    /// Passes bytes until the end. `first` came from the client behind its request.
+    pub async fn run<S>(mut self, client: S, first: Bytes)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Ok(backend) = self.backend.await else {
+            self.exchange.end(Ending::BackendTruncated, None);
+            return;
+        };
+        let (mut client_reads, mut client_writes) = split(client);
+        let (mut backend_reads, mut backend_writes) = split(TokioIo::new(backend));
+        let progress = self.exchange.progress.clone();
+        let up_bytes = |bytes: usize| progress.iter().for_each(|progress| progress.passed(bytes));
+        let sent = Cell::new(0_usize);
+        let down_bytes = |bytes: usize| sent.set(sent.get().saturating_add(bytes));
+        let closing = Closing::default();
+        let deadlines = &self.deadlines;
+        let (up_deadline, down_deadline, last) = (deadlines.unset(), deadlines.unset(), deadlines.unset());
+        let stall = self.stall;
+        let end = {
+            let mut first = first;
+            let up = async {
+                if backend_writes.write_all_buf(&mut first).await.is_err() {
+                    return Passed::Broken;
+                }
+                pump(&mut client_reads, &mut backend_writes, None, &up_deadline, stall, up_bytes).await
+            };
+            let down = pump(&mut backend_reads, &mut client_writes, Some(&closing), &down_deadline, stall, down_bytes);
+            let (mut up, mut down) = (pin!(up), pin!(down));
+            let (mut up_done, mut down_done) = (None, None);
+            let mut cut = None;
+            poll_fn(|context| {
+                if self.exchange.connection().poll_cut(context).is_ready() {
+                    return Poll::Ready(End::Broken);
+                }
+                if cut.is_none()
+                    && let Some(Poll::Ready(ended)) = self.tenure.as_ref().map(|tenure| tenure.poll_ended(context))
+                {
+                    cut = Some(ended);
+                    closing.asked.set(true);
+                    last.set(GOODBYE);
+                }
+                poll_once(&mut up, &mut up_done, context);
+                poll_once(&mut down, &mut down_done, context);
+                if let Some(ended) = cut {
+                    let between = !self.websocket || closing.frames.borrow().at_boundary();
+                    return if between || down_done.is_some() || last.poll(context).is_ready() {
+                        Poll::Ready(End::Cut(ended))
+                    } else {
+                        Poll::Pending
+                    };
+                }
+                match (up_done, down_done) {
+                    (Some(Passed::Stalled), _) | (_, Some(Passed::Stalled)) => Poll::Ready(End::Stalled),
+                    (Some(Passed::Broken), _) | (_, Some(Passed::Broken)) => Poll::Ready(End::Broken),
+                    (Some(_), Some(_)) => Poll::Ready(End::Done),
+                    // the other side has a while to finish
+                    (Some(_), None) | (None, Some(_)) => {
+                        if last.poll(context).is_ready() {
+                            return Poll::Ready(End::Done);
+                        }
+                        Poll::Pending
+                    }
+                    (None, None) => {
+                        last.set(stall);
+                        Poll::Pending
+                    }
+                }
+            })
+            .await
+        };
+        if let End::Cut(ended) = end {
+            let in_order = self.websocket && closing.frames.borrow().at_boundary();
+            let goodbye = if in_order { websocket::close_frame(websocket::POLICY_VIOLATION, ended.message()) } else { Vec::new() };
+            let _ = timeout(GOODBYE, async {
+                if client_writes.write_all(&goodbye).await.is_ok() && client_writes.shutdown().await.is_ok() {
+                    // closing over unread bytes would take the last frame back
+                    let _ = tokio::io::copy(&mut client_reads, &mut tokio::io::sink()).await;
+                }
+            })
+            .await;
+        }
+        self.exchange.sent(sent.get());
+        match end {
+            End::Done => self.exchange.end(Ending::Completed, None),
+            End::Cut(ended) => self.exchange.end(Ending::GatewayClosed, Some(ended.message())),
+            End::Stalled => self.exchange.end(Ending::GatewayClosed, Some("a side said nothing, or read nothing, for too long")),
+            End::Broken => self.exchange.end(Ending::ClientAborted, Some("a side broke off")),
+        }
+    }
+}
+
+fn poll_once<F: Future<Output = Passed>>(future: &mut std::pin::Pin<&mut F>, done: &mut Option<Passed>, context: &mut Context<'_>) {
+    if done.is_none()
+        && let Poll::Ready(passed) = future.as_mut().poll(context)
+    {
+        *done = Some(passed);
+    }
+}
+
+/// One direction.
+async fn pump<R, W>(
+    from: &mut R,
+    to: &mut W,
+    closing: Option<&Closing>,
+    deadline: &Deadline,
+    stall: Duration,
+    count: impl Fn(usize),
+) -> Passed
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        deadline.set(IDLE);
+        let read = match within(deadline, from.read(&mut buffer)).await {
+            None => return Passed::Stalled,
+            Some(Ok(0)) => {
+                let _ = to.shutdown().await;
+                return Passed::All;
+            }
+            Some(Ok(read)) => read,
+            Some(Err(_)) => return Passed::Broken,
+        };
+        let mut rest = buffer.get(..read).unwrap_or_default();
+        while !rest.is_empty() {
+            let asked = closing.filter(|closing| closing.asked.get());
+            let most = asked.map_or(rest.len(), |closing| closing.frames.borrow().until_boundary(rest));
+            if most == 0 {
+                return Passed::Frame;
+            }
+            deadline.set(stall);
+            let written = match within(deadline, to.write(rest.get(..most).unwrap_or_default())).await {
+                None => return Passed::Stalled,
+                Some(Ok(written)) if written > 0 => written,
+                Some(_) => return Passed::Broken,
+            };
+            let (passed, left) = rest.split_at_checked(written).unwrap_or((rest, &[]));
+            if let Some(closing) = closing {
+                closing.frames.borrow_mut().passed(passed);
+            }
+            count(passed.len());
+            rest = left;
+        }
+        match within(deadline, to.flush()).await {
+            None => return Passed::Stalled,
+            Some(Ok(())) => {}
+            Some(Err(_)) => return Passed::Broken,
+        }
+    }
+}
+
+/// `None`: the deadline passed first.
+async fn within<F: Future>(deadline: &Deadline, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => deadline.poll(context).map(|()| None),
+    })
+    .await
+}

@@ -1,0 +1,90 @@
+//! Requests that ask to go on in another protocol: `Upgrade` of HTTP/1.1 (RFC 9110 section 7.8) and extended CONNECT of
+//! HTTP/2 (RFC 8441).
+//!
+//! Decides what counts as one and whether a backend's 101 is the answer to it. The token is judged before, on the
+//! handshake, like that of any request. HTTP itself is never upgraded to: `h2c` would open a way around the walk.
+
+use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::ext::Protocol;
+use hyper::upgrade::OnUpgrade;
+
+use crate::proxy::websocket;
+
+/// A request for another protocol.
+#[derive(Debug)]
+pub struct Asked {
+    pub protocol: HeaderValue,
+    /// HTTP/2: the stream, once it is answered.
+    pub stream: Option<OnUpgrade>,
+    /// What the backend must answer to a key that the gateway made.
+    accept: Option<String>,
+}
+
+impl Asked {
+    /// Takes the wish out of a request. An extended CONNECT becomes the GET that it stands for.
+    pub fn take(request: &mut Request<Incoming>) -> Option<Self> {
+        if request.version() == Version::HTTP_2 {
+            let protocol = request.extensions().get::<Protocol>()?;
+            if *request.method() != Method::CONNECT || protocol.as_str() != "websocket" {
+                return None;
+            }
+            let stream = Some(hyper::upgrade::on(&mut *request));
+            *request.method_mut() = Method::GET;
+            return Some(Self { protocol: HeaderValue::from_static("websocket"), stream, accept: None });
+        }
+        if request.version() != Version::HTTP_11 || !request.body().is_end_stream() || !says_upgrade(request.headers()) {
+            return None;
+        }
+        let mut named = request.headers().get_all(UPGRADE).iter();
+        let (protocol, None) = (named.next()?, named.next()) else { return None };
+        let name = protocol.to_str().ok()?.trim().to_ascii_lowercase();
+        // a list is a choice for the server, and these speak HTTP
+        let plain = !name.is_empty() && !name.contains(',') && name != "h2c" && !name.starts_with("http/") && !name.starts_with("tls/");
+        plain.then(|| Self { protocol: protocol.clone(), stream: None, accept: None })
+    }
+
+    pub fn is_websocket(&self) -> bool {
+        self.protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
+    }
+
+    /// Puts the wish on a request to the backend, whose headers were stripped.
+    pub fn ask(&mut self, headers: &mut HeaderMap, random: [u8; 16]) {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, self.protocol.clone());
+        if self.stream.is_some() {
+            let key = websocket::key(random);
+            self.accept = Some(websocket::accept(&key));
+            if let Ok(key) = HeaderValue::try_from(key) {
+                headers.insert(SEC_WEBSOCKET_KEY, key);
+            }
+            headers.entry(SEC_WEBSOCKET_VERSION).or_insert(HeaderValue::from_static("13"));
+        }
+    }
+
+    /// Whether a 101 is the answer to this wish.
+    pub fn is_answered_by(&self, headers: &HeaderMap) -> bool {
+        let same = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(self.protocol.as_bytes().trim_ascii());
+        let accepted = self.accept.as_ref().is_none_or(|wanted| headers.get(SEC_WEBSOCKET_ACCEPT).is_some_and(|found| found == wanted));
+        headers.get(UPGRADE).is_some_and(same) && says_upgrade(headers) && accepted
+    }
+
+    /// Makes the backend's 101, whose headers were stripped, the client's.
+    pub fn answer<B>(&self, response: &mut Response<B>) {
+        let headers = response.headers_mut();
+        if self.stream.is_some() {
+            headers.remove(SEC_WEBSOCKET_ACCEPT);
+            *response.status_mut() = StatusCode::OK;
+        } else {
+            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(UPGRADE, self.protocol.clone());
+        }
+    }
+}
+
+fn says_upgrade(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|option| option.trim().eq_ignore_ascii_case("upgrade"))
+}

@@ -1,0 +1,208 @@
+//! What is known of a target beside its definition: how busy it is, whether it is healthy, whether it is out.
+//!
+//! Shared by all workers, and kept through reloads for a target whose address, trust and rules did not change. Decides
+//! when failures in a row take a target out and when it is back; never asks a target anything.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use crate::model::backend::{EjectRule, HealthRule};
+
+/// Milliseconds since the first question; one clock for all workers.
+pub fn moment() -> u64 {
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    u64::try_from(BEGAN.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A target that refused a connection is asked last for this long.
+const REFUSED: Duration = Duration::from_secs(1);
+
+/// The time out grows with each ejection in a row, at most to so many times the rule's.
+const LONGEST_EJECTION: u32 = 10;
+
+#[derive(Debug, Default)]
+pub struct Standing {
+    in_flight: AtomicUsize,
+    unhealthy: AtomicBool,
+    /// Checks in a row that said the opposite of `unhealthy`.
+    doubts: AtomicU32,
+    next_check: AtomicU64,
+    failures: AtomicU32,
+    ejected_until: AtomicU64,
+    ejections: AtomicU32,
+    refused_until: AtomicU64,
+    /// When the target came back; 0: it never was out.
+    recovered: AtomicU64,
+}
+
+/// A target's change of health, for the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    Unhealthy,
+    Healthy,
+}
+
+impl Standing {
+    /// May be asked: healthy, and not ejected.
+    pub fn is_usable(&self, now: u64) -> bool {
+        !self.unhealthy.load(Relaxed) && !self.is_ejected(now)
+    }
+
+    pub fn is_ejected(&self, now: u64) -> bool {
+        self.ejected_until.load(Relaxed) > now
+    }
+
+    pub fn is_unhealthy(&self) -> bool {
+        self.unhealthy.load(Relaxed)
+    }
+
+    /// It has just refused a connection.
+    pub fn refuses(&self, now: u64) -> bool {
+        self.refused_until.load(Relaxed) > now
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Relaxed)
+    }
+
+    /// A request is with the target until [`Standing::ended`].
+    pub fn began(&self) {
+        self.in_flight.fetch_add(1, Relaxed);
+    }
+
+    pub fn ended(&self) {
+        self.in_flight.fetch_sub(1, Relaxed);
+    }
+
+    pub fn refused(&self, now: u64) {
+        self.refused_until.store(after(now, REFUSED), Relaxed);
+    }
+
+    /// The target answered well.
+    pub fn succeeded(&self, now: u64) {
+        if self.failures.load(Relaxed) != 0 {
+            self.failures.store(0, Relaxed);
+        }
+        if self.refused_until.load(Relaxed) != 0 {
+            self.refused_until.store(0, Relaxed);
+        }
+        // out no more, and good since: the next ejection is a first one again
+        if self.ejections.load(Relaxed) != 0 && !self.is_ejected(now) {
+            self.ejections.store(0, Relaxed);
+        }
+    }
+
+    /// The target failed: whether that was one too many. The caller says whether it may be [`Standing::eject`]ed.
+    pub fn failed(&self, rule: &EjectRule) -> bool {
+        self.failures.fetch_add(1, Relaxed).saturating_add(1) >= rule.consecutive_failures
+    }
+
+    /// Takes the target out for a while; false if it is out already.
+    pub fn eject(&self, rule: &EjectRule, now: u64) -> bool {
+        if self.is_ejected(now) {
+            return false;
+        }
+        self.failures.store(0, Relaxed);
+        let times = self.ejections.fetch_add(1, Relaxed).saturating_add(1).min(LONGEST_EJECTION);
+        let until = after(now, rule.duration.saturating_mul(times));
+        self.ejected_until.store(until, Relaxed);
+        self.recovered.store(until, Relaxed);
+        true
+    }
+
+    /// Whether the next check is due; whoever hears so makes it.
+    pub fn check_is_due(&self, rule: &HealthRule, now: u64) -> bool {
+        let due = self.next_check.load(Relaxed);
+        due <= now && self.next_check.compare_exchange(due, after(now, rule.interval), Relaxed, Relaxed).is_ok()
+    }
+
+    /// What a check found.
+    pub fn checked(&self, rule: &HealthRule, good: bool, now: u64) -> Option<Change> {
+        let unhealthy = self.unhealthy.load(Relaxed);
+        if good != unhealthy {
+            self.doubts.store(0, Relaxed);
+            return None;
+        }
+        let doubts = self.doubts.fetch_add(1, Relaxed).saturating_add(1);
+        let enough = if unhealthy { rule.healthy } else { rule.unhealthy };
+        if doubts < enough {
+            return None;
+        }
+        self.doubts.store(0, Relaxed);
+        self.unhealthy.store(!unhealthy, Relaxed);
+        if unhealthy {
+            self.recovered.store(now, Relaxed);
+            return Some(Change::Healthy);
+        }
+        Some(Change::Unhealthy)
+    }
+
+    /// The share of its turns that a target takes now, in thousandths: it grows while a target that came back warms up.
+    pub fn warmth(&self, slow_start: Duration, now: u64) -> u64 {
+        const COLDEST: u64 = 100;
+        let recovered = self.recovered.load(Relaxed);
+        let Some(length) = u64::try_from(slow_start.as_millis()).ok().filter(|length| *length > 0) else { return 1000 };
+        if recovered == 0 || recovered > now {
+            return 1000;
+        }
+        let passed = now.saturating_sub(recovered).saturating_mul(1000).checked_div(length).unwrap_or(1000);
+        passed.clamp(COLDEST, 1000)
+    }
+}
+
+fn after(now: u64, time: Duration) -> u64 {
+    now.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EJECT: EjectRule = EjectRule { consecutive_failures: 3, duration: Duration::from_secs(10), max_ejected: 500 };
+
+    fn health() -> HealthRule {
+        let second = Duration::from_secs(1);
+        HealthRule { path: "/".to_owned(), interval: second, timeout: second, healthy: 2, unhealthy: 3 }
+    }
+
+    #[test]
+    fn failures_in_a_row_take_a_target_out_and_time_brings_it_back() {
+        let standing = Standing::default();
+        assert!(!standing.failed(&EJECT) && !standing.failed(&EJECT));
+        standing.succeeded(1);
+        assert!(!standing.failed(&EJECT) && !standing.failed(&EJECT), "not in a row");
+        assert!(standing.failed(&EJECT));
+        assert!(standing.eject(&EJECT, 1000));
+        assert!(!standing.eject(&EJECT, 1000), "out already");
+        assert!(!standing.is_usable(10_999));
+        assert!(standing.is_usable(11_000));
+        assert!(standing.eject(&EJECT, 11_000));
+        assert!(!standing.is_usable(30_999), "the second time in a row is longer");
+        assert!(standing.is_usable(31_000));
+    }
+
+    #[test]
+    fn checks_in_a_row_change_health() {
+        let (standing, rule) = (Standing::default(), health());
+        assert_eq!([standing.checked(&rule, false, 1), standing.checked(&rule, false, 2)], [None, None]);
+        assert_eq!(standing.checked(&rule, true, 3), None);
+        assert_eq!([standing.checked(&rule, false, 4), standing.checked(&rule, false, 5)], [None, None]);
+        assert_eq!(standing.checked(&rule, false, 6), Some(Change::Unhealthy));
+        assert!(!standing.is_usable(7));
+        assert_eq!(standing.checked(&rule, true, 8), None);
+        assert_eq!(standing.checked(&rule, true, 1000), Some(Change::Healthy));
+        assert!(standing.is_usable(1000));
+        assert_eq!(standing.warmth(Duration::from_secs(10), 1000), 100, "cold");
+        assert_eq!(standing.warmth(Duration::from_secs(10), 6000), 500);
+        assert_eq!(standing.warmth(Duration::from_secs(10), 60_000), 1000);
+    }
+
+    #[test]
+    fn one_caller_makes_a_check() {
+        let (standing, rule) = (Standing::default(), health());
+        assert!(standing.check_is_due(&rule, 5));
+        assert!(!standing.check_is_due(&rule, 5));
+        assert!(standing.check_is_due(&rule, 1005));
+    }
+}
