@@ -94,9 +94,10 @@ pub struct EjectRule {
     pub max_ejected: u16,
 }
 
+/// Where nothing is written: only what never left is sent again.
 impl Default for Retries {
     fn default() -> Self {
-        Self { attempts: 2, connect: true, reset: true, bad_gateway: false, unavailable: false, budget: 200 }
+        Self { attempts: 2, connect: true, reset: false, bad_gateway: false, unavailable: false, budget: 200 }
     }
 }
 

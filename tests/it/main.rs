@@ -3,8 +3,12 @@
 
 mod actors;
 mod backends;
+mod balancing;
 mod codes;
+mod cors;
 mod framing;
+mod grpc;
+mod listeners;
 mod outages;
 mod presets;
 mod program;
@@ -12,3 +16,4 @@ mod reload;
 mod support;
 mod tls;
 mod walk;
+mod websocket;

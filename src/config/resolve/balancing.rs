@@ -47,7 +47,7 @@ pub(super) fn retries(table: &Table<'_>) -> Retries {
     let default = Retries::default();
     let Some(table) = table.table("retries") else { return default };
     let attempts = table.integer("attempts", 0..=10, i64::from(default.attempts));
-    let mut retries = Retries { attempts: u32::try_from(attempts).unwrap_or_default(), ..default };
+    let mut retries = Retries { attempts: u32::try_from(attempts).unwrap_or_default(), reset: true, ..default };
     if let Some(causes) = table.texts("on") {
         retries = Retries { connect: false, reset: false, ..retries };
         for cause in &causes {

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -59,6 +59,19 @@ impl Client {
     /// Plain TCP; HTTP/2 is then spoken with prior knowledge.
     pub(crate) fn plain(protocol: Protocol) -> Client {
         Client { protocol, tls: None }
+    }
+
+    /// TLS, showing this certificate.
+    pub(crate) fn with_certificate(protocol: Protocol, ca_pem: &str, certificate_pem: &str, key_pem: &str) -> Client {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).expect("a PEM certificate")).expect("a usable authority");
+        let chain = vec![CertificateDer::from_pem_slice(certificate_pem.as_bytes()).expect("a PEM certificate")];
+        let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).expect("a PEM key");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("TLS");
+        let mut config = builder.with_root_certificates(roots).with_client_auth_cert(chain, key).expect("a pair");
+        config.alpn_protocols = trust(ca_pem, protocol).alpn_protocols.clone();
+        Client { protocol, tls: Some(Arc::new(config)) }
     }
 
     pub(crate) fn tls(protocol: Protocol, ca_pem: &str) -> Client {

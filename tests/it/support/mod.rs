@@ -2,6 +2,7 @@
 //!
 //! - [`idp::Idp`]: real authorization servers (`tests/idp`, node-oidc-provider) that issue tokens, rotate keys and can fail.
 //! - [`origin::Origin`]: a backend that records what it got, byte for byte, and answers by [`script::Script`], badly if told so.
+//! - [`peers::Peers`]: real WebSocket and gRPC libraries (`tests/peers`), on both sides of the gateway.
 //! - [`client`]: a raw connection that sends what a library would refuse to, and a plain client for everything else.
 //!
 //! Whatever waits has a deadline ([`within`]), and whatever is started ends with its owner.
@@ -12,6 +13,7 @@ pub(crate) mod gateway;
 pub(crate) mod idp;
 pub(crate) mod origin;
 mod peer;
+pub(crate) mod peers;
 pub(crate) mod script;
 pub(crate) mod signer;
 
