@@ -5,6 +5,7 @@ mod actors;
 mod backends;
 mod codes;
 mod framing;
+mod imports;
 mod outages;
 mod presets;
 mod program;

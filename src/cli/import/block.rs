@@ -8,7 +8,7 @@ use crate::cli::import::diagnosis::Diagnosis;
 use crate::cli::import::evidence::Form;
 use crate::cli::import::metadata::Metadata;
 use crate::cli::import::product::{Guess, names, usual_claims};
-use crate::cli::import::remarks::remarks;
+use crate::cli::import::remarks::{Sampled, remarks};
 use crate::cli::import::text::{comment, quoted, shown};
 use crate::cli::import::trouble::Weight;
 use crate::jwks::may_fetch;
@@ -46,13 +46,16 @@ fn about_the_server(findings: Findings<'_>) -> String {
     let mut text = comment("", &format!("Read by `portcullis import` from {}", findings.well_known_url));
     let kids: Vec<String> = keys.keys.key_ids().take(MOST_NAMES).map(shown).collect();
     let named = if kids.is_empty() { String::new() } else { format!(": {}", kids.join(", ")) };
-    text.push_str(&comment("", &format!("{} usable keys in the key set{named}", keys.keys.len())));
+    let count = keys.keys.len();
+    let plural = if count == 1 { "" } else { "s" };
+    text.push_str(&comment("", &format!("the key set has {count} usable key{plural}{named}")));
     for skipped in keys.skipped.iter().take(MOST_NAMES) {
         let name = skipped.key_id.as_deref().map(shown).unwrap_or_default();
         text.push_str(&comment("  ", &format!("not usable: key {} {name}: {}", skipped.position, shown(&skipped.reason.to_string()))));
     }
     text.push_str(&comment("", &format!("type {}: {}", guess.kind.name(), guess.because)));
-    for remark in remarks(metadata, findings.well_known_url, guess.kind) {
+    let sampled = if findings.diagnosis.is_some() { Sampled::Yes } else { Sampled::No };
+    for remark in remarks(metadata, findings.well_known_url, guess.kind, sampled) {
         text.push_str(&listed(&remark));
     }
     text
@@ -63,8 +66,10 @@ fn about_the_token(diagnosis: &Diagnosis<'_>) -> String {
     if let Some(signed_with) = &diagnosis.signed_with {
         text.push_str(&listed(&format!("good: signed {signed_with}")));
     }
+    // without a good signature it is anybody's word
+    let head = if diagnosis.signed_with.is_some() { "good" } else { "seen" };
     if let Some(client) = &diagnosis.client {
-        text.push_str(&listed(&format!("good: {} holds the client, {}", client.claim, shown(client.value))));
+        text.push_str(&listed(&format!("{head}: {} holds the client, {}", client.claim, shown(client.value))));
     }
     if let Some(scopes) = &diagnosis.scopes {
         let form = match scopes.form {
@@ -72,7 +77,7 @@ fn about_the_token(diagnosis: &Diagnosis<'_>) -> String {
             Form::Array => "an array",
         };
         let names: Vec<String> = scopes.names.iter().take(MOST_NAMES).map(|name| shown(name)).collect();
-        text.push_str(&listed(&format!("good: {} holds the scopes, {form}: {}", scopes.claim, names.join(", "))));
+        text.push_str(&listed(&format!("{head}: {} holds the scopes, {form}: {}", scopes.claim, names.join(", "))));
     }
     for weight in [Weight::Wrong, Weight::Check] {
         for trouble in diagnosis.troubles.iter().filter(|trouble| trouble.weight() == weight) {
@@ -100,6 +105,10 @@ fn table(findings: Findings<'_>) -> String {
     line(&mut text, "type", guess.kind.name());
     line(&mut text, "well_known_url", findings.well_known_url);
     line(&mut text, "issuer", &metadata.issuer);
+    if let Some(other) = findings.diagnosis.and_then(|diagnosis| diagnosis.other_issuer) {
+        text.push_str(&comment("", "the sample token's:"));
+        let _ = writeln!(text, "# issuer = {}", quoted(other));
+    }
     let _ = writeln!(text, "certificates = {{ jwks = {} }}", quoted(&metadata.jwks_uri));
     if let Some(ca) = findings.ca {
         text.push_str(&comment("", "a relative path starts at the folder of gateway.toml"));
@@ -120,6 +129,11 @@ fn table(findings: Findings<'_>) -> String {
         let grants: Vec<String> = metadata.grant_types.iter().map(|grant| quoted(grant)).collect();
         let _ = writeln!(text, "grant_types = [{}]", grants.join(", "));
     }
+    if let Some(client) = findings.diagnosis.and_then(|diagnosis| diagnosis.client.as_ref()) {
+        let (name, client) = (quoted(findings.name.unwrap_or(&name)), quoted(client.value));
+        text.push_str(&comment("", "the sample token's client, for the application that it belongs to:"));
+        let _ = writeln!(text, "# keys = [{{ type = \"production\", key_manager = {name}, consumer_key = {client} }}]");
+    }
     text
 }
 
@@ -132,7 +146,7 @@ fn client(findings: Findings<'_>) -> String {
     let mut text = String::new();
     if let Some(client) = findings.diagnosis.and_then(|diagnosis| diagnosis.client.as_ref()) {
         if client.is_default {
-            text.push_str(&comment("", &format!("the client is taken from {}, as for every {}", client.claim, kind.name())));
+            text.push_str(&comment("", &format!("the client is taken from {}, the default of {}", client.claim, kind.name())));
         } else {
             text.push_str(&comment("", "the client, by the sample token"));
             line(&mut text, "consumer_key_claim", &client.claim);
@@ -146,9 +160,10 @@ fn client(findings: Findings<'_>) -> String {
         line(&mut text, "consumer_key_claim", claim);
     } else {
         let claim = default.as_deref().unwrap_or("consumerKey, then azp");
-        let prose = format!("not known without an access token: the client is taken from {claim}; others write client_id, cid or appid");
+        let other = if kind == KeyManagerType::AzureAD { "appid" } else { "client_id" };
+        let prose = format!("not known without an access token: the client is taken from {claim}; some tokens hold it in {other}");
         text.push_str(&comment("", &prose));
-        text.push_str("# consumer_key_claim = \"client_id\"\n");
+        let _ = writeln!(text, "# consumer_key_claim = {}", quoted(other));
     }
     text
 }
@@ -158,7 +173,7 @@ fn scopes(findings: Findings<'_>) -> String {
     let mut text = String::new();
     if let Some(scopes) = findings.diagnosis.and_then(|diagnosis| diagnosis.scopes.as_ref()) {
         if scopes.is_default {
-            text.push_str(&comment("", &format!("the scopes are taken from {}, as for every {}", scopes.claim, kind.name())));
+            text.push_str(&comment("", &format!("the scopes are taken from {}, the default of {}", scopes.claim, kind.name())));
         } else {
             text.push_str(&comment("", "the scopes, by the sample token"));
             line(&mut text, "scopes_claim", &scopes.claim);
@@ -180,7 +195,7 @@ fn scopes(findings: Findings<'_>) -> String {
     } else {
         let claim = default.as_deref().unwrap_or("scope");
         let other = if claim == "scope" { "scp" } else { "scope" };
-        let prose = format!("not known without an access token with scopes: they are taken from {claim}; others write {other} or roles");
+        let prose = format!("not known without an access token with scopes: they are taken from {claim}; some tokens hold them in {other}");
         text.push_str(&comment("", &prose));
         let _ = writeln!(text, "# scopes_claim = {}", quoted(other));
     }
@@ -191,10 +206,14 @@ fn scopes(findings: Findings<'_>) -> String {
 fn audiences(findings: Findings<'_>) -> String {
     let known = findings.diagnosis.filter(|diagnosis| diagnosis.client.is_some());
     let found = known.map(|diagnosis| diagnosis.audiences.as_slice()).unwrap_or_default();
-    let client = known.and_then(|diagnosis| diagnosis.client.as_ref()).map(|client| client.value);
+    let client = known.and_then(|diagnosis| diagnosis.client.as_ref());
+    if client.is_some_and(|client| client.claim == "aud") {
+        return comment("", "this server's audience is the client: it cannot say which APIs a token is for");
+    }
+    let is_client = found.len() == 1 && found.first().copied() == client.map(|client| client.value);
     let prose = if known.is_some() && found.is_empty() {
         "the sample token has no audience; where the server can write one, ask for it here"
-    } else if found.len() == 1 && found.first().copied() == client {
+    } else if is_client {
         "the sample token's audience is only its client: have the server write one for your APIs, and ask for it here"
     } else if found == ["account"] {
         "the sample token's audience is Keycloak's own client `account`: add an audience mapper for your APIs, and ask for that here"
@@ -203,7 +222,7 @@ fn audiences(findings: Findings<'_>) -> String {
     } else {
         "not known: what `aud` holds in tokens for your APIs; while it is not written, tokens for others open them, too"
     };
-    let is_theirs = !found.is_empty() && found != ["account"] && !(found.len() == 1 && found.first().copied() == client);
+    let is_theirs = !found.is_empty() && found != ["account"] && !is_client;
     let values: Vec<String> = found.iter().take(MOST_NAMES).map(|audience| quoted(audience)).collect();
     let values = if is_theirs { values.join(", ") } else { quoted("https://api.example") };
     format!("{}# audiences = [{values}]\n", comment("", prose))

@@ -3,7 +3,7 @@
 //! Pure: the token, the document, the keys and the time come in.
 
 use crate::cli::import::evidence::{self, Client, Scopes};
-use crate::cli::import::issuer;
+use crate::cli::import::issuer::{self, Difference};
 use crate::cli::import::sample::{Sample, Signed};
 use crate::cli::import::text::{shown, span};
 use crate::cli::import::trouble::Trouble;
@@ -25,6 +25,8 @@ pub(super) struct Context<'c> {
 pub(super) struct Diagnosis<'t> {
     /// The algorithm and the key, where the signature is good.
     pub(super) signed_with: Option<String>,
+    /// An issuer that differs from the document's by its spelling, and whose signature is good.
+    pub(super) other_issuer: Option<&'t str>,
     pub(super) troubles: Vec<Trouble>,
     pub(super) client: Option<Client<'t>>,
     pub(super) scopes: Option<Scopes<'t>>,
@@ -65,6 +67,15 @@ fn signed<'t>(token: &'t Signed, context: Context<'_>) -> Diagnosis<'t> {
         if token.header("kid").is_none() {
             troubles.push(Trouble::NoKeyId);
         }
+    }
+    let is_spelling = |trouble: &Trouble| {
+        matches!(
+            trouble,
+            Trouble::Issuer { difference: Difference::Slash | Difference::Case | Difference::Scheme, has_good_signature: true, .. }
+        )
+    };
+    if troubles.iter().any(is_spelling) {
+        diagnosis.other_issuer = token.text("iss");
     }
     if troubles.iter().all(Trouble::leaves_evidence) {
         look(token, &context.kind.default_claims(), &mut diagnosis, &mut troubles);
@@ -188,7 +199,7 @@ fn refusal(token: &Signed, rejection: Rejection, context: Context<'_>, above: &[
         }
         Rejection::BadSignature => (!explained).then_some(Trouble::BadSignature),
         // told with the time, whatever the signature is
-        Rejection::Expired | Rejection::NotYetValid => None,
+        Rejection::Expired | Rejection::NotYetValid if time(token, context.now).is_some() => None,
         Rejection::TokenType(_) if explained => None,
         Rejection::TokenType(_) => token.header("typ").map(|name| Trouble::Type { name: shown(name) }),
         // told as the missing issuer

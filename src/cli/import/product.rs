@@ -29,7 +29,7 @@ fn by_host(metadata: &Metadata) -> Option<Guess> {
         let (domain, kind) = DOMAINS.into_iter().find(|(domain, _)| is_below(host, domain))?;
         let is_cognito = host.starts_with("cognito-idp.") || host.starts_with("issuer-cognito-idp.");
         let fits = kind != KeyManagerType::Cognito || is_cognito;
-        fits.then(|| Guess { kind, because: format!("the host is one of {domain}") })
+        fits.then(|| Guess { kind, because: format!("{host} is of the domain {domain}") })
     })
 }
 

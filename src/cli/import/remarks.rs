@@ -6,8 +6,15 @@ use crate::cli::import::product::{host, path};
 use crate::cli::import::text::shown;
 use crate::model::key_manager::KeyManagerType;
 
+/// Whether a token shows more than the document can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sampled {
+    Yes,
+    No,
+}
+
 /// One sentence each, in the order of their weight.
-pub(super) fn remarks(metadata: &Metadata, well_known_url: &str, kind: KeyManagerType) -> Vec<String> {
+pub(super) fn remarks(metadata: &Metadata, well_known_url: &str, kind: KeyManagerType, sampled: Sampled) -> Vec<String> {
     let issuer = metadata.issuer.as_str();
     let mut remarks = Vec::new();
     if issuer.contains('{') {
@@ -36,7 +43,7 @@ pub(super) fn remarks(metadata: &Metadata, well_known_url: &str, kind: KeyManage
             shown(&keys_host)
         ));
     }
-    if issuer::entra_version(issuer) == Some(2) {
+    if sampled == Sampled::No && issuer::entra_version(issuer) == Some(2) {
         remarks.push(
             "CHECK: Entra writes v1 tokens, of another issuer and with appid, until requestedAccessTokenVersion is 2 in the manifest of \
              the API's app registration"

@@ -1,17 +1,14 @@
 //! What `import` says of every vendor's tokens, and of tokens that are none.
 
 mod asked;
-#[path = "../../jwt/tests/signer.rs"]
-#[allow(unreachable_pub, dead_code, reason = "unit tests of tokens and benches take this file too")]
-mod signer;
 mod troubles;
 mod vendors;
 
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cli::import::tests::signer::{Signer, key_set_of};
 use crate::config;
+use crate::jwt::tests::signer::{Signer, encode, key_set_of};
 use crate::model::key_manager::{KeyManager, KeyManagerType};
 
 const NOW: UnixSeconds = UnixSeconds(1_700_000_000);

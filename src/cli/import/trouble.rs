@@ -104,7 +104,7 @@ impl Trouble {
 
 fn told(difference: &Difference, has_good_signature: bool) -> String {
     let write = if has_good_signature {
-        "; its signature is this server's, so write the token's issuer as `issuer` below, or mend the server"
+        "; its signature is this server's, so write the token's issuer as `issuer` below, or have the server write the document's"
     } else {
         "; the two must be equal, byte for byte"
     };

@@ -14,7 +14,7 @@ fn good() -> Value {
     json!({ "sub": "s", "azp": "client-1", "aud": "https://api.bank.example", "scope": "accounts:read" })
 }
 
-fn good_with(members: Value) -> Value {
+fn good_with(members: &Value) -> Value {
     let mut payload = good();
     payload.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     payload
@@ -50,18 +50,21 @@ fn id_tokens() {
         assert!(!text.contains("holds the client,") && !text.contains("its type"), "an ID token is no evidence: {text}");
     }
     // some servers put these into access tokens, too
-    for payload in [good_with(json!({ "nonce": "n" })), good_with(json!({ "at_hash": "h", "aud": "client-1" }))] {
+    for payload in [good_with(&json!({ "nonce": "n" })), good_with(&json!({ "at_hash": "h", "aud": "client-1" }))] {
         assert!(!told(&server, &json!({}), &payload).contains("ID token"));
     }
-    let refresh = told(&keycloak(), &json!({}), &good_with(json!({ "typ": "Refresh" })));
+    let refresh = told(&keycloak(), &json!({}), &good_with(&json!({ "typ": "Refresh" })));
     has(&refresh, &["WRONG: it is a refresh token (`typ` is Refresh)"]);
 }
 
 #[test]
 fn issuers_that_differ() {
     let server = keycloak();
-    let issuer = |issuer: &str| told(&server, &json!({}), &good_with(json!({ "iss": issuer })));
-    has(&issuer("https://sso.bank.example/realms/bank/"), &["by a slash at the end", "write the token's issuer as `issuer`"]);
+    let issuer = |issuer: &str| told(&server, &json!({}), &good_with(&json!({ "iss": issuer })));
+    has(
+        &issuer("https://sso.bank.example/realms/bank/"),
+        &["by a slash at the end", "write the token's issuer as `issuer`", "issuer = \"https://sso.bank.example/realms/bank/\""],
+    );
     has(&issuer("https://sso.bank.example/realms/Bank"), &["by upper and lower case"]);
     has(&issuer("http://sso.bank.example/realms/bank"), &["by http and https"]);
     has(&issuer("https://sso.bank.example/realms/shop"), &["another tenant, realm or authorization server"]);
@@ -120,7 +123,7 @@ fn tokens_that_cannot_be_read() {
     for (server, hint) in [(auth0(), "with the `audience` of your API"), (forgerock(), "client-side"), (okta(), "RFC 9068")] {
         has(&unbroken(&server.told(Some(opaque))), &["WRONG: it is an opaque token", "introspection", hint]);
     }
-    let header = signer::encode(br#"{"alg":"dir","enc":"A256GCM"}"#);
+    let header = encode(br#"{"alg":"dir","enc":"A256GCM"}"#);
     let encrypted = format!("{header}..aXY.Y2lwaGVydGV4dA.dGFn");
     let text = unbroken(&write(&auth0().well_known_url, None, None, &auth0().answers(), Some(&Sample::read(&encrypted)), NOW));
     has(&text, &["WRONG: it is an encrypted token (five parts)", "no `audience`"]);
@@ -135,7 +138,7 @@ fn keys_and_algorithms() {
     let server = auth0();
     has(
         &told(&server, &json!({ "kid": "key-2" }), &good()),
-        &["WRONG: its key \"key-2\" is not in the key set, which has \"key-1\"", "holds the client"],
+        &["WRONG: its key \"key-2\" is not in the key set, which has \"key-1\"", "seen: azp holds the client"],
     );
     has(
         &told(&server, &json!({ "alg": "HS256" }), &good()),
@@ -154,11 +157,15 @@ fn keys_and_algorithms() {
 #[test]
 fn times_bindings_and_claims() {
     let server = auth0();
-    let expired = told(&server, &json!({}), &good_with(json!({ "exp": NOW.0 - 3 * 86_400 })));
+    let expired = told(&server, &json!({}), &good_with(&json!({ "exp": NOW.0 - 3 * 86_400 })));
     has(&expired, &["CHECK: it expired 3 days ago", "good: signed"]);
-    has(&told(&server, &json!({}), &good_with(json!({ "nbf": NOW.0 + 600 }))), &["CHECK: it is not valid for another 10 minutes"]);
-    has(&told(&server, &json!({}), &good_with(json!({ "cnf": { "jkt": "x" } }))), &["WRONG: it is bound"]);
-    has(&told(&server, &json!({}), &good_with(json!({ "client_id": "client-2" }))), &["CHECK: azp is taken for the client, and client_id"]);
+    has(&told(&server, &json!({}), &good_with(&json!({ "exp": 1.5 }))), &["WRONG: the token has expired"]);
+    has(&told(&server, &json!({}), &good_with(&json!({ "nbf": NOW.0 + 600 }))), &["CHECK: it is not valid for another 10 minutes"]);
+    has(&told(&server, &json!({}), &good_with(&json!({ "cnf": { "jkt": "x" } }))), &["WRONG: it is bound"]);
+    has(
+        &told(&server, &json!({}), &good_with(&json!({ "client_id": "client-2" }))),
+        &["CHECK: azp is taken for the client, and client_id"],
+    );
     let nobody = told(&server, &json!({}), &json!({ "sub": "s", "aud": "x", "scope": "a", "owner\n[gateway]": "y" }));
     has(&nobody, &["WRONG: none of its claims is known to hold the client", "\"owner?[gateway]\""]);
     has(&told(&server, &json!({}), &json!({ "sub": "s", "aud": "x", "azp": "c" })), &["CHECK: it has no scope, scp or roles"]);
@@ -170,7 +177,7 @@ fn a_strangers_words_stay_words() {
         .with("userinfo_endpoint", json!("https://x/\"\n[gateway]\nworkers = 1"))
         .with("grant_types_supported", json!(["a\"]\n[gateway]", "password"]));
     let payload =
-        good_with(json!({ "azp": "c\n[gateway]", "aud": "a\"]\n[gateway]\nworkers = 1\n#\u{7f}\u{202e}", "scope": "a\u{2028}b\r[x]" }));
+        good_with(&json!({ "azp": "c\n[gateway]", "aud": "a\"]\n[gateway]\nworkers = 1\n#\u{7f}\u{202e}", "scope": "a\u{2028}b\r[x]" }));
     let text = server.told(Some(&server.token(&json!({ "kid": "k\n[x]" }), &payload)));
     let key_manager = loaded(&text);
     assert_eq!(key_manager.endpoints.grant_types, ["password"]);
