@@ -46,7 +46,7 @@ async fn an_imported_server_is_believed() {
     let _ = write!(
         file,
         "[[apis]]\nname = \"orders\"\nversion = \"1.0.0\"\ncontext = \"/orders\"\nproduction = {{ urls = [\"{}\"] }}\n\
-         operations = [{{ method = \"GET\", path = \"/*\", scopes = [\"read\"] }}]\n",
+         operations = [{{ method = \"GET\", path = \"/*\", scopes = [\"read\", \"orders/read\", \"Orders.Read\"] }}]\n",
         origin.url()
     );
     let gateway = Gateway::start(&file).await;

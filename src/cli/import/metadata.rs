@@ -18,7 +18,7 @@ pub(super) struct Metadata {
     /// Members that name no address that could be written.
     pub(super) unusable: Vec<&'static str>,
     pub(super) grant_types: Vec<String>,
-    /// Members that WSO2 Identity Server publishes since version 7.
+    /// Members that late versions of WSO2 Identity Server publish.
     pub(super) has_recent_members: bool,
 }
 

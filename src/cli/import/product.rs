@@ -49,13 +49,20 @@ fn by_path(metadata: &Metadata) -> Option<Guess> {
     }
     if token.ends_with("/oauth2/token") && keys.ends_with("/oauth2/jwks") && issuer.ends_with("/oauth2/token") {
         return if metadata.has_recent_members {
-            guessed(KeyManagerType::Wso2Is7, "WSO2's /oauth2/token and /oauth2/jwks, and the document has members of version 7")
+            guessed(
+                KeyManagerType::Wso2Is7,
+                "WSO2's /oauth2/token and /oauth2/jwks, and the document has members of late versions; if this is older than 7, write WSO2-IS",
+            )
         } else {
             guessed(KeyManagerType::Wso2Is, "WSO2's /oauth2/token and /oauth2/jwks; if this is version 7, write WSO2-IS-7")
         };
     }
     if token.contains("/oauth2/") && token.ends_with("/v1/token") && keys.ends_with("/v1/keys") {
         return guessed(KeyManagerType::Okta, "Okta's /oauth2/.../v1/");
+    }
+    // ADFS has these paths, too, and is not Entra
+    if (keys.ends_with("/discovery/v2.0/keys") || keys.ends_with("/discovery/keys")) && !keys.starts_with("/adfs/") {
+        return guessed(KeyManagerType::AzureAD, "Entra's /discovery/.../keys");
     }
     if token == "/oauth/token" && keys == "/.well-known/jwks.json" && issuer == "/" && metadata.issuer.ends_with('/') {
         return guessed(KeyManagerType::Auth0, "Auth0's /oauth/token and /.well-known/jwks.json");

@@ -198,6 +198,8 @@ fn products_behind_names_of_their_own_are_known_by_their_paths() {
     let id = "https://id.bank.example";
     assert_eq!(guessed(Server::new(&format!("{id}/"), "/oauth/token", "/.well-known/jwks.json")), KeyManagerType::Auth0);
     assert_eq!(guessed(Server::new(&format!("{id}/oauth2/a1"), "/oauth2/a1/v1/token", "/oauth2/a1/v1/keys")), KeyManagerType::Okta);
+    assert_eq!(guessed(Server::new(id, "/oauth2/v2.0/token", "/bank/discovery/v2.0/keys")), KeyManagerType::AzureAD);
+    assert_eq!(guessed(Server::new(id, "/adfs/oauth2/token", "/adfs/discovery/keys")), KeyManagerType::CustomKeyManager);
     assert_eq!(guessed(Server::new(id, "/oauth2/token", "/oauth2/jwks")), KeyManagerType::CustomKeyManager);
     // a name that only ends like a vendor's
     assert_eq!(guessed(Server::new("https://notokta.com", "/t", "/k")), KeyManagerType::CustomKeyManager);
