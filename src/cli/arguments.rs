@@ -39,7 +39,7 @@ pub enum Command {
   portcullis explain --token-file token.txt 'POST https://api.bank.example/accounts/1.0.0/payments'
   portcullis explain 'GET /accounts/1.0.0/status'    without a token")]
     Explain(ExplainOptions),
-    /// Turn a server's discovery document into a [[key_managers]] block, and say what is wrong with a sample token
+    /// Turn a server's discovery document into a key manager for gateway.toml, and say what is wrong with a sample token
     #[command(after_help = "Examples:
   portcullis import https://is.example:9443/oauth2/token/.well-known/openid-configuration --ca is.pem
   portcullis import https://dev-1.okta.com/oauth2/default/.well-known/openid-configuration --token sample.jwt >> gateway.toml")]
