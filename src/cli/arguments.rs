@@ -39,6 +39,11 @@ pub enum Command {
   portcullis explain --token-file token.txt 'POST https://api.bank.example/accounts/1.0.0/payments'
   portcullis explain 'GET /accounts/1.0.0/status'    without a token")]
     Explain(ExplainOptions),
+    /// Turn a server's discovery document into a key manager for gateway.toml, and say what is wrong with a sample token
+    #[command(after_help = "Examples:
+  portcullis import https://is.example:9443/oauth2/token/.well-known/openid-configuration --ca is.pem
+  portcullis import https://dev-1.okta.com/oauth2/default/.well-known/openid-configuration --token sample.jwt >> gateway.toml")]
+    Import(ImportOptions),
     /// Ask a running gateway whether it is ready; exits 0 or 1 (for containers)
     Healthcheck(HealthcheckOptions),
     /// Print a shell's completions
@@ -71,6 +76,25 @@ pub struct ExplainOptions {
     /// As JSON, for programs
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ImportOptions {
+    /// The address of the server's OpenID or OAuth metadata
+    #[arg(value_name = "WELL-KNOWN-URL")]
+    pub well_known_url: String,
+    /// A file with an access token of this server; "-" reads standard input. It is never shown
+    #[arg(long, value_name = "FILE")]
+    pub token: Option<PathBuf>,
+    /// The key manager's name, instead of one after its product
+    #[arg(long)]
+    pub name: Option<String>,
+    /// PEM: authorities trusted beside the system's, for calls to this server
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Read documents over plain http from elsewhere than loopback, too
+    #[arg(long)]
+    pub allow_http: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,15 +1,17 @@
 //! The command line: what an operator types, and what the program says back.
 //!
 //! The walk through the files: [`arguments`] (the words), then one file a command: [`run`], [`check`], [`demo`],
-//! [`explain`], [`healthcheck`].
+//! [`explain`], [`import`], [`healthcheck`].
 
 pub mod arguments;
 pub mod check;
 pub mod demo;
 pub mod explain;
 pub mod healthcheck;
+pub mod import;
 pub mod output;
 pub mod run;
+mod token_file;
 
 use std::process::ExitCode;
 
@@ -41,6 +43,7 @@ pub fn main() -> ExitCode {
             exit::OK
         }
         Command::Explain(options) => explain::explain(&arguments.config, &options, output),
+        Command::Import(options) => import::import(&options, output),
         Command::Healthcheck(options) => healthcheck::healthcheck(&arguments.config, &options, output),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "portcullis", &mut std::io::stdout());

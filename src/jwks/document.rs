@@ -72,8 +72,16 @@ async fn discover(key_manager: &KeyManager, url: &str) -> Result<(Issuer, Option
     Ok((issuer, found.jwks_uri))
 }
 
+/// One document of an authorization server, by the rules of every fetch: for who looks before anything is configured.
+pub async fn read_document(settings: &Fetch, url: &str) -> Result<Bytes, FetchFailure> {
+    if !may_fetch(settings, url) {
+        return Err(FetchFailure::Insecure { url: url.chars().take(200).collect() });
+    }
+    Ok(fetch(settings, url).await?.content)
+}
+
 /// A discovered address must be as safe as a written one.
-fn may_fetch(settings: &Fetch, url: &str) -> bool {
+pub fn may_fetch(settings: &Fetch, url: &str) -> bool {
     url.parse::<Uri>().is_ok_and(|uri| match uri.scheme_str() {
         Some("https") => true,
         Some("http") => settings.allow_http || is_loopback(&uri),

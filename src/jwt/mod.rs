@@ -24,7 +24,7 @@ mod value;
 mod verifying_key;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use claims::Claims;
 pub use excerpt::Excerpt;

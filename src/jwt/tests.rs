@@ -5,7 +5,7 @@ mod keys;
 mod properties;
 mod rules;
 #[allow(unreachable_pub, dead_code, reason = "integration tests and benches take this file too")]
-mod signer;
+pub(crate) mod signer;
 mod vectors;
 
 use std::time::Duration;

@@ -168,7 +168,43 @@ pub struct Endpoints {
     pub grant_types: Vec<String>,
 }
 
+impl Default for Fetch {
+    /// What holds where an operator wrote nothing.
+    fn default() -> Self {
+        Self {
+            refresh: Duration::from_mins(10),
+            min_refetch: Duration::from_secs(10),
+            keep_stale: Duration::from_hours(24),
+            connect_timeout: Duration::from_secs(2),
+            request_timeout: Duration::from_secs(5),
+            max_document_bytes: 512 * 1024,
+            allow_http: false,
+            proxy: ProxyChoice::Environment,
+            ca: None,
+            client_certificate: None,
+        }
+    }
+}
+
 impl KeyManagerType {
+    /// The name in gateway.toml.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wso2Is => "WSO2-IS",
+            Self::Wso2Is7 => "WSO2-IS-7",
+            Self::FsKeyManager => "fsKeyManager",
+            Self::CustomKeyManager => "CustomKeyManager",
+            Self::Auth0 => "Auth0",
+            Self::Okta => "Okta",
+            Self::KeyCloak => "KeyCloak",
+            Self::PingFederate => "PingFederate",
+            Self::Forgerock => "Forgerock",
+            Self::AzureAD => "AzureAD",
+            Self::Asgardeo => "Asgardeo",
+            Self::Cognito => "Cognito",
+        }
+    }
+
     /// The claim names that the connector of this type fills in (WSO2's connector defaults; Cognito's own tokens).
     pub fn default_claims(self) -> ClaimNames {
         let (consumer_key, scopes) = match self {

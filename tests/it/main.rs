@@ -9,6 +9,7 @@ mod cors;
 mod framing;
 mod grpc;
 mod listeners;
+mod imports;
 mod outages;
 mod presets;
 mod program;

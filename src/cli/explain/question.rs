@@ -1,13 +1,9 @@
 //! What is asked: `GET https://host/path`, and a token.
 
-use std::io::Read;
-
 use http::{HeaderMap, HeaderValue, Method, Uri};
 
 use crate::cli::arguments::ExplainOptions;
-
-/// The most that is read from a token file: far more than any token that would be accepted.
-const MOST_TOKEN: u64 = 1024 * 1024;
+use crate::cli::token_file;
 
 /// A request to judge.
 #[derive(Debug)]
@@ -34,10 +30,10 @@ impl Question {
     pub(super) fn read(options: &ExplainOptions) -> Result<Self, InvalidQuestion> {
         let token = match (&options.token, &options.token_file) {
             (Some(token), _) => Some(token.clone()),
-            (None, Some(path)) => Some(read_token(path)?),
+            (None, Some(path)) => Some(token_file::read(path)?),
             (None, None) => None,
         };
-        let token = token.as_deref().map(bare);
+        let token = token.as_deref().map(|text| token_file::bare(text).to_owned());
         Self::parse(&options.request, token)
     }
 
@@ -73,24 +69,5 @@ impl Question {
             headers.insert(name, value);
         }
         headers
-    }
-}
-
-fn read_token(path: &std::path::Path) -> std::io::Result<String> {
-    let mut token = String::new();
-    if path.as_os_str() == "-" {
-        std::io::stdin().lock().take(MOST_TOKEN).read_to_string(&mut token)?;
-    } else {
-        std::fs::File::open(path)?.take(MOST_TOKEN).read_to_string(&mut token)?;
-    }
-    Ok(token)
-}
-
-/// A token as it is pasted: with or without `Bearer`.
-fn bare(text: &str) -> String {
-    let text = text.trim();
-    match text.split_once(' ') {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim().to_owned(),
-        _ => text.to_owned(),
     }
 }

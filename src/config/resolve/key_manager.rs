@@ -35,16 +35,17 @@ struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
+        let fetch = Fetch::default();
         Self {
             leeway: Duration::from_secs(30),
-            refresh: Duration::from_mins(10),
-            min_refetch: Duration::from_secs(10),
-            keep_stale: Duration::from_hours(24),
-            connect_timeout: Duration::from_secs(2),
-            request_timeout: Duration::from_secs(5),
-            max_document_bytes: 512 * 1024,
-            allow_http: false,
-            proxy: ProxyChoice::Environment,
+            refresh: fetch.refresh,
+            min_refetch: fetch.min_refetch,
+            keep_stale: fetch.keep_stale,
+            connect_timeout: fetch.connect_timeout,
+            request_timeout: fetch.request_timeout,
+            max_document_bytes: fetch.max_document_bytes,
+            allow_http: fetch.allow_http,
+            proxy: fetch.proxy,
             max_lifetime: None,
         }
     }

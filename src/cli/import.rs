@@ -1,0 +1,166 @@
+//! `portcullis import`: a server's discovery document as a `[[key_managers]]` table, and what a sample token shows.
+//!
+//! It asks the addresses that the operator wrote and that the document names, by the rules of every key-set fetch; never
+//! one that a token names. Standard output is TOML and nothing else; a token is never shown.
+//!
+//! The walk through the files: [`metadata`] (what the document says), [`product`] (whose it is), [`remarks`] (what to
+//! check about it), [`sample`] (the form of a token), [`evidence`] (which claims hold what), [`issuer`] and [`diagnosis`]
+//! (what is wrong with it) in the words of [`trouble`], [`block`] (the table) with [`text`] (quoting).
+
+mod block;
+mod diagnosis;
+mod evidence;
+mod issuer;
+mod metadata;
+mod product;
+mod remarks;
+mod sample;
+mod text;
+mod trouble;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use http::Uri;
+
+use crate::cli::arguments::ImportOptions;
+use crate::cli::exit;
+use crate::cli::import::block::Findings;
+use crate::cli::import::diagnosis::Context;
+use crate::cli::import::metadata::{Metadata, MetadataError};
+use crate::cli::import::sample::Sample;
+use crate::cli::output::Output;
+use crate::cli::run::{control_runtime, install_crypto};
+use crate::cli::token_file;
+use crate::jwks::failure::FetchFailure;
+use crate::jwks::{may_fetch, read_document};
+use crate::jwt::{KeySet, KeySetError, ParsedKeySet};
+use crate::model::clock::{Clock, UnixSeconds};
+use crate::model::key_manager::{Fetch, PemFile};
+use crate::model::names::{InvalidName, KeyManagerName};
+use crate::supervise::clock::SystemClock;
+
+/// Why there is no table.
+#[derive(Debug, thiserror::Error)]
+enum ImportError {
+    #[error("the address must be one of https, without a user or a password in it; plain http is for loopback, or with --allow-http")]
+    Address,
+    #[error("the name given with --name {0}")]
+    Name(#[from] InvalidName),
+    // the name of the file is not told: it may be the token itself
+    #[error("the file given with --token cannot be read: {0}; write a file's name, or - for standard input")]
+    Token(std::io::Error),
+    #[error("the file given with --token holds no token")]
+    NoToken,
+    #[error("{file} cannot be read: {source}")]
+    Authorities {
+        file: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{url}: {failure}{}", advice(failure, Asked::Document))]
+    Document { url: String, failure: FetchFailure },
+    #[error("{url}: {failure}")]
+    Metadata { url: String, failure: MetadataError },
+    #[error("the key set {url}: {failure}{}", advice(failure, Asked::Keys))]
+    Keys { url: String, failure: FetchFailure },
+    #[error("the key set {url}: {failure}")]
+    KeySet { url: String, failure: KeySetError },
+    #[error("the runtime cannot start: {0}")]
+    Runtime(std::io::Error),
+}
+
+/// What was being read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Document,
+    Keys,
+}
+
+/// What the server said.
+#[derive(Debug)]
+struct Answers {
+    metadata: Metadata,
+    keys: ParsedKeySet,
+}
+
+/// Prints the table. Exits 0, or 1 with what stands in the way; what is wrong with a sample token stands in the comments.
+pub fn import(options: &ImportOptions, output: Output) -> u8 {
+    install_crypto();
+    match run(options, SystemClock.now()) {
+        Ok(table) => {
+            output.line(table.trim_end());
+            exit::OK
+        }
+        Err(error) => {
+            output.note(&format!("portcullis: {error}"));
+            exit::FAILED
+        }
+    }
+}
+
+fn run(options: &ImportOptions, now: UnixSeconds) -> Result<String, ImportError> {
+    let settings = Fetch { allow_http: options.allow_http, ca: options.ca.as_deref().map(authorities).transpose()?, ..Fetch::default() };
+    let name = options.name.as_deref().map(KeyManagerName::try_from).transpose()?;
+    let sample = options.token.as_deref().map(read_sample).transpose()?;
+    let runtime = control_runtime().map_err(ImportError::Runtime)?;
+    let answers = runtime.block_on(ask(&settings, &options.well_known_url))?;
+    let ca = options.ca.as_ref().map(|path| path.display().to_string());
+    Ok(write(&options.well_known_url, name.as_ref().map(KeyManagerName::as_str), ca.as_deref(), &answers, sample.as_ref(), now))
+}
+
+/// All decisions: what the server and the operator said goes in, a table comes out.
+fn write(
+    well_known_url: &str,
+    name: Option<&str>,
+    ca: Option<&str>,
+    answers: &Answers,
+    sample: Option<&Sample>,
+    now: UnixSeconds,
+) -> String {
+    let Answers { metadata, keys } = answers;
+    let guess = product::guess(metadata);
+    let context = Context { issuer: &metadata.issuer, kind: guess.kind, keys: &keys.keys, now };
+    let diagnosis = sample.map(|sample| diagnosis::diagnose(sample, context));
+    block::render(Findings { well_known_url, name, ca, metadata, guess: &guess, keys, diagnosis: diagnosis.as_ref() })
+}
+
+async fn ask(settings: &Fetch, well_known_url: &str) -> Result<Answers, ImportError> {
+    let uri: Option<Uri> = well_known_url.parse().ok();
+    let is_plain = uri.as_ref().and_then(Uri::authority).is_some_and(|authority| !authority.as_str().contains('@'));
+    if !is_plain || !may_fetch(settings, well_known_url) {
+        return Err(ImportError::Address);
+    }
+    let url = || well_known_url.to_owned();
+    let document = read_document(settings, well_known_url).await;
+    let document = document.map_err(|failure| ImportError::Document { url: url(), failure })?;
+    let metadata = Metadata::read(&document).map_err(|failure| ImportError::Metadata { url: url(), failure })?;
+    let url = || text::shown(&metadata.jwks_uri);
+    let keys = read_document(settings, &metadata.jwks_uri).await.map_err(|failure| ImportError::Keys { url: url(), failure })?;
+    let keys = KeySet::from_jwks(&keys).map_err(|failure| ImportError::KeySet { url: url(), failure })?;
+    Ok(Answers { metadata, keys })
+}
+
+fn read_sample(path: &Path) -> Result<Sample, ImportError> {
+    let text = token_file::read(path).map_err(ImportError::Token)?;
+    if token_file::bare(&text).is_empty() { Err(ImportError::NoToken) } else { Ok(Sample::read(&text)) }
+}
+
+fn authorities(path: &Path) -> Result<PemFile, ImportError> {
+    let content = std::fs::read(path).map_err(|source| ImportError::Authorities { file: path.display().to_string(), source })?;
+    Ok(PemFile { path: path.to_owned(), content })
+}
+
+/// What to do about it here, where the failure's own words are for gateway.toml.
+fn advice(failure: &FetchFailure, asked: Asked) -> &'static str {
+    match failure {
+        FetchFailure::Tls { .. } => "\n  give the authority that signed the server's certificate with --ca FILE",
+        FetchFailure::Insecure { .. } => "\n  if you trust everyone on the way, add --allow-http",
+        FetchFailure::Status { .. } | FetchFailure::ContentType { .. } if asked == Asked::Document => {
+            "\n  the address usually is the issuer with /.well-known/openid-configuration behind it"
+        }
+        _ => "",
+    }
+}

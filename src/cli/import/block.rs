@@ -1,0 +1,232 @@
+//! A `[[key_managers]]` table, ready for gateway.toml, with what is known about the server and its tokens as comments.
+//!
+//! Decides on the words only. Whatever comes from outside is quoted or shown by [`text`](super::text).
+
+use std::fmt::Write;
+
+use crate::cli::import::diagnosis::Diagnosis;
+use crate::cli::import::evidence::Form;
+use crate::cli::import::metadata::Metadata;
+use crate::cli::import::product::{Guess, names, usual_claims};
+use crate::cli::import::remarks::{Sampled, remarks};
+use crate::cli::import::text::{comment, quoted, shown};
+use crate::cli::import::trouble::Weight;
+use crate::jwks::may_fetch;
+use crate::jwt::ParsedKeySet;
+use crate::model::key_manager::{Fetch, KeyManagerType};
+
+/// All that is told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Findings<'f> {
+    pub(super) well_known_url: &'f str,
+    /// As the operator named it.
+    pub(super) name: Option<&'f str>,
+    pub(super) ca: Option<&'f str>,
+    pub(super) metadata: &'f Metadata,
+    pub(super) guess: &'f Guess,
+    pub(super) keys: &'f ParsedKeySet,
+    /// With a sample token.
+    pub(super) diagnosis: Option<&'f Diagnosis<'f>>,
+}
+
+pub(super) fn render(findings: Findings<'_>) -> String {
+    let mut text = about_the_server(findings);
+    if let Some(diagnosis) = findings.diagnosis {
+        text.push_str(&about_the_token(diagnosis));
+    }
+    text.push_str("#\n");
+    text.push_str(&comment("", "Then: portcullis check --fetch"));
+    text.push('\n');
+    text.push_str(&table(findings));
+    text
+}
+
+fn about_the_server(findings: Findings<'_>) -> String {
+    let Findings { metadata, guess, keys, .. } = findings;
+    let mut text = comment("", &format!("Read by `portcullis import` from {}", findings.well_known_url));
+    let kids: Vec<String> = keys.keys.key_ids().take(MOST_NAMES).map(shown).collect();
+    let named = if kids.is_empty() { String::new() } else { format!(": {}", kids.join(", ")) };
+    let count = keys.keys.len();
+    let plural = if count == 1 { "" } else { "s" };
+    text.push_str(&comment("", &format!("the key set has {count} usable key{plural}{named}")));
+    for skipped in keys.skipped.iter().take(MOST_NAMES) {
+        let name = skipped.key_id.as_deref().map(shown).unwrap_or_default();
+        text.push_str(&comment("  ", &format!("not usable: key {} {name}: {}", skipped.position, shown(&skipped.reason.to_string()))));
+    }
+    text.push_str(&comment("", &format!("type {}: {}", guess.kind.name(), guess.because)));
+    let sampled = if findings.diagnosis.is_some() { Sampled::Yes } else { Sampled::No };
+    for remark in remarks(metadata, findings.well_known_url, guess.kind, sampled) {
+        text.push_str(&listed(&remark));
+    }
+    text
+}
+
+fn about_the_token(diagnosis: &Diagnosis<'_>) -> String {
+    let mut text = String::from("#\n# The sample token, which is shown to nobody:\n");
+    if let Some(signed_with) = &diagnosis.signed_with {
+        text.push_str(&listed(&format!("good: signed {signed_with}")));
+    }
+    // without a good signature it is anybody's word
+    let head = if diagnosis.signed_with.is_some() { "good" } else { "seen" };
+    if let Some(client) = &diagnosis.client {
+        text.push_str(&listed(&format!("{head}: {} holds the client, {}", client.claim, shown(client.value))));
+    }
+    if let Some(scopes) = &diagnosis.scopes {
+        let form = match scopes.form {
+            Form::Text => "a text",
+            Form::Array => "an array",
+        };
+        let names: Vec<String> = scopes.names.iter().take(MOST_NAMES).map(|name| shown(name)).collect();
+        text.push_str(&listed(&format!("{head}: {} holds the scopes, {form}: {}", scopes.claim, names.join(", "))));
+    }
+    for weight in [Weight::Wrong, Weight::Check] {
+        for trouble in diagnosis.troubles.iter().filter(|trouble| trouble.weight() == weight) {
+            let head = if weight == Weight::Wrong { "WRONG" } else { "CHECK" };
+            text.push_str(&listed(&format!("{head}: {trouble}")));
+        }
+    }
+    text
+}
+
+/// A finding below its heading, lined up behind its first word.
+fn listed(finding: &str) -> String {
+    match finding.split_once(": ") {
+        Some((head, prose)) => comment(&format!("  {:<7}", format!("{head}:")), prose),
+        None => comment("  ", finding),
+    }
+}
+
+fn table(findings: Findings<'_>) -> String {
+    let Findings { metadata, guess, .. } = findings;
+    let (name, display_name) = names(guess.kind, &metadata.issuer);
+    let mut text = String::from("[[key_managers]]\n");
+    line(&mut text, "name", findings.name.unwrap_or(&name));
+    line(&mut text, "display_name", &display_name);
+    line(&mut text, "type", guess.kind.name());
+    line(&mut text, "well_known_url", findings.well_known_url);
+    line(&mut text, "issuer", &metadata.issuer);
+    if let Some(other) = findings.diagnosis.and_then(|diagnosis| diagnosis.other_issuer) {
+        text.push_str(&comment("", "the sample token's:"));
+        let _ = writeln!(text, "# issuer = {}", quoted(other));
+    }
+    let _ = writeln!(text, "certificates = {{ jwks = {} }}", quoted(&metadata.jwks_uri));
+    if let Some(ca) = findings.ca {
+        text.push_str(&comment("", "a relative path starts at the folder of gateway.toml"));
+        line(&mut text, "ca", ca);
+    }
+    let usual = Fetch::default();
+    if [findings.well_known_url, &metadata.jwks_uri].iter().any(|url| !may_fetch(&usual, url)) {
+        text.push_str(&comment("", "whoever is on the way can replace the keys, and with them make tokens"));
+        text.push_str("allow_http = true\n");
+    }
+    text.push_str(&client(findings));
+    text.push_str(&scopes(findings));
+    text.push_str(&audiences(findings));
+    for (key, address) in &metadata.endpoints {
+        line(&mut text, key, address);
+    }
+    if !metadata.grant_types.is_empty() {
+        let grants: Vec<String> = metadata.grant_types.iter().map(|grant| quoted(grant)).collect();
+        let _ = writeln!(text, "grant_types = [{}]", grants.join(", "));
+    }
+    if let Some(client) = findings.diagnosis.and_then(|diagnosis| diagnosis.client.as_ref()) {
+        let (name, client) = (quoted(findings.name.unwrap_or(&name)), quoted(client.value));
+        text.push_str(&comment("", "the sample token's client, for the application that it belongs to:"));
+        let _ = writeln!(text, "# keys = [{{ type = \"production\", key_manager = {name}, consumer_key = {client} }}]");
+    }
+    text
+}
+
+fn line(text: &mut String, key: &str, value: &str) {
+    let _ = writeln!(text, "{key} = {}", quoted(value));
+}
+
+fn client(findings: Findings<'_>) -> String {
+    let kind = findings.guess.kind;
+    let mut text = String::new();
+    if let Some(client) = findings.diagnosis.and_then(|diagnosis| diagnosis.client.as_ref()) {
+        if client.is_default {
+            text.push_str(&comment("", &format!("the client is taken from {}, the default of {}", client.claim, kind.name())));
+        } else {
+            text.push_str(&comment("", "the client, by the sample token"));
+            line(&mut text, "consumer_key_claim", &client.claim);
+        }
+        return text;
+    }
+    let default = kind.default_claims().consumer_key;
+    let usual = usual_claims(kind, &findings.metadata.issuer).consumer_key;
+    if let Some(claim) = usual.as_ref().filter(|claim| Some(*claim) != default.as_ref()) {
+        text.push_str(&comment("", "the client: this product's own claim, not seen in a token yet"));
+        line(&mut text, "consumer_key_claim", claim);
+    } else {
+        let claim = default.as_deref().unwrap_or("consumerKey, then azp");
+        let other = if kind == KeyManagerType::AzureAD { "appid" } else { "client_id" };
+        let prose = format!("not known without an access token: the client is taken from {claim}; some tokens hold it in {other}");
+        text.push_str(&comment("", &prose));
+        let _ = writeln!(text, "# consumer_key_claim = {}", quoted(other));
+    }
+    text
+}
+
+fn scopes(findings: Findings<'_>) -> String {
+    let kind = findings.guess.kind;
+    let mut text = String::new();
+    if let Some(scopes) = findings.diagnosis.and_then(|diagnosis| diagnosis.scopes.as_ref()) {
+        if scopes.is_default {
+            text.push_str(&comment("", &format!("the scopes are taken from {}, the default of {}", scopes.claim, kind.name())));
+        } else {
+            text.push_str(&comment("", "the scopes, by the sample token"));
+            line(&mut text, "scopes_claim", &scopes.claim);
+        }
+        return text;
+    }
+    if kind == KeyManagerType::AzureAD {
+        let prose = "not known without an access token: Entra writes the scopes of users' tokens into scp and an application's \
+                     permissions into roles; choose one";
+        text.push_str(&comment("", prose));
+        text.push_str("# scopes_claim = \"scp\"\n# scopes_claim = \"roles\"\n");
+        return text;
+    }
+    let default = kind.default_claims().scopes;
+    let usual = usual_claims(kind, &findings.metadata.issuer).scopes;
+    if let Some(claim) = usual.as_ref().filter(|claim| Some(*claim) != default.as_ref()) {
+        text.push_str(&comment("", "the scopes: this product's own claim, not seen in a token yet"));
+        line(&mut text, "scopes_claim", claim);
+    } else {
+        let claim = default.as_deref().unwrap_or("scope");
+        let other = if claim == "scope" { "scp" } else { "scope" };
+        let prose = format!("not known without an access token with scopes: they are taken from {claim}; some tokens hold them in {other}");
+        text.push_str(&comment("", &prose));
+        let _ = writeln!(text, "# scopes_claim = {}", quoted(other));
+    }
+    text
+}
+
+/// Never written for the operator: which audience is theirs, no document says.
+fn audiences(findings: Findings<'_>) -> String {
+    let known = findings.diagnosis.filter(|diagnosis| diagnosis.client.is_some());
+    let found = known.map(|diagnosis| diagnosis.audiences.as_slice()).unwrap_or_default();
+    let client = known.and_then(|diagnosis| diagnosis.client.as_ref());
+    if client.is_some_and(|client| client.claim == "aud") {
+        return comment("", "this server's audience is the client: it cannot say which APIs a token is for");
+    }
+    let is_client = found.len() == 1 && found.first().copied() == client.map(|client| client.value);
+    let prose = if known.is_some() && found.is_empty() {
+        "the sample token has no audience; where the server can write one, ask for it here"
+    } else if is_client {
+        "the sample token's audience is only its client: have the server write one for your APIs, and ask for it here"
+    } else if found == ["account"] {
+        "the sample token's audience is Keycloak's own client `account`: add an audience mapper for your APIs, and ask for that here"
+    } else if !found.is_empty() {
+        "the sample token's audience: if it means your APIs, take the # away, so that tokens for others open nothing here"
+    } else {
+        "not known: what `aud` holds in tokens for your APIs; while it is not written, tokens for others open them, too"
+    };
+    let is_theirs = !found.is_empty() && found != ["account"] && !is_client;
+    let values: Vec<String> = found.iter().take(MOST_NAMES).map(|audience| quoted(audience)).collect();
+    let values = if is_theirs { values.join(", ") } else { quoted("https://api.example") };
+    format!("{}# audiences = [{values}]\n", comment("", prose))
+}
+
+/// Enough to recognise something by.
+const MOST_NAMES: usize = 8;

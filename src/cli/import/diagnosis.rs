@@ -1,0 +1,269 @@
+//! What a sample token shows: whether the key set vouches for it, which claims hold what, and what is wrong with it.
+//!
+//! Pure: the token, the document, the keys and the time come in.
+
+use crate::cli::import::evidence::{self, Client, Scopes};
+use crate::cli::import::issuer::{self, Difference};
+use crate::cli::import::sample::{Sample, Signed};
+use crate::cli::import::text::{shown, span};
+use crate::cli::import::trouble::Trouble;
+use crate::jwt::{KeySet, Rejection};
+use crate::model::clock::UnixSeconds;
+use crate::model::key_manager::{ClaimNames, KeyManagerType};
+
+/// What a token is held against.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'c> {
+    pub(super) issuer: &'c str,
+    pub(super) kind: KeyManagerType,
+    pub(super) keys: &'c KeySet,
+    pub(super) now: UnixSeconds,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Diagnosis<'t> {
+    /// The algorithm and the key, where the signature is good.
+    pub(super) signed_with: Option<String>,
+    /// An issuer that differs from the document's by its spelling, and whose signature is good.
+    pub(super) other_issuer: Option<&'t str>,
+    pub(super) troubles: Vec<Trouble>,
+    pub(super) client: Option<Client<'t>>,
+    pub(super) scopes: Option<Scopes<'t>>,
+    pub(super) audiences: Vec<&'t str>,
+}
+
+pub(super) fn diagnose<'t>(sample: &'t Sample, context: Context<'_>) -> Diagnosis<'t> {
+    let only = |trouble| Diagnosis { troubles: vec![trouble], ..Diagnosis::default() };
+    match sample {
+        Sample::Opaque => only(Trouble::Opaque { hint: jwt_hint(context.kind) }),
+        Sample::Encrypted => only(Trouble::Encrypted { hint: encryption_hint(context.kind) }),
+        Sample::Broken(part) => only(Trouble::Broken { part }),
+        Sample::Signed(token) => signed(token, context),
+    }
+}
+
+fn signed<'t>(token: &'t Signed, context: Context<'_>) -> Diagnosis<'t> {
+    let verdict = token.verify(context.keys, context.now);
+    let has_good_signature = match &verdict {
+        Ok(()) => true,
+        Err(rejection) => is_about_claims(rejection),
+    };
+    let mut troubles = Vec::new();
+    troubles.extend(kind(token, context));
+    troubles.extend(issuer_trouble(token, context.issuer, has_good_signature));
+    if let Err(rejection) = verdict {
+        troubles.extend(refusal(token, rejection, context, &troubles));
+    }
+    troubles.extend(time(token, context.now));
+    if token.has("cnf") {
+        troubles.push(Trouble::Bound);
+    }
+    let mut diagnosis = Diagnosis { audiences: token.audiences(), ..Diagnosis::default() };
+    if has_good_signature {
+        let key =
+            token.header("kid").map_or_else(|| "the key of the set that fits".to_owned(), |id| format!("the set's key {}", shown(id)));
+        diagnosis.signed_with = Some(format!("{} with {key}", token.header("alg").unwrap_or_default()));
+        if token.header("kid").is_none() {
+            troubles.push(Trouble::NoKeyId);
+        }
+    }
+    let is_spelling = |trouble: &Trouble| {
+        matches!(
+            trouble,
+            Trouble::Issuer { difference: Difference::Slash | Difference::Case | Difference::Scheme, has_good_signature: true, .. }
+        )
+    };
+    if troubles.iter().any(is_spelling) {
+        diagnosis.other_issuer = token.text("iss");
+    }
+    if troubles.iter().all(Trouble::leaves_evidence) {
+        look(token, &context.kind.default_claims(), &mut diagnosis, &mut troubles);
+    }
+    diagnosis.troubles = troubles;
+    diagnosis
+}
+
+/// Which claims hold what, with what is odd about them.
+fn look<'t>(token: &'t Signed, defaults: &ClaimNames, diagnosis: &mut Diagnosis<'t>, troubles: &mut Vec<Trouble>) {
+    let claims = token.claims();
+    diagnosis.client = evidence::client(claims, defaults);
+    diagnosis.scopes = evidence::scopes(claims, defaults);
+    match &diagnosis.client {
+        None => {
+            let names: Vec<String> = claims.keys().take(MOST_NAMES).map(|name| shown(name)).collect();
+            troubles.push(Trouble::NoClient { present: names.join(", ") });
+        }
+        Some(client) if !client.contradicted_by.is_empty() => {
+            troubles.push(Trouble::Clients { claim: client.claim.clone(), others: client.contradicted_by.join(", ") });
+        }
+        Some(_) => {}
+    }
+    match &diagnosis.scopes {
+        None => troubles.push(Trouble::NoScopes),
+        Some(scopes) if !scopes.beside.is_empty() => {
+            troubles.push(Trouble::MoreScopes { claim: scopes.claim.clone(), others: scopes.beside.join(", ") });
+        }
+        Some(_) => {}
+    }
+}
+
+/// What kind of token it is, where it is no access token for an API of the operator's.
+fn kind(token: &Signed, context: Context<'_>) -> Option<Trouble> {
+    if let Some(trouble) = for_microsoft(token, context.kind) {
+        return Some(trouble);
+    }
+    let other = OTHER_KINDS.iter().find(|(claim, value, _)| token.text(claim) == Some(value));
+    if let Some(&(claim, value, what)) = other {
+        return Some(Trouble::OtherKind { what, because: format!("`{claim}` is {value}") });
+    }
+    let token_type = token.header("typ").map(media_type).unwrap_or_default();
+    if token_type == "rt+jwt" || token_type == "logout+jwt" {
+        let what = if token_type == "rt+jwt" { "a refresh token" } else { "a logout token" };
+        return Some(Trouble::OtherKind { what, because: format!("`typ` is {token_type}") });
+    }
+    id_token(token, &token_type).map(|because| Trouble::IdToken { because })
+}
+
+/// An ID token's marks count only where nothing says that it is an access token: some servers write `nonce` and `at_hash`
+/// into those too.
+fn id_token(token: &Signed, token_type: &str) -> Option<String> {
+    let marked = ID_MARKS.iter().find(|(claim, value)| token.text(claim) == Some(value));
+    if let Some((claim, value)) = marked {
+        return Some(format!("`{claim}` is {value}"));
+    }
+    let is_access = token_type == "at+jwt"
+        || ["scope", "scp", "aut", "gty", "cid"].iter().any(|claim| token.has(claim))
+        || ACCESS_MARKS.iter().any(|(claim, value)| token.text(claim) == Some(value));
+    if is_access {
+        return None;
+    }
+    if let Some(claim) = ["at_hash", "c_hash", "nonce"].iter().find(|claim| token.has(claim)) {
+        return Some(format!("it has `{claim}` and no scopes"));
+    }
+    let audiences = token.audiences();
+    let client = ["azp", "client_id"].iter().find(|claim| token.text(claim).is_some_and(|client| audiences == [client]));
+    if let Some(claim) = client {
+        return Some(format!("`aud` is the client itself, as in `{claim}`, and it has no scopes"));
+    }
+    let names_no_client = evidence::CLIENT_CLAIMS.iter().all(|claim| !token.has(claim));
+    let person = ["email", "preferred_username", "given_name"].iter().find(|claim| token.has(claim));
+    person.filter(|_| names_no_client).map(|claim| format!("it has `{claim}`, and neither scopes nor a client"))
+}
+
+fn for_microsoft(token: &Signed, kind: KeyManagerType) -> Option<Trouble> {
+    let audiences = token.audiences();
+    let resource = MICROSOFT.into_iter().find(|(audience, _)| audiences.iter().any(|found| found.trim_end_matches('/') == *audience));
+    let is_entra = kind == KeyManagerType::AzureAD || token.text("iss").is_some_and(|issuer| issuer::entra_version(issuer).is_some());
+    match resource {
+        Some((audience, resource)) => Some(Trouble::ForMicrosoft { resource, because: format!("`aud` is {audience}") }),
+        None if is_entra && token.has_header("nonce") => {
+            Some(Trouble::ForMicrosoft { resource: "Microsoft's own APIs", because: "its header has a `nonce`".to_owned() })
+        }
+        None => None,
+    }
+}
+
+fn issuer_trouble(token: &Signed, document: &str, has_good_signature: bool) -> Option<Trouble> {
+    let Some(found) = token.text("iss") else { return Some(Trouble::NoIssuer) };
+    let difference = issuer::difference(document, found)?;
+    Some(Trouble::Issuer { found: shown(found), difference, has_good_signature })
+}
+
+/// Whether the signature was good and something else was not: rules are applied after it.
+fn is_about_claims(rejection: &Rejection) -> bool {
+    matches!(
+        rejection,
+        Rejection::Expired
+            | Rejection::NotYetValid
+            | Rejection::LifetimeTooLong
+            | Rejection::TokenType(_)
+            | Rejection::Audience
+            | Rejection::InvalidClaim { .. }
+    )
+}
+
+/// The gateway's refusal in an importer's words, unless something above explains it.
+fn refusal(token: &Signed, rejection: Rejection, context: Context<'_>, above: &[Trouble]) -> Option<Trouble> {
+    let explained = above.iter().any(|trouble| !trouble.leaves_evidence());
+    let algorithm = token.header("alg").unwrap_or_default();
+    match rejection {
+        Rejection::Algorithm { .. } if algorithm.to_ascii_uppercase().starts_with("HS") => {
+            Some(Trouble::SharedSecret { algorithm: shown(algorithm), hint: algorithm_hint(context.kind) })
+        }
+        Rejection::Algorithm { .. } if algorithm.eq_ignore_ascii_case("none") => Some(Trouble::Unsigned),
+        Rejection::UnknownKey { key_id: Some(_) } => {
+            let known: Vec<String> = context.keys.key_ids().take(MOST_NAMES).map(shown).collect();
+            let known = if known.is_empty() { "keys without names".to_owned() } else { known.join(", ") };
+            Some(Trouble::KeyNotInSet { key_id: shown(token.header("kid").unwrap_or_default()), known })
+        }
+        Rejection::BadSignature => (!explained).then_some(Trouble::BadSignature),
+        // told with the time, whatever the signature is
+        Rejection::Expired | Rejection::NotYetValid if time(token, context.now).is_some() => None,
+        Rejection::TokenType(_) if explained => None,
+        Rejection::TokenType(_) => token.header("typ").map(|name| Trouble::Type { name: shown(name) }),
+        // told as the missing issuer
+        Rejection::InvalidClaim { name: "iss", .. } if !token.has("iss") => None,
+        rejection => Some(Trouble::Refused(rejection)),
+    }
+}
+
+fn time(token: &Signed, now: UnixSeconds) -> Option<Trouble> {
+    let ends = token.seconds("exp").filter(|ends| *ends <= now.0).map(|ends| Trouble::Expired { ago: span(now.0.saturating_sub(ends)) });
+    let starts = token.seconds("nbf").filter(|starts| *starts > now.0);
+    ends.or_else(|| starts.map(|starts| Trouble::NotYetValid { left: span(starts.saturating_sub(now.0)) }))
+}
+
+fn media_type(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    name.strip_prefix("application/").map(str::to_owned).unwrap_or(name)
+}
+
+/// How the products are told to issue tokens that can be read.
+fn jwt_hint(kind: KeyManagerType) -> &'static str {
+    match kind {
+        KeyManagerType::Wso2Is | KeyManagerType::Wso2Is7 | KeyManagerType::FsKeyManager | KeyManagerType::Asgardeo => {
+            "In the application's protocol settings choose JWT as the type of its access tokens"
+        }
+        KeyManagerType::Auth0 => "Ask for a token with the `audience` of your API: without one Auth0 gives an opaque token",
+        KeyManagerType::PingFederate => "Use an access token manager of the type JSON Web Tokens",
+        KeyManagerType::Forgerock => "Turn on client-side (stateless) access tokens in the OAuth2 provider",
+        _ => "Have the server issue JWT access tokens (RFC 9068)",
+    }
+}
+
+fn encryption_hint(kind: KeyManagerType) -> &'static str {
+    match kind {
+        KeyManagerType::Auth0 => "Auth0 gives one when no `audience` is asked for, or when the API's settings ask for encryption",
+        _ => "Turn off the encryption of access tokens for this client or API",
+    }
+}
+
+fn algorithm_hint(kind: KeyManagerType) -> &'static str {
+    match kind {
+        KeyManagerType::Auth0 => "Choose RS256 in the settings of the API",
+        _ => "Choose RS256, PS256 or ES256 for access tokens",
+    }
+}
+
+/// Enough to recognise a key or a claim by.
+const MOST_NAMES: usize = 24;
+
+const ID_MARKS: [(&str, &str); 3] = [("token_use", "id"), ("typ", "ID"), ("token_type", "id_token")];
+
+const ACCESS_MARKS: [(&str, &str); 3] = [("token_use", "access"), ("typ", "Bearer"), ("tokenName", "access_token")];
+
+const OTHER_KINDS: [(&str, &str, &str); 5] = [
+    ("typ", "Refresh", "a refresh token"),
+    ("typ", "Offline", "an offline token"),
+    ("typ", "Logout", "a logout token"),
+    ("token_type", "refresh_token", "a refresh token"),
+    ("token_type", "InternalKey", "an internal key"),
+];
+
+const MICROSOFT: [(&str, &str); 4] = [
+    ("00000003-0000-0000-c000-000000000000", "Microsoft Graph"),
+    ("https://graph.microsoft.com", "Microsoft Graph"),
+    ("00000002-0000-0000-c000-000000000000", "Azure AD Graph"),
+    ("https://graph.windows.net", "Azure AD Graph"),
+];

@@ -1,0 +1,116 @@
+//! A sample token: what form it has, and what it says of itself before anybody vouches for it.
+//!
+//! Decides nothing about right or wrong. It is more lenient than the gateway, so that it can tell what is wrong; whether
+//! the gateway would take the token is the gateway's own judgement, [`Signed::verify`].
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use crate::cli::token_file;
+use crate::jwt::{KeySet, Rejection, Unverified};
+use crate::model::clock::UnixSeconds;
+use crate::model::key_manager::{SignatureAlgorithm, TokenRules};
+
+/// What was handed in.
+#[derive(Debug)]
+pub(super) enum Sample {
+    /// No JWT: a reference that only its server can resolve.
+    Opaque,
+    /// Five parts; the header may still say by whom.
+    Encrypted,
+    /// Looks like a JWT, and this part of it cannot be read.
+    Broken(&'static str),
+    Signed(Box<Signed>),
+}
+
+/// A token of three parts that could be read.
+pub(super) struct Signed {
+    text: String,
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+}
+
+impl Sample {
+    /// Reads a token as it was pasted.
+    pub(super) fn read(text: &str) -> Self {
+        let token = token_file::bare(text);
+        let parts: Vec<&str> = token.split('.').collect();
+        match parts.as_slice() {
+            [header, ..] if parts.len() == 5 && object(header).is_some_and(|header| header.contains_key("enc")) => Self::Encrypted,
+            [header, payload, _] => match (object(header), object(payload)) {
+                (Some(header), Some(claims)) => Self::Signed(Box::new(Signed { text: token.to_owned(), header, claims })),
+                (Some(_), None) => Self::Broken("payload"),
+                // dots stand in opaque tokens, too
+                (None, _) if token.starts_with("eyJ") => Self::Broken("header"),
+                (None, _) => Self::Opaque,
+            },
+            [header, ..] if object(header).is_some_and(|header| header.contains_key("alg")) => Self::Broken("number of parts"),
+            _ => Self::Opaque,
+        }
+    }
+}
+
+impl Signed {
+    /// What the gateway would say with these keys and without any rule of the operator's.
+    pub(super) fn verify(&self, keys: &KeySet, now: UnixSeconds) -> Result<(), Rejection> {
+        let rules = TokenRules {
+            algorithms: SignatureAlgorithm::ALL.to_vec(),
+            token_types: Vec::new(),
+            audiences: Vec::new(),
+            leeway: LEEWAY,
+            max_lifetime: None,
+        };
+        Unverified::parse(self.text.as_bytes(), MAX_TOKEN_BYTES)?.verify(keys, &rules, now).map(|_| ())
+    }
+
+    /// A header member that is a text.
+    pub(super) fn header(&self, member: &str) -> Option<&str> {
+        self.header.get(member).and_then(Value::as_str)
+    }
+
+    pub(super) fn has_header(&self, member: &str) -> bool {
+        self.header.contains_key(member)
+    }
+
+    pub(super) fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
+    pub(super) fn has(&self, claim: &str) -> bool {
+        self.claims.contains_key(claim)
+    }
+
+    /// A claim that is a text.
+    pub(super) fn text(&self, claim: &str) -> Option<&str> {
+        self.claims.get(claim).and_then(Value::as_str)
+    }
+
+    /// A claim that is a time.
+    pub(super) fn seconds(&self, claim: &str) -> Option<u64> {
+        self.claims.get(claim).and_then(Value::as_u64)
+    }
+
+    pub(super) fn audiences(&self) -> Vec<&str> {
+        match self.claims.get("aud") {
+            Some(Value::String(audience)) => vec![audience],
+            Some(Value::Array(audiences)) => audiences.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Never the token.
+impl std::fmt::Debug for Signed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signed").field("claims", &self.claims.len()).finish_non_exhaustive()
+    }
+}
+
+fn object(part: &str) -> Option<Map<String, Value>> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+}
+
+/// The gateway's defaults of `leeway` and `max_token_bytes`.
+const LEEWAY: std::time::Duration = std::time::Duration::from_secs(30);
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
