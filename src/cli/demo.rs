@@ -13,6 +13,7 @@ use crate::model::gateway::{Log, LogFormat, LogLevel};
 use crate::supervise::clock::SystemClock;
 use crate::supervise::running::{Running, Signals};
 use crate::supervise::start::start;
+use crate::supervise::takeover::Inherited;
 use crate::telemetry::log;
 
 /// The listener of the example file that the printed lines call.
@@ -44,7 +45,7 @@ pub fn demo(config: &Path, output: Output) -> u8 {
                 return exit::FAILED;
             }
         };
-        let code = match start(config, log).await {
+        let code = match start(config, log, Inherited::default()).await {
             Ok(running) => {
                 wait_for_keys(&running).await;
                 tell(&running, &folder, output);

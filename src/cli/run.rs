@@ -10,10 +10,12 @@ use crate::model::gateway::{Log, LogFormat, LogLevel};
 use crate::supervise::error::SuperviseError;
 use crate::supervise::running::Signals;
 use crate::supervise::start::start;
+use crate::supervise::takeover::Inherited;
 use crate::telemetry::log;
 
 /// Runs until a signal ends it. Exits 0 after a drain, 2 when the configuration has errors, 1 when it cannot start.
 pub fn run(config: &Path, output: Output) -> u8 {
+    let inherited = Inherited::from_environment();
     install_crypto();
     let log = log::install(Log { level: LogLevel::Info, format: LogFormat::Json }).ok();
     let runtime = match control_runtime() {
@@ -31,7 +33,7 @@ pub fn run(config: &Path, output: Output) -> u8 {
                 return exit::FAILED;
             }
         };
-        match start(config, log).await {
+        match start(config, log, inherited).await {
             Ok(running) => {
                 running.run(signals).await;
                 exit::OK

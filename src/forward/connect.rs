@@ -68,7 +68,7 @@ pub(super) async fn connect(
     let mut failure = None;
     for address in addresses {
         match TcpStream::connect(address).await {
-            Ok(stream) => return Ok((address, open(target, stream, upgrade).await?)),
+            Ok(stream) => return Ok((address, Box::pin(open(target, stream, upgrade)).await?)),
             Err(error) => failure = Some(error),
         }
     }

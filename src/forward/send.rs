@@ -160,27 +160,27 @@ impl Forwarder {
         purpose: Purpose,
     ) -> Result<Response<ResponseBody>, NotAnswered> {
         let busy = group.counts_in_flight().then(|| Busy::new(target));
-        if purpose == Purpose::Exchange
-            && let Some(lease) = self.pools.idle(target).await
-        {
-            let spare = if lease.kind() == LeaseKind::Aged { spare(&request) } else { None };
+        let mut idle = if purpose == Purpose::Exchange { self.pools.idle(target).await } else { None };
+        loop {
+            let lease = match idle.take() {
+                Some(lease) => lease,
+                // seldom, and large: not a part of each request's future
+                None => match Box::pin(self.pools.connect(target, purpose, group.connect_timeout)).await {
+                    Ok(lease) => lease,
+                    Err(error) => return Err((error, Some(request))),
+                },
+            };
+            let kind = lease.kind();
+            let spare = if kind == LeaseKind::Aged { spare(&request) } else { None };
             match self.send(group, target, lease, request, progress).await {
                 Sent::Answered(response, lease) => return Ok(self.answer(group, response, lease, progress, busy)),
+                Sent::Unsent(_) if kind == LeaseKind::Fresh => return Err((closed_at_once(target), None)),
                 Sent::Unsent(returned) => request = returned,
                 Sent::Failed(error) => match (error, spare) {
                     (ForwardError::Reset { .. }, Some(head)) => request = head.map(|()| RequestBody::empty(Rc::clone(progress))),
                     (error, _) => return Err((error, None)),
                 },
             }
-        }
-        let lease = match self.pools.connect(target, purpose, group.connect_timeout).await {
-            Ok(lease) => lease,
-            Err(error) => return Err((error, Some(request))),
-        };
-        match self.send(group, target, lease, request, progress).await {
-            Sent::Answered(response, lease) => Ok(self.answer(group, response, lease, progress, busy)),
-            Sent::Unsent(_) => Err((closed_at_once(target), None)),
-            Sent::Failed(error) => Err((error, None)),
         }
     }
 

@@ -94,11 +94,10 @@ fn binary(bytes: &[u8]) -> Result<Preamble, Malformed> {
     let body = bytes.get(FIXED..total).ok_or(Malformed)?;
     let client = match (version_command & 0xF, family) {
         // a health check of the balancer itself
-        (0, _) => None,
         (1, 0x11) => Some(ipv4(body)?),
         (1, 0x21) => Some(ipv6(body)?),
-        // other families carry no address that we know
-        (1, _) => None,
+        // the balancer's own health check, or a family whose addresses say nothing here
+        (0 | 1, _) => None,
         _ => return Err(Malformed),
     };
     Ok(Preamble::Present { length: total, client })
@@ -120,6 +119,7 @@ fn ipv6(body: &[u8]) -> Result<SocketAddr, Malformed> {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "reads as what it is compared with")]
     fn present(length: usize, client: &str) -> Result<Preamble, Malformed> {
         Ok(Preamble::Present { length, client: client.parse().ok() })
     }

@@ -68,7 +68,8 @@ async fn serve_http1(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
             // from now on, and not from the first poll: the connection must know at once that it owes an answer
             let in_flight = connection.request_began(worker.deadlines());
             let worker = Rc::clone(&worker);
-            async move { Ok::<_, Infallible>(proxy::service::handle(worker.walk(), in_flight, request).await) }
+            // a place of its own while it lasts: an idle connection holds none
+            Box::pin(async move { Ok::<_, Infallible>(proxy::service::handle(worker.walk(), in_flight, request).await) })
         })
     };
     let mut http = http1_builder(&limits).serve_connection(TokioIo::new(wire), service);
@@ -144,7 +145,8 @@ async fn serve_http2(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
             // from now on, and not from the first poll: the connection must know at once that it owes an answer
             let in_flight = connection.request_began(worker.deadlines());
             let worker = Rc::clone(&worker);
-            async move { Ok::<_, Infallible>(proxy::service::handle(worker.walk(), in_flight, request).await) }
+            // a place of its own while it lasts: an idle connection holds none
+            Box::pin(async move { Ok::<_, Infallible>(proxy::service::handle(worker.walk(), in_flight, request).await) })
         })
     };
     let mut builder = http2::Builder::new(LocalExecutor);

@@ -58,17 +58,13 @@ pub struct Place {
 impl ListenerSocket {
     /// Binds and listens. `EADDRINUSE` and `EACCES` come back as they are; `supervise` says what to do about them.
     pub fn bind(settings: ListenerSettings, series: Arc<ListenerSeries>) -> io::Result<Self> {
-        let address = settings.definition.address;
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        // a port of a gateway that has just ended is free; one that another process listens on is not
-        socket.set_reuse_address(true)?;
-        if address.is_ipv6() {
-            socket.set_only_v6(address.ip() != IpAddr::V6(Ipv6Addr::UNSPECIFIED))?;
-        }
+        let socket = listen(settings.definition.address)?;
+        Self::on(socket, settings, series)
+    }
+
+    /// On a socket that listens already.
+    pub fn on(socket: TcpListener, settings: ListenerSettings, series: Arc<ListenerSeries>) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        let socket = TcpListener::from(socket);
         Ok(Self {
             name: settings.definition.name.as_str().into(),
             address: socket.local_addr()?,
@@ -105,6 +101,20 @@ impl ListenerSocket {
     fn clients(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
         self.by_address.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A new listening socket. Errors come back as they are; `supervise` says what to do about them.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // a port of a gateway that has just ended is free; one that another process listens on is not
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(address.ip() != IpAddr::V6(Ipv6Addr::UNSPECIFIED))?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from(socket))
 }
 
 impl Place {

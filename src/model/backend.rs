@@ -63,6 +63,7 @@ pub enum Http2 {
 }
 
 /// What is sent again, and how often.
+#[expect(clippy::struct_excessive_bools, reason = "one for each cause that may be written")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retries {
     /// After the first try.

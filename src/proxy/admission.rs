@@ -115,7 +115,7 @@ pub(super) async fn decide_and_wait(
         let stale = refused.why.stale_keys();
         if !stale.is_empty() && !waited {
             waited = true;
-            match refetch(&stale).await {
+            match Box::pin(refetch(&stale)).await {
                 Refetched::Changed => continue,
                 // the key may exist, and we could not look: our trouble is not the client's 401
                 Refetched::Failed | Refetched::TimedOut if reason == Reason::UnknownKey => reason = Reason::KeysUnavailable,

@@ -58,7 +58,7 @@ fn allow_origin(cors: &Cors, origin: Option<&HeaderValue>, headers: &mut HeaderM
     let Some(origin) = origin else { return false };
     let allowed = match &cors.origins {
         Origins::Any => HeaderValue::from_static("*"),
-        listed => match origin.to_str() {
+        listed @ Origins::Listed(_) => match origin.to_str() {
             Ok(text) if listed.allow(text) => origin.clone(),
             _ => return false,
         },

@@ -44,11 +44,18 @@ pub enum Why {
     Route(NotFound),
     /// The API's lifecycle is `blocked`.
     Blocked,
-    /// The gateway answers this `OPTIONS` for the API; the methods that the path serves, `None` for any.
-    Preflight(Option<Vec<Method>>),
+    /// The gateway answers this `OPTIONS` for the API.
+    Preflight(Served),
     Authenticate(AuthenticateError),
     /// With who asked: the log names the consumer key and the application.
     Authorize(Refusal, Option<authenticate::Principal>),
+}
+
+/// The methods that a path serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Served {
+    Any,
+    Only(Vec<Method>),
 }
 
 impl Why {
@@ -133,21 +140,16 @@ fn route<'s>(snapshot: &'s Snapshot, asked: Asked<'_>) -> Result<Routed<'s>, Ref
 
 /// Whether the gateway answers an `OPTIONS` for the API: a preflight without an operation of its own, or any where the path
 /// has no operation for it. Says which methods the path serves.
-fn answered_here(
-    snapshot: &Snapshot,
-    api: ApiIndex,
-    found: &Result<Routed<'_>, NotFound>,
-    asked: Asked<'_>,
-) -> Option<Option<Vec<Method>>> {
+fn answered_here(snapshot: &Snapshot, api: ApiIndex, found: &Result<Routed<'_>, NotFound>, asked: Asked<'_>) -> Option<Served> {
     if *asked.method != Method::OPTIONS || snapshot.api(api)?.definition.cors.is_none() {
         return None;
     }
     match found {
         Ok(routed) => {
             let any = routed.operation().method == OperationMethod::Any && cors::is_preflight(asked.method, asked.headers);
-            any.then_some(None)
+            any.then_some(Served::Any)
         }
-        Err(NotFound::Method { allowed, .. }) => Some(Some(allowed.clone())),
+        Err(NotFound::Method { allowed, .. }) => Some(Served::Only(allowed.clone())),
         Err(_) => None,
     }
 }

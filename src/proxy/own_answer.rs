@@ -12,7 +12,7 @@ use crate::forward::trace;
 use crate::model::reason::Reason;
 use crate::proxy::connection::Connection;
 use crate::proxy::cors;
-use crate::proxy::decision::{Refused, Why};
+use crate::proxy::decision::{Refused, Served, Why};
 use crate::proxy::denial::{self, Refusal, RefusingApi, Tongue};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::worker::Walk;
@@ -34,7 +34,7 @@ pub(super) fn refuse(
     if let Why::Preflight(served) = &refused.why
         && let Some(local) = refused.api.and_then(|index| snapshot.local_api(index))
     {
-        return preflight(exchange, local, served.as_deref(), parts);
+        return preflight(exchange, local, served, parts);
     }
     exchange.message = Some(refused.why.message());
     exchange.key_manager = refused.why.key_manager().cloned();
@@ -68,10 +68,14 @@ fn application_of(snapshot: &LocalSnapshot, exchange: &Exchange) -> Option<Box<s
 }
 
 /// Answered here, without a token: WSO2 says 200.
-fn preflight(exchange: &mut Exchange, api: Rc<LocalApi>, served: Option<&[Method]>, parts: &Parts) -> OwnAnswer {
+fn preflight(exchange: &mut Exchange, api: Rc<LocalApi>, served: &Served, parts: &Parts) -> OwnAnswer {
     let mut answer = Response::new(Bytes::new());
+    let methods = match served {
+        Served::Any => None,
+        Served::Only(methods) => Some(methods.as_slice()),
+    };
     if let Some(cors) = &api.definition.cors {
-        *answer.headers_mut() = cors::preflight(cors, served, &parts.headers);
+        *answer.headers_mut() = cors::preflight(cors, methods, &parts.headers);
     }
     exchange.found(api, None);
     own(exchange, Reason::CorsPreflight, answer)

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::rand;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
@@ -152,9 +151,8 @@ async fn answer(
     let head = read_head(walk, exchange, &parts, &uri, &id)?;
     let Decided { admitted, limit, stall, format } = decide_and_wait(walk, exchange, &parts, &head, &id).await?;
     if let Some(gate) = &admitted.api().gate {
-        let pass = gate.enter().await;
-        let pass = pass.map_err(|_| refuse_here(exchange, Reason::ConcurrencyLimit, &id, Tongue::choose(&parts.headers, format)))?;
-        exchange.pass = Some(pass);
+        let full = |_| refuse_here(exchange, Reason::ConcurrencyLimit, &id, Tongue::choose(&parts.headers, format));
+        exchange.pass = Some(gate.enter().await.map_err(full)?);
     }
     let deadline = whole_deadline(walk, &admitted, &parts.headers);
     let key = hash_key(exchange, &admitted, &parts.headers);
@@ -163,9 +161,7 @@ async fn answer(
     rewrite_request(walk, exchange, &admitted, &mut parts, &head.origin)
         .map_err(|reason| refuse_here(exchange, reason, &id, Tongue::choose(&parts.headers, format)))?;
     if let Some(wish) = &mut wish {
-        let mut random = [0; 16];
-        rand::fill(&mut random).map_err(|_| refuse_here(exchange, Reason::InternalError, &id, Tongue::Wso2))?;
-        wish.ask(&mut parts.headers, random);
+        wish.ask(&mut parts.headers).map_err(|_| refuse_here(exchange, Reason::InternalError, &id, Tongue::Wso2))?;
     }
     let progress = RequestProgress::new(walk.deadlines());
     exchange.progress = Some(Rc::clone(&progress));
@@ -183,10 +179,7 @@ async fn answer(
         purpose: if wish.is_some() { Purpose::Upgrade } else { Purpose::Exchange },
     };
     let asked = Instant::now();
-    let forwarded = match &deadline {
-        None => walk.forwarder().forward(&admitted, outgoing, &progress).await,
-        Some(deadline) => in_time(deadline, walk.forwarder().forward(&admitted, outgoing, &progress)).await,
-    };
+    let forwarded = in_time(deadline.as_ref(), walk.forwarder().forward(&admitted, outgoing, &progress)).await;
     exchange.backend_time = Some(asked.elapsed());
     let switched = forwarded.and_then(|answer| is_switch(&answer, wish.as_ref()).map(|switched| (answer, switched)));
     let (answer, switched) = match switched {
@@ -228,11 +221,14 @@ fn whole_deadline(walk: &Walk, admitted: &Admitted, headers: &HeaderMap) -> Opti
     Some(walk.deadlines().after(time))
 }
 
-async fn in_time(deadline: &Deadline, forwarding: impl Future<Output = Result<Answer, ForwardError>>) -> Result<Answer, ForwardError> {
+async fn in_time(
+    deadline: Option<&Deadline>,
+    forwarding: impl Future<Output = Result<Answer, ForwardError>>,
+) -> Result<Answer, ForwardError> {
     let mut forwarding = pin!(forwarding);
     poll_fn(|context| match forwarding.as_mut().poll(context) {
         Poll::Ready(answer) => Poll::Ready(answer),
-        Poll::Pending => deadline.poll(context).map(|()| Err(ForwardError::TooLong)),
+        Poll::Pending => deadline.map_or(Poll::Pending, |deadline| deadline.poll(context).map(|()| Err(ForwardError::TooLong))),
     })
     .await
 }

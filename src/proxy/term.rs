@@ -123,7 +123,7 @@ mod tests {
         for (text, timeout) in [
             ("5S", Some(Duration::from_secs(5))),
             ("100m", Some(Duration::from_millis(100))),
-            ("99999999H", Some(Duration::from_secs(99_999_999 * 3600))),
+            ("99999999H", Some(Duration::from_hours(99_999_999))),
             ("7n", Some(Duration::from_nanos(7))),
             ("", None),
             ("S", None),

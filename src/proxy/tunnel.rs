@@ -79,7 +79,7 @@ impl Tunnel {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let Ok(backend) = self.backend.await else {
+        let Ok(backend) = (&mut self.backend).await else {
             self.exchange.end(Ending::BackendTruncated, None);
             return;
         };
@@ -102,61 +102,56 @@ impl Tunnel {
                 pump(&mut client_reads, &mut backend_writes, None, &up_deadline, stall, up_bytes).await
             };
             let down = pump(&mut backend_reads, &mut client_writes, Some(&closing), &down_deadline, stall, down_bytes);
-            let (mut up, mut down) = (pin!(up), pin!(down));
-            let (mut up_done, mut down_done) = (None, None);
-            let mut cut = None;
-            poll_fn(|context| {
-                if self.exchange.connection().poll_cut(context).is_ready() {
-                    return Poll::Ready(End::Broken);
-                }
-                if cut.is_none()
-                    && let Some(Poll::Ready(ended)) = self.tenure.as_ref().map(|tenure| tenure.poll_ended(context))
-                {
-                    cut = Some(ended);
-                    closing.asked.set(true);
-                    last.set(GOODBYE);
-                }
-                poll_once(&mut up, &mut up_done, context);
-                poll_once(&mut down, &mut down_done, context);
-                if let Some(ended) = cut {
-                    let between = !self.websocket || closing.frames.borrow().at_boundary();
-                    return if between || down_done.is_some() || last.poll(context).is_ready() {
-                        Poll::Ready(End::Cut(ended))
-                    } else {
-                        Poll::Pending
-                    };
-                }
-                match (up_done, down_done) {
-                    (Some(Passed::Stalled), _) | (_, Some(Passed::Stalled)) => Poll::Ready(End::Stalled),
-                    (Some(Passed::Broken), _) | (_, Some(Passed::Broken)) => Poll::Ready(End::Broken),
-                    (Some(_), Some(_)) => Poll::Ready(End::Done),
-                    // the other side has a while to finish
-                    (Some(_), None) | (None, Some(_)) => {
-                        if last.poll(context).is_ready() {
-                            return Poll::Ready(End::Done);
-                        }
-                        Poll::Pending
-                    }
-                    (None, None) => {
-                        last.set(stall);
-                        Poll::Pending
-                    }
-                }
-            })
-            .await
+            self.watch(up, down, &closing, &last).await
         };
         if let End::Cut(ended) = end {
             let in_order = self.websocket && closing.frames.borrow().at_boundary();
             let goodbye = if in_order { websocket::close_frame(websocket::POLICY_VIOLATION, ended.message()) } else { Vec::new() };
-            let _ = timeout(GOODBYE, async {
-                if client_writes.write_all(&goodbye).await.is_ok() && client_writes.shutdown().await.is_ok() {
-                    // closing over unread bytes would take the last frame back
-                    let _ = tokio::io::copy(&mut client_reads, &mut tokio::io::sink()).await;
-                }
-            })
-            .await;
+            say_goodbye(&mut client_reads, &mut client_writes, &goodbye).await;
         }
         self.exchange.sent(sent.get());
+        self.finish(end);
+    }
+
+    /// Runs both directions until the tunnel has to end.
+    async fn watch(&self, up: impl Future<Output = Passed>, down: impl Future<Output = Passed>, closing: &Closing, last: &Deadline) -> End {
+        let (mut up, mut down) = (pin!(up), pin!(down));
+        let (mut up_done, mut down_done) = (None, None);
+        let mut cut = None;
+        poll_fn(|context| {
+            if self.exchange.connection().poll_cut(context).is_ready() {
+                return Poll::Ready(End::Broken);
+            }
+            if cut.is_none()
+                && let Some(Poll::Ready(ended)) = self.tenure.as_ref().map(|tenure| tenure.poll_ended(context))
+            {
+                cut = Some(ended);
+                closing.asked.set(true);
+                last.set(GOODBYE);
+            }
+            poll_once(&mut up, &mut up_done, context);
+            poll_once(&mut down, &mut down_done, context);
+            if let Some(ended) = cut {
+                let between = !self.websocket || closing.frames.borrow().at_boundary();
+                let over = between || down_done.is_some() || last.poll(context).is_ready();
+                return if over { Poll::Ready(End::Cut(ended)) } else { Poll::Pending };
+            }
+            match (up_done, down_done) {
+                (Some(Passed::Stalled), _) | (_, Some(Passed::Stalled)) => Poll::Ready(End::Stalled),
+                (Some(Passed::Broken), _) | (_, Some(Passed::Broken)) => Poll::Ready(End::Broken),
+                (Some(_), Some(_)) => Poll::Ready(End::Done),
+                // the other side has a while to finish
+                (Some(_), None) | (None, Some(_)) => last.poll(context).map(|()| End::Done),
+                (None, None) => {
+                    last.set(self.stall);
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    fn finish(&mut self, end: End) {
         match end {
             End::Done => self.exchange.end(Ending::Completed, None),
             End::Cut(ended) => self.exchange.end(Ending::GatewayClosed, Some(ended.message())),
@@ -164,6 +159,21 @@ impl Tunnel {
             End::Broken => self.exchange.end(Ending::ClientAborted, Some("a side broke off")),
         }
     }
+}
+
+/// The client's last bytes, and an orderly end after them.
+async fn say_goodbye<R, W>(from: &mut R, to: &mut W, goodbye: &[u8])
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let _ = timeout(GOODBYE, async {
+        if to.write_all(goodbye).await.is_ok() && to.shutdown().await.is_ok() {
+            // closing over unread bytes would take the last frame back
+            let _ = tokio::io::copy(from, &mut tokio::io::sink()).await;
+        }
+    })
+    .await;
 }
 
 fn poll_once<F: Future<Output = Passed>>(future: &mut std::pin::Pin<&mut F>, done: &mut Option<Passed>, context: &mut Context<'_>) {

@@ -4,6 +4,8 @@
 //! Decides what counts as one and whether a backend's 101 is the answer to it. The token is judged before, on the
 //! handshake, like that of any request. HTTP itself is never upgraded to: `h2c` would open a way around the walk.
 
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::rand;
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
@@ -50,11 +52,14 @@ impl Asked {
         self.protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
     }
 
-    /// Puts the wish on a request to the backend, whose headers were stripped.
-    pub fn ask(&mut self, headers: &mut HeaderMap, random: [u8; 16]) {
+    /// Puts the wish on a request to the backend, whose headers were stripped. Fails where the system has no random
+    /// numbers.
+    pub fn ask(&mut self, headers: &mut HeaderMap) -> Result<(), Unspecified> {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, self.protocol.clone());
         if self.stream.is_some() {
+            let mut random = [0; 16];
+            rand::fill(&mut random)?;
             let key = websocket::key(random);
             self.accept = Some(websocket::accept(&key));
             if let Ok(key) = HeaderValue::try_from(key) {
@@ -62,6 +67,7 @@ impl Asked {
             }
             headers.entry(SEC_WEBSOCKET_VERSION).or_insert(HeaderValue::from_static("13"));
         }
+        Ok(())
     }
 
     /// Whether a 101 is the answer to this wish.

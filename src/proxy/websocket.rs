@@ -118,11 +118,11 @@ mod tests {
             match length {
                 0..=125 => bytes.push(mask | u8::try_from(length).unwrap()),
                 126..=65_535 => {
-                    bytes.push(mask | 126);
+                    bytes.push(mask | 0x7E);
                     bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
                 }
                 _ => {
-                    bytes.push(mask | 127);
+                    bytes.push(mask | 0x7F);
                     bytes.extend((length as u64).to_be_bytes());
                 }
             }

@@ -35,10 +35,13 @@ pub struct Compiler {
     generation: u64,
     slots: HashMap<TargetKey, TargetSlot>,
     key_managers: Vec<Arc<CompiledKeyManager>>,
-    standings: HashMap<(TargetSlot, String, Option<HealthRule>, Option<EjectRule>), Arc<Standing>>,
+    standings: HashMap<StandingKey, Arc<Standing>>,
     /// By API and version.
     gates: HashMap<(ApiName, Version), Arc<Gate>>,
 }
+
+/// What makes two targets one for their health: address, path and rules.
+type StandingKey = (TargetSlot, String, Option<HealthRule>, Option<EjectRule>);
 
 /// A model that passed every check and still cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +133,7 @@ impl Compiler {
             .collect();
         let unmatched = self.metrics.operation(name, version, UNMATCHED_OPERATION);
         let gate = self.gate(&definition);
-        Ok(CompiledApi { gate, index, definition, operations, unmatched, production, sandbox })
+        Ok(CompiledApi { index, definition, gate, operations, unmatched, production, sandbox })
     }
 
     fn gate(&mut self, definition: &Api) -> Option<Arc<Gate>> {

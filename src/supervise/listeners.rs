@@ -8,6 +8,7 @@ use crate::listen::socket::{ListenerSettings, ListenerSocket};
 use crate::listen::tls::server_config;
 use crate::model::gateway::Listener;
 use crate::supervise::error::{SuperviseError, bind_error};
+use crate::supervise::takeover::Inherited;
 use crate::telemetry::Metrics;
 
 /// The open sockets.
@@ -36,8 +37,8 @@ impl Listeners {
         self.open.iter()
     }
 
-    /// Binds what is new. A socket with the same name and address stays, whatever else of it changed.
-    pub fn plan(&self, wanted: &[Listener], metrics: &Metrics) -> Result<Plan, SuperviseError> {
+    /// Binds what is new and was not inherited. A socket with the same name and address stays, whatever else of it changed.
+    pub fn plan(&self, wanted: &[Listener], inherited: &mut Inherited, metrics: &Metrics) -> Result<Plan, SuperviseError> {
         let mut plan = Plan { keep: Vec::new(), new: Vec::new(), close: Vec::new() };
         for definition in wanted {
             let open = self.open.iter().find(|socket| is_same(socket, definition));
@@ -46,7 +47,11 @@ impl Listeners {
                 Some(socket) => plan.keep.push((Arc::clone(socket), settings)),
                 None => {
                     let (name, address) = (definition.name.clone(), definition.address);
-                    let bound = ListenerSocket::bind(settings, metrics.listener(&name));
+                    let series = metrics.listener(&name);
+                    let bound = match inherited.take(address) {
+                        Some(socket) => ListenerSocket::on(socket, settings, series),
+                        None => ListenerSocket::bind(settings, series),
+                    };
                     plan.new.push(Arc::new(bound.map_err(|error| bind_error(&name, address, error))?));
                 }
             }

@@ -10,5 +10,6 @@ pub mod listeners;
 pub mod reload;
 pub mod running;
 pub mod start;
+pub mod takeover;
 pub mod watch;
 pub mod workers;

@@ -15,6 +15,7 @@ use crate::snapshot::{Snapshot, Snapshots};
 use crate::supervise::error::SuperviseError;
 use crate::supervise::listeners::Listeners;
 use crate::supervise::start::load;
+use crate::supervise::takeover::Inherited;
 use crate::supervise::workers::WorkerThreads;
 use crate::telemetry::{KeyManagerFacts, LevelHandle, Metrics, SnapshotFacts};
 
@@ -64,7 +65,7 @@ impl Reloader {
             tracing::warn!(target: "portcullis::config", "{warning}");
         }
         self.tell_what_waits(&model.gateway);
-        let plan = self.listeners.plan(&model.listeners, &self.metrics)?;
+        let plan = self.listeners.plan(&model.listeners, &mut Inherited::default(), &self.metrics)?;
         let log = model.telemetry.log;
         let facts = snapshot_facts(&model);
         let (drain_delay, drain_timeout) = (model.gateway.drain_delay, model.gateway.drain_timeout);
@@ -90,10 +91,7 @@ impl Reloader {
             threads.unlisten(listener).await;
             tracing::info!(target: "portcullis::supervise", listener = %listener.name, address = %listener.address, "no longer listening");
         }
-        for listener in &changes.opened {
-            threads.listen(listener).await;
-            tracing::info!(target: "portcullis::supervise", listener = %listener.name, address = %listener.address, "listening");
-        }
+        threads.listen_all(&changes.opened).await;
         Ok(Reloaded { generation, watched })
     }
 

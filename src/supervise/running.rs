@@ -1,7 +1,7 @@
 //! A running gateway: what it is told while it runs, and how it ends.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::management::answer::ReloadOutcome;
 use crate::management::readiness::Readiness;
 use crate::snapshot::Snapshots;
 use crate::supervise::reload::Reloader;
+use crate::supervise::takeover::{self, TakeoverError};
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{Drained, WorkerThreads};
 use crate::telemetry::{AccessLog, Metrics};
@@ -34,6 +35,8 @@ pub struct Running {
     pub(super) reloads: mpsc::Receiver<oneshot::Sender<ReloadOutcome>>,
     pub(super) watch: Watch,
     pub(super) management_address: Option<SocketAddr>,
+    /// For the process that takes over.
+    pub(super) management_socket: Option<TcpListener>,
 }
 
 /// The signals that end or reload a gateway.
@@ -43,6 +46,7 @@ pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     quit: Signal,
+    take_over: Signal,
 }
 
 /// What a signal says.
@@ -51,6 +55,7 @@ enum Told {
     Reload,
     Drain,
     EndNow,
+    HandOver,
 }
 
 impl Signals {
@@ -60,6 +65,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
+            take_over: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -69,12 +75,13 @@ impl Signals {
             _ = self.terminate.recv() => Told::Drain,
             _ = self.interrupt.recv() => Told::Drain,
             _ = self.quit.recv() => Told::EndNow,
+            _ = self.take_over.recv() => Told::HandOver,
         }
     }
 
     /// Returns at the next signal that ends a gateway.
     async fn end(&mut self) {
-        while self.next().await == Told::Reload {}
+        while matches!(self.next().await, Told::Reload | Told::HandOver) {}
     }
 }
 
@@ -107,14 +114,21 @@ impl Running {
     }
 
     /// Serves until a signal ends it: SIGTERM and SIGINT drain, a second one hurries, SIGQUIT ends at once, SIGHUP
-    /// reloads.
+    /// reloads, SIGUSR2 hands over to a new process.
     pub async fn run(mut self, mut signals: Signals) -> Drained {
+        takeover::notify_ready();
         let end = loop {
             tokio::select! {
                 told = signals.next() => match told {
                     Told::Reload => {
                         self.access_log.reopen();
                         self.reload_now(None).await;
+                    }
+                    Told::HandOver => {
+                        if self.hand_over().await {
+                            self.reloader.settings.drain_delay = Duration::ZERO;
+                            break Told::Drain;
+                        }
                     }
                     end => break end,
                 },
@@ -123,7 +137,7 @@ impl Running {
             }
         };
         match end {
-            Told::Reload | Told::Drain => {
+            Told::Reload | Told::HandOver | Told::Drain => {
                 tracing::info!(target: "portcullis::supervise", "draining; a second signal ends at once");
                 let hurry = async move {
                     signals.end().await;
@@ -132,6 +146,23 @@ impl Running {
             }
             Told::EndNow => self.stop(std::future::ready(())).await,
         }
+    }
+
+    /// Starts a new process on the same sockets; whether it serves.
+    async fn hand_over(&self) -> bool {
+        tracing::info!(target: "portcullis::supervise", "a new process takes over");
+        let listeners = self.reloader.listeners.iter().map(|listener| listener.copy());
+        let management = self.management_socket.iter().map(TcpListener::try_clone);
+        let sockets: std::io::Result<Vec<_>> = listeners.chain(management).collect();
+        let handed = match sockets {
+            Ok(sockets) => takeover::hand_over(sockets, &self.reloader.settings.state_dir).await,
+            Err(error) => Err(TakeoverError::Start(error)),
+        };
+        if let Err(error) = &handed {
+            let cause = std::error::Error::source(error).map(ToString::to_string);
+            tracing::error!(target: "portcullis::supervise", %error, cause, "no other process took over; this one goes on");
+        }
+        handed.is_ok()
     }
 
     /// Serves until `end` is ready, then drains.

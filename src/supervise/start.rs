@@ -13,6 +13,7 @@ use crate::authenticate::cache::TOKEN_CACHE_BYTES;
 use crate::config::{self, Loaded};
 use crate::forward::via::Via;
 use crate::jwks::Fetchers;
+use crate::listen::socket::listen;
 use crate::listen::tls::server_config;
 use crate::management::answer::Management;
 use crate::management::readiness::Readiness;
@@ -27,6 +28,7 @@ use crate::supervise::error::{SuperviseError, bind_error};
 use crate::supervise::listeners::Listeners;
 use crate::supervise::reload::{Reloader, key_manager_facts, set_level, snapshot_facts};
 use crate::supervise::running::Running;
+use crate::supervise::takeover::Inherited;
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{self, WorkerThreads};
 use crate::telemetry::{AccessLog, LevelHandle, Metrics, SnapshotFacts};
@@ -36,7 +38,7 @@ const RELOAD_QUEUE: usize = 16;
 
 /// Starts the gateway of this file on the current runtime and on worker threads of its own. Key sets are fetched in the
 /// background: an authorization server that is down does not stop the start.
-pub async fn start(path: &Path, log: Option<LevelHandle>) -> Result<Running, SuperviseError> {
+pub async fn start(path: &Path, log: Option<LevelHandle>, inherited: Inherited) -> Result<Running, SuperviseError> {
     let loaded = load(path.to_owned()).await?;
     if let Some(log) = &log {
         set_level(log, loaded.model.telemetry.log);
@@ -44,7 +46,7 @@ pub async fn start(path: &Path, log: Option<LevelHandle>) -> Result<Running, Sup
     for warning in loaded.warnings.problems() {
         tracing::warn!(target: "portcullis::config", "{warning}");
     }
-    assemble(path, loaded, log).await
+    assemble(path, loaded, log, inherited).await
 }
 
 /// Reads the files on a thread where waiting is allowed: a million applications take seconds.
@@ -55,7 +57,7 @@ pub(super) async fn load(path: PathBuf) -> Result<Loaded, SuperviseError> {
     }
 }
 
-async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>) -> Result<Running, SuperviseError> {
+async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inherited: Inherited) -> Result<Running, SuperviseError> {
     let Loaded { model, watched, .. } = loaded;
     state_dir(&model.gateway.state_dir)?;
     let worker_count = workers::count(model.gateway.workers);
@@ -63,8 +65,10 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>) -> Resu
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
     let mut listeners = Listeners::default();
-    let plan = listeners.plan(&model.listeners, &metrics)?;
-    let management = model.management.as_ref().map(bind_management).transpose()?;
+    let plan = listeners.plan(&model.listeners, &mut inherited, &metrics)?;
+    let management = model.management.as_ref().map(|wanted| bind_management(wanted, &mut inherited)).transpose()?;
+    inherited.close_unused();
+    let management_socket = management.as_ref().and_then(|(socket, _)| socket.try_clone().ok());
     let access_log = AccessLog::open(&model.telemetry.access_log)?;
     metrics.access_log_dropped(access_log.dropped());
 
@@ -77,28 +81,18 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>) -> Resu
     metrics.snapshot_installed(&SnapshotFacts { generation: snapshot.generation, ..facts });
     metrics.configuration_loaded(clock.now());
     let snapshots = Arc::new(Snapshots::new(snapshot));
-    metrics.key_managers({
-        let snapshots = Arc::clone(&snapshots);
-        Box::new(move || key_manager_facts(&snapshots.load()))
-    });
+    let facts_of = Arc::clone(&snapshots);
+    metrics.key_managers(Box::new(move || key_manager_facts(&facts_of.load())));
 
     let parts = walk_parts(worker_count, &settings.dns_servers, &snapshots, &metrics, &access_log, &clock)?;
     let threads = WorkerThreads::start(parts)?;
     let changes = listeners.apply(plan);
-    for listener in &changes.opened {
-        threads.listen(listener).await;
-        tracing::info!(target: "portcullis::supervise", listener = %listener.name, address = %listener.address, "listening");
-    }
+    threads.listen_all(&changes.opened).await;
 
     let readiness = Arc::new(Readiness::new(Arc::clone(&snapshots)));
     let (reload, reloads) = mpsc::channel(RELOAD_QUEUE);
-    let mut tasks = JoinSet::new();
-    if let Some((socket, tls)) = management {
-        let socket = tokio::net::TcpListener::from_std(socket)
-            .map_err(|source| bind_error("management", SocketAddr::from(([0, 0, 0, 0], 0)), source))?;
-        let answers = Management { metrics: Arc::clone(&metrics), readiness: Arc::clone(&readiness), reload: reload.clone() };
-        tasks.spawn(server::serve(socket, tls, Arc::new(answers)));
-    }
+    let answers = Management { metrics: Arc::clone(&metrics), readiness: Arc::clone(&readiness), reload: reload.clone() };
+    let tasks = serve_management(management, answers)?;
     let management_address = addresses.and_then(Result::ok);
     let reloader = Reloader {
         path: path.to_owned(),
@@ -112,7 +106,20 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>) -> Resu
         clock,
     };
     let watch = Watch::new(watched);
-    Ok(Running { reloader, threads, readiness, access_log, snapshots, metrics, tasks, reload, reloads, watch, management_address })
+    Ok(Running {
+        reloader,
+        threads,
+        readiness,
+        access_log,
+        snapshots,
+        metrics,
+        tasks,
+        reload,
+        reloads,
+        watch,
+        management_address,
+        management_socket,
+    })
 }
 
 fn walk_parts(
@@ -155,15 +162,26 @@ fn state_dir(path: &Path) -> Result<(), SuperviseError> {
     fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(error)
 }
 
+fn serve_management(management: Option<BoundManagement>, answers: Management) -> Result<JoinSet<()>, SuperviseError> {
+    let mut tasks = JoinSet::new();
+    if let Some((socket, tls)) = management {
+        let socket = tokio::net::TcpListener::from_std(socket)
+            .map_err(|source| bind_error("management", SocketAddr::from(([0, 0, 0, 0], 0)), source))?;
+        tasks.spawn(server::serve(socket, tls, Arc::new(answers)));
+    }
+    Ok(tasks)
+}
+
 type BoundManagement = (TcpListener, Option<Arc<rustls::ServerConfig>>);
 
-fn bind_management(management: &gateway::Management) -> Result<BoundManagement, SuperviseError> {
+fn bind_management(management: &gateway::Management, inherited: &mut Inherited) -> Result<BoundManagement, SuperviseError> {
     let tls = management.tls.as_ref().map(|pair| {
         let tls = ListenerTls { default: pair.clone(), by_name: Vec::new(), clients: ClientAuth::None };
         server_config(&tls, Protocols::Http1)
     });
     let tls = tls.transpose().map_err(|source| SuperviseError::Tls { listener: "management".to_owned(), source })?;
-    let socket = TcpListener::bind(management.address).and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
+    let socket = inherited.take(management.address).map_or_else(|| listen(management.address), Ok);
+    let socket = socket.and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
     let socket = socket.map_err(|error| bind_error("management", management.address, error))?;
     tracing::info!(target: "portcullis::supervise", address = %management.address, "management listening");
     Ok((socket, tls))

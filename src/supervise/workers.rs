@@ -48,8 +48,16 @@ impl WorkerThreads {
         Ok(Self { handles, threads })
     }
 
-    pub async fn listen(&self, listener: &Arc<ListenerSocket>) {
+    async fn listen(&self, listener: &Arc<ListenerSocket>) {
         self.tell(|| Command::Listen(Arc::clone(listener))).await;
+    }
+
+    /// Accepts on new listeners.
+    pub async fn listen_all(&self, listeners: &[Arc<ListenerSocket>]) {
+        for listener in listeners {
+            self.listen(listener).await;
+            tracing::info!(target: "portcullis::supervise", listener = %listener.name, address = %listener.address, "listening");
+        }
     }
 
     pub async fn unlisten(&self, listener: &Arc<ListenerSocket>) {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::bank::Bank;
 use crate::support::peers::Peers;
+use crate::support::signer::soon;
 
 async fn open(peers: &Peers) -> Bank {
     let port = peers.serve("grpc_server").await;
@@ -35,11 +36,6 @@ operations = [{{ method = "POST", path = "/*", auth = "none" }}]
 async fn call(peers: &Peers, bank: &Bank, mut what: Value) -> Value {
     what["address"] = json!(bank.gateway.address().to_string());
     peers.call("grpc_call", what).await
-}
-
-fn soon(seconds: u64) -> Value {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    json!({ "exp": now + seconds })
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use crate::support::bank::{self, Bank};
 use crate::support::client::RawConnection;
 use crate::support::peers::Peers;
 use crate::support::script::Script;
+use crate::support::signer::soon;
 use crate::support::within;
 
 /// The bank, with an API in front of the WebSocket server.
@@ -35,11 +36,6 @@ operations = [{{ method = "GET", path = "/*" }}]
 
 fn url(bank: &Bank) -> String {
     format!("ws://{}/chat/1.0.0/room?x=1", bank.gateway.address())
-}
-
-fn soon(seconds: u64) -> Value {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    json!({ "exp": now + seconds })
 }
 
 #[tokio::test]
@@ -118,7 +114,7 @@ async fn it_ends_when_the_subscription_is_blocked_and_lives_through_other_reload
     let reloads = async {
         tokio::time::sleep(Duration::from_millis(700)).await;
         bank.gateway.reload(&format!("{good}{}\n[[applications]]\nname = \"new\"", subscribed("unblocked"))).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(1000)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         bank.gateway.reload(&format!("{good}{}", subscribed("blocked"))).await.unwrap();
     };
     let (told, ()) = tokio::join!(peers.call("websocket_talk", talk), reloads);
@@ -209,8 +205,8 @@ async fn a_tunnel_holds_no_more_than_its_buffers() {
     assert_eq!(&head, b"HTTP/1.1 101");
     // the backend's script has ended and reads nothing: what we may send is bounded by the kernel's buffers and the tunnel's
     let sent = tokio::time::timeout(Duration::from_secs(2), async {
-        let mut sent = 0_usize;
-        while let Ok(written) = stream.write(&[0; 65536]).await {
+        let (mut sent, chunk) = (0_usize, vec![0; 65536]);
+        while let Ok(written) = stream.write(&chunk).await {
             sent += written;
             if sent > 64 << 20 {
                 break;

@@ -45,7 +45,8 @@ fn origins(table: &Table<'_>) -> Option<Origins> {
         match pattern(&origin.value.to_ascii_lowercase()) {
             Some(pattern) => patterns.push(pattern),
             None => {
-                table.problems().error(origin.at, format!("{:?} is not an origin: scheme, host and perhaps port", origin.value), hint())
+                let message = format!("{:?} is not an origin: scheme, host and perhaps port", origin.value);
+                table.problems().error(origin.at, message, hint());
             }
         }
     }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use portcullis::management::answer::ReloadOutcome;
 use portcullis::supervise::start::start;
+use portcullis::supervise::takeover::Inherited;
 use serde_json::Value;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
@@ -66,7 +67,7 @@ impl Gateway {
         let thread = thread::spawn(move || {
             let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
-                let running = match start(&path, None).await {
+                let running = match start(&path, None, Inherited::default()).await {
                     Ok(running) => running,
                     Err(error) => {
                         let _ = sender.send(Err(error.describe()));

@@ -46,3 +46,8 @@ pub(crate) fn claims(issuer: &str, client: &str, scope: &str) -> Value {
     let now = jsonwebtoken::get_current_timestamp();
     json!({ "iss": issuer, "sub": client, "azp": client, "client_id": client, "scope": scope, "iat": now, "exp": now + 3600, "jti": "1" })
 }
+
+/// The change of claims that makes a token expire after so many seconds.
+pub(crate) fn soon(seconds: u64) -> Value {
+    json!({ "exp": SystemClock.now().0 + seconds })
+}
