@@ -103,6 +103,7 @@ pub async fn hand_over(sockets: Vec<TcpListener>, state_dir: &Path) -> Result<()
             Ok(Ok(length)) if is_ready(message.get(..length).unwrap_or_default()) => {
                 // a service manager that watches this process has to watch the other one from now on
                 notify(&format!("MAINPID={}\n", child.id()));
+                tracing::info!(target: "portcullis::supervise", process = child.id(), "another process took over");
                 return Ok(());
             }
             Ok(Ok(_)) | Err(_) => {}

@@ -226,3 +226,67 @@ fn sighup_reloads() {
     program.signal("QUIT");
     assert_eq!(program.exit_code(), Some(0));
 }
+
+#[test]
+fn another_process_takes_the_sockets_over_and_no_connection_is_refused() {
+    let origin = Origin::serving(crate::support::script::Script::answer(200, &[], "fine").after(Duration::from_millis(20)));
+    let (port, management) = (free_port(), free_port());
+    let front = format!(
+        "[[listeners]]\nname = \"http\"\naddress = \"127.0.0.1:{port}\"\n[management]\naddress = \"127.0.0.1:{management}\"\n[telemetry]\n\
+         access_log = {{ path = \"access.log\" }}\n"
+    );
+    let (folder, _) = folder(&origin, &front);
+    let mut program = Started::run(folder.path());
+    drop(connect(port));
+    let end = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let end = std::sync::Arc::clone(&end);
+            std::thread::spawn(move || {
+                let (mut good, mut bad) = (0, Vec::new());
+                while !end.load(std::sync::atomic::Ordering::Relaxed) && good < 10_000 {
+                    match ask_once(port) {
+                        Ok(answer) if answer.starts_with("HTTP/1.1 200") => good += 1,
+                        other => bad.push(other),
+                    }
+                }
+                (good, bad)
+            })
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(300));
+    program.signal("USR2");
+    let code = program.exit_code();
+    std::thread::sleep(Duration::from_millis(500));
+    end.store(true, std::sync::atomic::Ordering::Relaxed);
+    // the other process writes to the same place, so its end is not waited for
+    let log = BufReader::new(program.0.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut read = log.filter_map(|line| serde_json::from_str::<serde_json::Value>(&line).ok());
+    let successor = read.find_map(|line| line["fields"]["process"].as_u64()).expect("a process that took over").to_string();
+    assert_eq!(code, Some(0));
+    for client in clients {
+        let (good, bad) = client.join().unwrap();
+        assert!(bad.is_empty() && good > 5, "{good} answered, not {bad:?}");
+    }
+    assert!(ask_once(port).unwrap().starts_with("HTTP/1.1 200"), "the other process serves");
+    assert!(ask_of(management, "/readyz").is_ok(), "and answers on the management listener");
+    assert!(Command::new("kill").args(["-TERM", &successor]).status().unwrap().success());
+    let started = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        assert!(started.elapsed() < DEADLINE, "the other process does not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn ask_once(port: u16) -> std::io::Result<String> {
+    ask_of(port, "/accounts/1.0.0/status")
+}
+
+fn ask_of(port: u16, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
