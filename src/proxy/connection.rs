@@ -66,6 +66,8 @@ pub enum Closing {
 pub enum Overdue {
     Head,
     Idle,
+    /// It was told to go, and had long enough to.
+    Lingering,
     Write,
 }
 
@@ -142,6 +144,15 @@ impl Connection {
         }
     }
 
+    /// Frames of HTTP/2 came. Pings, acknowledgements and windows of a client without requests are no head that is late.
+    pub fn frames_came(&self, within_head: bool, now: u64) {
+        match (self.phase.get(), within_head) {
+            (Phase::Idle, true) => self.enter(Phase::Head, now),
+            (Phase::Head, false) => self.enter(Phase::Idle, now),
+            _ => {}
+        }
+    }
+
     /// The client takes our bytes, or does not.
     pub fn write_blocked(&self, blocked: bool, now: u64) {
         match (blocked, self.blocked.get()) {
@@ -186,6 +197,7 @@ impl Connection {
         }
         match self.phase.get() {
             Phase::Head if waited > ticks(limits.header_timeout) => Some(Overdue::Head),
+            Phase::Idle if waited > ticks(limits.idle_timeout.saturating_add(limits.header_timeout)) => Some(Overdue::Lingering),
             Phase::Idle if waited > ticks(limits.idle_timeout) => Some(Overdue::Idle),
             _ => None,
         }

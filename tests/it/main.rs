@@ -6,6 +6,7 @@ mod backends;
 mod balancing;
 mod codes;
 mod cors;
+mod floods;
 mod framing;
 mod grpc;
 mod h2spec;
