@@ -5,7 +5,8 @@
 //!
 //! The walk through the files: [`socket`] (a listener that all workers share), [`accept`] (a connection comes in),
 //! [`proxy_protocol`] (who stands behind a balancer), [`wire`] (its bytes), [`guard`] (framing with one reading),
-//! [`frames`] (HTTP/2 frames without use), [`serve`] (HTTP on it), [`tls`] (certificates), [`worker`] (one thread's life).
+//! [`frames`] (HTTP/2 frames without use), [`serve`] (HTTP on it), [`stream`] (one of HTTP/2's),
+//! [`tls`] (certificates), [`worker`] (one thread's life).
 
 pub mod accept;
 pub mod frames;
@@ -13,6 +14,7 @@ pub mod guard;
 pub mod proxy_protocol;
 pub mod serve;
 pub mod socket;
+pub mod stream;
 pub mod tls;
 pub mod wire;
 pub mod worker;

@@ -35,6 +35,7 @@ pub struct Connection {
     upgrading: Cell<bool>,
     /// The connection was switched, and this goes on with it.
     tunnel: RefCell<Option<Box<Tunnel>>>,
+    handed: Cell<Handed>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -59,6 +60,16 @@ pub enum Closing {
     /// Finish what is in flight, take nothing new.
     Gracefully,
     Now,
+}
+
+/// What an answer's body came to when it was last asked for more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handed {
+    /// It was not asked: what it gave before has not been taken.
+    Unchanged,
+    /// It waits for its backend, or has ended.
+    Nothing,
+    Bytes(usize),
 }
 
 /// Why a connection is closed by the worker's sweep.
@@ -115,6 +126,7 @@ impl Connection {
             multiplexed: Cell::new(false),
             upgrading: Cell::new(false),
             tunnel: RefCell::default(),
+            handed: Cell::new(Handed::Unchanged),
             waker: RefCell::new(None),
         }
     }
@@ -171,6 +183,16 @@ impl Connection {
         }
         self.enter(Phase::Serving, deadlines.now());
         InFlight { connection: Rc::clone(self), deadlines: Rc::clone(deadlines) }
+    }
+
+    /// An answer's body was asked for more.
+    pub fn body_polled(&self, handed: Handed) {
+        self.handed.set(handed);
+    }
+
+    /// What came of it; of interest only between two streams' turns.
+    pub fn handed(&self) -> Handed {
+        self.handed.get()
     }
 
     /// Whether an answer, or the rest of one, is still to be written.

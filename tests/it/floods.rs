@@ -203,6 +203,60 @@ async fn heads_beyond_the_limits_are_refused() {
     assert_eq!(bank.production.received().len(), 1);
 }
 
+#[tokio::test]
+async fn more_fields_than_the_limit_are_refused() {
+    let bank = bank("").await;
+    let names: Vec<String> = (0..101).map(|count| format!("x-{count}")).collect();
+    let fields: Vec<(&str, &str)> = names.iter().map(|name| (&**name, "1")).collect();
+    let crumbs = [("cookie", "a=1"); 200];
+    let mut frames = Frames::open(bank.gateway.address(), &[]).await.unwrap();
+    for (at, (fields, answers)) in [(&fields[..], 0), (&fields[..100], 1), (&crumbs[..], 2)].into_iter().enumerate() {
+        frames.send(request(stream(at), END_STREAM, "GET", OPEN, fields)).await.unwrap();
+        frames.next_of(kind::DATA).await.expect("an answer");
+        assert_eq!(bank.production.received().len(), answers, "{}", fields.len());
+    }
+    assert_eq!(bank.gateway.log(1).await[0]["reason"], "head_too_large");
+}
+
+#[tokio::test]
+async fn a_stream_without_a_window_is_reset_and_the_others_go_on() {
+    let bank = bank("[limits]\nbody_stall_timeout = \"1s\"\n").await;
+    bank.production.always(Script::answer(200, &[], vec![b'x'; 1000]));
+    let mut frames = Frames::open(bank.gateway.address(), &[(INITIAL_WINDOW_SIZE, 0)]).await.unwrap();
+    let started = Instant::now();
+    for count in 0..3 {
+        frames.send(request(stream(count), END_STREAM, "GET", OPEN, &[])).await.unwrap();
+    }
+    for _ in 0..3 {
+        let reset = frames.next_of(kind::RST_STREAM).await.expect("a reset");
+        assert_eq!(reset.payload, CANCEL);
+    }
+    assert!(started.elapsed() > Duration::from_secs(1) && started.elapsed() < PATIENCE, "{:?}", started.elapsed());
+    let window = frame(kind::WINDOW_UPDATE, 0, stream(3), &1000_u32.to_be_bytes());
+    frames.send([request(stream(3), END_STREAM, "GET", OPEN, &[]), window].concat()).await.unwrap();
+    assert_eq!(frames.next_of(kind::DATA).await.expect("an answer").payload.len(), 1000);
+}
+
+/// It takes longer for the whole than a client may take nothing.
+#[tokio::test]
+async fn a_slow_client_gets_everything() {
+    const STEP: u32 = 8_000;
+    const STEPS: u32 = 25;
+    let bank = bank("[limits]\nbody_stall_timeout = \"1s\"\n").await;
+    bank.production.always(Script::answer(200, &[], vec![b'x'; (STEP * STEPS) as usize]));
+    let mut frames = Frames::open(bank.gateway.address(), &[(INITIAL_WINDOW_SIZE, 0)]).await.unwrap();
+    frames.send(frame(kind::WINDOW_UPDATE, 0, 0, &(STEP * STEPS).to_be_bytes())).await.unwrap();
+    frames.send(request(1, END_STREAM, "GET", OPEN, &[])).await.unwrap();
+    for step in 0..STEPS {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        frames.send(frame(kind::WINDOW_UPDATE, 0, 1, &STEP.to_be_bytes())).await.unwrap();
+        let mut came = 0;
+        while came < STEP as usize {
+            came += frames.next_of(kind::DATA).await.unwrap_or_else(|| panic!("ended at {step}")).payload.len();
+        }
+    }
+}
+
 /// A busy client's pings and windows are paid for by what it is answered.
 #[tokio::test]
 async fn a_client_that_is_being_served_may_ping_and_cancel() {
