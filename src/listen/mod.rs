@@ -4,15 +4,17 @@
 //! walk is `proxy`'s.
 //!
 //! The walk through the files: [`socket`] (a listener that all workers share), [`accept`] (a connection comes in),
-//! [`proxy_protocol`] (who stands behind a balancer),
-//! [`wire`] (its bytes), [`guard`] (framing with one reading), [`serve`] (HTTP on it), [`tls`] (certificates),
-//! [`worker`] (one thread's life).
+//! [`proxy_protocol`] (who stands behind a balancer), [`wire`] (its bytes), [`guard`] (framing with one reading),
+//! [`frames`] (HTTP/2 frames without use), [`serve`] (HTTP on it), [`stream`] (one of HTTP/2's),
+//! [`tls`] (certificates), [`worker`] (one thread's life).
 
 pub mod accept;
+pub mod frames;
 pub mod guard;
 pub mod proxy_protocol;
 pub mod serve;
 pub mod socket;
+pub mod stream;
 pub mod tls;
 pub mod wire;
 pub mod worker;

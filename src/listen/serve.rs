@@ -14,9 +14,9 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::task::spawn_local;
 use tokio::time::timeout;
 
+use crate::listen::stream::Streams;
 use crate::listen::wire::{Socket, Wire};
 use crate::listen::worker::LocalWorker;
 use crate::model::gateway::Limits;
@@ -149,7 +149,7 @@ async fn serve_http2(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
             Box::pin(async move { Ok::<_, Infallible>(proxy::service::handle(worker.walk(), in_flight, request).await) })
         })
     };
-    let mut builder = http2::Builder::new(LocalExecutor);
+    let mut builder = http2::Builder::new(Streams::new(worker, connection));
     builder
         .timer(TokioTimer::new())
         .enable_connect_protocol()
@@ -178,19 +178,5 @@ async fn serve_http2(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
     .await;
     if let Err(error) = ended {
         tracing::debug!(target: "portcullis::listen", peer = %connection.peer(), %error, "HTTP/2 connection ended");
-    }
-}
-
-/// Runs an HTTP/2 connection's streams on the worker's own thread.
-#[derive(Debug, Clone, Copy)]
-struct LocalExecutor;
-
-impl<F> hyper::rt::Executor<F> for LocalExecutor
-where
-    F: Future<Output = ()> + 'static,
-{
-    fn execute(&self, stream: F) {
-        // owned by the worker's runtime; a stream ends with its connection
-        spawn_local(stream);
     }
 }

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::deadline::{Deadline, Deadlines};
+use crate::listen::frames::Frames;
 use crate::listen::guard::{Framing, Violation};
 use crate::proxy::connection::Connection;
 
@@ -30,6 +31,8 @@ pub struct Wire {
     first: Bytes,
     /// HTTP/1 only.
     framing: Option<Framing>,
+    /// HTTP/2 only.
+    frames: Option<Frames>,
     violation: Option<Violation>,
     /// The status of an answer that the parser wanted to give by itself.
     swallowed: Option<u16>,
@@ -45,11 +48,16 @@ const LEAVING_GRACE: Duration = Duration::from_millis(600);
 
 impl Wire {
     pub fn http1(socket: Socket, first: Bytes, connection: Rc<Connection>, deadlines: Rc<Deadlines>) -> Self {
-        Self { socket, first, framing: Some(Framing::default()), violation: None, swallowed: None, leaving: None, connection, deadlines }
+        Self { framing: Some(Framing::default()), ..Self::new(socket, first, connection, deadlines) }
     }
 
     pub fn http2(socket: Socket, first: Bytes, connection: Rc<Connection>, deadlines: Rc<Deadlines>) -> Self {
-        Self { socket, first, framing: None, violation: None, swallowed: None, leaving: None, connection, deadlines }
+        let frames = Frames::new(deadlines.now());
+        Self { frames: Some(frames), ..Self::new(socket, first, connection, deadlines) }
+    }
+
+    fn new(socket: Socket, first: Bytes, connection: Rc<Connection>, deadlines: Rc<Deadlines>) -> Self {
+        Self { socket, first, framing: None, frames: None, violation: None, swallowed: None, leaving: None, connection, deadlines }
     }
 
     /// What ended the connection's framing, if something did.
@@ -107,6 +115,13 @@ impl Wire {
     fn watch_write<T>(&self, result: &Poll<T>) {
         self.connection.write_blocked(result.is_pending(), self.deadlines.now());
     }
+
+    fn watch_written(&mut self, result: &Poll<io::Result<usize>>) {
+        self.watch_write(result);
+        if let (Some(frames), Poll::Ready(Ok(bytes))) = (&mut self.frames, result) {
+            frames.answered(*bytes);
+        }
+    }
 }
 
 impl AsyncRead for Wire {
@@ -121,7 +136,14 @@ impl AsyncRead for Wire {
         if new.is_empty() {
             return self.end(context, buffer);
         }
-        self.connection.bytes_came(self.deadlines.now());
+        let now = self.deadlines.now();
+        if let Some(frames) = &mut self.frames {
+            frames.inspect(new, now).map_err(io::Error::other)?;
+            let within_head = frames.within_head();
+            self.connection.frames_came(within_head, now);
+            return filled;
+        }
+        self.connection.bytes_came(now);
         if self.connection.is_upgrading() {
             return filled;
         }
@@ -141,7 +163,7 @@ impl AsyncWrite for Wire {
             return Poll::Ready(Ok(bytes.len()));
         }
         let result = Pin::new(&mut self.socket).poll_write(context, bytes);
-        self.watch_write(&result);
+        self.watch_written(&result);
         result
     }
 
@@ -152,7 +174,7 @@ impl AsyncWrite for Wire {
             return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
         }
         let result = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
-        self.watch_write(&result);
+        self.watch_written(&result);
         result
     }
 

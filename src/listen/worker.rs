@@ -279,7 +279,7 @@ impl LocalWorker {
             let how = match why {
                 // between requests there is nothing to lose, and HTTP/2 clients are told
                 Overdue::Idle => Closing::Gracefully,
-                Overdue::Head | Overdue::Write => Closing::Now,
+                Overdue::Head | Overdue::Lingering | Overdue::Write => Closing::Now,
             };
             connection.close(how);
         }

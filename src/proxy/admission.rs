@@ -40,6 +40,10 @@ pub(super) fn read_head<'u>(
     if matches!(parts.method, Method::CONNECT | Method::TRACE) {
         return Err(refuse_here(exchange, Reason::MethodRefused, id, tongue()));
     }
+    if fields(&parts.headers) > snapshot.limits.max_headers {
+        exchange.message = Some(format!("more than {} header fields", snapshot.limits.max_headers));
+        return Err(refuse_here(exchange, Reason::HeadTooLarge, id, tongue()));
+    }
     let authority = match route::request_authority(parts.version, uri, &parts.headers) {
         Ok(authority) => authority,
         Err(error) => {
@@ -73,6 +77,13 @@ pub(super) fn read_head<'u>(
             Err(refuse_here(exchange, Reason::InvalidPath, id, tongue()))
         }
     }
+}
+
+/// The fields of a head but for the request id, which every head has by now. HTTP/1's were counted by the parser; HTTP/2's
+/// were not, and may split one Cookie into many.
+fn fields(headers: &HeaderMap) -> usize {
+    let cookies = headers.get_all(header::COOKIE).iter().count();
+    headers.len().saturating_sub(1).saturating_sub(cookies.saturating_sub(1))
 }
 
 /// A request that may be forwarded, with what its snapshot says of bodies and errors.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::forward::body::{BodyBroken, ResponseBody};
+use crate::proxy::connection::Handed;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::term::{Cut, Stream, Term};
 use crate::telemetry::Ending;
@@ -87,6 +88,8 @@ impl Body for AnswerBody {
         };
         let ended = self.is_end_stream();
         let Some(exchange) = &mut self.exchange else { return next };
+        let given = if let Poll::Ready(Some(Ok(frame))) = &next { frame.data_ref().map(Bytes::len) } else { None };
+        exchange.connection().body_polled(given.map_or(Handed::Nothing, Handed::Bytes));
         match &next {
             Poll::Pending => {}
             Poll::Ready(Some(Ok(frame))) => {

@@ -35,6 +35,7 @@ pub struct Connection {
     upgrading: Cell<bool>,
     /// The connection was switched, and this goes on with it.
     tunnel: RefCell<Option<Box<Tunnel>>>,
+    handed: Cell<Handed>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -61,11 +62,23 @@ pub enum Closing {
     Now,
 }
 
+/// What an answer's body came to when it was last asked for more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handed {
+    /// It was not asked: what it gave before has not been taken.
+    Unchanged,
+    /// It waits for its backend, or has ended.
+    Nothing,
+    Bytes(usize),
+}
+
 /// Why a connection is closed by the worker's sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overdue {
     Head,
     Idle,
+    /// It was told to go, and had long enough to.
+    Lingering,
     Write,
 }
 
@@ -113,6 +126,7 @@ impl Connection {
             multiplexed: Cell::new(false),
             upgrading: Cell::new(false),
             tunnel: RefCell::default(),
+            handed: Cell::new(Handed::Unchanged),
             waker: RefCell::new(None),
         }
     }
@@ -142,6 +156,15 @@ impl Connection {
         }
     }
 
+    /// Frames of HTTP/2 came. Pings, acknowledgements and windows of a client without requests are no head that is late.
+    pub fn frames_came(&self, within_head: bool, now: u64) {
+        match (self.phase.get(), within_head) {
+            (Phase::Idle, true) => self.enter(Phase::Head, now),
+            (Phase::Head, false) => self.enter(Phase::Idle, now),
+            _ => {}
+        }
+    }
+
     /// The client takes our bytes, or does not.
     pub fn write_blocked(&self, blocked: bool, now: u64) {
         match (blocked, self.blocked.get()) {
@@ -160,6 +183,16 @@ impl Connection {
         }
         self.enter(Phase::Serving, deadlines.now());
         InFlight { connection: Rc::clone(self), deadlines: Rc::clone(deadlines) }
+    }
+
+    /// An answer's body was asked for more.
+    pub fn body_polled(&self, handed: Handed) {
+        self.handed.set(handed);
+    }
+
+    /// What came of it; of interest only between two streams' turns.
+    pub fn handed(&self) -> Handed {
+        self.handed.get()
     }
 
     /// Whether an answer, or the rest of one, is still to be written.
@@ -186,6 +219,7 @@ impl Connection {
         }
         match self.phase.get() {
             Phase::Head if waited > ticks(limits.header_timeout) => Some(Overdue::Head),
+            Phase::Idle if waited > ticks(limits.idle_timeout.saturating_add(limits.header_timeout)) => Some(Overdue::Lingering),
             Phase::Idle if waited > ticks(limits.idle_timeout) => Some(Overdue::Idle),
             _ => None,
         }

@@ -23,11 +23,16 @@ impl Bank {
 
     /// With more lines at the end of `gateway.toml`.
     pub(crate) async fn with(more: &str) -> Bank {
+        Bank::of(crate::support::gateway::FRONT, more).await
+    }
+
+    /// With another beginning of `gateway.toml`, too.
+    pub(crate) async fn of(front: &str, more: &str) -> Bank {
         let (production, sandbox) = (Origin::start(), Origin::start());
         let signer = Signer::new("key-1");
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("keys.json"), signer.jwks()).expect("written");
-        let text = format!("{}{}{more}", crate::support::gateway::FRONT, file(&production.url(), &sandbox.url()));
+        let text = format!("{front}{}{more}", file(&production.url(), &sandbox.url()));
         std::fs::write(folder.path().join("gateway.toml"), text).expect("written");
         let path = folder.path().to_owned();
         let gateway = Gateway::start_in(&path, Some(folder)).await;

@@ -4,11 +4,13 @@
 //! - [`origin::Origin`]: a backend that records what it got, byte for byte, and answers by [`script::Script`], badly if told so.
 //! - [`peers::Peers`]: real WebSocket and gRPC libraries (`tests/peers`), on both sides of the gateway.
 //! - [`client`]: a raw connection that sends what a library would refuse to, and a plain client for everything else.
+//! - [`frames`]: HTTP/2 by hand, frame by frame.
 //!
 //! Whatever waits has a deadline ([`within`]), and whatever is started ends with its owner.
 
 pub(crate) mod bank;
 pub(crate) mod client;
+pub(crate) mod frames;
 pub(crate) mod gateway;
 pub(crate) mod idp;
 pub(crate) mod origin;

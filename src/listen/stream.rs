@@ -1,0 +1,67 @@
+//! One HTTP/2 stream's task, ended when the client takes nothing of its answer.
+//!
+//! A client may give a stream no window and so hold a request, and a backend's connection, for as long as it likes: the
+//! socket takes every byte meanwhile, and the other streams go on. So each stream is watched for itself.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::task::spawn_local;
+
+use crate::deadline::Deadline;
+use crate::listen::worker::LocalWorker;
+use crate::proxy::connection::{Connection, Handed};
+
+/// Runs an HTTP/2 connection's streams on the worker's own thread.
+#[derive(Debug, Clone)]
+pub struct Streams {
+    worker: Rc<LocalWorker>,
+    connection: Rc<Connection>,
+}
+
+/// The library takes a piece of a body whole and sends it as the window allows. A client that takes less than this in a
+/// second is as good as none.
+const SLOWEST: usize = 1024;
+
+impl Streams {
+    pub fn new(worker: &Rc<LocalWorker>, connection: &Rc<Connection>) -> Self {
+        Self { worker: Rc::clone(worker), connection: Rc::clone(connection) }
+    }
+
+    /// From when on the client has stalled, when this much of a body was handed over and is not taken.
+    fn patience(&self, bytes: usize) -> Deadline {
+        let slowness = Duration::from_secs(bytes.div_ceil(SLOWEST) as u64);
+        self.worker.deadlines().after(self.worker.limits().body_stall_timeout.saturating_add(slowness))
+    }
+}
+
+impl<F> hyper::rt::Executor<F> for Streams
+where
+    F: Future<Output = ()> + 'static,
+{
+    fn execute(&self, stream: F) {
+        let streams = self.clone();
+        // owned by the worker's runtime; a stream ends with its connection
+        spawn_local(async move {
+            let mut stream = pin!(stream);
+            let mut stalled: Option<Deadline> = None;
+            poll_fn(|context| {
+                streams.connection.body_polled(Handed::Unchanged);
+                if stream.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(());
+                }
+                match streams.connection.handed() {
+                    Handed::Unchanged => {}
+                    Handed::Nothing => stalled = None,
+                    Handed::Bytes(bytes) => stalled = Some(streams.patience(bytes)),
+                }
+                // dropping the stream's task resets the stream
+                stalled.as_ref().map_or(Poll::Pending, |deadline| deadline.poll(context))
+            })
+            .await;
+        });
+    }
+}
