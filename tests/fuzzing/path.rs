@@ -1,5 +1,6 @@
 //! What holds for every path that is let through: one spelling, and one operation in every reading.
 
+use std::fmt::Write;
 use std::sync::LazyLock;
 
 use http::Method;
@@ -89,7 +90,7 @@ fn read_leniently(path: &str, parameters: Parameters) -> String {
             match byte {
                 b';' => text.push(';'),
                 _ if byte.is_ascii_alphanumeric() => text.push(char::from(*byte)),
-                _ => text.push_str(&format!("%{byte:02X}")),
+                _ => drop(write!(text, "%{byte:02X}")),
             }
         }
     }
