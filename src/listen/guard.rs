@@ -6,7 +6,7 @@
 //! It never builds a message: names, values and everything else are the parser's.
 
 /// Follows one connection's requests.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Framing {
     state: State,
     /// The part of a line that came with an earlier read.
