@@ -11,6 +11,7 @@ pub(crate) fn check(bytes: &[u8]) {
     }
     assert_eq!(verdict(bytes.chunks(1)), whole, "byte by byte");
     if whole.is_ok() {
+        head_is_plain(bytes);
         ends_agree(bytes);
     }
 }
@@ -28,6 +29,21 @@ fn verdict<'b>(parts: impl IntoIterator<Item = &'b [u8]>) -> Result<Framing, Vio
 fn cuts(length: usize) -> impl Iterator<Item = usize> {
     let step = 1 + length / 600;
     (length % step..length).step_by(step)
+}
+
+/// Neither a bare LF nor a folded line is in the first head, whatever the parser would say to them.
+fn head_is_plain(bytes: &[u8]) {
+    let mut request = bytes;
+    while let Some(rest) = request.strip_prefix(b"\r\n") {
+        request = rest;
+    }
+    let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") else { return };
+    let mut before = b'\r';
+    for byte in request.get(..end).unwrap_or_default() {
+        assert!(*byte != b'\n' || before == b'\r', "a bare LF");
+        assert!(before != b'\n' || !matches!(byte, b' ' | b'\t'), "a folded line");
+        before = *byte;
+    }
 }
 
 /// Walks over the messages as the parser reads them.
