@@ -57,6 +57,8 @@ static FOLDER: LazyLock<Mutex<TempDir>> = LazyLock::new(|| Mutex::new(tempfile::
 fn load(bytes: &[u8]) -> Result<Loaded, Report> {
     let folder = FOLDER.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let path = folder.path().join("gateway.toml");
+    // a new file each time: file systems take care of files that are cut and written again, and that takes time
+    let _ = fs::remove_file(&path);
     fs::write(&path, bytes).expect("a file");
     config::load(&path)
 }
