@@ -21,7 +21,7 @@ pub(crate) fn check(bytes: &[u8]) {
             let rendered = report.render(false);
             assert!(rendered.lines().last().is_some_and(|last| last.contains(" error")), "{rendered}");
             let again = load(bytes).expect_err("refused before");
-            assert_eq!(again.render(false), rendered, "another report");
+            assert!(again.problems().eq(report.problems()), "another report");
         }
     }
 }
