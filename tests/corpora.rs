@@ -95,6 +95,7 @@ fn replay(target: &str, check: fn(&[u8]), mutations: usize) {
     assert!(corpus.len() >= 20, "{target} has {} inputs", corpus.len());
     for (name, bytes) in &corpus {
         assert!(bytes.len() <= MOST_BYTES, "{name} has {} bytes", bytes.len());
+        assert!(name.len() < 40 || name.contains('-'), "{name} is a fuzzer's name: say what it is");
         must_pass(name, check, bytes);
     }
     let inputs: Vec<&[u8]> = corpus.iter().map(|(_, bytes)| bytes.as_slice()).collect();
