@@ -1,6 +1,7 @@
 //! The texts: `gateway.toml` and what it includes, parsed as TOML, with the way back from a byte to a line.
 
 use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
@@ -102,23 +103,13 @@ impl Sources {
     fn add(&mut self, path: &Path, from: Option<&At>, problems: &Problems) {
         let at = || from.cloned().unwrap_or_else(|| At::File { path: path.to_owned() });
         problems.watch(path.to_owned());
-        let too_large = fs::metadata(path).is_ok_and(|metadata| metadata.len() > MOST_BYTES);
-        if too_large {
-            problems.error(
-                at(),
-                format!("{} is larger than 64 MiB", path.display()),
-                Some("put applications into application_files".into()),
-            );
-            return;
-        }
-        let text = match fs::read_to_string(path) {
+        let text = match read(path) {
             Ok(text) => text,
             Err(error) => {
                 let hint = match error.kind() {
-                    std::io::ErrorKind::NotFound if from.is_none() => {
-                        Some("name the file with --config FILE or PORTCULLIS_CONFIG".to_owned())
-                    }
-                    std::io::ErrorKind::InvalidData => Some("TOML is UTF-8 text".to_owned()),
+                    io::ErrorKind::NotFound if from.is_none() => Some("name the file with --config FILE or PORTCULLIS_CONFIG".to_owned()),
+                    io::ErrorKind::InvalidData => Some("TOML is UTF-8 text".to_owned()),
+                    io::ErrorKind::FileTooLarge => Some("put applications into application_files".to_owned()),
                     _ => None,
                 };
                 problems.error(at(), format!("{} cannot be read: {error}", path.display()), hint);
@@ -154,6 +145,16 @@ impl Sources {
         found.sort();
         found
     }
+}
+
+/// Never more than the limit, whatever the file's size is said to be: a device has none.
+fn read(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(MOST_BYTES.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 64 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
 fn includes(table: &[Member]) -> Vec<(String, std::ops::Range<usize>)> {

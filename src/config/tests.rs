@@ -183,6 +183,12 @@ fn includes_make_one_configuration() {
 }
 
 #[test]
+fn a_text_without_end_is_given_up() {
+    let report = report("include = [\"/dev/zero\"]\n");
+    assert!(report.contains("/dev/zero cannot be read: it is larger than 64 MiB"), "{report}");
+}
+
+#[test]
 fn application_files_are_streamed_and_bad_lines_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let line = |at: usize| {

@@ -6,7 +6,7 @@
 //! It never builds a message: names, values and everything else are the parser's.
 
 /// Follows one connection's requests.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Framing {
     state: State,
     /// The part of a line that came with an earlier read.
@@ -82,6 +82,7 @@ impl Framing {
         };
         let (line, rest) = bytes.split_at_checked(end.saturating_add(1)).unwrap_or((bytes, &[]));
         if self.carried.is_empty() {
+            self.check_length(line)?;
             self.whole_line(line)?;
         } else {
             self.carry(line)?;
@@ -96,16 +97,20 @@ impl Framing {
     /// Keeps what a later decision needs: the beginning of the line, and its last two bytes.
     fn carry(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         self.carried.extend_from_slice(bytes);
-        let extra = self.carried.len().saturating_sub(MOST_CARRIED);
-        if extra > 0 {
-            match self.state {
-                State::RequestLine | State::Headers | State::Trailers if !decides_framing(&self.carried) => {
-                    self.carried.drain(MOST_CARRIED.saturating_sub(2)..self.carried.len().saturating_sub(2));
-                }
-                _ => return Err(Violation::LongLine),
-            }
+        self.check_length(&self.carried)?;
+        if self.carried.len() > MOST_CARRIED {
+            self.carried.drain(MOST_CARRIED.saturating_sub(2)..self.carried.len().saturating_sub(2));
         }
         Ok(())
+    }
+
+    /// Asked of lines that came in one read too, so that the verdict does not depend on where reads end.
+    fn check_length(&self, line: &[u8]) -> Result<(), Violation> {
+        let may_be_long = match self.state {
+            State::RequestLine | State::Headers | State::Trailers => !decides_framing(line),
+            State::Fixed(_) | State::ChunkSize | State::ChunkData(_) | State::ChunkEnd => false,
+        };
+        if line.len() <= MOST_CARRIED || may_be_long { Ok(()) } else { Err(Violation::LongLine) }
     }
 
     fn whole_line(&mut self, line: &[u8]) -> Result<(), Violation> {

@@ -69,6 +69,25 @@ fn a_long_framing_header_is_refused_and_a_long_other_one_is_not() {
     }
 }
 
+#[test]
+fn a_line_that_decides_the_framing_is_as_long_in_one_read_as_in_many() {
+    const CHUNKED: &str = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let (zeros, extension) = ("0".repeat(300), "x".repeat(300));
+    for request in [
+        format!("POST / HTTP/1.1\r\nContent-Length: {zeros}5\r\n\r\n"),
+        format!("POST / HTTP/1.1\r\nContent-Length-{extension}: 5\r\n\r\n"),
+        format!("{CHUNKED}5;{extension}\r\n"),
+        format!("{CHUNKED}{zeros}5\r\n"),
+        format!("{CHUNKED}1\r\na{extension}\r\n"),
+    ] {
+        for size in [1, 7, request.len()] {
+            let mut guard = Framing::default();
+            let verdict = request.as_bytes().chunks(size).try_for_each(|part| guard.inspect(part));
+            assert_eq!(verdict, Err(Violation::LongLine), "parts of {size}");
+        }
+    }
+}
+
 proptest! {
     /// However the bytes are cut into reads, the verdict is the same.
     #[test]
