@@ -20,6 +20,7 @@ use crate::deadline::Deadlines;
 use crate::forward::body::{RequestBody, RequestProgress, RequestState, ResponseBody};
 use crate::forward::choose::{Choice, Tried, choose};
 use crate::forward::failure::ForwardError;
+use crate::forward::interim::Interim;
 use crate::forward::pool::{Lease, LeaseKind, Pools, Purpose};
 use crate::model::backend::Retries;
 use crate::snapshot::backend::{BackendGroup, CompiledTarget};
@@ -39,6 +40,8 @@ pub struct Outgoing<'p> {
     /// What consistent hashing goes by.
     pub key: &'p [u8],
     pub purpose: Purpose,
+    /// Where early hints go, if the client can have them.
+    pub interim: Option<Arc<Interim>>,
 }
 
 /// A backend's head, with its body on the way.
@@ -94,10 +97,13 @@ impl Forwarder {
         let (group, turns) = admitted.backend().ok_or(ForwardError::NoBackend)?;
         let now = moment();
         let turn = turns.next(group.retries.budget, now);
-        let Outgoing { method, path, query, headers, body, key, purpose } = outgoing;
+        let Outgoing { method, path, query, headers, body, key, purpose, interim } = outgoing;
         let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.headers_mut() = headers;
+        if let Some(interim) = interim {
+            hyper::ext::on_informational(&mut request, move |answer| interim.take(answer.status(), answer.headers()));
+        }
         let mut tried: Vec<Tried> = Vec::new();
         loop {
             let target = choose(group, Choice { turn, key, now, tried: &tried }).ok_or(ForwardError::NoBackend)?;

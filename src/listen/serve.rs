@@ -74,7 +74,11 @@ async fn serve_http1(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
     };
     let mut http = http1_builder(&limits).serve_connection(TokioIo::new(wire), service);
     let mut told = Closing::No;
+    let mut introduced = false;
     let ended = poll_fn(|context| {
+        if !std::mem::replace(&mut introduced, true) {
+            connection.interim().wakes(context.waker());
+        }
         let closing = connection.poll_closing(context);
         if closing == Closing::Now {
             return Poll::Ready(None);

@@ -3,7 +3,8 @@
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -112,6 +113,24 @@ impl Wire {
         self.swallowed.is_some()
     }
 
+    /// What goes ahead of the answer. Pending while the socket takes no more.
+    fn say_interim(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.connection.interim().is_waiting() {
+            return Poll::Ready(Ok(()));
+        }
+        let interim = Arc::clone(self.connection.interim());
+        let socket = &mut self.socket;
+        let said = interim.write(|bytes| match Pin::new(&mut *socket).poll_write(context, bytes) {
+            Poll::Ready(result) => result.map_err(Some),
+            Poll::Pending => Err(None),
+        });
+        match said {
+            Ok(()) => Pin::new(&mut self.socket).poll_flush(context),
+            Err(Some(error)) => Poll::Ready(Err(error)),
+            Err(None) => Poll::Pending,
+        }
+    }
+
     fn watch_write<T>(&self, result: &Poll<T>) {
         self.connection.write_blocked(result.is_pending(), self.deadlines.now());
     }
@@ -128,6 +147,10 @@ impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.violation.is_some() {
             return self.refuse();
+        }
+        if self.framing.is_some() {
+            // reading goes on whether or not the hints could be written; the answer's first byte waits for them
+            let _ = self.say_interim(context)?;
         }
         let before = buffer.filled().len();
         let filled = self.fill(context, buffer);
@@ -162,6 +185,7 @@ impl AsyncWrite for Wire {
         if self.swallow(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
+        ready!(self.say_interim(context))?;
         let result = Pin::new(&mut self.socket).poll_write(context, bytes);
         self.watch_written(&result);
         result
@@ -173,6 +197,7 @@ impl AsyncWrite for Wire {
         {
             return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
         }
+        ready!(self.say_interim(context))?;
         let result = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
         self.watch_written(&result);
         result

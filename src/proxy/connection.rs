@@ -5,9 +5,11 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::deadline::{Deadlines, ticks};
+use crate::forward::interim::Interim;
 use crate::model::gateway::Limits;
 use crate::proxy::tunnel::Tunnel;
 
@@ -37,6 +39,7 @@ pub struct Connection {
     tunnel: RefCell<Option<Box<Tunnel>>>,
     handed: Cell<Handed>,
     waker: RefCell<Option<Waker>>,
+    interim: Arc<Interim>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +131,7 @@ impl Connection {
             tunnel: RefCell::default(),
             handed: Cell::new(Handed::Unchanged),
             waker: RefCell::new(None),
+            interim: Arc::default(),
         }
     }
 
@@ -244,6 +248,11 @@ impl Connection {
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
+    }
+
+    /// What has to be said before the answer.
+    pub fn interim(&self) -> &Arc<Interim> {
+        &self.interim
     }
 
     pub fn is_upgrading(&self) -> bool {

@@ -177,6 +177,7 @@ async fn answer(
         body,
         key: &key,
         purpose: if wish.is_some() { Purpose::Upgrade } else { Purpose::Exchange },
+        interim: (exchange.version == Version::HTTP_11).then(|| Arc::clone(exchange.connection().interim())),
     };
     let asked = Instant::now();
     let forwarded = in_time(deadline.as_ref(), walk.forwarder().forward(&admitted, outgoing, &progress)).await;

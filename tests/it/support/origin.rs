@@ -64,6 +64,11 @@ impl Origin {
     }
 
     pub(crate) fn serving(script: Script) -> Origin {
+        Origin::serving_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), script)
+    }
+
+    /// At this address: all of 127.0.0.0/8 is this machine.
+    pub(crate) fn serving_at(address: SocketAddr, script: Script) -> Origin {
         let (counter, requests) = watch::channel(0);
         let shared = Arc::new(Shared {
             received: Mutex::default(),
@@ -73,7 +78,7 @@ impl Origin {
             connections: AtomicUsize::new(0),
             requests: counter,
         });
-        let listener = StdTcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let listener = StdTcpListener::bind(address).expect("a free port");
         listener.set_nonblocking(true).expect("a non-blocking listener");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel();

@@ -1,0 +1,78 @@
+//! Early hints (RFC 8297): a backend's 103 on its way to a client of HTTP/1.1, ahead of the answer.
+//!
+//! Other interim answers end here: 100 is the gateway's own to give, and 101 is an upgrade. HTTP/2 clients get none,
+//! because the library that serves them has no way to send one.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::task::Waker;
+
+use http::{HeaderMap, StatusCode};
+
+use crate::forward::headers;
+
+/// More hints than this of one request are dropped.
+const MOST_BYTES: usize = 16 * 1024;
+
+/// What a connection has to say before its answer.
+#[derive(Debug, Default)]
+pub struct Interim {
+    waiting: AtomicBool,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    bytes: Vec<u8>,
+    waker: Option<Waker>,
+}
+
+impl Interim {
+    /// Takes a backend's interim answer.
+    pub fn take(&self, status: StatusCode, hints: &HeaderMap) {
+        if status != StatusCode::EARLY_HINTS {
+            return;
+        }
+        let mut hints = hints.clone();
+        headers::strip_response(&mut hints);
+        let mut head = b"HTTP/1.1 103 Early Hints\r\n".to_vec();
+        for (name, value) in &hints {
+            head.extend_from_slice(name.as_str().as_bytes());
+            head.extend_from_slice(b": ");
+            head.extend_from_slice(value.as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
+        head.extend_from_slice(b"\r\n");
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.bytes.len().saturating_add(head.len()) > MOST_BYTES {
+            return;
+        }
+        inner.bytes.extend_from_slice(&head);
+        self.waiting.store(true, Ordering::Release);
+        if let Some(waker) = &inner.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Whether there is something to say; cheap, for every look at a connection.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Acquire)
+    }
+
+    /// The connection's task, which is always the same.
+    pub fn wakes(&self, waker: &Waker) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.waker.get_or_insert_with(|| waker.clone());
+    }
+
+    /// Hands the bytes to `write`, which says how many of them it took.
+    pub fn write<E>(&self, mut write: impl FnMut(&[u8]) -> Result<usize, E>) -> Result<(), E> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        while !inner.bytes.is_empty() {
+            let taken = write(&inner.bytes)?.min(inner.bytes.len());
+            inner.bytes.drain(..taken);
+        }
+        self.waiting.store(false, Ordering::Release);
+        Ok(())
+    }
+}
