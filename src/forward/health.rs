@@ -46,7 +46,10 @@ async fn ask(forwarder: &Forwarder, checked: &CheckedTarget) -> bool {
     *request.uri_mut() = uri;
     request.headers_mut().insert(header::HOST, target.authority.clone());
     request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static("portcullis-health-check"));
-    let Ok(mut lease) = Box::pin(forwarder.pools.connect(target, Purpose::Exchange, Duration::MAX)).await else { return false };
+    let Ok(mut lease) = Box::pin(forwarder.pools.connect(target, forwarder.pools.turn(target), Purpose::Exchange, Duration::MAX)).await
+    else {
+        return false;
+    };
     if speak(&mut request, target, lease.is_http2()).is_err() {
         return false;
     }

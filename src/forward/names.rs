@@ -171,17 +171,14 @@ impl Addresses {
 
     /// The addresses to try, the one whose turn it is first. Waits for the first answer only.
     pub(super) async fn get(self: &Rc<Self>, names: &Rc<Names>) -> Result<Rc<[SocketAddr]>, ForwardError> {
-        if self.good_until.get() <= self.deadlines.now() {
-            self.ask(names);
-        }
-        let known = self.known();
+        let known = self.known(names);
         if !known.is_empty() {
             return Ok(known);
         }
         while self.asking.get() {
             self.answered.notified().await;
         }
-        let known = self.known();
+        let known = self.kept();
         if known.is_empty() {
             let name = self.service.as_ref().unwrap_or(&self.host);
             let source = self.failure.borrow().clone().map(std::io::Error::other);
@@ -190,7 +187,15 @@ impl Addresses {
         Ok(known)
     }
 
-    pub(super) fn known(&self) -> Rc<[SocketAddr]> {
+    /// What is known now; asks again, without waiting, when its time is over.
+    pub(super) fn known(self: &Rc<Self>, names: &Rc<Names>) -> Rc<[SocketAddr]> {
+        if self.good_until.get() <= self.deadlines.now() {
+            self.ask(names);
+        }
+        self.kept()
+    }
+
+    pub(super) fn kept(&self) -> Rc<[SocketAddr]> {
         Rc::clone(&self.known.borrow())
     }
 

@@ -129,14 +129,19 @@ impl Pools {
         Self { by_slot: RefCell::new(Vec::new()), names, deadlines, counters, idle_count: Rc::default() }
     }
 
-    /// An open connection to the target.
-    pub async fn idle(&self, target: &CompiledTarget) -> Option<Lease> {
+    /// Whose turn it is among the target's addresses: one question for each request.
+    pub fn turn(&self, target: &CompiledTarget) -> usize {
+        self.pool(target).addresses.turn()
+    }
+
+    /// An open connection to the target's address of this turn.
+    pub async fn idle(&self, target: &CompiledTarget, turn: usize) -> Option<Lease> {
         let pool = self.pool(target);
-        let known = pool.addresses.known();
+        let known = pool.addresses.known(&self.names);
         if pool.multiplexes.get() {
             return pool.stream();
         }
-        let wanted = known.get(pool.addresses.turn().checked_rem(known.len())?)?;
+        let wanted = known.get(turn.checked_rem(known.len())?)?;
         loop {
             let Idle { mut connection, address, since } = pool.pop(*wanted, known.len())?;
             let age = self.deadlines.now().saturating_sub(since);
@@ -154,8 +159,8 @@ impl Pools {
 
     /// A new connection to the target, or a stream of one that was just opened. `limit` includes the question for the
     /// name's addresses.
-    pub async fn connect(&self, target: &CompiledTarget, purpose: Purpose, limit: Duration) -> Result<Lease, ForwardError> {
-        match timeout(limit, self.open(target, purpose)).await {
+    pub async fn connect(&self, target: &CompiledTarget, turn: usize, purpose: Purpose, limit: Duration) -> Result<Lease, ForwardError> {
+        match timeout(limit, self.open(target, turn, purpose)).await {
             Ok(result) => result,
             Err(_) => {
                 self.counters.backend_connection_failed();
@@ -164,7 +169,7 @@ impl Pools {
         }
     }
 
-    async fn open(&self, target: &CompiledTarget, purpose: Purpose) -> Result<Lease, ForwardError> {
+    async fn open(&self, target: &CompiledTarget, turn: usize, purpose: Purpose) -> Result<Lease, ForwardError> {
         let pool = self.pool(target);
         let addresses = pool.addresses.get(&self.names).await?;
         let alone = purpose == Purpose::Upgrade || !(pool.multiplexes.get() || target.http2 == Http2::Always);
@@ -172,9 +177,8 @@ impl Pools {
         if !alone && let Some(lease) = pool.stream() {
             return Ok(lease);
         }
-        let first = pool.addresses.turn();
         let in_turn =
-            (0..addresses.len()).filter_map(|offset| addresses.get(first.wrapping_add(offset).checked_rem(addresses.len())?).copied());
+            (0..addresses.len()).filter_map(|offset| addresses.get(turn.wrapping_add(offset).checked_rem(addresses.len())?).copied());
         let connected = connect::connect(target, in_turn, purpose == Purpose::Upgrade).await;
         if connected.is_ok() {
             self.counters.backend_connection_opened();
@@ -201,7 +205,7 @@ impl Pools {
         let oldest = now.saturating_sub(ticks(KEEP_IDLE));
         let oldest_shared = now.saturating_sub(ticks(KEEP_IDLE_HTTP2));
         for pool in self.by_slot.borrow().iter().flatten() {
-            let known = pool.addresses.known();
+            let known = pool.addresses.kept();
             let mut idle = pool.idle.borrow_mut();
             let before = idle.len();
             // an address that the name has no more is left as its requests end
@@ -272,7 +276,7 @@ impl Pool {
 
     /// A stream on the open connection that carries the fewest, unless another connection should be opened.
     fn stream(self: &Rc<Self>) -> Option<Lease> {
-        let known = self.addresses.known();
+        let known = self.addresses.kept();
         let mut shared = self.shared.borrow_mut();
         shared.retain(|shared| !shared.connection.sender.is_closed());
         let least = shared.iter().filter(|shared| known.contains(&shared.address)).min_by_key(|shared| shared.streams.get())?;

@@ -166,12 +166,13 @@ impl Forwarder {
         purpose: Purpose,
     ) -> Result<Response<ResponseBody>, NotAnswered> {
         let busy = group.counts_in_flight().then(|| Busy::new(target));
-        let mut idle = if purpose == Purpose::Exchange { self.pools.idle(target).await } else { None };
+        let turn = self.pools.turn(target);
+        let mut idle = if purpose == Purpose::Exchange { self.pools.idle(target, turn).await } else { None };
         loop {
             let lease = match idle.take() {
                 Some(lease) => lease,
                 // seldom, and large: not a part of each request's future
-                None => match Box::pin(self.pools.connect(target, purpose, group.connect_timeout)).await {
+                None => match Box::pin(self.pools.connect(target, turn, purpose, group.connect_timeout)).await {
                     Ok(lease) => lease,
                     Err(error) => return Err((error, Some(request))),
                 },

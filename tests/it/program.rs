@@ -262,7 +262,7 @@ fn another_process_takes_the_sockets_over_and_no_connection_is_refused() {
     // the other process writes to the same place, so its end is not waited for
     let log = BufReader::new(program.0.stderr.take().unwrap()).lines().map_while(Result::ok);
     let mut read = log.filter_map(|line| serde_json::from_str::<serde_json::Value>(&line).ok());
-    let successor = read.find_map(|line| line["fields"]["process"].as_u64()).expect("a process that took over").to_string();
+    let successor = read.find_map(|line| line["process"].as_u64()).expect("a process that took over").to_string();
     assert_eq!(code, Some(0));
     for client in clients {
         let (good, bad) = client.join().unwrap();
