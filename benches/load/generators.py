@@ -3,7 +3,6 @@
 Never repairs a bad run: an answer that is not 2xx, or a broken connection, is reported as such.
 """
 
-import math
 import os
 import re
 import subprocess
@@ -14,8 +13,8 @@ from scenarios import Scenario
 
 CONNECTIONS = 32
 STREAMS = 8
-# h2load's clock for --rps has steps of 10 ms: with a slower pace for each connection no requests are bunched
-REQUESTS_PER_SECOND_AND_CONNECTION = 50
+# so many that one is free whenever the schedule wants to send
+CONNECTIONS_AT_A_RATE = 200
 PATIENCE_SECONDS = 30
 HERE = Path(__file__).resolve().parent
 
@@ -34,15 +33,26 @@ class Count:
 
 @dataclass(frozen=True)
 class Latency:
+    """Microseconds, and the rate that was reached."""
+
     p50: float
     p99: float
     p999: float
     achieved: float
 
 
-def run(scenario: Scenario, port: int, seconds: float, materials: Path) -> Count:
+def run(scenario: Scenario, port: int, seconds: int, materials: Path) -> Count:
     """As much as goes, for a while."""
-    return _h2load(scenario, port, seconds, materials) if scenario.http2 else _wrk(scenario, port, seconds, materials)
+    if scenario.http2:
+        return h2load(scenario, port, seconds, materials)
+    found = wrk(scenario, port, seconds, materials, CONNECTIONS)
+    return Count(found["requests"], found["microseconds"] / 1e6, found["again"])
+
+
+def at_rate(scenario: Scenario, port: int, rate: float, seconds: int, materials: Path) -> Latency:
+    """Requests sent on a schedule, whatever the answers do."""
+    found = wrk(scenario, port, seconds, materials, CONNECTIONS_AT_A_RATE, rate)
+    return Latency(found["p50"], found["p99"], found["p999"], found["requests"] * 1e6 / found["microseconds"])
 
 
 def url(scenario: Scenario, port: int) -> str:
@@ -50,38 +60,34 @@ def url(scenario: Scenario, port: int) -> str:
 
 
 def authorization(scenario: Scenario, materials: Path) -> list[str]:
+    """The one token of a scenario, as an option that both generators know."""
     if scenario.tokens is None:
         return []
     with (materials / scenario.tokens.file_name).open() as tokens:
         return ["-H", f"Authorization: Bearer {tokens.readline().strip()}"]
 
 
-def _wrk(scenario: Scenario, port: int, seconds: float, materials: Path) -> Count:
-    environment = os.environ | {"LOAD_BODY": str(scenario.body_bytes)}
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--timeout", "10s", "-s", str(HERE / "load.lua")]
+def wrk(scenario: Scenario, port: int, seconds: int, materials: Path, connections: int, rate: float = 0) -> dict[str, int]:
+    environment = os.environ | {"LOAD_BODY": str(scenario.body_bytes), "LOAD_RATE": str(rate)}
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(HERE / "load.lua")]
     if scenario.tokens is not None and scenario.tokens.count > 1:
         environment["LOAD_TOKENS"] = str(materials / scenario.tokens.file_name)
     else:
         command += authorization(scenario, materials)
-    printed = _output([*command, url(scenario, port)], seconds, environment)
-    found = re.search(r"LOAD requests=(\d+) microseconds=(\d+) refused=(\d+) broken=(\d+) again=(\d+)", printed)
-    if found is None:
-        raise LoadFailed(f"wrk said nothing: {printed[-300:]}")
-    requests, microseconds, refused, broken, again = map(int, found.groups())
-    if refused or broken or not requests:
-        raise LoadFailed(f"{requests} answers, {refused} not 2xx, {broken} broken")
-    return Count(requests, microseconds / 1e6, again)
+    printed = output([*command, url(scenario, port)], seconds, environment)
+    line = re.search(r"^LOAD .*$", printed, re.MULTILINE)
+    if line is None:
+        raise LoadFailed(f"wrk said: {printed[-300:]}")
+    found = {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line.group())}
+    if found["refused"] or found["broken"] or not found["requests"]:
+        raise LoadFailed(f"{found['requests']} answers, {found['refused']} not 2xx, {found['broken']} broken")
+    return found
 
 
-def _h2load(scenario: Scenario, port: int, seconds: float, materials: Path) -> Count:
-    command = ["h2load", "-t1", f"-c{CONNECTIONS}", f"-m{STREAMS}", "-D", str(max(1, round(seconds))), *authorization(scenario, materials)]
-    printed = _output([*command, url(scenario, port)], seconds)
-    requests, taken = _h2load_counts(printed)
-    return Count(requests, taken)
-
-
-def _h2load_counts(printed: str) -> tuple[int, float]:
-    finished = re.search(r"finished in ([\d.]+)(ms|s), ([\d.]+) req/s", printed)
+def h2load(scenario: Scenario, port: int, seconds: int, materials: Path) -> Count:
+    command = ["h2load", "-t1", f"-c{CONNECTIONS}", f"-m{STREAMS}", "-D", str(seconds), *authorization(scenario, materials)]
+    printed = output([*command, url(scenario, port)], seconds, dict(os.environ))
+    finished = re.search(r"finished in .*, ([\d.]+) req/s", printed)
     status = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", printed)
     counts = re.search(r"(\d+) failed, (\d+) errored, (\d+) timeout", printed)
     if not (finished and status and counts):
@@ -90,37 +96,10 @@ def _h2load_counts(printed: str) -> tuple[int, float]:
     broken = sum(map(int, counts.groups()))
     if others or broken or not good:
         raise LoadFailed(f"{good} answers, {others} not 2xx, {broken} broken")
-    return good, good / float(finished.group(3))
+    return Count(good, good / float(finished.group(1)))
 
 
-def at_rate(scenario: Scenario, port: int, rate: float, seconds: float, materials: Path, scratch: Path) -> Latency:
-    """Requests sent on schedule, whatever the answers do, over so many connections that none waits for its turn."""
-    connections = max(1, round(rate / REQUESTS_PER_SECOND_AND_CONNECTION))
-    log = scratch / "h2load.log"
-    log.unlink(missing_ok=True)
-    duration = max(2, round(seconds))
-    command = [
-        "h2load", "-t1", f"-c{connections}", "-m1", "-D", str(duration), f"--rps={rate / connections:.3f}", f"--log-file={log}",
-        *([] if scenario.http2 else ["--h1"]), *authorization(scenario, materials),
-    ]
-    printed = _output([*command, url(scenario, port)], duration)
-    requests, _ = _h2load_counts(printed)
-    with log.open() as lines:
-        rows = [line.split("\t") for line in lines]
-    # the first half second is connections being opened
-    begun = min(int(row[0]) for row in rows) + 500_000
-    taken = sorted(int(row[2]) for row in rows if int(row[0]) >= begun)
-    log.unlink()
-    if not taken:
-        raise LoadFailed("no request after the first half second")
-    return Latency(*(percentile(taken, share) for share in (0.5, 0.99, 0.999)), requests / duration)
-
-
-def percentile(ordered: list[int], share: float) -> float:
-    return ordered[min(len(ordered) - 1, math.ceil(len(ordered) * share) - 1)]
-
-
-def _output(command: list[str], seconds: float, environment: dict | None = None) -> str:
+def output(command: list[str], seconds: int, environment: dict[str, str]) -> str:
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=seconds + PATIENCE_SECONDS, check=False, env=environment

@@ -26,8 +26,7 @@ class Measurement:
     results: Results
     contestants: list[Contestant]
     materials: Path
-    scratch: Path
-    seconds: float
+    seconds: int
     warm: set[tuple[int, str, str]]
 
     def rounds(self, count: int, workers: int, scenarios: list[Scenario]) -> None:
@@ -98,7 +97,7 @@ class Measurement:
         key = (workers, scenario.name, contestant.name)
         try:
             instance = self.instances.find(contestant, workers, scenario.consumer_keys)
-            found = at_rate(scenario, instance.placement.port(scenario.tls), rate, self.seconds, self.materials, self.scratch)
+            found = at_rate(scenario, instance.placement.port(scenario.tls), rate, max(2, self.seconds), self.materials)
         except (Wrong, LoadFailed) as error:
             self.results.leave_out(f"{contestant.name}, latency of {scenario.name}, workers {workers}: {error}")
             return

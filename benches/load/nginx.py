@@ -33,8 +33,8 @@ def command(placement: Placement) -> list[str]:
     (placement.folder / "verify.js").write_text(script)
     (placement.folder / "nginx.conf").write_text(f"""
 load_module {MODULE};
-user root; worker_processes {placement.workers}; daemon off; pid nginx.pid; error_log error.log; worker_rlimit_nofile 40000;
-events {{ worker_connections 32768; }}
+user root; worker_processes {placement.workers}; daemon off; pid nginx.pid; error_log error.log; worker_rlimit_nofile 20000;
+events {{ worker_connections 12288; }}
 http {{
     access_log {'access.log' if placement.peer_logs else 'off'}; tcp_nodelay on;
     keepalive_requests 1000000000; keepalive_timeout 10m;

@@ -5,19 +5,6 @@ const keys = {
     ES256: { pem: '@ES256@', use: { name: 'ECDSA', hash: 'SHA-256', namedCurve: 'P-256' } },
 };
 
-// the module of Debian 12 knows signatures of ECDSA as DER only
-function der(raw) {
-    function integer(bytes) {
-        let start = 0;
-        while (start < 31 && bytes[start] === 0) { start += 1; }
-        const number = Buffer.from(bytes.slice(start));
-        const padded = number[0] & 0x80 ? Buffer.concat([Buffer.from([0]), number]) : number;
-        return Buffer.concat([Buffer.from([2, padded.length]), padded]);
-    }
-    const both = Buffer.concat([integer(raw.slice(0, 32)), integer(raw.slice(32))]);
-    return Buffer.concat([Buffer.from([0x30, both.length]), both]);
-}
-
 async function verify(r) {
     const authorization = r.headersIn.Authorization;
     if (!authorization || !authorization.startsWith('Bearer ')) { r.return(401); return; }
@@ -30,8 +17,7 @@ async function verify(r) {
             r.return(401);
             return;
         }
-        let signature = Buffer.from(parts[2], 'base64url');
-        if (header.alg === 'ES256') { signature = der(signature); }
+        const signature = Buffer.from(parts[2], 'base64url');
         const imported = await crypto.subtle.importKey('spki', Buffer.from(key.pem, 'base64'), key.use, false, ['verify']);
         if (!await crypto.subtle.verify(key.use, imported, signature, parts[0] + '.' + parts[1])) { r.return(401); return; }
         r.variables.consumer_key = claims.azp;
