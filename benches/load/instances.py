@@ -61,6 +61,8 @@ class Instances:
                 raise Wrong(f"did not start: {' '.join(last)[:300]}")
             time.sleep(0.02)
         ready_seconds = time.monotonic() - begun
+        if consumer_keys != USUAL_CONSUMER_KEYS:
+            print(f"  {contestant.name} ready with {consumer_keys:,} consumer keys after {ready_seconds:.1f} s", flush=True)
         time.sleep(SETTLE_SECONDS)
         return Instance(contestant, placement, server, ready_seconds, server.memory_mib())
 
