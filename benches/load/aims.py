@@ -5,6 +5,7 @@ Never rounds in our favour: an aim is met when the measured ratio is at most its
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import median
 
 from results import Results
 
@@ -34,6 +35,7 @@ CPU_AIMS = [
     Aim("S7-1m", US, 1.03, other_scenario="S2"),
 ]
 IDLE_AIMS_KIB = {"plain": 8.0, "TLS": 24.0}
+MOST_DURING_RELOADS = 1.2
 LATENCY_PEER = "haproxy"
 
 
@@ -61,6 +63,13 @@ def against_aims(results: Results, workers: int) -> Iterator[Verdict]:
             most = IDLE_AIMS_KIB[over]
             worst = max(values)
             yield Verdict(f"{scenario}: at most {most:g} KiB an idle connection, {over}", f"{worst:.1f} KiB", worst <= most)
+
+
+def during_reloads(results: Results) -> Iterator[Verdict]:
+    ratios = [sample.disturbed.p99 / sample.quiet.p99 for sample in results.reloads]
+    if ratios:
+        middle = median(ratios)
+        yield Verdict(f"S10: p99 during reloads at most {MOST_DURING_RELOADS:g} of the quiet p99", f"{middle:.2f}", middle <= MOST_DURING_RELOADS)
 
 
 def two_against_one(results: Results) -> Iterator[Verdict]:

@@ -12,12 +12,15 @@ from correctness import Wrong
 from generators import LoadFailed, at_rate, run
 from idle import ConnectionsLost, kib_per_connection
 from instances import Instance, Instances
-from results import Results, Sample, Start
+from reload import quiet_and_reloading
+from results import ReloadSample, Results, Sample, Start
 from scenarios import USUAL_CONSUMER_KEYS, IdleScenario, Scenario
 
 # how much of its capacity a contestant needs to spare to be asked for its latency at the rate
 HEADROOM = 1.2
 SHARE_OF_CAPACITY = 0.5
+# a reload with a million consumer keys takes seconds
+RELOADING_SECONDS = 8
 
 
 @dataclass
@@ -122,6 +125,23 @@ class Measurement:
                         self.results.leave_out(f"{contestant.name}, {scenario.name}, {over}: {error}")
                     finally:
                         instance.server.stop()
+
+    def reloads(self, count: int, workers: int, scenario: Scenario) -> None:
+        """Portcullis alone, at half of what it carries quietly."""
+        ours = next((each for each in self.contestants if each.name == "portcullis"), None)
+        if ours is None:
+            return
+        try:
+            instance = self.instances.find(ours, workers, scenario.consumer_keys)
+            self.sample(0, scenario, instance)
+            rate = self.sample(0, scenario, instance).requests_per_second * SHARE_OF_CAPACITY
+            for _ in range(count):
+                quiet, disturbed, reloads = quiet_and_reloading(instance, scenario, rate, max(RELOADING_SECONDS, self.seconds))
+                self.results.reloads.append(ReloadSample(rate, quiet, disturbed, reloads))
+                instance.empty_logs()
+                print(f"  {scenario.name:<9} p99 {quiet.p99:,.0f} us quiet, {disturbed.p99:,.0f} us with {reloads:.1f} reloads/s", flush=True)
+        except (Wrong, LoadFailed, ConnectionError) as error:
+            self.results.leave_out(f"portcullis, {scenario.name}: {error}")
 
     def note_starts(self) -> None:
         """How long the kept instances took to be ready, and what they held before the first load."""

@@ -91,6 +91,11 @@ def machine() -> str:
     return f"{model}, {cores} cores, {memory:.0f} GiB, Linux {platform.release().split('-')[0]}"
 
 
+def busy() -> str:
+    """How much else the machine had to do in the last minute; asked before the first round."""
+    return f"load average {Path('/proc/loadavg').read_text().split()[0]}"
+
+
 def commit() -> str:
     head = output_of(["git", "-C", str(ROOT), "rev-parse", "--short=10", "HEAD"]).strip()
     changed = output_of(["git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no", "--", "src", "Cargo.lock", "Cargo.toml"])

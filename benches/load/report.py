@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
-from aims import Verdict, against_aims, two_against_one
+from aims import Verdict, against_aims, during_reloads, two_against_one
 from results import Results
 from scenarios import IdleScenario, Scenario
 
@@ -116,6 +116,18 @@ def idle(results: Results, scenarios: list[IdleScenario], names: list[str]) -> s
     return table(["", "KiB a connection", *names], rows)
 
 
+def reloads(results: Results) -> str:
+    rows = []
+    for name, latencies in (
+        ("quiet", [sample.quiet for sample in results.reloads]),
+        ("during reloads", [sample.disturbed for sample in results.reloads]),
+    ):
+        figures = [spread([getattr(each, at) for each in latencies], whole) for at in ("p50", "p99", "p999")]
+        rows.append([name, f"{results.reloads[0].rate:,.0f}/s", *figures])
+    rows[1][0] += f", {median(sample.reloads_per_second for sample in results.reloads):.1f}/s"
+    return table(["S10", "rate", "p50 us", "p99 us", "p99.9 us"], rows)
+
+
 def verdicts(found: list[Verdict]) -> str:
     return table(["aim", "measured", ""], [[each.aim, each.measured, "met" if each.met else "NOT MET"] for each in found])
 
@@ -127,7 +139,7 @@ def write(
     logs = "write one, too" if said.peer_logs else "write none"
     text = [
         "# Results of the load rig\n",
-        f"{said.date}, commit {said.commit}. {said.machine}; load generator, backend and contestant share it.",
+        f"{said.date}, commit {said.commit}. {said.machine}. Load generator, backend and contestant share it.",
         f"`{said.command}`: {said.rounds} interleaved rounds of {said.seconds:g} s. Medians, in brackets the least and the most.",
         "Times mean something only beside each other, within one run. Portcullis writes an access log line for each request;",
         f"the peers {logs}. How to run it and what the scenarios are: [load/README.md](load/README.md).\n",
@@ -151,7 +163,9 @@ def write(
         text += ["\n## Start and idle memory\n", starts(results, names)]
     if results.idle:
         text += ["\n## Idle connections\n", idle(results, idle_scenarios, names)]
-    judged = [verdict for count in workers[:1] for verdict in against_aims(results, count)] + list(two_against_one(results))
+    if results.reloads:
+        text += ["\n## Reloads, one after the other\n", reloads(results)]
+    judged = [*against_aims(results, workers[0]), *during_reloads(results), *two_against_one(results)]
     if judged:
         text += [f"\n## Against the aims, {workers[0]} worker{'s' if workers[0] > 1 else ''}\n", verdicts(judged)]
     if any(sample.tokens_came_again for samples in results.samples.values() for sample in samples):

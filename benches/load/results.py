@@ -30,6 +30,16 @@ class Start:
     idle_mib: float
 
 
+@dataclass(frozen=True)
+class ReloadSample:
+    """Latency at one rate, quiet and during reloads."""
+
+    rate: float
+    quiet: Latency
+    disturbed: Latency
+    reloads_per_second: float
+
+
 Key = tuple[int, str, str]
 
 
@@ -42,6 +52,7 @@ class Results:
     starts: list[Start] = field(default_factory=list)
     # KiB for one connection, by scenario, contestant and plain or TLS
     idle: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
+    reloads: list[ReloadSample] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
     def add(self, key: Key, sample: Sample) -> None:
@@ -87,4 +98,5 @@ class Results:
         ]
         idle = [{"scenario": s, "contestant": c, "over": o, "kib": values} for (s, c, o), values in self.idle.items()]
         raw = {"samples": rows, "latencies": delays, "idle": idle, "starts": [asdict(start) for start in self.starts]}
+        raw["reloads"] = [asdict(sample) for sample in self.reloads]
         path.write_text(json.dumps(raw, indent=1))

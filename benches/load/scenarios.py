@@ -91,6 +91,12 @@ def idle_scenarios(quick: bool) -> list[IdleScenario]:
     return [IdleScenario(f"S9-{short(count)}", f"{count:,} idle connections", count) for count in counts]
 
 
+def reload_scenario(consumer_keys: int) -> Scenario:
+    tokens = TokenSet("RS256", ROTATED_TOKENS, consumer_keys)
+    title = f"reloads during S2 with {consumer_keys:,} consumer keys"
+    return Scenario("S10", title, tokens=tokens, consumer_keys=consumer_keys)
+
+
 def chosen(name: str, wanted: list[str]) -> bool:
     """`S3` chooses S3-RS256 and S3-ES256; `S3-RS256` only itself."""
     return not wanted or any(name.lower() == want.lower() or name.lower().startswith(f"{want.lower()}-") for want in wanted)
