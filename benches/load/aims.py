@@ -53,7 +53,7 @@ def against_aims(results: Results, workers: int) -> Iterator[Verdict]:
         ratio = results.ratio((workers, aim.scenario, US), (workers, other, aim.peer), "cpu_microseconds")
         if ratio is not None:
             against = f"its own {other}" if aim.other_scenario else aim.peer
-            yield Verdict(f"{aim.scenario}: CPU at most {aim.at_most:g} of {against}", f"{ratio:.2f}", ratio <= aim.at_most)
+            yield Verdict(f"{aim.scenario}: CPU at most {aim.at_most:g} of {against}", f"{ratio:.3f}", ratio <= aim.at_most)
     for scenario in sorted({key[1] for key in results.latencies if key[0] == workers}):
         ours, theirs = (results.p99((workers, scenario, name)) for name in (US, LATENCY_PEER))
         if ours and theirs:

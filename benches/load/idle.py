@@ -22,6 +22,8 @@ class ConnectionsLost(Exception):
 
 def connect(port: int, tls: bool) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+    # the end of the handshake and the question are two small writes: the second must not wait for the first one's answer
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if tls:
         connection = TRUSTING.wrap_socket(connection, server_hostname="localhost")
     connection.sendall(QUESTION)

@@ -155,7 +155,7 @@ def write(
             if len(names) > 1:
                 text += [f"\nRatios of {names[0]}, CPU per request / requests per second (medians of the ratios of each round):\n",
                          ratios(results, count, some, names)]
-            text += ["\nMost memory during the scenario, MiB:\n", by_scenario(results, count, some, names, "peak_mib", whole)]
+            text += ["\nMost memory during the scenario, MiB (an instance lives through all rounds and keeps what it has taken):\n", by_scenario(results, count, some, names, "peak_mib", whole)]
             if any(key[0] == count for key in results.latencies):
                 text += ["\nLatency at a fixed rate, half of what the slower of the first two carries:\n",
                          latencies(results, count, some, names)]
