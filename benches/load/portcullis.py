@@ -1,0 +1,83 @@
+"""Portcullis as a contestant: the release binary with the whole walk, metrics and the access log on.
+
+Never builds it; the rig does that before.
+"""
+
+import json
+from pathlib import Path
+
+from contestant import Contestant, Placement
+from processes import output_of
+
+BINARY = Path(__file__).resolve().parents[2] / "target/release/portcullis"
+ACCESS_LOG = "access.log"
+
+
+def applications(materials: Path, consumer_keys: int) -> Path:
+    """One application and one subscription for each consumer key."""
+    path = materials / f"applications-{consumer_keys}.jsonl"
+    if not path.exists():
+        with path.open("w") as lines:
+            for i in range(consumer_keys):
+                key = {"type": "production", "key_manager": "issuer", "consumer_key": f"consumer-key-{i}"}
+                application = {"name": f"application-{i}", "owner": "owner", "keys": [key], "subscriptions": [{"api": "a:1"}]}
+                lines.write(json.dumps(application, separators=(",", ":")) + "\n")
+    return path
+
+
+def command(placement: Placement) -> list[str]:
+    materials = placement.materials
+    (placement.folder / "gateway.toml").write_text(f"""
+application_files = ["{applications(materials, placement.consumer_keys)}"]
+
+[gateway]
+workers = {placement.workers}
+drain_timeout = "1s"
+
+[[listeners]]
+name = "plain"
+address = "127.0.0.1:{placement.plain_port}"
+
+[[listeners]]
+name = "tls"
+address = "127.0.0.1:{placement.tls_port}"
+tls = {{ certificate = "{materials}/tls.crt", key = "{materials}/tls.key" }}
+
+[limits]
+idle_timeout = "10m"
+
+[management]
+address = "127.0.0.1:{placement.management_port}"
+
+[telemetry]
+access_log = {{ path = "{ACCESS_LOG}" }}
+
+[[key_managers]]
+name = "issuer"
+issuer = "https://issuer.example"
+certificates = {{ jwks_file = "{materials}/keys.json" }}
+algorithms = ["RS256", "ES256"]
+token_types = ["at+jwt"]
+
+[[apis]]
+name = "a"
+version = "1"
+context = "/a"
+production = {{ urls = ["http://127.0.0.1:{placement.backend_port}"] }}
+operations = [
+  {{ method = "GET", path = "/x/{{id}}", scopes = ["read"] }},
+  {{ method = "GET", path = "/open", auth = "none" }},
+  {{ method = "POST", path = "/body/{{size}}", auth = "none" }},
+]
+""")
+    return [str(BINARY), "--config", "gateway.toml", "run"]
+
+
+PORTCULLIS = Contestant(
+    name="portcullis",
+    note="token, subscription, scope, access log to a file, metrics",
+    version=lambda: output_of([str(BINARY), "--version"]).strip().removeprefix("portcullis "),
+    command=command,
+    missing=lambda: None if BINARY.exists() else "not built",
+    logs=(ACCESS_LOG,),
+)
