@@ -7,11 +7,12 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use portcullis::authenticate::binding::Proofs;
 use portcullis::authenticate::cache::TokenCache;
 use portcullis::config;
 use portcullis::jwks::Fetchers;
 use portcullis::model::clock::{Clock, UnixSeconds};
-use portcullis::proxy::decision::{Asked, decide};
+use portcullis::proxy::decision::{Asked, ConnectionFacts, decide};
 use portcullis::route;
 use portcullis::snapshot::Snapshot;
 use portcullis::snapshot::compile::Compiler;
@@ -56,7 +57,7 @@ impl Stage {
         let mut fetchers = Fetchers::new(folder.path(), Arc::new(SystemClock));
         let keys = fetchers.reconcile(&model.key_managers);
         let metrics = Metrics::new(1, 1000);
-        let cache = TokenCache::new(1024 * 1024, metrics.worker(0));
+        let cache = TokenCache::new(1024 * 1024, metrics.worker(0), Arc::new(Proofs::new(&[0; 32])));
         let snapshot = Compiler::new(metrics, 1).compile(model, keys).expect("a snapshot");
         let claims = json!({
             "iss": ISSUER, "azp": format!("consumer-{}", consumer_keys / 2), "client_id": "x", "scope": "orders:read orders:write",
@@ -73,7 +74,13 @@ impl Stage {
     /// Decides once; says whether the request is allowed.
     pub fn decide(&self) -> bool {
         let Ok(path) = route::normalise(PATH) else { return false };
-        let asked = Asked { method: &http::Method::GET, host: "api.example", path: &path, headers: &self.headers };
+        let asked = Asked {
+            method: &http::Method::GET,
+            host: "api.example",
+            path: &path,
+            headers: &self.headers,
+            connection: ConnectionFacts::UNKNOWN,
+        };
         decide(&self.snapshot, asked, &self.cache, self.now).is_ok()
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
 
+use crate::authenticate::binding::Proofs;
 use crate::authenticate::principal::Verdict;
 use crate::telemetry::WorkerCounters;
 
@@ -26,6 +27,7 @@ type Verdicts = Cache<Box<[u8]>, Rc<Verdict>, ByBytes, foldhash::quality::Random
 pub struct TokenCache {
     verdicts: RefCell<Verdicts>,
     counters: Arc<WorkerCounters>,
+    proofs: Arc<Proofs>,
 }
 
 #[derive(Debug, Clone)]
@@ -39,13 +41,17 @@ impl Weighter<Box<[u8]>, Rc<Verdict>> for ByBytes {
 }
 
 impl TokenCache {
-    /// A cache of at most `bytes`.
-    pub fn new(bytes: u64, counters: Arc<WorkerCounters>) -> Self {
+    /// A cache of at most `bytes`; used proofs are everybody's.
+    pub fn new(bytes: u64, counters: Arc<WorkerCounters>, proofs: Arc<Proofs>) -> Self {
         const USUAL_WEIGHT: u64 = 2560;
         let items = usize::try_from(bytes.div_ceil(USUAL_WEIGHT)).unwrap_or(usize::MAX);
         let verdicts =
             Cache::with(items, bytes, ByBytes, foldhash::quality::RandomState::default(), quick_cache::unsync::DefaultLifecycle::default());
-        Self { verdicts: RefCell::new(verdicts), counters }
+        Self { verdicts: RefCell::new(verdicts), counters, proofs }
+    }
+
+    pub fn proofs(&self) -> &Proofs {
+        &self.proofs
     }
 
     pub(super) fn find(&self, token: &[u8]) -> Option<Rc<Verdict>> {

@@ -1,14 +1,36 @@
 //! The bearer token in a request's head (RFC 6750 section 2.1).
 //!
-//! Decides what counts as a credential: one field of the API's authorization header, with the scheme `Bearer` in any
-//! case. Never takes a token from the query or the body.
+//! Decides what counts as a credential: one field of the API's authorization header, with the scheme `Bearer` or `DPoP`
+//! in any case. Never takes a token from the query or the body.
 
 use http::HeaderMap;
 
 use crate::authenticate::AuthenticateError;
 
+/// How a token was presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    Bearer,
+    /// RFC 9449 section 7.1: with a proof beside it.
+    Dpop,
+}
+
+/// A token as it was presented.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Credential<'h> {
+    pub token: &'h [u8],
+    pub scheme: Scheme,
+}
+
+/// A token is never shown.
+impl std::fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credential").field("scheme", &self.scheme).field("bytes", &self.token.len()).finish()
+    }
+}
+
 /// The token of a request, or why there is none to judge.
-pub fn bearer_token<'h>(headers: &'h HeaderMap, header: &str) -> Result<&'h [u8], AuthenticateError> {
+pub fn credential<'h>(headers: &'h HeaderMap, header: &str) -> Result<Credential<'h>, AuthenticateError> {
     let mut fields = headers.get_all(header).iter();
     let Some(field) = fields.next() else {
         return Err(AuthenticateError::Missing);
@@ -17,9 +39,11 @@ pub fn bearer_token<'h>(headers: &'h HeaderMap, header: &str) -> Result<&'h [u8]
         return Err(AuthenticateError::Several);
     }
     let (scheme, rest) = split_scheme(field.as_bytes());
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
-        return Err(AuthenticateError::Missing);
-    }
+    let scheme = match scheme {
+        scheme if scheme.eq_ignore_ascii_case(b"bearer") => Scheme::Bearer,
+        scheme if scheme.eq_ignore_ascii_case(b"dpop") => Scheme::Dpop,
+        _ => return Err(AuthenticateError::Missing),
+    };
     let token = rest.trim_ascii();
     if token.is_empty() {
         return Err(AuthenticateError::Missing);
@@ -28,7 +52,7 @@ pub fn bearer_token<'h>(headers: &'h HeaderMap, header: &str) -> Result<&'h [u8]
     if token.contains(&b',') {
         return Err(AuthenticateError::Several);
     }
-    Ok(token)
+    Ok(Credential { token, scheme })
 }
 
 fn split_scheme(field: &[u8]) -> (&[u8], &[u8]) {
@@ -54,25 +78,31 @@ mod tests {
     #[test]
     fn the_scheme_is_read_in_any_case() {
         for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER   a.b.c ", "bEARER\ta.b.c"] {
-            assert_eq!(bearer_token(&headers(&[value]), "authorization").unwrap(), b"a.b.c", "{value}");
+            assert_eq!(credential(&headers(&[value]), "authorization").unwrap().token, b"a.b.c", "{value}");
         }
     }
 
     #[test]
+    fn the_scheme_is_told() {
+        assert_eq!(credential(&headers(&["dPoP a.b.c"]), "authorization").unwrap().scheme, Scheme::Dpop);
+        assert_eq!(credential(&headers(&["bearer a.b.c"]), "authorization").unwrap().scheme, Scheme::Bearer);
+    }
+
+    #[test]
     fn what_is_not_a_bearer_token_is_missing() {
-        for value in ["", "Bearer", "Bearer ", "Basic YTpi", "a.b.c", "Bearertoken a.b.c", "DPoP a.b.c"] {
-            assert!(matches!(bearer_token(&headers(&[value]), "authorization"), Err(AuthenticateError::Missing)), "{value}");
+        for value in ["", "Bearer", "Bearer ", "Basic YTpi", "a.b.c", "Bearertoken a.b.c"] {
+            assert!(matches!(credential(&headers(&[value]), "authorization"), Err(AuthenticateError::Missing)), "{value}");
         }
-        assert!(matches!(bearer_token(&headers(&[]), "authorization"), Err(AuthenticateError::Missing)));
+        assert!(matches!(credential(&headers(&[]), "authorization"), Err(AuthenticateError::Missing)));
     }
 
     #[test]
     fn two_credentials_are_refused() {
         let twice = headers(&["Bearer a.b.c", "Bearer a.b.c"]);
-        assert!(matches!(bearer_token(&twice, "authorization"), Err(AuthenticateError::Several)));
+        assert!(matches!(credential(&twice, "authorization"), Err(AuthenticateError::Several)));
         let mixed = headers(&["Basic YTpi", "Bearer a.b.c"]);
-        assert!(matches!(bearer_token(&mixed, "authorization"), Err(AuthenticateError::Several)));
+        assert!(matches!(credential(&mixed, "authorization"), Err(AuthenticateError::Several)));
         let list = headers(&["Bearer a.b.c, Bearer d.e.f"]);
-        assert!(matches!(bearer_token(&list, "authorization"), Err(AuthenticateError::Several)));
+        assert!(matches!(credential(&list, "authorization"), Err(AuthenticateError::Several)));
     }
 }

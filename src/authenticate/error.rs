@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::authenticate::binding::BindingFault;
 use crate::jwks::{KeyManagerKeys, RefetchCause};
 use crate::jwt::Rejection;
 use crate::model::reason::Reason;
@@ -24,8 +25,8 @@ pub enum AuthenticateError {
     KeyManagerNotAllowed { key_manager: Arc<CompiledKeyManager> },
     #[error("key manager \"{}\": {rejection}", key_manager.definition.name)]
     Token { key_manager: Arc<CompiledKeyManager>, rejection: Rejection },
-    #[error("key manager \"{}\": the token is bound to a certificate or key (cnf) that was not proved", key_manager.definition.name)]
-    Bound { key_manager: Arc<CompiledKeyManager> },
+    #[error("key manager \"{}\": {fault}", key_manager.definition.name)]
+    Binding { key_manager: Arc<CompiledKeyManager>, fault: BindingFault },
     #[error("key manager \"{}\" has no keys that could judge the token", key_manager.definition.name)]
     KeysUnavailable { key_manager: Arc<CompiledKeyManager>, cause: RefetchCause },
 }
@@ -47,7 +48,16 @@ impl AuthenticateError {
             Self::UnknownIssuer { .. } => Reason::UnknownIssuer,
             Self::IssuerNotLearned { .. } | Self::KeysUnavailable { .. } => Reason::KeysUnavailable,
             Self::KeyManagerNotAllowed { .. } => Reason::KeyManagerNotAllowed,
-            Self::Bound { .. } => Reason::TokenBound,
+            Self::Binding { fault, .. } => match fault {
+                BindingFault::NotBound => Reason::TokenNotBound,
+                BindingFault::Nonce => Reason::ProofNonce,
+                BindingFault::Proof(_) | BindingFault::OtherKey | BindingFault::Replayed | BindingFault::NoProof => Reason::ProofInvalid,
+                BindingFault::Unknown
+                | BindingFault::NoCertificate
+                | BindingFault::OtherCertificate
+                | BindingFault::Bearer
+                | BindingFault::NotBoundToKey => Reason::TokenBound,
+            },
         }
     }
 
@@ -57,7 +67,7 @@ impl AuthenticateError {
             Self::Missing | Self::Several | Self::Unreadable(_) | Self::UnknownIssuer { .. } | Self::IssuerNotLearned { .. } => None,
             Self::KeyManagerNotAllowed { key_manager }
             | Self::Token { key_manager, .. }
-            | Self::Bound { key_manager }
+            | Self::Binding { key_manager, .. }
             | Self::KeysUnavailable { key_manager, .. } => Some(key_manager),
         }
     }

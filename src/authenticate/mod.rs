@@ -4,9 +4,10 @@
 //! applications or subscriptions, and never waits: when a verdict needs keys that are not here, the error says which
 //! key manager to ask, and the caller asks it and comes back.
 //!
-//! The walk through the files: [`credentials`] (the token in a request's head), [`principal`] (the proof), [`cache`]
-//! (verdicts of tokens seen before), [`error`].
+//! The walk through the files: [`credentials`] (the token in a request's head), [`principal`] (the proof), [`binding`] (is it
+//! in the right hand), [`cache`] (verdicts of tokens seen before), [`error`].
 
+pub mod binding;
 pub mod cache;
 pub mod credentials;
 pub mod error;
@@ -14,12 +15,16 @@ pub mod principal;
 
 use std::sync::Arc;
 
+use crate::authenticate::binding::{Binding, BindingFault, Evidence};
 use crate::authenticate::cache::TokenCache;
+use crate::authenticate::credentials::{Credential, Scheme};
 pub use crate::authenticate::error::AuthenticateError;
 pub use crate::authenticate::principal::Principal;
 use crate::authenticate::principal::Verdict;
 use crate::jwks::RefetchCause;
+use crate::jwt::proof::Proof;
 use crate::jwt::{Rejection, Unverified};
+use crate::model::api::BindingRule;
 use crate::model::clock::UnixSeconds;
 use crate::snapshot::{CompiledKeyManager, Routed, Snapshot};
 
@@ -28,6 +33,52 @@ use crate::snapshot::{CompiledKeyManager, Routed, Snapshot};
 /// The order is the one that WSO2's clients know: issuer, the API's list of key managers, signature, time, the other
 /// claims.
 pub fn authenticate(
+    snapshot: &Snapshot,
+    routed: &Routed<'_>,
+    credential: Credential<'_>,
+    evidence: &Evidence<'_>,
+    cache: &TokenCache,
+    now: UnixSeconds,
+) -> Result<Authenticated, AuthenticateError> {
+    let principal = find_or_judge(snapshot, routed, credential.token, cache, now)?;
+    let key_manager = principal.key_manager();
+    let fault = |fault| AuthenticateError::Binding { key_manager: Arc::clone(key_manager), fault };
+    let binding = principal.binding();
+    if binding == Binding::None && routed.api().definition.binding == BindingRule::Required {
+        return Err(fault(BindingFault::NotBound));
+    }
+    // by far the most: nothing to prove
+    if binding == Binding::None && credential.scheme == Scheme::Bearer {
+        return Ok(Authenticated { principal, proof: None });
+    }
+    let proof = binding::prove(binding, credential.token, credential.scheme, evidence, snapshot, now).map_err(fault)?;
+    if let Some(proof) = &proof
+        && routed.api().definition.dpop_nonce
+        && !proof.nonce.as_deref().is_some_and(|nonce| cache.proofs().is_nonce(nonce, now))
+    {
+        return Err(fault(BindingFault::Nonce));
+    }
+    Ok(Authenticated { principal, proof })
+}
+
+/// Who calls, and the proof that was used for it.
+#[derive(Debug, Clone)]
+pub struct Authenticated {
+    pub principal: Principal,
+    proof: Option<Proof>,
+}
+
+impl Authenticated {
+    /// To be called once nothing else refuses the request: from now on the proof is used.
+    pub fn use_proof(&self, cache: &TokenCache, now: UnixSeconds) -> Result<(), AuthenticateError> {
+        let Some(proof) = &self.proof else { return Ok(()) };
+        let key_manager = self.principal.key_manager();
+        let fault = |fault| AuthenticateError::Binding { key_manager: Arc::clone(key_manager), fault };
+        cache.proofs().remember(proof, now).map_err(fault)
+    }
+}
+
+fn find_or_judge(
     snapshot: &Snapshot,
     routed: &Routed<'_>,
     token: &[u8],
@@ -68,9 +119,6 @@ fn judge(
             AuthenticateError::token(key_manager, rejection)
         }
     })?;
-    if claims.is_bound() {
-        return Err(AuthenticateError::Bound { key_manager: Arc::clone(key_manager) });
-    }
     let verdict = Verdict::new(Arc::clone(key_manager), state.generation, token, claims);
     Ok(Principal::new(cache.keep(token, verdict)))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+use crate::authenticate::binding::Binding;
 use crate::jwt::{self, Claims, Rejection};
 use crate::model::clock::UnixSeconds;
 use crate::snapshot::CompiledKeyManager;
@@ -25,6 +26,7 @@ pub struct Verdict {
     consumer_key: Option<Box<str>>,
     scopes: Box<[Box<str>]>,
     token_hash: TokenHash,
+    binding: Binding,
 }
 
 impl Verdict {
@@ -32,11 +34,16 @@ impl Verdict {
         let names = &key_manager.definition.claims;
         let consumer_key = claims.consumer_key(names).map(Box::from);
         let scopes = claims.scopes(names).into_iter().map(Box::from).collect();
-        Self { consumer_key, scopes, token_hash: short_hash(token), key_manager, generation, claims }
+        let binding = Binding::of(&claims);
+        Self { consumer_key, scopes, token_hash: short_hash(token), binding, key_manager, generation, claims }
     }
 
     pub(super) fn key_manager(&self) -> &Arc<CompiledKeyManager> {
         &self.key_manager
+    }
+
+    pub(super) fn binding(&self) -> Binding {
+        self.binding
     }
 
     /// Whether the keys that made this verdict are the ones in use.
@@ -74,6 +81,10 @@ impl Principal {
 
     pub fn claims(&self) -> &Claims {
         &self.verdict.claims
+    }
+
+    pub(super) fn binding(&self) -> Binding {
+        self.verdict.binding()
     }
 
     /// Names the token in logs without giving it away.

@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::authenticate::binding::Proofs;
 use crate::authenticate::cache::TokenCache;
 use crate::cli::arguments::ExplainOptions;
 use crate::cli::exit;
@@ -76,7 +77,7 @@ pub fn explain(config: &Path, options: &ExplainOptions, output: Output) -> u8 {
 /// Judges a question on a snapshot.
 fn judge(snapshot: &Snapshot, question: &Question, now: UnixSeconds) -> Explanation {
     const ONE_TOKEN: u64 = 64 * 1024;
-    let cache = TokenCache::new(ONE_TOKEN, Metrics::new(1, 0).worker(0));
+    let cache = TokenCache::new(ONE_TOKEN, Metrics::new(1, 0).worker(0), Arc::new(Proofs::new(&[0; 32])));
     steps::explain(snapshot, question, &cache, now)
 }
 

@@ -49,7 +49,6 @@ fn what_does_not_exist_yet_is_refused_by_name() {
         ("[[key_managers]]\nname = \"k\"\npermissions = { type = \"allow\", roles = [\"a\"] }", "key_managers.permissions"),
         ("[[key_managers]]\nname = \"k\"\ncredentials = { username = \"a\" }", "key_managers.credentials"),
         ("[[key_managers]]\nname = \"k\"\nclaim_mapping = { sub = \"x\" }", "key_managers.claim_mapping"),
-        ("[[apis]]\nname = \"a\"\nrequire_bound_token = true", "apis.require_bound_token"),
         ("[[apis]]\nname = \"a\"\npolicies = [\"Gold\"]", "apis.policies"),
         ("[[apis]]\nname = \"a\"\noperations = [{ method = \"GET\", path = \"/\", policy = \"10KPerMin\" }]", "apis.operations.policy"),
         ("[[applications]]\nname = \"a\"\npolicy = \"50PerMin\"", "applications.policy"),

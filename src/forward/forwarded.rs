@@ -78,6 +78,11 @@ impl Origin {
         self.scheme
     }
 
+    /// What the client named as its host, with the port where it sent one.
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
     /// Writes the facts over whatever the headers say.
     pub fn add_to(&self, headers: &mut HeaderMap) {
         set(headers, X_FORWARDED_FOR, self.forwarded_for());

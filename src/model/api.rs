@@ -29,6 +29,9 @@ pub struct Api {
     /// Any of these must be in the token's `aud`; empty does not check.
     pub audiences: Vec<String>,
     pub subscription: SubscriptionRule,
+    pub binding: BindingRule,
+    /// DPoP proofs must carry a nonce of the gateway.
+    pub dpop_nonce: bool,
     /// The header that carries the token, in lower case.
     pub authorization_header: String,
     pub authorization: AuthorizationForwarding,
@@ -103,6 +106,14 @@ pub enum AuthScheme {
 pub enum SubscriptionRule {
     Required,
     /// The token must be valid, but no application needs to own it.
+    NotRequired,
+}
+
+/// Whether a token must be bound to a certificate or a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BindingRule {
+    Required,
+    /// A bound token is checked all the same.
     NotRequired,
 }
 

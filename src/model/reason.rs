@@ -77,6 +77,12 @@ reasons! {
     TokenAudience = "token_audience",
     /// The token is bound to a key or certificate that the client did not prove.
     TokenBound = "token_bound",
+    /// The API takes only bound tokens.
+    TokenNotBound = "token_not_bound",
+    /// A DPoP proof that is missing, bad, or used before.
+    ProofInvalid = "proof_invalid",
+    /// The DPoP proof needs a nonce of the gateway.
+    ProofNonce = "proof_nonce",
     /// The verdict cannot be had now: no usable keys.
     KeysUnavailable = "keys_unavailable",
 

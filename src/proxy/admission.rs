@@ -13,7 +13,7 @@ use crate::jwks::{KeyManagerKeys, RefetchCause, Refetched};
 use crate::model::gateway::{ByteLimit, ErrorFormat};
 use crate::model::reason::Reason;
 use crate::proxy::connection::Transport;
-use crate::proxy::decision::{Asked, decide};
+use crate::proxy::decision::{Asked, ConnectionFacts, decide};
 use crate::proxy::denial::Tongue;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::own_answer::{OwnAnswer, refuse, refuse_here, server_options};
@@ -26,6 +26,7 @@ pub(super) struct Head<'u> {
     pub(super) host: String,
     pub(super) path: NormalPath<'u>,
     pub(super) origin: Origin,
+    path_as_sent: &'u str,
 }
 
 pub(super) fn read_head<'u>(
@@ -70,7 +71,7 @@ pub(super) fn read_head<'u>(
             if path.as_str() != uri.path() {
                 exchange.normal_path = Some(path.as_str().to_owned());
             }
-            Ok(Head { host, path, origin })
+            Ok(Head { host, path, origin, path_as_sent: uri.path() })
         }
         Err(error) => {
             exchange.message = Some(error.to_string());
@@ -102,7 +103,14 @@ pub(super) async fn decide_and_wait(
     head: &Head<'_>,
     id: &HeaderValue,
 ) -> Result<Decided, OwnAnswer> {
-    let asked = Asked { method: &parts.method, host: &head.host, path: &head.path, headers: &parts.headers };
+    let connection = ConnectionFacts {
+        certificate: exchange.connection().certificate(),
+        peer: Some(exchange.connection().peer().ip()),
+        scheme: head.origin.scheme().as_str(),
+        authority: head.origin.host().unwrap_or_default(),
+        path: head.path_as_sent,
+    };
+    let asked = Asked { method: &parts.method, host: &head.host, path: &head.path, headers: &parts.headers, connection };
     let mut waited = false;
     loop {
         let snapshot = walk.snapshots().load();

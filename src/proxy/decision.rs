@@ -3,10 +3,12 @@
 //! The data path and `explain` both call this and nothing else, so that what `explain` says is what the gateway does.
 //! Never waits: a verdict that needs newer keys names them, and the caller asks again once they were read.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 
+use crate::authenticate::binding::Evidence;
 use crate::authenticate::cache::TokenCache;
 use crate::authenticate::{self, AuthenticateError, credentials};
 use crate::authorize::{self, Grant, Refusal};
@@ -27,6 +29,35 @@ pub struct Asked<'r> {
     pub host: &'r str,
     pub path: &'r NormalPath<'r>,
     pub headers: &'r HeaderMap,
+    /// What proves that a bound token is in the right hand.
+    pub connection: ConnectionFacts<'r>,
+}
+
+/// What a request says by the way it came.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionFacts<'r> {
+    /// Of the client's certificate.
+    pub certificate: Option<[u8; 32]>,
+    pub peer: Option<IpAddr>,
+    pub scheme: &'static str,
+    /// With the port, where one was sent.
+    pub authority: &'r str,
+    /// As sent.
+    pub path: &'r str,
+}
+
+impl ConnectionFacts<'_> {
+    /// Nothing is known: bound tokens cannot be proved.
+    pub const UNKNOWN: ConnectionFacts<'static> =
+        ConnectionFacts { certificate: None, peer: None, scheme: "https", authority: "", path: "" };
+}
+
+impl<'r> Asked<'r> {
+    fn evidence(&self) -> Evidence<'r> {
+        let ConnectionFacts { certificate, peer, scheme, authority, path } = self.connection;
+        let paths = [path, self.path.as_str()];
+        Evidence { certificate, peer, method: self.method.as_str(), scheme, authority, paths, headers: self.headers }
+    }
 }
 
 /// A request that is not forwarded, with the facts that its answer and its log line need.
@@ -111,9 +142,15 @@ pub fn decide<'s>(snapshot: &'s Snapshot, asked: Asked<'_>, cache: &TokenCache, 
         return granted.map_err(|refusal| refused(Why::Authorize(refusal, None)));
     }
     let header = &routed.api().definition.authorization_header;
-    let token = credentials::bearer_token(asked.headers, header).map_err(|error| refused(Why::Authenticate(error)))?;
-    let principal = authenticate::authenticate(snapshot, &routed, token, cache, now).map_err(|error| refused(Why::Authenticate(error)))?;
-    authorize::authorize(snapshot, routed, principal.clone()).map_err(|refusal| refused(Why::Authorize(refusal, Some(principal))))
+    let unproved = |error| refused(Why::Authenticate(error));
+    let credential = credentials::credential(asked.headers, header).map_err(unproved)?;
+    let evidence = asked.evidence();
+    let caller = authenticate::authenticate(snapshot, &routed, credential, &evidence, cache, now).map_err(unproved)?;
+    let principal = caller.principal.clone();
+    let grant =
+        authorize::authorize(snapshot, routed, principal.clone()).map_err(|refusal| refused(Why::Authorize(refusal, Some(principal))))?;
+    caller.use_proof(cache, now).map_err(unproved)?;
+    Ok(grant)
 }
 
 fn route<'s>(snapshot: &'s Snapshot, asked: Asked<'_>) -> Result<Routed<'s>, Refused<'s>> {

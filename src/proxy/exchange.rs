@@ -119,6 +119,11 @@ impl Exchange {
         self.api.as_ref().map(|(api, _)| &**api)
     }
 
+    /// What a client's next proof should carry.
+    pub fn nonce(&self) -> String {
+        self.walk.cache().proofs().nonce(self.walk.clock().now())
+    }
+
     /// Whether the answer is that of a preflight, which says all about CORS by itself.
     pub fn is_preflight(&self) -> bool {
         self.outcome.reason == Reason::CorsPreflight

@@ -57,7 +57,12 @@ pub(super) fn refuse(
     if let Why::Route(route::NotFound::Method { allowed, .. }) = &refused.why {
         refusal.allowed = allowed;
     }
-    let answer = denial::answer(&refusal);
+    let mut answer = denial::answer(&refusal);
+    if reason == Reason::ProofNonce
+        && let Ok(nonce) = HeaderValue::try_from(exchange.nonce())
+    {
+        answer.headers_mut().insert("dpop-nonce", nonce);
+    }
     own(exchange, reason, answer)
 }
 

@@ -279,6 +279,8 @@ fn rewrite_request(walk: &Walk, exchange: &mut Exchange, admitted: &Admitted, pa
     let api = &admitted.api().definition;
     if api.authorization == AuthorizationForwarding::Remove {
         headers::remove_every_spelling(&mut parts.headers, &api.authorization_header);
+        // a proof is worth nothing without its token, and says what it was for
+        parts.headers.remove("dpop");
     }
     if parts.version == Version::HTTP_2 {
         join_cookies(&mut parts.headers);

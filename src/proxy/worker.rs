@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::authenticate::binding::Proofs;
 use crate::authenticate::cache::TokenCache;
 use crate::deadline::Deadlines;
 use crate::forward::names::Names;
@@ -28,6 +29,8 @@ pub struct WalkParts {
     pub access_log: AccessWriter,
     pub clock: Arc<dyn Clock>,
     pub token_cache_bytes: u64,
+    /// Shared by all workers.
+    pub proofs: Arc<Proofs>,
     /// Random per process and worker: the front half of request ids.
     pub id_prefix: u64,
     pub via: Via,
@@ -61,7 +64,7 @@ impl Walk {
         Self {
             index: parts.index,
             snapshots: LocalSnapshots::new(parts.snapshots),
-            cache: TokenCache::new(parts.token_cache_bytes, Arc::clone(&parts.counters)),
+            cache: TokenCache::new(parts.token_cache_bytes, Arc::clone(&parts.counters), parts.proofs),
             forwarder: Rc::new(Forwarder { pools, deadlines, counters: Arc::clone(&parts.counters) }),
             counters: parts.counters,
             access_log: parts.access_log,

@@ -9,6 +9,7 @@ use aws_lc_rs::rand;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::authenticate::binding::Proofs;
 use crate::authenticate::cache::TOKEN_CACHE_BYTES;
 use crate::config::{self, Loaded};
 use crate::forward::via::Via;
@@ -131,6 +132,9 @@ fn walk_parts(
     clock: &Arc<dyn Clock>,
 ) -> Result<Vec<WalkParts>, SuperviseError> {
     let via = Via::new(random()?);
+    let mut secret = [0; 32];
+    rand::fill(&mut secret).map_err(|_| SuperviseError::Random)?;
+    let proofs = Arc::new(Proofs::new(&secret));
     let share = TOKEN_CACHE_BYTES.checked_div(count as u64).unwrap_or(TOKEN_CACHE_BYTES);
     let parts = (0..count).map(|index| {
         Ok(WalkParts {
@@ -140,6 +144,7 @@ fn walk_parts(
             access_log: access_log.writer(),
             clock: Arc::clone(clock),
             token_cache_bytes: share,
+            proofs: Arc::clone(&proofs),
             id_prefix: random()?,
             via: via.clone(),
             dns_servers: dns_servers.to_vec(),

@@ -4,6 +4,7 @@
 mod actors;
 mod backends;
 mod balancing;
+mod bound;
 mod codes;
 mod cors;
 mod floods;

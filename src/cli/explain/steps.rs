@@ -15,7 +15,7 @@ use crate::model::clock::UnixSeconds;
 use crate::model::directory::KeyType;
 use crate::model::place::Place;
 use crate::model::reason::Reason;
-use crate::proxy::decision::{Asked, Refused, Why, decide};
+use crate::proxy::decision::{Asked, ConnectionFacts, Refused, Why, decide};
 use crate::proxy::denial;
 use crate::route;
 use crate::snapshot::{CompiledApi, CompiledKeyManager, Routed, Snapshot};
@@ -63,7 +63,8 @@ pub(super) fn explain(snapshot: &Snapshot, question: &Question, cache: &TokenCac
     let header = snapshot.route(&question.host, &path, &question.method).ok();
     let header = header.map_or("authorization", |routed| routed.api().definition.authorization_header.as_str());
     let headers = question.headers(header);
-    let asked = Asked { method: &question.method, host: &question.host, path: &path, headers: &headers };
+    let asked =
+        Asked { method: &question.method, host: &question.host, path: &path, headers: &headers, connection: ConnectionFacts::UNKNOWN };
     match decide(snapshot, asked, cache, now) {
         Ok(grant) => {
             teller.granted(&grant, now);

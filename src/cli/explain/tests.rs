@@ -8,7 +8,7 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
 use serde_json::json;
 
 use super::*;
-use crate::proxy::decision::{Asked, decide};
+use crate::proxy::decision::{Asked, ConnectionFacts, decide};
 use crate::route;
 
 const FILE: &str = r#"
@@ -129,8 +129,8 @@ proptest! {
             let explanation = judge(&stage.snapshot, &question, stage.now);
             let normal = route::normalise(path).unwrap();
             let headers = question.headers("authorization");
-            let cache = TokenCache::new(65536, Metrics::new(1, 1).worker(0));
-            let asked = Asked { method: &question.method, host: "", path: &normal, headers: &headers };
+            let cache = TokenCache::new(65536, Metrics::new(1, 1).worker(0), Arc::new(Proofs::new(&[0; 32])));
+            let asked = Asked { method: &question.method, host: "", path: &normal, headers: &headers, connection: ConnectionFacts::UNKNOWN };
             let decided = decide(&stage.snapshot, asked, &cache, stage.now);
             prop_assert_eq!(explanation.is_allowed(), decided.is_ok());
             if let Err(refused) = decided {

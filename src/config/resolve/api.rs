@@ -12,7 +12,8 @@ use crate::config::resolve::key_manager::named;
 use crate::config::resolve::{References, Unique, Whole, backend, cors};
 use crate::config::source::Sources;
 use crate::model::api::{
-    Api, AuthScheme, AuthorizationForwarding, Concurrency, HostPattern, Lifecycle, Operation, OperationMethod, SubscriptionRule,
+    Api, AuthScheme, AuthorizationForwarding, BindingRule, Concurrency, HostPattern, Lifecycle, Operation, OperationMethod,
+    SubscriptionRule,
 };
 use crate::model::names::{ApiIndex, ApiName, KeyManagerIndex, Scope, Version};
 use crate::model::template::{Template, literal};
@@ -103,6 +104,8 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
         key_managers,
         audiences: table.texts("audiences").unwrap_or_default().iter().map(|text| text.value.to_owned()).collect(),
         subscription: if table.flag("subscription_required", true) { SubscriptionRule::Required } else { SubscriptionRule::NotRequired },
+        binding: if table.flag("require_bound_token", false) { BindingRule::Required } else { BindingRule::NotRequired },
+        dpop_nonce: table.flag("dpop_nonce", false),
         authorization_header,
         authorization: if table.flag("forward_authorization", false) {
             AuthorizationForwarding::Forward

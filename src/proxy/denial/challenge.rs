@@ -14,6 +14,10 @@ pub(super) enum Challenge {
     Bare,
     InvalidToken,
     InvalidRequest,
+    /// A DPoP proof is missing or bad (RFC 9449 section 7.1).
+    Proof,
+    /// The proof needs a nonce (section 9).
+    ProofNonce,
     /// Another scope would do.
     InsufficientScope,
     /// No scope would do: the application itself may not.
@@ -27,10 +31,15 @@ const INVALID_REQUEST: &str =
 const INSUFFICIENT: &str =
     r#"Bearer realm="WSO2 API Manager", error="insufficient_scope", error_description="The token does not allow this request""#;
 
+const PROOF: &str = r#"DPoP realm="WSO2 API Manager", error="invalid_dpop_proof", error_description="The token's proof is missing or invalid", algs="ES256 ES384 ES512 EdDSA PS256 RS256""#;
+const PROOF_NONCE: &str = r#"DPoP realm="WSO2 API Manager", error="use_dpop_nonce", error_description="The proof must carry the nonce of DPoP-Nonce", algs="ES256 ES384 ES512 EdDSA PS256 RS256""#;
+
 pub(super) fn value(challenge: Challenge, scopes: &[Scope]) -> HeaderValue {
     match challenge {
         Challenge::Bare => HeaderValue::from_static(BARE),
         Challenge::InvalidToken => HeaderValue::from_static(INVALID_TOKEN),
+        Challenge::Proof => HeaderValue::from_static(PROOF),
+        Challenge::ProofNonce => HeaderValue::from_static(PROOF_NONCE),
         Challenge::InvalidRequest => HeaderValue::from_static(INVALID_REQUEST),
         Challenge::InsufficientRights => HeaderValue::from_static(INSUFFICIENT),
         Challenge::InsufficientScope => with_scopes(scopes).unwrap_or_else(|| HeaderValue::from_static(INSUFFICIENT)),

@@ -85,7 +85,14 @@ pub(super) fn row(refusal: &Refusal<'_>) -> Row {
         | Reason::LifetimeTooLong
         | Reason::TokenTypeRefused
         | Reason::TokenAudience
-        | Reason::TokenBound => unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS),
+        | Reason::TokenBound
+        | Reason::TokenNotBound => unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS),
+        Reason::ProofInvalid => {
+            Row { challenge: Some(Challenge::Proof), ..unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS) }
+        }
+        Reason::ProofNonce => {
+            Row { challenge: Some(Challenge::ProofNonce), ..unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS) }
+        }
         Reason::KeysUnavailable => keys_unavailable(),
 
         Reason::ConsumerKeyMissing => forbidden("900908", "Resource forbidden ", "Resource forbidden "),

@@ -20,6 +20,8 @@ fn api(base_path: &str, operations: &[(&str, &str)]) -> Api {
         key_managers: Vec::new(),
         audiences: Vec::new(),
         subscription: SubscriptionRule::Required,
+        binding: crate::model::api::BindingRule::NotRequired,
+        dpop_nonce: false,
         authorization_header: "authorization".to_owned(),
         authorization: AuthorizationForwarding::Remove,
         lifecycle: Lifecycle::Published,

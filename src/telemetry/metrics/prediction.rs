@@ -136,6 +136,8 @@ mod tests {
             key_managers: Vec::new(),
             audiences: Vec::new(),
             subscription: SubscriptionRule::Required,
+            binding: crate::model::api::BindingRule::NotRequired,
+            dpop_nonce: false,
             authorization_header: "authorization".to_owned(),
             authorization: AuthorizationForwarding::Remove,
             lifecycle: Lifecycle::Published,

@@ -1,0 +1,248 @@
+//! Tokens that are good only in one hand: bound to a client certificate (RFC 8705) or to a key (RFC 9449).
+//!
+//! Decides, for each request anew, whether the hand was shown. A token with a `cnf` that is not understood is refused: a
+//! binding that is not checked is none.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http::HeaderMap;
+
+use crate::authenticate::credentials::Scheme;
+use crate::jwt::Claims;
+use crate::jwt::proof::{self, Proof, ProofFault, Proved, WINDOW};
+use crate::model::clock::UnixSeconds;
+use crate::snapshot::Snapshot;
+
+/// What a token's `cnf` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    None,
+    To {
+        /// The SHA-256 of the certificate.
+        certificate: Option<[u8; 32]>,
+        /// The thumbprint of the key.
+        key: Option<[u8; 32]>,
+    },
+    /// Something that cannot be checked here.
+    Unknown,
+}
+
+/// What a request shows beside its token.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'r> {
+    /// Of the certificate that the TLS handshake proved.
+    pub certificate: Option<[u8; 32]>,
+    /// Whose word on certificates may be believed.
+    pub peer: Option<IpAddr>,
+    pub method: &'r str,
+    pub scheme: &'static str,
+    pub authority: &'r str,
+    /// As sent, and in normal form.
+    pub paths: [&'r str; 2],
+    pub headers: &'r HeaderMap,
+}
+
+/// Why a token is not in the right hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BindingFault {
+    #[error("the token is bound (cnf) to something that cannot be proved here")]
+    Unknown,
+    #[error("the token is bound to a client certificate, and none was shown")]
+    NoCertificate,
+    #[error("the token is bound to another client certificate")]
+    OtherCertificate,
+    #[error("the token is bound to a key, and came without exactly one DPoP proof")]
+    NoProof,
+    #[error("the token is bound to a key, and came as a bearer token")]
+    Bearer,
+    #[error("the token came with the scheme DPoP and is bound to no key")]
+    NotBoundToKey,
+    #[error("the DPoP proof: {0}")]
+    Proof(ProofFault),
+    #[error("the DPoP proof is of another key than the token is bound to")]
+    OtherKey,
+    #[error("the DPoP proof was used before")]
+    Replayed,
+    #[error("the DPoP proof has no nonce of this gateway, or an old one")]
+    Nonce,
+    #[error("the API takes only bound tokens, and this one is not")]
+    NotBound,
+}
+
+impl Binding {
+    pub(super) fn of(claims: &Claims) -> Self {
+        let Some(confirmation) = claims.get("cnf") else { return Self::None };
+        let Some(members) = confirmation.as_object() else { return Self::Unknown };
+        let digest_of = |name: &str| match members.get(name) {
+            None => Ok(None),
+            Some(value) => value.as_str().and_then(decode).map(Some).ok_or(()),
+        };
+        match (digest_of("x5t#S256"), digest_of("jkt")) {
+            (Ok(None), Ok(None)) | (Err(()), _) | (_, Err(())) => Self::Unknown,
+            (Ok(certificate), Ok(key)) => Self::To { certificate, key },
+        }
+    }
+}
+
+fn decode(text: &str) -> Option<[u8; 32]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+/// Checks a binding against what a request shows. The proof that was used, where there was one, is to be remembered.
+pub(super) fn prove(
+    binding: Binding,
+    token: &[u8],
+    scheme: Scheme,
+    evidence: &Evidence<'_>,
+    snapshot: &Snapshot,
+    now: UnixSeconds,
+) -> Result<Option<Proof>, BindingFault> {
+    let (certificate, key) = match binding {
+        Binding::None if scheme == Scheme::Dpop => return Err(BindingFault::NotBoundToKey),
+        Binding::None => return Ok(None),
+        Binding::Unknown => return Err(BindingFault::Unknown),
+        Binding::To { certificate, key } => (certificate, key),
+    };
+    if let Some(wanted) = certificate {
+        let shown = evidence.certificate.or_else(|| forwarded_certificate(evidence, snapshot)).ok_or(BindingFault::NoCertificate)?;
+        if shown != wanted {
+            return Err(BindingFault::OtherCertificate);
+        }
+    }
+    let Some(wanted) = key else {
+        return if scheme == Scheme::Dpop { Err(BindingFault::NotBoundToKey) } else { Ok(None) };
+    };
+    if scheme != Scheme::Dpop {
+        return Err(BindingFault::Bearer);
+    }
+    let mut proofs = evidence.headers.get_all("dpop").iter();
+    let (Some(written), None) = (proofs.next(), proofs.next()) else { return Err(BindingFault::NoProof) };
+    let about = Proved { method: evidence.method, scheme: evidence.scheme, authority: evidence.authority, paths: evidence.paths, token };
+    let proof = proof::check(written.as_bytes(), &about, now).map_err(BindingFault::Proof)?;
+    if proof.thumbprint == wanted { Ok(Some(proof)) } else { Err(BindingFault::OtherKey) }
+}
+
+/// A certificate that a trusted proxy says it saw: `Client-Cert` (RFC 9440), or WSO2's header.
+fn forwarded_certificate(evidence: &Evidence<'_>, snapshot: &Snapshot) -> Option<[u8; 32]> {
+    let peer = evidence.peer?.to_canonical();
+    if !snapshot.trusted_proxies.iter().any(|network| network.contains(&peer)) {
+        return None;
+    }
+    let single = |name: &str| {
+        let mut values = evidence.headers.get_all(name).iter();
+        values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok())
+    };
+    let der = match single("client-cert") {
+        Some(field) => STANDARD.decode(field.trim().strip_prefix(':')?.strip_suffix(':')?).ok()?,
+        None => certificate_of(single("x-wso2-client-certificate")?)?,
+    };
+    digest(&SHA256, &der).as_ref().try_into().ok()
+}
+
+/// PEM, percent-encoded or with its lines joined, or the Base64 of either PEM or DER.
+fn certificate_of(field: &str) -> Option<Vec<u8>> {
+    let mut text = percent_decoded(field.trim());
+    if !text.contains("-----BEGIN") {
+        let decoded = STANDARD.decode(text.replace([' ', '\n', '\r'], "")).ok()?;
+        match String::from_utf8(decoded) {
+            Ok(inner) if inner.contains("-----BEGIN") => text = inner,
+            Ok(inner) => return Some(inner.into_bytes()),
+            Err(der) => return Some(der.into_bytes()),
+        }
+    }
+    let (_, rest) = text.split_once("-----BEGIN CERTIFICATE-----")?;
+    let (body, _) = rest.split_once("-----END CERTIFICATE-----")?;
+    STANDARD.decode(body.split_ascii_whitespace().collect::<String>()).ok()
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [byte, after @ ..] = rest {
+        let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok()).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        match (byte, pair) {
+            (b'%', Some(value)) => {
+                decoded.push(value);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            _ => {
+                decoded.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// Proofs that were used, for as long as they could be used again; shared by all workers.
+#[derive(Debug)]
+pub struct Proofs {
+    used: Mutex<HashMap<[u8; 16], u64, foldhash::quality::RandomState>>,
+    nonces: hmac::Key,
+}
+
+/// More proofs than this within their window, and new ones are refused: forgetting one would let it be used again.
+const MOST_PROOFS: usize = 1 << 20;
+
+/// A nonce is good for this long, and as long again.
+const NONCE_SECONDS: u64 = 300;
+
+impl Proofs {
+    /// `secret` makes the nonces of this process unguessable.
+    pub fn new(secret: &[u8; 32]) -> Self {
+        Self { used: Mutex::default(), nonces: hmac::Key::new(hmac::HMAC_SHA256, secret) }
+    }
+
+    /// Remembers a proof; an error if it was used before.
+    pub(super) fn remember(&self, proof: &Proof, now: UnixSeconds) -> Result<(), BindingFault> {
+        let mut context = aws_lc_rs::digest::Context::new(&SHA256);
+        context.update(&proof.thumbprint);
+        context.update(proof.id.as_bytes());
+        let hash = context.finish();
+        let key = *hash.as_ref().first_chunk::<16>().ok_or(BindingFault::Replayed)?;
+        // in the window of the newest clock that accepts it, and then some
+        let until = now.0.saturating_add(WINDOW.saturating_mul(2));
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.len() >= MOST_PROOFS {
+            used.retain(|_, until| *until >= now.0);
+            if used.len() >= MOST_PROOFS {
+                return Err(BindingFault::Replayed);
+            }
+        }
+        match used.insert(key, until) {
+            Some(earlier) if earlier >= now.0 => Err(BindingFault::Replayed),
+            _ => Ok(()),
+        }
+    }
+
+    /// The nonce that a proof should carry now.
+    pub fn nonce(&self, now: UnixSeconds) -> String {
+        self.nonce_of(now.0.checked_div(NONCE_SECONDS).unwrap_or_default())
+    }
+
+    pub(super) fn is_nonce(&self, nonce: &str, now: UnixSeconds) -> bool {
+        let period = now.0.checked_div(NONCE_SECONDS).unwrap_or_default();
+        [period, period.saturating_sub(1)].iter().any(|period| self.nonce_of(*period) == nonce)
+    }
+
+    fn nonce_of(&self, period: u64) -> String {
+        let tag = hmac::sign(&self.nonces, &period.to_be_bytes());
+        URL_SAFE_NO_PAD.encode(tag.as_ref().get(..18).unwrap_or_default())
+    }
+}
+
+/// What `cnf` holds, for `explain`.
+pub fn describe(claims: &Claims) -> Option<String> {
+    let confirmation = claims.get("cnf")?;
+    let names = confirmation.as_object().map(|members| members.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>());
+    Some(format!("bound by {}", names.unwrap_or_default().join(" and ")))
+}
+
+#[cfg(test)]
+mod tests;
