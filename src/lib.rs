@@ -14,6 +14,7 @@ pub mod telemetry;
 pub mod trust;
 
 pub mod jwks;
+pub mod revocation;
 
 pub mod snapshot;
 

@@ -10,7 +10,7 @@ const ROOMS: &[&[&str]] = &[
     &["model"],
     &["deadline", "jwt", "route", "telemetry", "trust"],
     &["config"],
-    &["jwks"],
+    &["jwks", "revocation"],
     &["snapshot"],
     &["authenticate"],
     &["authorize"],

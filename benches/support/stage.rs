@@ -57,7 +57,12 @@ impl Stage {
         let mut fetchers = Fetchers::new(folder.path(), Arc::new(SystemClock));
         let keys = fetchers.reconcile(&model.key_managers);
         let metrics = Metrics::new(1, 1000);
-        let cache = TokenCache::new(1024 * 1024, metrics.worker(0), Arc::new(Proofs::new(&[0; 32])));
+        let cache = TokenCache::new(
+            1024 * 1024,
+            metrics.worker(0),
+            Arc::new(Proofs::new(&[0; 32])),
+            Arc::new(portcullis::revocation::Revocations::in_memory()),
+        );
         let snapshot = Compiler::new(metrics, 1).compile(model, keys).expect("a snapshot");
         let claims = json!({
             "iss": ISSUER, "azp": format!("consumer-{}", consumer_keys / 2), "client_id": "x", "scope": "orders:read orders:write",

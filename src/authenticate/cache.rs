@@ -13,6 +13,7 @@ use quick_cache::unsync::Cache;
 
 use crate::authenticate::binding::Proofs;
 use crate::authenticate::principal::Verdict;
+use crate::revocation::Revocations;
 use crate::telemetry::WorkerCounters;
 
 /// What all workers' caches together may hold, in bytes: about 25,000 tokens of a usual size.
@@ -28,6 +29,7 @@ pub struct TokenCache {
     verdicts: RefCell<Verdicts>,
     counters: Arc<WorkerCounters>,
     proofs: Arc<Proofs>,
+    revocations: Arc<Revocations>,
 }
 
 #[derive(Debug, Clone)]
@@ -41,13 +43,17 @@ impl Weighter<Box<[u8]>, Rc<Verdict>> for ByBytes {
 }
 
 impl TokenCache {
-    /// A cache of at most `bytes`; used proofs are everybody's.
-    pub fn new(bytes: u64, counters: Arc<WorkerCounters>, proofs: Arc<Proofs>) -> Self {
+    /// A cache of at most `bytes`; used proofs and revocations are everybody's.
+    pub fn new(bytes: u64, counters: Arc<WorkerCounters>, proofs: Arc<Proofs>, revocations: Arc<Revocations>) -> Self {
         const USUAL_WEIGHT: u64 = 2560;
         let items = usize::try_from(bytes.div_ceil(USUAL_WEIGHT)).unwrap_or(usize::MAX);
         let verdicts =
             Cache::with(items, bytes, ByBytes, foldhash::quality::RandomState::default(), quick_cache::unsync::DefaultLifecycle::default());
-        Self { verdicts: RefCell::new(verdicts), counters, proofs }
+        Self { verdicts: RefCell::new(verdicts), counters, proofs, revocations }
+    }
+
+    pub fn revocations(&self) -> &Arc<Revocations> {
+        &self.revocations
     }
 
     pub fn proofs(&self) -> &Proofs {

@@ -27,6 +27,8 @@ pub enum AuthenticateError {
     Token { key_manager: Arc<CompiledKeyManager>, rejection: Rejection },
     #[error("key manager \"{}\": {fault}", key_manager.definition.name)]
     Binding { key_manager: Arc<CompiledKeyManager>, fault: BindingFault },
+    #[error("key manager \"{}\": the token was revoked", key_manager.definition.name)]
+    Revoked { key_manager: Arc<CompiledKeyManager> },
     #[error("key manager \"{}\" has no keys that could judge the token", key_manager.definition.name)]
     KeysUnavailable { key_manager: Arc<CompiledKeyManager>, cause: RefetchCause },
 }
@@ -47,6 +49,7 @@ impl AuthenticateError {
             Self::Unreadable(rejection) | Self::Token { rejection, .. } => rejection.reason(),
             Self::UnknownIssuer { .. } => Reason::UnknownIssuer,
             Self::IssuerNotLearned { .. } | Self::KeysUnavailable { .. } => Reason::KeysUnavailable,
+            Self::Revoked { .. } => Reason::TokenRevoked,
             Self::KeyManagerNotAllowed { .. } => Reason::KeyManagerNotAllowed,
             Self::Binding { fault, .. } => match fault {
                 BindingFault::NotBound => Reason::TokenNotBound,
@@ -68,6 +71,7 @@ impl AuthenticateError {
             Self::KeyManagerNotAllowed { key_manager }
             | Self::Token { key_manager, .. }
             | Self::Binding { key_manager, .. }
+            | Self::Revoked { key_manager }
             | Self::KeysUnavailable { key_manager, .. } => Some(key_manager),
         }
     }

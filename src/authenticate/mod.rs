@@ -42,6 +42,9 @@ pub fn authenticate(
 ) -> Result<Authenticated, AuthenticateError> {
     let principal = find_or_judge(snapshot, routed, credential.token, cache, now)?;
     let key_manager = principal.key_manager();
+    if cache.revocations().is_revoked(principal.marks(), now) {
+        return Err(AuthenticateError::Revoked { key_manager: Arc::clone(key_manager) });
+    }
     let fault = |fault| AuthenticateError::Binding { key_manager: Arc::clone(key_manager), fault };
     let binding = principal.binding();
     if binding == Binding::None && routed.api().definition.binding == BindingRule::Required {

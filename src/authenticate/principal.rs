@@ -8,6 +8,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::authenticate::binding::Binding;
 use crate::jwt::{self, Claims, Rejection};
 use crate::model::clock::UnixSeconds;
+use crate::revocation::Marks;
+use crate::revocation::record::Mark;
 use crate::snapshot::CompiledKeyManager;
 use crate::telemetry::TokenHash;
 
@@ -27,6 +29,7 @@ pub struct Verdict {
     scopes: Box<[Box<str>]>,
     token_hash: TokenHash,
     binding: Binding,
+    marks: Marks,
 }
 
 impl Verdict {
@@ -35,7 +38,17 @@ impl Verdict {
         let consumer_key = claims.consumer_key(names).map(Box::from);
         let scopes = claims.scopes(names).into_iter().map(Box::from).collect();
         let binding = Binding::of(&claims);
-        Self { consumer_key, scopes, token_hash: short_hash(token), binding, key_manager, generation, claims }
+        let name = key_manager.definition.name.as_str();
+        let client: Option<Box<str>> = consumer_key;
+        let marks = Marks {
+            token: Mark::of_token(token),
+            id: claims.token_id().map(|id| Mark::of_id(name, id)),
+            client: client.as_deref().map(|client| Mark::of_client(name, client)),
+            subject: claims.subject().map(|subject| Mark::of_subject(name, subject)),
+            issued_at: claims.issued_at(),
+        };
+        let consumer_key = client;
+        Self { consumer_key, scopes, token_hash: short_hash(token), binding, marks, key_manager, generation, claims }
     }
 
     pub(super) fn key_manager(&self) -> &Arc<CompiledKeyManager> {
@@ -81,6 +94,11 @@ impl Principal {
 
     pub fn claims(&self) -> &Claims {
         &self.verdict.claims
+    }
+
+    /// What it may be revoked by.
+    pub fn marks(&self) -> &Marks {
+        &self.verdict.marks
     }
 
     pub(super) fn binding(&self) -> Binding {

@@ -77,7 +77,12 @@ pub fn explain(config: &Path, options: &ExplainOptions, output: Output) -> u8 {
 /// Judges a question on a snapshot.
 fn judge(snapshot: &Snapshot, question: &Question, now: UnixSeconds) -> Explanation {
     const ONE_TOKEN: u64 = 64 * 1024;
-    let cache = TokenCache::new(ONE_TOKEN, Metrics::new(1, 0).worker(0), Arc::new(Proofs::new(&[0; 32])));
+    let cache = TokenCache::new(
+        ONE_TOKEN,
+        Metrics::new(1, 0).worker(0),
+        Arc::new(Proofs::new(&[0; 32])),
+        Arc::new(crate::revocation::Revocations::in_memory()),
+    );
     steps::explain(snapshot, question, &cache, now)
 }
 

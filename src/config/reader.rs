@@ -290,6 +290,19 @@ impl<'a> Table<'a> {
         members.collect()
     }
 
+    /// A text, or a table.
+    pub(super) fn text_or_table(&self, key: &str) -> Option<Result<Placed<&'a str>, Table<'a>>> {
+        let member = self.member(key)?;
+        match &member.value.content {
+            Content::Text(text) => Some(Ok(Placed { value: text.as_str(), at: self.span_of(&member.value) })),
+            Content::Table(members) => Some(Err(self.below(key, members, member.value.span.clone()))),
+            other => {
+                self.wrong(key, "a text or a table", other.kind());
+                None
+            }
+        }
+    }
+
     /// A number or a word.
     pub(super) fn integer_or_text(&self, key: &str) -> Option<Placed<Result<i64, &'a str>>> {
         self.read(key, "a number or a text", |content| match content {

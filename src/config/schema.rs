@@ -51,6 +51,10 @@ fn kind(kind: Kind) -> Value {
         Kind::TextsOrTables(rule) => json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }, table(rule)] } }),
         Kind::Table(rule) => table(rule),
         Kind::Tables(rule) => json!({ "type": "array", "items": table(rule) }),
+        Kind::Secret => {
+            let place = |name: &str| json!({ "type": "object", "required": [name], "properties": { name: { "type": "string" } } });
+            json!({ "anyOf": [{ "type": "string" }, place("env"), place("file")] })
+        }
         Kind::FreeTable => json!({ "type": "object" }),
         Kind::FreeTables => json!({ "type": "array", "items": { "type": "object" } }),
     }

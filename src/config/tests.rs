@@ -38,10 +38,9 @@ fn what_does_not_exist_yet_is_refused_by_name() {
     for (text, name) in [
         ("[throttling]\ncounters = \"local\"", "throttling.counters"),
         ("[[throttling_policies]]\nname = \"Gold\"", "throttling_policies.name"),
-        ("[revocation]\nnotify = true", "revocation.notify"),
+        ("[revocation]\nchannel = \"redis://h:1\"", "revocation.channel"),
         ("[backend_jwt]\nheader = \"X\"", "backend_jwt.header"),
         ("[store]\nurl = \"sqlite:x\"", "store.url"),
-        ("[management]\nusers = []", "management.users"),
         ("[management]\ntoken_key_manager = \"km\"", "management.token_key_manager"),
         ("[[key_managers]]\nname = \"k\"\ntoken_validation = \"introspection\"", "key_managers.token_validation"),
         ("[[key_managers]]\nname = \"k\"\ntoken_generation = true", "key_managers.token_generation"),

@@ -64,6 +64,14 @@ impl<'t> Unverified<'t> {
         self.payload.get("iss").and_then(Value::as_str)
     }
 
+    /// `exp`, for how long to remember a token; nobody vouches for it.
+    pub fn expires_at(&self) -> Option<UnixSeconds> {
+        match self.payload.get("exp")? {
+            Value::Number(Number::Unsigned(seconds)) => Some(UnixSeconds(*seconds)),
+            _ => None,
+        }
+    }
+
     pub fn key_id(&self) -> Option<&str> {
         self.header.key_id.as_deref()
     }

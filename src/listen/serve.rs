@@ -48,8 +48,8 @@ const SMALLEST_BUFFER: usize = 8192;
 
 /// After our last byte, what the client still sends is read and dropped for this long, so that closing does not destroy
 /// a response that is still on its way.
-const LINGER: Duration = Duration::from_secs(1);
-const LINGER_BYTES: u64 = 256 * 1024;
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Serves until the connection ends. Dropping the future closes it.
 pub async fn serve(worker: Rc<LocalWorker>, connection: Rc<Connection>, socket: Socket, first: Bytes, protocol: Protocol) {

@@ -185,7 +185,8 @@ async fn tick(worker: Rc<LocalWorker>) {
         let snapshot = worker.walk.snapshots().load();
         health::check(worker.walk.forwarder(), &snapshot.checked);
         if !worker.walk.tenures().is_empty() {
-            worker.walk.tenures().sweep(&snapshot, worker.walk.clock().milliseconds());
+            let revocations = worker.walk.cache().revocations();
+            worker.walk.tenures().sweep(&snapshot, revocations, worker.walk.clock().milliseconds());
         }
         drop(snapshot);
         if turn.is_multiple_of(EACH_SECOND) {

@@ -9,6 +9,11 @@ use http_body_util::Full;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::management::readiness::Readiness;
+use crate::management::revoking;
+use crate::management::users::{NotAllowed, Users};
+use crate::model::clock::Clock;
+use crate::revocation::Revocations;
+use crate::snapshot::Snapshots;
 use crate::telemetry::Metrics;
 
 /// What the management listener answers from.
@@ -18,6 +23,12 @@ pub struct Management {
     pub readiness: Arc<Readiness>,
     /// To whoever reloads; the answer is the report of what went wrong.
     pub reload: mpsc::Sender<oneshot::Sender<ReloadOutcome>>,
+    pub users: Users,
+    pub revocations: Arc<Revocations>,
+    /// Whether WSO2 Identity Server may tell of revoked tokens.
+    pub notices: bool,
+    pub snapshots: Arc<Snapshots>,
+    pub clock: Arc<dyn Clock>,
 }
 
 /// What came of a reload.
@@ -32,10 +43,21 @@ pub enum ReloadOutcome {
     },
 }
 
+/// Where WSO2 Identity Server sends its notices.
+const NOTIFY: &str = "/internal/data/v1/notify";
+const REVOCATIONS: &str = "/revocations";
+
+/// Who tells of a revocation, and so in which words.
+#[derive(Debug, Clone, Copy)]
+enum Teller {
+    IdentityServer,
+    Operator,
+}
+
 type Answer = Response<Full<Bytes>>;
 
 impl Management {
-    pub async fn answer(&self, method: &Method, path: &str, headers: &HeaderMap, peer: IpAddr) -> Answer {
+    pub async fn answer(&self, method: &Method, path: &str, headers: &HeaderMap, body: Bytes, peer: IpAddr) -> Answer {
         match (path, method) {
             ("/livez", &Method::GET | &Method::HEAD) => json(StatusCode::OK, &serde_json::json!({ "status": "alive" })),
             ("/readyz", &Method::GET | &Method::HEAD) => self.ready(),
@@ -43,9 +65,41 @@ impl Management {
                 text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", self.metrics.render())
             }
             ("/reload", &Method::POST) => self.reload(headers, peer).await,
+            (NOTIFY, &Method::POST) if self.notices => self.revoke(headers, &body, peer, Teller::IdentityServer).await,
+            (REVOCATIONS, &Method::POST) => self.revoke(headers, &body, peer, Teller::Operator).await,
+            (REVOCATIONS, &Method::GET | &Method::HEAD) => json(StatusCode::OK, &serde_json::json!({ "count": self.revocations.count() })),
+            (NOTIFY, _) if self.notices => not_allowed("POST"),
+            (REVOCATIONS, _) => not_allowed("GET, HEAD, POST"),
             ("/livez" | "/readyz" | "/metrics", _) => not_allowed("GET, HEAD"),
             ("/reload", _) => not_allowed("POST"),
-            _ => problem(StatusCode::NOT_FOUND, "there is /livez, /readyz, /metrics and POST /reload here"),
+            _ => problem(StatusCode::NOT_FOUND, "there is /livez, /readyz, /metrics, POST /reload and POST /revocations here"),
+        }
+    }
+
+    async fn revoke(&self, headers: &HeaderMap, body: &[u8], peer: IpAddr, teller: Teller) -> Answer {
+        if let Err(why) = self.users.check(headers, peer).await {
+            return refused(why);
+        }
+        let (snapshot, now) = (self.snapshots.load(), self.clock.now());
+        let sender = headers.get("x-wso2-key-manager").and_then(|sender| sender.to_str().ok());
+        let records = match teller {
+            Teller::IdentityServer => revoking::notice(body, sender, &snapshot, now),
+            Teller::Operator => revoking::call(body, &snapshot, now),
+        };
+        let records = match records {
+            Ok(records) => records,
+            Err(fault) => return problem(StatusCode::BAD_REQUEST, &fault.to_string()),
+        };
+        let revocations = Arc::clone(&self.revocations);
+        let count = records.len();
+        let kept = tokio::task::spawn_blocking(move || records.iter().try_for_each(|record| revocations.revoke(record)));
+        match kept.await {
+            Ok(Ok(())) => json(StatusCode::OK, &serde_json::json!({ "status": "revoked", "marks": count })),
+            Ok(Err(error)) => {
+                tracing::error!(target: "portcullis::management", %error, "a revocation holds, and will be forgotten at a restart");
+                problem(StatusCode::INTERNAL_SERVER_ERROR, "revoked until the next restart only: the state folder cannot be written")
+            }
+            Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "see the log"),
         }
     }
 
@@ -88,6 +142,20 @@ fn problem(status: StatusCode, detail: &str) -> Answer {
     let title = status.canonical_reason().unwrap_or_default();
     let body = serde_json::json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
     text(status, "application/problem+json", body.to_string())
+}
+
+fn refused(why: NotAllowed) -> Answer {
+    match why {
+        NotAllowed::Unknown => {
+            let mut answer = problem(StatusCode::UNAUTHORIZED, "a user of [management] and the password are needed");
+            answer
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Portcullis\", charset=\"UTF-8\""));
+            answer
+        }
+        NotAllowed::NotLocal => problem(StatusCode::FORBIDDEN, "without users in [management], this is taken from loopback only"),
+        NotAllowed::Browser => problem(StatusCode::FORBIDDEN, "this is not taken from a browser"),
+    }
 }
 
 fn not_allowed(allow: &'static str) -> Answer {

@@ -9,4 +9,6 @@
 
 pub mod answer;
 pub mod readiness;
+pub mod revoking;
 pub mod server;
+pub mod users;

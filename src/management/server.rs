@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -27,6 +29,8 @@ const MOST_CONNECTIONS: usize = 64;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// A whole connection; a reload of a million applications is the longest thing that happens on one.
 const CONNECTION_TIMEOUT: Duration = Duration::from_mins(5);
+/// The longest message that is taken.
+const MOST_BODY: usize = 64 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until dropped.
@@ -69,8 +73,13 @@ where
     let service = service_fn(|request: Request<Incoming>| {
         let management = Arc::clone(&management);
         async move {
-            let (parts, _) = request.into_parts();
-            Ok::<_, Infallible>(management.answer(&parts.method, parts.uri.path(), &parts.headers, peer.ip()).await)
+            let (parts, body) = request.into_parts();
+            let Ok(body) = Limited::new(body, MOST_BODY).collect().await else {
+                let mut answer = Response::new(Full::new(Bytes::new()));
+                *answer.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+                return Ok::<_, Infallible>(answer);
+            };
+            Ok(management.answer(&parts.method, parts.uri.path(), &parts.headers, body.to_bytes(), peer.ip()).await)
         }
     });
     let mut builder = http1::Builder::new();

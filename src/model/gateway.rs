@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::key_manager::PemFile;
 use crate::model::place::Place;
+use crate::model::secret::Secret;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gateway {
@@ -120,7 +121,17 @@ pub enum ByteLimit {
 pub struct Management {
     pub address: SocketAddr,
     pub tls: Option<CertifiedPair>,
+    /// Who may change something; without one, whoever is on this machine.
+    pub users: Vec<ManagementUser>,
     pub place: Place,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManagementUser {
+    pub name: String,
+    /// Argon2, as a PHC string.
+    pub password_hash: Secret,
+    pub roles: Vec<String>,
 }
 
 /// How a refusal is written when the client does not ask otherwise.

@@ -5,7 +5,7 @@
 //!
 //! The walk through the files: [`names`] (newtypes), [`place`] (where something was written), [`template`] (an
 //! operation's path), [`key_manager`], [`api`], [`cors`], [`backend`], [`directory`] (applications, keys and subscriptions,
-//! packed for a million of them), [`gateway`] (listeners, limits, management, telemetry), [`reason`] (how exchanges end), [`clock`].
+//! packed for a million of them), [`gateway`] (listeners, limits, management, telemetry), [`secret`], [`reason`] (how exchanges end), [`clock`].
 
 pub mod api;
 pub mod backend;
@@ -17,6 +17,7 @@ pub mod key_manager;
 pub mod names;
 pub mod place;
 pub mod reason;
+pub mod secret;
 pub mod template;
 
 use crate::model::api::Api;
@@ -36,6 +37,8 @@ pub struct Model {
     pub limits: Limits,
     /// `None`: no `[management]` was written, so no management listener is opened.
     pub management: Option<Management>,
+    /// Whether WSO2 Identity Server may tell of revoked tokens.
+    pub revocation_notices: bool,
     /// Position = [`names::KeyManagerIndex`]. Disabled ones are kept, so that a key may still name them.
     pub key_managers: Vec<KeyManager>,
     /// Position = [`names::ApiIndex`].

@@ -77,6 +77,7 @@ reasons! {
     TokenAudience = "token_audience",
     /// The token is bound to a key or certificate that the client did not prove.
     TokenBound = "token_bound",
+    TokenRevoked = "token_revoked",
     /// The API takes only bound tokens.
     TokenNotBound = "token_not_bound",
     /// A DPoP proof that is missing, bad, or used before.

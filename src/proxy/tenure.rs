@@ -13,8 +13,10 @@ use slab::Slab;
 use crate::authenticate::Principal;
 use crate::authorize;
 use crate::model::api::Lifecycle;
+use crate::model::clock::UnixSeconds;
 use crate::model::directory::KeyType;
 use crate::model::names::{ApiIndex, ApiName, Version};
+use crate::revocation::Revocations;
 use crate::snapshot::Snapshot;
 
 /// Tokens that expire together do not end their streams together: the end comes up to this share of the rest of the
@@ -26,6 +28,7 @@ const MOST_JITTER: u64 = 5_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     TokenExpired,
+    Revoked,
     /// Blocked, unsubscribed, or the API or the key manager is gone.
     Withdrawn,
 }
@@ -43,8 +46,8 @@ pub struct Right {
 #[derive(Debug, Default)]
 pub struct Tenures {
     held: RefCell<Slab<Rc<Held>>>,
-    /// Of the snapshot that was looked at last.
-    generation: Cell<u64>,
+    /// Of the snapshot, and of the revocations, that were looked at last.
+    generation: Cell<(u64, u64)>,
 }
 
 #[derive(Debug)]
@@ -69,6 +72,7 @@ impl Ended {
     pub fn message(self) -> &'static str {
         match self {
             Self::TokenExpired => "the token expired",
+            Self::Revoked => "the token was revoked",
             Self::Withdrawn => "the right to call the API was withdrawn",
         }
     }
@@ -86,13 +90,16 @@ impl Tenures {
     }
 
     /// Ends what has to end. Called by the worker's tick.
-    pub fn sweep(&self, snapshot: &Snapshot, now: u64) {
-        let changed = self.generation.replace(snapshot.generation) != snapshot.generation;
+    pub fn sweep(&self, snapshot: &Snapshot, revocations: &Revocations, now: u64) {
+        let newest = (snapshot.generation, revocations.generation());
+        let changed = self.generation.replace(newest) != newest;
         let mut apis = HashMap::new();
         let mut over = Vec::new();
         for (_, held) in self.held.borrow().iter() {
             if held.until <= now {
                 over.push((Rc::clone(held), Ended::TokenExpired));
+            } else if changed && revocations.is_revoked(held.right.principal.marks(), UnixSeconds(now / 1000)) {
+                over.push((Rc::clone(held), Ended::Revoked));
             } else if changed && !still_holds(snapshot, &held.right, &mut apis) {
                 over.push((Rc::clone(held), Ended::Withdrawn));
             }

@@ -63,7 +63,7 @@ impl Cut {
         const DEADLINE_EXCEEDED: &str = "4";
         let status = match self {
             Self::TooLong => DEADLINE_EXCEEDED,
-            Self::Ended(Ended::TokenExpired) => UNAUTHENTICATED,
+            Self::Ended(Ended::TokenExpired | Ended::Revoked) => UNAUTHENTICATED,
             Self::Ended(Ended::Withdrawn) => PERMISSION_DENIED,
         };
         let mut trailers = HeaderMap::new();

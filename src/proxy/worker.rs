@@ -16,6 +16,7 @@ use crate::forward::send::Forwarder;
 use crate::forward::via::Via;
 use crate::model::clock::Clock;
 use crate::proxy::tenure::Tenures;
+use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;
 use crate::snapshot::local::LocalSnapshots;
 use crate::telemetry::{AccessWriter, WorkerCounters};
@@ -31,6 +32,7 @@ pub struct WalkParts {
     pub token_cache_bytes: u64,
     /// Shared by all workers.
     pub proofs: Arc<Proofs>,
+    pub revocations: Arc<Revocations>,
     /// Random per process and worker: the front half of request ids.
     pub id_prefix: u64,
     pub via: Via,
@@ -64,7 +66,7 @@ impl Walk {
         Self {
             index: parts.index,
             snapshots: LocalSnapshots::new(parts.snapshots),
-            cache: TokenCache::new(parts.token_cache_bytes, Arc::clone(&parts.counters), parts.proofs),
+            cache: TokenCache::new(parts.token_cache_bytes, Arc::clone(&parts.counters), parts.proofs, parts.revocations),
             forwarder: Rc::new(Forwarder { pools, deadlines, counters: Arc::clone(&parts.counters) }),
             counters: parts.counters,
             access_log: parts.access_log,

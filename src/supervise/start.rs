@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::rand;
 use tokio::sync::mpsc;
@@ -19,9 +20,12 @@ use crate::listen::tls::server_config;
 use crate::management::answer::Management;
 use crate::management::readiness::Readiness;
 use crate::management::server;
+use crate::management::users::Users;
 use crate::model::clock::Clock;
 use crate::model::gateway::{self, ClientAuth, ListenerTls, Protocols};
 use crate::proxy::worker::WalkParts;
+use crate::revocation::Revocations;
+use crate::revocation::journal::Journal;
 use crate::snapshot::Snapshots;
 use crate::snapshot::compile::Compiler;
 use crate::supervise::clock::SystemClock;
@@ -78,6 +82,9 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
     let mut compiler = Compiler::new(Arc::clone(&metrics), worker_count);
     let (settings, addresses) = (model.gateway.clone(), management.as_ref().map(|(socket, _)| socket.local_addr()));
     let facts = snapshot_facts(&model);
+    let users = model.management.as_ref().map(|management| management.users.clone()).unwrap_or_default();
+    let notices = model.revocation_notices;
+    let revocations = Arc::new(revocations(&model.gateway.state_dir, &*clock)?);
     let snapshot = compiler.compile(model, keys)?;
     metrics.snapshot_installed(&SnapshotFacts { generation: snapshot.generation, ..facts });
     metrics.configuration_loaded(clock.now());
@@ -85,15 +92,26 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
     let facts_of = Arc::clone(&snapshots);
     metrics.key_managers(Box::new(move || key_manager_facts(&facts_of.load())));
 
-    let parts = walk_parts(worker_count, &settings.dns_servers, &snapshots, &metrics, &access_log, &clock)?;
+    let shared = Shared { snapshots: &snapshots, metrics: &metrics, access_log: &access_log, clock: &clock, revocations: &revocations };
+    let parts = walk_parts(worker_count, &settings.dns_servers, &shared)?;
     let threads = WorkerThreads::start(parts)?;
     let changes = listeners.apply(plan);
     threads.listen_all(&changes.opened).await;
 
     let readiness = Arc::new(Readiness::new(Arc::clone(&snapshots)));
     let (reload, reloads) = mpsc::channel(RELOAD_QUEUE);
-    let answers = Management { metrics: Arc::clone(&metrics), readiness: Arc::clone(&readiness), reload: reload.clone() };
-    let tasks = serve_management(management, answers)?;
+    let answers = Management {
+        metrics: Arc::clone(&metrics),
+        readiness: Arc::clone(&readiness),
+        reload: reload.clone(),
+        users: Users::new(users),
+        revocations: Arc::clone(&revocations),
+        notices,
+        snapshots: Arc::clone(&snapshots),
+        clock: Arc::clone(&clock),
+    };
+    let mut tasks = serve_management(management, answers)?;
+    tasks.spawn(forget_expired(revocations, Arc::clone(&clock)));
     let management_address = addresses.and_then(Result::ok);
     let reloader = Reloader {
         path: path.to_owned(),
@@ -123,14 +141,16 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
     })
 }
 
-fn walk_parts(
-    count: usize,
-    dns_servers: &[SocketAddr],
-    snapshots: &Arc<Snapshots>,
-    metrics: &Arc<Metrics>,
-    access_log: &AccessLog,
-    clock: &Arc<dyn Clock>,
-) -> Result<Vec<WalkParts>, SuperviseError> {
+/// What all workers read.
+struct Shared<'s> {
+    snapshots: &'s Arc<Snapshots>,
+    metrics: &'s Arc<Metrics>,
+    access_log: &'s AccessLog,
+    clock: &'s Arc<dyn Clock>,
+    revocations: &'s Arc<Revocations>,
+}
+
+fn walk_parts(count: usize, dns_servers: &[SocketAddr], shared: &Shared<'_>) -> Result<Vec<WalkParts>, SuperviseError> {
     let via = Via::new(random()?);
     let mut secret = [0; 32];
     rand::fill(&mut secret).map_err(|_| SuperviseError::Random)?;
@@ -139,10 +159,11 @@ fn walk_parts(
     let parts = (0..count).map(|index| {
         Ok(WalkParts {
             index,
-            snapshots: Arc::clone(snapshots),
-            counters: metrics.worker(index),
-            access_log: access_log.writer(),
-            clock: Arc::clone(clock),
+            snapshots: Arc::clone(shared.snapshots),
+            counters: shared.metrics.worker(index),
+            access_log: shared.access_log.writer(),
+            clock: Arc::clone(shared.clock),
+            revocations: Arc::clone(shared.revocations),
             token_cache_bytes: share,
             proofs: Arc::clone(&proofs),
             id_prefix: random()?,
@@ -175,6 +196,22 @@ fn serve_management(management: Option<BoundManagement>, answers: Management) ->
         tasks.spawn(server::serve(socket, tls, Arc::new(answers)));
     }
     Ok(tasks)
+}
+
+/// Takes out revocations whose tokens have expired, now and then.
+async fn forget_expired(revocations: Arc<Revocations>, clock: Arc<dyn Clock>) {
+    const EACH: Duration = Duration::from_mins(5);
+    loop {
+        tokio::time::sleep(EACH).await;
+        revocations.forget_expired(clock.now());
+    }
+}
+
+/// What was revoked before the start.
+fn revocations(state_dir: &Path, clock: &dyn Clock) -> Result<Revocations, SuperviseError> {
+    let opened = Journal::open(state_dir, clock.now());
+    let (journal, records) = opened.map_err(|source| SuperviseError::StateDir { path: state_dir.to_owned(), source })?;
+    Ok(Revocations::kept(journal, records))
 }
 
 type BoundManagement = (TcpListener, Option<Arc<rustls::ServerConfig>>);

@@ -18,6 +18,7 @@ mod outages;
 mod presets;
 mod program;
 mod reload;
+mod revocation;
 mod streams;
 mod support;
 mod tls;

@@ -41,6 +41,8 @@ pub(super) enum Kind {
     TextsOrTables(&'static TableRule),
     Table(&'static TableRule),
     Tables(&'static TableRule),
+    /// A text, or `{ env = "NAME" }`, or `{ file = "path" }`.
+    Secret,
     /// Any names with text values.
     FreeTable,
     FreeTables,
@@ -168,8 +170,16 @@ static MANAGEMENT: TableRule = TableRule {
     keys: &[
         key("address", Kind::Text, "IP address and port"),
         key("tls", Kind::Table(&PAIR), "Certificate and key"),
-        later("users", Kind::FreeTables, "Who may use the management API"),
+        key("users", Kind::Tables(&MANAGEMENT_USER), "Who may revoke, and use the management API"),
         later("token_key_manager", Kind::Text, "Whose tokens the management API takes"),
+    ],
+};
+
+static MANAGEMENT_USER: TableRule = TableRule {
+    keys: &[
+        key("name", Kind::Text, "Unique"),
+        key("password_hash", Kind::Secret, "Argon2, as a PHC string: $argon2id$..."),
+        key("roles", Kind::Texts, "For the management API"),
     ],
 };
 
@@ -302,7 +312,10 @@ static THROTTLING_POLICY: TableRule = TableRule {
 };
 
 static REVOCATION: TableRule = TableRule {
-    keys: &[later("notify", Kind::Flag, "Whether WSO2 IS may tell"), later("channel", Kind::Text, "How gateways tell each other")],
+    keys: &[
+        key("notify", Kind::Flag, "Whether WSO2 IS may tell of revoked tokens"),
+        only("channel", Kind::Text, &["none"], "How gateways tell each other"),
+    ],
 };
 
 static BACKEND_JWT: TableRule = TableRule {

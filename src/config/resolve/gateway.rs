@@ -7,11 +7,12 @@ use ipnet::IpNet;
 
 use crate::config::pem;
 use crate::config::reader::{Placed, Table};
+use crate::config::resolve::secret::secret;
 use crate::config::resolve::{Unique, Whole};
 use crate::config::source::Sources;
 use crate::model::gateway::{
     AccessLog, AccessLogTarget, ByteLimit, ClientAuth, ErrorFormat, Gateway, Limits, Listener, ListenerTls, Log, LogFormat, LogLevel,
-    Management, NamedPair, Protocols, ProxyProtocol, Telemetry, Workers,
+    Management, ManagementUser, NamedPair, Protocols, ProxyProtocol, Telemetry, Workers,
 };
 
 /// The default of `max_connections`.
@@ -230,7 +231,34 @@ pub(super) fn management(whole: &Whole<'_>, sources: &Sources) -> Option<Managem
         Some(tls) => Some(pem::pair(&tls, sources)?),
         None => None,
     };
-    Some(Management { address: address.value, tls, place: sources.place(&table.at()) })
+    Some(Management { address: address.value, tls, users: users(&table, sources), place: sources.place(&table.at()) })
+}
+
+fn users(table: &Table<'_>, sources: &Sources) -> Vec<ManagementUser> {
+    let mut names = Unique::default();
+    let mut users = Vec::new();
+    for user in table.tables("users") {
+        let name = user.needed("name");
+        if !user.has("password_hash") {
+            user.problems().error(user.at(), "`management.users.password_hash` is missing".to_owned(), None);
+        }
+        let hash = secret(&user, "password_hash", sources);
+        let (Some(name), Some(password_hash)) = (name, hash) else { continue };
+        if !password_hash.reveal().starts_with("$argon2") {
+            let hint = Some("such as $argon2id$v=19$m=19456,t=2,p=1$...: `argon2` of the package of that name makes one".to_owned());
+            user.error("password_hash", "the hash of a password is an Argon2 PHC string".to_owned(), hint);
+            continue;
+        }
+        if names.claim(name.value, &name.at, "user", user.problems()) {
+            let roles = user.texts("roles").unwrap_or_default().iter().map(|role| role.value.to_owned()).collect();
+            users.push(ManagementUser { name: name.value.to_owned(), password_hash, roles });
+        }
+    }
+    users
+}
+
+pub(super) fn revocation_notices(whole: &Whole<'_>) -> bool {
+    whole.once("revocation").is_none_or(|table| table.flag("notify", true))
 }
 
 pub(super) fn errors(whole: &Whole<'_>) -> ErrorFormat {

@@ -8,6 +8,7 @@ mod cors;
 mod gateway;
 mod header_rules;
 mod key_manager;
+mod secret;
 
 pub(super) use application::{MOST_CONSUMER_KEY, no_such_api};
 
@@ -57,6 +58,7 @@ pub(super) fn model(sources: &Sources, problems: &Problems) -> Model {
         listeners,
         limits: gateway::limits(&whole),
         management: gateway::management(&whole, sources),
+        revocation_notices: gateway::revocation_notices(&whole),
         key_managers,
         apis,
         directory,

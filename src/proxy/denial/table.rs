@@ -86,6 +86,7 @@ pub(super) fn row(refusal: &Refusal<'_>) -> Row {
         | Reason::TokenTypeRefused
         | Reason::TokenAudience
         | Reason::TokenBound
+        | Reason::TokenRevoked
         | Reason::TokenNotBound => unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS),
         Reason::ProofInvalid => {
             Row { challenge: Some(Challenge::Proof), ..unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS) }

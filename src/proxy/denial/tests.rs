@@ -129,6 +129,7 @@ const ROWS: &[Expected] = &[
     (Reason::ClientClosed, 499, "499", STATUS, "Client Closed Request", "The client closed the connection"),
     (Reason::InternalError, 500, "500", STATUS, "Internal Server Error", "The gateway failed to handle the request"),
     (Reason::Forwarded, 500, "500", STATUS, "Internal Server Error", "The gateway failed to handle the request"),
+    (Reason::TokenRevoked, 401, "900901", SECURITY, "Invalid Credentials", INVALID),
     (Reason::TokenNotBound, 401, "900901", SECURITY, "Invalid Credentials", INVALID),
     (Reason::ProofInvalid, 401, "900901", SECURITY, "Invalid Credentials", INVALID),
     (Reason::ProofNonce, 401, "900901", SECURITY, "Invalid Credentials", INVALID),

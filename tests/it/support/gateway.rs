@@ -126,6 +126,10 @@ impl Gateway {
         within("an answer", Client::plain(Protocol::Http1).send(request)).await.expect("an answer")
     }
 
+    pub(crate) fn management_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.management.expect("management"))
+    }
+
     /// A call of the management listener.
     pub(crate) async fn management(&self, method: &str, path: &str) -> Response<Bytes> {
         let address = self.management.expect("management");

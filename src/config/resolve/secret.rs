@@ -1,0 +1,37 @@
+//! Secrets: written as they are, or where they are: `{ env = "NAME" }`, `{ file = "path" }`.
+
+use crate::config::reader::Table;
+use crate::config::source::Sources;
+use crate::model::secret::Secret;
+
+/// A secret that must be there. Its content is never shown in an error.
+pub(super) fn secret(table: &Table<'_>, key: &str, sources: &Sources) -> Option<Secret> {
+    match table.text_or_table(key)? {
+        Ok(text) => Some(Secret::new(text.value.to_owned())),
+        Err(place) => {
+            let found = match (place.wanted("env"), place.wanted("file")) {
+                (Some(name), None) => {
+                    let hint = "set it in the environment of the gateway".to_owned();
+                    std::env::var(name.value).map_err(|_| (name.at, format!("the variable {} is not set", name.value), hint))
+                }
+                (None, Some(file)) => {
+                    let path = sources.resolve(file.value);
+                    table.problems().watch(path.clone());
+                    let hint = "a file with the secret and nothing else".to_owned();
+                    std::fs::read_to_string(&path).map_err(|error| (file.at, format!("{} cannot be read: {error}", path.display()), hint))
+                }
+                _ => {
+                    let message = format!("`{}` takes exactly one of env and file", table.path(key));
+                    Err((place.at(), message, "{ env = \"NAME\" } or { file = \"path\" }".to_owned()))
+                }
+            };
+            match found {
+                Ok(text) => Some(Secret::new(text.trim_end_matches(['\n', '\r']).to_owned())),
+                Err((at, message, hint)) => {
+                    table.problems().error(at, message, Some(hint));
+                    None
+                }
+            }
+        }
+    }
+}
