@@ -16,6 +16,8 @@ pub mod trust;
 pub mod jwks;
 pub mod revocation;
 
+pub mod introspect;
+
 pub mod snapshot;
 
 pub mod authenticate;

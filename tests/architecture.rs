@@ -11,6 +11,7 @@ const ROOMS: &[&[&str]] = &[
     &["deadline", "jwt", "route", "telemetry", "trust"],
     &["config"],
     &["jwks", "revocation"],
+    &["introspect"],
     &["snapshot"],
     &["authenticate"],
     &["authorize"],

@@ -13,7 +13,9 @@ use quick_cache::unsync::Cache;
 
 use crate::authenticate::binding::Proofs;
 use crate::authenticate::principal::Verdict;
+use crate::introspect::Answer;
 use crate::revocation::Revocations;
+use crate::snapshot::CompiledKeyManager;
 use crate::telemetry::WorkerCounters;
 
 /// What all workers' caches together may hold, in bytes: about 25,000 tokens of a usual size.
@@ -30,6 +32,8 @@ pub struct TokenCache {
     counters: Arc<WorkerCounters>,
     proofs: Arc<Proofs>,
     revocations: Arc<Revocations>,
+    /// The answer that a request waited for, where answers are not kept.
+    answered: RefCell<Option<(Arc<CompiledKeyManager>, Box<[u8]>, Answer)>>,
 }
 
 #[derive(Debug, Clone)]
@@ -49,7 +53,18 @@ impl TokenCache {
         let items = usize::try_from(bytes.div_ceil(USUAL_WEIGHT)).unwrap_or(usize::MAX);
         let verdicts =
             Cache::with(items, bytes, ByBytes, foldhash::quality::RandomState::default(), quick_cache::unsync::DefaultLifecycle::default());
-        Self { verdicts: RefCell::new(verdicts), counters, proofs, revocations }
+        Self { verdicts: RefCell::new(verdicts), counters, proofs, revocations, answered: RefCell::default() }
+    }
+
+    /// Hands an answer over to the decision that follows at once.
+    pub fn hand_over(&self, key_manager: &Arc<CompiledKeyManager>, token: &[u8], answer: Answer) {
+        *self.answered.borrow_mut() = Some((Arc::clone(key_manager), token.into(), answer));
+    }
+
+    pub(super) fn just_answered(&self, key_manager: &Arc<CompiledKeyManager>, token: &[u8]) -> Option<Answer> {
+        let mut answered = self.answered.borrow_mut();
+        let own = answered.as_ref().is_some_and(|(of, about, _)| Arc::ptr_eq(of, key_manager) && **about == *token);
+        if own { answered.take().map(|(_, _, answer)| answer) } else { None }
     }
 
     pub fn revocations(&self) -> &Arc<Revocations> {

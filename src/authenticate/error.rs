@@ -17,6 +17,16 @@ pub enum AuthenticateError {
     Several,
     #[error("{0}")]
     Unreadable(Rejection),
+    #[error("the token is opaque, and no key manager of the API can be asked about it")]
+    Opaque,
+    #[error("none of the key managers that were asked knows the token as active")]
+    Inactive,
+    #[error("the token must be asked about at key manager \"{}\"", key_manager.definition.name)]
+    NotAsked { key_manager: Arc<CompiledKeyManager> },
+    #[error("key manager \"{}\" cannot be asked about the token: {why}", key_manager.definition.name)]
+    Unanswered { key_manager: Arc<CompiledKeyManager>, why: Arc<str> },
+    #[error("several key managers have the issuer {issuer}, and none, or more than one, says that the token is its own")]
+    NobodysOwn { issuer: String },
     #[error("no enabled key manager has the issuer {issuer}")]
     UnknownIssuer { issuer: String },
     #[error("no key manager has the issuer {issuer}, and one has not learned its own issuer yet")]
@@ -49,6 +59,10 @@ impl AuthenticateError {
             Self::Unreadable(rejection) | Self::Token { rejection, .. } => rejection.reason(),
             Self::UnknownIssuer { .. } => Reason::UnknownIssuer,
             Self::IssuerNotLearned { .. } | Self::KeysUnavailable { .. } => Reason::KeysUnavailable,
+            Self::Opaque => Reason::TokenMalformed,
+            Self::Inactive => Reason::TokenInactive,
+            Self::NobodysOwn { .. } => Reason::UnknownIssuer,
+            Self::NotAsked { .. } | Self::Unanswered { .. } => Reason::IntrospectionUnavailable,
             Self::Revoked { .. } => Reason::TokenRevoked,
             Self::KeyManagerNotAllowed { .. } => Reason::KeyManagerNotAllowed,
             Self::Binding { fault, .. } => match fault {
@@ -67,11 +81,20 @@ impl AuthenticateError {
     /// The key manager that judged, when one was found.
     pub fn key_manager(&self) -> Option<&Arc<CompiledKeyManager>> {
         match self {
-            Self::Missing | Self::Several | Self::Unreadable(_) | Self::UnknownIssuer { .. } | Self::IssuerNotLearned { .. } => None,
+            Self::Missing
+            | Self::Several
+            | Self::Unreadable(_)
+            | Self::Opaque
+            | Self::Inactive
+            | Self::NobodysOwn { .. }
+            | Self::UnknownIssuer { .. }
+            | Self::IssuerNotLearned { .. } => None,
             Self::KeyManagerNotAllowed { key_manager }
             | Self::Token { key_manager, .. }
             | Self::Binding { key_manager, .. }
             | Self::Revoked { key_manager }
+            | Self::NotAsked { key_manager }
+            | Self::Unanswered { key_manager, .. }
             | Self::KeysUnavailable { key_manager, .. } => Some(key_manager),
         }
     }

@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod error;
 pub mod principal;
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::authenticate::binding::{Binding, BindingFault, Evidence};
@@ -20,12 +21,15 @@ use crate::authenticate::cache::TokenCache;
 use crate::authenticate::credentials::{Credential, Scheme};
 pub use crate::authenticate::error::AuthenticateError;
 pub use crate::authenticate::principal::Principal;
-use crate::authenticate::principal::Verdict;
+use crate::authenticate::principal::{Basis, Verdict};
+use crate::introspect::Answer;
 use crate::jwks::RefetchCause;
 use crate::jwt::proof::Proof;
-use crate::jwt::{Rejection, Unverified};
+use crate::jwt::{self, Malformed, Rejection, Unverified, Value};
 use crate::model::api::BindingRule;
 use crate::model::clock::UnixSeconds;
+use crate::model::handling::{Handling, Pattern};
+use crate::model::key_manager::TokenValidation;
 use crate::snapshot::{CompiledKeyManager, Routed, Snapshot};
 
 /// Judges a token for the API that was found.
@@ -91,7 +95,7 @@ fn find_or_judge(
     if let Some(verdict) = cache.find(token) {
         let key_manager = verdict.key_manager();
         let current = snapshot.key_manager(key_manager.index).is_some_and(|current| Arc::ptr_eq(current, key_manager));
-        if current && verdict.keys_unchanged() {
+        if current && verdict.still_stands(now) {
             take(routed, key_manager)?;
             verdict.check_time(now).map_err(|rejection| AuthenticateError::token(key_manager, rejection))?;
             return Ok(Principal::new(verdict));
@@ -107,9 +111,21 @@ fn judge(
     cache: &TokenCache,
     now: UnixSeconds,
 ) -> Result<Principal, AuthenticateError> {
-    let unverified = Unverified::parse(token, snapshot.limits.max_token_bytes).map_err(AuthenticateError::Unreadable)?;
+    let unverified = match Unverified::parse(token, snapshot.limits.max_token_bytes) {
+        Ok(unverified) => unverified,
+        // not a JWT at all: only a server that can be asked may know it
+        Err(Rejection::Malformed(Malformed::Parts)) => return ask_about(snapshot, routed, token, cache, now),
+        Err(rejection) => return Err(AuthenticateError::Unreadable(rejection)),
+    };
     let key_manager = key_manager(snapshot, &unverified)?;
     take(routed, key_manager)?;
+    if key_manager.definition.validation == TokenValidation::Introspection {
+        return match answer(key_manager, token, cache, now) {
+            Some(Some(principal)) => Ok(principal),
+            Some(None) => Err(AuthenticateError::Inactive),
+            None => Err(AuthenticateError::NotAsked { key_manager: Arc::clone(key_manager) }),
+        };
+    }
     let state = key_manager.keys.current();
     let Some(keys) = state.keys.as_ref() else {
         return Err(AuthenticateError::keys_unavailable(key_manager, RefetchCause::NoKeys));
@@ -122,14 +138,69 @@ fn judge(
             AuthenticateError::token(key_manager, rejection)
         }
     })?;
-    let verdict = Verdict::new(Arc::clone(key_manager), state.generation, token, claims);
+    let verdict = Verdict::new(Arc::clone(key_manager), Basis::Signature { generation: state.generation }, token, claims);
     Ok(Principal::new(cache.keep(token, verdict)))
+}
+
+/// An opaque token: the key managers that may know it, one after the other.
+fn ask_about(
+    snapshot: &Snapshot,
+    routed: &Routed<'_>,
+    token: &[u8],
+    cache: &TokenCache,
+    now: UnixSeconds,
+) -> Result<Principal, AuthenticateError> {
+    let text = std::str::from_utf8(token).map_err(|_| AuthenticateError::Unreadable(Rejection::Malformed(Malformed::Parts)))?;
+    let may_know = |key_manager: &&Arc<CompiledKeyManager>| {
+        let definition = &key_manager.definition;
+        let own = definition.handling.is_empty()
+            || definition.handling.iter().any(|rule| match rule {
+                Handling::Reference { pattern } => pattern.as_ref().is_none_or(|pattern| pattern.matches(text)),
+                Handling::Jwt { .. } => false,
+            });
+        definition.enabled && key_manager.introspector.is_some() && routed.api().takes(key_manager.index) && own
+    };
+    let mut asked = false;
+    for key_manager in snapshot.key_managers.iter().filter(may_know) {
+        asked = true;
+        match answer(key_manager, token, cache, now) {
+            Some(Some(principal)) => return Ok(principal),
+            Some(None) => {}
+            None => return Err(AuthenticateError::NotAsked { key_manager: Arc::clone(key_manager) }),
+        }
+    }
+    Err(if asked { AuthenticateError::Inactive } else { AuthenticateError::Opaque })
+}
+
+/// What a key manager's server has said of a token: `None` if it was not asked yet, `Some(None)` if it is not active.
+#[expect(clippy::option_option, reason = "not asked, not active, active")]
+fn answer(key_manager: &Arc<CompiledKeyManager>, token: &[u8], cache: &TokenCache, now: UnixSeconds) -> Option<Option<Principal>> {
+    let known = cache.just_answered(key_manager, token).or_else(|| key_manager.introspector.as_ref()?.known(token, now));
+    let Answer::Active(claims, until) = known? else { return Some(None) };
+    let rules = &key_manager.definition.rules;
+    let good = jwt::check_time(claims.expires_at(), claims.not_before(), rules, now).is_ok()
+        && (rules.audiences.is_empty() || claims.audiences().iter().any(|audience| rules.audiences.contains(audience)));
+    if !good {
+        return Some(None);
+    }
+    let verdict = Verdict::new(Arc::clone(key_manager), Basis::Introspection { until }, token, (*claims).clone());
+    Some(Some(Principal::new(if until > now { cache.keep(token, verdict) } else { Rc::new(verdict) })))
 }
 
 fn key_manager<'s>(snapshot: &'s Snapshot, unverified: &Unverified<'_>) -> Result<&'s Arc<CompiledKeyManager>, AuthenticateError> {
     let issuer = unverified.issuer().unwrap_or_default();
+    let mut sharing = snapshot.key_managers_sharing(issuer).peekable();
+    if sharing.peek().is_some() {
+        let mut owners = sharing.filter(|key_manager| is_own(&key_manager.definition.handling, unverified));
+        return match (owners.next(), owners.next()) {
+            (Some(owner), None) => Ok(owner),
+            _ => Err(AuthenticateError::NobodysOwn { issuer: error::shown(issuer) }),
+        };
+    }
+    drop(sharing);
     match snapshot.key_manager_of(issuer) {
-        Some(key_manager) => Ok(key_manager),
+        Some(key_manager) if is_own(&key_manager.definition.handling, unverified) => Ok(key_manager),
+        Some(_) => Err(AuthenticateError::NobodysOwn { issuer: error::shown(issuer) }),
         None => {
             let (issuer, unlearned) = (error::shown(issuer), snapshot.unlearned_issuers());
             Err(if unlearned.is_empty() {
@@ -139,6 +210,23 @@ fn key_manager<'s>(snapshot: &'s Snapshot, unverified: &Unverified<'_>) -> Resul
             })
         }
     }
+}
+
+/// Whether a key manager's rules say that a JWT is its own; without rules for JWTs all of its issuer's are.
+fn is_own(handling: &[Handling], unverified: &Unverified<'_>) -> bool {
+    let mut rules = handling.iter().filter_map(|rule| match rule {
+        Handling::Jwt { claims } => Some(claims),
+        Handling::Reference { .. } => None,
+    });
+    let fits = |claims: &Vec<(String, Pattern)>| {
+        claims.iter().all(|(name, pattern)| match unverified.claim(name) {
+            Some(Value::String(text)) => pattern.matches(text),
+            Some(Value::Array(elements)) => elements.iter().filter_map(Value::as_str).any(|text| pattern.matches(text)),
+            _ => false,
+        })
+    };
+    let first = rules.next();
+    first.is_none_or(|first| fits(first) || rules.any(fits))
 }
 
 fn take(routed: &Routed<'_>, key_manager: &Arc<CompiledKeyManager>) -> Result<(), AuthenticateError> {

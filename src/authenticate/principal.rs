@@ -23,7 +23,7 @@ pub struct Principal {
 #[derive(Debug)]
 pub struct Verdict {
     key_manager: Arc<CompiledKeyManager>,
-    generation: u64,
+    basis: Basis,
     claims: Claims,
     consumer_key: Option<Box<str>>,
     scopes: Box<[Box<str>]>,
@@ -32,10 +32,21 @@ pub struct Verdict {
     marks: Marks,
 }
 
+/// What a verdict stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// The key manager's keys of this generation.
+    Signature { generation: u64 },
+    /// The server's word, until then.
+    Introspection { until: UnixSeconds },
+}
+
 impl Verdict {
-    pub(super) fn new(key_manager: Arc<CompiledKeyManager>, generation: u64, token: &[u8], claims: Claims) -> Self {
+    pub(super) fn new(key_manager: Arc<CompiledKeyManager>, basis: Basis, token: &[u8], claims: Claims) -> Self {
         let names = &key_manager.definition.claims;
-        let consumer_key = claims.consumer_key(names).map(Box::from);
+        // RFC 7662 names the client in one way, whatever the server's JWTs do
+        let told = || matches!(basis, Basis::Introspection { .. }).then(|| claims.get("client_id")?.as_str()).flatten();
+        let consumer_key = claims.consumer_key(names).or_else(told).map(Box::from);
         let scopes = claims.scopes(names).into_iter().map(Box::from).collect();
         let binding = Binding::of(&claims);
         let name = key_manager.definition.name.as_str();
@@ -48,7 +59,7 @@ impl Verdict {
             issued_at: claims.issued_at(),
         };
         let consumer_key = client;
-        Self { consumer_key, scopes, token_hash: short_hash(token), binding, marks, key_manager, generation, claims }
+        Self { consumer_key, scopes, token_hash: short_hash(token), binding, marks, key_manager, basis, claims }
     }
 
     pub(super) fn key_manager(&self) -> &Arc<CompiledKeyManager> {
@@ -59,10 +70,15 @@ impl Verdict {
         self.binding
     }
 
-    /// Whether the keys that made this verdict are the ones in use.
-    pub(super) fn keys_unchanged(&self) -> bool {
-        let state = self.key_manager.keys.current();
-        state.generation == self.generation && state.keys.is_some()
+    /// Whether what made this verdict still holds: the keys in use, or the time of an answer.
+    pub(super) fn still_stands(&self, now: UnixSeconds) -> bool {
+        match self.basis {
+            Basis::Signature { generation } => {
+                let state = self.key_manager.keys.current();
+                state.generation == generation && state.keys.is_some()
+            }
+            Basis::Introspection { until } => now < until,
+        }
     }
 
     pub(super) fn check_time(&self, now: UnixSeconds) -> Result<(), Rejection> {

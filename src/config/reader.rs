@@ -391,7 +391,7 @@ impl<'a> Table<'a> {
         }
         let path = self.path(&member.name);
         let (message, hint) = match key.support {
-            Support::Only(values) if !matches!(key.kind, Kind::FreeTable | Kind::FreeTables) => {
+            Support::Only(values) if !matches!(key.kind, Kind::FreeTable) => {
                 let found = shown(&member.value.content);
                 (
                     format!("`{path}` = {found} is not supported yet"),

@@ -56,6 +56,5 @@ fn kind(kind: Kind) -> Value {
             json!({ "anyOf": [{ "type": "string" }, place("env"), place("file")] })
         }
         Kind::FreeTable => json!({ "type": "object" }),
-        Kind::FreeTables => json!({ "type": "array", "items": { "type": "object" } }),
     }
 }

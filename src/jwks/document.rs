@@ -43,6 +43,7 @@ pub(super) async fn read(key_manager: &KeyManager) -> Result<Fetched, FetchFailu
             (Some(discover(key_manager, well_known_url).await?.0), url.clone())
         }
         KeySource::Jwks { url, .. } => (None, url.clone()),
+        KeySource::None => return Err(FetchFailure::NoSource),
         KeySource::Pem { content, .. } => return Ok(local(KeySet::from_pem(content)?, content)),
         KeySource::JwksFile { content, .. } => return Ok(local(KeySet::from_jwks(content)?, content)),
     };

@@ -5,6 +5,8 @@ use crate::jwt::KeySetError;
 /// Why a fetch brought no keys.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchFailure {
+    #[error("the key manager has no keys: its server is asked about each token")]
+    NoSource,
     #[error("{url} is not an address that can be fetched")]
     Address { url: String },
     #[error("the name {host} cannot be resolved; check the address and the resolver")]
@@ -47,6 +49,7 @@ impl FetchFailure {
     /// The class, for a metric.
     pub fn label(&self) -> &'static str {
         match self {
+            Self::NoSource => "no_source",
             Self::Address { .. } => "address",
             Self::Dns { .. } => "dns",
             Self::Connect { .. } => "connect",

@@ -1,11 +1,12 @@
 //! One document over HTTP: strict about status, type, size and time; no redirects, no compression, no second try.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -33,6 +34,13 @@ pub(super) struct Document {
     pub(super) max_age: Option<Duration>,
 }
 
+/// A form to post, and who posts it.
+#[derive(Debug, Clone, Copy)]
+pub struct Form<'f> {
+    pub fields: &'f [(&'f str, &'f str)],
+    pub authorization: Option<&'f HeaderValue>,
+}
+
 const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
 /// Fetches one document within `request_timeout`, connecting included.
@@ -42,19 +50,30 @@ pub(super) async fn fetch(settings: &Fetch, url: &str) -> Result<Document, Fetch
     let host = uri.host().ok_or_else(address)?.to_owned();
     let limit = settings.request_timeout;
     let late = |_| FetchFailure::Timeout { host: host.clone(), seconds: limit.as_secs().max(1) };
-    timeout(limit, exchange(settings, &uri, &host)).await.map_err(late)?
+    timeout(limit, exchange(settings, &uri, &host, None)).await.map_err(late)?
 }
 
-async fn exchange(settings: &Fetch, uri: &Uri, host: &str) -> Result<Document, FetchFailure> {
+/// Posts a form, as strictly, and returns the document that answers it.
+pub async fn post(settings: &Fetch, url: &str, form: &Form<'_>) -> Result<Bytes, FetchFailure> {
+    let address = || FetchFailure::Address { url: url.to_owned() };
+    let uri: Uri = url.parse().map_err(|_| address())?;
+    let host = uri.host().ok_or_else(address)?.to_owned();
+    let limit = settings.request_timeout;
+    let late = |_| FetchFailure::Timeout { host: host.clone(), seconds: limit.as_secs().max(1) };
+    let document = timeout(limit, exchange(settings, &uri, &host, Some(form))).await.map_err(late)??;
+    Ok(document.content)
+}
+
+async fn exchange(settings: &Fetch, uri: &Uri, host: &str, form: Option<&Form<'_>>) -> Result<Document, FetchFailure> {
     let Route { proxy, .. } = route(&settings.proxy, uri);
     let connecting = connect(uri, host, proxy.as_ref());
     let late = |_| FetchFailure::Timeout { host: host.to_owned(), seconds: settings.connect_timeout.as_secs().max(1) };
     let stream = timeout(settings.connect_timeout, connecting).await.map_err(late)??;
     if uri.scheme_str() == Some("https") {
         let stream = handshake(settings, host, stream).await?;
-        return request(settings, uri, host, stream, None).await;
+        return request(settings, uri, host, stream, None, form).await;
     }
-    request(settings, uri, host, stream, proxy.as_ref()).await
+    request(settings, uri, host, stream, proxy.as_ref(), form).await
 }
 
 async fn connect(uri: &Uri, host: &str, proxy: Option<&Proxy>) -> Result<TcpStream, FetchFailure> {
@@ -108,7 +127,14 @@ fn authorities(settings: &Fetch) -> String {
     }
 }
 
-async fn request<S>(settings: &Fetch, uri: &Uri, host: &str, stream: S, proxy: Option<&Proxy>) -> Result<Document, FetchFailure>
+async fn request<S>(
+    settings: &Fetch,
+    uri: &Uri,
+    host: &str,
+    stream: S,
+    proxy: Option<&Proxy>,
+    form: Option<&Form<'_>>,
+) -> Result<Document, FetchFailure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -120,7 +146,9 @@ where
     // a proxy is sent the whole address of a plain document (RFC 9112 section 3.2.2)
     let target = if proxy.is_some() { uri.to_string() } else { uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string) };
     let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
-    let mut request = Request::get(target)
+    let mut request = Request::builder()
+        .method(if form.is_some() { Method::POST } else { Method::GET })
+        .uri(target)
         .header(header::HOST, authority)
         .header(header::ACCEPT, "application/json")
         .header(header::ACCEPT_ENCODING, "identity")
@@ -128,9 +156,34 @@ where
     if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.clone()) {
         request = request.header(header::PROXY_AUTHORIZATION, authorization);
     }
-    let request = request.body(Empty::<Bytes>::new()).map_err(|_| FetchFailure::Address { url: uri.to_string() })?;
+    if let Some(form) = form {
+        request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(authorization) = form.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+    }
+    let body = Bytes::from(form.map_or_else(String::new, encoded));
+    let request = request.body(Full::new(body)).map_err(|_| FetchFailure::Address { url: uri.to_string() })?;
     let response = sender.send_request(request).await.map_err(broken)?;
     read(settings, host, response).await
+}
+
+/// `application/x-www-form-urlencoded`.
+fn encoded(form: &Form<'_>) -> String {
+    let pairs: Vec<String> = form.fields.iter().map(|(name, value)| format!("{}={}", percent(name), percent(value))).collect();
+    pairs.join("&")
+}
+
+fn percent(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'*') {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 async fn read(settings: &Fetch, host: &str, response: Response<Incoming>) -> Result<Document, FetchFailure> {

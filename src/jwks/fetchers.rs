@@ -86,6 +86,10 @@ impl Fetchers {
                 keys.is_fixed();
                 None
             }
+            KeySource::None => {
+                keys.is_fixed();
+                None
+            }
             KeySource::Pem { content, .. } => {
                 fixed(definition, &keys, KeySet::from_pem(content));
                 None

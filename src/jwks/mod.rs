@@ -11,7 +11,7 @@
 
 mod document;
 pub mod failure;
-mod fetch;
+pub mod fetch;
 mod fetcher;
 mod fetchers;
 mod keys;

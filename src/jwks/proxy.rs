@@ -68,7 +68,7 @@ pub fn routes(key_manager: &KeyManager) -> Vec<Route> {
             let discovery = well_known_url.as_ref().filter(|_| key_manager.issuer.is_none());
             discovery.into_iter().chain([url]).collect()
         }
-        KeySource::Pem { .. } | KeySource::JwksFile { .. } => Vec::new(),
+        KeySource::None | KeySource::Pem { .. } | KeySource::JwksFile { .. } => Vec::new(),
     };
     urls.into_iter().filter_map(|url| url.parse().ok()).map(|uri| route(&key_manager.fetch.proxy, &uri)).collect()
 }

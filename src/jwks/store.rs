@@ -52,7 +52,7 @@ fn source(key_manager: &KeyManager) -> Option<String> {
     match &key_manager.keys {
         KeySource::Discovery { well_known_url } => Some(format!("discovery {well_known_url}")),
         KeySource::Jwks { url, well_known_url } => Some(format!("jwks {url} {}", well_known_url.as_deref().unwrap_or_default())),
-        KeySource::Pem { .. } | KeySource::JwksFile { .. } => None,
+        KeySource::None | KeySource::Pem { .. } | KeySource::JwksFile { .. } => None,
     }
 }
 

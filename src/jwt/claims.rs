@@ -3,7 +3,8 @@
 //! A registered claim of the wrong type is an error, never an absent claim. Whether the values are good enough is for
 //! `rules`.
 
-use crate::jwt::rejection::{ClaimFault, Rejection};
+use crate::jwt::json;
+use crate::jwt::rejection::{ClaimFault, Malformed, Rejection};
 use crate::jwt::value::{Members, Number, Value};
 use crate::jwt::verifying_key::KeyIdentity;
 use crate::model::clock::UnixSeconds;
@@ -36,6 +37,33 @@ impl Claims {
             signed_by,
             members,
         })
+    }
+
+    /// The claims of an introspection answer (RFC 7662 section 2.2). `issuer` is the key manager's, where it has one; an
+    /// answer without `exp` holds until `latest`.
+    pub fn introspected(answer: &[u8], issuer: &str, latest: UnixSeconds) -> Result<Introspected, Rejection> {
+        let members = json::read_strict_object(answer).map_err(|fault| Rejection::Malformed(Malformed::Payload(fault)))?;
+        match members.get("active") {
+            Some(Value::Bool(true)) => {}
+            Some(Value::Bool(false)) => return Ok(Introspected::Inactive),
+            _ => return Err(invalid("active", ClaimFault::WrongType)),
+        }
+        let refresh = members.get("token_type").and_then(Value::as_str).is_some_and(|kind| kind.to_ascii_lowercase().contains("refresh"));
+        let said = string(&members, "iss")?;
+        // a refresh token is no access token, and another server's word is not this one's
+        if refresh || said.is_some_and(|said| !issuer.is_empty() && said != issuer) {
+            return Ok(Introspected::Inactive);
+        }
+        string(&members, "sub")?;
+        Ok(Introspected::Active(Self {
+            issuer: said.unwrap_or(issuer).into(),
+            expires_at: date(&members, "exp", Fraction::Drop)?.unwrap_or(latest),
+            not_before: date(&members, "nbf", Fraction::RoundUp)?,
+            issued_at: date(&members, "iat", Fraction::Drop)?,
+            audiences: audiences(&members)?,
+            signed_by: KeyIdentity::default(),
+            members,
+        }))
     }
 
     pub fn issuer(&self) -> &str {
@@ -111,6 +139,13 @@ impl Claims {
     pub fn signed_by(&self) -> &KeyIdentity {
         &self.signed_by
     }
+}
+
+/// What a server says of a token that it was asked about.
+#[derive(Debug)]
+pub enum Introspected {
+    Active(Claims),
+    Inactive,
 }
 
 /// Claims are about persons: only what operators need to tell tokens apart is shown.

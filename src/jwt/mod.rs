@@ -27,7 +27,7 @@ mod verifying_key;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use claims::Claims;
+pub use claims::{Claims, Introspected};
 pub use excerpt::Excerpt;
 pub use json::JsonFault;
 pub use key_set::{KeySet, KeySetError, ParsedKeySet};
@@ -62,6 +62,11 @@ impl<'t> Unverified<'t> {
     /// `iss`, if it is a string: good for choosing whose keys to try, and for nothing else.
     pub fn issuer(&self) -> Option<&str> {
         self.payload.get("iss").and_then(Value::as_str)
+    }
+
+    /// A claim that nobody vouches for: good for choosing whose keys to try, and for nothing else.
+    pub fn claim(&self, name: &str) -> Option<&Value> {
+        self.payload.get(name)
     }
 
     /// `exp`, for how long to remember a token; nobody vouches for it.

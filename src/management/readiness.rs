@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 
 use crate::jwks::{KeyManagerKeys, KeyManagerStatus};
-use crate::snapshot::Snapshots;
+use crate::model::key_manager::KeySource;
+use crate::snapshot::{CompiledKeyManager, Snapshots};
 
 /// The facts that readiness is read from.
 #[derive(Debug)]
@@ -53,7 +54,9 @@ impl Readiness {
         if self.draining.load(Ordering::Relaxed) {
             missing.push("the gateway is draining".to_owned());
         }
-        let enabled = snapshot.key_managers.iter().filter(|key_manager| key_manager.definition.enabled);
+        let keyed =
+            |key_manager: &&Arc<CompiledKeyManager>| key_manager.definition.enabled && key_manager.definition.keys != KeySource::None;
+        let enabled = snapshot.key_managers.iter().filter(keyed);
         let key_managers: Vec<_> =
             enabled.map(|key_manager| key_manager_report(key_manager.definition.name.as_str(), &key_manager.keys)).collect();
         for key_manager in key_managers.iter().filter(|key_manager| !key_manager.ready) {

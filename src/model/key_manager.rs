@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::handling::Handling;
 use crate::model::names::{Issuer, KeyManagerName};
 use crate::model::place::Place;
+use crate::model::secret::Secret;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyManager {
@@ -23,7 +25,12 @@ pub struct KeyManager {
     pub fetch: Fetch,
     pub claims: ClaimNames,
     pub rules: TokenRules,
-    /// What application developers are shown; the gateway itself never calls these.
+    pub validation: TokenValidation,
+    /// Where tokens can be asked about.
+    pub introspection: Option<Introspection>,
+    /// Which tokens are its own; empty: all of its issuer, and opaque ones where it can be asked.
+    pub handling: Vec<Handling>,
+    /// What application developers are shown.
     pub endpoints: Endpoints,
     pub place: Place,
 }
@@ -48,6 +55,29 @@ pub enum KeyManagerType {
     Cognito,
 }
 
+/// How tokens are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenValidation {
+    SelfValidate,
+    /// The server is asked, also about JWTs.
+    Introspection,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Introspection {
+    pub endpoint: String,
+    /// `None`: the client certificate says who asks.
+    pub credentials: Option<Credentials>,
+    /// Never beyond the token's own `exp`; zero turns it off.
+    pub cache: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    pub username: String,
+    pub password: Secret,
+}
+
 /// Where the keys that verify signatures come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
@@ -56,6 +86,8 @@ pub enum KeySource {
     Discovery { well_known_url: String },
     /// A JWKS address; with a `well_known_url` the discovery document is still read for a missing issuer.
     Jwks { url: String, well_known_url: Option<String> },
+    /// Nowhere: every token is asked about.
+    None,
     /// One or more PEM certificates or public keys, read when the configuration is read.
     Pem { path: PathBuf, content: Vec<u8> },
     /// A JWKS in a file, read when the configuration is read.

@@ -4,7 +4,7 @@
 //! `snapshot` compiles them into tables, and the rooms of the request's walk read those.
 //!
 //! The walk through the files: [`names`] (newtypes), [`place`] (where something was written), [`template`] (an
-//! operation's path), [`key_manager`], [`api`], [`cors`], [`backend`], [`directory`] (applications, keys and subscriptions,
+//! operation's path), [`key_manager`], [`handling`], [`api`], [`cors`], [`backend`], [`directory`] (applications, keys and subscriptions,
 //! packed for a million of them), [`gateway`] (listeners, limits, management, telemetry), [`secret`], [`reason`] (how exchanges end), [`clock`].
 
 pub mod api;
@@ -13,6 +13,7 @@ pub mod clock;
 pub mod cors;
 pub mod directory;
 pub mod gateway;
+pub mod handling;
 pub mod key_manager;
 pub mod names;
 pub mod place;

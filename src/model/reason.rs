@@ -78,6 +78,10 @@ reasons! {
     /// The token is bound to a key or certificate that the client did not prove.
     TokenBound = "token_bound",
     TokenRevoked = "token_revoked",
+    /// The server that was asked does not know it as active.
+    TokenInactive = "token_inactive",
+    /// The server that has to be asked does not answer.
+    IntrospectionUnavailable = "introspection_unavailable",
     /// The API takes only bound tokens.
     TokenNotBound = "token_not_bound",
     /// A DPoP proof that is missing, bad, or used before.

@@ -8,17 +8,22 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
+use crate::authenticate::{AuthenticateError, credentials};
 use crate::forward::forwarded::{Arrival, ClientScheme, Origin};
+use crate::introspect::Outcome;
 use crate::jwks::{KeyManagerKeys, RefetchCause, Refetched};
 use crate::model::gateway::{ByteLimit, ErrorFormat};
+use crate::model::names::ApiIndex;
 use crate::model::reason::Reason;
 use crate::proxy::connection::Transport;
-use crate::proxy::decision::{Asked, ConnectionFacts, decide};
+use crate::proxy::decision::{Asked, ConnectionFacts, Refused, Why, decide};
 use crate::proxy::denial::Tongue;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::own_answer::{OwnAnswer, refuse, refuse_here, server_options};
 use crate::proxy::worker::Walk;
 use crate::route::{self, NormalPath};
+use crate::snapshot::CompiledKeyManager;
+use crate::snapshot::local::LocalSnapshot;
 use crate::throttle::{self, Admitted};
 
 /// What the head says, read once.
@@ -112,6 +117,8 @@ pub(super) async fn decide_and_wait(
     };
     let asked = Asked { method: &parts.method, host: &head.host, path: &head.path, headers: &parts.headers, connection };
     let mut waited = false;
+    // each key manager that may know an opaque token is asked once
+    let mut questions: usize = 8;
     loop {
         let snapshot = walk.snapshots().load();
         let refused = match decide(&snapshot, asked, walk.cache(), walk.clock().now()) {
@@ -130,6 +137,16 @@ pub(super) async fn decide_and_wait(
             }
             Err(refused) => refused,
         };
+        if let Some(unasked) = refused.why.unasked().filter(|_| questions > 0) {
+            questions = questions.saturating_sub(1);
+            match Box::pin(ask(walk, &snapshot, parts, refused.api, &unasked)).await {
+                Ok(()) => continue,
+                Err(why) => {
+                    let refused = Refused { why: Why::Authenticate(why), ..refused };
+                    return Err(refuse(exchange, &snapshot, &refused, Reason::IntrospectionUnavailable, parts, id));
+                }
+            }
+        }
         let mut reason = refused.why.reason();
         let stale = refused.why.stale_keys();
         if !stale.is_empty() && !waited {
@@ -142,6 +159,27 @@ pub(super) async fn decide_and_wait(
             }
         }
         return Err(refuse(exchange, &snapshot, &refused, reason, parts, id));
+    }
+}
+
+/// Asks a key manager's server about the request's token; the answer is there for the next decision.
+async fn ask(
+    walk: &Walk,
+    snapshot: &LocalSnapshot,
+    parts: &Parts,
+    api: Option<ApiIndex>,
+    key_manager: &Arc<CompiledKeyManager>,
+) -> Result<(), AuthenticateError> {
+    let header = api.and_then(|index| snapshot.api(index)).map_or("authorization", |api| api.definition.authorization_header.as_str());
+    let token = credentials::credential(&parts.headers, header)?.token;
+    let unanswered = |why| AuthenticateError::Unanswered { key_manager: Arc::clone(key_manager), why };
+    let Some(introspector) = &key_manager.introspector else { return Err(unanswered("it has no introspection endpoint".into())) };
+    match introspector.ask(token, walk.clock().now()).await {
+        Outcome::Answered(answer) => {
+            walk.cache().hand_over(key_manager, token, answer);
+            Ok(())
+        }
+        Outcome::Unavailable(why) => Err(unanswered(why)),
     }
 }
 

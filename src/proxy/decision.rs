@@ -122,6 +122,14 @@ impl Why {
         }
     }
 
+    /// The key manager whose server has to be asked before this verdict is final.
+    pub fn unasked(&self) -> Option<Arc<CompiledKeyManager>> {
+        match self {
+            Self::Authenticate(AuthenticateError::NotAsked { key_manager }) => Some(Arc::clone(key_manager)),
+            _ => None,
+        }
+    }
+
     /// The key manager that judged, when one was found.
     pub fn key_manager(&self) -> Option<&Arc<CompiledKeyManager>> {
         match self {

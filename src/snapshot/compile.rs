@@ -12,11 +12,12 @@ use http::HeaderValue;
 use http::uri::Authority;
 use rustls::pki_types::ServerName;
 
+use crate::introspect::Introspector;
 use crate::jwks::KeyManagerKeys;
 use crate::model::Model;
 use crate::model::api::Api;
 use crate::model::backend::{Backend, BackendTls, EjectRule, HealthRule, Http2, Scheme, Target};
-use crate::model::key_manager::KeyManager;
+use crate::model::key_manager::{KeyManager, KeySource};
 use crate::model::names::{ApiIndex, ApiName, KeyManagerIndex, Version};
 use crate::model::place::Place;
 use crate::route::RouteTable;
@@ -98,8 +99,9 @@ impl Compiler {
         for key_manager in key_managers.iter().filter(|key_manager| key_manager.definition.enabled) {
             match &key_manager.definition.issuer {
                 Some(issuer) => {
-                    issuers.insert(issuer.as_str().into(), key_manager.index);
+                    issuers.entry(issuer.as_str().into()).or_insert_with(Vec::new).push(key_manager.index);
                 }
+                None if key_manager.definition.keys == KeySource::None => {}
                 None => learning.push(key_manager.index),
             }
         }
@@ -226,7 +228,10 @@ impl Compiler {
                 .filter(|earlier| Arc::ptr_eq(&earlier.keys, &keys) && without_place(&earlier.definition) == without_place(&definition));
             compiled.push(match same {
                 Some(earlier) => Arc::clone(earlier),
-                None => Arc::new(CompiledKeyManager { index, definition, keys }),
+                None => {
+                    let introspector = Introspector::of(&definition);
+                    Arc::new(CompiledKeyManager { index, definition, keys, introspector })
+                }
             });
         }
         Ok(compiled)

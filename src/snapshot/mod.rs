@@ -21,6 +21,7 @@ use hashbrown::HashMap;
 use http::Method;
 use ipnet::IpNet;
 
+use crate::introspect::Introspector;
 use crate::jwks::KeyManagerKeys;
 use crate::model::api::{Api, Operation};
 use crate::model::directory::Directory;
@@ -51,7 +52,8 @@ pub struct Snapshot {
     pub checked: Vec<CheckedTarget>,
     /// Where exchanges are counted that no operation was found for.
     pub unrouted: Arc<OperationSeries>,
-    issuers: HashMap<Box<str>, KeyManagerIndex>,
+    /// Several of one issuer tell their tokens apart by `token_handling`.
+    issuers: HashMap<Box<str>, Vec<KeyManagerIndex>>,
     /// Enabled key managers whose issuer comes from their discovery document.
     learning: Vec<KeyManagerIndex>,
 }
@@ -82,6 +84,8 @@ pub struct CompiledKeyManager {
     pub index: KeyManagerIndex,
     pub definition: KeyManager,
     pub keys: Arc<KeyManagerKeys>,
+    /// Where its tokens can be asked about.
+    pub introspector: Option<Introspector>,
 }
 
 /// The first proof of the walk: this request is for this operation of this API.
@@ -105,15 +109,21 @@ impl Snapshot {
         found.ok_or(NotFound::Api)
     }
 
-    /// The enabled key manager of exactly this issuer.
+    /// The enabled key manager of exactly this issuer; the first one, where several have it.
     pub fn key_manager_of(&self, issuer: &str) -> Option<&Arc<CompiledKeyManager>> {
-        if let Some(index) = self.issuers.get(issuer) {
+        if let Some(index) = self.issuers.get(issuer).and_then(|indices| indices.first()) {
             return self.key_managers.get(index.position());
         }
         self.learning
             .iter()
             .filter_map(|index| self.key_managers.get(index.position()))
             .find(|key_manager| key_manager.keys.current().issuer.as_ref().is_some_and(|learned| learned.as_str() == issuer))
+    }
+
+    /// The enabled key managers that have this issuer written, where it is more than one.
+    pub fn key_managers_sharing(&self, issuer: &str) -> impl Iterator<Item = &Arc<CompiledKeyManager>> {
+        let shared = self.issuers.get(issuer).filter(|indices| indices.len() > 1);
+        shared.into_iter().flatten().filter_map(|index| self.key_managers.get(index.position()))
     }
 
     /// The key managers whose issuer is not known yet: a token of an unknown issuer may still be one of theirs.

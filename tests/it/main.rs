@@ -12,6 +12,7 @@ mod framing;
 mod grpc;
 mod h2spec;
 mod imports;
+mod introspection;
 mod listeners;
 mod names;
 mod outages;

@@ -45,7 +45,6 @@ pub(super) enum Kind {
     Secret,
     /// Any names with text values.
     FreeTable,
-    FreeTables,
 }
 
 /// Whether the feature behind a key exists.
@@ -230,15 +229,15 @@ static KEY_MANAGER: TableRule = TableRule {
         key("algorithms", Kind::Choices(ALGORITHMS), "Accepted signature algorithms"),
         key("token_types", Kind::Texts, "Accepted typ; empty accepts JWT, at+jwt and none"),
         key("audiences", Kind::Texts, "Any of these must be in aud; empty does not check"),
-        only("token_validation", Kind::Choice(&["self_validate_jwt", "introspection"]), &["self_validate_jwt"], "How tokens are judged"),
-        only("token_handling", Kind::FreeTables, &["[]"], "Picks among key managers with one issuer"),
+        key("token_validation", Kind::Choice(&["self_validate_jwt", "introspection"]), "How tokens are judged"),
+        key("token_handling", Kind::Tables(&TOKEN_HANDLING), "Picks among key managers with one issuer"),
         key("grant_types", Kind::Texts, "Shown to application developers"),
         only("token_generation", Kind::Flag, &["false"], "Whether tokens are made for developers"),
         only("oauth_app_creation", Kind::Flag, &["false"], "Whether clients are made for developers"),
         only("out_of_band_provisioning", Kind::Flag, &["true"], "Whether existing keys may be provided"),
         only("permissions", Kind::Table(&PERMISSIONS), &["{ type = \"public\" }"], "Who may make keys"),
-        later("credentials", Kind::FreeTable, "For introspection, registration, revocation"),
-        only("introspection_cache", Kind::Duration, &["0s"], "How long answers are kept"),
+        key("credentials", Kind::Table(&CREDENTIALS), "For introspection"),
+        key("introspection_cache", Kind::Duration, "How long answers are kept; never beyond exp"),
         key("leeway", Kind::Duration, "Instead of the default"),
         key("jwks_refresh", Kind::Duration, "Instead of the default"),
         key("jwks_min_refetch", Kind::Duration, "Instead of the default"),
@@ -251,6 +250,17 @@ static KEY_MANAGER: TableRule = TableRule {
         key("max_lifetime", Kind::Duration, "Instead of the default"),
     ],
 };
+
+static TOKEN_HANDLING: TableRule = TableRule {
+    keys: &[
+        key("type", Kind::Choice(&["jwt", "reference"]), "Which form of token"),
+        key("claims", Kind::FreeTable, "For jwt: claims with regular expressions that their values match"),
+        key("pattern", Kind::Text, "For reference: a regular expression that the token matches"),
+    ],
+};
+
+static CREDENTIALS: TableRule =
+    TableRule { keys: &[key("username", Kind::Text, "The gateway's client id"), key("password", Kind::Secret, "Its secret")] };
 
 static CERTIFICATES: TableRule = TableRule {
     keys: &[

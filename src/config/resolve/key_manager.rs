@@ -7,11 +7,12 @@ use http::Uri;
 use crate::config::contract::{ALGORITHMS, KEY_MANAGER_TYPES};
 use crate::config::pem;
 use crate::config::reader::{Placed, Table};
-use crate::config::resolve::{References, Unique, Whole};
+use crate::config::resolve::{References, Unique, Whole, introspection};
 use crate::config::source::Sources;
 use crate::model::gateway::ByteLimit;
+use crate::model::handling::Handling;
 use crate::model::key_manager::{
-    ClaimNames, Endpoints, Fetch, KeyManager, KeyManagerType, KeySource, ProxyChoice, SignatureAlgorithm, TokenRules,
+    ClaimNames, Endpoints, Fetch, KeyManager, KeyManagerType, KeySource, ProxyChoice, SignatureAlgorithm, TokenRules, TokenValidation,
 };
 use crate::model::names::{Issuer, KeyManagerIndex, KeyManagerName};
 
@@ -71,7 +72,7 @@ pub(super) fn key_managers(whole: &Whole<'_>, sources: &Sources, references: &mu
         references.key_managers.insert(name.value.to_owned(), index);
         let Some(built) = built else { continue };
         if let Some(issuer) = built.issuer.as_ref().filter(|_| built.enabled) {
-            one_issuer(&mut issuers, issuer, &table);
+            one_issuer(&mut issuers, issuer, &built, &key_managers, &table);
         }
         references.key_managers.insert(name.value.to_owned(), KeyManagerIndex(u16::try_from(key_managers.len()).unwrap_or(u16::MAX)));
         key_managers.push(built);
@@ -79,14 +80,25 @@ pub(super) fn key_managers(whole: &Whole<'_>, sources: &Sources, references: &mu
     key_managers
 }
 
-fn one_issuer(issuers: &mut Unique, issuer: &Issuer, table: &Table<'_>) {
+/// Several key managers may have one issuer where each says by claims which tokens are its own, and no two say the same.
+fn one_issuer(issuers: &mut Unique, issuer: &Issuer, built: &KeyManager, others: &[KeyManager], table: &Table<'_>) {
     let at = table.at_key("issuer");
-    if let Some(other) = issuers.seen.get(issuer.as_str()) {
+    let Some(other_at) = issuers.seen.get(issuer.as_str()) else {
+        issuers.seen.insert(issuer.to_string(), at);
+        return;
+    };
+    let picks = |key_manager: &KeyManager| -> Vec<Handling> {
+        key_manager.handling.iter().filter(|rule| matches!(rule, Handling::Jwt { .. })).cloned().collect()
+    };
+    let own = picks(built);
+    let mut same_issuer = others.iter().filter(|other| other.enabled && other.issuer.as_ref() == Some(issuer));
+    let ambiguous =
+        own.is_empty() || same_issuer.any(|other| picks(other).is_empty() || picks(other).iter().any(|rule| own.contains(rule)));
+    if ambiguous {
         let message =
             format!("two enabled key managers have the issuer {:?}: which of them judges a token would be a coin toss", issuer.as_str());
-        table.problems().conflict(at, other.clone(), message, Some("disable one, or give one another issuer".to_owned()));
-    } else {
-        issuers.seen.insert(issuer.to_string(), at);
+        let hint = "disable one, or give each a `token_handling` of the type jwt that fits its own tokens only";
+        table.problems().conflict(at, other_at.clone(), message, Some(hint.to_owned()));
     }
 }
 
@@ -96,7 +108,10 @@ fn key_manager(table: &Table<'_>, sources: &Sources, defaults: &Settings) -> Opt
     let endpoints = endpoints(table);
     let rules = rules(table, &settings);
     let issuer = table.wanted("issuer").and_then(|text| named(&text, table));
-    let keys = key_source(table, sources, &settings);
+    let validation = introspection::validation(table);
+    let introspection = introspection::introspection(table, &endpoints.introspection, sources, validation);
+    let unsigned = validation == TokenValidation::Introspection && !table.has("certificates") && !table.has("well_known_url");
+    let keys = if unsigned { Some(KeySource::None) } else { key_source(table, sources, &settings) };
     let ca = pem::authorities(table, "ca", sources);
     let client_certificate = table.table("client_certificate").and_then(|pair| pem::client_certificate(&pair, sources));
     if settings.allow_http {
@@ -105,8 +120,11 @@ fn key_manager(table: &Table<'_>, sources: &Sources, defaults: &Settings) -> Opt
     }
     let name = table.text("name")?;
     let (kind, keys) = (kind?, keys?);
-    let well_known = !matches!(keys, KeySource::Pem { .. } | KeySource::JwksFile { .. } | KeySource::Jwks { well_known_url: None, .. });
-    if issuer.is_none() && !well_known {
+    let well_known = !matches!(
+        keys,
+        KeySource::None | KeySource::Pem { .. } | KeySource::JwksFile { .. } | KeySource::Jwks { well_known_url: None, .. }
+    );
+    if issuer.is_none() && !well_known && !unsigned {
         table.problems().error(
             table.at(),
             "`key_managers.issuer` is missing, and there is no `well_known_url` to take it from".to_owned(),
@@ -139,6 +157,9 @@ fn key_manager(table: &Table<'_>, sources: &Sources, defaults: &Settings) -> Opt
         },
         claims,
         rules,
+        validation,
+        introspection,
+        handling: introspection::handling(table),
         endpoints,
         place: sources.place(&table.at()),
     })

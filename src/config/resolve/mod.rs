@@ -7,6 +7,7 @@ mod balancing;
 mod cors;
 mod gateway;
 mod header_rules;
+mod introspection;
 mod key_manager;
 mod secret;
 

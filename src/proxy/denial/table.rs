@@ -87,6 +87,7 @@ pub(super) fn row(refusal: &Refusal<'_>) -> Row {
         | Reason::TokenAudience
         | Reason::TokenBound
         | Reason::TokenRevoked
+        | Reason::TokenInactive
         | Reason::TokenNotBound => unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS),
         Reason::ProofInvalid => {
             Row { challenge: Some(Challenge::Proof), ..unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS) }
@@ -94,7 +95,7 @@ pub(super) fn row(refusal: &Refusal<'_>) -> Row {
         Reason::ProofNonce => {
             Row { challenge: Some(Challenge::ProofNonce), ..unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS) }
         }
-        Reason::KeysUnavailable => keys_unavailable(),
+        Reason::KeysUnavailable | Reason::IntrospectionUnavailable => keys_unavailable(),
 
         Reason::ConsumerKeyMissing => forbidden("900908", "Resource forbidden ", "Resource forbidden "),
         Reason::ConsumerKeyUnknown | Reason::NotSubscribed => forbidden("900908", "Resource forbidden ", SUBSCRIPTION),

@@ -38,6 +38,7 @@ struct Preset {
     well_known: String,
     jwks: String,
     token: String,
+    introspection: String,
     client: MainClient,
     ca: Option<String>,
 }
@@ -73,6 +74,11 @@ impl Idp {
 
     pub(crate) fn jwks(&self, preset: &str) -> &str {
         &self.preset(preset).jwks
+    }
+
+    /// Where tokens can be asked about, as the client `gateway` with the secret `gateway-secret`.
+    pub(crate) fn introspection(&self, preset: &str) -> &str {
+        &self.preset(preset).introspection
     }
 
     /// The client that [`Idp::token`] uses: what the gateway knows as the consumer key.
