@@ -215,10 +215,11 @@ impl Proofs {
                 return Err(BindingFault::Replayed);
             }
         }
-        match used.insert(key, until) {
-            Some(earlier) if earlier >= now.0 => Err(BindingFault::Replayed),
-            _ => Ok(()),
+        if used.get(&key).is_some_and(|until| *until >= now.0) {
+            return Err(BindingFault::Replayed);
         }
+        used.insert(key, until);
+        Ok(())
     }
 
     /// The nonce that a proof should carry now.

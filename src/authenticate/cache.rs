@@ -14,12 +14,17 @@ use quick_cache::unsync::Cache;
 use crate::authenticate::binding::Proofs;
 use crate::authenticate::principal::Verdict;
 use crate::introspect::Answer;
+use crate::jwt::KeySet;
 use crate::revocation::Revocations;
+use crate::revocation::record::Mark;
 use crate::snapshot::CompiledKeyManager;
 use crate::telemetry::WorkerCounters;
 
 /// What all workers' caches together may hold, in bytes: about 25,000 tokens of a usual size.
 pub const TOKEN_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Forged tokens that one worker remembers, by the beginning of a SHA-256.
+const MOST_FORGED: usize = 16_384;
 
 /// A verdict's own size beside its token, over the usual token: claims as text and tree.
 const VERDICT_OVERHEAD: u64 = 512;
@@ -32,9 +37,17 @@ pub struct TokenCache {
     counters: Arc<WorkerCounters>,
     proofs: Arc<Proofs>,
     revocations: Arc<Revocations>,
+    /// Tokens whose signature was found bad, with the keys that found it so: a forger who repeats itself costs a lookup.
+    forged: RefCell<Cache<Mark, KeySetMark>>,
     /// The answer that a request waited for, where answers are not kept.
-    answered: RefCell<Option<(Arc<CompiledKeyManager>, Box<[u8]>, Answer)>>,
+    answered: RefCell<Option<Answered>>,
 }
+
+/// Which keys a key set has.
+type KeySetMark = [u8; 32];
+
+/// Whose answer it is, and about which token.
+type Answered = (Arc<CompiledKeyManager>, Box<[u8]>, Answer);
 
 #[derive(Debug, Clone)]
 struct ByBytes;
@@ -53,7 +66,24 @@ impl TokenCache {
         let items = usize::try_from(bytes.div_ceil(USUAL_WEIGHT)).unwrap_or(usize::MAX);
         let verdicts =
             Cache::with(items, bytes, ByBytes, foldhash::quality::RandomState::default(), quick_cache::unsync::DefaultLifecycle::default());
-        Self { verdicts: RefCell::new(verdicts), counters, proofs, revocations, answered: RefCell::default() }
+        Self {
+            verdicts: RefCell::new(verdicts),
+            counters,
+            proofs,
+            revocations,
+            answered: RefCell::default(),
+            forged: RefCell::new(Cache::new(MOST_FORGED)),
+        }
+    }
+
+    /// Whether these keys have found the token forged before.
+    pub(super) fn is_forged(&self, token: &[u8], keys: &KeySet) -> bool {
+        let forged = self.forged.borrow();
+        !forged.is_empty() && forged.get(&Mark::of_token(token)) == Some(&keys.fingerprint())
+    }
+
+    pub(super) fn remember_forged(&self, token: &[u8], keys: &KeySet) {
+        self.forged.borrow_mut().insert(Mark::of_token(token), keys.fingerprint());
     }
 
     /// Hands an answer over to the decision that follows at once.

@@ -130,7 +130,13 @@ fn judge(
     let Some(keys) = state.keys.as_ref() else {
         return Err(AuthenticateError::keys_unavailable(key_manager, RefetchCause::NoKeys));
     };
+    if cache.is_forged(token, keys) {
+        return Err(AuthenticateError::token(key_manager, Rejection::BadSignature));
+    }
     let claims = unverified.verify(keys, &key_manager.definition.rules, now).map_err(|rejection| {
+        if rejection == Rejection::BadSignature {
+            cache.remember_forged(token, keys);
+        }
         // an unknown key while the server cannot be read is our trouble, not the client's
         if matches!(rejection, Rejection::UnknownKey { .. }) && state.last_attempt_failed {
             AuthenticateError::keys_unavailable(key_manager, RefetchCause::UnknownKey)

@@ -143,10 +143,7 @@ async fn answer(
 ) -> Result<Forwarded, OwnAnswer> {
     let id = trace::request_id(&mut parts.headers, || header_value(&walk.request_id()));
     exchange.request_id = id.to_str().unwrap_or_default().into();
-    if walk.is_overloaded() {
-        let tongue = Tongue::choose(&parts.headers, walk.snapshots().load().errors);
-        return Err(refuse_here(exchange, Reason::Overloaded, &id, tongue));
-    }
+    shed(walk, exchange, &parts, &id)?;
     let uri = exchange.uri.clone();
     let head = read_head(walk, exchange, &parts, &uri, &id)?;
     let Decided { admitted, limit, stall, format } = decide_and_wait(walk, exchange, &parts, &head, &id).await?;
@@ -201,6 +198,15 @@ async fn answer(
     }
     let ends = deadline.is_some() || tenure.is_some();
     Ok(Forwarded { response, term: ends.then(|| Box::new(Term { deadline, tenure, stream })), switched: None })
+}
+
+/// A worker that lags behind takes no new request.
+fn shed(walk: &Walk, exchange: &mut Exchange, parts: &Parts, id: &HeaderValue) -> Result<(), OwnAnswer> {
+    if !walk.is_overloaded() {
+        return Ok(());
+    }
+    let tongue = Tongue::choose(&parts.headers, walk.snapshots().load().errors);
+    Err(refuse_here(exchange, Reason::Overloaded, id, tongue))
 }
 
 /// Whether the backend switched protocols; a switch that was not asked for is a fault.

@@ -62,9 +62,11 @@ impl Revocations {
     }
 
     /// With what the journal has kept.
-    pub fn kept(journal: Journal, records: Vec<Record>) -> Self {
+    pub fn kept(journal: Journal, records: &[Record]) -> Self {
         let revocations = Self { journal: Some(Mutex::new(journal)), ..Self::in_memory() };
-        records.iter().for_each(|record| revocations.enter(record));
+        for record in records {
+            revocations.enter(record);
+        }
         revocations
     }
 

@@ -50,7 +50,7 @@ fn it_outlives_a_restart_and_a_torn_write() {
     let folder = tempfile::tempdir().unwrap();
     let (journal, records) = Journal::open(folder.path(), UnixSeconds(0)).unwrap();
     let path = journal.path().to_owned();
-    let revocations = Revocations::kept(journal, records);
+    let revocations = Revocations::kept(journal, &records);
     revocations.revoke(&token(Mark::of_token(b"a"), 200)).unwrap();
     revocations.revoke(&token(Mark::of_token(b"old"), 50)).unwrap();
     drop(revocations);
@@ -58,7 +58,7 @@ fn it_outlives_a_restart_and_a_torn_write() {
     for _ in 0..2 {
         let (journal, records) = Journal::open(folder.path(), UnixSeconds(100)).unwrap();
         assert_eq!(records.len(), 1, "what has expired is forgotten");
-        assert!(Revocations::kept(journal, records).is_revoked(&marks("a", "1", "c", 0), UnixSeconds(100)));
+        assert!(Revocations::kept(journal, &records).is_revoked(&marks("a", "1", "c", 0), UnixSeconds(100)));
     }
     assert_eq!(std::fs::metadata(&path).unwrap().len(), RECORD_BYTES_U64);
 }

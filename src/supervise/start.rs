@@ -62,6 +62,7 @@ pub(super) async fn load(path: PathBuf) -> Result<Loaded, SuperviseError> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "the order of a start, to be read from the top")]
 async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inherited: Inherited) -> Result<Running, SuperviseError> {
     let Loaded { model, watched, .. } = loaded;
     state_dir(&model.gateway.state_dir)?;
@@ -100,18 +101,9 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
 
     let readiness = Arc::new(Readiness::new(Arc::clone(&snapshots)));
     let (reload, reloads) = mpsc::channel(RELOAD_QUEUE);
-    let answers = Management {
-        metrics: Arc::clone(&metrics),
-        readiness: Arc::clone(&readiness),
-        reload: reload.clone(),
-        users: Users::new(users),
-        revocations: Arc::clone(&revocations),
-        notices,
-        snapshots: Arc::clone(&snapshots),
-        clock: Arc::clone(&clock),
-    };
+    let answers = answers(&shared, &readiness, reload.clone(), users, notices);
     let mut tasks = serve_management(management, answers)?;
-    tasks.spawn(forget_expired(revocations, Arc::clone(&clock)));
+    tasks.spawn(forget_expired(Arc::clone(&revocations), Arc::clone(&clock)));
     let management_address = addresses.and_then(Result::ok);
     let reloader = Reloader {
         path: path.to_owned(),
@@ -188,6 +180,25 @@ fn state_dir(path: &Path) -> Result<(), SuperviseError> {
     fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(error)
 }
 
+fn answers(
+    shared: &Shared<'_>,
+    readiness: &Arc<Readiness>,
+    reload: mpsc::Sender<tokio::sync::oneshot::Sender<crate::management::answer::ReloadOutcome>>,
+    users: Vec<gateway::ManagementUser>,
+    notices: bool,
+) -> Management {
+    Management {
+        metrics: Arc::clone(shared.metrics),
+        readiness: Arc::clone(readiness),
+        reload,
+        users: Users::new(users),
+        revocations: Arc::clone(shared.revocations),
+        notices,
+        snapshots: Arc::clone(shared.snapshots),
+        clock: Arc::clone(shared.clock),
+    }
+}
+
 fn serve_management(management: Option<BoundManagement>, answers: Management) -> Result<JoinSet<()>, SuperviseError> {
     let mut tasks = JoinSet::new();
     if let Some((socket, tls)) = management {
@@ -211,7 +222,7 @@ async fn forget_expired(revocations: Arc<Revocations>, clock: Arc<dyn Clock>) {
 fn revocations(state_dir: &Path, clock: &dyn Clock) -> Result<Revocations, SuperviseError> {
     let opened = Journal::open(state_dir, clock.now());
     let (journal, records) = opened.map_err(|source| SuperviseError::StateDir { path: state_dir.to_owned(), source })?;
-    Ok(Revocations::kept(journal, records))
+    Ok(Revocations::kept(journal, &records))
 }
 
 type BoundManagement = (TcpListener, Option<Arc<rustls::ServerConfig>>);

@@ -62,7 +62,8 @@ async fn a_real_servers_opaque_tokens_are_asked_about() {
         }
         assert_eq!(status(&gateway, "6f1e3f64-0000-4000-8000-000000000000").await, 401, "{preset}");
         let lines = gateway.log(4).await;
-        assert_eq!((&lines[0]["consumer_key"], &lines[3]["reason"]), (&json!(idp.consumer_key(preset)), &json!("token_inactive")));
+        assert!(lines.iter().any(|line| line["reason"] == "token_inactive"), "{lines:?}");
+        assert_eq!(lines.iter().filter(|line| line["consumer_key"] == idp.consumer_key(preset)).count(), 3, "{lines:?}");
     }
 }
 
@@ -168,5 +169,6 @@ async fn key_managers_of_one_issuer_pick_their_own_tokens() {
     assert_eq!(bank.code(path, Some(&of(json!("c")))).await.0, 401);
     assert_eq!(bank.code(path, Some(&bank.token())).await.0, 401, "nobody's own");
     let lines = bank.gateway.log(4).await;
-    assert_eq!((&lines[1]["reason"], &lines[2]["reason"]), (&json!("key_manager_not_allowed"), &json!("unknown_issuer")));
+    let count = |reason: &str| lines.iter().filter(|line| line["reason"] == reason).count();
+    assert_eq!((count("key_manager_not_allowed"), count("unknown_issuer")), (1, 2));
 }

@@ -71,6 +71,58 @@ async fn every_preset_passes_and_is_refused_when_its_key_is_gone() {
     }
 }
 
+/// The blocks of docs/tokens.md, each with the preset that it is for.
+fn documented() -> Vec<(String, toml::Table)> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tokens.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let block = |part: &str| {
+        let (preset, rest) = part.split_once(" -->\n```toml\n").expect("a block behind its mark");
+        let (block, _) = rest.split_once("```").expect("the end of the block");
+        let mut table: toml::Table = block.parse().unwrap();
+        let key_manager = table.remove("key_managers").unwrap().as_array().unwrap()[0].as_table().unwrap().clone();
+        (preset.to_owned(), key_manager)
+    };
+    text.split("<!-- preset: ").skip(1).map(block).collect()
+}
+
+#[tokio::test]
+async fn what_the_manual_says_for_each_product_is_enough() {
+    let documented = documented();
+    for (preset, ..) in PRESETS {
+        assert!(documented.iter().any(|(name, _)| name == preset), "{preset} is not in docs/tokens.md");
+    }
+    let idp = Idp::shared().await;
+    let origin = Origin::start();
+    for (preset, mut key_manager) in documented {
+        // the addresses are this server's; all else is as written
+        for (name, value) in [("issuer", idp.issuer(&preset)), ("well_known_url", idp.well_known(&preset))] {
+            if key_manager.contains_key(name) {
+                key_manager.insert(name.to_owned(), value.into());
+            }
+        }
+        if key_manager.contains_key("introspection_endpoint") {
+            key_manager.insert("introspection_endpoint".to_owned(), idp.introspection(&preset).into());
+        }
+        if let Some(certificates) = key_manager.get_mut("certificates") {
+            certificates.as_table_mut().unwrap().insert("jwks".to_owned(), idp.jwks(&preset).into());
+        }
+        let name = key_manager["name"].as_str().unwrap().to_owned();
+        let whole = toml::Table::from_iter([("key_managers".to_owned(), toml::Value::Array(vec![key_manager.into()]))]);
+        let api = format!(
+            "[[apis]]\nname = \"orders\"\nversion = \"1.0.0\"\ncontext = \"/orders\"\nproduction = {{ urls = [\"{}\"] }}\n\
+             operations = [{{ method = \"GET\", path = \"/*\" }}]\n[[applications]]\nname = \"app\"\n\
+             keys = [{{ type = \"production\", key_manager = \"{name}\", consumer_key = \"{}\" }}]\n\
+             subscriptions = [{{ api = \"orders:1.0.0\" }}]\n",
+            origin.url(),
+            idp.consumer_key(&preset)
+        );
+        let gateway = Gateway::start(&format!("{whole}\n{api}")).await;
+        gateway.ready().await;
+        let answer = gateway.get("/orders/1.0.0/1", Some(&idp.token(&preset).await)).await;
+        assert_eq!(answer.status(), 200, "{preset}: {:?}", answer.body());
+    }
+}
+
 #[tokio::test]
 async fn the_discovery_document_is_enough() {
     let idp = Idp::start(&["okta", "keycloak"]).await;

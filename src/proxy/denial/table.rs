@@ -45,6 +45,7 @@ const BLOCKED: &str = "This API has been blocked temporarily. Please try again l
 const NO_PRODUCTION: &str = "Production key offered to the API with no production endpoint";
 const NO_SANDBOX: &str = "Sandbox key offered to the API with no sandbox endpoint";
 
+#[expect(clippy::too_many_lines, reason = "one row a reason, in one place")]
 #[deny(clippy::wildcard_enum_match_arm)]
 pub(super) fn row(refusal: &Refusal<'_>) -> Row {
     use StatusCode as S;

@@ -199,6 +199,13 @@ fn challenges_say_what_the_standard_lets_them_say() {
             (Reason::MissingCredentials, ..) => Some(realm),
             (Reason::SeveralCredentials, ..) => Some(request.as_str()),
             (Reason::NoProductionBackend | Reason::NoSandboxBackend, ..) => None,
+            (Reason::ProofInvalid | Reason::ProofNonce, ..) => {
+                let response = refused(reason, Tongue::Wso2, &[]);
+                let challenge = header(&response, "www-authenticate").unwrap();
+                let word = if reason == Reason::ProofNonce { "use_dpop_nonce" } else { "invalid_dpop_proof" };
+                assert!(challenge.starts_with("DPoP realm=") && challenge.contains(&format!("error=\"{word}\"")), "{challenge}");
+                continue;
+            }
             (_, 401, _) => Some(invalid.as_str()),
             (_, 403, _) => Some(rights.as_str()),
             _ => None,

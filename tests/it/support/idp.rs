@@ -38,7 +38,7 @@ struct Preset {
     well_known: String,
     jwks: String,
     token: String,
-    introspection: String,
+    introspection: Option<String>,
     client: MainClient,
     ca: Option<String>,
 }
@@ -78,7 +78,7 @@ impl Idp {
 
     /// Where tokens can be asked about, as the client `gateway` with the secret `gateway-secret`.
     pub(crate) fn introspection(&self, preset: &str) -> &str {
-        &self.preset(preset).introspection
+        self.preset(preset).introspection.as_deref().expect("a server that can be asked")
     }
 
     /// The client that [`Idp::token`] uses: what the gateway knows as the consumer key.
