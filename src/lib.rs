@@ -16,6 +16,7 @@ pub mod trust;
 pub mod jwks;
 pub mod revocation;
 
+pub mod assertion;
 pub mod introspect;
 
 pub mod snapshot;

@@ -11,7 +11,7 @@ const ROOMS: &[&[&str]] = &[
     &["deadline", "jwt", "route", "telemetry", "trust"],
     &["config"],
     &["jwks", "revocation"],
-    &["introspect"],
+    &["introspect", "assertion"],
     &["snapshot"],
     &["authenticate"],
     &["authorize"],

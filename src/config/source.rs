@@ -79,6 +79,13 @@ impl Sources {
         }
     }
 
+    /// Where a line begins, for problems that show later.
+    pub(super) fn at(&self, place: Place) -> At {
+        let line = usize::try_from(place.line).unwrap_or(1).saturating_sub(1);
+        let start = self.file(place.file).and_then(|source| source.line_starts.get(line).copied()).unwrap_or_default();
+        At::Span { file: place.file, span: start..start }
+    }
+
     /// The model's list of files: these, in this order; application files come after.
     pub(super) fn files(&self) -> Files {
         let mut files = Files::default();

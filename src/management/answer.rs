@@ -64,6 +64,8 @@ impl Management {
             ("/metrics", &Method::GET | &Method::HEAD) => {
                 text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", self.metrics.render())
             }
+            ("/jwks", &Method::GET | &Method::HEAD) => self.jwks(),
+            ("/jwks", _) => not_allowed("GET, HEAD"),
             ("/reload", &Method::POST) => self.reload(headers, peer).await,
             (NOTIFY, &Method::POST) if self.notices => self.revoke(headers, &body, peer, Teller::IdentityServer).await,
             (REVOCATIONS, &Method::POST) => self.revoke(headers, &body, peer, Teller::Operator).await,
@@ -100,6 +102,14 @@ impl Management {
                 problem(StatusCode::INTERNAL_SERVER_ERROR, "revoked until the next restart only: the state folder cannot be written")
             }
             Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "see the log"),
+        }
+    }
+
+    /// The keys that backends verify with.
+    fn jwks(&self) -> Answer {
+        match &self.snapshots.load().assertions {
+            Some(assertions) => text(StatusCode::OK, "application/json", assertions.jwks().to_string()),
+            None => problem(StatusCode::NOT_FOUND, "no [backend_jwt] is configured"),
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Api {
     /// The header that carries the token, in lower case.
     pub authorization_header: String,
     pub authorization: AuthorizationForwarding,
+    /// Whether backends are told who calls.
+    pub backend_jwt: bool,
     pub lifecycle: Lifecycle,
     /// `None`: what `[limits]` says.
     pub max_body_bytes: Option<ByteLimit>,

@@ -25,6 +25,8 @@ pub struct KeyManager {
     pub fetch: Fetch,
     pub claims: ClaimNames,
     pub rules: TokenRules,
+    /// Claims that the backend JWT has under another name.
+    pub claim_mapping: Vec<(String, String)>,
     pub validation: TokenValidation,
     /// Where tokens can be asked about.
     pub introspection: Option<Introspection>,

@@ -4,11 +4,12 @@
 //! `snapshot` compiles them into tables, and the rooms of the request's walk read those.
 //!
 //! The walk through the files: [`names`] (newtypes), [`place`] (where something was written), [`template`] (an
-//! operation's path), [`key_manager`], [`handling`], [`api`], [`cors`], [`backend`], [`directory`] (applications, keys and subscriptions,
+//! operation's path), [`key_manager`], [`handling`], [`api`], [`cors`], [`backend`], [`backend_jwt`], [`directory`] (applications, keys and subscriptions,
 //! packed for a million of them), [`gateway`] (listeners, limits, management, telemetry), [`secret`], [`reason`] (how exchanges end), [`clock`].
 
 pub mod api;
 pub mod backend;
+pub mod backend_jwt;
 pub mod clock;
 pub mod cors;
 pub mod directory;
@@ -22,6 +23,7 @@ pub mod secret;
 pub mod template;
 
 use crate::model::api::Api;
+use crate::model::backend_jwt::BackendJwt;
 use crate::model::directory::Directory;
 use crate::model::gateway::{ErrorFormat, Gateway, Limits, Listener, Management, Telemetry};
 use crate::model::key_manager::KeyManager;
@@ -40,6 +42,7 @@ pub struct Model {
     pub management: Option<Management>,
     /// Whether WSO2 Identity Server may tell of revoked tokens.
     pub revocation_notices: bool,
+    pub backend_jwt: Option<BackendJwt>,
     /// Position = [`names::KeyManagerIndex`]. Disabled ones are kept, so that a key may still name them.
     pub key_managers: Vec<KeyManager>,
     /// Position = [`names::ApiIndex`].

@@ -40,6 +40,8 @@ reasons! {
     ServerOptions = "server_options",
     /// An `OPTIONS` of an API with CORS, answered here.
     CorsPreflight = "cors_preflight",
+    /// What clients ask before they have a token (RFC 9728), answered here.
+    ResourceMetadata = "resource_metadata",
     /// The worker lags behind: the newest requests are shed.
     Overloaded = "overloaded",
     BodyTooLarge = "body_too_large",

@@ -15,11 +15,13 @@ use crate::jwks::{KeyManagerKeys, RefetchCause, Refetched};
 use crate::model::gateway::{ByteLimit, ErrorFormat};
 use crate::model::names::ApiIndex;
 use crate::model::reason::Reason;
+use crate::proxy::asserting::Assertion;
 use crate::proxy::connection::Transport;
 use crate::proxy::decision::{Asked, ConnectionFacts, Refused, Why, decide};
 use crate::proxy::denial::Tongue;
 use crate::proxy::exchange::Exchange;
-use crate::proxy::own_answer::{OwnAnswer, refuse, refuse_here, server_options};
+use crate::proxy::metadata;
+use crate::proxy::own_answer::{OwnAnswer, refuse, refuse_here, resource_metadata, server_options};
 use crate::proxy::worker::Walk;
 use crate::route::{self, NormalPath};
 use crate::snapshot::CompiledKeyManager;
@@ -98,6 +100,8 @@ pub(super) struct Decided {
     pub(super) limit: ByteLimit,
     pub(super) stall: Duration,
     pub(super) format: ErrorFormat,
+    /// What the backend is told of the caller.
+    pub(super) assertion: Option<Assertion>,
 }
 
 /// Decides, and once more when the verdict needed keys that could be had within a bounded time.
@@ -119,6 +123,13 @@ pub(super) async fn decide_and_wait(
     let mut waited = false;
     // each key manager that may know an opaque token is asked once
     let mut questions: usize = 8;
+    let snapshot = walk.snapshots().load();
+    if let Some(api) = metadata::asked(&snapshot, &head.host, head.path.as_str(), &parts.method)
+        && let Some(answer) = resource_metadata(exchange, &snapshot, api, &head.origin)
+    {
+        return Err(answer);
+    }
+    drop(snapshot);
     loop {
         let snapshot = walk.snapshots().load();
         let refused = match decide(&snapshot, asked, walk.cache(), walk.clock().now()) {
@@ -126,14 +137,15 @@ pub(super) async fn decide_and_wait(
                 let limit = grant.routed().api().definition.max_body_bytes.unwrap_or(snapshot.limits.max_body_bytes);
                 let admitted = throttle::admit(&snapshot, &grant);
                 let format = snapshot.errors;
-                let Some(admitted) = admitted else {
+                let asserted = walk.asserted().assertion(&snapshot, &grant, || walk.request_id(), walk.clock().now());
+                let (Some(admitted), Ok(assertion)) = (admitted, asserted) else {
                     return Err(refuse_here(exchange, Reason::InternalError, id, Tongue::choose(&parts.headers, format)));
                 };
                 note_admitted(exchange, &admitted);
                 if declared_length(&parts.headers).is_some_and(|length| exceeds(length, limit)) {
                     return Err(refuse_here(exchange, Reason::BodyTooLarge, id, Tongue::choose(&parts.headers, format)));
                 }
-                return Ok(Decided { admitted, limit, stall: snapshot.limits.body_stall_timeout, format });
+                return Ok(Decided { admitted, limit, stall: snapshot.limits.body_stall_timeout, format, assertion });
             }
             Err(refused) => refused,
         };
@@ -143,7 +155,7 @@ pub(super) async fn decide_and_wait(
                 Ok(()) => continue,
                 Err(why) => {
                     let refused = Refused { why: Why::Authenticate(why), ..refused };
-                    return Err(refuse(exchange, &snapshot, &refused, Reason::IntrospectionUnavailable, parts, id));
+                    return Err(refuse(exchange, &snapshot, &refused, Reason::IntrospectionUnavailable, parts, (id, &head.origin)));
                 }
             }
         }
@@ -158,7 +170,7 @@ pub(super) async fn decide_and_wait(
                 Refetched::Failed | Refetched::TimedOut | Refetched::Unchanged | Refetched::NotAllowed => {}
             }
         }
-        return Err(refuse(exchange, &snapshot, &refused, reason, parts, id));
+        return Err(refuse(exchange, &snapshot, &refused, reason, parts, (id, &head.origin)));
     }
 }
 

@@ -97,7 +97,7 @@ fn with_body(row: &table::Row, refusal: &Refusal<'_>) -> Response<Bytes> {
 /// The status that a client gets for a reason.
 pub fn status(reason: Reason) -> StatusCode {
     match reason {
-        Reason::CorsPreflight => return StatusCode::OK,
+        Reason::CorsPreflight | Reason::ResourceMetadata => return StatusCode::OK,
         Reason::ServerOptions => return StatusCode::NO_CONTENT,
         _ => {}
     }

@@ -1,17 +1,20 @@
 //! The request's walk and nothing else.
 //!
-//! The walk through the files: [`service`] (the walk), [`admission`] (may it be forwarded), [`decision`] (route, authenticate, authorize on one snapshot),
-//! [`denial`] (reason -> answer, the only table of statuses), [`own_answer`] (answers made here), [`cors`],
+//! The walk through the files: [`service`] (the walk), [`admission`] (may it be forwarded),
+//! [`asserting`] (what a backend is told of the caller), [`decision`] (route, authenticate, authorize on one snapshot),
+//! [`denial`] (reason -> answer, the only table of statuses), [`own_answer`] (answers made here), [`metadata`] (RFC 9728), [`cors`],
 //! [`upgrade`] and [`tunnel`] (other protocols, with [`websocket`]'s frames), [`tenure`] and [`term`] (what ends a stream), [`exchange`] (the facts of one exchange, written once),
 //! [`answer`] (bodies), [`connection`] and [`worker`] (what the walk is lent).
 
 pub mod admission;
 pub mod answer;
+pub mod asserting;
 pub mod connection;
 pub mod cors;
 pub mod decision;
 pub mod denial;
 pub mod exchange;
+pub mod metadata;
 pub mod own_answer;
 pub mod service;
 pub mod tenure;

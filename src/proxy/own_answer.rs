@@ -8,13 +8,16 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 
+use crate::forward::forwarded::Origin;
 use crate::forward::trace;
+use crate::model::names::ApiIndex;
 use crate::model::reason::Reason;
 use crate::proxy::connection::Connection;
 use crate::proxy::cors;
 use crate::proxy::decision::{Refused, Served, Why};
 use crate::proxy::denial::{self, Refusal, RefusingApi, Tongue};
 use crate::proxy::exchange::Exchange;
+use crate::proxy::metadata;
 use crate::proxy::worker::Walk;
 use crate::route;
 use crate::snapshot::local::{LocalApi, LocalSnapshot};
@@ -29,7 +32,7 @@ pub(super) fn refuse(
     refused: &Refused<'_>,
     reason: Reason,
     parts: &Parts,
-    id: &HeaderValue,
+    (id, origin): (&HeaderValue, &Origin),
 ) -> OwnAnswer {
     if let Why::Preflight(served) = &refused.why
         && let Some(local) = refused.api.and_then(|index| snapshot.local_api(index))
@@ -58,6 +61,11 @@ pub(super) fn refuse(
         refusal.allowed = allowed;
     }
     let mut answer = denial::answer(&refusal);
+    if answer.status() == StatusCode::UNAUTHORIZED
+        && let Some(api) = refused.api.and_then(|index| snapshot.api(index))
+    {
+        metadata::point_at(api, origin, answer.headers_mut());
+    }
     if reason == Reason::ProofNonce
         && let Ok(nonce) = HeaderValue::try_from(exchange.nonce())
     {
@@ -84,6 +92,13 @@ fn preflight(exchange: &mut Exchange, api: Rc<LocalApi>, served: &Served, parts:
     }
     exchange.found(api, None);
     own(exchange, Reason::CorsPreflight, answer)
+}
+
+/// What a client may know before it has a token.
+pub(super) fn resource_metadata(exchange: &mut Exchange, snapshot: &LocalSnapshot, api: ApiIndex, origin: &Origin) -> Option<OwnAnswer> {
+    let answer = metadata::document(snapshot, snapshot.api(api)?, origin);
+    exchange.found(snapshot.local_api(api)?, None);
+    Some(own(exchange, Reason::ResourceMetadata, answer))
 }
 
 /// Refuses with what the exchange already knows.

@@ -31,6 +31,7 @@ use crate::model::backend::{Balance, HashKey};
 use crate::model::reason::Reason;
 use crate::proxy::admission::{Decided, decide_and_wait, read_head};
 use crate::proxy::answer::AnswerBody;
+use crate::proxy::asserting::Assertion;
 use crate::proxy::connection::InFlight;
 use crate::proxy::cors;
 use crate::proxy::denial::{self, Refusal, Tongue};
@@ -146,7 +147,7 @@ async fn answer(
     shed(walk, exchange, &parts, &id)?;
     let uri = exchange.uri.clone();
     let head = read_head(walk, exchange, &parts, &uri, &id)?;
-    let Decided { admitted, limit, stall, format } = decide_and_wait(walk, exchange, &parts, &head, &id).await?;
+    let Decided { admitted, limit, stall, format, assertion } = decide_and_wait(walk, exchange, &parts, &head, &id).await?;
     if let Some(gate) = &admitted.api().gate {
         let full = |_| refuse_here(exchange, Reason::ConcurrencyLimit, &id, Tongue::choose(&parts.headers, format));
         exchange.pass = Some(gate.enter().await.map_err(full)?);
@@ -157,6 +158,10 @@ async fn answer(
     let tongue = TongueLater::of(&parts.headers);
     rewrite_request(walk, exchange, &admitted, &mut parts, &head.origin)
         .map_err(|reason| refuse_here(exchange, reason, &id, Tongue::choose(&parts.headers, format)))?;
+    if let Some(Assertion { header, value }) = assertion {
+        headers::remove_every_spelling(&mut parts.headers, header.as_str());
+        value.map(|value| parts.headers.insert(header, value));
+    }
     if let Some(wish) = &mut wish {
         wish.ask(&mut parts.headers).map_err(|_| refuse_here(exchange, Reason::InternalError, &id, Tongue::Wso2))?;
     }

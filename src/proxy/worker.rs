@@ -15,6 +15,7 @@ use crate::forward::pool::Pools;
 use crate::forward::send::Forwarder;
 use crate::forward::via::Via;
 use crate::model::clock::Clock;
+use crate::proxy::asserting::Asserted;
 use crate::proxy::tenure::Tenures;
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;
@@ -56,6 +57,7 @@ pub struct Walk {
     via: Via,
     overloaded: Cell<bool>,
     tenures: Rc<Tenures>,
+    asserted: Asserted,
 }
 
 impl Walk {
@@ -77,6 +79,7 @@ impl Walk {
             via: parts.via,
             overloaded: Cell::new(false),
             tenures: Rc::default(),
+            asserted: Asserted::default(),
         }
     }
 
@@ -118,6 +121,10 @@ impl Walk {
 
     pub fn tenures(&self) -> &Rc<Tenures> {
         &self.tenures
+    }
+
+    pub fn asserted(&self) -> &Asserted {
+        &self.asserted
     }
 
     /// A number that spreads well. Not for secrets.

@@ -12,6 +12,7 @@ use http::HeaderValue;
 use http::uri::Authority;
 use rustls::pki_types::ServerName;
 
+use crate::assertion::{Assertions, UnusableKey};
 use crate::introspect::Introspector;
 use crate::jwks::KeyManagerKeys;
 use crate::model::Model;
@@ -53,6 +54,8 @@ pub enum CompileError {
         #[source]
         source: TrustError,
     },
+    #[error("[backend_jwt] cannot be used")]
+    BackendJwt(#[from] UnusableKey),
     #[error("backend host {host:?} is not a valid name")]
     Host { host: String },
     #[error("more than {} {what}", u16::MAX)]
@@ -92,6 +95,7 @@ impl Compiler {
             let index = ApiIndex(u32::try_from(position).map_err(|_| CompileError::TooMany { what: "APIs" })?);
             apis.push(Arc::new(self.api(index, api)?));
         }
+        let assertions = model.backend_jwt.as_ref().map(Assertions::new).transpose()?.map(Arc::new);
         let checked = checked(&apis);
         let key_managers = self.key_managers(model.key_managers, keys)?;
         let mut issuers = HashMap::new();
@@ -117,6 +121,7 @@ impl Compiler {
             limits: model.limits,
             trusted_proxies: model.gateway.trusted_proxies,
             errors: model.errors,
+            assertions,
             checked,
             unrouted: self.metrics.unrouted(),
             issuers,

@@ -21,6 +21,7 @@ use hashbrown::HashMap;
 use http::Method;
 use ipnet::IpNet;
 
+use crate::assertion::Assertions;
 use crate::introspect::Introspector;
 use crate::jwks::KeyManagerKeys;
 use crate::model::api::{Api, Operation};
@@ -48,6 +49,7 @@ pub struct Snapshot {
     pub limits: Limits,
     pub trusted_proxies: Vec<IpNet>,
     pub errors: ErrorFormat,
+    pub assertions: Option<Arc<Assertions>>,
     /// Each once, however many APIs ask it.
     pub checked: Vec<CheckedTarget>,
     /// Where exchanges are counted that no operation was found for.

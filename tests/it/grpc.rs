@@ -67,8 +67,8 @@ async fn refusals_are_statuses() {
     assert_eq!(told["code"], 16, "{told}");
     let told = call(&peers, &bank, json!({ "method": "Talk", "token": bank.token(), "texts": ["a"] })).await;
     assert_eq!(told["code"], 7, "{told}");
-    let line = &bank.gateway.log(3).await[0];
-    assert_eq!((&line["reason"], &line["protocol"]), (&json!("missing_credentials"), &json!("HTTP/2.0")), "{line}");
+    let lines = bank.gateway.log(3).await;
+    assert!(lines.iter().any(|line| line["reason"] == "missing_credentials" && line["protocol"] == "HTTP/2.0"), "{lines:?}");
 }
 
 #[tokio::test]

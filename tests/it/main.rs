@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod actors;
+mod assertion;
 mod backends;
 mod balancing;
 mod bound;

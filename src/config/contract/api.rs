@@ -18,7 +18,7 @@ pub(super) static API: TableRule = TableRule {
         only("policy", Kind::Text, UNLIMITED, "API-level policy"),
         key("authorization_header", Kind::Text, "The header that carries the token"),
         key("forward_authorization", Kind::Flag, "Whether the backend sees the token"),
-        only("backend_jwt", Kind::Flag, &["false"], "Whether the backend gets X-JWT-Assertion"),
+        key("backend_jwt", Kind::Flag, "Whether the backend gets X-JWT-Assertion"),
         key(
             "lifecycle",
             Kind::Choice(&["published", "prototyped", "deprecated", "blocked", "retired"]),

@@ -225,7 +225,7 @@ static KEY_MANAGER: TableRule = TableRule {
         key("client_certificate", Kind::Table(&PAIR), "Where the server asks for one"),
         key("consumer_key_claim", Kind::Text, "The claim that holds the client"),
         key("scopes_claim", Kind::Text, "The claim that holds the scopes"),
-        only("claim_mapping", Kind::FreeTable, &["{}"], "Claims renamed for the backend JWT"),
+        key("claim_mapping", Kind::FreeTable, "Claims renamed for the backend JWT"),
         key("algorithms", Kind::Choices(ALGORITHMS), "Accepted signature algorithms"),
         key("token_types", Kind::Texts, "Accepted typ; empty accepts JWT, at+jwt and none"),
         key("audiences", Kind::Texts, "Any of these must be in aud; empty does not check"),
@@ -330,10 +330,12 @@ static REVOCATION: TableRule = TableRule {
 
 static BACKEND_JWT: TableRule = TableRule {
     keys: &[
-        later("header", Kind::Text, "Where it stands"),
-        later("key", Kind::Text, "What signs it"),
-        later("issuer", Kind::Text, "Its iss"),
-        later("ttl", Kind::Duration, "How long it is good"),
+        key("header", Kind::Text, "Where it stands"),
+        key("key", Kind::Text, "What signs it: a private key, PEM"),
+        key("previous_keys", Kind::Texts, "Keys that signed before, still published"),
+        key("issuer", Kind::Text, "Its iss"),
+        key("ttl", Kind::Duration, "How long it is good; never beyond the caller's token"),
+        key("encoding", Kind::Choice(&["base64url", "base64"]), "As RFC 7515 says, or as WSO2 does"),
     ],
 };
 

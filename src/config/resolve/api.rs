@@ -112,6 +112,7 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
         } else {
             AuthorizationForwarding::Remove
         },
+        backend_jwt: table.flag("backend_jwt", false),
         lifecycle: lifecycle(table),
         max_body_bytes: table.size("max_body_bytes").map(|size| size.value),
         concurrency,

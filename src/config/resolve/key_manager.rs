@@ -157,6 +157,11 @@ fn key_manager(table: &Table<'_>, sources: &Sources, defaults: &Settings) -> Opt
         },
         claims,
         rules,
+        claim_mapping: table
+            .named_texts("claim_mapping")
+            .into_iter()
+            .map(|(from, to)| (from.value.to_owned(), to.value.to_owned()))
+            .collect(),
         validation,
         introspection,
         handling: introspection::handling(table),

@@ -3,6 +3,7 @@
 mod api;
 mod application;
 mod backend;
+mod backend_jwt;
 mod balancing;
 mod cors;
 mod gateway;
@@ -60,6 +61,7 @@ pub(super) fn model(sources: &Sources, problems: &Problems) -> Model {
         limits: gateway::limits(&whole),
         management: gateway::management(&whole, sources),
         revocation_notices: gateway::revocation_notices(&whole),
+        backend_jwt: backend_jwt::backend_jwt(&whole, sources, &apis),
         key_managers,
         apis,
         directory,

@@ -122,8 +122,10 @@ pub(super) fn row(refusal: &Refusal<'_>) -> Row {
         Reason::BackendProtocol => runtime(S::BAD_GATEWAY, "101506", "The backend's answer cannot be understood"),
 
         Reason::ClientClosed => client_closed(),
-        // the first three are no refusals: who refuses with them has a bug, and a bug never opens the gateway
-        Reason::Forwarded | Reason::ServerOptions | Reason::CorsPreflight | Reason::InternalError => internal_error(),
+        // the first four are no refusals: who refuses with them has a bug, and a bug never opens the gateway
+        Reason::Forwarded | Reason::ServerOptions | Reason::CorsPreflight | Reason::ResourceMetadata | Reason::InternalError => {
+            internal_error()
+        }
     }
 }
 

@@ -142,6 +142,7 @@ const ROWS: &[Expected] = &[
     (Reason::TokenNotBound, 401, "900901", SECURITY, "Invalid Credentials", INVALID),
     (Reason::ProofInvalid, 401, "900901", SECURITY, "Invalid Credentials", INVALID),
     (Reason::ProofNonce, 401, "900901", SECURITY, "Invalid Credentials", INVALID),
+    (Reason::ResourceMetadata, 500, "500", STATUS, "Internal Server Error", "The gateway failed to handle the request"),
     (Reason::CorsPreflight, 500, "500", STATUS, "Internal Server Error", "The gateway failed to handle the request"),
     (Reason::Overloaded, 503, "503", STATUS, "Service Unavailable", "The gateway is overloaded. Try again shortly"),
     (Reason::ConcurrencyLimit, 503, "900801", STATUS, "API Limit Reached", "API not accepting requests"),

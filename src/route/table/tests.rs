@@ -22,6 +22,7 @@ fn api(base_path: &str, operations: &[(&str, &str)]) -> Api {
         subscription: SubscriptionRule::Required,
         binding: crate::model::api::BindingRule::NotRequired,
         dpop_nonce: false,
+        backend_jwt: false,
         authorization_header: "authorization".to_owned(),
         authorization: AuthorizationForwarding::Remove,
         lifecycle: Lifecycle::Published,

@@ -138,6 +138,7 @@ mod tests {
             subscription: SubscriptionRule::Required,
             binding: crate::model::api::BindingRule::NotRequired,
             dpop_nonce: false,
+            backend_jwt: false,
             authorization_header: "authorization".to_owned(),
             authorization: AuthorizationForwarding::Remove,
             lifecycle: Lifecycle::Published,

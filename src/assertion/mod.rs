@@ -1,0 +1,162 @@
+//! The backend JWT: what the gateway says of a caller, signed.
+//!
+//! Decides which claims are said, with WSO2's names; signs, and publishes the public half. Never reads a request: the
+//! decision hands in what it found.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use http::{HeaderName, HeaderValue};
+use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde_json::{Map, Value, json};
+
+use crate::jwt::{self, Claims};
+use crate::model::backend_jwt::{AssertionEncoding, BackendJwt};
+use crate::model::clock::UnixSeconds;
+use crate::model::directory::KeyType;
+use crate::model::key_manager::PemFile;
+
+/// WSO2's prefix of claims.
+const DIALECT: &str = "http://wso2.org/claims";
+
+/// Claims of the access token that are said otherwise, or mean nothing to a backend.
+const NOT_PASSED_ON: [&str; 13] =
+    ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "application", "tierInfo", "subscribedAPIs", "aut", "cnf", "active"];
+
+/// A key that cannot sign.
+#[derive(Debug, thiserror::Error)]
+#[error("{file} holds no private key that can sign: RSA of 2048 bits or more, or EC on P-256, in PEM")]
+pub struct UnusableKey {
+    pub file: String,
+}
+
+/// The settings, ready to sign.
+pub struct Assertions {
+    pub header: HeaderName,
+    key: EncodingKey,
+    algorithm: Algorithm,
+    key_id: String,
+    settings: BackendJwt,
+    jwks: Arc<str>,
+}
+
+impl std::fmt::Debug for Assertions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Assertions").field("key_id", &self.key_id).finish_non_exhaustive()
+    }
+}
+
+/// What is said of a caller.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'c> {
+    pub claims: &'c Claims,
+    /// Claims of the token that backends know by another name.
+    pub mapping: &'c [(String, String)],
+    pub application: Option<(&'c str, &'c str)>,
+    pub key_type: KeyType,
+    pub api: &'c str,
+    pub version: &'c str,
+    pub context: &'c str,
+}
+
+impl Assertions {
+    pub fn new(settings: &BackendJwt) -> Result<Self, UnusableKey> {
+        let (key, algorithm, jwk) = read(&settings.key)?;
+        let key_id = jwk.common.key_id.clone().unwrap_or_default();
+        let mut published = vec![jwk];
+        for previous in &settings.previous {
+            published.push(read(previous)?.2);
+        }
+        let jwks = json!({ "keys": published }).to_string().into();
+        Ok(Self { header: settings.header.clone(), key, algorithm, key_id, settings: settings.clone(), jwks })
+    }
+
+    /// The public halves, for `/jwks`.
+    pub fn jwks(&self) -> &Arc<str> {
+        &self.jwks
+    }
+
+    /// Names the key in what is remembered of signed tokens.
+    pub fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
+    /// Signs; with when it ends. `id` is unlike any other. `None` if the key fails.
+    pub fn sign(&self, caller: &Caller<'_>, id: &str, now: UnixSeconds) -> Option<(HeaderValue, UnixSeconds)> {
+        let lifetime = UnixSeconds(now.0.saturating_add(self.settings.ttl.as_secs()));
+        let expires = lifetime.min(caller.claims.expires_at().max(now));
+        let header = json!({ "typ": "JWT", "alg": self.algorithm, "kid": self.key_id });
+        let payload = self.payload(caller, id, now, expires);
+        let encode = |value: &Value| match self.settings.encoding {
+            AssertionEncoding::Base64Url => URL_SAFE_NO_PAD.encode(value.to_string()),
+            AssertionEncoding::Base64 => STANDARD_NO_PAD.encode(value.to_string()),
+        };
+        let message = format!("{}.{}", encode(&header), encode(&payload));
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.key, self.algorithm).ok()?;
+        let signature = match self.settings.encoding {
+            AssertionEncoding::Base64Url => signature,
+            AssertionEncoding::Base64 => signature.replace('-', "+").replace('_', "/"),
+        };
+        let mut value = HeaderValue::try_from(format!("{message}.{signature}")).ok()?;
+        value.set_sensitive(true);
+        Some((value, expires))
+    }
+
+    fn payload(&self, caller: &Caller<'_>, id: &str, now: UnixSeconds, expires: UnixSeconds) -> Value {
+        let mut payload = Map::new();
+        // a client's claims first: what the gateway says stands over them
+        for (name, value) in caller.claims.iter().filter(|(name, _)| !NOT_PASSED_ON.contains(name)) {
+            let mapped = caller.mapping.iter().find(|(from, _)| from == name).map_or(name, |(_, to)| to);
+            payload.insert(mapped.to_owned(), json_of(value));
+        }
+        let mut say = |name: &str, value: Value| {
+            payload.insert(format!("{DIALECT}/{name}"), value);
+        };
+        if let Some((name, owner)) = caller.application {
+            say("applicationname", name.into());
+            say("subscriber", owner.into());
+        }
+        say("apiname", caller.api.into());
+        say("apicontext", caller.context.into());
+        say("version", caller.version.into());
+        say("keytype", if caller.key_type == KeyType::Production { "PRODUCTION" } else { "SANDBOX" }.into());
+        say("usertype", "Application_User".into());
+        if let Some(subject) = caller.claims.subject() {
+            say("enduser", subject.into());
+            payload.insert("sub".to_owned(), subject.into());
+        }
+        payload.insert("iss".to_owned(), self.settings.issuer.clone().into());
+        payload.insert("iat".to_owned(), now.0.into());
+        payload.insert("exp".to_owned(), expires.0.into());
+        payload.insert("jti".to_owned(), id.into());
+        Value::Object(payload)
+    }
+}
+
+fn json_of(value: &jwt::Value) -> Value {
+    match value {
+        jwt::Value::Null => Value::Null,
+        jwt::Value::Bool(flag) => (*flag).into(),
+        jwt::Value::Number(jwt::Number::Unsigned(number)) => (*number).into(),
+        jwt::Value::Number(jwt::Number::Negative(number)) => (*number).into(),
+        jwt::Value::Number(jwt::Number::Float(number)) => (*number).into(),
+        jwt::Value::String(text) => (**text).into(),
+        jwt::Value::Array(elements) => elements.iter().map(json_of).collect::<Vec<_>>().into(),
+        jwt::Value::Object(members) => Value::Object(members.iter().map(|(name, value)| (name.to_owned(), json_of(value))).collect()),
+    }
+}
+
+fn read(file: &PemFile) -> Result<(EncodingKey, Algorithm, Jwk), UnusableKey> {
+    let unusable = || UnusableKey { file: file.path.display().to_string() };
+    let rsa = EncodingKey::from_rsa_pem(&file.content).map(|key| (key, Algorithm::RS256));
+    let (key, algorithm) =
+        rsa.or_else(|_| EncodingKey::from_ec_pem(&file.content).map(|key| (key, Algorithm::ES256))).map_err(|_| unusable())?;
+    let mut jwk = Jwk::from_encoding_key(&key, algorithm).map_err(|_| unusable())?;
+    jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+    jwk.common.key_id = Some(jwk.thumbprint(ThumbprintHash::SHA256).map_err(|_| unusable())?);
+    // a key of another curve would show only when it is used
+    jsonwebtoken::crypto::sign(b"probe", &key, algorithm).map_err(|_| unusable())?;
+    Ok((key, algorithm, jwk))
+}

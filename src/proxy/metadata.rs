@@ -1,0 +1,91 @@
+//! What standard clients ask before they have a token (RFC 9728): which authorization servers an API believes, and which
+//! scopes it knows.
+//!
+//! Told without a token, and nothing but what a client needs to get one. An API without an operation that asks for a token
+//! has nothing to tell.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, Response};
+use serde_json::json;
+
+use crate::forward::forwarded::Origin;
+use crate::model::api::{AuthScheme, BindingRule, Lifecycle};
+use crate::model::names::ApiIndex;
+use crate::route::{self, NotFound};
+use crate::snapshot::{CompiledApi, Snapshot};
+
+/// Section 3.1: the well-known part stands before the resource's own path.
+const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+/// The API whose metadata a path asks for.
+pub fn asked(snapshot: &Snapshot, host: &str, path: &str, method: &Method) -> Option<ApiIndex> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return None;
+    }
+    let rest = path.strip_prefix(WELL_KNOWN).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+    let resource = route::normalise(if rest.is_empty() { "/" } else { rest }).ok()?;
+    let index = match snapshot.route(host, &resource, &Method::GET) {
+        Ok(routed) => routed.api().index,
+        Err(NotFound::Operation { api } | NotFound::Method { api, .. }) => api,
+        Err(_) => return None,
+    };
+    let api = snapshot.api(index)?;
+    let whole = resource.as_str().trim_end_matches('/') == api.definition.base_path;
+    let served = !matches!(api.definition.lifecycle, Lifecycle::Blocked | Lifecycle::Retired);
+    (whole && served && asks_for_tokens(api)).then_some(index)
+}
+
+fn asks_for_tokens(api: &CompiledApi) -> bool {
+    api.definition.operations.iter().any(|operation| operation.auth == AuthScheme::Required)
+}
+
+/// The document.
+pub fn document(snapshot: &Snapshot, api: &CompiledApi, origin: &Origin) -> Response<Bytes> {
+    let definition = &api.definition;
+    let believed = snapshot.key_managers.iter().filter(|key_manager| key_manager.definition.enabled && api.takes(key_manager.index));
+    let servers: BTreeSet<String> = believed
+        .filter_map(|key_manager| {
+            let written = key_manager.definition.issuer.as_ref().map(ToString::to_string);
+            written.or_else(|| key_manager.keys.current().issuer.as_ref().map(ToString::to_string))
+        })
+        .collect();
+    let scopes: BTreeSet<&str> =
+        definition.operations.iter().flat_map(|operation| &operation.scopes).map(crate::model::names::Scope::as_str).collect();
+    let algorithms = ["ES256", "ES384", "ES512", "EdDSA", "PS256", "RS256"];
+    let document = json!({
+        "resource": resource(origin, &definition.base_path),
+        "resource_name": format!("{} {}", definition.name, definition.version),
+        "authorization_servers": servers,
+        "scopes_supported": scopes,
+        "bearer_methods_supported": ["header"],
+        "dpop_signing_alg_values_supported": algorithms,
+        "dpop_bound_access_tokens_required": false,
+        "tls_client_certificate_bound_access_tokens": definition.binding == BindingRule::Required,
+    });
+    let mut response = Response::new(Bytes::from(document.to_string()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    // public: a page needs it before it can ask for anything
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
+/// Points a client without a good token at the document (section 5.1).
+pub fn point_at(api: &CompiledApi, origin: &Origin, headers: &mut HeaderMap) {
+    let Some(challenge) = headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok()) else { return };
+    let Some(host) = origin.host().filter(|_| asks_for_tokens(api)) else { return };
+    let (scheme, path) = (origin.scheme().as_str(), &api.definition.base_path);
+    // a host is what the request's authority allows: no quote stands in it
+    let value = format!("{challenge}, resource_metadata=\"{scheme}://{host}{WELL_KNOWN}{path}\"");
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(WWW_AUTHENTICATE, value);
+    }
+}
+
+fn resource(origin: &Origin, base_path: &str) -> String {
+    format!("{}://{}{base_path}", origin.scheme().as_str(), origin.host().unwrap_or("localhost"))
+}
