@@ -85,14 +85,17 @@ impl Origin {
 
     /// Writes the facts over whatever the headers say.
     pub fn add_to(&self, headers: &mut HeaderMap) {
-        set(headers, X_FORWARDED_FOR, self.forwarded_for());
-        set(headers, FORWARDED, self.forwarded());
-        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(self.scheme.as_str()));
-        match &self.host {
-            Some(host) => set(headers, X_FORWARDED_HOST, host.clone()),
-            None => {
-                headers.remove(X_FORWARDED_HOST);
-            }
+        self.written().add_to(headers);
+    }
+
+    /// The facts as fields: the same for every request of a connection that names one host.
+    pub fn written(&self) -> Written {
+        // every part is an address or a checked host, so this always is a value; if not, silence is the safe answer
+        Written {
+            forwarded_for: HeaderValue::try_from(self.forwarded_for()).ok(),
+            forwarded: HeaderValue::try_from(self.forwarded()).ok(),
+            proto: HeaderValue::from_static(self.scheme.as_str()),
+            host: self.host.as_ref().and_then(|host| HeaderValue::try_from(host.as_str()).ok()),
         }
     }
 
@@ -140,12 +143,30 @@ impl ClientScheme {
     }
 }
 
-fn set(headers: &mut HeaderMap, name: HeaderName, value: String) {
-    // every part is an address or a checked host, so this always is a value; if not, silence is the safe answer
-    match HeaderValue::try_from(value) {
-        Ok(value) => headers.insert(name, value),
-        Err(_) => headers.remove(name),
+fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<&HeaderValue>) {
+    match value {
+        Some(value) => headers.insert(name, value.clone()),
+        None => headers.remove(name),
     };
+}
+
+/// An origin as header fields.
+#[derive(Debug, Clone)]
+pub struct Written {
+    forwarded_for: Option<HeaderValue>,
+    forwarded: Option<HeaderValue>,
+    proto: HeaderValue,
+    host: Option<HeaderValue>,
+}
+
+impl Written {
+    /// Writes the fields over whatever the headers say.
+    pub fn add_to(&self, headers: &mut HeaderMap) {
+        set(headers, X_FORWARDED_FOR, self.forwarded_for.as_ref());
+        set(headers, FORWARDED, self.forwarded.as_ref());
+        set(headers, X_FORWARDED_PROTO, Some(&self.proto));
+        set(headers, X_FORWARDED_HOST, self.host.as_ref());
+    }
 }
 
 /// The chain of a trusted proxy, or nothing if any part of it cannot be read.

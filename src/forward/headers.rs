@@ -12,7 +12,7 @@
 use http::header::{CONNECTION, TE};
 use http::{HeaderMap, HeaderName, Version};
 
-use crate::forward::forwarded::Origin;
+use crate::forward::forwarded::Written;
 use crate::forward::trace;
 use crate::forward::via::{Loop, Via};
 use crate::model::api::HeaderRules;
@@ -27,7 +27,7 @@ pub enum Trailers {
 /// Makes a client's headers those of the request to the backend. `origin` was read from the same headers.
 ///
 /// What is left to the caller: `Host`, the API's authorization header, and framing.
-pub fn rewrite_request(headers: &mut HeaderMap, origin: &Origin, version: Version, via: &Via) -> Result<Trailers, Loop> {
+pub fn rewrite_request(headers: &mut HeaderMap, origin: &Written, version: Version, via: &Via) -> Result<Trailers, Loop> {
     via.check(headers)?;
     let trailers = strip_request(headers);
     trace::keep_valid_context(headers);

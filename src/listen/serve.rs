@@ -1,6 +1,5 @@
 //! HTTP on one connection, from the first request to a clean end.
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -67,9 +66,7 @@ async fn serve_http1(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
         service_fn(move |request: Request<Incoming>| {
             // from now on, and not from the first poll: the connection must know at once that it owes an answer
             let in_flight = connection.request_began(worker.deadlines());
-            let worker = Rc::clone(&worker);
-            // a place of its own while it lasts: an idle connection holds none
-            Box::pin(async move { Ok::<_, Infallible>(proxy::service::handle(worker.walk(), in_flight, request).await) })
+            proxy::service::handle(Rc::clone(worker.walk()), in_flight, request)
         })
     };
     let mut http = http1_builder(&limits).serve_connection(TokioIo::new(wire), service);
@@ -148,9 +145,7 @@ async fn serve_http2(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
         service_fn(move |request: Request<Incoming>| {
             // from now on, and not from the first poll: the connection must know at once that it owes an answer
             let in_flight = connection.request_began(worker.deadlines());
-            let worker = Rc::clone(&worker);
-            // a place of its own while it lasts: an idle connection holds none
-            Box::pin(async move { Ok::<_, Infallible>(proxy::service::handle(worker.walk(), in_flight, request).await) })
+            proxy::service::handle(Rc::clone(worker.walk()), in_flight, request)
         })
     };
     let mut builder = http2::Builder::new(Streams::new(worker, connection));

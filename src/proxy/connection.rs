@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::deadline::{Deadlines, ticks};
+use crate::forward::forwarded::{Origin, Written};
 use crate::forward::interim::Interim;
 use crate::model::gateway::Limits;
 use crate::proxy::tunnel::Tunnel;
@@ -40,6 +41,8 @@ pub struct Connection {
     handed: Cell<Handed>,
     waker: RefCell<Option<Waker>>,
     interim: Arc<Interim>,
+    /// What the last request said of its origin, and how that is written.
+    origin: RefCell<Option<(Origin, Written)>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +135,7 @@ impl Connection {
             handed: Cell::new(Handed::Unchanged),
             waker: RefCell::new(None),
             interim: Arc::default(),
+            origin: RefCell::default(),
         }
     }
 
@@ -247,6 +251,19 @@ impl Connection {
         self.closing.set(self.closing.get().max(how));
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
+        }
+    }
+
+    /// An origin as header fields: written once for all requests of the connection that have the same.
+    pub fn written(&self, origin: &Origin) -> Written {
+        let mut last = self.origin.borrow_mut();
+        match &*last {
+            Some((known, written)) if known == origin => written.clone(),
+            _ => {
+                let written = origin.written();
+                *last = Some((origin.clone(), written.clone()));
+                written
+            }
         }
     }
 

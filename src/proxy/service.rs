@@ -3,13 +3,14 @@
 //! Decides nothing itself: each step is its room's, and takes the proof of the step before. Dropping the future (the
 //! client left) cancels the backend's request and writes the exchange's line.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -45,18 +46,40 @@ use crate::proxy::worker::Walk;
 use crate::throttle::Admitted;
 
 /// Answers one request. Never fails: what goes wrong is an answer too.
-pub async fn handle(walk: &Rc<Walk>, in_flight: InFlight, request: Request<Incoming>) -> Response<AnswerBody> {
-    let mut serving = pin!(serve(walk, in_flight, request));
-    poll_fn(|context| {
+///
+/// The walk lives in a place of its own for as long as it lasts, so that an idle connection holds none, and so that it is
+/// moved once.
+pub fn handle(walk: Rc<Walk>, in_flight: InFlight, request: Request<Incoming>) -> Handling {
+    Handling { walk: Rc::clone(&walk), serving: Box::pin(serve(walk, in_flight, request)) }
+}
+
+/// One request on its way.
+pub struct Handling {
+    walk: Rc<Walk>,
+    serving: Pin<Box<dyn Future<Output = Response<AnswerBody>>>>,
+}
+
+impl std::fmt::Debug for Handling {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handling").finish_non_exhaustive()
+    }
+}
+
+impl Future for Handling {
+    type Output = Result<Response<AnswerBody>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let serving = &mut self.serving;
         // a bug in one request must not end the others of its connection, let alone the worker's
-        catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(context))).unwrap_or_else(|_| {
-            walk.counters().panicked();
-            let id = header_value(&walk.request_id());
+        let polled = catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(context)));
+        let polled = polled.unwrap_or_else(|_| {
+            self.walk.counters().panicked();
+            let id = header_value(&self.walk.request_id());
             let answer = denial::answer(&Refusal::new(Reason::InternalError, &id, &Method::GET, Tongue::Wso2));
             Poll::Ready(answer.map(AnswerBody::orphan))
-        })
-    })
-    .await
+        });
+        polled.map(Ok)
+    }
 }
 
 /// What came of a request that was forwarded.
@@ -73,7 +96,8 @@ struct Switched {
     stall: Duration,
 }
 
-async fn serve(walk: &Rc<Walk>, in_flight: InFlight, mut request: Request<Incoming>) -> Response<AnswerBody> {
+async fn serve(walk: Rc<Walk>, in_flight: InFlight, mut request: Request<Incoming>) -> Response<AnswerBody> {
+    let walk = &walk;
     let wish = upgrade::Asked::take(&mut request);
     let upgrading = wish.as_ref().is_some_and(|wish| wish.stream.is_none());
     let (mut parts, body) = request.into_parts();
@@ -182,7 +206,19 @@ async fn answer(
         interim: (exchange.version == Version::HTTP_11).then(|| Arc::clone(exchange.connection().interim())),
     };
     let asked = Instant::now();
-    let forwarded = in_time(deadline.as_ref(), walk.forwarder().forward(&admitted, outgoing, &progress)).await;
+    let forwarded = {
+        // not handed to another function: what is moved here is large
+        let mut forwarding = pin!(walk.forwarder().forward(&admitted, outgoing, &progress));
+        let late = |context: &Context<'_>| match &deadline {
+            Some(deadline) => deadline.poll(context).map(|()| Err(ForwardError::TooLong)),
+            None => Poll::Pending,
+        };
+        poll_fn(|context| match forwarding.as_mut().poll(context) {
+            Poll::Ready(answer) => Poll::Ready(answer),
+            Poll::Pending => late(context),
+        })
+        .await
+    };
     exchange.backend_time = Some(asked.elapsed());
     let switched = forwarded.and_then(|answer| is_switch(&answer, wish.as_ref()).map(|switched| (answer, switched)));
     let (answer, switched) = match switched {
@@ -231,18 +267,6 @@ fn whole_deadline(walk: &Walk, admitted: &Admitted, headers: &HeaderMap) -> Opti
     let clients = if Stream::of(headers) == Stream::Grpc { grpc_timeout(headers) } else { None };
     let time = operators.into_iter().chain(clients).min()?;
     Some(walk.deadlines().after(time))
-}
-
-async fn in_time(
-    deadline: Option<&Deadline>,
-    forwarding: impl Future<Output = Result<Answer, ForwardError>>,
-) -> Result<Answer, ForwardError> {
-    let mut forwarding = pin!(forwarding);
-    poll_fn(|context| match forwarding.as_mut().poll(context) {
-        Poll::Ready(answer) => Poll::Ready(answer),
-        Poll::Pending => deadline.map_or(Poll::Pending, |deadline| deadline.poll(context).map(|()| Err(ForwardError::TooLong))),
-    })
-    .await
 }
 
 /// A watch over a stream that somebody's token opened.
@@ -296,10 +320,11 @@ fn rewrite_request(walk: &Walk, exchange: &mut Exchange, admitted: &Admitted, pa
     if parts.version == Version::HTTP_2 {
         join_cookies(&mut parts.headers);
     }
-    let trailers = headers::rewrite_request(&mut parts.headers, origin, parts.version, walk.via()).map_err(|error| {
-        exchange.message = Some(error.to_string());
-        Reason::InvalidRequest
-    })?;
+    let trailers = headers::rewrite_request(&mut parts.headers, &exchange.connection().written(origin), parts.version, walk.via())
+        .map_err(|error| {
+            exchange.message = Some(error.to_string());
+            Reason::InvalidRequest
+        })?;
     if trailers == Trailers::Read {
         parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }

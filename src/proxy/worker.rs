@@ -1,7 +1,6 @@
 //! What one worker lends to every walk on its thread.
 
 use std::cell::Cell;
-use std::fmt::Write;
 use std::hash::BuildHasher;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -145,10 +144,12 @@ impl Walk {
 
     /// A request id that no other request of any gateway has: random front, counted back.
     pub fn request_id(&self) -> String {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let count = self.next_id.get();
         self.next_id.set(count.wrapping_add(1));
-        let mut id = String::with_capacity(32);
-        let _ = write!(id, "{:016x}{count:016x}", self.id_prefix);
-        id
+        let number = (u128::from(self.id_prefix) << 64) | u128::from(count);
+        let digit =
+            |place: u32| DIGITS.get(usize::try_from((number >> (place * 4)) & 0xF).unwrap_or_default()).copied().map_or('0', char::from);
+        (0..32).rev().map(digit).collect()
     }
 }

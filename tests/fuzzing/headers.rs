@@ -22,7 +22,7 @@ fn check_request(sent: &HeaderMap, named: &[String]) {
     let arrival = Arrival { peer: CLIENT, scheme: ClientScheme::Https, authority: None, trusted_proxies: &[] };
     let origin = Origin::read(sent, &arrival);
     let mut headers = sent.clone();
-    let Ok(trailers) = rewrite_request(&mut headers, &origin, Version::HTTP_11, &Via::new(1)) else {
+    let Ok(trailers) = rewrite_request(&mut headers, &origin.written(), Version::HTTP_11, &Via::new(1)) else {
         assert!(sent.get_all("via").iter().count() > 0, "a loop without a Via");
         return;
     };

@@ -2,6 +2,7 @@ use http::HeaderValue;
 use proptest::prelude::*;
 
 use super::*;
+use crate::forward::forwarded::Origin;
 use crate::forward::forwarded::{Arrival, ClientScheme};
 use crate::route::parse_authority;
 
@@ -24,7 +25,7 @@ fn sent(headers: &mut HeaderMap) -> Result<Trailers, Loop> {
     let arrival =
         Arrival { peer: "203.0.113.9".parse().unwrap(), scheme: ClientScheme::Https, authority: Some(&authority), trusted_proxies: &[] };
     let origin = Origin::read(headers, &arrival);
-    rewrite_request(headers, &origin, Version::HTTP_11, &Via::new(7))
+    rewrite_request(headers, &origin.written(), Version::HTTP_11, &Via::new(7))
 }
 
 const HOP_BY_HOP: [&str; 11] = [
