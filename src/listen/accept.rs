@@ -89,10 +89,11 @@ pub fn take(worker: &Rc<LocalWorker>, arrival: Arrival) {
             return;
         }
         let mut registration = worker.register(&connection, place);
-        let opened = timeout(limit, async {
+        // done with before the first request, and large: an idle connection has no part of it
+        let opened = Box::pin(timeout(limit, async {
             let stream = introduce(&settings, stream, &connection, &mut registration).await?;
             open(&settings, stream, &connection).await
-        });
+        }));
         match opened.await {
             Ok(Ok(Some((socket, first, protocol)))) => serve(worker, connection, socket, first, protocol).await,
             Ok(Err(NotOpened::Refused(reason))) => listener.series.refused(worker.index(), reason),

@@ -91,15 +91,15 @@ async fn serve_http1(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
     let parts = http.into_parts();
     let wire = parts.io.into_inner();
     if let Some(tunnel) = connection.take_tunnel() {
-        tunnel.run(wire.into_socket(), parts.read_buf).await;
+        Box::pin(tunnel.run(wire.into_socket(), parts.read_buf)).await;
         return;
     }
     let refused = refusal(&wire);
     let mut socket = wire.into_socket();
     if let Some((reason, message)) = refused {
-        refuse(worker, connection, &mut socket, reason, message).await;
+        Box::pin(refuse(worker, connection, &mut socket, reason, message)).await;
     }
-    let _ = timeout(LINGER, linger(&mut socket)).await;
+    let _ = Box::pin(timeout(LINGER, linger(&mut socket))).await;
 }
 
 fn http1_builder(limits: &Limits) -> http1::Builder {
