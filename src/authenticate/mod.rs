@@ -25,7 +25,7 @@ use crate::authenticate::principal::{Basis, Verdict};
 use crate::introspect::Answer;
 use crate::jwks::RefetchCause;
 use crate::jwt::proof::Proof;
-use crate::jwt::{self, Malformed, Rejection, Unverified, Value};
+use crate::jwt::{self, Claims, Malformed, Rejection, Unverified, Value};
 use crate::model::api::BindingRule;
 use crate::model::clock::UnixSeconds;
 use crate::model::handling::{Handling, Pattern};
@@ -144,6 +144,9 @@ fn judge(
             AuthenticateError::token(key_manager, rejection)
         }
     })?;
+    if !is_of_organization(key_manager, &claims) {
+        return Err(AuthenticateError::NobodysOwn { issuer: error::shown(claims.issuer()) });
+    }
     let verdict = Verdict::new(Arc::clone(key_manager), Basis::Signature { generation: state.generation }, token, claims);
     Ok(Principal::new(cache.keep(token, verdict)))
 }
@@ -164,7 +167,7 @@ fn ask_about(
                 Handling::Reference { pattern } => pattern.as_ref().is_none_or(|pattern| pattern.matches(text)),
                 Handling::Jwt { .. } => false,
             });
-        definition.enabled && key_manager.introspector.is_some() && routed.api().takes(key_manager.index) && own
+        definition.enabled && key_manager.introspector.is_some() && routed.api().takes(key_manager) && own
     };
     let mut asked = false;
     for key_manager in snapshot.key_managers.iter().filter(may_know) {
@@ -186,7 +189,7 @@ fn answer(key_manager: &Arc<CompiledKeyManager>, token: &[u8], cache: &TokenCach
     let rules = &key_manager.definition.rules;
     let good = jwt::check_time(claims.expires_at(), claims.not_before(), rules, now).is_ok()
         && (rules.audiences.is_empty() || claims.audiences().iter().any(|audience| rules.audiences.contains(audience)));
-    if !good {
+    if !good || !is_of_organization(key_manager, &claims) {
         return Some(None);
     }
     let verdict = Verdict::new(Arc::clone(key_manager), Basis::Introspection { until }, token, (*claims).clone());
@@ -218,6 +221,12 @@ fn key_manager<'s>(snapshot: &'s Snapshot, unverified: &Unverified<'_>) -> Resul
     }
 }
 
+/// The organisation in a token, where it names one, is that of its key manager, where that has one.
+fn is_of_organization(key_manager: &CompiledKeyManager, claims: &Claims) -> bool {
+    let Some(wanted) = &key_manager.definition.organization else { return true };
+    claims.get("org_id").is_none_or(|named| named.as_str() == Some(wanted.as_str()))
+}
+
 /// Whether a key manager's rules say that a JWT is its own; without rules for JWTs all of its issuer's are.
 fn is_own(handling: &[Handling], unverified: &Unverified<'_>) -> bool {
     let mut rules = handling.iter().filter_map(|rule| match rule {
@@ -236,7 +245,7 @@ fn is_own(handling: &[Handling], unverified: &Unverified<'_>) -> bool {
 }
 
 fn take(routed: &Routed<'_>, key_manager: &Arc<CompiledKeyManager>) -> Result<(), AuthenticateError> {
-    if routed.api().takes(key_manager.index) {
+    if routed.api().takes(key_manager) {
         Ok(())
     } else {
         Err(AuthenticateError::KeyManagerNotAllowed { key_manager: Arc::clone(key_manager) })

@@ -6,9 +6,8 @@
 use crate::authenticate::Principal;
 use crate::model::api::{AuthScheme, SubscriptionRule};
 use crate::model::directory::{ApplicationView, KeyMapping, KeyType, SubscriptionState};
-use crate::model::names::KeyManagerIndex;
 use crate::model::reason::Reason;
-use crate::snapshot::{CompiledApi, Routed, Snapshot};
+use crate::snapshot::{CompiledApi, CompiledKeyManager, Routed, Snapshot};
 
 /// The third proof of the walk: this caller may use this operation, with a key of this type.
 #[derive(Debug, Clone)]
@@ -71,7 +70,7 @@ pub fn open(routed: Routed<'_>) -> Option<Result<Grant<'_>, Refusal>> {
 /// Grants an operation to a principal.
 pub fn authorize<'s>(snapshot: &'s Snapshot, routed: Routed<'s>, principal: Principal) -> Result<Grant<'s>, Refusal> {
     let consumer_key = principal.consumer_key().ok_or(Refusal::ConsumerKeyMissing)?;
-    let caller = caller(snapshot, routed.api(), principal.key_manager().index, consumer_key)?;
+    let caller = caller(snapshot, routed.api(), principal.key_manager(), consumer_key)?;
     let operation = routed.operation();
     if !operation.scopes.is_empty() && !operation.scopes.iter().any(|scope| principal.has_scope(scope.as_str())) {
         return Err(Refusal::InsufficientScope);
@@ -86,7 +85,7 @@ pub fn authorize<'s>(snapshot: &'s Snapshot, routed: Routed<'s>, principal: Prin
 }
 
 /// Whether the caller of a stream that goes on would still be subscribed, with a key of the same type.
-pub fn still(snapshot: &Snapshot, api: &CompiledApi, key_manager: KeyManagerIndex, principal: &Principal, key_type: KeyType) -> bool {
+pub fn still(snapshot: &Snapshot, api: &CompiledApi, key_manager: &CompiledKeyManager, principal: &Principal, key_type: KeyType) -> bool {
     let Some(consumer_key) = principal.consumer_key() else { return false };
     match caller(snapshot, api, key_manager, consumer_key) {
         Ok(Some(mapping)) => mapping.key_type == key_type,
@@ -97,9 +96,14 @@ pub fn still(snapshot: &Snapshot, api: &CompiledApi, key_manager: KeyManagerInde
 
 /// The application's key, with a subscription that allows it; `None` where an API asks for no subscription and the key
 /// is nobody's.
-fn caller(snapshot: &Snapshot, api: &CompiledApi, key_manager: KeyManagerIndex, consumer_key: &str) -> Result<Option<KeyMapping>, Refusal> {
+fn caller(
+    snapshot: &Snapshot,
+    api: &CompiledApi,
+    key_manager: &CompiledKeyManager,
+    consumer_key: &str,
+) -> Result<Option<KeyMapping>, Refusal> {
     let required = api.definition.subscription == SubscriptionRule::Required;
-    let Some(mapping) = snapshot.directory.find(key_manager, consumer_key) else {
+    let Some(mapping) = key_manager.find(&snapshot.directory, consumer_key) else {
         return if required { Err(Refusal::ConsumerKeyUnknown) } else { Ok(None) };
     };
     match snapshot.directory.subscription(mapping.application, api.index) {

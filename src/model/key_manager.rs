@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::handling::Handling;
-use crate::model::names::{Issuer, KeyManagerName};
+use crate::model::names::{Issuer, KeyManagerIndex, KeyManagerName};
 use crate::model::place::Place;
 use crate::model::secret::Secret;
 
@@ -27,6 +27,10 @@ pub struct KeyManager {
     pub rules: TokenRules,
     /// Claims that the backend JWT has under another name.
     pub claim_mapping: Vec<(String, String)>,
+    /// The template whose organisation this is.
+    pub family: Option<KeyManagerIndex>,
+    /// What a token's `org_id` must be, where it has one.
+    pub organization: Option<String>,
     pub validation: TokenValidation,
     /// Where tokens can be asked about.
     pub introspection: Option<Introspection>,

@@ -45,7 +45,7 @@ fn asks_for_tokens(api: &CompiledApi) -> bool {
 /// The document.
 pub fn document(snapshot: &Snapshot, api: &CompiledApi, origin: &Origin) -> Response<Bytes> {
     let definition = &api.definition;
-    let believed = snapshot.key_managers.iter().filter(|key_manager| key_manager.definition.enabled && api.takes(key_manager.index));
+    let believed = snapshot.key_managers.iter().filter(|key_manager| key_manager.definition.enabled && api.takes(key_manager));
     let servers: BTreeSet<String> = believed
         .filter_map(|key_manager| {
             let written = key_manager.definition.issuer.as_ref().map(ToString::to_string);

@@ -76,7 +76,7 @@ pub(super) fn refuse(
 
 fn application_of(snapshot: &LocalSnapshot, exchange: &Exchange) -> Option<Box<str>> {
     let principal = exchange.principal.as_ref()?;
-    let mapping = snapshot.directory.find(principal.key_manager().index, principal.consumer_key()?)?;
+    let mapping = principal.key_manager().find(&snapshot.directory, principal.consumer_key()?)?;
     snapshot.directory.application(mapping.application).map(|application| application.name.into())
 }
 

@@ -133,7 +133,7 @@ fn still_holds<'r>(snapshot: &Snapshot, right: &'r Right, apis: &mut HashMap<(&'
     let wanted = &right.principal.key_manager().definition;
     let key_manager = snapshot.key_managers.iter().find(|key_manager| key_manager.definition.name == wanted.name);
     let same = key_manager.filter(|found| found.definition.enabled && found.definition.issuer == wanted.issuer);
-    same.is_some_and(|found| api.takes(found.index) && authorize::still(snapshot, api, found.index, &right.principal, right.key_type))
+    same.is_some_and(|found| api.takes(found) && authorize::still(snapshot, api, found, &right.principal, right.key_type))
 }
 
 impl Tenure {

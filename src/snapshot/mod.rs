@@ -25,7 +25,7 @@ use crate::assertion::Assertions;
 use crate::introspect::Introspector;
 use crate::jwks::KeyManagerKeys;
 use crate::model::api::{Api, Operation};
-use crate::model::directory::Directory;
+use crate::model::directory::{Directory, KeyMapping};
 use crate::model::gateway::{ErrorFormat, Limits};
 use crate::model::key_manager::KeyManager;
 use crate::model::names::{ApiIndex, KeyManagerIndex};
@@ -144,10 +144,24 @@ impl Snapshot {
     }
 }
 
+impl CompiledKeyManager {
+    /// By which it may be meant: itself, and the template whose organisation it is.
+    fn meanings(&self) -> impl Iterator<Item = KeyManagerIndex> {
+        std::iter::once(self.index).chain(self.definition.family)
+    }
+
+    /// What a consumer key of this key manager stands for. One that was provisioned for the organisation goes before one of
+    /// the template.
+    pub fn find(&self, directory: &Directory, consumer_key: &str) -> Option<KeyMapping> {
+        self.meanings().find_map(|index| directory.find(index, consumer_key))
+    }
+}
+
 impl CompiledApi {
     /// Whether the API takes tokens of this key manager.
-    pub fn takes(&self, key_manager: KeyManagerIndex) -> bool {
-        self.definition.key_managers.is_empty() || self.definition.key_managers.contains(&key_manager)
+    pub fn takes(&self, key_manager: &CompiledKeyManager) -> bool {
+        let wanted = &self.definition.key_managers;
+        wanted.is_empty() || key_manager.meanings().any(|index| wanted.contains(&index))
     }
 }
 

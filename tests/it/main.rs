@@ -16,6 +16,7 @@ mod imports;
 mod introspection;
 mod listeners;
 mod names;
+mod organizations;
 mod outages;
 mod presets;
 mod program;

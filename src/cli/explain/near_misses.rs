@@ -151,7 +151,7 @@ fn consumer_key_claim<'c>(key_manager: &CompiledKeyManager, claims: impl Iterato
 
 /// The same API in another version.
 fn subscriptions(snapshot: &Snapshot, principal: &crate::authenticate::Principal, api: &CompiledApi) -> Vec<String> {
-    let mapping = principal.consumer_key().and_then(|key| snapshot.directory.find(principal.key_manager().index, key));
+    let mapping = principal.consumer_key().and_then(|key| principal.key_manager().find(&snapshot.directory, key));
     let Some(mapping) = mapping else { return Vec::new() };
     let name = snapshot.directory.application(mapping.application).map(|application| application.name).unwrap_or_default();
     let subscribed = snapshot.directory.subscriptions(mapping.application).filter_map(|view| snapshot.api(view.api));

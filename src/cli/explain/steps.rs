@@ -229,7 +229,7 @@ impl Teller<'_> {
 
     fn application(&mut self, api: &CompiledApi, principal: &Principal) {
         let consumer_key = principal.consumer_key().unwrap_or_default();
-        let mapping = self.snapshot.directory.find(principal.key_manager().index, consumer_key);
+        let mapping = principal.key_manager().find(&self.snapshot.directory, consumer_key);
         let application = mapping.and_then(|mapping| self.snapshot.directory.application(mapping.application));
         match (mapping, application) {
             (Some(mapping), Some(application)) => {
@@ -276,7 +276,7 @@ impl Teller<'_> {
 
     fn application_place(&self, principal: Option<&Principal>) -> Option<Place> {
         let principal = principal?;
-        let mapping = self.snapshot.directory.find(principal.key_manager().index, principal.consumer_key()?)?;
+        let mapping = principal.key_manager().find(&self.snapshot.directory, principal.consumer_key()?)?;
         self.snapshot.directory.application(mapping.application).map(|application| application.place)
     }
 }

@@ -231,6 +231,7 @@ static KEY_MANAGER: TableRule = TableRule {
         key("audiences", Kind::Texts, "Any of these must be in aud; empty does not check"),
         key("token_validation", Kind::Choice(&["self_validate_jwt", "introspection"]), "How tokens are judged"),
         key("token_handling", Kind::Tables(&TOKEN_HANDLING), "Picks among key managers with one issuer"),
+        key("organizations", Kind::Texts, "For an issuer with braces: what they stand for, separated by /"),
         key("grant_types", Kind::Texts, "Shown to application developers"),
         only("token_generation", Kind::Flag, &["false"], "Whether tokens are made for developers"),
         only("oauth_app_creation", Kind::Flag, &["false"], "Whether clients are made for developers"),

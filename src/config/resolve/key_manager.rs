@@ -7,7 +7,7 @@ use http::Uri;
 use crate::config::contract::{ALGORITHMS, KEY_MANAGER_TYPES};
 use crate::config::pem;
 use crate::config::reader::{Placed, Table};
-use crate::config::resolve::{References, Unique, Whole, introspection};
+use crate::config::resolve::{References, Unique, Whole, introspection, organizations};
 use crate::config::source::Sources;
 use crate::model::gateway::ByteLimit;
 use crate::model::handling::Handling;
@@ -70,12 +70,29 @@ pub(super) fn key_managers(whole: &Whole<'_>, sources: &Sources, references: &mu
         }
         // a name is known even if the rest is wrong, so that one error does not become many
         references.key_managers.insert(name.value.to_owned(), index);
-        let Some(built) = built else { continue };
+        let Some(mut built) = built else { continue };
+        let organizations = organizations::expand(&table, &built, index);
+        let template = built.enabled && built.issuer.as_ref().is_some_and(|issuer| issuer.as_str().contains('{'));
+        if template {
+            // it stands for its organisations, and believes nothing itself
+            built.enabled = false;
+        }
         if let Some(issuer) = built.issuer.as_ref().filter(|_| built.enabled) {
             one_issuer(&mut issuers, issuer, &built, &key_managers, &table);
         }
         references.key_managers.insert(name.value.to_owned(), KeyManagerIndex(u16::try_from(key_managers.len()).unwrap_or(u16::MAX)));
         key_managers.push(built);
+        for own in organizations.into_iter().filter(|_| template) {
+            let name = Placed { value: own.name.as_str(), at: table.at_key("organizations") };
+            if names.claim(name.value, &name.at, "organisation", table.problems()) {
+                if let Some(issuer) = &own.issuer {
+                    one_issuer(&mut issuers, issuer, &own, &key_managers, &table);
+                }
+                let index = KeyManagerIndex(u16::try_from(key_managers.len()).unwrap_or(u16::MAX));
+                references.key_managers.insert(own.name.to_string(), index);
+                key_managers.push(own);
+            }
+        }
     }
     key_managers
 }
@@ -162,6 +179,8 @@ fn key_manager(table: &Table<'_>, sources: &Sources, defaults: &Settings) -> Opt
             .into_iter()
             .map(|(from, to)| (from.value.to_owned(), to.value.to_owned()))
             .collect(),
+        family: None,
+        organization: None,
         validation,
         introspection,
         handling: introspection::handling(table),

@@ -10,6 +10,7 @@ mod gateway;
 mod header_rules;
 mod introspection;
 mod key_manager;
+mod organizations;
 mod secret;
 
 pub(super) use application::{MOST_CONSUMER_KEY, no_such_api};
