@@ -182,10 +182,7 @@ async fn answer(
     let tongue = TongueLater::of(&parts.headers);
     rewrite_request(walk, exchange, &admitted, &mut parts, &head.origin)
         .map_err(|reason| refuse_here(exchange, reason, &id, Tongue::choose(&parts.headers, format)))?;
-    if let Some(Assertion { header, value }) = assertion {
-        headers::remove_every_spelling(&mut parts.headers, header.as_str());
-        value.map(|value| parts.headers.insert(header, value));
-    }
+    say(assertion, &mut parts.headers);
     if let Some(wish) = &mut wish {
         wish.ask(&mut parts.headers).map_err(|_| refuse_here(exchange, Reason::InternalError, &id, Tongue::Wso2))?;
     }
@@ -206,19 +203,7 @@ async fn answer(
         interim: (exchange.version == Version::HTTP_11).then(|| Arc::clone(exchange.connection().interim())),
     };
     let asked = Instant::now();
-    let forwarded = {
-        // not handed to another function: what is moved here is large
-        let mut forwarding = pin!(walk.forwarder().forward(&admitted, outgoing, &progress));
-        let late = |context: &Context<'_>| match &deadline {
-            Some(deadline) => deadline.poll(context).map(|()| Err(ForwardError::TooLong)),
-            None => Poll::Pending,
-        };
-        poll_fn(|context| match forwarding.as_mut().poll(context) {
-            Poll::Ready(answer) => Poll::Ready(answer),
-            Poll::Pending => late(context),
-        })
-        .await
-    };
+    let forwarded = forward(walk, &admitted, outgoing, &progress, deadline.as_ref()).await;
     exchange.backend_time = Some(asked.elapsed());
     let switched = forwarded.and_then(|answer| is_switch(&answer, wish.as_ref()).map(|switched| (answer, switched)));
     let (answer, switched) = match switched {
@@ -239,6 +224,30 @@ async fn answer(
     }
     let ends = deadline.is_some() || tenure.is_some();
     Ok(Forwarded { response, term: ends.then(|| Box::new(Term { deadline, tenure, stream })), switched: None })
+}
+
+/// Whatever a client said in the gateway's own header goes, whether or not something takes its place.
+fn say(assertion: Option<Assertion>, headers: &mut HeaderMap) {
+    let Some(Assertion { header, value }) = assertion else { return };
+    headers::remove_every_spelling(headers, header.as_str());
+    value.map(|value| headers.insert(header, value));
+}
+
+/// Forwards within the whole exchange's time.
+async fn forward(
+    walk: &Walk,
+    admitted: &Admitted,
+    outgoing: Outgoing<'_>,
+    progress: &Rc<RequestProgress>,
+    deadline: Option<&Deadline>,
+) -> Result<Answer, ForwardError> {
+    // made here and not handed in: what would be moved is large
+    let mut forwarding = pin!(walk.forwarder().forward(admitted, outgoing, progress));
+    poll_fn(|context| match forwarding.as_mut().poll(context) {
+        Poll::Ready(answer) => Poll::Ready(answer),
+        Poll::Pending => deadline.map_or(Poll::Pending, |deadline| deadline.poll(context).map(|()| Err(ForwardError::TooLong))),
+    })
+    .await
 }
 
 /// A worker that lags behind takes no new request.

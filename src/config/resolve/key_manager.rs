@@ -12,7 +12,8 @@ use crate::config::source::Sources;
 use crate::model::gateway::ByteLimit;
 use crate::model::handling::Handling;
 use crate::model::key_manager::{
-    ClaimNames, Endpoints, Fetch, KeyManager, KeyManagerType, KeySource, ProxyChoice, SignatureAlgorithm, TokenRules, TokenValidation,
+    ClaimNames, ClientCertificate, Endpoints, Fetch, KeyManager, KeyManagerType, KeySource, PemFile, ProxyChoice, SignatureAlgorithm,
+    TokenRules, TokenValidation,
 };
 use crate::model::names::{Issuer, KeyManagerIndex, KeyManagerName};
 
@@ -160,18 +161,7 @@ fn key_manager(table: &Table<'_>, sources: &Sources, defaults: &Settings) -> Opt
         enabled: table.flag("enabled", true),
         issuer,
         keys,
-        fetch: Fetch {
-            refresh: settings.refresh,
-            min_refetch: settings.min_refetch,
-            keep_stale: settings.keep_stale,
-            connect_timeout: settings.connect_timeout,
-            request_timeout: settings.request_timeout,
-            max_document_bytes: settings.max_document_bytes,
-            allow_http: settings.allow_http,
-            proxy: settings.proxy,
-            ca,
-            client_certificate,
-        },
+        fetch: fetch(settings, ca, client_certificate),
         claims,
         rules,
         claim_mapping: table
@@ -187,6 +177,21 @@ fn key_manager(table: &Table<'_>, sources: &Sources, defaults: &Settings) -> Opt
         endpoints,
         place: sources.place(&table.at()),
     })
+}
+
+fn fetch(settings: Settings, ca: Option<PemFile>, client_certificate: Option<ClientCertificate>) -> Fetch {
+    Fetch {
+        refresh: settings.refresh,
+        min_refetch: settings.min_refetch,
+        keep_stale: settings.keep_stale,
+        connect_timeout: settings.connect_timeout,
+        request_timeout: settings.request_timeout,
+        max_document_bytes: settings.max_document_bytes,
+        allow_http: settings.allow_http,
+        proxy: settings.proxy,
+        ca,
+        client_certificate,
+    }
 }
 
 /// A text as one of the model's names.
