@@ -24,6 +24,8 @@ mod key_set;
 mod mutation;
 #[path = "fuzzing/path.rs"]
 mod path;
+#[path = "fuzzing/proxy_protocol.rs"]
+mod proxy_protocol;
 
 use std::fs;
 use std::panic::catch_unwind;
@@ -67,6 +69,11 @@ fn header_blocks() {
 #[test]
 fn chains_of_proxies() {
     replay("forwarded", forwarded::check, 8000);
+}
+
+#[test]
+fn beginnings_of_connections() {
+    replay("proxy_protocol", proxy_protocol::check, 8000);
 }
 
 #[test]

@@ -72,6 +72,21 @@ async fn a_handshake_without_a_good_token_is_refused_in_http() {
 }
 
 #[tokio::test]
+async fn it_opens_over_http2_too() {
+    let peers = Peers::start();
+    let bank = open(&peers, "").await;
+    let ask = |token: Option<String>| {
+        let origin = format!("http://{}", bank.gateway.address());
+        json!({ "origin": origin, "path": "/chat/1.0.0/room", "token": token, "text": "over two" })
+    };
+    let told = peers.call("websocket_over_http2", ask(Some(bank.token()))).await;
+    assert_eq!((&told["enabled"], &told["status"], &told["echo"]), (&json!(true), &json!(200), &json!("over two")), "{told}");
+    assert_eq!(told["accept"], Value::Null, "there is no key to accept");
+    let told = peers.call("websocket_over_http2", ask(None)).await;
+    assert_eq!(told["status"], 401, "{told}");
+}
+
+#[tokio::test]
 async fn it_ends_when_its_token_does() {
     let peers = Peers::start();
     let bank = open(&peers, "").await;

@@ -1,6 +1,7 @@
 // Peers of the integration tests: real WebSocket and gRPC libraries, told what to do by one JSON line each on standard
 // input. Each line is answered by one on standard output, with the same `id`. Ends with its standard input.
 
+import http2 from 'node:http2';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import grpc from '@grpc/grpc-js';
@@ -70,6 +71,42 @@ function webSocketTalk({ url, token, messages = [], protocols = [], until = 'ech
     });
     socket.on('close', (code, reason) => end({ code, reason: String(reason) }));
     socket.on('error', (error) => end({ error: String(error) }));
+  });
+}
+
+// A WebSocket over HTTP/2 (RFC 8441): one text there and back, by hand, because the library speaks HTTP/1.1 only.
+function webSocketOverHttp2({ origin, path, token, text }) {
+  return new Promise((resolve, reject) => {
+    const session = http2.connect(origin);
+    session.on('error', reject);
+    session.on('remoteSettings', (settings) => {
+      const headers = { ':method': 'CONNECT', ':protocol': 'websocket', ':scheme': 'http', ':path': path, ':authority': new URL(origin).host };
+      if (token) headers.authorization = `Bearer ${token}`;
+      const stream = session.request({ ...headers, 'sec-websocket-version': '13' }, { endStream: false });
+      const told = { enabled: settings.enableConnectProtocol };
+      stream.on('response', (answer) => {
+        Object.assign(told, { status: answer[':status'], accept: answer['sec-websocket-accept'] ?? null });
+        if (told.status !== 200) {
+          session.close();
+          resolve(told);
+          return;
+        }
+        const payload = Buffer.from(text);
+        // final text frame, masked with zeros
+        stream.write(Buffer.concat([Buffer.from([0x81, 0x80 | payload.length, 0, 0, 0, 0]), payload]));
+      });
+      let read = Buffer.alloc(0);
+      stream.on('data', (data) => {
+        read = Buffer.concat([read, data]);
+        if (read.length >= 2 + text.length) {
+          told.echo = String(read.subarray(2, 2 + text.length));
+          stream.close();
+          session.close();
+          resolve(told);
+        }
+      });
+      stream.on('error', reject);
+    });
   });
 }
 
@@ -160,6 +197,7 @@ function grpcCall({ address, method, token, text = '', texts = [], deadline = 10
 const commands = {
   websocket_server: webSocketServer,
   websocket_talk: webSocketTalk,
+  websocket_over_http2: webSocketOverHttp2,
   grpc_server: grpcServer,
   grpc_call: grpcCall,
   seen: () => seen,

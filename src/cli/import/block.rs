@@ -105,6 +105,11 @@ fn table(findings: Findings<'_>) -> String {
     line(&mut text, "type", guess.kind.name());
     line(&mut text, "well_known_url", findings.well_known_url);
     line(&mut text, "issuer", &metadata.issuer);
+    if metadata.issuer.contains('{') {
+        // a pattern stands for those that are listed, and for nobody else
+        let _ = writeln!(text, "# the issuer is a pattern: list the tenants whose tokens you believe");
+        let _ = writeln!(text, "organizations = [\"00000000-0000-0000-0000-000000000000\"]");
+    }
     if let Some(other) = findings.diagnosis.and_then(|diagnosis| diagnosis.other_issuer) {
         text.push_str(&comment("", "the sample token's:"));
         let _ = writeln!(text, "# issuer = {}", quoted(other));

@@ -80,7 +80,9 @@ fn loaded(text: &str) -> KeyManager {
     let path = folder.path().join("gateway.toml");
     std::fs::write(&path, text).unwrap();
     let mut model = config::load(&path).unwrap_or_else(|report| panic!("{report}\n{text}")).model;
-    assert_eq!(model.key_managers.len(), 1);
+    // a pattern is a template beside the organisation that it lists
+    let patterns = model.key_managers.iter().filter(|key_manager| key_manager.family.is_some()).count();
+    assert_eq!(model.key_managers.len(), 1 + patterns);
     model.key_managers.remove(0)
 }
 
