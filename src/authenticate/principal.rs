@@ -1,5 +1,6 @@
 //! The second proof of the walk: a verified token, and what it says.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -30,6 +31,14 @@ pub struct Verdict {
     token_hash: TokenHash,
     binding: Binding,
     marks: Marks,
+    caller: RefCell<Option<Rc<Caller>>>,
+}
+
+/// What the log calls the application that a token was issued for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub application: Box<str>,
+    pub owner: Box<str>,
 }
 
 /// What a verdict stands on.
@@ -59,7 +68,8 @@ impl Verdict {
             issued_at: claims.issued_at(),
         };
         let consumer_key = client;
-        Self { consumer_key, scopes, token_hash: short_hash(token), binding, marks, key_manager, basis, claims }
+        let caller = RefCell::default();
+        Self { consumer_key, scopes, token_hash: short_hash(token), binding, marks, caller, key_manager, basis, claims }
     }
 
     pub(super) fn key_manager(&self) -> &Arc<CompiledKeyManager> {
@@ -110,6 +120,15 @@ impl Principal {
 
     pub fn claims(&self) -> &Claims {
         &self.verdict.claims
+    }
+
+    /// Names that outlive the snapshot; the requests of one token share them.
+    pub fn caller(&self, application: &str, owner: &str) -> Rc<Caller> {
+        let mut known = self.verdict.caller.borrow_mut();
+        match &*known {
+            Some(caller) if &*caller.application == application && &*caller.owner == owner => Rc::clone(caller),
+            _ => Rc::clone(known.insert(Rc::new(Caller { application: application.into(), owner: owner.into() }))),
+        }
     }
 
     /// What it may be revoked by.

@@ -20,10 +20,11 @@ pub struct Claims {
     not_before: Option<UnixSeconds>,
     issued_at: Option<UnixSeconds>,
     signed_by: KeyIdentity,
+    key_id: Option<Box<str>>,
 }
 
 impl Claims {
-    pub(super) fn read(members: Members, signed_by: KeyIdentity) -> Result<Self, Rejection> {
+    pub(super) fn read(members: Members, signed_by: KeyIdentity, key_id: Option<Box<str>>) -> Result<Self, Rejection> {
         let issuer = string(&members, "iss")?.ok_or(invalid("iss", ClaimFault::Missing))?.into();
         string(&members, "sub")?;
         string(&members, "jti")?;
@@ -35,6 +36,7 @@ impl Claims {
             issued_at: date(&members, "iat", Fraction::Drop)?,
             audiences: audiences(&members)?,
             signed_by,
+            key_id,
             members,
         })
     }
@@ -62,6 +64,7 @@ impl Claims {
             issued_at: date(&members, "iat", Fraction::Drop)?,
             audiences: audiences(&members)?,
             signed_by: KeyIdentity::default(),
+            key_id: None,
             members,
         }))
     }
@@ -133,6 +136,11 @@ impl Claims {
     /// Whether the token says that it is bound to a key or certificate (RFC 7800), in whatever form.
     pub fn is_bound(&self) -> bool {
         self.members.contains("cnf")
+    }
+
+    /// The `kid` of the token's header.
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
     }
 
     /// The key that signed; [`super::KeySet::contains`] says whether it still counts.

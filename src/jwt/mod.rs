@@ -94,7 +94,7 @@ impl<'t> Unverified<'t> {
             return Err(Rejection::CriticalHeader { member });
         }
         let signed_by = keys.check(self.key_id(), algorithm, self.signing_input, &self.signature)?;
-        let claims = Claims::read(self.payload, signed_by)?;
+        let claims = Claims::read(self.payload, signed_by, self.header.key_id)?;
         rules::check(&claims, self.header.token_type.as_deref(), rules, now)?;
         Ok(claims)
     }

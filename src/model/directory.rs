@@ -32,6 +32,15 @@ pub enum KeyType {
     Sandbox,
 }
 
+impl KeyType {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Sandbox => "sandbox",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum SubscriptionState {

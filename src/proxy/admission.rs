@@ -214,7 +214,7 @@ async fn refetch(stale: &[(Arc<KeyManagerKeys>, RefetchCause)]) -> Refetched {
 fn note_admitted(exchange: &mut Exchange, admitted: &Admitted) {
     exchange.found(Rc::clone(admitted.api()), Some(admitted.position()));
     exchange.key_type = Some(admitted.key_type());
-    exchange.application = admitted.application().map(Box::from);
+    exchange.caller = admitted.caller().cloned();
     exchange.principal = admitted.principal().cloned();
     exchange.key_manager = admitted.principal().map(|principal| Arc::clone(principal.key_manager()));
 }

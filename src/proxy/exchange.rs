@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method, Uri, Version};
 
-use crate::authenticate::Principal;
+use crate::authenticate::{Caller, Principal};
 use crate::forward::body::RequestProgress;
+use crate::jwt::Claims;
 use crate::model::directory::KeyType;
 use crate::model::reason::Reason;
 use crate::proxy::connection::{Connection, InFlight, Transport};
@@ -44,7 +45,7 @@ pub struct Exchange {
     pub user_agent: Option<HeaderValue>,
     pub key_manager: Option<Arc<CompiledKeyManager>>,
     pub principal: Option<Principal>,
-    pub application: Option<Box<str>>,
+    pub caller: Option<Rc<Caller>>,
     pub key_type: Option<KeyType>,
     pub progress: Option<Rc<RequestProgress>>,
     pub backend: Option<Arc<CompiledTarget>>,
@@ -84,7 +85,7 @@ impl Exchange {
             user_agent,
             key_manager: None,
             principal: None,
-            application: None,
+            caller: None,
             key_type: None,
             progress: None,
             backend: None,
@@ -180,6 +181,7 @@ impl Exchange {
         let operation = self.api.as_ref().and_then(|(api, position)| api.definition.operations.get((*position)?));
         let refused = self.outcome.reason != Reason::Forwarded;
         let user_agent = self.user_agent.as_ref().map(HeaderValue::as_bytes).map(String::from_utf8_lossy);
+        let claims = self.principal.as_ref().map(Principal::claims);
         let record = AccessRecord {
             time: self.began,
             request_id: &self.request_id,
@@ -195,13 +197,13 @@ impl Exchange {
             api: api.map(|api| api.name.as_str()),
             version: api.map(|api| api.version.as_str()),
             operation: operation.map(|operation| operation.template.as_str()),
-            application: self.application.as_deref(),
-            owner: None,
+            application: self.caller.as_ref().map(|caller| &*caller.application),
+            owner: self.caller.as_ref().map(|caller| &*caller.owner),
             key_manager: self.key_manager.as_ref().map(|key_manager| key_manager.definition.name.as_str()),
             key_type: self.key_type,
-            issuer: None,
+            issuer: claims.map(Claims::issuer),
             consumer_key: self.principal.as_ref().and_then(Principal::consumer_key),
-            key_id: None,
+            key_id: claims.and_then(Claims::key_id),
             token_hash: self.principal.as_ref().map(Principal::token_hash),
             status: self.outcome.status,
             reason: self.outcome.reason,

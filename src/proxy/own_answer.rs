@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 
+use crate::authenticate::Caller;
 use crate::forward::forwarded::Origin;
 use crate::forward::trace;
 use crate::model::names::ApiIndex;
@@ -43,7 +44,7 @@ pub(super) fn refuse(
     exchange.key_manager = refused.why.key_manager().cloned();
     if let Why::Authorize(_, principal) = &refused.why {
         exchange.principal.clone_from(principal);
-        exchange.application = application_of(snapshot, exchange);
+        exchange.caller = caller_of(snapshot, exchange);
     }
     if let Some(local) = refused.api.and_then(|index| snapshot.local_api(index)) {
         exchange.found(local, refused.routed.as_ref().map(crate::snapshot::Routed::position));
@@ -74,10 +75,11 @@ pub(super) fn refuse(
     own(exchange, reason, answer)
 }
 
-fn application_of(snapshot: &LocalSnapshot, exchange: &Exchange) -> Option<Box<str>> {
+fn caller_of(snapshot: &LocalSnapshot, exchange: &Exchange) -> Option<Rc<Caller>> {
     let principal = exchange.principal.as_ref()?;
     let mapping = principal.key_manager().find(&snapshot.directory, principal.consumer_key()?)?;
-    snapshot.directory.application(mapping.application).map(|application| application.name.into())
+    let application = snapshot.directory.application(mapping.application)?;
+    Some(principal.caller(application.name, application.owner))
 }
 
 /// Answered here, without a token: WSO2 says 200.

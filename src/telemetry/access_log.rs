@@ -7,9 +7,10 @@
 //! Lines hold no query and no token. What came from the network is escaped so that it stays inside its line, see
 //! [`mod@line`].
 //!
-//! The walk through the files: [`record`] (what a line says), [`mod@line`] (JSON or text), [`thread`] (who writes),
-//! [`target`] (where to).
+//! The walk through the files: [`record`] (what a line says), [`mod@line`] (JSON or text), [`calendar`] (its time),
+//! [`thread`] (who writes), [`target`] (where to).
 
+mod calendar;
 mod line;
 mod record;
 mod target;
@@ -28,6 +29,8 @@ use std::time::{Duration, Instant};
 
 pub use self::record::{AccessRecord, Ending, TokenHash, UnixMillis};
 
+use self::calendar::Calendar;
+use self::line::Line;
 use self::target::Target;
 use self::thread::{Batch, Message};
 use crate::model::gateway::{AccessLog as Settings, LogFormat};
@@ -73,6 +76,7 @@ struct Writing {
 #[derive(Debug)]
 struct Pending {
     lines: Vec<u8>,
+    calendar: Calendar,
     count: u64,
     sampling: Sampling,
     give_back: SyncSender<Vec<u8>>,
@@ -122,7 +126,14 @@ impl AccessLog {
             format: self.format,
             dropped: Arc::clone(&self.dropped),
             to_thread: self.thread.as_ref().map(|thread| thread.sender.clone()),
-            pending: RefCell::new(Pending { lines: Vec::new(), count: 0, sampling: self.sampling, give_back, returned }),
+            pending: RefCell::new(Pending {
+                lines: Vec::new(),
+                calendar: Calendar::default(),
+                count: 0,
+                sampling: self.sampling,
+                give_back,
+                returned,
+            }),
         }
     }
 
@@ -178,8 +189,7 @@ impl AccessWriter {
         if ordinary && !pending.sampling.is_due() {
             return;
         }
-        line::append(&mut pending.lines, self.format, record);
-        pending.count += 1;
+        pending.append(self.format, record);
         if pending.lines.len() >= FULL_BUFFER {
             self.hand_over(&mut pending);
         }
@@ -205,6 +215,15 @@ impl AccessWriter {
                 batch.give_back();
             }
         }
+    }
+}
+
+impl Pending {
+    fn append(&mut self, format: LogFormat, record: &AccessRecord<'_>) {
+        let mut line = Line::begin(&mut self.lines, format, self.calendar.text(record.time));
+        record.write(&mut line);
+        line.end();
+        self.count += 1;
     }
 }
 

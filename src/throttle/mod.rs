@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use crate::authenticate::Principal;
+use crate::authenticate::{Caller, Principal};
 use crate::authorize::Grant;
 use crate::model::directory::KeyType;
 use crate::snapshot::backend::BackendGroup;
@@ -19,7 +19,7 @@ pub struct Admitted {
     base_length: usize,
     key_type: KeyType,
     principal: Option<Principal>,
-    application: Option<Box<str>>,
+    caller: Option<Rc<Caller>>,
 }
 
 /// Admits a grant; `None` only if the snapshot is not the one that granted.
@@ -31,7 +31,10 @@ pub fn admit(snapshot: &LocalSnapshot, grant: &Grant<'_>) -> Option<Admitted> {
         base_length: routed.base_length(),
         key_type: grant.key_type(),
         principal: grant.principal().cloned(),
-        application: grant.application().map(|application| application.name.into()),
+        caller: grant
+            .principal()
+            .zip(grant.application())
+            .map(|(principal, application)| principal.caller(application.name, application.owner)),
     })
 }
 
@@ -58,8 +61,8 @@ impl Admitted {
         self.principal.as_ref()
     }
 
-    pub fn application(&self) -> Option<&str> {
-        self.application.as_deref()
+    pub fn caller(&self) -> Option<&Rc<Caller>> {
+        self.caller.as_ref()
     }
 
     /// The backend of this key's type, and this worker's turns on it.

@@ -1,98 +1,255 @@
 //! A record as one line: a JSON object, or `name=value` pairs for people.
 //!
 //! Nothing in a value can end the line or command a terminal: beside what JSON escapes, the other control characters and
-//! the marks that turn the direction of text are written as `\uXXXX`, in both formats.
+//! the marks that turn the direction of text are written as `\uXXXX`, in both formats. Nearly every value needs none of
+//! that, and is copied as it is once a look at its bytes has said so; the others are left to `serde_json`.
 
 use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::ser::{CompactFormatter, Formatter, Serializer};
+use serde_json::ser::{Formatter, Serializer};
 
+use super::TokenHash;
 use crate::model::gateway::LogFormat;
 
-/// Appends the record and a line feed.
-pub(super) fn append(lines: &mut Vec<u8>, format: LogFormat, record: &impl Serialize) {
-    let start = lines.len();
-    let written = match format {
-        LogFormat::Json => record.serialize(&mut Serializer::with_formatter(&mut *lines, Json)),
-        LogFormat::Text => record.serialize(&mut Serializer::with_formatter(&mut *lines, Text { in_name: false })),
-    };
-    match written {
-        Ok(()) => lines.push(b'\n'),
-        // memory takes every byte, and a record has no value that JSON cannot say: never half a line all the same
-        Err(_) => lines.truncate(start),
+/// Stands where a text was cut.
+const CUT_MARK: &str = "\u{2026}";
+
+/// What stands before a text's value, with its opening quote; numbers take all but that.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Name {
+    json: &'static str,
+    text: &'static str,
+}
+
+impl Name {
+    pub(super) const fn new(json: &'static str, text: &'static str) -> Self {
+        Self { json, text }
     }
+}
+
+/// A field's name in both formats.
+macro_rules! name {
+    ($name:literal) => {
+        $crate::telemetry::access_log::line::Name::new(concat!(",\"", $name, "\":\""), concat!(" ", $name, "=\""))
+    };
+}
+pub(super) use name;
+
+/// A line that is being written behind others.
+#[derive(Debug)]
+pub(super) struct Line<'l> {
+    lines: &'l mut Vec<u8>,
+    format: LogFormat,
+}
+
+impl<'l> Line<'l> {
+    /// Every line begins with its time.
+    pub(super) fn begin(lines: &'l mut Vec<u8>, format: LogFormat, time: &str) -> Self {
+        let lead = match format {
+            LogFormat::Json => "{\"time\":\"",
+            LogFormat::Text => "time=\"",
+        };
+        lines.extend_from_slice(lead.as_bytes());
+        lines.extend_from_slice(time.as_bytes());
+        lines.push(b'"');
+        Self { lines, format }
+    }
+
+    pub(super) fn end(self) {
+        let end: &[u8] = match self.format {
+            LogFormat::Json => b"}\n",
+            LogFormat::Text => b"\n",
+        };
+        self.lines.extend_from_slice(end);
+    }
+
+    /// A text of the gateway's own; nothing where it is empty.
+    pub(super) fn text(&mut self, name: Name, text: &str) {
+        if !text.is_empty() {
+            self.quoted(name, text, "");
+        }
+    }
+
+    /// A text that a client chose, at most so many bytes of it; nothing where it is empty.
+    pub(super) fn cut(&mut self, name: Name, text: &str, bytes: usize) {
+        let kept = text.get(..text.floor_char_boundary(bytes)).unwrap_or(text);
+        if !text.is_empty() {
+            self.quoted(name, kept, if kept.len() < text.len() { CUT_MARK } else { "" });
+        }
+    }
+
+    /// A word that is known to need no escape.
+    pub(super) fn word(&mut self, name: Name, word: &'static str) {
+        self.lead(name);
+        self.lines.extend_from_slice(word.as_bytes());
+        self.lines.push(b'"');
+    }
+
+    pub(super) fn flag(&mut self, name: Name, flag: bool) {
+        self.lead_number(name);
+        self.lines.extend_from_slice(if flag { b"true" } else { b"false" });
+    }
+
+    pub(super) fn number(&mut self, name: Name, number: u64) {
+        self.lead_number(name);
+        self.digits(number);
+    }
+
+    /// In milliseconds, to the microsecond.
+    pub(super) fn milliseconds(&mut self, name: Name, duration: Duration) {
+        self.lead_number(name);
+        let microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.digits(microseconds / 1000);
+        let digit = |place: u64| b"0123456789".get(usize::try_from(microseconds / place % 10).unwrap_or_default()).copied().unwrap_or(b'0');
+        self.lines.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
+    }
+
+    pub(super) fn hash(&mut self, name: Name, TokenHash(hash): TokenHash) {
+        self.lead(name);
+        let digit = |four: u8| b"0123456789abcdef".get(usize::from(four)).copied().unwrap_or(b'0');
+        for byte in hash {
+            self.lines.extend_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
+        }
+        self.lines.push(b'"');
+    }
+
+    pub(super) fn socket(&mut self, name: Name, address: SocketAddr) {
+        self.lead(name);
+        match address {
+            SocketAddr::V4(address) => {
+                self.ipv4(*address.ip());
+                self.lines.push(b':');
+                self.digits(address.port().into());
+            }
+            // memory takes every byte
+            SocketAddr::V6(address) => drop(write!(self.lines, "{address}")),
+        }
+        self.lines.push(b'"');
+    }
+
+    pub(super) fn address(&mut self, name: Name, address: IpAddr) {
+        self.lead(name);
+        match address {
+            IpAddr::V4(address) => self.ipv4(address),
+            IpAddr::V6(address) => drop(write!(self.lines, "{address}")),
+        }
+        self.lines.push(b'"');
+    }
+
+    fn ipv4(&mut self, address: Ipv4Addr) {
+        let [first, second, third, fourth] = address.octets();
+        self.digits(first.into());
+        for octet in [second, third, fourth] {
+            self.lines.push(b'.');
+            self.digits(octet.into());
+        }
+    }
+
+    fn digits(&mut self, number: u64) {
+        self.lines.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    }
+
+    fn lead(&mut self, name: Name) {
+        let lead = match self.format {
+            LogFormat::Json => name.json,
+            LogFormat::Text => name.text,
+        };
+        self.lines.extend_from_slice(lead.as_bytes());
+    }
+
+    fn lead_number(&mut self, name: Name) {
+        self.lead(name);
+        self.lines.pop();
+    }
+
+    fn quoted(&mut self, name: Name, text: &str, end: &str) {
+        self.lead(name);
+        if is_plain(text.as_bytes()) {
+            self.lines.extend_from_slice(text.as_bytes());
+        } else {
+            self.escaped(text);
+        }
+        self.lines.extend_from_slice(end.as_bytes());
+        self.lines.push(b'"');
+    }
+
+    fn escaped(&mut self, text: &str) {
+        // its quotes are the serializer's
+        self.lines.pop();
+        let start = self.lines.len();
+        if text.serialize(&mut Serializer::with_formatter(&mut *self.lines, Escaping)).is_err() {
+            self.lines.truncate(start);
+            self.lines.extend_from_slice(b"\"\"");
+        }
+        self.lines.pop();
+    }
+}
+
+/// Whether a text is printable ASCII without `"` and `\`: eight bytes at a time, for most of a line is looked at here.
+fn is_plain(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks::<8>();
+    let mut last = [b' '; 8];
+    for (place, byte) in last.iter_mut().zip(rest) {
+        *place = *byte;
+    }
+    words.iter().chain([&last]).all(|word| {
+        let word = u64::from_le_bytes(*word);
+        let every = |byte: u8| u64::from_le_bytes([byte; 8]);
+        // a byte's high bit is set where the byte is zero, or was below `bound`; a byte above 0x7f is refused by itself
+        let below = |word: u64, bound: u8| word.wrapping_sub(every(bound)) & !word;
+        let is = |byte: u8| below(word ^ every(byte), 1);
+        (word | below(word, b' ') | is(b'"') | is(b'\\') | is(0x7f)) & every(0x80) == 0
+    })
 }
 
 /// Compact JSON with the wider escapes.
-struct Json;
+struct Escaping;
 
-impl Formatter for Json {
+impl Formatter for Escaping {
+    /// `fragment` has no character that JSON escapes by itself.
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        write_escaped(writer, fragment)
-    }
-}
-
-/// `name="value" name=1.5`: JSON's own spelling of values, without its braces, commas and quoted names.
-struct Text {
-    in_name: bool,
-}
-
-impl Formatter for Text {
-    fn begin_object<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn end_object<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        self.in_name = true;
-        if first { Ok(()) } else { writer.write_all(b" ") }
-    }
-
-    fn end_object_key<W: ?Sized + Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.in_name = false;
-        Ok(())
-    }
-
-    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        writer.write_all(b"=")
-    }
-
-    fn begin_string<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        if self.in_name { Ok(()) } else { CompactFormatter.begin_string(writer) }
-    }
-
-    fn end_string<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        if self.in_name { Ok(()) } else { CompactFormatter.end_string(writer) }
-    }
-
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        write_escaped(writer, fragment)
-    }
-}
-
-/// `fragment` has no character that JSON escapes by itself.
-fn write_escaped<W: ?Sized + Write>(writer: &mut W, fragment: &str) -> io::Result<()> {
-    if fragment.bytes().all(|byte| byte < 0x7f) {
-        return writer.write_all(fragment.as_bytes());
-    }
-    let mut rest = fragment;
-    while let Some(at) = rest.find(is_unsafe) {
-        let (before, from) = rest.split_at(at);
-        writer.write_all(before.as_bytes())?;
-        let mut characters = from.chars();
-        if let Some(character) = characters.next() {
-            write!(writer, "\\u{:04x}", u32::from(character))?;
+        let mut rest = fragment;
+        while let Some(at) = rest.find(is_unsafe) {
+            let (before, from) = rest.split_at(at);
+            writer.write_all(before.as_bytes())?;
+            let mut characters = from.chars();
+            if let Some(character) = characters.next() {
+                write!(writer, "\\u{:04x}", u32::from(character))?;
+            }
+            rest = characters.as_str();
         }
-        rest = characters.as_str();
+        writer.write_all(rest.as_bytes())
     }
-    writer.write_all(rest.as_bytes())
 }
 
 /// Control characters (C1 and DEL too), line and paragraph separators, and marks of direction; all within `\uXXXX`.
 fn is_unsafe(character: char) -> bool {
     character.is_control() || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_plain_wherever_no_byte_of_it_needs_an_escape() {
+        for byte in 0..=u8::MAX {
+            let plain = matches!(byte, b' '..0x7f) && byte != b'"' && byte != b'\\';
+            for length in 1..20 {
+                for place in 0..length {
+                    let mut text = vec![b'a'; length];
+                    text[place] = byte;
+                    assert_eq!(is_plain(&text), plain, "{byte:#x} at {place} of {length}");
+                    // what is beside a byte must not hide it
+                    let mut text = vec![b' '; length];
+                    text[place] = byte;
+                    assert_eq!(is_plain(&text), plain, "{byte:#x} at {place} of {length}");
+                }
+            }
+        }
+        assert!(is_plain(b""));
+    }
 }

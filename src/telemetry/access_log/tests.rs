@@ -56,7 +56,10 @@ fn forwarded() -> AccessRecord<'static> {
 
 fn line(format: LogFormat, record: &AccessRecord<'_>) -> String {
     let mut lines = Vec::new();
-    line::append(&mut lines, format, record);
+    let mut calendar = Calendar::default();
+    let mut line = Line::begin(&mut lines, format, calendar.text(record.time));
+    record.write(&mut line);
+    line.end();
     String::from_utf8(lines).unwrap()
 }
 
