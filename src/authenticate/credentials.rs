@@ -49,7 +49,7 @@ pub fn credential<'h>(headers: &'h HeaderMap, header: &str) -> Result<Credential
         return Err(AuthenticateError::Missing);
     }
     // a list of credentials: `Bearer a, Bearer b`
-    if token.contains(&b',') {
+    if memchr::memchr(b',', token).is_some() {
         return Err(AuthenticateError::Several);
     }
     Ok(Credential { token, scheme })

@@ -9,8 +9,9 @@
 //! `X_JWT_Assertion` never pass. `Expect` is answered by the gateway and ends here too. Never decides who may call: the
 //! walk has read what it needs before anything is stripped.
 
-use http::header::{CONNECTION, TE};
+use http::header::{CONNECTION, TE, VIA};
 use http::{HeaderMap, HeaderName, Version};
+use smallvec::SmallVec;
 
 use crate::forward::forwarded::Written;
 use crate::forward::trace;
@@ -24,15 +25,33 @@ pub enum Trailers {
     NotRead,
 }
 
-/// Makes a client's headers those of the request to the backend. `origin` was read from the same headers.
-///
-/// What is left to the caller: `Host`, the API's authorization header, and framing.
-pub fn rewrite_request(headers: &mut HeaderMap, origin: &Written, version: Version, via: &Via) -> Result<Trailers, Loop> {
-    via.check(headers)?;
-    let trailers = strip_request(headers);
-    trace::keep_valid_context(headers);
-    origin.add_to(headers);
-    via.add_to_request(headers, version);
+/// What this hop says of a request, and keeps of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Hop<'h> {
+    /// The field of a token that ends here; a proof goes with it, which is worth nothing alone and says what it was for.
+    pub credential: Option<&'h str>,
+    /// Read from the same headers.
+    pub origin: &'h Written,
+    /// The one that the client spoke.
+    pub version: Version,
+    pub via: &'h Via,
+}
+
+/// Makes a client's headers those of the request to the backend. What is left to the caller: `Host` and framing.
+pub fn rewrite_request(headers: &mut HeaderMap, hop: &Hop<'_>) -> Result<Trailers, Loop> {
+    let ends = |name: &HeaderName| hop.credential.is_some_and(|credential| name.as_str() == "dpop" || is_spelled(name, credential));
+    let look = Look::at(headers, |name| passes_from_client(name.as_str()) && !ends(name));
+    if look.via {
+        hop.via.check(headers)?;
+    }
+    let trailers = if look.te { reads_trailers(headers) } else { Trailers::NotRead };
+    let trace = look.trace;
+    look.strip(headers);
+    if trace {
+        trace::keep_valid_context(headers);
+    }
+    hop.origin.add_to(headers);
+    hop.via.add_to_request(headers, hop.version);
     Ok(trailers)
 }
 
@@ -40,13 +59,6 @@ pub fn rewrite_request(headers: &mut HeaderMap, origin: &Written, version: Versi
 pub fn rewrite_response(headers: &mut HeaderMap, version: Version) {
     strip_response(headers);
     Via::add_to_response(headers, version);
-}
-
-/// Removes what ends here and what a client may not say.
-pub fn strip_request(headers: &mut HeaderMap) -> Trailers {
-    let trailers = if names(headers, &TE).any(|name| name.eq_ignore_ascii_case("trailers")) { Trailers::Read } else { Trailers::NotRead };
-    strip(headers, |name| passes_from_client(name.as_str()));
-    trailers
 }
 
 /// Removes what ends here and what a backend may not say in the gateway's name.
@@ -60,10 +72,17 @@ pub fn strip_trailers(trailers: &mut HeaderMap) {
     strip(trailers, |name| class(name.as_str()) == Class::Plain && passes_from_client(name.as_str()) && !reads_on(name.as_str()));
 }
 
-/// Removes a header in every spelling that a server may take for it, such as an API's own authorization header.
+/// Removes a header in every spelling that a server may take for it, such as one that only the gateway may set.
 pub fn remove_every_spelling(headers: &mut HeaderMap, name: &str) {
-    let same = |other: &str| other.bytes().map(dashed).eq(name.bytes().map(|byte| dashed(byte.to_ascii_lowercase())));
-    remove_all(headers, |other| same(other.as_str()));
+    let doomed: Doomed = headers.keys().filter(|other| is_spelled(other, name)).cloned().collect();
+    for name in doomed {
+        headers.remove(name);
+    }
+}
+
+fn is_spelled(name: &HeaderName, like: &str) -> bool {
+    let (name, like) = (name.as_str().bytes(), like.bytes());
+    name.len() == like.len() && name.map(dashed).eq(like.map(|byte| dashed(byte.to_ascii_lowercase())))
 }
 
 /// What the operator changes, after all else.
@@ -113,7 +132,7 @@ fn class(name: &str) -> Class {
 const OWN_PREFIXES: [&str; 6] = ["portcullis-", "x-forwarded-", "x-client-cert", "x-ssl-", "ssl-client-", "x-amzn-mtls-"];
 
 fn passes_from_client(name: &str) -> bool {
-    if name.contains('_') {
+    if name.bytes().any(|byte| byte == b'_') {
         return class(&name.replace('_', "-")) == Class::Plain;
     }
     matches!(class(name), Class::Plain | Class::Guarded)
@@ -128,22 +147,54 @@ fn dashed(byte: u8) -> u8 {
     if byte == b'_' { b'-' } else { byte }
 }
 
-/// Removes hop-by-hop fields, those that `Connection` names, and those that do not pass.
-fn strip(headers: &mut HeaderMap, passes: impl Fn(&HeaderName) -> bool) {
-    let named = |token: &str| HeaderName::try_from(token).ok().filter(|name| class(name.as_str()) != Class::Guarded);
-    // looked up before a name is made of it: a client may list thousands that are not there
-    let doomed: Vec<HeaderName> = names(headers, &CONNECTION).filter(|token| headers.contains_key(*token)).filter_map(named).collect();
-    for name in doomed {
-        headers.remove(name);
-    }
-    remove_all(headers, |name| !passes(name));
+/// What one look at the names of a head finds.
+struct Look {
+    doomed: Doomed,
+    connection: bool,
+    te: bool,
+    via: bool,
+    trace: bool,
 }
 
-fn remove_all(headers: &mut HeaderMap, ends: impl Fn(&HeaderName) -> bool) {
-    let doomed: Vec<HeaderName> = headers.keys().filter(|name| ends(name)).cloned().collect();
-    for name in doomed {
-        headers.remove(name);
+type Doomed = SmallVec<[HeaderName; 4]>;
+
+impl Look {
+    fn at(headers: &HeaderMap, passes: impl Fn(&HeaderName) -> bool) -> Self {
+        let mut look = Self { doomed: Doomed::new(), connection: false, te: false, via: false, trace: false };
+        for name in headers.keys() {
+            look.connection |= *name == CONNECTION;
+            look.te |= *name == TE;
+            look.via |= *name == VIA;
+            look.trace |= name.as_str().starts_with("trace");
+            if !passes(name) {
+                look.doomed.push(name.clone());
+            }
+        }
+        look
     }
+
+    /// Removes the fields that `Connection` names, and those that do not pass.
+    fn strip(self, headers: &mut HeaderMap) {
+        if self.connection {
+            let named = |token: &str| HeaderName::try_from(token).ok().filter(|name| class(name.as_str()) != Class::Guarded);
+            // looked up before a name is made of it: a client may list thousands that are not there
+            let listed: Doomed = names(headers, &CONNECTION).filter(|token| headers.contains_key(*token)).filter_map(named).collect();
+            for name in listed {
+                headers.remove(name);
+            }
+        }
+        for name in self.doomed {
+            headers.remove(name);
+        }
+    }
+}
+
+fn strip(headers: &mut HeaderMap, passes: impl Fn(&HeaderName) -> bool) {
+    Look::at(headers, passes).strip(headers);
+}
+
+fn reads_trailers(headers: &HeaderMap) -> Trailers {
+    if names(headers, &TE).any(|name| name.eq_ignore_ascii_case("trailers")) { Trailers::Read } else { Trailers::NotRead }
 }
 
 /// The members of a list of tokens, over all its lines.

@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
 use crate::authenticate::{AuthenticateError, credentials};
-use crate::forward::forwarded::{Arrival, ClientScheme, Origin};
+use crate::forward::forwarded::ClientScheme;
 use crate::introspect::Outcome;
 use crate::jwks::{KeyManagerKeys, RefetchCause, Refetched};
 use crate::model::gateway::{ByteLimit, ErrorFormat};
@@ -21,18 +21,18 @@ use crate::proxy::decision::{Asked, ConnectionFacts, Refused, Why, decide};
 use crate::proxy::denial::Tongue;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::metadata;
+use crate::proxy::naming::{Arriving, Named};
 use crate::proxy::own_answer::{OwnAnswer, refuse, refuse_here, resource_metadata, server_options};
 use crate::proxy::worker::Walk;
-use crate::route::{self, NormalPath};
+use crate::route::{self, InvalidAuthority, NormalPath};
 use crate::snapshot::CompiledKeyManager;
 use crate::snapshot::local::LocalSnapshot;
 use crate::throttle::{self, Admitted};
 
 /// What the head says, read once.
 pub(super) struct Head<'u> {
-    pub(super) host: String,
+    pub(super) named: Rc<Named>,
     pub(super) path: NormalPath<'u>,
-    pub(super) origin: Origin,
     path_as_sent: &'u str,
 }
 
@@ -52,24 +52,15 @@ pub(super) fn read_head<'u>(
         exchange.message = Some(format!("more than {} header fields", snapshot.limits.max_headers));
         return Err(refuse_here(exchange, Reason::HeadTooLarge, id, tongue()));
     }
-    let authority = match route::request_authority(parts.version, uri, &parts.headers) {
-        Ok(authority) => authority,
+    let named = match named(exchange, &snapshot, parts, uri) {
+        Ok(named) => named,
         Err(error) => {
             exchange.message = Some(error.to_string());
             return Err(refuse_here(exchange, Reason::InvalidRequest, id, tongue()));
         }
     };
-    let scheme = if exchange.connection().transport == Transport::Tls { ClientScheme::Https } else { ClientScheme::Http };
-    let arrival = Arrival {
-        peer: exchange.connection().peer().ip(),
-        scheme,
-        authority: authority.as_ref(),
-        trusted_proxies: &snapshot.trusted_proxies,
-    };
-    let origin = Origin::read(&parts.headers, &arrival);
-    exchange.client = origin.client();
-    let host = authority.map_or_else(String::new, |authority| authority.host().to_owned());
-    exchange.host.clone_from(&host);
+    exchange.client = named.origin.client();
+    exchange.named = Some(Rc::clone(&named));
     if parts.method == Method::OPTIONS && uri.path() == "*" {
         return Err(server_options(exchange));
     }
@@ -78,13 +69,20 @@ pub(super) fn read_head<'u>(
             if path.as_str() != uri.path() {
                 exchange.normal_path = Some(path.as_str().to_owned());
             }
-            Ok(Head { host, path, origin, path_as_sent: uri.path() })
+            Ok(Head { named, path, path_as_sent: uri.path() })
         }
         Err(error) => {
             exchange.message = Some(error.to_string());
             Err(refuse_here(exchange, Reason::InvalidPath, id, tongue()))
         }
     }
+}
+
+fn named(exchange: &Exchange, snapshot: &LocalSnapshot, parts: &Parts, uri: &Uri) -> Result<Rc<Named>, InvalidAuthority> {
+    let connection = exchange.connection();
+    let scheme = if connection.transport == Transport::Tls { ClientScheme::Https } else { ClientScheme::Http };
+    let from = Arriving { peer: connection.peer().ip(), scheme, trusted_proxies: &snapshot.trusted_proxies };
+    connection.last_named().read(parts.version, uri, &parts.headers, from)
 }
 
 /// The fields of a head but for the request id, which every head has by now. HTTP/1's were counted by the parser; HTTP/2's
@@ -115,17 +113,17 @@ pub(super) async fn decide_and_wait(
     let connection = ConnectionFacts {
         certificate: exchange.connection().certificate(),
         peer: Some(exchange.connection().peer().ip()),
-        scheme: head.origin.scheme().as_str(),
-        authority: head.origin.host().unwrap_or_default(),
+        scheme: head.named.origin.scheme().as_str(),
+        authority: head.named.origin.host().unwrap_or_default(),
         path: head.path_as_sent,
     };
-    let asked = Asked { method: &parts.method, host: &head.host, path: &head.path, headers: &parts.headers, connection };
+    let asked = Asked { method: &parts.method, host: &head.named.host, path: &head.path, headers: &parts.headers, connection };
     let mut waited = false;
     // each key manager that may know an opaque token is asked once
     let mut questions: usize = 8;
     let snapshot = walk.snapshots().load();
-    if let Some(api) = metadata::asked(&snapshot, &head.host, head.path.as_str(), &parts.method)
-        && let Some(answer) = resource_metadata(exchange, &snapshot, api, &head.origin)
+    if let Some(api) = metadata::asked(&snapshot, &head.named.host, head.path.as_str(), &parts.method)
+        && let Some(answer) = resource_metadata(exchange, &snapshot, api, &head.named.origin)
     {
         return Err(answer);
     }
@@ -137,7 +135,8 @@ pub(super) async fn decide_and_wait(
                 let limit = grant.routed().api().definition.max_body_bytes.unwrap_or(snapshot.limits.max_body_bytes);
                 let admitted = throttle::admit(&snapshot, &grant);
                 let format = snapshot.errors;
-                let asserted = walk.asserted().assertion(&snapshot, &grant, || walk.request_id(), walk.clock().now());
+                let token_id = || walk.request_id().to_str().unwrap_or_default().to_owned();
+                let asserted = walk.asserted().assertion(&snapshot, &grant, token_id, walk.clock().now());
                 let (Some(admitted), Ok(assertion)) = (admitted, asserted) else {
                     return Err(refuse_here(exchange, Reason::InternalError, id, Tongue::choose(&parts.headers, format)));
                 };
@@ -155,7 +154,7 @@ pub(super) async fn decide_and_wait(
                 Ok(()) => continue,
                 Err(why) => {
                     let refused = Refused { why: Why::Authenticate(why), ..refused };
-                    return Err(refuse(exchange, &snapshot, &refused, Reason::IntrospectionUnavailable, parts, (id, &head.origin)));
+                    return Err(refuse(exchange, &snapshot, &refused, Reason::IntrospectionUnavailable, parts, (id, &head.named.origin)));
                 }
             }
         }
@@ -170,7 +169,7 @@ pub(super) async fn decide_and_wait(
                 Refetched::Failed | Refetched::TimedOut | Refetched::Unchanged | Refetched::NotAllowed => {}
             }
         }
-        return Err(refuse(exchange, &snapshot, &refused, reason, parts, (id, &head.origin)));
+        return Err(refuse(exchange, &snapshot, &refused, reason, parts, (id, &head.named.origin)));
     }
 }
 

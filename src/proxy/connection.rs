@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::deadline::{Deadlines, ticks};
-use crate::forward::forwarded::{Origin, Written};
 use crate::forward::interim::Interim;
 use crate::model::gateway::Limits;
+use crate::proxy::naming::LastNamed;
 use crate::proxy::tunnel::Tunnel;
 
 /// One client connection.
@@ -41,8 +41,7 @@ pub struct Connection {
     handed: Cell<Handed>,
     waker: RefCell<Option<Waker>>,
     interim: Arc<Interim>,
-    /// What the last request said of its origin, and how that is written.
-    origin: RefCell<Option<(Origin, Written)>>,
+    named: LastNamed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +134,7 @@ impl Connection {
             handed: Cell::new(Handed::Unchanged),
             waker: RefCell::new(None),
             interim: Arc::default(),
-            origin: RefCell::default(),
+            named: LastNamed::default(),
         }
     }
 
@@ -254,17 +253,9 @@ impl Connection {
         }
     }
 
-    /// An origin as header fields: written once for all requests of the connection that have the same.
-    pub fn written(&self, origin: &Origin) -> Written {
-        let mut last = self.origin.borrow_mut();
-        match &*last {
-            Some((known, written)) if known == origin => written.clone(),
-            _ => {
-                let written = origin.written();
-                *last = Some((origin.clone(), written.clone()));
-                written
-            }
-        }
+    /// What the last request said of its host and client.
+    pub fn last_named(&self) -> &LastNamed {
+        &self.named
     }
 
     /// What has to be said before the answer.

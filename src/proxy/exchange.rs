@@ -16,6 +16,7 @@ use crate::jwt::Claims;
 use crate::model::directory::KeyType;
 use crate::model::reason::Reason;
 use crate::proxy::connection::{Connection, InFlight, Transport};
+use crate::proxy::naming::Named;
 use crate::proxy::worker::Walk;
 use crate::snapshot::CompiledKeyManager;
 use crate::snapshot::backend::CompiledTarget;
@@ -39,9 +40,11 @@ pub struct Exchange {
     pub uri: Uri,
     /// Only where it differs from the URI's.
     pub normal_path: Option<String>,
-    pub host: String,
+    /// `None` until the head was read.
+    pub named: Option<Rc<Named>>,
     pub client: IpAddr,
-    pub request_id: Box<str>,
+    /// `None` until the head was looked at.
+    pub request_id: Option<HeaderValue>,
     pub user_agent: Option<HeaderValue>,
     pub key_manager: Option<Arc<CompiledKeyManager>>,
     pub principal: Option<Principal>,
@@ -80,8 +83,8 @@ impl Exchange {
             version: request.version,
             uri: std::mem::take(&mut request.uri),
             normal_path: None,
-            host: String::new(),
-            request_id: Box::default(),
+            named: None,
+            request_id: None,
             user_agent,
             key_manager: None,
             principal: None,
@@ -182,17 +185,18 @@ impl Exchange {
         let refused = self.outcome.reason != Reason::Forwarded;
         let user_agent = self.user_agent.as_ref().map(HeaderValue::as_bytes).map(String::from_utf8_lossy);
         let claims = self.principal.as_ref().map(Principal::claims);
+        let request_id = self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
         let record = AccessRecord {
             time: self.began,
-            request_id: &self.request_id,
-            denial: refused.then_some(&*self.request_id),
+            request_id,
+            denial: refused.then_some(request_id),
             remote: self.connection().peer(),
             client: self.client,
             listener: &self.connection().listener,
             protocol: self.version,
             tls: self.connection().transport == Transport::Tls,
             method: &self.method,
-            host: &self.host,
+            host: self.named.as_ref().map_or("", |named| &named.host),
             path: self.normal_path.as_deref().unwrap_or_else(|| self.uri.path()),
             api: api.map(|api| api.name.as_str()),
             version: api.map(|api| api.version.as_str()),

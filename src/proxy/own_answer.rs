@@ -122,7 +122,7 @@ fn own(exchange: &mut Exchange, reason: Reason, mut answer: Response<Bytes>) -> 
     if matches!(reason, Reason::InvalidRequest | Reason::MethodRefused) && exchange.version < Version::HTTP_2 {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    if let Ok(id) = HeaderValue::try_from(&*exchange.request_id) {
+    if let Some(id) = exchange.request_id.clone() {
         answer.headers_mut().insert(trace::REQUEST_ID, id);
     }
     Box::new(answer)
@@ -137,8 +137,8 @@ pub fn refuse_bytes(walk: &Rc<Walk>, connection: &Rc<Connection>, reason: Reason
     let snapshot = walk.snapshots().load();
     let mut exchange =
         Exchange::begin(Rc::clone(walk), connection.request_began(walk.deadlines()), Arc::clone(&snapshot.unrouted), &mut parts);
-    let id = header_value(&walk.request_id());
-    exchange.request_id = id.to_str().unwrap_or_default().into();
+    let id = walk.request_id();
+    exchange.request_id = Some(id.clone());
     exchange.message = Some(message);
     let tongue = Tongue::choose(&HeaderMap::new(), snapshot.errors);
     let mut answer = refuse_here(&mut exchange, reason, &id, tongue);
@@ -155,9 +155,4 @@ pub fn refuse_bytes(walk: &Rc<Walk>, connection: &Rc<Connection>, reason: Reason
     exchange.sent(answer.body().len());
     exchange.complete();
     bytes
-}
-
-/// Request ids are hexadecimal digits, so they always are a value.
-pub(super) fn header_value(id: &str) -> HeaderValue {
-    HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }

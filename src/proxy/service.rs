@@ -22,8 +22,7 @@ use tokio::task::spawn_local;
 use crate::deadline::Deadline;
 use crate::forward::body::{RequestBody, RequestProgress, ResponseBody};
 use crate::forward::failure::ForwardError;
-use crate::forward::forwarded::Origin;
-use crate::forward::headers::{self, Trailers};
+use crate::forward::headers::{self, Hop, Trailers};
 use crate::forward::pool::Purpose;
 use crate::forward::send::{Answer, Outgoing};
 use crate::forward::trace;
@@ -37,7 +36,8 @@ use crate::proxy::connection::InFlight;
 use crate::proxy::cors;
 use crate::proxy::denial::{self, Refusal, Tongue};
 use crate::proxy::exchange::Exchange;
-use crate::proxy::own_answer::{OwnAnswer, header_value, refuse_here};
+use crate::proxy::naming::Named;
+use crate::proxy::own_answer::{OwnAnswer, refuse_here};
 use crate::proxy::tenure::{Right, Tenure};
 use crate::proxy::term::{Stream, Term, grpc_timeout};
 use crate::proxy::tunnel::Tunnel;
@@ -74,7 +74,7 @@ impl Future for Handling {
         let polled = catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(context)));
         let polled = polled.unwrap_or_else(|_| {
             self.walk.counters().panicked();
-            let id = header_value(&self.walk.request_id());
+            let id = self.walk.request_id();
             let answer = denial::answer(&Refusal::new(Reason::InternalError, &id, &Method::GET, Tongue::Wso2));
             Poll::Ready(answer.map(AnswerBody::orphan))
         });
@@ -166,8 +166,8 @@ async fn answer(
     body: Incoming,
     mut wish: Option<upgrade::Asked>,
 ) -> Result<Forwarded, OwnAnswer> {
-    let id = trace::request_id(&mut parts.headers, || header_value(&walk.request_id()));
-    exchange.request_id = id.to_str().unwrap_or_default().into();
+    let id = trace::request_id(&mut parts.headers, || walk.request_id());
+    exchange.request_id = Some(id.clone());
     shed(walk, exchange, &parts, &id)?;
     let uri = exchange.uri.clone();
     let head = read_head(walk, exchange, &parts, &uri, &id)?;
@@ -180,7 +180,7 @@ async fn answer(
     let key = hash_key(exchange, &admitted, &parts.headers);
     // the headers leave with the request; a failure of the backend is still told in the client's tongue
     let tongue = TongueLater::of(&parts.headers);
-    rewrite_request(walk, exchange, &admitted, &mut parts, &head.origin)
+    rewrite_request(walk, exchange, &admitted, &mut parts, &head.named)
         .map_err(|reason| refuse_here(exchange, reason, &id, Tongue::choose(&parts.headers, format)))?;
     say(assertion, &mut parts.headers);
     if let Some(wish) = &mut wish {
@@ -319,21 +319,17 @@ fn hash_key(exchange: &Exchange, admitted: &Admitted, headers: &HeaderMap) -> Ve
     }
 }
 
-fn rewrite_request(walk: &Walk, exchange: &mut Exchange, admitted: &Admitted, parts: &mut Parts, origin: &Origin) -> Result<(), Reason> {
+fn rewrite_request(walk: &Walk, exchange: &mut Exchange, admitted: &Admitted, parts: &mut Parts, named: &Named) -> Result<(), Reason> {
     let api = &admitted.api().definition;
-    if api.authorization == AuthorizationForwarding::Remove {
-        headers::remove_every_spelling(&mut parts.headers, &api.authorization_header);
-        // a proof is worth nothing without its token, and says what it was for
-        parts.headers.remove("dpop");
-    }
     if parts.version == Version::HTTP_2 {
         join_cookies(&mut parts.headers);
     }
-    let trailers = headers::rewrite_request(&mut parts.headers, &exchange.connection().written(origin), parts.version, walk.via())
-        .map_err(|error| {
-            exchange.message = Some(error.to_string());
-            Reason::InvalidRequest
-        })?;
+    let credential = (api.authorization == AuthorizationForwarding::Remove).then_some(&*api.authorization_header);
+    let hop = Hop { credential, origin: &named.written, version: parts.version, via: walk.via() };
+    let trailers = headers::rewrite_request(&mut parts.headers, &hop).map_err(|error| {
+        exchange.message = Some(error.to_string());
+        Reason::InvalidRequest
+    })?;
     if trailers == Trailers::Read {
         parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::HeaderValue;
+
 use crate::authenticate::binding::Proofs;
 use crate::authenticate::cache::TokenCache;
 use crate::deadline::Deadlines;
@@ -15,6 +17,7 @@ use crate::forward::send::Forwarder;
 use crate::forward::via::Via;
 use crate::model::clock::Clock;
 use crate::proxy::asserting::Asserted;
+use crate::proxy::request_ids::RequestIds;
 use crate::proxy::tenure::Tenures;
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;
@@ -50,8 +53,8 @@ pub struct Walk {
     counters: Arc<WorkerCounters>,
     access_log: AccessWriter,
     clock: Arc<dyn Clock>,
-    id_prefix: u64,
-    next_id: Cell<u64>,
+    request_ids: RequestIds,
+    drawn: Cell<u64>,
     randomness: foldhash::quality::RandomState,
     via: Via,
     overloaded: Cell<bool>,
@@ -72,8 +75,8 @@ impl Walk {
             counters: parts.counters,
             access_log: parts.access_log,
             clock: parts.clock,
-            id_prefix: parts.id_prefix,
-            next_id: Cell::new(0),
+            request_ids: RequestIds::new(parts.id_prefix),
+            drawn: Cell::new(0),
             randomness: foldhash::quality::RandomState::default(),
             via: parts.via,
             overloaded: Cell::new(false),
@@ -128,8 +131,8 @@ impl Walk {
 
     /// A number that spreads well. Not for secrets.
     pub fn random(&self) -> u64 {
-        let count = self.next_id.get();
-        self.next_id.set(count.wrapping_add(1));
+        let count = self.drawn.get();
+        self.drawn.set(count.wrapping_add(1));
         self.randomness.hash_one(count)
     }
 
@@ -142,14 +145,7 @@ impl Walk {
         self.overloaded.set(overloaded);
     }
 
-    /// A request id that no other request of any gateway has: random front, counted back.
-    pub fn request_id(&self) -> String {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let count = self.next_id.get();
-        self.next_id.set(count.wrapping_add(1));
-        let number = (u128::from(self.id_prefix) << 64) | u128::from(count);
-        let digit =
-            |place: u32| DIGITS.get(usize::try_from((number >> (place * 4)) & 0xF).unwrap_or_default()).copied().map_or('0', char::from);
-        (0..32).rev().map(digit).collect()
+    pub fn request_id(&self) -> HeaderValue {
+        self.request_ids.next()
     }
 }

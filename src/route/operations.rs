@@ -13,7 +13,7 @@ use http::Method;
 
 use crate::model::api::{Operation, OperationMethod};
 use crate::model::template::{Segment, Tail};
-use crate::route::path::without_parameters;
+use crate::route::path::{first_segment, without_parameters};
 
 /// The trees of all APIs, and of the base paths: one table of literals for all nodes.
 #[derive(Debug, Default)]
@@ -161,7 +161,7 @@ impl Tree {
         if path.is_empty() {
             return take(&here.below, reading) || take(&here.exact, reading);
         }
-        let (segment, next) = path.split_at(path.find('/').unwrap_or(path.len()));
+        let (segment, next) = first_segment(path);
         let (name, name_reading) = without_parameters(segment).map_or((segment, reading), |name| (name, Reading::Cut));
         if let Some(child) = self.child(node, name)
             && self.walk(child, next, name_reading, take)

@@ -52,6 +52,10 @@ pub fn normalise(path: &str) -> Result<NormalPath<'_>, InvalidPath> {
     if !path.starts_with('/') {
         return Err(InvalidPath::NotAbsolute);
     }
+    if is_ordinary(path) { Ok(NormalPath(Cow::Borrowed(path))) } else { read_closely(path) }
+}
+
+fn read_closely(path: &str) -> Result<NormalPath<'_>, InvalidPath> {
     let spelled = spell(path)?;
     check_encoded_twice(&spelled)?;
     for segment in spelled.split('/') {
@@ -63,8 +67,39 @@ pub fn normalise(path: &str) -> Result<NormalPath<'_>, InvalidPath> {
     Ok(NormalPath(folded.map_or(spelled, Cow::Owned)))
 }
 
+/// Whether a path is in its one spelling beyond doubt: one look at its bytes spares nearly all the others. What it cannot
+/// tell (encodings, parameters, a segment that begins with a dot) is looked at more closely.
+fn is_ordinary(path: &str) -> bool {
+    let mut before = 0;
+    path.bytes().all(|byte| {
+        let ordinary = ORDINARY.get(usize::from(byte)) == Some(&true) && !(before == b'/' && matches!(byte, b'/' | b'.'));
+        before = byte;
+        ordinary
+    })
+}
+
+/// Bytes that mean nothing but themselves.
+const ORDINARY: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 0x80 {
+        table[byte as usize] = byte == b'/' || (stands_plainly(byte) && byte != b';');
+        byte += 1;
+    }
+    table
+};
+
+/// The first segment of what follows a slash, and the rest, which is empty or begins with a slash.
+pub(super) fn first_segment(path: &str) -> (&str, &str) {
+    let end = path.bytes().position(|byte| byte == b'/').unwrap_or(path.len());
+    path.split_at_checked(end).unwrap_or((path, ""))
+}
+
 /// The segment up to its path parameters, if it has any. `%3B` counts as `;`, for backends that decode before they cut.
 pub(super) fn without_parameters(segment: &str) -> Option<&str> {
+    if !segment.bytes().any(|byte| matches!(byte, b';' | b'%')) {
+        return None;
+    }
     let plain = segment.find(';');
     let encoded = if segment.contains('%') { segment.find("%3B") } else { None };
     let end = match (plain, encoded) {
@@ -92,7 +127,7 @@ impl std::fmt::Display for NormalPath<'_> {
 }
 
 /// RFC 3986 `pchar` without the encoded ones: what stands in a segment as itself.
-fn stands_plainly(byte: u8) -> bool {
+const fn stands_plainly(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,

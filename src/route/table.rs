@@ -12,7 +12,7 @@ use crate::model::names::ApiIndex;
 use crate::model::reason::Reason;
 use crate::route::hosts::{Hosts, ServedApi};
 use crate::route::operations::{Search, Tree};
-use crate::route::path::{NormalPath, without_parameters};
+use crate::route::path::{NormalPath, first_segment, without_parameters};
 
 #[derive(Debug)]
 pub struct RouteTable {
@@ -106,7 +106,10 @@ impl RouteTable {
         let mut node = ROOT;
         // how much of the path was read without cutting parameters
         let mut certain = usize::MAX;
-        for segment in path.split('/').skip(1) {
+        let mut rest = path;
+        while let Some(path) = rest.strip_prefix('/') {
+            let (segment, next) = first_segment(path);
+            rest = next;
             let bare = without_parameters(segment);
             let Some(child) = self.tree.child(node, bare.unwrap_or(segment)) else { break };
             if bare.is_some() {

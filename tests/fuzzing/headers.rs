@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderMap, Version};
 use portcullis::forward::forwarded::{Arrival, ClientScheme, Origin};
-use portcullis::forward::headers::{Trailers, rewrite_request, rewrite_response, strip_trailers};
+use portcullis::forward::headers::{Hop, Trailers, rewrite_request, rewrite_response, strip_trailers};
 use portcullis::forward::via::Via;
 
 use crate::header_lines;
@@ -20,9 +20,11 @@ pub(crate) fn check(bytes: &[u8]) {
 
 fn check_request(sent: &HeaderMap, named: &[String]) {
     let arrival = Arrival { peer: CLIENT, scheme: ClientScheme::Https, authority: None, trusted_proxies: &[] };
-    let origin = Origin::read(sent, &arrival);
+    let origin = Origin::read(sent, &arrival).written();
+    let via = Via::new(1);
+    let hop = Hop { credential: None, origin: &origin, version: Version::HTTP_11, via: &via };
     let mut headers = sent.clone();
-    let Ok(trailers) = rewrite_request(&mut headers, &origin.written(), Version::HTTP_11, &Via::new(1)) else {
+    let Ok(trailers) = rewrite_request(&mut headers, &hop) else {
         assert!(sent.get_all("via").iter().count() > 0, "a loop without a Via");
         return;
     };

@@ -159,6 +159,13 @@ fn respell(characters: &[String], choices: &mut impl Iterator<Item = u8>) -> Str
 
 proptest! {
     #[test]
+    fn an_ordinary_path_would_read_the_same_looked_at_closely(sent in prop_oneof![raw_path(), "(/[a-c.;]{0,3}){1,4}"]) {
+        if is_ordinary(&sent) && sent.starts_with('/') {
+            prop_assert_eq!(read_closely(&sent), Ok(NormalPath(Cow::Borrowed(&*sent))));
+        }
+    }
+
+    #[test]
     fn what_comes_out_is_in_normal_form(sent in raw_path()) {
         if let Ok(path) = normalise(&sent) {
             let path = path.as_str();

@@ -1,0 +1,151 @@
+//! The host that a request names and where it comes from, read once for the requests of a connection that say the same.
+//!
+//! Decides when what was read before still holds: the host stands in one place, spelled as before, and the peer's word on
+//! its client is not believed. Never what a host or a chain means: `route` and `forward` do.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use http::{HeaderMap, Uri, Version, header};
+use ipnet::IpNet;
+
+use crate::forward::forwarded::{Arrival, ClientScheme, Origin, Written};
+use crate::route::{self, InvalidAuthority};
+
+/// What a request says of its host and its client.
+#[derive(Debug)]
+pub struct Named {
+    /// Lower case, without a port; empty where the request names none.
+    pub host: Box<str>,
+    pub origin: Origin,
+    /// The origin as backends are told of it.
+    pub written: Written,
+}
+
+/// What the last request of a connection said.
+#[derive(Debug, Default)]
+pub struct LastNamed(RefCell<Option<Last>>);
+
+#[derive(Debug)]
+struct Last {
+    /// The host as it was sent.
+    sent: Box<[u8]>,
+    named: Rc<Named>,
+}
+
+/// The connection that a request came on.
+#[derive(Debug, Clone, Copy)]
+pub struct Arriving<'a> {
+    pub peer: IpAddr,
+    pub scheme: ClientScheme,
+    pub trusted_proxies: &'a [IpNet],
+}
+
+impl LastNamed {
+    /// Reads a request's host and origin, or finds them read.
+    pub fn read(&self, version: Version, uri: &Uri, headers: &HeaderMap, from: Arriving<'_>) -> Result<Rc<Named>, InvalidAuthority> {
+        let peer = from.peer.to_canonical();
+        let sent = if from.trusted_proxies.iter().any(|network| network.contains(&peer)) { None } else { only_host(version, uri, headers) };
+        let mut last = self.0.borrow_mut();
+        if let (Some(sent), Some(last)) = (sent, &*last)
+            && sent == &*last.sent
+        {
+            return Ok(Rc::clone(&last.named));
+        }
+        let authority = route::request_authority(version, uri, headers)?;
+        let Arriving { peer, scheme, trusted_proxies } = from;
+        let origin = Origin::read(headers, &Arrival { peer, scheme, authority: authority.as_ref(), trusted_proxies });
+        let host = authority.as_ref().map_or("", route::Authority::host);
+        // the requests of a trusted proxy's connection may all come from one client
+        if let Some(last) = &*last
+            && last.named.origin == origin
+            && *last.named.host == *host
+        {
+            return Ok(Rc::clone(&last.named));
+        }
+        let named = Rc::new(Named { host: host.into(), written: origin.written(), origin });
+        *last = Some(Last { sent: sent.unwrap_or_default().into(), named: Rc::clone(&named) });
+        Ok(named)
+    }
+}
+
+/// The host where it stands in one place alone: the `Host` field, or `:authority`. Never empty.
+fn only_host<'r>(version: Version, uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r [u8]> {
+    let mut fields = headers.get_all(header::HOST).iter();
+    let host = match (uri.authority(), fields.next()) {
+        (None, Some(field)) if fields.next().is_none() => field.as_bytes(),
+        // over HTTP/1.1 `Host` has to be there all the same
+        (Some(authority), None) if version == Version::HTTP_2 => authority.as_str().as_bytes(),
+        _ => return None,
+    };
+    (!host.is_empty()).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 9));
+
+    fn from(trusted_proxies: &[IpNet]) -> Arriving<'_> {
+        Arriving { peer: CLIENT, scheme: ClientScheme::Https, trusted_proxies }
+    }
+
+    fn with(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn read(last: &LastNamed, uri: &'static str, fields: &[(&'static str, &'static str)]) -> Result<Rc<Named>, InvalidAuthority> {
+        last.read(Version::HTTP_11, &Uri::from_static(uri), &with(fields), from(&[]))
+    }
+
+    #[test]
+    fn a_host_that_is_named_again_is_not_read_again() {
+        let last = LastNamed::default();
+        let first = read(&last, "/", &[("host", "Bank.example:8443")]).unwrap();
+        assert_eq!((&*first.host, first.origin.host()), ("bank.example", Some("bank.example:8443")));
+        assert!(Rc::ptr_eq(&first, &read(&last, "/other", &[("host", "Bank.example:8443")]).unwrap()));
+        let other = read(&last, "/", &[("host", "shop.example")]).unwrap();
+        assert_eq!(&*other.host, "shop.example");
+    }
+
+    #[test]
+    fn what_is_wrong_is_wrong_every_time() {
+        let last = LastNamed::default();
+        let host = ("host", "bank.example");
+        read(&last, "/", &[host]).unwrap();
+        for _ in 0..2 {
+            assert_eq!(read(&last, "/", &[host, host]).unwrap_err(), InvalidAuthority::Several);
+            assert_eq!(read(&last, "/", &[]).unwrap_err(), InvalidAuthority::Missing);
+            assert_eq!(read(&last, "http://bank.example/", &[]).unwrap_err(), InvalidAuthority::Missing);
+            assert_eq!(read(&last, "http://shop.example/", &[host]).unwrap_err(), InvalidAuthority::Disagree);
+            assert_eq!(read(&last, "/", &[("host", "")]).unwrap_err(), InvalidAuthority::Host);
+        }
+        assert_eq!(&*read(&last, "http://bank.example/", &[host]).unwrap().host, "bank.example");
+    }
+
+    #[test]
+    fn a_trusted_proxy_names_another_client_with_each_request() {
+        let last = LastNamed::default();
+        let trusted = [IpNet::from(CLIENT)];
+        let read = |client, trusted| {
+            let headers = with(&[("host", "bank.example"), ("x-forwarded-for", client)]);
+            last.read(Version::HTTP_11, &Uri::from_static("/"), &headers, from(trusted)).unwrap()
+        };
+        let first = read("192.0.2.1", &trusted);
+        assert_eq!(first.origin.client().to_string(), "192.0.2.1");
+        assert!(Rc::ptr_eq(&first, &read("192.0.2.1", &trusted)));
+        assert_eq!(read("192.0.2.2", &trusted).origin.client().to_string(), "192.0.2.2");
+        // the operator has changed his mind meanwhile
+        assert_eq!(read("192.0.2.2", &[]).origin.client(), CLIENT);
+        assert_eq!(read("192.0.2.2", &[]).origin.client(), CLIENT);
+        assert_eq!(read("192.0.2.2", &trusted).origin.client().to_string(), "192.0.2.2");
+    }
+}
