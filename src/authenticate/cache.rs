@@ -26,8 +26,8 @@ pub const TOKEN_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// Forged tokens that one worker remembers, by the beginning of a SHA-256.
 const MOST_FORGED: usize = 16_384;
 
-/// A verdict's own size beside its token, over the usual token: claims as text and tree.
-const VERDICT_OVERHEAD: u64 = 512;
+/// A verdict's own size beside its token, over the usual token: claims as text and tree, and what log lines say of it.
+const VERDICT_OVERHEAD: u64 = 896;
 
 type Verdicts = Cache<Box<[u8]>, Rc<Verdict>, ByBytes, foldhash::quality::RandomState>;
 

@@ -9,10 +9,11 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::authenticate::binding::Binding;
 use crate::jwt::{self, Claims, Rejection};
 use crate::model::clock::UnixSeconds;
+use crate::model::directory::KeyType;
 use crate::revocation::Marks;
 use crate::revocation::record::Mark;
 use crate::snapshot::CompiledKeyManager;
-use crate::telemetry::TokenHash;
+use crate::telemetry::{Fragment, TokenHash};
 
 /// Who calls. Only `authenticate` makes one.
 #[derive(Debug, Clone)]
@@ -35,10 +36,13 @@ pub struct Verdict {
 }
 
 /// What the log calls the application that a token was issued for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Caller {
     pub application: Box<str>,
     pub owner: Box<str>,
+    key_type: KeyType,
+    /// What log lines say of it and of its token.
+    pub logged: Fragment,
 }
 
 /// What a verdict stands on.
@@ -123,11 +127,14 @@ impl Principal {
     }
 
     /// Names that outlive the snapshot; the requests of one token share them.
-    pub fn caller(&self, application: &str, owner: &str) -> Rc<Caller> {
+    pub fn caller(&self, application: &str, owner: &str, key_type: KeyType) -> Rc<Caller> {
         let mut known = self.verdict.caller.borrow_mut();
         match &*known {
-            Some(caller) if &*caller.application == application && &*caller.owner == owner => Rc::clone(caller),
-            _ => Rc::clone(known.insert(Rc::new(Caller { application: application.into(), owner: owner.into() }))),
+            Some(caller) if caller.is(application, owner, key_type) => Rc::clone(caller),
+            _ => {
+                let caller = Caller { application: application.into(), owner: owner.into(), key_type, logged: Fragment::default() };
+                Rc::clone(known.insert(Rc::new(caller)))
+            }
         }
     }
 
@@ -143,6 +150,12 @@ impl Principal {
     /// Names the token in logs without giving it away.
     pub fn token_hash(&self) -> TokenHash {
         self.verdict.token_hash
+    }
+}
+
+impl Caller {
+    fn is(&self, application: &str, owner: &str, key_type: KeyType) -> bool {
+        *self.application == *application && *self.owner == *owner && self.key_type == key_type
     }
 }
 

@@ -216,6 +216,7 @@ pub struct ResponseBody {
     progress: Rc<RequestProgress>,
     stall: Option<Stall>,
     busy: Option<Busy>,
+    broken: bool,
 }
 
 impl ResponseBody {
@@ -229,7 +230,7 @@ impl ResponseBody {
     ) -> Self {
         let ended = incoming.is_end_stream();
         let stall = (!ended).then(|| Stall::new(deadlines, stall_after));
-        let mut body = Self { incoming, lease: Some(lease), progress, stall, busy };
+        let mut body = Self { incoming, lease: Some(lease), progress, stall, busy, broken: false };
         if ended {
             body.finish();
         }
@@ -238,7 +239,7 @@ impl ResponseBody {
 
     /// The connection behind a 101 belongs to whoever takes the upgrade.
     pub(super) fn upgrading(incoming: Incoming, lease: Lease, progress: Rc<RequestProgress>, busy: Option<Busy>) -> Self {
-        Self { incoming, lease: Some(lease), progress, stall: None, busy }
+        Self { incoming, lease: Some(lease), progress, stall: None, busy, broken: false }
     }
 
     /// A connection whose request is still being sent cannot be used again; it closes with its lease.
@@ -257,27 +258,36 @@ impl Body for ResponseBody {
     type Error = BodyBroken;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
-        match Pin::new(&mut self.incoming).poll_frame(context) {
-            Poll::Ready(next) => {
-                if let Some(stall) = &mut self.stall {
-                    stall.moved();
+        if self.broken {
+            return Poll::Ready(Some(Err(BodyBroken)));
+        }
+        let Self { incoming, lease, .. } = &mut *self;
+        let next = match lease {
+            Some(lease) => lease.poll(context, |context| Pin::new(&mut *incoming).poll_frame(context)),
+            None => Pin::new(incoming).poll_frame(context),
+        };
+        if let (Poll::Ready(_), Some(stall)) = (&next, &mut self.stall) {
+            stall.moved();
+        }
+        match next {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    strip_trailers(trailers);
                 }
-                Poll::Ready(match next {
-                    Some(Ok(mut frame)) => {
-                        if let Some(trailers) = frame.trailers_mut() {
-                            strip_trailers(trailers);
-                        }
-                        if self.incoming.is_end_stream() {
-                            self.finish();
-                        }
-                        Some(Ok(frame))
-                    }
-                    Some(Err(_)) => Some(Err(BodyBroken)),
-                    None => {
-                        self.finish();
-                        None
-                    }
-                })
+                if self.incoming.is_end_stream() {
+                    self.finish();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            // an error ends the client's connection at once: what came before it goes out first
+            Poll::Ready(Some(Err(_))) => {
+                self.broken = true;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Poll::Ready(None) => {
+                self.finish();
+                Poll::Ready(None)
             }
             Poll::Pending if stalled(&mut self.stall, context) => Poll::Ready(Some(Err(BodyBroken))),
             Poll::Pending => Poll::Pending,

@@ -3,12 +3,16 @@
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::client::conn::{http1, http2};
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -16,6 +20,7 @@ use tokio::task::{AbortHandle, spawn_local};
 use tokio_rustls::TlsConnector;
 
 use crate::forward::body::RequestBody;
+use crate::forward::driver::Driver;
 use crate::forward::failure::ForwardError;
 use crate::model::backend::Http2;
 use crate::snapshot::backend::{CompiledTarget, TargetTls};
@@ -32,8 +37,7 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const PING_EVERY: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An open connection of one kind. Dropping it closes the connection at once, whatever is still being sent on it: a
-/// backend that has answered and reads no further would otherwise hold the rest of the client's body.
+/// An open connection that a task drives. Dropping it closes the connection at once.
 #[derive(Debug)]
 pub(super) struct Driven<S> {
     pub(super) sender: S,
@@ -46,12 +50,57 @@ impl<S> Drop for Driven<S> {
     }
 }
 
-pub(super) type Http1Connection = Driven<http1::SendRequest<RequestBody>>;
 pub(super) type Http2Connection = Driven<http2::SendRequest<RequestBody>>;
+
+/// An open connection of HTTP/1.1, for one exchange after the other.
+#[derive(Debug)]
+pub(super) struct Http1Connection {
+    sender: http1::SendRequest<RequestBody>,
+    driver: Driver,
+}
+
+impl Http1Connection {
+    /// What the exchange waits for; drives the connection meanwhile.
+    pub(super) fn poll<T>(&mut self, context: &mut Context<'_>, ask: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        self.driver.poll(context, ask)
+    }
+
+    pub(super) async fn send(
+        &mut self,
+        request: Box<Request<RequestBody>>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+        if !request.body().is_end_stream() {
+            self.driver.run();
+        }
+        let Self { sender, driver } = self;
+        let mut answer = pin!(sender.try_send_request(*request));
+        poll_fn(|context| driver.poll(context, |context| answer.as_mut().poll(context))).await
+    }
+
+    /// Whether it takes another request. The exchange before has ended; its connection may need one more turn to notice.
+    pub(super) async fn is_ready(&mut self) -> bool {
+        if !self.is_open() {
+            return false;
+        }
+        let Self { sender, driver } = self;
+        sender.is_ready() || poll_fn(|context| driver.poll(context, |context| sender.poll_ready(context))).await.is_ok()
+    }
+
+    /// Whether the backend has not closed it.
+    pub(super) fn is_open(&mut self) -> bool {
+        self.driver.look();
+        !self.sender.is_closed()
+    }
+
+    /// The exchange is over.
+    pub(super) fn rest(&mut self) {
+        self.driver.hold();
+    }
+}
 
 #[derive(Debug)]
 pub(super) enum Connected {
-    Http1(Http1Connection),
+    Http1(Box<Http1Connection>),
     /// With the streams that the backend allows at the moment.
     Http2(Http2Connection, Rc<Cell<usize>>),
 }
@@ -82,7 +131,7 @@ async fn open(target: &CompiledTarget, stream: TcpStream, upgrade: bool) -> Resu
     let _ = stream.set_nodelay(true);
     let Some(TargetTls { config, server_name }) = &target.tls else {
         let io = TokioIo::new(stream);
-        return if target.http2 == Http2::Always { http2(target, io).await } else { http1(target, io).await };
+        return if target.http2 == Http2::Always { http2(target, io).await } else { http1(target, io, upgrade).await };
     };
     let mut connector = TlsConnector::from(Arc::clone(config));
     if upgrade {
@@ -95,10 +144,10 @@ async fn open(target: &CompiledTarget, stream: TcpStream, upgrade: bool) -> Resu
     let stream = stream.map_err(|source| ForwardError::Tls { target: target.label.to_string(), source })?;
     let agreed = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let io = TokioIo::new(stream);
-    if agreed || target.http2 == Http2::Always { http2(target, io).await } else { http1(target, io).await }
+    if agreed || target.http2 == Http2::Always { http2(target, io).await } else { http1(target, io, upgrade).await }
 }
 
-fn http1<S>(target: &CompiledTarget, io: TokioIo<S>) -> impl Future<Output = Result<Connected, ForwardError>> + use<S>
+fn http1<S>(target: &CompiledTarget, io: TokioIo<S>, upgrade: bool) -> impl Future<Output = Result<Connected, ForwardError>> + use<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -106,12 +155,12 @@ where
     async move {
         let handshake = http1::Builder::new().max_headers(MOST_RESPONSE_HEADERS).handshake(io).await;
         let (sender, connection) = handshake.map_err(|source| ForwardError::Protocol { target: label.to_string(), source })?;
-        let driver = spawn_local(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::debug!(target: "portcullis::forward", backend = %label, %error, "connection ended");
-            }
-        });
-        Ok(Connected::Http1(Driven { sender, driver: driver.abort_handle() }))
+        let mut driver = Driver::new(Box::pin(connection.with_upgrades()));
+        if upgrade {
+            // the exchange ends with the answer, and what follows it begins
+            driver.run();
+        }
+        Ok(Connected::Http1(Box::new(Http1Connection { sender, driver })))
     }
 }
 

@@ -53,6 +53,6 @@ async fn ask(forwarder: &Forwarder, checked: &CheckedTarget) -> bool {
     if speak(&mut request, target, lease.is_http2()).is_err() {
         return false;
     }
-    let answer = lease.send(request).await;
+    let answer = lease.send(Box::new(request)).await;
     answer.is_ok_and(|answer| answer.status().is_success() || answer.status().is_redirection())
 }

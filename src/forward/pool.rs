@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -69,7 +70,7 @@ pub struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    connection: Http1Connection,
+    connection: Box<Http1Connection>,
     address: SocketAddr,
     /// In ticks.
     since: u64,
@@ -97,7 +98,7 @@ pub struct Lease {
 
 #[derive(Debug)]
 enum Held {
-    Http1 { connection: Http1Connection, address: SocketAddr },
+    Http1 { connection: Box<Http1Connection>, address: SocketAddr },
     Stream { sender: http2::SendRequest<RequestBody>, _place: Stream },
 }
 
@@ -145,11 +146,7 @@ impl Pools {
         loop {
             let Idle { mut connection, address, since } = pool.pop(*wanted, known.len())?;
             let age = self.deadlines.now().saturating_sub(since);
-            if age > ticks(KEEP_IDLE) || connection.sender.is_closed() {
-                continue;
-            }
-            // the exchange before it has ended; its connection may need one more turn to notice
-            if connection.sender.is_ready() || connection.sender.ready().await.is_ok() {
+            if age <= ticks(KEEP_IDLE) && connection.is_ready().await {
                 self.counters.backend_connection_reused();
                 let kind = if age > ticks(AGED) { LeaseKind::Aged } else { LeaseKind::Reused };
                 return Some(Lease { held: Held::Http1 { connection, address }, pool, kind });
@@ -209,7 +206,7 @@ impl Pools {
             let mut idle = pool.idle.borrow_mut();
             let before = idle.len();
             // an address that the name has no more is left as its requests end
-            idle.retain(|idle| idle.since >= oldest && !idle.connection.sender.is_closed() && known.contains(&idle.address));
+            idle.retain_mut(|idle| idle.since >= oldest && idle.connection.is_open() && known.contains(&idle.address));
             let closed = i64::try_from(before.saturating_sub(idle.len())).unwrap_or_default();
             drop(idle);
             pool.idle_changed(closed.saturating_neg());
@@ -322,18 +319,30 @@ impl Lease {
         matches!(self.held, Held::Stream { .. })
     }
 
-    pub(super) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+    pub(super) async fn send(
+        &mut self,
+        request: Box<Request<RequestBody>>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
         match &mut self.held {
-            Held::Http1 { connection, .. } => connection.sender.try_send_request(request).await,
-            Held::Stream { sender, .. } => sender.try_send_request(request).await,
+            Held::Http1 { connection, .. } => connection.send(request).await,
+            Held::Stream { sender, .. } => sender.try_send_request(*request).await,
+        }
+    }
+
+    /// What the exchange waits for: the connection is driven meanwhile.
+    pub(super) fn poll<T>(&mut self, context: &mut Context<'_>, mut ask: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        match &mut self.held {
+            Held::Http1 { connection, .. } => connection.poll(context, ask),
+            Held::Stream { .. } => ask(context),
         }
     }
 
     /// Puts the connection back after a whole exchange; closes it where enough are idle.
     pub(super) fn give_back(self) {
-        let Self { pool, held: Held::Http1 { connection, address }, .. } = self else { return };
+        let Self { pool, held: Held::Http1 { mut connection, address }, .. } = self else { return };
+        connection.rest();
         let mut idle = pool.idle.borrow_mut();
-        if !connection.sender.is_closed() && idle.len() < pool.most_idle {
+        if connection.is_open() && idle.len() < pool.most_idle {
             idle.push(Idle { connection, address, since: pool.deadlines.now() });
             drop(idle);
             pool.idle_changed(1);

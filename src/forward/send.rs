@@ -79,12 +79,12 @@ impl Drop for Busy {
 enum Sent {
     Answered(Response<Incoming>, Lease),
     /// Not a byte left: the request is back.
-    Unsent(Request<RequestBody>),
+    Unsent(Box<Request<RequestBody>>),
     Failed(ForwardError),
 }
 
 /// No answer; with the request where not a byte of it left.
-type NotAnswered = (ForwardError, Option<Request<RequestBody>>);
+type NotAnswered = (ForwardError, Option<Box<Request<RequestBody>>>);
 
 impl Forwarder {
     /// Forwards an admitted request. Dropping the future closes the backend's connection, or resets its stream.
@@ -98,7 +98,8 @@ impl Forwarder {
         let now = moment();
         let turn = turns.next(group.retries.budget, now);
         let Outgoing { method, path, query, headers, body, key, purpose, interim } = outgoing;
-        let mut request = Request::new(body);
+        // boxed: it is handed on many times, and is large
+        let mut request = Box::new(Request::new(body));
         *request.method_mut() = method;
         *request.headers_mut() = headers;
         if let Some(interim) = interim {
@@ -116,7 +117,7 @@ impl Forwarder {
                     self.note(group, target, !failed, false);
                     let spare = spare.filter(|_| may_retry(group.retries, response.status()) && turns.retry());
                     let Some(head) = spare else { return Ok(Answer { response, target: Arc::clone(target) }) };
-                    head.map(|()| RequestBody::empty(Rc::clone(progress)))
+                    again_without_body(head, progress)
                 }
                 Err((error, returned)) => {
                     if error.is_the_targets() {
@@ -125,7 +126,7 @@ impl Forwarder {
                     let next = match returned {
                         Some(request) if again && group.retries.connect && error.before_sending() => Some(request),
                         _ if group.retries.reset && matches!(error, ForwardError::Reset { .. }) => {
-                            spare.map(|head| head.map(|()| RequestBody::empty(Rc::clone(progress))))
+                            spare.map(|head| again_without_body(head, progress))
                         }
                         _ => None,
                     };
@@ -161,7 +162,7 @@ impl Forwarder {
         &self,
         group: &BackendGroup,
         target: &Arc<CompiledTarget>,
-        mut request: Request<RequestBody>,
+        mut request: Box<Request<RequestBody>>,
         progress: &Rc<RequestProgress>,
         purpose: Purpose,
     ) -> Result<Response<ResponseBody>, NotAnswered> {
@@ -184,7 +185,7 @@ impl Forwarder {
                 Sent::Unsent(_) if kind == LeaseKind::Fresh => return Err((closed_at_once(target), None)),
                 Sent::Unsent(returned) => request = returned,
                 Sent::Failed(error) => match (error, spare) {
-                    (ForwardError::Reset { .. }, Some(head)) => request = head.map(|()| RequestBody::empty(Rc::clone(progress))),
+                    (ForwardError::Reset { .. }, Some(head)) => request = again_without_body(head, progress),
                     (error, _) => return Err((error, None)),
                 },
             }
@@ -196,7 +197,7 @@ impl Forwarder {
         group: &BackendGroup,
         target: &CompiledTarget,
         mut lease: Lease,
-        mut request: Request<RequestBody>,
+        mut request: Box<Request<RequestBody>>,
         progress: &Rc<RequestProgress>,
     ) -> Sent {
         if speak(&mut request, target, lease.is_http2()).is_err() {
@@ -218,7 +219,7 @@ impl Forwarder {
                 Sent::Answered(response, lease)
             }
             Some(Err(mut error)) => match error.take_message() {
-                Some(request) => Sent::Unsent(request),
+                Some(request) => Sent::Unsent(Box::new(request)),
                 None => Sent::Failed(failure(target, error.into_error(), progress.state())),
             },
         }
@@ -303,6 +304,10 @@ fn spare(request: &Request<RequestBody>) -> Option<Request<()>> {
     head.uri_mut().clone_from(request.uri());
     head.headers_mut().clone_from(request.headers());
     Some(head)
+}
+
+fn again_without_body(head: Request<()>, progress: &Rc<RequestProgress>) -> Box<Request<RequestBody>> {
+    Box::new(head.map(|()| RequestBody::empty(Rc::clone(progress))))
 }
 
 fn failure(target: &CompiledTarget, error: hyper::Error, state: RequestState) -> ForwardError {

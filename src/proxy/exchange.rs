@@ -181,7 +181,8 @@ impl Exchange {
 
     fn log(&self, total: Duration) {
         let api = self.api.as_ref().map(|(api, _)| &api.definition);
-        let operation = self.api.as_ref().and_then(|(api, position)| api.definition.operations.get((*position)?));
+        let place = self.api.as_ref().and_then(|(api, position)| Some((api, (*position)?)));
+        let operation = place.and_then(|(api, position)| api.definition.operations.get(position));
         let refused = self.outcome.reason != Reason::Forwarded;
         let user_agent = self.user_agent.as_ref().map(HeaderValue::as_bytes).map(String::from_utf8_lossy);
         let claims = self.principal.as_ref().map(Principal::claims);
@@ -201,6 +202,7 @@ impl Exchange {
             api: api.map(|api| api.name.as_str()),
             version: api.map(|api| api.version.as_str()),
             operation: operation.map(|operation| operation.template.as_str()),
+            kept_route: place.and_then(|(api, position)| Some(&api.operations.get(position)?.logged)),
             application: self.caller.as_ref().map(|caller| &*caller.application),
             owner: self.caller.as_ref().map(|caller| &*caller.owner),
             key_manager: self.key_manager.as_ref().map(|key_manager| key_manager.definition.name.as_str()),
@@ -209,6 +211,8 @@ impl Exchange {
             consumer_key: self.principal.as_ref().and_then(Principal::consumer_key),
             key_id: claims.and_then(Claims::key_id),
             token_hash: self.principal.as_ref().map(Principal::token_hash),
+            // of a refused one the exchange may know another type of key than the application has
+            kept_caller: self.caller.as_ref().filter(|_| !refused).map(|caller| &caller.logged),
             status: self.outcome.status,
             reason: self.outcome.reason,
             message: self.message.as_deref(),

@@ -79,7 +79,7 @@ fn caller_of(snapshot: &LocalSnapshot, exchange: &Exchange) -> Option<Rc<Caller>
     let principal = exchange.principal.as_ref()?;
     let mapping = principal.key_manager().find(&snapshot.directory, principal.consumer_key()?)?;
     let application = snapshot.directory.application(mapping.application)?;
-    Some(principal.caller(application.name, application.owner))
+    Some(principal.caller(application.name, application.owner, mapping.key_type))
 }
 
 /// Answered here, without a token: WSO2 says 200.

@@ -26,7 +26,7 @@ use crate::snapshot::backend::{BackendGroup, CheckedTarget, CompiledTarget, Targ
 use crate::snapshot::gate::Gate;
 use crate::snapshot::standing::Standing;
 use crate::snapshot::{CompiledApi, CompiledKeyManager, CompiledOperation, Snapshot};
-use crate::telemetry::{Metrics, UNMATCHED_OPERATION, operation_label};
+use crate::telemetry::{Fragment, Metrics, UNMATCHED_OPERATION, operation_label};
 use crate::trust::{self, TrustError};
 
 /// Makes snapshots, one after the other, and remembers what they share.
@@ -136,7 +136,10 @@ impl Compiler {
         let operations = definition
             .operations
             .iter()
-            .map(|operation| CompiledOperation { series: self.metrics.operation(name, version, operation_label(operation)) })
+            .map(|operation| CompiledOperation {
+                series: self.metrics.operation(name, version, operation_label(operation)),
+                logged: Fragment::default(),
+            })
             .collect();
         let unmatched = self.metrics.operation(name, version, UNMATCHED_OPERATION);
         let gate = self.gate(&definition);

@@ -33,7 +33,7 @@ use crate::model::place::Files;
 use crate::route::{Found, NormalPath, NotFound, RouteTable};
 use crate::snapshot::backend::{BackendGroup, CheckedTarget};
 use crate::snapshot::gate::Gate;
-use crate::telemetry::OperationSeries;
+use crate::telemetry::{Fragment, OperationSeries};
 
 /// One generation of the configuration.
 #[derive(Debug)]
@@ -77,6 +77,8 @@ pub struct CompiledApi {
 #[derive(Debug)]
 pub struct CompiledOperation {
     pub series: Arc<OperationSeries>,
+    /// What log lines say of it.
+    pub logged: Fragment,
 }
 
 /// A key manager with its live key set. The same `Arc` is in the next snapshot when nothing of it changed, so a verdict

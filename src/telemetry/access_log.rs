@@ -27,6 +27,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use self::line::Fragment;
 pub use self::record::{AccessRecord, Ending, TokenHash, UnixMillis};
 
 use self::calendar::Calendar;

@@ -10,7 +10,7 @@ pub mod access_log;
 pub mod log;
 pub mod metrics;
 
-pub use access_log::{AccessLog, AccessLogError, AccessRecord, AccessWriter, Ending, TokenHash, UnixMillis};
+pub use access_log::{AccessLog, AccessLogError, AccessRecord, AccessWriter, Ending, Fragment, TokenHash, UnixMillis};
 pub use log::LevelHandle;
 pub use metrics::{
     Expected, FamilySeries, KeyManagerFacts, ListenerSeries, Measured, Metrics, OperationSeries, RefusedConnection, SnapshotFacts,

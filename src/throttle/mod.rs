@@ -34,7 +34,7 @@ pub fn admit(snapshot: &LocalSnapshot, grant: &Grant<'_>) -> Option<Admitted> {
         caller: grant
             .principal()
             .zip(grant.application())
-            .map(|(principal, application)| principal.caller(application.name, application.owner)),
+            .map(|(principal, application)| principal.caller(application.name, application.owner, grant.key_type())),
     })
 }
 

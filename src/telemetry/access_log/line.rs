@@ -6,6 +6,7 @@
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -38,6 +39,11 @@ macro_rules! name {
 }
 pub(super) use name;
 
+/// Fields that many lines share: written with the first one, copied into the others. Whoever keeps it vouches that they
+/// never change.
+#[derive(Debug, Default)]
+pub struct Fragment(OnceLock<Box<[u8]>>);
+
 /// A line that is being written behind others.
 #[derive(Debug)]
 pub(super) struct Line<'l> {
@@ -64,6 +70,20 @@ impl<'l> Line<'l> {
             LogFormat::Text => b"\n",
         };
         self.lines.extend_from_slice(end);
+    }
+
+    /// Fields that may have been written before.
+    pub(super) fn kept(&mut self, fragment: Option<&Fragment>, write: impl FnOnce(&mut Self)) {
+        if let Some(written) = fragment.and_then(|fragment| fragment.0.get()) {
+            self.lines.extend_from_slice(written);
+            return;
+        }
+        let start = self.lines.len();
+        write(self);
+        if let Some(fragment) = fragment {
+            // of two workers that write the same one will do
+            let _ = fragment.0.set(self.lines.get(start..).unwrap_or_default().into());
+        }
     }
 
     /// A text of the gateway's own; nothing where it is empty.

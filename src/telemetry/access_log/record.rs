@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{Method, Version};
 
-use super::line::{Line, name};
+use super::line::{Fragment, Line, name};
 use crate::model::directory::KeyType;
 use crate::model::reason::Reason;
 
@@ -32,6 +32,8 @@ pub struct AccessRecord<'a> {
     pub api: Option<&'a str>,
     pub version: Option<&'a str>,
     pub operation: Option<&'a str>,
+    /// Where the fields from `api` to here are kept.
+    pub kept_route: Option<&'a Fragment>,
     pub application: Option<&'a str>,
     pub owner: Option<&'a str>,
     pub key_manager: Option<&'a str>,
@@ -41,6 +43,8 @@ pub struct AccessRecord<'a> {
     /// The token's `kid`.
     pub key_id: Option<&'a str>,
     pub token_hash: Option<TokenHash>,
+    /// Where the fields from `application` to here are kept.
+    pub kept_caller: Option<&'a Fragment>,
     pub status: u16,
     pub reason: Reason,
     /// The operator's word on a refusal.
@@ -98,7 +102,8 @@ impl AccessRecord<'_> {
     /// Everything but the time, which begins the line.
     pub(super) fn write(&self, line: &mut Line<'_>) {
         self.write_request(line);
-        self.write_caller(line);
+        line.kept(self.kept_route, |line| self.write_route(line));
+        line.kept(self.kept_caller, |line| self.write_caller(line));
         line.number(name!("status"), self.status.into());
         line.word(name!("reason"), self.reason.label());
         line.cut(name!("message"), self.message.unwrap_or_default(), MAX_MESSAGE_BYTES);
@@ -127,10 +132,13 @@ impl AccessRecord<'_> {
         line.cut(name!("path"), self.path.get(..query.unwrap_or(self.path.len())).unwrap_or_default(), MAX_PATH_BYTES);
     }
 
-    fn write_caller(&self, line: &mut Line<'_>) {
+    fn write_route(&self, line: &mut Line<'_>) {
         line.text(name!("api"), self.api.unwrap_or_default());
         line.text(name!("version"), self.version.unwrap_or_default());
         line.text(name!("operation"), self.operation.unwrap_or_default());
+    }
+
+    fn write_caller(&self, line: &mut Line<'_>) {
         line.text(name!("application"), self.application.unwrap_or_default());
         line.text(name!("owner"), self.owner.unwrap_or_default());
         line.text(name!("key_manager"), self.key_manager.unwrap_or_default());

@@ -29,6 +29,7 @@ fn refused() -> AccessRecord<'static> {
         api: Some("accounts"),
         version: Some("1.0.0"),
         operation: Some("/accounts/{id}"),
+        kept_route: None,
         application: Some("tpp-mobile"),
         owner: Some(""),
         key_manager: Some("is7"),
@@ -37,6 +38,7 @@ fn refused() -> AccessRecord<'static> {
         consumer_key: Some("7wYeybBG"),
         key_id: Some("k1"),
         token_hash: Some(TokenHash([0, 1, 2, 3, 0xfc, 0xfd, 0xfe, 0xff])),
+        kept_caller: None,
         status: 403,
         reason: Reason::InsufficientScope,
         message: None,
@@ -95,6 +97,18 @@ fn a_line_of_json_says_what_happened_and_leaves_out_what_is_not_known() {
     });
     assert_eq!(json(&refused()), expected);
     assert_eq!(json(&forwarded())["backend_ms"], 2.0);
+}
+
+#[test]
+fn fields_that_lines_share_are_written_alike_from_the_second_on() {
+    for format in [LogFormat::Json, LogFormat::Text] {
+        let (route, caller) = (Fragment::default(), Fragment::default());
+        let sharing = AccessRecord { kept_route: Some(&route), kept_caller: Some(&caller), ..refused() };
+        let expected = line(format, &refused());
+        for _ in 0..3 {
+            assert_eq!(line(format, &sharing), expected);
+        }
+    }
 }
 
 #[test]
