@@ -107,17 +107,25 @@ impl RequestProgress {
 }
 
 impl RequestBody {
-    pub fn new(
-        incoming: Incoming,
-        progress: Rc<RequestProgress>,
-        limit: ByteLimit,
-        stall_after: Duration,
-        deadlines: &Rc<Deadlines>,
-    ) -> Self {
+    /// A body that nothing may be read of yet.
+    pub fn new(incoming: Incoming, deadlines: &Rc<Deadlines>) -> Self {
+        let progress = RequestProgress::new(deadlines);
         if incoming.is_end_stream() {
             return Self::empty(progress);
         }
-        Self { incoming: Some(incoming), progress, limit, stall: Some(Stall::new(deadlines, stall_after)) }
+        Self { incoming: Some(incoming), progress, limit: ByteLimit::Bytes(0), stall: None }
+    }
+
+    /// The request was admitted: its body may be read, within these limits.
+    pub fn admit(&mut self, limit: ByteLimit, stall_after: Duration, deadlines: &Rc<Deadlines>) {
+        if self.incoming.is_some() {
+            self.limit = limit;
+            self.stall = Some(Stall::new(deadlines, stall_after));
+        }
+    }
+
+    pub fn progress(&self) -> &Rc<RequestProgress> {
+        &self.progress
     }
 
     /// A request without a body.

@@ -177,8 +177,10 @@ impl Look {
     fn strip(self, headers: &mut HeaderMap) {
         if self.connection {
             let named = |token: &str| HeaderName::try_from(token).ok().filter(|name| class(name.as_str()) != Class::Guarded);
+            // by far the most usual one ends here anyway
+            let listed = names(headers, &CONNECTION).filter(|token| !token.eq_ignore_ascii_case("keep-alive"));
             // looked up before a name is made of it: a client may list thousands that are not there
-            let listed: Doomed = names(headers, &CONNECTION).filter(|token| headers.contains_key(*token)).filter_map(named).collect();
+            let listed: Doomed = listed.filter(|token| headers.contains_key(*token)).filter_map(named).collect();
             for name in listed {
                 headers.remove(name);
             }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
+use http::{Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -28,15 +28,13 @@ use crate::snapshot::standing::moment;
 use crate::telemetry::WorkerCounters;
 use crate::throttle::Admitted;
 
-/// A request on its way out: headers final but for `Host`.
+/// A request on its way out, boxed because it is handed on many times: final but for its URI and `Host`.
 #[derive(Debug)]
 pub struct Outgoing<'p> {
-    pub method: Method,
+    pub request: Box<Request<RequestBody>>,
     /// Below context and version, in normal form.
     pub path: &'p str,
     pub query: Option<&'p str>,
-    pub headers: HeaderMap,
-    pub body: RequestBody,
     /// What consistent hashing goes by.
     pub key: &'p [u8],
     pub purpose: Purpose,
@@ -97,11 +95,7 @@ impl Forwarder {
         let (group, turns) = admitted.backend().ok_or(ForwardError::NoBackend)?;
         let now = moment();
         let turn = turns.next(group.retries.budget, now);
-        let Outgoing { method, path, query, headers, body, key, purpose, interim } = outgoing;
-        // boxed: it is handed on many times, and is large
-        let mut request = Box::new(Request::new(body));
-        *request.method_mut() = method;
-        *request.headers_mut() = headers;
+        let Outgoing { mut request, path, query, key, purpose, interim } = outgoing;
         if let Some(interim) = interim {
             hyper::ext::on_informational(&mut request, move |answer| interim.take(answer.status(), answer.headers()));
         }

@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -59,8 +59,7 @@ pub async fn serve(worker: Rc<LocalWorker>, connection: Rc<Connection>, socket: 
 }
 
 async fn serve_http1(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, socket: Socket, first: Bytes) {
-    let limits = worker.limits();
-    let wire = Wire::http1(socket, first, Rc::clone(connection), Rc::clone(worker.deadlines()));
+    let mut wire = Wire::http1(socket, first, Rc::clone(connection), Rc::clone(worker.deadlines()));
     let service = {
         let (worker, connection) = (Rc::clone(worker), Rc::clone(connection));
         service_fn(move |request: Request<Incoming>| {
@@ -69,29 +68,44 @@ async fn serve_http1(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
             proxy::service::handle(Rc::clone(worker.walk()), in_flight, request)
         })
     };
-    let mut http = http1_builder(&limits).serve_connection(TokioIo::new(wire), service);
-    let mut told = Closing::No;
     let mut introduced = false;
-    let ended = poll_fn(|context| {
-        if !std::mem::replace(&mut introduced, true) {
-            connection.interim().wakes(context.waker());
+    let unread = loop {
+        let mut http = http1_builder(&worker.limits()).serve_connection(TokioIo::new(wire), service.clone());
+        let mut told = Closing::No;
+        let pause = poll_fn(|context| {
+            if !std::mem::replace(&mut introduced, true) {
+                connection.interim().wakes(context.waker());
+            }
+            let closing = connection.poll_closing(context);
+            if closing == Closing::Now {
+                return Poll::Ready(Pause::Cut);
+            }
+            if closing > told {
+                told = closing;
+                Pin::new(&mut http).graceful_shutdown();
+            }
+            match Pin::new(&mut http).poll(context) {
+                Poll::Ready(_) => Poll::Ready(Pause::Ended),
+                Poll::Pending if closing == Closing::No && connection.goes_to_rest() => Poll::Ready(Pause::Rest),
+                Poll::Pending => Poll::Pending,
+            }
+        });
+        let pause = pause.await;
+        let parts = http.into_parts();
+        wire = parts.io.into_inner();
+        match pause {
+            Pause::Cut => return,
+            Pause::Ended => break parts.read_buf,
+            Pause::Rest => wire.give_back(parts.read_buf),
         }
-        let closing = connection.poll_closing(context);
-        if closing == Closing::Now {
-            return Poll::Ready(None);
+        match poll_fn(|context| rest(connection, &wire, context)).await {
+            Closing::Now => return,
+            Closing::Gracefully => break Bytes::new(),
+            Closing::No => {}
         }
-        if closing > told {
-            told = closing;
-            Pin::new(&mut http).graceful_shutdown();
-        }
-        Pin::new(&mut http).poll(context).map(Some)
-    })
-    .await;
-    let Some(_) = ended else { return };
-    let parts = http.into_parts();
-    let wire = parts.io.into_inner();
+    };
     if let Some(tunnel) = connection.take_tunnel() {
-        Box::pin(tunnel.run(wire.into_socket(), parts.read_buf)).await;
+        Box::pin(tunnel.run(wire.into_socket(), unread)).await;
         return;
     }
     let refused = refusal(&wire);
@@ -100,6 +114,24 @@ async fn serve_http1(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
         Box::pin(refuse(worker, connection, &mut socket, reason, message)).await;
     }
     let _ = Box::pin(timeout(LINGER, linger(&mut socket))).await;
+}
+
+/// Why the HTTP library lets go of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pause {
+    Cut,
+    Ended,
+    /// Its client has sent nothing for a while: the library's buffers, most of what a connection takes, are given up until
+    /// it does.
+    Rest,
+}
+
+/// Ready when there is something to read, or the connection has to close.
+fn rest(connection: &Connection, wire: &Wire, context: &mut Context<'_>) -> Poll<Closing> {
+    match connection.poll_closing(context) {
+        Closing::No => wire.poll_readable(context).map(|()| Closing::No),
+        closing => Poll::Ready(closing),
+    }
 }
 
 fn http1_builder(limits: &Limits) -> http1::Builder {

@@ -30,6 +30,8 @@ pub struct Wire {
     socket: Socket,
     /// Bytes that were read to tell the protocol.
     first: Bytes,
+    /// Bytes that were looked at before, and that the HTTP library gave back.
+    unread: Bytes,
     /// HTTP/1 only.
     framing: Option<Framing>,
     /// HTTP/2 only.
@@ -58,7 +60,18 @@ impl Wire {
     }
 
     fn new(socket: Socket, first: Bytes, connection: Rc<Connection>, deadlines: Rc<Deadlines>) -> Self {
-        Self { socket, first, framing: None, frames: None, violation: None, swallowed: None, leaving: None, connection, deadlines }
+        Self {
+            socket,
+            first,
+            unread: Bytes::new(),
+            framing: None,
+            frames: None,
+            violation: None,
+            swallowed: None,
+            leaving: None,
+            connection,
+            deadlines,
+        }
     }
 
     /// What ended the connection's framing, if something did.
@@ -75,6 +88,24 @@ impl Wire {
         self.socket
     }
 
+    /// Takes back what was read and not used.
+    pub fn give_back(&mut self, unread: Bytes) {
+        self.unread = unread;
+    }
+
+    /// Ready when something can be read, the end included.
+    pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.unread.is_empty() || !self.first.is_empty() {
+            return Poll::Ready(());
+        }
+        let stream = match &self.socket {
+            Socket::Plain(stream) => stream,
+            // what was decrypted has been read: the library reads until there is nothing
+            Socket::Tls(stream) => stream.get_ref().0,
+        };
+        stream.poll_read_ready(context).map(|_| ())
+    }
+
     /// A violation shows once nothing is being answered, so that a request accepted before it gets its response.
     fn refuse(&self) -> Poll<io::Result<()>> {
         if self.connection.is_serving() {
@@ -88,9 +119,7 @@ impl Wire {
         if self.first.is_empty() {
             return Pin::new(&mut self.socket).poll_read(context, buffer);
         }
-        let length = self.first.len().min(buffer.remaining());
-        buffer.put_slice(self.first.get(..length).unwrap_or_default());
-        self.first.advance(length);
+        take(&mut self.first, buffer);
         Poll::Ready(Ok(()))
     }
 
@@ -143,6 +172,12 @@ impl Wire {
     }
 }
 
+fn take(bytes: &mut Bytes, buffer: &mut ReadBuf<'_>) {
+    let length = bytes.len().min(buffer.remaining());
+    buffer.put_slice(bytes.get(..length).unwrap_or_default());
+    bytes.advance(length);
+}
+
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.violation.is_some() {
@@ -151,6 +186,10 @@ impl AsyncRead for Wire {
         if self.framing.is_some() {
             // reading goes on whether or not the hints could be written; the answer's first byte waits for them
             let _ = self.say_interim(context)?;
+        }
+        if !self.unread.is_empty() {
+            take(&mut self.unread, buffer);
+            return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
         let filled = self.fill(context, buffer);

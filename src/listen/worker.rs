@@ -274,6 +274,8 @@ impl LocalWorker {
         for (_, connection) in self.connections.borrow().iter() {
             if let Some(why) = connection.overdue(&limits, now) {
                 overdue.push((Rc::clone(connection), why));
+            } else {
+                connection.rest(now);
             }
         }
         for (connection, why) in overdue {

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
 use crate::authenticate::{AuthenticateError, credentials};
@@ -23,6 +22,7 @@ use crate::proxy::exchange::Exchange;
 use crate::proxy::metadata;
 use crate::proxy::naming::{Arriving, Named};
 use crate::proxy::own_answer::{OwnAnswer, refuse, refuse_here, resource_metadata, server_options};
+use crate::proxy::service::Inbound;
 use crate::proxy::worker::Walk;
 use crate::route::{self, InvalidAuthority, NormalPath};
 use crate::snapshot::CompiledKeyManager;
@@ -39,20 +39,20 @@ pub(super) struct Head<'u> {
 pub(super) fn read_head<'u>(
     walk: &Walk,
     exchange: &mut Exchange,
-    parts: &Parts,
+    request: &Inbound,
     uri: &'u Uri,
     id: &HeaderValue,
 ) -> Result<Head<'u>, OwnAnswer> {
     let snapshot = walk.snapshots().load();
-    let tongue = || Tongue::choose(&parts.headers, snapshot.errors);
-    if matches!(parts.method, Method::CONNECT | Method::TRACE) {
+    let tongue = || Tongue::choose(request.headers(), snapshot.errors);
+    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(refuse_here(exchange, Reason::MethodRefused, id, tongue()));
     }
-    if fields(&parts.headers) > snapshot.limits.max_headers {
+    if fields(request.headers()) > snapshot.limits.max_headers {
         exchange.message = Some(format!("more than {} header fields", snapshot.limits.max_headers));
         return Err(refuse_here(exchange, Reason::HeadTooLarge, id, tongue()));
     }
-    let named = match named(exchange, &snapshot, parts, uri) {
+    let named = match named(exchange, &snapshot, request, uri) {
         Ok(named) => named,
         Err(error) => {
             exchange.message = Some(error.to_string());
@@ -61,7 +61,7 @@ pub(super) fn read_head<'u>(
     };
     exchange.client = named.origin.client();
     exchange.named = Some(Rc::clone(&named));
-    if parts.method == Method::OPTIONS && uri.path() == "*" {
+    if request.method() == Method::OPTIONS && uri.path() == "*" {
         return Err(server_options(exchange));
     }
     match route::normalise(uri.path()) {
@@ -78,11 +78,11 @@ pub(super) fn read_head<'u>(
     }
 }
 
-fn named(exchange: &Exchange, snapshot: &LocalSnapshot, parts: &Parts, uri: &Uri) -> Result<Rc<Named>, InvalidAuthority> {
+fn named(exchange: &Exchange, snapshot: &LocalSnapshot, request: &Inbound, uri: &Uri) -> Result<Rc<Named>, InvalidAuthority> {
     let connection = exchange.connection();
     let scheme = if connection.transport == Transport::Tls { ClientScheme::Https } else { ClientScheme::Http };
     let from = Arriving { peer: connection.peer().ip(), scheme, trusted_proxies: &snapshot.trusted_proxies };
-    connection.last_named().read(parts.version, uri, &parts.headers, from)
+    connection.last_named().read(request.version(), uri, request.headers(), from)
 }
 
 /// The fields of a head but for the request id, which every head has by now. HTTP/1's were counted by the parser; HTTP/2's
@@ -106,7 +106,7 @@ pub(super) struct Decided {
 pub(super) async fn decide_and_wait(
     walk: &Walk,
     exchange: &mut Exchange,
-    parts: &Parts,
+    request: &Inbound,
     head: &Head<'_>,
     id: &HeaderValue,
 ) -> Result<Decided, OwnAnswer> {
@@ -117,12 +117,12 @@ pub(super) async fn decide_and_wait(
         authority: head.named.origin.host().unwrap_or_default(),
         path: head.path_as_sent,
     };
-    let asked = Asked { method: &parts.method, host: &head.named.host, path: &head.path, headers: &parts.headers, connection };
+    let asked = Asked { method: request.method(), host: &head.named.host, path: &head.path, headers: request.headers(), connection };
     let mut waited = false;
     // each key manager that may know an opaque token is asked once
     let mut questions: usize = 8;
     let snapshot = walk.snapshots().load();
-    if let Some(api) = metadata::asked(&snapshot, &head.named.host, head.path.as_str(), &parts.method)
+    if let Some(api) = metadata::asked(&snapshot, &head.named.host, head.path.as_str(), request.method())
         && let Some(answer) = resource_metadata(exchange, &snapshot, api, &head.named.origin)
     {
         return Err(answer);
@@ -138,11 +138,11 @@ pub(super) async fn decide_and_wait(
                 let token_id = || walk.request_id().to_str().unwrap_or_default().to_owned();
                 let asserted = walk.asserted().assertion(&snapshot, &grant, token_id, walk.clock().now());
                 let (Some(admitted), Ok(assertion)) = (admitted, asserted) else {
-                    return Err(refuse_here(exchange, Reason::InternalError, id, Tongue::choose(&parts.headers, format)));
+                    return Err(refuse_here(exchange, Reason::InternalError, id, Tongue::choose(request.headers(), format)));
                 };
                 note_admitted(exchange, &admitted);
-                if declared_length(&parts.headers).is_some_and(|length| exceeds(length, limit)) {
-                    return Err(refuse_here(exchange, Reason::BodyTooLarge, id, Tongue::choose(&parts.headers, format)));
+                if declared_length(request.headers()).is_some_and(|length| exceeds(length, limit)) {
+                    return Err(refuse_here(exchange, Reason::BodyTooLarge, id, Tongue::choose(request.headers(), format)));
                 }
                 return Ok(Decided { admitted, limit, stall: snapshot.limits.body_stall_timeout, format, assertion });
             }
@@ -150,11 +150,11 @@ pub(super) async fn decide_and_wait(
         };
         if let Some(unasked) = refused.why.unasked().filter(|_| questions > 0) {
             questions = questions.saturating_sub(1);
-            match Box::pin(ask(walk, &snapshot, parts, refused.api, &unasked)).await {
+            match Box::pin(ask(walk, &snapshot, request, refused.api, &unasked)).await {
                 Ok(()) => continue,
                 Err(why) => {
                     let refused = Refused { why: Why::Authenticate(why), ..refused };
-                    return Err(refuse(exchange, &snapshot, &refused, Reason::IntrospectionUnavailable, parts, (id, &head.named.origin)));
+                    return Err(refuse(exchange, &snapshot, &refused, Reason::IntrospectionUnavailable, request, (id, &head.named.origin)));
                 }
             }
         }
@@ -169,7 +169,7 @@ pub(super) async fn decide_and_wait(
                 Refetched::Failed | Refetched::TimedOut | Refetched::Unchanged | Refetched::NotAllowed => {}
             }
         }
-        return Err(refuse(exchange, &snapshot, &refused, reason, parts, (id, &head.named.origin)));
+        return Err(refuse(exchange, &snapshot, &refused, reason, request, (id, &head.named.origin)));
     }
 }
 
@@ -177,12 +177,12 @@ pub(super) async fn decide_and_wait(
 async fn ask(
     walk: &Walk,
     snapshot: &LocalSnapshot,
-    parts: &Parts,
+    request: &Inbound,
     api: Option<ApiIndex>,
     key_manager: &Arc<CompiledKeyManager>,
 ) -> Result<(), AuthenticateError> {
     let header = api.and_then(|index| snapshot.api(index)).map_or("authorization", |api| api.definition.authorization_header.as_str());
-    let token = credentials::credential(&parts.headers, header)?.token;
+    let token = credentials::credential(request.headers(), header)?.token;
     let unanswered = |why| AuthenticateError::Unanswered { key_manager: Arc::clone(key_manager), why };
     let Some(introspector) = &key_manager.introspector else { return Err(unanswered("it has no introspection endpoint".into())) };
     match introspector.ask(token, walk.clock().now()).await {

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use crate::deadline::{Deadlines, ticks};
 use crate::forward::interim::Interim;
@@ -36,6 +37,7 @@ pub struct Connection {
     multiplexed: Cell<bool>,
     /// A request asked for another protocol: what follows it may not be HTTP.
     upgrading: Cell<bool>,
+    rest: Cell<Rest>,
     /// The connection was switched, and this goes on with it.
     tunnel: RefCell<Option<Box<Tunnel>>>,
     handed: Cell<Handed>,
@@ -43,6 +45,9 @@ pub struct Connection {
     interim: Arc<Interim>,
     named: LastNamed,
 }
+
+/// Between the end of a request and the rest of its connection: a client that goes on meets a connection that is awake.
+const REST_AFTER: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
@@ -57,6 +62,14 @@ enum Phase {
     /// Some bytes of a head came, or the connection is new.
     Head,
     Serving,
+}
+
+/// Whether a connection that waits for its client keeps what it needs to read a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Awake,
+    Wanted,
+    Resting,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -130,6 +143,7 @@ impl Connection {
             draining: Cell::new(false),
             multiplexed: Cell::new(false),
             upgrading: Cell::new(false),
+            rest: Cell::new(Rest::Awake),
             tunnel: RefCell::default(),
             handed: Cell::new(Handed::Unchanged),
             waker: RefCell::new(None),
@@ -232,6 +246,24 @@ impl Connection {
         }
     }
 
+    /// Lets go of its buffers where it has waited for a request for a while. For the worker's sweep.
+    pub fn rest(&self, now: u64) {
+        let waits = self.phase.get() == Phase::Idle && !self.multiplexed.get() && !self.owes_bytes.get();
+        if waits && self.rest.get() == Rest::Awake && now.saturating_sub(self.since.get()) > ticks(REST_AFTER) {
+            self.rest.set(Rest::Wanted);
+            self.wake();
+        }
+    }
+
+    /// Whether it should rest now; it does so once.
+    pub fn goes_to_rest(&self) -> bool {
+        let goes = self.rest.get() == Rest::Wanted && self.phase.get() == Phase::Idle;
+        if goes {
+            self.rest.set(Rest::Resting);
+        }
+        goes
+    }
+
     /// HTTP/2 is spoken: its clients can be told when to go.
     pub fn is_multiplexed(&self) {
         self.multiplexed.set(true);
@@ -248,6 +280,10 @@ impl Connection {
 
     pub fn close(&self, how: Closing) {
         self.closing.set(self.closing.get().max(how));
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
@@ -295,6 +331,7 @@ impl Connection {
     }
 
     fn enter(&self, phase: Phase, now: u64) {
+        self.rest.set(Rest::Awake);
         self.phase.set(phase);
         self.since.set(now);
     }

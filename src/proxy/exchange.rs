@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Method, Uri, Version};
+use http::{HeaderValue, Method, Request, Uri, Version};
 
 use crate::authenticate::{Caller, Principal};
 use crate::forward::body::RequestProgress;
@@ -71,17 +71,17 @@ struct Outcome {
 }
 
 impl Exchange {
-    pub fn begin(walk: Rc<Walk>, in_flight: InFlight, series: Arc<OperationSeries>, request: &mut http::request::Parts) -> Self {
+    pub fn begin<B>(walk: Rc<Walk>, in_flight: InFlight, series: Arc<OperationSeries>, request: &mut Request<B>) -> Self {
         walk.counters().request_began();
-        let user_agent = request.headers.get(http::header::USER_AGENT).cloned();
+        let user_agent = request.headers().get(http::header::USER_AGENT).cloned();
         Self {
             client: in_flight.connection().peer().ip(),
             began: UnixMillis(walk.clock().milliseconds()),
             started: Instant::now(),
             series,
-            method: request.method.clone(),
-            version: request.version,
-            uri: std::mem::take(&mut request.uri),
+            method: request.method().clone(),
+            version: request.version(),
+            uri: std::mem::take(request.uri_mut()),
             normal_path: None,
             named: None,
             request_id: None,

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 
 use crate::authenticate::Caller;
@@ -19,6 +18,7 @@ use crate::proxy::decision::{Refused, Served, Why};
 use crate::proxy::denial::{self, Refusal, RefusingApi, Tongue};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::metadata;
+use crate::proxy::service::Inbound;
 use crate::proxy::worker::Walk;
 use crate::route;
 use crate::snapshot::local::{LocalApi, LocalSnapshot};
@@ -32,13 +32,13 @@ pub(super) fn refuse(
     snapshot: &LocalSnapshot,
     refused: &Refused<'_>,
     reason: Reason,
-    parts: &Parts,
+    request: &Inbound,
     (id, origin): (&HeaderValue, &Origin),
 ) -> OwnAnswer {
     if let Why::Preflight(served) = &refused.why
         && let Some(local) = refused.api.and_then(|index| snapshot.local_api(index))
     {
-        return preflight(exchange, local, served, parts);
+        return preflight(exchange, local, served, request);
     }
     exchange.message = Some(refused.why.message());
     exchange.key_manager = refused.why.key_manager().cloned();
@@ -49,7 +49,7 @@ pub(super) fn refuse(
     if let Some(local) = refused.api.and_then(|index| snapshot.local_api(index)) {
         exchange.found(local, refused.routed.as_ref().map(crate::snapshot::Routed::position));
     }
-    let tongue = Tongue::choose(&parts.headers, snapshot.errors);
+    let tongue = Tongue::choose(request.headers(), snapshot.errors);
     let mut refusal = Refusal::new(reason, id, &exchange.method, tongue);
     if let Some(api) = refused.api.and_then(|index| snapshot.api(index)) {
         refusal.api = Some(RefusingApi::from(&api.definition));
@@ -83,14 +83,14 @@ fn caller_of(snapshot: &LocalSnapshot, exchange: &Exchange) -> Option<Rc<Caller>
 }
 
 /// Answered here, without a token: WSO2 says 200.
-fn preflight(exchange: &mut Exchange, api: Rc<LocalApi>, served: &Served, parts: &Parts) -> OwnAnswer {
+fn preflight(exchange: &mut Exchange, api: Rc<LocalApi>, served: &Served, request: &Inbound) -> OwnAnswer {
     let mut answer = Response::new(Bytes::new());
     let methods = match served {
         Served::Any => None,
         Served::Only(methods) => Some(methods.as_slice()),
     };
     if let Some(cors) = &api.definition.cors {
-        *answer.headers_mut() = cors::preflight(cors, methods, &parts.headers);
+        *answer.headers_mut() = cors::preflight(cors, methods, request.headers());
     }
     exchange.found(api, None);
     own(exchange, Reason::CorsPreflight, answer)
@@ -130,13 +130,13 @@ fn own(exchange: &mut Exchange, reason: Reason, mut answer: Response<Bytes>) -> 
 
 /// The answer to bytes that never became a request: written by the connection itself, which ends with it.
 pub fn refuse_bytes(walk: &Rc<Walk>, connection: &Rc<Connection>, reason: Reason, message: String) -> Vec<u8> {
-    let mut parts = Request::new(()).into_parts().0;
+    let mut request = Request::new(());
     // nothing of the request can be believed, its method and path least of all
-    parts.method = Method::from_bytes(b"-").unwrap_or_default();
-    parts.uri = Uri::from_static("*");
+    *request.method_mut() = Method::from_bytes(b"-").unwrap_or_default();
+    *request.uri_mut() = Uri::from_static("*");
     let snapshot = walk.snapshots().load();
     let mut exchange =
-        Exchange::begin(Rc::clone(walk), connection.request_began(walk.deadlines()), Arc::clone(&snapshot.unrouted), &mut parts);
+        Exchange::begin(Rc::clone(walk), connection.request_began(walk.deadlines()), Arc::clone(&snapshot.unrouted), &mut request);
     let id = walk.request_id();
     exchange.request_id = Some(id.clone());
     exchange.message = Some(message);

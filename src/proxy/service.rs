@@ -14,7 +14,6 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use tokio::task::spawn_local;
@@ -50,8 +49,12 @@ use crate::throttle::Admitted;
 /// The walk lives in a place of its own for as long as it lasts, so that an idle connection holds none, and so that it is
 /// moved once.
 pub fn handle(walk: Rc<Walk>, in_flight: InFlight, request: Request<Incoming>) -> Handling {
+    let request = Box::new(request.map(|body| RequestBody::new(body, walk.deadlines())));
     Handling { walk: Rc::clone(&walk), serving: Box::pin(serve(walk, in_flight, request)) }
 }
+
+/// A request as it came; in a place of its own, for it is large and handed on.
+pub(super) type Inbound = Request<RequestBody>;
 
 /// One request on its way.
 pub struct Handling {
@@ -96,18 +99,17 @@ struct Switched {
     stall: Duration,
 }
 
-async fn serve(walk: Rc<Walk>, in_flight: InFlight, mut request: Request<Incoming>) -> Response<AnswerBody> {
+async fn serve(walk: Rc<Walk>, in_flight: InFlight, mut request: Box<Inbound>) -> Response<AnswerBody> {
     let walk = &walk;
-    let wish = upgrade::Asked::take(&mut request);
+    let wish = upgrade::Asked::take(&mut *request);
     let upgrading = wish.as_ref().is_some_and(|wish| wish.stream.is_none());
-    let (mut parts, body) = request.into_parts();
     let unrouted = Arc::clone(&walk.snapshots().load().unrouted);
-    let mut exchange = Box::new(Exchange::begin(Rc::clone(walk), in_flight, unrouted, &mut parts));
+    let mut exchange = Box::new(Exchange::begin(Rc::clone(walk), in_flight, unrouted, &mut *request));
     if upgrading {
         exchange.connection().upgrades();
     }
-    let origin = parts.headers.get(header::ORIGIN).cloned();
-    let mut answered = match answer(walk, &mut exchange, parts, body, wish).await {
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let mut answered = match answer(walk, &mut exchange, request, wish).await {
         Ok(Forwarded { mut response, term, switched }) => {
             decorate(&exchange, origin.as_ref(), response.headers_mut());
             match switched {
@@ -162,42 +164,39 @@ fn switch(walk: &Rc<Walk>, exchange: Box<Exchange>, response: Response<ResponseB
 async fn answer(
     walk: &Rc<Walk>,
     exchange: &mut Exchange,
-    mut parts: Parts,
-    body: Incoming,
+    mut request: Box<Inbound>,
     mut wish: Option<upgrade::Asked>,
 ) -> Result<Forwarded, OwnAnswer> {
-    let id = trace::request_id(&mut parts.headers, || walk.request_id());
+    let id = trace::request_id(request.headers_mut(), || walk.request_id());
     exchange.request_id = Some(id.clone());
-    shed(walk, exchange, &parts, &id)?;
+    shed(walk, exchange, &request, &id)?;
     let uri = exchange.uri.clone();
-    let head = read_head(walk, exchange, &parts, &uri, &id)?;
-    let Decided { admitted, limit, stall, format, assertion } = decide_and_wait(walk, exchange, &parts, &head, &id).await?;
+    let head = read_head(walk, exchange, &request, &uri, &id)?;
+    let Decided { admitted, limit, stall, format, assertion } = decide_and_wait(walk, exchange, &request, &head, &id).await?;
     if let Some(gate) = &admitted.api().gate {
-        let full = |_| refuse_here(exchange, Reason::ConcurrencyLimit, &id, Tongue::choose(&parts.headers, format));
+        let full = |_| refuse_here(exchange, Reason::ConcurrencyLimit, &id, Tongue::choose(request.headers(), format));
         exchange.pass = Some(gate.enter().await.map_err(full)?);
     }
-    let deadline = whole_deadline(walk, &admitted, &parts.headers);
-    let key = hash_key(exchange, &admitted, &parts.headers);
+    let deadline = whole_deadline(walk, &admitted, request.headers());
+    let key = hash_key(exchange, &admitted, request.headers());
     // the headers leave with the request; a failure of the backend is still told in the client's tongue
-    let tongue = TongueLater::of(&parts.headers);
-    rewrite_request(walk, exchange, &admitted, &mut parts, &head.named)
-        .map_err(|reason| refuse_here(exchange, reason, &id, Tongue::choose(&parts.headers, format)))?;
-    say(assertion, &mut parts.headers);
+    let tongue = TongueLater::of(request.headers());
+    rewrite_request(walk, exchange, &admitted, &mut request, &head.named)
+        .map_err(|reason| refuse_here(exchange, reason, &id, Tongue::choose(request.headers(), format)))?;
+    say(assertion, request.headers_mut());
     if let Some(wish) = &mut wish {
-        wish.ask(&mut parts.headers).map_err(|_| refuse_here(exchange, Reason::InternalError, &id, Tongue::Wso2))?;
+        wish.ask(request.headers_mut()).map_err(|_| refuse_here(exchange, Reason::InternalError, &id, Tongue::Wso2))?;
     }
-    let progress = RequestProgress::new(walk.deadlines());
+    let progress = Rc::clone(request.body().progress());
     exchange.progress = Some(Rc::clone(&progress));
-    let body = match &wish {
-        Some(_) => RequestBody::empty(Rc::clone(&progress)),
-        None => RequestBody::new(body, Rc::clone(&progress), limit, stall, walk.deadlines()),
-    };
+    match &wish {
+        Some(_) => *request.body_mut() = RequestBody::empty(Rc::clone(&progress)),
+        None => request.body_mut().admit(limit, stall, walk.deadlines()),
+    }
     let outgoing = Outgoing {
-        method: parts.method,
+        request,
         path: head.path.as_str().get(admitted.base_length()..).unwrap_or_default(),
         query: uri.query(),
-        headers: parts.headers,
-        body,
         key: &key,
         purpose: if wish.is_some() { Purpose::Upgrade } else { Purpose::Exchange },
         interim: (exchange.version == Version::HTTP_11).then(|| Arc::clone(exchange.connection().interim())),
@@ -251,11 +250,11 @@ async fn forward(
 }
 
 /// A worker that lags behind takes no new request.
-fn shed(walk: &Walk, exchange: &mut Exchange, parts: &Parts, id: &HeaderValue) -> Result<(), OwnAnswer> {
+fn shed(walk: &Walk, exchange: &mut Exchange, request: &Inbound, id: &HeaderValue) -> Result<(), OwnAnswer> {
     if !walk.is_overloaded() {
         return Ok(());
     }
-    let tongue = Tongue::choose(&parts.headers, walk.snapshots().load().errors);
+    let tongue = Tongue::choose(request.headers(), walk.snapshots().load().errors);
     Err(refuse_here(exchange, Reason::Overloaded, id, tongue))
 }
 
@@ -319,21 +318,24 @@ fn hash_key(exchange: &Exchange, admitted: &Admitted, headers: &HeaderMap) -> Ve
     }
 }
 
-fn rewrite_request(walk: &Walk, exchange: &mut Exchange, admitted: &Admitted, parts: &mut Parts, named: &Named) -> Result<(), Reason> {
+fn rewrite_request(walk: &Walk, exchange: &mut Exchange, admitted: &Admitted, request: &mut Inbound, named: &Named) -> Result<(), Reason> {
     let api = &admitted.api().definition;
-    if parts.version == Version::HTTP_2 {
-        join_cookies(&mut parts.headers);
+    if request.version() == Version::HTTP_2 {
+        join_cookies(request.headers_mut());
     }
     let credential = (api.authorization == AuthorizationForwarding::Remove).then_some(&*api.authorization_header);
-    let hop = Hop { credential, origin: &named.written, version: parts.version, via: walk.via() };
-    let trailers = headers::rewrite_request(&mut parts.headers, &hop).map_err(|error| {
+    let hop = Hop { credential, origin: &named.written, version: request.version(), via: walk.via() };
+    let trailers = headers::rewrite_request(request.headers_mut(), &hop).map_err(|error| {
         exchange.message = Some(error.to_string());
         Reason::InvalidRequest
     })?;
     if trailers == Trailers::Read {
-        parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        request.headers_mut().insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    headers::apply(&api.request_headers, &mut parts.headers);
+    headers::apply(&api.request_headers, request.headers_mut());
+    // what the client's connection knows of it is not the backend's
+    request.extensions_mut().clear();
+    *request.version_mut() = Version::HTTP_11;
     Ok(())
 }
 

@@ -9,7 +9,6 @@ use aws_lc_rs::rand;
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
-use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 
@@ -27,7 +26,7 @@ pub struct Asked {
 
 impl Asked {
     /// Takes the wish out of a request. An extended CONNECT becomes the GET that it stands for.
-    pub fn take(request: &mut Request<Incoming>) -> Option<Self> {
+    pub fn take<B: Body>(request: &mut Request<B>) -> Option<Self> {
         if request.version() == Version::HTTP_2 {
             let protocol = request.extensions().get::<Protocol>()?;
             if *request.method() != Method::CONNECT || protocol.as_str() != "websocket" {

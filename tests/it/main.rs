@@ -21,6 +21,7 @@ mod outages;
 mod presets;
 mod program;
 mod reload;
+mod resting;
 mod revocation;
 mod streams;
 mod support;
