@@ -8,6 +8,7 @@ mod balancing;
 mod bound;
 mod codes;
 mod cors;
+mod explaining;
 mod floods;
 mod framing;
 mod grpc;
