@@ -6,6 +6,7 @@ use crate::authenticate::binding::BindingFault;
 use crate::jwks::{KeyManagerKeys, RefetchCause};
 use crate::jwt::Rejection;
 use crate::model::reason::Reason;
+use crate::revocation::Ground;
 use crate::snapshot::CompiledKeyManager;
 
 /// A request without a principal.
@@ -38,7 +39,7 @@ pub enum AuthenticateError {
     #[error("key manager \"{}\": {fault}", key_manager.definition.name)]
     Binding { key_manager: Arc<CompiledKeyManager>, fault: BindingFault },
     #[error("key manager \"{}\": the token was revoked", key_manager.definition.name)]
-    Revoked { key_manager: Arc<CompiledKeyManager> },
+    Revoked { key_manager: Arc<CompiledKeyManager>, ground: Ground },
     #[error("key manager \"{}\" has no keys that could judge the token", key_manager.definition.name)]
     KeysUnavailable { key_manager: Arc<CompiledKeyManager>, cause: RefetchCause },
 }
@@ -91,7 +92,7 @@ impl AuthenticateError {
             Self::KeyManagerNotAllowed { key_manager }
             | Self::Token { key_manager, .. }
             | Self::Binding { key_manager, .. }
-            | Self::Revoked { key_manager }
+            | Self::Revoked { key_manager, .. }
             | Self::NotAsked { key_manager }
             | Self::Unanswered { key_manager, .. }
             | Self::KeysUnavailable { key_manager, .. } => Some(key_manager),

@@ -20,8 +20,8 @@ use crate::authenticate::binding::{Binding, BindingFault, Evidence};
 use crate::authenticate::cache::TokenCache;
 use crate::authenticate::credentials::{Credential, Scheme};
 pub use crate::authenticate::error::AuthenticateError;
-use crate::authenticate::principal::{Basis, Verdict};
-pub use crate::authenticate::principal::{Caller, Principal};
+use crate::authenticate::principal::Verdict;
+pub use crate::authenticate::principal::{Basis, Caller, Principal};
 use crate::introspect::Answer;
 use crate::jwks::RefetchCause;
 use crate::jwt::proof::Proof;
@@ -46,8 +46,8 @@ pub fn authenticate(
 ) -> Result<Authenticated, AuthenticateError> {
     let principal = find_or_judge(snapshot, routed, credential.token, cache, now)?;
     let key_manager = principal.key_manager();
-    if cache.revocations().is_revoked(principal.marks(), now) {
-        return Err(AuthenticateError::Revoked { key_manager: Arc::clone(key_manager) });
+    if let Some(ground) = cache.revocations().ground(principal.marks(), now) {
+        return Err(AuthenticateError::Revoked { key_manager: Arc::clone(key_manager), ground });
     }
     let fault = |fault| AuthenticateError::Binding { key_manager: Arc::clone(key_manager), fault };
     let binding = principal.binding();

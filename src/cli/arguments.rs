@@ -37,7 +37,11 @@ pub enum Command {
     #[command(after_help = "Examples:
   portcullis explain --token \"$TOKEN\" 'GET /accounts/1.0.0/accounts/42'
   portcullis explain --token-file token.txt 'POST https://api.bank.example/accounts/1.0.0/payments'
-  portcullis explain 'GET /accounts/1.0.0/status'    without a token")]
+  portcullis explain --token \"$TOKEN\" --dpop \"$PROOF\" 'GET https://api.bank.example/accounts/1.0.0/accounts/42'
+  portcullis explain --token \"$TOKEN\" --client-certificate client.crt 'GET /accounts/1.0.0/accounts/42'
+  portcullis explain 'GET /accounts/1.0.0/status'    without a token
+
+What was revoked is read from state_dir. Opaque tokens are asked about, as the gateway does.")]
     Explain(ExplainOptions),
     /// Turn a server's discovery document into a key manager for gateway.toml, and say what is wrong with a sample token
     #[command(after_help = "Examples:
@@ -70,6 +74,12 @@ pub struct ExplainOptions {
     /// A file with the bearer token; "-" reads standard input
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// The DPoP proof that comes with the token; it is for the method and the whole address of REQUEST
+    #[arg(long, value_name = "PROOF")]
+    pub dpop: Option<String>,
+    /// PEM: the certificate that the client shows
+    #[arg(long, value_name = "FILE")]
+    pub client_certificate: Option<PathBuf>,
     /// Judge at this time, in seconds since 1970, instead of now
     #[arg(long, value_name = "SECONDS")]
     pub at: Option<u64>,

@@ -2,8 +2,9 @@
 //!
 //! The verdict is `proxy::decision::decide`'s, the function that the gateway itself calls; the steps are told around it.
 //! The walk through the files: [`question`] (the request line and the token), [`steps`] (what each step found, and
-//! where that is written), [`near_misses`] (what the operator probably meant).
+//! where that is written), [`identity`] (revocation, binding, introspection), [`near_misses`] (what the operator probably meant).
 
+mod identity;
 mod near_misses;
 mod question;
 mod steps;
@@ -24,9 +25,12 @@ use crate::cli::explain::steps::Explanation;
 use crate::cli::output::Output;
 use crate::cli::run::{control_runtime, install_crypto};
 use crate::config;
+use crate::introspect::Outcome;
 use crate::jwks::Fetchers;
 use crate::model::Model;
 use crate::model::clock::{Clock, UnixSeconds};
+use crate::revocation::Revocations;
+use crate::revocation::journal::Journal;
 use crate::snapshot::Snapshot;
 use crate::snapshot::compile::Compiler;
 use crate::supervise::clock::SystemClock;
@@ -56,9 +60,14 @@ pub fn explain(config: &Path, options: &ExplainOptions, output: Output) -> u8 {
     let clock = SystemClock;
     let now = options.at.map_or_else(|| clock.now(), UnixSeconds);
     let explanation = runtime.block_on(async {
-        let mut fetchers = Fetchers::new(&model.gateway.state_dir.clone(), Arc::new(clock));
-        let snapshot = snapshot(model, &mut fetchers, &question).await;
-        let explanation = snapshot.map(|snapshot| judge(&snapshot, &question, now));
+        let state_dir = model.gateway.state_dir.clone();
+        let mut fetchers = Fetchers::new(&state_dir, Arc::new(clock));
+        let revocations = Journal::look(&state_dir, now).map(|records| Arc::new(Revocations::seen(&records)));
+        let explanation = match (snapshot(model, &mut fetchers, &question).await, revocations) {
+            (Ok(snapshot), Ok(revocations)) => Ok(judge(&snapshot, &question, revocations, now).await),
+            (Err(error), _) => Err(error.to_string()),
+            (_, Err(error)) => Err(format!("the revocations in {} cannot be read: {error}", state_dir.display())),
+        };
         fetchers.shutdown().await;
         explanation
     });
@@ -74,16 +83,28 @@ pub fn explain(config: &Path, options: &ExplainOptions, output: Output) -> u8 {
     }
 }
 
-/// Judges a question on a snapshot.
-fn judge(snapshot: &Snapshot, question: &Question, now: UnixSeconds) -> Explanation {
+/// Judges a question on a snapshot, and asks the servers of opaque tokens as the gateway would.
+async fn judge(snapshot: &Snapshot, question: &Question, revocations: Arc<Revocations>, now: UnixSeconds) -> Explanation {
     const ONE_TOKEN: u64 = 64 * 1024;
-    let cache = TokenCache::new(
-        ONE_TOKEN,
-        Metrics::new(1, 0).worker(0),
-        Arc::new(Proofs::new(&[0; 32])),
-        Arc::new(crate::revocation::Revocations::in_memory()),
-    );
-    steps::explain(snapshot, question, &cache, now)
+    let cache = TokenCache::new(ONE_TOKEN, Metrics::new(1, 0).worker(0), Arc::new(Proofs::new(&[0; 32])), revocations);
+    let mut said = Vec::new();
+    loop {
+        match steps::explain(snapshot, question, &cache, &said, now) {
+            Ok(explanation) => return explanation,
+            Err(key_manager) => {
+                let token = question.token().unwrap_or_default().as_bytes();
+                let outcome = match &key_manager.introspector {
+                    Some(introspector) => introspector.ask(token, now).await,
+                    None => Outcome::Unavailable("it has no introspection endpoint".into()),
+                };
+                if let Outcome::Answered(answer) = &outcome {
+                    cache.hand_over(&key_manager, token, answer.clone());
+                }
+                // each is asked once
+                said.push((key_manager, outcome));
+            }
+        }
+    }
 }
 
 /// The gateway's own tables, with the keys that the token needs.

@@ -38,7 +38,6 @@ fn what_does_not_exist_yet_is_refused_by_name() {
     for (text, name) in [
         ("[throttling]\ncounters = \"local\"", "throttling.counters"),
         ("[[throttling_policies]]\nname = \"Gold\"", "throttling_policies.name"),
-        ("[revocation]\nchannel = \"redis://h:1\"", "revocation.channel"),
         ("[store]\nurl = \"sqlite:x\"", "store.url"),
         ("[management]\ntoken_key_manager = \"km\"", "management.token_key_manager"),
         ("[[key_managers]]\nname = \"k\"\ntoken_generation = true", "key_managers.token_generation"),
@@ -53,6 +52,25 @@ fn what_does_not_exist_yet_is_refused_by_name() {
     ] {
         let report = report(text);
         assert!(report.contains(&format!("`{name}`")) && report.contains("is not supported yet"), "{name}: {report}");
+    }
+}
+
+#[test]
+fn a_revocation_channel_is_an_address_and_its_password_is_never_shown() {
+    let channel = |text: &str| load_text(&format!("[revocation]\n{text}")).unwrap().model.revocation_channel;
+    assert_eq!(channel("channel = \"none\""), None);
+    let found = channel("channel = \"rediss://gateway:s3cret@redis.example:6380/2\"").unwrap();
+    assert_eq!((found.host.as_str(), found.port, found.database, found.tls.is_some()), ("redis.example", 6380, 2, true));
+    assert!(!format!("{found:?}").contains("s3cret"));
+    for (text, words) in [
+        ("channel = \"redis://:s3cret@h:x\"", "not an address"),
+        ("channel = \"memcached://h\"", "not an address"),
+        ("channel = { env = \"PORTCULLIS_TEST_NOT_SET\" }", "not set"),
+        ("channel = 6379", "revocation.channel"),
+        ("channel = \"redis://h\"\nca = \"none.pem\"", "none.pem"),
+    ] {
+        let report = report(&format!("[revocation]\n{text}"));
+        assert!(report.contains(words), "{words}: {report}");
     }
 }
 

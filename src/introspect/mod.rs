@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -22,6 +22,7 @@ use crate::jwks::fetch::{Form, post};
 use crate::jwt::{Claims, Introspected};
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::{Fetch, KeyManager};
+use crate::telemetry::IntrospectionCounters;
 
 /// Answers that one key manager's introspector remembers.
 const MOST_ANSWERS: usize = 100_000;
@@ -45,6 +46,7 @@ pub struct Introspector {
     answers: Mutex<Cache<TokenKey, Kept>>,
     asking: DashMap<TokenKey, watch::Receiver<Option<Outcome>>>,
     places: Semaphore,
+    counters: Arc<IntrospectionCounters>,
 }
 
 #[derive(Clone)]
@@ -78,7 +80,7 @@ impl fmt::Debug for Introspector {
 
 impl Introspector {
     /// For a key manager that can be asked.
-    pub fn of(definition: &KeyManager) -> Option<Self> {
+    pub fn of(definition: &KeyManager, counters: impl FnOnce() -> Arc<IntrospectionCounters>) -> Option<Self> {
         let settings = definition.introspection.as_ref()?;
         let authorization = settings.credentials.as_ref().and_then(|credentials| {
             // RFC 6749 section 2.3.1 wants both parts form-encoded; servers that do not decode see no difference in plain ones
@@ -96,13 +98,18 @@ impl Introspector {
             answers: Mutex::new(Cache::new(MOST_ANSWERS)),
             asking: DashMap::new(),
             places: Semaphore::new(MOST_QUESTIONS),
+            counters: counters(),
         })
     }
 
     /// What is known of a token without asking.
     pub fn known(&self, token: &[u8], now: UnixSeconds) -> Option<Answer> {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.get(&key(token)).filter(|kept| kept.until > now).map(|kept| kept.answer.clone())
+        let known = answers.get(&key(token)).filter(|kept| kept.until > now).map(|kept| kept.answer.clone());
+        if known.is_some() {
+            self.counters.remembered();
+        }
+        known
     }
 
     /// Asks the server, or waits for a question about the same token that is under way.
@@ -123,8 +130,15 @@ impl Introspector {
                 outcome.unwrap_or_else(|| Outcome::Unavailable("the question was given up".into()))
             }
             Ok(sender) => {
+                self.counters.began();
                 let _asked = Asked { introspector: self, key };
+                let began = Instant::now();
                 let outcome = self.question(token, now).await;
+                match &outcome {
+                    Outcome::Answered(Answer::Active(..)) => self.counters.active(began.elapsed()),
+                    Outcome::Answered(Answer::Inactive) => self.counters.inactive(began.elapsed()),
+                    Outcome::Unavailable(_) => self.counters.unavailable(began.elapsed()),
+                }
                 if let Outcome::Answered(answer) = &outcome {
                     self.keep(key, answer, now);
                 }
@@ -180,6 +194,7 @@ struct Asked<'i> {
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
         self.introspector.asking.remove(&self.key);
+        self.introspector.counters.ended();
     }
 }
 

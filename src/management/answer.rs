@@ -12,7 +12,7 @@ use crate::management::readiness::Readiness;
 use crate::management::revoking;
 use crate::management::users::{NotAllowed, Users};
 use crate::model::clock::Clock;
-use crate::revocation::Revocations;
+use crate::revocation::{RevocationError, Revocations};
 use crate::snapshot::Snapshots;
 use crate::telemetry::Metrics;
 
@@ -69,7 +69,7 @@ impl Management {
             ("/reload", &Method::POST) => self.reload(headers, peer).await,
             (NOTIFY, &Method::POST) if self.notices => self.revoke(headers, &body, peer, Teller::IdentityServer).await,
             (REVOCATIONS, &Method::POST) => self.revoke(headers, &body, peer, Teller::Operator).await,
-            (REVOCATIONS, &Method::GET | &Method::HEAD) => json(StatusCode::OK, &serde_json::json!({ "count": self.revocations.count() })),
+            (REVOCATIONS, &Method::GET | &Method::HEAD) => self.revoked(),
             (NOTIFY, _) if self.notices => not_allowed("POST"),
             (REVOCATIONS, _) => not_allowed("GET, HEAD, POST"),
             ("/livez" | "/readyz" | "/metrics", _) => not_allowed("GET, HEAD"),
@@ -94,15 +94,21 @@ impl Management {
         };
         let revocations = Arc::clone(&self.revocations);
         let count = records.len();
-        let kept = tokio::task::spawn_blocking(move || records.iter().try_for_each(|record| revocations.revoke(record)));
+        let kept = tokio::task::spawn_blocking(move || revocations.revoke(&records));
         match kept.await {
             Ok(Ok(())) => json(StatusCode::OK, &serde_json::json!({ "status": "revoked", "marks": count })),
-            Ok(Err(error)) => {
-                tracing::error!(target: "portcullis::management", %error, "a revocation holds, and will be forgotten at a restart");
+            Ok(Err(RevocationError::Full)) => problem(StatusCode::INSUFFICIENT_STORAGE, "not revoked: too many revocations are kept"),
+            Ok(Err(RevocationError::Journal(_))) => {
                 problem(StatusCode::INTERNAL_SERVER_ERROR, "revoked until the next restart only: the state folder cannot be written")
             }
             Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "see the log"),
         }
+    }
+
+    fn revoked(&self) -> Answer {
+        let facts = self.revocations.facts();
+        let channel = facts.channel.map_or("none", |channel| if channel.up { "up" } else { "down" });
+        json(StatusCode::OK, &serde_json::json!({ "count": self.revocations.count(), "channel": channel }))
     }
 
     /// The keys that backends verify with.

@@ -5,7 +5,7 @@
 //!
 //! The walk through the files: [`names`] (newtypes), [`place`] (where something was written), [`template`] (an
 //! operation's path), [`key_manager`], [`handling`], [`api`], [`cors`], [`backend`], [`backend_jwt`], [`directory`] (applications, keys and subscriptions,
-//! packed for a million of them), [`gateway`] (listeners, limits, management, telemetry), [`secret`], [`reason`] (how exchanges end), [`clock`].
+//! packed for a million of them), [`gateway`] (listeners, limits, management, telemetry), [`revocation_channel`], [`secret`], [`reason`] (how exchanges end), [`clock`].
 
 pub mod api;
 pub mod backend;
@@ -19,6 +19,7 @@ pub mod key_manager;
 pub mod names;
 pub mod place;
 pub mod reason;
+pub mod revocation_channel;
 pub mod secret;
 pub mod template;
 
@@ -28,6 +29,7 @@ use crate::model::directory::Directory;
 use crate::model::gateway::{ErrorFormat, Gateway, Limits, Listener, Management, Telemetry};
 use crate::model::key_manager::KeyManager;
 use crate::model::place::Files;
+use crate::model::revocation_channel::RevocationChannel;
 
 /// Everything that one `gateway.toml`, with the files that it names, says. Cross references are resolved: an index in
 /// one part is valid in the part that it points to.
@@ -42,6 +44,8 @@ pub struct Model {
     pub management: Option<Management>,
     /// Whether WSO2 Identity Server may tell of revoked tokens.
     pub revocation_notices: bool,
+    /// Where gateways tell each other of them.
+    pub revocation_channel: Option<RevocationChannel>,
     pub backend_jwt: Option<BackendJwt>,
     /// Position = [`names::KeyManagerIndex`]. Disabled ones are kept, so that a key may still name them.
     pub key_managers: Vec<KeyManager>,

@@ -5,9 +5,13 @@
 //! up while nothing is revoked, and then only hashes that a verdict brings with it. What is kept outlives a restart, and
 //! is forgotten when the tokens would have expired.
 //!
-//! The walk through the files: [`record`] (one revocation as it is kept), [`journal`] (the file).
+//! The walk through the files: [`record`] (one revocation as it is kept), [`journal`] (the file), [`outbox`] (what other
+//! gateways have yet to hear), [`channel`] (Redis or Valkey between the gateways), [`counts`] (what operators see).
 
+pub mod channel;
+pub mod counts;
 pub mod journal;
+mod outbox;
 pub mod record;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -16,11 +20,16 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use hashbrown::HashMap;
 
 use crate::model::clock::UnixSeconds;
+use crate::revocation::counts::{Counts, Source};
 use crate::revocation::journal::Journal;
+use crate::revocation::outbox::Outbox;
 use crate::revocation::record::{Kind, Mark, Record};
 
 /// Locks that share the marks, so that workers seldom meet.
 const SHARDS: usize = 64;
+
+/// Kept at a time, far more than a gateway sees in a life: about 200 MiB. Whoever may revoke cannot take all memory.
+const MOST: usize = 4_000_000;
 
 /// The marks by which a token may be revoked, made once for a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +38,27 @@ pub struct Marks {
     pub id: Option<Mark>,
     pub client: Option<Mark>,
     pub subject: Option<Mark>,
+    /// Whom the token is about where `sub` is a name that people read: WSO2's `entity_id`.
+    pub entity: Option<Mark>,
     pub issued_at: Option<UnixSeconds>,
+}
+
+/// By what a token is revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    Token,
+    Id,
+    Client,
+    Subject,
+}
+
+/// What did not go as it should. In the first case the revocation holds all the same.
+#[derive(Debug, thiserror::Error)]
+pub enum RevocationError {
+    #[error("the journal of revocations cannot be written")]
+    Journal(#[source] std::io::Error),
+    #[error("{MOST} revocations are kept already")]
+    Full,
 }
 
 type Shard = HashMap<Mark, Entry, foldhash::fast::RandomState>;
@@ -42,6 +71,14 @@ struct Entry {
     before: u32,
 }
 
+/// What came of entering a revocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Entered {
+    Changed,
+    Known,
+    Full,
+}
+
 /// All revocations that are still of use.
 #[derive(Debug)]
 pub struct Revocations {
@@ -51,43 +88,149 @@ pub struct Revocations {
     holders: AtomicUsize,
     generation: AtomicU64,
     journal: Option<Mutex<Journal>>,
+    outbox: Outbox,
+    counts: Counts,
 }
 
 impl Revocations {
     /// Kept in memory only: for `explain` and tests.
     pub fn in_memory() -> Self {
         let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
-        let (tokens, holders) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { shards, tokens, holders, generation: AtomicU64::new(0), journal: None }
+        Self {
+            shards,
+            tokens: AtomicUsize::new(0),
+            holders: AtomicUsize::new(0),
+            generation: AtomicU64::new(0),
+            journal: None,
+            outbox: Outbox::default(),
+            counts: Counts::default(),
+        }
     }
 
-    /// With what the journal has kept.
-    pub fn kept(journal: Journal, records: &[Record]) -> Self {
-        let revocations = Self { journal: Some(Mutex::new(journal)), ..Self::in_memory() };
+    /// What is kept, and kept up by somebody else.
+    pub fn seen(records: &[Record]) -> Self {
+        let revocations = Self::in_memory();
         for record in records {
             revocations.enter(record);
         }
         revocations
     }
 
-    /// Revokes; holds from the next request on. An error says that it will not outlive a restart.
-    pub fn revoke(&self, record: &Record) -> std::io::Result<()> {
-        self.enter(record);
-        self.generation.fetch_add(1, Ordering::Release);
-        match &self.journal {
-            Some(journal) => journal.lock().unwrap_or_else(PoisonError::into_inner).append(record),
-            None => Ok(()),
+    /// With what the journal has kept.
+    pub fn kept(journal: Journal, records: &[Record]) -> Self {
+        let revocations = Self { journal: Some(Mutex::new(journal)), ..Self::in_memory() };
+        for record in records {
+            if revocations.enter(record) == Entered::Changed {
+                revocations.counts.applied(record, Source::Journal);
+            }
         }
+        revocations
+    }
+
+    /// Revokes; holds from the next request on. Kept in the journal first, then told to the other gateways, these also
+    /// where the journal failed. Waits for the disk.
+    pub fn revoke(&self, records: &[Record]) -> Result<(), RevocationError> {
+        let (changed, full) = self.apply(records, Source::Management);
+        // who tells the same again after a failure wants to know whether it is kept now
+        let behind = self.with_journal(|journal| Ok(journal.is_behind()));
+        let kept = if let Ok(Some(true)) = behind { self.rewrite() } else { self.keep(&changed) };
+        self.outbox.offer(&changed, &self.counts);
+        match full {
+            0 => kept,
+            _ => Err(RevocationError::Full),
+        }
+    }
+
+    /// Takes what another gateway told; what is news is kept in the journal too. Waits for the disk.
+    pub fn take(&self, records: &[Record], now: UnixSeconds) -> Result<(), RevocationError> {
+        let current: Vec<_> = records.iter().copied().filter(|record| record.until >= now).collect();
+        let (changed, full) = self.apply(&current, Source::Channel);
+        let kept = self.keep(&changed);
+        match full {
+            0 => kept,
+            _ => Err(RevocationError::Full),
+        }
+    }
+
+    /// Those that were not known so, and how many found no room.
+    fn apply(&self, records: &[Record], source: Source) -> (Vec<Record>, usize) {
+        let mut changed = Vec::new();
+        let mut full = 0_usize;
+        for record in records {
+            match self.enter(record) {
+                Entered::Changed => {
+                    self.counts.applied(record, source);
+                    changed.push(*record);
+                }
+                Entered::Known => {}
+                Entered::Full => {
+                    self.counts.refused_full();
+                    full = full.saturating_add(1);
+                }
+            }
+        }
+        if !changed.is_empty() {
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+        (changed, full)
+    }
+
+    fn keep(&self, records: &[Record]) -> Result<(), RevocationError> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let written = self.with_journal(|journal| journal.append(records))?;
+        if written.is_some() {
+            self.counts.journal_written();
+        }
+        Ok(())
+    }
+
+    /// The whole journal anew.
+    fn rewrite(&self) -> Result<(), RevocationError> {
+        let all = (0..SHARDS).flat_map(|shard| self.shard_records(shard));
+        let written = self.with_journal(|journal| journal.rewrite(all))?;
+        if written.is_some() {
+            self.counts.journal_written();
+        }
+        Ok(())
+    }
+
+    /// `None` without a journal. A failure is counted, and the first one told.
+    fn with_journal<T>(&self, work: impl FnOnce(&mut Journal) -> std::io::Result<T>) -> Result<Option<T>, RevocationError> {
+        let Some(journal) = &self.journal else { return Ok(None) };
+        let done = work(&mut journal.lock().unwrap_or_else(PoisonError::into_inner));
+        done.map(Some).map_err(|error| {
+            self.counts.journal_failed(&error);
+            RevocationError::Journal(error)
+        })
     }
 
     /// Whether a token with these marks is revoked.
     pub fn is_revoked(&self, marks: &Marks, now: UnixSeconds) -> bool {
-        let one = self.tokens.load(Ordering::Relaxed) > 0
-            && (self.holds(&marks.token, None, now) || marks.id.as_ref().is_some_and(|id| self.holds(id, None, now)));
+        self.ground(marks, now).is_some()
+    }
+
+    /// By what a token with these marks is revoked.
+    pub fn ground(&self, marks: &Marks, now: UnixSeconds) -> Option<Ground> {
+        if self.tokens.load(Ordering::Relaxed) > 0 {
+            if self.holds(&marks.token, None, now) {
+                return Some(Ground::Token);
+            }
+            if marks.id.as_ref().is_some_and(|id| self.holds(id, None, now)) {
+                return Some(Ground::Id);
+            }
+        }
+        if self.holders.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
         // a token that does not say when it was issued may be from before
-        let issued = || Some(marks.issued_at.map_or(0, |at| seconds(at.0)));
-        one || (self.holders.load(Ordering::Relaxed) > 0
-            && [&marks.client, &marks.subject].into_iter().flatten().any(|mark| self.holds(mark, issued(), now)))
+        let issued = Some(marks.issued_at.map_or(0, |at| seconds(at.0)));
+        let held = |mark: &Option<Mark>| mark.as_ref().is_some_and(|mark| self.holds(mark, issued, now));
+        if held(&marks.client) {
+            return Some(Ground::Client);
+        }
+        (held(&marks.subject) || held(&marks.entity)).then_some(Ground::Subject)
     }
 
     /// Grows with each revocation.
@@ -99,37 +242,71 @@ impl Revocations {
         self.tokens.load(Ordering::Relaxed).saturating_add(self.holders.load(Ordering::Relaxed))
     }
 
-    /// Forgets what no token can be good for any more.
-    pub fn forget_expired(&self, now: UnixSeconds) {
+    /// Memory that they take.
+    pub fn bytes(&self) -> usize {
+        let shards = self.shards.iter().map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).allocation_size());
+        shards.fold(0, usize::saturating_add)
+    }
+
+    /// Forgets what no token can be good for any more, and brings the journal in order. Waits for the disk.
+    pub fn forget_expired(&self, now: UnixSeconds) -> Result<(), RevocationError> {
         for shard in &self.shards {
             let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
             let (mut tokens, mut holders) = (0, 0);
             shard.retain(|_, entry| {
                 let keep = u64::from(entry.until) >= now.0;
                 if !keep {
-                    *if entry.before == u32::MAX { &mut tokens } else { &mut holders } += 1;
+                    *if entry.is_token() { &mut tokens } else { &mut holders } += 1;
                 }
                 keep
             });
+            // a wave that has gone should not keep its memory
+            if shard.len() < shard.capacity() / 4 {
+                shard.shrink_to_fit();
+            }
             self.tokens.fetch_sub(tokens, Ordering::Relaxed);
             self.holders.fetch_sub(holders, Ordering::Relaxed);
+            self.counts.expired(tokens.saturating_add(holders));
+        }
+        let live = self.count() as u64;
+        match self.with_journal(|journal| Ok(journal.wants_rewrite(live)))? {
+            Some(true) => self.rewrite(),
+            Some(false) | None => Ok(()),
         }
     }
 
-    fn enter(&self, record: &Record) {
+    /// The revocations of one of [`SHARDS`] parts: all of them at once would double the memory.
+    fn shard_records(&self, shard: usize) -> Vec<Record> {
+        let Some(shard) = self.shards.get(shard) else { return Vec::new() };
+        let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+        shard.iter().map(|(mark, entry)| entry.record(*mark)).collect()
+    }
+
+    fn enter(&self, record: &Record) -> Entered {
         let before = match record.kind {
             Kind::Token => u32::MAX,
             Kind::Holder { before } => seconds(before.0).min(u32::MAX.saturating_sub(1)),
         };
         let new = Entry { until: seconds(record.until.0), before };
+        let count_of = |entry: &Entry| if entry.is_token() { &self.tokens } else { &self.holders };
         let mut shard = self.shard(&record.mark).write().unwrap_or_else(PoisonError::into_inner);
         match shard.get_mut(&record.mark) {
-            // the later end and the later moment hold
-            Some(entry) => *entry = Entry { until: entry.until.max(new.until), before: entry.before.max(new.before) },
+            Some(entry) => {
+                // the later end and the later moment hold
+                let merged = Entry { until: entry.until.max(new.until), before: entry.before.max(new.before) };
+                if (merged.until, merged.before) == (entry.until, entry.before) {
+                    return Entered::Known;
+                }
+                count_of(entry).fetch_sub(1, Ordering::Relaxed);
+                count_of(&merged).fetch_add(1, Ordering::Relaxed);
+                *entry = merged;
+                Entered::Changed
+            }
+            None if self.count() >= MOST => Entered::Full,
             None => {
                 shard.insert(record.mark, new);
-                let count = if before == u32::MAX { &self.tokens } else { &self.holders };
-                count.fetch_add(1, Ordering::Relaxed);
+                count_of(&new).fetch_add(1, Ordering::Relaxed);
+                Entered::Changed
             }
         }
     }
@@ -144,6 +321,17 @@ impl Revocations {
         let position = usize::from(mark.0.first().copied().unwrap_or_default()).checked_rem(SHARDS).unwrap_or_default();
         // there are as many as the remainder allows
         self.shards.get(position).unwrap_or_else(|| unreachable!("a shard for each remainder"))
+    }
+}
+
+impl Entry {
+    fn is_token(self) -> bool {
+        self.before == u32::MAX
+    }
+
+    fn record(self, mark: Mark) -> Record {
+        let kind = if self.is_token() { Kind::Token } else { Kind::Holder { before: UnixSeconds(self.before.into()) } };
+        Record { mark, kind, until: UnixSeconds(self.until.into()) }
     }
 }
 

@@ -237,7 +237,7 @@ impl Compiler {
             compiled.push(match same {
                 Some(earlier) => Arc::clone(earlier),
                 None => {
-                    let introspector = Introspector::of(&definition);
+                    let introspector = Introspector::of(&definition, || self.metrics.introspection(definition.name.as_str()));
                     Arc::new(CompiledKeyManager { index, definition, keys, introspector })
                 }
             });

@@ -10,6 +10,7 @@ use crate::model::Model;
 use crate::model::clock::Clock;
 use crate::model::gateway::{Gateway, Log};
 use crate::model::key_manager::KeyManager;
+use crate::revocation::channel::Channel;
 use crate::snapshot::compile::Compiler;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::supervise::error::SuperviseError;
@@ -31,6 +32,7 @@ pub struct Reloader {
     pub log: Option<LevelHandle>,
     /// As they were at the start: what of it changes takes effect at the next one.
     pub settings: Gateway,
+    pub channel: Channel,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -69,6 +71,7 @@ impl Reloader {
         let log = model.telemetry.log;
         let facts = snapshot_facts(&model);
         let (drain_delay, drain_timeout) = (model.gateway.drain_delay, model.gateway.drain_timeout);
+        let channel = model.revocation_channel.clone();
         let before = self.snapshots.load();
         let keys = self.fetchers.reconcile(&model.key_managers);
         let snapshot = match self.compiler.compile(model, keys) {
@@ -85,6 +88,7 @@ impl Reloader {
         if let Some(handle) = &self.log {
             set_level(handle, log);
         }
+        self.channel.follow(channel.as_ref()).await;
         let changes = self.listeners.apply(plan);
         for listener in &changes.closed {
             listener.close();

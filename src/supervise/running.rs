@@ -201,6 +201,7 @@ impl Running {
         let drained = self.threads.drain(self.reloader.settings.drain_timeout, hurry).await;
         self.tasks.shutdown().await;
         self.reloader.fetchers.shutdown().await;
+        self.reloader.channel.shutdown().await;
         if let Err(error) = self.access_log.shutdown(LOG_TIMEOUT) {
             tracing::warn!(target: "portcullis::supervise", %error, "lines are lost");
         }

@@ -25,6 +25,7 @@ use crate::model::clock::Clock;
 use crate::model::gateway::{self, ClientAuth, ListenerTls, Protocols};
 use crate::proxy::worker::WalkParts;
 use crate::revocation::Revocations;
+use crate::revocation::channel::Channel;
 use crate::revocation::journal::Journal;
 use crate::snapshot::Snapshots;
 use crate::snapshot::compile::Compiler;
@@ -86,6 +87,9 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
     let users = model.management.as_ref().map(|management| management.users.clone()).unwrap_or_default();
     let notices = model.revocation_notices;
     let revocations = Arc::new(revocations(&model.gateway.state_dir, &*clock)?);
+    let channel_settings = model.revocation_channel.clone();
+    let of_revocations = Arc::clone(&revocations);
+    metrics.revocations(move || of_revocations.facts());
     let snapshot = compiler.compile(model, keys)?;
     metrics.snapshot_installed(&SnapshotFacts { generation: snapshot.generation, ..facts });
     metrics.configuration_loaded(clock.now());
@@ -104,6 +108,8 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
     let answers = answers(&shared, &readiness, reload.clone(), users, notices);
     let mut tasks = serve_management(management, answers)?;
     tasks.spawn(forget_expired(Arc::clone(&revocations), Arc::clone(&clock)));
+    let mut channel = Channel::new(Arc::clone(&revocations), Arc::clone(&clock));
+    channel.follow(channel_settings.as_ref()).await;
     let management_address = addresses.and_then(Result::ok);
     let reloader = Reloader {
         path: path.to_owned(),
@@ -114,6 +120,7 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
         listeners,
         log,
         settings,
+        channel,
         clock,
     };
     let watch = Watch::new(watched);
@@ -214,7 +221,9 @@ async fn forget_expired(revocations: Arc<Revocations>, clock: Arc<dyn Clock>) {
     const EACH: Duration = Duration::from_mins(5);
     loop {
         tokio::time::sleep(EACH).await;
-        revocations.forget_expired(clock.now());
+        let (revocations, now) = (Arc::clone(&revocations), clock.now());
+        // a failure is told and counted there; this is tried again
+        let _ = tokio::task::spawn_blocking(move || revocations.forget_expired(now)).await;
     }
 }
 

@@ -7,7 +7,7 @@
 //! No label comes from a request but the method and the status, each from a closed list.
 //!
 //! The walk through the files: [`operation`] (exchanges), [`worker`], [`listener`], [`control`] (what the control side
-//! says), [`collect`] and [`exposition`] (a scrape and its cap), [`families`] (all names), [`prediction`] (how many
+//! says), [`identity`] (revocations and introspection), [`collect`] and [`exposition`] (a scrape and its cap), [`families`] (all names), [`prediction`] (how many
 //! series a configuration can come to); below them [`cell`], [`histogram`], [`status`] and [`process`].
 
 mod cell;
@@ -16,6 +16,7 @@ mod control;
 mod exposition;
 mod families;
 mod histogram;
+mod identity;
 mod listener;
 mod operation;
 mod prediction;
@@ -31,6 +32,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub use self::control::{KeyManagerFacts, KeyManagerSource, SnapshotFacts};
+pub use self::identity::{ChannelFacts, IntrospectionCounters, RevocationFacts};
 pub use self::listener::{ListenerSeries, RefusedConnection, TlsFailure};
 pub use self::operation::{Measured, OperationSeries};
 pub use self::prediction::{Expected, FamilySeries, UNMATCHED_OPERATION, operation_label, worst_case_series};
@@ -38,6 +40,7 @@ pub use self::worker::WorkerCounters;
 
 use self::control::Control;
 use self::exposition::{Caps, Exposition};
+use self::identity::{Introspections, RevocationSource};
 use self::registry::Registry;
 use crate::model::clock::UnixSeconds;
 
@@ -52,6 +55,8 @@ pub struct Metrics {
     /// Held by the registry too; kept here so that it never goes.
     unrouted: Arc<OperationSeries>,
     control: Control,
+    revocations: OnceLock<RevocationSource>,
+    introspections: Introspections,
     access_log_dropped: OnceLock<Arc<AtomicU64>>,
     /// One scrape at a time, for what got a series is remembered.
     caps: Mutex<Caps>,
@@ -67,6 +72,8 @@ impl Metrics {
             registry,
             unrouted,
             control: Control::default(),
+            revocations: OnceLock::new(),
+            introspections: Introspections::default(),
             access_log_dropped: OnceLock::new(),
             caps: Mutex::new(Caps::new(max_series)),
         })
@@ -118,6 +125,16 @@ impl Metrics {
         self.control.ask_key_managers(source);
     }
 
+    /// Who to ask at each scrape how revocations stand. The first call holds.
+    pub fn revocations(&self, source: impl Fn() -> RevocationFacts + Send + Sync + 'static) {
+        let _ = self.revocations.set(RevocationSource::new(source));
+    }
+
+    /// Where a key manager's questions are counted: the same for the same name while anything holds it.
+    pub fn introspection(&self, key_manager: &str) -> Arc<IntrospectionCounters> {
+        self.introspections.of(key_manager)
+    }
+
     /// Where the access log counts the lines that it lost. The first call holds.
     pub fn access_log_dropped(&self, counter: Arc<AtomicU64>) {
         let _ = self.access_log_dropped.set(counter);
@@ -134,6 +151,10 @@ impl Metrics {
         collect::listeners(&mut out, &live.listeners);
         collect::access_log(&mut out, self.access_log_dropped.get().map_or(0, |lines| lines.load(Ordering::Relaxed)));
         collect::key_managers(&mut out, &self.control.key_managers());
+        identity::introspections(&mut out, &self.introspections.live());
+        if let Some(source) = self.revocations.get() {
+            identity::revocations(&mut out, &source.ask());
+        }
         collect::control(&mut out, &self.control);
         collect::process(&mut out, &process::read());
         collect::overflow(&mut out);

@@ -84,6 +84,21 @@ async fn questions_are_asked_once_and_answers_kept() {
         assert_eq!(status(&gateway, "t-2").await, 401);
     }
     assert_eq!(server.received().len(), 2, "no is kept too, for a moment");
+    server.always(Script::answer(500, &[], "no"));
+    assert_eq!(status(&gateway, "t-3").await, 503);
+    let text = gateway.metrics().await;
+    for (series, count) in [
+        ("portcullis_introspections_total{key_manager=\"opaque\",result=\"active\"}", 1),
+        ("portcullis_introspections_total{key_manager=\"opaque\",result=\"inactive\"}", 1),
+        ("portcullis_introspections_total{key_manager=\"opaque\",result=\"unavailable\"}", 1),
+        ("portcullis_introspections_in_flight{key_manager=\"opaque\"}", 0),
+        ("portcullis_introspection_duration_seconds_count{key_manager=\"opaque\"}", 3),
+        ("portcullis_introspection_duration_seconds_bucket{key_manager=\"opaque\",le=\"0.25\"}", 2),
+    ] {
+        assert!(text.contains(&format!("{series} {count}\n")), "{series}: {text}");
+    }
+    let hits = text.lines().find_map(|line| line.strip_prefix("portcullis_introspection_cache_hits_total{key_manager=\"opaque\"} "));
+    assert!(hits.unwrap().parse::<u64>().unwrap() >= 3, "{text}");
 }
 
 #[tokio::test]

@@ -45,8 +45,8 @@ async fn the_identity_servers_notices_are_understood() {
     let notify = "/internal/data/v1/notify";
     let token = bank.token_with(&json!({ "jti": "told" }));
     let event = json!({
-        "eventId": "1", "timeStamp": now * 1000, "type": "token_revocation", "tenantId": -1234, "tenantDomain": "carbon.super",
-        "accessToken": "told", "tokenType": "JWT", "consumerKey": "good", "expiryTime": (now + 3600) * 1000,
+        "accessToken": "told", "expiryTime": (now + 3600) * 1000, "user": "admin", "consumerKey": "good", "tokenType": "JWT",
+        "eventId": "0a1b", "timeStamp": now * 1000, "type": "token_revocation", "tenantId": -1234, "tenantDomain": "carbon.super",
     });
     assert_eq!(status(&bank, &token).await, 200);
     assert_eq!(tell(&bank.gateway, notify, &event, &[("x-wso2-key-manager", "Nobody")]).await.status(), 400);
@@ -100,4 +100,58 @@ async fn with_users_a_password_is_asked_for_and_a_restart_forgets_nothing() {
     drop(gateway);
     let gateway = Gateway::start_in(folder.path(), None).await;
     assert_eq!(gateway.get(PATH, Some(&token)).await.status(), 401, "after a restart");
+}
+
+#[tokio::test]
+async fn every_event_of_the_identity_servers_listener_is_understood() {
+    let bank = Bank::open().await;
+    let now = SystemClock.now().0;
+    let base =
+        |kind: &str| json!({ "eventId": "0a1b", "timeStamp": now * 1000, "type": kind, "tenantId": -1234, "tenantDomain": "carbon.super" });
+    let with = |kind: &str, more: Value| {
+        let mut event = base(kind);
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        event
+    };
+    let by_signature = bank.token_with(&json!({ "jti": null }));
+    let same_claims = bank.token_with(&json!({ "jti": null }));
+    let signature = by_signature.rsplit('.').next().unwrap().to_owned();
+    let user = bank.token_with(&json!({ "iat": now - 9, "jti": "u", "entity_id": "2c5f-uuid" }));
+    let listed = bank.token_with(&json!({ "iat": now + 9, "jti": "listed" }));
+    let others = bank.token_with(&json!({ "iat": now + 9, "jti": "not listed" }));
+    let old = bank.token_with(&json!({ "iat": now - 9, "jti": "old" }));
+    let list = json!([with("token_revocation", json!({ "accessToken": "listed", "expiryTime": 1000 }))]);
+    let cases = [
+        ("WSO2IS", with("token_revocation", json!({ "accessToken": signature, "expiryTime": i64::MAX })), &by_signature, &same_claims),
+        (
+            "WSO2-IS",
+            with(
+                "subject_entity_revocation_event",
+                json!({ "entityId": "2c5f-uuid", "entityType": "USER_ID", "revocationTime": now * 1000 }),
+            ),
+            &user,
+            &same_claims,
+        ),
+        ("default", with("token_revocation_batch", json!({ "consumerKey": "nobody", "tokenRevocationEventList": list })), &listed, &others),
+        ("wso2-is-7", with("token_revocation_batch", json!({ "consumerKey": "good", "tokenRevocationEventList": [] })), &old, &others),
+    ];
+    for (sender, event, ended, going_on) in cases {
+        assert_eq!((status(&bank, ended).await, status(&bank, going_on).await), (200, 200), "{event}");
+        let answer = tell(&bank.gateway, "/internal/data/v1/notify", &event, &[("x-wso2-key-manager", sender)]).await;
+        assert_eq!(answer.status(), 200, "{sender} {event}");
+        assert_eq!((status(&bank, ended).await, status(&bank, going_on).await), (401, 200), "{event}");
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_refused_beyond_its_end_too() {
+    let bank = Bank::open().await;
+    // taken within the leeway of thirty seconds
+    let token = bank.token_with(&json!({ "exp": SystemClock.now().0 - 5, "jti": "late" }));
+    assert_eq!(status(&bank, &token).await, 200);
+    assert_eq!(tell(&bank.gateway, "/revocations", &json!({ "token": token }), &[]).await.status(), 200);
+    assert_eq!(status(&bank, &token).await, 401);
+    let text = bank.gateway.metrics().await;
+    assert!(text.contains("portcullis_revocations{kind=\"token\"} 1"), "{text}");
+    assert!(text.contains("portcullis_revocations_applied_total{kind=\"token\",source=\"management\"} 1"), "{text}");
 }

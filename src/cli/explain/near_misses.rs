@@ -73,6 +73,13 @@ fn authentication(snapshot: &Snapshot, error: &AuthenticateError, question: &Que
         AuthenticateError::UnknownIssuer { .. } | AuthenticateError::IssuerNotLearned { .. } => {
             issuers(snapshot, unverified.as_ref().and_then(Unverified::issuer).unwrap_or_default())
         }
+        AuthenticateError::NobodysOwn { .. } => {
+            unverified.map_or_else(Vec::new, |token| crate::cli::explain::identity::candidates(snapshot, &token))
+        }
+        AuthenticateError::Binding { fault, .. } => crate::cli::explain::identity::binding_hints(*fault, question, unverified.as_ref()),
+        AuthenticateError::Opaque => {
+            vec!["write introspection_endpoint and credentials for the key manager that issues such tokens".to_owned()]
+        }
         AuthenticateError::KeyManagerNotAllowed { .. } => vec!["add the key manager to the API's key_managers".to_owned()],
         AuthenticateError::Token { key_manager, rejection } if rejection.newer_keys_may_help() => {
             let known: Vec<_> = key_manager

@@ -1,21 +1,23 @@
 //! The steps of a decision, each with what it found and where that is written.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::authenticate::cache::TokenCache;
 use crate::authenticate::{AuthenticateError, Principal};
 use crate::authorize::{Grant, Refusal};
-use crate::cli::explain::near_misses;
 use crate::cli::explain::question::Question;
+use crate::cli::explain::{identity, near_misses};
+use crate::introspect::Outcome;
 use crate::jwt::Unverified;
 use crate::model::api::{AuthScheme, SubscriptionRule};
 use crate::model::clock::UnixSeconds;
 use crate::model::directory::KeyType;
 use crate::model::place::Place;
 use crate::model::reason::Reason;
-use crate::proxy::decision::{Asked, ConnectionFacts, Refused, Why, decide};
+use crate::proxy::decision::{Asked, Refused, Why, decide};
 use crate::proxy::denial;
 use crate::route;
 use crate::snapshot::{CompiledApi, CompiledKeyManager, Routed, Snapshot};
@@ -45,16 +47,26 @@ struct Step {
 struct Teller<'s> {
     snapshot: &'s Snapshot,
     steps: Vec<Step>,
+    cache: &'s TokenCache,
 }
 
-/// Decides, and tells how.
-pub(super) fn explain(snapshot: &Snapshot, question: &Question, cache: &TokenCache, now: UnixSeconds) -> Explanation {
-    let mut teller = Teller { snapshot, steps: Vec::new() };
+/// What a key manager's server said of the token.
+pub(super) type Said = (Arc<CompiledKeyManager>, Outcome);
+
+/// Decides, and tells how; or says whose server has to be asked about the token first.
+pub(super) fn explain(
+    snapshot: &Snapshot,
+    question: &Question,
+    cache: &TokenCache,
+    said: &[Said],
+    now: UnixSeconds,
+) -> Result<Explanation, Arc<CompiledKeyManager>> {
+    let mut teller = Teller { snapshot, steps: Vec::new(), cache };
     let path = match route::normalise(question.uri.path()) {
         Ok(path) => path,
         Err(error) => {
             teller.failed("request", error.to_string(), None);
-            return teller.refused(Reason::InvalidPath, Vec::new());
+            return Ok(teller.refused(Reason::InvalidPath, Vec::new()));
         }
     };
     let host = if question.host.is_empty() { "any host" } else { &question.host };
@@ -63,19 +75,30 @@ pub(super) fn explain(snapshot: &Snapshot, question: &Question, cache: &TokenCac
     let header = snapshot.route(&question.host, &path, &question.method).ok();
     let header = header.map_or("authorization", |routed| routed.api().definition.authorization_header.as_str());
     let headers = question.headers(header);
-    let asked =
-        Asked { method: &question.method, host: &question.host, path: &path, headers: &headers, connection: ConnectionFacts::UNKNOWN };
-    match decide(snapshot, asked, cache, now) {
+    let connection = question.connection();
+    let asked = Asked { method: &question.method, host: &question.host, path: &path, headers: &headers, connection };
+    Ok(match decide(snapshot, asked, cache, now) {
         Ok(grant) => {
-            teller.granted(&grant, now);
+            teller.granted(&grant, question, now);
             Explanation { allowed: true, reason: Reason::Forwarded.label(), status: None, steps: teller.steps, hints: Vec::new() }
         }
-        Err(refused) => {
+        Err(mut refused) => {
+            if let Some(unasked) = refused.why.unasked() {
+                let answer = said.iter().find(|(key_manager, _)| Arc::ptr_eq(key_manager, &unasked));
+                match answer {
+                    None => return Err(unasked),
+                    Some((_, Outcome::Unavailable(why))) => {
+                        refused.why = Why::Authenticate(AuthenticateError::Unanswered { key_manager: unasked, why: Arc::clone(why) });
+                    }
+                    // answers that are not kept: this one was about an earlier look
+                    Some((_, Outcome::Answered(_))) => {}
+                }
+            }
             teller.tell(&refused, question, now);
             let hints = near_misses::hints(snapshot, &refused, question);
             teller.refused(refused.why.reason(), hints)
         }
-    }
+    })
 }
 
 impl Explanation {
@@ -151,8 +174,8 @@ impl Teller<'_> {
         match &refused.why {
             Why::Authenticate(error) => self.authentication(error, question),
             Why::Authorize(refusal, principal) => {
-                if let Some(principal) = principal {
-                    self.token(principal, now);
+                if let Some((principal, routed)) = principal.as_ref().zip(refused.routed.as_ref()) {
+                    self.token(principal, routed.api(), question, now);
                 }
                 if let Some(routed) = &refused.routed {
                     self.authorization(*refusal, routed, principal.as_ref());
@@ -162,13 +185,13 @@ impl Teller<'_> {
         }
     }
 
-    fn granted(&mut self, grant: &Grant<'_>, now: UnixSeconds) {
+    fn granted(&mut self, grant: &Grant<'_>, question: &Question, now: UnixSeconds) {
         let routed = grant.routed();
         self.route(routed);
         match grant.principal() {
             None => self.passed("token", "not asked for: auth = \"none\"".to_owned(), Some(routed.operation().place)),
             Some(principal) => {
-                self.token(principal, now);
+                self.token(principal, routed.api(), question, now);
                 self.application(routed.api(), principal);
                 self.scopes(routed, principal);
             }
@@ -198,9 +221,8 @@ impl Teller<'_> {
     }
 
     fn authentication(&mut self, error: &AuthenticateError, question: &Question) {
-        if let Some(token) = question.token()
-            && let Ok(unverified) = Unverified::parse(token.as_bytes(), self.snapshot.limits.max_token_bytes)
-        {
+        let unverified = self.unverified(question);
+        if let Some(unverified) = &unverified {
             let found = format!(
                 "iss {:?}, alg {}, kid {:?} (not verified yet)",
                 unverified.issuer().unwrap_or("missing"),
@@ -210,21 +232,49 @@ impl Teller<'_> {
             self.passed("token", found, None);
         }
         if let Some(key_manager) = error.key_manager() {
-            self.key_manager(key_manager);
+            self.key_manager(key_manager, unverified.as_ref());
         }
-        self.failed("authenticate", error.to_string(), error.key_manager().map(|key_manager| key_manager.definition.place));
+        let place = error.key_manager().map(|key_manager| key_manager.definition.place);
+        let (step, found) = match error {
+            AuthenticateError::Revoked { ground, .. } => ("revocation", identity::revoked(*ground)),
+            AuthenticateError::Binding { .. } => {
+                self.passed("revocation", identity::not_revoked(self.cache.revocations()), None);
+                ("binding", error.to_string())
+            }
+            AuthenticateError::Opaque
+            | AuthenticateError::Inactive
+            | AuthenticateError::NotAsked { .. }
+            | AuthenticateError::Unanswered { .. } => ("introspection", error.to_string()),
+            AuthenticateError::NobodysOwn { .. } => ("key manager", error.to_string()),
+            _ => ("authenticate", error.to_string()),
+        };
+        self.failed(step, found, place);
     }
 
-    fn key_manager(&mut self, key_manager: &CompiledKeyManager) {
+    fn unverified<'q>(&self, question: &'q Question) -> Option<Unverified<'q>> {
+        Unverified::parse(question.token()?.as_bytes(), self.snapshot.limits.max_token_bytes).ok()
+    }
+
+    fn key_manager(&mut self, key_manager: &CompiledKeyManager, token: Option<&Unverified<'_>>) {
         let status = key_manager.keys.status();
-        let found = format!("{}, {} keys", key_manager.definition.name, status.key_count);
-        self.passed("key manager", found, Some(key_manager.definition.place));
+        let definition = &key_manager.definition;
+        let picked = token.map_or_else(|| "an opaque token".to_owned(), |token| identity::picked(self.snapshot, definition, token));
+        let found = format!("{}, {} keys; {picked}", definition.name, status.key_count);
+        self.passed("key manager", found, Some(definition.place));
     }
 
-    fn token(&mut self, principal: &Principal, now: UnixSeconds) {
-        self.key_manager(principal.key_manager());
+    /// Everything about a token that was taken.
+    fn token(&mut self, principal: &Principal, api: &CompiledApi, question: &Question, now: UnixSeconds) {
+        let key_manager = principal.key_manager();
+        self.key_manager(key_manager, self.unverified(question).as_ref());
         let left = principal.claims().expires_at().0.saturating_sub(now.0);
-        self.passed("signature", format!("good; the token expires in {left} s"), None);
+        let (step, found) = identity::basis(principal);
+        self.passed(step, format!("{found}; the token expires in {left} s"), None);
+        if let Some(found) = identity::organization(principal) {
+            self.passed("tenant", found, Some(key_manager.definition.place));
+        }
+        self.passed("revocation", identity::not_revoked(self.cache.revocations()), None);
+        self.passed("binding", identity::bound(principal, &api.definition), Some(api.definition.place));
     }
 
     fn application(&mut self, api: &CompiledApi, principal: &Principal) {

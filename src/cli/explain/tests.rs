@@ -1,5 +1,6 @@
 //! What `explain` says is what the gateway does.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -9,6 +10,7 @@ use serde_json::json;
 
 use super::*;
 use crate::proxy::decision::{Asked, ConnectionFacts, decide};
+use crate::revocation::record::{Kind, Mark, Record};
 use crate::route;
 
 const FILE: &str = r#"
@@ -25,6 +27,24 @@ name = "off"
 enabled = false
 issuer = "https://off.example/token"
 certificates = { jwks_file = "keys.json" }
+[[key_managers]]
+name = "north"
+issuer = "https://shared.example"
+certificates = { jwks_file = "keys.json" }
+token_handling = [{ type = "jwt", claims = { org_id = "^n" } }]
+[[key_managers]]
+name = "south"
+issuer = "https://shared.example"
+certificates = { jwks_file = "keys.json" }
+token_handling = [{ type = "jwt", claims = { org_id = "^s" } }]
+[[apis]]
+name = "bound"
+version = "1"
+context = "/bound"
+subscription_required = false
+require_bound_token = true
+production = { urls = ["http://127.0.0.1:9"] }
+operations = [{ method = "GET", path = "/x" }]
 [[apis]]
 name = "a"
 version = "1"
@@ -57,6 +77,7 @@ subscriptions = [{ api = "a:1" }]
 struct Stage {
     snapshot: Snapshot,
     key: EncodingKey,
+    jwk: serde_json::Value,
     now: UnixSeconds,
 }
 
@@ -66,14 +87,14 @@ impl Stage {
         let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let (x, y) = pair.der_bytes()[1..].split_at(32);
         let jwk = json!({ "kty": "EC", "crv": "P-256", "kid": "k", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y) });
-        std::fs::write(folder.path().join("keys.json"), json!({ "keys": [jwk] }).to_string()).unwrap();
+        std::fs::write(folder.path().join("keys.json"), json!({ "keys": [&jwk] }).to_string()).unwrap();
         std::fs::write(folder.path().join("gateway.toml"), FILE).unwrap();
         let model = config::load(&folder.path().join("gateway.toml")).unwrap().model;
         let runtime = control_runtime().unwrap();
         let _guard = runtime.enter();
         let keys = Fetchers::new(folder.path(), Arc::new(SystemClock)).reconcile(&model.key_managers);
         let snapshot = Compiler::new(Metrics::new(1, 100), 1).compile(model, keys).unwrap();
-        Self { snapshot, key: EncodingKey::from_ec_der(pair.serialized_der()), now: SystemClock.now() }
+        Self { snapshot, key: EncodingKey::from_ec_der(pair.serialized_der()), jwk, now: SystemClock.now() }
     }
 
     fn token(&self, issuer: &str, client: &str, scope: &str, key_id: &str, lifetime: i64) -> String {
@@ -83,8 +104,34 @@ impl Stage {
         jsonwebtoken::encode(&header, &claims, &self.key).unwrap()
     }
 
+    fn token_with(&self, issuer: &str, more: &serde_json::Value) -> String {
+        let mut claims = json!({ "iss": issuer, "azp": "client", "scope": "read", "exp": self.now.0 + 60, "iat": self.now.0, "sub": "s" });
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let header = Header { kid: Some("k".to_owned()), ..Header::new(Algorithm::ES256) };
+        jsonwebtoken::encode(&header, &claims, &self.key).unwrap()
+    }
+
+    /// RFC 7638, of the one key that there is.
+    fn thumbprint(&self) -> String {
+        let text = format!(r#"{{"crv":"P-256","kty":"EC","x":{},"y":{}}}"#, self.jwk["x"], self.jwk["y"]);
+        URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
+    }
+
+    fn proof(&self, method: &str, address: &str, token: &str) -> String {
+        let ath = URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes()));
+        let claims = json!({ "jti": "1", "htm": method, "htu": address, "iat": self.now.0, "ath": ath });
+        let mut header = Header { typ: Some("dpop+jwt".to_owned()), ..Header::new(Algorithm::ES256) };
+        header.jwk = Some(serde_json::from_value(json!({ "kty": "EC", "crv": "P-256", "x": self.jwk["x"], "y": self.jwk["y"] })).unwrap());
+        jsonwebtoken::encode(&header, &claims, &self.key).unwrap()
+    }
+
     fn explain(&self, line: &str, token: Option<String>) -> Explanation {
-        judge(&self.snapshot, &Question::parse(line, token).unwrap(), self.now)
+        self.judge(&Question::parse(line, token).unwrap(), &[])
+    }
+
+    fn judge(&self, question: &Question, revoked: &[Record]) -> Explanation {
+        let revocations = Arc::new(Revocations::seen(revoked));
+        control_runtime().unwrap().block_on(judge(&self.snapshot, question, revocations, self.now))
     }
 }
 
@@ -108,6 +155,85 @@ fn near_misses_are_named() {
     }
 }
 
+/// A step's line, and whether it passed.
+fn step(explanation: &Explanation, name: &str) -> (bool, String) {
+    let text = explanation.text();
+    let line = text.lines().find(|line| line.get(4..).is_some_and(|rest| rest.starts_with(name)));
+    let line = line.unwrap_or_else(|| panic!("no step {name} in\n{text}"));
+    (line.starts_with("ok"), line.to_owned())
+}
+
+#[test]
+fn revocation_has_its_reason() {
+    let stage = Stage::new();
+    let token = stage.token_with("https://one.example/token", &json!({ "jti": "7" }));
+    let question = Question::parse("GET /a/1/x/7", Some(token.clone())).unwrap();
+    let found = stage.judge(&question, &[]);
+    assert!(found.is_allowed() && step(&found, "revocation").1.contains("none is kept"), "{}", found.text());
+    let until = UnixSeconds(stage.now.0 + 60);
+    let holder = Kind::Holder { before: stage.now };
+    for (mark, kind, words) in [
+        (Mark::of_token(token.as_bytes()), Kind::Token, "by itself"),
+        (Mark::of_id("one", "7"), Kind::Token, "by its id"),
+        (Mark::of_client("one", "client"), holder, "its client"),
+        (Mark::of_subject("one", "s"), holder, "its subject"),
+    ] {
+        let found = stage.judge(&question, &[Record { mark, kind, until }]);
+        let (passed, line) = step(&found, "revocation");
+        assert!(!passed && line.contains(words) && found.reason() == "token_revoked", "{}", found.text());
+    }
+    let found = stage.judge(&question, &[Record { mark: Mark::of_id("two", "7"), kind: Kind::Token, until }]);
+    assert!(step(&found, "revocation").1.contains("none of the 1"), "{}", found.text());
+}
+
+#[test]
+fn token_handling_has_its_reason() {
+    let stage = Stage::new();
+    let ask = |organisation: serde_json::Value| {
+        let token = stage.token_with("https://shared.example", &json!({ "org_id": organisation }));
+        stage.explain("GET /bound/1/x", Some(token))
+    };
+    let (_, line) = step(&ask(json!("south-1")), "key manager");
+    assert!(
+        line.contains("south,") && line.contains("of [\"north\", \"south\"]") && line.contains("org_id = \"south-1\" matches \"^s\""),
+        "{line}"
+    );
+    let nobodys = ask(json!("west"));
+    assert_eq!(nobodys.reason(), "unknown_issuer");
+    let hints = nobodys.hints().join("; ");
+    assert!(hints.contains("\"north\" wants org_id \"^n\", the token has \"west\"") && hints.contains("\"south\""), "{hints}");
+}
+
+#[test]
+fn binding_has_its_reason() {
+    let stage = Stage::new();
+    let issuer = "https://one.example/token";
+    let (line, address) = ("GET https://api.example:8243/bound/1/x", "https://api.example:8243/bound/1/x");
+    let certificate = [7; 32];
+    let to_certificate = stage.token_with(issuer, &json!({ "cnf": { "x5t#S256": URL_SAFE_NO_PAD.encode(certificate) } }));
+    let to_key = stage.token_with(issuer, &json!({ "cnf": { "jkt": stage.thumbprint() } }));
+    let to_other = stage.token_with(issuer, &json!({ "cnf": { "jkt": URL_SAFE_NO_PAD.encode([1; 32]) } }));
+    let plain = stage.token_with(issuer, &json!({}));
+    let good = |token: &str| Some(stage.proof("GET", address, token));
+    for (token, proof, shown, reason, words) in [
+        (&plain, None, None, "token_not_bound", "takes only bound tokens"),
+        (&to_certificate, None, None, "token_bound", "--client-certificate"),
+        (&to_certificate, None, Some([8; 32]), "token_bound", "x5t#S256 \"BwcH"),
+        (&to_certificate, None, Some(certificate), "forwarded", "bound by x5t#S256, and that was proved"),
+        (&to_key, None, None, "token_bound", "--dpop"),
+        (&to_key, good(&to_key), None, "forwarded", "bound by jkt, and that was proved"),
+        (&to_key, Some(stage.proof("POST", address, &to_key)), None, "proof_invalid", "the proof says htm \"POST\""),
+        (&to_key, Some("x.y".to_owned()), None, "proof_invalid", "not a compact JWS"),
+        (&to_other, good(&to_other), None, "proof_invalid", "jkt \"AQEB"),
+    ] {
+        let question = Question::parse(line, Some(token.clone())).unwrap().with_evidence(proof, shown).unwrap();
+        let found = stage.judge(&question, &[]);
+        assert_eq!(found.reason(), reason, "{}", found.text());
+        assert!(found.text().contains(words), "{words}: {}", found.text());
+        assert_eq!(step(&found, "binding").0, found.is_allowed(), "{}", found.text());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -126,10 +252,10 @@ proptest! {
         STAGE.with(|stage| {
             let token = with_token.then(|| stage.token(issuer, client, scope, key_id, lifetime));
             let question = Question::parse(&format!("{method} {path}"), token.clone()).unwrap();
-            let explanation = judge(&stage.snapshot, &question, stage.now);
+            let explanation = stage.judge(&question, &[]);
             let normal = route::normalise(path).unwrap();
             let headers = question.headers("authorization");
-            let cache = TokenCache::new(65536, Metrics::new(1, 1).worker(0), Arc::new(Proofs::new(&[0; 32])), Arc::new(crate::revocation::Revocations::in_memory()));
+            let cache = TokenCache::new(65536, Metrics::new(1, 1).worker(0), Arc::new(Proofs::new(&[0; 32])), Arc::new(Revocations::in_memory()));
             let asked = Asked { method: &question.method, host: "", path: &normal, headers: &headers, connection: ConnectionFacts::UNKNOWN };
             let decided = decide(&stage.snapshot, asked, &cache, stage.now);
             prop_assert_eq!(explanation.is_allowed(), decided.is_ok());

@@ -325,7 +325,9 @@ static THROTTLING_POLICY: TableRule = TableRule {
 static REVOCATION: TableRule = TableRule {
     keys: &[
         key("notify", Kind::Flag, "Whether WSO2 IS may tell of revoked tokens"),
-        only("channel", Kind::Text, &["none"], "How gateways tell each other"),
+        key("channel", Kind::Secret, "How gateways tell each other: \"none\", or an address of Redis or Valkey"),
+        key("ca", Kind::Text, "PEM: trust for the channel, beside the system's"),
+        key("client_certificate", Kind::Table(&PAIR), "Where the channel asks for one"),
     ],
 };
 

@@ -257,10 +257,6 @@ fn users(table: &Table<'_>, sources: &Sources) -> Vec<ManagementUser> {
     users
 }
 
-pub(super) fn revocation_notices(whole: &Whole<'_>) -> bool {
-    whole.once("revocation").is_none_or(|table| table.flag("notify", true))
-}
-
 pub(super) fn errors(whole: &Whole<'_>) -> ErrorFormat {
     let table = whole.once("errors");
     match table.and_then(|table| table.choice("format", &["wso2", "problem"])) {

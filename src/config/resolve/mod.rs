@@ -11,6 +11,7 @@ mod header_rules;
 mod introspection;
 mod key_manager;
 mod organizations;
+mod revocation;
 mod secret;
 
 pub(super) use application::{MOST_CONSUMER_KEY, no_such_api};
@@ -61,7 +62,8 @@ pub(super) fn model(sources: &Sources, problems: &Problems) -> Model {
         listeners,
         limits: gateway::limits(&whole),
         management: gateway::management(&whole, sources),
-        revocation_notices: gateway::revocation_notices(&whole),
+        revocation_notices: revocation::notices(&whole),
+        revocation_channel: revocation::channel(&whole, sources),
         backend_jwt: backend_jwt::backend_jwt(&whole, sources, &apis),
         key_managers,
         apis,

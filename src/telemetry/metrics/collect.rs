@@ -170,11 +170,11 @@ pub(super) fn overflow(out: &mut Exposition<'_>) {
     out.write(&families::SERIES_OVERFLOW, samples);
 }
 
-fn sample<const N: usize>(labels: [Label; N], value: f64) -> Sample {
+pub(super) fn sample<const N: usize>(labels: [Label; N], value: f64) -> Sample {
     Sample { labels: Box::new(labels), value: Value::Number(value) }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles; exact up to 2^53")]
-fn as_f64(count: u64) -> f64 {
+pub(super) fn as_f64(count: u64) -> f64 {
     count as f64
 }

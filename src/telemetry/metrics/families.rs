@@ -37,6 +37,8 @@ pub(super) enum Scale {
     KeyManagers,
     /// Key manager x fetch result.
     Fetches,
+    /// Key manager x what came of a question about a token.
+    Questions,
     /// Key manager x reason why a key is not usable.
     Skips,
     /// One for each family that has labels.
@@ -58,7 +60,7 @@ macro_rules! families {
 
 use Combine::{Max, Min, Sum};
 use Kind::{Counter, Gauge, Histogram};
-use Scale::{Apis, Exchanges, Families, Fetches, Fixed, KeyManagers, Listeners, Skips};
+use Scale::{Apis, Exchanges, Families, Fetches, Fixed, KeyManagers, Listeners, Questions, Skips};
 
 use super::listener::{RefusedConnection, TlsFailure};
 
@@ -123,6 +125,38 @@ families! {
         "Fetches of the key set, by result.";
     KEY_SET_SKIPPED = "portcullis_key_set_skipped_keys_total", Counter, ["key_manager", "reason"], Skips,
         "Keys of fetched key sets that cannot be used, by reason.";
+    INTROSPECTIONS = "portcullis_introspections_total", Counter, ["key_manager", "result"], Questions,
+        "Questions to the key manager's server about a token, by result.";
+    INTROSPECTION_DURATION = "portcullis_introspection_duration_seconds", Histogram, ["key_manager"], KeyManagers,
+        "Time that a question about a token took, the wait for a place among it.";
+    INTROSPECTIONS_IN_FLIGHT = "portcullis_introspections_in_flight", Gauge(Sum), ["key_manager"], KeyManagers,
+        "Questions about tokens that are under way.";
+    INTROSPECTION_CACHE_HITS = "portcullis_introspection_cache_hits_total", Counter, ["key_manager"], KeyManagers,
+        "Tokens whose answer was remembered.";
+    REVOCATIONS = "portcullis_revocations", Gauge(Sum), ["kind"], Fixed(2),
+        "Revocations that are kept: of one token, or of all that a client or a subject got before a moment.";
+    REVOCATIONS_APPLIED = "portcullis_revocations_applied_total", Counter, ["kind", "source"], Fixed(6),
+        "Revocations that were news, by kind and by where they came from.";
+    REVOCATION_BYTES = "portcullis_revocation_bytes", Gauge(Sum), [], Fixed(1),
+        "Memory that revocations take.";
+    REVOCATIONS_EXPIRED = "portcullis_revocations_expired_total", Counter, [], Fixed(1),
+        "Revocations that were forgotten because their tokens have expired.";
+    REVOCATIONS_FULL = "portcullis_revocations_refused_full_total", Counter, [], Fixed(1),
+        "Revocations that were not taken because too many are kept. Any is an emergency.";
+    REVOCATION_JOURNAL_FAILURES = "portcullis_revocation_journal_failures_total", Counter, [], Fixed(1),
+        "Times that revocations could not be written to state_dir; they hold until a restart.";
+    REVOCATION_CHANNEL_UP = "portcullis_revocation_channel_up", Gauge(Min), [], Fixed(1),
+        "1 while revocations go to and come from other gateways, else 0. Absent without revocation.channel.";
+    REVOCATION_CHANNEL_FAILURES = "portcullis_revocation_channel_failures_total", Counter, [], Fixed(1),
+        "Times that the channel could not be reached, was lost or refused.";
+    REVOCATION_CHANNEL_PUBLISHED = "portcullis_revocation_channel_published_total", Counter, [], Fixed(1),
+        "Revocations that this gateway added to the channel.";
+    REVOCATION_CHANNEL_OVERFLOWS = "portcullis_revocation_channel_overflows_total", Counter, [], Fixed(1),
+        "Revocations that found no place in the queue to the channel and went with a comparison instead.";
+    REVOCATION_CHANNEL_COMPARISONS = "portcullis_revocation_channel_comparisons_total", Counter, [], Fixed(1),
+        "Times that everything was compared with the channel.";
+    REVOCATION_CHANNEL_MESSAGES = "portcullis_revocation_channel_messages_total", Counter, ["result"], Fixed(2),
+        "Entries of the channel that were read, and those that are not revocations and were skipped.";
     SNAPSHOT_GENERATION = "portcullis_snapshot_generation", Gauge(Max), [], Fixed(1),
         "The number of the configuration in use; grows with each that takes effect.";
     RELOAD_SUCCESS = "portcullis_config_last_reload_success", Gauge(Min), [], Fixed(1),

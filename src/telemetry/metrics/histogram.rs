@@ -51,6 +51,14 @@ impl HistogramCells {
         self.nanoseconds.add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
     }
 
+    /// From any thread, for what is rare.
+    pub(super) fn observe_shared(&self, duration: Duration) {
+        if let Some(bucket) = self.buckets.get(BOUNDS.partition_point(|bound| *bound < duration)) {
+            bucket.add_shared(1);
+        }
+        self.nanoseconds.add_shared(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+    }
+
     pub(super) fn add_to(&self, totals: &mut HistogramTotals) {
         for (total, cell) in totals.buckets.iter_mut().zip(&self.buckets) {
             *total += cell.load();

@@ -74,6 +74,7 @@ impl Expected {
             Scale::Listeners(each) => self.listeners * each,
             Scale::KeyManagers => self.key_managers,
             Scale::Fetches => self.key_managers * self.fetch_results,
+            Scale::Questions => self.key_managers * 3,
             Scale::Skips => self.key_managers * self.skip_reasons,
             Scale::Families => families::ALL.iter().filter(|family| family.capped()).count(),
         }

@@ -3,6 +3,7 @@
 //! - [`idp::Idp`]: real authorization servers (`tests/idp`, node-oidc-provider) that issue tokens, rotate keys and can fail.
 //! - [`origin::Origin`]: a backend that records what it got, byte for byte, and answers by [`script::Script`], badly if told so.
 //! - [`peers::Peers`]: real WebSocket and gRPC libraries (`tests/peers`), on both sides of the gateway.
+//! - [`redis::Redis`]: a real server that can be killed, emptied and paused.
 //! - [`client`]: a raw connection that sends what a library would refuse to, and a plain client for everything else.
 //! - [`frames`]: HTTP/2 by hand, frame by frame.
 //!
@@ -16,6 +17,7 @@ pub(crate) mod idp;
 pub(crate) mod origin;
 mod peer;
 pub(crate) mod peers;
+pub(crate) mod redis;
 pub(crate) mod script;
 pub(crate) mod signer;
 

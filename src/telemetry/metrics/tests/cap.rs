@@ -128,8 +128,10 @@ fn the_prediction_is_what_a_fully_exercised_gateway_shows() {
     assert!(worst_case_series(&expected, usize::MAX).iter().all(|family| family.capped == family.worst_case));
 }
 
+type Held = (Vec<Arc<OperationSeries>>, [Arc<ListenerSeries>; 2], [Arc<IntrospectionCounters>; 2]);
+
 /// Every method, status and reason on three operations of two APIs and on the requests that matched none.
-fn exercise(metrics: &Metrics) -> (Vec<Arc<OperationSeries>>, [Arc<ListenerSeries>; 2]) {
+fn exercise(metrics: &Metrics) -> Held {
     let labels = [("a", "/1"), ("a", "/2"), ("b", "/1"), ("a", UNMATCHED_OPERATION), ("b", UNMATCHED_OPERATION)];
     let mut operations: Vec<_> = labels.iter().map(|(api, operation)| metrics.operation(api, "1", operation)).collect();
     operations.push(metrics.unrouted());
@@ -144,7 +146,15 @@ fn exercise(metrics: &Metrics) -> (Vec<Arc<OperationSeries>>, [Arc<ListenerSerie
         }
     }
     metrics.key_managers(Box::new(|| vec![key_manager("is7", Some(1.0)), key_manager("okta", Some(2.0))]));
-    (operations, [metrics.listener("http"), metrics.listener("https")])
+    let kinds = ["token", "holder"];
+    metrics.revocations(move || RevocationFacts {
+        held: kinds.map(|kind| (kind, 1)).to_vec(),
+        applied: ["management", "channel", "journal"].iter().flat_map(|source| kinds.map(|kind| (kind, *source, 1))).collect(),
+        channel: Some(ChannelFacts { messages: vec![("read", 1), ("unreadable", 1)], ..ChannelFacts::default() }),
+        ..RevocationFacts::default()
+    });
+    let introspections = [metrics.introspection("is7"), metrics.introspection("okta")];
+    (operations, [metrics.listener("http"), metrics.listener("https")], introspections)
 }
 
 fn overflow(scrape: &Scrape, family: &str) -> f64 {

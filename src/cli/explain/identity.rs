@@ -1,0 +1,169 @@
+//! What is told of a token beside its signature: whose it is, what its server says, whether it was revoked, and in whose
+//! hand it has to be.
+//!
+//! Decides nothing: the verdict is the gateway's, and these are its reasons in an operator's words.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::authenticate::binding::{self, BindingFault};
+use crate::authenticate::{Basis, Principal};
+use crate::cli::explain::question::Question;
+use crate::jwt::{Unverified, Value};
+use crate::model::api::{Api, BindingRule};
+use crate::model::handling::Handling;
+use crate::model::key_manager::KeyManager;
+use crate::revocation::{Ground, Revocations};
+use crate::snapshot::{CompiledKeyManager, Snapshot};
+
+/// How a key manager was picked for a JWT.
+pub(super) fn picked(snapshot: &Snapshot, definition: &KeyManager, token: &Unverified<'_>) -> String {
+    let issuer = token.issuer().unwrap_or_default();
+    let sharing: Vec<_> = snapshot.key_managers_sharing(issuer).map(|sharing| sharing.definition.name.as_str()).collect();
+    let own = definition.handling.iter().find_map(|rule| match rule {
+        Handling::Jwt { claims } => Some(
+            claims
+                .iter()
+                .map(|(name, pattern)| format!("{name} = {} matches {:?}", shown(token.claim(name)), pattern.as_str()))
+                .collect::<Vec<_>>()
+                .join(" and "),
+        ),
+        Handling::Reference { .. } => None,
+    });
+    match (sharing.is_empty(), own) {
+        (true, None) => "the only one of the issuer".to_owned(),
+        (true, Some(own)) => format!("the only one of the issuer, and its token_handling says {own}"),
+        (false, Some(own)) => format!("of {sharing:?} with this issuer, by token_handling: {own}"),
+        (false, None) => format!("of {sharing:?} with this issuer"),
+    }
+}
+
+/// What each key manager of an issuer says of a JWT that is nobody's own, or everybody's.
+pub(super) fn candidates(snapshot: &Snapshot, token: &Unverified<'_>) -> Vec<String> {
+    let issuer = token.issuer().unwrap_or_default();
+    let mut candidates: Vec<_> = snapshot.key_managers_sharing(issuer).collect();
+    candidates.extend(snapshot.key_manager_of(issuer).filter(|_| candidates.is_empty()));
+    let said = |key_manager: &&std::sync::Arc<CompiledKeyManager>| {
+        let definition = &key_manager.definition;
+        let rules = definition.handling.iter().filter_map(|rule| match rule {
+            Handling::Jwt { claims } => Some(claims),
+            Handling::Reference { .. } => None,
+        });
+        let wanted = rules.map(|claims| {
+            let each =
+                claims.iter().map(|(name, pattern)| format!("{name} {:?}, the token has {}", pattern.as_str(), shown(token.claim(name))));
+            each.collect::<Vec<_>>().join(" and ")
+        });
+        let wanted = wanted.collect::<Vec<_>>().join(", or ");
+        format!("key manager \"{}\" wants {}", definition.name, if wanted.is_empty() { "every token" } else { &wanted })
+    };
+    candidates.iter().map(said).collect()
+}
+
+/// The organisation of a key manager that has one, and the token's.
+pub(super) fn organization(principal: &Principal) -> Option<String> {
+    let wanted = principal.key_manager().definition.organization.as_ref()?;
+    Some(match principal.claims().get("org_id") {
+        Some(named) => format!("the key manager is of {wanted:?}, and the token says {}", shown(Some(named))),
+        None => format!("the key manager is of {wanted:?}, and the token names none"),
+    })
+}
+
+/// What a good token stands on.
+pub(super) fn basis(principal: &Principal) -> (&'static str, String) {
+    match principal.basis() {
+        Basis::Signature { .. } => ("signature", "good".to_owned()),
+        Basis::Introspection { .. } => {
+            let endpoint = principal.key_manager().definition.introspection.as_ref().map(|settings| settings.endpoint.as_str());
+            ("introspection", format!("active, says {}", endpoint.unwrap_or_default()))
+        }
+    }
+}
+
+/// A token that is not revoked.
+pub(super) fn not_revoked(revocations: &Revocations) -> String {
+    match revocations.count() {
+        0 => "none is kept in state_dir".to_owned(),
+        count => format!("none of the {count} that state_dir keeps concerns the token"),
+    }
+}
+
+/// A token that is.
+pub(super) fn revoked(ground: Ground) -> String {
+    let by = match ground {
+        Ground::Token => "it, by itself",
+        Ground::Id => "it, by its id",
+        Ground::Client => "all that its client got before a moment",
+        Ground::Subject => "all that its subject got before a moment",
+    };
+    format!("a revocation in state_dir concerns {by}")
+}
+
+/// A token in the right hand.
+pub(super) fn bound(principal: &Principal, api: &Api) -> String {
+    let rule = match api.binding {
+        BindingRule::Required => "the API takes only bound tokens",
+        BindingRule::NotRequired => "the API takes unbound tokens too",
+    };
+    match binding::describe(principal.claims()) {
+        Some(how) => format!("{how}, and that was proved; {rule}"),
+        None => format!("the token is not bound; {rule}"),
+    }
+}
+
+/// What to show for a token that is bound.
+pub(super) fn binding_hints(fault: BindingFault, question: &Question, token: Option<&Unverified<'_>>) -> Vec<String> {
+    let confirmation = token.and_then(|token| token.claim("cnf")).and_then(Value::as_object);
+    let wanted = |name: &str| confirmation.and_then(|members| members.get(name)).and_then(Value::as_str).unwrap_or("none").to_owned();
+    match fault {
+        BindingFault::NoCertificate => vec!["give the client's certificate with --client-certificate".to_owned()],
+        BindingFault::OtherCertificate => {
+            let shown = question.certificate().map(|digest| URL_SAFE_NO_PAD.encode(digest)).unwrap_or_default();
+            vec![format!("the token wants the certificate x5t#S256 {:?}, and {shown:?} was shown", wanted("x5t#S256"))]
+        }
+        BindingFault::Bearer | BindingFault::NoProof => {
+            vec!["give the proof with --dpop, and write the whole address that the client calls".to_owned()]
+        }
+        BindingFault::Proof(_) => proof_hints(question),
+        BindingFault::OtherKey => vec![format!("the token wants the key jkt {:?}", wanted("jkt"))],
+        BindingFault::NotBound => {
+            vec!["ask the authorization server for tokens that are bound to a certificate or to a DPoP key".to_owned()]
+        }
+        BindingFault::Nonce => vec!["the nonces of a running gateway are not known here: it says them in DPoP-Nonce".to_owned()],
+        BindingFault::Unknown => vec!["only x5t#S256 and jkt are understood in cnf".to_owned()],
+        BindingFault::NotBoundToKey | BindingFault::Replayed => Vec::new(),
+    }
+}
+
+/// What a proof says it is for, beside what was asked.
+fn proof_hints(question: &Question) -> Vec<String> {
+    let payload = question.proof().and_then(|proof| proof.split('.').nth(1)).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let Some(claims) = payload.and_then(|payload| serde_json::from_slice::<serde_json::Value>(&payload).ok()) else {
+        return vec!["the proof is not a compact JWS".to_owned()];
+    };
+    let said = |name: &str| claims.get(name).map_or_else(|| "nothing".to_owned(), |value| cut(&value.to_string()));
+    vec![format!(
+        "the proof says htm {}, htu {}, iat {}; the request is {} {}",
+        said("htm"),
+        said("htu"),
+        said("iat"),
+        question.method,
+        question.uri
+    )]
+}
+
+fn shown(value: Option<&Value>) -> String {
+    match value {
+        None => "nothing".to_owned(),
+        Some(value) => match (value.as_str(), value.as_array()) {
+            (Some(text), _) => cut(&format!("{text:?}")),
+            (None, Some(elements)) => cut(&format!("{:?}", elements.iter().filter_map(Value::as_str).collect::<Vec<_>>())),
+            (None, None) => "no text".to_owned(),
+        },
+    }
+}
+
+fn cut(text: &str) -> String {
+    const MOST: usize = 200;
+    text.chars().take(MOST).collect()
+}

@@ -1,0 +1,102 @@
+//! A connection to the server: TCP, TLS where it is asked for, the password, the database.
+//!
+//! Decides nothing. TLS is the gateway's own, with the same trust as all its calls; certificates are always checked.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError};
+use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::model::revocation_channel::RevocationChannel;
+use crate::trust::{self, TrustError};
+
+/// From the name to an accepted password.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A command's answer; longer than a read waits for news.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// What drives a connection; it ends when the connection does.
+pub(super) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Why a channel is down.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ChannelError {
+    #[error("it cannot be reached")]
+    Reach(#[source] std::io::Error),
+    #[error("it did not answer within {} seconds", CONNECT.as_secs())]
+    Late,
+    #[error("TLS cannot be set up")]
+    Trust(#[from] TrustError),
+    #[error("{0:?} is not a name that a certificate could have")]
+    Name(String),
+    #[error("the server said")]
+    Server(#[from] RedisError),
+    #[error("the connection was closed")]
+    Closed,
+    #[error("the answer to {0} has another shape than Redis 6.2 and Valkey give it")]
+    Shape(&'static str),
+}
+
+impl ChannelError {
+    /// Names the kind of failure: a change of it is worth a line in the log.
+    pub(super) fn label(&self) -> &'static str {
+        match self {
+            Self::Reach(_) => "unreachable",
+            Self::Late => "late",
+            Self::Trust(_) | Self::Name(_) => "tls",
+            Self::Server(error) if error.is_io_error() || error.is_connection_dropped() => "lost",
+            Self::Server(_) => "refused",
+            Self::Closed => "lost",
+            Self::Shape(_) => "shape",
+        }
+    }
+
+    /// Whether the server answered, and said no.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.label() == "refused"
+    }
+
+    /// On one line, with the cause; neither passwords nor keys are in it.
+    pub(super) fn describe(&self) -> String {
+        let cause = std::error::Error::source(self).map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("{self}{cause}").chars().take(300).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    }
+}
+
+/// Opens a connection, with what has to be polled for it to work.
+pub(super) async fn connect(settings: &RevocationChannel) -> Result<(MultiplexedConnection, Driver), ChannelError> {
+    timeout(CONNECT, open(settings)).await.map_err(|_| ChannelError::Late)?
+}
+
+async fn open(settings: &RevocationChannel) -> Result<(MultiplexedConnection, Driver), ChannelError> {
+    let tcp = TcpStream::connect((settings.host.as_str(), settings.port)).await.map_err(ChannelError::Reach)?;
+    tcp.set_nodelay(true).map_err(ChannelError::Reach)?;
+    // a partition shows no other sign on a quiet connection
+    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5));
+    SockRef::from(&tcp).set_tcp_keepalive(&keepalive).map_err(ChannelError::Reach)?;
+    let mut login = RedisConnectionInfo::default().set_db(settings.database.into());
+    if let Some(username) = &settings.username {
+        login = login.set_username(username);
+    }
+    if let Some(password) = &settings.password {
+        login = login.set_password(password.reveal());
+    }
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER)).set_connection_timeout(None);
+    let Some(tls) = &settings.tls else {
+        let (connection, driver) = MultiplexedConnection::new_with_config(&login, tcp, config).await?;
+        return Ok((connection, Box::pin(driver)));
+    };
+    let client = trust::client_config(tls.ca.as_ref(), tls.client_certificate.as_ref())?;
+    let name = ServerName::try_from(settings.host.clone()).map_err(|_| ChannelError::Name(settings.host.clone()))?;
+    let stream = TlsConnector::from(Arc::new(client)).connect(name, tcp).await.map_err(ChannelError::Reach)?;
+    let (connection, driver) = MultiplexedConnection::new_with_config(&login, stream, config).await?;
+    Ok((connection, Box::pin(driver)))
+}

@@ -1,0 +1,128 @@
+//! Revocations between gateways, over Redis or Valkey: what one gateway is told, all know within a second.
+//!
+//! A task of its own beside the requests, none of which ever waits for it: while the server is down, each gateway goes on
+//! with what it has and is told, and everything is compared when the server is back. The channel is believed: whoever
+//! writes to it can revoke tokens, and nothing on it can make a revoked token good again.
+//!
+//! The walk through the files: [`session`] (one life of the connection), [`connect`] (TCP, TLS, password), [`message`] (a
+//! revocation as text), [`reply`] (the server's answers), [`schedule`] (how long to wait).
+
+mod connect;
+mod message;
+mod reply;
+mod schedule;
+mod session;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::model::clock::Clock;
+use crate::model::revocation_channel::RevocationChannel;
+use crate::revocation::Revocations;
+use crate::revocation::channel::connect::ChannelError;
+use crate::revocation::channel::session::Session;
+use crate::revocation::counts::Counts;
+use crate::revocation::record::Record;
+
+/// Owns the task; dropping it ends the task, and loses nothing.
+#[derive(Debug)]
+pub struct Channel {
+    revocations: Arc<Revocations>,
+    clock: Arc<dyn Clock>,
+    settings: Option<RevocationChannel>,
+    task: JoinSet<()>,
+}
+
+impl Channel {
+    /// Without a server yet.
+    pub fn new(revocations: Arc<Revocations>, clock: Arc<dyn Clock>) -> Self {
+        Self { revocations, clock, settings: None, task: JoinSet::new() }
+    }
+
+    /// Uses this server from now on, or none; what is unchanged goes on.
+    pub async fn follow(&mut self, wanted: Option<&RevocationChannel>) {
+        if self.settings.as_ref() == wanted {
+            return;
+        }
+        self.shutdown().await;
+        self.settings = wanted.cloned();
+        self.revocations.counts.channel_configured(wanted.is_some());
+        if let Some(settings) = wanted.cloned() {
+            let queue = self.revocations.outbox.open();
+            self.task.spawn(run(settings, Arc::clone(&self.revocations), Arc::clone(&self.clock), queue));
+        }
+    }
+
+    pub async fn shutdown(&mut self) {
+        self.revocations.outbox.close();
+        self.task.shutdown().await;
+    }
+}
+
+/// One session after the other.
+async fn run(settings: RevocationChannel, revocations: Arc<Revocations>, clock: Arc<dyn Clock>, mut queue: mpsc::Receiver<Record>) {
+    let standing = Standing::new(&settings);
+    let session = Session { settings: &settings, revocations: &revocations, clock: &clock, standing: &standing };
+    let mut failures = 0_u32;
+    loop {
+        // what waits is in the comparison that a session begins with
+        while queue.try_recv().is_ok() {}
+        let error = session.run(&mut queue).await;
+        let lasted = standing.down(&error, &revocations.counts);
+        // a connection that is lost again at once is a failure like the others
+        failures = if lasted.is_some_and(|lasted| lasted > schedule::LONGEST) { 1 } else { failures.saturating_add(1) };
+        let longest = if error.is_refusal() { schedule::LONGEST_AFTER_REFUSAL } else { schedule::LONGEST };
+        sleep(schedule::retry(failures, longest)).await;
+    }
+}
+
+/// Up or down; a change is a line in the log, and what goes on is not.
+#[derive(Debug)]
+struct Standing {
+    server: String,
+    now: Mutex<State>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    New,
+    Up(Instant),
+    Down(&'static str),
+}
+
+impl Standing {
+    fn new(settings: &RevocationChannel) -> Self {
+        Self { server: format!("{}:{}", settings.host, settings.port), now: Mutex::new(State::New) }
+    }
+
+    /// Everything is compared, and news goes both ways.
+    fn up(&self, counts: &Counts) {
+        counts.channel_came_up();
+        let before = self.change(State::Up(Instant::now()));
+        if !matches!(before, State::Up(_)) {
+            tracing::info!(target: "portcullis::revocation", server = self.server, "the revocation channel is up");
+        }
+    }
+
+    /// For how long it was up, if it was.
+    fn down(&self, error: &ChannelError, counts: &Counts) -> Option<Duration> {
+        counts.channel_failed();
+        let before = self.change(State::Down(error.label()));
+        if before != State::Down(error.label()) {
+            let (server, error) = (&self.server, error.describe());
+            tracing::warn!(target: "portcullis::revocation", server, error, "the revocation channel is down; revocations hold here, and are told when it is back");
+        }
+        match before {
+            State::Up(since) => Some(since.elapsed()),
+            State::New | State::Down(_) => None,
+        }
+    }
+
+    fn change(&self, to: State) -> State {
+        std::mem::replace(&mut *self.now.lock().unwrap_or_else(PoisonError::into_inner), to)
+    }
+}

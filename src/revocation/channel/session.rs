@@ -1,0 +1,241 @@
+//! One life of the channel, from a connection to its loss.
+//!
+//! Two keys of the server hold everything: a sorted set with all revocations by their end, from which a gateway that
+//! starts or comes back learns what it missed, and a short stream, on which news arrives. A session begins by comparing:
+//! it takes what the set has and gives what it lacks, so that a server that lost its data gets it again from any gateway.
+//! The stream is read from before the comparison, so that nothing falls between the two.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, Pipeline, Value, cmd};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::model::clock::Clock;
+use crate::model::revocation_channel::RevocationChannel;
+use crate::revocation::channel::connect::{ChannelError, connect};
+use crate::revocation::channel::reply::{self, EntryId, Page};
+use crate::revocation::channel::{Standing, message, schedule};
+use crate::revocation::counts::Message;
+use crate::revocation::record::Record;
+use crate::revocation::{Revocations, SHARDS};
+
+/// The braces keep both in one slot, for servers that are a cluster behind a proxy.
+const SET: &str = "{portcullis}:revocations";
+const STREAM: &str = "{portcullis}:revocations:news";
+
+/// Entries of the stream; a reader that is further behind compares instead.
+const STREAM_LENGTH: usize = 100_000;
+/// News in one answer.
+const PAGE: usize = 1000;
+/// Of the set in one answer, and so in one write to the disk: a few milliseconds of the server's one thread.
+const SCAN: usize = 5000;
+/// In one command.
+const BATCH: usize = 1000;
+/// A read returns after this long without news; well below the time that an answer may take.
+const WAIT_MILLISECONDS: u64 = 3000;
+/// How often the size of the set is looked at: a server that was emptied keeps its connections.
+const LOOK: Duration = Duration::from_secs(10);
+/// What has expired by another gateway's clock may not have by ours.
+const CLOCK_SKEW: u64 = 3600;
+
+/// What a session works with.
+pub(super) struct Session<'c> {
+    pub(super) settings: &'c RevocationChannel,
+    pub(super) revocations: &'c Arc<Revocations>,
+    pub(super) clock: &'c Arc<dyn Clock>,
+    pub(super) standing: &'c Standing,
+}
+
+impl Session<'_> {
+    /// Runs until something fails.
+    pub(super) async fn run(&self, queue: &mut mpsc::Receiver<Record>) -> ChannelError {
+        let connected = Box::pin(async { Ok::<_, ChannelError>((connect(self.settings).await?, connect(self.settings).await?)) }).await;
+        let ((reader, reading), (writer, writing)) = match connected {
+            Ok(connections) => connections,
+            Err(error) => return error,
+        };
+        tokio::select! {
+            () = reading => ChannelError::Closed,
+            () = writing => ChannelError::Closed,
+            error = self.both(reader, writer, queue) => error,
+        }
+    }
+
+    async fn both(
+        &self,
+        mut reader: MultiplexedConnection,
+        writer: MultiplexedConnection,
+        queue: &mut mpsc::Receiver<Record>,
+    ) -> ChannelError {
+        let newest: Result<Value, _> = cmd("XREVRANGE").arg(STREAM).arg("+").arg("-").arg("COUNT").arg(1).query_async(&mut reader).await;
+        let from = match newest.map_err(ChannelError::from).and_then(|value| reply::edge(&value)) {
+            Ok(newest) => newest.unwrap_or_default(),
+            Err(error) => return error,
+        };
+        tokio::select! {
+            error = self.listen(reader, from) => error,
+            error = Box::pin(self.speak(writer, queue)) => error,
+        }
+    }
+
+    /// Takes news as it comes.
+    async fn listen(&self, mut reader: MultiplexedConnection, mut last: EntryId) -> ChannelError {
+        loop {
+            let mut read = cmd("XREAD");
+            read.arg("COUNT").arg(PAGE).arg("BLOCK").arg(WAIT_MILLISECONDS).arg("STREAMS").arg(STREAM).arg(last.to_string());
+            let page = match ask(&mut reader, &read).await.and_then(|value| reply::news(&value)) {
+                Ok(page) => page,
+                Err(error) => return error,
+            };
+            let Some((newest, _)) = page.last() else { continue };
+            let (newest, full) = (*newest, page.len() >= PAGE);
+            self.take(page.into_iter().map(|(_, line)| line.and_then(|line| message::read_line(&line)))).await;
+            last = newest;
+            if full && let Err(error) = self.compare_if_behind(&mut reader, last).await {
+                return error;
+            }
+        }
+    }
+
+    /// A burst can outrun a reader: what the stream dropped before it was read is in the set.
+    async fn compare_if_behind(&self, reader: &mut MultiplexedConnection, last: EntryId) -> Result<(), ChannelError> {
+        let oldest = ask(reader, cmd("XRANGE").arg(STREAM).arg("-").arg("+").arg("COUNT").arg(1)).await?;
+        if reply::edge(&oldest)?.is_some_and(|oldest| oldest > last) {
+            self.revocations.outbox.compare.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Tells news as it comes, and compares at the beginning and whenever asked to. A server that refuses is asked again
+    /// later; its news is read meanwhile.
+    async fn speak(&self, mut writer: MultiplexedConnection, queue: &mut mpsc::Receiver<Record>) -> ChannelError {
+        let mut refusals = 0_u32;
+        loop {
+            let Err(error) = self.compare_and_tell(&mut writer, queue, &mut refusals).await;
+            if !error.is_refusal() {
+                return error;
+            }
+            self.standing.down(&error, &self.revocations.counts);
+            refusals = refusals.saturating_add(1);
+            sleep(schedule::retry(refusals, schedule::LONGEST_AFTER_REFUSAL)).await;
+        }
+    }
+
+    async fn compare_and_tell(
+        &self,
+        writer: &mut MultiplexedConnection,
+        queue: &mut mpsc::Receiver<Record>,
+        refusals: &mut u32,
+    ) -> Result<std::convert::Infallible, ChannelError> {
+        self.compare(writer, queue).await?;
+        *refusals = 0;
+        self.standing.up(&self.revocations.counts);
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        look.reset();
+        loop {
+            let mut batch = Vec::new();
+            tokio::select! {
+                received = queue.recv_many(&mut batch, BATCH) => match received {
+                    // the owner has taken the channel away; this task is about to be ended
+                    0 => return std::future::pending().await,
+                    _ => self.publish(writer, &batch).await?,
+                },
+                () = self.revocations.outbox.compare.notified() => self.compare(writer, queue).await?,
+                _ = look.tick() => {
+                    let held = ask(writer, cmd("ZCARD").arg(SET)).await?;
+                    if reply::count(&held)? < self.revocations.count() as u64 {
+                        self.compare(writer, queue).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes what the server has and gives what it lacks. News that comes meanwhile goes first.
+    async fn compare(&self, writer: &mut MultiplexedConnection, queue: &mut mpsc::Receiver<Record>) -> Result<(), ChannelError> {
+        let over = self.clock.now().0.saturating_sub(CLOCK_SKEW);
+        ask(writer, cmd("ZREMRANGEBYSCORE").arg(SET).arg("-inf").arg(over)).await?;
+        let mut cursor = b"0".to_vec();
+        loop {
+            self.publish_waiting(writer, queue).await?;
+            let page = ask(writer, cmd("ZSCAN").arg(SET).arg(&cursor).arg("COUNT").arg(SCAN)).await?;
+            let page = Page::of(&page)?;
+            self.take(page.members().map(|(member, score)| message::read_member(member, score))).await;
+            if page.next == b"0" {
+                break;
+            }
+            cursor = page.next.to_vec();
+        }
+        for shard in 0..SHARDS {
+            self.publish_waiting(writer, queue).await?;
+            let now = self.clock.now();
+            let current: Vec<_> = self.revocations.shard_records(shard).into_iter().filter(|record| record.until >= now).collect();
+            for batch in current.chunks(BATCH) {
+                self.publish(writer, batch).await?;
+            }
+        }
+        self.revocations.counts.compared();
+        Ok(())
+    }
+
+    async fn publish_waiting(&self, writer: &mut MultiplexedConnection, queue: &mut mpsc::Receiver<Record>) -> Result<(), ChannelError> {
+        let mut batch = Vec::new();
+        while batch.len() < BATCH
+            && let Ok(record) = queue.try_recv()
+        {
+            batch.push(record);
+        }
+        if batch.is_empty() { Ok(()) } else { self.publish(writer, &batch).await }
+    }
+
+    /// Adds what the set lacks to the set and to the stream, both or neither.
+    async fn publish(&self, writer: &mut MultiplexedConnection, records: &[Record]) -> Result<(), ChannelError> {
+        let mut known = cmd("ZMSCORE");
+        known.arg(SET);
+        for record in records {
+            known.arg(message::member(record));
+        }
+        let scores = ask(writer, &known).await?;
+        let scores = reply::scores(&scores, records.len())?;
+        let lacking: Vec<_> = records
+            .iter()
+            .zip(scores)
+            .filter(|(record, score)| score.is_none_or(|score| score < message::score(record).into()))
+            .map(|(record, _)| record)
+            .collect();
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let mut add = Pipeline::new();
+        add.atomic();
+        for record in &lacking {
+            add.cmd("ZADD").arg(SET).arg("GT").arg(message::score(record)).arg(message::member(record)).ignore();
+            add.cmd("XADD").arg(STREAM).arg("MAXLEN").arg("~").arg(STREAM_LENGTH).arg("*").arg(reply::FIELD).arg(message::line(record));
+            add.ignore();
+        }
+        add.query_async::<()>(writer).await?;
+        self.revocations.counts.published(lacking.len());
+        Ok(())
+    }
+
+    /// Applies what could be read and counts what could not. The disk is waited for elsewhere.
+    async fn take(&self, read: impl Iterator<Item = Option<Record>>) {
+        let counts = &self.revocations.counts;
+        let count = |record: &Option<Record>| counts.message(if record.is_some() { Message::Read } else { Message::Unreadable });
+        let records: Vec<_> = read.inspect(count).flatten().collect();
+        if records.is_empty() {
+            return;
+        }
+        let (revocations, now) = (Arc::clone(self.revocations), self.clock.now());
+        // what went wrong is told and counted there
+        let _ = tokio::task::spawn_blocking(move || revocations.take(&records, now)).await;
+    }
+}
+
+async fn ask(connection: &mut MultiplexedConnection, command: &Cmd) -> Result<Value, ChannelError> {
+    Ok(command.query_async(connection).await?)
+}

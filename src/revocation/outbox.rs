@@ -1,0 +1,45 @@
+//! What the other gateways have yet to hear: a short queue to the channel's task.
+//!
+//! Decides nothing. What finds no place is not lost, for it is kept: the channel is told to offer everything again.
+
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::{Notify, mpsc};
+
+use crate::revocation::counts::Counts;
+use crate::revocation::record::Record;
+
+/// More wait for a channel that is slow than any burst of notices holds; beyond, everything is compared anew.
+const MOST_WAITING: usize = 10_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    queue: Mutex<Option<mpsc::Sender<Record>>>,
+    /// Asks the channel to compare everything.
+    pub(super) compare: Notify,
+}
+
+impl Outbox {
+    /// Never waits. Without a channel nothing is queued.
+    pub(super) fn offer(&self, records: &[Record], counts: &Counts) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(queue) = queue.as_ref() else { return };
+        for record in records {
+            if queue.try_send(*record).is_err() {
+                counts.overflowed();
+                self.compare.notify_one();
+            }
+        }
+    }
+
+    /// From now on there is a reader.
+    pub(super) fn open(&self) -> mpsc::Receiver<Record> {
+        let (sender, receiver) = mpsc::channel(MOST_WAITING);
+        *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        receiver
+    }
+
+    pub(super) fn close(&self) {
+        *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}

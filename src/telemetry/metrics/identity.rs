@@ -1,0 +1,169 @@
+//! What is seen of revocations, and of questions about tokens that only their server can read.
+//!
+//! No label comes from a token: key managers' names, and closed lists.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use super::cell::{Cell, Span};
+use super::collect::{as_f64, sample};
+use super::exposition::{Exposition, Label, Sample, Value};
+use super::families::{self, Family};
+use super::histogram::{HistogramCells, HistogramTotals};
+
+/// How revocations stand, asked at each scrape.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RevocationFacts {
+    /// By kind.
+    pub held: Vec<(&'static str, u64)>,
+    pub bytes: u64,
+    /// By kind and by where they came from.
+    pub applied: Vec<(&'static str, &'static str, u64)>,
+    pub expired: u64,
+    /// Not taken, for there were too many.
+    pub full: u64,
+    pub journal_failures: u64,
+    pub channel: Option<ChannelFacts>,
+}
+
+/// How the channel to the other gateways stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ChannelFacts {
+    pub up: bool,
+    pub failures: u64,
+    /// By what became of them.
+    pub messages: Vec<(&'static str, u64)>,
+    pub published: u64,
+    pub overflows: u64,
+    pub comparisons: u64,
+}
+
+/// Where [`RevocationFacts`] come from.
+pub(super) struct RevocationSource(Box<dyn Fn() -> RevocationFacts + Send + Sync>);
+
+impl RevocationSource {
+    pub(super) fn new(source: impl Fn() -> RevocationFacts + Send + Sync + 'static) -> Self {
+        Self(Box::new(source))
+    }
+
+    pub(super) fn ask(&self) -> RevocationFacts {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for RevocationSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RevocationSource")
+    }
+}
+
+/// Questions to one key manager's server; all workers count here, for a question costs far more than the count.
+#[derive(Debug, Default)]
+pub struct IntrospectionCounters {
+    questions: Span,
+    active: Cell,
+    inactive: Cell,
+    unavailable: Cell,
+    remembered: Cell,
+    duration: HistogramCells,
+}
+
+impl IntrospectionCounters {
+    pub fn began(&self) {
+        self.questions.began.add_shared(1);
+    }
+
+    /// Also when the asker left.
+    pub fn ended(&self) {
+        self.questions.ended.add_shared(1);
+    }
+
+    pub fn active(&self, took: Duration) {
+        self.active.add_shared(1);
+        self.duration.observe_shared(took);
+    }
+
+    pub fn inactive(&self, took: Duration) {
+        self.inactive.add_shared(1);
+        self.duration.observe_shared(took);
+    }
+
+    /// No answer that can be read, or no place to ask from.
+    pub fn unavailable(&self, took: Duration) {
+        self.unavailable.add_shared(1);
+        self.duration.observe_shared(took);
+    }
+
+    /// The answer was known.
+    pub fn remembered(&self) {
+        self.remembered.add_shared(1);
+    }
+}
+
+/// All key managers that are asked.
+#[derive(Debug, Default)]
+pub(super) struct Introspections {
+    known: Mutex<BTreeMap<Arc<str>, Weak<IntrospectionCounters>>>,
+}
+
+type Live = Vec<(Arc<str>, Arc<IntrospectionCounters>)>;
+
+impl Introspections {
+    pub(super) fn of(&self, key_manager: &str) -> Arc<IntrospectionCounters> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counters) = known.get(key_manager).and_then(Weak::upgrade) {
+            return counters;
+        }
+        let counters = Arc::default();
+        known.insert(key_manager.into(), Arc::downgrade(&counters));
+        counters
+    }
+
+    pub(super) fn live(&self) -> Live {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, counters| counters.strong_count() > 0);
+        known.iter().filter_map(|(name, counters)| Some((Arc::clone(name), counters.upgrade()?))).collect()
+    }
+}
+
+pub(super) fn introspections(out: &mut Exposition<'_>, live: &Live) {
+    let name = |name: &Arc<str>| Label::Shared(Arc::clone(name));
+    let each = |value: &dyn Fn(&IntrospectionCounters) -> u64| {
+        live.iter().map(|(key_manager, counters)| sample([name(key_manager)], as_f64(value(counters)))).collect::<Vec<_>>()
+    };
+    let results = live.iter().flat_map(|(key_manager, counters)| {
+        let results = [("active", &counters.active), ("inactive", &counters.inactive), ("unavailable", &counters.unavailable)];
+        results.map(|(result, count)| sample([name(key_manager), Label::Fixed(result)], as_f64(count.load())))
+    });
+    out.write(&families::INTROSPECTIONS, results.collect());
+    let durations = live.iter().map(|(key_manager, counters)| {
+        let mut totals = HistogramTotals::default();
+        counters.duration.add_to(&mut totals);
+        Sample { labels: Box::new([name(key_manager)]), value: Value::Histogram(totals) }
+    });
+    out.write(&families::INTROSPECTION_DURATION, durations.collect());
+    out.write(&families::INTROSPECTIONS_IN_FLIGHT, each(&|counters| counters.questions.open()));
+    out.write(&families::INTROSPECTION_CACHE_HITS, each(&|counters| counters.remembered.load()));
+}
+
+pub(super) fn revocations(out: &mut Exposition<'_>, facts: &RevocationFacts) {
+    let held = facts.held.iter().map(|(kind, count)| sample([Label::Fixed(kind)], as_f64(*count))).collect();
+    out.write(&families::REVOCATIONS, held);
+    let applied = facts.applied.iter().map(|(kind, source, count)| sample([Label::Fixed(kind), Label::Fixed(source)], as_f64(*count)));
+    out.write(&families::REVOCATIONS_APPLIED, applied.collect());
+    let mut one = |family: &'static Family, value: u64| out.write(family, vec![sample([], as_f64(value))]);
+    one(&families::REVOCATION_BYTES, facts.bytes);
+    one(&families::REVOCATIONS_EXPIRED, facts.expired);
+    one(&families::REVOCATIONS_FULL, facts.full);
+    one(&families::REVOCATION_JOURNAL_FAILURES, facts.journal_failures);
+    let Some(channel) = &facts.channel else { return };
+    one(&families::REVOCATION_CHANNEL_UP, u64::from(channel.up));
+    one(&families::REVOCATION_CHANNEL_FAILURES, channel.failures);
+    one(&families::REVOCATION_CHANNEL_PUBLISHED, channel.published);
+    one(&families::REVOCATION_CHANNEL_OVERFLOWS, channel.overflows);
+    one(&families::REVOCATION_CHANNEL_COMPARISONS, channel.comparisons);
+    let messages = channel.messages.iter().map(|(result, count)| sample([Label::Fixed(result)], as_f64(*count)));
+    out.write(&families::REVOCATION_CHANNEL_MESSAGES, messages.collect());
+}
