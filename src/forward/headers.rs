@@ -41,15 +41,13 @@ pub struct Hop<'h> {
 pub fn rewrite_request(headers: &mut HeaderMap, hop: &Hop<'_>) -> Result<Trailers, Loop> {
     let ends = |name: &HeaderName| hop.credential.is_some_and(|credential| name.as_str() == "dpop" || is_spelled(name, credential));
     let look = Look::at(headers, |name| passes_from_client(name.as_str()) && !ends(name));
-    if look.via {
+    let mut trailers = Trailers::NotRead;
+    if look.rare {
         hop.via.check(headers)?;
-    }
-    let trailers = if look.te { reads_trailers(headers) } else { Trailers::NotRead };
-    let trace = look.trace;
-    look.strip(headers);
-    if trace {
+        trailers = reads_trailers(headers);
         trace::keep_valid_context(headers);
     }
+    look.strip(headers);
     hop.origin.add_to(headers);
     hop.via.add_to_request(headers, hop.version);
     Ok(trailers)
@@ -151,21 +149,18 @@ fn dashed(byte: u8) -> u8 {
 struct Look {
     doomed: Doomed,
     connection: bool,
-    te: bool,
-    via: bool,
-    trace: bool,
+    /// `TE`, `Via` or a trace context, which most heads do not have.
+    rare: bool,
 }
 
 type Doomed = SmallVec<[HeaderName; 4]>;
 
 impl Look {
     fn at(headers: &HeaderMap, passes: impl Fn(&HeaderName) -> bool) -> Self {
-        let mut look = Self { doomed: Doomed::new(), connection: false, te: false, via: false, trace: false };
+        let mut look = Self { doomed: Doomed::new(), connection: false, rare: false };
         for name in headers.keys() {
             look.connection |= *name == CONNECTION;
-            look.te |= *name == TE;
-            look.via |= *name == VIA;
-            look.trace |= name.as_str().starts_with("trace");
+            look.rare |= *name == TE || *name == VIA || name.as_str().starts_with("trace");
             if !passes(name) {
                 look.doomed.push(name.clone());
             }

@@ -135,8 +135,7 @@ pub(super) async fn decide_and_wait(
                 let limit = grant.routed().api().definition.max_body_bytes.unwrap_or(snapshot.limits.max_body_bytes);
                 let admitted = throttle::admit(&snapshot, &grant);
                 let format = snapshot.errors;
-                let token_id = || walk.request_id().to_str().unwrap_or_default().to_owned();
-                let asserted = walk.asserted().assertion(&snapshot, &grant, token_id, walk.clock().now());
+                let asserted = walk.asserted().assertion(&snapshot, &grant, || walk.token_id(), walk.clock().now());
                 let (Some(admitted), Ok(assertion)) = (admitted, asserted) else {
                     return Err(refuse_here(exchange, Reason::InternalError, id, Tongue::choose(request.headers(), format)));
                 };

@@ -148,4 +148,9 @@ impl Walk {
     pub fn request_id(&self) -> HeaderValue {
         self.request_ids.next()
     }
+
+    /// The `jti` of a token that the gateway signs.
+    pub fn token_id(&self) -> String {
+        self.request_id().to_str().unwrap_or_default().to_owned()
+    }
 }
