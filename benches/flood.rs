@@ -3,7 +3,13 @@
 //! The key set is fetched from a server on loopback by a task on a thread of its own, as it is in the gateway; a token is
 //! judged, the key manager is asked for newer keys, and the refusal stands.
 
-#![allow(clippy::expect_used, clippy::print_stdout, clippy::panic, clippy::cast_precision_loss, reason = "a bench that cannot start says so")]
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::panic,
+    clippy::cast_precision_loss,
+    reason = "a bench that cannot start says so"
+)]
 #![allow(missing_debug_implementations, unreachable_pub, dead_code, reason = "shared with other benches")]
 
 #[path = "support/crowd.rs"]
@@ -39,7 +45,10 @@ fn main() {
         for mut stream in listener.incoming().flatten() {
             let _ = stream.read(&mut [0; 4096]);
             count.fetch_add(1, Ordering::SeqCst);
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", document.len());
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                document.len()
+            );
             let _ = stream.write_all(&[head.as_bytes(), &document].concat());
         }
     });

@@ -4,7 +4,14 @@
 //! Tokens are picked at random and lie in a small buffer, as they do when they were just read from a socket; what the
 //! cache keeps of them is wherever it is.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, clippy::panic, clippy::cast_precision_loss, reason = "a bench that cannot start says so")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::panic,
+    clippy::cast_precision_loss,
+    reason = "a bench that cannot start says so"
+)]
 #![allow(missing_debug_implementations, unreachable_pub, dead_code, reason = "shared with other benches")]
 
 #[path = "support/crowd.rs"]
@@ -38,10 +45,14 @@ fn main() {
         println!("{entries} entries of {} bytes each", tokens[0].len());
         let barrier = Barrier::new(2);
         let measured: Vec<(f64, f64)> = thread::scope(|scope| {
-            let workers: Vec<_> = (0..2).map(|worker| scope.spawn({
-                let (crowd, tokens, barrier) = (&crowd, &tokens, &barrier);
-                move || one_worker(crowd, tokens, barrier, worker)
-            })).collect();
+            let workers: Vec<_> = (0..2)
+                .map(|worker| {
+                    scope.spawn({
+                        let (crowd, tokens, barrier) = (&crowd, &tokens, &barrier);
+                        move || one_worker(crowd, tokens, barrier, worker)
+                    })
+                })
+                .collect();
             workers.into_iter().map(|worker| worker.join().expect("measured")).collect()
         });
         println!("  1 thread:  {:.0} ns a hit", measured[0].0);

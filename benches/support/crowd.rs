@@ -67,7 +67,8 @@ impl Crowd {
     /// A token with this `kid` and a signature that is none.
     pub fn forged(&self, key_id: &str) -> String {
         let header = json!({ "alg": "ES256", "kid": key_id, "typ": "at+jwt" }).to_string();
-        let input = format!("{}.{}", crate::signer::encode(header.as_bytes()), crate::signer::encode(self.claims(0).to_string().as_bytes()));
+        let input =
+            format!("{}.{}", crate::signer::encode(header.as_bytes()), crate::signer::encode(self.claims(0).to_string().as_bytes()));
         format!("{input}.{}", crate::signer::encode(&[7; 64]))
     }
 

@@ -89,7 +89,8 @@ fn rfc_7515_a_1_a_5_and_a_6_are_refused() {
         assert!(matches!(rejection.unwrap_err(), Rejection::Algorithm { .. }), "{token}");
     }
     let signature = "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
-    let one = json!({"protected": "eyJhbGciOiJFUzI1NiJ9", "header": {"kid": "e9bc097a-ce51-4036-9562-d2ade882db0d"}, "signature": signature});
+    let one =
+        json!({"protected": "eyJhbGciOiJFUzI1NiJ9", "header": {"kid": "e9bc097a-ce51-4036-9562-d2ade882db0d"}, "signature": signature});
     let mut flattened = one.clone();
     flattened["payload"] = json!(PAYLOAD);
     for written in [json!({"payload": PAYLOAD, "signatures": [one]}), flattened] {
