@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +29,9 @@ pub struct KeyManagerKeys {
     waiting: AtomicUsize,
     /// Whether a fetch may be asked for: not for keys from files, nor for a disabled key manager.
     fetched: AtomicBool,
+    /// Until when the task would decide not to ask, in microseconds since `begun`: a flood costs it nothing.
+    rests_until: AtomicU64,
+    begun: Instant,
     wait: Duration,
     record: Mutex<Record>,
 }
@@ -128,6 +131,8 @@ impl KeyManagerKeys {
             asked,
             waiting: AtomicUsize::new(0),
             fetched: AtomicBool::new(true),
+            rests_until: AtomicU64::new(0),
+            begun: Instant::now(),
             wait: wait.min(LONGEST_WAIT),
             record: Mutex::new(Record::default()),
         };
@@ -142,7 +147,7 @@ impl KeyManagerKeys {
     /// Asks for newer keys and waits, bounded, for what comes of it. All who ask at one time share one fetch, and there is
     /// at most one per `jwks_min_refetch`. Callable from any runtime; dropping the future stops the waiting only.
     pub async fn refetch(&self, cause: RefetchCause) -> Refetched {
-        if !self.fetched.load(Ordering::Relaxed) {
+        if !self.fetched.load(Ordering::Relaxed) || self.rests() {
             return Refetched::NotAllowed;
         }
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
@@ -233,6 +238,21 @@ impl KeyManagerKeys {
             count(&mut record.fetches, failure.label());
         }
         self.finish(Ending::Failed);
+    }
+
+    /// A fetch begins: who asks from now on waits for it.
+    pub(super) fn is_fetching(&self) {
+        self.rests_until.store(0, Ordering::Relaxed);
+    }
+
+    /// A fetch has ended: until then no request may cause another.
+    pub(super) fn rest_until(&self, until: Instant) {
+        let micros = u64::try_from(until.saturating_duration_since(self.begun).as_micros()).unwrap_or(u64::MAX);
+        self.rests_until.store(micros, Ordering::Relaxed);
+    }
+
+    fn rests(&self) -> bool {
+        self.begun.elapsed().as_micros() < u128::from(self.rests_until.load(Ordering::Relaxed))
     }
 
     /// Tells those who wait that nobody was asked.

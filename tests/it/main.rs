@@ -6,6 +6,7 @@ mod assertion;
 mod backends;
 mod balancing;
 mod bound;
+mod canaille;
 mod codes;
 mod cors;
 mod floods;
