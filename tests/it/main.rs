@@ -16,6 +16,7 @@ mod h2spec;
 mod imports;
 mod introspection;
 mod listeners;
+mod misbehaviour;
 mod names;
 mod organizations;
 mod outages;
