@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis::jwt::proof::{self, Proof, ProofFault, Proved};
+use portcullis::jwt::proof::{self, Proof, Proved};
 use portcullis::model::clock::UnixSeconds;
 use serde_json::Value;
 
