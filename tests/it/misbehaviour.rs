@@ -38,7 +38,7 @@ fn document(content: impl Into<Vec<u8>>) -> Script {
 /// As many are announced; what comes of them is more than is read, and all that a busy machine should have to send.
 fn hundred_megabytes() -> Script {
     let head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 104857600\r\n\r\n";
-    Script::bytes([&head[..], &[b' '; 1024 * 1024]].concat()).then_hang()
+    Script::bytes([head.to_vec(), vec![b' '; 1024 * 1024]].concat()).then_hang()
 }
 
 /// A key set of all of these signers' keys.
