@@ -84,10 +84,13 @@ pub struct KeyManagerStatus {
     pub skipped: Vec<(&'static str, u64)>,
 }
 
-/// The number of the last finished fetch, and how it ended.
+/// How the last finished fetch ended. Who waits tells by the numbers what came of its asking: a look that asked nobody must
+/// not hide the fetch that was finished just before it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Outcome {
-    number: u64,
+    /// How often the task has looked, and of these, how often it fetched.
+    looks: u64,
+    fetches: u64,
     ending: Ending,
 }
 
@@ -99,8 +102,6 @@ enum Ending {
     Changed,
     Unchanged,
     Failed,
-    /// The task looked and decided not to ask.
-    NotAllowed,
 }
 
 #[derive(Debug, Default)]
@@ -150,23 +151,23 @@ impl KeyManagerKeys {
         if !self.fetched.load(Ordering::Relaxed) || self.rests() {
             return Refetched::NotAllowed;
         }
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
-        if before >= MOST_WAITING {
+        if waiting >= MOST_WAITING {
             return Refetched::Failed;
         }
         let mut outcome = self.outcome.subscribe();
-        let number = outcome.borrow_and_update().number;
+        let before = *outcome.borrow_and_update();
         // a full queue means that somebody asked already, and the answer will be ours too
         let _ = self.asked.try_send(cause);
-        let finished = timeout(self.wait, outcome.wait_for(|outcome| outcome.number > number)).await;
+        let finished = timeout(self.wait, outcome.wait_for(|outcome| outcome.looks > before.looks)).await;
         match finished {
             Err(_) => Refetched::TimedOut,
             Ok(Err(_)) => Refetched::Failed,
+            Ok(Ok(outcome)) if outcome.fetches == before.fetches => Refetched::NotAllowed,
             Ok(Ok(outcome)) => match outcome.ending {
                 Ending::Changed => Refetched::Changed,
                 Ending::Unchanged => Refetched::Unchanged,
-                Ending::NotAllowed => Refetched::NotAllowed,
                 Ending::Pending | Ending::Failed => Refetched::Failed,
             },
         }
@@ -257,7 +258,7 @@ impl KeyManagerKeys {
 
     /// Tells those who wait that nobody was asked.
     pub(super) fn not_allowed(&self) {
-        self.finish(Ending::NotAllowed);
+        self.outcome.send_modify(|outcome| outcome.looks = outcome.looks.wrapping_add(1));
     }
 
     /// Too old: from now on nothing is judged by them.
@@ -278,7 +279,9 @@ impl KeyManagerKeys {
     }
 
     fn finish(&self, ending: Ending) {
-        self.outcome.send_modify(|outcome| *outcome = Outcome { number: outcome.number.wrapping_add(1), ending });
+        self.outcome.send_modify(|outcome| {
+            *outcome = Outcome { looks: outcome.looks.wrapping_add(1), fetches: outcome.fetches.wrapping_add(1), ending };
+        });
     }
 
     fn record(&self) -> std::sync::MutexGuard<'_, Record> {
