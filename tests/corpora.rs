@@ -18,14 +18,20 @@ mod framing;
 mod header_lines;
 #[path = "fuzzing/headers.rs"]
 mod headers;
+#[path = "fuzzing/introspection.rs"]
+mod introspection;
 #[path = "fuzzing/key_set.rs"]
 mod key_set;
 #[path = "fuzzing/mutation.rs"]
 mod mutation;
 #[path = "fuzzing/path.rs"]
 mod path;
+#[path = "fuzzing/proof.rs"]
+mod proof;
 #[path = "fuzzing/proxy_protocol.rs"]
 mod proxy_protocol;
+#[path = "fuzzing/tree.rs"]
+mod tree;
 
 use std::fs;
 use std::panic::catch_unwind;
@@ -54,6 +60,16 @@ fn claims_of_tokens() {
 #[test]
 fn key_sets() {
     replay("key_set", key_set::check, 4000);
+}
+
+#[test]
+fn answers_about_tokens() {
+    replay("introspection", introspection::check, 8000);
+}
+
+#[test]
+fn proofs_of_keys() {
+    replay("proof", proof::check, 4000);
 }
 
 #[test]

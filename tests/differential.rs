@@ -25,7 +25,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::case::{Case, ISSUER, LEEWAY};
-use crate::difference::Difference;
+use crate::difference::{Difference, Refuses};
 use crate::signer::{Signer, key_set_of};
 
 const AUDIENCE: &str = "orders";
@@ -114,7 +114,10 @@ fn compare(case: &Case) -> Outcome {
             (Err(_), Err(_)) => Outcome::BothRefuse,
             (ours, theirs) => {
                 let known = Difference::of(case, ours.as_ref().err(), now);
-                Outcome::Known(known.unwrap_or_else(|| panic!("{case:?}\nours: {ours:?}\ntheirs: {theirs:?}")))
+                let known = known.unwrap_or_else(|| panic!("{case:?}\nours: {ours:?}\ntheirs: {theirs:?}"));
+                let refuses = if ours.is_err() { Refuses::We } else { Refuses::It };
+                assert_eq!(known.refused_by(), refuses, "{known:?} is the other way round: {case:?}");
+                Outcome::Known(known)
             }
         };
     }

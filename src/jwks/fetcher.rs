@@ -57,11 +57,14 @@ impl Fetcher {
                     tracing::debug!(target: "portcullis::jwks", key_manager = %self.key_manager.name, %cause, "asking for newer keys");
                 }
             }
-            memory.last_fetch = Some(Instant::now());
+            let begun = Instant::now();
+            memory.last_fetch = Some(begun);
+            self.keys.is_fetching();
             let wait = match document::read(&self.key_manager).await {
                 Ok(fetched) => self.good(fetched, &mut memory),
                 Err(failure) => self.bad(&failure, &mut memory),
             };
+            self.keys.rest_until(begun.checked_add(self.key_manager.fetch.min_refetch).unwrap_or(begun));
             let now = Instant::now();
             next = now.checked_add(wait).unwrap_or(now);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +29,9 @@ pub struct KeyManagerKeys {
     waiting: AtomicUsize,
     /// Whether a fetch may be asked for: not for keys from files, nor for a disabled key manager.
     fetched: AtomicBool,
+    /// Until when the task would decide not to ask, in microseconds since `begun`: a flood costs it nothing.
+    rests_until: AtomicU64,
+    begun: Instant,
     wait: Duration,
     record: Mutex<Record>,
 }
@@ -81,10 +84,13 @@ pub struct KeyManagerStatus {
     pub skipped: Vec<(&'static str, u64)>,
 }
 
-/// The number of the last finished fetch, and how it ended.
+/// How the last finished fetch ended. Who waits tells by the numbers what came of its asking: a look that asked nobody must
+/// not hide the fetch that was finished just before it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Outcome {
-    number: u64,
+    /// How often the task has looked, and of these, how often it fetched.
+    looks: u64,
+    fetches: u64,
     ending: Ending,
 }
 
@@ -96,8 +102,6 @@ enum Ending {
     Changed,
     Unchanged,
     Failed,
-    /// The task looked and decided not to ask.
-    NotAllowed,
 }
 
 #[derive(Debug, Default)]
@@ -128,6 +132,8 @@ impl KeyManagerKeys {
             asked,
             waiting: AtomicUsize::new(0),
             fetched: AtomicBool::new(true),
+            rests_until: AtomicU64::new(0),
+            begun: Instant::now(),
             wait: wait.min(LONGEST_WAIT),
             record: Mutex::new(Record::default()),
         };
@@ -142,26 +148,26 @@ impl KeyManagerKeys {
     /// Asks for newer keys and waits, bounded, for what comes of it. All who ask at one time share one fetch, and there is
     /// at most one per `jwks_min_refetch`. Callable from any runtime; dropping the future stops the waiting only.
     pub async fn refetch(&self, cause: RefetchCause) -> Refetched {
-        if !self.fetched.load(Ordering::Relaxed) {
+        if !self.fetched.load(Ordering::Relaxed) || self.rests() {
             return Refetched::NotAllowed;
         }
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
-        if before >= MOST_WAITING {
+        if waiting >= MOST_WAITING {
             return Refetched::Failed;
         }
         let mut outcome = self.outcome.subscribe();
-        let number = outcome.borrow_and_update().number;
+        let before = *outcome.borrow_and_update();
         // a full queue means that somebody asked already, and the answer will be ours too
         let _ = self.asked.try_send(cause);
-        let finished = timeout(self.wait, outcome.wait_for(|outcome| outcome.number > number)).await;
+        let finished = timeout(self.wait, outcome.wait_for(|outcome| outcome.looks > before.looks)).await;
         match finished {
             Err(_) => Refetched::TimedOut,
             Ok(Err(_)) => Refetched::Failed,
+            Ok(Ok(outcome)) if outcome.fetches == before.fetches => Refetched::NotAllowed,
             Ok(Ok(outcome)) => match outcome.ending {
                 Ending::Changed => Refetched::Changed,
                 Ending::Unchanged => Refetched::Unchanged,
-                Ending::NotAllowed => Refetched::NotAllowed,
                 Ending::Pending | Ending::Failed => Refetched::Failed,
             },
         }
@@ -235,9 +241,24 @@ impl KeyManagerKeys {
         self.finish(Ending::Failed);
     }
 
+    /// A fetch begins: who asks from now on waits for it.
+    pub(super) fn is_fetching(&self) {
+        self.rests_until.store(0, Ordering::Relaxed);
+    }
+
+    /// A fetch has ended: until then no request may cause another.
+    pub(super) fn rest_until(&self, until: Instant) {
+        let micros = u64::try_from(until.saturating_duration_since(self.begun).as_micros()).unwrap_or(u64::MAX);
+        self.rests_until.store(micros, Ordering::Relaxed);
+    }
+
+    fn rests(&self) -> bool {
+        self.begun.elapsed().as_micros() < u128::from(self.rests_until.load(Ordering::Relaxed))
+    }
+
     /// Tells those who wait that nobody was asked.
     pub(super) fn not_allowed(&self) {
-        self.finish(Ending::NotAllowed);
+        self.outcome.send_modify(|outcome| outcome.looks = outcome.looks.wrapping_add(1));
     }
 
     /// Too old: from now on nothing is judged by them.
@@ -258,7 +279,9 @@ impl KeyManagerKeys {
     }
 
     fn finish(&self, ending: Ending) {
-        self.outcome.send_modify(|outcome| *outcome = Outcome { number: outcome.number.wrapping_add(1), ending });
+        self.outcome.send_modify(|outcome| {
+            *outcome = Outcome { looks: outcome.looks.wrapping_add(1), fetches: outcome.fetches.wrapping_add(1), ending };
+        });
     }
 
     fn record(&self) -> std::sync::MutexGuard<'_, Record> {

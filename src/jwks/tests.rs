@@ -288,18 +288,22 @@ async fn a_strange_certificate_is_named() {
     let pair = crate::model::gateway::CertifiedPair { certificate: read("gateway.crt"), key: read("gateway.key") };
     let tls = crate::model::gateway::ListenerTls { default: pair, by_name: Vec::new(), clients: crate::model::gateway::ClientAuth::None };
     let config = crate::listen::tls::server_config(&tls, crate::model::gateway::Protocols::Http1).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
     let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let Ok(mut stream) = tokio_rustls::TlsAcceptor::from(Arc::clone(&config)).accept(stream).await else { continue };
-            let _ = stream.read(&mut [0; 2048]).await;
-            let _ = stream.write_all(keys(&[KEY_ONE]).as_bytes()).await;
-            let _ = stream.shutdown().await;
-        }
-    });
-    let lines = format!("issuer = \"https://i\"\ncertificates = {{ jwks = \"https://localhost:{}/jwks\" }}\n", address.port());
+    let mut ports = Vec::new();
+    for address in ["127.0.0.1:0", "127.0.0.2:0"] {
+        let listener = TcpListener::bind(address).await.unwrap();
+        ports.push(listener.local_addr().unwrap().port());
+        let config = Arc::clone(&config);
+        tasks.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(mut stream) = tokio_rustls::TlsAcceptor::from(Arc::clone(&config)).accept(stream).await else { continue };
+                let _ = stream.read(&mut [0; 2048]).await;
+                let _ = stream.write_all(keys(&[KEY_ONE]).as_bytes()).await;
+                let _ = stream.shutdown().await;
+            }
+        });
+    }
+    let lines = format!("issuer = \"https://i\"\ncertificates = {{ jwks = \"https://localhost:{}/jwks\" }}\n", ports[0]);
     let mut stage = Stage::new();
     let refused = stage.run(&lines);
     refused.settled().await;
@@ -308,6 +312,11 @@ async fn a_strange_certificate_is_named() {
     let trusted = stage.run(&format!("{lines}ca = \"{}\"\n", folder.path().join("dev-ca.crt").display()));
     trusted.settled().await;
     assert_eq!(kids(&trusted), ["one"], "{:?}", trusted.status());
+    // signed by a trusted authority, for somebody else
+    let lines = format!("issuer = \"https://i\"\ncertificates = {{ jwks = \"https://127.0.0.2:{}/jwks\" }}\n", ports[1]);
+    let other = stage.run(&format!("{lines}ca = \"{}\"\n", folder.path().join("dev-ca.crt").display()));
+    other.settled().await;
+    assert!(kids(&other).is_empty() && other.status().fetches.iter().any(|(label, _)| *label == "tls"), "{:?}", other.status());
 }
 
 #[test]

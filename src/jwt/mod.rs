@@ -19,6 +19,7 @@ mod key_set;
 mod pem;
 pub mod proof;
 mod rejection;
+mod roca;
 mod rules;
 mod skipped;
 mod value;

@@ -117,7 +117,7 @@ fn issued_at(claims: &Members) -> Result<u64, ProofFault> {
 }
 
 /// The canonical form of the key's required members (RFC 7638 section 3.2), hashed. Private members are refused.
-fn thumbprint(key: &Members) -> Result<[u8; 32], ProofFault> {
+pub(super) fn thumbprint(key: &Members) -> Result<[u8; 32], ProofFault> {
     if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|private| key.contains(private)) {
         return Err(ProofFault::Key);
     }

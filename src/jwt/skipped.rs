@@ -45,6 +45,8 @@ pub enum SkipReason {
     RsaModulus,
     #[error("an RSA exponent that is even, below 3 or longer than 4 bytes")]
     RsaExponent,
+    #[error("an RSA key of a broken generator (ROCA, CVE-2017-15361): whoever wants can compute its private half")]
+    RsaRoca,
     #[error("a coordinate or point of {bytes} bytes; the curve has {expected}")]
     PointLength { bytes: usize, expected: usize },
     #[error("the numbers do not form a public key, such as a point that is not on its curve")]
@@ -73,6 +75,7 @@ impl SkipReason {
             Self::RsaSize { .. } => "rsa_size",
             Self::RsaModulus => "rsa_modulus",
             Self::RsaExponent => "rsa_exponent",
+            Self::RsaRoca => "rsa_roca",
             Self::PointLength { .. } => "point_length",
             Self::Rejected => "rejected",
             Self::PemBlock { .. } => "pem_block",

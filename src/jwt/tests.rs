@@ -7,6 +7,7 @@ mod rules;
 #[allow(unreachable_pub, dead_code, reason = "integration tests and benches take this file too")]
 pub(crate) mod signer;
 mod vectors;
+mod wycheproof;
 
 use std::time::Duration;
 

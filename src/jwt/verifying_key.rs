@@ -7,6 +7,7 @@ use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents};
 
 use crate::jwt::algorithm::{Curve, RSA_ALGORITHMS};
 use crate::jwt::excerpt::Excerpt;
+use crate::jwt::roca;
 use crate::jwt::skipped::SkipReason;
 use crate::model::key_manager::SignatureAlgorithm;
 
@@ -99,6 +100,9 @@ fn rsa(modulus: &[u8], exponent: &[u8], algorithm: Option<&str>) -> Result<(usiz
     }
     if is_even(exponent) || exponent == [1] || exponent.len() > MAX_RSA_EXPONENT_BYTES {
         return Err(SkipReason::RsaExponent);
+    }
+    if roca::is_marked(modulus) {
+        return Err(SkipReason::RsaRoca);
     }
     let components = RsaPublicKeyComponents { n: modulus, e: exponent };
     let mut verifiers = Vec::new();

@@ -6,6 +6,13 @@ use serde_json::Value;
 use crate::Ours;
 use crate::case::{Case, DEEP, LEEWAY, Member, Mutation, Text};
 
+/// Who refuses the token that the other one takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refuses {
+    We,
+    It,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Difference {
     /// We refuse any `crit` and any `b64`; it reads `crit` and does nothing with it.
@@ -55,6 +62,25 @@ impl Difference {
         Self::NegativeNotBefore,
         Self::IgnoredHeaderMember,
     ];
+
+    /// We are the stricter ones, but for two things that give nobody more than the issuer said.
+    pub(crate) fn refused_by(self) -> Refuses {
+        match self {
+            Self::NegativeNotBefore | Self::IgnoredHeaderMember => Refuses::It,
+            Self::CriticalHeader
+            | Self::KeyId
+            | Self::NullHeaderMember
+            | Self::HeaderType
+            | Self::ClaimedType
+            | Self::DuplicateMember
+            | Self::Depth
+            | Self::ClaimType
+            | Self::IssuerList
+            | Self::BeyondTheClock
+            | Self::LastSecond
+            | Self::Fraction => Refuses::We,
+        }
+    }
 
     /// The entry for a disagreement over this case: `None` when it has none. `ours` is our refusal; without one, it is the
     /// other side that refused.

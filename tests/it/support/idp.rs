@@ -218,7 +218,7 @@ fn install(folder: &Path) {
     assert!(status.success(), "npm ci failed in tests/idp");
 }
 
-fn urlencoded(form: &[(&str, &str)]) -> String {
+pub(crate) fn urlencoded(form: &[(&str, &str)]) -> String {
     let encode = |text: &str| -> String {
         text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
     };

@@ -1,6 +1,7 @@
 //! The actors of the integration tests. None of them decides what is right: the tests do.
 //!
 //! - [`idp::Idp`]: real authorization servers (`tests/idp`, node-oidc-provider) that issue tokens, rotate keys and can fail.
+//! - [`canaille::Canaille`]: a real authorization server of other authors, for what two would have to get wrong alike.
 //! - [`origin::Origin`]: a backend that records what it got, byte for byte, and answers by [`script::Script`], badly if told so.
 //! - [`peers::Peers`]: real WebSocket and gRPC libraries (`tests/peers`), on both sides of the gateway.
 //! - [`redis::Redis`]: a real server that can be killed, emptied and paused.
@@ -10,6 +11,7 @@
 //! Whatever waits has a deadline ([`within`]), and whatever is started ends with its owner.
 
 pub(crate) mod bank;
+pub(crate) mod canaille;
 pub(crate) mod client;
 pub(crate) mod frames;
 pub(crate) mod gateway;

@@ -1,0 +1,33 @@
+//! RSA keys of a generator that was broken (ROCA, CVE-2017-15361): known by their modulus, and factored in affordable time.
+//!
+//! Decides by the published fingerprint: modulo each small prime, such a modulus is a power of 65537. Of other keys one in
+//! some hundred million has it too.
+
+/// Whether a modulus, big-endian, has the fingerprint.
+pub(super) fn is_marked(modulus: &[u8]) -> bool {
+    PRIMES.iter().all(|&prime| is_power(remainder(modulus, prime), prime))
+}
+
+fn remainder(number: &[u8], prime: u32) -> u32 {
+    number.iter().fold(0, |rest, byte| (rest * 256 + u32::from(*byte)) % prime)
+}
+
+/// Whether some power of 65537 leaves this rest.
+fn is_power(rest: u32, prime: u32) -> bool {
+    let mut power = 1;
+    loop {
+        if power == rest {
+            return true;
+        }
+        power = power * (65_537 % prime) % prime;
+        if power == 1 {
+            return false;
+        }
+    }
+}
+
+/// The odd primes whose product the smallest of those generators worked with.
+const PRIMES: [u32; 38] = [
+    3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137,
+    139, 149, 151, 157, 163, 167,
+];

@@ -1,0 +1,49 @@
+"""Canaille as the tests run it: settings come as one line of JSON, the port goes out as one; it ends with its input."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+import threading
+from pathlib import Path
+
+from asgiref.wsgi import WsgiToAsgi
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+import canaille
+from canaille.backends import Backend
+
+
+def main():
+    told = json.loads(sys.stdin.readline())
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # a server that was started anew keeps its address, and with it its issuer
+    listener.bind(("127.0.0.1", told["port"]))
+    listener.listen()
+    port = listener.getsockname()[1]
+    database = Path(told["database"])
+    is_new = not database.exists()
+    app = canaille.create_app(
+        {
+            "SECRET_KEY": "of-tests",
+            "SERVER_NAME": f"127.0.0.1:{port}",
+            "PREFERRED_URL_SCHEME": "http",
+            "CANAILLE_SQL": {"DATABASE_URI": f"sqlite:///{database}"},
+            "CANAILLE_OIDC": {"ACTIVE_JWKS": told["active"], "INACTIVE_JWKS": told["inactive"]},
+        }
+    )
+    if is_new:
+        with app.app_context(), Backend.instance.session():
+            Backend.instance.restore(json.loads(Path(__file__).with_name("models.json").read_text()))
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.loglevel = "WARNING"
+    print(json.dumps({"port": port}), flush=True)
+    asyncio.run(serve(WsgiToAsgi(app), config))
+
+
+main()
