@@ -240,7 +240,8 @@ impl Forwarder {
     ) -> Response<ResponseBody> {
         let stall = group.response_stall_timeout;
         // an answered extended CONNECT is a switch as well, and has no status of its own
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS || response.extensions().get::<OnUpgrade>().is_some() {
+        let connected = lease.is_http2() && response.extensions().get::<OnUpgrade>().is_some();
+        if connected || response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return response.map(|incoming| ResponseBody::upgrading(incoming, lease, Rc::clone(progress), busy));
         }
         response.map(|incoming| ResponseBody::new(incoming, lease, Rc::clone(progress), stall, &self.deadlines, busy))
