@@ -23,7 +23,7 @@ HEADROOM = 1.2
 SHARE_OF_CAPACITY = 0.5
 # a reload with a million consumer keys takes seconds
 RELOADING_SECONDS = 8
-CHANGING_SECONDS = 12
+CHANGING_SECONDS = 20
 # the rows by number of connections are many
 CONNECTION_CONTESTANTS = ("portcullis", "haproxy")
 CONNECTION_ROUNDS = 2
