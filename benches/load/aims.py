@@ -72,6 +72,14 @@ def during_reloads(results: Results) -> Iterator[Verdict]:
         yield Verdict(f"S10: p99 during reloads at most {MOST_DURING_RELOADS:g} of the quiet p99", f"{middle:.2f}", middle <= MOST_DURING_RELOADS)
 
 
+def during_changes(results: Results) -> Iterator[Verdict]:
+    ratios = [sample.disturbed.p99 / sample.quiet.p99 for sample in results.changes]
+    if ratios:
+        middle, rate = median(ratios), median(sample.pace.changes_per_second for sample in results.changes)
+        aim = f"S12: p99 with {rate:,.0f} subscription changes a second at most {MOST_DURING_RELOADS:g} of the quiet p99"
+        yield Verdict(aim, f"{middle:.2f}", middle <= MOST_DURING_RELOADS)
+
+
 def two_against_one(results: Results) -> Iterator[Verdict]:
     """Requests per second of two workers over those of one; only with the cores to show it."""
     for scenario in ("S0", "S1", "S2"):

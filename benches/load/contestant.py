@@ -23,10 +23,14 @@ class Placement:
     peer_logs: bool
     plain_port: int = field(default_factory=free_port)
     tls_port: int = field(default_factory=free_port)
+    # HTTP/2 by prior knowledge
+    http2_port: int = field(default_factory=free_port)
     management_port: int = field(default_factory=free_port)
 
-    def port(self, tls: bool) -> int:
-        return self.tls_port if tls else self.plain_port
+    def port(self, tls: bool, http2: bool = False) -> int:
+        if tls:
+            return self.tls_port
+        return self.http2_port if http2 else self.plain_port
 
 
 @dataclass(frozen=True)
@@ -40,3 +44,5 @@ class Contestant:
     missing: Callable[[], str | None]
     # grows with each request and is emptied between rounds
     logs: tuple[str, ...] = ()
+    # judges no token, so that it cannot be asked whether it does so rightly
+    lets_everyone_in: bool = False

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from scenarios import Scenario
 
-CONNECTIONS = 32
-STREAMS = 8
 # so many that one is free whenever the schedule wants to send
 CONNECTIONS_AT_A_RATE = 200
 PATIENCE_SECONDS = 30
@@ -45,7 +43,7 @@ def run(scenario: Scenario, port: int, seconds: int, materials: Path) -> Count:
     """As much as goes, for a while."""
     if scenario.http2:
         return h2load(scenario, port, seconds, materials)
-    found = wrk(scenario, port, seconds, materials, CONNECTIONS)
+    found = wrk(scenario, port, seconds, materials, scenario.connections)
     return Count(found["requests"], found["microseconds"] / 1e6, found["again"])
 
 
@@ -85,7 +83,7 @@ def wrk(scenario: Scenario, port: int, seconds: int, materials: Path, connection
 
 
 def h2load(scenario: Scenario, port: int, seconds: int, materials: Path) -> Count:
-    command = ["h2load", "-t1", f"-c{CONNECTIONS}", f"-m{STREAMS}", "-D", str(seconds), *authorization(scenario, materials)]
+    command = ["h2load", "-t1", f"-c{scenario.connections}", f"-m{scenario.streams}", "-D", str(seconds), *authorization(scenario, materials)]
     printed = output([*command, url(scenario, port)], seconds, dict(os.environ))
     finished = re.search(r"finished in .*, ([\d.]+) req/s", printed)
     status = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", printed)

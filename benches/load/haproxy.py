@@ -40,6 +40,7 @@ defaults
 
 frontend clients
     bind 127.0.0.1:{placement.plain_port}
+    bind 127.0.0.1:{placement.http2_port} proto h2
     bind 127.0.0.1:{placement.tls_port} ssl crt {materials}/tls.pem alpn h2,http/1.1
     option forwardfor
     use_backend open if {{ path /a/1/open }} or {{ path_beg /a/1/body/ }}

@@ -81,6 +81,8 @@ class Instances:
 
     def checked(self, contestant: Contestant, workers: int, consumer_keys: int) -> Instance:
         instance = self.start(contestant, workers, consumer_keys)
+        if contestant.lets_everyone_in:
+            return instance
         try:
             check(instance.placement, tls=consumer_keys == USUAL_CONSUMER_KEYS)
         except Wrong:

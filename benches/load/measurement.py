@@ -4,16 +4,18 @@ Never stops a run because one contestant failed: it is named and left out of tha
 """
 
 import resource
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from changes import Changing, witness_tokens
 from contestant import Contestant
 from correctness import Wrong
+from direct import DIRECT
 from generators import LoadFailed, at_rate, run
 from idle import ConnectionsLost, kib_per_connection
 from instances import Instance, Instances
 from reload import quiet_and_reloading
-from results import ReloadSample, Results, Sample, Start
+from results import ChangeSample, ReloadSample, Results, Sample, Start
 from scenarios import USUAL_CONSUMER_KEYS, IdleScenario, Scenario
 
 # how much of its capacity a contestant needs to spare to be asked for its latency at the rate
@@ -21,6 +23,10 @@ HEADROOM = 1.2
 SHARE_OF_CAPACITY = 0.5
 # a reload with a million consumer keys takes seconds
 RELOADING_SECONDS = 8
+CHANGING_SECONDS = 20
+# the rows by number of connections are many
+CONNECTION_CONTESTANTS = ("portcullis", "haproxy")
+CONNECTION_ROUNDS = 2
 
 
 @dataclass
@@ -69,7 +75,7 @@ class Measurement:
     def sample(self, number: int, scenario: Scenario, instance: Instance) -> Sample:
         instance.server.forget_peak()
         before = instance.server.cpu_microseconds()
-        count = run(scenario, instance.placement.port(scenario.tls), self.seconds, self.materials)
+        count = run(scenario, instance.placement.port(scenario.tls, scenario.http2), scenario.seconds or self.seconds, self.materials)
         used = instance.server.cpu_microseconds() - before
         peak = instance.server.peak_mib()
         instance.empty_logs()
@@ -107,6 +113,47 @@ class Measurement:
         instance.empty_logs()
         self.results.latencies.setdefault(key, []).append(found)
         print(f"  {scenario.name:<9} {contestant.name:<11} p50 {found.p50:,.0f}, p99 {found.p99:,.0f}, p99.9 {found.p999:,.0f} us", flush=True)
+
+    def by_connections(self, count: int, workers: int, scenarios: list[Scenario]) -> None:
+        """Beside the backend itself; warm after the first scenarios, and in fewer rounds, because there are many."""
+        some = [each for each in self.contestants if each.name in CONNECTION_CONTESTANTS]
+        within = replace(self, contestants=[*some, DIRECT])
+        within.warm = {(workers, scenario.name, each.name) for scenario in scenarios for each in within.contestants}
+        within.rounds(min(count, CONNECTION_ROUNDS), workers, scenarios)
+
+    def changes(self, count: int, workers: int, scenario: Scenario) -> None:
+        """Portcullis alone, like `reloads`; anew, because its files are changed."""
+        ours = next((each for each in self.contestants if each.name == "portcullis"), None)
+        if ours is None:
+            return
+        token = (self.materials / witness_tokens(scenario.consumer_keys).file_name).read_text().split()[1]
+        try:
+            instance = self.instances.start(ours, workers, scenario.consumer_keys)
+        except Wrong as error:
+            self.results.leave_out(f"portcullis, {scenario.name}: {error}")
+            return
+        try:
+            port, seconds = instance.placement.plain_port, max(CHANGING_SECONDS, self.seconds)
+            self.sample(0, scenario, instance)
+            rate = self.sample(0, scenario, instance).requests_per_second * SHARE_OF_CAPACITY
+            for _ in range(count):
+                quiet = at_rate(scenario, port, rate, seconds, self.materials)
+                with Changing(instance, token) as changing:
+                    disturbed = at_rate(scenario, port, rate, seconds, self.materials)
+                pace = changing.pace()
+                if changing.trouble or pace is None:
+                    raise ConnectionError(changing.trouble[0] if changing.trouble else "fewer than two reloads in time")
+                self.results.changes.append(ChangeSample(rate, quiet, disturbed, pace))
+                instance.empty_logs()
+                print(
+                    f"  {scenario.name:<9} p99 {quiet.p99:,.0f} us quiet, {disturbed.p99:,.0f} us with {pace.changes_per_second:,.0f} changes/s,"
+                    f" {pace.changes_per_reload:,.0f} in each reload",
+                    flush=True,
+                )
+        except (LoadFailed, ConnectionError) as error:
+            self.results.leave_out(f"portcullis, {scenario.name}: {error}")
+        finally:
+            instance.server.stop()
 
     def idle(self, workers: int, scenarios: list[IdleScenario]) -> None:
         for scenario in scenarios:

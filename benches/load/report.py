@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
-from aims import Verdict, against_aims, during_reloads, two_against_one
+from aims import Verdict, against_aims, during_changes, during_reloads, two_against_one
+from direct import DIRECT
 from results import Results
 from scenarios import IdleScenario, Scenario
 
@@ -128,12 +129,40 @@ def reloads(results: Results) -> str:
     return table(["S10", "rate", "p50 us", "p99 us", "p99.9 us"], rows)
 
 
+def changes(results: Results) -> str:
+    rows = []
+    for name, latencies in (
+        ("quiet", [sample.quiet for sample in results.changes]),
+        ("while they change", [sample.disturbed for sample in results.changes]),
+    ):
+        figures = [spread([getattr(each, at) for each in latencies], whole) for at in ("p50", "p99", "p999")]
+        rows.append([name, f"{results.changes[0].rate:,.0f}/s", *figures])
+    figures = {
+        "changes a second": [sample.pace.changes_per_second for sample in results.changes],
+        "in each reload": [sample.pace.changes_per_reload for sample in results.changes],
+    }
+    reached = ", ".join(f"{name} {spread(values, whole)}" for name, values in figures.items())
+    reloads_per_second = spread([sample.pace.reloads_per_second for sample in results.changes], lambda rate: f"{rate:.2f}")
+    return f"Reached: {reached}, reloads a second {reloads_per_second}.\n\n" + table(["S12", "rate", "p50 us", "p99 us", "p99.9 us"], rows)
+
+
+def by_connections(results: Results, workers: int, scenarios: list[Scenario]) -> str:
+    """The contestants that were measured there, the backend itself last."""
+    names = list(dict.fromkeys(key[2] for key in results.samples if key[1] in {scenario.name for scenario in scenarios}))
+    names.sort(key=lambda name: name == DIRECT.name)
+    return "\n".join([
+        "Requests per second:\n", by_scenario(results, workers, scenarios, names, "requests_per_second", whole),
+        "\nCPU microseconds per request:\n", by_scenario(results, workers, scenarios, names, "cpu_microseconds", tenths),
+    ])
+
+
 def verdicts(found: list[Verdict]) -> str:
     return table(["aim", "measured", ""], [[each.aim, each.measured, "met" if each.met else "NOT MET"] for each in found])
 
 
 def write(
-    results: Results, said: Circumstances, workers: list[int], scenarios: list[Scenario], idle_scenarios: list[IdleScenario]
+    results: Results, said: Circumstances, workers: list[int], scenarios: list[Scenario], connections: list[Scenario],
+    idle_scenarios: list[IdleScenario],
 ) -> str:
     names = list(said.contestants)
     logs = "write one, too" if said.peer_logs else "write none"
@@ -159,13 +188,19 @@ def write(
             if any(key[0] == count for key in results.latencies):
                 text += ["\nLatency at a fixed rate, half of what the slower of the first two carries:\n",
                          latencies(results, count, some, names)]
+    if any(key[1] == scenario.name for key in results.samples for scenario in connections):
+        text += ["\n## By number of connections\n", by_connections(results, workers[0], connections)]
     if results.starts:
         text += ["\n## Start and idle memory\n", starts(results, names)]
     if results.idle:
         text += ["\n## Idle connections\n", idle(results, idle_scenarios, names)]
     if results.reloads:
         text += ["\n## Reloads, one after the other\n", reloads(results)]
-    judged = [*against_aims(results, workers[0]), *during_reloads(results), *two_against_one(results)]
+    if results.changes:
+        text += ["\n## Subscriptions that change\n", changes(results)]
+    judged = [
+        *against_aims(results, workers[0]), *during_reloads(results), *during_changes(results), *two_against_one(results),
+    ]
     if judged:
         text += [f"\n## Against the aims, {workers[0]} worker{'s' if workers[0] > 1 else ''}\n", verdicts(judged)]
     if any(sample.tokens_came_again for samples in results.samples.values() for sample in samples):

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
+from changes import Pace
 from generators import Latency
 
 
@@ -40,6 +41,16 @@ class ReloadSample:
     reloads_per_second: float
 
 
+@dataclass(frozen=True)
+class ChangeSample:
+    """Latency at one rate, quiet and while subscriptions change."""
+
+    rate: float
+    quiet: Latency
+    disturbed: Latency
+    pace: Pace
+
+
 Key = tuple[int, str, str]
 
 
@@ -53,6 +64,7 @@ class Results:
     # KiB for one connection, by scenario, contestant and plain or TLS
     idle: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
     reloads: list[ReloadSample] = field(default_factory=list)
+    changes: list[ChangeSample] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
     def add(self, key: Key, sample: Sample) -> None:

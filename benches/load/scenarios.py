@@ -42,6 +42,11 @@ class Scenario:
     anew: bool = False
     # also measured at a fixed rate; not over HTTP/2, where h2load keeps a rate in bursts only
     latency: bool = False
+    # of load for one figure; as the run has it where this is 0
+    seconds: int = 0
+    connections: int = 32
+    # on each connection, over HTTP/2
+    streams: int = 8
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,27 @@ def reload_scenario(consumer_keys: int) -> Scenario:
     tokens = TokenSet("RS256", ROTATED_TOKENS, consumer_keys)
     title = f"reloads during S2 with {consumer_keys:,} consumer keys"
     return Scenario("S10", title, tokens=tokens, consumer_keys=consumer_keys)
+
+
+def connection_scenarios() -> list[Scenario]:
+    """One exchange at a time on each connection, so that the protocols carry equally many."""
+    found = []
+    for http2 in (False, True):
+        for tls in (False, True):
+            for count in (1, 100, 1_000):
+                protocol, over = "HTTP/2" if http2 else "HTTP/1.1", "TLS" if tls else "plain"
+                name = f"S11-{'h2' if http2 else 'h1'}-{over.lower()}-{count}"
+                title = f"S1, {protocol}, {over}, {count:,} connection{'s' if count > 1 else ''}"
+                # a thousand handshakes should be a small part of it
+                seconds = 5 if count == 1_000 else 2
+                found.append(Scenario(name, title, tokens=ONE_TOKEN, tls=tls, http2=http2, connections=count, streams=1, seconds=seconds))
+    return found
+
+
+def change_scenario(consumer_keys: int) -> Scenario:
+    tokens = TokenSet("RS256", ROTATED_TOKENS, consumer_keys)
+    title = f"subscriptions that change during S2 with {consumer_keys:,} consumer keys"
+    return Scenario("S12", title, tokens=tokens, consumer_keys=consumer_keys)
 
 
 def chosen(name: str, wanted: list[str]) -> bool:

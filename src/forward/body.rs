@@ -245,7 +245,7 @@ impl ResponseBody {
         body
     }
 
-    /// The connection behind a 101 belongs to whoever takes the upgrade.
+    /// The connection behind a switch belongs to whoever takes the upgrade.
     pub(super) fn upgrading(incoming: Incoming, lease: Lease, progress: Rc<RequestProgress>, busy: Option<Busy>) -> Self {
         Self { incoming, lease: Some(lease), progress, stall: None, busy, broken: false }
     }

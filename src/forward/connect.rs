@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, spawn_local};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::forward::body::RequestBody;
@@ -36,6 +37,9 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// HTTP/2 backends that do not answer a ping are gone.
 const PING_EVERY: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether a backend's first settings have come, because the library tells nobody.
+const SETTINGS_LOOK: Duration = Duration::from_millis(2);
 
 /// An open connection that a task drives. Dropping it closes the connection at once.
 #[derive(Debug)]
@@ -111,9 +115,6 @@ pub(super) async fn connect(
     addresses: impl Iterator<Item = SocketAddr>,
     upgrade: bool,
 ) -> Result<(SocketAddr, Connected), ForwardError> {
-    if upgrade && target.http2 == Http2::Always {
-        return Err(ForwardError::NoUpgrade { target: target.label.to_string() });
-    }
     let mut failure = None;
     for address in addresses {
         match TcpStream::connect(address).await {
@@ -131,11 +132,11 @@ async fn open(target: &CompiledTarget, stream: TcpStream, upgrade: bool) -> Resu
     let _ = stream.set_nodelay(true);
     let Some(TargetTls { config, server_name }) = &target.tls else {
         let io = TokioIo::new(stream);
-        return if target.http2 == Http2::Always { http2(target, io).await } else { http1(target, io, upgrade).await };
+        return if target.http2 == Http2::Always { http2(target, io, upgrade).await } else { http1(target, io, upgrade).await };
     };
     let mut connector = TlsConnector::from(Arc::clone(config));
-    if upgrade {
-        // what is upgraded is an HTTP/1.1 connection
+    if upgrade && target.http2 != Http2::Always {
+        // where there is a choice, what is upgraded is an HTTP/1.1 connection
         let mut config = (**config).clone();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         connector = TlsConnector::from(Arc::new(config));
@@ -144,7 +145,7 @@ async fn open(target: &CompiledTarget, stream: TcpStream, upgrade: bool) -> Resu
     let stream = stream.map_err(|source| ForwardError::Tls { target: target.label.to_string(), source })?;
     let agreed = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let io = TokioIo::new(stream);
-    if agreed || target.http2 == Http2::Always { http2(target, io).await } else { http1(target, io, upgrade).await }
+    if agreed || target.http2 == Http2::Always { http2(target, io, upgrade).await } else { http1(target, io, upgrade).await }
 }
 
 fn http1<S>(target: &CompiledTarget, io: TokioIo<S>, upgrade: bool) -> impl Future<Output = Result<Connected, ForwardError>> + use<S>
@@ -164,7 +165,7 @@ where
     }
 }
 
-fn http2<S>(target: &CompiledTarget, io: TokioIo<S>) -> impl Future<Output = Result<Connected, ForwardError>> + use<S>
+fn http2<S>(target: &CompiledTarget, io: TokioIo<S>, upgrade: bool) -> impl Future<Output = Result<Connected, ForwardError>> + use<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -178,8 +179,23 @@ where
             .max_header_list_size(MOST_RESPONSE_HEADER_BYTES)
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_TIMEOUT);
+        if upgrade {
+            // none before the backend's settings came: so their coming is seen
+            builder.initial_max_send_streams(0);
+        }
         let handshake = builder.handshake(io).await;
-        let (sender, mut connection) = handshake.map_err(|source| ForwardError::Protocol { target: label.to_string(), source })?;
+        let broken = |source| ForwardError::Protocol { target: label.to_string(), source };
+        let (sender, mut connection) = handshake.map_err(broken)?;
+        while upgrade && connection.current_max_send_streams() == 0 {
+            // an end is an error here: nothing was asked yet
+            if let Ok(ended) = timeout(SETTINGS_LOOK, &mut connection).await {
+                ended.map_err(broken)?;
+                return Err(ForwardError::Reset { target: label.to_string(), source: None });
+            }
+        }
+        if upgrade && !connection.is_extended_connect_protocol_enabled() {
+            return Err(ForwardError::NoUpgrade { target: label.to_string() });
+        }
         let allowed = Rc::new(Cell::new(connection.current_max_send_streams()));
         let newest = Rc::clone(&allowed);
         let driver = spawn_local(async move {

@@ -39,7 +39,7 @@ pub enum ForwardError {
         #[source]
         source: hyper::Error,
     },
-    #[error("{target} speaks HTTP/2 only, and an upgrade needs HTTP/1.1")]
+    #[error("{target} speaks HTTP/2 only, and takes no extended CONNECT, or what is asked for is no WebSocket")]
     NoUpgrade { target: String },
     #[error("{target} switched protocols without being asked, or not to what was asked")]
     UpgradeRefused { target: String },

@@ -1,9 +1,10 @@
 //! Who the client is, and how backends are told: `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` (RFC 7239).
 //!
 //! What a peer claims is believed only when the peer is a trusted proxy; then its chain is kept and the peer appended.
-//! A chain that cannot be read whole, or is longer than [`MAX_CHAIN`], is ignored: the peer stands alone. Where a trusted
-//! proxy sends both `X-Forwarded-For` and `Forwarded`, the first is read. `Forwarded` is always written anew from the
-//! same facts, its host and protocol on the first element, whose request they are.
+//! A chain is read from its end, where the proxy wrote, up to the first entry that is no address or [`MAX_CHAIN`] of them:
+//! whatever stands before is not believed and not passed on. Where a trusted proxy sends both `X-Forwarded-For` and
+//! `Forwarded`, the first is read. `Forwarded` is always written anew from the same facts, its host and protocol on the
+//! first element, whose request they are.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -14,7 +15,7 @@ use ipnet::IpNet;
 
 use crate::route::{Authority, parse_authority};
 
-/// The most addresses that a chain may have.
+/// The most addresses of a chain that are read.
 pub const MAX_CHAIN: usize = 32;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -43,7 +44,7 @@ pub struct Arrival<'a> {
 pub struct Origin {
     client: IpAddr,
     peer: IpAddr,
-    /// What stands before the peer, the first client first; empty unless the peer is trusted.
+    /// What stands before the peer, the farthest first; empty unless the peer is trusted.
     chain: Vec<IpAddr>,
     scheme: ClientScheme,
     host: Option<String>,
@@ -58,7 +59,7 @@ impl Origin {
         if !trusted(peer) {
             return Self { client: peer, peer, chain: Vec::new(), scheme: arrival.scheme, host: own_host() };
         }
-        let chain = read_chain(headers).unwrap_or_default();
+        let chain = read_chain(headers);
         let nearest = chain.iter().rev().copied().find(|address| !trusted(*address));
         Self {
             client: nearest.or(chain.first().copied()).unwrap_or(peer),
@@ -169,24 +170,23 @@ impl Written {
     }
 }
 
-/// The chain of a trusted proxy, or nothing if any part of it cannot be read.
-fn read_chain(headers: &HeaderMap) -> Option<Vec<IpAddr>> {
-    let mut chain = Vec::new();
-    let mut push = |address: Option<IpAddr>| {
-        chain.push(address?.to_canonical());
-        (chain.len() <= MAX_CHAIN).then_some(())
-    };
-    if headers.contains_key(X_FORWARDED_FOR) {
-        for line in headers.get_all(X_FORWARDED_FOR) {
-            line.to_str().ok()?.split(',').try_for_each(|address| push(parse_node(address.trim())))?;
-        }
-    } else {
-        for line in headers.get_all(FORWARDED) {
-            let elements = split_unquoted(line.to_str().ok()?, ',');
-            elements.into_iter().try_for_each(|element| push(parse_element(element)))?;
+/// The end of a trusted proxy's chain: what a client made up stands before it and may be anything.
+fn read_chain(headers: &HeaderMap) -> Vec<IpAddr> {
+    let (name, standard) = if headers.contains_key(X_FORWARDED_FOR) { (X_FORWARDED_FOR, false) } else { (FORWARDED, true) };
+    let lines = headers.get_all(name);
+    let mut chain: Vec<IpAddr> = Vec::new();
+    'lines: for line in lines.iter().rev() {
+        // other bytes than text become a mark that no address has
+        let line = String::from_utf8_lossy(line.as_bytes());
+        let entries = if standard { split_unquoted(&line, ',') } else { line.split(',').collect() };
+        for entry in entries.into_iter().rev() {
+            let address = if standard { parse_element(entry) } else { parse_node(entry.trim()) };
+            let Some(address) = address.filter(|_| chain.len() < MAX_CHAIN) else { break 'lines };
+            chain.push(address.to_canonical());
         }
     }
-    Some(chain)
+    chain.reverse();
+    chain
 }
 
 /// An address with or without a port; IPv6 bare or in brackets.

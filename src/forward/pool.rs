@@ -121,7 +121,8 @@ pub enum LeaseKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     Exchange,
-    /// A new connection of HTTP/1.1, for itself alone.
+    /// A new connection for itself alone: of HTTP/1.1, and of HTTP/2 where the target speaks nothing else. Long streams
+    /// would keep the places and the window of a shared one.
     Upgrade,
 }
 
@@ -187,10 +188,12 @@ impl Pools {
         match connected {
             Connected::Http1(connection) => Ok(Lease { held: Held::Http1 { connection, address }, pool: Rc::clone(&pool), kind }),
             Connected::Http2(connection, allowed) => {
-                pool.multiplexes.set(true);
                 let since = Cell::new(self.deadlines.now());
                 let shared = Rc::new(Shared { connection, address, streams: Cell::new(0), allowed, since });
-                pool.shared.borrow_mut().push(Rc::clone(&shared));
+                if !alone {
+                    pool.multiplexes.set(true);
+                    pool.shared.borrow_mut().push(Rc::clone(&shared));
+                }
                 Ok(pool.stream_of(&shared, kind))
             }
         }

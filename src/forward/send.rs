@@ -15,14 +15,16 @@ use http::uri::PathAndQuery;
 use http::{Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 
 use crate::deadline::Deadlines;
 use crate::forward::body::{RequestBody, RequestProgress, RequestState, ResponseBody};
 use crate::forward::choose::{Choice, Tried, choose};
+use crate::forward::extended_connect::{self, Question};
 use crate::forward::failure::ForwardError;
 use crate::forward::interim::Interim;
 use crate::forward::pool::{Lease, LeaseKind, Pools, Purpose};
-use crate::model::backend::Retries;
+use crate::model::backend::{Http2, Retries};
 use crate::snapshot::backend::{BackendGroup, CompiledTarget};
 use crate::snapshot::standing::moment;
 use crate::telemetry::WorkerCounters;
@@ -160,6 +162,10 @@ impl Forwarder {
         progress: &Rc<RequestProgress>,
         purpose: Purpose,
     ) -> Result<Response<ResponseBody>, NotAnswered> {
+        let multiplexed_upgrade = purpose == Purpose::Upgrade && target.http2 == Http2::Always;
+        if multiplexed_upgrade && extended_connect::ask(&mut request) == Question::Impossible {
+            return Err((ForwardError::NoUpgrade { target: target.label.to_string() }, None));
+        }
         let busy = group.counts_in_flight().then(|| Busy::new(target));
         let turn = self.pools.turn(target);
         let mut idle = if purpose == Purpose::Exchange { self.pools.idle(target, turn).await } else { None };
@@ -228,7 +234,9 @@ impl Forwarder {
         busy: Option<Busy>,
     ) -> Response<ResponseBody> {
         let stall = group.response_stall_timeout;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // an answered extended CONNECT is a switch as well, and has no status of its own
+        let connected = lease.is_http2() && response.extensions().get::<OnUpgrade>().is_some();
+        if connected || response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return response.map(|incoming| ResponseBody::upgrading(incoming, lease, Rc::clone(progress), busy));
         }
         response.map(|incoming| ResponseBody::new(incoming, lease, Rc::clone(progress), stall, &self.deadlines, busy))

@@ -260,10 +260,14 @@ fn shed(walk: &Walk, exchange: &mut Exchange, request: &Inbound, id: &HeaderValu
 
 /// Whether the backend switched protocols; a switch that was not asked for is a fault.
 fn is_switch(answer: &Answer, wish: Option<&upgrade::Asked>) -> Result<bool, ForwardError> {
-    if answer.response.status() != StatusCode::SWITCHING_PROTOCOLS {
+    let response = &answer.response;
+    if response.status() == StatusCode::OK && response.version() == Version::HTTP_2 && wish.is_some() {
+        return Ok(true);
+    }
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(false);
     }
-    if wish.is_some_and(|wish| wish.is_answered_by(answer.response.headers())) {
+    if wish.is_some_and(|wish| wish.is_answered_by(response.headers())) {
         return Ok(true);
     }
     Err(ForwardError::UpgradeRefused { target: answer.target.label.to_string() })

@@ -1,7 +1,7 @@
 //! Requests that ask to go on in another protocol: `Upgrade` of HTTP/1.1 (RFC 9110 section 7.8) and extended CONNECT of
 //! HTTP/2 (RFC 8441).
 //!
-//! Decides what counts as one and whether a backend's 101 is the answer to it. The token is judged before, on the
+//! Decides what counts as one and whether a backend's answer is the one to it: 101, or 200 from one that was asked by extended CONNECT. The token is judged before, on the
 //! handshake, like that of any request. HTTP itself is never upgraded to: `h2c` would open a way around the walk.
 
 use aws_lc_rs::error::Unspecified;
@@ -22,6 +22,8 @@ pub struct Asked {
     pub stream: Option<OnUpgrade>,
     /// What the backend must answer to a key that the gateway made.
     accept: Option<String>,
+    /// The client's own, which the gateway answers where the backend cannot.
+    key: Option<HeaderValue>,
 }
 
 impl Asked {
@@ -34,7 +36,7 @@ impl Asked {
             }
             let stream = Some(hyper::upgrade::on(&mut *request));
             *request.method_mut() = Method::GET;
-            return Some(Self { protocol: HeaderValue::from_static("websocket"), stream, accept: None });
+            return Some(Self { protocol: HeaderValue::from_static("websocket"), stream, accept: None, key: None });
         }
         if request.version() != Version::HTTP_11 || !request.body().is_end_stream() || !says_upgrade(request.headers()) {
             return None;
@@ -44,7 +46,7 @@ impl Asked {
         let name = protocol.to_str().ok()?.trim().to_ascii_lowercase();
         // a list is a choice for the server, and these speak HTTP
         let plain = !name.is_empty() && !name.contains(',') && name != "h2c" && !name.starts_with("http/") && !name.starts_with("tls/");
-        plain.then(|| Self { protocol: protocol.clone(), stream: None, accept: None })
+        plain.then(|| Self { protocol: protocol.clone(), stream: None, accept: None, key: None })
     }
 
     pub fn is_websocket(&self) -> bool {
@@ -56,7 +58,9 @@ impl Asked {
     pub fn ask(&mut self, headers: &mut HeaderMap) -> Result<(), Unspecified> {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, self.protocol.clone());
-        if self.stream.is_some() {
+        if self.stream.is_none() {
+            self.key = headers.get(SEC_WEBSOCKET_KEY).cloned();
+        } else {
             let mut random = [0; 16];
             rand::fill(&mut random)?;
             let key = websocket::key(random);
@@ -76,15 +80,21 @@ impl Asked {
         headers.get(UPGRADE).is_some_and(same) && says_upgrade(headers) && accepted
     }
 
-    /// Makes the backend's 101, whose headers were stripped, the client's.
+    /// Makes the backend's switch, whose headers were stripped, the client's.
     pub fn answer<B>(&self, response: &mut Response<B>) {
+        let answered_for = response.status() == StatusCode::OK;
         let headers = response.headers_mut();
         if self.stream.is_some() {
             headers.remove(SEC_WEBSOCKET_ACCEPT);
             *response.status_mut() = StatusCode::OK;
         } else {
+            let key = self.key.as_ref().filter(|_| answered_for).and_then(|key| key.to_str().ok());
+            if let Some(accept) = key.and_then(|key| HeaderValue::try_from(websocket::accept(key)).ok()) {
+                headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+            }
             headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(UPGRADE, self.protocol.clone());
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         }
     }
 }

@@ -56,6 +56,14 @@ impl Started {
         assert!(status.success());
     }
 
+    /// Stops the whole process for longer than its loop may lag, and lets it run for less than one of its ticks.
+    fn hold_up(&self) {
+        self.signal("STOP");
+        std::thread::sleep(Duration::from_millis(300));
+        self.signal("CONT");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+
     fn exit_code(&mut self) -> Option<i32> {
         let started = Instant::now();
         loop {
@@ -274,6 +282,49 @@ fn another_process_takes_the_sockets_over_and_no_connection_is_refused() {
     let started = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_ok() {
         assert!(started.elapsed() < DEADLINE, "the other process does not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_worker_that_lags_behind_sheds_new_requests_until_it_has_caught_up() {
+    let origin = Origin::start();
+    let (port, management) = (free_port(), free_port());
+    let front = format!(
+        "[gateway]\nworkers = 1\n[[listeners]]\nname = \"http\"\naddress = \"127.0.0.1:{port}\"\n[limits]\nmax_loop_delay = \"100ms\"\n\
+         [management]\naddress = \"127.0.0.1:{management}\"\n[telemetry]\naccess_log = {{ path = \"access.log\" }}\n"
+    );
+    let (folder, _) = folder(&origin, &front);
+    let program = Started::run(folder.path());
+    drop(connect(port));
+    assert!(ask_once(port).unwrap().starts_with("HTTP/1.1 200"));
+    // one long tick is the machine's fault, not the load's
+    let after_one = (0..5).any(|_| {
+        program.hold_up();
+        let served = ask_once(port).unwrap().starts_with("HTTP/1.1 200");
+        std::thread::sleep(Duration::from_millis(200));
+        served
+    });
+    assert!(after_one, "once is not lagging");
+    let asking =
+        std::thread::spawn(move || (0..500).find_map(|_| ask_once(port).ok().filter(|answer| !answer.starts_with("HTTP/1.1 200"))));
+    let started = Instant::now();
+    while !asking.is_finished() {
+        program.hold_up();
+        assert!(started.elapsed() < DEADLINE, "nothing is shed");
+    }
+    let shed = asking.join().unwrap().expect("an answer that is not the backend's");
+    assert!(shed.starts_with("HTTP/1.1 503") && shed.to_lowercase().contains("\r\nretry-after: "), "{shed}");
+    assert!(shed.contains("\"code\":\"503\""), "{shed}");
+    let started = Instant::now();
+    while !ask_once(port).unwrap().starts_with("HTTP/1.1 200") {
+        assert!(started.elapsed() < DEADLINE, "sheds for ever");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(ask_of(management, "/metrics").unwrap().contains("reason=\"overloaded\""));
+    let started = Instant::now();
+    while !std::fs::read_to_string(folder.path().join("access.log")).unwrap().contains("\"reason\":\"overloaded\"") {
+        assert!(started.elapsed() < DEADLINE, "not in the access log");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -86,6 +86,67 @@ async fn it_opens_over_http2_too() {
     assert_eq!(told["status"], 401, "{told}");
 }
 
+/// The bank, with an API in front of a server that has WebSockets over HTTP/2 only.
+async fn open_over_http2(peers: &Peers, extended: bool) -> Bank {
+    let served = peers.call("websocket_server_over_http2", json!({ "extended": extended })).await;
+    let file = chat(served["port"].as_u64().unwrap(), "", "").replace("/base\"] }", "/base\"], http2 = \"always\" }");
+    assert!(file.contains("always"));
+    Bank::with(&file).await
+}
+
+#[tokio::test]
+async fn a_backend_of_http2_is_asked_by_extended_connect() {
+    let peers = Peers::start();
+    let bank = open_over_http2(&peers, true).await;
+    let long = "y".repeat(200_000);
+    let talk = json!({ "url": url(&bank), "token": bank.token(), "messages": ["one", long, "three"], "protocols": ["chat.v1"] });
+    let told = peers.call("websocket_talk", talk).await;
+    assert_eq!((&told["opened"], &told["code"], &told["received"]), (&json!(true), &json!(1000), &json!(3)), "{told}");
+    assert_eq!((&told["echoes"][0], &told["protocol"]), (&json!("one"), &json!("chat.v1")));
+    let asked = &peers.saw("stream").await[0]["headers"];
+    assert_eq!((&asked[":method"], &asked[":protocol"]), (&json!("CONNECT"), &json!("websocket")));
+    assert_eq!((&asked[":path"], &asked[":scheme"]), (&json!("/base/room?x=1"), &json!("http")));
+    assert_eq!((&asked["sec-websocket-version"], &asked["sec-websocket-key"]), (&json!("13"), &Value::Null));
+    assert_eq!((&asked["authorization"], &asked["upgrade"]), (&Value::Null, &Value::Null));
+
+    let origin = format!("http://{}", bank.gateway.address());
+    let ask = json!({ "origin": origin, "path": "/chat/1.0.0/room", "token": bank.token(), "text": "two and two" });
+    let told = peers.call("websocket_over_http2", ask).await;
+    assert_eq!((&told["status"], &told["echo"]), (&json!(200), &json!("two and two")), "{told}");
+
+    let token = bank.token_with(&soon(2));
+    let talk = json!({ "url": url(&bank), "token": token, "messages": ["tick"], "until": "close" });
+    let told = peers.call("websocket_talk", talk).await;
+    assert_eq!((&told["code"], &told["reason"]), (&json!(1008), &json!("the token expired")), "{told}");
+    let lines = bank.gateway.log(3).await;
+    let ended = |status: u16, ending: &str| {
+        lines.iter().any(|line| line["status"] == status && line["ending"] == ending && line["reason"] == "forwarded")
+    };
+    assert!(ended(101, "completed") && ended(200, "completed") && ended(101, "gateway_closed"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_backend_of_http2_may_refuse_or_not_know_extended_connect() {
+    let peers = Peers::start();
+    let bank = open_over_http2(&peers, true).await;
+    let forbidden = format!("ws://{}/chat/1.0.0/forbidden", bank.gateway.address());
+    let told = peers.call("websocket_talk", json!({ "url": forbidden, "token": bank.token() })).await;
+    assert_eq!((&told["status"], &told["body"]), (&json!(403), &json!("not here")), "{told}");
+    let mut connection = RawConnection::open(bank.gateway.address()).await.unwrap();
+    let other = format!(
+        "GET /chat/1.0.0/room HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: upgrade\r\nUpgrade: bank/1\r\n\r\n",
+        bank.token()
+    );
+    connection.send(other).await.unwrap();
+    assert_eq!(connection.answer().await.unwrap().unwrap().status, 502, "only WebSocket is defined over HTTP/2");
+
+    let bank = open_over_http2(&peers, false).await;
+    let told = peers.call("websocket_talk", json!({ "url": url(&bank), "token": bank.token() })).await;
+    assert_eq!(told["status"], 502, "{told}");
+    assert!(told["body"].as_str().unwrap().contains("101506"), "{told}");
+    assert_eq!(bank.gateway.log(1).await[0]["reason"], "upgrade_refused");
+}
+
 #[tokio::test]
 async fn it_ends_when_its_token_does() {
     let peers = Peers::start();

@@ -20,21 +20,47 @@ function webSocketServer() {
     server.on('listening', () => resolve({ port: server.address().port }));
     server.on('connection', (socket, request) => {
       seen.push({ kind: 'websocket', url: request.url, headers: request.headers });
-      let ticking;
-      socket.on('message', (data, isBinary) => {
-        if (String(data) === 'tick') {
-          ticking = setInterval(() => socket.send('x'.repeat(3000)), 5);
-        } else if (String(data) === 'bye') {
-          socket.close(4000, 'as asked');
-        } else {
-          socket.send(data, { binary: isBinary });
-        }
-      });
-      socket.on('close', (code, reason) => {
-        clearInterval(ticking);
-        seen.push({ kind: 'closed', code, reason: String(reason) });
-      });
+      talkBack(socket);
     });
+  });
+}
+
+function talkBack(socket) {
+  let ticking;
+  socket.on('message', (data, isBinary) => {
+    if (String(data) === 'tick') {
+      ticking = setInterval(() => socket.send('x'.repeat(3000)), 5);
+    } else if (String(data) === 'bye') {
+      socket.close(4000, 'as asked');
+    } else {
+      socket.send(data, { binary: isBinary });
+    }
+  });
+  socket.on('close', (code, reason) => {
+    clearInterval(ticking);
+    seen.push({ kind: 'closed', code, reason: String(reason) });
+  });
+}
+
+// The same on streams of HTTP/2 (RFC 8441): Node's server for the handshake, the library for the frames.
+function webSocketServerOverHttp2({ extended = true }) {
+  return new Promise((resolve) => {
+    const server = http2.createServer({ settings: { enableConnectProtocol: extended } });
+    server.on('stream', (stream, headers) => {
+      seen.push({ kind: 'stream', headers });
+      stream.on('error', () => {});
+      if (headers[':protocol'] !== 'websocket' || headers[':path'].includes('forbidden')) {
+        stream.respond({ ':status': 403, 'content-type': 'text/plain' });
+        stream.end('not here');
+        return;
+      }
+      const protocol = headers['sec-websocket-protocol'];
+      stream.respond({ ':status': 200, ...(protocol ? { 'sec-websocket-protocol': protocol } : {}) });
+      const socket = new WebSocket(null, undefined, {});
+      socket.setSocket(stream, Buffer.alloc(0), { maxPayload: 1 << 20, skipUTF8Validation: false });
+      talkBack(socket);
+    });
+    server.listen(0, '127.0.0.1', () => resolve({ port: server.address().port }));
   });
 }
 
@@ -196,6 +222,7 @@ function grpcCall({ address, method, token, text = '', texts = [], deadline = 10
 
 const commands = {
   websocket_server: webSocketServer,
+  websocket_server_over_http2: webSocketServerOverHttp2,
   websocket_talk: webSocketTalk,
   websocket_over_http2: webSocketOverHttp2,
   grpc_server: grpcServer,

@@ -79,26 +79,48 @@ fn the_standard_header_is_read_where_the_other_is_missing() {
 }
 
 #[test]
-fn a_malformed_chain_is_ignored_whole() {
-    let long = vec!["1.1.1.1"; MAX_CHAIN + 1].join(",");
-    for (name, sent) in [
-        ("x-forwarded-for", "unknown"),
-        ("x-forwarded-for", "1.1.1.1,"),
-        ("x-forwarded-for", "1.1.1.1, 1.2.3"),
-        ("x-forwarded-for", "1.1.1.1 2.2.2.2"),
-        ("x-forwarded-for", "é"),
-        ("x-forwarded-for", ""),
-        ("x-forwarded-for", &long),
-        ("forwarded", "for=_hidden"),
-        ("forwarded", "proto=http"),
-        ("forwarded", "for=1.1.1.1;for=2.2.2.2"),
-        ("forwarded", "for=\"1.1.1.1"),
-        ("forwarded", "for=1.1.1.1, nonsense"),
+fn a_chain_is_read_from_its_end_up_to_what_cannot_be_read() {
+    for (name, sent, kept) in [
+        ("x-forwarded-for", "unknown", ""),
+        ("x-forwarded-for", "1.1.1.1,", ""),
+        ("x-forwarded-for", "1.1.1.1, 1.2.3", ""),
+        ("x-forwarded-for", "1.1.1.1 2.2.2.2", ""),
+        ("x-forwarded-for", "é", ""),
+        ("x-forwarded-for", "", ""),
+        ("x-forwarded-for", "unknown, 1.1.1.1", "1.1.1.1, "),
+        ("x-forwarded-for", "6.6.6.6, é, 1.1.1.1, 10.0.0.2", "1.1.1.1, 10.0.0.2, "),
+        ("x-forwarded-for", ", 1.1.1.1", "1.1.1.1, "),
+        ("forwarded", "for=_hidden", ""),
+        ("forwarded", "proto=http", ""),
+        ("forwarded", "for=1.1.1.1;for=2.2.2.2", ""),
+        ("forwarded", "for=\"1.1.1.1", ""),
+        ("forwarded", "for=1.1.1.1, nonsense", ""),
+        ("forwarded", "for=_hidden, for=1.1.1.1", "1.1.1.1, "),
+        ("forwarded", "for=6.6.6.6, nonsense, for=1.1.1.1;host=\"é\"", "1.1.1.1, "),
+        // a quote that was never closed takes what follows with it
+        ("forwarded", "for=\"6.6.6.6, for=1.1.1.1", ""),
     ] {
         let origin = read("10.0.0.1", &[(name, sent)]);
-        assert_eq!(origin.client().to_string(), "10.0.0.1", "{sent}");
-        assert_eq!(written(&origin)[0], "10.0.0.1", "{sent}");
+        let client = kept.split(',').next().filter(|kept| !kept.is_empty()).unwrap_or("10.0.0.1");
+        assert_eq!(origin.client().to_string(), client, "{sent}");
+        assert_eq!(written(&origin)[0], format!("{kept}10.0.0.1"), "{sent}");
     }
+    let lines = read("10.0.0.1", &[("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "?, 1.1.1.1"), ("x-forwarded-for", "10.0.0.2")]);
+    assert_eq!(written(&lines)[0], "1.1.1.1, 10.0.0.2, 10.0.0.1");
+}
+
+#[test]
+fn of_a_long_chain_the_end_counts() {
+    let long = format!("6.6.6.6, {}8.8.8.8", "10.0.0.2, ".repeat(MAX_CHAIN - 1));
+    let origin = read("10.0.0.1", &[("x-forwarded-for", &long)]);
+    assert_eq!((origin.client().to_string().as_str(), origin.chain.len()), ("8.8.8.8", MAX_CHAIN));
+    assert!(!written(&origin)[0].contains("6.6.6.6"));
+    let proxies = format!("6.6.6.6, {}", vec!["10.0.0.2"; MAX_CHAIN].join(","));
+    assert_eq!(read("10.0.0.1", &[("x-forwarded-for", &proxies)]).client().to_string(), "10.0.0.2");
+}
+
+#[test]
+fn a_malformed_scheme_or_host_is_ignored() {
     let origin = read("10.0.0.1", &[("x-forwarded-proto", "gopher"), ("x-forwarded-host", "a b")]);
     assert_eq!(written(&origin)[1..3], ["https", "bank.example:8243"]);
     let twice = read("10.0.0.1", &[("x-forwarded-host", "a"), ("x-forwarded-host", "b")]);
@@ -125,7 +147,14 @@ proptest! {
         }
     }
 
-    /// However much a client prepends, behind a trusted proxy that appends it stays itself.
+    /// Whatever a client prepends, behind a trusted proxy that appends it stays itself.
+    #[test]
+    fn a_client_cannot_hide_behind_nonsense(claim in "\\PC{0,60}") {
+        let chain = format!("{claim}, 203.0.113.9, 10.0.0.2");
+        prop_assert_eq!(read("10.0.0.1", &[("x-forwarded-for", &chain)]).client().to_string(), "203.0.113.9");
+    }
+
+    /// However many addresses it prepends.
     #[test]
     fn a_client_cannot_choose_its_address(claims in prop::collection::vec(any::<IpAddr>(), 0..20)) {
         let mut chain: Vec<String> = claims.iter().map(ToString::to_string).collect();

@@ -1,0 +1,38 @@
+//! A WebSocket's handshake as HTTP/2 has it: extended CONNECT (RFC 8441).
+//!
+//! Decides which upgrades a backend of HTTP/2 can be asked for and turns the request into that question. Never judges the
+//! answer, and never asks a backend whose settings did not invite it: its connection is opened first.
+
+use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, UPGRADE};
+use http::{Method, Request};
+use hyper::ext::Protocol;
+
+use crate::forward::body::RequestBody;
+
+/// Whether an upgrade can be asked for like this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Question {
+    Asked,
+    /// Another protocol than WebSocket, for which nobody has defined it; or a client that shows no key, which says that it
+    /// is none.
+    Impossible,
+}
+
+/// Turns a request with `Upgrade` into an extended CONNECT; leaves one alone that is one already.
+pub(super) fn ask(request: &mut Request<RequestBody>) -> Question {
+    if request.method() == Method::CONNECT {
+        return Question::Asked;
+    }
+    let headers = request.headers_mut();
+    let websocket = headers.get(UPGRADE).is_some_and(|protocol| protocol.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"));
+    if !websocket || !headers.contains_key(SEC_WEBSOCKET_KEY) {
+        return Question::Impossible;
+    }
+    // the key is HTTP/1.1's own proof that a server understood (section 5)
+    for name in [UPGRADE, CONNECTION, SEC_WEBSOCKET_KEY] {
+        headers.remove(name);
+    }
+    *request.method_mut() = Method::CONNECT;
+    request.extensions_mut().insert(Protocol::from_static("websocket"));
+    Question::Asked
+}
