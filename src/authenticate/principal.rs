@@ -100,6 +100,14 @@ impl Principal {
         self.verdict.consumer_key.as_deref()
     }
 
+    /// The organisation that the token is of: what it says itself, or what its issuer says.
+    pub fn organization(&self) -> Option<&str> {
+        match self.verdict.claims.get("org_id") {
+            Some(named) => named.as_str(),
+            None => self.verdict.key_manager.definition.organization.as_deref(),
+        }
+    }
+
     pub fn has_scope(&self, scope: &str) -> bool {
         self.verdict.scopes.iter().any(|held| &**held == scope)
     }

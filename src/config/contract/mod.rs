@@ -279,6 +279,7 @@ static APPLICATION: TableRule = TableRule {
     keys: &[
         key("name", Kind::Text, "Unique"),
         key("owner", Kind::Text, "Who it belongs to"),
+        key("organization", Kind::Text, "Whose tokens alone it may use"),
         only("policy", Kind::Text, UNLIMITED, "Application-level policy"),
         only("attributes", Kind::FreeTable, &["{}"], "For the backend JWT"),
         key("keys", Kind::Tables(&KEY), "Existing OAuth keys"),

@@ -13,7 +13,7 @@ mod key_manager;
 mod organizations;
 mod secret;
 
-pub(super) use application::{MOST_CONSUMER_KEY, no_such_api};
+pub(super) use application::{MOST_CONSUMER_KEY, is_organization, no_such_api};
 
 use std::collections::HashMap;
 
