@@ -92,14 +92,11 @@ fn find_or_judge(
     cache: &TokenCache,
     now: UnixSeconds,
 ) -> Result<Principal, AuthenticateError> {
-    if let Some(verdict) = cache.find(token) {
+    if let Some(verdict) = cache.find(token, |verdict| snapshot.holds(verdict.key_manager()) && verdict.still_stands(now)) {
         let key_manager = verdict.key_manager();
-        let current = snapshot.key_manager(key_manager.index).is_some_and(|current| Arc::ptr_eq(current, key_manager));
-        if current && verdict.still_stands(now) {
-            take(routed, key_manager)?;
-            verdict.check_time(now).map_err(|rejection| AuthenticateError::token(key_manager, rejection))?;
-            return Ok(Principal::new(verdict));
-        }
+        take(routed, key_manager)?;
+        verdict.check_time(now).map_err(|rejection| AuthenticateError::token(key_manager, rejection))?;
+        return Ok(Principal::new(verdict));
     }
     judge(snapshot, routed, token, cache, now)
 }

@@ -30,7 +30,11 @@ pub struct Verdict {
     token_hash: TokenHash,
     binding: Binding,
     marks: Marks,
+    bytes: u64,
 }
+
+/// A place in the cache, its share of the index, and what allocations cost.
+const PLACE_BYTES: usize = 512;
 
 /// What a verdict stands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +51,7 @@ impl Verdict {
         // RFC 7662 names the client in one way, whatever the server's JWTs do
         let told = || matches!(basis, Basis::Introspection { .. }).then(|| claims.get("client_id")?.as_str()).flatten();
         let consumer_key = claims.consumer_key(names).or_else(told).map(Box::from);
-        let scopes = claims.scopes(names).into_iter().map(Box::from).collect();
+        let scopes: Box<[Box<str>]> = claims.scopes(names).into_iter().map(Box::from).collect();
         let binding = Binding::of(&claims);
         let name = key_manager.definition.name.as_str();
         let client: Option<Box<str>> = consumer_key;
@@ -59,7 +63,8 @@ impl Verdict {
             issued_at: claims.issued_at(),
         };
         let consumer_key = client;
-        Self { consumer_key, scopes, token_hash: short_hash(token), binding, marks, key_manager, basis, claims }
+        let bytes = bytes(token, &claims, consumer_key.as_deref(), &scopes);
+        Self { bytes, consumer_key, scopes, token_hash: short_hash(token), binding, marks, key_manager, basis, claims }
     }
 
     pub(super) fn key_manager(&self) -> &Arc<CompiledKeyManager> {
@@ -68,6 +73,11 @@ impl Verdict {
 
     pub(super) fn binding(&self) -> Binding {
         self.binding
+    }
+
+    /// What it takes to remember, with its token.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Whether what made this verdict still holds: the keys in use, or the time of an answer.
@@ -133,6 +143,12 @@ impl Principal {
     pub fn token_hash(&self) -> TokenHash {
         self.verdict.token_hash
     }
+}
+
+fn bytes(token: &[u8], claims: &Claims, consumer_key: Option<&str>, scopes: &[Box<str>]) -> u64 {
+    let scopes: usize = scopes.iter().map(|scope| size_of::<Box<str>>().saturating_add(scope.len())).sum();
+    let parts = [PLACE_BYTES, size_of::<Verdict>(), token.len(), claims.heap_bytes(), consumer_key.map_or(0, str::len), scopes];
+    parts.into_iter().map(|bytes| bytes as u64).sum()
 }
 
 /// The beginning of the token's SHA-256.

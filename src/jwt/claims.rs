@@ -122,6 +122,12 @@ impl Claims {
         }
     }
 
+    /// What they hold beside themselves, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        let audiences: usize = self.audiences.iter().map(|audience| size_of::<String>().saturating_add(audience.capacity())).sum();
+        self.members.heap_bytes().saturating_add(audiences).saturating_add(self.issuer.len())
+    }
+
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.members.get(name)
     }

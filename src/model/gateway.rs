@@ -16,6 +16,8 @@ pub struct Gateway {
     /// Last good key sets; created if missing.
     pub state_dir: PathBuf,
     pub workers: Workers,
+    /// What all workers' verdicts of tokens may take, in bytes; zero: none is remembered.
+    pub token_cache_bytes: u64,
     /// A stop goes on accepting for this long after readiness failed, so that load balancers can notice.
     pub drain_delay: Duration,
     pub drain_timeout: Duration,

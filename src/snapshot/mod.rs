@@ -139,6 +139,11 @@ impl Snapshot {
         self.apis.get(index.position())
     }
 
+    /// Whether a key manager is still one of these, unchanged.
+    pub fn holds(&self, key_manager: &Arc<CompiledKeyManager>) -> bool {
+        self.key_manager(key_manager.index).is_some_and(|current| Arc::ptr_eq(current, key_manager))
+    }
+
     pub fn key_manager(&self, index: KeyManagerIndex) -> Option<&Arc<CompiledKeyManager>> {
         self.key_managers.get(index.position())
     }

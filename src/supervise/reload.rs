@@ -96,8 +96,9 @@ impl Reloader {
     }
 
     fn tell_what_waits(&self, wanted: &Gateway) {
-        if wanted.workers != self.settings.workers || wanted.state_dir != self.settings.state_dir {
-            tracing::warn!(target: "portcullis::supervise", "gateway.workers and gateway.state_dir take effect at the next start");
+        let of = |gateway: &Gateway| (gateway.workers, gateway.token_cache_bytes, gateway.state_dir.clone());
+        if of(wanted) != of(&self.settings) {
+            tracing::warn!(target: "portcullis::supervise", "gateway.workers, gateway.token_cache_bytes and gateway.state_dir take effect at the next start");
         }
     }
 }

@@ -11,7 +11,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::authenticate::binding::Proofs;
-use crate::authenticate::cache::TOKEN_CACHE_BYTES;
 use crate::config::{self, Loaded};
 use crate::forward::via::Via;
 use crate::jwks::Fetchers;
@@ -94,7 +93,7 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
     metrics.key_managers(Box::new(move || key_manager_facts(&facts_of.load())));
 
     let shared = Shared { snapshots: &snapshots, metrics: &metrics, access_log: &access_log, clock: &clock, revocations: &revocations };
-    let parts = walk_parts(worker_count, &settings.dns_servers, &shared)?;
+    let parts = walk_parts(worker_count, &settings, &shared)?;
     let threads = WorkerThreads::start(parts)?;
     let changes = listeners.apply(plan);
     threads.listen_all(&changes.opened).await;
@@ -142,12 +141,12 @@ struct Shared<'s> {
     revocations: &'s Arc<Revocations>,
 }
 
-fn walk_parts(count: usize, dns_servers: &[SocketAddr], shared: &Shared<'_>) -> Result<Vec<WalkParts>, SuperviseError> {
+fn walk_parts(count: usize, settings: &gateway::Gateway, shared: &Shared<'_>) -> Result<Vec<WalkParts>, SuperviseError> {
     let via = Via::new(random()?);
     let mut secret = [0; 32];
     rand::fill(&mut secret).map_err(|_| SuperviseError::Random)?;
     let proofs = Arc::new(Proofs::new(&secret));
-    let share = TOKEN_CACHE_BYTES.checked_div(count as u64).unwrap_or(TOKEN_CACHE_BYTES);
+    let share = settings.token_cache_bytes.checked_div(count as u64).unwrap_or_default();
     let parts = (0..count).map(|index| {
         Ok(WalkParts {
             index,
@@ -160,7 +159,7 @@ fn walk_parts(count: usize, dns_servers: &[SocketAddr], shared: &Shared<'_>) -> 
             proofs: Arc::clone(&proofs),
             id_prefix: random()?,
             via: via.clone(),
-            dns_servers: dns_servers.to_vec(),
+            dns_servers: settings.dns_servers.clone(),
         })
     });
     parts.collect()

@@ -25,5 +25,6 @@ mod revocation;
 mod streams;
 mod support;
 mod tls;
+mod token_cache;
 mod walk;
 mod websocket;

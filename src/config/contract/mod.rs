@@ -114,6 +114,7 @@ static GATEWAY: TableRule = TableRule {
     keys: &[
         key("state_dir", Kind::Text, "Where the last good key sets are kept; created if missing"),
         key("workers", Kind::Workers, "Threads that serve clients: \"auto\" is one per core"),
+        key("token_cache_bytes", Kind::Size, "What verdicts of tokens seen before may take, over all workers; 0: none is kept"),
         key("drain_delay", Kind::Duration, "How long a stop goes on accepting after /readyz failed"),
         key("drain_timeout", Kind::Duration, "How long a stop waits for requests in flight"),
         key("dns_servers", Kind::Texts, "Who is asked for backends' names, instead of the system's servers"),

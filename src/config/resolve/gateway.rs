@@ -18,12 +18,18 @@ use crate::model::gateway::{
 /// The default of `max_connections`.
 const MAX_CONNECTIONS: i64 = 20_000;
 
+/// The default of `token_cache_bytes`: about 25,000 tokens of a usual size.
+const TOKEN_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+const MOST_TOKEN_CACHE_BYTES: u64 = 64 * 1024 * 1024 * 1024;
+
 pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
     let table = whole.once("gateway");
     let Some(table) = table else {
         return Gateway {
             state_dir: sources.resolve("state"),
             workers: Workers::Auto,
+            token_cache_bytes: TOKEN_CACHE_BYTES,
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
             dns_servers: Vec::new(),
@@ -44,6 +50,7 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
     Gateway {
         state_dir: sources.resolve(state_dir),
         workers: workers(&table),
+        token_cache_bytes: table.bytes("token_cache_bytes", 0..=MOST_TOKEN_CACHE_BYTES, TOKEN_CACHE_BYTES),
         drain_delay: table.duration("drain_delay").map_or(Duration::ZERO, |found| found.value),
         drain_timeout: table.duration("drain_timeout").map_or(Duration::from_secs(30), |found| found.value),
         dns_servers: dns_servers(&table),
