@@ -7,8 +7,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use portcullis::authenticate::binding::Proofs;
-use portcullis::authenticate::cache::TokenCache;
+use portcullis::authenticate::cache::{Common, TokenCache};
 use portcullis::config;
 use portcullis::jwks::Fetchers;
 use portcullis::model::clock::{Clock, UnixSeconds};
@@ -58,12 +57,7 @@ impl Stage {
         let mut fetchers = Fetchers::new(folder.path(), Arc::new(SystemClock));
         let keys = fetchers.reconcile(&model.key_managers);
         let metrics = Metrics::new(1, 1000);
-        let cache = TokenCache::new(
-            1024 * 1024,
-            metrics.worker(0),
-            Arc::new(Proofs::new(&[0; 32])),
-            Arc::new(portcullis::revocation::Revocations::in_memory()),
-        );
+        let cache = TokenCache::new(1024 * 1024, metrics.worker(0), Common::alone());
         let snapshot = Compiler::new(Arc::clone(&metrics), 1).compile(model, keys).expect("a snapshot");
         let claims = json!({
             "iss": ISSUER, "azp": format!("consumer-{}", consumer_keys / 2), "client_id": "x", "scope": "orders:read orders:write",

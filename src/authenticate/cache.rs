@@ -12,6 +12,7 @@ use quick_cache::unsync::Cache;
 use quick_cache::{Lifecycle, Weighter};
 
 use crate::authenticate::binding::Proofs;
+use crate::authenticate::forgers::Forgers;
 use crate::authenticate::principal::Verdict;
 use crate::introspect::Answer;
 use crate::jwt::KeySet;
@@ -32,10 +33,26 @@ pub struct TokenCache {
     counters: Arc<WorkerCounters>,
     proofs: Arc<Proofs>,
     revocations: Arc<Revocations>,
+    forgers: Arc<Forgers>,
     /// Tokens whose signature was found bad, with the keys that found it so: a forger who repeats itself costs a lookup.
     forged: RefCell<Cache<Mark, KeySetMark>>,
     /// The answer that a request waited for, where answers are not kept.
     answered: RefCell<Option<Answered>>,
+}
+
+/// What all workers know together.
+#[derive(Debug, Clone)]
+pub struct Common {
+    pub proofs: Arc<Proofs>,
+    pub revocations: Arc<Revocations>,
+    pub forgers: Arc<Forgers>,
+}
+
+impl Common {
+    /// Of nobody else: for `explain`, tests and benches.
+    pub fn alone() -> Self {
+        Self { proofs: Arc::new(Proofs::new(&[0; 32])), revocations: Arc::new(Revocations::in_memory()), forgers: Arc::default() }
+    }
 }
 
 /// Which keys a key set has.
@@ -66,22 +83,40 @@ impl Lifecycle<Box<[u8]>, Rc<Verdict>> for Counted {
 }
 
 impl TokenCache {
-    /// A cache of at most `bytes`, or none; used proofs and revocations are everybody's.
-    pub fn new(bytes: u64, counters: Arc<WorkerCounters>, proofs: Arc<Proofs>, revocations: Arc<Revocations>) -> Self {
+    /// A cache of at most `bytes`, or none; what is `common` is everybody's.
+    pub fn new(bytes: u64, counters: Arc<WorkerCounters>, common: Common) -> Self {
         const USUAL_WEIGHT: u64 = 2560;
+        let Common { proofs, revocations, forgers } = common;
         let items = usize::try_from(bytes.div_ceil(USUAL_WEIGHT)).unwrap_or(usize::MAX);
         let hasher = foldhash::quality::RandomState::default();
         let verdicts = (bytes > 0).then(|| RefCell::new(Cache::with(items, bytes, ByBytes, hasher, Counted(Arc::clone(&counters)))));
-        Self { verdicts, counters, proofs, revocations, answered: RefCell::default(), forged: RefCell::new(Cache::new(MOST_FORGED)) }
+        Self {
+            verdicts,
+            counters,
+            proofs,
+            revocations,
+            forgers,
+            answered: RefCell::default(),
+            forged: RefCell::new(Cache::new(MOST_FORGED)),
+        }
+    }
+
+    pub fn forgers(&self) -> &Forgers {
+        &self.forgers
     }
 
     /// Whether these keys have found the token forged before.
     pub(super) fn is_forged(&self, token: &[u8], keys: &KeySet) -> bool {
         let forged = self.forged.borrow();
-        !forged.is_empty() && forged.get(&Mark::of_token(token)) == Some(&keys.fingerprint())
+        let known = !forged.is_empty() && forged.get(&Mark::of_token(token)) == Some(&keys.fingerprint());
+        if known {
+            self.counters.forged_token(true);
+        }
+        known
     }
 
     pub(super) fn remember_forged(&self, token: &[u8], keys: &KeySet) {
+        self.counters.forged_token(false);
         self.forged.borrow_mut().insert(Mark::of_token(token), keys.fingerprint());
     }
 

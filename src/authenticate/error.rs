@@ -34,7 +34,14 @@ pub enum AuthenticateError {
     #[error("the API does not take tokens of key manager \"{}\"", key_manager.definition.name)]
     KeyManagerNotAllowed { key_manager: Arc<CompiledKeyManager> },
     #[error("key manager \"{}\": {rejection}", key_manager.definition.name)]
-    Token { key_manager: Arc<CompiledKeyManager>, rejection: Rejection },
+    Token {
+        key_manager: Arc<CompiledKeyManager>,
+        rejection: Rejection,
+        /// Known from before: no signature was checked.
+        repeated: bool,
+    },
+    #[error("too many forged tokens came from this address: those that are not known are not looked at for {retry_after} s")]
+    Forging { retry_after: u32 },
     #[error("key manager \"{}\": {fault}", key_manager.definition.name)]
     Binding { key_manager: Arc<CompiledKeyManager>, fault: BindingFault },
     #[error("key manager \"{}\": the token was revoked", key_manager.definition.name)]
@@ -45,7 +52,7 @@ pub enum AuthenticateError {
 
 impl AuthenticateError {
     pub(super) fn token(key_manager: &Arc<CompiledKeyManager>, rejection: Rejection) -> Self {
-        Self::Token { key_manager: Arc::clone(key_manager), rejection }
+        Self::Token { key_manager: Arc::clone(key_manager), rejection, repeated: false }
     }
 
     pub(super) fn keys_unavailable(key_manager: &Arc<CompiledKeyManager>, cause: RefetchCause) -> Self {
@@ -59,6 +66,7 @@ impl AuthenticateError {
             Self::Unreadable(rejection) | Self::Token { rejection, .. } => rejection.reason(),
             Self::UnknownIssuer { .. } | Self::NobodysOwn { .. } => Reason::UnknownIssuer,
             Self::IssuerNotLearned { .. } | Self::KeysUnavailable { .. } => Reason::KeysUnavailable,
+            Self::Forging { .. } => Reason::ForgedTokens,
             Self::Opaque => Reason::TokenMalformed,
             Self::Inactive => Reason::TokenInactive,
             Self::NotAsked { .. } | Self::Unanswered { .. } => Reason::IntrospectionUnavailable,
@@ -85,6 +93,7 @@ impl AuthenticateError {
             | Self::Unreadable(_)
             | Self::Opaque
             | Self::Inactive
+            | Self::Forging { .. }
             | Self::NobodysOwn { .. }
             | Self::UnknownIssuer { .. }
             | Self::IssuerNotLearned { .. } => None,
@@ -104,7 +113,7 @@ impl AuthenticateError {
         match self {
             Self::IssuerNotLearned { unlearned, .. } => unlearned.iter().map(|keys| (Arc::clone(keys), RefetchCause::NoKeys)).collect(),
             Self::KeysUnavailable { key_manager, cause } => vec![(Arc::clone(&key_manager.keys), *cause)],
-            Self::Token { key_manager, rejection } => {
+            Self::Token { key_manager, rejection, .. } => {
                 let cause = match rejection {
                     Rejection::BadSignature => RefetchCause::BadSignature,
                     rejection if rejection.newer_keys_may_help() => RefetchCause::UnknownKey,

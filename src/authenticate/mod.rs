@@ -5,12 +5,13 @@
 //! key manager to ask, and the caller asks it and comes back.
 //!
 //! The walk through the files: [`credentials`] (the token in a request's head), [`principal`] (the proof), [`binding`] (is it
-//! in the right hand), [`cache`] (verdicts of tokens seen before), [`error`].
+//! in the right hand), [`cache`] (verdicts of tokens seen before), [`forgers`] (who has sent forged ones), [`error`].
 
 pub mod binding;
 pub mod cache;
 pub mod credentials;
 pub mod error;
+pub mod forgers;
 pub mod principal;
 
 use std::rc::Rc;
@@ -20,6 +21,7 @@ use crate::authenticate::binding::{Binding, BindingFault, Evidence};
 use crate::authenticate::cache::TokenCache;
 use crate::authenticate::credentials::{Credential, Scheme};
 pub use crate::authenticate::error::AuthenticateError;
+use crate::authenticate::forgers::Source;
 pub use crate::authenticate::principal::Principal;
 use crate::authenticate::principal::{Basis, Verdict};
 use crate::introspect::Answer;
@@ -44,7 +46,8 @@ pub fn authenticate(
     cache: &TokenCache,
     now: UnixSeconds,
 ) -> Result<Authenticated, AuthenticateError> {
-    let principal = find_or_judge(snapshot, routed, credential.token, cache, now)?;
+    let source = evidence.client.map(Source::of);
+    let principal = find_or_judge(snapshot, routed, credential.token, source, cache, now)?;
     let key_manager = principal.key_manager();
     if cache.revocations().is_revoked(principal.marks(), now) {
         return Err(AuthenticateError::Revoked { key_manager: Arc::clone(key_manager) });
@@ -89,6 +92,7 @@ fn find_or_judge(
     snapshot: &Snapshot,
     routed: &Routed<'_>,
     token: &[u8],
+    source: Option<Source>,
     cache: &TokenCache,
     now: UnixSeconds,
 ) -> Result<Principal, AuthenticateError> {
@@ -98,7 +102,18 @@ fn find_or_judge(
         verdict.check_time(now).map_err(|rejection| AuthenticateError::token(key_manager, rejection))?;
         return Ok(Principal::new(verdict));
     }
-    judge(snapshot, routed, token, cache, now)
+    // before anything is spent on a token of somebody who forges them
+    let allowed = source.zip(snapshot.limits.max_forged_tokens);
+    if let Some(retry_after) = allowed.and_then(|(source, allowance)| cache.forgers().wait(source, allowance, now)) {
+        return Err(AuthenticateError::Forging { retry_after });
+    }
+    let judged = judge(snapshot, routed, token, cache, now);
+    if let (Err(AuthenticateError::Token { rejection: Rejection::BadSignature, repeated: false, .. }), Some((source, allowance))) =
+        (&judged, allowed)
+    {
+        cache.forgers().charge(source, allowance, now);
+    }
+    judged
 }
 
 fn judge(
@@ -128,7 +143,8 @@ fn judge(
         return Err(AuthenticateError::keys_unavailable(key_manager, RefetchCause::NoKeys));
     };
     if cache.is_forged(token, keys) {
-        return Err(AuthenticateError::token(key_manager, Rejection::BadSignature));
+        let rejection = Rejection::BadSignature;
+        return Err(AuthenticateError::Token { key_manager: Arc::clone(key_manager), rejection, repeated: true });
     }
     let claims = unverified.verify(keys, &key_manager.definition.rules, now).map_err(|rejection| {
         if rejection == Rejection::BadSignature {

@@ -15,8 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::authenticate::binding::Proofs;
-use crate::authenticate::cache::TokenCache;
+use crate::authenticate::cache::{Common, TokenCache};
 use crate::cli::arguments::ExplainOptions;
 use crate::cli::exit;
 use crate::cli::explain::question::Question;
@@ -77,12 +76,7 @@ pub fn explain(config: &Path, options: &ExplainOptions, output: Output) -> u8 {
 /// Judges a question on a snapshot.
 fn judge(snapshot: &Snapshot, question: &Question, now: UnixSeconds) -> Explanation {
     const ONE_TOKEN: u64 = 64 * 1024;
-    let cache = TokenCache::new(
-        ONE_TOKEN,
-        Metrics::new(1, 0).worker(0),
-        Arc::new(Proofs::new(&[0; 32])),
-        Arc::new(crate::revocation::Revocations::in_memory()),
-    );
+    let cache = TokenCache::new(ONE_TOKEN, Metrics::new(1, 0).worker(0), Common::alone());
     steps::explain(snapshot, question, &cache, now)
 }
 

@@ -80,6 +80,8 @@ reasons! {
     /// The token is bound to a key or certificate that the client did not prove.
     TokenBound = "token_bound",
     TokenRevoked = "token_revoked",
+    /// Too many forged tokens of this client: what is not known is not verified.
+    ForgedTokens = "forged_tokens",
     /// The server that was asked does not know it as active.
     TokenInactive = "token_inactive",
     /// The server that has to be asked does not answer.

@@ -112,14 +112,8 @@ pub(super) async fn decide_and_wait(
     head: &Head<'_>,
     id: &HeaderValue,
 ) -> Result<Decided, OwnAnswer> {
-    let connection = ConnectionFacts {
-        certificate: exchange.connection().certificate(),
-        peer: Some(exchange.connection().peer().ip()),
-        scheme: head.origin.scheme().as_str(),
-        authority: head.origin.host().unwrap_or_default(),
-        path: head.path_as_sent,
-    };
-    let asked = Asked { method: &parts.method, host: &head.host, path: &head.path, headers: &parts.headers, connection };
+    let asked =
+        Asked { method: &parts.method, host: &head.host, path: &head.path, headers: &parts.headers, connection: facts(exchange, head) };
     let mut waited = false;
     // each key manager that may know an opaque token is asked once
     let mut questions: usize = 8;
@@ -171,6 +165,17 @@ pub(super) async fn decide_and_wait(
             }
         }
         return Err(refuse(exchange, &snapshot, &refused, reason, parts, (id, &head.origin)));
+    }
+}
+
+fn facts<'r>(exchange: &Exchange, head: &'r Head<'_>) -> ConnectionFacts<'r> {
+    ConnectionFacts {
+        certificate: exchange.connection().certificate(),
+        peer: Some(exchange.connection().peer().ip()),
+        client: Some(exchange.client),
+        scheme: head.origin.scheme().as_str(),
+        authority: head.origin.host().unwrap_or_default(),
+        path: head.path_as_sent,
     }
 }
 

@@ -39,6 +39,8 @@ pub struct ConnectionFacts<'r> {
     /// Of the client's certificate.
     pub certificate: Option<[u8; 32]>,
     pub peer: Option<IpAddr>,
+    /// Behind trusted proxies.
+    pub client: Option<IpAddr>,
     pub scheme: &'static str,
     /// With the port, where one was sent.
     pub authority: &'r str,
@@ -49,14 +51,14 @@ pub struct ConnectionFacts<'r> {
 impl ConnectionFacts<'_> {
     /// Nothing is known: bound tokens cannot be proved.
     pub const UNKNOWN: ConnectionFacts<'static> =
-        ConnectionFacts { certificate: None, peer: None, scheme: "https", authority: "", path: "" };
+        ConnectionFacts { certificate: None, peer: None, client: None, scheme: "https", authority: "", path: "" };
 }
 
 impl<'r> Asked<'r> {
     fn evidence(&self) -> Evidence<'r> {
-        let ConnectionFacts { certificate, peer, scheme, authority, path } = self.connection;
+        let ConnectionFacts { certificate, peer, client, scheme, authority, path } = self.connection;
         let paths = [path, self.path.as_str()];
-        Evidence { certificate, peer, method: self.method.as_str(), scheme, authority, paths, headers: self.headers }
+        Evidence { certificate, peer, client, method: self.method.as_str(), scheme, authority, paths, headers: self.headers }
     }
 }
 
@@ -119,6 +121,14 @@ impl Why {
         match self {
             Self::Authenticate(error) => error.stale_keys(),
             Self::Route(_) | Self::Blocked | Self::Preflight(_) | Self::Authorize(..) => Vec::new(),
+        }
+    }
+
+    /// Seconds after which it is worth to try again, where that is known.
+    pub fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Authenticate(AuthenticateError::Forging { retry_after }) => Some(*retry_after),
+            _ => None,
         }
     }
 

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::authenticate::binding::Proofs;
+use crate::authenticate::cache::Common;
 use crate::config::{self, Loaded};
 use crate::forward::via::Via;
 use crate::jwks::Fetchers;
@@ -35,7 +36,7 @@ use crate::supervise::running::Running;
 use crate::supervise::takeover::Inherited;
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{self, WorkerThreads};
-use crate::telemetry::{AccessLog, LevelHandle, Metrics, SnapshotFacts};
+use crate::telemetry::{AccessLog, IdentityFacts, LevelHandle, Metrics, SnapshotFacts};
 
 /// Reloads that may wait for one that is under way; more callers wait in their own connection.
 const RELOAD_QUEUE: usize = 16;
@@ -84,15 +85,17 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
     let facts = snapshot_facts(&model);
     let users = model.management.as_ref().map(|management| management.users.clone()).unwrap_or_default();
     let notices = model.revocation_notices;
-    let revocations = Arc::new(revocations(&model.gateway.state_dir, &*clock)?);
+    let common = common(&model.gateway.state_dir, &*clock)?;
     let snapshot = compiler.compile(model, keys)?;
     metrics.snapshot_installed(&SnapshotFacts { generation: snapshot.generation, ..facts });
     metrics.configuration_loaded(clock.now());
     let snapshots = Arc::new(Snapshots::new(snapshot));
     let facts_of = Arc::clone(&snapshots);
     metrics.key_managers(Box::new(move || key_manager_facts(&facts_of.load())));
+    let known = common.clone();
+    metrics.identity(Box::new(move || identity_facts(&known)));
 
-    let shared = Shared { snapshots: &snapshots, metrics: &metrics, access_log: &access_log, clock: &clock, revocations: &revocations };
+    let shared = Shared { snapshots: &snapshots, metrics: &metrics, access_log: &access_log, clock: &clock, common: &common };
     let parts = walk_parts(worker_count, &settings, &shared)?;
     let threads = WorkerThreads::start(parts)?;
     let changes = listeners.apply(plan);
@@ -102,7 +105,7 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
     let (reload, reloads) = mpsc::channel(RELOAD_QUEUE);
     let answers = answers(&shared, &readiness, reload.clone(), users, notices);
     let mut tasks = serve_management(management, answers)?;
-    tasks.spawn(forget_expired(Arc::clone(&revocations), Arc::clone(&clock)));
+    tasks.spawn(forget_expired(common, Arc::clone(&clock)));
     let management_address = addresses.and_then(Result::ok);
     let reloader = Reloader {
         path: path.to_owned(),
@@ -138,14 +141,11 @@ struct Shared<'s> {
     metrics: &'s Arc<Metrics>,
     access_log: &'s AccessLog,
     clock: &'s Arc<dyn Clock>,
-    revocations: &'s Arc<Revocations>,
+    common: &'s Common,
 }
 
 fn walk_parts(count: usize, settings: &gateway::Gateway, shared: &Shared<'_>) -> Result<Vec<WalkParts>, SuperviseError> {
     let via = Via::new(random()?);
-    let mut secret = [0; 32];
-    rand::fill(&mut secret).map_err(|_| SuperviseError::Random)?;
-    let proofs = Arc::new(Proofs::new(&secret));
     let share = settings.token_cache_bytes.checked_div(count as u64).unwrap_or_default();
     let parts = (0..count).map(|index| {
         Ok(WalkParts {
@@ -154,9 +154,8 @@ fn walk_parts(count: usize, settings: &gateway::Gateway, shared: &Shared<'_>) ->
             counters: shared.metrics.worker(index),
             access_log: shared.access_log.writer(),
             clock: Arc::clone(shared.clock),
-            revocations: Arc::clone(shared.revocations),
+            common: shared.common.clone(),
             token_cache_bytes: share,
-            proofs: Arc::clone(&proofs),
             id_prefix: random()?,
             via: via.clone(),
             dns_servers: settings.dns_servers.clone(),
@@ -191,7 +190,7 @@ fn answers(
         readiness: Arc::clone(readiness),
         reload,
         users: Users::new(users),
-        revocations: Arc::clone(shared.revocations),
+        revocations: Arc::clone(&shared.common.revocations),
         notices,
         snapshots: Arc::clone(shared.snapshots),
         clock: Arc::clone(shared.clock),
@@ -208,16 +207,30 @@ fn serve_management(management: Option<BoundManagement>, answers: Management) ->
     Ok(tasks)
 }
 
-/// Takes out revocations whose tokens have expired, now and then.
-async fn forget_expired(revocations: Arc<Revocations>, clock: Arc<dyn Clock>) {
-    const EACH: Duration = Duration::from_mins(5);
+/// Takes out revocations whose tokens have expired, and forgers who owe nothing, now and then.
+async fn forget_expired(common: Common, clock: Arc<dyn Clock>) {
+    const EACH: Duration = Duration::from_mins(1);
     loop {
         tokio::time::sleep(EACH).await;
-        revocations.forget_expired(clock.now());
+        let now = clock.now();
+        common.revocations.forget_expired(now);
+        common.forgers.forget_settled(now);
     }
 }
 
-/// What was revoked before the start.
+/// What all workers know together, with what was revoked before the start.
+fn common(state_dir: &Path, clock: &dyn Clock) -> Result<Common, SuperviseError> {
+    let mut secret = [0; 32];
+    rand::fill(&mut secret).map_err(|_| SuperviseError::Random)?;
+    let revocations = Arc::new(revocations(state_dir, clock)?);
+    Ok(Common { proofs: Arc::new(Proofs::new(&secret)), revocations, forgers: Arc::default() })
+}
+
+fn identity_facts(common: &Common) -> IdentityFacts {
+    let (forging_sources, forging_sources_forgotten) = common.forgers.counts();
+    IdentityFacts { forging_sources, forging_sources_forgotten }
+}
+
 fn revocations(state_dir: &Path, clock: &dyn Clock) -> Result<Revocations, SuperviseError> {
     let opened = Journal::open(state_dir, clock.now());
     let (journal, records) = opened.map_err(|source| SuperviseError::StateDir { path: state_dir.to_owned(), source })?;

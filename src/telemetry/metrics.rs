@@ -30,7 +30,7 @@ mod tests;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-pub use self::control::{KeyManagerFacts, KeyManagerSource, SnapshotFacts};
+pub use self::control::{IdentityFacts, IdentitySource, KeyManagerFacts, KeyManagerSource, SnapshotFacts};
 pub use self::listener::{ListenerSeries, RefusedConnection, TlsFailure};
 pub use self::operation::{Measured, OperationSeries};
 pub use self::prediction::{Expected, FamilySeries, UNMATCHED_OPERATION, operation_label, worst_case_series};
@@ -118,6 +118,11 @@ impl Metrics {
         self.control.ask_key_managers(source);
     }
 
+    /// Who to ask at each scrape what is kept about callers.
+    pub fn identity(&self, source: IdentitySource) {
+        self.control.ask_identity(source);
+    }
+
     /// Where the access log counts the lines that it lost. The first call holds.
     pub fn access_log_dropped(&self, counter: Arc<AtomicU64>) {
         let _ = self.access_log_dropped.set(counter);
@@ -134,6 +139,7 @@ impl Metrics {
         collect::listeners(&mut out, &live.listeners);
         collect::access_log(&mut out, self.access_log_dropped.get().map_or(0, |lines| lines.load(Ordering::Relaxed)));
         collect::key_managers(&mut out, &self.control.key_managers());
+        collect::identity(&mut out, &self.control.identity());
         collect::control(&mut out, &self.control);
         collect::process(&mut out, &process::read());
         collect::overflow(&mut out);

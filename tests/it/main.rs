@@ -9,6 +9,7 @@ mod bound;
 mod codes;
 mod cors;
 mod floods;
+mod forged;
 mod framing;
 mod grpc;
 mod h2spec;

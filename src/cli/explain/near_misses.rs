@@ -82,7 +82,7 @@ fn authentication(snapshot: &Snapshot, error: &AuthenticateError, question: &Que
             issuers(snapshot, unverified.as_ref().and_then(Unverified::issuer).unwrap_or_default())
         }
         AuthenticateError::KeyManagerNotAllowed { .. } => vec!["add the key manager to the API's key_managers".to_owned()],
-        AuthenticateError::Token { key_manager, rejection } if rejection.newer_keys_may_help() => {
+        AuthenticateError::Token { key_manager, rejection, .. } if rejection.newer_keys_may_help() => {
             let known: Vec<_> = key_manager
                 .keys
                 .current()

@@ -37,6 +37,8 @@ pub(super) enum Kind {
     Choices(&'static [&'static str]),
     /// A number, or `"auto"`.
     Workers,
+    /// A number, or `"none"`.
+    CountOrNone,
     /// A text, or a table of this shape, each.
     TextsOrTables(&'static TableRule),
     Table(&'static TableRule),
@@ -161,6 +163,7 @@ static LIMITS: TableRule = TableRule {
         key("max_body_bytes", Kind::Size, "A request's body, or \"none\""),
         key("body_stall_timeout", Kind::Duration, "No byte of a body for this long"),
         key("max_token_bytes", Kind::Size, "A bearer token"),
+        key("max_forged_tokens", Kind::CountOrNone, "Bad signatures of one client address in a minute; or \"none\""),
         key("max_streams", Kind::Integer, "Requests at a time of one HTTP/2 connection"),
         key("max_loop_delay", Kind::Duration, "A worker that lags behind by this much sheds new requests; or \"none\""),
     ],

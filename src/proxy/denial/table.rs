@@ -45,6 +45,7 @@ const ORGANIZATION_MISSING: &str = "Claim Invalid. The configured resource acces
 const ORGANIZATION_MISMATCH: &str = "Claim Mismatch. The claim configured in the system and the claim provided in the token do not align. \
                                      Please ensure the claims match.";
 const BLOCKED: &str = "This API has been blocked temporarily. Please try again later or contact the system administrators.";
+const FORGED_TOKENS: &str = "Too many tokens of this address could not be verified. Try again later";
 const NO_PRODUCTION: &str = "Production key offered to the API with no production endpoint";
 const NO_SANDBOX: &str = "Sandbox key offered to the API with no sandbox endpoint";
 
@@ -99,6 +100,7 @@ pub(super) fn row(refusal: &Refusal<'_>) -> Row {
         Reason::ProofNonce => {
             Row { challenge: Some(Challenge::ProofNonce), ..unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS) }
         }
+        Reason::ForgedTokens => Row { retry_after: Some(1), ..status(S::TOO_MANY_REQUESTS, "429", "Too Many Requests", FORGED_TOKENS) },
         Reason::KeysUnavailable | Reason::IntrospectionUnavailable => keys_unavailable(),
 
         Reason::ConsumerKeyMissing => forbidden("900908", "Resource forbidden ", "Resource forbidden "),

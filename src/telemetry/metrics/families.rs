@@ -97,6 +97,12 @@ families! {
         "Verdicts that are kept.";
     TOKEN_CACHE_BYTES = "portcullis_token_cache_bytes", Gauge(Sum), [], Fixed(1),
         "Memory that kept verdicts take, about.";
+    FORGED_TOKENS = "portcullis_forged_tokens_total", Counter, ["found"], Fixed(2),
+        "Tokens with a bad signature: found by checking it, or known from before.";
+    FORGING_SOURCES = "portcullis_forging_sources", Gauge(Sum), [], Fixed(1),
+        "Client addresses that have sent forged tokens of late.";
+    FORGING_SOURCES_FORGOTTEN = "portcullis_forging_sources_forgotten_total", Counter, [], Fixed(1),
+        "Client addresses that were forgotten for others because too many had sent forged tokens.";
     BACKEND_CONNECTIONS = "portcullis_backend_connections_total", Counter, ["result"], Fixed(2),
         "Connections to backends that were tried, by result.";
     BACKEND_REUSES = "portcullis_backend_connection_reuses_total", Counter, [], Fixed(1),
