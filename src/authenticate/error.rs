@@ -7,6 +7,7 @@ use crate::jwks::{KeyManagerKeys, RefetchCause};
 use crate::jwt::Rejection;
 use crate::model::reason::Reason;
 use crate::snapshot::CompiledKeyManager;
+use crate::snapshot::organizations::Closed;
 
 /// A request without a principal.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -27,6 +28,10 @@ pub enum AuthenticateError {
     Unanswered { key_manager: Arc<CompiledKeyManager>, why: Arc<str> },
     #[error("several key managers have the issuer {issuer}, and none, or more than one, says that the token is its own")]
     NobodysOwn { issuer: String },
+    #[error("the issuer {issuer:?} may be an organisation of key manager \"{}\", whose server has to be asked", template.definition.name)]
+    NotOpen { template: Arc<CompiledKeyManager>, issuer: Box<str> },
+    #[error("the issuer {issuer} may be an organisation of key manager \"{}\": {why}", template.definition.name)]
+    NotOpened { template: Arc<CompiledKeyManager>, issuer: String, why: Closed },
     #[error("no enabled key manager has the issuer {issuer}")]
     UnknownIssuer { issuer: String },
     #[error("no key manager has the issuer {issuer}, and one has not learned its own issuer yet")]
@@ -64,8 +69,12 @@ impl AuthenticateError {
             Self::Missing => Reason::MissingCredentials,
             Self::Several => Reason::SeveralCredentials,
             Self::Unreadable(rejection) | Self::Token { rejection, .. } => rejection.reason(),
-            Self::UnknownIssuer { .. } | Self::NobodysOwn { .. } => Reason::UnknownIssuer,
-            Self::IssuerNotLearned { .. } | Self::KeysUnavailable { .. } => Reason::KeysUnavailable,
+            Self::UnknownIssuer { .. } | Self::NobodysOwn { .. } | Self::NotOpened { why: Closed::Absent | Closed::KnownAbsent, .. } => {
+                Reason::UnknownIssuer
+            }
+            Self::IssuerNotLearned { .. } | Self::KeysUnavailable { .. } | Self::NotOpen { .. } | Self::NotOpened { .. } => {
+                Reason::KeysUnavailable
+            }
             Self::Forging { .. } => Reason::ForgedTokens,
             Self::Opaque => Reason::TokenMalformed,
             Self::Inactive => Reason::TokenInactive,
@@ -103,6 +112,8 @@ impl AuthenticateError {
             | Self::Revoked { key_manager }
             | Self::NotAsked { key_manager }
             | Self::Unanswered { key_manager, .. }
+            | Self::NotOpen { template: key_manager, .. }
+            | Self::NotOpened { template: key_manager, .. }
             | Self::KeysUnavailable { key_manager, .. } => Some(key_manager),
         }
     }
@@ -127,7 +138,7 @@ impl AuthenticateError {
 }
 
 /// A claim's text as an operator may read it: cut, and without control characters.
-pub(super) fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     const MOST: usize = 200;
     let cut: String = text.chars().take(MOST).collect();
     format!("{cut:?}")

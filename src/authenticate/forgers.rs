@@ -16,6 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
 
+use crate::model::allowance::Debt;
 use crate::model::clock::UnixSeconds;
 
 /// Locks that share the sources, so that workers seldom meet.
@@ -27,21 +28,12 @@ const MOST_EACH: usize = 2048;
 /// What is looked at when one has to go.
 const CANDIDATES: usize = 8;
 
-const SECONDS: u64 = 60;
-
 /// Where tokens come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
     V4(u32),
     /// The first 64 bits.
     V6(u64),
-}
-
-/// What a source owes: sixtieths of a token, as of a moment.
-#[derive(Debug, Clone, Copy)]
-struct Debt {
-    sixtieths: u64,
-    at: UnixSeconds,
 }
 
 type Shard = HashMap<Source, Debt, foldhash::fast::RandomState>;
@@ -64,14 +56,6 @@ impl Source {
     }
 }
 
-impl Debt {
-    /// What is left of it now, where `allowance` tokens are forgiven in a minute.
-    fn left(self, allowance: NonZeroU32, now: UnixSeconds) -> u64 {
-        let passed = now.0.saturating_sub(self.at.0);
-        self.sixtieths.saturating_sub(passed.saturating_mul(u64::from(allowance.get())))
-    }
-}
-
 impl Default for Forgers {
     fn default() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
@@ -86,17 +70,14 @@ impl Forgers {
             return None;
         }
         let debt = self.shard(source)?.get(&source).copied()?;
-        let most = u64::from(allowance.get()).saturating_mul(SECONDS);
-        let over = debt.left(allowance, now).saturating_add(SECONDS).saturating_sub(most);
-        (over > 0).then(|| u32::try_from(over.div_ceil(u64::from(allowance.get()))).unwrap_or(u32::MAX))
+        debt.wait(allowance, now)
     }
 
     /// A token of this source was forged.
     pub fn charge(&self, source: Source, allowance: NonZeroU32, now: UnixSeconds) {
         let Some(mut shard) = self.shard(source) else { return };
         if let Some(debt) = shard.get_mut(&source) {
-            let most = u64::from(allowance.get()).saturating_mul(SECONDS);
-            *debt = Debt { sixtieths: debt.left(allowance, now).saturating_add(SECONDS).min(most), at: now };
+            debt.add(allowance, now);
             return;
         }
         if shard.len() >= MOST_EACH {
@@ -107,7 +88,9 @@ impl Forgers {
                 self.forgotten.fetch_add(1, Ordering::Relaxed);
             }
         }
-        shard.insert(source, Debt { sixtieths: SECONDS, at: now });
+        let mut debt = Debt::default();
+        debt.add(allowance, now);
+        shard.insert(source, debt);
         self.known.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -116,7 +99,7 @@ impl Forgers {
         for shard in &self.shards {
             let mut shard = lock(shard);
             let before = shard.len();
-            shard.retain(|_, debt| now.0.saturating_sub(debt.at.0) <= SECONDS);
+            shard.retain(|_, debt| !debt.is_settled(now));
             self.known.fetch_sub(before.saturating_sub(shard.len()), Ordering::Relaxed);
         }
     }
@@ -209,7 +192,7 @@ mod tests {
                     verified += 1;
                     forgers.charge(one, most, UnixSeconds(now));
                 }
-                prop_assert!(verified * SECONDS <= (u64::from(tokens) * SECONDS) + now * u64::from(tokens));
+                prop_assert!(verified * 60 <= (u64::from(tokens) * 60) + now * u64::from(tokens));
             }
         }
     }

@@ -32,7 +32,7 @@ use crate::model::api::BindingRule;
 use crate::model::clock::UnixSeconds;
 use crate::model::handling::{Handling, Pattern};
 use crate::model::key_manager::TokenValidation;
-use crate::snapshot::{CompiledKeyManager, Routed, Snapshot};
+use crate::snapshot::{CompiledKeyManager, Routed, Snapshot, Unlisted};
 
 /// Judges a token for the API that was found.
 ///
@@ -129,7 +129,18 @@ fn judge(
         Err(Rejection::Malformed(Malformed::Parts)) => return ask_about(snapshot, routed, token, cache, now),
         Err(rejection) => return Err(AuthenticateError::Unreadable(rejection)),
     };
-    let key_manager = key_manager(snapshot, &unverified)?;
+    let key_manager = &match key_manager(snapshot, &unverified)? {
+        Judge::Known(key_manager) => key_manager,
+        Judge::ToOpen(template) => {
+            take(routed, &template)?;
+            let issuer = unverified.issuer().unwrap_or_default();
+            let closed = template.organizations.as_ref().and_then(|organizations| organizations.known_closed(issuer, now));
+            return Err(match closed {
+                Some(why) => AuthenticateError::NotOpened { template, issuer: error::shown(issuer), why },
+                None => AuthenticateError::NotOpen { template, issuer: issuer.into() },
+            });
+        }
+    };
     take(routed, key_manager)?;
     if key_manager.definition.validation == TokenValidation::Introspection {
         return match answer(key_manager, token, cache, now) {
@@ -209,28 +220,45 @@ fn answer(key_manager: &Arc<CompiledKeyManager>, token: &[u8], cache: &TokenCach
     Some(Some(Principal::new(if until > now { cache.keep(token, verdict) } else { Rc::new(verdict) })))
 }
 
-fn key_manager<'s>(snapshot: &'s Snapshot, unverified: &Unverified<'_>) -> Result<&'s Arc<CompiledKeyManager>, AuthenticateError> {
+/// Who judges a token.
+enum Judge {
+    Known(Arc<CompiledKeyManager>),
+    /// An organisation of this template, which has to be opened first.
+    ToOpen(Arc<CompiledKeyManager>),
+}
+
+fn key_manager(snapshot: &Snapshot, unverified: &Unverified<'_>) -> Result<Judge, AuthenticateError> {
     let issuer = unverified.issuer().unwrap_or_default();
     let mut sharing = snapshot.key_managers_sharing(issuer).peekable();
     if sharing.peek().is_some() {
         let mut owners = sharing.filter(|key_manager| is_own(&key_manager.definition.handling, unverified));
         return match (owners.next(), owners.next()) {
-            (Some(owner), None) => Ok(owner),
+            (Some(owner), None) => Ok(Judge::Known(Arc::clone(owner))),
             _ => Err(AuthenticateError::NobodysOwn { issuer: error::shown(issuer) }),
         };
     }
     drop(sharing);
-    match snapshot.key_manager_of(issuer) {
-        Some(key_manager) if is_own(&key_manager.definition.handling, unverified) => Ok(key_manager),
-        Some(_) => Err(AuthenticateError::NobodysOwn { issuer: error::shown(issuer) }),
-        None => {
-            let (issuer, unlearned) = (error::shown(issuer), snapshot.unlearned_issuers());
-            Err(if unlearned.is_empty() {
-                AuthenticateError::UnknownIssuer { issuer }
-            } else {
-                AuthenticateError::IssuerNotLearned { issuer, unlearned }
-            })
-        }
+    let judge = match snapshot.key_manager_of(issuer) {
+        Some(key_manager) => Judge::Known(Arc::clone(key_manager)),
+        None => match snapshot.unlisted(issuer) {
+            Unlisted::Open(key_manager) => Judge::Known(key_manager),
+            Unlisted::Template(template) => Judge::ToOpen(template),
+            Unlisted::Several => return Err(AuthenticateError::NobodysOwn { issuer: error::shown(issuer) }),
+            Unlisted::Nobodys => {
+                let (issuer, unlearned) = (error::shown(issuer), snapshot.unlearned_issuers());
+                return Err(if unlearned.is_empty() {
+                    AuthenticateError::UnknownIssuer { issuer }
+                } else {
+                    AuthenticateError::IssuerNotLearned { issuer, unlearned }
+                });
+            }
+        },
+    };
+    let (Judge::Known(judging) | Judge::ToOpen(judging)) = &judge;
+    if is_own(&judging.definition.handling, unverified) {
+        Ok(judge)
+    } else {
+        Err(AuthenticateError::NobodysOwn { issuer: error::shown(issuer) })
     }
 }
 

@@ -53,7 +53,7 @@ impl Verdict {
         let consumer_key = claims.consumer_key(names).or_else(told).map(Box::from);
         let scopes: Box<[Box<str>]> = claims.scopes(names).into_iter().map(Box::from).collect();
         let binding = Binding::of(&claims);
-        let name = key_manager.definition.name.as_str();
+        let name = key_manager.definition.revocation_name();
         let client: Option<Box<str>> = consumer_key;
         let marks = Marks {
             token: Mark::of_token(token),

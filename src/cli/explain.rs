@@ -26,8 +26,8 @@ use crate::config;
 use crate::jwks::Fetchers;
 use crate::model::Model;
 use crate::model::clock::{Clock, UnixSeconds};
-use crate::snapshot::Snapshot;
 use crate::snapshot::compile::Compiler;
+use crate::snapshot::{Snapshot, Unlisted};
 use crate::supervise::clock::SystemClock;
 use crate::telemetry::Metrics;
 
@@ -83,11 +83,18 @@ fn judge(snapshot: &Snapshot, question: &Question, now: UnixSeconds) -> Explanat
 /// The gateway's own tables, with the keys that the token needs.
 async fn snapshot(model: Model, fetchers: &mut Fetchers, question: &Question) -> Result<Snapshot, crate::snapshot::compile::CompileError> {
     let keys = fetchers.reconcile(&model.key_managers);
-    let mut compiler = Compiler::new(Metrics::new(1, 0), 1);
+    let mut compiler = Compiler::new(Metrics::new(1, 0), 1).starting(fetchers.on_demand());
     let snapshot = compiler.compile(model, keys)?;
     if question.has_token() {
         for key_manager in snapshot.key_managers.iter().filter(|key_manager| key_manager.definition.enabled) {
             let _ = tokio::time::timeout(KEYS_WAIT, key_manager.keys.settled()).await;
+        }
+        if let Some(issuer) = question.issuer()
+            && let Unlisted::Template(template) = snapshot.unlisted(&issuer)
+            && let Some(organizations) = &template.organizations
+        {
+            // what came of it is told by the decision
+            let _ = organizations.open(&issuer).await;
         }
     }
     Ok(snapshot)

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use dashmap::DashMap;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::jwks::fetcher::Fetcher;
 use crate::jwks::keys::KeyManagerKeys;
+use crate::jwks::on_demand::OnDemand;
 use crate::jwt::KeySet;
 use crate::model::clock::Clock;
 use crate::model::key_manager::{KeyManager, KeySource};
@@ -54,6 +56,11 @@ impl Fetchers {
             }
         }
         key_managers.iter().map(|wanted| self.keep_or_start(wanted)).collect()
+    }
+
+    /// For key sets that nobody listed. Must be called on the runtime that they are fetched on.
+    pub fn on_demand(&self) -> OnDemand {
+        OnDemand::new(self.folder.clone(), Arc::clone(&self.clock))
     }
 
     /// Stops every task.
@@ -105,6 +112,7 @@ impl Fetchers {
                     keys: Arc::clone(&keys),
                     asks,
                     folder: self.folder.clone(),
+                    kept: Arc::new(AtomicBool::new(true)),
                     clock: Arc::clone(&self.clock),
                 };
                 // before anything is served: a first request must not find fewer keys than the last run had

@@ -104,6 +104,8 @@ enum Ending {
 struct Record {
     last_good: Option<Instant>,
     last_failure: Option<String>,
+    /// The server answered, and said that there is nothing.
+    absent: bool,
     fetches: BTreeMap<&'static str, u64>,
     skipped: BTreeMap<&'static str, u64>,
 }
@@ -205,6 +207,7 @@ impl KeyManagerKeys {
             let mut record = self.record();
             record.last_good = Some(Instant::now());
             record.last_failure = None;
+            record.absent = false;
             count(&mut record.fetches, if changed { "changed" } else { "unchanged" });
             record.skipped.clear();
             for key in skipped {
@@ -230,6 +233,7 @@ impl KeyManagerKeys {
         {
             let mut record = self.record();
             record.last_failure = Some(failure.to_string());
+            record.absent = failure.is_absence();
             count(&mut record.fetches, failure.label());
         }
         self.finish(Ending::Failed);
@@ -250,6 +254,16 @@ impl KeyManagerKeys {
     /// These keys are not fetched.
     pub(super) fn is_fixed(&self) {
         self.fetched.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the server, when it was last asked, said that there is no such key set.
+    pub fn is_absent(&self) -> bool {
+        self.record().absent
+    }
+
+    /// Whether a first fetch has ended.
+    pub fn has_settled(&self) -> bool {
+        self.outcome.borrow().ending != Ending::Pending
     }
 
     /// How old the last good keys are.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::handling::Handling;
 use crate::model::names::{Issuer, KeyManagerIndex, KeyManagerName};
+use crate::model::organization::OrganizationRule;
 use crate::model::place::Place;
 use crate::model::secret::Secret;
 
@@ -29,6 +30,10 @@ pub struct KeyManager {
     pub claim_mapping: Vec<(String, String)>,
     /// The template whose organisation this is.
     pub family: Option<KeyManagerIndex>,
+    /// The template that it was made of for an organisation that nobody listed.
+    pub made_of: Option<KeyManagerName>,
+    /// Which organisations this template serves beside those that are listed.
+    pub organizations: Option<OrganizationRule>,
     /// What a token's `org_id` must be, where it has one.
     pub organization: Option<String>,
     pub validation: TokenValidation,
@@ -204,6 +209,13 @@ pub struct Endpoints {
     pub client_registration: String,
     pub scope_management: String,
     pub grant_types: Vec<String>,
+}
+
+impl KeyManager {
+    /// By which name its tokens are revoked: organisations that nobody listed have no name that an operator knows.
+    pub fn revocation_name(&self) -> &str {
+        self.made_of.as_ref().unwrap_or(&self.name).as_str()
+    }
 }
 
 impl Default for Fetch {

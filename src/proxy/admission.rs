@@ -8,6 +8,8 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
+use crate::authenticate::error::shown;
+use crate::authenticate::forgers::Source;
 use crate::authenticate::{AuthenticateError, credentials};
 use crate::forward::forwarded::{Arrival, ClientScheme, Origin};
 use crate::introspect::Outcome;
@@ -26,6 +28,7 @@ use crate::proxy::worker::Walk;
 use crate::route::{self, NormalPath};
 use crate::snapshot::CompiledKeyManager;
 use crate::snapshot::local::LocalSnapshot;
+use crate::snapshot::organizations::Closed;
 use crate::throttle::{self, Admitted};
 
 /// What the head says, read once.
@@ -115,7 +118,7 @@ pub(super) async fn decide_and_wait(
     let asked =
         Asked { method: &parts.method, host: &head.host, path: &head.path, headers: &parts.headers, connection: facts(exchange, head) };
     let mut waited = false;
-    // each key manager that may know an opaque token is asked once
+    // each key manager that may know an opaque token is asked once, and an organisation is opened once
     let mut questions: usize = 8;
     let snapshot = walk.snapshots().load();
     if let Some(api) = metadata::asked(&snapshot, &head.host, head.path.as_str(), &parts.method)
@@ -143,13 +146,13 @@ pub(super) async fn decide_and_wait(
             }
             Err(refused) => refused,
         };
-        if let Some(unasked) = refused.why.unasked().filter(|_| questions > 0) {
+        if refused.why.is_question() && questions > 0 {
             questions = questions.saturating_sub(1);
-            match Box::pin(ask(walk, &snapshot, parts, refused.api, &unasked)).await {
+            match Box::pin(inquire(walk, exchange, &snapshot, parts, &refused)).await {
                 Ok(()) => continue,
                 Err(why) => {
                     let refused = Refused { why: Why::Authenticate(why), ..refused };
-                    return Err(refuse(exchange, &snapshot, &refused, Reason::IntrospectionUnavailable, parts, (id, &head.origin)));
+                    return Err(refuse(exchange, &snapshot, &refused, refused.why.reason(), parts, (id, &head.origin)));
                 }
             }
         }
@@ -177,6 +180,28 @@ fn facts<'r>(exchange: &Exchange, head: &'r Head<'_>) -> ConnectionFacts<'r> {
         authority: head.origin.host().unwrap_or_default(),
         path: head.path_as_sent,
     }
+}
+
+/// Asks a server what a verdict waits for; the answer is there for the next decision.
+async fn inquire(
+    walk: &Walk,
+    exchange: &Exchange,
+    snapshot: &LocalSnapshot,
+    parts: &Parts,
+    refused: &Refused<'_>,
+) -> Result<(), AuthenticateError> {
+    if let Some(unasked) = refused.why.unasked() {
+        return ask(walk, snapshot, parts, refused.api, &unasked).await;
+    }
+    let Some((template, issuer)) = refused.why.unopened() else { return Ok(()) };
+    let Some(organizations) = &template.organizations else { return Ok(()) };
+    let opened = organizations.open(&issuer).await;
+    // who makes the gateway ask about what is not there pays as for a forged token
+    if let (Err(Closed::Absent), Some(allowance)) = (opened, snapshot.limits.max_forged_tokens) {
+        walk.cache().forgers().charge(Source::of(exchange.client), allowance, walk.clock().now());
+    }
+    let issuer = shown(&issuer);
+    opened.map_err(|why| AuthenticateError::NotOpened { template: Arc::clone(&template), issuer, why })
 }
 
 /// Asks a key manager's server about the request's token; the answer is there for the next decision.

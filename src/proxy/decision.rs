@@ -19,6 +19,7 @@ use crate::model::names::ApiIndex;
 use crate::model::reason::Reason;
 use crate::proxy::cors;
 use crate::route::{NormalPath, NotFound};
+use crate::snapshot::organizations::Closed;
 use crate::snapshot::{CompiledKeyManager, Routed, Snapshot};
 
 /// What is decided on: the parts of a request's head that count.
@@ -127,15 +128,30 @@ impl Why {
     /// Seconds after which it is worth to try again, where that is known.
     pub fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::Authenticate(AuthenticateError::Forging { retry_after }) => Some(*retry_after),
+            Self::Authenticate(
+                AuthenticateError::Forging { retry_after } | AuthenticateError::NotOpened { why: Closed::TooMany { retry_after }, .. },
+            ) => Some(*retry_after),
             _ => None,
         }
+    }
+
+    /// Whether a server has to be asked before this verdict is final.
+    pub fn is_question(&self) -> bool {
+        matches!(self, Self::Authenticate(AuthenticateError::NotAsked { .. } | AuthenticateError::NotOpen { .. }))
     }
 
     /// The key manager whose server has to be asked before this verdict is final.
     pub fn unasked(&self) -> Option<Arc<CompiledKeyManager>> {
         match self {
             Self::Authenticate(AuthenticateError::NotAsked { key_manager }) => Some(Arc::clone(key_manager)),
+            _ => None,
+        }
+    }
+
+    /// The template and the issuer that has to be opened before this verdict is final.
+    pub fn unopened(&self) -> Option<(Arc<CompiledKeyManager>, Box<str>)> {
+        match self {
+            Self::Authenticate(AuthenticateError::NotOpen { template, issuer }) => Some((Arc::clone(template), issuer.clone())),
             _ => None,
         }
     }
@@ -168,6 +184,7 @@ pub fn decide<'s>(snapshot: &'s Snapshot, asked: Asked<'_>, cache: &TokenCache, 
     let grant =
         authorize::authorize(snapshot, routed, principal.clone()).map_err(|refusal| refused(Why::Authorize(refusal, Some(principal))))?;
     caller.use_proof(cache, now).map_err(unproved)?;
+    caller.principal.key_manager().note_use(now);
     Ok(grant)
 }
 

@@ -26,12 +26,12 @@ use crate::model::gateway::{self, ClientAuth, ListenerTls, Protocols};
 use crate::proxy::worker::WalkParts;
 use crate::revocation::Revocations;
 use crate::revocation::journal::Journal;
-use crate::snapshot::Snapshots;
 use crate::snapshot::compile::Compiler;
+use crate::snapshot::{Snapshot, Snapshots};
 use crate::supervise::clock::SystemClock;
 use crate::supervise::error::{SuperviseError, bind_error};
 use crate::supervise::listeners::Listeners;
-use crate::supervise::reload::{Reloader, key_manager_facts, set_level, snapshot_facts};
+use crate::supervise::reload::{Reloader, key_manager_facts, organization_facts, set_level, snapshot_facts};
 use crate::supervise::running::Running;
 use crate::supervise::takeover::Inherited;
 use crate::supervise::watch::Watch;
@@ -80,7 +80,7 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
 
     let mut fetchers = Fetchers::new(&model.gateway.state_dir, Arc::clone(&clock));
     let keys = fetchers.reconcile(&model.key_managers);
-    let mut compiler = Compiler::new(Arc::clone(&metrics), worker_count);
+    let mut compiler = Compiler::new(Arc::clone(&metrics), worker_count).starting(fetchers.on_demand());
     let (settings, addresses) = (model.gateway.clone(), management.as_ref().map(|(socket, _)| socket.local_addr()));
     let facts = snapshot_facts(&model);
     let users = model.management.as_ref().map(|management| management.users.clone()).unwrap_or_default();
@@ -93,7 +93,8 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
     let facts_of = Arc::clone(&snapshots);
     metrics.key_managers(Box::new(move || key_manager_facts(&facts_of.load())));
     let known = common.clone();
-    metrics.identity(Box::new(move || identity_facts(&known)));
+    let facts_of = Arc::clone(&snapshots);
+    metrics.identity(Box::new(move || identity_facts(&known, &facts_of.load())));
 
     let shared = Shared { snapshots: &snapshots, metrics: &metrics, access_log: &access_log, clock: &clock, common: &common };
     let parts = walk_parts(worker_count, &settings, &shared)?;
@@ -106,6 +107,7 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
     let answers = answers(&shared, &readiness, reload.clone(), users, notices);
     let mut tasks = serve_management(management, answers)?;
     tasks.spawn(forget_expired(common, Arc::clone(&clock)));
+    tasks.spawn(tend_organizations(Arc::clone(&snapshots), Arc::clone(&clock)));
     let management_address = addresses.and_then(Result::ok);
     let reloader = Reloader {
         path: path.to_owned(),
@@ -218,6 +220,15 @@ async fn forget_expired(common: Common, clock: Arc<dyn Clock>) {
     }
 }
 
+/// Looks after organisations that nobody listed.
+async fn tend_organizations(snapshots: Arc<Snapshots>, clock: Arc<dyn Clock>) {
+    const EACH: Duration = Duration::from_millis(500);
+    loop {
+        tokio::time::sleep(EACH).await;
+        snapshots.load().tend_organizations(clock.now());
+    }
+}
+
 /// What all workers know together, with what was revoked before the start.
 fn common(state_dir: &Path, clock: &dyn Clock) -> Result<Common, SuperviseError> {
     let mut secret = [0; 32];
@@ -226,9 +237,9 @@ fn common(state_dir: &Path, clock: &dyn Clock) -> Result<Common, SuperviseError>
     Ok(Common { proofs: Arc::new(Proofs::new(&secret)), revocations, forgers: Arc::default() })
 }
 
-fn identity_facts(common: &Common) -> IdentityFacts {
+fn identity_facts(common: &Common, snapshot: &Snapshot) -> IdentityFacts {
     let (forging_sources, forging_sources_forgotten) = common.forgers.counts();
-    IdentityFacts { forging_sources, forging_sources_forgotten }
+    IdentityFacts { forging_sources, forging_sources_forgotten, organizations: organization_facts(snapshot) }
 }
 
 fn revocations(state_dir: &Path, clock: &dyn Clock) -> Result<Revocations, SuperviseError> {

@@ -30,7 +30,7 @@ mod tests;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-pub use self::control::{IdentityFacts, IdentitySource, KeyManagerFacts, KeyManagerSource, SnapshotFacts};
+pub use self::control::{IdentityFacts, IdentitySource, KeyManagerFacts, KeyManagerSource, OrganizationFacts, SnapshotFacts};
 pub use self::listener::{ListenerSeries, RefusedConnection, TlsFailure};
 pub use self::operation::{Measured, OperationSeries};
 pub use self::prediction::{Expected, FamilySeries, UNMATCHED_OPERATION, operation_label, worst_case_series};

@@ -13,6 +13,6 @@ pub mod metrics;
 pub use access_log::{AccessLog, AccessLogError, AccessRecord, AccessWriter, Ending, TokenHash, UnixMillis};
 pub use log::LevelHandle;
 pub use metrics::{
-    Expected, FamilySeries, IdentityFacts, KeyManagerFacts, ListenerSeries, Measured, Metrics, OperationSeries, RefusedConnection,
-    SnapshotFacts, TlsFailure, UNMATCHED_OPERATION, WorkerCounters, operation_label, worst_case_series,
+    Expected, FamilySeries, IdentityFacts, KeyManagerFacts, ListenerSeries, Measured, Metrics, OperationSeries, OrganizationFacts,
+    RefusedConnection, SnapshotFacts, TlsFailure, UNMATCHED_OPERATION, WorkerCounters, operation_label, worst_case_series,
 };

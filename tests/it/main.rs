@@ -27,5 +27,6 @@ mod streams;
 mod support;
 mod tls;
 mod token_cache;
+mod unlisted;
 mod walk;
 mod websocket;

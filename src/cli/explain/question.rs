@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 
 use crate::cli::arguments::ExplainOptions;
 use crate::cli::token_file;
+use crate::jwt::Unverified;
 
 /// A request to judge.
 #[derive(Debug)]
@@ -58,6 +59,13 @@ impl Question {
 
     pub(super) fn token(&self) -> Option<&str> {
         self.token.as_deref()
+    }
+
+    /// Whose token it says it is; nobody vouches for that.
+    pub(super) fn issuer(&self) -> Option<String> {
+        let token = self.token.as_ref()?;
+        let unverified = Unverified::parse(token.as_bytes(), token.len()).ok()?;
+        unverified.issuer().map(str::to_owned)
     }
 
     /// The request's headers, with the token in this header.

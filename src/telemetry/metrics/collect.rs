@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cell::Cell;
-use super::control::{Control, IdentityFacts, KeyManagerFacts};
+use super::control::{Control, IdentityFacts, KeyManagerFacts, OrganizationFacts};
 use super::exposition::{Exposition, Label, Sample, Value};
 use super::families::{self, Family};
 use super::listener::{ListenerSeries, RefusedConnection, TlsFailure};
@@ -139,6 +139,13 @@ pub(super) fn key_managers(out: &mut Exposition<'_>, facts: &[KeyManagerFacts]) 
 pub(super) fn identity(out: &mut Exposition<'_>, facts: &IdentityFacts) {
     out.write(&families::FORGING_SOURCES, vec![sample([], as_f64(facts.forging_sources))]);
     out.write(&families::FORGING_SOURCES_FORGOTTEN, vec![sample([], as_f64(facts.forging_sources_forgotten))]);
+    let each = |of: &dyn Fn(&OrganizationFacts) -> &[(&'static str, u64)]| {
+        let all = facts.organizations.iter().flat_map(|facts| of(facts).iter().map(move |(label, count)| (facts, *label, *count)));
+        all.map(|(facts, label, count)| sample([Label::Shared(facts.key_manager.as_str().into()), Label::Fixed(label)], as_f64(count)))
+            .collect::<Vec<_>>()
+    };
+    out.write(&families::ORGANIZATIONS, each(&|facts| &facts.states));
+    out.write(&families::ORGANIZATION_EVENTS, each(&|facts| &facts.events));
 }
 
 pub(super) fn control(out: &mut Exposition<'_>, control: &Control) {

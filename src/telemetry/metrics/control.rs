@@ -37,6 +37,15 @@ pub struct KeyManagerFacts {
 pub struct IdentityFacts {
     pub forging_sources: u64,
     pub forging_sources_forgotten: u64,
+    pub organizations: Vec<OrganizationFacts>,
+}
+
+/// How the organisations of one template stand that nobody listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrganizationFacts {
+    pub key_manager: String,
+    pub states: [(&'static str, u64); 3],
+    pub events: [(&'static str, u64); 6],
 }
 
 /// Where [`IdentityFacts`] come from.
