@@ -71,11 +71,11 @@ impl Fetcher {
     }
 
     fn good(&self, fetched: Fetched, memory: &mut Memory) -> Duration {
-        let Fetched { keys, content, issuer, max_age } = fetched;
+        let Fetched { keys, content, issuer, max_age, introspection } = fetched;
         let name = &self.key_manager.name;
         let learned = issuer.as_ref().map(ToString::to_string);
         let kids: Vec<String> = keys.keys.key_ids().map(str::to_owned).collect();
-        let changed = self.keys.succeed(keys.keys, &keys.skipped, issuer);
+        let changed = self.keys.succeed(keys.keys, &keys.skipped, issuer, introspection);
         if changed {
             tracing::info!(target: "portcullis::jwks", key_manager = %name, ?kids, "keys in use");
             for skipped in &keys.skipped {

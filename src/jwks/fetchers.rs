@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use dashmap::DashMap;
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::jwks::document::learns_endpoint;
 use crate::jwks::fetcher::Fetcher;
 use crate::jwks::keys::KeyManagerKeys;
 use crate::jwks::on_demand::OnDemand;
@@ -133,7 +134,7 @@ fn fixed(definition: &KeyManager, keys: &KeyManagerKeys, parsed: Result<crate::j
                 let (position, reason) = (skipped.position, &skipped.reason);
                 tracing::warn!(target: "portcullis::jwks", key_manager = %definition.name, position, %reason, "a key cannot be used; the others are");
             }
-            keys.succeed(parsed.keys, &parsed.skipped, None);
+            keys.succeed(parsed.keys, &parsed.skipped, None, None);
         }
         Err(error) => {
             let failure = error.into();
@@ -158,7 +159,9 @@ fn inherit(definition: &KeyManager, keys: &KeyManagerKeys, earlier: Option<&Entr
 
 /// Whether a running task already does what is wanted: the same server, asked the same way.
 fn asks_the_same(running: &KeyManager, wanted: &KeyManager) -> bool {
-    let asking =
-        |key_manager: &KeyManager| (key_manager.enabled, key_manager.issuer.clone(), key_manager.keys.clone(), key_manager.fetch.clone());
+    let asking = |key_manager: &KeyManager| {
+        let KeyManager { enabled, issuer, keys, fetch, .. } = key_manager.clone();
+        (enabled, issuer, keys, fetch, learns_endpoint(key_manager))
+    };
     asking(running) == asking(wanted)
 }

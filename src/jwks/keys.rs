@@ -42,6 +42,8 @@ pub struct KeyState {
     pub generation: u64,
     /// From the discovery document, where one was read.
     pub issuer: Option<Issuer>,
+    /// Where the discovery document says that tokens can be asked about.
+    pub introspection: Option<Arc<str>>,
     /// An unknown key now means that we do not know, not that there is no such key.
     pub last_attempt_failed: bool,
 }
@@ -123,7 +125,7 @@ impl KeyManagerKeys {
     /// Without keys; the receiver is the fetching task's.
     pub(super) fn new(wait: Duration) -> (Arc<Self>, mpsc::Receiver<RefetchCause>) {
         let (asked, asks) = mpsc::channel(1);
-        let state = KeyState { keys: None, generation: 0, issuer: None, last_attempt_failed: false };
+        let state = KeyState { keys: None, generation: 0, issuer: None, introspection: None, last_attempt_failed: false };
         let keys = Self {
             state: ArcSwap::from_pointee(state),
             outcome: watch::Sender::new(Outcome::default()),
@@ -192,7 +194,7 @@ impl KeyManagerKeys {
     }
 
     /// Puts a good key set in place of the old one; says whether it differs.
-    pub(super) fn succeed(&self, keys: KeySet, skipped: &[SkippedKey], issuer: Option<Issuer>) -> bool {
+    pub(super) fn succeed(&self, keys: KeySet, skipped: &[SkippedKey], issuer: Option<Issuer>, introspection: Option<Arc<str>>) -> bool {
         let before = self.state.load_full();
         let same_keys = before.keys.as_ref().is_some_and(|old| old.fingerprint() == keys.fingerprint());
         let changed = !same_keys || before.issuer != issuer;
@@ -200,6 +202,7 @@ impl KeyManagerKeys {
             keys: if same_keys { before.keys.clone() } else { Some(Arc::new(keys)) },
             generation: before.generation.saturating_add(u64::from(changed)),
             issuer,
+            introspection,
             last_attempt_failed: false,
         };
         self.state.store(Arc::new(state));
@@ -220,7 +223,7 @@ impl KeyManagerKeys {
 
     /// Keys kept from before this process: good, and of a known age.
     pub(super) fn restore(&self, keys: Arc<KeySet>, issuer: Option<Issuer>, age: Duration) {
-        self.state.store(Arc::new(KeyState { keys: Some(keys), generation: 1, issuer, last_attempt_failed: false }));
+        self.state.store(Arc::new(KeyState { keys: Some(keys), generation: 1, issuer, introspection: None, last_attempt_failed: false }));
         self.record().last_good = Instant::now().checked_sub(age);
     }
 

@@ -76,17 +76,37 @@ pub enum TokenValidation {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Introspection {
-    pub endpoint: String,
+    /// `None`: the discovery document names it.
+    pub endpoint: Option<String>,
     /// `None`: the client certificate says who asks.
     pub credentials: Option<Credentials>,
     /// Never beyond the token's own `exp`; zero turns it off.
     pub cache: Duration,
+    /// Only signed answers are believed (RFC 9701).
+    pub signed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
     pub username: String,
-    pub password: Secret,
+    pub proof: ClientProof,
+}
+
+/// What shows a server that the gateway is who it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientProof {
+    /// HTTP Basic.
+    Password(Secret),
+    /// A signed assertion for each question (RFC 7523).
+    Key {
+        key: PemFile,
+        /// `None`: the key's thumbprint.
+        id: Option<String>,
+        /// `None`: the issuer, or the endpoint where no issuer is known.
+        audience: Option<String>,
+    },
+    /// The client certificate of the connection (RFC 8705).
+    Certificate,
 }
 
 /// Where the keys that verify signatures come from.

@@ -96,7 +96,7 @@ impl KeyManager {
             same => same.clone(),
         };
         if let Some(introspection) = &mut own.introspection {
-            introspection.endpoint = fill(&introspection.endpoint);
+            introspection.endpoint = introspection.endpoint.as_deref().map(fill);
         }
         let organization = braces.iter().zip(values).find(|(name, _)| matches!(**name, "org" | "organization"));
         own.organization = organization.map(|(_, value)| (*value).to_owned());

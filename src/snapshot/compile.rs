@@ -60,6 +60,8 @@ pub enum CompileError {
     },
     #[error("[backend_jwt] cannot be used")]
     BackendJwt(#[from] UnusableKey),
+    #[error("the `credentials.key` of a key manager cannot be used")]
+    Credentials(#[source] UnusableKey),
     #[error("backend host {host:?} is not a valid name")]
     Host { host: String },
     #[error("more than {} {what}", u16::MAX)]
@@ -247,7 +249,7 @@ impl Compiler {
             compiled.push(match same {
                 Some(earlier) => Arc::clone(earlier),
                 None => {
-                    let introspector = Introspector::of(&definition);
+                    let introspector = Introspector::of(&definition, &keys).map_err(CompileError::Credentials)?;
                     let organizations = self.on_demand.as_ref().and_then(|starter| Organizations::new(index, &definition, starter));
                     let used = AtomicU64::new(0);
                     Arc::new(CompiledKeyManager { index, definition, keys, introspector, organizations, used })

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod actors;
+mod asking;
 mod assertion;
 mod backends;
 mod balancing;

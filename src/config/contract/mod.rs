@@ -245,6 +245,7 @@ static KEY_MANAGER: TableRule = TableRule {
         only("out_of_band_provisioning", Kind::Flag, &["true"], "Whether existing keys may be provided"),
         only("permissions", Kind::Table(&PERMISSIONS), &["{ type = \"public\" }"], "Who may make keys"),
         key("credentials", Kind::Table(&CREDENTIALS), "For introspection"),
+        key("introspection_signed", Kind::Flag, "Only signed answers are believed (RFC 9701)"),
         key("introspection_cache", Kind::Duration, "How long answers are kept; never beyond exp"),
         key("leeway", Kind::Duration, "Instead of the default"),
         key("jwks_refresh", Kind::Duration, "Instead of the default"),
@@ -267,8 +268,15 @@ static TOKEN_HANDLING: TableRule = TableRule {
     ],
 };
 
-static CREDENTIALS: TableRule =
-    TableRule { keys: &[key("username", Kind::Text, "The gateway's client id"), key("password", Kind::Secret, "Its secret")] };
+static CREDENTIALS: TableRule = TableRule {
+    keys: &[
+        key("username", Kind::Text, "The gateway's client id"),
+        key("password", Kind::Secret, "Its secret"),
+        key("key", Kind::Text, "Instead of a secret: a private key, PEM, that signs who the gateway is (RFC 7523)"),
+        key("key_id", Kind::Text, "The key's name at the server; else its thumbprint"),
+        key("audience", Kind::Text, "Whom the signed word is for; else the issuer"),
+    ],
+};
 
 static CERTIFICATES: TableRule = TableRule {
     keys: &[
