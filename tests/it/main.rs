@@ -11,6 +11,7 @@ mod codes;
 mod cors;
 mod floods;
 mod forged;
+mod forged_latency;
 mod framing;
 mod grpc;
 mod h2spec;
