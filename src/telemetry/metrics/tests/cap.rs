@@ -151,6 +151,12 @@ fn exercise(metrics: &Metrics) -> (Vec<Arc<OperationSeries>>, [Arc<ListenerSerie
         }
     }
     metrics.key_managers(Box::new(|| vec![key_manager("is7", Some(1.0)), key_manager("okta", Some(2.0))]));
+    let organizations = OrganizationFacts {
+        key_manager: "is7".to_owned(),
+        states: [("live", 1), ("on_trial", 2), ("closed", 3)],
+        events: [("opened", 1), ("absent", 2), ("unavailable", 3), ("too_many", 4), ("evicted", 5), ("full", 6)],
+    };
+    metrics.identity(Box::new(move || IdentityFacts { organizations: vec![organizations.clone()], ..IdentityFacts::default() }));
     (operations, [metrics.listener("http"), metrics.listener("https")])
 }
 
