@@ -156,12 +156,19 @@ impl KeyManagerKeys {
         }
         let mut outcome = self.outcome.subscribe();
         let number = outcome.borrow_and_update().number;
+        // a first fetch that ended since the caller looked has brought what it is here for
+        let came = || cause == RefetchCause::NoKeys && self.state.load().keys.is_some();
+        if came() {
+            return Refetched::Changed;
+        }
         // a full queue means that somebody asked already, and the answer will be ours too
         let _ = self.asked.try_send(cause);
         let finished = timeout(self.wait, outcome.wait_for(|outcome| outcome.number > number)).await;
         match finished {
             Err(_) => Refetched::TimedOut,
             Ok(Err(_)) => Refetched::Failed,
+            // the last outcome hides the one before: that fetch, and then the answer to our question
+            Ok(Ok(_)) if came() => Refetched::Changed,
             Ok(Ok(outcome)) => match outcome.ending {
                 Ending::Changed => Refetched::Changed,
                 Ending::Unchanged => Refetched::Unchanged,
