@@ -14,3 +14,11 @@ fn a_known_token_is_decided_on_without_allocating() {
     let info = allocation_counter::measure(|| assert!(stage.decide()));
     assert_eq!(info.count_total, 0, "{info:?}");
 }
+
+#[test]
+fn a_remembered_verdict_takes_what_the_setting_thinks_it_takes() {
+    let stage = Stage::new(100);
+    let info = allocation_counter::measure(|| assert!(stage.decide()));
+    let (taken, reckoned) = (u64::try_from(info.bytes_current).expect("kept"), stage.remembered_bytes());
+    assert!(reckoned >= taken && reckoned <= taken * 2, "{reckoned} reckoned, {taken} taken: {info:?}");
+}

@@ -14,8 +14,7 @@ use std::fmt::Write;
 use std::sync::{Arc, LazyLock};
 
 use http::{HeaderMap, Method};
-use portcullis::authenticate::binding::Proofs;
-use portcullis::authenticate::cache::TokenCache;
+use portcullis::authenticate::cache::{Common, TokenCache};
 use portcullis::config;
 use portcullis::jwks::Fetchers;
 use portcullis::model::clock::{Clock, UnixSeconds};
@@ -172,7 +171,7 @@ fn judge(mixture: &Mixture) -> (usize, usize) {
     let keys = fetchers.reconcile(&model.key_managers);
     let metrics = Metrics::new(1, 1000);
     let revocations = Arc::new(Revocations::in_memory());
-    let cache = TokenCache::new(1024 * 1024, metrics.worker(0), Arc::new(Proofs::new(&[0; 32])), Arc::clone(&revocations));
+    let cache = TokenCache::new(1024 * 1024, metrics.worker(0), Common { revocations: Arc::clone(&revocations), ..Common::alone() });
     let snapshot = Compiler::new(metrics, 1).compile(model, keys).unwrap();
     let now = SystemClock.now();
     if let Some(server) = mixture.revoked {

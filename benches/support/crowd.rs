@@ -6,8 +6,8 @@ use std::thread;
 
 use http::Method;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use portcullis::authenticate::binding::{Evidence, Proofs};
-use portcullis::authenticate::cache::TokenCache;
+use portcullis::authenticate::binding::Evidence;
+use portcullis::authenticate::cache::{Common, TokenCache};
 use portcullis::authenticate::credentials::{Credential, Scheme};
 use portcullis::authenticate::{self, AuthenticateError};
 use portcullis::config;
@@ -83,7 +83,7 @@ impl Crowd {
     /// One worker's cache, of so many bytes.
     pub fn cache(&self, worker: usize, bytes: u64) -> TokenCache {
         let revocations = Arc::new(portcullis::revocation::Revocations::in_memory());
-        TokenCache::new(bytes, self.metrics.worker(worker), Arc::new(Proofs::new(&[0; 32])), revocations)
+        TokenCache::new(bytes, self.metrics.worker(worker), Common { revocations, ..Common::alone() })
     }
 
     /// The route that all requests take.
@@ -96,7 +96,7 @@ impl Crowd {
     pub fn judge(&self, routed: &Routed<'_>, token: &[u8], cache: &TokenCache) -> Result<(), AuthenticateError> {
         let headers = http::HeaderMap::new();
         let evidence =
-            Evidence { certificate: None, peer: None, method: "GET", scheme: "https", authority: "", paths: ["", ""], headers: &headers };
+            Evidence { certificate: None, peer: None, client: None, method: "GET", scheme: "https", authority: "", paths: ["", ""], headers: &headers };
         let credential = Credential { token, scheme: Scheme::Bearer };
         authenticate::authenticate(&self.snapshot, routed, credential, &evidence, cache, self.now).map(drop)
     }

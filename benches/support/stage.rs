@@ -7,8 +7,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use portcullis::authenticate::binding::Proofs;
-use portcullis::authenticate::cache::TokenCache;
+use portcullis::authenticate::cache::{Common, TokenCache};
 use portcullis::config;
 use portcullis::jwks::Fetchers;
 use portcullis::model::clock::{Clock, UnixSeconds};
@@ -28,6 +27,7 @@ const PATH: &str = "/orders/1.0.0/orders/42";
 pub struct Stage {
     snapshot: Snapshot,
     cache: TokenCache,
+    metrics: Arc<Metrics>,
     headers: http::HeaderMap,
     now: UnixSeconds,
 }
@@ -57,13 +57,8 @@ impl Stage {
         let mut fetchers = Fetchers::new(folder.path(), Arc::new(SystemClock));
         let keys = fetchers.reconcile(&model.key_managers);
         let metrics = Metrics::new(1, 1000);
-        let cache = TokenCache::new(
-            1024 * 1024,
-            metrics.worker(0),
-            Arc::new(Proofs::new(&[0; 32])),
-            Arc::new(portcullis::revocation::Revocations::in_memory()),
-        );
-        let snapshot = Compiler::new(metrics, 1).compile(model, keys).expect("a snapshot");
+        let cache = TokenCache::new(1024 * 1024, metrics.worker(0), Common::alone());
+        let snapshot = Compiler::new(Arc::clone(&metrics), 1).compile(model, keys).expect("a snapshot");
         let claims = json!({
             "iss": ISSUER, "azp": format!("consumer-{}", consumer_keys / 2), "client_id": "x", "scope": "orders:read orders:write",
             "exp": now.0 + 3600, "iat": now.0, "jti": "5ad3006d-6f4b-4c0c-a6a0-0f3b9ad0e5b1", "sub": "someone",
@@ -73,7 +68,14 @@ impl Stage {
         let mut headers = http::HeaderMap::new();
         headers.insert("authorization", format!("Bearer {token}").parse().expect("a value"));
         headers.insert("user-agent", "bench".parse().expect("a value"));
-        Self { snapshot, cache, headers, now }
+        Self { snapshot, cache, metrics, headers, now }
+    }
+
+    /// What the verdicts that are kept are reckoned to take.
+    #[allow(dead_code, reason = "not every user of this file asks")]
+    pub fn remembered_bytes(&self) -> u64 {
+        let scrape = self.metrics.render();
+        scrape.lines().find_map(|line| line.strip_prefix("portcullis_token_cache_bytes ")?.parse().ok()).expect("a number")
     }
 
     /// Decides once; says whether the request is allowed.

@@ -3,20 +3,20 @@
 //! Decides which claims are said, with WSO2's names; signs, and publishes the public half. Never reads a request: the
 //! decision hands in what it found.
 
+mod signing_key;
+
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use http::{HeaderName, HeaderValue};
-use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
-use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Map, Value, json};
 
+pub use crate::assertion::signing_key::{SigningKey, UnusableKey};
 use crate::jwt::{self, Claims};
 use crate::model::backend_jwt::{AssertionEncoding, BackendJwt};
 use crate::model::clock::UnixSeconds;
 use crate::model::directory::KeyType;
-use crate::model::key_manager::PemFile;
 
 /// WSO2's prefix of claims.
 const DIALECT: &str = "http://wso2.org/claims";
@@ -25,26 +25,17 @@ const DIALECT: &str = "http://wso2.org/claims";
 const NOT_PASSED_ON: [&str; 13] =
     ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "application", "tierInfo", "subscribedAPIs", "aut", "cnf", "active"];
 
-/// A key that cannot sign.
-#[derive(Debug, thiserror::Error)]
-#[error("{file} holds no private key that can sign: RSA of 2048 bits or more, or EC on P-256, in PEM")]
-pub struct UnusableKey {
-    pub file: String,
-}
-
 /// The settings, ready to sign.
 pub struct Assertions {
     pub header: HeaderName,
-    key: EncodingKey,
-    algorithm: Algorithm,
-    key_id: String,
+    key: SigningKey,
     settings: BackendJwt,
     jwks: Arc<str>,
 }
 
 impl std::fmt::Debug for Assertions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Assertions").field("key_id", &self.key_id).finish_non_exhaustive()
+        f.debug_struct("Assertions").field("key_id", &self.key.key_id).finish_non_exhaustive()
     }
 }
 
@@ -63,14 +54,13 @@ pub struct Caller<'c> {
 
 impl Assertions {
     pub fn new(settings: &BackendJwt) -> Result<Self, UnusableKey> {
-        let (key, algorithm, jwk) = read(&settings.key)?;
-        let key_id = jwk.common.key_id.clone().unwrap_or_default();
-        let mut published = vec![jwk];
+        let key = SigningKey::read(&settings.key)?;
+        let mut published = vec![key.jwk.clone()];
         for previous in &settings.previous {
-            published.push(read(previous)?.2);
+            published.push(SigningKey::read(previous)?.jwk);
         }
         let jwks = json!({ "keys": published }).to_string().into();
-        Ok(Self { header: settings.header.clone(), key, algorithm, key_id, settings: settings.clone(), jwks })
+        Ok(Self { header: settings.header.clone(), key, settings: settings.clone(), jwks })
     }
 
     /// The public halves, for `/jwks`.
@@ -80,21 +70,21 @@ impl Assertions {
 
     /// Names the key in what is remembered of signed tokens.
     pub fn key_id(&self) -> &str {
-        &self.key_id
+        &self.key.key_id
     }
 
     /// Signs; with when it ends. `id` is unlike any other. `None` if the key fails.
     pub fn sign(&self, caller: &Caller<'_>, id: &str, now: UnixSeconds) -> Option<(HeaderValue, UnixSeconds)> {
         let lifetime = UnixSeconds(now.0.saturating_add(self.settings.ttl.as_secs()));
         let expires = lifetime.min(caller.claims.expires_at().max(now));
-        let header = json!({ "typ": "JWT", "alg": self.algorithm, "kid": self.key_id });
+        let header = json!({ "typ": "JWT", "alg": self.key.algorithm, "kid": self.key.key_id });
         let payload = self.payload(caller, id, now, expires);
         let encode = |value: &Value| match self.settings.encoding {
             AssertionEncoding::Base64Url => URL_SAFE_NO_PAD.encode(value.to_string()),
             AssertionEncoding::Base64 => STANDARD_NO_PAD.encode(value.to_string()),
         };
         let message = format!("{}.{}", encode(&header), encode(&payload));
-        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.key, self.algorithm).ok()?;
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.key.key, self.key.algorithm).ok()?;
         let signature = match self.settings.encoding {
             AssertionEncoding::Base64Url => signature,
             AssertionEncoding::Base64 => signature.replace('-', "+").replace('_', "/"),
@@ -146,17 +136,4 @@ fn json_of(value: &jwt::Value) -> Value {
         jwt::Value::Array(elements) => elements.iter().map(json_of).collect::<Vec<_>>().into(),
         jwt::Value::Object(members) => Value::Object(members.iter().map(|(name, value)| (name.to_owned(), json_of(value))).collect()),
     }
-}
-
-fn read(file: &PemFile) -> Result<(EncodingKey, Algorithm, Jwk), UnusableKey> {
-    let unusable = || UnusableKey { file: file.path.display().to_string() };
-    let rsa = EncodingKey::from_rsa_pem(&file.content).map(|key| (key, Algorithm::RS256));
-    let (key, algorithm) =
-        rsa.or_else(|_| EncodingKey::from_ec_pem(&file.content).map(|key| (key, Algorithm::ES256))).map_err(|_| unusable())?;
-    let mut jwk = Jwk::from_encoding_key(&key, algorithm).map_err(|_| unusable())?;
-    jwk.common.public_key_use = Some(PublicKeyUse::Signature);
-    jwk.common.key_id = Some(jwk.thumbprint(ThumbprintHash::SHA256).map_err(|_| unusable())?);
-    // a key of another curve would show only when it is used
-    jsonwebtoken::crypto::sign(b"probe", &key, algorithm).map_err(|_| unusable())?;
-    Ok((key, algorithm, jwk))
 }

@@ -40,6 +40,8 @@ pub struct Evidence<'r> {
     pub certificate: Option<[u8; 32]>,
     /// Whose word on certificates may be believed.
     pub peer: Option<IpAddr>,
+    /// Who sends, behind trusted proxies.
+    pub client: Option<IpAddr>,
     pub method: &'r str,
     pub scheme: &'static str,
     pub authority: &'r str,

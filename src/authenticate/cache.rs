@@ -8,10 +8,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
+use quick_cache::{Lifecycle, Weighter};
 
 use crate::authenticate::binding::Proofs;
+use crate::authenticate::forgers::Forgers;
 use crate::authenticate::principal::Verdict;
 use crate::introspect::Answer;
 use crate::jwt::KeySet;
@@ -20,27 +21,38 @@ use crate::revocation::record::Mark;
 use crate::snapshot::CompiledKeyManager;
 use crate::telemetry::WorkerCounters;
 
-/// What all workers' caches together may hold, in bytes: about 25,000 tokens of a usual size.
-pub const TOKEN_CACHE_BYTES: u64 = 64 * 1024 * 1024;
-
 /// Forged tokens that one worker remembers, by the beginning of a SHA-256.
 const MOST_FORGED: usize = 16_384;
 
-/// A verdict's own size beside its token, over the usual token: claims as text and tree, and what log lines say of it.
-const VERDICT_OVERHEAD: u64 = 896;
-
-type Verdicts = Cache<Box<[u8]>, Rc<Verdict>, ByBytes, foldhash::quality::RandomState>;
+type Verdicts = Cache<Box<[u8]>, Rc<Verdict>, ByBytes, foldhash::quality::RandomState, Counted>;
 
 /// One worker's verdicts.
 pub struct TokenCache {
-    verdicts: RefCell<Verdicts>,
+    /// `None`: none is remembered.
+    verdicts: Option<RefCell<Verdicts>>,
     counters: Arc<WorkerCounters>,
     proofs: Arc<Proofs>,
     revocations: Arc<Revocations>,
+    forgers: Arc<Forgers>,
     /// Tokens whose signature was found bad, with the keys that found it so: a forger who repeats itself costs a lookup.
     forged: RefCell<Cache<Mark, KeySetMark>>,
     /// The answer that a request waited for, where answers are not kept.
     answered: RefCell<Option<Answered>>,
+}
+
+/// What all workers know together.
+#[derive(Debug, Clone)]
+pub struct Common {
+    pub proofs: Arc<Proofs>,
+    pub revocations: Arc<Revocations>,
+    pub forgers: Arc<Forgers>,
+}
+
+impl Common {
+    /// Of nobody else: for `explain`, tests and benches.
+    pub fn alone() -> Self {
+        Self { proofs: Arc::new(Proofs::new(&[0; 32])), revocations: Arc::new(Revocations::in_memory()), forgers: Arc::default() }
+    }
 }
 
 /// Which keys a key set has.
@@ -53,36 +65,58 @@ type Answered = (Arc<CompiledKeyManager>, Box<[u8]>, Answer);
 struct ByBytes;
 
 impl Weighter<Box<[u8]>, Rc<Verdict>> for ByBytes {
-    /// The token is held once; its claims, decoded, are about as long again.
-    fn weight(&self, token: &Box<[u8]>, _: &Rc<Verdict>) -> u64 {
-        VERDICT_OVERHEAD.saturating_add(2_u64.saturating_mul(token.len() as u64))
+    fn weight(&self, _: &Box<[u8]>, verdict: &Rc<Verdict>) -> u64 {
+        verdict.bytes()
+    }
+}
+
+/// Counts the verdicts that made room for others.
+#[derive(Debug, Clone)]
+struct Counted(Arc<WorkerCounters>);
+
+impl Lifecycle<Box<[u8]>, Rc<Verdict>> for Counted {
+    type RequestState = ();
+
+    fn on_evict(&self, (): &mut (), _: Box<[u8]>, _: Rc<Verdict>) {
+        self.0.token_cache_evicted(1);
     }
 }
 
 impl TokenCache {
-    /// A cache of at most `bytes`; used proofs and revocations are everybody's.
-    pub fn new(bytes: u64, counters: Arc<WorkerCounters>, proofs: Arc<Proofs>, revocations: Arc<Revocations>) -> Self {
+    /// A cache of at most `bytes`, or none; what is `common` is everybody's.
+    pub fn new(bytes: u64, counters: Arc<WorkerCounters>, common: Common) -> Self {
         const USUAL_WEIGHT: u64 = 2560;
+        let Common { proofs, revocations, forgers } = common;
         let items = usize::try_from(bytes.div_ceil(USUAL_WEIGHT)).unwrap_or(usize::MAX);
-        let verdicts =
-            Cache::with(items, bytes, ByBytes, foldhash::quality::RandomState::default(), quick_cache::unsync::DefaultLifecycle::default());
+        let hasher = foldhash::quality::RandomState::default();
+        let verdicts = (bytes > 0).then(|| RefCell::new(Cache::with(items, bytes, ByBytes, hasher, Counted(Arc::clone(&counters)))));
         Self {
-            verdicts: RefCell::new(verdicts),
+            verdicts,
             counters,
             proofs,
             revocations,
+            forgers,
             answered: RefCell::default(),
             forged: RefCell::new(Cache::new(MOST_FORGED)),
         }
     }
 
+    pub fn forgers(&self) -> &Forgers {
+        &self.forgers
+    }
+
     /// Whether these keys have found the token forged before.
     pub(super) fn is_forged(&self, token: &[u8], keys: &KeySet) -> bool {
         let forged = self.forged.borrow();
-        !forged.is_empty() && forged.get(&Mark::of_token(token)) == Some(&keys.fingerprint())
+        let known = !forged.is_empty() && forged.get(&Mark::of_token(token)) == Some(&keys.fingerprint());
+        if known {
+            self.counters.forged_token(true);
+        }
+        known
     }
 
     pub(super) fn remember_forged(&self, token: &[u8], keys: &KeySet) {
+        self.counters.forged_token(false);
         self.forged.borrow_mut().insert(Mark::of_token(token), keys.fingerprint());
     }
 
@@ -105,8 +139,19 @@ impl TokenCache {
         &self.proofs
     }
 
-    pub(super) fn find(&self, token: &[u8]) -> Option<Rc<Verdict>> {
-        let found = self.verdicts.borrow().get(token).map(Rc::clone);
+    /// A verdict that `stands`: one that does not is none, and makes room for the next.
+    pub(super) fn find(&self, token: &[u8], stands: impl FnOnce(&Verdict) -> bool) -> Option<Rc<Verdict>> {
+        let verdicts = self.verdicts.as_ref()?;
+        let known = verdicts.borrow().get(token).map(Rc::clone);
+        let found = match known {
+            Some(verdict) if !stands(&verdict) => {
+                let mut verdicts = verdicts.borrow_mut();
+                verdicts.remove(token);
+                self.counters.token_cache_holds(verdicts.len() as u64, verdicts.weight());
+                None
+            }
+            known => known,
+        };
         if found.is_some() {
             self.counters.token_cache_hit();
         } else {
@@ -117,9 +162,11 @@ impl TokenCache {
 
     pub(super) fn keep(&self, token: &[u8], verdict: Verdict) -> Rc<Verdict> {
         let verdict = Rc::new(verdict);
-        let mut verdicts = self.verdicts.borrow_mut();
-        verdicts.insert(token.into(), Rc::clone(&verdict));
-        self.counters.token_cache_holds(verdicts.len() as u64, verdicts.weight());
+        if let Some(verdicts) = &self.verdicts {
+            let mut verdicts = verdicts.borrow_mut();
+            verdicts.insert(token.into(), Rc::clone(&verdict));
+            self.counters.token_cache_holds(verdicts.len() as u64, verdicts.weight());
+        }
         verdict
     }
 }
@@ -127,6 +174,8 @@ impl TokenCache {
 impl std::fmt::Debug for TokenCache {
     /// Tokens are never shown.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TokenCache").field("entries", &self.verdicts.borrow().len()).finish_non_exhaustive()
+        f.debug_struct("TokenCache")
+            .field("entries", &self.verdicts.as_ref().map(|verdicts| verdicts.borrow().len()))
+            .finish_non_exhaustive()
     }
 }

@@ -8,6 +8,7 @@ use crate::jwt::Rejection;
 use crate::model::reason::Reason;
 use crate::revocation::Ground;
 use crate::snapshot::CompiledKeyManager;
+use crate::snapshot::organizations::Closed;
 
 /// A request without a principal.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -28,6 +29,10 @@ pub enum AuthenticateError {
     Unanswered { key_manager: Arc<CompiledKeyManager>, why: Arc<str> },
     #[error("several key managers have the issuer {issuer}, and none, or more than one, says that the token is its own")]
     NobodysOwn { issuer: String },
+    #[error("the issuer {issuer:?} may be an organisation of key manager \"{}\", whose server has to be asked", template.definition.name)]
+    NotOpen { template: Arc<CompiledKeyManager>, issuer: Box<str> },
+    #[error("the issuer {issuer} may be an organisation of key manager \"{}\": {why}", template.definition.name)]
+    NotOpened { template: Arc<CompiledKeyManager>, issuer: String, why: Closed },
     #[error("no enabled key manager has the issuer {issuer}")]
     UnknownIssuer { issuer: String },
     #[error("no key manager has the issuer {issuer}, and one has not learned its own issuer yet")]
@@ -35,7 +40,14 @@ pub enum AuthenticateError {
     #[error("the API does not take tokens of key manager \"{}\"", key_manager.definition.name)]
     KeyManagerNotAllowed { key_manager: Arc<CompiledKeyManager> },
     #[error("key manager \"{}\": {rejection}", key_manager.definition.name)]
-    Token { key_manager: Arc<CompiledKeyManager>, rejection: Rejection },
+    Token {
+        key_manager: Arc<CompiledKeyManager>,
+        rejection: Rejection,
+        /// Known from before: no signature was checked.
+        repeated: bool,
+    },
+    #[error("too many forged tokens came from this address: those that are not known are not looked at for {retry_after} s")]
+    Forging { retry_after: u32 },
     #[error("key manager \"{}\": {fault}", key_manager.definition.name)]
     Binding { key_manager: Arc<CompiledKeyManager>, fault: BindingFault },
     #[error("key manager \"{}\": the token was revoked", key_manager.definition.name)]
@@ -46,7 +58,7 @@ pub enum AuthenticateError {
 
 impl AuthenticateError {
     pub(super) fn token(key_manager: &Arc<CompiledKeyManager>, rejection: Rejection) -> Self {
-        Self::Token { key_manager: Arc::clone(key_manager), rejection }
+        Self::Token { key_manager: Arc::clone(key_manager), rejection, repeated: false }
     }
 
     pub(super) fn keys_unavailable(key_manager: &Arc<CompiledKeyManager>, cause: RefetchCause) -> Self {
@@ -58,8 +70,13 @@ impl AuthenticateError {
             Self::Missing => Reason::MissingCredentials,
             Self::Several => Reason::SeveralCredentials,
             Self::Unreadable(rejection) | Self::Token { rejection, .. } => rejection.reason(),
-            Self::UnknownIssuer { .. } | Self::NobodysOwn { .. } => Reason::UnknownIssuer,
-            Self::IssuerNotLearned { .. } | Self::KeysUnavailable { .. } => Reason::KeysUnavailable,
+            Self::UnknownIssuer { .. } | Self::NobodysOwn { .. } | Self::NotOpened { why: Closed::Absent | Closed::KnownAbsent, .. } => {
+                Reason::UnknownIssuer
+            }
+            Self::IssuerNotLearned { .. } | Self::KeysUnavailable { .. } | Self::NotOpen { .. } | Self::NotOpened { .. } => {
+                Reason::KeysUnavailable
+            }
+            Self::Forging { .. } => Reason::ForgedTokens,
             Self::Opaque => Reason::TokenMalformed,
             Self::Inactive => Reason::TokenInactive,
             Self::NotAsked { .. } | Self::Unanswered { .. } => Reason::IntrospectionUnavailable,
@@ -86,6 +103,7 @@ impl AuthenticateError {
             | Self::Unreadable(_)
             | Self::Opaque
             | Self::Inactive
+            | Self::Forging { .. }
             | Self::NobodysOwn { .. }
             | Self::UnknownIssuer { .. }
             | Self::IssuerNotLearned { .. } => None,
@@ -95,6 +113,8 @@ impl AuthenticateError {
             | Self::Revoked { key_manager, .. }
             | Self::NotAsked { key_manager }
             | Self::Unanswered { key_manager, .. }
+            | Self::NotOpen { template: key_manager, .. }
+            | Self::NotOpened { template: key_manager, .. }
             | Self::KeysUnavailable { key_manager, .. } => Some(key_manager),
         }
     }
@@ -105,7 +125,7 @@ impl AuthenticateError {
         match self {
             Self::IssuerNotLearned { unlearned, .. } => unlearned.iter().map(|keys| (Arc::clone(keys), RefetchCause::NoKeys)).collect(),
             Self::KeysUnavailable { key_manager, cause } => vec![(Arc::clone(&key_manager.keys), *cause)],
-            Self::Token { key_manager, rejection } => {
+            Self::Token { key_manager, rejection, .. } => {
                 let cause = match rejection {
                     Rejection::BadSignature => RefetchCause::BadSignature,
                     rejection if rejection.newer_keys_may_help() => RefetchCause::UnknownKey,
@@ -119,7 +139,7 @@ impl AuthenticateError {
 }
 
 /// A claim's text as an operator may read it: cut, and without control characters.
-pub(super) fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     const MOST: usize = 200;
     let cut: String = text.chars().take(MOST).collect();
     format!("{cut:?}")

@@ -5,12 +5,13 @@
 //! key manager to ask, and the caller asks it and comes back.
 //!
 //! The walk through the files: [`credentials`] (the token in a request's head), [`principal`] (the proof), [`binding`] (is it
-//! in the right hand), [`cache`] (verdicts of tokens seen before), [`error`].
+//! in the right hand), [`cache`] (verdicts of tokens seen before), [`forgers`] (who has sent forged ones), [`error`].
 
 pub mod binding;
 pub mod cache;
 pub mod credentials;
 pub mod error;
+pub mod forgers;
 pub mod principal;
 
 use std::rc::Rc;
@@ -20,6 +21,7 @@ use crate::authenticate::binding::{Binding, BindingFault, Evidence};
 use crate::authenticate::cache::TokenCache;
 use crate::authenticate::credentials::{Credential, Scheme};
 pub use crate::authenticate::error::AuthenticateError;
+use crate::authenticate::forgers::Source;
 use crate::authenticate::principal::Verdict;
 pub use crate::authenticate::principal::{Basis, Caller, Principal};
 use crate::introspect::Answer;
@@ -30,7 +32,7 @@ use crate::model::api::BindingRule;
 use crate::model::clock::UnixSeconds;
 use crate::model::handling::{Handling, Pattern};
 use crate::model::key_manager::TokenValidation;
-use crate::snapshot::{CompiledKeyManager, Routed, Snapshot};
+use crate::snapshot::{CompiledKeyManager, Routed, Snapshot, Unlisted};
 
 /// Judges a token for the API that was found.
 ///
@@ -44,7 +46,8 @@ pub fn authenticate(
     cache: &TokenCache,
     now: UnixSeconds,
 ) -> Result<Authenticated, AuthenticateError> {
-    let principal = find_or_judge(snapshot, routed, credential.token, cache, now)?;
+    let source = evidence.client.map(Source::of);
+    let principal = find_or_judge(snapshot, routed, credential.token, source, cache, now)?;
     let key_manager = principal.key_manager();
     if let Some(ground) = cache.revocations().ground(principal.marks(), now) {
         return Err(AuthenticateError::Revoked { key_manager: Arc::clone(key_manager), ground });
@@ -89,19 +92,28 @@ fn find_or_judge(
     snapshot: &Snapshot,
     routed: &Routed<'_>,
     token: &[u8],
+    source: Option<Source>,
     cache: &TokenCache,
     now: UnixSeconds,
 ) -> Result<Principal, AuthenticateError> {
-    if let Some(verdict) = cache.find(token) {
+    if let Some(verdict) = cache.find(token, |verdict| snapshot.holds(verdict.key_manager()) && verdict.still_stands(now)) {
         let key_manager = verdict.key_manager();
-        let current = snapshot.key_manager(key_manager.index).is_some_and(|current| Arc::ptr_eq(current, key_manager));
-        if current && verdict.still_stands(now) {
-            take(routed, key_manager)?;
-            verdict.check_time(now).map_err(|rejection| AuthenticateError::token(key_manager, rejection))?;
-            return Ok(Principal::new(verdict));
-        }
+        take(routed, key_manager)?;
+        verdict.check_time(now).map_err(|rejection| AuthenticateError::token(key_manager, rejection))?;
+        return Ok(Principal::new(verdict));
     }
-    judge(snapshot, routed, token, cache, now)
+    // before anything is spent on a token of somebody who forges them
+    let allowed = source.zip(snapshot.limits.max_forged_tokens);
+    if let Some(retry_after) = allowed.and_then(|(source, allowance)| cache.forgers().wait(source, allowance, now)) {
+        return Err(AuthenticateError::Forging { retry_after });
+    }
+    let judged = judge(snapshot, routed, token, cache, now);
+    if let (Err(AuthenticateError::Token { rejection: Rejection::BadSignature, repeated: false, .. }), Some((source, allowance))) =
+        (&judged, allowed)
+    {
+        cache.forgers().charge(source, allowance, now);
+    }
+    judged
 }
 
 fn judge(
@@ -117,7 +129,18 @@ fn judge(
         Err(Rejection::Malformed(Malformed::Parts)) => return ask_about(snapshot, routed, token, cache, now),
         Err(rejection) => return Err(AuthenticateError::Unreadable(rejection)),
     };
-    let key_manager = key_manager(snapshot, &unverified)?;
+    let key_manager = &match key_manager(snapshot, &unverified)? {
+        Judge::Known(key_manager) => key_manager,
+        Judge::ToOpen(template) => {
+            take(routed, &template)?;
+            let issuer = unverified.issuer().unwrap_or_default();
+            let closed = template.organizations.as_ref().and_then(|organizations| organizations.known_closed(issuer, now));
+            return Err(match closed {
+                Some(why) => AuthenticateError::NotOpened { template, issuer: error::shown(issuer), why },
+                None => AuthenticateError::NotOpen { template, issuer: issuer.into() },
+            });
+        }
+    };
     take(routed, key_manager)?;
     if key_manager.definition.validation == TokenValidation::Introspection {
         return match answer(key_manager, token, cache, now) {
@@ -131,7 +154,8 @@ fn judge(
         return Err(AuthenticateError::keys_unavailable(key_manager, RefetchCause::NoKeys));
     };
     if cache.is_forged(token, keys) {
-        return Err(AuthenticateError::token(key_manager, Rejection::BadSignature));
+        let rejection = Rejection::BadSignature;
+        return Err(AuthenticateError::Token { key_manager: Arc::clone(key_manager), rejection, repeated: true });
     }
     let claims = unverified.verify(keys, &key_manager.definition.rules, now).map_err(|rejection| {
         if rejection == Rejection::BadSignature {
@@ -196,28 +220,45 @@ fn answer(key_manager: &Arc<CompiledKeyManager>, token: &[u8], cache: &TokenCach
     Some(Some(Principal::new(if until > now { cache.keep(token, verdict) } else { Rc::new(verdict) })))
 }
 
-fn key_manager<'s>(snapshot: &'s Snapshot, unverified: &Unverified<'_>) -> Result<&'s Arc<CompiledKeyManager>, AuthenticateError> {
+/// Who judges a token.
+enum Judge {
+    Known(Arc<CompiledKeyManager>),
+    /// An organisation of this template, which has to be opened first.
+    ToOpen(Arc<CompiledKeyManager>),
+}
+
+fn key_manager(snapshot: &Snapshot, unverified: &Unverified<'_>) -> Result<Judge, AuthenticateError> {
     let issuer = unverified.issuer().unwrap_or_default();
     let mut sharing = snapshot.key_managers_sharing(issuer).peekable();
     if sharing.peek().is_some() {
         let mut owners = sharing.filter(|key_manager| is_own(&key_manager.definition.handling, unverified));
         return match (owners.next(), owners.next()) {
-            (Some(owner), None) => Ok(owner),
+            (Some(owner), None) => Ok(Judge::Known(Arc::clone(owner))),
             _ => Err(AuthenticateError::NobodysOwn { issuer: error::shown(issuer) }),
         };
     }
     drop(sharing);
-    match snapshot.key_manager_of(issuer) {
-        Some(key_manager) if is_own(&key_manager.definition.handling, unverified) => Ok(key_manager),
-        Some(_) => Err(AuthenticateError::NobodysOwn { issuer: error::shown(issuer) }),
-        None => {
-            let (issuer, unlearned) = (error::shown(issuer), snapshot.unlearned_issuers());
-            Err(if unlearned.is_empty() {
-                AuthenticateError::UnknownIssuer { issuer }
-            } else {
-                AuthenticateError::IssuerNotLearned { issuer, unlearned }
-            })
-        }
+    let judge = match snapshot.key_manager_of(issuer) {
+        Some(key_manager) => Judge::Known(Arc::clone(key_manager)),
+        None => match snapshot.unlisted(issuer) {
+            Unlisted::Open(key_manager) => Judge::Known(key_manager),
+            Unlisted::Template(template) => Judge::ToOpen(template),
+            Unlisted::Several => return Err(AuthenticateError::NobodysOwn { issuer: error::shown(issuer) }),
+            Unlisted::Nobodys => {
+                let (issuer, unlearned) = (error::shown(issuer), snapshot.unlearned_issuers());
+                return Err(if unlearned.is_empty() {
+                    AuthenticateError::UnknownIssuer { issuer }
+                } else {
+                    AuthenticateError::IssuerNotLearned { issuer, unlearned }
+                });
+            }
+        },
+    };
+    let (Judge::Known(judging) | Judge::ToOpen(judging)) = &judge;
+    if is_own(&judging.definition.handling, unverified) {
+        Ok(judge)
+    } else {
+        Err(AuthenticateError::NobodysOwn { issuer: error::shown(issuer) })
     }
 }
 

@@ -32,6 +32,7 @@ pub struct Verdict {
     token_hash: TokenHash,
     binding: Binding,
     marks: Marks,
+    bytes: u64,
     caller: RefCell<Option<Rc<Caller>>>,
 }
 
@@ -44,6 +45,9 @@ pub struct Caller {
     /// What log lines say of it and of its token.
     pub logged: Fragment,
 }
+
+/// A place in the cache, its share of the index, what log lines say of it, and what allocations cost.
+const PLACE_BYTES: usize = 896;
 
 /// What a verdict stands on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +64,9 @@ impl Verdict {
         // RFC 7662 names the client in one way, whatever the server's JWTs do
         let told = || matches!(basis, Basis::Introspection { .. }).then(|| claims.get("client_id")?.as_str()).flatten();
         let consumer_key = claims.consumer_key(names).or_else(told).map(Box::from);
-        let scopes = claims.scopes(names).into_iter().map(Box::from).collect();
+        let scopes: Box<[Box<str>]> = claims.scopes(names).into_iter().map(Box::from).collect();
         let binding = Binding::of(&claims);
-        let name = key_manager.definition.name.as_str();
+        let name = key_manager.definition.revocation_name();
         let client: Option<Box<str>> = consumer_key;
         let marks = Marks {
             token: Mark::of_token(token),
@@ -74,8 +78,9 @@ impl Verdict {
             issued_at: claims.issued_at(),
         };
         let consumer_key = client;
+        let bytes = bytes(token, &claims, consumer_key.as_deref(), &scopes);
         let caller = RefCell::default();
-        Self { consumer_key, scopes, token_hash: short_hash(token), binding, marks, caller, key_manager, basis, claims }
+        Self { bytes, consumer_key, scopes, token_hash: short_hash(token), binding, marks, caller, key_manager, basis, claims }
     }
 
     pub(super) fn key_manager(&self) -> &Arc<CompiledKeyManager> {
@@ -84,6 +89,11 @@ impl Verdict {
 
     pub(super) fn binding(&self) -> Binding {
         self.binding
+    }
+
+    /// What it takes to remember, with its token.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Whether what made this verdict still holds: the keys in use, or the time of an answer.
@@ -114,6 +124,14 @@ impl Principal {
     /// The client that the token was issued to, from the claim configured for its key manager.
     pub fn consumer_key(&self) -> Option<&str> {
         self.verdict.consumer_key.as_deref()
+    }
+
+    /// The organisation that the token is of: what it says itself, or what its issuer says.
+    pub fn organization(&self) -> Option<&str> {
+        match self.verdict.claims.get("org_id") {
+            Some(named) => named.as_str(),
+            None => self.verdict.key_manager.definition.organization.as_deref(),
+        }
     }
 
     pub fn has_scope(&self, scope: &str) -> bool {
@@ -171,6 +189,12 @@ fn signature(token: &[u8]) -> Option<&str> {
     let mut parts = std::str::from_utf8(token).ok()?.split('.');
     let (_, _, signature) = (parts.next()?, parts.next()?, parts.next()?);
     (parts.next().is_none() && !signature.is_empty()).then_some(signature)
+}
+
+fn bytes(token: &[u8], claims: &Claims, consumer_key: Option<&str>, scopes: &[Box<str>]) -> u64 {
+    let scopes: usize = scopes.iter().map(|scope| size_of::<Box<str>>().saturating_add(scope.len())).sum();
+    let parts = [PLACE_BYTES, size_of::<Verdict>(), token.len(), claims.heap_bytes(), consumer_key.map_or(0, str::len), scopes];
+    parts.into_iter().map(|bytes| bytes as u64).sum()
 }
 
 /// The beginning of the token's SHA-256.

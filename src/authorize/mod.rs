@@ -25,6 +25,10 @@ pub enum Refusal {
     ConsumerKeyMissing,
     #[error("no application has this consumer key of this key manager")]
     ConsumerKeyUnknown,
+    #[error("the application is of an organisation, and the token says none")]
+    OrganizationMissing,
+    #[error("the token is of another organisation than the application")]
+    OrganizationMismatch,
     #[error("the application is not subscribed to this API")]
     NotSubscribed,
     #[error("the subscription is blocked")]
@@ -46,6 +50,8 @@ impl Refusal {
         match self {
             Self::ConsumerKeyMissing => Reason::ConsumerKeyMissing,
             Self::ConsumerKeyUnknown => Reason::ConsumerKeyUnknown,
+            Self::OrganizationMissing => Reason::OrganizationMissing,
+            Self::OrganizationMismatch => Reason::OrganizationMismatch,
             Self::NotSubscribed => Reason::NotSubscribed,
             Self::SubscriptionBlocked => Reason::SubscriptionBlocked,
             Self::SubscriptionInactive => Reason::SubscriptionInactive,
@@ -70,7 +76,7 @@ pub fn open(routed: Routed<'_>) -> Option<Result<Grant<'_>, Refusal>> {
 /// Grants an operation to a principal.
 pub fn authorize<'s>(snapshot: &'s Snapshot, routed: Routed<'s>, principal: Principal) -> Result<Grant<'s>, Refusal> {
     let consumer_key = principal.consumer_key().ok_or(Refusal::ConsumerKeyMissing)?;
-    let caller = caller(snapshot, routed.api(), principal.key_manager(), consumer_key)?;
+    let caller = caller(snapshot, routed.api(), principal.key_manager(), &principal, consumer_key)?;
     let operation = routed.operation();
     if !operation.scopes.is_empty() && !operation.scopes.iter().any(|scope| principal.has_scope(scope.as_str())) {
         return Err(Refusal::InsufficientScope);
@@ -87,7 +93,7 @@ pub fn authorize<'s>(snapshot: &'s Snapshot, routed: Routed<'s>, principal: Prin
 /// Whether the caller of a stream that goes on would still be subscribed, with a key of the same type.
 pub fn still(snapshot: &Snapshot, api: &CompiledApi, key_manager: &CompiledKeyManager, principal: &Principal, key_type: KeyType) -> bool {
     let Some(consumer_key) = principal.consumer_key() else { return false };
-    match caller(snapshot, api, key_manager, consumer_key) {
+    match caller(snapshot, api, key_manager, principal, consumer_key) {
         Ok(Some(mapping)) => mapping.key_type == key_type,
         Ok(None) => true,
         Err(_) => false,
@@ -100,16 +106,30 @@ fn caller(
     snapshot: &Snapshot,
     api: &CompiledApi,
     key_manager: &CompiledKeyManager,
+    principal: &Principal,
     consumer_key: &str,
 ) -> Result<Option<KeyMapping>, Refusal> {
     let required = api.definition.subscription == SubscriptionRule::Required;
     let Some(mapping) = key_manager.find(&snapshot.directory, consumer_key) else {
         return if required { Err(Refusal::ConsumerKeyUnknown) } else { Ok(None) };
     };
+    organization(snapshot, mapping, principal)?;
     match snapshot.directory.subscription(mapping.application, api.index) {
         Some(subscription) => state(subscription.state, mapping.key_type).map(|()| Some(mapping)),
         None if required => Err(Refusal::NotSubscribed),
         None => Ok(Some(mapping)),
+    }
+}
+
+/// An application of an organisation is used with that organisation's tokens and no others.
+fn organization(snapshot: &Snapshot, mapping: KeyMapping, principal: &Principal) -> Result<(), Refusal> {
+    let Some(wanted) = snapshot.directory.application(mapping.application).and_then(|application| application.organization) else {
+        return Ok(());
+    };
+    match principal.organization() {
+        Some(named) if named == wanted => Ok(()),
+        Some(_) => Err(Refusal::OrganizationMismatch),
+        None => Err(Refusal::OrganizationMissing),
     }
 }
 

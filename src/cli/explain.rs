@@ -16,8 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::authenticate::binding::Proofs;
-use crate::authenticate::cache::TokenCache;
+use crate::authenticate::cache::{Common, TokenCache};
 use crate::cli::arguments::ExplainOptions;
 use crate::cli::exit;
 use crate::cli::explain::question::Question;
@@ -31,8 +30,8 @@ use crate::model::Model;
 use crate::model::clock::{Clock, UnixSeconds};
 use crate::revocation::Revocations;
 use crate::revocation::journal::Journal;
-use crate::snapshot::Snapshot;
 use crate::snapshot::compile::Compiler;
+use crate::snapshot::{Snapshot, Unlisted};
 use crate::supervise::clock::SystemClock;
 use crate::telemetry::Metrics;
 
@@ -86,7 +85,7 @@ pub fn explain(config: &Path, options: &ExplainOptions, output: Output) -> u8 {
 /// Judges a question on a snapshot, and asks the servers of opaque tokens as the gateway would.
 async fn judge(snapshot: &Snapshot, question: &Question, revocations: Arc<Revocations>, now: UnixSeconds) -> Explanation {
     const ONE_TOKEN: u64 = 64 * 1024;
-    let cache = TokenCache::new(ONE_TOKEN, Metrics::new(1, 0).worker(0), Arc::new(Proofs::new(&[0; 32])), revocations);
+    let cache = TokenCache::new(ONE_TOKEN, Metrics::new(1, 0).worker(0), Common { revocations, ..Common::alone() });
     let mut said = Vec::new();
     loop {
         match steps::explain(snapshot, question, &cache, &said, now) {
@@ -110,11 +109,18 @@ async fn judge(snapshot: &Snapshot, question: &Question, revocations: Arc<Revoca
 /// The gateway's own tables, with the keys that the token needs.
 async fn snapshot(model: Model, fetchers: &mut Fetchers, question: &Question) -> Result<Snapshot, crate::snapshot::compile::CompileError> {
     let keys = fetchers.reconcile(&model.key_managers);
-    let mut compiler = Compiler::new(Metrics::new(1, 0), 1);
+    let mut compiler = Compiler::new(Metrics::new(1, 0), 1).starting(fetchers.on_demand());
     let snapshot = compiler.compile(model, keys)?;
     if question.has_token() {
         for key_manager in snapshot.key_managers.iter().filter(|key_manager| key_manager.definition.enabled) {
             let _ = tokio::time::timeout(KEYS_WAIT, key_manager.keys.settled()).await;
+        }
+        if let Some(issuer) = question.issuer()
+            && let Unlisted::Template(template) = snapshot.unlisted(&issuer)
+            && let Some(organizations) = &template.organizations
+        {
+            // what came of it is told by the decision
+            let _ = organizations.open(&issuer).await;
         }
     }
     Ok(snapshot)

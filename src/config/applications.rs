@@ -14,7 +14,7 @@ use serde::Deserialize;
 use crate::config::problems::Problems;
 use crate::config::reader::Placed;
 use crate::config::report::At;
-use crate::config::resolve::{MOST_CONSUMER_KEY, References, no_such_api};
+use crate::config::resolve::{MOST_CONSUMER_KEY, References, is_organization, no_such_api};
 use crate::config::source::Sources;
 use crate::model::directory::{Conflict, Directory, KeyType, NewApplication, NewKey, SubscriptionState, SubscriptionView};
 use crate::model::names::MAX_NAME_BYTES;
@@ -35,6 +35,8 @@ struct Line<'l> {
     name: Cow<'l, str>,
     #[serde(borrow, default)]
     owner: Cow<'l, str>,
+    #[serde(borrow, default)]
+    organization: Option<Cow<'l, str>>,
     #[serde(borrow, default)]
     policy: Option<Cow<'l, str>>,
     #[serde(default)]
@@ -152,6 +154,9 @@ impl Reading<'_> {
         if line.policy.as_deref().is_some_and(|policy| policy != "Unlimited") {
             return plain("`policy` is not supported yet: only \"Unlimited\" can be written today, or nothing");
         }
+        if line.organization.as_deref().is_some_and(|organization| !is_organization(organization)) {
+            return plain("`organization` is blank, too long, or holds a control character");
+        }
         if !line.attributes.is_empty() {
             return plain("`attributes` is not supported yet");
         }
@@ -177,7 +182,8 @@ impl Reading<'_> {
             subscriptions.push(SubscriptionView { api: *api, state: subscription.status });
         }
         let place = Place { file: self.number, line: at };
-        let new = NewApplication { name: &line.name, owner: &line.owner, keys: &keys, subscriptions: &subscriptions, place };
+        let (name, owner, organization) = (&*line.name, &*line.owner, line.organization.as_deref());
+        let new = NewApplication { name, owner, organization, keys: &keys, subscriptions: &subscriptions, place };
         self.directory.add(new).map(|_| ()).map_err(|conflict| {
             let other = match &conflict {
                 Conflict::Name { other, .. } | Conflict::ConsumerKey { other, .. } => {

@@ -47,6 +47,7 @@ fn kind(kind: Kind) -> Value {
         }
         Kind::Choice(words) => json!({ "type": "string", "enum": words }),
         Kind::Choices(words) => json!({ "type": "array", "items": { "type": "string", "enum": words } }),
+        Kind::CountOrNone => json!({ "anyOf": [{ "const": "none" }, { "type": "integer", "minimum": 1 }] }),
         Kind::Workers => json!({ "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1 }] }),
         Kind::TextsOrTables(rule) => json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }, table(rule)] } }),
         Kind::Table(rule) => table(rule),

@@ -1,27 +1,32 @@
-//! Tokens that only their server can read (RFC 7662): asked about once, remembered for a while.
+//! Tokens that only their server can read (RFC 7662, and RFC 9701 where it signs): asked about once, remembered for a while.
 //!
 //! Decides how long an answer holds and how many questions are asked at a time; never what a token opens. Requests with
 //! one token share one question. A server that does not answer makes no token bad: that is the gateway's trouble, and is
-//! told as such.
+//! told as such. A signed answer is believed only when the key manager's keys say so.
+//!
+//! The walk through the files: [`client`] (who asks).
+
+mod client;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use http::HeaderValue;
 use quick_cache::unsync::Cache;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
-use crate::jwks::fetch::{Form, post};
+use crate::assertion::UnusableKey;
+use crate::introspect::client::Client;
+use crate::jwks::fetch::{Form, Posted, post};
+use crate::jwks::{KeyManagerKeys, RefetchCause};
+use crate::jwt::answer::{AnswerFault, Expected, signed_answer};
 use crate::jwt::{Claims, Introspected};
 use crate::model::clock::UnixSeconds;
-use crate::model::key_manager::{Fetch, KeyManager};
+use crate::model::key_manager::{Fetch, KeyManager, TokenRules};
 use crate::telemetry::IntrospectionCounters;
 
 /// Answers that one key manager's introspector remembers.
@@ -37,9 +42,17 @@ type TokenKey = [u8; 32];
 
 /// One key manager's questions and answers.
 pub struct Introspector {
-    endpoint: String,
-    authorization: Option<HeaderValue>,
+    /// `None`: the discovery document names it.
+    endpoint: Option<String>,
+    client: Client,
+    /// By which the gateway is known, for whom signed answers are.
+    client_id: String,
+    /// Only signed answers are believed.
+    signed: bool,
+    keys: Arc<KeyManagerKeys>,
+    rules: TokenRules,
     fetch: Fetch,
+    /// Where it is written.
     issuer: String,
     /// How long answers hold; zero: only for the request that asked.
     cache: Duration,
@@ -80,18 +93,19 @@ impl fmt::Debug for Introspector {
 
 impl Introspector {
     /// For a key manager that can be asked.
-    pub fn of(definition: &KeyManager, counters: impl FnOnce() -> Arc<IntrospectionCounters>) -> Option<Self> {
-        let settings = definition.introspection.as_ref()?;
-        let authorization = settings.credentials.as_ref().and_then(|credentials| {
-            // RFC 6749 section 2.3.1 wants both parts form-encoded; servers that do not decode see no difference in plain ones
-            let pair = format!("{}:{}", credentials.username, credentials.password.reveal());
-            let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair))).ok()?;
-            value.set_sensitive(true);
-            Some(value)
-        });
-        Some(Self {
+    pub fn of(
+        definition: &KeyManager,
+        keys: &Arc<KeyManagerKeys>,
+        counters: impl FnOnce() -> Arc<IntrospectionCounters>,
+    ) -> Result<Option<Self>, UnusableKey> {
+        let Some(settings) = &definition.introspection else { return Ok(None) };
+        Ok(Some(Self {
             endpoint: settings.endpoint.clone(),
-            authorization,
+            client: Client::of(settings.credentials.as_ref())?,
+            client_id: settings.credentials.as_ref().map(|credentials| credentials.username.clone()).unwrap_or_default(),
+            signed: settings.signed,
+            keys: Arc::clone(keys),
+            rules: definition.rules.clone(),
             fetch: definition.fetch.clone(),
             issuer: definition.issuer.as_ref().map(ToString::to_string).unwrap_or_default(),
             cache: settings.cache,
@@ -99,7 +113,7 @@ impl Introspector {
             asking: DashMap::new(),
             places: Semaphore::new(MOST_QUESTIONS),
             counters: counters(),
-        })
+        }))
     }
 
     /// What is known of a token without asking.
@@ -153,20 +167,84 @@ impl Introspector {
             return Outcome::Unavailable("too many questions are under way".into());
         };
         let Ok(token) = std::str::from_utf8(token) else { return Outcome::Answered(Answer::Inactive) };
-        let form = Form { fields: &[("token", token), ("token_type_hint", "access_token")], authorization: self.authorization.as_ref() };
-        let document = post(&self.fetch, &self.endpoint, &form).await;
+        let posted = self.post(token, now).await;
         drop(place);
-        match document {
-            Err(failure) => Outcome::Unavailable(failure.to_string().into()),
-            Ok(content) => match Claims::introspected(&content, &self.issuer, self.latest(now)) {
-                Ok(Introspected::Inactive) => Outcome::Answered(Answer::Inactive),
-                Ok(Introspected::Active(claims)) => {
-                    let until = self.latest(now).min(claims.expires_at());
-                    Outcome::Answered(Answer::Active(Arc::new(claims), until))
-                }
-                Err(fault) => Outcome::Unavailable(format!("the introspection answer cannot be read: {fault}").into()),
-            },
+        let read = match posted {
+            Ok(Posted { content, signed: true }) => self.read_signed(&content, now).await,
+            Ok(Posted { signed: false, .. }) if self.signed => Err("the introspection answer is not signed".into()),
+            Ok(Posted { content, signed: false }) => Claims::introspected(&content, &self.issuer(), self.latest(now))
+                .map_err(|fault| format!("the introspection answer cannot be read: {fault}")),
+            Err(why) => Err(why),
+        };
+        match read {
+            Ok(Introspected::Inactive) => Outcome::Answered(Answer::Inactive),
+            Ok(Introspected::Active(claims)) => {
+                let until = self.latest(now).min(claims.expires_at());
+                Outcome::Answered(Answer::Active(Arc::new(claims), until))
+            }
+            Err(why) => Outcome::Unavailable(why.into()),
         }
+    }
+
+    async fn post(&self, token: &str, now: UnixSeconds) -> Result<Posted, String> {
+        let endpoint = self.endpoint().await.ok_or("no discovery document has named an introspection endpoint")?;
+        let issuer = self.issuer();
+        let proof = self.client.proof(&issuer, &endpoint, now).ok_or("the gateway cannot sign who it is")?;
+        let mut fields = vec![("token", token), ("token_type_hint", "access_token")];
+        fields.extend(proof.fields.iter().map(|(name, value)| (*name, value.as_str())));
+        let form = Form { fields: &fields, authorization: proof.authorization, signed: self.signed };
+        post(&self.fetch, &endpoint, &form).await.map_err(|failure| failure.to_string())
+    }
+
+    /// As it is written, or as the discovery document says; where that was not read yet, it is asked for.
+    async fn endpoint(&self) -> Option<Arc<str>> {
+        if let Some(written) = &self.endpoint {
+            return Some(written.as_str().into());
+        }
+        let learned = || self.keys.current().introspection.clone();
+        if learned().is_none() {
+            self.keys.refetch(RefetchCause::NoKeys).await;
+        }
+        learned()
+    }
+
+    /// As it is written, or as the discovery document says; empty where neither is known.
+    fn issuer(&self) -> String {
+        if !self.issuer.is_empty() {
+            return self.issuer.clone();
+        }
+        self.keys.current().issuer.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// A signed answer; an unknown key is looked for once.
+    async fn read_signed(&self, content: &[u8], now: UnixSeconds) -> Result<Introspected, String> {
+        let told = |fault: &dyn fmt::Display| format!("the signed introspection answer cannot be believed: {fault}");
+        let verdict = self.verify(content, now);
+        let newer = match &verdict {
+            Some(Err(AnswerFault::Signature(rejection))) => rejection.newer_keys_may_help(),
+            None => true,
+            Some(_) => false,
+        };
+        let verdict = if newer {
+            self.keys.refetch(RefetchCause::UnknownKey).await;
+            self.verify(content, now)
+        } else {
+            verdict
+        };
+        match verdict {
+            Some(read) => read.map_err(|fault| told(&fault)),
+            None => Err(told(&"the key manager has no keys")),
+        }
+    }
+
+    /// `None`: there are no keys.
+    fn verify(&self, content: &[u8], now: UnixSeconds) -> Option<Result<Introspected, AnswerFault>> {
+        let state = self.keys.current();
+        let keys = state.keys.as_ref()?;
+        let issuer = self.issuer();
+        let max_bytes = usize::try_from(self.fetch.max_document_bytes).unwrap_or(usize::MAX);
+        let expected = Expected { issuer: &issuer, audience: &self.client_id, rules: &self.rules, max_bytes };
+        Some(signed_answer(content.trim_ascii(), keys, &expected, self.latest(now), now))
     }
 
     fn latest(&self, now: UnixSeconds) -> UnixSeconds {

@@ -1,5 +1,6 @@
 //! From a key manager's settings to a key set: discovery where it is needed, then the keys.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +23,8 @@ pub(super) struct Fetched {
     /// From the discovery document, where one was read.
     pub(super) issuer: Option<Issuer>,
     pub(super) max_age: Option<Duration>,
+    /// From the discovery document, where one was read.
+    pub(super) introspection: Option<Arc<str>>,
 }
 
 /// The members that count; all others are for other parties.
@@ -29,18 +32,23 @@ pub(super) struct Fetched {
 struct Discovery {
     issuer: String,
     jwks_uri: Option<String>,
+    introspection_endpoint: Option<String>,
 }
 
 /// Reads the key set, and the issuer where it is not written.
 pub(super) async fn read(key_manager: &KeyManager) -> Result<Fetched, FetchFailure> {
     let settings = &key_manager.fetch;
+    let mut introspection = None;
     let (issuer, url) = match &key_manager.keys {
         KeySource::Discovery { well_known_url } => {
-            let (issuer, keys) = discover(key_manager, well_known_url).await?;
-            (Some(issuer), keys.ok_or_else(|| unreadable(well_known_url))?)
+            let found = discover(key_manager, well_known_url).await?;
+            introspection = found.introspection;
+            (Some(found.issuer), found.keys.ok_or_else(|| unreadable(well_known_url))?)
         }
-        KeySource::Jwks { url, well_known_url: Some(well_known_url) } if key_manager.issuer.is_none() => {
-            (Some(discover(key_manager, well_known_url).await?.0), url.clone())
+        KeySource::Jwks { url, well_known_url: Some(well_known_url) } if key_manager.issuer.is_none() || learns_endpoint(key_manager) => {
+            let found = discover(key_manager, well_known_url).await?;
+            introspection = found.introspection;
+            (Some(found.issuer), url.clone())
         }
         KeySource::Jwks { url, .. } => (None, url.clone()),
         KeySource::None => return Err(FetchFailure::NoSource),
@@ -49,14 +57,26 @@ pub(super) async fn read(key_manager: &KeyManager) -> Result<Fetched, FetchFailu
     };
     let document = fetch(settings, &url).await?;
     let keys = KeySet::from_jwks(&document.content)?;
-    Ok(Fetched { keys, content: document.content, issuer, max_age: document.max_age })
+    Ok(Fetched { keys, content: document.content, issuer, max_age: document.max_age, introspection })
 }
 
 fn local(keys: ParsedKeySet, content: &[u8]) -> Fetched {
-    Fetched { keys, content: Bytes::copy_from_slice(content), issuer: None, max_age: None }
+    Fetched { keys, content: Bytes::copy_from_slice(content), issuer: None, max_age: None, introspection: None }
 }
 
-async fn discover(key_manager: &KeyManager, url: &str) -> Result<(Issuer, Option<String>), FetchFailure> {
+/// Whether the discovery document is to say where tokens can be asked about.
+pub(super) fn learns_endpoint(key_manager: &KeyManager) -> bool {
+    key_manager.introspection.as_ref().is_some_and(|introspection| introspection.endpoint.is_none())
+}
+
+/// What a discovery document says.
+struct Discovered {
+    issuer: Issuer,
+    keys: Option<String>,
+    introspection: Option<Arc<str>>,
+}
+
+async fn discover(key_manager: &KeyManager, url: &str) -> Result<Discovered, FetchFailure> {
     let document = fetch(&key_manager.fetch, url).await?;
     let found: Discovery = serde_json::from_slice(&document.content).map_err(|_| unreadable(url))?;
     let issuer = Issuer::try_from(found.issuer.as_str()).map_err(|_| unreadable(url))?;
@@ -65,12 +85,13 @@ async fn discover(key_manager: &KeyManager, url: &str) -> Result<(Issuer, Option
     {
         return Err(FetchFailure::IssuerMismatch { found: found.issuer, configured: configured.to_string() });
     }
-    if let Some(keys) = &found.jwks_uri
-        && !may_fetch(&key_manager.fetch, keys)
-    {
-        return Err(FetchFailure::Insecure { url: keys.chars().take(200).collect() });
+    let endpoint = found.introspection_endpoint.filter(|_| learns_endpoint(key_manager));
+    for address in found.jwks_uri.iter().chain(&endpoint) {
+        if !may_fetch(&key_manager.fetch, address) {
+            return Err(FetchFailure::Insecure { url: address.chars().take(200).collect() });
+        }
     }
-    Ok((issuer, found.jwks_uri))
+    Ok(Discovered { issuer, keys: found.jwks_uri, introspection: endpoint.map(Arc::from) })
 }
 
 /// One document of an authorization server, by the rules of every fetch: for who looks before anything is configured.

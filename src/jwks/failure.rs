@@ -46,6 +46,11 @@ pub enum FetchFailure {
 }
 
 impl FetchFailure {
+    /// Whether the server says that there is no such document, or none for us.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::Status { status: 400 | 401 | 403 | 404 | 410, .. })
+    }
+
     /// The class, for a metric.
     pub fn label(&self) -> &'static str {
         match self {

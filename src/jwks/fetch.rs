@@ -32,6 +32,15 @@ pub(super) struct Document {
     pub(super) content: Bytes,
     /// `max-age` of Cache-Control.
     pub(super) max_age: Option<Duration>,
+    /// Whether it is a signed introspection answer (RFC 9701 section 5).
+    signed: bool,
+}
+
+/// What answered a form.
+#[derive(Debug)]
+pub struct Posted {
+    pub content: Bytes,
+    pub signed: bool,
 }
 
 /// A form to post, and who posts it.
@@ -39,7 +48,12 @@ pub(super) struct Document {
 pub struct Form<'f> {
     pub fields: &'f [(&'f str, &'f str)],
     pub authorization: Option<&'f HeaderValue>,
+    /// Only a signed answer will do.
+    pub signed: bool,
 }
+
+/// The type of a signed introspection answer.
+const SIGNED: &str = "application/token-introspection+jwt";
 
 const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
@@ -54,14 +68,14 @@ pub(super) async fn fetch(settings: &Fetch, url: &str) -> Result<Document, Fetch
 }
 
 /// Posts a form, as strictly, and returns the document that answers it.
-pub async fn post(settings: &Fetch, url: &str, form: &Form<'_>) -> Result<Bytes, FetchFailure> {
+pub async fn post(settings: &Fetch, url: &str, form: &Form<'_>) -> Result<Posted, FetchFailure> {
     let address = || FetchFailure::Address { url: url.to_owned() };
     let uri: Uri = url.parse().map_err(|_| address())?;
     let host = uri.host().ok_or_else(address)?.to_owned();
     let limit = settings.request_timeout;
     let late = |_| FetchFailure::Timeout { host: host.clone(), seconds: limit.as_secs().max(1) };
     let document = timeout(limit, exchange(settings, &uri, &host, Some(form))).await.map_err(late)??;
-    Ok(document.content)
+    Ok(Posted { content: document.content, signed: document.signed })
 }
 
 async fn exchange(settings: &Fetch, uri: &Uri, host: &str, form: Option<&Form<'_>>) -> Result<Document, FetchFailure> {
@@ -150,7 +164,7 @@ where
         .method(if form.is_some() { Method::POST } else { Method::GET })
         .uri(target)
         .header(header::HOST, authority)
-        .header(header::ACCEPT, "application/json")
+        .header(header::ACCEPT, if form.is_some_and(|form| form.signed) { SIGNED } else { "application/json" })
         .header(header::ACCEPT_ENCODING, "identity")
         .header(header::USER_AGENT, USER_AGENT);
     if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.clone()) {
@@ -165,7 +179,7 @@ where
     let body = Bytes::from(form.map_or_else(String::new, encoded));
     let request = request.body(Full::new(body)).map_err(|_| FetchFailure::Address { url: uri.to_string() })?;
     let response = sender.send_request(request).await.map_err(broken)?;
-    read(settings, host, response).await
+    read(settings, host, response, form.is_some()).await
 }
 
 /// `application/x-www-form-urlencoded`.
@@ -186,7 +200,7 @@ fn percent(text: &str) -> String {
     encoded
 }
 
-async fn read(settings: &Fetch, host: &str, response: Response<Incoming>) -> Result<Document, FetchFailure> {
+async fn read(settings: &Fetch, host: &str, response: Response<Incoming>, posted: bool) -> Result<Document, FetchFailure> {
     let host = || host.to_owned();
     let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let status = response.status();
@@ -199,7 +213,9 @@ async fn read(settings: &Fetch, host: &str, response: Response<Incoming>) -> Res
     }
     let content_type = text(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     // many servers call everything text/plain; what is not JSON fails as JSON then
-    let accepted = matches!(content_type.as_str(), "" | "application/json" | "text/plain" | "application/octet-stream")
+    let signed = posted && content_type == SIGNED;
+    let accepted = signed
+        || matches!(content_type.as_str(), "" | "application/json" | "text/plain" | "application/octet-stream")
         || content_type.ends_with("+json");
     if !accepted {
         return Err(FetchFailure::ContentType { host: host(), content_type: content_type.chars().take(100).collect() });
@@ -214,7 +230,7 @@ async fn read(settings: &Fetch, host: &str, response: Response<Incoming>) -> Res
             FetchFailure::BrokenOff { host: host() }
         }
     })?;
-    Ok(Document { content: body.to_bytes(), max_age })
+    Ok(Document { content: body.to_bytes(), max_age, signed })
 }
 
 fn max_age(cache_control: &str) -> Option<Duration> {

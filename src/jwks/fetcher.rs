@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::rand;
@@ -27,6 +28,8 @@ pub(super) struct Fetcher {
     pub(super) keys: Arc<KeyManagerKeys>,
     pub(super) asks: mpsc::Receiver<RefetchCause>,
     pub(super) folder: PathBuf,
+    /// Whether good keys are kept on disk: not for whoever any token may name.
+    pub(super) kept: Arc<AtomicBool>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -71,11 +74,11 @@ impl Fetcher {
     }
 
     fn good(&self, fetched: Fetched, memory: &mut Memory) -> Duration {
-        let Fetched { keys, content, issuer, max_age } = fetched;
+        let Fetched { keys, content, issuer, max_age, introspection } = fetched;
         let name = &self.key_manager.name;
         let learned = issuer.as_ref().map(ToString::to_string);
         let kids: Vec<String> = keys.keys.key_ids().map(str::to_owned).collect();
-        let changed = self.keys.succeed(keys.keys, &keys.skipped, issuer);
+        let changed = self.keys.succeed(keys.keys, &keys.skipped, issuer, introspection);
         if changed {
             tracing::info!(target: "portcullis::jwks", key_manager = %name, ?kids, "keys in use");
             for skipped in &keys.skipped {
@@ -119,6 +122,9 @@ impl Fetcher {
     }
 
     fn keep(&self, learned_issuer: Option<String>, document: &[u8]) {
+        if !self.kept.load(Ordering::Relaxed) {
+            return;
+        }
         let Some(kept) = store::Kept::new(&self.key_manager, learned_issuer, self.clock.now(), document) else { return };
         if let Err(error) = store::write(&self.folder, &self.key_manager, &kept) {
             tracing::warn!(target: "portcullis::jwks", key_manager = %self.key_manager.name, %error, "the last good keys cannot be kept on disk");

@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use dashmap::DashMap;
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::jwks::document::learns_endpoint;
 use crate::jwks::fetcher::Fetcher;
 use crate::jwks::keys::KeyManagerKeys;
+use crate::jwks::on_demand::OnDemand;
 use crate::jwt::KeySet;
 use crate::model::clock::Clock;
 use crate::model::key_manager::{KeyManager, KeySource};
@@ -54,6 +57,11 @@ impl Fetchers {
             }
         }
         key_managers.iter().map(|wanted| self.keep_or_start(wanted)).collect()
+    }
+
+    /// For key sets that nobody listed. Must be called on the runtime that they are fetched on.
+    pub fn on_demand(&self) -> OnDemand {
+        OnDemand::new(self.folder.clone(), Arc::clone(&self.clock))
     }
 
     /// Stops every task.
@@ -105,6 +113,7 @@ impl Fetchers {
                     keys: Arc::clone(&keys),
                     asks,
                     folder: self.folder.clone(),
+                    kept: Arc::new(AtomicBool::new(true)),
                     clock: Arc::clone(&self.clock),
                 };
                 // before anything is served: a first request must not find fewer keys than the last run had
@@ -125,7 +134,7 @@ fn fixed(definition: &KeyManager, keys: &KeyManagerKeys, parsed: Result<crate::j
                 let (position, reason) = (skipped.position, &skipped.reason);
                 tracing::warn!(target: "portcullis::jwks", key_manager = %definition.name, position, %reason, "a key cannot be used; the others are");
             }
-            keys.succeed(parsed.keys, &parsed.skipped, None);
+            keys.succeed(parsed.keys, &parsed.skipped, None, None);
         }
         Err(error) => {
             let failure = error.into();
@@ -150,7 +159,9 @@ fn inherit(definition: &KeyManager, keys: &KeyManagerKeys, earlier: Option<&Entr
 
 /// Whether a running task already does what is wanted: the same server, asked the same way.
 fn asks_the_same(running: &KeyManager, wanted: &KeyManager) -> bool {
-    let asking =
-        |key_manager: &KeyManager| (key_manager.enabled, key_manager.issuer.clone(), key_manager.keys.clone(), key_manager.fetch.clone());
+    let asking = |key_manager: &KeyManager| {
+        let KeyManager { enabled, issuer, keys, fetch, .. } = key_manager.clone();
+        (enabled, issuer, keys, fetch, learns_endpoint(key_manager))
+    };
     asking(running) == asking(wanted)
 }

@@ -45,6 +45,8 @@ pub struct KeyState {
     pub generation: u64,
     /// From the discovery document, where one was read.
     pub issuer: Option<Issuer>,
+    /// Where the discovery document says that tokens can be asked about.
+    pub introspection: Option<Arc<str>>,
     /// An unknown key now means that we do not know, not that there is no such key.
     pub last_attempt_failed: bool,
 }
@@ -108,6 +110,8 @@ enum Ending {
 struct Record {
     last_good: Option<Instant>,
     last_failure: Option<String>,
+    /// The server answered, and said that there is nothing.
+    absent: bool,
     fetches: BTreeMap<&'static str, u64>,
     skipped: BTreeMap<&'static str, u64>,
 }
@@ -125,7 +129,7 @@ impl KeyManagerKeys {
     /// Without keys; the receiver is the fetching task's.
     pub(super) fn new(wait: Duration) -> (Arc<Self>, mpsc::Receiver<RefetchCause>) {
         let (asked, asks) = mpsc::channel(1);
-        let state = KeyState { keys: None, generation: 0, issuer: None, last_attempt_failed: false };
+        let state = KeyState { keys: None, generation: 0, issuer: None, introspection: None, last_attempt_failed: false };
         let keys = Self {
             state: ArcSwap::from_pointee(state),
             outcome: watch::Sender::new(Outcome::default()),
@@ -158,12 +162,19 @@ impl KeyManagerKeys {
         }
         let mut outcome = self.outcome.subscribe();
         let before = *outcome.borrow_and_update();
+        // a first fetch that ended since the caller looked has brought what it is here for
+        let came = || cause == RefetchCause::NoKeys && self.state.load().keys.is_some();
+        if came() {
+            return Refetched::Changed;
+        }
         // a full queue means that somebody asked already, and the answer will be ours too
         let _ = self.asked.try_send(cause);
         let finished = timeout(self.wait, outcome.wait_for(|outcome| outcome.looks > before.looks)).await;
         match finished {
             Err(_) => Refetched::TimedOut,
             Ok(Err(_)) => Refetched::Failed,
+            // the last outcome hides the one before: that fetch, and then the answer to our question
+            Ok(Ok(_)) if came() => Refetched::Changed,
             Ok(Ok(outcome)) if outcome.fetches == before.fetches => Refetched::NotAllowed,
             Ok(Ok(outcome)) => match outcome.ending {
                 Ending::Changed => Refetched::Changed,
@@ -196,7 +207,7 @@ impl KeyManagerKeys {
     }
 
     /// Puts a good key set in place of the old one; says whether it differs.
-    pub(super) fn succeed(&self, keys: KeySet, skipped: &[SkippedKey], issuer: Option<Issuer>) -> bool {
+    pub(super) fn succeed(&self, keys: KeySet, skipped: &[SkippedKey], issuer: Option<Issuer>, introspection: Option<Arc<str>>) -> bool {
         let before = self.state.load_full();
         let same_keys = before.keys.as_ref().is_some_and(|old| old.fingerprint() == keys.fingerprint());
         let changed = !same_keys || before.issuer != issuer;
@@ -204,6 +215,7 @@ impl KeyManagerKeys {
             keys: if same_keys { before.keys.clone() } else { Some(Arc::new(keys)) },
             generation: before.generation.saturating_add(u64::from(changed)),
             issuer,
+            introspection,
             last_attempt_failed: false,
         };
         self.state.store(Arc::new(state));
@@ -211,6 +223,7 @@ impl KeyManagerKeys {
             let mut record = self.record();
             record.last_good = Some(Instant::now());
             record.last_failure = None;
+            record.absent = false;
             count(&mut record.fetches, if changed { "changed" } else { "unchanged" });
             record.skipped.clear();
             for key in skipped {
@@ -223,7 +236,7 @@ impl KeyManagerKeys {
 
     /// Keys kept from before this process: good, and of a known age.
     pub(super) fn restore(&self, keys: Arc<KeySet>, issuer: Option<Issuer>, age: Duration) {
-        self.state.store(Arc::new(KeyState { keys: Some(keys), generation: 1, issuer, last_attempt_failed: false }));
+        self.state.store(Arc::new(KeyState { keys: Some(keys), generation: 1, issuer, introspection: None, last_attempt_failed: false }));
         self.record().last_good = Instant::now().checked_sub(age);
     }
 
@@ -236,6 +249,7 @@ impl KeyManagerKeys {
         {
             let mut record = self.record();
             record.last_failure = Some(failure.to_string());
+            record.absent = failure.is_absence();
             count(&mut record.fetches, failure.label());
         }
         self.finish(Ending::Failed);
@@ -271,6 +285,16 @@ impl KeyManagerKeys {
     /// These keys are not fetched.
     pub(super) fn is_fixed(&self) {
         self.fetched.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the server, when it was last asked, said that there is no such key set.
+    pub fn is_absent(&self) -> bool {
+        self.record().absent
+    }
+
+    /// Whether a first fetch has ended.
+    pub fn has_settled(&self) -> bool {
+        self.outcome.borrow().ending != Ending::Pending
     }
 
     /// How old the last good keys are.

@@ -7,7 +7,7 @@
 //!
 //! The walk through the files: [`fetchers`] owns a task for each key manager ([`fetcher`]), which asks the server
 //! ([`document`] over [`fetch`], through [`proxy`], trusting by [`recorder`]), by the clock of [`schedule`], and keeps
-//! what is good in [`store`]. What workers read is in [`keys`]; [`failure`] names every way in which it goes wrong.
+//! what is good in [`store`]; those of organisations are started when they are asked for ([`on_demand`]). What workers read is in [`keys`]; [`failure`] names every way in which it goes wrong.
 
 mod document;
 pub mod failure;
@@ -15,6 +15,7 @@ pub mod fetch;
 mod fetcher;
 mod fetchers;
 mod keys;
+mod on_demand;
 pub mod proxy;
 mod recorder;
 mod schedule;
@@ -26,4 +27,5 @@ mod tests;
 pub use document::{may_fetch, read_document};
 pub use fetchers::Fetchers;
 pub use keys::{KeyManagerKeys, KeyManagerStatus, KeyState, RefetchCause, Refetched};
+pub use on_demand::{Fetching, OnDemand};
 pub use proxy::routes;

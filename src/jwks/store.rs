@@ -78,6 +78,16 @@ pub(super) fn write(folder: &Path, key_manager: &KeyManager, kept: &Kept) -> io:
     fs::rename(&temporary, &path)
 }
 
+/// Takes the kept key set away; that there was none is well.
+pub(super) fn remove(folder: &Path, key_manager: &KeyManager) {
+    let path = path(folder, key_manager);
+    if let Err(error) = fs::remove_file(&path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(target: "portcullis::jwks", file = %path.display(), %error, "kept keys cannot be removed");
+    }
+}
+
 /// The kept key set; `None` when there is none, and when there is one that cannot be read, which is logged.
 pub(super) fn read(folder: &Path, key_manager: &KeyManager) -> Option<Kept> {
     let path = path(folder, key_manager);

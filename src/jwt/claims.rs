@@ -45,6 +45,11 @@ impl Claims {
     /// answer without `exp` holds until `latest`.
     pub fn introspected(answer: &[u8], issuer: &str, latest: UnixSeconds) -> Result<Introspected, Rejection> {
         let members = json::read_strict_object(answer).map_err(|fault| Rejection::Malformed(Malformed::Payload(fault)))?;
+        Self::of_answer(members, issuer, latest)
+    }
+
+    /// The same, read already.
+    pub(super) fn of_answer(members: Members, issuer: &str, latest: UnixSeconds) -> Result<Introspected, Rejection> {
         match members.get("active") {
             Some(Value::Bool(true)) => {}
             Some(Value::Bool(false)) => return Ok(Introspected::Inactive),
@@ -125,6 +130,12 @@ impl Claims {
         }
     }
 
+    /// What they hold beside themselves, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        let audiences: usize = self.audiences.iter().map(|audience| size_of::<String>().saturating_add(audience.capacity())).sum();
+        self.members.heap_bytes().saturating_add(audiences).saturating_add(self.issuer.len())
+    }
+
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.members.get(name)
     }
@@ -168,7 +179,7 @@ fn string<'m>(members: &'m Members, name: &'static str) -> Result<Option<&'m str
 }
 
 /// `aud` is one string or an array of them (RFC 7519 4.1.3).
-fn audiences(members: &Members) -> Result<Box<[String]>, Rejection> {
+pub(super) fn audiences(members: &Members) -> Result<Box<[String]>, Rejection> {
     let audiences: Option<Vec<String>> = match members.get("aud") {
         None => Some(Vec::new()),
         Some(Value::String(text)) => Some(vec![text.to_string()]),
@@ -180,13 +191,13 @@ fn audiences(members: &Members) -> Result<Box<[String]>, Rejection> {
 
 /// What becomes of a part of a second: always what makes the token valid for less time.
 #[derive(Clone, Copy)]
-enum Fraction {
+pub(super) enum Fraction {
     Drop,
     RoundUp,
 }
 
 /// A `NumericDate` (RFC 7519 2) in any JSON spelling of a number. Before 1970 counts as 1970.
-fn date(members: &Members, name: &'static str, fraction: Fraction) -> Result<Option<UnixSeconds>, Rejection> {
+pub(super) fn date(members: &Members, name: &'static str, fraction: Fraction) -> Result<Option<UnixSeconds>, Rejection> {
     let seconds = match members.get(name) {
         None => return Ok(None),
         Some(Value::Number(Number::Unsigned(seconds))) => Some(*seconds),

@@ -3,12 +3,14 @@
 //! The walk: `compact` splits and decodes; `header` reads what the token says of itself; the caller chooses the key manager
 //! by [`Unverified::issuer`] and brings its [`KeySet`]; `key_set` finds the key and checks the signature over the bytes as
 //! they came; `claims` types the payload; `rules` applies what the key manager asks for. `jwk` and `pem` turn documents
-//! into keys, `algorithm` is the closed list of what keys may verify; `proof` reads DPoP proofs.
+//! into keys, `algorithm` is the closed list of what keys may verify; `proof` reads DPoP proofs,
+//! `answer` signed introspection answers.
 //!
 //! The room is pure: no I/O, no clock, no shared state. It never fetches what a token names, and it never tells a part of
 //! a token in an error.
 
 mod algorithm;
+pub mod answer;
 mod claims;
 mod compact;
 mod excerpt;

@@ -54,6 +54,16 @@ impl Value {
         }
     }
 
+    /// What it holds beside itself, in bytes.
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::String(text) => text.len(),
+            Self::Array(elements) => elements.iter().map(|element| size_of::<Self>().saturating_add(element.heap_bytes())).sum(),
+            Self::Object(members) => members.heap_bytes(),
+            Self::Null | Self::Bool(_) | Self::Number(_) => 0,
+        }
+    }
+
     /// Whether some object of this tree names a member twice.
     pub(super) fn repeats_a_member(&self) -> bool {
         match self {
@@ -79,6 +89,15 @@ impl Members {
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value))
+    }
+
+    /// What they hold, in bytes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let each = |(name, value): &(Name, Value)| {
+            let name = if let Cow::Owned(name) = name { name.capacity() } else { 0 };
+            size_of::<(Name, Value)>().saturating_add(name).saturating_add(value.heap_bytes())
+        };
+        self.0.iter().map(each).sum()
     }
 
     pub(super) fn repeats_a_member(&self) -> bool {

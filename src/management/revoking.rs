@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::jwt::Unverified;
 use crate::model::clock::UnixSeconds;
+use crate::model::key_manager::KeyManager;
 use crate::revocation::record::{Kind, Mark, Record};
 use crate::snapshot::Snapshot;
 
@@ -171,8 +172,12 @@ fn senders(snapshot: &Snapshot, sender: &str) -> Result<Vec<String>, MessageFaul
 }
 
 fn named(snapshot: &Snapshot, name: &str) -> Result<Vec<String>, MessageFault> {
-    let is = |definition: &crate::model::key_manager::KeyManager| {
-        definition.name.as_str().eq_ignore_ascii_case(name) || definition.kind.name().eq_ignore_ascii_case(name)
+    let named = |definition: &KeyManager| definition.name.as_str().eq_ignore_ascii_case(name);
+    // a template is all of its organisations
+    let family = |definition: &KeyManager| definition.family.and_then(|index| snapshot.key_manager(index));
+    let is = |definition: &KeyManager| {
+        let of_it = family(definition).is_some_and(|template| named(&template.definition));
+        named(definition) || of_it || definition.kind.name().eq_ignore_ascii_case(name)
     };
     let definitions = snapshot.key_managers.iter().map(|key_manager| &key_manager.definition);
     let names: Vec<_> = definitions.filter(|definition| is(definition)).map(|definition| definition.name.to_string()).collect();

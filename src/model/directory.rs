@@ -64,6 +64,8 @@ pub struct KeyMapping {
 pub struct ApplicationView<'a> {
     pub name: &'a str,
     pub owner: &'a str,
+    /// Whose tokens alone it may use.
+    pub organization: Option<&'a str>,
     pub place: Place,
 }
 
@@ -79,6 +81,7 @@ pub struct SubscriptionView {
 pub struct NewApplication<'a> {
     pub name: &'a str,
     pub owner: &'a str,
+    pub organization: Option<&'a str>,
     pub keys: &'a [NewKey<'a>],
     pub subscriptions: &'a [SubscriptionView],
     pub place: Place,
@@ -116,6 +119,8 @@ struct TextRange {
 struct ApplicationRecord {
     name: TextRange,
     owner: TextRange,
+    /// Empty: none.
+    organization: TextRange,
     first_subscription: u32,
     subscription_count: u16,
     place: Place,
@@ -144,7 +149,8 @@ impl Directory {
 
     pub fn application(&self, index: ApplicationIndex) -> Option<ApplicationView<'_>> {
         let record = self.applications.get(index.position())?;
-        Some(ApplicationView { name: self.text(record.name), owner: self.text(record.owner), place: record.place })
+        let organization = Some(self.text(record.organization)).filter(|organization| !organization.is_empty());
+        Some(ApplicationView { name: self.text(record.name), owner: self.text(record.owner), organization, place: record.place })
     }
 
     pub fn subscription(&self, application: ApplicationIndex, api: ApiIndex) -> Option<SubscriptionView> {
@@ -178,7 +184,8 @@ impl Directory {
         let index = ApplicationIndex(u32::try_from(self.applications.len()).map_err(|_| Conflict::Full)?);
         let record = ApplicationRecord {
             name: self.keep(new.name)?,
-            owner: self.keep_owner(new.owner)?,
+            owner: self.keep_repeated(new.owner, |last| last.owner)?,
+            organization: self.keep_repeated(new.organization.unwrap_or_default(), |last| last.organization)?,
             first_subscription: u32::try_from(self.subscriptions.len()).map_err(|_| Conflict::Full)?,
             subscription_count: u16::try_from(new.subscriptions.len()).map_err(|_| Conflict::Full)?,
             place: new.place,
@@ -272,11 +279,11 @@ impl Directory {
         Ok(TextRange { start, length })
     }
 
-    /// Owners repeat from line to line: the last one is shared.
-    fn keep_owner(&mut self, owner: &str) -> Result<TextRange, Conflict> {
-        match self.applications.last() {
-            Some(last) if self.text(last.owner) == owner => Ok(last.owner),
-            _ => self.keep(owner),
+    /// Owners and organisations repeat from line to line: the last one's is shared.
+    fn keep_repeated(&mut self, text: &str, of: impl Fn(&ApplicationRecord) -> TextRange) -> Result<TextRange, Conflict> {
+        match self.applications.last().map(of) {
+            Some(last) if self.text(last) == text => Ok(last),
+            _ => self.keep(text),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The gateway's own settings: listeners, limits, management, errors and telemetry.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub struct Gateway {
     /// Last good key sets; created if missing.
     pub state_dir: PathBuf,
     pub workers: Workers,
+    /// What all workers' verdicts of tokens may take, in bytes; zero: none is remembered.
+    pub token_cache_bytes: u64,
     /// A stop goes on accepting for this long after readiness failed, so that load balancers can notice.
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
@@ -105,6 +108,8 @@ pub struct Limits {
     /// No byte of a body for this long.
     pub body_stall_timeout: Duration,
     pub max_token_bytes: usize,
+    /// Of one client address in a minute; `None`: uncounted.
+    pub max_forged_tokens: Option<NonZeroU32>,
     /// Requests at a time of one HTTP/2 connection.
     pub max_streams: u32,
     /// A worker whose event loop lags behind by this much sheds new requests.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::handling::Handling;
 use crate::model::names::{Issuer, KeyManagerIndex, KeyManagerName};
+use crate::model::organization::OrganizationRule;
 use crate::model::place::Place;
 use crate::model::secret::Secret;
 
@@ -29,6 +30,10 @@ pub struct KeyManager {
     pub claim_mapping: Vec<(String, String)>,
     /// The template whose organisation this is.
     pub family: Option<KeyManagerIndex>,
+    /// The template that it was made of for an organisation that nobody listed.
+    pub made_of: Option<KeyManagerName>,
+    /// Which organisations this template serves beside those that are listed.
+    pub organizations: Option<OrganizationRule>,
     /// What a token's `org_id` must be, where it has one.
     pub organization: Option<String>,
     pub validation: TokenValidation,
@@ -71,17 +76,37 @@ pub enum TokenValidation {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Introspection {
-    pub endpoint: String,
+    /// `None`: the discovery document names it.
+    pub endpoint: Option<String>,
     /// `None`: the client certificate says who asks.
     pub credentials: Option<Credentials>,
     /// Never beyond the token's own `exp`; zero turns it off.
     pub cache: Duration,
+    /// Only signed answers are believed (RFC 9701).
+    pub signed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
     pub username: String,
-    pub password: Secret,
+    pub proof: ClientProof,
+}
+
+/// What shows a server that the gateway is who it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientProof {
+    /// HTTP Basic.
+    Password(Secret),
+    /// A signed assertion for each question (RFC 7523).
+    Key {
+        key: PemFile,
+        /// `None`: the key's thumbprint.
+        id: Option<String>,
+        /// `None`: the issuer, or the endpoint where no issuer is known.
+        audience: Option<String>,
+    },
+    /// The client certificate of the connection (RFC 8705).
+    Certificate,
 }
 
 /// Where the keys that verify signatures come from.
@@ -204,6 +229,13 @@ pub struct Endpoints {
     pub client_registration: String,
     pub scope_management: String,
     pub grant_types: Vec<String>,
+}
+
+impl KeyManager {
+    /// By which name its tokens are revoked: organisations that nobody listed have no name that an operator knows.
+    pub fn revocation_name(&self) -> &str {
+        self.made_of.as_ref().unwrap_or(&self.name).as_str()
+    }
 }
 
 impl Default for Fetch {

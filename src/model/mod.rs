@@ -4,9 +4,12 @@
 //! `snapshot` compiles them into tables, and the rooms of the request's walk read those.
 //!
 //! The walk through the files: [`names`] (newtypes), [`place`] (where something was written), [`template`] (an
-//! operation's path), [`key_manager`], [`handling`], [`api`], [`cors`], [`backend`], [`backend_jwt`], [`directory`] (applications, keys and subscriptions,
-//! packed for a million of them), [`gateway`] (listeners, limits, management, telemetry), [`revocation_channel`], [`secret`], [`reason`] (how exchanges end), [`clock`].
+//! operation's path), [`key_manager`], [`organization`] (templates of many issuers), [`handling`], [`api`], [`cors`],
+//! [`backend`], [`backend_jwt`], [`directory`] (applications, keys and subscriptions, packed for a million of them),
+//! [`gateway`] (listeners, limits, management, telemetry), [`revocation_channel`], [`secret`], [`allowance`] (so many in a
+//! minute), [`reason`] (how exchanges end), [`clock`].
 
+pub mod allowance;
 pub mod api;
 pub mod backend;
 pub mod backend_jwt;
@@ -17,6 +20,7 @@ pub mod gateway;
 pub mod handling;
 pub mod key_manager;
 pub mod names;
+pub mod organization;
 pub mod place;
 pub mod reason;
 pub mod revocation_channel;

@@ -80,6 +80,8 @@ reasons! {
     /// The token is bound to a key or certificate that the client did not prove.
     TokenBound = "token_bound",
     TokenRevoked = "token_revoked",
+    /// Too many forged tokens of this client: what is not known is not verified.
+    ForgedTokens = "forged_tokens",
     /// The server that was asked does not know it as active.
     TokenInactive = "token_inactive",
     /// The server that has to be asked does not answer.
@@ -96,6 +98,10 @@ reasons! {
     // --- authorize ---
     ConsumerKeyMissing = "consumer_key_missing",
     ConsumerKeyUnknown = "consumer_key_unknown",
+    /// The application has an organisation, and the token is of none.
+    OrganizationMissing = "organization_missing",
+    /// The application has an organisation, and the token is of another one.
+    OrganizationMismatch = "organization_mismatch",
     NotSubscribed = "not_subscribed",
     SubscriptionBlocked = "subscription_blocked",
     SubscriptionInactive = "subscription_inactive",

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
+use crate::authenticate::error::shown;
+use crate::authenticate::forgers::Source;
 use crate::authenticate::{AuthenticateError, credentials};
 use crate::forward::forwarded::ClientScheme;
 use crate::introspect::Outcome;
@@ -27,6 +29,7 @@ use crate::proxy::worker::Walk;
 use crate::route::{self, InvalidAuthority, NormalPath};
 use crate::snapshot::CompiledKeyManager;
 use crate::snapshot::local::LocalSnapshot;
+use crate::snapshot::organizations::Closed;
 use crate::throttle::{self, Admitted};
 
 /// What the head says, read once.
@@ -110,16 +113,10 @@ pub(super) async fn decide_and_wait(
     head: &Head<'_>,
     id: &HeaderValue,
 ) -> Result<Decided, OwnAnswer> {
-    let connection = ConnectionFacts {
-        certificate: exchange.connection().certificate(),
-        peer: Some(exchange.connection().peer().ip()),
-        scheme: head.named.origin.scheme().as_str(),
-        authority: head.named.origin.host().unwrap_or_default(),
-        path: head.path_as_sent,
-    };
+    let connection = facts(exchange, head);
     let asked = Asked { method: request.method(), host: &head.named.host, path: &head.path, headers: request.headers(), connection };
     let mut waited = false;
-    // each key manager that may know an opaque token is asked once
+    // each key manager that may know an opaque token is asked once, and an organisation is opened once
     let mut questions: usize = 8;
     let snapshot = walk.snapshots().load();
     if let Some(api) = metadata::asked(&snapshot, &head.named.host, head.path.as_str(), request.method())
@@ -147,13 +144,13 @@ pub(super) async fn decide_and_wait(
             }
             Err(refused) => refused,
         };
-        if let Some(unasked) = refused.why.unasked().filter(|_| questions > 0) {
+        if refused.why.is_question() && questions > 0 {
             questions = questions.saturating_sub(1);
-            match Box::pin(ask(walk, &snapshot, request, refused.api, &unasked)).await {
+            match Box::pin(inquire(walk, exchange, &snapshot, request, &refused)).await {
                 Ok(()) => continue,
                 Err(why) => {
                     let refused = Refused { why: Why::Authenticate(why), ..refused };
-                    return Err(refuse(exchange, &snapshot, &refused, Reason::IntrospectionUnavailable, request, (id, &head.named.origin)));
+                    return Err(refuse(exchange, &snapshot, &refused, refused.why.reason(), request, (id, &head.named.origin)));
                 }
             }
         }
@@ -170,6 +167,39 @@ pub(super) async fn decide_and_wait(
         }
         return Err(refuse(exchange, &snapshot, &refused, reason, request, (id, &head.named.origin)));
     }
+}
+
+fn facts<'r>(exchange: &Exchange, head: &'r Head<'_>) -> ConnectionFacts<'r> {
+    ConnectionFacts {
+        certificate: exchange.connection().certificate(),
+        peer: Some(exchange.connection().peer().ip()),
+        client: Some(exchange.client),
+        scheme: head.named.origin.scheme().as_str(),
+        authority: head.named.origin.host().unwrap_or_default(),
+        path: head.path_as_sent,
+    }
+}
+
+/// Asks a server what a verdict waits for; the answer is there for the next decision.
+async fn inquire(
+    walk: &Walk,
+    exchange: &Exchange,
+    snapshot: &LocalSnapshot,
+    request: &Inbound,
+    refused: &Refused<'_>,
+) -> Result<(), AuthenticateError> {
+    if let Some(unasked) = refused.why.unasked() {
+        return ask(walk, snapshot, request, refused.api, &unasked).await;
+    }
+    let Some((template, issuer)) = refused.why.unopened() else { return Ok(()) };
+    let Some(organizations) = &template.organizations else { return Ok(()) };
+    let opened = organizations.open(&issuer).await;
+    // who makes the gateway ask about what is not there pays as for a forged token
+    if let (Err(Closed::Absent), Some(allowance)) = (opened, snapshot.limits.max_forged_tokens) {
+        walk.cache().forgers().charge(Source::of(exchange.client), allowance, walk.clock().now());
+    }
+    let issuer = shown(&issuer);
+    opened.map_err(|why| AuthenticateError::NotOpened { template: Arc::clone(&template), issuer, why })
 }
 
 /// Asks a key manager's server about the request's token; the answer is there for the next decision.

@@ -19,6 +19,7 @@ use crate::model::names::ApiIndex;
 use crate::model::reason::Reason;
 use crate::proxy::cors;
 use crate::route::{NormalPath, NotFound};
+use crate::snapshot::organizations::Closed;
 use crate::snapshot::{CompiledKeyManager, Routed, Snapshot};
 
 /// What is decided on: the parts of a request's head that count.
@@ -39,6 +40,8 @@ pub struct ConnectionFacts<'r> {
     /// Of the client's certificate.
     pub certificate: Option<[u8; 32]>,
     pub peer: Option<IpAddr>,
+    /// Behind trusted proxies.
+    pub client: Option<IpAddr>,
     pub scheme: &'static str,
     /// With the port, where one was sent.
     pub authority: &'r str,
@@ -49,14 +52,14 @@ pub struct ConnectionFacts<'r> {
 impl ConnectionFacts<'_> {
     /// Nothing is known: bound tokens cannot be proved.
     pub const UNKNOWN: ConnectionFacts<'static> =
-        ConnectionFacts { certificate: None, peer: None, scheme: "https", authority: "", path: "" };
+        ConnectionFacts { certificate: None, peer: None, client: None, scheme: "https", authority: "", path: "" };
 }
 
 impl<'r> Asked<'r> {
     fn evidence(&self) -> Evidence<'r> {
-        let ConnectionFacts { certificate, peer, scheme, authority, path } = self.connection;
+        let ConnectionFacts { certificate, peer, client, scheme, authority, path } = self.connection;
         let paths = [path, self.path.as_str()];
-        Evidence { certificate, peer, method: self.method.as_str(), scheme, authority, paths, headers: self.headers }
+        Evidence { certificate, peer, client, method: self.method.as_str(), scheme, authority, paths, headers: self.headers }
     }
 }
 
@@ -122,10 +125,33 @@ impl Why {
         }
     }
 
+    /// Seconds after which it is worth to try again, where that is known.
+    pub fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Authenticate(
+                AuthenticateError::Forging { retry_after } | AuthenticateError::NotOpened { why: Closed::TooMany { retry_after }, .. },
+            ) => Some(*retry_after),
+            _ => None,
+        }
+    }
+
+    /// Whether a server has to be asked before this verdict is final.
+    pub fn is_question(&self) -> bool {
+        matches!(self, Self::Authenticate(AuthenticateError::NotAsked { .. } | AuthenticateError::NotOpen { .. }))
+    }
+
     /// The key manager whose server has to be asked before this verdict is final.
     pub fn unasked(&self) -> Option<Arc<CompiledKeyManager>> {
         match self {
             Self::Authenticate(AuthenticateError::NotAsked { key_manager }) => Some(Arc::clone(key_manager)),
+            _ => None,
+        }
+    }
+
+    /// The template and the issuer that has to be opened before this verdict is final.
+    pub fn unopened(&self) -> Option<(Arc<CompiledKeyManager>, Box<str>)> {
+        match self {
+            Self::Authenticate(AuthenticateError::NotOpen { template, issuer }) => Some((Arc::clone(template), issuer.clone())),
             _ => None,
         }
     }
@@ -158,6 +184,7 @@ pub fn decide<'s>(snapshot: &'s Snapshot, asked: Asked<'_>, cache: &TokenCache, 
     let grant =
         authorize::authorize(snapshot, routed, principal.clone()).map_err(|refusal| refused(Why::Authorize(refusal, Some(principal))))?;
     caller.use_proof(cache, now).map_err(unproved)?;
+    caller.principal.key_manager().note_use(now);
     Ok(grant)
 }
 

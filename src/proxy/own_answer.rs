@@ -50,7 +50,7 @@ pub(super) fn refuse(
         exchange.found(local, refused.routed.as_ref().map(crate::snapshot::Routed::position));
     }
     let tongue = Tongue::choose(request.headers(), snapshot.errors);
-    let mut refusal = Refusal::new(reason, id, &exchange.method, tongue);
+    let mut refusal = Refusal { retry_after: refused.why.retry_after(), ..Refusal::new(reason, id, &exchange.method, tongue) };
     if let Some(api) = refused.api.and_then(|index| snapshot.api(index)) {
         refusal.api = Some(RefusingApi::from(&api.definition));
     }

@@ -131,9 +131,9 @@ fn still_holds<'r>(snapshot: &Snapshot, right: &'r Right, apis: &mut HashMap<(&'
         return false;
     }
     let wanted = &right.principal.key_manager().definition;
-    let key_manager = snapshot.key_managers.iter().find(|key_manager| key_manager.definition.name == wanted.name);
+    let key_manager = snapshot.same_named(right.principal.key_manager());
     let same = key_manager.filter(|found| found.definition.enabled && found.definition.issuer == wanted.issuer);
-    same.is_some_and(|found| api.takes(found) && authorize::still(snapshot, api, found, &right.principal, right.key_type))
+    same.is_some_and(|found| api.takes(&found) && authorize::still(snapshot, api, &found, &right.principal, right.key_type))
 }
 
 impl Tenure {

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use crate::authenticate::binding::Proofs;
-use crate::authenticate::cache::TokenCache;
+use crate::authenticate::cache::{Common, TokenCache};
 use crate::deadline::Deadlines;
 use crate::forward::names::Names;
 use crate::forward::pool::Pools;
@@ -19,7 +18,6 @@ use crate::model::clock::Clock;
 use crate::proxy::asserting::Asserted;
 use crate::proxy::request_ids::RequestIds;
 use crate::proxy::tenure::Tenures;
-use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;
 use crate::snapshot::local::LocalSnapshots;
 use crate::telemetry::{AccessWriter, WorkerCounters};
@@ -33,9 +31,7 @@ pub struct WalkParts {
     pub access_log: AccessWriter,
     pub clock: Arc<dyn Clock>,
     pub token_cache_bytes: u64,
-    /// Shared by all workers.
-    pub proofs: Arc<Proofs>,
-    pub revocations: Arc<Revocations>,
+    pub common: Common,
     /// Random per process and worker: the front half of request ids.
     pub id_prefix: u64,
     pub via: Via,
@@ -70,7 +66,7 @@ impl Walk {
         Self {
             index: parts.index,
             snapshots: LocalSnapshots::new(parts.snapshots),
-            cache: TokenCache::new(parts.token_cache_bytes, Arc::clone(&parts.counters), parts.proofs, parts.revocations),
+            cache: TokenCache::new(parts.token_cache_bytes, Arc::clone(&parts.counters), parts.common),
             forwarder: Rc::new(Forwarder { pools, deadlines, counters: Arc::clone(&parts.counters) }),
             counters: parts.counters,
             access_log: parts.access_log,

@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -14,7 +15,7 @@ use rustls::pki_types::ServerName;
 
 use crate::assertion::{Assertions, UnusableKey};
 use crate::introspect::Introspector;
-use crate::jwks::KeyManagerKeys;
+use crate::jwks::{KeyManagerKeys, OnDemand};
 use crate::model::Model;
 use crate::model::api::Api;
 use crate::model::backend::{Backend, BackendTls, EjectRule, HealthRule, Http2, Scheme, Target};
@@ -24,6 +25,7 @@ use crate::model::place::Place;
 use crate::route::RouteTable;
 use crate::snapshot::backend::{BackendGroup, CheckedTarget, CompiledTarget, TargetSlot, TargetTls};
 use crate::snapshot::gate::Gate;
+use crate::snapshot::organizations::Organizations;
 use crate::snapshot::standing::Standing;
 use crate::snapshot::{CompiledApi, CompiledKeyManager, CompiledOperation, Snapshot};
 use crate::telemetry::{Fragment, Metrics, UNMATCHED_OPERATION, operation_label};
@@ -40,6 +42,8 @@ pub struct Compiler {
     standings: HashMap<StandingKey, Arc<Standing>>,
     /// By API and version.
     gates: HashMap<(ApiName, Version), Arc<Gate>>,
+    /// `None`: templates serve what they list and nothing else.
+    on_demand: Option<OnDemand>,
 }
 
 /// What makes two targets one for their health: address, path and rules.
@@ -56,6 +60,8 @@ pub enum CompileError {
     },
     #[error("[backend_jwt] cannot be used")]
     BackendJwt(#[from] UnusableKey),
+    #[error("the `credentials.key` of a key manager cannot be used")]
+    Credentials(#[source] UnusableKey),
     #[error("backend host {host:?} is not a valid name")]
     Host { host: String },
     #[error("more than {} {what}", u16::MAX)]
@@ -84,7 +90,14 @@ impl Compiler {
             key_managers: Vec::new(),
             gates: HashMap::new(),
             standings: HashMap::new(),
+            on_demand: None,
         }
+    }
+
+    /// With a way to start key sets of organisations that nobody listed.
+    #[must_use]
+    pub fn starting(self, on_demand: OnDemand) -> Self {
+        Self { on_demand: Some(on_demand), ..self }
     }
 
     /// Compiles the next generation. `keys` stand in the order of the model's key managers.
@@ -111,6 +124,7 @@ impl Compiler {
         }
         self.generation = self.generation.saturating_add(1);
         self.key_managers.clone_from(&key_managers);
+        let templates = key_managers_with_organizations(&key_managers);
         Ok(Snapshot {
             generation: self.generation,
             files: model.files,
@@ -124,6 +138,7 @@ impl Compiler {
             assertions,
             checked,
             unrouted: self.metrics.unrouted(),
+            templates,
             issuers,
             learning,
         })
@@ -237,13 +252,20 @@ impl Compiler {
             compiled.push(match same {
                 Some(earlier) => Arc::clone(earlier),
                 None => {
-                    let introspector = Introspector::of(&definition, || self.metrics.introspection(definition.name.as_str()));
-                    Arc::new(CompiledKeyManager { index, definition, keys, introspector })
+                    let introspector = Introspector::of(&definition, &keys, || self.metrics.introspection(definition.name.as_str()))
+                        .map_err(CompileError::Credentials)?;
+                    let organizations = self.on_demand.as_ref().and_then(|starter| Organizations::new(index, &definition, starter));
+                    let used = AtomicU64::new(0);
+                    Arc::new(CompiledKeyManager { index, definition, keys, introspector, organizations, used })
                 }
             });
         }
         Ok(compiled)
     }
+}
+
+fn key_managers_with_organizations(key_managers: &[Arc<CompiledKeyManager>]) -> Vec<KeyManagerIndex> {
+    key_managers.iter().filter(|key_manager| key_manager.organizations.is_some()).map(|key_manager| key_manager.index).collect()
 }
 
 fn checked(apis: &[Arc<CompiledApi>]) -> Vec<CheckedTarget> {

@@ -5,16 +5,18 @@
 //! generation lives (key sets, counters, connection pools) stands beside the snapshot and outlives it.
 //!
 //! The walk through the files: [`compile`] (model -> tables), [`backend`] (targets and their turns),
-//! [`standing`] (what is known of a target), [`gate`] (requests of an API in flight), [`local`] (one
-//! worker's view, which costs a request no shared counter).
+//! [`standing`] (what is known of a target), [`gate`] (requests of an API in flight), [`organizations`] (key managers
+//! of issuers that nobody listed), [`local`] (one worker's view, which costs a request no shared counter).
 
 pub mod backend;
 pub mod compile;
 pub mod gate;
 pub mod local;
+pub mod organizations;
 pub mod standing;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
@@ -25,6 +27,7 @@ use crate::assertion::Assertions;
 use crate::introspect::Introspector;
 use crate::jwks::KeyManagerKeys;
 use crate::model::api::{Api, Operation};
+use crate::model::clock::UnixSeconds;
 use crate::model::directory::{Directory, KeyMapping};
 use crate::model::gateway::{ErrorFormat, Limits};
 use crate::model::key_manager::KeyManager;
@@ -33,6 +36,7 @@ use crate::model::place::Files;
 use crate::route::{Found, NormalPath, NotFound, RouteTable};
 use crate::snapshot::backend::{BackendGroup, CheckedTarget};
 use crate::snapshot::gate::Gate;
+use crate::snapshot::organizations::Organizations;
 use crate::telemetry::{Fragment, OperationSeries};
 
 /// One generation of the configuration.
@@ -58,6 +62,8 @@ pub struct Snapshot {
     issuers: HashMap<Box<str>, Vec<KeyManagerIndex>>,
     /// Enabled key managers whose issuer comes from their discovery document.
     learning: Vec<KeyManagerIndex>,
+    /// Those that serve organisations which nobody listed.
+    templates: Vec<KeyManagerIndex>,
 }
 
 /// An API with what was resolved for it when the snapshot was compiled.
@@ -90,6 +96,23 @@ pub struct CompiledKeyManager {
     pub keys: Arc<KeyManagerKeys>,
     /// Where its tokens can be asked about.
     pub introspector: Option<Introspector>,
+    /// Of a template: the organisations that nobody listed.
+    pub organizations: Option<Organizations>,
+    /// When a request with a token of it was last let through, in seconds since 1970; zero: never. Only kept for
+    /// organisations that nobody listed.
+    used: AtomicU64,
+}
+
+/// Whose an issuer is that no key manager has written.
+#[derive(Debug)]
+pub enum Unlisted {
+    /// An organisation's that is open.
+    Open(Arc<CompiledKeyManager>),
+    /// An organisation's that this template would take.
+    Template(Arc<CompiledKeyManager>),
+    /// Of several templates: which of them is meant cannot be told.
+    Several,
+    Nobodys,
 }
 
 /// The first proof of the walk: this request is for this operation of this API.
@@ -124,6 +147,41 @@ impl Snapshot {
             .find(|key_manager| key_manager.keys.current().issuer.as_ref().is_some_and(|learned| learned.as_str() == issuer))
     }
 
+    /// Whose an issuer is that no key manager has written or learned.
+    pub fn unlisted(&self, issuer: &str) -> Unlisted {
+        let templates = self.templates.iter().filter_map(|index| self.key_managers.get(index.position()));
+        let mut taking = templates.filter(|template| template.organizations.as_ref().is_some_and(|own| own.takes(issuer)));
+        match (taking.next(), taking.next()) {
+            (None, _) => Unlisted::Nobodys,
+            (Some(_), Some(_)) => Unlisted::Several,
+            (Some(template), None) => {
+                let open = template.organizations.as_ref().and_then(|organizations| organizations.find(issuer));
+                open.map_or_else(|| Unlisted::Template(Arc::clone(template)), Unlisted::Open)
+            }
+        }
+    }
+
+    /// Looks after organisations that nobody listed; may write files.
+    pub fn tend_organizations(&self, now: UnixSeconds) {
+        self.organizations().for_each(|(_, organizations)| organizations.tend(now));
+    }
+
+    /// The templates that serve organisations which nobody listed.
+    pub fn organizations(&self) -> impl Iterator<Item = (&Arc<CompiledKeyManager>, &Organizations)> {
+        let templates = self.templates.iter().filter_map(|index| self.key_managers.get(index.position()));
+        templates.filter_map(|template| Some((template, template.organizations.as_ref()?)))
+    }
+
+    /// What a key manager of an earlier snapshot is now: the one of the same name, listed or not.
+    pub fn same_named(&self, earlier: &CompiledKeyManager) -> Option<Arc<CompiledKeyManager>> {
+        let definition = &earlier.definition;
+        let listed = self.key_managers.iter().find(|key_manager| key_manager.definition.name == definition.name).map(Arc::clone);
+        listed.or_else(|| match self.unlisted(definition.issuer.as_ref()?.as_str()) {
+            Unlisted::Open(open) if open.definition.name == definition.name => Some(open),
+            _ => None,
+        })
+    }
+
     /// The enabled key managers that have this issuer written, where it is more than one.
     pub fn key_managers_sharing(&self, issuer: &str) -> impl Iterator<Item = &Arc<CompiledKeyManager>> {
         let shared = self.issuers.get(issuer).filter(|indices| indices.len() > 1);
@@ -141,6 +199,14 @@ impl Snapshot {
         self.apis.get(index.position())
     }
 
+    /// Whether a key manager is still one of these, unchanged.
+    pub fn holds(&self, key_manager: &Arc<CompiledKeyManager>) -> bool {
+        self.key_manager(key_manager.index).is_some_and(|current| {
+            Arc::ptr_eq(current, key_manager)
+                || current.organizations.as_ref().is_some_and(|organizations| organizations.holds(key_manager))
+        })
+    }
+
     pub fn key_manager(&self, index: KeyManagerIndex) -> Option<&Arc<CompiledKeyManager>> {
         self.key_managers.get(index.position())
     }
@@ -150,6 +216,17 @@ impl CompiledKeyManager {
     /// By which it may be meant: itself, and the template whose organisation it is.
     fn meanings(&self) -> impl Iterator<Item = KeyManagerIndex> {
         std::iter::once(self.index).chain(self.definition.family)
+    }
+
+    /// A request with a token of it was let through.
+    pub fn note_use(&self, now: UnixSeconds) {
+        if self.definition.made_of.is_some() && self.used.load(Ordering::Relaxed) < now.0 {
+            self.used.store(now.0, Ordering::Relaxed);
+        }
+    }
+
+    fn last_used(&self) -> Option<UnixSeconds> {
+        Some(UnixSeconds(self.used.load(Ordering::Relaxed))).filter(|used| used.0 > 0)
     }
 
     /// What a consumer key of this key manager stands for. One that was provisioned for the organisation goes before one of

@@ -16,13 +16,14 @@ use crate::model::gateway::{Gateway, Log};
 use crate::model::key_manager::KeyManager;
 use crate::revocation::channel::Channel;
 use crate::snapshot::compile::Compiler;
+use crate::snapshot::organizations::OrganizationsStatus;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::supervise::error::SuperviseError;
 use crate::supervise::listeners::Listeners;
 use crate::supervise::start::load;
 use crate::supervise::takeover::Inherited;
 use crate::supervise::workers::WorkerThreads;
-use crate::telemetry::{KeyManagerFacts, LevelHandle, Metrics, SnapshotFacts};
+use crate::telemetry::{KeyManagerFacts, LevelHandle, Metrics, OrganizationFacts, SnapshotFacts};
 
 /// Workers look for the newest generation with every request and every tick of theirs.
 const RETIREMENT_LOOK: Duration = Duration::from_millis(20);
@@ -109,8 +110,9 @@ impl Reloader {
     }
 
     fn tell_what_waits(&self, wanted: &Gateway) {
-        if wanted.workers != self.settings.workers || wanted.state_dir != self.settings.state_dir {
-            tracing::warn!(target: "portcullis::supervise", "gateway.workers and gateway.state_dir take effect at the next start");
+        let of = |gateway: &Gateway| (gateway.workers, gateway.token_cache_bytes, gateway.state_dir.clone());
+        if of(wanted) != of(&self.settings) {
+            tracing::warn!(target: "portcullis::supervise", "gateway.workers, gateway.token_cache_bytes and gateway.state_dir take effect at the next start");
         }
     }
 }
@@ -141,7 +143,8 @@ fn definitions(snapshot: &Snapshot) -> Vec<KeyManager> {
 
 /// What the metrics say of the key managers of a snapshot.
 pub(super) fn key_manager_facts(snapshot: &Snapshot) -> Vec<KeyManagerFacts> {
-    let enabled = snapshot.key_managers.iter().filter(|key_manager| key_manager.definition.enabled);
+    let live = snapshot.organizations().flat_map(|(_, organizations)| organizations.live());
+    let enabled = snapshot.key_managers.iter().map(Arc::clone).chain(live).filter(|key_manager| key_manager.definition.enabled);
     enabled
         .map(|key_manager| {
             let status = key_manager.keys.status();
@@ -156,6 +159,19 @@ pub(super) fn key_manager_facts(snapshot: &Snapshot) -> Vec<KeyManagerFacts> {
             }
         })
         .collect()
+}
+
+/// What the metrics say of organisations that nobody listed.
+pub(super) fn organization_facts(snapshot: &Snapshot) -> Vec<OrganizationFacts> {
+    let facts = snapshot.organizations().map(|(template, organizations)| {
+        let OrganizationsStatus { live, on_trial, closed, events } = organizations.status();
+        OrganizationFacts {
+            key_manager: template.definition.name.to_string(),
+            states: [("live", live as u64), ("on_trial", on_trial as u64), ("closed", closed as u64)],
+            events,
+        }
+    });
+    facts.collect()
 }
 
 /// What the metrics say of a model; the generation comes when it compiles.

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::authenticate::binding::Proofs;
-use crate::authenticate::cache::TOKEN_CACHE_BYTES;
+use crate::authenticate::cache::Common;
 use crate::config::{self, Loaded};
 use crate::forward::via::Via;
 use crate::jwks::Fetchers;
@@ -27,17 +27,17 @@ use crate::proxy::worker::WalkParts;
 use crate::revocation::Revocations;
 use crate::revocation::channel::Channel;
 use crate::revocation::journal::Journal;
-use crate::snapshot::Snapshots;
 use crate::snapshot::compile::Compiler;
+use crate::snapshot::{Snapshot, Snapshots};
 use crate::supervise::clock::SystemClock;
 use crate::supervise::error::{SuperviseError, bind_error};
 use crate::supervise::listeners::Listeners;
-use crate::supervise::reload::{Reloader, key_manager_facts, set_level, snapshot_facts};
+use crate::supervise::reload::{Reloader, key_manager_facts, organization_facts, set_level, snapshot_facts};
 use crate::supervise::running::Running;
 use crate::supervise::takeover::Inherited;
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{self, WorkerThreads};
-use crate::telemetry::{AccessLog, LevelHandle, Metrics, SnapshotFacts};
+use crate::telemetry::{AccessLog, IdentityFacts, LevelHandle, Metrics, SnapshotFacts};
 
 /// Reloads that may wait for one that is under way; more callers wait in their own connection.
 const RELOAD_QUEUE: usize = 16;
@@ -81,14 +81,14 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
 
     let mut fetchers = Fetchers::new(&model.gateway.state_dir, Arc::clone(&clock));
     let keys = fetchers.reconcile(&model.key_managers);
-    let mut compiler = Compiler::new(Arc::clone(&metrics), worker_count);
+    let mut compiler = Compiler::new(Arc::clone(&metrics), worker_count).starting(fetchers.on_demand());
     let (settings, addresses) = (model.gateway.clone(), management.as_ref().map(|(socket, _)| socket.local_addr()));
     let facts = snapshot_facts(&model);
     let users = model.management.as_ref().map(|management| management.users.clone()).unwrap_or_default();
     let notices = model.revocation_notices;
-    let revocations = Arc::new(revocations(&model.gateway.state_dir, &*clock)?);
+    let common = common(&model.gateway.state_dir, &*clock)?;
     let channel_settings = model.revocation_channel.clone();
-    let of_revocations = Arc::clone(&revocations);
+    let of_revocations = Arc::clone(&common.revocations);
     metrics.revocations(move || of_revocations.facts());
     let snapshot = compiler.compile(model, keys)?;
     metrics.snapshot_installed(&SnapshotFacts { generation: snapshot.generation, ..facts });
@@ -96,9 +96,12 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
     let snapshots = Arc::new(Snapshots::new(snapshot));
     let facts_of = Arc::clone(&snapshots);
     metrics.key_managers(Box::new(move || key_manager_facts(&facts_of.load())));
+    let known = common.clone();
+    let facts_of = Arc::clone(&snapshots);
+    metrics.identity(Box::new(move || identity_facts(&known, &facts_of.load())));
 
-    let shared = Shared { snapshots: &snapshots, metrics: &metrics, access_log: &access_log, clock: &clock, revocations: &revocations };
-    let parts = walk_parts(worker_count, &settings.dns_servers, &shared)?;
+    let shared = Shared { snapshots: &snapshots, metrics: &metrics, access_log: &access_log, clock: &clock, common: &common };
+    let parts = walk_parts(worker_count, &settings, &shared)?;
     let threads = WorkerThreads::start(parts)?;
     let changes = listeners.apply(plan);
     threads.listen_all(&changes.opened).await;
@@ -107,9 +110,10 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
     let (reload, reloads) = mpsc::channel(RELOAD_QUEUE);
     let answers = answers(&shared, &readiness, reload.clone(), users, notices);
     let mut tasks = serve_management(management, answers)?;
-    tasks.spawn(forget_expired(Arc::clone(&revocations), Arc::clone(&clock)));
-    let mut channel = Channel::new(Arc::clone(&revocations), Arc::clone(&clock));
+    let mut channel = Channel::new(Arc::clone(&common.revocations), Arc::clone(&clock));
     channel.follow(channel_settings.as_ref()).await;
+    tasks.spawn(forget_expired(common, Arc::clone(&clock)));
+    tasks.spawn(tend_organizations(Arc::clone(&snapshots), Arc::clone(&clock)));
     let management_address = addresses.and_then(Result::ok);
     let reloader = Reloader {
         path: path.to_owned(),
@@ -146,15 +150,12 @@ struct Shared<'s> {
     metrics: &'s Arc<Metrics>,
     access_log: &'s AccessLog,
     clock: &'s Arc<dyn Clock>,
-    revocations: &'s Arc<Revocations>,
+    common: &'s Common,
 }
 
-fn walk_parts(count: usize, dns_servers: &[SocketAddr], shared: &Shared<'_>) -> Result<Vec<WalkParts>, SuperviseError> {
+fn walk_parts(count: usize, settings: &gateway::Gateway, shared: &Shared<'_>) -> Result<Vec<WalkParts>, SuperviseError> {
     let via = Via::new(random()?);
-    let mut secret = [0; 32];
-    rand::fill(&mut secret).map_err(|_| SuperviseError::Random)?;
-    let proofs = Arc::new(Proofs::new(&secret));
-    let share = TOKEN_CACHE_BYTES.checked_div(count as u64).unwrap_or(TOKEN_CACHE_BYTES);
+    let share = settings.token_cache_bytes.checked_div(count as u64).unwrap_or_default();
     let parts = (0..count).map(|index| {
         Ok(WalkParts {
             index,
@@ -162,12 +163,11 @@ fn walk_parts(count: usize, dns_servers: &[SocketAddr], shared: &Shared<'_>) -> 
             counters: shared.metrics.worker(index),
             access_log: shared.access_log.writer(),
             clock: Arc::clone(shared.clock),
-            revocations: Arc::clone(shared.revocations),
+            common: shared.common.clone(),
             token_cache_bytes: share,
-            proofs: Arc::clone(&proofs),
             id_prefix: random()?,
             via: via.clone(),
-            dns_servers: dns_servers.to_vec(),
+            dns_servers: settings.dns_servers.clone(),
         })
     });
     parts.collect()
@@ -199,7 +199,7 @@ fn answers(
         readiness: Arc::clone(readiness),
         reload,
         users: Users::new(users),
-        revocations: Arc::clone(shared.revocations),
+        revocations: Arc::clone(&shared.common.revocations),
         notices,
         snapshots: Arc::clone(shared.snapshots),
         clock: Arc::clone(shared.clock),
@@ -216,18 +216,40 @@ fn serve_management(management: Option<BoundManagement>, answers: Management) ->
     Ok(tasks)
 }
 
-/// Takes out revocations whose tokens have expired, now and then.
-async fn forget_expired(revocations: Arc<Revocations>, clock: Arc<dyn Clock>) {
-    const EACH: Duration = Duration::from_mins(5);
+/// Takes out revocations whose tokens have expired, and forgers who owe nothing, now and then.
+async fn forget_expired(common: Common, clock: Arc<dyn Clock>) {
+    const EACH: Duration = Duration::from_mins(1);
     loop {
         tokio::time::sleep(EACH).await;
-        let (revocations, now) = (Arc::clone(&revocations), clock.now());
+        let (revocations, now) = (Arc::clone(&common.revocations), clock.now());
+        common.forgers.forget_settled(now);
         // a failure is told and counted there; this is tried again
         let _ = tokio::task::spawn_blocking(move || revocations.forget_expired(now)).await;
     }
 }
 
-/// What was revoked before the start.
+/// Looks after organisations that nobody listed.
+async fn tend_organizations(snapshots: Arc<Snapshots>, clock: Arc<dyn Clock>) {
+    const EACH: Duration = Duration::from_millis(500);
+    loop {
+        tokio::time::sleep(EACH).await;
+        snapshots.load().tend_organizations(clock.now());
+    }
+}
+
+/// What all workers know together, with what was revoked before the start.
+fn common(state_dir: &Path, clock: &dyn Clock) -> Result<Common, SuperviseError> {
+    let mut secret = [0; 32];
+    rand::fill(&mut secret).map_err(|_| SuperviseError::Random)?;
+    let revocations = Arc::new(revocations(state_dir, clock)?);
+    Ok(Common { proofs: Arc::new(Proofs::new(&secret)), revocations, forgers: Arc::default() })
+}
+
+fn identity_facts(common: &Common, snapshot: &Snapshot) -> IdentityFacts {
+    let (forging_sources, forging_sources_forgotten) = common.forgers.counts();
+    IdentityFacts { forging_sources, forging_sources_forgotten, organizations: organization_facts(snapshot) }
+}
+
 fn revocations(state_dir: &Path, clock: &dyn Clock) -> Result<Revocations, SuperviseError> {
     let opened = Journal::open(state_dir, clock.now());
     let (journal, records) = opened.map_err(|source| SuperviseError::StateDir { path: state_dir.to_owned(), source })?;

@@ -31,7 +31,7 @@ mod tests;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-pub use self::control::{KeyManagerFacts, KeyManagerSource, SnapshotFacts};
+pub use self::control::{IdentityFacts, IdentitySource, KeyManagerFacts, KeyManagerSource, OrganizationFacts, SnapshotFacts};
 pub use self::identity::{ChannelFacts, IntrospectionCounters, RevocationFacts};
 pub use self::listener::{ListenerSeries, RefusedConnection, TlsFailure};
 pub use self::operation::{Measured, OperationSeries};
@@ -135,6 +135,11 @@ impl Metrics {
         self.introspections.of(key_manager)
     }
 
+    /// Who to ask at each scrape what is kept about callers.
+    pub fn identity(&self, source: IdentitySource) {
+        self.control.ask_identity(source);
+    }
+
     /// Where the access log counts the lines that it lost. The first call holds.
     pub fn access_log_dropped(&self, counter: Arc<AtomicU64>) {
         let _ = self.access_log_dropped.set(counter);
@@ -155,6 +160,7 @@ impl Metrics {
         if let Some(source) = self.revocations.get() {
             identity::revocations(&mut out, &source.ask());
         }
+        collect::identity(&mut out, &self.control.identity());
         collect::control(&mut out, &self.control);
         collect::process(&mut out, &process::read());
         collect::overflow(&mut out);

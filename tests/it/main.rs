@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod actors;
+mod asking;
 mod assertion;
 mod backends;
 mod balancing;
@@ -11,6 +12,8 @@ mod codes;
 mod cors;
 mod explaining;
 mod floods;
+mod forged;
+mod forged_latency;
 mod framing;
 mod grpc;
 mod h2spec;
@@ -31,5 +34,7 @@ mod spreading;
 mod streams;
 mod support;
 mod tls;
+mod token_cache;
+mod unlisted;
 mod walk;
 mod websocket;

@@ -74,8 +74,8 @@ pub(super) fn basis(principal: &Principal) -> (&'static str, String) {
     match principal.basis() {
         Basis::Signature { .. } => ("signature", "good".to_owned()),
         Basis::Introspection { .. } => {
-            let endpoint = principal.key_manager().definition.introspection.as_ref().map(|settings| settings.endpoint.as_str());
-            ("introspection", format!("active, says {}", endpoint.unwrap_or_default()))
+            let endpoint = principal.key_manager().definition.introspection.as_ref().and_then(|settings| settings.endpoint.as_deref());
+            ("introspection", format!("active, says {}", endpoint.unwrap_or("the endpoint that its discovery document names")))
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! For operators only; a client is never told any of this.
 
-use crate::authenticate::AuthenticateError;
+use crate::authenticate::{AuthenticateError, Principal};
 use crate::authorize::Refusal;
 use crate::cli::explain::question::Question;
 use crate::jwt::Unverified;
@@ -35,11 +35,19 @@ pub(super) fn hints(snapshot: &Snapshot, refused: &Refused<'_>, question: &Quest
                     let held: Vec<_> = principal.scopes().collect();
                     vec![format!("the token has the scopes {held:?}")]
                 }
+                Refusal::OrganizationMissing | Refusal::OrganizationMismatch => organizations(snapshot, principal),
                 Refusal::Audience => vec![format!("the token's aud is {:?}", principal.claims().audiences())],
                 _ => Vec::new(),
             }
         }
     }
+}
+
+fn organizations(snapshot: &Snapshot, principal: &Principal) -> Vec<String> {
+    let mapping = principal.consumer_key().and_then(|client| principal.key_manager().find(&snapshot.directory, client));
+    let application = mapping.and_then(|mapping| snapshot.directory.application(mapping.application));
+    let wanted = application.and_then(|application| application.organization).unwrap_or("none");
+    vec![format!("the application is of {wanted:?}; the token is of {:?}", principal.organization().unwrap_or("none"))]
 }
 
 fn route(snapshot: &Snapshot, not_found: &NotFound, question: &Question) -> Vec<String> {
@@ -81,7 +89,7 @@ fn authentication(snapshot: &Snapshot, error: &AuthenticateError, question: &Que
             vec!["write introspection_endpoint and credentials for the key manager that issues such tokens".to_owned()]
         }
         AuthenticateError::KeyManagerNotAllowed { .. } => vec!["add the key manager to the API's key_managers".to_owned()],
-        AuthenticateError::Token { key_manager, rejection } if rejection.newer_keys_may_help() => {
+        AuthenticateError::Token { key_manager, rejection, .. } if rejection.newer_keys_may_help() => {
             let known: Vec<_> = key_manager
                 .keys
                 .current()
@@ -157,7 +165,7 @@ fn consumer_key_claim<'c>(key_manager: &CompiledKeyManager, claims: impl Iterato
 }
 
 /// The same API in another version.
-fn subscriptions(snapshot: &Snapshot, principal: &crate::authenticate::Principal, api: &CompiledApi) -> Vec<String> {
+fn subscriptions(snapshot: &Snapshot, principal: &Principal, api: &CompiledApi) -> Vec<String> {
     let mapping = principal.consumer_key().and_then(|key| principal.key_manager().find(&snapshot.directory, key));
     let Some(mapping) = mapping else { return Vec::new() };
     let name = snapshot.directory.application(mapping.application).map(|application| application.name).unwrap_or_default();

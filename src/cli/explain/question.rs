@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::cli::arguments::ExplainOptions;
 use crate::cli::token_file;
+use crate::jwt::Unverified;
 use crate::proxy::decision::ConnectionFacts;
 
 /// A request to judge.
@@ -83,6 +84,13 @@ impl Question {
         self.token.as_deref()
     }
 
+    /// Whose token it says it is; nobody vouches for that.
+    pub(super) fn issuer(&self) -> Option<String> {
+        let token = self.token.as_ref()?;
+        let unverified = Unverified::parse(token.as_bytes(), token.len()).ok()?;
+        unverified.issuer().map(str::to_owned)
+    }
+
     /// The request's headers, with the token in this header.
     pub(super) fn headers(&self, header: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -111,7 +119,7 @@ impl Question {
     pub(super) fn connection(&self) -> ConnectionFacts<'_> {
         let scheme = if self.uri.scheme_str() == Some("http") { "http" } else { "https" };
         let authority = self.uri.authority().map_or("", http::uri::Authority::as_str);
-        ConnectionFacts { certificate: self.certificate, peer: None, scheme, authority, path: self.uri.path() }
+        ConnectionFacts { certificate: self.certificate, peer: None, client: None, scheme, authority, path: self.uri.path() }
     }
 }
 

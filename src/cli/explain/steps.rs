@@ -286,6 +286,9 @@ impl Teller<'_> {
                 let key = if mapping.key_type == KeyType::Production { "production" } else { "sandbox" };
                 let found = format!("consumer key {consumer_key:?} is a {key} key of {:?}", application.name);
                 self.passed("application", found, Some(application.place));
+                if let Some(organization) = application.organization {
+                    self.passed("organization", format!("the token's and the application's: {organization:?}"), Some(application.place));
+                }
             }
             _ => self.passed("application", format!("consumer key {consumer_key:?} is nobody's"), None),
         }
@@ -309,6 +312,7 @@ impl Teller<'_> {
             Refusal::ConsumerKeyMissing | Refusal::ConsumerKeyUnknown => {
                 ("application", principal.map(|principal| principal.key_manager().definition.place))
             }
+            Refusal::OrganizationMissing | Refusal::OrganizationMismatch => ("organization", self.application_place(principal)),
             Refusal::NotSubscribed | Refusal::SubscriptionBlocked | Refusal::SubscriptionInactive => {
                 ("subscription", self.application_place(principal))
             }
@@ -317,7 +321,7 @@ impl Teller<'_> {
             Refusal::NoProductionBackend | Refusal::NoSandboxBackend => ("backend", Some(api.place)),
         };
         if let Some(principal) = principal
-            && !matches!(step, "application" | "subscription")
+            && !matches!(step, "application" | "organization" | "subscription")
         {
             self.application(routed.api(), principal);
         }

@@ -255,7 +255,7 @@ proptest! {
             let explanation = stage.judge(&question, &[]);
             let normal = route::normalise(path).unwrap();
             let headers = question.headers("authorization");
-            let cache = TokenCache::new(65536, Metrics::new(1, 1).worker(0), Arc::new(Proofs::new(&[0; 32])), Arc::new(Revocations::in_memory()));
+            let cache = TokenCache::new(65536, Metrics::new(1, 1).worker(0), Common::alone());
             let asked = Asked { method: &question.method, host: "", path: &normal, headers: &headers, connection: ConnectionFacts::UNKNOWN };
             let decided = decide(&stage.snapshot, asked, &cache, stage.now);
             prop_assert_eq!(explanation.is_allowed(), decided.is_ok());

@@ -37,6 +37,8 @@ pub(super) enum Kind {
     Choices(&'static [&'static str]),
     /// A number, or `"auto"`.
     Workers,
+    /// A number, or `"none"`.
+    CountOrNone,
     /// A text, or a table of this shape, each.
     TextsOrTables(&'static TableRule),
     Table(&'static TableRule),
@@ -114,6 +116,7 @@ static GATEWAY: TableRule = TableRule {
     keys: &[
         key("state_dir", Kind::Text, "Where the last good key sets are kept; created if missing"),
         key("workers", Kind::Workers, "Threads that serve clients: \"auto\" is one per core"),
+        key("token_cache_bytes", Kind::Size, "What verdicts of tokens seen before may take, over all workers; 0: none is kept"),
         key("drain_delay", Kind::Duration, "How long a stop goes on accepting after /readyz failed"),
         key("drain_timeout", Kind::Duration, "How long a stop waits for requests in flight"),
         key("dns_servers", Kind::Texts, "Who is asked for backends' names, instead of the system's servers"),
@@ -160,6 +163,7 @@ static LIMITS: TableRule = TableRule {
         key("max_body_bytes", Kind::Size, "A request's body, or \"none\""),
         key("body_stall_timeout", Kind::Duration, "No byte of a body for this long"),
         key("max_token_bytes", Kind::Size, "A bearer token"),
+        key("max_forged_tokens", Kind::CountOrNone, "Bad signatures of one client address in a minute; or \"none\""),
         key("max_streams", Kind::Integer, "Requests at a time of one HTTP/2 connection"),
         key("max_loop_delay", Kind::Duration, "A worker that lags behind by this much sheds new requests; or \"none\""),
     ],
@@ -232,12 +236,16 @@ static KEY_MANAGER: TableRule = TableRule {
         key("token_validation", Kind::Choice(&["self_validate_jwt", "introspection"]), "How tokens are judged"),
         key("token_handling", Kind::Tables(&TOKEN_HANDLING), "Picks among key managers with one issuer"),
         key("organizations", Kind::Texts, "For an issuer with braces: what they stand for, separated by /"),
+        key("organization_pattern", Kind::Text, "A regular expression: which organisations are taken that are not listed"),
+        key("max_organizations", Kind::Integer, "Of them, those whose keys are kept at a time"),
+        key("max_new_organizations", Kind::Integer, "Of them, those that the server is newly asked about in a minute"),
         key("grant_types", Kind::Texts, "Shown to application developers"),
         only("token_generation", Kind::Flag, &["false"], "Whether tokens are made for developers"),
         only("oauth_app_creation", Kind::Flag, &["false"], "Whether clients are made for developers"),
         only("out_of_band_provisioning", Kind::Flag, &["true"], "Whether existing keys may be provided"),
         only("permissions", Kind::Table(&PERMISSIONS), &["{ type = \"public\" }"], "Who may make keys"),
         key("credentials", Kind::Table(&CREDENTIALS), "For introspection"),
+        key("introspection_signed", Kind::Flag, "Only signed answers are believed (RFC 9701)"),
         key("introspection_cache", Kind::Duration, "How long answers are kept; never beyond exp"),
         key("leeway", Kind::Duration, "Instead of the default"),
         key("jwks_refresh", Kind::Duration, "Instead of the default"),
@@ -260,8 +268,15 @@ static TOKEN_HANDLING: TableRule = TableRule {
     ],
 };
 
-static CREDENTIALS: TableRule =
-    TableRule { keys: &[key("username", Kind::Text, "The gateway's client id"), key("password", Kind::Secret, "Its secret")] };
+static CREDENTIALS: TableRule = TableRule {
+    keys: &[
+        key("username", Kind::Text, "The gateway's client id"),
+        key("password", Kind::Secret, "Its secret"),
+        key("key", Kind::Text, "Instead of a secret: a private key, PEM, that signs who the gateway is (RFC 7523)"),
+        key("key_id", Kind::Text, "The key's name at the server; else its thumbprint"),
+        key("audience", Kind::Text, "Whom the signed word is for; else the issuer"),
+    ],
+};
 
 static CERTIFICATES: TableRule = TableRule {
     keys: &[
@@ -279,6 +294,7 @@ static APPLICATION: TableRule = TableRule {
     keys: &[
         key("name", Kind::Text, "Unique"),
         key("owner", Kind::Text, "Who it belongs to"),
+        key("organization", Kind::Text, "Whose tokens alone it may use"),
         only("policy", Kind::Text, UNLIMITED, "Application-level policy"),
         only("attributes", Kind::FreeTable, &["{}"], "For the backend JWT"),
         key("keys", Kind::Tables(&KEY), "Existing OAuth keys"),

@@ -15,6 +15,7 @@ pub(super) fn applications(whole: &Whole<'_>, sources: &Sources, references: &Re
     for table in whole.every("applications") {
         let name = table.needed("name");
         let owner = table.text("owner").map_or("", |owner| owner.value);
+        let organization = table.text("organization").and_then(|organization| named_organization(&organization, &table));
         let keys: Vec<_> = table.tables("keys").iter().filter_map(|key| new_key(key, references)).collect();
         let subscriptions: Vec<_> = table.tables("subscriptions").iter().filter_map(|table| subscription(table, references)).collect();
         let Some(name) = name else { continue };
@@ -23,7 +24,7 @@ pub(super) fn applications(whole: &Whole<'_>, sources: &Sources, references: &Re
             continue;
         }
         let place = sources.place(&table.at());
-        let new = NewApplication { name: name.value, owner, keys: &keys, subscriptions: &subscriptions, place };
+        let new = NewApplication { name: name.value, owner, organization, keys: &keys, subscriptions: &subscriptions, place };
         if let Err(conflict) = directory.add(new) {
             let other = other_place(&conflict, sources);
             match other {
@@ -32,6 +33,20 @@ pub(super) fn applications(whole: &Whole<'_>, sources: &Sources, references: &Re
             }
         }
     }
+}
+
+fn named_organization<'t>(organization: &Placed<&'t str>, table: &Table<'_>) -> Option<&'t str> {
+    if is_organization(organization.value) {
+        return Some(organization.value);
+    }
+    let message = "`applications.organization` is blank, too long, or holds a control character".to_owned();
+    table.problems().error(organization.at.clone(), message, None);
+    None
+}
+
+/// Whether a text can be an organisation's.
+pub(in crate::config) fn is_organization(text: &str) -> bool {
+    !text.trim().is_empty() && text.len() <= MAX_NAME_BYTES && !text.chars().any(char::is_control)
 }
 
 /// The place of what an application collides with.

@@ -1,6 +1,7 @@
 //! The gateway's own settings.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -18,12 +19,21 @@ use crate::model::gateway::{
 /// The default of `max_connections`.
 const MAX_CONNECTIONS: i64 = 20_000;
 
+/// The default of `token_cache_bytes`: about 25,000 tokens of a usual size.
+const TOKEN_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The default of `max_forged_tokens`: one signature a second.
+const FORGED_TOKENS: u32 = 60;
+
+const MOST_TOKEN_CACHE_BYTES: u64 = 64 * 1024 * 1024 * 1024;
+
 pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
     let table = whole.once("gateway");
     let Some(table) = table else {
         return Gateway {
             state_dir: sources.resolve("state"),
             workers: Workers::Auto,
+            token_cache_bytes: TOKEN_CACHE_BYTES,
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
             dns_servers: Vec::new(),
@@ -44,6 +54,7 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
     Gateway {
         state_dir: sources.resolve(state_dir),
         workers: workers(&table),
+        token_cache_bytes: table.bytes("token_cache_bytes", 0..=MOST_TOKEN_CACHE_BYTES, TOKEN_CACHE_BYTES),
         drain_delay: table.duration("drain_delay").map_or(Duration::ZERO, |found| found.value),
         drain_timeout: table.duration("drain_timeout").map_or(Duration::from_secs(30), |found| found.value),
         dns_servers: dns_servers(&table),
@@ -205,6 +216,7 @@ pub(super) fn limits(whole: &Whole<'_>) -> Limits {
         max_body_bytes: ByteLimit::None,
         body_stall_timeout: Duration::from_secs(30),
         max_token_bytes: 16 * 1024,
+        max_forged_tokens: NonZeroU32::new(FORGED_TOKENS),
         max_streams: 100,
         max_loop_delay: Some(Duration::from_secs(1)),
     };
@@ -218,8 +230,23 @@ pub(super) fn limits(whole: &Whole<'_>) -> Limits {
     limits.body_stall_timeout = table.time("body_stall_timeout", limits.body_stall_timeout);
     limits.max_streams = u32::try_from(table.integer("max_streams", 1..=10_000, 100)).unwrap_or(100);
     limits.max_loop_delay = table.optional_time("max_loop_delay", limits.max_loop_delay);
+    limits.max_forged_tokens = forged_tokens(&table, limits.max_forged_tokens);
     limits.max_token_bytes = bytes("max_token_bytes", 256..=1024 * 1024, limits.max_token_bytes);
     limits
+}
+
+fn forged_tokens(table: &Table<'_>, default: Option<NonZeroU32>) -> Option<NonZeroU32> {
+    let Some(written) = table.integer_or_text("max_forged_tokens") else { return default };
+    let count = match written.value {
+        Err("none") => return None,
+        Ok(number) => u32::try_from(number).ok().filter(|number| *number <= 1_000_000).and_then(NonZeroU32::new),
+        Err(_) => None,
+    };
+    if count.is_none() {
+        let hint = Some("\"none\" verifies whatever comes".to_owned());
+        table.problems().error(written.at, "`limits.max_forged_tokens` must be from 1 to 1000000, or \"none\"".to_owned(), hint);
+    }
+    count.or(default)
 }
 
 pub(super) fn management(whole: &Whole<'_>, sources: &Sources) -> Option<Management> {

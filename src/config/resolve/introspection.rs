@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use crate::config::pem;
 use crate::config::reader::Table;
 use crate::config::resolve::secret::secret;
 use crate::config::source::Sources;
 use crate::model::handling::{Handling, Pattern};
-use crate::model::key_manager::{Credentials, Introspection, TokenValidation};
+use crate::model::key_manager::{ClientProof, Credentials, Introspection, TokenValidation};
 
 /// How long an answer is believed where nothing is written.
 const CACHE: Duration = Duration::from_mins(1);
+
+const HINT: &str = "write `introspection_endpoint` or `well_known_url`, and `credentials` or `client_certificate`";
 
 pub(super) fn validation(table: &Table<'_>) -> TokenValidation {
     match table.choice("token_validation", &["self_validate_jwt", "introspection"]) {
@@ -18,29 +21,65 @@ pub(super) fn validation(table: &Table<'_>) -> TokenValidation {
     }
 }
 
-/// Where tokens can be asked about; needed where all are, and where opaque ones are taken.
+/// Where tokens can be asked about; needed where all are, and where opaque ones are taken. An endpoint that is not written is
+/// the discovery document's, but only for who wrote `credentials` or asks about every token.
 pub(super) fn introspection(table: &Table<'_>, endpoint: &str, sources: &Sources, validation: TokenValidation) -> Option<Introspection> {
-    let credentials = table.table("credentials").and_then(|credentials| {
-        let username = credentials.needed("username")?.value.to_owned();
-        if !credentials.has("password") {
-            credentials.problems().error(credentials.at(), "`key_managers.credentials.password` is missing".to_owned(), None);
-        }
-        Some(Credentials { username, password: secret(&credentials, "password", sources)? })
-    });
-    let asked = credentials.is_some() || table.has("client_certificate");
-    if endpoint.is_empty() || !asked {
-        if validation == TokenValidation::Introspection {
-            let hint = "write `introspection_endpoint`, and `credentials` or `client_certificate`";
-            table.error(
-                "token_validation",
-                "introspection needs an endpoint, and something to be known by".to_owned(),
-                Some(hint.to_owned()),
-            );
+    let certificate = table.has("client_certificate");
+    let credentials = table.table("credentials").map(|table| credentials(&table, sources, certificate));
+    let known = credentials.is_some() || certificate;
+    let all = validation == TokenValidation::Introspection;
+    let learned = table.has("well_known_url") && (credentials.is_some() || all);
+    if !known || (endpoint.is_empty() && !learned) {
+        let told =
+            |key| table.error(key, "introspection needs an endpoint, and something to be known by".to_owned(), Some(HINT.to_owned()));
+        if all {
+            told("token_validation");
+        } else if table.has("introspection_signed") {
+            told("introspection_signed");
         }
         return None;
     }
+    let signed = table.flag("introspection_signed", false);
+    let keys = table.has("certificates") || table.has("well_known_url");
+    if signed && !keys {
+        let message = "`introspection_signed` needs the server's keys".to_owned();
+        table.error("introspection_signed", message, Some("write `certificates` or `well_known_url`".to_owned()));
+    }
+    let credentials = match credentials {
+        Some(Some(credentials)) => Some(credentials),
+        // what is wrong with them was told
+        Some(None) => return None,
+        None => None,
+    };
+    if signed && credentials.is_none() {
+        let message = "`introspection_signed` needs `credentials.username`: a signed answer says whom it is for".to_owned();
+        table.error("introspection_signed", message, None);
+    }
     let cache = table.duration("introspection_cache").map_or(CACHE, |found| found.value);
-    Some(Introspection { endpoint: endpoint.to_owned(), credentials, cache })
+    Some(Introspection { endpoint: Some(endpoint.to_owned()).filter(|endpoint| !endpoint.is_empty()), credentials, cache, signed })
+}
+
+/// One of a password, a key and the client certificate.
+fn credentials(table: &Table<'_>, sources: &Sources, certificate: bool) -> Option<Credentials> {
+    let username = table.needed("username")?.value.to_owned();
+    let text = |key| table.wanted(key).map(|text| text.value.to_owned());
+    let proof = match (table.has("password"), table.wanted("key")) {
+        (true, None) => ClientProof::Password(secret(table, "password", sources)?),
+        (false, Some(named)) => {
+            let key = pem::file(&named, sources, table.problems())?;
+            ClientProof::Key { key, id: text("key_id"), audience: text("audience") }
+        }
+        (false, None) if certificate && !table.has("key") => ClientProof::Certificate,
+        _ => {
+            let message = "`key_managers.credentials` takes exactly one of password and key".to_owned();
+            table.problems().error(table.at(), message, Some("a client certificate needs neither".to_owned()));
+            return None;
+        }
+    };
+    for key in ["key_id", "audience"].into_iter().filter(|key| table.has(key) && !matches!(proof, ClientProof::Key { .. })) {
+        table.error(key, format!("`key_managers.credentials.{key}` does nothing without `key`"), None);
+    }
+    Some(Credentials { username, proof })
 }
 
 pub(super) fn handling(table: &Table<'_>) -> Vec<Handling> {

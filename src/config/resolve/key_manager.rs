@@ -59,7 +59,7 @@ pub(super) fn key_managers(whole: &Whole<'_>, sources: &Sources, references: &mu
         Some(table) => settings(&table, &defaults),
         None => defaults,
     };
-    let (mut names, mut issuers) = (Unique::default(), Unique::default());
+    let (mut names, mut issuers, mut templates) = (Unique::default(), Unique::default(), Templates::default());
     let mut key_managers = Vec::new();
     for table in whole.every("key_managers") {
         let name = table.needed("name");
@@ -73,8 +73,13 @@ pub(super) fn key_managers(whole: &Whole<'_>, sources: &Sources, references: &mu
         references.key_managers.insert(name.value.to_owned(), index);
         let Some(mut built) = built else { continue };
         let organizations = organizations::expand(&table, &built, index);
+        let rule = organizations::rule(&table, &built);
         let template = built.enabled && built.issuer.as_ref().is_some_and(|issuer| issuer.as_str().contains('{'));
         if template {
+            if rule.is_some() {
+                templates.claim_template(&built, &table);
+            }
+            built.organizations = rule;
             // it stands for its organisations, and believes nothing itself
             built.enabled = false;
         }
@@ -96,6 +101,22 @@ pub(super) fn key_managers(whole: &Whole<'_>, sources: &Sources, references: &mu
         }
     }
     key_managers
+}
+
+/// Templates whose organisations are not listed: two of one issuer would be a coin toss for each token.
+#[derive(Debug, Default)]
+struct Templates(Unique);
+
+impl Templates {
+    fn claim_template(&mut self, built: &KeyManager, table: &Table<'_>) {
+        let shape = built.issuer.as_ref().map(|issuer| {
+            let segments = issuer.as_str().split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
+            segments.collect::<Vec<_>>().join("/")
+        });
+        if let Some(shape) = shape {
+            self.0.claim(&shape, &table.at_key("issuer"), "a template with a pattern and the issuer", table.problems());
+        }
+    }
 }
 
 /// Several key managers may have one issuer where each says by claims which tokens are its own, and no two say the same.
@@ -170,6 +191,8 @@ fn key_manager(table: &Table<'_>, sources: &Sources, defaults: &Settings) -> Opt
             .map(|(from, to)| (from.value.to_owned(), to.value.to_owned()))
             .collect(),
         family: None,
+        made_of: None,
+        organizations: None,
         organization: None,
         validation,
         introspection,

@@ -14,7 +14,7 @@ mod organizations;
 mod revocation;
 mod secret;
 
-pub(super) use application::{MOST_CONSUMER_KEY, no_such_api};
+pub(super) use application::{MOST_CONSUMER_KEY, is_organization, no_such_api};
 
 use std::collections::HashMap;
 

@@ -1,16 +1,25 @@
 //! A key manager that is a template: one server that issues under an issuer of its own for each organisation.
 //!
-//! Decides the list of key managers that a template stands for, each with its own issuer, keys and endpoints. The template
-//! itself believes no token: it is the name under which APIs and applications may mean all of its organisations.
+//! Decides the list of key managers that a template stands for, each with its own issuer, keys and endpoints, and by which
+//! rule it takes organisations that are not listed. The template itself believes no token: it is the name under which APIs
+//! and applications may mean all of its organisations.
+
+use std::num::NonZeroU32;
 
 use crate::config::reader::{Placed, Table};
-use crate::model::key_manager::{KeyManager, KeySource};
-use crate::model::names::{Issuer, KeyManagerIndex, KeyManagerName};
+use crate::model::handling::Pattern;
+use crate::model::key_manager::{KeyManager, KeySource, TokenValidation};
+use crate::model::names::KeyManagerIndex;
+use crate::model::organization::{OrganizationRule, braces, fills_segments};
 
 /// Organisations of one template: each has a key set that is kept and refreshed.
 const MOST: usize = 1000;
 
-/// The key managers of a template's organisations; empty for one that is none.
+/// The defaults of `max_organizations` and `max_new_organizations`.
+const ORGANIZATIONS: i64 = 100;
+const NEW_ORGANIZATIONS: i64 = 20;
+
+/// The key managers of a template's listed organisations; empty for one that is none.
 pub(super) fn expand(table: &Table<'_>, template: &KeyManager, family: KeyManagerIndex) -> Vec<KeyManager> {
     let braces = template.issuer.as_ref().map(|issuer| braces(issuer.as_str())).unwrap_or_default();
     let written = table.texts("organizations").unwrap_or_default();
@@ -22,50 +31,91 @@ pub(super) fn expand(table: &Table<'_>, template: &KeyManager, family: KeyManage
         }
         return Vec::new();
     }
-    if written.is_empty() || written.len() > MOST {
-        let hint = hint("list them: organizations = [\"carbon.super/10084a8d-113f-4211-a0d5-efe36b082211\"]");
-        table.error("issuer", format!("an issuer with braces needs from 1 to {MOST} `organizations`"), hint);
+    if (written.is_empty() && !table.has("organization_pattern")) || written.len() > MOST {
+        let hint = hint(
+            "list them: organizations = [\"carbon.super/10084a8d-113f-4211-a0d5-efe36b082211\"], or say which: organization_pattern = \
+             \"carbon[.]super/[0-9a-f-]{36}\"",
+        );
+        table.error("issuer", format!("an issuer with braces needs from 1 to {MOST} `organizations`, or an `organization_pattern`"), hint);
         return Vec::new();
     }
     written.iter().filter_map(|organization| one(table, template, family, &braces, organization)).collect()
-}
-
-/// The names in braces, in their order.
-fn braces(text: &str) -> Vec<String> {
-    text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.to_owned()).collect()
 }
 
 fn one(
     table: &Table<'_>,
     template: &KeyManager,
     family: KeyManagerIndex,
-    braces: &[String],
+    braces: &[&str],
     organization: &Placed<&str>,
 ) -> Option<KeyManager> {
     let values: Vec<&str> = organization.value.split('/').collect();
-    let plain = |value: &&str| !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
-    if values.len() != braces.len() || !values.iter().all(plain) {
+    let Some(mut own) = template.of_organization(&values) else {
         let shape = braces.join("/");
         let message = format!("{:?} does not say what the braces of the issuer stand for", organization.value);
         table.problems().error(organization.at.clone(), message, Some(format!("in their order, without other characters: {shape:?}")));
         return None;
-    }
-    let fill = |text: &str| {
-        braces.iter().zip(&values).fold(text.to_owned(), |filled, (name, value)| filled.replace(&format!("{{{name}}}"), value))
     };
-    let mut own = template.clone();
-    own.name = KeyManagerName::try_from(format!("{}/{}", template.name, organization.value).as_str()).ok()?;
-    own.issuer = template.issuer.as_ref().and_then(|issuer| Issuer::try_from(fill(issuer.as_str()).as_str()).ok());
-    own.keys = match &template.keys {
-        KeySource::Discovery { well_known_url } => KeySource::Discovery { well_known_url: fill(well_known_url) },
-        KeySource::Jwks { url, well_known_url } => KeySource::Jwks { url: fill(url), well_known_url: well_known_url.as_deref().map(fill) },
-        same => same.clone(),
-    };
-    if let Some(introspection) = &mut own.introspection {
-        introspection.endpoint = fill(&introspection.endpoint);
-    }
-    own.organization =
-        braces.iter().zip(&values).find(|(name, _)| matches!(name.as_str(), "org" | "organization")).map(|(_, value)| (*value).to_owned());
     own.family = Some(family);
     Some(own)
+}
+
+/// By which rule a template takes organisations that are not listed.
+pub(super) fn rule(table: &Table<'_>, template: &KeyManager) -> Option<OrganizationRule> {
+    let Some(written) = table.text("organization_pattern") else {
+        for key in ["max_organizations", "max_new_organizations"].into_iter().filter(|key| table.has(key)) {
+            table.error(key, format!("`{key}` does nothing without an `organization_pattern`"), None);
+        }
+        return None;
+    };
+    // as a whole: a pattern that is found anywhere would take more than was meant
+    let whole = Pattern::new(written.value).and_then(|_| Pattern::new(&format!("^(?:{})$", written.value)));
+    let pattern = match whole {
+        Ok(pattern) if !written.value.is_empty() => pattern,
+        Ok(_) => {
+            table.problems().error(written.at, "`organization_pattern` is empty".to_owned(), None);
+            return None;
+        }
+        Err(error) => {
+            table.problems().error(written.at, format!("{:?} is not a regular expression: {error}", written.value), None);
+            return None;
+        }
+    };
+    addresses(table, template)?;
+    let count = |key, default| u32::try_from(table.integer(key, 1..=1000, default)).unwrap_or(1);
+    let most = usize::try_from(count("max_organizations", ORGANIZATIONS)).unwrap_or(1);
+    let new_in_a_minute = NonZeroU32::new(count("max_new_organizations", NEW_ORGANIZATIONS))?;
+    Some(OrganizationRule { pattern, most, new_in_a_minute })
+}
+
+/// A token chooses what stands in the braces, so they may stand only where that chooses nothing else.
+fn addresses(table: &Table<'_>, template: &KeyManager) -> Option<()> {
+    let refuse = |message: String| {
+        table.error("organization_pattern", message, Some("such as \"https://is/t/{tenant}/o/{org}/oauth2/jwks\"".to_owned()));
+        None
+    };
+    let issuer = template.issuer.as_ref().map_or("", |issuer| issuer.as_str());
+    let names = braces(issuer);
+    let distinct = names.iter().enumerate().all(|(at, name)| names.iter().skip(at.saturating_add(1)).all(|other| other != name));
+    if names.is_empty() || !distinct {
+        return refuse("`organization_pattern` needs an `issuer` with braces, each of another name".to_owned());
+    }
+    if template.validation == TokenValidation::Introspection {
+        return refuse("`organization_pattern` needs keys: organisations that are asked about each token have to be listed".to_owned());
+    }
+    let keys: Vec<&str> = match &template.keys {
+        KeySource::Discovery { well_known_url } => vec![well_known_url],
+        KeySource::Jwks { url, well_known_url } => std::iter::once(url).chain(well_known_url).map(String::as_str).collect(),
+        KeySource::None | KeySource::Pem { .. } | KeySource::JwksFile { .. } => {
+            return refuse("`organization_pattern` needs keys that are fetched: `certificates.jwks` or `well_known_url`".to_owned());
+        }
+    };
+    for address in keys.into_iter().chain([issuer]) {
+        if !fills_segments(address) || braces(address).iter().any(|name| !names.contains(name)) {
+            return refuse(format!(
+                "with `organization_pattern` each brace fills a segment of a path and stands in the issuer: {address:?}"
+            ));
+        }
+    }
+    Some(())
 }

@@ -23,7 +23,7 @@ proptest! {
             let keys = [NewKey { key_manager: KeyManagerIndex(*key_manager), consumer_key, key_type }];
             let subscriptions: Vec<_> =
                 apis.iter().map(|api| SubscriptionView { api: ApiIndex(*api), state: SubscriptionState::Unblocked }).collect();
-            let new = NewApplication { name: &name, owner: "owner", keys: &keys, subscriptions: &subscriptions, place: place(1) };
+            let new = NewApplication { name: &name, owner: "owner", organization: None, keys: &keys, subscriptions: &subscriptions, place: place(1) };
             let added = directory.add(new);
             let key = (*key_manager, consumer_key.clone());
             prop_assert_eq!(added.is_err(), known.contains_key(&key), "a key belongs to one application of a key manager");
@@ -52,7 +52,7 @@ fn an_application_has_one_key_of_a_type_and_one_subscription_of_an_api() {
     let key = |consumer_key, key_type| NewKey { key_manager: KeyManagerIndex(0), consumer_key, key_type };
     let mut directory = Directory::default();
     let two = [key("a", KeyType::Production), key("b", KeyType::Production)];
-    let new = |keys| NewApplication { name: "one", owner: "", keys, subscriptions: &[], place: place(1) };
+    let new = |keys| NewApplication { name: "one", owner: "", organization: None, keys, subscriptions: &[], place: place(1) };
     assert_eq!(directory.add(new(&two)), Err(Conflict::KeyType { key_type: KeyType::Production }));
     let view = SubscriptionView { api: ApiIndex(1), state: SubscriptionState::Blocked };
     let twice = NewApplication { subscriptions: &[view, view], ..new(&[]) };

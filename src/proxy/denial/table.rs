@@ -41,7 +41,11 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 const INVALID_CREDENTIALS: &str = "Invalid Credentials. Make sure you have provided the correct security credentials";
 const SUBSCRIPTION: &str = "User is NOT authorized to access the Resource. API Subscription validation failed.";
 const AUDIENCE: &str = "Access Denied. The access token does not allow you to access the requested resource";
+const ORGANIZATION_MISSING: &str = "Claim Invalid. The configured resource access validation claim is not present in the token.";
+const ORGANIZATION_MISMATCH: &str = "Claim Mismatch. The claim configured in the system and the claim provided in the token do not align. \
+                                     Please ensure the claims match.";
 const BLOCKED: &str = "This API has been blocked temporarily. Please try again later or contact the system administrators.";
+const FORGED_TOKENS: &str = "Too many tokens of this address could not be verified. Try again later";
 const NO_PRODUCTION: &str = "Production key offered to the API with no production endpoint";
 const NO_SANDBOX: &str = "Sandbox key offered to the API with no sandbox endpoint";
 
@@ -96,10 +100,13 @@ pub(super) fn row(refusal: &Refusal<'_>) -> Row {
         Reason::ProofNonce => {
             Row { challenge: Some(Challenge::ProofNonce), ..unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS) }
         }
+        Reason::ForgedTokens => Row { retry_after: Some(1), ..status(S::TOO_MANY_REQUESTS, "429", "Too Many Requests", FORGED_TOKENS) },
         Reason::KeysUnavailable | Reason::IntrospectionUnavailable => keys_unavailable(),
 
         Reason::ConsumerKeyMissing => forbidden("900908", "Resource forbidden ", "Resource forbidden "),
         Reason::ConsumerKeyUnknown | Reason::NotSubscribed => forbidden("900908", "Resource forbidden ", SUBSCRIPTION),
+        Reason::OrganizationMissing => unauthorized("900913", "Claim Invalid", ORGANIZATION_MISSING),
+        Reason::OrganizationMismatch => unauthorized("900912", "Claim Mismatch", ORGANIZATION_MISMATCH),
         Reason::SubscriptionBlocked => unauthorized("900907", "The requested API is temporarily blocked", SUBSCRIPTION),
         Reason::SubscriptionInactive => unauthorized("900909", "The subscription to the API is inactive", SUBSCRIPTION),
         Reason::InsufficientScope => insufficient_scope(refusal),

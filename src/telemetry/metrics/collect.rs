@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cell::Cell;
-use super::control::{Control, KeyManagerFacts};
+use super::control::{Control, IdentityFacts, KeyManagerFacts, OrganizationFacts};
 use super::exposition::{Exposition, Label, Sample, Value};
 use super::families::{self, Family};
 use super::listener::{ListenerSeries, RefusedConnection, TlsFailure};
@@ -109,6 +109,8 @@ pub(super) fn workers(out: &mut Exposition<'_>, workers: &[Arc<WorkerCounters>])
     one(&families::BACKEND_RETRIES, &|worker| worker.backend_retries.load());
     one(&families::BACKEND_EJECTIONS, &|worker| worker.backend_ejections.load());
     one(&families::BACKEND_IDLE, &|worker| worker.backend_idle.load());
+    let forged = |at: usize| sum(&|worker| worker.forged_tokens.get(at).map_or(0, Cell::load));
+    out.write(&families::FORGED_TOKENS, vec![sample([Label::Fixed("checked")], forged(0)), sample([Label::Fixed("known")], forged(1))]);
     let opened = sum(&|worker| worker.backend_opened.load());
     let failed = sum(&|worker| worker.backend_failed.load());
     let checks = |at: usize| sum(&|worker| worker.health_checks.get(at).map_or(0, Cell::load));
@@ -132,6 +134,18 @@ pub(super) fn key_managers(out: &mut Exposition<'_>, facts: &[KeyManagerFacts]) 
     let (fetches, skipped) = (labelled(&|facts| &facts.fetches), labelled(&|facts| &facts.skipped));
     out.write(&families::KEY_SET_FETCHES, fetches);
     out.write(&families::KEY_SET_SKIPPED, skipped);
+}
+
+pub(super) fn identity(out: &mut Exposition<'_>, facts: &IdentityFacts) {
+    out.write(&families::FORGING_SOURCES, vec![sample([], as_f64(facts.forging_sources))]);
+    out.write(&families::FORGING_SOURCES_FORGOTTEN, vec![sample([], as_f64(facts.forging_sources_forgotten))]);
+    let each = |of: &dyn Fn(&OrganizationFacts) -> &[(&'static str, u64)]| {
+        let all = facts.organizations.iter().flat_map(|facts| of(facts).iter().map(move |(label, count)| (facts, *label, *count)));
+        all.map(|(facts, label, count)| sample([Label::Shared(facts.key_manager.as_str().into()), Label::Fixed(label)], as_f64(count)))
+            .collect::<Vec<_>>()
+    };
+    out.write(&families::ORGANIZATIONS, each(&|facts| &facts.states));
+    out.write(&families::ORGANIZATION_EVENTS, each(&|facts| &facts.events));
 }
 
 pub(super) fn control(out: &mut Exposition<'_>, control: &Control) {

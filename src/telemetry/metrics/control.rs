@@ -32,6 +32,25 @@ pub struct KeyManagerFacts {
     pub skipped: Vec<(&'static str, u64)>,
 }
 
+/// What the rooms that know callers keep beside key sets, asked at each scrape.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IdentityFacts {
+    pub forging_sources: u64,
+    pub forging_sources_forgotten: u64,
+    pub organizations: Vec<OrganizationFacts>,
+}
+
+/// How the organisations of one template stand that nobody listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrganizationFacts {
+    pub key_manager: String,
+    pub states: [(&'static str, u64); 3],
+    pub events: [(&'static str, u64); 6],
+}
+
+/// Where [`IdentityFacts`] come from.
+pub type IdentitySource = Box<dyn Fn() -> IdentityFacts + Send + Sync>;
+
 /// Where [`KeyManagerFacts`] come from.
 pub type KeyManagerSource = Box<dyn Fn() -> Vec<KeyManagerFacts> + Send + Sync>;
 
@@ -46,6 +65,7 @@ pub(super) struct Control {
     pub(super) reloads_succeeded: Cell,
     pub(super) reloads_failed: Cell,
     key_managers: Mutex<Option<KeyManagerSource>>,
+    identity: Mutex<Option<IdentitySource>>,
 }
 
 impl Control {
@@ -73,6 +93,14 @@ impl Control {
 
     pub(super) fn ask_key_managers(&self, source: KeyManagerSource) {
         *self.key_managers.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
+    }
+
+    pub(super) fn ask_identity(&self, source: IdentitySource) {
+        *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
+    }
+
+    pub(super) fn identity(&self) -> IdentityFacts {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or_else(IdentityFacts::default, |source| source())
     }
 
     pub(super) fn key_managers(&self) -> Vec<KeyManagerFacts> {

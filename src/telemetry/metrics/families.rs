@@ -41,6 +41,8 @@ pub(super) enum Scale {
     Questions,
     /// Key manager x reason why a key is not usable.
     Skips,
+    /// So many for each key manager.
+    Organizations(usize),
     /// One for each family that has labels.
     Families,
 }
@@ -60,7 +62,7 @@ macro_rules! families {
 
 use Combine::{Max, Min, Sum};
 use Kind::{Counter, Gauge, Histogram};
-use Scale::{Apis, Exchanges, Families, Fetches, Fixed, KeyManagers, Listeners, Questions, Skips};
+use Scale::{Apis, Exchanges, Families, Fetches, Fixed, KeyManagers, Listeners, Organizations, Questions, Skips};
 
 use super::listener::{RefusedConnection, TlsFailure};
 
@@ -99,6 +101,16 @@ families! {
         "Verdicts that are kept.";
     TOKEN_CACHE_BYTES = "portcullis_token_cache_bytes", Gauge(Sum), [], Fixed(1),
         "Memory that kept verdicts take, about.";
+    FORGED_TOKENS = "portcullis_forged_tokens_total", Counter, ["found"], Fixed(2),
+        "Tokens with a bad signature: found by checking it, or known from before.";
+    FORGING_SOURCES = "portcullis_forging_sources", Gauge(Sum), [], Fixed(1),
+        "Client addresses that have sent forged tokens of late.";
+    FORGING_SOURCES_FORGOTTEN = "portcullis_forging_sources_forgotten_total", Counter, [], Fixed(1),
+        "Client addresses that were forgotten for others because too many had sent forged tokens.";
+    ORGANIZATIONS = "portcullis_organizations", Gauge(Sum), ["key_manager", "state"], Organizations(3),
+        "Organisations that nobody listed: live, on trial, or closed because their server does not know them.";
+    ORGANIZATION_EVENTS = "portcullis_organization_events_total", Counter, ["key_manager", "event"], Organizations(6),
+        "Organisations that nobody listed: what came of opening them, and which were let go.";
     BACKEND_CONNECTIONS = "portcullis_backend_connections_total", Counter, ["result"], Fixed(2),
         "Connections to backends that were tried, by result.";
     BACKEND_REUSES = "portcullis_backend_connection_reuses_total", Counter, [], Fixed(1),

@@ -15,6 +15,7 @@ use super::operation::{METHODS, method_class};
 use super::status::STATUS_CELLS;
 use crate::model::Model;
 use crate::model::api::{Api, Operation, OperationMethod};
+use crate::model::key_manager::KeyManager;
 use crate::model::reason::Reason;
 
 /// What the number of series depends on.
@@ -25,6 +26,8 @@ pub struct Expected {
     pub operation_methods: usize,
     pub listeners: usize,
     pub key_managers: usize,
+    /// Those of them that serve organisations which nobody listed.
+    pub templates: usize,
     /// The results that a fetch of a key set can have.
     pub fetch_results: usize,
     /// The reasons why a key can be unusable.
@@ -57,7 +60,9 @@ impl Expected {
             apis: model.apis.len(),
             operation_methods: model.apis.iter().map(operation_methods).sum(),
             listeners: model.listeners.len(),
-            key_managers: model.key_managers.len(),
+            // organisations that become live are counted as if they were listed
+            key_managers: model.key_managers.iter().map(|key_manager| 1 + unlisted(key_manager)).sum(),
+            templates: model.key_managers.iter().filter(|key_manager| key_manager.organizations.is_some()).count(),
             fetch_results,
             skip_reasons,
         }
@@ -76,9 +81,14 @@ impl Expected {
             Scale::Fetches => self.key_managers * self.fetch_results,
             Scale::Questions => self.key_managers * 3,
             Scale::Skips => self.key_managers * self.skip_reasons,
+            Scale::Organizations(each) => self.templates * each,
             Scale::Families => families::ALL.iter().filter(|family| family.capped()).count(),
         }
     }
+}
+
+fn unlisted(key_manager: &KeyManager) -> usize {
+    key_manager.organizations.as_ref().map_or(0, |rule| rule.most)
 }
 
 /// The worst case of every family, in the order of a scrape.

@@ -14,6 +14,7 @@ pub struct WorkerCounters {
     pub(super) token_cache_evictions: Cell,
     pub(super) token_cache_entries: Cell,
     pub(super) token_cache_bytes: Cell,
+    pub(super) forged_tokens: [Cell; 2],
     pub(super) backend_opened: Cell,
     pub(super) backend_failed: Cell,
     pub(super) backend_reused: Cell,
@@ -54,6 +55,12 @@ impl WorkerCounters {
     pub fn token_cache_holds(&self, entries: u64, bytes: u64) {
         self.token_cache_entries.set(entries);
         self.token_cache_bytes.set(bytes);
+    }
+
+    /// A token with a bad signature: found by checking it, or known from before.
+    pub fn forged_token(&self, known: bool) {
+        let [checked, repeated] = &self.forged_tokens;
+        if known { repeated.add(1) } else { checked.add(1) }
     }
 
     pub fn backend_connection_opened(&self) {

@@ -113,8 +113,15 @@ fn a_capped_gauge_shows_the_worst() {
 
 #[test]
 fn the_prediction_is_what_a_fully_exercised_gateway_shows() {
-    let expected =
-        Expected { apis: 2, operation_methods: 3 * METHODS.len(), listeners: 2, key_managers: 2, fetch_results: 2, skip_reasons: 1 };
+    let expected = Expected {
+        apis: 2,
+        operation_methods: 3 * METHODS.len(),
+        listeners: 2,
+        key_managers: 2,
+        templates: 1,
+        fetch_results: 2,
+        skip_reasons: 1,
+    };
     for max_series in [100_000, 100, 1] {
         let metrics = Metrics::new(2, max_series);
         let held = exercise(&metrics);
@@ -154,6 +161,12 @@ fn exercise(metrics: &Metrics) -> Held {
         ..RevocationFacts::default()
     });
     let introspections = [metrics.introspection("is7"), metrics.introspection("okta")];
+    let organizations = OrganizationFacts {
+        key_manager: "is7".to_owned(),
+        states: [("live", 1), ("on_trial", 2), ("closed", 3)],
+        events: [("opened", 1), ("absent", 2), ("unavailable", 3), ("too_many", 4), ("evicted", 5), ("full", 6)],
+    };
+    metrics.identity(Box::new(move || IdentityFacts { organizations: vec![organizations.clone()], ..IdentityFacts::default() }));
     (operations, [metrics.listener("http"), metrics.listener("https")], introspections)
 }
 

@@ -1,0 +1,370 @@
+//! Organisations of a template that nobody listed: opened when a token names one, within bounds that no client can move.
+//!
+//! Decides which organisations have a key set. A new one is opened at most so many times in a minute, whatever tokens say; it
+//! is on trial until a request of it was let through, and then live. One on trial can only make another one on trial go.
+//! A live one goes only for a new live one, and only when no request of it was let through for an hour: forged tokens, which
+//! are never let through, push nothing out. What the server says is not there is remembered for a minute. Live ones are
+//! listed in `state_dir` and opened again at the next start.
+//!
+//! Reading is one load and a lookup; opening and tending take a lock that no decision waits for.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use hashbrown::HashMap;
+use tokio::time::timeout;
+
+use crate::jwks::{Fetching, OnDemand};
+use crate::model::allowance::Debt;
+use crate::model::clock::UnixSeconds;
+use crate::model::key_manager::KeyManager;
+use crate::model::names::KeyManagerIndex;
+use crate::model::organization::OrganizationRule;
+use crate::snapshot::CompiledKeyManager;
+
+/// A live organisation that was not used for this long may make room.
+const IDLE_SECONDS: u64 = 3600;
+
+/// How long it is remembered that an organisation is not there, or that its server could not be asked.
+const ABSENT_SECONDS: u64 = 60;
+const UNAVAILABLE_SECONDS: u64 = 5;
+
+/// The longest that a request waits for a new organisation's keys.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// One template's organisations.
+#[derive(Debug)]
+pub struct Organizations {
+    index: KeyManagerIndex,
+    template: KeyManager,
+    rule: OrganizationRule,
+    starter: OnDemand,
+    /// By issuer.
+    open: ArcSwap<HashMap<Box<str>, Arc<CompiledKeyManager>>>,
+    state: Mutex<State>,
+    counts: Counts,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    held: HashMap<Box<str>, Held>,
+    /// Until when not to ask again.
+    closed: HashMap<Box<str>, (UnixSeconds, Closed)>,
+    opened: Debt,
+    sequence: u64,
+    /// Live ones came or went.
+    changed: bool,
+}
+
+#[derive(Debug)]
+struct Held {
+    key_manager: Arc<CompiledKeyManager>,
+    fetching: Fetching,
+    name: Box<str>,
+    live: bool,
+    /// It should be live, and all places were taken.
+    waits: bool,
+    sequence: u64,
+}
+
+/// Why an organisation is not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// The server was asked now, and says that there is none.
+    Absent,
+    /// As it said before.
+    KnownAbsent,
+    /// The server could not be asked, or did not answer with keys.
+    Unavailable,
+    /// As many new ones were opened in the last minute as may be.
+    TooMany { retry_after: u32 },
+}
+
+impl std::fmt::Display for Closed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Absent => f.write_str("its server says that there is no such organisation"),
+            Self::KnownAbsent => f.write_str("its server said a moment ago that there is no such organisation"),
+            Self::Unavailable => f.write_str("its server did not answer with keys"),
+            Self::TooMany { retry_after } => {
+                write!(f, "max_new_organizations were opened in the last minute, the next one may be in {retry_after} s")
+            }
+        }
+    }
+}
+
+/// What was opened, and what was not, ever.
+#[derive(Debug, Default)]
+struct Counts {
+    opened: AtomicU64,
+    absent: AtomicU64,
+    unavailable: AtomicU64,
+    too_many: AtomicU64,
+    evicted: AtomicU64,
+    /// Good ones that stay on trial because all places are taken by live ones in use.
+    full: AtomicU64,
+}
+
+/// For `/metrics`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrganizationsStatus {
+    pub live: usize,
+    pub on_trial: usize,
+    pub closed: usize,
+    pub events: [(&'static str, u64); 6],
+}
+
+impl Organizations {
+    /// For a template with a pattern; those that were live before are opened at once.
+    pub(super) fn new(index: KeyManagerIndex, template: &KeyManager, starter: &OnDemand) -> Option<Self> {
+        let rule = template.organizations.clone()?;
+        let organizations = Self {
+            index,
+            template: template.clone(),
+            rule,
+            starter: starter.clone(),
+            open: ArcSwap::default(),
+            state: Mutex::default(),
+            counts: Counts::default(),
+        };
+        organizations.restore();
+        Some(organizations)
+    }
+
+    /// Whether an issuer is that of an organisation which this template takes, open or not.
+    pub fn takes(&self, issuer: &str) -> bool {
+        self.template.organization_of(issuer).is_some()
+    }
+
+    /// The key manager of an issuer that is open.
+    pub fn find(&self, issuer: &str) -> Option<Arc<CompiledKeyManager>> {
+        self.open.load().get(issuer).map(Arc::clone)
+    }
+
+    /// Whether a key manager is one of these, unchanged.
+    pub(super) fn holds(&self, key_manager: &Arc<CompiledKeyManager>) -> bool {
+        let Some(issuer) = &key_manager.definition.issuer else { return false };
+        self.open.load().get(issuer.as_str()).is_some_and(|open| Arc::ptr_eq(open, key_manager))
+    }
+
+    /// Why an issuer's organisation will not be opened, where that was found out a moment ago.
+    pub fn known_closed(&self, issuer: &str, now: UnixSeconds) -> Option<Closed> {
+        self.state().closed.get(issuer).copied().filter(|(until, _)| *until > now).map(|(_, why)| why)
+    }
+
+    /// Opens the organisation of an issuer and waits, bounded, for its keys. Requests for one organisation share one fetch;
+    /// dropping the future stops the waiting only.
+    pub async fn open(&self, issuer: &str) -> Result<(), Closed> {
+        let now = self.starter.now();
+        let key_manager = self.begin(issuer, now)?;
+        let _ = timeout(LONGEST_WAIT, key_manager.keys.settled()).await;
+        if key_manager.keys.current().keys.is_some() { Ok(()) } else { Err(self.give_up(issuer, &key_manager, self.starter.now())) }
+    }
+
+    /// What is open already, or a new key set within the bounds.
+    fn begin(&self, issuer: &str, now: UnixSeconds) -> Result<Arc<CompiledKeyManager>, Closed> {
+        let mut state = self.state();
+        if let Some(held) = state.held.get(issuer) {
+            return Ok(Arc::clone(&held.key_manager));
+        }
+        if let Some((until, why)) = state.closed.get(issuer).copied()
+            && until > now
+        {
+            return Err(why);
+        }
+        let definition = self.template.organization_of(issuer).and_then(|values| self.template.of_organization(&values));
+        let Some(definition) = definition else { return Err(Closed::KnownAbsent) };
+        if let Some(retry_after) = state.opened.wait(self.rule.new_in_a_minute, now) {
+            count(&self.counts.too_many);
+            return Err(Closed::TooMany { retry_after });
+        }
+        state.opened.add(self.rule.new_in_a_minute, now);
+        state.closed.retain(|_, (until, _)| *until > now);
+        self.make_room_on_trial(&mut state);
+        let key_manager = self.start(&mut state, definition);
+        count(&self.counts.opened);
+        self.publish(&state);
+        Ok(key_manager)
+    }
+
+    fn start(&self, state: &mut State, definition: KeyManager) -> Arc<CompiledKeyManager> {
+        let issuer: Box<str> = definition.issuer.as_ref().map_or("", |issuer| issuer.as_str()).into();
+        let name = definition.name.as_str().strip_prefix(self.template.name.as_str()).unwrap_or_default();
+        let name: Box<str> = name.trim_start_matches('/').into();
+        let definition = KeyManager { enabled: true, introspection: None, made_of: Some(self.template.name.clone()), ..definition };
+        let fetching = self.starter.start(&definition);
+        let key_manager = Arc::new(CompiledKeyManager {
+            index: self.index,
+            keys: Arc::clone(&fetching.keys),
+            definition,
+            introspector: None,
+            organizations: None,
+            used: AtomicU64::new(0),
+        });
+        state.sequence = state.sequence.saturating_add(1);
+        let held = Held { key_manager: Arc::clone(&key_manager), fetching, name, live: false, waits: false, sequence: state.sequence };
+        state.held.insert(issuer, held);
+        key_manager
+    }
+
+    /// A place on trial lasts at least until so many others were opened as may be in a minute.
+    fn make_room_on_trial(&self, state: &mut State) {
+        let on_trial = state.held.values().filter(|held| !held.live).count();
+        let most = usize::try_from(self.rule.new_in_a_minute.get()).unwrap_or(usize::MAX);
+        if on_trial < most {
+            return;
+        }
+        // one that was let through meanwhile becomes live at the next tending
+        let spare = state.held.iter().filter(|(_, held)| !held.live && held.key_manager.last_used().is_none());
+        let oldest = spare.min_by_key(|(_, held)| held.sequence).map(|(issuer, _)| issuer.clone());
+        let oldest = oldest.or_else(|| {
+            let on_trial = state.held.iter().filter(|(_, held)| !held.live);
+            on_trial.min_by_key(|(_, held)| held.sequence).map(|(issuer, _)| issuer.clone())
+        });
+        if let Some(issuer) = oldest {
+            state.held.remove(&issuer);
+            count(&self.counts.evicted);
+        }
+    }
+
+    /// A first fetch brought no keys: the organisation is let go, and not asked about for a while.
+    fn give_up(&self, issuer: &str, key_manager: &Arc<CompiledKeyManager>, now: UnixSeconds) -> Closed {
+        if !key_manager.keys.has_settled() {
+            return Closed::Unavailable;
+        }
+        let absent = key_manager.keys.is_absent();
+        let mut state = self.state();
+        if state.held.get(issuer).is_some_and(|held| Arc::ptr_eq(&held.key_manager, key_manager) && !held.live) {
+            self.close(&mut state, issuer, absent, now);
+            self.publish(&state);
+        }
+        if absent { Closed::Absent } else { Closed::Unavailable }
+    }
+
+    fn close(&self, state: &mut State, issuer: &str, absent: bool, now: UnixSeconds) {
+        state.held.remove(issuer);
+        let (seconds, why, counted) = if absent {
+            (ABSENT_SECONDS, Closed::KnownAbsent, &self.counts.absent)
+        } else {
+            (UNAVAILABLE_SECONDS, Closed::Unavailable, &self.counts.unavailable)
+        };
+        count(counted);
+        // as many as were opened in that time, at most
+        state.closed.insert(issuer.into(), (UnixSeconds(now.0.saturating_add(seconds)), why));
+    }
+
+    /// Makes those live that were let through, lets go what brought no keys, and keeps the list. Called now and then, on
+    /// a thread that may write files.
+    pub fn tend(&self, now: UnixSeconds) {
+        let mut state = self.state();
+        let dead = |held: &Held| !held.live && held.key_manager.keys.has_settled() && held.key_manager.keys.current().keys.is_none();
+        let gone: Vec<_> = state.held.iter().filter(|(_, held)| dead(held)).map(|(issuer, _)| issuer.clone()).collect();
+        for issuer in &gone {
+            let absent = state.held.get(issuer).is_some_and(|held| held.key_manager.keys.is_absent());
+            self.close(&mut state, issuer, absent, now);
+        }
+        let let_through = state.held.iter().filter(|(_, held)| !held.live && held.key_manager.last_used().is_some());
+        let mut new: Vec<_> = let_through.map(|(issuer, held)| (held.sequence, issuer.clone())).collect();
+        new.sort_unstable();
+        for (_, issuer) in new {
+            self.make_live(&mut state, &issuer, now);
+        }
+        state.closed.retain(|_, (until, _)| *until > now);
+        if state.changed || !gone.is_empty() {
+            self.publish(&state);
+        }
+        if std::mem::take(&mut state.changed) {
+            let names: Vec<&str> = state.held.values().filter(|held| held.live).map(|held| &*held.name).collect();
+            self.starter.keep_list(&self.template, &names);
+        }
+    }
+
+    fn make_live(&self, state: &mut State, issuer: &str, now: UnixSeconds) {
+        if state.held.values().filter(|held| held.live).count() >= self.rule.most {
+            let live = state.held.iter().filter(|(_, held)| held.live);
+            let idlest = live.min_by_key(|(_, held)| held.key_manager.last_used()).map(|(issuer, held)| (issuer.clone(), held));
+            let idle = idlest.filter(|(_, held)| {
+                let used = held.key_manager.last_used().unwrap_or_default();
+                now.0.saturating_sub(used.0) >= IDLE_SECONDS
+            });
+            let Some((idle, _)) = idle else {
+                if let Some(held) = state.held.get_mut(issuer).filter(|held| !held.waits) {
+                    held.waits = true;
+                    count(&self.counts.full);
+                }
+                return;
+            };
+            if let Some(held) = state.held.remove(&idle) {
+                held.fetching.forget();
+            }
+            count(&self.counts.evicted);
+        }
+        if let Some(held) = state.held.get_mut(issuer) {
+            held.live = true;
+            held.fetching.keep();
+            state.changed = true;
+        }
+    }
+
+    /// Those that were live when the last run, or the last configuration, ended.
+    fn restore(&self) {
+        let now = self.starter.now();
+        let mut state = self.state();
+        for name in self.starter.listed(&self.template).into_iter().take(self.rule.most) {
+            let values: Vec<&str> = name.split('/').collect();
+            let definition = self.template.of_organization(&values);
+            let issuer = definition.as_ref().and_then(|definition| definition.issuer.clone());
+            let Some((definition, issuer)) = definition.zip(issuer).filter(|(_, issuer)| self.takes(issuer.as_str())) else { continue };
+            let key_manager = self.start(&mut state, definition);
+            key_manager.note_use(now);
+            if let Some(held) = state.held.get_mut(issuer.as_str()) {
+                held.live = true;
+                held.fetching.keep();
+            }
+        }
+        self.publish(&state);
+    }
+
+    pub fn status(&self) -> OrganizationsStatus {
+        let state = self.state();
+        let live = state.held.values().filter(|held| held.live).count();
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let Counts { opened, absent, unavailable, too_many, evicted, full } = &self.counts;
+        OrganizationsStatus {
+            live,
+            on_trial: state.held.len().saturating_sub(live),
+            closed: state.closed.len(),
+            events: [
+                ("opened", of(opened)),
+                ("absent", of(absent)),
+                ("unavailable", of(unavailable)),
+                ("too_many", of(too_many)),
+                ("evicted", of(evicted)),
+                ("full", of(full)),
+            ],
+        }
+    }
+
+    /// The live ones.
+    pub fn live(&self) -> Vec<Arc<CompiledKeyManager>> {
+        self.state().held.values().filter(|held| held.live).map(|held| Arc::clone(&held.key_manager)).collect()
+    }
+
+    fn publish(&self, state: &State) {
+        let open = state.held.iter().map(|(issuer, held)| (issuer.clone(), Arc::clone(&held.key_manager))).collect();
+        self.open.store(Arc::new(open));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn count(of: &AtomicU64) {
+    of.fetch_add(1, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests;
