@@ -14,6 +14,8 @@ use crate::telemetry::AccessLogError;
 pub enum SuperviseError {
     #[error("{0}")]
     Configuration(Report),
+    #[error("the configuration could not be read: its thread panicked, or the system has no more threads")]
+    Unread,
     #[error("the configuration cannot be used")]
     Compile(#[from] CompileError),
     #[error("listener \"{listener}\": {address} is taken by another process; stop it, or choose another address")]

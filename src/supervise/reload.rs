@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::task::spawn_blocking;
-
-use crate::config::Loaded;
+use crate::config::{self, Loaded};
 use crate::jwks::Fetchers;
 use crate::management::answer::ReloadOutcome;
 use crate::model::Model;
@@ -18,9 +16,9 @@ use crate::revocation::channel::Channel;
 use crate::snapshot::compile::Compiler;
 use crate::snapshot::organizations::OrganizationsStatus;
 use crate::snapshot::{Snapshot, Snapshots};
+use crate::supervise::background;
 use crate::supervise::error::SuperviseError;
 use crate::supervise::listeners::Listeners;
-use crate::supervise::start::load;
 use crate::supervise::takeover::Inherited;
 use crate::supervise::workers::WorkerThreads;
 use crate::telemetry::{KeyManagerFacts, LevelHandle, Metrics, OrganizationFacts, SnapshotFacts};
@@ -71,7 +69,7 @@ impl Reloader {
     }
 
     async fn try_reload(&mut self, threads: &WorkerThreads) -> Result<Reloaded, SuperviseError> {
-        let Loaded { model, watched, warnings } = load(self.path.clone()).await?;
+        let Loaded { model, watched, warnings } = load_behind(self.path.clone()).await?;
         for warning in warnings.problems() {
             tracing::warn!(target: "portcullis::config", "{warning}");
         }
@@ -119,13 +117,19 @@ impl Reloader {
 
 /// Lets go of an old generation after the workers have: a million records are freed here, and not between two requests.
 fn retire(old: Arc<Snapshot>) {
-    // owned by the runtime, which waits for it at the end; a worker that is stuck keeps neither
-    drop(spawn_blocking(move || {
+    let wait = move || {
         let begun = Instant::now();
         while Arc::strong_count(&old) > 1 && begun.elapsed() < LONGEST_RETIREMENT {
             thread::sleep(RETIREMENT_LOOK);
         }
-    }));
+    };
+    drop(background::begin(wait));
+}
+
+/// Reads and checks the configuration while the workers go on with the one before.
+async fn load_behind(path: PathBuf) -> Result<Loaded, SuperviseError> {
+    let loaded = background::done(move || config::load(&path)).await;
+    loaded.ok_or(SuperviseError::Unread)?.map_err(SuperviseError::Configuration)
 }
 
 impl From<Result<Reloaded, SuperviseError>> for ReloadOutcome {

@@ -44,7 +44,7 @@ async fn a_proxy_header_says_who_the_client_is() {
     assert_eq!(answer(&bank, [binary(), request().into_bytes()].concat()).await, Some(200));
     let seen = bank.production.wait_for(2).await;
     assert_eq!((seen[0].values("x-forwarded-for"), seen[1].values("x-forwarded-for")), (vec!["203.0.113.7"], vec!["203.0.113.9"]));
-    assert_eq!(bank.gateway.log(1).await[0]["remote"], "203.0.113.7:51000");
+    assert!(bank.gateway.log(2).await.iter().any(|line| line["remote"] == "203.0.113.7:51000"));
     assert_eq!(answer(&bank, request()).await, None, "one is required");
     assert_eq!(answer(&bank, format!("PROXY TCP4 nobody\r\n{}", request())).await, None);
     let metrics = bank.gateway.metrics().await;

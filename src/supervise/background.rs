@@ -1,0 +1,47 @@
+//! Work that may wait: reading a million keys again, and freeing those before, takes seconds of a core, and the workers need
+//! all of them.
+//!
+//! Decides nothing. Each piece of work has a thread of its own: a thread may lower its priority, and not raise it again.
+
+use rustix::process::setpriority_process;
+use tokio::sync::oneshot;
+
+/// About a tenth of a worker's share of a core that both want; all of it where nobody else wants it.
+const NICE: i32 = 10;
+
+/// Does the work behind the workers' and waits for it. `None` if it panicked, which its thread has told, or the system has no
+/// more threads.
+pub(super) async fn done<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    begin(work)?.await.ok()
+}
+
+/// Begins it; its thread ends with it, and nobody need wait. Without a thread nothing is done.
+pub(super) fn begin<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<oneshot::Receiver<T>> {
+    let (done, result) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("background".to_owned()).spawn(move || {
+        // no more than a slower answer of others if it fails
+        let _ = setpriority_process(None, NICE);
+        let _ = done.send(work());
+    });
+    thread.ok().map(|_| result)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::getpriority_process;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_work_is_nice_and_its_owner_is_not() {
+        let before = getpriority_process(None).unwrap();
+        let nice = done(|| getpriority_process(None).unwrap()).await;
+        assert_eq!(nice, Some(before.max(NICE)));
+        assert_eq!(getpriority_process(None).unwrap(), before);
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_is_missed() {
+        assert_eq!(done(|| -> u32 { panic!("on purpose") }).await, None);
+    }
+}
