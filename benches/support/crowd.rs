@@ -95,8 +95,16 @@ impl Crowd {
     /// Judges a token, as a worker does.
     pub fn judge(&self, routed: &Routed<'_>, token: &[u8], cache: &TokenCache) -> Result<(), AuthenticateError> {
         let headers = http::HeaderMap::new();
-        let evidence =
-            Evidence { certificate: None, peer: None, client: None, method: "GET", scheme: "https", authority: "", paths: ["", ""], headers: &headers };
+        let evidence = Evidence {
+            certificate: None,
+            peer: None,
+            client: None,
+            method: "GET",
+            scheme: "https",
+            authority: "",
+            paths: ["", ""],
+            headers: &headers,
+        };
         let credential = Credential { token, scheme: Scheme::Bearer };
         authenticate::authenticate(&self.snapshot, routed, credential, &evidence, cache, self.now).map(drop)
     }

@@ -91,12 +91,15 @@ async fn serve_http1(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
             }
         });
         let pause = pause.await;
-        let parts = http.into_parts();
-        wire = parts.io.into_inner();
+        let http1::Parts { io, read_buf, .. } = http.into_parts();
+        wire = io.into_inner();
         match pause {
             Pause::Cut => return,
-            Pause::Ended => break parts.read_buf,
-            Pause::Rest => wire.give_back(parts.read_buf),
+            Pause::Ended => break read_buf,
+            Pause::Rest => {
+                wire.give_back(&read_buf);
+                drop(read_buf);
+            }
         }
         match poll_fn(|context| rest(connection, &wire, context)).await {
             Closing::Now => return,

@@ -88,9 +88,9 @@ impl Wire {
         self.socket
     }
 
-    /// Takes back what was read and not used.
-    pub fn give_back(&mut self, unread: Bytes) {
-        self.unread = unread;
+    /// Takes back what was read and not used. A copy, mostly of nothing: the whole buffer behind it would live as long.
+    pub fn give_back(&mut self, unread: &[u8]) {
+        self.unread = Bytes::copy_from_slice(unread);
     }
 
     /// Ready when something can be read, the end included.

@@ -179,6 +179,7 @@ async fn tick(worker: Rc<LocalWorker>) {
         turn = turn.wrapping_add(1);
         let deadlines = worker.deadlines();
         deadlines.advance(ticks(started.elapsed()).saturating_sub(deadlines.now()));
+        worker.walk.waiting().tick(deadlines.now());
         if turn.is_multiple_of(LOG_FLUSH) {
             worker.walk.access_log().flush();
         }
@@ -274,8 +275,6 @@ impl LocalWorker {
         for (_, connection) in self.connections.borrow().iter() {
             if let Some(why) = connection.overdue(&limits, now) {
                 overdue.push((Rc::clone(connection), why));
-            } else {
-                connection.rest(now);
             }
         }
         for (connection, why) in overdue {

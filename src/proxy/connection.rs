@@ -7,13 +7,13 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use crate::deadline::{Deadlines, ticks};
 use crate::forward::interim::Interim;
 use crate::model::gateway::Limits;
 use crate::proxy::naming::LastNamed;
 use crate::proxy::tunnel::Tunnel;
+use crate::proxy::waiting::Waiting;
 
 /// One client connection.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ pub struct Connection {
     /// A request asked for another protocol: what follows it may not be HTTP.
     upgrading: Cell<bool>,
     rest: Cell<Rest>,
+    waiting: Rc<Waiting>,
+    listed: Cell<bool>,
     /// The connection was switched, and this goes on with it.
     tunnel: RefCell<Option<Box<Tunnel>>>,
     handed: Cell<Handed>,
@@ -45,9 +47,6 @@ pub struct Connection {
     interim: Arc<Interim>,
     named: LastNamed,
 }
-
-/// Between the end of a request and the rest of its connection: a client that goes on meets a connection that is awake.
-const REST_AFTER: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
@@ -122,13 +121,17 @@ impl Drop for InFlight {
         let connection = &self.connection;
         connection.in_flight.set(connection.in_flight.get().saturating_sub(1));
         if connection.in_flight.get() == 0 {
-            connection.enter(Phase::Idle, self.deadlines.now());
+            let now = self.deadlines.now();
+            connection.enter(Phase::Idle, now);
+            if !connection.multiplexed.get() {
+                connection.waiting.add(connection, now);
+            }
         }
     }
 }
 
 impl Connection {
-    pub fn new(listener: &str, peer: SocketAddr, transport: Transport, now: u64) -> Self {
+    pub fn new(listener: &str, peer: SocketAddr, transport: Transport, waiting: Rc<Waiting>, now: u64) -> Self {
         Self {
             listener: listener.into(),
             peer: Cell::new(peer),
@@ -144,6 +147,8 @@ impl Connection {
             multiplexed: Cell::new(false),
             upgrading: Cell::new(false),
             rest: Cell::new(Rest::Awake),
+            waiting,
+            listed: Cell::new(false),
             tunnel: RefCell::default(),
             handed: Cell::new(Handed::Unchanged),
             waker: RefCell::new(None),
@@ -246,18 +251,26 @@ impl Connection {
         }
     }
 
-    /// Lets go of its buffers where it has waited for a request for a while. For the worker's sweep.
-    pub fn rest(&self, now: u64) {
-        let waits = self.phase.get() == Phase::Idle && !self.multiplexed.get() && !self.owes_bytes.get();
-        if waits && self.rest.get() == Rest::Awake && now.saturating_sub(self.since.get()) > ticks(REST_AFTER) {
-            self.rest.set(Rest::Wanted);
-            self.wake();
-        }
+    /// When it began to wait for its next request, in ticks; `None` where it does not, or is to stay awake.
+    pub(super) fn waits_since(&self) -> Option<u64> {
+        let waits = self.phase.get() == Phase::Idle && !self.multiplexed.get() && self.rest.get() == Rest::Awake;
+        waits.then_some(self.since.get())
+    }
+
+    /// Remembers whether [`Waiting`] has it, and says whether it had.
+    pub(super) fn list(&self, listed: bool) -> bool {
+        self.listed.replace(listed)
+    }
+
+    /// Lets go of its buffers.
+    pub(super) fn rest(&self) {
+        self.rest.set(Rest::Wanted);
+        self.wake();
     }
 
     /// Whether it should rest now; it does so once.
     pub fn goes_to_rest(&self) -> bool {
-        let goes = self.rest.get() == Rest::Wanted && self.phase.get() == Phase::Idle;
+        let goes = self.rest.get() == Rest::Wanted && self.phase.get() == Phase::Idle && !self.owes_bytes.get();
         if goes {
             self.rest.set(Rest::Resting);
         }

@@ -23,5 +23,6 @@ pub mod tenure;
 pub mod term;
 pub mod tunnel;
 pub mod upgrade;
+pub mod waiting;
 pub mod websocket;
 pub mod worker;

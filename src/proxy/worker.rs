@@ -18,6 +18,7 @@ use crate::model::clock::Clock;
 use crate::proxy::asserting::Asserted;
 use crate::proxy::request_ids::RequestIds;
 use crate::proxy::tenure::Tenures;
+use crate::proxy::waiting::Waiting;
 use crate::snapshot::Snapshots;
 use crate::snapshot::local::LocalSnapshots;
 use crate::telemetry::{AccessWriter, WorkerCounters};
@@ -56,6 +57,7 @@ pub struct Walk {
     overloaded: Cell<bool>,
     tenures: Rc<Tenures>,
     asserted: Asserted,
+    waiting: Rc<Waiting>,
 }
 
 impl Walk {
@@ -78,6 +80,7 @@ impl Walk {
             overloaded: Cell::new(false),
             tenures: Rc::default(),
             asserted: Asserted::default(),
+            waiting: Rc::default(),
         }
     }
 
@@ -119,6 +122,10 @@ impl Walk {
 
     pub fn tenures(&self) -> &Rc<Tenures> {
         &self.tenures
+    }
+
+    pub fn waiting(&self) -> &Rc<Waiting> {
+        &self.waiting
     }
 
     pub fn asserted(&self) -> &Asserted {
