@@ -36,11 +36,32 @@ pub enum RequestState {
     Broken,
 }
 
+/// How many bodies of a client's connection have not come to their end. One that was given up never does: what follows on
+/// such a connection may still be of it.
+#[derive(Debug, Clone, Default)]
+pub struct OpenBodies(Rc<Cell<u32>>);
+
+impl OpenBodies {
+    pub fn any(&self) -> bool {
+        self.0.get() > 0
+    }
+
+    fn opened(&self) {
+        self.0.set(self.0.get().saturating_add(1));
+    }
+
+    fn ended(&self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+}
+
 /// The client's body as the backend's connection reads it.
 #[derive(Debug)]
 pub struct RequestBody {
     /// `None`: no body.
     incoming: Option<Incoming>,
+    /// `None` once the body has ended.
+    open: Option<OpenBodies>,
     progress: Rc<RequestProgress>,
     limit: ByteLimit,
     stall: Option<Stall>,
@@ -108,12 +129,13 @@ impl RequestProgress {
 
 impl RequestBody {
     /// A body that nothing may be read of yet.
-    pub fn new(incoming: Incoming, deadlines: &Rc<Deadlines>) -> Self {
+    pub fn new(incoming: Incoming, deadlines: &Rc<Deadlines>, open: &OpenBodies) -> Self {
         let progress = RequestProgress::new(deadlines);
         if incoming.is_end_stream() {
             return Self::empty(progress);
         }
-        Self { incoming: Some(incoming), progress, limit: ByteLimit::Bytes(0), stall: None }
+        open.opened();
+        Self { incoming: Some(incoming), open: Some(open.clone()), progress, limit: ByteLimit::Bytes(0), stall: None }
     }
 
     /// The request was admitted: its body may be read, within these limits.
@@ -131,7 +153,7 @@ impl RequestBody {
     /// A request without a body.
     pub fn empty(progress: Rc<RequestProgress>) -> Self {
         progress.state.set(RequestState::Complete);
-        Self { incoming: None, progress, limit: ByteLimit::None, stall: None }
+        Self { incoming: None, open: None, progress, limit: ByteLimit::None, stall: None }
     }
 
     fn take(&mut self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyBroken> {
@@ -145,9 +167,16 @@ impl RequestBody {
             return Err(self.broken(RequestState::TooLarge));
         }
         if self.is_end_stream() {
-            self.progress.state.set(RequestState::Complete);
+            self.completed();
         }
         Ok(frame)
+    }
+
+    fn completed(&mut self) {
+        self.progress.state.set(RequestState::Complete);
+        if let Some(open) = self.open.take() {
+            open.ended();
+        }
     }
 
     fn broken(&self, state: RequestState) -> BodyBroken {
@@ -171,7 +200,7 @@ impl Body for RequestBody {
                     Some(Ok(frame)) => Some(self.take(frame)),
                     Some(Err(_)) => Some(Err(self.broken(RequestState::Broken))),
                     None => {
-                        self.progress.state.set(RequestState::Complete);
+                        self.completed();
                         None
                     }
                 })
@@ -282,7 +311,8 @@ impl Body for ResponseBody {
                 if let Some(trailers) = frame.trailers_mut() {
                     strip_trailers(trailers);
                 }
-                if self.incoming.is_end_stream() {
+                // nobody asks for more behind trailers
+                if frame.is_trailers() || self.incoming.is_end_stream() {
                     self.finish();
                 }
                 Poll::Ready(Some(Ok(frame)))

@@ -81,13 +81,9 @@ impl Http1Connection {
         poll_fn(|context| driver.poll(context, |context| answer.as_mut().poll(context))).await
     }
 
-    /// Whether it takes another request. The exchange before has ended; its connection may need one more turn to notice.
-    pub(super) async fn is_ready(&mut self) -> bool {
-        if !self.is_open() {
-            return false;
-        }
-        let Self { sender, driver } = self;
-        sender.is_ready() || poll_fn(|context| driver.poll(context, |context| sender.poll_ready(context))).await.is_ok()
+    /// Whether it takes another request now: nothing of the one before is still to be sent or read.
+    pub(super) fn is_ready(&mut self) -> bool {
+        self.is_open() && self.sender.is_ready()
     }
 
     /// Whether the backend has not closed it.
@@ -96,9 +92,12 @@ impl Http1Connection {
         !self.sender.is_closed()
     }
 
-    /// The exchange is over.
+    /// The exchange is over; the connection may need one more turn to notice.
     pub(super) fn rest(&mut self) {
         self.driver.hold();
+        if !self.sender.is_ready() {
+            self.driver.turn();
+        }
     }
 }
 

@@ -78,11 +78,19 @@ impl Driver {
 
     /// Lets a connection that nobody waits for notice what has happened to it.
     pub(super) fn look(&mut self) {
+        if self.relay.state().stirred {
+            self.turn();
+        }
+    }
+
+    /// One turn that nobody waits for.
+    pub(super) fn turn(&mut self) {
         let Self { mode, relay, waker } = self;
-        if relay.state().stirred {
-            relay.close_ears();
-            drive(mode, &mut Context::from_waker(waker));
-            relay.open_ears(None);
+        relay.close_ears();
+        relay.state().stirred = false;
+        drive(mode, &mut Context::from_waker(waker));
+        if relay.open_ears(None) {
+            relay.state().stirred = true;
         }
     }
 
@@ -101,6 +109,7 @@ impl Driver {
             if answer.is_ready() || (turn > 0 && !heard) {
                 break;
             }
+            relay.state().stirred = false;
             drive(mode, own);
             answer = ask(own);
         }
@@ -165,7 +174,7 @@ impl Relay {
 
     fn close_ears(&self) {
         let mut ears = self.state();
-        (ears.closed, ears.missed, ears.stirred) = (true, false, false);
+        (ears.closed, ears.missed) = (true, false);
     }
 
     /// Whether something was missed so far.

@@ -137,7 +137,7 @@ impl Pools {
     }
 
     /// An open connection to the target's address of this turn.
-    pub async fn idle(&self, target: &CompiledTarget, turn: usize) -> Option<Lease> {
+    pub fn idle(&self, target: &CompiledTarget, turn: usize) -> Option<Lease> {
         let pool = self.pool(target);
         let known = pool.addresses.known(&self.names);
         if pool.multiplexes.get() {
@@ -147,7 +147,7 @@ impl Pools {
         loop {
             let Idle { mut connection, address, since } = pool.pop(*wanted, known.len())?;
             let age = self.deadlines.now().saturating_sub(since);
-            if age <= ticks(KEEP_IDLE) && connection.is_ready().await {
+            if age <= ticks(KEEP_IDLE) && connection.is_ready() {
                 self.counters.backend_connection_reused();
                 let kind = if age > ticks(AGED) { LeaseKind::Aged } else { LeaseKind::Reused };
                 return Some(Lease { held: Held::Http1 { connection, address }, pool, kind });
@@ -262,7 +262,7 @@ impl Pool {
     fn pop(&self, address: SocketAddr, addresses: usize) -> Option<Idle> {
         let mut idle = self.idle.borrow_mut();
         let found = if addresses == 1 {
-            idle.pop().filter(|idle| idle.address == address)
+            idle.pop()
         } else {
             let position = idle.iter().rposition(|idle| idle.address == address);
             position.map(|position| idle.remove(position))
@@ -271,7 +271,7 @@ impl Pool {
         if found.is_some() {
             self.idle_changed(-1);
         }
-        found
+        found.filter(|idle| idle.address == address)
     }
 
     /// A stream on the open connection that carries the fewest, unless another connection should be opened.
@@ -345,7 +345,8 @@ impl Lease {
         let Self { pool, held: Held::Http1 { mut connection, address }, .. } = self else { return };
         connection.rest();
         let mut idle = pool.idle.borrow_mut();
-        if connection.is_open() && idle.len() < pool.most_idle {
+        // a backend that answered before it had read everything, and reads no further, would keep the next request waiting
+        if connection.is_ready() && idle.len() < pool.most_idle {
             idle.push(Idle { connection, address, since: pool.deadlines.now() });
             drop(idle);
             pool.idle_changed(1);

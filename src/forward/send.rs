@@ -168,7 +168,7 @@ impl Forwarder {
         }
         let busy = group.counts_in_flight().then(|| Busy::new(target));
         let turn = self.pools.turn(target);
-        let mut idle = if purpose == Purpose::Exchange { self.pools.idle(target, turn).await } else { None };
+        let mut idle = if purpose == Purpose::Exchange { self.pools.idle(target, turn) } else { None };
         loop {
             let lease = match idle.take() {
                 Some(lease) => lease,

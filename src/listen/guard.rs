@@ -67,6 +67,11 @@ impl Framing {
         Ok(())
     }
 
+    /// Whether the next byte begins a message.
+    pub fn is_between_messages(&self) -> bool {
+        self.state == State::RequestLine && self.carried.is_empty()
+    }
+
     fn skip<'b>(&mut self, bytes: &'b [u8], left: u64, more: fn(u64) -> State, done: State) -> &'b [u8] {
         let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
         let left = left.saturating_sub(taken as u64);

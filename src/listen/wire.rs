@@ -210,6 +210,7 @@ impl AsyncRead for Wire {
             return filled;
         }
         let verdict = self.framing.as_mut().map_or(Ok(()), |framing| framing.inspect(new));
+        self.connection.within_message(!self.framing.as_ref().is_some_and(Framing::is_between_messages));
         if let Err(violation) = verdict {
             buffer.set_filled(before);
             self.violation = Some(violation);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::deadline::{Deadlines, ticks};
+use crate::forward::body::OpenBodies;
 use crate::forward::interim::Interim;
 use crate::model::gateway::Limits;
 use crate::proxy::naming::LastNamed;
@@ -40,6 +41,9 @@ pub struct Connection {
     rest: Cell<Rest>,
     waiting: Rc<Waiting>,
     listed: Cell<bool>,
+    bodies: OpenBodies,
+    /// What came last was not the end of a message.
+    within_message: Cell<bool>,
     /// The connection was switched, and this goes on with it.
     tunnel: RefCell<Option<Box<Tunnel>>>,
     handed: Cell<Handed>,
@@ -149,6 +153,8 @@ impl Connection {
             rest: Cell::new(Rest::Awake),
             waiting,
             listed: Cell::new(false),
+            bodies: OpenBodies::default(),
+            within_message: Cell::new(false),
             tunnel: RefCell::default(),
             handed: Cell::new(Handed::Unchanged),
             waker: RefCell::new(None),
@@ -251,9 +257,24 @@ impl Connection {
         }
     }
 
+    /// An answer may be over before its request is: then what comes is of that request.
+    fn is_between_requests(&self) -> bool {
+        self.phase.get() == Phase::Idle && !self.bodies.any() && !self.within_message.get()
+    }
+
+    /// How the bytes that came ended, as the watch over the framing reads them.
+    pub fn within_message(&self, within: bool) {
+        self.within_message.set(within);
+    }
+
+    /// The bodies of its requests.
+    pub fn bodies(&self) -> &OpenBodies {
+        &self.bodies
+    }
+
     /// When it began to wait for its next request, in ticks; `None` where it does not, or is to stay awake.
     pub(super) fn waits_since(&self) -> Option<u64> {
-        let waits = self.phase.get() == Phase::Idle && !self.multiplexed.get() && self.rest.get() == Rest::Awake;
+        let waits = self.is_between_requests() && !self.multiplexed.get() && self.rest.get() == Rest::Awake;
         waits.then_some(self.since.get())
     }
 
@@ -270,7 +291,7 @@ impl Connection {
 
     /// Whether it should rest now; it does so once.
     pub fn goes_to_rest(&self) -> bool {
-        let goes = self.rest.get() == Rest::Wanted && self.phase.get() == Phase::Idle && !self.owes_bytes.get();
+        let goes = self.rest.get() == Rest::Wanted && self.is_between_requests() && !self.owes_bytes.get();
         if goes {
             self.rest.set(Rest::Resting);
         }

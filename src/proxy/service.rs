@@ -49,7 +49,7 @@ use crate::throttle::Admitted;
 /// The walk lives in a place of its own for as long as it lasts, so that an idle connection holds none, and so that it is
 /// moved once.
 pub fn handle(walk: Rc<Walk>, in_flight: InFlight, request: Request<Incoming>) -> Handling {
-    let request = Box::new(request.map(|body| RequestBody::new(body, walk.deadlines())));
+    let request = Box::new(request.map(|body| RequestBody::new(body, walk.deadlines(), in_flight.connection().bodies())));
     Handling { walk: Rc::clone(&walk), serving: Box::pin(serve(walk, in_flight, request)) }
 }
 

@@ -10,6 +10,7 @@ mod bound;
 mod canaille;
 mod codes;
 mod cors;
+mod early;
 mod explaining;
 mod floods;
 mod forged;

@@ -111,6 +111,20 @@ fn an_end_is_noticed_while_nobody_waits() {
     assert_eq!(Rc::strong_count(&script), 1, "the connection is gone");
 }
 
+#[test]
+fn what_happens_between_two_parts_of_an_answer_is_not_forgotten() {
+    let script = Rc::new(Script::default());
+    let (_, waker) = watched();
+    let mut driver = script.driver();
+    let mut ask = |answer: Poll<()>| driver.poll(&mut Context::from_waker(&waker), |_| answer);
+    assert!(ask(Poll::Pending).is_pending());
+    assert!(ask(Poll::Ready(())).is_ready());
+    script.happens();
+    assert!(ask(Poll::Ready(())).is_ready());
+    driver.look();
+    assert_eq!(script.turns.get(), 2);
+}
+
 #[tokio::test]
 async fn a_task_drives_while_nobody_asks_and_gives_the_connection_back() {
     let script = Rc::new(Script::default());
