@@ -85,8 +85,7 @@ pub fn authorize<'s>(snapshot: &'s Snapshot, routed: Routed<'s>, principal: Prin
     if !wanted.is_empty() && !principal.claims().audiences().iter().any(|audience| wanted.contains(audience)) {
         return Err(Refusal::Audience);
     }
-    let application = caller.and_then(|mapping| snapshot.directory.application(mapping.application));
-    let key_type = caller.map_or(KeyType::Production, |mapping| mapping.key_type);
+    let (key_type, application) = caller.map_or((KeyType::Production, None), |(mapping, application)| (mapping.key_type, application));
     with_backend(Grant { routed, principal: Some(principal), application, key_type })
 }
 
@@ -94,38 +93,40 @@ pub fn authorize<'s>(snapshot: &'s Snapshot, routed: Routed<'s>, principal: Prin
 pub fn still(snapshot: &Snapshot, api: &CompiledApi, key_manager: &CompiledKeyManager, principal: &Principal, key_type: KeyType) -> bool {
     let Some(consumer_key) = principal.consumer_key() else { return false };
     match caller(snapshot, api, key_manager, principal, consumer_key) {
-        Ok(Some(mapping)) => mapping.key_type == key_type,
+        Ok(Some((mapping, _))) => mapping.key_type == key_type,
         Ok(None) => true,
         Err(_) => false,
     }
 }
 
+/// A key, and whose it is.
+type Caller<'s> = (KeyMapping, Option<ApplicationView<'s>>);
+
 /// The application's key, with a subscription that allows it; `None` where an API asks for no subscription and the key
 /// is nobody's.
-fn caller(
-    snapshot: &Snapshot,
+fn caller<'s>(
+    snapshot: &'s Snapshot,
     api: &CompiledApi,
     key_manager: &CompiledKeyManager,
     principal: &Principal,
     consumer_key: &str,
-) -> Result<Option<KeyMapping>, Refusal> {
+) -> Result<Option<Caller<'s>>, Refusal> {
     let required = api.definition.subscription == SubscriptionRule::Required;
     let Some(mapping) = key_manager.find(&snapshot.directory, consumer_key) else {
         return if required { Err(Refusal::ConsumerKeyUnknown) } else { Ok(None) };
     };
-    organization(snapshot, mapping, principal)?;
+    let application = snapshot.directory.application(mapping.application);
+    organization(application.as_ref(), principal)?;
     match snapshot.directory.subscription(mapping.application, api.index) {
-        Some(subscription) => state(subscription.state, mapping.key_type).map(|()| Some(mapping)),
+        Some(subscription) => state(subscription.state, mapping.key_type).map(|()| Some((mapping, application))),
         None if required => Err(Refusal::NotSubscribed),
-        None => Ok(Some(mapping)),
+        None => Ok(Some((mapping, application))),
     }
 }
 
 /// An application of an organisation is used with that organisation's tokens and no others.
-fn organization(snapshot: &Snapshot, mapping: KeyMapping, principal: &Principal) -> Result<(), Refusal> {
-    let Some(wanted) = snapshot.directory.application(mapping.application).and_then(|application| application.organization) else {
-        return Ok(());
-    };
+fn organization(application: Option<&ApplicationView<'_>>, principal: &Principal) -> Result<(), Refusal> {
+    let Some(wanted) = application.and_then(|application| application.organization) else { return Ok(()) };
     match principal.organization() {
         Some(named) if named == wanted => Ok(()),
         Some(_) => Err(Refusal::OrganizationMismatch),
