@@ -10,7 +10,6 @@ use crate::assertion::Caller;
 use crate::authenticate::Principal;
 use crate::authorize::Grant;
 use crate::model::clock::UnixSeconds;
-use crate::model::directory::KeyType;
 use crate::snapshot::Snapshot;
 
 /// Signed tokens that one worker remembers.
@@ -44,10 +43,9 @@ pub struct CannotSign;
 fn key_of(grant: &Grant<'_>, principal: &Principal, key_id: &str) -> Key {
     let api = &grant.routed().api().definition;
     let (name, owner) = grant.application().map_or(("", ""), |application| (application.name, application.owner));
-    let key_type = if grant.key_type() == KeyType::Production { "production" } else { "sandbox" };
     let mut context = Context::new(&SHA256);
     context.update(&principal.marks().token.0);
-    for part in [api.name.as_str(), api.version.as_str(), &api.base_path, key_id, key_type, name, owner] {
+    for part in [api.name.as_str(), api.version.as_str(), &api.base_path, key_id, grant.key_type().label(), name, owner] {
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part.as_bytes());
     }

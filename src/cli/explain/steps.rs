@@ -196,16 +196,14 @@ impl Teller<'_> {
                 self.scopes(routed, principal);
             }
         }
-        let (key, backend) = match grant.key_type() {
-            KeyType::Production => ("production", &routed.api().production),
-            KeyType::Sandbox => ("sandbox", &routed.api().sandbox),
+        let api = routed.api();
+        let (backend, definition) = match grant.key_type() {
+            KeyType::Production => (&api.production, &api.definition.production),
+            KeyType::Sandbox => (&api.sandbox, &api.definition.sandbox),
         };
         let targets: Vec<_> = backend.iter().flat_map(|group| &group.targets).map(|target| &*target.label).collect();
-        let place = match grant.key_type() {
-            KeyType::Production => routed.api().definition.production.as_ref(),
-            KeyType::Sandbox => routed.api().definition.sandbox.as_ref(),
-        };
-        self.passed("backend", format!("{key}: {}", targets.join(", ")), place.map(|backend| backend.place));
+        let found = format!("{}: {}", grant.key_type().label(), targets.join(", "));
+        self.passed("backend", found, definition.as_ref().map(|backend| backend.place));
     }
 
     fn route(&mut self, routed: &Routed<'_>) {
@@ -283,7 +281,7 @@ impl Teller<'_> {
         let application = mapping.and_then(|mapping| self.snapshot.directory.application(mapping.application));
         match (mapping, application) {
             (Some(mapping), Some(application)) => {
-                let key = if mapping.key_type == KeyType::Production { "production" } else { "sandbox" };
+                let key = mapping.key_type.label();
                 let found = format!("consumer key {consumer_key:?} is a {key} key of {:?}", application.name);
                 self.passed("application", found, Some(application.place));
                 if let Some(organization) = application.organization {
