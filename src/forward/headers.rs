@@ -72,10 +72,8 @@ pub fn strip_trailers(trailers: &mut HeaderMap) {
 
 /// Removes a header in every spelling that a server may take for it, such as one that only the gateway may set.
 pub fn remove_every_spelling(headers: &mut HeaderMap, name: &str) {
-    let doomed: Doomed = headers.keys().filter(|other| is_spelled(other, name)).cloned().collect();
-    for name in doomed {
-        headers.remove(name);
-    }
+    let doomed = headers.keys().filter(|other| is_spelled(other, name)).cloned().collect();
+    remove(headers, doomed);
 }
 
 fn is_spelled(name: &HeaderName, like: &str) -> bool {
@@ -176,13 +174,15 @@ impl Look {
             let listed = names(headers, &CONNECTION).filter(|token| !token.eq_ignore_ascii_case("keep-alive"));
             // looked up before a name is made of it: a client may list thousands that are not there
             let listed: Doomed = listed.filter(|token| headers.contains_key(*token)).filter_map(named).collect();
-            for name in listed {
-                headers.remove(name);
-            }
+            remove(headers, listed);
         }
-        for name in self.doomed {
-            headers.remove(name);
-        }
+        remove(headers, self.doomed);
+    }
+}
+
+fn remove(headers: &mut HeaderMap, doomed: Doomed) {
+    for name in doomed {
+        headers.remove(name);
     }
 }
 
