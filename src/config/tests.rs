@@ -1,3 +1,5 @@
+//! Whole files in, models and reports out.
+
 use std::fs;
 use std::path::Path;
 

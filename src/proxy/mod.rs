@@ -4,7 +4,8 @@
 //! [`asserting`] (what a backend is told of the caller), [`decision`] (route, authenticate, authorize on one snapshot),
 //! [`denial`] (reason -> answer, the only table of statuses), [`own_answer`] (answers made here), [`metadata`] (RFC 9728), [`cors`],
 //! [`upgrade`] and [`tunnel`] (other protocols, with [`websocket`]'s frames), [`tenure`] and [`term`] (what ends a stream), [`exchange`] (the facts of one exchange, written once),
-//! [`answer`] (bodies), [`connection`] and [`worker`] (what the walk is lent).
+//! [`answer`] (bodies), [`connection`] and [`worker`] (what the walk is lent), [`naming`] and [`request_ids`] (what is not
+//! worked out anew for each request), [`waiting`] (connections between two requests).
 
 pub mod admission;
 pub mod answer;

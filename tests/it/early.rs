@@ -10,13 +10,12 @@ use tokio::time::{sleep, timeout};
 
 use crate::support::bank::Bank;
 use crate::support::client::RawConnection;
-use crate::support::frames::{END_HEADERS, END_STREAM, frame, kind};
+use crate::support::frames::{ACK, END_HEADERS, END_STREAM, frame, kind};
 use crate::support::gateway::FRONT;
 use crate::support::script::Script;
 
 /// `:status: 200` of the static table (RFC 7541 appendix A).
 const OK: [u8; 1] = [0x88];
-const ACK: u8 = 1;
 
 /// Serves each connection with `serve`, until the set is dropped.
 async fn backend<F>(serve: impl Fn(TcpStream, usize) -> F + Send + 'static) -> (SocketAddr, JoinSet<()>)

@@ -1,3 +1,5 @@
+//! Who is woken by what, and when a connection is gone, with connections that do as a script says.
+
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

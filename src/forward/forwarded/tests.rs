@@ -1,3 +1,5 @@
+//! Who is believed about a client, and how a backend is told.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What passes this hop in each direction, and what nobody else may say.
+
 use http::HeaderValue;
 use proptest::prelude::*;
 

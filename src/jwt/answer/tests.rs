@@ -1,3 +1,5 @@
+//! Which signed introspection answers are believed.
+
 use serde_json::{Value as Json, json};
 
 use super::*;

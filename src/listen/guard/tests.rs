@@ -1,3 +1,5 @@
+//! Framing with two readings, however its bytes are cut.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What is put into the directory is found there, and conflicts are told.
+
 use std::collections::HashMap;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! What a client reads of each reason.
+
 use serde_json::Value;
 
 use super::*;

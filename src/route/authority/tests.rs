@@ -1,3 +1,5 @@
+//! Which hosts a request may name, and where.
+
 use super::*;
 
 fn read(text: &str) -> Result<(String, Option<u16>), InvalidAuthority> {

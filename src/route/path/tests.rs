@@ -1,3 +1,5 @@
+//! The one spelling of a path, and what has none.
+
 use std::fmt::Write as _;
 
 use proptest::prelude::*;

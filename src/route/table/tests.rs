@@ -1,3 +1,5 @@
+//! Which operation a host, a path and a method come to.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Which organisations are open, and what pushes them out, with a clock set by hand.
+
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 

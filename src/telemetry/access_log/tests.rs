@@ -1,3 +1,5 @@
+//! What a line says, and that it arrives whole or is counted.
+
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::PermissionsExt;

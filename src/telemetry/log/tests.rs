@@ -1,3 +1,5 @@
+//! The operators' log, line by line.
+
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 

@@ -1,3 +1,5 @@
+//! What a scrape says of what was counted.
+
 #![allow(clippy::float_cmp, reason = "counts are whole numbers, and the other values are read back as they were written")]
 
 mod cap;

@@ -27,7 +27,7 @@ pub(crate) mod kind {
 
 pub(crate) const END_STREAM: u8 = 1;
 pub(crate) const END_HEADERS: u8 = 4;
-const ACK: u8 = 1;
+pub(crate) const ACK: u8 = 1;
 
 /// Patterns of a flood in one write.
 const AT_ONCE: usize = 100;
