@@ -278,12 +278,11 @@ impl LocalWorker {
             }
         }
         for (connection, why) in overdue {
-            let how = match why {
+            match why {
                 // between requests there is nothing to lose, and HTTP/2 clients are told
-                Overdue::Idle => Closing::Gracefully,
-                Overdue::Head | Overdue::Lingering | Overdue::Write => Closing::Now,
-            };
-            connection.close(how);
+                Overdue::Idle => connection.tell_to_go(now),
+                Overdue::Head | Overdue::Lingering | Overdue::Write => connection.close(Closing::Now),
+            }
         }
         self.walk.forwarder().pools.sweep();
     }

@@ -33,6 +33,8 @@ pub struct Connection {
     in_flight: Cell<u32>,
     owes_bytes: Cell<bool>,
     closing: Cell<Closing>,
+    /// In ticks: when it was told to go because it asked for nothing.
+    told: Cell<Option<u64>>,
     /// The next request is the last one.
     draining: Cell<bool>,
     multiplexed: Cell<bool>,
@@ -147,6 +149,7 @@ impl Connection {
             in_flight: Cell::new(0),
             owes_bytes: Cell::new(false),
             closing: Cell::new(Closing::No),
+            told: Cell::new(None),
             draining: Cell::new(false),
             multiplexed: Cell::new(false),
             upgrading: Cell::new(false),
@@ -213,6 +216,7 @@ impl Connection {
         if self.draining.get() {
             self.close(Closing::Gracefully);
         }
+        self.told.set(None);
         self.enter(Phase::Serving, deadlines.now());
         InFlight { connection: Rc::clone(self), deadlines: Rc::clone(deadlines) }
     }
@@ -249,9 +253,12 @@ impl Connection {
         if self.blocked.get().is_some_and(|since| now.saturating_sub(since) > ticks(limits.body_stall_timeout)) {
             return Some(Overdue::Write);
         }
+        // from when it was told, and not from when it should have been: the sweep may have come late
+        if self.told.get().is_some_and(|since| now.saturating_sub(since) > ticks(limits.header_timeout)) {
+            return Some(Overdue::Lingering);
+        }
         match self.phase.get() {
             Phase::Head if waited > ticks(limits.header_timeout) => Some(Overdue::Head),
-            Phase::Idle if waited > ticks(limits.idle_timeout.saturating_add(limits.header_timeout)) => Some(Overdue::Lingering),
             Phase::Idle if waited > ticks(limits.idle_timeout) => Some(Overdue::Idle),
             _ => None,
         }
@@ -312,6 +319,12 @@ impl Connection {
         }
     }
 
+    /// Nothing was asked for long: it should close once what is on its way has been answered.
+    pub fn tell_to_go(&self, now: u64) {
+        self.told.set(self.told.get().or(Some(now)));
+        self.close(Closing::Gracefully);
+    }
+
     pub fn close(&self, how: Closing) {
         self.closing.set(self.closing.get().max(how));
         self.wake();
@@ -368,5 +381,60 @@ impl Connection {
         self.rest.set(Rest::Awake);
         self.phase.set(phase);
         self.since.set(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deadline::TICK;
+    use crate::model::gateway::ByteLimit;
+
+    fn connection() -> (Rc<Connection>, Rc<Deadlines>) {
+        let peer = SocketAddr::from(([192, 0, 2, 1], 4711));
+        (Rc::new(Connection::new("http", peer, Transport::Plain, Rc::default(), 0)), Rc::default())
+    }
+
+    fn limits() -> Limits {
+        Limits {
+            header_timeout: TICK * 10,
+            idle_timeout: TICK * 100,
+            max_header_bytes: 0,
+            max_headers: 0,
+            max_body_bytes: ByteLimit::None,
+            body_stall_timeout: TICK * 10_000,
+            max_token_bytes: 0,
+            max_forged_tokens: None,
+            max_streams: 0,
+            max_loop_delay: None,
+        }
+    }
+
+    #[test]
+    fn a_client_is_told_to_go_before_it_is_cut_off_however_late_the_sweep_comes() {
+        let (connection, deadlines) = connection();
+        drop(connection.request_began(&deadlines));
+        let limits = limits();
+        assert_eq!(connection.overdue(&limits, 100), None);
+        for late in [101, 111, 5_000] {
+            assert_eq!(connection.overdue(&limits, late), Some(Overdue::Idle), "{late}");
+        }
+        connection.tell_to_go(5_000);
+        assert_eq!(connection.overdue(&limits, 5_010), Some(Overdue::Idle));
+        connection.tell_to_go(5_010);
+        assert_eq!(connection.overdue(&limits, 5_011), Some(Overdue::Lingering), "told again is not told later");
+    }
+
+    #[test]
+    fn who_asks_for_something_after_all_has_its_answer_and_its_time() {
+        let (connection, deadlines) = connection();
+        drop(connection.request_began(&deadlines));
+        connection.tell_to_go(101);
+        let request = connection.request_began(&deadlines);
+        assert_eq!(connection.overdue(&limits(), 5_000), None);
+        deadlines.advance(5_000);
+        drop(request);
+        assert_eq!(connection.overdue(&limits(), 5_100), None);
+        assert_eq!(connection.overdue(&limits(), 5_101), Some(Overdue::Idle));
     }
 }
