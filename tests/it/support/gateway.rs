@@ -161,13 +161,14 @@ impl Gateway {
         }
     }
 
-    /// The access log's lines, once there are this many.
+    /// The access log's lines, once there are this many; by their time, for each worker writes its own when it comes to it.
     pub(crate) async fn log(&self, lines: usize) -> Vec<Value> {
         let started = Instant::now();
         loop {
             let text = fs::read_to_string(self.folder.join("access.log")).unwrap_or_default();
-            let read: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            let mut read: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
             if read.len() >= lines {
+                read.sort_by_key(|line| line["time"].as_str().map(str::to_owned));
                 return read;
             }
             assert!(started.elapsed() < DEADLINE, "only {} lines: {text}", read.len());
