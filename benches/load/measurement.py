@@ -67,20 +67,22 @@ class Measurement:
             return
         self.results.add(key, sample)
         print(
-            f"  {scenario.name:<9} {contestant.name:<11} {sample.requests_per_second:>9,.0f}/s {sample.cpu_microseconds:>8.1f} us"
+            f"  {scenario.name:<9} {contestant.name:<11} {sample.requests_per_second:>9,.0f}/s {sample.cpu_microseconds:>8.1f} us, {sample.kernel_microseconds:.1f} in the kernel"
             f"{' (tokens came again)' if sample.tokens_came_again else ''}",
             flush=True,
         )
 
     def sample(self, number: int, scenario: Scenario, instance: Instance) -> Sample:
         instance.server.forget_peak()
-        before = instance.server.cpu_microseconds()
+        before = instance.server.cpu_time()
         count = run(scenario, instance.placement.port(scenario.tls, scenario.http2), scenario.seconds or self.seconds, self.materials)
-        used = instance.server.cpu_microseconds() - before
+        after = instance.server.cpu_time()
+        kernel = (after.kernel - before.kernel) / count.requests
+        cpu = kernel + (after.user - before.user) / count.requests
         peak = instance.server.peak_mib()
         instance.empty_logs()
         again = scenario.anew and count.again > 0
-        return Sample(number, count.requests / count.seconds, used / count.requests, peak, again)
+        return Sample(number, count.requests / count.seconds, cpu, kernel, peak, again)
 
     def latencies(self, count: int, workers: int, scenarios: list[Scenario]) -> None:
         """All at one rate: half of what the slower of the first two contestants carries."""

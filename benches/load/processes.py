@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 LONGEST_LIFE_SECONDS = 4 * 3600
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -28,6 +29,13 @@ def output_of(command: list[str], seconds: float = 30) -> str:
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return ""
     return done.stdout + done.stderr
+
+
+class CpuTime(NamedTuple):
+    """Microseconds."""
+
+    user: float
+    kernel: float
 
 
 class Server:
@@ -57,14 +65,11 @@ class Server:
             found.extend(frontier)
         return found
 
-    def cpu_microseconds(self) -> float:
-        """User and system time of the whole tree so far."""
-        ticks = 0
-        for member in self.members():
-            fields = _stat(member)
-            if fields:
-                ticks += int(fields[11]) + int(fields[12])
-        return ticks * 1_000_000 / TICKS_PER_SECOND
+    def cpu_time(self) -> CpuTime:
+        """Of the whole tree so far."""
+        stats = [fields for fields in map(_stat, self.members()) if fields]
+        user, kernel = (sum(int(fields[at]) for fields in stats) * 1_000_000 / TICKS_PER_SECOND for at in (11, 12))
+        return CpuTime(user, kernel)
 
     def memory_mib(self) -> float:
         """Resident now; a page that children share is counted once."""

@@ -180,6 +180,7 @@ def write(
             text += [f"\n## {count} worker{'s' if count > 1 else ''}"]
             text += ["\nCPU microseconds per request, user and system, of the contestant's processes:\n",
                      by_scenario(results, count, some, names, "cpu_microseconds", tenths)]
+            text += ["\nOf them in the kernel:\n", by_scenario(results, count, some, names, "kernel_microseconds", tenths)]
             text += ["\nRequests per second:\n", by_scenario(results, count, some, names, "requests_per_second", whole)]
             if len(names) > 1:
                 text += [f"\nRatios of {names[0]}, CPU per request / requests per second (medians of the ratios of each round):\n",

@@ -17,6 +17,8 @@ class Sample:
     round: int
     requests_per_second: float
     cpu_microseconds: float
+    # the part of it that was spent in the kernel
+    kernel_microseconds: float
     peak_mib: float
     # the tokens of S3 did not suffice for the round
     tokens_came_again: bool = False

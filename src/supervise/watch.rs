@@ -1,29 +1,32 @@
 //! Notices that a configuration file changed.
 //!
-//! Watches folders, not files: editors rename a new file over the old one, and Kubernetes swaps a `..data` link. What an
-//! event says is not believed; after things have settled, the files are looked at, and only a difference counts. A
-//! convenience beside SIGHUP and `POST /reload`: where a folder cannot be watched, that is logged and nothing else.
+//! Looks at the files from time to time. The system's news of changes would come sooner, but not from every file system,
+//! and would tell of each write to a log that lies beside the files. A convenience beside SIGHUP and `POST /reload`.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-/// Editors and deployments write several files: this long after the last event they are looked at.
+/// Between two looks.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// Looking at many files, or over a network, takes longer: it has this part of the time.
+const SHARE: u32 = 100;
+
+/// Editors and deployments write several files: they are done when nothing changed for so long.
 const SETTLE: Duration = Duration::from_millis(250);
 
 /// The files of a configuration, watched.
 #[derive(Debug)]
 pub struct Watch {
-    watcher: Option<RecommendedWatcher>,
-    events: mpsc::Receiver<()>,
     folders: BTreeSet<PathBuf>,
     files: Vec<PathBuf>,
     seen: Vec<Stamp>,
+    /// How long the last look took.
+    took: Duration,
 }
 
 /// What a file looks like from outside.
@@ -37,54 +40,35 @@ struct Stamp {
 
 impl Watch {
     pub fn new(files: Vec<PathBuf>) -> Self {
-        let (sender, events) = mpsc::channel(1);
-        let watcher = notify::recommended_watcher(move |_| {
-            // a full queue already says that something happened
-            let _ = sender.try_send(());
-        });
-        let watcher = watcher.inspect_err(|error| {
-            tracing::warn!(target: "portcullis::supervise", %error, "files are not watched; reload with SIGHUP or POST /reload");
-        });
-        let mut watch = Self { watcher: watcher.ok(), events, folders: BTreeSet::new(), files: Vec::new(), seen: Vec::new() };
+        let mut watch = Self { folders: BTreeSet::new(), files: Vec::new(), seen: Vec::new(), took: Duration::ZERO };
         watch.follow(files);
         watch
     }
 
     /// Watches these files from now on, as they are now.
     pub fn follow(&mut self, files: Vec<PathBuf>) {
-        let mut folders = BTreeSet::new();
-        for file in &files {
-            folders.extend(file.parent().map(folder));
-            // behind a link the file's own folder changes, not the link's
-            if let Ok(resolved) = fs::canonicalize(file) {
-                folders.extend(resolved.parent().map(folder));
-            }
-        }
-        if let Some(watcher) = &mut self.watcher {
-            for gone in self.folders.difference(&folders) {
-                let _ = watcher.unwatch(gone);
-            }
-            for new in folders.difference(&self.folders) {
-                if let Err(error) = watcher.watch(new, RecursiveMode::NonRecursive) {
-                    tracing::warn!(target: "portcullis::supervise", folder = %new.display(), %error, "folder is not watched");
-                }
-            }
-        }
-        self.folders = folders;
+        self.folders = files.iter().filter_map(|file| file.parent()).map(folder).collect();
         self.files = files;
         self.seen = self.look();
     }
 
-    /// Returns when a file is different from when it was last looked at.
+    /// Returns when a file is different from when it was last looked at, and all have settled.
     pub async fn changed(&mut self) {
         loop {
-            if self.events.recv().await.is_none() {
-                // no watcher: this never happens, and nobody may spin on it
-                return std::future::pending().await;
+            sleep(EVERY.max(self.took.saturating_mul(SHARE))).await;
+            let mut now = self.look();
+            if now == self.seen {
+                continue;
             }
-            sleep(SETTLE).await;
-            while self.events.try_recv().is_ok() {}
-            let now = self.look();
+            loop {
+                sleep(SETTLE).await;
+                let later = self.look();
+                if later == now {
+                    break;
+                }
+                now = later;
+            }
+            // back to what it was: nothing to read
             if now != self.seen {
                 self.seen = now;
                 return;
@@ -93,13 +77,16 @@ impl Watch {
     }
 
     /// The files themselves, and what else lies beside them that an `include` may match.
-    fn look(&self) -> Vec<Stamp> {
+    fn look(&mut self) -> Vec<Stamp> {
+        let began = Instant::now();
         let mut paths: BTreeSet<PathBuf> = self.files.iter().cloned().collect();
         for folder in &self.folders {
             let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
             paths.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "toml")));
         }
-        paths.into_iter().map(Stamp::of).collect()
+        let stamps = paths.into_iter().map(Stamp::of).collect();
+        self.took = began.elapsed();
+        stamps
     }
 }
 

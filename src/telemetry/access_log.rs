@@ -94,14 +94,14 @@ struct Sampling {
 
 const WHOLE: u64 = 1 << 32;
 
-/// A buffer of this length is handed over.
-const FULL_BUFFER: usize = 16 * 1024;
+/// A buffer of this length is handed over: waking the thread, and each write to a file, has a price of its own.
+const FULL_BUFFER: usize = 64 * 1024;
 
 /// Room for the line that fills a buffer.
 const BUFFER_CAPACITY: usize = FULL_BUFFER + 4 * 1024;
 
-/// Buffers that may wait for the thread: about 2.5 MiB.
-const QUEUED_BUFFERS: usize = 128;
+/// Buffers that may wait for the thread: about 4 MiB.
+const QUEUED_BUFFERS: usize = 64;
 
 /// Empty buffers kept for each worker.
 const SPARE_BUFFERS: usize = 4;
