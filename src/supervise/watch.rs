@@ -13,11 +13,15 @@ use tokio::time::sleep;
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// Looking at many files, or over a network, takes longer: it has this part of the time.
+/// Looking at many files, or over a network, takes longer: it has a hundredth of the time, and comes once a minute.
 const SHARE: u32 = 100;
+const SELDOM: Duration = Duration::from_mins(1);
 
 /// Editors and deployments write several files: they are done when nothing changed for so long.
 const SETTLE: Duration = Duration::from_millis(250);
+
+/// So often that is waited for; a file that never rests keeps no other from being read.
+const MOST_SETTLES: usize = 20;
 
 /// The files of a configuration, watched.
 #[derive(Debug)]
@@ -55,12 +59,12 @@ impl Watch {
     /// Returns when a file is different from when it was last looked at, and all have settled.
     pub async fn changed(&mut self) {
         loop {
-            sleep(EVERY.max(self.took.saturating_mul(SHARE))).await;
+            sleep(self.took.saturating_mul(SHARE).clamp(EVERY, SELDOM)).await;
             let mut now = self.look();
             if now == self.seen {
                 continue;
             }
-            loop {
+            for _ in 0..MOST_SETTLES {
                 sleep(SETTLE).await;
                 let later = self.look();
                 if later == now {
@@ -152,6 +156,27 @@ mod tests {
             std::os::unix::fs::symlink("..2", &next).unwrap();
             fs::rename(&next, &data).unwrap();
             assert!(noticed(&mut watch).await);
+        });
+    }
+
+    #[test]
+    fn a_file_that_never_rests_keeps_no_other_from_being_read() {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("gateway.toml");
+            let mut watch = Watch::new(vec![file.clone()]);
+            let restless = async {
+                for count in 0.. {
+                    fs::write(&file, "a".repeat(count % 7)).unwrap();
+                    sleep(SETTLE / 5).await;
+                }
+            };
+            let most = (EVERY + SETTLE * u32::try_from(MOST_SETTLES).unwrap()) * 2;
+            tokio::select! {
+                () = watch.changed() => {}
+                () = restless => {}
+                () = sleep(most) => panic!("not noticed"),
+            }
         });
     }
 
