@@ -249,6 +249,7 @@ fn stalled(stall: &mut Option<Stall>, context: &Context<'_>) -> bool {
 #[derive(Debug)]
 pub struct ResponseBody {
     incoming: Incoming,
+    /// `None` once the body has ended.
     lease: Option<Lease>,
     progress: Rc<RequestProgress>,
     stall: Option<Stall>,
@@ -333,7 +334,8 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        // behind trailers the library's body does not say so
+        self.lease.is_none() || self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

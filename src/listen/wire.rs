@@ -209,8 +209,10 @@ impl AsyncRead for Wire {
         if self.connection.is_upgrading() {
             return filled;
         }
-        let verdict = self.framing.as_mut().map_or(Ok(()), |framing| framing.inspect(new));
-        self.connection.within_message(!self.framing.as_ref().is_some_and(Framing::is_between_messages));
+        let Some(framing) = &mut self.framing else { return filled };
+        let verdict = framing.inspect(new);
+        let within_message = !framing.is_between_messages();
+        self.connection.within_message(within_message);
         if let Err(violation) = verdict {
             buffer.set_filled(before);
             self.violation = Some(violation);

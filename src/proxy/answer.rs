@@ -94,7 +94,7 @@ impl Body for AnswerBody {
             Poll::Pending => {}
             Poll::Ready(Some(Ok(frame))) => {
                 exchange.sent(frame.data_ref().map_or(0, Bytes::len));
-                if ended || frame.is_trailers() {
+                if ended {
                     exchange.complete();
                 }
             }

@@ -26,7 +26,6 @@ const MOST_SETTLES: usize = 20;
 /// The files of a configuration, watched.
 #[derive(Debug)]
 pub struct Watch {
-    folders: BTreeSet<PathBuf>,
     files: Vec<PathBuf>,
     seen: Vec<Stamp>,
     /// How long the last look took.
@@ -44,14 +43,13 @@ struct Stamp {
 
 impl Watch {
     pub fn new(files: Vec<PathBuf>) -> Self {
-        let mut watch = Self { folders: BTreeSet::new(), files: Vec::new(), seen: Vec::new(), took: Duration::ZERO };
+        let mut watch = Self { files: Vec::new(), seen: Vec::new(), took: Duration::ZERO };
         watch.follow(files);
         watch
     }
 
     /// Watches these files from now on, as they are now.
     pub fn follow(&mut self, files: Vec<PathBuf>) {
-        self.folders = files.iter().filter_map(|file| file.parent()).map(folder).collect();
         self.files = files;
         self.seen = self.look();
     }
@@ -84,7 +82,8 @@ impl Watch {
     fn look(&mut self) -> Vec<Stamp> {
         let began = Instant::now();
         let mut paths: BTreeSet<PathBuf> = self.files.iter().cloned().collect();
-        for folder in &self.folders {
+        let folders: BTreeSet<PathBuf> = self.files.iter().filter_map(|file| file.parent()).map(folder).collect();
+        for folder in folders {
             let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
             paths.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "toml")));
         }

@@ -51,7 +51,7 @@ async fn a_preflight_needs_no_token_and_reaches_no_backend() {
     assert_eq!(send(&bank, "OPTIONS", "/accounts/1.0.0/nothing", &asked).await.status(), 404);
     assert_eq!(send(&bank, "OPTIONS", "/audience/1.0.0/x", &asked).await.status(), 405, "an API without CORS");
     assert!(bank.production.received().is_empty());
-    assert!(bank.gateway.log(4).await.iter().any(|line| line["reason"] == "cors_preflight"));
+    assert_eq!(bank.gateway.log(4).await.iter().filter(|line| line["reason"] == "cors_preflight").count(), 2);
 }
 
 #[tokio::test]
