@@ -10,7 +10,12 @@
     clippy::cast_precision_loss,
     reason = "a bench that cannot start says so"
 )]
-#![allow(missing_debug_implementations, unreachable_pub, dead_code, reason = "shared with other benches")]
+#![allow(
+    missing_debug_implementations,
+    unreachable_pub,
+    dead_code,
+    reason = "shared with other benches"
+)]
 
 #[path = "support/crowd.rs"]
 mod crowd;
@@ -52,16 +57,25 @@ fn main() {
             let _ = stream.write_all(&[head.as_bytes(), &document].concat());
         }
     });
-    let control = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let control = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let guard = control.enter();
-    let keys = format!("certificates = {{ jwks = \"http://{address}/jwks\" }}\njwks_min_refetch = \"{}s\"", MIN_REFETCH.as_secs());
+    let keys = format!(
+        "certificates = {{ jwks = \"http://{address}/jwks\" }}\njwks_min_refetch = \"{}s\"",
+        MIN_REFETCH.as_secs()
+    );
     let crowd = Crowd::new(signer, &keys);
     drop(guard);
-    let worker = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let worker =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let keys = Arc::clone(&crowd.snapshot.key_managers.first().expect("a key manager").keys);
     worker.block_on(keys.settled());
     let mut random = Random(1);
-    let flood: Vec<String> = (0..tokens).map(|_| crowd.forged(&format!("{:016x}", random.next()))).collect();
+    let flood: Vec<String> =
+        (0..tokens).map(|_| crowd.forged(&format!("{:016x}", random.next()))).collect();
     for round in 1..=3 {
         thread::sleep(MIN_REFETCH + Duration::from_millis(200));
         let before = asked.load(Ordering::SeqCst);
@@ -85,7 +99,8 @@ async fn flooded(crowd: &Crowd, flood: &[String]) -> usize {
     let (cache, routed) = (crowd.cache(0, 1024 * 1024), crowd.routed());
     let mut looked = 0;
     for token in flood {
-        let error = crowd.judge(&routed, token.as_bytes(), &cache).expect_err("nobody knows its key");
+        let error =
+            crowd.judge(&routed, token.as_bytes(), &cache).expect_err("nobody knows its key");
         for (keys, cause) in error.stale_keys() {
             looked += usize::from(keys.refetch(cause).await != Refetched::NotAllowed);
         }

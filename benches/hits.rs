@@ -12,7 +12,12 @@
     clippy::cast_precision_loss,
     reason = "a bench that cannot start says so"
 )]
-#![allow(missing_debug_implementations, unreachable_pub, dead_code, reason = "shared with other benches")]
+#![allow(
+    missing_debug_implementations,
+    unreachable_pub,
+    dead_code,
+    reason = "shared with other benches"
+)]
 
 #[path = "support/crowd.rs"]
 mod crowd;
@@ -36,8 +41,13 @@ const CACHE_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 
 fn main() {
     // `cargo test` runs benches too, to see that they start
-    let entries = if std::env::args().any(|argument| argument == "--bench") { [1_000, 1_000_000].as_slice() } else { &[1_000] };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let entries = if std::env::args().any(|argument| argument == "--bench") {
+        [1_000, 1_000_000].as_slice()
+    } else {
+        &[1_000]
+    };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let _guard = runtime.enter();
     let crowd = Crowd::new(Signer::new("ES256"), FROM_A_FILE);
     for &entries in entries {
@@ -82,7 +92,9 @@ fn one_worker(crowd: &Crowd, tokens: &[String], barrier: &Barrier, worker: usize
             let mut start = 0;
             let begun = Instant::now();
             for end in &ends {
-                crowd.judge(&routed, black_box(&buffer.as_bytes()[start..*end]), &cache).expect("a hit");
+                crowd
+                    .judge(&routed, black_box(&buffer.as_bytes()[start..*end]), &cache)
+                    .expect("a hit");
                 start = *end;
             }
             rounds.push(begun.elapsed().as_secs_f64() * 1e9 / AT_ONCE as f64);

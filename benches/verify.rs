@@ -2,7 +2,12 @@
 //! verification, the part of it that needs no key, and `jsonwebtoken::decode` for comparison. The ratio of the first two is
 //! measured in turns, round by round, so that a busy machine slows both alike.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a bench that cannot start says so")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a bench that cannot start says so"
+)]
 
 #[path = "../src/jwt/tests/signer.rs"]
 #[allow(unreachable_pub, dead_code, reason = "unit tests use the rest")]
@@ -42,9 +47,17 @@ fn verify(criterion: &mut Criterion) {
     }
 }
 
-fn one_algorithm(criterion: &mut Criterion, name: &'static str, parameters: &'static dyn VerificationAlgorithm) {
+fn one_algorithm(
+    criterion: &mut Criterion,
+    name: &'static str,
+    parameters: &'static dyn VerificationAlgorithm,
+) {
     let signer = Signer::new(name);
-    let token = signer.token(&json!({"alg": name, "kid": KEY_ID, "typ": "at+jwt", "x5t": "NTdmZjM4ZDk3NjY0YzZlYTQ"}).to_string(), PAYLOAD);
+    let token = signer.token(
+        &json!({"alg": name, "kid": KEY_ID, "typ": "at+jwt", "x5t": "NTdmZjM4ZDk3NjY0YzZlYTQ"})
+            .to_string(),
+        PAYLOAD,
+    );
     let jwk = signer.jwk(&json!({"kid": KEY_ID, "use": "sig", "alg": name}));
     let mut group = criterion.benchmark_group(format!("verify/{name}"));
 
@@ -72,7 +85,9 @@ fn one_algorithm(criterion: &mut Criterion, name: &'static str, parameters: &'st
         println!("verify/{name}: ours takes {:.2} of the bare check's time", ratio(bare, ours));
     }
 
-    group.bench_function("parse", |bencher| bencher.iter(|| Unverified::parse(black_box(token.as_bytes()), 16 * 1024).unwrap()));
+    group.bench_function("parse", |bencher| {
+        bencher.iter(|| Unverified::parse(black_box(token.as_bytes()), 16 * 1024).unwrap());
+    });
 
     // it knows no ES512
     if let Ok(algorithm) = name.parse::<Algorithm>() {
@@ -81,7 +96,10 @@ fn one_algorithm(criterion: &mut Criterion, name: &'static str, parameters: &'st
         validation.validate_nbf = true;
         validation.set_audience(&["https://api.example"]);
         group.bench_function("jsonwebtoken", |bencher| {
-            bencher.iter(|| jsonwebtoken::decode::<serde_json::Value>(black_box(&token), &key, &validation).unwrap());
+            bencher.iter(|| {
+                jsonwebtoken::decode::<serde_json::Value>(black_box(&token), &key, &validation)
+                    .unwrap()
+            });
         });
     }
     group.finish();

@@ -26,14 +26,19 @@ pub enum TrustError {
     NoCertificate { file: String },
     #[error("the client certificate cannot be used")]
     ClientCertificate(#[source] rustls::Error),
-    #[error("there is no certificate authority to believe: the system has none, and no ca is written")]
+    #[error(
+        "there is no certificate authority to believe: the system has none, and no ca is written"
+    )]
     NoRoots,
     #[error("TLS cannot be set up")]
     Setup(#[source] rustls::Error),
 }
 
 /// TLS with the system's authorities, those in `ca`, and a client certificate where the server asks for one.
-pub fn client_config(ca: Option<&PemFile>, client: Option<&ClientCertificate>) -> Result<ClientConfig, TrustError> {
+pub fn client_config(
+    ca: Option<&PemFile>,
+    client: Option<&ClientCertificate>,
+) -> Result<ClientConfig, TrustError> {
     let verifier = verifier(ca)?;
     // the verifier is the library's own, over the roots chosen here
     let builder = builder()?.dangerous().with_custom_certificate_verifier(verifier);
@@ -46,7 +51,9 @@ pub fn verifier(ca: Option<&PemFile>) -> Result<Arc<dyn ServerCertVerifier>, Tru
     if let Some(ca) = ca {
         let before = roots.len();
         for certificate in certificates(ca)? {
-            roots.add(certificate).map_err(|_| TrustError::NoCertificate { file: ca.path.display().to_string() })?;
+            roots
+                .add(certificate)
+                .map_err(|_| TrustError::NoCertificate { file: ca.path.display().to_string() })?;
         }
         if roots.len() == before {
             return Err(TrustError::NoCertificate { file: ca.path.display().to_string() });
@@ -61,7 +68,10 @@ pub fn verifier(ca: Option<&PemFile>) -> Result<Arc<dyn ServerCertVerifier>, Tru
 }
 
 /// Client TLS with a verifier of the caller's, over [`verifier`].
-pub fn client_config_with(verifier: Arc<dyn ServerCertVerifier>, client: Option<&ClientCertificate>) -> Result<ClientConfig, TrustError> {
+pub fn client_config_with(
+    verifier: Arc<dyn ServerCertVerifier>,
+    client: Option<&ClientCertificate>,
+) -> Result<ClientConfig, TrustError> {
     finish(builder()?.dangerous().with_custom_certificate_verifier(verifier), client)
 }
 
@@ -78,15 +88,21 @@ fn builder() -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier
         .map_err(TrustError::Setup)
 }
 
-fn finish(builder: Verified, client: Option<&ClientCertificate>) -> Result<ClientConfig, TrustError> {
+fn finish(
+    builder: Verified,
+    client: Option<&ClientCertificate>,
+) -> Result<ClientConfig, TrustError> {
     let Some(client) = client else { return Ok(builder.with_no_client_auth()) };
     let chain = certificates(&client.certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(&client.key.content).map_err(|source| pem_error(&client.key, source))?;
+    let key = PrivateKeyDer::from_pem_slice(&client.key.content)
+        .map_err(|source| pem_error(&client.key, source))?;
     builder.with_client_auth_cert(chain, key).map_err(TrustError::ClientCertificate)
 }
 
 fn certificates(file: &PemFile) -> Result<Vec<CertificateDer<'static>>, TrustError> {
-    CertificateDer::pem_slice_iter(&file.content).collect::<Result<_, _>>().map_err(|source| pem_error(file, source))
+    CertificateDer::pem_slice_iter(&file.content)
+        .collect::<Result<_, _>>()
+        .map_err(|source| pem_error(file, source))
 }
 
 fn pem_error(file: &PemFile, source: rustls::pki_types::pem::Error) -> TrustError {

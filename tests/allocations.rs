@@ -19,6 +19,10 @@ fn a_known_token_is_decided_on_without_allocating() {
 fn a_remembered_verdict_takes_what_the_setting_thinks_it_takes() {
     let stage = Stage::new(100);
     let info = allocation_counter::measure(|| assert!(stage.decide()));
-    let (taken, reckoned) = (u64::try_from(info.bytes_current).expect("kept"), stage.remembered_bytes());
-    assert!(reckoned >= taken && reckoned <= taken * 2, "{reckoned} reckoned, {taken} taken: {info:?}");
+    let (taken, reckoned) =
+        (u64::try_from(info.bytes_current).expect("kept"), stage.remembered_bytes());
+    assert!(
+        reckoned >= taken && reckoned <= taken * 2,
+        "{reckoned} reckoned, {taken} taken: {info:?}"
+    );
 }

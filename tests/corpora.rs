@@ -103,13 +103,19 @@ fn every_target_has_a_corpus() {
     let manifest = fs::read_to_string(fuzz().join("Cargo.toml")).unwrap();
     let names = |folder: &str| {
         let entries = fs::read_dir(fuzz().join(folder)).unwrap().map(|entry| entry.unwrap().path());
-        let mut names: Vec<String> = entries.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+        let mut names: Vec<String> =
+            entries.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
         names.sort();
         names
     };
     assert_eq!(names("corpus"), names("targets"));
     for name in names("targets") {
-        assert!(manifest.contains(&format!("name = \"{name}\"\npath = \"targets/{name}.rs\"\ntest = false")), "{name}");
+        assert!(
+            manifest.contains(&format!(
+                "name = \"{name}\"\npath = \"targets/{name}.rs\"\ntest = false"
+            )),
+            "{name}"
+        );
     }
 }
 
@@ -133,9 +139,14 @@ fn must_pass(name: &str, check: fn(&[u8]), bytes: &[u8]) {
 
 /// The inputs by name, always in one order.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
-    let entries = fs::read_dir(fuzz().join("corpus").join(target)).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<(String, Vec<u8>)> =
-        entries.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap())).collect();
+    let entries = fs::read_dir(fuzz().join("corpus").join(target))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut files: Vec<(String, Vec<u8>)> = entries
+        .map(|path| {
+            (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap())
+        })
+        .collect();
     files.sort();
     files
 }

@@ -3,7 +3,12 @@
 //! Each disagreement must be one of [`Difference`], the written list, and must have its cause in the token; each entry of
 //! the list is shown to be real by an example.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 #[path = "differential/case.rs"]
 mod case;
@@ -38,7 +43,8 @@ struct Server {
     family: AlgorithmFamily,
 }
 
-static SERVERS: LazyLock<Vec<Server>> = LazyLock::new(|| ["RS256", "PS256", "ES256", "EdDSA"].map(Server::new).into());
+static SERVERS: LazyLock<Vec<Server>> =
+    LazyLock::new(|| ["RS256", "PS256", "ES256", "EdDSA"].map(Server::new).into());
 
 impl Server {
     fn new(algorithm: &'static str) -> Self {
@@ -63,7 +69,8 @@ impl Server {
         if unverified.issuer() != Some(ISSUER) {
             return Err(Ours::OtherIssuer);
         }
-        let claims = unverified.verify(&self.keys, &rules, UnixSeconds(now)).map_err(Ours::Rejected)?;
+        let claims =
+            unverified.verify(&self.keys, &rules, UnixSeconds(now)).map_err(Ours::Rejected)?;
         Ok(claims.subject().unwrap_or_default().to_owned())
     }
 
@@ -72,7 +79,11 @@ impl Server {
         validation.leeway = LEEWAY;
         validation.validate_nbf = true;
         validation.set_issuer(&[ISSUER]);
-        validation.set_required_spec_claims(if audience { &["exp", "iss", "aud"][..] } else { &["exp", "iss"] });
+        validation.set_required_spec_claims(if audience {
+            &["exp", "iss", "aud"][..]
+        } else {
+            &["exp", "iss"]
+        });
         validation.validate_aud = audience;
         validation.set_audience(&[AUDIENCE]);
         let claims = jsonwebtoken::decode::<Value>(token, &self.their_key, &validation)?.claims;
@@ -114,9 +125,14 @@ fn compare(case: &Case) -> Outcome {
             (Err(_), Err(_)) => Outcome::BothRefuse,
             (ours, theirs) => {
                 let known = Difference::of(case, ours.as_ref().err(), now);
-                let known = known.unwrap_or_else(|| panic!("{case:?}\nours: {ours:?}\ntheirs: {theirs:?}"));
+                let known =
+                    known.unwrap_or_else(|| panic!("{case:?}\nours: {ours:?}\ntheirs: {theirs:?}"));
                 let refuses = if ours.is_err() { Refuses::We } else { Refuses::It };
-                assert_eq!(known.refused_by(), refuses, "{known:?} is the other way round: {case:?}");
+                assert_eq!(
+                    known.refused_by(),
+                    refuses,
+                    "{known:?} is the other way round: {case:?}"
+                );
                 Outcome::Known(known)
             }
         };
@@ -148,7 +164,10 @@ fn the_generator_reaches_all_outcomes() {
             }
         }
     }
-    assert!(accepted > 200 && refused > 500 && differences.len() > 8, "{accepted} {refused} {differences:?}");
+    assert!(
+        accepted > 200 && refused > 500 && differences.len() > 8,
+        "{accepted} {refused} {differences:?}"
+    );
 }
 
 /// An entry that no token shows any more is taken off the list.

@@ -17,7 +17,9 @@ fn root() -> PathBuf {
 fn documents() -> Vec<(PathBuf, String)> {
     let mut paths = vec![root().join("README.md"), root().join("SECURITY.md")];
     paths.extend(fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path()));
-    let markdown = paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let markdown = paths
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     markdown.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
 
@@ -50,7 +52,11 @@ fn every_toml_block_loads() {
 fn every_reason_is_explained() {
     let faults = fs::read_to_string(root().join("docs/faults.md")).unwrap();
     for reason in Reason::ALL {
-        assert!(faults.contains(&format!("`{}`", reason.label())), "{} is not in docs/faults.md", reason.label());
+        assert!(
+            faults.contains(&format!("`{}`", reason.label())),
+            "{} is not in docs/faults.md",
+            reason.label()
+        );
     }
 }
 
@@ -73,7 +79,15 @@ fn every_key_is_in_the_manual() {
     keys(&config::schema(), &mut found);
     assert!(found.len() > 80, "{}", found.len());
     for key in found.iter().filter(|key| !key.ends_with("_endpoint")) {
-        let later = matches!(key.as_str(), "store" | "throttling" | "throttling_policies" | "revocation" | "backend_jwt" | "traces");
+        let later = matches!(
+            key.as_str(),
+            "store"
+                | "throttling"
+                | "throttling_policies"
+                | "revocation"
+                | "backend_jwt"
+                | "traces"
+        );
         assert!(later || manual.contains(key.as_str()), "{key} is not in docs/gateway.md");
     }
 }
@@ -83,7 +97,10 @@ fn the_metrics_that_are_named_exist() {
     let manual = fs::read_to_string(root().join("docs/gateway.md")).unwrap();
     let rendered = Metrics::new(1, 1000).render();
     let families = fs::read_to_string(root().join("src/telemetry/metrics/families.rs")).unwrap();
-    for name in manual.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| word.starts_with("portcullis_")) {
+    for name in manual
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .filter(|word| word.starts_with("portcullis_"))
+    {
         assert!(rendered.contains(name) || families.contains(&format!("\"{name}\"")), "{name}");
     }
 }

@@ -55,7 +55,8 @@ const KEY_IDS: [&str; 6] = ["k1", "K1", "k1 ", "k1/", "%6b1", ""];
 
 const ORGANISATIONS: [&str; 4] = ["null", "\"a\"", "\"b\"", "[\"a\",\"b\"]"];
 
-static SIGNERS: LazyLock<Vec<Signer>> = LazyLock::new(|| ["EdDSA", "EdDSA", "ES256", "ES256"].map(Signer::new).into());
+static SIGNERS: LazyLock<Vec<Signer>> =
+    LazyLock::new(|| ["EdDSA", "EdDSA", "ES256", "ES256"].map(Signer::new).into());
 
 /// Key managers and what is shown to them.
 #[derive(Debug, Clone)]
@@ -95,11 +96,18 @@ impl Mixture {
             };
             server.issuer.as_bytes() == token.issuer.as_bytes() && claimed
         };
-        let owners: Vec<usize> = (0..self.servers.len()).filter(|at| own(&self.servers[*at])).collect();
+        let owners: Vec<usize> =
+            (0..self.servers.len()).filter(|at| own(&self.servers[*at])).collect();
         let [owner] = owners[..] else { return None };
         let algorithm = SIGNERS[token.signer].algorithm;
-        let meant = self.servers[owner].keys.iter().filter(|(_, id)| token.key_id.is_none_or(|wanted| wanted == *id));
-        let mut fitting: Vec<usize> = meant.map(|(signer, _)| *signer).filter(|signer| SIGNERS[*signer].algorithm == algorithm).collect();
+        let meant = self.servers[owner]
+            .keys
+            .iter()
+            .filter(|(_, id)| token.key_id.is_none_or(|wanted| wanted == *id));
+        let mut fitting: Vec<usize> = meant
+            .map(|(signer, _)| *signer)
+            .filter(|signer| SIGNERS[*signer].algorithm == algorithm)
+            .collect();
         fitting.sort_unstable();
         fitting.dedup();
         let taken = (!token.to_the_first_ones || owner == 0) && self.revoked != Some(owner);
@@ -109,10 +117,17 @@ impl Mixture {
     fn write(&self, folder: &std::path::Path) {
         let mut text = String::new();
         for (at, server) in self.servers.iter().enumerate() {
-            let keys: Vec<Value> = server.keys.iter().map(|(signer, id)| SIGNERS[*signer].jwk(&json!({ "kid": id }))).collect();
+            let keys: Vec<Value> = server
+                .keys
+                .iter()
+                .map(|(signer, id)| SIGNERS[*signer].jwk(&json!({ "kid": id })))
+                .collect();
             std::fs::write(folder.join(format!("keys-{at}.json")), key_set_of(&keys)).unwrap();
-            let handling =
-                server.organisation.map(|org| format!("token_handling = [{{ type = \"jwt\", claims = {{ org_id = \"^{org}$\" }} }}]\n"));
+            let handling = server.organisation.map(|org| {
+                format!(
+                    "token_handling = [{{ type = \"jwt\", claims = {{ org_id = \"^{org}$\" }} }}]\n"
+                )
+            });
             write!(
                 text,
                 "[[key_managers]]\nname = \"km-{at}\"\nissuer = '{}'\ncertificates = {{ jwks_file = \"keys-{at}.json\" }}\n\
@@ -153,11 +168,23 @@ impl Token {
 }
 
 /// Who calls, by the names of the key manager and the application.
-fn decided(snapshot: &Snapshot, token: &str, path: &str, cache: &TokenCache, now: UnixSeconds) -> Result<(String, String), String> {
+fn decided(
+    snapshot: &Snapshot,
+    token: &str,
+    path: &str,
+    cache: &TokenCache,
+    now: UnixSeconds,
+) -> Result<(String, String), String> {
     let mut headers = HeaderMap::new();
     headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
     let path = route::normalise(path).unwrap();
-    let asked = Asked { method: &Method::GET, host: "api.example", path: &path, headers: &headers, connection: ConnectionFacts::UNKNOWN };
+    let asked = Asked {
+        method: &Method::GET,
+        host: "api.example",
+        path: &path,
+        headers: &headers,
+        connection: ConnectionFacts::UNKNOWN,
+    };
     let grant = decide(snapshot, asked, cache, now).map_err(|refused| refused.why.message())?;
     let key_manager = grant.principal().unwrap().key_manager().definition.name.to_string();
     Ok((key_manager, grant.application().unwrap().name.to_owned()))
@@ -166,26 +193,41 @@ fn decided(snapshot: &Snapshot, token: &str, path: &str, cache: &TokenCache, now
 fn judge(mixture: &Mixture) -> (usize, usize) {
     let folder = tempfile::tempdir().unwrap();
     mixture.write(folder.path());
-    let model = config::load(&folder.path().join("gateway.toml")).unwrap_or_else(|report| panic!("{report}")).model;
+    let model = config::load(&folder.path().join("gateway.toml"))
+        .unwrap_or_else(|report| panic!("{report}"))
+        .model;
     let mut fetchers = Fetchers::new(folder.path(), Arc::new(SystemClock));
     let keys = fetchers.reconcile(&model.key_managers);
     let metrics = Metrics::new(1, 1000);
     let revocations = Arc::new(Revocations::in_memory());
-    let cache = TokenCache::new(1024 * 1024, metrics.worker(0), Common { revocations: Arc::clone(&revocations), ..Common::alone() });
+    let cache = TokenCache::new(
+        1024 * 1024,
+        metrics.worker(0),
+        Common { revocations: Arc::clone(&revocations), ..Common::alone() },
+    );
     let snapshot = Compiler::new(metrics, 1).compile(model, keys).unwrap();
     let now = SystemClock.now();
     if let Some(server) = mixture.revoked {
         let mark = Mark::of_id(&format!("km-{server}"), "1");
-        revocations.revoke(&[Record { mark, kind: Kind::Token, until: UnixSeconds(now.0 + 600) }]).unwrap();
+        revocations
+            .revoke(&[Record { mark, kind: Kind::Token, until: UnixSeconds(now.0 + 600) }])
+            .unwrap();
     }
     let (mut granted, mut refused) = (0, 0);
-    let tokens: Vec<(String, &Token)> = mixture.tokens.iter().map(|token| (token.written(now), token)).collect();
+    let tokens: Vec<(String, &Token)> =
+        mixture.tokens.iter().map(|token| (token.written(now), token)).collect();
     // the second time round, verdicts and forgeries are remembered
     for (text, token) in tokens.iter().chain(&tokens) {
         let path = if token.to_the_first_ones { "/first/1/x" } else { "/all/1/x" };
-        let wanted = mixture.owner(token).map(|owner| (format!("km-{owner}"), format!("app-{owner}")));
+        let wanted =
+            mixture.owner(token).map(|owner| (format!("km-{owner}"), format!("app-{owner}")));
         let found = decided(&snapshot, text, path, &cache, now);
-        assert_eq!(found.as_ref().ok(), wanted.as_ref(), "{token:?}: {found:?} in {:#?}", mixture.servers);
+        assert_eq!(
+            found.as_ref().ok(),
+            wanted.as_ref(),
+            "{token:?}: {found:?} in {:#?}",
+            mixture.servers
+        );
         *if wanted.is_some() { &mut granted } else { &mut refused } += 1;
     }
     (granted, refused)
@@ -200,12 +242,16 @@ fn any_servers() -> impl Strategy<Value = Vec<Server>> {
     let issuers = prop::sample::subsequence(&ISSUERS[..], 2..5).prop_shuffle();
     let of_one = (any_keys(), prop::option::weighted(0.3, any_keys()));
     (issuers, prop::collection::vec(of_one, 5)).prop_map(|(issuers, keys)| {
-        let servers = issuers.into_iter().zip(keys).flat_map(|(issuer, (own, other))| match other {
-            None => vec![Server { issuer, organisation: None, keys: own }],
-            Some(other) => {
-                vec![Server { issuer, organisation: Some("a"), keys: own }, Server { issuer, organisation: Some("b"), keys: other }]
-            }
-        });
+        let servers =
+            issuers.into_iter().zip(keys).flat_map(|(issuer, (own, other))| match other {
+                None => vec![Server { issuer, organisation: None, keys: own }],
+                Some(other) => {
+                    vec![
+                        Server { issuer, organisation: Some("a"), keys: own },
+                        Server { issuer, organisation: Some("b"), keys: other },
+                    ]
+                }
+            });
         servers.collect()
     })
 }
@@ -232,8 +278,9 @@ fn any_mixture() -> impl Strategy<Value = Mixture> {
     })
 }
 
-static RUNTIME: LazyLock<tokio::runtime::Runtime> =
-    LazyLock::new(|| tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap());
+static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap()
+});
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
@@ -266,10 +313,22 @@ fn the_generator_reaches_both_outcomes() {
 fn swapped_keys_and_equal_ids() {
     let _guard = RUNTIME.enter();
     for other in &ISSUERS[1..] {
-        let server = |issuer, signer| Server { issuer, organisation: None, keys: vec![(signer, "k1")] };
-        let token = |issuer, signer| Token { issuer, key_id: Some("k1"), signer, organisation: "null", to_the_first_ones: false };
-        let tokens = vec![token(ISSUERS[0], 0), token(other, 1), token(ISSUERS[0], 1), token(other, 0)];
-        let mixture = Mixture { servers: vec![server(ISSUERS[0], 0), server(other, 1)], tokens, revoked: None };
+        let server =
+            |issuer, signer| Server { issuer, organisation: None, keys: vec![(signer, "k1")] };
+        let token = |issuer, signer| Token {
+            issuer,
+            key_id: Some("k1"),
+            signer,
+            organisation: "null",
+            to_the_first_ones: false,
+        };
+        let tokens =
+            vec![token(ISSUERS[0], 0), token(other, 1), token(ISSUERS[0], 1), token(other, 0)];
+        let mixture = Mixture {
+            servers: vec![server(ISSUERS[0], 0), server(other, 1)],
+            tokens,
+            revoked: None,
+        };
         assert_eq!(judge(&mixture), (4, 4), "{other}");
     }
 }

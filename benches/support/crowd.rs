@@ -47,19 +47,26 @@ impl Crowd {
         let mut fetchers = Fetchers::new(folder.path(), Arc::new(SystemClock));
         let keys = fetchers.reconcile(&model.key_managers);
         let metrics = Metrics::new(2, 1000);
-        let snapshot = Compiler::new(Arc::clone(&metrics), 1).compile(model, keys).expect("a snapshot");
+        let snapshot =
+            Compiler::new(Arc::clone(&metrics), 1).compile(model, keys).expect("a snapshot");
         Self { snapshot, now: SystemClock.now(), signer, metrics, _fetchers: fetchers }
     }
 
     /// So many good tokens that differ in their `jti`, made on as many threads.
     pub fn tokens(&self, count: usize, threads: usize) -> Vec<String> {
         let key = EncodingKey::from_ec_der(&self.signer.private_der());
-        let header = Header { kid: Some(KEY_ID.to_owned()), typ: Some("at+jwt".to_owned()), ..Header::new(Algorithm::ES256) };
-        let sign = |at: usize| jsonwebtoken::encode(&header, &self.claims(at), &key).expect("signed");
+        let header = Header {
+            kid: Some(KEY_ID.to_owned()),
+            typ: Some("at+jwt".to_owned()),
+            ..Header::new(Algorithm::ES256)
+        };
+        let sign =
+            |at: usize| jsonwebtoken::encode(&header, &self.claims(at), &key).expect("signed");
         let share = count.div_ceil(threads);
         thread::scope(|scope| {
             let ranges = (0..threads).map(|thread| thread * share..count.min((thread + 1) * share));
-            let signing: Vec<_> = ranges.map(|range| scope.spawn(|| range.map(&sign).collect::<Vec<_>>())).collect();
+            let signing: Vec<_> =
+                ranges.map(|range| scope.spawn(|| range.map(&sign).collect::<Vec<_>>())).collect();
             signing.into_iter().flat_map(|signed| signed.join().expect("signed")).collect()
         })
     }
@@ -67,8 +74,11 @@ impl Crowd {
     /// A token with this `kid` and a signature that is none.
     pub fn forged(&self, key_id: &str) -> String {
         let header = json!({ "alg": "ES256", "kid": key_id, "typ": "at+jwt" }).to_string();
-        let input =
-            format!("{}.{}", crate::signer::encode(header.as_bytes()), crate::signer::encode(self.claims(0).to_string().as_bytes()));
+        let input = format!(
+            "{}.{}",
+            crate::signer::encode(header.as_bytes()),
+            crate::signer::encode(self.claims(0).to_string().as_bytes())
+        );
         format!("{input}.{}", crate::signer::encode(&[7; 64]))
     }
 
@@ -83,7 +93,11 @@ impl Crowd {
     /// One worker's cache, of so many bytes.
     pub fn cache(&self, worker: usize, bytes: u64) -> TokenCache {
         let revocations = Arc::new(portcullis::revocation::Revocations::in_memory());
-        TokenCache::new(bytes, self.metrics.worker(worker), Common { revocations, ..Common::alone() })
+        TokenCache::new(
+            bytes,
+            self.metrics.worker(worker),
+            Common { revocations, ..Common::alone() },
+        )
     }
 
     /// The route that all requests take.
@@ -93,7 +107,12 @@ impl Crowd {
     }
 
     /// Judges a token, as a worker does.
-    pub fn judge(&self, routed: &Routed<'_>, token: &[u8], cache: &TokenCache) -> Result<(), AuthenticateError> {
+    pub fn judge(
+        &self,
+        routed: &Routed<'_>,
+        token: &[u8],
+        cache: &TokenCache,
+    ) -> Result<(), AuthenticateError> {
         let headers = http::HeaderMap::new();
         let evidence = Evidence {
             certificate: None,
@@ -106,7 +125,8 @@ impl Crowd {
             headers: &headers,
         };
         let credential = Credential { token, scheme: Scheme::Bearer };
-        authenticate::authenticate(&self.snapshot, routed, credential, &evidence, cache, self.now).map(drop)
+        authenticate::authenticate(&self.snapshot, routed, credential, &evidence, cache, self.now)
+            .map(drop)
     }
 }
 
@@ -156,5 +176,9 @@ pub const FROM_A_FILE: &str = "certificates = { jwks_file = \"keys.json\" }";
 /// What this thread has used of a core, in seconds: waiting for one on a busy machine is not counted.
 pub fn used() -> f64 {
     let told = fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
-    told.split(' ').next().and_then(|nanoseconds| nanoseconds.parse::<f64>().ok()).expect("a number") / 1e9
+    told.split(' ')
+        .next()
+        .and_then(|nanoseconds| nanoseconds.parse::<f64>().ok())
+        .expect("a number")
+        / 1e9
 }

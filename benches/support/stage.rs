@@ -39,7 +39,8 @@ impl Stage {
         let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
         let (x, y) = pair.der_bytes().get(1..).expect("a point").split_at(32);
         let jwk = json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "k", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y) });
-        fs::write(folder.path().join("keys.json"), json!({ "keys": [jwk] }).to_string()).expect("written");
+        fs::write(folder.path().join("keys.json"), json!({ "keys": [jwk] }).to_string())
+            .expect("written");
         let mut applications = String::new();
         for at in 0..consumer_keys {
             writeln!(
@@ -52,19 +53,26 @@ impl Stage {
         fs::write(folder.path().join("gateway.toml"), FILE).expect("written");
         let model = config::load(&folder.path().join("gateway.toml")).expect("a good file").model;
         let now = SystemClock.now();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let _guard = runtime.enter();
         let mut fetchers = Fetchers::new(folder.path(), Arc::new(SystemClock));
         let keys = fetchers.reconcile(&model.key_managers);
         let metrics = Metrics::new(1, 1000);
         let cache = TokenCache::new(1024 * 1024, metrics.worker(0), Common::alone());
-        let snapshot = Compiler::new(Arc::clone(&metrics), 1).compile(model, keys).expect("a snapshot");
+        let snapshot =
+            Compiler::new(Arc::clone(&metrics), 1).compile(model, keys).expect("a snapshot");
         let claims = json!({
             "iss": ISSUER, "azp": format!("consumer-{}", consumer_keys / 2), "client_id": "x", "scope": "orders:read orders:write",
             "exp": now.0 + 3600, "iat": now.0, "jti": "5ad3006d-6f4b-4c0c-a6a0-0f3b9ad0e5b1", "sub": "someone",
         });
         let header = Header { kid: Some("k".to_owned()), ..Header::new(Algorithm::ES256) };
-        let token = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ec_der(pair.serialized_der())).expect("signed");
+        let token = jsonwebtoken::encode(
+            &header,
+            &claims,
+            &EncodingKey::from_ec_der(pair.serialized_der()),
+        )
+        .expect("signed");
         let mut headers = http::HeaderMap::new();
         headers.insert("authorization", format!("Bearer {token}").parse().expect("a value"));
         headers.insert("user-agent", "bench".parse().expect("a value"));
@@ -75,7 +83,10 @@ impl Stage {
     #[allow(dead_code, reason = "not every user of this file asks")]
     pub fn remembered_bytes(&self) -> u64 {
         let scrape = self.metrics.render();
-        scrape.lines().find_map(|line| line.strip_prefix("portcullis_token_cache_bytes ")?.parse().ok()).expect("a number")
+        scrape
+            .lines()
+            .find_map(|line| line.strip_prefix("portcullis_token_cache_bytes ")?.parse().ok())
+            .expect("a number")
     }
 
     /// Decides once; says whether the request is allowed.

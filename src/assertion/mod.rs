@@ -22,8 +22,21 @@ use crate::model::directory::KeyType;
 const DIALECT: &str = "http://wso2.org/claims";
 
 /// Claims of the access token that are said otherwise, or mean nothing to a backend.
-const NOT_PASSED_ON: [&str; 13] =
-    ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "application", "tierInfo", "subscribedAPIs", "aut", "cnf", "active"];
+const NOT_PASSED_ON: [&str; 13] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "application",
+    "tierInfo",
+    "subscribedAPIs",
+    "aut",
+    "cnf",
+    "active",
+];
 
 /// The settings, ready to sign.
 pub struct Assertions {
@@ -74,7 +87,12 @@ impl Assertions {
     }
 
     /// Signs; with when it ends. `id` is unlike any other. `None` if the key fails.
-    pub fn sign(&self, caller: &Caller<'_>, id: &str, now: UnixSeconds) -> Option<(HeaderValue, UnixSeconds)> {
+    pub fn sign(
+        &self,
+        caller: &Caller<'_>,
+        id: &str,
+        now: UnixSeconds,
+    ) -> Option<(HeaderValue, UnixSeconds)> {
         let lifetime = UnixSeconds(now.0.saturating_add(self.settings.ttl.as_secs()));
         let expires = lifetime.min(caller.claims.expires_at().max(now));
         let header = json!({ "typ": "JWT", "alg": self.key.algorithm, "kid": self.key.key_id });
@@ -84,7 +102,9 @@ impl Assertions {
             AssertionEncoding::Base64 => STANDARD_NO_PAD.encode(value.to_string()),
         };
         let message = format!("{}.{}", encode(&header), encode(&payload));
-        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.key.key, self.key.algorithm).ok()?;
+        let signature =
+            jsonwebtoken::crypto::sign(message.as_bytes(), &self.key.key, self.key.algorithm)
+                .ok()?;
         let signature = match self.settings.encoding {
             AssertionEncoding::Base64Url => signature,
             AssertionEncoding::Base64 => signature.replace('-', "+").replace('_', "/"),
@@ -94,11 +114,19 @@ impl Assertions {
         Some((value, expires))
     }
 
-    fn payload(&self, caller: &Caller<'_>, id: &str, now: UnixSeconds, expires: UnixSeconds) -> Value {
+    fn payload(
+        &self,
+        caller: &Caller<'_>,
+        id: &str,
+        now: UnixSeconds,
+        expires: UnixSeconds,
+    ) -> Value {
         let mut payload = Map::new();
         // a client's claims first: what the gateway says stands over them
-        for (name, value) in caller.claims.iter().filter(|(name, _)| !NOT_PASSED_ON.contains(name)) {
-            let mapped = caller.mapping.iter().find(|(from, _)| from == name).map_or(name, |(_, to)| to);
+        for (name, value) in caller.claims.iter().filter(|(name, _)| !NOT_PASSED_ON.contains(name))
+        {
+            let mapped =
+                caller.mapping.iter().find(|(from, _)| from == name).map_or(name, |(_, to)| to);
             payload.insert(mapped.to_owned(), json_of(value));
         }
         let mut say = |name: &str, value: Value| {
@@ -111,7 +139,10 @@ impl Assertions {
         say("apiname", caller.api.into());
         say("apicontext", caller.context.into());
         say("version", caller.version.into());
-        say("keytype", if caller.key_type == KeyType::Production { "PRODUCTION" } else { "SANDBOX" }.into());
+        say(
+            "keytype",
+            if caller.key_type == KeyType::Production { "PRODUCTION" } else { "SANDBOX" }.into(),
+        );
         say("usertype", "Application_User".into());
         if let Some(subject) = caller.claims.subject() {
             say("enduser", subject.into());
@@ -134,6 +165,8 @@ fn json_of(value: &jwt::Value) -> Value {
         jwt::Value::Number(jwt::Number::Float(number)) => (*number).into(),
         jwt::Value::String(text) => (**text).into(),
         jwt::Value::Array(elements) => elements.iter().map(json_of).collect::<Vec<_>>().into(),
-        jwt::Value::Object(members) => Value::Object(members.iter().map(|(name, value)| (name.to_owned(), json_of(value))).collect()),
+        jwt::Value::Object(members) => Value::Object(
+            members.iter().map(|(name, value)| (name.to_owned(), json_of(value))).collect(),
+        ),
     }
 }

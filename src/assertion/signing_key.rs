@@ -10,7 +10,9 @@ use crate::model::key_manager::PemFile;
 
 /// A key that cannot sign.
 #[derive(Debug, thiserror::Error)]
-#[error("{file} holds no private key that can sign: RSA of 2048 bits or more, or EC on P-256, in PEM")]
+#[error(
+    "{file} holds no private key that can sign: RSA of 2048 bits or more, or EC on P-256, in PEM"
+)]
 pub struct UnusableKey {
     pub file: String,
 }
@@ -34,8 +36,9 @@ impl SigningKey {
     pub fn read(file: &PemFile) -> Result<Self, UnusableKey> {
         let unusable = || UnusableKey { file: file.path.display().to_string() };
         let rsa = EncodingKey::from_rsa_pem(&file.content).map(|key| (key, Algorithm::RS256));
-        let (key, algorithm) =
-            rsa.or_else(|_| EncodingKey::from_ec_pem(&file.content).map(|key| (key, Algorithm::ES256))).map_err(|_| unusable())?;
+        let (key, algorithm) = rsa
+            .or_else(|_| EncodingKey::from_ec_pem(&file.content).map(|key| (key, Algorithm::ES256)))
+            .map_err(|_| unusable())?;
         let mut jwk = Jwk::from_encoding_key(&key, algorithm).map_err(|_| unusable())?;
         let key_id = jwk.thumbprint(ThumbprintHash::SHA256).map_err(|_| unusable())?;
         jwk.common.public_key_use = Some(PublicKeyUse::Signature);
@@ -47,8 +50,10 @@ impl SigningKey {
 
     /// A JWT of these claims, under another name of the key where one is given. `None` if the key fails.
     pub fn sign(&self, claims: &Value, key_id: Option<&str>) -> Option<String> {
-        let header =
-            jsonwebtoken::Header { kid: Some(key_id.unwrap_or(&self.key_id).to_owned()), ..jsonwebtoken::Header::new(self.algorithm) };
+        let header = jsonwebtoken::Header {
+            kid: Some(key_id.unwrap_or(&self.key_id).to_owned()),
+            ..jsonwebtoken::Header::new(self.algorithm)
+        };
         jsonwebtoken::encode(&header, claims, &self.key).ok()
     }
 }

@@ -112,7 +112,10 @@ pub(super) fn prove(
         Binding::To { certificate, key } => (certificate, key),
     };
     if let Some(wanted) = certificate {
-        let shown = evidence.certificate.or_else(|| forwarded_certificate(evidence, snapshot)).ok_or(BindingFault::NoCertificate)?;
+        let shown = evidence
+            .certificate
+            .or_else(|| forwarded_certificate(evidence, snapshot))
+            .ok_or(BindingFault::NoCertificate)?;
         if shown != wanted {
             return Err(BindingFault::OtherCertificate);
         }
@@ -124,8 +127,16 @@ pub(super) fn prove(
         return Err(BindingFault::Bearer);
     }
     let mut proofs = evidence.headers.get_all("dpop").iter();
-    let (Some(written), None) = (proofs.next(), proofs.next()) else { return Err(BindingFault::NoProof) };
-    let about = Proved { method: evidence.method, scheme: evidence.scheme, authority: evidence.authority, paths: evidence.paths, token };
+    let (Some(written), None) = (proofs.next(), proofs.next()) else {
+        return Err(BindingFault::NoProof);
+    };
+    let about = Proved {
+        method: evidence.method,
+        scheme: evidence.scheme,
+        authority: evidence.authority,
+        paths: evidence.paths,
+        token,
+    };
     let proof = proof::check(written.as_bytes(), &about, now).map_err(BindingFault::Proof)?;
     if proof.thumbprint == wanted { Ok(Some(proof)) } else { Err(BindingFault::OtherKey) }
 }
@@ -167,7 +178,10 @@ fn percent_decoded(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [byte, after @ ..] = rest {
-        let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok()).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+        let pair = after
+            .get(..2)
+            .and_then(|pair| std::str::from_utf8(pair).ok())
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok());
         match (byte, pair) {
             (b'%', Some(value)) => {
                 decoded.push(value);
@@ -243,7 +257,9 @@ impl Proofs {
 /// What `cnf` holds, for `explain`.
 pub fn describe(claims: &Claims) -> Option<String> {
     let confirmation = claims.get("cnf")?;
-    let names = confirmation.as_object().map(|members| members.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>());
+    let names = confirmation
+        .as_object()
+        .map(|members| members.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>());
     Some(format!("bound by {}", names.unwrap_or_default().join(" and ")))
 }
 

@@ -51,7 +51,11 @@ pub struct Common {
 impl Common {
     /// Of nobody else: for `explain`, tests and benches.
     pub fn alone() -> Self {
-        Self { proofs: Arc::new(Proofs::new(&[0; 32])), revocations: Arc::new(Revocations::in_memory()), forgers: Arc::default() }
+        Self {
+            proofs: Arc::new(Proofs::new(&[0; 32])),
+            revocations: Arc::new(Revocations::in_memory()),
+            forgers: Arc::default(),
+        }
     }
 }
 
@@ -89,7 +93,9 @@ impl TokenCache {
         let Common { proofs, revocations, forgers } = common;
         let items = usize::try_from(bytes.div_ceil(USUAL_WEIGHT)).unwrap_or(usize::MAX);
         let hasher = foldhash::quality::RandomState::default();
-        let verdicts = (bytes > 0).then(|| RefCell::new(Cache::with(items, bytes, ByBytes, hasher, Counted(Arc::clone(&counters)))));
+        let verdicts = (bytes > 0).then(|| {
+            RefCell::new(Cache::with(items, bytes, ByBytes, hasher, Counted(Arc::clone(&counters))))
+        });
         Self {
             verdicts,
             counters,
@@ -108,7 +114,8 @@ impl TokenCache {
     /// Whether these keys have found the token forged before.
     pub(super) fn is_forged(&self, token: &[u8], keys: &KeySet) -> bool {
         let forged = self.forged.borrow();
-        let known = !forged.is_empty() && forged.get(&Mark::of_token(token)) == Some(&keys.fingerprint());
+        let known =
+            !forged.is_empty() && forged.get(&Mark::of_token(token)) == Some(&keys.fingerprint());
         if known {
             self.counters.forged_token(true);
         }
@@ -125,9 +132,15 @@ impl TokenCache {
         *self.answered.borrow_mut() = Some((Arc::clone(key_manager), token.into(), answer));
     }
 
-    pub(super) fn just_answered(&self, key_manager: &Arc<CompiledKeyManager>, token: &[u8]) -> Option<Answer> {
+    pub(super) fn just_answered(
+        &self,
+        key_manager: &Arc<CompiledKeyManager>,
+        token: &[u8],
+    ) -> Option<Answer> {
         let mut answered = self.answered.borrow_mut();
-        let own = answered.as_ref().is_some_and(|(of, about, _)| Arc::ptr_eq(of, key_manager) && **about == *token);
+        let own = answered
+            .as_ref()
+            .is_some_and(|(of, about, _)| Arc::ptr_eq(of, key_manager) && **about == *token);
         if own { answered.take().map(|(_, _, answer)| answer) } else { None }
     }
 
@@ -140,7 +153,11 @@ impl TokenCache {
     }
 
     /// A verdict that `stands`: one that does not is none, and makes room for the next.
-    pub(super) fn find(&self, token: &[u8], stands: impl FnOnce(&Verdict) -> bool) -> Option<Rc<Verdict>> {
+    pub(super) fn find(
+        &self,
+        token: &[u8],
+        stands: impl FnOnce(&Verdict) -> bool,
+    ) -> Option<Rc<Verdict>> {
         let verdicts = self.verdicts.as_ref()?;
         let known = verdicts.borrow().get(token).map(Rc::clone);
         let found = match known {

@@ -25,12 +25,18 @@ pub struct Credential<'h> {
 /// A token is never shown.
 impl std::fmt::Debug for Credential<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credential").field("scheme", &self.scheme).field("bytes", &self.token.len()).finish()
+        f.debug_struct("Credential")
+            .field("scheme", &self.scheme)
+            .field("bytes", &self.token.len())
+            .finish()
     }
 }
 
 /// The token of a request, or why there is none to judge.
-pub fn credential<'h>(headers: &'h HeaderMap, header: &str) -> Result<Credential<'h>, AuthenticateError> {
+pub fn credential<'h>(
+    headers: &'h HeaderMap,
+    header: &str,
+) -> Result<Credential<'h>, AuthenticateError> {
     let mut fields = headers.get_all(header).iter();
     let Some(field) = fields.next() else {
         return Err(AuthenticateError::Missing);
@@ -78,22 +84,41 @@ mod tests {
     #[test]
     fn the_scheme_is_read_in_any_case() {
         for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER   a.b.c ", "bEARER\ta.b.c"] {
-            assert_eq!(credential(&headers(&[value]), "authorization").unwrap().token, b"a.b.c", "{value}");
+            assert_eq!(
+                credential(&headers(&[value]), "authorization").unwrap().token,
+                b"a.b.c",
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn the_scheme_is_told() {
-        assert_eq!(credential(&headers(&["dPoP a.b.c"]), "authorization").unwrap().scheme, Scheme::Dpop);
-        assert_eq!(credential(&headers(&["bearer a.b.c"]), "authorization").unwrap().scheme, Scheme::Bearer);
+        assert_eq!(
+            credential(&headers(&["dPoP a.b.c"]), "authorization").unwrap().scheme,
+            Scheme::Dpop
+        );
+        assert_eq!(
+            credential(&headers(&["bearer a.b.c"]), "authorization").unwrap().scheme,
+            Scheme::Bearer
+        );
     }
 
     #[test]
     fn what_is_not_a_bearer_token_is_missing() {
         for value in ["", "Bearer", "Bearer ", "Basic YTpi", "a.b.c", "Bearertoken a.b.c"] {
-            assert!(matches!(credential(&headers(&[value]), "authorization"), Err(AuthenticateError::Missing)), "{value}");
+            assert!(
+                matches!(
+                    credential(&headers(&[value]), "authorization"),
+                    Err(AuthenticateError::Missing)
+                ),
+                "{value}"
+            );
         }
-        assert!(matches!(credential(&headers(&[]), "authorization"), Err(AuthenticateError::Missing)));
+        assert!(matches!(
+            credential(&headers(&[]), "authorization"),
+            Err(AuthenticateError::Missing)
+        ));
     }
 
     #[test]

@@ -27,7 +27,9 @@ pub enum AuthenticateError {
     NotAsked { key_manager: Arc<CompiledKeyManager> },
     #[error("key manager \"{}\" cannot be asked about the token: {why}", key_manager.definition.name)]
     Unanswered { key_manager: Arc<CompiledKeyManager>, why: Arc<str> },
-    #[error("several key managers have the issuer {issuer}, and none, or more than one, says that the token is its own")]
+    #[error(
+        "several key managers have the issuer {issuer}, and none, or more than one, says that the token is its own"
+    )]
     NobodysOwn { issuer: String },
     #[error("the issuer {issuer:?} may be an organisation of key manager \"{}\", whose server has to be asked", template.definition.name)]
     NotOpen { template: Arc<CompiledKeyManager>, issuer: Box<str> },
@@ -46,7 +48,9 @@ pub enum AuthenticateError {
         /// Known from before: no signature was checked.
         repeated: bool,
     },
-    #[error("too many forged tokens came from this address: those that are not known are not looked at for {retry_after} s")]
+    #[error(
+        "too many forged tokens came from this address: those that are not known are not looked at for {retry_after} s"
+    )]
     Forging { retry_after: u32 },
     #[error("key manager \"{}\": {fault}", key_manager.definition.name)]
     Binding { key_manager: Arc<CompiledKeyManager>, fault: BindingFault },
@@ -61,7 +65,10 @@ impl AuthenticateError {
         Self::Token { key_manager: Arc::clone(key_manager), rejection, repeated: false }
     }
 
-    pub(super) fn keys_unavailable(key_manager: &Arc<CompiledKeyManager>, cause: RefetchCause) -> Self {
+    pub(super) fn keys_unavailable(
+        key_manager: &Arc<CompiledKeyManager>,
+        cause: RefetchCause,
+    ) -> Self {
         Self::KeysUnavailable { key_manager: Arc::clone(key_manager), cause }
     }
 
@@ -70,12 +77,15 @@ impl AuthenticateError {
             Self::Missing => Reason::MissingCredentials,
             Self::Several => Reason::SeveralCredentials,
             Self::Unreadable(rejection) | Self::Token { rejection, .. } => rejection.reason(),
-            Self::UnknownIssuer { .. } | Self::NobodysOwn { .. } | Self::NotOpened { why: Closed::Absent | Closed::KnownAbsent, .. } => {
+            Self::UnknownIssuer { .. }
+            | Self::NobodysOwn { .. }
+            | Self::NotOpened { why: Closed::Absent | Closed::KnownAbsent, .. } => {
                 Reason::UnknownIssuer
             }
-            Self::IssuerNotLearned { .. } | Self::KeysUnavailable { .. } | Self::NotOpen { .. } | Self::NotOpened { .. } => {
-                Reason::KeysUnavailable
-            }
+            Self::IssuerNotLearned { .. }
+            | Self::KeysUnavailable { .. }
+            | Self::NotOpen { .. }
+            | Self::NotOpened { .. } => Reason::KeysUnavailable,
             Self::Forging { .. } => Reason::ForgedTokens,
             Self::Opaque => Reason::TokenMalformed,
             Self::Inactive => Reason::TokenInactive,
@@ -85,7 +95,10 @@ impl AuthenticateError {
             Self::Binding { fault, .. } => match fault {
                 BindingFault::NotBound => Reason::TokenNotBound,
                 BindingFault::Nonce => Reason::ProofNonce,
-                BindingFault::Proof(_) | BindingFault::OtherKey | BindingFault::Replayed | BindingFault::NoProof => Reason::ProofInvalid,
+                BindingFault::Proof(_)
+                | BindingFault::OtherKey
+                | BindingFault::Replayed
+                | BindingFault::NoProof => Reason::ProofInvalid,
                 BindingFault::Unknown
                 | BindingFault::NoCertificate
                 | BindingFault::OtherCertificate
@@ -123,8 +136,12 @@ impl AuthenticateError {
     /// issuer may be one that its key manager has still to learn.
     pub fn stale_keys(&self) -> Vec<(Arc<KeyManagerKeys>, RefetchCause)> {
         match self {
-            Self::IssuerNotLearned { unlearned, .. } => unlearned.iter().map(|keys| (Arc::clone(keys), RefetchCause::NoKeys)).collect(),
-            Self::KeysUnavailable { key_manager, cause } => vec![(Arc::clone(&key_manager.keys), *cause)],
+            Self::IssuerNotLearned { unlearned, .. } => {
+                unlearned.iter().map(|keys| (Arc::clone(keys), RefetchCause::NoKeys)).collect()
+            }
+            Self::KeysUnavailable { key_manager, cause } => {
+                vec![(Arc::clone(&key_manager.keys), *cause)]
+            }
             Self::Token { key_manager, rejection, .. } => {
                 let cause = match rejection {
                     Rejection::BadSignature => RefetchCause::BadSignature,

@@ -51,7 +51,9 @@ impl Source {
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.to_bits()),
-            IpAddr::V6(address) => Self::V6(u64::try_from(address.to_bits() >> 64).unwrap_or_default()),
+            IpAddr::V6(address) => {
+                Self::V6(u64::try_from(address.to_bits() >> 64).unwrap_or_default())
+            }
         }
     }
 }
@@ -59,7 +61,12 @@ impl Source {
 impl Default for Forgers {
     fn default() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, hasher: foldhash::quality::RandomState::default(), known: AtomicUsize::new(0), forgotten: AtomicU64::new(0) }
+        Self {
+            shards,
+            hasher: foldhash::quality::RandomState::default(),
+            known: AtomicUsize::new(0),
+            forgotten: AtomicU64::new(0),
+        }
     }
 }
 
@@ -81,7 +88,11 @@ impl Forgers {
             return;
         }
         if shard.len() >= MOST_EACH {
-            let least = shard.iter().take(CANDIDATES).min_by_key(|(_, debt)| debt.left(allowance, now)).map(|(source, _)| *source);
+            let least = shard
+                .iter()
+                .take(CANDIDATES)
+                .min_by_key(|(_, debt)| debt.left(allowance, now))
+                .map(|(source, _)| *source);
             if let Some(least) = least {
                 shard.remove(&least);
                 self.known.fetch_sub(1, Ordering::Relaxed);
@@ -110,7 +121,9 @@ impl Forgers {
     }
 
     fn shard(&self, source: Source) -> Option<MutexGuard<'_, Shard>> {
-        let place = usize::try_from(self.hasher.hash_one(source) >> 48).ok()?.checked_rem(self.shards.len())?;
+        let place = usize::try_from(self.hasher.hash_one(source) >> 48)
+            .ok()?
+            .checked_rem(self.shards.len())?;
         self.shards.get(place).map(lock)
     }
 }
@@ -157,7 +170,11 @@ mod tests {
         assert_eq!(forgers.wait(one, most, UnixSeconds(1002)), None);
         forgers.charge(one, most, UnixSeconds(1002));
         assert_eq!(forgers.wait(one, most, UnixSeconds(1002)), Some(2));
-        assert_eq!(forgers.wait(one, most, UnixSeconds(900)), Some(2), "a clock that goes back forgives nothing");
+        assert_eq!(
+            forgers.wait(one, most, UnixSeconds(900)),
+            Some(2),
+            "a clock that goes back forgives nothing"
+        );
         assert_eq!(forgers.counts(), (1, 0));
         forgers.forget_settled(UnixSeconds(1062));
         assert_eq!(forgers.counts(), (1, 0));
@@ -176,8 +193,14 @@ mod tests {
             forgers.charge(Source::V4(0x0A00_0000 | address), most, UnixSeconds(0));
         }
         let (known, forgotten) = forgers.counts();
-        assert_eq!((known, forgotten), ((SHARDS * MOST_EACH) as u64, 100_001 - (SHARDS * MOST_EACH) as u64));
-        assert!(forgers.wait(heavy, most, UnixSeconds(0)).is_some(), "many small ones do not wash a large debt away");
+        assert_eq!(
+            (known, forgotten),
+            ((SHARDS * MOST_EACH) as u64, 100_001 - (SHARDS * MOST_EACH) as u64)
+        );
+        assert!(
+            forgers.wait(heavy, most, UnixSeconds(0)).is_some(),
+            "many small ones do not wash a large debt away"
+        );
     }
 
     proptest! {

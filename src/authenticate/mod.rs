@@ -61,7 +61,9 @@ pub fn authenticate(
     if binding == Binding::None && credential.scheme == Scheme::Bearer {
         return Ok(Authenticated { principal, proof: None });
     }
-    let proof = binding::prove(binding, credential.token, credential.scheme, evidence, snapshot, now).map_err(fault)?;
+    let proof =
+        binding::prove(binding, credential.token, credential.scheme, evidence, snapshot, now)
+            .map_err(fault)?;
     if let Some(proof) = &proof
         && routed.api().definition.dpop_nonce
         && !proof.nonce.as_deref().is_some_and(|nonce| cache.proofs().is_nonce(nonce, now))
@@ -83,7 +85,8 @@ impl Authenticated {
     pub fn use_proof(&self, cache: &TokenCache, now: UnixSeconds) -> Result<(), AuthenticateError> {
         let Some(proof) = &self.proof else { return Ok(()) };
         let key_manager = self.principal.key_manager();
-        let fault = |fault| AuthenticateError::Binding { key_manager: Arc::clone(key_manager), fault };
+        let fault =
+            |fault| AuthenticateError::Binding { key_manager: Arc::clone(key_manager), fault };
         cache.proofs().remember(proof, now).map_err(fault)
     }
 }
@@ -96,20 +99,30 @@ fn find_or_judge(
     cache: &TokenCache,
     now: UnixSeconds,
 ) -> Result<Principal, AuthenticateError> {
-    if let Some(verdict) = cache.find(token, |verdict| snapshot.holds(verdict.key_manager()) && verdict.still_stands(now)) {
+    if let Some(verdict) = cache
+        .find(token, |verdict| snapshot.holds(verdict.key_manager()) && verdict.still_stands(now))
+    {
         let key_manager = verdict.key_manager();
         take(routed, key_manager)?;
-        verdict.check_time(now).map_err(|rejection| AuthenticateError::token(key_manager, rejection))?;
+        verdict
+            .check_time(now)
+            .map_err(|rejection| AuthenticateError::token(key_manager, rejection))?;
         return Ok(Principal::new(verdict));
     }
     // before anything is spent on a token of somebody who forges them
     let allowed = source.zip(snapshot.limits.max_forged_tokens);
-    if let Some(retry_after) = allowed.and_then(|(source, allowance)| cache.forgers().wait(source, allowance, now)) {
+    if let Some(retry_after) =
+        allowed.and_then(|(source, allowance)| cache.forgers().wait(source, allowance, now))
+    {
         return Err(AuthenticateError::Forging { retry_after });
     }
     let judged = judge(snapshot, routed, token, cache, now);
-    if let (Err(AuthenticateError::Token { rejection: Rejection::BadSignature, repeated: false, .. }), Some((source, allowance))) =
-        (&judged, allowed)
+    if let (
+        Err(AuthenticateError::Token {
+            rejection: Rejection::BadSignature, repeated: false, ..
+        }),
+        Some((source, allowance)),
+    ) = (&judged, allowed)
     {
         cache.forgers().charge(source, allowance, now);
     }
@@ -126,7 +139,9 @@ fn judge(
     let unverified = match Unverified::parse(token, snapshot.limits.max_token_bytes) {
         Ok(unverified) => unverified,
         // not a JWT at all: only a server that can be asked may know it
-        Err(Rejection::Malformed(Malformed::Parts)) => return ask_about(snapshot, routed, token, cache, now),
+        Err(Rejection::Malformed(Malformed::Parts)) => {
+            return ask_about(snapshot, routed, token, cache, now);
+        }
         Err(rejection) => return Err(AuthenticateError::Unreadable(rejection)),
     };
     let key_manager = &match key_manager(snapshot, &unverified)? {
@@ -134,9 +149,14 @@ fn judge(
         Judge::ToOpen(template) => {
             take(routed, &template)?;
             let issuer = unverified.issuer().unwrap_or_default();
-            let closed = template.organizations.as_ref().and_then(|organizations| organizations.known_closed(issuer, now));
+            let closed = template
+                .organizations
+                .as_ref()
+                .and_then(|organizations| organizations.known_closed(issuer, now));
             return Err(match closed {
-                Some(why) => AuthenticateError::NotOpened { template, issuer: error::shown(issuer), why },
+                Some(why) => {
+                    AuthenticateError::NotOpened { template, issuer: error::shown(issuer), why }
+                }
                 None => AuthenticateError::NotOpen { template, issuer: issuer.into() },
             });
         }
@@ -155,23 +175,33 @@ fn judge(
     };
     if cache.is_forged(token, keys) {
         let rejection = Rejection::BadSignature;
-        return Err(AuthenticateError::Token { key_manager: Arc::clone(key_manager), rejection, repeated: true });
+        return Err(AuthenticateError::Token {
+            key_manager: Arc::clone(key_manager),
+            rejection,
+            repeated: true,
+        });
     }
-    let claims = unverified.verify(keys, &key_manager.definition.rules, now).map_err(|rejection| {
-        if rejection == Rejection::BadSignature {
-            cache.remember_forged(token, keys);
-        }
-        // an unknown key while the server cannot be read is our trouble, not the client's
-        if matches!(rejection, Rejection::UnknownKey { .. }) && state.last_attempt_failed {
-            AuthenticateError::keys_unavailable(key_manager, RefetchCause::UnknownKey)
-        } else {
-            AuthenticateError::token(key_manager, rejection)
-        }
-    })?;
+    let claims =
+        unverified.verify(keys, &key_manager.definition.rules, now).map_err(|rejection| {
+            if rejection == Rejection::BadSignature {
+                cache.remember_forged(token, keys);
+            }
+            // an unknown key while the server cannot be read is our trouble, not the client's
+            if matches!(rejection, Rejection::UnknownKey { .. }) && state.last_attempt_failed {
+                AuthenticateError::keys_unavailable(key_manager, RefetchCause::UnknownKey)
+            } else {
+                AuthenticateError::token(key_manager, rejection)
+            }
+        })?;
     if !is_of_organization(key_manager, &claims) {
         return Err(AuthenticateError::NobodysOwn { issuer: error::shown(claims.issuer()) });
     }
-    let verdict = Verdict::new(Arc::clone(key_manager), Basis::Signature { generation: state.generation }, token, claims);
+    let verdict = Verdict::new(
+        Arc::clone(key_manager),
+        Basis::Signature { generation: state.generation },
+        token,
+        claims,
+    );
     Ok(Principal::new(cache.keep(token, verdict)))
 }
 
@@ -183,15 +213,21 @@ fn ask_about(
     cache: &TokenCache,
     now: UnixSeconds,
 ) -> Result<Principal, AuthenticateError> {
-    let text = std::str::from_utf8(token).map_err(|_| AuthenticateError::Unreadable(Rejection::Malformed(Malformed::Parts)))?;
+    let text = std::str::from_utf8(token)
+        .map_err(|_| AuthenticateError::Unreadable(Rejection::Malformed(Malformed::Parts)))?;
     let may_know = |key_manager: &&Arc<CompiledKeyManager>| {
         let definition = &key_manager.definition;
         let own = definition.handling.is_empty()
             || definition.handling.iter().any(|rule| match rule {
-                Handling::Reference { pattern } => pattern.as_ref().is_none_or(|pattern| pattern.matches(text)),
+                Handling::Reference { pattern } => {
+                    pattern.as_ref().is_none_or(|pattern| pattern.matches(text))
+                }
                 Handling::Jwt { .. } => false,
             });
-        definition.enabled && key_manager.introspector.is_some() && routed.api().takes(key_manager) && own
+        definition.enabled
+            && key_manager.introspector.is_some()
+            && routed.api().takes(key_manager)
+            && own
     };
     let mut asked = false;
     for key_manager in snapshot.key_managers.iter().filter(may_know) {
@@ -199,7 +235,9 @@ fn ask_about(
         match answer(key_manager, token, cache, now) {
             Some(Some(principal)) => return Ok(principal),
             Some(None) => {}
-            None => return Err(AuthenticateError::NotAsked { key_manager: Arc::clone(key_manager) }),
+            None => {
+                return Err(AuthenticateError::NotAsked { key_manager: Arc::clone(key_manager) });
+            }
         }
     }
     Err(if asked { AuthenticateError::Inactive } else { AuthenticateError::Opaque })
@@ -207,17 +245,34 @@ fn ask_about(
 
 /// What a key manager's server has said of a token: `None` if it was not asked yet, `Some(None)` if it is not active.
 #[expect(clippy::option_option, reason = "not asked, not active, active")]
-fn answer(key_manager: &Arc<CompiledKeyManager>, token: &[u8], cache: &TokenCache, now: UnixSeconds) -> Option<Option<Principal>> {
-    let known = cache.just_answered(key_manager, token).or_else(|| key_manager.introspector.as_ref()?.known(token, now));
+fn answer(
+    key_manager: &Arc<CompiledKeyManager>,
+    token: &[u8],
+    cache: &TokenCache,
+    now: UnixSeconds,
+) -> Option<Option<Principal>> {
+    let known = cache
+        .just_answered(key_manager, token)
+        .or_else(|| key_manager.introspector.as_ref()?.known(token, now));
     let Answer::Active(claims, until) = known? else { return Some(None) };
     let rules = &key_manager.definition.rules;
     let good = jwt::check_time(claims.expires_at(), claims.not_before(), rules, now).is_ok()
-        && (rules.audiences.is_empty() || claims.audiences().iter().any(|audience| rules.audiences.contains(audience)));
+        && (rules.audiences.is_empty()
+            || claims.audiences().iter().any(|audience| rules.audiences.contains(audience)));
     if !good || !is_of_organization(key_manager, &claims) {
         return Some(None);
     }
-    let verdict = Verdict::new(Arc::clone(key_manager), Basis::Introspection { until }, token, (*claims).clone());
-    Some(Some(Principal::new(if until > now { cache.keep(token, verdict) } else { Rc::new(verdict) })))
+    let verdict = Verdict::new(
+        Arc::clone(key_manager),
+        Basis::Introspection { until },
+        token,
+        (*claims).clone(),
+    );
+    Some(Some(Principal::new(if until > now {
+        cache.keep(token, verdict)
+    } else {
+        Rc::new(verdict)
+    })))
 }
 
 /// Who judges a token.
@@ -227,11 +282,15 @@ enum Judge {
     ToOpen(Arc<CompiledKeyManager>),
 }
 
-fn key_manager(snapshot: &Snapshot, unverified: &Unverified<'_>) -> Result<Judge, AuthenticateError> {
+fn key_manager(
+    snapshot: &Snapshot,
+    unverified: &Unverified<'_>,
+) -> Result<Judge, AuthenticateError> {
     let issuer = unverified.issuer().unwrap_or_default();
     let mut sharing = snapshot.key_managers_sharing(issuer).peekable();
     if sharing.peek().is_some() {
-        let mut owners = sharing.filter(|key_manager| is_own(&key_manager.definition.handling, unverified));
+        let mut owners =
+            sharing.filter(|key_manager| is_own(&key_manager.definition.handling, unverified));
         return match (owners.next(), owners.next()) {
             (Some(owner), None) => Ok(Judge::Known(Arc::clone(owner))),
             _ => Err(AuthenticateError::NobodysOwn { issuer: error::shown(issuer) }),
@@ -243,7 +302,9 @@ fn key_manager(snapshot: &Snapshot, unverified: &Unverified<'_>) -> Result<Judge
         None => match snapshot.unlisted(issuer) {
             Unlisted::Open(key_manager) => Judge::Known(key_manager),
             Unlisted::Template(template) => Judge::ToOpen(template),
-            Unlisted::Several => return Err(AuthenticateError::NobodysOwn { issuer: error::shown(issuer) }),
+            Unlisted::Several => {
+                return Err(AuthenticateError::NobodysOwn { issuer: error::shown(issuer) });
+            }
             Unlisted::Nobodys => {
                 let (issuer, unlearned) = (error::shown(issuer), snapshot.unlearned_issuers());
                 return Err(if unlearned.is_empty() {
@@ -277,7 +338,9 @@ fn is_own(handling: &[Handling], unverified: &Unverified<'_>) -> bool {
     let fits = |claims: &Vec<(String, Pattern)>| {
         claims.iter().all(|(name, pattern)| match unverified.claim(name) {
             Some(Value::String(text)) => pattern.matches(text),
-            Some(Value::Array(elements)) => elements.iter().filter_map(Value::as_str).any(|text| pattern.matches(text)),
+            Some(Value::Array(elements)) => {
+                elements.iter().filter_map(Value::as_str).any(|text| pattern.matches(text))
+            }
             _ => false,
         })
     };
@@ -285,7 +348,10 @@ fn is_own(handling: &[Handling], unverified: &Unverified<'_>) -> bool {
     first.is_none_or(|first| fits(first) || rules.any(fits))
 }
 
-fn take(routed: &Routed<'_>, key_manager: &Arc<CompiledKeyManager>) -> Result<(), AuthenticateError> {
+fn take(
+    routed: &Routed<'_>,
+    key_manager: &Arc<CompiledKeyManager>,
+) -> Result<(), AuthenticateError> {
     if routed.api().takes(key_manager) {
         Ok(())
     } else {

@@ -59,10 +59,19 @@ pub enum Basis {
 }
 
 impl Verdict {
-    pub(super) fn new(key_manager: Arc<CompiledKeyManager>, basis: Basis, token: &[u8], claims: Claims) -> Self {
+    pub(super) fn new(
+        key_manager: Arc<CompiledKeyManager>,
+        basis: Basis,
+        token: &[u8],
+        claims: Claims,
+    ) -> Self {
         let names = &key_manager.definition.claims;
         // RFC 7662 names the client in one way, whatever the server's JWTs do
-        let told = || matches!(basis, Basis::Introspection { .. }).then(|| claims.get("client_id")?.as_str()).flatten();
+        let told = || {
+            matches!(basis, Basis::Introspection { .. })
+                .then(|| claims.get("client_id")?.as_str())
+                .flatten()
+        };
         let consumer_key = claims.consumer_key(names).or_else(told).map(Box::from);
         let scopes: Box<[Box<str>]> = claims.scopes(names).into_iter().map(Box::from).collect();
         let binding = Binding::of(&claims);
@@ -74,13 +83,27 @@ impl Verdict {
             id: claims.token_id().or_else(|| signature(token)).map(|id| Mark::of_id(name, id)),
             client: client.as_deref().map(|client| Mark::of_client(name, client)),
             subject: claims.subject().map(|subject| Mark::of_subject(name, subject)),
-            entity: claims.get("entity_id").and_then(|entity| entity.as_str()).map(|entity| Mark::of_subject(name, entity)),
+            entity: claims
+                .get("entity_id")
+                .and_then(|entity| entity.as_str())
+                .map(|entity| Mark::of_subject(name, entity)),
             issued_at: claims.issued_at(),
         };
         let consumer_key = client;
         let bytes = bytes(token, &claims, consumer_key.as_deref(), &scopes);
         let caller = RefCell::default();
-        Self { bytes, consumer_key, scopes, token_hash: short_hash(token), binding, marks, caller, key_manager, basis, claims }
+        Self {
+            bytes,
+            consumer_key,
+            scopes,
+            token_hash: short_hash(token),
+            binding,
+            marks,
+            caller,
+            key_manager,
+            basis,
+            claims,
+        }
     }
 
     pub(super) fn key_manager(&self) -> &Arc<CompiledKeyManager> {
@@ -108,7 +131,12 @@ impl Verdict {
     }
 
     pub(super) fn check_time(&self, now: UnixSeconds) -> Result<(), Rejection> {
-        jwt::check_time(self.claims.expires_at(), self.claims.not_before(), &self.key_manager.definition.rules, now)
+        jwt::check_time(
+            self.claims.expires_at(),
+            self.claims.not_before(),
+            &self.key_manager.definition.rules,
+            now,
+        )
     }
 }
 
@@ -152,7 +180,12 @@ impl Principal {
         match &*known {
             Some(caller) if caller.is(application, owner, key_type) => Rc::clone(caller),
             _ => {
-                let caller = Caller { application: application.into(), owner: owner.into(), key_type, logged: Fragment::default() };
+                let caller = Caller {
+                    application: application.into(),
+                    owner: owner.into(),
+                    key_type,
+                    logged: Fragment::default(),
+                };
                 Rc::clone(known.insert(Rc::new(caller)))
             }
         }
@@ -192,8 +225,16 @@ fn signature(token: &[u8]) -> Option<&str> {
 }
 
 fn bytes(token: &[u8], claims: &Claims, consumer_key: Option<&str>, scopes: &[Box<str>]) -> u64 {
-    let scopes: usize = scopes.iter().map(|scope| size_of::<Box<str>>().saturating_add(scope.len())).sum();
-    let parts = [PLACE_BYTES, size_of::<Verdict>(), token.len(), claims.heap_bytes(), consumer_key.map_or(0, str::len), scopes];
+    let scopes: usize =
+        scopes.iter().map(|scope| size_of::<Box<str>>().saturating_add(scope.len())).sum();
+    let parts = [
+        PLACE_BYTES,
+        size_of::<Verdict>(),
+        token.len(),
+        claims.heap_bytes(),
+        consumer_key.map_or(0, str::len),
+        scopes,
+    ];
     parts.into_iter().map(|bytes| bytes as u64).sum()
 }
 

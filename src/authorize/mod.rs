@@ -69,28 +69,46 @@ pub fn open(routed: Routed<'_>) -> Option<Result<Grant<'_>, Refusal>> {
         return None;
     }
     // an open operation has no key: production where there is one, as in WSO2
-    let key_type = if routed.api().production.is_some() { KeyType::Production } else { KeyType::Sandbox };
+    let key_type =
+        if routed.api().production.is_some() { KeyType::Production } else { KeyType::Sandbox };
     Some(with_backend(Grant { routed, principal: None, application: None, key_type }))
 }
 
 /// Grants an operation to a principal.
-pub fn authorize<'s>(snapshot: &'s Snapshot, routed: Routed<'s>, principal: Principal) -> Result<Grant<'s>, Refusal> {
+pub fn authorize<'s>(
+    snapshot: &'s Snapshot,
+    routed: Routed<'s>,
+    principal: Principal,
+) -> Result<Grant<'s>, Refusal> {
     let consumer_key = principal.consumer_key().ok_or(Refusal::ConsumerKeyMissing)?;
     let caller = caller(snapshot, routed.api(), principal.key_manager(), &principal, consumer_key)?;
     let operation = routed.operation();
-    if !operation.scopes.is_empty() && !operation.scopes.iter().any(|scope| principal.has_scope(scope.as_str())) {
+    if !operation.scopes.is_empty()
+        && !operation.scopes.iter().any(|scope| principal.has_scope(scope.as_str()))
+    {
         return Err(Refusal::InsufficientScope);
     }
     let wanted = &routed.api().definition.audiences;
-    if !wanted.is_empty() && !principal.claims().audiences().iter().any(|audience| wanted.contains(audience)) {
+    if !wanted.is_empty()
+        && !principal.claims().audiences().iter().any(|audience| wanted.contains(audience))
+    {
         return Err(Refusal::Audience);
     }
-    let (key_type, application) = caller.map_or((KeyType::Production, None), |(mapping, application)| (mapping.key_type, application));
+    let (key_type, application) = caller
+        .map_or((KeyType::Production, None), |(mapping, application)| {
+            (mapping.key_type, application)
+        });
     with_backend(Grant { routed, principal: Some(principal), application, key_type })
 }
 
 /// Whether the caller of a stream that goes on would still be subscribed, with a key of the same type.
-pub fn still(snapshot: &Snapshot, api: &CompiledApi, key_manager: &CompiledKeyManager, principal: &Principal, key_type: KeyType) -> bool {
+pub fn still(
+    snapshot: &Snapshot,
+    api: &CompiledApi,
+    key_manager: &CompiledKeyManager,
+    principal: &Principal,
+    key_type: KeyType,
+) -> bool {
     let Some(consumer_key) = principal.consumer_key() else { return false };
     match caller(snapshot, api, key_manager, principal, consumer_key) {
         Ok(Some((mapping, _))) => mapping.key_type == key_type,
@@ -118,15 +136,22 @@ fn caller<'s>(
     let application = snapshot.directory.application(mapping.application);
     organization(application.as_ref(), principal)?;
     match snapshot.directory.subscription(mapping.application, api.index) {
-        Some(subscription) => state(subscription.state, mapping.key_type).map(|()| Some((mapping, application))),
+        Some(subscription) => {
+            state(subscription.state, mapping.key_type).map(|()| Some((mapping, application)))
+        }
         None if required => Err(Refusal::NotSubscribed),
         None => Ok(Some((mapping, application))),
     }
 }
 
 /// An application of an organisation is used with that organisation's tokens and no others.
-fn organization(application: Option<&ApplicationView<'_>>, principal: &Principal) -> Result<(), Refusal> {
-    let Some(wanted) = application.and_then(|application| application.organization) else { return Ok(()) };
+fn organization(
+    application: Option<&ApplicationView<'_>>,
+    principal: &Principal,
+) -> Result<(), Refusal> {
+    let Some(wanted) = application.and_then(|application| application.organization) else {
+        return Ok(());
+    };
     match principal.organization() {
         Some(named) if named == wanted => Ok(()),
         Some(_) => Err(Refusal::OrganizationMismatch),
@@ -136,9 +161,15 @@ fn organization(application: Option<&ApplicationView<'_>>, principal: &Principal
 
 fn state(state: SubscriptionState, key_type: KeyType) -> Result<(), Refusal> {
     match (state, key_type) {
-        (SubscriptionState::Unblocked, _) | (SubscriptionState::ProdOnlyBlocked, KeyType::Sandbox) => Ok(()),
-        (SubscriptionState::Blocked, _) | (SubscriptionState::ProdOnlyBlocked, KeyType::Production) => Err(Refusal::SubscriptionBlocked),
-        (SubscriptionState::OnHold | SubscriptionState::Rejected, _) => Err(Refusal::SubscriptionInactive),
+        (SubscriptionState::Unblocked, _)
+        | (SubscriptionState::ProdOnlyBlocked, KeyType::Sandbox) => Ok(()),
+        (SubscriptionState::Blocked, _)
+        | (SubscriptionState::ProdOnlyBlocked, KeyType::Production) => {
+            Err(Refusal::SubscriptionBlocked)
+        }
+        (SubscriptionState::OnHold | SubscriptionState::Rejected, _) => {
+            Err(Refusal::SubscriptionInactive)
+        }
     }
 }
 

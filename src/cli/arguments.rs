@@ -16,7 +16,14 @@ use clap_complete::Shell;
   kill -HUP $(pidof portcullis)                      reload without dropping a request")]
 pub struct Arguments {
     /// The gateway's file
-    #[arg(short, long, env = "PORTCULLIS_CONFIG", default_value = "gateway.toml", value_name = "FILE", global = true)]
+    #[arg(
+        short,
+        long,
+        env = "PORTCULLIS_CONFIG",
+        default_value = "gateway.toml",
+        value_name = "FILE",
+        global = true
+    )]
     pub config: PathBuf,
     #[command(subcommand)]
     pub command: Command,
@@ -25,7 +32,9 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the gateway
-    #[command(after_help = "Signals: SIGHUP reloads, SIGTERM and SIGINT drain (a second one hurries), SIGQUIT ends at once.")]
+    #[command(
+        after_help = "Signals: SIGHUP reloads, SIGTERM and SIGINT drain (a second one hurries), SIGQUIT ends at once."
+    )]
     Run,
     /// Check the configuration: the same report as a reload; exits 0, or 2 with every error
     Check(CheckOptions),

@@ -80,12 +80,16 @@ fn fetch(model: &Model, output: Output) -> u8 {
         let mut fetchers = Fetchers::new(&model.gateway.state_dir, Arc::new(SystemClock));
         let keys = fetchers.reconcile(&model.key_managers);
         let mut code = exit::OK;
-        for (key_manager, keys) in model.key_managers.iter().zip(&keys).filter(|(key_manager, _)| key_manager.enabled) {
+        for (key_manager, keys) in
+            model.key_managers.iter().zip(&keys).filter(|(key_manager, _)| key_manager.enabled)
+        {
             let _ = tokio::time::timeout(FETCH_WAIT, keys.settled()).await;
             let status = keys.status();
             let name = &key_manager.name;
             match status.last_failure {
-                None if status.usable => output.line(&format!("  key manager \"{name}\": {} keys", status.key_count)),
+                None if status.usable => {
+                    output.line(&format!("  key manager \"{name}\": {} keys", status.key_count));
+                }
                 Some(failure) => {
                     code = exit::FAILED;
                     output.line(&format!("  key manager \"{name}\": {failure}"));

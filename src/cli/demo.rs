@@ -76,7 +76,9 @@ async fn wait_for_keys(running: &Running) {
 
 fn tell(running: &Running, folder: &Path, output: Output) {
     let Some(address) = running.address(LISTENER) else {
-        output.note(&format!("the gateway runs; the lines to try need a listener named \"{LISTENER}\""));
+        output.note(&format!(
+            "the gateway runs; the lines to try need a listener named \"{LISTENER}\""
+        ));
         return;
     };
     let gateway = format!("https://localhost:{}", address.port());

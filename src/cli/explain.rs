@@ -61,11 +61,16 @@ pub fn explain(config: &Path, options: &ExplainOptions, output: Output) -> u8 {
     let explanation = runtime.block_on(async {
         let state_dir = model.gateway.state_dir.clone();
         let mut fetchers = Fetchers::new(&state_dir, Arc::new(clock));
-        let revocations = Journal::look(&state_dir, now).map(|records| Arc::new(Revocations::seen(&records)));
+        let revocations =
+            Journal::look(&state_dir, now).map(|records| Arc::new(Revocations::seen(&records)));
         let explanation = match (snapshot(model, &mut fetchers, &question).await, revocations) {
-            (Ok(snapshot), Ok(revocations)) => Ok(judge(&snapshot, &question, revocations, now).await),
+            (Ok(snapshot), Ok(revocations)) => {
+                Ok(judge(&snapshot, &question, revocations, now).await)
+            }
             (Err(error), _) => Err(error.to_string()),
-            (_, Err(error)) => Err(format!("the revocations in {} cannot be read: {error}", state_dir.display())),
+            (_, Err(error)) => {
+                Err(format!("the revocations in {} cannot be read: {error}", state_dir.display()))
+            }
         };
         fetchers.shutdown().await;
         explanation
@@ -83,9 +88,18 @@ pub fn explain(config: &Path, options: &ExplainOptions, output: Output) -> u8 {
 }
 
 /// Judges a question on a snapshot, and asks the servers of opaque tokens as the gateway would.
-async fn judge(snapshot: &Snapshot, question: &Question, revocations: Arc<Revocations>, now: UnixSeconds) -> Explanation {
+async fn judge(
+    snapshot: &Snapshot,
+    question: &Question,
+    revocations: Arc<Revocations>,
+    now: UnixSeconds,
+) -> Explanation {
     const ONE_TOKEN: u64 = 64 * 1024;
-    let cache = TokenCache::new(ONE_TOKEN, Metrics::new(1, 0).worker(0), Common { revocations, ..Common::alone() });
+    let cache = TokenCache::new(
+        ONE_TOKEN,
+        Metrics::new(1, 0).worker(0),
+        Common { revocations, ..Common::alone() },
+    );
     let mut said = Vec::new();
     loop {
         match steps::explain(snapshot, question, &cache, &said, now) {
@@ -107,12 +121,18 @@ async fn judge(snapshot: &Snapshot, question: &Question, revocations: Arc<Revoca
 }
 
 /// The gateway's own tables, with the keys that the token needs.
-async fn snapshot(model: Model, fetchers: &mut Fetchers, question: &Question) -> Result<Snapshot, crate::snapshot::compile::CompileError> {
+async fn snapshot(
+    model: Model,
+    fetchers: &mut Fetchers,
+    question: &Question,
+) -> Result<Snapshot, crate::snapshot::compile::CompileError> {
     let keys = fetchers.reconcile(&model.key_managers);
     let mut compiler = Compiler::new(Metrics::new(1, 0), 1).starting(fetchers.on_demand());
     let snapshot = compiler.compile(model, keys)?;
     if question.has_token() {
-        for key_manager in snapshot.key_managers.iter().filter(|key_manager| key_manager.definition.enabled) {
+        for key_manager in
+            snapshot.key_managers.iter().filter(|key_manager| key_manager.definition.enabled)
+        {
             let _ = tokio::time::timeout(KEYS_WAIT, key_manager.keys.settled()).await;
         }
         if let Some(issuer) = question.issuer()

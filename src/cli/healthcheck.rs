@@ -65,7 +65,9 @@ pub fn healthcheck(config: &Path, options: &HealthcheckOptions, output: Output) 
     let path = if options.live { "/livez" } else { "/readyz" };
     let Ok(runtime) = control_runtime() else { return exit::FAILED };
     let asked = runtime.block_on(async {
-        tokio::time::timeout(TIMEOUT, ask(address, tls.as_ref(), path)).await.unwrap_or(Err(HealthcheckError::Timeout(address)))
+        tokio::time::timeout(TIMEOUT, ask(address, tls.as_ref(), path))
+            .await
+            .unwrap_or(Err(HealthcheckError::Timeout(address)))
     });
     match asked {
         Ok((status, body)) => {
@@ -89,8 +91,14 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-async fn ask(address: SocketAddr, tls: Option<&CertifiedPair>, path: &str) -> Result<(StatusCode, String), HealthcheckError> {
-    let stream = TcpStream::connect(address).await.map_err(|error| HealthcheckError::Connect(address, error))?;
+async fn ask(
+    address: SocketAddr,
+    tls: Option<&CertifiedPair>,
+    path: &str,
+) -> Result<(StatusCode, String), HealthcheckError> {
+    let stream = TcpStream::connect(address)
+        .await
+        .map_err(|error| HealthcheckError::Connect(address, error))?;
     let Some(pair) = tls else { return exchange(address, stream, path).await };
     let connect = async {
         let config = pinned(pair).map_err(std::io::Error::other)?;
@@ -103,8 +111,14 @@ async fn ask(address: SocketAddr, tls: Option<&CertifiedPair>, path: &str) -> Re
 /// Trusts exactly the certificate in the gateway's own file, whatever name it is for.
 fn pinned(pair: &CertifiedPair) -> Result<ClientConfig, TrustError> {
     let own = CertificateDer::from_pem_slice(&pair.certificate.content);
-    let own = own.map_err(|source| TrustError::Pem { file: pair.certificate.path.display().to_string(), source })?;
-    trust::client_config_with(Arc::new(Pinned { own, library: trust::verifier(Some(&pair.certificate))? }), None)
+    let own = own.map_err(|source| TrustError::Pem {
+        file: pair.certificate.path.display().to_string(),
+        source,
+    })?;
+    trust::client_config_with(
+        Arc::new(Pinned { own, library: trust::verifier(Some(&pair.certificate))? }),
+        None,
+    )
 }
 
 /// The gateway asks itself: what counts is that the answer comes from the holder of this very certificate.
@@ -127,7 +141,9 @@ impl ServerCertVerifier for Pinned {
         if *end_entity == self.own {
             Ok(ServerCertVerified::assertion())
         } else {
-            Err(rustls::Error::InvalidCertificate(rustls::CertificateError::ApplicationVerificationFailure))
+            Err(rustls::Error::InvalidCertificate(
+                rustls::CertificateError::ApplicationVerificationFailure,
+            ))
         }
     }
 
@@ -154,18 +170,29 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-async fn exchange<S>(address: SocketAddr, stream: S, path: &str) -> Result<(StatusCode, String), HealthcheckError>
+async fn exchange<S>(
+    address: SocketAddr,
+    stream: S,
+    path: &str,
+) -> Result<(StatusCode, String), HealthcheckError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let unreadable = |error: String| HealthcheckError::Answer(address, error);
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreadable(error.to_string()))?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| unreadable(error.to_string()))?;
     let mut tasks = JoinSet::new();
     tasks.spawn(connection);
-    let request = Request::get(path).header(header::HOST, address.to_string()).body(Empty::<Bytes>::new());
+    let request =
+        Request::get(path).header(header::HOST, address.to_string()).body(Empty::<Bytes>::new());
     let request = request.map_err(|error| unreadable(error.to_string()))?;
-    let response = sender.send_request(request).await.map_err(|error| unreadable(error.to_string()))?;
+    let response =
+        sender.send_request(request).await.map_err(|error| unreadable(error.to_string()))?;
     let status = response.status();
-    let body = Limited::new(response.into_body(), MOST_ANSWER).collect().await.map_err(|error| unreadable(error.to_string()))?;
+    let body = Limited::new(response.into_body(), MOST_ANSWER)
+        .collect()
+        .await
+        .map_err(|error| unreadable(error.to_string()))?;
     Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
 }

@@ -45,12 +45,16 @@ use crate::supervise::clock::SystemClock;
 /// Why there is no table.
 #[derive(Debug, thiserror::Error)]
 enum ImportError {
-    #[error("the address must be one of https, without a user or a password in it; plain http is for loopback, or with --allow-http")]
+    #[error(
+        "the address must be one of https, without a user or a password in it; plain http is for loopback, or with --allow-http"
+    )]
     Address,
     #[error("the name given with --name {0}")]
     Name(#[from] InvalidName),
     // the name of the file is not told: it may be the token itself
-    #[error("the file given with --token cannot be read: {0}; write a file's name, or - for standard input")]
+    #[error(
+        "the file given with --token cannot be read: {0}; write a file's name, or - for standard input"
+    )]
     Token(std::io::Error),
     #[error("the file given with --token holds no token")]
     NoToken,
@@ -102,13 +106,24 @@ pub fn import(options: &ImportOptions, output: Output) -> u8 {
 }
 
 fn run(options: &ImportOptions, now: UnixSeconds) -> Result<String, ImportError> {
-    let settings = Fetch { allow_http: options.allow_http, ca: options.ca.as_deref().map(authorities).transpose()?, ..Fetch::default() };
+    let settings = Fetch {
+        allow_http: options.allow_http,
+        ca: options.ca.as_deref().map(authorities).transpose()?,
+        ..Fetch::default()
+    };
     let name = options.name.as_deref().map(KeyManagerName::try_from).transpose()?;
     let sample = options.token.as_deref().map(read_sample).transpose()?;
     let runtime = control_runtime().map_err(ImportError::Runtime)?;
     let answers = runtime.block_on(ask(&settings, &options.well_known_url))?;
     let ca = options.ca.as_ref().map(|path| path.display().to_string());
-    Ok(write(&options.well_known_url, name.as_ref().map(KeyManagerName::as_str), ca.as_deref(), &answers, sample.as_ref(), now))
+    Ok(write(
+        &options.well_known_url,
+        name.as_ref().map(KeyManagerName::as_str),
+        ca.as_deref(),
+        &answers,
+        sample.as_ref(),
+        now,
+    ))
 }
 
 /// All decisions: what the server and the operator said goes in, a table comes out.
@@ -124,41 +139,65 @@ fn write(
     let guess = product::guess(metadata);
     let context = Context { issuer: &metadata.issuer, kind: guess.kind, keys: &keys.keys, now };
     let diagnosis = sample.map(|sample| diagnosis::diagnose(sample, context));
-    block::render(Findings { well_known_url, name, ca, metadata, guess: &guess, keys, diagnosis: diagnosis.as_ref() })
+    block::render(Findings {
+        well_known_url,
+        name,
+        ca,
+        metadata,
+        guess: &guess,
+        keys,
+        diagnosis: diagnosis.as_ref(),
+    })
 }
 
 async fn ask(settings: &Fetch, well_known_url: &str) -> Result<Answers, ImportError> {
     let uri: Option<Uri> = well_known_url.parse().ok();
-    let is_plain = uri.as_ref().and_then(Uri::authority).is_some_and(|authority| !authority.as_str().contains('@'));
+    let is_plain = uri
+        .as_ref()
+        .and_then(Uri::authority)
+        .is_some_and(|authority| !authority.as_str().contains('@'));
     if !is_plain || !may_fetch(settings, well_known_url) {
         return Err(ImportError::Address);
     }
     let url = || well_known_url.to_owned();
     let document = read_document(settings, well_known_url).await;
     let document = document.map_err(|failure| ImportError::Document { url: url(), failure })?;
-    let metadata = Metadata::read(&document).map_err(|failure| ImportError::Metadata { url: url(), failure })?;
+    let metadata = Metadata::read(&document)
+        .map_err(|failure| ImportError::Metadata { url: url(), failure })?;
     let url = || text::shown(&metadata.jwks_uri);
-    let keys = read_document(settings, &metadata.jwks_uri).await.map_err(|failure| ImportError::Keys { url: url(), failure })?;
-    let keys = KeySet::from_jwks(&keys).map_err(|failure| ImportError::KeySet { url: url(), failure })?;
+    let keys = read_document(settings, &metadata.jwks_uri)
+        .await
+        .map_err(|failure| ImportError::Keys { url: url(), failure })?;
+    let keys =
+        KeySet::from_jwks(&keys).map_err(|failure| ImportError::KeySet { url: url(), failure })?;
     Ok(Answers { metadata, keys })
 }
 
 fn read_sample(path: &Path) -> Result<Sample, ImportError> {
     let text = token_file::read(path).map_err(ImportError::Token)?;
-    if token_file::bare(&text).is_empty() { Err(ImportError::NoToken) } else { Ok(Sample::read(&text)) }
+    if token_file::bare(&text).is_empty() {
+        Err(ImportError::NoToken)
+    } else {
+        Ok(Sample::read(&text))
+    }
 }
 
 fn authorities(path: &Path) -> Result<PemFile, ImportError> {
-    let content = std::fs::read(path).map_err(|source| ImportError::Authorities { file: path.display().to_string(), source })?;
+    let content = std::fs::read(path)
+        .map_err(|source| ImportError::Authorities { file: path.display().to_string(), source })?;
     Ok(PemFile { path: path.to_owned(), content })
 }
 
 /// What to do about it here, where the failure's own words are for gateway.toml.
 fn advice(failure: &FetchFailure, asked: Asked) -> &'static str {
     match failure {
-        FetchFailure::Tls { .. } => "\n  give the authority that signed the server's certificate with --ca FILE",
+        FetchFailure::Tls { .. } => {
+            "\n  give the authority that signed the server's certificate with --ca FILE"
+        }
         FetchFailure::Insecure { .. } => "\n  if you trust everyone on the way, add --allow-http",
-        FetchFailure::Status { .. } | FetchFailure::ContentType { .. } if asked == Asked::Document => {
+        FetchFailure::Status { .. } | FetchFailure::ContentType { .. }
+            if asked == Asked::Document =>
+        {
             "\n  the address usually is the issuer with /.well-known/openid-configuration behind it"
         }
         _ => "",

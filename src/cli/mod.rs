@@ -39,14 +39,22 @@ pub fn main() -> ExitCode {
         Command::Check(options) => check::check(&arguments.config, &options, output),
         Command::Demo => demo::demo(&arguments.config, output),
         Command::Schema => {
-            output.line(&serde_json::to_string_pretty(&crate::config::schema()).unwrap_or_default());
+            output
+                .line(&serde_json::to_string_pretty(&crate::config::schema()).unwrap_or_default());
             exit::OK
         }
         Command::Explain(options) => explain::explain(&arguments.config, &options, output),
         Command::Import(options) => import::import(&options, output),
-        Command::Healthcheck(options) => healthcheck::healthcheck(&arguments.config, &options, output),
+        Command::Healthcheck(options) => {
+            healthcheck::healthcheck(&arguments.config, &options, output)
+        }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "portcullis", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "portcullis",
+                &mut std::io::stdout(),
+            );
             exit::OK
         }
     };

@@ -16,7 +16,9 @@ use crate::config::reader::Placed;
 use crate::config::report::At;
 use crate::config::resolve::{MOST_CONSUMER_KEY, References, is_organization, no_such_api};
 use crate::config::source::Sources;
-use crate::model::directory::{Conflict, Directory, KeyType, NewApplication, NewKey, SubscriptionState, SubscriptionView};
+use crate::model::directory::{
+    Conflict, Directory, KeyType, NewApplication, NewKey, SubscriptionState, SubscriptionView,
+};
 use crate::model::names::MAX_NAME_BYTES;
 use crate::model::place::{Files, Place};
 
@@ -87,8 +89,15 @@ pub(super) fn stream(
         problems.watch(path.clone());
         let Some(number) = files.add(path.clone()) else { continue };
         match File::open(&path) {
-            Ok(file) => Reading { path: &path, number, references, directory, files, problems, bad: 0 }.lines(file),
-            Err(error) => problems.error(named.at.clone(), format!("{} cannot be read: {error}", path.display()), None),
+            Ok(file) => {
+                Reading { path: &path, number, references, directory, files, problems, bad: 0 }
+                    .lines(file);
+            }
+            Err(error) => problems.error(
+                named.at.clone(),
+                format!("{} cannot be read: {error}", path.display()),
+                None,
+            ),
         }
     }
 }
@@ -115,7 +124,11 @@ impl Reading<'_> {
                 Ok(0) => break,
                 Ok(_) => at = at.saturating_add(1),
                 Err(error) => {
-                    self.problems.error(self.at(at.saturating_add(1)), format!("the file cannot be read: {error}"), None);
+                    self.problems.error(
+                        self.at(at.saturating_add(1)),
+                        format!("the file cannot be read: {error}"),
+                        None,
+                    );
                     break;
                 }
             }
@@ -132,7 +145,11 @@ impl Reading<'_> {
         }
         if self.bad > MOST_BAD {
             let more = self.bad.saturating_sub(MOST_BAD);
-            self.problems.error(At::File { path: self.path.to_owned() }, format!("and {more} more bad lines"), None);
+            self.problems.error(
+                At::File { path: self.path.to_owned() },
+                format!("and {more} more bad lines"),
+                None,
+            );
         }
     }
 
@@ -155,11 +172,16 @@ impl Reading<'_> {
 
     fn add(&mut self, at: u32, line: &Line<'_>) -> Result<(), (String, Option<String>)> {
         let plain = |message: &str| Err((message.to_owned(), None));
-        if line.name.trim().is_empty() || line.name.len() > MAX_NAME_BYTES || line.name.chars().any(char::is_control) {
+        if line.name.trim().is_empty()
+            || line.name.len() > MAX_NAME_BYTES
+            || line.name.chars().any(char::is_control)
+        {
             return plain("`name` is empty, too long, or holds a control character");
         }
         if line.policy.as_deref().is_some_and(|policy| policy != "Unlimited") {
-            return plain("`policy` is not supported yet: only \"Unlimited\" can be written today, or nothing");
+            return plain(
+                "`policy` is not supported yet: only \"Unlimited\" can be written today, or nothing",
+            );
         }
         if line.organization.as_deref().is_some_and(|organization| !is_organization(organization)) {
             return plain("`organization` is blank, too long, or holds a control character");
@@ -173,7 +195,10 @@ impl Reading<'_> {
                 return Err((format!("there is no key manager {:?}", key.key_manager), None));
             };
             let consumer_key = &*key.consumer_key;
-            if consumer_key.trim().is_empty() || consumer_key.len() > MOST_CONSUMER_KEY || consumer_key.chars().any(char::is_control) {
+            if consumer_key.trim().is_empty()
+                || consumer_key.len() > MOST_CONSUMER_KEY
+                || consumer_key.chars().any(char::is_control)
+            {
                 return plain("`consumer_key` is empty, too long, or holds a control character");
             }
             keys.push(NewKey { key_manager: *key_manager, consumer_key, key_type: key.key_type });
@@ -181,7 +206,9 @@ impl Reading<'_> {
         let mut subscriptions = Vec::with_capacity(line.subscriptions.len());
         for subscription in &line.subscriptions {
             if subscription.policy.as_deref().is_some_and(|policy| policy != "Unlimited") {
-                return plain("`subscriptions.policy` is not supported yet: only \"Unlimited\" can be written today, or nothing");
+                return plain(
+                    "`subscriptions.policy` is not supported yet: only \"Unlimited\" can be written today, or nothing",
+                );
             }
             let Some(api) = self.references.apis.get(&*subscription.api) else {
                 return Err(no_such_api(&subscription.api, self.references));
@@ -190,7 +217,14 @@ impl Reading<'_> {
         }
         let place = Place { file: self.number, line: at };
         let (name, owner, organization) = (&*line.name, &*line.owner, line.organization.as_deref());
-        let new = NewApplication { name, owner, organization, keys: &keys, subscriptions: &subscriptions, place };
+        let new = NewApplication {
+            name,
+            owner,
+            organization,
+            keys: &keys,
+            subscriptions: &subscriptions,
+            place,
+        };
         self.directory.add(new).map(|_| ()).map_err(|conflict| {
             let other = match &conflict {
                 Conflict::Name { other, .. } | Conflict::ConsumerKey { other, .. } => {

@@ -19,7 +19,11 @@ use crate::model::key_manager::{ClientCertificate, PemFile};
 const MOST_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Reads a file that a key names.
-pub(super) fn file(named: &Placed<&str>, sources: &Sources, problems: &Problems) -> Option<PemFile> {
+pub(super) fn file(
+    named: &Placed<&str>,
+    sources: &Sources,
+    problems: &Problems,
+) -> Option<PemFile> {
     let path = sources.resolve(named.value);
     problems.watch(path.clone());
     match read(&path) {
@@ -32,7 +36,11 @@ pub(super) fn file(named: &Placed<&str>, sources: &Sources, problems: &Problems)
                 io::ErrorKind::PermissionDenied => Some("the user that runs the gateway must be able to read it".to_owned()),
                 _ => None,
             };
-            problems.error(named.at.clone(), format!("{} cannot be read: {error}", path.display()), hint);
+            problems.error(
+                named.at.clone(),
+                format!("{} cannot be read: {error}", path.display()),
+                hint,
+            );
             None
         }
     }
@@ -52,27 +60,43 @@ pub(super) fn authorities(table: &Table<'_>, key: &str, sources: &Sources) -> Op
     let named = table.wanted(key)?;
     let found = file(&named, sources, table.problems())?;
     if certificates(&found.content) == 0 {
-        table.problems().error(named.at, format!("{} holds no PEM certificate", found.path.display()), None);
+        table.problems().error(
+            named.at,
+            format!("{} holds no PEM certificate", found.path.display()),
+            None,
+        );
         return None;
     }
     Some(found)
 }
 
 /// A file with certificates or public keys to verify tokens with.
-pub(super) fn verification_keys(named: &Placed<&str>, sources: &Sources, problems: &Problems) -> Option<PemFile> {
+pub(super) fn verification_keys(
+    named: &Placed<&str>,
+    sources: &Sources,
+    problems: &Problems,
+) -> Option<PemFile> {
     let found = file(named, sources, problems)?;
     let mut usable = 0_usize;
     let mut private = false;
     for section in <(SectionKind, Vec<u8>) as PemObject>::pem_slice_iter(&found.content).flatten() {
         match section.0 {
             SectionKind::Certificate | SectionKind::PublicKey => usable = usable.saturating_add(1),
-            SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey => private = true,
+            SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey => {
+                private = true;
+            }
             _ => {}
         }
     }
     if usable == 0 {
-        let hint = private.then(|| "this is a private key; the gateway needs the public one, or the certificate".to_owned());
-        problems.error(named.at.clone(), format!("{} holds no PEM certificate or public key", found.path.display()), hint);
+        let hint = private.then(|| {
+            "this is a private key; the gateway needs the public one, or the certificate".to_owned()
+        });
+        problems.error(
+            named.at.clone(),
+            format!("{} holds no PEM certificate or public key", found.path.display()),
+            hint,
+        );
         return None;
     }
     Some(found)
@@ -82,38 +106,70 @@ pub(super) fn verification_keys(named: &Placed<&str>, sources: &Sources, problem
 pub(super) fn pair(table: &Table<'_>, sources: &Sources) -> Option<CertifiedPair> {
     let (certificate_name, key_name) = (table.needed("certificate"), table.needed("key"));
     let (certificate_name, key_name) = (certificate_name?, key_name?);
-    let (certificate, key) = (file(&certificate_name, sources, table.problems()), file(&key_name, sources, table.problems()));
+    let (certificate, key) = (
+        file(&certificate_name, sources, table.problems()),
+        file(&key_name, sources, table.problems()),
+    );
     let pair = CertifiedPair { certificate: certificate?, key: key? };
     check(&pair, &certificate_name, &key_name, table.problems()).then_some(pair)
 }
 
 /// A certificate that the gateway shows, where one is written.
-pub(super) fn client_certificate(table: &Table<'_>, sources: &Sources) -> Option<ClientCertificate> {
-    pair(table, sources).map(|pair| ClientCertificate { certificate: pair.certificate, key: pair.key })
+pub(super) fn client_certificate(
+    table: &Table<'_>,
+    sources: &Sources,
+) -> Option<ClientCertificate> {
+    pair(table, sources)
+        .map(|pair| ClientCertificate { certificate: pair.certificate, key: pair.key })
 }
 
-fn check(pair: &CertifiedPair, certificate_name: &Placed<&str>, key_name: &Placed<&str>, problems: &Problems) -> bool {
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pair.certificate.content).collect();
+fn check(
+    pair: &CertifiedPair,
+    certificate_name: &Placed<&str>,
+    key_name: &Placed<&str>,
+    problems: &Problems,
+) -> bool {
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(&pair.certificate.content).collect();
     let chain = chain.unwrap_or_default();
     if chain.is_empty() {
-        problems.error(certificate_name.at.clone(), format!("{} holds no PEM certificate", pair.certificate.path.display()), None);
+        problems.error(
+            certificate_name.at.clone(),
+            format!("{} holds no PEM certificate", pair.certificate.path.display()),
+            None,
+        );
         return false;
     }
     let Ok(key) = PrivateKeyDer::from_pem_slice(&pair.key.content) else {
         let hint = Some("an unencrypted PEM private key is needed".to_owned());
-        problems.error(key_name.at.clone(), format!("{} holds no PEM private key", pair.key.path.display()), hint);
+        problems.error(
+            key_name.at.clone(),
+            format!("{} holds no PEM private key", pair.key.path.display()),
+            hint,
+        );
         return false;
     };
     match CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()) {
         Ok(_) => true,
         Err(rustls::Error::InconsistentKeys(_)) => {
-            let message =
-                format!("{} is not the key of the first certificate in {}", pair.key.path.display(), pair.certificate.path.display());
-            problems.error(key_name.at.clone(), message, Some("the gateway's own certificate comes first in the chain".to_owned()));
+            let message = format!(
+                "{} is not the key of the first certificate in {}",
+                pair.key.path.display(),
+                pair.certificate.path.display()
+            );
+            problems.error(
+                key_name.at.clone(),
+                message,
+                Some("the gateway's own certificate comes first in the chain".to_owned()),
+            );
             false
         }
         Err(error) => {
-            problems.error(certificate_name.at.clone(), format!("{} cannot be used: {error}", pair.certificate.path.display()), None);
+            problems.error(
+                certificate_name.at.clone(),
+                format!("{} cannot be used: {error}", pair.certificate.path.display()),
+                None,
+            );
             false
         }
     }

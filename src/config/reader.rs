@@ -30,7 +30,12 @@ pub(super) struct Placed<T> {
 
 impl<'a> Table<'a> {
     /// The top of a file. Every name below it is checked against the contract, once.
-    pub(super) fn root(file: u16, members: &'a [Member], rule: &TableRule, problems: &'a Problems) -> Self {
+    pub(super) fn root(
+        file: u16,
+        members: &'a [Member],
+        rule: &TableRule,
+        problems: &'a Problems,
+    ) -> Self {
         let root = Self { file, name: String::new(), members, span: 0..0, problems };
         root.check_names(rule);
         root
@@ -57,7 +62,11 @@ impl<'a> Table<'a> {
         };
         match (key.kind, &member.value.content) {
             (Kind::Table(rule), Content::Table(_)) => below(rule, &member.value),
-            (Kind::Tables(rule) | Kind::TextsOrTables(rule), Content::Array(values)) => values.iter().for_each(|value| below(rule, value)),
+            (Kind::Tables(rule) | Kind::TextsOrTables(rule), Content::Array(values)) => {
+                for value in values {
+                    below(rule, value);
+                }
+            }
             _ => {}
         }
     }
@@ -122,7 +131,12 @@ impl<'a> Table<'a> {
     }
 
     /// A whole number in a range.
-    pub(super) fn integer(&self, key: &str, range: std::ops::RangeInclusive<i64>, default: i64) -> i64 {
+    pub(super) fn integer(
+        &self,
+        key: &str,
+        range: std::ops::RangeInclusive<i64>,
+        default: i64,
+    ) -> i64 {
         let number = self.read(key, "a whole number", |content| match content {
             Content::Integer(number) => Some(number.unwrap_or(i64::MAX)),
             _ => None,
@@ -131,7 +145,11 @@ impl<'a> Table<'a> {
         if range.contains(&number.value) {
             return number.value;
         }
-        self.problems.error(number.at, format!("`{}` must be from {} to {}", self.path(key), range.start(), range.end()), None);
+        self.problems.error(
+            number.at,
+            format!("`{}` must be from {} to {}", self.path(key), range.start(), range.end()),
+            None,
+        );
         default
     }
 
@@ -158,7 +176,11 @@ impl<'a> Table<'a> {
             Some(value) => Some(Placed { value, at: text.at }),
             None => {
                 let message = format!("`{}` is not a duration: {:?}", self.path(key), text.value);
-                self.problems.error(text.at, message, Some("durations are \"250ms\", \"5s\", \"1m\", \"24h\"".into()));
+                self.problems.error(
+                    text.at,
+                    message,
+                    Some("durations are \"250ms\", \"5s\", \"1m\", \"24h\"".into()),
+                );
                 None
             }
         }
@@ -168,7 +190,11 @@ impl<'a> Table<'a> {
     pub(super) fn time(&self, key: &str, default: Duration) -> Duration {
         let Some(found) = self.duration(key) else { return default };
         if found.value.is_zero() {
-            self.problems.error(found.at, format!("`{}` must be longer than 0", self.path(key)), None);
+            self.problems.error(
+                found.at,
+                format!("`{}` must be longer than 0", self.path(key)),
+                None,
+            );
             return default;
         }
         found.value
@@ -186,26 +212,42 @@ impl<'a> Table<'a> {
         let found = self.read(key, "a size", |content| match content {
             Content::Text(text) if text == "none" => Some(Some(ByteLimit::None)),
             Content::Text(text) => Some(units::size(text).map(ByteLimit::Bytes)),
-            Content::Integer(number) => Some(number.and_then(|number| u64::try_from(number).ok()).map(ByteLimit::Bytes)),
+            Content::Integer(number) => {
+                Some(number.and_then(|number| u64::try_from(number).ok()).map(ByteLimit::Bytes))
+            }
             _ => None,
         })?;
         match found.value {
             Some(value) => Some(Placed { value, at: found.at }),
             None => {
                 let message = format!("`{}` is not a size", self.path(key));
-                self.problems.error(found.at, message, Some("sizes are \"64KiB\", \"1MiB\", or a number of bytes".into()));
+                self.problems.error(
+                    found.at,
+                    message,
+                    Some("sizes are \"64KiB\", \"1MiB\", or a number of bytes".into()),
+                );
                 None
             }
         }
     }
 
     /// A size in a range, never `"none"`.
-    pub(super) fn bytes(&self, key: &str, range: std::ops::RangeInclusive<u64>, default: u64) -> u64 {
+    pub(super) fn bytes(
+        &self,
+        key: &str,
+        range: std::ops::RangeInclusive<u64>,
+        default: u64,
+    ) -> u64 {
         match self.size(key) {
             None => default,
             Some(Placed { value: ByteLimit::Bytes(bytes), .. }) if range.contains(&bytes) => bytes,
             Some(found) => {
-                let message = format!("`{}` must be from {} to {} bytes", self.path(key), range.start(), range.end());
+                let message = format!(
+                    "`{}` must be from {} to {} bytes",
+                    self.path(key),
+                    range.start(),
+                    range.end()
+                );
                 self.problems.error(found.at, message, None);
                 default
             }
@@ -219,7 +261,11 @@ impl<'a> Table<'a> {
             other => {
                 self.problems.error(
                     self.span_of(value),
-                    format!("`{}` is a list of texts, and this is {}", self.path(key), other.kind()),
+                    format!(
+                        "`{}` is a list of texts, and this is {}",
+                        self.path(key),
+                        other.kind()
+                    ),
                     None,
                 );
                 None
@@ -239,10 +285,19 @@ impl<'a> Table<'a> {
     }
 
     pub(super) fn not_a_choice(&self, key: &str, text: &Placed<&str>, words: &[&str]) {
-        let hint = nearest(text.value, words.iter().copied()).map(|near| format!("did you mean {near:?}?"));
-        let hint =
-            hint.unwrap_or_else(|| format!("one of {}", words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ")));
-        self.problems.error(text.at.clone(), format!("`{}` cannot be {:?}", self.path(key), text.value), Some(hint));
+        let hint = nearest(text.value, words.iter().copied())
+            .map(|near| format!("did you mean {near:?}?"));
+        let hint = hint.unwrap_or_else(|| {
+            format!(
+                "one of {}",
+                words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ")
+            )
+        });
+        self.problems.error(
+            text.at.clone(),
+            format!("`{}` cannot be {:?}", self.path(key), text.value),
+            Some(hint),
+        );
     }
 
     pub(super) fn table(&self, key: &str) -> Option<Table<'a>> {
@@ -263,7 +318,11 @@ impl<'a> Table<'a> {
             other => {
                 self.problems.error(
                     self.span_of(value),
-                    format!("`{}` is a list of tables, and this is {}", self.path(key), other.kind()),
+                    format!(
+                        "`{}` is a list of tables, and this is {}",
+                        self.path(key),
+                        other.kind()
+                    ),
                     None,
                 );
                 None
@@ -276,12 +335,18 @@ impl<'a> Table<'a> {
     pub(super) fn texts_or_tables(&self, key: &str) -> Vec<Result<Placed<&'a str>, Table<'a>>> {
         let array = self.array(key).unwrap_or_default();
         let members = array.iter().filter_map(|value| match &value.content {
-            Content::Text(text) => Some(Ok(Placed { value: text.as_str(), at: self.span_of(value) })),
+            Content::Text(text) => {
+                Some(Ok(Placed { value: text.as_str(), at: self.span_of(value) }))
+            }
             Content::Table(members) => Some(Err(self.below(key, members, value.span.clone()))),
             other => {
                 self.problems.error(
                     self.span_of(value),
-                    format!("`{}` takes texts and tables, and this is {}", self.path(key), other.kind()),
+                    format!(
+                        "`{}` takes texts and tables, and this is {}",
+                        self.path(key),
+                        other.kind()
+                    ),
                     None,
                 );
                 None
@@ -294,8 +359,12 @@ impl<'a> Table<'a> {
     pub(super) fn text_or_table(&self, key: &str) -> Option<Result<Placed<&'a str>, Table<'a>>> {
         let member = self.member(key)?;
         match &member.value.content {
-            Content::Text(text) => Some(Ok(Placed { value: text.as_str(), at: self.span_of(&member.value) })),
-            Content::Table(members) => Some(Err(self.below(key, members, member.value.span.clone()))),
+            Content::Text(text) => {
+                Some(Ok(Placed { value: text.as_str(), at: self.span_of(&member.value) }))
+            }
+            Content::Table(members) => {
+                Some(Err(self.below(key, members, member.value.span.clone())))
+            }
             other => {
                 self.wrong(key, "a text or a table", other.kind());
                 None
@@ -317,7 +386,10 @@ impl<'a> Table<'a> {
         let Some(table) = self.table(key) else { return Vec::new() };
         let pairs = table.members.iter().filter_map(|member| match &member.value.content {
             Content::Text(text) => {
-                let name = Placed { value: member.name.as_str(), at: At::Span { file: self.file, span: member.span.clone() } };
+                let name = Placed {
+                    value: member.name.as_str(),
+                    at: At::Span { file: self.file, span: member.span.clone() },
+                };
                 Some((name, Placed { value: text.as_str(), at: self.span_of(&member.value) }))
             }
             other => {
@@ -344,7 +416,12 @@ impl<'a> Table<'a> {
         }
     }
 
-    fn read<T>(&self, key: &str, wanted: &str, take: impl FnOnce(&'a Content) -> Option<T>) -> Option<Placed<T>> {
+    fn read<T>(
+        &self,
+        key: &str,
+        wanted: &str,
+        take: impl FnOnce(&'a Content) -> Option<T>,
+    ) -> Option<Placed<T>> {
         let member = self.member(key)?;
         match take(&member.value.content) {
             Some(value) => Some(Placed { value, at: self.span_of(&member.value) }),
@@ -364,7 +441,11 @@ impl<'a> Table<'a> {
     }
 
     fn wrong(&self, key: &str, wanted: &str, found: &str) {
-        self.error(key, format!("`{}` must be {wanted}, and this is {found}", self.path(key)), None);
+        self.error(
+            key,
+            format!("`{}` must be {wanted}, and this is {found}", self.path(key)),
+            None,
+        );
     }
 
     fn unknown(&self, member: &Member, rule: &TableRule) {
@@ -376,7 +457,11 @@ impl<'a> Table<'a> {
 
     fn known(&self, rule: &TableRule) -> String {
         let names: Vec<_> = rule.keys.iter().map(|key| key.name).collect();
-        let place = if self.name.is_empty() { "the top of the file".to_owned() } else { format!("[{}]", self.name) };
+        let place = if self.name.is_empty() {
+            "the top of the file".to_owned()
+        } else {
+            format!("[{}]", self.name)
+        };
         format!("{place} takes {}", names.join(", "))
     }
 
@@ -398,7 +483,10 @@ impl<'a> Table<'a> {
                     format!("only {} can be written today, or nothing", values.join(" and ")),
                 )
             }
-            _ => (format!("`{path}` is not supported yet"), "take it out: it would protect nothing".to_owned()),
+            _ => (
+                format!("`{path}` is not supported yet"),
+                "take it out: it would protect nothing".to_owned(),
+            ),
         };
         let at = At::Span { file: self.file, span: member.span.clone() };
         self.problems.error(at, message, Some(hint));
@@ -415,12 +503,16 @@ fn shown(content: &Content) -> String {
         Content::Float(number) => number.to_string(),
         Content::DateTime => String::new(),
         Content::Array(values) => {
-            let parts: Vec<_> = values.iter().map(|value| format!("\"{}\"", shown(&value.content))).collect();
+            let parts: Vec<_> =
+                values.iter().map(|value| format!("\"{}\"", shown(&value.content))).collect();
             format!("[{}]", parts.join(", "))
         }
         Content::Table(members) if members.is_empty() => "{}".to_owned(),
         Content::Table(members) => {
-            let parts: Vec<_> = members.iter().map(|member| format!("{} = \"{}\"", member.name, shown(&member.value.content))).collect();
+            let parts: Vec<_> = members
+                .iter()
+                .map(|member| format!("{} = \"{}\"", member.name, shown(&member.value.content)))
+                .collect();
             format!("{{ {} }}", parts.join(", "))
         }
     }
@@ -432,8 +524,15 @@ pub(super) fn nearest<'w>(written: &str, words: impl Iterator<Item = &'w str>) -
     let score = |word: &str| {
         let (one, two) = (written.to_ascii_lowercase(), word.to_ascii_lowercase());
         // short names differ by much of themselves when they differ by one letter
-        if strsim::damerau_levenshtein(&one, &two) <= 1 { 1.0 } else { strsim::jaro_winkler(&one, &two) }
+        if strsim::damerau_levenshtein(&one, &two) <= 1 {
+            1.0
+        } else {
+            strsim::jaro_winkler(&one, &two)
+        }
     };
     let scored = words.map(|word| (score(word), word));
-    scored.filter(|(score, _)| *score >= CLOSE).max_by(|one, two| one.0.total_cmp(&two.0)).map(|(_, word)| word)
+    scored
+        .filter(|(score, _)| *score >= CLOSE)
+        .max_by(|one, two| one.0.total_cmp(&two.0))
+        .map(|(_, word)| word)
 }

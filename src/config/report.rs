@@ -62,7 +62,8 @@ struct Excerpt {
 
 impl Report {
     pub(super) fn new(problems: Vec<Problem>, sources: &Sources) -> Self {
-        let mut problems: Vec<_> = problems.into_iter().map(|problem| Located::new(problem, sources)).collect();
+        let mut problems: Vec<_> =
+            problems.into_iter().map(|problem| Located::new(problem, sources)).collect();
         problems.sort_by(|one, two| (&one.path, one.position).cmp(&(&two.path, two.position)));
         Self { problems }
     }
@@ -82,8 +83,13 @@ impl Report {
     /// The whole report, with the lines that it is about.
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-        let mut parts: Vec<String> = self.problems.iter().map(|located| located.render(&renderer)).collect();
-        let errors = self.problems.iter().filter(|located| located.problem.severity == Severity::Error).count();
+        let mut parts: Vec<String> =
+            self.problems.iter().map(|located| located.render(&renderer)).collect();
+        let errors = self
+            .problems
+            .iter()
+            .filter(|located| located.problem.severity == Severity::Error)
+            .count();
         if errors > 0 {
             parts.push(format!("{errors} error{}", if errors == 1 { "" } else { "s" }));
         }
@@ -104,11 +110,15 @@ impl Located {
                 let (line, column) = sources.position(*file, span.start);
                 (sources.path(*file), Some((line, column)), Some(excerpt(sources, *file, span)))
             }
-            At::Line { path, line } => (path.display().to_string(), Some((*line as usize, 1)), None),
+            At::Line { path, line } => {
+                (path.display().to_string(), Some((*line as usize, 1)), None)
+            }
             At::File { path } => (path.display().to_string(), None, None),
         };
         let other = problem.other.as_ref().map(|at| match at {
-            At::Span { file, span } => format!("{}:{}", sources.path(*file), sources.position(*file, span.start).0),
+            At::Span { file, span } => {
+                format!("{}:{}", sources.path(*file), sources.position(*file, span.start).0)
+            }
             At::Line { path, line } => format!("{}:{line}", path.display()),
             At::File { path } => path.display().to_string(),
         });
@@ -143,11 +153,18 @@ impl Located {
         let message = self.message();
         let Some(excerpt) = &self.excerpt else {
             let name = if self.problem.severity == Severity::Error { "error" } else { "warning" };
-            let hint = self.problem.hint.as_ref().map_or_else(String::new, |hint| format!("\n  = help: {hint}"));
+            let hint = self
+                .problem
+                .hint
+                .as_ref()
+                .map_or_else(String::new, |hint| format!("\n  = help: {hint}"));
             return format!("{name}: {message}\n --> {}{hint}", self.place());
         };
         let annotation = AnnotationKind::Primary.span(excerpt.span.clone());
-        let snippet = Snippet::source(&excerpt.text).line_start(excerpt.first_line).path(&self.path).annotation(annotation);
+        let snippet = Snippet::source(&excerpt.text)
+            .line_start(excerpt.first_line)
+            .path(&self.path)
+            .annotation(annotation);
         let mut group: Group<'_> = level.primary_title(&message).element(snippet);
         if let Some(hint) = &self.problem.hint {
             group = group.element(Level::HELP.message(hint));
@@ -160,8 +177,14 @@ impl Located {
 fn excerpt(sources: &Sources, file: u16, span: &Range<usize>) -> Excerpt {
     let text = sources.text(file);
     let start = span.start.min(text.len());
-    let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at.saturating_add(1));
-    let line_end = text.get(start..).and_then(|after| after.find('\n')).map_or(text.len(), |at| start.saturating_add(at));
+    let line_start = text
+        .get(..start)
+        .and_then(|before| before.rfind('\n'))
+        .map_or(0, |at| at.saturating_add(1));
+    let line_end = text
+        .get(start..)
+        .and_then(|after| after.find('\n'))
+        .map_or(text.len(), |at| start.saturating_add(at));
     let end = span.end.clamp(start, line_end.max(start));
     Excerpt {
         text: text.get(line_start..line_end).unwrap_or_default().to_owned(),

@@ -19,7 +19,8 @@ fn put(schema: &mut Value, name: &str, text: &str) {
 }
 
 fn table(rule: &TableRule) -> Value {
-    let properties: Map<String, Value> = rule.keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
+    let properties: Map<String, Value> =
+        rule.keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
     json!({ "type": "object", "additionalProperties": false, "properties": properties })
 }
 
@@ -28,7 +29,9 @@ fn property(key: &KeyRule) -> Value {
     let about = match key.support {
         Support::Yes => key.about.to_owned(),
         Support::NotYet => format!("{} (not supported yet)", key.about),
-        Support::Only(values) => format!("{} (only {} is supported yet)", key.about, values.join(" or ")),
+        Support::Only(values) => {
+            format!("{} (only {} is supported yet)", key.about, values.join(" or "))
+        }
     };
     put(&mut property, "description", &about);
     property
@@ -41,15 +44,25 @@ fn kind(kind: Kind) -> Value {
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Integer => json!({ "type": "integer" }),
         Kind::Number => json!({ "type": "number" }),
-        Kind::Duration => json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d)|none)$", "examples": ["250ms", "5s", "1m", "24h"] }),
+        Kind::Duration => {
+            json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d)|none)$", "examples": ["250ms", "5s", "1m", "24h"] })
+        }
         Kind::Size => {
             json!({ "type": ["string", "integer"], "pattern": "^([0-9]+(B|KiB|MiB|GiB)?|none)$", "minimum": 0, "examples": ["64KiB", "1MiB"] })
         }
         Kind::Choice(words) => json!({ "type": "string", "enum": words }),
-        Kind::Choices(words) => json!({ "type": "array", "items": { "type": "string", "enum": words } }),
-        Kind::CountOrNone => json!({ "anyOf": [{ "const": "none" }, { "type": "integer", "minimum": 1 }] }),
-        Kind::Workers => json!({ "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1 }] }),
-        Kind::TextsOrTables(rule) => json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }, table(rule)] } }),
+        Kind::Choices(words) => {
+            json!({ "type": "array", "items": { "type": "string", "enum": words } })
+        }
+        Kind::CountOrNone => {
+            json!({ "anyOf": [{ "const": "none" }, { "type": "integer", "minimum": 1 }] })
+        }
+        Kind::Workers => {
+            json!({ "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1 }] })
+        }
+        Kind::TextsOrTables(rule) => {
+            json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }, table(rule)] } })
+        }
         Kind::Table(rule) => table(rule),
         Kind::Tables(rule) => json!({ "type": "array", "items": table(rule) }),
         Kind::Secret => {

@@ -46,7 +46,9 @@ impl Sources {
     }
 
     pub(super) fn tables(&self) -> impl Iterator<Item = (u16, &[Member])> {
-        self.files.iter().enumerate().map(|(file, source)| (u16::try_from(file).unwrap_or(u16::MAX), source.table.as_slice()))
+        self.files.iter().enumerate().map(|(file, source)| {
+            (u16::try_from(file).unwrap_or(u16::MAX), source.table.as_slice())
+        })
     }
 
     /// Where relative paths start.
@@ -67,13 +69,19 @@ impl Sources {
         let Some(source) = self.file(file) else { return (1, 1) };
         let line = source.line_starts.partition_point(|start| *start <= byte).max(1);
         let start = source.line_starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
-        let column = source.text.get(start..byte.min(source.text.len())).map_or(0, |before| before.chars().count());
+        let column = source
+            .text
+            .get(start..byte.min(source.text.len()))
+            .map_or(0, |before| before.chars().count());
         (line, column.saturating_add(1))
     }
 
     pub(super) fn place(&self, at: &At) -> Place {
         match at {
-            At::Span { file, span } => Place { file: *file, line: u32::try_from(self.position(*file, span.start).0).unwrap_or(u32::MAX) },
+            At::Span { file, span } => Place {
+                file: *file,
+                line: u32::try_from(self.position(*file, span.start).0).unwrap_or(u32::MAX),
+            },
             At::Line { line, .. } => Place { file: 0, line: *line },
             At::File { .. } => Place::default(),
         }
@@ -82,7 +90,10 @@ impl Sources {
     /// Where a line begins, for problems that show later.
     pub(super) fn at(&self, place: Place) -> At {
         let line = usize::try_from(place.line).unwrap_or(1).saturating_sub(1);
-        let start = self.file(place.file).and_then(|source| source.line_starts.get(line).copied()).unwrap_or_default();
+        let start = self
+            .file(place.file)
+            .and_then(|source| source.line_starts.get(line).copied())
+            .unwrap_or_default();
         At::Span { file: place.file, span: start..start }
     }
 
@@ -114,9 +125,13 @@ impl Sources {
             Ok(text) => text,
             Err(error) => {
                 let hint = match error.kind() {
-                    io::ErrorKind::NotFound if from.is_none() => Some("name the file with --config FILE or PORTCULLIS_CONFIG".to_owned()),
+                    io::ErrorKind::NotFound if from.is_none() => {
+                        Some("name the file with --config FILE or PORTCULLIS_CONFIG".to_owned())
+                    }
                     io::ErrorKind::InvalidData => Some("TOML is UTF-8 text".to_owned()),
-                    io::ErrorKind::FileTooLarge => Some("put applications into application_files".to_owned()),
+                    io::ErrorKind::FileTooLarge => {
+                        Some("put applications into application_files".to_owned())
+                    }
                     _ => None,
                 };
                 problems.error(at(), format!("{} cannot be read: {error}", path.display()), hint);
@@ -125,11 +140,17 @@ impl Sources {
         };
         let (table, errors) = DeTable::parse_recoverable(&text);
         let table = tree::table(table.get_ref());
-        let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at.saturating_add(1))).collect();
+        let line_starts = std::iter::once(0)
+            .chain(text.match_indices('\n').map(|(at, _)| at.saturating_add(1)))
+            .collect();
         let file = u16::try_from(self.files.len()).unwrap_or(u16::MAX);
         for error in errors {
             let span = error.span().unwrap_or(0..0);
-            problems.error(At::Span { file, span }, format!("this is not TOML: {}", error.message()), None);
+            problems.error(
+                At::Span { file, span },
+                format!("this is not TOML: {}", error.message()),
+                None,
+            );
         }
         self.files.push(Source { path: path.to_owned(), text, table, line_starts });
     }
@@ -137,7 +158,11 @@ impl Sources {
     /// The files that a pattern names, sorted. `*` matches within one file name.
     fn matching(&self, pattern: &str, at: &At, problems: &Problems) -> Vec<PathBuf> {
         let whole = self.resolve(pattern);
-        let (Some(folder), Some(name)) = (whole.parent(), whole.file_name().and_then(|name| name.to_str())) else { return Vec::new() };
+        let (Some(folder), Some(name)) =
+            (whole.parent(), whole.file_name().and_then(|name| name.to_str()))
+        else {
+            return Vec::new();
+        };
         if !name.contains('*') {
             return vec![whole];
         }
@@ -146,9 +171,15 @@ impl Sources {
             return Vec::new();
         }
         // a folder that is not there yet matches nothing, as an empty one does
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        let mut found: Vec<_> =
-            entries.filter(|path| path.file_name().and_then(|file| file.to_str()).is_some_and(|file| matches(name, file))).collect();
+        let entries =
+            fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut found: Vec<_> = entries
+            .filter(|path| {
+                path.file_name()
+                    .and_then(|file| file.to_str())
+                    .is_some_and(|file| matches(name, file))
+            })
+            .collect();
         found.sort();
         found
     }
@@ -161,12 +192,15 @@ fn read(path: &Path) -> io::Result<String> {
     if bytes.len() as u64 > MOST_BYTES {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 64 MiB"));
     }
-    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+    String::from_utf8(bytes)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
 fn includes(table: &[Member]) -> Vec<(String, std::ops::Range<usize>)> {
     let include = table.iter().find(|member| member.name == "include");
-    let Some(Content::Array(patterns)) = include.map(|member| &member.value.content) else { return Vec::new() };
+    let Some(Content::Array(patterns)) = include.map(|member| &member.value.content) else {
+        return Vec::new();
+    };
     let texts = patterns.iter().filter_map(|pattern| match &pattern.content {
         Content::Text(text) => Some((text.clone(), pattern.span.clone())),
         _ => None,
@@ -179,7 +213,9 @@ fn matches(pattern: &str, name: &str) -> bool {
         None => pattern == name,
         Some((start, rest)) => {
             let Some(tail) = name.strip_prefix(start) else { return false };
-            (0..=tail.len()).filter(|at| tail.is_char_boundary(*at)).any(|at| tail.get(at..).is_some_and(|tail| matches(rest, tail)))
+            (0..=tail.len())
+                .filter(|at| tail.is_char_boundary(*at))
+                .any(|at| tail.get(at..).is_some_and(|tail| matches(rest, tail)))
         }
     }
 }

@@ -29,7 +29,12 @@ const API: &str = "[[apis]]\nname = \"a\"\nversion = \"1\"\ncontext = \"/a\"\npr
 #[test]
 fn an_empty_file_opens_nothing() {
     let model = load_text("").unwrap().model;
-    assert!(model.listeners.is_empty() && model.management.is_none() && model.apis.is_empty() && model.key_managers.is_empty());
+    assert!(
+        model.listeners.is_empty()
+            && model.management.is_none()
+            && model.apis.is_empty()
+            && model.key_managers.is_empty()
+    );
     assert_eq!(model.limits.max_headers, 100);
     assert_eq!(model.limits.max_body_bytes, ByteLimit::None);
     assert_eq!(model.telemetry.max_series, 10_000);
@@ -42,27 +47,52 @@ fn what_does_not_exist_yet_is_refused_by_name() {
         ("[[throttling_policies]]\nname = \"Gold\"", "throttling_policies.name"),
         ("[store]\nurl = \"sqlite:x\"", "store.url"),
         ("[management]\ntoken_key_manager = \"km\"", "management.token_key_manager"),
-        ("[[key_managers]]\nname = \"k\"\ntoken_generation = true", "key_managers.token_generation"),
-        ("[[key_managers]]\nname = \"k\"\nout_of_band_provisioning = false", "key_managers.out_of_band_provisioning"),
-        ("[[key_managers]]\nname = \"k\"\npermissions = { type = \"allow\", roles = [\"a\"] }", "key_managers.permissions"),
+        (
+            "[[key_managers]]\nname = \"k\"\ntoken_generation = true",
+            "key_managers.token_generation",
+        ),
+        (
+            "[[key_managers]]\nname = \"k\"\nout_of_band_provisioning = false",
+            "key_managers.out_of_band_provisioning",
+        ),
+        (
+            "[[key_managers]]\nname = \"k\"\npermissions = { type = \"allow\", roles = [\"a\"] }",
+            "key_managers.permissions",
+        ),
         ("[[apis]]\nname = \"a\"\npolicies = [\"Gold\"]", "apis.policies"),
-        ("[[apis]]\nname = \"a\"\noperations = [{ method = \"GET\", path = \"/\", policy = \"10KPerMin\" }]", "apis.operations.policy"),
+        (
+            "[[apis]]\nname = \"a\"\noperations = [{ method = \"GET\", path = \"/\", policy = \"10KPerMin\" }]",
+            "apis.operations.policy",
+        ),
         ("[[applications]]\nname = \"a\"\npolicy = \"50PerMin\"", "applications.policy"),
-        ("[[applications]]\nname = \"a\"\nsubscriptions = [{ api = \"a:1\", policy = \"Gold\" }]", "applications.subscriptions.policy"),
+        (
+            "[[applications]]\nname = \"a\"\nsubscriptions = [{ api = \"a:1\", policy = \"Gold\" }]",
+            "applications.subscriptions.policy",
+        ),
         ("[telemetry]\ntraces = { otlp = \"http://c:4317\" }", "telemetry.traces.otlp"),
-        ("[telemetry]\nmetrics = { application_label = true }", "telemetry.metrics.application_label"),
+        (
+            "[telemetry]\nmetrics = { application_label = true }",
+            "telemetry.metrics.application_label",
+        ),
     ] {
         let report = report(text);
-        assert!(report.contains(&format!("`{name}`")) && report.contains("is not supported yet"), "{name}: {report}");
+        assert!(
+            report.contains(&format!("`{name}`")) && report.contains("is not supported yet"),
+            "{name}: {report}"
+        );
     }
 }
 
 #[test]
 fn a_revocation_channel_is_an_address_and_its_password_is_never_shown() {
-    let channel = |text: &str| load_text(&format!("[revocation]\n{text}")).unwrap().model.revocation_channel;
+    let channel =
+        |text: &str| load_text(&format!("[revocation]\n{text}")).unwrap().model.revocation_channel;
     assert_eq!(channel("channel = \"none\""), None);
     let found = channel("channel = \"rediss://gateway:s3cret@redis.example:6380/2\"").unwrap();
-    assert_eq!((found.host.as_str(), found.port, found.database, found.tls.is_some()), ("redis.example", 6380, 2, true));
+    assert_eq!(
+        (found.host.as_str(), found.port, found.database, found.tls.is_some()),
+        ("redis.example", 6380, 2, true)
+    );
     assert!(!format!("{found:?}").contains("s3cret"));
     for (text, words) in [
         ("channel = \"redis://:s3cret@h:x\"", "not an address"),
@@ -89,7 +119,9 @@ fn a_value_that_asks_for_nothing_is_taken() {
 
 #[test]
 fn all_errors_come_at_once_with_their_places() {
-    let report = report("[limits]\nidle_timout = \"5s\"\nmax_headers = \"many\"\nheader_timeout = \"5 s\"\n[gatewy]\n");
+    let report = report(
+        "[limits]\nidle_timout = \"5s\"\nmax_headers = \"many\"\nheader_timeout = \"5 s\"\n[gatewy]\n",
+    );
     for part in [
         "gateway.toml:2:1",
         "did you mean `idle_timeout`",
@@ -110,20 +142,32 @@ fn all_errors_come_at_once_with_their_places() {
 #[test]
 fn references_are_checked() {
     for (more, parts) in [
-        ("key_managers = [\"kn\"]\n", &["there is no key manager \"kn\"", "did you mean \"km\""][..]),
-        ("[[applications]]\nname = \"x\"\nsubscriptions = [{ api = \"a:2\" }]\n", &["there is no API \"a:2\"", "has the version 1"]),
+        (
+            "key_managers = [\"kn\"]\n",
+            &["there is no key manager \"kn\"", "did you mean \"km\""][..],
+        ),
+        (
+            "[[applications]]\nname = \"x\"\nsubscriptions = [{ api = \"a:2\" }]\n",
+            &["there is no API \"a:2\"", "has the version 1"],
+        ),
         ("[[applications]]\nname = \"x\"\nsubscriptions = [{ api = \"a\" }]\n", &["name:version"]),
         (
             "[[applications]]\nname = \"x\"\nkeys = [{ type = \"production\", key_manager = \"km\", consumer_key = \"k\" }]\n\
              [[applications]]\nname = \"y\"\nkeys = [{ type = \"sandbox\", key_manager = \"km\", consumer_key = \"k\" }]\n",
             &["belongs to application \"x\" already", "the other is at"],
         ),
-        ("[[applications]]\nname = \"x\"\n[[applications]]\nname = \"x\"\n", &["is defined twice", "the other is at"]),
+        (
+            "[[applications]]\nname = \"x\"\n[[applications]]\nname = \"x\"\n",
+            &["is defined twice", "the other is at"],
+        ),
         (
             "[[apis]]\nname = \"b\"\nversion = \"1\"\ncontext = \"/a\"\nproduction = { urls = [\"http://b\"] }\n",
             &["API b 1 is served at /a/1, and so is API a 1"],
         ),
-        ("[[key_managers]]\nname = \"two\"\nissuer = \"https://i\"\ncertificates = { jwks = \"https://i/jwks\" }\n", &["a coin toss"]),
+        (
+            "[[key_managers]]\nname = \"two\"\nissuer = \"https://i\"\ncertificates = { jwks = \"https://i/jwks\" }\n",
+            &["a coin toss"],
+        ),
         (
             "[[key_managers]]\nname = \"km\"\nissuer = \"https://j\"\ncertificates = { jwks = \"https://i/jwks\" }\n",
             &["key manager \"km\" is defined twice"],
@@ -143,16 +187,29 @@ fn references_are_checked() {
 
 #[test]
 fn key_managers_are_safe_or_refused() {
-    let with = |lines: &str| report(&format!("[[key_managers]]\nname = \"km\"\nissuer = \"https://i\"\n{lines}\n"));
-    assert!(with("certificates = { jwks = \"http://i/jwks\" }").contains("not fetched over plain http"));
-    assert!(with("certificates = { jwks = \"https://i\", pem = \"x\" }").contains("exactly one of"));
+    let with = |lines: &str| {
+        report(&format!("[[key_managers]]\nname = \"km\"\nissuer = \"https://i\"\n{lines}\n"))
+    };
+    assert!(
+        with("certificates = { jwks = \"http://i/jwks\" }").contains("not fetched over plain http")
+    );
+    assert!(
+        with("certificates = { jwks = \"https://i\", pem = \"x\" }").contains("exactly one of")
+    );
     assert!(with("").contains("nothing says where"));
     for algorithm in ["none", "HS256"] {
-        let report = with(&format!("certificates = {{ jwks = \"https://i\" }}\nalgorithms = [\"{algorithm}\"]"));
+        let report = with(&format!(
+            "certificates = {{ jwks = \"https://i\" }}\nalgorithms = [\"{algorithm}\"]"
+        ));
         assert!(report.contains("is never accepted"), "{report}");
     }
-    assert!(with("certificates = { jwks = \"https://i\" }\nleeway = \"1h\"").contains("5m at most"));
-    assert!(with("certificates = { jwks = \"https://i\" }\ntype = \"Oktaa\"").contains("did you mean \"Okta\""));
+    assert!(
+        with("certificates = { jwks = \"https://i\" }\nleeway = \"1h\"").contains("5m at most")
+    );
+    assert!(
+        with("certificates = { jwks = \"https://i\" }\ntype = \"Oktaa\"")
+            .contains("did you mean \"Okta\"")
+    );
     load_text("[[key_managers]]\nname = \"km\"\nissuer = \"https://i\"\ncertificates = { jwks = \"http://127.0.0.1:1/jwks\" }\n").unwrap();
     let allowed = load_text(
         "[key_manager_defaults]\nallow_http = true\n[[key_managers]]\nname = \"km\"\nissuer = \"https://i\"\n\
@@ -168,14 +225,18 @@ fn a_certificate_and_its_key_belong_together() {
     crate::demo::certificates::make(&folder.path().join("one"), &clock).unwrap();
     crate::demo::certificates::make(&folder.path().join("two"), &clock).unwrap();
     let listener = |certificate: &str, key: &str| {
-        format!("[[listeners]]\nname = \"a\"\naddress = \"127.0.0.1:1\"\ntls = {{ certificate = \"{certificate}\", key = \"{key}\" }}\n")
+        format!(
+            "[[listeners]]\nname = \"a\"\naddress = \"127.0.0.1:1\"\ntls = {{ certificate = \"{certificate}\", key = \"{key}\" }}\n"
+        )
     };
     let good = load_in(folder.path(), &listener("one/gateway.crt", "one/gateway.key")).unwrap();
     assert_eq!(good.model.listeners[0].protocols, Protocols::Both);
     assert!(good.watched.iter().any(|path| path.ends_with("one/gateway.key")));
-    let other = load_in(folder.path(), &listener("one/gateway.crt", "two/gateway.key")).unwrap_err();
+    let other =
+        load_in(folder.path(), &listener("one/gateway.crt", "two/gateway.key")).unwrap_err();
     assert!(other.contains("is not the key of the first certificate"), "{other}");
-    let swapped = load_in(folder.path(), &listener("one/gateway.key", "one/gateway.crt")).unwrap_err();
+    let swapped =
+        load_in(folder.path(), &listener("one/gateway.key", "one/gateway.crt")).unwrap_err();
     assert!(swapped.contains("holds no PEM"), "{swapped}");
 }
 
@@ -188,11 +249,21 @@ fn includes_make_one_configuration() {
     let main = "include = [\"conf.d/*.toml\"]\n[limits]\nmax_headers = 50\n";
     let loaded = load_in(folder.path(), main).unwrap();
     assert_eq!((loaded.model.apis.len(), loaded.model.key_managers.len()), (1, 1));
-    assert_eq!(loaded.model.files.describe(loaded.model.apis[0].place).rsplit('/').next(), Some("10-api.toml:1"));
+    assert_eq!(
+        loaded.model.files.describe(loaded.model.apis[0].place).rsplit('/').next(),
+        Some("10-api.toml:1")
+    );
     assert_eq!(loaded.watched.len(), 3);
-    fs::write(folder.path().join("conf.d/30-again.toml"), format!("{API}[limits]\nmax_headers = 60\n")).unwrap();
+    fs::write(
+        folder.path().join("conf.d/30-again.toml"),
+        format!("{API}[limits]\nmax_headers = 60\n"),
+    )
+    .unwrap();
     let report = load_in(folder.path(), main).unwrap_err();
-    assert!(report.contains("API \"a:1\" is defined twice") && report.contains("10-api.toml:2"), "{report}");
+    assert!(
+        report.contains("API \"a:1\" is defined twice") && report.contains("10-api.toml:2"),
+        "{report}"
+    );
     assert!(report.contains("[limits] may stand in one file only"), "{report}");
 }
 
@@ -215,16 +286,29 @@ fn application_files_are_streamed_and_bad_lines_are_named() {
     fs::write(folder.path().join("apps.jsonl"), lines.join("\n")).unwrap();
     let main = format!("application_files = [\"apps.jsonl\"]\n{KEY_MANAGER}{API}");
     let directory = load_in(folder.path(), &main).unwrap().model.directory;
-    assert_eq!((directory.application_count(), directory.key_count(), directory.subscription_count()), (20_000, 20_000, 20_000));
+    assert_eq!(
+        (directory.application_count(), directory.key_count(), directory.subscription_count()),
+        (20_000, 20_000, 20_000)
+    );
     for at in [0, 777, 19_999] {
         let mapping = directory.find(KeyManagerIndex(0), &format!("key-{at}")).unwrap();
         assert_eq!(directory.application(mapping.application).unwrap().name, format!("app-{at}"));
         assert!(directory.subscription(mapping.application, ApiIndex(0)).is_some());
     }
-    assert!(directory.find(KeyManagerIndex(1), "key-0").is_none() && directory.find(KeyManagerIndex(0), "key-20000").is_none());
+    assert!(
+        directory.find(KeyManagerIndex(1), "key-0").is_none()
+            && directory.find(KeyManagerIndex(0), "key-20000").is_none()
+    );
 
-    let bad =
-        [line(0), "not json".into(), String::new(), line(0), line(1).replace("a:1", "b:1"), line(2).replace("name", "nmae")].join("\n");
+    let bad = [
+        line(0),
+        "not json".into(),
+        String::new(),
+        line(0),
+        line(1).replace("a:1", "b:1"),
+        line(2).replace("name", "nmae"),
+    ]
+    .join("\n");
     fs::write(folder.path().join("apps.jsonl"), bad).unwrap();
     let report = load_in(folder.path(), &main).unwrap_err();
     for part in [
@@ -245,7 +329,13 @@ fn application_files_are_streamed_and_bad_lines_are_named() {
 fn the_schema_knows_what_the_reader_knows() {
     let schema = schema();
     assert_eq!(schema["additionalProperties"], false);
-    let operation = &schema["properties"]["apis"]["items"]["properties"]["operations"]["items"]["properties"];
+    let operation =
+        &schema["properties"]["apis"]["items"]["properties"]["operations"]["items"]["properties"];
     assert_eq!(operation["auth"]["enum"][0], "required");
-    assert!(schema["properties"]["throttling"]["properties"]["counters"]["description"].as_str().unwrap().contains("not supported yet"));
+    assert!(
+        schema["properties"]["throttling"]["properties"]["counters"]["description"]
+            .as_str()
+            .unwrap()
+            .contains("not supported yet")
+    );
 }

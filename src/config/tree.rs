@@ -48,14 +48,20 @@ impl Content {
 
 /// The tree of a document.
 pub(super) fn table(table: &DeTable<'_>) -> Vec<Member> {
-    let members = table.iter().map(|(key, content)| Member { name: key.get_ref().to_string(), span: key.span(), value: value(content) });
+    let members = table.iter().map(|(key, content)| Member {
+        name: key.get_ref().to_string(),
+        span: key.span(),
+        value: value(content),
+    });
     members.collect()
 }
 
 fn value(spanned: &Spanned<DeValue<'_>>) -> Value {
     let content = match spanned.get_ref() {
         DeValue::String(text) => Content::Text(text.to_string()),
-        DeValue::Integer(integer) => Content::Integer(i64::from_str_radix(integer.as_str(), integer.radix()).ok()),
+        DeValue::Integer(integer) => {
+            Content::Integer(i64::from_str_radix(integer.as_str(), integer.radix()).ok())
+        }
         DeValue::Float(float) => Content::Float(float.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(flag) => Content::Flag(*flag),
         DeValue::Datetime(_) => Content::DateTime,

@@ -44,10 +44,21 @@ mod tests {
 
     #[test]
     fn what_is_not_a_duration_or_a_size() {
-        for text in ["", "5", "s", "5 s", "-5s", "5.5s", "5S", "1w", "99999999999999999999s", "5sec"] {
+        for text in
+            ["", "5", "s", "5 s", "-5s", "5.5s", "5S", "1w", "99999999999999999999s", "5sec"]
+        {
             assert_eq!(duration(text), None, "{text}");
         }
-        for text in ["", "KiB", "1KB", "1 KiB", "-1B", "1.5MiB", "99999999999999999999B", "18446744073709551615GiB"] {
+        for text in [
+            "",
+            "KiB",
+            "1KB",
+            "1 KiB",
+            "-1B",
+            "1.5MiB",
+            "99999999999999999999B",
+            "18446744073709551615GiB",
+        ] {
             assert_eq!(size(text), None, "{text}");
         }
     }

@@ -42,7 +42,11 @@ pub struct DemoServer {
 
 impl DemoServer {
     /// Makes keys and listens on a loopback address. Its issuer is `http://ADDRESS/oauth2/token`.
-    pub async fn start(address: SocketAddr, clients: Vec<DemoClient>, clock: Arc<dyn Clock>) -> io::Result<Running> {
+    pub async fn start(
+        address: SocketAddr,
+        clients: Vec<DemoClient>,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<Running> {
         let keys = generate().await.map_err(io::Error::other)?;
         // the issuer names the port, which is known once the listener is open
         let server = Arc::new(std::sync::OnceLock::new());
@@ -61,7 +65,9 @@ impl DemoServer {
         .await?;
         let base = format!("http://{}", running.address());
         let issuer = format!("{base}{TOKEN_PATH}");
-        server.get_or_init(|| Arc::new(DemoServer { base, issuer, clients, keys: ArcSwap::from_pointee(keys), clock }));
+        server.get_or_init(|| {
+            Arc::new(DemoServer { base, issuer, clients, keys: ArcSwap::from_pointee(keys), clock })
+        });
         Ok(running)
     }
 
@@ -71,14 +77,17 @@ impl DemoServer {
             (&Method::GET, JWKS_PATH) => json(StatusCode::OK, &self.keys.load().jwks()),
             (&Method::POST, TOKEN_PATH) => not_stored(self.token(request).await),
             (&Method::POST, ROTATE_PATH) => self.rotate().await,
-            (_, DISCOVERY_PATH | JWKS_PATH | TOKEN_PATH | ROTATE_PATH) => refuse(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
+            (_, DISCOVERY_PATH | JWKS_PATH | TOKEN_PATH | ROTATE_PATH) => {
+                refuse(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
+            }
             _ => refuse(StatusCode::NOT_FOUND, "not found"),
         }
     }
 
     fn discovery(&self) -> Value {
         let Self { base, issuer, .. } = self;
-        let mut scopes: Vec<&str> = self.clients.iter().flat_map(|client| &client.scopes).map(String::as_str).collect();
+        let mut scopes: Vec<&str> =
+            self.clients.iter().flat_map(|client| &client.scopes).map(String::as_str).collect();
         scopes.sort_unstable();
         scopes.dedup();
         json!({
@@ -98,13 +107,21 @@ impl DemoServer {
         let (head, body) = request.into_parts();
         let body = match Limited::new(body, MAX_FORM_BYTES).collect().await {
             Ok(collected) => collected.to_bytes(),
-            Err(_) => return TokenError::InvalidRequest("the form is too large, or was not sent whole").response(),
+            Err(_) => {
+                return TokenError::InvalidRequest("the form is too large, or was not sent whole")
+                    .response();
+            }
         };
         let Ok(form) = std::str::from_utf8(&body) else {
             return TokenError::InvalidRequest("the form is not UTF-8").response();
         };
         let keys = self.keys.load_full();
-        let request = TokenRequest { issuer: &self.issuer, clients: &self.clients, keys: &keys, now: self.clock.now() };
+        let request = TokenRequest {
+            issuer: &self.issuer,
+            clients: &self.clients,
+            keys: &keys,
+            now: self.clock.now(),
+        };
         match request.answer(&head.headers, form) {
             Ok(body) => json(StatusCode::OK, &body),
             Err(error) => error.response(),
@@ -123,7 +140,9 @@ impl DemoServer {
 
 /// RSA keys take a while: not on a thread that serves.
 async fn generate() -> Result<SigningKeys, SigningError> {
-    tokio::task::spawn_blocking(SigningKeys::generate).await.unwrap_or(Err(SigningError::Generate(rcgen::Error::RingUnspecified)))
+    tokio::task::spawn_blocking(SigningKeys::generate)
+        .await
+        .unwrap_or(Err(SigningError::Generate(rcgen::Error::RingUnspecified)))
 }
 
 fn refuse(status: StatusCode, error: &str) -> Response<Full<Bytes>> {
@@ -132,6 +151,8 @@ fn refuse(status: StatusCode, error: &str) -> Response<Full<Bytes>> {
 
 /// RFC 6749 5.1: no cache keeps an answer that may hold a token.
 fn not_stored(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
-    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     response
 }

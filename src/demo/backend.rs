@@ -39,7 +39,10 @@ fn answer(name: &str, request: &Request<Incoming>) -> Response<Either<Full<Bytes
     let path = request.uri().path();
     if path.ends_with("/stream") {
         let mut response = Response::new(Either::Right(Lines::new(name)));
-        response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            header::HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
         return response;
     }
     let body = if path.ends_with("/health") {
@@ -59,8 +62,11 @@ fn answer(name: &str, request: &Request<Incoming>) -> Response<Either<Full<Bytes
 fn shown(headers: &HeaderMap) -> BTreeMap<&str, Vec<String>> {
     let mut shown: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (name, value) in headers {
-        let secret = *name == header::AUTHORIZATION || *name == header::PROXY_AUTHORIZATION || *name == header::COOKIE;
-        let value = if secret { "(withheld)".into() } else { String::from_utf8_lossy(value.as_bytes()) };
+        let secret = *name == header::AUTHORIZATION
+            || *name == header::PROXY_AUTHORIZATION
+            || *name == header::COOKIE;
+        let value =
+            if secret { "(withheld)".into() } else { String::from_utf8_lossy(value.as_bytes()) };
         shown.entry(name.as_str()).or_default().push(value.into_owned());
     }
     shown
@@ -86,7 +92,10 @@ impl Body for Lines {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if self.sent == STREAM_LINES {
             return Poll::Ready(None);
         }

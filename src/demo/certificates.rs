@@ -9,7 +9,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::{Span, Timestamp, tz::TimeZone};
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PublicKeyData,
+};
 use x509_parser::pem::parse_x509_pem;
 
 use crate::model::clock::{Clock, UnixSeconds};
@@ -54,7 +57,8 @@ pub fn make(folder: &Path, clock: &dyn Clock) -> Result<Vec<CertificateFile>, Ce
     }
     let authority = Pair::at(folder, "dev-ca");
     let authority_exists = authority.exists()?;
-    fs::create_dir_all(folder).map_err(|source| CertificateError::File { path: folder.to_owned(), source })?;
+    fs::create_dir_all(folder)
+        .map_err(|source| CertificateError::File { path: folder.to_owned(), source })?;
     let now = clock.now();
 
     let key = if authority_exists { authority.load_authority()? } else { KeyPair::generate()? };
@@ -69,7 +73,11 @@ pub fn make(folder: &Path, clock: &dyn Clock) -> Result<Vec<CertificateFile>, Ce
     let certificate = gateway_params(now)?.signed_by(&key, &issuer)?;
     gateway.write(&key, &certificate.pem())?;
 
-    let mut files = authority.into_files(if authority_exists { CertificateFile::Kept } else { CertificateFile::Made });
+    let mut files = authority.into_files(if authority_exists {
+        CertificateFile::Kept
+    } else {
+        CertificateFile::Made
+    });
     files.extend(gateway.into_files(CertificateFile::Made));
     Ok(files)
 }
@@ -92,15 +100,25 @@ fn gateway_params(now: UnixSeconds) -> Result<CertificateParams, CertificateErro
 }
 
 /// From yesterday, so that a clock a little behind does not matter.
-fn valid_for(mut params: CertificateParams, UnixSeconds(now): UnixSeconds, years: i64) -> Result<CertificateParams, CertificateError> {
+fn valid_for(
+    mut params: CertificateParams,
+    UnixSeconds(now): UnixSeconds,
+    years: i64,
+) -> Result<CertificateParams, CertificateError> {
     let day = |span: Span| {
         let second = i64::try_from(now).ok()?;
-        let date = Timestamp::from_second(second).ok()?.to_zoned(TimeZone::UTC).date().checked_add(span).ok()?;
+        let date = Timestamp::from_second(second)
+            .ok()?
+            .to_zoned(TimeZone::UTC)
+            .date()
+            .checked_add(span)
+            .ok()?;
         let (month, day) = (u8::try_from(date.month()).ok()?, u8::try_from(date.day()).ok()?);
         Some(rcgen::date_time_ymd(i32::from(date.year()), month, day))
     };
     params.not_before = day(Span::new().days(-1)).ok_or(CertificateError::Clock)?;
-    params.not_after = Span::new().try_years(years).ok().and_then(day).ok_or(CertificateError::Clock)?;
+    params.not_after =
+        Span::new().try_years(years).ok().and_then(day).ok_or(CertificateError::Clock)?;
     Ok(params)
 }
 
@@ -112,14 +130,22 @@ struct Pair {
 
 impl Pair {
     fn at(folder: &Path, name: &str) -> Pair {
-        Pair { certificate: folder.join(format!("{name}.crt")), key: folder.join(format!("{name}.key")) }
+        Pair {
+            certificate: folder.join(format!("{name}.crt")),
+            key: folder.join(format!("{name}.key")),
+        }
     }
 
     fn exists(&self) -> Result<bool, CertificateError> {
-        let half =
-            |present: &Path, missing: &Path| CertificateError::HalfAPair { present: present.to_owned(), missing: missing.to_owned() };
+        let half = |present: &Path, missing: &Path| CertificateError::HalfAPair {
+            present: present.to_owned(),
+            missing: missing.to_owned(),
+        };
         // a dangling link counts as there: it is somebody's, and writing would follow it
-        match (fs::symlink_metadata(&self.certificate).is_ok(), fs::symlink_metadata(&self.key).is_ok()) {
+        match (
+            fs::symlink_metadata(&self.certificate).is_ok(),
+            fs::symlink_metadata(&self.key).is_ok(),
+        ) {
             (true, false) => Err(half(&self.certificate, &self.key)),
             (false, true) => Err(half(&self.key, &self.certificate)),
             (both, _) => Ok(both),
@@ -133,8 +159,15 @@ impl Pair {
         let pem = read(&self.certificate)?;
         let (_, block) = parse_x509_pem(pem.as_bytes()).map_err(|_| foreign())?;
         let certificate = block.parse_x509().map_err(|_| foreign())?;
-        let named_as_ours = certificate.subject().iter_common_name().any(|name| name.as_str() == Ok(AUTHORITY_NAME));
-        if named_as_ours && certificate.public_key().raw == key.subject_public_key_info() { Ok(key) } else { Err(foreign()) }
+        let named_as_ours = certificate
+            .subject()
+            .iter_common_name()
+            .any(|name| name.as_str() == Ok(AUTHORITY_NAME));
+        if named_as_ours && certificate.public_key().raw == key.subject_public_key_info() {
+            Ok(key)
+        } else {
+            Err(foreign())
+        }
     }
 
     /// The key first: a certificate whose key is not there yet would be worse than the reverse.
@@ -149,11 +182,16 @@ impl Pair {
 }
 
 fn read(path: &Path) -> Result<String, CertificateError> {
-    fs::read_to_string(path).map_err(|source| CertificateError::File { path: path.to_owned(), source })
+    fs::read_to_string(path)
+        .map_err(|source| CertificateError::File { path: path.to_owned(), source })
 }
 
 fn write_new(path: &Path, content: &str, mode: u32) -> Result<(), CertificateError> {
-    let written =
-        OpenOptions::new().write(true).create_new(true).mode(mode).open(path).and_then(|mut file| file.write_all(content.as_bytes()));
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .and_then(|mut file| file.write_all(content.as_bytes()));
     written.map_err(|source| CertificateError::File { path: path.to_owned(), source })
 }

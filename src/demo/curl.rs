@@ -4,7 +4,9 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::demo::authorization_server::{ROTATE_PATH, TOKEN_PATH};
-use crate::demo::{PRODUCTION_CLIENT, READ_SCOPE, SANDBOX_CLIENT, UNSUBSCRIBED_CLIENT, WRITE_SCOPE};
+use crate::demo::{
+    PRODUCTION_CLIENT, READ_SCOPE, SANDBOX_CLIENT, UNSUBSCRIBED_CLIENT, WRITE_SCOPE,
+};
 
 /// A command and what its reader will see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,22 +32,45 @@ pub fn curl_lines(gateway: &str, ca: &str, authorization_server: SocketAddr) -> 
         )
     };
     let call = |variable: &str, arguments: &str, path: &str| {
-        format!("curl -i --cacert {ca} -H \"Authorization: Bearer ${variable}\" {arguments}{gateway}/accounts/1.0.0{path}")
+        format!(
+            "curl -i --cacert {ca} -H \"Authorization: Bearer ${variable}\" {arguments}{gateway}/accounts/1.0.0{path}"
+        )
     };
     let line = |command: String, expect: &'static str| CurlLine { command, expect };
     vec![
-        line(token("TOKEN", PRODUCTION_CLIENT, READ_SCOPE), "a token of the application's production key, for reading"),
+        line(
+            token("TOKEN", PRODUCTION_CLIENT, READ_SCOPE),
+            "a token of the application's production key, for reading",
+        ),
         line(call("TOKEN", "", "/accounts/42"), "200 from the production backend"),
-        line(format!("curl -i --cacert {ca} {gateway}/accounts/1.0.0/status"), "200: this operation asks for no token"),
-        line(format!("curl -i --cacert {ca} {gateway}/accounts/1.0.0/accounts/42"), "401, code 900902: no token"),
-        line(call("TOKEN", "-X DELETE ", "/accounts/42"), "403, code 900910: the token lacks the scope accounts:write"),
+        line(
+            format!("curl -i --cacert {ca} {gateway}/accounts/1.0.0/status"),
+            "200: this operation asks for no token",
+        ),
+        line(
+            format!("curl -i --cacert {ca} {gateway}/accounts/1.0.0/accounts/42"),
+            "401, code 900902: no token",
+        ),
+        line(
+            call("TOKEN", "-X DELETE ", "/accounts/42"),
+            "403, code 900910: the token lacks the scope accounts:write",
+        ),
         line(token("WRITER", PRODUCTION_CLIENT, WRITE_SCOPE), "the same application, for writing"),
         line(call("WRITER", "-X DELETE ", "/accounts/42"), "200: now it has the scope"),
-        line(token("SANDBOX", SANDBOX_CLIENT, READ_SCOPE), "a token of the application's sandbox key"),
+        line(
+            token("SANDBOX", SANDBOX_CLIENT, READ_SCOPE),
+            "a token of the application's sandbox key",
+        ),
         line(call("SANDBOX", "", "/accounts/42"), "200 from the sandbox backend"),
-        line(token("OTHER", UNSUBSCRIBED_CLIENT, READ_SCOPE), "a token of an application without a subscription"),
+        line(
+            token("OTHER", UNSUBSCRIBED_CLIENT, READ_SCOPE),
+            "a token of an application without a subscription",
+        ),
         line(call("OTHER", "", "/accounts/42"), "403, code 900908: not subscribed to this API"),
-        line(format!("curl -s -X POST http://{authorization_server}{ROTATE_PATH}"), "new signing keys; the gateway finds them by itself"),
+        line(
+            format!("curl -s -X POST http://{authorization_server}{ROTATE_PATH}"),
+            "new signing keys; the gateway finds them by itself",
+        ),
         line(token("TOKEN", PRODUCTION_CLIENT, READ_SCOPE), "a token that a new key has signed"),
         line(call("TOKEN", "", "/accounts/42"), "200: nothing was restarted"),
     ]

@@ -39,14 +39,19 @@ impl Running {
     where
         A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
-        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+            + Send
+            + 'static,
     {
         if !address.ip().is_loopback() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("the demo listens on loopback only, not on {address}")));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("the demo listens on loopback only, not on {address}"),
+            ));
         }
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|error| io::Error::new(error.kind(), format!("the demo cannot listen on {address}: {error}")))?;
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            io::Error::new(error.kind(), format!("the demo cannot listen on {address}: {error}"))
+        })?;
         let address = listener.local_addr()?;
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, answer));
@@ -100,6 +105,8 @@ where
 pub(super) fn json(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     response
 }

@@ -40,17 +40,26 @@ impl SigningKeys {
 
     /// The published half, newest first.
     pub fn jwks(&self) -> Value {
-        let keys: Vec<&Jwk> = self.generations().flat_map(|generation| [&generation.rsa.public, &generation.ec.public]).collect();
+        let keys: Vec<&Jwk> = self
+            .generations()
+            .flat_map(|generation| [&generation.rsa.public, &generation.ec.public])
+            .collect();
         json!({ "keys": keys })
     }
 
     /// The ids of the published keys, newest first.
     pub fn key_ids(&self) -> Vec<&str> {
-        self.generations().flat_map(|generation| [generation.rsa.key_id(), generation.ec.key_id()]).collect()
+        self.generations()
+            .flat_map(|generation| [generation.rsa.key_id(), generation.ec.key_id()])
+            .collect()
     }
 
     /// An RFC 9068 access token with these claims.
-    pub fn sign(&self, algorithm: SigningAlgorithm, claims: &Value) -> Result<String, SigningError> {
+    pub fn sign(
+        &self,
+        algorithm: SigningAlgorithm,
+        claims: &Value,
+    ) -> Result<String, SigningError> {
         let key = match algorithm {
             SigningAlgorithm::RS256 => &self.current.rsa,
             SigningAlgorithm::ES256 => &self.current.ec,
@@ -75,7 +84,10 @@ struct Generation {
 
 impl Generation {
     fn generate() -> Result<Generation, SigningError> {
-        Ok(Generation { rsa: SigningKey::generate(SigningAlgorithm::RS256)?, ec: SigningKey::generate(SigningAlgorithm::ES256)? })
+        Ok(Generation {
+            rsa: SigningKey::generate(SigningAlgorithm::RS256)?,
+            ec: SigningKey::generate(SigningAlgorithm::ES256)?,
+        })
     }
 }
 
@@ -104,9 +116,11 @@ impl SigningKey {
             SigningAlgorithm::ES256 => EncodingKey::from_ec_pem(pem.as_bytes()),
         };
         let private = private.map_err(SigningError::Sign)?;
-        let mut public = Jwk::from_encoding_key(&private, algorithm.into()).map_err(SigningError::Sign)?;
+        let mut public =
+            Jwk::from_encoding_key(&private, algorithm.into()).map_err(SigningError::Sign)?;
         public.common.public_key_use = Some(PublicKeyUse::Signature);
-        public.common.key_id = Some(public.thumbprint(ThumbprintHash::SHA256).map_err(SigningError::Sign)?);
+        public.common.key_id =
+            Some(public.thumbprint(ThumbprintHash::SHA256).map_err(SigningError::Sign)?);
         Ok(SigningKey { private, public })
     }
 

@@ -16,13 +16,16 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::demo::authorization_server::{DISCOVERY_PATH, DemoServer, JWKS_PATH, ROTATE_PATH, TOKEN_PATH};
+use crate::demo::authorization_server::{
+    DISCOVERY_PATH, DemoServer, JWKS_PATH, ROTATE_PATH, TOKEN_PATH,
+};
 use crate::demo::backend::DemoBackend;
 use crate::demo::certificates::{CertificateError, CertificateFile, make};
 use crate::demo::curl::curl_lines;
 use crate::demo::loopback::Running;
 use crate::demo::{
-    AUTHORIZATION_SERVER, PRODUCTION_BACKEND, PRODUCTION_CLIENT, SANDBOX_BACKEND, SANDBOX_CLIENT, UNSUBSCRIBED_CLIENT, clients,
+    AUTHORIZATION_SERVER, PRODUCTION_BACKEND, PRODUCTION_CLIENT, SANDBOX_BACKEND, SANDBOX_CLIENT,
+    UNSUBSCRIBED_CLIENT, clients,
 };
 use crate::model::clock::{Clock, UnixSeconds};
 
@@ -52,16 +55,26 @@ async fn exchange(address: SocketAddr, request: &str) -> (String, String) {
 }
 
 async fn get(address: SocketAddr, path: &str) -> Value {
-    let (head, body) = exchange(address, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await;
+    let (head, body) =
+        exchange(address, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
+            .await;
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     serde_json::from_str(&body).unwrap()
 }
 
-async fn post(address: SocketAddr, path: &str, credentials: Option<(&str, &str)>, form: &str) -> (String, Value) {
-    let basic = credentials
-        .map_or_else(String::new, |(id, secret)| format!("authorization: Basic {}\r\n", STANDARD.encode(format!("{id}:{secret}"))));
+async fn post(
+    address: SocketAddr,
+    path: &str,
+    credentials: Option<(&str, &str)>,
+    form: &str,
+) -> (String, Value) {
+    let basic = credentials.map_or_else(String::new, |(id, secret)| {
+        format!("authorization: Basic {}\r\n", STANDARD.encode(format!("{id}:{secret}")))
+    });
     let length = form.len();
-    let request = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{basic}content-length: {length}\r\n\r\n{form}");
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{basic}content-length: {length}\r\n\r\n{form}"
+    );
     let (head, body) = exchange(address, &request).await;
     (head, serde_json::from_str(&body).unwrap())
 }
@@ -96,7 +109,10 @@ async fn tokens_verify_against_the_published_keys() {
 
     let mut token_ids = HashSet::new();
     for client in [PRODUCTION_CLIENT, SANDBOX_CLIENT, UNSUBSCRIBED_CLIENT] {
-        let claims = verified(address, &token(address, client, "accounts:read+admin+accounts:read").await).await.unwrap();
+        let claims =
+            verified(address, &token(address, client, "accounts:read+admin+accounts:read").await)
+                .await
+                .unwrap();
         for name in ["sub", "aud", "azp", "client_id"] {
             assert_eq!(claims[name], client.0, "{name}");
         }
@@ -106,7 +122,10 @@ async fn tokens_verify_against_the_published_keys() {
         token_ids.insert(claims["jti"].as_str().unwrap().to_owned());
     }
     assert_eq!(token_ids.len(), 3);
-    assert_eq!(verified(address, &token(address, PRODUCTION_CLIENT, "").await).await.unwrap().get("scope"), None);
+    assert_eq!(
+        verified(address, &token(address, PRODUCTION_CLIENT, "").await).await.unwrap().get("scope"),
+        None
+    );
     server.shutdown().await;
     assert!(TcpStream::connect(address).await.is_err(), "nothing listens any more");
 }
@@ -117,7 +136,9 @@ async fn a_rotated_key_stays_published_until_the_next_rotation() {
     let address = server.address();
     for client in [PRODUCTION_CLIENT, SANDBOX_CLIENT] {
         let first = token(address, client, "").await;
-        let rotate = async || assert!(post(address, ROTATE_PATH, None, "").await.0.starts_with("HTTP/1.1 200 "));
+        let rotate = async || {
+            assert!(post(address, ROTATE_PATH, None, "").await.0.starts_with("HTTP/1.1 200 "));
+        };
         rotate().await;
         let second = token(address, client, "").await;
         assert_ne!(decode_header(&first).unwrap().kid, decode_header(&second).unwrap().kid);
@@ -142,7 +163,12 @@ async fn the_token_endpoint_refuses_in_the_words_of_rfc_6749() {
         (Some(("nobody", secret)), grant.to_owned(), 401, "invalid_client"),
         (None, with(&format!("client_id={id}&client_secret=wrong")), 401, "invalid_client"),
         (Some((id, secret)), with(&format!("client_secret={secret}")), 400, "invalid_request"),
-        (None, with(&format!("client_id={id}&client_id={id}&client_secret={secret}")), 400, "invalid_request"),
+        (
+            None,
+            with(&format!("client_id={id}&client_id={id}&client_secret={secret}")),
+            400,
+            "invalid_request",
+        ),
         (Some((id, secret)), "scope=accounts:read".to_owned(), 400, "invalid_request"),
         (Some((id, secret)), with(grant), 400, "invalid_request"),
         (Some((id, secret)), with("scope=a&scope=b"), 400, "invalid_request"),
@@ -153,12 +179,22 @@ async fn the_token_endpoint_refuses_in_the_words_of_rfc_6749() {
         let (head, answer) = post(address, TOKEN_PATH, credentials, &form).await;
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head} for {form}");
         assert_eq!(answer["error"], error, "{form}");
-        assert_eq!(head.to_lowercase().contains("www-authenticate: basic"), status == 401, "{head}");
+        assert_eq!(
+            head.to_lowercase().contains("www-authenticate: basic"),
+            status == 401,
+            "{head}"
+        );
     }
     let posted = with(&format!("client_id={id}&client_secret={secret}"));
     assert!(post(address, TOKEN_PATH, None, &posted).await.0.starts_with("HTTP/1.1 200 "));
-    for (request, status) in [("GET /oauth2/token", 405), ("DELETE /oauth2/jwks", 405), ("GET /nothing", 404)] {
-        let (head, _) = exchange(address, &format!("{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await;
+    for (request, status) in
+        [("GET /oauth2/token", 405), ("DELETE /oauth2/jwks", 405), ("GET /nothing", 404)]
+    {
+        let (head, _) = exchange(
+            address,
+            &format!("{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"),
+        )
+        .await;
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {head}");
     }
 }
@@ -171,7 +207,10 @@ async fn a_backend_names_itself_and_withholds_credentials() {
     let (_, body) = exchange(address, request).await;
     assert!(!body.contains("secret"));
     let said: Value = serde_json::from_str(&body).unwrap();
-    assert_eq!((&said["backend"], &said["method"], &said["path"]), (&json!("sandbox"), &json!("PUT"), &json!("/accounts/1")));
+    assert_eq!(
+        (&said["backend"], &said["method"], &said["path"]),
+        (&json!("sandbox"), &json!("PUT"), &json!("/accounts/1"))
+    );
     assert_eq!(said["headers"]["x-request-id"], json!(["7"]));
     assert_eq!(get(address, "/health").await["status"], "up");
 }
@@ -180,7 +219,10 @@ async fn a_backend_names_itself_and_withholds_credentials() {
 async fn a_stream_comes_line_by_line() {
     let backend = DemoBackend::start(ANY_PORT, "production").await.unwrap();
     let mut stream = TcpStream::connect(backend.address()).await.unwrap();
-    stream.write_all(b"GET /stream HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET /stream HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
     let mut answer = Vec::new();
     while !answer.ends_with(b" 1 of 10\n\r\n") {
         stream.read_buf(&mut answer).await.unwrap();
@@ -214,7 +256,12 @@ fn certificates_are_made_once_and_verify() {
 
     let content = |name: &str| fs::read(certs.join(name)).unwrap();
     let before = (content("gateway.crt"), content("gateway.key"), content("dev-ca.crt"));
-    assert!(make(&certs, &WallClock).unwrap().iter().all(|file| matches!(file, CertificateFile::Kept(_))));
+    assert!(
+        make(&certs, &WallClock)
+            .unwrap()
+            .iter()
+            .all(|file| matches!(file, CertificateFile::Kept(_)))
+    );
     assert_eq!(before, (content("gateway.crt"), content("gateway.key"), content("dev-ca.crt")));
 
     fs::remove_file(certs.join("gateway.crt")).unwrap();
@@ -223,7 +270,12 @@ fn certificates_are_made_once_and_verify() {
     let again = make(&certs, &WallClock).unwrap();
     assert!(matches!(
         again.as_slice(),
-        [CertificateFile::Kept(_), CertificateFile::Kept(_), CertificateFile::Made(_), CertificateFile::Made(_)]
+        [
+            CertificateFile::Kept(_),
+            CertificateFile::Kept(_),
+            CertificateFile::Made(_),
+            CertificateFile::Made(_)
+        ]
     ));
     assert_eq!(before.2, content("dev-ca.crt"));
     handshake(&certs);
@@ -235,7 +287,10 @@ fn somebody_elses_authority_is_left_alone() {
     let other = rcgen::generate_simple_self_signed(vec!["theirs".to_owned()]).unwrap();
     fs::write(folder.path().join("dev-ca.crt"), other.cert.pem()).unwrap();
     fs::write(folder.path().join("dev-ca.key"), other.signing_key.serialize_pem()).unwrap();
-    assert!(matches!(make(folder.path(), &WallClock), Err(CertificateError::ForeignAuthority { .. })));
+    assert!(matches!(
+        make(folder.path(), &WallClock),
+        Err(CertificateError::ForeignAuthority { .. })
+    ));
     assert!(!folder.path().join("gateway.key").exists());
 }
 
@@ -246,12 +301,18 @@ fn handshake(certs: &std::path::Path) {
     roots.add(CertificateDer::from_pem_file(certs.join("dev-ca.crt")).unwrap()).unwrap();
     let chain = vec![CertificateDer::from_pem_file(certs.join("gateway.crt")).unwrap()];
     let key = PrivateKeyDer::from_pem_file(certs.join("gateway.key")).unwrap();
-    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().unwrap();
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap();
     let server = Arc::new(builder.with_no_client_auth().with_single_cert(chain, key).unwrap());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
     let client = Arc::new(builder.with_root_certificates(roots).with_no_client_auth());
     for name in ["localhost", "127.0.0.1", "::1"] {
-        let mut client = rustls::ClientConnection::new(Arc::clone(&client), ServerName::try_from(name).unwrap()).unwrap();
+        let mut client =
+            rustls::ClientConnection::new(Arc::clone(&client), ServerName::try_from(name).unwrap())
+                .unwrap();
         let mut server = rustls::ServerConnection::new(Arc::clone(&server)).unwrap();
         for _ in 0..10 {
             let mut wire = Vec::new();
@@ -282,8 +343,14 @@ async fn the_printed_token_line_runs_in_a_shell_as_it_stands() {
     let server = server().await;
     let lines = curl_lines("https://localhost:8243", "certs/dev-ca.crt", server.address());
     let command = format!("{}; printf %s \"$TOKEN\"", lines[0].command);
-    let output =
-        tokio::task::spawn_blocking(move || std::process::Command::new("sh").arg("-c").arg(command).env("no_proxy", "*").output().unwrap());
+    let output = tokio::task::spawn_blocking(move || {
+        std::process::Command::new("sh")
+            .arg("-c")
+            .arg(command)
+            .env("no_proxy", "*")
+            .output()
+            .unwrap()
+    });
     let token = String::from_utf8(output.await.unwrap().stdout).unwrap();
     assert_eq!(verified(server.address(), &token).await.unwrap()["scope"], "accounts:read");
     assert!(lines.iter().all(|line| !line.to_string().contains('\n')));
@@ -293,10 +360,19 @@ async fn the_printed_token_line_runs_in_a_shell_as_it_stands() {
 fn the_repositorys_gateway_toml_names_what_the_demo_starts() {
     let file: toml::Table = include_str!("../../gateway.toml").parse().unwrap();
     let key_manager = &file["key_managers"][0];
-    assert_eq!(key_manager["well_known_url"].as_str().unwrap(), format!("http://{AUTHORIZATION_SERVER}{DISCOVERY_PATH}"));
-    assert_eq!(key_manager["issuer"].as_str().unwrap(), format!("http://{AUTHORIZATION_SERVER}{TOKEN_PATH}"));
+    assert_eq!(
+        key_manager["well_known_url"].as_str().unwrap(),
+        format!("http://{AUTHORIZATION_SERVER}{DISCOVERY_PATH}")
+    );
+    assert_eq!(
+        key_manager["issuer"].as_str().unwrap(),
+        format!("http://{AUTHORIZATION_SERVER}{TOKEN_PATH}")
+    );
     let api = &file["apis"][0];
-    assert_eq!(api["production"]["urls"][0].as_str().unwrap(), format!("http://{PRODUCTION_BACKEND}"));
+    assert_eq!(
+        api["production"]["urls"][0].as_str().unwrap(),
+        format!("http://{PRODUCTION_BACKEND}")
+    );
     assert_eq!(api["sandbox"]["urls"][0].as_str().unwrap(), format!("http://{SANDBOX_BACKEND}"));
 
     let key = |application: usize, position: usize| {
@@ -309,7 +385,17 @@ fn the_repositorys_gateway_toml_names_what_the_demo_starts() {
     assert!(file["applications"][1].get("subscriptions").is_none());
     let mut scopes: Vec<&str> = Vec::new();
     for operation in api["operations"].as_array().unwrap() {
-        scopes.extend(operation.get("scopes").and_then(toml::Value::as_array).into_iter().flatten().filter_map(toml::Value::as_str));
+        scopes.extend(
+            operation
+                .get("scopes")
+                .and_then(toml::Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(toml::Value::as_str),
+        );
     }
-    assert!(scopes.iter().all(|scope| clients()[0].scopes.iter().any(|known| known == scope)), "{scopes:?}");
+    assert!(
+        scopes.iter().all(|scope| clients()[0].scopes.iter().any(|known| known == scope)),
+        "{scopes:?}"
+    );
 }

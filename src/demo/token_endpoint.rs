@@ -31,7 +31,10 @@ pub struct DemoClient {
 impl fmt::Debug for DemoClient {
     /// Without the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DemoClient").field("id", &self.id).field("scopes", &self.scopes).finish_non_exhaustive()
+        f.debug_struct("DemoClient")
+            .field("id", &self.id)
+            .field("scopes", &self.scopes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -72,7 +75,8 @@ impl TokenError {
             Self::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
             Self::Signing(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
         };
-        let mut response = json(status, &json!({ "error": error, "error_description": self.to_string() }));
+        let mut response =
+            json(status, &json!({ "error": error, "error_description": self.to_string() }));
         if status == StatusCode::UNAUTHORIZED {
             let challenge = header::HeaderValue::from_static("Basic realm=\"portcullis demo\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
@@ -97,7 +101,9 @@ impl TokenRequest<'_> {
             Parameter::Once(grant) if grant == "client_credentials" => {}
             Parameter::Once(_) => return Err(TokenError::UnsupportedGrantType),
             Parameter::Absent => return Err(TokenError::InvalidRequest("grant_type is missing")),
-            Parameter::Repeated => return Err(TokenError::InvalidRequest("grant_type comes twice")),
+            Parameter::Repeated => {
+                return Err(TokenError::InvalidRequest("grant_type comes twice"));
+            }
         }
         let scope = match parameter(form, "scope") {
             Parameter::Once(asked) => granted(&asked, &client.scopes),
@@ -105,14 +111,18 @@ impl TokenRequest<'_> {
             Parameter::Repeated => return Err(TokenError::InvalidRequest("scope comes twice")),
         };
         let token = self.keys.sign(client.algorithm, &self.claims(client, &scope)?)?;
-        Ok(json!({ "access_token": token, "scope": scope, "token_type": "Bearer", "expires_in": LIFETIME_SECONDS }))
+        Ok(
+            json!({ "access_token": token, "scope": scope, "token_type": "Bearer", "expires_in": LIFETIME_SECONDS }),
+        )
     }
 
     fn authenticate(&self, headers: &HeaderMap, form: &str) -> Result<&DemoClient, TokenError> {
         let in_form = (parameter(form, "client_id"), parameter(form, "client_secret"));
         let (id, secret) = match (headers.get(header::AUTHORIZATION), in_form) {
             (Some(_), (_, Parameter::Once(_) | Parameter::Repeated)) => {
-                return Err(TokenError::InvalidRequest("two ways of client authentication at once"));
+                return Err(TokenError::InvalidRequest(
+                    "two ways of client authentication at once",
+                ));
             }
             (Some(value), _) => basic(value).ok_or(TokenError::InvalidClient)?,
             (None, (Parameter::Once(id), Parameter::Once(secret))) => (id, secret),
@@ -121,15 +131,18 @@ impl TokenRequest<'_> {
             }
             (None, _) => return Err(TokenError::InvalidClient),
         };
-        let known = self.clients.iter().find(|client| client.id == id).ok_or(TokenError::InvalidClient)?;
-        verify_slices_are_equal(known.secret.as_bytes(), secret.as_bytes()).map_err(|_| TokenError::InvalidClient)?;
+        let known =
+            self.clients.iter().find(|client| client.id == id).ok_or(TokenError::InvalidClient)?;
+        verify_slices_are_equal(known.secret.as_bytes(), secret.as_bytes())
+            .map_err(|_| TokenError::InvalidClient)?;
         Ok(known)
     }
 
     /// RFC 9068 2.2, with `azp` and `nbf` as WSO2 Identity Server 7 writes them.
     fn claims(&self, client: &DemoClient, scope: &str) -> Result<Value, TokenError> {
         let mut token_id = [0; 16];
-        aws_lc_rs::rand::fill(&mut token_id).map_err(|_| SigningError::Generate(rcgen::Error::RingUnspecified))?;
+        aws_lc_rs::rand::fill(&mut token_id)
+            .map_err(|_| SigningError::Generate(rcgen::Error::RingUnspecified))?;
         let UnixSeconds(now) = self.now;
         let mut claims = json!({
             "iss": self.issuer,

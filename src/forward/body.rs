@@ -135,7 +135,13 @@ impl RequestBody {
             return Self::empty(progress);
         }
         open.opened();
-        Self { incoming: Some(incoming), open: Some(open.clone()), progress, limit: ByteLimit::Bytes(0), stall: None }
+        Self {
+            incoming: Some(incoming),
+            open: Some(open.clone()),
+            progress,
+            limit: ByteLimit::Bytes(0),
+            stall: None,
+        }
     }
 
     /// The request was admitted: its body may be read, within these limits.
@@ -189,7 +195,10 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = BodyBroken;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
         match Pin::new(incoming).poll_frame(context) {
             Poll::Ready(next) => {
@@ -205,7 +214,9 @@ impl Body for RequestBody {
                     }
                 })
             }
-            Poll::Pending if stalled(&mut self.stall, context) => Poll::Ready(Some(Err(self.broken(RequestState::Stalled)))),
+            Poll::Pending if stalled(&mut self.stall, context) => {
+                Poll::Ready(Some(Err(self.broken(RequestState::Stalled))))
+            }
             Poll::Pending => Poll::Pending,
         }
     }
@@ -276,7 +287,12 @@ impl ResponseBody {
     }
 
     /// The connection behind a switch belongs to whoever takes the upgrade.
-    pub(super) fn upgrading(incoming: Incoming, lease: Lease, progress: Rc<RequestProgress>, busy: Option<Busy>) -> Self {
+    pub(super) fn upgrading(
+        incoming: Incoming,
+        lease: Lease,
+        progress: Rc<RequestProgress>,
+        busy: Option<Busy>,
+    ) -> Self {
         Self { incoming, lease: Some(lease), progress, stall: None, busy, broken: false }
     }
 
@@ -295,13 +311,18 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = BodyBroken;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
         if self.broken {
             return Poll::Ready(Some(Err(BodyBroken)));
         }
         let Self { incoming, lease, .. } = &mut *self;
         let next = match lease {
-            Some(lease) => lease.poll(context, |context| Pin::new(&mut *incoming).poll_frame(context)),
+            Some(lease) => {
+                lease.poll(context, |context| Pin::new(&mut *incoming).poll_frame(context))
+            }
             None => Pin::new(incoming).poll_frame(context),
         };
         if let (Poll::Ready(_), Some(stall)) = (&next, &mut self.stall) {
@@ -328,7 +349,9 @@ impl Body for ResponseBody {
                 self.finish();
                 Poll::Ready(None)
             }
-            Poll::Pending if stalled(&mut self.stall, context) => Poll::Ready(Some(Err(BodyBroken))),
+            Poll::Pending if stalled(&mut self.stall, context) => {
+                Poll::Ready(Some(Err(BodyBroken)))
+            }
             Poll::Pending => Poll::Pending,
         }
     }

@@ -30,15 +30,21 @@ pub fn choose<'g>(group: &'g BackendGroup, choice: Choice<'_>) -> Option<&'g Arc
     if let ([only], []) = (group.targets.as_slice(), group.failover.as_slice()) {
         return Some(only);
     }
-    let usable = group.targets.iter().filter(|target| target.standing.is_usable(choice.now)).count();
+    let usable =
+        group.targets.iter().filter(|target| target.standing.is_usable(choice.now)).count();
     if usable == 0
-        && let Some(found) = among(group, &group.failover, &group.failover_turns, choice, |standing| standing.is_usable(choice.now))
+        && let Some(found) =
+            among(group, &group.failover, &group.failover_turns, choice, |standing| {
+                standing.is_usable(choice.now)
+            })
     {
         return Some(found);
     }
     let share = usable.saturating_mul(1000).checked_div(group.targets.len()).unwrap_or_default();
     if share >= usize::from(group.panic_threshold).max(1)
-        && let Some(found) = among(group, &group.targets, &group.turns, choice, |standing| standing.is_usable(choice.now))
+        && let Some(found) = among(group, &group.targets, &group.turns, choice, |standing| {
+            standing.is_usable(choice.now)
+        })
     {
         return Some(found);
     }
@@ -55,7 +61,9 @@ fn among<'g>(
     allowed: impl Fn(&Standing) -> bool,
 ) -> Option<&'g Arc<CompiledTarget>> {
     let untried = |target: &Arc<CompiledTarget>| !choice.tried.contains(&Arc::as_ptr(target));
-    let fresh = |target: &Arc<CompiledTarget>| allowed(&target.standing) && untried(target) && !target.standing.refuses(choice.now);
+    let fresh = |target: &Arc<CompiledTarget>| {
+        allowed(&target.standing) && untried(target) && !target.standing.refuses(choice.now)
+    };
     let second = |target: &Arc<CompiledTarget>| allowed(&target.standing) && untried(target);
     pick(group, targets, turns, choice, fresh)
         .or_else(|| pick(group, targets, turns, choice, second))
@@ -72,15 +80,30 @@ fn pick<'g>(
     match &group.balance {
         Balance::RoundRobin => next(group, targets, turns, choice, &suits),
         Balance::LeastRequests => {
-            let first = next(group, targets, turns, Choice { turn: scatter(choice.turn), ..choice }, &suits)?;
+            let first = next(
+                group,
+                targets,
+                turns,
+                Choice { turn: scatter(choice.turn), ..choice },
+                &suits,
+            )?;
             let other = |target: &Arc<CompiledTarget>| suits(target) && !Arc::ptr_eq(target, first);
-            let second = next(group, targets, turns, Choice { turn: scatter(choice.turn.wrapping_add(0x5bd1)), ..choice }, &other);
+            let second = next(
+                group,
+                targets,
+                turns,
+                Choice { turn: scatter(choice.turn.wrapping_add(0x5bd1)), ..choice },
+                &other,
+            );
             Some(second.filter(|second| load(second) < load(first)).unwrap_or(first))
         }
-        Balance::ConsistentHash(_) => targets.iter().filter(|target| suits(target)).max_by(|one, two| {
-            let (one, two) = (affinity(group, one, choice.key), affinity(group, two, choice.key));
-            one.total_cmp(&two)
-        }),
+        Balance::ConsistentHash(_) => {
+            targets.iter().filter(|target| suits(target)).max_by(|one, two| {
+                let (one, two) =
+                    (affinity(group, one, choice.key), affinity(group, two, choice.key));
+                one.total_cmp(&two)
+            })
+        }
     }
 }
 
@@ -99,7 +122,8 @@ fn next<'g>(
     let mut cold = None;
     for target in (0..turns.len()).filter_map(in_turn).filter(|target| suits(target)) {
         let warmth = target.standing.warmth(group.slow_start, choice.now);
-        if warmth >= 1000 || (scatter(choice.turn) % 1000) < usize::try_from(warmth).unwrap_or(1000) {
+        if warmth >= 1000 || (scatter(choice.turn) % 1000) < usize::try_from(warmth).unwrap_or(1000)
+        {
             return Some(target);
         }
         cold = cold.or(Some(target));
@@ -110,7 +134,13 @@ fn next<'g>(
 /// Requests in flight for each unit of weight, in fixed point.
 fn load(target: &CompiledTarget) -> usize {
     let weight = usize::try_from(target.definition.weight).unwrap_or(1).max(1);
-    target.standing.in_flight().saturating_add(1).saturating_mul(1000).checked_div(weight).unwrap_or(usize::MAX)
+    target
+        .standing
+        .in_flight()
+        .saturating_add(1)
+        .saturating_mul(1000)
+        .checked_div(weight)
+        .unwrap_or(usize::MAX)
 }
 
 /// Weighted rendezvous hashing: when a target leaves, only its own keys move.
@@ -123,7 +153,8 @@ fn affinity(group: &BackendGroup, target: &CompiledTarget, key: &[u8]) -> f64 {
 
 /// Spreads consecutive numbers.
 fn scatter(number: usize) -> usize {
-    let mixed = (number as u64).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed =
+        (number as u64).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     usize::try_from((mixed ^ (mixed >> 31)) >> 1).unwrap_or_default()
 }

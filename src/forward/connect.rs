@@ -65,7 +65,11 @@ pub(super) struct Http1Connection {
 
 impl Http1Connection {
     /// What the exchange waits for; drives the connection meanwhile.
-    pub(super) fn poll<T>(&mut self, context: &mut Context<'_>, ask: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    pub(super) fn poll<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        ask: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
         self.driver.poll(context, ask)
     }
 
@@ -123,15 +127,25 @@ pub(super) async fn connect(
     }
     match failure {
         Some(source) => Err(ForwardError::Refused { target: target.label.to_string(), source }),
-        None => Err(ForwardError::Unresolved { host: target.definition.host.clone(), source: None }),
+        None => {
+            Err(ForwardError::Unresolved { host: target.definition.host.clone(), source: None })
+        }
     }
 }
 
-async fn open(target: &CompiledTarget, stream: TcpStream, upgrade: bool) -> Result<Connected, ForwardError> {
+async fn open(
+    target: &CompiledTarget,
+    stream: TcpStream,
+    upgrade: bool,
+) -> Result<Connected, ForwardError> {
     let _ = stream.set_nodelay(true);
     let Some(TargetTls { config, server_name }) = &target.tls else {
         let io = TokioIo::new(stream);
-        return if target.http2 == Http2::Always { http2(target, io, upgrade).await } else { http1(target, io, upgrade).await };
+        return if target.http2 == Http2::Always {
+            http2(target, io, upgrade).await
+        } else {
+            http1(target, io, upgrade).await
+        };
     };
     let mut connector = TlsConnector::from(Arc::clone(config));
     if upgrade && target.http2 != Http2::Always {
@@ -141,20 +155,31 @@ async fn open(target: &CompiledTarget, stream: TcpStream, upgrade: bool) -> Resu
         connector = TlsConnector::from(Arc::new(config));
     }
     let stream = connector.connect(server_name.clone(), stream).await;
-    let stream = stream.map_err(|source| ForwardError::Tls { target: target.label.to_string(), source })?;
+    let stream =
+        stream.map_err(|source| ForwardError::Tls { target: target.label.to_string(), source })?;
     let agreed = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let io = TokioIo::new(stream);
-    if agreed || target.http2 == Http2::Always { http2(target, io, upgrade).await } else { http1(target, io, upgrade).await }
+    if agreed || target.http2 == Http2::Always {
+        http2(target, io, upgrade).await
+    } else {
+        http1(target, io, upgrade).await
+    }
 }
 
-fn http1<S>(target: &CompiledTarget, io: TokioIo<S>, upgrade: bool) -> impl Future<Output = Result<Connected, ForwardError>> + use<S>
+fn http1<S>(
+    target: &CompiledTarget,
+    io: TokioIo<S>,
+    upgrade: bool,
+) -> impl Future<Output = Result<Connected, ForwardError>> + use<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let label = target.label.clone();
     async move {
-        let handshake = http1::Builder::new().max_headers(MOST_RESPONSE_HEADERS).handshake(io).await;
-        let (sender, connection) = handshake.map_err(|source| ForwardError::Protocol { target: label.to_string(), source })?;
+        let handshake =
+            http1::Builder::new().max_headers(MOST_RESPONSE_HEADERS).handshake(io).await;
+        let (sender, connection) = handshake
+            .map_err(|source| ForwardError::Protocol { target: label.to_string(), source })?;
         let mut driver = Driver::new(Box::pin(connection.with_upgrades()));
         if upgrade {
             // the exchange ends with the answer, and what follows it begins
@@ -164,7 +189,11 @@ where
     }
 }
 
-fn http2<S>(target: &CompiledTarget, io: TokioIo<S>, upgrade: bool) -> impl Future<Output = Result<Connected, ForwardError>> + use<S>
+fn http2<S>(
+    target: &CompiledTarget,
+    io: TokioIo<S>,
+    upgrade: bool,
+) -> impl Future<Output = Result<Connected, ForwardError>> + use<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {

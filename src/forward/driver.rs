@@ -55,7 +55,8 @@ impl Driver {
         // ends with its connection, or is aborted by the driver
         let task = spawn_local(poll_fn(move |context| {
             let mut own = own.borrow_mut();
-            let ended = own.as_mut().is_none_or(|driving| driving.as_mut().poll(context).is_ready());
+            let ended =
+                own.as_mut().is_none_or(|driving| driving.as_mut().poll(context).is_ready());
             if ended {
                 *own = None;
                 return Poll::Ready(());
@@ -95,7 +96,11 @@ impl Driver {
     }
 
     /// Asks, and drives the connection where there is no answer yet.
-    pub(super) fn poll<T>(&mut self, context: &mut Context<'_>, mut ask: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    pub(super) fn poll<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut ask: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
         let Self { mode, relay, waker } = self;
         if !matches!(mode, Mode::Held(_)) {
             return ask(context);

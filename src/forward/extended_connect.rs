@@ -24,7 +24,9 @@ pub(super) fn ask(request: &mut Request<RequestBody>) -> Question {
         return Question::Asked;
     }
     let headers = request.headers_mut();
-    let websocket = headers.get(UPGRADE).is_some_and(|protocol| protocol.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"));
+    let websocket = headers.get(UPGRADE).is_some_and(|protocol| {
+        protocol.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket")
+    });
     if !websocket || !headers.contains_key(SEC_WEBSOCKET_KEY) {
         return Question::Impossible;
     }

@@ -39,7 +39,9 @@ pub enum ForwardError {
         #[source]
         source: hyper::Error,
     },
-    #[error("{target} speaks HTTP/2 only, and takes no extended CONNECT, or what is asked for is no WebSocket")]
+    #[error(
+        "{target} speaks HTTP/2 only, and takes no extended CONNECT, or what is asked for is no WebSocket"
+    )]
     NoUpgrade { target: String },
     #[error("{target} switched protocols without being asked, or not to what was asked")]
     UpgradeRefused { target: String },
@@ -76,11 +78,18 @@ impl ForwardError {
 
     /// Whether the target is to blame, for its ejection.
     pub fn is_the_targets(&self) -> bool {
-        self.before_sending() || matches!(self, Self::Timeout { .. } | Self::Reset { .. } | Self::Protocol { .. })
+        self.before_sending()
+            || matches!(self, Self::Timeout { .. } | Self::Reset { .. } | Self::Protocol { .. })
     }
 
     /// Whether the backend cannot have seen anything of the request, so that another target may be asked.
     pub fn before_sending(&self) -> bool {
-        matches!(self, Self::Unresolved { .. } | Self::Refused { .. } | Self::ConnectTimeout { .. } | Self::Tls { .. })
+        matches!(
+            self,
+            Self::Unresolved { .. }
+                | Self::Refused { .. }
+                | Self::ConnectTimeout { .. }
+                | Self::Tls { .. }
+        )
     }
 }

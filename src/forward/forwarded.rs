@@ -55,9 +55,17 @@ impl Origin {
     pub fn read(headers: &HeaderMap, arrival: &Arrival<'_>) -> Self {
         let peer = arrival.peer.to_canonical();
         let own_host = || arrival.authority.map(ToString::to_string);
-        let trusted = |address: IpAddr| arrival.trusted_proxies.iter().any(|network| network.contains(&address));
+        let trusted = |address: IpAddr| {
+            arrival.trusted_proxies.iter().any(|network| network.contains(&address))
+        };
         if !trusted(peer) {
-            return Self { client: peer, peer, chain: Vec::new(), scheme: arrival.scheme, host: own_host() };
+            return Self {
+                client: peer,
+                peer,
+                chain: Vec::new(),
+                scheme: arrival.scheme,
+                host: own_host(),
+            };
         }
         let chain = read_chain(headers);
         let nearest = chain.iter().rev().copied().find(|address| !trusted(*address));
@@ -172,7 +180,11 @@ impl Written {
 
 /// The end of a trusted proxy's chain: what a client made up stands before it and may be anything.
 fn read_chain(headers: &HeaderMap) -> Vec<IpAddr> {
-    let (name, standard) = if headers.contains_key(X_FORWARDED_FOR) { (X_FORWARDED_FOR, false) } else { (FORWARDED, true) };
+    let (name, standard) = if headers.contains_key(X_FORWARDED_FOR) {
+        (X_FORWARDED_FOR, false)
+    } else {
+        (FORWARDED, true)
+    };
     let lines = headers.get_all(name);
     let mut chain: Vec<IpAddr> = Vec::new();
     'lines: for line in lines.iter().rev() {
@@ -191,7 +203,8 @@ fn read_chain(headers: &HeaderMap) -> Vec<IpAddr> {
 
 /// An address with or without a port; IPv6 bare or in brackets.
 fn parse_node(text: &str) -> Option<IpAddr> {
-    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
+    let bracketed =
+        || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
     let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
     text.parse().ok().or_else(bracketed).or_else(with_port)
 }
@@ -203,7 +216,8 @@ fn parse_element(element: &str) -> Option<IpAddr> {
         let (name, value) = pair.split_once('=')?;
         if name.trim().eq_ignore_ascii_case("for") {
             let value = value.trim();
-            let unquoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+            let unquoted =
+                value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
             if node.replace(parse_node(unquoted)?).is_some() {
                 return None;
             }

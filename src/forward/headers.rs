@@ -39,7 +39,10 @@ pub struct Hop<'h> {
 
 /// Makes a client's headers those of the request to the backend. What is left to the caller: `Host` and framing.
 pub fn rewrite_request(headers: &mut HeaderMap, hop: &Hop<'_>) -> Result<Trailers, Loop> {
-    let ends = |name: &HeaderName| hop.credential.is_some_and(|credential| name.as_str() == "dpop" || is_spelled(name, credential));
+    let ends = |name: &HeaderName| {
+        hop.credential
+            .is_some_and(|credential| name.as_str() == "dpop" || is_spelled(name, credential))
+    };
     let look = Look::at(headers, |name| passes_from_client(name.as_str()) && !ends(name));
     let mut trailers = Trailers::NotRead;
     if look.rare {
@@ -61,13 +64,20 @@ pub fn rewrite_response(headers: &mut HeaderMap, version: Version) {
 
 /// Removes what ends here and what a backend may not say in the gateway's name.
 pub fn strip_response(headers: &mut HeaderMap) {
-    strip(headers, |name| class(name.as_str()) != Class::HopByHop && !speaks_as_gateway(name.as_str()));
+    strip(headers, |name| {
+        class(name.as_str()) != Class::HopByHop && !speaks_as_gateway(name.as_str())
+    });
 }
 
 /// Removes from trailers whatever would change how the message is read (RFC 9110 section 6.5.1).
 pub fn strip_trailers(trailers: &mut HeaderMap) {
-    let reads_on = |name: &str| name.starts_with("content-") || matches!(name, "set-cookie" | "trailer");
-    strip(trailers, |name| class(name.as_str()) == Class::Plain && passes_from_client(name.as_str()) && !reads_on(name.as_str()));
+    let reads_on =
+        |name: &str| name.starts_with("content-") || matches!(name, "set-cookie" | "trailer");
+    strip(trailers, |name| {
+        class(name.as_str()) == Class::Plain
+            && passes_from_client(name.as_str())
+            && !reads_on(name.as_str())
+    });
 }
 
 /// Removes a header in every spelling that a server may take for it, such as one that only the gateway may set.
@@ -78,7 +88,8 @@ pub fn remove_every_spelling(headers: &mut HeaderMap, name: &str) {
 
 fn is_spelled(name: &HeaderName, like: &str) -> bool {
     let (name, like) = (name.as_str().bytes(), like.bytes());
-    name.len() == like.len() && name.map(dashed).eq(like.map(|byte| dashed(byte.to_ascii_lowercase())))
+    name.len() == like.len()
+        && name.map(dashed).eq(like.map(|byte| dashed(byte.to_ascii_lowercase())))
 }
 
 /// What the operator changes, after all else.
@@ -125,7 +136,8 @@ fn class(name: &str) -> Class {
     }
 }
 
-const OWN_PREFIXES: [&str; 6] = ["portcullis-", "x-forwarded-", "x-client-cert", "x-ssl-", "ssl-client-", "x-amzn-mtls-"];
+const OWN_PREFIXES: [&str; 6] =
+    ["portcullis-", "x-forwarded-", "x-client-cert", "x-ssl-", "ssl-client-", "x-amzn-mtls-"];
 
 fn passes_from_client(name: &str) -> bool {
     if name.bytes().any(|byte| byte == b'_') {
@@ -169,11 +181,17 @@ impl Look {
     /// Removes the fields that `Connection` names, and those that do not pass.
     fn strip(self, headers: &mut HeaderMap) {
         if self.connection {
-            let named = |token: &str| HeaderName::try_from(token).ok().filter(|name| class(name.as_str()) != Class::Guarded);
+            let named = |token: &str| {
+                HeaderName::try_from(token)
+                    .ok()
+                    .filter(|name| class(name.as_str()) != Class::Guarded)
+            };
             // by far the most usual one ends here anyway
-            let listed = names(headers, &CONNECTION).filter(|token| !token.eq_ignore_ascii_case("keep-alive"));
+            let listed = names(headers, &CONNECTION)
+                .filter(|token| !token.eq_ignore_ascii_case("keep-alive"));
             // looked up before a name is made of it: a client may list thousands that are not there
-            let listed: Doomed = listed.filter(|token| headers.contains_key(*token)).filter_map(named).collect();
+            let listed: Doomed =
+                listed.filter(|token| headers.contains_key(*token)).filter_map(named).collect();
             remove(headers, listed);
         }
         remove(headers, self.doomed);
@@ -191,7 +209,11 @@ fn strip(headers: &mut HeaderMap, passes: impl Fn(&HeaderName) -> bool) {
 }
 
 fn reads_trailers(headers: &HeaderMap) -> Trailers {
-    if names(headers, &TE).any(|name| name.eq_ignore_ascii_case("trailers")) { Trailers::Read } else { Trailers::NotRead }
+    if names(headers, &TE).any(|name| name.eq_ignore_ascii_case("trailers")) {
+        Trailers::Read
+    } else {
+        Trailers::NotRead
+    }
 }
 
 /// The members of a list of tokens, over all its lines.

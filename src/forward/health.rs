@@ -24,7 +24,8 @@ pub fn check(forwarder: &Rc<Forwarder>, targets: &[CheckedTarget]) {
         let (forwarder, checked) = (Rc::clone(forwarder), checked.clone());
         // owned by the worker's runtime; ends with the rule's time limit
         spawn_local(async move {
-            let good = timeout(checked.rule.timeout, ask(&forwarder, &checked)).await.unwrap_or(false);
+            let good =
+                timeout(checked.rule.timeout, ask(&forwarder, &checked)).await.unwrap_or(false);
             forwarder.counters.health_checked(good);
             match checked.target.standing.checked(&checked.rule, good, moment()) {
                 Some(Change::Unhealthy) => {
@@ -45,8 +46,16 @@ async fn ask(forwarder: &Forwarder, checked: &CheckedTarget) -> bool {
     let mut request = Request::new(RequestBody::empty(RequestProgress::new(&forwarder.deadlines)));
     *request.uri_mut() = uri;
     request.headers_mut().insert(header::HOST, target.authority.clone());
-    request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static("portcullis-health-check"));
-    let Ok(mut lease) = Box::pin(forwarder.pools.connect(target, forwarder.pools.turn(target), Purpose::Exchange, Duration::MAX)).await
+    request
+        .headers_mut()
+        .insert(header::USER_AGENT, HeaderValue::from_static("portcullis-health-check"));
+    let Ok(mut lease) = Box::pin(forwarder.pools.connect(
+        target,
+        forwarder.pools.turn(target),
+        Purpose::Exchange,
+        Duration::MAX,
+    ))
+    .await
     else {
         return false;
     };

@@ -86,11 +86,17 @@ impl Names {
 
     async fn host(&self, host: &str, port: u16) -> Result<Found, Missing> {
         let Some(resolver) = self.resolver() else {
-            let found = tokio::net::lookup_host((host, port)).await.map_err(|error| Missing::NoAnswer(error.to_string()))?;
+            let found = tokio::net::lookup_host((host, port))
+                .await
+                .map_err(|error| Missing::NoAnswer(error.to_string()))?;
             return Ok((found.collect(), Duration::from_secs(30)));
         };
         // names with a dot are whole: no search list makes another of them
-        let whole = if host.contains('.') && !host.ends_with('.') { format!("{host}.") } else { host.to_owned() };
+        let whole = if host.contains('.') && !host.ends_with('.') {
+            format!("{host}.")
+        } else {
+            host.to_owned()
+        };
         let found = resolver.lookup_ip(whole.as_str()).await?;
         let left = found.valid_until().saturating_duration_since(Instant::now());
         Ok((found.iter().map(|address| SocketAddr::new(address, port)).collect(), left))
@@ -98,15 +104,18 @@ impl Names {
 
     /// RFC 2782: the records of the lowest priority, as often as their weight says.
     async fn service(&self, service: &str) -> Result<Found, Missing> {
-        let resolver = self.resolver().ok_or_else(|| Missing::NoAnswer("no DNS client".to_owned()))?;
+        let resolver =
+            self.resolver().ok_or_else(|| Missing::NoAnswer("no DNS client".to_owned()))?;
         let answer = resolver.srv_lookup(format!("{service}.").as_str()).await?;
         let records = answer.answers().iter().filter_map(|record| match &record.data {
             RData::SRV(record) => Some(record),
             _ => None,
         });
         let records: Vec<_> = records.collect();
-        let first = records.iter().map(|record| record.priority).min().ok_or(Missing::NoSuchName)?;
-        let records: Vec<_> = records.into_iter().filter(|record| record.priority == first).collect();
+        let first =
+            records.iter().map(|record| record.priority).min().ok_or(Missing::NoSuchName)?;
+        let records: Vec<_> =
+            records.into_iter().filter(|record| record.priority == first).collect();
         let mut left = answer.valid_until().saturating_duration_since(Instant::now());
         let mut hosts = Vec::new();
         for record in &records {
@@ -118,7 +127,10 @@ impl Names {
         }
         let weights: Vec<u32> = hosts.iter().map(|(_, weight)| *weight).collect();
         let in_turn = turns(&weights);
-        let addresses = in_turn.iter().filter_map(|position| hosts.get(usize::from(*position))).flat_map(|(addresses, _)| addresses);
+        let addresses = in_turn
+            .iter()
+            .filter_map(|position| hosts.get(usize::from(*position)))
+            .flat_map(|(addresses, _)| addresses);
         let addresses: Vec<_> = addresses.copied().take(MOST_ADDRESSES).collect();
         if addresses.is_empty() {
             Err(Missing::NoAnswer("no host of the service has an address".to_owned()))
@@ -146,14 +158,19 @@ enum Missing {
 
 impl From<NetError> for Missing {
     fn from(error: NetError) -> Self {
-        if error.is_nx_domain() || error.is_no_records_found() { Self::NoSuchName } else { Self::NoAnswer(error.to_string()) }
+        if error.is_nx_domain() || error.is_no_records_found() {
+            Self::NoSuchName
+        } else {
+            Self::NoAnswer(error.to_string())
+        }
     }
 }
 
 impl Addresses {
     pub(super) fn new(target: &Target, deadlines: Rc<Deadlines>) -> Rc<Self> {
         let literal = target.host.parse::<IpAddr>().ok().filter(|_| target.service.is_none());
-        let known: Rc<[SocketAddr]> = literal.map(|address| SocketAddr::new(address, target.port)).into_iter().collect();
+        let known: Rc<[SocketAddr]> =
+            literal.map(|address| SocketAddr::new(address, target.port)).into_iter().collect();
         let good_until = if literal.is_some() { u64::MAX } else { 0 };
         Rc::new(Self {
             host: target.host.clone(),
@@ -170,7 +187,10 @@ impl Addresses {
     }
 
     /// The addresses to try, the one whose turn it is first. Waits for the first answer only.
-    pub(super) async fn get(self: &Rc<Self>, names: &Rc<Names>) -> Result<Rc<[SocketAddr]>, ForwardError> {
+    pub(super) async fn get(
+        self: &Rc<Self>,
+        names: &Rc<Names>,
+    ) -> Result<Rc<[SocketAddr]>, ForwardError> {
         let known = self.known(names);
         if !known.is_empty() {
             return Ok(known);
@@ -234,7 +254,8 @@ impl Addresses {
                 left.clamp(SHORTEST, LONGEST)
             }
             Err(Missing::NoSuchName) => {
-                *self.failure.borrow_mut() = Some("the name does not exist, or has no address".to_owned());
+                *self.failure.borrow_mut() =
+                    Some("the name does not exist, or has no address".to_owned());
                 *self.known.borrow_mut() = Rc::from([]);
                 ASK_AGAIN
             }

@@ -128,7 +128,13 @@ pub enum Purpose {
 
 impl Pools {
     pub fn new(names: Rc<Names>, deadlines: Rc<Deadlines>, counters: Arc<WorkerCounters>) -> Self {
-        Self { by_slot: RefCell::new(Vec::new()), names, deadlines, counters, idle_count: Rc::default() }
+        Self {
+            by_slot: RefCell::new(Vec::new()),
+            names,
+            deadlines,
+            counters,
+            idle_count: Rc::default(),
+        }
     }
 
     /// Whose turn it is among the target's addresses: one question for each request.
@@ -157,7 +163,13 @@ impl Pools {
 
     /// A new connection to the target, or a stream of one that was just opened. `limit` includes the question for the
     /// name's addresses.
-    pub async fn connect(&self, target: &CompiledTarget, turn: usize, purpose: Purpose, limit: Duration) -> Result<Lease, ForwardError> {
+    pub async fn connect(
+        &self,
+        target: &CompiledTarget,
+        turn: usize,
+        purpose: Purpose,
+        limit: Duration,
+    ) -> Result<Lease, ForwardError> {
         match timeout(limit, self.open(target, turn, purpose)).await {
             Ok(result) => result,
             Err(_) => {
@@ -167,16 +179,23 @@ impl Pools {
         }
     }
 
-    async fn open(&self, target: &CompiledTarget, turn: usize, purpose: Purpose) -> Result<Lease, ForwardError> {
+    async fn open(
+        &self,
+        target: &CompiledTarget,
+        turn: usize,
+        purpose: Purpose,
+    ) -> Result<Lease, ForwardError> {
         let pool = self.pool(target);
         let addresses = pool.addresses.get(&self.names).await?;
-        let alone = purpose == Purpose::Upgrade || !(pool.multiplexes.get() || target.http2 == Http2::Always);
+        let alone = purpose == Purpose::Upgrade
+            || !(pool.multiplexes.get() || target.http2 == Http2::Always);
         let _connecting = if alone { None } else { Some(pool.only_one().await) };
         if !alone && let Some(lease) = pool.stream() {
             return Ok(lease);
         }
-        let in_turn =
-            (0..addresses.len()).filter_map(|offset| addresses.get(turn.wrapping_add(offset).checked_rem(addresses.len())?).copied());
+        let in_turn = (0..addresses.len()).filter_map(|offset| {
+            addresses.get(turn.wrapping_add(offset).checked_rem(addresses.len())?).copied()
+        });
         let connected = connect::connect(target, in_turn, purpose == Purpose::Upgrade).await;
         if connected.is_ok() {
             self.counters.backend_connection_opened();
@@ -186,10 +205,15 @@ impl Pools {
         let (address, connected) = connected?;
         let kind = LeaseKind::Fresh;
         match connected {
-            Connected::Http1(connection) => Ok(Lease { held: Held::Http1 { connection, address }, pool: Rc::clone(&pool), kind }),
+            Connected::Http1(connection) => Ok(Lease {
+                held: Held::Http1 { connection, address },
+                pool: Rc::clone(&pool),
+                kind,
+            }),
             Connected::Http2(connection, allowed) => {
                 let since = Cell::new(self.deadlines.now());
-                let shared = Rc::new(Shared { connection, address, streams: Cell::new(0), allowed, since });
+                let shared =
+                    Rc::new(Shared { connection, address, streams: Cell::new(0), allowed, since });
                 if !alone {
                     pool.multiplexes.set(true);
                     pool.shared.borrow_mut().push(Rc::clone(&shared));
@@ -209,7 +233,9 @@ impl Pools {
             let mut idle = pool.idle.borrow_mut();
             let before = idle.len();
             // an address that the name has no more is left as its requests end
-            idle.retain_mut(|idle| idle.since >= oldest && idle.connection.is_open() && known.contains(&idle.address));
+            idle.retain_mut(|idle| {
+                idle.since >= oldest && idle.connection.is_open() && known.contains(&idle.address)
+            });
             let closed = i64::try_from(before.saturating_sub(idle.len())).unwrap_or_default();
             drop(idle);
             pool.idle_changed(closed.saturating_neg());
@@ -279,11 +305,16 @@ impl Pool {
         let known = self.addresses.kept();
         let mut shared = self.shared.borrow_mut();
         shared.retain(|shared| !shared.connection.sender.is_closed());
-        let least = shared.iter().filter(|shared| known.contains(&shared.address)).min_by_key(|shared| shared.streams.get())?;
+        let least = shared
+            .iter()
+            .filter(|shared| known.contains(&shared.address))
+            .min_by_key(|shared| shared.streams.get())?;
         let most = least.allowed.get().clamp(1, MOST_STREAMS);
         // each address of a name gets a connection, and so does the overflow of the others
         let wanted = known.len().min(MOST_SHARED);
-        if shared.len() < wanted && least.streams.get() > 0 || (least.streams.get() >= most && shared.len() < MOST_SHARED) {
+        if shared.len() < wanted && least.streams.get() > 0
+            || (least.streams.get() >= most && shared.len() < MOST_SHARED)
+        {
             return None;
         }
         let least = Rc::clone(least);
@@ -333,7 +364,11 @@ impl Lease {
     }
 
     /// What the exchange waits for: the connection is driven meanwhile.
-    pub(super) fn poll<T>(&mut self, context: &mut Context<'_>, mut ask: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    pub(super) fn poll<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut ask: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
         match &mut self.held {
             Held::Http1 { connection, .. } => connection.poll(context, ask),
             Held::Stream { .. } => ask(context),

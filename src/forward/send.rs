@@ -99,20 +99,28 @@ impl Forwarder {
         let turn = turns.next(group.retries.budget, now);
         let Outgoing { mut request, path, query, key, purpose, interim } = outgoing;
         if let Some(interim) = interim {
-            hyper::ext::on_informational(&mut request, move |answer| interim.take(answer.status(), answer.headers()));
+            hyper::ext::on_informational(&mut request, move |answer| {
+                interim.take(answer.status(), answer.headers());
+            });
         }
         let mut tried: Vec<Tried> = Vec::new();
         loop {
-            let target = choose(group, Choice { turn, key, now, tried: &tried }).ok_or(ForwardError::NoBackend)?;
+            let target = choose(group, Choice { turn, key, now, tried: &tried })
+                .ok_or(ForwardError::NoBackend)?;
             address(&mut request, target, path, query)?;
-            let again = u32::try_from(tried.len()).is_ok_and(|tries| tries < group.retries.attempts);
-            let spare = if again && sends_answered_again(group.retries) { spare(&request) } else { None };
+            let again =
+                u32::try_from(tried.len()).is_ok_and(|tries| tries < group.retries.attempts);
+            let spare =
+                if again && sends_answered_again(group.retries) { spare(&request) } else { None };
             let next = match self.try_target(group, target, request, progress, purpose).await {
                 Ok(response) => {
                     let failed = is_trouble(response.status());
                     self.note(group, target, !failed, false);
-                    let spare = spare.filter(|_| may_retry(group.retries, response.status()) && turns.retry());
-                    let Some(head) = spare else { return Ok(Answer { response, target: Arc::clone(target) }) };
+                    let spare = spare
+                        .filter(|_| may_retry(group.retries, response.status()) && turns.retry());
+                    let Some(head) = spare else {
+                        return Ok(Answer { response, target: Arc::clone(target) });
+                    };
                     again_without_body(head, progress)
                 }
                 Err((error, returned)) => {
@@ -120,7 +128,11 @@ impl Forwarder {
                         self.note(group, target, false, error.before_sending());
                     }
                     let next = match returned {
-                        Some(request) if again && group.retries.connect && error.before_sending() => Some(request),
+                        Some(request)
+                            if again && group.retries.connect && error.before_sending() =>
+                        {
+                            Some(request)
+                        }
                         _ if group.retries.reset && matches!(error, ForwardError::Reset { .. }) => {
                             spare.map(|head| again_without_body(head, progress))
                         }
@@ -148,7 +160,9 @@ impl Forwarder {
         if refused {
             standing.refused(now);
         }
-        if group.eject.as_ref().is_some_and(|rule| standing.failed(rule)) && group.eject(target, now) {
+        if group.eject.as_ref().is_some_and(|rule| standing.failed(rule))
+            && group.eject(target, now)
+        {
             self.counters.backend_ejected();
             tracing::warn!(target: "portcullis::forward", backend = %target.label, "target ejected: too many failures in a row");
         }
@@ -168,24 +182,35 @@ impl Forwarder {
         }
         let busy = group.counts_in_flight().then(|| Busy::new(target));
         let turn = self.pools.turn(target);
-        let mut idle = if purpose == Purpose::Exchange { self.pools.idle(target, turn) } else { None };
+        let mut idle =
+            if purpose == Purpose::Exchange { self.pools.idle(target, turn) } else { None };
         loop {
             let lease = match idle.take() {
                 Some(lease) => lease,
                 // seldom, and large: not a part of each request's future
-                None => match Box::pin(self.pools.connect(target, turn, purpose, group.connect_timeout)).await {
-                    Ok(lease) => lease,
-                    Err(error) => return Err((error, Some(request))),
-                },
+                None => {
+                    match Box::pin(self.pools.connect(target, turn, purpose, group.connect_timeout))
+                        .await
+                    {
+                        Ok(lease) => lease,
+                        Err(error) => return Err((error, Some(request))),
+                    }
+                }
             };
             let kind = lease.kind();
             let spare = if kind == LeaseKind::Aged { spare(&request) } else { None };
             match self.send(group, target, lease, request, progress).await {
-                Sent::Answered(response, lease) => return Ok(self.answer(group, response, lease, progress, busy)),
-                Sent::Unsent(_) if kind == LeaseKind::Fresh => return Err((closed_at_once(target), None)),
+                Sent::Answered(response, lease) => {
+                    return Ok(self.answer(group, response, lease, progress, busy));
+                }
+                Sent::Unsent(_) if kind == LeaseKind::Fresh => {
+                    return Err((closed_at_once(target), None));
+                }
                 Sent::Unsent(returned) => request = returned,
                 Sent::Failed(error) => match (error, spare) {
-                    (ForwardError::Reset { .. }, Some(head)) => request = again_without_body(head, progress),
+                    (ForwardError::Reset { .. }, Some(head)) => {
+                        request = again_without_body(head, progress);
+                    }
                     (error, _) => return Err((error, None)),
                 },
             }
@@ -237,9 +262,13 @@ impl Forwarder {
         // an answered extended CONNECT is a switch as well, and has no status of its own
         let connected = lease.is_http2() && response.extensions().get::<OnUpgrade>().is_some();
         if connected || response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return response.map(|incoming| ResponseBody::upgrading(incoming, lease, Rc::clone(progress), busy));
+            return response.map(|incoming| {
+                ResponseBody::upgrading(incoming, lease, Rc::clone(progress), busy)
+            });
         }
-        response.map(|incoming| ResponseBody::new(incoming, lease, Rc::clone(progress), stall, &self.deadlines, busy))
+        response.map(|incoming| {
+            ResponseBody::new(incoming, lease, Rc::clone(progress), stall, &self.deadlines, busy)
+        })
     }
 }
 
@@ -249,22 +278,34 @@ fn sends_answered_again(retries: Retries) -> bool {
 }
 
 fn may_retry(retries: Retries, status: StatusCode) -> bool {
-    (status == StatusCode::BAD_GATEWAY && retries.bad_gateway) || (status == StatusCode::SERVICE_UNAVAILABLE && retries.unavailable)
+    (status == StatusCode::BAD_GATEWAY && retries.bad_gateway)
+        || (status == StatusCode::SERVICE_UNAVAILABLE && retries.unavailable)
 }
 
 /// An answer that tells of a target in trouble.
 fn is_trouble(status: StatusCode) -> bool {
-    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+    matches!(
+        status,
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+    )
 }
 
 /// HTTP/2 has the authority in the URI, HTTP/1.1 in `Host`.
-pub(super) fn speak(request: &mut Request<RequestBody>, target: &CompiledTarget, http2: bool) -> Result<(), http::uri::InvalidUriParts> {
+pub(super) fn speak(
+    request: &mut Request<RequestBody>,
+    target: &CompiledTarget,
+    http2: bool,
+) -> Result<(), http::uri::InvalidUriParts> {
     if http2 == request.uri().authority().is_some() {
         return Ok(());
     }
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
     if http2 {
-        parts.scheme = Some(if target.tls.is_some() { http::uri::Scheme::HTTPS } else { http::uri::Scheme::HTTP });
+        parts.scheme = Some(if target.tls.is_some() {
+            http::uri::Scheme::HTTPS
+        } else {
+            http::uri::Scheme::HTTP
+        });
         parts.authority = Some(target.uri_authority.clone());
         request.headers_mut().remove(header::HOST);
     } else {
@@ -276,10 +317,18 @@ pub(super) fn speak(request: &mut Request<RequestBody>, target: &CompiledTarget,
 }
 
 /// Puts a target's address on a request.
-fn address(request: &mut Request<RequestBody>, target: &CompiledTarget, path: &str, query: Option<&str>) -> Result<(), ForwardError> {
+fn address(
+    request: &mut Request<RequestBody>,
+    target: &CompiledTarget,
+    path: &str,
+    query: Option<&str>,
+) -> Result<(), ForwardError> {
     let base = target.definition.base_path.as_str();
-    let mut text =
-        String::with_capacity(base.len().saturating_add(path.len()).saturating_add(query.map_or(1, |query| query.len().saturating_add(2))));
+    let mut text = String::with_capacity(
+        base.len()
+            .saturating_add(path.len())
+            .saturating_add(query.map_or(1, |query| query.len().saturating_add(2))),
+    );
     text.push_str(base);
     text.push_str(path);
     if text.is_empty() {
@@ -290,7 +339,8 @@ fn address(request: &mut Request<RequestBody>, target: &CompiledTarget, path: &s
         text.push_str(query);
     }
     // both parts were read as parts of a valid URI, so this cannot fail; were it to, nothing is sent
-    let path = PathAndQuery::from_maybe_shared(bytes::Bytes::from(text)).map_err(|_| ForwardError::NoBackend)?;
+    let path = PathAndQuery::from_maybe_shared(bytes::Bytes::from(text))
+        .map_err(|_| ForwardError::NoBackend)?;
     *request.uri_mut() = Uri::from(path);
     request.headers_mut().insert(header::HOST, target.authority.clone());
     Ok(())
@@ -308,7 +358,10 @@ fn spare(request: &Request<RequestBody>) -> Option<Request<()>> {
     Some(head)
 }
 
-fn again_without_body(head: Request<()>, progress: &Rc<RequestProgress>) -> Box<Request<RequestBody>> {
+fn again_without_body(
+    head: Request<()>,
+    progress: &Rc<RequestProgress>,
+) -> Box<Request<RequestBody>> {
     Box::new(head.map(|()| RequestBody::empty(Rc::clone(progress))))
 }
 

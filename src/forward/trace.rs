@@ -34,7 +34,8 @@ fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderVal
 }
 
 fn is_plain(id: &HeaderValue) -> bool {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'-');
+    let plain =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'-');
     (1..=MAX_REQUEST_ID_BYTES).contains(&id.len()) && id.as_bytes().iter().all(plain)
 }
 
@@ -45,11 +46,16 @@ fn is_parent(value: &[u8]) -> bool {
         let lower = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         fields.next().filter(|field| field.len() == length && field.iter().all(lower))
     };
-    let (Some(version), Some(trace), Some(parent), Some(_)) = (hexadecimal(2), hexadecimal(32), hexadecimal(16), hexadecimal(2)) else {
+    let (Some(version), Some(trace), Some(parent), Some(_)) =
+        (hexadecimal(2), hexadecimal(32), hexadecimal(16), hexadecimal(2))
+    else {
         return false;
     };
     let zero = |field: &[u8]| field.iter().all(|byte| *byte == b'0');
-    version != b"ff" && !zero(trace) && !zero(parent) && (version != b"00" || fields.next().is_none())
+    version != b"ff"
+        && !zero(trace)
+        && !zero(parent)
+        && (version != b"00" || fields.next().is_none())
 }
 
 #[cfg(test)]
@@ -76,9 +82,15 @@ mod tests {
     #[test]
     fn any_other_request_id_is_replaced() {
         let too_long = "x".repeat(129);
-        for ids in [&[][..], &[""], &["a b"], &["a\"b"], &["é"], &[&too_long], &["a", "b"], &["a", "a"]] {
+        for ids in
+            [&[][..], &[""], &["a b"], &["a\"b"], &["é"], &[&too_long], &["a", "b"], &["a", "a"]]
+        {
             let mut headers = with(&ids.iter().map(|id| ("x-request-id", *id)).collect::<Vec<_>>());
-            assert_eq!(request_id(&mut headers, || HeaderValue::from_static("new")), "new", "{ids:?}");
+            assert_eq!(
+                request_id(&mut headers, || HeaderValue::from_static("new")),
+                "new",
+                "{ids:?}"
+            );
             assert_eq!(headers.get_all(REQUEST_ID).iter().collect::<Vec<_>>(), ["new"]);
         }
     }

@@ -28,15 +28,22 @@ impl Via {
     pub fn new(process: u64) -> Self {
         let pseudonym = format!("portcullis-{process:016x}");
         let value = |version: &str| {
-            HeaderValue::try_from(format!("{version} {pseudonym}")).unwrap_or_else(|_| HeaderValue::from_static("1.1 portcullis"))
+            HeaderValue::try_from(format!("{version} {pseudonym}"))
+                .unwrap_or_else(|_| HeaderValue::from_static("1.1 portcullis"))
         };
         Self { http_10: value("1.0"), http_11: value("1.1"), http_2: value("2.0"), pseudonym }
     }
 
     pub fn check(&self, headers: &HeaderMap) -> Result<(), Loop> {
         let lines = headers.get_all(VIA).iter().filter_map(|line| line.to_str().ok());
-        let hops = lines.flat_map(|line| line.split(',')).filter_map(|hop| hop.split_ascii_whitespace().nth(1));
-        if hops.filter(|by| *by == self.pseudonym).count() >= MAX_ROUNDS { Err(Loop) } else { Ok(()) }
+        let hops = lines
+            .flat_map(|line| line.split(','))
+            .filter_map(|hop| hop.split_ascii_whitespace().nth(1));
+        if hops.filter(|by| *by == self.pseudonym).count() >= MAX_ROUNDS {
+            Err(Loop)
+        } else {
+            Ok(())
+        }
     }
 
     /// `version` is the one that the client spoke.

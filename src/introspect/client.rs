@@ -57,19 +57,29 @@ impl Client {
                     Err(_) => Self::Unnamed,
                 }
             }
-            ClientProof::Key { key, id, audience } => {
-                Self::Key { id: username.clone(), key: Box::new(SigningKey::read(key)?), key_id: id.clone(), audience: audience.clone() }
-            }
+            ClientProof::Key { key, id, audience } => Self::Key {
+                id: username.clone(),
+                key: Box::new(SigningKey::read(key)?),
+                key_id: id.clone(),
+                audience: audience.clone(),
+            },
             ClientProof::Certificate => Self::Certificate { id: username.clone() },
         })
     }
 
     /// For one question to a server of this issuer, at this endpoint. `None`: nothing can be signed now.
-    pub(super) fn proof(&self, issuer: &str, endpoint: &str, now: UnixSeconds) -> Option<Proof<'_>> {
+    pub(super) fn proof(
+        &self,
+        issuer: &str,
+        endpoint: &str,
+        now: UnixSeconds,
+    ) -> Option<Proof<'_>> {
         Some(match self {
             Self::Unnamed => Proof::default(),
             Self::Basic(value) => Proof { authorization: Some(value), fields: Vec::new() },
-            Self::Certificate { id } => Proof { authorization: None, fields: vec![("client_id", id.clone())] },
+            Self::Certificate { id } => {
+                Proof { authorization: None, fields: vec![("client_id", id.clone())] }
+            }
             Self::Key { id, key, key_id, audience } => {
                 let mut random = [0; 16];
                 rand::fill(&mut random).ok()?;
@@ -82,7 +92,11 @@ impl Client {
                 let kind = ASSERTION_TYPE.to_owned();
                 Proof {
                     authorization: None,
-                    fields: vec![("client_id", id.clone()), ("client_assertion_type", kind), ("client_assertion", assertion)],
+                    fields: vec![
+                        ("client_id", id.clone()),
+                        ("client_assertion_type", kind),
+                        ("client_assertion", assertion),
+                    ],
                 }
             }
         })

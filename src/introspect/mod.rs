@@ -102,7 +102,11 @@ impl Introspector {
         Ok(Some(Self {
             endpoint: settings.endpoint.clone(),
             client: Client::of(settings.credentials.as_ref())?,
-            client_id: settings.credentials.as_ref().map(|credentials| credentials.username.clone()).unwrap_or_default(),
+            client_id: settings
+                .credentials
+                .as_ref()
+                .map(|credentials| credentials.username.clone())
+                .unwrap_or_default(),
             signed: settings.signed,
             keys: Arc::clone(keys),
             rules: definition.rules.clone(),
@@ -119,7 +123,10 @@ impl Introspector {
     /// What is known of a token without asking.
     pub fn known(&self, token: &[u8], now: UnixSeconds) -> Option<Answer> {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = answers.get(&key(token)).filter(|kept| kept.until > now).map(|kept| kept.answer.clone());
+        let known = answers
+            .get(&key(token))
+            .filter(|kept| kept.until > now)
+            .map(|kept| kept.answer.clone());
         if known.is_some() {
             self.counters.remembered();
         }
@@ -166,14 +173,20 @@ impl Introspector {
         let Ok(place) = timeout(self.fetch.request_timeout, self.places.acquire()).await else {
             return Outcome::Unavailable("too many questions are under way".into());
         };
-        let Ok(token) = std::str::from_utf8(token) else { return Outcome::Answered(Answer::Inactive) };
+        let Ok(token) = std::str::from_utf8(token) else {
+            return Outcome::Answered(Answer::Inactive);
+        };
         let posted = self.post(token, now).await;
         drop(place);
         let read = match posted {
             Ok(Posted { content, signed: true }) => self.read_signed(&content, now).await,
-            Ok(Posted { signed: false, .. }) if self.signed => Err("the introspection answer is not signed".into()),
-            Ok(Posted { content, signed: false }) => Claims::introspected(&content, &self.issuer(), self.latest(now))
-                .map_err(|fault| format!("the introspection answer cannot be read: {fault}")),
+            Ok(Posted { signed: false, .. }) if self.signed => {
+                Err("the introspection answer is not signed".into())
+            }
+            Ok(Posted { content, signed: false }) => {
+                Claims::introspected(&content, &self.issuer(), self.latest(now))
+                    .map_err(|fault| format!("the introspection answer cannot be read: {fault}"))
+            }
             Err(why) => Err(why),
         };
         match read {
@@ -187,12 +200,19 @@ impl Introspector {
     }
 
     async fn post(&self, token: &str, now: UnixSeconds) -> Result<Posted, String> {
-        let endpoint = self.endpoint().await.ok_or("no discovery document has named an introspection endpoint")?;
+        let endpoint = self
+            .endpoint()
+            .await
+            .ok_or("no discovery document has named an introspection endpoint")?;
         let issuer = self.issuer();
-        let proof = self.client.proof(&issuer, &endpoint, now).ok_or("the gateway cannot sign who it is")?;
+        let proof = self
+            .client
+            .proof(&issuer, &endpoint, now)
+            .ok_or("the gateway cannot sign who it is")?;
         let mut fields = vec![("token", token), ("token_type_hint", "access_token")];
         fields.extend(proof.fields.iter().map(|(name, value)| (*name, value.as_str())));
-        let form = Form { fields: &fields, authorization: proof.authorization, signed: self.signed };
+        let form =
+            Form { fields: &fields, authorization: proof.authorization, signed: self.signed };
         post(&self.fetch, &endpoint, &form).await.map_err(|failure| failure.to_string())
     }
 
@@ -218,7 +238,9 @@ impl Introspector {
 
     /// A signed answer; an unknown key is looked for once.
     async fn read_signed(&self, content: &[u8], now: UnixSeconds) -> Result<Introspected, String> {
-        let told = |fault: &dyn fmt::Display| format!("the signed introspection answer cannot be believed: {fault}");
+        let told = |fault: &dyn fmt::Display| {
+            format!("the signed introspection answer cannot be believed: {fault}")
+        };
         let verdict = self.verify(content, now);
         let newer = match &verdict {
             Some(Err(AnswerFault::Signature(rejection))) => rejection.newer_keys_may_help(),
@@ -238,12 +260,17 @@ impl Introspector {
     }
 
     /// `None`: there are no keys.
-    fn verify(&self, content: &[u8], now: UnixSeconds) -> Option<Result<Introspected, AnswerFault>> {
+    fn verify(
+        &self,
+        content: &[u8],
+        now: UnixSeconds,
+    ) -> Option<Result<Introspected, AnswerFault>> {
         let state = self.keys.current();
         let keys = state.keys.as_ref()?;
         let issuer = self.issuer();
         let max_bytes = usize::try_from(self.fetch.max_document_bytes).unwrap_or(usize::MAX);
-        let expected = Expected { issuer: &issuer, audience: &self.client_id, rules: &self.rules, max_bytes };
+        let expected =
+            Expected { issuer: &issuer, audience: &self.client_id, rules: &self.rules, max_bytes };
         Some(signed_answer(content.trim_ascii(), keys, &expected, self.latest(now), now))
     }
 
@@ -254,7 +281,9 @@ impl Introspector {
     fn keep(&self, key: TokenKey, answer: &Answer, now: UnixSeconds) {
         let until = match answer {
             Answer::Active(_, until) => *until,
-            Answer::Inactive => UnixSeconds(now.0.saturating_add(NEGATIVE_SECONDS.min(self.cache.as_secs()))),
+            Answer::Inactive => {
+                UnixSeconds(now.0.saturating_add(NEGATIVE_SECONDS.min(self.cache.as_secs())))
+            }
         };
         if until > now {
             let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);

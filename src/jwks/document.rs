@@ -45,7 +45,9 @@ pub(super) async fn read(key_manager: &KeyManager) -> Result<Fetched, FetchFailu
             introspection = found.introspection;
             (Some(found.issuer), found.keys.ok_or_else(|| unreadable(well_known_url))?)
         }
-        KeySource::Jwks { url, well_known_url: Some(well_known_url) } if key_manager.issuer.is_none() || learns_endpoint(key_manager) => {
+        KeySource::Jwks { url, well_known_url: Some(well_known_url) }
+            if key_manager.issuer.is_none() || learns_endpoint(key_manager) =>
+        {
             let found = discover(key_manager, well_known_url).await?;
             introspection = found.introspection;
             (Some(found.issuer), url.clone())
@@ -53,15 +55,29 @@ pub(super) async fn read(key_manager: &KeyManager) -> Result<Fetched, FetchFailu
         KeySource::Jwks { url, .. } => (None, url.clone()),
         KeySource::None => return Err(FetchFailure::NoSource),
         KeySource::Pem { content, .. } => return Ok(local(KeySet::from_pem(content)?, content)),
-        KeySource::JwksFile { content, .. } => return Ok(local(KeySet::from_jwks(content)?, content)),
+        KeySource::JwksFile { content, .. } => {
+            return Ok(local(KeySet::from_jwks(content)?, content));
+        }
     };
     let document = fetch(settings, &url).await?;
     let keys = KeySet::from_jwks(&document.content)?;
-    Ok(Fetched { keys, content: document.content, issuer, max_age: document.max_age, introspection })
+    Ok(Fetched {
+        keys,
+        content: document.content,
+        issuer,
+        max_age: document.max_age,
+        introspection,
+    })
 }
 
 fn local(keys: ParsedKeySet, content: &[u8]) -> Fetched {
-    Fetched { keys, content: Bytes::copy_from_slice(content), issuer: None, max_age: None, introspection: None }
+    Fetched {
+        keys,
+        content: Bytes::copy_from_slice(content),
+        issuer: None,
+        max_age: None,
+        introspection: None,
+    }
 }
 
 /// Whether the discovery document is to say where tokens can be asked about.
@@ -78,12 +94,16 @@ struct Discovered {
 
 async fn discover(key_manager: &KeyManager, url: &str) -> Result<Discovered, FetchFailure> {
     let document = fetch(&key_manager.fetch, url).await?;
-    let found: Discovery = serde_json::from_slice(&document.content).map_err(|_| unreadable(url))?;
+    let found: Discovery =
+        serde_json::from_slice(&document.content).map_err(|_| unreadable(url))?;
     let issuer = Issuer::try_from(found.issuer.as_str()).map_err(|_| unreadable(url))?;
     if let Some(configured) = &key_manager.issuer
         && *configured != issuer
     {
-        return Err(FetchFailure::IssuerMismatch { found: found.issuer, configured: configured.to_string() });
+        return Err(FetchFailure::IssuerMismatch {
+            found: found.issuer,
+            configured: configured.to_string(),
+        });
     }
     let endpoint = found.introspection_endpoint.filter(|_| learns_endpoint(key_manager));
     for address in found.jwks_uri.iter().chain(&endpoint) {

@@ -37,9 +37,13 @@ pub enum FetchFailure {
     BrokenOff { host: String },
     #[error("the discovery document of {host} is not JSON with the members issuer and jwks_uri")]
     Discovery { host: String },
-    #[error("the discovery document says the issuer is {found:?}, and {configured:?} is configured; they must be equal, byte for byte")]
+    #[error(
+        "the discovery document says the issuer is {found:?}, and {configured:?} is configured; they must be equal, byte for byte"
+    )]
     IssuerMismatch { found: String, configured: String },
-    #[error("the discovery document names {url}, which may not be fetched: https is needed, or loopback, or allow_http")]
+    #[error(
+        "the discovery document names {url}, which may not be fetched: https is needed, or loopback, or allow_http"
+    )]
     Insecure { url: String },
     #[error("{0}")]
     KeySet(#[from] KeySetError),

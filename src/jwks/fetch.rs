@@ -74,14 +74,23 @@ pub async fn post(settings: &Fetch, url: &str, form: &Form<'_>) -> Result<Posted
     let host = uri.host().ok_or_else(address)?.to_owned();
     let limit = settings.request_timeout;
     let late = |_| FetchFailure::Timeout { host: host.clone(), seconds: limit.as_secs().max(1) };
-    let document = timeout(limit, exchange(settings, &uri, &host, Some(form))).await.map_err(late)??;
+    let document =
+        timeout(limit, exchange(settings, &uri, &host, Some(form))).await.map_err(late)??;
     Ok(Posted { content: document.content, signed: document.signed })
 }
 
-async fn exchange(settings: &Fetch, uri: &Uri, host: &str, form: Option<&Form<'_>>) -> Result<Document, FetchFailure> {
+async fn exchange(
+    settings: &Fetch,
+    uri: &Uri,
+    host: &str,
+    form: Option<&Form<'_>>,
+) -> Result<Document, FetchFailure> {
     let Route { proxy, .. } = route(&settings.proxy, uri);
     let connecting = connect(uri, host, proxy.as_ref());
-    let late = |_| FetchFailure::Timeout { host: host.to_owned(), seconds: settings.connect_timeout.as_secs().max(1) };
+    let late = |_| FetchFailure::Timeout {
+        host: host.to_owned(),
+        seconds: settings.connect_timeout.as_secs().max(1),
+    };
     let stream = timeout(settings.connect_timeout, connecting).await.map_err(late)??;
     if uri.scheme_str() == Some("https") {
         let stream = handshake(settings, host, stream).await?;
@@ -92,15 +101,22 @@ async fn exchange(settings: &Fetch, uri: &Uri, host: &str, form: Option<&Form<'_
 
 async fn connect(uri: &Uri, host: &str, proxy: Option<&Proxy>) -> Result<TcpStream, FetchFailure> {
     let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-    let Some(proxy) = proxy else { return dial(host, uri.port_u16().unwrap_or(default_port)).await };
+    let Some(proxy) = proxy else {
+        return dial(host, uri.port_u16().unwrap_or(default_port)).await;
+    };
     if uri.scheme_str() != Some("https") {
-        return dial(proxy.uri.host().unwrap_or_default(), proxy.uri.port_u16().unwrap_or(80)).await;
+        return dial(proxy.uri.host().unwrap_or_default(), proxy.uri.port_u16().unwrap_or(80))
+            .await;
     }
     let mut tunnel = Tunnel::new(proxy.uri.clone(), HttpConnector::new());
     if let Some(authorization) = &proxy.authorization {
         tunnel = tunnel.with_auth(authorization.clone());
     }
-    let refused = |message: String| FetchFailure::Proxy { proxy: proxy.name(), host: host.to_owned(), message };
+    let refused = |message: String| FetchFailure::Proxy {
+        proxy: proxy.name(),
+        host: host.to_owned(),
+        message,
+    };
     let stream = tunnel.call(uri.clone()).await.map_err(|error| refused(error.to_string()))?;
     Ok(stream.into_inner())
 }
@@ -116,12 +132,20 @@ async fn dial(host: &str, port: u16) -> Result<TcpStream, FetchFailure> {
             Err(source) => failure = Some(source),
         }
     }
-    Err(failure.map_or_else(unresolved, |source| FetchFailure::Connect { host: host.to_owned(), source }))
+    Err(failure
+        .map_or_else(unresolved, |source| FetchFailure::Connect { host: host.to_owned(), source }))
 }
 
-async fn handshake(settings: &Fetch, host: &str, stream: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>, FetchFailure> {
+async fn handshake(
+    settings: &Fetch,
+    host: &str,
+    stream: TcpStream,
+) -> Result<tokio_rustls::client::TlsStream<TcpStream>, FetchFailure> {
     let recorder = Arc::new(Recorder::new(trust::verifier(settings.ca.as_ref())?));
-    let config = trust::client_config_with(Arc::clone(&recorder) as _, settings.client_certificate.as_ref())?;
+    let config = trust::client_config_with(
+        Arc::clone(&recorder) as _,
+        settings.client_certificate.as_ref(),
+    )?;
     let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
     let name = name.map_err(|_| FetchFailure::Address { url: host.to_owned() })?;
     let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
@@ -158,13 +182,20 @@ where
     let mut driver = JoinSet::new();
     driver.spawn(connection);
     // a proxy is sent the whole address of a plain document (RFC 9112 section 3.2.2)
-    let target = if proxy.is_some() { uri.to_string() } else { uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string) };
+    let target = if proxy.is_some() {
+        uri.to_string()
+    } else {
+        uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string)
+    };
     let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
     let mut request = Request::builder()
         .method(if form.is_some() { Method::POST } else { Method::GET })
         .uri(target)
         .header(header::HOST, authority)
-        .header(header::ACCEPT, if form.is_some_and(|form| form.signed) { SIGNED } else { "application/json" })
+        .header(
+            header::ACCEPT,
+            if form.is_some_and(|form| form.signed) { SIGNED } else { "application/json" },
+        )
         .header(header::ACCEPT_ENCODING, "identity")
         .header(header::USER_AGENT, USER_AGENT);
     if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.clone()) {
@@ -177,14 +208,20 @@ where
         }
     }
     let body = Bytes::from(form.map_or_else(String::new, encoded));
-    let request = request.body(Full::new(body)).map_err(|_| FetchFailure::Address { url: uri.to_string() })?;
+    let request = request
+        .body(Full::new(body))
+        .map_err(|_| FetchFailure::Address { url: uri.to_string() })?;
     let response = sender.send_request(request).await.map_err(broken)?;
     read(settings, host, response, form.is_some()).await
 }
 
 /// `application/x-www-form-urlencoded`.
 fn encoded(form: &Form<'_>) -> String {
-    let pairs: Vec<String> = form.fields.iter().map(|(name, value)| format!("{}={}", percent(name), percent(value))).collect();
+    let pairs: Vec<String> = form
+        .fields
+        .iter()
+        .map(|(name, value)| format!("{}={}", percent(name), percent(value)))
+        .collect();
     pairs.join("&")
 }
 
@@ -200,29 +237,55 @@ fn percent(text: &str) -> String {
     encoded
 }
 
-async fn read(settings: &Fetch, host: &str, response: Response<Incoming>, posted: bool) -> Result<Document, FetchFailure> {
+async fn read(
+    settings: &Fetch,
+    host: &str,
+    response: Response<Incoming>,
+    posted: bool,
+) -> Result<Document, FetchFailure> {
     let host = || host.to_owned();
-    let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = |name| {
+        response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    };
     let status = response.status();
     if status.is_redirection() {
-        let location = text(header::LOCATION).parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
-        return Err(FetchFailure::Redirect { host: host(), location: location.unwrap_or_else(|| "elsewhere".to_owned()) });
+        let location = text(header::LOCATION)
+            .parse::<Uri>()
+            .ok()
+            .and_then(|uri| uri.host().map(str::to_owned));
+        return Err(FetchFailure::Redirect {
+            host: host(),
+            location: location.unwrap_or_else(|| "elsewhere".to_owned()),
+        });
     }
     if status != StatusCode::OK {
         return Err(FetchFailure::Status { host: host(), status: status.as_u16() });
     }
-    let content_type = text(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let content_type = text(header::CONTENT_TYPE)
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     // many servers call everything text/plain; what is not JSON fails as JSON then
     let signed = posted && content_type == SIGNED;
     let accepted = signed
-        || matches!(content_type.as_str(), "" | "application/json" | "text/plain" | "application/octet-stream")
+        || matches!(
+            content_type.as_str(),
+            "" | "application/json" | "text/plain" | "application/octet-stream"
+        )
         || content_type.ends_with("+json");
     if !accepted {
-        return Err(FetchFailure::ContentType { host: host(), content_type: content_type.chars().take(100).collect() });
+        return Err(FetchFailure::ContentType {
+            host: host(),
+            content_type: content_type.chars().take(100).collect(),
+        });
     }
     let max_age = max_age(text(header::CACHE_CONTROL));
     let limit = settings.max_document_bytes;
-    let body = Limited::new(response.into_body(), usize::try_from(limit).unwrap_or(usize::MAX)).collect().await;
+    let body = Limited::new(response.into_body(), usize::try_from(limit).unwrap_or(usize::MAX))
+        .collect()
+        .await;
     let body = body.map_err(|error| {
         if error.is::<LengthLimitError>() {
             FetchFailure::TooLarge { host: host(), limit }

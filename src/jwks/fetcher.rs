@@ -67,7 +67,8 @@ impl Fetcher {
                 Ok(fetched) => self.good(fetched, &mut memory),
                 Err(failure) => self.bad(&failure, &mut memory),
             };
-            self.keys.rest_until(begun.checked_add(self.key_manager.fetch.min_refetch).unwrap_or(begun));
+            self.keys
+                .rest_until(begun.checked_add(self.key_manager.fetch.min_refetch).unwrap_or(begun));
             let now = Instant::now();
             next = now.checked_add(wait).unwrap_or(now);
         }
@@ -82,7 +83,11 @@ impl Fetcher {
         if changed {
             tracing::info!(target: "portcullis::jwks", key_manager = %name, ?kids, "keys in use");
             for skipped in &keys.skipped {
-                let (position, kid, reason) = (skipped.position, skipped.key_id.as_deref().unwrap_or("none"), &skipped.reason);
+                let (position, kid, reason) = (
+                    skipped.position,
+                    skipped.key_id.as_deref().unwrap_or("none"),
+                    &skipped.reason,
+                );
                 tracing::warn!(target: "portcullis::jwks", key_manager = %name, position, kid, %reason, "a key of the set cannot be used; the others are");
             }
         } else if memory.failing_with.is_some() {
@@ -96,7 +101,8 @@ impl Fetcher {
 
     fn bad(&self, failure: &FetchFailure, memory: &mut Memory) -> Duration {
         let name = &self.key_manager.name;
-        let news = memory.failing_with != Some(failure.label()) || memory.logged.is_none_or(|at| at.elapsed() >= REPEAT_LOG);
+        let news = memory.failing_with != Some(failure.label())
+            || memory.logged.is_none_or(|at| at.elapsed() >= REPEAT_LOG);
         if news {
             memory.logged = Some(Instant::now());
             let kept = self.keys.current().keys.is_some();
@@ -114,7 +120,10 @@ impl Fetcher {
 
     fn give_up_old_keys(&self) {
         let fetch = &self.key_manager.fetch;
-        let too_old = self.keys.age().is_some_and(|age| !schedule::is_believed(age, fetch.keep_stale, fetch.refresh));
+        let too_old = self
+            .keys
+            .age()
+            .is_some_and(|age| !schedule::is_believed(age, fetch.keep_stale, fetch.refresh));
         if too_old && self.keys.current().keys.is_some() {
             tracing::error!(target: "portcullis::jwks", key_manager = %self.key_manager.name, "the last good keys are older than jwks_keep_stale: tokens can no longer be judged");
             self.keys.expire();
@@ -125,7 +134,11 @@ impl Fetcher {
         if !self.kept.load(Ordering::Relaxed) {
             return;
         }
-        let Some(kept) = store::Kept::new(&self.key_manager, learned_issuer, self.clock.now(), document) else { return };
+        let Some(kept) =
+            store::Kept::new(&self.key_manager, learned_issuer, self.clock.now(), document)
+        else {
+            return;
+        };
         if let Err(error) = store::write(&self.folder, &self.key_manager, &kept) {
             tracing::warn!(target: "portcullis::jwks", key_manager = %self.key_manager.name, %error, "the last good keys cannot be kept on disk");
         }
@@ -136,13 +149,22 @@ impl Fetcher {
         if self.keys.current().keys.is_some() {
             return;
         }
-        let Some(kept) = store::read(&self.folder, &self.key_manager).filter(|kept| kept.is_for(&self.key_manager)) else { return };
+        let Some(kept) = store::read(&self.folder, &self.key_manager)
+            .filter(|kept| kept.is_for(&self.key_manager))
+        else {
+            return;
+        };
         let UnixSeconds(now) = self.clock.now();
         let age = Duration::from_secs(now.saturating_sub(kept.fetched_at));
-        if !schedule::is_believed(age, self.key_manager.fetch.keep_stale, self.key_manager.fetch.refresh) {
+        if !schedule::is_believed(
+            age,
+            self.key_manager.fetch.keep_stale,
+            self.key_manager.fetch.refresh,
+        ) {
             return;
         }
-        let issuer = kept.learned_issuer.as_deref().and_then(|issuer| Issuer::try_from(issuer).ok());
+        let issuer =
+            kept.learned_issuer.as_deref().and_then(|issuer| Issuer::try_from(issuer).ok());
         if let Ok(parsed) = KeySet::from_jwks(kept.document.as_bytes()) {
             tracing::info!(target: "portcullis::jwks", key_manager = %self.key_manager.name, age = age.as_secs(), "last good keys taken up from disk");
             self.keys.restore(Arc::new(parsed.keys), issuer, age);

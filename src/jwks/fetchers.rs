@@ -51,7 +51,10 @@ impl Fetchers {
     pub fn reconcile(&mut self, key_managers: &[KeyManager]) -> Vec<Arc<KeyManagerKeys>> {
         while self.tasks.try_join_next().is_some() {}
         let gone: Vec<String> = self.running.iter().map(|entry| entry.key().clone()).collect();
-        for name in gone.into_iter().filter(|name| !key_managers.iter().any(|wanted| wanted.name.as_str() == name)) {
+        for name in gone
+            .into_iter()
+            .filter(|name| !key_managers.iter().any(|wanted| wanted.name.as_str() == name))
+        {
             if let Some((_, entry)) = self.running.remove(&name) {
                 entry.stop();
             }
@@ -87,7 +90,8 @@ impl Fetchers {
     }
 
     fn start(&mut self, definition: &KeyManager, earlier: Option<&Entry>) -> Entry {
-        let wait = definition.fetch.request_timeout.saturating_add(definition.fetch.connect_timeout);
+        let wait =
+            definition.fetch.request_timeout.saturating_add(definition.fetch.connect_timeout);
         let (keys, asks) = KeyManagerKeys::new(wait);
         let task = match &definition.keys {
             _ if !definition.enabled => {
@@ -126,7 +130,11 @@ impl Fetchers {
 }
 
 /// Keys from a file are read once, with the configuration.
-fn fixed(definition: &KeyManager, keys: &KeyManagerKeys, parsed: Result<crate::jwt::ParsedKeySet, crate::jwt::KeySetError>) {
+fn fixed(
+    definition: &KeyManager,
+    keys: &KeyManagerKeys,
+    parsed: Result<crate::jwt::ParsedKeySet, crate::jwt::KeySetError>,
+) {
     keys.is_fixed();
     match parsed {
         Ok(parsed) => {
@@ -146,9 +154,9 @@ fn fixed(definition: &KeyManager, keys: &KeyManagerKeys, parsed: Result<crate::j
 
 /// Good keys go on while only the way of asking changes.
 fn inherit(definition: &KeyManager, keys: &KeyManagerKeys, earlier: Option<&Entry>) {
-    let Some(earlier) =
-        earlier.filter(|earlier| earlier.definition.keys == definition.keys && earlier.definition.issuer == definition.issuer)
-    else {
+    let Some(earlier) = earlier.filter(|earlier| {
+        earlier.definition.keys == definition.keys && earlier.definition.issuer == definition.issuer
+    }) else {
         return;
     };
     let state = earlier.keys.current();

@@ -129,7 +129,13 @@ impl KeyManagerKeys {
     /// Without keys; the receiver is the fetching task's.
     pub(super) fn new(wait: Duration) -> (Arc<Self>, mpsc::Receiver<RefetchCause>) {
         let (asked, asks) = mpsc::channel(1);
-        let state = KeyState { keys: None, generation: 0, issuer: None, introspection: None, last_attempt_failed: false };
+        let state = KeyState {
+            keys: None,
+            generation: 0,
+            issuer: None,
+            introspection: None,
+            last_attempt_failed: false,
+        };
         let keys = Self {
             state: ArcSwap::from_pointee(state),
             outcome: watch::Sender::new(Outcome::default()),
@@ -169,7 +175,8 @@ impl KeyManagerKeys {
         }
         // a full queue means that somebody asked already, and the answer will be ours too
         let _ = self.asked.try_send(cause);
-        let finished = timeout(self.wait, outcome.wait_for(|outcome| outcome.looks > before.looks)).await;
+        let finished =
+            timeout(self.wait, outcome.wait_for(|outcome| outcome.looks > before.looks)).await;
         match finished {
             Err(_) => Refetched::TimedOut,
             Ok(Err(_)) => Refetched::Failed,
@@ -207,9 +214,16 @@ impl KeyManagerKeys {
     }
 
     /// Puts a good key set in place of the old one; says whether it differs.
-    pub(super) fn succeed(&self, keys: KeySet, skipped: &[SkippedKey], issuer: Option<Issuer>, introspection: Option<Arc<str>>) -> bool {
+    pub(super) fn succeed(
+        &self,
+        keys: KeySet,
+        skipped: &[SkippedKey],
+        issuer: Option<Issuer>,
+        introspection: Option<Arc<str>>,
+    ) -> bool {
         let before = self.state.load_full();
-        let same_keys = before.keys.as_ref().is_some_and(|old| old.fingerprint() == keys.fingerprint());
+        let same_keys =
+            before.keys.as_ref().is_some_and(|old| old.fingerprint() == keys.fingerprint());
         let changed = !same_keys || before.issuer != issuer;
         let state = KeyState {
             keys: if same_keys { before.keys.clone() } else { Some(Arc::new(keys)) },
@@ -236,7 +250,13 @@ impl KeyManagerKeys {
 
     /// Keys kept from before this process: good, and of a known age.
     pub(super) fn restore(&self, keys: Arc<KeySet>, issuer: Option<Issuer>, age: Duration) {
-        self.state.store(Arc::new(KeyState { keys: Some(keys), generation: 1, issuer, introspection: None, last_attempt_failed: false }));
+        self.state.store(Arc::new(KeyState {
+            keys: Some(keys),
+            generation: 1,
+            issuer,
+            introspection: None,
+            last_attempt_failed: false,
+        }));
         self.record().last_good = Instant::now().checked_sub(age);
     }
 
@@ -244,7 +264,10 @@ impl KeyManagerKeys {
     pub(super) fn fail(&self, failure: &FetchFailure) {
         let before = self.state.load_full();
         if !before.last_attempt_failed {
-            self.state.store(Arc::new(KeyState { last_attempt_failed: true, ..KeyState::clone(&before) }));
+            self.state.store(Arc::new(KeyState {
+                last_attempt_failed: true,
+                ..KeyState::clone(&before)
+            }));
         }
         {
             let mut record = self.record();
@@ -262,7 +285,8 @@ impl KeyManagerKeys {
 
     /// A fetch has ended: until then no request may cause another.
     pub(super) fn rest_until(&self, until: Instant) {
-        let micros = u64::try_from(until.saturating_duration_since(self.begun).as_micros()).unwrap_or(u64::MAX);
+        let micros = u64::try_from(until.saturating_duration_since(self.begun).as_micros())
+            .unwrap_or(u64::MAX);
         self.rests_until.store(micros, Ordering::Relaxed);
     }
 
@@ -304,7 +328,11 @@ impl KeyManagerKeys {
 
     fn finish(&self, ending: Ending) {
         self.outcome.send_modify(|outcome| {
-            *outcome = Outcome { looks: outcome.looks.wrapping_add(1), fetches: outcome.fetches.wrapping_add(1), ending };
+            *outcome = Outcome {
+                looks: outcome.looks.wrapping_add(1),
+                fetches: outcome.fetches.wrapping_add(1),
+                ending,
+            };
         });
     }
 

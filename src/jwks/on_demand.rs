@@ -51,7 +51,8 @@ impl OnDemand {
 
     /// Starts a key set; callable from any thread.
     pub fn start(&self, definition: &KeyManager) -> Fetching {
-        let wait = definition.fetch.request_timeout.saturating_add(definition.fetch.connect_timeout);
+        let wait =
+            definition.fetch.request_timeout.saturating_add(definition.fetch.connect_timeout);
         let (keys, asks) = KeyManagerKeys::new(wait);
         let kept = Arc::new(AtomicBool::new(false));
         let fetcher = Fetcher {
@@ -66,7 +67,13 @@ impl OnDemand {
             fetcher.restore();
             fetcher.run().await;
         });
-        Fetching { keys, definition: definition.clone(), folder: self.folder.clone(), kept, task: task.abort_handle() }
+        Fetching {
+            keys,
+            definition: definition.clone(),
+            folder: self.folder.clone(),
+            kept,
+            task: task.abort_handle(),
+        }
     }
 
     /// The names that were kept for a template.
@@ -76,7 +83,8 @@ impl OnDemand {
             Ok(found) if found.len() <= MOST_LIST_BYTES => {}
             _ => return Vec::new(),
         }
-        let read = fs::read(&path).and_then(|content| serde_json::from_slice(&content).map_err(io::Error::from));
+        let read = fs::read(&path)
+            .and_then(|content| serde_json::from_slice(&content).map_err(io::Error::from));
         read.unwrap_or_else(|error| {
             tracing::warn!(target: "portcullis::jwks", file = %path.display(), %error, "the kept list of organisations cannot be read");
             Vec::new()
@@ -87,7 +95,9 @@ impl OnDemand {
     pub fn keep_list(&self, template: &KeyManager, names: &[&str]) {
         let path = list(&self.folder, template);
         let temporary = path.with_extension("new");
-        let written = serde_json::to_vec(names).map_err(io::Error::from).and_then(|content| fs::write(&temporary, content));
+        let written = serde_json::to_vec(names)
+            .map_err(io::Error::from)
+            .and_then(|content| fs::write(&temporary, content));
         if let Err(error) = written.and_then(|()| fs::rename(&temporary, &path)) {
             tracing::warn!(target: "portcullis::jwks", file = %path.display(), %error, "the list of organisations cannot be kept");
         }

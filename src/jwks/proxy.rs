@@ -55,7 +55,9 @@ pub(super) fn route(choice: &ProxyChoice, uri: &Uri) -> Route {
         _ if is_loopback(uri) => None,
         ProxyChoice::Direct => None,
         ProxyChoice::Environment => through(&Matcher::from_env(), uri, "from the environment"),
-        ProxyChoice::Url(proxy) => through(&Matcher::builder().all(proxy.clone()).build(), uri, "as configured"),
+        ProxyChoice::Url(proxy) => {
+            through(&Matcher::builder().all(proxy.clone()).build(), uri, "as configured")
+        }
     };
     Route { url, proxy }
 }
@@ -70,17 +72,25 @@ pub fn routes(key_manager: &KeyManager) -> Vec<Route> {
         }
         KeySource::None | KeySource::Pem { .. } | KeySource::JwksFile { .. } => Vec::new(),
     };
-    urls.into_iter().filter_map(|url| url.parse().ok()).map(|uri| route(&key_manager.fetch.proxy, &uri)).collect()
+    urls.into_iter()
+        .filter_map(|url| url.parse().ok())
+        .map(|uri| route(&key_manager.fetch.proxy, &uri))
+        .collect()
 }
 
 fn through(matcher: &Matcher, uri: &Uri, source: &'static str) -> Option<Proxy> {
     let intercept = matcher.intercept(uri)?;
-    Some(Proxy { uri: intercept.uri().clone(), authorization: intercept.basic_auth().cloned(), source })
+    Some(Proxy {
+        uri: intercept.uri().clone(),
+        authorization: intercept.basic_auth().cloned(),
+        source,
+    })
 }
 
 /// Whether an address is this machine's own.
 pub(super) fn is_loopback(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     let address = host.parse::<std::net::IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.to_canonical().is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address| address.to_canonical().is_loopback())
 }

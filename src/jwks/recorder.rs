@@ -34,9 +34,16 @@ impl ServerCertVerifier for Recorder {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let verdict = self.library.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let verdict = self.library.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
         if verdict.is_err() {
-            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(describe(end_entity));
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(describe(end_entity));
         }
         verdict
     }
@@ -68,7 +75,9 @@ impl ServerCertVerifier for Recorder {
 fn describe(certificate: &CertificateDer<'_>) -> String {
     const MOST: usize = 200;
     let text = match X509Certificate::from_der(certificate) {
-        Ok((_, certificate)) => format!("\"{}\", issued by \"{}\"", certificate.subject(), certificate.issuer()),
+        Ok((_, certificate)) => {
+            format!("\"{}\", issued by \"{}\"", certificate.subject(), certificate.issuer())
+        }
         Err(_) => "a certificate that cannot be read".to_owned(),
     };
     text.chars().filter(|character| !character.is_control()).take(MOST).collect()

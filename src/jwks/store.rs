@@ -31,7 +31,12 @@ pub(super) struct Kept {
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
 impl Kept {
-    pub(super) fn new(key_manager: &KeyManager, learned_issuer: Option<String>, at: UnixSeconds, document: &[u8]) -> Option<Self> {
+    pub(super) fn new(
+        key_manager: &KeyManager,
+        learned_issuer: Option<String>,
+        at: UnixSeconds,
+        document: &[u8],
+    ) -> Option<Self> {
         Some(Self {
             source: source(key_manager)?,
             issuer: key_manager.issuer.as_ref().map(ToString::to_string),
@@ -43,7 +48,8 @@ impl Kept {
 
     /// Whether this was kept for exactly this configuration.
     pub(super) fn is_for(&self, key_manager: &KeyManager) -> bool {
-        Some(&self.source) == source(key_manager).as_ref() && self.issuer == key_manager.issuer.as_ref().map(ToString::to_string)
+        Some(&self.source) == source(key_manager).as_ref()
+            && self.issuer == key_manager.issuer.as_ref().map(ToString::to_string)
     }
 }
 
@@ -51,7 +57,9 @@ impl Kept {
 fn source(key_manager: &KeyManager) -> Option<String> {
     match &key_manager.keys {
         KeySource::Discovery { well_known_url } => Some(format!("discovery {well_known_url}")),
-        KeySource::Jwks { url, well_known_url } => Some(format!("jwks {url} {}", well_known_url.as_deref().unwrap_or_default())),
+        KeySource::Jwks { url, well_known_url } => {
+            Some(format!("jwks {url} {}", well_known_url.as_deref().unwrap_or_default()))
+        }
         KeySource::None | KeySource::Pem { .. } | KeySource::JwksFile { .. } => None,
     }
 }

@@ -62,7 +62,10 @@ impl Server {
 }
 
 fn json(body: &str) -> String {
-    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 fn keys(keys: &[&str]) -> String {
@@ -94,7 +97,10 @@ impl Stage {
     }
 
     fn jwks(&mut self, server: &Server, more: &str) -> Arc<KeyManagerKeys> {
-        self.run(&format!("issuer = \"https://i\"\ncertificates = {{ jwks = \"http://{}/jwks\" }}\n{more}", server.address))
+        self.run(&format!(
+            "issuer = \"https://i\"\ncertificates = {{ jwks = \"http://{}/jwks\" }}\n{more}",
+            server.address
+        ))
     }
 }
 
@@ -107,7 +113,10 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 fn kids(keys: &KeyManagerKeys) -> Vec<String> {
-    keys.current().keys.as_ref().map_or_else(Vec::new, |set: &Arc<KeySet>| set.key_ids().map(str::to_owned).collect())
+    keys.current()
+        .keys
+        .as_ref()
+        .map_or_else(Vec::new, |set: &Arc<KeySet>| set.key_ids().map(str::to_owned).collect())
 }
 
 #[tokio::test]
@@ -125,7 +134,10 @@ async fn each_key_by_itself() {
 async fn each_failure_is_its_own_and_loses_nothing() {
     let server = Server::start(keys(&[KEY_ONE])).await;
     let mut stage = Stage::new();
-    let found = stage.jwks(&server, "jwks_min_refetch = \"1ms\"\nmax_document_bytes = \"4KiB\"\nrequest_timeout = \"400ms\"");
+    let found = stage.jwks(
+        &server,
+        "jwks_min_refetch = \"1ms\"\nmax_document_bytes = \"4KiB\"\nrequest_timeout = \"400ms\"",
+    );
     found.settled().await;
     let generation = found.current().generation;
     for (answer, label, words) in [
@@ -158,7 +170,12 @@ async fn each_failure_is_its_own_and_loses_nothing() {
     assert!(!found.current().last_attempt_failed);
     server.says(keys(&[
         KEY_ONE,
-        KEY_TWO.replace("d75a980182b10ab7d54bfed3c964073a0ee172f3daa", "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw").as_str(),
+        KEY_TWO
+            .replace(
+                "d75a980182b10ab7d54bfed3c964073a0ee172f3daa",
+                "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw",
+            )
+            .as_str(),
     ]));
     tokio::time::sleep(Duration::from_millis(5)).await;
     assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::Changed);
@@ -169,7 +186,9 @@ async fn each_failure_is_its_own_and_loses_nothing() {
 async fn a_server_that_is_down_at_first_is_found_later() {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let mut stage = Stage::new();
-    let found = stage.run(&format!("issuer = \"https://i\"\ncertificates = {{ jwks = \"http://{port}/jwks\" }}"));
+    let found = stage.run(&format!(
+        "issuer = \"https://i\"\ncertificates = {{ jwks = \"http://{port}/jwks\" }}"
+    ));
     found.settled().await;
     assert!(found.current().keys.is_none());
     assert!(found.status().fetches.iter().any(|(label, _)| *label == "connect"));
@@ -213,17 +232,29 @@ async fn discovery_fills_what_is_not_written_and_must_agree() {
     let other = stage.run(&format!("issuer = \"https://written\"\nwell_known_url = \"{base}/d\""));
     other.settled().await;
     let failure = other.status().last_failure.unwrap();
-    assert!(failure.contains("\"https://found\"") && failure.contains("\"https://written\""), "{failure}");
+    assert!(
+        failure.contains("\"https://found\"") && failure.contains("\"https://written\""),
+        "{failure}"
+    );
     server.says(json(r#"{"issuer":"https://found","jwks_uri":"http://192.0.2.1/jwks"}"#));
     let insecure = stage.run(&format!("issuer = \"https://found\"\nwell_known_url = \"{base}/d\""));
     insecure.settled().await;
-    assert!(insecure.status().fetches.iter().any(|(label, _)| *label == "insecure"), "{:?}", insecure.status());
+    assert!(
+        insecure.status().fetches.iter().any(|(label, _)| *label == "insecure"),
+        "{:?}",
+        insecure.status()
+    );
     // one document that is both
-    let both = format!("{{\"issuer\":\"https://found\",\"jwks_uri\":\"{base}/jwks\",\"keys\":[{KEY_ONE}]}}");
+    let both = format!(
+        "{{\"issuer\":\"https://found\",\"jwks_uri\":\"{base}/jwks\",\"keys\":[{KEY_ONE}]}}"
+    );
     server.says(json(&both));
     let learned = stage.run(&format!("well_known_url = \"{base}/d\""));
     learned.settled().await;
-    assert_eq!(learned.current().issuer.as_ref().map(ToString::to_string).as_deref(), Some("https://found"));
+    assert_eq!(
+        learned.current().issuer.as_ref().map(ToString::to_string).as_deref(),
+        Some("https://found")
+    );
     assert_eq!(kids(&learned), ["one"]);
 }
 
@@ -245,8 +276,15 @@ async fn last_good_keys_are_taken_up_for_the_same_server_only() {
     let server = Server::start(keys(&[KEY_ONE])).await;
     let mut stage = Stage::new();
     stage.jwks(&server, "").settled().await;
-    let kept: Vec<_> = std::fs::read_dir(stage.folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let kept = kept.iter().find(|path| path.to_string_lossy().contains("keys-")).expect("a kept key set").clone();
+    let kept: Vec<_> = std::fs::read_dir(stage.folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    let kept = kept
+        .iter()
+        .find(|path| path.to_string_lossy().contains("keys-"))
+        .expect("a kept key set")
+        .clone();
     server.says("HTTP/1.1 503 no\r\ncontent-length: 0\r\n\r\n".to_owned());
 
     let folder = std::mem::replace(&mut stage, Stage::new()).folder;
@@ -255,7 +293,10 @@ async fn last_good_keys_are_taken_up_for_the_same_server_only() {
     assert_eq!(kids(&stage.jwks(&server, "")), ["one"], "before anything was fetched");
 
     stage.fetchers = Fetchers::new(stage.folder.path(), Arc::new(SystemClock));
-    let other = stage.run(&format!("issuer = \"https://other\"\ncertificates = {{ jwks = \"http://{}/jwks\" }}", server.address));
+    let other = stage.run(&format!(
+        "issuer = \"https://other\"\ncertificates = {{ jwks = \"http://{}/jwks\" }}",
+        server.address
+    ));
     assert!(kids(&other).is_empty(), "kept for another issuer");
 
     std::fs::write(kept, "half a docu").unwrap();
@@ -283,11 +324,21 @@ async fn reconciling_leaves_alone_what_did_not_change() {
 async fn a_strange_certificate_is_named() {
     let folder = tempfile::tempdir().unwrap();
     crate::demo::certificates::make(folder.path(), &SystemClock).unwrap();
-    let read =
-        |name: &str| crate::model::key_manager::PemFile { path: name.into(), content: std::fs::read(folder.path().join(name)).unwrap() };
-    let pair = crate::model::gateway::CertifiedPair { certificate: read("gateway.crt"), key: read("gateway.key") };
-    let tls = crate::model::gateway::ListenerTls { default: pair, by_name: Vec::new(), clients: crate::model::gateway::ClientAuth::None };
-    let config = crate::listen::tls::server_config(&tls, crate::model::gateway::Protocols::Http1).unwrap();
+    let read = |name: &str| crate::model::key_manager::PemFile {
+        path: name.into(),
+        content: std::fs::read(folder.path().join(name)).unwrap(),
+    };
+    let pair = crate::model::gateway::CertifiedPair {
+        certificate: read("gateway.crt"),
+        key: read("gateway.key"),
+    };
+    let tls = crate::model::gateway::ListenerTls {
+        default: pair,
+        by_name: Vec::new(),
+        clients: crate::model::gateway::ClientAuth::None,
+    };
+    let config =
+        crate::listen::tls::server_config(&tls, crate::model::gateway::Protocols::Http1).unwrap();
     let mut tasks = JoinSet::new();
     let mut ports = Vec::new();
     for address in ["127.0.0.1:0", "127.0.0.2:0"] {
@@ -296,27 +347,46 @@ async fn a_strange_certificate_is_named() {
         let config = Arc::clone(&config);
         tasks.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let Ok(mut stream) = tokio_rustls::TlsAcceptor::from(Arc::clone(&config)).accept(stream).await else { continue };
+                let Ok(mut stream) =
+                    tokio_rustls::TlsAcceptor::from(Arc::clone(&config)).accept(stream).await
+                else {
+                    continue;
+                };
                 let _ = stream.read(&mut [0; 2048]).await;
                 let _ = stream.write_all(keys(&[KEY_ONE]).as_bytes()).await;
                 let _ = stream.shutdown().await;
             }
         });
     }
-    let lines = format!("issuer = \"https://i\"\ncertificates = {{ jwks = \"https://localhost:{}/jwks\" }}\n", ports[0]);
+    let lines = format!(
+        "issuer = \"https://i\"\ncertificates = {{ jwks = \"https://localhost:{}/jwks\" }}\n",
+        ports[0]
+    );
     let mut stage = Stage::new();
     let refused = stage.run(&lines);
     refused.settled().await;
     let failure = refused.status().last_failure.unwrap();
-    assert!(failure.contains("the server presented") && failure.contains("set ca to trust another"), "{failure}");
-    let trusted = stage.run(&format!("{lines}ca = \"{}\"\n", folder.path().join("dev-ca.crt").display()));
+    assert!(
+        failure.contains("the server presented") && failure.contains("set ca to trust another"),
+        "{failure}"
+    );
+    let trusted =
+        stage.run(&format!("{lines}ca = \"{}\"\n", folder.path().join("dev-ca.crt").display()));
     trusted.settled().await;
     assert_eq!(kids(&trusted), ["one"], "{:?}", trusted.status());
     // signed by a trusted authority, for somebody else
-    let lines = format!("issuer = \"https://i\"\ncertificates = {{ jwks = \"https://127.0.0.2:{}/jwks\" }}\n", ports[1]);
-    let other = stage.run(&format!("{lines}ca = \"{}\"\n", folder.path().join("dev-ca.crt").display()));
+    let lines = format!(
+        "issuer = \"https://i\"\ncertificates = {{ jwks = \"https://127.0.0.2:{}/jwks\" }}\n",
+        ports[1]
+    );
+    let other =
+        stage.run(&format!("{lines}ca = \"{}\"\n", folder.path().join("dev-ca.crt").display()));
     other.settled().await;
-    assert!(kids(&other).is_empty() && other.status().fetches.iter().any(|(label, _)| *label == "tls"), "{:?}", other.status());
+    assert!(
+        kids(&other).is_empty() && other.status().fetches.iter().any(|(label, _)| *label == "tls"),
+        "{:?}",
+        other.status()
+    );
 }
 
 #[test]
@@ -325,7 +395,10 @@ fn a_proxy_is_named_without_its_password() {
     let far = "https://idp.example/jwks".parse().unwrap();
     let choice = ProxyChoice::Url("http://user:secret@proxy.example:3128".to_owned());
     let shown = format!("{} {:?}", proxy::route(&choice, &far), proxy::route(&choice, &far));
-    assert!(shown.contains("through http://proxy.example:3128") && !shown.contains("secret"), "{shown}");
+    assert!(
+        shown.contains("through http://proxy.example:3128") && !shown.contains("secret"),
+        "{shown}"
+    );
     let near = "https://localhost:9444/jwks".parse().unwrap();
     assert!(proxy::route(&choice, &near).to_string().ends_with("directly"));
     assert!(proxy::route(&ProxyChoice::Direct, &far).to_string().ends_with("directly"));

@@ -52,28 +52,38 @@ pub fn signed_answer(
     if kind.strip_prefix("application/").unwrap_or(&kind) != "token-introspection+jwt" {
         return Err(AnswerFault::Type);
     }
-    let algorithm = SignatureAlgorithm::from_name(&answer.header.algorithm).filter(|found| expected.rules.algorithms.contains(found));
-    let algorithm =
-        algorithm.ok_or_else(|| AnswerFault::Signature(Rejection::Algorithm { name: Excerpt::of(&answer.header.algorithm) }))?;
+    let algorithm = SignatureAlgorithm::from_name(&answer.header.algorithm)
+        .filter(|found| expected.rules.algorithms.contains(found));
+    let algorithm = algorithm.ok_or_else(|| {
+        AnswerFault::Signature(Rejection::Algorithm { name: Excerpt::of(&answer.header.algorithm) })
+    })?;
     if let Some(member) = answer.header.critical {
         return Err(AnswerFault::Signature(Rejection::CriticalHeader { member }));
     }
-    keys.check(answer.key_id(), algorithm, answer.signing_input, &answer.signature).map_err(AnswerFault::Signature)?;
+    keys.check(answer.key_id(), algorithm, answer.signing_input, &answer.signature)
+        .map_err(AnswerFault::Signature)?;
     // from here on the key manager's server is speaking
     if expected.issuer.is_empty() || answer.issuer() != Some(expected.issuer) {
         return Err(AnswerFault::Issuer);
     }
     let audiences = audiences(&answer.payload).map_err(|_| AnswerFault::Audience)?;
-    if expected.audience.is_empty() || !audiences.iter().any(|audience| audience == expected.audience) {
+    if expected.audience.is_empty()
+        || !audiences.iter().any(|audience| audience == expected.audience)
+    {
         return Err(AnswerFault::Audience);
     }
     let leeway = expected.rules.leeway.as_secs();
-    let issued = date(&answer.payload, "iat", Fraction::Drop).ok().flatten().ok_or(AnswerFault::Age)?;
+    let issued =
+        date(&answer.payload, "iat", Fraction::Drop).ok().flatten().ok_or(AnswerFault::Age)?;
     let oldest = now.0.saturating_sub(OLDEST_SECONDS.saturating_add(leeway));
     if issued.0 < oldest || issued.0 > now.0.saturating_add(leeway) {
         return Err(AnswerFault::Age);
     }
-    let content = answer.payload.get("token_introspection").and_then(Value::as_object).ok_or(AnswerFault::Content)?;
+    let content = answer
+        .payload
+        .get("token_introspection")
+        .and_then(Value::as_object)
+        .ok_or(AnswerFault::Content)?;
     Claims::of_answer(content.clone(), expected.issuer, latest).map_err(AnswerFault::Signature)
 }
 

@@ -24,11 +24,16 @@ pub struct Claims {
 }
 
 impl Claims {
-    pub(super) fn read(members: Members, signed_by: KeyIdentity, key_id: Option<Box<str>>) -> Result<Self, Rejection> {
+    pub(super) fn read(
+        members: Members,
+        signed_by: KeyIdentity,
+        key_id: Option<Box<str>>,
+    ) -> Result<Self, Rejection> {
         let issuer = string(&members, "iss")?.ok_or(invalid("iss", ClaimFault::Missing))?.into();
         string(&members, "sub")?;
         string(&members, "jti")?;
-        let expires_at = date(&members, "exp", Fraction::Drop)?.ok_or(invalid("exp", ClaimFault::Missing))?;
+        let expires_at =
+            date(&members, "exp", Fraction::Drop)?.ok_or(invalid("exp", ClaimFault::Missing))?;
         Ok(Self {
             issuer,
             expires_at,
@@ -43,19 +48,31 @@ impl Claims {
 
     /// The claims of an introspection answer (RFC 7662 section 2.2). `issuer` is the key manager's, where it has one; an
     /// answer without `exp` holds until `latest`.
-    pub fn introspected(answer: &[u8], issuer: &str, latest: UnixSeconds) -> Result<Introspected, Rejection> {
-        let members = json::read_strict_object(answer).map_err(|fault| Rejection::Malformed(Malformed::Payload(fault)))?;
+    pub fn introspected(
+        answer: &[u8],
+        issuer: &str,
+        latest: UnixSeconds,
+    ) -> Result<Introspected, Rejection> {
+        let members = json::read_strict_object(answer)
+            .map_err(|fault| Rejection::Malformed(Malformed::Payload(fault)))?;
         Self::of_answer(members, issuer, latest)
     }
 
     /// The same, read already.
-    pub(super) fn of_answer(members: Members, issuer: &str, latest: UnixSeconds) -> Result<Introspected, Rejection> {
+    pub(super) fn of_answer(
+        members: Members,
+        issuer: &str,
+        latest: UnixSeconds,
+    ) -> Result<Introspected, Rejection> {
         match members.get("active") {
             Some(Value::Bool(true)) => {}
             Some(Value::Bool(false)) => return Ok(Introspected::Inactive),
             _ => return Err(invalid("active", ClaimFault::WrongType)),
         }
-        let refresh = members.get("token_type").and_then(Value::as_str).is_some_and(|kind| kind.to_ascii_lowercase().contains("refresh"));
+        let refresh = members
+            .get("token_type")
+            .and_then(Value::as_str)
+            .is_some_and(|kind| kind.to_ascii_lowercase().contains("refresh"));
         let said = string(&members, "iss")?;
         // a refresh token is no access token, and another server's word is not this one's
         if refresh || said.is_some_and(|said| !issuer.is_empty() && said != issuer) {
@@ -124,15 +141,25 @@ impl Claims {
     /// A string split at spaces, or an array of strings; elements that are not strings grant nothing.
     pub fn scopes(&self, names: &ClaimNames) -> Vec<&str> {
         match self.get(names.scopes.as_deref().unwrap_or("scope")) {
-            Some(Value::String(text)) => text.split(' ').filter(|scope| !scope.is_empty()).collect(),
-            Some(Value::Array(elements)) => elements.iter().filter_map(Value::as_str).filter(|scope| !scope.is_empty()).collect(),
+            Some(Value::String(text)) => {
+                text.split(' ').filter(|scope| !scope.is_empty()).collect()
+            }
+            Some(Value::Array(elements)) => elements
+                .iter()
+                .filter_map(Value::as_str)
+                .filter(|scope| !scope.is_empty())
+                .collect(),
             _ => Vec::new(),
         }
     }
 
     /// What they hold beside themselves, in bytes.
     pub fn heap_bytes(&self) -> usize {
-        let audiences: usize = self.audiences.iter().map(|audience| size_of::<String>().saturating_add(audience.capacity())).sum();
+        let audiences: usize = self
+            .audiences
+            .iter()
+            .map(|audience| size_of::<String>().saturating_add(audience.capacity()))
+            .sum();
         self.members.heap_bytes().saturating_add(audiences).saturating_add(self.issuer.len())
     }
 
@@ -170,12 +197,18 @@ pub enum Introspected {
 /// Claims are about persons: only what operators need to tell tokens apart is shown.
 impl std::fmt::Debug for Claims {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Claims").field("issuer", &self.issuer).field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("Claims")
+            .field("issuer", &self.issuer)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }
 
 fn string<'m>(members: &'m Members, name: &'static str) -> Result<Option<&'m str>, Rejection> {
-    members.get(name).map(|value| value.as_str().ok_or(invalid(name, ClaimFault::WrongType))).transpose()
+    members
+        .get(name)
+        .map(|value| value.as_str().ok_or(invalid(name, ClaimFault::WrongType)))
+        .transpose()
 }
 
 /// `aud` is one string or an array of them (RFC 7519 4.1.3).
@@ -183,7 +216,9 @@ pub(super) fn audiences(members: &Members) -> Result<Box<[String]>, Rejection> {
     let audiences: Option<Vec<String>> = match members.get("aud") {
         None => Some(Vec::new()),
         Some(Value::String(text)) => Some(vec![text.to_string()]),
-        Some(Value::Array(elements)) => elements.iter().map(|element| element.as_str().map(str::to_owned)).collect(),
+        Some(Value::Array(elements)) => {
+            elements.iter().map(|element| element.as_str().map(str::to_owned)).collect()
+        }
         Some(_) => None,
     };
     audiences.map(Vec::into_boxed_slice).ok_or(invalid("aud", ClaimFault::WrongType))
@@ -197,7 +232,11 @@ pub(super) enum Fraction {
 }
 
 /// A `NumericDate` (RFC 7519 2) in any JSON spelling of a number. Before 1970 counts as 1970.
-pub(super) fn date(members: &Members, name: &'static str, fraction: Fraction) -> Result<Option<UnixSeconds>, Rejection> {
+pub(super) fn date(
+    members: &Members,
+    name: &'static str,
+    fraction: Fraction,
+) -> Result<Option<UnixSeconds>, Rejection> {
     let seconds = match members.get(name) {
         None => return Ok(None),
         Some(Value::Number(Number::Unsigned(seconds))) => Some(*seconds),
@@ -205,7 +244,9 @@ pub(super) fn date(members: &Members, name: &'static str, fraction: Fraction) ->
         Some(Value::Number(Number::Float(seconds))) => whole_seconds(*seconds, fraction),
         Some(_) => return Err(invalid(name, ClaimFault::WrongType)),
     };
-    let seconds = seconds.filter(|seconds| *seconds <= LAST_SECOND).ok_or(invalid(name, ClaimFault::OutOfRange))?;
+    let seconds = seconds
+        .filter(|seconds| *seconds <= LAST_SECOND)
+        .ok_or(invalid(name, ClaimFault::OutOfRange))?;
     Ok(Some(UnixSeconds(seconds)))
 }
 
@@ -214,7 +255,11 @@ fn whole_seconds(seconds: f64, fraction: Fraction) -> Option<u64> {
         Fraction::Drop => seconds.floor(),
         Fraction::RoundUp => seconds.ceil(),
     };
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was just checked")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the range was just checked"
+    )]
     (whole < FIRST_FLOAT_TOO_LARGE).then_some(whole.max(0.0) as u64)
 }
 

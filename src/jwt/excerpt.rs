@@ -8,8 +8,11 @@ pub struct Excerpt(Box<str>);
 
 impl Excerpt {
     pub(super) fn of(name: &str) -> Self {
-        let mut text: String =
-            name.chars().take(MAX_CHARACTERS).map(|character| if is_shown(character) { character } else { '\u{fffd}' }).collect();
+        let mut text: String = name
+            .chars()
+            .take(MAX_CHARACTERS)
+            .map(|character| if is_shown(character) { character } else { '\u{fffd}' })
+            .collect();
         if name.chars().nth(MAX_CHARACTERS).is_some() {
             text.push('…');
         }

@@ -18,7 +18,8 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn read(text: &[u8]) -> Result<Self, Rejection> {
-        let members = json::read_strict_object(text).map_err(|fault| Rejection::Malformed(Malformed::Header(fault)))?;
+        let members = json::read_strict_object(text)
+            .map_err(|fault| Rejection::Malformed(Malformed::Header(fault)))?;
         let (mut algorithm, mut key_id, mut token_type, mut critical) = (None, None, None, None);
         for (name, value) in members {
             match &*name {

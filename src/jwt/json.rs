@@ -15,7 +15,9 @@ pub enum JsonFault {
     NotUtf8,
     #[error("not JSON, seen at line {line} column {column}")]
     Syntax { line: usize, column: usize },
-    #[error("nested deeper than {MAX_DEPTH} levels, or more than {MAX_WIDTH} members in one object or array")]
+    #[error(
+        "nested deeper than {MAX_DEPTH} levels, or more than {MAX_WIDTH} members in one object or array"
+    )]
     OverLimit,
     #[error("not an object")]
     NotAnObject,
@@ -45,7 +47,9 @@ pub(super) fn read_strict_object(text: &[u8]) -> Result<Members, JsonFault> {
 fn fault(error: &serde_json::Error) -> JsonFault {
     match error.classify() {
         Category::Data => JsonFault::OverLimit,
-        Category::Io | Category::Syntax | Category::Eof => JsonFault::Syntax { line: error.line(), column: error.column() },
+        Category::Io | Category::Syntax | Category::Eof => {
+            JsonFault::Syntax { line: error.line(), column: error.column() }
+        }
     }
 }
 
@@ -92,7 +96,11 @@ impl<'de> Visitor<'de> for Node {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        if value.is_finite() { Ok(Value::Number(Number::Float(value))) } else { Err(E::custom("not finite")) }
+        if value.is_finite() {
+            Ok(Value::Number(Number::Float(value)))
+        } else {
+            Err(E::custom("not finite"))
+        }
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {

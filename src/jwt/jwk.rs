@@ -29,11 +29,19 @@ pub(super) fn read(key: &Value) -> Result<VerifyingKey, SkipReason> {
     match required(members, "kty")? {
         "RSA" => {
             let (modulus, exponent) = (bytes(members, "n")?, bytes(members, "e")?);
-            VerifyingKey::new(id, algorithm, &Material::Rsa { modulus: &modulus, exponent: &exponent })
+            VerifyingKey::new(
+                id,
+                algorithm,
+                &Material::Rsa { modulus: &modulus, exponent: &exponent },
+            )
         }
         "EC" => ec(members, id, algorithm),
         "OKP" => match required(members, "crv")? {
-            "Ed25519" => VerifyingKey::new(id, algorithm, &Material::Ed25519 { point: &bytes(members, "x")? }),
+            "Ed25519" => VerifyingKey::new(
+                id,
+                algorithm,
+                &Material::Ed25519 { point: &bytes(members, "x")? },
+            ),
             other => Err(SkipReason::UnknownCurve { name: Excerpt::of(other) }),
         },
         "oct" => Err(SkipReason::Symmetric),
@@ -46,15 +54,23 @@ pub(super) fn shown_key_id(key: &Value) -> Option<String> {
     key.as_object()?.get("kid")?.as_str().map(|id| Excerpt::of(id).to_string())
 }
 
-fn ec(members: &Members, id: Option<&str>, algorithm: Option<&str>) -> Result<VerifyingKey, SkipReason> {
+fn ec(
+    members: &Members,
+    id: Option<&str>,
+    algorithm: Option<&str>,
+) -> Result<VerifyingKey, SkipReason> {
     let name = required(members, "crv")?;
-    let curve = Curve::from_name(name).ok_or_else(|| SkipReason::UnknownCurve { name: Excerpt::of(name) })?;
+    let curve = Curve::from_name(name)
+        .ok_or_else(|| SkipReason::UnknownCurve { name: Excerpt::of(name) })?;
     let mut point = vec![4];
     for coordinate in ["x", "y"] {
         let coordinate = bytes(members, coordinate)?;
         // each by itself: a short x beside a long y would otherwise shift into another point
         if coordinate.len() != curve.coordinate_bytes() {
-            return Err(SkipReason::PointLength { bytes: coordinate.len(), expected: curve.coordinate_bytes() });
+            return Err(SkipReason::PointLength {
+                bytes: coordinate.len(),
+                expected: curve.coordinate_bytes(),
+            });
         }
         point.extend_from_slice(&coordinate);
     }
@@ -70,11 +86,18 @@ fn check_purpose(members: &Members) -> Result<(), SkipReason> {
     }
     let Some(operations) = members.get("key_ops") else { return Ok(()) };
     let operations = operations.as_array().ok_or(SkipReason::WrongType { member: "key_ops" })?;
-    if operations.iter().any(|operation| operation.as_str() == Some("verify")) { Ok(()) } else { Err(SkipReason::KeyOperations) }
+    if operations.iter().any(|operation| operation.as_str() == Some("verify")) {
+        Ok(())
+    } else {
+        Err(SkipReason::KeyOperations)
+    }
 }
 
 fn text<'m>(members: &'m Members, member: &'static str) -> Result<Option<&'m str>, SkipReason> {
-    members.get(member).map(|value| value.as_str().ok_or(SkipReason::WrongType { member })).transpose()
+    members
+        .get(member)
+        .map(|value| value.as_str().ok_or(SkipReason::WrongType { member }))
+        .transpose()
 }
 
 fn required<'m>(members: &'m Members, member: &'static str) -> Result<&'m str, SkipReason> {

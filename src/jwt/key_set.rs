@@ -58,19 +58,26 @@ impl KeySet {
         if document.repeats_a_name() {
             return Err(KeySetError::Json(JsonFault::DuplicateMember));
         }
-        let elements = document.get("keys").and_then(|keys| keys.as_array()).ok_or(KeySetError::NotAKeySet)?;
+        let elements =
+            document.get("keys").and_then(|keys| keys.as_array()).ok_or(KeySetError::NotAKeySet)?;
         check_count(elements.len(), MAX_JWKS_KEYS)?;
-        let keys = elements.iter().map(|element| jwk::read(element).map_err(|reason| (jwk::shown_key_id(element), reason)));
+        let keys = elements.iter().map(|element| {
+            jwk::read(element).map_err(|reason| (jwk::shown_key_id(element), reason))
+        });
         Self::gather(keys, KeyChoice::ById)
     }
 
     /// Reads certificates and public keys in PEM, one or more.
     pub fn from_pem(content: &[u8]) -> Result<ParsedKeySet, KeySetError> {
         // one more than allowed is enough to know that there are too many
-        let blocks: Result<Vec<Pem>, _> = Pem::iter_from_buffer(content).take(MAX_PEM_KEYS + 1).collect();
+        let blocks: Result<Vec<Pem>, _> =
+            Pem::iter_from_buffer(content).take(MAX_PEM_KEYS + 1).collect();
         let blocks = blocks.map_err(|_| KeySetError::Pem)?;
         check_count(blocks.len(), MAX_PEM_KEYS)?;
-        Self::gather(blocks.iter().map(|block| pem::read(block).map_err(|reason| (None, reason))), KeyChoice::Any)
+        Self::gather(
+            blocks.iter().map(|block| pem::read(block).map_err(|reason| (None, reason))),
+            KeyChoice::Any,
+        )
     }
 
     fn gather(
@@ -90,7 +97,10 @@ impl KeySet {
             return Err(KeySetError::NoUsableKey { skipped });
         }
         let fingerprint = fingerprint(&keys, choice);
-        Ok(ParsedKeySet { keys: Self { keys: keys.into_boxed_slice(), choice, fingerprint }, skipped })
+        Ok(ParsedKeySet {
+            keys: Self { keys: keys.into_boxed_slice(), choice, fingerprint },
+            skipped,
+        })
     }
 
     #[allow(clippy::len_without_is_empty, reason = "a key set is never empty")]
@@ -130,9 +140,13 @@ impl KeySet {
             });
         };
         let accepted = match self.choice {
-            KeyChoice::ById if fitting.any(|other| !other.is_same_key(&first)) => return Err(Rejection::AmbiguousKey),
+            KeyChoice::ById if fitting.any(|other| !other.is_same_key(&first)) => {
+                return Err(Rejection::AmbiguousKey);
+            }
             KeyChoice::ById => first.accepts(message, signature).then_some(first),
-            KeyChoice::Any => std::iter::once(first).chain(fitting).find(|key| key.accepts(message, signature)),
+            KeyChoice::Any => {
+                std::iter::once(first).chain(fitting).find(|key| key.accepts(message, signature))
+            }
         };
         accepted.map(|key| *key.identity()).ok_or(Rejection::BadSignature)
     }
@@ -141,7 +155,10 @@ impl KeySet {
 /// Key ids are shown to operators elsewhere, made printable; here a count is enough.
 impl std::fmt::Debug for KeySet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeySet").field("keys", &self.keys.len()).field("choice", &self.choice).finish_non_exhaustive()
+        f.debug_struct("KeySet")
+            .field("keys", &self.keys.len())
+            .field("choice", &self.choice)
+            .finish_non_exhaustive()
     }
 }
 

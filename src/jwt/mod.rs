@@ -56,9 +56,11 @@ pub struct Unverified<'t> {
 impl<'t> Unverified<'t> {
     /// Reads the form of a token, and believes nothing of it.
     pub fn parse(token: &'t [u8], max_bytes: usize) -> Result<Self, Rejection> {
-        let Compact { signing_input, header, payload, signature } = compact::split(token, max_bytes)?;
+        let Compact { signing_input, header, payload, signature } =
+            compact::split(token, max_bytes)?;
         let header = Header::read(&header)?;
-        let payload = json::read_strict_object(&payload).map_err(|fault| Rejection::Malformed(Malformed::Payload(fault)))?;
+        let payload = json::read_strict_object(&payload)
+            .map_err(|fault| Rejection::Malformed(Malformed::Payload(fault)))?;
         Ok(Self { header, payload, signing_input, signature })
     }
 
@@ -89,14 +91,20 @@ impl<'t> Unverified<'t> {
     }
 
     /// Checks the signature, then the claims against the rules.
-    pub fn verify(self, keys: &KeySet, rules: &TokenRules, now: UnixSeconds) -> Result<Claims, Rejection> {
+    pub fn verify(
+        self,
+        keys: &KeySet,
+        rules: &TokenRules,
+        now: UnixSeconds,
+    ) -> Result<Claims, Rejection> {
         let algorithm = SignatureAlgorithm::from_name(&self.header.algorithm)
             .filter(|algorithm| rules.algorithms.contains(algorithm))
             .ok_or_else(|| Rejection::Algorithm { name: Excerpt::of(&self.header.algorithm) })?;
         if let Some(member) = self.header.critical {
             return Err(Rejection::CriticalHeader { member });
         }
-        let signed_by = keys.check(self.key_id(), algorithm, self.signing_input, &self.signature)?;
+        let signed_by =
+            keys.check(self.key_id(), algorithm, self.signing_input, &self.signature)?;
         let claims = Claims::read(self.payload, signed_by, self.header.key_id)?;
         rules::check(&claims, self.header.token_type.as_deref(), rules, now)?;
         Ok(claims)
@@ -106,6 +114,8 @@ impl<'t> Unverified<'t> {
 /// Neither header nor payload: an unverified token is whatever a client sent.
 impl std::fmt::Debug for Unverified<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unverified").field("signed_bytes", &self.signing_input.len()).finish_non_exhaustive()
+        f.debug_struct("Unverified")
+            .field("signed_bytes", &self.signing_input.len())
+            .finish_non_exhaustive()
     }
 }

@@ -18,7 +18,9 @@ use crate::jwt::verifying_key::{Material, VerifyingKey};
 pub(super) fn read(block: &Pem) -> Result<VerifyingKey, SkipReason> {
     let der = block.contents.as_slice();
     match block.label.as_str() {
-        "CERTIFICATE" => subject_key(&whole(X509Certificate::from_der(der), "certificate")?.tbs_certificate.subject_pki),
+        "CERTIFICATE" => subject_key(
+            &whole(X509Certificate::from_der(der), "certificate")?.tbs_certificate.subject_pki,
+        ),
         "PUBLIC KEY" => subject_key(&whole(SubjectPublicKeyInfo::from_der(der), "public key")?),
         "RSA PUBLIC KEY" => rsa_key(&whole(RSAPublicKey::from_der(der), "RSA public key")?),
         other => Err(SkipReason::PemBlock { label: Excerpt::of(other) }),
@@ -30,9 +32,11 @@ fn subject_key(info: &SubjectPublicKeyInfo<'_>) -> Result<VerifyingKey, SkipReas
     match info.algorithm.algorithm.to_id_string().as_str() {
         OID_RSA => rsa_key(&whole(RSAPublicKey::from_der(bits), "RSA public key")?),
         OID_EC => {
-            let oid = info.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
+            let oid =
+                info.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
             let oid = oid.ok_or(SkipReason::Der { expected: "named curve" })?.to_id_string();
-            let curve = Curve::from_oid(&oid).ok_or_else(|| SkipReason::UnknownCurve { name: Excerpt::of(&oid) })?;
+            let curve = Curve::from_oid(&oid)
+                .ok_or_else(|| SkipReason::UnknownCurve { name: Excerpt::of(&oid) })?;
             VerifyingKey::new(None, None, &Material::Ec { curve, point: bits })
         }
         OID_ED25519 => VerifyingKey::new(None, None, &Material::Ed25519 { point: bits }),

@@ -71,14 +71,22 @@ pub enum ProofFault {
 
 /// Reads and checks a proof.
 pub fn check(proof: &[u8], about: &Proved<'_>, now: UnixSeconds) -> Result<Proof, ProofFault> {
-    let Compact { signing_input, header, payload, signature } = compact::split(proof, MOST_BYTES).map_err(|_| ProofFault::Form)?;
+    let Compact { signing_input, header, payload, signature } =
+        compact::split(proof, MOST_BYTES).map_err(|_| ProofFault::Form)?;
     let header = json::read_strict_object(&header).map_err(|_| ProofFault::Form)?;
-    if header.get("typ").and_then(Value::as_str) != Some("dpop+jwt") || header.contains("crit") || header.contains("b64") {
+    if header.get("typ").and_then(Value::as_str) != Some("dpop+jwt")
+        || header.contains("crit")
+        || header.contains("b64")
+    {
         return Err(ProofFault::Form);
     }
     let key = header.get("jwk").ok_or(ProofFault::Key)?;
     let thumbprint = thumbprint(key.as_object().ok_or(ProofFault::Key)?)?;
-    let algorithm = header.get("alg").and_then(Value::as_str).and_then(SignatureAlgorithm::from_name).ok_or(ProofFault::Algorithm)?;
+    let algorithm = header
+        .get("alg")
+        .and_then(Value::as_str)
+        .and_then(SignatureAlgorithm::from_name)
+        .ok_or(ProofFault::Algorithm)?;
     let parsed = jwk::read(key).map_err(|_| ProofFault::Key)?;
     let verifier = parsed.verifier(algorithm).ok_or(ProofFault::Algorithm)?;
     if !verifier.accepts(signing_input, &signature) {
@@ -103,15 +111,24 @@ pub fn check(proof: &[u8], about: &Proved<'_>, now: UnixSeconds) -> Result<Proof
     if id.is_empty() || id.len() > MOST_ID_BYTES {
         return Err(ProofFault::Claim("jti"));
     }
-    let nonce = claims.get("nonce").map(|nonce| nonce.as_str().ok_or(ProofFault::Claim("nonce"))).transpose()?;
+    let nonce = claims
+        .get("nonce")
+        .map(|nonce| nonce.as_str().ok_or(ProofFault::Claim("nonce")))
+        .transpose()?;
     Ok(Proof { thumbprint, id: id.into(), nonce: nonce.map(Box::from) })
 }
 
 fn issued_at(claims: &Members) -> Result<u64, ProofFault> {
     match claims.get("iat") {
         Some(Value::Number(Number::Unsigned(seconds))) => Ok(*seconds),
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was just checked")]
-        Some(Value::Number(Number::Float(seconds))) if (0.0..1e15).contains(seconds) => Ok(*seconds as u64),
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the range was just checked"
+        )]
+        Some(Value::Number(Number::Float(seconds))) if (0.0..1e15).contains(seconds) => {
+            Ok(*seconds as u64)
+        }
         _ => Err(ProofFault::Claim("iat")),
     }
 }
@@ -124,7 +141,8 @@ pub(super) fn thumbprint(key: &Members) -> Result<[u8; 32], ProofFault> {
     let member = |name: &'static str| {
         let text = key.get(name).and_then(Value::as_str).ok_or(ProofFault::Key)?;
         // what needs no escape in JSON, which all of these are made of
-        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        let plain =
+            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
         if plain { Ok(format!("\"{name}\":\"{text}\"")) } else { Err(ProofFault::Key) }
     };
     let names: &[&'static str] = match key.get("kty").and_then(Value::as_str) {
@@ -140,7 +158,9 @@ pub(super) fn thumbprint(key: &Members) -> Result<[u8; 32], ProofFault> {
 
 /// Without query and fragment, and after the normalisation of RFC 3986 sections 6.2.2 and 6.2.3 that costs nothing.
 fn is_same_address(written: &str, about: &Proved<'_>) -> bool {
-    let Ok(uri) = written.split(['?', '#']).next().unwrap_or_default().parse::<Uri>() else { return false };
+    let Ok(uri) = written.split(['?', '#']).next().unwrap_or_default().parse::<Uri>() else {
+        return false;
+    };
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return false };
     let default = if about.scheme == "https" { ":443" } else { ":80" };
     let bare = |authority: &str| {
@@ -148,5 +168,7 @@ fn is_same_address(written: &str, about: &Proved<'_>) -> bool {
         lower.strip_suffix(default).map(str::to_owned).unwrap_or(lower)
     };
     let path = if uri.path().is_empty() { "/" } else { uri.path() };
-    scheme.eq_ignore_ascii_case(about.scheme) && bare(authority.as_str()) == bare(about.authority) && about.paths.contains(&path)
+    scheme.eq_ignore_ascii_case(about.scheme)
+        && bare(authority.as_str()) == bare(about.authority)
+        && about.paths.contains(&path)
 }

@@ -102,7 +102,13 @@ impl Rejection {
 
     /// Whether newer keys could turn this into a yes: the key is not known, or another one now has its name.
     pub fn newer_keys_may_help(&self) -> bool {
-        matches!(self, Self::UnknownKey { .. } | Self::KeyAlgorithm { .. } | Self::AmbiguousKey | Self::BadSignature)
+        matches!(
+            self,
+            Self::UnknownKey { .. }
+                | Self::KeyAlgorithm { .. }
+                | Self::AmbiguousKey
+                | Self::BadSignature
+        )
     }
 }
 

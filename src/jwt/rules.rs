@@ -9,11 +9,18 @@ use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::TokenRules;
 
 /// All rules, for a token that was just verified.
-pub(super) fn check(claims: &Claims, token_type: Option<&str>, rules: &TokenRules, now: UnixSeconds) -> Result<(), Rejection> {
+pub(super) fn check(
+    claims: &Claims,
+    token_type: Option<&str>,
+    rules: &TokenRules,
+    now: UnixSeconds,
+) -> Result<(), Rejection> {
     check_header_type(token_type, &rules.token_types)?;
     check_claimed_type(claims)?;
     check_time(claims.expires_at(), claims.not_before(), rules, now)?;
-    if rules.audiences.is_empty() || claims.audiences().iter().any(|audience| rules.audiences.contains(audience)) {
+    if rules.audiences.is_empty()
+        || claims.audiences().iter().any(|audience| rules.audiences.contains(audience))
+    {
         Ok(())
     } else {
         Err(Rejection::Audience)
@@ -21,7 +28,12 @@ pub(super) fn check(claims: &Claims, token_type: Option<&str>, rules: &TokenRule
 }
 
 /// The rules that a verdict must meet again each time it is used.
-pub fn check_time(expires_at: UnixSeconds, not_before: Option<UnixSeconds>, rules: &TokenRules, now: UnixSeconds) -> Result<(), Rejection> {
+pub fn check_time(
+    expires_at: UnixSeconds,
+    not_before: Option<UnixSeconds>,
+    rules: &TokenRules,
+    now: UnixSeconds,
+) -> Result<(), Rejection> {
     let leeway = rules.leeway.as_secs();
     if expires_at.0.saturating_add(leeway) <= now.0 {
         return Err(Rejection::Expired);
@@ -30,7 +42,9 @@ pub fn check_time(expires_at: UnixSeconds, not_before: Option<UnixSeconds>, rule
         return Err(Rejection::NotYetValid);
     }
     match rules.max_lifetime {
-        Some(max) if expires_at.0.saturating_sub(now.0) > max.as_secs().saturating_add(leeway) => Err(Rejection::LifetimeTooLong),
+        Some(max) if expires_at.0.saturating_sub(now.0) > max.as_secs().saturating_add(leeway) => {
+            Err(Rejection::LifetimeTooLong)
+        }
         _ => Ok(()),
     }
 }
@@ -38,9 +52,16 @@ pub fn check_time(expires_at: UnixSeconds, not_before: Option<UnixSeconds>, rule
 /// `typ` (RFC 8725 3.11): a media type, so without regard to case, and `application/` may be left out.
 fn check_header_type(token_type: Option<&str>, accepted: &[String]) -> Result<(), Rejection> {
     let Some(name) = token_type else {
-        return if accepted.is_empty() { Ok(()) } else { Err(Rejection::TokenType(WrongType::Header)) };
+        return if accepted.is_empty() {
+            Ok(())
+        } else {
+            Err(Rejection::TokenType(WrongType::Header))
+        };
     };
-    let name = name.split_at_checked(APPLICATION.len()).filter(|(tree, _)| tree.eq_ignore_ascii_case(APPLICATION)).map_or(name, |it| it.1);
+    let name = name
+        .split_at_checked(APPLICATION.len())
+        .filter(|(tree, _)| tree.eq_ignore_ascii_case(APPLICATION))
+        .map_or(name, |it| it.1);
     let fits = if accepted.is_empty() {
         USUAL_TYPES.iter().any(|usual| name.eq_ignore_ascii_case(usual))
     } else {
@@ -51,7 +72,9 @@ fn check_header_type(token_type: Option<&str>, accepted: &[String]) -> Result<()
 
 /// Servers that leave `typ` at `JWT` for all their tokens say inside which kind it is.
 fn check_claimed_type(claims: &Claims) -> Result<(), Rejection> {
-    let other = OTHER_KINDS.iter().find(|(claim, kind)| claims.get(claim).and_then(Value::as_str) == Some(kind));
+    let other = OTHER_KINDS
+        .iter()
+        .find(|(claim, kind)| claims.get(claim).and_then(Value::as_str) == Some(kind));
     other.map_or(Ok(()), |(claim, _)| Err(Rejection::TokenType(WrongType::Claim { claim })))
 }
 

@@ -45,7 +45,9 @@ pub enum SkipReason {
     RsaModulus,
     #[error("an RSA exponent that is even, below 3 or longer than 4 bytes")]
     RsaExponent,
-    #[error("an RSA key of a broken generator (ROCA, CVE-2017-15361): whoever wants can compute its private half")]
+    #[error(
+        "an RSA key of a broken generator (ROCA, CVE-2017-15361): whoever wants can compute its private half"
+    )]
     RsaRoca,
     #[error("a coordinate or point of {bytes} bytes; the curve has {expected}")]
     PointLength { bytes: usize, expected: usize },

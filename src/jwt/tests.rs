@@ -100,7 +100,8 @@ fn tokens_made_by_jsonwebtoken_verify() {
             _ => EncodingKey::from_rsa_pem(pem("PRIVATE KEY", &private).as_bytes()).unwrap(),
         };
         let header = Header { kid: Some("k1".to_owned()), ..Header::new(algorithm) };
-        let token = jsonwebtoken::encode(&header, &json!({"iss": "a", "exp": 1_700_000_600}), &key).unwrap();
+        let token = jsonwebtoken::encode(&header, &json!({"iss": "a", "exp": 1_700_000_600}), &key)
+            .unwrap();
         assert_eq!(server.verify(&token).unwrap().issuer(), "a", "{name}");
     }
 }
@@ -119,5 +120,8 @@ fn an_unverified_token_tells_whom_to_ask_and_nothing_else() {
 
 #[test]
 fn the_size_is_looked_at_first() {
-    assert_eq!(Unverified::parse(&[b'.'; 101], 100).unwrap_err(), Rejection::TooLarge { bytes: 101, limit: 100 });
+    assert_eq!(
+        Unverified::parse(&[b'.'; 101], 100).unwrap_err(),
+        Rejection::TooLarge { bytes: 101, limit: 100 }
+    );
 }

@@ -58,7 +58,10 @@ impl Value {
     fn heap_bytes(&self) -> usize {
         match self {
             Self::String(text) => text.len(),
-            Self::Array(elements) => elements.iter().map(|element| size_of::<Self>().saturating_add(element.heap_bytes())).sum(),
+            Self::Array(elements) => elements
+                .iter()
+                .map(|element| size_of::<Self>().saturating_add(element.heap_bytes()))
+                .sum(),
             Self::Object(members) => members.heap_bytes(),
             Self::Null | Self::Bool(_) | Self::Number(_) => 0,
         }
@@ -152,11 +155,32 @@ impl std::fmt::Debug for Members {
 
 /// Owned only when it is not one of the names that nearly every token uses.
 pub(super) fn name(text: &str) -> Name {
-    USUAL_NAMES.iter().find(|usual| **usual == text).map_or_else(|| Cow::Owned(text.to_owned()), |usual| Cow::Borrowed(*usual))
+    USUAL_NAMES
+        .iter()
+        .find(|usual| **usual == text)
+        .map_or_else(|| Cow::Owned(text.to_owned()), |usual| Cow::Borrowed(*usual))
 }
 
-const USUAL_NAMES: [&str; 18] =
-    ["alg", "kid", "typ", "x5t", "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp", "client_id", "scope", "aut", "scp", "cnf", "sid"];
+const USUAL_NAMES: [&str; 18] = [
+    "alg",
+    "kid",
+    "typ",
+    "x5t",
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "azp",
+    "client_id",
+    "scope",
+    "aut",
+    "scp",
+    "cnf",
+    "sid",
+];
 
 /// Up to here comparing each with each beats sorting; tokens have some ten or twenty members.
 const FEW_MEMBERS: usize = 24;

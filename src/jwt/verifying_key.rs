@@ -42,13 +42,24 @@ pub(super) struct VerifyingKey {
 
 impl VerifyingKey {
     /// `algorithm` is what the key's own document says, if it says something.
-    pub(super) fn new(id: Option<&str>, algorithm: Option<&str>, material: &Material<'_>) -> Result<Self, SkipReason> {
+    pub(super) fn new(
+        id: Option<&str>,
+        algorithm: Option<&str>,
+        material: &Material<'_>,
+    ) -> Result<Self, SkipReason> {
         let (signature_bytes, verifiers) = match material {
-            Material::Rsa { modulus, exponent } => rsa(without_leading_zeros(modulus), without_leading_zeros(exponent), algorithm)?,
+            Material::Rsa { modulus, exponent } => {
+                rsa(without_leading_zeros(modulus), without_leading_zeros(exponent), algorithm)?
+            }
             Material::Ec { curve, point } => ec(*curve, point, algorithm)?,
             Material::Ed25519 { point } => ed25519(point, algorithm)?,
         };
-        Ok(Self { identity: identity(id, &verifiers), id: id.map(Into::into), signature_bytes, verifiers: verifiers.into_boxed_slice() })
+        Ok(Self {
+            identity: identity(id, &verifiers),
+            id: id.map(Into::into),
+            signature_bytes,
+            verifiers: verifiers.into_boxed_slice(),
+        })
     }
 
     pub(super) fn id(&self) -> Option<&str> {
@@ -84,14 +95,20 @@ impl<'k> Verifier<'k> {
     }
 
     pub(super) fn accepts(&self, message: &[u8], signature: &[u8]) -> bool {
-        signature.len() == self.signature_bytes && self.parsed.verify_sig(message, signature).is_ok()
+        signature.len() == self.signature_bytes
+            && self.parsed.verify_sig(message, signature).is_ok()
     }
 }
 
 type Verifiers = Vec<(SignatureAlgorithm, ParsedPublicKey)>;
 
-fn rsa(modulus: &[u8], exponent: &[u8], algorithm: Option<&str>) -> Result<(usize, Verifiers), SkipReason> {
-    let bits = modulus.len().saturating_mul(8) - modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
+fn rsa(
+    modulus: &[u8],
+    exponent: &[u8],
+    algorithm: Option<&str>,
+) -> Result<(usize, Verifiers), SkipReason> {
+    let bits = modulus.len().saturating_mul(8)
+        - modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
     if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
         return Err(SkipReason::RsaSize { bits, min: MIN_RSA_BITS, max: MAX_RSA_BITS });
     }
@@ -108,22 +125,32 @@ fn rsa(modulus: &[u8], exponent: &[u8], algorithm: Option<&str>) -> Result<(usiz
     let mut verifiers = Vec::new();
     for (own, parameters) in RSA_ALGORITHMS {
         if algorithm.is_none_or(|name| name == own.name()) {
-            verifiers.push((own, components.to_parsed_public_key(parameters).map_err(|_| SkipReason::Rejected)?));
+            verifiers.push((
+                own,
+                components.to_parsed_public_key(parameters).map_err(|_| SkipReason::Rejected)?,
+            ));
         }
     }
     match algorithm {
-        Some(name) if verifiers.is_empty() => Err(SkipReason::Algorithm { name: Excerpt::of(name) }),
+        Some(name) if verifiers.is_empty() => {
+            Err(SkipReason::Algorithm { name: Excerpt::of(name) })
+        }
         _ => Ok((modulus.len(), verifiers)),
     }
 }
 
-fn ec(curve: Curve, point: &[u8], algorithm: Option<&str>) -> Result<(usize, Verifiers), SkipReason> {
+fn ec(
+    curve: Curve,
+    point: &[u8],
+    algorithm: Option<&str>,
+) -> Result<(usize, Verifiers), SkipReason> {
     check_algorithm(algorithm, curve.algorithm())?;
     let expected = 1 + 2 * curve.coordinate_bytes();
     if point.len() != expected || point.first() != Some(&UNCOMPRESSED) {
         return Err(SkipReason::PointLength { bytes: point.len(), expected });
     }
-    let parsed = ParsedPublicKey::new(curve.verification(), point).map_err(|_| SkipReason::Rejected)?;
+    let parsed =
+        ParsedPublicKey::new(curve.verification(), point).map_err(|_| SkipReason::Rejected)?;
     Ok((2 * curve.coordinate_bytes(), vec![(curve.algorithm(), parsed)]))
 }
 
@@ -133,7 +160,8 @@ fn ed25519(point: &[u8], algorithm: Option<&str>) -> Result<(usize, Verifiers), 
     if point.len() != expected {
         return Err(SkipReason::PointLength { bytes: point.len(), expected });
     }
-    let parsed = ParsedPublicKey::new(&signature::ED25519, point).map_err(|_| SkipReason::Rejected)?;
+    let parsed =
+        ParsedPublicKey::new(&signature::ED25519, point).map_err(|_| SkipReason::Rejected)?;
     Ok((ED25519_SIGNATURE_BYTES, vec![(SignatureAlgorithm::EdDSA, parsed)]))
 }
 

@@ -35,7 +35,11 @@ pub async fn accept(worker: Rc<LocalWorker>, listener: Arc<ListenerSocket>, sock
             Ok((stream, peer)) => admit(&worker, &listener, stream, peer),
             Err(error) if is_one_connection(&error) => {}
             Err(error) => {
-                let reason = if is_exhaustion(&error) { RefusedConnection::Descriptors } else { RefusedConnection::AcceptFailed };
+                let reason = if is_exhaustion(&error) {
+                    RefusedConnection::Descriptors
+                } else {
+                    RefusedConnection::AcceptFailed
+                };
                 listener.series.refused(worker.index(), reason);
                 tracing::warn!(target: "portcullis::listen", listener = %listener.name, %error, "cannot accept; trying again shortly");
                 sleep(ACCEPT_PAUSE).await;
@@ -48,7 +52,10 @@ pub async fn accept(worker: Rc<LocalWorker>, listener: Arc<ListenerSocket>, sock
 fn is_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused | io::ErrorKind::Interrupted
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
     )
 }
 
@@ -59,7 +66,12 @@ fn is_exhaustion(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(EMFILE | ENFILE))
 }
 
-fn admit(worker: &Rc<LocalWorker>, listener: &Arc<ListenerSocket>, stream: TcpStream, peer: SocketAddr) {
+fn admit(
+    worker: &Rc<LocalWorker>,
+    listener: &Arc<ListenerSocket>,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
     let settings = listener.settings.load_full();
     let Some(place) = listener.admit(settings.definition.max_connections, worker.index()) else {
         listener.series.refused(worker.index(), RefusedConnection::Limit);
@@ -82,8 +94,13 @@ pub fn take(worker: &Rc<LocalWorker>, arrival: Arrival) {
         let _ = stream.set_nodelay(true);
         let transport = if settings.tls.is_some() { Transport::Tls } else { Transport::Plain };
         let listener = Arc::clone(place.listener());
-        let connection =
-            Rc::new(Connection::new(&listener.name, peer, transport, Rc::clone(worker.walk().waiting()), worker.deadlines().now()));
+        let connection = Rc::new(Connection::new(
+            &listener.name,
+            peer,
+            transport,
+            Rc::clone(worker.walk().waiting()),
+            worker.deadlines().now(),
+        ));
         let limit = worker.limits().header_timeout;
         if settings.definition.proxy_protocol == ProxyProtocol::Off && !place.claim(peer.ip()) {
             listener.series.refused(worker.index(), RefusedConnection::Address);
@@ -96,16 +113,26 @@ pub fn take(worker: &Rc<LocalWorker>, arrival: Arrival) {
             open(&settings, stream, &connection).await
         }));
         match opened.await {
-            Ok(Ok(Some((socket, first, protocol)))) => serve(worker, connection, socket, first, protocol).await,
+            Ok(Ok(Some((socket, first, protocol)))) => {
+                serve(worker, connection, socket, first, protocol).await;
+            }
             Ok(Err(NotOpened::Refused(reason))) => listener.series.refused(worker.index(), reason),
             Ok(Err(NotOpened::Failed(error))) => {
                 if settings.tls.is_some() {
-                    let closed = matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset);
-                    listener.series.tls_failed(worker.index(), if closed { TlsFailure::Closed } else { TlsFailure::Protocol });
+                    let closed = matches!(
+                        error.kind(),
+                        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
+                    );
+                    listener.series.tls_failed(
+                        worker.index(),
+                        if closed { TlsFailure::Closed } else { TlsFailure::Protocol },
+                    );
                 }
                 tracing::debug!(target: "portcullis::listen", listener = %listener.name, %peer, %error, "handshake failed");
             }
-            Err(_) if settings.tls.is_some() => listener.series.tls_failed(worker.index(), TlsFailure::Timeout),
+            Err(_) if settings.tls.is_some() => {
+                listener.series.tls_failed(worker.index(), TlsFailure::Timeout);
+            }
             // gone before it said anything, or silent for too long
             Ok(Ok(None)) | Err(_) => {}
         }
@@ -155,7 +182,11 @@ async fn introduce(
             Ok(Preamble::Absent | Preamble::Incomplete) | Err(_) => return Err(refused),
         }
     }
-    if registration.claim(connection.peer().ip()) { Ok(stream) } else { Err(NotOpened::Refused(RefusedConnection::Address)) }
+    if registration.claim(connection.peer().ip()) {
+        Ok(stream)
+    } else {
+        Err(NotOpened::Refused(RefusedConnection::Address))
+    }
 }
 
 /// The handshake, and which HTTP is spoken; `None` when the client left before it said anything.
@@ -166,7 +197,9 @@ async fn open(
 ) -> Result<Option<(Socket, bytes::Bytes, Protocol)>, NotOpened> {
     let Some(tls) = &settings.tls else {
         let mut stream = stream;
-        return Ok(sniff(&mut stream, settings.protocols()).await?.map(|(first, protocol)| (Socket::Plain(stream), first, protocol)));
+        return Ok(sniff(&mut stream, settings.protocols())
+            .await?
+            .map(|(first, protocol)| (Socket::Plain(stream), first, protocol)));
     };
     let stream = TlsAcceptor::from(Arc::clone(tls)).accept(stream).await?;
     let session = stream.get_ref().1;
@@ -187,7 +220,10 @@ fn thumbprint(certificate: &[u8]) -> [u8; 32] {
 }
 
 /// Tells HTTP/1 from HTTP/2 by the preface, where both are spoken.
-async fn sniff(stream: &mut TcpStream, protocols: Protocols) -> io::Result<Option<(bytes::Bytes, Protocol)>> {
+async fn sniff(
+    stream: &mut TcpStream,
+    protocols: Protocols,
+) -> io::Result<Option<(bytes::Bytes, Protocol)>> {
     match protocols {
         Protocols::Http1 => return Ok(Some((bytes::Bytes::new(), Protocol::Http1))),
         Protocols::Http2 => return Ok(Some((bytes::Bytes::new(), Protocol::Http2))),
@@ -195,7 +231,12 @@ async fn sniff(stream: &mut TcpStream, protocols: Protocols) -> io::Result<Optio
     }
     let mut first = BytesMut::with_capacity(PREFACE.len());
     loop {
-        if (&mut *stream).take(PREFACE.len().saturating_sub(first.len()) as u64).read_buf(&mut first).await? == 0 {
+        if (&mut *stream)
+            .take(PREFACE.len().saturating_sub(first.len()) as u64)
+            .read_buf(&mut first)
+            .await?
+            == 0
+        {
             return Ok(None);
         }
         let same = first.iter().zip(PREFACE).take_while(|(read, wanted)| read == wanted).count();

@@ -66,7 +66,14 @@ const WINDOW_COST: u32 = 4;
 
 impl Frames {
     pub fn new(now: u64) -> Self {
-        Self { skip: PREFACE, header: [0; HEADER], came: 0, head: Head::Open, allowance: MOST, filled: now }
+        Self {
+            skip: PREFACE,
+            header: [0; HEADER],
+            came: 0,
+            head: Head::Open,
+            allowance: MOST,
+            filled: now,
+        }
     }
 
     /// Looks at the next bytes of the connection.
@@ -104,7 +111,8 @@ impl Frames {
 
     /// So many bytes went to the client.
     pub fn answered(&mut self, bytes: usize) {
-        self.allowance = self.allowance.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX)).min(MOST);
+        self.allowance =
+            self.allowance.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX)).min(MOST);
     }
 
     fn fill(&mut self, now: u64) {
@@ -167,8 +175,14 @@ mod tests {
 
     #[test]
     fn frames_are_found_however_they_are_cut() {
-        let bytes =
-            [vec![0; PREFACE], frame(SETTINGS, 0, 6), frame(HEADERS, 0, 200), frame(PING, 0, 8), frame(CONTINUATION, 4, 1)].concat();
+        let bytes = [
+            vec![0; PREFACE],
+            frame(SETTINGS, 0, 6),
+            frame(HEADERS, 0, 200),
+            frame(PING, 0, 8),
+            frame(CONTINUATION, 4, 1),
+        ]
+        .concat();
         for size in 1..bytes.len() {
             let mut frames = Frames::new(0);
             for part in bytes.chunks(size) {
@@ -221,7 +235,8 @@ mod tests {
 
     #[test]
     fn requests_and_bodies_cost_nothing() {
-        let bytes = [frame(HEADERS, END_HEADERS, 9), frame(DATA, 0, 1), frame(DATA, END_STREAM, 0)].concat();
+        let bytes = [frame(HEADERS, END_HEADERS, 9), frame(DATA, 0, 1), frame(DATA, END_STREAM, 0)]
+            .concat();
         let mut frames = opened();
         taken(&mut frames, &bytes, 1000);
         assert_eq!(frames.allowance, MOST);
@@ -253,7 +268,9 @@ mod tests {
         assert!(pings < 2 * MOST_PINGS, "{pings}");
         let mut frames = opened();
         for _ in 0..MOST {
-            frames.inspect(&[frame(WINDOW_UPDATE, 0, 4), frame(WINDOW_UPDATE, 0, 4)].concat(), 0).unwrap();
+            frames
+                .inspect(&[frame(WINDOW_UPDATE, 0, 4), frame(WINDOW_UPDATE, 0, 4)].concat(), 0)
+                .unwrap();
             frames.answered(10);
         }
     }

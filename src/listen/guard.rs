@@ -50,7 +50,12 @@ const MOST_CARRIED: usize = 256;
 
 impl Default for Framing {
     fn default() -> Self {
-        Self { state: State::RequestLine, carried: Vec::new(), content_length: None, chunked: false }
+        Self {
+            state: State::RequestLine,
+            carried: Vec::new(),
+            content_length: None,
+            chunked: false,
+        }
     }
 }
 
@@ -61,7 +66,11 @@ impl Framing {
             bytes = match self.state {
                 State::Fixed(left) => self.skip(bytes, left, State::Fixed, State::RequestLine),
                 State::ChunkData(left) => self.skip(bytes, left, State::ChunkData, State::ChunkEnd),
-                State::RequestLine | State::Headers | State::ChunkSize | State::ChunkEnd | State::Trailers => self.line(bytes)?,
+                State::RequestLine
+                | State::Headers
+                | State::ChunkSize
+                | State::ChunkEnd
+                | State::Trailers => self.line(bytes)?,
             };
         }
         Ok(())
@@ -72,7 +81,13 @@ impl Framing {
         self.state == State::RequestLine && self.carried.is_empty()
     }
 
-    fn skip<'b>(&mut self, bytes: &'b [u8], left: u64, more: fn(u64) -> State, done: State) -> &'b [u8] {
+    fn skip<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        left: u64,
+        more: fn(u64) -> State,
+        done: State,
+    ) -> &'b [u8] {
         let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
         let left = left.saturating_sub(taken as u64);
         self.state = if left == 0 { done } else { more(left) };
@@ -104,7 +119,8 @@ impl Framing {
         self.carried.extend_from_slice(bytes);
         self.check_length(&self.carried)?;
         if self.carried.len() > MOST_CARRIED {
-            self.carried.drain(MOST_CARRIED.saturating_sub(2)..self.carried.len().saturating_sub(2));
+            self.carried
+                .drain(MOST_CARRIED.saturating_sub(2)..self.carried.len().saturating_sub(2));
         }
         Ok(())
     }

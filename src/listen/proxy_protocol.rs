@@ -77,13 +77,15 @@ fn address(family: &str, text: &str) -> Result<IpAddr, Malformed> {
 
 /// Digits only, and no leading zero: one spelling.
 fn port(text: &str) -> Result<u16, Malformed> {
-    let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    let digits =
+        text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     if digits { text.parse().map_err(|_| Malformed) } else { Err(Malformed) }
 }
 
 fn binary(bytes: &[u8]) -> Result<Preamble, Malformed> {
     let field = |at: usize| bytes.get(at).copied().ok_or(Malformed);
-    let (version_command, family, length) = (field(12)?, field(13)?, u16::from_be_bytes([field(14)?, field(15)?]));
+    let (version_command, family, length) =
+        (field(12)?, field(13)?, u16::from_be_bytes([field(14)?, field(15)?]));
     let total = FIXED.saturating_add(usize::from(length));
     if version_command >> 4 != 2 || total > LONGEST {
         return Err(Malformed);
@@ -111,7 +113,8 @@ fn ipv4(body: &[u8]) -> Result<SocketAddr, Malformed> {
 fn ipv6(body: &[u8]) -> Result<SocketAddr, Malformed> {
     let whole = body.first_chunk::<36>().ok_or(Malformed)?;
     let source = whole.first_chunk::<16>().ok_or(Malformed)?;
-    let port = whole.get(32..34).and_then(|port| <[u8; 2]>::try_from(port).ok()).ok_or(Malformed)?;
+    let port =
+        whole.get(32..34).and_then(|port| <[u8; 2]>::try_from(port).ok()).ok_or(Malformed)?;
     Ok(SocketAddr::new(IpAddr::V6(Ipv6Addr::from(*source)), u16::from_be_bytes(port)))
 }
 
@@ -128,14 +131,19 @@ mod tests {
     fn a_line_names_the_client() {
         let line = b"PROXY TCP4 203.0.113.7 198.51.100.1 51000 443\r\nGET / HTTP/1.1\r\n";
         assert_eq!(read(line), present(47, "203.0.113.7:51000"));
-        assert_eq!(read(b"PROXY TCP6 2001:db8::7 2001:db8::1 51000 443\r\n"), present(46, "[2001:db8::7]:51000"));
+        assert_eq!(
+            read(b"PROXY TCP6 2001:db8::7 2001:db8::1 51000 443\r\n"),
+            present(46, "[2001:db8::7]:51000")
+        );
         assert_eq!(read(b"PROXY UNKNOWN anything at all\r\n"), present(31, ""));
     }
 
     #[test]
     fn a_binary_header_names_the_client_and_its_extensions_are_skipped() {
         let mut bytes = SIGNATURE.to_vec();
-        bytes.extend([0x21, 0x11, 0, 17, 203, 0, 113, 7, 198, 51, 100, 1, 0xC7, 0x38, 1, 0xBB, 4, 0, 2, 1, 1]);
+        bytes.extend([
+            0x21, 0x11, 0, 17, 203, 0, 113, 7, 198, 51, 100, 1, 0xC7, 0x38, 1, 0xBB, 4, 0, 2, 1, 1,
+        ]);
         assert_eq!(read(&bytes), present(33, "203.0.113.7:51000"));
         for cut in 0..bytes.len() {
             assert_eq!(read(&bytes[..cut]), Ok(Preamble::Incomplete), "{cut}");
@@ -152,7 +160,14 @@ mod tests {
 
     #[test]
     fn other_bytes_are_a_client_that_speaks_for_itself() {
-        for bytes in [&b"GET / HTTP/1.1\r\n"[..], b"PRI * HTTP/2.0\r\n", b"POST / ", b"\x16\x03\x01\x02", b"PROXYING", b"\r\nGET"] {
+        for bytes in [
+            &b"GET / HTTP/1.1\r\n"[..],
+            b"PRI * HTTP/2.0\r\n",
+            b"POST / ",
+            b"\x16\x03\x01\x02",
+            b"PROXYING",
+            b"\r\nGET",
+        ] {
             assert_eq!(read(bytes), Ok(Preamble::Absent), "{bytes:?}");
         }
         for bytes in [&b""[..], b"P", b"PROXY", b"PROXY TCP4 203.0.113.7", b"\r\n\r\n"] {

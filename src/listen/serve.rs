@@ -51,14 +51,25 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Serves until the connection ends. Dropping the future closes it.
-pub async fn serve(worker: Rc<LocalWorker>, connection: Rc<Connection>, socket: Socket, first: Bytes, protocol: Protocol) {
+pub async fn serve(
+    worker: Rc<LocalWorker>,
+    connection: Rc<Connection>,
+    socket: Socket,
+    first: Bytes,
+    protocol: Protocol,
+) {
     match protocol {
         Protocol::Http1 => serve_http1(&worker, &connection, socket, first).await,
         Protocol::Http2 => serve_http2(&worker, &connection, socket, first).await,
     }
 }
 
-async fn serve_http1(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, socket: Socket, first: Bytes) {
+async fn serve_http1(
+    worker: &Rc<LocalWorker>,
+    connection: &Rc<Connection>,
+    socket: Socket,
+    first: Bytes,
+) {
     let mut wire = Wire::http1(socket, first, Rc::clone(connection), Rc::clone(worker.deadlines()));
     let service = {
         let (worker, connection) = (Rc::clone(worker), Rc::clone(connection));
@@ -70,7 +81,8 @@ async fn serve_http1(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
     };
     let mut introduced = false;
     let unread = loop {
-        let mut http = http1_builder(&worker.limits()).serve_connection(TokioIo::new(wire), service.clone());
+        let mut http =
+            http1_builder(&worker.limits()).serve_connection(TokioIo::new(wire), service.clone());
         let mut told = Closing::No;
         let pause = poll_fn(|context| {
             if !std::mem::replace(&mut introduced, true) {
@@ -86,7 +98,9 @@ async fn serve_http1(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, sock
             }
             match Pin::new(&mut http).poll(context) {
                 Poll::Ready(_) => Poll::Ready(Pause::Ended),
-                Poll::Pending if closing == Closing::No && connection.goes_to_rest() => Poll::Ready(Pause::Rest),
+                Poll::Pending if closing == Closing::No && connection.goes_to_rest() => {
+                    Poll::Ready(Pause::Rest)
+                }
                 Poll::Pending => Poll::Pending,
             }
         });
@@ -154,12 +168,21 @@ fn refusal(wire: &Wire) -> Option<(Reason, String)> {
         return Some((Reason::InvalidRequest, violation.to_string()));
     }
     match wire.swallowed()? {
-        414 | 431 => Some((Reason::HeadTooLarge, "the request's head is larger than the limits allow".to_owned())),
+        414 | 431 => Some((
+            Reason::HeadTooLarge,
+            "the request's head is larger than the limits allow".to_owned(),
+        )),
         _ => Some((Reason::InvalidRequest, "the request's head is not HTTP".to_owned())),
     }
 }
 
-async fn refuse(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, socket: &mut Socket, reason: Reason, message: String) {
+async fn refuse(
+    worker: &Rc<LocalWorker>,
+    connection: &Rc<Connection>,
+    socket: &mut Socket,
+    reason: Reason,
+    message: String,
+) {
     tracing::debug!(target: "portcullis::listen", listener = %connection.listener, peer = %connection.peer(), message, "request refused");
     let answer = proxy::own_answer::refuse_bytes(worker.walk(), connection, reason, message);
     let _ = timeout(LINGER, socket.write_all(&answer)).await;
@@ -171,7 +194,12 @@ async fn linger(socket: &mut Socket) {
     }
 }
 
-async fn serve_http2(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, socket: Socket, first: Bytes) {
+async fn serve_http2(
+    worker: &Rc<LocalWorker>,
+    connection: &Rc<Connection>,
+    socket: Socket,
+    first: Bytes,
+) {
     connection.is_multiplexed();
     let limits = worker.limits();
     let wire = Wire::http2(socket, first, Rc::clone(connection), Rc::clone(worker.deadlines()));

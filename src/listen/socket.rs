@@ -63,7 +63,11 @@ impl ListenerSocket {
     }
 
     /// On a socket that listens already.
-    pub fn on(socket: TcpListener, settings: ListenerSettings, series: Arc<ListenerSeries>) -> io::Result<Self> {
+    pub fn on(
+        socket: TcpListener,
+        settings: ListenerSettings,
+        series: Arc<ListenerSeries>,
+    ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         Ok(Self {
             name: settings.definition.name.as_str().into(),
@@ -171,7 +175,9 @@ impl Drop for Place {
 /// An IPv6 client has a whole /64 to choose from.
 fn one_client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        IpAddr::V6(address) => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
+        }
         address @ IpAddr::V4(_) => address,
     }
 }

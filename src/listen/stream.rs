@@ -34,7 +34,9 @@ impl Streams {
     /// From when on the client has stalled, when this much of a body was handed over and is not taken.
     fn patience(&self, bytes: usize) -> Deadline {
         let slowness = Duration::from_secs(bytes.div_ceil(SLOWEST) as u64);
-        self.worker.deadlines().after(self.worker.limits().body_stall_timeout.saturating_add(slowness))
+        self.worker
+            .deadlines()
+            .after(self.worker.limits().body_stall_timeout.saturating_add(slowness))
     }
 }
 

@@ -45,9 +45,13 @@ struct ByName {
 }
 
 /// The TLS side of a listener, or of the management listener.
-pub fn server_config(tls: &ListenerTls, protocols: Protocols) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn server_config(
+    tls: &ListenerTls,
+    protocols: Protocols,
+) -> Result<Arc<ServerConfig>, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut by_name = ByName { exact: Vec::new(), wildcard: Vec::new(), default: certified(&tls.default)? };
+    let mut by_name =
+        ByName { exact: Vec::new(), wildcard: Vec::new(), default: certified(&tls.default)? };
     for named in &tls.by_name {
         let key = certified(&named.pair)?;
         for name in &named.names {
@@ -63,8 +67,12 @@ pub fn server_config(tls: &ListenerTls, protocols: Protocols) -> Result<Arc<Serv
         .map_err(TlsError::Protocol)?;
     let builder = match &tls.clients {
         ClientAuth::None => builder.with_no_client_auth(),
-        ClientAuth::Optional(authorities) => builder.with_client_cert_verifier(client_verifier(authorities, false)?),
-        ClientAuth::Required(authorities) => builder.with_client_cert_verifier(client_verifier(authorities, true)?),
+        ClientAuth::Optional(authorities) => {
+            builder.with_client_cert_verifier(client_verifier(authorities, false)?)
+        }
+        ClientAuth::Required(authorities) => {
+            builder.with_client_cert_verifier(client_verifier(authorities, true)?)
+        }
     };
     let mut config = builder.with_cert_resolver(Arc::new(by_name));
     config.alpn_protocols = match protocols {
@@ -78,21 +86,31 @@ pub fn server_config(tls: &ListenerTls, protocols: Protocols) -> Result<Arc<Serv
 
 /// Believes the certificates that these authorities signed; one that is shown and not believed ends the handshake, also
 /// where none is required.
-fn client_verifier(authorities: &PemFile, required: bool) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+fn client_verifier(
+    authorities: &PemFile,
+    required: bool,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let error = || TlsError::Authorities { file: authorities.path.display().to_string() };
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&authorities.content) {
-        let certificate = certificate.map_err(|source| TlsError::Pem { file: authorities.path.display().to_string(), source })?;
+        let certificate = certificate.map_err(|source| TlsError::Pem {
+            file: authorities.path.display().to_string(),
+            source,
+        })?;
         roots.add(certificate).map_err(|_| error())?;
     }
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(aws_lc_rs::default_provider()));
+    let builder = WebPkiClientVerifier::builder_with_provider(
+        Arc::new(roots),
+        Arc::new(aws_lc_rs::default_provider()),
+    );
     let builder = if required { builder } else { builder.allow_unauthenticated() };
     builder.build().map_err(|_| error())
 }
 
 fn certified(pair: &CertifiedPair) -> Result<Arc<CertifiedKey>, TlsError> {
     let file = || pair.certificate.path.display().to_string();
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pair.certificate.content).collect();
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(&pair.certificate.content).collect();
     let chain = chain.map_err(|source| TlsError::Pem { file: file(), source })?;
     let key = PrivateKeyDer::from_pem_slice(&pair.key.content)
         .map_err(|source| TlsError::Pem { file: pair.key.path.display().to_string(), source })?;

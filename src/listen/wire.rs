@@ -50,16 +50,34 @@ pub struct Wire {
 const LEAVING_GRACE: Duration = Duration::from_millis(600);
 
 impl Wire {
-    pub fn http1(socket: Socket, first: Bytes, connection: Rc<Connection>, deadlines: Rc<Deadlines>) -> Self {
-        Self { framing: Some(Framing::default()), ..Self::new(socket, first, connection, deadlines) }
+    pub fn http1(
+        socket: Socket,
+        first: Bytes,
+        connection: Rc<Connection>,
+        deadlines: Rc<Deadlines>,
+    ) -> Self {
+        Self {
+            framing: Some(Framing::default()),
+            ..Self::new(socket, first, connection, deadlines)
+        }
     }
 
-    pub fn http2(socket: Socket, first: Bytes, connection: Rc<Connection>, deadlines: Rc<Deadlines>) -> Self {
+    pub fn http2(
+        socket: Socket,
+        first: Bytes,
+        connection: Rc<Connection>,
+        deadlines: Rc<Deadlines>,
+    ) -> Self {
         let frames = Frames::new(deadlines.now());
         Self { frames: Some(frames), ..Self::new(socket, first, connection, deadlines) }
     }
 
-    fn new(socket: Socket, first: Bytes, connection: Rc<Connection>, deadlines: Rc<Deadlines>) -> Self {
+    fn new(
+        socket: Socket,
+        first: Bytes,
+        connection: Rc<Connection>,
+        deadlines: Rc<Deadlines>,
+    ) -> Self {
         Self {
             socket,
             first,
@@ -111,11 +129,18 @@ impl Wire {
         if self.connection.is_serving() {
             Poll::Pending
         } else {
-            Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "framing with two readings")))
+            Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "framing with two readings",
+            )))
         }
     }
 
-    fn fill(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn fill(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.first.is_empty() {
             return Pin::new(&mut self.socket).poll_read(context, buffer);
         }
@@ -137,7 +162,10 @@ impl Wire {
         if self.framing.is_none() || self.connection.owes_bytes() {
             return false;
         }
-        let status = bytes.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| digits.parse().ok());
+        let status = bytes
+            .get(9..12)
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| digits.parse().ok());
         self.swallowed = self.swallowed.or(status);
         self.swallowed.is_some()
     }
@@ -179,7 +207,11 @@ fn take(bytes: &mut Bytes, buffer: &mut ReadBuf<'_>) {
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.violation.is_some() {
             return self.refuse();
         }
@@ -223,7 +255,11 @@ impl AsyncRead for Wire {
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         if self.swallow(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
@@ -233,7 +269,11 @@ impl AsyncWrite for Wire {
         result
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         if let Some(first) = slices.iter().find(|slice| !slice.is_empty())
             && self.swallow(first)
         {
@@ -260,12 +300,20 @@ impl AsyncWrite for Wire {
 
     /// HTTP/1 is shut down by `serve`, which may still have an answer to write.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.framing.is_some() { self.poll_flush(context) } else { Pin::new(&mut self.socket).poll_shutdown(context) }
+        if self.framing.is_some() {
+            self.poll_flush(context)
+        } else {
+            Pin::new(&mut self.socket).poll_shutdown(context)
+        }
     }
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
@@ -274,14 +322,22 @@ impl AsyncRead for Socket {
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
-    fn poll_write_vectored(self: Pin<&mut Self>, context: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),

@@ -173,7 +173,10 @@ async fn tick(worker: Rc<LocalWorker>) {
         ticker.tick().await;
         let now = Instant::now();
         // twice in a row: one late tick is the machine's, not the load's
-        let late_again = worker.limits().max_loop_delay.is_some_and(|most| now.saturating_duration_since(last) > most.saturating_add(TICK));
+        let late_again = worker
+            .limits()
+            .max_loop_delay
+            .is_some_and(|most| now.saturating_duration_since(last) > most.saturating_add(TICK));
         worker.walk.set_overloaded(late && late_again);
         (late, last) = (late_again, now);
         turn = turn.wrapping_add(1);
@@ -238,9 +241,9 @@ impl LocalWorker {
         let mine = self.open.load(Ordering::Relaxed);
         let others = self.peers.iter().enumerate().filter(|(index, _)| *index != self.index());
         let least = others.min_by_key(|(_, peer)| peer.connections.load(Ordering::Relaxed));
-        let Some((_, peer)) =
-            least.filter(|(_, peer)| peer.connections.load(Ordering::Relaxed).saturating_add(HAND_OVER_DIFFERENCE) <= mine)
-        else {
+        let Some((_, peer)) = least.filter(|(_, peer)| {
+            peer.connections.load(Ordering::Relaxed).saturating_add(HAND_OVER_DIFFERENCE) <= mine
+        }) else {
             return Err(Box::new(arrival));
         };
         let Ok(permit) = peer.commands.try_reserve() else { return Err(Box::new(arrival)) };
@@ -262,7 +265,8 @@ impl LocalWorker {
 
     /// Not under the table's borrow: a woken connection may leave it.
     fn each_connection(&self, tell: impl Fn(&Connection)) {
-        let connections: Vec<_> = self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect();
+        let connections: Vec<_> =
+            self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect();
         for connection in connections {
             tell(&connection);
         }
@@ -281,7 +285,9 @@ impl LocalWorker {
             match why {
                 // between requests there is nothing to lose, and HTTP/2 clients are told
                 Overdue::Idle => connection.tell_to_go(now),
-                Overdue::Head | Overdue::Lingering | Overdue::Write => connection.close(Closing::Now),
+                Overdue::Head | Overdue::Lingering | Overdue::Write => {
+                    connection.close(Closing::Now);
+                }
             }
         }
         self.walk.forwarder().pools.sweep();

@@ -57,28 +57,52 @@ enum Teller {
 type Answer = Response<Full<Bytes>>;
 
 impl Management {
-    pub async fn answer(&self, method: &Method, path: &str, headers: &HeaderMap, body: Bytes, peer: IpAddr) -> Answer {
+    pub async fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        body: Bytes,
+        peer: IpAddr,
+    ) -> Answer {
         match (path, method) {
-            ("/livez", &Method::GET | &Method::HEAD) => json(StatusCode::OK, &serde_json::json!({ "status": "alive" })),
-            ("/readyz", &Method::GET | &Method::HEAD) => self.ready(),
-            ("/metrics", &Method::GET | &Method::HEAD) => {
-                text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", self.metrics.render())
+            ("/livez", &Method::GET | &Method::HEAD) => {
+                json(StatusCode::OK, &serde_json::json!({ "status": "alive" }))
             }
+            ("/readyz", &Method::GET | &Method::HEAD) => self.ready(),
+            ("/metrics", &Method::GET | &Method::HEAD) => text(
+                StatusCode::OK,
+                "text/plain; version=0.0.4; charset=utf-8",
+                self.metrics.render(),
+            ),
             ("/jwks", &Method::GET | &Method::HEAD) => self.jwks(),
             ("/jwks", _) => not_allowed("GET, HEAD"),
             ("/reload", &Method::POST) => self.reload(headers, peer).await,
-            (NOTIFY, &Method::POST) if self.notices => self.revoke(headers, &body, peer, Teller::IdentityServer).await,
-            (REVOCATIONS, &Method::POST) => self.revoke(headers, &body, peer, Teller::Operator).await,
+            (NOTIFY, &Method::POST) if self.notices => {
+                self.revoke(headers, &body, peer, Teller::IdentityServer).await
+            }
+            (REVOCATIONS, &Method::POST) => {
+                self.revoke(headers, &body, peer, Teller::Operator).await
+            }
             (REVOCATIONS, &Method::GET | &Method::HEAD) => self.revoked(),
             (NOTIFY, _) if self.notices => not_allowed("POST"),
             (REVOCATIONS, _) => not_allowed("GET, HEAD, POST"),
             ("/livez" | "/readyz" | "/metrics", _) => not_allowed("GET, HEAD"),
             ("/reload", _) => not_allowed("POST"),
-            _ => problem(StatusCode::NOT_FOUND, "there is /livez, /readyz, /metrics, POST /reload and POST /revocations here"),
+            _ => problem(
+                StatusCode::NOT_FOUND,
+                "there is /livez, /readyz, /metrics, POST /reload and POST /revocations here",
+            ),
         }
     }
 
-    async fn revoke(&self, headers: &HeaderMap, body: &[u8], peer: IpAddr, teller: Teller) -> Answer {
+    async fn revoke(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        peer: IpAddr,
+        teller: Teller,
+    ) -> Answer {
         if let Err(why) = self.users.check(headers, peer).await {
             return refused(why);
         }
@@ -96,32 +120,45 @@ impl Management {
         let count = records.len();
         let kept = tokio::task::spawn_blocking(move || revocations.revoke(&records));
         match kept.await {
-            Ok(Ok(())) => json(StatusCode::OK, &serde_json::json!({ "status": "revoked", "marks": count })),
-            Ok(Err(RevocationError::Full)) => problem(StatusCode::INSUFFICIENT_STORAGE, "not revoked: too many revocations are kept"),
-            Ok(Err(RevocationError::Journal(_))) => {
-                problem(StatusCode::INTERNAL_SERVER_ERROR, "revoked until the next restart only: the state folder cannot be written")
+            Ok(Ok(())) => {
+                json(StatusCode::OK, &serde_json::json!({ "status": "revoked", "marks": count }))
             }
+            Ok(Err(RevocationError::Full)) => problem(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "not revoked: too many revocations are kept",
+            ),
+            Ok(Err(RevocationError::Journal(_))) => problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "revoked until the next restart only: the state folder cannot be written",
+            ),
             Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "see the log"),
         }
     }
 
     fn revoked(&self) -> Answer {
         let facts = self.revocations.facts();
-        let channel = facts.channel.map_or("none", |channel| if channel.up { "up" } else { "down" });
-        json(StatusCode::OK, &serde_json::json!({ "count": self.revocations.count(), "channel": channel }))
+        let channel =
+            facts.channel.map_or("none", |channel| if channel.up { "up" } else { "down" });
+        json(
+            StatusCode::OK,
+            &serde_json::json!({ "count": self.revocations.count(), "channel": channel }),
+        )
     }
 
     /// The keys that backends verify with.
     fn jwks(&self) -> Answer {
         match &self.snapshots.load().assertions {
-            Some(assertions) => text(StatusCode::OK, "application/json", assertions.jwks().to_string()),
+            Some(assertions) => {
+                text(StatusCode::OK, "application/json", assertions.jwks().to_string())
+            }
             None => problem(StatusCode::NOT_FOUND, "no [backend_jwt] is configured"),
         }
     }
 
     fn ready(&self) -> Answer {
         let report = self.readiness.report();
-        let status = if report.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let status =
+            if report.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         json(status, &report)
     }
 
@@ -138,9 +175,10 @@ impl Management {
             return problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping");
         }
         match outcome.await {
-            Ok(ReloadOutcome::Applied { generation }) => {
-                json(StatusCode::OK, &serde_json::json!({ "status": "reloaded", "generation": generation }))
-            }
+            Ok(ReloadOutcome::Applied { generation }) => json(
+                StatusCode::OK,
+                &serde_json::json!({ "status": "reloaded", "generation": generation }),
+            ),
             Ok(ReloadOutcome::Refused { report }) => json(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 &serde_json::json!({ "status": "refused", "detail": "nothing changed", "report": report }),
@@ -163,13 +201,20 @@ fn problem(status: StatusCode, detail: &str) -> Answer {
 fn refused(why: NotAllowed) -> Answer {
     match why {
         NotAllowed::Unknown => {
-            let mut answer = problem(StatusCode::UNAUTHORIZED, "a user of [management] and the password are needed");
-            answer
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Portcullis\", charset=\"UTF-8\""));
+            let mut answer = problem(
+                StatusCode::UNAUTHORIZED,
+                "a user of [management] and the password are needed",
+            );
+            answer.headers_mut().insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Basic realm=\"Portcullis\", charset=\"UTF-8\""),
+            );
             answer
         }
-        NotAllowed::NotLocal => problem(StatusCode::FORBIDDEN, "without users in [management], this is taken from loopback only"),
+        NotAllowed::NotLocal => problem(
+            StatusCode::FORBIDDEN,
+            "without users in [management], this is taken from loopback only",
+        ),
         NotAllowed::Browser => problem(StatusCode::FORBIDDEN, "this is not taken from a browser"),
     }
 }

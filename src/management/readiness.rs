@@ -54,11 +54,15 @@ impl Readiness {
         if self.draining.load(Ordering::Relaxed) {
             missing.push("the gateway is draining".to_owned());
         }
-        let keyed =
-            |key_manager: &&Arc<CompiledKeyManager>| key_manager.definition.enabled && key_manager.definition.keys != KeySource::None;
+        let keyed = |key_manager: &&Arc<CompiledKeyManager>| {
+            key_manager.definition.enabled && key_manager.definition.keys != KeySource::None
+        };
         let enabled = snapshot.key_managers.iter().filter(keyed);
-        let key_managers: Vec<_> =
-            enabled.map(|key_manager| key_manager_report(key_manager.definition.name.as_str(), &key_manager.keys)).collect();
+        let key_managers: Vec<_> = enabled
+            .map(|key_manager| {
+                key_manager_report(key_manager.definition.name.as_str(), &key_manager.keys)
+            })
+            .collect();
         for key_manager in key_managers.iter().filter(|key_manager| !key_manager.ready) {
             let why = key_manager.failure.as_deref().unwrap_or("its key set was not read yet");
             missing.push(format!("key manager \"{}\" has no keys: {why}", key_manager.name));

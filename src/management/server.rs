@@ -34,7 +34,11 @@ const MOST_BODY: usize = 64 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until dropped.
-pub async fn serve(listener: TcpListener, tls: Option<Arc<ServerConfig>>, management: Arc<Management>) {
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    management: Arc<Management>,
+) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -45,7 +49,8 @@ pub async fn serve(listener: TcpListener, tls: Option<Arc<ServerConfig>>, manage
                 let (tls, management) = (tls.clone(), Arc::clone(&management));
                 connections.spawn(async move {
                     let _place = place;
-                    let _ = timeout(CONNECTION_TIMEOUT, connection(stream, peer, tls, management)).await;
+                    let _ = timeout(CONNECTION_TIMEOUT, connection(stream, peer, tls, management))
+                        .await;
                 });
             }
             Err(error) => {
@@ -56,7 +61,12 @@ pub async fn serve(listener: TcpListener, tls: Option<Arc<ServerConfig>>, manage
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<ServerConfig>>, management: Arc<Management>) -> io::Result<()> {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<Arc<ServerConfig>>,
+    management: Arc<Management>,
+) -> io::Result<()> {
     match tls {
         None => http(stream, peer, management).await,
         Some(config) => {
@@ -79,7 +89,9 @@ where
                 *answer.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
                 return Ok::<_, Infallible>(answer);
             };
-            Ok(management.answer(&parts.method, parts.uri.path(), &parts.headers, body.to_bytes(), peer.ip()).await)
+            Ok(management
+                .answer(&parts.method, parts.uri.path(), &parts.headers, body.to_bytes(), peer.ip())
+                .await)
         }
     });
     let mut builder = http1::Builder::new();

@@ -43,7 +43,11 @@ impl Users {
             return Err(NotAllowed::Browser);
         }
         if self.users.is_empty() {
-            return if peer.to_canonical().is_loopback() { Ok(()) } else { Err(NotAllowed::NotLocal) };
+            return if peer.to_canonical().is_loopback() {
+                Ok(())
+            } else {
+                Err(NotAllowed::NotLocal)
+            };
         }
         let Some((name, password)) = basic(headers) else { return Err(NotAllowed::Unknown) };
         let Ok(_place) = self.places.acquire().await else { return Err(NotAllowed::Unknown) };
@@ -51,8 +55,12 @@ impl Users {
         let checked = tokio::task::spawn_blocking(move || {
             // the same work for a name that is not there, so that its absence does not show
             let user = users.iter().find(|user| user.name == name);
-            let hash = user.or_else(|| users.first()).and_then(|user| PasswordHash::new(user.password_hash.reveal()).ok());
-            hash.is_some_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()) && user.is_some()
+            let hash = user
+                .or_else(|| users.first())
+                .and_then(|user| PasswordHash::new(user.password_hash.reveal()).ok());
+            hash.is_some_and(|hash| {
+                Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
+            }) && user.is_some()
         });
         if checked.await.unwrap_or(false) { Ok(()) } else { Err(NotAllowed::Unknown) }
     }

@@ -24,7 +24,10 @@ impl Debt {
     /// Seconds until one more is allowed; `None`: it is now.
     pub fn wait(self, in_a_minute: NonZeroU32, now: UnixSeconds) -> Option<u32> {
         let rate = u64::from(in_a_minute.get());
-        let over = self.left(in_a_minute, now).saturating_add(SIXTIETHS).saturating_sub(rate.saturating_mul(SIXTIETHS));
+        let over = self
+            .left(in_a_minute, now)
+            .saturating_add(SIXTIETHS)
+            .saturating_sub(rate.saturating_mul(SIXTIETHS));
         (over > 0).then(|| u32::try_from(over.div_ceil(rate)).unwrap_or(u32::MAX))
     }
 

@@ -98,7 +98,14 @@ pub struct EjectRule {
 /// Where nothing is written: only what never left is sent again.
 impl Default for Retries {
     fn default() -> Self {
-        Self { attempts: 2, connect: true, reset: false, bad_gateway: false, unavailable: false, budget: 200 }
+        Self {
+            attempts: 2,
+            connect: true,
+            reset: false,
+            bad_gateway: false,
+            unavailable: false,
+            budget: 200,
+        }
     }
 }
 
@@ -151,7 +158,8 @@ impl Scheme {
 impl Target {
     /// `host:port` as it stands in a `Host` header: brackets around IPv6, no port where it is the scheme's own.
     pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let host =
+            if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         if self.port == self.scheme.default_port() { host } else { format!("{host}:{}", self.port) }
     }
 }

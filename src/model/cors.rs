@@ -52,8 +52,11 @@ impl OriginPattern {
         match self {
             Self::Exact(exact) => exact == origin,
             Self::Around { before, after } => {
-                let middle = origin.strip_prefix(before.as_str()).and_then(|rest| rest.strip_suffix(after.as_str()));
-                let of_a_host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+                let middle = origin
+                    .strip_prefix(before.as_str())
+                    .and_then(|rest| rest.strip_suffix(after.as_str()));
+                let of_a_host =
+                    |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
                 middle.is_some_and(|middle| !middle.is_empty() && middle.bytes().all(of_a_host))
             }
         }
@@ -66,7 +69,10 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_a_part_of_a_host_and_nothing_else() {
-        let pattern = OriginPattern::Around { before: "https://".to_owned(), after: ".bank.example".to_owned() };
+        let pattern = OriginPattern::Around {
+            before: "https://".to_owned(),
+            after: ".bank.example".to_owned(),
+        };
         assert!(pattern.matches("https://app.bank.example"));
         assert!(pattern.matches("https://a.b.bank.example"));
         for origin in [

@@ -99,7 +99,9 @@ pub struct NewKey<'a> {
 pub enum Conflict {
     #[error("application \"{name}\" is defined twice")]
     Name { name: String, other: Place },
-    #[error("consumer key \"{consumer_key}\" of this key manager belongs to application \"{application}\" already")]
+    #[error(
+        "consumer key \"{consumer_key}\" of this key manager belongs to application \"{application}\" already"
+    )]
     ConsumerKey { consumer_key: String, application: String, other: Place },
     #[error("an application has at most one {key_type:?} key of a key manager")]
     KeyType { key_type: KeyType },
@@ -149,21 +151,38 @@ impl Directory {
 
     pub fn application(&self, index: ApplicationIndex) -> Option<ApplicationView<'_>> {
         let record = self.applications.get(index.position())?;
-        let organization = Some(self.text(record.organization)).filter(|organization| !organization.is_empty());
-        Some(ApplicationView { name: self.text(record.name), owner: self.text(record.owner), organization, place: record.place })
+        let organization =
+            Some(self.text(record.organization)).filter(|organization| !organization.is_empty());
+        Some(ApplicationView {
+            name: self.text(record.name),
+            owner: self.text(record.owner),
+            organization,
+            place: record.place,
+        })
     }
 
-    pub fn subscription(&self, application: ApplicationIndex, api: ApiIndex) -> Option<SubscriptionView> {
+    pub fn subscription(
+        &self,
+        application: ApplicationIndex,
+        api: ApiIndex,
+    ) -> Option<SubscriptionView> {
         self.subscriptions(application).find(|subscription| subscription.api == api)
     }
 
     /// All subscriptions of an application, in the order written.
-    pub fn subscriptions(&self, application: ApplicationIndex) -> impl Iterator<Item = SubscriptionView> + '_ {
+    pub fn subscriptions(
+        &self,
+        application: ApplicationIndex,
+    ) -> impl Iterator<Item = SubscriptionView> + '_ {
         let records = self.applications.get(application.position()).and_then(|record| {
             let start = record.first_subscription as usize;
-            self.subscriptions.get(start..start.checked_add(usize::from(record.subscription_count))?)
+            self.subscriptions
+                .get(start..start.checked_add(usize::from(record.subscription_count))?)
         });
-        records.unwrap_or_default().iter().map(|record| SubscriptionView { api: record.api, state: record.state })
+        records
+            .unwrap_or_default()
+            .iter()
+            .map(|record| SubscriptionView { api: record.api, state: record.state })
     }
 
     pub fn application_count(&self) -> usize {
@@ -181,24 +200,35 @@ impl Directory {
     /// Adds an application, or says what it collides with.
     pub fn add(&mut self, new: NewApplication<'_>) -> Result<ApplicationIndex, Conflict> {
         self.check(&new)?;
-        let index = ApplicationIndex(u32::try_from(self.applications.len()).map_err(|_| Conflict::Full)?);
+        let index =
+            ApplicationIndex(u32::try_from(self.applications.len()).map_err(|_| Conflict::Full)?);
         let record = ApplicationRecord {
             name: self.keep(new.name)?,
             owner: self.keep_repeated(new.owner, |last| last.owner)?,
-            organization: self.keep_repeated(new.organization.unwrap_or_default(), |last| last.organization)?,
-            first_subscription: u32::try_from(self.subscriptions.len()).map_err(|_| Conflict::Full)?,
-            subscription_count: u16::try_from(new.subscriptions.len()).map_err(|_| Conflict::Full)?,
+            organization: self
+                .keep_repeated(new.organization.unwrap_or_default(), |last| last.organization)?,
+            first_subscription: u32::try_from(self.subscriptions.len())
+                .map_err(|_| Conflict::Full)?,
+            subscription_count: u16::try_from(new.subscriptions.len())
+                .map_err(|_| Conflict::Full)?,
             place: new.place,
         };
         self.applications.push(record);
-        let subscriptions = new.subscriptions.iter().map(|view| SubscriptionRecord { api: view.api, state: view.state });
+        let subscriptions = new
+            .subscriptions
+            .iter()
+            .map(|view| SubscriptionRecord { api: view.api, state: view.state });
         self.subscriptions.extend(subscriptions);
         for key in new.keys {
             self.add_key(*key, index)?;
         }
         let name_hash = self.hasher.hash_one(new.name);
         let (applications, text, hasher) = (&self.applications, &self.text, &self.hasher);
-        let rehash = |&at: &u32| applications.get(at as usize).map_or(0, |record| hasher.hash_one(slice(text, record.name)));
+        let rehash = |&at: &u32| {
+            applications
+                .get(at as usize)
+                .map_or(0, |record| hasher.hash_one(slice(text, record.name)))
+        };
         self.by_name.insert_unique(name_hash, index.0, rehash);
         Ok(index)
     }
@@ -214,11 +244,23 @@ impl Directory {
     fn add_key(&mut self, key: NewKey<'_>, application: ApplicationIndex) -> Result<(), Conflict> {
         let position = u32::try_from(self.keys.len()).map_err(|_| Conflict::Full)?;
         let consumer_key = self.keep(key.consumer_key)?;
-        self.keys.push(KeyRecord { consumer_key, key_manager: key.key_manager, key_type: key.key_type, application });
+        self.keys.push(KeyRecord {
+            consumer_key,
+            key_manager: key.key_manager,
+            key_type: key.key_type,
+            application,
+        });
         let (keys, text, hasher) = (&self.keys, &self.text, &self.hasher);
-        let rehash =
-            |&at: &u32| keys.get(at as usize).map_or(0, |record| hasher.hash_one((record.key_manager, slice(text, record.consumer_key))));
-        self.by_key.insert_unique(hasher.hash_one((key.key_manager, key.consumer_key)), position, rehash);
+        let rehash = |&at: &u32| {
+            keys.get(at as usize).map_or(0, |record| {
+                hasher.hash_one((record.key_manager, slice(text, record.consumer_key)))
+            })
+        };
+        self.by_key.insert_unique(
+            hasher.hash_one((key.key_manager, key.consumer_key)),
+            position,
+            rehash,
+        );
         Ok(())
     }
 
@@ -235,7 +277,12 @@ impl Directory {
                     other: owner.map(|view| view.place).unwrap_or_default(),
                 });
             }
-            for earlier in new.keys.iter().take(position).filter(|earlier| earlier.key_manager == key.key_manager) {
+            for earlier in new
+                .keys
+                .iter()
+                .take(position)
+                .filter(|earlier| earlier.key_manager == key.key_manager)
+            {
                 if earlier.consumer_key == key.consumer_key {
                     return Err(Conflict::ConsumerKey {
                         consumer_key: key.consumer_key.to_owned(),
@@ -249,7 +296,12 @@ impl Directory {
             }
         }
         for (position, subscription) in new.subscriptions.iter().enumerate() {
-            if new.subscriptions.iter().take(position).any(|earlier| earlier.api == subscription.api) {
+            if new
+                .subscriptions
+                .iter()
+                .take(position)
+                .any(|earlier| earlier.api == subscription.api)
+            {
                 return Err(Conflict::Subscription { api: subscription.api });
             }
         }
@@ -257,18 +309,21 @@ impl Directory {
     }
 
     fn find_by_name(&self, name: &str) -> Option<&ApplicationRecord> {
-        let same = |&at: &u32| self.applications.get(at as usize).is_some_and(|record| self.text(record.name) == name);
+        let same = |&at: &u32| {
+            self.applications.get(at as usize).is_some_and(|record| self.text(record.name) == name)
+        };
         let position = *self.by_name.find(self.hasher.hash_one(name), same)?;
         self.applications.get(position as usize)
     }
 
     fn find_record(&self, key_manager: KeyManagerIndex, consumer_key: &str) -> Option<&KeyRecord> {
         let same = |&at: &u32| {
-            self.keys
-                .get(at as usize)
-                .is_some_and(|record| record.key_manager == key_manager && self.text(record.consumer_key) == consumer_key)
+            self.keys.get(at as usize).is_some_and(|record| {
+                record.key_manager == key_manager && self.text(record.consumer_key) == consumer_key
+            })
         };
-        let position = *self.by_key.find(self.hasher.hash_one((key_manager, consumer_key)), same)?;
+        let position =
+            *self.by_key.find(self.hasher.hash_one((key_manager, consumer_key)), same)?;
         self.keys.get(position as usize)
     }
 
@@ -280,7 +335,11 @@ impl Directory {
     }
 
     /// Owners and organisations repeat from line to line: the last one's is shared.
-    fn keep_repeated(&mut self, text: &str, of: impl Fn(&ApplicationRecord) -> TextRange) -> Result<TextRange, Conflict> {
+    fn keep_repeated(
+        &mut self,
+        text: &str,
+        of: impl Fn(&ApplicationRecord) -> TextRange,
+    ) -> Result<TextRange, Conflict> {
         match self.applications.last().map(of) {
             Some(last) if self.text(last) == text => Ok(last),
             _ => self.keep(text),
@@ -295,7 +354,8 @@ impl Directory {
 /// Ranges are made by `keep` from whole strings, so they always hold valid UTF-8.
 fn slice(text: &[u8], range: TextRange) -> &str {
     let start = range.start as usize;
-    let bytes = text.get(start..start.saturating_add(usize::from(range.length))).unwrap_or_default();
+    let bytes =
+        text.get(start..start.saturating_add(usize::from(range.length))).unwrap_or_default();
     std::str::from_utf8(bytes).unwrap_or_default()
 }
 

@@ -279,21 +279,38 @@ impl KeyManagerType {
     pub fn default_claims(self) -> ClaimNames {
         let (consumer_key, scopes) = match self {
             Self::Wso2Is | Self::KeyCloak => (None, None),
-            Self::Wso2Is7 | Self::FsKeyManager | Self::CustomKeyManager | Self::Auth0 | Self::Asgardeo => (Some("azp"), Some("scope")),
+            Self::Wso2Is7
+            | Self::FsKeyManager
+            | Self::CustomKeyManager
+            | Self::Auth0
+            | Self::Asgardeo => (Some("azp"), Some("scope")),
             Self::Okta => (Some("cid"), Some("scp")),
             Self::PingFederate => (Some("client_id_name"), None),
             Self::Forgerock => (Some("aud"), Some("scp")),
             Self::AzureAD => (Some("azp"), None),
             Self::Cognito => (Some("client_id"), Some("scope")),
         };
-        ClaimNames { consumer_key: consumer_key.map(str::to_owned), scopes: scopes.map(str::to_owned) }
+        ClaimNames {
+            consumer_key: consumer_key.map(str::to_owned),
+            scopes: scopes.map(str::to_owned),
+        }
     }
 }
 
 impl SignatureAlgorithm {
     /// Every algorithm that a key manager may allow.
-    pub const ALL: [Self; 10] =
-        [Self::RS256, Self::RS384, Self::RS512, Self::PS256, Self::PS384, Self::PS512, Self::ES256, Self::ES384, Self::ES512, Self::EdDSA];
+    pub const ALL: [Self; 10] = [
+        Self::RS256,
+        Self::RS384,
+        Self::RS512,
+        Self::PS256,
+        Self::PS384,
+        Self::PS512,
+        Self::ES256,
+        Self::ES384,
+        Self::ES512,
+        Self::EdDSA,
+    ];
 
     /// The name in a token's `alg`.
     pub fn name(self) -> &'static str {

@@ -27,7 +27,9 @@ pub struct OrganizationRule {
 /// Whether a text may stand for a brace.
 pub fn is_value(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-    text.len() <= MOST_VALUE && text.bytes().all(plain) && text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
+    text.len() <= MOST_VALUE
+        && text.bytes().all(plain)
+        && text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// The names in braces, in their order.
@@ -37,7 +39,10 @@ pub fn braces(text: &str) -> Vec<&str> {
 
 /// The name of a segment that is one brace.
 fn brace(segment: &str) -> Option<&str> {
-    segment.strip_prefix('{')?.strip_suffix('}').filter(|name| !name.is_empty() && !name.contains(['{', '}']))
+    segment
+        .strip_prefix('{')?
+        .strip_suffix('}')
+        .filter(|name| !name.is_empty() && !name.contains(['{', '}']))
 }
 
 /// Whether each brace of an address fills a whole segment of its path: only then is there one way to read a value out of
@@ -46,7 +51,8 @@ pub fn fills_segments(address: &str) -> bool {
     // "https:", "", the authority; only then the path
     const BEFORE_PATH: usize = 3;
     let path = address.split(['?', '#']).next().unwrap_or_default();
-    let whole = address.split('/').skip(BEFORE_PATH).filter(|segment| brace(segment).is_some()).count();
+    let whole =
+        address.split('/').skip(BEFORE_PATH).filter(|segment| brace(segment).is_some()).count();
     path == address && address.matches(['{', '}']).count() == whole.saturating_mul(2)
 }
 
@@ -83,22 +89,29 @@ impl KeyManager {
             return None;
         }
         let fill = |text: &str| {
-            braces.iter().zip(values).fold(text.to_owned(), |filled, (name, value)| filled.replace(&format!("{{{name}}}"), value))
+            braces.iter().zip(values).fold(text.to_owned(), |filled, (name, value)| {
+                filled.replace(&format!("{{{name}}}"), value)
+            })
         };
         let mut own = self.clone();
-        own.name = KeyManagerName::try_from(format!("{}/{}", self.name, values.join("/")).as_str()).ok()?;
+        own.name = KeyManagerName::try_from(format!("{}/{}", self.name, values.join("/")).as_str())
+            .ok()?;
         own.issuer = Some(Issuer::try_from(fill(template.as_str()).as_str()).ok()?);
         own.keys = match &self.keys {
-            KeySource::Discovery { well_known_url } => KeySource::Discovery { well_known_url: fill(well_known_url) },
-            KeySource::Jwks { url, well_known_url } => {
-                KeySource::Jwks { url: fill(url), well_known_url: well_known_url.as_deref().map(fill) }
+            KeySource::Discovery { well_known_url } => {
+                KeySource::Discovery { well_known_url: fill(well_known_url) }
             }
+            KeySource::Jwks { url, well_known_url } => KeySource::Jwks {
+                url: fill(url),
+                well_known_url: well_known_url.as_deref().map(fill),
+            },
             same => same.clone(),
         };
         if let Some(introspection) = &mut own.introspection {
             introspection.endpoint = introspection.endpoint.as_deref().map(fill);
         }
-        let organization = braces.iter().zip(values).find(|(name, _)| matches!(**name, "org" | "organization"));
+        let organization =
+            braces.iter().zip(values).find(|(name, _)| matches!(**name, "org" | "organization"));
         own.organization = organization.map(|(_, value)| (*value).to_owned());
         own.organizations = None;
         Some(own)
@@ -119,7 +132,10 @@ mod tests {
 
     #[test]
     fn values_are_read_out_of_issuers_of_the_same_shape() {
-        assert_eq!(values(TEMPLATE, &issuer("carbon.super", "10084a8d")), Some(vec!["carbon.super", "10084a8d"]));
+        assert_eq!(
+            values(TEMPLATE, &issuer("carbon.super", "10084a8d")),
+            Some(vec!["carbon.super", "10084a8d"])
+        );
         for other in [
             "https://is.example/t/carbon.super/oauth2/token",
             "https://is.example/t/carbon.super/o/a/oauth2/token/",
@@ -167,7 +183,10 @@ mod tests {
             "a~",
             "a\u{202e}b",
         ] {
-            assert!(!is_value(bad) && values(TEMPLATE, &issuer("carbon.super", bad)).is_none(), "{bad:?}");
+            assert!(
+                !is_value(bad) && values(TEMPLATE, &issuer("carbon.super", bad)).is_none(),
+                "{bad:?}"
+            );
         }
         assert!(is_value(&"a".repeat(MOST_VALUE)) && !is_value(&"a".repeat(MOST_VALUE + 1)));
     }

@@ -124,8 +124,13 @@ fn segment(part: &str) -> Result<Segment, InvalidTemplate> {
         _ => {}
     }
     if let Some(name) = part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-        let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
-        return if plain { Ok(Segment::Parameter(name.into())) } else { Err(InvalidTemplate::PartialParameter) };
+        let plain = !name.is_empty()
+            && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
+        return if plain {
+            Ok(Segment::Parameter(name.into()))
+        } else {
+            Err(InvalidTemplate::PartialParameter)
+        };
     }
     literal(part).map(|()| Segment::Literal(part.into()))
 }
@@ -172,6 +177,7 @@ fn percent_encoded(digits: &str) -> Result<(), InvalidTemplate> {
     let byte = u8::from_str_radix(digits, 16).map_err(|_| refused())?;
     // "%2A" is the only way to write a literal "*"; ";" would be cut before matching however it is spelled
     let stands_plainly = byte.is_ascii_alphanumeric() || b"-._~!$&'()+,=:@".contains(&byte);
-    let matchable = normal && !stands_plainly && byte >= 0x20 && !matches!(byte, b'/' | b'\\' | b';' | 0x7F);
+    let matchable =
+        normal && !stands_plainly && byte >= 0x20 && !matches!(byte, b'/' | b'\\' | b';' | 0x7F);
     if matchable { Ok(()) } else { Err(refused()) }
 }

@@ -81,10 +81,23 @@ pub(super) fn read_head<'u>(
     }
 }
 
-fn named(exchange: &Exchange, snapshot: &LocalSnapshot, request: &Inbound, uri: &Uri) -> Result<Rc<Named>, InvalidAuthority> {
+fn named(
+    exchange: &Exchange,
+    snapshot: &LocalSnapshot,
+    request: &Inbound,
+    uri: &Uri,
+) -> Result<Rc<Named>, InvalidAuthority> {
     let connection = exchange.connection();
-    let scheme = if connection.transport == Transport::Tls { ClientScheme::Https } else { ClientScheme::Http };
-    let from = Arriving { peer: connection.peer().ip(), scheme, trusted_proxies: &snapshot.trusted_proxies };
+    let scheme = if connection.transport == Transport::Tls {
+        ClientScheme::Https
+    } else {
+        ClientScheme::Http
+    };
+    let from = Arriving {
+        peer: connection.peer().ip(),
+        scheme,
+        trusted_proxies: &snapshot.trusted_proxies,
+    };
     connection.last_named().read(request.version(), uri, request.headers(), from)
 }
 
@@ -114,12 +127,19 @@ pub(super) async fn decide_and_wait(
     id: &HeaderValue,
 ) -> Result<Decided, OwnAnswer> {
     let connection = facts(exchange, head);
-    let asked = Asked { method: request.method(), host: &head.named.host, path: &head.path, headers: request.headers(), connection };
+    let asked = Asked {
+        method: request.method(),
+        host: &head.named.host,
+        path: &head.path,
+        headers: request.headers(),
+        connection,
+    };
     let mut waited = false;
     // each key manager that may know an opaque token is asked once, and an organisation is opened once
     let mut questions: usize = 8;
     let snapshot = walk.snapshots().load();
-    if let Some(api) = metadata::asked(&snapshot, &head.named.host, head.path.as_str(), request.method())
+    if let Some(api) =
+        metadata::asked(&snapshot, &head.named.host, head.path.as_str(), request.method())
         && let Some(answer) = resource_metadata(exchange, &snapshot, api, &head.named.origin)
     {
         return Err(answer);
@@ -129,18 +149,44 @@ pub(super) async fn decide_and_wait(
         let snapshot = walk.snapshots().load();
         let refused = match decide(&snapshot, asked, walk.cache(), walk.clock().now()) {
             Ok(grant) => {
-                let limit = grant.routed().api().definition.max_body_bytes.unwrap_or(snapshot.limits.max_body_bytes);
+                let limit = grant
+                    .routed()
+                    .api()
+                    .definition
+                    .max_body_bytes
+                    .unwrap_or(snapshot.limits.max_body_bytes);
                 let admitted = throttle::admit(&snapshot, &grant);
                 let format = snapshot.errors;
-                let asserted = walk.asserted().assertion(&snapshot, &grant, || walk.token_id(), walk.clock().now());
+                let asserted = walk.asserted().assertion(
+                    &snapshot,
+                    &grant,
+                    || walk.token_id(),
+                    walk.clock().now(),
+                );
                 let (Some(admitted), Ok(assertion)) = (admitted, asserted) else {
-                    return Err(refuse_here(exchange, Reason::InternalError, id, Tongue::choose(request.headers(), format)));
+                    return Err(refuse_here(
+                        exchange,
+                        Reason::InternalError,
+                        id,
+                        Tongue::choose(request.headers(), format),
+                    ));
                 };
                 note_admitted(exchange, &admitted);
                 if declared_length(request.headers()).is_some_and(|length| exceeds(length, limit)) {
-                    return Err(refuse_here(exchange, Reason::BodyTooLarge, id, Tongue::choose(request.headers(), format)));
+                    return Err(refuse_here(
+                        exchange,
+                        Reason::BodyTooLarge,
+                        id,
+                        Tongue::choose(request.headers(), format),
+                    ));
                 }
-                return Ok(Decided { admitted, limit, stall: snapshot.limits.body_stall_timeout, format, assertion });
+                return Ok(Decided {
+                    admitted,
+                    limit,
+                    stall: snapshot.limits.body_stall_timeout,
+                    format,
+                    assertion,
+                });
             }
             Err(refused) => refused,
         };
@@ -150,7 +196,14 @@ pub(super) async fn decide_and_wait(
                 Ok(()) => continue,
                 Err(why) => {
                     let refused = Refused { why: Why::Authenticate(why), ..refused };
-                    return Err(refuse(exchange, &snapshot, &refused, refused.why.reason(), request, (id, &head.named.origin)));
+                    return Err(refuse(
+                        exchange,
+                        &snapshot,
+                        &refused,
+                        refused.why.reason(),
+                        request,
+                        (id, &head.named.origin),
+                    ));
                 }
             }
         }
@@ -161,11 +214,23 @@ pub(super) async fn decide_and_wait(
             match Box::pin(refetch(&stale)).await {
                 Refetched::Changed => continue,
                 // the key may exist, and we could not look: our trouble is not the client's 401
-                Refetched::Failed | Refetched::TimedOut if reason == Reason::UnknownKey => reason = Reason::KeysUnavailable,
-                Refetched::Failed | Refetched::TimedOut | Refetched::Unchanged | Refetched::NotAllowed => {}
+                Refetched::Failed | Refetched::TimedOut if reason == Reason::UnknownKey => {
+                    reason = Reason::KeysUnavailable;
+                }
+                Refetched::Failed
+                | Refetched::TimedOut
+                | Refetched::Unchanged
+                | Refetched::NotAllowed => {}
             }
         }
-        return Err(refuse(exchange, &snapshot, &refused, reason, request, (id, &head.named.origin)));
+        return Err(refuse(
+            exchange,
+            &snapshot,
+            &refused,
+            reason,
+            request,
+            (id, &head.named.origin),
+        ));
     }
 }
 
@@ -199,7 +264,11 @@ async fn inquire(
         walk.cache().forgers().charge(Source::of(exchange.client), allowance, walk.clock().now());
     }
     let issuer = shown(&issuer);
-    opened.map_err(|why| AuthenticateError::NotOpened { template: Arc::clone(&template), issuer, why })
+    opened.map_err(|why| AuthenticateError::NotOpened {
+        template: Arc::clone(&template),
+        issuer,
+        why,
+    })
 }
 
 /// Asks a key manager's server about the request's token; the answer is there for the next decision.
@@ -210,10 +279,15 @@ async fn ask(
     api: Option<ApiIndex>,
     key_manager: &Arc<CompiledKeyManager>,
 ) -> Result<(), AuthenticateError> {
-    let header = api.and_then(|index| snapshot.api(index)).map_or("authorization", |api| api.definition.authorization_header.as_str());
+    let header = api
+        .and_then(|index| snapshot.api(index))
+        .map_or("authorization", |api| api.definition.authorization_header.as_str());
     let token = credentials::credential(request.headers(), header)?.token;
-    let unanswered = |why| AuthenticateError::Unanswered { key_manager: Arc::clone(key_manager), why };
-    let Some(introspector) = &key_manager.introspector else { return Err(unanswered("it has no introspection endpoint".into())) };
+    let unanswered =
+        |why| AuthenticateError::Unanswered { key_manager: Arc::clone(key_manager), why };
+    let Some(introspector) = &key_manager.introspector else {
+        return Err(unanswered("it has no introspection endpoint".into()));
+    };
     match introspector.ask(token, walk.clock().now()).await {
         Outcome::Answered(answer) => {
             walk.cache().hand_over(key_manager, token, answer);
@@ -244,7 +318,8 @@ fn note_admitted(exchange: &mut Exchange, admitted: &Admitted) {
     exchange.key_type = Some(admitted.key_type());
     exchange.caller = admitted.caller().cloned();
     exchange.principal = admitted.principal().cloned();
-    exchange.key_manager = admitted.principal().map(|principal| Arc::clone(principal.key_manager()));
+    exchange.key_manager =
+        admitted.principal().map(|principal| Arc::clone(principal.key_manager()));
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {

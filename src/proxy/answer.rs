@@ -39,7 +39,11 @@ impl AnswerBody {
 
     /// A body whose exchange has ended already.
     pub fn orphan(bytes: Bytes) -> Self {
-        Self { content: Content::Own((!bytes.is_empty()).then_some(bytes)), exchange: None, term: None }
+        Self {
+            content: Content::Own((!bytes.is_empty()).then_some(bytes)),
+            exchange: None,
+            term: None,
+        }
     }
 
     fn new(content: Content, mut exchange: Box<Exchange>) -> Self {
@@ -75,7 +79,10 @@ impl Body for AnswerBody {
     type Data = Bytes;
     type Error = BodyBroken;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
         if let Some(term) = &self.term
             && let Poll::Ready(cut) = term.poll(context)
         {
@@ -88,7 +95,11 @@ impl Body for AnswerBody {
         };
         let ended = self.is_end_stream();
         let Some(exchange) = &mut self.exchange else { return next };
-        let given = if let Poll::Ready(Some(Ok(frame))) = &next { frame.data_ref().map(Bytes::len) } else { None };
+        let given = if let Poll::Ready(Some(Ok(frame))) = &next {
+            frame.data_ref().map(Bytes::len)
+        } else {
+            None
+        };
         exchange.connection().body_polled(given.map_or(Handed::Nothing, Handed::Bytes));
         match &next {
             Poll::Pending => {}
@@ -113,7 +124,9 @@ impl Body for AnswerBody {
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
-            Content::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Content::Own(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
             Content::Backend(body) => body.size_hint(),
         }
     }

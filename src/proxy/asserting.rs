@@ -42,10 +42,19 @@ pub struct CannotSign;
 /// All that a signed token depends on.
 fn key_of(grant: &Grant<'_>, principal: &Principal, key_id: &str) -> Key {
     let api = &grant.routed().api().definition;
-    let (name, owner) = grant.application().map_or(("", ""), |application| (application.name, application.owner));
+    let (name, owner) =
+        grant.application().map_or(("", ""), |application| (application.name, application.owner));
     let mut context = Context::new(&SHA256);
     context.update(&principal.marks().token.0);
-    for part in [api.name.as_str(), api.version.as_str(), &api.base_path, key_id, grant.key_type().label(), name, owner] {
+    for part in [
+        api.name.as_str(),
+        api.version.as_str(),
+        &api.base_path,
+        key_id,
+        grant.key_type().label(),
+        name,
+        owner,
+    ] {
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part.as_bytes());
     }
@@ -71,11 +80,17 @@ impl Asserted {
         let api = &grant.routed().api().definition;
         let Some(assertions) = &snapshot.assertions else { return Ok(None) };
         let header = assertions.header.clone();
-        let (Some(principal), true) = (grant.principal(), api.backend_jwt) else { return Ok(Some(Assertion { header, value: None })) };
+        let (Some(principal), true) = (grant.principal(), api.backend_jwt) else {
+            return Ok(Some(Assertion { header, value: None }));
+        };
         let application = grant.application();
         let key = key_of(grant, principal, assertions.key_id());
-        let known =
-            self.signed.borrow().get(&key).filter(|(_, until)| until.0 > now.0.saturating_add(SPARE)).map(|(value, _)| value.clone());
+        let known = self
+            .signed
+            .borrow()
+            .get(&key)
+            .filter(|(_, until)| until.0 > now.0.saturating_add(SPARE))
+            .map(|(value, _)| value.clone());
         if let Some(value) = known {
             return Ok(Some(Assertion { header, value: Some(value) }));
         }

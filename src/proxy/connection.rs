@@ -137,7 +137,13 @@ impl Drop for InFlight {
 }
 
 impl Connection {
-    pub fn new(listener: &str, peer: SocketAddr, transport: Transport, waiting: Rc<Waiting>, now: u64) -> Self {
+    pub fn new(
+        listener: &str,
+        peer: SocketAddr,
+        transport: Transport,
+        waiting: Rc<Waiting>,
+        now: u64,
+    ) -> Self {
         Self {
             listener: listener.into(),
             peer: Cell::new(peer),
@@ -250,11 +256,19 @@ impl Connection {
     /// Whether the connection has waited longer than the limits allow.
     pub fn overdue(&self, limits: &Limits, now: u64) -> Option<Overdue> {
         let waited = now.saturating_sub(self.since.get());
-        if self.blocked.get().is_some_and(|since| now.saturating_sub(since) > ticks(limits.body_stall_timeout)) {
+        if self
+            .blocked
+            .get()
+            .is_some_and(|since| now.saturating_sub(since) > ticks(limits.body_stall_timeout))
+        {
             return Some(Overdue::Write);
         }
         // from when it was told, and not from when it should have been: the sweep may have come late
-        if self.told.get().is_some_and(|since| now.saturating_sub(since) > ticks(limits.header_timeout)) {
+        if self
+            .told
+            .get()
+            .is_some_and(|since| now.saturating_sub(since) > ticks(limits.header_timeout))
+        {
             return Some(Overdue::Lingering);
         }
         match self.phase.get() {
@@ -281,7 +295,8 @@ impl Connection {
 
     /// When it began to wait for its next request, in ticks; `None` where it does not, or is to stay awake.
     pub(super) fn waits_since(&self) -> Option<u64> {
-        let waits = self.is_between_requests() && !self.multiplexed.get() && self.rest.get() == Rest::Awake;
+        let waits =
+            self.is_between_requests() && !self.multiplexed.get() && self.rest.get() == Rest::Awake;
         waits.then_some(self.since.get())
     }
 
@@ -298,7 +313,8 @@ impl Connection {
 
     /// Whether it should rest now; it does so once.
     pub fn goes_to_rest(&self) -> bool {
-        let goes = self.rest.get() == Rest::Wanted && self.is_between_requests() && !self.owes_bytes.get();
+        let goes =
+            self.rest.get() == Rest::Wanted && self.is_between_requests() && !self.owes_bytes.get();
         if goes {
             self.rest.set(Rest::Resting);
         }
@@ -422,7 +438,11 @@ mod tests {
         connection.tell_to_go(5_000);
         assert_eq!(connection.overdue(&limits, 5_010), Some(Overdue::Idle));
         connection.tell_to_go(5_010);
-        assert_eq!(connection.overdue(&limits, 5_011), Some(Overdue::Lingering), "told again is not told later");
+        assert_eq!(
+            connection.overdue(&limits, 5_011),
+            Some(Overdue::Lingering),
+            "told again is not told later"
+        );
     }
 
     #[test]

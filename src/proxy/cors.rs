@@ -4,9 +4,9 @@
 //! subscription. What a backend says of CORS itself goes before what the gateway would say.
 
 use http::header::{
-    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, ORIGIN,
-    VARY,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
@@ -14,25 +14,50 @@ use crate::model::cors::{AllowedHeaders, Cors, Origins};
 
 /// A preflight: a browser asks before it sends the request that it has.
 pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    *method == Method::OPTIONS && headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+    *method == Method::OPTIONS
+        && headers.contains_key(ORIGIN)
+        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// The headers of the answer to an `OPTIONS` that the gateway answers itself. `served` are the path's methods; `None`: any.
 pub fn preflight(cors: &Cors, served: Option<&[Method]>, request: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let methods: Vec<&str> = match served {
-        Some(served) => cors.methods.iter().filter(|method| served.contains(method)).map(Method::as_str).collect(),
+        Some(served) => cors
+            .methods
+            .iter()
+            .filter(|method| served.contains(method))
+            .map(Method::as_str)
+            .collect(),
         None => cors.methods.iter().map(Method::as_str).collect(),
     };
-    insert(&mut headers, ALLOW, &served.map_or_else(|| methods.join(", "), |served| listed(served.iter().map(Method::as_str))));
-    headers.insert(VARY, HeaderValue::from_static("Origin, Access-Control-Request-Method, Access-Control-Request-Headers"));
-    if !is_preflight(&Method::OPTIONS, request) || !allow_origin(cors, request.get(ORIGIN), &mut headers) {
+    insert(
+        &mut headers,
+        ALLOW,
+        &served
+            .map_or_else(|| methods.join(", "), |served| listed(served.iter().map(Method::as_str))),
+    );
+    headers.insert(
+        VARY,
+        HeaderValue::from_static(
+            "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
+        ),
+    );
+    if !is_preflight(&Method::OPTIONS, request)
+        || !allow_origin(cors, request.get(ORIGIN), &mut headers)
+    {
         return headers;
     }
     insert(&mut headers, ACCESS_CONTROL_ALLOW_METHODS, &methods.join(", "));
     match &cors.headers {
-        AllowedHeaders::Listed(names) => insert(&mut headers, ACCESS_CONTROL_ALLOW_HEADERS, &listed(names.iter().map(HeaderName::as_str))),
-        AllowedHeaders::Any => insert(&mut headers, ACCESS_CONTROL_ALLOW_HEADERS, &requested(request)),
+        AllowedHeaders::Listed(names) => insert(
+            &mut headers,
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            &listed(names.iter().map(HeaderName::as_str)),
+        ),
+        AllowedHeaders::Any => {
+            insert(&mut headers, ACCESS_CONTROL_ALLOW_HEADERS, &requested(request));
+        }
     }
     if let Some(age) = cors.max_age {
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(age.as_secs()));
@@ -50,7 +75,11 @@ pub fn decorate(cors: &Cors, origin: Option<&HeaderValue>, headers: &mut HeaderM
         headers.append(VARY, HeaderValue::from_static("Origin"));
     }
     if allow_origin(cors, origin, headers) && !cors.exposed.is_empty() {
-        insert(headers, ACCESS_CONTROL_EXPOSE_HEADERS, &listed(cors.exposed.iter().map(HeaderName::as_str)));
+        insert(
+            headers,
+            ACCESS_CONTROL_EXPOSE_HEADERS,
+            &listed(cors.exposed.iter().map(HeaderName::as_str)),
+        );
     }
 }
 
@@ -72,8 +101,13 @@ fn allow_origin(cors: &Cors, origin: Option<&HeaderValue>, headers: &mut HeaderM
 
 /// The headers that the page wants to send, rebuilt from their names.
 fn requested(request: &HeaderMap) -> String {
-    let lines = request.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter().filter_map(|line| line.to_str().ok());
-    let names = lines.flat_map(|line| line.split(',')).filter_map(|name| HeaderName::try_from(name.trim()).ok());
+    let lines = request
+        .get_all(ACCESS_CONTROL_REQUEST_HEADERS)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
+    let names = lines
+        .flat_map(|line| line.split(','))
+        .filter_map(|name| HeaderName::try_from(name.trim()).ok());
     let names: Vec<HeaderName> = names.collect();
     listed(names.iter().map(HeaderName::as_str))
 }
@@ -96,7 +130,14 @@ mod tests {
     fn cors(origins: Origins) -> Cors {
         let methods = vec![Method::GET, Method::POST, Method::DELETE];
         let headers = AllowedHeaders::Listed(vec![http::header::AUTHORIZATION]);
-        Cors { origins, methods, headers, exposed: Vec::new(), credentials: true, max_age: Some(std::time::Duration::from_mins(10)) }
+        Cors {
+            origins,
+            methods,
+            headers,
+            exposed: Vec::new(),
+            credentials: true,
+            max_age: Some(std::time::Duration::from_mins(10)),
+        }
     }
 
     fn listed_origin() -> Origins {
@@ -107,13 +148,20 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(ORIGIN, HeaderValue::from_static(origin));
         headers.insert(ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("POST"));
-        headers.insert(ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static("x-one,X-Two, not a name"));
+        headers.insert(
+            ACCESS_CONTROL_REQUEST_HEADERS,
+            HeaderValue::from_static("x-one,X-Two, not a name"),
+        );
         headers
     }
 
     #[test]
     fn a_preflight_hears_what_the_path_serves_and_the_api_allows() {
-        let answer = preflight(&cors(listed_origin()), Some(&[Method::GET, Method::POST, Method::PUT]), &asking("https://app.example"));
+        let answer = preflight(
+            &cors(listed_origin()),
+            Some(&[Method::GET, Method::POST, Method::PUT]),
+            &asking("https://app.example"),
+        );
         assert_eq!(answer[ACCESS_CONTROL_ALLOW_ORIGIN], "https://app.example");
         assert_eq!(answer[ACCESS_CONTROL_ALLOW_METHODS], "GET, POST");
         assert_eq!(answer[ACCESS_CONTROL_ALLOW_HEADERS], "authorization");
@@ -123,9 +171,17 @@ mod tests {
 
     #[test]
     fn another_origin_hears_nothing() {
-        for origin in ["https://evil.example", "null", "https://app.example.evil.example", "http://app.example"] {
+        for origin in [
+            "https://evil.example",
+            "null",
+            "https://app.example.evil.example",
+            "http://app.example",
+        ] {
             let answer = preflight(&cors(listed_origin()), None, &asking(origin));
-            assert!(!answer.keys().any(|name| name.as_str().starts_with("access-control-")), "{origin}: {answer:?}");
+            assert!(
+                !answer.keys().any(|name| name.as_str().starts_with("access-control-")),
+                "{origin}: {answer:?}"
+            );
         }
     }
 
@@ -142,8 +198,13 @@ mod tests {
     #[test]
     fn what_the_backend_says_goes_first() {
         let mut headers = HeaderMap::new();
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("https://other.example"));
-        decorate(&cors(listed_origin()), Some(&HeaderValue::from_static("https://app.example")), &mut headers);
+        headers
+            .insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("https://other.example"));
+        decorate(
+            &cors(listed_origin()),
+            Some(&HeaderValue::from_static("https://app.example")),
+            &mut headers,
+        );
         assert_eq!(headers.len(), 1);
         let mut headers = HeaderMap::new();
         decorate(&cors(listed_origin()), None, &mut headers);

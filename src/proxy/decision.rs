@@ -51,15 +51,31 @@ pub struct ConnectionFacts<'r> {
 
 impl ConnectionFacts<'_> {
     /// Nothing is known: bound tokens cannot be proved.
-    pub const UNKNOWN: ConnectionFacts<'static> =
-        ConnectionFacts { certificate: None, peer: None, client: None, scheme: "https", authority: "", path: "" };
+    pub const UNKNOWN: ConnectionFacts<'static> = ConnectionFacts {
+        certificate: None,
+        peer: None,
+        client: None,
+        scheme: "https",
+        authority: "",
+        path: "",
+    };
 }
 
 impl<'r> Asked<'r> {
     fn evidence(&self) -> Evidence<'r> {
-        let ConnectionFacts { certificate, peer, client, scheme, authority, path } = self.connection;
+        let ConnectionFacts { certificate, peer, client, scheme, authority, path } =
+            self.connection;
         let paths = [path, self.path.as_str()];
-        Evidence { certificate, peer, client, method: self.method.as_str(), scheme, authority, paths, headers: self.headers }
+        Evidence {
+            certificate,
+            peer,
+            client,
+            method: self.method.as_str(),
+            scheme,
+            authority,
+            paths,
+            headers: self.headers,
+        }
     }
 }
 
@@ -111,7 +127,9 @@ impl Why {
         match self {
             Self::Route(not_found) => not_found.to_string(),
             Self::Blocked => "the API's lifecycle is \"blocked\"".to_owned(),
-            Self::Preflight(_) => "answered here: the API has CORS and no operation for OPTIONS".to_owned(),
+            Self::Preflight(_) => {
+                "answered here: the API has CORS and no operation for OPTIONS".to_owned()
+            }
             Self::Authenticate(error) => error.to_string(),
             Self::Authorize(refusal, _) => refusal.to_string(),
         }
@@ -129,7 +147,8 @@ impl Why {
     pub fn retry_after(&self) -> Option<u32> {
         match self {
             Self::Authenticate(
-                AuthenticateError::Forging { retry_after } | AuthenticateError::NotOpened { why: Closed::TooMany { retry_after }, .. },
+                AuthenticateError::Forging { retry_after }
+                | AuthenticateError::NotOpened { why: Closed::TooMany { retry_after }, .. },
             ) => Some(*retry_after),
             _ => None,
         }
@@ -137,13 +156,20 @@ impl Why {
 
     /// Whether a server has to be asked before this verdict is final.
     pub fn is_question(&self) -> bool {
-        matches!(self, Self::Authenticate(AuthenticateError::NotAsked { .. } | AuthenticateError::NotOpen { .. }))
+        matches!(
+            self,
+            Self::Authenticate(
+                AuthenticateError::NotAsked { .. } | AuthenticateError::NotOpen { .. }
+            )
+        )
     }
 
     /// The key manager whose server has to be asked before this verdict is final.
     pub fn unasked(&self) -> Option<Arc<CompiledKeyManager>> {
         match self {
-            Self::Authenticate(AuthenticateError::NotAsked { key_manager }) => Some(Arc::clone(key_manager)),
+            Self::Authenticate(AuthenticateError::NotAsked { key_manager }) => {
+                Some(Arc::clone(key_manager))
+            }
             _ => None,
         }
     }
@@ -151,7 +177,9 @@ impl Why {
     /// The template and the issuer that has to be opened before this verdict is final.
     pub fn unopened(&self) -> Option<(Arc<CompiledKeyManager>, Box<str>)> {
         match self {
-            Self::Authenticate(AuthenticateError::NotOpen { template, issuer }) => Some((Arc::clone(template), issuer.clone())),
+            Self::Authenticate(AuthenticateError::NotOpen { template, issuer }) => {
+                Some((Arc::clone(template), issuer.clone()))
+            }
             _ => None,
         }
     }
@@ -160,14 +188,21 @@ impl Why {
     pub fn key_manager(&self) -> Option<&Arc<CompiledKeyManager>> {
         match self {
             Self::Authenticate(error) => error.key_manager(),
-            Self::Authorize(_, principal) => principal.as_ref().map(authenticate::Principal::key_manager),
+            Self::Authorize(_, principal) => {
+                principal.as_ref().map(authenticate::Principal::key_manager)
+            }
             Self::Route(_) | Self::Blocked | Self::Preflight(_) => None,
         }
     }
 }
 
 /// Decides.
-pub fn decide<'s>(snapshot: &'s Snapshot, asked: Asked<'_>, cache: &TokenCache, now: UnixSeconds) -> Result<Grant<'s>, Refused<'s>> {
+pub fn decide<'s>(
+    snapshot: &'s Snapshot,
+    asked: Asked<'_>,
+    cache: &TokenCache,
+    now: UnixSeconds,
+) -> Result<Grant<'s>, Refused<'s>> {
     let routed = route(snapshot, asked)?;
     let refused = |why| Refused { why, api: Some(routed.api().index), routed: Some(routed) };
     if routed.operation().auth == AuthScheme::None
@@ -179,10 +214,11 @@ pub fn decide<'s>(snapshot: &'s Snapshot, asked: Asked<'_>, cache: &TokenCache, 
     let unproved = |error| refused(Why::Authenticate(error));
     let credential = credentials::credential(asked.headers, header).map_err(unproved)?;
     let evidence = asked.evidence();
-    let caller = authenticate::authenticate(snapshot, &routed, credential, &evidence, cache, now).map_err(unproved)?;
+    let caller = authenticate::authenticate(snapshot, &routed, credential, &evidence, cache, now)
+        .map_err(unproved)?;
     let principal = caller.principal.clone();
-    let grant =
-        authorize::authorize(snapshot, routed, principal.clone()).map_err(|refusal| refused(Why::Authorize(refusal, Some(principal))))?;
+    let grant = authorize::authorize(snapshot, routed, principal.clone())
+        .map_err(|refusal| refused(Why::Authorize(refusal, Some(principal))))?;
     caller.use_proof(cache, now).map_err(unproved)?;
     caller.principal.key_manager().note_use(now);
     Ok(grant)
@@ -195,7 +231,9 @@ fn route<'s>(snapshot: &'s Snapshot, asked: Asked<'_>) -> Result<Routed<'s>, Ref
         Err(NotFound::Api | NotFound::PathParameters) => None,
         Err(NotFound::Operation { api, .. } | NotFound::Method { api, .. }) => Some(*api),
     };
-    let blocked = api.and_then(|index| snapshot.api(index)).is_some_and(|api| api.definition.lifecycle == Lifecycle::Blocked);
+    let blocked = api
+        .and_then(|index| snapshot.api(index))
+        .is_some_and(|api| api.definition.lifecycle == Lifecycle::Blocked);
     if let (false, Some(index)) = (blocked, api)
         && let Some(served) = answered_here(snapshot, index, &found, asked)
     {
@@ -212,13 +250,19 @@ fn route<'s>(snapshot: &'s Snapshot, asked: Asked<'_>) -> Result<Routed<'s>, Ref
 
 /// Whether the gateway answers an `OPTIONS` for the API: a preflight without an operation of its own, or any where the path
 /// has no operation for it. Says which methods the path serves.
-fn answered_here(snapshot: &Snapshot, api: ApiIndex, found: &Result<Routed<'_>, NotFound>, asked: Asked<'_>) -> Option<Served> {
+fn answered_here(
+    snapshot: &Snapshot,
+    api: ApiIndex,
+    found: &Result<Routed<'_>, NotFound>,
+    asked: Asked<'_>,
+) -> Option<Served> {
     if *asked.method != Method::OPTIONS || snapshot.api(api)?.definition.cors.is_none() {
         return None;
     }
     match found {
         Ok(routed) => {
-            let any = routed.operation().method == OperationMethod::Any && cors::is_preflight(asked.method, asked.headers);
+            let any = routed.operation().method == OperationMethod::Any
+                && cors::is_preflight(asked.method, asked.headers);
             any.then_some(Served::Any)
         }
         Err(NotFound::Method { allowed, .. }) => Some(Served::Only(allowed.clone())),

@@ -11,7 +11,9 @@ mod table;
 mod tongue;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 
 pub use tongue::Tongue;
@@ -53,20 +55,35 @@ pub struct RefusingApi<'a> {
 impl<'a> Refusal<'a> {
     /// With nothing known of the route yet.
     pub fn new(reason: Reason, id: &'a HeaderValue, method: &'a Method, tongue: Tongue) -> Self {
-        Self { reason, id, method, tongue, api: None, template: None, scopes: &[], allowed: &[], retry_after: None }
+        Self {
+            reason,
+            id,
+            method,
+            tongue,
+            api: None,
+            template: None,
+            scopes: &[],
+            allowed: &[],
+            retry_after: None,
+        }
     }
 }
 
 impl<'a> From<&'a Api> for RefusingApi<'a> {
     fn from(api: &'a Api) -> Self {
-        Self { base_path: &api.base_path, version: api.version.as_str(), authorization_header: &api.authorization_header }
+        Self {
+            base_path: &api.base_path,
+            version: api.version.as_str(),
+            authorization_header: &api.authorization_header,
+        }
     }
 }
 
 /// The answer to a refused request, whole: nothing is left to add but what the connection needs.
 pub fn answer(refusal: &Refusal<'_>) -> Response<Bytes> {
     let row = table::row(refusal);
-    let mut response = if refusal.tongue == Tongue::Grpc { grpc::answer(&row) } else { with_body(&row, refusal) };
+    let mut response =
+        if refusal.tongue == Tongue::Grpc { grpc::answer(&row) } else { with_body(&row, refusal) };
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(DENIAL, refusal.id.clone());

@@ -71,7 +71,12 @@ struct Outcome {
 }
 
 impl Exchange {
-    pub fn begin<B>(walk: Rc<Walk>, in_flight: InFlight, series: Arc<OperationSeries>, request: &mut Request<B>) -> Self {
+    pub fn begin<B>(
+        walk: Rc<Walk>,
+        in_flight: InFlight,
+        series: Arc<OperationSeries>,
+        request: &mut Request<B>,
+    ) -> Self {
         walk.counters().request_began();
         let user_agent = request.headers().get(http::header::USER_AGENT).cloned();
         Self {
@@ -184,9 +189,11 @@ impl Exchange {
         let place = self.api.as_ref().and_then(|(api, position)| Some((api, (*position)?)));
         let operation = place.and_then(|(api, position)| api.definition.operations.get(position));
         let refused = self.outcome.reason != Reason::Forwarded;
-        let user_agent = self.user_agent.as_ref().map(HeaderValue::as_bytes).map(String::from_utf8_lossy);
+        let user_agent =
+            self.user_agent.as_ref().map(HeaderValue::as_bytes).map(String::from_utf8_lossy);
         let claims = self.principal.as_ref().map(Principal::claims);
-        let request_id = self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
+        let request_id =
+            self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
         let record = AccessRecord {
             time: self.began,
             request_id,
@@ -202,10 +209,14 @@ impl Exchange {
             api: api.map(|api| api.name.as_str()),
             version: api.map(|api| api.version.as_str()),
             operation: operation.map(|operation| operation.template.as_str()),
-            kept_route: place.and_then(|(api, position)| Some(&api.operations.get(position)?.logged)),
+            kept_route: place
+                .and_then(|(api, position)| Some(&api.operations.get(position)?.logged)),
             application: self.caller.as_ref().map(|caller| &*caller.application),
             owner: self.caller.as_ref().map(|caller| &*caller.owner),
-            key_manager: self.key_manager.as_ref().map(|key_manager| key_manager.definition.name.as_str()),
+            key_manager: self
+                .key_manager
+                .as_ref()
+                .map(|key_manager| key_manager.definition.name.as_str()),
             key_type: self.key_type,
             issuer: claims.map(Claims::issuer),
             consumer_key: self.principal.as_ref().and_then(Principal::consumer_key),

@@ -25,7 +25,8 @@ pub fn asked(snapshot: &Snapshot, host: &str, path: &str, method: &Method) -> Op
     if !matches!(*method, Method::GET | Method::HEAD) {
         return None;
     }
-    let rest = path.strip_prefix(WELL_KNOWN).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+    let rest =
+        path.strip_prefix(WELL_KNOWN).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
     let resource = route::normalise(if rest.is_empty() { "/" } else { rest }).ok()?;
     let index = match snapshot.route(host, &resource, &Method::GET) {
         Ok(routed) => routed.api().index,
@@ -45,15 +46,22 @@ fn asks_for_tokens(api: &CompiledApi) -> bool {
 /// The document.
 pub fn document(snapshot: &Snapshot, api: &CompiledApi, origin: &Origin) -> Response<Bytes> {
     let definition = &api.definition;
-    let believed = snapshot.key_managers.iter().filter(|key_manager| key_manager.definition.enabled && api.takes(key_manager));
+    let believed = snapshot
+        .key_managers
+        .iter()
+        .filter(|key_manager| key_manager.definition.enabled && api.takes(key_manager));
     let servers: BTreeSet<String> = believed
         .filter_map(|key_manager| {
             let written = key_manager.definition.issuer.as_ref().map(ToString::to_string);
             written.or_else(|| key_manager.keys.current().issuer.as_ref().map(ToString::to_string))
         })
         .collect();
-    let scopes: BTreeSet<&str> =
-        definition.operations.iter().flat_map(|operation| &operation.scopes).map(crate::model::names::Scope::as_str).collect();
+    let scopes: BTreeSet<&str> = definition
+        .operations
+        .iter()
+        .flat_map(|operation| &operation.scopes)
+        .map(crate::model::names::Scope::as_str)
+        .collect();
     let algorithms = ["ES256", "ES384", "ES512", "EdDSA", "PS256", "RS256"];
     let document = json!({
         "resource": resource(origin, &definition.base_path),
@@ -76,7 +84,10 @@ pub fn document(snapshot: &Snapshot, api: &CompiledApi, origin: &Origin) -> Resp
 
 /// Points a client without a good token at the document (section 5.1).
 pub fn point_at(api: &CompiledApi, origin: &Origin, headers: &mut HeaderMap) {
-    let Some(challenge) = headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok()) else { return };
+    let Some(challenge) = headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok())
+    else {
+        return;
+    };
     let Some(host) = origin.host().filter(|_| asks_for_tokens(api)) else { return };
     let (scheme, path) = (origin.scheme().as_str(), &api.definition.base_path);
     // a host is what the request's authority allows: no quote stands in it

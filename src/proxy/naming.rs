@@ -44,9 +44,19 @@ pub struct Arriving<'a> {
 
 impl LastNamed {
     /// Reads a request's host and origin, or finds them read.
-    pub fn read(&self, version: Version, uri: &Uri, headers: &HeaderMap, from: Arriving<'_>) -> Result<Rc<Named>, InvalidAuthority> {
+    pub fn read(
+        &self,
+        version: Version,
+        uri: &Uri,
+        headers: &HeaderMap,
+        from: Arriving<'_>,
+    ) -> Result<Rc<Named>, InvalidAuthority> {
         let peer = from.peer.to_canonical();
-        let sent = if from.trusted_proxies.iter().any(|network| network.contains(&peer)) { None } else { only_host(version, uri, headers) };
+        let sent = if from.trusted_proxies.iter().any(|network| network.contains(&peer)) {
+            None
+        } else {
+            only_host(version, uri, headers)
+        };
         let mut last = self.0.borrow_mut();
         if let (Some(sent), Some(last)) = (sent, &*last)
             && sent == &*last.sent
@@ -55,7 +65,10 @@ impl LastNamed {
         }
         let authority = route::request_authority(version, uri, headers)?;
         let Arriving { peer, scheme, trusted_proxies } = from;
-        let origin = Origin::read(headers, &Arrival { peer, scheme, authority: authority.as_ref(), trusted_proxies });
+        let origin = Origin::read(
+            headers,
+            &Arrival { peer, scheme, authority: authority.as_ref(), trusted_proxies },
+        );
         let host = authority.as_ref().map_or("", route::Authority::host);
         // the requests of a trusted proxy's connection may all come from one client
         if let Some(last) = &*last
@@ -102,7 +115,11 @@ mod tests {
         headers
     }
 
-    fn read(last: &LastNamed, uri: &'static str, fields: &[(&'static str, &'static str)]) -> Result<Rc<Named>, InvalidAuthority> {
+    fn read(
+        last: &LastNamed,
+        uri: &'static str,
+        fields: &[(&'static str, &'static str)],
+    ) -> Result<Rc<Named>, InvalidAuthority> {
         last.read(Version::HTTP_11, &Uri::from_static(uri), &with(fields), from(&[]))
     }
 
@@ -110,8 +127,14 @@ mod tests {
     fn a_host_that_is_named_again_is_not_read_again() {
         let last = LastNamed::default();
         let first = read(&last, "/", &[("host", "Bank.example:8443")]).unwrap();
-        assert_eq!((&*first.host, first.origin.host()), ("bank.example", Some("bank.example:8443")));
-        assert!(Rc::ptr_eq(&first, &read(&last, "/other", &[("host", "Bank.example:8443")]).unwrap()));
+        assert_eq!(
+            (&*first.host, first.origin.host()),
+            ("bank.example", Some("bank.example:8443"))
+        );
+        assert!(Rc::ptr_eq(
+            &first,
+            &read(&last, "/other", &[("host", "Bank.example:8443")]).unwrap()
+        ));
         let other = read(&last, "/", &[("host", "shop.example")]).unwrap();
         assert_eq!(&*other.host, "shop.example");
     }
@@ -124,8 +147,14 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(read(&last, "/", &[host, host]).unwrap_err(), InvalidAuthority::Several);
             assert_eq!(read(&last, "/", &[]).unwrap_err(), InvalidAuthority::Missing);
-            assert_eq!(read(&last, "http://bank.example/", &[]).unwrap_err(), InvalidAuthority::Missing);
-            assert_eq!(read(&last, "http://shop.example/", &[host]).unwrap_err(), InvalidAuthority::Disagree);
+            assert_eq!(
+                read(&last, "http://bank.example/", &[]).unwrap_err(),
+                InvalidAuthority::Missing
+            );
+            assert_eq!(
+                read(&last, "http://shop.example/", &[host]).unwrap_err(),
+                InvalidAuthority::Disagree
+            );
             assert_eq!(read(&last, "/", &[("host", "")]).unwrap_err(), InvalidAuthority::Host);
         }
         assert_eq!(&*read(&last, "http://bank.example/", &[host]).unwrap().host, "bank.example");

@@ -50,7 +50,10 @@ pub(super) fn refuse(
         exchange.found(local, refused.routed.as_ref().map(crate::snapshot::Routed::position));
     }
     let tongue = Tongue::choose(request.headers(), snapshot.errors);
-    let mut refusal = Refusal { retry_after: refused.why.retry_after(), ..Refusal::new(reason, id, &exchange.method, tongue) };
+    let mut refusal = Refusal {
+        retry_after: refused.why.retry_after(),
+        ..Refusal::new(reason, id, &exchange.method, tongue)
+    };
     if let Some(api) = refused.api.and_then(|index| snapshot.api(index)) {
         refusal.api = Some(RefusingApi::from(&api.definition));
     }
@@ -83,7 +86,12 @@ fn caller_of(snapshot: &LocalSnapshot, exchange: &Exchange) -> Option<Rc<Caller>
 }
 
 /// Answered here, without a token: WSO2 says 200.
-fn preflight(exchange: &mut Exchange, api: Rc<LocalApi>, served: &Served, request: &Inbound) -> OwnAnswer {
+fn preflight(
+    exchange: &mut Exchange,
+    api: Rc<LocalApi>,
+    served: &Served,
+    request: &Inbound,
+) -> OwnAnswer {
     let mut answer = Response::new(Bytes::new());
     let methods = match served {
         Served::Any => None,
@@ -97,14 +105,24 @@ fn preflight(exchange: &mut Exchange, api: Rc<LocalApi>, served: &Served, reques
 }
 
 /// What a client may know before it has a token.
-pub(super) fn resource_metadata(exchange: &mut Exchange, snapshot: &LocalSnapshot, api: ApiIndex, origin: &Origin) -> Option<OwnAnswer> {
+pub(super) fn resource_metadata(
+    exchange: &mut Exchange,
+    snapshot: &LocalSnapshot,
+    api: ApiIndex,
+    origin: &Origin,
+) -> Option<OwnAnswer> {
     let answer = metadata::document(snapshot, snapshot.api(api)?, origin);
     exchange.found(snapshot.local_api(api)?, None);
     Some(own(exchange, Reason::ResourceMetadata, answer))
 }
 
 /// Refuses with what the exchange already knows.
-pub(super) fn refuse_here(exchange: &mut Exchange, reason: Reason, id: &HeaderValue, tongue: Tongue) -> OwnAnswer {
+pub(super) fn refuse_here(
+    exchange: &mut Exchange,
+    reason: Reason,
+    id: &HeaderValue,
+    tongue: Tongue,
+) -> OwnAnswer {
     let answer = denial::answer(&Refusal::new(reason, id, &exchange.method, tongue));
     own(exchange, reason, answer)
 }
@@ -119,7 +137,9 @@ pub(super) fn server_options(exchange: &mut Exchange) -> OwnAnswer {
 fn own(exchange: &mut Exchange, reason: Reason, mut answer: Response<Bytes>) -> OwnAnswer {
     exchange.answered(answer.status().as_u16(), reason);
     // what follows on a connection that sent such a head may have been hidden in it
-    if matches!(reason, Reason::InvalidRequest | Reason::MethodRefused) && exchange.version < Version::HTTP_2 {
+    if matches!(reason, Reason::InvalidRequest | Reason::MethodRefused)
+        && exchange.version < Version::HTTP_2
+    {
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if let Some(id) = exchange.request_id.clone() {
@@ -129,14 +149,23 @@ fn own(exchange: &mut Exchange, reason: Reason, mut answer: Response<Bytes>) -> 
 }
 
 /// The answer to bytes that never became a request: written by the connection itself, which ends with it.
-pub fn refuse_bytes(walk: &Rc<Walk>, connection: &Rc<Connection>, reason: Reason, message: String) -> Vec<u8> {
+pub fn refuse_bytes(
+    walk: &Rc<Walk>,
+    connection: &Rc<Connection>,
+    reason: Reason,
+    message: String,
+) -> Vec<u8> {
     let mut request = Request::new(());
     // nothing of the request can be believed, its method and path least of all
     *request.method_mut() = Method::from_bytes(b"-").unwrap_or_default();
     *request.uri_mut() = Uri::from_static("*");
     let snapshot = walk.snapshots().load();
-    let mut exchange =
-        Exchange::begin(Rc::clone(walk), connection.request_began(walk.deadlines()), Arc::clone(&snapshot.unrouted), &mut request);
+    let mut exchange = Exchange::begin(
+        Rc::clone(walk),
+        connection.request_began(walk.deadlines()),
+        Arc::clone(&snapshot.unrouted),
+        &mut request,
+    );
     let id = walk.request_id();
     exchange.request_id = Some(id.clone());
     exchange.message = Some(message);

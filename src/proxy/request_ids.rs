@@ -67,7 +67,8 @@ mod tests {
     fn ids_are_different_and_of_one_length_over_several_batches() {
         let ids = RequestIds::new(0x0123_4567_89ab_cdef);
         assert_eq!(ids.next(), "0123456789abcdef0000000000000000");
-        let seen: HashSet<String> = (1..1000).map(|_| ids.next().to_str().unwrap().to_owned()).collect();
+        let seen: HashSet<String> =
+            (1..1000).map(|_| ids.next().to_str().unwrap().to_owned()).collect();
         assert_eq!(seen.len(), 999);
         assert!(seen.contains("0123456789abcdef00000000000003e7"));
         assert!(seen.iter().all(|id| id.len() == DIGITS));

@@ -49,7 +49,10 @@ use crate::throttle::Admitted;
 /// The walk lives in a place of its own for as long as it lasts, so that an idle connection holds none, and so that it is
 /// moved once.
 pub fn handle(walk: Rc<Walk>, in_flight: InFlight, request: Request<Incoming>) -> Handling {
-    let request = Box::new(request.map(|body| RequestBody::new(body, walk.deadlines(), in_flight.connection().bodies())));
+    let request = Box::new(
+        request
+            .map(|body| RequestBody::new(body, walk.deadlines(), in_flight.connection().bodies())),
+    );
     Handling { walk: Rc::clone(&walk), serving: Box::pin(serve(walk, in_flight, request)) }
 }
 
@@ -78,7 +81,12 @@ impl Future for Handling {
         let polled = polled.unwrap_or_else(|_| {
             self.walk.counters().panicked();
             let id = self.walk.request_id();
-            let answer = denial::answer(&Refusal::new(Reason::InternalError, &id, &Method::GET, Tongue::Wso2));
+            let answer = denial::answer(&Refusal::new(
+                Reason::InternalError,
+                &id,
+                &Method::GET,
+                Tongue::Wso2,
+            ));
             Poll::Ready(answer.map(AnswerBody::orphan))
         });
         polled.map(Ok)
@@ -99,12 +107,17 @@ struct Switched {
     stall: Duration,
 }
 
-async fn serve(walk: Rc<Walk>, in_flight: InFlight, mut request: Box<Inbound>) -> Response<AnswerBody> {
+async fn serve(
+    walk: Rc<Walk>,
+    in_flight: InFlight,
+    mut request: Box<Inbound>,
+) -> Response<AnswerBody> {
     let walk = &walk;
     let wish = upgrade::Asked::take(&mut *request);
     let upgrading = wish.as_ref().is_some_and(|wish| wish.stream.is_none());
     let unrouted = Arc::clone(&walk.snapshots().load().unrouted);
-    let mut exchange = Box::new(Exchange::begin(Rc::clone(walk), in_flight, unrouted, &mut *request));
+    let mut exchange =
+        Box::new(Exchange::begin(Rc::clone(walk), in_flight, unrouted, &mut *request));
     if upgrading {
         exchange.connection().upgrades();
     }
@@ -139,7 +152,12 @@ fn decorate(exchange: &Exchange, origin: Option<&HeaderValue>, headers: &mut Hea
 }
 
 /// Answers with the backend's switch, and sets the tunnel up that goes on behind it.
-fn switch(walk: &Rc<Walk>, exchange: Box<Exchange>, response: Response<ResponseBody>, switched: Switched) -> Response<AnswerBody> {
+fn switch(
+    walk: &Rc<Walk>,
+    exchange: Box<Exchange>,
+    response: Response<ResponseBody>,
+    switched: Switched,
+) -> Response<AnswerBody> {
     let Switched { mut asked, tenure, stall } = switched;
     let stream = asked.stream.take();
     let (mut parts, head) = response.into_parts();
@@ -148,7 +166,15 @@ fn switch(walk: &Rc<Walk>, exchange: Box<Exchange>, response: Response<ResponseB
     parts.extensions.clear();
     let websocket = asked.is_websocket();
     let connection = exchange.connection_handle();
-    let tunnel = Tunnel { exchange, backend, head, tenure, websocket, stall, deadlines: Rc::clone(walk.deadlines()) };
+    let tunnel = Tunnel {
+        exchange,
+        backend,
+        head,
+        tenure,
+        websocket,
+        stall,
+        deadlines: Rc::clone(walk.deadlines()),
+    };
     match stream {
         None => connection.switch(tunnel),
         // owned by the worker's runtime; ends with its stream, whose connection waits for it
@@ -172,20 +198,30 @@ async fn answer(
     shed(walk, exchange, &request, &id)?;
     let uri = exchange.uri.clone();
     let head = read_head(walk, exchange, &request, &uri, &id)?;
-    let Decided { admitted, limit, stall, format, assertion } = decide_and_wait(walk, exchange, &request, &head, &id).await?;
+    let Decided { admitted, limit, stall, format, assertion } =
+        decide_and_wait(walk, exchange, &request, &head, &id).await?;
     if let Some(gate) = &admitted.api().gate {
-        let full = |_| refuse_here(exchange, Reason::ConcurrencyLimit, &id, Tongue::choose(request.headers(), format));
+        let full = |_| {
+            refuse_here(
+                exchange,
+                Reason::ConcurrencyLimit,
+                &id,
+                Tongue::choose(request.headers(), format),
+            )
+        };
         exchange.pass = Some(gate.enter().await.map_err(full)?);
     }
     let deadline = whole_deadline(walk, &admitted, request.headers());
     let key = hash_key(exchange, &admitted, request.headers());
     // the headers leave with the request; a failure of the backend is still told in the client's tongue
     let tongue = TongueLater::of(request.headers());
-    rewrite_request(walk, exchange, &admitted, &mut request, &head.named)
-        .map_err(|reason| refuse_here(exchange, reason, &id, Tongue::choose(request.headers(), format)))?;
+    rewrite_request(walk, exchange, &admitted, &mut request, &head.named).map_err(|reason| {
+        refuse_here(exchange, reason, &id, Tongue::choose(request.headers(), format))
+    })?;
     say(assertion, request.headers_mut());
     if let Some(wish) = &mut wish {
-        wish.ask(request.headers_mut()).map_err(|_| refuse_here(exchange, Reason::InternalError, &id, Tongue::Wso2))?;
+        wish.ask(request.headers_mut())
+            .map_err(|_| refuse_here(exchange, Reason::InternalError, &id, Tongue::Wso2))?;
     }
     let progress = Rc::clone(request.body().progress());
     exchange.progress = Some(Rc::clone(&progress));
@@ -199,12 +235,14 @@ async fn answer(
         query: uri.query(),
         key: &key,
         purpose: if wish.is_some() { Purpose::Upgrade } else { Purpose::Exchange },
-        interim: (exchange.version == Version::HTTP_11).then(|| Arc::clone(exchange.connection().interim())),
+        interim: (exchange.version == Version::HTTP_11)
+            .then(|| Arc::clone(exchange.connection().interim())),
     };
     let asked = Instant::now();
     let forwarded = forward(walk, &admitted, outgoing, &progress, deadline.as_ref()).await;
     exchange.backend_time = Some(asked.elapsed());
-    let switched = forwarded.and_then(|answer| is_switch(&answer, wish.as_ref()).map(|switched| (answer, switched)));
+    let switched = forwarded
+        .and_then(|answer| is_switch(&answer, wish.as_ref()).map(|switched| (answer, switched)));
     let (answer, switched) = match switched {
         Ok(answered) => answered,
         Err(error) => {
@@ -219,10 +257,18 @@ async fn answer(
     if let Some(asked) = wish.filter(|_| switched) {
         asked.answer(&mut response);
         exchange.answered(response.status().as_u16(), Reason::Forwarded);
-        return Ok(Forwarded { response, term: None, switched: Some(Switched { asked, tenure, stall }) });
+        return Ok(Forwarded {
+            response,
+            term: None,
+            switched: Some(Switched { asked, tenure, stall }),
+        });
     }
     let ends = deadline.is_some() || tenure.is_some();
-    Ok(Forwarded { response, term: ends.then(|| Box::new(Term { deadline, tenure, stream })), switched: None })
+    Ok(Forwarded {
+        response,
+        term: ends.then(|| Box::new(Term { deadline, tenure, stream })),
+        switched: None,
+    })
 }
 
 /// Whatever a client said in the gateway's own header goes, whether or not something takes its place.
@@ -244,13 +290,20 @@ async fn forward(
     let mut forwarding = pin!(walk.forwarder().forward(admitted, outgoing, progress));
     poll_fn(|context| match forwarding.as_mut().poll(context) {
         Poll::Ready(answer) => Poll::Ready(answer),
-        Poll::Pending => deadline.map_or(Poll::Pending, |deadline| deadline.poll(context).map(|()| Err(ForwardError::TooLong))),
+        Poll::Pending => deadline.map_or(Poll::Pending, |deadline| {
+            deadline.poll(context).map(|()| Err(ForwardError::TooLong))
+        }),
     })
     .await
 }
 
 /// A worker that lags behind takes no new request.
-fn shed(walk: &Walk, exchange: &mut Exchange, request: &Inbound, id: &HeaderValue) -> Result<(), OwnAnswer> {
+fn shed(
+    walk: &Walk,
+    exchange: &mut Exchange,
+    request: &Inbound,
+    id: &HeaderValue,
+) -> Result<(), OwnAnswer> {
     if !walk.is_overloaded() {
         return Ok(());
     }
@@ -261,7 +314,10 @@ fn shed(walk: &Walk, exchange: &mut Exchange, request: &Inbound, id: &HeaderValu
 /// Whether the backend switched protocols; a switch that was not asked for is a fault.
 fn is_switch(answer: &Answer, wish: Option<&upgrade::Asked>) -> Result<bool, ForwardError> {
     let response = &answer.response;
-    if response.status() == StatusCode::OK && response.version() == Version::HTTP_2 && wish.is_some() {
+    if response.status() == StatusCode::OK
+        && response.version() == Version::HTTP_2
+        && wish.is_some()
+    {
         return Ok(true);
     }
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -285,7 +341,12 @@ fn whole_deadline(walk: &Walk, admitted: &Admitted, headers: &HeaderMap) -> Opti
 fn tenure(walk: &Walk, admitted: &Admitted) -> Option<Tenure> {
     let api = &admitted.api().definition;
     let principal = admitted.principal().filter(|_| api.close_on_token_expiry)?.clone();
-    let right = Right { principal, api: api.name.clone(), version: api.version.clone(), key_type: admitted.key_type() };
+    let right = Right {
+        principal,
+        api: api.name.clone(),
+        version: api.version.clone(),
+        key_type: admitted.key_type(),
+    };
     Some(walk.tenures().hold(right, walk.clock().milliseconds(), walk.random()))
 }
 
@@ -297,38 +358,56 @@ struct TongueLater {
 
 impl TongueLater {
     fn of(headers: &HeaderMap) -> Self {
-        Self { accept: headers.get(header::ACCEPT).cloned(), grpc: Stream::of(headers) == Stream::Grpc }
+        Self {
+            accept: headers.get(header::ACCEPT).cloned(),
+            grpc: Stream::of(headers) == Stream::Grpc,
+        }
     }
 
     fn choose(self, format: crate::model::gateway::ErrorFormat) -> Tongue {
         if self.grpc {
             return Tongue::Grpc;
         }
-        let accept: HeaderMap = self.accept.into_iter().map(|value| (header::ACCEPT, value)).collect();
+        let accept: HeaderMap =
+            self.accept.into_iter().map(|value| (header::ACCEPT, value)).collect();
         Tongue::choose(&accept, format)
     }
 }
 
 /// What keeps a client with its target, where a backend hashes: empty where none does.
 fn hash_key(exchange: &Exchange, admitted: &Admitted, headers: &HeaderMap) -> Vec<u8> {
-    let Some(Balance::ConsistentHash(by)) = admitted.backend().map(|(group, _)| &group.balance) else { return Vec::new() };
+    let Some(Balance::ConsistentHash(by)) = admitted.backend().map(|(group, _)| &group.balance)
+    else {
+        return Vec::new();
+    };
     let client = || exchange.client.to_string().into_bytes();
     match by {
         HashKey::ConsumerKey => {
-            let consumer_key = admitted.principal().and_then(crate::authenticate::Principal::consumer_key);
+            let consumer_key =
+                admitted.principal().and_then(crate::authenticate::Principal::consumer_key);
             consumer_key.map_or_else(client, |consumer_key| consumer_key.as_bytes().to_vec())
         }
-        HashKey::Header(name) => headers.get(name).map_or_else(client, |value| value.as_bytes().to_vec()),
+        HashKey::Header(name) => {
+            headers.get(name).map_or_else(client, |value| value.as_bytes().to_vec())
+        }
     }
 }
 
-fn rewrite_request(walk: &Walk, exchange: &mut Exchange, admitted: &Admitted, request: &mut Inbound, named: &Named) -> Result<(), Reason> {
+fn rewrite_request(
+    walk: &Walk,
+    exchange: &mut Exchange,
+    admitted: &Admitted,
+    request: &mut Inbound,
+    named: &Named,
+) -> Result<(), Reason> {
     let api = &admitted.api().definition;
     if request.version() == Version::HTTP_2 {
         join_cookies(request.headers_mut());
     }
-    let credential = (api.authorization == AuthorizationForwarding::Remove).then_some(&*api.authorization_header);
-    let hop = Hop { credential, origin: &named.written, version: request.version(), via: walk.via() };
+    let credential = (api.authorization == AuthorizationForwarding::Remove)
+        .then_some(&*api.authorization_header);
+    let hop =
+        Hop { credential, origin: &named.written, version: request.version(), via: walk.via() };
     let trailers = headers::rewrite_request(request.headers_mut(), &hop).map_err(|error| {
         exchange.message = Some(error.to_string());
         Reason::InvalidRequest
@@ -349,13 +428,19 @@ fn join_cookies(headers: &mut HeaderMap) {
     if fields.next().is_none() || fields.next().is_none() {
         return;
     }
-    let crumbs: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    let crumbs: Vec<&[u8]> =
+        headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if let Ok(joined) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
         headers.insert(header::COOKIE, joined);
     }
 }
 
-fn pass_on(exchange: &mut Exchange, api: &Api, answer: Answer, id: HeaderValue) -> Response<ResponseBody> {
+fn pass_on(
+    exchange: &mut Exchange,
+    api: &Api,
+    answer: Answer,
+    id: HeaderValue,
+) -> Response<ResponseBody> {
     let Answer { mut response, target } = answer;
     let version = response.version();
     headers::rewrite_response(response.headers_mut(), version);

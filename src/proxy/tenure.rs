@@ -82,9 +82,15 @@ impl Tenures {
     /// Watches over a stream from now (milliseconds since 1970) on. `random` spreads the ends.
     pub fn hold(self: &Rc<Self>, right: Right, now: u64, random: u64) -> Tenure {
         let expires = right.principal.claims().expires_at().0.saturating_mul(1000);
-        let most = expires.saturating_sub(now).checked_div(JITTER_SHARE).unwrap_or_default().min(MOST_JITTER);
-        let until = expires.saturating_add(random.checked_rem(most.saturating_add(1)).unwrap_or_default());
-        let held = Rc::new(Held { right, until, ended: Cell::new(None), waker: RefCell::default() });
+        let most = expires
+            .saturating_sub(now)
+            .checked_div(JITTER_SHARE)
+            .unwrap_or_default()
+            .min(MOST_JITTER);
+        let until =
+            expires.saturating_add(random.checked_rem(most.saturating_add(1)).unwrap_or_default());
+        let held =
+            Rc::new(Held { right, until, ended: Cell::new(None), waker: RefCell::default() });
         let key = self.held.borrow_mut().insert(Rc::clone(&held));
         Tenure { tenures: Rc::clone(self), held, key }
     }
@@ -98,7 +104,9 @@ impl Tenures {
         for (_, held) in self.held.borrow().iter() {
             if held.until <= now {
                 over.push((Rc::clone(held), Ended::TokenExpired));
-            } else if changed && revocations.is_revoked(held.right.principal.marks(), UnixSeconds(now / 1000)) {
+            } else if changed
+                && revocations.is_revoked(held.right.principal.marks(), UnixSeconds(now / 1000))
+            {
                 over.push((Rc::clone(held), Ended::Revoked));
             } else if changed && !still_holds(snapshot, &held.right, &mut apis) {
                 over.push((Rc::clone(held), Ended::Withdrawn));
@@ -120,10 +128,16 @@ impl Tenures {
 }
 
 /// Whether a new request with the same token would still find its API and its subscription.
-fn still_holds<'r>(snapshot: &Snapshot, right: &'r Right, apis: &mut HashMap<(&'r str, &'r str), Option<ApiIndex>>) -> bool {
+fn still_holds<'r>(
+    snapshot: &Snapshot,
+    right: &'r Right,
+    apis: &mut HashMap<(&'r str, &'r str), Option<ApiIndex>>,
+) -> bool {
     let (name, version) = (right.api.as_str(), right.version.as_str());
     let index = *apis.entry((name, version)).or_insert_with(|| {
-        let found = snapshot.apis.iter().find(|api| api.definition.name == right.api && api.definition.version == right.version);
+        let found = snapshot.apis.iter().find(|api| {
+            api.definition.name == right.api && api.definition.version == right.version
+        });
         found.map(|api| api.index)
     });
     let Some(api) = index.and_then(|index| snapshot.api(index)) else { return false };
@@ -132,8 +146,12 @@ fn still_holds<'r>(snapshot: &Snapshot, right: &'r Right, apis: &mut HashMap<(&'
     }
     let wanted = &right.principal.key_manager().definition;
     let key_manager = snapshot.same_named(right.principal.key_manager());
-    let same = key_manager.filter(|found| found.definition.enabled && found.definition.issuer == wanted.issuer);
-    same.is_some_and(|found| api.takes(&found) && authorize::still(snapshot, api, &found, &right.principal, right.key_type))
+    let same = key_manager
+        .filter(|found| found.definition.enabled && found.definition.issuer == wanted.issuer);
+    same.is_some_and(|found| {
+        api.takes(&found)
+            && authorize::still(snapshot, api, &found, &right.principal, right.key_type)
+    })
 }
 
 impl Tenure {

@@ -38,7 +38,9 @@ pub enum Cut {
 
 impl Term {
     pub fn poll(&self, context: &Context<'_>) -> Poll<Cut> {
-        if let Some(Poll::Ready(ended)) = self.tenure.as_ref().map(|tenure| tenure.poll_ended(context)) {
+        if let Some(Poll::Ready(ended)) =
+            self.tenure.as_ref().map(|tenure| tenure.poll_ended(context))
+        {
             return Poll::Ready(Cut::Ended(ended));
         }
         match &self.deadline {
@@ -76,10 +78,13 @@ impl Cut {
 impl Stream {
     /// By the content type of an answer.
     pub fn of(headers: &HeaderMap) -> Self {
-        let Some(kind) = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) else { return Self::No };
+        let Some(kind) = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) else {
+            return Self::No;
+        };
         let is = |name: &[u8]| {
             let (start, rest) = kind.split_at_checked(name.len()).unwrap_or((&[], &[]));
-            start.eq_ignore_ascii_case(name) && rest.first().is_none_or(|next| matches!(next, b';' | b'+' | b' '))
+            start.eq_ignore_ascii_case(name)
+                && rest.first().is_none_or(|next| matches!(next, b';' | b'+' | b' '))
         };
         if is(b"application/grpc") {
             Self::Grpc
@@ -115,7 +120,10 @@ mod tests {
     use super::*;
 
     fn with(name: &'static str, value: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(http::HeaderName::from_static(name), HeaderValue::from_static(value))])
+        HeaderMap::from_iter([(
+            http::HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        )])
     }
 
     #[test]

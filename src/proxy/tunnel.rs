@@ -91,7 +91,8 @@ impl Tunnel {
         let down_bytes = |bytes: usize| sent.set(sent.get().saturating_add(bytes));
         let closing = Closing::default();
         let deadlines = &self.deadlines;
-        let (up_deadline, down_deadline, last) = (deadlines.unset(), deadlines.unset(), deadlines.unset());
+        let (up_deadline, down_deadline, last) =
+            (deadlines.unset(), deadlines.unset(), deadlines.unset());
         let stall = self.stall;
         let end = {
             let mut first = first;
@@ -99,14 +100,26 @@ impl Tunnel {
                 if backend_writes.write_all_buf(&mut first).await.is_err() {
                     return Passed::Broken;
                 }
-                pump(&mut client_reads, &mut backend_writes, None, &up_deadline, stall, up_bytes).await
+                pump(&mut client_reads, &mut backend_writes, None, &up_deadline, stall, up_bytes)
+                    .await
             };
-            let down = pump(&mut backend_reads, &mut client_writes, Some(&closing), &down_deadline, stall, down_bytes);
+            let down = pump(
+                &mut backend_reads,
+                &mut client_writes,
+                Some(&closing),
+                &down_deadline,
+                stall,
+                down_bytes,
+            );
             self.watch(up, down, &closing, &last).await
         };
         if let End::Cut(ended) = end {
             let in_order = self.websocket && closing.frames.borrow().at_boundary();
-            let goodbye = if in_order { websocket::close_frame(websocket::POLICY_VIOLATION, ended.message()) } else { Vec::new() };
+            let goodbye = if in_order {
+                websocket::close_frame(websocket::POLICY_VIOLATION, ended.message())
+            } else {
+                Vec::new()
+            };
             say_goodbye(&mut client_reads, &mut client_writes, &goodbye).await;
         }
         self.exchange.sent(sent.get());
@@ -114,7 +127,13 @@ impl Tunnel {
     }
 
     /// Runs both directions until the tunnel has to end.
-    async fn watch(&self, up: impl Future<Output = Passed>, down: impl Future<Output = Passed>, closing: &Closing, last: &Deadline) -> End {
+    async fn watch(
+        &self,
+        up: impl Future<Output = Passed>,
+        down: impl Future<Output = Passed>,
+        closing: &Closing,
+        last: &Deadline,
+    ) -> End {
         let (mut up, mut down) = (pin!(up), pin!(down));
         let (mut up_done, mut down_done) = (None, None);
         let mut cut = None;
@@ -123,7 +142,8 @@ impl Tunnel {
                 return Poll::Ready(End::Broken);
             }
             if cut.is_none()
-                && let Some(Poll::Ready(ended)) = self.tenure.as_ref().map(|tenure| tenure.poll_ended(context))
+                && let Some(Poll::Ready(ended)) =
+                    self.tenure.as_ref().map(|tenure| tenure.poll_ended(context))
             {
                 cut = Some(ended);
                 closing.asked.set(true);
@@ -137,7 +157,9 @@ impl Tunnel {
                 return if over { Poll::Ready(End::Cut(ended)) } else { Poll::Pending };
             }
             match (up_done, down_done) {
-                (Some(Passed::Stalled), _) | (_, Some(Passed::Stalled)) => Poll::Ready(End::Stalled),
+                (Some(Passed::Stalled), _) | (_, Some(Passed::Stalled)) => {
+                    Poll::Ready(End::Stalled)
+                }
                 (Some(Passed::Broken), _) | (_, Some(Passed::Broken)) => Poll::Ready(End::Broken),
                 (Some(_), Some(_)) => Poll::Ready(End::Done),
                 // the other side has a while to finish
@@ -155,7 +177,10 @@ impl Tunnel {
         match end {
             End::Done => self.exchange.end(Ending::Completed, None),
             End::Cut(ended) => self.exchange.end(Ending::GatewayClosed, Some(ended.message())),
-            End::Stalled => self.exchange.end(Ending::GatewayClosed, Some("a side said nothing, or read nothing, for too long")),
+            End::Stalled => self.exchange.end(
+                Ending::GatewayClosed,
+                Some("a side said nothing, or read nothing, for too long"),
+            ),
             End::Broken => self.exchange.end(Ending::ClientAborted, Some("a side broke off")),
         }
     }
@@ -176,7 +201,11 @@ where
     .await;
 }
 
-fn poll_once<F: Future<Output = Passed>>(future: &mut std::pin::Pin<&mut F>, done: &mut Option<Passed>, context: &mut Context<'_>) {
+fn poll_once<F: Future<Output = Passed>>(
+    future: &mut std::pin::Pin<&mut F>,
+    done: &mut Option<Passed>,
+    context: &mut Context<'_>,
+) {
     if done.is_none()
         && let Poll::Ready(passed) = future.as_mut().poll(context)
     {
@@ -212,16 +241,18 @@ where
         let mut rest = buffer.get(..read).unwrap_or_default();
         while !rest.is_empty() {
             let asked = closing.filter(|closing| closing.asked.get());
-            let most = asked.map_or(rest.len(), |closing| closing.frames.borrow().until_boundary(rest));
+            let most =
+                asked.map_or(rest.len(), |closing| closing.frames.borrow().until_boundary(rest));
             if most == 0 {
                 return Passed::Frame;
             }
             deadline.set(stall);
-            let written = match within(deadline, to.write(rest.get(..most).unwrap_or_default())).await {
-                None => return Passed::Stalled,
-                Some(Ok(written)) if written > 0 => written,
-                Some(_) => return Passed::Broken,
-            };
+            let written =
+                match within(deadline, to.write(rest.get(..most).unwrap_or_default())).await {
+                    None => return Passed::Stalled,
+                    Some(Ok(written)) if written > 0 => written,
+                    Some(_) => return Passed::Broken,
+                };
             let (passed, left) = rest.split_at_checked(written).unwrap_or((rest, &[]));
             if let Some(closing) = closing {
                 closing.frames.borrow_mut().passed(passed);

@@ -6,7 +6,9 @@
 
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand;
-use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::ext::Protocol;
@@ -36,16 +38,28 @@ impl Asked {
             }
             let stream = Some(hyper::upgrade::on(&mut *request));
             *request.method_mut() = Method::GET;
-            return Some(Self { protocol: HeaderValue::from_static("websocket"), stream, accept: None, key: None });
+            return Some(Self {
+                protocol: HeaderValue::from_static("websocket"),
+                stream,
+                accept: None,
+                key: None,
+            });
         }
-        if request.version() != Version::HTTP_11 || !request.body().is_end_stream() || !says_upgrade(request.headers()) {
+        if request.version() != Version::HTTP_11
+            || !request.body().is_end_stream()
+            || !says_upgrade(request.headers())
+        {
             return None;
         }
         let mut named = request.headers().get_all(UPGRADE).iter();
         let (protocol, None) = (named.next()?, named.next()) else { return None };
         let name = protocol.to_str().ok()?.trim().to_ascii_lowercase();
         // a list is a choice for the server, and these speak HTTP
-        let plain = !name.is_empty() && !name.contains(',') && name != "h2c" && !name.starts_with("http/") && !name.starts_with("tls/");
+        let plain = !name.is_empty()
+            && !name.contains(',')
+            && name != "h2c"
+            && !name.starts_with("http/")
+            && !name.starts_with("tls/");
         plain.then(|| Self { protocol: protocol.clone(), stream: None, accept: None, key: None })
     }
 
@@ -75,8 +89,15 @@ impl Asked {
 
     /// Whether a 101 is the answer to this wish.
     pub fn is_answered_by(&self, headers: &HeaderMap) -> bool {
-        let same = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(self.protocol.as_bytes().trim_ascii());
-        let accepted = self.accept.as_ref().is_none_or(|wanted| headers.get(SEC_WEBSOCKET_ACCEPT).is_some_and(|found| found == wanted));
+        let same = |value: &HeaderValue| {
+            value
+                .as_bytes()
+                .trim_ascii()
+                .eq_ignore_ascii_case(self.protocol.as_bytes().trim_ascii())
+        };
+        let accepted = self.accept.as_ref().is_none_or(|wanted| {
+            headers.get(SEC_WEBSOCKET_ACCEPT).is_some_and(|found| found == wanted)
+        });
         headers.get(UPGRADE).is_some_and(same) && says_upgrade(headers) && accepted
     }
 
@@ -89,7 +110,9 @@ impl Asked {
             *response.status_mut() = StatusCode::OK;
         } else {
             let key = self.key.as_ref().filter(|_| answered_for).and_then(|key| key.to_str().ok());
-            if let Some(accept) = key.and_then(|key| HeaderValue::try_from(websocket::accept(key)).ok()) {
+            if let Some(accept) =
+                key.and_then(|key| HeaderValue::try_from(websocket::accept(key)).ok())
+            {
                 headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
             }
             headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -101,5 +124,7 @@ impl Asked {
 
 fn says_upgrade(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).any(|option| option.trim().eq_ignore_ascii_case("upgrade"))
+    lines
+        .flat_map(|line| line.split(','))
+        .any(|option| option.trim().eq_ignore_ascii_case("upgrade"))
 }

@@ -41,7 +41,10 @@ impl Waiting {
     }
 
     fn next(&self, long_ago: u64) -> Option<Rc<Connection>> {
-        self.0.borrow_mut().pop_front_if(|(listed, _)| *listed < long_ago).map(|(_, connection)| connection)
+        self.0
+            .borrow_mut()
+            .pop_front_if(|(listed, _)| *listed < long_ago)
+            .map(|(_, connection)| connection)
     }
 }
 
@@ -58,7 +61,13 @@ mod tests {
     #[test]
     fn a_connection_rests_once_it_has_waited_and_not_while_it_is_used() {
         let (deadlines, waiting) = (Rc::new(Deadlines::default()), Rc::new(Waiting::default()));
-        let connection = Rc::new(Connection::new("http", CLIENT.parse().unwrap(), Transport::Plain, Rc::clone(&waiting), 0));
+        let connection = Rc::new(Connection::new(
+            "http",
+            CLIENT.parse().unwrap(),
+            Transport::Plain,
+            Rc::clone(&waiting),
+            0,
+        ));
         let exchange = || {
             drop(connection.request_began(&deadlines));
             connection.flushed();

@@ -50,7 +50,9 @@ impl Frames {
             self.payload = self.payload.saturating_sub(taken as u64);
             return taken;
         }
-        let (Some(byte), Some(place)) = (bytes.first(), self.header.get_mut(self.read)) else { return bytes.len().max(1) };
+        let (Some(byte), Some(place)) = (bytes.first(), self.header.get_mut(self.read)) else {
+            return bytes.len().max(1);
+        };
         *place = *byte;
         self.read = self.read.saturating_add(1);
         if let Some(payload) = payload_length(self.header.get(..self.read).unwrap_or_default()) {
@@ -74,7 +76,11 @@ fn payload_length(header: &[u8]) -> Option<u64> {
         return None;
     }
     let bytes = header.get(2..extended.saturating_add(2))?;
-    Some(short.unwrap_or_else(|| bytes.iter().fold(0, |length, byte| (length << 8) | u64::from(*byte))))
+    Some(
+        short.unwrap_or_else(|| {
+            bytes.iter().fold(0, |length, byte| (length << 8) | u64::from(*byte))
+        }),
+    )
 }
 
 /// A server's close frame.
@@ -112,7 +118,15 @@ mod tests {
     /// Frames of each length form, masked and not.
     fn stream() -> (Vec<u8>, Vec<usize>) {
         let (mut bytes, mut ends) = (Vec::new(), Vec::new());
-        for (length, masked) in [(0_usize, false), (5, true), (125, false), (126, true), (300, false), (70_000, true), (0, true)] {
+        for (length, masked) in [
+            (0_usize, false),
+            (5, true),
+            (125, false),
+            (126, true),
+            (300, false),
+            (70_000, true),
+            (0, true),
+        ] {
             let mask = if masked { 0x80 } else { 0 };
             bytes.push(0x82);
             match length {

@@ -68,8 +68,16 @@ impl Walk {
         Self {
             index: parts.index,
             snapshots: LocalSnapshots::new(parts.snapshots),
-            cache: TokenCache::new(parts.token_cache_bytes, Arc::clone(&parts.counters), parts.common),
-            forwarder: Rc::new(Forwarder { pools, deadlines, counters: Arc::clone(&parts.counters) }),
+            cache: TokenCache::new(
+                parts.token_cache_bytes,
+                Arc::clone(&parts.counters),
+                parts.common,
+            ),
+            forwarder: Rc::new(Forwarder {
+                pools,
+                deadlines,
+                counters: Arc::clone(&parts.counters),
+            }),
             counters: parts.counters,
             access_log: parts.access_log,
             clock: parts.clock,

@@ -25,7 +25,11 @@ pub(super) enum Message {
     Unreadable,
 }
 
-const SOURCES: [(Source, &str); 3] = [(Source::Management, "management"), (Source::Channel, "channel"), (Source::Journal, "journal")];
+const SOURCES: [(Source, &str); 3] = [
+    (Source::Management, "management"),
+    (Source::Channel, "channel"),
+    (Source::Journal, "journal"),
+];
 const KINDS: [&str; 2] = ["token", "holder"];
 
 /// Relaxed throughout: each number stands for itself.
@@ -128,7 +132,10 @@ impl Revocations {
             channel: counts.has_channel.load(Ordering::Relaxed).then(|| ChannelFacts {
                 up: counts.channel_up.load(Ordering::Relaxed),
                 failures: load(&counts.channel_failures),
-                messages: vec![("read", load(&counts.read)), ("unreadable", load(&counts.unreadable))],
+                messages: vec![
+                    ("read", load(&counts.read)),
+                    ("unreadable", load(&counts.unreadable)),
+                ],
                 published: load(&counts.published),
                 overflows: load(&counts.overflows),
                 comparisons: load(&counts.comparisons),

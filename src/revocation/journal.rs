@@ -98,7 +98,9 @@ fn read(path: &Path, now: UnixSeconds) -> io::Result<(Vec<Record>, u64)> {
     loop {
         match file.read_exact(&mut bytes) {
             Ok(()) => whole = whole.saturating_add(1),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok((records, whole)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Ok((records, whole));
+            }
             Err(error) => return Err(error),
         }
         records.extend(Record::from_bytes(&bytes).filter(|record| record.until >= now));

@@ -143,7 +143,8 @@ impl Revocations {
 
     /// Takes what another gateway told; what is news is kept in the journal too. Waits for the disk.
     pub fn take(&self, records: &[Record], now: UnixSeconds) -> Result<(), RevocationError> {
-        let current: Vec<_> = records.iter().copied().filter(|record| record.until >= now).collect();
+        let current: Vec<_> =
+            records.iter().copied().filter(|record| record.until >= now).collect();
         let (changed, full) = self.apply(&current, Source::Channel);
         let kept = self.keep(&changed);
         match full {
@@ -197,7 +198,10 @@ impl Revocations {
     }
 
     /// `None` without a journal. A failure is counted, and the first one told.
-    fn with_journal<T>(&self, work: impl FnOnce(&mut Journal) -> std::io::Result<T>) -> Result<Option<T>, RevocationError> {
+    fn with_journal<T>(
+        &self,
+        work: impl FnOnce(&mut Journal) -> std::io::Result<T>,
+    ) -> Result<Option<T>, RevocationError> {
         let Some(journal) = &self.journal else { return Ok(None) };
         let done = work(&mut journal.lock().unwrap_or_else(PoisonError::into_inner));
         done.map(Some).map_err(|error| {
@@ -226,7 +230,8 @@ impl Revocations {
         }
         // a token that does not say when it was issued may be from before
         let issued = Some(marks.issued_at.map_or(0, |at| seconds(at.0)));
-        let held = |mark: &Option<Mark>| mark.as_ref().is_some_and(|mark| self.holds(mark, issued, now));
+        let held =
+            |mark: &Option<Mark>| mark.as_ref().is_some_and(|mark| self.holds(mark, issued, now));
         if held(&marks.client) {
             return Some(Ground::Client);
         }
@@ -244,7 +249,10 @@ impl Revocations {
 
     /// Memory that they take.
     pub fn bytes(&self) -> usize {
-        let shards = self.shards.iter().map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).allocation_size());
+        let shards = self
+            .shards
+            .iter()
+            .map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).allocation_size());
         shards.fold(0, usize::saturating_add)
     }
 
@@ -293,7 +301,10 @@ impl Revocations {
         match shard.get_mut(&record.mark) {
             Some(entry) => {
                 // the later end and the later moment hold
-                let merged = Entry { until: entry.until.max(new.until), before: entry.before.max(new.before) };
+                let merged = Entry {
+                    until: entry.until.max(new.until),
+                    before: entry.before.max(new.before),
+                };
                 if (merged.until, merged.before) == (entry.until, entry.before) {
                     return Entered::Known;
                 }
@@ -318,7 +329,9 @@ impl Revocations {
     }
 
     fn shard(&self, mark: &Mark) -> &RwLock<Shard> {
-        let position = usize::from(mark.0.first().copied().unwrap_or_default()).checked_rem(SHARDS).unwrap_or_default();
+        let position = usize::from(mark.0.first().copied().unwrap_or_default())
+            .checked_rem(SHARDS)
+            .unwrap_or_default();
         // there are as many as the remainder allows
         self.shards.get(position).unwrap_or_else(|| unreachable!("a shard for each remainder"))
     }
@@ -330,7 +343,11 @@ impl Entry {
     }
 
     fn record(self, mark: Mark) -> Record {
-        let kind = if self.is_token() { Kind::Token } else { Kind::Holder { before: UnixSeconds(self.before.into()) } };
+        let kind = if self.is_token() {
+            Kind::Token
+        } else {
+            Kind::Holder { before: UnixSeconds(self.before.into()) }
+        };
         Record { mark, kind, until: UnixSeconds(self.until.into()) }
     }
 }

@@ -65,7 +65,8 @@ impl Record {
             Kind::Holder { before } => (2, before.0),
         };
         let mut bytes = [0; RECORD_BYTES];
-        let fields = [&[tag][..], &self.mark.0, &self.until.0.to_be_bytes(), &before.to_be_bytes()].concat();
+        let fields =
+            [&[tag][..], &self.mark.0, &self.until.0.to_be_bytes(), &before.to_be_bytes()].concat();
         bytes.copy_from_slice(&fields);
         bytes
     }

@@ -24,11 +24,17 @@ fn one_token_is_revoked_by_itself_or_by_its_id() {
     let revocations = Revocations::in_memory();
     let (now, other) = (UnixSeconds(100), marks("b", "2", "c", 50));
     revocations.revoke(&[token(Mark::of_token(b"a"), 200)]).unwrap();
-    assert!(revocations.is_revoked(&marks("a", "1", "c", 50), now) && !revocations.is_revoked(&other, now));
+    assert!(
+        revocations.is_revoked(&marks("a", "1", "c", 50), now)
+            && !revocations.is_revoked(&other, now)
+    );
     revocations.revoke(&[token(Mark::of_id("km", "2"), 200)]).unwrap();
     assert!(revocations.is_revoked(&other, now));
     revocations.revoke(&[token(Mark::of_id("another", "3"), 200)]).unwrap();
-    assert!(!revocations.is_revoked(&marks("c", "3", "c", 50), now), "the same id of another key manager");
+    assert!(
+        !revocations.is_revoked(&marks("c", "3", "c", 50), now),
+        "the same id of another key manager"
+    );
     assert!(!revocations.is_revoked(&other, UnixSeconds(201)));
     revocations.forget_expired(UnixSeconds(201)).unwrap();
     assert_eq!(revocations.count(), 0);
@@ -39,10 +45,15 @@ fn one_token_is_revoked_by_itself_or_by_its_id() {
 fn all_that_a_client_got_before_a_moment_is_revoked() {
     let revocations = Revocations::in_memory();
     let kind = Kind::Holder { before: UnixSeconds(60) };
-    revocations.revoke(&[Record { mark: Mark::of_client("km", "c"), kind, until: UnixSeconds(1000) }]).unwrap();
+    revocations
+        .revoke(&[Record { mark: Mark::of_client("km", "c"), kind, until: UnixSeconds(1000) }])
+        .unwrap();
     let now = UnixSeconds(100);
     assert!(revocations.is_revoked(&marks("a", "1", "c", 60), now));
-    assert!(!revocations.is_revoked(&marks("a", "1", "c", 61), now) && !revocations.is_revoked(&marks("a", "1", "d", 60), now));
+    assert!(
+        !revocations.is_revoked(&marks("a", "1", "c", 61), now)
+            && !revocations.is_revoked(&marks("a", "1", "d", 60), now)
+    );
     let unknown = Marks { issued_at: None, ..marks("a", "1", "c", 0) };
     assert!(revocations.is_revoked(&unknown, now), "it may be from before");
 }
@@ -60,7 +71,10 @@ fn it_outlives_a_restart_and_a_torn_write() {
     for _ in 0..2 {
         let (journal, records) = Journal::open(folder.path(), UnixSeconds(100)).unwrap();
         assert_eq!(records.len(), 1, "what has expired is forgotten");
-        assert!(Revocations::kept(journal, &records).is_revoked(&marks("a", "1", "c", 0), UnixSeconds(100)));
+        assert!(
+            Revocations::kept(journal, &records)
+                .is_revoked(&marks("a", "1", "c", 0), UnixSeconds(100))
+        );
     }
     assert_eq!(std::fs::metadata(&path).unwrap().len(), RECORD_BYTES_U64);
 }
@@ -80,8 +94,19 @@ fn what_is_known_already_is_not_written_again() {
         until: UnixSeconds(until),
     };
     for _ in 0..3 {
-        revocations.revoke(&[token(Mark::of_token(b"a"), 200), client(50, 200), client(40, 200)]).unwrap();
-        revocations.take(&[token(Mark::of_token(b"a"), 200), client(50, 150), token(Mark::of_token(b"past"), 9)], UnixSeconds(10)).unwrap();
+        revocations
+            .revoke(&[token(Mark::of_token(b"a"), 200), client(50, 200), client(40, 200)])
+            .unwrap();
+        revocations
+            .take(
+                &[
+                    token(Mark::of_token(b"a"), 200),
+                    client(50, 150),
+                    token(Mark::of_token(b"past"), 9),
+                ],
+                UnixSeconds(10),
+            )
+            .unwrap();
     }
     assert_eq!(length(), 2 * RECORD_BYTES_U64);
     let generation = revocations.generation();
@@ -89,7 +114,10 @@ fn what_is_known_already_is_not_written_again() {
     assert_eq!((length(), revocations.generation()), (4 * RECORD_BYTES_U64, generation + 1));
     let (_, records) = Journal::open(folder.path(), UnixSeconds(10)).unwrap();
     let again = Revocations::seen(&records);
-    assert!(again.is_revoked(&marks("x", "1", "c", 60), UnixSeconds(300)), "the later moment and the later end");
+    assert!(
+        again.is_revoked(&marks("x", "1", "c", 60), UnixSeconds(300)),
+        "the later moment and the later end"
+    );
     assert_eq!(again.count(), 2);
 }
 
@@ -106,10 +134,18 @@ fn the_journal_does_not_grow_for_ever() {
     }
     let length = || std::fs::metadata(&path).unwrap().len();
     revocations.forget_expired(UnixSeconds(5)).unwrap();
-    assert_eq!((revocations.count(), length()), (22_000, 22_000 * RECORD_BYTES_U64), "nothing to gain yet");
+    assert_eq!(
+        (revocations.count(), length()),
+        (22_000, 22_000 * RECORD_BYTES_U64),
+        "nothing to gain yet"
+    );
     let before = revocations.bytes();
     revocations.forget_expired(UnixSeconds(1000)).unwrap();
-    assert_eq!((revocations.count(), length()), (11_000, 22_000 * RECORD_BYTES_U64), "half of it is of use");
+    assert_eq!(
+        (revocations.count(), length()),
+        (11_000, 22_000 * RECORD_BYTES_U64),
+        "half of it is of use"
+    );
     revocations.forget_expired(UnixSeconds(3000)).unwrap();
     assert_eq!((revocations.count(), length()), (0, 0));
     assert!(revocations.bytes() < before / 4, "{} of {before}", revocations.bytes());
@@ -121,13 +157,27 @@ fn the_journal_does_not_grow_for_ever() {
 fn a_journal_of_any_bytes_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let good = token(Mark::of_token(b"good"), 200).to_bytes();
-    for garbage in [vec![], vec![0; 33], vec![255; 66], vec![7; 34], [&good[..], &[0; 32]].concat(), [&[0; 33], &good[..]].concat()] {
+    for garbage in [
+        vec![],
+        vec![0; 33],
+        vec![255; 66],
+        vec![7; 34],
+        [&good[..], &[0; 32]].concat(),
+        [&[0; 33], &good[..]].concat(),
+    ] {
         std::fs::write(folder.path().join("revocations"), &garbage).unwrap();
         let looked = Journal::look(folder.path(), UnixSeconds(0)).unwrap();
-        assert_eq!(std::fs::read(folder.path().join("revocations")).unwrap(), garbage, "a look changes nothing");
+        assert_eq!(
+            std::fs::read(folder.path().join("revocations")).unwrap(),
+            garbage,
+            "a look changes nothing"
+        );
         let (_, records) = Journal::open(folder.path(), UnixSeconds(0)).unwrap();
         assert_eq!(looked, records);
-        assert_eq!(records.len(), garbage.windows(33).step_by(33).filter(|window| *window == good).count());
+        assert_eq!(
+            records.len(),
+            garbage.windows(33).step_by(33).filter(|window| *window == good).count()
+        );
     }
 }
 
@@ -135,7 +185,16 @@ fn a_journal_of_any_bytes_is_read() {
 fn one_kind_may_become_the_other_and_the_counts_stay_true() {
     let revocations = Revocations::in_memory();
     let mark = Mark::of_client("km", "c");
-    revocations.take(&[Record { mark, kind: Kind::Holder { before: UnixSeconds(1) }, until: UnixSeconds(9) }], UnixSeconds(0)).unwrap();
+    revocations
+        .take(
+            &[Record {
+                mark,
+                kind: Kind::Holder { before: UnixSeconds(1) },
+                until: UnixSeconds(9),
+            }],
+            UnixSeconds(0),
+        )
+        .unwrap();
     revocations.take(&[token(mark, 9)], UnixSeconds(0)).unwrap();
     assert_eq!(revocations.facts().held, [("token", 1), ("holder", 0)]);
     revocations.forget_expired(UnixSeconds(10)).unwrap();
@@ -153,13 +212,21 @@ fn a_million_cost_less_than_64_mebibytes_and_no_time() {
     assert_eq!(revocations.count(), 1_000_000);
     assert!(measured.bytes_current < 64 << 20, "{} MiB", measured.bytes_current >> 20);
     let counted = i64::try_from(revocations.bytes()).unwrap();
-    assert!((measured.bytes_current - counted).abs() < 1 << 20, "{counted} said, {} taken", measured.bytes_current);
+    assert!(
+        (measured.bytes_current - counted).abs() < 1 << 20,
+        "{counted} said, {} taken",
+        measured.bytes_current
+    );
     // a look allocates nothing, and the best of some rounds shows what it takes where nobody else is served
-    let looked_for: Vec<_> = (0_u32..1000).map(|number| marks(&format!("t{number}"), &format!("i{number}"), "c", 1)).collect();
+    let looked_for: Vec<_> = (0_u32..1000)
+        .map(|number| marks(&format!("t{number}"), &format!("i{number}"), "c", 1))
+        .collect();
     let each = |revocations: &Revocations| {
         let round = || {
             let began = std::time::Instant::now();
-            assert!(!looked_for.iter().any(|marks| revocations.is_revoked(marks, UnixSeconds(100))));
+            assert!(
+                !looked_for.iter().any(|marks| revocations.is_revoked(marks, UnixSeconds(100)))
+            );
             began.elapsed() / 1000
         };
         (0..50).map(|_| round()).min().unwrap()
@@ -169,5 +236,8 @@ fn a_million_cost_less_than_64_mebibytes_and_no_time() {
     });
     assert_eq!(allocated.count_total, 0);
     let (none, million) = (each(&Revocations::in_memory()), each(&revocations));
-    assert!(million < none + std::time::Duration::from_micros(3), "{none:?} without, {million:?} with, unoptimised");
+    assert!(
+        million < none + std::time::Duration::from_micros(3),
+        "{none:?} without, {million:?} with, unoptimised"
+    );
 }

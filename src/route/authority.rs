@@ -41,8 +41,13 @@ pub enum InvalidAuthority {
 /// The host of a request: from the absolute form or `:authority` and from `Host`, which must agree where both are there.
 ///
 /// `None` only for HTTP/1.0, which knows requests without a host: they reach APIs that are served under any host.
-pub fn request_authority<'r>(version: Version, target: &'r Uri, headers: &'r HeaderMap) -> Result<Option<Authority<'r>>, InvalidAuthority> {
-    let target_authority = target.authority().map(|authority| parse_authority(authority.as_str())).transpose()?;
+pub fn request_authority<'r>(
+    version: Version,
+    target: &'r Uri,
+    headers: &'r HeaderMap,
+) -> Result<Option<Authority<'r>>, InvalidAuthority> {
+    let target_authority =
+        target.authority().map(|authority| parse_authority(authority.as_str())).transpose()?;
     let mut fields = headers.get_all(HOST).iter();
     let field = fields.next();
     if fields.next().is_some() {
@@ -60,7 +65,11 @@ pub fn request_authority<'r>(version: Version, target: &'r Uri, headers: &'r Hea
     let host = parse_authority(field.to_str().map_err(|_| InvalidAuthority::Host)?)?;
     match target_authority {
         None => Ok(Some(host)),
-        Some(named) if named.host == host.host && same_port(named.port, host.port, target.scheme_str()) => Ok(Some(named)),
+        Some(named)
+            if named.host == host.host && same_port(named.port, host.port, target.scheme_str()) =>
+        {
+            Ok(Some(named))
+        }
         Some(_) => Err(InvalidAuthority::Disagree),
     }
 }

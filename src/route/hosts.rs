@@ -30,8 +30,12 @@ impl Hosts {
         }
         for pattern in patterns {
             match pattern {
-                HostPattern::Exact(name) => self.exact.entry(name.as_str().into()).or_insert(served),
-                HostPattern::Below(suffix) => self.below.entry(suffix.as_str().into()).or_insert(served),
+                HostPattern::Exact(name) => {
+                    self.exact.entry(name.as_str().into()).or_insert(served)
+                }
+                HostPattern::Below(suffix) => {
+                    self.below.entry(suffix.as_str().into()).or_insert(served)
+                }
             };
         }
     }
@@ -49,7 +53,8 @@ impl Hosts {
         if self.below.is_empty() {
             return None;
         }
-        let borders = host.match_indices('.').map(|(border, _)| border).filter(|border| *border > 0);
+        let borders =
+            host.match_indices('.').map(|(border, _)| border).filter(|border| *border > 0);
         borders.filter_map(|border| host.get(border..)).find_map(|suffix| self.below.get(suffix))
     }
 }

@@ -155,20 +155,30 @@ impl Tree {
     /// Shows `take` the templates that fit, best first, until it takes one. Leaving out those that fit by a cut changes
     /// nothing in the order of the others: when the best one fits as sent, a backend that cuts parameters and a backend
     /// that does not both come to it.
-    fn walk(&self, node: usize, rest: &str, reading: Reading, take: &mut impl FnMut(&Rules, Reading) -> bool) -> bool {
+    fn walk(
+        &self,
+        node: usize,
+        rest: &str,
+        reading: Reading,
+        take: &mut impl FnMut(&Rules, Reading) -> bool,
+    ) -> bool {
         let Some(here) = self.nodes.get(node) else { return false };
-        let Some(path) = rest.strip_prefix('/') else { return take(&here.exact, reading) || take(&here.below, reading) };
+        let Some(path) = rest.strip_prefix('/') else {
+            return take(&here.exact, reading) || take(&here.below, reading);
+        };
         if path.is_empty() {
             return take(&here.below, reading) || take(&here.exact, reading);
         }
         let (segment, next) = first_segment(path);
-        let (name, name_reading) = without_parameters(segment).map_or((segment, reading), |name| (name, Reading::Cut));
+        let (name, name_reading) =
+            without_parameters(segment).map_or((segment, reading), |name| (name, Reading::Cut));
         if let Some(child) = self.child(node, name)
             && self.walk(child, next, name_reading, take)
         {
             return true;
         }
-        here.parameter.is_some_and(|child| self.walk(child, next, reading, take)) || take(&here.below, reading)
+        here.parameter.is_some_and(|child| self.walk(child, next, reading, take))
+            || take(&here.below, reading)
     }
 }
 

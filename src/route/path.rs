@@ -72,7 +72,8 @@ fn read_closely(path: &str) -> Result<NormalPath<'_>, InvalidPath> {
 fn is_ordinary(path: &str) -> bool {
     let mut before = 0;
     path.bytes().all(|byte| {
-        let ordinary = ORDINARY.get(usize::from(byte)) == Some(&true) && !(before == b'/' && matches!(byte, b'/' | b'.'));
+        let ordinary = ORDINARY.get(usize::from(byte)) == Some(&true)
+            && !(before == b'/' && matches!(byte, b'/' | b'.'));
         before = byte;
         ordinary
     })
@@ -132,7 +133,22 @@ const fn stands_plainly(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
-            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@'
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+                | b':'
+                | b'@'
         )
 }
 
@@ -167,13 +183,20 @@ fn spell(path: &str) -> Result<Cow<'_, str>, InvalidPath> {
 }
 
 fn check_plain(text: &str) -> Result<(), InvalidPath> {
-    if text.bytes().all(|byte| byte == b'/' || stands_plainly(byte)) { Ok(()) } else { Err(InvalidPath::Character) }
+    if text.bytes().all(|byte| byte == b'/' || stands_plainly(byte)) {
+        Ok(())
+    } else {
+        Err(InvalidPath::Character)
+    }
 }
 
 fn decode(digits: &str) -> Result<u8, InvalidPath> {
     let mut value = 0;
     for digit in digits.chars() {
-        let nibble = digit.to_digit(16).and_then(|nibble| u8::try_from(nibble).ok()).ok_or(InvalidPath::Triplet)?;
+        let nibble = digit
+            .to_digit(16)
+            .and_then(|nibble| u8::try_from(nibble).ok())
+            .ok_or(InvalidPath::Triplet)?;
         value = (value << 4) | nibble;
     }
     Ok(value)

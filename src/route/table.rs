@@ -71,7 +71,8 @@ impl RouteTable {
     pub fn build(apis: &[Api]) -> Self {
         let mut table = Self { tree: Tree::default(), bases: vec![Base::default()] };
         table.tree.root();
-        let served = || apis.iter().zip(0_u32..).filter(|(api, _)| api.lifecycle != Lifecycle::Retired);
+        let served =
+            || apis.iter().zip(0_u32..).filter(|(api, _)| api.lifecycle != Lifecycle::Retired);
         // all base paths before all operations, so that their nodes are the first ones
         let homes: Vec<Vec<usize>> = served().map(|(api, _)| table.grow_bases(api)).collect();
         for ((api, index), homes) in served().zip(homes) {
@@ -90,7 +91,12 @@ impl RouteTable {
     }
 
     /// `host` as [`crate::route::Authority::host`] gives it; empty where the request has none.
-    pub fn find(&self, host: &str, path: &NormalPath<'_>, method: &Method) -> Result<Found, NotFound> {
+    pub fn find(
+        &self,
+        host: &str,
+        path: &NormalPath<'_>,
+        method: &Method,
+    ) -> Result<Found, NotFound> {
         let (served, base_length) = self.find_api(host, path.as_str())?;
         let api = served.api;
         let rest = path.as_str().get(base_length..).unwrap_or_default();
@@ -120,7 +126,11 @@ impl RouteTable {
         let mut next = Some(node);
         while let Some(base) = next.and_then(|node| self.bases.get(node)) {
             if let Some(served) = base.hosts.find(host) {
-                return if base.length > certain { Err(NotFound::PathParameters) } else { Ok((served, base.length)) };
+                return if base.length > certain {
+                    Err(NotFound::PathParameters)
+                } else {
+                    Ok((served, base.length))
+                };
             }
             next = base.above;
         }
@@ -150,7 +160,10 @@ impl RouteTable {
     fn link(&mut self) {
         for node in 0..self.bases.len() {
             let parent = self.bases.get(node).and_then(|base| base.above);
-            let Some(parent) = parent.and_then(|parent| Some((parent, self.bases.get(parent)?))) else { continue };
+            let Some(parent) = parent.and_then(|parent| Some((parent, self.bases.get(parent)?)))
+            else {
+                continue;
+            };
             let above = if parent.1.hosts.is_empty() { parent.1.above } else { Some(parent.0) };
             if let Some(base) = self.bases.get_mut(node) {
                 base.above = above;

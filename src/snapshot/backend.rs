@@ -79,8 +79,13 @@ pub struct TargetTls {
 const MOST_TURNS: u32 = 4096;
 
 impl BackendGroup {
-    pub fn new(backend: &Backend, targets: Vec<Arc<CompiledTarget>>, failover: Vec<Arc<CompiledTarget>>) -> Self {
-        let weights = |targets: &[Target]| targets.iter().map(|target| target.weight).collect::<Vec<_>>();
+    pub fn new(
+        backend: &Backend,
+        targets: Vec<Arc<CompiledTarget>>,
+        failover: Vec<Arc<CompiledTarget>>,
+    ) -> Self {
+        let weights =
+            |targets: &[Target]| targets.iter().map(|target| target.weight).collect::<Vec<_>>();
         Self {
             targets,
             turns: turns(&weights(&backend.targets)),
@@ -113,9 +118,17 @@ impl BackendGroup {
     /// Takes a target out for its failures, unless too many are out.
     pub fn eject(&self, target: &CompiledTarget, now: u64) -> bool {
         let Some(rule) = &self.eject else { return false };
-        let list = if self.targets.iter().any(|own| std::ptr::eq(&raw const **own, target)) { &self.targets } else { &self.failover };
+        let list = if self.targets.iter().any(|own| std::ptr::eq(&raw const **own, target)) {
+            &self.targets
+        } else {
+            &self.failover
+        };
         let out = list.iter().filter(|target| target.standing.is_ejected(now)).count();
-        let most = list.len().saturating_mul(usize::from(rule.max_ejected)).checked_div(1000).unwrap_or_default();
+        let most = list
+            .len()
+            .saturating_mul(usize::from(rule.max_ejected))
+            .checked_div(1000)
+            .unwrap_or_default();
         out < most && target.standing.eject(rule, now)
     }
 }
@@ -123,11 +136,13 @@ impl BackendGroup {
 /// Smooth weighted round robin: over one round each position stands as often as its weight, spread evenly.
 pub fn turns(weights: &[u32]) -> Box<[u16]> {
     let divisor = weights.iter().copied().fold(0, greatest_common_divisor).max(1);
-    let mut weights: Vec<i64> = weights.iter().map(|weight| i64::from(weight.checked_div(divisor).unwrap_or(1))).collect();
+    let mut weights: Vec<i64> =
+        weights.iter().map(|weight| i64::from(weight.checked_div(divisor).unwrap_or(1))).collect();
     let mut total: i64 = weights.iter().sum();
     if total > i64::from(MOST_TURNS) {
         for weight in &mut weights {
-            *weight = weight.saturating_mul(i64::from(MOST_TURNS)).checked_div(total).unwrap_or(1).max(1);
+            *weight =
+                weight.saturating_mul(i64::from(MOST_TURNS)).checked_div(total).unwrap_or(1).max(1);
         }
         total = weights.iter().sum();
     }

@@ -23,7 +23,9 @@ use crate::model::key_manager::{KeyManager, KeySource};
 use crate::model::names::{ApiIndex, ApiName, KeyManagerIndex, Version};
 use crate::model::place::Place;
 use crate::route::RouteTable;
-use crate::snapshot::backend::{BackendGroup, CheckedTarget, CompiledTarget, TargetSlot, TargetTls};
+use crate::snapshot::backend::{
+    BackendGroup, CheckedTarget, CompiledTarget, TargetSlot, TargetTls,
+};
 use crate::snapshot::gate::Gate;
 use crate::snapshot::organizations::Organizations;
 use crate::snapshot::standing::Standing;
@@ -101,11 +103,17 @@ impl Compiler {
     }
 
     /// Compiles the next generation. `keys` stand in the order of the model's key managers.
-    pub fn compile(&mut self, model: Model, keys: Vec<Arc<KeyManagerKeys>>) -> Result<Snapshot, CompileError> {
+    pub fn compile(
+        &mut self,
+        model: Model,
+        keys: Vec<Arc<KeyManagerKeys>>,
+    ) -> Result<Snapshot, CompileError> {
         let routes = RouteTable::build(&model.apis);
         let mut apis = Vec::with_capacity(model.apis.len());
         for (position, api) in model.apis.into_iter().enumerate() {
-            let index = ApiIndex(u32::try_from(position).map_err(|_| CompileError::TooMany { what: "APIs" })?);
+            let index = ApiIndex(
+                u32::try_from(position).map_err(|_| CompileError::TooMany { what: "APIs" })?,
+            );
             apis.push(Arc::new(self.api(index, api)?));
         }
         let assertions = model.backend_jwt.as_ref().map(Assertions::new).transpose()?.map(Arc::new);
@@ -113,10 +121,14 @@ impl Compiler {
         let key_managers = self.key_managers(model.key_managers, keys)?;
         let mut issuers = HashMap::new();
         let mut learning = Vec::new();
-        for key_manager in key_managers.iter().filter(|key_manager| key_manager.definition.enabled) {
+        for key_manager in key_managers.iter().filter(|key_manager| key_manager.definition.enabled)
+        {
             match &key_manager.definition.issuer {
                 Some(issuer) => {
-                    issuers.entry(issuer.as_str().into()).or_insert_with(Vec::new).push(key_manager.index);
+                    issuers
+                        .entry(issuer.as_str().into())
+                        .or_insert_with(Vec::new)
+                        .push(key_manager.index);
                 }
                 None if key_manager.definition.keys == KeySource::None => {}
                 None => learning.push(key_manager.index),
@@ -145,8 +157,10 @@ impl Compiler {
     }
 
     fn api(&mut self, index: ApiIndex, definition: Api) -> Result<CompiledApi, CompileError> {
-        let production = definition.production.as_ref().map(|backend| self.backend(backend)).transpose()?;
-        let sandbox = definition.sandbox.as_ref().map(|backend| self.backend(backend)).transpose()?;
+        let production =
+            definition.production.as_ref().map(|backend| self.backend(backend)).transpose()?;
+        let sandbox =
+            definition.sandbox.as_ref().map(|backend| self.backend(backend)).transpose()?;
         let (name, version) = (definition.name.as_str(), definition.version.as_str());
         let operations = definition
             .operations
@@ -164,7 +178,11 @@ impl Compiler {
     fn gate(&mut self, definition: &Api) -> Option<Arc<Gate>> {
         let rule = definition.concurrency?;
         let key = (definition.name.clone(), definition.version.clone());
-        let gate = self.gates.get(&key).filter(|gate| gate.rule == rule).map_or_else(|| Arc::new(Gate::new(rule)), Arc::clone);
+        let gate = self
+            .gates
+            .get(&key)
+            .filter(|gate| gate.rule == rule)
+            .map_or_else(|| Arc::new(Gate::new(rule)), Arc::clone);
         self.gates.insert(key, Arc::clone(&gate));
         Some(gate)
     }
@@ -189,7 +207,8 @@ impl Compiler {
             let tls = match (config, target.scheme) {
                 (Some(config), Scheme::Https) => {
                     let name = backend.tls.server_name.as_deref().unwrap_or(&target.host);
-                    let server_name = ServerName::try_from(name.to_owned()).map_err(|_| CompileError::Host { host: name.to_owned() })?;
+                    let server_name = ServerName::try_from(name.to_owned())
+                        .map_err(|_| CompileError::Host { host: name.to_owned() })?;
                     Some(TargetTls { config: Arc::clone(config), server_name })
                 }
                 _ => None,
@@ -221,7 +240,8 @@ impl Compiler {
     }
 
     fn slot(&mut self, target: &Target, backend: &Backend) -> TargetSlot {
-        let tls = if target.scheme == Scheme::Https { fingerprint(&backend.tls) } else { String::new() };
+        let tls =
+            if target.scheme == Scheme::Https { fingerprint(&backend.tls) } else { String::new() };
         let key = TargetKey {
             scheme: target.scheme,
             host: target.host.clone(),
@@ -244,19 +264,34 @@ impl Compiler {
     ) -> Result<Vec<Arc<CompiledKeyManager>>, CompileError> {
         let mut compiled = Vec::with_capacity(definitions.len());
         for (position, (definition, keys)) in definitions.into_iter().zip(keys).enumerate() {
-            let index = KeyManagerIndex(u16::try_from(position).map_err(|_| CompileError::TooMany { what: "key managers" })?);
-            let same = self
-                .key_managers
-                .get(position)
-                .filter(|earlier| Arc::ptr_eq(&earlier.keys, &keys) && without_place(&earlier.definition) == without_place(&definition));
+            let index = KeyManagerIndex(
+                u16::try_from(position)
+                    .map_err(|_| CompileError::TooMany { what: "key managers" })?,
+            );
+            let same = self.key_managers.get(position).filter(|earlier| {
+                Arc::ptr_eq(&earlier.keys, &keys)
+                    && without_place(&earlier.definition) == without_place(&definition)
+            });
             compiled.push(match same {
                 Some(earlier) => Arc::clone(earlier),
                 None => {
-                    let introspector = Introspector::of(&definition, &keys, || self.metrics.introspection(definition.name.as_str()))
-                        .map_err(CompileError::Credentials)?;
-                    let organizations = self.on_demand.as_ref().and_then(|starter| Organizations::new(index, &definition, starter));
+                    let introspector = Introspector::of(&definition, &keys, || {
+                        self.metrics.introspection(definition.name.as_str())
+                    })
+                    .map_err(CompileError::Credentials)?;
+                    let organizations = self
+                        .on_demand
+                        .as_ref()
+                        .and_then(|starter| Organizations::new(index, &definition, starter));
                     let used = AtomicU64::new(0);
-                    Arc::new(CompiledKeyManager { index, definition, keys, introspector, organizations, used })
+                    Arc::new(CompiledKeyManager {
+                        index,
+                        definition,
+                        keys,
+                        introspector,
+                        organizations,
+                        used,
+                    })
                 }
             });
         }
@@ -264,8 +299,14 @@ impl Compiler {
     }
 }
 
-fn key_managers_with_organizations(key_managers: &[Arc<CompiledKeyManager>]) -> Vec<KeyManagerIndex> {
-    key_managers.iter().filter(|key_manager| key_manager.organizations.is_some()).map(|key_manager| key_manager.index).collect()
+fn key_managers_with_organizations(
+    key_managers: &[Arc<CompiledKeyManager>],
+) -> Vec<KeyManagerIndex> {
+    key_managers
+        .iter()
+        .filter(|key_manager| key_manager.organizations.is_some())
+        .map(|key_manager| key_manager.index)
+        .collect()
 }
 
 fn checked(apis: &[Arc<CompiledApi>]) -> Vec<CheckedTarget> {
@@ -274,7 +315,9 @@ fn checked(apis: &[Arc<CompiledApi>]) -> Vec<CheckedTarget> {
     for group in apis.iter().flat_map(|api| [&api.production, &api.sandbox]).flatten() {
         let Some(rule) = group.health.clone().map(Arc::new) else { continue };
         let new = group.all().filter(|target| known.insert(Arc::as_ptr(&target.standing)));
-        checked.extend(new.map(|target| CheckedTarget { target: Arc::clone(target), rule: Arc::clone(&rule) }));
+        checked.extend(
+            new.map(|target| CheckedTarget { target: Arc::clone(target), rule: Arc::clone(&rule) }),
+        );
     }
     checked
 }
@@ -286,8 +329,10 @@ fn without_place(key_manager: &KeyManager) -> KeyManager {
 fn client_config(backend: &Backend) -> Result<Arc<rustls::ClientConfig>, CompileError> {
     let tls = &backend.tls;
     let config = trust::client_config(tls.ca.as_ref(), tls.client_certificate.as_ref());
-    let mut config = config
-        .map_err(|source| CompileError::Trust { target: backend.targets.first().map(Target::authority).unwrap_or_default(), source })?;
+    let mut config = config.map_err(|source| CompileError::Trust {
+        target: backend.targets.first().map(Target::authority).unwrap_or_default(),
+        source,
+    })?;
     config.alpn_protocols = match backend.http2 {
         Http2::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         Http2::Always => vec![b"h2".to_vec()],

@@ -66,7 +66,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_a_queue_and_then_nothing() {
-        let gate = Gate::new(Concurrency { most: 1, queue: 1, queue_timeout: Duration::from_millis(30) });
+        let gate =
+            Gate::new(Concurrency { most: 1, queue: 1, queue_timeout: Duration::from_millis(30) });
         let first = gate.enter().await.unwrap();
         assert!(gate.enter().await.is_err(), "waited in vain");
         let (second, third) = tokio::join!(gate.enter(), gate.enter());

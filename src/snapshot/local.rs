@@ -59,7 +59,11 @@ impl Turns {
         }
         self.count.set(count.wrapping_add(1));
         let passed = u32::try_from(now.saturating_sub(self.last.replace(now))).unwrap_or(u32::MAX);
-        let earned = if count == 0 { 0 } else { passed.min(Self::FIRST_BUDGET).saturating_add(u32::from(budget)) };
+        let earned = if count == 0 {
+            0
+        } else {
+            passed.min(Self::FIRST_BUDGET).saturating_add(u32::from(budget))
+        };
         self.budget.set(self.budget.get().saturating_add(earned).min(Self::MOST_BUDGET));
         count
     }
@@ -88,7 +92,10 @@ impl Deref for SharedCell {
 impl LocalSnapshots {
     pub fn new(snapshots: Arc<Snapshots>) -> Self {
         let snapshot = snapshots.load();
-        Self { cache: RefCell::new(Cache::new(SharedCell(snapshots))), current: RefCell::new(Rc::new(LocalSnapshot::new(snapshot))) }
+        Self {
+            cache: RefCell::new(Cache::new(SharedCell(snapshots))),
+            current: RefCell::new(Rc::new(LocalSnapshot::new(snapshot))),
+        }
     }
 
     /// The snapshot in use: one relaxed load when it has not changed.
@@ -112,7 +119,10 @@ impl LocalSnapshot {
     /// This worker's handle on an API of the snapshot.
     pub fn local_api(&self, index: ApiIndex) -> Option<Rc<LocalApi>> {
         let api = self.snapshot.api(index)?;
-        let local = self.apis.get(index.position())?.get_or_init(|| Rc::new(LocalApi::new(Arc::clone(api))));
+        let local = self
+            .apis
+            .get(index.position())?
+            .get_or_init(|| Rc::new(LocalApi::new(Arc::clone(api))));
         Some(Rc::clone(local))
     }
 }

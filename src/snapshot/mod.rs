@@ -126,7 +126,12 @@ pub struct Routed<'s> {
 
 impl Snapshot {
     /// Finds the operation that answers a request.
-    pub fn route(&self, host: &str, path: &NormalPath<'_>, method: &Method) -> Result<Routed<'_>, NotFound> {
+    pub fn route(
+        &self,
+        host: &str,
+        path: &NormalPath<'_>,
+        method: &Method,
+    ) -> Result<Routed<'_>, NotFound> {
         let Found { api, operation, base_length } = self.routes.find(host, path, method)?;
         let position = operation as usize;
         let found = self.apis.get(api.position()).and_then(|api| {
@@ -141,21 +146,33 @@ impl Snapshot {
         if let Some(index) = self.issuers.get(issuer).and_then(|indices| indices.first()) {
             return self.key_managers.get(index.position());
         }
-        self.learning
-            .iter()
-            .filter_map(|index| self.key_managers.get(index.position()))
-            .find(|key_manager| key_manager.keys.current().issuer.as_ref().is_some_and(|learned| learned.as_str() == issuer))
+        self.learning.iter().filter_map(|index| self.key_managers.get(index.position())).find(
+            |key_manager| {
+                key_manager
+                    .keys
+                    .current()
+                    .issuer
+                    .as_ref()
+                    .is_some_and(|learned| learned.as_str() == issuer)
+            },
+        )
     }
 
     /// Whose an issuer is that no key manager has written or learned.
     pub fn unlisted(&self, issuer: &str) -> Unlisted {
-        let templates = self.templates.iter().filter_map(|index| self.key_managers.get(index.position()));
-        let mut taking = templates.filter(|template| template.organizations.as_ref().is_some_and(|own| own.takes(issuer)));
+        let templates =
+            self.templates.iter().filter_map(|index| self.key_managers.get(index.position()));
+        let mut taking = templates.filter(|template| {
+            template.organizations.as_ref().is_some_and(|own| own.takes(issuer))
+        });
         match (taking.next(), taking.next()) {
             (None, _) => Unlisted::Nobodys,
             (Some(_), Some(_)) => Unlisted::Several,
             (Some(template), None) => {
-                let open = template.organizations.as_ref().and_then(|organizations| organizations.find(issuer));
+                let open = template
+                    .organizations
+                    .as_ref()
+                    .and_then(|organizations| organizations.find(issuer));
                 open.map_or_else(|| Unlisted::Template(Arc::clone(template)), Unlisted::Open)
             }
         }
@@ -167,15 +184,22 @@ impl Snapshot {
     }
 
     /// The templates that serve organisations which nobody listed.
-    pub fn organizations(&self) -> impl Iterator<Item = (&Arc<CompiledKeyManager>, &Organizations)> {
-        let templates = self.templates.iter().filter_map(|index| self.key_managers.get(index.position()));
+    pub fn organizations(
+        &self,
+    ) -> impl Iterator<Item = (&Arc<CompiledKeyManager>, &Organizations)> {
+        let templates =
+            self.templates.iter().filter_map(|index| self.key_managers.get(index.position()));
         templates.filter_map(|template| Some((template, template.organizations.as_ref()?)))
     }
 
     /// What a key manager of an earlier snapshot is now: the one of the same name, listed or not.
     pub fn same_named(&self, earlier: &CompiledKeyManager) -> Option<Arc<CompiledKeyManager>> {
         let definition = &earlier.definition;
-        let listed = self.key_managers.iter().find(|key_manager| key_manager.definition.name == definition.name).map(Arc::clone);
+        let listed = self
+            .key_managers
+            .iter()
+            .find(|key_manager| key_manager.definition.name == definition.name)
+            .map(Arc::clone);
         listed.or_else(|| match self.unlisted(definition.issuer.as_ref()?.as_str()) {
             Unlisted::Open(open) if open.definition.name == definition.name => Some(open),
             _ => None,
@@ -183,14 +207,18 @@ impl Snapshot {
     }
 
     /// The enabled key managers that have this issuer written, where it is more than one.
-    pub fn key_managers_sharing(&self, issuer: &str) -> impl Iterator<Item = &Arc<CompiledKeyManager>> {
+    pub fn key_managers_sharing(
+        &self,
+        issuer: &str,
+    ) -> impl Iterator<Item = &Arc<CompiledKeyManager>> {
         let shared = self.issuers.get(issuer).filter(|indices| indices.len() > 1);
         shared.into_iter().flatten().filter_map(|index| self.key_managers.get(index.position()))
     }
 
     /// The key managers whose issuer is not known yet: a token of an unknown issuer may still be one of theirs.
     pub fn unlearned_issuers(&self) -> Vec<Arc<KeyManagerKeys>> {
-        let learning = self.learning.iter().filter_map(|index| self.key_managers.get(index.position()));
+        let learning =
+            self.learning.iter().filter_map(|index| self.key_managers.get(index.position()));
         let unlearned = learning.filter(|key_manager| key_manager.keys.current().issuer.is_none());
         unlearned.map(|key_manager| Arc::clone(&key_manager.keys)).collect()
     }
@@ -203,7 +231,10 @@ impl Snapshot {
     pub fn holds(&self, key_manager: &Arc<CompiledKeyManager>) -> bool {
         self.key_manager(key_manager.index).is_some_and(|current| {
             Arc::ptr_eq(current, key_manager)
-                || current.organizations.as_ref().is_some_and(|organizations| organizations.holds(key_manager))
+                || current
+                    .organizations
+                    .as_ref()
+                    .is_some_and(|organizations| organizations.holds(key_manager))
         })
     }
 

@@ -86,10 +86,15 @@ impl std::fmt::Display for Closed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Absent => f.write_str("its server says that there is no such organisation"),
-            Self::KnownAbsent => f.write_str("its server said a moment ago that there is no such organisation"),
+            Self::KnownAbsent => {
+                f.write_str("its server said a moment ago that there is no such organisation")
+            }
             Self::Unavailable => f.write_str("its server did not answer with keys"),
             Self::TooMany { retry_after } => {
-                write!(f, "max_new_organizations were opened in the last minute, the next one may be in {retry_after} s")
+                write!(
+                    f,
+                    "max_new_organizations were opened in the last minute, the next one may be in {retry_after} s"
+                )
             }
         }
     }
@@ -118,7 +123,11 @@ pub struct OrganizationsStatus {
 
 impl Organizations {
     /// For a template with a pattern; those that were live before are opened at once.
-    pub(super) fn new(index: KeyManagerIndex, template: &KeyManager, starter: &OnDemand) -> Option<Self> {
+    pub(super) fn new(
+        index: KeyManagerIndex,
+        template: &KeyManager,
+        starter: &OnDemand,
+    ) -> Option<Self> {
         let rule = template.organizations.clone()?;
         let organizations = Self {
             index,
@@ -151,7 +160,12 @@ impl Organizations {
 
     /// Why an issuer's organisation will not be opened, where that was found out a moment ago.
     pub fn known_closed(&self, issuer: &str, now: UnixSeconds) -> Option<Closed> {
-        self.state().closed.get(issuer).copied().filter(|(until, _)| *until > now).map(|(_, why)| why)
+        self.state()
+            .closed
+            .get(issuer)
+            .copied()
+            .filter(|(until, _)| *until > now)
+            .map(|(_, why)| why)
     }
 
     /// Opens the organisation of an issuer and waits, bounded, for its keys. Requests for one organisation share one fetch;
@@ -160,7 +174,11 @@ impl Organizations {
         let now = self.starter.now();
         let key_manager = self.begin(issuer, now)?;
         let _ = timeout(LONGEST_WAIT, key_manager.keys.settled()).await;
-        if key_manager.keys.current().keys.is_some() { Ok(()) } else { Err(self.give_up(issuer, &key_manager, self.starter.now())) }
+        if key_manager.keys.current().keys.is_some() {
+            Ok(())
+        } else {
+            Err(self.give_up(issuer, &key_manager, self.starter.now()))
+        }
     }
 
     /// What is open already, or a new key set within the bounds.
@@ -174,7 +192,10 @@ impl Organizations {
         {
             return Err(why);
         }
-        let definition = self.template.organization_of(issuer).and_then(|values| self.template.of_organization(&values));
+        let definition = self
+            .template
+            .organization_of(issuer)
+            .and_then(|values| self.template.of_organization(&values));
         let Some(definition) = definition else { return Err(Closed::KnownAbsent) };
         if let Some(retry_after) = state.opened.wait(self.rule.new_in_a_minute, now) {
             count(&self.counts.too_many);
@@ -190,10 +211,17 @@ impl Organizations {
     }
 
     fn start(&self, state: &mut State, definition: KeyManager) -> Arc<CompiledKeyManager> {
-        let issuer: Box<str> = definition.issuer.as_ref().map_or("", |issuer| issuer.as_str()).into();
-        let name = definition.name.as_str().strip_prefix(self.template.name.as_str()).unwrap_or_default();
+        let issuer: Box<str> =
+            definition.issuer.as_ref().map_or("", |issuer| issuer.as_str()).into();
+        let name =
+            definition.name.as_str().strip_prefix(self.template.name.as_str()).unwrap_or_default();
         let name: Box<str> = name.trim_start_matches('/').into();
-        let definition = KeyManager { enabled: true, introspection: None, made_of: Some(self.template.name.clone()), ..definition };
+        let definition = KeyManager {
+            enabled: true,
+            introspection: None,
+            made_of: Some(self.template.name.clone()),
+            ..definition
+        };
         let fetching = self.starter.start(&definition);
         let key_manager = Arc::new(CompiledKeyManager {
             index: self.index,
@@ -204,7 +232,14 @@ impl Organizations {
             used: AtomicU64::new(0),
         });
         state.sequence = state.sequence.saturating_add(1);
-        let held = Held { key_manager: Arc::clone(&key_manager), fetching, name, live: false, waits: false, sequence: state.sequence };
+        let held = Held {
+            key_manager: Arc::clone(&key_manager),
+            fetching,
+            name,
+            live: false,
+            waits: false,
+            sequence: state.sequence,
+        };
         state.held.insert(issuer, held);
         key_manager
     }
@@ -217,7 +252,10 @@ impl Organizations {
             return;
         }
         // one that was let through meanwhile becomes live at the next tending
-        let spare = state.held.iter().filter(|(_, held)| !held.live && held.key_manager.last_used().is_none());
+        let spare = state
+            .held
+            .iter()
+            .filter(|(_, held)| !held.live && held.key_manager.last_used().is_none());
         let oldest = spare.min_by_key(|(_, held)| held.sequence).map(|(issuer, _)| issuer.clone());
         let oldest = oldest.or_else(|| {
             let on_trial = state.held.iter().filter(|(_, held)| !held.live);
@@ -230,13 +268,22 @@ impl Organizations {
     }
 
     /// A first fetch brought no keys: the organisation is let go, and not asked about for a while.
-    fn give_up(&self, issuer: &str, key_manager: &Arc<CompiledKeyManager>, now: UnixSeconds) -> Closed {
+    fn give_up(
+        &self,
+        issuer: &str,
+        key_manager: &Arc<CompiledKeyManager>,
+        now: UnixSeconds,
+    ) -> Closed {
         if !key_manager.keys.has_settled() {
             return Closed::Unavailable;
         }
         let absent = key_manager.keys.is_absent();
         let mut state = self.state();
-        if state.held.get(issuer).is_some_and(|held| Arc::ptr_eq(&held.key_manager, key_manager) && !held.live) {
+        if state
+            .held
+            .get(issuer)
+            .is_some_and(|held| Arc::ptr_eq(&held.key_manager, key_manager) && !held.live)
+        {
             self.close(&mut state, issuer, absent, now);
             self.publish(&state);
         }
@@ -259,14 +306,28 @@ impl Organizations {
     /// a thread that may write files.
     pub fn tend(&self, now: UnixSeconds) {
         let mut state = self.state();
-        let dead = |held: &Held| !held.live && held.key_manager.keys.has_settled() && held.key_manager.keys.current().keys.is_none();
-        let gone: Vec<_> = state.held.iter().filter(|(_, held)| dead(held)).map(|(issuer, _)| issuer.clone()).collect();
+        let dead = |held: &Held| {
+            !held.live
+                && held.key_manager.keys.has_settled()
+                && held.key_manager.keys.current().keys.is_none()
+        };
+        let gone: Vec<_> = state
+            .held
+            .iter()
+            .filter(|(_, held)| dead(held))
+            .map(|(issuer, _)| issuer.clone())
+            .collect();
         for issuer in &gone {
-            let absent = state.held.get(issuer).is_some_and(|held| held.key_manager.keys.is_absent());
+            let absent =
+                state.held.get(issuer).is_some_and(|held| held.key_manager.keys.is_absent());
             self.close(&mut state, issuer, absent, now);
         }
-        let let_through = state.held.iter().filter(|(_, held)| !held.live && held.key_manager.last_used().is_some());
-        let mut new: Vec<_> = let_through.map(|(issuer, held)| (held.sequence, issuer.clone())).collect();
+        let let_through = state
+            .held
+            .iter()
+            .filter(|(_, held)| !held.live && held.key_manager.last_used().is_some());
+        let mut new: Vec<_> =
+            let_through.map(|(issuer, held)| (held.sequence, issuer.clone())).collect();
         new.sort_unstable();
         for (_, issuer) in new {
             self.make_live(&mut state, &issuer, now);
@@ -276,7 +337,8 @@ impl Organizations {
             self.publish(&state);
         }
         if std::mem::take(&mut state.changed) {
-            let names: Vec<&str> = state.held.values().filter(|held| held.live).map(|held| &*held.name).collect();
+            let names: Vec<&str> =
+                state.held.values().filter(|held| held.live).map(|held| &*held.name).collect();
             self.starter.keep_list(&self.template, &names);
         }
     }
@@ -284,7 +346,9 @@ impl Organizations {
     fn make_live(&self, state: &mut State, issuer: &str, now: UnixSeconds) {
         if state.held.values().filter(|held| held.live).count() >= self.rule.most {
             let live = state.held.iter().filter(|(_, held)| held.live);
-            let idlest = live.min_by_key(|(_, held)| held.key_manager.last_used()).map(|(issuer, held)| (issuer.clone(), held));
+            let idlest = live
+                .min_by_key(|(_, held)| held.key_manager.last_used())
+                .map(|(issuer, held)| (issuer.clone(), held));
             let idle = idlest.filter(|(_, held)| {
                 let used = held.key_manager.last_used().unwrap_or_default();
                 now.0.saturating_sub(used.0) >= IDLE_SECONDS
@@ -316,7 +380,11 @@ impl Organizations {
             let values: Vec<&str> = name.split('/').collect();
             let definition = self.template.of_organization(&values);
             let issuer = definition.as_ref().and_then(|definition| definition.issuer.clone());
-            let Some((definition, issuer)) = definition.zip(issuer).filter(|(_, issuer)| self.takes(issuer.as_str())) else { continue };
+            let Some((definition, issuer)) =
+                definition.zip(issuer).filter(|(_, issuer)| self.takes(issuer.as_str()))
+            else {
+                continue;
+            };
             let key_manager = self.start(&mut state, definition);
             key_manager.note_use(now);
             if let Some(held) = state.held.get_mut(issuer.as_str()) {
@@ -349,11 +417,20 @@ impl Organizations {
 
     /// The live ones.
     pub fn live(&self) -> Vec<Arc<CompiledKeyManager>> {
-        self.state().held.values().filter(|held| held.live).map(|held| Arc::clone(&held.key_manager)).collect()
+        self.state()
+            .held
+            .values()
+            .filter(|held| held.live)
+            .map(|held| Arc::clone(&held.key_manager))
+            .collect()
     }
 
     fn publish(&self, state: &State) {
-        let open = state.held.iter().map(|(issuer, held)| (issuer.clone(), Arc::clone(&held.key_manager))).collect();
+        let open = state
+            .held
+            .iter()
+            .map(|(issuer, held)| (issuer.clone(), Arc::clone(&held.key_manager)))
+            .collect();
         self.open.store(Arc::new(open));
     }
 

@@ -114,7 +114,11 @@ impl Standing {
     /// Whether the next check is due; whoever hears so makes it.
     pub fn check_is_due(&self, rule: &HealthRule, now: u64) -> bool {
         let due = self.next_check.load(Relaxed);
-        due <= now && self.next_check.compare_exchange(due, after(now, rule.interval), Relaxed, Relaxed).is_ok()
+        due <= now
+            && self
+                .next_check
+                .compare_exchange(due, after(now, rule.interval), Relaxed, Relaxed)
+                .is_ok()
     }
 
     /// What a check found.
@@ -142,11 +146,15 @@ impl Standing {
     pub fn warmth(&self, slow_start: Duration, now: u64) -> u64 {
         const COLDEST: u64 = 100;
         let recovered = self.recovered.load(Relaxed);
-        let Some(length) = u64::try_from(slow_start.as_millis()).ok().filter(|length| *length > 0) else { return 1000 };
+        let Some(length) = u64::try_from(slow_start.as_millis()).ok().filter(|length| *length > 0)
+        else {
+            return 1000;
+        };
         if recovered == 0 || recovered > now {
             return 1000;
         }
-        let passed = now.saturating_sub(recovered).saturating_mul(1000).checked_div(length).unwrap_or(1000);
+        let passed =
+            now.saturating_sub(recovered).saturating_mul(1000).checked_div(length).unwrap_or(1000);
         passed.clamp(COLDEST, 1000)
     }
 }
@@ -159,11 +167,18 @@ fn after(now: u64, time: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    const EJECT: EjectRule = EjectRule { consecutive_failures: 3, duration: Duration::from_secs(10), max_ejected: 500 };
+    const EJECT: EjectRule =
+        EjectRule { consecutive_failures: 3, duration: Duration::from_secs(10), max_ejected: 500 };
 
     fn health() -> HealthRule {
         let second = Duration::from_secs(1);
-        HealthRule { path: "/".to_owned(), interval: second, timeout: second, healthy: 2, unhealthy: 3 }
+        HealthRule {
+            path: "/".to_owned(),
+            interval: second,
+            timeout: second,
+            healthy: 2,
+            unhealthy: 3,
+        }
     }
 
     #[test]
@@ -185,9 +200,15 @@ mod tests {
     #[test]
     fn checks_in_a_row_change_health() {
         let (standing, rule) = (Standing::default(), health());
-        assert_eq!([standing.checked(&rule, false, 1), standing.checked(&rule, false, 2)], [None, None]);
+        assert_eq!(
+            [standing.checked(&rule, false, 1), standing.checked(&rule, false, 2)],
+            [None, None]
+        );
         assert_eq!(standing.checked(&rule, true, 3), None);
-        assert_eq!([standing.checked(&rule, false, 4), standing.checked(&rule, false, 5)], [None, None]);
+        assert_eq!(
+            [standing.checked(&rule, false, 4), standing.checked(&rule, false, 5)],
+            [None, None]
+        );
         assert_eq!(standing.checked(&rule, false, 6), Some(Change::Unhealthy));
         assert!(!standing.is_usable(7));
         assert_eq!(standing.checked(&rule, true, 8), None);

@@ -11,12 +11,16 @@ const NICE: i32 = 10;
 
 /// Does the work behind the workers' and waits for it. `None` if it panicked, which its thread has told, or the system has no
 /// more threads.
-pub(super) async fn done<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(super) async fn done<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
     begin(work)?.await.ok()
 }
 
 /// Begins it; its thread ends with it, and nobody need wait. Without a thread nothing is done.
-pub(super) fn begin<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<oneshot::Receiver<T>> {
+pub(super) fn begin<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<oneshot::Receiver<T>> {
     let (done, result) = oneshot::channel();
     let thread = std::thread::Builder::new().name("background".to_owned()).spawn(move || {
         // no more than a slower answer of others if it fails

@@ -14,11 +14,15 @@ use crate::telemetry::AccessLogError;
 pub enum SuperviseError {
     #[error("{0}")]
     Configuration(Report),
-    #[error("the configuration could not be read: its thread panicked, or the system has no more threads")]
+    #[error(
+        "the configuration could not be read: its thread panicked, or the system has no more threads"
+    )]
     Unread,
     #[error("the configuration cannot be used")]
     Compile(#[from] CompileError),
-    #[error("listener \"{listener}\": {address} is taken by another process; stop it, or choose another address")]
+    #[error(
+        "listener \"{listener}\": {address} is taken by another process; stop it, or choose another address"
+    )]
     AddressInUse { listener: String, address: SocketAddr },
     #[error(
         "listener \"{listener}\": ports below 1024 such as {} need a privilege; choose a higher port, or give the binary \

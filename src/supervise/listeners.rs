@@ -38,7 +38,12 @@ impl Listeners {
     }
 
     /// Binds what is new and was not inherited. A socket with the same name and address stays, whatever else of it changed.
-    pub fn plan(&self, wanted: &[Listener], inherited: &mut Inherited, metrics: &Metrics) -> Result<Plan, SuperviseError> {
+    pub fn plan(
+        &self,
+        wanted: &[Listener],
+        inherited: &mut Inherited,
+        metrics: &Metrics,
+    ) -> Result<Plan, SuperviseError> {
         let mut plan = Plan { keep: Vec::new(), new: Vec::new(), close: Vec::new() };
         for definition in wanted {
             let open = self.open.iter().find(|socket| is_same(socket, definition));
@@ -52,11 +57,14 @@ impl Listeners {
                         Some(socket) => ListenerSocket::on(socket, settings, series),
                         None => ListenerSocket::bind(settings, series),
                     };
-                    plan.new.push(Arc::new(bound.map_err(|error| bind_error(&name, address, error))?));
+                    plan.new
+                        .push(Arc::new(bound.map_err(|error| bind_error(&name, address, error))?));
                 }
             }
         }
-        let kept = |socket: &Arc<ListenerSocket>| plan.keep.iter().any(|(keep, _)| Arc::ptr_eq(keep, socket));
+        let kept = |socket: &Arc<ListenerSocket>| {
+            plan.keep.iter().any(|(keep, _)| Arc::ptr_eq(keep, socket))
+        };
         plan.close = self.open.iter().filter(|socket| !kept(socket)).cloned().collect();
         Ok(plan)
     }
@@ -81,15 +89,23 @@ fn is_same(socket: &ListenerSocket, definition: &Listener) -> bool {
 }
 
 /// Unchanged certificates keep their TLS settings, and with them the session tickets that clients hold.
-fn settings(definition: &Listener, current: Option<Guard<Arc<ListenerSettings>>>) -> Result<ListenerSettings, SuperviseError> {
-    let unchanged =
-        current.filter(|current| current.definition.tls == definition.tls && current.definition.protocols == definition.protocols);
+fn settings(
+    definition: &Listener,
+    current: Option<Guard<Arc<ListenerSettings>>>,
+) -> Result<ListenerSettings, SuperviseError> {
+    let unchanged = current.filter(|current| {
+        current.definition.tls == definition.tls
+            && current.definition.protocols == definition.protocols
+    });
     let tls = match (&definition.tls, unchanged) {
         (None, _) => None,
         (Some(_), Some(current)) => current.tls.clone(),
         (Some(tls), None) => {
             let config = server_config(tls, definition.protocols);
-            Some(config.map_err(|source| SuperviseError::Tls { listener: definition.name.clone(), source })?)
+            Some(config.map_err(|source| SuperviseError::Tls {
+                listener: definition.name.clone(),
+                source,
+            })?)
         }
     };
     Ok(ListenerSettings { definition: definition.clone(), tls })

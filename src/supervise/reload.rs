@@ -74,7 +74,8 @@ impl Reloader {
             tracing::warn!(target: "portcullis::config", "{warning}");
         }
         self.tell_what_waits(&model.gateway);
-        let plan = self.listeners.plan(&model.listeners, &mut Inherited::default(), &self.metrics)?;
+        let plan =
+            self.listeners.plan(&model.listeners, &mut Inherited::default(), &self.metrics)?;
         let log = model.telemetry.log;
         let facts = snapshot_facts(&model);
         let (drain_delay, drain_timeout) = (model.gateway.drain_delay, model.gateway.drain_timeout);
@@ -108,7 +109,9 @@ impl Reloader {
     }
 
     fn tell_what_waits(&self, wanted: &Gateway) {
-        let of = |gateway: &Gateway| (gateway.workers, gateway.token_cache_bytes, gateway.state_dir.clone());
+        let of = |gateway: &Gateway| {
+            (gateway.workers, gateway.token_cache_bytes, gateway.state_dir.clone())
+        };
         if of(wanted) != of(&self.settings) {
             tracing::warn!(target: "portcullis::supervise", "gateway.workers, gateway.token_cache_bytes and gateway.state_dir take effect at the next start");
         }
@@ -148,7 +151,12 @@ fn definitions(snapshot: &Snapshot) -> Vec<KeyManager> {
 /// What the metrics say of the key managers of a snapshot.
 pub(super) fn key_manager_facts(snapshot: &Snapshot) -> Vec<KeyManagerFacts> {
     let live = snapshot.organizations().flat_map(|(_, organizations)| organizations.live());
-    let enabled = snapshot.key_managers.iter().map(Arc::clone).chain(live).filter(|key_manager| key_manager.definition.enabled);
+    let enabled = snapshot
+        .key_managers
+        .iter()
+        .map(Arc::clone)
+        .chain(live)
+        .filter(|key_manager| key_manager.definition.enabled);
     enabled
         .map(|key_manager| {
             let status = key_manager.keys.status();
@@ -171,7 +179,11 @@ pub(super) fn organization_facts(snapshot: &Snapshot) -> Vec<OrganizationFacts> 
         let OrganizationsStatus { live, on_trial, closed, events } = organizations.status();
         OrganizationFacts {
             key_manager: template.definition.name.to_string(),
-            states: [("live", live as u64), ("on_trial", on_trial as u64), ("closed", closed as u64)],
+            states: [
+                ("live", live as u64),
+                ("on_trial", on_trial as u64),
+                ("closed", closed as u64),
+            ],
             events,
         }
     });

@@ -88,7 +88,11 @@ impl Signals {
 impl Running {
     /// The address that a listener is bound to: the port that the system chose, where 0 was written.
     pub fn address(&self, listener: &str) -> Option<SocketAddr> {
-        self.reloader.listeners.iter().find(|socket| &*socket.name == listener).map(|socket| socket.address)
+        self.reloader
+            .listeners
+            .iter()
+            .find(|socket| &*socket.name == listener)
+            .map(|socket| socket.address)
     }
 
     pub fn management_address(&self) -> Option<SocketAddr> {

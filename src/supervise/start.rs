@@ -32,7 +32,9 @@ use crate::snapshot::{Snapshot, Snapshots};
 use crate::supervise::clock::SystemClock;
 use crate::supervise::error::{SuperviseError, bind_error};
 use crate::supervise::listeners::Listeners;
-use crate::supervise::reload::{Reloader, key_manager_facts, organization_facts, set_level, snapshot_facts};
+use crate::supervise::reload::{
+    Reloader, key_manager_facts, organization_facts, set_level, snapshot_facts,
+};
 use crate::supervise::running::Running;
 use crate::supervise::takeover::Inherited;
 use crate::supervise::watch::Watch;
@@ -44,7 +46,11 @@ const RELOAD_QUEUE: usize = 16;
 
 /// Starts the gateway of this file on the current runtime and on worker threads of its own. Key sets are fetched in the
 /// background: an authorization server that is down does not stop the start.
-pub async fn start(path: &Path, log: Option<LevelHandle>, inherited: Inherited) -> Result<Running, SuperviseError> {
+pub async fn start(
+    path: &Path,
+    log: Option<LevelHandle>,
+    inherited: Inherited,
+) -> Result<Running, SuperviseError> {
     let loaded = load(path.to_owned()).await?;
     if let Some(log) = &log {
         set_level(log, loaded.model.telemetry.log);
@@ -63,8 +69,12 @@ pub(super) async fn load(path: PathBuf) -> Result<Loaded, SuperviseError> {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "the order of a start, to be read from the top")]
-async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inherited: Inherited) -> Result<Running, SuperviseError> {
+async fn assemble(
+    path: &Path,
+    loaded: Loaded,
+    log: Option<LevelHandle>,
+    mut inherited: Inherited,
+) -> Result<Running, SuperviseError> {
     let Loaded { model, watched, .. } = loaded;
     state_dir(&model.gateway.state_dir)?;
     let worker_count = workers::count(model.gateway.workers);
@@ -73,7 +83,11 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
 
     let mut listeners = Listeners::default();
     let plan = listeners.plan(&model.listeners, &mut inherited, &metrics)?;
-    let management = model.management.as_ref().map(|wanted| bind_management(wanted, &mut inherited)).transpose()?;
+    let management = model
+        .management
+        .as_ref()
+        .map(|wanted| bind_management(wanted, &mut inherited))
+        .transpose()?;
     inherited.close_unused();
     let management_socket = management.as_ref().and_then(|(socket, _)| socket.try_clone().ok());
     let access_log = AccessLog::open(&model.telemetry.access_log)?;
@@ -81,10 +95,13 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
 
     let mut fetchers = Fetchers::new(&model.gateway.state_dir, Arc::clone(&clock));
     let keys = fetchers.reconcile(&model.key_managers);
-    let mut compiler = Compiler::new(Arc::clone(&metrics), worker_count).starting(fetchers.on_demand());
-    let (settings, addresses) = (model.gateway.clone(), management.as_ref().map(|(socket, _)| socket.local_addr()));
+    let mut compiler =
+        Compiler::new(Arc::clone(&metrics), worker_count).starting(fetchers.on_demand());
+    let (settings, addresses) =
+        (model.gateway.clone(), management.as_ref().map(|(socket, _)| socket.local_addr()));
     let facts = snapshot_facts(&model);
-    let users = model.management.as_ref().map(|management| management.users.clone()).unwrap_or_default();
+    let users =
+        model.management.as_ref().map(|management| management.users.clone()).unwrap_or_default();
     let notices = model.revocation_notices;
     let common = common(&model.gateway.state_dir, &*clock)?;
     let channel_settings = model.revocation_channel.clone();
@@ -100,7 +117,13 @@ async fn assemble(path: &Path, loaded: Loaded, log: Option<LevelHandle>, mut inh
     let facts_of = Arc::clone(&snapshots);
     metrics.identity(Box::new(move || identity_facts(&known, &facts_of.load())));
 
-    let shared = Shared { snapshots: &snapshots, metrics: &metrics, access_log: &access_log, clock: &clock, common: &common };
+    let shared = Shared {
+        snapshots: &snapshots,
+        metrics: &metrics,
+        access_log: &access_log,
+        clock: &clock,
+        common: &common,
+    };
     let parts = walk_parts(worker_count, &settings, &shared)?;
     let threads = WorkerThreads::start(parts)?;
     let changes = listeners.apply(plan);
@@ -153,7 +176,11 @@ struct Shared<'s> {
     common: &'s Common,
 }
 
-fn walk_parts(count: usize, settings: &gateway::Gateway, shared: &Shared<'_>) -> Result<Vec<WalkParts>, SuperviseError> {
+fn walk_parts(
+    count: usize,
+    settings: &gateway::Gateway,
+    shared: &Shared<'_>,
+) -> Result<Vec<WalkParts>, SuperviseError> {
     let via = Via::new(random()?);
     let share = settings.token_cache_bytes.checked_div(count as u64).unwrap_or_default();
     let parts = (0..count).map(|index| {
@@ -206,11 +233,15 @@ fn answers(
     }
 }
 
-fn serve_management(management: Option<BoundManagement>, answers: Management) -> Result<JoinSet<()>, SuperviseError> {
+fn serve_management(
+    management: Option<BoundManagement>,
+    answers: Management,
+) -> Result<JoinSet<()>, SuperviseError> {
     let mut tasks = JoinSet::new();
     if let Some((socket, tls)) = management {
-        let socket = tokio::net::TcpListener::from_std(socket)
-            .map_err(|source| bind_error("management", SocketAddr::from(([0, 0, 0, 0], 0)), source))?;
+        let socket = tokio::net::TcpListener::from_std(socket).map_err(|source| {
+            bind_error("management", SocketAddr::from(([0, 0, 0, 0], 0)), source)
+        })?;
         tasks.spawn(server::serve(socket, tls, Arc::new(answers)));
     }
     Ok(tasks)
@@ -247,23 +278,34 @@ fn common(state_dir: &Path, clock: &dyn Clock) -> Result<Common, SuperviseError>
 
 fn identity_facts(common: &Common, snapshot: &Snapshot) -> IdentityFacts {
     let (forging_sources, forging_sources_forgotten) = common.forgers.counts();
-    IdentityFacts { forging_sources, forging_sources_forgotten, organizations: organization_facts(snapshot) }
+    IdentityFacts {
+        forging_sources,
+        forging_sources_forgotten,
+        organizations: organization_facts(snapshot),
+    }
 }
 
 fn revocations(state_dir: &Path, clock: &dyn Clock) -> Result<Revocations, SuperviseError> {
     let opened = Journal::open(state_dir, clock.now());
-    let (journal, records) = opened.map_err(|source| SuperviseError::StateDir { path: state_dir.to_owned(), source })?;
+    let (journal, records) =
+        opened.map_err(|source| SuperviseError::StateDir { path: state_dir.to_owned(), source })?;
     Ok(Revocations::kept(journal, &records))
 }
 
 type BoundManagement = (TcpListener, Option<Arc<rustls::ServerConfig>>);
 
-fn bind_management(management: &gateway::Management, inherited: &mut Inherited) -> Result<BoundManagement, SuperviseError> {
+fn bind_management(
+    management: &gateway::Management,
+    inherited: &mut Inherited,
+) -> Result<BoundManagement, SuperviseError> {
     let tls = management.tls.as_ref().map(|pair| {
-        let tls = ListenerTls { default: pair.clone(), by_name: Vec::new(), clients: ClientAuth::None };
+        let tls =
+            ListenerTls { default: pair.clone(), by_name: Vec::new(), clients: ClientAuth::None };
         server_config(&tls, Protocols::Http1)
     });
-    let tls = tls.transpose().map_err(|source| SuperviseError::Tls { listener: "management".to_owned(), source })?;
+    let tls = tls
+        .transpose()
+        .map_err(|source| SuperviseError::Tls { listener: "management".to_owned(), source })?;
     let socket = inherited.take(management.address).map_or_else(|| listen(management.address), Ok);
     let socket = socket.and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
     let socket = socket.map_err(|error| bind_error("management", management.address, error))?;

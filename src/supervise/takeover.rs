@@ -76,7 +76,9 @@ pub fn notify_ready() {
 }
 
 fn notify(state: &str) {
-    let Some(path) = std::env::var_os(NOTIFY_SOCKET).filter(|path| !path.is_empty()) else { return };
+    let Some(path) = std::env::var_os(NOTIFY_SOCKET).filter(|path| !path.is_empty()) else {
+        return;
+    };
     if let Err(error) = send(&path, state) {
         tracing::warn!(target: "portcullis::supervise", %error, "nobody could be told that the gateway is ready");
     }
@@ -131,10 +133,16 @@ fn spawn(sockets: Vec<TcpListener>, notify: &Path) -> io::Result<Child> {
     // the name that this process was started by: a new binary has taken its place, while /proc still leads to the old one
     let program = if written.components().count() > 1 { written } else { std::env::current_exe()? };
     let count = sockets.len();
-    let mappings =
-        sockets.into_iter().zip(FIRST_DESCRIPTOR..).map(|(socket, child_fd)| FdMapping { parent_fd: OwnedFd::from(socket), child_fd });
+    let mappings = sockets
+        .into_iter()
+        .zip(FIRST_DESCRIPTOR..)
+        .map(|(socket, child_fd)| FdMapping { parent_fd: OwnedFd::from(socket), child_fd });
     let mut command = Command::new(program);
-    command.args(arguments).env("LISTEN_FDS", count.to_string()).env_remove("LISTEN_PID").env_remove("LISTEN_FDNAMES");
+    command
+        .args(arguments)
+        .env("LISTEN_FDS", count.to_string())
+        .env_remove("LISTEN_PID")
+        .env_remove("LISTEN_FDNAMES");
     command.env(NOTIFY_SOCKET, notify);
     command.fd_mappings(mappings.collect()).map_err(io::Error::other)?;
     command.spawn()
@@ -148,7 +156,8 @@ struct Place {
 
 impl Place {
     fn new(state_dir: &Path) -> io::Result<Self> {
-        let path = std::path::absolute(state_dir.join(format!("takeover-{}.socket", std::process::id())))?;
+        let path =
+            std::path::absolute(state_dir.join(format!("takeover-{}.socket", std::process::id())))?;
         let _ = std::fs::remove_file(&path);
         Ok(Self { socket: UnixDatagram::bind(&path)?, path })
     }

@@ -82,10 +82,15 @@ impl Watch {
     fn look(&mut self) -> Vec<Stamp> {
         let began = Instant::now();
         let mut paths: BTreeSet<PathBuf> = self.files.iter().cloned().collect();
-        let folders: BTreeSet<PathBuf> = self.files.iter().filter_map(|file| file.parent()).map(folder).collect();
+        let folders: BTreeSet<PathBuf> =
+            self.files.iter().filter_map(|file| file.parent()).map(folder).collect();
         for folder in folders {
-            let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-            paths.extend(entries.filter(|path| path.extension().is_some_and(|extension| extension == "toml")));
+            let entries =
+                fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+            paths.extend(
+                entries
+                    .filter(|path| path.extension().is_some_and(|extension| extension == "toml")),
+            );
         }
         let stamps = paths.into_iter().map(Stamp::of).collect();
         self.took = began.elapsed();

@@ -69,7 +69,9 @@ impl WorkerThreads {
         self.tell(|| Command::Drain).await;
         let deadline = Instant::now().checked_add(within);
         let ended = async {
-            while self.threads.iter().any(|thread| !thread.is_finished()) && deadline.is_none_or(|at| Instant::now() < at) {
+            while self.threads.iter().any(|thread| !thread.is_finished())
+                && deadline.is_none_or(|at| Instant::now() < at)
+            {
                 tokio::time::sleep(POLL).await;
                 // a worker looks whether its last connection has gone when it is told again
                 for handle in &self.handles {
@@ -81,7 +83,11 @@ impl WorkerThreads {
             () = ended => {}
             () = hurry => {}
         }
-        let drained = if self.threads.iter().all(JoinHandle::is_finished) { Drained::Whole } else { Drained::Cut };
+        let drained = if self.threads.iter().all(JoinHandle::is_finished) {
+            Drained::Whole
+        } else {
+            Drained::Cut
+        };
         for handle in &self.handles {
             let _ = handle.commands.try_send(Command::Stop);
         }

@@ -117,7 +117,12 @@ impl AccessLog {
             Some(target) => Some(start(target, QUEUED_BUFFERS, &dropped)?),
             None => None,
         };
-        Ok(Self { format: settings.format, sampling: Sampling::of(settings.sample), dropped, thread })
+        Ok(Self {
+            format: settings.format,
+            sampling: Sampling::of(settings.sample),
+            dropped,
+            thread,
+        })
     }
 
     /// For one worker. Its lines wait there until [`AccessWriter::flush`].
@@ -171,10 +176,15 @@ impl AccessLog {
     }
 }
 
-fn start(target: Target, queue: usize, dropped: &Arc<AtomicU64>) -> Result<Writing, AccessLogError> {
+fn start(
+    target: Target,
+    queue: usize,
+    dropped: &Arc<AtomicU64>,
+) -> Result<Writing, AccessLogError> {
     let (sender, receiver) = sync_channel(queue);
     let (done, finished) = sync_channel(1);
-    thread::start(target, receiver, Arc::clone(dropped), done).map_err(|source| AccessLogError::Thread { source })?;
+    thread::start(target, receiver, Arc::clone(dropped), done)
+        .map_err(|source| AccessLogError::Thread { source })?;
     Ok(Writing { sender, finished: Mutex::new(finished) })
 }
 
@@ -206,11 +216,14 @@ impl AccessWriter {
         if pending.lines.is_empty() {
             return;
         }
-        let empty = pending.returned.try_recv().unwrap_or_else(|_| Vec::with_capacity(BUFFER_CAPACITY));
+        let empty =
+            pending.returned.try_recv().unwrap_or_else(|_| Vec::with_capacity(BUFFER_CAPACITY));
         let lines = std::mem::replace(&mut pending.lines, empty);
         let count = std::mem::take(&mut pending.count);
         let batch = Batch { lines, give_back: pending.give_back.clone() };
-        if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) = to_thread.try_send(Message::Batch(batch)) {
+        if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) =
+            to_thread.try_send(Message::Batch(batch))
+        {
             self.dropped.fetch_add(count, Ordering::Relaxed);
             if let Message::Batch(batch) = message {
                 batch.give_back();
@@ -256,7 +269,10 @@ impl Sampling {
 
 impl fmt::Debug for AccessLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessLog").field("format", &self.format).field("dropped", &self.dropped).finish_non_exhaustive()
+        f.debug_struct("AccessLog")
+            .field("format", &self.format)
+            .field("dropped", &self.dropped)
+            .finish_non_exhaustive()
     }
 }
 

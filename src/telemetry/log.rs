@@ -52,14 +52,22 @@ impl LevelHandle {
     }
 }
 
-fn subscriber<W>(log: Log, colour: Colour, writer: W) -> (impl Subscriber + Send + Sync + use<W>, LevelHandle)
+fn subscriber<W>(
+    log: Log,
+    colour: Colour,
+    writer: W,
+) -> (impl Subscriber + Send + Sync + use<W>, LevelHandle)
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let (filter, handle) = reload::Layer::new(targets(log.level));
     let lines = match log.format {
         LogFormat::Json => {
-            let json = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
+            let json = fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false);
             json.with_writer(writer).boxed()
         }
         LogFormat::Text => {
@@ -78,5 +86,7 @@ fn targets(level: LogLevel) -> Targets {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target(env!("CARGO_PKG_NAME"), level)
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target(env!("CARGO_PKG_NAME"), level)
 }

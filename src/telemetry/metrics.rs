@@ -31,11 +31,16 @@ mod tests;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-pub use self::control::{IdentityFacts, IdentitySource, KeyManagerFacts, KeyManagerSource, OrganizationFacts, SnapshotFacts};
+pub use self::control::{
+    IdentityFacts, IdentitySource, KeyManagerFacts, KeyManagerSource, OrganizationFacts,
+    SnapshotFacts,
+};
 pub use self::identity::{ChannelFacts, IntrospectionCounters, RevocationFacts};
 pub use self::listener::{ListenerSeries, RefusedConnection, TlsFailure};
 pub use self::operation::{Measured, OperationSeries};
-pub use self::prediction::{Expected, FamilySeries, UNMATCHED_OPERATION, operation_label, worst_case_series};
+pub use self::prediction::{
+    Expected, FamilySeries, UNMATCHED_OPERATION, operation_label, worst_case_series,
+};
 pub use self::worker::WorkerCounters;
 
 use self::control::Control;
@@ -154,7 +159,10 @@ impl Metrics {
         collect::apis(&mut out, &live.apis);
         collect::workers(&mut out, &self.workers);
         collect::listeners(&mut out, &live.listeners);
-        collect::access_log(&mut out, self.access_log_dropped.get().map_or(0, |lines| lines.load(Ordering::Relaxed)));
+        collect::access_log(
+            &mut out,
+            self.access_log_dropped.get().map_or(0, |lines| lines.load(Ordering::Relaxed)),
+        );
         collect::key_managers(&mut out, &self.control.key_managers());
         identity::introspections(&mut out, &self.introspections.live());
         if let Some(source) = self.revocations.get() {

@@ -10,10 +10,13 @@ pub mod access_log;
 pub mod log;
 pub mod metrics;
 
-pub use access_log::{AccessLog, AccessLogError, AccessRecord, AccessWriter, Ending, Fragment, TokenHash, UnixMillis};
+pub use access_log::{
+    AccessLog, AccessLogError, AccessRecord, AccessWriter, Ending, Fragment, TokenHash, UnixMillis,
+};
 pub use log::LevelHandle;
 pub use metrics::{
-    ChannelFacts, Expected, FamilySeries, IdentityFacts, IntrospectionCounters, KeyManagerFacts, ListenerSeries, Measured, Metrics,
-    OperationSeries, OrganizationFacts, RefusedConnection, RevocationFacts, SnapshotFacts, TlsFailure, UNMATCHED_OPERATION, WorkerCounters,
+    ChannelFacts, Expected, FamilySeries, IdentityFacts, IntrospectionCounters, KeyManagerFacts,
+    ListenerSeries, Measured, Metrics, OperationSeries, OrganizationFacts, RefusedConnection,
+    RevocationFacts, SnapshotFacts, TlsFailure, UNMATCHED_OPERATION, WorkerCounters,
     operation_label, worst_case_series,
 };

@@ -31,10 +31,9 @@ pub fn admit(snapshot: &LocalSnapshot, grant: &Grant<'_>) -> Option<Admitted> {
         base_length: routed.base_length(),
         key_type: grant.key_type(),
         principal: grant.principal().cloned(),
-        caller: grant
-            .principal()
-            .zip(grant.application())
-            .map(|(principal, application)| principal.caller(application.name, application.owner, grant.key_type())),
+        caller: grant.principal().zip(grant.application()).map(|(principal, application)| {
+            principal.caller(application.name, application.owner, grant.key_type())
+        }),
     })
 }
 

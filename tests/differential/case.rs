@@ -57,7 +57,8 @@ impl Case {
     /// A token in order with these members beside, or instead of, the usual ones.
     pub(crate) fn with(header: &[Member], payload: &[Member]) -> Self {
         let merged = |usual: Vec<Member>, other: &[Member]| {
-            let kept = usual.into_iter().filter(|(name, _)| other.iter().all(|(own, _)| own != name));
+            let kept =
+                usual.into_iter().filter(|(name, _)| other.iter().all(|(own, _)| own != name));
             kept.chain(other.iter().cloned()).collect()
         };
         let usual_header = vec![("alg", Text::json("\"\"")), ("kid", Text::json("\"k1\""))];
@@ -76,7 +77,11 @@ impl Case {
         let header = object(&self.header, now).replace("\"alg\":\"\"", &format!("\"alg\":{alg}"));
         let payload = object(&self.payload, now);
         let mut token = match &self.mutation {
-            Mutation::Encoding(other) => signer.sealed(&other(format!("{}.{}", encode(header.as_bytes()), encode(payload.as_bytes())))),
+            Mutation::Encoding(other) => signer.sealed(&other(format!(
+                "{}.{}",
+                encode(header.as_bytes()),
+                encode(payload.as_bytes())
+            ))),
             _ => signer.token(&header, &payload),
         }
         .into_bytes();
@@ -101,17 +106,30 @@ fn issuer() -> Member {
 }
 
 fn object(members: &[Member], now: u64) -> String {
-    let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{}", value.written(now))).collect();
+    let members: Vec<String> =
+        members.iter().map(|(name, value)| format!("\"{name}\":{}", value.written(now))).collect();
     format!("{{{}}}", members.join(","))
 }
 
 pub(crate) fn any_case() -> impl Strategy<Value = Case> {
-    (0..4_usize, any::<bool>(), any_header(), any_payload(), any_mutation())
-        .prop_map(|(server, audience, header, payload, mutation)| Case { server, audience, header, payload, mutation })
+    (0..4_usize, any::<bool>(), any_header(), any_payload(), any_mutation()).prop_map(
+        |(server, audience, header, payload, mutation)| Case {
+            server,
+            audience,
+            header,
+            payload,
+            mutation,
+        },
+    )
 }
 
-fn one_of(names: &'static [&'static str], values: &'static [&'static str]) -> BoxedStrategy<Member> {
-    (prop::sample::select(names), prop::sample::select(values)).prop_map(|(name, value)| (name, Text::json(value))).boxed()
+fn one_of(
+    names: &'static [&'static str],
+    values: &'static [&'static str],
+) -> BoxedStrategy<Member> {
+    (prop::sample::select(names), prop::sample::select(values))
+        .prop_map(|(name, value)| (name, Text::json(value)))
+        .boxed()
 }
 
 fn any_header() -> impl Strategy<Value = Vec<Member>> {
@@ -132,11 +150,13 @@ fn any_header() -> impl Strategy<Value = Vec<Member>> {
         1 => one_of(&["jwk", "x5c"], &["{}", "[]", "[\"AA\"]", "\"x\"", "null"]),
         1 => one_of(&["x", "alg", "kid"], &["1", "\"k1\"", "{\"a\":1,\"a\":2}", "1e400", "\"\""]),
     ];
-    (algorithm, key, prop::collection::vec(other, 0..2)).prop_map(|(algorithm, key, other)| [algorithm, key, other].concat())
+    (algorithm, key, prop::collection::vec(other, 0..2))
+        .prop_map(|(algorithm, key, other)| [algorithm, key, other].concat())
 }
 
 fn any_time() -> impl Strategy<Value = Text> {
-    let offset = prop::sample::select(&[-3600, -32, -31, -30, -29, -1, 0, 1, 29, 30, 31, 32, 3600][..]);
+    let offset =
+        prop::sample::select(&[-3600, -32, -31, -30, -29, -1, 0, 1, 29, 30, 31, 32, 3600][..]);
     let tail = prop::sample::select(&["", ".0", ".4", ".5", ".6", "e0", "0e-1"][..]);
     prop_oneof![
         6 => (offset, tail).prop_map(|(offset, tail)| Text::Now(offset, tail)),
@@ -191,15 +211,21 @@ fn any_payload() -> impl Strategy<Value = Vec<Member>> {
         2 => one_of(&["token_use", "typ", "token_type"], &["\"id\"", "\"ID\"", "\"access\"", "\"refresh_token\""]),
         1 => one_of(&["x", "iss", "exp", "aud"], &["{\"a\":1,\"a\":2}", "[[[[[[]]]]]]", "\"\\u0000\"", "\"\\ud800\"", "9999999999", DEEP]),
     ];
-    (iss, exp, aud, prop::collection::vec(other, 0..3)).prop_map(|(iss, exp, aud, other)| [iss, exp, aud, other].concat())
+    (iss, exp, aud, prop::collection::vec(other, 0..3))
+        .prop_map(|(iss, exp, aud, other)| [iss, exp, aud, other].concat())
 }
 
 /// 40 levels.
-pub(crate) const DEEP: &str = "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]";
+pub(crate) const DEEP: &str =
+    "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]";
 
 fn any_mutation() -> impl Strategy<Value = Mutation> {
-    let other: [fn(String) -> String; 4] =
-        [|input| input + "=", |input| input + "AAA", |input| format!(" {input}"), |input| input.replacen('.', "=.", 1)];
+    let other: [fn(String) -> String; 4] = [
+        |input| input + "=",
+        |input| input + "AAA",
+        |input| format!(" {input}"),
+        |input| input.replacen('.', "=.", 1),
+    ];
     prop_oneof![
         14 => Just(Mutation::None),
         2 => (any::<prop::sample::Index>(), any::<u8>()).prop_map(|(place, byte)| Mutation::Byte(place, byte)),

@@ -103,16 +103,20 @@ impl Difference {
             Rejection::CriticalHeader { .. } => Self::CriticalHeader,
             Rejection::UnknownKey { .. } => Self::KeyId,
             Rejection::Malformed(Malformed::HeaderMember(_)) => Self::NullHeaderMember,
-            Rejection::Malformed(Malformed::Header(fault) | Malformed::Payload(fault)) => match fault {
-                JsonFault::DuplicateMember => Self::DuplicateMember,
-                JsonFault::OverLimit => Self::Depth,
-                _ => return None,
-            },
+            Rejection::Malformed(Malformed::Header(fault) | Malformed::Payload(fault)) => {
+                match fault {
+                    JsonFault::DuplicateMember => Self::DuplicateMember,
+                    JsonFault::OverLimit => Self::Depth,
+                    _ => return None,
+                }
+            }
             Rejection::TokenType(_) if header_type_is_refused(case) => Self::HeaderType,
             Rejection::TokenType(_) => Self::ClaimedType,
             Rejection::InvalidClaim { fault: ClaimFault::WrongType, .. } => Self::ClaimType,
             Rejection::InvalidClaim { fault: ClaimFault::OutOfRange, .. } => Self::BeyondTheClock,
-            Rejection::Expired if time(case, "exp", now).is_some_and(|exp| exp.fract() == 0.0) => Self::LastSecond,
+            Rejection::Expired if time(case, "exp", now).is_some_and(|exp| exp.fract() == 0.0) => {
+                Self::LastSecond
+            }
             Rejection::Expired | Rejection::NotYetValid => Self::Fraction,
             _ => return None,
         })
@@ -122,34 +126,54 @@ impl Difference {
     fn has_its_cause_in(self, case: &Case, now: u64) -> bool {
         let header = |names: &[&str]| case.header.iter().any(|(name, _)| names.contains(name));
         let payload = |names: &[&str], holds: &dyn Fn(&Value) -> bool| {
-            case.payload.iter().any(|(name, text)| names.contains(name) && parsed(text, now).is_some_and(|value| holds(&value)))
+            case.payload.iter().any(|(name, text)| {
+                names.contains(name) && parsed(text, now).is_some_and(|value| holds(&value))
+            })
         };
         match self {
             Self::CriticalHeader => header(&["crit", "b64"]),
-            Self::KeyId => case.header.iter().any(|(name, text)| *name == "kid" && text.written(now) != "\"k1\""),
-            Self::NullHeaderMember => case.header.iter().any(|(name, text)| ["kid", "typ"].contains(name) && text.written(now) == "null"),
+            Self::KeyId => case
+                .header
+                .iter()
+                .any(|(name, text)| *name == "kid" && text.written(now) != "\"k1\""),
+            Self::NullHeaderMember => case
+                .header
+                .iter()
+                .any(|(name, text)| ["kid", "typ"].contains(name) && text.written(now) == "null"),
             Self::HeaderType => header_type_is_refused(case),
-            Self::ClaimedType => {
-                payload(&["token_use", "typ", "token_type"], &|value| ["id", "ID", "refresh_token"].iter().any(|kind| value == kind))
+            Self::ClaimedType => payload(&["token_use", "typ", "token_type"], &|value| {
+                ["id", "ID", "refresh_token"].iter().any(|kind| value == kind)
+            }),
+            Self::DuplicateMember => {
+                is_doubled(&case.header, now) || is_doubled(&case.payload, now)
             }
-            Self::DuplicateMember => is_doubled(&case.header, now) || is_doubled(&case.payload, now),
             Self::Depth => case.payload.iter().any(|(_, text)| text.written(now) == DEEP),
             Self::ClaimType => {
                 payload(&["sub", "jti"], &|value| !value.is_string())
                     || payload(&["iat"], &|value| !value.is_number())
                     || payload(&["aud"], &|value| {
-                        !value.is_string() && !value.as_array().is_some_and(|list| list.iter().all(Value::is_string))
+                        !value.is_string()
+                            && !value
+                                .as_array()
+                                .is_some_and(|list| list.iter().all(Value::is_string))
                     })
             }
             Self::IssuerList => payload(&["iss"], &Value::is_array),
-            Self::BeyondTheClock => payload(&["exp", "nbf", "iat"], &|value| value.as_f64().is_some_and(|time| time >= CLOCK_END)),
+            Self::BeyondTheClock => payload(&["exp", "nbf", "iat"], &|value| {
+                value.as_f64().is_some_and(|time| time >= CLOCK_END)
+            }),
             Self::LastSecond => time(case, "exp", now) == Some(seconds(now - LEEWAY)),
             Self::Fraction => {
-                time(case, "exp", now).is_some_and(|exp| exp.floor() <= seconds(now - LEEWAY) && exp.round() >= seconds(now - LEEWAY))
-                    || time(case, "nbf", now).is_some_and(|nbf| nbf.ceil() > seconds(now + LEEWAY) && nbf.round() <= seconds(now + LEEWAY))
+                time(case, "exp", now).is_some_and(|exp| {
+                    exp.floor() <= seconds(now - LEEWAY) && exp.round() >= seconds(now - LEEWAY)
+                }) || time(case, "nbf", now).is_some_and(|nbf| {
+                    nbf.ceil() > seconds(now + LEEWAY) && nbf.round() <= seconds(now + LEEWAY)
+                })
             }
             Self::NegativeNotBefore => time(case, "nbf", now).is_some_and(|nbf| nbf < 0.0),
-            Self::IgnoredHeaderMember => header(&["jku", "x5u", "x5t", "cty", "nonce", "enc", "zip", "jwk", "x5c"]),
+            Self::IgnoredHeaderMember => {
+                header(&["jku", "x5u", "x5t", "cty", "nonce", "enc", "zip", "jwk", "x5c"])
+            }
         }
     }
 
@@ -184,7 +208,10 @@ fn parsed(text: &Text, now: u64) -> Option<Value> {
 }
 
 fn time(case: &Case, name: &str, now: u64) -> Option<f64> {
-    case.payload.iter().find(|(own, _)| *own == name).and_then(|(_, text)| parsed(text, now)?.as_f64())
+    case.payload
+        .iter()
+        .find(|(own, _)| *own == name)
+        .and_then(|(_, text)| parsed(text, now)?.as_f64())
 }
 
 /// Times of these tests are far below 2^52, so nothing is lost.
@@ -195,10 +222,15 @@ fn seconds(time: u64) -> f64 {
 
 fn header_type_is_refused(case: &Case) -> bool {
     let accepted = ["\"JWT\"", "\"at+jwt\"", "\"application/at+JWT\""];
-    case.header.iter().any(|(name, text)| *name == "typ" && !accepted.contains(&text.written(0).as_str()))
+    case.header
+        .iter()
+        .any(|(name, text)| *name == "typ" && !accepted.contains(&text.written(0).as_str()))
 }
 
 fn is_doubled(members: &[Member], now: u64) -> bool {
-    let named_twice = |(place, (name, _)): (usize, &Member)| members.iter().take(place).any(|(other, _)| other == name);
-    members.iter().enumerate().any(named_twice) || members.iter().any(|(_, text)| text.written(now) == "{\"a\":1,\"a\":2}")
+    let named_twice = |(place, (name, _)): (usize, &Member)| {
+        members.iter().take(place).any(|(other, _)| other == name)
+    };
+    members.iter().enumerate().any(named_twice)
+        || members.iter().any(|(_, text)| text.written(now) == "{\"a\":1,\"a\":2}")
 }

@@ -29,7 +29,9 @@ fn judge(payload: &[u8]) {
     let unverified = match (parsed, &theirs) {
         (Ok(unverified), Ok(serde_json::Value::Object(_))) => unverified,
         (Ok(_), theirs) => panic!("read, but JSON it is not: {theirs:?}"),
-        (Err(Rejection::Malformed(Malformed::Payload(fault))), theirs) => return check_fault(fault, theirs.as_ref().ok(), repeats),
+        (Err(Rejection::Malformed(Malformed::Payload(fault))), theirs) => {
+            return check_fault(fault, theirs.as_ref().ok(), repeats);
+        }
         (Err(other), _) => panic!("the header is good: {other}"),
     };
     assert_eq!(repeats, Some(false), "a member is named twice");
@@ -62,18 +64,24 @@ fn check_fault(fault: JsonFault, theirs: Option<&serde_json::Value>, repeats: Op
 
 /// What was believed is what anyone reads in the text, and is still good.
 fn check_claims(claims: &Claims, theirs: &serde_json::Value) {
-    let tree: serde_json::Map<_, _> = claims.iter().map(|(name, value)| (name.to_owned(), as_theirs(value))).collect();
+    let tree: serde_json::Map<_, _> =
+        claims.iter().map(|(name, value)| (name.to_owned(), as_theirs(value))).collect();
     assert_eq!(serde_json::Value::Object(tree), *theirs, "the trees differ");
     assert_eq!(Some(claims.issuer()), theirs["iss"].as_str());
     for name in ["sub", "jti"] {
         assert!(theirs.get(name).is_none_or(serde_json::Value::is_string), "{name}");
     }
-    assert!(theirs["exp"].as_f64().is_some_and(|time| (FIRST_EXP..LAST_EXP + 1.0).contains(&time)), "exp");
+    assert!(
+        theirs["exp"].as_f64().is_some_and(|time| (FIRST_EXP..LAST_EXP + 1.0).contains(&time)),
+        "exp"
+    );
     let begun = |time: &serde_json::Value| time.as_f64().is_some_and(|time| time <= LAST_NBF);
     assert!(theirs.get("nbf").is_none_or(begun), "nbf");
     assert!(theirs.get("iat").is_none_or(serde_json::Value::is_number), "iat");
     let audiences = theirs.get("aud").map(|audience| match audience {
-        serde_json::Value::Array(all) => all.iter().map(|one| one.as_str().expect("a text").to_owned()).collect(),
+        serde_json::Value::Array(all) => {
+            all.iter().map(|one| one.as_str().expect("a text").to_owned()).collect()
+        }
         one => vec![one.as_str().expect("a text").to_owned()],
     });
     assert_eq!(claims.audiences(), audiences.unwrap_or_default());
@@ -81,16 +89,22 @@ fn check_claims(claims: &Claims, theirs: &serde_json::Value) {
 }
 
 fn seal(payload: &[u8]) -> String {
-    let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(br#"{"alg":"EdDSA","kid":"k1"}"#), URL_SAFE_NO_PAD.encode(payload));
+    let input = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(br#"{"alg":"EdDSA","kid":"k1"}"#),
+        URL_SAFE_NO_PAD.encode(payload)
+    );
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(PAIR.sign(input.as_bytes())))
 }
 
 /// Any key will do, as long as each run has the same.
-static PAIR: LazyLock<Ed25519KeyPair> = LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a key"));
+static PAIR: LazyLock<Ed25519KeyPair> =
+    LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a key"));
 
 static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
     let point = URL_SAFE_NO_PAD.encode(PAIR.public_key());
-    let document = format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"k1","x":"{point}"}}]}}"#);
+    let document =
+        format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"k1","x":"{point}"}}]}}"#);
     KeySet::from_jwks(document.as_bytes()).expect("a key set").keys
 });
 

@@ -12,11 +12,19 @@ use portcullis::model::key_manager::{SignatureAlgorithm, TokenRules};
 pub(crate) fn check(bytes: &[u8]) {
     let genuine = GENUINE.iter().find(|genuine| *genuine == &bytes);
     match judge(bytes) {
-        Ok(()) => assert!(genuine.is_some() || is_another_signature_of_es256(bytes), "nobody signed this"),
+        Ok(()) => {
+            assert!(
+                genuine.is_some() || is_another_signature_of_es256(bytes),
+                "nobody signed this"
+            );
+        }
         Err(rejection) => {
             assert!(genuine.is_none(), "a genuine token is refused: {rejection}");
             let message = rejection.to_string();
-            assert!(message.chars().all(|shown| !shown.is_control()) && message.chars().count() < 200, "{message:?}");
+            assert!(
+                message.chars().all(|shown| !shown.is_control()) && message.chars().count() < 200,
+                "{message:?}"
+            );
         }
     }
 }
@@ -30,7 +38,10 @@ fn judge(token: &[u8]) -> Result<(), Rejection> {
         let decoded = URL_SAFE_NO_PAD.decode(part).expect("base64url");
         assert_eq!(URL_SAFE_NO_PAD.encode(decoded).as_bytes(), part, "a part has another spelling");
     }
-    assert_eq!(Unverified::parse(token, token.len() - 1).err(), Some(Rejection::TooLarge { bytes: token.len(), limit: token.len() - 1 }));
+    assert_eq!(
+        Unverified::parse(token, token.len() - 1).err(),
+        Some(Rejection::TooLarge { bytes: token.len(), limit: token.len() - 1 })
+    );
     let claims = unverified.verify(&KEYS, &RULES, NOW)?;
     assert!(KEYS.contains(claims.signed_by()));
     assert_eq!(claims.issuer(), "https://as.example");
@@ -39,7 +50,12 @@ fn judge(token: &[u8]) -> Result<(), Rejection> {
 
 /// The negative of `s` is a signature too, for anyone: that is a property of ECDSA. What was signed stays the same.
 fn is_another_signature_of_es256(token: &[u8]) -> bool {
-    let signed = |token: &[u8]| token.iter().rposition(|byte| *byte == b'.').and_then(|end| token.get(..end).map(<[u8]>::to_vec));
+    let signed = |token: &[u8]| {
+        token
+            .iter()
+            .rposition(|byte| *byte == b'.')
+            .and_then(|end| token.get(..end).map(<[u8]>::to_vec))
+    };
     signed(token) == signed(GENUINE_ES256)
 }
 
@@ -55,7 +71,8 @@ const GENUINE_ES256: &[u8] = include_bytes!("../../fuzz/corpus/compact/genuine-e
 /// The public halves; the private ones were thrown away after signing.
 const KEY_SET: &[u8] = include_bytes!("../../fuzz/corpus/key_set/of-the-token-targets");
 
-static KEYS: LazyLock<KeySet> = LazyLock::new(|| KeySet::from_jwks(KEY_SET).expect("a key set").keys);
+static KEYS: LazyLock<KeySet> =
+    LazyLock::new(|| KeySet::from_jwks(KEY_SET).expect("a key set").keys);
 
 static RULES: LazyLock<TokenRules> = LazyLock::new(|| TokenRules {
     algorithms: SignatureAlgorithm::ALL.to_vec(),

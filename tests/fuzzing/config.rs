@@ -10,16 +10,26 @@ use tempfile::TempDir;
 
 pub(crate) fn check(bytes: &[u8]) {
     // devices and pipes are the operator's to name; here they would only hold up
-    if ["/dev", "/proc", "/sys"].iter().any(|folder| bytes.windows(folder.len()).any(|window| window == folder.as_bytes())) {
+    if ["/dev", "/proc", "/sys"]
+        .iter()
+        .any(|folder| bytes.windows(folder.len()).any(|window| window == folder.as_bytes()))
+    {
         return;
     }
     match load(bytes) {
         Ok(loaded) => check_loaded(&loaded, bytes),
         Err(report) => {
             assert!(report.has_errors() && report.problems().count() > 0);
-            assert!(report.problems().all(|problem| problem.contains("gateway.toml") || problem.contains(": ")));
+            assert!(
+                report
+                    .problems()
+                    .all(|problem| problem.contains("gateway.toml") || problem.contains(": "))
+            );
             let rendered = report.render(false);
-            assert!(rendered.lines().last().is_some_and(|last| last.contains(" error")), "{rendered}");
+            assert!(
+                rendered.lines().last().is_some_and(|last| last.contains(" error")),
+                "{rendered}"
+            );
             let again = load(bytes).expect_err("refused before");
             assert!(again.problems().eq(report.problems()), "another report");
         }
@@ -29,14 +39,23 @@ pub(crate) fn check(bytes: &[u8]) {
 fn check_loaded(loaded: &Loaded, bytes: &[u8]) {
     assert!(!loaded.warnings.has_errors() && !loaded.watched.is_empty());
     // a quoted key may be written with escapes
-    let has = |word: &str| bytes.contains(&b'\\') || bytes.windows(word.len()).any(|window| window == word.as_bytes());
+    let has = |word: &str| {
+        bytes.contains(&b'\\') || bytes.windows(word.len()).any(|window| window == word.as_bytes())
+    };
     let model = &loaded.model;
     for api in &model.apis {
         let open = api.operations.iter().any(|operation| operation.auth == AuthScheme::None);
         assert!(!open || has("auth"), "an operation is open and nobody wrote it");
         assert!(api.subscription == SubscriptionRule::Required || has("subscription_required"));
-        assert!(api.key_managers.iter().all(|index| model.key_managers.get(index.position()).is_some()));
-        assert!(api.base_path.is_empty() || (api.base_path.starts_with('/') && !api.base_path.ends_with('/')), "{}", api.base_path);
+        assert!(
+            api.key_managers.iter().all(|index| model.key_managers.get(index.position()).is_some())
+        );
+        assert!(
+            api.base_path.is_empty()
+                || (api.base_path.starts_with('/') && !api.base_path.ends_with('/')),
+            "{}",
+            api.base_path
+        );
     }
     for key_manager in &model.key_managers {
         assert!(!key_manager.rules.algorithms.is_empty());
@@ -48,11 +67,15 @@ fn check_loaded(loaded: &Loaded, bytes: &[u8]) {
     let mut commented = bytes.to_vec();
     commented.extend_from_slice(b"\n# the end");
     let again = load(&commented).expect("the same text");
-    assert_eq!((again.model.apis, again.model.listeners), (model.apis.clone(), model.listeners.clone()));
+    assert_eq!(
+        (again.model.apis, again.model.listeners),
+        (model.apis.clone(), model.listeners.clone())
+    );
 }
 
 /// One file for one after the other.
-static FOLDER: LazyLock<Mutex<TempDir>> = LazyLock::new(|| Mutex::new(tempfile::tempdir().expect("a folder")));
+static FOLDER: LazyLock<Mutex<TempDir>> =
+    LazyLock::new(|| Mutex::new(tempfile::tempdir().expect("a folder")));
 
 fn load(bytes: &[u8]) -> Result<Loaded, Report> {
     let folder = FOLDER.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -14,7 +14,10 @@ pub(crate) fn check(bytes: &[u8]) {
     let sent = header_lines::read(bytes);
     let stranger = Origin::read(&sent, &arrival(STRANGER));
     assert_eq!((stranger.client(), stranger.scheme()), (STRANGER, ClientScheme::Http));
-    assert_eq!(written(&stranger).get("x-forwarded-for").map(http::HeaderValue::as_bytes), Some(b"203.0.113.9".as_slice()));
+    assert_eq!(
+        written(&stranger).get("x-forwarded-for").map(http::HeaderValue::as_bytes),
+        Some(b"203.0.113.9".as_slice())
+    );
 
     let origin = Origin::read(&sent, &arrival(PROXY));
     if let Some(named) = simplest_reading(&sent) {
@@ -26,7 +29,10 @@ pub(crate) fn check(bytes: &[u8]) {
     for name in headers.keys() {
         assert_eq!(headers.get_all(name).iter().count(), 1, "{name}");
     }
-    assert_eq!(headers.get("x-forwarded-proto").map(http::HeaderValue::as_bytes), Some(origin.scheme().as_str().as_bytes()));
+    assert_eq!(
+        headers.get("x-forwarded-proto").map(http::HeaderValue::as_bytes),
+        Some(origin.scheme().as_str().as_bytes())
+    );
     let addresses = simplest_reading(&headers).expect("what we write can be read");
     assert!(addresses.len() <= MAX_CHAIN + 1 && addresses.last() == Some(&PROXY), "{addresses:?}");
     assert!(addresses.contains(&origin.client()));
@@ -54,9 +60,11 @@ fn written(origin: &Origin) -> HeaderMap {
 
 /// `X-Forwarded-For` where it is nothing but addresses.
 fn simplest_reading(headers: &HeaderMap) -> Option<Vec<IpAddr>> {
-    let lines: Option<Vec<&str>> = headers.get_all("x-forwarded-for").iter().map(|line| line.to_str().ok()).collect();
+    let lines: Option<Vec<&str>> =
+        headers.get_all("x-forwarded-for").iter().map(|line| line.to_str().ok()).collect();
     let lines = lines.filter(|lines| !lines.is_empty())?.join(",");
-    let addresses: Result<Vec<IpAddr>, _> = lines.split(',').map(|address| address.trim().parse()).collect();
+    let addresses: Result<Vec<IpAddr>, _> =
+        lines.split(',').map(|address| address.trim().parse()).collect();
     Some(addresses.ok()?.into_iter().map(|address| address.to_canonical()).collect())
 }
 
@@ -68,8 +76,9 @@ fn is_trusted(address: IpAddr) -> bool {
     TRUSTED.iter().any(|network| network.contains(&address))
 }
 
-static TRUSTED: LazyLock<Vec<IpNet>> =
-    LazyLock::new(|| ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().expect("a network")).into());
+static TRUSTED: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
+    ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().expect("a network")).into()
+});
 
 const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9));

@@ -54,7 +54,10 @@ fn ends_agree(bytes: &[u8]) {
         let mut request = httparse::Request::new(&mut fields);
         // what the parser refuses or still waits for is nobody's request
         let Ok(httparse::Status::Complete(head)) = request.parse(message) else { return };
-        let Some(body) = message.get(head..).and_then(|rest| body_length(request.headers, rest)) else { return };
+        let Some(body) = message.get(head..).and_then(|rest| body_length(request.headers, rest))
+        else {
+            return;
+        };
         let Some(end) = head.checked_add(body).filter(|end| *end <= message.len()) else { return };
         let through = message.get(..end).unwrap_or_default();
         assert!(is_between_messages(through), "the parser ends a message at {start} + {end}");
@@ -69,11 +72,20 @@ fn is_between_messages(message: &[u8]) -> bool {
 
 /// The bytes of the body that stands at the beginning of `rest`, as far as it is there.
 fn body_length(fields: &[httparse::Header<'_>], rest: &[u8]) -> Option<usize> {
-    let values = |name: &'static str| fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value);
-    let (codings, lengths): (Vec<_>, Vec<_>) = (values("transfer-encoding").collect(), values("content-length").collect());
+    let values = |name: &'static str| {
+        fields
+            .iter()
+            .filter(move |field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value)
+    };
+    let (codings, lengths): (Vec<_>, Vec<_>) =
+        (values("transfer-encoding").collect(), values("content-length").collect());
     assert!(codings.len() + lengths.len() <= 1, "two framings");
     if let Some(length) = lengths.first() {
-        let length: u64 = std::str::from_utf8(length).ok().and_then(|digits| digits.parse().ok()).expect("a length that is a number");
+        let length: u64 = std::str::from_utf8(length)
+            .ok()
+            .and_then(|digits| digits.parse().ok())
+            .expect("a length that is a number");
         return usize::try_from(length).ok();
     }
     if codings.is_empty() { Some(0) } else { chunks_length(rest) }
@@ -82,7 +94,11 @@ fn body_length(fields: &[httparse::Header<'_>], rest: &[u8]) -> Option<usize> {
 fn chunks_length(rest: &[u8]) -> Option<usize> {
     let mut at = 0_usize;
     loop {
-        let Ok(httparse::Status::Complete((line, size))) = httparse::parse_chunk_size(rest.get(at..)?) else { return None };
+        let Ok(httparse::Status::Complete((line, size))) =
+            httparse::parse_chunk_size(rest.get(at..)?)
+        else {
+            return None;
+        };
         at = at.checked_add(line)?;
         if size == 0 {
             break;

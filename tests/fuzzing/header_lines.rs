@@ -7,7 +7,9 @@ pub(crate) fn read(text: &[u8]) -> HeaderMap {
     for line in text.split(|byte| *byte == b'\n').take(MOST_FIELDS) {
         let mut parts = line.splitn(2, |byte| *byte == b':');
         let (Some(name), Some(value)) = (parts.next(), parts.next()) else { continue };
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value.trim_ascii())) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value.trim_ascii()))
+        {
             headers.append(name, value);
         }
     }

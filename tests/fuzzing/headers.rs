@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderMap, Version};
 use portcullis::forward::forwarded::{Arrival, ClientScheme, Origin};
-use portcullis::forward::headers::{Hop, Trailers, rewrite_request, rewrite_response, strip_trailers};
+use portcullis::forward::headers::{
+    Hop, Trailers, rewrite_request, rewrite_response, strip_trailers,
+};
 use portcullis::forward::via::Via;
 
 use crate::header_lines;
@@ -19,7 +21,12 @@ pub(crate) fn check(bytes: &[u8]) {
 }
 
 fn check_request(sent: &HeaderMap, named: &[String]) {
-    let arrival = Arrival { peer: CLIENT, scheme: ClientScheme::Https, authority: None, trusted_proxies: &[] };
+    let arrival = Arrival {
+        peer: CLIENT,
+        scheme: ClientScheme::Https,
+        authority: None,
+        trusted_proxies: &[],
+    };
     let origin = Origin::read(sent, &arrival).written();
     let via = Via::new(1);
     let hop = Hop { credential: None, origin: &origin, version: Version::HTTP_11, via: &via };
@@ -32,19 +39,34 @@ fn check_request(sent: &HeaderMap, named: &[String]) {
     for name in headers.keys().map(http::HeaderName::as_str) {
         let spelled = name.replace('_', "-");
         assert!(!HOP_BY_HOP.contains(&spelled.as_str()), "{name} ends here");
-        assert!(!named.contains(&name.to_owned()) || NEEDED.contains(&name) || ADDED.contains(&name), "Connection names {name}");
+        assert!(
+            !named.contains(&name.to_owned()) || NEEDED.contains(&name) || ADDED.contains(&name),
+            "Connection names {name}"
+        );
         assert!(!is_own(&spelled) || ADDED.contains(&name), "{name} is the gateway's to say");
-        assert!(!name.contains('_') || !NEEDED.contains(&spelled.as_str()), "{name} imitates {spelled}");
+        assert!(
+            !name.contains('_') || !NEEDED.contains(&spelled.as_str()),
+            "{name} imitates {spelled}"
+        );
         assert!(sent.contains_key(name) || ADDED.contains(&name), "{name} comes from nowhere");
     }
-    for (name, value) in [("x-forwarded-for", "192.0.2.1"), ("forwarded", "for=192.0.2.1;proto=https"), ("x-forwarded-proto", "https")] {
+    for (name, value) in [
+        ("x-forwarded-for", "192.0.2.1"),
+        ("forwarded", "for=192.0.2.1;proto=https"),
+        ("x-forwarded-proto", "https"),
+    ] {
         assert!(headers.get_all(name).iter().eq([value]), "{name}");
     }
     assert!(!headers.contains_key("x-forwarded-host"), "nobody named a host");
-    for name in sent.keys().map(http::HeaderName::as_str).filter(|name| !ADDED.contains(name) && !TRACE.contains(name)) {
+    for name in sent
+        .keys()
+        .map(http::HeaderName::as_str)
+        .filter(|name| !ADDED.contains(name) && !TRACE.contains(name))
+    {
         let spelled = name.replace('_', "-");
-        let ends =
-            HOP_BY_HOP.contains(&spelled.as_str()) || is_own(&spelled) || (named.contains(&name.to_owned()) && !NEEDED.contains(&name));
+        let ends = HOP_BY_HOP.contains(&spelled.as_str())
+            || is_own(&spelled)
+            || (named.contains(&name.to_owned()) && !NEEDED.contains(&name));
         let imitates = name.contains('_') && NEEDED.contains(&spelled.as_str());
         assert!(ends || imitates || headers.get_all(name) == sent.get_all(name), "{name} is lost");
     }
@@ -70,22 +92,38 @@ fn check_trailers(sent: &HeaderMap) {
     strip_trailers(&mut trailers);
     for name in trailers.keys().map(http::HeaderName::as_str) {
         let spelled = name.replace('_', "-");
-        let reads_on = HOP_BY_HOP.contains(&spelled.as_str()) || NEEDED.contains(&spelled.as_str()) || is_own(&spelled);
-        assert!(!reads_on && !name.starts_with("content-") && name != "set-cookie" && name != "trailer", "{name} in trailers");
+        let reads_on = HOP_BY_HOP.contains(&spelled.as_str())
+            || NEEDED.contains(&spelled.as_str())
+            || is_own(&spelled);
+        assert!(
+            !reads_on && !name.starts_with("content-") && name != "set-cookie" && name != "trailer",
+            "{name} in trailers"
+        );
         assert!(trailers.get_all(name) == sent.get_all(name));
     }
 }
 
 /// The members of `Connection`, read in the simplest way.
 fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
-    let lines = headers.get_all("connection").iter().map(|line| String::from_utf8_lossy(line.as_bytes()).to_ascii_lowercase());
-    lines.flat_map(|line| line.split(',').map(|member| member.trim_matches([' ', '\t']).to_owned()).collect::<Vec<_>>()).collect()
+    let lines = headers
+        .get_all("connection")
+        .iter()
+        .map(|line| String::from_utf8_lossy(line.as_bytes()).to_ascii_lowercase());
+    lines
+        .flat_map(|line| {
+            line.split(',')
+                .map(|member| member.trim_matches([' ', '\t']).to_owned())
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 fn is_own(name: &str) -> bool {
-    OWN.contains(&name) || ["portcullis-", "x-forwarded-", "x-client-cert", "x-ssl-"].iter().any(|prefix| name.starts_with(prefix)) || {
-        ["ssl-client-", "x-amzn-mtls-"].iter().any(|prefix| name.starts_with(prefix))
-    }
+    OWN.contains(&name)
+        || ["portcullis-", "x-forwarded-", "x-client-cert", "x-ssl-"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+        || { ["ssl-client-", "x-amzn-mtls-"].iter().any(|prefix| name.starts_with(prefix)) }
 }
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));

@@ -22,22 +22,36 @@ fn judge(answer: &[u8]) {
     for issuer in ["", "https://as.example"] {
         let ours = Claims::introspected(answer, issuer, LATEST);
         let Some(theirs) = &readable else {
-            assert!(matches!(ours, Err(Rejection::Malformed(_))), "what cannot be read says nothing: {ours:?}");
+            assert!(
+                matches!(ours, Err(Rejection::Malformed(_))),
+                "what cannot be read says nothing: {ours:?}"
+            );
             continue;
         };
         match (&ours, theirs.get("active")) {
-            (Ok(Introspected::Active(claims)), Some(Value::Bool(true))) => check_claims(claims, theirs, issuer),
+            (Ok(Introspected::Active(claims)), Some(Value::Bool(true))) => {
+                check_claims(claims, theirs, issuer);
+            }
             (Ok(Introspected::Inactive), Some(Value::Bool(true))) => {
-                let elsewhere = theirs.get("iss").is_some_and(|said| !issuer.is_empty() && said != issuer);
-                let refresh = theirs["token_type"].as_str().is_some_and(|kind| kind.to_lowercase().contains("refresh"));
+                let elsewhere =
+                    theirs.get("iss").is_some_and(|said| !issuer.is_empty() && said != issuer);
+                let refresh = theirs["token_type"]
+                    .as_str()
+                    .is_some_and(|kind| kind.to_lowercase().contains("refresh"));
                 assert!(elsewhere || refresh, "active, and an access token of this server");
             }
             (Ok(Introspected::Inactive), Some(Value::Bool(false))) => {}
             (Err(Rejection::InvalidClaim { name, .. }), said) => {
                 let message = ours.as_ref().err().map(ToString::to_string).unwrap_or_default();
-                assert!(message.len() < 200 && !message.chars().any(char::is_control), "{message:?}");
+                assert!(
+                    message.len() < 200 && !message.chars().any(char::is_control),
+                    "{message:?}"
+                );
                 assert!(theirs.get(*name).is_some() || *name == "active", "{name}");
-                assert!(*name != "active" || !said.is_some_and(Value::is_boolean), "active is plain");
+                assert!(
+                    *name != "active" || !said.is_some_and(Value::is_boolean),
+                    "active is plain"
+                );
             }
             other => panic!("{other:?}"),
         }
@@ -46,17 +60,31 @@ fn judge(answer: &[u8]) {
 
 /// What was believed is what anyone reads in the answer.
 fn check_claims(claims: &Claims, theirs: &Value, issuer: &str) {
-    let tree: serde_json::Map<_, _> = claims.iter().map(|(name, value)| (name.to_owned(), as_theirs(value))).collect();
+    let tree: serde_json::Map<_, _> =
+        claims.iter().map(|(name, value)| (name.to_owned(), as_theirs(value))).collect();
     assert_eq!(Value::Object(tree), *theirs, "the trees differ");
     let said = theirs.get("iss").map(|said| said.as_str().expect("a text"));
     assert_eq!(claims.issuer(), said.unwrap_or(issuer));
     assert!(issuer.is_empty() || claims.issuer() == issuer, "another server's word");
-    assert!(!theirs["token_type"].as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("refresh_token")));
+    assert!(
+        !theirs["token_type"]
+            .as_str()
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("refresh_token"))
+    );
     match theirs.get("exp") {
-        None => assert_eq!(claims.expires_at(), LATEST, "without an end it holds as long as answers do"),
+        None => {
+            assert_eq!(
+                claims.expires_at(),
+                LATEST,
+                "without an end it holds as long as answers do"
+            );
+        }
         Some(said) => {
             let said = said.as_f64().expect("a number").max(0.0);
-            #[allow(clippy::cast_precision_loss, reason = "compared as loosely as the text was read")]
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "compared as loosely as the text was read"
+            )]
             let ours = claims.expires_at().0 as f64;
             assert!(ours <= said && said - ours <= 1.0_f64.max(said * 1e-15), "{ours} for {said}");
         }

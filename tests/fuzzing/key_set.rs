@@ -10,7 +10,9 @@ pub(crate) fn check(bytes: &[u8]) {
     }
     // the same bytes as PEM
     match KeySet::from_pem(bytes) {
-        Ok(parsed) => assert!((1..=8).contains(&parsed.keys.len()) && parsed.keys.key_ids().next().is_none()),
+        Ok(parsed) => {
+            assert!((1..=8).contains(&parsed.keys.len()) && parsed.keys.key_ids().next().is_none());
+        }
         Err(error) => check_error(&error),
     }
 }
@@ -38,16 +40,25 @@ fn check_parsed(parsed: &ParsedKeySet, bytes: &[u8]) {
     elements.reverse();
     let reversed = KeySet::from_jwks(document.to_string().as_bytes()).expect("the same keys");
     assert_eq!((reversed.keys.len(), reversed.skipped.len()), (kept, skipped));
-    assert_eq!(reversed.keys.fingerprint(), parsed.keys.fingerprint(), "the order of the keys matters");
+    assert_eq!(
+        reversed.keys.fingerprint(),
+        parsed.keys.fingerprint(),
+        "the order of the keys matters"
+    );
 }
 
 /// What each key that is kept says of itself, at the least.
 fn may_verify(key: &Value) -> bool {
     let text = |member: &str| key[member].as_str();
-    let absent_or = |member: &str, wanted: &str| key.get(member).is_none_or(|value| value == wanted);
-    let operations = key.get("key_ops").is_none_or(|all| all.as_array().is_some_and(|all| all.iter().any(|one| one == "verify")));
+    let absent_or =
+        |member: &str, wanted: &str| key.get(member).is_none_or(|value| value == wanted);
+    let operations = key
+        .get("key_ops")
+        .is_none_or(|all| all.as_array().is_some_and(|all| all.iter().any(|one| one == "verify")));
     let algorithm = match text("kty") {
-        Some("RSA") => key.get("alg").is_none_or(|name| name.as_str().is_some_and(|name| name.starts_with("RS") || name.starts_with("PS"))),
+        Some("RSA") => key.get("alg").is_none_or(|name| {
+            name.as_str().is_some_and(|name| name.starts_with("RS") || name.starts_with("PS"))
+        }),
         Some("EC") => match text("crv") {
             Some("P-256") => absent_or("alg", "ES256"),
             Some("P-384") => absent_or("alg", "ES384"),
@@ -57,7 +68,10 @@ fn may_verify(key: &Value) -> bool {
         Some("OKP") => text("crv") == Some("Ed25519") && absent_or("alg", "EdDSA"),
         _ => false,
     };
-    algorithm && operations && absent_or("use", "sig") && key.get("kid").is_none_or(Value::is_string)
+    algorithm
+        && operations
+        && absent_or("use", "sig")
+        && key.get("kid").is_none_or(Value::is_string)
 }
 
 fn check_error(error: &KeySetError) {

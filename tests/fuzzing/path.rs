@@ -15,19 +15,31 @@ pub(crate) fn check(bytes: &[u8]) {
     for method in [Method::GET, Method::DELETE] {
         let verdict = TABLE.find("", &path, &method);
         if let Ok(found) = &verdict {
-            let rest = path.as_str().get(found.base_length..).expect("the base path ends between characters");
-            assert!(rest.is_empty() || rest.starts_with('/'), "the base path ends within a segment: {path}");
+            let rest = path
+                .as_str()
+                .get(found.base_length..)
+                .expect("the base path ends between characters");
+            assert!(
+                rest.is_empty() || rest.starts_with('/'),
+                "the base path ends within a segment: {path}"
+            );
         }
         if matches!(verdict, Err(NotFound::PathParameters)) {
             assert!(path.as_str().contains(';') || path.as_str().contains("%3B"), "{path}");
             continue;
         }
         let here = verdict.as_ref().ok().map(|found| (found.api, found.operation));
-        for (text, parameters) in [(sent, Parameters::Cut), (path.as_str(), Parameters::Cut), (sent, Parameters::Kept)] {
+        for (text, parameters) in
+            [(sent, Parameters::Cut), (path.as_str(), Parameters::Cut), (sent, Parameters::Kept)]
+        {
             let reading = read_leniently(text, parameters);
             let lenient = normalise(&reading).expect("a reading is a plain path");
-            let there = TABLE.find("", &lenient, &method).ok().map(|found| (found.api, found.operation));
-            assert!(here == there || (here.is_none() && text == sent), "{sent} is {path}, but {reading} to others");
+            let there =
+                TABLE.find("", &lenient, &method).ok().map(|found| (found.api, found.operation));
+            assert!(
+                here == there || (here.is_none() && text == sent),
+                "{sent} is {path}, but {reading} to others"
+            );
         }
     }
 }
@@ -38,7 +50,10 @@ fn has_the_normal_form(path: &str, sent: &str) {
     while let Some(segment) = segments.next() {
         assert!(!segment.is_empty() || segments.peek().is_none(), "an empty segment: {path}");
         let name = segment.replace("%3B", ";");
-        assert!(!matches!(name.split(';').next(), Some("." | "..")) && !name.starts_with(';'), "a dot segment: {path}");
+        assert!(
+            !matches!(name.split(';').next(), Some("." | "..")) && !name.starts_with(';'),
+            "a dot segment: {path}"
+        );
     }
     let mut rest = path.as_bytes();
     while let [first, after @ ..] = rest {
@@ -51,7 +66,10 @@ fn has_the_normal_form(path: &str, sent: &str) {
         assert!(digits.iter().all(|digit| b"0123456789ABCDEF".contains(digit)), "{path}");
         let byte = u8::from_str_radix(&String::from_utf8_lossy(digits), 16).expect("digits");
         assert!(byte == b';' || !PLAIN.contains(&byte), "encoded without need: {path}");
-        assert!(!byte.is_ascii_control() && !matches!(byte, b'/' | b'\\'), "an encoded delimiter: {path}");
+        assert!(
+            !byte.is_ascii_control() && !matches!(byte, b'/' | b'\\'),
+            "an encoded delimiter: {path}"
+        );
         let twice = after.get(..2).is_some_and(|next| next.iter().all(u8::is_ascii_hexdigit));
         assert!(byte != b'%' || !twice, "encoded twice: {path}");
         rest = after;
@@ -59,7 +77,8 @@ fn has_the_normal_form(path: &str, sent: &str) {
 }
 
 /// RFC 3986 `pchar`, the encoded ones apart.
-const PLAIN: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@";
+const PLAIN: &[u8] =
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@";
 
 #[derive(Clone, Copy, PartialEq)]
 enum Parameters {
@@ -104,8 +123,11 @@ fn decode_fully(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
     while let [first, after @ ..] = rest {
-        let digits = after.get(..2).filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
-        let byte = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        let digits = after
+            .get(..2)
+            .filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        let byte = digits
+            .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
         decoded.push(byte.unwrap_or(*first));
         rest = if byte.is_some() { after.get(2..).unwrap_or_default() } else { after };
     }

@@ -21,8 +21,13 @@ pub(crate) fn check(bytes: &[u8]) {
 
 /// As a proof: of all, only the published one is good, whoever wrote the key into it.
 fn whole(bytes: &[u8]) {
-    let about =
-        Proved { method: "GET", authority: "resource.example.org", paths: ["/protectedresource"; 2], token: PUBLISHED_FOR, ..ABOUT };
+    let about = Proved {
+        method: "GET",
+        authority: "resource.example.org",
+        paths: ["/protectedresource"; 2],
+        token: PUBLISHED_FOR,
+        ..ABOUT
+    };
     match proof::check(bytes, &about, UnixSeconds(1_562_262_618)) {
         // the negative of `s` is a signature too: that is a property of ECDSA
         Ok(_) => assert_eq!(signed(bytes), signed(PUBLISHED), "nobody signed this"),
@@ -36,28 +41,42 @@ fn signed(proof: &[u8]) -> Option<&[u8]> {
 
 /// As the payload under a good signature.
 fn payload(bytes: &[u8]) {
-    let header = format!(r#"{{"typ":"dpop+jwt","alg":"EdDSA","jwk":{{"kty":"OKP","crv":"Ed25519","x":"{}"}}}}"#, *POINT);
+    let header = format!(
+        r#"{{"typ":"dpop+jwt","alg":"EdDSA","jwk":{{"kty":"OKP","crv":"Ed25519","x":"{}"}}}}"#,
+        *POINT
+    );
     let outcome = proof::check(seal(header.as_bytes(), bytes).as_bytes(), &ABOUT, NOW);
     let claims = readable(bytes);
     assert_eq!(outcome.is_ok(), claims.as_ref().is_some_and(is_about_this), "{outcome:?}");
     if let (Ok(Proof { thumbprint, id, nonce }), Some(claims)) = (outcome, claims) {
         assert_eq!(thumbprint, *THUMBPRINT);
-        assert_eq!((Some(&*id), nonce.as_deref()), (claims["jti"].as_str(), claims["nonce"].as_str()));
+        assert_eq!(
+            (Some(&*id), nonce.as_deref()),
+            (claims["jti"].as_str(), claims["nonce"].as_str())
+        );
     }
 }
 
 /// By other means than the check itself.
 fn is_about_this(claims: &Value) -> bool {
     let token = URL_SAFE_NO_PAD.encode(digest(&SHA256, ABOUT.token));
-    let iat = claims["iat"].as_f64().is_some_and(|at| (1_699_999_940.0..1_700_000_031.0).contains(&at));
+    let iat =
+        claims["iat"].as_f64().is_some_and(|at| (1_699_999_940.0..1_700_000_031.0).contains(&at));
     let id = claims["jti"].as_str().is_some_and(|id| (1..=256).contains(&id.len()));
     let nonce = claims.get("nonce").is_none_or(Value::is_string);
-    claims["htm"] == "POST" && claims["htu"].as_str().is_some_and(is_the_address) && claims["ath"] == *token && iat && id && nonce
+    claims["htm"] == "POST"
+        && claims["htu"].as_str().is_some_and(is_the_address)
+        && claims["ath"] == *token
+        && iat
+        && id
+        && nonce
 }
 
 fn is_the_address(htu: &str) -> bool {
     let end = htu.find(['?', '#']).unwrap_or(htu.len());
-    let Some((scheme, rest)) = htu.get(..end).and_then(|address| address.split_once("://")) else { return false };
+    let Some((scheme, rest)) = htu.get(..end).and_then(|address| address.split_once("://")) else {
+        return false;
+    };
     let Some((authority, path)) = rest.split_once('/') else { return false };
     let authority = authority.to_ascii_lowercase();
     scheme.eq_ignore_ascii_case("https")
@@ -73,7 +92,10 @@ fn key(bytes: &[u8]) {
     let outcome = proof::check(seal(&header, GOOD_PAYLOAD.as_bytes()).as_bytes(), &ABOUT, NOW);
     let proves = readable(&header).is_some_and(|header| {
         let bare = header.get("crit").is_none() && header.get("b64").is_none();
-        header["typ"] == "dpop+jwt" && header["alg"] == "EdDSA" && bare && is_our_public_key(&header["jwk"])
+        header["typ"] == "dpop+jwt"
+            && header["alg"] == "EdDSA"
+            && bare
+            && is_our_public_key(&header["jwk"])
     });
     assert_eq!(outcome.is_ok(), proves, "{outcome:?}");
     assert!(outcome.is_err() || outcome.is_ok_and(|proof| proof.thumbprint == *THUMBPRINT));
@@ -84,11 +106,15 @@ fn is_our_public_key(key: &Value) -> bool {
     key["kty"] == "OKP"
         && key["crv"] == "Ed25519"
         && key["x"] == **POINT
-        && ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().all(|private| key.get(private).is_none())
+        && ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
+            .iter()
+            .all(|private| key.get(private).is_none())
         && absent_or("kid", &|id| id.as_str().is_some_and(|id| id.len() <= 1024))
         && absent_or("alg", &|name| name == "EdDSA")
         && absent_or("use", &|purpose| purpose == "sig")
-        && absent_or("key_ops", &|all| all.as_array().is_some_and(|all| all.iter().any(|one| one == "verify")))
+        && absent_or("key_ops", &|all| {
+            all.as_array().is_some_and(|all| all.iter().any(|one| one == "verify"))
+        })
 }
 
 fn readable(text: &[u8]) -> Option<Value> {
@@ -102,15 +128,21 @@ fn seal(header: &[u8], payload: &[u8]) -> String {
 }
 
 /// Any key will do, as long as each run has the same.
-static PAIR: LazyLock<Ed25519KeyPair> = LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a key"));
+static PAIR: LazyLock<Ed25519KeyPair> =
+    LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&[7; 32]).expect("a key"));
 static POINT: LazyLock<String> = LazyLock::new(|| URL_SAFE_NO_PAD.encode(PAIR.public_key()));
 static THUMBPRINT: LazyLock<[u8; 32]> = LazyLock::new(|| {
     let canonical = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, *POINT);
     digest(&SHA256, canonical.as_bytes()).as_ref().try_into().expect("32 bytes")
 });
 
-const ABOUT: Proved<'static> =
-    Proved { method: "POST", scheme: "https", authority: "api.example", paths: ["/orders/%31", "/orders/1"], token: b"a.b.c" };
+const ABOUT: Proved<'static> = Proved {
+    method: "POST",
+    scheme: "https",
+    authority: "api.example",
+    paths: ["/orders/%31", "/orders/1"],
+    token: b"a.b.c",
+};
 const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
 const GOOD_PAYLOAD: &str = include_str!("../../fuzz/corpus/proof/payload");
 

@@ -19,6 +19,9 @@ pub(crate) fn check(bytes: &[u8]) {
     // a verdict stands: more bytes do not change it
     for cut in 0..bytes.len().min(256) {
         let part = read(&bytes[..cut]);
-        assert!(part == Ok(Preamble::Incomplete) || part == whole, "{cut}: {part:?}, then {whole:?}");
+        assert!(
+            part == Ok(Preamble::Incomplete) || part == whole,
+            "{cut}: {part:?}, then {whole:?}"
+        );
     }
 }

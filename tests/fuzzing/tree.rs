@@ -15,7 +15,9 @@ pub(crate) fn as_theirs(value: &Value) -> serde_json::Value {
         Value::Number(Number::Float(number)) => (*number).into(),
         Value::String(text) => (**text).into(),
         Value::Array(elements) => elements.iter().map(as_theirs).collect(),
-        Value::Object(members) => members.iter().map(|(name, value)| (name.to_owned(), as_theirs(value))).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (name.to_owned(), as_theirs(value))).collect()
+        }
     }
 }
 
@@ -26,16 +28,24 @@ pub(crate) fn is_over_limit(tree: &serde_json::Value) -> bool {
 
 fn depth(tree: &serde_json::Value) -> usize {
     match tree {
-        serde_json::Value::Array(elements) => 1 + elements.iter().map(depth).max().unwrap_or_default(),
-        serde_json::Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or_default(),
+        serde_json::Value::Array(elements) => {
+            1 + elements.iter().map(depth).max().unwrap_or_default()
+        }
+        serde_json::Value::Object(members) => {
+            1 + members.values().map(depth).max().unwrap_or_default()
+        }
         _ => 0,
     }
 }
 
 fn width(tree: &serde_json::Value) -> usize {
     match tree {
-        serde_json::Value::Array(elements) => elements.iter().map(width).max().unwrap_or_default().max(elements.len()),
-        serde_json::Value::Object(members) => members.values().map(width).max().unwrap_or_default().max(members.len()),
+        serde_json::Value::Array(elements) => {
+            elements.iter().map(width).max().unwrap_or_default().max(elements.len())
+        }
+        serde_json::Value::Object(members) => {
+            members.values().map(width).max().unwrap_or_default().max(members.len())
+        }
         _ => 0,
     }
 }

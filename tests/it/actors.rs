@@ -26,7 +26,10 @@ async fn the_origin_records_requests_byte_for_byte_and_echoes_them() {
     let origin = Origin::start();
     let mut connection = raw(&origin).await;
     let head = "POST /a?b=%2f HTTP/1.1\r\nHost: x\r\nX-Odd:  two  \r\nx-odd: again\r\nTransfer-Encoding: chunked\r\n\r\n";
-    connection.send(format!("{head}3\r\nabc\r\n2;ext\r\nde\r\n0\r\nx-sum: 5\r\n\r\n")).await.unwrap();
+    connection
+        .send(format!("{head}3\r\nabc\r\n2;ext\r\nde\r\n0\r\nx-sum: 5\r\n\r\n"))
+        .await
+        .unwrap();
     let answer = connection.answer().await.unwrap().unwrap();
     assert_eq!(answer.status, 200);
     let echoed: Value = serde_json::from_slice(&answer.body).unwrap();
@@ -50,9 +53,15 @@ async fn the_origin_plays_queued_scripts_in_order_and_keeps_the_connection() {
     let mut connection = raw(&origin).await;
     connection.send(GET.repeat(3)).await.unwrap();
     let first = connection.answer().await.unwrap().unwrap();
-    assert_eq!((first.status, first.header("Retry-After"), first.body.as_slice()), (503, Some("1"), b"first".as_slice()));
+    assert_eq!(
+        (first.status, first.header("Retry-After"), first.body.as_slice()),
+        (503, Some("1"), b"first".as_slice())
+    );
     let second = connection.answer().await.unwrap().unwrap();
-    assert_eq!((second.body.as_slice(), second.trailers.as_str(), second.complete), (b"onetwo".as_slice(), "x-end: here\r\n", true));
+    assert_eq!(
+        (second.body.as_slice(), second.trailers.as_str(), second.complete),
+        (b"onetwo".as_slice(), "x-end: here\r\n", true)
+    );
     assert_eq!(connection.answer().await.unwrap().unwrap().body, b"always");
     assert_eq!(origin.connections(), 1);
     origin.always(Script::answer(204, &[], ""));
@@ -142,16 +151,24 @@ async fn the_origin_closes_after_so_many_answers_and_an_address_refuses() {
         assert_eq!(connection.answer().await.unwrap().unwrap().status, 200);
     }
     assert!(connection.answer().await.unwrap().is_none());
-    assert_eq!(RawConnection::open(Origin::refusing_address()).await.err().unwrap().kind(), std::io::ErrorKind::ConnectionRefused);
+    assert_eq!(
+        RawConnection::open(Origin::refusing_address()).await.err().unwrap().kind(),
+        std::io::ErrorKind::ConnectionRefused
+    );
 }
 
 #[tokio::test]
 async fn the_client_keeps_a_connection() {
     let origin = Origin::start();
     let url = origin.url();
-    let mut connection = Client::plain(Protocol::Http1).connect(&url.parse().unwrap()).await.unwrap();
+    let mut connection =
+        Client::plain(Protocol::Http1).connect(&url.parse().unwrap()).await.unwrap();
     for _ in 0..2 {
-        let request = Request::builder().method(Method::PUT).uri(format!("{url}/x?y")).body(Bytes::from("body")).unwrap();
+        let request = Request::builder()
+            .method(Method::PUT)
+            .uri(format!("{url}/x?y"))
+            .body(Bytes::from("body"))
+            .unwrap();
         assert_eq!(connection.send(request).await.unwrap().status(), StatusCode::OK);
     }
     assert_eq!(origin.connections(), 1);
@@ -165,10 +182,22 @@ async fn the_client_keeps_a_connection() {
 #[tokio::test]
 async fn every_preset_issues_a_token() {
     let idp = Idp::shared().await;
-    for preset in ["wso2is", "wso2is7", "cognito", "auth0", "okta", "entra-v1", "entra-v2", "keycloak", "pingfederate", "generic", "secure"]
-    {
+    for preset in [
+        "wso2is",
+        "wso2is7",
+        "cognito",
+        "auth0",
+        "okta",
+        "entra-v1",
+        "entra-v2",
+        "keycloak",
+        "pingfederate",
+        "generic",
+        "secure",
+    ] {
         let token = idp.token(preset).await;
-        let claims: Value = serde_json::from_slice(&decode(token.split('.').nth(1).unwrap())).unwrap();
+        let claims: Value =
+            serde_json::from_slice(&decode(token.split('.').nth(1).unwrap())).unwrap();
         assert_eq!(claims["iss"], idp.issuer(preset), "{preset}");
     }
     for preset in ["wso2is-org1", "wso2is-org2", "opaque"] {
@@ -177,9 +206,15 @@ async fn every_preset_issues_a_token() {
     let narrow = idp.token_for("okta", ("app-beta", "beta-secret"), "read").await;
     let claims: Value = serde_json::from_slice(&decode(narrow.split('.').nth(1).unwrap())).unwrap();
     assert_eq!((&claims["cid"], &claims["scp"]), (&json!("app-beta"), &json!(["read"])));
-    let user = [("grant_type", "password"), ("username", "alice"), ("password", "alice-password"), ("scope", "read")];
+    let user = [
+        ("grant_type", "password"),
+        ("username", "alice"),
+        ("password", "alice-password"),
+        ("scope", "read"),
+    ];
     let of_user = idp.grant("wso2is7", ("app-alpha", "alpha-secret"), &user).await;
-    let claims: Value = serde_json::from_slice(&decode(of_user.split('.').nth(1).unwrap())).unwrap();
+    let claims: Value =
+        serde_json::from_slice(&decode(of_user.split('.').nth(1).unwrap())).unwrap();
     assert_eq!(claims["aut"], "APPLICATION_USER");
     assert_eq!(idp.consumer_key("okta"), "0oa1example2345678x7");
 }
@@ -191,7 +226,12 @@ async fn the_authorization_server_rotates_fails_and_counts() {
     let key_ids = async || -> Vec<String> {
         let answer = client.send(get(idp.jwks("generic"))).await.unwrap();
         let document: Value = serde_json::from_slice(answer.body()).unwrap();
-        document["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+        document["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|key| key["kid"].as_str().unwrap().to_owned())
+            .collect()
     };
     let before = key_ids().await;
     idp.rotate("generic", "replace").await;
@@ -208,7 +248,8 @@ async fn the_authorization_server_rotates_fails_and_counts() {
 
     let jwks: http::Uri = idp.jwks("secure").parse().unwrap();
     let address = jwks.authority().unwrap().as_str().parse().unwrap();
-    let mut connection = RawConnection::open_tls(address, "localhost", idp.ca("secure")).await.unwrap();
+    let mut connection =
+        RawConnection::open_tls(address, "localhost", idp.ca("secure")).await.unwrap();
     connection.send(format!("GET {} HTTP/1.1\r\nhost: x\r\n\r\n", jwks.path())).await.unwrap();
     assert_eq!(connection.answer().await.unwrap().unwrap().status, 200);
 }

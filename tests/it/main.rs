@@ -1,41 +1,14 @@
-//! The integration tests: one binary, one file per behaviour. `support` holds the actors that the stories are told with.
+//! The integration tests: one binary, one folder per room, one file per behavior. `support` holds the actors that the
+//! stories are told with.
 #![cfg(test)]
 
 mod actors;
-mod asking;
-mod assertion;
 mod backends;
-mod balancing;
-mod bound;
-mod canaille;
-mod codes;
-mod cors;
-mod early;
-mod explaining;
-mod floods;
-mod forged;
-mod forged_latency;
-mod framing;
-mod grpc;
-mod h2spec;
-mod imports;
-mod introspection;
-mod journal;
-mod listeners;
-mod misbehaviour;
-mod names;
-mod organizations;
-mod outages;
-mod presets;
-mod program;
-mod reload;
-mod resting;
+mod clients;
+mod key_managers;
+mod operations;
 mod revocation;
-mod spreading;
 mod streams;
 mod support;
-mod tls;
-mod token_cache;
-mod unlisted;
+mod tokens;
 mod walk;
-mod websocket;

@@ -17,14 +17,23 @@ use crate::revocation::{Ground, Revocations};
 use crate::snapshot::{CompiledKeyManager, Snapshot};
 
 /// How a key manager was picked for a JWT.
-pub(super) fn picked(snapshot: &Snapshot, definition: &KeyManager, token: &Unverified<'_>) -> String {
+pub(super) fn picked(
+    snapshot: &Snapshot,
+    definition: &KeyManager,
+    token: &Unverified<'_>,
+) -> String {
     let issuer = token.issuer().unwrap_or_default();
-    let sharing: Vec<_> = snapshot.key_managers_sharing(issuer).map(|sharing| sharing.definition.name.as_str()).collect();
+    let sharing: Vec<_> = snapshot
+        .key_managers_sharing(issuer)
+        .map(|sharing| sharing.definition.name.as_str())
+        .collect();
     let own = definition.handling.iter().find_map(|rule| match rule {
         Handling::Jwt { claims } => Some(
             claims
                 .iter()
-                .map(|(name, pattern)| format!("{name} = {} matches {:?}", shown(token.claim(name)), pattern.as_str()))
+                .map(|(name, pattern)| {
+                    format!("{name} = {} matches {:?}", shown(token.claim(name)), pattern.as_str())
+                })
                 .collect::<Vec<_>>()
                 .join(" and "),
         ),
@@ -32,7 +41,9 @@ pub(super) fn picked(snapshot: &Snapshot, definition: &KeyManager, token: &Unver
     });
     match (sharing.is_empty(), own) {
         (true, None) => "the only one of the issuer".to_owned(),
-        (true, Some(own)) => format!("the only one of the issuer, and its token_handling says {own}"),
+        (true, Some(own)) => {
+            format!("the only one of the issuer, and its token_handling says {own}")
+        }
         (false, Some(own)) => format!("of {sharing:?} with this issuer, by token_handling: {own}"),
         (false, None) => format!("of {sharing:?} with this issuer"),
     }
@@ -50,12 +61,17 @@ pub(super) fn candidates(snapshot: &Snapshot, token: &Unverified<'_>) -> Vec<Str
             Handling::Reference { .. } => None,
         });
         let wanted = rules.map(|claims| {
-            let each =
-                claims.iter().map(|(name, pattern)| format!("{name} {:?}, the token has {}", pattern.as_str(), shown(token.claim(name))));
+            let each = claims.iter().map(|(name, pattern)| {
+                format!("{name} {:?}, the token has {}", pattern.as_str(), shown(token.claim(name)))
+            });
             each.collect::<Vec<_>>().join(" and ")
         });
         let wanted = wanted.collect::<Vec<_>>().join(", or ");
-        format!("key manager \"{}\" wants {}", definition.name, if wanted.is_empty() { "every token" } else { &wanted })
+        format!(
+            "key manager \"{}\" wants {}",
+            definition.name,
+            if wanted.is_empty() { "every token" } else { &wanted }
+        )
     };
     candidates.iter().map(said).collect()
 }
@@ -64,7 +80,9 @@ pub(super) fn candidates(snapshot: &Snapshot, token: &Unverified<'_>) -> Vec<Str
 pub(super) fn organization(principal: &Principal) -> Option<String> {
     let wanted = principal.key_manager().definition.organization.as_ref()?;
     Some(match principal.claims().get("org_id") {
-        Some(named) => format!("the key manager is of {wanted:?}, and the token says {}", shown(Some(named))),
+        Some(named) => {
+            format!("the key manager is of {wanted:?}, and the token says {}", shown(Some(named)))
+        }
         None => format!("the key manager is of {wanted:?}, and the token names none"),
     })
 }
@@ -74,8 +92,19 @@ pub(super) fn basis(principal: &Principal) -> (&'static str, String) {
     match principal.basis() {
         Basis::Signature { .. } => ("signature", "good".to_owned()),
         Basis::Introspection { .. } => {
-            let endpoint = principal.key_manager().definition.introspection.as_ref().and_then(|settings| settings.endpoint.as_deref());
-            ("introspection", format!("active, says {}", endpoint.unwrap_or("the endpoint that its discovery document names")))
+            let endpoint = principal
+                .key_manager()
+                .definition
+                .introspection
+                .as_ref()
+                .and_then(|settings| settings.endpoint.as_deref());
+            (
+                "introspection",
+                format!(
+                    "active, says {}",
+                    endpoint.unwrap_or("the endpoint that its discovery document names")
+                ),
+            )
         }
     }
 }
@@ -112,24 +141,48 @@ pub(super) fn bound(principal: &Principal, api: &Api) -> String {
 }
 
 /// What to show for a token that is bound.
-pub(super) fn binding_hints(fault: BindingFault, question: &Question, token: Option<&Unverified<'_>>) -> Vec<String> {
+pub(super) fn binding_hints(
+    fault: BindingFault,
+    question: &Question,
+    token: Option<&Unverified<'_>>,
+) -> Vec<String> {
     let confirmation = token.and_then(|token| token.claim("cnf")).and_then(Value::as_object);
-    let wanted = |name: &str| confirmation.and_then(|members| members.get(name)).and_then(Value::as_str).unwrap_or("none").to_owned();
+    let wanted = |name: &str| {
+        confirmation
+            .and_then(|members| members.get(name))
+            .and_then(Value::as_str)
+            .unwrap_or("none")
+            .to_owned()
+    };
     match fault {
-        BindingFault::NoCertificate => vec!["give the client's certificate with --client-certificate".to_owned()],
+        BindingFault::NoCertificate => {
+            vec!["give the client's certificate with --client-certificate".to_owned()]
+        }
         BindingFault::OtherCertificate => {
-            let shown = question.certificate().map(|digest| URL_SAFE_NO_PAD.encode(digest)).unwrap_or_default();
-            vec![format!("the token wants the certificate x5t#S256 {:?}, and {shown:?} was shown", wanted("x5t#S256"))]
+            let shown = question
+                .certificate()
+                .map(|digest| URL_SAFE_NO_PAD.encode(digest))
+                .unwrap_or_default();
+            vec![format!(
+                "the token wants the certificate x5t#S256 {:?}, and {shown:?} was shown",
+                wanted("x5t#S256")
+            )]
         }
         BindingFault::Bearer | BindingFault::NoProof => {
-            vec!["give the proof with --dpop, and write the whole address that the client calls".to_owned()]
+            vec![
+                "give the proof with --dpop, and write the whole address that the client calls"
+                    .to_owned(),
+            ]
         }
         BindingFault::Proof(_) => proof_hints(question),
         BindingFault::OtherKey => vec![format!("the token wants the key jkt {:?}", wanted("jkt"))],
         BindingFault::NotBound => {
             vec!["ask the authorization server for tokens that are bound to a certificate or to a DPoP key".to_owned()]
         }
-        BindingFault::Nonce => vec!["the nonces of a running gateway are not known here: it says them in DPoP-Nonce".to_owned()],
+        BindingFault::Nonce => vec![
+            "the nonces of a running gateway are not known here: it says them in DPoP-Nonce"
+                .to_owned(),
+        ],
         BindingFault::Unknown => vec!["only x5t#S256 and jkt are understood in cnf".to_owned()],
         BindingFault::NotBoundToKey | BindingFault::Replayed => Vec::new(),
     }
@@ -137,11 +190,18 @@ pub(super) fn binding_hints(fault: BindingFault, question: &Question, token: Opt
 
 /// What a proof says it is for, beside what was asked.
 fn proof_hints(question: &Question) -> Vec<String> {
-    let payload = question.proof().and_then(|proof| proof.split('.').nth(1)).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
-    let Some(claims) = payload.and_then(|payload| serde_json::from_slice::<serde_json::Value>(&payload).ok()) else {
+    let payload = question
+        .proof()
+        .and_then(|proof| proof.split('.').nth(1))
+        .and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let Some(claims) =
+        payload.and_then(|payload| serde_json::from_slice::<serde_json::Value>(&payload).ok())
+    else {
         return vec!["the proof is not a compact JWS".to_owned()];
     };
-    let said = |name: &str| claims.get(name).map_or_else(|| "nothing".to_owned(), |value| cut(&value.to_string()));
+    let said = |name: &str| {
+        claims.get(name).map_or_else(|| "nothing".to_owned(), |value| cut(&value.to_string()))
+    };
     vec![format!(
         "the proof says htm {}, htu {}, iat {}; the request is {} {}",
         said("htm"),
@@ -157,7 +217,9 @@ fn shown(value: Option<&Value>) -> String {
         None => "nothing".to_owned(),
         Some(value) => match (value.as_str(), value.as_array()) {
             (Some(text), _) => cut(&format!("{text:?}")),
-            (None, Some(elements)) => cut(&format!("{:?}", elements.iter().filter_map(Value::as_str).collect::<Vec<_>>())),
+            (None, Some(elements)) => {
+                cut(&format!("{:?}", elements.iter().filter_map(Value::as_str).collect::<Vec<_>>()))
+            }
             (None, None) => "no text".to_owned(),
         },
     }

@@ -25,7 +25,9 @@ pub(super) struct Question {
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InvalidQuestion {
-    #[error("{0:?} is not a request; write a method and an address, such as 'GET /accounts/1.0.0/accounts/42'")]
+    #[error(
+        "{0:?} is not a request; write a method and an address, such as 'GET /accounts/1.0.0/accounts/42'"
+    )]
     Request(String),
     #[error("{0:?} is not an address or a path")]
     Address(String),
@@ -53,7 +55,11 @@ impl Question {
     }
 
     /// With what a client shows beside its token; a proof makes it a token of the scheme `DPoP`.
-    pub(super) fn with_evidence(self, proof: Option<String>, certificate: Option<[u8; 32]>) -> Result<Self, InvalidQuestion> {
+    pub(super) fn with_evidence(
+        self,
+        proof: Option<String>,
+        certificate: Option<[u8; 32]>,
+    ) -> Result<Self, InvalidQuestion> {
         let proof = proof.map(|proof| proof.trim().to_owned());
         if proof.as_ref().is_some_and(|proof| HeaderValue::try_from(proof.as_str()).is_err()) {
             return Err(InvalidQuestion::ProofCharacter);
@@ -67,9 +73,12 @@ impl Question {
         let (Some(method), Some(address)) = (words.next(), words.next()) else {
             return Err(InvalidQuestion::Request(line.to_owned()));
         };
-        let method = Method::from_bytes(method.as_bytes()).map_err(|_| InvalidQuestion::Request(line.to_owned()))?;
+        let method = Method::from_bytes(method.as_bytes())
+            .map_err(|_| InvalidQuestion::Request(line.to_owned()))?;
         let uri: Uri = address.parse().map_err(|_| InvalidQuestion::Address(address.to_owned()))?;
-        let host = uri.authority().map_or_else(String::new, |authority| authority.host().to_ascii_lowercase());
+        let host = uri
+            .authority()
+            .map_or_else(String::new, |authority| authority.host().to_ascii_lowercase());
         if token.as_ref().is_some_and(|token| HeaderValue::try_from(token.as_str()).is_err()) {
             return Err(InvalidQuestion::TokenCharacter);
         }
@@ -95,12 +104,17 @@ impl Question {
     pub(super) fn headers(&self, header: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let scheme = if self.proof.is_some() { "DPoP" } else { "Bearer" };
-        let value = self.token.as_ref().and_then(|token| HeaderValue::try_from(format!("{scheme} {token}")).ok());
+        let value = self
+            .token
+            .as_ref()
+            .and_then(|token| HeaderValue::try_from(format!("{scheme} {token}")).ok());
         if let (Some(mut value), Ok(name)) = (value, http::HeaderName::try_from(header)) {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        if let Some(proof) = self.proof.as_ref().and_then(|proof| HeaderValue::try_from(proof.as_str()).ok()) {
+        if let Some(proof) =
+            self.proof.as_ref().and_then(|proof| HeaderValue::try_from(proof.as_str()).ok())
+        {
             headers.insert("dpop", proof);
         }
         headers
@@ -119,7 +133,14 @@ impl Question {
     pub(super) fn connection(&self) -> ConnectionFacts<'_> {
         let scheme = if self.uri.scheme_str() == Some("http") { "http" } else { "https" };
         let authority = self.uri.authority().map_or("", http::uri::Authority::as_str);
-        ConnectionFacts { certificate: self.certificate, peer: None, client: None, scheme, authority, path: self.uri.path() }
+        ConnectionFacts {
+            certificate: self.certificate,
+            peer: None,
+            client: None,
+            scheme,
+            authority,
+            path: self.uri.path(),
+        }
     }
 }
 

@@ -73,22 +73,39 @@ pub(super) fn explain(
     teller.passed("request", format!("{} {} at {host}", question.method, path.as_str()), None);
     // which header carries the token depends on the API, so the route is looked up once for that
     let header = snapshot.route(&question.host, &path, &question.method).ok();
-    let header = header.map_or("authorization", |routed| routed.api().definition.authorization_header.as_str());
+    let header = header
+        .map_or("authorization", |routed| routed.api().definition.authorization_header.as_str());
     let headers = question.headers(header);
     let connection = question.connection();
-    let asked = Asked { method: &question.method, host: &question.host, path: &path, headers: &headers, connection };
+    let asked = Asked {
+        method: &question.method,
+        host: &question.host,
+        path: &path,
+        headers: &headers,
+        connection,
+    };
     Ok(match decide(snapshot, asked, cache, now) {
         Ok(grant) => {
             teller.granted(&grant, question, now);
-            Explanation { allowed: true, reason: Reason::Forwarded.label(), status: None, steps: teller.steps, hints: Vec::new() }
+            Explanation {
+                allowed: true,
+                reason: Reason::Forwarded.label(),
+                status: None,
+                steps: teller.steps,
+                hints: Vec::new(),
+            }
         }
         Err(mut refused) => {
             if let Some(unasked) = refused.why.unasked() {
-                let answer = said.iter().find(|(key_manager, _)| Arc::ptr_eq(key_manager, &unasked));
+                let answer =
+                    said.iter().find(|(key_manager, _)| Arc::ptr_eq(key_manager, &unasked));
                 match answer {
                     None => return Err(unasked),
                     Some((_, Outcome::Unavailable(why))) => {
-                        refused.why = Why::Authenticate(AuthenticateError::Unanswered { key_manager: unasked, why: Arc::clone(why) });
+                        refused.why = Why::Authenticate(AuthenticateError::Unanswered {
+                            key_manager: unasked,
+                            why: Arc::clone(why),
+                        });
                     }
                     // answers that are not kept: this one was about an earlier look
                     Some((_, Outcome::Answered(_))) => {}
@@ -159,7 +176,13 @@ impl Teller<'_> {
 
     fn refused(self, reason: Reason, hints: Vec<String>) -> Explanation {
         let status = denial::status(reason);
-        Explanation { allowed: false, reason: reason.label(), status: Some(status.as_u16()), steps: self.steps, hints }
+        Explanation {
+            allowed: false,
+            reason: reason.label(),
+            status: Some(status.as_u16()),
+            steps: self.steps,
+            hints,
+        }
     }
 
     fn tell(&mut self, refused: &Refused<'_>, question: &Question, now: UnixSeconds) {
@@ -189,7 +212,11 @@ impl Teller<'_> {
         let routed = grant.routed();
         self.route(routed);
         match grant.principal() {
-            None => self.passed("token", "not asked for: auth = \"none\"".to_owned(), Some(routed.operation().place)),
+            None => self.passed(
+                "token",
+                "not asked for: auth = \"none\"".to_owned(),
+                Some(routed.operation().place),
+            ),
             Some(principal) => {
                 self.token(principal, routed.api(), question, now);
                 self.application(routed.api(), principal);
@@ -201,14 +228,19 @@ impl Teller<'_> {
             KeyType::Production => (&api.production, &api.definition.production),
             KeyType::Sandbox => (&api.sandbox, &api.definition.sandbox),
         };
-        let targets: Vec<_> = backend.iter().flat_map(|group| &group.targets).map(|target| &*target.label).collect();
+        let targets: Vec<_> =
+            backend.iter().flat_map(|group| &group.targets).map(|target| &*target.label).collect();
         let found = format!("{}: {}", grant.key_type().label(), targets.join(", "));
         self.passed("backend", found, definition.as_ref().map(|backend| backend.place));
     }
 
     fn route(&mut self, routed: &Routed<'_>) {
         let api = &routed.api().definition;
-        self.passed("route", format!("API {} {} at {}", api.name, api.version, shown_base(&api.base_path)), Some(api.place));
+        self.passed(
+            "route",
+            format!("API {} {} at {}", api.name, api.version, shown_base(&api.base_path)),
+            Some(api.place),
+        );
         let operation = routed.operation();
         let scheme = match operation.auth {
             AuthScheme::Required => "a token is required",
@@ -256,13 +288,22 @@ impl Teller<'_> {
     fn key_manager(&mut self, key_manager: &CompiledKeyManager, token: Option<&Unverified<'_>>) {
         let status = key_manager.keys.status();
         let definition = &key_manager.definition;
-        let picked = token.map_or_else(|| "an opaque token".to_owned(), |token| identity::picked(self.snapshot, definition, token));
+        let picked = token.map_or_else(
+            || "an opaque token".to_owned(),
+            |token| identity::picked(self.snapshot, definition, token),
+        );
         let found = format!("{}, {} keys; {picked}", definition.name, status.key_count);
         self.passed("key manager", found, Some(definition.place));
     }
 
     /// Everything about a token that was taken.
-    fn token(&mut self, principal: &Principal, api: &CompiledApi, question: &Question, now: UnixSeconds) {
+    fn token(
+        &mut self,
+        principal: &Principal,
+        api: &CompiledApi,
+        question: &Question,
+        now: UnixSeconds,
+    ) {
         let key_manager = principal.key_manager();
         self.key_manager(key_manager, self.unverified(question).as_ref());
         let left = principal.claims().expires_at().0.saturating_sub(now.0);
@@ -272,51 +313,85 @@ impl Teller<'_> {
             self.passed("tenant", found, Some(key_manager.definition.place));
         }
         self.passed("revocation", identity::not_revoked(self.cache.revocations()), None);
-        self.passed("binding", identity::bound(principal, &api.definition), Some(api.definition.place));
+        self.passed(
+            "binding",
+            identity::bound(principal, &api.definition),
+            Some(api.definition.place),
+        );
     }
 
     fn application(&mut self, api: &CompiledApi, principal: &Principal) {
         let consumer_key = principal.consumer_key().unwrap_or_default();
         let mapping = principal.key_manager().find(&self.snapshot.directory, consumer_key);
-        let application = mapping.and_then(|mapping| self.snapshot.directory.application(mapping.application));
+        let application =
+            mapping.and_then(|mapping| self.snapshot.directory.application(mapping.application));
         match (mapping, application) {
             (Some(mapping), Some(application)) => {
                 let key = mapping.key_type.label();
-                let found = format!("consumer key {consumer_key:?} is a {key} key of {:?}", application.name);
+                let found = format!(
+                    "consumer key {consumer_key:?} is a {key} key of {:?}",
+                    application.name
+                );
                 self.passed("application", found, Some(application.place));
                 if let Some(organization) = application.organization {
-                    self.passed("organization", format!("the token's and the application's: {organization:?}"), Some(application.place));
+                    self.passed(
+                        "organization",
+                        format!("the token's and the application's: {organization:?}"),
+                        Some(application.place),
+                    );
                 }
             }
-            _ => self.passed("application", format!("consumer key {consumer_key:?} is nobody's"), None),
+            _ => self.passed(
+                "application",
+                format!("consumer key {consumer_key:?} is nobody's"),
+                None,
+            ),
         }
         let found = match api.definition.subscription {
             SubscriptionRule::Required => "in force",
             SubscriptionRule::NotRequired => "not required by the API",
         };
-        self.passed("subscription", found.to_owned(), application.map(|application| application.place));
+        self.passed(
+            "subscription",
+            found.to_owned(),
+            application.map(|application| application.place),
+        );
     }
 
     fn scopes(&mut self, routed: &Routed<'_>, principal: &Principal) {
-        let needed: Vec<_> = routed.operation().scopes.iter().map(crate::model::names::Scope::as_str).collect();
+        let needed: Vec<_> =
+            routed.operation().scopes.iter().map(crate::model::names::Scope::as_str).collect();
         let held: Vec<_> = principal.scopes().collect();
-        let found = if needed.is_empty() { "none needed".to_owned() } else { format!("any of {needed:?}; the token has {held:?}") };
+        let found = if needed.is_empty() {
+            "none needed".to_owned()
+        } else {
+            format!("any of {needed:?}; the token has {held:?}")
+        };
         self.passed("scopes", found, Some(routed.operation().place));
     }
 
-    fn authorization(&mut self, refusal: Refusal, routed: &Routed<'_>, principal: Option<&Principal>) {
+    fn authorization(
+        &mut self,
+        refusal: Refusal,
+        routed: &Routed<'_>,
+        principal: Option<&Principal>,
+    ) {
         let api = &routed.api().definition;
         let (step, place) = match refusal {
             Refusal::ConsumerKeyMissing | Refusal::ConsumerKeyUnknown => {
                 ("application", principal.map(|principal| principal.key_manager().definition.place))
             }
-            Refusal::OrganizationMissing | Refusal::OrganizationMismatch => ("organization", self.application_place(principal)),
-            Refusal::NotSubscribed | Refusal::SubscriptionBlocked | Refusal::SubscriptionInactive => {
-                ("subscription", self.application_place(principal))
+            Refusal::OrganizationMissing | Refusal::OrganizationMismatch => {
+                ("organization", self.application_place(principal))
             }
+            Refusal::NotSubscribed
+            | Refusal::SubscriptionBlocked
+            | Refusal::SubscriptionInactive => ("subscription", self.application_place(principal)),
             Refusal::InsufficientScope => ("scopes", Some(routed.operation().place)),
             Refusal::Audience => ("audience", Some(api.place)),
-            Refusal::NoProductionBackend | Refusal::NoSandboxBackend => ("backend", Some(api.place)),
+            Refusal::NoProductionBackend | Refusal::NoSandboxBackend => {
+                ("backend", Some(api.place))
+            }
         };
         if let Some(principal) = principal
             && !matches!(step, "application" | "organization" | "subscription")
@@ -328,8 +403,12 @@ impl Teller<'_> {
 
     fn application_place(&self, principal: Option<&Principal>) -> Option<Place> {
         let principal = principal?;
-        let mapping = principal.key_manager().find(&self.snapshot.directory, principal.consumer_key()?)?;
-        self.snapshot.directory.application(mapping.application).map(|application| application.place)
+        let mapping =
+            principal.key_manager().find(&self.snapshot.directory, principal.consumer_key()?)?;
+        self.snapshot
+            .directory
+            .application(mapping.application)
+            .map(|application| application.place)
     }
 }
 

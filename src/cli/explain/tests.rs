@@ -87,17 +87,31 @@ impl Stage {
         let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let (x, y) = pair.der_bytes()[1..].split_at(32);
         let jwk = json!({ "kty": "EC", "crv": "P-256", "kid": "k", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y) });
-        std::fs::write(folder.path().join("keys.json"), json!({ "keys": [&jwk] }).to_string()).unwrap();
+        std::fs::write(folder.path().join("keys.json"), json!({ "keys": [&jwk] }).to_string())
+            .unwrap();
         std::fs::write(folder.path().join("gateway.toml"), FILE).unwrap();
         let model = config::load(&folder.path().join("gateway.toml")).unwrap().model;
         let runtime = control_runtime().unwrap();
         let _guard = runtime.enter();
-        let keys = Fetchers::new(folder.path(), Arc::new(SystemClock)).reconcile(&model.key_managers);
+        let keys =
+            Fetchers::new(folder.path(), Arc::new(SystemClock)).reconcile(&model.key_managers);
         let snapshot = Compiler::new(Metrics::new(1, 100), 1).compile(model, keys).unwrap();
-        Self { snapshot, key: EncodingKey::from_ec_der(pair.serialized_der()), jwk, now: SystemClock.now() }
+        Self {
+            snapshot,
+            key: EncodingKey::from_ec_der(pair.serialized_der()),
+            jwk,
+            now: SystemClock.now(),
+        }
     }
 
-    fn token(&self, issuer: &str, client: &str, scope: &str, key_id: &str, lifetime: i64) -> String {
+    fn token(
+        &self,
+        issuer: &str,
+        client: &str,
+        scope: &str,
+        key_id: &str,
+        lifetime: i64,
+    ) -> String {
         let exp = i64::try_from(self.now.0).unwrap() + lifetime;
         let claims = json!({ "iss": issuer, "azp": client, "scope": scope, "exp": exp });
         let header = Header { kid: Some(key_id.to_owned()), ..Header::new(Algorithm::ES256) };
@@ -113,15 +127,23 @@ impl Stage {
 
     /// RFC 7638, of the one key that there is.
     fn thumbprint(&self) -> String {
-        let text = format!(r#"{{"crv":"P-256","kty":"EC","x":{},"y":{}}}"#, self.jwk["x"], self.jwk["y"]);
+        let text =
+            format!(r#"{{"crv":"P-256","kty":"EC","x":{},"y":{}}}"#, self.jwk["x"], self.jwk["y"]);
         URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
     }
 
     fn proof(&self, method: &str, address: &str, token: &str) -> String {
         let ath = URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes()));
-        let claims = json!({ "jti": "1", "htm": method, "htu": address, "iat": self.now.0, "ath": ath });
-        let mut header = Header { typ: Some("dpop+jwt".to_owned()), ..Header::new(Algorithm::ES256) };
-        header.jwk = Some(serde_json::from_value(json!({ "kty": "EC", "crv": "P-256", "x": self.jwk["x"], "y": self.jwk["y"] })).unwrap());
+        let claims =
+            json!({ "jti": "1", "htm": method, "htu": address, "iat": self.now.0, "ath": ath });
+        let mut header =
+            Header { typ: Some("dpop+jwt".to_owned()), ..Header::new(Algorithm::ES256) };
+        header.jwk = Some(
+            serde_json::from_value(
+                json!({ "kty": "EC", "crv": "P-256", "x": self.jwk["x"], "y": self.jwk["y"] }),
+            )
+            .unwrap(),
+        );
         jsonwebtoken::encode(&header, &claims, &self.key).unwrap()
     }
 
@@ -144,14 +166,24 @@ fn near_misses_are_named() {
         ("https://ONE.example/token", "client", line, "unknown_issuer", "only in the case"),
         ("http://one.example/token", "client", line, "unknown_issuer", "only in the scheme"),
         ("https://off.example/token", "client", line, "unknown_issuer", "is not enabled"),
-        ("https://one.example/token", "second", line, "consumer_key_unknown", "under key manager \"two\""),
+        (
+            "https://one.example/token",
+            "second",
+            line,
+            "consumer_key_unknown",
+            "under key manager \"two\"",
+        ),
         ("https://one.example/token", "client", "GET /a/2/x/7", "not_subscribed", "in version 1"),
         ("https://two.example/token", "second", line, "key_manager_not_allowed", "key_managers"),
         ("https://one.example/token", "client", "GET /a/1/y", "operation_not_found", "/x/{id}"),
     ] {
         let explanation = stage.explain(line, Some(stage.token(issuer, client, "read", "k", 60)));
         assert_eq!(explanation.reason(), reason, "{}", explanation.text());
-        assert!(explanation.hints().iter().any(|found| found.contains(hint)), "{hint}: {}", explanation.text());
+        assert!(
+            explanation.hints().iter().any(|found| found.contains(hint)),
+            "{hint}: {}",
+            explanation.text()
+        );
     }
 }
 
@@ -169,7 +201,11 @@ fn revocation_has_its_reason() {
     let token = stage.token_with("https://one.example/token", &json!({ "jti": "7" }));
     let question = Question::parse("GET /a/1/x/7", Some(token.clone())).unwrap();
     let found = stage.judge(&question, &[]);
-    assert!(found.is_allowed() && step(&found, "revocation").1.contains("none is kept"), "{}", found.text());
+    assert!(
+        found.is_allowed() && step(&found, "revocation").1.contains("none is kept"),
+        "{}",
+        found.text()
+    );
     let until = UnixSeconds(stage.now.0 + 60);
     let holder = Kind::Holder { before: stage.now };
     for (mark, kind, words) in [
@@ -180,9 +216,14 @@ fn revocation_has_its_reason() {
     ] {
         let found = stage.judge(&question, &[Record { mark, kind, until }]);
         let (passed, line) = step(&found, "revocation");
-        assert!(!passed && line.contains(words) && found.reason() == "token_revoked", "{}", found.text());
+        assert!(
+            !passed && line.contains(words) && found.reason() == "token_revoked",
+            "{}",
+            found.text()
+        );
     }
-    let found = stage.judge(&question, &[Record { mark: Mark::of_id("two", "7"), kind: Kind::Token, until }]);
+    let found = stage
+        .judge(&question, &[Record { mark: Mark::of_id("two", "7"), kind: Kind::Token, until }]);
     assert!(step(&found, "revocation").1.contains("none of the 1"), "{}", found.text());
 }
 
@@ -195,38 +236,62 @@ fn token_handling_has_its_reason() {
     };
     let (_, line) = step(&ask(json!("south-1")), "key manager");
     assert!(
-        line.contains("south,") && line.contains("of [\"north\", \"south\"]") && line.contains("org_id = \"south-1\" matches \"^s\""),
+        line.contains("south,")
+            && line.contains("of [\"north\", \"south\"]")
+            && line.contains("org_id = \"south-1\" matches \"^s\""),
         "{line}"
     );
     let nobodys = ask(json!("west"));
     assert_eq!(nobodys.reason(), "unknown_issuer");
     let hints = nobodys.hints().join("; ");
-    assert!(hints.contains("\"north\" wants org_id \"^n\", the token has \"west\"") && hints.contains("\"south\""), "{hints}");
+    assert!(
+        hints.contains("\"north\" wants org_id \"^n\", the token has \"west\"")
+            && hints.contains("\"south\""),
+        "{hints}"
+    );
 }
 
 #[test]
 fn binding_has_its_reason() {
     let stage = Stage::new();
     let issuer = "https://one.example/token";
-    let (line, address) = ("GET https://api.example:8243/bound/1/x", "https://api.example:8243/bound/1/x");
+    let (line, address) =
+        ("GET https://api.example:8243/bound/1/x", "https://api.example:8243/bound/1/x");
     let certificate = [7; 32];
-    let to_certificate = stage.token_with(issuer, &json!({ "cnf": { "x5t#S256": URL_SAFE_NO_PAD.encode(certificate) } }));
+    let to_certificate = stage
+        .token_with(issuer, &json!({ "cnf": { "x5t#S256": URL_SAFE_NO_PAD.encode(certificate) } }));
     let to_key = stage.token_with(issuer, &json!({ "cnf": { "jkt": stage.thumbprint() } }));
-    let to_other = stage.token_with(issuer, &json!({ "cnf": { "jkt": URL_SAFE_NO_PAD.encode([1; 32]) } }));
+    let to_other =
+        stage.token_with(issuer, &json!({ "cnf": { "jkt": URL_SAFE_NO_PAD.encode([1; 32]) } }));
     let plain = stage.token_with(issuer, &json!({}));
     let good = |token: &str| Some(stage.proof("GET", address, token));
     for (token, proof, shown, reason, words) in [
         (&plain, None, None, "token_not_bound", "takes only bound tokens"),
         (&to_certificate, None, None, "token_bound", "--client-certificate"),
         (&to_certificate, None, Some([8; 32]), "token_bound", "x5t#S256 \"BwcH"),
-        (&to_certificate, None, Some(certificate), "forwarded", "bound by x5t#S256, and that was proved"),
+        (
+            &to_certificate,
+            None,
+            Some(certificate),
+            "forwarded",
+            "bound by x5t#S256, and that was proved",
+        ),
         (&to_key, None, None, "token_bound", "--dpop"),
         (&to_key, good(&to_key), None, "forwarded", "bound by jkt, and that was proved"),
-        (&to_key, Some(stage.proof("POST", address, &to_key)), None, "proof_invalid", "the proof says htm \"POST\""),
+        (
+            &to_key,
+            Some(stage.proof("POST", address, &to_key)),
+            None,
+            "proof_invalid",
+            "the proof says htm \"POST\"",
+        ),
         (&to_key, Some("x.y".to_owned()), None, "proof_invalid", "not a compact JWS"),
         (&to_other, good(&to_other), None, "proof_invalid", "jkt \"AQEB"),
     ] {
-        let question = Question::parse(line, Some(token.clone())).unwrap().with_evidence(proof, shown).unwrap();
+        let question = Question::parse(line, Some(token.clone()))
+            .unwrap()
+            .with_evidence(proof, shown)
+            .unwrap();
         let found = stage.judge(&question, &[]);
         assert_eq!(found.reason(), reason, "{}", found.text());
         assert!(found.text().contains(words), "{words}: {}", found.text());

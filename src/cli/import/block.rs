@@ -43,7 +43,8 @@ pub(super) fn render(findings: Findings<'_>) -> String {
 
 fn about_the_server(findings: Findings<'_>) -> String {
     let Findings { metadata, guess, keys, .. } = findings;
-    let mut text = comment("", &format!("Read by `portcullis import` from {}", findings.well_known_url));
+    let mut text =
+        comment("", &format!("Read by `portcullis import` from {}", findings.well_known_url));
     let kids: Vec<String> = keys.keys.key_ids().take(MOST_NAMES).map(shown).collect();
     let named = if kids.is_empty() { String::new() } else { format!(": {}", kids.join(", ")) };
     let count = keys.keys.len();
@@ -51,7 +52,14 @@ fn about_the_server(findings: Findings<'_>) -> String {
     text.push_str(&comment("", &format!("the key set has {count} usable key{plural}{named}")));
     for skipped in keys.skipped.iter().take(MOST_NAMES) {
         let name = skipped.key_id.as_deref().map(shown).unwrap_or_default();
-        text.push_str(&comment("  ", &format!("not usable: key {} {name}: {}", skipped.position, shown(&skipped.reason.to_string()))));
+        text.push_str(&comment(
+            "  ",
+            &format!(
+                "not usable: key {} {name}: {}",
+                skipped.position,
+                shown(&skipped.reason.to_string())
+            ),
+        ));
     }
     text.push_str(&comment("", &format!("type {}: {}", guess.kind.name(), guess.because)));
     let sampled = if findings.diagnosis.is_some() { Sampled::Yes } else { Sampled::No };
@@ -69,15 +77,24 @@ fn about_the_token(diagnosis: &Diagnosis<'_>) -> String {
     // without a good signature it is anybody's word
     let head = if diagnosis.signed_with.is_some() { "good" } else { "seen" };
     if let Some(client) = &diagnosis.client {
-        text.push_str(&listed(&format!("{head}: {} holds the client, {}", client.claim, shown(client.value))));
+        text.push_str(&listed(&format!(
+            "{head}: {} holds the client, {}",
+            client.claim,
+            shown(client.value)
+        )));
     }
     if let Some(scopes) = &diagnosis.scopes {
         let form = match scopes.form {
             Form::Text => "a text",
             Form::Array => "an array",
         };
-        let names: Vec<String> = scopes.names.iter().take(MOST_NAMES).map(|name| shown(name)).collect();
-        text.push_str(&listed(&format!("{head}: {} holds the scopes, {form}: {}", scopes.claim, names.join(", "))));
+        let names: Vec<String> =
+            scopes.names.iter().take(MOST_NAMES).map(|name| shown(name)).collect();
+        text.push_str(&listed(&format!(
+            "{head}: {} holds the scopes, {form}: {}",
+            scopes.claim,
+            names.join(", ")
+        )));
     }
     for weight in [Weight::Wrong, Weight::Check] {
         for trouble in diagnosis.troubles.iter().filter(|trouble| trouble.weight() == weight) {
@@ -107,7 +124,8 @@ fn table(findings: Findings<'_>) -> String {
     line(&mut text, "issuer", &metadata.issuer);
     if metadata.issuer.contains('{') {
         // a pattern stands for those that are listed, and for nobody else
-        let _ = writeln!(text, "# the issuer is a pattern: list the tenants whose tokens you believe");
+        let _ =
+            writeln!(text, "# the issuer is a pattern: list the tenants whose tokens you believe");
         let _ = writeln!(text, "organizations = [\"00000000-0000-0000-0000-000000000000\"]");
     }
     if let Some(other) = findings.diagnosis.and_then(|diagnosis| diagnosis.other_issuer) {
@@ -121,7 +139,10 @@ fn table(findings: Findings<'_>) -> String {
     }
     let usual = Fetch::default();
     if [findings.well_known_url, &metadata.jwks_uri].iter().any(|url| !may_fetch(&usual, url)) {
-        text.push_str(&comment("", "whoever is on the way can replace the keys, and with them make tokens"));
+        text.push_str(&comment(
+            "",
+            "whoever is on the way can replace the keys, and with them make tokens",
+        ));
         text.push_str("allow_http = true\n");
     }
     text.push_str(&client(findings));
@@ -136,8 +157,14 @@ fn table(findings: Findings<'_>) -> String {
     }
     if let Some(client) = findings.diagnosis.and_then(|diagnosis| diagnosis.client.as_ref()) {
         let (name, client) = (quoted(findings.name.unwrap_or(&name)), quoted(client.value));
-        text.push_str(&comment("", "the sample token's client, for the application that it belongs to:"));
-        let _ = writeln!(text, "# keys = [{{ type = \"production\", key_manager = {name}, consumer_key = {client} }}]");
+        text.push_str(&comment(
+            "",
+            "the sample token's client, for the application that it belongs to:",
+        ));
+        let _ = writeln!(
+            text,
+            "# keys = [{{ type = \"production\", key_manager = {name}, consumer_key = {client} }}]"
+        );
     }
     text
 }
@@ -151,7 +178,14 @@ fn client(findings: Findings<'_>) -> String {
     let mut text = String::new();
     if let Some(client) = findings.diagnosis.and_then(|diagnosis| diagnosis.client.as_ref()) {
         if client.is_default {
-            text.push_str(&comment("", &format!("the client is taken from {}, the default of {}", client.claim, kind.name())));
+            text.push_str(&comment(
+                "",
+                &format!(
+                    "the client is taken from {}, the default of {}",
+                    client.claim,
+                    kind.name()
+                ),
+            ));
         } else {
             text.push_str(&comment("", "the client, by the sample token"));
             line(&mut text, "consumer_key_claim", &client.claim);
@@ -161,12 +195,17 @@ fn client(findings: Findings<'_>) -> String {
     let default = kind.default_claims().consumer_key;
     let usual = usual_claims(kind, &findings.metadata.issuer).consumer_key;
     if let Some(claim) = usual.as_ref().filter(|claim| Some(*claim) != default.as_ref()) {
-        text.push_str(&comment("", "the client: this product's own claim, not seen in a token yet"));
+        text.push_str(&comment(
+            "",
+            "the client: this product's own claim, not seen in a token yet",
+        ));
         line(&mut text, "consumer_key_claim", claim);
     } else {
         let claim = default.as_deref().unwrap_or("consumerKey, then azp");
         let other = if kind == KeyManagerType::AzureAD { "appid" } else { "client_id" };
-        let prose = format!("not known without an access token: the client is taken from {claim}; some tokens hold it in {other}");
+        let prose = format!(
+            "not known without an access token: the client is taken from {claim}; some tokens hold it in {other}"
+        );
         text.push_str(&comment("", &prose));
         let _ = writeln!(text, "# consumer_key_claim = {}", quoted(other));
     }
@@ -178,7 +217,14 @@ fn scopes(findings: Findings<'_>) -> String {
     let mut text = String::new();
     if let Some(scopes) = findings.diagnosis.and_then(|diagnosis| diagnosis.scopes.as_ref()) {
         if scopes.is_default {
-            text.push_str(&comment("", &format!("the scopes are taken from {}, the default of {}", scopes.claim, kind.name())));
+            text.push_str(&comment(
+                "",
+                &format!(
+                    "the scopes are taken from {}, the default of {}",
+                    scopes.claim,
+                    kind.name()
+                ),
+            ));
         } else {
             text.push_str(&comment("", "the scopes, by the sample token"));
             line(&mut text, "scopes_claim", &scopes.claim);
@@ -195,12 +241,17 @@ fn scopes(findings: Findings<'_>) -> String {
     let default = kind.default_claims().scopes;
     let usual = usual_claims(kind, &findings.metadata.issuer).scopes;
     if let Some(claim) = usual.as_ref().filter(|claim| Some(*claim) != default.as_ref()) {
-        text.push_str(&comment("", "the scopes: this product's own claim, not seen in a token yet"));
+        text.push_str(&comment(
+            "",
+            "the scopes: this product's own claim, not seen in a token yet",
+        ));
         line(&mut text, "scopes_claim", claim);
     } else {
         let claim = default.as_deref().unwrap_or("scope");
         let other = if claim == "scope" { "scp" } else { "scope" };
-        let prose = format!("not known without an access token with scopes: they are taken from {claim}; some tokens hold them in {other}");
+        let prose = format!(
+            "not known without an access token with scopes: they are taken from {claim}; some tokens hold them in {other}"
+        );
         text.push_str(&comment("", &prose));
         let _ = writeln!(text, "# scopes_claim = {}", quoted(other));
     }
@@ -213,7 +264,10 @@ fn audiences(findings: Findings<'_>) -> String {
     let found = known.map(|diagnosis| diagnosis.audiences.as_slice()).unwrap_or_default();
     let client = known.and_then(|diagnosis| diagnosis.client.as_ref());
     if client.is_some_and(|client| client.claim == "aud") {
-        return comment("", "this server's audience is the client: it cannot say which APIs a token is for");
+        return comment(
+            "",
+            "this server's audience is the client: it cannot say which APIs a token is for",
+        );
     }
     let is_client = found.len() == 1 && found.first().copied() == client.map(|client| client.value);
     let prose = if known.is_some() && found.is_empty() {
@@ -228,7 +282,8 @@ fn audiences(findings: Findings<'_>) -> String {
         "not known: what `aud` holds in tokens for your APIs; while it is not written, tokens for others open them, too"
     };
     let is_theirs = !found.is_empty() && found != ["account"] && !is_client;
-    let values: Vec<String> = found.iter().take(MOST_NAMES).map(|audience| quoted(audience)).collect();
+    let values: Vec<String> =
+        found.iter().take(MOST_NAMES).map(|audience| quoted(audience)).collect();
     let values = if is_theirs { values.join(", ") } else { quoted("https://api.example") };
     format!("{}# audiences = [{values}]\n", comment("", prose))
 }

@@ -61,9 +61,12 @@ fn signed<'t>(token: &'t Signed, context: Context<'_>) -> Diagnosis<'t> {
     }
     let mut diagnosis = Diagnosis { audiences: token.audiences(), ..Diagnosis::default() };
     if has_good_signature {
-        let key =
-            token.header("kid").map_or_else(|| "the key of the set that fits".to_owned(), |id| format!("the set's key {}", shown(id)));
-        diagnosis.signed_with = Some(format!("{} with {key}", token.header("alg").unwrap_or_default()));
+        let key = token.header("kid").map_or_else(
+            || "the key of the set that fits".to_owned(),
+            |id| format!("the set's key {}", shown(id)),
+        );
+        diagnosis.signed_with =
+            Some(format!("{} with {key}", token.header("alg").unwrap_or_default()));
         if token.header("kid").is_none() {
             troubles.push(Trouble::NoKeyId);
         }
@@ -71,7 +74,11 @@ fn signed<'t>(token: &'t Signed, context: Context<'_>) -> Diagnosis<'t> {
     let is_spelling = |trouble: &Trouble| {
         matches!(
             trouble,
-            Trouble::Issuer { difference: Difference::Slash | Difference::Case | Difference::Scheme, has_good_signature: true, .. }
+            Trouble::Issuer {
+                difference: Difference::Slash | Difference::Case | Difference::Scheme,
+                has_good_signature: true,
+                ..
+            }
         )
     };
     if troubles.iter().any(is_spelling) {
@@ -85,24 +92,36 @@ fn signed<'t>(token: &'t Signed, context: Context<'_>) -> Diagnosis<'t> {
 }
 
 /// Which claims hold what, with what is odd about them.
-fn look<'t>(token: &'t Signed, defaults: &ClaimNames, diagnosis: &mut Diagnosis<'t>, troubles: &mut Vec<Trouble>) {
+fn look<'t>(
+    token: &'t Signed,
+    defaults: &ClaimNames,
+    diagnosis: &mut Diagnosis<'t>,
+    troubles: &mut Vec<Trouble>,
+) {
     let claims = token.claims();
     diagnosis.client = evidence::client(claims, defaults);
     diagnosis.scopes = evidence::scopes(claims, defaults);
     match &diagnosis.client {
         None => {
-            let names: Vec<String> = claims.keys().take(MOST_NAMES).map(|name| shown(name)).collect();
+            let names: Vec<String> =
+                claims.keys().take(MOST_NAMES).map(|name| shown(name)).collect();
             troubles.push(Trouble::NoClient { present: names.join(", ") });
         }
         Some(client) if !client.contradicted_by.is_empty() => {
-            troubles.push(Trouble::Clients { claim: client.claim.clone(), others: client.contradicted_by.join(", ") });
+            troubles.push(Trouble::Clients {
+                claim: client.claim.clone(),
+                others: client.contradicted_by.join(", "),
+            });
         }
         Some(_) => {}
     }
     match &diagnosis.scopes {
         None => troubles.push(Trouble::NoScopes),
         Some(scopes) if !scopes.beside.is_empty() => {
-            troubles.push(Trouble::MoreScopes { claim: scopes.claim.clone(), others: scopes.beside.join(", ") });
+            troubles.push(Trouble::MoreScopes {
+                claim: scopes.claim.clone(),
+                others: scopes.beside.join(", "),
+            });
         }
         Some(_) => {}
     }
@@ -142,24 +161,35 @@ fn id_token(token: &Signed, token_type: &str) -> Option<String> {
         return Some(format!("it has `{claim}` and no scopes"));
     }
     let audiences = token.audiences();
-    let client = ["azp", "client_id"].iter().find(|claim| token.text(claim).is_some_and(|client| audiences == [client]));
+    let client = ["azp", "client_id"]
+        .iter()
+        .find(|claim| token.text(claim).is_some_and(|client| audiences == [client]));
     if let Some(claim) = client {
         return Some(format!("`aud` is the client itself, as in `{claim}`, and it has no scopes"));
     }
     let names_no_client = evidence::CLIENT_CLAIMS.iter().all(|claim| !token.has(claim));
-    let person = ["email", "preferred_username", "given_name"].iter().find(|claim| token.has(claim));
-    person.filter(|_| names_no_client).map(|claim| format!("it has `{claim}`, and neither scopes nor a client"))
+    let person =
+        ["email", "preferred_username", "given_name"].iter().find(|claim| token.has(claim));
+    person
+        .filter(|_| names_no_client)
+        .map(|claim| format!("it has `{claim}`, and neither scopes nor a client"))
 }
 
 fn for_microsoft(token: &Signed, kind: KeyManagerType) -> Option<Trouble> {
     let audiences = token.audiences();
-    let resource = MICROSOFT.into_iter().find(|(audience, _)| audiences.iter().any(|found| found.trim_end_matches('/') == *audience));
-    let is_entra = kind == KeyManagerType::AzureAD || token.text("iss").is_some_and(|issuer| issuer::entra_version(issuer).is_some());
+    let resource = MICROSOFT.into_iter().find(|(audience, _)| {
+        audiences.iter().any(|found| found.trim_end_matches('/') == *audience)
+    });
+    let is_entra = kind == KeyManagerType::AzureAD
+        || token.text("iss").is_some_and(|issuer| issuer::entra_version(issuer).is_some());
     match resource {
-        Some((audience, resource)) => Some(Trouble::ForMicrosoft { resource, because: format!("`aud` is {audience}") }),
-        None if is_entra && token.has_header("nonce") => {
-            Some(Trouble::ForMicrosoft { resource: "Microsoft's own APIs", because: "its header has a `nonce`".to_owned() })
+        Some((audience, resource)) => {
+            Some(Trouble::ForMicrosoft { resource, because: format!("`aud` is {audience}") })
         }
+        None if is_entra && token.has_header("nonce") => Some(Trouble::ForMicrosoft {
+            resource: "Microsoft's own APIs",
+            because: "its header has a `nonce`".to_owned(),
+        }),
         None => None,
     }
 }
@@ -184,24 +214,40 @@ fn is_about_claims(rejection: &Rejection) -> bool {
 }
 
 /// The gateway's refusal in an importer's words, unless something above explains it.
-fn refusal(token: &Signed, rejection: Rejection, context: Context<'_>, above: &[Trouble]) -> Option<Trouble> {
+fn refusal(
+    token: &Signed,
+    rejection: Rejection,
+    context: Context<'_>,
+    above: &[Trouble],
+) -> Option<Trouble> {
     let explained = above.iter().any(|trouble| !trouble.leaves_evidence());
     let algorithm = token.header("alg").unwrap_or_default();
     match rejection {
         Rejection::Algorithm { .. } if algorithm.to_ascii_uppercase().starts_with("HS") => {
-            Some(Trouble::SharedSecret { algorithm: shown(algorithm), hint: algorithm_hint(context.kind) })
+            Some(Trouble::SharedSecret {
+                algorithm: shown(algorithm),
+                hint: algorithm_hint(context.kind),
+            })
         }
-        Rejection::Algorithm { .. } if algorithm.eq_ignore_ascii_case("none") => Some(Trouble::Unsigned),
+        Rejection::Algorithm { .. } if algorithm.eq_ignore_ascii_case("none") => {
+            Some(Trouble::Unsigned)
+        }
         Rejection::UnknownKey { key_id: Some(_) } => {
             let known: Vec<String> = context.keys.key_ids().take(MOST_NAMES).map(shown).collect();
-            let known = if known.is_empty() { "keys without names".to_owned() } else { known.join(", ") };
-            Some(Trouble::KeyNotInSet { key_id: shown(token.header("kid").unwrap_or_default()), known })
+            let known =
+                if known.is_empty() { "keys without names".to_owned() } else { known.join(", ") };
+            Some(Trouble::KeyNotInSet {
+                key_id: shown(token.header("kid").unwrap_or_default()),
+                known,
+            })
         }
         Rejection::BadSignature => (!explained).then_some(Trouble::BadSignature),
         // told with the time, whatever the signature is
         Rejection::Expired | Rejection::NotYetValid if time(token, context.now).is_some() => None,
         Rejection::TokenType(_) if explained => None,
-        Rejection::TokenType(_) => token.header("typ").map(|name| Trouble::Type { name: shown(name) }),
+        Rejection::TokenType(_) => {
+            token.header("typ").map(|name| Trouble::Type { name: shown(name) })
+        }
         // told as the missing issuer
         Rejection::InvalidClaim { name: "iss", .. } if !token.has("iss") => None,
         rejection => Some(Trouble::Refused(rejection)),
@@ -209,9 +255,14 @@ fn refusal(token: &Signed, rejection: Rejection, context: Context<'_>, above: &[
 }
 
 fn time(token: &Signed, now: UnixSeconds) -> Option<Trouble> {
-    let ends = token.seconds("exp").filter(|ends| *ends <= now.0).map(|ends| Trouble::Expired { ago: span(now.0.saturating_sub(ends)) });
+    let ends = token
+        .seconds("exp")
+        .filter(|ends| *ends <= now.0)
+        .map(|ends| Trouble::Expired { ago: span(now.0.saturating_sub(ends)) });
     let starts = token.seconds("nbf").filter(|starts| *starts > now.0);
-    ends.or_else(|| starts.map(|starts| Trouble::NotYetValid { left: span(starts.saturating_sub(now.0)) }))
+    ends.or_else(|| {
+        starts.map(|starts| Trouble::NotYetValid { left: span(starts.saturating_sub(now.0)) })
+    })
 }
 
 fn media_type(name: &str) -> String {
@@ -222,19 +273,28 @@ fn media_type(name: &str) -> String {
 /// How the products are told to issue tokens that can be read.
 fn jwt_hint(kind: KeyManagerType) -> &'static str {
     match kind {
-        KeyManagerType::Wso2Is | KeyManagerType::Wso2Is7 | KeyManagerType::FsKeyManager | KeyManagerType::Asgardeo => {
+        KeyManagerType::Wso2Is
+        | KeyManagerType::Wso2Is7
+        | KeyManagerType::FsKeyManager
+        | KeyManagerType::Asgardeo => {
             "In the application's protocol settings choose JWT as the type of its access tokens"
         }
-        KeyManagerType::Auth0 => "Ask for a token with the `audience` of your API: without one Auth0 gives an opaque token",
+        KeyManagerType::Auth0 => {
+            "Ask for a token with the `audience` of your API: without one Auth0 gives an opaque token"
+        }
         KeyManagerType::PingFederate => "Use an access token manager of the type JSON Web Tokens",
-        KeyManagerType::Forgerock => "Turn on client-side (stateless) access tokens in the OAuth2 provider",
+        KeyManagerType::Forgerock => {
+            "Turn on client-side (stateless) access tokens in the OAuth2 provider"
+        }
         _ => "Have the server issue JWT access tokens (RFC 9068)",
     }
 }
 
 fn encryption_hint(kind: KeyManagerType) -> &'static str {
     match kind {
-        KeyManagerType::Auth0 => "Auth0 gives one when no `audience` is asked for, or when the API's settings ask for encryption",
+        KeyManagerType::Auth0 => {
+            "Auth0 gives one when no `audience` is asked for, or when the API's settings ask for encryption"
+        }
         _ => "Turn off the encryption of access tokens for this client or API",
     }
 }
@@ -249,9 +309,11 @@ fn algorithm_hint(kind: KeyManagerType) -> &'static str {
 /// Enough to recognise a key or a claim by.
 const MOST_NAMES: usize = 24;
 
-const ID_MARKS: [(&str, &str); 3] = [("token_use", "id"), ("typ", "ID"), ("token_type", "id_token")];
+const ID_MARKS: [(&str, &str); 3] =
+    [("token_use", "id"), ("typ", "ID"), ("token_type", "id_token")];
 
-const ACCESS_MARKS: [(&str, &str); 3] = [("token_use", "access"), ("typ", "Bearer"), ("tokenName", "access_token")];
+const ACCESS_MARKS: [(&str, &str); 3] =
+    [("token_use", "access"), ("typ", "Bearer"), ("tokenName", "access_token")];
 
 const OTHER_KINDS: [(&str, &str, &str); 5] = [
     ("typ", "Refresh", "a refresh token"),

@@ -35,27 +35,46 @@ pub(super) enum Form {
 }
 
 /// The client, if any usual claim names one.
-pub(super) fn client<'t>(claims: &'t Map<String, Value>, defaults: &ClaimNames) -> Option<Client<'t>> {
-    let usual = || CLIENT_CLAIMS.into_iter().filter_map(|claim| Some((claim, one(claims.get(claim)?)?)));
+pub(super) fn client<'t>(
+    claims: &'t Map<String, Value>,
+    defaults: &ClaimNames,
+) -> Option<Client<'t>> {
+    let usual =
+        || CLIENT_CLAIMS.into_iter().filter_map(|claim| Some((claim, one(claims.get(claim)?)?)));
     let fallback = if claims.contains_key("consumerKey") { "consumerKey" } else { "azp" };
     let default = defaults.consumer_key.as_deref().unwrap_or(fallback);
     // an audience is the client only where nothing else says who that is
-    let is_believed = |value: &str| default != "aud" || usual().next().is_none() || usual().any(|(_, other)| other == value);
+    let is_believed = |value: &str| {
+        default != "aud" || usual().next().is_none() || usual().any(|(_, other)| other == value)
+    };
     let by_default = claims.get(default).and_then(one).filter(|value| is_believed(value));
     let (claim, value) = by_default.map(|value| (default, value)).or_else(|| usual().next())?;
-    let contradicted_by = usual().filter(|(_, other)| *other != value).map(|(claim, _)| claim).collect();
-    Some(Client { claim: claim.to_owned(), value, is_default: by_default.is_some(), contradicted_by })
+    let contradicted_by =
+        usual().filter(|(_, other)| *other != value).map(|(claim, _)| claim).collect();
+    Some(Client {
+        claim: claim.to_owned(),
+        value,
+        is_default: by_default.is_some(),
+        contradicted_by,
+    })
 }
 
 /// The scopes, if any usual claim holds some.
-pub(super) fn scopes<'t>(claims: &'t Map<String, Value>, defaults: &ClaimNames) -> Option<Scopes<'t>> {
+pub(super) fn scopes<'t>(
+    claims: &'t Map<String, Value>,
+    defaults: &ClaimNames,
+) -> Option<Scopes<'t>> {
     let default = defaults.scopes.as_deref().unwrap_or("scope");
     let found = |claim: &str| claims.get(claim).and_then(names);
     let by_default = found(default);
     let is_default = by_default.is_some();
-    let (claim, (form, names)) =
-        by_default.map(|found| (default, found)).or_else(|| SCOPE_CLAIMS.into_iter().find_map(|claim| Some((claim, found(claim)?))))?;
-    let beside = SCOPE_CLAIMS.into_iter().filter(|other| *other != claim && found(other).is_some()).collect();
+    let (claim, (form, names)) = by_default
+        .map(|found| (default, found))
+        .or_else(|| SCOPE_CLAIMS.into_iter().find_map(|claim| Some((claim, found(claim)?))))?;
+    let beside = SCOPE_CLAIMS
+        .into_iter()
+        .filter(|other| *other != claim && found(other).is_some())
+        .collect();
     Some(Scopes { claim: claim.to_owned(), form, names, is_default, beside })
 }
 
@@ -75,8 +94,13 @@ fn one(value: &Value) -> Option<&str> {
 /// A text split at spaces, or an array of texts: what the gateway takes for scopes.
 fn names(value: &Value) -> Option<(Form, Vec<&str>)> {
     match value {
-        Value::String(text) => Some((Form::Text, text.split(' ').filter(|name| !name.is_empty()).collect())),
-        Value::Array(elements) => Some((Form::Array, elements.iter().filter_map(Value::as_str).filter(|name| !name.is_empty()).collect())),
+        Value::String(text) => {
+            Some((Form::Text, text.split(' ').filter(|name| !name.is_empty()).collect()))
+        }
+        Value::Array(elements) => Some((
+            Form::Array,
+            elements.iter().filter_map(Value::as_str).filter(|name| !name.is_empty()).collect(),
+        )),
         _ => None,
     }
 }

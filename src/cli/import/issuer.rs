@@ -34,8 +34,14 @@ pub(super) fn difference(document: &str, token: &str) -> Option<Difference> {
         Difference::Case
     } else if schemeless(document).is_some() && schemeless(document) == schemeless(token) {
         Difference::Scheme
-    } else if let (Some((left, version_of_document)), Some((right, version))) = (entra(document), entra(token)) {
-        if version == version_of_document || left != right { Difference::Tenant } else { Difference::EntraVersion(version) }
+    } else if let (Some((left, version_of_document)), Some((right, version))) =
+        (entra(document), entra(token))
+    {
+        if version == version_of_document || left != right {
+            Difference::Tenant
+        } else {
+            Difference::EntraVersion(version)
+        }
     } else if host(document) == host(token) && !host(document).is_empty() {
         Difference::Tenant
     } else {

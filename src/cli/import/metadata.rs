@@ -27,7 +27,9 @@ pub(super) struct Metadata {
 pub(super) enum MetadataError {
     #[error("what was read is no JSON object; is it the address of a discovery document?")]
     NotAnObject,
-    #[error("the document has no `issuer` that could be one; is it the address of a discovery document?")]
+    #[error(
+        "the document has no `issuer` that could be one; is it the address of a discovery document?"
+    )]
     Issuer,
     #[error(
         "the document names no `jwks_uri`: tokens of this server cannot be checked by a key set; write the key manager by hand with \
@@ -38,9 +40,14 @@ pub(super) enum MetadataError {
 
 impl Metadata {
     pub(super) fn read(content: &[u8]) -> Result<Self, MetadataError> {
-        let document: Map<String, Value> = serde_json::from_slice(content).map_err(|_| MetadataError::NotAnObject)?;
-        let text = |member: &str| document.get(member).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let issuer = text("issuer").filter(|issuer| Issuer::try_from(*issuer).is_ok()).ok_or(MetadataError::Issuer)?;
+        let document: Map<String, Value> =
+            serde_json::from_slice(content).map_err(|_| MetadataError::NotAnObject)?;
+        let text = |member: &str| {
+            document.get(member).and_then(Value::as_str).filter(|text| !text.is_empty())
+        };
+        let issuer = text("issuer")
+            .filter(|issuer| Issuer::try_from(*issuer).is_ok())
+            .ok_or(MetadataError::Issuer)?;
         let jwks_uri = text("jwks_uri").ok_or(MetadataError::NoKeys)?;
         let (mut endpoints, mut unusable) = (Vec::new(), Vec::new());
         for (member, key) in ENDPOINTS {
@@ -50,8 +57,16 @@ impl Metadata {
                 None => {}
             }
         }
-        let grants = document.get("grant_types_supported").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let grant_types = grants.iter().filter_map(Value::as_str).filter(|grant| is_grant_type(grant)).take(MOST_GRANT_TYPES);
+        let grants = document
+            .get("grant_types_supported")
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let grant_types = grants
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|grant| is_grant_type(grant))
+            .take(MOST_GRANT_TYPES);
         Ok(Self {
             issuer: issuer.to_owned(),
             jwks_uri: jwks_uri.to_owned(),
@@ -70,12 +85,15 @@ impl Metadata {
 
 /// An address that the configuration accepts for people.
 pub(super) fn is_address(text: &str) -> bool {
-    text.parse::<Uri>().is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
+    text.parse::<Uri>()
+        .is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
 }
 
 /// A grant's name or URN (RFC 6749 appendix A.10).
 fn is_grant_type(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte))
+    !text.is_empty()
+        && text.len() <= 128
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte))
 }
 
 /// Members of the document, and what gateway.toml calls them.
@@ -88,7 +106,11 @@ const ENDPOINTS: [(&str, &str); 6] = [
     ("registration_endpoint", "client_registration_endpoint"),
 ];
 
-const RECENT_MEMBERS: [&str; 3] = ["pushed_authorization_request_endpoint", "mtls_endpoint_aliases", "dpop_signing_alg_values_supported"];
+const RECENT_MEMBERS: [&str; 3] = [
+    "pushed_authorization_request_endpoint",
+    "mtls_endpoint_aliases",
+    "dpop_signing_alg_values_supported",
+];
 
 /// Servers name a dozen.
 const MOST_GRANT_TYPES: usize = 32;

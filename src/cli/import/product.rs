@@ -19,7 +19,8 @@ pub(super) struct Guess {
 pub(super) fn guess(metadata: &Metadata) -> Guess {
     by_host(metadata).or_else(|| by_path(metadata)).unwrap_or_else(|| Guess {
         kind: KeyManagerType::CustomKeyManager,
-        because: "neither the hosts nor the paths are those of a product that is known here".to_owned(),
+        because: "neither the hosts nor the paths are those of a product that is known here"
+            .to_owned(),
     })
 }
 
@@ -27,7 +28,8 @@ fn by_host(metadata: &Metadata) -> Option<Guess> {
     let hosts = [metadata.issuer.as_str(), metadata.jwks_uri.as_str()].map(host);
     hosts.iter().find_map(|host| {
         let (domain, kind) = DOMAINS.into_iter().find(|(domain, _)| is_below(host, domain))?;
-        let is_cognito = host.starts_with("cognito-idp.") || host.starts_with("issuer-cognito-idp.");
+        let is_cognito =
+            host.starts_with("cognito-idp.") || host.starts_with("issuer-cognito-idp.");
         let fits = kind != KeyManagerType::Cognito || is_cognito;
         fits.then(|| Guess { kind, because: format!("{host} is of the domain {domain}") })
     })
@@ -37,34 +39,50 @@ fn by_path(metadata: &Metadata) -> Option<Guess> {
     let issuer = path(&metadata.issuer);
     let keys = path(&metadata.jwks_uri);
     let token = metadata.endpoint("token_endpoint").map(path).unwrap_or_default();
-    let guessed = |kind, what: &str| Some(Guess { kind, because: format!("the addresses have {what}") });
+    let guessed =
+        |kind, what: &str| Some(Guess { kind, because: format!("the addresses have {what}") });
     if token.ends_with("/protocol/openid-connect/token") {
         return guessed(KeyManagerType::KeyCloak, "Keycloak's /protocol/openid-connect/");
     }
     if keys.ends_with("/pf/JWKS") || token.ends_with("/as/token.oauth2") {
-        return guessed(KeyManagerType::PingFederate, "PingFederate's /as/token.oauth2 or /pf/JWKS");
+        return guessed(
+            KeyManagerType::PingFederate,
+            "PingFederate's /as/token.oauth2 or /pf/JWKS",
+        );
     }
     if keys.ends_with("/connect/jwk_uri") {
         return guessed(KeyManagerType::Forgerock, "ForgeRock's /connect/jwk_uri");
     }
-    if token.ends_with("/oauth2/token") && keys.ends_with("/oauth2/jwks") && issuer.ends_with("/oauth2/token") {
+    if token.ends_with("/oauth2/token")
+        && keys.ends_with("/oauth2/jwks")
+        && issuer.ends_with("/oauth2/token")
+    {
         return if metadata.has_recent_members {
             guessed(
                 KeyManagerType::Wso2Is7,
                 "WSO2's /oauth2/token and /oauth2/jwks, and the document has members of late versions; if this is older than 7, write WSO2-IS",
             )
         } else {
-            guessed(KeyManagerType::Wso2Is, "WSO2's /oauth2/token and /oauth2/jwks; if this is version 7, write WSO2-IS-7")
+            guessed(
+                KeyManagerType::Wso2Is,
+                "WSO2's /oauth2/token and /oauth2/jwks; if this is version 7, write WSO2-IS-7",
+            )
         };
     }
     if token.contains("/oauth2/") && token.ends_with("/v1/token") && keys.ends_with("/v1/keys") {
         return guessed(KeyManagerType::Okta, "Okta's /oauth2/.../v1/");
     }
     // ADFS has these paths, too, and is not Entra
-    if (keys.ends_with("/discovery/v2.0/keys") || keys.ends_with("/discovery/keys")) && !keys.starts_with("/adfs/") {
+    if (keys.ends_with("/discovery/v2.0/keys") || keys.ends_with("/discovery/keys"))
+        && !keys.starts_with("/adfs/")
+    {
         return guessed(KeyManagerType::AzureAD, "Entra's /discovery/.../keys");
     }
-    if token == "/oauth/token" && keys == "/.well-known/jwks.json" && issuer == "/" && metadata.issuer.ends_with('/') {
+    if token == "/oauth/token"
+        && keys == "/.well-known/jwks.json"
+        && issuer == "/"
+        && metadata.issuer.ends_with('/')
+    {
         return guessed(KeyManagerType::Auth0, "Auth0's /oauth/token and /.well-known/jwks.json");
     }
     None
@@ -77,7 +95,9 @@ pub(super) fn usual_claims(kind: KeyManagerType, issuer: &str) -> ClaimNames {
     match kind {
         KeyManagerType::PingFederate => claims.consumer_key = Some("client_id".to_owned()),
         KeyManagerType::Forgerock => claims.scopes = Some("scope".to_owned()),
-        KeyManagerType::AzureAD if issuer::entra_version(issuer) == Some(1) => claims.consumer_key = Some("appid".to_owned()),
+        KeyManagerType::AzureAD if issuer::entra_version(issuer) == Some(1) => {
+            claims.consumer_key = Some("appid".to_owned());
+        }
         _ => {}
     }
     claims
@@ -100,7 +120,10 @@ pub(super) fn names(kind: KeyManagerType, issuer: &str) -> (String, String) {
         KeyManagerType::CustomKeyManager => {
             let host = host(issuer);
             let host = if host.is_empty() { "custom".to_owned() } else { host };
-            let name = host.chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '-' }).collect::<String>();
+            let name = host
+                .chars()
+                .map(|character| if character.is_ascii_alphanumeric() { character } else { '-' })
+                .collect::<String>();
             return (name.trim_matches('-').to_owned(), host);
         }
     };
@@ -109,7 +132,11 @@ pub(super) fn names(kind: KeyManagerType, issuer: &str) -> (String, String) {
 
 /// An address' host in lower case; empty where there is none.
 pub(super) fn host(address: &str) -> String {
-    address.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_ascii_lowercase)).unwrap_or_default()
+    address
+        .parse::<Uri>()
+        .ok()
+        .and_then(|uri| uri.host().map(str::to_ascii_lowercase))
+        .unwrap_or_default()
 }
 
 /// An address' path; empty where there is none.

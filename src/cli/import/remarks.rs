@@ -14,7 +14,12 @@ pub(super) enum Sampled {
 }
 
 /// One sentence each, in the order of their weight.
-pub(super) fn remarks(metadata: &Metadata, well_known_url: &str, kind: KeyManagerType, sampled: Sampled) -> Vec<String> {
+pub(super) fn remarks(
+    metadata: &Metadata,
+    well_known_url: &str,
+    kind: KeyManagerType,
+    sampled: Sampled,
+) -> Vec<String> {
     let issuer = metadata.issuer.as_str();
     let mut remarks = Vec::new();
     if issuer.contains('{') {
@@ -51,7 +56,10 @@ pub(super) fn remarks(metadata: &Metadata, well_known_url: &str, kind: KeyManage
         );
     }
     if !metadata.unusable.is_empty() {
-        remarks.push(format!("CHECK: left out, since they are no http or https addresses: {}", metadata.unusable.join(", ")));
+        remarks.push(format!(
+            "CHECK: left out, since they are no http or https addresses: {}",
+            metadata.unusable.join(", ")
+        ));
     }
     remarks
 }
@@ -63,7 +71,8 @@ fn is_at_its_place(issuer: &str, well_known_url: &str) -> bool {
     let own_path = own_path.trim_end_matches('/');
     let place = well_known_url.split(['?', '#']).next().unwrap_or_default();
     let origin = bare.strip_suffix(own_path).unwrap_or(bare);
-    ["openid-configuration", "oauth-authorization-server"]
-        .iter()
-        .any(|name| place == format!("{bare}/.well-known/{name}") || place == format!("{origin}/.well-known/{name}{own_path}"))
+    ["openid-configuration", "oauth-authorization-server"].iter().any(|name| {
+        place == format!("{bare}/.well-known/{name}")
+            || place == format!("{origin}/.well-known/{name}{own_path}")
+    })
 }

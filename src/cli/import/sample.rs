@@ -37,15 +37,24 @@ impl Sample {
         let token = token_file::bare(text);
         let parts: Vec<&str> = token.split('.').collect();
         match parts.as_slice() {
-            [header, ..] if parts.len() == 5 && object(header).is_some_and(|header| header.contains_key("enc")) => Self::Encrypted,
+            [header, ..]
+                if parts.len() == 5
+                    && object(header).is_some_and(|header| header.contains_key("enc")) =>
+            {
+                Self::Encrypted
+            }
             [header, payload, _] => match (object(header), object(payload)) {
-                (Some(header), Some(claims)) => Self::Signed(Box::new(Signed { text: token.to_owned(), header, claims })),
+                (Some(header), Some(claims)) => {
+                    Self::Signed(Box::new(Signed { text: token.to_owned(), header, claims }))
+                }
                 (Some(_), None) => Self::Broken("payload"),
                 // dots stand in opaque tokens, too
                 (None, _) if token.starts_with("eyJ") => Self::Broken("header"),
                 (None, _) => Self::Opaque,
             },
-            [header, ..] if object(header).is_some_and(|header| header.contains_key("alg")) => Self::Broken("number of parts"),
+            [header, ..] if object(header).is_some_and(|header| header.contains_key("alg")) => {
+                Self::Broken("number of parts")
+            }
             _ => Self::Opaque,
         }
     }
@@ -61,7 +70,9 @@ impl Signed {
             leeway: LEEWAY,
             max_lifetime: None,
         };
-        Unverified::parse(self.text.as_bytes(), MAX_TOKEN_BYTES)?.verify(keys, &rules, now).map(|_| ())
+        Unverified::parse(self.text.as_bytes(), MAX_TOKEN_BYTES)?
+            .verify(keys, &rules, now)
+            .map(|_| ())
     }
 
     /// A header member that is a text.

@@ -24,12 +24,15 @@ impl Server {
     /// By the members that tell products apart.
     fn new(issuer: &str, token_path: &str, keys_path: &str) -> Server {
         let origin = issuer.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-        let at = |path: &str| if path.starts_with("https://") { path.to_owned() } else { format!("{origin}{path}") };
+        let at = |path: &str| {
+            if path.starts_with("https://") { path.to_owned() } else { format!("{origin}{path}") }
+        };
         let document = json!({
             "issuer": issuer, "token_endpoint": at(token_path), "jwks_uri": at(keys_path),
             "grant_types_supported": ["client_credentials", "authorization_code"],
         });
-        let well_known_url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let well_known_url =
+            format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
         Server { well_known_url, document, signer: Signer::new("ES256") }
     }
 
@@ -50,7 +53,8 @@ impl Server {
 
     fn answers(&self) -> Answers {
         let metadata = Metadata::read(self.document.to_string().as_bytes()).unwrap();
-        let keys = KeySet::from_jwks(&key_set_of(&[self.signer.jwk(&json!({ "kid": "key-1" }))])).unwrap();
+        let keys =
+            KeySet::from_jwks(&key_set_of(&[self.signer.jwk(&json!({ "kid": "key-1" }))])).unwrap();
         Answers { metadata, keys }
     }
 
@@ -81,7 +85,8 @@ fn loaded(text: &str) -> KeyManager {
     std::fs::write(&path, text).unwrap();
     let mut model = config::load(&path).unwrap_or_else(|report| panic!("{report}\n{text}")).model;
     // a pattern is a template beside the organisation that it lists
-    let patterns = model.key_managers.iter().filter(|key_manager| key_manager.family.is_some()).count();
+    let patterns =
+        model.key_managers.iter().filter(|key_manager| key_manager.family.is_some()).count();
     assert_eq!(model.key_managers.len(), 1 + patterns);
     model.key_managers.remove(0)
 }

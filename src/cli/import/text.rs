@@ -6,7 +6,11 @@ use std::fmt::Write;
 
 /// A name from a token or a document, between quotes, for reading.
 pub(super) fn shown(name: &str) -> String {
-    let mut text: String = name.chars().take(MOST_SHOWN).map(|character| if is_plain(character) { character } else { '?' }).collect();
+    let mut text: String = name
+        .chars()
+        .take(MOST_SHOWN)
+        .map(|character| if is_plain(character) { character } else { '?' })
+        .collect();
     if name.chars().nth(MOST_SHOWN).is_some() {
         text.push_str("...");
     }

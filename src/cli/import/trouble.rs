@@ -21,7 +21,9 @@ pub(super) enum Trouble {
         "it is an opaque token, a reference that only its server can resolve: that takes introspection, which the gateway does not have. {hint}"
     )]
     Opaque { hint: &'static str },
-    #[error("it is an encrypted token (five parts): only its audience can read it, and the gateway is not that. {hint}")]
+    #[error(
+        "it is an encrypted token (five parts): only its audience can read it, and the gateway is not that. {hint}"
+    )]
     Encrypted { hint: &'static str },
     #[error("its {part} cannot be read: is it whole, and unchanged since the server gave it?")]
     Broken { part: &'static str },
@@ -30,14 +32,18 @@ pub(super) enum Trouble {
          answer, not the `id_token`"
     )]
     IdToken { because: String },
-    #[error("it is {what} ({because}), not an access token. Take the `access_token` of the server's answer")]
+    #[error(
+        "it is {what} ({because}), not an access token. Take the `access_token` of the server's answer"
+    )]
     OtherKind { what: &'static str, because: String },
     #[error(
         "it is a token for {resource} ({because}): Microsoft signs those for itself, and nobody else can verify them. Expose an API in \
          an app registration of your own and ask for its scope (api://<application id>/.default)"
     )]
     ForMicrosoft { resource: &'static str, because: String },
-    #[error("it has no issuer (`iss`), and by the issuer the gateway finds the key manager. Have the server write one")]
+    #[error(
+        "it has no issuer (`iss`), and by the issuer the gateway finds the key manager. Have the server write one"
+    )]
     NoIssuer,
     #[error("its issuer is {found}, {difference}", difference = told(difference, *has_good_signature))]
     Issuer { found: String, difference: Difference, has_good_signature: bool },
@@ -46,22 +52,32 @@ pub(super) enum Trouble {
          accepted. {hint}"
     )]
     SharedSecret { algorithm: String, hint: &'static str },
-    #[error("it is not signed (alg none): anybody can make such a token, and none is ever accepted")]
+    #[error(
+        "it is not signed (alg none): anybody can make such a token, and none is ever accepted"
+    )]
     Unsigned,
     #[error(
         "its key {key_id} is not in the key set, which has {known}: the token is of another server, tenant or environment, or older \
          than the last change of keys"
     )]
     KeyNotInSet { key_id: String, known: String },
-    #[error("its signature is not that of the key it names: the token was changed, or another server has a key of the same name")]
+    #[error(
+        "its signature is not that of the key it names: the token was changed, or another server has a key of the same name"
+    )]
     BadSignature,
-    #[error("it expired {ago} ago; an expired token is good enough as a sample, and is refused as a token")]
+    #[error(
+        "it expired {ago} ago; an expired token is good enough as a sample, and is refused as a token"
+    )]
     Expired { ago: String },
     #[error("it is not valid for another {left}: are the clocks right?")]
     NotYetValid { left: String },
-    #[error("it is bound to a certificate or key (cnf), which the gateway cannot check yet: such tokens are refused")]
+    #[error(
+        "it is bound to a certificate or key (cnf), which the gateway cannot check yet: such tokens are refused"
+    )]
     Bound,
-    #[error("its type {name} is none that is accepted by default; if it is an access token, write `token_types = [{name}]`")]
+    #[error(
+        "its type {name} is none that is accepted by default; if it is an access token, write `token_types = [{name}]`"
+    )]
     Type { name: String },
     #[error("{0}")]
     Refused(Rejection),
@@ -70,16 +86,22 @@ pub(super) enum Trouble {
          as consumer_key_claim; else have the server add one", crate::cli::import::evidence::CLIENT_CLAIMS.join(", ")
     )]
     NoClient { present: String },
-    #[error("{claim} is taken for the client, and {others} name another one: which of them do your applications know as their client id?")]
+    #[error(
+        "{claim} is taken for the client, and {others} name another one: which of them do your applications know as their client id?"
+    )]
     Clients { claim: String, others: String },
     #[error(
         "it has no scope, scp or roles, so that no operation with scopes lets it through. Servers leave the claim out when nothing \
          was granted: take a sample with scopes"
     )]
     NoScopes,
-    #[error("beside {claim} it has {others}: if your operations' scopes are meant there, write that name as scopes_claim")]
+    #[error(
+        "beside {claim} it has {others}: if your operations' scopes are meant there, write that name as scopes_claim"
+    )]
     MoreScopes { claim: String, others: String },
-    #[error("it names no key (kid): the gateway can tell whose it is only while one key of the set fits")]
+    #[error(
+        "it names no key (kid): the gateway can tell whose it is only while one key of the set fits"
+    )]
     NoKeyId,
 }
 

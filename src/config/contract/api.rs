@@ -14,7 +14,12 @@ pub(super) static API: TableRule = TableRule {
         key("subscription_required", Kind::Flag, "Whether the application must be subscribed"),
         key("require_bound_token", Kind::Flag, "Only tokens bound to a certificate or key"),
         key("dpop_nonce", Kind::Flag, "DPoP proofs must carry a nonce of the gateway"),
-        only("policies", Kind::Texts, &["[]", "[\"Unlimited\"]"], "Subscription policies that may be chosen"),
+        only(
+            "policies",
+            Kind::Texts,
+            &["[]", "[\"Unlimited\"]"],
+            "Subscription policies that may be chosen",
+        ),
         only("policy", Kind::Text, UNLIMITED, "API-level policy"),
         key("authorization_header", Kind::Text, "The header that carries the token"),
         key("forward_authorization", Kind::Flag, "Whether the backend sees the token"),
@@ -25,12 +30,24 @@ pub(super) static API: TableRule = TableRule {
             "Blocked answers 503, retired 404",
         ),
         key("max_body_bytes", Kind::Size, "Instead of [limits]"),
-        key("max_concurrent_requests", Kind::Integer, "Requests in flight at a time, over all workers"),
+        key(
+            "max_concurrent_requests",
+            Kind::Integer,
+            "Requests in flight at a time, over all workers",
+        ),
         key("max_queued_requests", Kind::Integer, "Requests that may wait for one of those places"),
         key("queue_timeout", Kind::Duration, "How long they may wait"),
-        key("close_on_token_expiry", Kind::Flag, "Whether streams and upgraded connections end with their token"),
+        key(
+            "close_on_token_expiry",
+            Kind::Flag,
+            "Whether streams and upgraded connections end with their token",
+        ),
         key("cors", Kind::Table(&CORS), "Which pages of other origins may call"),
-        key("request_headers", Kind::Table(&HEADER_RULES), "Set and removed on the way to the backend"),
+        key(
+            "request_headers",
+            Kind::Table(&HEADER_RULES),
+            "Set and removed on the way to the backend",
+        ),
         key("response_headers", Kind::Table(&HEADER_RULES), "Set and removed on the way back"),
         key("production", Kind::Table(&BACKEND), "Where production keys go"),
         key("sandbox", Kind::Table(&BACKEND), "Where sandbox keys go"),
@@ -40,35 +57,66 @@ pub(super) static API: TableRule = TableRule {
 
 static CORS: TableRule = TableRule {
     keys: &[
-        key("allow_origins", Kind::Texts, "\"https://app.example\", \"https://*.app.example\", or \"*\""),
+        key(
+            "allow_origins",
+            Kind::Texts,
+            "\"https://app.example\", \"https://*.app.example\", or \"*\"",
+        ),
         key("allow_methods", Kind::Texts, "Of the methods that the operations have"),
         key("allow_headers", Kind::Texts, "Request headers that pages may set; \"*\" for any"),
         key("expose_headers", Kind::Texts, "Response headers that pages may read"),
-        key("allow_credentials", Kind::Flag, "Whether cookies and certificates may be sent; never with \"*\""),
+        key(
+            "allow_credentials",
+            Kind::Flag,
+            "Whether cookies and certificates may be sent; never with \"*\"",
+        ),
         key("max_age", Kind::Duration, "How long a browser may remember the answer"),
     ],
 };
 
 static HEADER_RULES: TableRule = TableRule {
-    keys: &[key("set", Kind::FreeTable, "Names with their values, which replace what is there"), key("remove", Kind::Texts, "Names")],
+    keys: &[
+        key("set", Kind::FreeTable, "Names with their values, which replace what is there"),
+        key("remove", Kind::Texts, "Names"),
+    ],
 };
 
 static BACKEND: TableRule = TableRule {
     keys: &[
         key("urls", Kind::TextsOrTables(&TARGET), "Targets, which take turns"),
-        key("balance", Kind::Choice(&["round_robin", "least_requests", "consistent_hash"]), "Whose turn it is"),
-        key("hash_header", Kind::Text, "For consistent_hash: the request header instead of the consumer key"),
+        key(
+            "balance",
+            Kind::Choice(&["round_robin", "least_requests", "consistent_hash"]),
+            "Whose turn it is",
+        ),
+        key(
+            "hash_header",
+            Kind::Text,
+            "For consistent_hash: the request header instead of the consumer key",
+        ),
         key("failover", Kind::TextsOrTables(&TARGET), "Tried when no url is healthy"),
         key("connect_timeout", Kind::Duration, "For one connection, TLS included"),
         key("response_timeout", Kind::Duration, "To the response head"),
         key("response_stall_timeout", Kind::Duration, "No byte of an answer's body for this long"),
-        key("request_timeout", Kind::Duration, "A whole exchange, to the last byte of the answer; or \"none\""),
+        key(
+            "request_timeout",
+            Kind::Duration,
+            "A whole exchange, to the last byte of the answer; or \"none\"",
+        ),
         key("idle_connections", Kind::Integer, "Kept for each target"),
-        key("http2", Kind::Choice(&["auto", "always", "never"]), "HTTP/2 to the backend: by ALPN, by prior knowledge, or not"),
+        key(
+            "http2",
+            Kind::Choice(&["auto", "always", "never"]),
+            "HTTP/2 to the backend: by ALPN, by prior knowledge, or not",
+        ),
         key("retries", Kind::Table(&RETRIES), "What is sent again"),
         key("health", Kind::Table(&HEALTH), "Active health checks"),
         key("eject", Kind::Table(&EJECT), "Passive ejection"),
-        key("panic_threshold", Kind::Number, "With a smaller share of healthy targets, health is ignored"),
+        key(
+            "panic_threshold",
+            Kind::Number,
+            "With a smaller share of healthy targets, health is ignored",
+        ),
         key("slow_start", Kind::Duration, "How long a recovered target takes to its full share"),
         key("tls", Kind::Table(&BACKEND_TLS), "Trust for https targets"),
     ],
@@ -101,7 +149,11 @@ static HEALTH: TableRule = TableRule {
 
 static EJECT: TableRule = TableRule {
     keys: &[
-        key("consecutive_failures", Kind::Integer, "Failures in a row: no answer, or 502, 503 or 504"),
+        key(
+            "consecutive_failures",
+            Kind::Integer,
+            "Failures in a row: no answer, or 502, 503 or 504",
+        ),
         key("for", Kind::Duration, "How long; longer each time in a row"),
         key("max_ejected", Kind::Number, "The share of targets that may be out at a time"),
     ],

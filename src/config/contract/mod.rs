@@ -66,11 +66,17 @@ const fn later(name: &'static str, kind: Kind, about: &'static str) -> KeyRule {
     KeyRule { name, kind, support: Support::NotYet, about }
 }
 
-const fn only(name: &'static str, kind: Kind, values: &'static [&'static str], about: &'static str) -> KeyRule {
+const fn only(
+    name: &'static str,
+    kind: Kind,
+    values: &'static [&'static str],
+    about: &'static str,
+) -> KeyRule {
     KeyRule { name, kind, support: Support::Only(values), about }
 }
 
-pub(super) const ALGORITHMS: &[&str] = &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
+pub(super) const ALGORITHMS: &[&str] =
+    &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
 pub(super) const KEY_MANAGER_TYPES: &[&str] = &[
     "WSO2-IS",
     "WSO2-IS-7",
@@ -92,17 +98,33 @@ const UNLIMITED: &[&str] = &["Unlimited"];
 
 pub(super) static ROOT: TableRule = TableRule {
     keys: &[
-        key("include", Kind::Texts, "More files of this same shape; * matches within a file's name"),
+        key(
+            "include",
+            Kind::Texts,
+            "More files of this same shape; * matches within a file's name",
+        ),
         key("application_files", Kind::Texts, "Files with one application a line, as JSON"),
         key("gateway", Kind::Table(&GATEWAY), "The gateway itself"),
         key("listeners", Kind::Tables(&LISTENER), "Where clients connect"),
         key("limits", Kind::Table(&LIMITS), "What one client may cost"),
         key("management", Kind::Table(&MANAGEMENT), "The listener for health, metrics and reload"),
         key("store", Kind::Table(&STORE), "Where what the management API creates is kept"),
-        key("key_manager_defaults", Kind::Table(&KEY_MANAGER_DEFAULTS), "What holds for every key manager"),
-        key("key_managers", Kind::Tables(&KEY_MANAGER), "The authorization servers whose tokens are believed"),
+        key(
+            "key_manager_defaults",
+            Kind::Table(&KEY_MANAGER_DEFAULTS),
+            "What holds for every key manager",
+        ),
+        key(
+            "key_managers",
+            Kind::Tables(&KEY_MANAGER),
+            "The authorization servers whose tokens are believed",
+        ),
         key("apis", Kind::Tables(&API), "What is exposed"),
-        key("applications", Kind::Tables(&APPLICATION), "Who may call, with which keys and subscriptions"),
+        key(
+            "applications",
+            Kind::Tables(&APPLICATION),
+            "Who may call, with which keys and subscriptions",
+        ),
         key("throttling", Kind::Table(&THROTTLING), "How requests are counted"),
         key("throttling_policies", Kind::Tables(&THROTTLING_POLICY), "Named limits"),
         key("revocation", Kind::Table(&REVOCATION), "How revoked tokens become known"),
@@ -116,10 +138,22 @@ static GATEWAY: TableRule = TableRule {
     keys: &[
         key("state_dir", Kind::Text, "Where the last good key sets are kept; created if missing"),
         key("workers", Kind::Workers, "Threads that serve clients: \"auto\" is one per core"),
-        key("token_cache_bytes", Kind::Size, "What verdicts of tokens seen before may take, over all workers; 0: none is kept"),
-        key("drain_delay", Kind::Duration, "How long a stop goes on accepting after /readyz failed"),
+        key(
+            "token_cache_bytes",
+            Kind::Size,
+            "What verdicts of tokens seen before may take, over all workers; 0: none is kept",
+        ),
+        key(
+            "drain_delay",
+            Kind::Duration,
+            "How long a stop goes on accepting after /readyz failed",
+        ),
         key("drain_timeout", Kind::Duration, "How long a stop waits for requests in flight"),
-        key("dns_servers", Kind::Texts, "Who is asked for backends' names, instead of the system's servers"),
+        key(
+            "dns_servers",
+            Kind::Texts,
+            "Who is asked for backends' names, instead of the system's servers",
+        ),
         key("trusted_proxies", Kind::Texts, "Networks whose forwarded headers are believed"),
     ],
 };
@@ -128,8 +162,16 @@ static LISTENER: TableRule = TableRule {
     keys: &[
         key("name", Kind::Text, "Unique"),
         key("address", Kind::Text, "IP address and port"),
-        key("protocols", Kind::Choices(&["h2", "http/1.1"]), "Offered by ALPN; without TLS, h2 means prior knowledge"),
-        key("proxy_protocol", Kind::Choice(&["off", "optional", "required"]), "PROXY protocol v1 and v2"),
+        key(
+            "protocols",
+            Kind::Choices(&["h2", "http/1.1"]),
+            "Offered by ALPN; without TLS, h2 means prior knowledge",
+        ),
+        key(
+            "proxy_protocol",
+            Kind::Choice(&["off", "optional", "required"]),
+            "PROXY protocol v1 and v2",
+        ),
         key("max_connections", Kind::Integer, "Connections over all workers"),
         key("max_connections_per_address", Kind::Integer, "Of them, those of one client address"),
         key("tls", Kind::Table(&LISTENER_TLS), "Certificates"),
@@ -140,7 +182,11 @@ static LISTENER_TLS: TableRule = TableRule {
     keys: &[
         key("certificate", Kind::Text, "A PEM chain, the listener's own certificate first"),
         key("key", Kind::Text, "Its private key, PEM"),
-        key("client_auth", Kind::Choice(&["none", "optional", "required"]), "Whether clients show a certificate"),
+        key(
+            "client_auth",
+            Kind::Choice(&["none", "optional", "required"]),
+            "Whether clients show a certificate",
+        ),
         key("client_ca", Kind::Text, "Whose client certificates are believed"),
         key("sni", Kind::Tables(&SNI), "Other certificates by server name"),
     ],
@@ -156,16 +202,28 @@ static SNI: TableRule = TableRule {
 
 static LIMITS: TableRule = TableRule {
     keys: &[
-        key("header_timeout", Kind::Duration, "First byte of a connection to the end of a request head"),
+        key(
+            "header_timeout",
+            Kind::Duration,
+            "First byte of a connection to the end of a request head",
+        ),
         key("idle_timeout", Kind::Duration, "Between requests of a connection"),
         key("max_header_bytes", Kind::Size, "A whole request head"),
         key("max_headers", Kind::Integer, "Header fields of a request"),
         key("max_body_bytes", Kind::Size, "A request's body, or \"none\""),
         key("body_stall_timeout", Kind::Duration, "No byte of a body for this long"),
         key("max_token_bytes", Kind::Size, "A bearer token"),
-        key("max_forged_tokens", Kind::CountOrNone, "Bad signatures of one client address in a minute; or \"none\""),
+        key(
+            "max_forged_tokens",
+            Kind::CountOrNone,
+            "Bad signatures of one client address in a minute; or \"none\"",
+        ),
         key("max_streams", Kind::Integer, "Requests at a time of one HTTP/2 connection"),
-        key("max_loop_delay", Kind::Duration, "A worker that lags behind by this much sheds new requests; or \"none\""),
+        key(
+            "max_loop_delay",
+            Kind::Duration,
+            "A worker that lags behind by this much sheds new requests; or \"none\"",
+        ),
     ],
 };
 
@@ -186,10 +244,15 @@ static MANAGEMENT_USER: TableRule = TableRule {
     ],
 };
 
-static PAIR: TableRule =
-    TableRule { keys: &[key("certificate", Kind::Text, "A PEM chain"), key("key", Kind::Text, "Its private key, PEM")] };
+static PAIR: TableRule = TableRule {
+    keys: &[
+        key("certificate", Kind::Text, "A PEM chain"),
+        key("key", Kind::Text, "Its private key, PEM"),
+    ],
+};
 
-static STORE: TableRule = TableRule { keys: &[only("url", Kind::Text, &["none"], "sqlite:, postgres: or \"none\"")] };
+static STORE: TableRule =
+    TableRule { keys: &[only("url", Kind::Text, &["none"], "sqlite:, postgres: or \"none\"")] };
 
 static KEY_MANAGER_DEFAULTS: TableRule = TableRule {
     keys: &[
@@ -202,7 +265,11 @@ static KEY_MANAGER_DEFAULTS: TableRule = TableRule {
         key("max_document_bytes", Kind::Size, "The largest document"),
         key("allow_http", Kind::Flag, "Plain http to addresses that are not loopback"),
         key("proxy", Kind::Text, "\"env\", \"none\" or an address"),
-        key("max_lifetime", Kind::Duration, "Refuse tokens whose exp lies further ahead, or \"none\""),
+        key(
+            "max_lifetime",
+            Kind::Duration,
+            "Refuse tokens whose exp lies further ahead, or \"none\"",
+        ),
     ],
 };
 
@@ -233,17 +300,52 @@ static KEY_MANAGER: TableRule = TableRule {
         key("algorithms", Kind::Choices(ALGORITHMS), "Accepted signature algorithms"),
         key("token_types", Kind::Texts, "Accepted typ; empty accepts JWT, at+jwt and none"),
         key("audiences", Kind::Texts, "Any of these must be in aud; empty does not check"),
-        key("token_validation", Kind::Choice(&["self_validate_jwt", "introspection"]), "How tokens are judged"),
-        key("token_handling", Kind::Tables(&TOKEN_HANDLING), "Picks among key managers with one issuer"),
-        key("organizations", Kind::Texts, "For an issuer with braces: what they stand for, separated by /"),
-        key("organization_pattern", Kind::Text, "A regular expression: which organisations are taken that are not listed"),
+        key(
+            "token_validation",
+            Kind::Choice(&["self_validate_jwt", "introspection"]),
+            "How tokens are judged",
+        ),
+        key(
+            "token_handling",
+            Kind::Tables(&TOKEN_HANDLING),
+            "Picks among key managers with one issuer",
+        ),
+        key(
+            "organizations",
+            Kind::Texts,
+            "For an issuer with braces: what they stand for, separated by /",
+        ),
+        key(
+            "organization_pattern",
+            Kind::Text,
+            "A regular expression: which organisations are taken that are not listed",
+        ),
         key("max_organizations", Kind::Integer, "Of them, those whose keys are kept at a time"),
-        key("max_new_organizations", Kind::Integer, "Of them, those that the server is newly asked about in a minute"),
+        key(
+            "max_new_organizations",
+            Kind::Integer,
+            "Of them, those that the server is newly asked about in a minute",
+        ),
         key("grant_types", Kind::Texts, "Shown to application developers"),
         only("token_generation", Kind::Flag, &["false"], "Whether tokens are made for developers"),
-        only("oauth_app_creation", Kind::Flag, &["false"], "Whether clients are made for developers"),
-        only("out_of_band_provisioning", Kind::Flag, &["true"], "Whether existing keys may be provided"),
-        only("permissions", Kind::Table(&PERMISSIONS), &["{ type = \"public\" }"], "Who may make keys"),
+        only(
+            "oauth_app_creation",
+            Kind::Flag,
+            &["false"],
+            "Whether clients are made for developers",
+        ),
+        only(
+            "out_of_band_provisioning",
+            Kind::Flag,
+            &["true"],
+            "Whether existing keys may be provided",
+        ),
+        only(
+            "permissions",
+            Kind::Table(&PERMISSIONS),
+            &["{ type = \"public\" }"],
+            "Who may make keys",
+        ),
         key("credentials", Kind::Table(&CREDENTIALS), "For introspection"),
         key("introspection_signed", Kind::Flag, "Only signed answers are believed (RFC 9701)"),
         key("introspection_cache", Kind::Duration, "How long answers are kept; never beyond exp"),
@@ -263,7 +365,11 @@ static KEY_MANAGER: TableRule = TableRule {
 static TOKEN_HANDLING: TableRule = TableRule {
     keys: &[
         key("type", Kind::Choice(&["jwt", "reference"]), "Which form of token"),
-        key("claims", Kind::FreeTable, "For jwt: claims with regular expressions that their values match"),
+        key(
+            "claims",
+            Kind::FreeTable,
+            "For jwt: claims with regular expressions that their values match",
+        ),
         key("pattern", Kind::Text, "For reference: a regular expression that the token matches"),
     ],
 };
@@ -272,7 +378,11 @@ static CREDENTIALS: TableRule = TableRule {
     keys: &[
         key("username", Kind::Text, "The gateway's client id"),
         key("password", Kind::Secret, "Its secret"),
-        key("key", Kind::Text, "Instead of a secret: a private key, PEM, that signs who the gateway is (RFC 7523)"),
+        key(
+            "key",
+            Kind::Text,
+            "Instead of a secret: a private key, PEM, that signs who the gateway is (RFC 7523)",
+        ),
         key("key_id", Kind::Text, "The key's name at the server; else its thumbprint"),
         key("audience", Kind::Text, "Whom the signed word is for; else the issuer"),
     ],
@@ -287,7 +397,10 @@ static CERTIFICATES: TableRule = TableRule {
 };
 
 static PERMISSIONS: TableRule = TableRule {
-    keys: &[only("type", Kind::Choice(&["public", "allow", "deny"]), &["public"], "Who"), later("roles", Kind::Texts, "Roles")],
+    keys: &[
+        only("type", Kind::Choice(&["public", "allow", "deny"]), &["public"], "Who"),
+        later("roles", Kind::Texts, "Roles"),
+    ],
 };
 
 static APPLICATION: TableRule = TableRule {
@@ -314,7 +427,11 @@ static SUBSCRIPTION: TableRule = TableRule {
     keys: &[
         key("api", Kind::Text, "name:version"),
         only("policy", Kind::Text, UNLIMITED, "Subscription-level policy"),
-        key("status", Kind::Choice(&["unblocked", "blocked", "prod_only_blocked", "on_hold", "rejected"]), "Whether it is in force"),
+        key(
+            "status",
+            Kind::Choice(&["unblocked", "blocked", "prod_only_blocked", "on_hold", "rejected"]),
+            "Whether it is in force",
+        ),
     ],
 };
 
@@ -341,7 +458,11 @@ static THROTTLING_POLICY: TableRule = TableRule {
 static REVOCATION: TableRule = TableRule {
     keys: &[
         key("notify", Kind::Flag, "Whether WSO2 IS may tell of revoked tokens"),
-        key("channel", Kind::Secret, "How gateways tell each other: \"none\", or an address of Redis or Valkey"),
+        key(
+            "channel",
+            Kind::Secret,
+            "How gateways tell each other: \"none\", or an address of Redis or Valkey",
+        ),
         key("ca", Kind::Text, "PEM: trust for the channel, beside the system's"),
         key("client_certificate", Kind::Table(&PAIR), "Where the channel asks for one"),
     ],
@@ -354,7 +475,11 @@ static BACKEND_JWT: TableRule = TableRule {
         key("previous_keys", Kind::Texts, "Keys that signed before, still published"),
         key("issuer", Kind::Text, "Its iss"),
         key("ttl", Kind::Duration, "How long it is good; never beyond the caller's token"),
-        key("encoding", Kind::Choice(&["base64url", "base64"]), "As RFC 7515 says, or as WSO2 does"),
+        key(
+            "encoding",
+            Kind::Choice(&["base64url", "base64"]),
+            "As RFC 7515 says, or as WSO2 does",
+        ),
     ],
 };
 
@@ -368,7 +493,10 @@ static TELEMETRY: TableRule = TableRule {
 };
 
 static LOG: TableRule = TableRule {
-    keys: &[key("level", Kind::Choice(LEVELS), "How much"), key("format", Kind::Choice(FORMATS), "For programs or for people")],
+    keys: &[
+        key("level", Kind::Choice(LEVELS), "How much"),
+        key("format", Kind::Choice(FORMATS), "For programs or for people"),
+    ],
 };
 
 static ACCESS_LOG: TableRule = TableRule {
@@ -379,14 +507,25 @@ static ACCESS_LOG: TableRule = TableRule {
     ],
 };
 
-static TRACES: TableRule =
-    TableRule { keys: &[only("otlp", Kind::Text, &["none"], "Where traces go"), later("sample", Kind::Number, "The share of traces")] };
+static TRACES: TableRule = TableRule {
+    keys: &[
+        only("otlp", Kind::Text, &["none"], "Where traces go"),
+        later("sample", Kind::Number, "The share of traces"),
+    ],
+};
 
 static METRICS: TableRule = TableRule {
     keys: &[
-        only("application_label", Kind::Flag, &["false"], "Whether requests are counted by application"),
+        only(
+            "application_label",
+            Kind::Flag,
+            &["false"],
+            "Whether requests are counted by application",
+        ),
         key("max_series", Kind::Integer, "Of one family; the rest is \"other\""),
     ],
 };
 
-static ERRORS: TableRule = TableRule { keys: &[key("format", Kind::Choice(&["wso2", "problem"]), "WSO2's JSON, or RFC 9457")] };
+static ERRORS: TableRule = TableRule {
+    keys: &[key("format", Kind::Choice(&["wso2", "problem"]), "WSO2's JSON, or RFC 9457")],
+};

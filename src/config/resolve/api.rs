@@ -12,8 +12,8 @@ use crate::config::resolve::key_manager::named;
 use crate::config::resolve::{References, Unique, Whole, backend, cors};
 use crate::config::source::Sources;
 use crate::model::api::{
-    Api, AuthScheme, AuthorizationForwarding, BindingRule, Concurrency, HostPattern, Lifecycle, Operation, OperationMethod,
-    SubscriptionRule,
+    Api, AuthScheme, AuthorizationForwarding, BindingRule, Concurrency, HostPattern, Lifecycle,
+    Operation, OperationMethod, SubscriptionRule,
 };
 use crate::model::names::{ApiIndex, ApiName, KeyManagerIndex, Scope, Version};
 use crate::model::template::{Template, literal};
@@ -24,7 +24,9 @@ pub(super) fn apis(whole: &Whole<'_>, sources: &Sources, references: &mut Refere
     let mut apis = Vec::new();
     for table in whole.every("apis") {
         let built = api(&table, sources, references);
-        let (Some(name), Some(version)) = (table.text("name"), table.text("version")) else { continue };
+        let (Some(name), Some(version)) = (table.text("name"), table.text("version")) else {
+            continue;
+        };
         let whole_name = format!("{}:{}", name.value, version.value);
         if !names.claim(&whole_name, &name.at, "API", table.problems()) {
             continue;
@@ -49,10 +51,15 @@ struct Served {
 /// Two APIs on one base path cannot both answer the same host.
 fn check_served(served: &mut Vec<Served>, api: &Api, table: &Table<'_>) {
     for base_path in std::iter::once(&api.base_path).chain(&api.default_base_path) {
-        let other = served.iter().find(|other| other.base_path == *base_path && overlap(&other.hosts, &api.hosts));
+        let other = served
+            .iter()
+            .find(|other| other.base_path == *base_path && overlap(&other.hosts, &api.hosts));
         if let Some(other) = other {
             let shown = if base_path.is_empty() { "/" } else { base_path };
-            let message = format!("API {} {} is served at {shown}, and so is API {}", api.name, api.version, other.name);
+            let message = format!(
+                "API {} {} is served at {shown}, and so is API {}",
+                api.name, api.version, other.name
+            );
             table.problems().conflict(
                 table.at_key("context"),
                 other.at.clone(),
@@ -80,14 +87,20 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
     let context = context(table);
     let key_managers = key_managers(table, references);
     let operations = operations(table, sources);
-    let production = table.table("production").and_then(|backend| backend::backend(&backend, sources));
+    let production =
+        table.table("production").and_then(|backend| backend::backend(&backend, sources));
     let sandbox = table.table("sandbox").and_then(|backend| backend::backend(&backend, sources));
     if !table.has("production") && !table.has("sandbox") {
-        table.problems().error(table.at(), "the API has no backend: write [apis.production], [apis.sandbox] or both".to_owned(), None);
+        table.problems().error(
+            table.at(),
+            "the API has no backend: write [apis.production], [apis.sandbox] or both".to_owned(),
+            None,
+        );
     }
     let authorization_header = authorization_header(table);
     let cors = table.table("cors").and_then(|cors| cors::cors(&cors, &authorization_header));
-    let (request_headers, response_headers) = (header_rules(table, "request_headers"), header_rules(table, "response_headers"));
+    let (request_headers, response_headers) =
+        (header_rules(table, "request_headers"), header_rules(table, "response_headers"));
     let concurrency = concurrency(table);
     let hosts = hosts(table);
     let (name, version, context) = (name?, version?, context?);
@@ -102,9 +115,22 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
         default_base_path: default_base_path.filter(|_| default_version),
         hosts,
         key_managers,
-        audiences: table.texts("audiences").unwrap_or_default().iter().map(|text| text.value.to_owned()).collect(),
-        subscription: if table.flag("subscription_required", true) { SubscriptionRule::Required } else { SubscriptionRule::NotRequired },
-        binding: if table.flag("require_bound_token", false) { BindingRule::Required } else { BindingRule::NotRequired },
+        audiences: table
+            .texts("audiences")
+            .unwrap_or_default()
+            .iter()
+            .map(|text| text.value.to_owned())
+            .collect(),
+        subscription: if table.flag("subscription_required", true) {
+            SubscriptionRule::Required
+        } else {
+            SubscriptionRule::NotRequired
+        },
+        binding: if table.flag("require_bound_token", false) {
+            BindingRule::Required
+        } else {
+            BindingRule::NotRequired
+        },
         dpop_nonce: table.flag("dpop_nonce", false),
         authorization_header,
         authorization: if table.flag("forward_authorization", false) {
@@ -131,26 +157,49 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
 }
 
 fn concurrency(table: &Table<'_>) -> Option<Concurrency> {
-    let number = |key, range, default| usize::try_from(table.integer(key, range, default)).unwrap_or(usize::MAX);
+    let number = |key, range, default| {
+        usize::try_from(table.integer(key, range, default)).unwrap_or(usize::MAX)
+    };
     if !table.has("max_concurrent_requests") {
-        for key in ["max_queued_requests", "queue_timeout"].into_iter().filter(|key| table.has(key)) {
-            table.error(key, format!("`{}` needs `max_concurrent_requests`", table.path(key)), None);
+        for key in ["max_queued_requests", "queue_timeout"].into_iter().filter(|key| table.has(key))
+        {
+            table.error(
+                key,
+                format!("`{}` needs `max_concurrent_requests`", table.path(key)),
+                None,
+            );
         }
         return None;
     }
     let most = number("max_concurrent_requests", 1..=1_000_000, 1);
-    let queue = number("max_queued_requests", 0..=1_000_000, i64::try_from(most.div_ceil(4)).unwrap_or_default());
-    Some(Concurrency { most, queue, queue_timeout: table.time("queue_timeout", Duration::from_secs(1)) })
+    let queue = number(
+        "max_queued_requests",
+        0..=1_000_000,
+        i64::try_from(most.div_ceil(4)).unwrap_or_default(),
+    );
+    Some(Concurrency {
+        most,
+        queue,
+        queue_timeout: table.time("queue_timeout", Duration::from_secs(1)),
+    })
 }
 
 fn version(table: &Table<'_>) -> Option<Version> {
     let text = table.needed("version")?;
     if let Err(error) = literal(text.value) {
-        table.problems().error(text.at, format!("`apis.version` is a part of the path: {error}"), None);
+        table.problems().error(
+            text.at,
+            format!("`apis.version` is a part of the path: {error}"),
+            None,
+        );
         return None;
     }
     if text.value.len() > 30 {
-        table.problems().error(text.at, "`apis.version` may have 30 characters at most".to_owned(), None);
+        table.problems().error(
+            text.at,
+            "`apis.version` may have 30 characters at most".to_owned(),
+            None,
+        );
         return None;
     }
     named(&text, table)
@@ -167,13 +216,19 @@ fn context(table: &Table<'_>) -> Option<String> {
         );
         None
     };
-    let Some(body) = text.value.strip_prefix('/') else { return refuse("`apis.context` starts with \"/\"".to_owned()) };
+    let Some(body) = text.value.strip_prefix('/') else {
+        return refuse("`apis.context` starts with \"/\"".to_owned());
+    };
     let body = body.strip_suffix('/').unwrap_or(body);
     let mut versions = 0_usize;
     for segment in body.split('/').filter(|_| !body.is_empty()) {
         match segment {
             "{version}" => versions = versions.saturating_add(1),
-            "" | "." | ".." => return refuse(format!("`apis.context` has the segment {segment:?}, which no request path has")),
+            "" | "." | ".." => {
+                return refuse(format!(
+                    "`apis.context` has the segment {segment:?}, which no request path has"
+                ));
+            }
             _ => {
                 if let Err(error) = literal(segment) {
                     return refuse(format!("`apis.context`: {error}"));
@@ -181,14 +236,21 @@ fn context(table: &Table<'_>) -> Option<String> {
             }
         }
     }
-    if versions > 1 { refuse("`apis.context` names {version} twice".to_owned()) } else { Some(format!("/{body}")) }
+    if versions > 1 {
+        refuse("`apis.context` names {version} twice".to_owned())
+    } else {
+        Some(format!("/{body}"))
+    }
 }
 
 /// Where an API is served with its version and, if it is the default, without.
 fn base_paths(context: &str, version: &Version) -> (String, Option<String>) {
     let trimmed = context.trim_end_matches('/');
     if trimmed.contains("/{version}") {
-        (trimmed.replace("/{version}", &format!("/{version}")), Some(trimmed.replace("/{version}", "")))
+        (
+            trimmed.replace("/{version}", &format!("/{version}")),
+            Some(trimmed.replace("/{version}", "")),
+        )
     } else {
         (format!("{trimmed}/{version}"), Some(trimmed.to_owned()))
     }
@@ -207,7 +269,8 @@ pub(super) fn key_manager(
 ) -> Option<KeyManagerIndex> {
     let found = references.key_managers.get(name.value).copied();
     if found.is_none() {
-        let near = nearest(name.value, references.key_managers.keys().map(String::as_str)).map(|near| format!("did you mean {near:?}?"));
+        let near = nearest(name.value, references.key_managers.keys().map(String::as_str))
+            .map(|near| format!("did you mean {near:?}?"));
         problems.error(name.at.clone(), format!("there is no key manager {:?}", name.value), near);
     }
     found
@@ -217,13 +280,22 @@ fn hosts(table: &Table<'_>) -> Vec<HostPattern> {
     let mut hosts = Vec::new();
     for text in table.texts("hosts").unwrap_or_default() {
         let host = text.value.to_ascii_lowercase();
-        let (name, wildcard) = host.strip_prefix("*.").map_or((host.as_str(), false), |name| (name, true));
+        let (name, wildcard) =
+            host.strip_prefix("*.").map_or((host.as_str(), false), |name| (name, true));
         let good = !name.is_empty()
-            && name.chars().all(|character| character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_' | ':' | '[' | ']'));
+            && name.chars().all(|character| {
+                character.is_ascii_alphanumeric()
+                    || matches!(character, '-' | '.' | '_' | ':' | '[' | ']')
+            });
         if good {
-            hosts.push(if wildcard { HostPattern::Below(format!(".{name}")) } else { HostPattern::Exact(name.to_owned()) });
+            hosts.push(if wildcard {
+                HostPattern::Below(format!(".{name}"))
+            } else {
+                HostPattern::Exact(name.to_owned())
+            });
         } else {
-            let hint = Some("write \"api.bank.example\" or \"*.bank.example\", without a port".to_owned());
+            let hint =
+                Some("write \"api.bank.example\" or \"*.bank.example\", without a port".to_owned());
             table.problems().error(text.at, format!("{:?} is not a host", text.value), hint);
         }
     }
@@ -231,8 +303,19 @@ fn hosts(table: &Table<'_>) -> Vec<HostPattern> {
 }
 
 fn authorization_header(table: &Table<'_>) -> String {
-    const REFUSED: [&str; 8] = ["host", "content-length", "transfer-encoding", "connection", "te", "upgrade", "cookie", "content-type"];
-    let Some(text) = table.wanted("authorization_header") else { return "authorization".to_owned() };
+    const REFUSED: [&str; 8] = [
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "te",
+        "upgrade",
+        "cookie",
+        "content-type",
+    ];
+    let Some(text) = table.wanted("authorization_header") else {
+        return "authorization".to_owned();
+    };
     let name = text.value.to_ascii_lowercase();
     if HeaderName::try_from(name.as_str()).is_err() || REFUSED.contains(&name.as_str()) {
         table.problems().error(
@@ -245,7 +328,9 @@ fn authorization_header(table: &Table<'_>) -> String {
 }
 
 fn lifecycle(table: &Table<'_>) -> Lifecycle {
-    match table.choice("lifecycle", &["published", "prototyped", "deprecated", "blocked", "retired"]) {
+    match table
+        .choice("lifecycle", &["published", "prototyped", "deprecated", "blocked", "retired"])
+    {
         Some("prototyped") => Lifecycle::Prototyped,
         Some("deprecated") => Lifecycle::Deprecated,
         Some("blocked") => Lifecycle::Blocked,
@@ -265,7 +350,11 @@ fn operations(table: &Table<'_>, sources: &Sources) -> Vec<Operation> {
         };
         if auth == AuthScheme::None && !scopes.is_empty() {
             let hint = Some("take the scopes out, or `auth = \"none\"`".to_owned());
-            table.error("scopes", "scopes are in a token, and auth = \"none\" asks for none".to_owned(), hint);
+            table.error(
+                "scopes",
+                "scopes are in a token, and auth = \"none\" asks for none".to_owned(),
+                hint,
+            );
         }
         let (Some(method), Some(template)) = (method, template) else { continue };
         let key = (method.as_str().to_owned(), template.shape());
@@ -280,7 +369,13 @@ fn operations(table: &Table<'_>, sources: &Sources) -> Vec<Operation> {
             continue;
         }
         seen.insert(key, table.at());
-        operations.push(Operation { method, template, auth, scopes, place: sources.place(&table.at()) });
+        operations.push(Operation {
+            method,
+            template,
+            auth,
+            scopes,
+            place: sources.place(&table.at()),
+        });
     }
     operations
 }
@@ -307,12 +402,19 @@ fn method(table: &Table<'_>) -> Option<OperationMethod> {
 
 fn template(table: &Table<'_>) -> Option<Template> {
     let text = table.needed("path")?;
-    Template::try_from(text.value).map_err(|error| table.problems().error(text.at.clone(), format!("{:?}: {error}", text.value), None)).ok()
+    Template::try_from(text.value)
+        .map_err(|error| {
+            table.problems().error(text.at.clone(), format!("{:?}: {error}", text.value), None);
+        })
+        .ok()
 }
 
 fn scopes(table: &Table<'_>) -> Vec<Scope> {
     // RFC 6749 section 3.3
-    let token = |text: &str| !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E));
+    let token = |text: &str| {
+        !text.is_empty()
+            && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
+    };
     let mut scopes = Vec::new();
     for text in table.texts("scopes").unwrap_or_default() {
         if token(text.value) {

@@ -51,7 +51,11 @@ pub(super) fn backend(table: &Table<'_>, sources: &Sources) -> Option<Backend> {
     };
     if backend.targets.is_empty() {
         if table.texts_or_tables("urls").is_empty() {
-            table.problems().error(table.at(), format!("`{}` names no backend", table.path("urls")), None);
+            table.problems().error(
+                table.at(),
+                format!("`{}` names no backend", table.path("urls")),
+                None,
+            );
         }
         return None;
     }
@@ -77,8 +81,11 @@ fn target(table: &Table<'_>, url: &Placed<&str>, weight: u32) -> Option<Target> 
         table.problems().error(url.at.clone(), message, Some(hint.to_owned()));
         None
     };
-    let (text, by_service) = url.value.strip_prefix("srv+").map_or((url.value, false), |rest| (rest, true));
-    let Ok(uri) = text.parse::<Uri>() else { return refuse(format!("{:?} is not an address", url.value), SHAPE) };
+    let (text, by_service) =
+        url.value.strip_prefix("srv+").map_or((url.value, false), |rest| (rest, true));
+    let Ok(uri) = text.parse::<Uri>() else {
+        return refuse(format!("{:?} is not an address", url.value), SHAPE);
+    };
     let scheme = match uri.scheme_str() {
         Some("http") => Scheme::Http,
         Some("https") => Scheme::Https,
@@ -95,9 +102,15 @@ fn target(table: &Table<'_>, url: &Placed<&str>, weight: u32) -> Option<Target> 
         return refuse(format!("{:?}: a backend's address ends with its path", url.value), SHAPE);
     }
     let path = uri.path().trim_end_matches('/');
-    let bad = path.split('/').skip(1).find(|segment| matches!(*segment, "" | "." | "..") || literal(segment).is_err());
+    let bad = path
+        .split('/')
+        .skip(1)
+        .find(|segment| matches!(*segment, "" | "." | "..") || literal(segment).is_err());
     if let Some(segment) = bad {
-        return refuse(format!("{:?}: the segment {segment:?} is not in normal form", url.value), SHAPE);
+        return refuse(
+            format!("{:?}: the segment {segment:?} is not in normal form", url.value),
+            SHAPE,
+        );
     }
     let port = match (authority.port(), authority.port_u16()) {
         (None, _) => scheme.default_port(),
@@ -116,7 +129,14 @@ fn target(table: &Table<'_>, url: &Placed<&str>, weight: u32) -> Option<Target> 
     let domain = host.splitn(3, '.').collect::<Vec<_>>();
     match domain.as_slice() {
         [service, protocol, domain] if service.starts_with('_') && protocol.starts_with('_') => {
-            Some(Target { scheme, host: (*domain).to_owned(), service: Some(host.clone()), port, base_path, weight })
+            Some(Target {
+                scheme,
+                host: (*domain).to_owned(),
+                service: Some(host.clone()),
+                port,
+                base_path,
+                weight,
+            })
         }
         _ => refuse(format!("{:?} does not name a service", url.value), SERVICE_SHAPE),
     }

@@ -15,24 +15,40 @@ const HEADER: HeaderName = HeaderName::from_static("x-jwt-assertion");
 const ISSUER: &str = "wso2.org/products/am";
 const TTL: Duration = Duration::from_mins(15);
 
-pub(super) fn backend_jwt(whole: &Whole<'_>, sources: &Sources, apis: &[Api]) -> Option<BackendJwt> {
+pub(super) fn backend_jwt(
+    whole: &Whole<'_>,
+    sources: &Sources,
+    apis: &[Api],
+) -> Option<BackendJwt> {
     let table = whole.once("backend_jwt");
     let Some(table) = table else {
         for api in apis.iter().filter(|api| api.backend_jwt) {
-            let message = format!("API {} {} has `backend_jwt = true`, and there is no [backend_jwt] with a key", api.name, api.version);
-            whole.problems.error(sources.at(api.place), message, Some("write [backend_jwt] with `key = \"file\"`".to_owned()));
+            let message = format!(
+                "API {} {} has `backend_jwt = true`, and there is no [backend_jwt] with a key",
+                api.name, api.version
+            );
+            whole.problems.error(
+                sources.at(api.place),
+                message,
+                Some("write [backend_jwt] with `key = \"file\"`".to_owned()),
+            );
         }
         return None;
     };
     let key = table.needed("key").and_then(|named| pem::file(&named, sources, table.problems()));
     let previous = table.texts("previous_keys").unwrap_or_default();
-    let previous = previous.iter().filter_map(|named| pem::file(named, sources, table.problems())).collect();
+    let previous =
+        previous.iter().filter_map(|named| pem::file(named, sources, table.problems())).collect();
     let header = match table.wanted("header") {
         None => HEADER,
         Some(text) => match HeaderName::try_from(text.value) {
             Ok(name) => name,
             Err(_) => {
-                table.problems().error(text.at, format!("{:?} is not a header's name", text.value), None);
+                table.problems().error(
+                    text.at,
+                    format!("{:?} is not a header's name", text.value),
+                    None,
+                );
                 HEADER
             }
         },

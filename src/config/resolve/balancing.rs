@@ -13,13 +13,18 @@ use crate::model::backend::{Balance, EjectRule, HashKey, HealthRule, Http2, Retr
 const PANIC_THRESHOLD: f64 = 0.3;
 
 pub(super) fn balance(table: &Table<'_>) -> Balance {
-    let balance = match table.choice("balance", &["round_robin", "least_requests", "consistent_hash"]) {
-        Some("least_requests") => Balance::LeastRequests,
-        Some("consistent_hash") => Balance::ConsistentHash(hash_key(table)),
-        _ => Balance::RoundRobin,
-    };
+    let balance =
+        match table.choice("balance", &["round_robin", "least_requests", "consistent_hash"]) {
+            Some("least_requests") => Balance::LeastRequests,
+            Some("consistent_hash") => Balance::ConsistentHash(hash_key(table)),
+            _ => Balance::RoundRobin,
+        };
     if table.has("hash_header") && !matches!(balance, Balance::ConsistentHash(_)) {
-        table.error("hash_header", format!("`{}` needs `balance = \"consistent_hash\"`", table.path("hash_header")), None);
+        table.error(
+            "hash_header",
+            format!("`{}` needs `balance = \"consistent_hash\"`", table.path("hash_header")),
+            None,
+        );
     }
     balance
 }
@@ -29,7 +34,11 @@ fn hash_key(table: &Table<'_>) -> HashKey {
     match HeaderName::try_from(text.value) {
         Ok(name) => HashKey::Header(name),
         Err(_) => {
-            table.problems().error(text.at, format!("{:?} is not a header's name", text.value), None);
+            table.problems().error(
+                text.at,
+                format!("{:?} is not a header's name", text.value),
+                None,
+            );
             HashKey::ConsumerKey
         }
     }
@@ -47,7 +56,8 @@ pub(super) fn retries(table: &Table<'_>) -> Retries {
     let default = Retries::default();
     let Some(table) = table.table("retries") else { return default };
     let attempts = table.integer("attempts", 0..=10, i64::from(default.attempts));
-    let mut retries = Retries { attempts: u32::try_from(attempts).unwrap_or_default(), reset: true, ..default };
+    let mut retries =
+        Retries { attempts: u32::try_from(attempts).unwrap_or_default(), reset: true, ..default };
     if let Some(causes) = table.texts("on") {
         retries = Retries { connect: false, reset: false, ..retries };
         for cause in &causes {
@@ -68,7 +78,8 @@ pub(super) fn health(table: &Table<'_>) -> Option<HealthRule> {
     let table = table.table("health")?;
     let path = table.needed("path")?;
     if !path.value.starts_with('/') || path.value.parse::<PathAndQuery>().is_err() {
-        let hint = Some("such as \"/health\"; the target's own path does not stand before it".to_owned());
+        let hint =
+            Some("such as \"/health\"; the target's own path does not stand before it".to_owned());
         table.problems().error(path.at, format!("{:?} is not a path", path.value), hint);
         return None;
     }
@@ -86,7 +97,8 @@ pub(super) fn health(table: &Table<'_>) -> Option<HealthRule> {
 pub(super) fn eject(table: &Table<'_>) -> Option<EjectRule> {
     let table = table.table("eject")?;
     Some(EjectRule {
-        consecutive_failures: u32::try_from(table.integer("consecutive_failures", 1..=1000, 5)).unwrap_or(5),
+        consecutive_failures: u32::try_from(table.integer("consecutive_failures", 1..=1000, 5))
+            .unwrap_or(5),
         duration: table.time("for", Duration::from_secs(10)),
         max_ejected: thousandths(table.share("max_ejected", 0.5)),
     })
@@ -97,7 +109,11 @@ pub(super) fn panic_threshold(table: &Table<'_>) -> u16 {
 }
 
 /// A share from 0 to 1 in whole thousandths, so that models can be compared.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the reader has checked that it is from 0 to 1")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the reader has checked that it is from 0 to 1"
+)]
 fn thousandths(share: f64) -> u16 {
     (share * 1000.0).round() as u16
 }

@@ -8,23 +8,34 @@ use crate::config::reader::{Placed, Table};
 use crate::model::cors::{AllowedHeaders, Cors, OriginPattern, Origins};
 
 /// The methods that WSO2 allows where nothing is written.
-const METHODS: [Method; 6] = [Method::GET, Method::PUT, Method::POST, Method::DELETE, Method::PATCH, Method::OPTIONS];
+const METHODS: [Method; 6] =
+    [Method::GET, Method::PUT, Method::POST, Method::DELETE, Method::PATCH, Method::OPTIONS];
 
 /// What is allowed beside the API's authorization header where nothing is written.
-const HEADERS: [HeaderName; 2] = [http::header::CONTENT_TYPE, HeaderName::from_static("soapaction")];
+const HEADERS: [HeaderName; 2] =
+    [http::header::CONTENT_TYPE, HeaderName::from_static("soapaction")];
 
 pub(super) fn cors(table: &Table<'_>, authorization_header: &str) -> Option<Cors> {
     let origins = origins(table)?;
     let credentials = table.flag("allow_credentials", false);
     if credentials && origins == Origins::Any {
         let hint = Some("list the origins, or leave `allow_credentials` out".to_owned());
-        table.error("allow_credentials", "credentials are never allowed to every origin".to_owned(), hint);
+        table.error(
+            "allow_credentials",
+            "credentials are never allowed to every origin".to_owned(),
+            hint,
+        );
     }
     Some(Cors {
         origins,
         methods: methods(table),
         headers: headers(table, authorization_header),
-        exposed: table.texts("expose_headers").unwrap_or_default().iter().filter_map(|name| header(table, name)).collect(),
+        exposed: table
+            .texts("expose_headers")
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|name| header(table, name))
+            .collect(),
         credentials,
         max_age: table.duration("max_age").map(|age| Duration::from_secs(age.value.as_secs())),
     })
@@ -34,7 +45,11 @@ fn origins(table: &Table<'_>) -> Option<Origins> {
     let hint = || Some("such as [\"https://app.example\"], or [\"*\"] for any".to_owned());
     let written = table.texts("allow_origins").unwrap_or_default();
     if written.is_empty() {
-        table.error("allow_origins", format!("`{}` names no origin", table.path("allow_origins")), hint());
+        table.error(
+            "allow_origins",
+            format!("`{}` names no origin", table.path("allow_origins")),
+            hint(),
+        );
         return None;
     }
     if written.iter().any(|origin| origin.value == "*") {
@@ -45,7 +60,8 @@ fn origins(table: &Table<'_>) -> Option<Origins> {
         match pattern(&origin.value.to_ascii_lowercase()) {
             Some(pattern) => patterns.push(pattern),
             None => {
-                let message = format!("{:?} is not an origin: scheme, host and perhaps port", origin.value);
+                let message =
+                    format!("{:?} is not an origin: scheme, host and perhaps port", origin.value);
                 table.problems().error(origin.at, message, hint());
             }
         }
@@ -62,7 +78,9 @@ fn pattern(text: &str) -> Option<OriginPattern> {
         return None;
     }
     Some(match text.split_once('*') {
-        Some((before, after)) => OriginPattern::Around { before: before.to_owned(), after: after.to_owned() },
+        Some((before, after)) => {
+            OriginPattern::Around { before: before.to_owned(), after: after.to_owned() }
+        }
         None => OriginPattern::Exact(text.to_owned()),
     })
 }
@@ -72,7 +90,11 @@ fn methods(table: &Table<'_>) -> Vec<Method> {
     let method = |text: &Placed<&str>| {
         let found = Method::from_bytes(text.value.as_bytes()).ok();
         if found.is_none() {
-            table.problems().error(text.at.clone(), format!("{:?} is not a method", text.value), None);
+            table.problems().error(
+                text.at.clone(),
+                format!("{:?} is not a method", text.value),
+                None,
+            );
         }
         found
     };
@@ -93,7 +115,11 @@ fn headers(table: &Table<'_>, authorization_header: &str) -> AllowedHeaders {
 fn header(table: &Table<'_>, name: &Placed<&str>) -> Option<HeaderName> {
     let found = HeaderName::try_from(name.value).ok();
     if found.is_none() {
-        table.problems().error(name.at.clone(), format!("{:?} is not a header's name", name.value), None);
+        table.problems().error(
+            name.at.clone(),
+            format!("{:?} is not a header's name", name.value),
+            None,
+        );
     }
     found
 }

@@ -12,8 +12,9 @@ use crate::config::resolve::secret::secret;
 use crate::config::resolve::{Unique, Whole};
 use crate::config::source::Sources;
 use crate::model::gateway::{
-    AccessLog, AccessLogTarget, ByteLimit, ClientAuth, ErrorFormat, Gateway, Limits, Listener, ListenerTls, Log, LogFormat, LogLevel,
-    Management, ManagementUser, NamedPair, Protocols, ProxyProtocol, Telemetry, Workers,
+    AccessLog, AccessLogTarget, ByteLimit, ClientAuth, ErrorFormat, Gateway, Limits, Listener,
+    ListenerTls, Log, LogFormat, LogLevel, Management, ManagementUser, NamedPair, Protocols,
+    ProxyProtocol, Telemetry, Workers,
 };
 
 /// The default of `max_connections`.
@@ -46,17 +47,28 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
         match parse_network(network.value) {
             Some(network) => trusted_proxies.push(network),
             None => {
-                let hint = Some("write \"10.0.0.0/8\", \"192.0.2.7\" or \"2001:db8::/32\"".to_owned());
-                table.problems().error(network.at, format!("{:?} is not a network", network.value), hint);
+                let hint =
+                    Some("write \"10.0.0.0/8\", \"192.0.2.7\" or \"2001:db8::/32\"".to_owned());
+                table.problems().error(
+                    network.at,
+                    format!("{:?} is not a network", network.value),
+                    hint,
+                );
             }
         }
     }
     Gateway {
         state_dir: sources.resolve(state_dir),
         workers: workers(&table),
-        token_cache_bytes: table.bytes("token_cache_bytes", 0..=MOST_TOKEN_CACHE_BYTES, TOKEN_CACHE_BYTES),
+        token_cache_bytes: table.bytes(
+            "token_cache_bytes",
+            0..=MOST_TOKEN_CACHE_BYTES,
+            TOKEN_CACHE_BYTES,
+        ),
         drain_delay: table.duration("drain_delay").map_or(Duration::ZERO, |found| found.value),
-        drain_timeout: table.duration("drain_timeout").map_or(Duration::from_secs(30), |found| found.value),
+        drain_timeout: table
+            .duration("drain_timeout")
+            .map_or(Duration::from_secs(30), |found| found.value),
         dns_servers: dns_servers(&table),
         trusted_proxies,
     }
@@ -67,11 +79,17 @@ fn dns_servers(table: &Table<'_>) -> Vec<SocketAddr> {
     let mut servers = Vec::new();
     for text in table.texts("dns_servers").unwrap_or_default() {
         let address = text.value.parse().ok();
-        match address.or_else(|| text.value.parse().ok().map(|address| SocketAddr::new(address, DNS))) {
+        match address
+            .or_else(|| text.value.parse().ok().map(|address| SocketAddr::new(address, DNS)))
+        {
             Some(server) => servers.push(server),
             None => {
                 let hint = Some("write \"10.0.0.2\" or \"10.0.0.2:53\"".to_owned());
-                table.problems().error(text.at, format!("{:?} is not the address of a DNS server", text.value), hint);
+                table.problems().error(
+                    text.at,
+                    format!("{:?} is not the address of a DNS server", text.value),
+                    hint,
+                );
             }
         }
     }
@@ -79,15 +97,23 @@ fn dns_servers(table: &Table<'_>) -> Vec<SocketAddr> {
 }
 
 fn parse_network(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse().ok().map(|address: std::net::IpAddr| IpNet::from(address)))
+    text.parse()
+        .ok()
+        .or_else(|| text.parse().ok().map(|address: std::net::IpAddr| IpNet::from(address)))
 }
 
 fn workers(table: &Table<'_>) -> Workers {
     match table.integer_or_text("workers") {
         None | Some(Placed { value: Err("auto"), .. }) => Workers::Auto,
-        Some(Placed { value: Ok(count @ 1..=1024), .. }) => Workers::Count(u16::try_from(count).unwrap_or(1)),
+        Some(Placed { value: Ok(count @ 1..=1024), .. }) => {
+            Workers::Count(u16::try_from(count).unwrap_or(1))
+        }
         Some(_) => {
-            table.error("workers", "`gateway.workers` must be \"auto\" or a number from 1 to 1024".to_owned(), None);
+            table.error(
+                "workers",
+                "`gateway.workers` must be \"auto\" or a number from 1 to 1024".to_owned(),
+                None,
+            );
             Workers::Auto
         }
     }
@@ -110,8 +136,10 @@ pub(super) fn listeners(whole: &Whole<'_>, sources: &Sources) -> Vec<Listener> {
         }
         let max_connections = table.integer("max_connections", 1..=10_000_000, MAX_CONNECTIONS);
         // behind a balancer that hides its clients all connections have one address, so the bound must be asked for
-        let per_address = table.integer("max_connections_per_address", 1..=10_000_000, max_connections);
-        let proxy_protocol = match table.choice("proxy_protocol", &["off", "optional", "required"]) {
+        let per_address =
+            table.integer("max_connections_per_address", 1..=10_000_000, max_connections);
+        let proxy_protocol = match table.choice("proxy_protocol", &["off", "optional", "required"])
+        {
             Some("optional") => ProxyProtocol::Optional,
             Some("required") => ProxyProtocol::Required,
             _ => ProxyProtocol::Off,
@@ -134,7 +162,9 @@ pub(super) fn listeners(whole: &Whole<'_>, sources: &Sources) -> Vec<Listener> {
 }
 
 fn protocols(table: &Table<'_>, tls: bool) -> Protocols {
-    let Some(written) = table.texts("protocols") else { return if tls { Protocols::Both } else { Protocols::Http1 } };
+    let Some(written) = table.texts("protocols") else {
+        return if tls { Protocols::Both } else { Protocols::Http1 };
+    };
     let (mut http1, mut http2) = (false, false);
     for protocol in &written {
         match protocol.value {
@@ -164,9 +194,18 @@ fn listener_tls(table: &Table<'_>, sources: &Sources) -> Option<ListenerTls> {
     let default = pem::pair(table, sources);
     let mut by_name = Vec::new();
     for named in table.tables("sni") {
-        let names: Vec<String> = named.texts("names").unwrap_or_default().iter().map(|name| name.value.to_ascii_lowercase()).collect();
+        let names: Vec<String> = named
+            .texts("names")
+            .unwrap_or_default()
+            .iter()
+            .map(|name| name.value.to_ascii_lowercase())
+            .collect();
         if names.is_empty() {
-            named.problems().error(named.at(), "`listeners.tls.sni.names` names no server".to_owned(), None);
+            named.problems().error(
+                named.at(),
+                "`listeners.tls.sni.names` names no server".to_owned(),
+                None,
+            );
         }
         if let Some(pair) = pem::pair(&named, sources) {
             by_name.push(NamedPair { names, pair });
@@ -180,21 +219,36 @@ fn client_auth(table: &Table<'_>, sources: &Sources) -> Option<ClientAuth> {
     let wanted = table.choice("client_auth", &["none", "optional", "required"]);
     if matches!(wanted, None | Some("none")) {
         if table.wanted("client_ca").is_some() {
-            let hint = Some("write `client_auth = \"required\"` or \"optional\", or take it out".to_owned());
-            let message = "`client_ca` does nothing while clients are not asked for a certificate".to_owned();
+            let hint = Some(
+                "write `client_auth = \"required\"` or \"optional\", or take it out".to_owned(),
+            );
+            let message =
+                "`client_ca` does nothing while clients are not asked for a certificate".to_owned();
             table.problems().warning(table.at_key("client_ca"), message, hint);
         }
         return Some(ClientAuth::None);
     }
     if table.wanted("client_ca").is_none() {
-        table.error("client_auth", "`client_auth` needs `client_ca`: whose certificates are believed".to_owned(), None);
+        table.error(
+            "client_auth",
+            "`client_auth` needs `client_ca`: whose certificates are believed".to_owned(),
+            None,
+        );
         return None;
     }
     let authorities = pem::authorities(table, "client_ca", sources)?;
-    Some(if wanted == Some("required") { ClientAuth::Required(authorities) } else { ClientAuth::Optional(authorities) })
+    Some(if wanted == Some("required") {
+        ClientAuth::Required(authorities)
+    } else {
+        ClientAuth::Optional(authorities)
+    })
 }
 
-fn address(table: &Table<'_>, key: &str, default: Option<SocketAddr>) -> Option<Placed<SocketAddr>> {
+fn address(
+    table: &Table<'_>,
+    key: &str,
+    default: Option<SocketAddr>,
+) -> Option<Placed<SocketAddr>> {
     if let (false, Some(value)) = (table.has(key), default) {
         return Some(Placed { value, at: table.at() });
     }
@@ -202,8 +256,14 @@ fn address(table: &Table<'_>, key: &str, default: Option<SocketAddr>) -> Option<
     if let Ok(value) = text.value.parse() {
         return Some(Placed { value, at: text.at });
     }
-    let hint = Some("an IP address and a port: \"0.0.0.0:8243\", \"[::]:8243\", \"127.0.0.1:9443\"".to_owned());
-    table.problems().error(text.at, format!("`{}` is not an address: {:?}", table.path(key), text.value), hint);
+    let hint = Some(
+        "an IP address and a port: \"0.0.0.0:8243\", \"[::]:8243\", \"127.0.0.1:9443\"".to_owned(),
+    );
+    table.problems().error(
+        text.at,
+        format!("`{}` is not an address: {:?}", table.path(key), text.value),
+        hint,
+    );
     None
 }
 
@@ -221,14 +281,20 @@ pub(super) fn limits(whole: &Whole<'_>) -> Limits {
         max_loop_delay: Some(Duration::from_secs(1)),
     };
     let Some(table) = whole.once("limits") else { return limits };
-    let bytes = |key, range, default: usize| usize::try_from(table.bytes(key, range, default as u64)).unwrap_or(default);
+    let bytes = |key, range, default: usize| {
+        usize::try_from(table.bytes(key, range, default as u64)).unwrap_or(default)
+    };
     limits.header_timeout = table.time("header_timeout", limits.header_timeout);
     limits.idle_timeout = table.time("idle_timeout", limits.idle_timeout);
-    limits.max_header_bytes = bytes("max_header_bytes", 1024..=1024 * 1024, limits.max_header_bytes);
-    limits.max_headers = usize::try_from(table.integer("max_headers", 8..=1000, 100)).unwrap_or(100);
-    limits.max_body_bytes = table.size("max_body_bytes").map_or(limits.max_body_bytes, |found| found.value);
+    limits.max_header_bytes =
+        bytes("max_header_bytes", 1024..=1024 * 1024, limits.max_header_bytes);
+    limits.max_headers =
+        usize::try_from(table.integer("max_headers", 8..=1000, 100)).unwrap_or(100);
+    limits.max_body_bytes =
+        table.size("max_body_bytes").map_or(limits.max_body_bytes, |found| found.value);
     limits.body_stall_timeout = table.time("body_stall_timeout", limits.body_stall_timeout);
-    limits.max_streams = u32::try_from(table.integer("max_streams", 1..=10_000, 100)).unwrap_or(100);
+    limits.max_streams =
+        u32::try_from(table.integer("max_streams", 1..=10_000, 100)).unwrap_or(100);
     limits.max_loop_delay = table.optional_time("max_loop_delay", limits.max_loop_delay);
     limits.max_forged_tokens = forged_tokens(&table, limits.max_forged_tokens);
     limits.max_token_bytes = bytes("max_token_bytes", 256..=1024 * 1024, limits.max_token_bytes);
@@ -239,12 +305,19 @@ fn forged_tokens(table: &Table<'_>, default: Option<NonZeroU32>) -> Option<NonZe
     let Some(written) = table.integer_or_text("max_forged_tokens") else { return default };
     let count = match written.value {
         Err("none") => return None,
-        Ok(number) => u32::try_from(number).ok().filter(|number| *number <= 1_000_000).and_then(NonZeroU32::new),
+        Ok(number) => u32::try_from(number)
+            .ok()
+            .filter(|number| *number <= 1_000_000)
+            .and_then(NonZeroU32::new),
         Err(_) => None,
     };
     if count.is_none() {
         let hint = Some("\"none\" verifies whatever comes".to_owned());
-        table.problems().error(written.at, "`limits.max_forged_tokens` must be from 1 to 1000000, or \"none\"".to_owned(), hint);
+        table.problems().error(
+            written.at,
+            "`limits.max_forged_tokens` must be from 1 to 1000000, or \"none\"".to_owned(),
+            hint,
+        );
     }
     count.or(default)
 }
@@ -258,7 +331,12 @@ pub(super) fn management(whole: &Whole<'_>, sources: &Sources) -> Option<Managem
         Some(tls) => Some(pem::pair(&tls, sources)?),
         None => None,
     };
-    Some(Management { address: address.value, tls, users: users(&table, sources), place: sources.place(&table.at()) })
+    Some(Management {
+        address: address.value,
+        tls,
+        users: users(&table, sources),
+        place: sources.place(&table.at()),
+    })
 }
 
 fn users(table: &Table<'_>, sources: &Sources) -> Vec<ManagementUser> {
@@ -267,17 +345,30 @@ fn users(table: &Table<'_>, sources: &Sources) -> Vec<ManagementUser> {
     for user in table.tables("users") {
         let name = user.needed("name");
         if !user.has("password_hash") {
-            user.problems().error(user.at(), "`management.users.password_hash` is missing".to_owned(), None);
+            user.problems().error(
+                user.at(),
+                "`management.users.password_hash` is missing".to_owned(),
+                None,
+            );
         }
         let hash = secret(&user, "password_hash", sources);
         let (Some(name), Some(password_hash)) = (name, hash) else { continue };
         if !password_hash.reveal().starts_with("$argon2") {
             let hint = Some("such as $argon2id$v=19$m=19456,t=2,p=1$...: `argon2` of the package of that name makes one".to_owned());
-            user.error("password_hash", "the hash of a password is an Argon2 PHC string".to_owned(), hint);
+            user.error(
+                "password_hash",
+                "the hash of a password is an Argon2 PHC string".to_owned(),
+                hint,
+            );
             continue;
         }
         if names.claim(name.value, &name.at, "user", user.problems()) {
-            let roles = user.texts("roles").unwrap_or_default().iter().map(|role| role.value.to_owned()).collect();
+            let roles = user
+                .texts("roles")
+                .unwrap_or_default()
+                .iter()
+                .map(|role| role.value.to_owned())
+                .collect();
             users.push(ManagementUser { name: name.value.to_owned(), password_hash, roles });
         }
     }
@@ -295,21 +386,28 @@ pub(super) fn errors(whole: &Whole<'_>) -> ErrorFormat {
 pub(super) fn telemetry(whole: &Whole<'_>, sources: &Sources) -> Telemetry {
     let table = whole.once("telemetry");
     let log = table.as_ref().and_then(|table| table.table("log"));
-    let log = Log { level: log.as_ref().map_or(LogLevel::Info, level), format: log.as_ref().map_or(LogFormat::Json, format) };
+    let log = Log {
+        level: log.as_ref().map_or(LogLevel::Info, level),
+        format: log.as_ref().map_or(LogFormat::Json, format),
+    };
     let access = table.as_ref().and_then(|table| table.table("access_log"));
-    let target = access.as_ref().and_then(|table| table.wanted("path")).map_or(AccessLogTarget::Stdout, |path| match path.value {
-        "off" => AccessLogTarget::Off,
-        "stdout" => AccessLogTarget::Stdout,
-        "stderr" => AccessLogTarget::Stderr,
-        file => AccessLogTarget::File(sources.resolve(file)),
-    });
+    let target = access.as_ref().and_then(|table| table.wanted("path")).map_or(
+        AccessLogTarget::Stdout,
+        |path| match path.value {
+            "off" => AccessLogTarget::Off,
+            "stdout" => AccessLogTarget::Stdout,
+            "stderr" => AccessLogTarget::Stderr,
+            file => AccessLogTarget::File(sources.resolve(file)),
+        },
+    );
     let access_log = AccessLog {
         target,
         format: access.as_ref().map_or(LogFormat::Json, format),
         sample: access.as_ref().map_or(1.0, |table| table.share("sample", 1.0)),
     };
     let metrics = table.as_ref().and_then(|table| table.table("metrics"));
-    let max_series = metrics.map_or(10_000, |table| table.integer("max_series", 100..=10_000_000, 10_000));
+    let max_series =
+        metrics.map_or(10_000, |table| table.integer("max_series", 100..=10_000_000, 10_000));
     Telemetry { log, access_log, max_series: usize::try_from(max_series).unwrap_or(10_000) }
 }
 

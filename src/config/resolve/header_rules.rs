@@ -6,8 +6,17 @@ use crate::config::reader::{Placed, Table};
 use crate::model::api::HeaderRules;
 
 /// What the gateway writes itself, because it says how a message is framed and where it goes.
-const REFUSED: [&str; 9] =
-    ["connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
+const REFUSED: [&str; 9] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 pub(super) fn header_rules(table: &Table<'_>, key: &str) -> HeaderRules {
     let Some(table) = table.table(key) else { return HeaderRules::default() };
@@ -17,22 +26,40 @@ pub(super) fn header_rules(table: &Table<'_>, key: &str) -> HeaderRules {
         match HeaderValue::try_from(value.value) {
             Ok(value) => rules.set.push((name, value)),
             // not shown: it may be a secret
-            Err(_) => table.problems().error(value.at, format!("the value of {name} cannot stand in a header"), None),
+            Err(_) => table.problems().error(
+                value.at,
+                format!("the value of {name} cannot stand in a header"),
+                None,
+            ),
         }
     }
-    rules.remove = table.texts("remove").unwrap_or_default().iter().filter_map(|name| header(&table, name)).collect();
+    rules.remove = table
+        .texts("remove")
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|name| header(&table, name))
+        .collect();
     rules
 }
 
 fn header(table: &Table<'_>, written: &Placed<&str>) -> Option<HeaderName> {
     let name = HeaderName::try_from(written.value).ok();
     let Some(name) = name else {
-        table.problems().error(written.at.clone(), format!("{:?} is not a header's name", written.value), None);
+        table.problems().error(
+            written.at.clone(),
+            format!("{:?} is not a header's name", written.value),
+            None,
+        );
         return None;
     };
     if REFUSED.contains(&name.as_str()) || name.as_str().starts_with("portcullis-") {
-        let hint = Some("the gateway writes it, so that a message is read in one way only".to_owned());
-        table.problems().error(written.at.clone(), format!("{name} cannot be set or removed"), hint);
+        let hint =
+            Some("the gateway writes it, so that a message is read in one way only".to_owned());
+        table.problems().error(
+            written.at.clone(),
+            format!("{name} cannot be set or removed"),
+            hint,
+        );
         return None;
     }
     Some(name)

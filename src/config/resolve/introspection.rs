@@ -12,7 +12,8 @@ use crate::model::key_manager::{ClientProof, Credentials, Introspection, TokenVa
 /// How long an answer is believed where nothing is written.
 const CACHE: Duration = Duration::from_mins(1);
 
-const HINT: &str = "write `introspection_endpoint` or `well_known_url`, and `credentials` or `client_certificate`";
+const HINT: &str =
+    "write `introspection_endpoint` or `well_known_url`, and `credentials` or `client_certificate`";
 
 pub(super) fn validation(table: &Table<'_>) -> TokenValidation {
     match table.choice("token_validation", &["self_validate_jwt", "introspection"]) {
@@ -23,15 +24,26 @@ pub(super) fn validation(table: &Table<'_>) -> TokenValidation {
 
 /// Where tokens can be asked about; needed where all are, and where opaque ones are taken. An endpoint that is not written is
 /// the discovery document's, but only for who wrote `credentials` or asks about every token.
-pub(super) fn introspection(table: &Table<'_>, endpoint: &str, sources: &Sources, validation: TokenValidation) -> Option<Introspection> {
+pub(super) fn introspection(
+    table: &Table<'_>,
+    endpoint: &str,
+    sources: &Sources,
+    validation: TokenValidation,
+) -> Option<Introspection> {
     let certificate = table.has("client_certificate");
-    let credentials = table.table("credentials").map(|table| credentials(&table, sources, certificate));
+    let credentials =
+        table.table("credentials").map(|table| credentials(&table, sources, certificate));
     let known = credentials.is_some() || certificate;
     let all = validation == TokenValidation::Introspection;
     let learned = table.has("well_known_url") && (credentials.is_some() || all);
     if !known || (endpoint.is_empty() && !learned) {
-        let told =
-            |key| table.error(key, "introspection needs an endpoint, and something to be known by".to_owned(), Some(HINT.to_owned()));
+        let told = |key| {
+            table.error(
+                key,
+                "introspection needs an endpoint, and something to be known by".to_owned(),
+                Some(HINT.to_owned()),
+            );
+        };
         if all {
             told("token_validation");
         } else if table.has("introspection_signed") {
@@ -43,7 +55,11 @@ pub(super) fn introspection(table: &Table<'_>, endpoint: &str, sources: &Sources
     let keys = table.has("certificates") || table.has("well_known_url");
     if signed && !keys {
         let message = "`introspection_signed` needs the server's keys".to_owned();
-        table.error("introspection_signed", message, Some("write `certificates` or `well_known_url`".to_owned()));
+        table.error(
+            "introspection_signed",
+            message,
+            Some("write `certificates` or `well_known_url`".to_owned()),
+        );
     }
     let credentials = match credentials {
         Some(Some(credentials)) => Some(credentials),
@@ -56,7 +72,12 @@ pub(super) fn introspection(table: &Table<'_>, endpoint: &str, sources: &Sources
         table.error("introspection_signed", message, None);
     }
     let cache = table.duration("introspection_cache").map_or(CACHE, |found| found.value);
-    Some(Introspection { endpoint: Some(endpoint.to_owned()).filter(|endpoint| !endpoint.is_empty()), credentials, cache, signed })
+    Some(Introspection {
+        endpoint: Some(endpoint.to_owned()).filter(|endpoint| !endpoint.is_empty()),
+        credentials,
+        cache,
+        signed,
+    })
 }
 
 /// One of a password, a key and the client certificate.
@@ -71,13 +92,25 @@ fn credentials(table: &Table<'_>, sources: &Sources, certificate: bool) -> Optio
         }
         (false, None) if certificate && !table.has("key") => ClientProof::Certificate,
         _ => {
-            let message = "`key_managers.credentials` takes exactly one of password and key".to_owned();
-            table.problems().error(table.at(), message, Some("a client certificate needs neither".to_owned()));
+            let message =
+                "`key_managers.credentials` takes exactly one of password and key".to_owned();
+            table.problems().error(
+                table.at(),
+                message,
+                Some("a client certificate needs neither".to_owned()),
+            );
             return None;
         }
     };
-    for key in ["key_id", "audience"].into_iter().filter(|key| table.has(key) && !matches!(proof, ClientProof::Key { .. })) {
-        table.error(key, format!("`key_managers.credentials.{key}` does nothing without `key`"), None);
+    for key in ["key_id", "audience"]
+        .into_iter()
+        .filter(|key| table.has(key) && !matches!(proof, ClientProof::Key { .. }))
+    {
+        table.error(
+            key,
+            format!("`key_managers.credentials.{key}` does nothing without `key`"),
+            None,
+        );
     }
     Some(Credentials { username, proof })
 }
@@ -88,7 +121,11 @@ pub(super) fn handling(table: &Table<'_>) -> Vec<Handling> {
         let pattern = |text: &str, at: &crate::config::report::At| match Pattern::new(text) {
             Ok(pattern) => Some(pattern),
             Err(error) => {
-                rule.problems().error(at.clone(), format!("{text:?} is not a regular expression: {error}"), None);
+                rule.problems().error(
+                    at.clone(),
+                    format!("{text:?} is not a regular expression: {error}"),
+                    None,
+                );
                 None
             }
         };
@@ -96,18 +133,30 @@ pub(super) fn handling(table: &Table<'_>) -> Vec<Handling> {
             Some("jwt") => {
                 let claims = rule.named_texts("claims");
                 if claims.is_empty() {
-                    rule.problems().error(rule.at(), "`token_handling` of the type jwt names no claim".to_owned(), None);
+                    rule.problems().error(
+                        rule.at(),
+                        "`token_handling` of the type jwt names no claim".to_owned(),
+                        None,
+                    );
                 }
-                let claims = claims.into_iter().filter_map(|(name, value)| Some((name.value.to_owned(), pattern(value.value, &value.at)?)));
+                let claims = claims.into_iter().filter_map(|(name, value)| {
+                    Some((name.value.to_owned(), pattern(value.value, &value.at)?))
+                });
                 rules.push(Handling::Jwt { claims: claims.collect() });
             }
             Some("reference") => {
                 let text = rule.wanted("pattern");
-                rules.push(Handling::Reference { pattern: text.and_then(|text| pattern(text.value, &text.at)) });
+                rules.push(Handling::Reference {
+                    pattern: text.and_then(|text| pattern(text.value, &text.at)),
+                });
             }
             _ => {
                 if !rule.has("type") {
-                    rule.problems().error(rule.at(), "`key_managers.token_handling.type` is missing".to_owned(), None);
+                    rule.problems().error(
+                        rule.at(),
+                        "`key_managers.token_handling.type` is missing".to_owned(),
+                        None,
+                    );
                 }
             }
         }

@@ -12,8 +12,8 @@ use crate::config::source::Sources;
 use crate::model::gateway::ByteLimit;
 use crate::model::handling::Handling;
 use crate::model::key_manager::{
-    ClaimNames, ClientCertificate, Endpoints, Fetch, KeyManager, KeyManagerType, KeySource, PemFile, ProxyChoice, SignatureAlgorithm,
-    TokenRules, TokenValidation,
+    ClaimNames, ClientCertificate, Endpoints, Fetch, KeyManager, KeyManagerType, KeySource,
+    PemFile, ProxyChoice, SignatureAlgorithm, TokenRules, TokenValidation,
 };
 use crate::model::names::{Issuer, KeyManagerIndex, KeyManagerName};
 
@@ -53,13 +53,18 @@ impl Default for Settings {
     }
 }
 
-pub(super) fn key_managers(whole: &Whole<'_>, sources: &Sources, references: &mut References) -> Vec<KeyManager> {
+pub(super) fn key_managers(
+    whole: &Whole<'_>,
+    sources: &Sources,
+    references: &mut References,
+) -> Vec<KeyManager> {
     let defaults = Settings::default();
     let defaults = match whole.once("key_manager_defaults") {
         Some(table) => settings(&table, &defaults),
         None => defaults,
     };
-    let (mut names, mut issuers, mut templates) = (Unique::default(), Unique::default(), Templates::default());
+    let (mut names, mut issuers, mut templates) =
+        (Unique::default(), Unique::default(), Templates::default());
     let mut key_managers = Vec::new();
     for table in whole.every("key_managers") {
         let name = table.needed("name");
@@ -74,7 +79,8 @@ pub(super) fn key_managers(whole: &Whole<'_>, sources: &Sources, references: &mu
         let Some(mut built) = built else { continue };
         let organizations = organizations::expand(&table, &built, index);
         let rule = organizations::rule(&table, &built);
-        let template = built.enabled && built.issuer.as_ref().is_some_and(|issuer| issuer.as_str().contains('{'));
+        let template = built.enabled
+            && built.issuer.as_ref().is_some_and(|issuer| issuer.as_str().contains('{'));
         if template {
             if rule.is_some() {
                 templates.claim_template(&built, &table);
@@ -86,7 +92,10 @@ pub(super) fn key_managers(whole: &Whole<'_>, sources: &Sources, references: &mu
         if let Some(issuer) = built.issuer.as_ref().filter(|_| built.enabled) {
             one_issuer(&mut issuers, issuer, &built, &key_managers, &table);
         }
-        references.key_managers.insert(name.value.to_owned(), KeyManagerIndex(u16::try_from(key_managers.len()).unwrap_or(u16::MAX)));
+        references.key_managers.insert(
+            name.value.to_owned(),
+            KeyManagerIndex(u16::try_from(key_managers.len()).unwrap_or(u16::MAX)),
+        );
         key_managers.push(built);
         for own in organizations.into_iter().filter(|_| template) {
             let name = Placed { value: own.name.as_str(), at: table.at_key("organizations") };
@@ -110,32 +119,56 @@ struct Templates(Unique);
 impl Templates {
     fn claim_template(&mut self, built: &KeyManager, table: &Table<'_>) {
         let shape = built.issuer.as_ref().map(|issuer| {
-            let segments = issuer.as_str().split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
+            let segments = issuer
+                .as_str()
+                .split('/')
+                .map(|segment| if segment.starts_with('{') { "{}" } else { segment });
             segments.collect::<Vec<_>>().join("/")
         });
         if let Some(shape) = shape {
-            self.0.claim(&shape, &table.at_key("issuer"), "a template with a pattern and the issuer", table.problems());
+            self.0.claim(
+                &shape,
+                &table.at_key("issuer"),
+                "a template with a pattern and the issuer",
+                table.problems(),
+            );
         }
     }
 }
 
 /// Several key managers may have one issuer where each says by claims which tokens are its own, and no two say the same.
-fn one_issuer(issuers: &mut Unique, issuer: &Issuer, built: &KeyManager, others: &[KeyManager], table: &Table<'_>) {
+fn one_issuer(
+    issuers: &mut Unique,
+    issuer: &Issuer,
+    built: &KeyManager,
+    others: &[KeyManager],
+    table: &Table<'_>,
+) {
     let at = table.at_key("issuer");
     let Some(other_at) = issuers.seen.get(issuer.as_str()) else {
         issuers.seen.insert(issuer.to_string(), at);
         return;
     };
     let picks = |key_manager: &KeyManager| -> Vec<Handling> {
-        key_manager.handling.iter().filter(|rule| matches!(rule, Handling::Jwt { .. })).cloned().collect()
+        key_manager
+            .handling
+            .iter()
+            .filter(|rule| matches!(rule, Handling::Jwt { .. }))
+            .cloned()
+            .collect()
     };
     let own = picks(built);
-    let mut same_issuer = others.iter().filter(|other| other.enabled && other.issuer.as_ref() == Some(issuer));
-    let ambiguous =
-        own.is_empty() || same_issuer.any(|other| picks(other).is_empty() || picks(other).iter().any(|rule| own.contains(rule)));
+    let mut same_issuer =
+        others.iter().filter(|other| other.enabled && other.issuer.as_ref() == Some(issuer));
+    let ambiguous = own.is_empty()
+        || same_issuer.any(|other| {
+            picks(other).is_empty() || picks(other).iter().any(|rule| own.contains(rule))
+        });
     if ambiguous {
-        let message =
-            format!("two enabled key managers have the issuer {:?}: which of them judges a token would be a coin toss", issuer.as_str());
+        let message = format!(
+            "two enabled key managers have the issuer {:?}: which of them judges a token would be a coin toss",
+            issuer.as_str()
+        );
         let hint = "disable one, or give each a `token_handling` of the type jwt that fits its own tokens only";
         table.problems().conflict(at, other_at.clone(), message, Some(hint.to_owned()));
     }
@@ -148,25 +181,34 @@ fn key_manager(table: &Table<'_>, sources: &Sources, defaults: &Settings) -> Opt
     let rules = rules(table, &settings);
     let issuer = table.wanted("issuer").and_then(|text| named(&text, table));
     let validation = introspection::validation(table);
-    let introspection = introspection::introspection(table, &endpoints.introspection, sources, validation);
-    let unsigned = validation == TokenValidation::Introspection && !table.has("certificates") && !table.has("well_known_url");
+    let introspection =
+        introspection::introspection(table, &endpoints.introspection, sources, validation);
+    let unsigned = validation == TokenValidation::Introspection
+        && !table.has("certificates")
+        && !table.has("well_known_url");
     let keys = if unsigned { Some(KeySource::None) } else { key_source(table, sources, &settings) };
     let ca = pem::authorities(table, "ca", sources);
-    let client_certificate = table.table("client_certificate").and_then(|pair| pem::client_certificate(&pair, sources));
+    let client_certificate =
+        table.table("client_certificate").and_then(|pair| pem::client_certificate(&pair, sources));
     if settings.allow_http {
-        let message = "keys may be fetched over plain http: whoever is on the way can make tokens".to_owned();
+        let message =
+            "keys may be fetched over plain http: whoever is on the way can make tokens".to_owned();
         table.problems().warning(table.at_key("allow_http"), message, None);
     }
     let name = table.text("name")?;
     let (kind, keys) = (kind?, keys?);
     let well_known = !matches!(
         keys,
-        KeySource::None | KeySource::Pem { .. } | KeySource::JwksFile { .. } | KeySource::Jwks { well_known_url: None, .. }
+        KeySource::None
+            | KeySource::Pem { .. }
+            | KeySource::JwksFile { .. }
+            | KeySource::Jwks { well_known_url: None, .. }
     );
     if issuer.is_none() && !well_known && !unsigned {
         table.problems().error(
             table.at(),
-            "`key_managers.issuer` is missing, and there is no `well_known_url` to take it from".to_owned(),
+            "`key_managers.issuer` is missing, and there is no `well_known_url` to take it from"
+                .to_owned(),
             None,
         );
         return None;
@@ -202,7 +244,11 @@ fn key_manager(table: &Table<'_>, sources: &Sources, defaults: &Settings) -> Opt
     })
 }
 
-fn fetch(settings: Settings, ca: Option<PemFile>, client_certificate: Option<ClientCertificate>) -> Fetch {
+fn fetch(
+    settings: Settings,
+    ca: Option<PemFile>,
+    client_certificate: Option<ClientCertificate>,
+) -> Fetch {
     Fetch {
         refresh: settings.refresh,
         min_refetch: settings.min_refetch,
@@ -222,7 +268,11 @@ pub(super) fn named<'t, N>(text: &Placed<&'t str>, table: &Table<'_>) -> Option<
 where
     N: TryFrom<&'t str, Error = crate::model::names::InvalidName>,
 {
-    N::try_from(text.value).map_err(|error| table.problems().error(text.at.clone(), format!("{:?} {error}", text.value), None)).ok()
+    N::try_from(text.value)
+        .map_err(|error| {
+            table.problems().error(text.at.clone(), format!("{:?} {error}", text.value), None);
+        })
+        .ok()
 }
 
 fn kind(table: &Table<'_>) -> Option<KeyManagerType> {
@@ -265,8 +315,14 @@ fn key_source(table: &Table<'_>, sources: &Sources, settings: &Settings) -> Opti
             return None;
         }
         let missing = || {
-            let hint = Some("write `certificates = { jwks = \"https://...\" }`, or `well_known_url`".to_owned());
-            table.problems().error(table.at(), "nothing says where this key manager's keys are".to_owned(), hint);
+            let hint = Some(
+                "write `certificates = { jwks = \"https://...\" }`, or `well_known_url`".to_owned(),
+            );
+            table.problems().error(
+                table.at(),
+                "nothing says where this key manager's keys are".to_owned(),
+                hint,
+            );
         };
         return match well_known_url {
             Some(well_known_url) => Some(KeySource::Discovery { well_known_url }),
@@ -276,9 +332,12 @@ fn key_source(table: &Table<'_>, sources: &Sources, settings: &Settings) -> Opti
             }
         };
     };
-    let (jwks, pem, jwks_file) = (certificates.wanted("jwks"), certificates.wanted("pem"), certificates.wanted("jwks_file"));
+    let (jwks, pem, jwks_file) =
+        (certificates.wanted("jwks"), certificates.wanted("pem"), certificates.wanted("jwks_file"));
     match (jwks, pem, jwks_file) {
-        (Some(url), None, None) => Some(KeySource::Jwks { url: fetchable(table, &url, settings)?, well_known_url }),
+        (Some(url), None, None) => {
+            Some(KeySource::Jwks { url: fetchable(table, &url, settings)?, well_known_url })
+        }
         (None, Some(named), None) => {
             let found = pem::verification_keys(&named, sources, table.problems())?;
             Some(KeySource::Pem { path: found.path, content: found.content })
@@ -288,13 +347,21 @@ fn key_source(table: &Table<'_>, sources: &Sources, settings: &Settings) -> Opti
             match crate::jwt::KeySet::from_jwks(&found.content) {
                 Ok(_) => Some(KeySource::JwksFile { path: found.path, content: found.content }),
                 Err(error) => {
-                    table.problems().error(named.at, format!("{}: {error}", found.path.display()), None);
+                    table.problems().error(
+                        named.at,
+                        format!("{}: {error}", found.path.display()),
+                        None,
+                    );
                     None
                 }
             }
         }
         _ => {
-            table.problems().error(certificates.at(), "`certificates` takes exactly one of jwks, pem and jwks_file".to_owned(), None);
+            table.problems().error(
+                certificates.at(),
+                "`certificates` takes exactly one of jwks, pem and jwks_file".to_owned(),
+                None,
+            );
             None
         }
     }
@@ -306,14 +373,26 @@ fn fetchable(table: &Table<'_>, url: &Placed<&str>, settings: &Settings) -> Opti
     let uri = uri.filter(|uri| uri.host().is_some());
     match uri.as_ref().and_then(Uri::scheme_str) {
         Some("https") => Some(url.value.to_owned()),
-        Some("http") if settings.allow_http || uri.as_ref().is_some_and(is_loopback) => Some(url.value.to_owned()),
+        Some("http") if settings.allow_http || uri.as_ref().is_some_and(is_loopback) => {
+            Some(url.value.to_owned())
+        }
         Some("http") => {
-            let hint = Some("write https, or `allow_http = true` if you trust everyone on the way".to_owned());
-            table.problems().error(url.at.clone(), "keys are not fetched over plain http, except from loopback".to_owned(), hint);
+            let hint = Some(
+                "write https, or `allow_http = true` if you trust everyone on the way".to_owned(),
+            );
+            table.problems().error(
+                url.at.clone(),
+                "keys are not fetched over plain http, except from loopback".to_owned(),
+                hint,
+            );
             None
         }
         _ => {
-            table.problems().error(url.at.clone(), format!("{:?} is not an http or https address", url.value), None);
+            table.problems().error(
+                url.at.clone(),
+                format!("{:?} is not an http or https address", url.value),
+                None,
+            );
             None
         }
     }
@@ -321,15 +400,24 @@ fn fetchable(table: &Table<'_>, url: &Placed<&str>, settings: &Settings) -> Opti
 
 fn is_loopback(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 fn endpoints(table: &Table<'_>) -> Endpoints {
     let url = |key: &str| {
         let Some(text) = table.wanted(key) else { return String::new() };
-        let good = text.value.parse::<Uri>().is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
+        let good = text.value.parse::<Uri>().is_ok_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some()
+        });
         if !good {
-            table.problems().error(text.at, format!("`{}` is not an http or https address: {:?}", table.path(key), text.value), None);
+            table.problems().error(
+                text.at,
+                format!("`{}` is not an http or https address: {:?}", table.path(key), text.value),
+                None,
+            );
         }
         text.value.to_owned()
     };
@@ -343,7 +431,12 @@ fn endpoints(table: &Table<'_>) -> Endpoints {
         authorize: url("authorize_endpoint"),
         client_registration: url("client_registration_endpoint"),
         scope_management: url("scope_management_endpoint"),
-        grant_types: table.texts("grant_types").unwrap_or_default().iter().map(|grant| grant.value.to_owned()).collect(),
+        grant_types: table
+            .texts("grant_types")
+            .unwrap_or_default()
+            .iter()
+            .map(|grant| grant.value.to_owned())
+            .collect(),
     }
 }
 
@@ -359,7 +452,8 @@ fn rules(table: &Table<'_>, settings: &Settings) -> TokenRules {
             );
         }
     }
-    let texts = |key| table.texts(key).unwrap_or_default().into_iter().map(|text| text.value.to_owned());
+    let texts =
+        |key| table.texts(key).unwrap_or_default().into_iter().map(|text| text.value.to_owned());
     let kind = |text: String| {
         let lower = text.to_ascii_lowercase();
         lower.strip_prefix("application/").map(str::to_owned).unwrap_or(lower)
@@ -376,9 +470,15 @@ fn rules(table: &Table<'_>, settings: &Settings) -> TokenRules {
 fn algorithm(table: &Table<'_>, name: &Placed<&str>) -> Option<SignatureAlgorithm> {
     let found = SignatureAlgorithm::from_name(name.value);
     if found.is_none() {
-        if name.value.eq_ignore_ascii_case("none") || name.value.to_ascii_uppercase().starts_with("HS") {
+        if name.value.eq_ignore_ascii_case("none")
+            || name.value.to_ascii_uppercase().starts_with("HS")
+        {
             let hint = Some("whoever can read a public key set could sign with it; only public-key signatures are accepted".to_owned());
-            table.problems().error(name.at.clone(), format!("{:?} is never accepted", name.value), hint);
+            table.problems().error(
+                name.at.clone(),
+                format!("{:?} is never accepted", name.value),
+                hint,
+            );
         } else {
             table.not_a_choice("algorithms", name, ALGORITHMS);
         }
@@ -401,7 +501,11 @@ fn settings(table: &Table<'_>, defaults: &Settings) -> Settings {
         None => defaults.max_document_bytes,
         Some(Placed { value: ByteLimit::Bytes(bytes @ 1..=16_777_216), .. }) => bytes,
         Some(found) => {
-            table.problems().error(found.at, format!("`{}` must be from 1B to 16MiB", table.path("max_document_bytes")), None);
+            table.problems().error(
+                found.at,
+                format!("`{}` must be from 1B to 16MiB", table.path("max_document_bytes")),
+                None,
+            );
             defaults.max_document_bytes
         }
     };
@@ -409,7 +513,9 @@ fn settings(table: &Table<'_>, defaults: &Settings) -> Settings {
         leeway,
         refresh: table.time("jwks_refresh", defaults.refresh),
         min_refetch: table.time("jwks_min_refetch", defaults.min_refetch),
-        keep_stale: table.duration("jwks_keep_stale").map_or(defaults.keep_stale, |found| found.value),
+        keep_stale: table
+            .duration("jwks_keep_stale")
+            .map_or(defaults.keep_stale, |found| found.value),
         connect_timeout: table.time("connect_timeout", defaults.connect_timeout),
         request_timeout: table.time("request_timeout", defaults.request_timeout),
         max_document_bytes,
@@ -424,13 +530,20 @@ fn proxy(table: &Table<'_>, default: &ProxyChoice) -> ProxyChoice {
     match text.value {
         "env" => ProxyChoice::Environment,
         "none" => ProxyChoice::Direct,
-        url if url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some()) => {
+        url if url
+            .parse::<Uri>()
+            .is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some()) =>
+        {
             ProxyChoice::Url(url.to_owned())
         }
         _ => {
             let hint = Some("\"env\", \"none\", or \"http://proxy:3128\"".to_owned());
             // the text may hold a password
-            table.problems().error(text.at, format!("`{}` is not a proxy", table.path("proxy")), hint);
+            table.problems().error(
+                text.at,
+                format!("`{}` is not a proxy", table.path("proxy")),
+                hint,
+            );
             default.clone()
         }
     }

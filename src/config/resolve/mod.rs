@@ -44,7 +44,10 @@ struct Whole<'a> {
 
 /// Makes the model of what could be read; whether it may be used is in the problems.
 pub(super) fn model(sources: &Sources, problems: &Problems) -> Model {
-    let roots = sources.tables().map(|(file, members)| Table::root(file, members, &ROOT, problems)).collect();
+    let roots = sources
+        .tables()
+        .map(|(file, members)| Table::root(file, members, &ROOT, problems))
+        .collect();
     let whole = Whole { roots, problems };
     whole.refuse_nested_includes();
     let mut files = sources.files();
@@ -53,7 +56,14 @@ pub(super) fn model(sources: &Sources, problems: &Problems) -> Model {
     let apis = api::apis(&whole, sources, &mut references);
     let mut directory = Directory::default();
     application::applications(&whole, sources, &references, &mut directory);
-    applications::stream(&whole.application_files(), sources, &references, &mut directory, &mut files, problems);
+    applications::stream(
+        &whole.application_files(),
+        sources,
+        &references,
+        &mut directory,
+        &mut files,
+        problems,
+    );
     directory.shrink();
     let listeners = gateway::listeners(&whole, sources);
     Model {
@@ -81,7 +91,12 @@ impl<'a> Whole<'a> {
             let Some(table) = root.table(key) else { continue };
             match &found {
                 None => found = Some(table),
-                Some(first) => self.problems.conflict(table.at(), first.at(), format!("[{key}] may stand in one file only"), None),
+                Some(first) => self.problems.conflict(
+                    table.at(),
+                    first.at(),
+                    format!("[{key}] may stand in one file only"),
+                    None,
+                ),
             }
         }
         found
@@ -118,7 +133,12 @@ impl Unique {
     /// Whether the name is new; a second one is a problem at its place.
     fn claim(&mut self, name: &str, at: &At, what: &str, problems: &Problems) -> bool {
         if let Some(other) = self.seen.get(name) {
-            problems.conflict(at.clone(), other.clone(), format!("{what} {name:?} is defined twice"), None);
+            problems.conflict(
+                at.clone(),
+                other.clone(),
+                format!("{what} {name:?} is defined twice"),
+                None,
+            );
             return false;
         }
         self.seen.insert(name.to_owned(), at.clone());

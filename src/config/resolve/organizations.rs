@@ -20,14 +20,22 @@ const ORGANIZATIONS: i64 = 100;
 const NEW_ORGANIZATIONS: i64 = 20;
 
 /// The key managers of a template's listed organisations; empty for one that is none.
-pub(super) fn expand(table: &Table<'_>, template: &KeyManager, family: KeyManagerIndex) -> Vec<KeyManager> {
+pub(super) fn expand(
+    table: &Table<'_>,
+    template: &KeyManager,
+    family: KeyManagerIndex,
+) -> Vec<KeyManager> {
     let braces = template.issuer.as_ref().map(|issuer| braces(issuer.as_str())).unwrap_or_default();
     let written = table.texts("organizations").unwrap_or_default();
     let hint = |text: &str| Some(text.to_owned());
     if braces.is_empty() {
         if table.has("organizations") {
             let hint = hint("such as issuer = \"https://is/t/{tenant}/o/{org}/oauth2/token\"");
-            table.error("organizations", "`organizations` needs an `issuer` with braces for what differs".to_owned(), hint);
+            table.error(
+                "organizations",
+                "`organizations` needs an `issuer` with braces for what differs".to_owned(),
+                hint,
+            );
         }
         return Vec::new();
     }
@@ -39,7 +47,10 @@ pub(super) fn expand(table: &Table<'_>, template: &KeyManager, family: KeyManage
         table.error("issuer", format!("an issuer with braces needs from 1 to {MOST} `organizations`, or an `organization_pattern`"), hint);
         return Vec::new();
     }
-    written.iter().filter_map(|organization| one(table, template, family, &braces, organization)).collect()
+    written
+        .iter()
+        .filter_map(|organization| one(table, template, family, &braces, organization))
+        .collect()
 }
 
 fn one(
@@ -52,8 +63,15 @@ fn one(
     let values: Vec<&str> = organization.value.split('/').collect();
     let Some(mut own) = template.of_organization(&values) else {
         let shape = braces.join("/");
-        let message = format!("{:?} does not say what the braces of the issuer stand for", organization.value);
-        table.problems().error(organization.at.clone(), message, Some(format!("in their order, without other characters: {shape:?}")));
+        let message = format!(
+            "{:?} does not say what the braces of the issuer stand for",
+            organization.value
+        );
+        table.problems().error(
+            organization.at.clone(),
+            message,
+            Some(format!("in their order, without other characters: {shape:?}")),
+        );
         return None;
     };
     own.family = Some(family);
@@ -63,13 +81,20 @@ fn one(
 /// By which rule a template takes organisations that are not listed.
 pub(super) fn rule(table: &Table<'_>, template: &KeyManager) -> Option<OrganizationRule> {
     let Some(written) = table.text("organization_pattern") else {
-        for key in ["max_organizations", "max_new_organizations"].into_iter().filter(|key| table.has(key)) {
-            table.error(key, format!("`{key}` does nothing without an `organization_pattern`"), None);
+        for key in
+            ["max_organizations", "max_new_organizations"].into_iter().filter(|key| table.has(key))
+        {
+            table.error(
+                key,
+                format!("`{key}` does nothing without an `organization_pattern`"),
+                None,
+            );
         }
         return None;
     };
     // as a whole: a pattern that is found anywhere would take more than was meant
-    let whole = Pattern::new(written.value).and_then(|_| Pattern::new(&format!("^(?:{})$", written.value)));
+    let whole =
+        Pattern::new(written.value).and_then(|_| Pattern::new(&format!("^(?:{})$", written.value)));
     let pattern = match whole {
         Ok(pattern) if !written.value.is_empty() => pattern,
         Ok(_) => {
@@ -77,7 +102,11 @@ pub(super) fn rule(table: &Table<'_>, template: &KeyManager) -> Option<Organizat
             return None;
         }
         Err(error) => {
-            table.problems().error(written.at, format!("{:?} is not a regular expression: {error}", written.value), None);
+            table.problems().error(
+                written.at,
+                format!("{:?} is not a regular expression: {error}", written.value),
+                None,
+            );
             return None;
         }
     };
@@ -91,21 +120,32 @@ pub(super) fn rule(table: &Table<'_>, template: &KeyManager) -> Option<Organizat
 /// A token chooses what stands in the braces, so they may stand only where that chooses nothing else.
 fn addresses(table: &Table<'_>, template: &KeyManager) -> Option<()> {
     let refuse = |message: String| {
-        table.error("organization_pattern", message, Some("such as \"https://is/t/{tenant}/o/{org}/oauth2/jwks\"".to_owned()));
+        table.error(
+            "organization_pattern",
+            message,
+            Some("such as \"https://is/t/{tenant}/o/{org}/oauth2/jwks\"".to_owned()),
+        );
         None
     };
     let issuer = template.issuer.as_ref().map_or("", |issuer| issuer.as_str());
     let names = braces(issuer);
-    let distinct = names.iter().enumerate().all(|(at, name)| names.iter().skip(at.saturating_add(1)).all(|other| other != name));
+    let distinct = names
+        .iter()
+        .enumerate()
+        .all(|(at, name)| names.iter().skip(at.saturating_add(1)).all(|other| other != name));
     if names.is_empty() || !distinct {
-        return refuse("`organization_pattern` needs an `issuer` with braces, each of another name".to_owned());
+        return refuse(
+            "`organization_pattern` needs an `issuer` with braces, each of another name".to_owned(),
+        );
     }
     if template.validation == TokenValidation::Introspection {
         return refuse("`organization_pattern` needs keys: organisations that are asked about each token have to be listed".to_owned());
     }
     let keys: Vec<&str> = match &template.keys {
         KeySource::Discovery { well_known_url } => vec![well_known_url],
-        KeySource::Jwks { url, well_known_url } => std::iter::once(url).chain(well_known_url).map(String::as_str).collect(),
+        KeySource::Jwks { url, well_known_url } => {
+            std::iter::once(url).chain(well_known_url).map(String::as_str).collect()
+        }
         KeySource::None | KeySource::Pem { .. } | KeySource::JwksFile { .. } => {
             return refuse("`organization_pattern` needs keys that are fetched: `certificates.jwks` or `well_known_url`".to_owned());
         }

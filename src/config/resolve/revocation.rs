@@ -17,14 +17,22 @@ pub(super) fn notices(whole: &Whole<'_>) -> bool {
 
 pub(super) fn channel(whole: &Whole<'_>, sources: &Sources) -> Option<RevocationChannel> {
     let table = whole.once("revocation")?;
-    let address = if table.has("channel") { secret(&table, "channel", sources)? } else { Secret::new("none".to_owned()) };
+    let address = if table.has("channel") {
+        secret(&table, "channel", sources)?
+    } else {
+        Secret::new("none".to_owned())
+    };
     if address.reveal() == "none" {
         return None;
     }
     // the address may hold a password: it is never shown
     let Some(mut channel) = parse(address.reveal()) else {
         let hint = "\"none\", \"redis://host:6379\", or \"rediss://user:password@host:6379/0\" with what is not a letter or digit in %xx";
-        table.error("channel", "`revocation.channel` is not an address of Redis or Valkey".to_owned(), Some(hint.to_owned()));
+        table.error(
+            "channel",
+            "`revocation.channel` is not an address of Redis or Valkey".to_owned(),
+            Some(hint.to_owned()),
+        );
         return None;
     };
     let trust = tls(&table, sources);
@@ -32,11 +40,20 @@ pub(super) fn channel(whole: &Whole<'_>, sources: &Sources) -> Option<Revocation
         (Some(tls), trust) => *tls = trust.unwrap_or_default(),
         (None, Some(_)) => {
             let hint = Some("write rediss:// for TLS".to_owned());
-            table.error("channel", "`revocation.ca` and `client_certificate` do nothing without TLS".to_owned(), hint);
+            table.error(
+                "channel",
+                "`revocation.ca` and `client_certificate` do nothing without TLS".to_owned(),
+                hint,
+            );
         }
         (None, None) if channel.password.is_some() && !is_loopback(&channel.host) => {
-            let message = "the password of `revocation.channel` crosses the network in the clear".to_owned();
-            table.problems().warning(table.at_key("channel"), message, Some("write rediss:// for TLS".to_owned()));
+            let message =
+                "the password of `revocation.channel` crosses the network in the clear".to_owned();
+            table.problems().warning(
+                table.at_key("channel"),
+                message,
+                Some("write rediss:// for TLS".to_owned()),
+            );
         }
         (None, None) => {}
     }
@@ -45,8 +62,10 @@ pub(super) fn channel(whole: &Whole<'_>, sources: &Sources) -> Option<Revocation
 
 fn tls(table: &Table<'_>, sources: &Sources) -> Option<ChannelTls> {
     let ca = pem::authorities(table, "ca", sources);
-    let client_certificate = table.table("client_certificate").and_then(|pair| pem::client_certificate(&pair, sources));
-    (table.has("ca") || table.has("client_certificate")).then_some(ChannelTls { ca, client_certificate })
+    let client_certificate =
+        table.table("client_certificate").and_then(|pair| pem::client_certificate(&pair, sources));
+    (table.has("ca") || table.has("client_certificate"))
+        .then_some(ChannelTls { ca, client_certificate })
 }
 
 /// `redis[s]://[user[:password]@]host[:port][/database]`, and nothing behind it.
@@ -59,11 +78,14 @@ fn parse(address: &str) -> Option<RevocationChannel> {
     };
     let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
     let database = if database.is_empty() { 0 } else { number(database)? };
-    let (login, place) = authority.rsplit_once('@').map_or((None, authority), |(login, place)| (Some(login), place));
+    let (login, place) =
+        authority.rsplit_once('@').map_or((None, authority), |(login, place)| (Some(login), place));
     let (username, password) = match login {
         None => (None, None),
         Some(login) => {
-            let (username, password) = login.split_once(':').map_or((login, None), |(username, password)| (username, Some(password)));
+            let (username, password) = login
+                .split_once(':')
+                .map_or((login, None), |(username, password)| (username, Some(password)));
             (Some(decoded(username)?), password.map(decoded))
         }
     };
@@ -72,7 +94,14 @@ fn parse(address: &str) -> Option<RevocationChannel> {
         None => None,
     };
     let (host, port) = place_of(place)?;
-    Some(RevocationChannel { host, port, tls, username: username.filter(|name| !name.is_empty()), password, database })
+    Some(RevocationChannel {
+        host,
+        port,
+        tls,
+        username: username.filter(|name| !name.is_empty()),
+        password,
+        database,
+    })
 }
 
 fn place_of(place: &str) -> Option<(String, u16)> {

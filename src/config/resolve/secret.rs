@@ -12,17 +12,26 @@ pub(super) fn secret(table: &Table<'_>, key: &str, sources: &Sources) -> Option<
             let found = match (place.wanted("env"), place.wanted("file")) {
                 (Some(name), None) => {
                     let hint = "set it in the environment of the gateway".to_owned();
-                    std::env::var(name.value).map_err(|_| (name.at, format!("the variable {} is not set", name.value), hint))
+                    std::env::var(name.value).map_err(|_| {
+                        (name.at, format!("the variable {} is not set", name.value), hint)
+                    })
                 }
                 (None, Some(file)) => {
                     let path = sources.resolve(file.value);
                     table.problems().watch(path.clone());
                     let hint = "a file with the secret and nothing else".to_owned();
-                    std::fs::read_to_string(&path).map_err(|error| (file.at, format!("{} cannot be read: {error}", path.display()), hint))
+                    std::fs::read_to_string(&path).map_err(|error| {
+                        (file.at, format!("{} cannot be read: {error}", path.display()), hint)
+                    })
                 }
                 _ => {
-                    let message = format!("`{}` takes exactly one of env and file", table.path(key));
-                    Err((place.at(), message, "{ env = \"NAME\" } or { file = \"path\" }".to_owned()))
+                    let message =
+                        format!("`{}` takes exactly one of env and file", table.path(key));
+                    Err((
+                        place.at(),
+                        message,
+                        "{ env = \"NAME\" } or { file = \"path\" }".to_owned(),
+                    ))
                 }
             };
             match found {

@@ -7,12 +7,21 @@ use http::HeaderValue;
 use http::uri::Authority;
 
 use super::*;
-use crate::model::backend::{Backend, BackendTls, EjectRule, HashKey, HealthRule, Http2, Retries, Scheme, Target};
+use crate::model::backend::{
+    Backend, BackendTls, EjectRule, HashKey, HealthRule, Http2, Retries, Scheme, Target,
+};
 use crate::model::place::Place;
 use crate::snapshot::backend::TargetSlot;
 
 fn definition(number: u16, weight: u32) -> Target {
-    Target { scheme: Scheme::Http, host: "10.0.0.1".to_owned(), service: None, port: number, base_path: String::new(), weight }
+    Target {
+        scheme: Scheme::Http,
+        host: "10.0.0.1".to_owned(),
+        service: None,
+        port: number,
+        base_path: String::new(),
+        weight,
+    }
 }
 
 fn compiled(definitions: &[Target]) -> Vec<Arc<CompiledTarget>> {
@@ -35,8 +44,10 @@ fn compiled(definitions: &[Target]) -> Vec<Arc<CompiledTarget>> {
 }
 
 fn group(weights: &[u32], failover: usize, balance: Balance) -> BackendGroup {
-    let targets: Vec<Target> = weights.iter().zip(1..).map(|(weight, number)| definition(number, *weight)).collect();
-    let failover: Vec<Target> = (100..).take(failover).map(|number| definition(number, 1)).collect();
+    let targets: Vec<Target> =
+        weights.iter().zip(1..).map(|(weight, number)| definition(number, *weight)).collect();
+    let failover: Vec<Target> =
+        (100..).take(failover).map(|number| definition(number, 1)).collect();
     let (compiled_targets, compiled_failover) = (compiled(&targets), compiled(&failover));
     let second = Duration::from_secs(1);
     let backend = Backend {
@@ -60,7 +71,8 @@ fn group(weights: &[u32], failover: usize, balance: Balance) -> BackendGroup {
     BackendGroup::new(&backend, compiled_targets, compiled_failover)
 }
 
-const EJECT: EjectRule = EjectRule { consecutive_failures: 1, duration: Duration::from_secs(10), max_ejected: 500 };
+const EJECT: EjectRule =
+    EjectRule { consecutive_failures: 1, duration: Duration::from_secs(10), max_ejected: 500 };
 
 fn turns_of(group: &BackendGroup, count: usize, now: u64) -> HashMap<u16, usize> {
     let mut counts = HashMap::new();
@@ -72,13 +84,22 @@ fn turns_of(group: &BackendGroup, count: usize, now: u64) -> HashMap<u16, usize>
 }
 
 fn make_unhealthy(target: &CompiledTarget) {
-    let rule = HealthRule { path: String::new(), interval: Duration::ZERO, timeout: Duration::ZERO, healthy: 1, unhealthy: 1 };
+    let rule = HealthRule {
+        path: String::new(),
+        interval: Duration::ZERO,
+        timeout: Duration::ZERO,
+        healthy: 1,
+        unhealthy: 1,
+    };
     target.standing.checked(&rule, false, 1).unwrap();
 }
 
 #[test]
 fn weights_are_kept() {
-    assert_eq!(turns_of(&group(&[3, 1], 0, Balance::RoundRobin), 400, 1), HashMap::from([(1, 300), (2, 100)]));
+    assert_eq!(
+        turns_of(&group(&[3, 1], 0, Balance::RoundRobin), 400, 1),
+        HashMap::from([(1, 300), (2, 100)])
+    );
 }
 
 #[test]
@@ -124,7 +145,11 @@ fn the_failover_list_is_asked_when_no_target_is_healthy() {
     make_unhealthy(&group.targets[1]);
     assert_eq!(turns_of(&group, 10, 5), HashMap::from([(100, 10)]));
     make_unhealthy(&group.failover[0]);
-    assert_eq!(turns_of(&group, 10, 5), HashMap::from([(1, 5), (2, 5)]), "none is left: everyone may be asked");
+    assert_eq!(
+        turns_of(&group, 10, 5),
+        HashMap::from([(1, 5), (2, 5)]),
+        "none is left: everyone may be asked"
+    );
 }
 
 #[test]
@@ -153,7 +178,12 @@ fn the_less_busy_of_two_is_asked() {
 #[test]
 fn a_key_stays_with_its_target_and_only_the_keys_of_a_lost_one_move() {
     let group = group(&[1, 1, 1, 1], 0, Balance::ConsistentHash(HashKey::ConsumerKey));
-    let whose = |key: usize| choose(&group, Choice { turn: key, key: &key.to_le_bytes(), now: 5, tried: &[] }).unwrap().definition.port;
+    let whose = |key: usize| {
+        choose(&group, Choice { turn: key, key: &key.to_le_bytes(), now: 5, tried: &[] })
+            .unwrap()
+            .definition
+            .port
+    };
     let before: Vec<u16> = (0..1000).map(whose).collect();
     assert_eq!(before, (0..1000).map(whose).collect::<Vec<_>>());
     for number in 1..=4 {

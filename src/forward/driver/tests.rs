@@ -35,7 +35,11 @@ impl Script {
             if script.turns.get() <= script.wakes_itself_until.get() {
                 context.waker().wake_by_ref();
             }
-            if script.turns.get() == script.ends_at.get() { Poll::Ready(Ok(())) } else { Poll::Pending }
+            if script.turns.get() == script.ends_at.get() {
+                Poll::Ready(Ok(()))
+            } else {
+                Poll::Pending
+            }
         })))
     }
 
@@ -60,7 +64,9 @@ fn whoever_asks_drives_and_is_woken_by_what_happens() {
     let mut driver = script.driver();
     let ask = |driver: &mut Driver, after: usize| {
         let script = Rc::clone(&script);
-        driver.poll(&mut Context::from_waker(&waker), move |_| if script.turns.get() >= after { Poll::Ready(()) } else { Poll::Pending })
+        driver.poll(&mut Context::from_waker(&waker), move |_| {
+            if script.turns.get() >= after { Poll::Ready(()) } else { Poll::Pending }
+        })
     };
     assert!(ask(&mut driver, 2).is_pending());
     assert_eq!(wakes(&count), 0);
@@ -84,8 +90,9 @@ fn a_connection_that_wakes_itself_is_not_forgotten() {
     let mut polls = 0;
     loop {
         let before = wakes(&count);
-        let answer =
-            driver.poll(&mut Context::from_waker(&waker), |_| if script.turns.get() >= 8 { Poll::Ready(()) } else { Poll::Pending });
+        let answer = driver.poll(&mut Context::from_waker(&waker), |_| {
+            if script.turns.get() >= 8 { Poll::Ready(()) } else { Poll::Pending }
+        });
         polls += 1;
         if answer.is_ready() {
             break;
@@ -140,7 +147,9 @@ async fn a_task_drives_while_nobody_asks_and_gives_the_connection_back() {
         tokio::task::yield_now().await;
         assert_eq!(script.turns.get(), 2);
         let (_, waker) = watched();
-        assert!(driver.poll(&mut Context::from_waker(&waker), |_| Poll::<()>::Pending).is_pending());
+        assert!(
+            driver.poll(&mut Context::from_waker(&waker), |_| Poll::<()>::Pending).is_pending()
+        );
         assert_eq!(script.turns.get(), 2, "not driven twice");
         driver.hold();
         assert!(matches!(driver.mode, Mode::Held(_)));

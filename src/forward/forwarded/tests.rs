@@ -14,7 +14,15 @@ fn read(peer: &str, sent: &[(&'static str, &str)]) -> Origin {
     let authority = parse_authority("Bank.example:8243").unwrap();
     let trusted = PROXIES.map(|network| network.parse().unwrap());
     let peer = peer.parse().unwrap();
-    Origin::read(&headers, &Arrival { peer, scheme: ClientScheme::Https, authority: Some(&authority), trusted_proxies: &trusted })
+    Origin::read(
+        &headers,
+        &Arrival {
+            peer,
+            scheme: ClientScheme::Https,
+            authority: Some(&authority),
+            trusted_proxies: &trusted,
+        },
+    )
 }
 
 fn written(origin: &Origin) -> [String; 4] {
@@ -25,7 +33,8 @@ fn written(origin: &Origin) -> [String; 4] {
     }
     origin.add_to(&mut headers);
     ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded"].map(|name| {
-        let values: Vec<&str> = headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect();
+        let values: Vec<&str> =
+            headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect();
         values.join("|")
     })
 }
@@ -34,36 +43,73 @@ fn written(origin: &Origin) -> [String; 4] {
 fn a_client_is_not_believed() {
     let origin = read(
         "203.0.113.9",
-        &[("x-forwarded-for", "1.1.1.1"), ("forwarded", "for=1.1.1.1"), ("x-forwarded-proto", "http"), ("x-forwarded-host", "evil")],
+        &[
+            ("x-forwarded-for", "1.1.1.1"),
+            ("forwarded", "for=1.1.1.1"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-host", "evil"),
+        ],
     );
     assert_eq!(origin.client().to_string(), "203.0.113.9");
-    assert_eq!(written(&origin), ["203.0.113.9", "https", "bank.example:8243", "for=203.0.113.9;host=\"bank.example:8243\";proto=https"]);
+    assert_eq!(
+        written(&origin),
+        [
+            "203.0.113.9",
+            "https",
+            "bank.example:8243",
+            "for=203.0.113.9;host=\"bank.example:8243\";proto=https"
+        ]
+    );
 }
 
 #[test]
 fn a_trusted_proxy_is_believed_and_appended() {
-    let origin = read("10.0.0.1", &[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "2001:db8::1, 10.9.9.9:80")]);
+    let origin = read(
+        "10.0.0.1",
+        &[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "2001:db8::1, 10.9.9.9:80")],
+    );
     assert_eq!(origin.client().to_string(), "2001:db8::1");
     let [addresses, _, _, forwarded] = written(&origin);
     assert_eq!(addresses, "1.1.1.1, 2001:db8::1, 10.9.9.9, 10.0.0.1");
-    assert_eq!(forwarded, "for=1.1.1.1;host=\"bank.example:8243\";proto=https, for=\"[2001:db8::1]\", for=10.9.9.9, for=10.0.0.1");
+    assert_eq!(
+        forwarded,
+        "for=1.1.1.1;host=\"bank.example:8243\";proto=https, for=\"[2001:db8::1]\", for=10.9.9.9, for=10.0.0.1"
+    );
 
-    let origin = read("fd00::7", &[("x-forwarded-for", "8.8.8.8"), ("x-forwarded-proto", "HTTP"), ("x-forwarded-host", "Shop.example")]);
+    let origin = read(
+        "fd00::7",
+        &[
+            ("x-forwarded-for", "8.8.8.8"),
+            ("x-forwarded-proto", "HTTP"),
+            ("x-forwarded-host", "Shop.example"),
+        ],
+    );
     assert_eq!(
         written(&origin),
-        ["8.8.8.8, fd00::7", "http", "shop.example", "for=8.8.8.8;host=shop.example;proto=http, for=\"[fd00::7]\""]
+        [
+            "8.8.8.8, fd00::7",
+            "http",
+            "shop.example",
+            "for=8.8.8.8;host=shop.example;proto=http, for=\"[fd00::7]\""
+        ]
     );
 }
 
 #[test]
 fn a_mapped_address_is_the_address_itself() {
     assert_eq!(read("::ffff:203.0.113.9", &[]).client().to_string(), "203.0.113.9");
-    assert_eq!(read("::ffff:10.0.0.1", &[("x-forwarded-for", "::ffff:1.1.1.1")]).client().to_string(), "1.1.1.1");
+    assert_eq!(
+        read("::ffff:10.0.0.1", &[("x-forwarded-for", "::ffff:1.1.1.1")]).client().to_string(),
+        "1.1.1.1"
+    );
 }
 
 #[test]
 fn only_proxies_in_the_chain_leave_the_first_one() {
-    assert_eq!(read("10.0.0.1", &[("x-forwarded-for", "10.0.0.3, 10.0.0.2")]).client().to_string(), "10.0.0.3");
+    assert_eq!(
+        read("10.0.0.1", &[("x-forwarded-for", "10.0.0.3, 10.0.0.2")]).client().to_string(),
+        "10.0.0.3"
+    );
     assert_eq!(read("10.0.0.1", &[]).client().to_string(), "10.0.0.1");
 }
 
@@ -107,7 +153,14 @@ fn a_chain_is_read_from_its_end_up_to_what_cannot_be_read() {
         assert_eq!(origin.client().to_string(), client, "{sent}");
         assert_eq!(written(&origin)[0], format!("{kept}10.0.0.1"), "{sent}");
     }
-    let lines = read("10.0.0.1", &[("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "?, 1.1.1.1"), ("x-forwarded-for", "10.0.0.2")]);
+    let lines = read(
+        "10.0.0.1",
+        &[
+            ("x-forwarded-for", "6.6.6.6"),
+            ("x-forwarded-for", "?, 1.1.1.1"),
+            ("x-forwarded-for", "10.0.0.2"),
+        ],
+    );
     assert_eq!(written(&lines)[0], "1.1.1.1, 10.0.0.2, 10.0.0.1");
 }
 
@@ -131,7 +184,12 @@ fn a_malformed_scheme_or_host_is_ignored() {
 
 #[test]
 fn a_request_without_a_host_claims_none() {
-    let arrival = Arrival { peer: "1.1.1.1".parse().unwrap(), scheme: ClientScheme::Http, authority: None, trusted_proxies: &[] };
+    let arrival = Arrival {
+        peer: "1.1.1.1".parse().unwrap(),
+        scheme: ClientScheme::Http,
+        authority: None,
+        trusted_proxies: &[],
+    };
     let origin = Origin::read(&HeaderMap::new(), &arrival);
     assert_eq!(written(&origin), ["1.1.1.1", "http", "", "for=1.1.1.1;proto=http"]);
 }

@@ -11,7 +11,10 @@ use crate::route::parse_authority;
 fn map(fields: &[(&str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in fields {
-        headers.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        headers.append(
+            HeaderName::try_from(*name).unwrap(),
+            HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+        );
     }
     headers
 }
@@ -28,10 +31,22 @@ fn strip_request(headers: &mut HeaderMap) {
 
 fn sent(headers: &mut HeaderMap) -> Result<Trailers, Loop> {
     let authority = parse_authority("bank.example").unwrap();
-    let arrival =
-        Arrival { peer: "203.0.113.9".parse().unwrap(), scheme: ClientScheme::Https, authority: Some(&authority), trusted_proxies: &[] };
+    let arrival = Arrival {
+        peer: "203.0.113.9".parse().unwrap(),
+        scheme: ClientScheme::Https,
+        authority: Some(&authority),
+        trusted_proxies: &[],
+    };
     let origin = Origin::read(headers, &arrival);
-    rewrite_request(headers, &Hop { credential: None, origin: &origin.written(), version: Version::HTTP_11, via: &Via::new(7) })
+    rewrite_request(
+        headers,
+        &Hop {
+            credential: None,
+            origin: &origin.written(),
+            version: Version::HTTP_11,
+            via: &Via::new(7),
+        },
+    )
 }
 
 const HOP_BY_HOP: [&str; 11] = [
@@ -106,7 +121,10 @@ fn what_connection_names_is_stripped_both_ways() {
 #[test]
 fn connection_cannot_remove_what_every_hop_needs() {
     let mut headers = map(&[
-        ("connection", "Host, content-length, CONTENT-TYPE, authorization, cookie, x-request-id, traceparent"),
+        (
+            "connection",
+            "Host, content-length, CONTENT-TYPE, authorization, cookie, x-request-id, traceparent",
+        ),
         ("host", "a"),
         ("content-length", "1"),
         ("content-type", "x"),
@@ -115,7 +133,10 @@ fn connection_cannot_remove_what_every_hop_needs() {
         ("x-request-id", "x"),
     ]);
     strip_request(&mut headers);
-    assert_eq!(left(&headers), ["authorization", "content-length", "content-type", "cookie", "host", "x-request-id"]);
+    assert_eq!(
+        left(&headers),
+        ["authorization", "content-length", "content-type", "cookie", "host", "x-request-id"]
+    );
 }
 
 #[test]
@@ -130,7 +151,8 @@ fn a_client_does_not_speak_for_the_gateway() {
     for name in ["content_length", "transfer_encoding", "host_", "x_request_id", "Authorization_"] {
         let mut headers = map(&[(name, "forged"), ("my_own", "1")]);
         strip_request(&mut headers);
-        let expected: &[&str] = if name.ends_with('_') { &[&name.to_lowercase(), "my_own"] } else { &["my_own"] };
+        let expected: &[&str] =
+            if name.ends_with('_') { &[&name.to_lowercase(), "my_own"] } else { &["my_own"] };
         let mut expected = expected.to_vec();
         expected.sort_unstable();
         assert_eq!(left(&headers), expected, "{name}");
@@ -139,29 +161,57 @@ fn a_client_does_not_speak_for_the_gateway() {
 
 #[test]
 fn a_backend_does_not_speak_for_the_gateway() {
-    let mut headers = map(&[("portcullis-denial", "x"), ("Portcullis_Denial", "x"), ("x-forwarded-for", "1"), ("set-cookie", "a")]);
+    let mut headers = map(&[
+        ("portcullis-denial", "x"),
+        ("Portcullis_Denial", "x"),
+        ("x-forwarded-for", "1"),
+        ("set-cookie", "a"),
+    ]);
     strip_response(&mut headers);
     assert_eq!(left(&headers), ["set-cookie", "x-forwarded-for"]);
 }
 
 #[test]
 fn every_spelling_of_an_authorization_header_goes() {
-    let mut headers = map(&[("x-api-token", "1"), ("x_api_token", "1"), ("X_API-Token", "1"), ("x-api-tokens", "1")]);
+    let mut headers = map(&[
+        ("x-api-token", "1"),
+        ("x_api_token", "1"),
+        ("X_API-Token", "1"),
+        ("x-api-tokens", "1"),
+    ]);
     remove_every_spelling(&mut headers, "X-Api-Token");
     assert_eq!(left(&headers), ["x-api-tokens"]);
 }
 
 #[test]
 fn a_token_that_ends_here_takes_its_proof_along() {
-    let fields = [("x-api-token", "1"), ("x_api_token", "1"), ("dpop", "proof"), ("authorization", "Basic YTpi")];
+    let fields = [
+        ("x-api-token", "1"),
+        ("x_api_token", "1"),
+        ("dpop", "proof"),
+        ("authorization", "Basic YTpi"),
+    ];
     let hop = |credential| {
         let mut headers = map(&fields);
         let origin = Origin::read(
             &headers,
-            &Arrival { peer: "203.0.113.9".parse().unwrap(), scheme: ClientScheme::Https, authority: None, trusted_proxies: &[] },
+            &Arrival {
+                peer: "203.0.113.9".parse().unwrap(),
+                scheme: ClientScheme::Https,
+                authority: None,
+                trusted_proxies: &[],
+            },
         );
-        rewrite_request(&mut headers, &Hop { credential, origin: &origin.written(), version: Version::HTTP_11, via: &Via::new(7) })
-            .unwrap();
+        rewrite_request(
+            &mut headers,
+            &Hop {
+                credential,
+                origin: &origin.written(),
+                version: Version::HTTP_11,
+                via: &Via::new(7),
+            },
+        )
+        .unwrap();
         fields.map(|(name, _)| headers.contains_key(name))
     };
     assert_eq!(hop(Some("X-Api-Token")), [false, false, false, true]);
@@ -199,9 +249,11 @@ fn this_hop_is_told_in_both_directions() {
     assert_eq!(sent(&mut headers), Ok(Trailers::NotRead));
     let hops: Vec<&HeaderValue> = headers.get_all("via").iter().collect();
     assert_eq!(hops, ["1.1 edge", "1.1 portcullis-0000000000000007"]);
-    for (version, expected) in
-        [(Version::HTTP_10, "1.0 portcullis"), (Version::HTTP_11, "1.1 portcullis"), (Version::HTTP_2, "2.0 portcullis")]
-    {
+    for (version, expected) in [
+        (Version::HTTP_10, "1.0 portcullis"),
+        (Version::HTTP_11, "1.1 portcullis"),
+        (Version::HTTP_2, "2.0 portcullis"),
+    ] {
         let mut headers = HeaderMap::new();
         rewrite_response(&mut headers, version);
         assert_eq!(headers["via"], expected);
@@ -215,7 +267,8 @@ fn a_request_does_not_go_round_for_ever() {
         assert!(sent(&mut headers).is_ok(), "{round}");
     }
     assert_eq!(sent(&mut headers), Err(Loop));
-    let folded: Vec<&str> = headers.get_all("via").iter().map(|hop| hop.to_str().unwrap()).collect();
+    let folded: Vec<&str> =
+        headers.get_all("via").iter().map(|hop| hop.to_str().unwrap()).collect();
     assert_eq!(sent(&mut map(&[("via", &folded.join(", "))])), Err(Loop));
     let other = Via::new(8);
     assert_eq!(other.check(&headers), Ok(()));
@@ -226,10 +279,25 @@ fn field() -> impl Strategy<Value = (String, String)> {
     let name = prop_oneof![
         prop::sample::select(known.clone()),
         prop::sample::select(known.clone()).prop_map(|name| name.replace('-', "_")),
-        prop::sample::select(vec!["Host", "Content-Length", "Accept", "Via", "X-Thing", "traceparent"]).prop_map(str::to_owned),
+        prop::sample::select(vec![
+            "Host",
+            "Content-Length",
+            "Accept",
+            "Via",
+            "X-Thing",
+            "traceparent"
+        ])
+        .prop_map(str::to_owned),
         "[a-z][a-z_-]{0,12}",
     ];
-    let listed = prop::collection::vec(prop_oneof![prop::sample::select(known), "[a-zA-Z-]{1,8}", "host|content-length|via|x-thing"], 0..4);
+    let listed = prop::collection::vec(
+        prop_oneof![
+            prop::sample::select(known),
+            "[a-zA-Z-]{1,8}",
+            "host|content-length|via|x-thing"
+        ],
+        0..4,
+    );
     let value = prop_oneof![listed.prop_map(|names| names.join(", ")), "[ -~]{0,12}"];
     (prop_oneof![3 => name, 1 => Just("Connection".to_owned())], value)
 }

@@ -48,27 +48,48 @@ impl Stage {
         Stage { signer, keys }
     }
 
-    fn read_as(&self, token: &str, issuer: &str, audience: &str) -> Result<Introspected, AnswerFault> {
+    fn read_as(
+        &self,
+        token: &str,
+        issuer: &str,
+        audience: &str,
+    ) -> Result<Introspected, AnswerFault> {
         let rules = rules();
         let expected = Expected { issuer, audience, rules: &rules, max_bytes: 4096 };
         signed_answer(token.as_bytes(), &self.keys, &expected, UnixSeconds(NOW.0 + 60), NOW)
     }
 
     fn read(&self, header: &str, payload: &Json) -> Result<Introspected, AnswerFault> {
-        self.read_as(&self.signer.token(header, &payload.to_string()), "https://is.example", "gateway")
+        self.read_as(
+            &self.signer.token(header, &payload.to_string()),
+            "https://is.example",
+            "gateway",
+        )
     }
 }
 
 #[test]
 fn a_good_answer_says_what_an_unsigned_one_would() {
     let stage = Stage::new();
-    for changes in [json!({}), json!({ "aud": ["x", "gateway"] }), json!({ "iat": NOW.0 - 60 }), json!({ "iat": NOW.0 + 30 })] {
-        let Ok(Introspected::Active(claims)) = stage.read(HEADER, &payload(&changes)) else { panic!("{changes}") };
-        assert_eq!((claims.get("client_id").and_then(Value::as_str), claims.expires_at().0), (Some("app"), NOW.0 + 600));
+    for changes in [
+        json!({}),
+        json!({ "aud": ["x", "gateway"] }),
+        json!({ "iat": NOW.0 - 60 }),
+        json!({ "iat": NOW.0 + 30 }),
+    ] {
+        let Ok(Introspected::Active(claims)) = stage.read(HEADER, &payload(&changes)) else {
+            panic!("{changes}")
+        };
+        assert_eq!(
+            (claims.get("client_id").and_then(Value::as_str), claims.expires_at().0),
+            (Some("app"), NOW.0 + 600)
+        );
     }
     let inactive = payload(&json!({ "token_introspection": { "active": false } }));
     assert!(matches!(stage.read(HEADER, &inactive), Ok(Introspected::Inactive)));
-    let of_another = payload(&json!({ "token_introspection": { "active": true, "iss": "https://other.example" } }));
+    let of_another = payload(
+        &json!({ "token_introspection": { "active": true, "iss": "https://other.example" } }),
+    );
     assert!(matches!(stage.read(HEADER, &of_another), Ok(Introspected::Inactive)));
 }
 
@@ -88,7 +109,10 @@ fn whatever_is_wrong_with_it_it_says_nothing() {
         (json!({ "iat": NOW.0 + 31 }), AnswerFault::Age),
         (json!({ "token_introspection": null }), AnswerFault::Content),
         (json!({ "token_introspection": "{\"active\":true}" }), AnswerFault::Content),
-        (json!({ "token_introspection": null, "active": true, "client_id": "app" }), AnswerFault::Content),
+        (
+            json!({ "token_introspection": null, "active": true, "client_id": "app" }),
+            AnswerFault::Content,
+        ),
     ] {
         assert_eq!(stage.read(HEADER, &payload(&changes)).unwrap_err(), fault, "{changes}");
     }
@@ -99,14 +123,24 @@ fn whatever_is_wrong_with_it_it_says_nothing() {
     ] {
         assert_eq!(stage.read(header, &payload(&json!({}))).unwrap_err(), fault, "{header}");
     }
-    assert!(stage.read(r#"{"alg":"ES256","kid":"k","typ":"application/Token-Introspection+JWT"}"#, &payload(&json!({}))).is_ok());
+    assert!(
+        stage
+            .read(
+                r#"{"alg":"ES256","kid":"k","typ":"application/Token-Introspection+JWT"}"#,
+                &payload(&json!({}))
+            )
+            .is_ok()
+    );
     for header in [
         r#"{"alg":"none","typ":"token-introspection+jwt"}"#,
         r#"{"alg":"HS256","kid":"k","typ":"token-introspection+jwt"}"#,
         r#"{"alg":"ES256","kid":"k","typ":"token-introspection+jwt","crit":["x"]}"#,
         r#"{"alg":"ES256","kid":"other","typ":"token-introspection+jwt"}"#,
     ] {
-        assert!(matches!(stage.read(header, &payload(&json!({}))), Err(AnswerFault::Signature(_))), "{header}");
+        assert!(
+            matches!(stage.read(header, &payload(&json!({}))), Err(AnswerFault::Signature(_))),
+            "{header}"
+        );
     }
 }
 
@@ -120,5 +154,8 @@ fn only_the_servers_own_key_counts_and_somebody_must_be_expected() {
     assert_eq!(stage.read_as(&good, "", "").unwrap_err(), AnswerFault::Issuer);
     let good = stage.signer.token(HEADER, &payload(&json!({ "aud": "" })).to_string());
     assert_eq!(stage.read_as(&good, "https://is.example", "").unwrap_err(), AnswerFault::Audience);
-    assert!(matches!(stage.read_as(&"x".repeat(5000), "https://is.example", "gateway"), Err(AnswerFault::Signature(_))));
+    assert!(matches!(
+        stage.read_as(&"x".repeat(5000), "https://is.example", "gateway"),
+        Err(AnswerFault::Signature(_))
+    ));
 }

@@ -21,16 +21,25 @@ fn malformed(rejection: Rejection) -> Malformed {
 fn symmetric_and_absent_signatures_are_unknown_algorithms() {
     let server = Server::new("RS256");
     for public in [server.signer.public_bytes().to_vec(), server.signer.public_info()] {
-        let input = format!("{}.{}", encode(br#"{"alg":"HS256","kid":"k1"}"#), encode(GOOD.as_bytes()));
+        let input =
+            format!("{}.{}", encode(br#"{"alg":"HS256","kid":"k1"}"#), encode(GOOD.as_bytes()));
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &public), input.as_bytes());
         let rejection = server.verify(format!("{input}.{}", encode(tag.as_ref()))).unwrap_err();
         assert_eq!(rejection.reason(), Reason::AlgorithmRefused);
     }
     for name in ["none", "None", "NONE", "", "rs256", "RS256 ", "HS256", "RS1"] {
         let token = server.signer.token(&format!(r#"{{"alg":"{name}","kid":"k1"}}"#), GOOD);
-        assert_eq!(server.verify(&token).unwrap_err().reason(), Reason::AlgorithmRefused, "{name:?}");
+        assert_eq!(
+            server.verify(&token).unwrap_err().reason(),
+            Reason::AlgorithmRefused,
+            "{name:?}"
+        );
         let unsigned = token.rsplit_once('.').unwrap().0.to_owned() + ".";
-        assert_eq!(server.verify(unsigned).unwrap_err().reason(), Reason::AlgorithmRefused, "{name:?}");
+        assert_eq!(
+            server.verify(unsigned).unwrap_err().reason(),
+            Reason::AlgorithmRefused,
+            "{name:?}"
+        );
     }
 }
 
@@ -40,29 +49,55 @@ fn the_key_decides_the_algorithm() {
     let header = r#"{"alg":"PS256","kid":"k1"}"#;
     let input = format!("{}.{}", encode(header.as_bytes()), encode(GOOD.as_bytes()));
     let token = format!("{input}.{}", encode(&rsa.signature("PS256", input.as_bytes())));
-    let judge =
-        |jwk, rules: &_| Unverified::parse(token.as_bytes(), MAX_BYTES).unwrap().verify(&key_set(&[jwk]), rules, super::NOW).map(|_| ());
+    let judge = |jwk, rules: &_| {
+        Unverified::parse(token.as_bytes(), MAX_BYTES)
+            .unwrap()
+            .verify(&key_set(&[jwk]), rules, super::NOW)
+            .map(|_| ())
+    };
     let open = rsa.jwk(&json!({"kid": "k1"}));
     assert_eq!(judge(open.clone(), &rules()), Ok(()));
     let narrowed = rsa.jwk(&json!({"kid": "k1", "alg": "RS256"}));
-    assert_eq!(judge(narrowed, &rules()), Err(Rejection::KeyAlgorithm { algorithm: SignatureAlgorithm::PS256 }));
+    assert_eq!(
+        judge(narrowed, &rules()),
+        Err(Rejection::KeyAlgorithm { algorithm: SignatureAlgorithm::PS256 })
+    );
     let mut only_rs256 = rules();
     only_rs256.algorithms = vec![SignatureAlgorithm::RS256];
     assert_eq!(judge(open, &only_rs256).unwrap_err().reason(), Reason::AlgorithmRefused);
     let other_family = Signer::new("ES256").jwk(&json!({"kid": "k1"}));
-    assert_eq!(judge(other_family, &rules()), Err(Rejection::KeyAlgorithm { algorithm: SignatureAlgorithm::PS256 }));
+    assert_eq!(
+        judge(other_family, &rules()),
+        Err(Rejection::KeyAlgorithm { algorithm: SignatureAlgorithm::PS256 })
+    );
 }
 
 #[test]
 fn exactly_three_parts() {
     let server = Server::new("ES256");
     let token = server.token(GOOD);
-    for text in ["", ".", "..", "a", "a.b", &format!("{token}."), &format!("{token}.e30"), &format!(".{token}"), &".".repeat(MAX_BYTES)] {
+    for text in [
+        "",
+        ".",
+        "..",
+        "a",
+        "a.b",
+        &format!("{token}."),
+        &format!("{token}.e30"),
+        &format!(".{token}"),
+        &".".repeat(MAX_BYTES),
+    ] {
         let rejection = server.verify(text).unwrap_err();
         assert_eq!(rejection.reason(), Reason::TokenMalformed, "{rejection}");
     }
-    assert_eq!(malformed(server.verify(format!("{token}.e30.e30")).unwrap_err()), Malformed::Encrypted);
-    assert_eq!(malformed(server.verify("eyJhbGciOiJSU0EtT0FFUCJ9.a.b.c.d").unwrap_err()), Malformed::Encrypted);
+    assert_eq!(
+        malformed(server.verify(format!("{token}.e30.e30")).unwrap_err()),
+        Malformed::Encrypted
+    );
+    assert_eq!(
+        malformed(server.verify("eyJhbGciOiJSU0EtT0FFUCJ9.a.b.c.d").unwrap_err()),
+        Malformed::Encrypted
+    );
 }
 
 #[test]
@@ -71,7 +106,8 @@ fn one_spelling_of_base64url() {
     let header = encode(br#"{"alg":"ES256","kid":"k1"}"#);
     let payload = encode(GOOD.as_bytes());
     let check = |header: &str, payload: &str, part| {
-        let rejection = server.verify(server.signer.sealed(&format!("{header}.{payload}"))).unwrap_err();
+        let rejection =
+            server.verify(server.signer.sealed(&format!("{header}.{payload}"))).unwrap_err();
         assert_eq!(malformed(rejection), Malformed::Base64(part), "{header} {payload}");
     };
     // neither is a multiple of three bytes long: both have bits behind the end
@@ -91,14 +127,23 @@ fn one_spelling_of_base64url() {
     let position = alphabet.find(last).unwrap();
     for spare in 1..16 {
         let spelling = format!("{front}{}", &alphabet[position + spare..=position + spare]);
-        assert_eq!(malformed(server.verify(spelling).unwrap_err()), Malformed::Base64(Part::Signature));
+        assert_eq!(
+            malformed(server.verify(spelling).unwrap_err()),
+            Malformed::Base64(Part::Signature)
+        );
     }
 }
 
 #[test]
 fn json_is_read_strictly() {
     let server = Server::new("EdDSA");
-    let deep = |levels: usize| format!(r#"{{"iss":"a","exp":1700000600,"x":{}{}}}"#, "[".repeat(levels), "]".repeat(levels));
+    let deep = |levels: usize| {
+        format!(
+            r#"{{"iss":"a","exp":1700000600,"x":{}{}}}"#,
+            "[".repeat(levels),
+            "]".repeat(levels)
+        )
+    };
     assert!(server.claims(&deep(31)).is_ok());
     for (payload, fault) in [
         (deep(32), JsonFault::OverLimit),
@@ -106,11 +151,18 @@ fn json_is_read_strictly() {
         (deep(5_000), JsonFault::OverLimit),
         (r#"{"iss":"a","iss":"b","exp":1700000600}"#.to_owned(), JsonFault::DuplicateMember),
         (r#"{"iss":"a","exp":1,"\u0065xp":1700000600}"#.to_owned(), JsonFault::DuplicateMember),
-        (r#"{"iss":"a","exp":1700000600,"x":[{"a":{"y":1,"y":1}}]}"#.to_owned(), JsonFault::DuplicateMember),
+        (
+            r#"{"iss":"a","exp":1700000600,"x":[{"a":{"y":1,"y":1}}]}"#.to_owned(),
+            JsonFault::DuplicateMember,
+        ),
         ("[1]".to_owned(), JsonFault::NotAnObject),
         (r#""a""#.to_owned(), JsonFault::NotAnObject),
     ] {
-        assert_eq!(malformed(server.claims(&payload).unwrap_err()), Malformed::Payload(fault), "{payload}");
+        assert_eq!(
+            malformed(server.claims(&payload).unwrap_err()),
+            Malformed::Payload(fault),
+            "{payload}"
+        );
     }
     for payload in [
         "",
@@ -133,7 +185,10 @@ fn json_is_read_strictly() {
         "// c\n{}",
     ] {
         let fault = malformed(server.claims(payload).unwrap_err());
-        assert!(matches!(fault, Malformed::Payload(JsonFault::Syntax { .. })), "{payload:?} {fault:?}");
+        assert!(
+            matches!(fault, Malformed::Payload(JsonFault::Syntax { .. })),
+            "{payload:?} {fault:?}"
+        );
     }
 }
 
@@ -141,14 +196,21 @@ fn json_is_read_strictly() {
 fn only_utf_8_is_text() {
     let server = Server::new("EdDSA");
     let header = br#"{"alg":"EdDSA","kid":"k1"}"#;
-    for payload in [&b"{\"iss\":\"\xff\"}"[..], b"{\"iss\":\"\xc0\xaf\"}", b"{\"iss\":\"\xed\xa0\x80\"}", b"\xff\xfe{\0}\0"] {
+    for payload in [
+        &b"{\"iss\":\"\xff\"}"[..],
+        b"{\"iss\":\"\xc0\xaf\"}",
+        b"{\"iss\":\"\xed\xa0\x80\"}",
+        b"\xff\xfe{\0}\0",
+    ] {
         let rejection = server.verify(server.signer.token_of_bytes(header, payload)).unwrap_err();
         assert_eq!(malformed(rejection), Malformed::Payload(JsonFault::NotUtf8));
     }
     let utf_16: Vec<u8> = GOOD.encode_utf16().flat_map(u16::to_be_bytes).collect();
     let rejection = server.verify(server.signer.token_of_bytes(header, &utf_16)).unwrap_err();
     assert!(matches!(malformed(rejection), Malformed::Payload(JsonFault::Syntax { .. })));
-    let rejection = server.verify(server.signer.token_of_bytes(b"\xef\xbb\xbf{\"alg\":\"EdDSA\"}", GOOD.as_bytes())).unwrap_err();
+    let rejection = server
+        .verify(server.signer.token_of_bytes(b"\xef\xbb\xbf{\"alg\":\"EdDSA\"}", GOOD.as_bytes()))
+        .unwrap_err();
     assert!(matches!(malformed(rejection), Malformed::Header(JsonFault::Syntax { .. })));
 }
 
@@ -169,14 +231,25 @@ fn the_header_is_typed() {
         assert_eq!(malformed(rejection), Malformed::HeaderMember(member), "{header}");
     }
     let twice = server.signer.token(r#"{"alg":"EdDSA","alg":"EdDSA","kid":"k1"}"#, GOOD);
-    assert_eq!(malformed(server.verify(twice).unwrap_err()), Malformed::Header(JsonFault::DuplicateMember));
+    assert_eq!(
+        malformed(server.verify(twice).unwrap_err()),
+        Malformed::Header(JsonFault::DuplicateMember)
+    );
 }
 
 #[test]
 fn what_is_critical_and_not_understood_is_refused() {
     let server = Server::new("EdDSA");
-    for extra in [r#""crit":["b64"],"b64":false"#, r#""crit":["exp"],"exp":1"#, r#""crit":[]"#, r#""crit":null"#, r#""b64":true"#] {
-        let rejection = server.verify(server.signer.token(&format!(r#"{{"alg":"EdDSA","kid":"k1",{extra}}}"#), GOOD)).unwrap_err();
+    for extra in [
+        r#""crit":["b64"],"b64":false"#,
+        r#""crit":["exp"],"exp":1"#,
+        r#""crit":[]"#,
+        r#""crit":null"#,
+        r#""b64":true"#,
+    ] {
+        let rejection = server
+            .verify(server.signer.token(&format!(r#"{{"alg":"EdDSA","kid":"k1",{extra}}}"#), GOOD))
+            .unwrap_err();
         assert_eq!(rejection.reason(), Reason::CriticalHeader, "{extra}");
     }
 }
@@ -191,8 +264,14 @@ fn a_token_does_not_bring_its_key() {
         json!({"alg": "ES256", "jwk": jwk}),
         json!({"alg": "ES256", "kid": "k1", "jku": "https://attacker.example/keys", "x5u": "https://attacker.example/c", "x5c": ["AA"]}),
     ] {
-        assert_eq!(server.verify(attacker.token(&header.to_string(), GOOD)).unwrap_err(), Rejection::BadSignature);
-        assert!(server.verify(server.signer.token(&header.to_string(), GOOD)).is_ok(), "unknown members are ignored");
+        assert_eq!(
+            server.verify(attacker.token(&header.to_string(), GOOD)).unwrap_err(),
+            Rejection::BadSignature
+        );
+        assert!(
+            server.verify(server.signer.token(&header.to_string(), GOOD)).is_ok(),
+            "unknown members are ignored"
+        );
     }
 }
 
@@ -211,22 +290,44 @@ fn signatures_have_one_form() {
         out[1] = u8::try_from(out.len() - 2).unwrap();
         out
     };
-    for bad in [vec![0; 64], Vec::new(), der(&good), good[..63].to_vec(), [good.as_slice(), &[0]].concat(), vec![0xff; 64]] {
-        assert_eq!(server.verify(format!("{input}.{}", encode(&bad))).unwrap_err(), Rejection::BadSignature, "{bad:?}");
+    for bad in [
+        vec![0; 64],
+        Vec::new(),
+        der(&good),
+        good[..63].to_vec(),
+        [good.as_slice(), &[0]].concat(),
+        vec![0xff; 64],
+    ] {
+        assert_eq!(
+            server.verify(format!("{input}.{}", encode(&bad))).unwrap_err(),
+            Rejection::BadSignature,
+            "{bad:?}"
+        );
     }
     let server = Server::new("RS256");
     let token = server.token(GOOD);
     let (input, _) = token.rsplit_once('.').unwrap();
     let good = server.signer.signature("RS256", input.as_bytes());
-    for bad in [[&[0], good.as_slice()].concat(), good[..255].to_vec(), vec![0; 256], vec![1], vec![0xff; 256]] {
-        assert_eq!(server.verify(format!("{input}.{}", encode(&bad))).unwrap_err(), Rejection::BadSignature);
+    for bad in [
+        [&[0], good.as_slice()].concat(),
+        good[..255].to_vec(),
+        vec![0; 256],
+        vec![1],
+        vec![0xff; 256],
+    ] {
+        assert_eq!(
+            server.verify(format!("{input}.{}", encode(&bad))).unwrap_err(),
+            Rejection::BadSignature
+        );
     }
 }
 
 #[test]
 fn times_are_numbers_within_reach() {
     let server = Server::new("EdDSA");
-    let with = |exp: &str| server.claims(&format!(r#"{{"iss":"a","exp":{exp}}}"#)).map(|claims| claims.expires_at().0);
+    let with = |exp: &str| {
+        server.claims(&format!(r#"{{"iss":"a","exp":{exp}}}"#)).map(|claims| claims.expires_at().0)
+    };
     let invalid = |fault| Err(Rejection::InvalidClaim { name: "exp", fault });
     assert_eq!(with("1700000600.9"), Ok(1_700_000_600));
     assert_eq!(with("1.7000006e9"), Ok(1_700_000_600));
@@ -234,13 +335,31 @@ fn times_are_numbers_within_reach() {
     for wrong in ["\"1700000600\"", "[1700000600]", "true", "null", "{}"] {
         assert_eq!(with(wrong), invalid(ClaimFault::WrongType), "{wrong}");
     }
-    for beyond in ["9223372036854775808", "18446744073709551615", "18446744073709551616", "1e300", "18446744073709552e3"] {
+    for beyond in [
+        "9223372036854775808",
+        "18446744073709551615",
+        "18446744073709551616",
+        "1e300",
+        "18446744073709552e3",
+    ] {
         assert_eq!(with(beyond), invalid(ClaimFault::OutOfRange), "{beyond}");
     }
-    for past in ["-1", "-1e300", "-9223372036854775808", "-9223372036854775809", "0", "-0", "1e-300", "1699999970"] {
+    for past in [
+        "-1",
+        "-1e300",
+        "-9223372036854775808",
+        "-9223372036854775809",
+        "0",
+        "-0",
+        "1e-300",
+        "1699999970",
+    ] {
         assert_eq!(with(past), Err(Rejection::Expired), "{past}");
     }
-    assert_eq!(server.claims(r#"{"iss":"a"}"#).unwrap_err(), Rejection::InvalidClaim { name: "exp", fault: ClaimFault::Missing });
+    assert_eq!(
+        server.claims(r#"{"iss":"a"}"#).unwrap_err(),
+        Rejection::InvalidClaim { name: "exp", fault: ClaimFault::Missing }
+    );
 }
 
 #[test]
@@ -249,8 +368,14 @@ fn messages_do_not_repeat_what_the_client_sent() {
     let noise = format!("k\\n\\u001b[31m\\u202e{}", "x".repeat(500));
     let token = server.signer.token(&format!(r#"{{"alg":"EdDSA","kid":"{noise}"}}"#), GOOD);
     let message = server.verify(token).unwrap_err().to_string();
-    assert!(message.is_ascii() || message.chars().all(|c| c.is_ascii() || c == '\u{fffd}' || c == '…'), "{message}");
-    assert!(message.chars().count() < 120 && !message.contains('\n') && !message.contains('\u{1b}'), "{message}");
+    assert!(
+        message.is_ascii() || message.chars().all(|c| c.is_ascii() || c == '\u{fffd}' || c == '…'),
+        "{message}"
+    );
+    assert!(
+        message.chars().count() < 120 && !message.contains('\n') && !message.contains('\u{1b}'),
+        "{message}"
+    );
     let token = server.signer.token(r#"{"alg":"EdDSA"}"#, r#"{"secret-claim":x}"#);
     assert!(!server.verify(token).unwrap_err().to_string().contains("secret"));
 }

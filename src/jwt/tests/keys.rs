@@ -35,7 +35,8 @@ fn skipped(key: &Value) -> &'static str {
 #[test]
 fn an_unusable_key_is_skipped_for_its_own_reason() {
     let (rsa, ec, ed) = (Signer::new("RS256"), Signer::new("ES256"), Signer::new("EdDSA"));
-    let member = |signer: &Signer, name: &str| signer.jwk(&json!({}))[name].as_str().unwrap().to_owned();
+    let member =
+        |signer: &Signer, name: &str| signer.jwk(&json!({}))[name].as_str().unwrap().to_owned();
     for (key, label) in [
         (json!(7), "not_an_object"),
         (json!(null), "not_an_object"),
@@ -88,29 +89,50 @@ fn a_member_named_twice_spoils_its_key_alone() {
     let document = format!(r#"{{"keys":[{twice},{}]}}"#, second.jwk(&json!({"kid": "c"})));
     let set = KeySet::from_jwks(document.as_bytes()).unwrap();
     assert_eq!(set.keys.key_ids().collect::<Vec<_>>(), ["c"]);
-    assert_eq!((set.skipped[0].position, &set.skipped[0].reason), (0, &SkipReason::DuplicateMember));
+    assert_eq!(
+        (set.skipped[0].position, &set.skipped[0].reason),
+        (0, &SkipReason::DuplicateMember)
+    );
 }
 
 #[test]
 fn documents_that_are_no_key_set() {
     let key = Signer::new("EdDSA").jwk(&json!({"kid": "a"}));
     for text in ["{}", r#"{"keys":{}}"#, r#"{"keys":null}"#, &key.to_string()] {
-        assert!(matches!(KeySet::from_jwks(text.as_bytes()), Err(KeySetError::NotAKeySet)), "{text}");
+        assert!(
+            matches!(KeySet::from_jwks(text.as_bytes()), Err(KeySetError::NotAKeySet)),
+            "{text}"
+        );
     }
-    for text in
-        ["", "<html>", "[]", "{\"keys\":[", &format!(r#"{{"keys":[{key}],"keys":[]}}"#), &"[".repeat(100_000), "\u{feff}{\"keys\":[]}"]
-    {
+    for text in [
+        "",
+        "<html>",
+        "[]",
+        "{\"keys\":[",
+        &format!(r#"{{"keys":[{key}],"keys":[]}}"#),
+        &"[".repeat(100_000),
+        "\u{feff}{\"keys\":[]}",
+    ] {
         assert!(matches!(KeySet::from_jwks(text.as_bytes()), Err(KeySetError::Json(_))), "{text}");
     }
-    assert!(matches!(KeySet::from_jwks(br#"{"keys":[]}"#), Err(KeySetError::NoUsableKey { skipped }) if skipped.is_empty()));
+    assert!(
+        matches!(KeySet::from_jwks(br#"{"keys":[]}"#), Err(KeySetError::NoUsableKey { skipped }) if skipped.is_empty())
+    );
     let many = key_set_of(&vec![json!({}); 101]);
-    assert!(matches!(KeySet::from_jwks(&many), Err(KeySetError::TooManyKeys { count: 101, limit: 100 })));
+    assert!(matches!(
+        KeySet::from_jwks(&many),
+        Err(KeySetError::TooManyKeys { count: 101, limit: 100 })
+    ));
 }
 
 #[test]
 fn the_key_id_is_looked_up_exactly() {
     let (a, b) = (Signer::new("ES256"), Signer::new("ES256"));
-    let keys = key_set(&[a.jwk(&json!({"kid": "a"})), b.jwk(&json!({"kid": "b"})), Signer::new("ES384").jwk(&json!({}))]);
+    let keys = key_set(&[
+        a.jwk(&json!({"kid": "a"})),
+        b.jwk(&json!({"kid": "b"})),
+        Signer::new("ES384").jwk(&json!({})),
+    ]);
     assert_eq!(judge(&with_id(&a, "a"), &keys), Ok(()));
     assert_eq!(judge(&with_id(&b, "a"), &keys), Err(Rejection::BadSignature));
     for id in ["A", "", "a ", "c"] {
@@ -127,7 +149,10 @@ fn without_a_key_id_exactly_one_key_must_fit() {
     let keys = key_set(&[a.jwk(&json!({"kid": "a"})), b.jwk(&json!({}))]);
     assert_eq!(judge(&without_id(&a), &keys), Ok(()));
     assert_eq!(judge(&without_id(&b), &keys), Ok(()));
-    assert_eq!(judge(&without_id(&Signer::new("EdDSA")), &keys), Err(Rejection::UnknownKey { key_id: None }));
+    assert_eq!(
+        judge(&without_id(&Signer::new("EdDSA")), &keys),
+        Err(Rejection::UnknownKey { key_id: None })
+    );
     // a key without an id is not the one that an id names
     assert_eq!(judge(&with_id(&b, "b"), &keys).unwrap_err().reason(), Reason::UnknownKey);
 }
@@ -140,9 +165,11 @@ fn one_id_for_several_keys() {
     assert_eq!(judge(&with_id(&rsa, "k"), &keys), Ok(()));
     let keys = key_set(&[rsa.jwk(&json!({"kid": "k"})), other.jwk(&json!({"kid": "k"}))]);
     assert_eq!(judge(&with_id(&rsa, "k"), &keys), Err(Rejection::AmbiguousKey));
-    let keys = key_set(&[rsa.jwk(&json!({"kid": "k"})), rsa.jwk(&json!({"kid": "k", "use": "sig"}))]);
+    let keys =
+        key_set(&[rsa.jwk(&json!({"kid": "k"})), rsa.jwk(&json!({"kid": "k", "use": "sig"}))]);
     assert_eq!(keys.len(), 1);
-    let keys = key_set(&[rsa.jwk(&json!({"kid": "k"})), rsa.jwk(&json!({"kid": "k", "alg": "RS256"}))]);
+    let keys =
+        key_set(&[rsa.jwk(&json!({"kid": "k"})), rsa.jwk(&json!({"kid": "k", "alg": "RS256"}))]);
     assert_eq!(judge(&with_id(&rsa, "k"), &keys), Ok(()), "the same numbers leave nothing open");
 }
 
@@ -151,11 +178,19 @@ fn fingerprints_follow_the_usable_keys() {
     let (a, b) = (Signer::new("ES256"), Signer::new("RS256"));
     let (ka, kb) = (a.jwk(&json!({"kid": "a"})), b.jwk(&json!({"kid": "b"})));
     let print = |keys: &[Value]| key_set(keys).fingerprint();
-    assert_eq!(print(&[ka.clone(), kb.clone()]), print(&[kb.clone(), json!({"kty": "oct"}), ka.clone(), ka.clone()]));
-    assert_eq!(print(std::slice::from_ref(&ka)), print(&[a.jwk(&json!({"kid": "a", "x5c": ["AA"], "alg": "ES256"}))]));
-    for other in
-        [vec![ka.clone()], vec![a.jwk(&json!({"kid": "c"})), kb.clone()], vec![ka.clone(), b.jwk(&json!({"kid": "b", "alg": "RS256"}))]]
-    {
+    assert_eq!(
+        print(&[ka.clone(), kb.clone()]),
+        print(&[kb.clone(), json!({"kty": "oct"}), ka.clone(), ka.clone()])
+    );
+    assert_eq!(
+        print(std::slice::from_ref(&ka)),
+        print(&[a.jwk(&json!({"kid": "a", "x5c": ["AA"], "alg": "ES256"}))])
+    );
+    for other in [
+        vec![ka.clone()],
+        vec![a.jwk(&json!({"kid": "c"})), kb.clone()],
+        vec![ka.clone(), b.jwk(&json!({"kid": "b", "alg": "RS256"}))],
+    ] {
         assert_ne!(print(&[ka.clone(), kb.clone()]), print(&other));
     }
 }
@@ -164,8 +199,13 @@ fn fingerprints_follow_the_usable_keys() {
 fn a_leading_zero_octet_does_not_make_another_modulus() {
     use base64::Engine;
     let rsa = Signer::new("RS256");
-    let modulus = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(rsa.jwk(&json!({}))["n"].as_str().unwrap()).unwrap();
-    let keys = key_set(&[rsa.jwk(&json!({"kid": "k", "n": encode(&[&[0], modulus.as_slice()].concat())}))]);
+    let modulus = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(rsa.jwk(&json!({}))["n"].as_str().unwrap())
+        .unwrap();
+    let keys =
+        key_set(
+            &[rsa.jwk(&json!({"kid": "k", "n": encode(&[&[0], modulus.as_slice()].concat())}))],
+        );
     assert_eq!(judge(&with_id(&rsa, "k"), &keys), Ok(()));
     assert_eq!(keys.fingerprint(), key_set(&[rsa.jwk(&json!({"kid": "k"}))]).fingerprint());
 }
@@ -174,10 +214,17 @@ fn a_leading_zero_octet_does_not_make_another_modulus() {
 fn pem_keys_of_every_kind_verify_whatever_the_key_id() {
     for algorithm in ["RS256", "PS512", "ES256", "ES384", "ES512", "EdDSA"] {
         let signer = Signer::new(algorithm);
-        let set = KeySet::from_pem(format!("a note\n{}", pem("PUBLIC KEY", &signer.public_info())).as_bytes()).unwrap();
+        let set = KeySet::from_pem(
+            format!("a note\n{}", pem("PUBLIC KEY", &signer.public_info())).as_bytes(),
+        )
+        .unwrap();
         assert_eq!(judge(&with_id(&signer, "anything"), &set.keys), Ok(()), "{algorithm}");
         assert_eq!(judge(&without_id(&signer), &set.keys), Ok(()), "{algorithm}");
-        assert_eq!(judge(&without_id(&Signer::new(algorithm)), &set.keys), Err(Rejection::BadSignature), "{algorithm}");
+        assert_eq!(
+            judge(&without_id(&Signer::new(algorithm)), &set.keys),
+            Err(Rejection::BadSignature),
+            "{algorithm}"
+        );
     }
     let signer = Signer::new("RS256");
     let set = KeySet::from_pem(pem("RSA PUBLIC KEY", signer.public_bytes()).as_bytes()).unwrap();
@@ -186,18 +233,25 @@ fn pem_keys_of_every_kind_verify_whatever_the_key_id() {
 
 #[test]
 fn certificates_give_their_keys_and_each_that_fits_is_tried() {
-    let pairs = [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ED25519];
+    let pairs =
+        [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ED25519];
     let pairs = pairs.map(|kind| rcgen::KeyPair::generate_for(kind).unwrap());
     let mut text = String::new();
     for pair in &pairs {
-        text += &rcgen::CertificateParams::new(vec!["as.example".to_owned()]).unwrap().self_signed(pair).unwrap().pem();
+        text += &rcgen::CertificateParams::new(vec!["as.example".to_owned()])
+            .unwrap()
+            .self_signed(pair)
+            .unwrap()
+            .pem();
     }
     let set = KeySet::from_pem(text.as_bytes()).unwrap();
     assert_eq!(set.keys.len(), 3);
     for pair in &pairs[..2] {
         let key = jsonwebtoken::EncodingKey::from_ec_der(&pair.serialize_der());
         let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256);
-        let token = jsonwebtoken::encode(&header, &serde_json::from_str::<Value>(GOOD).unwrap(), &key).unwrap();
+        let token =
+            jsonwebtoken::encode(&header, &serde_json::from_str::<Value>(GOOD).unwrap(), &key)
+                .unwrap();
         assert_eq!(judge(&token, &set.keys), Ok(()));
     }
 }
@@ -214,11 +268,21 @@ fn pem_that_cannot_be_used() {
     assert_eq!(label(&pem("PRIVATE KEY", &signer.private_der())), "pem_block");
     assert_eq!(label(&pem("CERTIFICATE", &signer.public_info())), "der");
     assert_eq!(label(&pem("PUBLIC KEY", b"\x30\x03\x02\x01\x01")), "der");
-    assert_eq!(label(&pem("PUBLIC KEY", &[signer.public_info().as_slice(), b"\0"].concat())), "der");
+    assert_eq!(
+        label(&pem("PUBLIC KEY", &[signer.public_info().as_slice(), b"\0"].concat())),
+        "der"
+    );
     assert_eq!(label(&pem("RSA PUBLIC KEY", &[])), "der");
-    for broken in ["-----BEGIN PUBLIC KEY-----\nAAAA\n", "-----BEGIN PUBLIC KEY-----\n!!\n-----END PUBLIC KEY-----\n", "-----BEGIN X"] {
+    for broken in [
+        "-----BEGIN PUBLIC KEY-----\nAAAA\n",
+        "-----BEGIN PUBLIC KEY-----\n!!\n-----END PUBLIC KEY-----\n",
+        "-----BEGIN X",
+    ] {
         assert!(matches!(KeySet::from_pem(broken.as_bytes()), Err(KeySetError::Pem)), "{broken}");
     }
     assert!(matches!(KeySet::from_pem(b"no key here"), Err(KeySetError::NoUsableKey { .. })));
-    assert!(matches!(KeySet::from_pem(good.repeat(9).as_bytes()), Err(KeySetError::TooManyKeys { limit: 8, .. })));
+    assert!(matches!(
+        KeySet::from_pem(good.repeat(9).as_bytes()),
+        Err(KeySetError::TooManyKeys { limit: 8, .. })
+    ));
 }

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use crate::jwt::tests::{GOOD, MAX_BYTES, Server};
 use crate::jwt::{KeySet, Unverified};
 
-static SERVERS: LazyLock<Vec<Server>> = LazyLock::new(|| ["RS256", "PS256", "ES256", "ES512", "EdDSA"].map(Server::new).into());
+static SERVERS: LazyLock<Vec<Server>> =
+    LazyLock::new(|| ["RS256", "PS256", "ES256", "ES512", "EdDSA"].map(Server::new).into());
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
@@ -72,7 +73,10 @@ fn json_text() -> impl Strategy<Value = String> {
         Just(r#""kid":"k1""#.to_owned()),
         Just(r#""iss":"a""#.to_owned()),
         Just(r#""exp":1700000600"#.to_owned()),
-        ("(exp|nbf|aud|iss|sub|typ|crit|x)", "(1|-1|1e9|1.5|\"a\"|null|true|\\[\\]|\\{\\}|\\[1,\"a\"\\]|1e400|\\{\"a\":\\[\\]\\})")
+        (
+            "(exp|nbf|aud|iss|sub|typ|crit|x)",
+            "(1|-1|1e9|1.5|\"a\"|null|true|\\[\\]|\\{\\}|\\[1,\"a\"\\]|1e400|\\{\"a\":\\[\\]\\})"
+        )
             .prop_map(|(name, value)| format!("\"{name}\":{value}")),
     ];
     prop::collection::vec(member, 0..8).prop_map(|members| format!("{{{}}}", members.join(",")))
@@ -80,6 +84,7 @@ fn json_text() -> impl Strategy<Value = String> {
 
 fn jwk_text() -> impl Strategy<Value = String> {
     let value = "(\"RSA\"|\"EC\"|\"OKP\"|\"P-256\"|\"P-521\"|\"Ed25519\"|\"AQAB\"|\"[A-Za-z0-9_-]{0,90}\"|null|1|\\[\"verify\"\\]|\\{\\})";
-    let member = ("(kty|crv|n|e|x|y|kid|alg|use|key_ops)", value).prop_map(|(name, value)| format!("\"{name}\":{value}"));
+    let member = ("(kty|crv|n|e|x|y|kid|alg|use|key_ops)", value)
+        .prop_map(|(name, value)| format!("\"{name}\":{value}"));
     prop::collection::vec(member, 0..8).prop_map(|members| format!("{{{}}}", members.join(",")))
 }

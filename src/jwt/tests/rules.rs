@@ -20,7 +20,8 @@ fn claims(server: &Server, members: &str) -> Claims {
 #[test]
 fn time_has_leeway_on_both_sides() {
     let rules = rules();
-    let at = |exp, nbf: Option<u64>| check_time(UnixSeconds(exp), nbf.map(UnixSeconds), &rules, NOW);
+    let at =
+        |exp, nbf: Option<u64>| check_time(UnixSeconds(exp), nbf.map(UnixSeconds), &rules, NOW);
     assert_eq!(at(NOW.0 - 29, None), Ok(()));
     assert_eq!(at(NOW.0 - 30, None), Err(Rejection::Expired));
     assert_eq!(at(NOW.0 + 1, Some(NOW.0 + 30)), Ok(()));
@@ -43,12 +44,19 @@ fn a_lifetime_may_be_bounded() {
 #[test]
 fn not_before_is_checked_and_rounded_up() {
     let server = Server::new("EdDSA");
-    let with = |nbf: &str| server.claims(&format!(r#"{{"iss":"a","exp":1700000600,"nbf":{nbf}}}"#)).map(|claims| claims.not_before());
+    let with = |nbf: &str| {
+        server
+            .claims(&format!(r#"{{"iss":"a","exp":1700000600,"nbf":{nbf}}}"#))
+            .map(|claims| claims.not_before())
+    };
     assert_eq!(with("1700000030"), Ok(Some(UnixSeconds(1_700_000_030))));
     assert_eq!(with("1700000029.5"), Ok(Some(UnixSeconds(1_700_000_030))));
     assert_eq!(with("1700000030.5"), Err(Rejection::NotYetValid));
     assert_eq!(with("-5"), Ok(Some(UnixSeconds(0))));
-    assert_eq!(with("\"1\""), Err(Rejection::InvalidClaim { name: "nbf", fault: ClaimFault::WrongType }));
+    assert_eq!(
+        with("\"1\""),
+        Err(Rejection::InvalidClaim { name: "nbf", fault: ClaimFault::WrongType })
+    );
 }
 
 #[test]
@@ -67,14 +75,24 @@ fn registered_claims_of_a_wrong_type_are_never_absent_claims() {
         ("iat", "false"),
     ] {
         let issuer = if name == "iss" { "" } else { "\"iss\":\"a\"," };
-        let rejection = server.claims(&format!(r#"{{{issuer}"exp":1700000600,"{name}":{value}}}"#)).unwrap_err();
-        assert_eq!(rejection, Rejection::InvalidClaim { name, fault: ClaimFault::WrongType }, "{name} {value}");
+        let rejection = server
+            .claims(&format!(r#"{{{issuer}"exp":1700000600,"{name}":{value}}}"#))
+            .unwrap_err();
+        assert_eq!(
+            rejection,
+            Rejection::InvalidClaim { name, fault: ClaimFault::WrongType },
+            "{name} {value}"
+        );
         assert_eq!(rejection.reason(), Reason::InvalidClaims);
     }
     let rejection = server.claims(r#"{"exp":1700000600}"#).unwrap_err();
     assert_eq!(rejection, Rejection::InvalidClaim { name: "iss", fault: ClaimFault::Missing });
     assert_eq!(claims(&server, r#""iat":1.5"#).issued_at(), Some(UnixSeconds(1)));
-    assert_eq!(claims(&server, r#""iat":99999999999"#).issued_at(), Some(UnixSeconds(99_999_999_999)), "iat is not compared");
+    assert_eq!(
+        claims(&server, r#""iat":99999999999"#).issued_at(),
+        Some(UnixSeconds(99_999_999_999)),
+        "iat is not compared"
+    );
 }
 
 #[test]
@@ -82,10 +100,16 @@ fn audiences_are_any_of() {
     let server = Server::new("EdDSA");
     let mut rules = rules();
     rules.audiences = vec!["orders".to_owned(), "accounts".to_owned()];
-    let judge = |aud: &str| server.judge(server.token(&format!(r#"{{"iss":"a","exp":1700000600{aud}}}"#)), &rules).map(|_| ());
+    let judge = |aud: &str| {
+        server
+            .judge(server.token(&format!(r#"{{"iss":"a","exp":1700000600{aud}}}"#)), &rules)
+            .map(|_| ())
+    };
     assert_eq!(judge(r#","aud":"orders""#), Ok(()));
     assert_eq!(judge(r#","aud":["x","accounts"]"#), Ok(()));
-    for other in ["", r#","aud":[]"#, r#","aud":"Orders""#, r#","aud":"orders accounts""#, r#","aud":["x"]"#] {
+    for other in
+        ["", r#","aud":[]"#, r#","aud":"Orders""#, r#","aud":"orders accounts""#, r#","aud":["x"]"#]
+    {
         assert_eq!(judge(other), Err(Rejection::Audience), "{other}");
     }
     assert_eq!(claims(&server, r#""aud":["x","y"]"#).audiences(), ["x".to_owned(), "y".to_owned()]);
@@ -99,12 +123,35 @@ fn token_types() {
         let typ = typ.map(|typ| format!(r#","typ":"{typ}""#)).unwrap_or_default();
         let mut rules = rules();
         rules.token_types = accepted.iter().map(|&name| name.to_owned()).collect();
-        server.judge(server.signer.token(&format!(r#"{{"alg":"EdDSA","kid":"k1"{typ}}}"#), good), &rules).map(|_| ())
+        server
+            .judge(
+                server.signer.token(&format!(r#"{{"alg":"EdDSA","kid":"k1"{typ}}}"#), good),
+                &rules,
+            )
+            .map(|_| ())
     };
-    for typ in [None, Some("JWT"), Some("jwt"), Some("at+jwt"), Some("AT+JWT"), Some("application/at+jwt"), Some("Application/JWT")] {
+    for typ in [
+        None,
+        Some("JWT"),
+        Some("jwt"),
+        Some("at+jwt"),
+        Some("AT+JWT"),
+        Some("application/at+jwt"),
+        Some("Application/JWT"),
+    ] {
         assert_eq!(judge(typ, &[]), Ok(()), "{typ:?}");
     }
-    for typ in ["rt+jwt", "logout+jwt", "dpop+jwt", "secevent+jwt", "", "JOSE", "application/", "jwt ", "text/jwt"] {
+    for typ in [
+        "rt+jwt",
+        "logout+jwt",
+        "dpop+jwt",
+        "secevent+jwt",
+        "",
+        "JOSE",
+        "application/",
+        "jwt ",
+        "text/jwt",
+    ] {
         assert_eq!(judge(Some(typ), &[]), Err(Rejection::TokenType(WrongType::Header)), "{typ}");
     }
     assert_eq!(judge(Some("application/at+jwt"), &["at+jwt"]), Ok(()));
@@ -116,11 +163,20 @@ fn token_types() {
 #[test]
 fn tokens_that_call_themselves_something_else_are_refused() {
     let server = Server::new("EdDSA");
-    for (claim, kind) in [("token_use", "id"), ("typ", "ID"), ("typ", "Refresh"), ("token_type", "refresh_token")] {
-        let rejection = server.claims(&format!(r#"{{"iss":"a","exp":1700000600,"{claim}":"{kind}"}}"#)).unwrap_err();
+    for (claim, kind) in
+        [("token_use", "id"), ("typ", "ID"), ("typ", "Refresh"), ("token_type", "refresh_token")]
+    {
+        let rejection = server
+            .claims(&format!(r#"{{"iss":"a","exp":1700000600,"{claim}":"{kind}"}}"#))
+            .unwrap_err();
         assert_eq!(rejection, Rejection::TokenType(WrongType::Claim { claim }), "{kind}");
     }
-    for members in [r#""token_use":"access""#, r#""typ":"Bearer""#, r#""nonce":"n","at_hash":"h""#, r#""token_type":"Bearer""#] {
+    for members in [
+        r#""token_use":"access""#,
+        r#""typ":"Bearer""#,
+        r#""nonce":"n","at_hash":"h""#,
+        r#""token_type":"Bearer""#,
+    ] {
         claims(&server, members);
     }
 }
@@ -128,7 +184,9 @@ fn tokens_that_call_themselves_something_else_are_refused() {
 #[test]
 fn consumer_keys() {
     let server = Server::new("EdDSA");
-    let key = |members: &str, name: Option<&str>| claims(&server, members).consumer_key(&names(name, None)).map(str::to_owned);
+    let key = |members: &str, name: Option<&str>| {
+        claims(&server, members).consumer_key(&names(name, None)).map(str::to_owned)
+    };
     assert_eq!(key(r#""client_id":"c","azp":"z""#, Some("client_id")).as_deref(), Some("c"));
     assert_eq!(key(r#""client_id":["c"]"#, Some("client_id")).as_deref(), Some("c"));
     assert_eq!(key(r#""azp":"z""#, None).as_deref(), Some("z"));
@@ -152,7 +210,12 @@ fn consumer_keys() {
 fn scopes() {
     let server = Server::new("EdDSA");
     let scopes = |members: &str, name: Option<&str>| {
-        claims(&server, members).scopes(&names(None, name)).into_iter().map(str::to_owned).collect::<Vec<_>>().join("|")
+        claims(&server, members)
+            .scopes(&names(None, name))
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+            .join("|")
     };
     assert_eq!(scopes(r#""scope":"read  write ""#, None), "read|write");
     assert_eq!(scopes(r#""scp":["read","a b",7,""],"scope":"other""#, Some("scp")), "read|a b");
@@ -164,7 +227,12 @@ fn scopes() {
 #[test]
 fn a_bound_token_says_so_in_whatever_form() {
     let server = Server::new("EdDSA");
-    for (members, bound) in [(r#""cnf":{"jkt":"x"}"#, true), (r#""cnf":null"#, true), (r#""cnf":"x""#, true), (r#""sub":"x""#, false)] {
+    for (members, bound) in [
+        (r#""cnf":{"jkt":"x"}"#, true),
+        (r#""cnf":null"#, true),
+        (r#""cnf":"x""#, true),
+        (r#""sub":"x""#, false),
+    ] {
         assert_eq!(claims(&server, members).is_bound(), bound, "{members}");
     }
 }

@@ -1,11 +1,17 @@
 //! Makes keys and signs whatever text it is given as a token: for tests and benches, which need malformed ones too.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test or bench that cannot make a key ends there")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test or bench that cannot make a key ends there"
+)]
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair};
+use aws_lc_rs::signature::{
+    self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair,
+};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -29,7 +35,9 @@ impl Signer {
     pub fn new(algorithm: &'static str) -> Self {
         let pair = match algorithm {
             "EdDSA" => Pair::Ed25519(Ed25519KeyPair::generate().unwrap()),
-            _ if algorithm.starts_with("ES") => Pair::Ecdsa(EcdsaKeyPair::generate(ecdsa(algorithm)).unwrap()),
+            _ if algorithm.starts_with("ES") => {
+                Pair::Ecdsa(EcdsaKeyPair::generate(ecdsa(algorithm)).unwrap())
+            }
             _ => Pair::Rsa(Box::new(RsaKeyPair::generate(KeySize::Rsa2048).unwrap())),
         };
         Self { algorithm, pair }
@@ -46,7 +54,10 @@ impl Signer {
 
     /// The signature goes over text that is already encoded, in whatever way.
     pub fn sealed(&self, signing_input: &str) -> String {
-        format!("{signing_input}.{}", encode(&self.signature(self.algorithm, signing_input.as_bytes())))
+        format!(
+            "{signing_input}.{}",
+            encode(&self.signature(self.algorithm, signing_input.as_bytes()))
+        )
     }
 
     pub fn signature(&self, algorithm: &str, message: &[u8]) -> Vec<u8> {
@@ -66,7 +77,9 @@ impl Signer {
     pub fn jwk(&self, members: &Value) -> Value {
         let mut key = match &self.pair {
             Pair::Rsa(pair) => {
-                let (_, key) = x509_parser::public_key::RSAPublicKey::from_der(pair.public_key().as_ref()).unwrap();
+                let (_, key) =
+                    x509_parser::public_key::RSAPublicKey::from_der(pair.public_key().as_ref())
+                        .unwrap();
                 let modulus = key.modulus.strip_prefix(&[0]).unwrap_or(key.modulus);
                 json!({"kty": "RSA", "n": encode(modulus), "e": encode(key.exponent)})
             }
@@ -80,7 +93,9 @@ impl Signer {
                 };
                 json!({"kty": "EC", "crv": curve, "x": encode(x), "y": encode(y)})
             }
-            Pair::Ed25519(pair) => json!({"kty": "OKP", "crv": "Ed25519", "x": encode(pair.public_key().as_ref())}),
+            Pair::Ed25519(pair) => {
+                json!({"kty": "OKP", "crv": "Ed25519", "x": encode(pair.public_key().as_ref())})
+            }
         };
         key.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
         key
@@ -120,7 +135,8 @@ pub fn encode(bytes: &[u8]) -> String {
 
 pub fn pem(label: &str, der: &[u8]) -> String {
     let text = STANDARD.encode(der);
-    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 

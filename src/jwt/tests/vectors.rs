@@ -19,7 +19,13 @@ fn check_claims_example(header: &str, signature: &str, key: Value) {
     let keys = key_set(&[key]);
     let mut rules = rules();
     rules.leeway = Duration::ZERO;
-    let judge = |now| Unverified::parse(token.as_bytes(), MAX_BYTES).unwrap().verify(&keys, &rules, UnixSeconds(now));
+    let judge = |now| {
+        Unverified::parse(token.as_bytes(), MAX_BYTES).unwrap().verify(
+            &keys,
+            &rules,
+            UnixSeconds(now),
+        )
+    };
     let claims = judge(1_300_819_379).unwrap();
     assert_eq!(claims.issuer(), "joe");
     assert_eq!(claims.expires_at(), UnixSeconds(1_300_819_380));
@@ -54,7 +60,12 @@ fn rfc_7515_a_4_es512() {
         "y": "ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2"
     });
     let signature = "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCAPZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn";
-    check_signature_example(SignatureAlgorithm::ES512, "eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA", signature, key);
+    check_signature_example(
+        SignatureAlgorithm::ES512,
+        "eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA",
+        signature,
+        key,
+    );
 }
 
 #[test]
@@ -67,15 +78,24 @@ fn rfc_8037_a_4_ed25519() {
     );
 }
 
-fn check_signature_example(algorithm: SignatureAlgorithm, signing_input: &str, signature: &str, key: Value) {
+fn check_signature_example(
+    algorithm: SignatureAlgorithm,
+    signing_input: &str,
+    signature: &str,
+    key: Value,
+) {
     use base64::Engine;
     let signature = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(signature).unwrap();
     let keys = key_set(&[key]);
     assert!(keys.check(None, algorithm, signing_input.as_bytes(), &signature).is_ok());
-    assert_eq!(keys.check(None, algorithm, &signing_input.as_bytes()[1..], &signature), Err(Rejection::BadSignature));
+    assert_eq!(
+        keys.check(None, algorithm, &signing_input.as_bytes()[1..], &signature),
+        Err(Rejection::BadSignature)
+    );
 }
 
-const SYMMETRIC: &str = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
+const SYMMETRIC: &str =
+    "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
 
 /// A symmetric signature, none at all, and the two JSON forms: none of them is an access token here.
 #[test]
@@ -84,13 +104,20 @@ fn rfc_7515_a_1_a_5_and_a_6_are_refused() {
     assert!(matches!(KeySet::from_jwks(&keys), Err(KeySetError::NoUsableKey { .. })));
     let es256 = key_set(&[es256_key()]);
     let signed = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-    for token in [format!("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{PAYLOAD}.{signed}"), format!("eyJhbGciOiJub25lIn0.{PAYLOAD}.")] {
-        let rejection = Unverified::parse(token.as_bytes(), MAX_BYTES).unwrap().verify(&es256, &rules(), UnixSeconds(1_300_819_379));
+    for token in [
+        format!("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{PAYLOAD}.{signed}"),
+        format!("eyJhbGciOiJub25lIn0.{PAYLOAD}."),
+    ] {
+        let rejection = Unverified::parse(token.as_bytes(), MAX_BYTES).unwrap().verify(
+            &es256,
+            &rules(),
+            UnixSeconds(1_300_819_379),
+        );
         assert!(matches!(rejection.unwrap_err(), Rejection::Algorithm { .. }), "{token}");
     }
-    let signature = "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
-    let one =
-        json!({"protected": "eyJhbGciOiJFUzI1NiJ9", "header": {"kid": "e9bc097a-ce51-4036-9562-d2ade882db0d"}, "signature": signature});
+    let signature =
+        "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+    let one = json!({"protected": "eyJhbGciOiJFUzI1NiJ9", "header": {"kid": "e9bc097a-ce51-4036-9562-d2ade882db0d"}, "signature": signature});
     let mut flattened = one.clone();
     flattened["payload"] = json!(PAYLOAD);
     for written in [json!({"payload": PAYLOAD, "signatures": [one]}), flattened] {
@@ -114,13 +141,18 @@ fn rfc_7517_a() {
     ]});
     let parsed = KeySet::from_jwks(public.to_string().as_bytes()).unwrap();
     assert_eq!(parsed.keys.key_ids().collect::<Vec<_>>(), ["2011-04-29"]);
-    let skipped: Vec<_> = parsed.skipped.iter().map(|key| (key.position, key.reason.label())).collect();
+    let skipped: Vec<_> =
+        parsed.skipped.iter().map(|key| (key.position, key.reason.label())).collect();
     assert_eq!(skipped, [(0, "use")]);
     let symmetric = json!({"keys": [
         {"kty": "oct", "alg": "A128KW", "k": "GawgguFyGrWKav7AX4VKUg"},
         {"kty": "oct", "k": SYMMETRIC, "kid": "HMAC key used in JWS spec Appendix A.1 example"},
     ]});
-    let Err(KeySetError::NoUsableKey { skipped }) = KeySet::from_jwks(symmetric.to_string().as_bytes()) else { panic!("a key set") };
+    let Err(KeySetError::NoUsableKey { skipped }) =
+        KeySet::from_jwks(symmetric.to_string().as_bytes())
+    else {
+        panic!("a key set")
+    };
     assert!(skipped.iter().all(|key| key.reason.label() == "symmetric") && skipped.len() == 2);
 }
 
@@ -138,17 +170,22 @@ fn rfc_7518_3_1() {
 #[test]
 fn rfc_7638_3_1_and_rfc_8037_a_3() {
     let rsa = json!({"kty": "RSA", "n": EXAMPLE_MODULUS, "e": "AQAB", "alg": "RS256", "kid": "2011-04-29"});
-    let ed25519 = json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
-    for (key, wanted) in
-        [(rsa, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"), (ed25519.clone(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")]
-    {
+    let ed25519 =
+        json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
+    for (key, wanted) in [
+        (rsa, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"),
+        (ed25519.clone(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"),
+    ] {
         let members = json::read_object(key.to_string().as_bytes()).unwrap();
         assert_eq!(encode(&proof::thumbprint(&members).unwrap()), wanted);
     }
     // RFC 8037 A.1: the private half beside it, which nobody has to show
     let mut private = ed25519;
     private["d"] = json!("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A");
-    assert_eq!(proof::thumbprint(&json::read_object(private.to_string().as_bytes()).unwrap()), Err(ProofFault::Key));
+    assert_eq!(
+        proof::thumbprint(&json::read_object(private.to_string().as_bytes()).unwrap()),
+        Err(ProofFault::Key)
+    );
 }
 
 const PROOF_HEADER: &str = "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19";
@@ -164,16 +201,37 @@ fn rfc_9449() {
         paths: ["/protectedresource", "/protectedresource"],
         token: b"Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU",
     };
-    let check = |about: &Proved<'_>, now| proof::check(format!("{PROOF_HEADER}.{shown}").as_bytes(), about, UnixSeconds(now));
+    let check = |about: &Proved<'_>, now| {
+        proof::check(format!("{PROOF_HEADER}.{shown}").as_bytes(), about, UnixSeconds(now))
+    };
     let Proof { thumbprint, id, nonce } = check(&about, 1_562_262_618).unwrap();
-    assert_eq!(encode(&thumbprint), "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", "the jkt of section 6.1");
+    assert_eq!(
+        encode(&thumbprint),
+        "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
+        "the jkt of section 6.1"
+    );
     assert_eq!((&*id, nonce), ("e1j3V_bKic8-LAEB", None));
     assert_eq!(check(&about, 1_562_262_679), Err(ProofFault::Time));
     assert_eq!(check(&Proved { method: "POST", ..about }, 1_562_262_618), Err(ProofFault::Method));
-    assert_eq!(check(&Proved { token: b"another", ..about }, 1_562_262_618), Err(ProofFault::Token));
-    assert_eq!(check(&Proved { authority: "resource.example.com", ..about }, 1_562_262_618), Err(ProofFault::Address));
+    assert_eq!(
+        check(&Proved { token: b"another", ..about }, 1_562_262_618),
+        Err(ProofFault::Token)
+    );
+    assert_eq!(
+        check(&Proved { authority: "resource.example.com", ..about }, 1_562_262_618),
+        Err(ProofFault::Address)
+    );
     let for_the_token_endpoint = "eyJqdGkiOiItQndDM0VTYzZhY2MybFRjIiwiaHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi8vc2VydmVyLmV4YW1wbGUuY29tL3Rva2VuIiwiaWF0IjoxNTYyMjYyNjE2fQ.2-GxA6T8lP4vfrg8v-FdWP0A0zdrj8igiMLvqRMUvwnQg4PtFLbdLXiOSsX0x7NVY-FNyJK70nfbV37xRZT3Lg";
-    let about = Proved { method: "POST", authority: "server.example.com", paths: ["/token", "/token"], ..about };
-    let refused = proof::check(format!("{PROOF_HEADER}.{for_the_token_endpoint}").as_bytes(), &about, UnixSeconds(1_562_262_616));
+    let about = Proved {
+        method: "POST",
+        authority: "server.example.com",
+        paths: ["/token", "/token"],
+        ..about
+    };
+    let refused = proof::check(
+        format!("{PROOF_HEADER}.{for_the_token_endpoint}").as_bytes(),
+        &about,
+        UnixSeconds(1_562_262_616),
+    );
     assert_eq!(refused, Err(ProofFault::Claim("ath")));
 }

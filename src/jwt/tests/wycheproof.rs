@@ -45,7 +45,9 @@ fn run(file: &str, counts: (usize, usize)) {
     let (mut seen, mut accepted, mut wrong) = (0, 0, Vec::new());
     for group in vectors["testGroups"].as_array().unwrap() {
         let keys = keys_of(group);
-        for vector in group["tests"].as_array().unwrap().iter().filter(|vector| vector.get("jws").is_some()) {
+        for vector in
+            group["tests"].as_array().unwrap().iter().filter(|vector| vector.get("jws").is_some())
+        {
             let id = vector["tcId"].as_u64().unwrap();
             let stricter = STRICTER.iter().any(|(of, number, _)| *of == file && *number == id);
             let symmetric = group.get("public").is_none() && is_symmetric(&group["private"]);
@@ -54,14 +56,21 @@ fn run(file: &str, counts: (usize, usize)) {
             let wanted = valid && !stricter;
             let outcome = accept(vector["jws"].as_str(), keys.as_ref());
             if outcome.is_ok() != wanted {
-                wrong.push(format!("{file} {id} {}: {} {:?}: {outcome:?}", group["comment"], vector["comment"], vector["flags"]));
+                wrong.push(format!(
+                    "{file} {id} {}: {} {:?}: {outcome:?}",
+                    group["comment"], vector["comment"], vector["flags"]
+                ));
             }
             seen += 1;
             accepted += usize::from(outcome.is_ok());
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert_eq!((seen, accepted), counts, "{file}: as many vectors, and as many good ones, as the pinned version has");
+    assert_eq!(
+        (seen, accepted),
+        counts,
+        "{file}: as many vectors, and as many good ones, as the pinned version has"
+    );
 }
 
 /// What verifying does before it looks at claims.
@@ -82,12 +91,17 @@ fn accept(jws: Option<&str>, keys: Option<&KeySet>) -> Result<(), Rejection> {
 /// A group's key or keys, as a key manager would publish them.
 fn keys_of(group: &Value) -> Option<KeySet> {
     let keys = group.get("public").unwrap_or(&group["private"]);
-    let document = if keys.get("keys").is_some() { keys.clone() } else { serde_json::json!({ "keys": [keys] }) };
+    let document = if keys.get("keys").is_some() {
+        keys.clone()
+    } else {
+        serde_json::json!({ "keys": [keys] })
+    };
     KeySet::from_jwks(document.to_string().as_bytes()).ok().map(|parsed| parsed.keys)
 }
 
 fn is_symmetric(key: &Value) -> bool {
-    key["kty"] == "oct" || key["keys"].as_array().is_some_and(|keys| keys.iter().all(|key| key["kty"] == "oct"))
+    key["kty"] == "oct"
+        || key["keys"].as_array().is_some_and(|keys| keys.iter().all(|key| key["kty"] == "oct"))
 }
 
 fn folder() -> PathBuf {
@@ -95,7 +109,10 @@ fn folder() -> PathBuf {
     let pinned = std::fs::read_to_string(root.join("tests/vectors/wycheproof")).unwrap();
     let (module, sum) = pinned.trim().split_once(' ').unwrap();
     // outside the checkout: a module around it would have a say
-    let told = Command::new("go").args(["mod", "download", "-json", module]).current_dir(std::env::temp_dir()).output();
+    let told = Command::new("go")
+        .args(["mod", "download", "-json", module])
+        .current_dir(std::env::temp_dir())
+        .output();
     let told = told.expect("go runs; tests/run installs it");
     let told: Value = serde_json::from_slice(&told.stdout).expect("what was downloaded");
     assert_eq!(told["Sum"], sum, "{told}");

@@ -31,23 +31,53 @@ fn two_readings_are_refused() {
         (b"GET / HTTP/1.1\r\nHost: a\n\r\n", Violation::BareLineFeed),
         (b"GET / HTTP/1.1\r\nHost: a\r\n\n", Violation::BareLineFeed),
         (b"GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", Violation::FoldedHeader),
-        (b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", Violation::TwoFramings),
-        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", Violation::TwoFramings),
-        (b"POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n", Violation::ContentLength),
+        (
+            b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+            Violation::TwoFramings,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
+            Violation::TwoFramings,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n",
+            Violation::ContentLength,
+        ),
         (b"POST / HTTP/1.1\r\nContent-Length: 5, 5\r\n\r\n", Violation::ContentLength),
         (b"POST / HTTP/1.1\r\nContent-Length: +5\r\n\r\n", Violation::ContentLength),
-        (b"POST / HTTP/1.1\r\nContent-Length: 18446744073709551619\r\n\r\n", Violation::ContentLength),
+        (
+            b"POST / HTTP/1.1\r\nContent-Length: 18446744073709551619\r\n\r\n",
+            Violation::ContentLength,
+        ),
         (b"POST / HTTP/1.1\r\nContent-Length:\r\n\r\n", Violation::ContentLength),
-        (b"POST / HTTP/1.1\r\nContent-Length : 5\r\nTransfer-Encoding : chunked\r\n\r\n", Violation::TwoFramings),
-        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", Violation::TransferEncoding),
+        (
+            b"POST / HTTP/1.1\r\nContent-Length : 5\r\nTransfer-Encoding : chunked\r\n\r\n",
+            Violation::TwoFramings,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+            Violation::TransferEncoding,
+        ),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n\r\n", Violation::TransferEncoding),
-        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked, identity\r\n\r\n", Violation::TransferEncoding),
+        (
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
+            Violation::TransferEncoding,
+        ),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: \x0bchunked\r\n\r\n", Violation::TransferEncoding),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello", Violation::BareLineFeed),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n", Violation::Chunk),
-        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n", Violation::Chunk),
-        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", Violation::Chunk),
-        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000005\r\n", Violation::Chunk),
+        (
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n",
+            Violation::Chunk,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+            Violation::Chunk,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000005\r\n",
+            Violation::Chunk,
+        ),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX\r\n", Violation::Chunk),
     ] {
         assert_eq!(whole(request), Err(violation), "{}", String::from_utf8_lossy(request));

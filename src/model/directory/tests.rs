@@ -51,10 +51,18 @@ proptest! {
 
 #[test]
 fn an_application_has_one_key_of_a_type_and_one_subscription_of_an_api() {
-    let key = |consumer_key, key_type| NewKey { key_manager: KeyManagerIndex(0), consumer_key, key_type };
+    let key =
+        |consumer_key, key_type| NewKey { key_manager: KeyManagerIndex(0), consumer_key, key_type };
     let mut directory = Directory::default();
     let two = [key("a", KeyType::Production), key("b", KeyType::Production)];
-    let new = |keys| NewApplication { name: "one", owner: "", organization: None, keys, subscriptions: &[], place: place(1) };
+    let new = |keys| NewApplication {
+        name: "one",
+        owner: "",
+        organization: None,
+        keys,
+        subscriptions: &[],
+        place: place(1),
+    };
     assert_eq!(directory.add(new(&two)), Err(Conflict::KeyType { key_type: KeyType::Production }));
     let view = SubscriptionView { api: ApiIndex(1), state: SubscriptionState::Blocked };
     let twice = NewApplication { subscriptions: &[view, view], ..new(&[]) };

@@ -69,7 +69,8 @@ fn xml(row: &Row) -> Bytes {
         Family::Security => ("ams", "http://wso2.org/apimanager/security"),
         Family::Status => ("am", "http://wso2.org/apimanager"),
     };
-    let element = |name: &str, text: &str| format!("<{prefix}:{name}>{}</{prefix}:{name}>", escape(text));
+    let element =
+        |name: &str, text: &str| format!("<{prefix}:{name}>{}</{prefix}:{name}>", escape(text));
     let kind = match row.family {
         Family::Security => String::new(),
         Family::Status => element("type", STATUS_REPORT),
@@ -103,6 +104,9 @@ mod tests {
 
     #[test]
     fn xml_carries_any_text() {
-        assert_eq!(escape("<a href=\"x\">'&'</a>\u{0}\u{1b}\u{FFFF}é"), "&lt;a href=&quot;x&quot;&gt;&apos;&amp;&apos;&lt;/a&gt;é");
+        assert_eq!(
+            escape("<a href=\"x\">'&'</a>\u{0}\u{1b}\u{FFFF}é"),
+            "&lt;a href=&quot;x&quot;&gt;&apos;&amp;&apos;&lt;/a&gt;é"
+        );
     }
 }

@@ -26,10 +26,8 @@ pub(super) enum Challenge {
 
 const BARE: &str = r#"Bearer realm="WSO2 API Manager""#;
 const INVALID_TOKEN: &str = r#"Bearer realm="WSO2 API Manager", error="invalid_token", error_description="The provided token is invalid""#;
-const INVALID_REQUEST: &str =
-    r#"Bearer realm="WSO2 API Manager", error="invalid_request", error_description="Exactly one token must be sent""#;
-const INSUFFICIENT: &str =
-    r#"Bearer realm="WSO2 API Manager", error="insufficient_scope", error_description="The token does not allow this request""#;
+const INVALID_REQUEST: &str = r#"Bearer realm="WSO2 API Manager", error="invalid_request", error_description="Exactly one token must be sent""#;
+const INSUFFICIENT: &str = r#"Bearer realm="WSO2 API Manager", error="insufficient_scope", error_description="The token does not allow this request""#;
 
 const PROOF: &str = r#"DPoP realm="WSO2 API Manager", error="invalid_dpop_proof", error_description="The token's proof is missing or invalid", algs="ES256 ES384 ES512 EdDSA PS256 RS256""#;
 const PROOF_NONCE: &str = r#"DPoP realm="WSO2 API Manager", error="use_dpop_nonce", error_description="The proof must carry the nonce of DPoP-Nonce", algs="ES256 ES384 ES512 EdDSA PS256 RS256""#;
@@ -42,14 +40,17 @@ pub(super) fn value(challenge: Challenge, scopes: &[Scope]) -> HeaderValue {
         Challenge::ProofNonce => HeaderValue::from_static(PROOF_NONCE),
         Challenge::InvalidRequest => HeaderValue::from_static(INVALID_REQUEST),
         Challenge::InsufficientRights => HeaderValue::from_static(INSUFFICIENT),
-        Challenge::InsufficientScope => with_scopes(scopes).unwrap_or_else(|| HeaderValue::from_static(INSUFFICIENT)),
+        Challenge::InsufficientScope => {
+            with_scopes(scopes).unwrap_or_else(|| HeaderValue::from_static(INSUFFICIENT))
+        }
     }
 }
 
 /// Scopes that the grammar cannot express are left out.
 fn with_scopes(scopes: &[Scope]) -> Option<HeaderValue> {
     let token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
-    let names: Vec<&str> = scopes.iter().map(Scope::as_str).filter(|scope| scope.bytes().all(token)).collect();
+    let names: Vec<&str> =
+        scopes.iter().map(Scope::as_str).filter(|scope| scope.bytes().all(token)).collect();
     if names.is_empty() {
         return None;
     }

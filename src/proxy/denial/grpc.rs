@@ -28,7 +28,9 @@ pub(super) fn answer(row: &Row) -> Response<Bytes> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert("grpc-status", HeaderValue::from_static(status(row.status)));
-    if let Ok(message) = HeaderValue::try_from(encoded(&format!("{}: {}", row.code, row.description))) {
+    if let Ok(message) =
+        HeaderValue::try_from(encoded(&format!("{}: {}", row.code, row.description)))
+    {
         headers.insert("grpc-message", message);
     }
     response

@@ -38,14 +38,19 @@ const KEYS_RETRY_SECONDS: u32 = 1;
 /// nginx's status for a client that left. It is only logged: nobody is there to read it.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-const INVALID_CREDENTIALS: &str = "Invalid Credentials. Make sure you have provided the correct security credentials";
-const SUBSCRIPTION: &str = "User is NOT authorized to access the Resource. API Subscription validation failed.";
-const AUDIENCE: &str = "Access Denied. The access token does not allow you to access the requested resource";
-const ORGANIZATION_MISSING: &str = "Claim Invalid. The configured resource access validation claim is not present in the token.";
+const INVALID_CREDENTIALS: &str =
+    "Invalid Credentials. Make sure you have provided the correct security credentials";
+const SUBSCRIPTION: &str =
+    "User is NOT authorized to access the Resource. API Subscription validation failed.";
+const AUDIENCE: &str =
+    "Access Denied. The access token does not allow you to access the requested resource";
+const ORGANIZATION_MISSING: &str =
+    "Claim Invalid. The configured resource access validation claim is not present in the token.";
 const ORGANIZATION_MISMATCH: &str = "Claim Mismatch. The claim configured in the system and the claim provided in the token do not align. \
                                      Please ensure the claims match.";
 const BLOCKED: &str = "This API has been blocked temporarily. Please try again later or contact the system administrators.";
-const FORGED_TOKENS: &str = "Too many tokens of this address could not be verified. Try again later";
+const FORGED_TOKENS: &str =
+    "Too many tokens of this address could not be verified. Try again later";
 const NO_PRODUCTION: &str = "Production key offered to the API with no production endpoint";
 const NO_SANDBOX: &str = "Sandbox key offered to the API with no sandbox endpoint";
 
@@ -54,24 +59,63 @@ const NO_SANDBOX: &str = "Sandbox key offered to the API with no sandbox endpoin
 pub(super) fn row(refusal: &Refusal<'_>) -> Row {
     use StatusCode as S;
     match refusal.reason {
-        Reason::InvalidRequest => status(S::BAD_REQUEST, "400", "Bad Request", "The request cannot be read in one way only"),
-        Reason::HeadTooLarge => {
-            status(S::REQUEST_HEADER_FIELDS_TOO_LARGE, "431", "Request Header Fields Too Large", "The head of the request is too large")
-        }
-        Reason::InvalidPath => status(S::BAD_REQUEST, "400", "Bad Request", "The path of the request cannot be read in one way only"),
+        Reason::InvalidRequest => status(
+            S::BAD_REQUEST,
+            "400",
+            "Bad Request",
+            "The request cannot be read in one way only",
+        ),
+        Reason::HeadTooLarge => status(
+            S::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "431",
+            "Request Header Fields Too Large",
+            "The head of the request is too large",
+        ),
+        Reason::InvalidPath => status(
+            S::BAD_REQUEST,
+            "400",
+            "Bad Request",
+            "The path of the request cannot be read in one way only",
+        ),
         // 405 would have to list what is allowed here, and these are allowed nowhere
-        Reason::MethodRefused => status(S::NOT_IMPLEMENTED, "501", "Not Implemented", "The gateway does not support this method"),
-        Reason::BodyTooLarge => status(S::PAYLOAD_TOO_LARGE, "413", "Payload Too Large", "The body of the request is too large"),
-        Reason::BodyStalled => status(S::REQUEST_TIMEOUT, "408", "Request Timeout", "The body of the request did not arrive in time"),
+        Reason::MethodRefused => status(
+            S::NOT_IMPLEMENTED,
+            "501",
+            "Not Implemented",
+            "The gateway does not support this method",
+        ),
+        Reason::BodyTooLarge => status(
+            S::PAYLOAD_TOO_LARGE,
+            "413",
+            "Payload Too Large",
+            "The body of the request is too large",
+        ),
+        Reason::BodyStalled => status(
+            S::REQUEST_TIMEOUT,
+            "408",
+            "Request Timeout",
+            "The body of the request did not arrive in time",
+        ),
 
         Reason::Overloaded => Row {
             retry_after: Some(1),
-            ..status(S::SERVICE_UNAVAILABLE, "503", "Service Unavailable", "The gateway is overloaded. Try again shortly")
+            ..status(
+                S::SERVICE_UNAVAILABLE,
+                "503",
+                "Service Unavailable",
+                "The gateway is overloaded. Try again shortly",
+            )
         },
 
-        Reason::ApiNotFound => status(S::NOT_FOUND, "404", "Not Found", "The requested resource is not available."),
-        Reason::OperationNotFound => runtime(S::NOT_FOUND, "404", "No matching resource found for given API Request"),
-        Reason::MethodNotAllowed => runtime(S::METHOD_NOT_ALLOWED, "405", "Method not allowed for given API resource"),
+        Reason::ApiNotFound => {
+            status(S::NOT_FOUND, "404", "Not Found", "The requested resource is not available.")
+        }
+        Reason::OperationNotFound => {
+            runtime(S::NOT_FOUND, "404", "No matching resource found for given API Request")
+        }
+        Reason::MethodNotAllowed => {
+            runtime(S::METHOD_NOT_ALLOWED, "405", "Method not allowed for given API resource")
+        }
         Reason::ApiBlocked => status(S::SERVICE_UNAVAILABLE, "700700", "API blocked", BLOCKED),
 
         Reason::MissingCredentials => missing_credentials(refusal),
@@ -93,97 +137,192 @@ pub(super) fn row(refusal: &Refusal<'_>) -> Row {
         | Reason::TokenBound
         | Reason::TokenRevoked
         | Reason::TokenInactive
-        | Reason::TokenNotBound => unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS),
-        Reason::ProofInvalid => {
-            Row { challenge: Some(Challenge::Proof), ..unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS) }
+        | Reason::TokenNotBound => {
+            unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS)
         }
-        Reason::ProofNonce => {
-            Row { challenge: Some(Challenge::ProofNonce), ..unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS) }
-        }
-        Reason::ForgedTokens => Row { retry_after: Some(1), ..status(S::TOO_MANY_REQUESTS, "429", "Too Many Requests", FORGED_TOKENS) },
+        Reason::ProofInvalid => Row {
+            challenge: Some(Challenge::Proof),
+            ..unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS)
+        },
+        Reason::ProofNonce => Row {
+            challenge: Some(Challenge::ProofNonce),
+            ..unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS)
+        },
+        Reason::ForgedTokens => Row {
+            retry_after: Some(1),
+            ..status(S::TOO_MANY_REQUESTS, "429", "Too Many Requests", FORGED_TOKENS)
+        },
         Reason::KeysUnavailable | Reason::IntrospectionUnavailable => keys_unavailable(),
 
-        Reason::ConsumerKeyMissing => forbidden("900908", "Resource forbidden ", "Resource forbidden "),
-        Reason::ConsumerKeyUnknown | Reason::NotSubscribed => forbidden("900908", "Resource forbidden ", SUBSCRIPTION),
-        Reason::OrganizationMissing => unauthorized("900913", "Claim Invalid", ORGANIZATION_MISSING),
-        Reason::OrganizationMismatch => unauthorized("900912", "Claim Mismatch", ORGANIZATION_MISMATCH),
-        Reason::SubscriptionBlocked => unauthorized("900907", "The requested API is temporarily blocked", SUBSCRIPTION),
-        Reason::SubscriptionInactive => unauthorized("900909", "The subscription to the API is inactive", SUBSCRIPTION),
+        Reason::ConsumerKeyMissing => {
+            forbidden("900908", "Resource forbidden ", "Resource forbidden ")
+        }
+        Reason::ConsumerKeyUnknown | Reason::NotSubscribed => {
+            forbidden("900908", "Resource forbidden ", SUBSCRIPTION)
+        }
+        Reason::OrganizationMissing => {
+            unauthorized("900913", "Claim Invalid", ORGANIZATION_MISSING)
+        }
+        Reason::OrganizationMismatch => {
+            unauthorized("900912", "Claim Mismatch", ORGANIZATION_MISMATCH)
+        }
+        Reason::SubscriptionBlocked => {
+            unauthorized("900907", "The requested API is temporarily blocked", SUBSCRIPTION)
+        }
+        Reason::SubscriptionInactive => {
+            unauthorized("900909", "The subscription to the API is inactive", SUBSCRIPTION)
+        }
         Reason::InsufficientScope => insufficient_scope(refusal),
         Reason::AudienceRefused => forbidden("900914", "Access Denied", AUDIENCE),
         Reason::NoProductionBackend => runtime(S::FORBIDDEN, "900901", NO_PRODUCTION),
         Reason::NoSandboxBackend => runtime(S::FORBIDDEN, "900901", NO_SANDBOX),
 
-        Reason::ConcurrencyLimit => {
-            Row { retry_after: Some(1), ..status(S::SERVICE_UNAVAILABLE, "900801", "API Limit Reached", "API not accepting requests") }
-        }
+        Reason::ConcurrencyLimit => Row {
+            retry_after: Some(1),
+            ..status(
+                S::SERVICE_UNAVAILABLE,
+                "900801",
+                "API Limit Reached",
+                "API not accepting requests",
+            )
+        },
 
-        Reason::BackendUnresolved => runtime(S::SERVICE_UNAVAILABLE, "303001", "The backend cannot be found"),
-        Reason::BackendRefused => runtime(S::SERVICE_UNAVAILABLE, "101503", "The backend does not accept connections"),
-        Reason::BackendConnectTimeout => runtime(S::GATEWAY_TIMEOUT, "101508", "Connecting to the backend took too long"),
-        Reason::BackendTls => runtime(S::BAD_GATEWAY, "101503", "No secure connection to the backend could be made"),
-        Reason::BackendTimeout => runtime(S::GATEWAY_TIMEOUT, "101504", "The backend took too long to answer"),
-        Reason::RequestTimeout => runtime(S::GATEWAY_TIMEOUT, "101504", "The exchange took longer than it may"),
-        Reason::UpgradeRefused => runtime(S::BAD_GATEWAY, "101506", "The backend did not switch protocols as it said"),
-        Reason::BackendReset => runtime(S::BAD_GATEWAY, "101505", "The backend closed the connection before it answered"),
-        Reason::BackendProtocol => runtime(S::BAD_GATEWAY, "101506", "The backend's answer cannot be understood"),
+        Reason::BackendUnresolved => {
+            runtime(S::SERVICE_UNAVAILABLE, "303001", "The backend cannot be found")
+        }
+        Reason::BackendRefused => {
+            runtime(S::SERVICE_UNAVAILABLE, "101503", "The backend does not accept connections")
+        }
+        Reason::BackendConnectTimeout => {
+            runtime(S::GATEWAY_TIMEOUT, "101508", "Connecting to the backend took too long")
+        }
+        Reason::BackendTls => {
+            runtime(S::BAD_GATEWAY, "101503", "No secure connection to the backend could be made")
+        }
+        Reason::BackendTimeout => {
+            runtime(S::GATEWAY_TIMEOUT, "101504", "The backend took too long to answer")
+        }
+        Reason::RequestTimeout => {
+            runtime(S::GATEWAY_TIMEOUT, "101504", "The exchange took longer than it may")
+        }
+        Reason::UpgradeRefused => {
+            runtime(S::BAD_GATEWAY, "101506", "The backend did not switch protocols as it said")
+        }
+        Reason::BackendReset => runtime(
+            S::BAD_GATEWAY,
+            "101505",
+            "The backend closed the connection before it answered",
+        ),
+        Reason::BackendProtocol => {
+            runtime(S::BAD_GATEWAY, "101506", "The backend's answer cannot be understood")
+        }
 
         Reason::ClientClosed => client_closed(),
         // the first four are no refusals: who refuses with them has a bug, and a bug never opens the gateway
-        Reason::Forwarded | Reason::ServerOptions | Reason::CorsPreflight | Reason::ResourceMetadata | Reason::InternalError => {
-            internal_error()
-        }
+        Reason::Forwarded
+        | Reason::ServerOptions
+        | Reason::CorsPreflight
+        | Reason::ResourceMetadata
+        | Reason::InternalError => internal_error(),
     }
 }
 
-fn status(status: StatusCode, code: &'static str, message: &'static str, description: &'static str) -> Row {
+fn status(
+    status: StatusCode,
+    code: &'static str,
+    message: &'static str,
+    description: &'static str,
+) -> Row {
     let description = Cow::Borrowed(description);
-    Row { status, code, family: Family::Status, message, description, challenge: None, retry_after: None }
+    Row {
+        status,
+        code,
+        family: Family::Status,
+        message,
+        description,
+        challenge: None,
+        retry_after: None,
+    }
 }
 
 fn runtime(code_status: StatusCode, code: &'static str, description: &'static str) -> Row {
     status(code_status, code, "Runtime Error", description)
 }
 
-fn unauthorized(code: &'static str, message: &'static str, description: impl Into<Cow<'static, str>>) -> Row {
+fn unauthorized(
+    code: &'static str,
+    message: &'static str,
+    description: impl Into<Cow<'static, str>>,
+) -> Row {
     let challenge = Some(Challenge::InvalidToken);
     let description = description.into();
-    Row { status: StatusCode::UNAUTHORIZED, code, family: Family::Security, message, description, challenge, retry_after: None }
+    Row {
+        status: StatusCode::UNAUTHORIZED,
+        code,
+        family: Family::Security,
+        message,
+        description,
+        challenge,
+        retry_after: None,
+    }
 }
 
-fn forbidden(code: &'static str, message: &'static str, description: impl Into<Cow<'static, str>>) -> Row {
+fn forbidden(
+    code: &'static str,
+    message: &'static str,
+    description: impl Into<Cow<'static, str>>,
+) -> Row {
     let challenge = Some(Challenge::InsufficientRights);
     Row { status: StatusCode::FORBIDDEN, challenge, ..unauthorized(code, message, description) }
 }
 
 fn missing_credentials(refusal: &Refusal<'_>) -> Row {
     let header = refusal.api.map_or("authorization", |api| api.authorization_header);
-    let header = if header.eq_ignore_ascii_case("authorization") { "Authorization" } else { header };
+    let header =
+        if header.eq_ignore_ascii_case("authorization") { "Authorization" } else { header };
     let description = format!(
         "Invalid Credentials. Make sure your API invocation call has a header: '{header} : Bearer ACCESS_TOKEN' or \
          '{header} : Basic ACCESS_TOKEN' or 'ApiKey : API_KEY'"
     );
-    Row { challenge: Some(Challenge::Bare), ..unauthorized("900902", "Missing Credentials", description) }
+    Row {
+        challenge: Some(Challenge::Bare),
+        ..unauthorized("900902", "Missing Credentials", description)
+    }
 }
 
 fn several_credentials() -> Row {
     let challenge = Some(Challenge::InvalidRequest);
-    let description = "Invalid Credentials. Make sure your API invocation call has exactly one access token";
-    Row { status: StatusCode::BAD_REQUEST, challenge, ..unauthorized("900901", "Invalid Credentials", description) }
+    let description =
+        "Invalid Credentials. Make sure your API invocation call has exactly one access token";
+    Row {
+        status: StatusCode::BAD_REQUEST,
+        challenge,
+        ..unauthorized("900901", "Invalid Credentials", description)
+    }
 }
 
 fn unknown_issuer(refusal: &Refusal<'_>) -> Row {
-    let Some(api) = refusal.api else { return unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS) };
+    let Some(api) = refusal.api else {
+        return unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS);
+    };
     let context = if api.base_path.is_empty() { "/" } else { api.base_path };
-    let description = format!("Access failure for API: {context}, version: {} status: (900901) - {INVALID_CREDENTIALS}", api.version);
+    let description = format!(
+        "Access failure for API: {context}, version: {} status: (900901) - {INVALID_CREDENTIALS}",
+        api.version
+    );
     unauthorized("900901", "Invalid Credentials", description)
 }
 
 fn insufficient_scope(refusal: &Refusal<'_>) -> Row {
     let template = refusal.template.unwrap_or("/");
-    let description = format!("User is NOT authorized to access the Resource: {template}. Scope validation failed.");
+    let description = format!(
+        "User is NOT authorized to access the Resource: {template}. Scope validation failed."
+    );
     let message = "The access token does not allow you to access the requested resource";
-    Row { challenge: Some(Challenge::InsufficientScope), ..forbidden("900910", message, description) }
+    Row {
+        challenge: Some(Challenge::InsufficientScope),
+        ..forbidden("900910", message, description)
+    }
 }
 
 fn keys_unavailable() -> Row {
@@ -191,7 +330,11 @@ fn keys_unavailable() -> Row {
     let message = "Unclassified Authentication Failure";
     let description = "The credentials cannot be checked at the moment. Try again later";
     let retry_after = Some(KEYS_RETRY_SECONDS);
-    Row { family: Family::Security, retry_after, ..status(unavailable, "900900", message, description) }
+    Row {
+        family: Family::Security,
+        retry_after,
+        ..status(unavailable, "900900", message, description)
+    }
 }
 
 fn client_closed() -> Row {
@@ -200,5 +343,10 @@ fn client_closed() -> Row {
 }
 
 fn internal_error() -> Row {
-    status(StatusCode::INTERNAL_SERVER_ERROR, "500", "Internal Server Error", "The gateway failed to handle the request")
+    status(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "500",
+        "Internal Server Error",
+        "The gateway failed to handle the request",
+    )
 }

@@ -5,7 +5,11 @@ use serde_json::Value;
 use super::*;
 
 static ID: HeaderValue = HeaderValue::from_static("7f3a-1");
-const API: RefusingApi<'_> = RefusingApi { base_path: "/accounts/1.0.0", version: "1.0.0", authorization_header: "authorization" };
+const API: RefusingApi<'_> = RefusingApi {
+    base_path: "/accounts/1.0.0",
+    version: "1.0.0",
+    authorization_header: "authorization",
+};
 
 fn refused(reason: Reason, tongue: Tongue, scopes: &[Scope]) -> Response<Bytes> {
     let allowed = [Method::GET, Method::HEAD];
@@ -26,8 +30,10 @@ fn header<'r>(response: &'r Response<Bytes>, name: &str) -> Option<&'r str> {
     response.headers().get(name).map(|value| value.to_str().unwrap())
 }
 
-const INVALID: &str = "Invalid Credentials. Make sure you have provided the correct security credentials";
-const SUBSCRIPTION: &str = "User is NOT authorized to access the Resource. API Subscription validation failed.";
+const INVALID: &str =
+    "Invalid Credentials. Make sure you have provided the correct security credentials";
+const SUBSCRIPTION: &str =
+    "User is NOT authorized to access the Resource. API Subscription validation failed.";
 
 /// Reason, status, code, message, description; the type is `Status report` where marked.
 const SECURITY: bool = false;
@@ -35,15 +41,78 @@ const STATUS: bool = true;
 type Expected = (Reason, u16, &'static str, bool, &'static str, &'static str);
 
 const ROWS: &[Expected] = &[
-    (Reason::InvalidRequest, 400, "400", STATUS, "Bad Request", "The request cannot be read in one way only"),
-    (Reason::HeadTooLarge, 431, "431", STATUS, "Request Header Fields Too Large", "The head of the request is too large"),
-    (Reason::InvalidPath, 400, "400", STATUS, "Bad Request", "The path of the request cannot be read in one way only"),
-    (Reason::MethodRefused, 501, "501", STATUS, "Not Implemented", "The gateway does not support this method"),
-    (Reason::BodyTooLarge, 413, "413", STATUS, "Payload Too Large", "The body of the request is too large"),
-    (Reason::BodyStalled, 408, "408", STATUS, "Request Timeout", "The body of the request did not arrive in time"),
-    (Reason::ApiNotFound, 404, "404", STATUS, "Not Found", "The requested resource is not available."),
-    (Reason::OperationNotFound, 404, "404", STATUS, "Runtime Error", "No matching resource found for given API Request"),
-    (Reason::MethodNotAllowed, 405, "405", STATUS, "Runtime Error", "Method not allowed for given API resource"),
+    (
+        Reason::InvalidRequest,
+        400,
+        "400",
+        STATUS,
+        "Bad Request",
+        "The request cannot be read in one way only",
+    ),
+    (
+        Reason::HeadTooLarge,
+        431,
+        "431",
+        STATUS,
+        "Request Header Fields Too Large",
+        "The head of the request is too large",
+    ),
+    (
+        Reason::InvalidPath,
+        400,
+        "400",
+        STATUS,
+        "Bad Request",
+        "The path of the request cannot be read in one way only",
+    ),
+    (
+        Reason::MethodRefused,
+        501,
+        "501",
+        STATUS,
+        "Not Implemented",
+        "The gateway does not support this method",
+    ),
+    (
+        Reason::BodyTooLarge,
+        413,
+        "413",
+        STATUS,
+        "Payload Too Large",
+        "The body of the request is too large",
+    ),
+    (
+        Reason::BodyStalled,
+        408,
+        "408",
+        STATUS,
+        "Request Timeout",
+        "The body of the request did not arrive in time",
+    ),
+    (
+        Reason::ApiNotFound,
+        404,
+        "404",
+        STATUS,
+        "Not Found",
+        "The requested resource is not available.",
+    ),
+    (
+        Reason::OperationNotFound,
+        404,
+        "404",
+        STATUS,
+        "Runtime Error",
+        "No matching resource found for given API Request",
+    ),
+    (
+        Reason::MethodNotAllowed,
+        405,
+        "405",
+        STATUS,
+        "Runtime Error",
+        "Method not allowed for given API resource",
+    ),
     (
         Reason::ApiBlocked,
         503,
@@ -98,7 +167,14 @@ const ROWS: &[Expected] = &[
         "Unclassified Authentication Failure",
         "The credentials cannot be checked at the moment. Try again later",
     ),
-    (Reason::ConsumerKeyMissing, 403, "900908", SECURITY, "Resource forbidden ", "Resource forbidden "),
+    (
+        Reason::ConsumerKeyMissing,
+        403,
+        "900908",
+        SECURITY,
+        "Resource forbidden ",
+        "Resource forbidden ",
+    ),
     (Reason::ConsumerKeyUnknown, 403, "900908", SECURITY, "Resource forbidden ", SUBSCRIPTION),
     (
         Reason::OrganizationMissing,
@@ -117,8 +193,22 @@ const ROWS: &[Expected] = &[
         "Claim Mismatch. The claim configured in the system and the claim provided in the token do not align. Please ensure the claims match.",
     ),
     (Reason::NotSubscribed, 403, "900908", SECURITY, "Resource forbidden ", SUBSCRIPTION),
-    (Reason::SubscriptionBlocked, 401, "900907", SECURITY, "The requested API is temporarily blocked", SUBSCRIPTION),
-    (Reason::SubscriptionInactive, 401, "900909", SECURITY, "The subscription to the API is inactive", SUBSCRIPTION),
+    (
+        Reason::SubscriptionBlocked,
+        401,
+        "900907",
+        SECURITY,
+        "The requested API is temporarily blocked",
+        SUBSCRIPTION,
+    ),
+    (
+        Reason::SubscriptionInactive,
+        401,
+        "900909",
+        SECURITY,
+        "The subscription to the API is inactive",
+        SUBSCRIPTION,
+    ),
     (
         Reason::InsufficientScope,
         403,
@@ -135,18 +225,102 @@ const ROWS: &[Expected] = &[
         "Access Denied",
         "Access Denied. The access token does not allow you to access the requested resource",
     ),
-    (Reason::NoProductionBackend, 403, "900901", STATUS, "Runtime Error", "Production key offered to the API with no production endpoint"),
-    (Reason::NoSandboxBackend, 403, "900901", STATUS, "Runtime Error", "Sandbox key offered to the API with no sandbox endpoint"),
-    (Reason::BackendUnresolved, 503, "303001", STATUS, "Runtime Error", "The backend cannot be found"),
-    (Reason::BackendRefused, 503, "101503", STATUS, "Runtime Error", "The backend does not accept connections"),
-    (Reason::BackendConnectTimeout, 504, "101508", STATUS, "Runtime Error", "Connecting to the backend took too long"),
-    (Reason::BackendTls, 502, "101503", STATUS, "Runtime Error", "No secure connection to the backend could be made"),
-    (Reason::BackendTimeout, 504, "101504", STATUS, "Runtime Error", "The backend took too long to answer"),
-    (Reason::BackendReset, 502, "101505", STATUS, "Runtime Error", "The backend closed the connection before it answered"),
-    (Reason::BackendProtocol, 502, "101506", STATUS, "Runtime Error", "The backend's answer cannot be understood"),
-    (Reason::ClientClosed, 499, "499", STATUS, "Client Closed Request", "The client closed the connection"),
-    (Reason::InternalError, 500, "500", STATUS, "Internal Server Error", "The gateway failed to handle the request"),
-    (Reason::Forwarded, 500, "500", STATUS, "Internal Server Error", "The gateway failed to handle the request"),
+    (
+        Reason::NoProductionBackend,
+        403,
+        "900901",
+        STATUS,
+        "Runtime Error",
+        "Production key offered to the API with no production endpoint",
+    ),
+    (
+        Reason::NoSandboxBackend,
+        403,
+        "900901",
+        STATUS,
+        "Runtime Error",
+        "Sandbox key offered to the API with no sandbox endpoint",
+    ),
+    (
+        Reason::BackendUnresolved,
+        503,
+        "303001",
+        STATUS,
+        "Runtime Error",
+        "The backend cannot be found",
+    ),
+    (
+        Reason::BackendRefused,
+        503,
+        "101503",
+        STATUS,
+        "Runtime Error",
+        "The backend does not accept connections",
+    ),
+    (
+        Reason::BackendConnectTimeout,
+        504,
+        "101508",
+        STATUS,
+        "Runtime Error",
+        "Connecting to the backend took too long",
+    ),
+    (
+        Reason::BackendTls,
+        502,
+        "101503",
+        STATUS,
+        "Runtime Error",
+        "No secure connection to the backend could be made",
+    ),
+    (
+        Reason::BackendTimeout,
+        504,
+        "101504",
+        STATUS,
+        "Runtime Error",
+        "The backend took too long to answer",
+    ),
+    (
+        Reason::BackendReset,
+        502,
+        "101505",
+        STATUS,
+        "Runtime Error",
+        "The backend closed the connection before it answered",
+    ),
+    (
+        Reason::BackendProtocol,
+        502,
+        "101506",
+        STATUS,
+        "Runtime Error",
+        "The backend's answer cannot be understood",
+    ),
+    (
+        Reason::ClientClosed,
+        499,
+        "499",
+        STATUS,
+        "Client Closed Request",
+        "The client closed the connection",
+    ),
+    (
+        Reason::InternalError,
+        500,
+        "500",
+        STATUS,
+        "Internal Server Error",
+        "The gateway failed to handle the request",
+    ),
+    (
+        Reason::Forwarded,
+        500,
+        "500",
+        STATUS,
+        "Internal Server Error",
+        "The gateway failed to handle the request",
+    ),
     (Reason::TokenRevoked, 401, "900901", SECURITY, "Invalid Credentials", INVALID),
     (Reason::TokenInactive, 401, "900901", SECURITY, "Invalid Credentials", INVALID),
     (
@@ -168,13 +342,62 @@ const ROWS: &[Expected] = &[
         "Too Many Requests",
         "Too many tokens of this address could not be verified. Try again later",
     ),
-    (Reason::ResourceMetadata, 500, "500", STATUS, "Internal Server Error", "The gateway failed to handle the request"),
-    (Reason::CorsPreflight, 500, "500", STATUS, "Internal Server Error", "The gateway failed to handle the request"),
-    (Reason::Overloaded, 503, "503", STATUS, "Service Unavailable", "The gateway is overloaded. Try again shortly"),
-    (Reason::ConcurrencyLimit, 503, "900801", STATUS, "API Limit Reached", "API not accepting requests"),
-    (Reason::RequestTimeout, 504, "101504", STATUS, "Runtime Error", "The exchange took longer than it may"),
-    (Reason::UpgradeRefused, 502, "101506", STATUS, "Runtime Error", "The backend did not switch protocols as it said"),
-    (Reason::ServerOptions, 500, "500", STATUS, "Internal Server Error", "The gateway failed to handle the request"),
+    (
+        Reason::ResourceMetadata,
+        500,
+        "500",
+        STATUS,
+        "Internal Server Error",
+        "The gateway failed to handle the request",
+    ),
+    (
+        Reason::CorsPreflight,
+        500,
+        "500",
+        STATUS,
+        "Internal Server Error",
+        "The gateway failed to handle the request",
+    ),
+    (
+        Reason::Overloaded,
+        503,
+        "503",
+        STATUS,
+        "Service Unavailable",
+        "The gateway is overloaded. Try again shortly",
+    ),
+    (
+        Reason::ConcurrencyLimit,
+        503,
+        "900801",
+        STATUS,
+        "API Limit Reached",
+        "API not accepting requests",
+    ),
+    (
+        Reason::RequestTimeout,
+        504,
+        "101504",
+        STATUS,
+        "Runtime Error",
+        "The exchange took longer than it may",
+    ),
+    (
+        Reason::UpgradeRefused,
+        502,
+        "101506",
+        STATUS,
+        "Runtime Error",
+        "The backend did not switch protocols as it said",
+    ),
+    (
+        Reason::ServerOptions,
+        500,
+        "500",
+        STATUS,
+        "Internal Server Error",
+        "The gateway failed to handle the request",
+    ),
 ];
 
 #[test]
@@ -182,7 +405,8 @@ fn each_reason_has_its_answer() {
     for &(reason, status, code, report, message, description) in ROWS {
         let response = refused(reason, Tongue::Wso2, &[]);
         assert_eq!(response.status().as_u16(), status, "{reason:?}");
-        let mut expected = serde_json::json!({ "code": code, "message": message, "description": description });
+        let mut expected =
+            serde_json::json!({ "code": code, "message": message, "description": description });
         if report {
             expected["type"] = "Status report".into();
         }
@@ -197,8 +421,7 @@ fn each_reason_has_its_answer() {
 #[test]
 fn the_members_stand_in_their_order() {
     let response = refused(Reason::ApiNotFound, Tongue::Wso2, &[]);
-    let expected =
-        r#"{"code":"404","type":"Status report","message":"Not Found","description":"The requested resource is not available."}"#;
+    let expected = r#"{"code":"404","type":"Status report","message":"Not Found","description":"The requested resource is not available."}"#;
     assert_eq!(response.body(), expected);
 }
 
@@ -209,8 +432,14 @@ fn every_answer_can_be_told_from_a_backends() {
             let response = refused(*reason, tongue, &[]);
             assert_eq!(header(&response, "portcullis-denial"), Some("7f3a-1"));
             assert_eq!(header(&response, "cache-control"), Some("no-store"));
-            assert_eq!(header(&response, "content-length"), Some(response.body().len().to_string().as_str()));
-            assert_eq!(header(&response, "allow"), (*reason == Reason::MethodNotAllowed).then_some("GET, HEAD"));
+            assert_eq!(
+                header(&response, "content-length"),
+                Some(response.body().len().to_string().as_str())
+            );
+            assert_eq!(
+                header(&response, "allow"),
+                (*reason == Reason::MethodNotAllowed).then_some("GET, HEAD")
+            );
         }
     }
 }
@@ -218,9 +447,15 @@ fn every_answer_can_be_told_from_a_backends() {
 #[test]
 fn challenges_say_what_the_standard_lets_them_say() {
     let realm = r#"Bearer realm="WSO2 API Manager""#;
-    let invalid = format!(r#"{realm}, error="invalid_token", error_description="The provided token is invalid""#);
-    let request = format!(r#"{realm}, error="invalid_request", error_description="Exactly one token must be sent""#);
-    let rights = format!(r#"{realm}, error="insufficient_scope", error_description="The token does not allow this request""#);
+    let invalid = format!(
+        r#"{realm}, error="invalid_token", error_description="The provided token is invalid""#
+    );
+    let request = format!(
+        r#"{realm}, error="invalid_request", error_description="Exactly one token must be sent""#
+    );
+    let rights = format!(
+        r#"{realm}, error="insufficient_scope", error_description="The token does not allow this request""#
+    );
     for &(reason, status, code, ..) in ROWS {
         let expected = match (reason, status, code) {
             (Reason::MissingCredentials, ..) => Some(realm),
@@ -229,24 +464,41 @@ fn challenges_say_what_the_standard_lets_them_say() {
             (Reason::ProofInvalid | Reason::ProofNonce, ..) => {
                 let response = refused(reason, Tongue::Wso2, &[]);
                 let challenge = header(&response, "www-authenticate").unwrap();
-                let word = if reason == Reason::ProofNonce { "use_dpop_nonce" } else { "invalid_dpop_proof" };
-                assert!(challenge.starts_with("DPoP realm=") && challenge.contains(&format!("error=\"{word}\"")), "{challenge}");
+                let word = if reason == Reason::ProofNonce {
+                    "use_dpop_nonce"
+                } else {
+                    "invalid_dpop_proof"
+                };
+                assert!(
+                    challenge.starts_with("DPoP realm=")
+                        && challenge.contains(&format!("error=\"{word}\"")),
+                    "{challenge}"
+                );
                 continue;
             }
             (_, 401, _) => Some(invalid.as_str()),
             (_, 403, _) => Some(rights.as_str()),
             _ => None,
         };
-        assert_eq!(header(&refused(reason, Tongue::Wso2, &[]), "www-authenticate"), expected, "{reason:?}");
+        assert_eq!(
+            header(&refused(reason, Tongue::Wso2, &[]), "www-authenticate"),
+            expected,
+            "{reason:?}"
+        );
     }
 }
 
 #[test]
 fn the_scopes_that_would_do_are_named() {
-    let scopes = |names: &[&str]| names.iter().map(|name| Scope::try_from(*name).unwrap()).collect::<Vec<_>>();
+    let scopes = |names: &[&str]| {
+        names.iter().map(|name| Scope::try_from(*name).unwrap()).collect::<Vec<_>>()
+    };
     let challenge = |names: &[&str]| {
         let response = refused(Reason::InsufficientScope, Tongue::Wso2, &scopes(names));
-        header(&response, "www-authenticate").unwrap().split_once(", scope=").map(|(_, scope)| scope.to_owned())
+        header(&response, "www-authenticate")
+            .unwrap()
+            .split_once(", scope=")
+            .map(|(_, scope)| scope.to_owned())
     };
     assert_eq!(challenge(&["accounts:read", "b"]), Some("\"accounts:read b\"".to_owned()));
     assert_eq!(challenge(&["a\"b", "caf\u{e9}", "c\\d", "kept"]), Some("\"kept\"".to_owned()));
@@ -255,22 +507,38 @@ fn the_scopes_that_would_do_are_named() {
 
 #[test]
 fn waiting_is_advised_where_it_helps() {
-    assert_eq!(header(&refused(Reason::KeysUnavailable, Tongue::Wso2, &[]), "retry-after"), Some("1"));
+    assert_eq!(
+        header(&refused(Reason::KeysUnavailable, Tongue::Wso2, &[]), "retry-after"),
+        Some("1")
+    );
     assert_eq!(header(&refused(Reason::TokenExpired, Tongue::Wso2, &[]), "retry-after"), None);
-    let known = Refusal { retry_after: Some(30), ..Refusal::new(Reason::KeysUnavailable, &ID, &Method::GET, Tongue::Wso2) };
+    let known = Refusal {
+        retry_after: Some(30),
+        ..Refusal::new(Reason::KeysUnavailable, &ID, &Method::GET, Tongue::Wso2)
+    };
     assert_eq!(header(&answer(&known), "retry-after"), Some("30"));
 }
 
 #[test]
 fn an_api_may_have_its_own_header_and_stand_at_the_root() {
     let api = RefusingApi { base_path: "", version: "v2", authorization_header: "x-token" };
-    let told = |reason| json(&answer(&Refusal { api: Some(api), ..Refusal::new(reason, &ID, &Method::GET, Tongue::Wso2) }));
+    let told = |reason| {
+        json(&answer(&Refusal {
+            api: Some(api),
+            ..Refusal::new(reason, &ID, &Method::GET, Tongue::Wso2)
+        }))
+    };
     assert_eq!(
         told(Reason::MissingCredentials)["description"],
         "Invalid Credentials. Make sure your API invocation call has a header: 'x-token : Bearer ACCESS_TOKEN' or 'x-token : Basic ACCESS_TOKEN' or 'ApiKey : API_KEY'"
     );
     let issuer = told(Reason::UnknownIssuer)["description"].clone();
-    assert!(issuer.as_str().unwrap().starts_with("Access failure for API: /, version: v2 status: (900901) - Invalid"));
+    assert!(
+        issuer
+            .as_str()
+            .unwrap()
+            .starts_with("Access failure for API: /, version: v2 status: (900901) - Invalid")
+    );
 }
 
 #[test]
@@ -309,8 +577,13 @@ fn a_problem_follows_its_standard() {
 
 #[test]
 fn no_tongue_tells_why_a_token_failed() {
-    let bodies = [Reason::BadSignature, Reason::TokenExpired, Reason::UnknownKey, Reason::TokenBound]
-        .map(|reason| [Tongue::Wso2, Tongue::Problem, Tongue::ApplicationXml].map(|tongue| refused(reason, tongue, &[]).into_body()));
+    let bodies =
+        [Reason::BadSignature, Reason::TokenExpired, Reason::UnknownKey, Reason::TokenBound].map(
+            |reason| {
+                [Tongue::Wso2, Tongue::Problem, Tongue::ApplicationXml]
+                    .map(|tongue| refused(reason, tongue, &[]).into_body())
+            },
+        );
     assert!(bodies.iter().all(|body| *body == bodies[0]));
 }
 

@@ -34,11 +34,14 @@ impl Tongue {
         }
         let Accepted { json, problem, application_xml, text_xml } = accepted;
         let xml = if text_xml > application_xml { Self::TextXml } else { Self::ApplicationXml };
-        let only_xml = !json.wanted() && !problem.wanted() && application_xml.max(text_xml).wanted();
+        let only_xml =
+            !json.wanted() && !problem.wanted() && application_xml.max(text_xml).wanted();
         match format {
             _ if only_xml => xml,
             ErrorFormat::Problem => Self::Problem,
-            ErrorFormat::Wso2 if problem.wanted() && problem.named() && problem > json => Self::Problem,
+            ErrorFormat::Wso2 if problem.wanted() && problem.named() && problem > json => {
+                Self::Problem
+            }
             ErrorFormat::Wso2 => Self::Wso2,
         }
     }
@@ -65,7 +68,8 @@ impl Accepted {
     fn read(&mut self, range: &str) {
         let mut parts = range.split(';').map(str::trim);
         let media = parts.next().unwrap_or_default();
-        let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        let quality =
+            parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
         let thousandths = quality.map_or(1000, parse_quality);
         for (name, weight) in [
             ("application/json", &mut self.json),
@@ -107,7 +111,9 @@ fn precision(range: &str, name: &str) -> u8 {
 /// `0`, `0.5`, `1.000` in thousandths; what is no quality counts as 1.
 fn parse_quality(text: &str) -> u16 {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let well_formed = matches!(whole, "0" | "1") && fraction.len() <= 3 && fraction.bytes().all(|digit| digit.is_ascii_digit());
+    let well_formed = matches!(whole, "0" | "1")
+        && fraction.len() <= 3
+        && fraction.bytes().all(|digit| digit.is_ascii_digit());
     if !well_formed || whole == "1" {
         return 1000;
     }
@@ -159,7 +165,10 @@ mod tests {
             assert_eq!(chosen(&[accept], ErrorFormat::Wso2), expected, "{accept}");
         }
         assert_eq!(chosen(&[], ErrorFormat::Wso2), Tongue::Wso2);
-        assert_eq!(chosen(&["text/xml", "application/json;q=0.1"], ErrorFormat::Wso2), Tongue::Wso2);
+        assert_eq!(
+            chosen(&["text/xml", "application/json;q=0.1"], ErrorFormat::Wso2),
+            Tongue::Wso2
+        );
         assert_eq!(chosen(&["caf\u{e9}", "text/xml"], ErrorFormat::Wso2), Tongue::TextXml);
     }
 

@@ -66,21 +66,34 @@ impl ChannelError {
 
     /// On one line, with the cause; neither passwords nor keys are in it.
     pub(super) fn describe(&self) -> String {
-        let cause = std::error::Error::source(self).map(|cause| format!(": {cause}")).unwrap_or_default();
-        format!("{self}{cause}").chars().take(300).map(|c| if c.is_control() { ' ' } else { c }).collect()
+        let cause =
+            std::error::Error::source(self).map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("{self}{cause}")
+            .chars()
+            .take(300)
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect()
     }
 }
 
 /// Opens a connection, with what has to be polled for it to work.
-pub(super) async fn connect(settings: &RevocationChannel) -> Result<(MultiplexedConnection, Driver), ChannelError> {
+pub(super) async fn connect(
+    settings: &RevocationChannel,
+) -> Result<(MultiplexedConnection, Driver), ChannelError> {
     timeout(CONNECT, open(settings)).await.map_err(|_| ChannelError::Late)?
 }
 
-async fn open(settings: &RevocationChannel) -> Result<(MultiplexedConnection, Driver), ChannelError> {
-    let tcp = TcpStream::connect((settings.host.as_str(), settings.port)).await.map_err(ChannelError::Reach)?;
+async fn open(
+    settings: &RevocationChannel,
+) -> Result<(MultiplexedConnection, Driver), ChannelError> {
+    let tcp = TcpStream::connect((settings.host.as_str(), settings.port))
+        .await
+        .map_err(ChannelError::Reach)?;
     tcp.set_nodelay(true).map_err(ChannelError::Reach)?;
     // a partition shows no other sign on a quiet connection
-    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5));
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(10))
+        .with_interval(Duration::from_secs(5));
     SockRef::from(&tcp).set_tcp_keepalive(&keepalive).map_err(ChannelError::Reach)?;
     let mut login = RedisConnectionInfo::default().set_db(settings.database.into());
     if let Some(username) = &settings.username {
@@ -89,14 +102,22 @@ async fn open(settings: &RevocationChannel) -> Result<(MultiplexedConnection, Dr
     if let Some(password) = &settings.password {
         login = login.set_password(password.reveal());
     }
-    let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER)).set_connection_timeout(None);
+    let config = AsyncConnectionConfig::new()
+        .set_response_timeout(Some(ANSWER))
+        .set_connection_timeout(None);
     let Some(tls) = &settings.tls else {
-        let (connection, driver) = MultiplexedConnection::new_with_config(&login, tcp, config).await?;
+        let (connection, driver) =
+            MultiplexedConnection::new_with_config(&login, tcp, config).await?;
         return Ok((connection, Box::pin(driver)));
     };
     let client = trust::client_config(tls.ca.as_ref(), tls.client_certificate.as_ref())?;
-    let name = ServerName::try_from(settings.host.clone()).map_err(|_| ChannelError::Name(settings.host.clone()))?;
-    let stream = TlsConnector::from(Arc::new(client)).connect(name, tcp).await.map_err(ChannelError::Reach)?;
-    let (connection, driver) = MultiplexedConnection::new_with_config(&login, stream, config).await?;
+    let name = ServerName::try_from(settings.host.clone())
+        .map_err(|_| ChannelError::Name(settings.host.clone()))?;
+    let stream = TlsConnector::from(Arc::new(client))
+        .connect(name, tcp)
+        .await
+        .map_err(ChannelError::Reach)?;
+    let (connection, driver) =
+        MultiplexedConnection::new_with_config(&login, stream, config).await?;
     Ok((connection, Box::pin(driver)))
 }

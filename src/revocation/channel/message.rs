@@ -59,13 +59,16 @@ fn mark(digits: &[u8]) -> Option<[u8; 16]> {
         b'a'..=b'f' => Some(byte - b'a' + 10),
         _ => None,
     };
-    let bytes: Option<Vec<u8>> = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+    let bytes: Option<Vec<u8>> =
+        pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
     bytes?.try_into().ok()
 }
 
 /// No sign, no zero in front, no fraction.
 fn time(text: &[u8]) -> Option<UnixSeconds> {
-    let plain = text.len() <= MOST_DIGITS && text.iter().all(u8::is_ascii_digit) && (text == b"0" || text.first() != Some(&b'0'));
+    let plain = text.len() <= MOST_DIGITS
+        && text.iter().all(u8::is_ascii_digit)
+        && (text == b"0" || text.first() != Some(&b'0'));
     let seconds: u32 = plain.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten()?;
     Some(UnixSeconds(seconds.into()))
 }
@@ -104,7 +107,8 @@ mod tests {
 
     #[test]
     fn times_beyond_the_scale_are_its_end() {
-        let record = Record { mark: Mark([7; 16]), kind: Kind::Token, until: UnixSeconds(u64::MAX / 1000) };
+        let record =
+            Record { mark: Mark([7; 16]), kind: Kind::Token, until: UnixSeconds(u64::MAX / 1000) };
         assert_eq!(line(&record), format!("{}.t.{}", u32::MAX, "07".repeat(16)));
     }
 }

@@ -53,7 +53,12 @@ impl Channel {
         self.revocations.counts.channel_configured(wanted.is_some());
         if let Some(settings) = wanted.cloned() {
             let queue = self.revocations.outbox.open();
-            self.task.spawn(run(settings, Arc::clone(&self.revocations), Arc::clone(&self.clock), queue));
+            self.task.spawn(run(
+                settings,
+                Arc::clone(&self.revocations),
+                Arc::clone(&self.clock),
+                queue,
+            ));
         }
     }
 
@@ -64,9 +69,19 @@ impl Channel {
 }
 
 /// One session after the other.
-async fn run(settings: RevocationChannel, revocations: Arc<Revocations>, clock: Arc<dyn Clock>, mut queue: mpsc::Receiver<Record>) {
+async fn run(
+    settings: RevocationChannel,
+    revocations: Arc<Revocations>,
+    clock: Arc<dyn Clock>,
+    mut queue: mpsc::Receiver<Record>,
+) {
     let standing = Standing::new(&settings);
-    let session = Session { settings: &settings, revocations: &revocations, clock: &clock, standing: &standing };
+    let session = Session {
+        settings: &settings,
+        revocations: &revocations,
+        clock: &clock,
+        standing: &standing,
+    };
     let mut failures = 0_u32;
     loop {
         // what waits is in the comparison that a session begins with
@@ -74,8 +89,13 @@ async fn run(settings: RevocationChannel, revocations: Arc<Revocations>, clock: 
         let error = session.run(&mut queue).await;
         let lasted = standing.down(&error, &revocations.counts);
         // a connection that is lost again at once is a failure like the others
-        failures = if lasted.is_some_and(|lasted| lasted > schedule::LONGEST) { 1 } else { failures.saturating_add(1) };
-        let longest = if error.is_refusal() { schedule::LONGEST_AFTER_REFUSAL } else { schedule::LONGEST };
+        failures = if lasted.is_some_and(|lasted| lasted > schedule::LONGEST) {
+            1
+        } else {
+            failures.saturating_add(1)
+        };
+        let longest =
+            if error.is_refusal() { schedule::LONGEST_AFTER_REFUSAL } else { schedule::LONGEST };
         sleep(schedule::retry(failures, longest)).await;
     }
 }

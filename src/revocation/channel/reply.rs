@@ -59,7 +59,9 @@ fn entry(value: &Value) -> Option<Entry> {
     let id = EntryId { milliseconds: milliseconds.parse().ok()?, sequence: sequence.parse().ok()? };
     let line = match content {
         Value::Array(fields) => match fields.as_slice() {
-            [Value::BulkString(field), Value::BulkString(line)] if field == FIELD.as_bytes() => Some(line.clone()),
+            [Value::BulkString(field), Value::BulkString(line)] if field == FIELD.as_bytes() => {
+                Some(line.clone())
+            }
             _ => None,
         },
         // an entry that was deleted after it was found
@@ -78,7 +80,9 @@ pub(super) struct Page<'v> {
 impl<'v> Page<'v> {
     pub(super) fn of(value: &'v Value) -> Result<Self, ChannelError> {
         let Value::Array(parts) = value else { return Err(ChannelError::Shape("ZSCAN")) };
-        let [Value::BulkString(next), Value::Array(found)] = parts.as_slice() else { return Err(ChannelError::Shape("ZSCAN")) };
+        let [Value::BulkString(next), Value::Array(found)] = parts.as_slice() else {
+            return Err(ChannelError::Shape("ZSCAN"));
+        };
         Ok(Self { next, found })
     }
 
@@ -86,7 +90,9 @@ impl<'v> Page<'v> {
     pub(super) fn members(&self) -> impl Iterator<Item = (&'v [u8], &'v [u8])> {
         let (pairs, _) = self.found.as_chunks::<2>();
         pairs.iter().map(|[member, score]| match (member, score) {
-            (Value::BulkString(member), Value::BulkString(score)) => (member.as_slice(), score.as_slice()),
+            (Value::BulkString(member), Value::BulkString(score)) => {
+                (member.as_slice(), score.as_slice())
+            }
             // read as nothing of ours
             _ => (&b""[..], &b""[..]),
         })
@@ -94,13 +100,18 @@ impl<'v> Page<'v> {
 }
 
 /// For each member that was asked about.
-pub(super) fn scores(value: &Value, asked: usize) -> Result<impl Iterator<Item = Option<f64>>, ChannelError> {
+pub(super) fn scores(
+    value: &Value,
+    asked: usize,
+) -> Result<impl Iterator<Item = Option<f64>>, ChannelError> {
     match value {
-        Value::Array(scores) if scores.len() == asked => Ok(scores.iter().map(|score| match score {
-            Value::BulkString(text) => std::str::from_utf8(text).ok()?.parse().ok(),
-            Value::Double(number) => Some(*number),
-            _ => None,
-        })),
+        Value::Array(scores) if scores.len() == asked => {
+            Ok(scores.iter().map(|score| match score {
+                Value::BulkString(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+                Value::Double(number) => Some(*number),
+                _ => None,
+            }))
+        }
         _ => Err(ChannelError::Shape("ZMSCORE")),
     }
 }

@@ -31,9 +31,14 @@ mod tests {
 
     #[test]
     fn waits_double_and_stay_in_their_bounds() {
-        for (failures, most) in [(1, 200), (2, 400), (3, 800), (4, 1600), (5, 3200), (6, 5000), (1000, 5000)] {
+        for (failures, most) in
+            [(1, 200), (2, 400), (3, 800), (4, 1600), (5, 3200), (6, 5000), (1000, 5000)]
+        {
             let wait = retry(failures, LONGEST);
-            assert!(wait <= Duration::from_millis(most) && wait >= Duration::from_millis(most / 2), "{failures}: {wait:?}");
+            assert!(
+                wait <= Duration::from_millis(most) && wait >= Duration::from_millis(most / 2),
+                "{failures}: {wait:?}"
+            );
         }
     }
 }

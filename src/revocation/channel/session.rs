@@ -52,7 +52,10 @@ pub(super) struct Session<'c> {
 impl Session<'_> {
     /// Runs until something fails.
     pub(super) async fn run(&self, queue: &mut mpsc::Receiver<Record>) -> ChannelError {
-        let connected = Box::pin(async { Ok::<_, ChannelError>((connect(self.settings).await?, connect(self.settings).await?)) }).await;
+        let connected = Box::pin(async {
+            Ok::<_, ChannelError>((connect(self.settings).await?, connect(self.settings).await?))
+        })
+        .await;
         let ((reader, reading), (writer, writing)) = match connected {
             Ok(connections) => connections,
             Err(error) => return error,
@@ -70,7 +73,14 @@ impl Session<'_> {
         writer: MultiplexedConnection,
         queue: &mut mpsc::Receiver<Record>,
     ) -> ChannelError {
-        let newest: Result<Value, _> = cmd("XREVRANGE").arg(STREAM).arg("+").arg("-").arg("COUNT").arg(1).query_async(&mut reader).await;
+        let newest: Result<Value, _> = cmd("XREVRANGE")
+            .arg(STREAM)
+            .arg("+")
+            .arg("-")
+            .arg("COUNT")
+            .arg(1)
+            .query_async(&mut reader)
+            .await;
         let from = match newest.map_err(ChannelError::from).and_then(|value| reply::edge(&value)) {
             Ok(newest) => newest.unwrap_or_default(),
             Err(error) => return error,
@@ -85,14 +95,23 @@ impl Session<'_> {
     async fn listen(&self, mut reader: MultiplexedConnection, mut last: EntryId) -> ChannelError {
         loop {
             let mut read = cmd("XREAD");
-            read.arg("COUNT").arg(PAGE).arg("BLOCK").arg(WAIT_MILLISECONDS).arg("STREAMS").arg(STREAM).arg(last.to_string());
+            read.arg("COUNT")
+                .arg(PAGE)
+                .arg("BLOCK")
+                .arg(WAIT_MILLISECONDS)
+                .arg("STREAMS")
+                .arg(STREAM)
+                .arg(last.to_string());
             let page = match ask(&mut reader, &read).await.and_then(|value| reply::news(&value)) {
                 Ok(page) => page,
                 Err(error) => return error,
             };
             let Some((newest, _)) = page.last() else { continue };
             let (newest, full) = (*newest, page.len() >= PAGE);
-            self.take(page.into_iter().map(|(_, line)| line.and_then(|line| message::read_line(&line)))).await;
+            self.take(
+                page.into_iter().map(|(_, line)| line.and_then(|line| message::read_line(&line))),
+            )
+            .await;
             last = newest;
             if full && let Err(error) = self.compare_if_behind(&mut reader, last).await {
                 return error;
@@ -101,8 +120,13 @@ impl Session<'_> {
     }
 
     /// A burst can outrun a reader: what the stream dropped before it was read is in the set.
-    async fn compare_if_behind(&self, reader: &mut MultiplexedConnection, last: EntryId) -> Result<(), ChannelError> {
-        let oldest = ask(reader, cmd("XRANGE").arg(STREAM).arg("-").arg("+").arg("COUNT").arg(1)).await?;
+    async fn compare_if_behind(
+        &self,
+        reader: &mut MultiplexedConnection,
+        last: EntryId,
+    ) -> Result<(), ChannelError> {
+        let oldest =
+            ask(reader, cmd("XRANGE").arg(STREAM).arg("-").arg("+").arg("COUNT").arg(1)).await?;
         if reply::edge(&oldest)?.is_some_and(|oldest| oldest > last) {
             self.revocations.outbox.compare.notify_one();
         }
@@ -111,7 +135,11 @@ impl Session<'_> {
 
     /// Tells news as it comes, and compares at the beginning and whenever asked to. A server that refuses is asked again
     /// later; its news is read meanwhile.
-    async fn speak(&self, mut writer: MultiplexedConnection, queue: &mut mpsc::Receiver<Record>) -> ChannelError {
+    async fn speak(
+        &self,
+        mut writer: MultiplexedConnection,
+        queue: &mut mpsc::Receiver<Record>,
+    ) -> ChannelError {
         let mut refusals = 0_u32;
         loop {
             let Err(error) = self.compare_and_tell(&mut writer, queue, &mut refusals).await;
@@ -156,15 +184,21 @@ impl Session<'_> {
     }
 
     /// Takes what the server has and gives what it lacks. News that comes meanwhile goes first.
-    async fn compare(&self, writer: &mut MultiplexedConnection, queue: &mut mpsc::Receiver<Record>) -> Result<(), ChannelError> {
+    async fn compare(
+        &self,
+        writer: &mut MultiplexedConnection,
+        queue: &mut mpsc::Receiver<Record>,
+    ) -> Result<(), ChannelError> {
         let over = self.clock.now().0.saturating_sub(CLOCK_SKEW);
         ask(writer, cmd("ZREMRANGEBYSCORE").arg(SET).arg("-inf").arg(over)).await?;
         let mut cursor = b"0".to_vec();
         loop {
             self.publish_waiting(writer, queue).await?;
-            let page = ask(writer, cmd("ZSCAN").arg(SET).arg(&cursor).arg("COUNT").arg(SCAN)).await?;
+            let page =
+                ask(writer, cmd("ZSCAN").arg(SET).arg(&cursor).arg("COUNT").arg(SCAN)).await?;
             let page = Page::of(&page)?;
-            self.take(page.members().map(|(member, score)| message::read_member(member, score))).await;
+            self.take(page.members().map(|(member, score)| message::read_member(member, score)))
+                .await;
             if page.next == b"0" {
                 break;
             }
@@ -173,7 +207,12 @@ impl Session<'_> {
         for shard in 0..SHARDS {
             self.publish_waiting(writer, queue).await?;
             let now = self.clock.now();
-            let current: Vec<_> = self.revocations.shard_records(shard).into_iter().filter(|record| record.until >= now).collect();
+            let current: Vec<_> = self
+                .revocations
+                .shard_records(shard)
+                .into_iter()
+                .filter(|record| record.until >= now)
+                .collect();
             for batch in current.chunks(BATCH) {
                 self.publish(writer, batch).await?;
             }
@@ -182,7 +221,11 @@ impl Session<'_> {
         Ok(())
     }
 
-    async fn publish_waiting(&self, writer: &mut MultiplexedConnection, queue: &mut mpsc::Receiver<Record>) -> Result<(), ChannelError> {
+    async fn publish_waiting(
+        &self,
+        writer: &mut MultiplexedConnection,
+        queue: &mut mpsc::Receiver<Record>,
+    ) -> Result<(), ChannelError> {
         let mut batch = Vec::new();
         while batch.len() < BATCH
             && let Ok(record) = queue.try_recv()
@@ -193,7 +236,11 @@ impl Session<'_> {
     }
 
     /// Adds what the set lacks to the set and to the stream, both or neither.
-    async fn publish(&self, writer: &mut MultiplexedConnection, records: &[Record]) -> Result<(), ChannelError> {
+    async fn publish(
+        &self,
+        writer: &mut MultiplexedConnection,
+        records: &[Record],
+    ) -> Result<(), ChannelError> {
         let mut known = cmd("ZMSCORE");
         known.arg(SET);
         for record in records {
@@ -204,7 +251,9 @@ impl Session<'_> {
         let lacking: Vec<_> = records
             .iter()
             .zip(scores)
-            .filter(|(record, score)| score.is_none_or(|score| score < message::score(record).into()))
+            .filter(|(record, score)| {
+                score.is_none_or(|score| score < message::score(record).into())
+            })
             .map(|(record, _)| record)
             .collect();
         if lacking.is_empty() {
@@ -213,8 +262,20 @@ impl Session<'_> {
         let mut add = Pipeline::new();
         add.atomic();
         for record in &lacking {
-            add.cmd("ZADD").arg(SET).arg("GT").arg(message::score(record)).arg(message::member(record)).ignore();
-            add.cmd("XADD").arg(STREAM).arg("MAXLEN").arg("~").arg(STREAM_LENGTH).arg("*").arg(reply::FIELD).arg(message::line(record));
+            add.cmd("ZADD")
+                .arg(SET)
+                .arg("GT")
+                .arg(message::score(record))
+                .arg(message::member(record))
+                .ignore();
+            add.cmd("XADD")
+                .arg(STREAM)
+                .arg("MAXLEN")
+                .arg("~")
+                .arg(STREAM_LENGTH)
+                .arg("*")
+                .arg(reply::FIELD)
+                .arg(message::line(record));
             add.ignore();
         }
         add.query_async::<()>(writer).await?;
@@ -225,7 +286,9 @@ impl Session<'_> {
     /// Applies what could be read and counts what could not. The disk is waited for elsewhere.
     async fn take(&self, read: impl Iterator<Item = Option<Record>>) {
         let counts = &self.revocations.counts;
-        let count = |record: &Option<Record>| counts.message(if record.is_some() { Message::Read } else { Message::Unreadable });
+        let count = |record: &Option<Record>| {
+            counts.message(if record.is_some() { Message::Read } else { Message::Unreadable });
+        };
         let records: Vec<_> = read.inspect(count).flatten().collect();
         if records.is_empty() {
             return;

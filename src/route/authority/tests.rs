@@ -54,13 +54,18 @@ fn what_is_no_host_is_refused() {
     assert_eq!(read(&"a".repeat(256)), Err(InvalidAuthority::Host));
 }
 
-fn of_request(version: Version, target: &str, hosts: &[&str]) -> Result<Option<String>, InvalidAuthority> {
+fn of_request(
+    version: Version,
+    target: &str,
+    hosts: &[&str],
+) -> Result<Option<String>, InvalidAuthority> {
     let mut headers = HeaderMap::new();
     for host in hosts {
         headers.append(HOST, host.parse().unwrap());
     }
     let target: Uri = target.parse().unwrap();
-    request_authority(version, &target, &headers).map(|authority| authority.map(|authority| authority.to_string()))
+    request_authority(version, &target, &headers)
+        .map(|authority| authority.map(|authority| authority.to_string()))
 }
 
 #[test]
@@ -82,9 +87,19 @@ fn one_host_is_taken_from_where_it_stands() {
         (Version::HTTP_11, "/a", &["a.example", "a.example"], Err(InvalidAuthority::Several)),
         (Version::HTTP_10, "/a", &["a.example", "b.example"], Err(InvalidAuthority::Several)),
         (Version::HTTP_11, "http://a.example/a", &["b.example"], Err(InvalidAuthority::Disagree)),
-        (Version::HTTP_11, "http://a.example/a", &["a.example:81"], Err(InvalidAuthority::Disagree)),
+        (
+            Version::HTTP_11,
+            "http://a.example/a",
+            &["a.example:81"],
+            Err(InvalidAuthority::Disagree),
+        ),
         (Version::HTTP_2, "https://a.example/a", &["b.example"], Err(InvalidAuthority::Disagree)),
-        (Version::HTTP_11, "http://u@a.example/a", &["a.example"], Err(InvalidAuthority::UserInformation)),
+        (
+            Version::HTTP_11,
+            "http://u@a.example/a",
+            &["a.example"],
+            Err(InvalidAuthority::UserInformation),
+        ),
     ] {
         assert_eq!(of_request(version, target, hosts), expected, "{version:?} {target} {hosts:?}");
     }

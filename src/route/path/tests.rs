@@ -127,8 +127,9 @@ fn a_normal_path_is_borrowed() {
 fn raw_path() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         prop::sample::select(vec![
-            "/", "//", ".", "..", "/../", "/./", ";", "..;", "%2e", "%2E", "%2f", "%5c", "\\", "%25", "%3b", "%00", "%c0%ae", "%61", "%41",
-            "%c3%a9", "%C3", "a", "b", "me", "%", "2e", "41", "*", "%2A", "@", "%40", "=", "%20", "{", "#", "?",
+            "/", "//", ".", "..", "/../", "/./", ";", "..;", "%2e", "%2E", "%2f", "%5c", "\\",
+            "%25", "%3b", "%00", "%c0%ae", "%61", "%41", "%c3%a9", "%C3", "a", "b", "me", "%",
+            "2e", "41", "*", "%2A", "@", "%40", "=", "%20", "{", "#", "?",
         ])
         .prop_map(str::to_owned),
         "[ -~]{0,3}",
@@ -143,7 +144,8 @@ fn normal_segment() -> impl Strategy<Value = Vec<String>> {
         4 => "[a-zA-Z0-9._~!$&'()*+,=:@-]",
         1 => prop::sample::select(vec!["%20", "%3F", "%C3%A9", "%E2%82%AC", "%22"]).prop_map(str::to_owned),
     ];
-    prop::collection::vec(character, 1..6).prop_filter("dots", |characters| !matches!(characters.concat().as_str(), "." | ".."))
+    prop::collection::vec(character, 1..6)
+        .prop_filter("dots", |characters| !matches!(characters.concat().as_str(), "." | ".."))
 }
 
 fn respell(characters: &[String], choices: &mut impl Iterator<Item = u8>) -> String {

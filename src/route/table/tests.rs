@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::api::{AuthScheme, AuthorizationForwarding, HostPattern, Operation, OperationMethod, SubscriptionRule};
+use crate::model::api::{
+    AuthScheme, AuthorizationForwarding, HostPattern, Operation, OperationMethod, SubscriptionRule,
+};
 use crate::model::names::{ApiName, Version};
 use crate::model::place::Place;
 use crate::model::template::{Segment, Tail, Template};
@@ -36,14 +38,21 @@ fn api(base_path: &str, operations: &[(&str, &str)]) -> Api {
         response_headers: crate::model::api::HeaderRules::default(),
         production: None,
         sandbox: None,
-        operations: operations.iter().map(|(method, template)| operation(method, template)).collect(),
+        operations: operations
+            .iter()
+            .map(|(method, template)| operation(method, template))
+            .collect(),
         place: Place::default(),
     }
 }
 
 fn operation(method: &str, template: &str) -> Operation {
     Operation {
-        method: if method == "*" { OperationMethod::Any } else { OperationMethod::Exact(method.parse().unwrap()) },
+        method: if method == "*" {
+            OperationMethod::Any
+        } else {
+            OperationMethod::Exact(method.parse().unwrap())
+        },
         template: Template::try_from(template).unwrap(),
         auth: AuthScheme::Required,
         scopes: Vec::new(),
@@ -117,10 +126,21 @@ fn the_most_specific_template_wins() {
 
 #[test]
 fn a_trailing_slash_is_below_only_where_that_is_written() {
-    let table = RouteTable::build(&[api("/b", &[("GET", "/a"), ("GET", "/a/*"), ("GET", "/c"), ("GET", "/d/*"), ("*", "/")])]);
-    for (path, expected) in
-        [("/b/a", 0), ("/b/a/", 1), ("/b/a/x/", 1), ("/b/c", 2), ("/b/c/", 2), ("/b/d", 3), ("/b/d/", 3), ("/b", 4), ("/b/", 4)]
-    {
+    let table = RouteTable::build(&[api(
+        "/b",
+        &[("GET", "/a"), ("GET", "/a/*"), ("GET", "/c"), ("GET", "/d/*"), ("*", "/")],
+    )]);
+    for (path, expected) in [
+        ("/b/a", 0),
+        ("/b/a/", 1),
+        ("/b/a/x/", 1),
+        ("/b/c", 2),
+        ("/b/c/", 2),
+        ("/b/d", 3),
+        ("/b/d/", 3),
+        ("/b", 4),
+        ("/b/", 4),
+    ] {
         assert_eq!(find(&table, "GET", path), Ok(expected), "{path}");
     }
     // the operation below does not offer POST, and neither does the exact one
@@ -131,27 +151,50 @@ fn a_trailing_slash_is_below_only_where_that_is_written() {
 fn methods_are_exact_before_any() {
     let table = RouteTable::build(&[api(
         "",
-        &[("*", "/a"), ("GET", "/a"), ("HEAD", "/b"), ("GET", "/b"), ("GET", "/c"), ("POST", "/c"), ("PUT", "/{x}"), ("BREW", "/c")],
+        &[
+            ("*", "/a"),
+            ("GET", "/a"),
+            ("HEAD", "/b"),
+            ("GET", "/b"),
+            ("GET", "/c"),
+            ("POST", "/c"),
+            ("PUT", "/{x}"),
+            ("BREW", "/c"),
+        ],
     )]);
     assert_eq!(find(&table, "GET", "/a"), Ok(1));
     assert_eq!(find(&table, "HEAD", "/a"), Ok(1));
     assert_eq!(find(&table, "PATCH", "/a"), Ok(0));
     assert_eq!(find(&table, "HEAD", "/b"), Ok(2));
     assert_eq!(find(&table, "HEAD", "/c"), Ok(4));
-    let allowed = ["GET", "HEAD", "POST", "BREW", "PUT"].map(|method| method.parse().unwrap()).to_vec();
+    let allowed =
+        ["GET", "HEAD", "POST", "BREW", "PUT"].map(|method| method.parse().unwrap()).to_vec();
     assert_eq!(find(&table, "DELETE", "/c"), Err(NotFound::Method { api: ApiIndex(0), allowed }));
 }
 
 #[test]
 fn parameters_are_cut_and_never_choose_the_operation() {
-    let table =
-        RouteTable::build(&[api("/p", &[("GET", "/users/me"), ("GET", "/users/{id}"), ("GET", "/files/*"), ("POST", "/{any}/me")])]);
+    let table = RouteTable::build(&[api(
+        "/p",
+        &[("GET", "/users/me"), ("GET", "/users/{id}"), ("GET", "/files/*"), ("POST", "/{any}/me")],
+    )]);
     assert_eq!(find(&table, "GET", "/p/users/7;v=1"), Ok(1));
     assert_eq!(find(&table, "GET", "/p/users/7%3Bv"), Ok(1));
     assert_eq!(find(&table, "GET", "/p/files/a;x/b;y"), Ok(2));
-    for path in ["/p/users/me;x", "/p/users/me%3bx", "/p/users;x/7", "/p/files;x/a", "/p;x/users/7", "/p%3B/files/a"] {
+    for path in [
+        "/p/users/me;x",
+        "/p/users/me%3bx",
+        "/p/users;x/7",
+        "/p/files;x/a",
+        "/p;x/users/7",
+        "/p%3B/files/a",
+    ] {
         let refused = find(&table, "GET", path).unwrap_err();
-        assert_eq!((refused.reason(), refused), (Reason::InvalidPath, NotFound::PathParameters), "{path}");
+        assert_eq!(
+            (refused.reason(), refused),
+            (Reason::InvalidPath, NotFound::PathParameters),
+            "{path}"
+        );
     }
     // the literal "users" is no way to a POST, so nothing is cut from a literal
     assert_eq!(find(&table, "POST", "/p/users;x/me"), Ok(3));
@@ -166,7 +209,13 @@ fn the_longest_base_path_wins_on_segment_borders() {
     retired.lifecycle = Lifecycle::Retired;
     let mut blocked = api("/blocked", any);
     blocked.lifecycle = Lifecycle::Blocked;
-    let table = RouteTable::build(&[versioned, retired, api("", any), api("/accounts/2.0.0/deep/er", &[]), blocked]);
+    let table = RouteTable::build(&[
+        versioned,
+        retired,
+        api("", any),
+        api("/accounts/2.0.0/deep/er", &[]),
+        blocked,
+    ]);
     for (path, expected) in [
         ("/accounts/2.0.0/x", Some((0, 15))),
         ("/accounts/2.0.0", Some((0, 15))),
@@ -213,12 +262,17 @@ fn the_most_specific_host_wins_among_equal_base_paths() {
 
 #[test]
 fn large_tables_find_their_own() {
-    let templates: Vec<String> = (0..10_000).map(|number| format!("/items/{number}/{{id}}")).collect();
-    let operations: Vec<(&str, &str)> = templates.iter().map(|template| ("GET", template.as_str())).collect();
+    let templates: Vec<String> =
+        (0..10_000).map(|number| format!("/items/{number}/{{id}}")).collect();
+    let operations: Vec<(&str, &str)> =
+        templates.iter().map(|template| ("GET", template.as_str())).collect();
     let mut apis = vec![api("/wide", &operations)];
     apis.extend((0..10_000).map(|number| api(&format!("/api{number}/1.0"), &[("GET", "/x")])));
     let table = RouteTable::build(&apis);
     assert_eq!(find(&table, "GET", "/wide/items/9876/x"), Ok(9876));
     assert_eq!(find_api(&table, "", "/api4321/1.0/x").map(|found| found.0), Some(4322));
-    assert_eq!(find(&table, "GET", "/wide/items/10000/x"), Err(NotFound::Operation { api: ApiIndex(0) }));
+    assert_eq!(
+        find(&table, "GET", "/wide/items/10000/x"),
+        Err(NotFound::Operation { api: ApiIndex(0) })
+    );
 }

@@ -77,7 +77,8 @@ impl Stage {
 
     fn organizations(&self, most: usize, new: u32) -> Organizations {
         let template = template(self.folder.path(), self.server.address, most, new);
-        let starter = Fetchers::new(self.folder.path(), Arc::clone(&self.clock) as Arc<dyn Clock>).on_demand();
+        let starter = Fetchers::new(self.folder.path(), Arc::clone(&self.clock) as Arc<dyn Clock>)
+            .on_demand();
         Organizations::new(KeyManagerIndex(0), &template, &starter).unwrap()
     }
 
@@ -102,7 +103,11 @@ fn issuer(organization: &str) -> String {
 }
 
 /// As a request does whose token is good and that is let through.
-async fn serve(organizations: &Organizations, organization: &str, now: UnixSeconds) -> Result<(), Closed> {
+async fn serve(
+    organizations: &Organizations,
+    organization: &str,
+    now: UnixSeconds,
+) -> Result<(), Closed> {
     organizations.open(&issuer(organization)).await?;
     organizations.find(&issuer(organization)).expect("open").note_use(now);
     Ok(())
@@ -143,7 +148,10 @@ async fn whatever_is_asked_for_the_server_is_asked_so_often_and_no_more() {
     assert_eq!(outcomes[5], Err(Closed::TooMany { retry_after: 12 }));
     assert_eq!(stage.server.asked(), 5);
     assert_eq!(organizations.open(&issuer("made-up-0")).await, Err(Closed::KnownAbsent));
-    assert_eq!(organizations.known_closed(&issuer("made-up-0"), stage.clock.now()), Some(Closed::KnownAbsent));
+    assert_eq!(
+        organizations.known_closed(&issuer("made-up-0"), stage.clock.now()),
+        Some(Closed::KnownAbsent)
+    );
     assert_eq!(organizations.status().on_trial, 0, "what is not there takes no place");
     stage.later(30);
     assert_eq!(organizations.open(&issuer("made-up-1")).await, Err(Closed::KnownAbsent));
@@ -151,7 +159,11 @@ async fn whatever_is_asked_for_the_server_is_asked_so_often_and_no_more() {
     stage.later(31);
     assert_eq!(organizations.open(&issuer("made-up-1")).await, Err(Closed::Absent), "asked again");
     assert_eq!(stage.server.asked(), 6);
-    assert!(organizations.status().closed <= 5, "what was forgotten is not kept: {:?}", organizations.status());
+    assert!(
+        organizations.status().closed <= 5,
+        "what was forgotten is not kept: {:?}",
+        organizations.status()
+    );
 }
 
 #[tokio::test]
@@ -180,7 +192,10 @@ async fn a_live_organisation_is_pushed_out_by_nothing() {
     for number in 0..60 {
         now = stage.later(60);
         for live in ["real-a", "real-b"] {
-            organizations.find(&issuer(live)).unwrap_or_else(|| panic!("{live} after {number}")).note_use(now);
+            organizations
+                .find(&issuer(live))
+                .unwrap_or_else(|| panic!("{live} after {number}"))
+                .note_use(now);
         }
         for more in 0..4 {
             organizations.open(&issuer(&format!("real-other-{number}-{more}"))).await.unwrap();
@@ -201,8 +216,16 @@ async fn a_live_organisation_is_pushed_out_by_nothing() {
     organizations.find(&issuer("real-a")).unwrap().note_use(now);
     now = stage.later(60);
     organizations.tend(now);
-    let open = |name: &str| organizations.live().iter().any(|live| live.definition.name.as_str() == format!("is/{name}"));
-    assert!(open("real-a") && open("real-new") && !open("real-b"), "the one that nobody used for an hour goes");
+    let open = |name: &str| {
+        organizations
+            .live()
+            .iter()
+            .any(|live| live.definition.name.as_str() == format!("is/{name}"))
+    };
+    assert!(
+        open("real-a") && open("real-new") && !open("real-b"),
+        "the one that nobody used for an hour goes"
+    );
 }
 
 #[tokio::test]
@@ -233,17 +256,31 @@ async fn live_ones_are_open_again_after_a_restart_and_no_others() {
     organizations.tend(now);
     drop(organizations);
     let again = stage.organizations(10, 10);
-    assert!(again.find(&issuer("real-live")).is_some() && again.find(&issuer("real-trial")).is_none());
+    assert!(
+        again.find(&issuer("real-live")).is_some() && again.find(&issuer("real-trial")).is_none()
+    );
     again.find(&issuer("real-live")).unwrap().keys.settled().await;
     assert!(again.find(&issuer("real-live")).unwrap().keys.current().keys.is_some());
-    let files: Vec<String> =
-        std::fs::read_dir(stage.folder.path()).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    assert_eq!(files.iter().filter(|name| name.starts_with("organizations-")).count(), 1, "{files:?}");
+    let files: Vec<String> = std::fs::read_dir(stage.folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(
+        files.iter().filter(|name| name.starts_with("organizations-")).count(),
+        1,
+        "{files:?}"
+    );
     // a list that names what the pattern does not take opens nothing
     let list = files.iter().find(|name| name.starts_with("organizations-")).unwrap();
-    std::fs::write(stage.folder.path().join(list), r#"["UPPER","../x","a/b","real-ok",""]"#).unwrap();
+    std::fs::write(stage.folder.path().join(list), r#"["UPPER","../x","a/b","real-ok",""]"#)
+        .unwrap();
     drop(again);
-    let names: Vec<_> = stage.organizations(10, 10).live().iter().map(|live| live.definition.name.to_string()).collect();
+    let names: Vec<_> = stage
+        .organizations(10, 10)
+        .live()
+        .iter()
+        .map(|live| live.definition.name.to_string())
+        .collect();
     assert_eq!(names, ["is/real-ok"]);
     std::fs::write(stage.folder.path().join(list), "{half").unwrap();
     assert_eq!(stage.organizations(10, 10).status().live, 0);
@@ -255,7 +292,8 @@ async fn only_live_ones_leave_keys_on_disk_and_take_them_along() {
     let organizations = stage.organizations(1, 10);
     let mut now = stage.clock.now();
     let kept = || {
-        let entries = std::fs::read_dir(stage.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let entries =
+            std::fs::read_dir(stage.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
         entries.filter(|name| name.to_string_lossy().starts_with("keys-")).count()
     };
     for number in 0..5 {
@@ -268,7 +306,12 @@ async fn only_live_ones_leave_keys_on_disk_and_take_them_along() {
     let started = std::time::Instant::now();
     while kept() == 0 {
         // a live one's next fetch is kept
-        let _ = organizations.find(&issuer("real-0")).unwrap().keys.refetch(crate::jwks::RefetchCause::UnknownKey).await;
+        let _ = organizations
+            .find(&issuer("real-0"))
+            .unwrap()
+            .keys
+            .refetch(crate::jwks::RefetchCause::UnknownKey)
+            .await;
         assert!(started.elapsed() < Duration::from_secs(30));
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

@@ -21,7 +21,10 @@ impl Calendar {
         if self.second != Some(second) {
             self.second = Some(second);
             self.text.clear();
-            match i64::try_from(second).ok().and_then(|second| jiff::Timestamp::from_second(second).ok()) {
+            match i64::try_from(second)
+                .ok()
+                .and_then(|second| jiff::Timestamp::from_second(second).ok())
+            {
                 // memory takes every byte
                 Some(timestamp) => drop(write!(self.text, "{timestamp:.0}")),
                 None => self.second = None,
@@ -37,7 +40,10 @@ impl Calendar {
         }
         self.text.push('.');
         for place in [100, 10, 1] {
-            self.text.push(char::from_digit(u32::try_from(millisecond / place % 10).unwrap_or_default(), 10).unwrap_or('0'));
+            self.text.push(
+                char::from_digit(u32::try_from(millisecond / place % 10).unwrap_or_default(), 10)
+                    .unwrap_or('0'),
+            );
         }
         self.text.push('Z');
         &self.text

@@ -34,7 +34,10 @@ impl Name {
 /// A field's name in both formats.
 macro_rules! name {
     ($name:literal) => {
-        $crate::telemetry::access_log::line::Name::new(concat!(",\"", $name, "\":\""), concat!(" ", $name, "=\""))
+        $crate::telemetry::access_log::line::Name::new(
+            concat!(",\"", $name, "\":\""),
+            concat!(" ", $name, "=\""),
+        )
     };
 }
 pub(super) use name;
@@ -123,7 +126,12 @@ impl<'l> Line<'l> {
         self.lead_number(name);
         let microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         self.digits(microseconds / 1000);
-        let digit = |place: u64| b"0123456789".get(usize::try_from(microseconds / place % 10).unwrap_or_default()).copied().unwrap_or(b'0');
+        let digit = |place: u64| {
+            b"0123456789"
+                .get(usize::try_from(microseconds / place % 10).unwrap_or_default())
+                .copied()
+                .unwrap_or(b'0')
+        };
         self.lines.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
     }
 
@@ -230,7 +238,11 @@ struct Escaping;
 
 impl Formatter for Escaping {
     /// `fragment` has no character that JSON escapes by itself.
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
         let mut rest = fragment;
         while let Some(at) = rest.find(is_unsafe) {
             let (before, from) = rest.split_at(at);
@@ -247,7 +259,8 @@ impl Formatter for Escaping {
 
 /// Control characters (C1 and DEL too), line and paragraph separators, and marks of direction; all within `\uXXXX`.
 fn is_unsafe(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

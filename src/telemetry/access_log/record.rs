@@ -129,7 +129,11 @@ impl AccessRecord<'_> {
         line.cut(name!("method"), self.method.as_str(), MAX_METHOD_BYTES);
         line.cut(name!("host"), self.host, MAX_TEXT_BYTES);
         let query = memchr::memchr2(b'?', b'#', self.path.as_bytes());
-        line.cut(name!("path"), self.path.get(..query.unwrap_or(self.path.len())).unwrap_or_default(), MAX_PATH_BYTES);
+        line.cut(
+            name!("path"),
+            self.path.get(..query.unwrap_or(self.path.len())).unwrap_or_default(),
+            MAX_PATH_BYTES,
+        );
     }
 
     fn write_route(&self, line: &mut Line<'_>) {

@@ -52,30 +52,43 @@ impl Target {
             AccessLogTarget::Off => Ok(None),
             AccessLogTarget::Stdout => Self::stream(&io::stdout()).map(Some),
             AccessLogTarget::Stderr => Self::stream(&io::stderr()).map(Some),
-            AccessLogTarget::File(path) => Self::path(path).map(Some).map_err(|source| AccessLogError::Open { path: path.clone(), source }),
+            AccessLogTarget::File(path) => Self::path(path)
+                .map(Some)
+                .map_err(|source| AccessLogError::Open { path: path.clone(), source }),
         }
     }
 
     fn stream(stream: &impl AsFd) -> Result<Self, AccessLogError> {
-        let descriptor = stream.as_fd().try_clone_to_owned().map_err(|source| AccessLogError::Stream { source })?;
+        let descriptor = stream
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(|source| AccessLogError::Stream { source })?;
         Ok(Self { file: File::from(descriptor), rotation: None, torn: false })
     }
 
     fn path(path: &Path) -> io::Result<Self> {
         let file = open(path)?;
         let identity = identity(&file.metadata()?);
-        Ok(Self { file, rotation: Some(Rotation { path: path.to_owned(), identity, checked: Instant::now() }), torn: false })
+        Ok(Self {
+            file,
+            rotation: Some(Rotation { path: path.to_owned(), identity, checked: Instant::now() }),
+            torn: false,
+        })
     }
 
     /// Writes whole lines, each ended by a line feed.
     pub(super) fn write(&mut self, lines: &[u8]) -> Result<(), Interrupted> {
         if self.torn {
             // half a line stands there: the next one must not continue it
-            self.write_bytes(b"\n").map_err(|interrupted| Interrupted { written: 0, ..interrupted })?;
+            self.write_bytes(b"\n")
+                .map_err(|interrupted| Interrupted { written: 0, ..interrupted })?;
             self.torn = false;
         }
         self.write_bytes(lines).inspect_err(|interrupted| {
-            self.torn = lines.get(..interrupted.written).and_then(<[u8]>::last).is_some_and(|byte| *byte != b'\n');
+            self.torn = lines
+                .get(..interrupted.written)
+                .and_then(<[u8]>::last)
+                .is_some_and(|byte| *byte != b'\n');
         })
     }
 
@@ -109,7 +122,9 @@ impl Target {
     pub(super) fn reopen(&mut self) -> io::Result<()> {
         let Some(rotation) = &mut self.rotation else { return Ok(()) };
         rotation.checked = Instant::now();
-        if std::fs::metadata(&rotation.path).is_ok_and(|found| identity(&found) == rotation.identity) {
+        if std::fs::metadata(&rotation.path)
+            .is_ok_and(|found| identity(&found) == rotation.identity)
+        {
             return Ok(());
         }
         let file = open(&rotation.path)?;
@@ -152,7 +167,11 @@ mod tests {
         let interrupted = target.write(&lines).unwrap_err();
         reading.join().unwrap();
         assert_eq!(interrupted.error.kind(), ErrorKind::BrokenPipe);
-        assert!(interrupted.written >= 1000 && interrupted.written < lines.len(), "{}", interrupted.written);
+        assert!(
+            interrupted.written >= 1000 && interrupted.written < lines.len(),
+            "{}",
+            interrupted.written
+        );
         assert_eq!(target.torn, !interrupted.written.is_multiple_of(16));
     }
 

@@ -55,7 +55,13 @@ fn refused() -> AccessRecord<'static> {
 }
 
 fn forwarded() -> AccessRecord<'static> {
-    AccessRecord { denial: None, status: 200, reason: Reason::Forwarded, backend_duration: Some(Duration::from_millis(2)), ..refused() }
+    AccessRecord {
+        denial: None,
+        status: 200,
+        reason: Reason::Forwarded,
+        backend_duration: Some(Duration::from_millis(2)),
+        ..refused()
+    }
 }
 
 fn line(format: LogFormat, record: &AccessRecord<'_>) -> String {
@@ -72,7 +78,12 @@ fn json(record: &AccessRecord<'_>) -> Value {
 }
 
 fn to_file(path: &Path, sample: f64) -> AccessLog {
-    AccessLog::open(&Settings { target: AccessLogTarget::File(path.to_owned()), format: LogFormat::Json, sample }).unwrap()
+    AccessLog::open(&Settings {
+        target: AccessLogTarget::File(path.to_owned()),
+        format: LogFormat::Json,
+        sample,
+    })
+    .unwrap()
 }
 
 /// A log whose thread writes to this and has room for so many buffers.
@@ -83,7 +94,11 @@ fn to_target(target: Target, queue: usize) -> AccessLog {
 }
 
 fn request_ids(text: &str) -> Vec<String> {
-    text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["request_id"].as_str().unwrap().to_owned()).collect()
+    text.lines()
+        .map(|line| {
+            serde_json::from_str::<Value>(line).unwrap()["request_id"].as_str().unwrap().to_owned()
+        })
+        .collect()
 }
 
 #[test]
@@ -105,7 +120,8 @@ fn a_line_of_json_says_what_happened_and_leaves_out_what_is_not_known() {
 fn fields_that_lines_share_are_written_alike_from_the_second_on() {
     for format in [LogFormat::Json, LogFormat::Text] {
         let (route, caller) = (Fragment::default(), Fragment::default());
-        let sharing = AccessRecord { kept_route: Some(&route), kept_caller: Some(&caller), ..refused() };
+        let sharing =
+            AccessRecord { kept_route: Some(&route), kept_caller: Some(&caller), ..refused() };
         let expected = line(format, &refused());
         for _ in 0..3 {
             assert_eq!(line(format, &sharing), expected);
@@ -117,7 +133,10 @@ fn fields_that_lines_share_are_written_alike_from_the_second_on() {
 fn a_line_of_text_reads_as_pairs() {
     let text = line(LogFormat::Text, &refused());
     assert!(text.starts_with(r#"time="2026-03-04T05:06:07.089Z" request_id="req-1" denial="d-17" remote="192.0.2.7:4711" "#), "{text}");
-    assert!(text.contains(r#" status=403 reason="insufficient_scope" duration_ms=1.234 "#), "{text}");
+    assert!(
+        text.contains(r#" status=403 reason="insufficient_scope" duration_ms=1.234 "#),
+        "{text}"
+    );
     assert!(text.ends_with(" ending=\"completed\"\n"), "{text}");
 }
 
@@ -138,7 +157,11 @@ fn nothing_from_the_network_ends_a_line_or_commands_a_terminal() {
         let text = line(format, &record);
         assert_eq!(text.matches('\n').count(), 1);
         let body = text.strip_suffix('\n').unwrap();
-        assert!(!body.chars().any(|character| character.is_control() || ('\u{2028}'..='\u{202e}').contains(&character)), "{body:?}");
+        assert!(
+            !body.chars().any(|character| character.is_control()
+                || ('\u{2028}'..='\u{202e}').contains(&character)),
+            "{body:?}"
+        );
         assert!(body.contains("\u{e9}\u{1f600}"), "readable text stays readable");
     }
     let parsed = json(&record);
@@ -177,7 +200,14 @@ fn what_a_client_chooses_is_cut_between_characters() {
         ..refused()
     };
     let parsed = json(&record);
-    for (field, bytes) in [("request_id", 128), ("host", 256), ("path", 2048), ("issuer", 256), ("key_id", 128), ("user_agent", 256)] {
+    for (field, bytes) in [
+        ("request_id", 128),
+        ("host", 256),
+        ("path", 2048),
+        ("issuer", 256),
+        ("key_id", 128),
+        ("user_agent", 256),
+    ] {
         let text = parsed[field].as_str().unwrap();
         assert_eq!(text.strip_suffix('\u{2026}').unwrap().len(), bytes, "{field}");
     }
@@ -204,7 +234,9 @@ fn every_worker_and_every_line_arrives_whole() {
     log.shutdown(Duration::from_secs(10)).unwrap();
     let mut written = request_ids(&std::fs::read_to_string(&path).unwrap());
     written.sort_unstable();
-    let mut expected: Vec<_> = (0..3).flat_map(|worker| (0..500).map(move |number| format!("{worker}-{number}"))).collect();
+    let mut expected: Vec<_> = (0..3)
+        .flat_map(|worker| (0..500).map(move |number| format!("{worker}-{number}")))
+        .collect();
     expected.sort_unstable();
     assert_eq!(written, expected);
     assert_eq!(log.dropped().load(Ordering::Relaxed), 0);
@@ -275,7 +307,12 @@ fn a_share_of_nothing_and_of_everything() {
 
 #[test]
 fn switched_off_it_costs_nothing() {
-    let log = AccessLog::open(&Settings { target: AccessLogTarget::Off, format: LogFormat::Json, sample: 1.0 }).unwrap();
+    let log = AccessLog::open(&Settings {
+        target: AccessLogTarget::Off,
+        format: LogFormat::Json,
+        sample: 1.0,
+    })
+    .unwrap();
     let writer = log.writer();
     writer.write(&refused());
     assert!(writer.pending.borrow().lines.is_empty());
@@ -340,7 +377,8 @@ fn lines_after_the_end_are_counted_as_lost() {
 #[test]
 fn a_renamed_file_is_left_at_once_when_asked() {
     let directory = tempfile::tempdir().unwrap();
-    let (path, rotated) = (directory.path().join("access.log"), directory.path().join("access.log.1"));
+    let (path, rotated) =
+        (directory.path().join("access.log"), directory.path().join("access.log.1"));
     let log = to_file(&path, 1.0);
     let writer = log.writer();
     writer.write(&AccessRecord { request_id: "before", ..refused() });
@@ -358,7 +396,8 @@ fn a_renamed_file_is_left_at_once_when_asked() {
 #[test]
 fn a_renamed_file_is_noticed_by_itself() {
     let directory = tempfile::tempdir().unwrap();
-    let (path, rotated) = (directory.path().join("access.log"), directory.path().join("access.log.1"));
+    let (path, rotated) =
+        (directory.path().join("access.log"), directory.path().join("access.log.1"));
     let log = to_file(&path, 1.0);
     let writer = log.writer();
     writer.write(&AccessRecord { request_id: "before", ..refused() });
@@ -380,9 +419,16 @@ fn a_renamed_file_is_noticed_by_itself() {
 fn a_file_that_cannot_be_opened_is_an_error_that_names_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("missing/access.log");
-    let settings = Settings { target: AccessLogTarget::File(path.clone()), format: LogFormat::Json, sample: 1.0 };
+    let settings = Settings {
+        target: AccessLogTarget::File(path.clone()),
+        format: LogFormat::Json,
+        sample: 1.0,
+    };
     let error = AccessLog::open(&settings).unwrap_err();
-    assert_eq!(error.to_string(), format!("the access log \"{}\" cannot be opened", path.display()));
+    assert_eq!(
+        error.to_string(),
+        format!("the access log \"{}\" cannot be opened", path.display())
+    );
     assert!(std::error::Error::source(&error).is_some());
 }
 

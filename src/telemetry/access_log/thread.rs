@@ -34,7 +34,12 @@ struct LogThread {
 const COMPLAINT_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Starts the thread; it ends at [`Message::Stop`] or when nobody can send any more, and says so to `done`.
-pub(super) fn start(target: Target, messages: Receiver<Message>, dropped: Arc<AtomicU64>, done: SyncSender<()>) -> io::Result<()> {
+pub(super) fn start(
+    target: Target,
+    messages: Receiver<Message>,
+    dropped: Arc<AtomicU64>,
+    done: SyncSender<()>,
+) -> io::Result<()> {
     let mut thread = LogThread { target, dropped, complained: None };
     std::thread::Builder::new().name("access-log".to_owned()).spawn(move || {
         thread.run(&messages);

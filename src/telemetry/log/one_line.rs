@@ -67,7 +67,8 @@ impl<W> EventLine<W> {
     /// The formatter does not escape every value, so its colours are known by their sequence. A value may carry one of
     /// these too: it colours a line and hides nothing.
     fn is_own_colour(&self, text: &str) -> bool {
-        self.colour == Colour::Ansi && FORMATTER_COLOURS.iter().any(|sequence| text.starts_with(sequence))
+        self.colour == Colour::Ansi
+            && FORMATTER_COLOURS.iter().any(|sequence| text.starts_with(sequence))
     }
 }
 
@@ -80,5 +81,14 @@ fn is_unsafe(character: char) -> bool {
 }
 
 /// Reset, bold, dimmed, italic, and the colour of each level.
-const FORMATTER_COLOURS: [&str; 9] =
-    ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[2m", "\u{1b}[3m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[34m", "\u{1b}[35m"];
+const FORMATTER_COLOURS: [&str; 9] = [
+    "\u{1b}[0m",
+    "\u{1b}[1m",
+    "\u{1b}[2m",
+    "\u{1b}[3m",
+    "\u{1b}[31m",
+    "\u{1b}[32m",
+    "\u{1b}[33m",
+    "\u{1b}[34m",
+    "\u{1b}[35m",
+];

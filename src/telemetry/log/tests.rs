@@ -35,7 +35,12 @@ impl MakeWriter<'_> for Captured {
     }
 }
 
-fn with_log(level: LogLevel, format: LogFormat, colour: Colour, events: impl FnOnce(&Captured, &LevelHandle)) {
+fn with_log(
+    level: LogLevel,
+    format: LogFormat,
+    colour: Colour,
+    events: impl FnOnce(&Captured, &LevelHandle),
+) {
     let captured = Captured::default();
     let (subscriber, handle) = subscriber(Log { level, format }, colour, captured.clone());
     tracing::subscriber::with_default(subscriber, || events(&captured, &handle));
@@ -64,7 +69,10 @@ fn a_text_event_is_one_line_without_control_characters() {
         tracing::warn!(display = %ATTACK, debug = ?ATTACK, text = ATTACK, "{ATTACK}");
         let text = captured.take();
         let body = text.strip_suffix('\n').unwrap();
-        assert!(!body.chars().any(|character| character.is_control() || character == '\u{202e}'), "{body:?}");
+        assert!(
+            !body.chars().any(|character| character.is_control() || character == '\u{202e}'),
+            "{body:?}"
+        );
         assert!(body.contains("WARN"));
     });
 }
@@ -108,6 +116,9 @@ fn libraries_stay_quiet_below_warnings_whatever_the_level() {
         tracing::info!(target: "h2::codec", "authorization: Bearer secret");
         tracing::warn!(target: "h2::server", "theirs");
         let text = captured.take();
-        assert!(text.contains("ours") && text.contains("theirs") && !text.contains("secret"), "{text}");
+        assert!(
+            text.contains("ours") && text.contains("theirs") && !text.contains("secret"),
+            "{text}"
+        );
     });
 }

@@ -7,13 +7,19 @@ use super::control::{Control, IdentityFacts, KeyManagerFacts, OrganizationFacts}
 use super::exposition::{Exposition, Label, Sample, Value};
 use super::families::{self, Family};
 use super::listener::{ListenerSeries, RefusedConnection, TlsFailure};
-use super::operation::{ApiSeries, ApiTotals, METHODS, MethodTotals, OperationSeries, ReasonStatuses};
+use super::operation::{
+    ApiSeries, ApiTotals, METHODS, MethodTotals, OperationSeries, ReasonStatuses,
+};
 use super::process::ProcessFacts;
 use super::status::status_of;
 use super::worker::WorkerCounters;
 use crate::model::reason::Reason;
 
-pub(super) fn exchanges(out: &mut Exposition<'_>, operations: &[Arc<OperationSeries>], statuses: &ReasonStatuses) {
+pub(super) fn exchanges(
+    out: &mut Exposition<'_>,
+    operations: &[Arc<OperationSeries>],
+    statuses: &ReasonStatuses,
+) {
     let mut samples = Vec::new();
     for series in operations {
         for (position, method) in METHODS.iter().enumerate() {
@@ -46,7 +52,8 @@ fn method_samples(
         }
     };
     for (cell, count) in totals.forwarded.iter().enumerate() {
-        let status = status_of(cell).map_or(Label::Fixed("other"), |status| Label::Shared(status.to_string().into()));
+        let status = status_of(cell)
+            .map_or(Label::Fixed("other"), |status| Label::Shared(status.to_string().into()));
         push(status, Reason::Forwarded, *count);
     }
     for (reason, count) in Reason::ALL.iter().zip(&totals.reasons) {
@@ -60,7 +67,10 @@ pub(super) fn apis(out: &mut Exposition<'_>, apis: &[Arc<ApiSeries>]) {
     let totals: Vec<_> = apis.iter().map(|api| (api, api.totals())).collect();
     let mut each = |family: &'static Family, value: &dyn Fn(&ApiTotals) -> Value| {
         let samples = totals.iter().map(|(api, totals)| Sample {
-            labels: Box::new([Label::Shared(Arc::clone(&api.api)), Label::Shared(Arc::clone(&api.version))]),
+            labels: Box::new([
+                Label::Shared(Arc::clone(&api.api)),
+                Label::Shared(Arc::clone(&api.version)),
+            ]),
             value: value(totals),
         });
         out.write(family, samples.collect());
@@ -74,20 +84,37 @@ pub(super) fn apis(out: &mut Exposition<'_>, apis: &[Arc<ApiSeries>]) {
 pub(super) fn listeners(out: &mut Exposition<'_>, listeners: &[Arc<ListenerSeries>]) {
     let name = |listener: &ListenerSeries| Label::Shared(Arc::clone(&listener.name));
     let each = |value: &dyn Fn(&ListenerSeries) -> u64| {
-        listeners.iter().map(|listener| sample([name(listener)], as_f64(value(listener)))).collect::<Vec<_>>()
+        listeners
+            .iter()
+            .map(|listener| sample([name(listener)], as_f64(value(listener))))
+            .collect::<Vec<_>>()
     };
     out.write(&families::CONNECTIONS, each(&ListenerSeries::open));
-    out.write(&families::CONNECTIONS_TOTAL, each(&|listener| listener.workers.iter().map(|cells| cells.connections.began.load()).sum()));
+    out.write(
+        &families::CONNECTIONS_TOTAL,
+        each(&|listener| listener.workers.iter().map(|cells| cells.connections.began.load()).sum()),
+    );
     let mut refused = Vec::new();
     let mut tls_failures = Vec::new();
     for listener in listeners {
         for reason in RefusedConnection::ALL {
-            let count = listener.workers.iter().filter_map(|cells| cells.refused.get(reason as usize)).map(Cell::load).sum();
+            let count = listener
+                .workers
+                .iter()
+                .filter_map(|cells| cells.refused.get(reason as usize))
+                .map(Cell::load)
+                .sum();
             refused.push(sample([name(listener), Label::Fixed(reason.label())], as_f64(count)));
         }
         for reason in TlsFailure::ALL {
-            let count = listener.workers.iter().filter_map(|cells| cells.tls_failures.get(reason as usize)).map(Cell::load).sum();
-            tls_failures.push(sample([name(listener), Label::Fixed(reason.label())], as_f64(count)));
+            let count = listener
+                .workers
+                .iter()
+                .filter_map(|cells| cells.tls_failures.get(reason as usize))
+                .map(Cell::load)
+                .sum();
+            tls_failures
+                .push(sample([name(listener), Label::Fixed(reason.label())], as_f64(count)));
         }
     }
     out.write(&families::CONNECTIONS_REFUSED, refused);
@@ -95,8 +122,12 @@ pub(super) fn listeners(out: &mut Exposition<'_>, listeners: &[Arc<ListenerSerie
 }
 
 pub(super) fn workers(out: &mut Exposition<'_>, workers: &[Arc<WorkerCounters>]) {
-    let sum = |value: &dyn Fn(&WorkerCounters) -> u64| as_f64(workers.iter().map(|worker| value(worker)).sum());
-    let mut one = |family: &'static Family, value: &dyn Fn(&WorkerCounters) -> u64| out.write(family, vec![sample([], sum(value))]);
+    let sum = |value: &dyn Fn(&WorkerCounters) -> u64| {
+        as_f64(workers.iter().map(|worker| value(worker)).sum())
+    };
+    let mut one = |family: &'static Family, value: &dyn Fn(&WorkerCounters) -> u64| {
+        out.write(family, vec![sample([], sum(value))]);
+    };
     one(&families::REQUESTS_IN_FLIGHT, &WorkerCounters::requests_in_flight);
     one(&families::TRUNCATED_RESPONSES, &|worker| worker.truncated_responses.load());
     one(&families::PANICS, &|worker| worker.panics.load());
@@ -110,26 +141,44 @@ pub(super) fn workers(out: &mut Exposition<'_>, workers: &[Arc<WorkerCounters>])
     one(&families::BACKEND_EJECTIONS, &|worker| worker.backend_ejections.load());
     one(&families::BACKEND_IDLE, &|worker| worker.backend_idle.load());
     let forged = |at: usize| sum(&|worker| worker.forged_tokens.get(at).map_or(0, Cell::load));
-    out.write(&families::FORGED_TOKENS, vec![sample([Label::Fixed("checked")], forged(0)), sample([Label::Fixed("known")], forged(1))]);
+    out.write(
+        &families::FORGED_TOKENS,
+        vec![
+            sample([Label::Fixed("checked")], forged(0)),
+            sample([Label::Fixed("known")], forged(1)),
+        ],
+    );
     let opened = sum(&|worker| worker.backend_opened.load());
     let failed = sum(&|worker| worker.backend_failed.load());
     let checks = |at: usize| sum(&|worker| worker.health_checks.get(at).map_or(0, Cell::load));
-    out.write(&families::HEALTH_CHECKS, vec![sample([Label::Fixed("bad")], checks(0)), sample([Label::Fixed("good")], checks(1))]);
-    out.write(&families::BACKEND_CONNECTIONS, vec![sample([Label::Fixed("opened")], opened), sample([Label::Fixed("failed")], failed)]);
+    out.write(
+        &families::HEALTH_CHECKS,
+        vec![sample([Label::Fixed("bad")], checks(0)), sample([Label::Fixed("good")], checks(1))],
+    );
+    out.write(
+        &families::BACKEND_CONNECTIONS,
+        vec![sample([Label::Fixed("opened")], opened), sample([Label::Fixed("failed")], failed)],
+    );
 }
 
 pub(super) fn key_managers(out: &mut Exposition<'_>, facts: &[KeyManagerFacts]) {
     let name = |facts: &KeyManagerFacts| Label::Shared(facts.name.as_str().into());
     let mut each = |family: &'static Family, value: &dyn Fn(&KeyManagerFacts) -> Option<f64>| {
-        out.write(family, facts.iter().filter_map(|facts| Some(sample([name(facts)], value(facts)?))).collect());
+        out.write(
+            family,
+            facts.iter().filter_map(|facts| Some(sample([name(facts)], value(facts)?))).collect(),
+        );
     };
     each(&families::KEY_SET_AGE, &|facts| facts.age_seconds);
     each(&families::KEY_SET_KEYS, &|facts| Some(as_f64(facts.keys)));
     each(&families::KEY_SET_USABLE, &|facts| Some(f64::from(u8::from(facts.usable))));
     each(&families::KEY_SET_GENERATION, &|facts| Some(as_f64(facts.generation)));
     let labelled = |counts: &dyn Fn(&KeyManagerFacts) -> &[(&'static str, u64)]| {
-        let all = facts.iter().flat_map(|facts| counts(facts).iter().map(move |(label, count)| (facts, *label, *count)));
-        all.map(|(facts, label, count)| sample([name(facts), Label::Fixed(label)], as_f64(count))).collect::<Vec<_>>()
+        let all = facts.iter().flat_map(|facts| {
+            counts(facts).iter().map(move |(label, count)| (facts, *label, *count))
+        });
+        all.map(|(facts, label, count)| sample([name(facts), Label::Fixed(label)], as_f64(count)))
+            .collect::<Vec<_>>()
     };
     let (fetches, skipped) = (labelled(&|facts| &facts.fetches), labelled(&|facts| &facts.skipped));
     out.write(&families::KEY_SET_FETCHES, fetches);
@@ -138,18 +187,30 @@ pub(super) fn key_managers(out: &mut Exposition<'_>, facts: &[KeyManagerFacts]) 
 
 pub(super) fn identity(out: &mut Exposition<'_>, facts: &IdentityFacts) {
     out.write(&families::FORGING_SOURCES, vec![sample([], as_f64(facts.forging_sources))]);
-    out.write(&families::FORGING_SOURCES_FORGOTTEN, vec![sample([], as_f64(facts.forging_sources_forgotten))]);
+    out.write(
+        &families::FORGING_SOURCES_FORGOTTEN,
+        vec![sample([], as_f64(facts.forging_sources_forgotten))],
+    );
     let each = |of: &dyn Fn(&OrganizationFacts) -> &[(&'static str, u64)]| {
-        let all = facts.organizations.iter().flat_map(|facts| of(facts).iter().map(move |(label, count)| (facts, *label, *count)));
-        all.map(|(facts, label, count)| sample([Label::Shared(facts.key_manager.as_str().into()), Label::Fixed(label)], as_f64(count)))
-            .collect::<Vec<_>>()
+        let all = facts
+            .organizations
+            .iter()
+            .flat_map(|facts| of(facts).iter().map(move |(label, count)| (facts, *label, *count)));
+        all.map(|(facts, label, count)| {
+            sample(
+                [Label::Shared(facts.key_manager.as_str().into()), Label::Fixed(label)],
+                as_f64(count),
+            )
+        })
+        .collect::<Vec<_>>()
     };
     out.write(&families::ORGANIZATIONS, each(&|facts| &facts.states));
     out.write(&families::ORGANIZATION_EVENTS, each(&|facts| &facts.events));
 }
 
 pub(super) fn control(out: &mut Exposition<'_>, control: &Control) {
-    let mut one = |family: &'static Family, value: u64| out.write(family, vec![sample([], as_f64(value))]);
+    let mut one =
+        |family: &'static Family, value: u64| out.write(family, vec![sample([], as_f64(value))]);
     one(&families::SNAPSHOT_GENERATION, control.generation.load());
     one(&families::RELOAD_SUCCESS, u64::from(control.last_reload_failed.load() == 0));
     one(&families::RELOAD_TIMESTAMP, control.loaded_at.load());
@@ -157,14 +218,16 @@ pub(super) fn control(out: &mut Exposition<'_>, control: &Control) {
     one(&families::CONSUMER_KEYS, control.consumer_keys.load());
     one(&families::SUBSCRIPTIONS, control.subscriptions.load());
     let results = [("success", &control.reloads_succeeded), ("failure", &control.reloads_failed)];
-    let reloads = results.map(|(result, count)| sample([Label::Fixed(result)], as_f64(count.load())));
+    let reloads =
+        results.map(|(result, count)| sample([Label::Fixed(result)], as_f64(count.load())));
     out.write(&families::RELOADS, reloads.into());
     out.write(&families::BUILD_INFO, vec![sample([Label::Fixed(env!("CARGO_PKG_VERSION"))], 1.0)]);
 }
 
 pub(super) fn process(out: &mut Exposition<'_>, facts: &ProcessFacts) {
-    let mut one =
-        |family: &'static Family, value: Option<f64>| out.write(family, value.into_iter().map(|value| sample([], value)).collect());
+    let mut one = |family: &'static Family, value: Option<f64>| {
+        out.write(family, value.into_iter().map(|value| sample([], value)).collect());
+    };
     one(&families::PROCESS_CPU, facts.cpu_seconds);
     one(&families::PROCESS_RESIDENT, facts.resident_bytes);
     one(&families::PROCESS_VIRTUAL, facts.virtual_bytes);
@@ -180,7 +243,9 @@ pub(super) fn access_log(out: &mut Exposition<'_>, dropped: u64) {
 /// The last family: what the others could not take.
 pub(super) fn overflow(out: &mut Exposition<'_>) {
     let capped = families::ALL.iter().filter(|family| family.capped());
-    let samples = capped.map(|family| sample([Label::Fixed(family.name)], as_f64(out.overflowed(family)))).collect();
+    let samples = capped
+        .map(|family| sample([Label::Fixed(family.name)], as_f64(out.overflowed(family))))
+        .collect();
     out.write(&families::SERIES_OVERFLOW, samples);
 }
 

@@ -100,11 +100,19 @@ impl Control {
     }
 
     pub(super) fn identity(&self) -> IdentityFacts {
-        self.identity.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or_else(IdentityFacts::default, |source| source())
+        self.identity
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map_or_else(IdentityFacts::default, |source| source())
     }
 
     pub(super) fn key_managers(&self) -> Vec<KeyManagerFacts> {
-        self.key_managers.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or_else(Vec::new, |source| source())
+        self.key_managers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map_or_else(Vec::new, |source| source())
     }
 }
 

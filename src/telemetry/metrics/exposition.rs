@@ -9,7 +9,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use prometheus::TextEncoder;
-use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{
+    Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
+};
 
 use super::families::{Combine, Family, Kind};
 use super::histogram::{HISTOGRAM_SERIES, HistogramTotals};
@@ -159,7 +161,8 @@ impl Cap {
                 unnamed.insert(sample.labels, sample.value);
             }
         }
-        let other = unnamed.values().fold(self.gone, |sum, value| Some(value.combined(sum, combine)));
+        let other =
+            unnamed.values().fold(self.gone, |sum, value| Some(value.combined(sum, combine)));
         self.named = named;
         self.unnamed = unnamed;
         if let Some(value) = other {
@@ -171,9 +174,15 @@ impl Cap {
 
 /// Something may really be named `other`: then it and the rest share the series.
 fn add_other(family: &Family, samples: &mut Vec<Sample>, value: Value, combine: Combine) {
-    match samples.iter_mut().find(|sample| sample.labels.iter().all(|label| label.as_str() == OTHER)) {
+    match samples
+        .iter_mut()
+        .find(|sample| sample.labels.iter().all(|label| label.as_str() == OTHER))
+    {
         Some(same) => same.value = value.combined(Some(same.value), combine),
-        None => samples.push(Sample { labels: family.labels.iter().map(|_| Label::Fixed(OTHER)).collect(), value }),
+        None => samples.push(Sample {
+            labels: family.labels.iter().map(|_| Label::Fixed(OTHER)).collect(),
+            value,
+        }),
     }
 }
 

@@ -47,7 +47,13 @@ pub(super) enum Scale {
     Families,
 }
 
-const fn family(name: &'static str, kind: Kind, labels: &'static [&'static str], scale: Scale, help: &'static str) -> Family {
+const fn family(
+    name: &'static str,
+    kind: Kind,
+    labels: &'static [&'static str],
+    scale: Scale,
+    help: &'static str,
+) -> Family {
     Family { name, help, kind, labels, scale }
 }
 
@@ -62,7 +68,10 @@ macro_rules! families {
 
 use Combine::{Max, Min, Sum};
 use Kind::{Counter, Gauge, Histogram};
-use Scale::{Apis, Exchanges, Families, Fetches, Fixed, KeyManagers, Listeners, Organizations, Questions, Skips};
+use Scale::{
+    Apis, Exchanges, Families, Fetches, Fixed, KeyManagers, Listeners, Organizations, Questions,
+    Skips,
+};
 
 use super::listener::{RefusedConnection, TlsFailure};
 

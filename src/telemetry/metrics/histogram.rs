@@ -77,7 +77,8 @@ impl HistogramTotals {
 
     /// Whether any part of it is smaller: it was begun anew.
     pub(super) fn is_below(&self, before: &Self) -> bool {
-        self.nanoseconds < before.nanoseconds || self.buckets.iter().zip(&before.buckets).any(|(now, before)| now < before)
+        self.nanoseconds < before.nanoseconds
+            || self.buckets.iter().zip(&before.buckets).any(|(now, before)| now < before)
     }
 
     /// Counted from the buckets, so that a scrape between two writes still adds up.
@@ -117,7 +118,10 @@ mod tests {
         let at = totals(&[Duration::from_millis(5)]);
         let above = totals(&[Duration::from_nanos(5_000_001)]);
         assert_eq!(at.cumulative().find(|(bound, _)| (*bound - 0.005).abs() < 1e-9).unwrap().1, 1);
-        assert_eq!(above.cumulative().find(|(bound, _)| (*bound - 0.005).abs() < 1e-9).unwrap().1, 0);
+        assert_eq!(
+            above.cumulative().find(|(bound, _)| (*bound - 0.005).abs() < 1e-9).unwrap().1,
+            0
+        );
     }
 
     #[test]

@@ -124,18 +124,29 @@ impl Introspections {
     pub(super) fn live(&self) -> Live {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, counters| counters.strong_count() > 0);
-        known.iter().filter_map(|(name, counters)| Some((Arc::clone(name), counters.upgrade()?))).collect()
+        known
+            .iter()
+            .filter_map(|(name, counters)| Some((Arc::clone(name), counters.upgrade()?)))
+            .collect()
     }
 }
 
 pub(super) fn introspections(out: &mut Exposition<'_>, live: &Live) {
     let name = |name: &Arc<str>| Label::Shared(Arc::clone(name));
     let each = |value: &dyn Fn(&IntrospectionCounters) -> u64| {
-        live.iter().map(|(key_manager, counters)| sample([name(key_manager)], as_f64(value(counters)))).collect::<Vec<_>>()
+        live.iter()
+            .map(|(key_manager, counters)| sample([name(key_manager)], as_f64(value(counters))))
+            .collect::<Vec<_>>()
     };
     let results = live.iter().flat_map(|(key_manager, counters)| {
-        let results = [("active", &counters.active), ("inactive", &counters.inactive), ("unavailable", &counters.unavailable)];
-        results.map(|(result, count)| sample([name(key_manager), Label::Fixed(result)], as_f64(count.load())))
+        let results = [
+            ("active", &counters.active),
+            ("inactive", &counters.inactive),
+            ("unavailable", &counters.unavailable),
+        ];
+        results.map(|(result, count)| {
+            sample([name(key_manager), Label::Fixed(result)], as_f64(count.load()))
+        })
     });
     out.write(&families::INTROSPECTIONS, results.collect());
     let durations = live.iter().map(|(key_manager, counters)| {
@@ -149,11 +160,18 @@ pub(super) fn introspections(out: &mut Exposition<'_>, live: &Live) {
 }
 
 pub(super) fn revocations(out: &mut Exposition<'_>, facts: &RevocationFacts) {
-    let held = facts.held.iter().map(|(kind, count)| sample([Label::Fixed(kind)], as_f64(*count))).collect();
+    let held = facts
+        .held
+        .iter()
+        .map(|(kind, count)| sample([Label::Fixed(kind)], as_f64(*count)))
+        .collect();
     out.write(&families::REVOCATIONS, held);
-    let applied = facts.applied.iter().map(|(kind, source, count)| sample([Label::Fixed(kind), Label::Fixed(source)], as_f64(*count)));
+    let applied = facts.applied.iter().map(|(kind, source, count)| {
+        sample([Label::Fixed(kind), Label::Fixed(source)], as_f64(*count))
+    });
     out.write(&families::REVOCATIONS_APPLIED, applied.collect());
-    let mut one = |family: &'static Family, value: u64| out.write(family, vec![sample([], as_f64(value))]);
+    let mut one =
+        |family: &'static Family, value: u64| out.write(family, vec![sample([], as_f64(value))]);
     one(&families::REVOCATION_BYTES, facts.bytes);
     one(&families::REVOCATIONS_EXPIRED, facts.expired);
     one(&families::REVOCATIONS_FULL, facts.full);
@@ -164,6 +182,9 @@ pub(super) fn revocations(out: &mut Exposition<'_>, facts: &RevocationFacts) {
     one(&families::REVOCATION_CHANNEL_PUBLISHED, channel.published);
     one(&families::REVOCATION_CHANNEL_OVERFLOWS, channel.overflows);
     one(&families::REVOCATION_CHANNEL_COMPARISONS, channel.comparisons);
-    let messages = channel.messages.iter().map(|(result, count)| sample([Label::Fixed(result)], as_f64(*count)));
+    let messages = channel
+        .messages
+        .iter()
+        .map(|(result, count)| sample([Label::Fixed(result)], as_f64(*count)));
     out.write(&families::REVOCATION_CHANNEL_MESSAGES, messages.collect());
 }

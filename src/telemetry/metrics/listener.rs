@@ -67,13 +67,16 @@ impl ListenerSeries {
     }
 
     pub fn refused(&self, worker: usize, reason: RefusedConnection) {
-        if let Some(cell) = self.cells(worker).and_then(|cells| cells.refused.get(reason as usize)) {
+        if let Some(cell) = self.cells(worker).and_then(|cells| cells.refused.get(reason as usize))
+        {
             cell.add_shared(1);
         }
     }
 
     pub fn tls_failed(&self, worker: usize, reason: TlsFailure) {
-        if let Some(cell) = self.cells(worker).and_then(|cells| cells.tls_failures.get(reason as usize)) {
+        if let Some(cell) =
+            self.cells(worker).and_then(|cells| cells.tls_failures.get(reason as usize))
+        {
             cell.add_shared(1);
         }
     }
@@ -91,7 +94,14 @@ impl ListenerSeries {
 
 impl RefusedConnection {
     /// In the order of the cells.
-    pub const ALL: [Self; 6] = [Self::Limit, Self::Address, Self::ProxyHeader, Self::Descriptors, Self::AcceptFailed, Self::Draining];
+    pub const ALL: [Self; 6] = [
+        Self::Limit,
+        Self::Address,
+        Self::ProxyHeader,
+        Self::Descriptors,
+        Self::AcceptFailed,
+        Self::Draining,
+    ];
 
     pub fn label(self) -> &'static str {
         match self {
@@ -124,7 +134,9 @@ mod tests {
 
     #[test]
     fn labels_stand_at_their_cells() {
-        assert!(RefusedConnection::ALL.iter().enumerate().all(|(at, reason)| *reason as usize == at));
+        assert!(
+            RefusedConnection::ALL.iter().enumerate().all(|(at, reason)| *reason as usize == at)
+        );
         assert!(TlsFailure::ALL.iter().enumerate().all(|(at, reason)| *reason as usize == at));
     }
 }

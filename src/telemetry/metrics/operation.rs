@@ -88,7 +88,8 @@ struct ApiCells {
 }
 
 /// The `method` labels: clients may invent methods, so all that are not here share the last.
-pub(super) const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
+pub(super) const METHODS: [&str; 8] =
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"];
 
 /// The position in [`METHODS`].
 pub(super) fn method_class(method: &Method) -> usize {
@@ -105,7 +106,12 @@ pub(super) fn method_class(method: &Method) -> usize {
 }
 
 impl OperationSeries {
-    pub(super) fn new(operation: Arc<str>, api: Arc<ApiSeries>, statuses: Arc<ReasonStatuses>, workers: usize) -> Self {
+    pub(super) fn new(
+        operation: Arc<str>,
+        api: Arc<ApiSeries>,
+        statuses: Arc<ReasonStatuses>,
+        workers: usize,
+    ) -> Self {
         Self { operation, api, statuses, workers: (0..workers).map(|_| OnceLock::new()).collect() }
     }
 
@@ -168,7 +174,12 @@ impl ReasonStatuses {
             && known.load(Ordering::Relaxed) == 0
         {
             // another worker may have been first: its status stays
-            let _ = known.compare_exchange(0, status.saturating_add(1), Ordering::Relaxed, Ordering::Relaxed);
+            let _ = known.compare_exchange(
+                0,
+                status.saturating_add(1),
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
         }
     }
 }
@@ -202,7 +213,10 @@ impl MethodCells {
 
 impl Default for MethodCells {
     fn default() -> Self {
-        Self { reasons: std::array::from_fn(|_| Cell::default()), forwarded: std::array::from_fn(|_| Cell::default()) }
+        Self {
+            reasons: std::array::from_fn(|_| Cell::default()),
+            forwarded: std::array::from_fn(|_| Cell::default()),
+        }
     }
 }
 

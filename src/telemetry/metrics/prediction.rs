@@ -61,8 +61,16 @@ impl Expected {
             operation_methods: model.apis.iter().map(operation_methods).sum(),
             listeners: model.listeners.len(),
             // organisations that become live are counted as if they were listed
-            key_managers: model.key_managers.iter().map(|key_manager| 1 + unlisted(key_manager)).sum(),
-            templates: model.key_managers.iter().filter(|key_manager| key_manager.organizations.is_some()).count(),
+            key_managers: model
+                .key_managers
+                .iter()
+                .map(|key_manager| 1 + unlisted(key_manager))
+                .sum(),
+            templates: model
+                .key_managers
+                .iter()
+                .filter(|key_manager| key_manager.organizations.is_some())
+                .count(),
             fetch_results,
             skip_reasons,
         }
@@ -169,11 +177,19 @@ mod tests {
     #[test]
     fn operations_of_one_template_share_their_label() {
         let exact = OperationMethod::Exact;
-        let several = [(exact(Method::PUT), "/x"), (exact(Method::DELETE), "/x"), (exact(Method::GET), "/x"), (exact(Method::POST), "/y")];
+        let several = [
+            (exact(Method::PUT), "/x"),
+            (exact(Method::DELETE), "/x"),
+            (exact(Method::GET), "/x"),
+            (exact(Method::POST), "/y"),
+        ];
         assert_eq!(operation_methods(&api(&several)), 4 + 1, "GET counts for HEAD too");
         let any = [(OperationMethod::Any, "/x"), (exact(Method::GET), "/x")];
         assert_eq!(operation_methods(&api(&any)), METHODS.len());
-        let invented = [(exact(Method::from_bytes(b"A").unwrap()), "/x"), (exact(Method::from_bytes(b"B").unwrap()), "/x")];
+        let invented = [
+            (exact(Method::from_bytes(b"A").unwrap()), "/x"),
+            (exact(Method::from_bytes(b"B").unwrap()), "/x"),
+        ];
         assert_eq!(operation_methods(&api(&invented)), 1);
     }
 }

@@ -27,12 +27,16 @@ pub(super) fn read() -> ProcessFacts {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let boot = fs::read_to_string("/proc/stat").unwrap_or_default();
     ProcessFacts {
-        cpu_seconds: ticks(&stat, USER_TIME).zip(ticks(&stat, SYSTEM_TIME)).map(|(user, system)| user + system),
+        cpu_seconds: ticks(&stat, USER_TIME)
+            .zip(ticks(&stat, SYSTEM_TIME))
+            .map(|(user, system)| user + system),
         resident_bytes: kibibytes(&status, "VmRSS:"),
         virtual_bytes: kibibytes(&status, "VmSize:"),
         open_descriptors: open_descriptors(),
         max_descriptors: max_descriptors(&limits),
-        start_seconds: ticks(&stat, START_TIME).zip(boot_seconds(&boot)).map(|(since_boot, boot)| boot + since_boot),
+        start_seconds: ticks(&stat, START_TIME)
+            .zip(boot_seconds(&boot))
+            .map(|(since_boot, boot)| boot + since_boot),
     }
 }
 
@@ -79,8 +83,18 @@ mod tests {
     #[test]
     fn units_are_bytes_and_seconds() {
         assert_eq!(kibibytes("Name:\tx\nVmRSS:\t    2048 kB\n", "VmRSS:"), Some(2_097_152.0));
-        assert_eq!(max_descriptors("Max open files            1024                 4096                 files"), Some(1024.0));
-        assert_eq!(max_descriptors("Max open files            unlimited            unlimited            files"), None);
+        assert_eq!(
+            max_descriptors(
+                "Max open files            1024                 4096                 files"
+            ),
+            Some(1024.0)
+        );
+        assert_eq!(
+            max_descriptors(
+                "Max open files            unlimited            unlimited            files"
+            ),
+            None
+        );
         assert_eq!(boot_seconds("cpu 1 2\nbtime 1700000000\n"), Some(1_700_000_000.0));
     }
 

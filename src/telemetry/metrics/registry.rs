@@ -36,14 +36,23 @@ const TIDY_AT_LEAST: usize = 256;
 
 impl Registry {
     pub(super) fn new(workers: usize) -> Self {
-        Self { workers, statuses: Arc::default(), known: Mutex::new(Known { tidy_at: TIDY_AT_LEAST, ..Known::default() }) }
+        Self {
+            workers,
+            statuses: Arc::default(),
+            known: Mutex::new(Known { tidy_at: TIDY_AT_LEAST, ..Known::default() }),
+        }
     }
 
     pub(super) fn statuses(&self) -> &ReasonStatuses {
         &self.statuses
     }
 
-    pub(super) fn operation(&self, api: &str, version: &str, operation: &str) -> Arc<OperationSeries> {
+    pub(super) fn operation(
+        &self,
+        api: &str,
+        version: &str,
+        operation: &str,
+    ) -> Arc<OperationSeries> {
         let mut known = self.known();
         let labels = [Arc::from(api), Arc::from(version), Arc::from(operation)];
         if let Some(series) = known.operations.get(&labels).and_then(Weak::upgrade) {
@@ -54,7 +63,12 @@ impl Registry {
         }
         let [api, version, operation] = &labels;
         let api = known.api(api, version, self.workers);
-        let series = Arc::new(OperationSeries::new(Arc::clone(operation), api, Arc::clone(&self.statuses), self.workers));
+        let series = Arc::new(OperationSeries::new(
+            Arc::clone(operation),
+            api,
+            Arc::clone(&self.statuses),
+            self.workers,
+        ));
         known.operations.insert(labels, Arc::downgrade(&series));
         series
     }

@@ -1,6 +1,9 @@
 //! What a scrape says of what was counted.
 
-#![allow(clippy::float_cmp, reason = "counts are whole numbers, and the other values are read back as they were written")]
+#![allow(
+    clippy::float_cmp,
+    reason = "counts are whole numbers, and the other values are read back as they were written"
+)]
 
 mod cap;
 mod scrape;
@@ -42,10 +45,17 @@ fn many_workers_lose_no_exchange_and_no_scrape_sees_a_count_fall() {
                     for number in 0..EACH {
                         counters.request_began();
                         match number % 4 {
-                            0 => operation.record(worker, &measured(&Method::GET, 200, Reason::Forwarded)),
-                            1 => operation.record(worker, &measured(&Method::POST, 404, Reason::Forwarded)),
-                            2 => operation.record(worker, &measured(&Method::GET, 403, Reason::InsufficientScope)),
-                            _ => metrics.unrouted.record(worker, &measured(&Method::GET, 404, Reason::ApiNotFound)),
+                            0 => operation
+                                .record(worker, &measured(&Method::GET, 200, Reason::Forwarded)),
+                            1 => operation
+                                .record(worker, &measured(&Method::POST, 404, Reason::Forwarded)),
+                            2 => operation.record(
+                                worker,
+                                &measured(&Method::GET, 403, Reason::InsufficientScope),
+                            ),
+                            _ => metrics
+                                .unrouted
+                                .record(worker, &measured(&Method::GET, 404, Reason::ApiNotFound)),
                         }
                         counters.request_ended();
                     }
@@ -66,10 +76,32 @@ fn many_workers_lose_no_exchange_and_no_scrape_sees_a_count_fall() {
     let requests = "portcullis_requests_total";
     let api = [("api", "accounts"), ("version", "1.0.0")];
     let operation = [("operation", "/accounts/{id}"), ("method", "GET")];
-    assert_eq!(scrape.one(requests, &[api[0], api[1], operation[0], operation[1], ("status", "200"), ("reason", "forwarded")]), quarter);
-    assert_eq!(scrape.one(requests, &[("method", "POST"), ("status", "404"), ("reason", "forwarded")]), quarter);
-    assert_eq!(scrape.one(requests, &[operation[0], ("status", "403"), ("reason", "insufficient_scope")]), quarter);
-    assert_eq!(scrape.one(requests, &[("api", ""), ("operation", ""), ("reason", "api_not_found")]), quarter);
+    assert_eq!(
+        scrape.one(
+            requests,
+            &[
+                api[0],
+                api[1],
+                operation[0],
+                operation[1],
+                ("status", "200"),
+                ("reason", "forwarded")
+            ]
+        ),
+        quarter
+    );
+    assert_eq!(
+        scrape.one(requests, &[("method", "POST"), ("status", "404"), ("reason", "forwarded")]),
+        quarter
+    );
+    assert_eq!(
+        scrape.one(requests, &[operation[0], ("status", "403"), ("reason", "insufficient_scope")]),
+        quarter
+    );
+    assert_eq!(
+        scrape.one(requests, &[("api", ""), ("operation", ""), ("reason", "api_not_found")]),
+        quarter
+    );
     assert_eq!(scrape.count(requests), 4);
 
     let duration = "portcullis_request_duration_seconds";
@@ -93,7 +125,10 @@ fn clients_and_backends_cannot_invent_series() {
         operation.record(0, &measured(&method, 600 + number, Reason::Forwarded));
     }
     let scrape = Scrape::of(&metrics);
-    assert_eq!(scrape.one("portcullis_requests_total", &[("method", "other"), ("status", "other")]), 50.0);
+    assert_eq!(
+        scrape.one("portcullis_requests_total", &[("method", "other"), ("status", "other")]),
+        50.0
+    );
     assert_eq!(scrape.count("portcullis_requests_total"), 1);
 }
 
@@ -105,8 +140,14 @@ fn a_reason_has_one_status_whoever_sees_it_first() {
     operation.record(1, &measured(&Method::GET, 200, Reason::ClientClosed));
     operation.record(0, &measured(&Method::GET, 0, Reason::InternalError));
     let scrape = Scrape::of(&metrics);
-    assert_eq!(scrape.one("portcullis_requests_total", &[("reason", "client_closed"), ("status", "499")]), 2.0);
-    assert_eq!(scrape.one("portcullis_requests_total", &[("reason", "internal_error"), ("status", "0")]), 1.0);
+    assert_eq!(
+        scrape.one("portcullis_requests_total", &[("reason", "client_closed"), ("status", "499")]),
+        2.0
+    );
+    assert_eq!(
+        scrape.one("portcullis_requests_total", &[("reason", "internal_error"), ("status", "0")]),
+        1.0
+    );
     assert_eq!(scrape.count("portcullis_requests_total"), 2);
 }
 
@@ -188,9 +229,18 @@ fn listeners_and_workers_are_summed() {
     assert_eq!(listener.open(), 2);
     assert_eq!(scrape.one("portcullis_connections", &[https]), 2.0);
     assert_eq!(scrape.one("portcullis_connections_total", &[https]), 3.0);
-    assert_eq!(scrape.one("portcullis_connections_refused_total", &[https, ("reason", "descriptors")]), 1.0);
-    assert_eq!(scrape.one("portcullis_connections_refused_total", &[https, ("reason", "limit")]), 0.0);
-    assert_eq!(scrape.one("portcullis_tls_handshake_failures_total", &[https, ("reason", "protocol")]), 1.0);
+    assert_eq!(
+        scrape.one("portcullis_connections_refused_total", &[https, ("reason", "descriptors")]),
+        1.0
+    );
+    assert_eq!(
+        scrape.one("portcullis_connections_refused_total", &[https, ("reason", "limit")]),
+        0.0
+    );
+    assert_eq!(
+        scrape.one("portcullis_tls_handshake_failures_total", &[https, ("reason", "protocol")]),
+        1.0
+    );
     for (name, value) in [
         ("portcullis_requests_in_flight", 2.0),
         ("portcullis_token_cache_hits_total", 2.0),
@@ -217,7 +267,12 @@ fn the_control_side_is_shown() {
     let scrape = Scrape::of(&metrics);
     assert_eq!(scrape.one("portcullis_config_last_reload_success", &[]), 1.0);
     metrics.configuration_loaded(UnixSeconds(1000));
-    metrics.snapshot_installed(&SnapshotFacts { generation: 3, applications: 4, consumer_keys: 5, subscriptions: 6 });
+    metrics.snapshot_installed(&SnapshotFacts {
+        generation: 3,
+        applications: 4,
+        consumer_keys: 5,
+        subscriptions: 6,
+    });
     metrics.reload_failed();
     let scrape = Scrape::of(&metrics);
     assert_eq!(scrape.one("portcullis_config_last_reload_success", &[]), 0.0);
@@ -241,7 +296,8 @@ fn the_control_side_is_shown() {
 #[test]
 fn key_managers_are_asked_at_each_scrape() {
     let metrics = Metrics::new(1, 10_000);
-    metrics.key_managers(Box::new(|| vec![key_manager("is7", Some(12.5)), key_manager("okta", None)]));
+    metrics
+        .key_managers(Box::new(|| vec![key_manager("is7", Some(12.5)), key_manager("okta", None)]));
     let scrape = Scrape::of(&metrics);
     let is7 = ("key_manager", "is7");
     assert_eq!(scrape.one("portcullis_key_set_age_seconds", &[]), 12.5);
@@ -250,7 +306,10 @@ fn key_managers_are_asked_at_each_scrape() {
     assert_eq!(scrape.one("portcullis_key_set_keys", &[is7]), 2.0);
     assert_eq!(scrape.one("portcullis_key_set_generation", &[is7]), 4.0);
     assert_eq!(scrape.one("portcullis_key_set_fetches_total", &[is7, ("result", "timeout")]), 1.0);
-    assert_eq!(scrape.one("portcullis_key_set_skipped_keys_total", &[is7, ("reason", "symmetric")]), 6.0);
+    assert_eq!(
+        scrape.one("portcullis_key_set_skipped_keys_total", &[is7, ("reason", "symmetric")]),
+        6.0
+    );
 }
 
 #[test]
@@ -258,10 +317,23 @@ fn every_family_keeps_the_conventions() {
     let mut names = HashSet::new();
     for family in ALL {
         assert!(names.insert(family.name), "{} is there twice", family.name);
-        assert!(family.name.starts_with("portcullis_") || family.name.starts_with("process_"), "{}", family.name);
-        assert!(family.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{}", family.name);
+        assert!(
+            family.name.starts_with("portcullis_") || family.name.starts_with("process_"),
+            "{}",
+            family.name
+        );
+        assert!(
+            family.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+            "{}",
+            family.name
+        );
         assert!(family.help.ends_with('.') && !family.help.contains('\n'), "{}", family.name);
-        assert!(family.labels.iter().all(|label| label.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
+        assert!(
+            family
+                .labels
+                .iter()
+                .all(|label| label.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+        );
     }
 }
 

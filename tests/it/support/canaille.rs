@@ -45,7 +45,8 @@ impl Canaille {
     pub(crate) async fn start(active: &Keys) -> Canaille {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = settings(&folder, 0, &[active], &[]);
-        let (process, port) = tokio::task::spawn_blocking(move || launch(&settings)).await.expect("Canaille starts");
+        let (process, port) =
+            tokio::task::spawn_blocking(move || launch(&settings)).await.expect("Canaille starts");
         Canaille { folder, process, port }
     }
 
@@ -53,7 +54,9 @@ impl Canaille {
     pub(crate) async fn rotate(&mut self, active: &[&Keys], inactive: &[&Keys]) {
         self.stop();
         let settings = settings(&self.folder, self.port, active, inactive);
-        (self.process, self.port) = tokio::task::spawn_blocking(move || launch(&settings)).await.expect("Canaille starts again");
+        (self.process, self.port) = tokio::task::spawn_blocking(move || launch(&settings))
+            .await
+            .expect("Canaille starts again");
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -66,7 +69,12 @@ impl Canaille {
 
     /// A signed token of Alice's for this client.
     pub(crate) async fn signed(&self, client: &str) -> String {
-        let form = [("grant_type", "password"), ("username", "alice"), ("password", "correct horse battery"), ("scope", "openid read")];
+        let form = [
+            ("grant_type", "password"),
+            ("username", "alice"),
+            ("password", "correct horse battery"),
+            ("scope", "openid read"),
+        ];
         self.token(client, &form).await
     }
 
@@ -86,10 +94,14 @@ impl Canaille {
     async fn post(&self, client: &str, path: &str, form: &[(&str, &str)]) -> Value {
         let request = Request::post(self.url(path))
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(AUTHORIZATION, format!("Basic {}", STANDARD.encode(format!("{client}:app-secret"))))
+            .header(
+                AUTHORIZATION,
+                format!("Basic {}", STANDARD.encode(format!("{client}:app-secret"))),
+            )
             .body(Bytes::from(urlencoded(form)))
             .expect("a request");
-        let response = Client::plain(Protocol::Http1).send(request).await.expect("Canaille answers");
+        let response =
+            Client::plain(Protocol::Http1).send(request).await.expect("Canaille answers");
         let body = String::from_utf8_lossy(response.body()).into_owned();
         assert!(response.status().is_success(), "{path}: {} {body}", response.status());
         serde_json::from_str(&body).unwrap_or_default()
@@ -109,14 +121,16 @@ impl Drop for Canaille {
 }
 
 fn settings(folder: &tempfile::TempDir, port: u64, active: &[&Keys], inactive: &[&Keys]) -> Value {
-    let list = |keys: &[&Keys]| keys.iter().flat_map(|keys| keys.0.iter().cloned()).collect::<Vec<_>>();
+    let list =
+        |keys: &[&Keys]| keys.iter().flat_map(|keys| keys.0.iter().cloned()).collect::<Vec<_>>();
     json!({ "port": port, "database": folder.path().join("canaille.sqlite"), "active": list(active), "inactive": list(inactive) })
 }
 
 fn launch(settings: &Value) -> (Child, u64) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     install(root);
-    let log = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("canaille.log")).expect("a log file");
+    let log = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("canaille.log"))
+        .expect("a log file");
     let mut process = Command::new(root.join("target/canaille/bin/python"))
         .arg(root.join("tests/canaille/serve.py"))
         .stdin(Stdio::piped())
@@ -126,15 +140,23 @@ fn launch(settings: &Value) -> (Child, u64) {
         .expect("Python runs");
     writeln!(process.stdin.as_mut().expect("a piped input"), "{settings}").expect("it listens");
     let mut ready = String::new();
-    BufReader::new(process.stdout.take().expect("a piped output")).read_line(&mut ready).expect("a line");
-    let ready: Value = serde_json::from_str(&ready).expect("Canaille gets ready; its errors are in canaille.log");
+    BufReader::new(process.stdout.take().expect("a piped output"))
+        .read_line(&mut ready)
+        .expect("a line");
+    let ready: Value =
+        serde_json::from_str(&ready).expect("Canaille gets ready; its errors are in canaille.log");
     (process, ready["port"].as_u64().expect("a port"))
 }
 
 /// Once per checkout, whichever of several test processes comes first.
 fn install(root: &Path) {
-    let lock = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("canaille-install.lock")).expect("a lock file");
+    let lock = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("canaille-install.lock"))
+        .expect("a lock file");
     lock.lock().expect("the lock");
-    let status = Command::new("bash").arg(root.join("tests/canaille/install")).stdin(Stdio::null()).status().expect("bash runs");
+    let status = Command::new("bash")
+        .arg(root.join("tests/canaille/install"))
+        .stdin(Stdio::null())
+        .status()
+        .expect("bash runs");
     assert!(status.success(), "tests/canaille/install failed");
 }

@@ -62,14 +62,28 @@ impl Client {
     }
 
     /// TLS, showing this certificate.
-    pub(crate) fn with_certificate(protocol: Protocol, ca_pem: &str, certificate_pem: &str, key_pem: &str) -> Client {
+    pub(crate) fn with_certificate(
+        protocol: Protocol,
+        ca_pem: &str,
+        certificate_pem: &str,
+        key_pem: &str,
+    ) -> Client {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).expect("a PEM certificate")).expect("a usable authority");
-        let chain = vec![CertificateDer::from_pem_slice(certificate_pem.as_bytes()).expect("a PEM certificate")];
+        roots
+            .add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).expect("a PEM certificate"))
+            .expect("a usable authority");
+        let chain = vec![
+            CertificateDer::from_pem_slice(certificate_pem.as_bytes()).expect("a PEM certificate"),
+        ];
         let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).expect("a PEM key");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("TLS");
-        let mut config = builder.with_root_certificates(roots).with_client_auth_cert(chain, key).expect("a pair");
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("TLS");
+        let mut config = builder
+            .with_root_certificates(roots)
+            .with_client_auth_cert(chain, key)
+            .expect("a pair");
         config.alpn_protocols = trust(ca_pem, protocol).alpn_protocols.clone();
         Client { protocol, tls: Some(Arc::new(config)) }
     }
@@ -94,12 +108,16 @@ impl Client {
         let mut driver = JoinSet::new();
         let sender = match self.protocol {
             Protocol::Http1 => {
-                let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+                let (sender, connection) =
+                    http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
                 driver.spawn(connection);
                 Sender::Http1(sender)
             }
             Protocol::Http2 => {
-                let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(io::Error::other)?;
+                let (sender, connection) =
+                    http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                        .await
+                        .map_err(io::Error::other)?;
                 driver.spawn(connection);
                 Sender::Http2(sender)
             }
@@ -129,10 +147,16 @@ impl Connection {
             let response = match &mut self.sender {
                 Sender::Http1(sender) => {
                     let authority = head.uri.authority().map(ToString::to_string);
-                    if let (Some(authority), false) = (authority, head.headers.contains_key(http::header::HOST)) {
-                        head.headers.insert(http::header::HOST, authority.parse().map_err(io::Error::other)?);
+                    if let (Some(authority), false) =
+                        (authority, head.headers.contains_key(http::header::HOST))
+                    {
+                        head.headers.insert(
+                            http::header::HOST,
+                            authority.parse().map_err(io::Error::other)?,
+                        );
                     }
-                    let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).parse();
+                    let target =
+                        head.uri.path_and_query().map_or("/", |target| target.as_str()).parse();
                     head.uri = target.map_err(io::Error::other)?;
                     sender.ready().await.map_err(io::Error::other)?;
                     sender.send_request(Request::from_parts(head, Full::new(body))).await
@@ -153,7 +177,11 @@ impl Connection {
     }
 }
 
-async fn handshake(config: &Arc<ClientConfig>, host: &str, tcp: TcpStream) -> io::Result<impl Stream + use<>> {
+async fn handshake(
+    config: &Arc<ClientConfig>,
+    host: &str,
+    tcp: TcpStream,
+) -> io::Result<impl Stream + use<>> {
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     within("a TLS handshake", TlsConnector::from(Arc::clone(config)).connect(name, tcp)).await
 }
@@ -199,7 +227,11 @@ impl RawConnection {
         Ok(RawConnection { stream: Box::new(tcp), received: Vec::new() })
     }
 
-    pub(crate) async fn open_tls(address: SocketAddr, host: &str, ca_pem: &str) -> io::Result<RawConnection> {
+    pub(crate) async fn open_tls(
+        address: SocketAddr,
+        host: &str,
+        ca_pem: &str,
+    ) -> io::Result<RawConnection> {
         let tcp = within("connect", TcpStream::connect(address)).await?;
         let stream = handshake(&trust(ca_pem, Protocol::Http1), host, tcp).await?;
         Ok(RawConnection { stream: Box::new(stream), received: Vec::new() })
@@ -239,14 +271,26 @@ impl RawConnection {
             if self.received.is_empty() {
                 return Ok(None);
             }
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection ended within a response head"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the connection ended within a response head",
+            ));
         };
         let head = String::from_utf8_lossy(&self.take(end + 4)[..end]).into_owned();
-        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("no status in {head:?}"));
-        let mut answer = RawAnswer { status, body: Vec::new(), trailers: String::new(), complete: true, head };
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .unwrap_or_else(|| panic!("no status in {head:?}"));
+        let mut answer =
+            RawAnswer { status, body: Vec::new(), trailers: String::new(), complete: true, head };
         let without_body = status < 200 || status == 204 || status == 304;
-        let length = answer.header("content-length").map(|length| length.parse::<usize>().expect("a content-length in digits"));
-        let chunked = answer.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
+        let length = answer
+            .header("content-length")
+            .map(|length| length.parse::<usize>().expect("a content-length in digits"));
+        let chunked = answer
+            .header("transfer-encoding")
+            .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"));
         if without_body {
             return Ok(Some(answer));
         }
@@ -267,7 +311,8 @@ impl RawConnection {
         loop {
             let Some(end) = self.find(b"\r\n").await? else { return Ok(false) };
             let line = String::from_utf8_lossy(&self.take(end + 2)[..end]).into_owned();
-            let size = usize::from_str_radix(line.split(';').next().unwrap_or_default(), 16).expect("a chunk size in hexadecimal");
+            let size = usize::from_str_radix(line.split(';').next().unwrap_or_default(), 16)
+                .expect("a chunk size in hexadecimal");
             if size == 0 {
                 return self.read_trailers(answer).await;
             }
@@ -296,7 +341,9 @@ impl RawConnection {
 
     async fn find(&mut self, pattern: &[u8]) -> io::Result<Option<usize>> {
         loop {
-            if let Some(position) = self.received.windows(pattern.len()).position(|window| window == pattern) {
+            if let Some(position) =
+                self.received.windows(pattern.len()).position(|window| window == pattern)
+            {
                 return Ok(Some(position));
             }
             if !self.more().await? {
@@ -309,7 +356,14 @@ impl RawConnection {
     async fn more(&mut self) -> io::Result<bool> {
         match self.stream.read_buf(&mut self.received).await {
             Ok(read) => Ok(read > 0),
-            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof) => Ok(false),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof
+                ) =>
+            {
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }

@@ -54,16 +54,29 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
 }
 
 /// A request's head in one frame.
-pub(crate) fn request(stream: u32, flags: u8, method: &str, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn request(
+    stream: u32,
+    flags: u8,
+    method: &str,
+    path: &str,
+    more: &[(&str, &str)],
+) -> Vec<u8> {
     frame(kind::HEADERS, flags | END_HEADERS, stream, &block(method, path, more))
 }
 
 /// A request's head in as many frames as it needs.
-pub(crate) fn long_request(stream: u32, flags: u8, method: &str, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn long_request(
+    stream: u32,
+    flags: u8,
+    method: &str,
+    path: &str,
+    more: &[(&str, &str)],
+) -> Vec<u8> {
     let block = block(method, path, more);
     let parts = block.chunks(MOST_PAYLOAD);
     let last = parts.len() - 1;
-    let kinds = std::iter::once((kind::HEADERS, flags)).chain(std::iter::repeat((kind::CONTINUATION, 0)));
+    let kinds =
+        std::iter::once((kind::HEADERS, flags)).chain(std::iter::repeat((kind::CONTINUATION, 0)));
     let frames = parts.zip(kinds).enumerate().map(|(at, (part, (kind, flags)))| {
         let end = if at == last { END_HEADERS } else { 0 };
         frame(kind, flags | end, stream, part)
@@ -73,8 +86,13 @@ pub(crate) fn long_request(stream: u32, flags: u8, method: &str, path: &str, mor
 
 /// The fields of a request, each a literal without indexing.
 pub(crate) fn block(method: &str, path: &str, more: &[(&str, &str)]) -> Vec<u8> {
-    let first = [(":method", method), (":scheme", "http"), (":path", path), (":authority", "localhost")];
-    first.iter().chain(more).flat_map(|(name, value)| [vec![0], text(name), text(value)].concat()).collect()
+    let first =
+        [(":method", method), (":scheme", "http"), (":path", path), (":authority", "localhost")];
+    first
+        .iter()
+        .chain(more)
+        .flat_map(|(name, value)| [vec![0], text(name), text(value)].concat())
+        .collect()
 }
 
 /// A string without Huffman coding.
@@ -120,8 +138,20 @@ impl Frames {
         tcp.set_nodelay(true)?;
         let (reader, writer) = tcp.into_split();
         let mut frames = Frames { reader: BufReader::new(reader), writer };
-        let payload: Vec<u8> = settings.iter().flat_map(|(name, value)| [&name.to_be_bytes()[..], &value.to_be_bytes()].concat()).collect();
-        frames.send([PREFACE, &frame(kind::SETTINGS, 0, 0, &payload), &frame(kind::SETTINGS, ACK, 0, &[])].concat()).await?;
+        let payload: Vec<u8> = settings
+            .iter()
+            .flat_map(|(name, value)| [&name.to_be_bytes()[..], &value.to_be_bytes()].concat())
+            .collect();
+        frames
+            .send(
+                [
+                    PREFACE,
+                    &frame(kind::SETTINGS, 0, 0, &payload),
+                    &frame(kind::SETTINGS, ACK, 0, &[]),
+                ]
+                .concat(),
+            )
+            .await?;
         Ok(frames)
     }
 
@@ -146,14 +176,22 @@ impl Frames {
 
     /// Sends what `pattern` makes of 0, 1, 2.. up to `most` while reading whatever comes, until the peer ends the
     /// connection or `patience` has passed after the last.
-    pub(crate) async fn flood(self, most: usize, patience: Duration, pattern: impl Fn(usize) -> Vec<u8>) -> Flood {
+    pub(crate) async fn flood(
+        self,
+        most: usize,
+        patience: Duration,
+        pattern: impl Fn(usize) -> Vec<u8>,
+    ) -> Flood {
         let Frames { mut reader, mut writer } = self;
         let mut reading = JoinSet::new();
         reading.spawn(async move {
             let mut goaway = None;
             while let Some(frame) = next(&mut reader).await {
                 if frame.kind == kind::GOAWAY {
-                    goaway = frame.payload.get(4..8).map(|code| u32::from_be_bytes(code.try_into().expect("four bytes")));
+                    goaway = frame
+                        .payload
+                        .get(4..8)
+                        .map(|code| u32::from_be_bytes(code.try_into().expect("four bytes")));
                 }
             }
             goaway

@@ -74,7 +74,9 @@ impl Gateway {
                         return;
                     }
                 };
-                let addresses = ["http", "https", "more"].into_iter().filter_map(|name| Some((name.to_owned(), running.address(name)?)));
+                let addresses = ["http", "https", "more"]
+                    .into_iter()
+                    .filter_map(|name| Some((name.to_owned(), running.address(name)?)));
                 let _ = sender.send(Ok(Started {
                     addresses: addresses.collect(),
                     management: running.management_address(),
@@ -88,8 +90,17 @@ impl Gateway {
             });
         });
         let started = within("the gateway starts", started).await.expect("an outcome");
-        let Started { addresses, management, reload } = started.unwrap_or_else(|report| panic!("{report}"));
-        Gateway { folder: folder.to_owned(), _kept: kept, addresses, management, reload, stop: Some(stop), thread: Some(thread) }
+        let Started { addresses, management, reload } =
+            started.unwrap_or_else(|report| panic!("{report}"));
+        Gateway {
+            folder: folder.to_owned(),
+            _kept: kept,
+            addresses,
+            management,
+            reload,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -98,7 +109,11 @@ impl Gateway {
 
     /// Where a listener named "http", "https" or "more" is.
     pub(crate) fn at(&self, listener: &str) -> SocketAddr {
-        self.addresses.iter().find(|(name, _)| name == listener).map(|(_, address)| *address).expect("a listener")
+        self.addresses
+            .iter()
+            .find(|(name, _)| name == listener)
+            .map(|(_, address)| *address)
+            .expect("a listener")
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -114,7 +129,13 @@ impl Gateway {
         self.request("GET", path, token, Bytes::new()).await
     }
 
-    pub(crate) async fn request(&self, method: &str, path: &str, token: Option<&str>, body: Bytes) -> Response<Bytes> {
+    pub(crate) async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Bytes,
+    ) -> Response<Bytes> {
         let mut request = Request::builder().method(method).uri(self.url(path));
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -133,12 +154,16 @@ impl Gateway {
     /// A call of the management listener.
     pub(crate) async fn management(&self, method: &str, path: &str) -> Response<Bytes> {
         let address = self.management.expect("management");
-        let request = Request::builder().method(method).uri(format!("http://{address}{path}")).body(Bytes::new());
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://{address}{path}"))
+            .body(Bytes::new());
         self.send(request.expect("a request")).await
     }
 
     pub(crate) async fn metrics(&self) -> String {
-        String::from_utf8(self.management("GET", "/metrics").await.into_body().to_vec()).expect("text")
+        String::from_utf8(self.management("GET", "/metrics").await.into_body().to_vec())
+            .expect("text")
     }
 
     /// Waits until every key manager has keys.
@@ -166,7 +191,8 @@ impl Gateway {
         let started = Instant::now();
         loop {
             let text = fs::read_to_string(self.folder.join("access.log")).unwrap_or_default();
-            let mut read: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            let mut read: Vec<Value> =
+                text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
             if read.len() >= lines {
                 read.sort_by_key(|line| line["time"].as_str().map(str::to_owned));
                 return read;
@@ -188,5 +214,6 @@ impl Drop for Gateway {
 
 /// A body as JSON.
 pub(crate) fn json(response: &Response<Bytes>) -> Value {
-    serde_json::from_slice(response.body()).unwrap_or_else(|_| panic!("not JSON: {:?}", response.body()))
+    serde_json::from_slice(response.body())
+        .unwrap_or_else(|_| panic!("not JSON: {:?}", response.body()))
 }

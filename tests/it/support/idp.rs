@@ -55,13 +55,17 @@ impl Idp {
     /// A process of its own, for tests that rotate keys or break endpoints.
     pub(crate) async fn start(presets: &[&str]) -> Idp {
         let names = presets.join(",");
-        tokio::task::spawn_blocking(move || launch(&["--presets", &names])).await.expect("the authorization server starts")
+        tokio::task::spawn_blocking(move || launch(&["--presets", &names]))
+            .await
+            .expect("the authorization server starts")
     }
 
     /// All presets, started once for the whole test binary. Ask it for tokens only: what one test breaks, all see.
     pub(crate) async fn shared() -> &'static Idp {
         static SHARED: OnceLock<Idp> = OnceLock::new();
-        tokio::task::spawn_blocking(|| SHARED.get_or_init(|| launch(&[]))).await.expect("the authorization server starts")
+        tokio::task::spawn_blocking(|| SHARED.get_or_init(|| launch(&[])))
+            .await
+            .expect("the authorization server starts")
     }
 
     pub(crate) fn issuer(&self, preset: &str) -> &str {
@@ -95,27 +99,50 @@ impl Idp {
     pub(crate) async fn token(&self, preset: &str) -> String {
         let client = &self.preset(preset).client;
         let scope = client.scope.clone().unwrap_or_default();
-        self.grant(preset, (&client.id, &client.secret), &[("grant_type", "client_credentials"), ("scope", &scope)]).await
+        self.grant(
+            preset,
+            (&client.id, &client.secret),
+            &[("grant_type", "client_credentials"), ("scope", &scope)],
+        )
+        .await
     }
 
     /// An access token for `client` (id and secret) with these scopes, separated by spaces.
-    pub(crate) async fn token_for(&self, preset: &str, client: (&str, &str), scopes: &str) -> String {
+    pub(crate) async fn token_for(
+        &self,
+        preset: &str,
+        client: (&str, &str),
+        scopes: &str,
+    ) -> String {
         self.grant(preset, client, &[("grant_type", "client_credentials"), ("scope", scopes)]).await
     }
 
     /// An access token by any grant: `form` goes to the token endpoint.
-    pub(crate) async fn grant(&self, preset: &str, (id, secret): (&str, &str), form: &[(&str, &str)]) -> String {
+    pub(crate) async fn grant(
+        &self,
+        preset: &str,
+        (id, secret): (&str, &str),
+        form: &[(&str, &str)],
+    ) -> String {
         let Preset { token, client, .. } = self.preset(preset);
-        let mut form: Vec<(&str, &str)> = form.iter().copied().filter(|(_, value)| !value.is_empty()).collect();
-        let mut request = Request::post(token).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let mut form: Vec<(&str, &str)> =
+            form.iter().copied().filter(|(_, value)| !value.is_empty()).collect();
+        let mut request =
+            Request::post(token).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         if client.id == id && client.method == "client_secret_post" {
             form.extend([("client_id", id), ("client_secret", secret)]);
         } else {
-            request = request.header(AUTHORIZATION, format!("Basic {}", STANDARD.encode(format!("{id}:{secret}"))));
+            request = request.header(
+                AUTHORIZATION,
+                format!("Basic {}", STANDARD.encode(format!("{id}:{secret}"))),
+            );
         }
         let request = request.body(Bytes::from(urlencoded(&form))).expect("a request");
         let answer = self.ask(preset, request).await;
-        answer["access_token"].as_str().unwrap_or_else(|| panic!("no token from {preset}: {answer}")).to_owned()
+        answer["access_token"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no token from {preset}: {answer}"))
+            .to_owned()
     }
 
     /// Changes the preset's keys: `overlap`, `replace`, `same-kid`, `prepublish`, `promote` or `retire`.
@@ -147,7 +174,8 @@ impl Idp {
         let separator = if call.contains('?') { '&' } else { '?' };
         let url = format!("{}/__{call}{separator}instance={preset}", self.preset(preset).base);
         let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-        self.ask(preset, Request::builder().method(method).uri(url).body(body).expect("a request")).await
+        self.ask(preset, Request::builder().method(method).uri(url).body(body).expect("a request"))
+            .await
     }
 
     async fn ask(&self, preset: &str, request: Request<Bytes>) -> Value {
@@ -184,7 +212,9 @@ fn launch(arguments: &[&str]) -> Idp {
     let lines = lines_of(process.stdout.take().expect("a piped output"));
     let mut idp = Idp { process, presets: HashMap::new() };
     loop {
-        let line = lines.recv_timeout(START_DEADLINE).expect("the authorization server gets ready; its errors are above");
+        let line = lines
+            .recv_timeout(START_DEADLINE)
+            .expect("the authorization server gets ready; its errors are above");
         let said: Value = serde_json::from_str(&line).expect("a JSON line");
         if said["event"] == "all_ready" {
             return idp;
@@ -196,7 +226,9 @@ fn launch(arguments: &[&str]) -> Idp {
 
 fn lines_of(output: impl std::io::Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
-    thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    thread::spawn(move || {
+        BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+    });
     receiver
 }
 
@@ -204,7 +236,8 @@ fn lines_of(output: impl std::io::Read + Send + 'static) -> Receiver<String> {
 fn install(folder: &Path) {
     // npm writes it when everything else is in place
     let finished = folder.join("node_modules/.package-lock.json");
-    let lock = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("idp-install.lock")).expect("a lock file");
+    let lock = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("idp-install.lock"))
+        .expect("a lock file");
     lock.lock().expect("the lock");
     if finished.exists() {
         return;
@@ -220,7 +253,18 @@ fn install(folder: &Path) {
 
 pub(crate) fn urlencoded(form: &[(&str, &str)]) -> String {
     let encode = |text: &str| -> String {
-        text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+        text.bytes()
+            .map(|byte| {
+                if byte.is_ascii_alphanumeric() {
+                    char::from(byte).to_string()
+                } else {
+                    format!("%{byte:02X}")
+                }
+            })
+            .collect()
     };
-    form.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
+    form.iter()
+        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+        .collect::<Vec<_>>()
+        .join("&")
 }

@@ -30,5 +30,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(15);
 
 /// Waits for `future`, at most [`DEADLINE`]; `what` is what the failing test says.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("not within {DEADLINE:?}: {what}"))
+    tokio::time::timeout(DEADLINE, future)
+        .await
+        .unwrap_or_else(|_| panic!("not within {DEADLINE:?}: {what}"))
 }

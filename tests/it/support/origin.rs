@@ -43,7 +43,11 @@ pub(crate) struct Received {
 impl Received {
     /// All values of the field of that name.
     pub(crate) fn values(&self, name: &str) -> Vec<&str> {
-        self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str()).collect()
+        self.headers
+            .iter()
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+            .collect()
     }
 }
 
@@ -85,7 +89,10 @@ impl Origin {
         let thread = std::thread::spawn({
             let shared = Arc::clone(&shared);
             move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .expect("a runtime");
                 runtime.block_on(accept(listener, shared, stopped));
             }
         });
@@ -123,7 +130,9 @@ impl Origin {
     /// Waits until `count` requests were received, and returns them.
     pub(crate) async fn wait_for(&self, count: usize) -> Vec<Received> {
         let mut requests = self.requests.clone();
-        within("requests at the backend", requests.wait_for(|seen| *seen >= count)).await.expect("the backend runs");
+        within("requests at the backend", requests.wait_for(|seen| *seen >= count))
+            .await
+            .expect("the backend runs");
         self.received()
     }
 
@@ -134,7 +143,9 @@ impl Origin {
 
     /// An address that refuses connections.
     pub(crate) fn refusing_address() -> SocketAddr {
-        StdTcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a free port")
+        StdTcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port")
     }
 }
 
@@ -170,7 +181,12 @@ async fn serve(stream: TcpStream, number: usize, shared: Arc<Shared>) {
     let mut peer = Peer::new(stream);
     let mut answered = 0;
     while let Some(mut request) = peer.head(number).await {
-        let script = shared.next.lock().unwrap().pop_front().unwrap_or_else(|| shared.always.lock().unwrap().clone());
+        let script = shared
+            .next
+            .lock()
+            .unwrap()
+            .pop_front()
+            .unwrap_or_else(|| shared.always.lock().unwrap().clone());
         if script.body == RequestBody::Read {
             peer.body(&mut request).await;
         }

@@ -50,11 +50,19 @@ impl Peer {
         if request.values("expect").iter().any(|value| value.eq_ignore_ascii_case("100-continue")) {
             let _ = self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await;
         }
-        if request.values("transfer-encoding").iter().any(|value| value.eq_ignore_ascii_case("chunked")) {
+        if request
+            .values("transfer-encoding")
+            .iter()
+            .any(|value| value.eq_ignore_ascii_case("chunked"))
+        {
             request.complete = self.chunks(request).await.is_some();
             return;
         }
-        let length = request.values("content-length").first().and_then(|value| value.parse().ok()).unwrap_or(0);
+        let length = request
+            .values("content-length")
+            .first()
+            .and_then(|value| value.parse().ok())
+            .unwrap_or(0);
         while self.unread.len() < length && self.more().await {}
         request.complete = self.unread.len() >= length;
         request.body = self.take(length);
@@ -64,7 +72,11 @@ impl Peer {
         loop {
             let end = self.find(b"\r\n").await?;
             let line = self.take(end + 2);
-            let size = usize::from_str_radix(std::str::from_utf8(&line).ok()?.trim().split(';').next()?, 16).ok()?;
+            let size = usize::from_str_radix(
+                std::str::from_utf8(&line).ok()?.trim().split(';').next()?,
+                16,
+            )
+            .ok()?;
             if size == 0 {
                 break;
             }
@@ -90,7 +102,9 @@ impl Peer {
         for step in &script.steps {
             let written = match step {
                 Step::Echo => self.stream.write_all(&echo(request)).await,
-                Step::Answer { status, headers, body } => self.stream.write_all(&render(*status, headers, body, &request.method)).await,
+                Step::Answer { status, headers, body } => {
+                    self.stream.write_all(&render(*status, headers, body, &request.method)).await
+                }
                 Step::Bytes(bytes) => self.stream.write_all(bytes).await,
                 Step::Drip { bytes, pause } => self.drip(bytes, *pause).await,
                 Step::Wait(delay) => {
@@ -124,7 +138,9 @@ impl Peer {
 
     async fn find(&mut self, pattern: &[u8]) -> Option<usize> {
         loop {
-            if let Some(position) = self.unread.windows(pattern.len()).position(|window| window == pattern) {
+            if let Some(position) =
+                self.unread.windows(pattern.len()).position(|window| window == pattern)
+            {
                 return Some(position);
             }
             if !self.more().await {
@@ -151,11 +167,19 @@ fn parse_field(line: &str) -> Option<(String, String)> {
 fn echo(request: &Received) -> Vec<u8> {
     let Received { method, target, headers, body, .. } = request;
     let said = json!({ "method": method, "target": target, "headers": headers, "body": String::from_utf8_lossy(body) });
-    render(200, &[("content-type".to_owned(), "application/json".to_owned())], said.to_string().as_bytes(), method)
+    render(
+        200,
+        &[("content-type".to_owned(), "application/json".to_owned())],
+        said.to_string().as_bytes(),
+        method,
+    )
 }
 
 fn render(status: u16, headers: &[(String, String)], body: &[u8], method: &str) -> Vec<u8> {
-    let reason = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Scripted");
+    let reason = http::StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("Scripted");
     let mut head = format!("HTTP/1.1 {status} {reason}\r\n");
     for (name, value) in headers {
         write!(head, "{name}: {value}\r\n").unwrap();

@@ -25,8 +25,10 @@ impl Peers {
         let node = std::env::var_os("NODE").unwrap_or_else(|| "node".into());
         let mut command = Command::new(node);
         command.arg("peers.mjs").current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = command.spawn().expect("node runs: install Node 20, and `npm ci --prefix tests/peers`");
-        let (input, output) = (process.stdin.take().expect("its input"), process.stdout.take().expect("its output"));
+        let mut process =
+            command.spawn().expect("node runs: install Node 20, and `npm ci --prefix tests/peers`");
+        let (input, output) =
+            (process.stdin.take().expect("its input"), process.stdout.take().expect("its output"));
         let (sender, answers) = channel();
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
@@ -48,7 +50,9 @@ impl Peers {
             let (input, answers) = &mut *line;
             writeln!(input, "{parameters}").expect("the process listens");
             input.flush().expect("the process listens");
-            let answer = answers.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no answer to {parameters}"));
+            let answer = answers
+                .recv_timeout(PATIENCE)
+                .unwrap_or_else(|_| panic!("no answer to {parameters}"));
             assert!(answer.get("error").is_none(), "{parameters}: {answer}");
             answer["result"].clone()
         });
@@ -64,7 +68,13 @@ impl Peers {
     pub(crate) async fn saw(&self, kind: &str) -> Vec<Value> {
         for _ in 0..100 {
             let seen = self.call("seen", json!({})).await;
-            let found: Vec<Value> = seen.as_array().expect("a list").iter().filter(|seen| seen["kind"] == kind).cloned().collect();
+            let found: Vec<Value> = seen
+                .as_array()
+                .expect("a list")
+                .iter()
+                .filter(|seen| seen["kind"] == kind)
+                .cloned()
+                .collect();
             if !found.is_empty() {
                 return found;
             }

@@ -26,9 +26,19 @@ impl Redis {
 
     /// With more options, and `user:password@` for the tests' own calls.
     pub(crate) fn with(options: &[&str], login: &str) -> Redis {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port").local_addr().expect("an address").port();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .expect("a port")
+            .local_addr()
+            .expect("an address")
+            .port();
         let options = options.iter().map(ToString::to_string).collect();
-        let mut redis = Redis { child: None, port, folder: tempfile::tempdir().expect("a folder"), options, login: login.to_owned() };
+        let mut redis = Redis {
+            child: None,
+            port,
+            folder: tempfile::tempdir().expect("a folder"),
+            options,
+            login: login.to_owned(),
+        };
         redis.run();
         redis
     }
@@ -38,9 +48,23 @@ impl Redis {
         let tls = self.options.iter().any(|option| option == "--tls-port");
         let port = if tls { "0".to_owned() } else { self.port.to_string() };
         let mut command = Command::new("redis-server");
-        command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"]).arg(self.folder.path());
-        command.args(self.options.iter().map(|option| option.replace("PORT", &self.port.to_string())));
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        command
+            .args([
+                "--port",
+                &port,
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--dir",
+            ])
+            .arg(self.folder.path());
+        command
+            .args(self.options.iter().map(|option| option.replace("PORT", &self.port.to_string())));
+        let child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         self.child = Some(child.expect("redis-server of the package redis-server"));
         let started = Instant::now();
         while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {

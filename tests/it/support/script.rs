@@ -40,8 +40,13 @@ impl Script {
         Script::new(vec![Step::Echo])
     }
 
-    pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Script {
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    pub(crate) fn answer(
+        status: u16,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Script {
+        let headers =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Script::new(vec![Step::Answer { status, headers, body: body.into() }])
     }
 
@@ -77,7 +82,8 @@ impl Script {
 
     /// 200 that promises `declared` bytes, sends `body` and closes.
     pub(crate) fn ends_early(declared: usize, body: &str) -> Script {
-        Script::bytes(format!("HTTP/1.1 200 OK\r\ncontent-length: {declared}\r\n\r\n{body}")).then_close()
+        Script::bytes(format!("HTTP/1.1 200 OK\r\ncontent-length: {declared}\r\n\r\n{body}"))
+            .then_close()
     }
 
     /// No byte, for ever.

@@ -34,7 +34,11 @@ impl Signer {
 
     /// A token of these claims.
     pub(crate) fn sign(&self, claims: &Value) -> String {
-        let header = Header { kid: Some(self.key_id.to_owned()), typ: Some("at+jwt".to_owned()), ..Header::new(Algorithm::ES256) };
+        let header = Header {
+            kid: Some(self.key_id.to_owned()),
+            typ: Some("at+jwt".to_owned()),
+            ..Header::new(Algorithm::ES256)
+        };
         self.sign_with(&header, claims)
     }
 

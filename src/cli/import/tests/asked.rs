@@ -45,11 +45,22 @@ fn a_server_is_asked_and_the_table_loads() {
     let origin = serve(vec![(200, document()), (200, keys(&signer))]);
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("sample.jwt");
-    let payload = json!({ "iss": origin, "exp": NOW.0 + 60, "client_id": "client-1", "scope": "a" });
-    std::fs::write(&token, format!("Bearer {}\n", signer.token(r#"{"alg":"ES256","kid":"key-1","typ":"at+jwt"}"#, &payload.to_string())))
-        .unwrap();
+    let payload =
+        json!({ "iss": origin, "exp": NOW.0 + 60, "client_id": "client-1", "scope": "a" });
+    std::fs::write(
+        &token,
+        format!(
+            "Bearer {}\n",
+            signer.token(r#"{"alg":"ES256","kid":"key-1","typ":"at+jwt"}"#, &payload.to_string())
+        ),
+    )
+    .unwrap();
     let url = format!("{origin}/.well-known/openid-configuration");
-    let table = run(&ImportOptions { token: Some(token), name: Some("own".to_owned()), ..options(url) }, NOW).unwrap();
+    let table = run(
+        &ImportOptions { token: Some(token), name: Some("own".to_owned()), ..options(url) },
+        NOW,
+    )
+    .unwrap();
     let key_manager = loaded(&table);
     assert_eq!(key_manager.name.as_str(), "own");
     assert_eq!(key_manager.claims.consumer_key.as_deref(), Some("client_id"));
@@ -59,31 +70,58 @@ fn a_server_is_asked_and_the_table_loads() {
 #[test]
 fn what_stands_in_the_way_is_said_with_what_to_do() {
     let failed = |options: &ImportOptions| run(options, NOW).unwrap_err().to_string();
-    for url in ["http://id.bank.example/x", "ftp://id.bank.example", "nonsense", "https://user:secret@id.bank.example/x"] {
+    for url in [
+        "http://id.bank.example/x",
+        "ftp://id.bank.example",
+        "nonsense",
+        "https://user:secret@id.bank.example/x",
+    ] {
         let message = failed(&options(url.to_owned()));
-        assert!(message.contains("must be one of https") && !message.contains("secret"), "{message}");
+        assert!(
+            message.contains("must be one of https") && !message.contains("secret"),
+            "{message}"
+        );
     }
     let url = |origin: String| options(format!("{origin}/.well-known/openid-configuration"));
     let missing = failed(&url(serve(vec![(404, String::new())])));
-    assert!(missing.contains("answered 404") && missing.contains("/.well-known/openid-configuration behind it"), "{missing}");
+    assert!(
+        missing.contains("answered 404")
+            && missing.contains("/.well-known/openid-configuration behind it"),
+        "{missing}"
+    );
     let other = failed(&url(serve(vec![(200, "[]".to_owned())])));
     assert!(other.contains("no JSON object"), "{other}");
     let keyless = failed(&url(serve(vec![(200, r#"{"issuer":"https://i"}"#.to_owned())])));
     assert!(keyless.contains("no `jwks_uri`"), "{keyless}");
-    let plain = failed(&url(serve(vec![(200, r#"{"issuer":"https://i","jwks_uri":"http://keys.example/"}"#.to_owned())])));
+    let plain = failed(&url(serve(vec![(
+        200,
+        r#"{"issuer":"https://i","jwks_uri":"http://keys.example/"}"#.to_owned(),
+    )])));
     assert!(plain.contains("--allow-http"), "{plain}");
     let empty = failed(&url(serve(vec![(200, document()), (200, r#"{"keys":[]}"#.to_owned())])));
     assert!(empty.contains("no usable key"), "{empty}");
-    let name = failed(&ImportOptions { name: Some(" ".to_owned()), ..options("https://i".to_owned()) });
+    let name =
+        failed(&ImportOptions { name: Some(" ".to_owned()), ..options("https://i".to_owned()) });
     assert!(name.contains("--name must not be empty"), "{name}");
 }
 
 #[test]
 fn a_token_in_the_place_of_a_file_is_not_repeated() {
     let token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzIn0.c2ln";
-    let message =
-        run(&ImportOptions { token: Some(PathBuf::from(token)), ..options("https://i".to_owned()) }, NOW).unwrap_err().to_string();
+    let message = run(
+        &ImportOptions { token: Some(PathBuf::from(token)), ..options("https://i".to_owned()) },
+        NOW,
+    )
+    .unwrap_err()
+    .to_string();
     assert!(message.contains("--token") && !message.contains("eyJ"), "{message}");
-    let failed = run(&ImportOptions { ca: Some(PathBuf::from("nowhere.pem")), ..options("https://i".to_owned()) }, NOW).unwrap_err();
+    let failed = run(
+        &ImportOptions {
+            ca: Some(PathBuf::from("nowhere.pem")),
+            ..options("https://i".to_owned())
+        },
+        NOW,
+    )
+    .unwrap_err();
     assert!(failed.to_string().contains("nowhere.pem"), "{failed}");
 }

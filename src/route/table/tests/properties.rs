@@ -25,7 +25,9 @@ fn table() -> impl Strategy<Value = Vec<Operation>> {
         let mut operations: Vec<Operation> = Vec::new();
         for (method, template) in written {
             let new = operation(method, &template);
-            if !operations.iter().any(|other| other.method == new.method && other.template.shape() == new.template.shape()) {
+            if !operations.iter().any(|other| {
+                other.method == new.method && other.template.shape() == new.template.shape()
+            }) {
                 operations.push(new);
             }
         }
@@ -35,8 +37,8 @@ fn table() -> impl Strategy<Value = Vec<Operation>> {
 
 fn sent_path() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
-        "/", "/", "/", "//", "/.", "/..", "a", "b", "me", "a.b", "a%20b", "x*", "x%2a", "z", ";v", "%3bv", "%61", "%2561", "%252f", "%25",
-        "%2e", "%5c", "%2F", "%C3%A9", ".", " ",
+        "/", "/", "/", "//", "/.", "/..", "a", "b", "me", "a.b", "a%20b", "x*", "x%2a", "z", ";v",
+        "%3bv", "%61", "%2561", "%252f", "%25", "%2e", "%5c", "%2F", "%C3%A9", ".", " ",
     ]);
     prop::collection::vec(piece, 0..10).prop_map(|pieces| format!("/{}", pieces.concat()))
 }
@@ -48,7 +50,12 @@ fn served(operations: Vec<Operation>) -> RouteTable {
 }
 
 /// The best operation by trying each one, over segments that are decoded already.
-fn naive(operations: &[Operation], segments: &[String], slash: bool, method: &Method) -> Option<u32> {
+fn naive(
+    operations: &[Operation],
+    segments: &[String],
+    slash: bool,
+    method: &Method,
+) -> Option<u32> {
     let fits = |operation: &Operation| {
         let by_method = match &operation.method {
             OperationMethod::Exact(own) if own == method => 0,
@@ -74,7 +81,10 @@ fn naive(operations: &[Operation], segments: &[String], slash: bool, method: &Me
         key.push(by_method);
         Some(key)
     };
-    let fitting = operations.iter().zip(0_u32..).filter_map(|(operation, position)| Some((fits(operation)?, position)));
+    let fitting = operations
+        .iter()
+        .zip(0_u32..)
+        .filter_map(|(operation, position)| Some((fits(operation)?, position)));
     fitting.min().map(|(_, position)| position)
 }
 
@@ -85,7 +95,8 @@ fn decode_fully(text: &str) -> String {
         let mut decoded = Vec::new();
         let mut at = 0;
         while at < bytes.len() {
-            let digits = bytes.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
+            let digits =
+                bytes.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
             match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
                 Some(byte) if bytes[at] == b'%' => {
                     decoded.push(byte);

@@ -11,7 +11,8 @@ use crate::telemetry::metrics::*;
 #[test]
 fn a_full_family_sums_the_rest_and_stays_so() {
     let metrics = Metrics::new(1, 10);
-    let mut operations: Vec<_> = (0..8).map(|number| metrics.operation("a", "1", &format!("/{number}"))).collect();
+    let mut operations: Vec<_> =
+        (0..8).map(|number| metrics.operation("a", "1", &format!("/{number}"))).collect();
     let exchange = measured(&Method::GET, 200, Reason::Forwarded);
     record_each(&operations, &exchange);
     let before = Scrape::of(&metrics);
@@ -19,7 +20,8 @@ fn a_full_family_sums_the_rest_and_stays_so() {
     assert_eq!(overflow(&before, "portcullis_requests_total"), 0.0);
 
     // these sort before the first, and come later all the same
-    let late: Vec<_> = (0..8).map(|number| metrics.operation("a", "1", &format!("!{number}"))).collect();
+    let late: Vec<_> =
+        (0..8).map(|number| metrics.operation("a", "1", &format!("!{number}"))).collect();
     record_each(&late, &exchange);
     record_each(&operations, &exchange);
     let full = Scrape::of(&metrics);
@@ -27,7 +29,8 @@ fn a_full_family_sums_the_rest_and_stays_so() {
     assert_eq!(full.count("portcullis_requests_total"), 10);
     assert_eq!(full.sum("portcullis_requests_total", &[]), 24.0);
     assert_eq!(full.one("portcullis_requests_total", &[("operation", "/7")]), 2.0);
-    let other = ["api", "version", "operation", "method", "status", "reason"].map(|label| (label, "other"));
+    let other =
+        ["api", "version", "operation", "method", "status", "reason"].map(|label| (label, "other"));
     assert_eq!(full.one("portcullis_requests_total", &other), 7.0);
     assert_eq!(overflow(&full, "portcullis_requests_total"), 7.0);
 
@@ -82,7 +85,8 @@ fn what_is_summed_may_go_and_come_back_between_two_scrapes() {
 fn histograms_are_capped_by_their_series() {
     let limit = 3 * histogram::HISTOGRAM_SERIES + 1;
     let metrics = Metrics::new(1, limit);
-    let operations: Vec<_> = (0..5).map(|number| metrics.operation(&format!("api-{number}"), "1", "/")).collect();
+    let operations: Vec<_> =
+        (0..5).map(|number| metrics.operation(&format!("api-{number}"), "1", "/")).collect();
     record_each(&operations, &measured(&Method::GET, 200, Reason::Forwarded));
     let scrape = Scrape::of(&metrics);
     assert!(scrape.count("portcullis_request_duration_seconds") <= limit);
@@ -103,7 +107,9 @@ fn an_api_named_other_shares_the_sum() {
 #[test]
 fn a_capped_gauge_shows_the_worst() {
     let metrics = Metrics::new(1, 1);
-    metrics.key_managers(Box::new(|| vec![key_manager("is7", Some(12.5)), key_manager("okta", Some(3.0)), key_manager("x", None)]));
+    metrics.key_managers(Box::new(|| {
+        vec![key_manager("is7", Some(12.5)), key_manager("okta", Some(3.0)), key_manager("x", None)]
+    }));
     let scrape = Scrape::of(&metrics);
     let other = ("key_manager", "other");
     assert_eq!(scrape.one("portcullis_key_set_age_seconds", &[other]), 12.5);
@@ -126,21 +132,33 @@ fn the_prediction_is_what_a_fully_exercised_gateway_shows() {
         let metrics = Metrics::new(2, max_series);
         let held = exercise(&metrics);
         let scrape = Scrape::of(&metrics);
-        for FamilySeries { family, worst_case, capped } in worst_case_series(&expected, max_series) {
+        for FamilySeries { family, worst_case, capped } in worst_case_series(&expected, max_series)
+        {
             assert_eq!(scrape.count(family), capped, "{family} of at most {max_series}");
             assert!(capped <= worst_case);
         }
         drop(held);
     }
-    assert!(worst_case_series(&expected, usize::MAX).iter().all(|family| family.capped == family.worst_case));
+    assert!(
+        worst_case_series(&expected, usize::MAX)
+            .iter()
+            .all(|family| family.capped == family.worst_case)
+    );
 }
 
 type Held = (Vec<Arc<OperationSeries>>, [Arc<ListenerSeries>; 2], [Arc<IntrospectionCounters>; 2]);
 
 /// Every method, status and reason on three operations of two APIs and on the requests that matched none.
 fn exercise(metrics: &Metrics) -> Held {
-    let labels = [("a", "/1"), ("a", "/2"), ("b", "/1"), ("a", UNMATCHED_OPERATION), ("b", UNMATCHED_OPERATION)];
-    let mut operations: Vec<_> = labels.iter().map(|(api, operation)| metrics.operation(api, "1", operation)).collect();
+    let labels = [
+        ("a", "/1"),
+        ("a", "/2"),
+        ("b", "/1"),
+        ("a", UNMATCHED_OPERATION),
+        ("b", UNMATCHED_OPERATION),
+    ];
+    let mut operations: Vec<_> =
+        labels.iter().map(|(api, operation)| metrics.operation(api, "1", operation)).collect();
     operations.push(metrics.unrouted());
     for operation in &operations {
         for method in METHODS.map(|name| Method::from_bytes(name.as_bytes()).unwrap()) {
@@ -152,21 +170,39 @@ fn exercise(metrics: &Metrics) -> Held {
             }
         }
     }
-    metrics.key_managers(Box::new(|| vec![key_manager("is7", Some(1.0)), key_manager("okta", Some(2.0))]));
+    metrics.key_managers(Box::new(|| {
+        vec![key_manager("is7", Some(1.0)), key_manager("okta", Some(2.0))]
+    }));
     let kinds = ["token", "holder"];
     metrics.revocations(move || RevocationFacts {
         held: kinds.map(|kind| (kind, 1)).to_vec(),
-        applied: ["management", "channel", "journal"].iter().flat_map(|source| kinds.map(|kind| (kind, *source, 1))).collect(),
-        channel: Some(ChannelFacts { messages: vec![("read", 1), ("unreadable", 1)], ..ChannelFacts::default() }),
+        applied: ["management", "channel", "journal"]
+            .iter()
+            .flat_map(|source| kinds.map(|kind| (kind, *source, 1)))
+            .collect(),
+        channel: Some(ChannelFacts {
+            messages: vec![("read", 1), ("unreadable", 1)],
+            ..ChannelFacts::default()
+        }),
         ..RevocationFacts::default()
     });
     let introspections = [metrics.introspection("is7"), metrics.introspection("okta")];
     let organizations = OrganizationFacts {
         key_manager: "is7".to_owned(),
         states: [("live", 1), ("on_trial", 2), ("closed", 3)],
-        events: [("opened", 1), ("absent", 2), ("unavailable", 3), ("too_many", 4), ("evicted", 5), ("full", 6)],
+        events: [
+            ("opened", 1),
+            ("absent", 2),
+            ("unavailable", 3),
+            ("too_many", 4),
+            ("evicted", 5),
+            ("full", 6),
+        ],
     };
-    metrics.identity(Box::new(move || IdentityFacts { organizations: vec![organizations.clone()], ..IdentityFacts::default() }));
+    metrics.identity(Box::new(move || IdentityFacts {
+        organizations: vec![organizations.clone()],
+        ..IdentityFacts::default()
+    }));
     (operations, [metrics.listener("http"), metrics.listener("https")], introspections)
 }
 

@@ -20,17 +20,33 @@ impl Scrape {
         while let Some(line) = lines.next() {
             if let Some(help) = line.strip_prefix("# HELP ") {
                 let (name, help) = help.split_once(' ').unwrap();
-                assert!(!help.is_empty() && described.insert(name.to_owned()), "{name} is described twice");
-                let kind = lines.next().unwrap().strip_prefix("# TYPE ").unwrap().strip_prefix(name).unwrap().trim().to_owned();
+                assert!(
+                    !help.is_empty() && described.insert(name.to_owned()),
+                    "{name} is described twice"
+                );
+                let kind = lines
+                    .next()
+                    .unwrap()
+                    .strip_prefix("# TYPE ")
+                    .unwrap()
+                    .strip_prefix(name)
+                    .unwrap()
+                    .trim()
+                    .to_owned();
                 assert_eq!(kind == "counter", name.ends_with("_total"), "{name}");
                 family = (name.to_owned(), kind);
                 continue;
             }
             let (series, value) = line.rsplit_once(' ').unwrap();
             assert!(seen.insert(series.to_owned()), "{series} is there twice");
-            let (name, labels) = series.split_once('{').map_or((series, ""), |(name, labels)| (name, labels.strip_suffix('}').unwrap()));
+            let (name, labels) = series
+                .split_once('{')
+                .map_or((series, ""), |(name, labels)| (name, labels.strip_suffix('}').unwrap()));
             let base = if family.1 == "histogram" {
-                name.strip_suffix("_bucket").or(name.strip_suffix("_sum")).or(name.strip_suffix("_count")).unwrap()
+                name.strip_suffix("_bucket")
+                    .or(name.strip_suffix("_sum"))
+                    .or(name.strip_suffix("_count"))
+                    .unwrap()
             } else {
                 name
             };
@@ -41,8 +57,16 @@ impl Scrape {
     }
 
     pub(super) fn matching(&self, name: &str, labels: &[(&str, &str)]) -> Vec<f64> {
-        let fits = |found: &SeriesLabels| labels.iter().all(|(label, value)| found.get(*label).is_some_and(|found| found == value));
-        self.0.iter().filter(|(found, with, _)| found == name && fits(with)).map(|(_, _, value)| *value).collect()
+        let fits = |found: &SeriesLabels| {
+            labels
+                .iter()
+                .all(|(label, value)| found.get(*label).is_some_and(|found| found == value))
+        };
+        self.0
+            .iter()
+            .filter(|(found, with, _)| found == name && fits(with))
+            .map(|(_, _, value)| *value)
+            .collect()
     }
 
     pub(super) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
@@ -63,9 +87,11 @@ impl Scrape {
     /// Every counter and bucket of `earlier` that is still there is at least as large now.
     #[track_caller]
     pub(super) fn assert_not_below(&self, earlier: &Self) {
-        let now: BTreeMap<_, _> = self.0.iter().map(|(name, labels, value)| ((name, labels), *value)).collect();
+        let now: BTreeMap<_, _> =
+            self.0.iter().map(|(name, labels, value)| ((name, labels), *value)).collect();
         for (name, labels, before) in &earlier.0 {
-            let counts = ["_total", "_bucket", "_count", "_sum"].iter().any(|suffix| name.ends_with(suffix));
+            let counts =
+                ["_total", "_bucket", "_count", "_sum"].iter().any(|suffix| name.ends_with(suffix));
             if let Some(after) = now.get(&(name, labels)).filter(|_| counts) {
                 assert!(after >= before, "{name} {labels:?} fell from {before} to {after}");
             }
@@ -97,5 +123,8 @@ fn labels_of(text: &str) -> SeriesLabels {
 }
 
 fn family_of(sample: &str) -> &str {
-    ["_bucket", "_sum", "_count"].iter().find_map(|suffix| sample.strip_suffix(suffix)).unwrap_or(sample)
+    ["_bucket", "_sum", "_count"]
+        .iter()
+        .find_map(|suffix| sample.strip_suffix(suffix))
+        .unwrap_or(sample)
 }

@@ -1,0 +1,6 @@
+//! Backends: balancing, names, faults, early answers.
+
+mod balancing;
+mod early;
+mod faults;
+mod names;

@@ -1,0 +1,190 @@
+//! Backends by name: every address is used, a changed answer is followed, the last good one outlives its server.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use hickory_resolver::proto::op::{Message, MessageType, ResponseCode};
+use hickory_resolver::proto::rr::rdata::{A, SRV};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+
+use crate::support::gateway::{FRONT, Gateway};
+use crate::support::origin::Origin;
+use crate::support::script::Script;
+
+/// What a name has.
+#[derive(Debug, Clone)]
+enum Zone {
+    Addresses(Vec<Ipv4Addr>),
+    /// Port of each, at 127.0.0.1.
+    Service(Vec<u16>),
+    ServerFailure,
+    NoSuchName,
+}
+
+/// A DNS server on a free port whose one zone can be changed. All records live for a second.
+struct Dns {
+    address: SocketAddr,
+    zone: Arc<Mutex<Zone>>,
+    end: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Dns {
+    fn start(zone: Zone) -> Dns {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        let address = socket.local_addr().unwrap();
+        let (zone, end) = (Arc::new(Mutex::new(zone)), Arc::new(AtomicBool::new(false)));
+        let thread = std::thread::spawn({
+            let (zone, end) = (Arc::clone(&zone), Arc::clone(&end));
+            move || {
+                let mut bytes = [0; 1500];
+                while !end.load(Ordering::Relaxed) {
+                    let Ok((length, peer)) = socket.recv_from(&mut bytes) else { continue };
+                    let Ok(query) = Message::from_vec(&bytes[..length]) else { continue };
+                    let answer = answer(&query, &zone.lock().unwrap().clone());
+                    let _ = socket.send_to(&answer, peer);
+                }
+            }
+        });
+        Dns { address, zone, end, thread: Some(thread) }
+    }
+
+    fn becomes(&self, zone: Zone) {
+        *self.zone.lock().unwrap() = zone;
+    }
+}
+
+impl Drop for Dns {
+    fn drop(&mut self) {
+        self.end.store(true, Ordering::Relaxed);
+        let _ = self.thread.take().unwrap().join();
+    }
+}
+
+fn answer(query: &Message, zone: &Zone) -> Vec<u8> {
+    let question = query.queries.first().unwrap().clone();
+    let (name, kind) = (question.name().clone(), question.query_type());
+    let mut answer = query.clone();
+    answer.metadata.message_type = MessageType::Response;
+    answer.metadata.recursion_available = true;
+    answer.additionals.clear();
+    answer.edns = None;
+    let mut add = |data: RData| answer.answers.push(Record::from_rdata(name.clone(), 1, data));
+    match zone {
+        Zone::Addresses(addresses) if kind == RecordType::A => {
+            addresses.iter().for_each(|address| add(RData::A(A(*address))));
+        }
+        Zone::Service(ports) if kind == RecordType::SRV => {
+            for port in ports {
+                add(RData::SRV(SRV::new(10, 1, *port, Name::from_str("host.bank.test.").unwrap())));
+            }
+            add(RData::SRV(SRV::new(20, 1, 1, Name::from_str("host.bank.test.").unwrap())));
+        }
+        Zone::Service(_) if kind == RecordType::A => add(RData::A(A(Ipv4Addr::LOCALHOST))),
+        Zone::ServerFailure => answer.metadata.response_code = ResponseCode::ServFail,
+        Zone::NoSuchName => answer.metadata.response_code = ResponseCode::NXDomain,
+        Zone::Addresses(_) | Zone::Service(_) => {}
+    }
+    answer.to_vec().unwrap()
+}
+
+async fn open(dns: &Dns, url: &str) -> Gateway {
+    let folder = tempfile::tempdir().unwrap();
+    let front = FRONT
+        .replace("drain_timeout", &format!("dns_servers = [\"{}\"]\ndrain_timeout", dns.address));
+    let api = format!(
+        "[[apis]]\nname = \"any\"\nversion = \"1\"\ncontext = \"/any\"\nproduction = {{ urls = [\"{url}\"] }}\n\
+         operations = [{{ method = \"GET\", path = \"/*\", auth = \"none\" }}]\n"
+    );
+    std::fs::write(folder.path().join("gateway.toml"), format!("{front}{api}")).unwrap();
+    let path = folder.path().to_owned();
+    Gateway::start_in(&path, Some(folder)).await
+}
+
+fn named(address: SocketAddr, name: &str) -> Origin {
+    Origin::serving_at(address, Script::answer(200, &[], name))
+}
+
+async fn ask(gateway: &Gateway) -> String {
+    let answer = gateway.get("/any/1/x", None).await;
+    if answer.status() == 200 {
+        String::from_utf8(answer.into_body().to_vec()).unwrap()
+    } else {
+        answer.status().to_string()
+    }
+}
+
+async fn until(gateway: &Gateway, what: &str, wanted: impl Fn(&[String]) -> bool) {
+    let started = Instant::now();
+    loop {
+        let mut answers = Vec::new();
+        for _ in 0..8 {
+            answers.push(ask(gateway).await);
+        }
+        if wanted(&answers) {
+            return;
+        }
+        assert!(started.elapsed() < Duration::from_secs(10), "{what}: {answers:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn has(answers: &[String], name: &str) -> bool {
+    answers.iter().any(|answer| answer == name)
+}
+
+#[tokio::test]
+async fn every_address_is_used_and_a_changed_answer_is_followed() {
+    let one = named(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), "one");
+    let port = one.address().port();
+    let second = Ipv4Addr::new(127, 0, 0, 2);
+    let two = named(SocketAddr::from((IpAddr::V4(second), port)), "two");
+    let dns = Dns::start(Zone::Addresses(vec![Ipv4Addr::LOCALHOST, second]));
+    let gateway = open(&dns, &format!("http://api.bank.test:{port}")).await;
+    until(&gateway, "both answer", |answers| has(answers, "one") && has(answers, "two")).await;
+    assert_eq!(one.received()[0].values("host"), [format!("api.bank.test:{port}")]);
+    dns.becomes(Zone::Addresses(vec![second]));
+    until(&gateway, "the removed one is left", |answers| {
+        answers.iter().all(|answer| answer == "two")
+    })
+    .await;
+    dns.becomes(Zone::ServerFailure);
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    until(&gateway, "the last good answer holds", |answers| {
+        answers.iter().all(|answer| answer == "two")
+    })
+    .await;
+    dns.becomes(Zone::Addresses(vec![Ipv4Addr::LOCALHOST]));
+    until(&gateway, "a new answer is followed again", |answers| {
+        answers.iter().all(|answer| answer == "one")
+    })
+    .await;
+    dns.becomes(Zone::NoSuchName);
+    until(&gateway, "a name that is gone is gone", |answers| {
+        answers.iter().all(|answer| answer.starts_with("503"))
+    })
+    .await;
+    drop(two);
+}
+
+#[tokio::test]
+async fn service_records_name_hosts_and_ports() {
+    let (one, two) = (
+        named(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), "one"),
+        named(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), "two"),
+    );
+    let dns = Dns::start(Zone::Service(vec![one.address().port(), two.address().port()]));
+    let gateway = open(&dns, "srv+http://_orders._tcp.bank.test").await;
+    until(&gateway, "both answer", |answers| has(answers, "one") && has(answers, "two")).await;
+    assert_eq!(one.received()[0].values("host"), ["bank.test"]);
+    dns.becomes(Zone::Service(vec![two.address().port()]));
+    until(&gateway, "the removed one is left", |answers| {
+        answers.iter().all(|answer| answer == "two")
+    })
+    .await;
+}

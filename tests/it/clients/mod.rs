@@ -1,0 +1,8 @@
+//! Clients: listeners, TLS, framing, HTTP/2 conformance and floods.
+
+mod floods;
+mod framing;
+mod h2spec;
+mod listeners;
+mod resting;
+mod tls;

@@ -1,0 +1,143 @@
+//! `portcullis explain` beside a gateway: what it kept, whom it would ask, and what a client would show.
+
+use std::path::Path;
+use std::process::Command;
+
+use bytes::Bytes;
+use http::Request;
+use serde_json::{Value, json};
+
+use crate::support::bank::{self, Bank};
+use crate::support::gateway::FRONT;
+use crate::support::origin::Origin;
+use crate::support::script::Script;
+
+/// The exit code and what was said.
+async fn explain(folder: &Path, arguments: &[&str]) -> (Option<i32>, Value) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command
+        .current_dir(folder)
+        .args(["explain", "--json"])
+        .args(arguments)
+        .env_remove("PORTCULLIS_CONFIG");
+    let output = tokio::task::spawn_blocking(move || command.output().expect("the program runs"))
+        .await
+        .unwrap();
+    let said = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    (output.status.code(), said)
+}
+
+fn step<'v>(said: &'v Value, name: &str) -> &'v Value {
+    said["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|step| step["step"] == name)
+        .unwrap_or_else(|| panic!("no {name}: {said}"))
+}
+
+#[tokio::test]
+async fn what_the_gateway_was_told_is_known_to_explain() {
+    let bank = Bank::open().await;
+    let token = bank.token_with(&json!({ "jti": "seven" }));
+    let line = "GET /accounts/1.0.0/accounts/42";
+    let (code, said) = explain(bank.gateway.folder(), &["--token", &token, line]).await;
+    assert_eq!((code, &step(&said, "revocation")["passed"]), (Some(0), &json!(true)), "{said}");
+    let journal = bank.gateway.folder().join("state/revocations");
+    let call = json!({ "jti": "seven" }).to_string();
+    let answer = bank
+        .gateway
+        .send(
+            Request::post(bank.gateway.management_url("/revocations"))
+                .body(Bytes::from(call))
+                .unwrap(),
+        )
+        .await;
+    assert_eq!(answer.status(), 200);
+    let before = std::fs::read(&journal).unwrap();
+    let (code, said) = explain(bank.gateway.folder(), &["--token", &token, line]).await;
+    assert_eq!((code, &said["reason"]), (Some(1), &json!("token_revoked")));
+    assert!(step(&said, "revocation")["found"].as_str().unwrap().contains("by its id"), "{said}");
+    assert_eq!(std::fs::read(&journal).unwrap(), before, "the gateway's file is left alone");
+}
+
+#[tokio::test]
+async fn the_servers_of_opaque_tokens_are_asked() {
+    let server = Origin::start();
+    let folder = tempfile::tempdir().unwrap();
+    let url = server.url();
+    let text = format!(
+        "{FRONT}[[key_managers]]\nname = \"opaque\"\ntype = \"WSO2-IS-7\"\ntoken_validation = \"introspection\"\n\
+         introspection_endpoint = \"{url}\"\ncredentials = {{ username = \"g\", password = \"secret-of-g\" }}\nrequest_timeout = \"1s\"\n\
+         introspection_cache = \"0s\"\n[[apis]]\nname = \"any\"\nversion = \"1\"\ncontext = \"/any\"\nsubscription_required = false\n\
+         production = {{ urls = [\"{url}\"] }}\noperations = [{{ method = \"GET\", path = \"/*\" }}]\n"
+    );
+    std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
+    let exp = jsonwebtoken::get_current_timestamp() + 600;
+    for (script, code, reason, words) in [
+        (
+            Script::answer(
+                200,
+                &[],
+                json!({ "active": true, "client_id": "c", "exp": exp }).to_string(),
+            ),
+            0,
+            "forwarded",
+            "active, says http",
+        ),
+        (
+            Script::answer(200, &[], r#"{"active":false}"#),
+            1,
+            "token_inactive",
+            "knows the token as active",
+        ),
+        (Script::answer(500, &[], "no"), 1, "introspection_unavailable", "cannot be asked"),
+    ] {
+        server.always(script);
+        let (exit, said) =
+            explain(folder.path(), &["--token", "6f1e3f64-opaque", "GET /any/1/x"]).await;
+        assert_eq!((exit, &said["reason"]), (Some(code), &json!(reason)), "{said}");
+        let found = step(&said, "introspection");
+        assert!(found["found"].as_str().unwrap().contains(words), "{said}");
+        assert!(
+            !said.to_string().contains("opaque-6f1e")
+                && !said.to_string().contains("secret-of-g")
+                && !said.to_string().contains("6f1e3f64")
+        );
+    }
+    assert_eq!(server.received().len(), 3);
+}
+
+#[tokio::test]
+async fn a_certificate_is_read_from_its_file() {
+    let bank = Bank::open().await;
+    let pair = rcgen::generate_simple_self_signed(vec!["client".to_owned()]).unwrap();
+    let der = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, pair.cert.der());
+    let thumbprint = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, der);
+    std::fs::write(bank.gateway.folder().join("client.crt"), pair.cert.pem()).unwrap();
+    let token = bank.token_with(&json!({ "cnf": { "x5t#S256": thumbprint } }));
+    let line = format!(
+        "GET https://{}/accounts/1.0.0/accounts/42",
+        bank::ISSUER.trim_start_matches("https://").split('/').next().unwrap()
+    );
+    let (code, said) = explain(bank.gateway.folder(), &["--token", &token, &line]).await;
+    assert_eq!((code, &said["reason"]), (Some(1), &json!("token_bound")), "{said}");
+    let (code, said) = explain(
+        bank.gateway.folder(),
+        &["--token", &token, "--client-certificate", "client.crt", &line],
+    )
+    .await;
+    assert_eq!((code, &step(&said, "binding")["passed"]), (Some(0), &json!(true)), "{said}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command.current_dir(bank.gateway.folder()).args([
+        "explain",
+        "--client-certificate",
+        "keys.json",
+        &line,
+    ]);
+    assert_eq!(
+        tokio::task::spawn_blocking(move || command.output().unwrap().status.code()).await.unwrap(),
+        Some(2)
+    );
+}

@@ -1,0 +1,5 @@
+//! Operating the gateway: commands, reloads, explain.
+
+mod explaining;
+mod program;
+mod reload;

@@ -1,0 +1,391 @@
+//! What one gateway is told of revoked tokens, the others know, over a real Redis that is killed, emptied and abused.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Request;
+use portcullis::demo::certificates;
+use portcullis::supervise::clock::SystemClock;
+use serde_json::{Value, json};
+
+use crate::support::DEADLINE;
+use crate::support::bank;
+use crate::support::gateway::{FRONT, Gateway};
+use crate::support::origin::Origin;
+use crate::support::redis::Redis;
+use crate::support::signer::{Signer, claims};
+
+const PATH: &str = "/accounts/1.0.0/accounts/42";
+const SET: &str = "{portcullis}:revocations";
+const NEWS: &str = "{portcullis}:revocations:news";
+
+/// Gateways that take the same tokens.
+struct Bank {
+    backend: Origin,
+    signer: Signer,
+}
+
+impl Bank {
+    fn new() -> Bank {
+        Bank { backend: Origin::start(), signer: Signer::new("key-1") }
+    }
+
+    fn text(&self, revocation: &str) -> String {
+        format!(
+            "{}\n[revocation]\n{revocation}\n",
+            bank::file(&self.backend.url(), &self.backend.url())
+        )
+    }
+
+    async fn gateway(&self, revocation: &str) -> Gateway {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("keys.json"), self.signer.jwks()).unwrap();
+        std::fs::write(
+            folder.path().join("gateway.toml"),
+            format!("{FRONT}{}", self.text(revocation)),
+        )
+        .unwrap();
+        let path = folder.path().to_owned();
+        Gateway::start_in(&path, Some(folder)).await
+    }
+
+    async fn joined(&self, redis: &Redis) -> Gateway {
+        let gateway = self.gateway(&channel(&redis.address(""))).await;
+        up(&gateway).await;
+        gateway
+    }
+
+    fn token(&self, id: &str) -> String {
+        let mut claims = claims(bank::ISSUER, "good", "accounts:read");
+        claims["jti"] = json!(id);
+        self.signer.sign(&claims)
+    }
+}
+
+fn channel(address: &str) -> String {
+    format!("channel = \"{address}\"")
+}
+
+async fn revoke(gateway: &Gateway, call: &Value) -> u16 {
+    let request = Request::post(gateway.management_url("/revocations"))
+        .body(Bytes::from(call.to_string()))
+        .unwrap();
+    gateway.send(request).await.status().as_u16()
+}
+
+async fn status(gateway: &Gateway, token: &str) -> u16 {
+    gateway.get(PATH, Some(token)).await.status().as_u16()
+}
+
+async fn metric(gateway: &Gateway, name: &str) -> f64 {
+    let text = gateway.metrics().await;
+    let line = text
+        .lines()
+        .find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
+    line.unwrap_or_else(|| panic!("no {name}")).rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+async fn becomes(gateway: &Gateway, name: &str, wanted: f64) {
+    let started = Instant::now();
+    loop {
+        let now = metric(gateway, name).await;
+        if now >= wanted && (wanted > 0.0 || now <= wanted) {
+            return;
+        }
+        assert!(started.elapsed() < DEADLINE, "{name} is {now}, not {wanted}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn up(gateway: &Gateway) {
+    becomes(gateway, "portcullis_revocation_channel_up", 1.0).await;
+}
+
+async fn down(gateway: &Gateway) {
+    becomes(gateway, "portcullis_revocation_channel_up", 0.0).await;
+}
+
+/// How long it takes until this gateway refuses the token.
+async fn refused(gateway: &Gateway, token: &str, within: Duration) -> Duration {
+    let started = Instant::now();
+    while status(gateway, token).await != 401 {
+        assert!(started.elapsed() < within, "still taken after {within:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    started.elapsed()
+}
+
+#[tokio::test]
+async fn a_revocation_reaches_the_other_gateway_within_a_second() {
+    let (bank, redis) = (Bank::new(), Redis::start());
+    let (first, second) = (bank.joined(&redis).await, bank.joined(&redis).await);
+    let (whole, named) = (bank.token("whole"), bank.token("named"));
+    for (token, call) in
+        [(whole.clone(), json!({ "token": whole })), (named, json!({ "jti": "named" }))]
+    {
+        assert_eq!((status(&first, &token).await, status(&second, &token).await), (200, 200));
+        assert_eq!(revoke(&first, &call).await, 200);
+        assert_eq!(status(&first, &token).await, 401, "at once where it was told");
+        refused(&second, &token, Duration::from_secs(1)).await;
+    }
+    let other = bank.token("other");
+    assert_eq!(status(&second, &other).await, 200);
+    assert_eq!(
+        revoke(
+            &second,
+            &json!({ "consumer_key": "good", "before": jsonwebtoken::get_current_timestamp() + 5 })
+        )
+        .await,
+        200
+    );
+    refused(&first, &other, Duration::from_secs(1)).await;
+    // hashes only
+    let kept = format!(
+        "{:?} {:?}",
+        redis.call(&format!("ZRANGE {SET} 0 -1")),
+        redis.call(&format!("XRANGE {NEWS} - +"))
+    );
+    assert!(!kept.contains("good") && !kept.contains("eyJ") && kept.len() > 200, "{kept}");
+    // what came over the channel is kept by whoever got it
+    let folder = second.folder().to_owned();
+    let kept = tempfile::tempdir().unwrap();
+    std::fs::create_dir(kept.path().join("state")).unwrap();
+    std::fs::copy(folder.join("state/revocations"), kept.path().join("state/revocations")).unwrap();
+    std::fs::write(kept.path().join("keys.json"), bank.signer.jwks()).unwrap();
+    std::fs::write(kept.path().join("gateway.toml"), format!("{FRONT}{}", bank.text(""))).unwrap();
+    let alone = Gateway::start_in(kept.path(), None).await;
+    assert_eq!(status(&alone, &whole).await, 401);
+    let answer = alone.management("GET", "/revocations").await;
+    assert_eq!(crate::support::gateway::json(&answer)["channel"], "none");
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_and_comes_back_empty_costs_nothing_but_the_time() {
+    let (bank, mut redis) = (Bank::new(), Redis::start());
+    let (first, second) = (bank.joined(&redis).await, bank.joined(&redis).await);
+    let (before, during) = (bank.token("before"), bank.token("during"));
+    assert_eq!(revoke(&first, &json!({ "token": before })).await, 200);
+    refused(&second, &before, Duration::from_secs(1)).await;
+    redis.kill();
+    down(&first).await;
+    down(&second).await;
+    assert_eq!(
+        first.management("GET", "/readyz").await.status(),
+        200,
+        "it is ready without the channel"
+    );
+    assert_eq!(
+        revoke(&first, &json!({ "token": during })).await,
+        200,
+        "revocations hold where they are told"
+    );
+    assert_eq!((status(&first, &during).await, status(&second, &during).await), (401, 200));
+    redis.run();
+    refused(&second, &during, DEADLINE).await;
+    // the server lost everything: a gateway that comes now learns all of it from what the others gave back
+    let late = bank.joined(&redis).await;
+    assert_eq!((status(&late, &before).await, status(&late, &during).await), (401, 401));
+    assert_eq!(status(&late, &bank.token("another")).await, 200);
+    assert!(metric(&late, "portcullis_revocation_channel_comparisons_total").await >= 1.0);
+}
+
+#[tokio::test]
+async fn a_gateway_that_starts_first_and_alone_tells_when_it_can() {
+    let (bank, mut redis) = (Bank::new(), Redis::start());
+    redis.kill();
+    let text = channel(&redis.address(""));
+    let (first, second) = (bank.gateway(&text).await, bank.gateway(&text).await);
+    assert_eq!(first.management("GET", "/readyz").await.status(), 200);
+    let token = bank.token("early");
+    assert_eq!(revoke(&first, &json!({ "token": token })).await, 200);
+    let answer = first.management("GET", "/revocations").await;
+    assert_eq!(crate::support::gateway::json(&answer), json!({ "count": 1, "channel": "down" }));
+    redis.run();
+    refused(&second, &token, DEADLINE).await;
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_waited_for() {
+    let (bank, redis) = (Bank::new(), Redis::start());
+    let (first, second) = (bank.joined(&redis).await, bank.joined(&redis).await);
+    redis.signal("-STOP");
+    let token = bank.token("hung");
+    let started = Instant::now();
+    assert_eq!(revoke(&first, &json!({ "token": token })).await, 200);
+    assert_eq!((status(&first, &token).await, status(&second, &token).await), (401, 200));
+    assert!(started.elapsed() < Duration::from_secs(1), "nobody waits for the channel");
+    redis.signal("-CONT");
+    refused(&second, &token, DEADLINE).await;
+}
+
+#[tokio::test]
+async fn what_others_write_is_counted_and_skipped() {
+    let (bank, redis) = (Bank::new(), Redis::start());
+    for member in [
+        "x",
+        "t.zz",
+        "h.00",
+        "t.00112233445566778899aabbccddeeff.1",
+        "T.00112233445566778899aabbccddeeff",
+    ] {
+        redis.call(&format!("ZADD {SET} 4000000000 {member}")).unwrap();
+    }
+    redis.call(&format!("ZADD {SET} 4000000000.5 t.00112233445566778899aabbccddeeff")).unwrap();
+    redis.call(&format!("ZADD {SET} +inf t.01112233445566778899aabbccddeeff")).unwrap();
+    let (first, second) = (bank.joined(&redis).await, bank.joined(&redis).await);
+    let unreadable = "portcullis_revocation_channel_messages_total{result=\"unreadable\"}";
+    assert!(
+        second.metrics().await.contains(&format!("{unreadable} 7")),
+        "{}",
+        second.metrics().await
+    );
+    let long = "f".repeat(1 << 20);
+    for entry in [
+        "r x",
+        "r 1.t.",
+        "q 4000000000.t.00112233445566778899aabbccddeeff",
+        "r a r b",
+        &format!("r {long}"),
+        &format!("{long} r"),
+    ] {
+        redis.call(&format!("XADD {NEWS} * {entry}")).unwrap();
+    }
+    let token = bank.token("after garbage");
+    assert_eq!(revoke(&first, &json!({ "token": token })).await, 200);
+    refused(&second, &token, Duration::from_secs(1)).await;
+    assert!(
+        second.metrics().await.contains(&format!("{unreadable} 13")),
+        "{}",
+        second.metrics().await
+    );
+    assert_eq!(
+        metric(&second, "portcullis_revocations").await.to_string(),
+        "1",
+        "nothing of it was taken for a revocation"
+    );
+    // keys of another type: the server refuses, and is asked again
+    redis.call(&format!("DEL {SET} {NEWS}")).unwrap();
+    redis.call(&format!("SET {SET} x")).unwrap();
+    let token = bank.token("wrong type");
+    assert_eq!(revoke(&first, &json!({ "token": token })).await, 200);
+    down(&first).await;
+    assert_eq!(status(&first, &token).await, 401);
+    redis.call(&format!("DEL {SET}")).unwrap();
+    refused(&second, &token, DEADLINE).await;
+    up(&first).await;
+}
+
+#[tokio::test]
+async fn a_server_that_was_emptied_is_filled_again() {
+    let (bank, redis) = (Bank::new(), Redis::start());
+    let first = bank.joined(&redis).await;
+    let token = bank.token("emptied");
+    assert_eq!(revoke(&first, &json!({ "token": token })).await, 200);
+    becomes(&first, "portcullis_revocation_channel_published_total", 1.0).await;
+    redis.call("FLUSHALL").unwrap();
+    let started = Instant::now();
+    while redis.call(&format!("ZCARD {SET}")).unwrap() != redis::Value::Int(1) {
+        assert!(started.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let late = bank.joined(&redis).await;
+    assert_eq!(status(&late, &token).await, 401);
+}
+
+#[tokio::test]
+async fn a_burst_reaches_everybody() {
+    let (bank, redis) = (Bank::new(), Redis::start());
+    let (first, second) = (bank.joined(&redis).await, bank.joined(&redis).await);
+    // 150 clients of three key managers are 450 marks
+    for client in 0..150 {
+        assert_eq!(
+            revoke(&first, &json!({ "consumer_key": format!("client-{client}") })).await,
+            200
+        );
+    }
+    let started = Instant::now();
+    while !second.metrics().await.contains("portcullis_revocations{kind=\"holder\"} 450") {
+        assert!(started.elapsed() < Duration::from_secs(1), "{}", second.metrics().await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(
+        metric(&first, "portcullis_revocation_channel_overflows_total").await.to_string(),
+        "0"
+    );
+}
+
+#[tokio::test]
+async fn a_password_a_user_and_a_database() {
+    let bank = Bank::new();
+    // what the manual says that such a user needs, and nothing else
+    let manual = include_str!("../../../docs/gateway.md");
+    let rules =
+        manual.split("`~{portcullis}:* ").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
+    let mut options = vec![
+        "--requirepass",
+        "tests-own",
+        "--user",
+        "gateway",
+        "on",
+        ">s3cret/%",
+        "~{portcullis}:*",
+    ];
+    options.extend(rules.split(' '));
+    let redis = Redis::with(&options, ":tests-own@");
+    let wrong = channel(&redis.address("gateway:wrong@"));
+    let gateway = bank.gateway(&wrong).await;
+    becomes(&gateway, "portcullis_revocation_channel_failures_total", 1.0).await;
+    assert_eq!(gateway.management("GET", "/readyz").await.status(), 200);
+    let token = bank.token("locked out");
+    assert_eq!(revoke(&gateway, &json!({ "token": token })).await, 200);
+    assert_eq!(status(&gateway, &token).await, 401);
+    // the right one, from a file, on a database of its own, without a restart
+    std::fs::write(
+        gateway.folder().join("channel"),
+        format!("{}/3\n", redis.address("gateway:s3cret%2F%25@")),
+    )
+    .unwrap();
+    gateway.reload(&bank.text("channel = { file = \"channel\" }")).await.unwrap();
+    up(&gateway).await;
+    let held: u64 = redis::cmd("ZCARD").arg(SET).query(&mut redis.connection(3)).unwrap();
+    assert_eq!(held, 1);
+    // and without a channel again
+    gateway.reload(&bank.text("channel = \"none\"")).await.unwrap();
+    assert!(!gateway.metrics().await.contains("portcullis_revocation_channel_up"));
+    assert_eq!(status(&gateway, &token).await, 401);
+}
+
+#[tokio::test]
+async fn over_tls_the_server_is_known_by_its_certificate() {
+    let bank = Bank::new();
+    let made = tempfile::tempdir().unwrap();
+    certificates::make(made.path(), &SystemClock).unwrap();
+    let file = |name: &str| made.path().join(name).display().to_string();
+    let (certificate, key, ca) = (file("gateway.crt"), file("gateway.key"), file("dev-ca.crt"));
+    let options = [
+        "--tls-port",
+        "PORT",
+        "--tls-cert-file",
+        &certificate,
+        "--tls-key-file",
+        &key,
+        "--tls-ca-cert-file",
+        &ca,
+        "--tls-auth-clients",
+        "no",
+    ];
+    let redis = Redis::with(&options, "");
+    assert!(redis.folder().exists());
+    let address = format!("rediss://localhost:{}", redis.port());
+    let stranger = bank.gateway(&channel(&address)).await;
+    becomes(&stranger, "portcullis_revocation_channel_failures_total", 1.0).await;
+    let text = format!("{}\nca = \"{ca}\"", channel(&address));
+    let (first, second) = (bank.gateway(&text).await, bank.gateway(&text).await);
+    up(&first).await;
+    up(&second).await;
+    let token = bank.token("sealed");
+    assert_eq!(revoke(&first, &json!({ "token": token })).await, 200);
+    refused(&second, &token, Duration::from_secs(1)).await;
+    assert_eq!(metric(&stranger, "portcullis_revocation_channel_up").await.to_string(), "0");
+    assert_eq!(status(&stranger, &token).await, 200);
+}

@@ -1,0 +1,5 @@
+//! Streams: event streams, WebSocket, gRPC, and their end with the token.
+
+mod grpc;
+mod responses;
+mod websocket;

@@ -1,0 +1,367 @@
+//! WebSocket and other upgrades: a real client and a real server, the token on the handshake, the end with the token.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::bank::{self, Bank};
+use crate::support::client::RawConnection;
+use crate::support::peers::Peers;
+use crate::support::script::Script;
+use crate::support::signer::soon;
+use crate::support::within;
+
+/// The bank, with an API in front of the WebSocket server.
+async fn open(peers: &Peers, more: &str) -> Bank {
+    let port = peers.serve("websocket_server").await;
+    Bank::with(&chat(port, "", more)).await
+}
+
+fn chat(port: u64, api: &str, more: &str) -> String {
+    format!(
+        r#"
+[[apis]]
+name = "chat"
+version = "1.0.0"
+context = "/chat"
+subscription_required = false
+{api}
+production = {{ urls = ["http://127.0.0.1:{port}/base"] }}
+operations = [{{ method = "GET", path = "/*" }}]
+{more}"#
+    )
+}
+
+fn url(bank: &Bank) -> String {
+    format!("ws://{}/chat/1.0.0/room?x=1", bank.gateway.address())
+}
+
+#[tokio::test]
+async fn messages_pass_both_ways_until_a_side_closes() {
+    let peers = Peers::start();
+    let bank = open(&peers, "").await;
+    let long = "y".repeat(200_000);
+    let talk = json!({ "url": url(&bank), "token": bank.token(), "messages": ["one", long, "three"], "protocols": ["chat.v1"] });
+    let told = peers.call("websocket_talk", talk).await;
+    assert_eq!(
+        (&told["opened"], &told["code"], &told["received"]),
+        (&json!(true), &json!(1000), &json!(3)),
+        "{told}"
+    );
+    assert_eq!((&told["echoes"][0], &told["protocol"]), (&json!("one"), &json!("chat.v1")));
+    let handshake = &peers.saw("websocket").await[0];
+    assert_eq!(handshake["url"], "/base/room?x=1");
+    assert_eq!(handshake["headers"]["authorization"], Value::Null, "the token ends here");
+    assert!(handshake["headers"]["x-forwarded-for"].is_string());
+    let talk =
+        json!({ "url": url(&bank), "token": bank.token(), "messages": ["bye"], "until": "close" });
+    let told = peers.call("websocket_talk", talk).await;
+    assert_eq!((&told["code"], &told["reason"]), (&json!(4000), &json!("as asked")));
+    let lines = bank.gateway.log(2).await;
+    let line = lines
+        .iter()
+        .find(|line| line["response_bytes"].as_u64() > Some(200_000))
+        .expect("the first one's");
+    assert_eq!(
+        (&line["status"], &line["ending"], &line["reason"]),
+        (&json!(101), &json!("completed"), &json!("forwarded"))
+    );
+}
+
+#[tokio::test]
+async fn a_handshake_without_a_good_token_is_refused_in_http() {
+    let peers = Peers::start();
+    let bank = open(&peers, "").await;
+    let told = peers.call("websocket_talk", json!({ "url": url(&bank) })).await;
+    assert_eq!((&told["status"], &told["opened"]), (&json!(401), &json!(false)));
+    assert!(told["body"].as_str().unwrap().contains("900902"), "{told}");
+    let expired = bank.token_with(&soon(0));
+    let told = peers
+        .call("websocket_talk", json!({ "url": url(&bank), "token": format!("{expired}x") }))
+        .await;
+    assert_eq!(told["status"], 401);
+}
+
+#[tokio::test]
+async fn it_opens_over_http2_too() {
+    let peers = Peers::start();
+    let bank = open(&peers, "").await;
+    let ask = |token: Option<String>| {
+        let origin = format!("http://{}", bank.gateway.address());
+        json!({ "origin": origin, "path": "/chat/1.0.0/room", "token": token, "text": "over two" })
+    };
+    let told = peers.call("websocket_over_http2", ask(Some(bank.token()))).await;
+    assert_eq!(
+        (&told["enabled"], &told["status"], &told["echo"]),
+        (&json!(true), &json!(200), &json!("over two")),
+        "{told}"
+    );
+    assert_eq!(told["accept"], Value::Null, "there is no key to accept");
+    let told = peers.call("websocket_over_http2", ask(None)).await;
+    assert_eq!(told["status"], 401, "{told}");
+}
+
+/// The bank, with an API in front of a server that has WebSockets over HTTP/2 only.
+async fn open_over_http2(peers: &Peers, extended: bool) -> Bank {
+    let served = peers.call("websocket_server_over_http2", json!({ "extended": extended })).await;
+    let file = chat(served["port"].as_u64().unwrap(), "", "")
+        .replace("/base\"] }", "/base\"], http2 = \"always\" }");
+    assert!(file.contains("always"));
+    Bank::with(&file).await
+}
+
+#[tokio::test]
+async fn a_backend_of_http2_is_asked_by_extended_connect() {
+    let peers = Peers::start();
+    let bank = open_over_http2(&peers, true).await;
+    let long = "y".repeat(200_000);
+    let talk = json!({ "url": url(&bank), "token": bank.token(), "messages": ["one", long, "three"], "protocols": ["chat.v1"] });
+    let told = peers.call("websocket_talk", talk).await;
+    assert_eq!(
+        (&told["opened"], &told["code"], &told["received"]),
+        (&json!(true), &json!(1000), &json!(3)),
+        "{told}"
+    );
+    assert_eq!((&told["echoes"][0], &told["protocol"]), (&json!("one"), &json!("chat.v1")));
+    let asked = &peers.saw("stream").await[0]["headers"];
+    assert_eq!((&asked[":method"], &asked[":protocol"]), (&json!("CONNECT"), &json!("websocket")));
+    assert_eq!((&asked[":path"], &asked[":scheme"]), (&json!("/base/room?x=1"), &json!("http")));
+    assert_eq!(
+        (&asked["sec-websocket-version"], &asked["sec-websocket-key"]),
+        (&json!("13"), &Value::Null)
+    );
+    assert_eq!((&asked["authorization"], &asked["upgrade"]), (&Value::Null, &Value::Null));
+
+    let origin = format!("http://{}", bank.gateway.address());
+    let ask = json!({ "origin": origin, "path": "/chat/1.0.0/room", "token": bank.token(), "text": "two and two" });
+    let told = peers.call("websocket_over_http2", ask).await;
+    assert_eq!((&told["status"], &told["echo"]), (&json!(200), &json!("two and two")), "{told}");
+
+    let token = bank.token_with(&soon(2));
+    let talk = json!({ "url": url(&bank), "token": token, "messages": ["tick"], "until": "close" });
+    let told = peers.call("websocket_talk", talk).await;
+    assert_eq!(
+        (&told["code"], &told["reason"]),
+        (&json!(1008), &json!("the token expired")),
+        "{told}"
+    );
+    let lines = bank.gateway.log(3).await;
+    let ended = |status: u16, ending: &str| {
+        lines.iter().any(|line| {
+            line["status"] == status && line["ending"] == ending && line["reason"] == "forwarded"
+        })
+    };
+    assert!(
+        ended(101, "completed") && ended(200, "completed") && ended(101, "gateway_closed"),
+        "{lines:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_backend_of_http2_may_refuse_or_not_know_extended_connect() {
+    let peers = Peers::start();
+    let bank = open_over_http2(&peers, true).await;
+    let forbidden = format!("ws://{}/chat/1.0.0/forbidden", bank.gateway.address());
+    let told =
+        peers.call("websocket_talk", json!({ "url": forbidden, "token": bank.token() })).await;
+    assert_eq!((&told["status"], &told["body"]), (&json!(403), &json!("not here")), "{told}");
+    let mut connection = RawConnection::open(bank.gateway.address()).await.unwrap();
+    let other = format!(
+        "GET /chat/1.0.0/room HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: upgrade\r\nUpgrade: bank/1\r\n\r\n",
+        bank.token()
+    );
+    connection.send(other).await.unwrap();
+    assert_eq!(
+        connection.answer().await.unwrap().unwrap().status,
+        502,
+        "only WebSocket is defined over HTTP/2"
+    );
+
+    let bank = open_over_http2(&peers, false).await;
+    let told =
+        peers.call("websocket_talk", json!({ "url": url(&bank), "token": bank.token() })).await;
+    assert_eq!(told["status"], 502, "{told}");
+    assert!(told["body"].as_str().unwrap().contains("101506"), "{told}");
+    assert_eq!(bank.gateway.log(1).await[0]["reason"], "upgrade_refused");
+}
+
+#[tokio::test]
+async fn it_ends_when_its_token_does() {
+    let peers = Peers::start();
+    let bank = open(&peers, "").await;
+    for messages in [json!([]), json!(["tick"])] {
+        let token = bank.token_with(&soon(3));
+        let talk =
+            json!({ "url": url(&bank), "token": token, "messages": messages, "until": "close" });
+        let told = peers.call("websocket_talk", talk).await;
+        assert_eq!(
+            (&told["code"], &told["reason"]),
+            (&json!(1008), &json!("the token expired")),
+            "{told}"
+        );
+        let lasted = told["milliseconds"].as_u64().unwrap();
+        assert!((1500..6000).contains(&lasted), "{lasted}");
+    }
+    let line = &bank.gateway.log(2).await[1];
+    assert_eq!(
+        (&line["ending"], &line["message"]),
+        (&json!("gateway_closed"), &json!("the token expired"))
+    );
+}
+
+#[tokio::test]
+async fn it_may_outlive_its_token_where_the_operator_says_so() {
+    let peers = Peers::start();
+    let port = peers.serve("websocket_server").await;
+    let bank = Bank::with(&chat(port, "close_on_token_expiry = false", "")).await;
+    let talk = json!({ "url": url(&bank), "token": bank.token_with(&soon(1)), "until": "close", "time": 3000 });
+    assert_eq!(peers.call("websocket_talk", talk).await["error"], "no end in time");
+}
+
+#[tokio::test]
+async fn it_ends_when_the_subscription_is_blocked_and_lives_through_other_reloads() {
+    let peers = Peers::start();
+    let port = peers.serve("websocket_server").await;
+    let bank = Bank::with(&chat(port, "", "")).await;
+    let good = bank::file(&bank.production.url(), &bank.sandbox.url());
+    let subscribed = |status: &str| {
+        format!(
+            "{}[[applications]]\nname = \"chatter\"\nkeys = [{{ type = \"production\", key_manager = \"bank-is\", consumer_key = \"chatter\" }}]\n\
+             subscriptions = [{{ api = \"chat:1.0.0\", status = \"{status}\" }}]\n",
+            chat(port, "", "")
+        )
+    };
+    bank.gateway.reload(&format!("{good}{}", subscribed("unblocked"))).await.unwrap();
+    let talk = json!({ "url": url(&bank), "token": bank.token_of("chatter", ""), "messages": ["tick"], "until": "close", "time": 8000 });
+    let reloads = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        bank.gateway
+            .reload(&format!("{good}{}\n[[applications]]\nname = \"new\"", subscribed("unblocked")))
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        bank.gateway.reload(&format!("{good}{}", subscribed("blocked"))).await.unwrap();
+    };
+    let (told, ()) = tokio::join!(peers.call("websocket_talk", talk), reloads);
+    assert_eq!(
+        (&told["code"], &told["reason"]),
+        (&json!(1008), &json!("the right to call the API was withdrawn")),
+        "{told}"
+    );
+    assert!(
+        told["milliseconds"].as_u64().unwrap() >= 1500,
+        "the other reload left it alone: {told}"
+    );
+}
+
+#[tokio::test]
+async fn any_protocol_may_be_switched_to_but_http_itself() {
+    let bank = Bank::open().await;
+    let token = bank.token();
+    let ask = |protocol: &str| {
+        format!(
+            "GET /accounts/1.0.0/accounts/1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: keep-alive, Upgrade\r\n\
+             Upgrade: {protocol}\r\n\r\n"
+        )
+    };
+    bank.production
+        .once(Script::bytes("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: bank/1\r\n\r\nhello from behind"));
+    let mut stream = TcpStream::connect(bank.gateway.address()).await.unwrap();
+    stream.write_all(ask("bank/1").as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"hello from behind") {
+        assert!(within("the switch", stream.read_buf(&mut answer)).await.unwrap() > 0);
+    }
+    let text = String::from_utf8_lossy(&answer).to_lowercase();
+    assert!(
+        text.starts_with("http/1.1 101")
+            && text.ends_with("hello from behind")
+            && text.contains("upgrade: bank/1")
+            && text.contains("connection: upgrade"),
+        "{text}"
+    );
+    let seen = bank.production.wait_for(1).await;
+    assert_eq!(
+        (seen[0].values("upgrade"), seen[0].values("connection")),
+        (vec!["bank/1"], vec!["upgrade"])
+    );
+
+    for protocol in ["h2c", "HTTP/2.0", "TLS/1.0", "websocket, h2c"] {
+        let mut connection = RawConnection::open(bank.gateway.address()).await.unwrap();
+        connection.send(ask(protocol)).await.unwrap();
+        assert_eq!(connection.answer().await.unwrap().unwrap().status, 200, "{protocol}");
+    }
+    let seen = bank.production.wait_for(5).await;
+    assert!(
+        seen[1..].iter().all(|request| request.values("upgrade").is_empty()
+            && request.values("connection").is_empty()),
+        "{seen:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_switch_that_was_not_asked_for_is_a_fault() {
+    let bank = Bank::open().await;
+    let switching =
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\nbytes";
+    bank.production.always(Script::bytes(switching));
+    let (status, body) = bank.code("/accounts/1.0.0/accounts/1", Some(&bank.token())).await;
+    assert_eq!((status, &body["code"]), (502, &json!("101506")));
+    let mut connection = RawConnection::open(bank.gateway.address()).await.unwrap();
+    let asked = format!(
+        "GET /accounts/1.0.0/accounts/1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: upgrade\r\nUpgrade: mine\r\n\r\n",
+        bank.token()
+    );
+    connection.send(asked).await.unwrap();
+    assert_eq!(
+        connection.answer().await.unwrap().unwrap().status,
+        502,
+        "another protocol than was asked for"
+    );
+    assert_eq!(bank.gateway.log(2).await[1]["reason"], "upgrade_refused");
+}
+
+#[tokio::test]
+async fn what_follows_a_refused_upgrade_is_not_a_request() {
+    let bank = Bank::open().await;
+    let mut connection = RawConnection::open(bank.gateway.address()).await.unwrap();
+    let hidden = "GET /accounts/1.0.0/status HTTP/1.1\r\nHost: x\r\n\r\n";
+    let asked = format!(
+        "GET /accounts/1.0.0/accounts/1 HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n{hidden}"
+    );
+    connection.send(asked).await.unwrap();
+    let answer = connection.answer().await.unwrap().unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (401, Some("close")));
+    assert!(bank.production.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_tunnel_holds_no_more_than_its_buffers() {
+    let bank = Bank::open().await;
+    let switching =
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: raw\r\n\r\n";
+    bank.production.always(Script::bytes(switching));
+    let asked = format!(
+        "GET /accounts/1.0.0/accounts/1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: upgrade\r\nUpgrade: raw\r\n\r\n",
+        bank.token()
+    );
+    let mut stream = TcpStream::connect(bank.gateway.address()).await.unwrap();
+    stream.write_all(asked.as_bytes()).await.unwrap();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 101");
+    // the backend's script has ended and reads nothing: what we may send is bounded by the kernel's buffers and the tunnel's
+    let sent = tokio::time::timeout(Duration::from_secs(2), async {
+        let (mut sent, chunk) = (0_usize, vec![0; 65536]);
+        while let Ok(written) = stream.write(&chunk).await {
+            sent += written;
+            if sent > 64 << 20 {
+                break;
+            }
+        }
+        sent
+    });
+    assert!(sent.await.unwrap_or(0) < 64 << 20);
+}

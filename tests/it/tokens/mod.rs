@@ -1,0 +1,8 @@
+//! Tokens: introspection, binding, remembered verdicts, forgeries.
+
+mod asking;
+mod bound;
+mod forged;
+mod forged_latency;
+mod introspection;
+mod token_cache;
