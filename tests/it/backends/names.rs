@@ -77,7 +77,9 @@ fn answer(query: &Message, zone: &Zone) -> Vec<u8> {
     let mut add = |data: RData| answer.answers.push(Record::from_rdata(name.clone(), 1, data));
     match zone {
         Zone::Addresses(addresses) if kind == RecordType::A => {
-            addresses.iter().for_each(|address| add(RData::A(A(*address))));
+            for address in addresses {
+                add(RData::A(A(*address)));
+            }
         }
         Zone::Service(ports) if kind == RecordType::SRV => {
             for port in ports {
