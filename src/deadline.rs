@@ -5,13 +5,22 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use crate::model::clock::Moment;
+
 /// How often the worker ticks: the precision of every deadline.
 pub const TICK: Duration = Duration::from_millis(50);
+
+/// The monotonic time of the process, one scale for all threads.
+pub fn moment() -> Moment {
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    Moment::default().after(BEGAN.get_or_init(Instant::now).elapsed())
+}
 
 /// The deadlines of one worker.
 #[derive(Debug, Default)]

@@ -5,6 +5,7 @@
 
 pub mod model;
 
+pub mod budget;
 pub mod config;
 pub mod deadline;
 pub mod jwt;

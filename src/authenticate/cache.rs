@@ -4,7 +4,7 @@
 //! digest that could collide, no `jti` that two issuers may share. Bounded in bytes. Only verified tokens are kept, so
 //! forged ones cannot push good ones out; what a verdict is still worth is checked at each use by the caller.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -12,10 +12,11 @@ use quick_cache::unsync::Cache;
 use quick_cache::{Lifecycle, Weighter};
 
 use crate::authenticate::binding::Proofs;
-use crate::authenticate::forgers::Forgers;
+use crate::authenticate::budgets::Budgets;
 use crate::authenticate::principal::Verdict;
 use crate::introspect::Answer;
 use crate::jwt::KeySet;
+use crate::model::clock::Moment;
 use crate::revocation::Revocations;
 use crate::revocation::record::Mark;
 use crate::snapshot::CompiledKeyManager;
@@ -33,7 +34,9 @@ pub struct TokenCache {
     counters: Arc<WorkerCounters>,
     proofs: Arc<Proofs>,
     revocations: Arc<Revocations>,
-    forgers: Arc<Forgers>,
+    budgets: Arc<Budgets>,
+    /// The monotonic time, as coarse as the worker's ticks: no request reads a clock for it.
+    moment: Cell<Moment>,
     /// Tokens whose signature was found bad, with the keys that found it so: a forger who repeats itself costs a lookup.
     forged: RefCell<Cache<Mark, KeySetMark>>,
     /// The answer that a request waited for, where answers are not kept.
@@ -45,7 +48,7 @@ pub struct TokenCache {
 pub struct Common {
     pub proofs: Arc<Proofs>,
     pub revocations: Arc<Revocations>,
-    pub forgers: Arc<Forgers>,
+    pub budgets: Arc<Budgets>,
 }
 
 impl Common {
@@ -54,7 +57,7 @@ impl Common {
         Self {
             proofs: Arc::new(Proofs::new(&[0; 32])),
             revocations: Arc::new(Revocations::in_memory()),
-            forgers: Arc::default(),
+            budgets: Arc::default(),
         }
     }
 }
@@ -90,7 +93,7 @@ impl TokenCache {
     /// A cache of at most `bytes`, or none; what is `common` is everybody's.
     pub fn new(bytes: u64, counters: Arc<WorkerCounters>, common: Common) -> Self {
         const USUAL_WEIGHT: u64 = 2560;
-        let Common { proofs, revocations, forgers } = common;
+        let Common { proofs, revocations, budgets } = common;
         let items = usize::try_from(bytes.div_ceil(USUAL_WEIGHT)).unwrap_or(usize::MAX);
         let hasher = foldhash::quality::RandomState::default();
         let verdicts = (bytes > 0).then(|| {
@@ -101,14 +104,24 @@ impl TokenCache {
             counters,
             proofs,
             revocations,
-            forgers,
+            budgets,
+            moment: Cell::default(),
             answered: RefCell::default(),
             forged: RefCell::new(Cache::new(MOST_FORGED)),
         }
     }
 
-    pub fn forgers(&self) -> &Forgers {
-        &self.forgers
+    pub fn budgets(&self) -> &Arc<Budgets> {
+        &self.budgets
+    }
+
+    /// The monotonic time of the worker's last tick.
+    pub fn moment(&self) -> Moment {
+        self.moment.get()
+    }
+
+    pub fn set_moment(&self, moment: Moment) {
+        self.moment.set(moment);
     }
 
     /// Whether these keys have found the token forged before.

@@ -5,13 +5,13 @@
 //! key manager to ask, and the caller asks it and comes back.
 //!
 //! The walk through the files: [`credentials`] (the token in a request's head), [`principal`] (the proof), [`binding`] (is it
-//! in the right hand), [`cache`] (verdicts of tokens seen before), [`forgers`] (who has sent forged ones), [`error`].
+//! in the right hand), [`cache`] (verdicts of tokens seen before), [`budgets`] (what a client may make us do), [`error`].
 
 pub mod binding;
+pub mod budgets;
 pub mod cache;
 pub mod credentials;
 pub mod error;
-pub mod forgers;
 pub mod principal;
 
 use std::rc::Rc;
@@ -21,9 +21,9 @@ use crate::authenticate::binding::{Binding, BindingFault, Evidence};
 use crate::authenticate::cache::TokenCache;
 use crate::authenticate::credentials::{Credential, Scheme};
 pub use crate::authenticate::error::AuthenticateError;
-use crate::authenticate::forgers::Source;
 use crate::authenticate::principal::Verdict;
 pub use crate::authenticate::principal::{Basis, Caller, Principal};
+use crate::budget::Exhausted;
 use crate::introspect::Answer;
 use crate::jwks::RefetchCause;
 use crate::jwt::proof::Proof;
@@ -32,6 +32,7 @@ use crate::model::api::BindingRule;
 use crate::model::clock::UnixSeconds;
 use crate::model::handling::{Handling, Pattern};
 use crate::model::key_manager::TokenValidation;
+use crate::model::rate::Rate;
 use crate::snapshot::{CompiledKeyManager, Routed, Snapshot, Unlisted};
 
 /// Judges a token for the API that was found.
@@ -46,8 +47,7 @@ pub fn authenticate(
     cache: &TokenCache,
     now: UnixSeconds,
 ) -> Result<Authenticated, AuthenticateError> {
-    let source = evidence.client.map(Source::of);
-    let principal = find_or_judge(snapshot, routed, credential.token, source, cache, now)?;
+    let principal = find_or_judge(snapshot, routed, credential.token, evidence, cache, now)?;
     let key_manager = principal.key_manager();
     if let Some(ground) = cache.revocations().ground(principal.marks(), now) {
         return Err(AuthenticateError::Revoked { key_manager: Arc::clone(key_manager), ground });
@@ -95,13 +95,13 @@ fn find_or_judge(
     snapshot: &Snapshot,
     routed: &Routed<'_>,
     token: &[u8],
-    source: Option<Source>,
+    evidence: &Evidence<'_>,
     cache: &TokenCache,
     now: UnixSeconds,
 ) -> Result<Principal, AuthenticateError> {
-    if let Some(verdict) = cache
-        .find(token, |verdict| snapshot.holds(verdict.key_manager()) && verdict.still_stands(now))
-    {
+    if let Some(verdict) = cache.find(token, |verdict| {
+        snapshot.holds(verdict.key_manager()) && verdict.still_stands(cache.moment())
+    }) {
         let key_manager = verdict.key_manager();
         take(routed, key_manager)?;
         verdict
@@ -110,10 +110,13 @@ fn find_or_judge(
         return Ok(Principal::new(verdict));
     }
     // before anything is spent on a token of somebody who forges them
-    let allowed = source.zip(snapshot.limits.max_forged_tokens);
-    if let Some(retry_after) =
-        allowed.and_then(|(source, allowance)| cache.forgers().wait(source, allowance, now))
+    let client = evidence.payer(cache.budgets());
+    let limit = client.zip(snapshot.limits.max_forged_tokens.map(Rate::a_minute));
+    let (budgets, moment) = (cache.budgets(), cache.moment());
+    if let Some((client, rate)) = limit
+        && let Err(Exhausted { retry_after }) = budgets.invalid_tokens.check(client, rate, moment)
     {
+        budgets.note_refusal(client, evidence.peer);
         return Err(AuthenticateError::Forging { retry_after });
     }
     let judged = judge(snapshot, routed, token, cache, now);
@@ -121,10 +124,11 @@ fn find_or_judge(
         Err(AuthenticateError::Token {
             rejection: Rejection::BadSignature, repeated: false, ..
         }),
-        Some((source, allowance)),
-    ) = (&judged, allowed)
+        Some((client, rate)),
+    ) = (&judged, limit)
     {
-        cache.forgers().charge(source, allowance, now);
+        // kept however the token is judged in the end: a signature was checked for it
+        let _ = budgets.invalid_tokens.charge(client, rate, moment);
     }
     judged
 }
@@ -152,7 +156,7 @@ fn judge(
             let closed = template
                 .organizations
                 .as_ref()
-                .and_then(|organizations| organizations.known_closed(issuer, now));
+                .and_then(|organizations| organizations.known_closed(issuer, cache.moment()));
             return Err(match closed {
                 Some(why) => {
                     AuthenticateError::NotOpened { template, issuer: error::shown(issuer), why }
@@ -253,7 +257,7 @@ fn answer(
 ) -> Option<Option<Principal>> {
     let known = cache
         .just_answered(key_manager, token)
-        .or_else(|| key_manager.introspector.as_ref()?.known(token, now));
+        .or_else(|| key_manager.introspector.as_ref()?.known(token, cache.moment()));
     let Answer::Active(claims, until) = known? else { return Some(None) };
     let rules = &key_manager.definition.rules;
     let good = jwt::check_time(claims.expires_at(), claims.not_before(), rules, now).is_ok()
@@ -268,7 +272,7 @@ fn answer(
         token,
         (*claims).clone(),
     );
-    Some(Some(Principal::new(if until > now {
+    Some(Some(Principal::new(if until > cache.moment() {
         cache.keep(token, verdict)
     } else {
         Rc::new(verdict)

@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::authenticate::binding::Binding;
 use crate::jwt::{self, Claims, Rejection};
-use crate::model::clock::UnixSeconds;
+use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::directory::KeyType;
 use crate::revocation::Marks;
 use crate::revocation::record::Mark;
@@ -54,8 +54,8 @@ const PLACE_BYTES: usize = 896;
 pub enum Basis {
     /// The key manager's keys of this generation.
     Signature { generation: u64 },
-    /// The server's word, until then.
-    Introspection { until: UnixSeconds },
+    /// The server's word, until then by monotonic time: no clock that is set makes it last.
+    Introspection { until: Moment },
 }
 
 impl Verdict {
@@ -120,7 +120,7 @@ impl Verdict {
     }
 
     /// Whether what made this verdict still holds: the keys in use, or the time of an answer.
-    pub(super) fn still_stands(&self, now: UnixSeconds) -> bool {
+    pub(super) fn still_stands(&self, now: Moment) -> bool {
         match self.basis {
             Basis::Signature { generation } => {
                 let state = self.key_manager.keys.current();

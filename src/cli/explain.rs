@@ -140,7 +140,7 @@ async fn snapshot(
             && let Some(organizations) = &template.organizations
         {
             // what came of it is told by the decision
-            let _ = organizations.open(&issuer).await;
+            let _ = organizations.open(&issuer, None).await;
         }
     }
     Ok(snapshot)

@@ -20,12 +20,13 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::assertion::UnusableKey;
+use crate::deadline::moment;
 use crate::introspect::client::Client;
 use crate::jwks::fetch::{Form, Posted, post};
 use crate::jwks::{KeyManagerKeys, RefetchCause};
 use crate::jwt::answer::{AnswerFault, Expected, signed_answer};
 use crate::jwt::{Claims, Introspected};
-use crate::model::clock::UnixSeconds;
+use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::key_manager::{Fetch, KeyManager, TokenRules};
 use crate::telemetry::IntrospectionCounters;
 
@@ -36,7 +37,7 @@ const MOST_ANSWERS: usize = 100_000;
 const MOST_QUESTIONS: usize = 64;
 
 /// A token that is not active may become known a moment later (replication); a forged one never does.
-const NEGATIVE_SECONDS: u64 = 5;
+const NEGATIVE: Duration = Duration::from_secs(5);
 
 type TokenKey = [u8; 32];
 
@@ -65,14 +66,14 @@ pub struct Introspector {
 #[derive(Clone)]
 struct Kept {
     answer: Answer,
-    until: UnixSeconds,
+    until: Moment,
 }
 
 /// What a server said of a token.
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// With when it has to be asked again.
-    Active(Arc<Claims>, UnixSeconds),
+    Active(Arc<Claims>, Moment),
     Inactive,
 }
 
@@ -121,7 +122,7 @@ impl Introspector {
     }
 
     /// What is known of a token without asking.
-    pub fn known(&self, token: &[u8], now: UnixSeconds) -> Option<Answer> {
+    pub fn known(&self, token: &[u8], now: Moment) -> Option<Answer> {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let known = answers
             .get(&key(token))
@@ -161,7 +162,7 @@ impl Introspector {
                     Outcome::Unavailable(_) => self.counters.unavailable(began.elapsed()),
                 }
                 if let Outcome::Answered(answer) = &outcome {
-                    self.keep(key, answer, now);
+                    self.keep(key, answer, moment());
                 }
                 sender.send_replace(Some(outcome.clone()));
                 outcome
@@ -192,7 +193,8 @@ impl Introspector {
         match read {
             Ok(Introspected::Inactive) => Outcome::Answered(Answer::Inactive),
             Ok(Introspected::Active(claims)) => {
-                let until = self.latest(now).min(claims.expires_at());
+                let left = Duration::from_secs(claims.expires_at().0.saturating_sub(now.0));
+                let until = moment().after(self.cache.min(left));
                 Outcome::Answered(Answer::Active(Arc::new(claims), until))
             }
             Err(why) => Outcome::Unavailable(why.into()),
@@ -278,12 +280,10 @@ impl Introspector {
         UnixSeconds(now.0.saturating_add(self.cache.as_secs()))
     }
 
-    fn keep(&self, key: TokenKey, answer: &Answer, now: UnixSeconds) {
+    fn keep(&self, key: TokenKey, answer: &Answer, now: Moment) {
         let until = match answer {
             Answer::Active(_, until) => *until,
-            Answer::Inactive => {
-                UnixSeconds(now.0.saturating_add(NEGATIVE_SECONDS.min(self.cache.as_secs())))
-            }
+            Answer::Inactive => now.after(NEGATIVE.min(self.cache)),
         };
         if until > now {
             let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);

@@ -16,7 +16,7 @@ use tokio::task::AbortHandle;
 use crate::jwks::fetcher::Fetcher;
 use crate::jwks::keys::KeyManagerKeys;
 use crate::jwks::store;
-use crate::model::clock::{Clock, UnixSeconds};
+use crate::model::clock::{Clock, Moment};
 use crate::model::key_manager::KeyManager;
 
 /// Larger lists are not ours: a thousand names of the greatest length.
@@ -45,8 +45,8 @@ impl OnDemand {
         Self { folder, clock, runtime: Handle::current() }
     }
 
-    pub fn now(&self) -> UnixSeconds {
-        self.clock.now()
+    pub fn now(&self) -> Moment {
+        self.clock.moment()
     }
 
     /// Starts a key set; callable from any thread.

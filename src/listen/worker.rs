@@ -182,6 +182,7 @@ async fn tick(worker: Rc<LocalWorker>) {
         turn = turn.wrapping_add(1);
         let deadlines = worker.deadlines();
         deadlines.advance(ticks(started.elapsed()).saturating_sub(deadlines.now()));
+        worker.walk.cache().set_moment(worker.walk.clock().moment());
         worker.walk.waiting().tick(deadlines.now());
         if turn.is_multiple_of(LOG_FLUSH) {
             worker.walk.access_log().flush();

@@ -1,15 +1,40 @@
-//! The time of day as the token rules see it: whole seconds since 1970, read in one place and passed in.
+//! The two times of the gateway, read in one place and passed in: the time of day, by which tokens are judged, and the
+//! monotonic time, by which everything is measured that the gateway remembers for a while.
+
+use std::time::Duration;
 
 /// Seconds since 1970-01-01T00:00:00Z (RFC 7519 `NumericDate`, whole seconds).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct UnixSeconds(pub u64);
 
-/// Where the time of day comes from: the system's clock when running, a hand-set one in tests.
+/// Milliseconds of monotonic time since the process began to count: nobody can set this clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Moment(pub u64);
+
+/// Where time comes from: the system's clocks when running, a hand-set one in tests.
 pub trait Clock: Send + Sync + std::fmt::Debug {
     fn now(&self) -> UnixSeconds;
 
-    /// Milliseconds since the same moment, for logs.
+    /// Milliseconds since 1970, for logs.
     fn milliseconds(&self) -> u64 {
         self.now().0.saturating_mul(1000)
+    }
+
+    /// The monotonic time. A hand-set clock has one time for both.
+    fn moment(&self) -> Moment {
+        Moment(self.milliseconds())
+    }
+}
+
+impl Moment {
+    /// This much later; at the end of the scale where that is further.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// The time that passed since an earlier moment; zero since a later one.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 }

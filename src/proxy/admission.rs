@@ -8,13 +8,13 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
 use crate::authenticate::error::shown;
-use crate::authenticate::forgers::Source;
 use crate::authenticate::{AuthenticateError, credentials};
 use crate::forward::forwarded::ClientScheme;
 use crate::introspect::Outcome;
 use crate::jwks::{KeyManagerKeys, RefetchCause, Refetched};
 use crate::model::gateway::{ByteLimit, ErrorFormat};
 use crate::model::names::ApiIndex;
+use crate::model::rate::Rate;
 use crate::model::reason::Reason;
 use crate::proxy::asserting::Assertion;
 use crate::proxy::connection::Transport;
@@ -258,10 +258,16 @@ async fn inquire(
     }
     let Some((template, issuer)) = refused.why.unopened() else { return Ok(()) };
     let Some(organizations) = &template.organizations else { return Ok(()) };
-    let opened = organizations.open(&issuer).await;
-    // who makes the gateway ask about what is not there pays as for a forged token
-    if let (Err(Closed::Absent), Some(allowance)) = (opened, snapshot.limits.max_forged_tokens) {
-        walk.cache().forgers().charge(Source::of(exchange.client), allowance, walk.clock().now());
+    let (budgets, peer) = (walk.cache().budgets(), exchange.connection().peer().ip());
+    let client = budgets.payer(exchange.client, Some(peer), request.headers());
+    let opened = organizations.open(&issuer, Some(client)).await;
+    match (opened, snapshot.limits.max_forged_tokens.map(Rate::a_minute)) {
+        // who makes the gateway ask about what is not there pays as for a forged token
+        (Err(Closed::Absent), Some(rate)) => {
+            let _ = budgets.invalid_tokens.charge(client, rate, walk.cache().moment());
+        }
+        (Err(Closed::TooMany { .. }), _) => budgets.note_refusal(client, Some(peer)),
+        _ => {}
     }
     let issuer = shown(&issuer);
     opened.map_err(|why| AuthenticateError::NotOpened {

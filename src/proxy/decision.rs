@@ -220,7 +220,7 @@ pub fn decide<'s>(
     let grant = authorize::authorize(snapshot, routed, principal.clone())
         .map_err(|refusal| refused(Why::Authorize(refusal, Some(principal))))?;
     caller.use_proof(cache, now).map_err(unproved)?;
-    caller.principal.key_manager().note_use(now);
+    caller.principal.key_manager().note_use(cache.moment());
     Ok(grant)
 }
 

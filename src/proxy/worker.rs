@@ -65,14 +65,13 @@ impl Walk {
         let deadlines = Rc::new(Deadlines::default());
         let names = Rc::new(Names::new(parts.dns_servers));
         let pools = Pools::new(names, Rc::clone(&deadlines), Arc::clone(&parts.counters));
+        let cache =
+            TokenCache::new(parts.token_cache_bytes, Arc::clone(&parts.counters), parts.common);
+        cache.set_moment(parts.clock.moment());
         Self {
             index: parts.index,
             snapshots: LocalSnapshots::new(parts.snapshots),
-            cache: TokenCache::new(
-                parts.token_cache_bytes,
-                Arc::clone(&parts.counters),
-                parts.common,
-            ),
+            cache,
             forwarder: Rc::new(Forwarder {
                 pools,
                 deadlines,

@@ -27,7 +27,7 @@ use crate::assertion::Assertions;
 use crate::introspect::Introspector;
 use crate::jwks::KeyManagerKeys;
 use crate::model::api::{Api, Operation};
-use crate::model::clock::UnixSeconds;
+use crate::model::clock::Moment;
 use crate::model::directory::{Directory, KeyMapping};
 use crate::model::gateway::{ErrorFormat, Limits};
 use crate::model::key_manager::KeyManager;
@@ -179,7 +179,7 @@ impl Snapshot {
     }
 
     /// Looks after organisations that nobody listed; may write files.
-    pub fn tend_organizations(&self, now: UnixSeconds) {
+    pub fn tend_organizations(&self, now: Moment) {
         self.organizations().for_each(|(_, organizations)| organizations.tend(now));
     }
 
@@ -250,14 +250,15 @@ impl CompiledKeyManager {
     }
 
     /// A request with a token of it was let through.
-    pub fn note_use(&self, now: UnixSeconds) {
-        if self.definition.made_of.is_some() && self.used.load(Ordering::Relaxed) < now.0 {
-            self.used.store(now.0, Ordering::Relaxed);
+    pub fn note_use(&self, now: Moment) {
+        if self.definition.made_of.is_some() && self.used.load(Ordering::Relaxed) < now.0.max(1) {
+            // zero is never
+            self.used.store(now.0.max(1), Ordering::Relaxed);
         }
     }
 
-    fn last_used(&self) -> Option<UnixSeconds> {
-        Some(UnixSeconds(self.used.load(Ordering::Relaxed))).filter(|used| used.0 > 0)
+    fn last_used(&self) -> Option<Moment> {
+        Some(Moment(self.used.load(Ordering::Relaxed))).filter(|used| used.0 > 0)
     }
 
     /// What a consumer key of this key manager stands for. One that was provisioned for the organisation goes before one of

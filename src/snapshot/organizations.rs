@@ -1,7 +1,8 @@
 //! Organisations of a template that nobody listed: opened when a token names one, within bounds that no client can move.
 //!
-//! Decides which organisations have a key set. A new one is opened at most so many times in a minute, whatever tokens say; it
-//! is on trial until a request of it was let through, and then live. One on trial can only make another one on trial go.
+//! Decides which organisations have a key set. A new one is opened at most so many times in a minute, whatever tokens say,
+//! and a quarter of that for one client address, unless the server knows what it names: whoever names made-up ones leaves
+//! the others their share. A new one is on trial until a request of it was let through, and then live. One on trial can only make another one on trial go.
 //! A live one goes only for a new live one, and only when no request of it was let through for an hour: forged tokens, which
 //! are never let through, push nothing out. What the server says is not there is remembered for a minute. Live ones are
 //! listed in `state_dir` and opened again at the next start.
@@ -16,20 +17,22 @@ use arc_swap::ArcSwap;
 use hashbrown::HashMap;
 use tokio::time::timeout;
 
+use crate::budget::leaky_bucket::LeakyBucket;
+use crate::budget::{BudgetStatus, Charge, Client, Exhausted, SourceBudgets};
 use crate::jwks::{Fetching, OnDemand};
-use crate::model::allowance::Debt;
-use crate::model::clock::UnixSeconds;
+use crate::model::clock::Moment;
 use crate::model::key_manager::KeyManager;
 use crate::model::names::KeyManagerIndex;
 use crate::model::organization::OrganizationRule;
+use crate::model::rate::Rate;
 use crate::snapshot::CompiledKeyManager;
 
 /// A live organisation that was not used for this long may make room.
-const IDLE_SECONDS: u64 = 3600;
+const IDLE: Duration = Duration::from_hours(1);
 
 /// How long it is remembered that an organisation is not there, or that its server could not be asked.
-const ABSENT_SECONDS: u64 = 60;
-const UNAVAILABLE_SECONDS: u64 = 5;
+const ABSENT: Duration = Duration::from_mins(1);
+const UNAVAILABLE: Duration = Duration::from_secs(5);
 
 /// The longest that a request waits for a new organisation's keys.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -44,6 +47,8 @@ pub struct Organizations {
     /// By issuer.
     open: ArcSwap<HashMap<Box<str>, Arc<CompiledKeyManager>>>,
     state: Mutex<State>,
+    /// What one client address may open.
+    budgets: SourceBudgets,
     counts: Counts,
 }
 
@@ -51,8 +56,8 @@ pub struct Organizations {
 struct State {
     held: HashMap<Box<str>, Held>,
     /// Until when not to ask again.
-    closed: HashMap<Box<str>, (UnixSeconds, Closed)>,
-    opened: Debt,
+    closed: HashMap<Box<str>, (Moment, Closed)>,
+    opened: LeakyBucket,
     sequence: u64,
     /// Live ones came or went.
     changed: bool,
@@ -93,7 +98,7 @@ impl std::fmt::Display for Closed {
             Self::TooMany { retry_after } => {
                 write!(
                     f,
-                    "max_new_organizations were opened in the last minute, the next one may be in {retry_after} s"
+                    "max_new_organizations were opened in the last minute, or a quarter of them by this address for nothing; the next one may be in {retry_after} s"
                 )
             }
         }
@@ -136,6 +141,7 @@ impl Organizations {
             starter: starter.clone(),
             open: ArcSwap::default(),
             state: Mutex::default(),
+            budgets: SourceBudgets::default(),
             counts: Counts::default(),
         };
         organizations.restore();
@@ -159,7 +165,7 @@ impl Organizations {
     }
 
     /// Why an issuer's organisation will not be opened, where that was found out a moment ago.
-    pub fn known_closed(&self, issuer: &str, now: UnixSeconds) -> Option<Closed> {
+    pub fn known_closed(&self, issuer: &str, now: Moment) -> Option<Closed> {
         self.state()
             .closed
             .get(issuer)
@@ -170,11 +176,15 @@ impl Organizations {
 
     /// Opens the organisation of an issuer and waits, bounded, for its keys. Requests for one organisation share one fetch;
     /// dropping the future stops the waiting only.
-    pub async fn open(&self, issuer: &str) -> Result<(), Closed> {
+    pub async fn open(&self, issuer: &str, client: Option<Client>) -> Result<(), Closed> {
         let now = self.starter.now();
-        let key_manager = self.begin(issuer, now)?;
+        let (key_manager, charge) = self.begin(issuer, client, now)?;
         let _ = timeout(LONGEST_WAIT, key_manager.keys.settled()).await;
         if key_manager.keys.current().keys.is_some() {
+            // the server knows it: whoever named it meant well
+            if let Some((client, charge)) = client.zip(charge) {
+                self.budgets.refund(client, charge, self.share());
+            }
             Ok(())
         } else {
             Err(self.give_up(issuer, &key_manager, self.starter.now()))
@@ -182,10 +192,15 @@ impl Organizations {
     }
 
     /// What is open already, or a new key set within the bounds.
-    fn begin(&self, issuer: &str, now: UnixSeconds) -> Result<Arc<CompiledKeyManager>, Closed> {
+    fn begin(
+        &self,
+        issuer: &str,
+        client: Option<Client>,
+        now: Moment,
+    ) -> Result<(Arc<CompiledKeyManager>, Option<Charge>), Closed> {
         let mut state = self.state();
         if let Some(held) = state.held.get(issuer) {
-            return Ok(Arc::clone(&held.key_manager));
+            return Ok((Arc::clone(&held.key_manager), None));
         }
         if let Some((until, why)) = state.closed.get(issuer).copied()
             && until > now
@@ -197,17 +212,28 @@ impl Organizations {
             .organization_of(issuer)
             .and_then(|values| self.template.of_organization(&values));
         let Some(definition) = definition else { return Err(Closed::KnownAbsent) };
-        if let Some(retry_after) = state.opened.wait(self.rule.new_in_a_minute, now) {
+        let rate = Rate::a_minute(self.rule.new_in_a_minute);
+        if let Some(retry_after) = state.opened.wait(rate, now) {
             count(&self.counts.too_many);
             return Err(Closed::TooMany { retry_after });
         }
-        state.opened.add(self.rule.new_in_a_minute, now);
+        let charge = client.map(|client| self.budgets.try_charge(client, self.share(), now));
+        let charge = charge.transpose().map_err(|Exhausted { retry_after }| {
+            count(&self.counts.too_many);
+            Closed::TooMany { retry_after }
+        })?;
+        state.opened.add(rate, now);
         state.closed.retain(|_, (until, _)| *until > now);
         self.make_room_on_trial(&mut state);
         let key_manager = self.start(&mut state, definition);
         count(&self.counts.opened);
         self.publish(&state);
-        Ok(key_manager)
+        Ok((key_manager, charge))
+    }
+
+    /// What one client address may open of those that its server does not know.
+    fn share(&self) -> Rate {
+        Rate::a_minute(self.rule.new_in_a_minute).quarter()
     }
 
     fn start(&self, state: &mut State, definition: KeyManager) -> Arc<CompiledKeyManager> {
@@ -268,12 +294,7 @@ impl Organizations {
     }
 
     /// A first fetch brought no keys: the organisation is let go, and not asked about for a while.
-    fn give_up(
-        &self,
-        issuer: &str,
-        key_manager: &Arc<CompiledKeyManager>,
-        now: UnixSeconds,
-    ) -> Closed {
+    fn give_up(&self, issuer: &str, key_manager: &Arc<CompiledKeyManager>, now: Moment) -> Closed {
         if !key_manager.keys.has_settled() {
             return Closed::Unavailable;
         }
@@ -290,21 +311,22 @@ impl Organizations {
         if absent { Closed::Absent } else { Closed::Unavailable }
     }
 
-    fn close(&self, state: &mut State, issuer: &str, absent: bool, now: UnixSeconds) {
+    fn close(&self, state: &mut State, issuer: &str, absent: bool, now: Moment) {
         state.held.remove(issuer);
-        let (seconds, why, counted) = if absent {
-            (ABSENT_SECONDS, Closed::KnownAbsent, &self.counts.absent)
+        let (time, why, counted) = if absent {
+            (ABSENT, Closed::KnownAbsent, &self.counts.absent)
         } else {
-            (UNAVAILABLE_SECONDS, Closed::Unavailable, &self.counts.unavailable)
+            (UNAVAILABLE, Closed::Unavailable, &self.counts.unavailable)
         };
         count(counted);
         // as many as were opened in that time, at most
-        state.closed.insert(issuer.into(), (UnixSeconds(now.0.saturating_add(seconds)), why));
+        state.closed.insert(issuer.into(), (now.after(time), why));
     }
 
     /// Makes those live that were let through, lets go what brought no keys, and keeps the list. Called now and then, on
     /// a thread that may write files.
-    pub fn tend(&self, now: UnixSeconds) {
+    pub fn tend(&self, now: Moment) {
+        self.budgets.forget_settled(now);
         let mut state = self.state();
         let dead = |held: &Held| {
             !held.live
@@ -343,7 +365,7 @@ impl Organizations {
         }
     }
 
-    fn make_live(&self, state: &mut State, issuer: &str, now: UnixSeconds) {
+    fn make_live(&self, state: &mut State, issuer: &str, now: Moment) {
         if state.held.values().filter(|held| held.live).count() >= self.rule.most {
             let live = state.held.iter().filter(|(_, held)| held.live);
             let idlest = live
@@ -351,7 +373,7 @@ impl Organizations {
                 .map(|(issuer, held)| (issuer.clone(), held));
             let idle = idlest.filter(|(_, held)| {
                 let used = held.key_manager.last_used().unwrap_or_default();
-                now.0.saturating_sub(used.0) >= IDLE_SECONDS
+                now.since(used) >= IDLE
             });
             let Some((idle, _)) = idle else {
                 if let Some(held) = state.held.get_mut(issuer).filter(|held| !held.waits) {
@@ -393,6 +415,10 @@ impl Organizations {
             }
         }
         self.publish(&state);
+    }
+
+    pub fn budget(&self) -> BudgetStatus {
+        self.budgets.status()
     }
 
     pub fn status(&self) -> OrganizationsStatus {

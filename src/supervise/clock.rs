@@ -1,10 +1,11 @@
-//! The real clock: the only place that reads the system's time of day.
+//! The real clocks: the only place that reads the system's time of day.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::model::clock::{Clock, UnixSeconds};
+use crate::deadline;
+use crate::model::clock::{Clock, Moment, UnixSeconds};
 
-/// The system's clock.
+/// The system's clocks.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -19,5 +20,9 @@ impl Clock for SystemClock {
     fn milliseconds(&self) -> u64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn moment(&self) -> Moment {
+        deadline::moment()
     }
 }

@@ -27,19 +27,18 @@ use crate::proxy::worker::WalkParts;
 use crate::revocation::Revocations;
 use crate::revocation::channel::Channel;
 use crate::revocation::journal::Journal;
+use crate::snapshot::Snapshots;
 use crate::snapshot::compile::Compiler;
-use crate::snapshot::{Snapshot, Snapshots};
 use crate::supervise::clock::SystemClock;
 use crate::supervise::error::{SuperviseError, bind_error};
+use crate::supervise::facts::identity_facts;
 use crate::supervise::listeners::Listeners;
-use crate::supervise::reload::{
-    Reloader, key_manager_facts, organization_facts, set_level, snapshot_facts,
-};
+use crate::supervise::reload::{Reloader, key_manager_facts, set_level, snapshot_facts};
 use crate::supervise::running::Running;
 use crate::supervise::takeover::Inherited;
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{self, WorkerThreads};
-use crate::telemetry::{AccessLog, IdentityFacts, LevelHandle, Metrics, SnapshotFacts};
+use crate::telemetry::{AccessLog, LevelHandle, Metrics, SnapshotFacts};
 
 /// Reloads that may wait for one that is under way; more callers wait in their own connection.
 const RELOAD_QUEUE: usize = 16;
@@ -247,13 +246,13 @@ fn serve_management(
     Ok(tasks)
 }
 
-/// Takes out revocations whose tokens have expired, and forgers who owe nothing, now and then.
+/// Takes out revocations whose tokens have expired, and clients that owe nothing, now and then.
 async fn forget_expired(common: Common, clock: Arc<dyn Clock>) {
     const EACH: Duration = Duration::from_mins(1);
     loop {
         tokio::time::sleep(EACH).await;
         let (revocations, now) = (Arc::clone(&common.revocations), clock.now());
-        common.forgers.forget_settled(now);
+        common.budgets.forget_settled(clock.moment());
         // a failure is told and counted there; this is tried again
         let _ = tokio::task::spawn_blocking(move || revocations.forget_expired(now)).await;
     }
@@ -264,7 +263,7 @@ async fn tend_organizations(snapshots: Arc<Snapshots>, clock: Arc<dyn Clock>) {
     const EACH: Duration = Duration::from_millis(500);
     loop {
         tokio::time::sleep(EACH).await;
-        snapshots.load().tend_organizations(clock.now());
+        snapshots.load().tend_organizations(clock.moment());
     }
 }
 
@@ -273,16 +272,7 @@ fn common(state_dir: &Path, clock: &dyn Clock) -> Result<Common, SuperviseError>
     let mut secret = [0; 32];
     rand::fill(&mut secret).map_err(|_| SuperviseError::Random)?;
     let revocations = Arc::new(revocations(state_dir, clock)?);
-    Ok(Common { proofs: Arc::new(Proofs::new(&secret)), revocations, forgers: Arc::default() })
-}
-
-fn identity_facts(common: &Common, snapshot: &Snapshot) -> IdentityFacts {
-    let (forging_sources, forging_sources_forgotten) = common.forgers.counts();
-    IdentityFacts {
-        forging_sources,
-        forging_sources_forgotten,
-        organizations: organization_facts(snapshot),
-    }
+    Ok(Common { proofs: Arc::new(Proofs::new(&secret)), revocations, budgets: Arc::default() })
 }
 
 fn revocations(state_dir: &Path, clock: &dyn Clock) -> Result<Revocations, SuperviseError> {

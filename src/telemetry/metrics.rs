@@ -32,8 +32,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub use self::control::{
-    IdentityFacts, IdentitySource, KeyManagerFacts, KeyManagerSource, OrganizationFacts,
-    SnapshotFacts,
+    BudgetFacts, IdentityFacts, IdentitySource, KeyManagerFacts, KeyManagerSource,
+    OrganizationFacts, SnapshotFacts,
 };
 pub use self::identity::{ChannelFacts, IntrospectionCounters, RevocationFacts};
 pub use self::listener::{ListenerSeries, RefusedConnection, TlsFailure};

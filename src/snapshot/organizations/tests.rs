@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::config;
 use crate::jwks::Fetchers;
-use crate::model::clock::Clock;
+use crate::model::clock::{Clock, UnixSeconds};
 
 const KEY: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
@@ -82,8 +82,9 @@ impl Stage {
         Organizations::new(KeyManagerIndex(0), &template, &starter).unwrap()
     }
 
-    fn later(&self, seconds: u64) -> UnixSeconds {
-        UnixSeconds(self.clock.0.fetch_add(seconds, Ordering::SeqCst) + seconds)
+    fn later(&self, seconds: u64) -> Moment {
+        self.clock.0.fetch_add(seconds, Ordering::SeqCst);
+        self.clock.moment()
     }
 }
 
@@ -106,9 +107,9 @@ fn issuer(organization: &str) -> String {
 async fn serve(
     organizations: &Organizations,
     organization: &str,
-    now: UnixSeconds,
+    now: Moment,
 ) -> Result<(), Closed> {
-    organizations.open(&issuer(organization)).await?;
+    organizations.open(&issuer(organization), None).await?;
     organizations.find(&issuer(organization)).expect("open").note_use(now);
     Ok(())
 }
@@ -124,7 +125,7 @@ async fn all_who_ask_for_one_share_one_fetch() {
     let mut asking = JoinSet::new();
     for _ in 0..50 {
         let organizations = Arc::clone(&organizations);
-        asking.spawn(async move { organizations.open(&issuer("real-a")).await });
+        asking.spawn(async move { organizations.open(&issuer("real-a"), None).await });
     }
     while let Some(opened) = asking.join_next().await {
         assert_eq!(opened.unwrap(), Ok(()));
@@ -137,27 +138,54 @@ async fn all_who_ask_for_one_share_one_fetch() {
 }
 
 #[tokio::test]
+async fn whoever_names_made_up_ones_leaves_the_others_their_share() {
+    let stage = Stage::new().await;
+    let organizations = stage.organizations(20, 20);
+    let client = |address: &str| Some(Client::of(address.parse().unwrap()));
+    let (liar, other) = (client("192.0.2.1"), client("198.51.100.7"));
+    let mut absent = 0;
+    for number in 0..100 {
+        let outcome = organizations.open(&issuer(&format!("made-up-{number}")), liar).await;
+        absent += u32::from(outcome == Err(Closed::Absent));
+    }
+    assert_eq!((absent, stage.server.asked()), (5, 5));
+    for number in 0..15 {
+        let name = format!("real-{number}");
+        assert_eq!(organizations.open(&issuer(&name), other).await, Ok(()), "{number}");
+    }
+    assert_eq!(organizations.budget().known, 2);
+    stage.later(60);
+    assert_eq!(organizations.open(&issuer("made-up-x"), liar).await, Err(Closed::Absent));
+    organizations.tend(stage.later(60));
+    assert_eq!(organizations.budget().known, 0);
+}
+
+#[tokio::test]
 async fn whatever_is_asked_for_the_server_is_asked_so_often_and_no_more() {
     let stage = Stage::new().await;
     let organizations = stage.organizations(10, 5);
     let mut outcomes = Vec::new();
     for number in 0..200 {
-        outcomes.push(organizations.open(&issuer(&format!("made-up-{number}"))).await);
+        outcomes.push(organizations.open(&issuer(&format!("made-up-{number}")), None).await);
     }
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(Closed::Absent)).count(), 5);
     assert_eq!(outcomes[5], Err(Closed::TooMany { retry_after: 12 }));
     assert_eq!(stage.server.asked(), 5);
-    assert_eq!(organizations.open(&issuer("made-up-0")).await, Err(Closed::KnownAbsent));
+    assert_eq!(organizations.open(&issuer("made-up-0"), None).await, Err(Closed::KnownAbsent));
     assert_eq!(
-        organizations.known_closed(&issuer("made-up-0"), stage.clock.now()),
+        organizations.known_closed(&issuer("made-up-0"), stage.clock.moment()),
         Some(Closed::KnownAbsent)
     );
     assert_eq!(organizations.status().on_trial, 0, "what is not there takes no place");
     stage.later(30);
-    assert_eq!(organizations.open(&issuer("made-up-1")).await, Err(Closed::KnownAbsent));
+    assert_eq!(organizations.open(&issuer("made-up-1"), None).await, Err(Closed::KnownAbsent));
     assert_eq!(stage.server.asked(), 5);
     stage.later(31);
-    assert_eq!(organizations.open(&issuer("made-up-1")).await, Err(Closed::Absent), "asked again");
+    assert_eq!(
+        organizations.open(&issuer("made-up-1"), None).await,
+        Err(Closed::Absent),
+        "asked again"
+    );
     assert_eq!(stage.server.asked(), 6);
     assert!(
         organizations.status().closed <= 5,
@@ -170,11 +198,11 @@ async fn whatever_is_asked_for_the_server_is_asked_so_often_and_no_more() {
 async fn a_server_in_trouble_is_not_an_absence() {
     let stage = Stage::new().await;
     let organizations = stage.organizations(10, 5);
-    assert_eq!(organizations.open(&issuer("broken")).await, Err(Closed::Unavailable));
-    assert_eq!(organizations.open(&issuer("broken")).await, Err(Closed::Unavailable));
+    assert_eq!(organizations.open(&issuer("broken"), None).await, Err(Closed::Unavailable));
+    assert_eq!(organizations.open(&issuer("broken"), None).await, Err(Closed::Unavailable));
     assert_eq!(stage.server.asked(), 1);
     stage.later(6);
-    assert_eq!(organizations.open(&issuer("broken")).await, Err(Closed::Unavailable));
+    assert_eq!(organizations.open(&issuer("broken"), None).await, Err(Closed::Unavailable));
     assert_eq!((stage.server.asked(), event(&organizations, "unavailable")), (2, 2));
 }
 
@@ -182,7 +210,7 @@ async fn a_server_in_trouble_is_not_an_absence() {
 async fn a_live_organisation_is_pushed_out_by_nothing() {
     let stage = Stage::new().await;
     let organizations = stage.organizations(2, 4);
-    let mut now = stage.clock.now();
+    let mut now = stage.clock.moment();
     for live in ["real-a", "real-b"] {
         serve(&organizations, live, now).await.unwrap();
     }
@@ -198,7 +226,10 @@ async fn a_live_organisation_is_pushed_out_by_nothing() {
                 .note_use(now);
         }
         for more in 0..4 {
-            organizations.open(&issuer(&format!("real-other-{number}-{more}"))).await.unwrap();
+            organizations
+                .open(&issuer(&format!("real-other-{number}-{more}")), None)
+                .await
+                .unwrap();
         }
         organizations.tend(now);
         let status = organizations.status();
@@ -212,7 +243,7 @@ async fn a_live_organisation_is_pushed_out_by_nothing() {
     organizations.tend(now);
     assert!(organizations.find(&issuer("real-new")).is_some(), "served, on trial");
     assert_eq!((organizations.status().live, event(&organizations, "full")), (2, 1));
-    now = stage.later(IDLE_SECONDS - 60);
+    now = stage.later(IDLE.as_secs() - 60);
     organizations.find(&issuer("real-a")).unwrap().note_use(now);
     now = stage.later(60);
     organizations.tend(now);
@@ -232,15 +263,15 @@ async fn a_live_organisation_is_pushed_out_by_nothing() {
 async fn one_on_trial_lasts_for_as_many_as_may_be_opened_in_a_minute() {
     let stage = Stage::new().await;
     let organizations = stage.organizations(10, 5);
-    organizations.open(&issuer("real-slow")).await.unwrap();
+    organizations.open(&issuer("real-slow"), None).await.unwrap();
     for number in 0..4 {
-        organizations.open(&issuer(&format!("real-{number}"))).await.unwrap();
+        organizations.open(&issuer(&format!("real-{number}")), None).await.unwrap();
     }
     let mut seconds = 0;
     while organizations.find(&issuer("real-slow")).is_some() {
         stage.later(1);
         seconds += 1;
-        let _ = organizations.open(&issuer(&format!("real-more-{seconds}"))).await;
+        let _ = organizations.open(&issuer(&format!("real-more-{seconds}")), None).await;
         assert!(seconds < 100, "never let go");
     }
     assert!(seconds >= 10, "{seconds}");
@@ -250,9 +281,9 @@ async fn one_on_trial_lasts_for_as_many_as_may_be_opened_in_a_minute() {
 async fn live_ones_are_open_again_after_a_restart_and_no_others() {
     let stage = Stage::new().await;
     let organizations = stage.organizations(10, 10);
-    let now = stage.clock.now();
+    let now = stage.clock.moment();
     serve(&organizations, "real-live", now).await.unwrap();
-    organizations.open(&issuer("real-trial")).await.unwrap();
+    organizations.open(&issuer("real-trial"), None).await.unwrap();
     organizations.tend(now);
     drop(organizations);
     let again = stage.organizations(10, 10);
@@ -290,14 +321,14 @@ async fn live_ones_are_open_again_after_a_restart_and_no_others() {
 async fn only_live_ones_leave_keys_on_disk_and_take_them_along() {
     let stage = Stage::new().await;
     let organizations = stage.organizations(1, 10);
-    let mut now = stage.clock.now();
+    let mut now = stage.clock.moment();
     let kept = || {
         let entries =
             std::fs::read_dir(stage.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
         entries.filter(|name| name.to_string_lossy().starts_with("keys-")).count()
     };
     for number in 0..5 {
-        organizations.open(&issuer(&format!("real-{number}"))).await.unwrap();
+        organizations.open(&issuer(&format!("real-{number}")), None).await.unwrap();
     }
     assert_eq!(kept(), 0, "named by a token, and no more");
     serve(&organizations, "real-0", now).await.unwrap();
@@ -315,7 +346,7 @@ async fn only_live_ones_leave_keys_on_disk_and_take_them_along() {
         assert!(started.elapsed() < Duration::from_secs(30));
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    now = stage.later(IDLE_SECONDS);
+    now = stage.later(IDLE.as_secs());
     serve(&organizations, "real-1", now).await.unwrap();
     organizations.tend(now);
     assert_eq!(kept(), 0, "gone with its organisation");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cell::Cell;
-use super::control::{Control, IdentityFacts, KeyManagerFacts, OrganizationFacts};
+use super::control::{BudgetFacts, Control, IdentityFacts, KeyManagerFacts, OrganizationFacts};
 use super::exposition::{Exposition, Label, Sample, Value};
 use super::families::{self, Family};
 use super::listener::{ListenerSeries, RefusedConnection, TlsFailure};
@@ -190,6 +190,17 @@ pub(super) fn identity(out: &mut Exposition<'_>, facts: &IdentityFacts) {
     out.write(
         &families::FORGING_SOURCES_FORGOTTEN,
         vec![sample([], as_f64(facts.forging_sources_forgotten))],
+    );
+    let budgets = |of: &dyn Fn(&BudgetFacts) -> u64| -> Vec<_> {
+        let each = facts.budgets.iter();
+        each.map(|facts| sample([Label::Fixed(facts.budget)], as_f64(of(facts)))).collect()
+    };
+    out.write(&families::BUDGET_SOURCES, budgets(&|facts| facts.sources));
+    out.write(&families::BUDGET_FORGOTTEN, budgets(&|facts| facts.forgotten));
+    out.write(&families::BUDGET_REFUSED, budgets(&|facts| facts.refused));
+    out.write(
+        &families::UNLISTED_PROXY_REFUSALS,
+        vec![sample([], as_f64(facts.unlisted_proxy_refusals))],
     );
     let each = |of: &dyn Fn(&OrganizationFacts) -> &[(&'static str, u64)]| {
         let all = facts

@@ -37,7 +37,19 @@ pub struct KeyManagerFacts {
 pub struct IdentityFacts {
     pub forging_sources: u64,
     pub forging_sources_forgotten: u64,
+    pub budgets: Vec<BudgetFacts>,
+    /// Requests refused together because their address is not in `trusted_proxies`.
+    pub unlisted_proxy_refusals: u64,
     pub organizations: Vec<OrganizationFacts>,
+}
+
+/// How one kind of budgets per client address stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetFacts {
+    pub budget: &'static str,
+    pub sources: u64,
+    pub forgotten: u64,
+    pub refused: u64,
 }
 
 /// How the organisations of one template stand that nobody listed.

@@ -116,6 +116,14 @@ families! {
         "Client addresses that have sent forged tokens of late.";
     FORGING_SOURCES_FORGOTTEN = "portcullis_forging_sources_forgotten_total", Counter, [], Fixed(1),
         "Client addresses that were forgotten for others because too many had sent forged tokens.";
+    BUDGET_SOURCES = "portcullis_budget_sources", Gauge(Sum), ["budget"], Fixed(3),
+        "Client addresses that have used a part of their budget of late.";
+    BUDGET_FORGOTTEN = "portcullis_budget_sources_forgotten_total", Counter, ["budget"], Fixed(3),
+        "Client addresses that were forgotten for others because too many had used a part of their budget.";
+    BUDGET_REFUSED = "portcullis_budget_refused_total", Counter, ["budget"], Fixed(3),
+        "Requests that were refused because their client address had used its budget up.";
+    UNLISTED_PROXY_REFUSALS = "portcullis_unlisted_proxy_refused_total", Counter, [], Fixed(1),
+        "Requests that were refused for the budget of an address which sends X-Forwarded-For and is not in trusted_proxies.";
     ORGANIZATIONS = "portcullis_organizations", Gauge(Sum), ["key_manager", "state"], Organizations(3),
         "Organisations that nobody listed: live, on trial, or closed because their server does not know them.";
     ORGANIZATION_EVENTS = "portcullis_organization_events_total", Counter, ["key_manager", "event"], Organizations(6),

@@ -5,4 +5,5 @@ mod bound;
 mod forged;
 mod forged_latency;
 mod introspection;
+mod neighbors;
 mod token_cache;

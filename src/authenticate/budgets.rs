@@ -1,0 +1,59 @@
+//! What a client may make the gateway do before anybody has vouched for it: check signatures, and ask servers about tokens.
+//!
+//! Decides who is charged. The bounds are the operator's, and [`crate::budget`] keeps them.
+
+use std::net::IpAddr;
+
+use http::HeaderMap;
+
+use crate::authenticate::binding::Evidence;
+use crate::budget::unlisted::UnlistedProxies;
+use crate::budget::{Client, SourceBudgets};
+use crate::model::clock::Moment;
+
+/// The budgets that all workers share.
+#[derive(Debug, Default)]
+pub struct Budgets {
+    /// Signatures that were found bad (`limits.max_forged_tokens`).
+    pub invalid_tokens: SourceBudgets,
+    pub unlisted: UnlistedProxies,
+}
+
+impl Budgets {
+    /// A budget was used up: where many clients may share it, the operator is told.
+    pub fn note_refusal(&self, client: Client, peer: Option<IpAddr>) {
+        if client.claimed.is_some()
+            && let Some(peer) = peer
+        {
+            self.unlisted.refuse(peer);
+        }
+    }
+
+    /// Forgets the clients that owe nothing any more.
+    pub fn forget_settled(&self, now: Moment) {
+        self.invalid_tokens.forget_settled(now);
+    }
+
+    /// Who pays for a request of this client, which came from this peer.
+    pub fn payer(&self, client: IpAddr, peer: Option<IpAddr>, headers: &HeaderMap) -> Client {
+        let payer = Client::of(client);
+        match peer {
+            // the peer is not believed, or would have named another client
+            Some(peer) if peer == client => match headers.get("x-forwarded-for") {
+                Some(chain) => {
+                    self.unlisted.see(peer);
+                    payer.claiming(chain.as_bytes())
+                }
+                None => payer,
+            },
+            _ => payer,
+        }
+    }
+}
+
+impl Evidence<'_> {
+    /// `None` where nothing is known of the client.
+    pub(super) fn payer(&self, budgets: &Budgets) -> Option<Client> {
+        self.client.map(|client| budgets.payer(client, self.peer, self.headers))
+    }
+}

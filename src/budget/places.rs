@@ -1,0 +1,128 @@
+//! A fair share of what is done at a time: so many places in all, and no more than so many of them for one source.
+//!
+//! Whoever has its share waits for a place of its own to become free, and delays nobody else. Who waits does so within its
+//! own deadline, which is the caller's.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hashbrown::HashMap;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::budget::source::Source;
+
+/// Places, shared fairly.
+#[derive(Debug)]
+pub struct FairPlaces {
+    all: Arc<Semaphore>,
+    each: usize,
+    /// As many as may hold a place or wait for one, of one source.
+    most_waiting: usize,
+    sources: Mutex<HashMap<Source, Share>>,
+}
+
+/// What one source has of them; here as long as somebody uses it.
+#[derive(Debug)]
+struct Share {
+    places: Arc<Semaphore>,
+    users: usize,
+}
+
+/// A place that is held; dropping it gives it back.
+#[derive(Debug)]
+pub struct Place {
+    _all: OwnedSemaphorePermit,
+    _own: OwnedSemaphorePermit,
+    _user: User,
+}
+
+/// One who holds a place or waits for one.
+#[derive(Debug)]
+struct User {
+    places: Arc<FairPlaces>,
+    source: Source,
+}
+
+/// More requests of one source wait already than may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crowded;
+
+impl FairPlaces {
+    /// `all` places, at most `each` of them for one source, of whose requests at most `most_waiting` may wait.
+    pub fn new(all: usize, each: usize, most_waiting: usize) -> Arc<Self> {
+        let sources = Mutex::default();
+        Arc::new(Self { all: Arc::new(Semaphore::new(all)), each, most_waiting, sources })
+    }
+
+    /// Waits for a place. Dropping the future gives the wait up.
+    pub async fn take(self: &Arc<Self>, source: Source) -> Result<Place, Crowded> {
+        let (user, own) = self.enter(source)?;
+        // the own share first: nobody waits in the common queue for more than its share
+        let own = own.acquire_owned().await.map_err(|_| Crowded)?;
+        let all = Arc::clone(&self.all).acquire_owned().await.map_err(|_| Crowded)?;
+        Ok(Place { _all: all, _own: own, _user: user })
+    }
+
+    fn enter(self: &Arc<Self>, source: Source) -> Result<(User, Arc<Semaphore>), Crowded> {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Share { places: Arc::new(Semaphore::new(self.each)), users: 0 };
+        let share = sources.entry(source).or_insert_with(new);
+        if share.users >= self.most_waiting {
+            return Err(Crowded);
+        }
+        share.users = share.users.saturating_add(1);
+        Ok((User { places: Arc::clone(self), source }, Arc::clone(&share.places)))
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        let mut sources = self.places.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = sources.get_mut(&self.source) {
+            share.users = share.users.saturating_sub(1);
+            if share.users == 0 {
+                sources.remove(&self.source);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const ONE: Source = Source::V4(1);
+    const OTHER: Source = Source::V4(2);
+
+    async fn at_once(places: &Arc<FairPlaces>, source: Source) -> Option<Result<Place, Crowded>> {
+        timeout(Duration::ZERO, places.take(source)).await.ok()
+    }
+
+    #[tokio::test]
+    async fn one_source_has_its_share_and_leaves_the_others_theirs() {
+        let places = FairPlaces::new(8, 2, 100);
+        let first = at_once(&places, ONE).await.unwrap().unwrap();
+        let _second = at_once(&places, ONE).await.unwrap().unwrap();
+        assert!(at_once(&places, ONE).await.is_none(), "waits for a place of its own");
+        let _other = at_once(&places, OTHER).await.unwrap().unwrap();
+        drop(first);
+        let _third = at_once(&places, ONE).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_bounded_and_who_leaves_is_forgotten() {
+        let places = FairPlaces::new(8, 1, 3);
+        let held = at_once(&places, ONE).await.unwrap().unwrap();
+        let mut waiting: Vec<_> = (0..2).map(|_| Box::pin(places.take(ONE))).collect();
+        for waits in &mut waiting {
+            assert!(timeout(Duration::ZERO, waits).await.is_err());
+        }
+        assert_eq!(at_once(&places, ONE).await.unwrap().unwrap_err(), Crowded);
+        drop((waiting, held));
+        assert_eq!(places.sources.lock().unwrap().len(), 0);
+        assert_eq!((places.all.available_permits()), 8);
+    }
+}

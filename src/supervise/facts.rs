@@ -1,0 +1,32 @@
+//! What a scrape shows of the rooms that know callers.
+
+use crate::authenticate::cache::Common;
+use crate::budget::BudgetStatus;
+use crate::snapshot::Snapshot;
+use crate::supervise::reload::organization_facts;
+use crate::telemetry::{BudgetFacts, IdentityFacts};
+
+pub(super) fn identity_facts(common: &Common, snapshot: &Snapshot) -> IdentityFacts {
+    let invalid = common.budgets.invalid_tokens.status();
+    IdentityFacts {
+        forging_sources: invalid.known,
+        forging_sources_forgotten: invalid.forgotten,
+        budgets: budget_facts(common, snapshot),
+        unlisted_proxy_refusals: common.budgets.unlisted.refused(),
+        organizations: organization_facts(snapshot),
+    }
+}
+
+fn budget_facts(common: &Common, snapshot: &Snapshot) -> Vec<BudgetFacts> {
+    let facts = |budget, status: BudgetStatus| BudgetFacts {
+        budget,
+        sources: status.known,
+        forgotten: status.forgotten,
+        refused: status.refused,
+    };
+    let organizations = snapshot.organizations().map(|(_, organizations)| organizations.budget());
+    vec![
+        facts("invalid_tokens", common.budgets.invalid_tokens.status()),
+        facts("new_organizations", organizations.fold(BudgetStatus::default(), BudgetStatus::plus)),
+    ]
+}
