@@ -23,7 +23,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use portcullis::jwt::{KeySet, Unverified};
 use portcullis::model::clock::UnixSeconds;
-use portcullis::model::key_manager::{SignatureAlgorithm, TokenRules};
+use portcullis::model::key_manager::{IdTokens, SignatureAlgorithm, TokenRules};
 use serde_json::json;
 
 use crate::signer::{Signer, key_set_of};
@@ -71,6 +71,7 @@ fn one_algorithm(
     let rules = TokenRules {
         algorithms: SignatureAlgorithm::ALL.to_vec(),
         token_types: Vec::new(),
+        id_tokens: IdTokens::Refuse,
         audiences: vec!["https://api.example".to_owned()],
         leeway: Duration::from_secs(30),
         max_lifetime: None,

@@ -25,7 +25,7 @@ use std::time::Duration;
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Validation, get_current_timestamp};
 use portcullis::jwt::{KeySet, Rejection, Unverified};
 use portcullis::model::clock::UnixSeconds;
-use portcullis::model::key_manager::{SignatureAlgorithm, TokenRules};
+use portcullis::model::key_manager::{IdTokens, SignatureAlgorithm, TokenRules};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -61,6 +61,7 @@ impl Server {
         let rules = TokenRules {
             algorithms: SignatureAlgorithm::ALL.to_vec(),
             token_types: Vec::new(),
+            id_tokens: IdTokens::Refuse,
             audiences: audience.then(|| AUDIENCE.to_owned()).into_iter().collect(),
             leeway: Duration::from_secs(LEEWAY),
             max_lifetime: None,

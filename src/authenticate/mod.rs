@@ -168,8 +168,7 @@ fn judge(
     take(routed, key_manager)?;
     if key_manager.definition.validation == TokenValidation::Introspection {
         return match answer(key_manager, token, cache, now) {
-            Some(Some(principal)) => Ok(principal),
-            Some(None) => Err(AuthenticateError::Inactive),
+            Some(answered) => answered,
             None => Err(AuthenticateError::NotAsked { key_manager: Arc::clone(key_manager) }),
         };
     }
@@ -233,38 +232,44 @@ fn ask_about(
             && routed.api().takes(key_manager)
             && own
     };
-    let mut asked = false;
+    let mut refused = None;
     for key_manager in snapshot.key_managers.iter().filter(may_know) {
-        asked = true;
         match answer(key_manager, token, cache, now) {
-            Some(Some(principal)) => return Ok(principal),
-            Some(None) => {}
+            Some(Ok(principal)) => return Ok(principal),
+            // who knows the token says more about it than who does not
+            Some(Err(error)) => match refused {
+                None | Some(AuthenticateError::Inactive) => refused = Some(error),
+                Some(_) => {}
+            },
             None => {
                 return Err(AuthenticateError::NotAsked { key_manager: Arc::clone(key_manager) });
             }
         }
     }
-    Err(if asked { AuthenticateError::Inactive } else { AuthenticateError::Opaque })
+    Err(refused.unwrap_or(AuthenticateError::Opaque))
 }
 
-/// What a key manager's server has said of a token: `None` if it was not asked yet, `Some(None)` if it is not active.
-#[expect(clippy::option_option, reason = "not asked, not active, active")]
+/// The verdict on a token by what a key manager's server has said of it; `None` if the server was not asked yet.
 fn answer(
     key_manager: &Arc<CompiledKeyManager>,
     token: &[u8],
     cache: &TokenCache,
     now: UnixSeconds,
-) -> Option<Option<Principal>> {
+) -> Option<Result<Principal, AuthenticateError>> {
     let known = cache
         .just_answered(key_manager, token)
         .or_else(|| key_manager.introspector.as_ref()?.known(token, cache.moment()));
-    let Answer::Active(claims, until) = known? else { return Some(None) };
-    let rules = &key_manager.definition.rules;
-    let good = jwt::check_time(claims.expires_at(), claims.not_before(), rules, now).is_ok()
-        && (rules.audiences.is_empty()
-            || claims.audiences().iter().any(|audience| rules.audiences.contains(audience)));
-    if !good || !is_of_organization(key_manager, &claims) {
-        return Some(None);
+    let refuse = |rejection| Some(Err(AuthenticateError::token(key_manager, rejection)));
+    let (claims, until) = match known? {
+        Answer::Active(claims, until) => (claims, until),
+        Answer::NotAccess(wrong) => return refuse(Rejection::TokenType(wrong)),
+        Answer::Inactive => return Some(Err(AuthenticateError::Inactive)),
+    };
+    if let Err(rejection) = jwt::check_rules(&claims, &key_manager.definition.rules, now) {
+        return refuse(rejection);
+    }
+    if !is_of_organization(key_manager, &claims) {
+        return Some(Err(AuthenticateError::Inactive));
     }
     let verdict = Verdict::new(
         Arc::clone(key_manager),
@@ -272,7 +277,7 @@ fn answer(
         token,
         (*claims).clone(),
     );
-    Some(Some(Principal::new(if until > cache.moment() {
+    Some(Ok(Principal::new(if until > cache.moment() {
         cache.keep(token, verdict)
     } else {
         Rc::new(verdict)

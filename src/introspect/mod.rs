@@ -25,7 +25,7 @@ use crate::introspect::client::Client;
 use crate::jwks::fetch::{Form, Posted, post};
 use crate::jwks::{KeyManagerKeys, RefetchCause};
 use crate::jwt::answer::{AnswerFault, Expected, signed_answer};
-use crate::jwt::{Claims, Introspected};
+use crate::jwt::{Claims, Introspected, WrongType};
 use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::key_manager::{Fetch, KeyManager, TokenRules};
 use crate::telemetry::IntrospectionCounters;
@@ -74,6 +74,8 @@ struct Kept {
 pub enum Answer {
     /// With when it has to be asked again.
     Active(Arc<Claims>, Moment),
+    /// Known to the server, and no access token.
+    NotAccess(WrongType),
     Inactive,
 }
 
@@ -158,7 +160,9 @@ impl Introspector {
                 let outcome = self.question(token, now).await;
                 match &outcome {
                     Outcome::Answered(Answer::Active(..)) => self.counters.active(began.elapsed()),
-                    Outcome::Answered(Answer::Inactive) => self.counters.inactive(began.elapsed()),
+                    Outcome::Answered(Answer::Inactive | Answer::NotAccess(_)) => {
+                        self.counters.inactive(began.elapsed());
+                    }
                     Outcome::Unavailable(_) => self.counters.unavailable(began.elapsed()),
                 }
                 if let Outcome::Answered(answer) = &outcome {
@@ -185,13 +189,14 @@ impl Introspector {
                 Err("the introspection answer is not signed".into())
             }
             Ok(Posted { content, signed: false }) => {
-                Claims::introspected(&content, &self.issuer(), self.latest(now))
+                Claims::introspected(&content, &self.issuer(), &self.rules, self.latest(now))
                     .map_err(|fault| format!("the introspection answer cannot be read: {fault}"))
             }
             Err(why) => Err(why),
         };
         match read {
             Ok(Introspected::Inactive) => Outcome::Answered(Answer::Inactive),
+            Ok(Introspected::NotAccess(wrong)) => Outcome::Answered(Answer::NotAccess(wrong)),
             Ok(Introspected::Active(claims)) => {
                 let left = Duration::from_secs(claims.expires_at().0.saturating_sub(now.0));
                 let until = moment().after(self.cache.min(left));
@@ -283,7 +288,7 @@ impl Introspector {
     fn keep(&self, key: TokenKey, answer: &Answer, now: Moment) {
         let until = match answer {
             Answer::Active(_, until) => *until,
-            Answer::Inactive => now.after(NEGATIVE.min(self.cache)),
+            Answer::Inactive | Answer::NotAccess(_) => now.after(NEGATIVE.min(self.cache)),
         };
         if until > now {
             let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);

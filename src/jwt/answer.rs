@@ -48,7 +48,7 @@ pub fn signed_answer(
     now: UnixSeconds,
 ) -> Result<Introspected, AnswerFault> {
     let answer = Unverified::parse(token, expected.max_bytes).map_err(AnswerFault::Signature)?;
-    let kind = answer.header.token_type.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let kind = answer.header.kind.token_type.as_deref().unwrap_or_default().to_ascii_lowercase();
     if kind.strip_prefix("application/").unwrap_or(&kind) != "token-introspection+jwt" {
         return Err(AnswerFault::Type);
     }
@@ -84,7 +84,8 @@ pub fn signed_answer(
         .get("token_introspection")
         .and_then(Value::as_object)
         .ok_or(AnswerFault::Content)?;
-    Claims::of_answer(content.clone(), expected.issuer, latest).map_err(AnswerFault::Signature)
+    Claims::of_answer(content.clone(), expected.issuer, expected.rules, latest)
+        .map_err(AnswerFault::Signature)
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@
 //! A registered claim of the wrong type is an error, never an absent claim. Whether the values are good enough is for
 //! `rules`.
 
+use crate::jwt::header::HeaderKind;
 use crate::jwt::json;
+use crate::jwt::kind::{self, WrongType};
 use crate::jwt::rejection::{ClaimFault, Malformed, Rejection};
 use crate::jwt::value::{Members, Number, Value};
 use crate::jwt::verifying_key::KeyIdentity;
 use crate::model::clock::UnixSeconds;
-use crate::model::key_manager::ClaimNames;
+use crate::model::key_manager::{ClaimNames, TokenRules};
 
 /// All top-level claims of a token whose signature and rules were checked.
 #[derive(Clone)]
@@ -51,17 +53,19 @@ impl Claims {
     pub fn introspected(
         answer: &[u8],
         issuer: &str,
+        rules: &TokenRules,
         latest: UnixSeconds,
     ) -> Result<Introspected, Rejection> {
         let members = json::read_strict_object(answer)
             .map_err(|fault| Rejection::Malformed(Malformed::Payload(fault)))?;
-        Self::of_answer(members, issuer, latest)
+        Self::of_answer(members, issuer, rules, latest)
     }
 
     /// The same, read already.
     pub(super) fn of_answer(
         members: Members,
         issuer: &str,
+        rules: &TokenRules,
         latest: UnixSeconds,
     ) -> Result<Introspected, Rejection> {
         match members.get("active") {
@@ -69,17 +73,13 @@ impl Claims {
             Some(Value::Bool(false)) => return Ok(Introspected::Inactive),
             _ => return Err(invalid("active", ClaimFault::WrongType)),
         }
-        let refresh = members
-            .get("token_type")
-            .and_then(Value::as_str)
-            .is_some_and(|kind| kind.to_ascii_lowercase().contains("refresh"));
         let said = string(&members, "iss")?;
-        // a refresh token is no access token, and another server's word is not this one's
-        if refresh || said.is_some_and(|said| !issuer.is_empty() && said != issuer) {
+        // another server's word is not this one's
+        if said.is_some_and(|said| !issuer.is_empty() && said != issuer) {
             return Ok(Introspected::Inactive);
         }
         string(&members, "sub")?;
-        Ok(Introspected::Active(Self {
+        let claims = Self {
             issuer: said.unwrap_or(issuer).into(),
             expires_at: date(&members, "exp", Fraction::Drop)?.unwrap_or(latest),
             not_before: date(&members, "nbf", Fraction::RoundUp)?,
@@ -88,7 +88,20 @@ impl Claims {
             signed_by: KeyIdentity::default(),
             key_id: None,
             members,
-        }))
+        };
+        Ok(match kind::check(claims.kind(None), rules) {
+            Ok(()) => Introspected::Active(claims),
+            Err(wrong) => Introspected::NotAccess(wrong),
+        })
+    }
+
+    /// What tells the kind of the token; without a header in an introspection answer.
+    pub(super) fn kind<'c>(&'c self, header: Option<&'c HeaderKind>) -> kind::Token<'c> {
+        kind::Token {
+            header: header.map(HeaderKind::parts),
+            claims: &self.members,
+            audiences: &self.audiences,
+        }
     }
 
     pub fn issuer(&self) -> &str {
@@ -191,6 +204,8 @@ impl Claims {
 #[derive(Debug)]
 pub enum Introspected {
     Active(Claims),
+    /// Active, and no access token.
+    NotAccess(WrongType),
     Inactive,
 }
 

@@ -4,37 +4,54 @@
 
 use crate::jwt::json;
 use crate::jwt::jwk::MAX_KEY_ID_BYTES;
+use crate::jwt::kind;
 use crate::jwt::rejection::{Malformed, Rejection};
-use crate::jwt::value::Value;
+use crate::jwt::value::{Name, Value};
 
 pub(super) struct Header {
     /// The `alg` as written, known or not.
     pub(super) algorithm: Box<str>,
     pub(super) key_id: Option<Box<str>>,
-    pub(super) token_type: Option<Box<str>>,
+    pub(super) kind: HeaderKind,
     /// `crit`, whatever it lists, or `b64` (RFC 7797): no extension is understood here.
     pub(super) critical: Option<&'static str>,
+}
+
+/// What a header says of the kind of its token.
+#[derive(Default)]
+pub(super) struct HeaderKind {
+    pub(super) token_type: Option<Box<str>>,
+    /// Members other than `typ` that may name the kind; hardly ever any.
+    others: Vec<(Name, Value)>,
+}
+
+impl HeaderKind {
+    pub(super) fn parts(&self) -> (Option<&str>, &[(Name, Value)]) {
+        (self.token_type.as_deref(), &self.others)
+    }
 }
 
 impl Header {
     pub(super) fn read(text: &[u8]) -> Result<Self, Rejection> {
         let members = json::read_strict_object(text)
             .map_err(|fault| Rejection::Malformed(Malformed::Header(fault)))?;
-        let (mut algorithm, mut key_id, mut token_type, mut critical) = (None, None, None, None);
+        let (mut algorithm, mut key_id, mut critical) = (None, None, None);
+        let mut kind = HeaderKind::default();
         for (name, value) in members {
             match &*name {
                 "alg" => algorithm = Some(string("alg", value)?),
                 "kid" => key_id = Some(string("kid", value)?),
-                "typ" => token_type = Some(string("typ", value)?),
+                "typ" => kind.token_type = Some(string("typ", value)?),
                 "crit" => critical = Some("crit"),
                 "b64" => critical = critical.or(Some("b64")),
+                other if kind::names_a_kind(other) => kind.others.push((name, value)),
                 _ => {}
             }
         }
         if key_id.as_ref().is_some_and(|id| id.len() > MAX_KEY_ID_BYTES) {
             return Err(invalid("kid"));
         }
-        Ok(Self { algorithm: algorithm.ok_or(invalid("alg"))?, key_id, token_type, critical })
+        Ok(Self { algorithm: algorithm.ok_or(invalid("alg"))?, key_id, kind, critical })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The walk: `compact` splits and decodes; `header` reads what the token says of itself; the caller chooses the key manager
 //! by [`Unverified::issuer`] and brings its [`KeySet`]; `key_set` finds the key and checks the signature over the bytes as
-//! they came; `claims` types the payload; `rules` applies what the key manager asks for. `jwk` and `pem` turn documents
+//! they came; `claims` types the payload; `kind` tells access tokens from others; `rules` applies what the key manager asks for. `jwk` and `pem` turn documents
 //! into keys, `algorithm` is the closed list of what keys may verify; `proof` reads DPoP proofs,
 //! `answer` signed introspection answers.
 //!
@@ -18,6 +18,7 @@ mod header;
 mod json;
 mod jwk;
 mod key_set;
+pub(crate) mod kind;
 mod pem;
 pub mod proof;
 mod rejection;
@@ -34,8 +35,9 @@ pub use claims::{Claims, Introspected};
 pub use excerpt::Excerpt;
 pub use json::JsonFault;
 pub use key_set::{KeySet, KeySetError, ParsedKeySet};
-pub use rejection::{ClaimFault, Malformed, Part, Rejection, WrongType};
-pub use rules::check_time;
+pub use kind::{TokenKind, WrongType};
+pub use rejection::{ClaimFault, Malformed, Part, Rejection, Span};
+pub use rules::{check as check_rules, check_time};
 pub use skipped::{SkipReason, SkippedKey};
 pub use value::{Members, Number, Value};
 pub use verifying_key::KeyIdentity;
@@ -90,6 +92,17 @@ impl<'t> Unverified<'t> {
         &self.header.algorithm
     }
 
+    /// Why it is no access token, by what it says of itself; nobody vouches for it.
+    pub fn wrong_type(&self, rules: &TokenRules) -> Option<WrongType> {
+        let audiences = claims::audiences(&self.payload).unwrap_or_default();
+        let token = kind::Token {
+            header: Some(self.header.kind.parts()),
+            claims: &self.payload,
+            audiences: &audiences,
+        };
+        kind::check(token, rules).err()
+    }
+
     /// Checks the signature, then the claims against the rules.
     pub fn verify(
         self,
@@ -105,8 +118,10 @@ impl<'t> Unverified<'t> {
         }
         let signed_by =
             keys.check(self.key_id(), algorithm, self.signing_input, &self.signature)?;
-        let claims = Claims::read(self.payload, signed_by, self.header.key_id)?;
-        rules::check(&claims, self.header.token_type.as_deref(), rules, now)?;
+        let Header { key_id, kind, .. } = self.header;
+        let claims = Claims::read(self.payload, signed_by, key_id)?;
+        kind::check(claims.kind(Some(&kind)), rules).map_err(Rejection::TokenType)?;
+        rules::check(&claims, rules, now)?;
         Ok(claims)
     }
 }

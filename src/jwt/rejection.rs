@@ -4,6 +4,7 @@
 
 use crate::jwt::excerpt::Excerpt;
 use crate::jwt::json::JsonFault;
+use crate::jwt::kind::WrongType;
 use crate::model::key_manager::SignatureAlgorithm;
 use crate::model::reason::Reason;
 
@@ -25,10 +26,10 @@ pub enum Rejection {
     AmbiguousKey,
     #[error("the signature is not the key's")]
     BadSignature,
-    #[error("the token has expired")]
-    Expired,
-    #[error("the token is not valid yet")]
-    NotYetValid,
+    #[error("the token expired {} ago", Span(*seconds))]
+    Expired { seconds: u64 },
+    #[error("the token is not valid for another {}", Span(*seconds))]
+    NotYetValid { seconds: u64 },
     #[error("the token expires further ahead than the key manager's `max_lifetime`")]
     LifetimeTooLong,
     #[error("{0}")]
@@ -64,15 +65,6 @@ pub enum Part {
     Signature,
 }
 
-/// Why a token is not an access token of the accepted kinds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum WrongType {
-    #[error("the token's `typ` is not one of the accepted types")]
-    Header,
-    #[error("the token's claim `{claim}` says that it is no access token")]
-    Claim { claim: &'static str },
-}
-
 /// What is wrong with a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimFault {
@@ -91,8 +83,8 @@ impl Rejection {
             Self::CriticalHeader { .. } => Reason::CriticalHeader,
             Self::UnknownKey { .. } | Self::AmbiguousKey => Reason::UnknownKey,
             Self::BadSignature => Reason::BadSignature,
-            Self::Expired => Reason::TokenExpired,
-            Self::NotYetValid => Reason::TokenNotYetValid,
+            Self::Expired { .. } => Reason::TokenExpired,
+            Self::NotYetValid { .. } => Reason::TokenNotYetValid,
             Self::LifetimeTooLong => Reason::LifetimeTooLong,
             Self::TokenType(_) => Reason::TokenTypeRefused,
             Self::Audience => Reason::TokenAudience,
@@ -109,6 +101,22 @@ impl Rejection {
                 | Self::AmbiguousKey
                 | Self::BadSignature
         )
+    }
+}
+
+/// Seconds in the unit that people use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub u64);
+
+impl std::fmt::Display for Span {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (count, unit) = match self.0 {
+            0..120 => (self.0, "second"),
+            120..7200 => (self.0 / 60, "minute"),
+            7200..172_800 => (self.0 / 3600, "hour"),
+            _ => (self.0 / 86_400, "day"),
+        };
+        write!(f, "{count} {unit}{}", if count == 1 { "" } else { "s" })
     }
 }
 

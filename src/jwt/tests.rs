@@ -2,6 +2,7 @@
 
 mod hostile;
 mod keys;
+mod kind;
 mod properties;
 mod rules;
 #[allow(unreachable_pub, dead_code, reason = "integration tests and benches take this file too")]
@@ -16,7 +17,7 @@ use serde_json::json;
 use crate::jwt::tests::signer::{Signer, key_set_of, pem};
 use crate::jwt::{Claims, KeySet, Rejection, Unverified};
 use crate::model::clock::UnixSeconds;
-use crate::model::key_manager::{SignatureAlgorithm, TokenRules};
+use crate::model::key_manager::{IdTokens, SignatureAlgorithm, TokenRules};
 
 const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
 const MAX_BYTES: usize = 16 * 1024;
@@ -61,6 +62,7 @@ fn rules() -> TokenRules {
     TokenRules {
         algorithms: SignatureAlgorithm::ALL.to_vec(),
         token_types: Vec::new(),
+        id_tokens: IdTokens::Refuse,
         audiences: Vec::new(),
         leeway: Duration::from_secs(30),
         max_lifetime: None,

@@ -193,12 +193,22 @@ pub struct TokenRules {
     pub algorithms: Vec<SignatureAlgorithm>,
     /// Accepted `typ`, lower case, without `application/`; empty accepts `jwt`, `at+jwt` and none.
     pub token_types: Vec<String>,
+    pub id_tokens: IdTokens,
     /// Any of these must be in `aud`; empty does not check.
     pub audiences: Vec<String>,
     /// Clock skew allowed on `exp` and `nbf`.
     pub leeway: Duration,
     /// Tokens whose `exp` lies further ahead are refused.
     pub max_lifetime: Option<Duration>,
+}
+
+/// What becomes of tokens that look like ID tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IdTokens {
+    #[default]
+    Refuse,
+    /// For servers whose access tokens look like ID tokens.
+    Allow,
 }
 
 /// The closed list of signature algorithms (RFC 7518 3.1, RFC 8037): asymmetric only.
@@ -272,6 +282,22 @@ impl KeyManagerType {
             Self::AzureAD => "AzureAD",
             Self::Asgardeo => "Asgardeo",
             Self::Cognito => "Cognito",
+        }
+    }
+
+    /// The `typ` that this server always writes into its access tokens, where it is known to; empty for all others.
+    pub fn default_token_types(self) -> &'static [&'static str] {
+        match self {
+            Self::Wso2Is7 | Self::FsKeyManager | Self::Asgardeo => &["at+jwt"],
+            Self::Wso2Is
+            | Self::CustomKeyManager
+            | Self::Auth0
+            | Self::Okta
+            | Self::KeyCloak
+            | Self::PingFederate
+            | Self::Forgerock
+            | Self::AzureAD
+            | Self::Cognito => &[],
         }
     }
 

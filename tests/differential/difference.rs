@@ -114,10 +114,12 @@ impl Difference {
             Rejection::TokenType(_) => Self::ClaimedType,
             Rejection::InvalidClaim { fault: ClaimFault::WrongType, .. } => Self::ClaimType,
             Rejection::InvalidClaim { fault: ClaimFault::OutOfRange, .. } => Self::BeyondTheClock,
-            Rejection::Expired if time(case, "exp", now).is_some_and(|exp| exp.fract() == 0.0) => {
+            Rejection::Expired { .. }
+                if time(case, "exp", now).is_some_and(|exp| exp.fract() == 0.0) =>
+            {
                 Self::LastSecond
             }
-            Rejection::Expired | Rejection::NotYetValid => Self::Fraction,
+            Rejection::Expired { .. } | Rejection::NotYetValid { .. } => Self::Fraction,
             _ => return None,
         })
     }

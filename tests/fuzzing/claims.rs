@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::jwt::{Claims, JsonFault, KeySet, Malformed, Rejection, Unverified};
 use portcullis::model::clock::UnixSeconds;
-use portcullis::model::key_manager::{SignatureAlgorithm, TokenRules};
+use portcullis::model::key_manager::{IdTokens, SignatureAlgorithm, TokenRules};
 
 use crate::tree::{as_theirs, is_over_limit, repeats};
 
@@ -41,8 +41,8 @@ fn judge(payload: &[u8]) {
         Ok(claims) => check_claims(&claims, &theirs),
         Err(
             Rejection::InvalidClaim { .. }
-            | Rejection::Expired
-            | Rejection::NotYetValid
+            | Rejection::Expired { .. }
+            | Rejection::NotYetValid { .. }
             | Rejection::LifetimeTooLong
             | Rejection::TokenType(_)
             | Rejection::Audience,
@@ -111,6 +111,7 @@ static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
 static RULES: LazyLock<TokenRules> = LazyLock::new(|| TokenRules {
     algorithms: vec![SignatureAlgorithm::EdDSA],
     token_types: Vec::new(),
+    id_tokens: IdTokens::Refuse,
     audiences: Vec::new(),
     leeway: Duration::from_secs(30),
     max_lifetime: Some(Duration::from_mins(10)),

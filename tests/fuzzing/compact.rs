@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::jwt::{KeySet, Rejection, Unverified};
 use portcullis::model::clock::UnixSeconds;
-use portcullis::model::key_manager::{SignatureAlgorithm, TokenRules};
+use portcullis::model::key_manager::{IdTokens, SignatureAlgorithm, TokenRules};
 
 pub(crate) fn check(bytes: &[u8]) {
     let genuine = GENUINE.iter().find(|genuine| *genuine == &bytes);
@@ -77,6 +77,7 @@ static KEYS: LazyLock<KeySet> =
 static RULES: LazyLock<TokenRules> = LazyLock::new(|| TokenRules {
     algorithms: SignatureAlgorithm::ALL.to_vec(),
     token_types: Vec::new(),
+    id_tokens: IdTokens::Refuse,
     audiences: Vec::new(),
     leeway: Duration::from_secs(30),
     max_lifetime: None,

@@ -5,7 +5,7 @@
 use crate::authenticate::{AuthenticateError, Principal};
 use crate::authorize::Refusal;
 use crate::cli::explain::question::Question;
-use crate::jwt::Unverified;
+use crate::jwt::{Rejection, TokenKind, Unverified, WrongType};
 use crate::model::names::KeyManagerIndex;
 use crate::proxy::decision::{Refused, Why};
 use crate::route::NotFound;
@@ -132,6 +132,11 @@ fn authentication(
         AuthenticateError::KeyManagerNotAllowed { .. } => {
             vec!["add the key manager to the API's key_managers".to_owned()]
         }
+        AuthenticateError::Token {
+            key_manager, rejection: Rejection::TokenType(wrong), ..
+        } => {
+            vec![kind(*wrong, key_manager)]
+        }
         AuthenticateError::Token { key_manager, rejection, .. }
             if rejection.newer_keys_may_help() =>
         {
@@ -152,6 +157,31 @@ fn authentication(
                 .collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// What to send instead, or what to write for a server whose access tokens look so.
+fn kind(wrong: WrongType, key_manager: &CompiledKeyManager) -> String {
+    let name = &key_manager.definition.name;
+    match wrong {
+        WrongType::Header => {
+            let accepted = &key_manager.definition.rules.token_types;
+            let accepted = if accepted.is_empty() {
+                "JWT, at+jwt or none".to_owned()
+            } else {
+                accepted.join(", ")
+            };
+            format!(
+                "key manager \"{name}\" accepts the types {accepted}; if this is an access token, write its type in token_types"
+            )
+        }
+        WrongType::Named { kind: TokenKind::Id, .. } | WrongType::IdToken { .. } => format!(
+            "send the access_token of the same answer; if this server's access tokens look like this, write \
+             id_tokens = \"allow\" for key manager \"{name}\""
+        ),
+        WrongType::Named { .. } => {
+            "send the access_token of the server's answer, not another token".to_owned()
+        }
     }
 }
 

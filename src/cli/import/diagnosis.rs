@@ -7,7 +7,8 @@ use crate::cli::import::issuer::{self, Difference};
 use crate::cli::import::sample::{Sample, Signed};
 use crate::cli::import::text::{shown, span};
 use crate::cli::import::trouble::Trouble;
-use crate::jwt::{KeySet, Rejection};
+use crate::jwt::kind::CLIENTS;
+use crate::jwt::{KeySet, Rejection, TokenKind, WrongType};
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::{ClaimNames, KeyManagerType};
 
@@ -44,7 +45,7 @@ pub(super) fn diagnose<'t>(sample: &'t Sample, context: Context<'_>) -> Diagnosi
 }
 
 fn signed<'t>(token: &'t Signed, context: Context<'_>) -> Diagnosis<'t> {
-    let verdict = token.verify(context.keys, context.now);
+    let verdict = token.verify(context.keys, context.kind, context.now);
     let has_good_signature = match &verdict {
         Ok(()) => true,
         Err(rejection) => is_about_claims(rejection),
@@ -55,6 +56,9 @@ fn signed<'t>(token: &'t Signed, context: Context<'_>) -> Diagnosis<'t> {
     if let Err(rejection) = verdict {
         troubles.extend(refusal(token, rejection, context, &troubles));
     }
+    let named = troubles.iter().any(|trouble| !trouble.leaves_evidence());
+    let resembles = if named { None } else { resembles_id_token(token) };
+    troubles.extend(resembles.map(|because| Trouble::PerhapsIdToken { because }));
     troubles.extend(time(token, context.now));
     if token.has("cnf") {
         troubles.push(Trouble::Bound);
@@ -132,33 +136,34 @@ fn kind(token: &Signed, context: Context<'_>) -> Option<Trouble> {
     if let Some(trouble) = for_microsoft(token, context.kind) {
         return Some(trouble);
     }
-    let other = OTHER_KINDS.iter().find(|(claim, value, _)| token.text(claim) == Some(value));
-    if let Some(&(claim, value, what)) = other {
-        return Some(Trouble::OtherKind { what, because: format!("`{claim}` is {value}") });
+    let because = |member: &str| match token.kind_word(member) {
+        Some(word) => format!("`{member}` is {word}"),
+        None => format!("`{member}` says so"),
+    };
+    match token.wrong_type(context.kind)? {
+        // told by the refusal, with what to write
+        WrongType::Header => None,
+        WrongType::Named { member, kind: TokenKind::Id } => {
+            Some(Trouble::IdToken { because: because(member) })
+        }
+        WrongType::Named { member, kind } => {
+            Some(Trouble::OtherKind { kind, because: because(member) })
+        }
+        WrongType::IdToken { mark } => {
+            Some(Trouble::IdToken { because: format!("it has `{mark}` and no scopes") })
+        }
     }
-    let token_type = token.header("typ").map(media_type).unwrap_or_default();
-    if token_type == "rt+jwt" || token_type == "logout+jwt" {
-        let what = if token_type == "rt+jwt" { "a refresh token" } else { "a logout token" };
-        return Some(Trouble::OtherKind { what, because: format!("`typ` is {token_type}") });
-    }
-    id_token(token, &token_type).map(|because| Trouble::IdToken { because })
 }
 
-/// An ID token's marks count only where nothing says that it is an access token: some servers write `nonce` and `at_hash`
-/// into those too.
-fn id_token(token: &Signed, token_type: &str) -> Option<String> {
-    let marked = ID_MARKS.iter().find(|(claim, value)| token.text(claim) == Some(value));
-    if let Some((claim, value)) = marked {
-        return Some(format!("`{claim}` is {value}"));
-    }
-    let is_access = token_type == "at+jwt"
-        || ["scope", "scp", "aut", "gty", "cid"].iter().any(|claim| token.has(claim))
-        || ACCESS_MARKS.iter().any(|(claim, value)| token.text(claim) == Some(value));
+/// Why it may be an ID token after all: the gateway takes it, since some access tokens look the same.
+fn resembles_id_token(token: &Signed) -> Option<String> {
+    let is_access = token.header("typ").map(media_type).is_some_and(|name| name == "at+jwt")
+        || ["scope", "scp", "aut", "gty", "cid", "azpacr", "appidacr", "token_use", "tokenName"]
+            .iter()
+            .any(|claim| token.has(claim))
+        || token.text("typ").is_some_and(|name| name.eq_ignore_ascii_case("bearer"));
     if is_access {
         return None;
-    }
-    if let Some(claim) = ["at_hash", "c_hash", "nonce"].iter().find(|claim| token.has(claim)) {
-        return Some(format!("it has `{claim}` and no scopes"));
     }
     let audiences = token.audiences();
     let client = ["azp", "client_id"]
@@ -167,7 +172,7 @@ fn id_token(token: &Signed, token_type: &str) -> Option<String> {
     if let Some(claim) = client {
         return Some(format!("`aud` is the client itself, as in `{claim}`, and it has no scopes"));
     }
-    let names_no_client = evidence::CLIENT_CLAIMS.iter().all(|claim| !token.has(claim));
+    let names_no_client = CLIENTS.iter().all(|claim| !token.has(claim));
     let person =
         ["email", "preferred_username", "given_name"].iter().find(|claim| token.has(claim));
     person
@@ -204,8 +209,8 @@ fn issuer_trouble(token: &Signed, document: &str, has_good_signature: bool) -> O
 fn is_about_claims(rejection: &Rejection) -> bool {
     matches!(
         rejection,
-        Rejection::Expired
-            | Rejection::NotYetValid
+        Rejection::Expired { .. }
+            | Rejection::NotYetValid { .. }
             | Rejection::LifetimeTooLong
             | Rejection::TokenType(_)
             | Rejection::Audience
@@ -243,7 +248,11 @@ fn refusal(
         }
         Rejection::BadSignature => (!explained).then_some(Trouble::BadSignature),
         // told with the time, whatever the signature is
-        Rejection::Expired | Rejection::NotYetValid if time(token, context.now).is_some() => None,
+        Rejection::Expired { .. } | Rejection::NotYetValid { .. }
+            if time(token, context.now).is_some() =>
+        {
+            None
+        }
         Rejection::TokenType(_) if explained => None,
         Rejection::TokenType(_) => {
             token.header("typ").map(|name| Trouble::Type { name: shown(name) })
@@ -308,20 +317,6 @@ fn algorithm_hint(kind: KeyManagerType) -> &'static str {
 
 /// Enough to recognise a key or a claim by.
 const MOST_NAMES: usize = 24;
-
-const ID_MARKS: [(&str, &str); 3] =
-    [("token_use", "id"), ("typ", "ID"), ("token_type", "id_token")];
-
-const ACCESS_MARKS: [(&str, &str); 3] =
-    [("token_use", "access"), ("typ", "Bearer"), ("tokenName", "access_token")];
-
-const OTHER_KINDS: [(&str, &str, &str); 5] = [
-    ("typ", "Refresh", "a refresh token"),
-    ("typ", "Offline", "an offline token"),
-    ("typ", "Logout", "a logout token"),
-    ("token_type", "refresh_token", "a refresh token"),
-    ("token_type", "InternalKey", "an internal key"),
-];
 
 const MICROSOFT: [(&str, &str); 4] = [
     ("00000003-0000-0000-c000-000000000000", "Microsoft Graph"),

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::jwt::kind::CLIENTS;
 use crate::model::key_manager::ClaimNames;
 
 /// The claim that holds the client.
@@ -39,8 +40,7 @@ pub(super) fn client<'t>(
     claims: &'t Map<String, Value>,
     defaults: &ClaimNames,
 ) -> Option<Client<'t>> {
-    let usual =
-        || CLIENT_CLAIMS.into_iter().filter_map(|claim| Some((claim, one(claims.get(claim)?)?)));
+    let usual = || CLIENTS.into_iter().filter_map(|claim| Some((claim, one(claims.get(claim)?)?)));
     let fallback = if claims.contains_key("consumerKey") { "consumerKey" } else { "azp" };
     let default = defaults.consumer_key.as_deref().unwrap_or(fallback);
     // an audience is the client only where nothing else says who that is
@@ -104,9 +104,6 @@ fn names(value: &Value) -> Option<(Form, Vec<&str>)> {
         _ => None,
     }
 }
-
-/// Claims that name a client and nothing else.
-pub(super) const CLIENT_CLAIMS: [&str; 5] = ["azp", "client_id", "cid", "appid", "consumerKey"];
 
 /// Scopes first; roles and permissions stand in for them where a server gives an application no scopes.
 const SCOPE_CLAIMS: [&str; 4] = ["scope", "scp", "roles", "permissions"];

@@ -8,9 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use crate::cli::token_file;
-use crate::jwt::{KeySet, Rejection, Unverified};
+use crate::jwt::{KeySet, Rejection, Unverified, WrongType};
 use crate::model::clock::UnixSeconds;
-use crate::model::key_manager::{SignatureAlgorithm, TokenRules};
+use crate::model::key_manager::{IdTokens, KeyManagerType, SignatureAlgorithm, TokenRules};
 
 /// What was handed in.
 #[derive(Debug)]
@@ -62,17 +62,33 @@ impl Sample {
 
 impl Signed {
     /// What the gateway would say with these keys and without any rule of the operator's.
-    pub(super) fn verify(&self, keys: &KeySet, now: UnixSeconds) -> Result<(), Rejection> {
-        let rules = TokenRules {
-            algorithms: SignatureAlgorithm::ALL.to_vec(),
-            token_types: Vec::new(),
-            audiences: Vec::new(),
-            leeway: LEEWAY,
-            max_lifetime: None,
-        };
+    pub(super) fn verify(
+        &self,
+        keys: &KeySet,
+        kind: KeyManagerType,
+        now: UnixSeconds,
+    ) -> Result<(), Rejection> {
+        let rules = rules(kind);
         Unverified::parse(self.text.as_bytes(), MAX_TOKEN_BYTES)?
             .verify(keys, &rules, now)
             .map(|_| ())
+    }
+
+    /// What the gateway would say of its kind.
+    pub(super) fn wrong_type(&self, kind: KeyManagerType) -> Option<WrongType> {
+        let token = Unverified::parse(self.text.as_bytes(), MAX_TOKEN_BYTES).ok()?;
+        token.wrong_type(&rules(kind))
+    }
+
+    /// The word by which a member names the kind, where it is a plain one.
+    pub(super) fn kind_word(&self, member: &str) -> Option<&str> {
+        let is_plain = |word: &&str| {
+            word.len() <= 64
+                && word
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"+-_./:".contains(&byte))
+        };
+        self.text(member).or_else(|| self.header(member)).filter(is_plain)
     }
 
     /// A header member that is a text.
@@ -115,6 +131,18 @@ impl Signed {
 impl std::fmt::Debug for Signed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Signed").field("claims", &self.claims.len()).finish_non_exhaustive()
+    }
+}
+
+/// The gateway's own for this type, without any of the operator's.
+fn rules(kind: KeyManagerType) -> TokenRules {
+    TokenRules {
+        algorithms: SignatureAlgorithm::ALL.to_vec(),
+        token_types: kind.default_token_types().iter().map(|&name| name.to_owned()).collect(),
+        id_tokens: IdTokens::Refuse,
+        audiences: Vec::new(),
+        leeway: LEEWAY,
+        max_lifetime: None,
     }
 }
 

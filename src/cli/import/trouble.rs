@@ -3,7 +3,7 @@
 //! A message never holds a part of the token beyond names: of its issuer, key, algorithm, type and claims.
 
 use crate::cli::import::issuer::Difference;
-use crate::jwt::Rejection;
+use crate::jwt::{Rejection, TokenKind};
 
 /// How much a trouble counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +33,14 @@ pub(super) enum Trouble {
     )]
     IdToken { because: String },
     #[error(
-        "it is {what} ({because}), not an access token. Take the `access_token` of the server's answer"
+        "it may be an ID token ({because}); the gateway takes it, since it cannot be told from an access token. Write `audiences` \
+         below, so that ID tokens, whose audience is the client, open nothing"
     )]
-    OtherKind { what: &'static str, because: String },
+    PerhapsIdToken { because: String },
+    #[error(
+        "it is {kind} ({because}), not an access token. Take the `access_token` of the server's answer"
+    )]
+    OtherKind { kind: TokenKind, because: String },
     #[error(
         "it is a token for {resource} ({because}): Microsoft signs those for itself, and nobody else can verify them. Expose an API in \
          an app registration of your own and ask for its scope (api://<application id>/.default)"
@@ -83,7 +88,7 @@ pub(super) enum Trouble {
     Refused(Rejection),
     #[error(
         "none of its claims is known to hold the client ({} are missing). It has {present}: if one of these holds it, write its name \
-         as consumer_key_claim; else have the server add one", crate::cli::import::evidence::CLIENT_CLAIMS.join(", ")
+         as consumer_key_claim; else have the server add one", crate::jwt::kind::CLIENTS.join(", ")
     )]
     NoClient { present: String },
     #[error(
@@ -108,7 +113,8 @@ pub(super) enum Trouble {
 impl Trouble {
     pub(super) fn weight(&self) -> Weight {
         match self {
-            Self::Expired { .. }
+            Self::PerhapsIdToken { .. }
+            | Self::Expired { .. }
             | Self::NotYetValid { .. }
             | Self::Clients { .. }
             | Self::NoScopes

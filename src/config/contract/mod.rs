@@ -299,6 +299,11 @@ static KEY_MANAGER: TableRule = TableRule {
         key("claim_mapping", Kind::FreeTable, "Claims renamed for the backend JWT"),
         key("algorithms", Kind::Choices(ALGORITHMS), "Accepted signature algorithms"),
         key("token_types", Kind::Texts, "Accepted typ; empty accepts JWT, at+jwt and none"),
+        key(
+            "id_tokens",
+            Kind::Choice(&["refuse", "allow"]),
+            "What becomes of tokens that look like ID tokens",
+        ),
         key("audiences", Kind::Texts, "Any of these must be in aud; empty does not check"),
         key(
             "token_validation",

@@ -12,8 +12,8 @@ use crate::config::source::Sources;
 use crate::model::gateway::ByteLimit;
 use crate::model::handling::Handling;
 use crate::model::key_manager::{
-    ClaimNames, ClientCertificate, Endpoints, Fetch, KeyManager, KeyManagerType, KeySource,
-    PemFile, ProxyChoice, SignatureAlgorithm, TokenRules, TokenValidation,
+    ClaimNames, ClientCertificate, Endpoints, Fetch, IdTokens, KeyManager, KeyManagerType,
+    KeySource, PemFile, ProxyChoice, SignatureAlgorithm, TokenRules, TokenValidation,
 };
 use crate::model::names::{Issuer, KeyManagerIndex, KeyManagerName};
 
@@ -178,7 +178,7 @@ fn key_manager(table: &Table<'_>, sources: &Sources, defaults: &Settings) -> Opt
     let settings = settings(table, defaults);
     let kind = kind(table);
     let endpoints = endpoints(table);
-    let rules = rules(table, &settings);
+    let rules = rules(table, &settings, kind);
     let issuer = table.wanted("issuer").and_then(|text| named(&text, table));
     let validation = introspection::validation(table);
     let introspection =
@@ -440,7 +440,7 @@ fn endpoints(table: &Table<'_>) -> Endpoints {
     }
 }
 
-fn rules(table: &Table<'_>, settings: &Settings) -> TokenRules {
+fn rules(table: &Table<'_>, settings: &Settings, of: Option<KeyManagerType>) -> TokenRules {
     let mut algorithms = SignatureAlgorithm::ALL.to_vec();
     if let Some(written) = table.texts("algorithms") {
         algorithms = written.iter().filter_map(|name| algorithm(table, name)).collect();
@@ -458,9 +458,20 @@ fn rules(table: &Table<'_>, settings: &Settings) -> TokenRules {
         let lower = text.to_ascii_lowercase();
         lower.strip_prefix("application/").map(str::to_owned).unwrap_or(lower)
     };
+    // an empty list that is written takes the usual ones, whatever the type
+    let token_types = if table.has("token_types") {
+        texts("token_types").map(kind).collect()
+    } else {
+        let usual = of.map_or(&[][..], KeyManagerType::default_token_types);
+        usual.iter().map(|&name| name.to_owned()).collect()
+    };
     TokenRules {
         algorithms,
-        token_types: texts("token_types").map(kind).collect(),
+        token_types,
+        id_tokens: match table.choice("id_tokens", &["refuse", "allow"]) {
+            Some("allow") => IdTokens::Allow,
+            _ => IdTokens::Refuse,
+        },
         audiences: texts("audiences").collect(),
         leeway: settings.leeway,
         max_lifetime: settings.max_lifetime,

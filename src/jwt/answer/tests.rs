@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::jwt::rejection::Rejection;
 use crate::jwt::tests::signer::Signer;
-use crate::model::key_manager::SignatureAlgorithm;
+use crate::model::key_manager::{IdTokens, SignatureAlgorithm};
 
 const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
 const HEADER: &str = r#"{"alg":"ES256","kid":"k","typ":"token-introspection+jwt"}"#;
@@ -14,6 +14,7 @@ fn rules() -> TokenRules {
     TokenRules {
         algorithms: SignatureAlgorithm::ALL.to_vec(),
         token_types: Vec::new(),
+        id_tokens: IdTokens::Refuse,
         audiences: Vec::new(),
         leeway: std::time::Duration::from_secs(30),
         max_lifetime: None,

@@ -354,7 +354,7 @@ fn times_are_numbers_within_reach() {
         "1e-300",
         "1699999970",
     ] {
-        assert_eq!(with(past), Err(Rejection::Expired), "{past}");
+        assert!(matches!(with(past), Err(Rejection::Expired { .. })), "{past}");
     }
     assert_eq!(
         server.claims(r#"{"iss":"a"}"#).unwrap_err(),

@@ -30,7 +30,7 @@ fn check_claims_example(header: &str, signature: &str, key: Value) {
     assert_eq!(claims.issuer(), "joe");
     assert_eq!(claims.expires_at(), UnixSeconds(1_300_819_380));
     assert!(claims.get("http://example.com/is_root").is_some());
-    assert_eq!(judge(1_300_819_380).unwrap_err(), Rejection::Expired);
+    assert_eq!(judge(1_300_819_380).unwrap_err(), Rejection::Expired { seconds: 0 });
 }
 
 #[test]
