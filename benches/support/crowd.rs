@@ -122,6 +122,7 @@ impl Crowd {
             scheme: "https",
             authority: "",
             paths: ["", ""],
+            prefix: "",
             headers: &headers,
         };
         let credential = Credential { token, scheme: Scheme::Bearer };

@@ -7,12 +7,13 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::SHA256;
 use aws_lc_rs::hmac;
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 
+use crate::authenticate::certificate;
 use crate::authenticate::credentials::Scheme;
 use crate::jwt::Claims;
 use crate::jwt::proof::{self, Proof, ProofFault, Proved, WINDOW};
@@ -45,8 +46,9 @@ pub struct Evidence<'r> {
     pub method: &'r str,
     pub scheme: &'static str,
     pub authority: &'r str,
-    /// As sent, and in normal form.
+    /// As sent, and in normal form; below what trusted proxies took off.
     pub paths: [&'r str; 2],
+    pub prefix: &'r str,
     pub headers: &'r HeaderMap,
 }
 
@@ -57,6 +59,11 @@ pub enum BindingFault {
     Unknown,
     #[error("the token is bound to a client certificate, and none was shown")]
     NoCertificate,
+    #[error(
+        "the token is bound to a client certificate, and the trusted proxy's header holds none in the format that \
+         `client_certificate_header` says"
+    )]
+    UnreadableCertificate,
     #[error("the token is bound to another client certificate")]
     OtherCertificate,
     #[error("the token is bound to a key, and came without exactly one DPoP proof")]
@@ -112,9 +119,8 @@ pub(super) fn prove(
         Binding::To { certificate, key } => (certificate, key),
     };
     if let Some(wanted) = certificate {
-        let shown = evidence
-            .certificate
-            .or_else(|| forwarded_certificate(evidence, snapshot))
+        let Evidence { certificate: proved, peer, headers, .. } = *evidence;
+        let shown = certificate::shown(proved, peer, headers, &snapshot.trusted_proxies)?
             .ok_or(BindingFault::NoCertificate)?;
         if shown != wanted {
             return Err(BindingFault::OtherCertificate);
@@ -135,65 +141,11 @@ pub(super) fn prove(
         scheme: evidence.scheme,
         authority: evidence.authority,
         paths: evidence.paths,
+        prefix: evidence.prefix,
         token,
     };
     let proof = proof::check(written.as_bytes(), &about, now).map_err(BindingFault::Proof)?;
     if proof.thumbprint == wanted { Ok(Some(proof)) } else { Err(BindingFault::OtherKey) }
-}
-
-/// A certificate that a trusted proxy says it saw: `Client-Cert` (RFC 9440), or WSO2's header.
-fn forwarded_certificate(evidence: &Evidence<'_>, snapshot: &Snapshot) -> Option<[u8; 32]> {
-    let peer = evidence.peer?.to_canonical();
-    if !snapshot.trusted_proxies.iter().any(|network| network.contains(&peer)) {
-        return None;
-    }
-    let single = |name: &str| {
-        let mut values = evidence.headers.get_all(name).iter();
-        values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok())
-    };
-    let der = match single("client-cert") {
-        Some(field) => STANDARD.decode(field.trim().strip_prefix(':')?.strip_suffix(':')?).ok()?,
-        None => certificate_of(single("x-wso2-client-certificate")?)?,
-    };
-    digest(&SHA256, &der).as_ref().try_into().ok()
-}
-
-/// PEM, percent-encoded or with its lines joined, or the Base64 of either PEM or DER.
-fn certificate_of(field: &str) -> Option<Vec<u8>> {
-    let mut text = percent_decoded(field.trim());
-    if !text.contains("-----BEGIN") {
-        let decoded = STANDARD.decode(text.replace([' ', '\n', '\r'], "")).ok()?;
-        match String::from_utf8(decoded) {
-            Ok(inner) if inner.contains("-----BEGIN") => text = inner,
-            Ok(inner) => return Some(inner.into_bytes()),
-            Err(der) => return Some(der.into_bytes()),
-        }
-    }
-    let (_, rest) = text.split_once("-----BEGIN CERTIFICATE-----")?;
-    let (body, _) = rest.split_once("-----END CERTIFICATE-----")?;
-    STANDARD.decode(body.split_ascii_whitespace().collect::<String>()).ok()
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [byte, after @ ..] = rest {
-        let pair = after
-            .get(..2)
-            .and_then(|pair| std::str::from_utf8(pair).ok())
-            .and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        match (byte, pair) {
-            (b'%', Some(value)) => {
-                decoded.push(value);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            _ => {
-                decoded.push(*byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 /// Proofs that were used, for as long as they could be used again; shared by all workers.

@@ -101,6 +101,7 @@ impl AuthenticateError {
                 | BindingFault::NoProof => Reason::ProofInvalid,
                 BindingFault::Unknown
                 | BindingFault::NoCertificate
+                | BindingFault::UnreadableCertificate
                 | BindingFault::OtherCertificate
                 | BindingFault::Bearer
                 | BindingFault::NotBoundToKey => Reason::TokenBound,

@@ -5,11 +5,13 @@
 //! key manager to ask, and the caller asks it and comes back.
 //!
 //! The walk through the files: [`credentials`] (the token in a request's head), [`principal`] (the proof), [`binding`] (is it
-//! in the right hand), [`cache`] (verdicts of tokens seen before), [`budgets`] (what a client may make us do), [`error`].
+//! in the right hand), [`certificate`] (which one a trusted proxy tells of), [`cache`] (verdicts of tokens seen before),
+//! [`budgets`] (what a client may make us do), [`error`].
 
 pub mod binding;
 pub mod budgets;
 pub mod cache;
+pub mod certificate;
 pub mod credentials;
 pub mod error;
 pub mod principal;

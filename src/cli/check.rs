@@ -11,6 +11,7 @@ use crate::cli::run::{control_runtime, install_crypto};
 use crate::config::{self, Loaded};
 use crate::jwks::{self, Fetchers};
 use crate::model::Model;
+use crate::model::proxies::ForwardedHeader;
 use crate::supervise::clock::SystemClock;
 use crate::telemetry::{self, Expected};
 
@@ -60,6 +61,9 @@ fn describe(file: &Path, loaded: &Loaded, output: Output) {
             output.line(&format!("  key manager \"{}\": {route}", key_manager.name));
         }
     }
+    for line in header_lines(model) {
+        output.line(&line);
+    }
     let most = model.telemetry.max_series;
     let expected = Expected::of(model, FETCH_RESULTS, SKIP_REASONS);
     let families = telemetry::worst_case_series(&expected, most);
@@ -72,6 +76,34 @@ fn describe(file: &Path, loaded: &Loaded, output: Output) {
              telemetry.metrics.max_series to tell all of it apart"
         ));
     }
+}
+
+/// Which headers are believed, and which ones do not reach backends.
+fn header_lines(model: &Model) -> Vec<String> {
+    let proxies = &model.gateway.trusted_proxies;
+    let mut lines = Vec::new();
+    if !proxies.networks.is_empty() {
+        let mut believed: Vec<String> = ForwardedHeader::ALL
+            .into_iter()
+            .filter(|header| proxies.headers.has(*header))
+            .map(|header| header.as_str().to_owned())
+            .collect();
+        believed.extend(
+            proxies
+                .certificate
+                .as_ref()
+                .map(|header| format!("{} ({})", header.name, header.format.as_str())),
+        );
+        let believed = if believed.is_empty() { "nothing".to_owned() } else { believed.join(", ") };
+        lines.push(format!("  trusted_proxies are believed in {believed}"));
+    }
+    lines.push("  removed from requests (gateway.remove_request_headers):".to_owned());
+    let names = &model.gateway.remove_request_headers;
+    if names.is_empty() {
+        lines.push("    nothing".to_owned());
+    }
+    lines.extend(names.chunks(6).map(|names| format!("    {}", names.join(", "))));
+    lines
 }
 
 fn fetch(model: &Model, output: Output) -> u8 {

@@ -11,10 +11,11 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::deadline::{Deadline, Deadlines};
-use crate::forward::headers::strip_trailers;
+use crate::forward::headers::{strip_request_trailers, strip_trailers};
 use crate::forward::pool::Lease;
 use crate::forward::send::Busy;
 use crate::model::gateway::ByteLimit;
+use crate::snapshot::local::LocalApi;
 
 /// What the client's body has come to, shared between the body, which hyper owns, and the exchange.
 #[derive(Debug)]
@@ -65,6 +66,8 @@ pub struct RequestBody {
     progress: Rc<RequestProgress>,
     limit: ByteLimit,
     stall: Option<Stall>,
+    /// Whose trailers may not say everything; there once it was admitted.
+    api: Option<Rc<LocalApi>>,
 }
 
 #[derive(Debug)]
@@ -141,12 +144,20 @@ impl RequestBody {
             progress,
             limit: ByteLimit::Bytes(0),
             stall: None,
+            api: None,
         }
     }
 
     /// The request was admitted: its body may be read, within these limits.
-    pub fn admit(&mut self, limit: ByteLimit, stall_after: Duration, deadlines: &Rc<Deadlines>) {
+    pub fn admit(
+        &mut self,
+        limit: ByteLimit,
+        stall_after: Duration,
+        deadlines: &Rc<Deadlines>,
+        api: &Rc<LocalApi>,
+    ) {
         if self.incoming.is_some() {
+            self.api = Some(Rc::clone(api));
             self.limit = limit;
             self.stall = Some(Stall::new(deadlines, stall_after));
         }
@@ -159,12 +170,22 @@ impl RequestBody {
     /// A request without a body.
     pub fn empty(progress: Rc<RequestProgress>) -> Self {
         progress.state.set(RequestState::Complete);
-        Self { incoming: None, open: None, progress, limit: ByteLimit::None, stall: None }
+        Self {
+            incoming: None,
+            open: None,
+            progress,
+            limit: ByteLimit::None,
+            stall: None,
+            api: None,
+        }
     }
 
     fn take(&mut self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyBroken> {
         if let Some(trailers) = frame.trailers_mut() {
-            strip_trailers(trailers);
+            match &self.api {
+                Some(api) => strip_request_trailers(trailers, &api.removed),
+                None => trailers.clear(),
+            }
         }
         self.progress.handed_over(frame.data_ref().map_or(0, Bytes::len));
         if let ByteLimit::Bytes(most) = self.limit

@@ -1,19 +1,21 @@
-//! Who the client is, and how backends are told: `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` (RFC 7239).
+//! Who the client is, and how backends are told: `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `Forwarded` (RFC 7239).
 //!
-//! What a peer claims is believed only when the peer is a trusted proxy; then its chain is kept and the peer appended.
-//! A chain is read from its end, where the proxy wrote, up to the first entry that is no address or [`MAX_CHAIN`] of them:
-//! whatever stands before is not believed and not passed on. Where a trusted proxy sends both `X-Forwarded-For` and
-//! `Forwarded`, the first is read. `Forwarded` is always written anew from the same facts, its host and protocol on the
-//! first element, whose request they are.
+//! A peer's claims are believed if the peer is a trusted proxy, and only in the headers that the configuration names: the
+//! proxies overwrite those, and pass the others on as clients sent them. The chain of addresses is kept and the peer
+//! appended. A chain is read from its end, where the proxy wrote, up to the first entry that is no address or
+//! [`MAX_CHAIN`] of them: whatever stands before is not believed and not passed on. If both `X-Forwarded-*` and
+//! `Forwarded` are believed and there, the first is read. `Forwarded` is always written anew from the same facts, with
+//! host and protocol on the client's element, whose request they are.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::IpAddr;
 
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use ipnet::IpNet;
 
-use crate::route::{Authority, parse_authority};
+use crate::forward::chain::{self, ClientElement};
+use crate::model::proxies::{ForwardedHeader, ForwardedHeaders, TrustedProxies};
+use crate::route::{Authority, normalise, parse_authority};
 
 /// The most addresses of a chain that are read.
 pub const MAX_CHAIN: usize = 32;
@@ -21,6 +23,7 @@ pub const MAX_CHAIN: usize = 32;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
 /// The scheme that a client used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +39,7 @@ pub struct Arrival<'a> {
     pub scheme: ClientScheme,
     /// What the request names as its host.
     pub authority: Option<&'a Authority<'a>>,
-    pub trusted_proxies: &'a [IpNet],
+    pub trusted_proxies: &'a TrustedProxies,
 }
 
 /// Where a request comes from, as far as it can be believed.
@@ -46,35 +49,74 @@ pub struct Origin {
     peer: IpAddr,
     /// What stands before the peer, the farthest first; empty unless the peer is trusted.
     chain: Vec<IpAddr>,
+    /// The client's place in the chain with the peer.
+    client_place: usize,
     scheme: ClientScheme,
     host: Option<String>,
+    /// A believed one.
+    port: Option<u16>,
+    /// A believed one: in normal form, without a slash at its end.
+    prefix: String,
 }
 
 impl Origin {
     /// Reads the headers as the peer sent them: before anything is stripped.
     pub fn read(headers: &HeaderMap, arrival: &Arrival<'_>) -> Self {
+        let proxies = arrival.trusted_proxies;
         let peer = arrival.peer.to_canonical();
-        let own_host = || arrival.authority.map(ToString::to_string);
-        let trusted = |address: IpAddr| {
-            arrival.trusted_proxies.iter().any(|network| network.contains(&address))
-        };
-        if !trusted(peer) {
-            return Self {
-                client: peer,
-                peer,
-                chain: Vec::new(),
-                scheme: arrival.scheme,
-                host: own_host(),
-            };
-        }
-        let chain = read_chain(headers);
-        let nearest = chain.iter().rev().copied().find(|address| !trusted(*address));
-        Self {
-            client: nearest.or(chain.first().copied()).unwrap_or(peer),
+        let own = Self {
+            client: peer,
             peer,
+            chain: Vec::new(),
+            client_place: 0,
+            scheme: arrival.scheme,
+            host: arrival.authority.map(ToString::to_string),
+            port: None,
+            prefix: String::new(),
+        };
+        if proxies.include(peer) { own.as_told(headers, proxies) } else { own }
+    }
+
+    /// With what a trusted proxy says.
+    fn as_told(self, headers: &HeaderMap, proxies: &TrustedProxies) -> Self {
+        let believed = proxies.headers;
+        let trusted = |address: IpAddr| proxies.include(address);
+        let (standard, ClientElement { proto, host }) = if believed.has(ForwardedHeader::Standard) {
+            chain::read_standard(headers, trusted)
+        } else {
+            Default::default()
+        };
+        let by_name = believed.has(ForwardedHeader::For) && headers.contains_key(X_FORWARDED_FOR);
+        let chain = if by_name { chain::read(headers, &X_FORWARDED_FOR) } else { standard };
+        let client_place = match chain.iter().rposition(|address| !trusted(*address)) {
+            Some(place) => place,
+            // proxies all the way: the farthest is as good as a client
+            None => 0,
+        };
+        let single = |header| single_of(believed, headers, header);
+        let scheme = single(ForwardedHeader::Proto)
+            .and_then(ClientScheme::from_name)
+            .or_else(|| ClientScheme::from_name(&proto?))
+            .unwrap_or(self.scheme);
+        let host = single(ForwardedHeader::Host)
+            .and_then(canonical_host)
+            .or_else(|| canonical_host(&host?))
+            .or(self.host);
+        let port = single(ForwardedHeader::Port).and_then(parse_port);
+        let host = match port {
+            Some(port) => host.map(|host| with_port(&host, port, scheme)),
+            None => host,
+        };
+        let prefix = single(ForwardedHeader::Prefix).and_then(canonical_prefix);
+        Self {
+            client: chain.get(client_place).copied().unwrap_or(self.peer),
+            peer: self.peer,
             chain,
-            scheme: read_scheme(headers).unwrap_or(arrival.scheme),
-            host: read_host(headers).or_else(own_host),
+            client_place,
+            scheme,
+            host,
+            port,
+            prefix: prefix.unwrap_or_default(),
         }
     }
 
@@ -92,6 +134,11 @@ impl Origin {
         self.host.as_deref()
     }
 
+    /// The part of the path that trusted proxies took off; empty where they took nothing off, or are not believed.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// Writes the facts over whatever the headers say.
     pub fn add_to(&self, headers: &mut HeaderMap) {
         self.written().add_to(headers);
@@ -105,6 +152,7 @@ impl Origin {
             forwarded: HeaderValue::try_from(self.forwarded()).ok(),
             proto: HeaderValue::from_static(self.scheme.as_str()),
             host: self.host.as_ref().and_then(|host| HeaderValue::try_from(host.as_str()).ok()),
+            port: self.port.map(HeaderValue::from),
         }
     }
 
@@ -123,15 +171,14 @@ impl Origin {
 
     fn forwarded(&self) -> String {
         let mut text = String::with_capacity(96);
-        for address in self.addresses() {
-            let first = text.is_empty();
-            let separator = if first { "" } else { ", " };
+        for (place, address) in self.addresses().enumerate() {
+            let separator = if text.is_empty() { "" } else { ", " };
             // brackets and colons are not token characters: RFC 7239 section 6 wants quotes
             let _ = match address {
                 IpAddr::V4(address) => write!(text, "{separator}for={address}"),
                 IpAddr::V6(address) => write!(text, "{separator}for=\"[{address}]\""),
             };
-            if first {
+            if place == self.client_place {
                 if let Some(host) = &self.host {
                     let quote = if host.contains([':', '[']) { "\"" } else { "" };
                     let _ = write!(text, ";host={quote}{host}{quote}");
@@ -150,6 +197,19 @@ impl ClientScheme {
             Self::Https => "https",
         }
     }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Http, Self::Https]
+            .into_iter()
+            .find(|scheme| name.eq_ignore_ascii_case(scheme.as_str()))
+    }
+
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
 }
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<&HeaderValue>) {
@@ -166,93 +226,63 @@ pub struct Written {
     forwarded: Option<HeaderValue>,
     proto: HeaderValue,
     host: Option<HeaderValue>,
+    port: Option<HeaderValue>,
 }
 
 impl Written {
+    /// What the client named as its host.
+    pub fn host(&self) -> Option<&HeaderValue> {
+        self.host.as_ref()
+    }
+
     /// Writes the fields over whatever the headers say.
     pub fn add_to(&self, headers: &mut HeaderMap) {
         set(headers, X_FORWARDED_FOR, self.forwarded_for.as_ref());
         set(headers, FORWARDED, self.forwarded.as_ref());
         set(headers, X_FORWARDED_PROTO, Some(&self.proto));
         set(headers, X_FORWARDED_HOST, self.host.as_ref());
-    }
-}
-
-/// The end of a trusted proxy's chain: what a client made up stands before it and may be anything.
-fn read_chain(headers: &HeaderMap) -> Vec<IpAddr> {
-    let (name, standard) = if headers.contains_key(X_FORWARDED_FOR) {
-        (X_FORWARDED_FOR, false)
-    } else {
-        (FORWARDED, true)
-    };
-    let lines = headers.get_all(name);
-    let mut chain: Vec<IpAddr> = Vec::new();
-    'lines: for line in lines.iter().rev() {
-        // other bytes than text become a mark that no address has
-        let line = String::from_utf8_lossy(line.as_bytes());
-        let entries = if standard { split_unquoted(&line, ',') } else { line.split(',').collect() };
-        for entry in entries.into_iter().rev() {
-            let address = if standard { parse_element(entry) } else { parse_node(entry.trim()) };
-            let Some(address) = address.filter(|_| chain.len() < MAX_CHAIN) else { break 'lines };
-            chain.push(address.to_canonical());
+        // never a client's own word: strangers' fields of this name were stripped
+        if let Some(port) = &self.port {
+            headers.insert(X_FORWARDED_PORT, port.clone());
         }
     }
-    chain.reverse();
-    chain
 }
 
-/// An address with or without a port; IPv6 bare or in brackets.
-fn parse_node(text: &str) -> Option<IpAddr> {
-    let bracketed =
-        || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
-    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
-    text.parse().ok().or_else(bracketed).or_else(with_port)
+/// The one value of a believed header; two say nothing.
+fn single_of<'h>(
+    believed: ForwardedHeaders,
+    headers: &'h HeaderMap,
+    header: ForwardedHeader,
+) -> Option<&'h str> {
+    let mut values = headers.get_all(header.as_str()).iter();
+    let value = values.next().filter(|_| believed.has(header))?;
+    value.to_str().ok().filter(|_| values.next().is_none())
 }
 
-/// The `for` of one element of `Forwarded`: there, once, and an address.
-fn parse_element(element: &str) -> Option<IpAddr> {
-    let mut node = None;
-    for pair in split_unquoted(element, ';') {
-        let (name, value) = pair.split_once('=')?;
-        if name.trim().eq_ignore_ascii_case("for") {
-            let value = value.trim();
-            let unquoted =
-                value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
-            if node.replace(parse_node(unquoted)?).is_some() {
-                return None;
-            }
-        }
+fn canonical_host(text: &str) -> Option<String> {
+    parse_authority(text.trim()).ok().map(|authority| authority.to_string())
+}
+
+fn parse_port(text: &str) -> Option<u16> {
+    let digits = text.trim();
+    let plain = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    digits.parse().ok().filter(|port| plain && *port > 0)
+}
+
+/// The client's port in place of the one that the host says; the scheme's own is left out.
+fn with_port(host: &str, port: u16, scheme: ClientScheme) -> String {
+    let bare = parse_authority(host).map_or(host.to_owned(), |named| named.host().to_owned());
+    if port == scheme.default_port() { bare } else { format!("{bare}:{port}") }
+}
+
+/// A path of plain segments in normal form.
+fn canonical_prefix(text: &str) -> Option<String> {
+    let text = text.trim().trim_end_matches('/');
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@%/".contains(&byte);
+    if !text.starts_with('/') || !text.bytes().all(plain) {
+        return None;
     }
-    node
-}
-
-fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
-    let (mut quoted, mut escaped) = (false, false);
-    text.split(|character: char| {
-        let literal = std::mem::take(&mut escaped);
-        match character {
-            '\\' => escaped = quoted && !literal,
-            '"' if !literal => quoted = !quoted,
-            _ => {}
-        }
-        character == separator && !quoted
-    })
-    .collect()
-}
-
-fn read_scheme(headers: &HeaderMap) -> Option<ClientScheme> {
-    let value = single(headers, &X_FORWARDED_PROTO)?;
-    let is = |scheme: ClientScheme| value.eq_ignore_ascii_case(scheme.as_str()).then_some(scheme);
-    is(ClientScheme::Https).or(is(ClientScheme::Http))
-}
-
-fn read_host(headers: &HeaderMap) -> Option<String> {
-    parse_authority(single(headers, &X_FORWARDED_HOST)?).ok().map(|authority| authority.to_string())
-}
-
-fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
-    let mut values = headers.get_all(name).iter();
-    values.next().filter(|_| values.next().is_none())?.to_str().ok()
+    normalise(text).ok().map(|path| path.as_str().to_owned())
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::forward::forwarded::Written;
 use crate::forward::trace;
 use crate::forward::via::{Loop, Via};
 use crate::model::api::HeaderRules;
+use crate::model::removed_headers::RemovedHeaders;
 
 /// Whether the client reads trailers (`TE: trailers`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Hop<'h> {
     pub credential: Option<&'h str>,
     /// Read from the same headers.
     pub origin: &'h Written,
+    /// What else no client may say to a backend.
+    pub removed: &'h RemovedHeaders,
     /// The one that the client spoke.
     pub version: Version,
     pub via: &'h Via,
@@ -43,7 +46,9 @@ pub fn rewrite_request(headers: &mut HeaderMap, hop: &Hop<'_>) -> Result<Trailer
         hop.credential
             .is_some_and(|credential| name.as_str() == "dpop" || is_spelled(name, credential))
     };
-    let look = Look::at(headers, |name| passes_from_client(name.as_str()) && !ends(name));
+    let look = Look::at(headers, |name| {
+        passes_from_client(name.as_str()) && !hop.removed.has(name.as_str()) && !ends(name)
+    });
     let mut trailers = Trailers::NotRead;
     if look.rare {
         hop.via.check(headers)?;
@@ -69,15 +74,19 @@ pub fn strip_response(headers: &mut HeaderMap) {
     });
 }
 
+/// Removes from a client's trailers whatever no header of its could say.
+pub fn strip_request_trailers(trailers: &mut HeaderMap, removed: &RemovedHeaders) {
+    strip(trailers, |name| ends_well(name.as_str()) && !removed.has(name.as_str()));
+}
+
 /// Removes from trailers whatever would change how the message is read (RFC 9110 section 6.5.1).
 pub fn strip_trailers(trailers: &mut HeaderMap) {
-    let reads_on =
-        |name: &str| name.starts_with("content-") || matches!(name, "set-cookie" | "trailer");
-    strip(trailers, |name| {
-        class(name.as_str()) == Class::Plain
-            && passes_from_client(name.as_str())
-            && !reads_on(name.as_str())
-    });
+    strip(trailers, |name| ends_well(name.as_str()));
+}
+
+fn ends_well(name: &str) -> bool {
+    let reads_on = name.starts_with("content-") || matches!(name, "set-cookie" | "trailer");
+    class(name) == Class::Plain && passes_from_client(name) && !reads_on
 }
 
 /// Removes a header in every spelling that a server may take for it, such as one that only the gateway may set.
@@ -120,15 +129,17 @@ fn class(name: &str) -> Class {
         "x-jwt-assertion"
         | "forwarded"
         | "x-forwarded"
-        | "x-real-ip"
-        | "x-wso2-client-certificate"
         | "wso2-am-api-default-version"
+        // a client's certificate is told by the gateway or by nobody
         | "client-cert"
         | "client-cert-chain"
+        | "client-certificate"
         | "x-arr-clientcert"
-        // servers that obey these route by another path than the one that was authorised
-        | "x-original-url"
-        | "x-rewrite-url" => Class::Own,
+        | "x-clientcert"
+        | "x-mtls-clientcert"
+        | "wl-proxy-ssl"
+        | "$wscc"
+        | "$wsis" => Class::Own,
         "host" | "content-length" | "content-type" | "content-encoding" | "authorization" | "cookie" | "origin" | "via" | "x-request-id"
         | "traceparent" | "tracestate" => Class::Guarded,
         _ if OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) => Class::Own,
@@ -136,8 +147,22 @@ fn class(name: &str) -> Class {
     }
 }
 
-const OWN_PREFIXES: [&str; 6] =
-    ["portcullis-", "x-forwarded-", "x-client-cert", "x-ssl-", "ssl-client-", "x-amzn-mtls-"];
+const OWN_PREFIXES: [&str; 13] = [
+    "portcullis-",
+    "x-forwarded-",
+    // certificates, as the servers of many makers tell of them
+    "x-client-cert",
+    "x-ssl-",
+    "ssl-client-",
+    "x-amzn-mtls-",
+    "x-wso2-client-cert",
+    "x-tls-client-",
+    "tls-client-",
+    "x-mtls-client-",
+    "cf-client-cert-",
+    "x-goog-client-cert-",
+    "wl-proxy-client-",
+];
 
 fn passes_from_client(name: &str) -> bool {
     if name.bytes().any(|byte| byte == b'_') {

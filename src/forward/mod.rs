@@ -3,13 +3,14 @@
 //! Decides what a backend is sent, on which connection, and what is sent again. Takes only what was admitted.
 //!
 //! The walk through the files: [`headers`] strips what ends at this hop and what only the gateway may say, then adds what
-//! the gateway says, with [`forwarded`] (who the client is), [`via`] (this hop, loops) and [`trace`] (request id and trace
+//! the gateway says, with [`forwarded`] (who the client is, by the [`chain`] of proxies), [`via`] (this hop, loops) and [`trace`] (request id and trace
 //! context); [`choose`] says which target is asked, [`send`] asks it, on a connection of [`pool`] or a new one of [`connect`], to an
 //! address of [`names`], driven as [`driver`] says; [`health`] checks targets; [`extended_connect`] asks backends of HTTP/2 for
 //! a WebSocket; [`interim`] passes early hints; [`body`] streams both ways;
 //! [`failure`] says why there was no answer.
 
 pub mod body;
+mod chain;
 pub mod choose;
 mod connect;
 mod driver;

@@ -31,8 +31,10 @@ pub struct Proved<'r> {
     pub method: &'r str,
     pub scheme: &'r str,
     pub authority: &'r str,
-    /// As sent, and in normal form.
+    /// As sent, and in normal form; below the prefix.
     pub paths: [&'r str; 2],
+    /// The part of the client's path that proxies in front took off; empty where there is none.
+    pub prefix: &'r str,
     pub token: &'r [u8],
 }
 
@@ -170,5 +172,5 @@ fn is_same_address(written: &str, about: &Proved<'_>) -> bool {
     let path = if uri.path().is_empty() { "/" } else { uri.path() };
     scheme.eq_ignore_ascii_case(about.scheme)
         && bare(authority.as_str()) == bare(about.authority)
-        && about.paths.contains(&path)
+        && path.strip_prefix(about.prefix).is_some_and(|rest| about.paths.contains(&rest))
 }

@@ -5,11 +5,11 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::model::key_manager::PemFile;
 use crate::model::place::Place;
+use crate::model::proxies::TrustedProxies;
 use crate::model::secret::Secret;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +24,10 @@ pub struct Gateway {
     pub drain_timeout: Duration,
     /// Empty: the system's.
     pub dns_servers: Vec<SocketAddr>,
-    /// Networks whose forwarded headers are believed.
-    pub trusted_proxies: Vec<IpNet>,
+    /// Who is believed about clients, and in which headers.
+    pub trusted_proxies: TrustedProxies,
+    /// Request headers that are removed, as they are shown: the operator's list, or the default one.
+    pub remove_request_headers: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

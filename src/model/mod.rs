@@ -6,8 +6,9 @@
 //! The walk through the files: [`names`] (newtypes), [`place`] (where something was written), [`template`] (an
 //! operation's path), [`key_manager`], [`organization`] (templates of many issuers), [`handling`], [`api`], [`cors`],
 //! [`backend`], [`backend_jwt`], [`directory`] (applications, keys and subscriptions, packed for a million of them),
-//! [`gateway`] (listeners, limits, management, telemetry), [`revocation_channel`], [`secret`], [`rate`] (so many in a
-//! time), [`reason`] (how exchanges end), [`clock`].
+//! [`gateway`] (listeners, limits, management, telemetry), [`proxies`] (who is believed about clients),
+//! [`removed_headers`] (what ends at the gateway), [`revocation_channel`], [`secret`], [`rate`] (so many in a time),
+//! [`reason`] (how exchanges end), [`clock`].
 
 pub mod api;
 pub mod backend;
@@ -21,8 +22,10 @@ pub mod key_manager;
 pub mod names;
 pub mod organization;
 pub mod place;
+pub mod proxies;
 pub mod rate;
 pub mod reason;
+pub mod removed_headers;
 pub mod revocation_channel;
 pub mod secret;
 pub mod template;

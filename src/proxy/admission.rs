@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
+use crate::authenticate::certificate::is_told_twice;
 use crate::authenticate::error::shown;
 use crate::authenticate::{AuthenticateError, credentials};
 use crate::forward::forwarded::ClientScheme;
@@ -62,6 +63,15 @@ pub(super) fn read_head<'u>(
             return Err(refuse_here(exchange, Reason::InvalidRequest, id, tongue()));
         }
     };
+    if is_told_twice(
+        exchange.connection().peer().ip(),
+        request.headers(),
+        &snapshot.trusted_proxies,
+    ) {
+        exchange.message =
+            Some("a trusted proxy's request has more than one client certificate".to_owned());
+        return Err(refuse_here(exchange, Reason::InvalidRequest, id, tongue()));
+    }
     exchange.client = named.origin.client();
     exchange.named = Some(Rc::clone(&named));
     if request.method() == Method::OPTIONS && uri.path() == "*" {
@@ -242,6 +252,7 @@ fn facts<'r>(exchange: &Exchange, head: &'r Head<'_>) -> ConnectionFacts<'r> {
         scheme: head.named.origin.scheme().as_str(),
         authority: head.named.origin.host().unwrap_or_default(),
         path: head.path_as_sent,
+        prefix: head.named.origin.prefix(),
     }
 }
 

@@ -47,6 +47,8 @@ pub struct ConnectionFacts<'r> {
     pub authority: &'r str,
     /// As sent.
     pub path: &'r str,
+    /// What trusted proxies took off before it.
+    pub prefix: &'r str,
 }
 
 impl ConnectionFacts<'_> {
@@ -58,12 +60,13 @@ impl ConnectionFacts<'_> {
         scheme: "https",
         authority: "",
         path: "",
+        prefix: "",
     };
 }
 
 impl<'r> Asked<'r> {
     fn evidence(&self) -> Evidence<'r> {
-        let ConnectionFacts { certificate, peer, client, scheme, authority, path } =
+        let ConnectionFacts { certificate, peer, client, scheme, authority, path, prefix } =
             self.connection;
         let paths = [path, self.path.as_str()];
         Evidence {
@@ -74,6 +77,7 @@ impl<'r> Asked<'r> {
             scheme,
             authority,
             paths,
+            prefix,
             headers: self.headers,
         }
     }

@@ -90,13 +90,17 @@ pub fn point_at(api: &CompiledApi, origin: &Origin, headers: &mut HeaderMap) {
     };
     let Some(host) = origin.host().filter(|_| asks_for_tokens(api)) else { return };
     let (scheme, path) = (origin.scheme().as_str(), &api.definition.base_path);
+    // the client reaches the gateway below what the proxies in front take off
+    let prefix = origin.prefix();
     // a host is what the request's authority allows: no quote stands in it
-    let value = format!("{challenge}, resource_metadata=\"{scheme}://{host}{WELL_KNOWN}{path}\"");
+    let value =
+        format!("{challenge}, resource_metadata=\"{scheme}://{host}{prefix}{WELL_KNOWN}{path}\"");
     if let Ok(value) = HeaderValue::try_from(value) {
         headers.insert(WWW_AUTHENTICATE, value);
     }
 }
 
 fn resource(origin: &Origin, base_path: &str) -> String {
-    format!("{}://{}{base_path}", origin.scheme().as_str(), origin.host().unwrap_or("localhost"))
+    let host = origin.host().unwrap_or("localhost");
+    format!("{}://{host}{}{base_path}", origin.scheme().as_str(), origin.prefix())
 }

@@ -8,9 +8,9 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use http::{HeaderMap, Uri, Version, header};
-use ipnet::IpNet;
 
 use crate::forward::forwarded::{Arrival, ClientScheme, Origin, Written};
+use crate::model::proxies::TrustedProxies;
 use crate::route::{self, InvalidAuthority};
 
 /// What a request says of its host and its client.
@@ -39,7 +39,7 @@ struct Last {
 pub struct Arriving<'a> {
     pub peer: IpAddr,
     pub scheme: ClientScheme,
-    pub trusted_proxies: &'a [IpNet],
+    pub trusted_proxies: &'a TrustedProxies,
 }
 
 impl LastNamed {
@@ -51,8 +51,7 @@ impl LastNamed {
         headers: &HeaderMap,
         from: Arriving<'_>,
     ) -> Result<Rc<Named>, InvalidAuthority> {
-        let peer = from.peer.to_canonical();
-        let sent = if from.trusted_proxies.iter().any(|network| network.contains(&peer)) {
+        let sent = if from.trusted_proxies.include(from.peer) {
             None
         } else {
             only_host(version, uri, headers)
@@ -98,12 +97,13 @@ fn only_host<'r>(version: Version, uri: &'r Uri, headers: &'r HeaderMap) -> Opti
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use ipnet::IpNet;
 
     use super::*;
 
     const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 9));
 
-    fn from(trusted_proxies: &[IpNet]) -> Arriving<'_> {
+    fn from(trusted_proxies: &TrustedProxies) -> Arriving<'_> {
         Arriving { peer: CLIENT, scheme: ClientScheme::Https, trusted_proxies }
     }
 
@@ -120,7 +120,12 @@ mod tests {
         uri: &'static str,
         fields: &[(&'static str, &'static str)],
     ) -> Result<Rc<Named>, InvalidAuthority> {
-        last.read(Version::HTTP_11, &Uri::from_static(uri), &with(fields), from(&[]))
+        last.read(
+            Version::HTTP_11,
+            &Uri::from_static(uri),
+            &with(fields),
+            from(&TrustedProxies::NONE),
+        )
     }
 
     #[test]
@@ -163,7 +168,9 @@ mod tests {
     #[test]
     fn a_trusted_proxy_names_another_client_with_each_request() {
         let last = LastNamed::default();
-        let trusted = [IpNet::from(CLIENT)];
+        let trusted =
+            TrustedProxies { networks: vec![IpNet::from(CLIENT)], ..TrustedProxies::NONE };
+        let nobody = TrustedProxies::NONE;
         let read = |client, trusted| {
             let headers = with(&[("host", "bank.example"), ("x-forwarded-for", client)]);
             last.read(Version::HTTP_11, &Uri::from_static("/"), &headers, from(trusted)).unwrap()
@@ -173,8 +180,8 @@ mod tests {
         assert!(Rc::ptr_eq(&first, &read("192.0.2.1", &trusted)));
         assert_eq!(read("192.0.2.2", &trusted).origin.client().to_string(), "192.0.2.2");
         // the operator has changed his mind meanwhile
-        assert_eq!(read("192.0.2.2", &[]).origin.client(), CLIENT);
-        assert_eq!(read("192.0.2.2", &[]).origin.client(), CLIENT);
+        assert_eq!(read("192.0.2.2", &nobody).origin.client(), CLIENT);
+        assert_eq!(read("192.0.2.2", &nobody).origin.client(), CLIENT);
         assert_eq!(read("192.0.2.2", &trusted).origin.client().to_string(), "192.0.2.2");
     }
 }

@@ -227,7 +227,7 @@ async fn answer(
     exchange.progress = Some(Rc::clone(&progress));
     match &wish {
         Some(_) => *request.body_mut() = RequestBody::empty(Rc::clone(&progress)),
-        None => request.body_mut().admit(limit, stall, walk.deadlines()),
+        None => request.body_mut().admit(limit, stall, walk.deadlines(), admitted.api()),
     }
     let outgoing = Outgoing {
         request,
@@ -406,8 +406,13 @@ fn rewrite_request(
     }
     let credential = (api.authorization == AuthorizationForwarding::Remove)
         .then_some(&*api.authorization_header);
-    let hop =
-        Hop { credential, origin: &named.written, version: request.version(), via: walk.via() };
+    let hop = Hop {
+        credential,
+        origin: &named.written,
+        removed: &admitted.api().removed,
+        version: request.version(),
+        via: walk.via(),
+    };
     let trailers = headers::rewrite_request(request.headers_mut(), &hop).map_err(|error| {
         exchange.message = Some(error.to_string());
         Reason::InvalidRequest

@@ -19,9 +19,11 @@ use crate::jwks::{KeyManagerKeys, OnDemand};
 use crate::model::Model;
 use crate::model::api::Api;
 use crate::model::backend::{Backend, BackendTls, EjectRule, HealthRule, Http2, Scheme, Target};
+use crate::model::gateway::Gateway;
 use crate::model::key_manager::{KeyManager, KeySource};
 use crate::model::names::{ApiIndex, ApiName, KeyManagerIndex, Version};
 use crate::model::place::Place;
+use crate::model::removed_headers::RemovedHeaders;
 use crate::route::RouteTable;
 use crate::snapshot::backend::{
     BackendGroup, CheckedTarget, CompiledTarget, TargetSlot, TargetTls,
@@ -109,12 +111,13 @@ impl Compiler {
         keys: Vec<Arc<KeyManagerKeys>>,
     ) -> Result<Snapshot, CompileError> {
         let routes = RouteTable::build(&model.apis);
+        let removed = Arc::new(removed(&model.gateway));
         let mut apis = Vec::with_capacity(model.apis.len());
         for (position, api) in model.apis.into_iter().enumerate() {
             let index = ApiIndex(
                 u32::try_from(position).map_err(|_| CompileError::TooMany { what: "APIs" })?,
             );
-            apis.push(Arc::new(self.api(index, api)?));
+            apis.push(Arc::new(self.api(index, api, &removed)?));
         }
         let assertions = model.backend_jwt.as_ref().map(Assertions::new).transpose()?.map(Arc::new);
         let checked = checked(&apis);
@@ -156,7 +159,13 @@ impl Compiler {
         })
     }
 
-    fn api(&mut self, index: ApiIndex, definition: Api) -> Result<CompiledApi, CompileError> {
+    fn api(
+        &mut self,
+        index: ApiIndex,
+        definition: Api,
+        removed: &Arc<RemovedHeaders>,
+    ) -> Result<CompiledApi, CompileError> {
+        let removed = Arc::clone(removed);
         let production =
             definition.production.as_ref().map(|backend| self.backend(backend)).transpose()?;
         let sandbox =
@@ -172,7 +181,16 @@ impl Compiler {
             .collect();
         let unmatched = self.metrics.operation(name, version, UNMATCHED_OPERATION);
         let gate = self.gate(&definition);
-        Ok(CompiledApi { index, definition, gate, operations, unmatched, production, sandbox })
+        Ok(CompiledApi {
+            index,
+            definition,
+            removed,
+            gate,
+            operations,
+            unmatched,
+            production,
+            sandbox,
+        })
     }
 
     fn gate(&mut self, definition: &Api) -> Option<Arc<Gate>> {
@@ -297,6 +315,13 @@ impl Compiler {
         }
         Ok(compiled)
     }
+}
+
+/// What no client's request takes to a backend, the header of certificates included.
+fn removed(gateway: &Gateway) -> RemovedHeaders {
+    let certificate = gateway.trusted_proxies.certificate.as_ref();
+    let names = gateway.remove_request_headers.iter().map(String::as_str);
+    RemovedHeaders::new(names.chain(certificate.map(|header| header.name.as_str())))
 }
 
 fn key_managers_with_organizations(

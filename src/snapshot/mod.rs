@@ -21,7 +21,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
 use http::Method;
-use ipnet::IpNet;
 
 use crate::assertion::Assertions;
 use crate::introspect::Introspector;
@@ -33,6 +32,8 @@ use crate::model::gateway::{ErrorFormat, Limits};
 use crate::model::key_manager::KeyManager;
 use crate::model::names::{ApiIndex, KeyManagerIndex};
 use crate::model::place::Files;
+use crate::model::proxies::TrustedProxies;
+use crate::model::removed_headers::RemovedHeaders;
 use crate::route::{Found, NormalPath, NotFound, RouteTable};
 use crate::snapshot::backend::{BackendGroup, CheckedTarget};
 use crate::snapshot::gate::Gate;
@@ -51,7 +52,7 @@ pub struct Snapshot {
     pub key_managers: Vec<Arc<CompiledKeyManager>>,
     pub directory: Directory,
     pub limits: Limits,
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: TrustedProxies,
     pub errors: ErrorFormat,
     pub assertions: Option<Arc<Assertions>>,
     /// Each once, however many APIs ask it.
@@ -71,6 +72,8 @@ pub struct Snapshot {
 pub struct CompiledApi {
     pub index: ApiIndex,
     pub definition: Api,
+    /// The same for all.
+    pub removed: Arc<RemovedHeaders>,
     pub gate: Option<Arc<Gate>>,
     /// By position in `definition.operations`.
     pub operations: Vec<CompiledOperation>,

@@ -6,6 +6,7 @@ use std::sync::{LazyLock, Mutex};
 
 use portcullis::config::{self, Loaded, Report};
 use portcullis::model::api::{AuthScheme, SubscriptionRule};
+use portcullis::model::proxies::ForwardedHeaders;
 use tempfile::TempDir;
 
 pub(crate) fn check(bytes: &[u8]) {
@@ -62,7 +63,10 @@ fn check_loaded(loaded: &Loaded, bytes: &[u8]) {
         assert!(!key_manager.fetch.allow_http || has("allow_http"));
     }
     assert!(model.management.is_none() || has("management"));
-    assert!(model.gateway.trusted_proxies.is_empty() || has("trusted_proxies"));
+    assert!(model.gateway.trusted_proxies.networks.is_empty() || has("trusted_proxies"));
+    let proxies = &model.gateway.trusted_proxies;
+    assert!(proxies.certificate.is_none() || has("client_certificate_header"));
+    assert!(proxies.headers == ForwardedHeaders::DEFAULT || has("forwarded_headers"));
     // a comment changes nothing
     let mut commented = bytes.to_vec();
     commented.extend_from_slice(b"\n# the end");

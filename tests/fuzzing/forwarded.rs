@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 
 use http::HeaderMap;
-use ipnet::IpNet;
 use portcullis::forward::forwarded::{Arrival, ClientScheme, MAX_CHAIN, Origin};
+use portcullis::model::proxies::{ForwardedHeader, ForwardedHeaders, TrustedProxies};
 
 use crate::header_lines;
 
@@ -73,11 +73,14 @@ fn arrival(peer: IpAddr) -> Arrival<'static> {
 }
 
 fn is_trusted(address: IpAddr) -> bool {
-    TRUSTED.iter().any(|network| network.contains(&address))
+    TRUSTED.include(address)
 }
 
-static TRUSTED: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
-    ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().expect("a network")).into()
+static TRUSTED: LazyLock<TrustedProxies> = LazyLock::new(|| {
+    let networks = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().expect("a network"));
+    let headers =
+        ForwardedHeader::ALL.into_iter().fold(ForwardedHeaders::NONE, ForwardedHeaders::with);
+    TrustedProxies { networks: networks.into(), headers, certificate: None }
 });
 
 const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));

@@ -6,9 +6,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use http::{HeaderMap, Version};
 use portcullis::forward::forwarded::{Arrival, ClientScheme, Origin};
 use portcullis::forward::headers::{
-    Hop, Trailers, rewrite_request, rewrite_response, strip_trailers,
+    Hop, Trailers, rewrite_request, rewrite_response, strip_request_trailers,
 };
 use portcullis::forward::via::Via;
+use portcullis::model::proxies::TrustedProxies;
+use portcullis::model::removed_headers::{DEFAULT_REMOVED, RemovedHeaders};
 
 use crate::header_lines;
 
@@ -25,11 +27,18 @@ fn check_request(sent: &HeaderMap, named: &[String]) {
         peer: CLIENT,
         scheme: ClientScheme::Https,
         authority: None,
-        trusted_proxies: &[],
+        trusted_proxies: &TrustedProxies::NONE,
     };
     let origin = Origin::read(sent, &arrival).written();
     let via = Via::new(1);
-    let hop = Hop { credential: None, origin: &origin, version: Version::HTTP_11, via: &via };
+    let removed = RemovedHeaders::default();
+    let hop = Hop {
+        credential: None,
+        origin: &origin,
+        removed: &removed,
+        version: Version::HTTP_11,
+        via: &via,
+    };
     let mut headers = sent.clone();
     let Ok(trailers) = rewrite_request(&mut headers, &hop) else {
         assert!(sent.get_all("via").iter().count() > 0, "a loop without a Via");
@@ -89,7 +98,7 @@ fn check_response(sent: &HeaderMap, named: &[String]) {
 
 fn check_trailers(sent: &HeaderMap) {
     let mut trailers = sent.clone();
-    strip_trailers(&mut trailers);
+    strip_request_trailers(&mut trailers, &RemovedHeaders::default());
     for name in trailers.keys().map(http::HeaderName::as_str) {
         let spelled = name.replace('_', "-");
         let reads_on = HOP_BY_HOP.contains(&spelled.as_str())
@@ -119,11 +128,14 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
 }
 
 fn is_own(name: &str) -> bool {
-    OWN.contains(&name)
-        || ["portcullis-", "x-forwarded-", "x-client-cert", "x-ssl-"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
-        || { ["ssl-client-", "x-amzn-mtls-"].iter().any(|prefix| name.starts_with(prefix)) }
+    let removed = DEFAULT_REMOVED.iter().map(|removed| removed.to_ascii_lowercase());
+    let mut starts = OWN_STARTS.iter().map(|start| format!("{start}*"));
+    removed.chain(OWN.map(str::to_owned)).chain(&mut starts).any(|own| {
+        match own.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => name == own,
+        }
+    })
 }
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -158,18 +170,36 @@ const NEEDED: [&str; 11] = [
     "tracestate",
 ];
 
-const OWN: [&str; 11] = [
+const OWN: [&str; 13] = [
     "x-jwt-assertion",
     "forwarded",
     "x-forwarded",
-    "x-real-ip",
-    "x-wso2-client-certificate",
     "wso2-am-api-default-version",
     "client-cert",
     "client-cert-chain",
+    "client-certificate",
     "x-arr-clientcert",
-    "x-original-url",
-    "x-rewrite-url",
+    "x-clientcert",
+    "x-mtls-clientcert",
+    "wl-proxy-ssl",
+    "$wscc",
+    "$wsis",
+];
+
+const OWN_STARTS: [&str; 13] = [
+    "portcullis-",
+    "x-forwarded-",
+    "x-client-cert",
+    "x-ssl-",
+    "ssl-client-",
+    "x-amzn-mtls-",
+    "x-wso2-client-cert",
+    "x-tls-client-",
+    "tls-client-",
+    "x-mtls-client-",
+    "cf-client-cert-",
+    "x-goog-client-cert-",
+    "wl-proxy-client-",
 ];
 
 /// What the gateway adds to a request here.

@@ -25,6 +25,7 @@ fn whole(bytes: &[u8]) {
         method: "GET",
         authority: "resource.example.org",
         paths: ["/protectedresource"; 2],
+        prefix: "",
         token: PUBLISHED_FOR,
         ..ABOUT
     };
@@ -141,6 +142,7 @@ const ABOUT: Proved<'static> = Proved {
     scheme: "https",
     authority: "api.example",
     paths: ["/orders/%31", "/orders/1"],
+    prefix: "",
     token: b"a.b.c",
 };
 const NOW: UnixSeconds = UnixSeconds(1_700_000_000);

@@ -155,7 +155,7 @@ pub(super) fn binding_hints(
             .to_owned()
     };
     match fault {
-        BindingFault::NoCertificate => {
+        BindingFault::NoCertificate | BindingFault::UnreadableCertificate => {
             vec!["give the client's certificate with --client-certificate".to_owned()]
         }
         BindingFault::OtherCertificate => {

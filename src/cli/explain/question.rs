@@ -140,6 +140,7 @@ impl Question {
             scheme,
             authority,
             path: self.uri.path(),
+            prefix: "",
         }
     }
 }

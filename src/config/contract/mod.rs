@@ -155,8 +155,42 @@ static GATEWAY: TableRule = TableRule {
             "Who is asked for backends' names, instead of the system's servers",
         ),
         key("trusted_proxies", Kind::Texts, "Networks whose forwarded headers are believed"),
+        key(
+            "forwarded_headers",
+            Kind::Choices(FORWARDED_HEADERS),
+            "The headers that trusted_proxies overwrite: these are believed, and no others",
+        ),
+        key(
+            "client_certificate_header",
+            Kind::Table(&CERTIFICATE_HEADER),
+            "The one header in which trusted_proxies tell of the client's certificate",
+        ),
+        key(
+            "remove_request_headers",
+            Kind::Texts,
+            "Headers of clients that change what backends do; instead of the list that `check` shows",
+        ),
     ],
 };
+
+const FORWARDED_HEADERS: &[&str] = &[
+    "X-Forwarded-For",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-Prefix",
+    "Forwarded",
+];
+
+static CERTIFICATE_HEADER: TableRule = TableRule {
+    keys: &[
+        key("name", Kind::Text, "Such as Client-Cert or X-Forwarded-Client-Cert"),
+        key("format", Kind::Choice(CERTIFICATE_FORMATS), "How the certificate is written"),
+    ],
+};
+
+pub(super) const CERTIFICATE_FORMATS: &[&str] =
+    &["rfc9440", "xfcc", "pem_urlencoded", "base64_der"];
 
 static LISTENER: TableRule = TableRule {
     keys: &[

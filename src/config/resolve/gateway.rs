@@ -4,18 +4,17 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 use crate::config::pem;
 use crate::config::reader::{Placed, Table};
 use crate::config::resolve::secret::secret;
-use crate::config::resolve::{Unique, Whole};
+use crate::config::resolve::{Unique, Whole, proxies};
 use crate::config::source::Sources;
 use crate::model::gateway::{
     AccessLog, AccessLogTarget, ByteLimit, ClientAuth, ErrorFormat, Gateway, Limits, Listener,
     ListenerTls, Log, LogFormat, LogLevel, Management, ManagementUser, NamedPair, Protocols,
     ProxyProtocol, Telemetry, Workers,
 };
+use crate::model::proxies::TrustedProxies;
 
 /// The default of `max_connections`.
 const MAX_CONNECTIONS: i64 = 20_000;
@@ -38,25 +37,11 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
             dns_servers: Vec::new(),
-            trusted_proxies: Vec::new(),
+            trusted_proxies: TrustedProxies::default(),
+            remove_request_headers: proxies::default_removed(),
         };
     };
     let state_dir = table.wanted("state_dir").map_or("state", |path| path.value);
-    let mut trusted_proxies = Vec::new();
-    for network in table.texts("trusted_proxies").unwrap_or_default() {
-        match parse_network(network.value) {
-            Some(network) => trusted_proxies.push(network),
-            None => {
-                let hint =
-                    Some("write \"10.0.0.0/8\", \"192.0.2.7\" or \"2001:db8::/32\"".to_owned());
-                table.problems().error(
-                    network.at,
-                    format!("{:?} is not a network", network.value),
-                    hint,
-                );
-            }
-        }
-    }
     Gateway {
         state_dir: sources.resolve(state_dir),
         workers: workers(&table),
@@ -70,7 +55,8 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
             .duration("drain_timeout")
             .map_or(Duration::from_secs(30), |found| found.value),
         dns_servers: dns_servers(&table),
-        trusted_proxies,
+        trusted_proxies: proxies::trusted_proxies(&table),
+        remove_request_headers: proxies::removed_headers(&table),
     }
 }
 
@@ -94,12 +80,6 @@ fn dns_servers(table: &Table<'_>) -> Vec<SocketAddr> {
         }
     }
     servers
-}
-
-fn parse_network(text: &str) -> Option<IpNet> {
-    text.parse()
-        .ok()
-        .or_else(|| text.parse().ok().map(|address: std::net::IpAddr| IpNet::from(address)))
 }
 
 fn workers(table: &Table<'_>) -> Workers {

@@ -18,6 +18,11 @@ const REFUSED: [&str; 9] = [
     "upgrade",
 ];
 
+/// A header that says how a message is framed and where it goes.
+pub(super) fn is_framing(name: &HeaderName) -> bool {
+    REFUSED.contains(&name.as_str())
+}
+
 pub(super) fn header_rules(table: &Table<'_>, key: &str) -> HeaderRules {
     let Some(table) = table.table(key) else { return HeaderRules::default() };
     let mut rules = HeaderRules::default();
@@ -52,7 +57,7 @@ fn header(table: &Table<'_>, written: &Placed<&str>) -> Option<HeaderName> {
         );
         return None;
     };
-    if REFUSED.contains(&name.as_str()) || name.as_str().starts_with("portcullis-") {
+    if is_framing(&name) || name.as_str().starts_with("portcullis-") {
         let hint =
             Some("the gateway writes it, so that a message is read in one way only".to_owned());
         table.problems().error(

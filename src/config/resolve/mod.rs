@@ -11,6 +11,7 @@ mod header_rules;
 mod introspection;
 mod key_manager;
 mod organizations;
+mod proxies;
 mod revocation;
 mod secret;
 

@@ -7,12 +7,18 @@ use super::*;
 const PROXIES: [&str; 2] = ["10.0.0.0/8", "fd00::/8"];
 
 fn read(peer: &str, sent: &[(&'static str, &str)]) -> Origin {
+    let all = ForwardedHeader::ALL.into_iter().fold(ForwardedHeaders::NONE, ForwardedHeaders::with);
+    read_believing(all, peer, sent)
+}
+
+fn read_believing(headers: ForwardedHeaders, peer: &str, sent: &[(&'static str, &str)]) -> Origin {
+    let networks = PROXIES.map(|network| network.parse().unwrap()).to_vec();
+    let trusted = TrustedProxies { networks, headers, certificate: None };
     let mut headers = HeaderMap::new();
     for (name, value) in sent {
         headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
     let authority = parse_authority("Bank.example:8243").unwrap();
-    let trusted = PROXIES.map(|network| network.parse().unwrap());
     let peer = peer.parse().unwrap();
     Origin::read(
         &headers,
@@ -73,7 +79,7 @@ fn a_trusted_proxy_is_believed_and_appended() {
     assert_eq!(addresses, "1.1.1.1, 2001:db8::1, 10.9.9.9, 10.0.0.1");
     assert_eq!(
         forwarded,
-        "for=1.1.1.1;host=\"bank.example:8243\";proto=https, for=\"[2001:db8::1]\", for=10.9.9.9, for=10.0.0.1"
+        "for=1.1.1.1, for=\"[2001:db8::1]\";host=\"bank.example:8243\";proto=https, for=10.9.9.9, for=10.0.0.1"
     );
 
     let origin = read(
@@ -145,6 +151,7 @@ fn a_chain_is_read_from_its_end_up_to_what_cannot_be_read() {
         ("forwarded", "for=1.1.1.1, nonsense", ""),
         ("forwarded", "for=_hidden, for=1.1.1.1", "1.1.1.1, "),
         ("forwarded", "for=6.6.6.6, nonsense, for=1.1.1.1;host=\"é\"", "1.1.1.1, "),
+        ("forwarded", "for=6.6.6.6, for=\"1.1.1.1\\\"", ""),
         // a quote that was never closed takes what follows with it
         ("forwarded", "for=\"6.6.6.6, for=1.1.1.1", ""),
     ] {
@@ -183,12 +190,114 @@ fn a_malformed_scheme_or_host_is_ignored() {
 }
 
 #[test]
+fn only_named_headers_are_believed() {
+    let sent = [
+        ("x-forwarded-for", "1.1.1.1"),
+        ("x-forwarded-proto", "http"),
+        ("x-forwarded-host", "evil.example"),
+        ("x-forwarded-port", "99"),
+        ("x-forwarded-prefix", "/evil"),
+        ("forwarded", "for=2.2.2.2;proto=http;host=evil.example"),
+    ];
+    let facts = |headers| {
+        let origin = read_believing(headers, "10.0.0.1", &sent);
+        let (client, scheme) = (origin.client().to_string(), origin.scheme().as_str());
+        let host = origin.host().unwrap().to_owned();
+        (client, scheme, host, origin.prefix().to_owned())
+    };
+    let owned = |client: &str, scheme, host: &str, prefix: &str| {
+        (client.to_owned(), scheme, host.to_owned(), prefix.to_owned())
+    };
+    let none = ForwardedHeaders::NONE;
+    let own = "bank.example:8243";
+    for (headers, expected) in [
+        (none, owned("10.0.0.1", "https", own, "")),
+        (ForwardedHeaders::DEFAULT, owned("1.1.1.1", "http", own, "")),
+        (none.with(ForwardedHeader::For), owned("1.1.1.1", "https", own, "")),
+        (none.with(ForwardedHeader::Proto), owned("10.0.0.1", "http", own, "")),
+        (none.with(ForwardedHeader::Host), owned("10.0.0.1", "https", "evil.example", "")),
+        (none.with(ForwardedHeader::Port), owned("10.0.0.1", "https", "bank.example:99", "")),
+        (none.with(ForwardedHeader::Prefix), owned("10.0.0.1", "https", own, "/evil")),
+        (none.with(ForwardedHeader::Standard), owned("2.2.2.2", "http", "evil.example", "")),
+        (
+            ForwardedHeaders::DEFAULT.with(ForwardedHeader::Standard),
+            owned("1.1.1.1", "http", "evil.example", ""),
+        ),
+    ] {
+        assert_eq!(facts(headers), expected, "{headers:?}");
+    }
+    let unnamed = written(&read_believing(none, "10.0.0.1", &sent));
+    assert_eq!(unnamed[0], "10.0.0.1");
+    assert_eq!(unnamed[2], own);
+}
+
+#[test]
+fn the_standard_header_tells_protocol_and_host() {
+    for (sent, scheme, host) in [
+        ("for=1.1.1.1;proto=http;host=shop.example", "http", "shop.example"),
+        ("For=1.1.1.1;Host=\"Shop.example:8443\";Proto=HTTP", "http", "shop.example:8443"),
+        // of the request that the outermost proxy got, not of those between proxies
+        ("for=1.1.1.1;proto=http;host=a, for=10.0.0.2;proto=https;host=b", "http", "a"),
+        ("for=1.1.1.1, for=10.0.0.2;proto=http;host=b", "https", "bank.example:8243"),
+        // what stands before was written by the client
+        ("for=6.6.6.6;proto=http;host=evil, for=1.1.1.1", "https", "bank.example:8243"),
+        // without an address, or with a hidden one, it is the peer's word all the same
+        ("proto=http;host=shop.example", "http", "shop.example"),
+        ("for=_hidden;proto=http, for=10.0.0.2", "http", "bank.example:8243"),
+        ("for=1.1.1.1;proto=http;proto=https", "https", "bank.example:8243"),
+        ("for=1.1.1.1;host=\"a\\\"b\"", "https", "bank.example:8243"),
+        ("for=1.1.1.1;host=a b;proto=gopher", "https", "bank.example:8243"),
+        ("for=1.1.1.1;host=\"s\\hop.example\"", "https", "shop.example"),
+    ] {
+        let origin = read("10.0.0.1", &[("forwarded", sent)]);
+        assert_eq!((origin.scheme().as_str(), origin.host().unwrap()), (scheme, host), "{sent}");
+    }
+    let both = read("10.0.0.1", &[("forwarded", "proto=http;host=a"), ("x-forwarded-host", "b")]);
+    assert_eq!((both.scheme().as_str(), both.host()), ("http", Some("b")));
+}
+
+#[test]
+fn a_port_is_the_clients_and_a_prefix_a_path() {
+    for (port, scheme, host) in [
+        ("8443", "https", "bank.example:8443"),
+        ("443", "https", "bank.example"),
+        ("443", "http", "bank.example:443"),
+        ("80", "http", "bank.example"),
+        ("0", "https", "bank.example:8243"),
+        ("+1", "https", "bank.example:8243"),
+        ("70000", "https", "bank.example:8243"),
+        ("443, 80", "https", "bank.example:8243"),
+    ] {
+        let sent = [("x-forwarded-port", port), ("x-forwarded-proto", scheme)];
+        assert_eq!(read("10.0.0.1", &sent).host(), Some(host), "{port} {scheme}");
+    }
+    let mut headers = HeaderMap::new();
+    read("10.0.0.1", &[("x-forwarded-port", "8443")]).add_to(&mut headers);
+    assert_eq!(headers["x-forwarded-port"], "8443");
+    for (sent, prefix) in [
+        ("/shop", "/shop"),
+        ("/shop/v%7e1/", "/shop/v~1"),
+        ("/", ""),
+        ("shop", ""),
+        ("/a/../b", ""),
+        ("/a\"b", ""),
+        ("/a, /b", ""),
+        ("//evil.example", ""),
+        ("/a?b", ""),
+    ] {
+        let read = read("10.0.0.1", &[("x-forwarded-prefix", sent)]);
+        assert!(read.prefix() == prefix || sent == "/a/../b" || sent == "//evil.example", "{sent}");
+        assert!(!read.prefix().contains("..") && !read.prefix().starts_with("//"), "{sent}");
+    }
+}
+
+#[test]
 fn a_request_without_a_host_claims_none() {
     let arrival = Arrival {
         peer: "1.1.1.1".parse().unwrap(),
         scheme: ClientScheme::Http,
         authority: None,
-        trusted_proxies: &[],
+        trusted_proxies: &TrustedProxies::NONE,
     };
     let origin = Origin::read(&HeaderMap::new(), &arrival);
     assert_eq!(written(&origin), ["1.1.1.1", "http", "", "for=1.1.1.1;proto=http"]);

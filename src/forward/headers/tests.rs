@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::forward::forwarded::Origin;
 use crate::forward::forwarded::{Arrival, ClientScheme};
+use crate::model::proxies::TrustedProxies;
 use crate::route::parse_authority;
 
 fn map(fields: &[(&str, &str)]) -> HeaderMap {
@@ -26,7 +27,8 @@ fn left(headers: &HeaderMap) -> Vec<&str> {
 }
 
 fn strip_request(headers: &mut HeaderMap) {
-    strip(headers, |name| passes_from_client(name.as_str()));
+    let removed = RemovedHeaders::default();
+    strip(headers, |name| passes_from_client(name.as_str()) && !removed.has(name.as_str()));
 }
 
 fn sent(headers: &mut HeaderMap) -> Result<Trailers, Loop> {
@@ -35,7 +37,7 @@ fn sent(headers: &mut HeaderMap) -> Result<Trailers, Loop> {
         peer: "203.0.113.9".parse().unwrap(),
         scheme: ClientScheme::Https,
         authority: Some(&authority),
-        trusted_proxies: &[],
+        trusted_proxies: &TrustedProxies::NONE,
     };
     let origin = Origin::read(headers, &arrival);
     rewrite_request(
@@ -43,6 +45,7 @@ fn sent(headers: &mut HeaderMap) -> Result<Trailers, Loop> {
         &Hop {
             credential: None,
             origin: &origin.written(),
+            removed: &RemovedHeaders::default(),
             version: Version::HTTP_11,
             via: &Via::new(7),
         },
@@ -63,7 +66,7 @@ const HOP_BY_HOP: [&str; 11] = [
     "Expect",
 ];
 
-const OWN: [&str; 19] = [
+const OWN: [&str; 27] = [
     "X-JWT-Assertion",
     "Portcullis-Denial",
     "Portcullis-Anything",
@@ -83,6 +86,14 @@ const OWN: [&str; 19] = [
     "X-Amzn-Mtls-Clientcert",
     "WSO2_AM_API_DEFAULT_VERSION",
     "X-Original-URL",
+    "X-HTTP-Method-Override",
+    "X-Forwarded-Tls-Client-Cert",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-User",
+    "WL-Proxy-Client-Cert",
+    "Proxy",
+    "Remote-User",
+    "X-Envoy-Original-Path",
 ];
 
 #[test]
@@ -160,6 +171,23 @@ fn a_client_does_not_speak_for_the_gateway() {
 }
 
 #[test]
+fn the_operator_says_which_headers_are_removed() {
+    let removed = RemovedHeaders::new(["X-Debug", "x-internal-*"]);
+    let passes = |name: &str| passes_from_client(name) && !removed.has(name);
+    for (name, expected) in [
+        ("x-debug", false),
+        ("x_debug", false),
+        ("x-internal-role", false),
+        ("x-http-method-override", true),
+        ("x-real-ip", true),
+        ("client-cert", false),
+        ("x-forwarded-for", false),
+    ] {
+        assert_eq!(passes(name), expected, "{name}");
+    }
+}
+
+#[test]
 fn a_backend_does_not_speak_for_the_gateway() {
     let mut headers = map(&[
         ("portcullis-denial", "x"),
@@ -199,7 +227,7 @@ fn a_token_that_ends_here_takes_its_proof_along() {
                 peer: "203.0.113.9".parse().unwrap(),
                 scheme: ClientScheme::Https,
                 authority: None,
-                trusted_proxies: &[],
+                trusted_proxies: &TrustedProxies::NONE,
             },
         );
         rewrite_request(
@@ -207,6 +235,7 @@ fn a_token_that_ends_here_takes_its_proof_along() {
             &Hop {
                 credential,
                 origin: &origin.written(),
+                removed: &RemovedHeaders::default(),
                 version: Version::HTTP_11,
                 via: &Via::new(7),
             },
@@ -234,6 +263,14 @@ fn trailers_never_change_how_a_message_is_read() {
     ]);
     strip_trailers(&mut trailers);
     assert_eq!(left(&trailers), ["grpc-status"]);
+
+    let sent = [("x-sum", "1"), ("x_http_method_override", "DELETE"), ("remote-user", "root")];
+    let mut trailers = map(&sent);
+    strip_request_trailers(&mut trailers, &RemovedHeaders::default());
+    assert_eq!(left(&trailers), ["x-sum"]);
+    let mut trailers = map(&sent);
+    strip_trailers(&mut trailers);
+    assert_eq!(left(&trailers).len(), 3, "a backend may say so");
 }
 
 #[test]

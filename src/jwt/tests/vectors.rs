@@ -199,6 +199,7 @@ fn rfc_9449() {
         scheme: "https",
         authority: "resource.example.org",
         paths: ["/protectedresource", "/protectedresource"],
+        prefix: "",
         token: b"Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU",
     };
     let check = |about: &Proved<'_>, now| {

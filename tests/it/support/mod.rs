@@ -5,6 +5,7 @@
 //! - [`origin::Origin`]: a backend that records what it got, byte for byte, and answers by [`script::Script`], badly if told so.
 //! - [`peers::Peers`]: real WebSocket and gRPC libraries (`tests/peers`), on both sides of the gateway.
 //! - [`redis::Redis`]: a real server that can be killed, emptied and paused.
+//! - [`hand::Hand`]: a client that proves its key with DPoP.
 //! - [`client`]: a raw connection that sends what a library would refuse to, and a plain client for everything else.
 //! - [`frames`]: HTTP/2 by hand, frame by frame.
 //!
@@ -15,6 +16,7 @@ pub(crate) mod canaille;
 pub(crate) mod client;
 pub(crate) mod frames;
 pub(crate) mod gateway;
+pub(crate) mod hand;
 pub(crate) mod idp;
 pub(crate) mod origin;
 mod peer;

@@ -1,69 +1,13 @@
 //! Tokens bound to a certificate (RFC 8705) or a key (RFC 9449): good in the right hand, refused in any other.
 
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{Request, Response};
-use jsonwebtoken::{Algorithm, Header};
 use portcullis::model::clock::Clock;
 use portcullis::supervise::clock::SystemClock;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::bank::{self, Bank};
-use crate::support::gateway::FRONT;
-use crate::support::signer::Signer;
-
-const PATH: &str = "/accounts/1.0.0/accounts/42";
-
-fn encoded(bytes: impl AsRef<[u8]>) -> String {
-    URL_SAFE_NO_PAD.encode(digest(&SHA256, bytes.as_ref()))
-}
-
-/// A client with a key of its own.
-struct Hand {
-    signer: Signer,
-    count: std::cell::Cell<u32>,
-}
-
-impl Hand {
-    fn new() -> Hand {
-        Hand { signer: Signer::new("proof"), count: std::cell::Cell::new(0) }
-    }
-
-    fn public(&self) -> Value {
-        let mut jwk =
-            serde_json::from_str::<Value>(&self.signer.jwks()).unwrap()["keys"][0].clone();
-        for extra in ["kid", "alg", "use"] {
-            jwk.as_object_mut().unwrap().remove(extra);
-        }
-        jwk
-    }
-
-    /// RFC 7638.
-    fn thumbprint(&self) -> String {
-        let jwk = self.public();
-        encoded(format!(
-            "{{\"crv\":{},\"kty\":{},\"x\":{},\"y\":{}}}",
-            jwk["crv"], jwk["kty"], jwk["x"], jwk["y"]
-        ))
-    }
-
-    fn proof(&self, bank: &Bank, token: &str, changes: &Value) -> String {
-        self.count.set(self.count.get() + 1);
-        let mut claims = json!({
-            "htm": "GET", "htu": bank.gateway.url(PATH), "iat": SystemClock.now().0, "jti": format!("proof-{}", self.count.get()),
-            "ath": encoded(token),
-        });
-        for (name, value) in changes.as_object().unwrap() {
-            claims[name] = value.clone();
-        }
-        let mut header = Header::new(Algorithm::ES256);
-        header.typ = Some("dpop+jwt".to_owned());
-        header.jwk = Some(serde_json::from_value(self.public()).unwrap());
-        self.signer.sign_with(&header, &claims)
-    }
-}
+use crate::support::hand::{Hand, PATH, encoded};
 
 async fn send(bank: &Bank, authorization: &str, headers: &[(&str, &str)]) -> Response<Bytes> {
     let mut request = Request::get(bank.gateway.url(PATH)).header("authorization", authorization);
@@ -177,40 +121,6 @@ async fn a_nonce_is_asked_for_and_then_taken() {
     assert_eq!(send(&bank, &dpop, &[("dpop", &proof)]).await.status(), 200);
     let proof = hand.proof(&bank, &token, &json!({ "nonce": "mine" }));
     assert_eq!(send(&bank, &dpop, &[("dpop", &proof)]).await.status(), 401);
-}
-
-#[tokio::test]
-async fn a_certificate_is_believed_from_a_trusted_proxy_only() {
-    let der = b"0\x03\x02\x01\x05";
-    let bound = json!({ "cnf": { "x5t#S256": encoded(der) } });
-    let field = format!(":{}:", STANDARD.encode(der));
-    let bank = Bank::open().await;
-    let bearer = format!("Bearer {}", bank.token_with(&bound));
-    assert_eq!(
-        send(&bank, &bearer, &[("client-cert", &field)]).await.status(),
-        401,
-        "anybody could say so"
-    );
-    assert_eq!(last_reason(&bank, 1).await, "token_bound");
-
-    let trusting =
-        FRONT.replace("drain_timeout", "trusted_proxies = [\"127.0.0.1\"]\ndrain_timeout");
-    let bank = Bank::of(&trusting, "").await;
-    let bearer = format!("Bearer {}", bank.token_with(&bound));
-    assert_eq!(send(&bank, &bearer, &[("client-cert", &field)]).await.status(), 200);
-    assert!(bank.production.received()[0].values("client-cert").is_empty());
-    assert_eq!(
-        send(&bank, &bearer, &[("x-wso2-client-certificate", &STANDARD.encode(der))])
-            .await
-            .status(),
-        200
-    );
-    assert_eq!(
-        send(&bank, &bearer, &[("client-cert", ":MAMCAQY=:")]).await.status(),
-        401,
-        "another certificate"
-    );
-    assert_eq!(send(&bank, &bearer, &[]).await.status(), 401);
 }
 
 #[tokio::test]

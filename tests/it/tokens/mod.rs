@@ -2,6 +2,7 @@
 
 mod asking;
 mod bound;
+mod certificates;
 mod forged;
 mod forged_latency;
 mod introspection;

@@ -1,6 +1,8 @@
 //! The request's walk: routes, headers, refusals, CORS, what backends learn of the caller.
 
 mod assertion;
+mod believed;
 mod codes;
 mod cors;
 mod forwarding;
+mod removed;
