@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::config::plain_file;
 use crate::config::problems::Problems;
 use crate::config::reader::Placed;
 use crate::config::report::At;
@@ -88,7 +89,7 @@ pub(super) fn stream(
         let path = sources.resolve(named.value);
         problems.watch(path.clone());
         let Some(number) = files.add(path.clone()) else { continue };
-        match File::open(&path) {
+        match plain_file::open(&path) {
             Ok(file) => {
                 Reading { path: &path, number, references, directory, files, problems, bad: 0 }
                     .lines(file);

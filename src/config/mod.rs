@@ -7,12 +7,13 @@
 //! The walk through the files: [`source`] and [`tree`] (texts, values and
 //! their places), [`contract`] (every name that may be written, the one
 //! table behind the reader, the hints and the JSON Schema), [`reader`] (typed values) with [`problems`] (errors collected), [`units`]
-//! (durations and sizes), [`resolve`] (one file a noun), [`applications`] (application files, streamed), [`report`]
+//! (durations and sizes), [`plain_file`] (opening what is named), [`resolve`] (one file a noun), [`applications`] (application files, streamed), [`report`]
 //! (what an operator reads), [`mod@schema`].
 
 mod applications;
 mod contract;
 mod pem;
+mod plain_file;
 mod problems;
 mod reader;
 mod report;

@@ -1,14 +1,13 @@
 //! Files that the configuration names: read now, and checked as far as their form goes.
 
-use std::fs;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io;
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
+use crate::config::plain_file;
 use crate::config::problems::Problems;
 use crate::config::reader::{Placed, Table};
 use crate::config::source::Sources;
@@ -26,7 +25,7 @@ pub(super) fn file(
 ) -> Option<PemFile> {
     let path = sources.resolve(named.value);
     problems.watch(path.clone());
-    match read(&path) {
+    match plain_file::read(&path, MOST_BYTES) {
         Ok(content) => Some(PemFile { path, content }),
         Err(error) => {
             let hint = match error.kind() {
@@ -44,15 +43,6 @@ pub(super) fn file(
             None
         }
     }
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
-    fs::File::open(path)?.take(MOST_BYTES.saturating_add(1)).read_to_end(&mut content)?;
-    if content.len() as u64 > MOST_BYTES {
-        return Err(io::Error::other("it is larger than 4 MiB"));
-    }
-    Ok(content)
 }
 
 /// A file of certificate authorities.

@@ -1,11 +1,12 @@
 //! The texts: `gateway.toml` and what it includes, parsed as TOML, with the way back from a byte to a line.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+use crate::config::plain_file;
 use crate::config::problems::Problems;
 use crate::config::report::At;
 use crate::config::tree::{self, Content, Member};
@@ -161,7 +162,7 @@ impl Sources {
         let (Some(folder), Some(name)) =
             (whole.parent(), whole.file_name().and_then(|name| name.to_str()))
         else {
-            return Vec::new();
+            return vec![whole];
         };
         if !name.contains('*') {
             return vec![whole];
@@ -185,14 +186,8 @@ impl Sources {
     }
 }
 
-/// Never more than the limit, whatever the file's size is said to be: a device has none.
 fn read(path: &Path) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(MOST_BYTES.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 64 MiB"));
-    }
-    String::from_utf8(bytes)
+    String::from_utf8(plain_file::read(path, MOST_BYTES)?)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 

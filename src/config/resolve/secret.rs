@@ -1,8 +1,15 @@
 //! Secrets: written as they are, or where they are: `{ env = "NAME" }`, `{ file = "path" }`.
 
+use std::io;
+use std::path::Path;
+
+use crate::config::plain_file;
 use crate::config::reader::Table;
 use crate::config::source::Sources;
 use crate::model::secret::Secret;
+
+/// A file with more than this holds no secret.
+const MOST_BYTES: u64 = 64 * 1024;
 
 /// A secret that must be there. Its content is never shown in an error.
 pub(super) fn secret(table: &Table<'_>, key: &str, sources: &Sources) -> Option<Secret> {
@@ -20,7 +27,7 @@ pub(super) fn secret(table: &Table<'_>, key: &str, sources: &Sources) -> Option<
                     let path = sources.resolve(file.value);
                     table.problems().watch(path.clone());
                     let hint = "a file with the secret and nothing else".to_owned();
-                    std::fs::read_to_string(&path).map_err(|error| {
+                    read(&path).map_err(|error| {
                         (file.at, format!("{} cannot be read: {error}", path.display()), hint)
                     })
                 }
@@ -43,4 +50,9 @@ pub(super) fn secret(table: &Table<'_>, key: &str, sources: &Sources) -> Option<
             }
         }
     }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    String::from_utf8(plain_file::read(path, MOST_BYTES)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
