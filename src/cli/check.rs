@@ -26,7 +26,7 @@ const FETCH_WAIT: Duration = Duration::from_secs(15);
 pub fn check(config: &Path, options: &CheckOptions, output: Output) -> u8 {
     install_crypto();
     let file = options.file.as_deref().unwrap_or(config);
-    let loaded = match config::load(file) {
+    let loaded = match config::load_gateway(file) {
         Ok(loaded) => loaded,
         Err(report) => {
             output.note(&report.render(output.color));

@@ -45,7 +45,25 @@ pub struct Loaded {
     pub watched: Vec<PathBuf>,
 }
 
-/// Reads a `gateway.toml` with everything that it names.
+/// Reads the configuration of a gateway that is to run.
+///
+/// A file without a listener or without an API is refused: it serves nobody, and it is what a file looks like that a full
+/// disk has cut off.
+pub fn load_gateway(path: &Path) -> Result<Loaded, Report> {
+    const HINT: &str =
+        "was the file emptied or cut off while it was written, or does `include` match nothing?";
+    let loaded = load(path)?;
+    let message = if loaded.model.listeners.is_empty() {
+        "no [[listeners]]: a gateway without one serves nobody"
+    } else if loaded.model.apis.is_empty() {
+        "no [[apis]]: a gateway without one answers 404 to everybody"
+    } else {
+        return Ok(loaded);
+    };
+    Err(Report::of_file(path, message, HINT))
+}
+
+/// Reads a `gateway.toml`, or a part of one, with everything that it names.
 pub fn load(path: &Path) -> Result<Loaded, Report> {
     let problems = Problems::default();
     let sources = Sources::read(path, &problems);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -66,6 +66,21 @@ impl Report {
             problems.into_iter().map(|problem| Located::new(problem, sources)).collect();
         problems.sort_by(|one, two| (&one.path, one.position).cmp(&(&two.path, two.position)));
         Self { problems }
+    }
+
+    /// One error about a file as a whole.
+    pub(super) fn of_file(path: &Path, message: &str, hint: &str) -> Self {
+        let problem = Problem {
+            severity: Severity::Error,
+            message: message.to_owned(),
+            hint: Some(hint.to_owned()),
+            at: At::File { path: path.to_owned() },
+            other: None,
+        };
+        let path = path.display().to_string();
+        Self {
+            problems: vec![Located { problem, path, position: None, excerpt: None, other: None }],
+        }
     }
 
     pub fn problems(&self) -> impl Iterator<Item = String> + '_ {

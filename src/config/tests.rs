@@ -13,17 +13,6 @@ fn load_text(text: &str) -> Result<Loaded, String> {
 }
 
 fn load_in(folder: &Path, text: &str) -> Result<Loaded, String> {
-    let mut text = text.to_owned();
-    for (table, least) in [("[[listeners]]", LISTENER), ("[[apis]]", LEAST_API)] {
-        if !text.contains(table) {
-            text.push('\n');
-            text.push_str(least);
-        }
-    }
-    load_as_it_is(folder, &text)
-}
-
-fn load_as_it_is(folder: &Path, text: &str) -> Result<Loaded, String> {
     let path = folder.join("gateway.toml");
     fs::write(&path, text).unwrap();
     load(&path).map_err(|report| report.to_string())
@@ -34,37 +23,41 @@ fn report(text: &str) -> String {
 }
 
 const LISTENER: &str = "[[listeners]]\nname = \"http\"\naddress = \"127.0.0.1:0\"\n";
-const LEAST_API: &str = "[[apis]]\nname = \"least\"\nversion = \"1\"\ncontext = \"/least\"\n\
-                         production = { urls = [\"http://b\"] }\n";
 const KEY_MANAGER: &str = "[[key_managers]]\nname = \"km\"\nissuer = \"https://i\"\ncertificates = { jwks = \"https://i/jwks\" }\n";
 const API: &str = "[[apis]]\nname = \"a\"\nversion = \"1\"\ncontext = \"/a\"\nproduction = { urls = [\"http://b\"] }\n\
                    operations = [{ method = \"GET\", path = \"/x\" }]\n";
 
 #[test]
-fn what_is_not_written_opens_nothing() {
+fn an_empty_file_opens_nothing() {
     let model = load_text("").unwrap().model;
-    assert!(model.management.is_none() && model.key_managers.is_empty());
-    assert!(model.apis[0].operations.is_empty());
+    assert!(
+        model.listeners.is_empty()
+            && model.management.is_none()
+            && model.apis.is_empty()
+            && model.key_managers.is_empty()
+    );
     assert_eq!(model.limits.max_headers, 100);
     assert_eq!(model.limits.max_body_bytes, ByteLimit::None);
     assert_eq!(model.telemetry.max_series, 10_000);
 }
 
 #[test]
-fn a_file_that_serves_nobody_is_refused() {
+fn a_gateway_that_serves_nobody_is_refused() {
     let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.toml");
     for (text, words) in [
-        ("", "the file is empty"),
-        (" \n\n", "the file is empty"),
-        ("[gateway]\nworkers = 2\n", "no [[listeners]]"),
-        (LISTENER, "no [[apis]]"),
-        ("include = [\"conf.d/*.toml\"]\n", "does `include` match nothing?"),
+        (String::new(), "no [[listeners]]"),
+        ("[gateway]\nworkers = 2\n".to_owned(), "no [[listeners]]"),
+        (LISTENER.to_owned(), "no [[apis]]"),
+        (API.to_owned(), "no [[listeners]]"),
+        ("include = [\"conf.d/*.toml\"]\n".to_owned(), "does `include` match nothing?"),
     ] {
-        let report = load_as_it_is(folder.path(), text).map(|_| ()).unwrap_err();
-        assert!(report.contains(words), "{text:?}: {report}");
+        fs::write(&path, &text).unwrap();
+        let report = load_gateway(&path).map(|_| ()).unwrap_err().to_string();
+        assert!(report.contains(words) && report.contains("1 error"), "{text:?}: {report}");
     }
-    let report = load_as_it_is(folder.path(), "[limits]\nmax_headers = \"x\"\n").map(|_| ());
-    assert!(report.unwrap_err().contains("\n1 error"), "one error is not told as two");
+    fs::write(&path, format!("{LISTENER}{API}")).unwrap();
+    load_gateway(&path).unwrap();
 }
 
 #[test]
@@ -273,8 +266,8 @@ fn includes_make_one_configuration() {
     fs::create_dir(folder.path().join("conf.d")).unwrap();
     fs::write(folder.path().join("conf.d/10-api.toml"), API).unwrap();
     fs::write(folder.path().join("conf.d/20-km.toml"), KEY_MANAGER).unwrap();
-    let main = &format!("include = [\"conf.d/*.toml\"]\n[limits]\nmax_headers = 50\n{LISTENER}");
-    let loaded = load_as_it_is(folder.path(), main).unwrap();
+    let main = "include = [\"conf.d/*.toml\"]\n[limits]\nmax_headers = 50\n";
+    let loaded = load_in(folder.path(), main).unwrap();
     assert_eq!((loaded.model.apis.len(), loaded.model.key_managers.len()), (1, 1));
     assert_eq!(
         loaded.model.files.describe(loaded.model.apis[0].place).rsplit('/').next(),
@@ -286,7 +279,7 @@ fn includes_make_one_configuration() {
         format!("{API}[limits]\nmax_headers = 60\n"),
     )
     .unwrap();
-    let report = load_as_it_is(folder.path(), main).unwrap_err();
+    let report = load_in(folder.path(), main).unwrap_err();
     assert!(
         report.contains("API \"a:1\" is defined twice") && report.contains("10-api.toml:2"),
         "{report}"

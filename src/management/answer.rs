@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body_util::Full;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::management::readiness::Readiness;
+use crate::management::reloading::{ReloadOutcome, ReloadRequest, Removals};
 use crate::management::revoking;
 use crate::management::users::{NotAllowed, Users};
 use crate::model::clock::Clock;
@@ -22,25 +23,13 @@ pub struct Management {
     pub metrics: Arc<Metrics>,
     pub readiness: Arc<Readiness>,
     /// To whoever reloads; the answer is the report of what went wrong.
-    pub reload: mpsc::Sender<oneshot::Sender<ReloadOutcome>>,
+    pub reload: mpsc::Sender<ReloadRequest>,
     pub users: Users,
     pub revocations: Arc<Revocations>,
     /// Whether WSO2 Identity Server may tell of revoked tokens.
     pub notices: bool,
     pub snapshots: Arc<Snapshots>,
     pub clock: Arc<dyn Clock>,
-}
-
-/// What came of a reload.
-#[derive(Debug)]
-pub enum ReloadOutcome {
-    Applied {
-        generation: u64,
-    },
-    /// The files have errors: nothing changed. The report as `check` prints it.
-    Refused {
-        report: String,
-    },
 }
 
 /// Where WSO2 Identity Server sends its notices.
@@ -60,11 +49,12 @@ impl Management {
     pub async fn answer(
         &self,
         method: &Method,
-        path: &str,
+        target: &Uri,
         headers: &HeaderMap,
         body: Bytes,
         peer: IpAddr,
     ) -> Answer {
+        let (path, query) = (target.path(), target.query().unwrap_or_default());
         match (path, method) {
             ("/livez", &Method::GET | &Method::HEAD) => {
                 json(StatusCode::OK, &serde_json::json!({ "status": "alive" }))
@@ -77,7 +67,7 @@ impl Management {
             ),
             ("/jwks", &Method::GET | &Method::HEAD) => self.jwks(),
             ("/jwks", _) => not_allowed("GET, HEAD"),
-            ("/reload", &Method::POST) => self.reload(headers, peer).await,
+            ("/reload", &Method::POST) => self.reload(query, headers, peer).await,
             (NOTIFY, &Method::POST) if self.notices => {
                 self.revoke(headers, &body, peer, Teller::IdentityServer).await
             }
@@ -162,7 +152,7 @@ impl Management {
         json(status, &report)
     }
 
-    async fn reload(&self, headers: &HeaderMap, peer: IpAddr) -> Answer {
+    async fn reload(&self, query: &str, headers: &HeaderMap, peer: IpAddr) -> Answer {
         if !peer.to_canonical().is_loopback() {
             return problem(StatusCode::FORBIDDEN, "a reload is taken from loopback only");
         }
@@ -170,8 +160,8 @@ impl Management {
         if headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site") {
             return problem(StatusCode::FORBIDDEN, "a reload is not taken from a browser");
         }
-        let (sender, outcome) = oneshot::channel();
-        if self.reload.send(sender).await.is_err() {
+        let (request, outcome) = ReloadRequest::new(removals(query));
+        if self.reload.send(request).await.is_err() {
             return problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping");
         }
         match outcome.await {
@@ -186,6 +176,13 @@ impl Management {
             Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping"),
         }
     }
+}
+
+/// `confirm=removals` in the query of a reload.
+fn removals(query: &str) -> Removals {
+    let confirmed = form_urlencoded::parse(query.as_bytes())
+        .any(|(name, value)| name == "confirm" && value == "removals");
+    if confirmed { Removals::Confirmed } else { Removals::Guarded }
 }
 
 fn json(status: StatusCode, value: &impl serde::Serialize) -> Answer {

@@ -5,10 +5,11 @@
 //! files; it is taken from loopback only, and never from a browser.
 //!
 //! The walk through the files: [`readiness`] (ready, and what is missing), [`server`] (the listener), [`answer`] (one
-//! request).
+//! request), [`reloading`] (a reload that was asked for).
 
 pub mod answer;
 pub mod readiness;
+pub mod reloading;
 pub mod revoking;
 pub mod server;
 pub mod users;

@@ -90,7 +90,7 @@ where
                 return Ok::<_, Infallible>(answer);
             };
             Ok(management
-                .answer(&parts.method, parts.uri.path(), &parts.headers, body.to_bytes(), peer.ip())
+                .answer(&parts.method, &parts.uri, &parts.headers, body.to_bytes(), peer.ip())
                 .await)
         }
     });

@@ -22,6 +22,8 @@ pub struct Gateway {
     /// A stop goes on accepting for this long after readiness failed, so that load balancers can notice.
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
+    /// The share of listeners, APIs or applications, in thousandths, that a reload may take away unconfirmed.
+    pub reload_max_removed: u16,
     /// Empty: the system's.
     pub dns_servers: Vec<SocketAddr>,
     /// Who is believed about clients, and in which headers.

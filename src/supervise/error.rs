@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::config::Report;
 use crate::listen::tls::TlsError;
 use crate::snapshot::compile::CompileError;
+use crate::supervise::inventory::TooManyRemoved;
 use crate::telemetry::AccessLogError;
 
 /// Each tells the operator what to do.
@@ -18,6 +19,8 @@ pub enum SuperviseError {
         "the configuration could not be read: its thread panicked, or the system has no more threads"
     )]
     Unread,
+    #[error("{0}")]
+    Removes(#[from] TooManyRemoved),
     #[error("the configuration cannot be used")]
     Compile(#[from] CompileError),
     #[error(

@@ -1,16 +1,20 @@
 //! Assembly: start in order, reload, drain, stop. The only room that knows every other.
 //!
 //! Decides the order of things and what a reload may touch. The walk through the files: [`start`] (from a file to a
-//! running gateway), [`facts`] (what a scrape shows), [`reload`] (the next generation, prepared in the [`background`]), [`listeners`] (which sockets open and close), [`running`] (signals
-//! and the end), [`watch`] (changed files), [`workers`] (the threads), [`clock`].
+//! running gateway), [`facts`] (what a scrape shows), [`reload`] (the next generation, prepared in the [`background`]),
+//! [`settled`] (files that rest), [`inventory`] (what a reload may take away), [`listeners`] (which sockets open and close),
+//! [`running`] (signals and
+//! the end), [`watch`] (changed files), [`workers`] (the threads), [`clock`].
 
 mod background;
 pub mod clock;
 pub mod error;
 mod facts;
+pub mod inventory;
 pub mod listeners;
 pub mod reload;
 pub mod running;
+mod settled;
 pub mod start;
 pub mod takeover;
 pub mod watch;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::config::{self, Loaded};
+use crate::config::Loaded;
 use crate::jwks::Fetchers;
-use crate::management::answer::ReloadOutcome;
+use crate::management::reloading::{ReloadOutcome, Removals};
 use crate::model::Model;
 use crate::model::clock::Clock;
 use crate::model::gateway::{Gateway, Log};
@@ -18,7 +18,9 @@ use crate::snapshot::organizations::OrganizationsStatus;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::supervise::background;
 use crate::supervise::error::SuperviseError;
+use crate::supervise::inventory::Inventory;
 use crate::supervise::listeners::Listeners;
+use crate::supervise::settled;
 use crate::supervise::takeover::Inherited;
 use crate::supervise::workers::WorkerThreads;
 use crate::telemetry::{KeyManagerFacts, LevelHandle, Metrics, OrganizationFacts, SnapshotFacts};
@@ -31,6 +33,8 @@ const LONGEST_RETIREMENT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Reloader {
     pub path: PathBuf,
+    /// The files of the last reading.
+    pub watched: Vec<PathBuf>,
     pub compiler: Compiler,
     pub fetchers: Fetchers,
     pub snapshots: Arc<Snapshots>,
@@ -53,8 +57,12 @@ pub struct Reloaded {
 
 impl Reloader {
     /// Reads the configuration again and puts it into effect, or changes nothing.
-    pub async fn reload(&mut self, threads: &WorkerThreads) -> Result<Reloaded, SuperviseError> {
-        let result = self.try_reload(threads).await;
+    pub async fn reload(
+        &mut self,
+        threads: &WorkerThreads,
+        removals: Removals,
+    ) -> Result<Reloaded, SuperviseError> {
+        let result = self.try_reload(threads, removals).await;
         match &result {
             Ok(Reloaded { generation, .. }) => {
                 self.metrics.reload_succeeded(self.clock.now());
@@ -68,8 +76,16 @@ impl Reloader {
         result
     }
 
-    async fn try_reload(&mut self, threads: &WorkerThreads) -> Result<Reloaded, SuperviseError> {
-        let Loaded { model, watched, warnings } = load_behind(self.path.clone()).await?;
+    async fn try_reload(
+        &mut self,
+        threads: &WorkerThreads,
+        removals: Removals,
+    ) -> Result<Reloaded, SuperviseError> {
+        let Loaded { model, watched, warnings } =
+            load_behind(self.path.clone(), self.watched.clone()).await?;
+        if removals == Removals::Guarded {
+            self.inventory().guard(&Inventory::of(&model), self.settings.reload_max_removed)?;
+        }
         for warning in warnings.problems() {
             tracing::warn!(target: "portcullis::config", "{warning}");
         }
@@ -79,6 +95,7 @@ impl Reloader {
         let log = model.telemetry.log;
         let facts = snapshot_facts(&model);
         let (drain_delay, drain_timeout) = (model.gateway.drain_delay, model.gateway.drain_timeout);
+        let reload_max_removed = model.gateway.reload_max_removed;
         let channel = model.revocation_channel.clone();
         let before = self.snapshots.load();
         let keys = self.fetchers.reconcile(&model.key_managers);
@@ -94,6 +111,7 @@ impl Reloader {
         retire(before);
         self.metrics.snapshot_installed(&SnapshotFacts { generation, ..facts });
         (self.settings.drain_delay, self.settings.drain_timeout) = (drain_delay, drain_timeout);
+        self.settings.reload_max_removed = reload_max_removed;
         if let Some(handle) = &self.log {
             set_level(handle, log);
         }
@@ -105,7 +123,18 @@ impl Reloader {
             tracing::info!(target: "portcullis::supervise", listener = %listener.name, address = %listener.address, "no longer listening");
         }
         threads.listen_all(&changes.opened).await;
+        self.watched.clone_from(&watched);
         Ok(Reloaded { generation, watched })
+    }
+
+    /// What is in force.
+    fn inventory(&self) -> Inventory {
+        let snapshot = self.snapshots.load();
+        Inventory {
+            listeners: self.listeners.iter().count(),
+            apis: snapshot.apis.len(),
+            applications: snapshot.directory.application_count(),
+        }
     }
 
     fn tell_what_waits(&self, wanted: &Gateway) {
@@ -130,8 +159,8 @@ fn retire(old: Arc<Snapshot>) {
 }
 
 /// Reads and checks the configuration while the workers go on with the one before.
-async fn load_behind(path: PathBuf) -> Result<Loaded, SuperviseError> {
-    let loaded = background::done(move || config::load(&path)).await;
+async fn load_behind(path: PathBuf, known: Vec<PathBuf>) -> Result<Loaded, SuperviseError> {
+    let loaded = background::done(move || settled::load(&path, &known)).await;
     loaded.ok_or(SuperviseError::Unread)?.map_err(SuperviseError::Configuration)
 }
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::management::answer::ReloadOutcome;
 use crate::management::readiness::Readiness;
+use crate::management::reloading::{ReloadRequest, Removals};
 use crate::snapshot::Snapshots;
 use crate::supervise::reload::Reloader;
 use crate::supervise::takeover::{self, TakeoverError};
@@ -31,8 +31,8 @@ pub struct Running {
     pub(super) snapshots: Arc<Snapshots>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tasks: JoinSet<()>,
-    pub(super) reload: mpsc::Sender<oneshot::Sender<ReloadOutcome>>,
-    pub(super) reloads: mpsc::Receiver<oneshot::Sender<ReloadOutcome>>,
+    pub(super) reload: mpsc::Sender<ReloadRequest>,
+    pub(super) reloads: mpsc::Receiver<ReloadRequest>,
     pub(super) watch: Watch,
     pub(super) management_address: Option<SocketAddr>,
     /// For the process that takes over.
@@ -113,7 +113,7 @@ impl Running {
     }
 
     /// Asks for a reload, as `POST /reload` does.
-    pub fn reload_requests(&self) -> mpsc::Sender<oneshot::Sender<ReloadOutcome>> {
+    pub fn reload_requests(&self) -> mpsc::Sender<ReloadRequest> {
         self.reload.clone()
     }
 
@@ -136,7 +136,7 @@ impl Running {
                     }
                     end => break end,
                 },
-                Some(caller) = self.reloads.recv() => self.reload_now(Some(caller)).await,
+                Some(request) = self.reloads.recv() => self.reload_now(Some(request)).await,
                 () = self.watch.changed() => self.reload_now(None).await,
             }
         };
@@ -175,7 +175,7 @@ impl Running {
         loop {
             tokio::select! {
                 () = &mut end => break,
-                Some(caller) = self.reloads.recv() => self.reload_now(Some(caller)).await,
+                Some(request) = self.reloads.recv() => self.reload_now(Some(request)).await,
                 () = self.watch.changed() => self.reload_now(None).await,
             }
         }
@@ -213,14 +213,15 @@ impl Running {
         drained
     }
 
-    async fn reload_now(&mut self, caller: Option<oneshot::Sender<ReloadOutcome>>) {
-        let result = self.reloader.reload(&self.threads).await;
+    async fn reload_now(&mut self, request: Option<ReloadRequest>) {
+        let removals = request.as_ref().map_or(Removals::Guarded, |request| request.removals);
+        let result = self.reloader.reload(&self.threads, removals).await;
         if let Ok(reloaded) = &result {
             self.watch.follow(reloaded.watched.clone());
         }
-        if let Some(caller) = caller {
+        if let Some(request) = request {
             // the caller may have left; the reload stands all the same
-            let _ = caller.send(result.into());
+            let _ = request.outcome.send(result.into());
         }
     }
 }

@@ -62,7 +62,7 @@ pub async fn start(
 
 /// Reads the files on a thread where waiting is allowed: a million applications take seconds.
 pub(super) async fn load(path: PathBuf) -> Result<Loaded, SuperviseError> {
-    match tokio::task::spawn_blocking(move || config::load(&path)).await {
+    match tokio::task::spawn_blocking(move || config::load_gateway(&path)).await {
         Ok(loaded) => loaded.map_err(SuperviseError::Configuration),
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     }
@@ -139,6 +139,7 @@ async fn assemble(
     let management_address = addresses.and_then(Result::ok);
     let reloader = Reloader {
         path: path.to_owned(),
+        watched: watched.clone(),
         compiler,
         fetchers,
         snapshots: Arc::clone(&snapshots),
@@ -216,7 +217,7 @@ fn state_dir(path: &Path) -> Result<(), SuperviseError> {
 fn answers(
     shared: &Shared<'_>,
     readiness: &Arc<Readiness>,
-    reload: mpsc::Sender<tokio::sync::oneshot::Sender<crate::management::answer::ReloadOutcome>>,
+    reload: mpsc::Sender<crate::management::reloading::ReloadRequest>,
     users: Vec<gateway::ManagementUser>,
     notices: bool,
 ) -> Management {

@@ -5,10 +5,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::time::sleep;
+
+use crate::supervise::settled::SETTLE;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(500);
@@ -16,9 +19,6 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Looking at many files, or over a network, takes longer: it has a hundredth of the time, and comes once a minute.
 const SHARE: u32 = 100;
 const SELDOM: Duration = Duration::from_mins(1);
-
-/// Editors and deployments write several files: they are done when nothing changed for so long.
-const SETTLE: Duration = Duration::from_millis(250);
 
 /// So often that is waited for; a file that never rests keeps no other from being read.
 const MOST_SETTLES: usize = 20;
@@ -34,9 +34,11 @@ pub struct Watch {
 
 /// What a file looks like from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     path: PathBuf,
     resolved: Option<PathBuf>,
+    /// Device and inode: a file that was renamed over is another one.
+    identity: Option<(u64, u64)>,
     length: u64,
     modified: Option<SystemTime>,
 }
@@ -99,14 +101,20 @@ impl Watch {
 }
 
 impl Stamp {
-    fn of(path: PathBuf) -> Self {
+    pub(super) fn of(path: PathBuf) -> Self {
         let metadata = fs::metadata(&path).ok();
         Self {
             resolved: fs::canonicalize(&path).ok(),
+            identity: metadata.as_ref().map(|metadata| (metadata.dev(), metadata.ino())),
             length: metadata.as_ref().map_or(0, fs::Metadata::len),
             modified: metadata.and_then(|metadata| metadata.modified().ok()),
             path,
         }
+    }
+
+    /// How long ago it was written; `None` where nothing says so, or it says a time to come.
+    pub(super) fn age(&self) -> Option<Duration> {
+        self.modified?.elapsed().ok()
     }
 }
 

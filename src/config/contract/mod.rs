@@ -150,6 +150,11 @@ static GATEWAY: TableRule = TableRule {
         ),
         key("drain_timeout", Kind::Duration, "How long a stop waits for requests in flight"),
         key(
+            "reload_max_removed",
+            Kind::Number,
+            "A reload that takes away a larger share of listeners, APIs or applications must be confirmed",
+        ),
+        key(
             "dns_servers",
             Kind::Texts,
             "Who is asked for backends' names, instead of the system's servers",

@@ -25,6 +25,9 @@ const TOKEN_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// The default of `max_forged_tokens`: one signature a second.
 const FORGED_TOKENS: u32 = 60;
 
+/// The default of `reload_max_removed`, in thousandths: half of what there is.
+const REMOVED: u16 = 500;
+
 const MOST_TOKEN_CACHE_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 
 pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
@@ -36,6 +39,7 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
             token_cache_bytes: TOKEN_CACHE_BYTES,
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
+            reload_max_removed: REMOVED,
             dns_servers: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
             remove_request_headers: proxies::default_removed(),
@@ -54,10 +58,20 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
         drain_timeout: table
             .duration("drain_timeout")
             .map_or(Duration::from_secs(30), |found| found.value),
+        reload_max_removed: thousandths(&table, "reload_max_removed", REMOVED),
         dns_servers: dns_servers(&table),
         trusted_proxies: proxies::trusted_proxies(&table),
         remove_request_headers: proxies::removed_headers(&table),
     }
+}
+
+/// A share from 0 to 1 as thousandths.
+fn thousandths(table: &Table<'_>, key: &str, default: u16) -> u16 {
+    let share = table.share(key, f64::from(default) / 1000.0);
+    (0..=1000)
+        .rev()
+        .find(|thousandths| f64::from(*thousandths) / 1000.0 <= share)
+        .unwrap_or(default)
 }
 
 fn dns_servers(table: &Table<'_>) -> Vec<SocketAddr> {

@@ -18,7 +18,6 @@ mod secret;
 pub(super) use application::{MOST_CONSUMER_KEY, is_organization, no_such_api};
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use crate::config::applications;
 use crate::config::contract::ROOT;
@@ -68,7 +67,7 @@ pub(super) fn model(sources: &Sources, problems: &Problems) -> Model {
     );
     directory.shrink();
     let listeners = gateway::listeners(&whole, sources);
-    let model = Model {
+    Model {
         files,
         gateway: gateway::gateway(&whole, sources),
         listeners,
@@ -82,9 +81,7 @@ pub(super) fn model(sources: &Sources, problems: &Problems) -> Model {
         directory,
         errors: gateway::errors(&whole),
         telemetry: gateway::telemetry(&whole, sources),
-    };
-    whole.refuse_nothing_to_serve(sources);
-    model
+    }
 }
 
 impl<'a> Whole<'a> {
@@ -113,26 +110,6 @@ impl<'a> Whole<'a> {
 
     fn application_files(&self) -> Vec<crate::config::reader::Placed<&'a str>> {
         self.roots.iter().filter_map(|root| root.texts("application_files")).flatten().collect()
-    }
-
-    /// Refuses files without a listener or without an API: that is what a cut-off file looks like, and no gateway.
-    fn refuse_nothing_to_serve(&self, sources: &Sources) {
-        let at = || At::File { path: PathBuf::from(sources.path(0)) };
-        let empty = |name: &str| self.roots.iter().all(|root| !root.has(name));
-        let cut_off = if sources.text(0).trim().is_empty() {
-            "the file is empty: was it cut off while it was written?"
-        } else {
-            "was the file cut off while it was written, or does `include` match nothing?"
-        };
-        if self.problems.has_errors() {
-            // what cannot be read may hold them
-        } else if empty("listeners") {
-            let message = "no [[listeners]]: a gateway without one serves nobody".to_owned();
-            self.problems.error(at(), message, Some(cut_off.to_owned()));
-        } else if empty("apis") {
-            let message = "no [[apis]]: a gateway without one answers 404 to everybody".to_owned();
-            self.problems.error(at(), message, Some(cut_off.to_owned()));
-        }
     }
 
     fn refuse_nested_includes(&self) {

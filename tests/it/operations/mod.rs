@@ -3,3 +3,4 @@
 mod explaining;
 mod program;
 mod reload;
+mod removals;

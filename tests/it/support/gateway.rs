@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use portcullis::management::answer::ReloadOutcome;
+use portcullis::management::reloading::{ReloadOutcome, ReloadRequest, Removals};
 use portcullis::supervise::start::start;
 use portcullis::supervise::takeover::Inherited;
 use serde_json::Value;
@@ -24,7 +24,7 @@ pub(crate) struct Gateway {
     _kept: Option<tempfile::TempDir>,
     addresses: Vec<(String, SocketAddr)>,
     management: Option<SocketAddr>,
-    reload: mpsc::Sender<oneshot::Sender<ReloadOutcome>>,
+    reload: mpsc::Sender<ReloadRequest>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -32,7 +32,7 @@ pub(crate) struct Gateway {
 struct Started {
     addresses: Vec<(String, SocketAddr)>,
     management: Option<SocketAddr>,
-    reload: mpsc::Sender<oneshot::Sender<ReloadOutcome>>,
+    reload: mpsc::Sender<ReloadRequest>,
 }
 
 /// The beginning of every file: a plain listener, management, an access log that tests can read.
@@ -50,11 +50,23 @@ address = "127.0.0.1:0"
 access_log = { path = "access.log" }
 "#;
 
+/// An API that nobody calls.
+const LEAST_API: &str = r#"
+[[apis]]
+name = "least"
+version = "1"
+context = "/least"
+production = { urls = ["http://127.0.0.1:1"] }
+"#;
+
 impl Gateway {
-    /// Starts a gateway of [`FRONT`] and this text; panics with the report when it does not start.
+    /// Starts a gateway of [`FRONT`] and this text; panics with the report when it does not start. A text without an API
+    /// gets one, for without one no gateway starts.
     pub(crate) async fn start(text: &str) -> Gateway {
         let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("gateway.toml"), format!("{FRONT}{text}")).expect("written");
+        let least = if text.contains("[[apis]]") { "" } else { LEAST_API };
+        fs::write(folder.path().join("gateway.toml"), format!("{FRONT}{text}{least}"))
+            .expect("written");
         let path = folder.path().to_owned();
         Gateway::start_in(&path, Some(folder)).await
     }
@@ -178,8 +190,9 @@ impl Gateway {
     /// Writes this text as the whole `gateway.toml`, below [`FRONT`], and reloads.
     pub(crate) async fn reload(&self, text: &str) -> Result<u64, String> {
         fs::write(self.folder.join("gateway.toml"), format!("{FRONT}{text}")).expect("written");
-        let (sender, outcome) = oneshot::channel();
-        self.reload.send(sender).await.expect("a running gateway");
+        // tests replace whole files
+        let (request, outcome) = ReloadRequest::new(Removals::Confirmed);
+        self.reload.send(request).await.expect("a running gateway");
         match within("a reload", outcome).await.expect("an outcome") {
             ReloadOutcome::Applied { generation } => Ok(generation),
             ReloadOutcome::Refused { report } => Err(report),
