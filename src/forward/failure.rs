@@ -1,5 +1,6 @@
 //! Why a backend gave no answer.
 
+use crate::forward::framing::FramingFault;
 use crate::model::reason::Reason;
 
 /// A request that was admitted and got no response head from a backend.
@@ -39,6 +40,12 @@ pub enum ForwardError {
         #[source]
         source: hyper::Error,
     },
+    #[error("the answer of {target} cannot be passed on")]
+    Framing {
+        target: String,
+        #[source]
+        source: FramingFault,
+    },
     #[error(
         "{target} speaks HTTP/2 only, and takes no extended CONNECT, or what is asked for is no WebSocket"
     )]
@@ -66,7 +73,7 @@ impl ForwardError {
             Self::Tls { .. } => Reason::BackendTls,
             Self::Timeout { .. } => Reason::BackendTimeout,
             Self::Reset { .. } => Reason::BackendReset,
-            Self::Protocol { .. } => Reason::BackendProtocol,
+            Self::Protocol { .. } | Self::Framing { .. } => Reason::BackendProtocol,
             Self::NoUpgrade { .. } | Self::UpgradeRefused { .. } => Reason::UpgradeRefused,
             Self::TooLong => Reason::RequestTimeout,
             Self::BodyTooLarge => Reason::BodyTooLarge,
@@ -79,7 +86,13 @@ impl ForwardError {
     /// Whether the target is to blame, for its ejection.
     pub fn is_the_targets(&self) -> bool {
         self.before_sending()
-            || matches!(self, Self::Timeout { .. } | Self::Reset { .. } | Self::Protocol { .. })
+            || matches!(
+                self,
+                Self::Timeout { .. }
+                    | Self::Reset { .. }
+                    | Self::Protocol { .. }
+                    | Self::Framing { .. }
+            )
     }
 
     /// Whether the backend cannot have seen anything of the request, so that another target may be asked.

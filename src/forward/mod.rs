@@ -6,7 +6,7 @@
 //! the gateway says, with [`forwarded`] (who the client is, by the [`chain`] of proxies), [`via`] (this hop, loops) and [`trace`] (request id and trace
 //! context); [`choose`] says which target is asked, [`send`] asks it, on a connection of [`pool`] or a new one of [`connect`], to an
 //! address of [`names`], driven as [`driver`] says; [`health`] checks targets; [`extended_connect`] asks backends of HTTP/2 for
-//! a WebSocket; [`interim`] passes early hints; [`body`] streams both ways;
+//! a WebSocket; [`framing`] checks how answers are framed; [`interim`] passes early hints; [`body`] streams both ways;
 //! [`failure`] says why there was no answer.
 
 pub mod body;
@@ -17,6 +17,7 @@ mod driver;
 mod extended_connect;
 pub mod failure;
 pub mod forwarded;
+pub mod framing;
 pub mod headers;
 pub mod health;
 pub mod interim;

@@ -94,6 +94,7 @@ pub struct Lease {
     pool: Rc<Pool>,
     held: Held,
     kind: LeaseKind,
+    retired: bool,
 }
 
 #[derive(Debug)]
@@ -156,7 +157,8 @@ impl Pools {
             if age <= ticks(KEEP_IDLE) && connection.is_ready() {
                 self.counters.backend_connection_reused();
                 let kind = if age > ticks(AGED) { LeaseKind::Aged } else { LeaseKind::Reused };
-                return Some(Lease { held: Held::Http1 { connection, address }, pool, kind });
+                let held = Held::Http1 { connection, address };
+                return Some(Lease { held, pool, kind, retired: false });
             }
         }
     }
@@ -209,6 +211,7 @@ impl Pools {
                 held: Held::Http1 { connection, address },
                 pool: Rc::clone(&pool),
                 kind,
+                retired: false,
             }),
             Connected::Http2(connection, allowed) => {
                 let since = Cell::new(self.deadlines.now());
@@ -327,7 +330,8 @@ impl Pool {
         shared.streams.set(shared.streams.get().saturating_add(1));
         let place = Stream { shared: Rc::clone(shared), deadlines: Rc::clone(&self.deadlines) };
         let sender = shared.connection.sender.clone();
-        Lease { pool: Rc::clone(self), held: Held::Stream { sender, _place: place }, kind }
+        let held = Held::Stream { sender, _place: place };
+        Lease { pool: Rc::clone(self), held, kind, retired: false }
     }
 
     async fn only_one(&self) -> Connecting<'_> {
@@ -351,6 +355,11 @@ impl Lease {
 
     pub fn is_http2(&self) -> bool {
         matches!(self.held, Held::Stream { .. })
+    }
+
+    /// Closes the connection after this exchange: what follows the answer on it cannot be trusted.
+    pub(super) fn retire(&mut self) {
+        self.retired = true;
     }
 
     pub(super) async fn send(
@@ -377,7 +386,10 @@ impl Lease {
 
     /// Puts the connection back after a whole exchange; closes it where enough are idle.
     pub(super) fn give_back(self) {
-        let Self { pool, held: Held::Http1 { mut connection, address }, .. } = self else { return };
+        let Self { pool, held: Held::Http1 { mut connection, address }, retired: false, .. } = self
+        else {
+            return;
+        };
         connection.rest();
         let mut idle = pool.idle.borrow_mut();
         // a backend that answered before it had read everything, and reads no further, would keep the next request waiting

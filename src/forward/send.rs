@@ -22,6 +22,7 @@ use crate::forward::body::{RequestBody, RequestProgress, RequestState, ResponseB
 use crate::forward::choose::{Choice, Tried, choose};
 use crate::forward::extended_connect::{self, Question};
 use crate::forward::failure::ForwardError;
+use crate::forward::framing::{self, Reuse};
 use crate::forward::interim::Interim;
 use crate::forward::pool::{Lease, LeaseKind, Pools, Purpose};
 use crate::model::backend::{Http2, Retries};
@@ -239,8 +240,16 @@ impl Forwarder {
         };
         match answer {
             None => Sent::Failed(ForwardError::Timeout { target: target.label.to_string() }),
-            Some(Ok(response)) => {
+            Some(Ok(mut response)) => {
                 progress.response_came();
+                match framing::check(&mut response) {
+                    Ok(Reuse::Allowed) => {}
+                    Ok(Reuse::Forbidden) => lease.retire(),
+                    Err(source) => {
+                        let target = target.label.to_string();
+                        return Sent::Failed(ForwardError::Framing { target, source });
+                    }
+                }
                 Sent::Answered(response, lease)
             }
             Some(Err(mut error)) => match error.take_message() {

@@ -3,4 +3,5 @@
 mod balancing;
 mod early;
 mod faults;
+mod framing;
 mod names;
