@@ -7,14 +7,16 @@
 use std::str::from_utf8;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 
 /// A framing that has two readings, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FramingFault {
     #[error("it has both Content-Length and Transfer-Encoding")]
     TwoFramings,
-    #[error("its Transfer-Encoding is not exactly \"chunked\", and no other coding can be passed on")]
+    #[error(
+        "its Transfer-Encoding is not exactly \"chunked\", and no other coding can be passed on"
+    )]
     TransferCoding,
     #[error("it is of HTTP/1.0 and has a Transfer-Encoding")]
     OldVersion,
@@ -26,12 +28,15 @@ pub enum FramingFault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reuse {
     Allowed,
+    /// The answer tells the length of a body that it does not have. A backend that sends this body all the same may do
+    /// so when the next request is on its way.
+    Doubtful,
     /// The answer announces a body that it cannot have; whatever follows it belongs to no request.
     Forbidden,
 }
 
 /// Checks an answer's framing and writes its length in the one form that every client reads alike.
-pub(super) fn check<B>(response: &mut Response<B>) -> Result<Reuse, FramingFault> {
+pub(super) fn check<B>(response: &mut Response<B>, asked: &Method) -> Result<Reuse, FramingFault> {
     let (version, status) = (response.version(), response.status());
     let headers = response.headers_mut();
     let coded = headers.contains_key(TRANSFER_ENCODING);
@@ -45,6 +50,10 @@ pub(super) fn check<B>(response: &mut Response<B>) -> Result<Reuse, FramingFault
         if coded || length.is_some_and(|length| length > 0) {
             return Ok(Reuse::Forbidden);
         }
+    }
+    let without_body = *asked == Method::HEAD || status == StatusCode::NOT_MODIFIED;
+    if without_body && (coded || length.is_some_and(|length| length > 0)) {
+        return Ok(Reuse::Doubtful);
     }
     Ok(Reuse::Allowed)
 }

@@ -21,6 +21,7 @@ use crate::deadline::{Deadlines, ticks};
 use crate::forward::body::RequestBody;
 use crate::forward::connect::{self, Connected, Http1Connection, Http2Connection};
 use crate::forward::failure::ForwardError;
+use crate::forward::framing::Reuse;
 use crate::forward::names::{Addresses, Names};
 use crate::model::backend::Http2;
 use crate::snapshot::backend::CompiledTarget;
@@ -35,6 +36,9 @@ const KEEP_IDLE_HTTP2: Duration = Duration::from_mins(1);
 
 /// Backends close idle connections after whole seconds; one that was used within this time is not about to be closed.
 const AGED: Duration = Duration::from_millis(500);
+
+/// A backend that sent bytes after an answer is not trusted with reused connections for this long.
+const DOUBT: Duration = Duration::from_mins(1);
 
 /// Streams that one HTTP/2 connection carries before another is opened, whatever the backend allows.
 const MOST_STREAMS: usize = 100;
@@ -60,6 +64,8 @@ pub struct Pool {
     shared: RefCell<Vec<Rc<Shared>>>,
     /// The target is known to speak HTTP/2.
     multiplexes: Cell<bool>,
+    /// In ticks: until then a reused connection may carry bytes that nobody asked for.
+    doubted_until: Cell<u64>,
     connecting: Cell<bool>,
     connected: Notify,
     most_idle: usize,
@@ -74,6 +80,8 @@ struct Idle {
     address: SocketAddr,
     /// In ticks.
     since: u64,
+    /// The last answer on it may be followed by bytes that belong to no request.
+    doubtful: bool,
 }
 
 /// An HTTP/2 connection.
@@ -94,7 +102,7 @@ pub struct Lease {
     pool: Rc<Pool>,
     held: Held,
     kind: LeaseKind,
-    retired: bool,
+    reuse: Reuse,
 }
 
 #[derive(Debug)]
@@ -116,6 +124,8 @@ pub enum LeaseKind {
     Reused,
     /// Idle for so long that the backend may be closing it at this moment.
     Aged,
+    /// It may carry bytes that follow an earlier answer: only for requests that can be sent again.
+    Doubtful,
 }
 
 /// Which connections will do.
@@ -152,13 +162,20 @@ impl Pools {
         }
         let wanted = known.get(turn.checked_rem(known.len())?)?;
         loop {
-            let Idle { mut connection, address, since } = pool.pop(*wanted, known.len())?;
+            let Idle { mut connection, address, since, doubtful } =
+                pool.pop(*wanted, known.len())?;
             let age = self.deadlines.now().saturating_sub(since);
             if age <= ticks(KEEP_IDLE) && connection.is_ready() {
                 self.counters.backend_connection_reused();
-                let kind = if age > ticks(AGED) { LeaseKind::Aged } else { LeaseKind::Reused };
+                let kind = if doubtful || pool.doubted_until.get() > self.deadlines.now() {
+                    LeaseKind::Doubtful
+                } else if age > ticks(AGED) {
+                    LeaseKind::Aged
+                } else {
+                    LeaseKind::Reused
+                };
                 let held = Held::Http1 { connection, address };
-                return Some(Lease { held, pool, kind, retired: false });
+                return Some(Lease { held, pool, kind, reuse: Reuse::Allowed });
             }
         }
     }
@@ -211,7 +228,7 @@ impl Pools {
                 held: Held::Http1 { connection, address },
                 pool: Rc::clone(&pool),
                 kind,
-                retired: false,
+                reuse: Reuse::Allowed,
             }),
             Connected::Http2(connection, allowed) => {
                 let since = Cell::new(self.deadlines.now());
@@ -261,6 +278,7 @@ impl Pools {
                 idle: RefCell::new(Vec::new()),
                 shared: RefCell::default(),
                 multiplexes: Cell::new(false),
+                doubted_until: Cell::new(0),
                 connecting: Cell::new(false),
                 connected: Notify::new(),
                 most_idle: target.idle_per_worker,
@@ -331,7 +349,7 @@ impl Pool {
         let place = Stream { shared: Rc::clone(shared), deadlines: Rc::clone(&self.deadlines) };
         let sender = shared.connection.sender.clone();
         let held = Held::Stream { sender, _place: place };
-        Lease { pool: Rc::clone(self), held, kind, retired: false }
+        Lease { pool: Rc::clone(self), held, kind, reuse: Reuse::Allowed }
     }
 
     async fn only_one(&self) -> Connecting<'_> {
@@ -357,9 +375,18 @@ impl Lease {
         matches!(self.held, Held::Stream { .. })
     }
 
-    /// Closes the connection after this exchange: what follows the answer on it cannot be trusted.
-    pub(super) fn retire(&mut self) {
-        self.retired = true;
+    /// Says how far the connection can be trusted after this exchange.
+    pub(super) fn trust(&mut self, reuse: Reuse) {
+        self.reuse = reuse;
+    }
+
+    /// Notes that the answer could not be read. On a connection that was used before, the reason may be bytes that
+    /// followed the answer before: for a while, no connection of this target is trusted.
+    pub(super) fn said_too_much(&self) {
+        if self.kind != LeaseKind::Fresh {
+            let pool = &self.pool;
+            pool.doubted_until.set(pool.deadlines.now().saturating_add(ticks(DOUBT)));
+        }
     }
 
     pub(super) async fn send(
@@ -386,15 +413,18 @@ impl Lease {
 
     /// Puts the connection back after a whole exchange; closes it where enough are idle.
     pub(super) fn give_back(self) {
-        let Self { pool, held: Held::Http1 { mut connection, address }, retired: false, .. } = self
-        else {
+        let Self { pool, held: Held::Http1 { mut connection, address }, reuse, .. } = self else {
             return;
         };
+        if reuse == Reuse::Forbidden {
+            return;
+        }
         connection.rest();
         let mut idle = pool.idle.borrow_mut();
         // a backend that answered before it had read everything, and reads no further, would keep the next request waiting
         if connection.is_ready() && idle.len() < pool.most_idle {
-            idle.push(Idle { connection, address, since: pool.deadlines.now() });
+            let doubtful = reuse == Reuse::Doubtful;
+            idle.push(Idle { connection, address, since: pool.deadlines.now(), doubtful });
             drop(idle);
             pool.idle_changed(1);
         }

@@ -22,7 +22,7 @@ use crate::forward::body::{RequestBody, RequestProgress, RequestState, ResponseB
 use crate::forward::choose::{Choice, Tried, choose};
 use crate::forward::extended_connect::{self, Question};
 use crate::forward::failure::ForwardError;
-use crate::forward::framing::{self, Reuse};
+use crate::forward::framing;
 use crate::forward::interim::Interim;
 use crate::forward::pool::{Lease, LeaseKind, Pools, Purpose};
 use crate::model::backend::{Http2, Retries};
@@ -199,7 +199,13 @@ impl Forwarder {
                 }
             };
             let kind = lease.kind();
-            let spare = if kind == LeaseKind::Aged { spare(&request) } else { None };
+            let spare = match kind {
+                LeaseKind::Aged | LeaseKind::Doubtful => spare(&request),
+                LeaseKind::Fresh | LeaseKind::Reused => None,
+            };
+            if kind == LeaseKind::Doubtful && spare.is_none() {
+                continue;
+            }
             match self.send(group, target, lease, request, progress).await {
                 Sent::Answered(response, lease) => {
                     return Ok(self.answer(group, response, lease, progress, busy));
@@ -209,7 +215,7 @@ impl Forwarder {
                 }
                 Sent::Unsent(returned) => request = returned,
                 Sent::Failed(error) => match (error, spare) {
-                    (ForwardError::Reset { .. }, Some(head)) => {
+                    (ForwardError::Reset { .. } | ForwardError::Protocol { .. }, Some(head)) => {
                         request = again_without_body(head, progress);
                     }
                     (error, _) => return Err((error, None)),
@@ -230,6 +236,7 @@ impl Forwarder {
             return Sent::Failed(ForwardError::NoBackend);
         }
         progress.await_response(group.response_timeout);
+        let method = request.method().clone();
         let answer = {
             let mut answer = pin!(lease.send(request));
             poll_fn(|context| match answer.as_mut().poll(context) {
@@ -242,9 +249,8 @@ impl Forwarder {
             None => Sent::Failed(ForwardError::Timeout { target: target.label.to_string() }),
             Some(Ok(mut response)) => {
                 progress.response_came();
-                match framing::check(&mut response) {
-                    Ok(Reuse::Allowed) => {}
-                    Ok(Reuse::Forbidden) => lease.retire(),
+                match framing::check(&mut response, &method) {
+                    Ok(reuse) => lease.trust(reuse),
                     Err(source) => {
                         let target = target.label.to_string();
                         return Sent::Failed(ForwardError::Framing { target, source });
@@ -254,7 +260,13 @@ impl Forwarder {
             }
             Some(Err(mut error)) => match error.take_message() {
                 Some(request) => Sent::Unsent(Box::new(request)),
-                None => Sent::Failed(failure(target, error.into_error(), progress.state())),
+                None => {
+                    let failure = failure(target, error.into_error(), progress.state());
+                    if matches!(failure, ForwardError::Protocol { .. }) {
+                        lease.said_too_much();
+                    }
+                    Sent::Failed(failure)
+                }
             },
         }
     }

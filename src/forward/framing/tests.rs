@@ -36,11 +36,11 @@ fn what_has_two_readings_is_refused() {
     for (lines, fault) in rows {
         for status in [200, 204, 304, 500] {
             let mut answer = answer(Version::HTTP_11, status, lines);
-            assert_eq!(check(&mut answer), Err(fault), "{status} {lines:?}");
+            assert_eq!(check(&mut answer, &Method::GET), Err(fault), "{status} {lines:?}");
         }
     }
     let mut old = answer(Version::HTTP_10, 200, &[(TE, "chunked")]);
-    assert_eq!(check(&mut old), Err(OldVersion));
+    assert_eq!(check(&mut old, &Method::GET), Err(OldVersion));
 }
 
 #[test]
@@ -53,13 +53,13 @@ fn one_length_is_written_once() {
         &[(CL, "5,5"), (CL, " 5")],
     ] {
         let mut answer = answer(Version::HTTP_11, 200, lines);
-        assert_eq!(check(&mut answer), Ok(Reuse::Allowed), "{lines:?}");
+        assert_eq!(check(&mut answer, &Method::GET), Ok(Reuse::Allowed), "{lines:?}");
         let lengths: Vec<_> = answer.headers().get_all(CL).iter().collect();
         assert_eq!(lengths, ["5"], "{lines:?}");
     }
     for lines in [&[(TE, "Chunked")][..], &[], &[(CL, "0")]] {
         let mut answer = answer(Version::HTTP_11, 200, lines);
-        assert_eq!(check(&mut answer), Ok(Reuse::Allowed), "{lines:?}");
+        assert_eq!(check(&mut answer, &Method::GET), Ok(Reuse::Allowed), "{lines:?}");
     }
 }
 
@@ -72,10 +72,13 @@ fn an_answer_without_a_body_has_no_length_and_one_that_claims_a_body_ends_the_co
         (&[], Reuse::Allowed),
     ] {
         let mut answer = answer(Version::HTTP_11, 204, lines);
-        assert_eq!(check(&mut answer), Ok(reuse), "{lines:?}");
+        assert_eq!(check(&mut answer, &Method::GET), Ok(reuse), "{lines:?}");
         assert!(!answer.headers().contains_key(CL), "{lines:?}");
     }
     let mut unchanged = answer(Version::HTTP_11, 304, &[(CL, "5")]);
-    assert_eq!(check(&mut unchanged), Ok(Reuse::Allowed), "the length of what is not sent");
+    let reuse = check(&mut unchanged, &Method::GET);
+    assert_eq!(reuse, Ok(Reuse::Doubtful), "the length of what is not sent");
     assert!(unchanged.headers().contains_key(CL));
+    let mut head = answer(Version::HTTP_11, 200, &[(TE, "chunked")]);
+    assert_eq!(check(&mut head, &Method::HEAD), Ok(Reuse::Doubtful));
 }
