@@ -3,8 +3,10 @@
 mod asking;
 mod bound;
 mod certificates;
+mod claim_paths;
 mod forged;
 mod forged_latency;
 mod introspection;
+mod kinds;
 mod neighbors;
 mod token_cache;
