@@ -3,10 +3,12 @@
 //! Decides who is charged. The bounds are the operator's, and [`crate::budget`] keeps them.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::HeaderMap;
 
 use crate::authenticate::binding::Evidence;
+use crate::authenticate::unknown_tokens::UnknownTokens;
 use crate::budget::unlisted::UnlistedProxies;
 use crate::budget::{Client, SourceBudgets};
 use crate::model::clock::Moment;
@@ -16,6 +18,8 @@ use crate::model::clock::Moment;
 pub struct Budgets {
     /// Signatures that were found bad (`limits.max_forged_tokens`).
     pub invalid_tokens: SourceBudgets,
+    /// Tokens that no server has vouched for (`limits.unknown_tokens`).
+    pub unknown_tokens: Arc<UnknownTokens>,
     pub unlisted: UnlistedProxies,
 }
 
@@ -32,6 +36,7 @@ impl Budgets {
     /// Forgets the clients that owe nothing any more.
     pub fn forget_settled(&self, now: Moment) {
         self.invalid_tokens.forget_settled(now);
+        self.unknown_tokens.forget_settled(now);
     }
 
     /// Who pays for a request of this client, which came from this peer.

@@ -52,6 +52,10 @@ pub enum AuthenticateError {
         "too many forged tokens came from this address: those that are not known are not looked at for {retry_after} s"
     )]
     Forging { retry_after: u32 },
+    #[error(
+        "too many tokens of this address that no server has vouched for: `limits.unknown_tokens` allows the next one in {retry_after} s"
+    )]
+    UnknownTokens { retry_after: u32 },
     #[error("key manager \"{}\": {fault}", key_manager.definition.name)]
     Binding { key_manager: Arc<CompiledKeyManager>, fault: BindingFault },
     #[error("key manager \"{}\": the token was revoked", key_manager.definition.name)]
@@ -87,6 +91,7 @@ impl AuthenticateError {
             | Self::NotOpen { .. }
             | Self::NotOpened { .. } => Reason::KeysUnavailable,
             Self::Forging { .. } => Reason::ForgedTokens,
+            Self::UnknownTokens { .. } => Reason::UnknownTokens,
             Self::Opaque => Reason::TokenMalformed,
             Self::Inactive => Reason::TokenInactive,
             Self::NotAsked { .. } | Self::Unanswered { .. } => Reason::IntrospectionUnavailable,
@@ -118,6 +123,7 @@ impl AuthenticateError {
             | Self::Opaque
             | Self::Inactive
             | Self::Forging { .. }
+            | Self::UnknownTokens { .. }
             | Self::NobodysOwn { .. }
             | Self::UnknownIssuer { .. }
             | Self::IssuerNotLearned { .. } => None,

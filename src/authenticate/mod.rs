@@ -6,7 +6,7 @@
 //!
 //! The walk through the files: [`credentials`] (the token in a request's head), [`principal`] (the proof), [`binding`] (is it
 //! in the right hand), [`certificate`] (which one a trusted proxy tells of), [`cache`] (verdicts of tokens seen before),
-//! [`budgets`] (what a client may make us do), [`error`].
+//! [`budgets`] (what a client may make us do), [`unknown_tokens`] (what it may make us ask), [`error`].
 
 pub mod binding;
 pub mod budgets;
@@ -15,6 +15,7 @@ pub mod certificate;
 pub mod credentials;
 pub mod error;
 pub mod principal;
+pub mod unknown_tokens;
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -54,6 +54,8 @@ struct Debt {
 pub struct SourceBudgets {
     shards: Box<[Mutex<Shard>]>,
     hasher: foldhash::quality::RandomState,
+    /// The latest moment that any worker has told: their coarse clocks differ by a tick.
+    latest: AtomicU64,
     known: AtomicUsize,
     forgotten: AtomicU64,
     refused: AtomicU64,
@@ -102,6 +104,7 @@ impl Default for SourceBudgets {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: foldhash::quality::RandomState::default(),
+            latest: AtomicU64::new(0),
             known: AtomicUsize::new(0),
             forgotten: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -158,6 +161,7 @@ impl SourceBudgets {
     /// The part of the budget that has room for one more request of this client.
     fn room(&self, client: Client, rate: Rate, now: Moment) -> Result<Charge, Exhausted> {
         let Some(debt) = self.debt(client.source) else { return Ok(Charge::Budget) };
+        let now = self.latest(now);
         let Some(retry_after) = debt.budget.wait(rate, now) else { return Ok(Charge::Budget) };
         let Some(claimed) = client.claimed else { return Err(Exhausted { retry_after }) };
         let clean = self.debt(claimed).is_none_or(|debt| debt.budget.wait(rate, now).is_none());
@@ -169,10 +173,15 @@ impl SourceBudgets {
     }
 
     fn add(&self, client: Client, from: Charge, rate: Rate, now: Moment) {
+        let now = self.latest(now);
         self.change(client.source, |debt| debt.part(from).add(from.rate(rate), now));
         if let Some(claimed) = client.claimed {
             self.change(claimed, |debt| debt.budget.add(rate, now));
         }
+    }
+
+    fn latest(&self, now: Moment) -> Moment {
+        Moment(self.latest.fetch_max(now.0, Ordering::Relaxed).max(now.0))
     }
 
     /// `None` for a source that is not known, without a lock while none is.

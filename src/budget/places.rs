@@ -14,7 +14,6 @@ use crate::budget::source::Source;
 #[derive(Debug)]
 pub struct FairPlaces {
     all: Arc<Semaphore>,
-    each: usize,
     /// As many as may hold a place or wait for one, of one source.
     most_waiting: usize,
     sources: Mutex<HashMap<Source, Share>>,
@@ -47,24 +46,28 @@ struct User {
 pub struct Crowded;
 
 impl FairPlaces {
-    /// `all` places, at most `each` of them for one source, of whose requests at most `most_waiting` may wait.
-    pub fn new(all: usize, each: usize, most_waiting: usize) -> Arc<Self> {
+    /// `all` places; at most `most_waiting` requests of one source hold one or wait for one.
+    pub fn new(all: usize, most_waiting: usize) -> Arc<Self> {
         let sources = Mutex::default();
-        Arc::new(Self { all: Arc::new(Semaphore::new(all)), each, most_waiting, sources })
+        Arc::new(Self { all: Arc::new(Semaphore::new(all)), most_waiting, sources })
     }
 
-    /// Waits for a place. Dropping the future gives the wait up.
-    pub async fn take(self: &Arc<Self>, source: Source) -> Result<Place, Crowded> {
-        let (user, own) = self.enter(source)?;
+    /// Waits for a place, of which the source has `each`. Dropping the future gives the wait up.
+    pub async fn take(self: &Arc<Self>, source: Source, each: usize) -> Result<Place, Crowded> {
+        let (user, own) = self.enter(source, each)?;
         // the own share first: nobody waits in the common queue for more than its share
         let own = own.acquire_owned().await.map_err(|_| Crowded)?;
         let all = Arc::clone(&self.all).acquire_owned().await.map_err(|_| Crowded)?;
         Ok(Place { _all: all, _own: own, _user: user })
     }
 
-    fn enter(self: &Arc<Self>, source: Source) -> Result<(User, Arc<Semaphore>), Crowded> {
+    fn enter(
+        self: &Arc<Self>,
+        source: Source,
+        each: usize,
+    ) -> Result<(User, Arc<Semaphore>), Crowded> {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Share { places: Arc::new(Semaphore::new(self.each)), users: 0 };
+        let new = || Share { places: Arc::new(Semaphore::new(each)), users: 0 };
         let share = sources.entry(source).or_insert_with(new);
         if share.users >= self.most_waiting {
             return Err(Crowded);
@@ -97,30 +100,34 @@ mod tests {
     const ONE: Source = Source::V4(1);
     const OTHER: Source = Source::V4(2);
 
-    async fn at_once(places: &Arc<FairPlaces>, source: Source) -> Option<Result<Place, Crowded>> {
-        timeout(Duration::ZERO, places.take(source)).await.ok()
+    async fn at_once(
+        places: &Arc<FairPlaces>,
+        source: Source,
+        each: usize,
+    ) -> Option<Result<Place, Crowded>> {
+        timeout(Duration::ZERO, places.take(source, each)).await.ok()
     }
 
     #[tokio::test]
     async fn one_source_has_its_share_and_leaves_the_others_theirs() {
-        let places = FairPlaces::new(8, 2, 100);
-        let first = at_once(&places, ONE).await.unwrap().unwrap();
-        let _second = at_once(&places, ONE).await.unwrap().unwrap();
-        assert!(at_once(&places, ONE).await.is_none(), "waits for a place of its own");
-        let _other = at_once(&places, OTHER).await.unwrap().unwrap();
+        let places = FairPlaces::new(8, 100);
+        let first = at_once(&places, ONE, 2).await.unwrap().unwrap();
+        let _second = at_once(&places, ONE, 2).await.unwrap().unwrap();
+        assert!(at_once(&places, ONE, 2).await.is_none(), "waits for a place of its own");
+        let _other = at_once(&places, OTHER, 2).await.unwrap().unwrap();
         drop(first);
-        let _third = at_once(&places, ONE).await.unwrap().unwrap();
+        let _third = at_once(&places, ONE, 2).await.unwrap().unwrap();
     }
 
     #[tokio::test]
     async fn who_waits_is_bounded_and_who_leaves_is_forgotten() {
-        let places = FairPlaces::new(8, 1, 3);
-        let held = at_once(&places, ONE).await.unwrap().unwrap();
-        let mut waiting: Vec<_> = (0..2).map(|_| Box::pin(places.take(ONE))).collect();
+        let places = FairPlaces::new(8, 3);
+        let held = at_once(&places, ONE, 1).await.unwrap().unwrap();
+        let mut waiting: Vec<_> = (0..2).map(|_| Box::pin(places.take(ONE, 1))).collect();
         for waits in &mut waiting {
             assert!(timeout(Duration::ZERO, waits).await.is_err());
         }
-        assert_eq!(at_once(&places, ONE).await.unwrap().unwrap_err(), Crowded);
+        assert_eq!(at_once(&places, ONE, 1).await.unwrap().unwrap_err(), Crowded);
         drop((waiting, held));
         assert_eq!(places.sources.lock().unwrap().len(), 0);
         assert_eq!((places.all.available_permits()), 8);

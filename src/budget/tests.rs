@@ -82,3 +82,11 @@ fn neighbors_behind_an_address_that_nobody_listed_share_its_reserve() {
     });
     assert_eq!(invented.count(), 10, "inventing clients is worth a quarter more");
 }
+
+#[test]
+fn workers_whose_clocks_differ_by_a_tick_see_one_budget() {
+    let (budgets, one, rate) = (SourceBudgets::default(), client("192.0.2.1"), rate(3));
+    for now in [100, 50, 60] {
+        assert_eq!(budgets.try_charge(one, rate, Moment(now)), Ok(Charge::Budget), "{now}");
+    }
+}

@@ -6,6 +6,7 @@
 //!
 //! The walk through the files: [`client`] (who asks).
 
+mod breaker;
 mod client;
 
 use std::fmt;

@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+/// What has expired is kept for this much longer where forgetting it does harm: a clock may be wrong for a while.
+pub const MARGIN_SECONDS: u64 = 24 * 3600;
+
 /// Seconds since 1970-01-01T00:00:00Z (RFC 7519 `NumericDate`, whole seconds).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct UnixSeconds(pub u64);
@@ -18,6 +21,11 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     /// Milliseconds since 1970, for logs.
     fn milliseconds(&self) -> u64 {
         self.now().0.saturating_mul(1000)
+    }
+
+    /// The time up to which what has expired may be forgotten: a day ago.
+    fn forget_before(&self) -> UnixSeconds {
+        UnixSeconds(self.now().0.saturating_sub(MARGIN_SECONDS))
     }
 
     /// The monotonic time. A hand-set clock has one time for both.

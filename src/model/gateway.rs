@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::key_manager::PemFile;
 use crate::model::place::Place;
 use crate::model::proxies::TrustedProxies;
+use crate::model::rate::Rate;
 use crate::model::secret::Secret;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +115,8 @@ pub struct Limits {
     pub max_token_bytes: usize,
     /// Of one client address in a minute; `None`: uncounted.
     pub max_forged_tokens: Option<NonZeroU32>,
+    /// Opaque tokens of one client address that no server has vouched for yet.
+    pub unknown_tokens: Rate,
     /// Requests at a time of one HTTP/2 connection.
     pub max_streams: u32,
     /// A worker whose event loop lags behind by this much sheds new requests.

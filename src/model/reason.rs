@@ -82,6 +82,8 @@ reasons! {
     TokenRevoked = "token_revoked",
     /// Too many forged tokens of this client: what is not known is not verified.
     ForgedTokens = "forged_tokens",
+    /// Too many tokens of this client that no server has vouched for: none is asked about for a while.
+    UnknownTokens = "unknown_tokens",
     /// The server that was asked does not know it as active.
     TokenInactive = "token_inactive",
     /// The server that has to be asked does not answer.

@@ -9,9 +9,10 @@ use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
 use crate::authenticate::certificate::is_told_twice;
 use crate::authenticate::error::shown;
+use crate::authenticate::unknown_tokens::Word;
 use crate::authenticate::{AuthenticateError, credentials};
 use crate::forward::forwarded::ClientScheme;
-use crate::introspect::Outcome;
+use crate::introspect::{Answer, Outcome};
 use crate::jwks::{KeyManagerKeys, RefetchCause, Refetched};
 use crate::model::gateway::{ByteLimit, ErrorFormat};
 use crate::model::names::ApiIndex;
@@ -26,6 +27,7 @@ use crate::proxy::metadata;
 use crate::proxy::naming::{Arriving, Named};
 use crate::proxy::own_answer::{OwnAnswer, refuse, refuse_here, resource_metadata, server_options};
 use crate::proxy::service::Inbound;
+use crate::proxy::vouching::Asker;
 use crate::proxy::worker::Walk;
 use crate::route::{self, InvalidAuthority, NormalPath};
 use crate::snapshot::CompiledKeyManager;
@@ -172,6 +174,7 @@ pub(super) async fn decide_and_wait(
                     &grant,
                     || walk.token_id(),
                     walk.clock().now(),
+                    walk.cache().moment(),
                 );
                 let (Some(admitted), Ok(assertion)) = (admitted, asserted) else {
                     return Err(refuse_here(
@@ -265,7 +268,7 @@ async fn inquire(
     refused: &Refused<'_>,
 ) -> Result<(), AuthenticateError> {
     if let Some(unasked) = refused.why.unasked() {
-        return ask(walk, snapshot, request, refused.api, &unasked).await;
+        return ask(walk, exchange, snapshot, request, refused.api, &unasked).await;
     }
     let Some((template, issuer)) = refused.why.unopened() else { return Ok(()) };
     let Some(organizations) = &template.organizations else { return Ok(()) };
@@ -291,6 +294,7 @@ async fn inquire(
 /// Asks a key manager's server about the request's token; the answer is there for the next decision.
 async fn ask(
     walk: &Walk,
+    exchange: &Exchange,
     snapshot: &LocalSnapshot,
     request: &Inbound,
     api: Option<ApiIndex>,
@@ -305,8 +309,14 @@ async fn ask(
     let Some(introspector) = &key_manager.introspector else {
         return Err(unanswered("it has no introspection endpoint".into()));
     };
+    let from = (exchange.client, exchange.connection().peer().ip());
+    let asker = Asker::new(walk, from, request.headers(), snapshot.limits.unknown_tokens);
+    let patience = key_manager.definition.fetch.request_timeout;
+    let ticket = asker.admit(walk, token, patience).await?;
     match introspector.ask(token, walk.clock().now()).await {
         Outcome::Answered(answer) => {
+            let vouched = matches!(answer, Answer::Active(..));
+            ticket.settle(if vouched { Word::Vouched } else { Word::None });
             walk.cache().hand_over(key_manager, token, answer);
             Ok(())
         }

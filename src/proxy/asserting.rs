@@ -1,6 +1,7 @@
 //! What a backend is told of the caller: signed once for a token and an API, and remembered.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use http::{HeaderName, HeaderValue};
@@ -9,7 +10,7 @@ use quick_cache::unsync::Cache;
 use crate::assertion::Caller;
 use crate::authenticate::Principal;
 use crate::authorize::Grant;
-use crate::model::clock::UnixSeconds;
+use crate::model::clock::{Moment, UnixSeconds};
 use crate::snapshot::Snapshot;
 
 /// Signed tokens that one worker remembers.
@@ -23,7 +24,16 @@ type Key = [u8; 32];
 /// A worker's signed tokens.
 #[derive(Debug)]
 pub struct Asserted {
-    signed: RefCell<Cache<Key, (HeaderValue, UnixSeconds)>>,
+    signed: RefCell<Cache<Key, Signed>>,
+}
+
+/// A signed token, as long as it may be used: by the time of day that it names, and no longer than its lifetime.
+#[derive(Debug, Clone)]
+struct Signed {
+    value: HeaderValue,
+    until: UnixSeconds,
+    signed: Moment,
+    lifetime: Duration,
 }
 
 /// The header by which the gateway speaks to backends: nobody else's word stands in it.
@@ -62,6 +72,14 @@ fn key_of(grant: &Grant<'_>, principal: &Principal, key_id: &str) -> Key {
     digest.as_ref().first_chunk().copied().unwrap_or_default()
 }
 
+impl Signed {
+    fn is_good(&self, now: UnixSeconds, moment: Moment) -> bool {
+        let spare = Duration::from_secs(SPARE);
+        self.until.0 > now.0.saturating_add(SPARE)
+            && self.lifetime > moment.since(self.signed).saturating_add(spare)
+    }
+}
+
 impl Default for Asserted {
     fn default() -> Self {
         Self { signed: RefCell::new(Cache::new(MOST)) }
@@ -76,6 +94,7 @@ impl Asserted {
         grant: &Grant<'_>,
         id: impl FnOnce() -> String,
         now: UnixSeconds,
+        moment: Moment,
     ) -> Result<Option<Assertion>, CannotSign> {
         let api = &grant.routed().api().definition;
         let Some(assertions) = &snapshot.assertions else { return Ok(None) };
@@ -89,8 +108,8 @@ impl Asserted {
             .signed
             .borrow()
             .get(&key)
-            .filter(|(_, until)| until.0 > now.0.saturating_add(SPARE))
-            .map(|(value, _)| value.clone());
+            .filter(|signed| signed.is_good(now, moment))
+            .map(|signed| signed.value.clone());
         if let Some(value) = known {
             return Ok(Some(Assertion { header, value: Some(value) }));
         }
@@ -104,7 +123,9 @@ impl Asserted {
             context: &api.base_path,
         };
         let (value, until) = assertions.sign(&caller, &id(), now).ok_or(CannotSign)?;
-        self.signed.borrow_mut().insert(key, (value.clone(), until));
+        let lifetime = Duration::from_secs(until.0.saturating_sub(now.0));
+        let signed = Signed { value: value.clone(), until, signed: moment, lifetime };
+        self.signed.borrow_mut().insert(key, signed);
         Ok(Some(Assertion { header, value: Some(value) }))
     }
 }

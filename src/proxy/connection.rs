@@ -421,6 +421,7 @@ mod tests {
             body_stall_timeout: TICK * 10_000,
             max_token_bytes: 0,
             max_forged_tokens: None,
+            unknown_tokens: crate::model::rate::Rate::a_minute(std::num::NonZeroU32::MIN),
             max_streams: 0,
             max_loop_delay: None,
         }

@@ -152,6 +152,7 @@ impl Why {
         match self {
             Self::Authenticate(
                 AuthenticateError::Forging { retry_after }
+                | AuthenticateError::UnknownTokens { retry_after }
                 | AuthenticateError::NotOpened { why: Closed::TooMany { retry_after }, .. },
             ) => Some(*retry_after),
             _ => None,

@@ -3,7 +3,7 @@
 //! The walk through the files: [`service`] (the walk), [`admission`] (may it be forwarded),
 //! [`asserting`] (what a backend is told of the caller), [`decision`] (route, authenticate, authorize on one snapshot),
 //! [`denial`] (reason -> answer, the only table of statuses), [`own_answer`] (answers made here), [`metadata`] (RFC 9728), [`cors`],
-//! [`upgrade`] and [`tunnel`] (other protocols, with [`websocket`]'s frames), [`tenure`] and [`term`] (what ends a stream), [`exchange`] (the facts of one exchange, written once),
+//! [`upgrade`] and [`tunnel`] (other protocols, with [`websocket`]'s frames), [`vouching`] (questions within a budget), [`tenure`] and [`term`] (what ends a stream), [`exchange`] (the facts of one exchange, written once),
 //! [`answer`] (bodies), [`connection`] and [`worker`] (what the walk is lent), [`naming`] and [`request_ids`] (what is not
 //! worked out anew for each request), [`waiting`] (connections between two requests).
 
@@ -24,6 +24,7 @@ pub mod tenure;
 pub mod term;
 pub mod tunnel;
 pub mod upgrade;
+mod vouching;
 pub mod waiting;
 pub mod websocket;
 pub mod worker;

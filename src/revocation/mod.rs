@@ -238,6 +238,11 @@ impl Revocations {
         (held(&marks.subject) || held(&marks.entity)).then_some(Ground::Subject)
     }
 
+    /// Asks the channel, where there is one, to compare everything.
+    pub fn compare_channel(&self) {
+        self.outbox.compare.notify_one();
+    }
+
     /// Grows with each revocation.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)

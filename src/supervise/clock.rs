@@ -1,9 +1,10 @@
 //! The real clocks: the only place that reads the system's time of day.
 
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::deadline;
-use crate::model::clock::{Clock, Moment, UnixSeconds};
+use crate::model::clock::{Clock, MARGIN_SECONDS, Moment, UnixSeconds};
 
 /// The system's clocks.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,6 +21,16 @@ impl Clock for SystemClock {
     fn milliseconds(&self) -> u64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// A clock that is set forward, however far, makes nothing be forgotten before its time: what counts is the time that
+    /// has passed since the start.
+    fn forget_before(&self) -> UnixSeconds {
+        static BEGAN: OnceLock<(UnixSeconds, Moment)> = OnceLock::new();
+        let (now, moment) = (self.now(), self.moment());
+        let (began, at) = *BEGAN.get_or_init(|| (now, moment));
+        let passed = began.0.saturating_add(moment.since(at).as_secs());
+        UnixSeconds(now.0.min(passed).saturating_sub(MARGIN_SECONDS))
     }
 
     fn moment(&self) -> Moment {

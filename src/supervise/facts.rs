@@ -26,6 +26,7 @@ fn budget_facts(common: &Common, snapshot: &Snapshot) -> Vec<BudgetFacts> {
     };
     let organizations = snapshot.organizations().map(|(_, organizations)| organizations.budget());
     vec![
+        facts("unknown_tokens", common.budgets.unknown_tokens.status()),
         facts("invalid_tokens", common.budgets.invalid_tokens.status()),
         facts("new_organizations", organizations.fold(BudgetStatus::default(), BudgetStatus::plus)),
     ]

@@ -4,10 +4,11 @@
 //! running gateway), [`facts`] (what a scrape shows), [`reload`] (the next generation, prepared in the [`background`]),
 //! [`settled`] (files that rest), [`inventory`] (what a reload may take away), [`listeners`] (which sockets open and close),
 //! [`running`] (signals and
-//! the end), [`watch`] (changed files), [`workers`] (the threads), [`clock`].
+//! the end), [`watch`] (changed files), [`workers`] (the threads), [`clock`], [`clock_watch`] (a clock that jumps).
 
 mod background;
 pub mod clock;
+mod clock_watch;
 pub mod error;
 mod facts;
 pub mod inventory;

@@ -30,6 +30,7 @@ use crate::revocation::journal::Journal;
 use crate::snapshot::Snapshots;
 use crate::snapshot::compile::Compiler;
 use crate::supervise::clock::SystemClock;
+use crate::supervise::clock_watch;
 use crate::supervise::error::{SuperviseError, bind_error};
 use crate::supervise::facts::identity_facts;
 use crate::supervise::listeners::Listeners;
@@ -134,7 +135,12 @@ async fn assemble(
     let mut tasks = serve_management(management, answers)?;
     let mut channel = Channel::new(Arc::clone(&common.revocations), Arc::clone(&clock));
     channel.follow(channel_settings.as_ref()).await;
-    tasks.spawn(forget_expired(common, Arc::clone(&clock)));
+    tasks.spawn(forget_expired(common.clone(), Arc::clone(&clock)));
+    tasks.spawn(clock_watch::watch(
+        Arc::clone(&clock),
+        Arc::clone(&metrics),
+        Arc::clone(&common.revocations),
+    ));
     tasks.spawn(tend_organizations(Arc::clone(&snapshots), Arc::clone(&clock)));
     let management_address = addresses.and_then(Result::ok);
     let reloader = Reloader {
@@ -252,7 +258,7 @@ async fn forget_expired(common: Common, clock: Arc<dyn Clock>) {
     const EACH: Duration = Duration::from_mins(1);
     loop {
         tokio::time::sleep(EACH).await;
-        let (revocations, now) = (Arc::clone(&common.revocations), clock.now());
+        let (revocations, now) = (Arc::clone(&common.revocations), clock.forget_before());
         common.budgets.forget_settled(clock.moment());
         // a failure is told and counted there; this is tried again
         let _ = tokio::task::spawn_blocking(move || revocations.forget_expired(now)).await;
@@ -277,7 +283,7 @@ fn common(state_dir: &Path, clock: &dyn Clock) -> Result<Common, SuperviseError>
 }
 
 fn revocations(state_dir: &Path, clock: &dyn Clock) -> Result<Revocations, SuperviseError> {
-    let opened = Journal::open(state_dir, clock.now());
+    let opened = Journal::open(state_dir, clock.forget_before());
     let (journal, records) =
         opened.map_err(|source| SuperviseError::StateDir { path: state_dir.to_owned(), source })?;
     Ok(Revocations::kept(journal, &records))

@@ -120,6 +120,11 @@ impl Metrics {
         self.control.reloaded(at);
     }
 
+    /// The system's clock was set, or ran away.
+    pub fn clock_jumped(&self, forward: bool) {
+        self.control.clock_jumped(forward);
+    }
+
     /// The configuration before stays in use.
     pub fn reload_failed(&self) {
         self.control.reload_failed();

@@ -257,12 +257,24 @@ static LIMITS: TableRule = TableRule {
             Kind::CountOrNone,
             "Bad signatures of one client address in a minute; or \"none\"",
         ),
+        key(
+            "unknown_tokens",
+            Kind::Table(&RATE),
+            "Opaque tokens of one address that no server has vouched for yet",
+        ),
         key("max_streams", Kind::Integer, "Requests at a time of one HTTP/2 connection"),
         key(
             "max_loop_delay",
             Kind::Duration,
             "A worker that lags behind by this much sheds new requests; or \"none\"",
         ),
+    ],
+};
+
+static RATE: TableRule = TableRule {
+    keys: &[
+        key("requests", Kind::Integer, "At once, and again in each `per`"),
+        key("per", Kind::Duration, "The time"),
     ],
 };
 

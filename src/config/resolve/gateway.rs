@@ -15,6 +15,7 @@ use crate::model::gateway::{
     ProxyProtocol, Telemetry, Workers,
 };
 use crate::model::proxies::TrustedProxies;
+use crate::model::rate::Rate;
 
 /// The default of `max_connections`.
 const MAX_CONNECTIONS: i64 = 20_000;
@@ -27,6 +28,12 @@ const FORGED_TOKENS: u32 = 60;
 
 /// The default of `reload_max_removed`, in thousandths: half of what there is.
 const REMOVED: u16 = 500;
+
+/// The default of `unknown_tokens`: two a second, and a page that opens with many.
+const UNKNOWN_TOKENS: Rate =
+    Rate { requests: NonZeroU32::MIN.saturating_add(19), per: Duration::from_secs(10) };
+
+const LONGEST_PER: Duration = Duration::from_hours(1);
 
 const MOST_TOKEN_CACHE_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 
@@ -271,6 +278,7 @@ pub(super) fn limits(whole: &Whole<'_>) -> Limits {
         body_stall_timeout: Duration::from_secs(30),
         max_token_bytes: 16 * 1024,
         max_forged_tokens: NonZeroU32::new(FORGED_TOKENS),
+        unknown_tokens: UNKNOWN_TOKENS,
         max_streams: 100,
         max_loop_delay: Some(Duration::from_secs(1)),
     };
@@ -291,8 +299,24 @@ pub(super) fn limits(whole: &Whole<'_>) -> Limits {
         u32::try_from(table.integer("max_streams", 1..=10_000, 100)).unwrap_or(100);
     limits.max_loop_delay = table.optional_time("max_loop_delay", limits.max_loop_delay);
     limits.max_forged_tokens = forged_tokens(&table, limits.max_forged_tokens);
+    limits.unknown_tokens = unknown_tokens(&table).unwrap_or(UNKNOWN_TOKENS);
     limits.max_token_bytes = bytes("max_token_bytes", 256..=1024 * 1024, limits.max_token_bytes);
     limits
+}
+
+fn unknown_tokens(table: &Table<'_>) -> Option<Rate> {
+    let rate = table.table("unknown_tokens")?;
+    let (requests, per) =
+        (rate.integer("requests", 1..=1_000_000, 20), rate.time("per", UNKNOWN_TOKENS.per));
+    if per > LONGEST_PER {
+        let hint = Some(
+            "such a budget would lock a client out for longer than anybody remembers why"
+                .to_owned(),
+        );
+        rate.error("per", format!("`{}` must be at most one hour", rate.path("per")), hint);
+    }
+    let requests = u32::try_from(requests).ok().and_then(NonZeroU32::new)?;
+    Some(Rate { requests, per: per.min(LONGEST_PER) })
 }
 
 fn forged_tokens(table: &Table<'_>, default: Option<NonZeroU32>) -> Option<NonZeroU32> {

@@ -51,6 +51,7 @@ const ORGANIZATION_MISMATCH: &str = "Claim Mismatch. The claim configured in the
 const BLOCKED: &str = "This API has been blocked temporarily. Please try again later or contact the system administrators.";
 const FORGED_TOKENS: &str =
     "Too many tokens of this address could not be verified. Try again later";
+const UNKNOWN_TOKENS: &str = "Too many unknown tokens from this address. Try again later";
 const NO_PRODUCTION: &str = "Production key offered to the API with no production endpoint";
 const NO_SANDBOX: &str = "Sandbox key offered to the API with no sandbox endpoint";
 
@@ -151,6 +152,10 @@ pub(super) fn row(refusal: &Refusal<'_>) -> Row {
         Reason::ForgedTokens => Row {
             retry_after: Some(1),
             ..status(S::TOO_MANY_REQUESTS, "429", "Too Many Requests", FORGED_TOKENS)
+        },
+        Reason::UnknownTokens => Row {
+            retry_after: Some(1),
+            ..status(S::TOO_MANY_REQUESTS, "429", "Too Many Requests", UNKNOWN_TOKENS)
         },
         Reason::KeysUnavailable | Reason::IntrospectionUnavailable => keys_unavailable(),
 

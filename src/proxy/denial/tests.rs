@@ -343,6 +343,14 @@ const ROWS: &[Expected] = &[
         "Too many tokens of this address could not be verified. Try again later",
     ),
     (
+        Reason::UnknownTokens,
+        429,
+        "429",
+        STATUS,
+        "Too Many Requests",
+        "Too many unknown tokens from this address. Try again later",
+    ),
+    (
         Reason::ResourceMetadata,
         500,
         "500",

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::model::revocation_channel::RevocationChannel;
+use crate::revocation::channel::bound::{Bound, Counted, Link, MOST_BYTES};
 use crate::trust::{self, TrustError};
 
 /// From the name to an accepted password.
@@ -39,6 +40,10 @@ pub(super) enum ChannelError {
     Name(String),
     #[error("the server said")]
     Server(#[from] RedisError),
+    #[error(
+        "it answered without end: more than {} MiB to one command; check what else uses the server", MOST_BYTES / 1024 / 1024
+    )]
+    Endless,
     #[error("the connection was closed")]
     Closed,
     #[error("the answer to {0} has another shape than Redis 6.2 and Valkey give it")]
@@ -54,6 +59,7 @@ impl ChannelError {
             Self::Trust(_) | Self::Name(_) => "tls",
             Self::Server(error) if error.is_io_error() || error.is_connection_dropped() => "lost",
             Self::Server(_) => "refused",
+            Self::Endless => "endless",
             Self::Closed => "lost",
             Self::Shape(_) => "shape",
         }
@@ -77,15 +83,11 @@ impl ChannelError {
 }
 
 /// Opens a connection, with what has to be polled for it to work.
-pub(super) async fn connect(
-    settings: &RevocationChannel,
-) -> Result<(MultiplexedConnection, Driver), ChannelError> {
+pub(super) async fn connect(settings: &RevocationChannel) -> Result<(Link, Driver), ChannelError> {
     timeout(CONNECT, open(settings)).await.map_err(|_| ChannelError::Late)?
 }
 
-async fn open(
-    settings: &RevocationChannel,
-) -> Result<(MultiplexedConnection, Driver), ChannelError> {
+async fn open(settings: &RevocationChannel) -> Result<(Link, Driver), ChannelError> {
     let tcp = TcpStream::connect((settings.host.as_str(), settings.port))
         .await
         .map_err(ChannelError::Reach)?;
@@ -105,10 +107,12 @@ async fn open(
     let config = AsyncConnectionConfig::new()
         .set_response_timeout(Some(ANSWER))
         .set_connection_timeout(None);
+    let bound = Arc::new(Bound::default());
     let Some(tls) = &settings.tls else {
+        let tcp = Counted::new(tcp, &bound);
         let (connection, driver) =
             MultiplexedConnection::new_with_config(&login, tcp, config).await?;
-        return Ok((connection, Box::pin(driver)));
+        return Ok((Link::new(connection, bound), Box::pin(driver)));
     };
     let client = trust::client_config(tls.ca.as_ref(), tls.client_certificate.as_ref())?;
     let name = ServerName::try_from(settings.host.clone())
@@ -117,7 +121,8 @@ async fn open(
         .connect(name, tcp)
         .await
         .map_err(ChannelError::Reach)?;
+    let stream = Counted::new(stream, &bound);
     let (connection, driver) =
         MultiplexedConnection::new_with_config(&login, stream, config).await?;
-    Ok((connection, Box::pin(driver)))
+    Ok((Link::new(connection, bound), Box::pin(driver)))
 }

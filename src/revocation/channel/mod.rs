@@ -4,15 +4,17 @@
 //! with what it has and is told, and everything is compared when the server is back. The channel is believed: whoever
 //! writes to it can revoke tokens, and nothing on it can make a revoked token good again.
 //!
-//! The walk through the files: [`session`] (one life of the connection), [`connect`] (TCP, TLS, password), [`message`] (a
+//! The walk through the files: [`session`] (one life of the connection), [`connect`] (TCP, TLS, password), [`bound`] (what is read), [`message`] (a
 //! revocation as text), [`reply`] (the server's answers), [`schedule`] (how long to wait).
 
+mod bound;
 mod connect;
 mod message;
 mod reply;
 mod schedule;
 mod session;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,13 +22,16 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::model::clock::Clock;
+use crate::model::clock::{Clock, UnixSeconds};
 use crate::model::revocation_channel::RevocationChannel;
 use crate::revocation::Revocations;
 use crate::revocation::channel::connect::ChannelError;
 use crate::revocation::channel::session::Session;
 use crate::revocation::counts::Counts;
 use crate::revocation::record::Record;
+
+/// Seconds by which two clocks that are kept right do not differ.
+const CLOCK_DIFFERENCE: u64 = 60;
 
 /// Owns the task; dropping it ends the task, and loses nothing.
 #[derive(Debug)]
@@ -105,6 +110,8 @@ async fn run(
 struct Standing {
     server: String,
     now: Mutex<State>,
+    /// It was said that the clocks differ.
+    clocks_differ: AtomicBool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +123,11 @@ enum State {
 
 impl Standing {
     fn new(settings: &RevocationChannel) -> Self {
-        Self { server: format!("{}:{}", settings.host, settings.port), now: Mutex::new(State::New) }
+        Self {
+            server: format!("{}:{}", settings.host, settings.port),
+            now: Mutex::new(State::New),
+            clocks_differ: AtomicBool::new(false),
+        }
     }
 
     /// Everything is compared, and news goes both ways.
@@ -139,6 +150,20 @@ impl Standing {
         match before {
             State::Up(since) => Some(since.elapsed()),
             State::New | State::Down(_) => None,
+        }
+    }
+
+    /// Says once that the clock here and the server's differ, and once that they do no longer.
+    fn compare_clocks(&self, ours: UnixSeconds, servers: UnixSeconds) {
+        let differ = ours.0.abs_diff(servers.0) > CLOCK_DIFFERENCE;
+        if self.clocks_differ.swap(differ, Ordering::Relaxed) == differ {
+            return;
+        }
+        let (server, ours, servers) = (&self.server, ours.0, servers.0);
+        if differ {
+            tracing::warn!(target: "portcullis::revocation", server, ours, servers, "the clock of this machine and that of the channel's server differ by more than a minute; nothing is forgotten before both say so; check the time synchronization of both");
+        } else {
+            tracing::info!(target: "portcullis::revocation", server, "the clock of this machine and that of the channel's server agree again");
         }
     }
 

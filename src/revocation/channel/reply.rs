@@ -5,6 +5,7 @@ use std::fmt;
 
 use redis::Value;
 
+use crate::model::clock::UnixSeconds;
 use crate::revocation::channel::connect::ChannelError;
 
 /// The one field of our entries in the stream.
@@ -114,6 +115,19 @@ pub(super) fn scores(
         }
         _ => Err(ChannelError::Shape("ZMSCORE")),
     }
+}
+
+/// The server's time of day.
+pub(super) fn time(value: &Value) -> Result<UnixSeconds, ChannelError> {
+    let seconds = match value {
+        Value::Array(parts) => match parts.first() {
+            Some(Value::BulkString(text)) => std::str::from_utf8(text).ok(),
+            _ => None,
+        },
+        _ => None,
+    };
+    let seconds = seconds.and_then(|text| text.parse().ok());
+    seconds.map(UnixSeconds).ok_or(ChannelError::Shape("TIME"))
 }
 
 pub(super) fn count(value: &Value) -> Result<u64, ChannelError> {

@@ -8,13 +8,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value, cmd};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::model::clock::Clock;
+use crate::model::clock::{Clock, MARGIN_SECONDS};
 use crate::model::revocation_channel::RevocationChannel;
+use crate::revocation::channel::bound::Link;
 use crate::revocation::channel::connect::{ChannelError, connect};
 use crate::revocation::channel::reply::{self, EntryId, Page};
 use crate::revocation::channel::{Standing, message, schedule};
@@ -38,8 +38,6 @@ const BATCH: usize = 1000;
 const WAIT_MILLISECONDS: u64 = 3000;
 /// How often the size of the set is looked at: a server that was emptied keeps its connections.
 const LOOK: Duration = Duration::from_secs(10);
-/// What has expired by another gateway's clock may not have by ours.
-const CLOCK_SKEW: u64 = 3600;
 
 /// What a session works with.
 pub(super) struct Session<'c> {
@@ -60,17 +58,19 @@ impl Session<'_> {
             Ok(connections) => connections,
             Err(error) => return error,
         };
-        tokio::select! {
+        let bounds = [reader.bound(), writer.bound()];
+        let error = tokio::select! {
             () = reading => ChannelError::Closed,
             () = writing => ChannelError::Closed,
             error = self.both(reader, writer, queue) => error,
-        }
+        };
+        if bounds.iter().any(|bound| bound.is_exceeded()) { ChannelError::Endless } else { error }
     }
 
     async fn both(
         &self,
-        mut reader: MultiplexedConnection,
-        writer: MultiplexedConnection,
+        mut reader: Link,
+        writer: Link,
         queue: &mut mpsc::Receiver<Record>,
     ) -> ChannelError {
         let newest: Result<Value, _> = cmd("XREVRANGE")
@@ -92,7 +92,7 @@ impl Session<'_> {
     }
 
     /// Takes news as it comes.
-    async fn listen(&self, mut reader: MultiplexedConnection, mut last: EntryId) -> ChannelError {
+    async fn listen(&self, mut reader: Link, mut last: EntryId) -> ChannelError {
         loop {
             let mut read = cmd("XREAD");
             read.arg("COUNT")
@@ -122,7 +122,7 @@ impl Session<'_> {
     /// A burst can outrun a reader: what the stream dropped before it was read is in the set.
     async fn compare_if_behind(
         &self,
-        reader: &mut MultiplexedConnection,
+        reader: &mut Link,
         last: EntryId,
     ) -> Result<(), ChannelError> {
         let oldest =
@@ -135,11 +135,7 @@ impl Session<'_> {
 
     /// Tells news as it comes, and compares at the beginning and whenever asked to. A server that refuses is asked again
     /// later; its news is read meanwhile.
-    async fn speak(
-        &self,
-        mut writer: MultiplexedConnection,
-        queue: &mut mpsc::Receiver<Record>,
-    ) -> ChannelError {
+    async fn speak(&self, mut writer: Link, queue: &mut mpsc::Receiver<Record>) -> ChannelError {
         let mut refusals = 0_u32;
         loop {
             let Err(error) = self.compare_and_tell(&mut writer, queue, &mut refusals).await;
@@ -154,7 +150,7 @@ impl Session<'_> {
 
     async fn compare_and_tell(
         &self,
-        writer: &mut MultiplexedConnection,
+        writer: &mut Link,
         queue: &mut mpsc::Receiver<Record>,
         refusals: &mut u32,
     ) -> Result<std::convert::Infallible, ChannelError> {
@@ -186,11 +182,10 @@ impl Session<'_> {
     /// Takes what the server has and gives what it lacks. News that comes meanwhile goes first.
     async fn compare(
         &self,
-        writer: &mut MultiplexedConnection,
+        writer: &mut Link,
         queue: &mut mpsc::Receiver<Record>,
     ) -> Result<(), ChannelError> {
-        let over = self.clock.now().0.saturating_sub(CLOCK_SKEW);
-        ask(writer, cmd("ZREMRANGEBYSCORE").arg(SET).arg("-inf").arg(over)).await?;
+        self.prune(writer).await?;
         let mut cursor = b"0".to_vec();
         loop {
             self.publish_waiting(writer, queue).await?;
@@ -206,7 +201,7 @@ impl Session<'_> {
         }
         for shard in 0..SHARDS {
             self.publish_waiting(writer, queue).await?;
-            let now = self.clock.now();
+            let now = self.clock.forget_before();
             let current: Vec<_> = self
                 .revocations
                 .shard_records(shard)
@@ -221,9 +216,25 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Takes out of the set what has expired by two clocks, ours and the server's, a day ago: a gateway whose clock is wrong
+    /// empties nothing that all share.
+    async fn prune(&self, writer: &mut Link) -> Result<(), ChannelError> {
+        let servers = match ask(writer, &cmd("TIME")).await {
+            Ok(time) => reply::time(&time)?,
+            // without the right to ask for it, another gateway has to do it
+            Err(error) if error.is_refusal() => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        self.standing.compare_clocks(self.clock.now(), servers);
+        let servers = servers.0.saturating_sub(MARGIN_SECONDS);
+        let over = self.clock.forget_before().0.min(servers);
+        ask(writer, cmd("ZREMRANGEBYSCORE").arg(SET).arg("-inf").arg(over)).await?;
+        Ok(())
+    }
+
     async fn publish_waiting(
         &self,
-        writer: &mut MultiplexedConnection,
+        writer: &mut Link,
         queue: &mut mpsc::Receiver<Record>,
     ) -> Result<(), ChannelError> {
         let mut batch = Vec::new();
@@ -236,11 +247,7 @@ impl Session<'_> {
     }
 
     /// Adds what the set lacks to the set and to the stream, both or neither.
-    async fn publish(
-        &self,
-        writer: &mut MultiplexedConnection,
-        records: &[Record],
-    ) -> Result<(), ChannelError> {
+    async fn publish(&self, writer: &mut Link, records: &[Record]) -> Result<(), ChannelError> {
         let mut known = cmd("ZMSCORE");
         known.arg(SET);
         for record in records {
@@ -293,12 +300,12 @@ impl Session<'_> {
         if records.is_empty() {
             return;
         }
-        let (revocations, now) = (Arc::clone(self.revocations), self.clock.now());
+        let (revocations, now) = (Arc::clone(self.revocations), self.clock.forget_before());
         // what went wrong is told and counted there
         let _ = tokio::task::spawn_blocking(move || revocations.take(&records, now)).await;
     }
 }
 
-async fn ask(connection: &mut MultiplexedConnection, command: &Cmd) -> Result<Value, ChannelError> {
+async fn ask(connection: &mut Link, command: &Cmd) -> Result<Value, ChannelError> {
     Ok(command.query_async(connection).await?)
 }

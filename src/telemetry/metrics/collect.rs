@@ -232,6 +232,9 @@ pub(super) fn control(out: &mut Exposition<'_>, control: &Control) {
     let reloads =
         results.map(|(result, count)| sample([Label::Fixed(result)], as_f64(count.load())));
     out.write(&families::RELOADS, reloads.into());
+    let jumps = [("forward", &control.clock_forward), ("back", &control.clock_back)];
+    let jumps = jumps.map(|(way, count)| sample([Label::Fixed(way)], as_f64(count.load())));
+    out.write(&families::CLOCK_JUMPS, jumps.into());
     out.write(&families::BUILD_INFO, vec![sample([Label::Fixed(env!("CARGO_PKG_VERSION"))], 1.0)]);
 }
 

@@ -76,6 +76,8 @@ pub(super) struct Control {
     pub(super) last_reload_failed: Cell,
     pub(super) reloads_succeeded: Cell,
     pub(super) reloads_failed: Cell,
+    pub(super) clock_forward: Cell,
+    pub(super) clock_back: Cell,
     key_managers: Mutex<Option<KeyManagerSource>>,
     identity: Mutex<Option<IdentitySource>>,
 }
@@ -101,6 +103,11 @@ impl Control {
     pub(super) fn reload_failed(&self) {
         self.last_reload_failed.set(1);
         self.reloads_failed.add_shared(1);
+    }
+
+    pub(super) fn clock_jumped(&self, forward: bool) {
+        let count = if forward { &self.clock_forward } else { &self.clock_back };
+        count.add_shared(1);
     }
 
     pub(super) fn ask_key_managers(&self, source: KeyManagerSource) {

@@ -162,6 +162,12 @@ families! {
         "Questions about tokens that are under way.";
     INTROSPECTION_CACHE_HITS = "portcullis_introspection_cache_hits_total", Counter, ["key_manager"], KeyManagers,
         "Tokens whose answer was remembered.";
+    INTROSPECTION_BREAKER_OPEN = "portcullis_introspection_breaker_open", Gauge(Max), ["key_manager"], KeyManagers,
+        "1 while the server fails again and again and questions to it are refused at once, else 0.";
+    INTROSPECTION_BREAKER_OPENINGS = "portcullis_introspection_breaker_openings_total", Counter, ["key_manager"], KeyManagers,
+        "Times that the circuit breaker of the key manager's server opened.";
+    INTROSPECTION_BREAKER_REFUSED = "portcullis_introspection_breaker_refused_total", Counter, ["key_manager"], KeyManagers,
+        "Questions that were refused because the circuit breaker was open.";
     REVOCATIONS = "portcullis_revocations", Gauge(Sum), ["kind"], Fixed(2),
         "Revocations that are kept: of one token, or of all that a client or a subject got before a moment.";
     REVOCATIONS_APPLIED = "portcullis_revocations_applied_total", Counter, ["kind", "source"], Fixed(6),
@@ -194,6 +200,8 @@ families! {
         "When the configuration in use took effect, in seconds since 1970.";
     RELOADS = "portcullis_config_reloads_total", Counter, ["result"], Fixed(2),
         "Attempts to reload the configuration, by result.";
+    CLOCK_JUMPS = "portcullis_clock_jumps_total", Counter, ["direction"], Fixed(2),
+        "Times that the system's clock jumped by more than a second.";
     APPLICATIONS = "portcullis_applications", Gauge(Sum), [], Fixed(1),
         "Applications of the configuration in use.";
     CONSUMER_KEYS = "portcullis_consumer_keys", Gauge(Sum), [], Fixed(1),

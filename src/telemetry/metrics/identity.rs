@@ -67,6 +67,9 @@ pub struct IntrospectionCounters {
     inactive: Cell,
     unavailable: Cell,
     remembered: Cell,
+    breaker_open: Cell,
+    breaker_openings: Cell,
+    breaker_refused: Cell,
     duration: HistogramCells,
 }
 
@@ -94,6 +97,19 @@ impl IntrospectionCounters {
     pub fn unavailable(&self, took: Duration) {
         self.unavailable.add_shared(1);
         self.duration.observe_shared(took);
+    }
+
+    /// The circuit breaker opened, or closed.
+    pub fn breaker(&self, open: bool) {
+        if open && self.breaker_open.load() == 0 {
+            self.breaker_openings.add_shared(1);
+        }
+        self.breaker_open.set(u64::from(open));
+    }
+
+    /// A question was refused because the circuit breaker is open.
+    pub fn breaker_refused(&self) {
+        self.breaker_refused.add_shared(1);
     }
 
     /// The answer was known.
@@ -157,6 +173,12 @@ pub(super) fn introspections(out: &mut Exposition<'_>, live: &Live) {
     out.write(&families::INTROSPECTION_DURATION, durations.collect());
     out.write(&families::INTROSPECTIONS_IN_FLIGHT, each(&|counters| counters.questions.open()));
     out.write(&families::INTROSPECTION_CACHE_HITS, each(&|counters| counters.remembered.load()));
+    let breaker = each(&|counters| counters.breaker_open.load());
+    out.write(&families::INTROSPECTION_BREAKER_OPEN, breaker);
+    let breaker = each(&|counters| counters.breaker_openings.load());
+    out.write(&families::INTROSPECTION_BREAKER_OPENINGS, breaker);
+    let breaker = each(&|counters| counters.breaker_refused.load());
+    out.write(&families::INTROSPECTION_BREAKER_REFUSED, breaker);
 }
 
 pub(super) fn revocations(out: &mut Exposition<'_>, facts: &RevocationFacts) {

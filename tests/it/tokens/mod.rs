@@ -10,3 +10,4 @@ mod introspection;
 mod kinds;
 mod neighbors;
 mod token_cache;
+mod unknown;

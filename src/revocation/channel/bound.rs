@@ -1,0 +1,141 @@
+//! A bound on what the server may answer: a server that answers without end costs a connection and no memory.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{Cmd, Pipeline, RedisFuture, Value};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes from one command to the next. The largest answer that is asked for, a page of the set, is about 400 KiB; read, it
+/// takes up to fifteen times as much.
+pub(super) const MOST_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What was read since the last command.
+#[derive(Debug, Default)]
+pub(super) struct Bound {
+    read: AtomicU64,
+    exceeded: AtomicBool,
+}
+
+/// A connection whose answers are bounded. One command at a time is asked on it.
+#[derive(Clone)]
+pub(super) struct Link {
+    connection: MultiplexedConnection,
+    bound: Arc<Bound>,
+}
+
+/// The bytes of a connection, counted.
+#[derive(Debug)]
+pub(super) struct Counted<S> {
+    stream: S,
+    bound: Arc<Bound>,
+}
+
+impl Bound {
+    pub(super) fn is_exceeded(&self) -> bool {
+        self.exceeded.load(Ordering::Relaxed)
+    }
+
+    fn begin(&self) {
+        self.read.store(0, Ordering::Relaxed);
+    }
+
+    fn add(&self, bytes: usize) -> io::Result<()> {
+        let before = self.read.fetch_add(bytes as u64, Ordering::Relaxed);
+        if before.saturating_add(bytes as u64) <= MOST_BYTES {
+            return Ok(());
+        }
+        self.exceeded.store(true, Ordering::Relaxed);
+        Err(io::Error::new(io::ErrorKind::InvalidData, "an answer is too long"))
+    }
+}
+
+impl Link {
+    pub(super) fn new(connection: MultiplexedConnection, bound: Arc<Bound>) -> Self {
+        Self { connection, bound }
+    }
+
+    pub(super) fn bound(&self) -> Arc<Bound> {
+        Arc::clone(&self.bound)
+    }
+}
+
+impl ConnectionLike for Link {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        self.bound.begin();
+        self.connection.req_packed_command(command)
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        commands: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        self.bound.begin();
+        self.connection.req_packed_commands(commands, offset, count)
+    }
+
+    fn get_db(&self) -> i64 {
+        self.connection.get_db()
+    }
+}
+
+impl<S> Counted<S> {
+    pub(super) fn new(stream: S, bound: &Arc<Bound>) -> Self {
+        Self { stream, bound: Arc::clone(bound) }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if let Poll::Ready(Ok(())) = polled {
+            return Poll::Ready(self.bound.add(buffer.filled().len().saturating_sub(before)));
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_has_the_whole_bound() {
+        let (bound, most) = (Bound::default(), usize::try_from(MOST_BYTES).unwrap());
+        for _ in 0..3 {
+            bound.begin();
+            assert!(bound.add(most - 1).is_ok() && bound.add(1).is_ok());
+            assert!(!bound.is_exceeded());
+        }
+        assert!(bound.add(1).is_err() && bound.is_exceeded());
+    }
+}
