@@ -88,6 +88,11 @@ impl Deadline {
         }
     }
 
+    /// What its worker's clock says, in ticks.
+    pub fn now(&self) -> u64 {
+        self.deadlines.now()
+    }
+
     /// Takes the deadline off the clock until it is set again.
     pub fn clear(&self) {
         if let Some(entry) = self.deadlines.entries.borrow_mut().get_mut(self.key) {

@@ -1,18 +1,22 @@
-//! Bodies on their way through: streamed, counted, and watched for stalls. Nothing is kept but the frame in hand.
+//! Bodies on their way through: streamed, counted, and watched for stalls. Nothing is kept but the frame in hand, and what
+//! [`replay`](crate::forward::replay) keeps of a request that an HTTP/2 backend may refuse.
+//!
+//! A stall is when nothing moves in either direction: a side may be silent for as long as the other one talks.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::deadline::{Deadline, Deadlines};
+use crate::deadline::{Deadline, Deadlines, TICK, ticks};
 use crate::forward::headers::{strip_request_trailers, strip_trailers};
 use crate::forward::pool::Lease;
+use crate::forward::replay::{Piece, Replay};
 use crate::forward::send::Busy;
 use crate::model::gateway::ByteLimit;
 use crate::snapshot::local::LocalApi;
@@ -25,6 +29,11 @@ pub struct RequestProgress {
     /// Runs from the last byte of the request that was handed over to the response head.
     response: Deadline,
     response_timeout: Cell<Duration>,
+    /// When something last moved in either direction, in ticks.
+    moved: Cell<u64>,
+    /// Nothing moved for this long.
+    silent: Cell<Duration>,
+    replay: RefCell<Option<Box<Replay<Source>>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,11 +68,19 @@ impl OpenBodies {
 /// The client's body as the backend's connection reads it.
 #[derive(Debug)]
 pub struct RequestBody {
+    source: Source,
+    /// Sent before the source, the last one first: pieces of a body that is sent again.
+    ahead: Vec<Piece>,
+    progress: Rc<RequestProgress>,
+}
+
+/// Where a body comes from, within which limits.
+#[derive(Debug)]
+struct Source {
     /// `None`: no body.
     incoming: Option<Incoming>,
     /// `None` once the body has ended.
     open: Option<OpenBodies>,
-    progress: Rc<RequestProgress>,
     limit: ByteLimit,
     stall: Option<Stall>,
     /// Whose trailers may not say everything; there once it was admitted.
@@ -75,6 +92,19 @@ struct Stall {
     deadline: Deadline,
     after: Duration,
     waiting: bool,
+}
+
+/// Why the answer's body ended before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The backend ended its connection or the stream, or broke its framing.
+    Backend,
+    /// Neither side sent anything for this long.
+    Silence(Duration),
+    /// The client's body broke off, or the client left.
+    Client,
+    /// The client's body grew larger than it may.
+    TooLarge,
 }
 
 /// The body ended early; the reason is in [`RequestProgress`] and in the exchange.
@@ -89,6 +119,9 @@ impl RequestProgress {
             state: Cell::new(RequestState::Streaming),
             response: deadlines.unset(),
             response_timeout: Cell::new(Duration::MAX),
+            moved: Cell::new(deadlines.now()),
+            silent: Cell::new(Duration::ZERO),
+            replay: RefCell::new(None),
         })
     }
 
@@ -120,10 +153,45 @@ impl RequestProgress {
     pub(super) fn response_came(&self) {
         self.response_timeout.set(Duration::MAX);
         self.response.clear();
+        self.moved();
+        drop(self.replay.take());
+    }
+
+    /// Keeps what is sent of the body from now on, until the response head comes.
+    pub(super) fn keep(&self) {
+        self.replay.replace(Some(Box::default()));
+    }
+
+    /// Whether a body is kept.
+    pub(super) fn keeps(&self) -> bool {
+        self.replay.borrow().is_some()
+    }
+
+    /// The body of a request that was not processed, from its beginning. `None` if it is not all there.
+    pub(super) fn poll_again(self: &Rc<Self>, context: &Context<'_>) -> Poll<Option<RequestBody>> {
+        let found = match &mut *self.replay.borrow_mut() {
+            Some(replay) => ready!(replay.poll(context)),
+            None => None,
+        };
+        let Some((source, ahead)) = found else { return Poll::Ready(None) };
+        if !ahead.is_empty() {
+            self.state.set(RequestState::Streaming);
+        }
+        Poll::Ready(Some(RequestBody { source, ahead, progress: Rc::clone(self) }))
+    }
+
+    /// Something moved.
+    fn moved(&self) {
+        self.moved.set(self.response.now());
     }
 
     fn handed_over(&self, bytes: usize) {
         self.received.set(self.received.get().saturating_add(bytes as u64));
+        self.sent();
+    }
+
+    fn sent(&self) {
+        self.moved();
         if self.response_timeout.get() != Duration::MAX {
             self.response.set(self.response_timeout.get());
         }
@@ -138,28 +206,28 @@ impl RequestBody {
             return Self::empty(progress);
         }
         open.opened();
-        Self {
+        let source = Source {
             incoming: Some(incoming),
             open: Some(open.clone()),
-            progress,
             limit: ByteLimit::Bytes(0),
             stall: None,
             api: None,
-        }
+        };
+        Self { source, ahead: Vec::new(), progress }
     }
 
     /// The request was admitted: its body may be read, within these limits.
     pub fn admit(
         &mut self,
         limit: ByteLimit,
-        stall_after: Duration,
+        stall_after: Option<Duration>,
         deadlines: &Rc<Deadlines>,
         api: &Rc<LocalApi>,
     ) {
-        if self.incoming.is_some() {
-            self.api = Some(Rc::clone(api));
-            self.limit = limit;
-            self.stall = Some(Stall::new(deadlines, stall_after));
+        if self.source.incoming.is_some() {
+            self.source.api = Some(Rc::clone(api));
+            self.source.limit = limit;
+            self.source.stall = stall_after.map(|after| Stall::new(deadlines, after));
         }
     }
 
@@ -170,38 +238,38 @@ impl RequestBody {
     /// A request without a body.
     pub fn empty(progress: Rc<RequestProgress>) -> Self {
         progress.state.set(RequestState::Complete);
-        Self {
-            incoming: None,
-            open: None,
-            progress,
-            limit: ByteLimit::None,
-            stall: None,
-            api: None,
-        }
+        Self { source: Source::empty(), ahead: Vec::new(), progress }
     }
 
     fn take(&mut self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyBroken> {
         if let Some(trailers) = frame.trailers_mut() {
-            match &self.api {
+            match &self.source.api {
                 Some(api) => strip_request_trailers(trailers, &api.removed),
                 None => trailers.clear(),
             }
         }
         self.progress.handed_over(frame.data_ref().map_or(0, Bytes::len));
-        if let ByteLimit::Bytes(most) = self.limit
+        if let ByteLimit::Bytes(most) = self.source.limit
             && self.progress.received() > most
         {
             return Err(self.broken(RequestState::TooLarge));
         }
+        self.handed_on(&frame);
+        Ok(frame)
+    }
+
+    fn handed_on(&mut self, frame: &Frame<Bytes>) {
+        if let Some(replay) = &mut *self.progress.replay.borrow_mut() {
+            replay.keep(frame);
+        }
         if self.is_end_stream() {
             self.completed();
         }
-        Ok(frame)
     }
 
     fn completed(&mut self) {
         self.progress.state.set(RequestState::Complete);
-        if let Some(open) = self.open.take() {
+        if let Some(open) = self.source.open.take() {
             open.ended();
         }
     }
@@ -209,6 +277,21 @@ impl RequestBody {
     fn broken(&self, state: RequestState) -> BodyBroken {
         self.progress.state.set(state);
         BodyBroken
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if let Some(replay) = &mut *self.progress.replay.borrow_mut() {
+            let source = std::mem::replace(&mut self.source, Source::empty());
+            replay.give_back(source, std::mem::take(&mut self.ahead));
+        }
+    }
+}
+
+impl Source {
+    fn empty() -> Self {
+        Self { incoming: None, open: None, limit: ByteLimit::None, stall: None, api: None }
     }
 }
 
@@ -220,34 +303,56 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
-        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        if let Some(piece) = self.ahead.pop() {
+            let frame = piece.into_frame();
+            self.progress.sent();
+            self.handed_on(&frame);
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        let Some(incoming) = &mut self.source.incoming else { return Poll::Ready(None) };
         match Pin::new(incoming).poll_frame(context) {
             Poll::Ready(next) => {
-                if let Some(stall) = &mut self.stall {
+                if let Some(stall) = &mut self.source.stall {
                     stall.moved();
                 }
                 Poll::Ready(match next {
                     Some(Ok(frame)) => Some(self.take(frame)),
                     Some(Err(_)) => Some(Err(self.broken(RequestState::Broken))),
                     None => {
+                        self.source.incoming = None;
                         self.completed();
                         None
                     }
                 })
             }
-            Poll::Pending if stalled(&mut self.stall, context) => {
-                Poll::Ready(Some(Err(self.broken(RequestState::Stalled))))
+            Poll::Pending => {
+                let Self { source, progress, .. } = &mut *self;
+                match stalled(&mut source.stall, progress, context) {
+                    Some(silent) => {
+                        self.progress.silent.set(silent);
+                        Poll::Ready(Some(Err(self.broken(RequestState::Stalled))))
+                    }
+                    None => Poll::Pending,
+                }
             }
-            Poll::Pending => Poll::Pending,
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Incoming::is_end_stream)
+        self.ahead.is_empty() && self.source.incoming.as_ref().is_none_or(Incoming::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), Incoming::size_hint)
+        let rest = self
+            .source
+            .incoming
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), Incoming::size_hint);
+        let ahead = self.ahead.iter().map(|piece| piece.len() as u64).sum::<u64>();
+        match rest.exact() {
+            Some(exact) => SizeHint::with_exact(exact.saturating_add(ahead)),
+            None => rest,
+        }
     }
 }
 
@@ -256,13 +361,22 @@ impl Stall {
         Self { deadline: deadlines.unset(), after, waiting: false }
     }
 
-    /// Counts only while somebody waits: a peer that we do not read from is not stalling.
-    fn poll(&mut self, context: &Context<'_>) -> Poll<()> {
+    /// Counts only while somebody waits: a peer that we do not read from is not stalling. Nor is one that says nothing
+    /// while the other side talks.
+    fn poll(&mut self, progress: &RequestProgress, context: &Context<'_>) -> Poll<()> {
         if !self.waiting {
             self.waiting = true;
             self.deadline.set(self.after);
         }
-        self.deadline.poll(context)
+        loop {
+            ready!(self.deadline.poll(context));
+            let quiet = self.deadline.now().saturating_sub(progress.moved.get());
+            let left = ticks(self.after).saturating_sub(quiet);
+            if left == 0 {
+                return Poll::Ready(());
+            }
+            self.deadline.set(TICK.saturating_mul(u32::try_from(left).unwrap_or(u32::MAX)));
+        }
     }
 
     fn moved(&mut self) {
@@ -273,8 +387,14 @@ impl Stall {
     }
 }
 
-fn stalled(stall: &mut Option<Stall>, context: &Context<'_>) -> bool {
-    stall.as_mut().is_some_and(|stall| stall.poll(context).is_ready())
+/// How long nothing moved, if that is too long.
+fn stalled(
+    stall: &mut Option<Stall>,
+    progress: &RequestProgress,
+    context: &Context<'_>,
+) -> Option<Duration> {
+    let stall = stall.as_mut()?;
+    stall.poll(progress, context).is_ready().then_some(stall.after)
 }
 
 /// The backend's body as the client's connection reads it. At its end the connection goes back to the pool.
@@ -286,7 +406,13 @@ pub struct ResponseBody {
     progress: Rc<RequestProgress>,
     stall: Option<Stall>,
     busy: Option<Busy>,
-    broken: bool,
+    broken: Option<Broken>,
+}
+
+#[derive(Debug)]
+struct Broken {
+    cause: Cause,
+    error: Option<hyper::Error>,
 }
 
 impl ResponseBody {
@@ -294,13 +420,13 @@ impl ResponseBody {
         incoming: Incoming,
         lease: Lease,
         progress: Rc<RequestProgress>,
-        stall_after: Duration,
+        stall_after: Option<Duration>,
         deadlines: &Rc<Deadlines>,
         busy: Option<Busy>,
     ) -> Self {
         let ended = incoming.is_end_stream();
-        let stall = (!ended).then(|| Stall::new(deadlines, stall_after));
-        let mut body = Self { incoming, lease: Some(lease), progress, stall, busy, broken: false };
+        let stall = stall_after.filter(|_| !ended).map(|after| Stall::new(deadlines, after));
+        let mut body = Self { incoming, lease: Some(lease), progress, stall, busy, broken: None };
         if ended {
             body.finish();
         }
@@ -314,7 +440,22 @@ impl ResponseBody {
         progress: Rc<RequestProgress>,
         busy: Option<Busy>,
     ) -> Self {
-        Self { incoming, lease: Some(lease), progress, stall: None, busy, broken: false }
+        Self { incoming, lease: Some(lease), progress, stall: None, busy, broken: None }
+    }
+
+    /// Why it ended before its end, with what the library says of a backend; `None` as long as it did not.
+    pub fn broken(&self) -> Option<(Cause, Option<&hyper::Error>)> {
+        self.broken.as_ref().map(|broken| (broken.cause, broken.error.as_ref()))
+    }
+
+    /// The answer suffers for the request where that broke off first.
+    fn cause(&self) -> Cause {
+        match self.progress.state() {
+            RequestState::Stalled => Cause::Silence(self.progress.silent.get()),
+            RequestState::Broken => Cause::Client,
+            RequestState::TooLarge => Cause::TooLarge,
+            RequestState::Streaming | RequestState::Complete => Cause::Backend,
+        }
     }
 
     /// A connection whose request is still being sent cannot be used again; it closes with its lease.
@@ -336,7 +477,7 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
-        if self.broken {
+        if self.broken.is_some() {
             return Poll::Ready(Some(Err(BodyBroken)));
         }
         let Self { incoming, lease, .. } = &mut *self;
@@ -351,6 +492,7 @@ impl Body for ResponseBody {
         }
         match next {
             Poll::Ready(Some(Ok(mut frame))) => {
+                self.progress.moved();
                 if let Some(trailers) = frame.trailers_mut() {
                     strip_trailers(trailers);
                 }
@@ -361,8 +503,8 @@ impl Body for ResponseBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             // an error ends the client's connection at once: what came before it goes out first
-            Poll::Ready(Some(Err(_))) => {
-                self.broken = true;
+            Poll::Ready(Some(Err(error))) => {
+                self.broken = Some(Broken { cause: self.cause(), error: Some(error) });
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
@@ -370,10 +512,12 @@ impl Body for ResponseBody {
                 self.finish();
                 Poll::Ready(None)
             }
-            Poll::Pending if stalled(&mut self.stall, context) => {
+            Poll::Pending => {
+                let Self { stall, progress, .. } = &mut *self;
+                let Some(silent) = stalled(stall, progress, context) else { return Poll::Pending };
+                self.broken = Some(Broken { cause: Cause::Silence(silent), error: None });
                 Poll::Ready(Some(Err(BodyBroken)))
             }
-            Poll::Pending => Poll::Pending,
         }
     }
 

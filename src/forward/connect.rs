@@ -1,60 +1,29 @@
 //! A new connection to a backend: TCP, TLS, HTTP/1.1 or HTTP/2.
 
-use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
-use std::rc::Rc;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1, http2};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::client::conn::{TrySendError, http1};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::task::{AbortHandle, spawn_local};
-use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::forward::body::RequestBody;
 use crate::forward::driver::Driver;
 use crate::forward::failure::ForwardError;
+use crate::forward::multiplexed::{self, Http2Connection};
 use crate::model::backend::Http2;
 use crate::snapshot::backend::{CompiledTarget, TargetTls};
 
 /// Backends may answer with more headers than clients may send; far more is a fault.
 const MOST_RESPONSE_HEADERS: usize = 256;
-const MOST_RESPONSE_HEADER_BYTES: u32 = 256 * 1024;
-
-/// What a stream, and a connection, of a backend may send before the client has taken it.
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
-
-/// HTTP/2 backends that do not answer a ping are gone.
-const PING_EVERY: Duration = Duration::from_secs(10);
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How often it is looked whether a backend's first settings have come, because the library tells nobody.
-const SETTINGS_LOOK: Duration = Duration::from_millis(2);
-
-/// An open connection that a task drives. Dropping it closes the connection at once.
-#[derive(Debug)]
-pub(super) struct Driven<S> {
-    pub(super) sender: S,
-    driver: AbortHandle,
-}
-
-impl<S> Drop for Driven<S> {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
-pub(super) type Http2Connection = Driven<http2::SendRequest<RequestBody>>;
 
 /// An open connection of HTTP/1.1, for one exchange after the other.
 #[derive(Debug)]
@@ -108,8 +77,7 @@ impl Http1Connection {
 #[derive(Debug)]
 pub(super) enum Connected {
     Http1(Box<Http1Connection>),
-    /// With the streams that the backend allows at the moment.
-    Http2(Http2Connection, Rc<Cell<usize>>),
+    Http2(Http2Connection),
 }
 
 /// Connects to the first of these addresses that takes the connection, TLS handshake included.
@@ -140,11 +108,10 @@ async fn open(
 ) -> Result<Connected, ForwardError> {
     let _ = stream.set_nodelay(true);
     let Some(TargetTls { config, server_name }) = &target.tls else {
-        let io = TokioIo::new(stream);
         return if target.http2 == Http2::Always {
-            http2(target, io, upgrade).await
+            multiplexed::open(target, stream, upgrade).await
         } else {
-            http1(target, io, upgrade).await
+            http1(target, TokioIo::new(stream), upgrade).await
         };
     };
     let mut connector = TlsConnector::from(Arc::clone(config));
@@ -158,11 +125,10 @@ async fn open(
     let stream =
         stream.map_err(|source| ForwardError::Tls { target: target.label.to_string(), source })?;
     let agreed = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let io = TokioIo::new(stream);
     if agreed || target.http2 == Http2::Always {
-        http2(target, io, upgrade).await
+        multiplexed::open(target, stream, upgrade).await
     } else {
-        http1(target, io, upgrade).await
+        http1(target, TokioIo::new(stream), upgrade).await
     }
 }
 
@@ -186,69 +152,5 @@ where
             driver.run();
         }
         Ok(Connected::Http1(Box::new(Http1Connection { sender, driver })))
-    }
-}
-
-fn http2<S>(
-    target: &CompiledTarget,
-    io: TokioIo<S>,
-    upgrade: bool,
-) -> impl Future<Output = Result<Connected, ForwardError>> + use<S>
-where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
-{
-    let label = target.label.clone();
-    async move {
-        let mut builder = http2::Builder::new(LocalExecutor);
-        builder
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(MOST_RESPONSE_HEADER_BYTES)
-            .keep_alive_interval(PING_EVERY)
-            .keep_alive_timeout(PING_TIMEOUT);
-        if upgrade {
-            // none before the backend's settings came: so their coming is seen
-            builder.initial_max_send_streams(0);
-        }
-        let handshake = builder.handshake(io).await;
-        let broken = |source| ForwardError::Protocol { target: label.to_string(), source };
-        let (sender, mut connection) = handshake.map_err(broken)?;
-        while upgrade && connection.current_max_send_streams() == 0 {
-            // an end is an error here: nothing was asked yet
-            if let Ok(ended) = timeout(SETTINGS_LOOK, &mut connection).await {
-                ended.map_err(broken)?;
-                return Err(ForwardError::Reset { target: label.to_string(), source: None });
-            }
-        }
-        if upgrade && !connection.is_extended_connect_protocol_enabled() {
-            return Err(ForwardError::NoUpgrade { target: label.to_string() });
-        }
-        let allowed = Rc::new(Cell::new(connection.current_max_send_streams()));
-        let newest = Rc::clone(&allowed);
-        let driver = spawn_local(async move {
-            let ended = poll_fn(|context| {
-                newest.set(connection.current_max_send_streams());
-                Pin::new(&mut connection).poll(context)
-            });
-            if let Err(error) = ended.await {
-                tracing::debug!(target: "portcullis::forward", backend = %label, %error, "connection ended");
-            }
-        });
-        Ok(Connected::Http2(Driven { sender, driver: driver.abort_handle() }, allowed))
-    }
-}
-
-/// Runs an HTTP/2 connection's streams on the worker's own thread.
-#[derive(Debug, Clone, Copy)]
-struct LocalExecutor;
-
-impl<F> hyper::rt::Executor<F> for LocalExecutor
-where
-    F: Future<Output = ()> + 'static,
-{
-    fn execute(&self, stream: F) {
-        // owned by the worker's runtime; a stream ends with its connection
-        spawn_local(stream);
     }
 }

@@ -1,6 +1,8 @@
 //! Why a backend gave no answer.
 
-use crate::forward::framing::FramingFault;
+use std::error::Error;
+
+use crate::forward::interim;
 use crate::model::reason::Reason;
 
 /// A request that was admitted and got no response head from a backend.
@@ -34,17 +36,26 @@ pub enum ForwardError {
         #[source]
         source: Option<hyper::Error>,
     },
+    #[error(
+        "{target} took no further stream within `response_timeout`, and no further connection is opened"
+    )]
+    NoStream { target: String },
+    #[error("{target} did not process the request: it refused the stream, or is going away")]
+    Unprocessed {
+        target: String,
+        #[source]
+        source: Option<hyper::Error>,
+    },
+    #[error(
+        "{target} sent more than {} interim answers to one request; its connection is closed",
+        interim::MOST
+    )]
+    InterimFlood { target: String },
     #[error("{target} answered what is not HTTP")]
     Protocol {
         target: String,
         #[source]
         source: hyper::Error,
-    },
-    #[error("the answer of {target} cannot be passed on")]
-    Framing {
-        target: String,
-        #[source]
-        source: FramingFault,
     },
     #[error(
         "{target} speaks HTTP/2 only, and takes no extended CONNECT, or what is asked for is no WebSocket"
@@ -71,9 +82,9 @@ impl ForwardError {
             Self::Refused { .. } => Reason::BackendRefused,
             Self::ConnectTimeout { .. } => Reason::BackendConnectTimeout,
             Self::Tls { .. } => Reason::BackendTls,
-            Self::Timeout { .. } => Reason::BackendTimeout,
-            Self::Reset { .. } => Reason::BackendReset,
-            Self::Protocol { .. } | Self::Framing { .. } => Reason::BackendProtocol,
+            Self::Timeout { .. } | Self::NoStream { .. } => Reason::BackendTimeout,
+            Self::Reset { .. } | Self::Unprocessed { .. } => Reason::BackendReset,
+            Self::Protocol { .. } | Self::InterimFlood { .. } => Reason::BackendProtocol,
             Self::NoUpgrade { .. } | Self::UpgradeRefused { .. } => Reason::UpgradeRefused,
             Self::TooLong => Reason::RequestTimeout,
             Self::BodyTooLarge => Reason::BodyTooLarge,
@@ -89,9 +100,11 @@ impl ForwardError {
             || matches!(
                 self,
                 Self::Timeout { .. }
+                    | Self::NoStream { .. }
                     | Self::Reset { .. }
+                    | Self::Unprocessed { .. }
                     | Self::Protocol { .. }
-                    | Self::Framing { .. }
+                    | Self::InterimFlood { .. }
             )
     }
 
@@ -105,4 +118,16 @@ impl ForwardError {
                 | Self::Tls { .. }
         )
     }
+}
+
+/// An error with its causes, for the log.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

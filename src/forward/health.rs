@@ -54,6 +54,7 @@ async fn ask(forwarder: &Forwarder, checked: &CheckedTarget) -> bool {
         forwarder.pools.turn(target),
         Purpose::Exchange,
         Duration::MAX,
+        Duration::MAX,
     ))
     .await
     else {

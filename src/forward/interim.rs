@@ -1,9 +1,10 @@
 //! Early hints (RFC 8297): a backend's 103 on its way to a client of HTTP/1.1, ahead of the answer.
 //!
 //! Other interim answers end here: 100 is the gateway's own to give, and 101 is an upgrade. HTTP/2 clients get none,
-//! because the library that serves them has no way to send one.
+//! because the library that serves them has no way to send one. All of them are counted: a backend may send [`MOST`]
+//! for one request.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::Waker;
 
@@ -11,12 +12,19 @@ use http::{HeaderMap, StatusCode};
 
 use crate::forward::headers;
 
+/// Interim answers to one request. A server that says 102 while it works repeats it every 20 seconds (RFC 2518 section
+/// 10.1), so this is enough for twenty minutes; hints come once or twice.
+pub const MOST: u32 = 64;
+
 /// More hints than this of one request are dropped.
 const MOST_BYTES: usize = 16 * 1024;
 
 /// What a connection has to say before its answer.
 #[derive(Debug, Default)]
 pub struct Interim {
+    /// The client gets none.
+    mute: bool,
+    taken: AtomicU32,
     waiting: AtomicBool,
     inner: Mutex<Inner>,
 }
@@ -28,9 +36,36 @@ struct Inner {
 }
 
 impl Interim {
+    /// For a client that can be sent none: they are only counted.
+    pub fn mute() -> Self {
+        Self { mute: true, ..Self::default() }
+    }
+
+    pub fn is_mute(&self) -> bool {
+        self.mute
+    }
+
+    /// A request is sent: its interim answers are counted from 0.
+    pub fn begin(&self) {
+        self.taken.store(0, Ordering::Relaxed);
+    }
+
+    /// The backend sent more than [`MOST`] for this request.
+    pub fn is_flooded(&self) -> bool {
+        self.taken.load(Ordering::Relaxed) > MOST
+    }
+
     /// Takes a backend's interim answer.
     pub fn take(&self, status: StatusCode, hints: &HeaderMap) {
-        if status != StatusCode::EARLY_HINTS {
+        let taken = self.taken.load(Ordering::Relaxed).saturating_add(1);
+        self.taken.store(taken, Ordering::Relaxed);
+        if taken > MOST {
+            if let Some(waker) = &self.inner.lock().unwrap_or_else(PoisonError::into_inner).waker {
+                waker.wake_by_ref();
+            }
+            return;
+        }
+        if self.mute || status != StatusCode::EARLY_HINTS {
             return;
         }
         let mut hints = hints.clone();

@@ -5,8 +5,9 @@
 //! The walk through the files: [`headers`] strips what ends at this hop and what only the gateway may say, then adds what
 //! the gateway says, with [`forwarded`] (who the client is, by the [`chain`] of proxies), [`via`] (this hop, loops) and [`trace`] (request id and trace
 //! context); [`choose`] says which target is asked, [`send`] asks it, on a connection of [`pool`] or a new one of [`connect`], to an
-//! address of [`names`], driven as [`driver`] says; [`health`] checks targets; [`extended_connect`] asks backends of HTTP/2 for
-//! a WebSocket; [`framing`] checks how answers are framed; [`interim`] passes early hints; [`body`] streams both ways;
+//! address of [`names`], driven as [`driver`] says, or shared as [`multiplexed`] says, which [`observed`] watches; [`replay`]
+//! keeps what can be sent again; [`health`] checks targets; [`extended_connect`] asks backends of HTTP/2 for
+//! a WebSocket; [`interim`] passes early hints; [`body`] streams both ways;
 //! [`failure`] says why there was no answer.
 
 pub mod body;
@@ -17,12 +18,14 @@ mod driver;
 mod extended_connect;
 pub mod failure;
 pub mod forwarded;
-pub mod framing;
 pub mod headers;
 pub mod health;
 pub mod interim;
+mod multiplexed;
 pub mod names;
+mod observed;
 pub mod pool;
+mod replay;
 pub mod send;
 pub mod trace;
 pub mod via;

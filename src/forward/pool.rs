@@ -1,8 +1,9 @@
 //! Connections to backends, kept by each worker for itself.
 //!
 //! Decides which open connection is used again and how long an idle one is kept. HTTP/1.1 connections are a stack: the
-//! one used last is the one least likely to be closed. HTTP/2 connections are shared by their streams. Nothing is shared
-//! between workers, so nothing is locked.
+//! one used last is the one least likely to be closed. HTTP/2 connections are shared by their streams, as many as the
+//! backend allows; when all are full another connection is opened, and beyond a bound requests wait for a stream. Nothing
+//! is shared between workers, so nothing is locked.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -19,9 +20,9 @@ use tokio::time::timeout;
 
 use crate::deadline::{Deadlines, ticks};
 use crate::forward::body::RequestBody;
-use crate::forward::connect::{self, Connected, Http1Connection, Http2Connection};
+use crate::forward::connect::{self, Connected, Http1Connection};
 use crate::forward::failure::ForwardError;
-use crate::forward::framing::Reuse;
+use crate::forward::multiplexed::{Http2Connection, MOST_STREAMS};
 use crate::forward::names::{Addresses, Names};
 use crate::model::backend::Http2;
 use crate::snapshot::backend::CompiledTarget;
@@ -37,13 +38,8 @@ const KEEP_IDLE_HTTP2: Duration = Duration::from_mins(1);
 /// Backends close idle connections after whole seconds; one that was used within this time is not about to be closed.
 const AGED: Duration = Duration::from_millis(500);
 
-/// A backend that sent bytes after an answer is not trusted with reused connections for this long.
-const DOUBT: Duration = Duration::from_mins(1);
-
-/// Streams that one HTTP/2 connection carries before another is opened, whatever the backend allows.
-const MOST_STREAMS: usize = 100;
-
-/// HTTP/2 connections that one worker opens to one target; beyond, streams wait their turn.
+/// HTTP/2 connections that one worker opens to one target; beyond, requests wait for a stream. More only for a backend
+/// that allows so few streams that [`MOST_STREAMS`] would not fit.
 const MOST_SHARED: usize = 8;
 
 /// The pools of one worker, by [`crate::snapshot::backend::TargetSlot`].
@@ -62,12 +58,13 @@ pub struct Pool {
     addresses: Rc<Addresses>,
     idle: RefCell<Vec<Idle>>,
     shared: RefCell<Vec<Rc<Shared>>>,
-    /// The target is known to speak HTTP/2.
-    multiplexes: Cell<bool>,
-    /// In ticks: until then a reused connection may carry bytes that nobody asked for.
-    doubted_until: Cell<u64>,
+    spoken: Cell<Spoken>,
     connecting: Cell<bool>,
     connected: Notify,
+    /// Tells those who wait for a stream that there may be one.
+    streams: Rc<Notify>,
+    /// How many wait.
+    queued: Cell<usize>,
     most_idle: usize,
     deadlines: Rc<Deadlines>,
     counters: Arc<WorkerCounters>,
@@ -80,8 +77,14 @@ struct Idle {
     address: SocketAddr,
     /// In ticks.
     since: u64,
-    /// The last answer on it may be followed by bytes that belong to no request.
-    doubtful: bool,
+}
+
+/// What a target spoke on the last connection that was opened to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spoken {
+    Unknown,
+    Http1,
+    Http2,
 }
 
 /// An HTTP/2 connection.
@@ -90,10 +93,21 @@ struct Shared {
     connection: Http2Connection,
     address: SocketAddr,
     streams: Cell<usize>,
-    /// What the backend allows.
-    allowed: Rc<Cell<usize>>,
+    /// It gets no more streams: the backend said nothing for as long as a request waited.
+    retired: Cell<bool>,
+    /// Those who wait for a stream.
+    waiting: Rc<Notify>,
     /// In ticks: when its last stream ended.
     since: Cell<u64>,
+}
+
+/// What a request can have of a pool of HTTP/2 connections.
+enum Place {
+    Stream(Lease),
+    /// Another connection should be opened.
+    Open,
+    /// As many connections are open as may be, and they are full.
+    Full,
 }
 
 /// A connection in use. Dropping it closes the connection, or ends the stream.
@@ -102,13 +116,12 @@ pub struct Lease {
     pool: Rc<Pool>,
     held: Held,
     kind: LeaseKind,
-    reuse: Reuse,
 }
 
 #[derive(Debug)]
 enum Held {
     Http1 { connection: Box<Http1Connection>, address: SocketAddr },
-    Stream { sender: http2::SendRequest<RequestBody>, _place: Stream },
+    Stream { sender: http2::SendRequest<RequestBody>, place: Stream },
 }
 
 /// One of an HTTP/2 connection's streams.
@@ -124,8 +137,6 @@ pub enum LeaseKind {
     Reused,
     /// Idle for so long that the backend may be closing it at this moment.
     Aged,
-    /// It may carry bytes that follow an earlier answer: only for requests that can be sent again.
-    Doubtful,
 }
 
 /// Which connections will do.
@@ -157,90 +168,114 @@ impl Pools {
     pub fn idle(&self, target: &CompiledTarget, turn: usize) -> Option<Lease> {
         let pool = self.pool(target);
         let known = pool.addresses.known(&self.names);
-        if pool.multiplexes.get() {
-            return pool.stream();
+        if pool.spoken.get() == Spoken::Http2
+            && pool.queued.get() == 0
+            && let Place::Stream(lease) = pool.place()
+        {
+            return Some(lease);
         }
         let wanted = known.get(turn.checked_rem(known.len())?)?;
         loop {
-            let Idle { mut connection, address, since, doubtful } =
-                pool.pop(*wanted, known.len())?;
+            let Idle { mut connection, address, since } = pool.pop(*wanted, known.len())?;
             let age = self.deadlines.now().saturating_sub(since);
             if age <= ticks(KEEP_IDLE) && connection.is_ready() {
                 self.counters.backend_connection_reused();
-                let kind = if doubtful || pool.doubted_until.get() > self.deadlines.now() {
-                    LeaseKind::Doubtful
-                } else if age > ticks(AGED) {
-                    LeaseKind::Aged
-                } else {
-                    LeaseKind::Reused
-                };
-                let held = Held::Http1 { connection, address };
-                return Some(Lease { held, pool, kind, reuse: Reuse::Allowed });
+                let kind = if age > ticks(AGED) { LeaseKind::Aged } else { LeaseKind::Reused };
+                return Some(Lease { held: Held::Http1 { connection, address }, pool, kind });
             }
         }
     }
 
-    /// A new connection to the target, or a stream of one that was just opened. `limit` includes the question for the
-    /// name's addresses.
+    /// A new connection to the target, or a stream of one that others opened. `limit` includes the question for the name's
+    /// addresses; a request waits for a stream for `patience`.
     pub async fn connect(
         &self,
         target: &CompiledTarget,
         turn: usize,
         purpose: Purpose,
         limit: Duration,
+        patience: Duration,
     ) -> Result<Lease, ForwardError> {
-        match timeout(limit, self.open(target, turn, purpose)).await {
-            Ok(result) => result,
-            Err(_) => {
-                self.counters.backend_connection_failed();
-                Err(ForwardError::ConnectTimeout { target: target.label.to_string() })
+        let pool = self.pool(target);
+        let waited = async {
+            // who came first is served first
+            let mut wait = purpose == Purpose::Exchange && pool.queued.get() > 0;
+            loop {
+                if wait {
+                    pool.wait().await;
+                }
+                wait = true;
+                match timeout(limit, self.open(&pool, target, turn, purpose)).await {
+                    Ok(Ok(None)) => {}
+                    Ok(Ok(Some(lease))) => return Ok(lease),
+                    Ok(Err(error)) => return Err(error),
+                    Err(_) => {
+                        self.counters.backend_connection_failed();
+                        return Err(ForwardError::ConnectTimeout {
+                            target: target.label.to_string(),
+                        });
+                    }
+                }
             }
+        };
+        // a connection that is opened has its own limit, which may be the longer one
+        match timeout(patience.saturating_add(limit), waited).await {
+            Ok(result) => result,
+            Err(_) => Err(ForwardError::NoStream { target: target.label.to_string() }),
         }
     }
 
+    /// `None`: all connections are full, and there are as many as may be.
     async fn open(
         &self,
+        pool: &Rc<Pool>,
         target: &CompiledTarget,
         turn: usize,
         purpose: Purpose,
-    ) -> Result<Lease, ForwardError> {
-        let pool = self.pool(target);
+    ) -> Result<Option<Lease>, ForwardError> {
         let addresses = pool.addresses.get(&self.names).await?;
-        let alone = purpose == Purpose::Upgrade
-            || !(pool.multiplexes.get() || target.http2 == Http2::Always);
-        let _connecting = if alone { None } else { Some(pool.only_one().await) };
-        if !alone && let Some(lease) = pool.stream() {
-            return Ok(lease);
+        let alone = purpose == Purpose::Upgrade;
+        let mut connecting = None;
+        if !alone && pool.may_share(target) {
+            let only_one = pool.only_one().await;
+            // the one before may have found out that nothing is shared here
+            if pool.may_share(target) {
+                match pool.place() {
+                    Place::Stream(lease) => return Ok(Some(lease)),
+                    Place::Full => return Ok(None),
+                    Place::Open => connecting = Some(only_one),
+                }
+            }
         }
         let in_turn = (0..addresses.len()).filter_map(|offset| {
             addresses.get(turn.wrapping_add(offset).checked_rem(addresses.len())?).copied()
         });
-        let connected = connect::connect(target, in_turn, purpose == Purpose::Upgrade).await;
+        let connected = connect::connect(target, in_turn, alone).await;
         if connected.is_ok() {
             self.counters.backend_connection_opened();
         } else {
             self.counters.backend_connection_failed();
         }
         let (address, connected) = connected?;
-        let kind = LeaseKind::Fresh;
-        match connected {
-            Connected::Http1(connection) => Ok(Lease {
-                held: Held::Http1 { connection, address },
-                pool: Rc::clone(&pool),
-                kind,
-                reuse: Reuse::Allowed,
-            }),
-            Connected::Http2(connection, allowed) => {
-                let since = Cell::new(self.deadlines.now());
-                let shared =
-                    Rc::new(Shared { connection, address, streams: Cell::new(0), allowed, since });
+        let lease = match connected {
+            Connected::Http1(connection) => {
                 if !alone {
-                    pool.multiplexes.set(true);
+                    pool.spoken.set(Spoken::Http1);
+                }
+                let held = Held::Http1 { connection, address };
+                Lease { held, pool: Rc::clone(pool), kind: LeaseKind::Fresh }
+            }
+            Connected::Http2(connection) => {
+                let shared = Rc::new(Shared::new(connection, address, pool));
+                if !alone {
+                    pool.spoken.set(Spoken::Http2);
                     pool.shared.borrow_mut().push(Rc::clone(&shared));
                 }
-                Ok(pool.stream_of(&shared, kind))
+                pool.stream_of(&shared, LeaseKind::Fresh)
             }
-        }
+        };
+        drop(connecting);
+        Ok(Some(lease))
     }
 
     /// Closes connections that were idle for too long. Called by the worker's tick.
@@ -260,8 +295,10 @@ impl Pools {
             drop(idle);
             pool.idle_changed(closed.saturating_neg());
             pool.shared.borrow_mut().retain(|shared| {
-                let wanted = known.contains(&shared.address) && shared.since.get() >= oldest_shared;
-                !shared.connection.sender.is_closed() && (wanted || shared.streams.get() > 0)
+                let wanted = known.contains(&shared.address)
+                    && !shared.retired.get()
+                    && shared.since.get() >= oldest_shared;
+                !shared.connection.is_closed() && (wanted || shared.streams.get() > 0)
             });
         }
     }
@@ -277,10 +314,11 @@ impl Pools {
                 addresses: Addresses::new(&target.definition, Rc::clone(&self.deadlines)),
                 idle: RefCell::new(Vec::new()),
                 shared: RefCell::default(),
-                multiplexes: Cell::new(false),
-                doubted_until: Cell::new(0),
+                spoken: Cell::new(Spoken::Unknown),
                 connecting: Cell::new(false),
                 connected: Notify::new(),
+                streams: Rc::new(Notify::new()),
+                queued: Cell::new(0),
                 most_idle: target.idle_per_worker,
                 deadlines: Rc::clone(&self.deadlines),
                 counters: Arc::clone(&self.counters),
@@ -321,35 +359,66 @@ impl Pool {
         found.filter(|idle| idle.address == address)
     }
 
+    /// Whether a connection that is opened now may be one that requests share. Where nobody knows yet, one request finds
+    /// out and the others wait for it.
+    fn may_share(&self, target: &CompiledTarget) -> bool {
+        match self.spoken.get() {
+            Spoken::Http2 => true,
+            Spoken::Http1 => target.http2 == Http2::Always,
+            Spoken::Unknown => match target.http2 {
+                Http2::Always => true,
+                Http2::Auto => target.tls.is_some(),
+                Http2::Never => false,
+            },
+        }
+    }
+
     /// A stream on the open connection that carries the fewest, unless another connection should be opened.
-    fn stream(self: &Rc<Self>) -> Option<Lease> {
+    fn place(self: &Rc<Self>) -> Place {
         let known = self.addresses.kept();
-        let mut shared = self.shared.borrow_mut();
-        shared.retain(|shared| !shared.connection.sender.is_closed());
-        let least = shared
-            .iter()
-            .filter(|shared| known.contains(&shared.address))
-            .min_by_key(|shared| shared.streams.get())?;
-        let most = least.allowed.get().clamp(1, MOST_STREAMS);
-        // each address of a name gets a connection, and so does the overflow of the others
-        let wanted = known.len().min(MOST_SHARED);
-        if shared.len() < wanted && least.streams.get() > 0
-            || (least.streams.get() >= most && shared.len() < MOST_SHARED)
-        {
-            return None;
+        let mut open = self.shared.borrow_mut();
+        open.retain(|shared| !shared.connection.is_closed());
+        let usable = || {
+            open.iter().filter(|shared| !shared.retired.get() && known.contains(&shared.address))
+        };
+        let count = usable().count();
+        let least =
+            usable().filter(|shared| shared.has_room()).min_by_key(|shared| shared.streams.get());
+        let Some(least) = least else {
+            // one that has not said how many streams it takes will do so at once
+            let unsettled = usable().any(|shared| !shared.connection.is_settled());
+            let capacity = usable().map(|shared| shared.connection.capacity()).min().unwrap_or(1);
+            let most = MOST_STREAMS.checked_div(capacity).unwrap_or(MOST_SHARED).max(MOST_SHARED);
+            return if !unsettled && count < most { Place::Open } else { Place::Full };
+        };
+        // each address of a name gets a connection
+        if count < known.len().min(MOST_SHARED) && least.streams.get() > 0 {
+            return Place::Open;
         }
         let least = Rc::clone(least);
-        drop(shared);
+        drop(open);
         self.counters.backend_connection_reused();
-        Some(self.stream_of(&least, LeaseKind::Reused))
+        Place::Stream(self.stream_of(&least, LeaseKind::Reused))
     }
 
     fn stream_of(self: &Rc<Self>, shared: &Rc<Shared>, kind: LeaseKind) -> Lease {
         shared.streams.set(shared.streams.get().saturating_add(1));
         let place = Stream { shared: Rc::clone(shared), deadlines: Rc::clone(&self.deadlines) };
         let sender = shared.connection.sender.clone();
-        let held = Held::Stream { sender, _place: place };
-        Lease { pool: Rc::clone(self), held, kind, reuse: Reuse::Allowed }
+        Lease { pool: Rc::clone(self), held: Held::Stream { sender, place }, kind }
+    }
+
+    /// Waits until there may be a stream.
+    async fn wait(&self) {
+        struct Queued<'p>(&'p Pool);
+        impl Drop for Queued<'_> {
+            fn drop(&mut self) {
+                self.0.queued.set(self.0.queued.get().saturating_sub(1));
+            }
+        }
+        self.queued.set(self.queued.get().saturating_add(1));
+        let _queued = Queued(self);
+        self.streams.notified().await;
     }
 
     async fn only_one(&self) -> Connecting<'_> {
@@ -375,17 +444,27 @@ impl Lease {
         matches!(self.held, Held::Stream { .. })
     }
 
-    /// Says how far the connection can be trusted after this exchange.
-    pub(super) fn trust(&mut self, reuse: Reuse) {
-        self.reuse = reuse;
+    /// Changes whenever something arrives on an HTTP/2 connection.
+    pub(super) fn reads(&self) -> Option<u64> {
+        match &self.held {
+            Held::Http1 { .. } => None,
+            Held::Stream { place, .. } => Some(place.shared.connection.observation().reads()),
+        }
     }
 
-    /// Notes that the answer could not be read. On a connection that was used before, the reason may be bytes that
-    /// followed the answer before: for a while, no connection of this target is trusted.
-    pub(super) fn said_too_much(&self) {
-        if self.kind != LeaseKind::Fresh {
-            let pool = &self.pool;
-            pool.doubted_until.set(pool.deadlines.now().saturating_add(ticks(DOUBT)));
+    /// The backend sent more interim answers on an HTTP/2 connection than it may.
+    pub(super) fn is_flooded(&self) -> bool {
+        match &self.held {
+            Held::Http1 { .. } => false,
+            Held::Stream { place, .. } => place.shared.connection.observation().is_flooded(),
+        }
+    }
+
+    /// Gives an HTTP/2 connection no more streams. Those that it carries go on.
+    pub(super) fn retire(&self) {
+        if let Held::Stream { place, .. } = &self.held {
+            place.shared.retired.set(true);
+            place.shared.waiting.notify_waiters();
         }
     }
 
@@ -413,21 +492,35 @@ impl Lease {
 
     /// Puts the connection back after a whole exchange; closes it where enough are idle.
     pub(super) fn give_back(self) {
-        let Self { pool, held: Held::Http1 { mut connection, address }, reuse, .. } = self else {
-            return;
-        };
-        if reuse == Reuse::Forbidden {
-            return;
-        }
+        let Self { pool, held: Held::Http1 { mut connection, address }, .. } = self else { return };
         connection.rest();
         let mut idle = pool.idle.borrow_mut();
         // a backend that answered before it had read everything, and reads no further, would keep the next request waiting
         if connection.is_ready() && idle.len() < pool.most_idle {
-            let doubtful = reuse == Reuse::Doubtful;
-            idle.push(Idle { connection, address, since: pool.deadlines.now(), doubtful });
+            idle.push(Idle { connection, address, since: pool.deadlines.now() });
             drop(idle);
             pool.idle_changed(1);
         }
+    }
+}
+
+impl Shared {
+    fn new(connection: Http2Connection, address: SocketAddr, pool: &Pool) -> Self {
+        let waiting = Rc::clone(&pool.streams);
+        connection.tells(&waiting);
+        let since = Cell::new(pool.deadlines.now());
+        Self {
+            connection,
+            address,
+            streams: Cell::new(0),
+            retired: Cell::new(false),
+            waiting,
+            since,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.streams.get() < self.connection.capacity()
     }
 }
 
@@ -436,5 +529,6 @@ impl Drop for Stream {
         let shared = &self.shared;
         shared.streams.set(shared.streams.get().saturating_sub(1));
         shared.since.set(self.deadlines.now());
+        shared.waiting.notify_one();
     }
 }

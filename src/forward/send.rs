@@ -1,10 +1,12 @@
 //! One request to one backend group: choose, send, wait for the head.
 //!
-//! Decides what may be sent again: a request that never left, to another target; one that left on a used connection which
-//! the backend was just closing; and after a reset or a 502 or 503 where the operator asks for it. What may have arrived is
-//! sent again only if it is idempotent and has no body: a POST never is. Retries have a budget, so that they never become
-//! the load that breaks a backend which only was slow.
+//! Decides what may be sent again: a request that never left, to another target; one whose stream the backend refused, or
+//! left behind with its GOAWAY (RFC 9113 section 8.7), whatever its method; one that left on a used connection which the
+//! backend was just closing; and after a reset or a 502 or 503 where the operator asks for it. What may have arrived is sent
+//! again only if it is idempotent and has no body: a POST never is. Retries have a budget, so that they never become the
+//! load that breaks a backend which only was slow.
 
+use std::error::Error;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use http::uri::PathAndQuery;
-use http::{Request, Response, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -22,7 +24,6 @@ use crate::forward::body::{RequestBody, RequestProgress, RequestState, ResponseB
 use crate::forward::choose::{Choice, Tried, choose};
 use crate::forward::extended_connect::{self, Question};
 use crate::forward::failure::ForwardError;
-use crate::forward::framing;
 use crate::forward::interim::Interim;
 use crate::forward::pool::{Lease, LeaseKind, Pools, Purpose};
 use crate::model::backend::{Http2, Retries};
@@ -41,8 +42,8 @@ pub struct Outgoing<'p> {
     /// What consistent hashing goes by.
     pub key: &'p [u8],
     pub purpose: Purpose,
-    /// Where early hints go, if the client can have them.
-    pub interim: Option<Arc<Interim>>,
+    /// Where interim answers go.
+    pub interim: Arc<Interim>,
 }
 
 /// A backend's head, with its body on the way.
@@ -81,10 +82,24 @@ enum Sent {
     Answered(Response<Incoming>, Lease),
     /// Not a byte left: the request is back.
     Unsent(Box<Request<RequestBody>>),
+    /// The backend said that it did not process the request.
+    Refused(hyper::Error),
     Failed(ForwardError),
 }
 
-/// No answer; with the request where not a byte of it left.
+/// What stays the same for all tries of one request.
+#[derive(Clone, Copy)]
+struct Trying<'t> {
+    group: &'t BackendGroup,
+    progress: &'t Rc<RequestProgress>,
+    interim: &'t Arc<Interim>,
+    purpose: Purpose,
+}
+
+/// How often a request that a backend refuses to look at is sent again to that backend.
+const MOST_REFUSALS: u32 = 3;
+
+/// No answer; with the request where the backend did not process it.
 type NotAnswered = (ForwardError, Option<Box<Request<RequestBody>>>);
 
 impl Forwarder {
@@ -99,11 +114,7 @@ impl Forwarder {
         let now = moment();
         let turn = turns.next(group.retries.budget, now);
         let Outgoing { mut request, path, query, key, purpose, interim } = outgoing;
-        if let Some(interim) = interim {
-            hyper::ext::on_informational(&mut request, move |answer| {
-                interim.take(answer.status(), answer.headers());
-            });
-        }
+        let trying = Trying { group, progress, interim: &interim, purpose };
         let mut tried: Vec<Tried> = Vec::new();
         loop {
             let target = choose(group, Choice { turn, key, now, tried: &tried })
@@ -113,7 +124,7 @@ impl Forwarder {
                 u32::try_from(tried.len()).is_ok_and(|tries| tries < group.retries.attempts);
             let spare =
                 if again && sends_answered_again(group.retries) { spare(&request) } else { None };
-            let next = match self.try_target(group, target, request, progress, purpose).await {
+            let next = match self.try_target(trying, target, request).await {
                 Ok(response) => {
                     let failed = is_trouble(response.status());
                     self.note(group, target, !failed, false);
@@ -129,11 +140,8 @@ impl Forwarder {
                         self.note(group, target, false, error.before_sending());
                     }
                     let next = match returned {
-                        Some(request)
-                            if again && group.retries.connect && error.before_sending() =>
-                        {
-                            Some(request)
-                        }
+                        // whatever comes back with its error was not processed
+                        Some(request) if again && group.retries.connect => Some(request),
                         _ if group.retries.reset && matches!(error, ForwardError::Reset { .. }) => {
                             spare.map(|head| again_without_body(head, progress))
                         }
@@ -171,12 +179,11 @@ impl Forwarder {
 
     async fn try_target(
         &self,
-        group: &BackendGroup,
+        trying: Trying<'_>,
         target: &Arc<CompiledTarget>,
         mut request: Box<Request<RequestBody>>,
-        progress: &Rc<RequestProgress>,
-        purpose: Purpose,
     ) -> Result<Response<ResponseBody>, NotAnswered> {
+        let Trying { group, progress, purpose, .. } = trying;
         let multiplexed_upgrade = purpose == Purpose::Upgrade && target.http2 == Http2::Always;
         if multiplexed_upgrade && extended_connect::ask(&mut request) == Question::Impossible {
             return Err((ForwardError::NoUpgrade { target: target.label.to_string() }, None));
@@ -185,37 +192,58 @@ impl Forwarder {
         let turn = self.pools.turn(target);
         let mut idle =
             if purpose == Purpose::Exchange { self.pools.idle(target, turn) } else { None };
+        let mut refusals: u32 = 0;
         loop {
             let lease = match idle.take() {
                 Some(lease) => lease,
                 // seldom, and large: not a part of each request's future
-                None => {
-                    match Box::pin(self.pools.connect(target, turn, purpose, group.connect_timeout))
-                        .await
-                    {
-                        Ok(lease) => lease,
-                        Err(error) => return Err((error, Some(request))),
-                    }
-                }
+                None => match Box::pin(self.pools.connect(
+                    target,
+                    turn,
+                    purpose,
+                    group.connect_timeout,
+                    group.response_timeout,
+                ))
+                .await
+                {
+                    Ok(lease) => lease,
+                    Err(error) => return Err((error, Some(request))),
+                },
             };
-            let kind = lease.kind();
-            let spare = match kind {
-                LeaseKind::Aged | LeaseKind::Doubtful => spare(&request),
-                LeaseKind::Fresh | LeaseKind::Reused => None,
+            let (kind, http2) = (lease.kind(), lease.is_http2());
+            let spare = if http2 {
+                Some(keep(&request, progress))
+            } else if kind == LeaseKind::Aged {
+                spare(&request)
+            } else {
+                None
             };
-            if kind == LeaseKind::Doubtful && spare.is_none() {
-                continue;
-            }
-            match self.send(group, target, lease, request, progress).await {
+            match self.send(trying, target, lease, request).await {
                 Sent::Answered(response, lease) => {
                     return Ok(self.answer(group, response, lease, progress, busy));
                 }
-                Sent::Unsent(_) if kind == LeaseKind::Fresh => {
-                    return Err((closed_at_once(target), None));
+                Sent::Unsent(returned) if kind == LeaseKind::Fresh => {
+                    return Err((closed_at_once(target), Some(returned)));
                 }
                 Sent::Unsent(returned) => request = returned,
+                Sent::Refused(source) => {
+                    refusals = refusals.saturating_add(1);
+                    let error = ForwardError::Unprocessed {
+                        target: target.label.to_string(),
+                        source: Some(source),
+                    };
+                    let again = match spare {
+                        Some(head) => again(head, progress).await,
+                        None => None,
+                    };
+                    match again {
+                        Some(again) if refusals <= MOST_REFUSALS => request = again,
+                        again => return Err((error, again)),
+                    }
+                    self.counters.backend_retried();
+                }
                 Sent::Failed(error) => match (error, spare) {
-                    (ForwardError::Reset { .. } | ForwardError::Protocol { .. }, Some(head)) => {
+                    (ForwardError::Reset { .. }, Some(head)) if !http2 => {
                         request = again_without_body(head, progress);
                     }
                     (error, _) => return Err((error, None)),
@@ -226,46 +254,62 @@ impl Forwarder {
 
     async fn send(
         &self,
-        group: &BackendGroup,
+        trying: Trying<'_>,
         target: &CompiledTarget,
         mut lease: Lease,
         mut request: Box<Request<RequestBody>>,
-        progress: &Rc<RequestProgress>,
     ) -> Sent {
-        if speak(&mut request, target, lease.is_http2()).is_err() {
+        let Trying { group, progress, interim, .. } = trying;
+        let http2 = lease.is_http2();
+        if speak(&mut request, target, http2).is_err() {
             return Sent::Failed(ForwardError::NoBackend);
         }
+        interim.begin();
+        if !http2 {
+            listen(&mut request, interim);
+        }
+        let label = || target.label.to_string();
+        let reads = lease.reads();
         progress.await_response(group.response_timeout);
-        let method = request.method().clone();
         let answer = {
             let mut answer = pin!(lease.send(request));
             poll_fn(|context| match answer.as_mut().poll(context) {
                 Poll::Ready(answer) => Poll::Ready(Some(answer)),
-                Poll::Pending => progress.poll_response_deadline(context).map(|()| None),
+                Poll::Pending if interim.is_flooded() => Poll::Ready(None),
+                Poll::Pending => {
+                    if interim.is_mute() {
+                        interim.wakes(context.waker());
+                    }
+                    progress.poll_response_deadline(context).map(|()| None)
+                }
             })
             .await
         };
+        if interim.is_flooded() || lease.is_flooded() {
+            return Sent::Failed(ForwardError::InterimFlood { target: label() });
+        }
         match answer {
-            None => Sent::Failed(ForwardError::Timeout { target: target.label.to_string() }),
-            Some(Ok(mut response)) => {
-                progress.response_came();
-                match framing::check(&mut response, &method) {
-                    Ok(reuse) => lease.trust(reuse),
-                    Err(source) => {
-                        let target = target.label.to_string();
-                        return Sent::Failed(ForwardError::Framing { target, source });
-                    }
+            None => {
+                // where nothing at all came, other requests should not wait in vain too
+                if lease.reads() == reads {
+                    lease.retire();
                 }
+                Sent::Failed(ForwardError::Timeout { target: label() })
+            }
+            Some(Ok(response)) => {
+                progress.response_came();
                 Sent::Answered(response, lease)
             }
             Some(Err(mut error)) => match error.take_message() {
                 Some(request) => Sent::Unsent(Box::new(request)),
                 None => {
-                    let failure = failure(target, error.into_error(), progress.state());
-                    if matches!(failure, ForwardError::Protocol { .. }) {
-                        lease.said_too_much();
+                    let error = error.into_error();
+                    let state = progress.state();
+                    let whole = matches!(state, RequestState::Streaming | RequestState::Complete);
+                    if whole && http2 && is_unprocessed(&error) {
+                        return Sent::Refused(error);
                     }
-                    Sent::Failed(failure)
+                    Sent::Failed(failure(target, error, state))
                 }
             },
         }
@@ -311,12 +355,47 @@ fn is_trouble(status: StatusCode) -> bool {
     )
 }
 
+/// Counts the interim answers to a request on an HTTP/1.1 connection, and passes on what the client can have.
+fn listen(request: &mut Request<RequestBody>, interim: &Arc<Interim>) {
+    let interim = Arc::clone(interim);
+    hyper::ext::on_informational(request, move |answer| {
+        interim.take(answer.status(), answer.headers());
+    });
+}
+
+/// Says how long the body is, where the library would not. HTTP/2 has its own framing.
+///
+/// The library takes a GET or HEAD without a length for one without a body. A method that expects a body says that there
+/// is none (RFC 9110 section 8.6).
+fn frame(request: &mut Request<RequestBody>, http2: bool) {
+    let empty = request.body().is_end_stream();
+    let method = request.method();
+    let name = if http2 {
+        request.headers_mut().remove(header::TRANSFER_ENCODING);
+        return;
+    } else if empty && matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+        header::CONTENT_LENGTH
+    } else if !empty
+        && matches!(*method, Method::GET | Method::HEAD)
+        && request.body().size_hint().exact().is_none()
+    {
+        header::TRANSFER_ENCODING
+    } else {
+        return;
+    };
+    let value = if empty { "0" } else { "chunked" };
+    if !request.headers().contains_key(header::CONTENT_LENGTH) {
+        request.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+}
+
 /// HTTP/2 has the authority in the URI, HTTP/1.1 in `Host`.
 pub(super) fn speak(
     request: &mut Request<RequestBody>,
     target: &CompiledTarget,
     http2: bool,
 ) -> Result<(), http::uri::InvalidUriParts> {
+    frame(request, http2);
     if http2 == request.uri().authority().is_some() {
         return Ok(());
     }
@@ -372,11 +451,42 @@ fn spare(request: &Request<RequestBody>) -> Option<Request<()>> {
     if !request.method().is_idempotent() || !request.body().is_end_stream() {
         return None;
     }
+    Some(head(request))
+}
+
+fn head(request: &Request<RequestBody>) -> Request<()> {
     let mut head = Request::new(());
     head.method_mut().clone_from(request.method());
     head.uri_mut().clone_from(request.uri());
     head.headers_mut().clone_from(request.headers());
-    Some(head)
+    if let Some(protocol) = request.extensions().get::<hyper::ext::Protocol>() {
+        head.extensions_mut().insert(protocol.clone());
+    }
+    head
+}
+
+/// Keeps a request that a backend of HTTP/2 may refuse.
+fn keep(request: &Request<RequestBody>, progress: &Rc<RequestProgress>) -> Request<()> {
+    if !request.body().is_end_stream() {
+        progress.keep();
+    }
+    head(request)
+}
+
+/// A request that was kept, with its whole body. `None` if that is not all there, or the time for an answer is over.
+async fn again(
+    head: Request<()>,
+    progress: &Rc<RequestProgress>,
+) -> Option<Box<Request<RequestBody>>> {
+    if !progress.keeps() {
+        return Some(again_without_body(head, progress));
+    }
+    let body = poll_fn(|context| match progress.poll_again(context) {
+        Poll::Ready(body) => Poll::Ready(body),
+        Poll::Pending => progress.poll_response_deadline(context).map(|()| None),
+    });
+    let body = body.await?;
+    Some(Box::new(head.map(|()| body)))
 }
 
 fn again_without_body(
@@ -399,6 +509,17 @@ fn failure(target: &CompiledTarget, error: hyper::Error, state: RequestState) ->
     } else {
         ForwardError::Reset { target, source: Some(error) }
     }
+}
+
+/// Whether the backend said that it did not process the request: it refused the stream, or it is going away and the stream
+/// is beyond the last one that it took (RFC 9113 section 8.7).
+fn is_unprocessed(error: &hyper::Error) -> bool {
+    let Some(error) = error.source().and_then(|source| source.downcast_ref::<h2::Error>()) else {
+        return false;
+    };
+    let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    // of the streams of a GOAWAY, the library ends those with this error that are beyond the last
+    error.is_remote() && (refused || error.is_go_away())
 }
 
 /// A new connection that ended before a byte could be written.

@@ -40,6 +40,7 @@ pub struct Api {
     pub lifecycle: Lifecycle,
     /// `None`: what `[limits]` says.
     pub max_body_bytes: Option<ByteLimit>,
+    pub body_stall: BodyStall,
     pub concurrency: Option<Concurrency>,
     /// Whether streams and upgraded connections end with their token.
     pub close_on_token_expiry: bool,
@@ -50,6 +51,17 @@ pub struct Api {
     pub sandbox: Option<Backend>,
     pub operations: Vec<Operation>,
     pub place: Place,
+}
+
+/// How long a request's body may stand still while the answer does too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BodyStall {
+    /// What `[limits]` says.
+    #[default]
+    Limits,
+    After(Duration),
+    /// For streams that may be silent.
+    Never,
 }
 
 /// How many requests of an API are in flight at a time, over all workers.

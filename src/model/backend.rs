@@ -18,11 +18,13 @@ pub struct Backend {
     pub connect_timeout: Duration,
     /// From the end of connecting to the response head.
     pub response_timeout: Duration,
-    /// Between two bytes of an answer's body.
-    pub response_stall_timeout: Duration,
+    /// Between two bytes of an answer's body, or of its request's; `None`: no limit.
+    pub response_stall_timeout: Option<Duration>,
     /// The whole exchange, to the last byte of the answer.
     pub request_timeout: Option<Duration>,
     pub http2: Http2,
+    /// How often an HTTP/2 connection is pinged while something waits and nothing comes; `None`: never.
+    pub http2_ping_interval: Option<Duration>,
     pub retries: Retries,
     pub health: Option<HealthRule>,
     pub eject: Option<EjectRule>,

@@ -14,6 +14,7 @@ use crate::authenticate::{AuthenticateError, credentials};
 use crate::forward::forwarded::ClientScheme;
 use crate::introspect::{Answer, Outcome};
 use crate::jwks::{KeyManagerKeys, RefetchCause, Refetched};
+use crate::model::api::BodyStall;
 use crate::model::gateway::{ByteLimit, ErrorFormat};
 use crate::model::names::ApiIndex;
 use crate::model::rate::Rate;
@@ -124,7 +125,8 @@ fn fields(headers: &HeaderMap) -> usize {
 pub(super) struct Decided {
     pub(super) admitted: Admitted,
     pub(super) limit: ByteLimit,
-    pub(super) stall: Duration,
+    /// How long the body may stand still; `None`: no limit.
+    pub(super) stall: Option<Duration>,
     pub(super) format: ErrorFormat,
     /// What the backend is told of the caller.
     pub(super) assertion: Option<Assertion>,
@@ -167,6 +169,11 @@ pub(super) async fn decide_and_wait(
                     .definition
                     .max_body_bytes
                     .unwrap_or(snapshot.limits.max_body_bytes);
+                let stall = match grant.routed().api().definition.body_stall {
+                    BodyStall::Limits => Some(snapshot.limits.body_stall_timeout),
+                    BodyStall::After(time) => Some(time),
+                    BodyStall::Never => None,
+                };
                 let admitted = throttle::admit(&snapshot, &grant);
                 let format = snapshot.errors;
                 let asserted = walk.asserted().assertion(
@@ -193,13 +200,7 @@ pub(super) async fn decide_and_wait(
                         Tongue::choose(request.headers(), format),
                     ));
                 }
-                return Ok(Decided {
-                    admitted,
-                    limit,
-                    stall: snapshot.limits.body_stall_timeout,
-                    format,
-                    assertion,
-                });
+                return Ok(Decided { admitted, limit, stall, format, assertion });
             }
             Err(refused) => refused,
         };

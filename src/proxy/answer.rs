@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::forward::body::{BodyBroken, ResponseBody};
+use crate::forward::body::{BodyBroken, Cause, ResponseBody};
+use crate::forward::failure::chain;
 use crate::proxy::connection::Handed;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::term::{Cut, Stream, Term};
@@ -18,6 +19,7 @@ pub struct AnswerBody {
     content: Content,
     /// `None` only after a panic, which has taken the exchange with it, and where a tunnel has it.
     exchange: Option<Box<Exchange>>,
+    stream: Stream,
     term: Option<Box<Term>>,
 }
 
@@ -33,8 +35,13 @@ impl AnswerBody {
         Self::new(Content::Own((!bytes.is_empty()).then_some(bytes)), exchange)
     }
 
-    pub fn backend(body: ResponseBody, exchange: Box<Exchange>, term: Option<Box<Term>>) -> Self {
-        Self { term, ..Self::new(Content::Backend(body), exchange) }
+    pub fn backend(
+        body: ResponseBody,
+        exchange: Box<Exchange>,
+        stream: Stream,
+        term: Option<Box<Term>>,
+    ) -> Self {
+        Self { stream, term, ..Self::new(Content::Backend(body), exchange) }
     }
 
     /// A body whose exchange has ended already.
@@ -42,6 +49,7 @@ impl AnswerBody {
         Self {
             content: Content::Own((!bytes.is_empty()).then_some(bytes)),
             exchange: None,
+            stream: Stream::No,
             term: None,
         }
     }
@@ -54,24 +62,54 @@ impl AnswerBody {
         if ended {
             exchange.complete();
         }
-        Self { content, exchange: Some(exchange), term: None }
+        Self { content, exchange: Some(exchange), stream: Stream::No, term: None }
     }
 }
 
 impl AnswerBody {
     /// The answer is over before its body: told in the way that its client understands. Letting go of the backend's body
     /// closes its connection, or resets its stream.
-    fn cut(&mut self, stream: Stream, cut: Cut) -> Option<Result<Frame<Bytes>, BodyBroken>> {
+    fn cut(&mut self, cut: Cut) -> Option<Result<Frame<Bytes>, BodyBroken>> {
         self.term = None;
         self.content = Content::Own(None);
         if let Some(exchange) = &mut self.exchange {
             exchange.end(Ending::GatewayClosed, Some(cut.message()));
         }
-        match stream {
+        match self.stream {
             Stream::No => Some(Err(BodyBroken)),
             Stream::Events => None,
             Stream::Grpc => Some(Ok(Frame::trailers(cut.trailers()))),
         }
+    }
+
+    /// The body broke off. The log names the side that broke it, and a client of gRPC gets a status.
+    fn broke_off(&mut self) -> Option<Result<Frame<Bytes>, BodyBroken>> {
+        let broken = match &self.content {
+            Content::Backend(body) => body.broken(),
+            Content::Own(_) => None,
+        };
+        let (cause, error) = broken.unwrap_or((Cause::Backend, None));
+        let cut = Cut::Broken(cause);
+        if let Some(exchange) = &mut self.exchange {
+            match cause {
+                Cause::Backend => {
+                    let told = error.map(|error| chain(error)).unwrap_or_default();
+                    exchange.truncated(format!("{}: {told}", cut.message()));
+                }
+                Cause::Silence(time) => {
+                    let message = format!("neither side sent anything for {time:?}");
+                    exchange.end(Ending::GatewayClosed, Some(&message));
+                }
+                Cause::Client => exchange.end(Ending::ClientAborted, Some(cut.message())),
+                Cause::TooLarge => exchange.end(Ending::GatewayClosed, Some(cut.message())),
+            }
+        }
+        if self.stream != Stream::Grpc {
+            return Some(Err(BodyBroken));
+        }
+        self.term = None;
+        self.content = Content::Own(None);
+        Some(Ok(Frame::trailers(cut.trailers())))
     }
 }
 
@@ -86,13 +124,15 @@ impl Body for AnswerBody {
         if let Some(term) = &self.term
             && let Poll::Ready(cut) = term.poll(context)
         {
-            let stream = term.stream;
-            return Poll::Ready(self.cut(stream, cut));
+            return Poll::Ready(self.cut(cut));
         }
         let next = match &mut self.content {
             Content::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Content::Backend(body) => Pin::new(body).poll_frame(context),
         };
+        if let Poll::Ready(Some(Err(_))) = next {
+            return Poll::Ready(self.broke_off());
+        }
         let ended = self.is_end_stream();
         let Some(exchange) = &mut self.exchange else { return next };
         let given = if let Poll::Ready(Some(Ok(frame))) = &next {
@@ -102,14 +142,13 @@ impl Body for AnswerBody {
         };
         exchange.connection().body_polled(given.map_or(Handed::Nothing, Handed::Bytes));
         match &next {
-            Poll::Pending => {}
+            Poll::Pending | Poll::Ready(Some(Err(_))) => {}
             Poll::Ready(Some(Ok(frame))) => {
                 exchange.sent(frame.data_ref().map_or(0, Bytes::len));
                 if ended {
                     exchange.complete();
                 }
             }
-            Poll::Ready(Some(Err(_))) => exchange.truncated(),
             Poll::Ready(None) => exchange.complete(),
         }
         next

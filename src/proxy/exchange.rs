@@ -160,9 +160,11 @@ impl Exchange {
         }
     }
 
-    pub fn truncated(&mut self) {
+    /// The backend ended its answer early.
+    pub fn truncated(&mut self, message: String) {
         if self.ending.is_none() {
             self.ending = Some(Ending::BackendTruncated);
+            self.message = Some(message);
             self.walk.counters().response_truncated();
         }
     }

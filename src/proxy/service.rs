@@ -4,7 +4,6 @@
 //! client left) cancels the backend's request and writes the exchange's line.
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -20,8 +19,9 @@ use tokio::task::spawn_local;
 
 use crate::deadline::Deadline;
 use crate::forward::body::{RequestBody, RequestProgress, ResponseBody};
-use crate::forward::failure::ForwardError;
+use crate::forward::failure::{ForwardError, chain};
 use crate::forward::headers::{self, Hop, Trailers};
+use crate::forward::interim::Interim;
 use crate::forward::pool::Purpose;
 use crate::forward::send::{Answer, Outgoing};
 use crate::forward::trace;
@@ -96,6 +96,7 @@ impl Future for Handling {
 /// What came of a request that was forwarded.
 struct Forwarded {
     response: Response<ResponseBody>,
+    stream: Stream,
     term: Option<Box<Term>>,
     /// The backend switched protocols.
     switched: Option<Switched>,
@@ -104,7 +105,7 @@ struct Forwarded {
 struct Switched {
     asked: upgrade::Asked,
     tenure: Option<Tenure>,
-    stall: Duration,
+    stall: Option<Duration>,
 }
 
 async fn serve(
@@ -123,11 +124,11 @@ async fn serve(
     }
     let origin = request.headers().get(header::ORIGIN).cloned();
     let mut answered = match answer(walk, &mut exchange, request, wish).await {
-        Ok(Forwarded { mut response, term, switched }) => {
+        Ok(Forwarded { mut response, stream, term, switched }) => {
             decorate(&exchange, origin.as_ref(), response.headers_mut());
             match switched {
                 Some(switched) => return switch(walk, exchange, response, switched),
-                None => response.map(|body| AnswerBody::backend(body, exchange, term)),
+                None => response.map(|body| AnswerBody::backend(body, exchange, stream, term)),
             }
         }
         Err(mut own) => {
@@ -235,8 +236,11 @@ async fn answer(
         query: uri.query(),
         key: &key,
         purpose: if wish.is_some() { Purpose::Upgrade } else { Purpose::Exchange },
-        interim: (exchange.version == Version::HTTP_11)
-            .then(|| Arc::clone(exchange.connection().interim())),
+        interim: if exchange.version == Version::HTTP_11 {
+            Arc::clone(exchange.connection().interim())
+        } else {
+            Arc::new(Interim::mute())
+        },
     };
     let asked = Instant::now();
     let forwarded = forward(walk, &admitted, outgoing, &progress, deadline.as_ref()).await;
@@ -259,6 +263,7 @@ async fn answer(
         exchange.answered(response.status().as_u16(), Reason::Forwarded);
         return Ok(Forwarded {
             response,
+            stream,
             term: None,
             switched: Some(Switched { asked, tenure, stall }),
         });
@@ -266,7 +271,8 @@ async fn answer(
     let ends = deadline.is_some() || tenure.is_some();
     Ok(Forwarded {
         response,
-        term: ends.then(|| Box::new(Term { deadline, tenure, stream })),
+        stream,
+        term: ends.then(|| Box::new(Term { deadline, tenure })),
         switched: None,
     })
 }
@@ -455,16 +461,4 @@ fn pass_on(
     exchange.backend = Some(target);
     exchange.answered(response.status().as_u16(), Reason::Forwarded);
     response
-}
-
-/// An error with its causes, for the log.
-fn chain(error: &ForwardError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -7,6 +7,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
 use crate::deadline::Deadline;
+use crate::forward::body::Cause;
 use crate::proxy::tenure::{Ended, Tenure};
 
 /// The end of an answer that may go on for long.
@@ -15,7 +16,6 @@ pub struct Term {
     /// The whole exchange's.
     pub deadline: Option<Deadline>,
     pub tenure: Option<Tenure>,
-    pub stream: Stream,
 }
 
 /// What kind of stream an answer is, for the end that its client understands.
@@ -34,6 +34,8 @@ pub enum Stream {
 pub enum Cut {
     TooLong,
     Ended(Ended),
+    /// Its body broke off.
+    Broken(Cause),
 }
 
 impl Term {
@@ -55,6 +57,10 @@ impl Cut {
         match self {
             Self::TooLong => "the exchange took longer than it may",
             Self::Ended(ended) => ended.message(),
+            Self::Broken(Cause::Backend) => "the backend ended the stream",
+            Self::Broken(Cause::Silence(_)) => "neither side sent anything for too long",
+            Self::Broken(Cause::Client) => "the client ended the stream",
+            Self::Broken(Cause::TooLarge) => "the request's body is larger than allowed",
         }
     }
 
@@ -62,9 +68,15 @@ impl Cut {
     pub fn trailers(self) -> HeaderMap {
         const UNAUTHENTICATED: &str = "16";
         const PERMISSION_DENIED: &str = "7";
+        const CANCELLED: &str = "1";
         const DEADLINE_EXCEEDED: &str = "4";
+        const RESOURCE_EXHAUSTED: &str = "8";
+        const UNAVAILABLE: &str = "14";
         let status = match self {
-            Self::TooLong => DEADLINE_EXCEEDED,
+            Self::TooLong | Self::Broken(Cause::Silence(_)) => DEADLINE_EXCEEDED,
+            Self::Broken(Cause::Backend) => UNAVAILABLE,
+            Self::Broken(Cause::Client) => CANCELLED,
+            Self::Broken(Cause::TooLarge) => RESOURCE_EXHAUSTED,
             Self::Ended(Ended::TokenExpired | Ended::Revoked) => UNAUTHENTICATED,
             Self::Ended(Ended::Withdrawn) => PERMISSION_DENIED,
         };

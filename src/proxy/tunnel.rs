@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::time::timeout;
 
-use crate::deadline::{Deadline, Deadlines};
+use crate::deadline::{Deadline, Deadlines, TICK, ticks};
 use crate::forward::body::ResponseBody;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::tenure::{Ended, Tenure};
@@ -40,8 +40,8 @@ pub struct Tunnel {
     pub head: ResponseBody,
     pub tenure: Option<Tenure>,
     pub websocket: bool,
-    /// Nobody reads what we write for this long: the peer is gone.
-    pub stall: Duration,
+    /// Nobody reads what we write for this long: the peer is gone. `None`: as long as both may be silent.
+    pub stall: Option<Duration>,
     pub deadlines: Rc<Deadlines>,
 }
 
@@ -93,22 +93,22 @@ impl Tunnel {
         let deadlines = &self.deadlines;
         let (up_deadline, down_deadline, last) =
             (deadlines.unset(), deadlines.unset(), deadlines.unset());
-        let stall = self.stall;
+        let stall = self.stall();
+        let moved = Cell::new(deadlines.now());
         let end = {
             let mut first = first;
             let up = async {
                 if backend_writes.write_all_buf(&mut first).await.is_err() {
                     return Passed::Broken;
                 }
-                pump(&mut client_reads, &mut backend_writes, None, &up_deadline, stall, up_bytes)
-                    .await
+                let patience = Patience { deadline: &up_deadline, stall, moved: &moved };
+                pump(&mut client_reads, &mut backend_writes, None, patience, up_bytes).await
             };
             let down = pump(
                 &mut backend_reads,
                 &mut client_writes,
                 Some(&closing),
-                &down_deadline,
-                stall,
+                Patience { deadline: &down_deadline, stall, moved: &moved },
                 down_bytes,
             );
             self.watch(up, down, &closing, &last).await
@@ -165,12 +165,16 @@ impl Tunnel {
                 // the other side has a while to finish
                 (Some(_), None) | (None, Some(_)) => last.poll(context).map(|()| End::Done),
                 (None, None) => {
-                    last.set(self.stall);
+                    last.set(self.stall());
                     Poll::Pending
                 }
             }
         })
         .await
+    }
+
+    fn stall(&self) -> Duration {
+        self.stall.unwrap_or(IDLE)
     }
 
     fn finish(&mut self, end: End) {
@@ -218,18 +222,17 @@ async fn pump<R, W>(
     from: &mut R,
     to: &mut W,
     closing: Option<&Closing>,
-    deadline: &Deadline,
-    stall: Duration,
+    patience: Patience<'_>,
     count: impl Fn(usize),
 ) -> Passed
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
+    let Patience { deadline, stall, moved } = patience;
     let mut buffer = vec![0; BUFFER];
     loop {
-        deadline.set(IDLE);
-        let read = match within(deadline, from.read(&mut buffer)).await {
+        let read = match patience.talks(from.read(&mut buffer)).await {
             None => return Passed::Stalled,
             Some(Ok(0)) => {
                 let _ = to.shutdown().await;
@@ -258,6 +261,7 @@ where
                 closing.frames.borrow_mut().passed(passed);
             }
             count(passed.len());
+            moved.set(deadline.now());
             rest = left;
         }
         match within(deadline, to.flush()).await {
@@ -265,6 +269,39 @@ where
             Some(Ok(())) => {}
             Some(Err(_)) => return Passed::Broken,
         }
+    }
+}
+
+/// How long one direction waits.
+#[derive(Clone, Copy)]
+struct Patience<'p> {
+    deadline: &'p Deadline,
+    stall: Duration,
+    /// When something last passed in either direction, in ticks.
+    moved: &'p Cell<u64>,
+}
+
+impl Patience<'_> {
+    /// `None`: neither side said anything for [`IDLE`].
+    async fn talks<F: Future>(self, future: F) -> Option<F::Output> {
+        let Self { deadline, moved, .. } = self;
+        deadline.set(IDLE);
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            if let Poll::Ready(output) = future.as_mut().poll(context) {
+                return Poll::Ready(Some(output));
+            }
+            loop {
+                ready!(deadline.poll(context));
+                let quiet = deadline.now().saturating_sub(moved.get());
+                let left = ticks(IDLE).saturating_sub(quiet);
+                if left == 0 {
+                    return Poll::Ready(None);
+                }
+                deadline.set(TICK.saturating_mul(u32::try_from(left).unwrap_or(u32::MAX)));
+            }
+        })
+        .await
     }
 }
 

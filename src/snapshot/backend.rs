@@ -32,7 +32,7 @@ pub struct BackendGroup {
     pub hasher: foldhash::quality::FixedState,
     pub connect_timeout: Duration,
     pub response_timeout: Duration,
-    pub response_stall_timeout: Duration,
+    pub response_stall_timeout: Option<Duration>,
     pub request_timeout: Option<Duration>,
     pub retries: Retries,
     pub health: Option<HealthRule>,
@@ -54,6 +54,8 @@ pub struct CompiledTarget {
     /// Where the host is written as an IP address.
     pub address: Option<SocketAddr>,
     pub http2: Http2,
+    /// How often an HTTP/2 connection is pinged while something waits.
+    pub ping_interval: Option<Duration>,
     pub standing: Arc<Standing>,
     /// For logs: `http://host:port`.
     pub label: Box<str>,

@@ -173,8 +173,31 @@ function grpcServer() {
     },
     Talk(call) {
       note(call);
-      call.on('data', (words) => call.write(words));
+      call.on('data', (words) => {
+        if (words.text === 'listen') {
+          // talks although its client is silent
+          let count = 0;
+          const talking = setInterval(() => {
+            call.write({ text: String(count) });
+            count += 1;
+            if (count === 30) {
+              clearInterval(talking);
+              call.end();
+            }
+          }, 50);
+          call.on('cancelled', () => clearInterval(talking));
+        } else if (words.text === 'late') {
+          call.write(words);
+          setTimeout(() => {
+            call.write({ text: 'done' });
+            call.end();
+          }, 1500);
+        } else {
+          call.write(words);
+        }
+      });
       call.on('end', () => call.end());
+      call.on('cancelled', () => seen.push({ kind: 'cancelled' }));
     },
   });
   return new Promise((resolve, reject) => {
@@ -183,7 +206,7 @@ function grpcServer() {
 }
 
 // One call: what came back, with its status.
-function grpcCall({ address, method, token, text = '', texts = [], deadline = 10000 }) {
+function grpcCall({ address, method, token, text = '', texts = [], silent = false, deadline = 10000 }) {
   return new Promise((resolve) => {
     const client = new bank.Echo(address, grpc.credentials.createInsecure());
     const metadata = new grpc.Metadata();
@@ -213,7 +236,8 @@ function grpcCall({ address, method, token, text = '', texts = [], deadline = 10
     if (method === 'Talk') {
       // one after the other: each echo is waited for, so both directions are open at a time
       let next = 0;
-      const say = () => (next < texts.length ? call.write({ text: texts[next++] }) : call.end());
+      const done = () => silent || call.end();
+      const say = () => (next < texts.length ? call.write({ text: texts[next++] }) : done());
       call.on('data', say);
       say();
     }

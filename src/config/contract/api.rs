@@ -31,6 +31,11 @@ pub(super) static API: TableRule = TableRule {
         ),
         key("max_body_bytes", Kind::Size, "Instead of [limits]"),
         key(
+            "body_stall_timeout",
+            Kind::Duration,
+            "Instead of [limits]; \"none\" for streams that may be silent",
+        ),
+        key(
             "max_concurrent_requests",
             Kind::Integer,
             "Requests in flight at a time, over all workers",
@@ -97,7 +102,11 @@ static BACKEND: TableRule = TableRule {
         key("failover", Kind::TextsOrTables(&TARGET), "Tried when no url is healthy"),
         key("connect_timeout", Kind::Duration, "For one connection, TLS included"),
         key("response_timeout", Kind::Duration, "To the response head"),
-        key("response_stall_timeout", Kind::Duration, "No byte of an answer's body for this long"),
+        key(
+            "response_stall_timeout",
+            Kind::Duration,
+            "No byte of an answer's body, nor of its request's, for this long; or \"none\"",
+        ),
         key(
             "request_timeout",
             Kind::Duration,
@@ -108,6 +117,11 @@ static BACKEND: TableRule = TableRule {
             "http2",
             Kind::Choice(&["auto", "always", "never"]),
             "HTTP/2 to the backend: by ALPN, by prior knowledge, or not",
+        ),
+        key(
+            "http2_ping_interval",
+            Kind::Duration,
+            "How often an HTTP/2 connection is pinged, only while something waits; or \"none\"",
         ),
         key("retries", Kind::Table(&RETRIES), "What is sent again"),
         key("health", Kind::Table(&HEALTH), "Active health checks"),

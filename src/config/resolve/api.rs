@@ -12,8 +12,8 @@ use crate::config::resolve::key_manager::named;
 use crate::config::resolve::{References, Unique, Whole, backend, cors};
 use crate::config::source::Sources;
 use crate::model::api::{
-    Api, AuthScheme, AuthorizationForwarding, BindingRule, Concurrency, HostPattern, Lifecycle,
-    Operation, OperationMethod, SubscriptionRule,
+    Api, AuthScheme, AuthorizationForwarding, BindingRule, BodyStall, Concurrency, HostPattern,
+    Lifecycle, Operation, OperationMethod, SubscriptionRule,
 };
 use crate::model::names::{ApiIndex, ApiName, KeyManagerIndex, Scope, Version};
 use crate::model::template::{Template, literal};
@@ -141,6 +141,7 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
         backend_jwt: table.flag("backend_jwt", false),
         lifecycle: lifecycle(table),
         max_body_bytes: table.size("max_body_bytes").map(|size| size.value),
+        body_stall: body_stall(table),
         concurrency,
         close_on_token_expiry: table.flag("close_on_token_expiry", true),
         cors,
@@ -154,6 +155,13 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
         version,
         context,
     })
+}
+
+fn body_stall(table: &Table<'_>) -> BodyStall {
+    if !table.has("body_stall_timeout") {
+        return BodyStall::Limits;
+    }
+    table.optional_time("body_stall_timeout", None).map_or(BodyStall::Never, BodyStall::After)
 }
 
 fn concurrency(table: &Table<'_>) -> Option<Concurrency> {
@@ -269,33 +277,11 @@ pub(super) fn key_manager(
 ) -> Option<KeyManagerIndex> {
     let found = references.key_managers.get(name.value).copied();
     if found.is_none() {
-        let (message, hint) = no_such_key_manager(name.value, references);
-        problems.error(name.at.clone(), message, hint);
+        let near = nearest(name.value, references.key_managers.keys().map(String::as_str))
+            .map(|near| format!("did you mean {near:?}?"));
+        problems.error(name.at.clone(), format!("there is no key manager {:?}", name.value), near);
     }
     found
-}
-
-/// What to say of a key manager that is not there. Never proposes the template of an organization that is not listed: that
-/// name stands for all organizations, so that the proposal would let in more than was asked for.
-pub(in crate::config) fn no_such_key_manager(
-    name: &str,
-    references: &References,
-) -> (String, Option<String>) {
-    let message = format!("there is no key manager {name:?}");
-    let template = name
-        .split_once('/')
-        .filter(|(template, _)| references.key_managers.contains_key(*template));
-    if let Some((template, organization)) = template {
-        let hint = format!(
-            "write {organization:?} into `organizations` of key manager {template:?}; an application can also name {template:?} \
-             together with its own `organization`"
-        );
-        return (message, Some(hint));
-    }
-    let is_of_a_kind = |known: &&str| known.contains('/') == name.contains('/');
-    let near =
-        nearest(name, references.key_managers.keys().map(String::as_str).filter(is_of_a_kind));
-    (message, near.map(|near| format!("did you mean {near:?}?")))
 }
 
 fn hosts(table: &Table<'_>) -> Vec<HostPattern> {

@@ -22,6 +22,9 @@ const IDLE_CONNECTIONS: i64 = 256;
 /// Long enough for event streams with rare events, short enough that a dead peer does not hold a client for ever.
 const RESPONSE_STALL: Duration = Duration::from_mins(5);
 
+/// What servers of gRPC allow by default; they end the connections of clients that ping more often.
+const PING_INTERVAL: Duration = Duration::from_mins(5);
+
 const SLOW_START: Duration = Duration::from_secs(10);
 
 pub(super) fn backend(table: &Table<'_>, sources: &Sources) -> Option<Backend> {
@@ -34,10 +37,11 @@ pub(super) fn backend(table: &Table<'_>, sources: &Sources) -> Option<Backend> {
     let backend = Backend {
         connect_timeout: table.time("connect_timeout", Duration::from_secs(2)),
         response_timeout: table.time("response_timeout", Duration::from_secs(30)),
-        response_stall_timeout: table.time("response_stall_timeout", RESPONSE_STALL),
+        response_stall_timeout: table.optional_time("response_stall_timeout", Some(RESPONSE_STALL)),
         request_timeout: table.optional_time("request_timeout", None),
         balance: balancing::balance(table),
         http2: balancing::http2(table),
+        http2_ping_interval: table.optional_time("http2_ping_interval", Some(PING_INTERVAL)),
         retries: balancing::retries(table),
         health: balancing::health(table),
         eject: balancing::eject(table),

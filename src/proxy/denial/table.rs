@@ -277,11 +277,8 @@ fn forbidden(
     message: &'static str,
     description: impl Into<Cow<'static, str>>,
 ) -> Row {
-    Row {
-        status: StatusCode::FORBIDDEN,
-        challenge: None,
-        ..unauthorized(code, message, description)
-    }
+    let challenge = Some(Challenge::InsufficientRights);
+    Row { status: StatusCode::FORBIDDEN, challenge, ..unauthorized(code, message, description) }
 }
 
 fn missing_credentials(refusal: &Refusal<'_>) -> Row {

@@ -31,6 +31,7 @@ fn api(base_path: &str, operations: &[(&str, &str)]) -> Api {
         authorization: AuthorizationForwarding::Remove,
         lifecycle: Lifecycle::Published,
         max_body_bytes: None,
+        body_stall: crate::model::api::BodyStall::Limits,
         concurrency: None,
         close_on_token_expiry: true,
         cors: None,

@@ -162,6 +162,7 @@ mod tests {
             authorization: AuthorizationForwarding::Remove,
             lifecycle: Lifecycle::Published,
             max_body_bytes: None,
+            body_stall: crate::model::api::BodyStall::Limits,
             concurrency: None,
             close_on_token_expiry: true,
             cors: None,

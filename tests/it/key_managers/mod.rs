@@ -6,5 +6,4 @@ mod misbehaviour;
 mod organizations;
 mod outages;
 mod presets;
-mod template_keys;
 mod unlisted;

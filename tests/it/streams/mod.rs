@@ -2,4 +2,5 @@
 
 mod grpc;
 mod responses;
+mod silence;
 mod websocket;

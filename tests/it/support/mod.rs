@@ -7,7 +7,7 @@
 //! - [`redis::Redis`]: a real server that can be killed, emptied and paused.
 //! - [`hand::Hand`]: a client that proves its key with DPoP.
 //! - [`client`]: a raw connection that sends what a library would refuse to, and a plain client for everything else.
-//! - [`frames`]: HTTP/2 by hand, frame by frame.
+//! - [`frames`]: HTTP/2 by hand, frame by frame; [`http2_origin::Http2Origin`]: a backend that speaks it so.
 //!
 //! Whatever waits has a deadline ([`within`]), and whatever is started ends with its owner.
 
@@ -17,6 +17,7 @@ pub(crate) mod client;
 pub(crate) mod frames;
 pub(crate) mod gateway;
 pub(crate) mod hand;
+pub(crate) mod http2_origin;
 pub(crate) mod idp;
 pub(crate) mod origin;
 mod peer;

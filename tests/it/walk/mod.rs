@@ -2,7 +2,6 @@
 
 mod assertion;
 mod believed;
-mod challenges;
 mod codes;
 mod cors;
 mod forwarding;

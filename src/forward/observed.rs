@@ -1,0 +1,264 @@
+//! Reads the frame headers of a backend's HTTP/2 connection on their way to the library, for what the library tells nobody.
+//!
+//! It tells when the backend's settings arrive, and whether anything arrives at all. It also counts the interim answers of
+//! each stream: the library keeps or drops them without a bound. It never builds a frame and never reads a payload.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::forward::interim;
+
+const HEADER: usize = 9;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+
+const END_STREAM: u8 = 1;
+const ACK: u8 = 1;
+
+/// Streams whose heads are counted. Streams that the gateway gave up leave their count behind, so the table is emptied
+/// when it holds more: a connection carries far fewer streams at a time.
+const MOST_COUNTED: usize = 1024;
+
+/// What is known of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Observation {
+    reads: Cell<u64>,
+    settings: Cell<bool>,
+    flooded: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+    reader: RefCell<Reader>,
+}
+
+#[derive(Debug, Default)]
+struct Reader {
+    /// Bytes of a payload that are still to come.
+    skip: usize,
+    /// The header of a frame, as far as it came.
+    header: [u8; HEADER],
+    came: usize,
+    /// Heads without an end, by stream: all but the last are interim answers.
+    heads: HashMap<u32, u32>,
+}
+
+/// What a frame tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Settings,
+    Flood,
+}
+
+impl Observation {
+    /// Changes whenever something arrives.
+    pub(super) fn reads(&self) -> u64 {
+        self.reads.get()
+    }
+
+    /// The backend sent more interim answers on one stream than it may.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.flooded.get()
+    }
+
+    /// Whether the backend's settings came since the last call.
+    pub(super) fn take_settings(&self) -> bool {
+        self.settings.take()
+    }
+
+    /// Wakes this task when the backend's settings come.
+    pub(super) fn wakes(&self, waker: &Waker) {
+        let mut own = self.waker.borrow_mut();
+        if own.as_ref().is_none_or(|own| !own.will_wake(waker)) {
+            *own = Some(waker.clone());
+        }
+    }
+
+    fn inspect(&self, bytes: &[u8]) -> io::Result<()> {
+        self.reads.set(self.reads.get().wrapping_add(1));
+        match self.reader.borrow_mut().inspect(bytes) {
+            Told::Nothing => Ok(()),
+            Told::Settings => {
+                self.settings.set(true);
+                if let Some(waker) = &*self.waker.borrow() {
+                    waker.wake_by_ref();
+                }
+                Ok(())
+            }
+            Told::Flood => {
+                self.flooded.set(true);
+                Err(io::Error::other("too many interim answers on one stream"))
+            }
+        }
+    }
+}
+
+impl Reader {
+    fn inspect(&mut self, mut bytes: &[u8]) -> Told {
+        let mut told = Told::Nothing;
+        loop {
+            let skipped = self.skip.min(bytes.len());
+            self.skip = self.skip.saturating_sub(skipped);
+            let rest = bytes.get(skipped..).unwrap_or_default();
+            let room = self.header.get_mut(self.came..).unwrap_or_default();
+            let taken = room.len().min(rest.len());
+            if taken == 0 {
+                return told;
+            }
+            for (to, from) in room.iter_mut().zip(rest) {
+                *to = *from;
+            }
+            self.came = self.came.saturating_add(taken);
+            bytes = rest.get(taken..).unwrap_or_default();
+            if self.came == HEADER {
+                self.came = 0;
+                match self.frame() {
+                    Told::Nothing => {}
+                    Told::Settings => told = Told::Settings,
+                    Told::Flood => return Told::Flood,
+                }
+            }
+        }
+    }
+
+    fn frame(&mut self) -> Told {
+        let [high, middle, low, kind, flags, number @ ..] = self.header;
+        self.skip = usize::try_from(u32::from_be_bytes([0, high, middle, low])).unwrap_or_default();
+        let stream = u32::from_be_bytes(number);
+        match kind {
+            SETTINGS if flags & ACK == 0 => Told::Settings,
+            HEADERS if flags & END_STREAM == 0 => self.head(stream),
+            HEADERS | DATA | RST_STREAM => {
+                if !self.heads.is_empty() {
+                    self.heads.remove(&stream);
+                }
+                Told::Nothing
+            }
+            _ => Told::Nothing,
+        }
+    }
+
+    fn head(&mut self, stream: u32) -> Told {
+        if self.heads.len() >= MOST_COUNTED {
+            self.heads.clear();
+        }
+        let heads = self.heads.entry(stream).or_default();
+        *heads = heads.saturating_add(1);
+        // the last one may be the answer's own
+        if *heads > interim::MOST.saturating_add(1) { Told::Flood } else { Told::Nothing }
+    }
+}
+
+/// A connection whose incoming frames are observed.
+#[derive(Debug)]
+pub(super) struct Observed<S> {
+    stream: S,
+    observation: Rc<Observation>,
+}
+
+impl<S> Observed<S> {
+    pub(super) fn new(stream: S, observation: &Rc<Observation>) -> Self {
+        Self { stream, observation: Rc::clone(observation) }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Observed<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if let Poll::Ready(Ok(())) = read {
+            self.observation.inspect(buffer.filled().get(before..).unwrap_or_default())?;
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Observed<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, stream: u8, length: u8) -> Vec<u8> {
+        let mut bytes = vec![0, 0, length, kind, flags, 0, 0, 0, stream];
+        bytes.resize(HEADER + usize::from(length), 0xee);
+        bytes
+    }
+
+    #[test]
+    fn frames_are_found_however_they_are_cut() {
+        let bytes = [frame(HEADERS, 4, 1, 7), frame(SETTINGS, ACK, 0, 0), frame(SETTINGS, 0, 0, 6)]
+            .concat();
+        for size in 1..bytes.len() {
+            let mut reader = Reader::default();
+            let told: Vec<Told> = bytes.chunks(size).map(|part| reader.inspect(part)).collect();
+            assert_eq!(told.iter().filter(|told| **told == Told::Settings).count(), 1, "{size}");
+            assert_eq!((reader.skip, reader.came, reader.heads[&1]), (0, 0, 1), "{size}");
+        }
+    }
+
+    #[test]
+    fn a_stream_may_have_some_interim_answers_and_no_more() {
+        let mut reader = Reader::default();
+        let interim = frame(HEADERS, 4, 1, 1);
+        for _ in 0..=interim::MOST {
+            assert_eq!(reader.inspect(&interim), Told::Nothing);
+            assert_eq!(reader.inspect(&frame(HEADERS, 4, 3, 1)), Told::Nothing);
+            assert_eq!(reader.inspect(&frame(DATA, 0, 3, 1)), Told::Nothing, "another stream");
+        }
+        assert_eq!(reader.inspect(&interim), Told::Flood);
+    }
+
+    #[test]
+    fn the_count_of_a_stream_ends_with_it_and_is_bounded() {
+        let mut reader = Reader::default();
+        for (kind, flags) in [(HEADERS, END_STREAM), (DATA, 0), (RST_STREAM, 0)] {
+            reader.inspect(&frame(HEADERS, 4, 1, 1));
+            reader.inspect(&frame(kind, flags, 1, 4));
+            assert!(reader.heads.is_empty());
+        }
+        for stream in 0..5000_u32 {
+            reader.head(stream);
+        }
+        assert!(reader.heads.len() <= MOST_COUNTED);
+    }
+}
