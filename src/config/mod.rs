@@ -8,7 +8,7 @@
 //! their places), [`contract`] (every name that may be written, the one
 //! table behind the reader, the hints and the JSON Schema), [`reader`] (typed values) with [`problems`] (errors collected), [`units`]
 //! (durations and sizes), [`plain_file`] (opening what is named), [`resolve`] (one file a noun), [`applications`] (application files, streamed), [`report`]
-//! (what an operator reads), [`mod@schema`].
+//! (what an operator reads), [`redaction`] (what no report shows), [`mod@schema`].
 
 mod applications;
 mod contract;
@@ -16,6 +16,7 @@ mod pem;
 mod plain_file;
 mod problems;
 mod reader;
+mod redaction;
 mod report;
 mod resolve;
 mod schema;

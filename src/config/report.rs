@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use crate::config::redaction;
 use crate::config::source::Sources;
 
 /// One thing that is wrong, or probably not meant.
@@ -137,6 +138,9 @@ impl Located {
             At::Line { path, line } => format!("{}:{line}", path.display()),
             At::File { path } => path.display().to_string(),
         });
+        let message = redaction::message(&problem.message).into_owned();
+        let hint = problem.hint.as_deref().map(|hint| redaction::message(hint).into_owned());
+        let problem = Problem { message, hint, ..problem };
         Self { problem, path, position, excerpt, other }
     }
 
@@ -188,7 +192,7 @@ impl Located {
     }
 }
 
-/// The lines of a span; of a long one only the first.
+/// The lines of a span, without secrets; of a long one only the first.
 fn excerpt(sources: &Sources, file: u16, span: &Range<usize>) -> Excerpt {
     let text = sources.text(file);
     let start = span.start.min(text.len());
@@ -201,9 +205,8 @@ fn excerpt(sources: &Sources, file: u16, span: &Range<usize>) -> Excerpt {
         .and_then(|after| after.find('\n'))
         .map_or(text.len(), |at| start.saturating_add(at));
     let end = span.end.clamp(start, line_end.max(start));
-    Excerpt {
-        text: text.get(line_start..line_end).unwrap_or_default().to_owned(),
-        first_line: sources.position(file, start).0,
-        span: start.saturating_sub(line_start)..end.saturating_sub(line_start),
-    }
+    let line = text.get(line_start..line_end).unwrap_or_default();
+    let span = start.saturating_sub(line_start)..end.saturating_sub(line_start);
+    let (text, span) = sources.shown(file, line_start, line, span);
+    Excerpt { text, first_line: sources.position(file, start).0, span }
 }

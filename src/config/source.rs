@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+use crate::config::contract::ROOT;
 use crate::config::plain_file;
 use crate::config::problems::Problems;
+use crate::config::redaction;
 use crate::config::report::At;
 use crate::config::tree::{self, Content, Member};
 use crate::model::place::{Files, Place};
@@ -27,6 +30,10 @@ struct Source {
     path: PathBuf,
     text: String,
     table: Vec<Member>,
+    /// Where secrets are written.
+    secrets: Vec<Range<usize>>,
+    /// Whether it is no TOML, and only parts of it could be read.
+    broken: bool,
     line_starts: Vec<usize>,
 }
 
@@ -63,6 +70,26 @@ impl Sources {
 
     pub(super) fn text(&self, file: u16) -> &str {
         self.file(file).map_or("", |source| &source.text)
+    }
+
+    /// A line that begins at this byte, without its secrets, and a span of it (counted from its begin).
+    pub(super) fn shown(
+        &self,
+        file: u16,
+        begin: usize,
+        line: &str,
+        span: Range<usize>,
+    ) -> (String, Range<usize>) {
+        let Some(source) = self.file(file) else { return (line.to_owned(), span) };
+        if source.broken {
+            return redaction::hide(line, redaction::strings(line).into_iter(), span);
+        }
+        let end = begin.saturating_add(line.len());
+        let secrets =
+            source.secrets.iter().filter(|secret| secret.start < end && secret.end > begin);
+        let here = secrets
+            .map(|secret| secret.start.saturating_sub(begin)..secret.end.saturating_sub(begin));
+        redaction::hide(line, here, span)
     }
 
     /// Line and column of a byte, from 1; the column counts characters.
@@ -145,6 +172,7 @@ impl Sources {
             .chain(text.match_indices('\n').map(|(at, _)| at.saturating_add(1)))
             .collect();
         let file = u16::try_from(self.files.len()).unwrap_or(u16::MAX);
+        let broken = !errors.is_empty();
         for error in errors {
             let span = error.span().unwrap_or(0..0);
             problems.error(
@@ -153,7 +181,15 @@ impl Sources {
                 None,
             );
         }
-        self.files.push(Source { path: path.to_owned(), text, table, line_starts });
+        let secrets = redaction::secrets(&table, &ROOT);
+        self.files.push(Source {
+            path: path.to_owned(),
+            text,
+            table,
+            secrets,
+            broken,
+            line_starts,
+        });
     }
 
     /// The files that a pattern names, sorted. `*` matches within one file name.
@@ -191,7 +227,7 @@ fn read(path: &Path) -> io::Result<String> {
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
-fn includes(table: &[Member]) -> Vec<(String, std::ops::Range<usize>)> {
+fn includes(table: &[Member]) -> Vec<(String, Range<usize>)> {
     let include = table.iter().find(|member| member.name == "include");
     let Some(Content::Array(patterns)) = include.map(|member| &member.value.content) else {
         return Vec::new();

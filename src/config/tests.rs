@@ -376,3 +376,31 @@ fn the_schema_knows_what_the_reader_knows() {
             .contains("not supported yet")
     );
 }
+
+#[test]
+fn no_report_shows_a_secret() {
+    let user = "[management]\naddress = \"127.0.0.1:1\"\n";
+    for text in [
+        // one line with a secret and a mistake
+        format!("{user}users = [ {{ name = 7, password_hash = \"s3cret\", roles = [\"admin\"] }} ]\n"),
+        // a misspelled key
+        format!("{user}users = [ {{ name = \"a\", pasword = \"s3cret\", roles = [] }} ]\n"),
+        "[[key_managers]]\nname = \"k\"\ncredentials = { usrname = \"u\", password = \"s3cret\" }\n".to_owned(),
+        "[[key_managers]]\nname = \"k\"\ncredentials = \"u:s3cret\"\n".to_owned(),
+        "[[key_managers]]\nname = \"k\"\ncredentials = { username = \"u\", password = 12\"s3cret\" }\n".to_owned(),
+        "[[key_managers]]\nname = \"k\"\ncredentials = { password = \"\"\"\ns3cret\n".to_owned(),
+        "[[key_managers]]\nname = \"k\"\ncredentials = { password = \"\"\"\ns3cret\"\"\", x = 1 }\n".to_owned(),
+        "[revocation]\nchannel = \"redis://u:s3cret@h:x\"\n".to_owned(),
+        "[revocation]\nchannel = [\"redis://u:s3cret@h\"]\n".to_owned(),
+        "[store]\nurl = \"postgres://u:s3cret@h/db\"\n".to_owned(),
+        "[key_manager_defaults]\nproxy = \"ftp://u:s3cret@h\"\n".to_owned(),
+        "[[apis]]\nname = \"a\"\nversion = \"1\"\ncontext = \"/a\"\nproduction = { urls = [\"ftp://u:s3cret@h\"] }\n"
+            .to_owned(),
+        "[[key_managers]]\nname = \"k\"\nissuer = 5\nwell_known_url = \"http://u:s3cret@h\"\n".to_owned(),
+        "password = s3cret\n".to_owned(),
+        "[backend_jwt]\nkey = \"-----BEGIN PRIVATE KEY-----\\ns3cret\"\nheader = 1\n".to_owned(),
+    ] {
+        let report = report(&text);
+        assert!(!report.contains("s3cret"), "{text}\n{report}");
+    }
+}
