@@ -129,6 +129,11 @@ impl Assertions {
                 caller.mapping.iter().find(|(from, _)| from == name).map_or(name, |(_, to)| to);
             payload.insert(mapped.to_owned(), json_of(value));
         }
+        // a path of names is no claim of its own
+        let nested = caller.mapping.iter().filter(|(from, _)| caller.claims.get(from).is_none());
+        for (to, value) in nested.filter_map(|(from, to)| Some((to, caller.claims.at(from)?))) {
+            payload.insert(to.clone(), json_of(value));
+        }
         let mut say = |name: &str, value: Value| {
             payload.insert(format!("{DIALECT}/{name}"), value);
         };

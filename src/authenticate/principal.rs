@@ -154,12 +154,14 @@ impl Principal {
         self.verdict.consumer_key.as_deref()
     }
 
-    /// The organisation that the token is of: what it says itself, or what its issuer says.
+    /// The organization that the token is of: what its issuer proves, or else what the token says.
     pub fn organization(&self) -> Option<&str> {
-        match self.verdict.claims.get("org_id") {
-            Some(named) => named.as_str(),
-            None => self.verdict.key_manager.definition.organization.as_deref(),
-        }
+        let definition = &self.verdict.key_manager.definition;
+        definition
+            .organization
+            .as_deref()
+            .or(definition.tenant.as_deref())
+            .or_else(|| self.verdict.claims.get("org_id")?.as_str())
     }
 
     pub fn has_scope(&self, scope: &str) -> bool {

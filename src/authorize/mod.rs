@@ -80,8 +80,7 @@ pub fn authorize<'s>(
     routed: Routed<'s>,
     principal: Principal,
 ) -> Result<Grant<'s>, Refusal> {
-    let consumer_key = principal.consumer_key().ok_or(Refusal::ConsumerKeyMissing)?;
-    let caller = caller(snapshot, routed.api(), principal.key_manager(), &principal, consumer_key)?;
+    let caller = caller(snapshot, routed.api(), principal.key_manager(), &principal)?;
     let operation = routed.operation();
     if !operation.scopes.is_empty()
         && !operation.scopes.iter().any(|scope| principal.has_scope(scope.as_str()))
@@ -109,8 +108,7 @@ pub fn still(
     principal: &Principal,
     key_type: KeyType,
 ) -> bool {
-    let Some(consumer_key) = principal.consumer_key() else { return false };
-    match caller(snapshot, api, key_manager, principal, consumer_key) {
+    match caller(snapshot, api, key_manager, principal) {
         Ok(Some((mapping, _))) => mapping.key_type == key_type,
         Ok(None) => true,
         Err(_) => false,
@@ -120,16 +118,18 @@ pub fn still(
 /// A key, and whose it is.
 type Caller<'s> = (KeyMapping, Option<ApplicationView<'s>>);
 
-/// The application's key, with a subscription that allows it; `None` where an API asks for no subscription and the key
-/// is nobody's.
+/// The application's key, with a subscription that allows it; `None` where an API asks for no subscription and the token
+/// names no client, or one that is no application's.
 fn caller<'s>(
     snapshot: &'s Snapshot,
     api: &CompiledApi,
     key_manager: &CompiledKeyManager,
     principal: &Principal,
-    consumer_key: &str,
 ) -> Result<Option<Caller<'s>>, Refusal> {
     let required = api.definition.subscription == SubscriptionRule::Required;
+    let Some(consumer_key) = principal.consumer_key() else {
+        return if required { Err(Refusal::ConsumerKeyMissing) } else { Ok(None) };
+    };
     let Some(mapping) = key_manager.find(&snapshot.directory, consumer_key) else {
         return if required { Err(Refusal::ConsumerKeyUnknown) } else { Ok(None) };
     };

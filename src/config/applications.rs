@@ -15,7 +15,9 @@ use crate::config::plain_file;
 use crate::config::problems::Problems;
 use crate::config::reader::Placed;
 use crate::config::report::At;
-use crate::config::resolve::{MOST_CONSUMER_KEY, References, is_organization, no_such_api};
+use crate::config::resolve::{
+    MOST_CONSUMER_KEY, References, is_organization, no_such_api, no_such_key_manager,
+};
 use crate::config::source::Sources;
 use crate::model::directory::{
     Conflict, Directory, KeyType, NewApplication, NewKey, SubscriptionState, SubscriptionView,
@@ -193,7 +195,7 @@ impl Reading<'_> {
         let mut keys = Vec::with_capacity(line.keys.len());
         for key in &line.keys {
             let Some(key_manager) = self.references.key_managers.get(&*key.key_manager) else {
-                return Err((format!("there is no key manager {:?}", key.key_manager), None));
+                return Err(no_such_key_manager(&key.key_manager, self.references));
             };
             let consumer_key = &*key.consumer_key;
             if consumer_key.trim().is_empty()

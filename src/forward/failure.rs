@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use crate::forward::framing::FramingFault;
 use crate::forward::interim;
 use crate::model::reason::Reason;
 
@@ -57,6 +58,12 @@ pub enum ForwardError {
         #[source]
         source: hyper::Error,
     },
+    #[error("the answer of {target} cannot be passed on")]
+    Framing {
+        target: String,
+        #[source]
+        source: FramingFault,
+    },
     #[error(
         "{target} speaks HTTP/2 only, and takes no extended CONNECT, or what is asked for is no WebSocket"
     )]
@@ -84,7 +91,9 @@ impl ForwardError {
             Self::Tls { .. } => Reason::BackendTls,
             Self::Timeout { .. } | Self::NoStream { .. } => Reason::BackendTimeout,
             Self::Reset { .. } | Self::Unprocessed { .. } => Reason::BackendReset,
-            Self::Protocol { .. } | Self::InterimFlood { .. } => Reason::BackendProtocol,
+            Self::Protocol { .. } | Self::Framing { .. } | Self::InterimFlood { .. } => {
+                Reason::BackendProtocol
+            }
             Self::NoUpgrade { .. } | Self::UpgradeRefused { .. } => Reason::UpgradeRefused,
             Self::TooLong => Reason::RequestTimeout,
             Self::BodyTooLarge => Reason::BodyTooLarge,
@@ -104,6 +113,7 @@ impl ForwardError {
                     | Self::Reset { .. }
                     | Self::Unprocessed { .. }
                     | Self::Protocol { .. }
+                    | Self::Framing { .. }
                     | Self::InterimFlood { .. }
             )
     }

@@ -7,7 +7,7 @@
 //! context); [`choose`] says which target is asked, [`send`] asks it, on a connection of [`pool`] or a new one of [`connect`], to an
 //! address of [`names`], driven as [`driver`] says, or shared as [`multiplexed`] says, which [`observed`] watches; [`replay`]
 //! keeps what can be sent again; [`health`] checks targets; [`extended_connect`] asks backends of HTTP/2 for
-//! a WebSocket; [`interim`] passes early hints; [`body`] streams both ways;
+//! a WebSocket; [`framing`] checks how answers are framed; [`interim`] passes early hints; [`body`] streams both ways;
 //! [`failure`] says why there was no answer.
 
 pub mod body;
@@ -18,6 +18,7 @@ mod driver;
 mod extended_connect;
 pub mod failure;
 pub mod forwarded;
+pub mod framing;
 pub mod headers;
 pub mod health;
 pub mod interim;

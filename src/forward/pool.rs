@@ -22,6 +22,7 @@ use crate::deadline::{Deadlines, ticks};
 use crate::forward::body::RequestBody;
 use crate::forward::connect::{self, Connected, Http1Connection};
 use crate::forward::failure::ForwardError;
+use crate::forward::framing::Reuse;
 use crate::forward::multiplexed::{Http2Connection, MOST_STREAMS};
 use crate::forward::names::{Addresses, Names};
 use crate::model::backend::Http2;
@@ -37,6 +38,9 @@ const KEEP_IDLE_HTTP2: Duration = Duration::from_mins(1);
 
 /// Backends close idle connections after whole seconds; one that was used within this time is not about to be closed.
 const AGED: Duration = Duration::from_millis(500);
+
+/// A backend that sent bytes after an answer is not trusted with reused connections for this long.
+const DOUBT: Duration = Duration::from_mins(1);
 
 /// HTTP/2 connections that one worker opens to one target; beyond, requests wait for a stream. More only for a backend
 /// that allows so few streams that [`MOST_STREAMS`] would not fit.
@@ -59,6 +63,8 @@ pub struct Pool {
     idle: RefCell<Vec<Idle>>,
     shared: RefCell<Vec<Rc<Shared>>>,
     spoken: Cell<Spoken>,
+    /// In ticks: until then a reused connection may carry bytes that nobody asked for.
+    doubted_until: Cell<u64>,
     connecting: Cell<bool>,
     connected: Notify,
     /// Tells those who wait for a stream that there may be one.
@@ -77,6 +83,8 @@ struct Idle {
     address: SocketAddr,
     /// In ticks.
     since: u64,
+    /// The last answer on it may be followed by bytes that belong to no request.
+    doubtful: bool,
 }
 
 /// What a target spoke on the last connection that was opened to it.
@@ -116,6 +124,7 @@ pub struct Lease {
     pool: Rc<Pool>,
     held: Held,
     kind: LeaseKind,
+    reuse: Reuse,
 }
 
 #[derive(Debug)]
@@ -137,6 +146,8 @@ pub enum LeaseKind {
     Reused,
     /// Idle for so long that the backend may be closing it at this moment.
     Aged,
+    /// It may carry bytes that follow an earlier answer: only for requests that can be sent again.
+    Doubtful,
 }
 
 /// Which connections will do.
@@ -176,12 +187,20 @@ impl Pools {
         }
         let wanted = known.get(turn.checked_rem(known.len())?)?;
         loop {
-            let Idle { mut connection, address, since } = pool.pop(*wanted, known.len())?;
+            let Idle { mut connection, address, since, doubtful } =
+                pool.pop(*wanted, known.len())?;
             let age = self.deadlines.now().saturating_sub(since);
             if age <= ticks(KEEP_IDLE) && connection.is_ready() {
                 self.counters.backend_connection_reused();
-                let kind = if age > ticks(AGED) { LeaseKind::Aged } else { LeaseKind::Reused };
-                return Some(Lease { held: Held::Http1 { connection, address }, pool, kind });
+                let kind = if doubtful || pool.doubted_until.get() > self.deadlines.now() {
+                    LeaseKind::Doubtful
+                } else if age > ticks(AGED) {
+                    LeaseKind::Aged
+                } else {
+                    LeaseKind::Reused
+                };
+                let held = Held::Http1 { connection, address };
+                return Some(Lease { held, pool, kind, reuse: Reuse::Allowed });
             }
         }
     }
@@ -263,7 +282,8 @@ impl Pools {
                     pool.spoken.set(Spoken::Http1);
                 }
                 let held = Held::Http1 { connection, address };
-                Lease { held, pool: Rc::clone(pool), kind: LeaseKind::Fresh }
+                let kind = LeaseKind::Fresh;
+                Lease { held, pool: Rc::clone(pool), kind, reuse: Reuse::Allowed }
             }
             Connected::Http2(connection) => {
                 let shared = Rc::new(Shared::new(connection, address, pool));
@@ -315,6 +335,7 @@ impl Pools {
                 idle: RefCell::new(Vec::new()),
                 shared: RefCell::default(),
                 spoken: Cell::new(Spoken::Unknown),
+                doubted_until: Cell::new(0),
                 connecting: Cell::new(false),
                 connected: Notify::new(),
                 streams: Rc::new(Notify::new()),
@@ -405,7 +426,8 @@ impl Pool {
         shared.streams.set(shared.streams.get().saturating_add(1));
         let place = Stream { shared: Rc::clone(shared), deadlines: Rc::clone(&self.deadlines) };
         let sender = shared.connection.sender.clone();
-        Lease { pool: Rc::clone(self), held: Held::Stream { sender, place }, kind }
+        let held = Held::Stream { sender, place };
+        Lease { pool: Rc::clone(self), held, kind, reuse: Reuse::Allowed }
     }
 
     /// Waits until there may be a stream.
@@ -442,6 +464,20 @@ impl Lease {
 
     pub fn is_http2(&self) -> bool {
         matches!(self.held, Held::Stream { .. })
+    }
+
+    /// Says how far the connection can be trusted after this exchange.
+    pub(super) fn trust(&mut self, reuse: Reuse) {
+        self.reuse = reuse;
+    }
+
+    /// Notes that the answer could not be read. On a connection that was used before, the reason may be bytes that
+    /// followed the answer before: for a while, no connection of this target is trusted.
+    pub(super) fn said_too_much(&self) {
+        if self.kind != LeaseKind::Fresh {
+            let pool = &self.pool;
+            pool.doubted_until.set(pool.deadlines.now().saturating_add(ticks(DOUBT)));
+        }
     }
 
     /// Changes whenever something arrives on an HTTP/2 connection.
@@ -492,12 +528,18 @@ impl Lease {
 
     /// Puts the connection back after a whole exchange; closes it where enough are idle.
     pub(super) fn give_back(self) {
-        let Self { pool, held: Held::Http1 { mut connection, address }, .. } = self else { return };
+        let Self { pool, held: Held::Http1 { mut connection, address }, reuse, .. } = self else {
+            return;
+        };
+        if reuse == Reuse::Forbidden {
+            return;
+        }
         connection.rest();
         let mut idle = pool.idle.borrow_mut();
         // a backend that answered before it had read everything, and reads no further, would keep the next request waiting
         if connection.is_ready() && idle.len() < pool.most_idle {
-            idle.push(Idle { connection, address, since: pool.deadlines.now() });
+            let doubtful = reuse == Reuse::Doubtful;
+            idle.push(Idle { connection, address, since: pool.deadlines.now(), doubtful });
             drop(idle);
             pool.idle_changed(1);
         }

@@ -24,6 +24,7 @@ use crate::forward::body::{RequestBody, RequestProgress, RequestState, ResponseB
 use crate::forward::choose::{Choice, Tried, choose};
 use crate::forward::extended_connect::{self, Question};
 use crate::forward::failure::ForwardError;
+use crate::forward::framing;
 use crate::forward::interim::Interim;
 use crate::forward::pool::{Lease, LeaseKind, Pools, Purpose};
 use crate::model::backend::{Http2, Retries};
@@ -213,11 +214,14 @@ impl Forwarder {
             let (kind, http2) = (lease.kind(), lease.is_http2());
             let spare = if http2 {
                 Some(keep(&request, progress))
-            } else if kind == LeaseKind::Aged {
+            } else if matches!(kind, LeaseKind::Aged | LeaseKind::Doubtful) {
                 spare(&request)
             } else {
                 None
             };
+            if kind == LeaseKind::Doubtful && spare.is_none() {
+                continue;
+            }
             match self.send(trying, target, lease, request).await {
                 Sent::Answered(response, lease) => {
                     return Ok(self.answer(group, response, lease, progress, busy));
@@ -243,7 +247,9 @@ impl Forwarder {
                     self.counters.backend_retried();
                 }
                 Sent::Failed(error) => match (error, spare) {
-                    (ForwardError::Reset { .. }, Some(head)) if !http2 => {
+                    (ForwardError::Reset { .. } | ForwardError::Protocol { .. }, Some(head))
+                        if !http2 =>
+                    {
                         request = again_without_body(head, progress);
                     }
                     (error, _) => return Err((error, None)),
@@ -271,6 +277,7 @@ impl Forwarder {
         let label = || target.label.to_string();
         let reads = lease.reads();
         progress.await_response(group.response_timeout);
+        let method = request.method().clone();
         let answer = {
             let mut answer = pin!(lease.send(request));
             poll_fn(|context| match answer.as_mut().poll(context) {
@@ -296,8 +303,15 @@ impl Forwarder {
                 }
                 Sent::Failed(ForwardError::Timeout { target: label() })
             }
-            Some(Ok(response)) => {
+            Some(Ok(mut response)) => {
                 progress.response_came();
+                match framing::check(&mut response, &method) {
+                    Ok(reuse) => lease.trust(reuse),
+                    Err(source) => {
+                        let target = target.label.to_string();
+                        return Sent::Failed(ForwardError::Framing { target, source });
+                    }
+                }
                 Sent::Answered(response, lease)
             }
             Some(Err(mut error)) => match error.take_message() {
@@ -309,7 +323,11 @@ impl Forwarder {
                     if whole && http2 && is_unprocessed(&error) {
                         return Sent::Refused(error);
                     }
-                    Sent::Failed(failure(target, error, state))
+                    let failure = failure(target, error, state);
+                    if matches!(failure, ForwardError::Protocol { .. }) {
+                        lease.said_too_much();
+                    }
+                    Sent::Failed(failure)
                 }
             },
         }

@@ -137,7 +137,7 @@ impl Claims {
     /// `consumerKey` and `azp` that is present decides.
     pub fn consumer_key(&self, names: &ClaimNames) -> Option<&str> {
         let value = match &names.consumer_key {
-            Some(name) => self.get(name),
+            Some(name) => self.at(name),
             None => self.get("consumerKey").or_else(|| self.get("azp")),
         };
         let text = match value? {
@@ -153,7 +153,7 @@ impl Claims {
 
     /// A string split at spaces, or an array of strings; elements that are not strings grant nothing.
     pub fn scopes(&self, names: &ClaimNames) -> Vec<&str> {
-        match self.get(names.scopes.as_deref().unwrap_or("scope")) {
+        match self.at(names.scopes.as_deref().unwrap_or("scope")) {
             Some(Value::String(text)) => {
                 text.split(' ').filter(|scope| !scope.is_empty()).collect()
             }
@@ -178,6 +178,11 @@ impl Claims {
 
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.members.get(name)
+    }
+
+    /// The claim that an operator names, by its name or by a path ([`Members::at`]).
+    pub fn at(&self, path: &str) -> Option<&Value> {
+        self.members.at(path)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {

@@ -72,8 +72,8 @@ impl<'t> Unverified<'t> {
     }
 
     /// A claim that nobody vouches for: good for choosing whose keys to try, and for nothing else.
-    pub fn claim(&self, name: &str) -> Option<&Value> {
-        self.payload.get(name)
+    pub fn claim(&self, path: &str) -> Option<&Value> {
+        self.payload.at(path)
     }
 
     /// `exp`, for how long to remember a token; nobody vouches for it.

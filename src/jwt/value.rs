@@ -86,6 +86,17 @@ impl Members {
         self.iter().find(|(member, _)| *member == name).map(|(_, value)| value)
     }
 
+    /// The member of this name, or, where no member is spelled like that, what a path of names with dots between leads to:
+    /// `realm_access.roles`. A name on the way can hold dots itself, as client ids do.
+    pub fn at(&self, path: &str) -> Option<&Value> {
+        self.get(path).or_else(|| {
+            path.match_indices('.').find_map(|(dot, _)| {
+                let (name, rest) = path.split_at_checked(dot)?;
+                self.get(name)?.as_object()?.at(rest.get(1..)?)
+            })
+        })
+    }
+
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
     }

@@ -185,6 +185,11 @@ impl Directory {
             .map(|record| SubscriptionView { api: record.api, state: record.state })
     }
 
+    /// The application and the key manager of every key, in the order written.
+    pub fn keys(&self) -> impl Iterator<Item = (ApplicationIndex, KeyManagerIndex)> + '_ {
+        self.keys.iter().map(|record| (record.application, record.key_manager))
+    }
+
     pub fn application_count(&self) -> usize {
         self.applications.len()
     }

@@ -36,6 +36,8 @@ pub struct KeyManager {
     pub organizations: Option<OrganizationRule>,
     /// What a token's `org_id` must be, where it has one.
     pub organization: Option<String>,
+    /// What stands in the braces of its template: the organization that its issuer proves, whatever a token says.
+    pub tenant: Option<String>,
     pub validation: TokenValidation,
     /// Where tokens can be asked about.
     pub introspection: Option<Introspection>,

@@ -113,6 +113,7 @@ impl KeyManager {
         let organization =
             braces.iter().zip(values).find(|(name, _)| matches!(**name, "org" | "organization"));
         own.organization = organization.map(|(_, value)| (*value).to_owned());
+        own.tenant = Some(values.join("/"));
         own.organizations = None;
         Some(own)
     }

@@ -1,14 +1,16 @@
 //! A reason becomes an answer: the only place that knows statuses, WSO2's codes and texts, and challenges.
 //!
 //! The walk through the files: [`table`] says what each reason means to a client, [`tongue`] which of three bodies it
-//! reads (WSO2's JSON, XML, RFC 9457; [`grpc`] has no body), [`body`] writes that, [`challenge`] is `WWW-Authenticate`. A client is told a fixed
-//! text, never why a token failed: that is in the access log, under the id that `Portcullis-Denial` carries.
+//! reads (WSO2's JSON, XML, RFC 9457; [`grpc`] has no body), [`body`] writes that, [`challenge`] is `WWW-Authenticate`, [`why`] the sentence
+//! in it that is for developers. A body in WSO2's format is a fixed text; nothing of a token is ever repeated to a client. The
+//! operator's message is in the access log, under the id that `Portcullis-Denial` carries.
 
 mod body;
 mod challenge;
 mod grpc;
 mod table;
 mod tongue;
+pub mod why;
 
 use bytes::Bytes;
 use http::header::{
@@ -40,6 +42,8 @@ pub struct Refusal<'a> {
     pub scopes: &'a [Scope],
     /// The methods that the path is served for.
     pub allowed: &'a [Method],
+    /// What the developer of the client may know of it ([`why`]).
+    pub why: Option<&'a str>,
     /// When it is worth to try again, in seconds.
     pub retry_after: Option<u32>,
 }
@@ -64,6 +68,7 @@ impl<'a> Refusal<'a> {
             template: None,
             scopes: &[],
             allowed: &[],
+            why: None,
             retry_after: None,
         }
     }
@@ -82,13 +87,16 @@ impl<'a> From<&'a Api> for RefusingApi<'a> {
 /// The answer to a refused request, whole: nothing is left to add but what the connection needs.
 pub fn answer(refusal: &Refusal<'_>) -> Response<Bytes> {
     let row = table::row(refusal);
-    let mut response =
-        if refusal.tongue == Tongue::Grpc { grpc::answer(&row) } else { with_body(&row, refusal) };
+    let mut response = if refusal.tongue == Tongue::Grpc {
+        grpc::answer(&row, refusal.why)
+    } else {
+        with_body(&row, refusal)
+    };
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(DENIAL, refusal.id.clone());
     if let Some(challenge) = row.challenge {
-        headers.insert(WWW_AUTHENTICATE, challenge::value(challenge, refusal.scopes));
+        headers.insert(WWW_AUTHENTICATE, challenge::value(challenge, refusal.scopes, refusal.why));
     }
     if let Some(seconds) = refusal.retry_after.or(row.retry_after) {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

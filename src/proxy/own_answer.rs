@@ -50,7 +50,9 @@ pub(super) fn refuse(
         exchange.found(local, refused.routed.as_ref().map(crate::snapshot::Routed::position));
     }
     let tongue = Tongue::choose(request.headers(), snapshot.errors);
+    let why = denial::why::of(&refused.why);
     let mut refusal = Refusal {
+        why: why.as_deref(),
         retry_after: refused.why.retry_after(),
         ..Refusal::new(reason, id, &exchange.method, tongue)
     };

@@ -78,7 +78,13 @@ pub(super) fn candidates(snapshot: &Snapshot, token: &Unverified<'_>) -> Vec<Str
 
 /// The organisation of a key manager that has one, and the token's.
 pub(super) fn organization(principal: &Principal) -> Option<String> {
-    let wanted = principal.key_manager().definition.organization.as_ref()?;
+    let definition = &principal.key_manager().definition;
+    let Some(wanted) = &definition.organization else {
+        return definition
+            .tenant
+            .as_ref()
+            .map(|tenant| format!("its issuer is that of {tenant:?}"));
+    };
     Some(match principal.claims().get("org_id") {
         Some(named) => {
             format!("the key manager is of {wanted:?}, and the token says {}", shown(Some(named)))

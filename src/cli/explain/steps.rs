@@ -341,6 +341,9 @@ impl Teller<'_> {
                     );
                 }
             }
+            _ if principal.consumer_key().is_none() => {
+                self.passed("application", "the token names no client".to_owned(), None);
+            }
             _ => self.passed(
                 "application",
                 format!("consumer key {consumer_key:?} is nobody's"),

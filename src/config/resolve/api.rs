@@ -277,11 +277,33 @@ pub(super) fn key_manager(
 ) -> Option<KeyManagerIndex> {
     let found = references.key_managers.get(name.value).copied();
     if found.is_none() {
-        let near = nearest(name.value, references.key_managers.keys().map(String::as_str))
-            .map(|near| format!("did you mean {near:?}?"));
-        problems.error(name.at.clone(), format!("there is no key manager {:?}", name.value), near);
+        let (message, hint) = no_such_key_manager(name.value, references);
+        problems.error(name.at.clone(), message, hint);
     }
     found
+}
+
+/// What to say of a key manager that is not there. Never proposes the template of an organization that is not listed: that
+/// name stands for all organizations, so that the proposal would let in more than was asked for.
+pub(in crate::config) fn no_such_key_manager(
+    name: &str,
+    references: &References,
+) -> (String, Option<String>) {
+    let message = format!("there is no key manager {name:?}");
+    let template = name
+        .split_once('/')
+        .filter(|(template, _)| references.key_managers.contains_key(*template));
+    if let Some((template, organization)) = template {
+        let hint = format!(
+            "write {organization:?} into `organizations` of key manager {template:?}; an application can also name {template:?} \
+             together with its own `organization`"
+        );
+        return (message, Some(hint));
+    }
+    let is_of_a_kind = |known: &&str| known.contains('/') == name.contains('/');
+    let near =
+        nearest(name, references.key_managers.keys().map(String::as_str).filter(is_of_a_kind));
+    (message, near.map(|near| format!("did you mean {near:?}?")))
 }
 
 fn hosts(table: &Table<'_>) -> Vec<HostPattern> {

@@ -236,6 +236,7 @@ fn key_manager(table: &Table<'_>, sources: &Sources, defaults: &Settings) -> Opt
         made_of: None,
         organizations: None,
         organization: None,
+        tenant: None,
         validation,
         introspection,
         handling: introspection::handling(table),

@@ -15,6 +15,7 @@ mod proxies;
 mod revocation;
 mod secret;
 
+pub(super) use api::no_such_key_manager;
 pub(super) use application::{MOST_CONSUMER_KEY, is_organization, no_such_api};
 
 use std::collections::HashMap;
@@ -66,6 +67,7 @@ pub(super) fn model(sources: &Sources, problems: &Problems) -> Model {
         problems,
     );
     directory.shrink();
+    organizations::warn_of_shared_keys(&key_managers, &directory, &files, problems);
     let listeners = gateway::listeners(&whole, sources);
     Model {
         files,

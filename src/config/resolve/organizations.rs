@@ -6,11 +6,15 @@
 
 use std::num::NonZeroU32;
 
+use crate::config::problems::Problems;
 use crate::config::reader::{Placed, Table};
+use crate::config::report::At;
+use crate::model::directory::Directory;
 use crate::model::handling::Pattern;
 use crate::model::key_manager::{KeyManager, KeySource, TokenValidation};
 use crate::model::names::KeyManagerIndex;
 use crate::model::organization::{OrganizationRule, braces, fills_segments};
+use crate::model::place::Files;
 
 /// Organisations of one template: each has a key set that is kept and refreshed.
 const MOST: usize = 1000;
@@ -76,6 +80,47 @@ fn one(
     };
     own.family = Some(family);
     Some(own)
+}
+
+/// Warns of keys that name a template while their application names no organization: whoever can choose client ids in one
+/// organization acts there as such an application.
+pub(super) fn warn_of_shared_keys(
+    key_managers: &[KeyManager],
+    directory: &Directory,
+    files: &Files,
+    problems: &Problems,
+) {
+    for (position, template) in key_managers.iter().enumerate() {
+        let index = KeyManagerIndex(u16::try_from(position).unwrap_or(u16::MAX));
+        let listed = key_managers.iter().filter(|own| own.family == Some(index)).count();
+        if template.organizations.is_none() && listed < 2 {
+            continue;
+        }
+        let mut shared = directory
+            .keys()
+            .filter(|(_, key_manager)| *key_manager == index)
+            .filter_map(|(application, _)| directory.application(application))
+            .filter(|application| application.organization.is_none());
+        let Some(first) = shared.next() else { continue };
+        let others = match shared.count() {
+            0 => String::new(),
+            more => format!(" (and {more} more keys of other applications)"),
+        };
+        let path = files.path(first.place).map(ToOwned::to_owned).unwrap_or_default();
+        let name = &template.name;
+        problems.warning(
+            At::Line { path, line: first.place.line },
+            format!(
+                "a key of application {:?} names the template \"{name}\" and the application names no organization{others}: a client \
+                 of that id in any organization acts as this application",
+                first.name
+            ),
+            Some(format!(
+                "write `organization = \"...\"` for the application, or name one organization in the key: \
+                 `key_manager = \"{name}/...\"`"
+            )),
+        );
+    }
 }
 
 /// By which rule a template takes organisations that are not listed.

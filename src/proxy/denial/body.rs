@@ -53,7 +53,7 @@ fn problem(row: &Row, refusal: &Refusal<'_>) -> Bytes {
         kind: format!("urn:portcullis:error:{}", row.code),
         title: row.message.trim_end(),
         status: row.status.as_u16(),
-        detail: row.description.trim_end(),
+        detail: refusal.why.unwrap_or(&row.description).trim_end(),
         code: row.code,
         denial: refusal.id.to_str().unwrap_or_default(),
     })

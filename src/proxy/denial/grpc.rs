@@ -23,14 +23,16 @@ fn status(status: StatusCode) -> &'static str {
     }
 }
 
-pub(super) fn answer(row: &Row) -> Response<Bytes> {
+pub(super) fn answer(row: &Row, why: Option<&str>) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert("grpc-status", HeaderValue::from_static(status(row.status)));
-    if let Ok(message) =
-        HeaderValue::try_from(encoded(&format!("{}: {}", row.code, row.description)))
-    {
+    if let Ok(message) = HeaderValue::try_from(encoded(&format!(
+        "{}: {}",
+        row.code,
+        why.unwrap_or(&row.description)
+    ))) {
         headers.insert("grpc-message", message);
     }
     response

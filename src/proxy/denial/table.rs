@@ -277,8 +277,11 @@ fn forbidden(
     message: &'static str,
     description: impl Into<Cow<'static, str>>,
 ) -> Row {
-    let challenge = Some(Challenge::InsufficientRights);
-    Row { status: StatusCode::FORBIDDEN, challenge, ..unauthorized(code, message, description) }
+    Row {
+        status: StatusCode::FORBIDDEN,
+        challenge: None,
+        ..unauthorized(code, message, description)
+    }
 }
 
 fn missing_credentials(refusal: &Refusal<'_>) -> Row {

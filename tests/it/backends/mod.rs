@@ -4,6 +4,7 @@ mod balancing;
 mod bodies;
 mod early;
 mod faults;
+mod framing;
 mod interim;
 mod multiplexed;
 mod names;

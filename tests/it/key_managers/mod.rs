@@ -6,4 +6,5 @@ mod misbehaviour;
 mod organizations;
 mod outages;
 mod presets;
+mod template_keys;
 mod unlisted;

@@ -257,6 +257,15 @@ impl RawConnection {
         within("a raw answer", self.read_answer()).await
     }
 
+    /// Reads one response that has a head and nothing else: what HEAD is answered with.
+    pub(crate) async fn head(&mut self) -> io::Result<String> {
+        within("a raw head", async {
+            let end = self.find(b"\r\n\r\n").await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            Ok(String::from_utf8_lossy(&self.take(end + 4)).into_owned())
+        })
+        .await
+    }
+
     /// Whatever comes until the peer closes.
     pub(crate) async fn rest(&mut self) -> io::Result<Vec<u8>> {
         within("the end of the connection", async {

@@ -2,6 +2,7 @@
 
 mod assertion;
 mod believed;
+mod challenges;
 mod codes;
 mod cors;
 mod forwarding;
