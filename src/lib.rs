@@ -11,6 +11,7 @@ pub mod deadline;
 pub mod jwt;
 pub mod route;
 
+pub mod state_dir;
 pub mod telemetry;
 pub mod trust;
 

@@ -209,9 +209,7 @@ fn judge(mixture: &Mixture) -> (usize, usize) {
     let now = SystemClock.now();
     if let Some(server) = mixture.revoked {
         let mark = Mark::of_id(&format!("km-{server}"), "1");
-        revocations
-            .revoke(&[Record { mark, kind: Kind::Token, until: UnixSeconds(now.0 + 600) }])
-            .unwrap();
+        revocations.revoke(&[Record::new(mark, Kind::Token, UnixSeconds(now.0 + 600))]).unwrap();
     }
     let (mut granted, mut refused) = (0, 0);
     let tokens: Vec<(String, &Token)> =

@@ -52,7 +52,8 @@ pub fn authenticate(
 ) -> Result<Authenticated, AuthenticateError> {
     let principal = find_or_judge(snapshot, routed, credential.token, evidence, cache, now)?;
     let key_manager = principal.key_manager();
-    if let Some(ground) = cache.revocations().ground(principal.marks(), now) {
+    let revoked = principal.revoked_by(cache.revocations(), Some(credential.token), now);
+    if let Some(ground) = revoked {
         return Err(AuthenticateError::Revoked { key_manager: Arc::clone(key_manager), ground });
     }
     let fault = |fault| AuthenticateError::Binding { key_manager: Arc::clone(key_manager), fault };

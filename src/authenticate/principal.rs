@@ -10,8 +10,9 @@ use crate::authenticate::binding::Binding;
 use crate::jwt::{self, Claims, Rejection};
 use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::directory::KeyType;
-use crate::revocation::Marks;
+use crate::revocation::marks::{HolderNames, Holders};
 use crate::revocation::record::Mark;
+use crate::revocation::{Ground, Marks, Revocations};
 use crate::snapshot::CompiledKeyManager;
 use crate::telemetry::{Fragment, TokenHash};
 
@@ -75,18 +76,13 @@ impl Verdict {
         let consumer_key = claims.consumer_key(names).or_else(told).map(Box::from);
         let scopes: Box<[Box<str>]> = claims.scopes(names).into_iter().map(Box::from).collect();
         let binding = Binding::of(&claims);
-        let name = key_manager.definition.revocation_name();
         let client: Option<Box<str>> = consumer_key;
+        let definition = &key_manager.definition;
+        let names = holder_names(&claims, client.as_deref(), Some(token));
         let marks = Marks {
             token: Mark::of_token(token),
-            // WSO2 names a token without an id by its signature
-            id: claims.token_id().or_else(|| signature(token)).map(|id| Mark::of_id(name, id)),
-            client: client.as_deref().map(|client| Mark::of_client(name, client)),
-            subject: claims.subject().map(|subject| Mark::of_subject(name, subject)),
-            entity: claims
-                .get("entity_id")
-                .and_then(|entity| entity.as_str())
-                .map(|entity| Mark::of_subject(name, entity)),
+            own: Holders::of(&definition.revocation_scope(), names),
+            family: definition.family_scope().map(|scope| Box::new(Holders::of(scope, names))),
             issued_at: claims.issued_at(),
         };
         let consumer_key = client;
@@ -203,6 +199,27 @@ impl Principal {
         &self.verdict.marks
     }
 
+    /// By what it is revoked. Without the `token`, one without an id is not found where it was revoked by its signature
+    /// for a key manager's name, as earlier builds did.
+    pub fn revoked_by(
+        &self,
+        revocations: &Revocations,
+        token: Option<&[u8]>,
+        now: UnixSeconds,
+    ) -> Option<Ground> {
+        let marks = &self.verdict.marks;
+        revocations.ground(marks, now).or_else(|| {
+            if !revocations.has_named() {
+                return None;
+            }
+            let Verdict { claims, consumer_key, key_manager, .. } = &*self.verdict;
+            let names = holder_names(claims, consumer_key.as_deref(), token);
+            let own = Holders::of(key_manager.definition.revocation_name(), names);
+            let named = Marks { token: marks.token, own, family: None, issued_at: marks.issued_at };
+            revocations.ground(&named, now)
+        })
+    }
+
     pub(super) fn binding(&self) -> Binding {
         self.verdict.binding()
     }
@@ -216,6 +233,21 @@ impl Principal {
 impl Caller {
     fn is(&self, application: &str, owner: &str, key_type: KeyType) -> bool {
         *self.application == *application && *self.owner == *owner && self.key_type == key_type
+    }
+}
+
+/// What a token says of whom it may be revoked by.
+fn holder_names<'t>(
+    claims: &'t Claims,
+    client: Option<&'t str>,
+    token: Option<&'t [u8]>,
+) -> HolderNames<'t> {
+    HolderNames {
+        // WSO2 names a token without an id by its signature
+        id: claims.token_id().or_else(|| signature(token?)),
+        client,
+        subject: claims.subject(),
+        entity: claims.get("entity_id").and_then(|entity| entity.as_str()),
     }
 }
 

@@ -2,8 +2,7 @@
 //!
 //! Decides nothing: which may be started, and how many, is the caller's. Only those that are told to be are kept on disk.
 
-use std::fs;
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +17,7 @@ use crate::jwks::keys::KeyManagerKeys;
 use crate::jwks::store;
 use crate::model::clock::{Clock, Moment};
 use crate::model::key_manager::KeyManager;
+use crate::state_dir;
 
 /// Larger lists are not ours: a thousand names of the greatest length.
 const MOST_LIST_BYTES: u64 = 1024 * 1024;
@@ -79,13 +79,13 @@ impl OnDemand {
     /// The names that were kept for a template.
     pub fn listed(&self, template: &KeyManager) -> Vec<String> {
         let path = list(&self.folder, template);
-        match fs::metadata(&path) {
-            Ok(found) if found.len() <= MOST_LIST_BYTES => {}
-            _ => return Vec::new(),
-        }
-        let read = fs::read(&path)
-            .and_then(|content| serde_json::from_slice(&content).map_err(io::Error::from));
-        read.unwrap_or_else(|error| {
+        let mut content = Vec::new();
+        let read = match state_dir::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+            opened => opened.and_then(|file| file.take(MOST_LIST_BYTES).read_to_end(&mut content)),
+        };
+        let names = read.and_then(|_| serde_json::from_slice(&content).map_err(io::Error::from));
+        names.unwrap_or_else(|error| {
             tracing::warn!(target: "portcullis::jwks", file = %path.display(), %error, "the kept list of organisations cannot be read");
             Vec::new()
         })
@@ -97,8 +97,8 @@ impl OnDemand {
         let temporary = path.with_extension("new");
         let written = serde_json::to_vec(names)
             .map_err(io::Error::from)
-            .and_then(|content| fs::write(&temporary, content));
-        if let Err(error) = written.and_then(|()| fs::rename(&temporary, &path)) {
+            .and_then(|content| state_dir::create(&temporary)?.write_all(&content));
+        if let Err(error) = written.and_then(|()| state_dir::replace(&temporary, &path)) {
             tracing::warn!(target: "portcullis::jwks", file = %path.display(), %error, "the list of organisations cannot be kept");
         }
     }

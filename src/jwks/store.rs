@@ -3,7 +3,7 @@
 //! A file is believed only for the same source and issuer that it was kept for. Writing goes through a temporary file and
 //! a rename: a crash leaves the old one or the new one. Failing to write is logged and nothing else.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::{KeyManager, KeySource};
+use crate::state_dir;
 
 /// A key set as it was last good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,15 +76,11 @@ fn path(folder: &Path, key_manager: &KeyManager) -> PathBuf {
 pub(super) fn write(folder: &Path, key_manager: &KeyManager, kept: &Kept) -> io::Result<()> {
     let path = path(folder, key_manager);
     let temporary = path.with_extension("new");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&temporary)?;
+    let mut file = state_dir::create(&temporary)?;
     serde_json::to_writer(&mut file, kept)?;
     file.flush()?;
     file.sync_all()?;
-    fs::rename(&temporary, &path)
+    state_dir::replace(&temporary, &path)
 }
 
 /// Takes the kept key set away; that there was none is well.
@@ -99,7 +96,7 @@ pub(super) fn remove(folder: &Path, key_manager: &KeyManager) {
 /// The kept key set; `None` when there is none, and when there is one that cannot be read, which is logged.
 pub(super) fn read(folder: &Path, key_manager: &KeyManager) -> Option<Kept> {
     let path = path(folder, key_manager);
-    let file = match File::open(&path) {
+    let file = match state_dir::read(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => {

@@ -4,16 +4,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
 use tokio::sync::mpsc;
 
 use crate::management::readiness::Readiness;
 use crate::management::reloading::{ReloadOutcome, ReloadRequest, Removals};
-use crate::management::revoking;
+use crate::management::revocations::Teller;
 use crate::management::users::{NotAllowed, Users};
 use crate::model::clock::Clock;
-use crate::revocation::{RevocationError, Revocations};
+use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;
 use crate::telemetry::Metrics;
 
@@ -35,26 +36,27 @@ pub struct Management {
 /// Where WSO2 Identity Server sends its notices.
 const NOTIFY: &str = "/internal/data/v1/notify";
 const REVOCATIONS: &str = "/revocations";
+const ONE_REVOCATION: &str = "/revocations/";
 
-/// Who tells of a revocation, and so in which words.
+/// What only users may call.
 #[derive(Debug, Clone, Copy)]
-enum Teller {
-    IdentityServer,
-    Operator,
+enum Call<'p> {
+    Revoke(Teller),
+    List,
+    TakeBack(&'p str),
 }
 
-type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<Full<Bytes>>;
 
 impl Management {
-    pub async fn answer(
-        &self,
-        method: &Method,
-        target: &Uri,
-        headers: &HeaderMap,
-        body: Bytes,
-        peer: IpAddr,
-    ) -> Answer {
-        let (path, query) = (target.path(), target.query().unwrap_or_default());
+    pub async fn answer(&self, request: &Parts, body: Bytes, peer: IpAddr) -> Answer {
+        let (path, method) = (request.uri.path(), &request.method);
+        if let Some(id) = path.strip_prefix(ONE_REVOCATION) {
+            return match *method {
+                Method::DELETE => self.for_users(request, &body, peer, Call::TakeBack(id)).await,
+                _ => not_allowed("DELETE"),
+            };
+        }
         match (path, method) {
             ("/livez", &Method::GET | &Method::HEAD) => {
                 json(StatusCode::OK, &serde_json::json!({ "status": "alive" }))
@@ -67,14 +69,19 @@ impl Management {
             ),
             ("/jwks", &Method::GET | &Method::HEAD) => self.jwks(),
             ("/jwks", _) => not_allowed("GET, HEAD"),
-            ("/reload", &Method::POST) => self.reload(query, headers, peer).await,
+            ("/reload", &Method::POST) => {
+                let query = request.uri.query().unwrap_or_default();
+                self.reload(query, &request.headers, peer).await
+            }
             (NOTIFY, &Method::POST) if self.notices => {
-                self.revoke(headers, &body, peer, Teller::IdentityServer).await
+                self.for_users(request, &body, peer, Call::Revoke(Teller::IdentityServer)).await
             }
             (REVOCATIONS, &Method::POST) => {
-                self.revoke(headers, &body, peer, Teller::Operator).await
+                self.for_users(request, &body, peer, Call::Revoke(Teller::Operator)).await
             }
-            (REVOCATIONS, &Method::GET | &Method::HEAD) => self.revoked(),
+            (REVOCATIONS, &Method::GET | &Method::HEAD) => {
+                self.for_users(request, &body, peer, Call::List).await
+            }
             (NOTIFY, _) if self.notices => not_allowed("POST"),
             (REVOCATIONS, _) => not_allowed("GET, HEAD, POST"),
             ("/livez" | "/readyz" | "/metrics", _) => not_allowed("GET, HEAD"),
@@ -86,53 +93,23 @@ impl Management {
         }
     }
 
-    async fn revoke(
+    /// What only those may do who are let in.
+    async fn for_users(
         &self,
-        headers: &HeaderMap,
+        request: &Parts,
         body: &[u8],
         peer: IpAddr,
-        teller: Teller,
+        call: Call<'_>,
     ) -> Answer {
-        if let Err(why) = self.users.check(headers, peer).await {
-            return refused(why);
-        }
-        let (snapshot, now) = (self.snapshots.load(), self.clock.now());
-        let sender = headers.get("x-wso2-key-manager").and_then(|sender| sender.to_str().ok());
-        let records = match teller {
-            Teller::IdentityServer => revoking::notice(body, sender, &snapshot, now),
-            Teller::Operator => revoking::call(body, &snapshot, now),
+        let user = match self.users.check(&request.headers, peer).await {
+            Ok(user) => user,
+            Err(why) => return refused(why),
         };
-        let records = match records {
-            Ok(records) => records,
-            Err(fault) => return problem(StatusCode::BAD_REQUEST, &fault.to_string()),
-        };
-        let revocations = Arc::clone(&self.revocations);
-        let count = records.len();
-        let kept = tokio::task::spawn_blocking(move || revocations.revoke(&records));
-        match kept.await {
-            Ok(Ok(())) => {
-                json(StatusCode::OK, &serde_json::json!({ "status": "revoked", "marks": count }))
-            }
-            Ok(Err(RevocationError::Full)) => problem(
-                StatusCode::INSUFFICIENT_STORAGE,
-                "not revoked: too many revocations are kept",
-            ),
-            Ok(Err(RevocationError::Journal(_))) => problem(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "revoked until the next restart only: the state folder cannot be written",
-            ),
-            Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "see the log"),
+        match call {
+            Call::Revoke(teller) => self.revoke(&request.headers, body, teller, &user).await,
+            Call::List => self.revocations(request.uri.query().unwrap_or_default()).await,
+            Call::TakeBack(id) => self.take_back(id, user).await,
         }
-    }
-
-    fn revoked(&self) -> Answer {
-        let facts = self.revocations.facts();
-        let channel =
-            facts.channel.map_or("none", |channel| if channel.up { "up" } else { "down" });
-        json(
-            StatusCode::OK,
-            &serde_json::json!({ "count": self.revocations.count(), "channel": channel }),
-        )
     }
 
     /// The keys that backends verify with.
@@ -185,11 +162,11 @@ fn removals(query: &str) -> Removals {
     if confirmed { Removals::Confirmed } else { Removals::Guarded }
 }
 
-fn json(status: StatusCode, value: &impl serde::Serialize) -> Answer {
+pub(super) fn json(status: StatusCode, value: &impl serde::Serialize) -> Answer {
     text(status, "application/json", serde_json::to_string(value).unwrap_or_default())
 }
 
-fn problem(status: StatusCode, detail: &str) -> Answer {
+pub(super) fn problem(status: StatusCode, detail: &str) -> Answer {
     let title = status.canonical_reason().unwrap_or_default();
     let body = serde_json::json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
     text(status, "application/problem+json", body.to_string())

@@ -5,11 +5,16 @@
 //! files; it is taken from loopback only, and never from a browser.
 //!
 //! The walk through the files: [`readiness`] (ready, and what is missing), [`server`] (the listener), [`answer`] (one
-//! request), [`reloading`] (a reload that was asked for).
+//! request), [`revocations`] (telling, listing, taking back), [`revoking`] (what a call is about), [`notices`] (what WSO2
+//! tells), [`scopes`] (which issuers a name stands for), [`reloading`] (a
+//! reload that was asked for).
 
 pub mod answer;
+pub mod notices;
 pub mod readiness;
 pub mod reloading;
+pub mod revocations;
 pub mod revoking;
+mod scopes;
 pub mod server;
 pub mod users;

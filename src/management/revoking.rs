@@ -1,20 +1,40 @@
-//! Revocations as they are told: by WSO2 Identity Server's notifier, and by operators.
+//! Revocations as operators call for them.
 //!
-//! Decides what a message is about; `revocation` keeps it. A message that cannot be understood is refused, never ignored.
+//! Decides what a call is about; `revocation` keeps it. A call that would have no effect, or another one than was meant, is
+//! refused and says what was meant: nobody reads "revoked" where a token goes on.
 
-use serde_json::Value;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
 
 use crate::jwt::Unverified;
+use crate::management::scopes;
 use crate::model::clock::UnixSeconds;
-use crate::model::key_manager::KeyManager;
-use crate::revocation::record::{Kind, Mark, Record};
+use crate::revocation::record::{CallId, Kind, Mark, Note, Of, Record, What};
 use crate::snapshot::Snapshot;
 
 /// How long a revocation of somebody's tokens counts when nothing says how long such tokens live.
-const LONGEST_LIFE: u64 = 30 * 24 * 3600;
+pub(super) const LONGEST_LIFE: u64 = 30 * 24 * 3600;
+
+/// A time may lie this far in the future: clocks differ.
+pub(super) const CLOCK_SKEW: u64 = 300;
+
+/// Nobody's tokens live longer; a later end is a mistake.
+const MOST_YEARS: u64 = 10;
+const YEAR: u64 = 365 * 24 * 3600;
+
+/// 2001: what lies before is no moment at which a token was issued.
+pub(super) const EARLIEST: u64 = 1_000_000_000;
+
+/// Seconds since 1970 stay below this until the year 5138; milliseconds have been above it since 1973.
+pub(super) const MILLISECONDS_FROM: u64 = 100_000_000_000;
 
 /// Tokens in a message are read up to this size.
 const MOST_TOKEN_BYTES: usize = 64 * 1024;
+
+/// All members of a call.
+const MEMBERS: [&str; 8] =
+    ["token", "jti", "consumer_key", "subject", "key_manager", "issuer", "before", "expires_at"];
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MessageFault {
@@ -24,244 +44,266 @@ pub enum MessageFault {
     NothingRevoked,
     #[error("no key manager is called {0:?}, or of that type")]
     UnknownKeyManager(String),
+    #[error(
+        "no key manager has the issuer {0:?}: a token of it is refused anyway, and revoking it has no effect"
+    )]
+    UnknownIssuer(String),
     #[error("`{0}` is not a number of seconds since 1970")]
     NotATime(&'static str),
+    #[error("there is no member {0:?}; there are {members}", members = MEMBERS.join(", "))]
+    UnknownMember(String),
+    #[error("`{0}` is not a string with something in it")]
+    NotText(&'static str),
+    #[error("`{0}` and `{1}` contradict each other: send one of them, or one call for each")]
+    Several(&'static str, &'static str),
+    #[error("`{0}` begins with {1:?}, which is no part of it: leave it out")]
+    Scheme(&'static str, String),
+    #[error("`{0}` holds white space or a line break: leave it out")]
+    WhiteSpace(&'static str),
+    #[error("`{0}` begins or ends with white space: leave it out")]
+    Untrimmed(&'static str),
+    #[error("`{0}` is a whole token: send it as `token`")]
+    WholeToken(&'static str),
+    #[error(
+        "`before` goes with `consumer_key` or `subject`; one token is revoked whenever it was issued"
+    )]
+    MisplacedBefore,
+    #[error("`{name}` is in milliseconds, and seconds are wanted: write {meant}")]
+    Milliseconds { name: &'static str, meant: u64 },
+    #[error("`{name}` is in seconds, and milliseconds are wanted: write {meant}")]
+    Seconds { name: &'static str, meant: u64 },
+    #[error(
+        "`{name}` lies {ahead} seconds in the future, and would revoke tokens that are yet to be issued; leave it out for now"
+    )]
+    Future { name: &'static str, ahead: u64 },
+    #[error("`{name}` lies more than {MOST_YEARS} years ahead, and no token lives so long")]
+    TooFar { name: &'static str },
+    #[error("`{name}` lies before 2001, so no token would be revoked; it is seconds since 1970")]
+    Ancient { name: &'static str },
+    #[error(
+        "`expires_at` has passed {ago} seconds ago, so nothing would be revoked; it says until when the revocation counts"
+    )]
+    Past { ago: u64 },
+    #[error(
+        "the token expired {ago} seconds ago: it is refused anyway, and there is nothing to revoke"
+    )]
+    Expired { ago: u64 },
+    #[error(
+        "`token` is not a whole JWT, and no key manager is asked about other tokens (introspection), so it is refused anyway; \
+         is something of it missing?"
+    )]
+    Opaque,
 }
 
-/// WSO2's event, whose times are milliseconds. `sender` is `X-WSO2-KEY-MANAGER`: a key manager's name or type.
-pub fn notice(
-    body: &[u8],
-    sender: Option<&str>,
-    snapshot: &Snapshot,
-    now: UnixSeconds,
-) -> Result<Vec<Record>, MessageFault> {
-    let whole: Value = serde_json::from_slice(body).map_err(|_| MessageFault::NotAnObject)?;
-    // what APIs in front of a gateway pass on is wrapped
-    let event = ["event", "payloadData"].iter().fold(&whole, |value, name| {
-        value.get(name).filter(|inner| inner.is_object()).unwrap_or(value)
-    });
-    if !event.is_object() {
-        return Err(MessageFault::NotAnObject);
-    }
-    let names = match sender {
-        Some(sender) => senders(snapshot, sender)?,
-        None => all_key_managers(snapshot),
+/// What is revoked, before it is said by whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revoking {
+    pub mark: Mark,
+    pub kind: Kind,
+    pub until: UnixSeconds,
+    pub of: Of,
+}
+
+/// One call's revocations, said by somebody at a moment (milliseconds since 1970).
+pub fn records(revoked: Vec<Revoking>, by: &str, at: u64) -> Vec<Record> {
+    let call = CallId::of(revoked.iter().map(|revoked| revoked.mark));
+    let record = |Revoking { mark, kind, until, of }| {
+        let note = Some(Arc::new(Note { call, by: by.into(), of }));
+        Record { mark, kind, until, at, note }
     };
-    let told = Told { event, names: &names, now, margin: longest_leeway(snapshot) };
-    let mut records = told.token(event);
-    if let Some(Value::Array(events)) = event.get("tokenRevocationEventList") {
-        // the ends in a list are too early: the server adds seconds to milliseconds
-        let far = now.0.saturating_add(LONGEST_LIFE);
-        let listed = events.iter().flat_map(|event| told.token(event));
-        records.extend(
-            listed.map(|record| Record { until: UnixSeconds(record.until.0.max(far)), ..record }),
-        );
-        // a list is all that a client has
-        records.extend(told.holders(&["consumerKey"], Mark::of_client));
-    } else if records.is_empty() {
-        records.extend(
-            told.holders(&["entityId", "entity_id", "userUUID", "subject"], Mark::of_subject),
-        );
-        if told.text(&["entityType"]).is_some_and(|kind| kind.eq_ignore_ascii_case("CLIENT_ID")) {
-            records.extend(told.holders(&["entityId"], Mark::of_client));
-        }
-        if records.is_empty() {
-            records.extend(told.holders(&["consumerKey", "consumer_key"], Mark::of_client));
-        }
-    }
-    if records.is_empty() { Err(MessageFault::NothingRevoked) } else { Ok(records) }
+    revoked.into_iter().map(record).collect()
 }
 
-/// One event, and whose it is.
-struct Told<'e> {
-    event: &'e Value,
-    names: &'e [String],
-    now: UnixSeconds,
-    margin: u64,
-}
-
-impl<'e> Told<'e> {
-    /// A token by itself: its `jti`, or its signature where it has none, or all of it where it is opaque.
-    fn token(&self, event: &Value) -> Vec<Record> {
-        let Some(token) = text(event, &["accessToken", "revokedToken", "token", "jti"]) else {
-            return Vec::new();
-        };
-        let until = seconds(event, &["expiryTime", "expiry_time"]).map(UnixSeconds);
-        one_token(token, until, self.names, self.now, self.margin)
-    }
-
-    fn text(&self, names: &[&str]) -> Option<&'e str> {
-        text(self.event, names)
-    }
-
-    /// All that somebody got before a moment.
-    fn holders(&self, names: &[&str], mark: impl Fn(&str, &str) -> Mark) -> Vec<Record> {
-        let Some(holder) = self.text(names) else { return Vec::new() };
-        let before = seconds(self.event, &["revocationTime", "revocation_time", "timeStamp"])
-            .unwrap_or(self.now.0);
-        let kind = Kind::Holder { before: UnixSeconds(before) };
-        let until = seconds(self.event, &["expiryTime", "expiry_time"])
-            .unwrap_or_else(|| self.now.0.saturating_add(LONGEST_LIFE));
-        let until = UnixSeconds(until.saturating_add(self.margin));
-        self.names.iter().map(|name| Record { mark: mark(name, holder), kind, until }).collect()
-    }
-}
-
-fn text<'v>(event: &'v Value, names: &[&str]) -> Option<&'v str> {
-    names
-        .iter()
-        .find_map(|name| event.get(name).and_then(Value::as_str))
-        .filter(|text| !text.is_empty())
-}
-
-/// A number that was never set is 0 in the server's language.
-fn seconds(event: &Value, names: &[&str]) -> Option<u64> {
-    names
-        .iter()
-        .find_map(|name| event.get(name).and_then(milliseconds).filter(|time| *time > 0))
-        .map(|time| time / 1000)
-}
-
-/// An operator's call: `token`, or `jti`, `consumer_key` or `subject` with `key_manager`; `before` and `expires_at` in
-/// seconds.
+/// An operator's call: `token`, or `jti`, `consumer_key` or `subject` with `key_manager` or `issuer`; `before` and
+/// `expires_at` in seconds.
 pub fn call(
     body: &[u8],
     snapshot: &Snapshot,
     now: UnixSeconds,
-) -> Result<Vec<Record>, MessageFault> {
-    let call: Value = serde_json::from_slice(body).map_err(|_| MessageFault::NotAnObject)?;
-    if !call.is_object() {
-        return Err(MessageFault::NotAnObject);
-    }
-    let text = |name: &str| call.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let time = |name: &'static str| match call.get(name) {
-        None => Ok(None),
-        Some(value) => value
-            .as_u64()
-            .map(|seconds| Some(UnixSeconds(seconds)))
-            .ok_or(MessageFault::NotATime(name)),
+) -> Result<Vec<Revoking>, MessageFault> {
+    let call = Call::read(body)?;
+    let until = call.time("expires_at")?.map(|until| end(until, now)).transpose()?;
+    let before = call.time("before")?.map(|before| moment("before", before, now)).transpose()?;
+    let scopes = match (call.text("key_manager")?, call.text("issuer")?) {
+        (Some(_), Some(_)) => return Err(MessageFault::Several("key_manager", "issuer")),
+        (Some(name), None) => scopes::named(snapshot, name)?,
+        (None, Some(issuer)) => scopes::issuer(snapshot, issuer)?,
+        (None, None) => scopes::all(snapshot),
     };
-    let (until, before) = (time("expires_at")?, time("before")?.unwrap_or(now));
-    let names = match text("key_manager") {
-        Some(name) => named(snapshot, name)?,
-        None => all_key_managers(snapshot),
-    };
-    if let Some(token) = text("token") {
-        return Ok(one_token(token, until, &[], now, longest_leeway(snapshot)));
+    let (what, value) = call.what()?;
+    if before.is_some() && matches!(what, What::Token | What::Id) {
+        return Err(MessageFault::MisplacedBefore);
     }
     let margin = longest_leeway(snapshot);
-    let until_or = |default| {
-        UnixSeconds(
-            until.map_or(now.0.saturating_add(default), |until| until.0).saturating_add(margin),
-        )
-    };
-    let each = |kind, mark: &dyn Fn(&str) -> Mark| {
-        names
-            .iter()
-            .map(|name| Record { mark: mark(name), kind, until: until_or(LONGEST_LIFE) })
-            .collect::<Vec<_>>()
-    };
-    if let Some(id) = text("jti") {
-        Ok(each(Kind::Token, &|name| Mark::of_id(name, id)))
-    } else if let Some(consumer_key) = text("consumer_key") {
-        Ok(each(Kind::Holder { before }, &|name| Mark::of_client(name, consumer_key)))
-    } else if let Some(subject) = text("subject") {
-        Ok(each(Kind::Holder { before }, &|name| Mark::of_subject(name, subject)))
-    } else {
-        Err(MessageFault::NothingRevoked)
+    if what == What::Token {
+        let token = whole_token(value, snapshot, now, margin)?;
+        let until = until.max(token.expires).unwrap_or_else(|| later(now, LONGEST_LIFE));
+        return Ok(vec![revoked_token(value, later(until, margin))]);
     }
-}
-
-/// WSO2 sends a JWT's `jti`, or a whole opaque token, in the same member: both are revoked.
-fn one_token(
-    token: &str,
-    until: Option<UnixSeconds>,
-    key_managers: &[String],
-    now: UnixSeconds,
-    margin: u64,
-) -> Vec<Record> {
-    let parsed = Unverified::parse(token.as_bytes(), MOST_TOKEN_BYTES).ok();
-    let expires = until.or_else(|| parsed.as_ref().and_then(Unverified::expires_at));
-    // a token is taken for as long as its end and the leeway say
-    let until = UnixSeconds(
-        expires
-            .map_or(now.0.saturating_add(LONGEST_LIFE), |expires| expires.0)
-            .saturating_add(margin),
-    );
-    let kind = Kind::Token;
-    let ids = key_managers.iter().filter(|_| parsed.is_none()).map(|name| Record {
-        mark: Mark::of_id(name, token),
+    let until = later(until.unwrap_or_else(|| later(now, LONGEST_LIFE)), margin);
+    let holder = Kind::Holder { before: before.unwrap_or(now) };
+    let kind = if what == What::Id { Kind::Token } else { holder };
+    let revoking = |scope: &String| Revoking {
+        mark: mark(what, scope, value),
         kind,
         until,
-    });
-    std::iter::once(Record { mark: Mark::of_token(token.as_bytes()), kind, until })
-        .chain(ids)
-        .collect()
+        of: Of { what, issuer: scope.as_str().into(), value: value.into() },
+    };
+    Ok(scopes.iter().map(revoking).collect())
 }
 
-fn milliseconds(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
-}
+/// A call's members, read strictly.
+struct Call(Map<String, Value>);
 
-/// Those that `X-WSO2-KEY-MANAGER` means: a name, or a type as it is spelled in WSO2's manuals. `WSO2-IS` is what Identity
-/// Server 7 is told to say too, and `default` is API Manager's own, which can be any.
-fn senders(snapshot: &Snapshot, sender: &str) -> Result<Vec<String>, MessageFault> {
-    let found = named(snapshot, sender);
-    let plain: String = sender
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
-    match plain.as_str() {
-        "wso2is" => {
-            let kinds = ["WSO2-IS", "WSO2-IS-7"]
-                .into_iter()
-                .filter_map(|kind| named(snapshot, kind).ok())
-                .flatten();
-            let mut names: Vec<_> = kinds.chain(found.unwrap_or_default()).collect();
-            names.sort();
-            names.dedup();
-            if names.is_empty() { Err(unknown(sender)) } else { Ok(names) }
+impl Call {
+    fn read(body: &[u8]) -> Result<Self, MessageFault> {
+        let Ok(Value::Object(mut call)) = serde_json::from_slice(body) else {
+            return Err(MessageFault::NotAnObject);
+        };
+        call.retain(|_, value| !value.is_null());
+        match call.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
+            Some(name) => Err(MessageFault::UnknownMember(name.chars().take(60).collect())),
+            None => Ok(Self(call)),
         }
-        "default" if found.is_err() => Ok(all_key_managers(snapshot)),
-        _ => found,
+    }
+
+    fn text(&self, name: &'static str) -> Result<Option<&str>, MessageFault> {
+        let Some(value) = self.0.get(name) else { return Ok(None) };
+        let text =
+            value.as_str().filter(|text| !text.is_empty()).ok_or(MessageFault::NotText(name))?;
+        if text.trim() != text {
+            return Err(MessageFault::Untrimmed(name));
+        }
+        Ok(Some(text))
+    }
+
+    fn time(&self, name: &'static str) -> Result<Option<u64>, MessageFault> {
+        let time = |value: &Value| value.as_u64().ok_or(MessageFault::NotATime(name));
+        self.0.get(name).map(time).transpose()
+    }
+
+    /// The one thing that is revoked.
+    fn what(&self) -> Result<(What, &str), MessageFault> {
+        let mut found: Option<(What, &'static str, &str)> = None;
+        for what in [What::Token, What::Id, What::Client, What::Subject] {
+            let name = what.name();
+            let Some(text) = self.text(name)? else { continue };
+            if let Some((_, other, _)) = found {
+                return Err(MessageFault::Several(other, name));
+            }
+            found = Some((what, name, text));
+        }
+        let (what, name, text) = found.ok_or(MessageFault::NothingRevoked)?;
+        for scheme in ["Bearer", "DPoP"] {
+            let rest = text.get(..scheme.len()).filter(|start| start.eq_ignore_ascii_case(scheme));
+            if rest.is_some()
+                && text.as_bytes().get(scheme.len()).is_some_and(u8::is_ascii_whitespace)
+            {
+                return Err(MessageFault::Scheme(name, format!("{scheme} ")));
+            }
+        }
+        let blank = if what == What::Token { char::is_whitespace } else { char::is_control };
+        if text.contains(blank) {
+            return Err(MessageFault::WhiteSpace(name));
+        }
+        if what != What::Token && Unverified::parse(text.as_bytes(), MOST_TOKEN_BYTES).is_ok() {
+            return Err(MessageFault::WholeToken(name));
+        }
+        Ok((what, text))
     }
 }
 
-fn named(snapshot: &Snapshot, name: &str) -> Result<Vec<String>, MessageFault> {
-    let named = |definition: &KeyManager| definition.name.as_str().eq_ignore_ascii_case(name);
-    // a template is all of its organisations
-    let family =
-        |definition: &KeyManager| definition.family.and_then(|index| snapshot.key_manager(index));
-    let is = |definition: &KeyManager| {
-        let of_it = family(definition).is_some_and(|template| named(&template.definition));
-        named(definition) || of_it || definition.kind.name().eq_ignore_ascii_case(name)
-    };
-    let definitions = snapshot.key_managers.iter().map(|key_manager| &key_manager.definition);
-    let names: Vec<_> = definitions
-        .filter(|definition| is(definition))
-        .map(|definition| definition.name.to_string())
-        .collect();
-    if names.is_empty() { Err(unknown(name)) } else { Ok(names) }
+/// What a token says of itself.
+struct WholeToken {
+    expires: Option<UnixSeconds>,
 }
 
-fn unknown(sender: &str) -> MessageFault {
-    MessageFault::UnknownKeyManager(sender.chars().take(100).collect())
+/// A token that could be taken.
+fn whole_token(
+    token: &str,
+    snapshot: &Snapshot,
+    now: UnixSeconds,
+    margin: u64,
+) -> Result<WholeToken, MessageFault> {
+    // a server may know tokens that look like JWTs of somebody else
+    let asks = snapshot
+        .key_managers
+        .iter()
+        .any(|key_manager| key_manager.definition.introspection.is_some());
+    let Ok(parsed) = Unverified::parse(token.as_bytes(), MOST_TOKEN_BYTES) else {
+        return if asks { Ok(WholeToken { expires: None }) } else { Err(MessageFault::Opaque) };
+    };
+    let issuer = parsed.issuer().unwrap_or_default();
+    if !asks && !scopes::is_known(snapshot, issuer) {
+        return Err(MessageFault::UnknownIssuer(issuer.chars().take(200).collect()));
+    }
+    let expires = parsed.expires_at();
+    match expires.filter(|expires| later(*expires, margin) < now) {
+        Some(expires) => Err(MessageFault::Expired { ago: now.0.saturating_sub(expires.0) }),
+        None => Ok(WholeToken { expires }),
+    }
+}
+
+/// One token by all of it, of which a hash is kept.
+pub(super) fn revoked_token(token: &str, until: UnixSeconds) -> Revoking {
+    let of = Of { what: What::Token, ..Of::default() };
+    Revoking { mark: Mark::of_token(token.as_bytes()), kind: Kind::Token, until, of }
+}
+
+pub(super) fn mark(what: What, scope: &str, value: &str) -> Mark {
+    match what {
+        What::Unknown | What::Token => Mark::of_token(value.as_bytes()),
+        What::Id => Mark::of_id(scope, value),
+        What::Client => Mark::of_client(scope, value),
+        What::Subject => Mark::of_subject(scope, value),
+    }
+}
+
+/// A moment up to which tokens are revoked.
+pub(super) fn moment(
+    name: &'static str,
+    seconds: u64,
+    now: UnixSeconds,
+) -> Result<UnixSeconds, MessageFault> {
+    match seconds {
+        MILLISECONDS_FROM.. => Err(MessageFault::Milliseconds { name, meant: seconds / 1000 }),
+        _ if seconds > now.0.saturating_add(CLOCK_SKEW) => {
+            Err(MessageFault::Future { name, ahead: seconds.saturating_sub(now.0) })
+        }
+        ..EARLIEST => Err(MessageFault::Ancient { name }),
+        _ => Ok(UnixSeconds(seconds)),
+    }
+}
+
+/// A moment until which a revocation counts.
+fn end(seconds: u64, now: UnixSeconds) -> Result<UnixSeconds, MessageFault> {
+    let name = "expires_at";
+    match seconds {
+        MILLISECONDS_FROM.. => Err(MessageFault::Milliseconds { name, meant: seconds / 1000 }),
+        _ if seconds > later(now, MOST_YEARS * YEAR).0 => Err(MessageFault::TooFar { name }),
+        _ if seconds < now.0 => Err(MessageFault::Past { ago: now.0.saturating_sub(seconds) }),
+        _ => Ok(UnixSeconds(seconds)),
+    }
+}
+
+pub(super) fn later(than: UnixSeconds, seconds: u64) -> UnixSeconds {
+    UnixSeconds(than.0.saturating_add(seconds))
+}
+
+/// When a token says that it ends.
+pub(super) fn expiry(token: &str) -> Option<UnixSeconds> {
+    Unverified::parse(token.as_bytes(), MOST_TOKEN_BYTES).ok()?.expires_at()
+}
+
+pub(super) fn is_whole(token: &str) -> bool {
+    Unverified::parse(token.as_bytes(), MOST_TOKEN_BYTES).is_ok()
 }
 
 /// Tokens are taken for this long after their end.
-fn longest_leeway(snapshot: &Snapshot) -> u64 {
+pub(super) fn longest_leeway(snapshot: &Snapshot) -> u64 {
     let leeways = snapshot
         .key_managers
         .iter()
         .map(|key_manager| key_manager.definition.rules.leeway.as_secs());
     leeways.max().unwrap_or_default().saturating_add(1)
-}
-
-fn all_key_managers(snapshot: &Snapshot) -> Vec<String> {
-    snapshot
-        .key_managers
-        .iter()
-        .map(|key_manager| key_manager.definition.name.to_string())
-        .collect()
 }

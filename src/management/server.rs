@@ -89,9 +89,7 @@ where
                 *answer.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
                 return Ok::<_, Infallible>(answer);
             };
-            Ok(management
-                .answer(&parts.method, &parts.uri, &parts.headers, body.to_bytes(), peer.ip())
-                .await)
+            Ok(management.answer(&parts, body.to_bytes(), peer.ip()).await)
         }
     });
     let mut builder = http1::Builder::new();

@@ -17,6 +17,9 @@ use crate::model::gateway::ManagementUser;
 /// Hashes are slow on purpose: so many at a time, and no more.
 const MOST_AT_A_TIME: usize = 2;
 
+/// Whoever calls from this machine where no users are written.
+const LOCAL: &str = "(this machine)";
+
 #[derive(Debug)]
 pub struct Users {
     users: Arc<[ManagementUser]>,
@@ -37,21 +40,22 @@ impl Users {
         Self { users: users.into(), places: Semaphore::new(MOST_AT_A_TIME) }
     }
 
-    pub async fn check(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), NotAllowed> {
+    /// The name of who calls, if it may.
+    pub async fn check(&self, headers: &HeaderMap, peer: IpAddr) -> Result<String, NotAllowed> {
         // a page in an operator's browser could post here; browsers always say so
         if headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site") {
             return Err(NotAllowed::Browser);
         }
         if self.users.is_empty() {
             return if peer.to_canonical().is_loopback() {
-                Ok(())
+                Ok(LOCAL.to_owned())
             } else {
                 Err(NotAllowed::NotLocal)
             };
         }
         let Some((name, password)) = basic(headers) else { return Err(NotAllowed::Unknown) };
         let Ok(_place) = self.places.acquire().await else { return Err(NotAllowed::Unknown) };
-        let users = Arc::clone(&self.users);
+        let (users, user) = (Arc::clone(&self.users), name.clone());
         let checked = tokio::task::spawn_blocking(move || {
             // the same work for a name that is not there, so that its absence does not show
             let user = users.iter().find(|user| user.name == name);
@@ -62,7 +66,7 @@ impl Users {
                 Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
             }) && user.is_some()
         });
-        if checked.await.unwrap_or(false) { Ok(()) } else { Err(NotAllowed::Unknown) }
+        if checked.await.unwrap_or(false) { Ok(user) } else { Err(NotAllowed::Unknown) }
     }
 }
 

@@ -115,6 +115,7 @@ impl KeyManager {
         own.organization = organization.map(|(_, value)| (*value).to_owned());
         own.tenant = Some(values.join("/"));
         own.organizations = None;
+        own.template_issuer = self.issuer.clone();
         Some(own)
     }
 }

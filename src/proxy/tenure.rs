@@ -105,7 +105,11 @@ impl Tenures {
             if held.until <= now {
                 over.push((Rc::clone(held), Ended::TokenExpired));
             } else if changed
-                && revocations.is_revoked(held.right.principal.marks(), UnixSeconds(now / 1000))
+                && held
+                    .right
+                    .principal
+                    .revoked_by(revocations, None, UnixSeconds(now / 1000))
+                    .is_some()
             {
                 over.push((Rc::clone(held), Ended::Revoked));
             } else if changed && !still_holds(snapshot, &held.right, &mut apis) {

@@ -40,6 +40,8 @@ pub(super) struct Counts {
     full: AtomicU64,
     journal_failures: AtomicU64,
     journal_failing: AtomicBool,
+    journal_damages: AtomicU64,
+    lifted: AtomicU64,
     has_channel: AtomicBool,
     channel_up: AtomicBool,
     channel_failures: AtomicU64,
@@ -52,6 +54,10 @@ pub(super) struct Counts {
 
 impl Counts {
     pub(super) fn applied(&self, record: &Record, source: Source) {
+        if record.kind == Kind::Lifted {
+            add(&self.lifted, 1);
+            return;
+        }
         let kind = usize::from(matches!(record.kind, Kind::Holder { .. }));
         if let Some(count) = self.applied.get(source as usize).and_then(|kinds| kinds.get(kind)) {
             add(count, 1);
@@ -81,6 +87,11 @@ impl Counts {
         if self.journal_failing.swap(false, Ordering::Relaxed) {
             tracing::info!(target: "portcullis::revocation", "the journal of revocations can be written again");
         }
+    }
+
+    /// Something else changed it, or a disk did; told where it was found.
+    pub(super) fn journal_damaged(&self) {
+        add(&self.journal_damages, 1);
     }
 
     pub(super) fn channel_configured(&self, configured: bool) {
@@ -129,6 +140,8 @@ impl Revocations {
             expired: load(&counts.expired),
             full: load(&counts.full),
             journal_failures: load(&counts.journal_failures),
+            journal_damages: load(&counts.journal_damages),
+            lifted: load(&counts.lifted),
             channel: counts.has_channel.load(Ordering::Relaxed).then(|| ChannelFacts {
                 up: counts.channel_up.load(Ordering::Relaxed),
                 failures: load(&counts.channel_failures),

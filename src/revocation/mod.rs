@@ -5,23 +5,31 @@
 //! up while nothing is revoked, and then only hashes that a verdict brings with it. What is kept outlives a restart, and
 //! is forgotten when the tokens would have expired.
 //!
-//! The walk through the files: [`record`] (one revocation as it is kept), [`journal`] (the file), [`outbox`] (what other
-//! gateways have yet to hear), [`channel`] (Redis or Valkey between the gateways), [`counts`] (what operators see).
+//! The walk through the files: [`marks`] (what a token may be revoked by), [`record`] (one revocation as it is kept),
+//! [`ledger`] (who, when, of what; taking back), [`journal`] (the file), [`keeping`] (who owns the file, and when it is
+//! written), [`outbox`] (what other gateways have yet to hear), [`channel`] (Redis or Valkey between the gateways),
+//! [`counts`] (what operators see).
 
 pub mod channel;
 pub mod counts;
 pub mod journal;
+pub mod keeping;
+pub mod ledger;
+pub mod marks;
 mod outbox;
 pub mod record;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use hashbrown::HashMap;
 
 use crate::model::clock::UnixSeconds;
 use crate::revocation::counts::{Counts, Source};
-use crate::revocation::journal::Journal;
+use crate::revocation::journal::Opened;
+use crate::revocation::keeping::Keeping;
+use crate::revocation::ledger::Ledger;
+pub use crate::revocation::marks::Marks;
 use crate::revocation::outbox::Outbox;
 use crate::revocation::record::{Kind, Mark, Record};
 
@@ -30,18 +38,6 @@ const SHARDS: usize = 64;
 
 /// Kept at a time, far more than a gateway sees in a life: about 200 MiB. Whoever may revoke cannot take all memory.
 const MOST: usize = 4_000_000;
-
-/// The marks by which a token may be revoked, made once for a verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Marks {
-    pub token: Mark,
-    pub id: Option<Mark>,
-    pub client: Option<Mark>,
-    pub subject: Option<Mark>,
-    /// Whom the token is about where `sub` is a name that people read: WSO2's `entity_id`.
-    pub entity: Option<Mark>,
-    pub issued_at: Option<UnixSeconds>,
-}
 
 /// By what a token is revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +53,8 @@ pub enum Ground {
 pub enum RevocationError {
     #[error("the journal of revocations cannot be written")]
     Journal(#[source] std::io::Error),
+    #[error("another process has taken over")]
+    HandedOver,
     #[error("{MOST} revocations are kept already")]
     Full,
 }
@@ -79,7 +77,7 @@ enum Entered {
     Full,
 }
 
-/// All revocations that are still of use.
+/// All revocations that are still of use. Locks are taken in the order journal, ledger, shard.
 #[derive(Debug)]
 pub struct Revocations {
     shards: Box<[RwLock<Shard>]>,
@@ -87,7 +85,10 @@ pub struct Revocations {
     tokens: AtomicUsize,
     holders: AtomicUsize,
     generation: AtomicU64,
-    journal: Option<Mutex<Journal>>,
+    /// Some are bound to names of key managers, as earlier builds did.
+    has_named: AtomicBool,
+    ledger: Mutex<Ledger>,
+    journal: Mutex<Keeping>,
     outbox: Outbox,
     counts: Counts,
 }
@@ -101,7 +102,9 @@ impl Revocations {
             tokens: AtomicUsize::new(0),
             holders: AtomicUsize::new(0),
             generation: AtomicU64::new(0),
-            journal: None,
+            has_named: AtomicBool::new(false),
+            ledger: Mutex::default(),
+            journal: Mutex::default(),
             outbox: Outbox::default(),
             counts: Counts::default(),
         }
@@ -117,23 +120,18 @@ impl Revocations {
     }
 
     /// With what the journal has kept.
-    pub fn kept(journal: Journal, records: &[Record]) -> Self {
-        let revocations = Self { journal: Some(Mutex::new(journal)), ..Self::in_memory() };
-        for record in records {
-            if revocations.enter(record) == Entered::Changed {
-                revocations.counts.applied(record, Source::Journal);
-            }
-        }
+    pub fn kept(opened: Opened) -> Self {
+        let revocations = Self::in_memory();
+        revocations.own(opened);
         revocations
     }
 
-    /// Revokes; holds from the next request on. Kept in the journal first, then told to the other gateways, these also
-    /// where the journal failed. Waits for the disk.
+    /// Revokes, or takes back; holds from the next request on. Kept in the journal first, then told to the other gateways,
+    /// these also where the journal failed. Waits for the disk.
     pub fn revoke(&self, records: &[Record]) -> Result<(), RevocationError> {
-        let (changed, full) = self.apply(records, Source::Management);
+        let (changed, full) = self.apply(&self.after_lifts(records), Source::Management);
         // who tells the same again after a failure wants to know whether it is kept now
-        let behind = self.with_journal(|journal| Ok(journal.is_behind()));
-        let kept = if let Ok(Some(true)) = behind { self.rewrite() } else { self.keep(&changed) };
+        let kept = if self.is_behind() { self.rewrite() } else { self.keep(&changed) };
         self.outbox.offer(&changed, &self.counts);
         match full {
             0 => kept,
@@ -144,7 +142,7 @@ impl Revocations {
     /// Takes what another gateway told; what is news is kept in the journal too. Waits for the disk.
     pub fn take(&self, records: &[Record], now: UnixSeconds) -> Result<(), RevocationError> {
         let current: Vec<_> =
-            records.iter().copied().filter(|record| record.until >= now).collect();
+            records.iter().filter(|record| record.until >= now).cloned().collect();
         let (changed, full) = self.apply(&current, Source::Channel);
         let kept = self.keep(&changed);
         match full {
@@ -161,7 +159,7 @@ impl Revocations {
             match self.enter(record) {
                 Entered::Changed => {
                     self.counts.applied(record, source);
-                    changed.push(*record);
+                    changed.push(record.clone());
                 }
                 Entered::Known => {}
                 Entered::Full => {
@@ -176,40 +174,6 @@ impl Revocations {
         (changed, full)
     }
 
-    fn keep(&self, records: &[Record]) -> Result<(), RevocationError> {
-        if records.is_empty() {
-            return Ok(());
-        }
-        let written = self.with_journal(|journal| journal.append(records))?;
-        if written.is_some() {
-            self.counts.journal_written();
-        }
-        Ok(())
-    }
-
-    /// The whole journal anew.
-    fn rewrite(&self) -> Result<(), RevocationError> {
-        let all = (0..SHARDS).flat_map(|shard| self.shard_records(shard));
-        let written = self.with_journal(|journal| journal.rewrite(all))?;
-        if written.is_some() {
-            self.counts.journal_written();
-        }
-        Ok(())
-    }
-
-    /// `None` without a journal. A failure is counted, and the first one told.
-    fn with_journal<T>(
-        &self,
-        work: impl FnOnce(&mut Journal) -> std::io::Result<T>,
-    ) -> Result<Option<T>, RevocationError> {
-        let Some(journal) = &self.journal else { return Ok(None) };
-        let done = work(&mut journal.lock().unwrap_or_else(PoisonError::into_inner));
-        done.map(Some).map_err(|error| {
-            self.counts.journal_failed(&error);
-            RevocationError::Journal(error)
-        })
-    }
-
     /// Whether a token with these marks is revoked.
     pub fn is_revoked(&self, marks: &Marks, now: UnixSeconds) -> bool {
         self.ground(marks, now).is_some()
@@ -217,11 +181,13 @@ impl Revocations {
 
     /// By what a token with these marks is revoked.
     pub fn ground(&self, marks: &Marks, now: UnixSeconds) -> Option<Ground> {
+        let scopes = || std::iter::once(&marks.own).chain(marks.family.as_deref());
         if self.tokens.load(Ordering::Relaxed) > 0 {
             if self.holds(&marks.token, None, now) {
                 return Some(Ground::Token);
             }
-            if marks.id.as_ref().is_some_and(|id| self.holds(id, None, now)) {
+            let mut ids = scopes().filter_map(|scope| scope.id.as_ref());
+            if ids.any(|id| self.holds(id, None, now)) {
                 return Some(Ground::Id);
             }
         }
@@ -232,10 +198,16 @@ impl Revocations {
         let issued = Some(marks.issued_at.map_or(0, |at| seconds(at.0)));
         let held =
             |mark: &Option<Mark>| mark.as_ref().is_some_and(|mark| self.holds(mark, issued, now));
-        if held(&marks.client) {
+        if scopes().any(|scope| held(&scope.client)) {
             return Some(Ground::Client);
         }
-        (held(&marks.subject) || held(&marks.entity)).then_some(Ground::Subject)
+        let subject = scopes().any(|scope| held(&scope.subject) || held(&scope.entity));
+        subject.then_some(Ground::Subject)
+    }
+
+    /// Whether some are bound to the name of a key manager and not to its issuer.
+    pub fn has_named(&self) -> bool {
+        self.has_named.load(Ordering::Relaxed)
     }
 
     /// Asks the channel, where there is one, to compare everything.
@@ -263,45 +235,76 @@ impl Revocations {
 
     /// Forgets what no token can be good for any more, and brings the journal in order. Waits for the disk.
     pub fn forget_expired(&self, now: UnixSeconds) -> Result<(), RevocationError> {
-        for shard in &self.shards {
-            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-            let (mut tokens, mut holders) = (0, 0);
-            shard.retain(|_, entry| {
-                let keep = u64::from(entry.until) >= now.0;
-                if !keep {
-                    *if entry.is_token() { &mut tokens } else { &mut holders } += 1;
+        {
+            let mut ledger = self.ledger();
+            for shard in &self.shards {
+                let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+                let (mut tokens, mut holders) = (0, 0);
+                shard.retain(|mark, entry| {
+                    let keep = u64::from(entry.until) >= now.0;
+                    if !keep {
+                        *if entry.is_token() { &mut tokens } else { &mut holders } += 1;
+                        ledger.noted.remove(mark);
+                    }
+                    keep
+                });
+                // a wave that has gone should not keep its memory
+                if shard.len() < shard.capacity() / 4 {
+                    shard.shrink_to_fit();
                 }
-                keep
-            });
-            // a wave that has gone should not keep its memory
-            if shard.len() < shard.capacity() / 4 {
-                shard.shrink_to_fit();
+                self.tokens.fetch_sub(tokens, Ordering::Relaxed);
+                self.holders.fetch_sub(holders, Ordering::Relaxed);
+                self.counts.expired(tokens.saturating_add(holders));
             }
-            self.tokens.fetch_sub(tokens, Ordering::Relaxed);
-            self.holders.fetch_sub(holders, Ordering::Relaxed);
-            self.counts.expired(tokens.saturating_add(holders));
+            ledger.forget_lifted(now);
         }
-        let live = self.count() as u64;
-        match self.with_journal(|journal| Ok(journal.wants_rewrite(live)))? {
-            Some(true) => self.rewrite(),
-            Some(false) | None => Ok(()),
-        }
+        self.tidy()
     }
 
     /// The revocations of one of [`SHARDS`] parts: all of them at once would double the memory.
     fn shard_records(&self, shard: usize) -> Vec<Record> {
         let Some(shard) = self.shards.get(shard) else { return Vec::new() };
+        let ledger = self.ledger();
         let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-        shard.iter().map(|(mark, entry)| entry.record(*mark)).collect()
+        let record = |(mark, entry): (&Mark, &Entry)| {
+            let noted = ledger.noted.get(mark).cloned().unwrap_or_default();
+            Record { at: noted.at, note: noted.note, ..entry.record(*mark) }
+        };
+        shard.iter().map(record).collect()
     }
 
     fn enter(&self, record: &Record) -> Entered {
+        let mut ledger = self.ledger();
+        if record.kind == Kind::Lifted {
+            let news = ledger.lift(record);
+            let removed = ledger.said_at(&record.mark) <= record.at && self.remove(&record.mark);
+            if removed {
+                ledger.noted.remove(&record.mark);
+            }
+            return if news || removed { Entered::Changed } else { Entered::Known };
+        }
+        if ledger.overrules(record) {
+            return Entered::Known;
+        }
+        let entered = self.insert(record);
+        // said again later, it outlives a taking back in between of which this gateway has yet to hear
+        let is_later = entered == Entered::Known && record.at > ledger.said_at(&record.mark);
+        if entered == Entered::Changed || is_later {
+            if record.at == 0 {
+                self.has_named.store(true, Ordering::Relaxed);
+            }
+            ledger.note(record);
+            return Entered::Changed;
+        }
+        entered
+    }
+
+    fn insert(&self, record: &Record) -> Entered {
         let before = match record.kind {
-            Kind::Token => u32::MAX,
+            Kind::Token | Kind::Lifted => u32::MAX,
             Kind::Holder { before } => seconds(before.0).min(u32::MAX.saturating_sub(1)),
         };
         let new = Entry { until: seconds(record.until.0), before };
-        let count_of = |entry: &Entry| if entry.is_token() { &self.tokens } else { &self.holders };
         let mut shard = self.shard(&record.mark).write().unwrap_or_else(PoisonError::into_inner);
         match shard.get_mut(&record.mark) {
             Some(entry) => {
@@ -313,18 +316,33 @@ impl Revocations {
                 if (merged.until, merged.before) == (entry.until, entry.before) {
                     return Entered::Known;
                 }
-                count_of(entry).fetch_sub(1, Ordering::Relaxed);
-                count_of(&merged).fetch_add(1, Ordering::Relaxed);
+                self.count_of(entry).fetch_sub(1, Ordering::Relaxed);
+                self.count_of(&merged).fetch_add(1, Ordering::Relaxed);
                 *entry = merged;
                 Entered::Changed
             }
             None if self.count() >= MOST => Entered::Full,
             None => {
                 shard.insert(record.mark, new);
-                count_of(&new).fetch_add(1, Ordering::Relaxed);
+                self.count_of(&new).fetch_add(1, Ordering::Relaxed);
                 Entered::Changed
             }
         }
+    }
+
+    fn remove(&self, mark: &Mark) -> bool {
+        let mut shard = self.shard(mark).write().unwrap_or_else(PoisonError::into_inner);
+        let Some(entry) = shard.remove(mark) else { return false };
+        self.count_of(&entry).fetch_sub(1, Ordering::Relaxed);
+        true
+    }
+
+    fn count_of(&self, entry: &Entry) -> &AtomicUsize {
+        if entry.is_token() { &self.tokens } else { &self.holders }
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn holds(&self, mark: &Mark, issued_at: Option<u32>, now: UnixSeconds) -> bool {
@@ -353,7 +371,7 @@ impl Entry {
         } else {
             Kind::Holder { before: UnixSeconds(self.before.into()) }
         };
-        Record { mark, kind, until: UnixSeconds(self.until.into()) }
+        Record::new(mark, kind, UnixSeconds(self.until.into()))
     }
 }
 

@@ -25,7 +25,7 @@ impl Outbox {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(queue) = queue.as_ref() else { return };
         for record in records {
-            if queue.try_send(*record).is_err() {
+            if queue.try_send(record.clone()).is_err() {
                 counts.overflowed();
                 self.compare.notify_one();
             }

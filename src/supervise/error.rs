@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use crate::config::Report;
 use crate::listen::tls::TlsError;
 use crate::snapshot::compile::CompileError;
+use crate::state_dir::FolderFault;
+use crate::state_dir::lock::LockError;
 use crate::supervise::inventory::TooManyRemoved;
 use crate::telemetry::AccessLogError;
 
@@ -45,11 +47,23 @@ pub enum SuperviseError {
         #[source]
         source: TlsError,
     },
-    #[error("the state folder {} cannot be made or written; create it, or set gateway.state_dir", path.display())]
+    #[error("the revocations in the state folder {} cannot be read or written", path.display())]
     StateDir {
         path: PathBuf,
         #[source]
         source: io::Error,
+    },
+    #[error("the state folder {} cannot be used", path.display())]
+    Folder {
+        path: PathBuf,
+        #[source]
+        source: FolderFault,
+    },
+    #[error("the state folder {} cannot be used", path.display())]
+    Lock {
+        path: PathBuf,
+        #[source]
+        source: LockError,
     },
     #[error("the access log cannot be opened")]
     AccessLog(#[from] AccessLogError),

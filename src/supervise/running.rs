@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use crate::management::readiness::Readiness;
 use crate::management::reloading::{ReloadRequest, Removals};
 use crate::snapshot::Snapshots;
+use crate::state_dir::lock::Lock;
 use crate::supervise::reload::Reloader;
 use crate::supervise::takeover::{self, TakeoverError};
 use crate::supervise::watch::Watch;
@@ -37,6 +38,8 @@ pub struct Running {
     pub(super) management_address: Option<SocketAddr>,
     /// For the process that takes over.
     pub(super) management_socket: Option<TcpListener>,
+    /// The right to write to `state_dir`.
+    pub(super) lock: Option<Lock>,
 }
 
 /// The signals that end or reload a gateway.
@@ -206,6 +209,7 @@ impl Running {
         self.tasks.shutdown().await;
         self.reloader.fetchers.shutdown().await;
         self.reloader.channel.shutdown().await;
+        drop(self.lock.take());
         if let Err(error) = self.access_log.shutdown(LOG_TIMEOUT) {
             tracing::warn!(target: "portcullis::supervise", %error, "lines are lost");
         }

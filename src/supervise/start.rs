@@ -1,6 +1,5 @@
 //! From a file to a running gateway: read, check, bind, compile, serve; a failure on the way leaves nothing running.
 
-use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,6 +28,8 @@ use crate::revocation::channel::Channel;
 use crate::revocation::journal::Journal;
 use crate::snapshot::Snapshots;
 use crate::snapshot::compile::Compiler;
+use crate::state_dir::lock::Lock;
+use crate::state_dir::{self, FolderNote};
 use crate::supervise::clock::SystemClock;
 use crate::supervise::clock_watch;
 use crate::supervise::error::{SuperviseError, bind_error};
@@ -76,7 +77,7 @@ async fn assemble(
     mut inherited: Inherited,
 ) -> Result<Running, SuperviseError> {
     let Loaded { model, watched, .. } = loaded;
-    state_dir(&model.gateway.state_dir)?;
+    let lock = own_folder(&model.gateway.state_dir)?;
     let worker_count = workers::count(model.gateway.workers);
     let metrics = Metrics::new(worker_count, model.telemetry.max_series);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -170,6 +171,7 @@ async fn assemble(
         watch,
         management_address,
         management_socket,
+        lock: Some(lock),
     })
 }
 
@@ -212,12 +214,21 @@ fn random() -> Result<u64, SuperviseError> {
     Ok(u64::from_ne_bytes(bytes))
 }
 
-/// The folder must be there and writable before anything is accepted: last good keys are kept in it.
-fn state_dir(path: &Path) -> Result<(), SuperviseError> {
-    let error = |source| SuperviseError::StateDir { path: path.to_owned(), source };
-    fs::create_dir_all(path).map_err(error)?;
-    let probe = path.join(".writable");
-    fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).map_err(error)
+/// The folder must be there, writable and nobody else's before anything is accepted.
+fn own_folder(path: &Path) -> Result<Lock, SuperviseError> {
+    let note = state_dir::prepare(path)
+        .map_err(|source| SuperviseError::Folder { path: path.to_owned(), source })?;
+    let folder = path.display();
+    match note {
+        None => {}
+        Some(FolderNote::Tightened(mode)) => {
+            tracing::info!(target: "portcullis::supervise", %folder, before = format!("{mode:04o}"), "only the owner can use state_dir now (mode 0700)");
+        }
+        Some(FolderNote::Open(mode)) => {
+            tracing::warn!(target: "portcullis::supervise", %folder, mode = format!("{mode:04o}"), "others can use state_dir too, and what is in it decides which tokens are good; give the gateway a folder of its own with mode 0700");
+        }
+    }
+    Lock::take(path).map_err(|source| SuperviseError::Lock { path: path.to_owned(), source })
 }
 
 fn answers(
@@ -284,9 +295,9 @@ fn common(state_dir: &Path, clock: &dyn Clock) -> Result<Common, SuperviseError>
 
 fn revocations(state_dir: &Path, clock: &dyn Clock) -> Result<Revocations, SuperviseError> {
     let opened = Journal::open(state_dir, clock.forget_before());
-    let (journal, records) =
+    let opened =
         opened.map_err(|source| SuperviseError::StateDir { path: state_dir.to_owned(), source })?;
-    Ok(Revocations::kept(journal, &records))
+    Ok(Revocations::kept(opened))
 }
 
 type BoundManagement = (TcpListener, Option<Arc<rustls::ServerConfig>>);

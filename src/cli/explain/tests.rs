@@ -214,7 +214,7 @@ fn revocation_has_its_reason() {
         (Mark::of_client("one", "client"), holder, "its client"),
         (Mark::of_subject("one", "s"), holder, "its subject"),
     ] {
-        let found = stage.judge(&question, &[Record { mark, kind, until }]);
+        let found = stage.judge(&question, &[Record::new(mark, kind, until)]);
         let (passed, line) = step(&found, "revocation");
         assert!(
             !passed && line.contains(words) && found.reason() == "token_revoked",
@@ -222,8 +222,7 @@ fn revocation_has_its_reason() {
             found.text()
         );
     }
-    let found = stage
-        .judge(&question, &[Record { mark: Mark::of_id("two", "7"), kind: Kind::Token, until }]);
+    let found = stage.judge(&question, &[Record::new(Mark::of_id("two", "7"), Kind::Token, until)]);
     assert!(step(&found, "revocation").1.contains("none of the 1"), "{}", found.text());
 }
 

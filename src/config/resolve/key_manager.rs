@@ -234,6 +234,7 @@ fn key_manager(table: &Table<'_>, sources: &Sources, defaults: &Settings) -> Opt
             .collect(),
         family: None,
         made_of: None,
+        template_issuer: None,
         organizations: None,
         organization: None,
         tenant: None,

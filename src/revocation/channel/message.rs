@@ -1,27 +1,53 @@
 //! One revocation on the wire: text that is read strictly, for whatever else writes to the same server.
 //!
-//! In the set, `t.<mark>` or `h.<mark>.<before>` with the end as its score; in the stream the same with `<until>.` in
-//! front. The mark is hexadecimal, times are seconds since 1970. There is no token and no name in it.
+//! In the set, `t.<mark>`, `h.<mark>.<before>` or, for what was taken back, `l.<mark>`, each followed by
+//! `.<at>.<call>.<what><by>`, with the end as its score; in the stream the same with `<until>.` in front. Marks and calls
+//! are hexadecimal, `until` and `before` are seconds and `at` milliseconds since 1970, `what` is a digit, and `by` is
+//! base64url. Earlier builds write nothing behind the mark or `before`. There is no token and no name of a client or
+//! subject in it.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::model::clock::UnixSeconds;
-use crate::revocation::record::{Kind, Mark, Record};
+use crate::revocation::record::{CallId, Kind, Mark, Note, Of, Record, What};
 
 const MARK_DIGITS: usize = 32;
 /// Of a `u32`.
 const MOST_DIGITS: usize = 10;
+/// Of milliseconds; they reach to 2286 with 13.
+const MOST_MILLISECOND_DIGITS: usize = 14;
+/// Of base64url; a longer name of a user is cut.
+const MOST_BY: usize = 128;
 
 /// In the set.
 pub(super) fn member(record: &Record) -> String {
-    let mark = record.mark.0.iter().fold(String::with_capacity(48), |mut text, byte| {
+    let mark = record.mark.0.iter().fold(String::with_capacity(100), |mut text, byte| {
         for digit in [byte >> 4, byte & 15] {
             text.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
         }
         text
     });
-    match record.kind {
+    let member = match record.kind {
         Kind::Token => format!("t.{mark}"),
         Kind::Holder { before } => format!("h.{mark}.{}", clamped(before)),
+        Kind::Lifted => format!("l.{mark}"),
+    };
+    if record.at == 0 {
+        return member;
     }
+    let (what, by) = match &record.note {
+        Some(note) => (note.of.what as u8, by(&note.by)),
+        None => (0, String::new()),
+    };
+    format!("{member}.{}.{}.{what}{by}", record.at, record.call())
+}
+
+fn by(name: &str) -> String {
+    const MOST_BYTES: usize = MOST_BY / 4 * 3;
+    URL_SAFE_NO_PAD.encode(name.get(..name.floor_char_boundary(MOST_BYTES)).unwrap_or_default())
 }
 
 /// The end, which is the member's score.
@@ -42,17 +68,46 @@ pub(super) fn read_line(line: &[u8]) -> Option<Record> {
 
 pub(super) fn read_member(member: &[u8], score: &[u8]) -> Option<Record> {
     let until = time(score)?;
-    let (tag, rest) = member.split_at_checked(2)?;
-    let (digits, rest) = rest.split_at_checked(MARK_DIGITS)?;
-    let kind = match (tag, rest) {
-        (b"t.", b"") => Kind::Token,
-        (b"h.", [b'.', before @ ..]) => Kind::Holder { before: time(before)? },
+    let member = std::str::from_utf8(member).ok()?;
+    let mut parts = member.split('.');
+    let (tag, digits) = (parts.next()?, parts.next()?);
+    let mark = Mark(mark(digits.as_bytes())?);
+    let kind = match tag {
+        "t" => Kind::Token,
+        "h" => Kind::Holder { before: time(parts.next()?.as_bytes())? },
+        "l" => Kind::Lifted,
         _ => return None,
     };
-    Some(Record { mark: Mark(mark(digits)?), kind, until })
+    let Some(at) = parts.next() else {
+        return (kind != Kind::Lifted).then(|| Record::new(mark, kind, until));
+    };
+    let at = milliseconds(at)?;
+    let (call, said) = (CallId::parse(parts.next()?)?, parts.next()?);
+    let note = Some(Arc::new(note(call, said)?));
+    parts.next().is_none().then_some(Record { mark, kind, until, at, note })
+}
+
+fn note(call: CallId, said: &str) -> Option<Note> {
+    let (what, by) = said.split_at_checked(1)?;
+    if by.len() > MOST_BY {
+        return None;
+    }
+    let what = What::from_number(what.parse().ok()?)?;
+    let by = String::from_utf8(URL_SAFE_NO_PAD.decode(by).ok()?).ok()?;
+    Some(Note { call, by: by.into(), of: Of { what, ..Of::default() } })
+}
+
+fn milliseconds(text: &str) -> Option<u64> {
+    let plain = text.len() <= MOST_MILLISECOND_DIGITS
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && !text.starts_with('0');
+    plain.then(|| text.parse().ok()).flatten()
 }
 
 fn mark(digits: &[u8]) -> Option<[u8; 16]> {
+    if digits.len() != MARK_DIGITS {
+        return None;
+    }
     let (pairs, _) = digits.as_chunks::<2>();
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
@@ -85,15 +140,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(mark: [u8; 16], until: u32, before in proptest::option::of(any::<u32>())) {
+        fn what_is_written_is_read(mark: [u8; 16], until: u32, before in proptest::option::of(any::<u32>()), at in 0..100_000_000_000_000_u64, call: u64, what in 0_u8..5, by in ".{0,20}") {
             let kind = before.map_or(Kind::Token, |before| Kind::Holder { before: UnixSeconds(before.into()) });
-            let record = Record { mark: Mark(mark), kind, until: UnixSeconds(until.into()) };
-            prop_assert_eq!(read_line(line(&record).as_bytes()), Some(record));
-            prop_assert_eq!(read_member(member(&record).as_bytes(), score(&record).to_string().as_bytes()), Some(record));
+            let of = Of { what: What::from_number(what).unwrap(), ..Of::default() };
+            let note = (at > 0).then(|| Arc::new(Note { call: CallId(call), by: by.into(), of }));
+            let revoked = Record { mark: Mark(mark), kind, until: UnixSeconds(until.into()), at, note };
+            let lifted = Record { kind: Kind::Lifted, ..revoked.clone() };
+            for record in [revoked, lifted] {
+                let read = (record.at > 0 || record.kind != Kind::Lifted).then(|| record.clone());
+                prop_assert_eq!(read_line(line(&record).as_bytes()), read.clone());
+                prop_assert_eq!(read_member(member(&record).as_bytes(), score(&record).to_string().as_bytes()), read);
+            }
         }
 
         #[test]
-        fn nothing_else_is_read(line in "[0-9]{0,12}\\.?[thx]?\\.?[0-9a-fA-F]{0,34}\\.?[0-9+-]{0,12}") {
+        fn nothing_else_is_read(line in "[0-9]{0,12}\\.?[thlx]?\\.?[0-9a-fA-F]{0,34}\\.?[0-9+-]{0,12}(\\.[0-9]{0,15}\\.[0-9a-f]{16}\\.[0-9][A-Za-z]{0,4})?") {
             if let Some(record) = read_line(line.as_bytes()) {
                 prop_assert_eq!(super::line(&record), line, "there is one way to write it");
             }
@@ -107,8 +168,7 @@ mod tests {
 
     #[test]
     fn times_beyond_the_scale_are_its_end() {
-        let record =
-            Record { mark: Mark([7; 16]), kind: Kind::Token, until: UnixSeconds(u64::MAX / 1000) };
+        let record = Record::new(Mark([7; 16]), Kind::Token, UnixSeconds(u64::MAX / 1000));
         assert_eq!(line(&record), format!("{}.t.{}", u32::MAX, "07".repeat(16)));
     }
 }

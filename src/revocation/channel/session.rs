@@ -199,15 +199,14 @@ impl Session<'_> {
             }
             cursor = page.next.to_vec();
         }
-        for shard in 0..SHARDS {
+        // what was taken back goes first: a gateway that starts must not hold it for a moment
+        let lifted = std::iter::once_with(|| self.revocations.lifted_records());
+        let shards = (0..SHARDS).map(|shard| self.revocations.shard_records(shard));
+        for records in lifted.chain(shards) {
             self.publish_waiting(writer, queue).await?;
             let now = self.clock.forget_before();
-            let current: Vec<_> = self
-                .revocations
-                .shard_records(shard)
-                .into_iter()
-                .filter(|record| record.until >= now)
-                .collect();
+            let current: Vec<_> =
+                records.into_iter().filter(|record| record.until >= now).collect();
             for batch in current.chunks(BATCH) {
                 self.publish(writer, batch).await?;
             }

@@ -180,6 +180,10 @@ families! {
         "Revocations that were not taken because too many are kept. Any is an emergency.";
     REVOCATION_JOURNAL_FAILURES = "portcullis_revocation_journal_failures_total", Counter, [], Fixed(1),
         "Times that revocations could not be written to state_dir; they hold until a restart.";
+    REVOCATION_JOURNAL_DAMAGES = "portcullis_revocation_journal_damages_total", Counter, [], Fixed(1),
+        "Times that the journal of revocations was found damaged, emptied, replaced or gone; the log says what was lost. Any needs an operator.";
+    REVOCATIONS_LIFTED = "portcullis_revocations_lifted_total", Counter, [], Fixed(1),
+        "Revocations that were taken back, here or on another gateway.";
     REVOCATION_CHANNEL_UP = "portcullis_revocation_channel_up", Gauge(Min), [], Fixed(1),
         "1 while revocations go to and come from other gateways, else 0. Absent without revocation.channel.";
     REVOCATION_CHANNEL_FAILURES = "portcullis_revocation_channel_failures_total", Counter, [], Fixed(1),

@@ -25,6 +25,10 @@ pub struct RevocationFacts {
     /// Not taken, for there were too many.
     pub full: u64,
     pub journal_failures: u64,
+    /// Found damaged, at the start or while running.
+    pub journal_damages: u64,
+    /// Taken back.
+    pub lifted: u64,
     pub channel: Option<ChannelFacts>,
 }
 
@@ -198,6 +202,8 @@ pub(super) fn revocations(out: &mut Exposition<'_>, facts: &RevocationFacts) {
     one(&families::REVOCATIONS_EXPIRED, facts.expired);
     one(&families::REVOCATIONS_FULL, facts.full);
     one(&families::REVOCATION_JOURNAL_FAILURES, facts.journal_failures);
+    one(&families::REVOCATION_JOURNAL_DAMAGES, facts.journal_damages);
+    one(&families::REVOCATIONS_LIFTED, facts.lifted);
     let Some(channel) = &facts.channel else { return };
     one(&families::REVOCATION_CHANNEL_UP, u64::from(channel.up));
     one(&families::REVOCATION_CHANNEL_FAILURES, channel.failures);

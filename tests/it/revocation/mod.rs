@@ -1,5 +1,7 @@
 //! Revocation: refusals, the journal, the channel between gateways.
 
+mod calls;
+mod files;
 mod journal;
 mod refusals;
 mod spreading;

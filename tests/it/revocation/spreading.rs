@@ -199,7 +199,8 @@ async fn a_gateway_that_starts_first_and_alone_tells_when_it_can() {
     let token = bank.token("early");
     assert_eq!(revoke(&first, &json!({ "token": token })).await, 200);
     let answer = first.management("GET", "/revocations").await;
-    assert_eq!(crate::support::gateway::json(&answer), json!({ "count": 1, "channel": "down" }));
+    let answer = crate::support::gateway::json(&answer);
+    assert_eq!((&answer["count"], &answer["channel"]), (&json!(1), &json!("down")));
     redis.run();
     refused(&second, &token, DEADLINE).await;
 }
@@ -388,4 +389,50 @@ async fn over_tls_the_server_is_known_by_its_certificate() {
     refused(&second, &token, Duration::from_secs(1)).await;
     assert_eq!(metric(&stranger, "portcullis_revocation_channel_up").await.to_string(), "0");
     assert_eq!(status(&stranger, &token).await, 200);
+}
+
+#[tokio::test]
+async fn what_is_taken_back_on_one_gateway_is_good_on_all_and_stays_so() {
+    let (bank, mut redis) = (Bank::new(), Redis::start());
+    let (first, second) = (bank.joined(&redis).await, bank.joined(&redis).await);
+    let (one, two) = (bank.token("one"), bank.token("two"));
+    for token in [&one, &two] {
+        assert_eq!(revoke(&first, &json!({ "token": token })).await, 200);
+        refused(&second, token, Duration::from_secs(1)).await;
+    }
+    // who and when are known where it was not told
+    let listed = second.management("GET", "/revocations?limit=1&offset=1").await;
+    let listed = crate::support::gateway::json(&listed);
+    assert_eq!(listed["total"], 2);
+    let entry = &listed["revocations"][0];
+    assert_eq!(
+        (&entry["revoked_by"], &entry["of"][0]["kind"]),
+        (&json!("(this machine)"), &json!("token"))
+    );
+    let id = entry["id"].as_str().unwrap().to_owned();
+    let answer = second.management("DELETE", &format!("/revocations/{id}")).await;
+    assert_eq!(answer.status(), 200, "{answer:?}");
+    let good = |gateway, token| async move { status(gateway, token).await == 200 };
+    assert!(good(&second, &one).await, "at once where it was told");
+    let started = Instant::now();
+    while !good(&first, &one).await {
+        assert!(started.elapsed() < Duration::from_secs(2), "still refused by the other gateway");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(status(&first, &two).await, 401, "the other one stays revoked");
+    assert_eq!(second.management("DELETE", &format!("/revocations/{id}")).await.status(), 404);
+    // neither a new gateway nor a server that lost everything brings it back
+    let late = bank.joined(&redis).await;
+    assert_eq!((status(&late, &one).await, status(&late, &two).await), (200, 401));
+    redis.kill();
+    down(&first).await;
+    redis.run();
+    up(&first).await;
+    up(&second).await;
+    for gateway in [&first, &second, &late] {
+        assert_eq!((status(gateway, &one).await, status(gateway, &two).await), (200, 401));
+    }
+    // and revoked anew, it is revoked
+    assert_eq!(revoke(&first, &json!({ "token": one })).await, 200);
+    refused(&second, &one, Duration::from_secs(2)).await;
 }

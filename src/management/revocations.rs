@@ -1,0 +1,195 @@
+//! `/revocations` of the management listener: tells, lists and takes back what was revoked.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use crate::management::answer::{Answer, Management, json as answer, problem};
+use crate::management::{notices, revoking};
+use crate::revocation::RevocationError;
+use crate::revocation::ledger::Listed;
+use crate::revocation::record::{CallId, Kind, Mark, Record};
+
+/// Listed at a time, where the call does not say.
+const USUAL_PAGE: usize = 100;
+const LARGEST_PAGE: usize = 1000;
+
+/// Who tells of a revocation, and so in which words.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Teller {
+    IdentityServer,
+    Operator,
+}
+
+impl Management {
+    pub(super) async fn revoke(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        teller: Teller,
+        user: &str,
+    ) -> Answer {
+        let (snapshot, now) = (self.snapshots.load(), self.clock.now());
+        let sender = headers.get("x-wso2-key-manager").and_then(|sender| sender.to_str().ok());
+        let revoked = match teller {
+            Teller::IdentityServer => notices::notice(body, sender, &snapshot, now),
+            Teller::Operator => revoking::call(body, &snapshot, now),
+        };
+        let revoked = match revoked {
+            Ok(revoked) if revoked.is_empty() => {
+                let status = "the token has expired already: nothing is revoked";
+                return answer(StatusCode::OK, &json!({ "status": status, "marks": 0 }));
+            }
+            Ok(revoked) => revoked,
+            Err(fault) => return problem(StatusCode::BAD_REQUEST, &fault.to_string()),
+        };
+        let by = match teller {
+            Teller::Operator => user.to_owned(),
+            Teller::IdentityServer => format!("{user}, by a notice{}", of_sender(sender)),
+        };
+        let records = revoking::records(revoked, &by, self.clock.milliseconds());
+        let revocations = Arc::clone(&self.revocations);
+        let kept = tokio::task::spawn_blocking(move || {
+            let kept = revocations.revoke(&records);
+            let marks: Vec<_> = records.iter().map(|record| record.mark).collect();
+            kept.map(|()| (revocations.calls(&marks), marks.len()))
+        });
+        match kept.await {
+            Ok(Ok((ids, count))) => {
+                let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+                let told =
+                    json!({ "status": "revoked", "marks": count, "id": ids.first(), "ids": ids });
+                answer(StatusCode::OK, &told)
+            }
+            Ok(Err(error)) => failed(&error),
+            Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "see the log"),
+        }
+    }
+
+    /// `GET /revocations`, the newest first.
+    pub(super) async fn revocations(&self, query: &str) -> Answer {
+        let (limit, offset) = match page(query) {
+            Ok(page) => page,
+            Err(detail) => return problem(StatusCode::BAD_REQUEST, &detail),
+        };
+        let (revocations, now) = (Arc::clone(&self.revocations), self.clock.now());
+        let listed = tokio::task::spawn_blocking(move || revocations.list(offset, limit, now));
+        let Ok((listed, total)) = listed.await else {
+            return problem(StatusCode::INTERNAL_SERVER_ERROR, "see the log");
+        };
+        let facts = self.revocations.facts();
+        let channel =
+            facts.channel.map_or("none", |channel| if channel.up { "up" } else { "down" });
+        let journal = if facts.journal_damages > 0 { "damaged" } else { "good" };
+        let revocations: Vec<_> = listed.iter().map(shown).collect();
+        answer(
+            StatusCode::OK,
+            &json!({
+                "count": self.revocations.count(), "channel": channel, "journal": journal,
+                "total": total, "offset": offset, "limit": limit, "revocations": revocations,
+            }),
+        )
+    }
+
+    /// `DELETE /revocations/ID`.
+    pub(super) async fn take_back(&self, id: &str, user: String) -> Answer {
+        let unknown = || {
+            problem(StatusCode::NOT_FOUND, "no revocation has this id; GET /revocations lists them")
+        };
+        let Some(call) = CallId::parse(id) else { return unknown() };
+        let (revocations, now) = (Arc::clone(&self.revocations), self.clock.milliseconds());
+        let taken =
+            tokio::task::spawn_blocking(move || revocations.take_back(call, &user, now)).await;
+        match taken {
+            Ok(Ok(0)) => unknown(),
+            Ok(Ok(count)) => {
+                answer(StatusCode::OK, &json!({ "status": "taken back", "id": id, "marks": count }))
+            }
+            Ok(Err(RevocationError::Journal(_))) => problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "taken back until the next restart only: the state folder cannot be written",
+            ),
+            Ok(Err(error)) => failed(&error),
+            Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "see the log"),
+        }
+    }
+}
+
+fn failed(error: &RevocationError) -> Answer {
+    match error {
+        RevocationError::Full => {
+            problem(StatusCode::INSUFFICIENT_STORAGE, "not revoked: too many revocations are kept")
+        }
+        RevocationError::Journal(_) => problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "revoked until the next restart only: the state folder cannot be written",
+        ),
+        RevocationError::HandedOver => problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not revoked: another process has taken over; ask again",
+        ),
+    }
+}
+
+/// What one call revoked. Of a token, only its hash is known.
+fn shown(listed: &Listed) -> Value {
+    let note = listed.records.iter().find_map(|record| record.note.as_deref());
+    let until = listed.records.iter().map(|record| record.until).max().unwrap_or_default();
+    json!({
+        "id": listed.call.to_string(),
+        "revoked_by": note.map(|note| &*note.by),
+        "revoked_at": (listed.at > 0).then_some(listed.at / 1000),
+        "expires_at": until.0,
+        "of": listed.records.iter().map(shown_mark).collect::<Vec<_>>(),
+    })
+}
+
+fn shown_mark(record: &Record) -> Value {
+    let before = match record.kind {
+        Kind::Holder { before } => Some(before.0),
+        Kind::Token | Kind::Lifted => None,
+    };
+    let of = record.note.as_ref().map(|note| &note.of);
+    let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let mut shown = json!({ "hash": hex(&record.mark) });
+    let Some(members) = shown.as_object_mut() else { return shown };
+    members.insert("kind".to_owned(), of.map_or("unknown", |of| of.what.name()).into());
+    let known = [
+        ("value", of.and_then(|of| text(&of.value)).map(Value::from)),
+        ("issuer", of.and_then(|of| text(&of.issuer)).map(Value::from)),
+        ("before", before.map(Value::from)),
+    ];
+    members.extend(known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    shown
+}
+
+fn hex(mark: &Mark) -> String {
+    format!("{:032x}", u128::from_be_bytes(mark.0))
+}
+
+/// A header that whoever sends a notice chooses, for people to read.
+fn of_sender(sender: Option<&str>) -> String {
+    let visible =
+        |sender: &str| sender.chars().filter(char::is_ascii_graphic).take(60).collect::<String>();
+    sender.map(|sender| format!(" of {}", visible(sender))).unwrap_or_default()
+}
+
+fn page(query: &str) -> Result<(usize, usize), String> {
+    let (mut limit, mut offset) = (USUAL_PAGE, 0);
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let number =
+            || value.parse::<usize>().map_err(|_| format!("`{name}` is not a number: {value:?}"));
+        match name {
+            "limit" => limit = number()?,
+            "offset" => offset = number()?,
+            _ => return Err(format!("there is no {name:?}; there are `limit` and `offset`")),
+        }
+    }
+    if (1..=LARGEST_PAGE).contains(&limit) {
+        Ok((limit, offset))
+    } else {
+        Err(format!("`limit` is from 1 to {LARGEST_PAGE}"))
+    }
+}

@@ -1,0 +1,174 @@
+//! Who revoked what and when, for people, and what was taken back.
+//!
+//! Nothing here is looked at by a request. A mark that was taken back stays known until its tokens have expired: a gateway
+//! that was away meanwhile must not bring the revocation back.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::model::clock::UnixSeconds;
+use crate::revocation::record::{CallId, Kind, Mark, Note, Record};
+use crate::revocation::{RevocationError, Revocations};
+
+type Map<V> = HashMap<Mark, V, foldhash::fast::RandomState>;
+
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) noted: Map<Noted>,
+    lifted: Map<Lifted>,
+}
+
+/// When it was said, and by whom.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Noted {
+    pub(super) at: u64,
+    pub(super) note: Option<Arc<Note>>,
+}
+
+#[derive(Debug)]
+struct Lifted {
+    at: u64,
+    until: UnixSeconds,
+    note: Option<Arc<Note>>,
+}
+
+impl Ledger {
+    /// Whether this was taken back after it was said.
+    pub(super) fn overrules(&self, record: &Record) -> bool {
+        !self.lifted.is_empty()
+            && self.lifted.get(&record.mark).is_some_and(|lifted| lifted.at >= record.at)
+    }
+
+    /// Remembers that a mark was taken back; whether that is news.
+    pub(super) fn lift(&mut self, record: &Record) -> bool {
+        let known = self.lifted.get(&record.mark);
+        if known.is_some_and(|known| known.at >= record.at && known.until >= record.until) {
+            return false;
+        }
+        let until = known.map_or(record.until, |known| known.until.max(record.until));
+        let at = known.map_or(record.at, |known| known.at.max(record.at));
+        self.lifted.insert(record.mark, Lifted { at, until, note: record.note.clone() });
+        true
+    }
+
+    pub(super) fn note(&mut self, record: &Record) {
+        if record.at == 0 && record.note.is_none() {
+            return;
+        }
+        let noted = self.noted.entry(record.mark).or_default();
+        if record.at >= noted.at {
+            *noted = Noted { at: record.at, note: record.note.clone() };
+        }
+    }
+
+    pub(super) fn said_at(&self, mark: &Mark) -> u64 {
+        self.noted.get(mark).map_or(0, |noted| noted.at)
+    }
+
+    pub(super) fn forget_lifted(&mut self, now: UnixSeconds) {
+        self.lifted.retain(|_, lifted| lifted.until >= now);
+    }
+
+    pub(super) fn lifted_count(&self) -> usize {
+        self.lifted.len()
+    }
+
+    /// What was taken back, as records.
+    pub(super) fn lifted(&self) -> Vec<Record> {
+        let record = |(mark, lifted): (&Mark, &Lifted)| Record {
+            mark: *mark,
+            kind: Kind::Lifted,
+            until: lifted.until,
+            at: lifted.at,
+            note: lifted.note.clone(),
+        };
+        self.lifted.iter().map(record).collect()
+    }
+}
+
+/// What one call revoked, as it is listed.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    pub call: CallId,
+    pub at: u64,
+    /// Of each of its marks that still counts.
+    pub records: Vec<Record>,
+}
+
+impl Revocations {
+    /// What counts, the newest first: `count` calls behind the first `skip`, and how many there are in all.
+    pub fn list(&self, skip: usize, count: usize, now: UnixSeconds) -> (Vec<Listed>, usize) {
+        let mut calls: HashMap<CallId, Vec<Record>> = HashMap::new();
+        for record in self.all_records().filter(|record| record.until >= now) {
+            calls.entry(record.call()).or_default().push(record);
+        }
+        let mut listed: Vec<_> = calls
+            .into_iter()
+            .map(|(call, mut records)| {
+                records.sort_by_key(|record| record.mark);
+                let at = records.iter().map(|record| record.at).max().unwrap_or_default();
+                Listed { call, at, records }
+            })
+            .collect();
+        listed.sort_by_key(|listed| (std::cmp::Reverse(listed.at), listed.call));
+        let all = listed.len();
+        (listed.into_iter().skip(skip).take(count).collect(), all)
+    }
+
+    /// Takes back what a call revoked: here, in the journal, and on the other gateways. Returns how many marks that were.
+    /// Waits for the disk.
+    pub fn take_back(&self, call: CallId, by: &str, now: u64) -> Result<usize, RevocationError> {
+        let lifts: Vec<_> = self
+            .all_records()
+            .filter(|record| record.call() == call)
+            .map(|record| {
+                let of = record.note.as_ref().map(|note| note.of.clone()).unwrap_or_default();
+                Record {
+                    kind: Kind::Lifted,
+                    // it has to be later than what it takes back, whatever the clocks say
+                    at: now.max(record.at),
+                    note: Some(Arc::new(Note { call, by: by.into(), of })),
+                    ..record
+                }
+            })
+            .collect();
+        self.revoke(&lifts)?;
+        Ok(lifts.len())
+    }
+
+    /// The calls under which these marks are listed.
+    pub fn calls(&self, marks: &[Mark]) -> Vec<CallId> {
+        let ledger = self.ledger();
+        let call = |mark: &Mark| match ledger.noted.get(mark) {
+            Some(Noted { note: Some(note), .. }) => note.call,
+            _ => CallId::of_mark(mark),
+        };
+        let mut calls: Vec<_> = marks.iter().map(call).collect();
+        calls.sort();
+        calls.dedup();
+        calls
+    }
+
+    /// What a call says now counts, whatever was taken back before: clocks may differ.
+    pub(super) fn after_lifts(&self, records: &[Record]) -> Vec<Record> {
+        let ledger = self.ledger();
+        let after = |record: &Record| match ledger.lifted.get(&record.mark) {
+            Some(lifted) if record.kind != Kind::Lifted => {
+                Record { at: record.at.max(lifted.at.saturating_add(1)), ..record.clone() }
+            }
+            _ => record.clone(),
+        };
+        records.iter().map(after).collect()
+    }
+
+    /// What was taken back, and is still remembered as such.
+    pub(super) fn lifted_records(&self) -> Vec<Record> {
+        self.ledger().lifted()
+    }
+
+    /// All that counts, shard by shard.
+    fn all_records(&self) -> impl Iterator<Item = Record> {
+        (0..super::SHARDS).flat_map(|shard| self.shard_records(shard))
+    }
+}

@@ -1,0 +1,46 @@
+//! The marks by which a token may be revoked, made once for a verdict.
+
+use crate::model::clock::UnixSeconds;
+use crate::revocation::record::Mark;
+
+/// All marks of one token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marks {
+    pub token: Mark,
+    /// Bound to its issuer.
+    pub own: Holders,
+    /// Bound to all organizations of a template, where the token is of one.
+    pub family: Option<Box<Holders>>,
+    pub issued_at: Option<UnixSeconds>,
+}
+
+/// What a token may be revoked by beside itself, within one scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holders {
+    pub id: Option<Mark>,
+    pub client: Option<Mark>,
+    pub subject: Option<Mark>,
+    /// Whom the token is about where `sub` is a name that people read: WSO2's `entity_id`.
+    pub entity: Option<Mark>,
+}
+
+/// The names in a token that [`Holders`] are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct HolderNames<'t> {
+    pub id: Option<&'t str>,
+    pub client: Option<&'t str>,
+    pub subject: Option<&'t str>,
+    pub entity: Option<&'t str>,
+}
+
+impl Holders {
+    /// Bound to `scope`: an issuer, or a template's issuer with its braces.
+    pub fn of(scope: &str, names: HolderNames<'_>) -> Self {
+        Self {
+            id: names.id.map(|id| Mark::of_id(scope, id)),
+            client: names.client.map(|client| Mark::of_client(scope, client)),
+            subject: names.subject.map(|subject| Mark::of_subject(scope, subject)),
+            entity: names.entity.map(|entity| Mark::of_subject(scope, entity)),
+        }
+    }
+}
