@@ -74,11 +74,11 @@ impl Origin {
             port: None,
             prefix: String::new(),
         };
-        if proxies.include(peer) { own.as_told(headers, proxies) } else { own }
+        if proxies.include(peer) { own.told_by(headers, proxies) } else { own }
     }
 
     /// With what a trusted proxy says.
-    fn as_told(self, headers: &HeaderMap, proxies: &TrustedProxies) -> Self {
+    fn told_by(self, headers: &HeaderMap, proxies: &TrustedProxies) -> Self {
         let believed = proxies.headers;
         let trusted = |address: IpAddr| proxies.include(address);
         let (standard, ClientElement { proto, host }) = if believed.has(ForwardedHeader::Standard) {
@@ -88,11 +88,9 @@ impl Origin {
         };
         let by_name = believed.has(ForwardedHeader::For) && headers.contains_key(X_FORWARDED_FOR);
         let chain = if by_name { chain::read(headers, &X_FORWARDED_FOR) } else { standard };
-        let client_place = match chain.iter().rposition(|address| !trusted(*address)) {
-            Some(place) => place,
-            // proxies all the way: the farthest is as good as a client
-            None => 0,
-        };
+        // proxies all the way: the farthest is as good as a client
+        let nearest = chain.iter().rposition(|address| !trusted(*address));
+        let client_place = nearest.unwrap_or_default();
         let single = |header| single_of(believed, headers, header);
         let scheme = single(ForwardedHeader::Proto)
             .and_then(ClientScheme::from_name)
@@ -249,11 +247,11 @@ impl Written {
 }
 
 /// The one value of a believed header; two say nothing.
-fn single_of<'h>(
+fn single_of(
     believed: ForwardedHeaders,
-    headers: &'h HeaderMap,
+    headers: &HeaderMap,
     header: ForwardedHeader,
-) -> Option<&'h str> {
+) -> Option<&str> {
     let mut values = headers.get_all(header.as_str()).iter();
     let value = values.next().filter(|_| believed.has(header))?;
     value.to_str().ok().filter(|_| values.next().is_none())

@@ -10,7 +10,7 @@
 //! walk has read what it needs before anything is stripped.
 
 use http::header::{CONNECTION, TE, VIA};
-use http::{HeaderMap, HeaderName, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use smallvec::SmallVec;
 
 use crate::forward::forwarded::Written;
@@ -18,6 +18,8 @@ use crate::forward::trace;
 use crate::forward::via::{Loop, Via};
 use crate::model::api::HeaderRules;
 use crate::model::removed_headers::RemovedHeaders;
+
+const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
 /// Whether the client reads trailers (`TE: trailers`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +29,14 @@ pub enum Trailers {
 }
 
 /// What this hop says of a request, and keeps of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Hop<'h> {
     /// The field of a token that ends here; a proof goes with it, which is worth nothing alone and says what it was for.
     pub credential: Option<&'h str>,
     /// Read from the same headers.
     pub origin: &'h Written,
+    /// The part of the client's path that was taken off, where the backend is told.
+    pub prefix: Option<HeaderValue>,
     /// What else no client may say to a backend.
     pub removed: &'h RemovedHeaders,
     /// The one that the client spoke.
@@ -57,6 +61,9 @@ pub fn rewrite_request(headers: &mut HeaderMap, hop: &Hop<'_>) -> Result<Trailer
     }
     look.strip(headers);
     hop.origin.add_to(headers);
+    if let Some(prefix) = &hop.prefix {
+        headers.insert(X_FORWARDED_PREFIX, prefix.clone());
+    }
     hop.via.add_to_request(headers, hop.version);
     Ok(trailers)
 }
@@ -243,7 +250,7 @@ fn reads_trailers(headers: &HeaderMap) -> Trailers {
 
 /// The members of a list of tokens, over all its lines.
 fn names<'h>(headers: &'h HeaderMap, list: &HeaderName) -> impl Iterator<Item = &'h str> {
-    let lines = headers.get_all(list).iter().map(http::HeaderValue::as_bytes);
+    let lines = headers.get_all(list).iter().map(HeaderValue::as_bytes);
     // a member that is not UTF-8 is no token; the others of its line still count
     let members = lines.flat_map(|line| line.split(|byte| *byte == b','));
     members

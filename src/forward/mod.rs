@@ -7,7 +7,8 @@
 //! context); [`choose`] says which target is asked, [`send`] asks it, on a connection of [`pool`] or a new one of [`connect`], to an
 //! address of [`names`], driven as [`driver`] says, or shared as [`multiplexed`] says, which [`observed`] watches; [`replay`]
 //! keeps what can be sent again; [`health`] checks targets; [`extended_connect`] asks backends of HTTP/2 for
-//! a WebSocket; [`framing`] checks how answers are framed; [`interim`] passes early hints; [`body`] streams both ways;
+//! a WebSocket; [`framing`] checks how answers are framed; [`interim`] passes early hints; [`location`] puts the client's
+//! address in place of the backend's; [`body`] streams both ways;
 //! [`failure`] says why there was no answer.
 
 pub mod body;
@@ -22,6 +23,7 @@ pub mod framing;
 pub mod headers;
 pub mod health;
 pub mod interim;
+pub mod location;
 mod multiplexed;
 pub mod names;
 mod observed;

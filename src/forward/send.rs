@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -40,6 +40,8 @@ pub struct Outgoing<'p> {
     /// Below context and version, in normal form.
     pub path: &'p str,
     pub query: Option<&'p str>,
+    /// The client's `Host`, where the backend gets it.
+    pub host: Option<HeaderValue>,
     /// What consistent hashing goes by.
     pub key: &'p [u8],
     pub purpose: Purpose,
@@ -114,13 +116,16 @@ impl Forwarder {
         let (group, turns) = admitted.backend().ok_or(ForwardError::NoBackend)?;
         let now = moment();
         let turn = turns.next(group.retries.budget, now);
-        let Outgoing { mut request, path, query, key, purpose, interim } = outgoing;
+        let Outgoing { mut request, path, query, host, key, purpose, interim } = outgoing;
         let trying = Trying { group, progress, interim: &interim, purpose };
         let mut tried: Vec<Tried> = Vec::new();
         loop {
             let target = choose(group, Choice { turn, key, now, tried: &tried })
                 .ok_or(ForwardError::NoBackend)?;
             address(&mut request, target, path, query)?;
+            if let Some(host) = &host {
+                request.headers_mut().insert(header::HOST, host.clone());
+            }
             let again =
                 u32::try_from(tried.len()).is_ok_and(|tries| tries < group.retries.attempts);
             let spare =
@@ -424,11 +429,21 @@ pub(super) fn speak(
         } else {
             http::uri::Scheme::HTTP
         });
-        parts.authority = Some(target.uri_authority.clone());
-        request.headers_mut().remove(header::HOST);
+        // the target's own, unless the backend gets the client's
+        let host = request.headers_mut().remove(header::HOST);
+        parts.authority = Some(match host.filter(|host| *host != target.authority) {
+            Some(host) => Authority::try_from(host.as_bytes())
+                .unwrap_or_else(|_| target.uri_authority.clone()),
+            None => target.uri_authority.clone(),
+        });
     } else {
-        (parts.scheme, parts.authority) = (None, None);
-        request.headers_mut().insert(header::HOST, target.authority.clone());
+        let authority = parts.authority.take();
+        let other = authority.filter(|authority| *authority != target.uri_authority);
+        let host = other.and_then(|authority| HeaderValue::try_from(authority.as_str()).ok());
+        parts.scheme = None;
+        request
+            .headers_mut()
+            .insert(header::HOST, host.unwrap_or_else(|| target.authority.clone()));
     }
     *request.uri_mut() = Uri::from_parts(parts)?;
     Ok(())

@@ -34,7 +34,19 @@ pub struct Backend {
     /// Idle connections kept for each target, over all workers.
     pub idle_connections: usize,
     pub tls: BackendTls,
+    pub addressing: Addressing,
     pub place: Place,
+}
+
+/// What a backend learns of the address that the client used, and whether its own one is told to the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Addressing {
+    /// The backend gets the client's `Host`.
+    pub preserve_host: bool,
+    /// A `Location` that names the backend is given the client's address.
+    pub rewrite_location: bool,
+    /// `X-Forwarded-Prefix` tells which part of the path was taken off.
+    pub forward_prefix: bool,
 }
 
 /// Whose turn it is.

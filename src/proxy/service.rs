@@ -22,13 +22,14 @@ use crate::forward::body::{RequestBody, RequestProgress, ResponseBody};
 use crate::forward::failure::{ForwardError, chain};
 use crate::forward::headers::{self, Hop, Trailers};
 use crate::forward::interim::Interim;
+use crate::forward::location::{self, ClientAddress};
 use crate::forward::pool::Purpose;
 use crate::forward::send::{Answer, Outgoing};
 use crate::forward::trace;
-use crate::model::api::{Api, AuthorizationForwarding};
-use crate::model::backend::{Balance, HashKey};
+use crate::model::api::AuthorizationForwarding;
+use crate::model::backend::{Addressing, Balance, HashKey};
 use crate::model::reason::Reason;
-use crate::proxy::admission::{Decided, decide_and_wait, read_head};
+use crate::proxy::admission::{Decided, Head, decide_and_wait, read_head};
 use crate::proxy::answer::AnswerBody;
 use crate::proxy::asserting::Assertion;
 use crate::proxy::connection::InFlight;
@@ -216,9 +217,10 @@ async fn answer(
     let key = hash_key(exchange, &admitted, request.headers());
     // the headers leave with the request; a failure of the backend is still told in the client's tongue
     let tongue = TongueLater::of(request.headers());
-    rewrite_request(walk, exchange, &admitted, &mut request, &head.named).map_err(|reason| {
-        refuse_here(exchange, reason, &id, Tongue::choose(request.headers(), format))
-    })?;
+    let client_base = client_base(&admitted, &head);
+    rewrite_request(walk, exchange, &admitted, &mut request, (&head.named, &client_base)).map_err(
+        |reason| refuse_here(exchange, reason, &id, Tongue::choose(request.headers(), format)),
+    )?;
     say(assertion, request.headers_mut());
     if let Some(wish) = &mut wish {
         wish.ask(request.headers_mut())
@@ -234,6 +236,10 @@ async fn answer(
         request,
         path: head.path.as_str().get(admitted.base_length()..).unwrap_or_default(),
         query: uri.query(),
+        host: addressing(&admitted)
+            .preserve_host
+            .then(|| head.named.written.host().cloned())
+            .flatten(),
         key: &key,
         purpose: if wish.is_some() { Purpose::Upgrade } else { Purpose::Exchange },
         interim: if exchange.version == Version::HTTP_11 {
@@ -254,8 +260,7 @@ async fn answer(
             return Err(refuse_here(exchange, error.reason(), &id, tongue.choose(format)));
         }
     };
-    let api = &admitted.api().definition;
-    let mut response = pass_on(exchange, api, answer, id);
+    let mut response = pass_on(exchange, &admitted, answer, id, (&head.named, &client_base));
     let stream = Stream::of(response.headers());
     let tenure = if switched || stream != Stream::No { tenure(walk, &admitted) } else { None };
     if let Some(asked) = wish.filter(|_| switched) {
@@ -404,7 +409,7 @@ fn rewrite_request(
     exchange: &mut Exchange,
     admitted: &Admitted,
     request: &mut Inbound,
-    named: &Named,
+    (named, client_base): (&Named, &str),
 ) -> Result<(), Reason> {
     let api = &admitted.api().definition;
     if request.version() == Version::HTTP_2 {
@@ -415,6 +420,10 @@ fn rewrite_request(
     let hop = Hop {
         credential,
         origin: &named.written,
+        prefix: addressing(admitted)
+            .forward_prefix
+            .then(|| HeaderValue::try_from(client_base).ok().filter(|base| !base.is_empty()))
+            .flatten(),
         removed: &admitted.api().removed,
         version: request.version(),
         via: walk.via(),
@@ -433,6 +442,22 @@ fn rewrite_request(
     Ok(())
 }
 
+/// What the backend is told of addresses, and what the client of the backend's.
+fn addressing(admitted: &Admitted) -> Addressing {
+    admitted.backend().map(|(group, _)| group.addressing).unwrap_or_default()
+}
+
+/// The part of the path that the client wrote and the backend does not see: what proxies in front took off, and the API's
+/// context and version. Empty unless the backend's addressing asks for it.
+fn client_base(admitted: &Admitted, head: &Head<'_>) -> String {
+    let Addressing { rewrite_location, forward_prefix, .. } = addressing(admitted);
+    if !rewrite_location && !forward_prefix {
+        return String::new();
+    }
+    let base = head.path.as_str().get(..admitted.base_length()).unwrap_or_default();
+    format!("{}{base}", head.named.origin.prefix())
+}
+
 /// HTTP/2 may send one cookie a field; HTTP/1.1 has one field (RFC 9113 section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let mut fields = headers.get_all(header::COOKIE).iter();
@@ -448,13 +473,22 @@ fn join_cookies(headers: &mut HeaderMap) {
 
 fn pass_on(
     exchange: &mut Exchange,
-    api: &Api,
+    admitted: &Admitted,
     answer: Answer,
     id: HeaderValue,
+    (named, client_base): (&Named, &str),
 ) -> Response<ResponseBody> {
     let Answer { mut response, target } = answer;
+    let api = &admitted.api().definition;
     let version = response.version();
     headers::rewrite_response(response.headers_mut(), version);
+    if let Some((group, _)) = admitted.backend()
+        && group.addressing.rewrite_location
+    {
+        let (scheme, host) = (named.origin.scheme(), named.origin.host());
+        let client = ClientAddress { scheme, host, base: client_base };
+        location::rewrite(response.headers_mut(), group, &target, &client);
+    }
     headers::apply(&api.response_headers, response.headers_mut());
     response.headers_mut().insert(trace::REQUEST_ID, id);
     *response.version_mut() = Version::HTTP_11;

@@ -11,7 +11,9 @@ use http::HeaderValue;
 use http::uri::Authority;
 use rustls::pki_types::ServerName;
 
-use crate::model::backend::{Backend, Balance, EjectRule, HealthRule, Http2, Retries, Target};
+use crate::model::backend::{
+    Addressing, Backend, Balance, EjectRule, HealthRule, Http2, Retries, Target,
+};
 use crate::snapshot::standing::Standing;
 
 /// The number of a target over the life of the process: equal targets with equal trust have one number in every
@@ -40,6 +42,7 @@ pub struct BackendGroup {
     /// In thousandths.
     pub panic_threshold: u16,
     pub slow_start: Duration,
+    pub addressing: Addressing,
 }
 
 /// One target with everything that does not change from request to request.
@@ -104,6 +107,7 @@ impl BackendGroup {
             eject: backend.eject,
             panic_threshold: backend.panic_threshold,
             slow_start: backend.slow_start,
+            addressing: backend.addressing,
         }
     }
 

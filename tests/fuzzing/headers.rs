@@ -35,6 +35,7 @@ fn check_request(sent: &HeaderMap, named: &[String]) {
     let hop = Hop {
         credential: None,
         origin: &origin,
+        prefix: None,
         removed: &removed,
         version: Version::HTTP_11,
         via: &via,

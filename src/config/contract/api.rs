@@ -113,6 +113,17 @@ static BACKEND: TableRule = TableRule {
             "A whole exchange, to the last byte of the answer; or \"none\"",
         ),
         key("idle_connections", Kind::Integer, "Kept for each target"),
+        key("preserve_host", Kind::Flag, "Whether the backend gets the client's Host"),
+        key(
+            "rewrite_location",
+            Kind::Flag,
+            "Whether a Location that names the backend is given the client's address",
+        ),
+        key(
+            "forward_prefix",
+            Kind::Flag,
+            "Whether X-Forwarded-Prefix tells the context that was taken off",
+        ),
         key(
             "http2",
             Kind::Choice(&["auto", "always", "never"]),

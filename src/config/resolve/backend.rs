@@ -8,7 +8,7 @@ use crate::config::pem;
 use crate::config::reader::{Placed, Table};
 use crate::config::resolve::balancing;
 use crate::config::source::Sources;
-use crate::model::backend::{Backend, BackendTls, Scheme, Target};
+use crate::model::backend::{Addressing, Backend, BackendTls, Scheme, Target};
 use crate::model::template::literal;
 
 /// What an address looks like.
@@ -50,6 +50,11 @@ pub(super) fn backend(table: &Table<'_>, sources: &Sources) -> Option<Backend> {
         failover,
         idle_connections: usize::try_from(idle).unwrap_or_default(),
         tls,
+        addressing: Addressing {
+            preserve_host: table.flag("preserve_host", false),
+            rewrite_location: table.flag("rewrite_location", false),
+            forward_prefix: table.flag("forward_prefix", false),
+        },
         place: sources.place(&table.at()),
         targets,
     };

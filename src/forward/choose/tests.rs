@@ -8,7 +8,7 @@ use http::uri::Authority;
 
 use super::*;
 use crate::model::backend::{
-    Backend, BackendTls, EjectRule, HashKey, HealthRule, Http2, Retries, Scheme, Target,
+    Addressing, Backend, BackendTls, EjectRule, HashKey, HealthRule, Http2, Retries, Scheme, Target,
 };
 use crate::model::place::Place;
 use crate::snapshot::backend::TargetSlot;
@@ -52,6 +52,7 @@ fn group(weights: &[u32], failover: usize, balance: Balance) -> BackendGroup {
     let (compiled_targets, compiled_failover) = (compiled(&targets), compiled(&failover));
     let second = Duration::from_secs(1);
     let backend = Backend {
+        addressing: Addressing::default(),
         targets,
         failover,
         balance,

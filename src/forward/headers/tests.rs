@@ -1,6 +1,5 @@
 //! What passes this hop in each direction, and what nobody else may say.
 
-use http::HeaderValue;
 use proptest::prelude::*;
 
 use super::*;
@@ -45,6 +44,7 @@ fn sent(headers: &mut HeaderMap) -> Result<Trailers, Loop> {
         &Hop {
             credential: None,
             origin: &origin.written(),
+            prefix: None,
             removed: &RemovedHeaders::default(),
             version: Version::HTTP_11,
             via: &Via::new(7),
@@ -235,6 +235,7 @@ fn a_token_that_ends_here_takes_its_proof_along() {
             &Hop {
                 credential,
                 origin: &origin.written(),
+                prefix: None,
                 removed: &RemovedHeaders::default(),
                 version: Version::HTTP_11,
                 via: &Via::new(7),

@@ -1,5 +1,6 @@
-//! Backends: balancing, names, faults, early answers.
+//! Backends: addresses that are told, balancing, names, faults, early answers.
 
+mod addressing;
 mod balancing;
 mod bodies;
 mod early;

@@ -189,7 +189,12 @@ impl Gateway {
 
     /// Writes this text as the whole `gateway.toml`, below [`FRONT`], and reloads.
     pub(crate) async fn reload(&self, text: &str) -> Result<u64, String> {
-        fs::write(self.folder.join("gateway.toml"), format!("{FRONT}{text}")).expect("written");
+        self.reload_whole(&format!("{FRONT}{text}")).await
+    }
+
+    /// The same with a text that is the whole file.
+    pub(crate) async fn reload_whole(&self, text: &str) -> Result<u64, String> {
+        fs::write(self.folder.join("gateway.toml"), text).expect("written");
         // tests replace whole files
         let (request, outcome) = ReloadRequest::new(Removals::Confirmed);
         self.reload.send(request).await.expect("a running gateway");

@@ -4,10 +4,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 use serde_json::json;
 
-use crate::support::bank::Bank;
+use crate::support::bank::{self, Bank};
+use crate::support::client::{Client, Connection, Protocol};
 use crate::support::gateway::FRONT;
 use crate::support::hand::{PATH, encoded};
 
@@ -33,17 +34,37 @@ const KIN: [&str; 14] = [
 ];
 
 async fn bank(settings: &str) -> Bank {
-    Bank::of(&FRONT.replace("drain_timeout", &format!("{settings}\ndrain_timeout")), "").await
+    Bank::of(&front(settings), "").await
 }
 
-async fn send(bank: &Bank, fields: &[(&str, &str)]) -> Response<Bytes> {
-    let token = bank.token_with(&json!({ "cnf": { "x5t#S256": encoded(DER) } }));
-    let mut request =
-        Request::get(bank.gateway.url(PATH)).header("authorization", format!("Bearer {token}"));
-    for (name, value) in fields {
-        request = request.header(*name, *value);
+fn front(settings: &str) -> String {
+    FRONT.replace("drain_timeout", &format!("{settings}\ndrain_timeout"))
+}
+
+/// The thief's connection, with the victim's token.
+struct Thief<'b> {
+    bank: &'b Bank,
+    connection: Connection,
+    authorization: String,
+}
+
+impl Thief<'_> {
+    async fn of(bank: &Bank) -> Thief<'_> {
+        let token = bank.token_with(&json!({ "cnf": { "x5t#S256": encoded(DER) } }));
+        let address = bank.gateway.url("/").parse().unwrap();
+        let connection = Client::plain(Protocol::Http2).connect(&address).await.unwrap();
+        Thief { bank, connection, authorization: format!("Bearer {token}") }
     }
-    bank.gateway.send(request.body(Bytes::new()).unwrap()).await
+
+    async fn send(&mut self, fields: &[(&str, &str)]) -> u16 {
+        let mut request =
+            Request::get(self.bank.gateway.url(PATH)).header("authorization", &self.authorization);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let answer = self.connection.send(request.body(Bytes::new()).unwrap()).await.unwrap();
+        answer.status().as_u16()
+    }
 }
 
 fn field() -> String {
@@ -67,9 +88,10 @@ fn forms() -> [String; 5] {
 #[tokio::test]
 async fn without_a_named_header_no_header_is_believed() {
     let bank = bank("trusted_proxies = [\"127.0.0.1\"]").await;
+    let mut thief = Thief::of(&bank).await;
     for name in KIN {
         for form in forms() {
-            assert_eq!(send(&bank, &[(name, &form)]).await.status(), 401, "{name}: {form}");
+            assert_eq!(thief.send(&[(name, &form)]).await, 401, "{name}: {form}");
         }
     }
     let line = bank.gateway.log(1).await.remove(0);
@@ -81,26 +103,27 @@ async fn without_a_named_header_no_header_is_believed() {
 async fn the_named_header_is_believed_from_a_trusted_proxy_and_no_other_one() {
     let named = "client_certificate_header = { name = \"Client-Cert\", format = \"rfc9440\" }";
     let bank = bank(&format!("trusted_proxies = [\"127.0.0.1\"]\n{named}")).await;
-    assert_eq!(send(&bank, &[("client-cert", &field())]).await.status(), 200);
-    assert_eq!(send(&bank, &[]).await.status(), 401);
-    assert_eq!(send(&bank, &[("client-cert", ":MAMCAQY=:")]).await.status(), 401, "another one");
+    let mut thief = Thief::of(&bank).await;
+    assert_eq!(thief.send(&[("client-cert", &field())]).await, 200);
+    assert_eq!(thief.send(&[]).await, 401);
+    assert_eq!(thief.send(&[("client-cert", ":MAMCAQY=:")]).await, 401, "another one");
     for name in KIN.into_iter().filter(|name| *name != "client-cert") {
         for form in forms() {
-            assert_eq!(send(&bank, &[(name, &form)]).await.status(), 401, "{name}: {form}");
+            assert_eq!(thief.send(&[(name, &form)]).await, 401, "{name}: {form}");
             // what a proxy sends for a client without a certificate
             let beside = [("client-cert", ""), (name, form.as_str())];
-            assert_eq!(send(&bank, &beside).await.status(), 401, "{name} beside an empty one");
+            assert_eq!(thief.send(&beside).await, 401, "{name} beside an empty one");
         }
     }
     for form in &forms()[1..] {
-        assert_eq!(send(&bank, &[("client-cert", form)]).await.status(), 401, "{form}");
+        assert_eq!(thief.send(&[("client-cert", form)]).await, 401, "{form}");
     }
     for second in [field(), String::new(), ":MAMCAQY=:".to_owned()] {
         for fields in [[field(), second.clone()], [second.clone(), field()]] {
             let twice = [("client-cert", fields[0].as_str()), ("client-cert", fields[1].as_str())];
-            assert_eq!(send(&bank, &twice).await.status(), 400, "{fields:?}");
+            assert_eq!(thief.send(&twice).await, 400, "{fields:?}");
             let two_and_kin = [twice[0], twice[1], ("x-wso2-client-certificate", &forms()[1])];
-            assert_eq!(send(&bank, &two_and_kin).await.status(), 400);
+            assert_eq!(thief.send(&two_and_kin).await, 400);
         }
     }
     let received = bank.production.received();
@@ -113,8 +136,9 @@ async fn a_stranger_is_not_believed_and_passes_nothing_on() {
     let named =
         "client_certificate_header = { name = \"X-Our-Own-Header\", format = \"base64_der\" }";
     let bank = bank(&format!("trusted_proxies = [\"192.0.2.1\"]\n{named}")).await;
+    let mut thief = Thief::of(&bank).await;
     for form in forms() {
-        assert_eq!(send(&bank, &[("x-our-own-header", &form)]).await.status(), 401, "{form}");
+        assert_eq!(thief.send(&[("x-our-own-header", &form)]).await, 401, "{form}");
     }
     let forged: Vec<_> = KIN.into_iter().map(|name| (name, "forged")).collect();
     let mut request =
@@ -132,6 +156,8 @@ async fn a_stranger_is_not_believed_and_passes_nothing_on() {
 
 #[tokio::test]
 async fn envoy_aws_nginx_and_azure_are_understood() {
+    let bank = bank("").await;
+    let mut thief = Thief::of(&bank).await;
     let [rfc9440, der, pem, _, xfcc] = forms();
     let hash: String = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &DER)
         .as_ref()
@@ -151,9 +177,16 @@ async fn envoy_aws_nginx_and_azure_are_understood() {
     ] {
         let named =
             format!("client_certificate_header = {{ name = \"{name}\", format = \"{format}\" }}");
-        let bank = bank(&format!("trusted_proxies = [\"127.0.0.1\"]\n{named}")).await;
-        assert_eq!(send(&bank, &[(name, value)]).await.status(), 200, "{name} {format}");
-        assert_eq!(send(&bank, &[("client-cert", &rfc9440)]).await.status(), 401, "{name}");
-        assert!(bank.production.received()[0].values(name).is_empty());
+        let settings = format!("trusted_proxies = [\"127.0.0.1\"]\n{named}");
+        let file = format!(
+            "{}{}",
+            front(&settings),
+            bank::file(&bank.production.url(), &bank.sandbox.url())
+        );
+        bank.gateway.reload_whole(&file).await.unwrap();
+        let seen = bank.production.received().len();
+        assert_eq!(thief.send(&[(name, value)]).await, 200, "{name} {format}");
+        assert_eq!(thief.send(&[("client-cert", &rfc9440)]).await, 401, "{name}");
+        assert!(bank.production.received()[seen].values(name).is_empty());
     }
 }

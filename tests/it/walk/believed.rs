@@ -4,13 +4,22 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::json;
 
-use crate::support::bank::Bank;
+use crate::support::bank::{self, Bank};
 use crate::support::gateway::{FRONT, json as body};
 use crate::support::hand::{Hand, PATH};
 
 async fn bank(settings: &str) -> Bank {
+    Bank::of(&front(settings), "").await
+}
+
+fn front(settings: &str) -> String {
     let trusted = format!("trusted_proxies = [\"127.0.0.1\"]\n{settings}\ndrain_timeout");
-    Bank::of(&FRONT.replace("drain_timeout", &trusted), "").await
+    FRONT.replace("drain_timeout", &trusted)
+}
+
+async fn change(bank: &Bank, settings: &str) {
+    let file = bank::file(&bank.production.url(), &bank.sandbox.url());
+    bank.gateway.reload_whole(&format!("{}{file}", front(settings))).await.unwrap();
 }
 
 async fn get(bank: &Bank, path: &str, fields: &[(&str, &str)]) -> Response<Bytes> {
@@ -94,22 +103,22 @@ async fn a_proof_is_for_the_address_that_is_believed() {
         ("x-forwarded-host", "evil.example"),
         ("forwarded", "for=1.1.1.1;proto=https;host=evil.example"),
     ];
-    let unnamed = bank("").await;
-    assert_eq!(send(&unnamed, &elsewhere, &told).await, 401, "a client wrote it");
-    let own = unnamed.gateway.url(PATH).replace("http:", "https:");
-    assert_eq!(send(&unnamed, &own, &told).await, 200);
+    let bank = bank("").await;
+    assert_eq!(send(&bank, &elsewhere, &told).await, 401, "a client wrote it");
+    let own = bank.gateway.url(PATH).replace("http:", "https:");
+    assert_eq!(send(&bank, &own, &told).await, 200);
 
     for (headers, told) in [
         ("[\"X-Forwarded-Proto\", \"X-Forwarded-Host\"]", &told[..2]),
         ("[\"Forwarded\"]", &told[2..]),
     ] {
-        let named = bank(&format!("forwarded_headers = {headers}")).await;
-        assert_eq!(send(&named, &elsewhere, told).await, 200, "{headers}");
-        let own = named.gateway.url(PATH);
-        assert_eq!(send(&named, &own, told).await, 401, "{headers}");
+        change(&bank, &format!("forwarded_headers = {headers}")).await;
+        assert_eq!(send(&bank, &elsewhere, told).await, 200, "{headers}");
+        let own = bank.gateway.url(PATH);
+        assert_eq!(send(&bank, &own, told).await, 401, "{headers}");
     }
-    let below = bank("forwarded_headers = [\"X-Forwarded-Port\", \"X-Forwarded-Prefix\"]").await;
+    change(&bank, "forwarded_headers = [\"X-Forwarded-Port\", \"X-Forwarded-Prefix\"]").await;
     let told = [("x-forwarded-port", "81"), ("x-forwarded-prefix", "/shop/")];
-    assert_eq!(send(&below, &format!("http://127.0.0.1:81/shop{PATH}"), &told).await, 200);
-    assert_eq!(send(&below, &format!("http://127.0.0.1:81{PATH}"), &told).await, 401);
+    assert_eq!(send(&bank, &format!("http://127.0.0.1:81/shop{PATH}"), &told).await, 200);
+    assert_eq!(send(&bank, &format!("http://127.0.0.1:81{PATH}"), &told).await, 401);
 }
