@@ -1,5 +1,6 @@
 //! Operating the gateway: commands, reloads, explain.
 
+mod clocks;
 mod explaining;
 mod program;
 mod reload;

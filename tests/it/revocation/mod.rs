@@ -2,6 +2,7 @@
 
 mod calls;
 mod files;
+mod endless;
 mod journal;
 mod refusals;
 mod spreading;

@@ -1,0 +1,268 @@
+//! A clock that jumps, two hours forward and back: nothing is un-revoked, nobody is locked out, nothing lives on.
+//!
+//! The real binary runs under libfaketime, which moves the time of day and leaves the monotonic time alone.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use serde_json::json;
+
+use crate::support::bank::{self, ISSUER};
+use crate::support::client::{Client, Protocol};
+use crate::support::gateway::FRONT;
+use crate::support::origin::Origin;
+use crate::support::redis::Redis;
+use crate::support::script::Script;
+use crate::support::signer::{Signer, claims};
+use crate::support::{DEADLINE, within};
+
+const PATH: &str = "/accounts/1.0.0/accounts/42";
+
+/// The library of the Debian package libfaketime, for programs with threads.
+fn library() -> PathBuf {
+    let candidates = ["x86_64-linux-gnu", "aarch64-linux-gnu"]
+        .map(|name| PathBuf::from(format!("/usr/lib/{name}/faketime/libfaketimeMT.so.1")));
+    let found = candidates.into_iter().find(|path| path.exists());
+    found.expect("libfaketime of the package faketime")
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A gateway of its own process, whose time of day is set by a file.
+struct Gateway {
+    folder: tempfile::TempDir,
+    signer: Signer,
+    _backend: Origin,
+    port: u16,
+    management: u16,
+    child: Option<Child>,
+}
+
+impl Gateway {
+    /// With more lines at the end of the file, at this distance from the real time.
+    async fn start(more: &str, distance: &str) -> Gateway {
+        let (port, management) = (free_port(), free_port());
+        let front = FRONT.replacen("127.0.0.1:0", &format!("127.0.0.1:{port}"), 1).replacen(
+            "127.0.0.1:0",
+            &format!("127.0.0.1:{management}"),
+            1,
+        );
+        let (backend, signer) = (Origin::start(), Signer::new("key-1"));
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("keys.json"), signer.jwks()).unwrap();
+        let text = format!("{front}{}{more}", bank::file(&backend.url(), &backend.url()));
+        std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
+        let mut gateway =
+            Gateway { folder, signer, _backend: backend, port, management, child: None };
+        gateway.set_clock(distance);
+        gateway.run().await;
+        gateway
+    }
+
+    async fn run(&mut self) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        command
+            .current_dir(self.folder.path())
+            .arg("run")
+            .env("LD_PRELOAD", library())
+            .env("FAKETIME_TIMESTAMP_FILE", self.folder.path().join("clock"))
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .stdout(Stdio::null())
+            .stderr(File::create(self.folder.path().join("log")).unwrap());
+        self.child = Some(command.spawn().unwrap());
+        let started = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err()
+            || std::net::TcpStream::connect(("127.0.0.1", self.management)).is_err()
+        {
+            assert!(started.elapsed() < DEADLINE, "nobody listens: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn restart(&mut self) {
+        let mut child = self.child.take().unwrap();
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let started = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            assert!(started.elapsed() < DEADLINE, "the program does not end");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.run().await;
+    }
+
+    /// Sets the time of day of the process this far from the real one.
+    fn set_clock(&self, distance: &str) {
+        let path = self.folder.path().join("clock");
+        let new = path.with_extension("new");
+        std::fs::write(&new, format!("{distance}\n")).unwrap();
+        std::fs::rename(new, path).unwrap();
+    }
+
+    async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
+        within("an answer", Client::plain(Protocol::Http1).send(request)).await.expect("an answer")
+    }
+
+    async fn status(&self, path: &str, token: &str) -> u16 {
+        let request = Request::get(format!("http://127.0.0.1:{}{path}", self.port))
+            .header("authorization", format!("Bearer {token}"));
+        self.send(request.body(Bytes::new()).unwrap()).await.status().as_u16()
+    }
+
+    /// Waits until a request with a token that is made anew each time is answered so.
+    async fn becomes(&self, path: &str, wanted: u16, token: impl Fn(usize) -> String) {
+        let started = Instant::now();
+        for turn in 0.. {
+            let status = self.status(path, &token(turn)).await;
+            if status == wanted {
+                return;
+            }
+            assert!(started.elapsed() < DEADLINE, "still {status}, not {wanted}: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn revoke(&self, token: &str) {
+        let call = json!({ "token": token }).to_string();
+        let request = Request::post(format!("http://127.0.0.1:{}/revocations", self.management));
+        assert_eq!(self.send(request.body(call.into()).unwrap()).await.status(), 200);
+    }
+
+    async fn metrics(&self) -> String {
+        let request = Request::get(format!("http://127.0.0.1:{}/metrics", self.management));
+        let answer = self.send(request.body(Bytes::new()).unwrap()).await;
+        String::from_utf8_lossy(answer.body()).into_owned()
+    }
+
+    async fn metric_becomes(&self, line: &str) {
+        let started = Instant::now();
+        while !self.metrics().await.lines().any(|found| found == line) {
+            assert!(started.elapsed() < DEADLINE, "never {line}: {}", self.metrics().await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    fn token(&self, id: &str, seconds: u64) -> String {
+        token(&self.signer, id, seconds)
+    }
+
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn token(signer: &Signer, id: &str, seconds: u64) -> String {
+    let mut claims = claims(ISSUER, "good", "accounts:read");
+    claims["jti"] = json!(id);
+    claims["exp"] = json!(jsonwebtoken::get_current_timestamp() + seconds);
+    signer.sign(&claims)
+}
+
+#[tokio::test]
+async fn a_revoked_token_stays_revoked() {
+    let mut gateway = Gateway::start("", "+0s").await;
+    let token = gateway.token("one", 3600);
+    assert_eq!(gateway.status(PATH, &token).await, 200);
+    gateway.revoke(&token).await;
+    assert_eq!(gateway.status(PATH, &token).await, 401);
+    gateway.set_clock("+2h");
+    gateway.metric_becomes("portcullis_clock_jumps_total{direction=\"forward\"} 1").await;
+    // whatever has expired is forgotten at a start
+    gateway.restart().await;
+    assert_eq!(gateway.status(PATH, &token).await, 401, "expired");
+    gateway.set_clock("+0s");
+    gateway.metric_becomes("portcullis_clock_jumps_total{direction=\"back\"} 1").await;
+    assert_eq!(gateway.status(PATH, &token).await, 401, "revoked");
+    assert_eq!(gateway.status(PATH, &gateway.token("two", 3600)).await, 200);
+    let log = gateway.log();
+    assert!(log.contains("the system's clock jumped") && log.contains("seconds"), "{log}");
+}
+
+#[tokio::test]
+async fn budgets_recover_and_caches_end_in_time() {
+    let exp = jsonwebtoken::get_current_timestamp() + 36_000;
+    let answer = json!({ "active": true, "client_id": "app-key", "exp": exp }).to_string();
+    let server =
+        Origin::serving(Script::answer(200, &[("Content-Type", "application/json")], answer));
+    let asked = format!(
+        r#"
+[[key_managers]]
+name = "opaque"
+type = "WSO2-IS-7"
+token_validation = "introspection"
+introspection_endpoint = "{0}"
+introspection_cache = "1s"
+credentials = {{ username = "gateway", password = "secret" }}
+[[apis]]
+name = "asked"
+version = "1"
+context = "/asked"
+key_managers = ["opaque"]
+production = {{ urls = ["{0}"] }}
+operations = [{{ method = "GET", path = "/*" }}]
+[[applications]]
+name = "app-of-opaque"
+keys = [{{ type = "production", key_manager = "opaque", consumer_key = "app-key" }}]
+subscriptions = [{{ api = "asked:1" }}]
+[limits]
+max_forged_tokens = 60
+unknown_tokens = {{ requests = 2, per = "1s" }}
+"#,
+        server.url()
+    );
+    let gateway = Gateway::start(&asked, "+2h").await;
+    assert_eq!(gateway.status("/asked/1/x", "vouched").await, 200);
+    server.always(Script::answer(
+        200,
+        &[("Content-Type", "application/json")],
+        r#"{"active":false}"#,
+    ));
+    let forger = Signer::new("key-1");
+    gateway.becomes(PATH, 429, |turn| token(&forger, &format!("f-{turn}"), 36_000)).await;
+    gateway.becomes("/asked/1/x", 429, |turn| format!("garbage-{turn}")).await;
+    gateway.set_clock("+0s");
+    gateway.becomes("/asked/1/x", 401, |_| "vouched".to_owned()).await;
+    gateway.becomes("/asked/1/x", 401, |turn| format!("more-{turn}")).await;
+    gateway.becomes(PATH, 200, |turn| gateway.token(&format!("g-{turn}"), 36_000)).await;
+}
+
+#[tokio::test]
+async fn one_wrong_clock_does_not_empty_what_gateways_share() {
+    let redis = Redis::start();
+    let channel = format!("\n[revocation]\nchannel = \"{}\"\n", redis.address(""));
+    let right = Gateway::start(&channel, "+0s").await;
+    right.metric_becomes("portcullis_revocation_channel_up 1").await;
+    let token = right.token("shared", 3600);
+    right.revoke(&token).await;
+    right.metric_becomes("portcullis_revocation_channel_published_total 1").await;
+    let wrong = Gateway::start(&channel, "+3650d").await;
+    wrong.metric_becomes("portcullis_revocation_channel_up 1").await;
+    let held = redis.call("ZCARD {portcullis}:revocations").unwrap();
+    assert_eq!(held, redis::Value::Int(1));
+    assert!(wrong.log().contains("differ by more than a minute"), "{}", wrong.log());
+    // a gateway that comes later still learns of it
+    let late = Gateway::start(&channel, "+0s").await;
+    std::fs::write(late.folder().join("keys.json"), right.signer.jwks()).unwrap();
+    late.metric_becomes("portcullis_revocation_channel_up 1").await;
+    late.metric_becomes("portcullis_revocations{kind=\"token\"} 1").await;
+}
