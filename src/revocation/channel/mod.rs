@@ -112,6 +112,7 @@ struct Standing {
     now: Mutex<State>,
     /// It was said that the clocks differ.
     clocks_differ: AtomicBool,
+    time_refused: AtomicBool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +128,7 @@ impl Standing {
             server: format!("{}:{}", settings.host, settings.port),
             now: Mutex::new(State::New),
             clocks_differ: AtomicBool::new(false),
+            time_refused: AtomicBool::new(false),
         }
     }
 
@@ -150,6 +152,14 @@ impl Standing {
         match before {
             State::Up(since) => Some(since.elapsed()),
             State::New | State::Down(_) => None,
+        }
+    }
+
+    /// Says once that nothing can be taken out of what all share.
+    fn no_time(&self) {
+        if !self.time_refused.swap(true, Ordering::Relaxed) {
+            let server = &self.server;
+            tracing::warn!(target: "portcullis::revocation", server, "the channel's server does not let the gateway ask for its time: what has expired is not taken out of what all gateways share; give the user the right to `TIME` (`+time`)");
         }
     }
 

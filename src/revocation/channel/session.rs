@@ -220,8 +220,10 @@ impl Session<'_> {
     async fn prune(&self, writer: &mut Link) -> Result<(), ChannelError> {
         let servers = match ask(writer, &cmd("TIME")).await {
             Ok(time) => reply::time(&time)?,
-            // without the right to ask for it, another gateway has to do it
-            Err(error) if error.is_refusal() => return Ok(()),
+            Err(error) if error.is_refusal() => {
+                self.standing.no_time();
+                return Ok(());
+            }
             Err(error) => return Err(error),
         };
         self.standing.compare_clocks(self.clock.now(), servers);
