@@ -1,8 +1,8 @@
 //! Revocation: refusals, the journal, the channel between gateways.
 
 mod calls;
-mod files;
 mod endless;
+mod files;
 mod journal;
 mod refusals;
 mod spreading;
