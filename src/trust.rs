@@ -1,6 +1,10 @@
 //! TLS towards servers: whose certificates are believed, and which one of ours is shown.
 //!
-//! Decides on trust and nothing else. Verification cannot be turned off here.
+//! Decides on trust and nothing else. Verification cannot be turned off here. [`listed`] takes a server's own certificate
+//! where it stands in `ca`; [`explained()`] says in words why a handshake failed.
+
+mod explained;
+mod listed;
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,6 +16,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::model::key_manager::{ClientCertificate, PemFile};
+pub use crate::trust::explained::explained;
+use crate::trust::listed::Listed;
 
 /// Trust that cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -48,11 +54,12 @@ pub fn client_config(
 /// Checks certificates against the system's authorities and those in `ca`.
 pub fn verifier(ca: Option<&PemFile>) -> Result<Arc<dyn ServerCertVerifier>, TrustError> {
     let mut roots = system_roots().clone();
+    let listed = ca.map(certificates).transpose()?.unwrap_or_default();
     if let Some(ca) = ca {
         let before = roots.len();
-        for certificate in certificates(ca)? {
+        for certificate in &listed {
             roots
-                .add(certificate)
+                .add(certificate.clone())
                 .map_err(|_| TrustError::NoCertificate { file: ca.path.display().to_string() })?;
         }
         if roots.len() == before {
@@ -64,7 +71,7 @@ pub fn verifier(ca: Option<&PemFile>) -> Result<Arc<dyn ServerCertVerifier>, Tru
     }
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-    Ok(verifier.map_err(|_| TrustError::NoRoots)?)
+    Ok(Arc::new(Listed::new(verifier.map_err(|_| TrustError::NoRoots)?, listed)))
 }
 
 /// Client TLS with a verifier of the caller's, over [`verifier`].

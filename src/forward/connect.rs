@@ -21,6 +21,7 @@ use crate::forward::failure::ForwardError;
 use crate::forward::multiplexed::{self, Http2Connection};
 use crate::model::backend::Http2;
 use crate::snapshot::backend::{CompiledTarget, TargetTls};
+use crate::trust;
 
 /// Backends may answer with more headers than clients may send; far more is a fault.
 const MOST_RESPONSE_HEADERS: usize = 256;
@@ -122,14 +123,17 @@ async fn open(
         connector = TlsConnector::from(Arc::new(config));
     }
     let stream = connector.connect(server_name.clone(), stream).await;
-    let stream =
-        stream.map_err(|source| ForwardError::Tls { target: target.label.to_string(), source })?;
+    let stream = stream.map_err(|source| tls_failed(target, source))?;
     let agreed = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     if agreed || target.http2 == Http2::Always {
         multiplexed::open(target, stream, upgrade).await
     } else {
         http1(target, TokioIo::new(stream), upgrade).await
     }
+}
+
+fn tls_failed(target: &CompiledTarget, source: std::io::Error) -> ForwardError {
+    ForwardError::Tls { target: target.label.to_string(), source: trust::explained(source) }
 }
 
 fn http1<S>(

@@ -1,0 +1,101 @@
+//! Checks server certificates, and takes one more kind than the library: a certificate that itself stands in `ca`.
+//!
+//! `openssl req -x509` marks what it makes as an authority, and a server that shows such a certificate as its own is
+//! refused by the library (RFC 5280 section 4.2.1.9). If exactly that certificate, byte for byte, is in `ca`, the operator
+//! has named the server itself. Then its dates, its name and its purpose are checked here, and the handshake proves, as
+//! always, that the server holds its key. Everything else is the library's to judge.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+#[derive(Debug)]
+pub(super) struct Listed {
+    library: Arc<dyn ServerCertVerifier>,
+    /// The certificates of `ca` that are marked as authorities.
+    authorities: Vec<CertificateDer<'static>>,
+}
+
+impl Listed {
+    pub(super) fn new(
+        library: Arc<dyn ServerCertVerifier>,
+        listed: Vec<CertificateDer<'static>>,
+    ) -> Self {
+        let authorities =
+            listed.into_iter().filter(|certificate| is_authority(certificate)).collect();
+        Self { library, authorities }
+    }
+}
+
+impl ServerCertVerifier for Listed {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if self.authorities.iter().any(|listed| listed.as_ref() == end_entity.as_ref()) {
+            check(end_entity, server_name, now)?;
+            return Ok(ServerCertVerified::assertion());
+        }
+        self.library.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.library.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.library.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.library.supported_verify_schemes()
+    }
+}
+
+fn is_authority(certificate: &CertificateDer<'_>) -> bool {
+    X509Certificate::from_der(certificate).is_ok_and(|(_, certificate)| certificate.is_ca())
+}
+
+/// Dates, purpose and name.
+fn check(
+    certificate: &CertificateDer<'_>,
+    name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<(), Error> {
+    let Ok(([], parsed)) = X509Certificate::from_der(certificate) else {
+        return Err(CertificateError::BadEncoding.into());
+    };
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    if now < parsed.validity().not_before.timestamp() {
+        return Err(CertificateError::NotValidYet.into());
+    }
+    if now > parsed.validity().not_after.timestamp() {
+        return Err(CertificateError::Expired.into());
+    }
+    match parsed.extended_key_usage() {
+        Ok(None) => {}
+        Ok(Some(usage)) if usage.value.server_auth || usage.value.any => {}
+        Ok(Some(_)) => return Err(CertificateError::InvalidPurpose.into()),
+        Err(_) => return Err(CertificateError::BadEncoding.into()),
+    }
+    verify_server_name(&ParsedCertificate::try_from(certificate)?, name)
+}
