@@ -25,7 +25,7 @@ pub(super) fn file(
 ) -> Option<PemFile> {
     let path = sources.resolve(named.value);
     problems.watch(path.clone());
-    match plain_file::read(&path, MOST_BYTES) {
+    match plain_file::read(&path, MOST_BYTES).map(without_mark) {
         Ok(content) => Some(PemFile { path, content }),
         Err(error) => {
             let hint = match error.kind() {
@@ -43,6 +43,15 @@ pub(super) fn file(
             None
         }
     }
+}
+
+/// Editors of Windows begin a file with a byte order mark, and "-----BEGIN" has to begin a line.
+fn without_mark(mut content: Vec<u8>) -> Vec<u8> {
+    const MARK: &[u8] = b"\xEF\xBB\xBF";
+    if content.starts_with(MARK) {
+        content.drain(..MARK.len());
+    }
+    content
 }
 
 /// A file of certificate authorities.

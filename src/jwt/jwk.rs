@@ -1,15 +1,18 @@
 //! One JWK (RFC 7517, RFC 7518 6, RFC 8037 2) into a verifying key, or why not.
 //!
-//! It reads the public members only; `x5c`, `x5u` and unknown members are ignored.
+//! It reads the public members only; `x5c`, `x5u` and unknown members are ignored. Three spellings that RFC 7518 forbids
+//! are read all the same, because they mean one key only and servers write them: base64 padding, leading zero bytes of a
+//! number (Java's sign byte), and coordinates of a curve without their leading zeros.
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::jwt::algorithm::Curve;
 use crate::jwt::excerpt::Excerpt;
 use crate::jwt::skipped::SkipReason;
 use crate::jwt::value::{Members, Value};
-use crate::jwt::verifying_key::{Material, VerifyingKey};
+use crate::jwt::verifying_key::{Material, VerifyingKey, without_leading_zeros};
 
 /// Longer key ids are refused in tokens and key sets alike.
 pub(super) const MAX_KEY_ID_BYTES: usize = 1024;
@@ -62,17 +65,17 @@ fn ec(
     let name = required(members, "crv")?;
     let curve = Curve::from_name(name)
         .ok_or_else(|| SkipReason::UnknownCurve { name: Excerpt::of(name) })?;
+    let length = curve.coordinate_bytes();
     let mut point = vec![4];
     for coordinate in ["x", "y"] {
         let coordinate = bytes(members, coordinate)?;
         // each by itself: a short x beside a long y would otherwise shift into another point
-        if coordinate.len() != curve.coordinate_bytes() {
-            return Err(SkipReason::PointLength {
-                bytes: coordinate.len(),
-                expected: curve.coordinate_bytes(),
-            });
+        let number = without_leading_zeros(&coordinate);
+        if coordinate.is_empty() || number.len() > length {
+            return Err(SkipReason::PointLength { bytes: coordinate.len(), expected: length });
         }
-        point.extend_from_slice(&coordinate);
+        point.extend(std::iter::repeat_n(0, length.saturating_sub(number.len())));
+        point.extend_from_slice(number);
     }
     VerifyingKey::new(id, algorithm, &Material::Ec { curve, point: &point })
 }
@@ -104,6 +107,13 @@ fn required<'m>(members: &'m Members, member: &'static str) -> Result<&'m str, S
     text(members, member)?.ok_or(SkipReason::Missing { member })
 }
 
+/// Padding changes nothing about which bytes are meant.
 fn bytes(members: &Members, member: &'static str) -> Result<Vec<u8>, SkipReason> {
-    URL_SAFE_NO_PAD.decode(required(members, member)?).map_err(|_| SkipReason::Base64 { member })
+    PADDED_OR_NOT.decode(required(members, member)?).map_err(|_| SkipReason::Base64 { member })
 }
+
+/// base64url as RFC 7515 wants it, and with the padding that some servers add. Bits that mean nothing must be zero.
+const PADDED_OR_NOT: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);

@@ -54,6 +54,8 @@ pub enum KeySetError {
 impl KeySet {
     /// Reads a JWKS (RFC 7517 5), each key by itself.
     pub fn from_jwks(document: &[u8]) -> Result<ParsedKeySet, KeySetError> {
+        // a parser may ignore it (RFC 8259 section 8.1)
+        let document = document.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(document);
         let document = json::read_object(document).map_err(KeySetError::Json)?;
         if document.repeats_a_name() {
             return Err(KeySetError::Json(JsonFault::DuplicateMember));

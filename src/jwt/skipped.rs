@@ -37,7 +37,7 @@ pub enum SkipReason {
     Use { name: Excerpt },
     #[error("`key_ops` does not contain verify")]
     KeyOperations,
-    #[error("`{member}` is not base64url without padding")]
+    #[error("`{member}` is not base64url")]
     Base64 { member: &'static str },
     #[error("an RSA modulus of {bits} bits; {min} to {max} are accepted")]
     RsaSize { bits: usize, min: usize, max: usize },

@@ -124,7 +124,7 @@ fn rsa(
     let components = RsaPublicKeyComponents { n: modulus, e: exponent };
     let mut verifiers = Vec::new();
     for (own, parameters) in RSA_ALGORITHMS {
-        if algorithm.is_none_or(|name| name == own.name()) {
+        if algorithm.is_none_or(|name| SignatureAlgorithm::from_name(name) == Some(own)) {
             verifiers.push((
                 own,
                 components.to_parsed_public_key(parameters).map_err(|_| SkipReason::Rejected)?,
@@ -167,12 +167,14 @@ fn ed25519(point: &[u8], algorithm: Option<&str>) -> Result<(usize, Verifiers), 
 
 fn check_algorithm(said: Option<&str>, own: SignatureAlgorithm) -> Result<(), SkipReason> {
     match said {
-        Some(name) if name != own.name() => Err(SkipReason::Algorithm { name: Excerpt::of(name) }),
+        Some(name) if SignatureAlgorithm::from_name(name) != Some(own) => {
+            Err(SkipReason::Algorithm { name: Excerpt::of(name) })
+        }
         _ => Ok(()),
     }
 }
 
-fn without_leading_zeros(number: &[u8]) -> &[u8] {
+pub(super) fn without_leading_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     number.get(zeros..).unwrap_or_default()
 }

@@ -402,8 +402,12 @@ impl SignatureAlgorithm {
         }
     }
 
-    /// The algorithm of that exact name.
+    /// The algorithm of that exact name: one of [`SignatureAlgorithm::name`], or the name that RFC 9864 gives to EdDSA with
+    /// the only curve that is supported. ECDSA's names in JOSE say the curve already; `ESP256` and its kin are COSE's.
     pub fn from_name(name: &str) -> Option<Self> {
+        if name == "Ed25519" {
+            return Some(Self::EdDSA);
+        }
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 }

@@ -65,7 +65,10 @@ fn may_verify(key: &Value) -> bool {
             Some("P-521") => absent_or("alg", "ES512"),
             _ => false,
         },
-        Some("OKP") => text("crv") == Some("Ed25519") && absent_or("alg", "EdDSA"),
+        Some("OKP") => {
+            text("crv") == Some("Ed25519")
+                && (absent_or("alg", "EdDSA") || absent_or("alg", "Ed25519"))
+        }
         _ => false,
     };
     algorithm

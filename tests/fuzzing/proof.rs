@@ -94,7 +94,7 @@ fn key(bytes: &[u8]) {
     let proves = readable(&header).is_some_and(|header| {
         let bare = header.get("crit").is_none() && header.get("b64").is_none();
         header["typ"] == "dpop+jwt"
-            && header["alg"] == "EdDSA"
+            && (header["alg"] == "EdDSA" || header["alg"] == "Ed25519")
             && bare
             && is_our_public_key(&header["jwk"])
     });
@@ -111,7 +111,7 @@ fn is_our_public_key(key: &Value) -> bool {
             .iter()
             .all(|private| key.get(private).is_none())
         && absent_or("kid", &|id| id.as_str().is_some_and(|id| id.len() <= 1024))
-        && absent_or("alg", &|name| name == "EdDSA")
+        && absent_or("alg", &|name| name == "EdDSA" || name == "Ed25519")
         && absent_or("use", &|purpose| purpose == "sig")
         && absent_or("key_ops", &|all| {
             all.as_array().is_some_and(|all| all.iter().any(|one| one == "verify"))

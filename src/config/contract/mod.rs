@@ -75,8 +75,10 @@ const fn only(
     KeyRule { name, kind, support: Support::Only(values), about }
 }
 
-pub(super) const ALGORITHMS: &[&str] =
-    &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
+pub(super) const ALGORITHMS: &[&str] = &[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+    "Ed25519",
+];
 pub(super) const KEY_MANAGER_TYPES: &[&str] = &[
     "WSO2-IS",
     "WSO2-IS-7",

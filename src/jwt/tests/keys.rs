@@ -71,11 +71,16 @@ fn an_unusable_key_is_skipped_for_its_own_reason() {
         (rsa.jwk(&json!({"n": "a+b/"})), "base64"),
         (rsa.jwk(&json!({"e": "AQAB="})), "base64"),
         (rsa.jwk(&json!({"n": 7})), "wrong_type"),
-        (ec.jwk(&json!({"x": encode(&[1; 31])})), "point_length"),
-        (ec.jwk(&json!({"x": encode(&[0; 33])})), "point_length"),
+        (ec.jwk(&json!({"x": encode(&[1; 33])})), "point_length"),
+        (ec.jwk(&json!({"x": ""})), "point_length"),
+        (ec.jwk(&json!({"x": encode(&[1; 31])})), "rejected"),
+        (ec.jwk(&json!({"x": encode(&[0; 33])})), "rejected"),
+        (rsa.jwk(&json!({"e": "AQAB=="})), "base64"),
+        (ed.jwk(&json!({"alg": "Ed448"})), "algorithm"),
+        (ec.jwk(&json!({"alg": "ESP256"})), "algorithm"),
         (ec.jwk(&json!({"x": encode(&[7; 32])})), "rejected"),
         (ec.jwk(&json!({"x": encode(&[0; 32]), "y": encode(&[0; 32])})), "rejected"),
-        (ec.jwk(&json!({"crv": "P-384"})), "point_length"),
+        (ec.jwk(&json!({"crv": "P-384"})), "rejected"),
         (ed.jwk(&json!({"x": encode(&[1; 31])})), "point_length"),
     ] {
         assert_eq!(skipped(&key), label, "{key}");
@@ -111,7 +116,7 @@ fn documents_that_are_no_key_set() {
         "{\"keys\":[",
         &format!(r#"{{"keys":[{key}],"keys":[]}}"#),
         &"[".repeat(100_000),
-        "\u{feff}{\"keys\":[]}",
+        "\u{feff}\u{feff}{\"keys\":[]}",
     ] {
         assert!(matches!(KeySet::from_jwks(text.as_bytes()), Err(KeySetError::Json(_))), "{text}");
     }
@@ -208,6 +213,66 @@ fn a_leading_zero_octet_does_not_make_another_modulus() {
         );
     assert_eq!(judge(&with_id(&rsa, "k"), &keys), Ok(()));
     assert_eq!(keys.fingerprint(), key_set(&[rsa.jwk(&json!({"kid": "k"}))]).fingerprint());
+}
+
+/// A P-256 key whose coordinate begins with a zero byte, which is one in 128.
+fn short_coordinate() -> (Signer, &'static str, Vec<u8>) {
+    loop {
+        let signer = Signer::new("ES256");
+        let jwk = signer.jwk(&json!({}));
+        for name in ["x", "y"] {
+            let bytes = decode(jwk[name].as_str().unwrap());
+            if bytes[0] == 0 {
+                return (signer, name, bytes);
+            }
+        }
+    }
+}
+
+fn decode(text: &str) -> Vec<u8> {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).unwrap()
+}
+
+#[test]
+fn numbers_that_mean_one_key_only_are_read_however_they_are_written() {
+    let padded = |jwk: &Value, name: &str| {
+        let text = jwk[name].as_str().unwrap();
+        format!("{text}{}", "=".repeat((4 - text.len() % 4) % 4))
+    };
+    let (short, name, bytes) = short_coordinate();
+    let (rsa, ed) = (Signer::new("RS256"), Signer::new("EdDSA"));
+    let (plain, point) = (rsa.jwk(&json!({})), ed.jwk(&json!({})));
+    let signed = [0].iter().chain(&bytes).copied().collect::<Vec<u8>>();
+    for (signer, odd) in [
+        (&rsa, rsa.jwk(&json!({"kid": "k", "n": padded(&plain, "n")}))),
+        (&ed, ed.jwk(&json!({"kid": "k", "x": padded(&point, "x")}))),
+        (&short, short.jwk(&json!({"kid": "k", name: encode(&bytes[1..])}))),
+        (&short, short.jwk(&json!({"kid": "k", name: encode(&signed)}))),
+    ] {
+        let keys = key_set(std::slice::from_ref(&odd));
+        assert_eq!(judge(&with_id(signer, "k"), &keys), Ok(()), "{odd}");
+        assert_eq!(keys.fingerprint(), key_set(&[signer.jwk(&json!({"kid": "k"}))]).fingerprint());
+    }
+    let document = [
+        b"\xEF\xBB\xBF ".as_slice(),
+        br#"{"keys":["#,
+        rsa.jwk(&json!({})).to_string().as_bytes(),
+        b"]}",
+    ]
+    .concat();
+    assert!(KeySet::from_jwks(&document).is_ok(), "a byte order mark");
+}
+
+#[test]
+fn ed25519_has_two_names() {
+    let signer = Signer::new("EdDSA");
+    for said in ["EdDSA", "Ed25519"] {
+        let keys = key_set(&[signer.jwk(&json!({"kid": "k", "alg": said}))]);
+        assert_eq!(judge(&with_id(&signer, "k"), &keys), Ok(()), "{said}");
+        let token = signer.token(r#"{"alg":"Ed25519","kid":"k"}"#, GOOD);
+        assert_eq!(judge(&token, &keys), Ok(()), "{said}");
+    }
 }
 
 #[test]
