@@ -62,6 +62,8 @@ pub enum AuthenticateError {
     Revoked { key_manager: Arc<CompiledKeyManager>, ground: Ground },
     #[error("key manager \"{}\" has no keys that could judge the token", key_manager.definition.name)]
     KeysUnavailable { key_manager: Arc<CompiledKeyManager>, cause: RefetchCause },
+    #[error("key manager \"{}\" has no key that fits the token, and a newer one may exist: {why}; in {retry_after} s it may be known", key_manager.definition.name)]
+    KeysPending { key_manager: Arc<CompiledKeyManager>, why: &'static str, retry_after: u32 },
 }
 
 impl AuthenticateError {
@@ -88,6 +90,7 @@ impl AuthenticateError {
             }
             Self::IssuerNotLearned { .. }
             | Self::KeysUnavailable { .. }
+            | Self::KeysPending { .. }
             | Self::NotOpen { .. }
             | Self::NotOpened { .. } => Reason::KeysUnavailable,
             Self::Forging { .. } => Reason::ForgedTokens,
@@ -135,6 +138,7 @@ impl AuthenticateError {
             | Self::Unanswered { key_manager, .. }
             | Self::NotOpen { template: key_manager, .. }
             | Self::NotOpened { template: key_manager, .. }
+            | Self::KeysPending { key_manager, .. }
             | Self::KeysUnavailable { key_manager, .. } => Some(key_manager),
         }
     }
@@ -151,7 +155,10 @@ impl AuthenticateError {
             }
             Self::Token { key_manager, rejection, .. } => {
                 let cause = match rejection {
-                    Rejection::BadSignature => RefetchCause::BadSignature,
+                    // the key's name is known: newer keys are unlikely to help
+                    Rejection::BadSignature
+                    | Rejection::KeyAlgorithm { .. }
+                    | Rejection::AmbiguousKey => RefetchCause::BadSignature,
                     rejection if rejection.newer_keys_may_help() => RefetchCause::UnknownKey,
                     _ => return Vec::new(),
                 };

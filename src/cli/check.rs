@@ -16,7 +16,7 @@ use crate::supervise::clock::SystemClock;
 use crate::telemetry::{self, Expected};
 
 /// How many results a fetch of a key set can have, and how many reasons there are to skip a key.
-const FETCH_RESULTS: usize = 20;
+const FETCH_RESULTS: usize = 24;
 const SKIP_REASONS: usize = 20;
 
 /// How long `--fetch` waits for each key set.

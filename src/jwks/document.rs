@@ -1,7 +1,6 @@
 //! From a key manager's settings to a key set: discovery where it is needed, then the keys.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::Uri;
@@ -10,6 +9,7 @@ use serde::Deserialize;
 use crate::jwks::failure::FetchFailure;
 use crate::jwks::fetch::fetch;
 use crate::jwks::proxy::is_loopback;
+use crate::jwks::schedule::Freshness;
 use crate::jwt::{KeySet, ParsedKeySet};
 use crate::model::key_manager::{Fetch, KeyManager, KeySource};
 use crate::model::names::Issuer;
@@ -22,7 +22,7 @@ pub(super) struct Fetched {
     pub(super) content: Bytes,
     /// From the discovery document, where one was read.
     pub(super) issuer: Option<Issuer>,
-    pub(super) max_age: Option<Duration>,
+    pub(super) freshness: Freshness,
     /// From the discovery document, where one was read.
     pub(super) introspection: Option<Arc<str>>,
 }
@@ -65,7 +65,7 @@ pub(super) async fn read(key_manager: &KeyManager) -> Result<Fetched, FetchFailu
         keys,
         content: document.content,
         issuer,
-        max_age: document.max_age,
+        freshness: document.freshness,
         introspection,
     })
 }
@@ -75,7 +75,7 @@ fn local(keys: ParsedKeySet, content: &[u8]) -> Fetched {
         keys,
         content: Bytes::copy_from_slice(content),
         issuer: None,
-        max_age: None,
+        freshness: Freshness::Unsaid,
         introspection: None,
     }
 }
@@ -96,6 +96,13 @@ async fn discover(key_manager: &KeyManager, url: &str) -> Result<Discovered, Fet
     let document = fetch(&key_manager.fetch, url).await?;
     let found: Discovery =
         serde_json::from_slice(&document.content).map_err(|_| unreadable(url))?;
+    // Microsoft's `common` and `organizations` say https://login.microsoftonline.com/{tenantid}/v2.0
+    if found.issuer.contains(['{', '}']) {
+        return Err(FetchFailure::IssuerTemplate {
+            instead: of_a_tenant(url),
+            found: found.issuer.chars().take(200).collect(),
+        });
+    }
     let issuer = Issuer::try_from(found.issuer.as_str()).map_err(|_| unreadable(url))?;
     if let Some(configured) = &key_manager.issuer
         && *configured != issuer
@@ -129,6 +136,17 @@ pub fn may_fetch(settings: &Fetch, url: &str) -> bool {
         Some("http") => settings.allow_http || is_loopback(&uri),
         _ => false,
     })
+}
+
+/// The address of one tenant's document, in the place of one for all.
+fn of_a_tenant(url: &str) -> String {
+    let mut parts: Vec<&str> = url.split('/').collect();
+    let all = ["common", "organizations", "consumers"];
+    match parts.iter_mut().find(|part| all.contains(part)) {
+        Some(part) => *part = "<tenant id>",
+        None => return "the one of that tenant".to_owned(),
+    }
+    parts.join("/").chars().take(200).collect()
 }
 
 fn unreadable(url: &str) -> FetchFailure {

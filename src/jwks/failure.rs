@@ -31,6 +31,14 @@ pub enum FetchFailure {
     Redirect { host: String, location: String },
     #[error("{host} answered {content_type}, not JSON; is this the address of a key set?")]
     ContentType { host: String, content_type: String },
+    #[error(
+        "the answer of {host} is encoded as {encoding}, and plain UTF-8 was asked for (Accept-Encoding: identity): turn that off for this address, at the server or at a proxy before it"
+    )]
+    Encoded { host: String, encoding: String },
+    #[error(
+        "the answer of {host} cannot be read as JSON: it begins with {character}; is this the address of a key set or a discovery document?"
+    )]
+    Beginning { host: String, character: String },
     #[error("the answer of {host} is larger than max_document_bytes ({limit} bytes)")]
     TooLarge { host: String, limit: u64 },
     #[error("the answer of {host} broke off")]
@@ -41,6 +49,10 @@ pub enum FetchFailure {
         "the discovery document says the issuer is {found:?}, and {configured:?} is configured; they must be equal, byte for byte"
     )]
     IssuerMismatch { found: String, configured: String },
+    #[error(
+        "the discovery document says the issuer is {found:?}: a template for many tenants, which no token's `iss` equals; write the tenant's own address as `well_known_url` ({instead}), or serve many tenants with `issuer`, `certificates` and `organizations`"
+    )]
+    IssuerTemplate { found: String, instead: String },
     #[error(
         "the discovery document names {url}, which may not be fetched: https is needed, or loopback, or allow_http"
     )]
@@ -69,13 +81,15 @@ impl FetchFailure {
             Self::Status { .. } => "status",
             Self::Redirect { .. } => "redirect",
             Self::ContentType { .. } => "content_type",
+            Self::Encoded { .. } => "encoding",
             Self::TooLarge { .. } => "size",
             Self::BrokenOff { .. } => "broken_off",
             Self::Discovery { .. } => "discovery",
             Self::IssuerMismatch { .. } => "issuer",
+            Self::IssuerTemplate { .. } => "issuer_template",
             Self::Insecure { .. } => "insecure",
             Self::KeySet(KeySetError::NoUsableKey { .. }) => "no_usable_key",
-            Self::KeySet(_) => "json",
+            Self::Beginning { .. } | Self::KeySet(_) => "json",
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
@@ -21,8 +20,10 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
 use crate::jwks::failure::FetchFailure;
+use crate::jwks::freshness;
 use crate::jwks::proxy::{Proxy, Route, route};
 use crate::jwks::recorder::Recorder;
+use crate::jwks::schedule::Freshness;
 use crate::model::key_manager::Fetch;
 use crate::trust;
 
@@ -30,8 +31,8 @@ use crate::trust;
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) content: Bytes,
-    /// `max-age` of Cache-Control.
-    pub(super) max_age: Option<Duration>,
+    /// How long the server lets it be kept.
+    pub(super) freshness: Freshness,
     /// Whether it is a signed introspection answer (RFC 9701 section 5).
     signed: bool,
 }
@@ -54,6 +55,9 @@ pub struct Form<'f> {
 
 /// The type of a signed introspection answer.
 const SIGNED: &str = "application/token-introspection+jwt";
+
+/// Key sets have a type of their own (RFC 7517 section 8.5.2); discovery documents, and most key sets, are JSON.
+const KEY_SET_OR_JSON: &str = "application/jwk-set+json, application/json;q=0.9";
 
 const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
@@ -151,7 +155,7 @@ async fn handshake(
     let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
     connected.map_err(|error| FetchFailure::Tls {
         host: host.to_owned(),
-        message: error.to_string(),
+        message: trust::explained(error).to_string(),
         presented: recorder.refused(),
         authorities: authorities(settings),
     })
@@ -192,10 +196,7 @@ where
         .method(if form.is_some() { Method::POST } else { Method::GET })
         .uri(target)
         .header(header::HOST, authority)
-        .header(
-            header::ACCEPT,
-            if form.is_some_and(|form| form.signed) { SIGNED } else { "application/json" },
-        )
+        .header(header::ACCEPT, accept(form))
         .header(header::ACCEPT_ENCODING, "identity")
         .header(header::USER_AGENT, USER_AGENT);
     if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.clone()) {
@@ -213,6 +214,14 @@ where
         .map_err(|_| FetchFailure::Address { url: uri.to_string() })?;
     let response = sender.send_request(request).await.map_err(broken)?;
     read(settings, host, response, form.is_some()).await
+}
+
+fn accept(form: Option<&Form<'_>>) -> &'static str {
+    match form {
+        None => KEY_SET_OR_JSON,
+        Some(form) if form.signed => SIGNED,
+        Some(_) => "application/json",
+    }
 }
 
 /// `application/x-www-form-urlencoded`.
@@ -267,6 +276,13 @@ async fn read(
         .unwrap_or_default()
         .trim()
         .to_ascii_lowercase();
+    let encoding = text(header::CONTENT_ENCODING).trim().to_ascii_lowercase();
+    if !matches!(encoding.as_str(), "" | "identity") {
+        return Err(FetchFailure::Encoded {
+            host: host(),
+            encoding: encoding.chars().take(100).collect(),
+        });
+    }
     // many servers call everything text/plain; what is not JSON fails as JSON then
     let signed = posted && content_type == SIGNED;
     let accepted = signed
@@ -281,7 +297,7 @@ async fn read(
             content_type: content_type.chars().take(100).collect(),
         });
     }
-    let max_age = max_age(text(header::CACHE_CONTROL));
+    let freshness = freshness::of(response.headers());
     let limit = settings.max_document_bytes;
     let body = Limited::new(response.into_body(), usize::try_from(limit).unwrap_or(usize::MAX))
         .collect()
@@ -293,11 +309,52 @@ async fn read(
             FetchFailure::BrokenOff { host: host() }
         }
     })?;
-    Ok(Document { content: body.to_bytes(), max_age, signed })
+    let content = plain(body.to_bytes()).map_err(|encoding| FetchFailure::Encoded {
+        host: host(),
+        encoding: encoding.to_owned(),
+    })?;
+    if !posted && let Some(character) = strange_beginning(&content) {
+        return Err(FetchFailure::Beginning { host: host(), character });
+    }
+    Ok(Document { content, freshness, signed })
 }
 
-fn max_age(cache_control: &str) -> Option<Duration> {
-    let mut directives = cache_control.split(',').map(str::trim);
-    let seconds = directives.find_map(|directive| directive.strip_prefix("max-age="))?;
-    seconds.trim_matches('"').parse().ok().map(Duration::from_secs)
+/// What stands at the beginning, if no JSON begins so; the rest is left to the parser.
+fn strange_beginning(content: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(content.get(..64.min(content.len())).unwrap_or_default());
+    let first = text.trim_start_matches([' ', '\t', '\r', '\n']).chars().next()?;
+    match first {
+        '{' | '[' | '"' | '-' | '0'..='9' | 't' | 'f' | 'n' => None,
+        _ if first.is_ascii_graphic() => Some(format!("`{first}`")),
+        _ => Some(format!("the character U+{:04X}", u32::from(first))),
+    }
+}
+
+/// UTF-8 without its mark; the name of what it is instead.
+fn plain(content: Bytes) -> Result<Bytes, &'static str> {
+    match content.as_ref() {
+        [0xEF, 0xBB, 0xBF, ..] => Ok(content.slice(3..)),
+        [0x1F, 0x8B, ..] => Err("gzip"),
+        [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] => Err("UTF-16"),
+        _ => Ok(content),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_plain_is_named() {
+        let named = |content: &'static [u8]| plain(Bytes::from_static(content));
+        assert_eq!(named(b"\xEF\xBB\xBF{}").unwrap(), "{}");
+        assert_eq!(named(b"{}").unwrap(), "{}");
+        assert_eq!(named(b"\x1F\x8B\x08").unwrap_err(), "gzip");
+        assert_eq!(named(b"\xFF\xFE{\0").unwrap_err(), "UTF-16");
+        assert_eq!(strange_beginning(b" \r\n{"), None);
+        assert_eq!(strange_beginning(b""), None);
+        assert_eq!(strange_beginning(b"<html>").as_deref(), Some("`<`"));
+        let zero_width = "\u{200b}{}".as_bytes();
+        assert_eq!(strange_beginning(zero_width).as_deref(), Some("the character U+200B"));
+    }
 }

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::rand;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::jwks::document::{self, Fetched};
 use crate::jwks::failure::FetchFailure;
-use crate::jwks::keys::{KeyManagerKeys, RefetchCause};
+use crate::jwks::keys::{Ending, KeyManagerKeys};
+use crate::jwks::schedule::{Allowance, Moment, Plan};
 use crate::jwks::{schedule, store};
 use crate::jwt::KeySet;
 use crate::model::clock::{Clock, UnixSeconds};
@@ -26,7 +26,6 @@ const REPEAT_LOG: Duration = Duration::from_mins(1);
 pub(super) struct Fetcher {
     pub(super) key_manager: KeyManager,
     pub(super) keys: Arc<KeyManagerKeys>,
-    pub(super) asks: mpsc::Receiver<RefetchCause>,
     pub(super) folder: PathBuf,
     /// Whether good keys are kept on disk: not for whoever any token may name.
     pub(super) kept: Arc<AtomicBool>,
@@ -39,48 +38,48 @@ struct Memory {
     failures: u32,
     failing_with: Option<&'static str>,
     logged: Option<Instant>,
-    last_fetch: Option<Instant>,
 }
 
 impl Fetcher {
     /// Runs until it is dropped. The first fetch is at once.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(self) {
+        let desk = &self.keys.desk;
         let mut memory = Memory::default();
-        let mut next = Instant::now();
+        let mut allowance = Allowance::new(self.key_manager.fetch.min_refetch);
+        let (mut background, mut last_began) = (Moment::ZERO, Moment::ZERO);
         loop {
+            let now = desk.moment(Instant::now());
+            let (wanted, forced) = (desk.is_wanted(last_began), desk.is_forced(last_began));
+            let start = Plan { background, wanted, forced }.next(&allowance, now);
             tokio::select! {
-                () = sleep_until(next) => {}
-                cause = self.asks.recv() => {
-                    let Some(cause) = cause else { return };
-                    let since = memory.last_fetch.map(|at| at.elapsed());
-                    if !schedule::may_refetch(since, self.key_manager.fetch.min_refetch) {
-                        self.keys.not_allowed();
-                        continue;
-                    }
-                    tracing::debug!(target: "portcullis::jwks", key_manager = %self.key_manager.name, %cause, "asking for newer keys");
-                }
+                () = sleep_until(desk.instant(start.at)) => {}
+                () = desk.rung() => continue,
             }
-            let begun = Instant::now();
-            memory.last_fetch = Some(begun);
-            self.keys.is_fetching();
-            let wait = match document::read(&self.key_manager).await {
+            desk.fetch_begins();
+            let began = desk.moment(Instant::now());
+            last_began = began;
+            if start.charged {
+                tracing::debug!(target: "portcullis::jwks", key_manager = %self.key_manager.name, "a request needs newer keys");
+                allowance.take(began);
+            }
+            let (wait, ending) = match document::read(&self.key_manager).await {
                 Ok(fetched) => self.good(fetched, &mut memory),
-                Err(failure) => self.bad(&failure, &mut memory),
+                Err(failure) => (self.bad(&failure, &mut memory), Ending::Failed),
             };
-            self.keys
-                .rest_until(begun.checked_add(self.key_manager.fetch.min_refetch).unwrap_or(begun));
-            let now = Instant::now();
-            next = now.checked_add(wait).unwrap_or(now);
+            background = desk.moment(Instant::now()).saturating_add(wait);
+            desk.announce(allowance.opens_at(), allowance.spare_opens_at(), background);
+            desk.fetch_ended();
+            self.keys.finish(began, ending);
         }
     }
 
-    fn good(&self, fetched: Fetched, memory: &mut Memory) -> Duration {
-        let Fetched { keys, content, issuer, max_age, introspection } = fetched;
+    fn good(&self, fetched: Fetched, memory: &mut Memory) -> (Duration, Ending) {
+        let Fetched { keys, content, issuer, freshness, introspection } = fetched;
         let name = &self.key_manager.name;
         let learned = issuer.as_ref().map(ToString::to_string);
         let kids: Vec<String> = keys.keys.key_ids().map(str::to_owned).collect();
-        let changed = self.keys.succeed(keys.keys, &keys.skipped, issuer, introspection);
-        if changed {
+        let ending = self.keys.succeed(keys.keys, &keys.skipped, issuer, introspection);
+        if ending == Ending::Changed {
             tracing::info!(target: "portcullis::jwks", key_manager = %name, ?kids, "keys in use");
             for skipped in &keys.skipped {
                 let (position, kid, reason) = (
@@ -96,7 +95,7 @@ impl Fetcher {
         memory.failures = 0;
         memory.failing_with = None;
         self.keep(learned, &content);
-        schedule::refresh(self.key_manager.fetch.refresh, max_age, jitter())
+        (schedule::refresh(self.key_manager.fetch.refresh, freshness, jitter()), ending)
     }
 
     fn bad(&self, failure: &FetchFailure, memory: &mut Memory) -> Duration {
@@ -165,6 +164,10 @@ impl Fetcher {
         }
         let issuer =
             kept.learned_issuer.as_deref().and_then(|issuer| Issuer::try_from(issuer).ok());
+        // kept by an earlier version, which took it for an issuer
+        if issuer.as_ref().is_some_and(|issuer| issuer.as_str().contains(['{', '}'])) {
+            return;
+        }
         if let Ok(parsed) = KeySet::from_jwks(kept.document.as_bytes()) {
             tracing::info!(target: "portcullis::jwks", key_manager = %self.key_manager.name, age = age.as_secs(), "last good keys taken up from disk");
             self.keys.restore(Arc::new(parsed.keys), issuer, age);

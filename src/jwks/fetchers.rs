@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use dashmap::DashMap;
+use hashbrown::HashMap;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::jwks::document::learns_endpoint;
 use crate::jwks::fetcher::Fetcher;
-use crate::jwks::keys::KeyManagerKeys;
+use crate::jwks::keys::{Ending, KeyManagerKeys};
 use crate::jwks::on_demand::OnDemand;
+use crate::jwks::schedule::Moment;
 use crate::jwt::KeySet;
 use crate::model::clock::Clock;
 use crate::model::key_manager::{KeyManager, KeySource};
@@ -22,10 +23,12 @@ pub struct Fetchers {
     clock: Arc<dyn Clock>,
     tasks: JoinSet<()>,
     /// By name.
-    running: DashMap<String, Entry>,
+    running: HashMap<String, Entry>,
+    /// Since the last reconciliation: what ran under a name before, until it is known which configuration holds.
+    replaced: Vec<(String, Option<Entry>)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry {
     definition: KeyManager,
     keys: Arc<KeyManagerKeys>,
@@ -37,29 +40,56 @@ impl Entry {
         if let Some(task) = self.task {
             task.abort();
         }
+        self.keys.retire();
     }
 }
 
 impl Fetchers {
     /// `state_dir` is where last good keys are kept.
     pub fn new(state_dir: &Path, clock: Arc<dyn Clock>) -> Self {
-        Self { folder: state_dir.to_owned(), clock, tasks: JoinSet::new(), running: DashMap::new() }
+        Self {
+            folder: state_dir.to_owned(),
+            clock,
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            replaced: Vec::new(),
+        }
     }
 
-    /// Makes the tasks those of this configuration; the answer stands in its order. What did not change is not touched.
-    /// Must be called on a runtime; never waits.
+    /// Makes the tasks those of this configuration; the answer stands in its order. What did not change is not touched, and
+    /// what is replaced goes on until [`Fetchers::commit`]. Must be called on a runtime; never waits.
     pub fn reconcile(&mut self, key_managers: &[KeyManager]) -> Vec<Arc<KeyManagerKeys>> {
+        self.commit();
         while self.tasks.try_join_next().is_some() {}
-        let gone: Vec<String> = self.running.iter().map(|entry| entry.key().clone()).collect();
-        for name in gone
-            .into_iter()
-            .filter(|name| !key_managers.iter().any(|wanted| wanted.name.as_str() == name))
-        {
-            if let Some((_, entry)) = self.running.remove(&name) {
-                entry.stop();
-            }
+        let is_wanted = |name: &str| key_managers.iter().any(|wanted| wanted.name.as_str() == name);
+        let gone: Vec<String> =
+            self.running.keys().filter(|name| !is_wanted(name)).cloned().collect();
+        for name in gone {
+            let entry = self.running.remove(&name);
+            self.replaced.push((name, entry));
         }
         key_managers.iter().map(|wanted| self.keep_or_start(wanted)).collect()
+    }
+
+    /// The configuration of the last reconciliation is in use: what it replaced stops.
+    pub fn commit(&mut self) {
+        for (_, earlier) in self.replaced.drain(..) {
+            if let Some(earlier) = earlier {
+                earlier.stop();
+            }
+        }
+    }
+
+    /// The configuration of the last reconciliation is not used: what it started stops, what ran before runs on.
+    pub fn take_back(&mut self) {
+        for (name, earlier) in std::mem::take(&mut self.replaced) {
+            if let Some(started) = self.running.remove(&name) {
+                started.stop();
+            }
+            if let Some(earlier) = earlier {
+                self.running.insert(name, earlier);
+            }
+        }
     }
 
     /// For key sets that nobody listed. Must be called on the runtime that they are fetched on.
@@ -79,20 +109,16 @@ impl Fetchers {
         {
             return Arc::clone(&entry.keys);
         }
-        let earlier = self.running.remove(name).map(|(_, entry)| entry);
+        let earlier = self.running.remove(name);
         let entry = self.start(wanted, earlier.as_ref());
-        if let Some(earlier) = earlier {
-            earlier.stop();
-        }
+        self.replaced.push((name.to_owned(), earlier));
         let keys = Arc::clone(&entry.keys);
         self.running.insert(name.to_owned(), entry);
         keys
     }
 
     fn start(&mut self, definition: &KeyManager, earlier: Option<&Entry>) -> Entry {
-        let wait =
-            definition.fetch.request_timeout.saturating_add(definition.fetch.connect_timeout);
-        let (keys, asks) = KeyManagerKeys::new(wait);
+        let keys = KeyManagerKeys::new(definition.fetch.request_timeout);
         let task = match &definition.keys {
             _ if !definition.enabled => {
                 keys.is_fixed();
@@ -115,7 +141,6 @@ impl Fetchers {
                 let fetcher = Fetcher {
                     key_manager: definition.clone(),
                     keys: Arc::clone(&keys),
-                    asks,
                     folder: self.folder.clone(),
                     kept: Arc::new(AtomicBool::new(true)),
                     clock: Arc::clone(&self.clock),
@@ -142,11 +167,13 @@ fn fixed(
                 let (position, reason) = (skipped.position, &skipped.reason);
                 tracing::warn!(target: "portcullis::jwks", key_manager = %definition.name, position, %reason, "a key cannot be used; the others are");
             }
-            keys.succeed(parsed.keys, &parsed.skipped, None, None);
+            let ending = keys.succeed(parsed.keys, &parsed.skipped, None, None);
+            keys.finish(Moment::ZERO, ending);
         }
         Err(error) => {
             let failure = error.into();
             keys.fail(&failure);
+            keys.finish(Moment::ZERO, Ending::Failed);
             tracing::error!(target: "portcullis::jwks", key_manager = %definition.name, %failure, "the keys cannot be used");
         }
     }

@@ -1,38 +1,36 @@
-//! What workers read of a key manager's keys, and how they ask for newer ones.
+//! Holds a key manager's keys: what workers read of them, and what a fetch does to them.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, timeout};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
+use crate::jwks::asking::Desk;
 use crate::jwks::failure::FetchFailure;
+use crate::jwks::schedule::Moment;
 use crate::jwt::{KeySet, SkippedKey};
 use crate::model::names::Issuer;
 
-/// Requests that may wait for one fetch; more are answered with what is known.
-const MOST_WAITING: usize = 1024;
-
-/// The longest that a request waits for a fetch.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// What began to be true so shortly before a request was judged may not have been seen by it.
+const RECENTLY: Duration = Duration::from_secs(1);
 
 /// One key manager's keys: outlives snapshots and reloads, read without a lock.
 #[derive(Debug)]
 pub struct KeyManagerKeys {
     state: ArcSwap<KeyState>,
-    outcome: watch::Sender<Outcome>,
-    asked: mpsc::Sender<RefetchCause>,
-    waiting: AtomicUsize,
+    pub(super) outcome: watch::Sender<Outcome>,
+    pub(super) desk: Desk,
     /// Whether a fetch may be asked for: not for keys from files, nor for a disabled key manager.
     fetched: AtomicBool,
-    /// Until when the task would decide not to ask, in microseconds since `begun`: a flood costs it nothing.
-    rests_until: AtomicU64,
-    begun: Instant,
-    wait: Duration,
+    /// Nobody fetches them any more: the configuration has others in their place.
+    retired: AtomicBool,
+    /// The longest that a request waits for keys.
+    pub(super) wait: Duration,
     record: Mutex<Record>,
 }
 
@@ -63,11 +61,34 @@ pub enum RefetchCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refetched {
     Changed,
+    /// Fetched since the asker arrived, and the keys are the same.
     Unchanged,
-    /// `jwks_min_refetch` is not over, or these keys are not fetched.
+    /// These keys are not fetched, or no fetch is spent on this cause now.
     NotAllowed,
     Failed,
     TimedOut,
+    /// The next fetch that `jwks_min_refetch` allows comes after the asker's deadline.
+    TooLate,
+    /// Too many wait already, or too many of this address.
+    Crowded,
+}
+
+impl Refetched {
+    /// The results that are counted, in the order of [`Refetched::position`].
+    pub(super) const LABELS: [&'static str; 6] =
+        ["changed", "unchanged", "failed", "timed_out", "too_late", "crowded"];
+
+    pub(super) fn position(self) -> Option<usize> {
+        match self {
+            Self::Changed => Some(0),
+            Self::Unchanged => Some(1),
+            Self::Failed => Some(2),
+            Self::TimedOut => Some(3),
+            Self::TooLate => Some(4),
+            Self::Crowded => Some(5),
+            Self::NotAllowed => None,
+        }
+    }
 }
 
 /// For `/readyz`, `/metrics`, `check` and `explain`.
@@ -84,20 +105,23 @@ pub struct KeyManagerStatus {
     pub fetches: Vec<(&'static str, u64)>,
     /// Keys of the current document that were left out, by reason.
     pub skipped: Vec<(&'static str, u64)>,
+    /// Requests that wait for newer keys.
+    pub waiting: usize,
+    /// What came of waiting, by result.
+    pub waits: Vec<(&'static str, u64)>,
 }
 
-/// How the last finished fetch ended. Who waits tells by the numbers what came of its asking: a look that asked nobody must
-/// not hide the fetch that was finished just before it.
+/// How the last finished fetch ended.
 #[derive(Debug, Clone, Copy, Default)]
-struct Outcome {
-    /// How often the task has looked, and of these, how often it fetched.
-    looks: u64,
-    fetches: u64,
-    ending: Ending,
+pub(super) struct Outcome {
+    /// When the last fetch began that has ended, and when the last good one did.
+    pub(super) last_began: Option<Moment>,
+    pub(super) last_good_began: Option<Moment>,
+    pub(super) ending: Ending,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Ending {
+pub(super) enum Ending {
     /// Nothing has finished yet.
     #[default]
     Pending,
@@ -109,6 +133,7 @@ enum Ending {
 #[derive(Debug, Default)]
 struct Record {
     last_good: Option<Instant>,
+    last_change: Option<Instant>,
     last_failure: Option<String>,
     /// The server answered, and said that there is nothing.
     absent: bool,
@@ -116,19 +141,9 @@ struct Record {
     skipped: BTreeMap<&'static str, u64>,
 }
 
-/// Counts a waiting request for as long as it waits, also when it is dropped.
-struct Waiting<'k>(&'k AtomicUsize);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl KeyManagerKeys {
-    /// Without keys; the receiver is the fetching task's.
-    pub(super) fn new(wait: Duration) -> (Arc<Self>, mpsc::Receiver<RefetchCause>) {
-        let (asked, asks) = mpsc::channel(1);
+    /// Without keys. A request waits for them until `wait` has passed since it arrived.
+    pub(super) fn new(wait: Duration) -> Arc<Self> {
         let state = KeyState {
             keys: None,
             generation: 0,
@@ -136,18 +151,15 @@ impl KeyManagerKeys {
             introspection: None,
             last_attempt_failed: false,
         };
-        let keys = Self {
+        Arc::new(Self {
             state: ArcSwap::from_pointee(state),
             outcome: watch::Sender::new(Outcome::default()),
-            asked,
-            waiting: AtomicUsize::new(0),
+            desk: Desk::new(),
             fetched: AtomicBool::new(true),
-            rests_until: AtomicU64::new(0),
-            begun: Instant::now(),
-            wait: wait.min(LONGEST_WAIT),
+            retired: AtomicBool::new(false),
+            wait,
             record: Mutex::new(Record::default()),
-        };
-        (Arc::new(keys), asks)
+        })
     }
 
     /// The keys in use: wait-free.
@@ -155,40 +167,24 @@ impl KeyManagerKeys {
         self.state.load()
     }
 
-    /// Asks for newer keys and waits, bounded, for what comes of it. All who ask at one time share one fetch, and there is
-    /// at most one per `jwks_min_refetch`. Callable from any runtime; dropping the future stops the waiting only.
-    pub async fn refetch(&self, cause: RefetchCause) -> Refetched {
-        if !self.fetched.load(Ordering::Relaxed) || self.rests() {
-            return Refetched::NotAllowed;
-        }
-        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _waiting = Waiting(&self.waiting);
-        if waiting >= MOST_WAITING {
-            return Refetched::Failed;
-        }
-        let mut outcome = self.outcome.subscribe();
-        let before = *outcome.borrow_and_update();
-        // a first fetch that ended since the caller looked has brought what it is here for
-        let came = || cause == RefetchCause::NoKeys && self.state.load().keys.is_some();
-        if came() {
-            return Refetched::Changed;
-        }
-        // a full queue means that somebody asked already, and the answer will be ours too
-        let _ = self.asked.try_send(cause);
-        let finished =
-            timeout(self.wait, outcome.wait_for(|outcome| outcome.looks > before.looks)).await;
-        match finished {
-            Err(_) => Refetched::TimedOut,
-            Ok(Err(_)) => Refetched::Failed,
-            // the last outcome hides the one before: that fetch, and then the answer to our question
-            Ok(Ok(_)) if came() => Refetched::Changed,
-            Ok(Ok(outcome)) if outcome.fetches == before.fetches => Refetched::NotAllowed,
-            Ok(Ok(outcome)) => match outcome.ending {
-                Ending::Changed => Refetched::Changed,
-                Ending::Unchanged => Refetched::Unchanged,
-                Ending::Pending | Ending::Failed => Refetched::Failed,
-            },
-        }
+    /// Whether the keys changed a moment ago, perhaps after they were looked at.
+    pub fn changed_recently(&self) -> bool {
+        self.is_fetched() && self.record().last_change.is_some_and(|at| at.elapsed() < RECENTLY)
+    }
+
+    /// Whether a server is asked for them.
+    pub fn is_fetched(&self) -> bool {
+        self.fetched.load(Ordering::Relaxed)
+    }
+
+    /// Lets those who wait look for the keys that took the place of these.
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::SeqCst);
+        self.outcome.send_modify(|_| {});
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::SeqCst)
     }
 
     /// Waits until the first fetch has ended, one way or the other.
@@ -210,17 +206,19 @@ impl KeyManagerKeys {
             last_failure: record.last_failure.clone(),
             fetches: record.fetches.iter().map(|(label, count)| (*label, *count)).collect(),
             skipped: record.skipped.iter().map(|(label, count)| (*label, *count)).collect(),
+            waiting: self.desk.places.taken(),
+            waits: self.desk.results(),
         }
     }
 
-    /// Puts a good key set in place of the old one; says whether it differs.
+    /// Puts a good key set in place of the old one; says whether it differs. Whoever waits hears of it by [`Self::finish`].
     pub(super) fn succeed(
         &self,
         keys: KeySet,
         skipped: &[SkippedKey],
         issuer: Option<Issuer>,
         introspection: Option<Arc<str>>,
-    ) -> bool {
+    ) -> Ending {
         let before = self.state.load_full();
         let same_keys =
             before.keys.as_ref().is_some_and(|old| old.fingerprint() == keys.fingerprint());
@@ -236,6 +234,9 @@ impl KeyManagerKeys {
         {
             let mut record = self.record();
             record.last_good = Some(Instant::now());
+            if changed {
+                record.last_change = record.last_good;
+            }
             record.last_failure = None;
             record.absent = false;
             count(&mut record.fetches, if changed { "changed" } else { "unchanged" });
@@ -244,8 +245,7 @@ impl KeyManagerKeys {
                 count(&mut record.skipped, key.reason.label());
             }
         }
-        self.finish(if changed { Ending::Changed } else { Ending::Unchanged });
-        changed
+        if changed { Ending::Changed } else { Ending::Unchanged }
     }
 
     /// Keys kept from before this process: good, and of a known age.
@@ -275,28 +275,6 @@ impl KeyManagerKeys {
             record.absent = failure.is_absence();
             count(&mut record.fetches, failure.label());
         }
-        self.finish(Ending::Failed);
-    }
-
-    /// A fetch begins: who asks from now on waits for it.
-    pub(super) fn is_fetching(&self) {
-        self.rests_until.store(0, Ordering::Relaxed);
-    }
-
-    /// A fetch has ended: until then no request may cause another.
-    pub(super) fn rest_until(&self, until: Instant) {
-        let micros = u64::try_from(until.saturating_duration_since(self.begun).as_micros())
-            .unwrap_or(u64::MAX);
-        self.rests_until.store(micros, Ordering::Relaxed);
-    }
-
-    fn rests(&self) -> bool {
-        self.begun.elapsed().as_micros() < u128::from(self.rests_until.load(Ordering::Relaxed))
-    }
-
-    /// Tells those who wait that nobody was asked.
-    pub(super) fn not_allowed(&self) {
-        self.outcome.send_modify(|outcome| outcome.looks = outcome.looks.wrapping_add(1));
     }
 
     /// Too old: from now on nothing is judged by them.
@@ -326,11 +304,13 @@ impl KeyManagerKeys {
         self.record().last_good.map(|at| at.elapsed())
     }
 
-    fn finish(&self, ending: Ending) {
+    /// Tells those who wait that the fetch has ended which began at that moment.
+    pub(super) fn finish(&self, began: Moment, ending: Ending) {
         self.outcome.send_modify(|outcome| {
+            let good = matches!(ending, Ending::Changed | Ending::Unchanged);
             *outcome = Outcome {
-                looks: outcome.looks.wrapping_add(1),
-                fetches: outcome.fetches.wrapping_add(1),
+                last_began: Some(began),
+                last_good_began: if good { Some(began) } else { outcome.last_good_began },
                 ending,
             };
         });

@@ -6,16 +6,22 @@
 //! document names, are asked; nothing that a token says is.
 //!
 //! The walk through the files: [`fetchers`] owns a task for each key manager ([`fetcher`]), which asks the server
-//! ([`document`] over [`fetch`], through [`proxy`], trusting by [`recorder`]), by the clock of [`schedule`], and keeps
-//! what is good in [`store`]; those of organisations are started when they are asked for ([`on_demand`]). What workers read is in [`keys`]; [`failure`] names every way in which it goes wrong.
+//! ([`document`] over [`fetch`], through [`proxy`], trusting by [`recorder`]), by the clock of [`schedule`] and what the
+//! server says of keeping ([`freshness`]), and keeps what is good in [`store`]. Those of organizations are started when
+//! they are asked for ([`on_demand`]). What workers read is in [`keys`]. Requests ask for newer keys and wait for them in
+//! [`asking`], in the [`places`] that there are. [`failure`] names every way in which it goes wrong.
 
+mod asking;
 mod document;
 pub mod failure;
 pub mod fetch;
 mod fetcher;
 mod fetchers;
+mod freshness;
 mod keys;
+mod no_proxy;
 mod on_demand;
+mod places;
 pub mod proxy;
 mod recorder;
 mod schedule;
@@ -24,6 +30,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use asking::Asker;
 pub use document::{may_fetch, read_document};
 pub use fetchers::Fetchers;
 pub use keys::{KeyManagerKeys, KeyManagerStatus, KeyState, RefetchCause, Refetched};

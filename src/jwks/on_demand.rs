@@ -51,14 +51,11 @@ impl OnDemand {
 
     /// Starts a key set; callable from any thread.
     pub fn start(&self, definition: &KeyManager) -> Fetching {
-        let wait =
-            definition.fetch.request_timeout.saturating_add(definition.fetch.connect_timeout);
-        let (keys, asks) = KeyManagerKeys::new(wait);
+        let keys = KeyManagerKeys::new(definition.fetch.request_timeout);
         let kept = Arc::new(AtomicBool::new(false));
         let fetcher = Fetcher {
             key_manager: definition.clone(),
             keys: Arc::clone(&keys),
-            asks,
             folder: self.folder.clone(),
             kept: Arc::clone(&kept),
             clock: Arc::clone(&self.clock),
@@ -121,6 +118,7 @@ impl Fetching {
 impl Drop for Fetching {
     fn drop(&mut self) {
         self.task.abort();
+        self.keys.retire();
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which way a fetch takes: directly, or through a proxy.
 //!
-//! The usual variables are honoured (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, in either case); loopback is
+//! The usual variables are honored (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, in either case); loopback is
 //! always reached directly. A proxy's credentials are used and never shown.
 
 use std::fmt;
@@ -8,6 +8,7 @@ use std::fmt;
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::Matcher;
 
+use crate::jwks::no_proxy;
 use crate::model::key_manager::{KeyManager, KeySource, ProxyChoice};
 
 /// The way to one address.
@@ -54,12 +55,19 @@ pub(super) fn route(choice: &ProxyChoice, uri: &Uri) -> Route {
     let proxy = match choice {
         _ if is_loopback(uri) => None,
         ProxyChoice::Direct => None,
+        ProxyChoice::Environment if is_excepted(uri) => None,
         ProxyChoice::Environment => through(&Matcher::from_env(), uri, "from the environment"),
         ProxyChoice::Url(proxy) => {
             through(&Matcher::builder().all(proxy.clone()).build(), uri, "as configured")
         }
     };
     Route { url, proxy }
+}
+
+/// Whether `NO_PROXY` names it. The library reads the variable too, and knows fewer forms.
+fn is_excepted(uri: &Uri) -> bool {
+    let list = ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| std::env::var(name).ok());
+    list.is_some_and(|list| no_proxy::lists(&list, uri))
 }
 
 /// The ways that a key manager's fetches take, for `check`.

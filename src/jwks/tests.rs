@@ -17,6 +17,7 @@ use crate::supervise::clock::SystemClock;
 
 const KEY_ONE: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
 const KEY_TWO: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"two","x":"d75a980182b10ab7d54bfed3c964073a0ee172f3daa"}"#;
+const KEY_THREE: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"three","x":"PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"}"#;
 const ODD_KEY: &str = r#"{"kty":"AKP","alg":"ML-DSA-65","kid":"odd","pub":"AAAA"}"#;
 
 /// A server that answers every request with what it is told, and counts.
@@ -218,9 +219,158 @@ async fn many_who_ask_share_one_fetch() {
         assert_eq!(outcome.unwrap(), Refetched::Changed, "all hear of the one fetch");
     }
     assert_eq!(server.asked(), 1);
-    // and after it the allowance is used up
-    assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::NotAllowed);
-    assert_eq!(server.asked(), 1);
+}
+
+#[tokio::test]
+async fn three_looks_in_a_row_and_then_the_rate_holds() {
+    let server = Server::start(keys(&[KEY_ONE])).await;
+    let mut stage = Stage::new();
+    let found = stage.jwks(&server, "jwks_min_refetch = \"30s\"");
+    found.settled().await;
+    // a signature that is bad leaves the last one of the burst to unknown kids
+    for _ in 0..2 {
+        assert_eq!(found.refetch(RefetchCause::BadSignature).await, Refetched::Unchanged);
+    }
+    assert_eq!(found.refetch(RefetchCause::BadSignature).await, Refetched::NotAllowed);
+    assert_eq!(server.asked(), 3);
+    assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::Unchanged);
+    assert_eq!(server.asked(), 4);
+    for _ in 0..10 {
+        // told at once, with the time after which to come again
+        assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::TooLate);
+        assert!((25..=30).contains(&found.retry_after()), "{}", found.retry_after());
+    }
+    assert_eq!(server.asked(), 4);
+    let counted = found.status().waits;
+    assert!(
+        counted.contains(&("too_late", 10)) && counted.contains(&("unchanged", 3)),
+        "{counted:?}"
+    );
+    // an operator does not wait
+    server.says(keys(&[KEY_ONE, KEY_THREE]));
+    assert_eq!(found.refresh().await, Refetched::Changed);
+    assert_eq!(found.refresh().await, Refetched::Unchanged);
+    server.says("HTTP/1.1 503 no\r\ncontent-length: 0\r\n\r\n".to_owned());
+    assert_eq!(found.refresh().await, Refetched::Failed);
+    assert_eq!((server.asked(), kids(&found).len()), (7, 2));
+}
+
+#[tokio::test]
+async fn who_needs_newer_keys_waits_for_the_next_fetch_that_is_allowed() {
+    let server = Server::start(keys(&[KEY_ONE])).await;
+    let mut stage = Stage::new();
+    let found = stage.jwks(&server, "jwks_min_refetch = \"300ms\"");
+    found.settled().await;
+    for _ in 0..3 {
+        assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::Unchanged);
+    }
+    server.says(keys(&[KEY_ONE, KEY_THREE]));
+    let begun = Instant::now();
+    let mut asking = JoinSet::new();
+    for _ in 0..50 {
+        let found = Arc::clone(&found);
+        asking.spawn(async move { found.refetch(RefetchCause::UnknownKey).await });
+    }
+    while let Some(outcome) = asking.join_next().await {
+        assert_eq!(outcome.unwrap(), Refetched::Changed);
+    }
+    assert!(begun.elapsed() > Duration::from_millis(100), "the rate holds");
+    assert_eq!(server.asked(), 5);
+    assert_eq!(found.status().waiting, 0);
+}
+
+#[tokio::test]
+async fn a_fetch_that_began_before_proves_nothing() {
+    let server = Server::delayed(keys(&[KEY_ONE]), Duration::from_millis(200)).await;
+    let mut stage = Stage::new();
+    let found = stage.jwks(&server, "");
+    found.settled().await;
+    let first = Arc::clone(&found);
+    let under_way = tokio::spawn(async move { first.refetch(RefetchCause::UnknownKey).await });
+    until("the server is asked", || server.asked() == 2).await;
+    // it arrives while the fetch of the other is under way
+    assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::Unchanged);
+    assert_eq!(under_way.await.unwrap(), Refetched::Unchanged);
+    assert_eq!(server.asked(), 3, "a fetch of its own");
+}
+
+#[tokio::test]
+async fn keys_that_are_replaced_send_away_who_waits_for_them() {
+    let server = Server::delayed(keys(&[KEY_ONE]), Duration::from_secs(2)).await;
+    let mut stage = Stage::new();
+    let found = stage.jwks(&server, "");
+    let waiting = Arc::clone(&found);
+    let waiting = tokio::spawn(async move { waiting.refetch(RefetchCause::NoKeys).await });
+    until("it waits", || found.status().waiting == 1).await;
+    let next = stage.jwks(&server, "jwks_refresh = \"5m\"");
+    assert!(!Arc::ptr_eq(&found, &next));
+    assert_eq!(found.status().waiting, 1, "the first one runs on until the next is in use");
+    stage.fetchers.commit();
+    assert_eq!(waiting.await.unwrap(), Refetched::Changed, "to be decided again");
+    assert_eq!(found.refetch(RefetchCause::NoKeys).await, Refetched::TooLate);
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_not_used_leaves_the_tasks_as_they_were() {
+    let server = Server::start(keys(&[KEY_ONE])).await;
+    let mut stage = Stage::new();
+    let found = stage.jwks(&server, "");
+    found.settled().await;
+    let next = stage.jwks(&server, "jwks_refresh = \"5m\"");
+    next.settled().await;
+    stage.fetchers.take_back();
+    server.says(keys(&[KEY_ONE, KEY_THREE]));
+    assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::Changed);
+    assert!(Arc::ptr_eq(&found, &stage.jwks(&server, "")));
+    assert_eq!(next.refetch(RefetchCause::UnknownKey).await, Refetched::TooLate);
+}
+
+#[tokio::test]
+async fn a_set_that_must_not_be_kept_is_read_again_every_minute() {
+    let answer =
+        keys(&[KEY_ONE]).replace("\r\n\r\n", "\r\ncache-control: no-store, no-cache\r\n\r\n");
+    let server = Server::start(answer).await;
+    let mut stage = Stage::new();
+    let found = stage.jwks(&server, "");
+    found.settled().await;
+    let next = found.next_background();
+    assert!(next > Duration::from_secs(50) && next <= Duration::from_mins(1), "{next:?}");
+}
+
+#[tokio::test]
+async fn what_stands_before_a_document_is_passed_over_or_named() {
+    let mut stage = Stage::new();
+    let body = format!("{{\"keys\":[{KEY_ONE}]}}");
+    let server = Server::start(json(&format!("\u{feff}\r\n {body}"))).await;
+    let found = stage.jwks(&server, "jwks_min_refetch = \"1ms\"");
+    found.settled().await;
+    assert_eq!(kids(&found), ["one"], "a byte order mark and white space");
+    let zipped = json(&body).replace("\r\n\r\n", "\r\ncontent-encoding: gzip\r\n\r\n");
+    for (answer, word) in [(zipped, "gzip"), (json("while(1);{}"), "cannot be read")] {
+        server.says(answer);
+        assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::Failed);
+        let failure = found.status().last_failure.unwrap();
+        assert!(failure.contains(word), "{failure}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_with_braces_is_no_issuer() {
+    let server = Server::start(String::new()).await;
+    let base = format!("http://{}", server.address);
+    server.says(json(&format!(
+        "{{\"issuer\":\"https://login.microsoftonline.com/{{tenantid}}/v2.0\",\"jwks_uri\":\"{base}/jwks\"}}"
+    )));
+    let mut stage = Stage::new();
+    let found = stage.run(&format!("well_known_url = \"{base}/common/v2.0/known\""));
+    found.settled().await;
+    let failure = found.status().last_failure.unwrap();
+    assert!(
+        failure.contains("{tenantid}") && failure.contains("/<tenant id>/v2.0/known"),
+        "{failure}"
+    );
+    assert!(found.current().keys.is_none(), "never ready");
 }
 
 #[tokio::test]

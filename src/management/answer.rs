@@ -10,6 +10,7 @@ use http_body_util::Full;
 use tokio::sync::mpsc;
 
 use crate::management::readiness::Readiness;
+use crate::management::refreshing;
 use crate::management::reloading::{ReloadOutcome, ReloadRequest, Removals};
 use crate::management::revocations::Teller;
 use crate::management::users::{NotAllowed, Users};
@@ -44,6 +45,7 @@ enum Call<'p> {
     Revoke(Teller),
     List,
     TakeBack(&'p str),
+    Refresh(&'p str),
 }
 
 pub(super) type Answer = Response<Full<Bytes>>;
@@ -55,6 +57,12 @@ impl Management {
             return match *method {
                 Method::DELETE => self.for_users(request, &body, peer, Call::TakeBack(id)).await,
                 _ => not_allowed("DELETE"),
+            };
+        }
+        if let Some(name) = refreshing::named(path) {
+            return match *method {
+                Method::POST => self.for_users(request, &body, peer, Call::Refresh(&name)).await,
+                _ => not_allowed("POST"),
             };
         }
         match (path, method) {
@@ -88,7 +96,7 @@ impl Management {
             ("/reload", _) => not_allowed("POST"),
             _ => problem(
                 StatusCode::NOT_FOUND,
-                "there is /livez, /readyz, /metrics, POST /reload and POST /revocations here",
+                "there is /livez, /readyz, /metrics, POST /reload, POST /key-managers/NAME/refresh and POST /revocations here",
             ),
         }
     }
@@ -109,6 +117,7 @@ impl Management {
             Call::Revoke(teller) => self.revoke(&request.headers, body, teller, &user).await,
             Call::List => self.revocations(request.uri.query().unwrap_or_default()).await,
             Call::TakeBack(id) => self.take_back(id, user).await,
+            Call::Refresh(name) => self.refresh(name).await,
         }
     }
 
@@ -137,11 +146,23 @@ impl Management {
         if headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site") {
             return problem(StatusCode::FORBIDDEN, "a reload is not taken from a browser");
         }
+        let refresh_keys = match refreshing::asked(query) {
+            Ok(wanted) => wanted,
+            Err(why) => return problem(StatusCode::BAD_REQUEST, &why),
+        };
         let (request, outcome) = ReloadRequest::new(removals(query));
         if self.reload.send(request).await.is_err() {
             return problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping");
         }
         match outcome.await {
+            Ok(ReloadOutcome::Applied { generation }) if refresh_keys => {
+                let fetched = refreshing::fetched(&self.snapshots.load());
+                let refreshed = refreshing::refresh(fetched).await;
+                let answer = serde_json::json!({
+                    "status": "reloaded", "generation": generation, "key_managers": refreshed
+                });
+                json(StatusCode::OK, &answer)
+            }
             Ok(ReloadOutcome::Applied { generation }) => json(
                 StatusCode::OK,
                 &serde_json::json!({ "status": "reloaded", "generation": generation }),

@@ -7,11 +7,12 @@
 //! The walk through the files: [`readiness`] (ready, and what is missing), [`server`] (the listener), [`answer`] (one
 //! request), [`revocations`] (telling, listing, taking back), [`revoking`] (what a call is about), [`notices`] (what WSO2
 //! tells), [`scopes`] (which issuers a name stands for), [`reloading`] (a
-//! reload that was asked for).
+//! reload that was asked for), [`refreshing`] (key sets are fetched now).
 
 pub mod answer;
 pub mod notices;
 pub mod readiness;
+mod refreshing;
 pub mod reloading;
 pub mod revocations;
 pub mod revoking;

@@ -13,7 +13,6 @@ use crate::authenticate::unknown_tokens::Word;
 use crate::authenticate::{AuthenticateError, credentials};
 use crate::forward::forwarded::ClientScheme;
 use crate::introspect::{Answer, Outcome};
-use crate::jwks::{KeyManagerKeys, RefetchCause, Refetched};
 use crate::model::api::BodyStall;
 use crate::model::gateway::{ByteLimit, ErrorFormat};
 use crate::model::names::ApiIndex;
@@ -26,6 +25,7 @@ use crate::proxy::denial::Tongue;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::metadata;
 use crate::proxy::naming::{Arriving, Named};
+use crate::proxy::newer_keys::{NewerKeys, Next};
 use crate::proxy::own_answer::{OwnAnswer, refuse, refuse_here, resource_metadata, server_options};
 use crate::proxy::service::Inbound;
 use crate::proxy::vouching::Asker;
@@ -148,7 +148,7 @@ pub(super) async fn decide_and_wait(
         headers: request.headers(),
         connection,
     };
-    let mut waited = false;
+    let mut newer_keys = NewerKeys::default();
     // each key manager that may know an opaque token is asked once, and an organisation is opened once
     let mut questions: usize = 8;
     let snapshot = walk.snapshots().load();
@@ -221,27 +221,19 @@ pub(super) async fn decide_and_wait(
                 }
             }
         }
-        let mut reason = refused.why.reason();
-        let stale = refused.why.stale_keys();
-        if !stale.is_empty() && !waited {
-            waited = true;
-            match Box::pin(refetch(&stale)).await {
-                Refetched::Changed => continue,
-                // the key may exist, and we could not look: our trouble is not the client's 401
-                Refetched::Failed | Refetched::TimedOut if reason == Reason::UnknownKey => {
-                    reason = Reason::KeysUnavailable;
-                }
-                Refetched::Failed
-                | Refetched::TimedOut
-                | Refetched::Unchanged
-                | Refetched::NotAllowed => {}
+        let mut refused = refused;
+        if newer_keys.may_help(&refused) {
+            match Box::pin(newer_keys.wait(&refused, exchange.client)).await {
+                Next::DecideAgain => continue,
+                Next::Stands => {}
+                Next::Instead(why) => refused.why = Why::Authenticate(why),
             }
         }
         return Err(refuse(
             exchange,
             &snapshot,
             &refused,
-            reason,
+            refused.why.reason(),
             request,
             (id, &head.named.origin),
         ));
@@ -323,22 +315,6 @@ async fn ask(
         }
         Outcome::Unavailable(why) => Err(unanswered(why)),
     }
-}
-
-/// The first change, or what the last one came to; all together take no longer than one may.
-async fn refetch(stale: &[(Arc<KeyManagerKeys>, RefetchCause)]) -> Refetched {
-    const LONGEST: Duration = Duration::from_secs(5);
-    let asking = async {
-        let mut outcome = Refetched::NotAllowed;
-        for (keys, cause) in stale {
-            outcome = keys.refetch(*cause).await;
-            if outcome == Refetched::Changed {
-                break;
-            }
-        }
-        outcome
-    };
-    tokio::time::timeout(LONGEST, asking).await.unwrap_or(Refetched::TimedOut)
 }
 
 fn note_admitted(exchange: &mut Exchange, admitted: &Admitted) {

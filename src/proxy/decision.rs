@@ -153,6 +153,7 @@ impl Why {
             Self::Authenticate(
                 AuthenticateError::Forging { retry_after }
                 | AuthenticateError::UnknownTokens { retry_after }
+                | AuthenticateError::KeysPending { retry_after, .. }
                 | AuthenticateError::NotOpened { why: Closed::TooMany { retry_after }, .. },
             ) => Some(*retry_after),
             _ => None,

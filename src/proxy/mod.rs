@@ -1,6 +1,6 @@
 //! The request's walk and nothing else.
 //!
-//! The walk through the files: [`service`] (the walk), [`admission`] (may it be forwarded),
+//! The walk through the files: [`service`] (the walk), [`admission`] (may it be forwarded), [`newer_keys`] (waiting for them),
 //! [`asserting`] (what a backend is told of the caller), [`decision`] (route, authenticate, authorize on one snapshot),
 //! [`denial`] (reason -> answer, the only table of statuses), [`own_answer`] (answers made here), [`metadata`] (RFC 9728), [`cors`],
 //! [`upgrade`] and [`tunnel`] (other protocols, with [`websocket`]'s frames), [`vouching`] (questions within a budget), [`tenure`] and [`term`] (what ends a stream), [`exchange`] (the facts of one exchange, written once),
@@ -17,6 +17,7 @@ pub mod denial;
 pub mod exchange;
 pub mod metadata;
 pub mod naming;
+mod newer_keys;
 pub mod own_answer;
 pub mod request_ids;
 pub mod service;

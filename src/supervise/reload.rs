@@ -11,7 +11,6 @@ use crate::management::reloading::{ReloadOutcome, Removals};
 use crate::model::Model;
 use crate::model::clock::Clock;
 use crate::model::gateway::{Gateway, Log};
-use crate::model::key_manager::KeyManager;
 use crate::revocation::channel::Channel;
 use crate::snapshot::compile::Compiler;
 use crate::snapshot::organizations::OrganizationsStatus;
@@ -102,12 +101,13 @@ impl Reloader {
         let snapshot = match self.compiler.compile(model, keys) {
             Ok(snapshot) => snapshot,
             Err(error) => {
-                self.fetchers.reconcile(&definitions(&before));
+                self.fetchers.take_back();
                 return Err(error.into());
             }
         };
         let generation = snapshot.generation;
         self.snapshots.publish(snapshot);
+        self.fetchers.commit();
         retire(before);
         self.metrics.snapshot_installed(&SnapshotFacts { generation, ..facts });
         (self.settings.drain_delay, self.settings.drain_timeout) = (drain_delay, drain_timeout);
@@ -173,10 +173,6 @@ impl From<Result<Reloaded, SuperviseError>> for ReloadOutcome {
     }
 }
 
-fn definitions(snapshot: &Snapshot) -> Vec<KeyManager> {
-    snapshot.key_managers.iter().map(|key_manager| key_manager.definition.clone()).collect()
-}
-
 /// What the metrics say of the key managers of a snapshot.
 pub(super) fn key_manager_facts(snapshot: &Snapshot) -> Vec<KeyManagerFacts> {
     let live = snapshot.organizations().flat_map(|(_, organizations)| organizations.live());
@@ -197,6 +193,8 @@ pub(super) fn key_manager_facts(snapshot: &Snapshot) -> Vec<KeyManagerFacts> {
                 usable: status.usable,
                 fetches: status.fetches,
                 skipped: status.skipped,
+                waiting: status.waiting as u64,
+                waits: status.waits,
             }
         })
         .collect()

@@ -173,6 +173,7 @@ pub(super) fn key_managers(out: &mut Exposition<'_>, facts: &[KeyManagerFacts]) 
     each(&families::KEY_SET_KEYS, &|facts| Some(as_f64(facts.keys)));
     each(&families::KEY_SET_USABLE, &|facts| Some(f64::from(u8::from(facts.usable))));
     each(&families::KEY_SET_GENERATION, &|facts| Some(as_f64(facts.generation)));
+    each(&families::KEY_SET_WAITING, &|facts| Some(as_f64(facts.waiting)));
     let labelled = |counts: &dyn Fn(&KeyManagerFacts) -> &[(&'static str, u64)]| {
         let all = facts.iter().flat_map(|facts| {
             counts(facts).iter().map(move |(label, count)| (facts, *label, *count))
@@ -181,8 +182,10 @@ pub(super) fn key_managers(out: &mut Exposition<'_>, facts: &[KeyManagerFacts]) 
             .collect::<Vec<_>>()
     };
     let (fetches, skipped) = (labelled(&|facts| &facts.fetches), labelled(&|facts| &facts.skipped));
+    let waits = labelled(&|facts| &facts.waits);
     out.write(&families::KEY_SET_FETCHES, fetches);
     out.write(&families::KEY_SET_SKIPPED, skipped);
+    out.write(&families::KEY_SET_WAITS, waits);
 }
 
 pub(super) fn identity(out: &mut Exposition<'_>, facts: &IdentityFacts) {

@@ -30,6 +30,10 @@ pub struct KeyManagerFacts {
     pub fetches: Vec<(&'static str, u64)>,
     /// Keys ever skipped, by reason.
     pub skipped: Vec<(&'static str, u64)>,
+    /// Requests that wait for newer keys.
+    pub waiting: u64,
+    /// What ever came of waiting, by result.
+    pub waits: Vec<(&'static str, u64)>,
 }
 
 /// What the rooms that know callers keep beside key sets, asked at each scrape.

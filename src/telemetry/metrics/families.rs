@@ -41,6 +41,8 @@ pub(super) enum Scale {
     Questions,
     /// Key manager x reason why a key is not usable.
     Skips,
+    /// Key manager x what came of waiting for keys.
+    Waits,
     /// So many for each key manager.
     Organizations(usize),
     /// One for each family that has labels.
@@ -70,7 +72,7 @@ use Combine::{Max, Min, Sum};
 use Kind::{Counter, Gauge, Histogram};
 use Scale::{
     Apis, Exchanges, Families, Fetches, Fixed, KeyManagers, Listeners, Organizations, Questions,
-    Skips,
+    Skips, Waits,
 };
 
 use super::listener::{RefusedConnection, TlsFailure};
@@ -154,6 +156,10 @@ families! {
         "Fetches of the key set, by result.";
     KEY_SET_SKIPPED = "portcullis_key_set_skipped_keys_total", Counter, ["key_manager", "reason"], Skips,
         "Keys of fetched key sets that cannot be used, by reason.";
+    KEY_SET_WAITING = "portcullis_key_set_waiting_requests", Gauge(Sum), ["key_manager"], KeyManagers,
+        "Requests that wait for newer keys; a thousand at most for each key manager.";
+    KEY_SET_WAITS = "portcullis_key_set_waits_total", Counter, ["key_manager", "result"], Waits,
+        "Requests that asked for newer keys, by what came of it: changed, unchanged, failed, timed_out, too_late (no fetch is allowed in time) or crowded (too many wait).";
     INTROSPECTIONS = "portcullis_introspections_total", Counter, ["key_manager", "result"], Questions,
         "Questions to the key manager's server about a token, by result.";
     INTROSPECTION_DURATION = "portcullis_introspection_duration_seconds", Histogram, ["key_manager"], KeyManagers,

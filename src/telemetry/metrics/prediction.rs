@@ -88,6 +88,7 @@ impl Expected {
             Scale::KeyManagers => self.key_managers,
             Scale::Fetches => self.key_managers * self.fetch_results,
             Scale::Questions => self.key_managers * 3,
+            Scale::Waits => self.key_managers * 6,
             Scale::Skips => self.key_managers * self.skip_reasons,
             Scale::Organizations(each) => self.templates * each,
             Scale::Families => families::ALL.iter().filter(|family| family.capped()).count(),

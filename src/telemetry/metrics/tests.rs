@@ -346,5 +346,9 @@ fn key_manager(name: &str, age_seconds: Option<f64>) -> KeyManagerFacts {
         usable: age_seconds.is_some(),
         fetches: vec![("ok", 5), ("timeout", 1)],
         skipped: vec![("symmetric", 6)],
+        waiting: 3,
+        waits: ["changed", "unchanged", "failed", "timed_out", "too_late", "crowded"]
+            .map(|result| (result, 7))
+            .to_vec(),
     }
 }

@@ -3,8 +3,10 @@
 mod canaille;
 mod imports;
 mod misbehaviour;
+mod odd_servers;
 mod organizations;
 mod outages;
 mod presets;
+mod rotation;
 mod template_keys;
 mod unlisted;

@@ -1,0 +1,204 @@
+//! `POST /key-managers/NAME/refresh` and `POST /reload?refresh_keys=true`: key sets are fetched now.
+//!
+//! A call waits for its fetch and tells what was read. Calls at one time share one fetch of a key manager, and there is
+//! never more than one under way, so that no caller can flood an authorization server.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde::Serialize;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::jwks::Refetched;
+use crate::management::answer::{Answer, Management, json, problem};
+use crate::snapshot::{CompiledKeyManager, Snapshot};
+
+/// A template may have a thousand organizations: so many servers are asked at a time.
+const MOST_AT_A_TIME: usize = 16;
+
+/// What came of refreshing one key manager.
+#[derive(Debug, Serialize)]
+pub(super) struct Refreshed {
+    key_manager: String,
+    /// "changed", "unchanged", "failed", "timed_out" or "not_fetched".
+    status: &'static str,
+    /// Usable keys, whatever came of the fetch.
+    keys: usize,
+    generation: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+impl Refreshed {
+    fn status(&self) -> StatusCode {
+        match self.status {
+            "failed" => StatusCode::BAD_GATEWAY,
+            "timed_out" => StatusCode::GATEWAY_TIMEOUT,
+            "not_fetched" => StatusCode::CONFLICT,
+            _ => StatusCode::OK,
+        }
+    }
+}
+
+impl Management {
+    /// Fetches the keys of one key manager, or of all organizations of a template, now.
+    pub(super) async fn refresh(&self, name: &str) -> Answer {
+        let meant = meant(&self.snapshots.load(), name);
+        if meant.is_empty() {
+            return problem(StatusCode::NOT_FOUND, "no key manager has this name");
+        }
+        let mut refreshed = refresh(meant).await;
+        match (refreshed.pop(), refreshed.is_empty()) {
+            (Some(only), true) => json(only.status(), &only),
+            (last, _) => {
+                refreshed.extend(last);
+                json(StatusCode::OK, &serde_json::json!({ "key_managers": refreshed }))
+            }
+        }
+    }
+}
+
+/// The name in `/key-managers/NAME/refresh`; the name of an organization holds slashes.
+pub(super) fn named(path: &str) -> Option<String> {
+    let name = path.strip_prefix("/key-managers/")?.strip_suffix("/refresh")?;
+    decoded(name).filter(|name| !name.is_empty())
+}
+
+/// Percent-encoding (RFC 3986 section 2.1) undone; `None` where it is broken.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut decoded = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let mut digit = || bytes.next().and_then(|digit| char::from(digit).to_digit(16));
+        let value = digit()? << 4 | digit()?;
+        decoded.push(u8::try_from(value).ok()?);
+    }
+    String::from_utf8(decoded).ok()
+}
+
+/// Whether `?refresh_keys=true` was asked for; an error names what is wrong with it.
+pub(super) fn asked(query: &str) -> Result<bool, String> {
+    let mut wanted = false;
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        match pair.split_once('=').unwrap_or((pair, "")) {
+            ("refresh_keys", "true") => wanted = true,
+            ("refresh_keys", "false") => wanted = false,
+            ("refresh_keys", _) => return Err("`refresh_keys` is true or false".to_owned()),
+            _ => {}
+        }
+    }
+    Ok(wanted)
+}
+
+/// The key managers that a name means: the one of that name, or all organizations of a template.
+fn meant(snapshot: &Snapshot, name: &str) -> Vec<Arc<CompiledKeyManager>> {
+    let live = snapshot.organizations().flat_map(|(_, organizations)| organizations.live());
+    let all: Vec<_> = snapshot.key_managers.iter().map(Arc::clone).chain(live).collect();
+    let template = all.iter().find(|key_manager| {
+        key_manager.definition.name.as_str() == name && is_template(key_manager)
+    });
+    let Some(template) = template else {
+        let own =
+            |key_manager: &Arc<CompiledKeyManager>| key_manager.definition.name.as_str() == name;
+        return all.into_iter().filter(own).take(1).collect();
+    };
+    let index = template.index;
+    let of_it = all.iter().filter(|key_manager| {
+        key_manager.definition.family == Some(index)
+            || key_manager.definition.made_of.as_ref() == Some(&template.definition.name)
+    });
+    let found: Vec<_> = of_it.map(Arc::clone).collect();
+    if found.is_empty() { vec![Arc::clone(template)] } else { found }
+}
+
+fn is_template(key_manager: &CompiledKeyManager) -> bool {
+    key_manager.definition.issuer.as_ref().is_some_and(|issuer| issuer.as_str().contains('{'))
+}
+
+/// All key managers whose keys are fetched.
+pub(super) fn fetched(snapshot: &Snapshot) -> Vec<Arc<CompiledKeyManager>> {
+    let live = snapshot.organizations().flat_map(|(_, organizations)| organizations.live());
+    let all = snapshot.key_managers.iter().map(Arc::clone).chain(live);
+    all.filter(|key_manager| key_manager.keys.is_fetched()).collect()
+}
+
+/// Refreshes them, some at a time; the answers stand in their order.
+pub(super) async fn refresh(key_managers: Vec<Arc<CompiledKeyManager>>) -> Vec<Refreshed> {
+    let places = Arc::new(Semaphore::new(MOST_AT_A_TIME));
+    let mut tasks = JoinSet::new();
+    for (position, key_manager) in key_managers.into_iter().enumerate() {
+        let places = Arc::clone(&places);
+        tasks.spawn(async move {
+            let _place = places.acquire().await;
+            let came = key_manager.keys.refresh().await;
+            (position, refreshed(&key_manager, came))
+        });
+    }
+    let mut done: Vec<_> = tasks.join_all().await;
+    done.sort_by_key(|(position, _)| *position);
+    done.into_iter().map(|(_, refreshed)| refreshed).collect()
+}
+
+fn refreshed(key_manager: &CompiledKeyManager, came: Refetched) -> Refreshed {
+    let status = key_manager.keys.status();
+    let (word, detail) = match came {
+        Refetched::Changed => ("changed", None),
+        Refetched::Unchanged => ("unchanged", None),
+        Refetched::NotAllowed => (
+            "not_fetched",
+            Some(
+                "its keys come from a file, or it is disabled; a reload reads files again"
+                    .to_owned(),
+            ),
+        ),
+        Refetched::TimedOut | Refetched::TooLate | Refetched::Crowded => (
+            "timed_out",
+            Some("its server did not answer in time; the last good keys stay".to_owned()),
+        ),
+        Refetched::Failed => ("failed", status.last_failure.clone()),
+    };
+    Refreshed {
+        key_manager: key_manager.definition.name.to_string(),
+        status: word,
+        keys: status.key_count,
+        generation: status.generation,
+        age_seconds: status.age.map(|age| age.as_secs()),
+        detail,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_paths() {
+        assert_eq!(named("/key-managers/is7/refresh").as_deref(), Some("is7"));
+        assert_eq!(named("/key-managers/is7/a.b/c/refresh").as_deref(), Some("is7/a.b/c"));
+        assert_eq!(named("/key-managers/my%20server%2Fx/refresh").as_deref(), Some("my server/x"));
+        for path in [
+            "/key-managers//refresh",
+            "/key-managers/x",
+            "/key-managers/%2/refresh",
+            "/key-managers/%ff/refresh",
+        ] {
+            assert_eq!(named(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_a_reload_is_asked_for() {
+        assert_eq!(asked(""), Ok(false));
+        assert_eq!(asked("refresh_keys=true"), Ok(true));
+        assert_eq!(asked("confirm=removals&refresh_keys=false"), Ok(false));
+        assert!(asked("refresh_keys").is_err());
+        assert!(asked("refresh_keys=yes").is_err());
+    }
+}
