@@ -48,6 +48,11 @@ impl SigningKey {
         Ok(Self { key, algorithm, key_id, jwk })
     }
 
+    /// The public half.
+    pub fn public(&self) -> &Jwk {
+        &self.jwk
+    }
+
     /// A JWT of these claims, under another name of the key where one is given. `None` if the key fails.
     pub fn sign(&self, claims: &Value, key_id: Option<&str>) -> Option<String> {
         let header = jsonwebtoken::Header {

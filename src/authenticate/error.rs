@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::authenticate::binding::BindingFault;
+use crate::authenticate::question::Question;
 use crate::jwks::{KeyManagerKeys, RefetchCause};
 use crate::jwt::Rejection;
 use crate::model::reason::Reason;
@@ -23,16 +24,14 @@ pub enum AuthenticateError {
     Opaque,
     #[error("none of the key managers that were asked knows the token as active")]
     Inactive,
-    #[error("the token must be asked about at key manager \"{}\"", key_manager.definition.name)]
-    NotAsked { key_manager: Arc<CompiledKeyManager> },
+    #[error("{0}")]
+    Undecided(Question),
     #[error("key manager \"{}\" cannot be asked about the token: {why}", key_manager.definition.name)]
     Unanswered { key_manager: Arc<CompiledKeyManager>, why: Arc<str> },
     #[error(
         "several key managers have the issuer {issuer}, and none, or more than one, says that the token is its own"
     )]
     NobodysOwn { issuer: String },
-    #[error("the issuer {issuer:?} may be an organisation of key manager \"{}\", whose server has to be asked", template.definition.name)]
-    NotOpen { template: Arc<CompiledKeyManager>, issuer: Box<str> },
     #[error("the issuer {issuer} may be an organisation of key manager \"{}\": {why}", template.definition.name)]
     NotOpened { template: Arc<CompiledKeyManager>, issuer: String, why: Closed },
     #[error("no enabled key manager has the issuer {issuer}")]
@@ -78,6 +77,13 @@ impl AuthenticateError {
         Self::KeysUnavailable { key_manager: Arc::clone(key_manager), cause }
     }
 
+    /// Of two refusals of one token by two servers, the one that says more: who knows the token says more about it than
+    /// who does not.
+    #[must_use]
+    pub fn or_better(self, other: Self) -> Self {
+        if matches!(self, Self::Inactive) { other } else { self }
+    }
+
     pub fn reason(&self) -> Reason {
         match self {
             Self::Missing => Reason::MissingCredentials,
@@ -91,13 +97,15 @@ impl AuthenticateError {
             Self::IssuerNotLearned { .. }
             | Self::KeysUnavailable { .. }
             | Self::KeysPending { .. }
-            | Self::NotOpen { .. }
+            | Self::Undecided(Question::Open { .. })
             | Self::NotOpened { .. } => Reason::KeysUnavailable,
             Self::Forging { .. } => Reason::ForgedTokens,
             Self::UnknownTokens { .. } => Reason::UnknownTokens,
             Self::Opaque => Reason::TokenMalformed,
             Self::Inactive => Reason::TokenInactive,
-            Self::NotAsked { .. } | Self::Unanswered { .. } => Reason::IntrospectionUnavailable,
+            Self::Undecided(Question::Introspect { .. }) | Self::Unanswered { .. } => {
+                Reason::IntrospectionUnavailable
+            }
             Self::Revoked { .. } => Reason::TokenRevoked,
             Self::KeyManagerNotAllowed { .. } => Reason::KeyManagerNotAllowed,
             Self::Binding { fault, .. } => match fault {
@@ -130,13 +138,12 @@ impl AuthenticateError {
             | Self::NobodysOwn { .. }
             | Self::UnknownIssuer { .. }
             | Self::IssuerNotLearned { .. } => None,
+            Self::Undecided(question) => question.key_manager(),
             Self::KeyManagerNotAllowed { key_manager }
             | Self::Token { key_manager, .. }
             | Self::Binding { key_manager, .. }
             | Self::Revoked { key_manager, .. }
-            | Self::NotAsked { key_manager }
             | Self::Unanswered { key_manager, .. }
-            | Self::NotOpen { template: key_manager, .. }
             | Self::NotOpened { template: key_manager, .. }
             | Self::KeysPending { key_manager, .. }
             | Self::KeysUnavailable { key_manager, .. } => Some(key_manager),

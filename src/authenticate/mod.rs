@@ -5,8 +5,9 @@
 //! key manager to ask, and the caller asks it and comes back.
 //!
 //! The walk through the files: [`credentials`] (the token in a request's head), [`principal`] (the proof), [`binding`] (is it
-//! in the right hand), [`certificate`] (which one a trusted proxy tells of), [`cache`] (verdicts of tokens seen before),
-//! [`budgets`] (what a client may make us do), [`unknown_tokens`] (what it may make us ask), [`error`].
+//! in the right hand), [`certificate`] (which one a trusted proxy tells of), [`opaque`] (what only servers can judge, and the
+//! [`question`]s to them), [`cache`] (verdicts of tokens seen before), [`budgets`] (what a client may make us do),
+//! [`unknown_tokens`] (what it may make us ask), [`error`].
 
 pub mod binding;
 pub mod budgets;
@@ -14,23 +15,26 @@ pub mod cache;
 pub mod certificate;
 pub mod credentials;
 pub mod error;
+mod opaque;
 pub mod principal;
+mod question;
 pub mod unknown_tokens;
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::authenticate::binding::{Binding, BindingFault, Evidence};
 use crate::authenticate::cache::TokenCache;
 use crate::authenticate::credentials::{Credential, Scheme};
 pub use crate::authenticate::error::AuthenticateError;
+pub use crate::authenticate::opaque::check_answer;
 use crate::authenticate::principal::Verdict;
-pub use crate::authenticate::principal::{Basis, Caller, Principal};
+pub use crate::authenticate::principal::{Asking, Basis, Caller, Principal};
+pub use crate::authenticate::question::Question;
 use crate::budget::Exhausted;
-use crate::introspect::Answer;
+use crate::introspect::Purpose;
 use crate::jwks::RefetchCause;
 use crate::jwt::proof::Proof;
-use crate::jwt::{self, Claims, Malformed, Rejection, Unverified, Value};
+use crate::jwt::{Claims, Malformed, Rejection, Unverified, Value};
 use crate::model::api::BindingRule;
 use crate::model::clock::UnixSeconds;
 use crate::model::handling::{Handling, Pattern};
@@ -146,13 +150,28 @@ fn judge(
 ) -> Result<Principal, AuthenticateError> {
     let unverified = match Unverified::parse(token, snapshot.limits.max_token_bytes) {
         Ok(unverified) => unverified,
-        // not a JWT at all: only a server that can be asked may know it
-        Err(Rejection::Malformed(Malformed::Parts)) => {
-            return ask_about(snapshot, routed, token, cache, now);
+        // not a JWS at all: only a server that can be asked may know it
+        Err(Rejection::Malformed(fault)) => {
+            let unknown = match fault {
+                Malformed::Parts => AuthenticateError::Opaque,
+                fault => AuthenticateError::Unreadable(Rejection::Malformed(fault)),
+            };
+            return opaque::judge(snapshot, routed, token, cache, now, unknown);
         }
         Err(rejection) => return Err(AuthenticateError::Unreadable(rejection)),
     };
-    let key_manager = &match key_manager(snapshot, &unverified)? {
+    let judge = match key_manager(snapshot, &unverified) {
+        // a JWS of nobody's issuer is opaque to the gateway
+        Err(
+            unknown @ (AuthenticateError::UnknownIssuer { .. }
+            | AuthenticateError::IssuerNotLearned { .. }),
+        ) => {
+            let issuer = unverified.issuer();
+            return opaque::judge_foreign(snapshot, routed, token, cache, now, (issuer, unknown));
+        }
+        judge => judge?,
+    };
+    let key_manager = &match judge {
         Judge::Known(key_manager) => key_manager,
         Judge::ToOpen(template) => {
             take(routed, &template)?;
@@ -165,16 +184,18 @@ fn judge(
                 Some(why) => {
                     AuthenticateError::NotOpened { template, issuer: error::shown(issuer), why }
                 }
-                None => AuthenticateError::NotOpen { template, issuer: issuer.into() },
+                None => {
+                    AuthenticateError::Undecided(Question::Open { template, issuer: issuer.into() })
+                }
             });
         }
     };
     take(routed, key_manager)?;
     if key_manager.definition.validation == TokenValidation::Introspection {
-        return match answer(key_manager, token, cache, now) {
-            Some(answered) => answered,
-            None => Err(AuthenticateError::NotAsked { key_manager: Arc::clone(key_manager) }),
-        };
+        return opaque::answer(key_manager, token, cache, now).unwrap_or_else(|| {
+            let key_managers = vec![Arc::clone(key_manager)];
+            Err(AuthenticateError::Undecided(Question::introspect(key_managers, Purpose::Judge)))
+        });
     }
     let state = key_manager.keys.current();
     let Some(keys) = state.keys.as_ref() else {
@@ -203,89 +224,13 @@ fn judge(
     if !is_of_organization(key_manager, &claims) {
         return Err(AuthenticateError::NobodysOwn { issuer: error::shown(claims.issuer()) });
     }
-    let verdict = Verdict::new(
-        Arc::clone(key_manager),
-        Basis::Signature { generation: state.generation },
-        token,
-        claims,
-    );
+    let generation = state.generation;
+    let basis = match opaque::confirmed_until(key_manager, token, cache, now)? {
+        Some(until) => Basis::Confirmed { generation, until },
+        None => Basis::Signature { generation },
+    };
+    let verdict = Verdict::new(Arc::clone(key_manager), basis, token, claims);
     Ok(Principal::new(cache.keep(token, verdict)))
-}
-
-/// An opaque token: the key managers that may know it, one after the other.
-fn ask_about(
-    snapshot: &Snapshot,
-    routed: &Routed<'_>,
-    token: &[u8],
-    cache: &TokenCache,
-    now: UnixSeconds,
-) -> Result<Principal, AuthenticateError> {
-    let text = std::str::from_utf8(token)
-        .map_err(|_| AuthenticateError::Unreadable(Rejection::Malformed(Malformed::Parts)))?;
-    let may_know = |key_manager: &&Arc<CompiledKeyManager>| {
-        let definition = &key_manager.definition;
-        let own = definition.handling.is_empty()
-            || definition.handling.iter().any(|rule| match rule {
-                Handling::Reference { pattern } => {
-                    pattern.as_ref().is_none_or(|pattern| pattern.matches(text))
-                }
-                Handling::Jwt { .. } => false,
-            });
-        definition.enabled
-            && key_manager.introspector.is_some()
-            && routed.api().takes(key_manager)
-            && own
-    };
-    let mut refused = None;
-    for key_manager in snapshot.key_managers.iter().filter(may_know) {
-        match answer(key_manager, token, cache, now) {
-            Some(Ok(principal)) => return Ok(principal),
-            // who knows the token says more about it than who does not
-            Some(Err(error)) => match refused {
-                None | Some(AuthenticateError::Inactive) => refused = Some(error),
-                Some(_) => {}
-            },
-            None => {
-                return Err(AuthenticateError::NotAsked { key_manager: Arc::clone(key_manager) });
-            }
-        }
-    }
-    Err(refused.unwrap_or(AuthenticateError::Opaque))
-}
-
-/// The verdict on a token by what a key manager's server has said of it; `None` if the server was not asked yet.
-fn answer(
-    key_manager: &Arc<CompiledKeyManager>,
-    token: &[u8],
-    cache: &TokenCache,
-    now: UnixSeconds,
-) -> Option<Result<Principal, AuthenticateError>> {
-    let known = cache
-        .just_answered(key_manager, token)
-        .or_else(|| key_manager.introspector.as_ref()?.known(token, cache.moment()));
-    let refuse = |rejection| Some(Err(AuthenticateError::token(key_manager, rejection)));
-    let (claims, until) = match known? {
-        Answer::Active(claims, until) => (claims, until),
-        Answer::NotAccess(wrong) => return refuse(Rejection::TokenType(wrong)),
-        Answer::Inactive => return Some(Err(AuthenticateError::Inactive)),
-    };
-    if let Err(rejection) = jwt::check_rules(&claims, &key_manager.definition.rules, now) {
-        return refuse(rejection);
-    }
-    if !is_of_organization(key_manager, &claims) {
-        return Some(Err(AuthenticateError::Inactive));
-    }
-    let verdict = Verdict::new(
-        Arc::clone(key_manager),
-        Basis::Introspection { until },
-        token,
-        (*claims).clone(),
-    );
-    Some(Ok(Principal::new(if until > cache.moment() {
-        cache.keep(token, verdict)
-    } else {
-        Rc::new(verdict)
-    })))
 }
 
 /// Who judges a token.

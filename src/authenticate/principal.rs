@@ -7,9 +7,11 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::authenticate::binding::Binding;
+use crate::introspect::Purpose;
 use crate::jwt::{self, Claims, Rejection};
 use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::directory::KeyType;
+use crate::model::secret::Secret;
 use crate::revocation::marks::{HolderNames, Holders};
 use crate::revocation::record::Mark;
 use crate::revocation::{Ground, Marks, Revocations};
@@ -33,6 +35,8 @@ pub struct Verdict {
     token_hash: TokenHash,
     binding: Binding,
     marks: Marks,
+    /// Kept only where its server is asked again.
+    token: Option<Secret>,
     bytes: u64,
     caller: RefCell<Option<Rc<Caller>>>,
 }
@@ -57,6 +61,17 @@ pub enum Basis {
     Signature { generation: u64 },
     /// The server's word, until then by monotonic time: no clock that is set makes it last.
     Introspection { until: Moment },
+    /// Both: the keys of this generation, and the server's word until then.
+    Confirmed { generation: u64, until: Moment },
+}
+
+/// What it takes to ask a server again about a token.
+#[derive(Debug)]
+pub struct Asking {
+    pub token: Secret,
+    pub purpose: Purpose,
+    /// When the last answer ends.
+    pub until: Moment,
 }
 
 impl Verdict {
@@ -75,6 +90,8 @@ impl Verdict {
         };
         let consumer_key = claims.consumer_key(names).or_else(told).map(Box::from);
         let scopes: Box<[Box<str>]> = claims.scopes(names).into_iter().map(Box::from).collect();
+        let asked_again = matches!(basis, Basis::Introspection { .. } | Basis::Confirmed { .. });
+        let asked_again = asked_again.then(|| std::str::from_utf8(token).ok()).flatten();
         let binding = Binding::of(&claims);
         let client: Option<Box<str>> = consumer_key;
         let definition = &key_manager.definition;
@@ -95,6 +112,7 @@ impl Verdict {
             token_hash: short_hash(token),
             binding,
             marks,
+            token: asked_again.map(|token| Secret::new(token.to_owned())),
             caller,
             key_manager,
             basis,
@@ -118,12 +136,15 @@ impl Verdict {
     /// Whether what made this verdict still holds: the keys in use, or the time of an answer.
     pub(super) fn still_stands(&self, now: Moment) -> bool {
         match self.basis {
-            Basis::Signature { generation } => {
-                let state = self.key_manager.keys.current();
-                state.generation == generation && state.keys.is_some()
-            }
+            Basis::Signature { generation } => self.is_signed_by(generation),
             Basis::Introspection { until } => now < until,
+            Basis::Confirmed { generation, until } => now < until && self.is_signed_by(generation),
         }
+    }
+
+    fn is_signed_by(&self, generation: u64) -> bool {
+        let state = self.key_manager.keys.current();
+        state.generation == generation && state.keys.is_some()
     }
 
     pub(super) fn check_time(&self, now: UnixSeconds) -> Result<(), Rejection> {
@@ -192,6 +213,16 @@ impl Principal {
     /// What the verdict stands on.
     pub fn basis(&self) -> Basis {
         self.verdict.basis
+    }
+
+    /// What it takes to ask its server again; `None` where nobody is asked.
+    pub fn asking(&self) -> Option<Asking> {
+        let (purpose, until) = match self.verdict.basis {
+            Basis::Signature { .. } => return None,
+            Basis::Introspection { until } => (Purpose::Judge, until),
+            Basis::Confirmed { until, .. } => (Purpose::Confirm, until),
+        };
+        Some(Asking { token: self.verdict.token.clone()?, purpose, until })
     }
 
     /// What it may be revoked by.
@@ -264,7 +295,8 @@ fn bytes(token: &[u8], claims: &Claims, consumer_key: Option<&str>, scopes: &[Bo
     let parts = [
         PLACE_BYTES,
         size_of::<Verdict>(),
-        token.len(),
+        // once as the key, and once where it is asked about again
+        token.len().saturating_mul(2),
         claims.heap_bytes(),
         consumer_key.map_or(0, str::len),
         scopes,

@@ -57,6 +57,10 @@ What was revoked is read from state_dir. Opaque tokens are asked about, as the g
   portcullis import https://is.example:9443/oauth2/token/.well-known/openid-configuration --ca is.pem
   portcullis import https://dev-1.okta.com/oauth2/default/.well-known/openid-configuration --token sample.jwt >> gateway.toml")]
     Import(ImportOptions),
+    /// Print the public half of a private key (PEM) as a JWK set, to register the gateway at an authorization server
+    #[command(after_help = "Examples:
+  portcullis jwk certs/gateway.key > gateway.jwks    the key of `credentials = { username, key }`")]
+    Jwk(JwkOptions),
     /// Ask a running gateway whether it is ready; exits 0 or 1 (for containers)
     Healthcheck(HealthcheckOptions),
     /// Print a shell's completions
@@ -114,6 +118,12 @@ pub struct ImportOptions {
     /// Read documents over plain http from elsewhere than loopback, too
     #[arg(long)]
     pub allow_http: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct JwkOptions {
+    /// A private key, PEM: RSA, or EC on P-256
+    pub file: PathBuf,
 }
 
 #[derive(Debug, Args)]

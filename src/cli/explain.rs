@@ -20,14 +20,14 @@ use crate::authenticate::cache::{Common, TokenCache};
 use crate::cli::arguments::ExplainOptions;
 use crate::cli::exit;
 use crate::cli::explain::question::Question;
-use crate::cli::explain::steps::Explanation;
+use crate::cli::explain::steps::{Explanation, Inquiry};
 use crate::cli::output::Output;
 use crate::cli::run::{control_runtime, install_crypto};
 use crate::config;
-use crate::introspect::Outcome;
 use crate::jwks::Fetchers;
 use crate::model::Model;
 use crate::model::clock::{Clock, UnixSeconds};
+use crate::proxy::inquiry;
 use crate::revocation::Revocations;
 use crate::revocation::journal::Journal;
 use crate::snapshot::compile::Compiler;
@@ -100,21 +100,24 @@ async fn judge(
         Metrics::new(1, 0).worker(0),
         Common { revocations, ..Common::alone() },
     );
-    let mut said = Vec::new();
+    let mut unknown = None;
     loop {
-        match steps::explain(snapshot, question, &cache, &said, now) {
+        match steps::explain(snapshot, question, &cache, unknown.as_ref(), now) {
             Ok(explanation) => return explanation,
-            Err(key_manager) => {
+            Err(Inquiry { key_managers, purpose }) => {
                 let token = question.token().unwrap_or_default().as_bytes();
-                let outcome = match &key_manager.introspector {
-                    Some(introspector) => introspector.ask(token, now).await,
-                    None => Outcome::Unavailable("it has no introspection endpoint".into()),
-                };
-                if let Outcome::Answered(answer) = &outcome {
-                    cache.hand_over(&key_manager, token, answer.clone());
+                match inquiry::ask(
+                    &key_managers,
+                    token,
+                    purpose,
+                    now,
+                    inquiry::patience(&key_managers),
+                )
+                .await
+                {
+                    Ok((key_manager, answer)) => cache.hand_over(&key_manager, token, answer),
+                    Err(error) => unknown = Some(error),
                 }
-                // each is asked once
-                said.push((key_manager, outcome));
             }
         }
     }

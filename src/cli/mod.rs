@@ -1,7 +1,7 @@
 //! The command line: what an operator types, and what the program says back.
 //!
 //! The walk through the files: [`arguments`] (the words), then one file a command: [`run`], [`check`], [`demo`],
-//! [`explain`], [`import`], [`healthcheck`].
+//! [`explain`], [`import`], [`jwk`], [`healthcheck`].
 
 pub mod arguments;
 pub mod check;
@@ -9,6 +9,7 @@ pub mod demo;
 pub mod explain;
 pub mod healthcheck;
 pub mod import;
+pub mod jwk;
 pub mod output;
 pub mod run;
 mod token_file;
@@ -45,6 +46,7 @@ pub fn main() -> ExitCode {
         }
         Command::Explain(options) => explain::explain(&arguments.config, &options, output),
         Command::Import(options) => import::import(&options, output),
+        Command::Jwk(options) => jwk::jwk(&options, output),
         Command::Healthcheck(options) => {
             healthcheck::healthcheck(&arguments.config, &options, output)
         }

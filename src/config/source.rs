@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use crate::config::contract::ROOT;
+use crate::config::contract::{CREDENTIALS, CREDENTIALS_FILE, ROOT};
 use crate::config::plain_file;
 use crate::config::problems::Problems;
 use crate::config::redaction;
@@ -35,6 +35,8 @@ struct Source {
     /// Whether it is no TOML, and only parts of it could be read.
     broken: bool,
     line_starts: Vec<usize>,
+    /// Not a part of the configuration, but a table that the configuration names.
+    named: bool,
 }
 
 impl Sources {
@@ -50,11 +52,31 @@ impl Sources {
                 sources.add(&included, Some(&at), problems);
             }
         }
+        let named: Vec<_> = sources.tables().flat_map(credential_files).collect();
+        for (file, at) in named {
+            let path = sources.resolve(&file);
+            if sources.named(&path).is_none() {
+                sources.add(&path, Some(&at), problems);
+                if let Some(added) = sources.files.last_mut().filter(|added| added.path == path) {
+                    added.named = true;
+                    let whole = added.table.iter().any(|member| member.name == "credentials");
+                    let rule = if whole { &CREDENTIALS_FILE } else { &CREDENTIALS };
+                    added.secrets = redaction::secrets(&added.table, rule);
+                }
+            }
+        }
         sources
     }
 
+    /// A table that has a file of its own, by the path that the configuration names.
+    pub(super) fn named(&self, path: &Path) -> Option<(u16, &[Member])> {
+        let at = self.files.iter().position(|source| source.named && source.path == path)?;
+        Some((u16::try_from(at).ok()?, self.files.get(at)?.table.as_slice()))
+    }
+
     pub(super) fn tables(&self) -> impl Iterator<Item = (u16, &[Member])> {
-        self.files.iter().enumerate().map(|(file, source)| {
+        let files = self.files.iter().enumerate().filter(|(_, source)| !source.named);
+        files.map(|(file, source)| {
             (u16::try_from(file).unwrap_or(u16::MAX), source.table.as_slice())
         })
     }
@@ -189,6 +211,7 @@ impl Sources {
             secrets,
             broken,
             line_starts,
+            named: false,
         });
     }
 
@@ -237,6 +260,30 @@ fn includes(table: &[Member]) -> Vec<(String, Range<usize>)> {
         _ => None,
     });
     texts.collect()
+}
+
+/// The files of `credentials_for`, with the place where each is named.
+fn credential_files((file, table): (u16, &[Member])) -> Vec<(String, At)> {
+    let tables = |members: &[Member], name: &str| -> Vec<Vec<Member>> {
+        let found = members.iter().find(|member| member.name == name);
+        let Some(Content::Array(values)) = found.map(|member| &member.value.content) else {
+            return Vec::new();
+        };
+        let tables = values.iter().filter_map(|value| match &value.content {
+            Content::Table(members) => Some(members.clone()),
+            _ => None,
+        });
+        tables.collect()
+    };
+    let entries = tables(table, "key_managers")
+        .into_iter()
+        .flat_map(|key_manager| tables(&key_manager, "credentials_for"));
+    let files = entries.flatten().filter(|member| member.name == "file");
+    let named = files.filter_map(|member| match member.value.content {
+        Content::Text(text) => Some((text, At::Span { file, span: member.value.span })),
+        _ => None,
+    });
+    named.collect()
 }
 
 fn matches(pattern: &str, name: &str) -> bool {

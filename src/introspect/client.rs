@@ -1,5 +1,5 @@
-//! Who asks: by a password (HTTP Basic), by a word that is signed anew for each question (RFC 7523), or by the certificate
-//! of the connection (RFC 8705).
+//! How the gateway authenticates to a server that it asks: by a secret (HTTP Basic, or in the form), by a client
+//! assertion for each question (RFC 7523), by the certificate of the connection (RFC 8705), or not at all.
 //!
 //! Decides what a question carries; the certificate itself is the connection's.
 
@@ -10,26 +10,33 @@ use http::HeaderValue;
 use serde_json::json;
 
 use crate::assertion::{SigningKey, UnusableKey};
+use crate::jwks::fetch::form_encoded;
 use crate::model::clock::UnixSeconds;
-use crate::model::key_manager::{ClientProof, Credentials};
+use crate::model::key_manager::{ClientProof, Credentials, SecretCarrier};
+use crate::model::secret::Secret;
 
-/// A signed word is good for one question.
+/// A client assertion is good for one question.
 const LIFETIME_SECONDS: u64 = 60;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The gateway, as one server knows it.
 pub(super) enum Client {
-    /// Something else than the form says it: the certificate of the connection alone.
+    /// Nothing in the question says it.
     Unnamed,
     Basic(HeaderValue),
+    Form {
+        id: String,
+        secret: Secret,
+    },
     Key {
         id: String,
         key: Box<SigningKey>,
         key_id: Option<String>,
         audience: Option<String>,
     },
-    Certificate {
+    /// The client id alone: the connection's certificate is the proof, or none is asked for.
+    Named {
         id: String,
     },
 }
@@ -45,25 +52,21 @@ impl Client {
     pub(super) fn of(credentials: Option<&Credentials>) -> Result<Self, UnusableKey> {
         let Some(Credentials { username, proof }) = credentials else { return Ok(Self::Unnamed) };
         Ok(match proof {
-            ClientProof::Password(password) => {
-                // RFC 6749 section 2.3.1 wants both parts form-encoded; servers that do not decode see no difference in plain ones
-                let pair = format!("{username}:{}", password.reveal());
-                match HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair))) {
-                    Ok(mut value) => {
-                        value.set_sensitive(true);
-                        Self::Basic(value)
-                    }
-                    // Base64 always is a value
-                    Err(_) => Self::Unnamed,
+            ClientProof::Password { secret, carrier } => match carrier {
+                SecretCarrier::Basic => {
+                    basic(&form_encoded(username), &form_encoded(secret.reveal()))
                 }
-            }
+                SecretCarrier::BasicRaw => basic(username, secret.reveal()),
+                SecretCarrier::Form => Self::Form { id: username.clone(), secret: secret.clone() },
+            },
             ClientProof::Key { key, id, audience } => Self::Key {
                 id: username.clone(),
                 key: Box::new(SigningKey::read(key)?),
                 key_id: id.clone(),
                 audience: audience.clone(),
             },
-            ClientProof::Certificate => Self::Certificate { id: username.clone() },
+            ClientProof::None if username.is_empty() => Self::Unnamed,
+            ClientProof::None | ClientProof::Certificate => Self::Named { id: username.clone() },
         })
     }
 
@@ -77,9 +80,16 @@ impl Client {
         Some(match self {
             Self::Unnamed => Proof::default(),
             Self::Basic(value) => Proof { authorization: Some(value), fields: Vec::new() },
-            Self::Certificate { id } => {
+            Self::Named { id } => {
                 Proof { authorization: None, fields: vec![("client_id", id.clone())] }
             }
+            Self::Form { id, secret } => Proof {
+                authorization: None,
+                fields: vec![
+                    ("client_id", id.clone()),
+                    ("client_secret", secret.reveal().to_owned()),
+                ],
+            },
             Self::Key { id, key, key_id, audience } => {
                 let mut random = [0; 16];
                 rand::fill(&mut random).ok()?;
@@ -100,5 +110,17 @@ impl Client {
                 }
             }
         })
+    }
+}
+
+fn basic(id: &str, secret: &str) -> Client {
+    let pair = STANDARD.encode(format!("{id}:{secret}"));
+    match HeaderValue::try_from(format!("Basic {pair}")) {
+        Ok(mut value) => {
+            value.set_sensitive(true);
+            Client::Basic(value)
+        }
+        // base64 always is a value
+        Err(_) => Client::Unnamed,
     }
 }

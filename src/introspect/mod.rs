@@ -1,66 +1,77 @@
 //! Tokens that only their server can read (RFC 7662, and RFC 9701 where it signs): asked about once, remembered for a while.
 //!
-//! Decides how long an answer holds and how many questions are asked at a time; never what a token opens. Requests with
-//! one token share one question. A server that does not answer makes no token bad: that is the gateway's trouble, and is
-//! told as such. A signed answer is believed only when the key manager's keys say so.
+//! Decides how long an answer holds and how many questions are asked at a time; never what a token opens. A question
+//! belongs to all who wait for it: requests with one token share it, and it goes on when the first of them leaves. A
+//! server that does not answer makes no token bad: that is the gateway's trouble, and is told as such.
 //!
-//! The walk through the files: [`client`] (who asks).
+//! The walk through the files: [`server`] (one question and its answer), [`client`] (how the gateway authenticates).
 
 mod breaker;
 mod client;
+mod server;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use quick_cache::unsync::Cache;
-use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::assertion::UnusableKey;
 use crate::deadline::moment;
-use crate::introspect::client::Client;
-use crate::jwks::fetch::{Form, Posted, post};
-use crate::jwks::{KeyManagerKeys, RefetchCause};
-use crate::jwt::answer::{AnswerFault, Expected, signed_answer};
-use crate::jwt::{Claims, Introspected, WrongType};
+use crate::introspect::server::Server;
+use crate::jwks::KeyManagerKeys;
+use crate::jwt::{Claims, WrongType};
 use crate::model::clock::{Moment, UnixSeconds};
-use crate::model::key_manager::{Fetch, KeyManager, TokenRules};
+use crate::model::key_manager::{KeyManager, OnIntrospectionFailure, TokenValidation};
 use crate::telemetry::IntrospectionCounters;
 
 /// Answers that one key manager's introspector remembers.
 const MOST_ANSWERS: usize = 100_000;
 
-/// Questions that are under way at a time; more wait, and not for longer than one question may take.
-const MOST_QUESTIONS: usize = 64;
+/// Questions that wait for a place or for their answer; the next one is refused.
+const MOST_ASKED: usize = 1024;
+
+/// Questions of streams that are under way at a time, so that they leave places to requests.
+const MOST_RECHECKS: usize = 16;
 
 /// A token that is not active may become known a moment later (replication); a forged one never does.
 const NEGATIVE: Duration = Duration::from_secs(5);
+
+/// How long a signature alone is enough, where `on_introspection_failure` is "allow" and the server cannot be asked.
+const UNCONFIRMED: Duration = Duration::from_secs(5);
+
+/// The shortest time between two questions about the token of one stream.
+const SHORTEST_RECHECK: Duration = Duration::from_secs(1);
+
+/// The time between two questions about the token of one stream, where answers to requests are not kept.
+const UNCACHED_RECHECK: Duration = Duration::from_secs(5);
 
 type TokenKey = [u8; 32];
 
 /// One key manager's questions and answers.
 pub struct Introspector {
-    /// `None`: the discovery document names it.
-    endpoint: Option<String>,
-    client: Client,
-    /// By which the gateway is known, for whom signed answers are.
-    client_id: String,
-    /// Only signed answers are believed.
-    signed: bool,
-    keys: Arc<KeyManagerKeys>,
-    rules: TokenRules,
-    fetch: Fetch,
-    /// Where it is written.
-    issuer: String,
-    /// How long answers hold; zero: only for the request that asked.
+    known: Arc<Known>,
+    rechecks: Arc<Semaphore>,
+    /// The questions under way: they end with this introspector, and not with a request.
+    tasks: Mutex<JoinSet<()>>,
+}
+
+/// What is shared with the questions under way.
+struct Known {
+    server: Server,
+    /// How long answers hold; zero: only for the requests that asked.
     cache: Duration,
+    /// How long a confirmation of a signed token holds.
+    every: Duration,
+    on_failure: OnIntrospectionFailure,
     answers: Mutex<Cache<TokenKey, Kept>>,
-    asking: DashMap<TokenKey, watch::Receiver<Option<Outcome>>>,
-    places: Semaphore,
+    asking: DashMap<TokenKey, Pending>,
     counters: Arc<IntrospectionCounters>,
 }
 
@@ -68,6 +79,15 @@ pub struct Introspector {
 struct Kept {
     answer: Answer,
     until: Moment,
+}
+
+/// Why a server is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The answer is all that is known of the token.
+    Judge,
+    /// The signature is good, and the server may know better (`token_validation = "both"`).
+    Confirm,
 }
 
 /// What a server said of a token.
@@ -78,6 +98,8 @@ pub enum Answer {
     /// Known to the server, and no access token.
     NotAccess(WrongType),
     Inactive,
+    /// Nothing, and `on_introspection_failure` lets the signature alone be enough until then.
+    Unconfirmed(Moment),
 }
 
 /// What came of asking.
@@ -88,10 +110,21 @@ pub enum Outcome {
     Unavailable(Arc<str>),
 }
 
+/// An outcome that somebody waits for.
+#[derive(Debug, Clone)]
+pub struct Pending(watch::Receiver<Option<Outcome>>);
+
+/// A question about the token of a stream, which nobody waits for.
+#[derive(Debug)]
+pub struct Recheck {
+    pending: Pending,
+    _place: OwnedSemaphorePermit,
+}
+
 impl fmt::Debug for Introspector {
     /// Neither tokens nor credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Introspector").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("Introspector").field("server", &self.known.server).finish_non_exhaustive()
     }
 }
 
@@ -103,194 +136,188 @@ impl Introspector {
         counters: impl FnOnce() -> Arc<IntrospectionCounters>,
     ) -> Result<Option<Self>, UnusableKey> {
         let Some(settings) = &definition.introspection else { return Ok(None) };
-        Ok(Some(Self {
-            endpoint: settings.endpoint.clone(),
-            client: Client::of(settings.credentials.as_ref())?,
-            client_id: settings
-                .credentials
-                .as_ref()
-                .map(|credentials| credentials.username.clone())
-                .unwrap_or_default(),
-            signed: settings.signed,
-            keys: Arc::clone(keys),
-            rules: definition.rules.clone(),
-            fetch: definition.fetch.clone(),
-            issuer: definition.issuer.as_ref().map(ToString::to_string).unwrap_or_default(),
+        let counters = counters();
+        let (every, on_failure) = match definition.validation {
+            TokenValidation::Both { every, on_failure } => (every, on_failure),
+            TokenValidation::SelfValidate | TokenValidation::Introspection => {
+                (settings.cache, OnIntrospectionFailure::Refuse)
+            }
+        };
+        let known = Known {
+            server: Server::of(definition, settings, keys, Arc::clone(&counters))?,
             cache: settings.cache,
+            every,
+            on_failure,
             answers: Mutex::new(Cache::new(MOST_ANSWERS)),
             asking: DashMap::new(),
-            places: Semaphore::new(MOST_QUESTIONS),
-            counters: counters(),
+            counters,
+        };
+        Ok(Some(Self {
+            known: Arc::new(known),
+            rechecks: Arc::new(Semaphore::new(MOST_RECHECKS)),
+            tasks: Mutex::default(),
         }))
     }
 
     /// What is known of a token without asking.
     pub fn known(&self, token: &[u8], now: Moment) -> Option<Answer> {
-        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = answers
-            .get(&key(token))
-            .filter(|kept| kept.until > now)
-            .map(|kept| kept.answer.clone());
+        let known = self.known.find(&key(token), now);
         if known.is_some() {
-            self.counters.remembered();
+            self.known.counters.remembered();
         }
         known
     }
 
-    /// Asks the server, or waits for a question about the same token that is under way.
-    pub async fn ask(&self, token: &[u8], now: UnixSeconds) -> Outcome {
+    /// Asks the server, or joins a question about the same token that is under way. Needs a runtime.
+    pub fn begin(&self, token: &[u8], purpose: Purpose, now: UnixSeconds) -> Pending {
+        let Ok(text) = std::str::from_utf8(token) else {
+            return Pending::settled(Outcome::Answered(Answer::Inactive));
+        };
         let key = key(token);
-        let sender = match self.asking.entry(key) {
-            Entry::Occupied(asked) => Err(asked.get().clone()),
+        // counts all shards, so not while an entry of one is held
+        let full = self.known.asking.len() >= MOST_ASKED;
+        let (sender, pending) = match self.known.asking.entry(key) {
+            Entry::Occupied(asked) => return asked.get().clone(),
             Entry::Vacant(place) => {
+                // what was answered since the caller looked was kept before its question left this table
+                if let Some(answer) = self.known.find(&key, moment()) {
+                    return Pending::settled(Outcome::Answered(answer));
+                }
+                if full {
+                    return Pending::settled(Outcome::Unavailable(
+                        "too many questions are under way".into(),
+                    ));
+                }
                 let (sender, receiver) = watch::channel(None);
-                place.insert(receiver);
-                Ok(sender)
+                let pending = Pending(receiver);
+                place.insert(pending.clone());
+                (sender, pending)
             }
         };
-        match sender {
-            Err(mut asked) => {
-                let outcome = asked.wait_for(Option::is_some).await;
-                let outcome = outcome.ok().and_then(|outcome| outcome.clone());
-                outcome.unwrap_or_else(|| Outcome::Unavailable("the question was given up".into()))
+        self.known.counters.began();
+        let asked = Asked { known: Arc::clone(&self.known), key };
+        let token: Box<str> = text.into();
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move {
+            let outcome = asked.known.ask(key, &token, purpose, now).await;
+            drop(asked);
+            sender.send_replace(Some(outcome));
+        });
+        pending
+    }
+
+    /// Asks, and waits for the outcome.
+    pub async fn ask(&self, token: &[u8], purpose: Purpose, now: UnixSeconds) -> Outcome {
+        self.begin(token, purpose, now).outcome().await
+    }
+
+    /// Asks again about the token of a stream; `None` while as many such questions are under way as may be.
+    pub fn recheck(&self, token: &[u8], purpose: Purpose, now: UnixSeconds) -> Option<Recheck> {
+        let place = Arc::clone(&self.rechecks).try_acquire_owned().ok()?;
+        let pending = match self.known(token, moment()) {
+            Some(answer) => Pending::settled(Outcome::Answered(answer)),
+            None => self.begin(token, purpose, now),
+        };
+        Some(Recheck { pending, _place: place })
+    }
+
+    /// The time between two questions about the token of one stream.
+    pub fn recheck_interval(&self, purpose: Purpose) -> Duration {
+        match purpose {
+            Purpose::Confirm => self.known.every.max(SHORTEST_RECHECK),
+            Purpose::Judge if self.known.cache.is_zero() => UNCACHED_RECHECK,
+            Purpose::Judge => self.known.cache.max(SHORTEST_RECHECK),
+        }
+    }
+
+    /// Whether a stream may go on however long its server cannot be asked.
+    pub fn allows_silence(&self, purpose: Purpose) -> bool {
+        purpose == Purpose::Confirm && self.known.on_failure == OnIntrospectionFailure::Allow
+    }
+}
+
+impl Pending {
+    fn settled(outcome: Outcome) -> Self {
+        Self(watch::channel(Some(outcome)).1)
+    }
+
+    /// Waits. Dropping the future stops the waiting only.
+    pub async fn outcome(mut self) -> Outcome {
+        let outcome = self.0.wait_for(Option::is_some).await;
+        let outcome = outcome.ok().and_then(|outcome| outcome.clone());
+        outcome.unwrap_or_else(given_up)
+    }
+}
+
+impl Recheck {
+    /// What came of it; `None` while it is under way.
+    pub fn outcome(&self) -> Option<Outcome> {
+        let receiver = &self.pending.0;
+        let outcome = receiver.borrow().clone();
+        // a question that nobody will answer any more
+        outcome.or_else(|| receiver.has_changed().is_err().then(given_up))
+    }
+}
+
+fn given_up() -> Outcome {
+    Outcome::Unavailable("the question was given up".into())
+}
+
+impl Known {
+    fn find(&self, key: &TokenKey, now: Moment) -> Option<Answer> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.get(key).filter(|kept| kept.until > now).map(|kept| kept.answer.clone())
+    }
+
+    /// Asks, counts and remembers.
+    async fn ask(&self, key: TokenKey, token: &str, purpose: Purpose, now: UnixSeconds) -> Outcome {
+        let began = Instant::now();
+        let hold = match purpose {
+            Purpose::Judge => self.cache,
+            Purpose::Confirm => self.every,
+        };
+        let outcome = self.server.question(token, hold, now).await;
+        match &outcome {
+            Outcome::Answered(Answer::Active(..)) => self.counters.active(began.elapsed()),
+            Outcome::Answered(_) => self.counters.inactive(began.elapsed()),
+            Outcome::Unavailable(_) => self.counters.unavailable(began.elapsed()),
+        }
+        match outcome {
+            Outcome::Unavailable(_)
+                if purpose == Purpose::Confirm
+                    && self.on_failure == OnIntrospectionFailure::Allow =>
+            {
+                Outcome::Answered(self.pass_over(key, moment().after(UNCONFIRMED)))
             }
-            Ok(sender) => {
-                self.counters.began();
-                let _asked = Asked { introspector: self, key };
-                let began = Instant::now();
-                let outcome = self.question(token, now).await;
-                match &outcome {
-                    Outcome::Answered(Answer::Active(..)) => self.counters.active(began.elapsed()),
-                    Outcome::Answered(Answer::Inactive | Answer::NotAccess(_)) => {
-                        self.counters.inactive(began.elapsed());
+            Outcome::Answered(answer) => {
+                let now = moment();
+                let until = match (&answer, purpose) {
+                    (Answer::Active(_, until) | Answer::Unconfirmed(until), _) => *until,
+                    (Answer::Inactive | Answer::NotAccess(_), Purpose::Judge) => {
+                        now.after(NEGATIVE.min(hold))
                     }
-                    Outcome::Unavailable(_) => self.counters.unavailable(began.elapsed()),
-                }
-                if let Outcome::Answered(answer) = &outcome {
-                    self.keep(key, answer, moment());
-                }
-                sender.send_replace(Some(outcome.clone()));
-                outcome
+                    (Answer::Inactive | Answer::NotAccess(_), Purpose::Confirm) => now.after(hold),
+                };
+                self.keep(key, &answer, until, now);
+                Outcome::Answered(answer)
             }
+            Outcome::Unavailable(why) => Outcome::Unavailable(why),
         }
     }
 
-    async fn question(&self, token: &[u8], now: UnixSeconds) -> Outcome {
-        let Ok(place) = timeout(self.fetch.request_timeout, self.places.acquire()).await else {
-            return Outcome::Unavailable("too many questions are under way".into());
-        };
-        let Ok(token) = std::str::from_utf8(token) else {
-            return Outcome::Answered(Answer::Inactive);
-        };
-        let posted = self.post(token, now).await;
-        drop(place);
-        let read = match posted {
-            Ok(Posted { content, signed: true }) => self.read_signed(&content, now).await,
-            Ok(Posted { signed: false, .. }) if self.signed => {
-                Err("the introspection answer is not signed".into())
-            }
-            Ok(Posted { content, signed: false }) => {
-                Claims::introspected(&content, &self.issuer(), &self.rules, self.latest(now))
-                    .map_err(|fault| format!("the introspection answer cannot be read: {fault}"))
-            }
-            Err(why) => Err(why),
-        };
-        match read {
-            Ok(Introspected::Inactive) => Outcome::Answered(Answer::Inactive),
-            Ok(Introspected::NotAccess(wrong)) => Outcome::Answered(Answer::NotAccess(wrong)),
-            Ok(Introspected::Active(claims)) => {
-                let left = Duration::from_secs(claims.expires_at().0.saturating_sub(now.0));
-                let until = moment().after(self.cache.min(left));
-                Outcome::Answered(Answer::Active(Arc::new(claims), until))
-            }
-            Err(why) => Outcome::Unavailable(why.into()),
-        }
+    /// The server cannot be asked, and that is let pass: but a token that it has called inactive stays so.
+    fn pass_over(&self, key: TokenKey, until: Moment) -> Answer {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = answers.get(&key).map(|kept| kept.answer.clone());
+        let refused =
+            refused.filter(|answer| matches!(answer, Answer::Inactive | Answer::NotAccess(_)));
+        let answer = refused.unwrap_or(Answer::Unconfirmed(until));
+        answers.insert(key, Kept { answer: answer.clone(), until });
+        answer
     }
 
-    async fn post(&self, token: &str, now: UnixSeconds) -> Result<Posted, String> {
-        let endpoint = self
-            .endpoint()
-            .await
-            .ok_or("no discovery document has named an introspection endpoint")?;
-        let issuer = self.issuer();
-        let proof = self
-            .client
-            .proof(&issuer, &endpoint, now)
-            .ok_or("the gateway cannot sign who it is")?;
-        let mut fields = vec![("token", token), ("token_type_hint", "access_token")];
-        fields.extend(proof.fields.iter().map(|(name, value)| (*name, value.as_str())));
-        let form =
-            Form { fields: &fields, authorization: proof.authorization, signed: self.signed };
-        post(&self.fetch, &endpoint, &form).await.map_err(|failure| failure.to_string())
-    }
-
-    /// As it is written, or as the discovery document says; where that was not read yet, it is asked for.
-    async fn endpoint(&self) -> Option<Arc<str>> {
-        if let Some(written) = &self.endpoint {
-            return Some(written.as_str().into());
-        }
-        let learned = || self.keys.current().introspection.clone();
-        if learned().is_none() {
-            self.keys.refetch(RefetchCause::NoKeys).await;
-        }
-        learned()
-    }
-
-    /// As it is written, or as the discovery document says; empty where neither is known.
-    fn issuer(&self) -> String {
-        if !self.issuer.is_empty() {
-            return self.issuer.clone();
-        }
-        self.keys.current().issuer.as_ref().map(ToString::to_string).unwrap_or_default()
-    }
-
-    /// A signed answer; an unknown key is looked for once.
-    async fn read_signed(&self, content: &[u8], now: UnixSeconds) -> Result<Introspected, String> {
-        let told = |fault: &dyn fmt::Display| {
-            format!("the signed introspection answer cannot be believed: {fault}")
-        };
-        let verdict = self.verify(content, now);
-        let newer = match &verdict {
-            Some(Err(AnswerFault::Signature(rejection))) => rejection.newer_keys_may_help(),
-            None => true,
-            Some(_) => false,
-        };
-        let verdict = if newer {
-            self.keys.refetch(RefetchCause::UnknownKey).await;
-            self.verify(content, now)
-        } else {
-            verdict
-        };
-        match verdict {
-            Some(read) => read.map_err(|fault| told(&fault)),
-            None => Err(told(&"the key manager has no keys")),
-        }
-    }
-
-    /// `None`: there are no keys.
-    fn verify(
-        &self,
-        content: &[u8],
-        now: UnixSeconds,
-    ) -> Option<Result<Introspected, AnswerFault>> {
-        let state = self.keys.current();
-        let keys = state.keys.as_ref()?;
-        let issuer = self.issuer();
-        let max_bytes = usize::try_from(self.fetch.max_document_bytes).unwrap_or(usize::MAX);
-        let expected =
-            Expected { issuer: &issuer, audience: &self.client_id, rules: &self.rules, max_bytes };
-        Some(signed_answer(content.trim_ascii(), keys, &expected, self.latest(now), now))
-    }
-
-    fn latest(&self, now: UnixSeconds) -> UnixSeconds {
-        UnixSeconds(now.0.saturating_add(self.cache.as_secs()))
-    }
-
-    fn keep(&self, key: TokenKey, answer: &Answer, now: Moment) {
-        let until = match answer {
-            Answer::Active(_, until) => *until,
-            Answer::Inactive | Answer::NotAccess(_) => now.after(NEGATIVE.min(self.cache)),
-        };
+    fn keep(&self, key: TokenKey, answer: &Answer, until: Moment, now: Moment) {
         if until > now {
             let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
             answers.insert(key, Kept { answer: answer.clone(), until });
@@ -298,16 +325,16 @@ impl Introspector {
     }
 }
 
-/// A question that is under way; its end is known to all who wait, also when its asker leaves.
-struct Asked<'i> {
-    introspector: &'i Introspector,
+/// A question that is under way, until its answer is kept or it is given up.
+struct Asked {
+    known: Arc<Known>,
     key: TokenKey,
 }
 
-impl Drop for Asked<'_> {
+impl Drop for Asked {
     fn drop(&mut self) {
-        self.introspector.asking.remove(&self.key);
-        self.introspector.counters.ended();
+        self.known.asking.remove(&self.key);
+        self.known.counters.ended();
     }
 }
 

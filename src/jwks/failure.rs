@@ -27,6 +27,15 @@ pub enum FetchFailure {
     Timeout { host: String, seconds: u64 },
     #[error("{host} answered {status}, not 200")]
     Status { host: String, status: u16 },
+    #[error("{}", told(host, *status, *credentials, error.as_deref(), description.as_deref()))]
+    Refused {
+        host: String,
+        status: u16,
+        /// The gateway's own credentials are what it refuses.
+        credentials: bool,
+        error: Option<String>,
+        description: Option<String>,
+    },
     #[error("{host} redirects to {location}; redirects are not followed: write the final address")]
     Redirect { host: String, location: String },
     #[error("{host} answered {content_type}, not JSON; is this the address of a key set?")]
@@ -78,7 +87,7 @@ impl FetchFailure {
             Self::Tls { .. } => "tls",
             Self::Trust(_) => "trust",
             Self::Timeout { .. } => "timeout",
-            Self::Status { .. } => "status",
+            Self::Status { .. } | Self::Refused { .. } => "status",
             Self::Redirect { .. } => "redirect",
             Self::ContentType { .. } => "content_type",
             Self::Encoded { .. } => "encoding",
@@ -91,6 +100,28 @@ impl FetchFailure {
             Self::KeySet(KeySetError::NoUsableKey { .. }) => "no_usable_key",
             Self::Beginning { .. } | Self::KeySet(_) => "json",
         }
+    }
+}
+
+fn told(
+    host: &str,
+    status: u16,
+    credentials: bool,
+    error: Option<&str>,
+    description: Option<&str>,
+) -> String {
+    let said = match (error, description) {
+        (Some(error), Some(description)) => format!(" ({error}: {description:?})"),
+        (Some(error), None) => format!(" ({error})"),
+        (None, Some(description)) => format!(" ({description:?})"),
+        (None, None) => String::new(),
+    };
+    if credentials {
+        format!(
+            "{host} refuses the gateway's own credentials with {status}{said}; check `credentials` and `credentials.method`"
+        )
+    } else {
+        format!("{host} answered {status}, not 200{said}")
     }
 }
 

@@ -53,6 +53,9 @@ pub struct Form<'f> {
     pub signed: bool,
 }
 
+/// Characters that are kept of what a server says of its refusal.
+const MOST_SAID: usize = 300;
+
 /// The type of a signed introspection answer.
 const SIGNED: &str = "application/token-introspection+jwt";
 
@@ -213,7 +216,7 @@ where
         .body(Full::new(body))
         .map_err(|_| FetchFailure::Address { url: uri.to_string() })?;
     let response = sender.send_request(request).await.map_err(broken)?;
-    read(settings, host, response, form.is_some()).await
+    read(settings, host, response, form).await
 }
 
 fn accept(form: Option<&Form<'_>>) -> &'static str {
@@ -229,12 +232,13 @@ fn encoded(form: &Form<'_>) -> String {
     let pairs: Vec<String> = form
         .fields
         .iter()
-        .map(|(name, value)| format!("{}={}", percent(name), percent(value)))
+        .map(|(name, value)| format!("{}={}", form_encoded(name), form_encoded(value)))
         .collect();
     pairs.join("&")
 }
 
-fn percent(text: &str) -> String {
+/// One name or value of a form. A space is `%20`: every decoder of forms and of addresses reads it.
+pub fn form_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'*') {
@@ -250,7 +254,7 @@ async fn read(
     settings: &Fetch,
     host: &str,
     response: Response<Incoming>,
-    posted: bool,
+    form: Option<&Form<'_>>,
 ) -> Result<Document, FetchFailure> {
     let host = || host.to_owned();
     let text = |name| {
@@ -266,6 +270,9 @@ async fn read(
             host: host(),
             location: location.unwrap_or_else(|| "elsewhere".to_owned()),
         });
+    }
+    if let Some(form) = form.filter(|_| status != StatusCode::OK) {
+        return Err(refused(settings, host(), response, form).await);
     }
     if status != StatusCode::OK {
         return Err(FetchFailure::Status { host: host(), status: status.as_u16() });
@@ -284,7 +291,7 @@ async fn read(
         });
     }
     // many servers call everything text/plain; what is not JSON fails as JSON then
-    let signed = posted && content_type == SIGNED;
+    let signed = form.is_some() && content_type == SIGNED;
     let accepted = signed
         || matches!(
             content_type.as_str(),
@@ -313,7 +320,9 @@ async fn read(
         host: host(),
         encoding: encoding.to_owned(),
     })?;
-    if !posted && let Some(character) = strange_beginning(&content) {
+    if form.is_none()
+        && let Some(character) = strange_beginning(&content)
+    {
         return Err(FetchFailure::Beginning { host: host(), character });
     }
     Ok(Document { content, freshness, signed })
@@ -337,6 +346,37 @@ fn plain(content: Bytes) -> Result<Bytes, &'static str> {
         [0x1F, 0x8B, ..] => Err("gzip"),
         [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] => Err("UTF-16"),
         _ => Ok(content),
+    }
+}
+
+/// Why a server did not take a form, in its own words (RFC 6749 section 5.2) where it has some.
+async fn refused(
+    settings: &Fetch,
+    host: String,
+    response: Response<Incoming>,
+    form: &Form<'_>,
+) -> FetchFailure {
+    let status = response.status().as_u16();
+    let limit = usize::try_from(settings.max_document_bytes).unwrap_or(usize::MAX);
+    let body = Limited::new(response.into_body(), limit).collect().await;
+    let content = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let said: serde_json::Value = serde_json::from_slice(&content).unwrap_or_default();
+    let text = |name: &str| {
+        let text = said.get(name)?.as_str()?;
+        // the text goes to the operator's log: printable, and without what the server may quote of the form
+        let secrets = form.fields.iter().map(|(_, value)| *value).filter(|value| value.len() > 3);
+        let text = secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "..."));
+        let shown = text.chars().filter(|character| !character.is_control());
+        Some(shown.take(MOST_SAID).collect::<String>()).filter(|text| !text.is_empty())
+    };
+    let error = text("error");
+    let credentials = status == 401 || error.as_deref() == Some("invalid_client");
+    FetchFailure::Refused {
+        host,
+        status,
+        credentials,
+        error,
+        description: text("error_description"),
     }
 }
 

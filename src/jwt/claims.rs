@@ -6,6 +6,7 @@
 use crate::jwt::header::HeaderKind;
 use crate::jwt::json;
 use crate::jwt::kind::{self, WrongType};
+use crate::jwt::odd_members::{self, OddMember};
 use crate::jwt::rejection::{ClaimFault, Malformed, Rejection};
 use crate::jwt::value::{Members, Number, Value};
 use crate::jwt::verifying_key::KeyIdentity;
@@ -19,6 +20,8 @@ pub struct Claims {
     issuer: Box<str>,
     audiences: Box<[String]>,
     expires_at: UnixSeconds,
+    /// False for an introspection answer without `exp`.
+    states_expiry: bool,
     not_before: Option<UnixSeconds>,
     issued_at: Option<UnixSeconds>,
     signed_by: KeyIdentity,
@@ -39,6 +42,7 @@ impl Claims {
         Ok(Self {
             issuer,
             expires_at,
+            states_expiry: true,
             not_before: date(&members, "nbf", Fraction::RoundUp)?,
             issued_at: date(&members, "iat", Fraction::Drop)?,
             audiences: audiences(&members)?,
@@ -57,7 +61,7 @@ impl Claims {
         latest: UnixSeconds,
     ) -> Result<Introspected, Rejection> {
         let members = json::read_strict_object(answer)
-            .map_err(|fault| Rejection::Malformed(Malformed::Payload(fault)))?;
+            .map_err(|fault| Rejection::Malformed(Malformed::Answer(fault)))?;
         Self::of_answer(members, issuer, rules, latest)
     }
 
@@ -71,17 +75,21 @@ impl Claims {
         match members.get("active") {
             Some(Value::Bool(true)) => {}
             Some(Value::Bool(false)) => return Ok(Introspected::Inactive),
-            _ => return Err(invalid("active", ClaimFault::WrongType)),
+            None | Some(Value::Null) => return Err(invalid("active", ClaimFault::Missing)),
+            Some(_) => return Err(invalid("active", ClaimFault::WrongType)),
         }
+        let (members, odd) = odd_members::read(members)?;
         let said = string(&members, "iss")?;
         // another server's word is not this one's
         if said.is_some_and(|said| !issuer.is_empty() && said != issuer) {
             return Ok(Introspected::Inactive);
         }
         string(&members, "sub")?;
+        let expires_at = date(&members, "exp", Fraction::Drop)?;
         let claims = Self {
             issuer: said.unwrap_or(issuer).into(),
-            expires_at: date(&members, "exp", Fraction::Drop)?.unwrap_or(latest),
+            expires_at: expires_at.unwrap_or(latest),
+            states_expiry: expires_at.is_some(),
             not_before: date(&members, "nbf", Fraction::RoundUp)?,
             issued_at: date(&members, "iat", Fraction::Drop)?,
             audiences: audiences(&members)?,
@@ -90,7 +98,7 @@ impl Claims {
             members,
         };
         Ok(match kind::check(claims.kind(None), rules) {
-            Ok(()) => Introspected::Active(claims),
+            Ok(()) => Introspected::Active(claims, odd),
             Err(wrong) => Introspected::NotAccess(wrong),
         })
     }
@@ -119,6 +127,11 @@ impl Claims {
     /// The last second in which the token may be used is the one before, leeway apart.
     pub fn expires_at(&self) -> UnixSeconds {
         self.expires_at
+    }
+
+    /// Whether the token's end is known; without, [`Self::expires_at`] is when its server has to be asked again.
+    pub fn states_expiry(&self) -> bool {
+        self.states_expiry
     }
 
     pub fn not_before(&self) -> Option<UnixSeconds> {
@@ -208,7 +221,8 @@ impl Claims {
 /// What a server says of a token that it was asked about.
 #[derive(Debug)]
 pub enum Introspected {
-    Active(Claims),
+    /// With the members that had to be understood.
+    Active(Claims, Vec<OddMember>),
     /// Active, and no access token.
     NotAccess(WrongType),
     Inactive,
@@ -245,7 +259,7 @@ pub(super) fn audiences(members: &Members) -> Result<Box<[String]>, Rejection> {
 }
 
 /// What becomes of a part of a second: always what makes the token valid for less time.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Fraction {
     Drop,
     RoundUp,

@@ -4,7 +4,7 @@
 //! by [`Unverified::issuer`] and brings its [`KeySet`]; `key_set` finds the key and checks the signature over the bytes as
 //! they came; `claims` types the payload; `kind` tells access tokens from others; `rules` applies what the key manager asks for. `jwk` and `pem` turn documents
 //! into keys, `algorithm` is the closed list of what keys may verify; `proof` reads DPoP proofs,
-//! `answer` signed introspection answers.
+//! `answer` signed introspection answers, `odd_members` what servers write otherwise in any answer.
 //!
 //! The room is pure: no I/O, no clock, no shared state. It never fetches what a token names, and it never tells a part of
 //! a token in an error.
@@ -19,6 +19,7 @@ mod json;
 mod jwk;
 mod key_set;
 pub(crate) mod kind;
+mod odd_members;
 mod pem;
 pub mod proof;
 mod rejection;
@@ -36,6 +37,7 @@ pub use excerpt::Excerpt;
 pub use json::JsonFault;
 pub use key_set::{KeySet, KeySetError, ParsedKeySet};
 pub use kind::{TokenKind, WrongType};
+pub use odd_members::OddMember;
 pub use rejection::{ClaimFault, Malformed, Part, Rejection, Span};
 pub use rules::{check as check_rules, check_time};
 pub use skipped::{SkipReason, SkippedKey};

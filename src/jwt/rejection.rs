@@ -53,6 +53,8 @@ pub enum Malformed {
     Header(#[source] JsonFault),
     #[error("its payload cannot be read: {0}")]
     Payload(#[source] JsonFault),
+    #[error("the answer cannot be read: {0}")]
+    Answer(#[source] JsonFault),
     #[error("the header's `{0}` is missing, has the wrong type or is too long")]
     HeaderMember(&'static str),
 }
@@ -71,6 +73,7 @@ pub enum ClaimFault {
     Missing,
     WrongType,
     OutOfRange,
+    NotUnderstood,
 }
 
 impl Rejection {
@@ -139,6 +142,7 @@ impl std::fmt::Display for ClaimFault {
         f.write_str(match self {
             Self::Missing => "is missing",
             Self::WrongType => "has the wrong type",
+            Self::NotUnderstood => "has a form that cannot be understood",
             Self::OutOfRange => "is not a time that can be reckoned with",
         })
     }

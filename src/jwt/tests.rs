@@ -58,7 +58,7 @@ fn key_set(keys: &[serde_json::Value]) -> KeySet {
     KeySet::from_jwks(&key_set_of(keys)).unwrap().keys
 }
 
-fn rules() -> TokenRules {
+pub(super) fn rules() -> TokenRules {
     TokenRules {
         algorithms: SignatureAlgorithm::ALL.to_vec(),
         token_types: Vec::new(),

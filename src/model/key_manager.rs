@@ -44,6 +44,8 @@ pub struct KeyManager {
     pub validation: TokenValidation,
     /// Where tokens can be asked about.
     pub introspection: Option<Introspection>,
+    /// Of a template: the credentials of single organizations.
+    pub credentials_for: Vec<(String, Credentials)>,
     /// Which tokens are its own; empty: all of its issuer, and opaque ones where it can be asked.
     pub handling: Vec<Handling>,
     /// What application developers are shown.
@@ -77,6 +79,18 @@ pub enum TokenValidation {
     SelfValidate,
     /// The server is asked, also about JWTs.
     Introspection,
+    /// JWTs are verified here, and the server is asked about each at most once in this time.
+    Both {
+        every: Duration,
+        on_failure: OnIntrospectionFailure,
+    },
+}
+
+/// What becomes of a JWT with a good signature whose server cannot be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnIntrospectionFailure {
+    Refuse,
+    Allow,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +107,7 @@ pub struct Introspection {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
+    /// The client id; empty only where the server asks for none.
     pub username: String,
     pub proof: ClientProof,
 }
@@ -100,8 +115,12 @@ pub struct Credentials {
 /// What shows a server that the gateway is who it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientProof {
-    /// HTTP Basic.
-    Password(Secret),
+    Password {
+        secret: Secret,
+        carrier: SecretCarrier,
+    },
+    /// Nothing (`method = "none"`): the network decides who may ask.
+    None,
     /// A signed assertion for each question (RFC 7523).
     Key {
         key: PemFile,
@@ -112,6 +131,17 @@ pub enum ClientProof {
     },
     /// The client certificate of the connection (RFC 8705).
     Certificate,
+}
+
+/// How a client secret is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretCarrier {
+    /// HTTP Basic with both parts form-encoded (RFC 6749 section 2.3.1).
+    Basic,
+    /// HTTP Basic of both parts as they are, as WSO2 reads it.
+    BasicRaw,
+    /// In the form (`client_secret_post`).
+    Form,
 }
 
 /// Where the keys that verify signatures come from.
@@ -346,6 +376,16 @@ impl KeyManagerType {
             | Self::Forgerock
             | Self::AzureAD
             | Self::Cognito => &[],
+        }
+    }
+
+    /// How its servers read HTTP Basic.
+    pub fn default_carrier(self) -> SecretCarrier {
+        match self {
+            Self::Wso2Is | Self::Wso2Is7 | Self::FsKeyManager | Self::Asgardeo => {
+                SecretCarrier::BasicRaw
+            }
+            _ => SecretCarrier::Basic,
         }
     }
 

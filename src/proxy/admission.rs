@@ -3,16 +3,16 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
 use crate::authenticate::certificate::is_told_twice;
 use crate::authenticate::error::shown;
 use crate::authenticate::unknown_tokens::Word;
-use crate::authenticate::{AuthenticateError, credentials};
+use crate::authenticate::{AuthenticateError, Question, credentials};
 use crate::forward::forwarded::ClientScheme;
-use crate::introspect::{Answer, Outcome};
+use crate::introspect::Purpose;
 use crate::model::api::BodyStall;
 use crate::model::gateway::{ByteLimit, ErrorFormat};
 use crate::model::names::ApiIndex;
@@ -20,9 +20,10 @@ use crate::model::rate::Rate;
 use crate::model::reason::Reason;
 use crate::proxy::asserting::Assertion;
 use crate::proxy::connection::Transport;
-use crate::proxy::decision::{Asked, ConnectionFacts, Refused, Why, decide};
+use crate::proxy::decision::{Asked, ConnectionFacts, Why, decide};
 use crate::proxy::denial::Tongue;
 use crate::proxy::exchange::Exchange;
+use crate::proxy::inquiry;
 use crate::proxy::metadata;
 use crate::proxy::naming::{Arriving, Named};
 use crate::proxy::newer_keys::{NewerKeys, Next};
@@ -31,7 +32,6 @@ use crate::proxy::service::Inbound;
 use crate::proxy::vouching::Asker;
 use crate::proxy::worker::Walk;
 use crate::route::{self, InvalidAuthority, NormalPath};
-use crate::snapshot::CompiledKeyManager;
 use crate::snapshot::local::LocalSnapshot;
 use crate::snapshot::organizations::Closed;
 use crate::throttle::{self, Admitted};
@@ -149,8 +149,8 @@ pub(super) async fn decide_and_wait(
         connection,
     };
     let mut newer_keys = NewerKeys::default();
-    // each key manager that may know an opaque token is asked once, and an organisation is opened once
-    let mut questions: usize = 8;
+    // an organization is opened, the servers are asked, and once more where a reload came in between
+    let mut questions: usize = 3;
     let snapshot = walk.snapshots().load();
     if let Some(api) =
         metadata::asked(&snapshot, &head.named.host, head.path.as_str(), request.method())
@@ -161,7 +161,7 @@ pub(super) async fn decide_and_wait(
     drop(snapshot);
     loop {
         let snapshot = walk.snapshots().load();
-        let refused = match decide(&snapshot, asked, walk.cache(), walk.clock().now()) {
+        let mut refused = match decide(&snapshot, asked, walk.cache(), walk.clock().now()) {
             Ok(grant) => {
                 let limit = grant
                     .routed()
@@ -204,24 +204,15 @@ pub(super) async fn decide_and_wait(
             }
             Err(refused) => refused,
         };
-        if refused.why.is_question() && questions > 0 {
+        if let Some(question) = refused.why.question().filter(|_| questions > 0).cloned() {
             questions = questions.saturating_sub(1);
-            match Box::pin(inquire(walk, exchange, &snapshot, request, &refused)).await {
+            match Box::pin(inquire(walk, exchange, &snapshot, request, refused.api, &question))
+                .await
+            {
                 Ok(()) => continue,
-                Err(why) => {
-                    let refused = Refused { why: Why::Authenticate(why), ..refused };
-                    return Err(refuse(
-                        exchange,
-                        &snapshot,
-                        &refused,
-                        refused.why.reason(),
-                        request,
-                        (id, &head.named.origin),
-                    ));
-                }
+                Err(why) => refused.why = Why::Authenticate(why),
             }
         }
-        let mut refused = refused;
         if newer_keys.may_help(&refused) {
             match Box::pin(newer_keys.wait(&refused, exchange.client)).await {
                 Next::DecideAgain => continue,
@@ -252,68 +243,64 @@ fn facts<'r>(exchange: &Exchange, head: &'r Head<'_>) -> ConnectionFacts<'r> {
     }
 }
 
-/// Asks a server what a verdict waits for; the answer is there for the next decision.
+/// Asks the servers what a verdict waits for; the answer is there for the next decision.
 async fn inquire(
     walk: &Walk,
     exchange: &Exchange,
     snapshot: &LocalSnapshot,
     request: &Inbound,
-    refused: &Refused<'_>,
-) -> Result<(), AuthenticateError> {
-    if let Some(unasked) = refused.why.unasked() {
-        return ask(walk, exchange, snapshot, request, refused.api, &unasked).await;
-    }
-    let Some((template, issuer)) = refused.why.unopened() else { return Ok(()) };
-    let Some(organizations) = &template.organizations else { return Ok(()) };
-    let (budgets, peer) = (walk.cache().budgets(), exchange.connection().peer().ip());
-    let client = budgets.payer(exchange.client, Some(peer), request.headers());
-    let opened = organizations.open(&issuer, Some(client)).await;
-    match (opened, snapshot.limits.max_forged_tokens.map(Rate::a_minute)) {
-        // who makes the gateway ask about what is not there pays as for a forged token
-        (Err(Closed::Absent), Some(rate)) => {
-            let _ = budgets.invalid_tokens.charge(client, rate, walk.cache().moment());
-        }
-        (Err(Closed::TooMany { .. }), _) => budgets.note_refusal(client, Some(peer)),
-        _ => {}
-    }
-    let issuer = shown(&issuer);
-    opened.map_err(|why| AuthenticateError::NotOpened {
-        template: Arc::clone(&template),
-        issuer,
-        why,
-    })
-}
-
-/// Asks a key manager's server about the request's token; the answer is there for the next decision.
-async fn ask(
-    walk: &Walk,
-    exchange: &Exchange,
-    snapshot: &LocalSnapshot,
-    request: &Inbound,
     api: Option<ApiIndex>,
-    key_manager: &Arc<CompiledKeyManager>,
+    question: &Question,
 ) -> Result<(), AuthenticateError> {
-    let header = api
-        .and_then(|index| snapshot.api(index))
-        .map_or("authorization", |api| api.definition.authorization_header.as_str());
-    let token = credentials::credential(request.headers(), header)?.token;
-    let unanswered =
-        |why| AuthenticateError::Unanswered { key_manager: Arc::clone(key_manager), why };
-    let Some(introspector) = &key_manager.introspector else {
-        return Err(unanswered("it has no introspection endpoint".into()));
-    };
-    let from = (exchange.client, exchange.connection().peer().ip());
-    let asker = Asker::new(walk, from, request.headers(), snapshot.limits.unknown_tokens);
-    let patience = key_manager.definition.fetch.request_timeout;
-    let ticket = asker.admit(walk, token, patience).await?;
-    match introspector.ask(token, walk.clock().now()).await {
-        Outcome::Answered(answer) => {
-            let vouched = matches!(answer, Answer::Active(..));
-            ticket.settle(if vouched { Word::Vouched } else { Word::None });
-            walk.cache().hand_over(key_manager, token, answer);
+    match question {
+        Question::Introspect { key_managers, purpose } => {
+            let header = api
+                .and_then(|index| snapshot.api(index))
+                .map_or("authorization", |api| api.definition.authorization_header.as_str());
+            let token = credentials::credential(request.headers(), header)?.token;
+            let (began, patience) = (Instant::now(), inquiry::patience(key_managers));
+            // a good signature is paid for by whoever signed it
+            let ticket = if *purpose == Purpose::Judge {
+                let from = (exchange.client, exchange.connection().peer().ip());
+                let rate = snapshot.limits.unknown_tokens;
+                let asker = Asker::new(walk, from, request.headers(), rate);
+                Some(asker.admit(walk, token, patience).await?)
+            } else {
+                None
+            };
+            let left = patience.saturating_sub(began.elapsed());
+            let asked = inquiry::ask(key_managers, token, *purpose, walk.clock().now(), left).await;
+            if let Some(ticket) = ticket {
+                match &asked {
+                    Ok(_) => ticket.settle(Word::Vouched),
+                    // nobody took the vouching back
+                    Err(AuthenticateError::Unanswered { .. }) => drop(ticket),
+                    Err(_) => ticket.settle(Word::None),
+                }
+            }
+            let (key_manager, answer) = asked?;
+            walk.cache().hand_over(&key_manager, token, answer);
             Ok(())
         }
-        Outcome::Unavailable(why) => Err(unanswered(why)),
+        Question::Open { template, issuer } => {
+            let Some(organizations) = &template.organizations else { return Ok(()) };
+            let (budgets, peer) = (walk.cache().budgets(), exchange.connection().peer().ip());
+            let client = budgets.payer(exchange.client, Some(peer), request.headers());
+            let opened = organizations.open(issuer, Some(client)).await;
+            match (opened, snapshot.limits.max_forged_tokens.map(Rate::a_minute)) {
+                // who makes the gateway ask about what is not there pays as for a forged token
+                (Err(Closed::Absent), Some(rate)) => {
+                    let _ = budgets.invalid_tokens.charge(client, rate, walk.cache().moment());
+                }
+                (Err(Closed::TooMany { .. }), _) => budgets.note_refusal(client, Some(peer)),
+                _ => {}
+            }
+            opened.map_err(|why| AuthenticateError::NotOpened {
+                template: Arc::clone(template),
+                issuer: shown(issuer),
+                why,
+            })
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use http::{HeaderMap, Method};
 
 use crate::authenticate::binding::Evidence;
 use crate::authenticate::cache::TokenCache;
-use crate::authenticate::{self, AuthenticateError, credentials};
+use crate::authenticate::{self, AuthenticateError, Question, credentials};
 use crate::authorize::{self, Grant, Refusal};
 use crate::jwks::{KeyManagerKeys, RefetchCause};
 use crate::model::api::{AuthScheme, Lifecycle, OperationMethod};
@@ -160,32 +160,10 @@ impl Why {
         }
     }
 
-    /// Whether a server has to be asked before this verdict is final.
-    pub fn is_question(&self) -> bool {
-        matches!(
-            self,
-            Self::Authenticate(
-                AuthenticateError::NotAsked { .. } | AuthenticateError::NotOpen { .. }
-            )
-        )
-    }
-
-    /// The key manager whose server has to be asked before this verdict is final.
-    pub fn unasked(&self) -> Option<Arc<CompiledKeyManager>> {
+    /// What has to be asked before this verdict is final.
+    pub fn question(&self) -> Option<&Question> {
         match self {
-            Self::Authenticate(AuthenticateError::NotAsked { key_manager }) => {
-                Some(Arc::clone(key_manager))
-            }
-            _ => None,
-        }
-    }
-
-    /// The template and the issuer that has to be opened before this verdict is final.
-    pub fn unopened(&self) -> Option<(Arc<CompiledKeyManager>, Box<str>)> {
-        match self {
-            Self::Authenticate(AuthenticateError::NotOpen { template, issuer }) => {
-                Some((Arc::clone(template), issuer.clone()))
-            }
+            Self::Authenticate(AuthenticateError::Undecided(question)) => Some(question),
             _ => None,
         }
     }

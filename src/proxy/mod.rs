@@ -1,6 +1,7 @@
 //! The request's walk and nothing else.
 //!
-//! The walk through the files: [`service`] (the walk), [`admission`] (may it be forwarded), [`newer_keys`] (waiting for them),
+//! The walk through the files: [`service`] (the walk), [`admission`] (may it be forwarded), [`inquiry`] (what servers say of a token),
+//! [`newer_keys`] (waiting for them),
 //! [`asserting`] (what a backend is told of the caller), [`decision`] (route, authenticate, authorize on one snapshot),
 //! [`denial`] (reason -> answer, the only table of statuses), [`own_answer`] (answers made here), [`metadata`] (RFC 9728), [`cors`],
 //! [`upgrade`] and [`tunnel`] (other protocols, with [`websocket`]'s frames), [`vouching`] (questions within a budget), [`tenure`] and [`term`] (what ends a stream), [`exchange`] (the facts of one exchange, written once),
@@ -15,6 +16,7 @@ pub mod cors;
 pub mod decision;
 pub mod denial;
 pub mod exchange;
+pub mod inquiry;
 pub mod metadata;
 pub mod naming;
 mod newer_keys;

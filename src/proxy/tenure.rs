@@ -1,7 +1,13 @@
 //! How long a stream or an upgraded connection may go on: until its token expires or its right is withdrawn.
 //!
 //! Decides on the snapshot that is in use now, and only when there is a new one or the time has come. A reload that does
-//! not concern a stream leaves it alone.
+//! not concern a stream leaves it alone. A stream whose key manager has new keys ends if the one that signed its token is
+//! not among them; a stream whose token its server is asked about is asked about again, in the background, for as long as
+//! it goes on.
+//!
+//! The walk through the files: [`vouched`] (what signed or vouched for a token, and whether it still does).
+
+mod vouched;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -12,10 +18,12 @@ use slab::Slab;
 
 use crate::authenticate::Principal;
 use crate::authorize;
+use crate::deadline::moment;
 use crate::model::api::Lifecycle;
 use crate::model::clock::UnixSeconds;
 use crate::model::directory::KeyType;
 use crate::model::names::{ApiIndex, ApiName, Version};
+use crate::proxy::tenure::vouched::Vouched;
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshot;
 
@@ -29,6 +37,12 @@ const MOST_JITTER: u64 = 5_000;
 pub enum Ended {
     TokenExpired,
     Revoked,
+    /// The key that signed the token is no longer one of its key manager's.
+    KeyWithdrawn,
+    /// The authorization server says that the token is not active.
+    Inactive,
+    /// The authorization server could not be asked for too long.
+    Unconfirmed,
     /// Blocked, unsubscribed, or the API or the key manager is gone.
     Withdrawn,
 }
@@ -53,8 +67,9 @@ pub struct Tenures {
 #[derive(Debug)]
 struct Held {
     right: Right,
-    /// Milliseconds since 1970.
+    /// Milliseconds since 1970; the end of time where the token has none.
     until: u64,
+    vouched: Vouched,
     ended: Cell<Option<Ended>>,
     waker: RefCell<Option<Waker>>,
 }
@@ -73,6 +88,9 @@ impl Ended {
         match self {
             Self::TokenExpired => "the token expired",
             Self::Revoked => "the token was revoked",
+            Self::KeyWithdrawn => "the key that signed the token was withdrawn",
+            Self::Inactive => "the authorization server says that the token is not active",
+            Self::Unconfirmed => "the authorization server could not be asked about the token",
             Self::Withdrawn => "the right to call the API was withdrawn",
         }
     }
@@ -81,16 +99,21 @@ impl Ended {
 impl Tenures {
     /// Watches over a stream from now (milliseconds since 1970) on. `random` spreads the ends.
     pub fn hold(self: &Rc<Self>, right: Right, now: u64, random: u64) -> Tenure {
-        let expires = right.principal.claims().expires_at().0.saturating_mul(1000);
-        let most = expires
-            .saturating_sub(now)
-            .checked_div(JITTER_SHARE)
-            .unwrap_or_default()
-            .min(MOST_JITTER);
-        let until =
-            expires.saturating_add(random.checked_rem(most.saturating_add(1)).unwrap_or_default());
-        let held =
-            Rc::new(Held { right, until, ended: Cell::new(None), waker: RefCell::default() });
+        let claims = right.principal.claims();
+        // an answer that names no end is asked for again, and ends nothing by itself
+        let until = if claims.states_expiry() {
+            spread(claims.expires_at().0.saturating_mul(1000), now, random)
+        } else {
+            u64::MAX
+        };
+        let vouched = Vouched::of(&right.principal, random);
+        let held = Rc::new(Held {
+            right,
+            until,
+            vouched,
+            ended: Cell::new(None),
+            waker: RefCell::default(),
+        });
         let key = self.held.borrow_mut().insert(Rc::clone(&held));
         Tenure { tenures: Rc::clone(self), held, key }
     }
@@ -101,9 +124,14 @@ impl Tenures {
         let changed = self.generation.replace(newest) != newest;
         let mut apis = HashMap::new();
         let mut over = Vec::new();
+        let times = (UnixSeconds(now / 1000), moment());
         for (_, held) in self.held.borrow().iter() {
             if held.until <= now {
                 over.push((Rc::clone(held), Ended::TokenExpired));
+            } else if let Some(why) =
+                held.vouched.look(&held.right.principal, snapshot, changed, times)
+            {
+                over.push((Rc::clone(held), why));
             } else if changed
                 && held
                     .right
@@ -129,6 +157,13 @@ impl Tenures {
     pub fn is_empty(&self) -> bool {
         self.held.borrow().is_empty()
     }
+}
+
+/// A moment a little later than this one, so that not all come at once.
+fn spread(at: u64, now: u64, random: u64) -> u64 {
+    let most =
+        at.saturating_sub(now).checked_div(JITTER_SHARE).unwrap_or_default().min(MOST_JITTER);
+    at.saturating_add(random.checked_rem(most.saturating_add(1)).unwrap_or_default())
 }
 
 /// Whether a new request with the same token would still find its API and its subscription.

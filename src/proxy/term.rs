@@ -74,10 +74,12 @@ impl Cut {
         const UNAVAILABLE: &str = "14";
         let status = match self {
             Self::TooLong | Self::Broken(Cause::Silence(_)) => DEADLINE_EXCEEDED,
-            Self::Broken(Cause::Backend) => UNAVAILABLE,
+            Self::Broken(Cause::Backend) | Self::Ended(Ended::Unconfirmed) => UNAVAILABLE,
             Self::Broken(Cause::Client) => CANCELLED,
             Self::Broken(Cause::TooLarge) => RESOURCE_EXHAUSTED,
-            Self::Ended(Ended::TokenExpired | Ended::Revoked) => UNAUTHENTICATED,
+            Self::Ended(
+                Ended::TokenExpired | Ended::Revoked | Ended::KeyWithdrawn | Ended::Inactive,
+            ) => UNAUTHENTICATED,
             Self::Ended(Ended::Withdrawn) => PERMISSION_DENIED,
         };
         let mut trailers = HeaderMap::new();

@@ -32,12 +32,15 @@ fn judge(answer: &[u8]) {
             continue;
         };
         match (&ours, theirs.get("active")) {
-            (Ok(Introspected::Active(claims)), Some(Value::Bool(true))) => {
-                check_claims(claims, theirs, issuer);
+            // what had to be understood is the matter of the unit tests
+            (Ok(Introspected::Active(_, odd)), Some(Value::Bool(true))) if !odd.is_empty() => {}
+            (Ok(Introspected::Active(claims, _)), Some(Value::Bool(true))) => {
+                check_claims(claims, &without_nulls(theirs), issuer);
             }
             (Ok(Introspected::Inactive), Some(Value::Bool(true))) => {
-                let elsewhere =
-                    theirs.get("iss").is_some_and(|said| !issuer.is_empty() && said != issuer);
+                let elsewhere = theirs
+                    .get("iss")
+                    .is_some_and(|said| !said.is_null() && !issuer.is_empty() && said != issuer);
                 assert!(elsewhere, "active, and a token of this server");
             }
             (Ok(Introspected::NotAccess(_)), Some(Value::Bool(true))) => {}
@@ -57,6 +60,15 @@ fn judge(answer: &[u8]) {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// Null is an absent member.
+fn without_nulls(answer: &Value) -> Value {
+    let mut answer = answer.clone();
+    if let Some(members) = answer.as_object_mut() {
+        members.retain(|_, value| !value.is_null());
+    }
+    answer
 }
 
 /// What was believed is what anyone reads in the answer.

@@ -97,7 +97,7 @@ pub(super) fn organization(principal: &Principal) -> Option<String> {
 pub(super) fn basis(principal: &Principal) -> (&'static str, String) {
     match principal.basis() {
         Basis::Signature { .. } => ("signature", "good".to_owned()),
-        Basis::Introspection { .. } => {
+        Basis::Confirmed { .. } | Basis::Introspection { .. } => {
             let endpoint = principal
                 .key_manager()
                 .definition

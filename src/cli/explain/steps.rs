@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::authenticate::cache::TokenCache;
-use crate::authenticate::{AuthenticateError, Principal};
+use crate::authenticate::{AuthenticateError, Principal, Question};
 use crate::authorize::{Grant, Refusal};
-use crate::cli::explain::question::Question;
+use crate::cli::explain::question::Question as Asking;
 use crate::cli::explain::{identity, near_misses};
-use crate::introspect::Outcome;
+use crate::introspect::Purpose;
 use crate::jwt::Unverified;
 use crate::model::api::{AuthScheme, SubscriptionRule};
 use crate::model::clock::UnixSeconds;
@@ -50,17 +50,21 @@ struct Teller<'s> {
     cache: &'s TokenCache,
 }
 
-/// What a key manager's server said of the token.
-pub(super) type Said = (Arc<CompiledKeyManager>, Outcome);
+/// The servers that have to be asked about the token.
+pub(super) struct Inquiry {
+    pub(super) key_managers: Vec<Arc<CompiledKeyManager>>,
+    pub(super) purpose: Purpose,
+}
 
-/// Decides, and tells how; or says whose server has to be asked about the token first.
+/// Decides, and tells how; or says whose servers have to be asked about the token first. `unknown` is what came of asking,
+/// where none of them lets it through.
 pub(super) fn explain(
     snapshot: &Snapshot,
-    question: &Question,
+    question: &Asking,
     cache: &TokenCache,
-    said: &[Said],
+    unknown: Option<&AuthenticateError>,
     now: UnixSeconds,
-) -> Result<Explanation, Arc<CompiledKeyManager>> {
+) -> Result<Explanation, Inquiry> {
     let mut teller = Teller { snapshot, steps: Vec::new(), cache };
     let path = match route::normalise(question.uri.path()) {
         Ok(path) => path,
@@ -96,20 +100,12 @@ pub(super) fn explain(
             }
         }
         Err(mut refused) => {
-            if let Some(unasked) = refused.why.unasked() {
-                let answer =
-                    said.iter().find(|(key_manager, _)| Arc::ptr_eq(key_manager, &unasked));
-                match answer {
-                    None => return Err(unasked),
-                    Some((_, Outcome::Unavailable(why))) => {
-                        refused.why = Why::Authenticate(AuthenticateError::Unanswered {
-                            key_manager: unasked,
-                            why: Arc::clone(why),
-                        });
-                    }
-                    // answers that are not kept: this one was about an earlier look
-                    Some((_, Outcome::Answered(_))) => {}
-                }
+            if let Some(Question::Introspect { key_managers, purpose }) = refused.why.question() {
+                let Some(unknown) = unknown else {
+                    let key_managers = key_managers.clone();
+                    return Err(Inquiry { key_managers, purpose: *purpose });
+                };
+                refused.why = Why::Authenticate(unknown.clone());
             }
             teller.tell(&refused, question, now);
             let hints = near_misses::hints(snapshot, &refused, question);
@@ -185,7 +181,7 @@ impl Teller<'_> {
         }
     }
 
-    fn tell(&mut self, refused: &Refused<'_>, question: &Question, now: UnixSeconds) {
+    fn tell(&mut self, refused: &Refused<'_>, question: &Asking, now: UnixSeconds) {
         let api = refused.api.and_then(|index| self.snapshot.api(index));
         if let Some(routed) = &refused.routed {
             self.route(routed);
@@ -208,7 +204,7 @@ impl Teller<'_> {
         }
     }
 
-    fn granted(&mut self, grant: &Grant<'_>, question: &Question, now: UnixSeconds) {
+    fn granted(&mut self, grant: &Grant<'_>, question: &Asking, now: UnixSeconds) {
         let routed = grant.routed();
         self.route(routed);
         match grant.principal() {
@@ -250,7 +246,7 @@ impl Teller<'_> {
         self.passed("operation", found, Some(operation.place));
     }
 
-    fn authentication(&mut self, error: &AuthenticateError, question: &Question) {
+    fn authentication(&mut self, error: &AuthenticateError, question: &Asking) {
         let unverified = self.unverified(question);
         if let Some(unverified) = &unverified {
             let found = format!(
@@ -273,7 +269,7 @@ impl Teller<'_> {
             }
             AuthenticateError::Opaque
             | AuthenticateError::Inactive
-            | AuthenticateError::NotAsked { .. }
+            | AuthenticateError::Undecided(Question::Introspect { .. })
             | AuthenticateError::Unanswered { .. } => ("introspection", error.to_string()),
             AuthenticateError::NobodysOwn { .. } => ("key manager", error.to_string()),
             _ => ("authenticate", error.to_string()),
@@ -281,7 +277,7 @@ impl Teller<'_> {
         self.failed(step, found, place);
     }
 
-    fn unverified<'q>(&self, question: &'q Question) -> Option<Unverified<'q>> {
+    fn unverified<'q>(&self, question: &'q Asking) -> Option<Unverified<'q>> {
         Unverified::parse(question.token()?.as_bytes(), self.snapshot.limits.max_token_bytes).ok()
     }
 
@@ -301,7 +297,7 @@ impl Teller<'_> {
         &mut self,
         principal: &Principal,
         api: &CompiledApi,
-        question: &Question,
+        question: &Asking,
         now: UnixSeconds,
     ) {
         let key_manager = principal.key_manager();

@@ -79,6 +79,9 @@ pub(super) const ALGORITHMS: &[&str] = &[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
     "Ed25519",
 ];
+pub(super) const CREDENTIAL_METHODS: &[&str] =
+    &["basic", "basic_raw", "post", "none", "private_key_jwt"];
+
 pub(super) const KEY_MANAGER_TYPES: &[&str] = &[
     "WSO2-IS",
     "WSO2-IS-7",
@@ -360,8 +363,18 @@ static KEY_MANAGER: TableRule = TableRule {
         key("audiences", Kind::Texts, "Any of these must be in aud; empty does not check"),
         key(
             "token_validation",
-            Kind::Choice(&["self_validate_jwt", "introspection"]),
-            "How tokens are judged",
+            Kind::Choice(&["self_validate_jwt", "introspection", "both"]),
+            "How tokens are judged: here, by their server, or here and by their server now and then",
+        ),
+        key(
+            "introspect_every",
+            Kind::Duration,
+            "For \"both\": the server is asked about each token at most once in this time",
+        ),
+        key(
+            "on_introspection_failure",
+            Kind::Choice(&["refuse", "allow"]),
+            "For \"both\": what becomes of good signatures while the server cannot be asked",
         ),
         key(
             "token_handling",
@@ -405,6 +418,11 @@ static KEY_MANAGER: TableRule = TableRule {
             "Who may make keys",
         ),
         key("credentials", Kind::Table(&CREDENTIALS), "For introspection"),
+        key(
+            "credentials_for",
+            Kind::Tables(&CREDENTIALS_FOR),
+            "Of a template: the credentials of single organizations",
+        ),
         key("introspection_signed", Kind::Flag, "Only signed answers are believed (RFC 9701)"),
         key("introspection_cache", Kind::Duration, "How long answers are kept; never beyond exp"),
         key("leeway", Kind::Duration, "Instead of the default"),
@@ -432,17 +450,34 @@ static TOKEN_HANDLING: TableRule = TableRule {
     ],
 };
 
-static CREDENTIALS: TableRule = TableRule {
+static CREDENTIALS_FOR: TableRule = TableRule {
     keys: &[
+        key("organization", Kind::Text, "One of `organizations`"),
+        key("file", Kind::Text, "A TOML file that holds its `credentials`"),
+    ],
+};
+
+/// A file of `credentials_for`: the table by its name.
+pub(super) static CREDENTIALS_FILE: TableRule =
+    TableRule { keys: &[key("credentials", Kind::Table(&CREDENTIALS), "For introspection")] };
+
+/// The credentials of one key manager; a file of `credentials_for` may hold the keys alone.
+pub(super) static CREDENTIALS: TableRule = TableRule {
+    keys: &[
+        key(
+            "method",
+            Kind::Choice(CREDENTIAL_METHODS),
+            "How the gateway authenticates; by default \"basic_raw\" for WSO2's types, else \"basic\", and \"private_key_jwt\" with `key`",
+        ),
         key("username", Kind::Text, "The gateway's client id"),
         key("password", Kind::Secret, "Its secret"),
         key(
             "key",
             Kind::Text,
-            "Instead of a secret: a private key, PEM, that signs who the gateway is (RFC 7523)",
+            "Instead of a secret: a private key, PEM, that signs client assertions (RFC 7523)",
         ),
         key("key_id", Kind::Text, "The key's name at the server; else its thumbprint"),
-        key("audience", Kind::Text, "Whom the signed word is for; else the issuer"),
+        key("audience", Kind::Text, "The audience of the client assertion; else the issuer"),
     ],
 };
 

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use crate::config::contract::{CREDENTIAL_METHODS, CREDENTIALS, CREDENTIALS_FILE};
 use crate::config::pem;
 use crate::config::reader::Table;
 use crate::config::resolve::secret::secret;
 use crate::config::source::Sources;
 use crate::model::handling::{Handling, Pattern};
-use crate::model::key_manager::{ClientProof, Credentials, Introspection, TokenValidation};
+use crate::model::key_manager::{
+    ClientProof, Credentials, Introspection, KeyManagerType, OnIntrospectionFailure, SecretCarrier,
+    TokenValidation,
+};
 
 /// How long an answer is believed where nothing is written.
 const CACHE: Duration = Duration::from_mins(1);
@@ -15,8 +19,33 @@ const CACHE: Duration = Duration::from_mins(1);
 const HINT: &str =
     "write `introspection_endpoint` or `well_known_url`, and `credentials` or `client_certificate`";
 
+/// How often a server confirms a token where nothing is written.
+const EVERY: Duration = Duration::from_mins(1);
+
 pub(super) fn validation(table: &Table<'_>) -> TokenValidation {
-    match table.choice("token_validation", &["self_validate_jwt", "introspection"]) {
+    let written = table.choice("token_validation", &["self_validate_jwt", "introspection", "both"]);
+    if written == Some("both") {
+        let every = table.time("introspect_every", EVERY);
+        let on_failure = match table.choice("on_introspection_failure", &["refuse", "allow"]) {
+            Some("allow") => {
+                let message = "a token that its server has withdrawn passes while that server cannot be asked".to_owned();
+                let hint = "leave `on_introspection_failure` out to refuse with 503".to_owned();
+                let at = table.at_key("on_introspection_failure");
+                table.problems().warning(at, message, Some(hint));
+                OnIntrospectionFailure::Allow
+            }
+            _ => OnIntrospectionFailure::Refuse,
+        };
+        return TokenValidation::Both { every, on_failure };
+    }
+    for key in
+        ["introspect_every", "on_introspection_failure"].into_iter().filter(|key| table.has(key))
+    {
+        let message =
+            format!("`{}` does nothing without `token_validation = \"both\"`", table.path(key));
+        table.error(key, message, None);
+    }
+    match written {
         Some("introspection") => TokenValidation::Introspection,
         _ => TokenValidation::SelfValidate,
     }
@@ -29,18 +58,20 @@ pub(super) fn introspection(
     endpoint: &str,
     sources: &Sources,
     validation: TokenValidation,
+    kind: KeyManagerType,
 ) -> Option<Introspection> {
     let certificate = table.has("client_certificate");
-    let credentials =
-        table.table("credentials").map(|table| credentials(&table, sources, certificate));
-    let known = credentials.is_some() || certificate;
-    let all = validation == TokenValidation::Introspection;
-    let learned = table.has("well_known_url") && (credentials.is_some() || all);
+    let written =
+        table.table("credentials").map(|table| credentials(&table, sources, certificate, kind));
+    let single = table.has("credentials_for");
+    let known = written.is_some() || certificate || single;
+    let all = validation != TokenValidation::SelfValidate;
+    let learned = table.has("well_known_url") && (written.is_some() || single || all);
     if !known || (endpoint.is_empty() && !learned) {
         let told = |key| {
             table.error(
                 key,
-                "introspection needs an endpoint, and something to be known by".to_owned(),
+                "introspection needs an endpoint, and credentials of the gateway".to_owned(),
                 Some(HINT.to_owned()),
             );
         };
@@ -51,25 +82,15 @@ pub(super) fn introspection(
         }
         return None;
     }
-    let signed = table.flag("introspection_signed", false);
-    let keys = table.has("certificates") || table.has("well_known_url");
-    if signed && !keys {
-        let message = "`introspection_signed` needs the server's keys".to_owned();
-        table.error(
-            "introspection_signed",
-            message,
-            Some("write `certificates` or `well_known_url`".to_owned()),
-        );
-    }
-    let credentials = match credentials {
+    let credentials = match written {
         Some(Some(credentials)) => Some(credentials),
         // what is wrong with them was told
         Some(None) => return None,
         None => None,
     };
-    if signed && credentials.is_none() {
-        let message = "`introspection_signed` needs `credentials.username`: a signed answer says whom it is for".to_owned();
-        table.error("introspection_signed", message, None);
+    let signed = table.flag("introspection_signed", false);
+    if signed {
+        check_signed(table, credentials.as_ref(), single);
     }
     let cache = table.duration("introspection_cache").map_or(CACHE, |found| found.value);
     Some(Introspection {
@@ -80,28 +101,69 @@ pub(super) fn introspection(
     })
 }
 
-/// One of a password, a key and the client certificate.
-fn credentials(table: &Table<'_>, sources: &Sources, certificate: bool) -> Option<Credentials> {
-    let username = table.needed("username")?.value.to_owned();
-    let text = |key| table.wanted(key).map(|text| text.value.to_owned());
-    let proof = match (table.has("password"), table.wanted("key")) {
-        (true, None) => ClientProof::Password(secret(table, "password", sources)?),
-        (false, Some(named)) => {
-            let key = pem::file(&named, sources, table.problems())?;
-            ClientProof::Key { key, id: text("key_id"), audience: text("audience") }
+fn check_signed(table: &Table<'_>, credentials: Option<&Credentials>, single: bool) {
+    if !table.has("certificates") && !table.has("well_known_url") {
+        let message = "`introspection_signed` needs the server's keys".to_owned();
+        table.error(
+            "introspection_signed",
+            message,
+            Some("write `certificates` or `well_known_url`".to_owned()),
+        );
+    }
+    if !credentials.map_or(single, |credentials| !credentials.username.is_empty()) {
+        let message = "`introspection_signed` needs `credentials.username`: a signed answer says whom it is for".to_owned();
+        table.error("introspection_signed", message, None);
+    }
+}
+
+/// The credentials of single organizations, each in a file of its own.
+pub(super) fn credentials_for(
+    table: &Table<'_>,
+    sources: &Sources,
+    kind: KeyManagerType,
+) -> Vec<(String, Credentials)> {
+    let certificate = table.has("client_certificate");
+    let mut found: Vec<(String, Credentials)> = Vec::new();
+    for entry in table.tables("credentials_for") {
+        let (Some(organization), Some(file)) = (entry.needed("organization"), entry.needed("file"))
+        else {
+            continue;
+        };
+        if found.iter().any(|(known, _)| known == organization.value) {
+            let message = format!("{:?} has credentials already", organization.value);
+            table.problems().error(organization.at, message, None);
+            continue;
         }
-        (false, None) if certificate && !table.has("key") => ClientProof::Certificate,
-        _ => {
-            let message =
-                "`key_managers.credentials` takes exactly one of password and key".to_owned();
-            table.problems().error(
-                table.at(),
-                message,
-                Some("a client certificate needs neither".to_owned()),
-            );
-            return None;
-        }
+        // a file that cannot be read was told of
+        let Some((file, members)) = sources.named(&sources.resolve(file.value)) else { continue };
+        let whole = members.iter().any(|member| member.name == "credentials");
+        let rule = if whole { &CREDENTIALS_FILE } else { &CREDENTIALS };
+        let root = Table::root(file, members, rule, table.problems());
+        let own = if whole { root.table("credentials") } else { Some(root) };
+        let own = own.and_then(|own| credentials(&own, sources, certificate, kind));
+        found.extend(own.map(|own| (organization.value.to_owned(), own)));
+    }
+    found
+}
+
+/// One of a secret, a key, the client certificate and nothing, and how it is sent.
+fn credentials(
+    table: &Table<'_>,
+    sources: &Sources,
+    certificate: bool,
+    kind: KeyManagerType,
+) -> Option<Credentials> {
+    let method = table.choice("method", CREDENTIAL_METHODS);
+    if table.has("method") && method.is_none() {
+        return None;
+    }
+    let none = method == Some("none");
+    let username = if none && !table.has("username") {
+        String::new()
+    } else {
+        table.needed("username")?.value.to_owned()
     };
+    let proof = proof(table, sources, certificate, kind, method)?;
     for key in ["key_id", "audience"]
         .into_iter()
         .filter(|key| table.has(key) && !matches!(proof, ClientProof::Key { .. }))
@@ -112,7 +174,65 @@ fn credentials(table: &Table<'_>, sources: &Sources, certificate: bool) -> Optio
             None,
         );
     }
+    if let ClientProof::Password { carrier: SecretCarrier::BasicRaw, .. } = proof
+        && username.contains(':')
+    {
+        let message =
+            "a client id with \":\" cannot be told from its secret with the method \"basic_raw\"";
+        let hint = "write `method = \"basic\"` or `method = \"post\"`, whichever the server takes";
+        table.error("username", message.to_owned(), Some(hint.to_owned()));
+    }
     Some(Credentials { username, proof })
+}
+
+fn proof(
+    table: &Table<'_>,
+    sources: &Sources,
+    certificate: bool,
+    kind: KeyManagerType,
+    method: Option<&str>,
+) -> Option<ClientProof> {
+    let text = |key| table.wanted(key).map(|text| text.value.to_owned());
+    Some(match (method, table.has("password"), table.wanted("key")) {
+        (None | Some("basic" | "basic_raw" | "post"), true, None) => {
+            let secret = secret(table, "password", sources)?;
+            let carrier = match method {
+                Some("basic") => SecretCarrier::Basic,
+                Some("basic_raw") => SecretCarrier::BasicRaw,
+                Some("post") => SecretCarrier::Form,
+                _ => kind.default_carrier(),
+            };
+            ClientProof::Password { secret, carrier }
+        }
+        (None | Some("private_key_jwt"), false, Some(named)) => {
+            let key = pem::file(&named, sources, table.problems())?;
+            ClientProof::Key { key, id: text("key_id"), audience: text("audience") }
+        }
+        (None, false, None) if certificate && !table.has("key") => ClientProof::Certificate,
+        (Some("none"), false, None) if !table.has("key") => ClientProof::None,
+        _ => {
+            let (message, hint) = match method {
+                Some("private_key_jwt") => (
+                    "the method \"private_key_jwt\" takes `key`, and no password",
+                    "`portcullis jwk FILE` prints what the server has to know of the key",
+                ),
+                Some("none") => (
+                    "the method \"none\" takes neither password nor key",
+                    "the server asks for no credentials, or only for the client certificate",
+                ),
+                Some(_) => (
+                    "the methods \"basic\", \"basic_raw\" and \"post\" take `password`, and no key",
+                    "write `password`, or `method = \"private_key_jwt\"`",
+                ),
+                None => (
+                    "`key_managers.credentials` takes exactly one of password and key",
+                    "a client certificate needs neither, and `method = \"none\"` says that the server asks for nothing",
+                ),
+            };
+            table.problems().error(table.at(), message.to_owned(), Some(hint.to_owned()));
+            return None;
+        }
+    })
 }
 
 pub(super) fn handling(table: &Table<'_>) -> Vec<Handling> {

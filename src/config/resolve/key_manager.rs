@@ -181,8 +181,10 @@ fn key_manager(table: &Table<'_>, sources: &Sources, defaults: &Settings) -> Opt
     let rules = rules(table, &settings, kind);
     let issuer = table.wanted("issuer").and_then(|text| named(&text, table));
     let validation = introspection::validation(table);
+    let shown = kind.unwrap_or(KeyManagerType::CustomKeyManager);
     let introspection =
-        introspection::introspection(table, &endpoints.introspection, sources, validation);
+        introspection::introspection(table, &endpoints.introspection, sources, validation, shown);
+    let credentials_for = introspection::credentials_for(table, sources, shown);
     let unsigned = validation == TokenValidation::Introspection
         && !table.has("certificates")
         && !table.has("well_known_url");
@@ -240,6 +242,7 @@ fn key_manager(table: &Table<'_>, sources: &Sources, defaults: &Settings) -> Opt
         tenant: None,
         validation,
         introspection,
+        credentials_for,
         handling: introspection::handling(table),
         endpoints,
         place: sources.place(&table.at()),

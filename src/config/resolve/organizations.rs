@@ -41,6 +41,13 @@ pub(super) fn expand(
                 hint,
             );
         }
+        if table.has("credentials_for") {
+            table.error(
+                "credentials_for",
+                "`credentials_for` needs an `issuer` with braces and `organizations`".to_owned(),
+                hint("write `credentials`"),
+            );
+        }
         return Vec::new();
     }
     if (written.is_empty() && !table.has("organization_pattern")) || written.len() > MOST {
@@ -50,6 +57,13 @@ pub(super) fn expand(
         );
         table.error("issuer", format!("an issuer with braces needs from 1 to {MOST} `organizations`, or an `organization_pattern`"), hint);
         return Vec::new();
+    }
+    for (named, _) in &template.credentials_for {
+        if !written.iter().any(|organization| organization.value == named) {
+            let message = format!("{named:?} is not one of `organizations`");
+            let hint = hint("those that only the pattern takes are not asked about tokens");
+            table.error("credentials_for", message, hint);
+        }
     }
     written
         .iter()
@@ -79,6 +93,17 @@ fn one(
         return None;
     };
     own.family = Some(family);
+    own.credentials_for = Vec::new();
+    if let Some(introspection) = &mut own.introspection {
+        let single = template.credentials_for.iter().find(|(name, _)| name == organization.value);
+        if let Some((_, credentials)) = single {
+            introspection.credentials = Some(credentials.clone());
+        } else if introspection.credentials.is_none() && own.fetch.client_certificate.is_none() {
+            let message = format!("there are no credentials for {:?}", organization.value);
+            let hint = "name it in `credentials_for`, or write `credentials` for all that are not";
+            table.problems().error(organization.at.clone(), message, Some(hint.to_owned()));
+        }
+    }
     Some(own)
 }
 
@@ -183,8 +208,8 @@ fn addresses(table: &Table<'_>, template: &KeyManager) -> Option<()> {
             "`organization_pattern` needs an `issuer` with braces, each of another name".to_owned(),
         );
     }
-    if template.validation == TokenValidation::Introspection {
-        return refuse("`organization_pattern` needs keys: organisations that are asked about each token have to be listed".to_owned());
+    if template.validation != TokenValidation::SelfValidate {
+        return refuse("`organization_pattern` needs keys alone: organizations whose server is asked about tokens have to be listed".to_owned());
     }
     let keys: Vec<&str> = match &template.keys {
         KeySource::Discovery { well_known_url } => vec![well_known_url],

@@ -174,6 +174,8 @@ families! {
         "Times that the circuit breaker of the key manager's server opened.";
     INTROSPECTION_BREAKER_REFUSED = "portcullis_introspection_breaker_refused_total", Counter, ["key_manager"], KeyManagers,
         "Questions that were refused because the circuit breaker was open.";
+    INTROSPECTION_ODD_MEMBERS = "portcullis_introspection_odd_members_total", Counter, ["key_manager"], KeyManagers,
+        "Members of introspection answers that were not in the form of RFC 7662 and were understood, or left out.";
     REVOCATIONS = "portcullis_revocations", Gauge(Sum), ["kind"], Fixed(2),
         "Revocations that are kept: of one token, or of all that a client or a subject got before a moment.";
     REVOCATIONS_APPLIED = "portcullis_revocations_applied_total", Counter, ["kind", "source"], Fixed(6),

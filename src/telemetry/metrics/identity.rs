@@ -74,6 +74,7 @@ pub struct IntrospectionCounters {
     breaker_open: Cell,
     breaker_openings: Cell,
     breaker_refused: Cell,
+    odd_members: Cell,
     duration: HistogramCells,
 }
 
@@ -114,6 +115,11 @@ impl IntrospectionCounters {
     /// A question was refused because the circuit breaker is open.
     pub fn breaker_refused(&self) {
         self.breaker_refused.add_shared(1);
+    }
+
+    /// An answer had so many members in another form than RFC 7662's.
+    pub fn odd_members(&self, count: u64) {
+        self.odd_members.add_shared(count);
     }
 
     /// The answer was known.
@@ -183,6 +189,8 @@ pub(super) fn introspections(out: &mut Exposition<'_>, live: &Live) {
     out.write(&families::INTROSPECTION_BREAKER_OPENINGS, breaker);
     let breaker = each(&|counters| counters.breaker_refused.load());
     out.write(&families::INTROSPECTION_BREAKER_REFUSED, breaker);
+    let odd = each(&|counters| counters.odd_members.load());
+    out.write(&families::INTROSPECTION_ODD_MEMBERS, odd);
 }
 
 pub(super) fn revocations(out: &mut Exposition<'_>, facts: &RevocationFacts) {

@@ -4,6 +4,7 @@ mod canaille;
 mod imports;
 mod misbehaviour;
 mod odd_servers;
+mod organization_credentials;
 mod organizations;
 mod outages;
 mod presets;

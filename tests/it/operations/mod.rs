@@ -3,5 +3,6 @@
 mod clocks;
 mod explaining;
 mod program;
+mod registering;
 mod reload;
 mod removals;

@@ -3,4 +3,5 @@
 mod grpc;
 mod responses;
 mod silence;
+mod vouched;
 mod websocket;

@@ -1,13 +1,17 @@
 //! Tokens: introspection, binding, remembered verdicts, forgeries.
 
+mod answers;
 mod asking;
 mod bound;
 mod certificates;
 mod claim_paths;
+mod client_authentication;
+mod confirmed;
 mod forged;
 mod forged_latency;
 mod introspection;
 mod kinds;
 mod neighbors;
+mod several_servers;
 mod token_cache;
 mod unknown;

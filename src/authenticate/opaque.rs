@@ -1,0 +1,213 @@
+//! Tokens that the gateway cannot judge alone: whose server may know one, and what it said of it.
+//!
+//! Opaque is whatever is not a JWS of a known issuer: any text, an encrypted token, a JWS of an issuer that no key manager
+//! has. Where a `reference` pattern of `token_handling` claims a token, only the key managers that claim it are asked:
+//! a live token is never shown to somebody else's server. Otherwise those without a pattern are asked, all at once.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::authenticate::cache::TokenCache;
+use crate::authenticate::principal::{Basis, Principal, Verdict};
+use crate::authenticate::question::Question;
+use crate::authenticate::{AuthenticateError, is_of_organization, take};
+use crate::introspect::{Answer, Purpose};
+use crate::jwt::{self, Rejection};
+use crate::model::clock::{Moment, UnixSeconds};
+use crate::model::handling::Handling;
+use crate::model::key_manager::TokenValidation;
+use crate::snapshot::{CompiledKeyManager, Routed, Snapshot};
+
+/// Judges an opaque token; `unknown` is the verdict where no server could know it.
+pub(super) fn judge(
+    snapshot: &Snapshot,
+    routed: &Routed<'_>,
+    token: &[u8],
+    cache: &TokenCache,
+    now: UnixSeconds,
+    unknown: AuthenticateError,
+) -> Result<Principal, AuthenticateError> {
+    judge_as(snapshot, routed, token, cache, now, (None, unknown))
+}
+
+/// The same; `issuer` is the one that a JWS names.
+fn judge_as(
+    snapshot: &Snapshot,
+    routed: &Routed<'_>,
+    token: &[u8],
+    cache: &TokenCache,
+    now: UnixSeconds,
+    (issuer, unknown): (Option<&str>, AuthenticateError),
+) -> Result<Principal, AuthenticateError> {
+    let Ok(text) = std::str::from_utf8(token) else { return Err(unknown) };
+    let mut candidates = claiming(snapshot, text);
+    if candidates.is_empty() {
+        candidates = unclaiming(snapshot);
+        // a server whose issuer is known to be another one did not issue this
+        candidates.retain(|key_manager| issuer.is_none() || has_no_issuer(key_manager));
+        candidates.retain(|key_manager| routed.api().takes(key_manager));
+    } else if candidates.iter().all(|key_manager| !routed.api().takes(key_manager)) {
+        return candidates
+            .iter()
+            .try_for_each(|key_manager| take(routed, key_manager))
+            .and(Err(unknown));
+    }
+    candidates.retain(|key_manager| {
+        routed.api().takes(key_manager) && key_manager.introspector.is_some()
+    });
+    if candidates.is_empty() {
+        return Err(unknown);
+    }
+    let (mut unasked, mut refused) = (Vec::new(), AuthenticateError::Inactive);
+    for key_manager in candidates {
+        match answer(key_manager, token, cache, now) {
+            Some(Ok(principal)) => return Ok(principal),
+            Some(Err(error)) => refused = refused.or_better(error),
+            None => unasked.push(Arc::clone(key_manager)),
+        }
+    }
+    Err(if unasked.is_empty() {
+        refused
+    } else {
+        AuthenticateError::Undecided(Question::introspect(unasked, Purpose::Judge))
+    })
+}
+
+/// Judges a JWS whose issuer no key manager has: only servers whose own issuer is not known may have issued it. Where its
+/// issuer may still be learned, or is written for a key manager that is disabled, and otherwise too, a pattern that claims
+/// the token decides before that.
+pub(super) fn judge_foreign(
+    snapshot: &Snapshot,
+    routed: &Routed<'_>,
+    token: &[u8],
+    cache: &TokenCache,
+    now: UnixSeconds,
+    (issuer, unknown): (Option<&str>, AuthenticateError),
+) -> Result<Principal, AuthenticateError> {
+    let written = issuer.is_some_and(|issuer| {
+        snapshot.key_managers.iter().any(|key_manager| {
+            key_manager.definition.issuer.as_ref().is_some_and(|own| own.as_str() == issuer)
+        })
+    });
+    let somebodys = written || matches!(unknown, AuthenticateError::IssuerNotLearned { .. });
+    let claimed = std::str::from_utf8(token).is_ok_and(|text| !claiming(snapshot, text).is_empty());
+    if somebodys && !claimed {
+        return Err(unknown);
+    }
+    judge_as(snapshot, routed, token, cache, now, (issuer, unknown))
+}
+
+/// The verdict on a token by what a key manager's server has said of it; `None` if the server was not asked yet.
+pub(super) fn answer(
+    key_manager: &Arc<CompiledKeyManager>,
+    token: &[u8],
+    cache: &TokenCache,
+    now: UnixSeconds,
+) -> Option<Result<Principal, AuthenticateError>> {
+    let answer = said(key_manager, token, cache)?;
+    if let Err(error) = check_answer(key_manager, &answer, Purpose::Judge, now) {
+        return Some(Err(error));
+    }
+    let Answer::Active(claims, until) = answer else {
+        return Some(Err(AuthenticateError::Inactive));
+    };
+    let verdict = Verdict::new(
+        Arc::clone(key_manager),
+        Basis::Introspection { until },
+        token,
+        (*claims).clone(),
+    );
+    Some(Ok(Principal::new(if until > cache.moment() {
+        cache.keep(token, verdict)
+    } else {
+        Rc::new(verdict)
+    })))
+}
+
+/// Until when the server's word beside a good signature holds; `None` where its key manager needs none.
+pub(super) fn confirmed_until(
+    key_manager: &Arc<CompiledKeyManager>,
+    token: &[u8],
+    cache: &TokenCache,
+    now: UnixSeconds,
+) -> Result<Option<Moment>, AuthenticateError> {
+    let TokenValidation::Both { .. } = key_manager.definition.validation else { return Ok(None) };
+    let Some(answer) = said(key_manager, token, cache) else {
+        let key_managers = vec![Arc::clone(key_manager)];
+        return Err(AuthenticateError::Undecided(Question::introspect(
+            key_managers,
+            Purpose::Confirm,
+        )));
+    };
+    check_answer(key_manager, &answer, Purpose::Confirm, now)?;
+    Ok(match answer {
+        Answer::Active(_, until) | Answer::Unconfirmed(until) => Some(until),
+        Answer::Inactive | Answer::NotAccess(_) => return Err(AuthenticateError::Inactive),
+    })
+}
+
+/// Whether a server's answer lets a token through, as far as its key manager's rules go.
+pub fn check_answer(
+    key_manager: &Arc<CompiledKeyManager>,
+    answer: &Answer,
+    purpose: Purpose,
+    now: UnixSeconds,
+) -> Result<(), AuthenticateError> {
+    match (answer, purpose) {
+        (Answer::NotAccess(wrong), _) => {
+            Err(AuthenticateError::token(key_manager, Rejection::TokenType(*wrong)))
+        }
+        (Answer::Inactive, _) | (Answer::Unconfirmed(_), Purpose::Judge) => {
+            Err(AuthenticateError::Inactive)
+        }
+        // the token itself was judged
+        (Answer::Active(..) | Answer::Unconfirmed(_), Purpose::Confirm) => Ok(()),
+        (Answer::Active(claims, _), Purpose::Judge) => {
+            jwt::check_rules(claims, &key_manager.definition.rules, now)
+                .map_err(|rejection| AuthenticateError::token(key_manager, rejection))?;
+            if is_of_organization(key_manager, claims) {
+                Ok(())
+            } else {
+                Err(AuthenticateError::Inactive)
+            }
+        }
+    }
+}
+
+fn said(key_manager: &Arc<CompiledKeyManager>, token: &[u8], cache: &TokenCache) -> Option<Answer> {
+    cache
+        .just_answered(key_manager, token)
+        .or_else(|| key_manager.introspector.as_ref()?.known(token, cache.moment()))
+}
+
+/// The key managers that claim a token by a pattern, whatever else is true of them.
+fn claiming<'s>(snapshot: &'s Snapshot, text: &str) -> Vec<&'s Arc<CompiledKeyManager>> {
+    enabled(snapshot, |handling| {
+        handling.iter().any(|rule| match rule {
+            Handling::Reference { pattern } => {
+                pattern.as_ref().is_some_and(|pattern| pattern.matches(text))
+            }
+            Handling::Jwt { .. } => false,
+        })
+    })
+}
+
+fn has_no_issuer(key_manager: &CompiledKeyManager) -> bool {
+    key_manager.definition.issuer.is_none() && key_manager.keys.current().issuer.is_none()
+}
+
+/// The key managers whose opaque tokens have no form of their own.
+fn unclaiming(snapshot: &Snapshot) -> Vec<&Arc<CompiledKeyManager>> {
+    enabled(snapshot, |handling| {
+        handling.is_empty()
+            || handling.iter().any(|rule| matches!(rule, Handling::Reference { pattern: None }))
+    })
+}
+
+fn enabled(
+    snapshot: &Snapshot,
+    wanted: impl Fn(&[Handling]) -> bool,
+) -> Vec<&Arc<CompiledKeyManager>> {
+    let enabled = snapshot.key_managers.iter().filter(|key_manager| key_manager.definition.enabled);
+    enabled.filter(|key_manager| wanted(&key_manager.definition.handling)).collect()
+}

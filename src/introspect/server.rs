@@ -1,0 +1,282 @@
+//! One question to one server, and its answer: read, and believed as far as the key manager's keys and issuer say so.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::assertion::UnusableKey;
+use crate::deadline::moment;
+use crate::introspect::breaker::{Breaker, Open};
+use crate::introspect::client::Client;
+use crate::introspect::{Answer, Outcome};
+use crate::jwks::fetch::{Form, Posted, post};
+use crate::jwks::{KeyManagerKeys, RefetchCause};
+use crate::jwt::answer::{AnswerFault, Expected, signed_answer};
+use crate::jwt::{Claims, Introspected, OddMember};
+use crate::model::clock::UnixSeconds;
+use crate::model::key_manager::{Fetch, Introspection, KeyManager, TokenRules};
+use crate::telemetry::IntrospectionCounters;
+
+/// Questions that are under way at a time; more wait, within the time of their own question.
+const MOST_QUESTIONS: usize = 64;
+
+/// The server of one key manager, as it is asked about tokens.
+pub(super) struct Server {
+    name: Box<str>,
+    /// `None`: the discovery document names it.
+    endpoint: Option<String>,
+    client: Client,
+    /// The gateway's client id, which signed answers are for.
+    client_id: String,
+    /// Only signed answers are believed.
+    signed: bool,
+    keys: Arc<KeyManagerKeys>,
+    rules: TokenRules,
+    fetch: Fetch,
+    /// Where it is written.
+    issuer: String,
+    places: Semaphore,
+    breaker: Breaker,
+    /// The failure that was logged last.
+    trouble: Mutex<Option<Arc<str>>>,
+    /// The odd members of answers that were logged.
+    odd: Mutex<BTreeSet<OddMember>>,
+    counters: Arc<IntrospectionCounters>,
+}
+
+/// Why a question brought nothing.
+enum Failure {
+    /// The server was not reached, did not answer in time, or refused.
+    Trouble(String),
+    /// It answered, and that says nothing of the token.
+    Unusable(String),
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    pub(super) fn of(
+        definition: &KeyManager,
+        settings: &Introspection,
+        keys: &Arc<KeyManagerKeys>,
+        counters: Arc<IntrospectionCounters>,
+    ) -> Result<Self, UnusableKey> {
+        Ok(Self {
+            name: definition.name.as_str().into(),
+            endpoint: settings.endpoint.clone(),
+            client: Client::of(settings.credentials.as_ref())?,
+            client_id: settings
+                .credentials
+                .as_ref()
+                .map(|credentials| credentials.username.clone())
+                .unwrap_or_default(),
+            signed: settings.signed,
+            keys: Arc::clone(keys),
+            rules: definition.rules.clone(),
+            fetch: definition.fetch.clone(),
+            issuer: definition.issuer.as_ref().map(ToString::to_string).unwrap_or_default(),
+            places: Semaphore::new(MOST_QUESTIONS),
+            breaker: Breaker::new(definition.name.as_str(), Arc::clone(&counters)),
+            trouble: Mutex::default(),
+            odd: Mutex::default(),
+            counters,
+        })
+    }
+
+    /// Asks about a token, all within one `request_timeout`. The answer holds for as long as `hold`, and not beyond the
+    /// token's end.
+    pub(super) async fn question(&self, token: &str, hold: Duration, now: UnixSeconds) -> Outcome {
+        // a token of which no end is known is good now, also where answers are not kept
+        let latest = UnixSeconds(now.0.saturating_add(hold.as_secs().max(1)));
+        let limit = self.fetch.request_timeout;
+        let attempt = match self.breaker.enter(moment()) {
+            Ok(attempt) => attempt,
+            Err(Open(rest)) => {
+                return Outcome::Unavailable(self.left_alone(rest));
+            }
+        };
+        let read = timeout(limit, self.exchange(token, latest, now)).await.unwrap_or_else(|_| {
+            let why = format!("its server did not answer within {} ms", limit.as_millis());
+            Err(Failure::Trouble(why))
+        });
+        match &read {
+            Err(Failure::Trouble(_)) => attempt.failed(moment()),
+            // an answer that is of no use for one token may be of use for the next
+            Ok(_) | Err(Failure::Unusable(_)) => attempt.succeeded(),
+        }
+        match read {
+            Ok(Introspected::Inactive) => {
+                self.recovered();
+                Outcome::Answered(Answer::Inactive)
+            }
+            Ok(Introspected::NotAccess(wrong)) => {
+                self.recovered();
+                Outcome::Answered(Answer::NotAccess(wrong))
+            }
+            Ok(Introspected::Active(claims, odd)) => {
+                self.recovered();
+                self.name_odd(&odd);
+                let left = Duration::from_secs(claims.expires_at().0.saturating_sub(now.0));
+                let until =
+                    moment().after(if claims.states_expiry() { hold.min(left) } else { hold });
+                Outcome::Answered(Answer::Active(Arc::new(claims), until))
+            }
+            Err(Failure::Trouble(why) | Failure::Unusable(why)) => {
+                let why: Arc<str> = why.into();
+                self.failed(&why);
+                Outcome::Unavailable(why)
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        token: &str,
+        latest: UnixSeconds,
+        now: UnixSeconds,
+    ) -> Result<Introspected, Failure> {
+        let place = self.places.acquire().await;
+        let _place = place.map_err(|closed| Failure::Trouble(closed.to_string()))?;
+        let posted = self.post(token, now).await.map_err(Failure::Trouble)?;
+        let read = match posted {
+            Posted { content, signed: true } => self.read_signed(&content, latest, now).await,
+            Posted { signed: false, .. } if self.signed => {
+                Err("the introspection answer is not signed".into())
+            }
+            Posted { content, signed: false } => {
+                Claims::introspected(&content, &self.issuer(), &self.rules, latest)
+                    .map_err(|fault| format!("the introspection answer cannot be used: {fault}"))
+            }
+        };
+        read.map_err(Failure::Unusable)
+    }
+
+    async fn post(&self, token: &str, now: UnixSeconds) -> Result<Posted, String> {
+        let endpoint = self
+            .endpoint()
+            .await
+            .ok_or("no discovery document has named an introspection endpoint")?;
+        let issuer = self.issuer();
+        let proof = self
+            .client
+            .proof(&issuer, &endpoint, now)
+            .ok_or("the gateway cannot sign its client assertion")?;
+        let mut fields = vec![("token", token), ("token_type_hint", "access_token")];
+        fields.extend(proof.fields.iter().map(|(name, value)| (*name, value.as_str())));
+        let form =
+            Form { fields: &fields, authorization: proof.authorization, signed: self.signed };
+        post(&self.fetch, &endpoint, &form).await.map_err(|failure| failure.to_string())
+    }
+
+    /// As it is written, or as the discovery document says; where that was not read yet, it is asked for.
+    async fn endpoint(&self) -> Option<Arc<str>> {
+        if let Some(written) = &self.endpoint {
+            return Some(written.as_str().into());
+        }
+        let learned = || self.keys.current().introspection.clone();
+        if learned().is_none() {
+            self.keys.refetch(RefetchCause::NoKeys).await;
+        }
+        learned()
+    }
+
+    /// As it is written, or as the discovery document says; empty where neither is known.
+    fn issuer(&self) -> String {
+        if !self.issuer.is_empty() {
+            return self.issuer.clone();
+        }
+        self.keys.current().issuer.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// A signed answer; an unknown key is looked for once.
+    async fn read_signed(
+        &self,
+        content: &[u8],
+        latest: UnixSeconds,
+        now: UnixSeconds,
+    ) -> Result<Introspected, String> {
+        let told = |fault: &dyn fmt::Display| {
+            format!("the signed introspection answer cannot be believed: {fault}")
+        };
+        let verdict = self.verify(content, latest, now);
+        let newer = match &verdict {
+            Some(Err(AnswerFault::Signature(rejection))) => rejection.newer_keys_may_help(),
+            None => true,
+            Some(_) => false,
+        };
+        let verdict = if newer {
+            self.keys.refetch(RefetchCause::UnknownKey).await;
+            self.verify(content, latest, now)
+        } else {
+            verdict
+        };
+        match verdict {
+            Some(read) => read.map_err(|fault| told(&fault)),
+            None => Err(told(&"the key manager has no keys")),
+        }
+    }
+
+    /// `None`: there are no keys.
+    fn verify(
+        &self,
+        content: &[u8],
+        latest: UnixSeconds,
+        now: UnixSeconds,
+    ) -> Option<Result<Introspected, AnswerFault>> {
+        let state = self.keys.current();
+        let keys = state.keys.as_ref()?;
+        let issuer = self.issuer();
+        let max_bytes = usize::try_from(self.fetch.max_document_bytes).unwrap_or(usize::MAX);
+        let expected =
+            Expected { issuer: &issuer, audience: &self.client_id, rules: &self.rules, max_bytes };
+        Some(signed_answer(content.trim_ascii(), keys, &expected, latest, now))
+    }
+
+    /// Why the server is not asked, for as long as this.
+    fn left_alone(&self, rest: Duration) -> Arc<str> {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = trouble.as_deref().unwrap_or("it failed");
+        format!("its server is left alone for {} ms: {last}", rest.as_millis()).into()
+    }
+
+    /// Logs a failure when it is another one than before: a server that is down is told of once.
+    fn failed(&self, why: &Arc<str>) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if trouble.as_ref() != Some(why) {
+            tracing::warn!(key_manager = &*self.name, "tokens cannot be asked about: {why}");
+            *trouble = Some(Arc::clone(why));
+        }
+    }
+
+    /// Names each odd member once in the log, and counts all of them.
+    fn name_odd(&self, members: &[OddMember]) {
+        if members.is_empty() {
+            return;
+        }
+        self.counters.odd_members(members.len() as u64);
+        let mut named = self.odd.lock().unwrap_or_else(PoisonError::into_inner);
+        for odd in members.iter().filter(|odd| named.insert(**odd)) {
+            tracing::warn!(
+                key_manager = &*self.name,
+                "`{}` of an introspection answer {}",
+                odd.name,
+                odd.found
+            );
+        }
+    }
+
+    fn recovered(&self) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if trouble.take().is_some() {
+            tracing::info!(key_manager = &*self.name, "tokens can be asked about again");
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Members of introspection answers that servers write otherwise than RFC 7662 says, brought into its form.
+//!
+//! Decides what can be meant one way only: `null` is an absent member, a date in a string is a date, a number where a
+//! string belongs is that string. What is needed and cannot be understood is an error that names the member. What was
+//! understood is told, so that an operator hears of it.
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+
+use crate::jwt::claims::Fraction;
+use crate::jwt::rejection::{ClaimFault, Rejection};
+use crate::jwt::value::{Members, Number, Value};
+
+/// A member that had to be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OddMember {
+    pub name: &'static str,
+    /// As the end of a sentence that begins with the member's name.
+    pub found: &'static str,
+}
+
+/// What a member is needed for.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// A date without which the token cannot be judged.
+    NeededDate(Fraction),
+    /// A date that is left out if it cannot be read: the token then counts as issued before any revocation.
+    Date,
+    /// A string by which tokens are told apart or revoked.
+    NeededText,
+    /// A string that grants nothing where it is left out.
+    Text,
+    Audience,
+    Scope,
+}
+
+const FORMS: [(&str, Form); 12] = [
+    ("exp", Form::NeededDate(Fraction::Drop)),
+    ("nbf", Form::NeededDate(Fraction::RoundUp)),
+    ("iat", Form::Date),
+    ("iss", Form::NeededText),
+    ("sub", Form::NeededText),
+    ("jti", Form::NeededText),
+    ("entity_id", Form::NeededText),
+    ("client_id", Form::Text),
+    ("azp", Form::Text),
+    ("username", Form::Text),
+    ("aud", Form::Audience),
+    ("scope", Form::Scope),
+];
+
+/// The answer in the form of RFC 7662, and the members that were not.
+pub(super) fn read(members: Members) -> Result<(Members, Vec<OddMember>), Rejection> {
+    let (mut kept, mut odd) = (Vec::new(), Vec::new());
+    for (name, value) in members {
+        let form = FORMS.iter().find(|(known, _)| *known == name);
+        let value = match (form, value) {
+            (None, Value::Null) => continue,
+            (Some((name, _)), Value::Null) => {
+                odd.push(OddMember { name, found: "is null, and is read as absent" });
+                continue;
+            }
+            (None, value) => value,
+            (Some((name, form)), value) => {
+                let (value, found) = form.read(name, value)?;
+                odd.extend(found.map(|found| OddMember { name, found }));
+                let Some(value) = value else { continue };
+                value
+            }
+        };
+        kept.push((name, value));
+    }
+    Ok((Members::new(kept), odd))
+}
+
+/// A value, if it is kept, and what was odd about it.
+type Understood = (Option<Value>, Option<&'static str>);
+
+const LEFT_OUT: &str = "cannot be understood, and is left out";
+
+impl Form {
+    fn read(self, name: &'static str, value: Value) -> Result<Understood, Rejection> {
+        let unusable = || Rejection::InvalidClaim { name, fault: ClaimFault::NotUnderstood };
+        Ok(match self {
+            Self::NeededDate(fraction) => date(value, fraction).ok_or_else(unusable)?,
+            Self::Date => date(value, Fraction::Drop).unwrap_or((None, Some(LEFT_OUT))),
+            Self::NeededText => text(value).ok_or_else(unusable)?,
+            Self::Text => text(value).unwrap_or((None, Some(LEFT_OUT))),
+            Self::Audience => audience(value),
+            Self::Scope => match value {
+                Value::String(_) => (Some(value), None),
+                Value::Array(_) => (Some(value), Some("is a list, and is read as its scopes")),
+                _ => (None, Some(LEFT_OUT)),
+            },
+        })
+    }
+}
+
+/// `None` for what is no date.
+fn date(value: Value, fraction: Fraction) -> Option<Understood> {
+    let read = match value {
+        Value::Number(number) => {
+            let Number::Unsigned(milliseconds @ MILLISECONDS_FROM..MILLISECONDS_TO) = number else {
+                return Some((Some(Value::Number(number)), None));
+            };
+            let found = "is in milliseconds, and is read as such";
+            return Some((Some(seconds(milliseconds / 1000)), Some(found)));
+        }
+        Value::String(text) => text,
+        _ => return None,
+    };
+    let text = read.trim();
+    if let Ok(number) = text.parse::<u64>() {
+        let (value, _) = date(Value::Number(Number::Unsigned(number)), fraction)?;
+        return Some((value, Some("is a number in a string")));
+    }
+    if text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
+        && let Ok(number) = text.parse::<f64>()
+        && number.is_finite()
+    {
+        return Some((Some(Value::Number(Number::Float(number))), Some("is a number in a string")));
+    }
+    let stamp =
+        text.parse::<Timestamp>().ok().or_else(|| Some(rfc2822::parse(text).ok()?.timestamp()))?;
+    let whole = stamp.as_second();
+    let part = stamp.subsec_nanosecond();
+    let whole = match fraction {
+        Fraction::RoundUp if part > 0 => whole.saturating_add(1),
+        Fraction::Drop if part < 0 => whole.saturating_sub(1),
+        Fraction::RoundUp | Fraction::Drop => whole,
+    };
+    Some((Some(seconds(u64::try_from(whole).unwrap_or(0))), Some("is a date in words")))
+}
+
+fn seconds(seconds: u64) -> Value {
+    Value::Number(Number::Unsigned(seconds))
+}
+
+/// `None` for what is neither a string nor one number, nor a list of exactly one of them.
+fn text(value: Value) -> Option<Understood> {
+    match value {
+        Value::String(_) => Some((Some(value), None)),
+        Value::Number(number) => {
+            Some((Some(Value::String(written(number).into())), Some("is a number, not a string")))
+        }
+        Value::Array(elements) => match <[Value; 1]>::try_from(elements.into_vec()) {
+            Ok([only]) if !matches!(only, Value::Array(_)) => {
+                Some((text(only)?.0, Some("is a list of one")))
+            }
+            _ => None,
+        },
+        Value::Null | Value::Bool(_) | Value::Object(_) => None,
+    }
+}
+
+fn audience(value: Value) -> Understood {
+    match value {
+        Value::Array(elements) if elements.iter().all(|element| element.as_str().is_some()) => {
+            (Some(Value::Array(elements)), None)
+        }
+        Value::Array(elements) => {
+            let texts = elements.into_vec().into_iter().filter_map(|element| text(element)?.0);
+            (Some(Value::Array(texts.collect())), Some("holds other things than strings"))
+        }
+        value => text(value).unwrap_or((None, Some(LEFT_OUT))),
+    }
+}
+
+fn written(number: Number) -> String {
+    match number {
+        Number::Unsigned(number) => number.to_string(),
+        Number::Negative(number) => number.to_string(),
+        Number::Float(number) => number.to_string(),
+    }
+}
+
+/// As seconds these would be times after the year 33000; as milliseconds they are times from 2001 to 2286.
+const MILLISECONDS_FROM: u64 = 1_000_000_000_000;
+const MILLISECONDS_TO: u64 = 10_000_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwt::Claims;
+    use crate::jwt::claims::Introspected;
+    use crate::jwt::tests::rules;
+    use crate::model::clock::UnixSeconds;
+
+    fn claims(answer: &str) -> Result<(Claims, Vec<OddMember>), Rejection> {
+        match Claims::introspected(answer.as_bytes(), "", &rules(), UnixSeconds(5))? {
+            Introspected::Active(claims, odd) => Ok((claims, odd)),
+            Introspected::Inactive | Introspected::NotAccess(_) => panic!("refused: {answer}"),
+        }
+    }
+
+    #[test]
+    fn dates_in_any_plain_spelling_are_dates() {
+        for (written, seconds) in [
+            ("1700000000", 1_700_000_000),
+            ("1700000000.9", 1_700_000_000),
+            ("\"1700000000\"", 1_700_000_000),
+            ("\" 1700000000.25 \"", 1_700_000_000),
+            ("1700000000123", 1_700_000_000),
+            ("\"1700000000123\"", 1_700_000_000),
+            ("\"2023-11-14T22:13:20Z\"", 1_700_000_000),
+            ("\"2023-11-14T22:13:20.5Z\"", 1_700_000_000),
+            ("\"2023-11-14T23:13:20+01:00\"", 1_700_000_000),
+            ("\"2023-11-14 22:13:20Z\"", 1_700_000_000),
+            ("\"Tue, 14 Nov 2023 22:13:20 +0000\"", 1_700_000_000),
+            ("253402300799", 253_402_300_799),
+        ] {
+            let answer = format!(r#"{{"active":true,"exp":{written}}}"#);
+            let (claims, _) = claims(&answer).unwrap_or_else(|fault| panic!("{answer}: {fault}"));
+            assert_eq!(claims.expires_at(), UnixSeconds(seconds), "{answer}");
+            assert!(claims.states_expiry());
+        }
+        let (early, _) = claims(r#"{"active":true,"nbf":"2023-11-14T22:13:20.5Z"}"#).unwrap();
+        assert_eq!(early.not_before(), Some(UnixSeconds(1_700_000_001)));
+    }
+
+    #[test]
+    fn what_is_needed_and_not_understood_is_named() {
+        for (member, value) in [
+            ("exp", "\"soon\""),
+            ("exp", "{}"),
+            ("exp", "true"),
+            ("exp", "\"2023-11-14T22:13:20\""),
+            ("nbf", "[1]"),
+            ("sub", "{\"a\":1}"),
+            ("jti", "true"),
+            ("iss", "[\"a\",\"b\"]"),
+        ] {
+            let answer = format!(r#"{{"active":true,"{member}":{value}}}"#);
+            let fault = claims(&answer).unwrap_err().to_string();
+            assert!(fault.contains(&format!("`{member}`")), "{answer}: {fault}");
+        }
+        for answer in [r#"{"active":"true"}"#, r#"{"active":null}"#, "{}"] {
+            assert!(claims(answer).unwrap_err().to_string().contains("`active`"), "{answer}");
+        }
+    }
+
+    #[test]
+    fn nulls_are_absent_and_the_rest_is_understood() {
+        let (claims, odd) = claims(
+            r#"{"active":true,"exp":null,"sub":null,"aud":null,"cnf":null,"act":null,"iat":"yesterday","client_id":42,
+                "jti":7,"scope":["a","b"],"username":{},"azp":["x"],"iss":null}"#,
+        )
+        .unwrap();
+        assert!(!claims.states_expiry() && !claims.is_bound());
+        assert_eq!((claims.subject(), claims.issued_at()), (None, None));
+        assert_eq!(claims.token_id(), Some("7"));
+        assert_eq!(claims.get("client_id").and_then(Value::as_str), Some("42"));
+        assert_eq!(claims.get("azp").and_then(Value::as_str), Some("x"));
+        assert!(claims.get("username").is_none() && claims.get("act").is_none());
+        let names: Vec<&str> = odd.iter().map(|odd| odd.name).collect();
+        assert_eq!(
+            names,
+            ["exp", "sub", "aud", "iat", "client_id", "jti", "scope", "username", "azp", "iss"]
+        );
+    }
+
+    #[test]
+    fn audiences_of_any_shape_are_read() {
+        for (written, wanted) in [
+            ("\"a\"", &["a"][..]),
+            ("[\"a\",\"b\"]", &["a", "b"]),
+            ("[\"a\",null,7]", &["a", "7"]),
+            ("7", &["7"]),
+            ("[]", &[]),
+            ("{}", &[]),
+            ("null", &[]),
+        ] {
+            let (claims, _) = claims(&format!(r#"{{"active":true,"aud":{written}}}"#)).unwrap();
+            assert_eq!(claims.audiences(), wanted, "{written}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! A question about a token to all servers that may know it: asked at once, and the first that calls it active wins.
+//!
+//! Decides what the answers come to. Each question belongs to its key manager's introspector and goes on when the request
+//! that began it leaves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use crate::authenticate::{self, AuthenticateError};
+use crate::introspect::{Answer, Outcome, Purpose};
+use crate::model::clock::UnixSeconds;
+use crate::snapshot::CompiledKeyManager;
+
+/// Servers that are asked about one token at a time; the others follow as these answer.
+const MOST_AT_A_TIME: usize = 64;
+
+/// The questions end by themselves after `request_timeout`; only those that had to follow others are cut by this.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// The time that a question may take, with all that comes before it: the longest `request_timeout`.
+pub fn patience(key_managers: &[Arc<CompiledKeyManager>]) -> Duration {
+    let limits = key_managers.iter().map(|asked| asked.definition.fetch.request_timeout);
+    limits.max().unwrap_or_default()
+}
+
+/// Asks, and returns the first answer that lets the token through, with whose it is. Where nobody knows
+/// the token it is inactive, unless somebody could not be asked.
+pub async fn ask(
+    key_managers: &[Arc<CompiledKeyManager>],
+    token: &[u8],
+    purpose: Purpose,
+    now: UnixSeconds,
+    patience: Duration,
+) -> Result<(Arc<CompiledKeyManager>, Answer), AuthenticateError> {
+    let deadline = Instant::now() + patience + GRACE;
+    let mut rest = key_managers.iter();
+    let mut asking = JoinSet::new();
+    for key_manager in rest.by_ref().take(MOST_AT_A_TIME) {
+        begin(&mut asking, key_manager, token, purpose, now);
+    }
+    let (mut failed, mut refused) = (None, AuthenticateError::Inactive);
+    loop {
+        let (key_manager, outcome) = match timeout_at(deadline, asking.join_next()).await {
+            Ok(None) => break,
+            Ok(Some(Ok(answered))) => answered,
+            Ok(Some(Err(_))) => continue,
+            Err(_) => {
+                let unanswered = rest.next().or(key_managers.last());
+                failed = failed.or(unanswered.map(|key_manager| {
+                    (Arc::clone(key_manager), "there was no time left to ask it".into())
+                }));
+                break;
+            }
+        };
+        match outcome {
+            Outcome::Answered(answer) => {
+                match authenticate::check_answer(&key_manager, &answer, purpose, now) {
+                    Ok(()) => return Ok((key_manager, answer)),
+                    Err(error) => refused = refused.or_better(error),
+                }
+            }
+            Outcome::Unavailable(why) => failed = failed.or(Some((key_manager, why))),
+        }
+        if let Some(next) = rest.next() {
+            begin(&mut asking, next, token, purpose, now);
+        }
+    }
+    Err(match (refused, failed) {
+        (AuthenticateError::Inactive, Some((key_manager, why))) => {
+            AuthenticateError::Unanswered { key_manager, why }
+        }
+        (refused, _) => refused,
+    })
+}
+
+type Asking = JoinSet<(Arc<CompiledKeyManager>, Outcome)>;
+
+fn begin(
+    asking: &mut Asking,
+    key_manager: &Arc<CompiledKeyManager>,
+    token: &[u8],
+    purpose: Purpose,
+    now: UnixSeconds,
+) {
+    let key_manager = Arc::clone(key_manager);
+    let pending = key_manager.introspector.as_ref().map(|asked| asked.begin(token, purpose, now));
+    asking.spawn(async move {
+        let outcome = match pending {
+            Some(pending) => pending.outcome().await,
+            None => Outcome::Unavailable("it has no introspection endpoint".into()),
+        };
+        (key_manager, outcome)
+    });
+}
