@@ -17,7 +17,7 @@ use crate::jwks::fetch::{Form, Posted, post};
 use crate::jwks::{KeyManagerKeys, RefetchCause};
 use crate::jwt::answer::{AnswerFault, Expected, signed_answer};
 use crate::jwt::{Claims, Introspected, OddMember};
-use crate::model::clock::UnixSeconds;
+use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::key_manager::{Fetch, Introspection, KeyManager, TokenRules};
 use crate::telemetry::IntrospectionCounters;
 
@@ -125,8 +125,12 @@ impl Server {
                 self.recovered();
                 self.name_odd(&odd);
                 let left = Duration::from_secs(claims.expires_at().0.saturating_sub(now.0));
-                let until =
-                    moment().after(if claims.states_expiry() { hold.min(left) } else { hold });
+                let until = match (hold.is_zero(), claims.states_expiry()) {
+                    // workers count in ticks: not even until the next one
+                    (true, _) => Moment::default(),
+                    (false, true) => moment().after(hold.min(left)),
+                    (false, false) => moment().after(hold),
+                };
                 Outcome::Answered(Answer::Active(Arc::new(claims), until))
             }
             Err(Failure::Trouble(why) | Failure::Unusable(why)) => {
