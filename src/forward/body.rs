@@ -83,8 +83,19 @@ struct Source {
     open: Option<OpenBodies>,
     limit: ByteLimit,
     stall: Option<Stall>,
+    peeked: Peeked,
     /// Whose trailers may not say everything; there once it was admitted.
     api: Option<Rc<LocalApi>>,
+}
+
+/// What was read of a body before it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Peeked {
+    Nothing,
+    /// It is ahead, and was not counted.
+    Piece,
+    /// The body is broken.
+    Broken,
 }
 
 #[derive(Debug)]
@@ -211,6 +222,7 @@ impl RequestBody {
             open: Some(open.clone()),
             limit: ByteLimit::Bytes(0),
             stall: None,
+            peeked: Peeked::Nothing,
             api: None,
         };
         Self { source, ahead: Vec::new(), progress }
@@ -239,6 +251,30 @@ impl RequestBody {
     pub fn empty(progress: Rc<RequestProgress>) -> Self {
         progress.state.set(RequestState::Complete);
         Self { source: Source::empty(), ahead: Vec::new(), progress }
+    }
+
+    /// Looks whether a body without a length ends before it begins: some clients of HTTP/2 end their streams so.
+    pub(super) fn peek(&mut self, context: &mut Context<'_>) {
+        while let Some(incoming) = &mut self.source.incoming {
+            match Pin::new(incoming).poll_frame(context) {
+                Poll::Pending => return,
+                Poll::Ready(None) => {
+                    self.source.incoming = None;
+                    self.completed();
+                }
+                Poll::Ready(Some(Ok(frame))) => {
+                    if frame.data_ref().is_none_or(|data| !data.is_empty()) {
+                        self.ahead.extend(Piece::of(&frame));
+                        self.source.peeked = Peeked::Piece;
+                        return;
+                    }
+                }
+                Poll::Ready(Some(Err(_))) => {
+                    self.source.peeked = Peeked::Broken;
+                    return;
+                }
+            }
+        }
     }
 
     fn take(&mut self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyBroken> {
@@ -291,7 +327,14 @@ impl Drop for RequestBody {
 
 impl Source {
     fn empty() -> Self {
-        Self { incoming: None, open: None, limit: ByteLimit::None, stall: None, api: None }
+        Self {
+            incoming: None,
+            open: None,
+            limit: ByteLimit::None,
+            stall: None,
+            peeked: Peeked::Nothing,
+            api: None,
+        }
     }
 }
 
@@ -303,8 +346,16 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
+        let peeked = std::mem::replace(&mut self.source.peeked, Peeked::Nothing);
+        if peeked == Peeked::Broken {
+            self.source.peeked = peeked;
+            return Poll::Ready(Some(Err(self.broken(RequestState::Broken))));
+        }
         if let Some(piece) = self.ahead.pop() {
             let frame = piece.into_frame();
+            if peeked == Peeked::Piece {
+                return Poll::Ready(Some(self.take(frame)));
+            }
             self.progress.sent();
             self.handed_on(&frame);
             return Poll::Ready(Some(Ok(frame)));
@@ -339,7 +390,9 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ahead.is_empty() && self.source.incoming.as_ref().is_none_or(Incoming::is_end_stream)
+        self.ahead.is_empty()
+            && self.source.peeked != Peeked::Broken
+            && self.source.incoming.as_ref().is_none_or(Incoming::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {

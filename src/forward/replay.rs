@@ -10,8 +10,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
 
-/// More of a body than this is not kept; the request is then sent once.
-const MOST_KEPT: usize = 64 * 1024;
+/// More of a body than this is not kept; the request is then sent once. A backend that gives no more than the windows of
+/// the protocol (65,535 bytes) before it refuses has got less, with the piece that waits for the window.
+const MOST_KEPT: usize = 128 * 1024;
 
 /// One piece of a body.
 #[derive(Debug, Clone)]
@@ -40,18 +41,13 @@ impl<S> Default for Replay<S> {
 impl<S> Replay<S> {
     /// Keeps a piece that is sent now.
     pub(super) fn keep(&mut self, frame: &Frame<Bytes>) {
-        let piece = match (frame.data_ref(), frame.trailers_ref()) {
-            (Some(data), _) => Piece::Data(data.clone()),
-            (None, Some(trailers)) => Piece::Trailers(trailers.clone()),
-            (None, None) => return,
-        };
         self.bytes = self.bytes.saturating_add(frame.data_ref().map_or(0, Bytes::len));
         if self.bytes > MOST_KEPT {
             self.overrun = true;
             self.kept = Vec::new();
         }
         if !self.overrun {
-            self.kept.push(piece);
+            self.kept.extend(Piece::of(frame));
         }
     }
 
@@ -79,6 +75,14 @@ impl<S> Replay<S> {
 }
 
 impl Piece {
+    pub(super) fn of(frame: &Frame<Bytes>) -> Option<Self> {
+        match (frame.data_ref(), frame.trailers_ref()) {
+            (Some(data), _) => Some(Self::Data(data.clone())),
+            (None, Some(trailers)) => Some(Self::Trailers(trailers.clone())),
+            (None, None) => None,
+        }
+    }
+
     pub(super) fn into_frame(self) -> Frame<Bytes> {
         match self {
             Self::Data(data) => Frame::data(data),

@@ -118,6 +118,9 @@ impl Forwarder {
         let turn = turns.next(group.retries.budget, now);
         let Outgoing { mut request, path, query, host, key, purpose, interim } = outgoing;
         let trying = Trying { group, progress, interim: &interim, purpose };
+        if lacks_length(&request) {
+            poll_fn(|context| Poll::Ready(request.body_mut().peek(context))).await;
+        }
         let mut tried: Vec<Tried> = Vec::new();
         loop {
             let target = choose(group, Choice { turn, key, now, tried: &tried })
@@ -398,10 +401,7 @@ fn frame(request: &mut Request<RequestBody>, http2: bool) {
         return;
     } else if empty && matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
         header::CONTENT_LENGTH
-    } else if !empty
-        && matches!(*method, Method::GET | Method::HEAD)
-        && request.body().size_hint().exact().is_none()
-    {
+    } else if lacks_length(request) {
         header::TRANSFER_ENCODING
     } else {
         return;
@@ -410,6 +410,13 @@ fn frame(request: &mut Request<RequestBody>, http2: bool) {
     if !request.headers().contains_key(header::CONTENT_LENGTH) {
         request.headers_mut().insert(name, HeaderValue::from_static(value));
     }
+}
+
+/// Whether there is a body that nothing says the length of, with a method that seldom has one.
+fn lacks_length(request: &Request<RequestBody>) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
+        && !request.body().is_end_stream()
+        && request.body().size_hint().exact().is_none()
 }
 
 /// HTTP/2 has the authority in the URI, HTTP/1.1 in `Host`.

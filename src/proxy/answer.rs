@@ -83,7 +83,7 @@ impl AnswerBody {
     }
 
     /// The body broke off. The log names the side that broke it, and a client of gRPC gets a status.
-    fn broke_off(&mut self) -> Option<Result<Frame<Bytes>, BodyBroken>> {
+    fn broke_off(&mut self) -> Result<Frame<Bytes>, BodyBroken> {
         let broken = match &self.content {
             Content::Backend(body) => body.broken(),
             Content::Own(_) => None,
@@ -105,11 +105,11 @@ impl AnswerBody {
             }
         }
         if self.stream != Stream::Grpc {
-            return Some(Err(BodyBroken));
+            return Err(BodyBroken);
         }
         self.term = None;
         self.content = Content::Own(None);
-        Some(Ok(Frame::trailers(cut.trailers())))
+        Ok(Frame::trailers(cut.trailers()))
     }
 }
 
@@ -131,7 +131,7 @@ impl Body for AnswerBody {
             Content::Backend(body) => Pin::new(body).poll_frame(context),
         };
         if let Poll::Ready(Some(Err(_))) = next {
-            return Poll::Ready(self.broke_off());
+            return Poll::Ready(Some(self.broke_off()));
         }
         let ended = self.is_end_stream();
         let Some(exchange) = &mut self.exchange else { return next };

@@ -8,6 +8,7 @@ use crate::support::client::{Client, Protocol, RawConnection};
 use crate::support::frames::{END_HEADERS, END_STREAM, Frames, frame, kind, request};
 use crate::support::http2_origin::Http2Origin;
 use crate::support::origin::Origin;
+use crate::support::script::Script;
 
 fn api(backend: &str, more: &str) -> String {
     format!(
@@ -123,4 +124,31 @@ async fn a_request_without_a_body_says_so_where_its_method_expects_one() {
     // the connection is good for another request
     let again = Request::get(bank.gateway.url("/search/1/b")).body(Bytes::new()).unwrap();
     assert_eq!(Client::plain(Protocol::Http2).send(again).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_get_with_a_body_is_not_sent_again_without_it() {
+    let origin = Origin::serving(Script::answer(502, &[], "down"));
+    let more = ", retries = { attempts = 2, on = [\"502\", \"reset\"] }";
+    let bank = Bank::with(&api(&origin.url(), more)).await;
+    let ask = async |head: &str| {
+        let mut raw = RawConnection::open(bank.gateway.address()).await.unwrap();
+        raw.send(format!("GET /search/1/a HTTP/1.1\r\nHost: a\r\n{head}")).await.unwrap();
+        assert_eq!(raw.answer().await.unwrap().unwrap().status, 502);
+        origin.received().len()
+    };
+    assert_eq!(ask("Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n").await, 1);
+    assert_eq!(ask("\r\n").await, 4, "without a body it is");
+}
+
+/// Some clients end their stream with an empty frame: that is no body.
+#[tokio::test]
+async fn a_stream_that_ends_with_an_empty_frame_has_no_body() {
+    let origin = Origin::start();
+    let bank = Bank::with(&api(&origin.url(), "")).await;
+    let mut frames = Frames::open(bank.gateway.address(), &[]).await.unwrap();
+    let both = [request(1, 0, "GET", "/search/1/a", &[]), frame(kind::DATA, END_STREAM, 1, b"")];
+    frames.send(both.concat()).await.unwrap();
+    let received = origin.wait_for(1).await.pop().unwrap();
+    assert!(received.values("transfer-encoding").is_empty(), "{received:?}");
 }

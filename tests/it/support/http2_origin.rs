@@ -128,12 +128,26 @@ impl Served {
                     self.send(frame(kind::SETTINGS, ACK, 0, &[])).await;
                 }
                 kind::SETTINGS => {}
+                // the connection's window never closes; a stream's may
+                kind::DATA if length > 0 => {
+                    let taken = u32::try_from(length).expect("a small frame").to_be_bytes();
+                    self.send(frame(kind::WINDOW_UPDATE, 0, 0, &taken)).await;
+                    return Some(Came { kind, flags, stream, payload });
+                }
                 kind::PING if flags & ACK == 0 => {
                     self.send(frame(kind::PING, ACK, 0, &payload)).await;
                     return Some(Came { kind, flags, stream, payload });
                 }
                 _ => return Some(Came { kind, flags, stream, payload }),
             }
+        }
+    }
+
+    /// Lets more of a stream come.
+    pub(crate) async fn takes(&mut self, came: &Came) {
+        let taken = u32::try_from(came.payload.len()).expect("a small frame").to_be_bytes();
+        if came.kind == kind::DATA && !came.payload.is_empty() && !came.ends() {
+            self.send(frame(kind::WINDOW_UPDATE, 0, came.stream, &taken)).await;
         }
     }
 
