@@ -7,6 +7,8 @@ use super::*;
 use crate::model::gateway::{ByteLimit, Protocols};
 use crate::model::names::{ApiIndex, KeyManagerIndex};
 
+mod streams;
+
 fn load_text(text: &str) -> Result<Loaded, String> {
     let folder = tempfile::tempdir().unwrap();
     load_in(folder.path(), text)

@@ -314,3 +314,32 @@ async fn within<F: Future>(deadline: &Deadline, future: F) -> Option<F::Output> 
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(std::task::Waker::noop()))
+    }
+
+    #[test]
+    fn one_side_may_be_silent_for_as_long_as_the_other_talks() {
+        let deadlines = Rc::new(Deadlines::default());
+        let (deadline, moved) = (deadlines.unset(), Cell::new(0));
+        let patience = Patience { deadline: &deadline, stall: IDLE, moved: &moved };
+        let mut silence = pin!(patience.talks(std::future::pending::<()>()));
+        let hour = ticks(IDLE);
+        assert!(poll(silence.as_mut()).is_pending());
+        for _ in 0..3 {
+            // the other side
+            deadlines.advance(hour - 10);
+            moved.set(deadlines.now());
+            assert!(poll(silence.as_mut()).is_pending());
+        }
+        deadlines.advance(hour - 10);
+        assert!(poll(silence.as_mut()).is_pending());
+        deadlines.advance(12);
+        assert_eq!(poll(silence.as_mut()), Poll::Ready(None), "both were silent");
+    }
+}

@@ -1,6 +1,7 @@
 // Peers of the integration tests: real WebSocket and gRPC libraries, told what to do by one JSON line each on standard
 // input. Each line is answered by one on standard output, with the same `id`. Ends with its standard input.
 
+import { readFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -136,6 +137,32 @@ function webSocketOverHttp2({ origin, path, token, text }) {
   });
 }
 
+// A backend of HTTP/2 over TLS that allows a few streams at a time, and that refuses some of them.
+function http2Server({ key, certificate, streams, refuse = 0 }) {
+  return new Promise((resolve) => {
+    const options = { key: readFileSync(key), cert: readFileSync(certificate), allowHTTP1: true };
+    const server = http2.createSecureServer({ ...options, settings: { maxConcurrentStreams: streams } });
+    let left = refuse;
+    server.on('session', () => seen.push({ kind: 'session' }));
+    server.on('stream', (stream, headers) => {
+      stream.on('error', () => {});
+      if (left > 0) {
+        left -= 1;
+        seen.push({ kind: 'refused' });
+        stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
+        return;
+      }
+      let length = 0;
+      stream.on('data', (data) => (length += data.length));
+      stream.on('end', () => {
+        stream.respond({ ':status': 200, 'content-type': 'text/plain' });
+        stream.end(`${headers[':method']} ${length}`);
+      });
+    });
+    server.listen(0, '127.0.0.1', () => resolve({ port: server.address().port }));
+  });
+}
+
 // A gRPC backend.
 function grpcServer() {
   const server = new grpc.Server();
@@ -249,6 +276,7 @@ const commands = {
   websocket_server_over_http2: webSocketServerOverHttp2,
   websocket_talk: webSocketTalk,
   websocket_over_http2: webSocketOverHttp2,
+  http2_server: http2Server,
   grpc_server: grpcServer,
   grpc_call: grpcCall,
   seen: () => seen,

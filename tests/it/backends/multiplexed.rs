@@ -12,6 +12,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
@@ -24,6 +25,7 @@ use crate::support::gateway::FRONT;
 use crate::support::http2_origin::{
     ENHANCE_YOUR_CALM, Http2Origin, MAX_CONCURRENT_STREAMS, NO_ERROR, OK, REFUSED_STREAM, tls,
 };
+use crate::support::peers::Peers;
 use crate::support::{DEADLINE, within};
 
 fn api(backend: &str, more: &str) -> String {
@@ -373,4 +375,29 @@ async fn a_connection_that_is_dead_is_left_after_the_first_timeout() {
     }
     assert_eq!(statuses, [200, 504, 200]);
     assert!(started.elapsed() < DEADLINE);
+}
+
+/// With a server of other authors: Node's, which counts streams for itself.
+#[tokio::test]
+async fn a_real_server_is_shared_and_never_asked_for_too_much() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, ca) = tls(folder.path());
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let peers = Peers::start();
+    let options = json!({
+        "key": path("gateway.key"), "certificate": path("gateway.crt"), "streams": 5, "refuse": 3,
+    });
+    let port = peers.call("http2_server", options).await["port"].as_u64().unwrap();
+    let more = format!(", tls = {{ ca = \"{ca}\", server_name = \"localhost\" }}");
+    let bank = Bank::with(&api(&format!("https://127.0.0.1:{port}"), &more)).await;
+    let body = Bytes::from(vec![b'x'; 50_000]);
+    for _ in 0..5 {
+        let answer = send(&bank, "POST", body.clone()).await;
+        assert_eq!((answer.status().as_u16(), &answer.body()[..]), (200, &b"POST 50000"[..]));
+    }
+    assert_eq!(at_once(&bank, 60).await, [200; 60]);
+    assert_eq!(peers.saw("refused").await.len(), 3);
+    // for each worker, at most as many as sixty requests need
+    let sessions = peers.saw("session").await.len();
+    assert!(sessions <= 14, "{sessions}");
 }
