@@ -16,7 +16,7 @@ use slab::Slab;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::{JoinHandle, spawn_local, yield_now};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::deadline::{Deadlines, TICK, ticks};
@@ -44,6 +44,8 @@ pub enum Command {
         peer: SocketAddr,
         place: Place,
     },
+    /// Say when everything that was told before is done.
+    Settle(mpsc::Sender<()>),
     /// Stop accepting, finish what is in flight.
     Drain,
     /// End now.
@@ -132,6 +134,11 @@ pub fn run(parts: WalkParts, queue: WorkerQueue, peers: Vec<WorkerHandle>) -> io
                     if let Some(accepting) = listening.remove(&Arc::as_ptr(&listener)) {
                         accepting.abort();
                     }
+                }
+                Command::Settle(done) => {
+                    // a task that was aborted ends in its next turn
+                    yield_now().await;
+                    let _ = done.send(()).await;
                 }
                 Command::Take { stream, peer, mut place } => {
                     place.arrive(worker.index());

@@ -4,12 +4,14 @@
 //! `/livez`, `/readyz` and `/metrics` are open to whoever reaches the address. `POST /reload` re-reads the operator's own
 //! files; it is taken from loopback only, and never from a browser.
 //!
-//! The walk through the files: [`readiness`] (ready, and what is missing), [`server`] (the listener), [`answer`] (one
+//! The walk through the files: [`readiness`] (ready, and what is missing), [`server`] (the listener), [`gate`]
+//! (whether this process answers there), [`answer`] (one
 //! request), [`revocations`] (telling, listing, taking back), [`revoking`] (what a call is about), [`notices`] (what WSO2
 //! tells), [`scopes`] (which issuers a name stands for), [`reloading`] (a
 //! reload that was asked for), [`refreshing`] (key sets are fetched now).
 
 pub mod answer;
+pub mod gate;
 pub mod notices;
 pub mod readiness;
 mod refreshing;

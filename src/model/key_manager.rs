@@ -451,3 +451,21 @@ impl SignatureAlgorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::issuer_of;
+
+    #[test]
+    fn an_issuer_is_known_by_where_its_discovery_document_lies() {
+        for (url, issuer) in [
+            ("https://is/oauth2/token/.well-known/openid-configuration", "https://is/oauth2/token"),
+            ("https://a.auth0.com/.well-known/openid-configuration", "https://a.auth0.com"),
+            ("https://as/.well-known/oauth-authorization-server", "https://as"),
+            ("https://as/.well-known/oauth-authorization-server/tenant/", "https://as/tenant"),
+            ("https://odd/discovery", "https://odd/discovery"),
+        ] {
+            assert_eq!(issuer_of(url), issuer);
+        }
+    }
+}

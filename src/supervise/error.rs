@@ -34,6 +34,14 @@ pub enum SuperviseError {
          CAP_NET_BIND_SERVICE", address.port()
     )]
     Privileged { listener: String, address: SocketAddr },
+    #[error(
+        "listener \"{listener}\": the file says {address}, and the service manager passed a socket on {passed}, which does \
+         not take its connections; write `address = \"{passed}\"`, or change the .socket unit (`BindIPv6Only=both` lets \
+         [::] take IPv4 too)"
+    )]
+    Passed { listener: String, address: SocketAddr, passed: SocketAddr },
+    #[error("the process that this one takes over from cannot be heard")]
+    Predecessor(#[source] io::Error),
     #[error("listener \"{listener}\": cannot listen on {address}")]
     Bind {
         listener: String,
@@ -87,10 +95,18 @@ impl SuperviseError {
     }
 }
 
-/// What a failed bind means.
-pub(super) fn bind_error(listener: &str, address: SocketAddr, source: io::Error) -> SuperviseError {
+/// What a failed bind means. `passed`: a socket on the same port that this process was given and that does not fit.
+pub(super) fn bind_error(
+    listener: &str,
+    address: SocketAddr,
+    passed: Option<SocketAddr>,
+    source: io::Error,
+) -> SuperviseError {
     let listener = listener.to_owned();
     match source.kind() {
+        io::ErrorKind::AddrInUse if let Some(passed) = passed => {
+            SuperviseError::Passed { listener, address, passed }
+        }
         io::ErrorKind::AddrInUse => SuperviseError::AddressInUse { listener, address },
         io::ErrorKind::PermissionDenied => SuperviseError::Privileged { listener, address },
         _ => SuperviseError::Bind { listener, address, source },

@@ -57,8 +57,9 @@ impl Listeners {
                         Some(socket) => ListenerSocket::on(socket, settings, series),
                         None => ListenerSocket::bind(settings, series),
                     };
-                    plan.new
-                        .push(Arc::new(bound.map_err(|error| bind_error(&name, address, error))?));
+                    plan.new.push(Arc::new(bound.map_err(|error| {
+                        bind_error(&name, address, inherited.beside(address), error)
+                    })?));
                 }
             }
         }

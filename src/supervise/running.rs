@@ -9,18 +9,24 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::management::gate::Gate;
 use crate::management::readiness::Readiness;
 use crate::management::reloading::{ReloadRequest, Removals};
+use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;
 use crate::state_dir::lock::Lock;
+use crate::supervise::link::{self, Link};
 use crate::supervise::reload::Reloader;
-use crate::supervise::takeover::{self, TakeoverError};
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{Drained, WorkerThreads};
+use crate::supervise::{service_manager, takeover};
 use crate::telemetry::{AccessLog, Metrics};
 
 /// How long the last lines of the access log may take.
 const LOG_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a process that was replaced may take until it accepts nothing more.
+const TAKEOVER: Duration = Duration::from_secs(30);
 
 /// A gateway that serves. Dropping it without [`Running::stop`] leaves the worker threads to the end of the process.
 #[derive(Debug)]
@@ -40,6 +46,11 @@ pub struct Running {
     pub(super) management_socket: Option<TcpListener>,
     /// The right to write to `state_dir`.
     pub(super) lock: Option<Lock>,
+    pub(super) revocations: Arc<Revocations>,
+    /// Whether this process answers on the management listener.
+    pub(super) gate: Arc<Gate>,
+    /// To the process that this one takes over from.
+    pub(super) predecessor: Option<Link>,
 }
 
 /// The signals that end or reload a gateway.
@@ -54,7 +65,7 @@ pub struct Signals {
 
 /// What a signal says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
+pub enum Told {
     Reload,
     Drain,
     EndNow,
@@ -72,7 +83,7 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Told {
+    pub(super) async fn next(&mut self) -> Told {
         tokio::select! {
             _ = self.hangup.recv() => Told::Reload,
             _ = self.terminate.recv() => Told::Drain,
@@ -123,7 +134,13 @@ impl Running {
     /// Serves until a signal ends it: SIGTERM and SIGINT drain, a second one hurries, SIGQUIT ends at once, SIGHUP
     /// reloads, SIGUSR2 hands over to a new process.
     pub async fn run(mut self, mut signals: Signals) -> Drained {
-        takeover::notify_ready();
+        match self.predecessor.take() {
+            None => service_manager::ready(),
+            Some(link) => {
+                let (gate, reload) = (Arc::clone(&self.gate), self.reload.clone());
+                self.tasks.spawn(take_over(link, gate, reload));
+            }
+        }
         let end = loop {
             tokio::select! {
                 told = signals.next() => match told {
@@ -131,11 +148,13 @@ impl Running {
                         self.access_log.reopen();
                         self.reload_now(None).await;
                     }
-                    Told::HandOver => {
-                        if self.hand_over().await {
+                    Told::HandOver => match self.hand_over(&mut signals).await {
+                        takeover::Outcome::Taken => {
                             self.reloader.settings.drain_delay = Duration::ZERO;
-                            break Told::Drain;
+                            break Told::HandOver;
                         }
+                        takeover::Outcome::Told(end) => break end,
+                        takeover::Outcome::Kept => {}
                     }
                     end => break end,
                 },
@@ -143,6 +162,10 @@ impl Running {
                 () = self.watch.changed() => self.reload_now(None).await,
             }
         };
+        // after a takeover the service goes on, and only this process ends
+        if end != Told::HandOver {
+            service_manager::stopping();
+        }
         match end {
             Told::Reload | Told::HandOver | Told::Drain => {
                 tracing::info!(target: "portcullis::supervise", "draining; a second signal ends at once");
@@ -153,23 +176,6 @@ impl Running {
             }
             Told::EndNow => self.stop(std::future::ready(())).await,
         }
-    }
-
-    /// Starts a new process on the same sockets; whether it serves.
-    async fn hand_over(&self) -> bool {
-        tracing::info!(target: "portcullis::supervise", "a new process takes over");
-        let listeners = self.reloader.listeners.iter().map(|listener| listener.copy());
-        let management = self.management_socket.iter().map(TcpListener::try_clone);
-        let sockets: std::io::Result<Vec<_>> = listeners.chain(management).collect();
-        let handed = match sockets {
-            Ok(sockets) => takeover::hand_over(sockets, &self.reloader.settings.state_dir).await,
-            Err(error) => Err(TakeoverError::Start(error)),
-        };
-        if let Err(error) = &handed {
-            let cause = std::error::Error::source(error).map(ToString::to_string);
-            tracing::error!(target: "portcullis::supervise", %error, cause, "no other process took over; this one goes on");
-        }
-        handed.is_ok()
     }
 
     /// Serves until `end` is ready, then drains.
@@ -217,9 +223,11 @@ impl Running {
         drained
     }
 
-    async fn reload_now(&mut self, request: Option<ReloadRequest>) {
+    pub(super) async fn reload_now(&mut self, request: Option<ReloadRequest>) {
         let removals = request.as_ref().map_or(Removals::Guarded, |request| request.removals);
+        service_manager::reloading();
         let result = self.reloader.reload(&self.threads, removals).await;
+        service_manager::ready();
         if let Ok(reloaded) = &result {
             self.watch.follow(reloaded.watched.clone());
         }
@@ -227,5 +235,21 @@ impl Running {
             // the caller may have left; the reload stands all the same
             let _ = request.outcome.send(result.into());
         }
+    }
+}
+
+/// Serves requests already; answers on the management listener when the old process accepts nothing more.
+async fn take_over(mut link: Link, gate: Arc<Gate>, reload: mpsc::Sender<ReloadRequest>) {
+    // an old process that has gone has nothing more to say
+    let _ = link.say(link::READY).await;
+    let words = [link::MANAGEMENT, link::MANAGEMENT_RELOADED];
+    let heard = link.wait_for(&words, TAKEOVER).await;
+    gate.open();
+    service_manager::main_process(std::process::id());
+    tracing::info!(target: "portcullis::supervise", "took over from the process before");
+    if heard.as_deref() == Some(link::MANAGEMENT_RELOADED) {
+        // what the old process was told to take, it took
+        let (request, _) = ReloadRequest::new(Removals::Confirmed);
+        let _ = reload.send(request).await;
     }
 }

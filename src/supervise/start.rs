@@ -13,10 +13,11 @@ use crate::authenticate::binding::Proofs;
 use crate::authenticate::cache::Common;
 use crate::config::{self, Loaded};
 use crate::forward::via::Via;
-use crate::jwks::Fetchers;
+use crate::jwks::{Fetchers, KeyManagerKeys};
 use crate::listen::socket::listen;
 use crate::listen::tls::server_config;
 use crate::management::answer::Management;
+use crate::management::gate::Gate;
 use crate::management::readiness::Readiness;
 use crate::management::server;
 use crate::management::users::Users;
@@ -34,6 +35,7 @@ use crate::supervise::clock::SystemClock;
 use crate::supervise::clock_watch;
 use crate::supervise::error::{SuperviseError, bind_error};
 use crate::supervise::facts::identity_facts;
+use crate::supervise::link::{self, Link, Predecessor};
 use crate::supervise::listeners::Listeners;
 use crate::supervise::reload::{Reloader, key_manager_facts, set_level, snapshot_facts};
 use crate::supervise::running::Running;
@@ -77,7 +79,12 @@ async fn assemble(
     mut inherited: Inherited,
 ) -> Result<Running, SuperviseError> {
     let Loaded { model, watched, .. } = loaded;
-    let lock = own_folder(&model.gateway.state_dir)?;
+    let state_dir = model.gateway.state_dir.clone();
+    own_folder(&state_dir)?;
+    let predecessor = inherited.predecessor.take().map(Predecessor::link).transpose();
+    let mut predecessor = predecessor.map_err(SuperviseError::Predecessor)?;
+    // in a takeover the old process has it for now
+    let lock = predecessor.is_none().then(|| take_lock(&state_dir)).transpose()?;
     let worker_count = workers::count(model.gateway.workers);
     let metrics = Metrics::new(worker_count, model.telemetry.max_series);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -104,16 +111,24 @@ async fn assemble(
     let users =
         model.management.as_ref().map(|management| management.users.clone()).unwrap_or_default();
     let notices = model.revocation_notices;
-    let common = common(&model.gateway.state_dir, &*clock)?;
     let channel_settings = model.revocation_channel.clone();
-    let of_revocations = Arc::clone(&common.revocations);
-    metrics.revocations(move || of_revocations.facts());
-    let snapshot = compiler.compile(model, keys)?;
+    let snapshot = compiler.compile(model, keys.clone())?;
     metrics.snapshot_installed(&SnapshotFacts { generation: snapshot.generation, ..facts });
     metrics.configuration_loaded(clock.now());
     let snapshots = Arc::new(Snapshots::new(snapshot));
     let facts_of = Arc::clone(&snapshots);
     metrics.key_managers(Box::new(move || key_manager_facts(&facts_of.load())));
+
+    if let Some(link) = &mut predecessor {
+        await_turn(link, &keys).await?;
+    }
+    let lock = match lock {
+        Some(lock) => lock,
+        None => take_released_lock(&state_dir).await?,
+    };
+    let common = common(&state_dir, &*clock)?;
+    let of_revocations = Arc::clone(&common.revocations);
+    metrics.revocations(move || of_revocations.facts());
     let known = common.clone();
     let facts_of = Arc::clone(&snapshots);
     metrics.identity(Box::new(move || identity_facts(&known, &facts_of.load())));
@@ -133,9 +148,11 @@ async fn assemble(
     let readiness = Arc::new(Readiness::new(Arc::clone(&snapshots)));
     let (reload, reloads) = mpsc::channel(RELOAD_QUEUE);
     let answers = answers(&shared, &readiness, reload.clone(), users, notices);
-    let mut tasks = serve_management(management, answers)?;
+    let gate = Arc::new(Gate::new(predecessor.is_none()));
+    let mut tasks = serve_management(management, answers, &gate)?;
     let mut channel = Channel::new(Arc::clone(&common.revocations), Arc::clone(&clock));
     channel.follow(channel_settings.as_ref()).await;
+    let revocations = Arc::clone(&common.revocations);
     tasks.spawn(forget_expired(common.clone(), Arc::clone(&clock)));
     tasks.spawn(clock_watch::watch(
         Arc::clone(&clock),
@@ -172,6 +189,9 @@ async fn assemble(
         management_address,
         management_socket,
         lock: Some(lock),
+        revocations,
+        gate,
+        predecessor,
     })
 }
 
@@ -214,8 +234,44 @@ fn random() -> Result<u64, SuperviseError> {
     Ok(u64::from_ne_bytes(bytes))
 }
 
+/// Says that everything is read, and waits until the old process has let the journal go. Keys come first: requests are
+/// served from then on.
+async fn await_turn(link: &mut Link, keys: &[Arc<KeyManagerKeys>]) -> Result<(), SuperviseError> {
+    const KEYS: Duration = Duration::from_secs(10);
+    const JOURNAL: Duration = Duration::from_mins(3);
+    let settled = async {
+        for keys in keys {
+            if !keys.status().usable {
+                keys.settled().await;
+            }
+        }
+    };
+    // what has no keys by then has none in the old process either
+    let _ = tokio::time::timeout(KEYS, settled).await;
+    link.say(link::STAGED).await.map_err(SuperviseError::Predecessor)?;
+    // where the old process has died, its lock has gone with it; where it lives, the lock says so
+    let _ = link.wait_for(&[link::JOURNAL], JOURNAL).await;
+    Ok(())
+}
+
+/// The lock of a process that let it go, or is about to be dead.
+async fn take_released_lock(path: &Path) -> Result<Lock, SuperviseError> {
+    const TRIES: u32 = 100;
+    for _ in 0..TRIES {
+        if let Ok(lock) = Lock::take(path) {
+            return Ok(lock);
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    take_lock(path)
+}
+
+fn take_lock(path: &Path) -> Result<Lock, SuperviseError> {
+    Lock::take(path).map_err(|source| SuperviseError::Lock { path: path.to_owned(), source })
+}
+
 /// The folder must be there, writable and nobody else's before anything is accepted.
-fn own_folder(path: &Path) -> Result<Lock, SuperviseError> {
+fn own_folder(path: &Path) -> Result<(), SuperviseError> {
     let note = state_dir::prepare(path)
         .map_err(|source| SuperviseError::Folder { path: path.to_owned(), source })?;
     let folder = path.display();
@@ -228,7 +284,7 @@ fn own_folder(path: &Path) -> Result<Lock, SuperviseError> {
             tracing::warn!(target: "portcullis::supervise", %folder, mode = format!("{mode:04o}"), "others can use state_dir too, and what is in it decides which tokens are good; give the gateway a folder of its own with mode 0700");
         }
     }
-    Lock::take(path).map_err(|source| SuperviseError::Lock { path: path.to_owned(), source })
+    Ok(())
 }
 
 fn answers(
@@ -253,13 +309,14 @@ fn answers(
 fn serve_management(
     management: Option<BoundManagement>,
     answers: Management,
+    gate: &Arc<Gate>,
 ) -> Result<JoinSet<()>, SuperviseError> {
     let mut tasks = JoinSet::new();
     if let Some((socket, tls)) = management {
         let socket = tokio::net::TcpListener::from_std(socket).map_err(|source| {
-            bind_error("management", SocketAddr::from(([0, 0, 0, 0], 0)), source)
+            bind_error("management", SocketAddr::from(([0, 0, 0, 0], 0)), None, source)
         })?;
-        tasks.spawn(server::serve(socket, tls, Arc::new(answers)));
+        tasks.spawn(server::serve(socket, tls, Arc::new(answers), Arc::clone(gate)));
     }
     Ok(tasks)
 }
@@ -316,7 +373,9 @@ fn bind_management(
         .map_err(|source| SuperviseError::Tls { listener: "management".to_owned(), source })?;
     let socket = inherited.take(management.address).map_or_else(|| listen(management.address), Ok);
     let socket = socket.and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
-    let socket = socket.map_err(|error| bind_error("management", management.address, error))?;
+    let passed = inherited.beside(management.address);
+    let socket =
+        socket.map_err(|error| bind_error("management", management.address, passed, error))?;
     tracing::info!(target: "portcullis::supervise", address = %management.address, "management listening");
     Ok((socket, tls))
 }

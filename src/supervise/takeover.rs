@@ -1,38 +1,49 @@
-//! Listening sockets that pass from one process to the next: from systemd at the start, and on SIGUSR2 to a new process of
-//! the same command, perhaps with a new binary behind it.
+//! Another process takes over on SIGUSR2: of the same command, perhaps with a new binary behind it.
 //!
-//! The sockets are one queue for both processes, so no connection is refused while the old one finishes what it has. The
-//! old process goes on as before when the new one does not come up. Protocols: sd_listen_fds(3) and sd_notify(3).
+//! The listening sockets are one queue for both processes, so nobody is refused. At any moment one process at most owns
+//! the journal and answers on the management listener: the new one reads everything, the old one stops answering there
+//! and lets the journal go, the new one reads the journal and serves, the old one stops accepting, and only then the new
+//! one answers on the management listener. What is called in between waits in the socket's queue. Until it stops accepting
+//! the old process takes all of it back when the new one does not come up.
 
-use std::ffi::OsString;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr as UnixAddress, UnixDatagram as StdUnixDatagram};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::Arc;
 use std::time::Duration;
 
 use command_fds::{CommandFdExt, FdMapping};
-use listenfd::ListenFd;
-use tokio::net::UnixDatagram;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
-/// Where a process says that it is ready.
-const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
+use crate::model::clock::{Clock, UnixSeconds};
+use crate::revocation::journal::Journal;
+use crate::revocation::journal::follower::Follower;
+use crate::revocation::{RevocationError, Revocations};
+use crate::state_dir::lock::{Lock, LockError};
+pub use crate::supervise::inherited::Inherited;
+use crate::supervise::link::{self, Link};
+use crate::supervise::running::{Running, Signals, Told};
+use crate::supervise::service_manager;
 
 /// The first of the passed descriptors.
 const FIRST_DESCRIPTOR: i32 = 3;
 
-/// How long the new process may take to read its configuration and to listen.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// How long the new process may take to read its configuration, and then to read the journal and to listen. Nobody
+/// answers on the management listener in the second time.
+const STAGING: Duration = Duration::from_mins(2);
+const TAKING: Duration = Duration::from_secs(30);
 
-/// Sockets that were opened by whoever started this process.
-#[derive(Debug, Default)]
-pub struct Inherited {
-    sockets: Vec<(SocketAddr, TcpListener)>,
-}
+/// How long a killed process may take to end.
+const END: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(10);
+
+/// How long a process that has closed its end may take to end by itself.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How often a process that was replaced looks for revocations that the new one was told.
+const FOLLOW: Duration = Duration::from_millis(5);
 
 /// Why the new process did not take over; the old one goes on.
 #[derive(Debug, thiserror::Error)]
@@ -40,131 +51,253 @@ pub enum TakeoverError {
     #[error("the new process cannot be started")]
     Start(#[source] io::Error),
     #[error("the new process ended with {0}: its own log says why")]
-    Ended(std::process::ExitStatus),
+    Ended(ExitStatus),
+    #[error("the new process left the conversation, and was ended")]
+    Silent,
     #[error("the new process was not ready in time, and was ended")]
     Late,
+    #[error("revocations that hold cannot be written for the new process, which was ended")]
+    Journal(#[source] RevocationError),
+    #[error("state_dir cannot be handed over; the new process was ended")]
+    Lock(#[source] io::Error),
+    #[error("a signal ended this process first; the new one was ended too")]
+    Signal(Told),
 }
 
-impl Inherited {
-    /// Takes what the environment names; to be called once, before there is another thread.
-    pub fn from_environment() -> Self {
-        let mut passed = ListenFd::from_env();
-        let sockets = (0..passed.len()).filter_map(|index| {
-            let socket = passed.take_tcp_listener(index).ok().flatten()?;
-            Some((socket.local_addr().ok()?, socket))
-        });
-        Self { sockets: sockets.collect() }
+/// What came of a takeover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Another process serves; this one drains.
+    Taken,
+    /// This one goes on.
+    Kept,
+    /// This one was told to end meanwhile.
+    Told(Told),
+}
+
+/// The new process.
+struct Successor {
+    child: Child,
+    link: Link,
+}
+
+impl Successor {
+    fn start(sockets: Vec<TcpListener>) -> io::Result<Self> {
+        let mut arguments = std::env::args_os();
+        let written = arguments.next().map(PathBuf::from).unwrap_or_default();
+        // the name that this process was started by: a new binary has taken its place, while /proc still leads to the old one
+        let program =
+            if written.components().count() > 1 { written } else { std::env::current_exe()? };
+        let count = sockets.len();
+        let mappings = sockets
+            .into_iter()
+            .zip(FIRST_DESCRIPTOR..)
+            .map(|(socket, child_fd)| FdMapping { parent_fd: OwnedFd::from(socket), child_fd });
+        let (link, input) = Link::pair()?;
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .stdin(input)
+            .env(link::VARIABLE, "1")
+            .env("LISTEN_FDS", count.to_string())
+            .env_remove("LISTEN_PID")
+            .env_remove("LISTEN_FDNAMES");
+        command.fd_mappings(mappings.collect()).map_err(io::Error::other)?;
+        Ok(Self { child: command.spawn()?, link })
     }
 
-    /// The socket that listens on this address already.
-    pub fn take(&mut self, address: SocketAddr) -> Option<TcpListener> {
-        let position = self.sockets.iter().position(|(known, _)| *known == address)?;
-        Some(self.sockets.swap_remove(position).1)
-    }
-
-    /// Closes what no listener of the configuration asked for.
-    pub fn close_unused(self) {
-        for (address, _) in self.sockets {
-            tracing::warn!(target: "portcullis::supervise", %address, "an inherited socket that no listener has; it is closed");
+    /// Ends it, if it has not ended by itself within `grace`; how it ended by itself.
+    async fn end(&mut self, grace: Duration) -> Option<ExitStatus> {
+        if let Some(status) = self.ended(grace).await {
+            return Some(status);
         }
+        let _ = self.child.kill();
+        let _ = self.ended(END).await;
+        None
     }
-}
 
-/// Tells whoever started this process (systemd with `Type=notify`, or the process before) that it serves.
-pub fn notify_ready() {
-    notify("READY=1\n");
-}
-
-fn notify(state: &str) {
-    let Some(path) = std::env::var_os(NOTIFY_SOCKET).filter(|path| !path.is_empty()) else {
-        return;
-    };
-    if let Err(error) = send(&path, state) {
-        tracing::warn!(target: "portcullis::supervise", %error, "nobody could be told that the gateway is ready");
-    }
-}
-
-fn send(path: &OsString, state: &str) -> io::Result<()> {
-    let socket = StdUnixDatagram::unbound()?;
-    // a name that starts with @ is no file
-    let address = match path.to_str().and_then(|path| path.strip_prefix('@')) {
-        Some(name) => UnixAddress::from_abstract_name(name.as_bytes())?,
-        None => UnixAddress::from_pathname(path)?,
-    };
-    socket.send_to_addr(state.as_bytes(), &address).map(drop)
-}
-
-/// Starts a process of the same command with these sockets, and waits until it says that it serves.
-pub async fn hand_over(sockets: Vec<TcpListener>, state_dir: &Path) -> Result<(), TakeoverError> {
-    let place = Place::new(state_dir).map_err(TakeoverError::Start)?;
-    let mut child = spawn(sockets, &place.path).map_err(TakeoverError::Start)?;
-    let deadline = Instant::now() + PATIENCE;
-    let mut message = [0; 512];
-    loop {
-        match timeout(Duration::from_millis(100), place.socket.recv(&mut message)).await {
-            Ok(Ok(length)) if is_ready(message.get(..length).unwrap_or_default()) => {
-                // a service manager that watches this process has to watch the other one from now on
-                notify(&format!("MAINPID={}\n", child.id()));
-                tracing::info!(target: "portcullis::supervise", process = child.id(), "another process took over");
-                return Ok(());
+    async fn ended(&mut self, within: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + within;
+        loop {
+            let status = self.child.try_wait().ok().flatten();
+            if status.is_some() || Instant::now() >= deadline {
+                return status;
             }
-            Ok(Ok(_)) | Err(_) => {}
-            // a socket that cannot be read: wait for the end of the time, or of the process
-            Ok(Err(_)) => sleep(Duration::from_millis(100)).await,
-        }
-        if let Some(status) = child.try_wait().map_err(TakeoverError::Start)? {
-            return Err(TakeoverError::Ended(status));
-        }
-        if Instant::now() >= deadline {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(TakeoverError::Late);
+            sleep(LOOK).await;
         }
     }
 }
 
-fn is_ready(message: &[u8]) -> bool {
-    message.split(|byte| *byte == b'\n').any(|line| line == b"READY=1")
-}
+impl Running {
+    /// Starts a new process on the same sockets and hands everything over to it, or goes on.
+    pub(super) async fn hand_over(&mut self, signals: &mut Signals) -> Outcome {
+        if std::process::id() == 1 {
+            tracing::error!(target: "portcullis::supervise", "SIGUSR2 is refused: this process is PID 1 of its container, which would end with it, and the new process too. Start the gateway under an init (`docker run --init`, tini), or replace the container");
+            return Outcome::Kept;
+        }
+        tracing::info!(target: "portcullis::supervise", "a new process takes over");
+        let listeners = self.reloader.listeners.iter().map(|listener| listener.copy());
+        let management = self.management_socket.iter().map(TcpListener::try_clone);
+        let sockets: io::Result<Vec<_>> = listeners.chain(management).collect();
+        let error = match sockets.and_then(Successor::start) {
+            Err(error) => TakeoverError::Start(error),
+            Ok(mut successor) => match self.hand_over_to(&mut successor, signals).await {
+                Ok(()) => return Outcome::Taken,
+                Err(error) => {
+                    // whoever leaves the conversation is about to end
+                    let leaves = matches!(error, TakeoverError::Silent);
+                    let grace = if leaves { LAST_WORDS } else { Duration::ZERO };
+                    let status = successor.end(grace).await;
+                    self.take_back().await;
+                    match (error, status) {
+                        (TakeoverError::Silent, Some(status)) => TakeoverError::Ended(status),
+                        (error, _) => error,
+                    }
+                }
+            },
+        };
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::error!(target: "portcullis::supervise", %error, cause, "no other process took over; this one goes on");
+        match error {
+            TakeoverError::Signal(told) => Outcome::Told(told),
+            _ => Outcome::Kept,
+        }
+    }
 
-fn spawn(sockets: Vec<TcpListener>, notify: &Path) -> io::Result<Child> {
-    let mut arguments = std::env::args_os();
-    let written = arguments.next().map(PathBuf::from).unwrap_or_default();
-    // the name that this process was started by: a new binary has taken its place, while /proc still leads to the old one
-    let program = if written.components().count() > 1 { written } else { std::env::current_exe()? };
-    let count = sockets.len();
-    let mappings = sockets
-        .into_iter()
-        .zip(FIRST_DESCRIPTOR..)
-        .map(|(socket, child_fd)| FdMapping { parent_fd: OwnedFd::from(socket), child_fd });
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .env("LISTEN_FDS", count.to_string())
-        .env_remove("LISTEN_PID")
-        .env_remove("LISTEN_FDNAMES");
-    command.env(NOTIFY_SOCKET, notify);
-    command.fd_mappings(mappings.collect()).map_err(io::Error::other)?;
-    command.spawn()
-}
+    async fn hand_over_to(
+        &mut self,
+        successor: &mut Successor,
+        signals: &mut Signals,
+    ) -> Result<(), TakeoverError> {
+        let generation = self.snapshots.load().generation;
+        self.serve_until(successor, link::STAGED, STAGING, signals).await?;
+        self.leave_management().await;
+        self.release(successor.child.id()).await?;
+        let told = successor.link.say(link::JOURNAL).await;
+        told.map_err(|_| TakeoverError::Silent)?;
+        self.serve_until(successor, link::READY, TAKING, signals).await?;
+        let process = successor.child.id();
+        tracing::info!(target: "portcullis::supervise", process, "another process took over");
+        // a service manager that watches this process has to watch the other one from now on
+        service_manager::main_process(process);
+        for listener in self.reloader.listeners.iter() {
+            listener.close();
+            self.threads.unlisten(listener).await;
+        }
+        self.threads.settled().await;
+        let revocations = Arc::clone(&self.revocations);
+        let folder = self.reloader.settings.state_dir.clone();
+        self.tasks.spawn(follow(revocations, Follower::new(&folder), self.reloader.clock.clone()));
+        let reloaded = self.snapshots.load().generation != generation;
+        let word = if reloaded { link::MANAGEMENT_RELOADED } else { link::MANAGEMENT };
+        // it goes on by itself when it hears nothing
+        let _ = successor.link.say(word).await;
+        Ok(())
+    }
 
-/// Where the new process says that it is ready; gone with this value.
-struct Place {
-    socket: UnixDatagram,
-    path: PathBuf,
-}
+    /// Goes on as usual until the new process says this.
+    async fn serve_until(
+        &mut self,
+        successor: &mut Successor,
+        word: &str,
+        within: Duration,
+        signals: &mut Signals,
+    ) -> Result<(), TakeoverError> {
+        let deadline = Instant::now() + within;
+        loop {
+            tokio::select! {
+                heard = successor.link.hear() => match heard {
+                    Some(heard) if heard == word => return Ok(()),
+                    Some(_) => {}
+                    None => return Err(TakeoverError::Silent),
+                },
+                told = signals.next() => match told {
+                    Told::Reload => {
+                        self.access_log.reopen();
+                        self.reload_now(None).await;
+                    }
+                    Told::HandOver => {
+                        tracing::warn!(target: "portcullis::supervise", "a new process is taking over already");
+                    }
+                    end => return Err(TakeoverError::Signal(end)),
+                },
+                Some(request) = self.reloads.recv() => self.reload_now(Some(request)).await,
+                () = self.watch.changed() => self.reload_now(None).await,
+                () = sleep_until(deadline) => return Err(TakeoverError::Late),
+            }
+        }
+    }
 
-impl Place {
-    fn new(state_dir: &Path) -> io::Result<Self> {
-        let path =
-            std::path::absolute(state_dir.join(format!("takeover-{}.socket", std::process::id())))?;
-        let _ = std::fs::remove_file(&path);
-        Ok(Self { socket: UnixDatagram::bind(&path)?, path })
+    /// Accepts no more management calls, and answers those that were accepted.
+    async fn leave_management(&mut self) {
+        let gate = Arc::clone(&self.gate);
+        gate.close();
+        if self.management_socket.is_none() {
+            return;
+        }
+        loop {
+            tokio::select! {
+                () = gate.quiet() => return,
+                // a call may be a reload
+                Some(request) = self.reloads.recv() => self.reload_now(Some(request)).await,
+            }
+        }
+    }
+
+    /// Lets the journal and the folder go.
+    async fn release(&mut self, heir: u32) -> Result<(), TakeoverError> {
+        self.reloader.channel.pause().await;
+        let revocations = Arc::clone(&self.revocations);
+        let released = tokio::task::spawn_blocking(move || revocations.hand_over()).await;
+        match released {
+            Ok(released) => released.map_err(TakeoverError::Journal)?,
+            Err(_) => return Err(TakeoverError::Silent),
+        }
+        match self.lock.take() {
+            Some(lock) => lock.hand_over(heir).map_err(TakeoverError::Lock),
+            None => Ok(()),
+        }
+    }
+
+    /// Owns everything again after the new process has ended.
+    async fn take_back(&mut self) {
+        if !self.revocations.is_owner() {
+            let folder = self.reloader.settings.state_dir.clone();
+            let keep_from = self.reloader.clock.forget_before();
+            let (revocations, lock) = (Arc::clone(&self.revocations), self.lock.take());
+            let owned = tokio::task::spawn_blocking(move || {
+                let lock = lock.map_or_else(|| Lock::take_back(&folder), Ok);
+                let opened = Journal::open(&folder, keep_from).map_err(LockError::Unusable);
+                lock.and_then(|lock| opened.map(|opened| (lock, revocations.own(opened))))
+            });
+            match owned.await {
+                Ok(Ok((lock, ()))) => self.lock = Some(lock),
+                Ok(Err(error)) => {
+                    tracing::error!(target: "portcullis::supervise", %error, "state_dir cannot be taken back: revocations are refused until the gateway is started anew");
+                }
+                Err(_) => {}
+            }
+        }
+        self.reloader.channel.resume().await;
+        self.gate.open();
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+/// Holds what the new process is told, for the streams that are still here.
+async fn follow(revocations: Arc<Revocations>, mut follower: Follower, clock: Arc<dyn Clock>) {
+    loop {
+        let (told, now): (_, UnixSeconds) = (Arc::clone(&revocations), clock.forget_before());
+        let read = tokio::task::spawn_blocking(move || {
+            // a file that is being replaced is there the next time
+            if let Ok(records) = follower.read(now) {
+                told.follow(&records);
+            }
+            follower
+        });
+        match read.await {
+            Ok(back) => follower = back,
+            Err(_) => return,
+        }
+        sleep(FOLLOW).await;
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc;
+
 use crate::listen::socket::ListenerSocket;
 use crate::listen::worker::{self, Command, WorkerHandle, WorkerQueue};
 use crate::model::gateway::Workers as WorkerCount;
@@ -13,6 +15,9 @@ use crate::supervise::error::SuperviseError;
 
 /// How often the end of the threads is looked for.
 const POLL: Duration = Duration::from_millis(10);
+
+/// How long a worker may take to do what it was told.
+const SETTLE: Duration = Duration::from_secs(2);
 
 /// The threads that serve clients.
 #[derive(Debug)]
@@ -62,6 +67,18 @@ impl WorkerThreads {
 
     pub async fn unlisten(&self, listener: &Arc<ListenerSocket>) {
         self.tell(|| Command::Unlisten(Arc::clone(listener))).await;
+    }
+
+    /// Waits until the workers have done what they were told.
+    pub async fn settled(&self) {
+        let (done, mut settled) = mpsc::channel(1);
+        self.tell(|| Command::Settle(done.clone())).await;
+        drop(done);
+        // each worker has a copy of the sender until it has done it
+        let all = async { while settled.recv().await.is_some() {} };
+        if tokio::time::timeout(SETTLE, all).await.is_err() {
+            tracing::warn!(target: "portcullis::supervise", "a worker does not do what it is told");
+        }
     }
 
     /// Asks every worker to finish what it has; returns whether all did so in time. `hurry` ends the wait.

@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::pem;
+use crate::config::problems::Problems;
 use crate::config::reader::{Placed, Table};
+use crate::config::report::At;
 use crate::config::resolve::secret::secret;
 use crate::config::resolve::{Unique, Whole, proxies};
 use crate::config::source::Sources;
@@ -41,7 +44,12 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
     let table = whole.once("gateway");
     let Some(table) = table else {
         return Gateway {
-            state_dir: sources.resolve("state"),
+            state_dir: state_dir(
+                sources,
+                "state",
+                At::Span { file: 0, span: 0..0 },
+                whole.problems,
+            ),
             workers: Workers::Auto,
             token_cache_bytes: TOKEN_CACHE_BYTES,
             drain_delay: Duration::ZERO,
@@ -52,9 +60,9 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
             remove_request_headers: proxies::default_removed(),
         };
     };
-    let state_dir = table.wanted("state_dir").map_or("state", |path| path.value);
+    let written = table.wanted("state_dir").map_or("state", |path| path.value);
     Gateway {
-        state_dir: sources.resolve(state_dir),
+        state_dir: state_dir(sources, written, table.at_key("state_dir"), table.problems()),
         workers: workers(&table),
         token_cache_bytes: table.bytes(
             "token_cache_bytes",
@@ -79,6 +87,26 @@ fn thousandths(table: &Table<'_>, key: &str, default: u16) -> u16 {
         .rev()
         .find(|thousandths| f64::from(*thousandths) / 1000.0 <= share)
         .unwrap_or(default)
+}
+
+/// The folder; a warning where a socket in it could have no address.
+fn state_dir(sources: &Sources, written: &str, at: At, problems: &Problems) -> PathBuf {
+    /// `sun_path` of Linux, without the 0 at its end.
+    const MOST: usize = 107;
+    /// The longest name that a socket in the folder has.
+    const SOCKET: usize = "/portcullis-4294967295.sock".len();
+    let path = sources.resolve(written);
+    let whole = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+    let length = whole.as_os_str().len();
+    if length.saturating_add(SOCKET) > MOST {
+        let message = format!(
+            "the path of state_dir is {length} bytes long, too long for a socket in it: {}",
+            whole.display()
+        );
+        let hint = format!("choose a path of at most {} bytes", MOST - SOCKET);
+        problems.warning(at, message, Some(hint));
+    }
+    path
 }
 
 fn dns_servers(table: &Table<'_>) -> Vec<SocketAddr> {

@@ -39,13 +39,15 @@ pub struct Channel {
     revocations: Arc<Revocations>,
     clock: Arc<dyn Clock>,
     settings: Option<RevocationChannel>,
+    /// Of a channel that says nothing for now.
+    paused: Option<RevocationChannel>,
     task: JoinSet<()>,
 }
 
 impl Channel {
     /// Without a server yet.
     pub fn new(revocations: Arc<Revocations>, clock: Arc<dyn Clock>) -> Self {
-        Self { revocations, clock, settings: None, task: JoinSet::new() }
+        Self { revocations, clock, settings: None, paused: None, task: JoinSet::new() }
     }
 
     /// Uses this server from now on, or none; what is unchanged goes on.
@@ -64,6 +66,19 @@ impl Channel {
                 Arc::clone(&self.clock),
                 queue,
             ));
+        }
+    }
+
+    /// Says and hears nothing until [`Channel::resume`].
+    pub async fn pause(&mut self) {
+        self.shutdown().await;
+        self.paused = self.settings.take().or_else(|| self.paused.take());
+    }
+
+    /// Goes on where it was paused.
+    pub async fn resume(&mut self) {
+        if let Some(settings) = self.paused.take() {
+            self.follow(Some(&settings)).await;
         }
     }
 

@@ -6,3 +6,5 @@ mod program;
 mod registering;
 mod reload;
 mod removals;
+mod service_manager;
+mod takeover;

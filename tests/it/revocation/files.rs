@@ -150,3 +150,21 @@ async fn a_damaged_journal_is_told_kept_aside_and_its_rest_holds() {
         assert_eq!(status(stage.port, &stage.token(id)), 401, "{id}");
     }
 }
+
+#[tokio::test]
+async fn a_path_that_is_too_long_for_a_socket_is_told_by_check() {
+    let stage = Stage::new();
+    let path = stage.folder.path().join("gateway.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let check = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        let output = command.current_dir(stage.folder.path()).arg("check").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(!check().contains("too long for a socket"));
+    let long = format!("workers = 1\nstate_dir = \"{}\"", "deep/".repeat(20));
+    fs::write(&path, text.replace("workers = 1", &long)).unwrap();
+    let said = check();
+    assert!(said.contains("too long for a socket") && said.contains("gateway.toml:3"), "{said}");
+}

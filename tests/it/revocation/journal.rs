@@ -13,7 +13,7 @@ use crate::support::origin::Origin;
 use crate::support::signer::{Signer, claims};
 
 /// The real program, which is killed or ended by its id.
-pub(super) struct Program {
+pub(crate) struct Program {
     child: Child,
     management: u16,
 }
@@ -39,18 +39,18 @@ impl Program {
         program
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    pub(super) fn get(&self, path: &str) -> Option<String> {
+    pub(crate) fn get(&self, path: &str) -> Option<String> {
         exchange(
             self.management,
             &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
         )
     }
 
-    pub(super) fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -63,7 +63,7 @@ impl Drop for Program {
     }
 }
 
-pub(super) fn exchange(port: u16, request: &str) -> Option<String> {
+pub(crate) fn exchange(port: u16, request: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(DEADLINE)).ok()?;
     stream.write_all(request.as_bytes()).ok()?;
@@ -73,7 +73,7 @@ pub(super) fn exchange(port: u16, request: &str) -> Option<String> {
 }
 
 /// The answer's status; `None` where there was no whole answer.
-pub(super) fn revoke(management: u16, id: &str) -> Option<u16> {
+pub(crate) fn revoke(management: u16, id: &str) -> Option<u16> {
     let body = format!("{{\"jti\":\"{id}\",\"key_manager\":\"bank-is\"}}");
     let head = format!(
         "POST /revocations HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
@@ -82,23 +82,23 @@ pub(super) fn revoke(management: u16, id: &str) -> Option<u16> {
     exchange(management, &format!("{head}{body}"))?.get(9..12)?.parse().ok()
 }
 
-pub(super) fn status(port: u16, token: &str) -> u16 {
+pub(crate) fn status(port: u16, token: &str) -> u16 {
     let head = format!(
         "GET /accounts/1.0.0/accounts/42 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
     );
     exchange(port, &head).unwrap()[9..12].parse().unwrap()
 }
 
-pub(super) struct Stage {
-    pub(super) folder: tempfile::TempDir,
+pub(crate) struct Stage {
+    pub(crate) folder: tempfile::TempDir,
     signer: Signer,
     _backend: Origin,
-    pub(super) port: u16,
-    pub(super) management: u16,
+    pub(crate) port: u16,
+    pub(crate) management: u16,
 }
 
 impl Stage {
-    pub(super) fn new() -> Stage {
+    pub(crate) fn new() -> Stage {
         let free =
             || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (folder, signer, backend, port, management) =
@@ -116,17 +116,17 @@ impl Stage {
         Stage { folder, signer, _backend: backend, port, management }
     }
 
-    pub(super) fn run(&self, limit: Option<u32>) -> Program {
+    pub(crate) fn run(&self, limit: Option<u32>) -> Program {
         Program::run(self.folder.path(), limit, self.management, Stdio::null())
     }
 
     /// With the operators' log in a file.
-    pub(super) fn run_logging(&self, log: &Path) -> Program {
+    pub(crate) fn run_logging(&self, log: &Path) -> Program {
         let log = std::fs::File::create(log).unwrap();
         Program::run(self.folder.path(), None, self.management, log.into())
     }
 
-    pub(super) fn token(&self, id: &str) -> String {
+    pub(crate) fn token(&self, id: &str) -> String {
         let mut claims = claims(bank::ISSUER, "good", "accounts:read");
         claims["jti"] = id.into();
         self.signer.sign(&claims)

@@ -3,6 +3,6 @@
 mod calls;
 mod endless;
 mod files;
-mod journal;
+pub(crate) mod journal;
 mod refusals;
 mod spreading;

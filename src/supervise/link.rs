@@ -1,0 +1,104 @@
+//! What two processes of a takeover tell each other, over a socket pair that is the new one's standard input.
+//!
+//! The new one says [`STAGED`] when all is read and nothing is served, and [`READY`] when it serves; the old one says
+//! [`JOURNAL`] when it has let go of `state_dir`, and [`MANAGEMENT`] when it accepts nothing more. No file is needed for
+//! it, so no path can be too long.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+pub(super) const STAGED: &str = "staged";
+pub(super) const READY: &str = "ready";
+pub(super) const JOURNAL: &str = "journal";
+pub(super) const MANAGEMENT: &str = "management";
+/// As [`MANAGEMENT`]; the configuration was read again meanwhile.
+pub(super) const MANAGEMENT_RELOADED: &str = "management, reload";
+
+/// Tells a process that it takes over, and that its standard input is a [`Link`].
+pub(super) const VARIABLE: &str = "PORTCULLIS_TAKEOVER";
+
+/// A word is a few bytes: whoever does not take it is not there.
+const SAY: Duration = Duration::from_secs(5);
+const MOST_WORD: usize = 100;
+
+/// One end, before there is a runtime.
+#[derive(Debug)]
+pub(super) struct Predecessor(StdUnixStream);
+
+/// One end.
+#[derive(Debug)]
+pub(super) struct Link {
+    stream: UnixStream,
+    heard: Vec<u8>,
+}
+
+impl Predecessor {
+    /// `None` for a process that was started by nobody in particular.
+    pub(super) fn from_environment() -> Option<Self> {
+        std::env::var_os(VARIABLE)?;
+        let input: OwnedFd = io::stdin().as_fd().try_clone_to_owned().ok()?;
+        let stream = StdUnixStream::from(input);
+        // anything else than a socket has no address
+        stream.local_addr().ok()?;
+        Some(Self(stream))
+    }
+
+    pub(super) fn link(self) -> io::Result<Link> {
+        Link::new(self.0)
+    }
+}
+
+impl Link {
+    /// This end, and the other one as a process' standard input.
+    pub(super) fn pair() -> io::Result<(Self, Stdio)> {
+        let (own, other) = StdUnixStream::pair()?;
+        Ok((Self::new(own)?, Stdio::from(OwnedFd::from(other))))
+    }
+
+    fn new(stream: StdUnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self { stream: UnixStream::from_std(stream)?, heard: Vec::new() })
+    }
+
+    pub(super) async fn say(&mut self, word: &str) -> io::Result<()> {
+        let line = format!("{word}\n");
+        timeout(SAY, self.stream.write_all(line.as_bytes())).await?
+    }
+
+    /// The next word; `None` when the other process has gone. What was heard stays heard if the future is dropped.
+    pub(super) async fn hear(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = self.heard.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.heard.drain(..=end).collect();
+                return Some(String::from_utf8_lossy(&line).trim_end().to_owned());
+            }
+            if self.heard.len() > MOST_WORD {
+                return None;
+            }
+            match self.stream.read_buf(&mut self.heard).await {
+                Ok(0) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Waits for one of these words, and returns it; `None` when the other process has gone or took too long.
+    pub(super) async fn wait_for(&mut self, words: &[&str], within: Duration) -> Option<String> {
+        let heard = async {
+            loop {
+                let word = self.hear().await?;
+                if words.contains(&word.as_str()) {
+                    return Some(word);
+                }
+            }
+        };
+        timeout(within, heard).await.ok().flatten()
+    }
+}
