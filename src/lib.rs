@@ -8,6 +8,7 @@ pub mod model;
 pub mod budget;
 pub mod config;
 pub mod deadline;
+pub mod dial;
 pub mod jwt;
 pub mod route;
 

@@ -1,4 +1,4 @@
-//! Which target is asked: whose turn it is among those that are usable.
+//! Chooses the endpoint that is asked: whose turn it is among those that are usable.
 //!
 //! Decides on the rules of the group and on what is known of its targets; asks nobody, waits for nothing.
 
@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use crate::model::backend::Balance;
-use crate::snapshot::backend::{BackendGroup, CompiledTarget};
+use crate::snapshot::backend::{BackendGroup, Endpoint, EndpointList, Endpoints};
 use crate::snapshot::standing::Standing;
 
 /// What a choice depends on beside the group.
@@ -22,83 +22,71 @@ pub struct Choice<'c> {
     pub tried: &'c [Tried],
 }
 
-/// A target's identity within one request.
-pub type Tried = *const CompiledTarget;
+/// An endpoint's identity within one request.
+pub type Tried = *const Standing;
 
-/// The target to ask; `None` only for a group without targets.
-pub fn choose<'g>(group: &'g BackendGroup, choice: Choice<'_>) -> Option<&'g Arc<CompiledTarget>> {
-    if let ([only], []) = (group.targets.as_slice(), group.failover.as_slice()) {
+/// The endpoint to ask; `None` only for a group without targets.
+pub fn choose<'g>(
+    group: &BackendGroup,
+    endpoints: &'g Endpoints,
+    choice: Choice<'_>,
+) -> Option<&'g Endpoint> {
+    let Endpoints { main, failover, .. } = endpoints;
+    if let ([only], []) = (main.endpoints.as_slice(), failover.endpoints.as_slice()) {
         return Some(only);
     }
-    let usable =
-        group.targets.iter().filter(|target| target.standing.is_usable(choice.now)).count();
+    let healthy = |endpoint: &Endpoint| endpoint.standing.is_usable(choice.now);
+    let usable = main.endpoints.iter().filter(|endpoint| healthy(endpoint)).count();
     if usable == 0
-        && let Some(found) =
-            among(group, &group.failover, &group.failover_turns, choice, |standing| {
-                standing.is_usable(choice.now)
-            })
+        && let Some(found) = among(group, failover, choice, healthy)
     {
         return Some(found);
     }
-    let share = usable.saturating_mul(1000).checked_div(group.targets.len()).unwrap_or_default();
+    let share = usable.saturating_mul(1000).checked_div(main.endpoints.len()).unwrap_or_default();
     if share >= usize::from(group.panic_threshold).max(1)
-        && let Some(found) = among(group, &group.targets, &group.turns, choice, |standing| {
-            standing.is_usable(choice.now)
-        })
+        && let Some(found) = among(group, main, choice, healthy)
     {
         return Some(found);
     }
     // too many are out to believe it, or none is left: everyone may be asked
-    among(group, &group.targets, &group.turns, choice, |_| true).or_else(|| group.targets.first())
+    among(group, main, choice, |_| true).or_else(|| main.endpoints.first())
 }
 
 /// The best of one list: not tried and not refusing, then not tried, then any that is allowed.
 fn among<'g>(
-    group: &'g BackendGroup,
-    targets: &'g [Arc<CompiledTarget>],
-    turns: &[u16],
+    group: &BackendGroup,
+    list: &'g EndpointList,
     choice: Choice<'_>,
-    allowed: impl Fn(&Standing) -> bool,
-) -> Option<&'g Arc<CompiledTarget>> {
-    let untried = |target: &Arc<CompiledTarget>| !choice.tried.contains(&Arc::as_ptr(target));
-    let fresh = |target: &Arc<CompiledTarget>| {
-        allowed(&target.standing) && untried(target) && !target.standing.refuses(choice.now)
+    allowed: impl Fn(&Endpoint) -> bool,
+) -> Option<&'g Endpoint> {
+    let untried = |endpoint: &Endpoint| !choice.tried.contains(&Arc::as_ptr(&endpoint.standing));
+    let fresh = |endpoint: &Endpoint| {
+        allowed(endpoint) && untried(endpoint) && !endpoint.standing.refuses(choice.now)
     };
-    let second = |target: &Arc<CompiledTarget>| allowed(&target.standing) && untried(target);
-    pick(group, targets, turns, choice, fresh)
-        .or_else(|| pick(group, targets, turns, choice, second))
-        .or_else(|| pick(group, targets, turns, choice, |target| allowed(&target.standing)))
+    let second = |endpoint: &Endpoint| allowed(endpoint) && untried(endpoint);
+    pick(group, list, choice, fresh)
+        .or_else(|| pick(group, list, choice, second))
+        .or_else(|| pick(group, list, choice, allowed))
 }
 
 fn pick<'g>(
-    group: &'g BackendGroup,
-    targets: &'g [Arc<CompiledTarget>],
-    turns: &[u16],
+    group: &BackendGroup,
+    list: &'g EndpointList,
     choice: Choice<'_>,
-    suits: impl Fn(&Arc<CompiledTarget>) -> bool,
-) -> Option<&'g Arc<CompiledTarget>> {
+    suits: impl Fn(&Endpoint) -> bool,
+) -> Option<&'g Endpoint> {
     match &group.balance {
-        Balance::RoundRobin => next(group, targets, turns, choice, &suits),
+        Balance::RoundRobin => next(group, list, choice, &suits),
         Balance::LeastRequests => {
-            let first = next(
-                group,
-                targets,
-                turns,
-                Choice { turn: scatter(choice.turn), ..choice },
-                &suits,
-            )?;
-            let other = |target: &Arc<CompiledTarget>| suits(target) && !Arc::ptr_eq(target, first);
-            let second = next(
-                group,
-                targets,
-                turns,
-                Choice { turn: scatter(choice.turn.wrapping_add(0x5bd1)), ..choice },
-                &other,
-            );
+            let scattered = Choice { turn: scatter(choice.turn), ..choice };
+            let first = next(group, list, scattered, &suits)?;
+            let other = |endpoint: &Endpoint| suits(endpoint) && !std::ptr::eq(endpoint, first);
+            let turn = scatter(choice.turn.wrapping_add(0x5bd1));
+            let second = next(group, list, Choice { turn, ..choice }, &other);
             Some(second.filter(|second| load(second) < load(first)).unwrap_or(first))
         }
         Balance::ConsistentHash(_) => {
-            targets.iter().filter(|target| suits(target)).max_by(|one, two| {
+            list.endpoints.iter().filter(|endpoint| suits(endpoint)).max_by(|one, two| {
                 let (one, two) =
                     (affinity(group, one, choice.key), affinity(group, two, choice.key));
                 one.total_cmp(&two)
@@ -110,45 +98,54 @@ fn pick<'g>(
 /// The first in order of turns that suits; one that is warming up passes some of its turns on.
 fn next<'g>(
     group: &BackendGroup,
-    targets: &'g [Arc<CompiledTarget>],
-    turns: &[u16],
+    list: &'g EndpointList,
     choice: Choice<'_>,
-    suits: &impl Fn(&Arc<CompiledTarget>) -> bool,
-) -> Option<&'g Arc<CompiledTarget>> {
+    suits: &impl Fn(&Endpoint) -> bool,
+) -> Option<&'g Endpoint> {
+    let turns = &list.turns;
     let in_turn = |offset: usize| {
         let position = turns.get(choice.turn.wrapping_add(offset).checked_rem(turns.len())?)?;
-        targets.get(usize::from(*position))
+        list.endpoints.get(usize::from(*position))
     };
     let mut cold = None;
-    for target in (0..turns.len()).filter_map(in_turn).filter(|target| suits(target)) {
-        let warmth = target.standing.warmth(group.slow_start, choice.now);
+    for endpoint in (0..turns.len()).filter_map(in_turn).filter(|endpoint| suits(endpoint)) {
+        let warmth = endpoint.standing.warmth(group.slow_start, choice.now);
         if warmth >= 1000 || (scatter(choice.turn) % 1000) < usize::try_from(warmth).unwrap_or(1000)
         {
-            return Some(target);
+            return Some(endpoint);
         }
-        cold = cold.or(Some(target));
+        cold = cold.or(Some(endpoint));
     }
     cold
 }
 
 /// Requests in flight for each unit of weight, in fixed point.
-fn load(target: &CompiledTarget) -> usize {
-    let weight = usize::try_from(target.definition.weight).unwrap_or(1).max(1);
-    target
-        .standing
-        .in_flight()
+fn load(endpoint: &Endpoint) -> u64 {
+    let in_flight = endpoint.standing.in_flight() as u64;
+    in_flight
         .saturating_add(1)
-        .saturating_mul(1000)
-        .checked_div(weight)
-        .unwrap_or(usize::MAX)
+        .saturating_mul(u64::from(u32::MAX))
+        .checked_div(u64::from(endpoint.weight))
+        .unwrap_or(u64::MAX)
 }
 
-/// Weighted rendezvous hashing: when a target leaves, only its own keys move.
+/// Weighted rendezvous hashing: when an endpoint leaves, only its own keys move.
 #[expect(clippy::cast_precision_loss, reason = "a hash becomes a number between 0 and 1")]
-fn affinity(group: &BackendGroup, target: &CompiledTarget, key: &[u8]) -> f64 {
-    let hash = group.hasher.hash_one((key, &*target.label, target.definition.base_path.as_str()));
+fn affinity(group: &BackendGroup, endpoint: &Endpoint, key: &[u8]) -> f64 {
+    let target = &endpoint.target;
+    // of a name, each address has keys of its own
+    let address = endpoint.address.filter(|_| target.address.is_none());
+    let hash = match address {
+        None => group.hasher.hash_one((key, &*target.label, target.definition.base_path.as_str())),
+        Some(address) => group.hasher.hash_one((
+            key,
+            &*target.label,
+            target.definition.base_path.as_str(),
+            address,
+        )),
+    };
     let unit = ((hash >> 11) as f64 + 0.5) / (1_u64 << 53) as f64;
-    f64::from(target.definition.weight) / -unit.ln()
+    f64::from(endpoint.weight) / -unit.ln()
 }
 
 /// Spreads consecutive numbers.

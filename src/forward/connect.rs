@@ -1,7 +1,6 @@
 //! A new connection to a backend: TCP, TLS, HTTP/1.1 or HTTP/2.
 
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -81,28 +80,8 @@ pub(super) enum Connected {
     Http2(Http2Connection),
 }
 
-/// Connects to the first of these addresses that takes the connection, TLS handshake included.
-pub(super) async fn connect(
-    target: &CompiledTarget,
-    addresses: impl Iterator<Item = SocketAddr>,
-    upgrade: bool,
-) -> Result<(SocketAddr, Connected), ForwardError> {
-    let mut failure = None;
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok((address, Box::pin(open(target, stream, upgrade)).await?)),
-            Err(error) => failure = Some(error),
-        }
-    }
-    match failure {
-        Some(source) => Err(ForwardError::Refused { target: target.label.to_string(), source }),
-        None => {
-            Err(ForwardError::Unresolved { host: target.definition.host.clone(), source: None })
-        }
-    }
-}
-
-async fn open(
+/// Makes a new connection one that requests can be sent on: TLS, and the protocol that was agreed.
+pub(super) async fn open(
     target: &CompiledTarget,
     stream: TcpStream,
     upgrade: bool,

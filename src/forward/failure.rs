@@ -21,6 +21,12 @@ pub enum ForwardError {
         #[source]
         source: std::io::Error,
     },
+    #[error("this machine has no more to connect to {target} with (descriptors, ports or memory)")]
+    OwnShortage {
+        target: String,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("no connection to {target} in time")]
     ConnectTimeout { target: String },
     #[error("TLS with {target} failed")]
@@ -87,6 +93,7 @@ impl ForwardError {
         match self {
             Self::Unresolved { .. } => Reason::BackendUnresolved,
             Self::Refused { .. } => Reason::BackendRefused,
+            Self::OwnShortage { .. } => Reason::OwnShortage,
             Self::ConnectTimeout { .. } => Reason::BackendConnectTimeout,
             Self::Tls { .. } => Reason::BackendTls,
             Self::Timeout { .. } | Self::NoStream { .. } => Reason::BackendTimeout,
@@ -105,7 +112,7 @@ impl ForwardError {
 
     /// Whether the target is to blame, for its ejection.
     pub fn is_the_targets(&self) -> bool {
-        self.before_sending()
+        (self.before_sending() && !matches!(self, Self::OwnShortage { .. }))
             || matches!(
                 self,
                 Self::Timeout { .. }
@@ -124,6 +131,7 @@ impl ForwardError {
             self,
             Self::Unresolved { .. }
                 | Self::Refused { .. }
+                | Self::OwnShortage { .. }
                 | Self::ConnectTimeout { .. }
                 | Self::Tls { .. }
         )

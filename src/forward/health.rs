@@ -2,7 +2,9 @@
 //!
 //! Each check is made by whichever worker finds it due first; what it found holds for all.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Uri, header};
@@ -10,59 +12,95 @@ use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use crate::forward::body::{RequestBody, RequestProgress};
+use crate::forward::failure::ForwardError;
 use crate::forward::pool::Purpose;
+use crate::forward::reach::Way;
 use crate::forward::send::{Forwarder, speak};
 use crate::snapshot::backend::CheckedTarget;
-use crate::snapshot::standing::{Change, moment};
+use crate::snapshot::standing::{Change, Standing, moment};
 
-/// Makes the checks that are due. Called by the worker's tick.
+/// Makes the checks that are due, one for each address. Called by the worker's tick.
 pub fn check(forwarder: &Rc<Forwarder>, targets: &[CheckedTarget]) {
+    let now = moment();
     for checked in targets {
-        if !checked.target.standing.check_is_due(&checked.rule, moment()) {
+        let CheckedTarget { target, rule } = checked;
+        if target.address.is_some() {
+            let own = target.standings.own();
+            if own.check_is_due(rule, now) {
+                start(forwarder, checked, target.address, Arc::clone(own));
+            }
             continue;
         }
-        let (forwarder, checked) = (Rc::clone(forwarder), checked.clone());
-        // owned by the worker's runtime; ends with the rule's time limit
-        spawn_local(async move {
-            let good =
-                timeout(checked.rule.timeout, ask(&forwarder, &checked)).await.unwrap_or(false);
-            forwarder.counters.health_checked(good);
-            match checked.target.standing.checked(&checked.rule, good, moment()) {
-                Some(Change::Unhealthy) => {
-                    tracing::warn!(target: "portcullis::forward", backend = %checked.target.label, "target is unhealthy");
-                }
-                Some(Change::Healthy) => {
-                    tracing::info!(target: "portcullis::forward", backend = %checked.target.label, "target is healthy again");
-                }
-                None => {}
+        for (address, standing) in target.endpoints(&forwarder.pools.addresses(target), now) {
+            if standing.check_is_due(rule, now) {
+                start(forwarder, checked, address, standing);
             }
-        });
+        }
     }
 }
 
-async fn ask(forwarder: &Forwarder, checked: &CheckedTarget) -> bool {
+fn start(
+    forwarder: &Rc<Forwarder>,
+    checked: &CheckedTarget,
+    address: Option<SocketAddr>,
+    standing: Arc<Standing>,
+) {
+    let (forwarder, checked) = (Rc::clone(forwarder), checked.clone());
+    // owned by the worker's runtime; ends with the rule's time limit
+    spawn_local(async move {
+        let CheckedTarget { target, rule } = &checked;
+        let asked = timeout(rule.timeout, ask(&forwarder, &checked, address)).await;
+        let Some(good) = asked.unwrap_or(Some(false)) else { return };
+        forwarder.counters.health_checked(good);
+        let address = address.map(tracing::field::display);
+        match standing.checked(rule, good, moment()) {
+            Some(Change::Unhealthy) => {
+                tracing::warn!(target: "portcullis::forward", backend = %target.label, address, "target is unhealthy");
+            }
+            Some(Change::Healthy) => {
+                tracing::info!(target: "portcullis::forward", backend = %target.label, address, "target is healthy again");
+            }
+            None => {}
+        }
+    });
+}
+
+/// `None`: this says nothing of the target. The name was only just resolved, or this machine cannot connect to anybody.
+async fn ask(
+    forwarder: &Forwarder,
+    checked: &CheckedTarget,
+    address: Option<SocketAddr>,
+) -> Option<bool> {
     let target = &checked.target;
-    let Ok(uri) = checked.rule.path.parse::<Uri>() else { return false };
+    let Some(address) = address else {
+        let found = forwarder.pools.resolve(target, Duration::MAX).await;
+        return found.err().filter(ForwardError::is_the_targets).map(|_| false);
+    };
+    let mut request = request(forwarder, checked)?;
+    let way = Way::new(target, address, Vec::new(), &|_, _| {});
+    let connected =
+        Box::pin(forwarder.pools.connect(&way, Purpose::Exchange, Duration::MAX, Duration::MAX))
+            .await;
+    let mut lease = match connected {
+        Ok(lease) => lease,
+        Err(error) => return error.is_the_targets().then_some(false),
+    };
+    if speak(&mut request, target, lease.is_http2()).is_err() {
+        return Some(false);
+    }
+    let answer = lease.send(Box::new(request)).await;
+    Some(
+        answer.is_ok_and(|answer| answer.status().is_success() || answer.status().is_redirection()),
+    )
+}
+
+fn request(forwarder: &Forwarder, checked: &CheckedTarget) -> Option<Request<RequestBody>> {
+    let uri = checked.rule.path.parse::<Uri>().ok()?;
     let mut request = Request::new(RequestBody::empty(RequestProgress::new(&forwarder.deadlines)));
     *request.uri_mut() = uri;
-    request.headers_mut().insert(header::HOST, target.authority.clone());
+    request.headers_mut().insert(header::HOST, checked.target.authority.clone());
     request
         .headers_mut()
         .insert(header::USER_AGENT, HeaderValue::from_static("portcullis-health-check"));
-    let Ok(mut lease) = Box::pin(forwarder.pools.connect(
-        target,
-        forwarder.pools.turn(target),
-        Purpose::Exchange,
-        Duration::MAX,
-        Duration::MAX,
-    ))
-    .await
-    else {
-        return false;
-    };
-    if speak(&mut request, target, lease.is_http2()).is_err() {
-        return false;
-    }
-    let answer = lease.send(Box::new(request)).await;
-    answer.is_ok_and(|answer| answer.status().is_success() || answer.status().is_redirection())
+    Some(request)
 }

@@ -4,8 +4,9 @@
 //!
 //! The walk through the files: [`headers`] strips what ends at this hop and what only the gateway may say, then adds what
 //! the gateway says, with [`forwarded`] (who the client is, by the [`chain`] of proxies), [`via`] (this hop, loops) and [`trace`] (request id and trace
-//! context); [`choose`] says which target is asked, [`send`] asks it, on a connection of [`pool`] or a new one of [`connect`], to an
-//! address of [`names`], driven as [`driver`] says, or shared as [`multiplexed`] says, which [`observed`] watches; [`replay`]
+//! context); [`choose`] says which target is asked, [`send`] asks it, on a connection of [`pool`] or a new one of [`connect`], on the
+//! way that [`reach`] finds to an address of [`names`] (with [`search`]), driven as [`driver`] says, or shared as
+//! [`multiplexed`] says, which [`observed`] watches; [`replay`]
 //! keeps what can be sent again; [`health`] checks targets; [`extended_connect`] asks backends of HTTP/2 for
 //! a WebSocket; [`framing`] checks how answers are framed; [`interim`] passes early hints; [`location`] puts the client's
 //! address in place of the backend's; [`body`] streams both ways;
@@ -28,7 +29,9 @@ mod multiplexed;
 pub mod names;
 mod observed;
 pub mod pool;
+pub mod reach;
 mod replay;
+mod search;
 pub mod send;
 pub mod trace;
 pub mod via;

@@ -4,20 +4,25 @@
 //! good answer. Each worker asks for itself; requests wait only for the first answer.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{NameServerConfig, ResolverConfig};
-use hickory_resolver::net::NetError;
+use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::RData;
+use hickory_resolver::system_conf::read_system_conf;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
 use crate::deadline::{Deadlines, ticks};
+use crate::dial::is_own_shortage;
 use crate::forward::failure::ForwardError;
+use crate::forward::search::{SearchList, from_hosts_file};
 use crate::model::backend::Target;
 use crate::snapshot::backend::turns;
 
@@ -31,12 +36,23 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// More addresses of one name are not used.
 const MOST_ADDRESSES: usize = 256;
 
-/// Who answers a worker's questions.
+/// Addresses of the hosts file hold this long: the file says no time.
+const HOSTS_FILE: Duration = Duration::from_secs(10);
+
+/// Asks for the addresses of names, for one worker.
 #[derive(Debug)]
 pub struct Names {
     /// Empty: the system's.
     servers: Vec<SocketAddr>,
-    resolver: OnceCell<Option<TokioResolver>>,
+    client: OnceCell<Option<Client>>,
+    /// Grows with each answer that changes something.
+    changes: Cell<u64>,
+}
+
+#[derive(Debug)]
+struct Client {
+    resolver: TokioResolver,
+    search: SearchList,
 }
 
 /// The addresses of one target.
@@ -50,8 +66,7 @@ pub(super) struct Addresses {
     good_until: Cell<u64>,
     asking: Cell<bool>,
     answered: Notify,
-    failure: RefCell<Option<String>>,
-    turn: Cell<usize>,
+    failure: RefCell<Option<io::Error>>,
     deadlines: Rc<Deadlines>,
 }
 
@@ -60,53 +75,56 @@ type Found = (Vec<SocketAddr>, Duration);
 
 impl Names {
     pub fn new(servers: Vec<SocketAddr>) -> Self {
-        Self { servers, resolver: OnceCell::new() }
+        Self { servers, client: OnceCell::new(), changes: Cell::new(0) }
+    }
+
+    /// A number that is another one once any name has other addresses.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.get()
     }
 
     /// `None` where the system's configuration cannot be read: then the C library is asked, which tells no time to live.
-    fn resolver(&self) -> Option<&TokioResolver> {
-        let made = self.resolver.get_or_init(|| {
-            let builder = if self.servers.is_empty() {
-                TokioResolver::builder_tokio()
-            } else {
-                let servers = self.servers.iter().map(|server| name_server(*server)).collect();
-                let config = ResolverConfig::from_name_servers(servers);
-                Ok(TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()))
-            };
-            let made = builder.and_then(|mut builder| {
-                let options = builder.options_mut();
-                (options.timeout, options.attempts) = (Duration::from_secs(2), 2);
-                (options.positive_max_ttl, options.negative_max_ttl) = (Some(LONGEST), Some(ASK_AGAIN));
-                builder.build()
-            });
+    fn client(&self) -> Option<&Client> {
+        let made = self.client.get_or_init(|| {
+            let made = Client::new(&self.servers);
             made.inspect_err(|error| tracing::warn!(target: "portcullis::forward", %error, "no DNS client; the system is asked")).ok()
         });
         made.as_ref()
     }
 
     async fn host(&self, host: &str, port: u16) -> Result<Found, Missing> {
-        let Some(resolver) = self.resolver() else {
-            let found = tokio::net::lookup_host((host, port))
-                .await
-                .map_err(|error| Missing::NoAnswer(error.to_string()))?;
+        let Some(client) = self.client() else {
+            let found = tokio::net::lookup_host((host, port)).await.map_err(Missing::from)?;
             return Ok((found.collect(), Duration::from_secs(30)));
         };
-        // names with a dot are whole: no search list makes another of them
-        let whole = if host.contains('.') && !host.ends_with('.') {
-            format!("{host}.")
-        } else {
-            host.to_owned()
-        };
-        let found = resolver.lookup_ip(whole.as_str()).await?;
-        let left = found.valid_until().saturating_duration_since(Instant::now());
-        Ok((found.iter().map(|address| SocketAddr::new(address, port)).collect(), left))
+        let written = from_hosts_file(host, port).await;
+        if !written.is_empty() {
+            return Ok((written, HOSTS_FILE));
+        }
+        let mut missing = Missing::NoSuchName;
+        for name in client.search.candidates(host) {
+            match client.resolver.lookup_ip(name.as_str()).await {
+                Ok(found) => {
+                    let left = found.valid_until().saturating_duration_since(Instant::now());
+                    let addresses = found.iter().map(|address| SocketAddr::new(address, port));
+                    return Ok((addresses.collect(), left));
+                }
+                Err(error) if is_server_failure(&error) => missing = error.into(),
+                Err(error) => match Missing::from(error) {
+                    Missing::NoSuchName => {}
+                    // whoever does not answer at all will not answer the other names either
+                    other => return Err(other),
+                },
+            }
+        }
+        Err(missing)
     }
 
     /// RFC 2782: the records of the lowest priority, as often as their weight says.
     async fn service(&self, service: &str) -> Result<Found, Missing> {
-        let resolver =
-            self.resolver().ok_or_else(|| Missing::NoAnswer("no DNS client".to_owned()))?;
-        let answer = resolver.srv_lookup(format!("{service}.").as_str()).await?;
+        let client =
+            self.client().ok_or_else(|| Missing::NoAnswer(io::Error::other("no DNS client")))?;
+        let answer = client.resolver.srv_lookup(format!("{service}.").as_str()).await?;
         let records = answer.answers().iter().filter_map(|record| match &record.data {
             RData::SRV(record) => Some(record),
             _ => None,
@@ -133,7 +151,7 @@ impl Names {
             .flat_map(|(addresses, _)| addresses);
         let addresses: Vec<_> = addresses.copied().take(MOST_ADDRESSES).collect();
         if addresses.is_empty() {
-            Err(Missing::NoAnswer("no host of the service has an address".to_owned()))
+            Err(Missing::NoAnswer(io::Error::other("no host of the service has an address")))
         } else {
             Ok((addresses, left))
         }
@@ -148,21 +166,60 @@ fn name_server(server: SocketAddr) -> NameServerConfig {
     config
 }
 
+impl Client {
+    fn new(servers: &[SocketAddr]) -> Result<Self, NetError> {
+        let system = read_system_conf();
+        // the search list is the system's, whoever is asked
+        let search = system.as_ref().map_or_else(
+            |_| SearchList::none(),
+            |(config, options)| SearchList::of_system(config, options),
+        );
+        let (config, mut options) = if servers.is_empty() {
+            system?
+        } else {
+            let servers = servers.iter().map(|server| name_server(*server)).collect();
+            (ResolverConfig::from_name_servers(servers), ResolverOpts::default())
+        };
+        (options.timeout, options.attempts) = (Duration::from_secs(2), 2);
+        (options.positive_max_ttl, options.negative_max_ttl) = (Some(LONGEST), Some(ASK_AGAIN));
+        // read here, before names are completed
+        options.use_hosts_file = ResolveHosts::Never;
+        let provider = TokioRuntimeProvider::default();
+        let mut builder = TokioResolver::builder_with_config(config, provider);
+        *builder.options_mut() = options;
+        Ok(Self { resolver: builder.build()?, search })
+    }
+}
+
+/// A server that cannot say: getaddrinfo tries the next name of the list then.
+fn is_server_failure(error: &NetError) -> bool {
+    matches!(error, NetError::Dns(DnsError::ResponseCode(ResponseCode::ServFail)))
+}
+
 /// Why there are no addresses.
 #[derive(Debug)]
 enum Missing {
     /// The name's own servers say that it is not there.
     NoSuchName,
-    NoAnswer(String),
+    NoAnswer(io::Error),
 }
 
 impl From<NetError> for Missing {
     fn from(error: NetError) -> Self {
-        if error.is_nx_domain() || error.is_no_records_found() {
-            Self::NoSuchName
-        } else {
-            Self::NoAnswer(error.to_string())
+        match error {
+            error if error.is_nx_domain() || error.is_no_records_found() => Self::NoSuchName,
+            NetError::Io(source) => Self::from(match source.raw_os_error() {
+                Some(code) => io::Error::from_raw_os_error(code),
+                None => io::Error::other(source.to_string()),
+            }),
+            error => Self::NoAnswer(io::Error::other(error.to_string())),
         }
+    }
+}
+
+impl From<io::Error> for Missing {
+    fn from(error: io::Error) -> Self {
+        Self::NoAnswer(error)
     }
 }
 
@@ -181,7 +238,6 @@ impl Addresses {
             asking: Cell::new(false),
             answered: Notify::new(),
             failure: RefCell::default(),
-            turn: Cell::new(0),
             deadlines,
         })
     }
@@ -201,7 +257,13 @@ impl Addresses {
         let known = self.kept();
         if known.is_empty() {
             let name = self.service.as_ref().unwrap_or(&self.host);
-            let source = self.failure.borrow().clone().map(std::io::Error::other);
+            let source = self.failure.borrow().as_ref().map(again);
+            if let Some(source) = source.as_ref().filter(|source| is_own_shortage(source)) {
+                return Err(ForwardError::OwnShortage {
+                    target: name.clone(),
+                    source: again(source),
+                });
+            }
             return Err(ForwardError::Unresolved { host: name.clone(), source });
         }
         Ok(known)
@@ -219,13 +281,6 @@ impl Addresses {
         Rc::clone(&self.known.borrow())
     }
 
-    /// Each address has its turn.
-    pub(super) fn turn(&self) -> usize {
-        let turn = self.turn.get();
-        self.turn.set(turn.wrapping_add(1));
-        turn
-    }
-
     /// Asks in the background, once at a time.
     fn ask(self: &Rc<Self>, names: &Rc<Names>) {
         if self.asking.replace(true) {
@@ -238,11 +293,11 @@ impl Addresses {
                 Some(service) => names.service(service).await,
                 None => names.host(&addresses.host, addresses.port).await,
             };
-            addresses.answer(found);
+            addresses.answer(found, &names);
         });
     }
 
-    fn answer(&self, found: Result<Found, Missing>) {
+    fn answer(&self, found: Result<Found, Missing>, names: &Names) {
         let holds = match found {
             Ok((mut addresses, left)) => {
                 if self.service.is_none() {
@@ -250,18 +305,18 @@ impl Addresses {
                     addresses.dedup();
                 }
                 addresses.truncate(MOST_ADDRESSES);
-                *self.known.borrow_mut() = addresses.into();
+                self.learn(addresses, names);
                 left.clamp(SHORTEST, LONGEST)
             }
             Err(Missing::NoSuchName) => {
                 *self.failure.borrow_mut() =
-                    Some("the name does not exist, or has no address".to_owned());
-                *self.known.borrow_mut() = Rc::from([]);
+                    Some(io::Error::other("the name does not exist, or has no address"));
+                self.learn(Vec::new(), names);
                 ASK_AGAIN
             }
             Err(Missing::NoAnswer(error)) => {
                 let kept = self.known.borrow().len();
-                tracing::warn!(target: "portcullis::forward", host = %self.host, error, kept, "no answer from DNS");
+                tracing::warn!(target: "portcullis::forward", host = %self.host, %error, kept, "no answer from DNS");
                 *self.failure.borrow_mut() = Some(error);
                 ASK_AGAIN
             }
@@ -269,5 +324,20 @@ impl Addresses {
         self.good_until.set(self.deadlines.now().saturating_add(ticks(holds)));
         self.asking.set(false);
         self.answered.notify_waiters();
+    }
+
+    fn learn(&self, addresses: Vec<SocketAddr>, names: &Names) {
+        if **self.known.borrow() != *addresses {
+            *self.known.borrow_mut() = addresses.into();
+            names.changes.set(names.changes.get().wrapping_add(1));
+        }
+    }
+}
+
+/// The same error, for one more request.
+fn again(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::other(error.to_string()),
     }
 }

@@ -6,6 +6,7 @@
 //! is shared between workers, so nothing is locked.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::forward::failure::ForwardError;
 use crate::forward::framing::Reuse;
 use crate::forward::multiplexed::{Http2Connection, MOST_STREAMS};
 use crate::forward::names::{Addresses, Names};
+use crate::forward::reach::{Reached, Way};
 use crate::model::backend::Http2;
 use crate::snapshot::backend::CompiledTarget;
 use crate::telemetry::WorkerCounters;
@@ -170,25 +172,45 @@ impl Pools {
         }
     }
 
-    /// Whose turn it is among the target's addresses: one question for each request.
-    pub fn turn(&self, target: &CompiledTarget) -> usize {
-        self.pool(target).addresses.turn()
+    /// A number that is another one once any name has other addresses.
+    pub fn changes(&self) -> u64 {
+        self.names.changes()
     }
 
-    /// An open connection to the target's address of this turn.
-    pub fn idle(&self, target: &CompiledTarget, turn: usize) -> Option<Lease> {
+    /// The addresses of a target as they are known now; none while nobody has answered. Asks again when it is time.
+    pub fn addresses(&self, target: &CompiledTarget) -> Rc<[SocketAddr]> {
+        self.pool(target).addresses.known(&self.names)
+    }
+
+    /// Waits for the first answer to the question for a target's addresses.
+    pub async fn resolve(
+        &self,
+        target: &CompiledTarget,
+        limit: Duration,
+    ) -> Result<(), ForwardError> {
+        let addresses = Rc::clone(&self.pool(target).addresses);
+        match timeout(limit, addresses.get(&self.names)).await {
+            Ok(found) => found.map(|_| ()),
+            Err(_) => {
+                let source = Some(io::Error::from(io::ErrorKind::TimedOut));
+                Err(ForwardError::Unresolved { host: target.definition.host.clone(), source })
+            }
+        }
+    }
+
+    /// An open connection to this address of the target.
+    pub fn idle(&self, target: &CompiledTarget, wanted: SocketAddr) -> Option<Lease> {
         let pool = self.pool(target);
         let known = pool.addresses.known(&self.names);
         if pool.spoken.get() == Spoken::Http2
             && pool.queued.get() == 0
-            && let Place::Stream(lease) = pool.place()
+            && let Place::Stream(lease) = pool.place(wanted)
         {
             return Some(lease);
         }
-        let wanted = known.get(turn.checked_rem(known.len())?)?;
         loop {
             let Idle { mut connection, address, since, doubtful } =
-                pool.pop(*wanted, known.len())?;
+                pool.pop(wanted, known.len())?;
             let age = self.deadlines.now().saturating_sub(since);
             if age <= ticks(KEEP_IDLE) && connection.is_ready() {
                 self.counters.backend_connection_reused();
@@ -205,17 +227,16 @@ impl Pools {
         }
     }
 
-    /// A new connection to the target, or a stream of one that others opened. `limit` includes the question for the name's
-    /// addresses; a request waits for a stream for `patience`.
+    /// A new connection on this way, or a stream of one that others opened, for which a request waits for `patience`.
     pub async fn connect(
         &self,
-        target: &CompiledTarget,
-        turn: usize,
+        way: &Way<'_>,
         purpose: Purpose,
         limit: Duration,
         patience: Duration,
     ) -> Result<Lease, ForwardError> {
-        let pool = self.pool(target);
+        let pool = self.pool(way.target);
+        let target = || way.target.label.to_string();
         let waited = async {
             // who came first is served first
             let mut wait = purpose == Purpose::Exchange && pool.queued.get() > 0;
@@ -224,15 +245,14 @@ impl Pools {
                     pool.wait().await;
                 }
                 wait = true;
-                match timeout(limit, self.open(&pool, target, turn, purpose)).await {
+                match timeout(limit, self.open(&pool, way, purpose)).await {
                     Ok(Ok(None)) => {}
                     Ok(Ok(Some(lease))) => return Ok(lease),
                     Ok(Err(error)) => return Err(error),
                     Err(_) => {
+                        way.failed();
                         self.counters.backend_connection_failed();
-                        return Err(ForwardError::ConnectTimeout {
-                            target: target.label.to_string(),
-                        });
+                        return Err(ForwardError::ConnectTimeout { target: target() });
                     }
                 }
             }
@@ -240,7 +260,7 @@ impl Pools {
         // a connection that is opened has its own limit, which may be the longer one
         match timeout(patience.saturating_add(limit), waited).await {
             Ok(result) => result,
-            Err(_) => Err(ForwardError::NoStream { target: target.label.to_string() }),
+            Err(_) => Err(ForwardError::NoStream { target: target() }),
         }
     }
 
@@ -248,32 +268,40 @@ impl Pools {
     async fn open(
         &self,
         pool: &Rc<Pool>,
-        target: &CompiledTarget,
-        turn: usize,
+        way: &Way<'_>,
         purpose: Purpose,
     ) -> Result<Option<Lease>, ForwardError> {
-        let addresses = pool.addresses.get(&self.names).await?;
+        let target = way.target;
         let alone = purpose == Purpose::Upgrade;
         let mut connecting = None;
         if !alone && pool.may_share(target) {
             let only_one = pool.only_one().await;
             // the one before may have found out that nothing is shared here
             if pool.may_share(target) {
-                match pool.place() {
+                match pool.place(way.first) {
                     Place::Stream(lease) => return Ok(Some(lease)),
                     Place::Full => return Ok(None),
                     Place::Open => connecting = Some(only_one),
                 }
             }
         }
-        let in_turn = (0..addresses.len()).filter_map(|offset| {
-            addresses.get(turn.wrapping_add(offset).checked_rem(addresses.len())?).copied()
-        });
-        let connected = connect::connect(target, in_turn, alone).await;
-        if connected.is_ok() {
-            self.counters.backend_connection_opened();
-        } else {
-            self.counters.backend_connection_failed();
+        let already = |address| if alone { None } else { self.idle(target, address) };
+        let connected = match way.reach(already).await {
+            Ok(Reached::Already(lease)) => return Ok(Some(lease)),
+            Ok(Reached::Opened(address, stream)) => {
+                let opened = Box::pin(connect::open(target, stream, alone)).await;
+                opened.map(|connected| (address, connected))
+            }
+            Err(error) => Err(error),
+        };
+        match &connected {
+            Ok(_) => self.counters.backend_connection_opened(),
+            Err(error) => {
+                self.counters.backend_connection_failed();
+                if error.before_sending() {
+                    way.failed();
+                }
+            }
         }
         let (address, connected) = connected?;
         let lease = match connected {
@@ -394,15 +422,12 @@ impl Pool {
         }
     }
 
-    /// A stream on the open connection that carries the fewest, unless another connection should be opened.
-    fn place(self: &Rc<Self>) -> Place {
-        let known = self.addresses.kept();
+    /// A stream on the open connection to this address that carries the fewest, unless another should be opened.
+    fn place(self: &Rc<Self>, wanted: SocketAddr) -> Place {
         let mut open = self.shared.borrow_mut();
         open.retain(|shared| !shared.connection.is_closed());
-        let usable = || {
-            open.iter().filter(|shared| !shared.retired.get() && known.contains(&shared.address))
-        };
-        let count = usable().count();
+        let usable =
+            || open.iter().filter(|shared| !shared.retired.get() && shared.address == wanted);
         let least =
             usable().filter(|shared| shared.has_room()).min_by_key(|shared| shared.streams.get());
         let Some(least) = least else {
@@ -410,12 +435,9 @@ impl Pool {
             let unsettled = usable().any(|shared| !shared.connection.is_settled());
             let capacity = usable().map(|shared| shared.connection.capacity()).min().unwrap_or(1);
             let most = MOST_STREAMS.checked_div(capacity).unwrap_or(MOST_SHARED).max(MOST_SHARED);
-            return if !unsettled && count < most { Place::Open } else { Place::Full };
+            let open = !unsettled && usable().count() < most;
+            return if open { Place::Open } else { Place::Full };
         };
-        // each address of a name gets a connection
-        if count < known.len().min(MOST_SHARED) && least.streams.get() > 0 {
-            return Place::Open;
-        }
         let least = Rc::clone(least);
         drop(open);
         self.counters.backend_connection_reused();
@@ -460,6 +482,14 @@ impl Pool {
 impl Lease {
     pub fn kind(&self) -> LeaseKind {
         self.kind
+    }
+
+    /// Where the connection leads to.
+    pub fn address(&self) -> SocketAddr {
+        match &self.held {
+            Held::Http1 { address, .. } => *address,
+            Held::Stream { place, .. } => place.shared.address,
+        }
     }
 
     pub fn is_http2(&self) -> bool {

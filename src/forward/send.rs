@@ -8,6 +8,8 @@
 
 use std::error::Error;
 use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::ops::Deref;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,9 +29,11 @@ use crate::forward::failure::ForwardError;
 use crate::forward::framing;
 use crate::forward::interim::Interim;
 use crate::forward::pool::{Lease, LeaseKind, Pools, Purpose};
+use crate::forward::reach::{Fate, Way};
 use crate::model::backend::{Http2, Retries};
-use crate::snapshot::backend::{BackendGroup, CompiledTarget};
-use crate::snapshot::standing::moment;
+use crate::snapshot::backend::{BackendGroup, CompiledTarget, Endpoint, Endpoints};
+use crate::snapshot::local::Turns;
+use crate::snapshot::standing::{Standing, moment};
 use crate::telemetry::WorkerCounters;
 use crate::throttle::Admitted;
 
@@ -66,18 +70,18 @@ pub struct Forwarder {
 
 /// A request that is with its target; counted where the busy targets get fewer.
 #[derive(Debug)]
-pub struct Busy(Arc<CompiledTarget>);
+pub struct Busy(Arc<Standing>);
 
 impl Busy {
-    fn new(target: &Arc<CompiledTarget>) -> Self {
-        target.standing.began();
-        Self(Arc::clone(target))
+    fn new(endpoint: &Endpoint) -> Self {
+        endpoint.standing.began();
+        Self(Arc::clone(&endpoint.standing))
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.standing.ended();
+        self.0.ended();
     }
 }
 
@@ -94,9 +98,27 @@ enum Sent {
 #[derive(Clone, Copy)]
 struct Trying<'t> {
     group: &'t BackendGroup,
+    endpoints: &'t Endpoints,
     progress: &'t Rc<RequestProgress>,
     interim: &'t Arc<Interim>,
     purpose: Purpose,
+}
+
+/// A group's endpoints, borrowed from it or resolved by the worker.
+enum Known<'g> {
+    Written(&'g Endpoints),
+    Resolved(Rc<Endpoints>),
+}
+
+impl Deref for Known<'_> {
+    type Target = Endpoints;
+
+    fn deref(&self) -> &Endpoints {
+        match self {
+            Self::Written(endpoints) => endpoints,
+            Self::Resolved(endpoints) => endpoints,
+        }
+    }
 }
 
 /// How often a request that a backend refuses to look at is sent again to that backend.
@@ -117,14 +139,16 @@ impl Forwarder {
         let now = moment();
         let turn = turns.next(group.retries.budget, now);
         let Outgoing { mut request, path, query, host, key, purpose, interim } = outgoing;
-        let trying = Trying { group, progress, interim: &interim, purpose };
         if lacks_length(&request) {
             poll_fn(|context| Poll::Ready(request.body_mut().peek(context))).await;
         }
+        let mut known = self.endpoints(group, turns, now);
         let mut tried: Vec<Tried> = Vec::new();
         loop {
-            let target = choose(group, Choice { turn, key, now, tried: &tried })
+            let endpoints = &*known;
+            let mut asked = choose(group, endpoints, Choice { turn, key, now, tried: &tried })
                 .ok_or(ForwardError::NoBackend)?;
+            let target = &asked.target;
             address(&mut request, target, path, query)?;
             if let Some(host) = &host {
                 request.headers_mut().insert(header::HOST, host.clone());
@@ -133,20 +157,41 @@ impl Forwarder {
                 u32::try_from(tried.len()).is_ok_and(|tries| tries < group.retries.attempts);
             let spare =
                 if again && sends_answered_again(group.retries) { spare(&request) } else { None };
-            let next = match self.try_target(trying, target, request).await {
+            let answered = match asked.address {
+                Some(first) => {
+                    let trying = Trying { group, endpoints, progress, interim: &interim, purpose };
+                    self.try_target(trying, first, &mut asked, request).await
+                }
+                // seldom: the name has no address yet, or none any more
+                None => match Box::pin(self.pools.resolve(target, group.connect_timeout)).await {
+                    Ok(()) if endpoints.changes != self.pools.changes() => {
+                        known = self.endpoints(group, turns, now);
+                        continue;
+                    }
+                    Ok(()) => return Err(ForwardError::NoBackend),
+                    Err(error) => Err((error, Some(request))),
+                },
+            };
+            let next = match answered {
                 Ok(response) => {
                     let failed = is_trouble(response.status());
-                    self.note(group, target, !failed, false);
+                    self.note(group, endpoints, asked, !failed);
                     let spare = spare
                         .filter(|_| may_retry(group.retries, response.status()) && turns.retry());
                     let Some(head) = spare else {
-                        return Ok(Answer { response, target: Arc::clone(target) });
+                        return Ok(Answer { response, target: Arc::clone(&asked.target) });
                     };
                     again_without_body(head, progress)
                 }
                 Err((error, returned)) => {
-                    if error.is_the_targets() {
-                        self.note(group, target, false, error.before_sending());
+                    // whoever connects notes the addresses that took no connection
+                    if error.is_the_targets()
+                        && (!error.before_sending() || asked.address.is_none())
+                    {
+                        self.note(group, endpoints, asked, false);
+                    }
+                    if asked.address.is_none() && error.is_the_targets() {
+                        asked.standing.refused(moment());
                     }
                     let next = match returned {
                         // whatever comes back with its error was not processed
@@ -160,64 +205,104 @@ impl Forwarder {
                 }
             };
             self.counters.backend_retried();
-            tried.push(Arc::as_ptr(target));
+            tried.push(Arc::as_ptr(&asked.standing));
             request = next;
         }
     }
 
-    /// What an attempt says of its target.
-    fn note(&self, group: &BackendGroup, target: &CompiledTarget, good: bool, refused: bool) {
-        if good && group.eject.is_none() && group.targets.len() == 1 {
+    /// The endpoints of a group: of names, as this worker knows their addresses now.
+    fn endpoints<'g>(&self, group: &'g BackendGroup, turns: &Turns, now: u64) -> Known<'g> {
+        if let Some(written) = &group.written {
+            return Known::Written(written);
+        }
+        let changes = self.pools.changes();
+        let resolve = |target: &CompiledTarget| self.pools.addresses(target).to_vec();
+        Known::Resolved(turns.endpoints(changes, || group.resolved(now, changes, resolve)))
+    }
+
+    /// What an attempt says of the endpoint that was asked.
+    fn note(&self, group: &BackendGroup, endpoints: &Endpoints, asked: &Endpoint, good: bool) {
+        if good && group.eject.is_none() && endpoints.is_single() {
             return;
         }
-        let (standing, now) = (&target.standing, moment());
+        let (standing, now) = (&asked.standing, moment());
         if good {
             standing.succeeded(now);
             return;
         }
-        if refused {
-            standing.refused(now);
-        }
         if group.eject.as_ref().is_some_and(|rule| standing.failed(rule))
-            && group.eject(target, now)
+            && group.eject(endpoints, asked, now)
         {
             self.counters.backend_ejected();
-            tracing::warn!(target: "portcullis::forward", backend = %target.label, "target ejected: too many failures in a row");
+            let address = asked.address.map(tracing::field::display);
+            tracing::warn!(target: "portcullis::forward", backend = %asked.target.label, address, "target ejected: too many failures in a row");
         }
     }
 
-    async fn try_target(
+    /// Opens a connection to the endpoint, or to another address of its target.
+    async fn connect<'t>(
         &self,
-        trying: Trying<'_>,
-        target: &Arc<CompiledTarget>,
+        trying: Trying<'t>,
+        first: SocketAddr,
+        asked: &mut &'t Endpoint,
+    ) -> Result<Lease, ForwardError> {
+        let Trying { group, endpoints, purpose, .. } = trying;
+        let (target, now) = (&asked.target, moment());
+        asked.standing.probing(now);
+        let hears = |address: SocketAddr, fate: Fate| {
+            let Some(endpoint) = endpoints.find(target, address) else { return };
+            let now = moment();
+            if !endpoint.standing.refuses(now) {
+                tracing::debug!(target: "portcullis::forward", backend = %target.label, %address, ?fate, "no connection");
+            }
+            endpoint.standing.refused(now);
+            if fate == Fate::Failed {
+                self.note(group, endpoints, endpoint, false);
+            }
+        };
+        let way = Way::new(target, first, endpoints.others(asked, now), &hears);
+        let (limit, patience) = (group.connect_timeout, group.response_timeout);
+        let connected = self.pools.connect(&way, purpose, limit, patience).await;
+        if let Some(endpoint) = way.connected().and_then(|address| endpoints.find(target, address))
+        {
+            *asked = endpoint;
+        }
+        connected
+    }
+
+    async fn try_target<'t>(
+        &self,
+        trying: Trying<'t>,
+        first: SocketAddr,
+        asked: &mut &'t Endpoint,
         mut request: Box<Request<RequestBody>>,
     ) -> Result<Response<ResponseBody>, NotAnswered> {
         let Trying { group, progress, purpose, .. } = trying;
+        let target = &asked.target;
         let multiplexed_upgrade = purpose == Purpose::Upgrade && target.http2 == Http2::Always;
         if multiplexed_upgrade && extended_connect::ask(&mut request) == Question::Impossible {
             return Err((ForwardError::NoUpgrade { target: target.label.to_string() }, None));
         }
-        let busy = group.counts_in_flight().then(|| Busy::new(target));
-        let turn = self.pools.turn(target);
+        let mut busy = group.counts_in_flight().then(|| Busy::new(asked));
         let mut idle =
-            if purpose == Purpose::Exchange { self.pools.idle(target, turn) } else { None };
+            if purpose == Purpose::Exchange { self.pools.idle(target, first) } else { None };
         let mut refusals: u32 = 0;
         loop {
             let lease = match idle.take() {
                 Some(lease) => lease,
                 // seldom, and large: not a part of each request's future
-                None => match Box::pin(self.pools.connect(
-                    target,
-                    turn,
-                    purpose,
-                    group.connect_timeout,
-                    group.response_timeout,
-                ))
-                .await
-                {
-                    Ok(lease) => lease,
-                    Err(error) => return Err((error, Some(request))),
-                },
+                None => {
+                    let before = *asked;
+                    match Box::pin(self.connect(trying, first, asked)).await {
+                        Ok(lease) => {
+                            if busy.is_some() && !std::ptr::eq(before, *asked) {
+                                busy = Some(Busy::new(asked));
+                            }
+                            lease
+                        }
+                        Err(error) => return Err((error, Some(request))),
+                    }
+                }
             };
             let (kind, http2) = (lease.kind(), lease.is_http2());
             let spare = if http2 {

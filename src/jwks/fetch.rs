@@ -1,14 +1,16 @@
 //! One document over HTTP: strict about status, type, size and time; no redirects, no compression, no second try.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
@@ -19,6 +21,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
+use crate::dial;
 use crate::jwks::failure::FetchFailure;
 use crate::jwks::freshness;
 use crate::jwks::proxy::{Proxy, Route, route};
@@ -115,7 +118,7 @@ async fn connect(uri: &Uri, host: &str, proxy: Option<&Proxy>) -> Result<TcpStre
         return dial(proxy.uri.host().unwrap_or_default(), proxy.uri.port_u16().unwrap_or(80))
             .await;
     }
-    let mut tunnel = Tunnel::new(proxy.uri.clone(), HttpConnector::new());
+    let mut tunnel = Tunnel::new(proxy.uri.clone(), ToProxy);
     if let Some(authorization) = &proxy.authorization {
         tunnel = tunnel.with_auth(authorization.clone());
     }
@@ -130,17 +133,33 @@ async fn connect(uri: &Uri, host: &str, proxy: Option<&Proxy>) -> Result<TcpStre
 
 async fn dial(host: &str, port: u16) -> Result<TcpStream, FetchFailure> {
     let host = host.trim_matches(['[', ']']);
-    let unresolved = || FetchFailure::Dns { host: host.to_owned() };
-    let addresses = tokio::net::lookup_host((host, port)).await.map_err(|_| unresolved())?;
-    let mut failure = None;
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(source) => failure = Some(source),
-        }
+    let addresses = tokio::net::lookup_host((host, port)).await;
+    let addresses: Vec<SocketAddr> =
+        addresses.map_err(|_| FetchFailure::Dns { host: host.to_owned() })?.collect();
+    dial::connect(&addresses)
+        .await
+        .map_err(|source| FetchFailure::Connect { host: host.to_owned(), source })
+}
+
+/// Connects to the proxy, as directly to a server: every address has its attempt.
+#[derive(Debug, Clone, Copy)]
+struct ToProxy;
+
+impl Service<Uri> for ToProxy {
+    type Response = TokioIo<TcpStream>;
+    type Error = FetchFailure;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, FetchFailure>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), FetchFailure>> {
+        Poll::Ready(Ok(()))
     }
-    Err(failure
-        .map_or_else(unresolved, |source| FetchFailure::Connect { host: host.to_owned(), source }))
+
+    fn call(&mut self, proxy: Uri) -> Self::Future {
+        Box::pin(async move {
+            let port = proxy.port_u16().unwrap_or(80);
+            dial(proxy.host().unwrap_or_default(), port).await.map(TokioIo::new)
+        })
+    }
 }
 
 async fn handshake(

@@ -120,6 +120,8 @@ reasons! {
     // --- forward ---
     BackendUnresolved = "backend_unresolved",
     BackendRefused = "backend_refused",
+    /// The gateway's machine has no descriptors, ports or memory left for a connection.
+    OwnShortage = "own_shortage",
     BackendConnectTimeout = "backend_connect_timeout",
     BackendTls = "backend_tls",
     /// No response head in time.

@@ -11,10 +11,11 @@ use http::HeaderValue;
 use http::uri::Authority;
 use rustls::pki_types::ServerName;
 
+use crate::dial;
 use crate::model::backend::{
     Addressing, Backend, Balance, EjectRule, HealthRule, Http2, Retries, Target,
 };
-use crate::snapshot::standing::Standing;
+use crate::snapshot::standing::{Standing, Standings};
 
 /// The number of a target over the life of the process: equal targets with equal trust have one number in every
 /// snapshot, so that a reload leaves their connections alone.
@@ -25,10 +26,9 @@ pub struct TargetSlot(pub u32);
 #[derive(Debug)]
 pub struct BackendGroup {
     pub targets: Vec<Arc<CompiledTarget>>,
-    /// Positions in `targets`, each as often as its weight says, evenly mixed.
-    pub turns: Box<[u16]>,
     pub failover: Vec<Arc<CompiledTarget>>,
-    pub failover_turns: Box<[u16]>,
+    /// The addresses of all targets, where each is written as one. Else each worker resolves the names.
+    pub written: Option<Arc<Endpoints>>,
     pub balance: Balance,
     /// The same in every gateway, so that they agree on whose key is whose.
     pub hasher: foldhash::quality::FixedState,
@@ -45,6 +45,34 @@ pub struct BackendGroup {
     pub addressing: Addressing,
 }
 
+/// One address of a target: what is chosen, what is healthy or not, what is ejected.
+#[derive(Debug)]
+pub struct Endpoint {
+    pub target: Arc<CompiledTarget>,
+    /// `None` while the target's name has no address that is known.
+    pub address: Option<SocketAddr>,
+    pub standing: Arc<Standing>,
+    /// Its share of the target's weight, on a scale of the list.
+    pub weight: u32,
+}
+
+/// Endpoints and whose turn it is.
+#[derive(Debug, Default)]
+pub struct EndpointList {
+    pub endpoints: Vec<Endpoint>,
+    /// Positions in `endpoints`, each as often as its weight says, evenly mixed.
+    pub turns: Box<[u16]>,
+}
+
+/// The addresses of a backend's targets.
+#[derive(Debug, Default)]
+pub struct Endpoints {
+    pub main: EndpointList,
+    pub failover: EndpointList,
+    /// The worker's count of changed names when it resolved these.
+    pub changes: u64,
+}
+
 /// One target with everything that does not change from request to request.
 #[derive(Debug)]
 pub struct CompiledTarget {
@@ -59,7 +87,7 @@ pub struct CompiledTarget {
     pub http2: Http2,
     /// How often an HTTP/2 connection is pinged while something waits.
     pub ping_interval: Option<Duration>,
-    pub standing: Arc<Standing>,
+    pub standings: Arc<Standings>,
     /// For logs: `http://host:port`.
     pub label: Box<str>,
     pub tls: Option<TargetTls>,
@@ -89,13 +117,18 @@ impl BackendGroup {
         targets: Vec<Arc<CompiledTarget>>,
         failover: Vec<Arc<CompiledTarget>>,
     ) -> Self {
-        let weights =
-            |targets: &[Target]| targets.iter().map(|target| target.weight).collect::<Vec<_>>();
+        let all_written = targets.iter().chain(&failover).all(|target| target.address.is_some());
+        let written = all_written.then(|| {
+            Arc::new(Endpoints {
+                main: EndpointList::new(&targets, 0, |_| Vec::new()),
+                failover: EndpointList::new(&failover, 0, |_| Vec::new()),
+                changes: 0,
+            })
+        });
         Self {
             targets,
-            turns: turns(&weights(&backend.targets)),
             failover,
-            failover_turns: turns(&weights(&backend.failover)),
+            written,
             balance: backend.balance.clone(),
             hasher: foldhash::quality::FixedState::default(),
             connect_timeout: backend.connect_timeout,
@@ -121,22 +154,131 @@ impl BackendGroup {
         self.balance == Balance::LeastRequests
     }
 
-    /// Takes a target out for its failures, unless too many are out.
-    pub fn eject(&self, target: &CompiledTarget, now: u64) -> bool {
+    /// The endpoints of the group, for names as `resolve` knows them at the moment.
+    pub fn resolved(
+        &self,
+        now: u64,
+        changes: u64,
+        resolve: impl Fn(&CompiledTarget) -> Vec<SocketAddr>,
+    ) -> Endpoints {
+        Endpoints {
+            main: EndpointList::new(&self.targets, now, &resolve),
+            failover: EndpointList::new(&self.failover, now, &resolve),
+            changes,
+        }
+    }
+
+    /// Takes an endpoint out for its failures, unless too many are out.
+    pub fn eject(&self, endpoints: &Endpoints, endpoint: &Endpoint, now: u64) -> bool {
         let Some(rule) = &self.eject else { return false };
-        let list = if self.targets.iter().any(|own| std::ptr::eq(&raw const **own, target)) {
-            &self.targets
+        let same = |own: &Endpoint| Arc::ptr_eq(&own.standing, &endpoint.standing);
+        let list = if endpoints.main.endpoints.iter().any(same) {
+            &endpoints.main.endpoints
         } else {
-            &self.failover
+            &endpoints.failover.endpoints
         };
-        let out = list.iter().filter(|target| target.standing.is_ejected(now)).count();
+        let out = list.iter().filter(|endpoint| endpoint.standing.is_ejected(now)).count();
         let most = list
             .len()
             .saturating_mul(usize::from(rule.max_ejected))
             .checked_div(1000)
             .unwrap_or_default();
-        out < most && target.standing.eject(rule, now)
+        out < most && endpoint.standing.eject(rule, now)
     }
+}
+
+impl Endpoints {
+    /// The endpoint at this address of a target.
+    pub fn find(&self, target: &CompiledTarget, address: SocketAddr) -> Option<&Endpoint> {
+        self.of(target).find(|endpoint| endpoint.address == Some(address))
+    }
+
+    /// Whether there is no choice at all.
+    pub fn is_single(&self) -> bool {
+        self.main.endpoints.len() == 1 && self.failover.endpoints.is_empty()
+    }
+
+    /// The other addresses of an endpoint's target that may be asked, families in turns, those that took no connection
+    /// lately last.
+    pub fn others(&self, endpoint: &Endpoint, now: u64) -> Vec<SocketAddr> {
+        let others = self
+            .of(&endpoint.target)
+            .filter(|other| other.address != endpoint.address && other.standing.is_usable(now));
+        let (last, first): (Vec<_>, Vec<_>) = others.partition(|other| other.standing.refuses(now));
+        let addresses = endpoint.address.into_iter();
+        let ordered: Vec<SocketAddr> =
+            addresses.chain(first.iter().filter_map(|other| other.address)).collect();
+        let ordered = dial::in_order(&ordered);
+        let ordered = ordered.into_iter().skip(usize::from(endpoint.address.is_some()));
+        ordered.chain(last.iter().filter_map(|other| other.address)).collect()
+    }
+
+    /// The endpoints of a target.
+    pub fn of(&self, target: &CompiledTarget) -> impl Iterator<Item = &Endpoint> {
+        let all = self.main.endpoints.iter().chain(&self.failover.endpoints);
+        all.filter(move |endpoint| std::ptr::eq(&raw const *endpoint.target, target))
+    }
+}
+
+impl CompiledTarget {
+    /// Its addresses with what is known of each. A target that is written as an address, or has none, stands for itself.
+    pub fn endpoints(
+        self: &Arc<Self>,
+        addresses: &[SocketAddr],
+        now: u64,
+    ) -> Vec<(Option<SocketAddr>, Arc<Standing>)> {
+        if self.address.is_some() || addresses.is_empty() {
+            return vec![(self.address, Arc::clone(self.standings.own()))];
+        }
+        let standings = self.standings.of(addresses, now);
+        addresses.iter().copied().map(Some).zip(standings).collect()
+    }
+}
+
+/// The common scale of weights grows no further: more addresses than this share roughly.
+const MOST_SHARES: u64 = 1 << 16;
+
+impl EndpointList {
+    /// Divides each target's weight among its addresses. One that is named several times (by SRV records) counts so often.
+    fn new(
+        targets: &[Arc<CompiledTarget>],
+        now: u64,
+        resolve: impl Fn(&CompiledTarget) -> Vec<SocketAddr>,
+    ) -> Self {
+        let resolved: Vec<Vec<SocketAddr>> = targets.iter().map(|target| resolve(target)).collect();
+        let scale = resolved.iter().fold(1, |scale, addresses| {
+            least_common_multiple(scale, addresses.len().max(1) as u64).min(MOST_SHARES)
+        });
+        let mut endpoints = Vec::new();
+        for (target, addresses) in targets.iter().zip(&resolved) {
+            let mut distinct = addresses.clone();
+            distinct.sort_unstable();
+            distinct.dedup();
+            let share = scale.checked_div(addresses.len().max(1) as u64).unwrap_or(1).max(1);
+            for (address, standing) in target.endpoints(&distinct, now) {
+                let times = addresses.iter().filter(|other| Some(**other) == address).count();
+                let weight = u64::from(target.definition.weight)
+                    .saturating_mul(share)
+                    .saturating_mul(times.max(1) as u64);
+                endpoints.push(Endpoint {
+                    target: Arc::clone(target),
+                    address,
+                    standing,
+                    weight: u32::try_from(weight).unwrap_or(u32::MAX),
+                });
+            }
+        }
+        let weights: Vec<u32> = endpoints.iter().map(|endpoint| endpoint.weight).collect();
+        Self { endpoints, turns: turns(&weights) }
+    }
+}
+
+fn least_common_multiple(left: u64, right: u64) -> u64 {
+    let (mut divisor, mut rest) = (left, right);
+    while let Some(remainder) = divisor.checked_rem(rest) {
+        (divisor, rest) = (rest, remainder);
+    }
+    left.checked_div(divisor).unwrap_or(1).saturating_mul(right)
 }
 
 /// Smooth weighted round robin: over one round each position stands as often as its weight, spread evenly.

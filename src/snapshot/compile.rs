@@ -30,7 +30,7 @@ use crate::snapshot::backend::{
 };
 use crate::snapshot::gate::Gate;
 use crate::snapshot::organizations::Organizations;
-use crate::snapshot::standing::Standing;
+use crate::snapshot::standing::Standings;
 use crate::snapshot::{CompiledApi, CompiledKeyManager, CompiledOperation, Snapshot};
 use crate::telemetry::{Fragment, Metrics, UNMATCHED_OPERATION, operation_label};
 use crate::trust::{self, TrustError};
@@ -43,7 +43,7 @@ pub struct Compiler {
     generation: u64,
     slots: HashMap<TargetKey, TargetSlot>,
     key_managers: Vec<Arc<CompiledKeyManager>>,
-    standings: HashMap<StandingKey, Arc<Standing>>,
+    standings: HashMap<StandingKey, Arc<Standings>>,
     /// By API and version.
     gates: HashMap<(ApiName, Version), Arc<Gate>>,
     /// `None`: templates serve what they list and nothing else.
@@ -238,7 +238,7 @@ impl Compiler {
             let address = target.host.parse::<IpAddr>().ok().filter(|_| target.service.is_none());
             targets.push(Arc::new(CompiledTarget {
                 slot,
-                standing: self.standing(slot, target, backend),
+                standings: self.standings(slot, target, backend),
                 address: address.map(|address| SocketAddr::new(address, target.port)),
                 http2: backend.http2,
                 ping_interval: backend.http2_ping_interval,
@@ -254,7 +254,12 @@ impl Compiler {
     }
 
     /// A target with the same rules keeps what is known of it.
-    fn standing(&mut self, slot: TargetSlot, target: &Target, backend: &Backend) -> Arc<Standing> {
+    fn standings(
+        &mut self,
+        slot: TargetSlot,
+        target: &Target,
+        backend: &Backend,
+    ) -> Arc<Standings> {
         let key = (slot, target.base_path.clone(), backend.health.clone(), backend.eject);
         Arc::clone(self.standings.entry(key).or_default())
     }
@@ -342,7 +347,7 @@ fn checked(apis: &[Arc<CompiledApi>]) -> Vec<CheckedTarget> {
     let mut known = std::collections::HashSet::new();
     for group in apis.iter().flat_map(|api| [&api.production, &api.sandbox]).flatten() {
         let Some(rule) = group.health.clone().map(Arc::new) else { continue };
-        let new = group.all().filter(|target| known.insert(Arc::as_ptr(&target.standing)));
+        let new = group.all().filter(|target| known.insert(Arc::as_ptr(&target.standings)));
         checked.extend(
             new.map(|target| CheckedTarget { target: Arc::clone(target), rule: Arc::clone(&rule) }),
         );

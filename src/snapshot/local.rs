@@ -11,6 +11,7 @@ use std::sync::Arc;
 use arc_swap::cache::Cache;
 
 use crate::model::names::ApiIndex;
+use crate::snapshot::backend::Endpoints;
 use crate::snapshot::{CompiledApi, Snapshot, Snapshots};
 
 /// A worker's handle on the snapshot in use.
@@ -43,6 +44,8 @@ pub struct Turns {
     budget: Cell<u32>,
     /// In milliseconds: the last request.
     last: Cell<u64>,
+    /// The addresses of the backend's names, as this worker resolved them last.
+    resolved: RefCell<Option<Rc<Endpoints>>>,
 }
 
 impl Turns {
@@ -66,6 +69,15 @@ impl Turns {
         };
         self.budget.set(self.budget.get().saturating_add(earned).min(Self::MOST_BUDGET));
         count
+    }
+
+    /// The backend's addresses; `resolve` says them where the worker's count of changed names is another one than it was.
+    pub fn endpoints(&self, changes: u64, resolve: impl FnOnce() -> Endpoints) -> Rc<Endpoints> {
+        let mut resolved = self.resolved.borrow_mut();
+        match &*resolved {
+            Some(endpoints) if endpoints.changes == changes => Rc::clone(endpoints),
+            _ => Rc::clone(resolved.insert(Rc::new(resolve()))),
+        }
     }
 
     /// Whether one more retry is within the budget; takes it.

@@ -3,8 +3,10 @@
 //! Shared by all workers, and kept through reloads for a target whose address, trust and rules did not change. Decides
 //! when failures in a row take a target out and when it is back; never asks a target anything.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::model::backend::{EjectRule, HealthRule};
@@ -15,8 +17,51 @@ pub fn moment() -> u64 {
     u64::try_from(BEGAN.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A target that refused a connection is asked last for this long.
+/// An address that took no connection is asked last for this long; twice as long each time in a row.
 const REFUSED: Duration = Duration::from_secs(1);
+const MOST_DOUBLINGS: u32 = 4;
+
+/// What is known of an address is kept for so long after the last look at it.
+const FORGOTTEN: Duration = Duration::from_mins(1);
+
+/// What is known of one target: of each of its addresses, and of itself while it has none or is written as one.
+///
+/// Workers ask for names at different times, so an address that only one of them knows is kept for all.
+#[derive(Debug, Default)]
+pub struct Standings {
+    own: Arc<Standing>,
+    by_address: Mutex<HashMap<SocketAddr, Seen>>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    standing: Arc<Standing>,
+    /// In milliseconds.
+    last: u64,
+}
+
+impl Standings {
+    pub fn own(&self) -> &Arc<Standing> {
+        &self.own
+    }
+
+    /// Finds what is known of these addresses, and forgets those that nobody has asked about for a while.
+    pub fn of(&self, addresses: &[SocketAddr], now: u64) -> Vec<Arc<Standing>> {
+        let mut known = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut look = |address: &SocketAddr| {
+            let seen = known
+                .entry(*address)
+                .or_insert_with(|| Seen { standing: Arc::default(), last: now });
+            seen.last = now;
+            Arc::clone(&seen.standing)
+        };
+        let found = addresses.iter().map(&mut look).collect();
+        known.retain(|_, seen| {
+            after(seen.last, FORGOTTEN) > now || Arc::strong_count(&seen.standing) > 1
+        });
+        found
+    }
+}
 
 /// The time out grows with each ejection in a row, at most to so many times the rule's.
 const LONGEST_EJECTION: u32 = 10;
@@ -32,6 +77,8 @@ pub struct Standing {
     ejected_until: AtomicU64,
     ejections: AtomicU32,
     refused_until: AtomicU64,
+    /// Connections in a row that it did not take.
+    refusals: AtomicU32,
     /// When the target came back; 0: it never was out.
     recovered: AtomicU64,
 }
@@ -75,8 +122,22 @@ impl Standing {
         self.in_flight.fetch_sub(1, Relaxed);
     }
 
+    /// It took no connection. Failures of one moment count once.
     pub fn refused(&self, now: u64) {
-        self.refused_until.store(after(now, REFUSED), Relaxed);
+        let doublings = if self.refuses(now) && self.refusals.load(Relaxed) > 0 {
+            self.refusals.load(Relaxed).saturating_sub(1)
+        } else {
+            self.refusals.fetch_add(1, Relaxed)
+        };
+        let time = REFUSED.saturating_mul(1 << doublings.min(MOST_DOUBLINGS));
+        self.refused_until.store(after(now, time), Relaxed);
+    }
+
+    /// A connection to it is tried. If it took none before, others go on to ask it last meanwhile.
+    pub fn probing(&self, now: u64) {
+        if self.refusals.load(Relaxed) > 0 && !self.refuses(now) {
+            self.refused_until.store(after(now, REFUSED), Relaxed);
+        }
     }
 
     /// The target answered well.
@@ -86,6 +147,7 @@ impl Standing {
         }
         if self.refused_until.load(Relaxed) != 0 {
             self.refused_until.store(0, Relaxed);
+            self.refusals.store(0, Relaxed);
         }
         // out no more, and good since: the next ejection is a first one again
         if self.ejections.load(Relaxed) != 0 && !self.is_ejected(now) {
@@ -217,6 +279,38 @@ mod tests {
         assert_eq!(standing.warmth(Duration::from_secs(10), 1000), 100, "cold");
         assert_eq!(standing.warmth(Duration::from_secs(10), 6000), 500);
         assert_eq!(standing.warmth(Duration::from_secs(10), 60_000), 1000);
+    }
+
+    #[test]
+    fn an_address_is_known_for_as_long_as_somebody_looks_at_it() {
+        let (one, two) = ("10.0.0.1:80".parse().unwrap(), "10.0.0.2:80".parse().unwrap());
+        let standings = Standings::default();
+        standings.of(&[one, two], 1000)[0].refused(1000);
+        assert!(standings.of(&[one], 30_000)[0].refusals.load(Relaxed) == 1, "the same one");
+        standings.of(&[one], 70_000);
+        assert_eq!(standings.by_address.lock().unwrap().len(), 1, "the other one is gone");
+        let held = standings.of(&[two], 70_000);
+        standings.of(&[one], 700_000);
+        assert!(Arc::ptr_eq(&held[0], &standings.of(&[two], 700_000)[0]), "somebody holds it");
+    }
+
+    #[test]
+    fn an_address_that_takes_no_connection_is_left_alone_for_longer_each_time() {
+        let standing = Standing::default();
+        let mut now = 1000;
+        for seconds in [1, 2, 4, 8, 16, 16] {
+            standing.refused(now);
+            standing.refused(now);
+            assert!(standing.refuses(now + seconds * 1000 - 1), "{seconds}");
+            now += seconds * 1000;
+            assert!(!standing.refuses(now), "{seconds}");
+        }
+        standing.probing(now);
+        assert!(standing.refuses(now + 999), "one tries, the others wait");
+        standing.succeeded(now + 10);
+        assert!(!standing.refuses(now + 10));
+        standing.refused(now);
+        assert!(!standing.refuses(now + 1000), "the first one again");
     }
 
     #[test]

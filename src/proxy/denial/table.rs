@@ -198,6 +198,9 @@ pub(super) fn row(refusal: &Refusal<'_>) -> Row {
         Reason::BackendRefused => {
             runtime(S::SERVICE_UNAVAILABLE, "101503", "The backend does not accept connections")
         }
+        Reason::OwnShortage => {
+            runtime(S::SERVICE_UNAVAILABLE, "101500", "The gateway cannot open more connections")
+        }
         Reason::BackendConnectTimeout => {
             runtime(S::GATEWAY_TIMEOUT, "101508", "Connecting to the backend took too long")
         }

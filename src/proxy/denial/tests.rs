@@ -258,6 +258,14 @@ const ROWS: &[Expected] = &[
         "The backend does not accept connections",
     ),
     (
+        Reason::OwnShortage,
+        503,
+        "101500",
+        STATUS,
+        "Runtime Error",
+        "The gateway cannot open more connections",
+    ),
+    (
         Reason::BackendConnectTimeout,
         504,
         "101508",

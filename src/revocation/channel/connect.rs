@@ -10,10 +10,10 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError};
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use crate::dial;
 use crate::model::revocation_channel::RevocationChannel;
 use crate::revocation::channel::bound::{Bound, Counted, Link, MOST_BYTES};
 use crate::trust::{self, TrustError};
@@ -88,9 +88,7 @@ pub(super) async fn connect(settings: &RevocationChannel) -> Result<(Link, Drive
 }
 
 async fn open(settings: &RevocationChannel) -> Result<(Link, Driver), ChannelError> {
-    let tcp = TcpStream::connect((settings.host.as_str(), settings.port))
-        .await
-        .map_err(ChannelError::Reach)?;
+    let tcp = dial::connect_to(&settings.host, settings.port).await.map_err(ChannelError::Reach)?;
     tcp.set_nodelay(true).map_err(ChannelError::Reach)?;
     // a partition shows no other sign on a quiet connection
     let keepalive = TcpKeepalive::new()

@@ -1,5 +1,6 @@
 //! Backends: addresses that are told, balancing, names, faults, early answers.
 
+mod addresses;
 mod addressing;
 mod balancing;
 mod bodies;
@@ -9,3 +10,4 @@ mod framing;
 mod interim;
 mod multiplexed;
 mod names;
+mod search_list;

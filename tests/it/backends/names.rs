@@ -1,6 +1,6 @@
 //! Backends by name: every address is used, a changed answer is followed, the last good one outlives its server.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hickory_resolver::proto::op::{Message, MessageType, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{A, SRV};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, SRV};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
 use crate::support::gateway::{FRONT, Gateway};
@@ -17,8 +17,12 @@ use crate::support::script::Script;
 
 /// What a name has.
 #[derive(Debug, Clone)]
-enum Zone {
+pub(super) enum Zone {
     Addresses(Vec<Ipv4Addr>),
+    /// The same with one address of the other family.
+    BothFamilies(Ipv4Addr, Ipv6Addr),
+    /// Names, each with its address; no other name exists.
+    Names(Vec<(&'static str, Ipv4Addr)>),
     /// Port of each, at 127.0.0.1.
     Service(Vec<u16>),
     ServerFailure,
@@ -26,7 +30,7 @@ enum Zone {
 }
 
 /// A DNS server on a free port whose one zone can be changed. All records live for a second.
-struct Dns {
+pub(super) struct Dns {
     address: SocketAddr,
     zone: Arc<Mutex<Zone>>,
     end: Arc<AtomicBool>,
@@ -34,8 +38,12 @@ struct Dns {
 }
 
 impl Dns {
-    fn start(zone: Zone) -> Dns {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    pub(super) fn start(zone: Zone) -> Dns {
+        Dns::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), zone)
+    }
+
+    pub(super) fn start_at(address: SocketAddr, zone: Zone) -> Dns {
+        let socket = UdpSocket::bind(address).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         let address = socket.local_addr().unwrap();
         let (zone, end) = (Arc::new(Mutex::new(zone)), Arc::new(AtomicBool::new(false)));
@@ -54,7 +62,7 @@ impl Dns {
         Dns { address, zone, end, thread: Some(thread) }
     }
 
-    fn becomes(&self, zone: Zone) {
+    pub(super) fn becomes(&self, zone: Zone) {
         *self.zone.lock().unwrap() = zone;
     }
 }
@@ -81,6 +89,18 @@ fn answer(query: &Message, zone: &Zone) -> Vec<u8> {
                 add(RData::A(A(*address)));
             }
         }
+        Zone::BothFamilies(address, _) if kind == RecordType::A => add(RData::A(A(*address))),
+        Zone::BothFamilies(_, address) if kind == RecordType::AAAA => {
+            add(RData::AAAA(AAAA(*address)));
+        }
+        Zone::Names(names) => {
+            let asked = name.to_utf8().to_ascii_lowercase();
+            match names.iter().find(|(name, _)| *name == asked) {
+                Some((_, address)) if kind == RecordType::A => add(RData::A(A(*address))),
+                Some(_) => {}
+                None => answer.metadata.response_code = ResponseCode::NXDomain,
+            }
+        }
         Zone::Service(ports) if kind == RecordType::SRV => {
             for port in ports {
                 add(RData::SRV(SRV::new(10, 1, *port, Name::from_str("host.bank.test.").unwrap())));
@@ -90,18 +110,24 @@ fn answer(query: &Message, zone: &Zone) -> Vec<u8> {
         Zone::Service(_) if kind == RecordType::A => add(RData::A(A(Ipv4Addr::LOCALHOST))),
         Zone::ServerFailure => answer.metadata.response_code = ResponseCode::ServFail,
         Zone::NoSuchName => answer.metadata.response_code = ResponseCode::NXDomain,
-        Zone::Addresses(_) | Zone::Service(_) => {}
+        Zone::Addresses(_) | Zone::Service(_) | Zone::BothFamilies(..) => {}
     }
     answer.to_vec().unwrap()
 }
 
 async fn open(dns: &Dns, url: &str) -> Gateway {
+    open_with(dns, url, "").await
+}
+
+/// With further lines of the backend.
+pub(super) async fn open_with(dns: &Dns, url: &str, lines: &str) -> Gateway {
     let folder = tempfile::tempdir().unwrap();
     let front = FRONT
         .replace("drain_timeout", &format!("dns_servers = [\"{}\"]\ndrain_timeout", dns.address));
     let api = format!(
-        "[[apis]]\nname = \"any\"\nversion = \"1\"\ncontext = \"/any\"\nproduction = {{ urls = [\"{url}\"] }}\n\
-         operations = [{{ method = \"GET\", path = \"/*\", auth = \"none\" }}]\n"
+        "[[apis]]\nname = \"any\"\nversion = \"1\"\ncontext = \"/any\"\n\
+         operations = [{{ method = \"*\", path = \"/*\", auth = \"none\" }}]\n\
+         [apis.production]\nurls = [\"{url}\"]\n{lines}\n"
     );
     std::fs::write(folder.path().join("gateway.toml"), format!("{front}{api}")).unwrap();
     let path = folder.path().to_owned();

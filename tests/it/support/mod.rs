@@ -4,6 +4,7 @@
 //! - [`canaille::Canaille`]: a real authorization server of other authors, for what two would have to get wrong alike.
 //! - [`origin::Origin`]: a backend that records what it got, byte for byte, and answers by [`script::Script`], badly if told so.
 //! - [`peers::Peers`]: real WebSocket and gRPC libraries (`tests/peers`), on both sides of the gateway.
+//! - [`silent::Silent`]: an address that does not answer.
 //! - [`redis::Redis`]: a real server that can be killed, emptied and paused.
 //! - [`hand::Hand`]: a client that proves its key with DPoP.
 //! - [`client`]: a raw connection that sends what a library would refuse to, and a plain client for everything else.
@@ -25,6 +26,7 @@ pub(crate) mod peers;
 pub(crate) mod redis;
 pub(crate) mod script;
 pub(crate) mod signer;
+pub(crate) mod silent;
 
 use std::time::Duration;
 
