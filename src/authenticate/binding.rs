@@ -6,18 +6,20 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_lc_rs::digest::SHA256;
-use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 
 use crate::authenticate::certificate;
 use crate::authenticate::credentials::Scheme;
+use crate::authenticate::nonces::Nonces;
 use crate::jwt::Claims;
 use crate::jwt::proof::{self, Proof, ProofFault, Proved, WINDOW};
 use crate::model::clock::UnixSeconds;
+use crate::model::secret::SecretKey;
 use crate::snapshot::Snapshot;
 
 /// What a token's `cnf` asks for.
@@ -148,34 +150,42 @@ pub(super) fn prove(
     if proof.thumbprint == wanted { Ok(Some(proof)) } else { Err(BindingFault::OtherKey) }
 }
 
+/// Names a proof: the beginning of a SHA-256 over its key and its id.
+pub type ProofMark = [u8; 16];
+
+/// How long a proof that was used is remembered: as long as the clock of any gateway could take it.
+pub const PROOF_LIFETIME: Duration = Duration::from_secs(2 * WINDOW);
+
 /// Proofs that were used, for as long as they could be used again; shared by all workers.
 #[derive(Debug)]
 pub struct Proofs {
-    used: Mutex<HashMap<[u8; 16], u64, foldhash::quality::RandomState>>,
-    nonces: hmac::Key,
+    used: Mutex<HashMap<ProofMark, u64, foldhash::quality::RandomState>>,
+    /// Of this process.
+    nonces: Nonces,
 }
 
 /// More proofs than this within their window, and new ones are refused: forgetting one would let it be used again.
 const MOST_PROOFS: usize = 1 << 20;
 
-/// A nonce is good for this long, and as long again.
-const NONCE_SECONDS: u64 = 300;
-
 impl Proofs {
     /// `secret` makes the nonces of this process unguessable.
     pub fn new(secret: &[u8; 32]) -> Self {
-        Self { used: Mutex::default(), nonces: hmac::Key::new(hmac::HMAC_SHA256, secret) }
+        Self { used: Mutex::default(), nonces: Nonces::of(secret) }
     }
 
-    /// Remembers a proof; an error if it was used before.
-    pub(super) fn remember(&self, proof: &Proof, now: UnixSeconds) -> Result<(), BindingFault> {
+    /// Remembers a proof and names it, in the same way in every gateway; an error if it was used before.
+    pub(super) fn remember(
+        &self,
+        proof: &Proof,
+        now: UnixSeconds,
+    ) -> Result<ProofMark, BindingFault> {
         let mut context = aws_lc_rs::digest::Context::new(&SHA256);
         context.update(&proof.thumbprint);
         context.update(proof.id.as_bytes());
         let hash = context.finish();
         let key = *hash.as_ref().first_chunk::<16>().ok_or(BindingFault::Replayed)?;
         // in the window of the newest clock that accepts it, and then some
-        let until = now.0.saturating_add(WINDOW.saturating_mul(2));
+        let until = now.0.saturating_add(PROOF_LIFETIME.as_secs());
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.len() >= MOST_PROOFS {
             used.retain(|_, until| *until >= now.0);
@@ -187,22 +197,24 @@ impl Proofs {
             return Err(BindingFault::Replayed);
         }
         used.insert(key, until);
-        Ok(())
+        Ok(key)
     }
 
-    /// The nonce that a proof should carry now.
-    pub fn nonce(&self, now: UnixSeconds) -> String {
-        self.nonce_of(now.0.checked_div(NONCE_SECONDS).unwrap_or_default())
+    /// The nonce that a proof should carry now, by the key of all gateways or that of this process.
+    pub fn nonce(&self, shared: Option<&SecretKey>, now: UnixSeconds) -> String {
+        shared.map_or_else(|| self.nonces.now(now), |key| Nonces::of(key.reveal()).now(now))
     }
 
-    pub(super) fn is_nonce(&self, nonce: &str, now: UnixSeconds) -> bool {
-        let period = now.0.checked_div(NONCE_SECONDS).unwrap_or_default();
-        [period, period.saturating_sub(1)].iter().any(|period| self.nonce_of(*period) == nonce)
-    }
-
-    fn nonce_of(&self, period: u64) -> String {
-        let tag = hmac::sign(&self.nonces, &period.to_be_bytes());
-        URL_SAFE_NO_PAD.encode(tag.as_ref().get(..18).unwrap_or_default())
+    pub(super) fn is_nonce(
+        &self,
+        nonce: &str,
+        shared: Option<&SecretKey>,
+        now: UnixSeconds,
+    ) -> bool {
+        match shared {
+            Some(key) => Nonces::of(key.reveal()).take(nonce, now),
+            None => self.nonces.take(nonce, now),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use quick_cache::unsync::Cache;
 use quick_cache::{Lifecycle, Weighter};
 
-use crate::authenticate::binding::Proofs;
+use crate::authenticate::binding::{ProofMark, Proofs};
 use crate::authenticate::budgets::Budgets;
 use crate::authenticate::principal::Verdict;
 use crate::introspect::Answer;
@@ -41,6 +41,8 @@ pub struct TokenCache {
     forged: RefCell<Cache<Mark, KeySetMark>>,
     /// The answer that a request waited for, where answers are not kept.
     answered: RefCell<Option<Answered>>,
+    /// The proof of the request that was just decided, which the other gateways have to hear of.
+    claim: Cell<Option<ProofMark>>,
 }
 
 /// What all workers know together.
@@ -107,6 +109,7 @@ impl TokenCache {
             budgets,
             moment: Cell::default(),
             answered: RefCell::default(),
+            claim: Cell::default(),
             forged: RefCell::new(Cache::new(MOST_FORGED)),
         }
     }
@@ -138,6 +141,15 @@ impl TokenCache {
     pub(super) fn remember_forged(&self, token: &[u8], keys: &KeySet) {
         self.counters.forged_token(false);
         self.forged.borrow_mut().insert(Mark::of_token(token), keys.fingerprint());
+    }
+
+    pub(super) fn claim_later(&self, mark: ProofMark) {
+        self.claim.set(Some(mark));
+    }
+
+    /// The proof that the decision just made has used, if other gateways remember proofs too.
+    pub fn take_claim(&self) -> Option<ProofMark> {
+        self.claim.take()
     }
 
     /// Hands an answer over to the decision that follows at once.

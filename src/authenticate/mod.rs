@@ -5,7 +5,7 @@
 //! key manager to ask, and the caller asks it and comes back.
 //!
 //! The walk through the files: [`credentials`] (the token in a request's head), [`principal`] (the proof), [`binding`] (is it
-//! in the right hand), [`certificate`] (which one a trusted proxy tells of), [`opaque`] (what only servers can judge, and the
+//! in the right hand), [`certificate`] (which one a trusted proxy tells of), [`nonces`] (of DPoP), [`opaque`] (what only servers can judge, and the
 //! [`question`]s to them), [`cache`] (verdicts of tokens seen before), [`budgets`] (what a client may make us do),
 //! [`unknown_tokens`] (what it may make us ask), [`error`].
 
@@ -15,6 +15,7 @@ pub mod cache;
 pub mod certificate;
 pub mod credentials;
 pub mod error;
+mod nonces;
 mod opaque;
 pub mod principal;
 mod question;
@@ -74,7 +75,9 @@ pub fn authenticate(
             .map_err(fault)?;
     if let Some(proof) = &proof
         && routed.api().definition.dpop_nonce
-        && !proof.nonce.as_deref().is_some_and(|nonce| cache.proofs().is_nonce(nonce, now))
+        && !proof.nonce.as_deref().is_some_and(|nonce| {
+            cache.proofs().is_nonce(nonce, snapshot.dpop_nonce_key.as_ref(), now)
+        })
     {
         return Err(fault(BindingFault::Nonce));
     }
@@ -95,7 +98,11 @@ impl Authenticated {
         let key_manager = self.principal.key_manager();
         let fault =
             |fault| AuthenticateError::Binding { key_manager: Arc::clone(key_manager), fault };
-        cache.proofs().remember(proof, now).map_err(fault)
+        let mark = cache.proofs().remember(proof, now).map_err(fault)?;
+        if cache.revocations().claims().are_shared() {
+            cache.claim_later(mark);
+        }
+        Ok(())
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Api {
     pub dpop_nonce: bool,
     /// The header that carries the token, in lower case.
     pub authorization_header: String,
+    /// Whether a token may stand in the query.
+    pub query_token: QueryTokenRule,
     pub authorization: AuthorizationForwarding,
     /// Whether backends are told who calls.
     pub backend_jwt: bool,
@@ -129,6 +131,14 @@ pub enum BindingRule {
     Required,
     /// A bound token is checked all the same.
     NotRequired,
+}
+
+/// Whether `?access_token=` is a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryTokenRule {
+    Never,
+    /// In the handshakes of WebSockets: browsers can set no header there.
+    OnHandshakes,
 }
 
 /// Whether the backend sees the client's token.

@@ -11,7 +11,7 @@ use crate::model::key_manager::PemFile;
 use crate::model::place::Place;
 use crate::model::proxies::TrustedProxies;
 use crate::model::rate::Rate;
-use crate::model::secret::Secret;
+use crate::model::secret::{Secret, SecretKey};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gateway {
@@ -31,6 +31,8 @@ pub struct Gateway {
     pub trusted_proxies: TrustedProxies,
     /// Request headers that are removed, as they are shown: the operator's list, or the default one.
     pub remove_request_headers: Vec<String>,
+    /// What makes nonces for DPoP proofs; `None`: a secret of the process.
+    pub dpop_nonce_key: Option<SecretKey>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

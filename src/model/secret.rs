@@ -1,5 +1,25 @@
 //! Something that must not be shown.
 
+/// A key of 32 bytes that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretKey([u8; 32]);
+
+impl SecretKey {
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub fn reveal(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretKey")
+    }
+}
+
 /// A text that only [`Secret::reveal`] gives away.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(String);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
+use crate::authenticate::binding::{BindingFault, PROOF_LIFETIME, ProofMark};
 use crate::authenticate::certificate::is_told_twice;
 use crate::authenticate::error::shown;
 use crate::authenticate::unknown_tokens::Word;
@@ -20,7 +21,7 @@ use crate::model::rate::Rate;
 use crate::model::reason::Reason;
 use crate::proxy::asserting::Assertion;
 use crate::proxy::connection::Transport;
-use crate::proxy::decision::{Asked, ConnectionFacts, Why, decide};
+use crate::proxy::decision::{Asked, ConnectionFacts, Refused, Why, decide};
 use crate::proxy::denial::Tongue;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::inquiry;
@@ -31,6 +32,7 @@ use crate::proxy::own_answer::{OwnAnswer, refuse, refuse_here, resource_metadata
 use crate::proxy::service::Inbound;
 use crate::proxy::vouching::Asker;
 use crate::proxy::worker::Walk;
+use crate::revocation::channel::claims::Claimed;
 use crate::route::{self, InvalidAuthority, NormalPath};
 use crate::snapshot::local::LocalSnapshot;
 use crate::snapshot::organizations::Closed;
@@ -163,6 +165,7 @@ pub(super) async fn decide_and_wait(
         let snapshot = walk.snapshots().load();
         let mut refused = match decide(&snapshot, asked, walk.cache(), walk.clock().now()) {
             Ok(grant) => {
+                let claim = walk.cache().take_claim();
                 let limit = grant
                     .routed()
                     .api()
@@ -200,7 +203,10 @@ pub(super) async fn decide_and_wait(
                         Tongue::choose(request.headers(), format),
                     ));
                 }
-                return Ok(Decided { admitted, limit, stall, format, assertion });
+                let decided = Decided { admitted, limit, stall, format, assertion };
+                let Some(mark) = claim else { return Ok(decided) };
+                drop(snapshot);
+                return Box::pin(alone(walk, exchange, request, decided, mark, (id, head))).await;
             }
             Err(refused) => refused,
         };
@@ -229,6 +235,32 @@ pub(super) async fn decide_and_wait(
             (id, &head.named.origin),
         ));
     }
+}
+
+/// Lets a request with a proof pass that no other gateway has seen. Without the channel's word, what this gateway remembers
+/// has to do.
+async fn alone(
+    walk: &Walk,
+    exchange: &mut Exchange,
+    request: &Inbound,
+    decided: Decided,
+    mark: ProofMark,
+    (id, head): (&HeaderValue, &Head<'_>),
+) -> Result<Decided, OwnAnswer> {
+    let claims = walk.cache().revocations().claims();
+    if claims.claim(mark, PROOF_LIFETIME).await != Claimed::Taken {
+        return Ok(decided);
+    }
+    let Some(principal) = decided.admitted.principal() else { return Ok(decided) };
+    let error = AuthenticateError::Binding {
+        key_manager: Arc::clone(principal.key_manager()),
+        fault: BindingFault::Replayed,
+    };
+    let api = Some(decided.admitted.api().index);
+    let refused = Refused { why: Why::Authenticate(error), api, routed: None };
+    let snapshot = walk.snapshots().load();
+    let reason = refused.why.reason();
+    Err(refuse(exchange, &snapshot, &refused, reason, request, (id, &head.named.origin)))
 }
 
 fn facts<'r>(exchange: &Exchange, head: &'r Head<'_>) -> ConnectionFacts<'r> {

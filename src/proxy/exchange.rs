@@ -130,7 +130,8 @@ impl Exchange {
 
     /// What a client's next proof should carry.
     pub fn nonce(&self) -> String {
-        self.walk.cache().proofs().nonce(self.walk.clock().now())
+        let snapshot = self.walk.snapshots().load();
+        self.walk.cache().proofs().nonce(snapshot.dpop_nonce_key.as_ref(), self.walk.clock().now())
     }
 
     /// Whether the answer is that of a preflight, which says all about CORS by itself.

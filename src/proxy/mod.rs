@@ -21,6 +21,7 @@ pub mod metadata;
 pub mod naming;
 mod newer_keys;
 pub mod own_answer;
+mod query_token;
 pub mod request_ids;
 pub mod service;
 pub mod tenure;

@@ -38,6 +38,7 @@ use crate::proxy::denial::{self, Refusal, Tongue};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::naming::Named;
 use crate::proxy::own_answer::{OwnAnswer, refuse_here};
+use crate::proxy::query_token;
 use crate::proxy::tenure::{Right, Tenure};
 use crate::proxy::term::{Stream, Term, grpc_timeout};
 use crate::proxy::tunnel::Tunnel;
@@ -200,6 +201,7 @@ async fn answer(
     shed(walk, exchange, &request, &id)?;
     let uri = exchange.uri.clone();
     let head = read_head(walk, exchange, &request, &uri, &id)?;
+    let told = query_token::take(walk, &mut request, &head, uri.query(), wish.as_ref());
     let Decided { admitted, limit, stall, format, assertion } =
         decide_and_wait(walk, exchange, &request, &head, &id).await?;
     if let Some(gate) = &admitted.api().gate {
@@ -218,9 +220,10 @@ async fn answer(
     // the headers leave with the request; a failure of the backend is still told in the client's tongue
     let tongue = TongueLater::of(request.headers());
     let client_base = client_base(&admitted, &head);
-    rewrite_request(walk, exchange, &admitted, &mut request, (&head.named, &client_base)).map_err(
-        |reason| refuse_here(exchange, reason, &id, Tongue::choose(request.headers(), format)),
-    )?;
+    let said = Said { named: &head.named, client_base: &client_base, in_query: told.is_some() };
+    rewrite_request(walk, exchange, &admitted, &mut request, &said).map_err(|reason| {
+        refuse_here(exchange, reason, &id, Tongue::choose(request.headers(), format))
+    })?;
     say(assertion, request.headers_mut());
     if let Some(wish) = &mut wish {
         wish.ask(request.headers_mut())
@@ -235,7 +238,7 @@ async fn answer(
     let outgoing = Outgoing {
         request,
         path: head.path.as_str().get(admitted.base_length()..).unwrap_or_default(),
-        query: uri.query(),
+        query: told.as_ref().map_or(uri.query(), |told| told.query.as_deref()),
         host: addressing(&admitted)
             .preserve_host
             .then(|| head.named.written.host().cloned())
@@ -260,7 +263,7 @@ async fn answer(
             return Err(refuse_here(exchange, error.reason(), &id, tongue.choose(format)));
         }
     };
-    let mut response = pass_on(exchange, &admitted, answer, id, (&head.named, &client_base));
+    let mut response = pass_on(exchange, &admitted, answer, id, &said);
     let stream = Stream::of(response.headers());
     let tenure = if switched || stream != Stream::No { tenure(walk, &admitted) } else { None };
     if let Some(asked) = wish.filter(|_| switched) {
@@ -409,20 +412,21 @@ fn rewrite_request(
     exchange: &mut Exchange,
     admitted: &Admitted,
     request: &mut Inbound,
-    (named, client_base): (&Named, &str),
+    said: &Said<'_>,
 ) -> Result<(), Reason> {
     let api = &admitted.api().definition;
     if request.version() == Version::HTTP_2 {
         join_cookies(request.headers_mut());
     }
-    let credential = (api.authorization == AuthorizationForwarding::Remove)
-        .then_some(&*api.authorization_header);
+    // a token of the query is nobody's header
+    let removed = api.authorization == AuthorizationForwarding::Remove || said.in_query;
+    let credential = removed.then_some(&*api.authorization_header);
     let hop = Hop {
         credential,
-        origin: &named.written,
+        origin: &said.named.written,
         prefix: addressing(admitted)
             .forward_prefix
-            .then(|| HeaderValue::try_from(client_base).ok().filter(|base| !base.is_empty()))
+            .then(|| HeaderValue::try_from(said.client_base).ok().filter(|base| !base.is_empty()))
             .flatten(),
         removed: &admitted.api().removed,
         version: request.version(),
@@ -440,6 +444,14 @@ fn rewrite_request(
     request.extensions_mut().clear();
     *request.version_mut() = Version::HTTP_11;
     Ok(())
+}
+
+/// What a request says of itself, for the way to the backend and back.
+struct Said<'r> {
+    named: &'r Named,
+    client_base: &'r str,
+    /// Its token stood in the query.
+    in_query: bool,
 }
 
 /// What the backend is told of addresses, and what the client of the backend's.
@@ -476,7 +488,7 @@ fn pass_on(
     admitted: &Admitted,
     answer: Answer,
     id: HeaderValue,
-    (named, client_base): (&Named, &str),
+    said: &Said<'_>,
 ) -> Response<ResponseBody> {
     let Answer { mut response, target } = answer;
     let api = &admitted.api().definition;
@@ -485,12 +497,20 @@ fn pass_on(
     if let Some((group, _)) = admitted.backend()
         && group.addressing.rewrite_location
     {
-        let (scheme, host) = (named.origin.scheme(), named.origin.host());
-        let client = ClientAddress { scheme, host, base: client_base };
+        let origin = &said.named.origin;
+        let client =
+            ClientAddress { scheme: origin.scheme(), host: origin.host(), base: said.client_base };
         location::rewrite(response.headers_mut(), group, &target, &client);
     }
     headers::apply(&api.response_headers, response.headers_mut());
     response.headers_mut().insert(trace::REQUEST_ID, id);
+    if said.in_query && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // RFC 6750 section 2.3: the address holds a token
+        response
+            .headers_mut()
+            .entry(header::CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("private"));
+    }
     *response.version_mut() = Version::HTTP_11;
     exchange.backend = Some(target);
     exchange.answered(response.status().as_u16(), Reason::Forwarded);

@@ -152,6 +152,7 @@ impl Revocations {
                 published: load(&counts.published),
                 overflows: load(&counts.overflows),
                 comparisons: load(&counts.comparisons),
+                claims: self.claims.counts(),
             }),
         }
     }

@@ -25,6 +25,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use hashbrown::HashMap;
 
 use crate::model::clock::UnixSeconds;
+use crate::revocation::channel::claims::Claims;
 use crate::revocation::counts::{Counts, Source};
 use crate::revocation::journal::Opened;
 use crate::revocation::keeping::Keeping;
@@ -90,6 +91,7 @@ pub struct Revocations {
     ledger: Mutex<Ledger>,
     journal: Mutex<Keeping>,
     outbox: Outbox,
+    claims: Claims,
     counts: Counts,
 }
 
@@ -106,8 +108,14 @@ impl Revocations {
             ledger: Mutex::default(),
             journal: Mutex::default(),
             outbox: Outbox::default(),
+            claims: Claims::default(),
             counts: Counts::default(),
         }
+    }
+
+    /// What one gateway alone may use, where gateways share a channel.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     /// What is kept, and kept up by somebody else.

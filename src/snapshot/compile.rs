@@ -150,6 +150,7 @@ impl Compiler {
             directory: model.directory,
             limits: model.limits,
             trusted_proxies: model.gateway.trusted_proxies,
+            dpop_nonce_key: model.gateway.dpop_nonce_key,
             errors: model.errors,
             assertions,
             checked,

@@ -34,6 +34,7 @@ use crate::model::names::{ApiIndex, KeyManagerIndex};
 use crate::model::place::Files;
 use crate::model::proxies::TrustedProxies;
 use crate::model::removed_headers::RemovedHeaders;
+use crate::model::secret::SecretKey;
 use crate::route::{Found, NormalPath, NotFound, RouteTable};
 use crate::snapshot::backend::{BackendGroup, CheckedTarget};
 use crate::snapshot::gate::Gate;
@@ -53,6 +54,7 @@ pub struct Snapshot {
     pub directory: Directory,
     pub limits: Limits,
     pub trusted_proxies: TrustedProxies,
+    pub dpop_nonce_key: Option<SecretKey>,
     pub errors: ErrorFormat,
     pub assertions: Option<Arc<Assertions>>,
     /// Each once, however many APIs ask it.

@@ -22,6 +22,11 @@ pub(super) static API: TableRule = TableRule {
         ),
         only("policy", Kind::Text, UNLIMITED, "API-level policy"),
         key("authorization_header", Kind::Text, "The header that carries the token"),
+        key(
+            "access_token_query",
+            Kind::Flag,
+            "Whether handshakes of WebSockets may carry the token as ?access_token=",
+        ),
         key("forward_authorization", Kind::Flag, "Whether the backend sees the token"),
         key("backend_jwt", Kind::Flag, "Whether the backend gets X-JWT-Assertion"),
         key(

@@ -180,6 +180,11 @@ static GATEWAY: TableRule = TableRule {
             Kind::Texts,
             "Headers of clients that change what backends do; instead of the list that `check` shows",
         ),
+        key(
+            "dpop_nonce_key",
+            Kind::Secret,
+            "32 bytes, Base64: makes the nonces for DPoP proofs, one for all gateways behind a balancer",
+        ),
     ],
 };
 

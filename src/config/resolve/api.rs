@@ -13,7 +13,7 @@ use crate::config::resolve::{References, Unique, Whole, backend, cors};
 use crate::config::source::Sources;
 use crate::model::api::{
     Api, AuthScheme, AuthorizationForwarding, BindingRule, BodyStall, Concurrency, HostPattern,
-    Lifecycle, Operation, OperationMethod, SubscriptionRule,
+    Lifecycle, Operation, OperationMethod, QueryTokenRule, SubscriptionRule,
 };
 use crate::model::names::{ApiIndex, ApiName, KeyManagerIndex, Scope, Version};
 use crate::model::template::{Template, literal};
@@ -133,6 +133,11 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
         },
         dpop_nonce: table.flag("dpop_nonce", false),
         authorization_header,
+        query_token: if table.flag("access_token_query", false) {
+            QueryTokenRule::OnHandshakes
+        } else {
+            QueryTokenRule::Never
+        },
         authorization: if table.flag("forward_authorization", false) {
             AuthorizationForwarding::Forward
         } else {

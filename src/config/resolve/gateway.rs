@@ -9,7 +9,7 @@ use crate::config::pem;
 use crate::config::problems::Problems;
 use crate::config::reader::{Placed, Table};
 use crate::config::report::At;
-use crate::config::resolve::secret::secret;
+use crate::config::resolve::secret::{secret, secret_key};
 use crate::config::resolve::{Unique, Whole, proxies};
 use crate::config::source::Sources;
 use crate::model::gateway::{
@@ -58,6 +58,7 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
             dns_servers: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
             remove_request_headers: proxies::default_removed(),
+            dpop_nonce_key: None,
         };
     };
     let written = table.wanted("state_dir").map_or("state", |path| path.value);
@@ -77,6 +78,7 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
         dns_servers: dns_servers(&table),
         trusted_proxies: proxies::trusted_proxies(&table),
         remove_request_headers: proxies::removed_headers(&table),
+        dpop_nonce_key: secret_key(&table, "dpop_nonce_key", sources),
     }
 }
 

@@ -3,13 +3,34 @@
 use std::io;
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
 use crate::config::plain_file;
 use crate::config::reader::Table;
 use crate::config::source::Sources;
-use crate::model::secret::Secret;
+use crate::model::secret::{Secret, SecretKey};
 
 /// A file with more than this holds no secret.
 const MOST_BYTES: u64 = 64 * 1024;
+
+/// A key of 32 bytes, where one is written: Base64, of either alphabet.
+pub(super) fn secret_key(table: &Table<'_>, key: &str, sources: &Sources) -> Option<SecretKey> {
+    if !table.has(key) {
+        return None;
+    }
+    let text = secret(table, key, sources)?;
+    let text = text.reveal().trim().trim_end_matches('=').replace('-', "+").replace('_', "/");
+    let bytes = STANDARD_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    if bytes.is_none() {
+        table.error(
+            key,
+            format!("`{}` is not 32 bytes in Base64", table.path(key)),
+            Some("`openssl rand -base64 32` makes one".to_owned()),
+        );
+    }
+    bytes.map(SecretKey::new)
+}
 
 /// A secret that must be there. Its content is never shown in an error.
 pub(super) fn secret(table: &Table<'_>, key: &str, sources: &Sources) -> Option<Secret> {

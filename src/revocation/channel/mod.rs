@@ -4,10 +4,12 @@
 //! with what it has and is told, and everything is compared when the server is back. The channel is believed: whoever
 //! writes to it can revoke tokens, and nothing on it can make a revoked token good again.
 //!
-//! The walk through the files: [`session`] (one life of the connection), [`connect`] (TCP, TLS, password), [`bound`] (what is read), [`message`] (a
+//! The walk through the files: [`session`] (one life of the connection), [`claims`] (DPoP
+//! proofs that were used), [`connect`] (TCP, TLS, password), [`bound`] (what is read), [`message`] (a
 //! revocation as text), [`reply`] (the server's answers), [`schedule`] (how long to wait).
 
 mod bound;
+pub mod claims;
 mod connect;
 mod message;
 mod reply;
@@ -60,6 +62,9 @@ impl Channel {
         self.revocations.counts.channel_configured(wanted.is_some());
         if let Some(settings) = wanted.cloned() {
             let queue = self.revocations.outbox.open();
+            let (claims, claimed) = (self.revocations.claims.open(), Arc::clone(&self.revocations));
+            let claiming = settings.clone();
+            self.task.spawn(async move { claims::run(claiming, &claimed.claims, claims).await });
             self.task.spawn(run(
                 settings,
                 Arc::clone(&self.revocations),
@@ -84,6 +89,7 @@ impl Channel {
 
     pub async fn shutdown(&mut self) {
         self.revocations.outbox.close();
+        self.revocations.claims.close();
         self.task.shutdown().await;
     }
 }

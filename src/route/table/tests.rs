@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::api::{
-    AuthScheme, AuthorizationForwarding, HostPattern, Operation, OperationMethod, SubscriptionRule,
+    AuthScheme, AuthorizationForwarding, HostPattern, Operation, OperationMethod, QueryTokenRule,
+    SubscriptionRule,
 };
 use crate::model::names::{ApiName, Version};
 use crate::model::place::Place;
@@ -28,6 +29,7 @@ fn api(base_path: &str, operations: &[(&str, &str)]) -> Api {
         dpop_nonce: false,
         backend_jwt: false,
         authorization_header: "authorization".to_owned(),
+        query_token: QueryTokenRule::Never,
         authorization: AuthorizationForwarding::Remove,
         lifecycle: Lifecycle::Published,
         max_body_bytes: None,

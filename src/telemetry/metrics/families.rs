@@ -202,6 +202,8 @@ families! {
         "Revocations that found no place in the queue to the channel and went with a comparison instead.";
     REVOCATION_CHANNEL_COMPARISONS = "portcullis_revocation_channel_comparisons_total", Counter, [], Fixed(1),
         "Times that everything was compared with the channel.";
+    DPOP_PROOF_CLAIMS = "portcullis_dpop_proof_claims_total", Counter, ["result"], Fixed(3),
+        "DPoP proofs by the channel's word: first used here, taken before (refused), unanswered (this gateway's memory counts).";
     REVOCATION_CHANNEL_MESSAGES = "portcullis_revocation_channel_messages_total", Counter, ["result"], Fixed(2),
         "Entries of the channel that were read, and those that are not revocations and were skipped.";
     SNAPSHOT_GENERATION = "portcullis_snapshot_generation", Gauge(Max), [], Fixed(1),

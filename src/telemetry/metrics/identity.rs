@@ -42,6 +42,8 @@ pub struct ChannelFacts {
     pub published: u64,
     pub overflows: u64,
     pub comparisons: u64,
+    /// Of DPoP proofs, by the server's word.
+    pub claims: Vec<(&'static str, u64)>,
 }
 
 /// Where [`RevocationFacts`] come from.
@@ -223,4 +225,7 @@ pub(super) fn revocations(out: &mut Exposition<'_>, facts: &RevocationFacts) {
         .iter()
         .map(|(result, count)| sample([Label::Fixed(result)], as_f64(*count)));
     out.write(&families::REVOCATION_CHANNEL_MESSAGES, messages.collect());
+    let claims =
+        channel.claims.iter().map(|(result, count)| sample([Label::Fixed(result)], as_f64(*count)));
+    out.write(&families::DPOP_PROOF_CLAIMS, claims.collect());
 }

@@ -133,7 +133,9 @@ mod tests {
     use http::Method;
 
     use super::*;
-    use crate::model::api::{AuthScheme, AuthorizationForwarding, Lifecycle, SubscriptionRule};
+    use crate::model::api::{
+        AuthScheme, AuthorizationForwarding, Lifecycle, QueryTokenRule, SubscriptionRule,
+    };
     use crate::model::names::{ApiName, Version};
     use crate::model::place::Place;
     use crate::model::template::Template;
@@ -160,6 +162,7 @@ mod tests {
             dpop_nonce: false,
             backend_jwt: false,
             authorization_header: "authorization".to_owned(),
+            query_token: QueryTokenRule::Never,
             authorization: AuthorizationForwarding::Remove,
             lifecycle: Lifecycle::Published,
             max_body_bytes: None,

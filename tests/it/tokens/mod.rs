@@ -7,6 +7,7 @@ mod certificates;
 mod claim_paths;
 mod client_authentication;
 mod confirmed;
+mod dpop_gateways;
 mod forged;
 mod forged_latency;
 mod introspection;

@@ -182,6 +182,7 @@ fn exercise(metrics: &Metrics) -> Held {
             .collect(),
         channel: Some(ChannelFacts {
             messages: vec![("read", 1), ("unreadable", 1)],
+            claims: vec![("first", 1), ("taken", 1), ("unanswered", 1)],
             ..ChannelFacts::default()
         }),
         ..RevocationFacts::default()

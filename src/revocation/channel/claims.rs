@@ -1,0 +1,195 @@
+//! What one gateway alone may use, kept by the channel's server: DPoP proofs, which are good once.
+//!
+//! A claim is one `SET ... NX EX`: the server says who came first. It has a connection of its own, so that news and
+//! comparisons do not hold it up. A claim waits for [`PATIENCE`] at most, and not at all while the server is away: the
+//! caller has its own memory for that time.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::{Pipeline, Value};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+
+use crate::model::revocation_channel::RevocationChannel;
+use crate::revocation::channel::connect::{ChannelError, connect};
+use crate::revocation::channel::schedule;
+
+/// The braces are those of the other keys.
+const PREFIX: &str = "{portcullis}:proofs:";
+
+/// The longest that a request waits for the server's word.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// A server that takes longer for one round is away.
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// Claims that wait for their turn; more are not made.
+const MOST_WAITING: usize = 4096;
+
+/// Claims in one round.
+const BATCH: usize = 256;
+
+/// The server's word on a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claimed {
+    First,
+    /// Another gateway, or this one, was first.
+    Taken,
+    /// There was no answer, or there is no channel.
+    Unknown,
+}
+
+#[derive(Debug)]
+struct Claim {
+    name: [u8; 16],
+    lifetime: Duration,
+    answer: oneshot::Sender<bool>,
+}
+
+/// The way from the requests to the server. Counters are relaxed: each number stands for itself.
+#[derive(Debug, Default)]
+pub struct Claims {
+    queue: Mutex<Option<mpsc::Sender<Claim>>>,
+    shared: AtomicBool,
+    up: AtomicBool,
+    first: AtomicU64,
+    taken: AtomicU64,
+    unanswered: AtomicU64,
+}
+
+impl Claims {
+    /// Whether there is a channel to ask.
+    pub fn are_shared(&self) -> bool {
+        self.shared.load(Ordering::Relaxed)
+    }
+
+    /// Takes a name for so long, unless it is taken.
+    pub async fn claim(&self, name: [u8; 16], lifetime: Duration) -> Claimed {
+        let claimed = self.ask(name, lifetime).await;
+        let count = match claimed {
+            Claimed::First => &self.first,
+            Claimed::Taken => &self.taken,
+            Claimed::Unknown => &self.unanswered,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        claimed
+    }
+
+    async fn ask(&self, name: [u8; 16], lifetime: Duration) -> Claimed {
+        if !self.up.load(Ordering::Relaxed) {
+            return Claimed::Unknown;
+        }
+        let (answer, answered) = oneshot::channel();
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let sent = queue.and_then(|queue| queue.try_send(Claim { name, lifetime, answer }).ok());
+        if sent.is_none() {
+            return Claimed::Unknown;
+        }
+        match timeout(PATIENCE, answered).await {
+            Ok(Ok(true)) => Claimed::First,
+            Ok(Ok(false)) => Claimed::Taken,
+            Ok(Err(_)) | Err(_) => Claimed::Unknown,
+        }
+    }
+
+    /// What became of the claims so far.
+    pub(in crate::revocation) fn counts(&self) -> Vec<(&'static str, u64)> {
+        [("first", &self.first), ("taken", &self.taken), ("unanswered", &self.unanswered)]
+            .map(|(result, count)| (result, count.load(Ordering::Relaxed)))
+            .to_vec()
+    }
+
+    pub(super) fn open(&self) -> Queue {
+        let (sender, receiver) = mpsc::channel(MOST_WAITING);
+        *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        self.shared.store(true, Ordering::Relaxed);
+        Queue(receiver)
+    }
+
+    pub(super) fn close(&self) {
+        self.shared.store(false, Ordering::Relaxed);
+        self.up.store(false, Ordering::Relaxed);
+        *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Claims on their way to the server.
+pub(super) struct Queue(mpsc::Receiver<Claim>);
+
+/// Asks the server, over one connection after the other.
+pub(super) async fn run(settings: RevocationChannel, claims: &Claims, mut queue: Queue) {
+    let mut failures = 0_u32;
+    loop {
+        let error = serve(&settings, claims, &mut queue.0, &mut failures).await;
+        claims.up.store(false, Ordering::Relaxed);
+        // who waits is told at once
+        while queue.0.try_recv().is_ok() {}
+        failures = failures.saturating_add(1);
+        if failures == 1 {
+            let error = error.describe();
+            tracing::warn!(target: "portcullis::revocation", error, "used DPoP proofs are not shared with the other gateways until the channel answers; each remembers its own");
+        }
+        let longest =
+            if error.is_refusal() { schedule::LONGEST_AFTER_REFUSAL } else { schedule::LONGEST };
+        sleep(schedule::retry(failures, longest)).await;
+    }
+}
+
+async fn serve(
+    settings: &RevocationChannel,
+    claims: &Claims,
+    queue: &mut mpsc::Receiver<Claim>,
+    failures: &mut u32,
+) -> ChannelError {
+    let (mut link, driver) = match connect(settings).await {
+        Ok(connected) => connected,
+        Err(error) => return error,
+    };
+    let asking = async {
+        claims.up.store(true, Ordering::Relaxed);
+        loop {
+            let mut batch = Vec::new();
+            if queue.recv_many(&mut batch, BATCH).await == 0 {
+                // the owner has taken the channel away; this task is about to be ended
+                return std::future::pending().await;
+            }
+            let round = questions(&batch);
+            let answers = timeout(ANSWER, round.query_async::<Vec<Value>>(&mut link)).await;
+            let answers = match answers {
+                Ok(Ok(answers)) => answers,
+                Ok(Err(error)) => return ChannelError::from(error),
+                Err(_) => return ChannelError::Late,
+            };
+            for (claim, answer) in batch.into_iter().zip(answers) {
+                let answer = match answer {
+                    Value::Okay => true,
+                    Value::Nil => false,
+                    _ => return ChannelError::Shape("SET"),
+                };
+                // nobody may wait any more
+                let _ = claim.answer.send(answer);
+            }
+            *failures = 0;
+        }
+    };
+    tokio::select! {
+        () = driver => ChannelError::Closed,
+        error = asking => error,
+    }
+}
+
+fn questions(batch: &[Claim]) -> Pipeline {
+    let mut round = Pipeline::new();
+    for claim in batch {
+        let mut key = String::from(PREFIX);
+        for byte in claim.name {
+            let _ = write!(key, "{byte:02x}");
+        }
+        let seconds = claim.lifetime.as_secs().max(1);
+        round.cmd("SET").arg(key).arg(1).arg("NX").arg("EX").arg(seconds);
+    }
+    round
+}
