@@ -3,6 +3,7 @@
 mod answers;
 mod asking;
 mod bound;
+mod breaker;
 mod certificates;
 mod claim_paths;
 mod client_authentication;
