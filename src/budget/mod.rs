@@ -13,10 +13,12 @@
 //! source that owes little is forgotten for a new one.
 //!
 //! The walk through the files: [`source`] (who is charged), [`leaky_bucket`] (one debt), [`places`] (a fair share of what
-//! is done at a time), [`unlisted`] (addresses that look like proxies).
+//! is done at a time, for which requests wait), [`shares`] (a fair share of the places to wait in), [`unlisted`] (addresses
+//! that look like proxies).
 
 pub mod leaky_bucket;
 pub mod places;
+pub mod shares;
 pub mod source;
 pub mod unlisted;
 
@@ -27,6 +29,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hashbrown::HashMap;
 
 use crate::budget::leaky_bucket::LeakyBucket;
+pub use crate::budget::shares::Shares;
 pub use crate::budget::source::{Client, Source};
 use crate::model::clock::Moment;
 use crate::model::rate::Rate;

@@ -2,7 +2,7 @@
 //!
 //! A request that needs newer keys is satisfied by a good fetch that began after it arrived, and by nothing older: a set
 //! that was fetched before proves nothing about a key that was published since. It waits for the next fetch that is
-//! allowed, within its deadline and in a place of its own ([`crate::jwks::places`]). If no fetch can begin in time, it is
+//! allowed, within its deadline and in a place of its own ([`crate::budget::shares`]). If no fetch can begin in time, it is
 //! told so at once, and the fetch happens all the same: the client's next try finds the keys.
 
 use std::net::IpAddr;
@@ -12,9 +12,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
+use crate::budget::{Shares, Source};
 use crate::jwks::keys::{Ending, KeyManagerKeys, Outcome, RefetchCause, Refetched};
-use crate::jwks::places::Places;
 use crate::jwks::schedule::Moment;
+
+/// Requests that may wait for one key manager.
+const MOST_WAITING: usize = 1000;
 
 /// Who asks for newer keys.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +50,7 @@ pub(super) struct Desk {
     spare_opens_at: AtomicU64,
     background_at: AtomicU64,
     fetching: AtomicBool,
-    pub(super) places: Places,
+    pub(super) places: Shares,
     results: [AtomicU64; Refetched::LABELS.len()],
 }
 
@@ -64,7 +67,7 @@ impl Desk {
             spare_opens_at: AtomicU64::new(0),
             background_at: AtomicU64::new(0),
             fetching: AtomicBool::new(false),
-            places: Places::default(),
+            places: Shares::new(MOST_WAITING),
             results: Default::default(),
         }
     }
@@ -219,7 +222,7 @@ impl KeyManagerKeys {
                 }
             }
             if place.is_none() {
-                place = desk.places.take(asker.source);
+                place = desk.places.take(asker.source.map(Source::of));
                 if place.is_none() {
                     return Refetched::Crowded;
                 }

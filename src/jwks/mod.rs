@@ -9,7 +9,7 @@
 //! ([`document`] over [`fetch`], through [`proxy`], trusting by [`recorder`]), by the clock of [`schedule`] and what the
 //! server says of keeping ([`freshness`]), and keeps what is good in [`store`]. Those of organizations are started when
 //! they are asked for ([`on_demand`]). What workers read is in [`keys`]. Requests ask for newer keys and wait for them in
-//! [`asking`], in the [`places`] that there are. [`failure`] names every way in which it goes wrong.
+//! [`asking`], in the places that there are. [`failure`] names every way in which it goes wrong.
 
 mod asking;
 mod document;
@@ -21,7 +21,6 @@ mod freshness;
 mod keys;
 mod no_proxy;
 mod on_demand;
-mod places;
 pub mod proxy;
 mod recorder;
 mod schedule;
