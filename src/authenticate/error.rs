@@ -27,7 +27,12 @@ pub enum AuthenticateError {
     #[error("{0}")]
     Undecided(Question),
     #[error("key manager \"{}\" cannot be asked about the token: {why}", key_manager.definition.name)]
-    Unanswered { key_manager: Arc<CompiledKeyManager>, why: Arc<str> },
+    Unanswered {
+        key_manager: Arc<CompiledKeyManager>,
+        why: Arc<str>,
+        /// Seconds until a server is asked again; `None` where one was asked.
+        retry_after: Option<u32>,
+    },
     #[error(
         "several key managers have the issuer {issuer}, and none, or more than one, says that the token is its own"
     )]

@@ -108,6 +108,8 @@ pub enum Outcome {
     Answered(Answer),
     /// With the operator's word on it.
     Unavailable(Arc<str>),
+    /// The server failed again and again, and is not asked for this long.
+    Spared(Arc<str>, Duration),
 }
 
 /// An outcome that somebody waits for.
@@ -282,9 +284,10 @@ impl Known {
             Outcome::Answered(Answer::Active(..)) => self.counters.active(began.elapsed()),
             Outcome::Answered(_) => self.counters.inactive(began.elapsed()),
             Outcome::Unavailable(_) => self.counters.unavailable(began.elapsed()),
+            Outcome::Spared(..) => {}
         }
         match outcome {
-            Outcome::Unavailable(_)
+            Outcome::Unavailable(_) | Outcome::Spared(..)
                 if purpose == Purpose::Confirm
                     && self.on_failure == OnIntrospectionFailure::Allow =>
             {
@@ -302,7 +305,7 @@ impl Known {
                 self.keep(key, &answer, until, now);
                 Outcome::Answered(answer)
             }
-            Outcome::Unavailable(why) => Outcome::Unavailable(why),
+            unanswered => unanswered,
         }
     }
 

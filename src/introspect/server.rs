@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::assertion::UnusableKey;
 use crate::deadline::moment;
@@ -50,10 +50,12 @@ pub(super) struct Server {
 
 /// Why a question brought nothing.
 enum Failure {
-    /// The server was not reached, did not answer in time, or refused.
+    /// The server was not reached, did not answer in time, or says that it is in trouble.
     Trouble(String),
-    /// It answered, and that says nothing of the token.
+    /// It answered, and that says nothing of the token. A token may make a server refuse: that is no trouble of the server.
     Unusable(String),
+    /// It was not asked.
+    NotAsked(String),
 }
 
 impl fmt::Debug for Server {
@@ -100,15 +102,26 @@ impl Server {
         let attempt = match self.breaker.enter(moment()) {
             Ok(attempt) => attempt,
             Err(Open(rest)) => {
-                return Outcome::Unavailable(self.left_alone(rest));
+                return Outcome::Spared(self.left_alone(rest), rest);
             }
         };
-        let read = timeout(limit, self.exchange(token, latest, now)).await.unwrap_or_else(|_| {
-            let why = format!("its server did not answer within {} ms", limit.as_millis());
-            Err(Failure::Trouble(why))
-        });
+        let began = Instant::now();
+        let read = match timeout(limit, self.places.acquire()).await {
+            Ok(Ok(_place)) => {
+                let left = limit.saturating_sub(began.elapsed());
+                timeout(left, self.exchange(token, latest, now)).await.unwrap_or_else(|_| {
+                    let why = format!("its server did not answer within {} ms", limit.as_millis());
+                    Err(Failure::Trouble(why))
+                })
+            }
+            // the questions that have the places tell how the server is
+            Ok(Err(_)) | Err(_) => {
+                Err(Failure::NotAsked("too many questions are under way".to_owned()))
+            }
+        };
         match &read {
             Err(Failure::Trouble(_)) => attempt.failed(moment()),
+            Err(Failure::NotAsked(_)) => drop(attempt),
             // an answer that is of no use for one token may be of use for the next
             Ok(_) | Err(Failure::Unusable(_)) => attempt.succeeded(),
         }
@@ -133,7 +146,7 @@ impl Server {
                 };
                 Outcome::Answered(Answer::Active(Arc::new(claims), until))
             }
-            Err(Failure::Trouble(why) | Failure::Unusable(why)) => {
+            Err(Failure::Trouble(why) | Failure::Unusable(why) | Failure::NotAsked(why)) => {
                 let why: Arc<str> = why.into();
                 self.failed(&why);
                 Outcome::Unavailable(why)
@@ -147,9 +160,7 @@ impl Server {
         latest: UnixSeconds,
         now: UnixSeconds,
     ) -> Result<Introspected, Failure> {
-        let place = self.places.acquire().await;
-        let _place = place.map_err(|closed| Failure::Trouble(closed.to_string()))?;
-        let posted = self.post(token, now).await.map_err(Failure::Trouble)?;
+        let posted = self.post(token, now).await?;
         let read = match posted {
             Posted { content, signed: true } => self.read_signed(&content, latest, now).await,
             Posted { signed: false, .. } if self.signed => {
@@ -163,21 +174,26 @@ impl Server {
         read.map_err(Failure::Unusable)
     }
 
-    async fn post(&self, token: &str, now: UnixSeconds) -> Result<Posted, String> {
+    async fn post(&self, token: &str, now: UnixSeconds) -> Result<Posted, Failure> {
         let endpoint = self
             .endpoint()
             .await
-            .ok_or("no discovery document has named an introspection endpoint")?;
+            .ok_or("no discovery document has named an introspection endpoint")
+            .map_err(|why| Failure::Unusable(why.to_owned()))?;
         let issuer = self.issuer();
         let proof = self
             .client
             .proof(&issuer, &endpoint, now)
-            .ok_or("the gateway cannot sign its client assertion")?;
+            .ok_or("the gateway cannot sign its client assertion")
+            .map_err(|why| Failure::Unusable(why.to_owned()))?;
         let mut fields = vec![("token", token), ("token_type_hint", "access_token")];
         fields.extend(proof.fields.iter().map(|(name, value)| (*name, value.as_str())));
         let form =
             Form { fields: &fields, authorization: proof.authorization, signed: self.signed };
-        post(&self.fetch, &endpoint, &form).await.map_err(|failure| failure.to_string())
+        post(&self.fetch, &endpoint, &form).await.map_err(|failure| {
+            let why = failure.to_string();
+            if failure.is_outage() { Failure::Trouble(why) } else { Failure::Unusable(why) }
+        })
     }
 
     /// As it is written, or as the discovery document says; where that was not read yet, it is asked for.

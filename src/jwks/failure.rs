@@ -76,6 +76,23 @@ impl FetchFailure {
         matches!(self, Self::Status { status: 400 | 401 | 403 | 404 | 410, .. })
     }
 
+    /// Whether the server cannot be reached, does not answer in time, or says itself that it is in trouble. What it refuses
+    /// is none: whoever sends a token can make it refuse.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Dns { .. }
+            | Self::Connect { .. }
+            | Self::Proxy { .. }
+            | Self::Tls { .. }
+            | Self::Timeout { .. }
+            | Self::BrokenOff { .. } => true,
+            Self::Status { status, .. } | Self::Refused { status, .. } => {
+                matches!(status, 429 | 500..)
+            }
+            _ => false,
+        }
+    }
+
     /// The class, for a metric.
     pub fn label(&self) -> &'static str {
         match self {

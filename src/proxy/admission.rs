@@ -305,6 +305,9 @@ async fn inquire(
             if let Some(ticket) = ticket {
                 match &asked {
                     Ok(_) => ticket.settle(Word::Vouched),
+                    Err(AuthenticateError::Unanswered { retry_after: Some(_), .. }) => {
+                        ticket.settle(Word::Unasked);
+                    }
                     // nobody took the vouching back
                     Err(AuthenticateError::Unanswered { .. }) => drop(ticket),
                     Err(_) => ticket.settle(Word::None),

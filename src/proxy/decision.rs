@@ -156,6 +156,7 @@ impl Why {
                 | AuthenticateError::KeysPending { retry_after, .. }
                 | AuthenticateError::NotOpened { why: Closed::TooMany { retry_after }, .. },
             ) => Some(*retry_after),
+            Self::Authenticate(AuthenticateError::Unanswered { retry_after, .. }) => *retry_after,
             _ => None,
         }
     }

@@ -42,12 +42,15 @@ pub async fn ask(
         begin(&mut asking, key_manager, token, purpose, now);
     }
     let (mut failed, mut refused) = (None, AuthenticateError::Inactive);
+    // as long as every server is spared: when the first of them is tried again
+    let (mut spared, mut asked) = (None::<Duration>, false);
     loop {
         let (key_manager, outcome) = match timeout_at(deadline, asking.join_next()).await {
             Ok(None) => break,
             Ok(Some(Ok(answered))) => answered,
             Ok(Some(Err(_))) => continue,
             Err(_) => {
+                asked = true;
                 let unanswered = rest.next().or(key_managers.last());
                 failed = failed.or(unanswered.map(|key_manager| {
                     (Arc::clone(key_manager), "there was no time left to ask it".into())
@@ -57,12 +60,20 @@ pub async fn ask(
         };
         match outcome {
             Outcome::Answered(answer) => {
+                asked = true;
                 match authenticate::check_answer(&key_manager, &answer, purpose, now) {
                     Ok(()) => return Ok((key_manager, answer)),
                     Err(error) => refused = refused.or_better(error),
                 }
             }
-            Outcome::Unavailable(why) => failed = failed.or(Some((key_manager, why))),
+            Outcome::Unavailable(why) => {
+                asked = true;
+                failed = failed.or(Some((key_manager, why)));
+            }
+            Outcome::Spared(why, rest) => {
+                spared = Some(spared.map_or(rest, |spared| spared.min(rest)));
+                failed = failed.or(Some((key_manager, why)));
+            }
         }
         if let Some(next) = rest.next() {
             begin(&mut asking, next, token, purpose, now);
@@ -70,10 +81,15 @@ pub async fn ask(
     }
     Err(match (refused, failed) {
         (AuthenticateError::Inactive, Some((key_manager, why))) => {
-            AuthenticateError::Unanswered { key_manager, why }
+            let retry_after = spared.filter(|_| !asked).map(whole_seconds);
+            AuthenticateError::Unanswered { key_manager, why, retry_after }
         }
         (refused, _) => refused,
     })
+}
+
+fn whole_seconds(rest: Duration) -> u32 {
+    u32::try_from(rest.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
 }
 
 type Asking = JoinSet<(Arc<CompiledKeyManager>, Outcome)>;

@@ -176,7 +176,7 @@ impl Server {
                 None
             }
             Outcome::Answered(_) => Some(Ended::Inactive),
-            Outcome::Unavailable(_) => {
+            Outcome::Unavailable(_) | Outcome::Spared(..) => {
                 let allowed = introspector.is_some_and(|asked| asked.allows_silence(purpose));
                 self.silence(allowed, moment)
             }
