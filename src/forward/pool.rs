@@ -460,6 +460,7 @@ impl Pool {
                 self.0.queued.set(self.0.queued.get().saturating_sub(1));
             }
         }
+        self.counters.backend_stream_awaited();
         self.queued.set(self.queued.get().saturating_add(1));
         let _queued = Queued(self);
         self.streams.notified().await;

@@ -137,6 +137,7 @@ pub(super) fn workers(out: &mut Exposition<'_>, workers: &[Arc<WorkerCounters>])
     one(&families::TOKEN_CACHE_ENTRIES, &|worker| worker.token_cache_entries.load());
     one(&families::TOKEN_CACHE_BYTES, &|worker| worker.token_cache_bytes.load());
     one(&families::BACKEND_REUSES, &|worker| worker.backend_reused.load());
+    one(&families::BACKEND_STREAM_WAITS, &|worker| worker.backend_stream_waits.load());
     one(&families::BACKEND_RETRIES, &|worker| worker.backend_retries.load());
     one(&families::BACKEND_EJECTIONS, &|worker| worker.backend_ejections.load());
     one(&families::BACKEND_IDLE, &|worker| worker.backend_idle.load());

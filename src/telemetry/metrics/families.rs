@@ -136,6 +136,8 @@ families! {
         "Requests that took an idle backend connection.";
     BACKEND_IDLE = "portcullis_backend_idle_connections", Gauge(Sum), [], Fixed(1),
         "Backend connections that wait for a request.";
+    BACKEND_STREAM_WAITS = "portcullis_backend_stream_waits_total", Counter, [], Fixed(1),
+        "Times that a request waited for a stream of an HTTP/2 backend, because all were taken.";
     BACKEND_RETRIES = "portcullis_backend_retries_total", Counter, [], Fixed(1),
         "Requests that were sent to a backend once more.";
     BACKEND_EJECTIONS = "portcullis_backend_ejections_total", Counter, [], Fixed(1),

@@ -20,6 +20,7 @@ pub struct WorkerCounters {
     pub(super) backend_reused: Cell,
     pub(super) backend_idle: Cell,
     pub(super) backend_retries: Cell,
+    pub(super) backend_stream_waits: Cell,
     pub(super) backend_ejections: Cell,
     pub(super) health_checks: [Cell; 2],
 }
@@ -73,6 +74,11 @@ impl WorkerCounters {
 
     pub fn backend_connection_reused(&self) {
         self.backend_reused.add(1);
+    }
+
+    /// All streams of an HTTP/2 backend are taken, and a request waits.
+    pub fn backend_stream_awaited(&self) {
+        self.backend_stream_waits.add(1);
     }
 
     /// A request is sent once more.

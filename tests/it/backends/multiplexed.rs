@@ -286,6 +286,8 @@ async fn a_backend_is_sent_no_more_streams_than_it_allows() {
         assert_eq!(violations.load(Ordering::SeqCst), 0, "of a limit of {limit}");
         assert_eq!(most.load(Ordering::SeqCst), hold, "with a limit of {limit}");
         assert!(origin.connections() <= hold.div_ceil(limit));
+        let waited = metric(&bank.gateway.metrics().await, "portcullis_backend_stream_waits_total");
+        assert!(requests == hold || waited >= 1.0, "{waited}");
     }
 }
 
