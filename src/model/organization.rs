@@ -115,7 +115,7 @@ impl KeyManager {
         own.organization = organization.map(|(_, value)| (*value).to_owned());
         own.tenant = Some(values.join("/"));
         own.organizations = None;
-        own.template_issuer = self.issuer.clone();
+        own.template_issuer.clone_from(&self.issuer);
         Some(own)
     }
 }

@@ -324,15 +324,15 @@ impl Revocations {
                 if (merged.until, merged.before) == (entry.until, entry.before) {
                     return Entered::Known;
                 }
-                self.count_of(entry).fetch_sub(1, Ordering::Relaxed);
-                self.count_of(&merged).fetch_add(1, Ordering::Relaxed);
+                self.count_of(*entry).fetch_sub(1, Ordering::Relaxed);
+                self.count_of(merged).fetch_add(1, Ordering::Relaxed);
                 *entry = merged;
                 Entered::Changed
             }
             None if self.count() >= MOST => Entered::Full,
             None => {
                 shard.insert(record.mark, new);
-                self.count_of(&new).fetch_add(1, Ordering::Relaxed);
+                self.count_of(new).fetch_add(1, Ordering::Relaxed);
                 Entered::Changed
             }
         }
@@ -341,11 +341,11 @@ impl Revocations {
     fn remove(&self, mark: &Mark) -> bool {
         let mut shard = self.shard(mark).write().unwrap_or_else(PoisonError::into_inner);
         let Some(entry) = shard.remove(mark) else { return false };
-        self.count_of(&entry).fetch_sub(1, Ordering::Relaxed);
+        self.count_of(entry).fetch_sub(1, Ordering::Relaxed);
         true
     }
 
-    fn count_of(&self, entry: &Entry) -> &AtomicUsize {
+    fn count_of(&self, entry: Entry) -> &AtomicUsize {
         if entry.is_token() { &self.tokens } else { &self.holders }
     }
 

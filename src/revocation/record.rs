@@ -107,7 +107,9 @@ impl CallId {
             [one] => Self::of_mark(one),
             many => {
                 let mut context = Context::new(&SHA256);
-                many.iter().for_each(|mark| context.update(&mark.0));
+                for mark in many {
+                    context.update(&mark.0);
+                }
                 let digest = context.finish();
                 Self(u64::from_be_bytes(digest.as_ref().first_chunk().copied().unwrap_or_default()))
             }

@@ -119,13 +119,7 @@ async fn assemble(
     let facts_of = Arc::clone(&snapshots);
     metrics.key_managers(Box::new(move || key_manager_facts(&facts_of.load())));
 
-    if let Some(link) = &mut predecessor {
-        await_turn(link, &keys).await?;
-    }
-    let lock = match lock {
-        Some(lock) => lock,
-        None => take_released_lock(&state_dir).await?,
-    };
+    let lock = turn(lock, predecessor.as_mut(), &keys, &state_dir).await?;
     let common = common(&state_dir, &*clock)?;
     let of_revocations = Arc::clone(&common.revocations);
     metrics.revocations(move || of_revocations.facts());
@@ -232,6 +226,22 @@ fn random() -> Result<u64, SuperviseError> {
     let mut bytes = [0; 8];
     rand::fill(&mut bytes).map_err(|_| SuperviseError::Random)?;
     Ok(u64::from_ne_bytes(bytes))
+}
+
+/// The lock, in a takeover when it is this process' turn.
+async fn turn(
+    lock: Option<Lock>,
+    predecessor: Option<&mut Link>,
+    keys: &[Arc<KeyManagerKeys>],
+    state_dir: &Path,
+) -> Result<Lock, SuperviseError> {
+    if let Some(link) = predecessor {
+        await_turn(link, keys).await?;
+    }
+    match lock {
+        Some(lock) => Ok(lock),
+        None => take_released_lock(state_dir).await,
+    }
 }
 
 /// Says that everything is read, and waits until the old process has let the journal go. Keys come first: requests are

@@ -171,7 +171,7 @@ impl Running {
     ) -> Result<(), TakeoverError> {
         let generation = self.snapshots.load().generation;
         self.serve_until(successor, link::STAGED, STAGING, signals).await?;
-        self.leave_management().await;
+        self.leave_management(signals).await?;
         self.release(successor.child.id()).await?;
         let told = successor.link.say(link::JOURNAL).await;
         told.map_err(|_| TakeoverError::Silent)?;
@@ -229,17 +229,22 @@ impl Running {
     }
 
     /// Accepts no more management calls, and answers those that were accepted.
-    async fn leave_management(&mut self) {
+    async fn leave_management(&mut self, signals: &mut Signals) -> Result<(), TakeoverError> {
         let gate = Arc::clone(&self.gate);
         gate.close();
         if self.management_socket.is_none() {
-            return;
+            return Ok(());
         }
         loop {
             tokio::select! {
-                () = gate.quiet() => return,
+                () = gate.quiet() => return Ok(()),
                 // a call may be a reload
                 Some(request) = self.reloads.recv() => self.reload_now(Some(request)).await,
+                told = signals.next() => match told {
+                    Told::Reload => self.reload_now(None).await,
+                    Told::HandOver => {}
+                    end => return Err(TakeoverError::Signal(end)),
+                },
             }
         }
     }
