@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::client::{RawAnswer, RawConnection};
+use crate::support::frames::{END_HEADERS, END_STREAM, frame, kind};
 use crate::support::gateway::Gateway;
+use crate::support::http2_origin::{Http2Origin, OK};
 use crate::support::origin::Origin;
 use crate::support::script::{Script, Step};
 
@@ -169,4 +171,68 @@ async fn a_backend_that_says_more_than_it_was_asked_is_not_trusted_for_a_while()
         }
     }
     assert!(refused <= 1, "known after the first time: {refused}");
+}
+
+/// Literal fields (RFC 7541 section 6.2.2), below `:status: 200`.
+fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = OK.to_vec();
+    for (name, value) in fields {
+        block.push(0);
+        for text in [name, value] {
+            block.push(u8::try_from(text.len()).unwrap());
+            block.extend_from_slice(text.as_bytes());
+        }
+    }
+    block
+}
+
+#[tokio::test]
+async fn an_answer_of_http2_has_no_transfer_encoding_and_one_length() {
+    for fields in [
+        &[("transfer-encoding", "chunked")][..],
+        &[("content-length", "5"), ("content-length", "6")],
+        &[("content-length", "7")],
+    ] {
+        let head = block(fields);
+        let backend = Http2Origin::start(None, &[], move |mut served| {
+            let head = head.clone();
+            async move {
+                while let Some(came) = served.next().await {
+                    if came.kind == kind::HEADERS {
+                        served.send(frame(kind::HEADERS, END_HEADERS, came.stream, &head)).await;
+                        served.send(frame(kind::DATA, END_STREAM, came.stream, b"hello")).await;
+                    }
+                }
+            }
+        })
+        .await;
+        let gateway = Gateway::start(&format!(
+            "[[apis]]\nname = \"any\"\nversion = \"1\"\ncontext = \"/any\"\n\
+             operations = [{{ method = \"*\", path = \"/*\", auth = \"none\" }}]\n\
+             production = {{ urls = [\"http://{}\"], http2 = \"always\" }}\n",
+            backend.address
+        ))
+        .await;
+        let mut client = RawConnection::open(gateway.address()).await.unwrap();
+        client.send("GET /any/1/x HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        let answer = client.answer().await.unwrap().expect("an answer");
+        assert!(answer.status == 502 || !answer.complete, "{fields:?}: {answer:?}");
+        assert!(fields.len() == 1 && fields[0].0 == "content-length" || answer.status == 502);
+    }
+}
+
+#[tokio::test]
+async fn via_can_be_taken_off_for_backends_that_do_not_compress_with_it() {
+    let backend = Origin::start();
+    for (rule, vias) in [("", 1), ("request_headers = { remove = [\"via\"] }\n", 0)] {
+        let gateway = Gateway::start(&format!(
+            "[[apis]]\nname = \"any\"\nversion = \"1\"\ncontext = \"/any\"\n{rule}\
+             operations = [{{ method = \"*\", path = \"/*\", auth = \"none\" }}]\n\
+             production = {{ urls = [\"{}\"] }}\n",
+            backend.url()
+        ))
+        .await;
+        assert_eq!(gateway.get("/any/1/x", None).await.status(), 200);
+        assert_eq!(backend.received().last().unwrap().values("via").len(), vias, "{rule}");
+    }
 }
