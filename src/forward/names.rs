@@ -113,7 +113,7 @@ impl Names {
                 Err(error) => match Missing::from(error) {
                     Missing::NoSuchName => {}
                     // whoever does not answer at all will not answer the other names either
-                    other => return Err(other),
+                    other @ Missing::NoAnswer(_) => return Err(other),
                 },
             }
         }

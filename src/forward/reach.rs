@@ -114,10 +114,11 @@ impl<'w> Way<'w> {
         race.start(address);
     }
 
-    /// Another address serves: those before it are not worth to be tried first again soon.
+    /// Another address serves: those that had more time than it are not worth to be tried first again soon. Those that
+    /// were started later than the winner had less, and keep their turns.
     fn pass_over(&self, failures: &[(SocketAddr, io::Error)], winner: Option<SocketAddr>) {
         let trying = self.trying.replace(winner.into_iter().collect());
-        let late = trying.into_iter().filter(|address| Some(*address) != winner);
+        let late = trying.into_iter().take_while(|address| Some(*address) != winner);
         let short = failures.iter().filter(|(_, error)| is_own_shortage(error));
         for address in late.chain(short.map(|(address, _)| *address)) {
             (self.hears)(address, Fate::PassedOver);
