@@ -32,7 +32,7 @@ pub struct Asserted {
 struct Signed {
     value: HeaderValue,
     until: UnixSeconds,
-    signed: Moment,
+    at: Moment,
     lifetime: Duration,
 }
 
@@ -76,7 +76,7 @@ impl Signed {
     fn is_good(&self, now: UnixSeconds, moment: Moment) -> bool {
         let spare = Duration::from_secs(SPARE);
         self.until.0 > now.0.saturating_add(SPARE)
-            && self.lifetime > moment.since(self.signed).saturating_add(spare)
+            && self.lifetime > moment.since(self.at).saturating_add(spare)
     }
 }
 
@@ -124,7 +124,7 @@ impl Asserted {
         };
         let (value, until) = assertions.sign(&caller, &id(), now).ok_or(CannotSign)?;
         let lifetime = Duration::from_secs(until.0.saturating_sub(now.0));
-        let signed = Signed { value: value.clone(), until, signed: moment, lifetime };
+        let signed = Signed { value: value.clone(), until, at: moment, lifetime };
         self.signed.borrow_mut().insert(key, signed);
         Ok(Some(Assertion { header, value: Some(value) }))
     }

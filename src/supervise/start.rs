@@ -147,13 +147,7 @@ async fn assemble(
     let mut channel = Channel::new(Arc::clone(&common.revocations), Arc::clone(&clock));
     channel.follow(channel_settings.as_ref()).await;
     let revocations = Arc::clone(&common.revocations);
-    tasks.spawn(forget_expired(common.clone(), Arc::clone(&clock)));
-    tasks.spawn(clock_watch::watch(
-        Arc::clone(&clock),
-        Arc::clone(&metrics),
-        Arc::clone(&common.revocations),
-    ));
-    tasks.spawn(tend_organizations(Arc::clone(&snapshots), Arc::clone(&clock)));
+    tend(&mut tasks, common, &clock, &metrics, &snapshots);
     let management_address = addresses.and_then(Result::ok);
     let reloader = Reloader {
         path: path.to_owned(),
@@ -329,6 +323,23 @@ fn serve_management(
         tasks.spawn(server::serve(socket, tls, Arc::new(answers), Arc::clone(gate)));
     }
     Ok(tasks)
+}
+
+/// What goes on beside the requests.
+fn tend(
+    tasks: &mut JoinSet<()>,
+    common: Common,
+    clock: &Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+    snapshots: &Arc<Snapshots>,
+) {
+    tasks.spawn(clock_watch::watch(
+        Arc::clone(clock),
+        Arc::clone(metrics),
+        Arc::clone(&common.revocations),
+    ));
+    tasks.spawn(forget_expired(common, Arc::clone(clock)));
+    tasks.spawn(tend_organizations(Arc::clone(snapshots), Arc::clone(clock)));
 }
 
 /// Takes out revocations whose tokens have expired, and clients that owe nothing, now and then.
