@@ -7,6 +7,7 @@ use super::*;
 use crate::model::gateway::{ByteLimit, Protocols};
 use crate::model::names::{ApiIndex, KeyManagerIndex};
 
+mod proxies;
 mod streams;
 
 fn load_text(text: &str) -> Result<Loaded, String> {

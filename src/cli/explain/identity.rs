@@ -186,7 +186,7 @@ pub(super) fn binding_hints(
             vec!["ask the authorization server for tokens that are bound to a certificate or to a DPoP key".to_owned()]
         }
         BindingFault::Nonce => vec![
-            "the nonces of a running gateway are not known here: it says them in DPoP-Nonce"
+            "without `dpop_nonce_key`, the nonces of a running gateway are not known here: it says them in DPoP-Nonce"
                 .to_owned(),
         ],
         BindingFault::Unknown => vec!["only x5t#S256 and jkt are understood in cnf".to_owned()],
