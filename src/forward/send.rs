@@ -140,7 +140,11 @@ impl Forwarder {
         let turn = turns.next(group.retries.budget, now);
         let Outgoing { mut request, path, query, host, key, purpose, interim } = outgoing;
         if lacks_length(&request) {
-            poll_fn(|context| Poll::Ready(request.body_mut().peek(context))).await;
+            poll_fn(|context| {
+                request.body_mut().peek(context);
+                Poll::Ready(())
+            })
+            .await;
         }
         let mut known = self.endpoints(group, turns, now);
         let mut tried: Vec<Tried> = Vec::new();
