@@ -1,6 +1,7 @@
 //! `portcullis run`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -12,6 +13,9 @@ use crate::supervise::running::Signals;
 use crate::supervise::start::start;
 use crate::supervise::takeover::Inherited;
 use crate::telemetry::log;
+
+/// How long the last events may take.
+const LOG_FLUSH: Duration = Duration::from_millis(500);
 
 /// Runs until a signal ends it. Exits 0 after a drain, 2 when the configuration has errors, 1 when it cannot start.
 pub fn run(config: &Path, output: Output) -> u8 {
@@ -33,13 +37,18 @@ pub fn run(config: &Path, output: Output) -> u8 {
                 return exit::FAILED;
             }
         };
-        match start(config, log, inherited).await {
+        let flush = log.clone();
+        let code = match start(config, log, inherited).await {
             Ok(running) => {
                 running.run(signals).await;
                 exit::OK
             }
             Err(error) => failed(&error, output),
+        };
+        if let Some(log) = flush {
+            log.flush(LOG_FLUSH);
         }
+        code
     })
 }
 

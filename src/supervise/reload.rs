@@ -22,7 +22,7 @@ use crate::supervise::listeners::Listeners;
 use crate::supervise::settled;
 use crate::supervise::takeover::Inherited;
 use crate::supervise::workers::WorkerThreads;
-use crate::telemetry::{KeyManagerFacts, LevelHandle, Metrics, OrganizationFacts, SnapshotFacts};
+use crate::telemetry::{KeyManagerFacts, LogHandle, Metrics, OrganizationFacts, SnapshotFacts};
 
 /// Workers look for the newest generation with every request and every tick of theirs.
 const RETIREMENT_LOOK: Duration = Duration::from_millis(20);
@@ -39,7 +39,7 @@ pub struct Reloader {
     pub snapshots: Arc<Snapshots>,
     pub metrics: Arc<Metrics>,
     pub listeners: Listeners,
-    pub log: Option<LevelHandle>,
+    pub log: Option<LogHandle>,
     /// As they were at the start: what of it changes takes effect at the next one.
     pub settings: Gateway,
     pub channel: Channel,
@@ -113,7 +113,7 @@ impl Reloader {
         (self.settings.drain_delay, self.settings.drain_timeout) = (drain_delay, drain_timeout);
         self.settings.reload_max_removed = reload_max_removed;
         if let Some(handle) = &self.log {
-            set_level(handle, log);
+            set_log(handle, log);
         }
         self.channel.follow(channel.as_ref()).await;
         let changes = self.listeners.apply(plan);
@@ -227,9 +227,9 @@ pub(super) fn snapshot_facts(model: &Model) -> SnapshotFacts {
     }
 }
 
-/// The level follows the configuration; the format is the one of the start.
-pub(super) fn set_level(handle: &LevelHandle, log: Log) {
-    if let Err(error) = handle.set(log.level) {
+/// The log follows the configuration.
+pub(super) fn set_log(handle: &LogHandle, log: Log) {
+    if let Err(error) = handle.set(log) {
         tracing::warn!(target: "portcullis::supervise", %error, "the log level stays as it was");
     }
 }

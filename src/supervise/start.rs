@@ -37,12 +37,12 @@ use crate::supervise::error::{SuperviseError, bind_error};
 use crate::supervise::facts::identity_facts;
 use crate::supervise::link::{self, Link, Predecessor};
 use crate::supervise::listeners::Listeners;
-use crate::supervise::reload::{Reloader, key_manager_facts, set_level, snapshot_facts};
+use crate::supervise::reload::{Reloader, key_manager_facts, set_log, snapshot_facts};
 use crate::supervise::running::Running;
 use crate::supervise::takeover::Inherited;
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{self, WorkerThreads};
-use crate::telemetry::{AccessLog, LevelHandle, Metrics, SnapshotFacts};
+use crate::telemetry::{AccessLog, LogHandle, Metrics, SnapshotFacts};
 
 /// Reloads that may wait for one that is under way; more callers wait in their own connection.
 const RELOAD_QUEUE: usize = 16;
@@ -51,12 +51,12 @@ const RELOAD_QUEUE: usize = 16;
 /// background: an authorization server that is down does not stop the start.
 pub async fn start(
     path: &Path,
-    log: Option<LevelHandle>,
+    log: Option<LogHandle>,
     inherited: Inherited,
 ) -> Result<Running, SuperviseError> {
     let loaded = load(path.to_owned()).await?;
     if let Some(log) = &log {
-        set_level(log, loaded.model.telemetry.log);
+        set_log(log, loaded.model.telemetry.log);
     }
     for warning in loaded.warnings.problems() {
         tracing::warn!(target: "portcullis::config", "{warning}");
@@ -75,7 +75,7 @@ pub(super) async fn load(path: PathBuf) -> Result<Loaded, SuperviseError> {
 async fn assemble(
     path: &Path,
     loaded: Loaded,
-    log: Option<LevelHandle>,
+    log: Option<LogHandle>,
     mut inherited: Inherited,
 ) -> Result<Running, SuperviseError> {
     let Loaded { model, watched, .. } = loaded;
@@ -100,6 +100,9 @@ async fn assemble(
     let management_socket = management.as_ref().and_then(|(socket, _)| socket.try_clone().ok());
     let access_log = AccessLog::open(&model.telemetry.access_log)?;
     metrics.access_log_dropped(access_log.dropped());
+    if let Some(log) = &log {
+        metrics.log_dropped(log.dropped());
+    }
 
     let mut fetchers = Fetchers::new(&model.gateway.state_dir, Arc::clone(&clock));
     let keys = fetchers.reconcile(&model.key_managers);

@@ -1,27 +1,38 @@
 //! The gateway's own events, for operators: one line each on stderr, as JSON or as text.
 //!
-//! Events of the gateway pass at the configured level, which a reload may change. Those of the libraries below pass from
+//! Events of the gateway pass at the configured level; a reload may change it, and the format. Nobody who reports an event
+//! waits for standard error ([`queue`]). Those of the libraries below pass from
 //! `warn` upwards only: at their debug levels some print whole requests, and with them tokens.
 
 mod one_line;
+mod queue;
 
 #[cfg(test)]
 mod tests;
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tracing::Subscriber;
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::filter::{LevelFilter, Targets, dynamic_filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 use self::one_line::OneLine;
+use self::queue::Queue;
 use crate::model::gateway::{Log, LogFormat, LogLevel};
 
-/// Changes the level while the gateway runs.
+/// Changes what is written, and how, while the gateway runs.
 #[derive(Debug, Clone)]
-pub struct LevelHandle(reload::Handle<Targets, Registry>);
+pub struct LogHandle {
+    level: reload::Handle<Targets, Registry>,
+    /// Whether lines are JSON.
+    json: Arc<AtomicBool>,
+    queue: Option<Queue>,
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -39,16 +50,30 @@ enum Colour {
 }
 
 /// Receives the process's events from now on; once per process.
-pub fn install(log: Log) -> Result<LevelHandle, LogError> {
+pub fn install(log: Log) -> Result<LogHandle, LogError> {
     let colour = if io::stderr().is_terminal() { Colour::Ansi } else { Colour::Plain };
-    let (subscriber, level) = subscriber(log, colour, io::stderr);
+    let queue = Queue::to(io::stderr());
+    let (subscriber, handle) = subscriber(log, colour, queue.clone());
     tracing::subscriber::set_global_default(subscriber).map_err(LogError::Installed)?;
-    Ok(level)
+    Ok(LogHandle { queue: Some(queue), ..handle })
 }
 
-impl LevelHandle {
-    pub fn set(&self, level: LogLevel) -> Result<(), LogError> {
-        self.0.reload(targets(level)).map_err(LogError::Level)
+impl LogHandle {
+    pub fn set(&self, log: Log) -> Result<(), LogError> {
+        self.json.store(log.format == LogFormat::Json, Ordering::Relaxed);
+        self.level.reload(targets(log.level)).map_err(LogError::Level)
+    }
+
+    /// Waits until the events so far are written, at most this long.
+    pub fn flush(&self, within: Duration) {
+        if let Some(queue) = &self.queue {
+            queue.flush(within);
+        }
+    }
+
+    /// Counts the events that could not be written.
+    pub fn dropped(&self) -> Arc<AtomicU64> {
+        self.queue.as_ref().map(Queue::dropped).unwrap_or_default()
     }
 }
 
@@ -56,26 +81,27 @@ fn subscriber<W>(
     log: Log,
     colour: Colour,
     writer: W,
-) -> (impl Subscriber + Send + Sync + use<W>, LevelHandle)
+) -> (impl Subscriber + Send + Sync + use<W>, LogHandle)
 where
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+    W: for<'w> MakeWriter<'w> + Clone + Send + Sync + 'static,
 {
-    let (filter, handle) = reload::Layer::new(targets(log.level));
-    let lines = match log.format {
-        LogFormat::Json => {
-            let json = fmt::layer()
-                .json()
-                .flatten_event(true)
-                .with_current_span(false)
-                .with_span_list(false);
-            json.with_writer(writer).boxed()
-        }
-        LogFormat::Text => {
-            let text = fmt::layer().with_ansi(colour == Colour::Ansi).with_target(false);
-            text.with_writer(OneLine::new(writer, colour)).boxed()
-        }
-    };
-    (Registry::default().with(filter).with(lines), LevelHandle(handle))
+    let (filter, level) = reload::Layer::new(targets(log.level));
+    let json = Arc::new(AtomicBool::new(log.format == LogFormat::Json));
+    let (is_json, is_text) = (Arc::clone(&json), Arc::clone(&json));
+    let json_lines = fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_writer(writer.clone())
+        .with_filter(dynamic_filter_fn(move |_, _| is_json.load(Ordering::Relaxed)));
+    let text_lines = fmt::layer()
+        .with_ansi(colour == Colour::Ansi)
+        .with_target(false)
+        .with_writer(OneLine::new(writer, colour))
+        .with_filter(dynamic_filter_fn(move |_, _| !is_text.load(Ordering::Relaxed)));
+    let subscriber = Registry::default().with(filter).with(json_lines).with(text_lines);
+    (subscriber, LogHandle { level, json, queue: None })
 }
 
 fn targets(level: LogLevel) -> Targets {

@@ -63,6 +63,7 @@ pub struct Metrics {
     revocations: OnceLock<RevocationSource>,
     introspections: Introspections,
     access_log_dropped: OnceLock<Arc<AtomicU64>>,
+    log_dropped: OnceLock<Arc<AtomicU64>>,
     /// One scrape at a time, for what got a series is remembered.
     caps: Mutex<Caps>,
 }
@@ -80,6 +81,7 @@ impl Metrics {
             revocations: OnceLock::new(),
             introspections: Introspections::default(),
             access_log_dropped: OnceLock::new(),
+            log_dropped: OnceLock::new(),
             caps: Mutex::new(Caps::new(max_series)),
         })
     }
@@ -155,6 +157,11 @@ impl Metrics {
         let _ = self.access_log_dropped.set(counter);
     }
 
+    /// Where the operators' log counts the events that it lost. The first call holds.
+    pub fn log_dropped(&self, counter: Arc<AtomicU64>) {
+        let _ = self.log_dropped.set(counter);
+    }
+
     /// Everything, in Prometheus' text format 0.0.4.
     pub fn render(&self) -> String {
         let mut caps = self.caps.lock().unwrap_or_else(PoisonError::into_inner);
@@ -164,10 +171,10 @@ impl Metrics {
         collect::apis(&mut out, &live.apis);
         collect::workers(&mut out, &self.workers);
         collect::listeners(&mut out, &live.listeners);
-        collect::access_log(
-            &mut out,
-            self.access_log_dropped.get().map_or(0, |lines| lines.load(Ordering::Relaxed)),
-        );
+        let lost = |counter: &OnceLock<Arc<AtomicU64>>| {
+            counter.get().map_or(0, |lost| lost.load(Ordering::Relaxed))
+        };
+        collect::logs(&mut out, lost(&self.access_log_dropped), lost(&self.log_dropped));
         collect::key_managers(&mut out, &self.control.key_managers());
         identity::introspections(&mut out, &self.introspections.live());
         if let Some(source) = self.revocations.get() {

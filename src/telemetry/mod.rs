@@ -13,7 +13,7 @@ pub mod metrics;
 pub use access_log::{
     AccessLog, AccessLogError, AccessRecord, AccessWriter, Ending, Fragment, TokenHash, UnixMillis,
 };
-pub use log::LevelHandle;
+pub use log::LogHandle;
 pub use metrics::{
     BudgetFacts, ChannelFacts, Expected, FamilySeries, IdentityFacts, IntrospectionCounters,
     KeyManagerFacts, ListenerSeries, Measured, Metrics, OperationSeries, OrganizationFacts,

@@ -39,7 +39,7 @@ fn with_log(
     level: LogLevel,
     format: LogFormat,
     colour: Colour,
-    events: impl FnOnce(&Captured, &LevelHandle),
+    events: impl FnOnce(&Captured, &LogHandle),
 ) {
     let captured = Captured::default();
     let (subscriber, handle) = subscriber(Log { level, format }, colour, captured.clone());
@@ -97,10 +97,10 @@ fn the_level_holds_and_can_be_changed() {
         };
         speak();
         assert_eq!(captured.take(), "");
-        level.set(LogLevel::Debug).unwrap();
+        level.set(Log { level: LogLevel::Debug, format: LogFormat::Text }).unwrap();
         speak();
         assert_eq!(captured.take().lines().count(), 2);
-        level.set(LogLevel::Error).unwrap();
+        level.set(Log { level: LogLevel::Error, format: LogFormat::Text }).unwrap();
         speak();
         tracing::warn!("warned");
         tracing::error!("failed");
@@ -120,5 +120,21 @@ fn libraries_stay_quiet_below_warnings_whatever_the_level() {
             text.contains("ours") && text.contains("theirs") && !text.contains("secret"),
             "{text}"
         );
+    });
+}
+
+#[test]
+fn the_format_holds_and_can_be_changed() {
+    with_log(LogLevel::Info, LogFormat::Json, Colour::Plain, |captured, log| {
+        let line = || {
+            tracing::info!("informed");
+            captured.take()
+        };
+        assert!(line().starts_with('{'));
+        log.set(Log { level: LogLevel::Info, format: LogFormat::Text }).unwrap();
+        let text = line();
+        assert!(!text.starts_with('{') && text.contains("INFO"), "{text}");
+        log.set(Log { level: LogLevel::Info, format: LogFormat::Json }).unwrap();
+        assert!(line().starts_with('{'));
     });
 }

@@ -254,8 +254,10 @@ pub(super) fn process(out: &mut Exposition<'_>, facts: &ProcessFacts) {
     one(&families::PROCESS_START, facts.start_seconds);
 }
 
-pub(super) fn access_log(out: &mut Exposition<'_>, dropped: u64) {
-    out.write(&families::ACCESS_LOG_DROPPED, vec![sample([], as_f64(dropped))]);
+/// What was lost of both logs.
+pub(super) fn logs(out: &mut Exposition<'_>, lines: u64, events: u64) {
+    out.write(&families::ACCESS_LOG_DROPPED, vec![sample([], as_f64(lines))]);
+    out.write(&families::LOG_DROPPED, vec![sample([], as_f64(events))]);
 }
 
 /// The last family: what the others could not take.

@@ -146,6 +146,8 @@ families! {
         "Active health checks of backends, by result.";
     ACCESS_LOG_DROPPED = "portcullis_access_log_dropped_total", Counter, [], Fixed(1),
         "Access log lines that were lost because the target was full, failing or too slow.";
+    LOG_DROPPED = "portcullis_log_dropped_total", Counter, [], Fixed(1),
+        "Events of the operators' log that were lost because standard error was not read.";
     KEY_SET_AGE = "portcullis_key_set_age_seconds", Gauge(Max), ["key_manager"], KeyManagers,
         "Time since the key set was last fetched or confirmed.";
     KEY_SET_KEYS = "portcullis_key_set_keys", Gauge(Sum), ["key_manager"], KeyManagers,

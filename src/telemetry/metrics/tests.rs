@@ -285,11 +285,13 @@ fn the_control_side_is_shown() {
     metrics.reload_succeeded(UnixSeconds(2000));
     let lost = Arc::new(AtomicU64::new(9));
     metrics.access_log_dropped(Arc::clone(&lost));
+    metrics.log_dropped(Arc::new(AtomicU64::new(8)));
     let scrape = Scrape::of(&metrics);
     assert_eq!(scrape.one("portcullis_config_last_reload_success", &[]), 1.0);
     assert_eq!(scrape.one("portcullis_config_last_reload_timestamp_seconds", &[]), 2000.0);
     assert_eq!(scrape.one("portcullis_config_reloads_total", &[("result", "success")]), 1.0);
     assert_eq!(scrape.one("portcullis_access_log_dropped_total", &[]), 9.0);
+    assert_eq!(scrape.one("portcullis_log_dropped_total", &[]), 8.0);
     assert_eq!(scrape.one("portcullis_build_info", &[("version", env!("CARGO_PKG_VERSION"))]), 1.0);
 }
 
