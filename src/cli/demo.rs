@@ -11,7 +11,8 @@ use crate::demo::certificates::{self, CertificateFile};
 use crate::demo::{self, curl};
 use crate::model::gateway::{Log, LogFormat, LogLevel};
 use crate::supervise::clock::SystemClock;
-use crate::supervise::running::{Running, Signals};
+use crate::supervise::running::Running;
+use crate::supervise::signals::Signals;
 use crate::supervise::start::start;
 use crate::supervise::takeover::Inherited;
 use crate::telemetry::log;
@@ -37,7 +38,7 @@ pub fn demo(config: &Path, output: Output) -> u8 {
     let log = log::install(Log { level: LogLevel::Warn, format: LogFormat::Text }).ok();
     let Ok(runtime) = control_runtime() else { return exit::FAILED };
     runtime.block_on(async {
-        let Ok(signals) = Signals::new() else { return exit::FAILED };
+        let Ok(signals) = Signals::hear() else { return exit::FAILED };
         let servers = match demo::start(clock).await {
             Ok(servers) => servers,
             Err(error) => {

@@ -9,7 +9,7 @@ use crate::cli::exit;
 use crate::cli::output::Output;
 use crate::model::gateway::{Log, LogFormat, LogLevel};
 use crate::supervise::error::SuperviseError;
-use crate::supervise::running::Signals;
+use crate::supervise::signals::Signals;
 use crate::supervise::start::start;
 use crate::supervise::takeover::Inherited;
 use crate::telemetry::log;
@@ -30,7 +30,7 @@ pub fn run(config: &Path, output: Output) -> u8 {
         }
     };
     runtime.block_on(async {
-        let signals = match Signals::new() {
+        let mut signals = match Signals::hear() {
             Ok(signals) => signals,
             Err(error) => {
                 output.note(&format!("portcullis: signals cannot be received: {error}"));
@@ -38,7 +38,11 @@ pub fn run(config: &Path, output: Output) -> u8 {
             }
         };
         let flush = log.clone();
-        let code = match start(config, log, inherited).await {
+        let started = tokio::select! {
+            started = start(config, log, inherited) => started,
+            () = signals.end() => return exit::OK,
+        };
+        let code = match started {
             Ok(running) => {
                 running.run(signals).await;
                 exit::OK

@@ -3,8 +3,8 @@
 //! Decides the order of things and what a reload may touch. The walk through the files: [`start`] (from a file to a
 //! running gateway), [`facts`] (what a scrape shows), [`reload`] (the next generation, prepared in the [`background`]),
 //! [`settled`] (files that rest), [`inventory`] (what a reload may take away), [`listeners`] (which sockets open and close),
-//! [`running`] (signals and
-//! the end), [`watch`] (changed files), [`workers`] (the threads), [`clock`], [`clock_watch`] (a clock that jumps).
+//! [`running`] (what it is
+//! told, and the end), [`signals`], [`watch`] (changed files), [`workers`] (the threads), [`clock`], [`clock_watch`] (a clock that jumps).
 
 mod background;
 pub mod clock;
@@ -19,6 +19,7 @@ pub mod reload;
 pub mod running;
 mod service_manager;
 mod settled;
+pub mod signals;
 pub mod start;
 pub mod takeover;
 pub mod watch;

@@ -19,8 +19,9 @@ use crate::supervise::background;
 use crate::supervise::error::SuperviseError;
 use crate::supervise::inventory::Inventory;
 use crate::supervise::listeners::Listeners;
-use crate::supervise::settled;
+use crate::supervise::settled::{self, Settled};
 use crate::supervise::takeover::Inherited;
+use crate::supervise::watch::Stamp;
 use crate::supervise::workers::WorkerThreads;
 use crate::telemetry::{KeyManagerFacts, LogHandle, Metrics, OrganizationFacts, SnapshotFacts};
 
@@ -52,6 +53,7 @@ pub struct Reloaded {
     pub generation: u64,
     /// The files to watch from now on.
     pub watched: Vec<PathBuf>,
+    pub(super) seen: Vec<Stamp>,
 }
 
 impl Reloader {
@@ -80,7 +82,7 @@ impl Reloader {
         threads: &WorkerThreads,
         removals: Removals,
     ) -> Result<Reloaded, SuperviseError> {
-        let Loaded { model, watched, warnings } =
+        let Settled { loaded: Loaded { model, watched, warnings }, seen } =
             load_behind(self.path.clone(), self.watched.clone()).await?;
         if removals == Removals::Guarded {
             self.inventory().guard(&Inventory::of(&model), self.settings.reload_max_removed)?;
@@ -124,7 +126,7 @@ impl Reloader {
         }
         threads.listen_all(&changes.opened).await;
         self.watched.clone_from(&watched);
-        Ok(Reloaded { generation, watched })
+        Ok(Reloaded { generation, watched, seen })
     }
 
     /// What is in force.
@@ -159,7 +161,7 @@ fn retire(old: Arc<Snapshot>) {
 }
 
 /// Reads and checks the configuration while the workers go on with the one before.
-async fn load_behind(path: PathBuf, known: Vec<PathBuf>) -> Result<Loaded, SuperviseError> {
+async fn load_behind(path: PathBuf, known: Vec<PathBuf>) -> Result<Settled, SuperviseError> {
     let loaded = background::done(move || settled::load(&path, &known)).await;
     loaded.ok_or(SuperviseError::Unread)?.map_err(SuperviseError::Configuration)
 }

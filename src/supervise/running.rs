@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -17,6 +16,7 @@ use crate::snapshot::Snapshots;
 use crate::state_dir::lock::Lock;
 use crate::supervise::link::{self, Link};
 use crate::supervise::reload::Reloader;
+use crate::supervise::signals::{Signals, Told};
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{Drained, WorkerThreads};
 use crate::supervise::{service_manager, takeover};
@@ -51,52 +51,6 @@ pub struct Running {
     pub(super) gate: Arc<Gate>,
     /// To the process that this one takes over from.
     pub(super) predecessor: Option<Link>,
-}
-
-/// The signals that end or reload a gateway.
-#[derive(Debug)]
-pub struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-    quit: Signal,
-    take_over: Signal,
-}
-
-/// What a signal says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
-    Reload,
-    Drain,
-    EndNow,
-    HandOver,
-}
-
-impl Signals {
-    pub fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            quit: signal(SignalKind::quit())?,
-            take_over: signal(SignalKind::user_defined2())?,
-        })
-    }
-
-    pub(super) async fn next(&mut self) -> Told {
-        tokio::select! {
-            _ = self.hangup.recv() => Told::Reload,
-            _ = self.terminate.recv() => Told::Drain,
-            _ = self.interrupt.recv() => Told::Drain,
-            _ = self.quit.recv() => Told::EndNow,
-            _ = self.take_over.recv() => Told::HandOver,
-        }
-    }
-
-    /// Returns at the next signal that ends a gateway.
-    async fn end(&mut self) {
-        while matches!(self.next().await, Told::Reload | Told::HandOver) {}
-    }
 }
 
 impl Running {
@@ -141,25 +95,40 @@ impl Running {
                 self.tasks.spawn(take_over(link, gate, reload));
             }
         }
+        let mut next = Next::default();
         let end = loop {
-            tokio::select! {
-                told = signals.next() => match told {
-                    Told::Reload => {
-                        self.access_log.reopen();
-                        self.reload_now(None).await;
-                    }
-                    Told::HandOver => match self.hand_over(&mut signals).await {
-                        takeover::Outcome::Taken => {
-                            self.reloader.settings.drain_delay = Duration::ZERO;
-                            break Told::HandOver;
+            let told = if std::mem::take(&mut next.reload) {
+                Told::Reload
+            } else if std::mem::take(&mut next.hand_over) {
+                Told::HandOver
+            } else {
+                tokio::select! {
+                    told = signals.next() => told,
+                    Some(request) = self.reloads.recv() => {
+                        match heard(&mut signals, &mut next, self.reload_now(Some(request))).await {
+                            Ok(()) => continue,
+                            Err(end) => break end,
                         }
-                        takeover::Outcome::Told(end) => break end,
-                        takeover::Outcome::Kept => {}
                     }
-                    end => break end,
+                    () = self.watch.changed() => Told::Reload,
+                }
+            };
+            match told {
+                Told::Reload => {
+                    self.access_log.reopen();
+                    if let Err(end) = heard(&mut signals, &mut next, self.reload_now(None)).await {
+                        break end;
+                    }
+                }
+                Told::HandOver => match self.hand_over(&mut signals).await {
+                    takeover::Outcome::Taken => {
+                        self.reloader.settings.drain_delay = Duration::ZERO;
+                        break Told::HandOver;
+                    }
+                    takeover::Outcome::Told(end) => break end,
+                    takeover::Outcome::Kept => {}
                 },
-                Some(request) = self.reloads.recv() => self.reload_now(Some(request)).await,
-                () = self.watch.changed() => self.reload_now(None).await,
+                end => break end,
             }
         };
         // after a takeover the service goes on, and only this process ends
@@ -229,7 +198,7 @@ impl Running {
         let result = self.reloader.reload(&self.threads, removals).await;
         service_manager::ready();
         if let Ok(reloaded) = &result {
-            self.watch.follow(reloaded.watched.clone());
+            self.watch.follow(reloaded.watched.clone(), reloaded.seen.clone());
         }
         if let Some(request) = request {
             // the caller may have left; the reload stands all the same
@@ -251,5 +220,31 @@ async fn take_over(mut link: Link, gate: Arc<Gate>, reload: mpsc::Sender<ReloadR
         // what the old process was told to take, it took
         let (request, _) = ReloadRequest::new(Removals::Confirmed);
         let _ = reload.send(request).await;
+    }
+}
+
+/// What was told while something else was done, and comes next.
+#[derive(Debug, Default)]
+struct Next {
+    reload: bool,
+    hand_over: bool,
+}
+
+/// Does the work, and hears signals meanwhile: one that ends the gateway ends the work too.
+async fn heard<T>(
+    signals: &mut Signals,
+    next: &mut Next,
+    work: impl Future<Output = T>,
+) -> Result<T, Told> {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return Ok(done),
+            told = signals.next() => match told {
+                Told::Reload => next.reload = true,
+                Told::HandOver => next.hand_over = true,
+                end => return Err(end),
+            },
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::config::{self, Loaded, Report};
-use crate::supervise::watch::Stamp;
+use crate::supervise::watch::{Stamp, look};
 
 /// A file rests when it was written at least this long ago.
 pub(super) const SETTLE: Duration = Duration::from_millis(250);
@@ -13,40 +13,58 @@ pub(super) const SETTLE: Duration = Duration::from_millis(250);
 /// So often is a file read again that does not rest; then what was read last counts.
 const MOST_READINGS: usize = 20;
 
+/// A configuration, and how its files looked when they were read.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub(super) loaded: Loaded,
+    pub(super) seen: Vec<Stamp>,
+}
+
 /// Reads the files, and again while one of them changes or was written a moment ago. `known` are the files of the last
 /// reading: a file with errors does not say which others belong to it.
-pub(super) fn load(path: &Path, known: &[PathBuf]) -> Result<Loaded, Report> {
-    let mut loaded = read(path, known);
+pub(super) fn load(path: &Path, known: &[PathBuf]) -> Result<Settled, Report> {
+    let mut reading = read(path, known);
     for _ in 1..MOST_READINGS {
-        if loaded.rest {
+        if reading.rest {
             break;
         }
         thread::sleep(SETTLE);
-        loaded = read(path, known);
+        reading = read(path, known);
     }
-    loaded.result
+    reading.result
+}
+
+/// Reads the files once, at a start.
+pub(super) fn load_once(path: &Path) -> Result<Settled, Report> {
+    read(path, &[]).result
 }
 
 struct Reading {
-    result: Result<Loaded, Report>,
+    result: Result<Settled, Report>,
     /// Whether every file rested while it was read.
     rest: bool,
 }
 
 fn read(path: &Path, known: &[PathBuf]) -> Reading {
-    let stamps = || -> Vec<Stamp> {
-        let files = std::iter::once(path).chain(known.iter().map(PathBuf::as_path));
-        files.map(|file| Stamp::of(file.to_owned())).collect()
-    };
-    let before = stamps();
-    let result = config::load_gateway(path);
-    let after = stamps();
-    let more = result.as_ref().map(|loaded| loaded.watched.as_slice()).unwrap_or_default();
-    let fresh = |stamp: &Stamp| stamp.age().is_some_and(|age| age < SETTLE);
-    let rest = before == after
-        && !after.iter().any(fresh)
-        && !more.iter().any(|file| fresh(&Stamp::of(file.clone())));
-    Reading { result, rest }
+    let mut files = known.to_vec();
+    files.push(path.to_owned());
+    let before = look(&files);
+    let loaded = config::load_gateway(path);
+    let after = look(&files);
+    let fresh =
+        |stamps: &[Stamp]| stamps.iter().any(|stamp| stamp.age().is_some_and(|age| age < SETTLE));
+    let rest = before == after && !fresh(&after);
+    match loaded {
+        Ok(loaded) => {
+            // as they were before the reading, where those are all: what changes from then on is noticed
+            let all = look(&loaded.watched);
+            let rest = rest && !fresh(&all);
+            let same = all.len() == before.len() && all.iter().zip(&before).all(Stamp::same_file);
+            let seen = if same { before } else { all };
+            Reading { result: Ok(Settled { loaded, seen }), rest }
+        }
+        Err(report) => Reading { result: Err(report), rest },
+    }
 }
 
 #[cfg(test)]
@@ -76,7 +94,7 @@ mod tests {
         begun.send(()).unwrap();
         let loaded = load(&path, &[]);
         writer.join().unwrap();
-        assert_eq!(loaded.unwrap().model.apis.len(), 1);
+        assert_eq!(loaded.unwrap().loaded.model.apis.len(), 1);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::authenticate::binding::Proofs;
 use crate::authenticate::cache::Common;
-use crate::config::{self, Loaded};
+use crate::config::Loaded;
 use crate::forward::via::Via;
 use crate::jwks::{Fetchers, KeyManagerKeys};
 use crate::listen::socket::listen;
@@ -39,6 +39,7 @@ use crate::supervise::link::{self, Link, Predecessor};
 use crate::supervise::listeners::Listeners;
 use crate::supervise::reload::{Reloader, key_manager_facts, set_log, snapshot_facts};
 use crate::supervise::running::Running;
+use crate::supervise::settled::{self, Settled};
 use crate::supervise::takeover::Inherited;
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{self, WorkerThreads};
@@ -54,19 +55,20 @@ pub async fn start(
     log: Option<LogHandle>,
     inherited: Inherited,
 ) -> Result<Running, SuperviseError> {
-    let loaded = load(path.to_owned()).await?;
+    let settled = load(path.to_owned()).await?;
+    let loaded = &settled.loaded;
     if let Some(log) = &log {
         set_log(log, loaded.model.telemetry.log);
     }
     for warning in loaded.warnings.problems() {
         tracing::warn!(target: "portcullis::config", "{warning}");
     }
-    assemble(path, loaded, log, inherited).await
+    assemble(path, settled, log, inherited).await
 }
 
 /// Reads the files on a thread where waiting is allowed: a million applications take seconds.
-pub(super) async fn load(path: PathBuf) -> Result<Loaded, SuperviseError> {
-    match tokio::task::spawn_blocking(move || config::load_gateway(&path)).await {
+pub(super) async fn load(path: PathBuf) -> Result<Settled, SuperviseError> {
+    match tokio::task::spawn_blocking(move || settled::load_once(&path)).await {
         Ok(loaded) => loaded.map_err(SuperviseError::Configuration),
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     }
@@ -74,11 +76,11 @@ pub(super) async fn load(path: PathBuf) -> Result<Loaded, SuperviseError> {
 
 async fn assemble(
     path: &Path,
-    loaded: Loaded,
+    settled: Settled,
     log: Option<LogHandle>,
     mut inherited: Inherited,
 ) -> Result<Running, SuperviseError> {
-    let Loaded { model, watched, .. } = loaded;
+    let Settled { loaded: Loaded { model, watched, .. }, seen } = settled;
     let state_dir = model.gateway.state_dir.clone();
     own_folder(&state_dir)?;
     let predecessor = inherited.predecessor.take().map(Predecessor::link).transpose();
@@ -165,7 +167,7 @@ async fn assemble(
         channel,
         clock,
     };
-    let watch = Watch::new(watched);
+    let watch = Watch::new(watched, seen);
     Ok(Running {
         reloader,
         threads,

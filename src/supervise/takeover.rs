@@ -24,8 +24,9 @@ use crate::revocation::{RevocationError, Revocations};
 use crate::state_dir::lock::{Lock, LockError};
 pub use crate::supervise::inherited::Inherited;
 use crate::supervise::link::{self, Link};
-use crate::supervise::running::{Running, Signals, Told};
+use crate::supervise::running::Running;
 use crate::supervise::service_manager;
+use crate::supervise::signals::{Signals, Told};
 
 /// The first of the passed descriptors.
 const FIRST_DESCRIPTOR: i32 = 3;

@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::time::sleep;
+use tokio::sync::Notify;
 
 use crate::supervise::settled::SETTLE;
 
@@ -20,16 +22,28 @@ const EVERY: Duration = Duration::from_millis(500);
 const SHARE: u32 = 100;
 const SELDOM: Duration = Duration::from_mins(1);
 
-/// So often that is waited for; a file that never rests keeps no other from being read.
+/// So often is waited for files to rest; a file that never rests keeps no other from being read.
 const MOST_SETTLES: usize = 20;
 
-/// The files of a configuration, watched.
+/// The files of a configuration, watched by a thread of their own: a file system that hangs holds nothing else up.
 #[derive(Debug)]
 pub struct Watch {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    followed: Mutex<Followed>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Followed {
     files: Vec<PathBuf>,
+    /// As they were when they were read.
     seen: Vec<Stamp>,
-    /// How long the last look took.
-    took: Duration,
+    /// Grows whenever others are followed.
+    version: u64,
 }
 
 /// What a file looks like from outside.
@@ -44,60 +58,81 @@ pub(super) struct Stamp {
 }
 
 impl Watch {
-    pub fn new(files: Vec<PathBuf>) -> Self {
-        let mut watch = Self { files: Vec::new(), seen: Vec::new(), took: Duration::ZERO };
-        watch.follow(files);
-        watch
+    /// Watches these files, which looked like this when they were read. Without a thread nothing is noticed; SIGHUP and
+    /// `POST /reload` are heard all the same.
+    pub(super) fn new(files: Vec<PathBuf>, seen: Vec<Stamp>) -> Self {
+        let followed = Mutex::new(Followed { files, seen, version: 0 });
+        let shared = Arc::new(Shared { followed, changed: Notify::new() });
+        let watched = Arc::downgrade(&shared);
+        let begun = thread::Builder::new().name("watch".to_owned()).spawn(move || watch(&watched));
+        if let Err(error) = begun {
+            tracing::warn!(target: "portcullis::supervise", %error, "no thread watches the files; reload with SIGHUP");
+        }
+        Self { shared }
     }
 
-    /// Watches these files from now on, as they are now.
-    pub fn follow(&mut self, files: Vec<PathBuf>) {
-        self.files = files;
-        self.seen = self.look();
+    /// Watches these files from now on.
+    pub(super) fn follow(&mut self, files: Vec<PathBuf>, seen: Vec<Stamp>) {
+        let mut followed = self.shared.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = followed.version.saturating_add(1);
+        *followed = Followed { files, seen, version };
     }
 
-    /// Returns when a file is different from when it was last looked at, and all have settled.
+    /// Returns when a file is different from when it was read, and all have settled.
     pub async fn changed(&mut self) {
-        loop {
-            sleep(self.took.saturating_mul(SHARE).clamp(EVERY, SELDOM)).await;
-            let mut now = self.look();
-            if now == self.seen {
-                continue;
-            }
-            for _ in 0..MOST_SETTLES {
-                sleep(SETTLE).await;
-                let later = self.look();
-                if later == now {
-                    break;
-                }
-                now = later;
-            }
-            // back to what it was: nothing to read
-            if now != self.seen {
-                self.seen = now;
-                return;
-            }
-        }
+        self.shared.changed.notified().await;
     }
+}
 
-    /// The files themselves, and what else lies beside them that an `include` may match.
-    fn look(&mut self) -> Vec<Stamp> {
+/// Looks until nobody asks any more.
+fn watch(shared: &Weak<Shared>) {
+    let mut pause = EVERY;
+    loop {
+        thread::sleep(pause);
+        let Some(shared) = shared.upgrade() else { return };
+        let followed = shared.followed.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let began = Instant::now();
-        let mut paths: BTreeSet<PathBuf> = self.files.iter().cloned().collect();
-        let folders: BTreeSet<PathBuf> =
-            self.files.iter().filter_map(|file| file.parent()).map(folder).collect();
-        for folder in folders {
-            let entries =
-                fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-            paths.extend(
-                entries
-                    .filter(|path| path.extension().is_some_and(|extension| extension == "toml")),
-            );
+        let now = look(&followed.files);
+        pause = began.elapsed().saturating_mul(SHARE).clamp(EVERY, SELDOM);
+        if now == followed.seen {
+            continue;
         }
-        let stamps = paths.into_iter().map(Stamp::of).collect();
-        self.took = began.elapsed();
-        stamps
+        let now = settle(&followed.files, now);
+        let mut current = shared.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        // back to what it was, or read by somebody else meanwhile: nothing to read
+        if now != followed.seen && current.version == followed.version {
+            current.seen = now;
+            shared.changed.notify_one();
+        }
     }
+}
+
+/// Editors and deployments write several files: they are done when nothing has changed for a moment.
+fn settle(files: &[PathBuf], mut now: Vec<Stamp>) -> Vec<Stamp> {
+    for _ in 0..MOST_SETTLES {
+        thread::sleep(SETTLE);
+        let later = look(files);
+        if later == now {
+            break;
+        }
+        now = later;
+    }
+    now
+}
+
+/// The files themselves, and what else lies beside them that an `include` may match.
+pub(super) fn look(files: &[PathBuf]) -> Vec<Stamp> {
+    let mut paths: BTreeSet<PathBuf> = files.iter().cloned().collect();
+    let folders: BTreeSet<PathBuf> =
+        files.iter().filter_map(|file| file.parent()).map(folder).collect();
+    for folder in folders {
+        let entries =
+            fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        paths.extend(
+            entries.filter(|path| path.extension().is_some_and(|extension| extension == "toml")),
+        );
+    }
+    paths.into_iter().map(Stamp::of).collect()
 }
 
 impl Stamp {
@@ -112,6 +147,10 @@ impl Stamp {
         }
     }
 
+    pub(super) fn same_file(pair: (&Self, &Self)) -> bool {
+        pair.0.path == pair.1.path
+    }
+
     /// How long ago it was written; `None` where nothing says so, or it says a time to come.
     pub(super) fn age(&self) -> Option<Duration> {
         self.modified?.elapsed().ok()
@@ -124,7 +163,15 @@ fn folder(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::sleep;
+
     use super::*;
+
+    fn watched(file: &Path) -> Watch {
+        let files = vec![file.to_owned()];
+        let seen = look(&files);
+        Watch::new(files, seen)
+    }
 
     async fn noticed(watch: &mut Watch) -> bool {
         tokio::time::timeout(Duration::from_secs(5), watch.changed()).await.is_ok()
@@ -140,7 +187,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("gateway.toml");
             fs::write(&file, "a = 1").unwrap();
-            let mut watch = Watch::new(vec![file.clone()]);
+            let mut watch = watched(&file);
             fs::write(&file, "a = 22").unwrap();
             assert!(noticed(&mut watch).await, "written in place");
             let new = folder.path().join("new");
@@ -163,7 +210,7 @@ mod tests {
             std::os::unix::fs::symlink("..1", &data).unwrap();
             let file = folder.path().join("gateway.toml");
             std::os::unix::fs::symlink("..data/gateway.toml", &file).unwrap();
-            let mut watch = Watch::new(vec![file]);
+            let mut watch = watched(&file);
             let next = folder.path().join("..data_tmp");
             std::os::unix::fs::symlink("..2", &next).unwrap();
             fs::rename(&next, &data).unwrap();
@@ -176,7 +223,7 @@ mod tests {
         run(async {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("gateway.toml");
-            let mut watch = Watch::new(vec![file.clone()]);
+            let mut watch = watched(&file);
             let restless = async {
                 for count in 0.. {
                     fs::write(&file, "a".repeat(count % 7)).unwrap();
@@ -198,7 +245,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("gateway.toml");
             fs::write(&file, "a = 1").unwrap();
-            let mut watch = Watch::new(vec![file]);
+            let mut watch = watched(&file);
             fs::write(folder.path().join("access.log"), "line").unwrap();
             let waited = tokio::time::timeout(Duration::from_millis(900), watch.changed()).await;
             assert!(waited.is_err());

@@ -7,4 +7,5 @@ mod registering;
 mod reload;
 mod removals;
 mod service_manager;
+mod signals;
 mod takeover;

@@ -113,6 +113,15 @@ pub(super) fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_portcullis"))
 }
 
+/// Ends the threads of a test when it is dropped.
+struct Ending<'t>(&'t AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[tokio::test]
 async fn no_revocation_is_lost_and_no_call_refused_while_another_process_takes_over() {
     let stage = Stage::new();
@@ -121,6 +130,8 @@ async fn no_revocation_is_lost_and_no_call_refused_while_another_process_takes_o
     let (told, wrong) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     let fault = |text: String| wrong.lock().unwrap().push(text);
     std::thread::scope(|scope| {
+        // whatever the test comes to, its threads end
+        let ending = Ending(&end);
         let revoker = || {
             while !end.load(Ordering::Relaxed) {
                 let id = format!("id-{}", next.fetch_add(1, Ordering::Relaxed));
@@ -157,7 +168,7 @@ async fn no_revocation_is_lost_and_no_call_refused_while_another_process_takes_o
             enough(20);
             assert!(wrong.lock().unwrap().is_empty(), "takeover {round}: {:?}", wrong.lock());
         }
-        end.store(true, Ordering::Relaxed);
+        drop(ending);
     });
     assert_eq!(service.first_ends(), Some(0));
     let wrong = wrong.into_inner().unwrap();

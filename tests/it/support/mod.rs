@@ -5,6 +5,7 @@
 //! - [`origin::Origin`]: a backend that records what it got, byte for byte, and answers by [`script::Script`], badly if told so.
 //! - [`peers::Peers`]: real WebSocket and gRPC libraries (`tests/peers`), on both sides of the gateway.
 //! - [`silent::Silent`]: an address that does not answer.
+//! - [`program::Program`]: the real binary in a process of its own.
 //! - [`redis::Redis`]: a real server that can be killed, emptied and paused.
 //! - [`hand::Hand`]: a client that proves its key with DPoP.
 //! - [`client`]: a raw connection that sends what a library would refuse to, and a plain client for everything else.
@@ -23,6 +24,7 @@ pub(crate) mod idp;
 pub(crate) mod origin;
 mod peer;
 pub(crate) mod peers;
+pub(crate) mod program;
 pub(crate) mod redis;
 pub(crate) mod script;
 pub(crate) mod signer;
