@@ -11,6 +11,7 @@ use crate::introspect::Purpose;
 use crate::jwt::{self, Claims, Rejection};
 use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::directory::KeyType;
+use crate::model::key_manager::ClaimNames;
 use crate::model::secret::Secret;
 use crate::revocation::marks::{HolderNames, Holders};
 use crate::revocation::record::Mark;
@@ -89,7 +90,7 @@ impl Verdict {
                 .flatten()
         };
         let consumer_key = claims.consumer_key(names).or_else(told).map(Box::from);
-        let scopes: Box<[Box<str>]> = claims.scopes(names).into_iter().map(Box::from).collect();
+        let scopes = scopes(basis, &claims, names);
         let asked_again = matches!(basis, Basis::Introspection { .. } | Basis::Confirmed { .. });
         let asked_again = asked_again.then(|| std::str::from_utf8(token).ok()).flatten();
         let binding = Binding::of(&claims);
@@ -280,6 +281,16 @@ fn holder_names<'t>(
         subject: claims.subject(),
         entity: claims.get("entity_id").and_then(|entity| entity.as_str()),
     }
+}
+
+/// The scopes: of an answer also where RFC 7662 has them, if the JWTs of its server have them in `scp`.
+fn scopes(basis: Basis, claims: &Claims, names: &ClaimNames) -> Box<[Box<str>]> {
+    let mut held = claims.scopes(names);
+    let is_answer = matches!(basis, Basis::Introspection { .. });
+    if is_answer && names.scopes.as_deref() == Some("scp") && claims.get("scp").is_none() {
+        held = claims.scopes(&ClaimNames { scopes: None, ..names.clone() });
+    }
+    held.into_iter().map(Box::from).collect()
 }
 
 /// The last of a compact JWS' three parts.

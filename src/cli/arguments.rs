@@ -55,7 +55,11 @@ What was revoked is read from state_dir. Opaque tokens are asked about, as the g
     /// Turn a server's discovery document into a key manager for gateway.toml, and say what is wrong with a sample token
     #[command(after_help = "Examples:
   portcullis import https://is.example:9443/oauth2/token/.well-known/openid-configuration --ca is.pem
-  portcullis import https://dev-1.okta.com/oauth2/default/.well-known/openid-configuration --token sample.jwt >> gateway.toml")]
+  portcullis import https://dev-1.okta.com/oauth2/default/.well-known/openid-configuration --token sample.jwt >> gateway.toml
+  portcullis import https://sso.example/realms/bank/.well-known/openid-configuration --token sample --introspect \\
+      --client-id gateway --client-secret-file secret --api orders --app shop > gateway.toml
+
+--api and --app make a file that runs as it is.")]
     Import(ImportOptions),
     /// Print the public half of a private key (PEM) as a JWK set, to register the gateway at an authorization server
     #[command(after_help = "Examples:
@@ -118,6 +122,30 @@ pub struct ImportOptions {
     /// Read documents over plain http from elsewhere than loopback, too
     #[arg(long)]
     pub allow_http: bool,
+    /// Ask the server about the sample token, or, without one, about a token that nobody has; write what asks in the same way
+    #[arg(long)]
+    pub introspect: bool,
+    /// Where to ask, instead of the address in the document
+    #[arg(long, value_name = "URL", requires = "introspect")]
+    pub introspection_endpoint: Option<String>,
+    /// The gateway's client id at this server; without one the server is asked without credentials
+    #[arg(long, value_name = "ID", requires = "introspect")]
+    pub client_id: Option<String>,
+    /// A file with that client's secret, instead of the variable PORTCULLIS_CLIENT_SECRET
+    #[arg(long, value_name = "FILE", requires = "client_id")]
+    pub client_secret_file: Option<PathBuf>,
+    /// Also write an API of this name (name or name:version), open to tokens of this server, and a listener for it
+    #[arg(long, value_name = "NAME")]
+    pub api: Option<String>,
+    /// Where that API's requests go
+    #[arg(long, value_name = "URL", requires = "api", default_value = "http://127.0.0.1:8080")]
+    pub backend: String,
+    /// Also write an application of this name with the sample token's client as its key
+    #[arg(long, value_name = "NAME")]
+    pub app: Option<String>,
+    /// The client id of that application, instead of the sample token's
+    #[arg(long, value_name = "ID", requires = "app")]
+    pub consumer_key: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -5,9 +5,12 @@
 //!
 //! The walk through the files: [`metadata`] (what the document says), [`product`] (whose it is), [`remarks`] (what to
 //! check about it), [`sample`] (the form of a token), [`evidence`] (which claims hold what), [`issuer`] and [`diagnosis`]
-//! (what is wrong with it) in the words of [`trouble`], [`block`] (the table) with [`text`] (quoting).
+//! (what is wrong with it) in the words of [`trouble`], [`asking`] (whether introspection works), [`block`] (the table) with
+//! [`text`] (quoting), [`completion`] (the rest of a file that runs).
 
+mod asking;
 mod block;
+mod completion;
 mod diagnosis;
 mod evidence;
 mod issuer;
@@ -27,8 +30,10 @@ use http::Uri;
 
 use crate::cli::arguments::ImportOptions;
 use crate::cli::exit;
+use crate::cli::import::asking::Asked;
 use crate::cli::import::block::Findings;
-use crate::cli::import::diagnosis::Context;
+use crate::cli::import::completion::{Wanted, WantedError};
+use crate::cli::import::diagnosis::{Asking, Context};
 use crate::cli::import::metadata::{Metadata, MetadataError};
 use crate::cli::import::sample::Sample;
 use crate::cli::output::Output;
@@ -64,21 +69,35 @@ enum ImportError {
         #[source]
         source: std::io::Error,
     },
-    #[error("{url}: {failure}{}", advice(failure, Asked::Document))]
+    #[error("{url}: {failure}{}", advice(failure, Reading::Document))]
     Document { url: String, failure: FetchFailure },
     #[error("{url}: {failure}")]
     Metadata { url: String, failure: MetadataError },
-    #[error("the key set {url}: {failure}{}", advice(failure, Asked::Keys))]
+    #[error("the key set {url}: {failure}{}", advice(failure, Reading::Keys))]
     Keys { url: String, failure: FetchFailure },
     #[error("the key set {url}: {failure}")]
     KeySet { url: String, failure: KeySetError },
+    #[error("the document names no introspection endpoint; give it with --introspection-endpoint")]
+    NoIntrospection,
+    #[error(
+        "the introspection endpoint must be one of https; plain http is for loopback, or with --allow-http"
+    )]
+    IntrospectionAddress,
+    #[error("{file} with the client's secret cannot be read: {source}")]
+    Secret {
+        file: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{0}")]
+    Wanted(#[from] WantedError),
     #[error("the runtime cannot start: {0}")]
     Runtime(std::io::Error),
 }
 
 /// What was being read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Asked {
+enum Reading {
     Document,
     Keys,
 }
@@ -113,41 +132,79 @@ fn run(options: &ImportOptions, now: UnixSeconds) -> Result<String, ImportError>
     };
     let name = options.name.as_deref().map(KeyManagerName::try_from).transpose()?;
     let sample = options.token.as_deref().map(read_sample).transpose()?;
+    let wanted = Wanted::read(
+        options.api.as_deref(),
+        &options.backend,
+        options.app.as_deref(),
+        options.consumer_key.as_deref(),
+    )?;
     let runtime = control_runtime().map_err(ImportError::Runtime)?;
     let answers = runtime.block_on(ask(&settings, &options.well_known_url))?;
+    let guess = product::guess(&answers.metadata);
+    let asked = if options.introspect {
+        let asking =
+            asking::ask(options, &settings, &answers.metadata, guess.kind, sample.as_ref(), now);
+        Some(runtime.block_on(asking)?)
+    } else {
+        None
+    };
     let ca = options.ca.as_ref().map(|path| path.display().to_string());
-    Ok(write(
-        &options.well_known_url,
-        name.as_ref().map(KeyManagerName::as_str),
-        ca.as_deref(),
+    write(
+        &Request {
+            well_known_url: &options.well_known_url,
+            name: name.as_ref().map(KeyManagerName::as_str),
+            ca: ca.as_deref(),
+            asked: asked.as_ref(),
+            wanted: &wanted,
+        },
         &answers,
         sample.as_ref(),
         now,
-    ))
+    )
+}
+
+/// What is written beside what the server says of itself.
+#[derive(Debug, Clone, Copy)]
+struct Request<'r> {
+    well_known_url: &'r str,
+    name: Option<&'r str>,
+    ca: Option<&'r str>,
+    asked: Option<&'r Asked>,
+    wanted: &'r Wanted,
 }
 
 /// All decisions: what the server and the operator said goes in, a table comes out.
 fn write(
-    well_known_url: &str,
-    name: Option<&str>,
-    ca: Option<&str>,
+    request: &Request<'_>,
     answers: &Answers,
     sample: Option<&Sample>,
     now: UnixSeconds,
-) -> String {
+) -> Result<String, ImportError> {
     let Answers { metadata, keys } = answers;
     let guess = product::guess(metadata);
-    let context = Context { issuer: &metadata.issuer, kind: guess.kind, keys: &keys.keys, now };
+    let asking = match (request.asked, metadata.endpoint("introspection_endpoint")) {
+        (Some(_), _) => Asking::Asked,
+        (None, Some(_)) => Asking::Possible,
+        (None, None) => Asking::Impossible,
+    };
+    let issuer = &metadata.issuer;
+    let context = Context { issuer, kind: guess.kind, keys: &keys.keys, now, asking };
     let diagnosis = sample.map(|sample| diagnosis::diagnose(sample, context));
-    block::render(Findings {
-        well_known_url,
-        name,
-        ca,
+    let by_token = diagnosis.as_ref().and_then(|diagnosis| diagnosis.client.as_ref());
+    let client = request.asked.and_then(Asked::client).or(by_token.map(|client| client.value));
+    request.wanted.check(client)?;
+    Ok(block::render(Findings {
+        well_known_url: request.well_known_url,
+        name: request.name,
+        ca: request.ca,
         metadata,
         guess: &guess,
         keys,
         diagnosis: diagnosis.as_ref(),
-    })
+        asked: request.asked,
+        wanted: request.wanted,
+        client,
+    }))
 }
 
 async fn ask(settings: &Fetch, well_known_url: &str) -> Result<Answers, ImportError> {
@@ -189,14 +246,14 @@ fn authorities(path: &Path) -> Result<PemFile, ImportError> {
 }
 
 /// What to do about it here, where the failure's own words are for gateway.toml.
-fn advice(failure: &FetchFailure, asked: Asked) -> &'static str {
+fn advice(failure: &FetchFailure, asked: Reading) -> &'static str {
     match failure {
         FetchFailure::Tls { .. } => {
             "\n  give the authority that signed the server's certificate with --ca FILE"
         }
         FetchFailure::Insecure { .. } => "\n  if you trust everyone on the way, add --allow-http",
         FetchFailure::Status { .. } | FetchFailure::ContentType { .. }
-            if asked == Asked::Document =>
+            if asked == Reading::Document =>
         {
             "\n  the address usually is the issuer with /.well-known/openid-configuration behind it"
         }

@@ -4,10 +4,12 @@
 //! belongs to all who wait for it: requests with one token share it, and it goes on when the first of them leaves. A
 //! server that does not answer makes no token bad: that is the gateway's trouble, and is told as such.
 //!
-//! The walk through the files: [`server`] (one question and its answer), [`client`] (how the gateway authenticates).
+//! The walk through the files: [`server`] (one question and its answer), [`client`] (how the gateway authenticates),
+//! [`probe`] (a question of a command).
 
 mod breaker;
 mod client;
+pub mod probe;
 mod server;
 
 use std::fmt;

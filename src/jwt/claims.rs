@@ -105,11 +105,7 @@ impl Claims {
 
     /// What tells the kind of the token; without a header in an introspection answer.
     pub(super) fn kind<'c>(&'c self, header: Option<&'c HeaderKind>) -> kind::Token<'c> {
-        kind::Token {
-            header: header.map(HeaderKind::parts),
-            claims: &self.members,
-            audiences: &self.audiences,
-        }
+        kind::Token { header, claims: &self.members, audiences: &self.audiences }
     }
 
     pub fn issuer(&self) -> &str {

@@ -22,13 +22,7 @@ pub(super) struct Header {
 pub(super) struct HeaderKind {
     pub(super) token_type: Option<Box<str>>,
     /// Members other than `typ` that may name the kind; hardly ever any.
-    others: Vec<(Name, Value)>,
-}
-
-impl HeaderKind {
-    pub(super) fn parts(&self) -> (Option<&str>, &[(Name, Value)]) {
-        (self.token_type.as_deref(), &self.others)
-    }
+    pub(super) others: Vec<(Name, Value)>,
 }
 
 impl Header {

@@ -4,7 +4,8 @@
 //! `active` for each. The rule has two halves. Whatever member names the kind of a token, only the name of an access token
 //! passes. Where no member names it, a mark that ID tokens have and access tokens do not is enough to refuse.
 
-use crate::jwt::value::{Members, Name, Value};
+use crate::jwt::header::HeaderKind;
+use crate::jwt::value::{Members, Value};
 use crate::model::key_manager::{IdTokens, TokenRules};
 
 /// What a token is, where it is no access token.
@@ -34,10 +35,10 @@ pub enum WrongType {
 }
 
 /// What is known of a token beside its claims.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Token<'t> {
-    /// The header's `typ`, and the header's other members that name a kind; `None` for an introspection answer.
-    pub(super) header: Option<(Option<&'t str>, &'t [(Name, Value)])>,
+    /// `None` for an introspection answer.
+    pub(super) header: Option<&'t HeaderKind>,
     pub(super) claims: &'t Members,
     pub(super) audiences: &'t [String],
 }
@@ -46,9 +47,9 @@ pub(super) struct Token<'t> {
 pub(super) fn check(token: Token<'_>, rules: &TokenRules) -> Result<(), WrongType> {
     let mut is_named = false;
     let mut members = Vec::new();
-    if let Some((token_type, others)) = token.header {
-        is_named = check_header_type(token_type, rules)?;
-        members.extend(others.iter().map(|(name, value)| (name.as_ref(), value)));
+    if let Some(header) = token.header {
+        is_named = check_header_type(header.token_type.as_deref(), rules)?;
+        members.extend(header.others.iter().map(|(name, value)| (name.as_ref(), value)));
     }
     for (name, value) in members.into_iter().chain(token.claims.iter()) {
         let Some(member) = Member::of(name) else { continue };

@@ -98,7 +98,7 @@ impl<'t> Unverified<'t> {
     pub fn wrong_type(&self, rules: &TokenRules) -> Option<WrongType> {
         let audiences = claims::audiences(&self.payload).unwrap_or_default();
         let token = kind::Token {
-            header: Some(self.header.kind.parts()),
+            header: Some(&self.header.kind),
             claims: &self.payload,
             audiences: &audiences,
         };

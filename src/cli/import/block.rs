@@ -4,6 +4,8 @@
 
 use std::fmt::Write;
 
+use crate::cli::import::asking::Asked;
+use crate::cli::import::completion::Wanted;
 use crate::cli::import::diagnosis::Diagnosis;
 use crate::cli::import::evidence::Form;
 use crate::cli::import::metadata::Metadata;
@@ -27,12 +29,23 @@ pub(super) struct Findings<'f> {
     pub(super) keys: &'f ParsedKeySet,
     /// With a sample token.
     pub(super) diagnosis: Option<&'f Diagnosis<'f>>,
+    /// With an attempt at introspection.
+    pub(super) asked: Option<&'f Asked>,
+    pub(super) wanted: &'f Wanted,
+    /// The sample's client, by the server's word or by the token's.
+    pub(super) client: Option<&'f str>,
 }
 
 pub(super) fn render(findings: Findings<'_>) -> String {
     let mut text = about_the_server(findings);
     if let Some(diagnosis) = findings.diagnosis {
         text.push_str(&about_the_token(diagnosis));
+    }
+    if let Some(asked) = findings.asked {
+        text.push_str("#\n");
+        for finding in asked.findings() {
+            text.push_str(&listed(&finding));
+        }
     }
     text.push_str("#\n");
     text.push_str(&comment("", "Then: portcullis check --fetch"));
@@ -148,15 +161,19 @@ fn table(findings: Findings<'_>) -> String {
     text.push_str(&client(findings));
     text.push_str(&scopes(findings));
     text.push_str(&audiences(findings));
-    for (key, address) in &metadata.endpoints {
+    for (key, address) in
+        metadata.endpoints.iter().filter(|(key, _)| *key != "introspection_endpoint")
+    {
         line(&mut text, key, address);
     }
+    text.push_str(&introspection(findings));
     if !metadata.grant_types.is_empty() {
         let grants: Vec<String> = metadata.grant_types.iter().map(|grant| quoted(grant)).collect();
         let _ = writeln!(text, "grant_types = [{}]", grants.join(", "));
     }
-    if let Some(client) = findings.diagnosis.and_then(|diagnosis| diagnosis.client.as_ref()) {
-        let (name, client) = (quoted(findings.name.unwrap_or(&name)), quoted(client.value));
+    let name = findings.name.unwrap_or(&name);
+    if let Some(client) = findings.client.filter(|_| !findings.wanted.has_application()) {
+        let (name, client) = (quoted(name), quoted(client));
         text.push_str(&comment(
             "",
             "the sample token's client, for the application that it belongs to:",
@@ -164,6 +181,30 @@ fn table(findings: Findings<'_>) -> String {
         let _ = writeln!(
             text,
             "# keys = [{{ type = \"production\", key_manager = {name}, consumer_key = {client} }}]"
+        );
+    }
+    text.push_str(&findings.wanted.render(name, findings.client));
+    text
+}
+
+/// Whom to ask about tokens that only their server can read, and as who.
+fn introspection(findings: Findings<'_>) -> String {
+    let mut text = String::new();
+    if let Some(asked) = findings.asked {
+        text.push_str(&comment(
+            "",
+            "opaque tokens are asked about here, as the gateway's own client",
+        ));
+        line(&mut text, "introspection_endpoint", &asked.endpoint);
+        let _ = writeln!(text, "credentials = {}", asked.credentials);
+    } else if let Some(endpoint) = findings.metadata.endpoint("introspection_endpoint") {
+        text.push_str(&comment(
+            "",
+            "the server can be asked about opaque tokens, once the gateway has a client of its own there (try it with --introspect):",
+        ));
+        line(&mut text, "introspection_endpoint", endpoint);
+        text.push_str(
+            "# credentials = { username = \"gateway\", password = { env = \"PORTCULLIS_CLIENT_SECRET\" } }\n",
         );
     }
     text

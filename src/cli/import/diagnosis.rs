@@ -6,7 +6,7 @@ use crate::cli::import::evidence::{self, Client, Scopes};
 use crate::cli::import::issuer::{self, Difference};
 use crate::cli::import::sample::{Sample, Signed};
 use crate::cli::import::text::{shown, span};
-use crate::cli::import::trouble::Trouble;
+use crate::cli::import::trouble::{OpaqueForm, Trouble};
 use crate::jwt::kind::CLIENTS;
 use crate::jwt::{KeySet, Rejection, TokenKind, WrongType};
 use crate::model::clock::UnixSeconds;
@@ -19,6 +19,17 @@ pub(super) struct Context<'c> {
     pub(super) kind: KeyManagerType,
     pub(super) keys: &'c KeySet,
     pub(super) now: UnixSeconds,
+    pub(super) asking: Asking,
+}
+
+/// Whether the server can be asked about a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asking {
+    /// No introspection endpoint is known.
+    Impossible,
+    Possible,
+    /// It was, and what came of it is told beside the diagnosis.
+    Asked,
 }
 
 /// What came of it.
@@ -37,10 +48,25 @@ pub(super) struct Diagnosis<'t> {
 pub(super) fn diagnose<'t>(sample: &'t Sample, context: Context<'_>) -> Diagnosis<'t> {
     let only = |trouble| Diagnosis { troubles: vec![trouble], ..Diagnosis::default() };
     match sample {
-        Sample::Opaque => only(Trouble::Opaque { hint: jwt_hint(context.kind) }),
-        Sample::Encrypted => only(Trouble::Encrypted { hint: encryption_hint(context.kind) }),
-        Sample::Broken(part) => only(Trouble::Broken { part }),
+        Sample::Opaque(_) | Sample::Encrypted(_) if context.asking == Asking::Asked => {
+            Diagnosis::default()
+        }
+        Sample::Opaque(_) => only(opaque(OpaqueForm::Reference, context)),
+        Sample::Encrypted(_) => only(opaque(OpaqueForm::Encrypted, context)),
+        Sample::Broken(part, _) => only(Trouble::Broken { part }),
         Sample::Signed(token) => signed(token, context),
+    }
+}
+
+fn opaque(form: OpaqueForm, context: Context<'_>) -> Trouble {
+    match (context.asking, form) {
+        (Asking::Impossible, OpaqueForm::Reference) => {
+            Trouble::Unreadable { form, hint: jwt_hint(context.kind) }
+        }
+        (Asking::Impossible, OpaqueForm::Encrypted) => {
+            Trouble::Unreadable { form, hint: encryption_hint(context.kind) }
+        }
+        (Asking::Possible | Asking::Asked, _) => Trouble::ForItsServer { form },
     }
 }
 
@@ -286,16 +312,18 @@ fn jwt_hint(kind: KeyManagerType) -> &'static str {
         | KeyManagerType::Wso2Is7
         | KeyManagerType::FsKeyManager
         | KeyManagerType::Asgardeo => {
-            "In the application's protocol settings choose JWT as the type of its access tokens"
+            "Or choose JWT as the type of access tokens in the application's protocol settings"
         }
         KeyManagerType::Auth0 => {
-            "Ask for a token with the `audience` of your API: without one Auth0 gives an opaque token"
+            "Ask for a token with the `audience` of your API: without one Auth0 gives an opaque token, for Auth0 alone"
         }
-        KeyManagerType::PingFederate => "Use an access token manager of the type JSON Web Tokens",
+        KeyManagerType::PingFederate => {
+            "Or use an access token manager of the type JSON Web Tokens"
+        }
         KeyManagerType::Forgerock => {
-            "Turn on client-side (stateless) access tokens in the OAuth2 provider"
+            "Or turn on client-side (stateless) access tokens in the OAuth2 provider"
         }
-        _ => "Have the server issue JWT access tokens (RFC 9068)",
+        _ => "Or have the server issue JWT access tokens (RFC 9068)",
     }
 }
 
@@ -304,7 +332,7 @@ fn encryption_hint(kind: KeyManagerType) -> &'static str {
         KeyManagerType::Auth0 => {
             "Auth0 gives one when no `audience` is asked for, or when the API's settings ask for encryption"
         }
-        _ => "Turn off the encryption of access tokens for this client or API",
+        _ => "Or turn off the encryption of access tokens for this client or API",
     }
 }
 

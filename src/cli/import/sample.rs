@@ -16,12 +16,21 @@ use crate::model::key_manager::{IdTokens, KeyManagerType, SignatureAlgorithm, To
 #[derive(Debug)]
 pub(super) enum Sample {
     /// No JWT: a reference that only its server can resolve.
-    Opaque,
+    Opaque(Text),
     /// Five parts; the header may still say by whom.
-    Encrypted,
+    Encrypted(Text),
     /// Looks like a JWT, and this part of it cannot be read.
-    Broken(&'static str),
+    Broken(&'static str, Text),
     Signed(Box<Signed>),
+}
+
+/// A token as it was pasted; it is never shown.
+pub(super) struct Text(String);
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Text")
+    }
 }
 
 /// A token of three parts that could be read.
@@ -35,27 +44,36 @@ impl Sample {
     /// Reads a token as it was pasted.
     pub(super) fn read(text: &str) -> Self {
         let token = token_file::bare(text);
+        let text = || Text(token.to_owned());
         let parts: Vec<&str> = token.split('.').collect();
         match parts.as_slice() {
             [header, ..]
                 if parts.len() == 5
                     && object(header).is_some_and(|header| header.contains_key("enc")) =>
             {
-                Self::Encrypted
+                Self::Encrypted(text())
             }
             [header, payload, _] => match (object(header), object(payload)) {
                 (Some(header), Some(claims)) => {
                     Self::Signed(Box::new(Signed { text: token.to_owned(), header, claims }))
                 }
-                (Some(_), None) => Self::Broken("payload"),
+                (Some(_), None) => Self::Broken("payload", text()),
                 // dots stand in opaque tokens, too
-                (None, _) if token.starts_with("eyJ") => Self::Broken("header"),
-                (None, _) => Self::Opaque,
+                (None, _) if token.starts_with("eyJ") => Self::Broken("header", text()),
+                (None, _) => Self::Opaque(text()),
             },
             [header, ..] if object(header).is_some_and(|header| header.contains_key("alg")) => {
-                Self::Broken("number of parts")
+                Self::Broken("number of parts", text())
             }
-            _ => Self::Opaque,
+            _ => Self::Opaque(text()),
+        }
+    }
+
+    /// The token itself, for its server.
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Opaque(text) | Self::Encrypted(text) | Self::Broken(_, text) => &text.0,
+            Self::Signed(token) => &token.text,
         }
     }
 }
@@ -135,7 +153,7 @@ impl std::fmt::Debug for Signed {
 }
 
 /// The gateway's own for this type, without any of the operator's.
-fn rules(kind: KeyManagerType) -> TokenRules {
+pub(super) fn rules(kind: KeyManagerType) -> TokenRules {
     TokenRules {
         algorithms: SignatureAlgorithm::ALL.to_vec(),
         token_types: kind.default_token_types().iter().map(|&name| name.to_owned()).collect(),

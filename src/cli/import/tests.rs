@@ -78,6 +78,20 @@ impl Server {
     }
 }
 
+/// What is printed without a word about introspection or applications.
+fn write(
+    well_known_url: &str,
+    name: Option<&str>,
+    ca: Option<&str>,
+    answers: &Answers,
+    sample: Option<&Sample>,
+    now: UnixSeconds,
+) -> String {
+    let wanted = Wanted::default();
+    let request = Request { well_known_url, name, ca, asked: None, wanted: &wanted };
+    super::write(&request, answers, sample, now).unwrap()
+}
+
 /// The table as the gateway reads it.
 fn loaded(text: &str) -> KeyManager {
     let folder = tempfile::tempdir().unwrap();

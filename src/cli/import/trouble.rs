@@ -18,13 +18,15 @@ pub(super) enum Weight {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Trouble {
     #[error(
-        "it is an opaque token, a reference that only its server can resolve: that takes introspection, which the gateway does not have. {hint}"
+        "it is {form}: only its server can say what it is. The gateway asks the server (introspection) once it has a client of its own \
+         there: see whether that works with --introspect --client-id ID"
     )]
-    Opaque { hint: &'static str },
+    ForItsServer { form: OpaqueForm },
     #[error(
-        "it is an encrypted token (five parts): only its audience can read it, and the gateway is not that. {hint}"
+        "it is {form}: only its server can say what it is, and the document names no introspection endpoint. Give the endpoint with \
+         --introspection-endpoint, if the server has one. {hint}"
     )]
-    Encrypted { hint: &'static str },
+    Unreadable { form: OpaqueForm, hint: &'static str },
     #[error("its {part} cannot be read: is it whole, and unchanged since the server gave it?")]
     Broken { part: &'static str },
     #[error(
@@ -77,7 +79,8 @@ pub(super) enum Trouble {
     #[error("it is not valid for another {left}: are the clocks right?")]
     NotYetValid { left: String },
     #[error(
-        "it is bound to a certificate or key (cnf), which the gateway cannot check yet: such tokens are refused"
+        "it is bound to a certificate or key (cnf): the gateway accepts it with the client's proof alone, a DPoP proof for `jkt`, or \
+         for `x5t#S256` the certificate of the connection (`client_auth` of the listener, or `client_certificate_header`)"
     )]
     Bound,
     #[error(
@@ -110,10 +113,28 @@ pub(super) enum Trouble {
     NoKeyId,
 }
 
+/// A token that cannot be read without its server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OpaqueForm {
+    Reference,
+    Encrypted,
+}
+
+impl std::fmt::Display for OpaqueForm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Reference => "an opaque token, a reference",
+            Self::Encrypted => "an encrypted token (five parts)",
+        })
+    }
+}
+
 impl Trouble {
     pub(super) fn weight(&self) -> Weight {
         match self {
             Self::PerhapsIdToken { .. }
+            | Self::ForItsServer { .. }
+            | Self::Bound
             | Self::Expired { .. }
             | Self::NotYetValid { .. }
             | Self::Clients { .. }

@@ -1,6 +1,8 @@
 //! Key managers: products, templates of organizations, outages, imports.
 
 mod canaille;
+mod completed_imports;
+mod documented;
 mod imports;
 mod misbehaviour;
 mod odd_servers;

@@ -28,7 +28,21 @@ fn serve(answers: Vec<(u16, String)>) -> String {
 }
 
 fn options(well_known_url: String) -> ImportOptions {
-    ImportOptions { well_known_url, token: None, name: None, ca: None, allow_http: false }
+    ImportOptions {
+        well_known_url,
+        token: None,
+        name: None,
+        ca: None,
+        allow_http: false,
+        introspect: false,
+        introspection_endpoint: None,
+        client_id: None,
+        client_secret_file: None,
+        api: None,
+        backend: "http://127.0.0.1:8080".to_owned(),
+        app: None,
+        consumer_key: None,
+    }
 }
 
 fn document() -> String {

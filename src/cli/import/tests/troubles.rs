@@ -191,9 +191,15 @@ fn tokens_that_cannot_be_read() {
     ] {
         has(
             &unbroken(&server.told(Some(opaque))),
-            &["WRONG: it is an opaque token", "introspection", hint],
+            &["WRONG: it is an opaque token", "names no introspection endpoint", hint],
         );
     }
+    let asked =
+        auth0().with("introspection_endpoint", json!("https://tenant.auth0.com/introspect"));
+    let text = asked.told(Some(opaque));
+    has(&unbroken(&text), &["CHECK: it is an opaque token", "--introspect --client-id"]);
+    has(&text, &["\nintrospection_endpoint = \"https://", "\n# credentials = { username = "]);
+    loaded(&text);
     let header = encode(br#"{"alg":"dir","enc":"A256GCM"}"#);
     let encrypted = format!("{header}..aXY.Y2lwaGVydGV4dA.dGFn");
     let text = unbroken(&write(
@@ -261,7 +267,7 @@ fn times_bindings_and_claims() {
     );
     has(
         &told(&server, &json!({}), &good_with(&json!({ "cnf": { "jkt": "x" } }))),
-        &["WRONG: it is bound"],
+        &["CHECK: it is bound"],
     );
     has(
         &told(&server, &json!({}), &good_with(&json!({ "client_id": "client-2" }))),

@@ -1,0 +1,185 @@
+//! Servers that issue opaque or encrypted tokens, by what docs/tokens.md says for each: recorded answers and token shapes.
+//!
+//! Recorded: Keycloak 26.5, Ory Hydra 2.3. Django OAuth Toolkit 3, OpenIddict 6 and ZITADEL by their documents and sources.
+
+use serde_json::{Value, json};
+
+use crate::support::gateway::{FRONT, Gateway};
+use crate::support::origin::Origin;
+use crate::support::script::Script;
+use crate::support::signer::Signer;
+
+/// The block of a server, as it is in the manual.
+fn block(server: &str) -> toml::Table {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tokens.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, rest) = text.split_once(&format!("<!-- server: {server} -->\n```toml\n")).unwrap();
+    let mut table: toml::Table = rest.split("```").next().unwrap().parse().unwrap();
+    table.remove("key_managers").unwrap().as_array().unwrap()[0].as_table().unwrap().clone()
+}
+
+struct Stage {
+    gateway: Gateway,
+    asked: Origin,
+    signer: Signer,
+    _backend: Origin,
+}
+
+impl Stage {
+    /// The addresses are ours, all else is as documented.
+    async fn of(server: &str) -> Stage {
+        let (asked, backend, folder) =
+            (Origin::start(), Origin::start(), tempfile::tempdir().unwrap());
+        let signer = Signer::new("key-1");
+        std::fs::write(folder.path().join("keys.json"), signer.jwks()).unwrap();
+        let mut key_manager = block(server);
+        let name = key_manager["name"].as_str().unwrap().to_owned();
+        key_manager.insert("introspection_endpoint".into(), asked.url().into());
+        key_manager.insert("introspection_cache".into(), "0s".into());
+        if key_manager.contains_key("certificates") {
+            let file = toml::Table::from_iter([("jwks_file".to_owned(), "keys.json".into())]);
+            key_manager.insert("certificates".into(), file.into());
+        }
+        let list = toml::Table::from_iter([(
+            "key_managers".to_owned(),
+            toml::Value::Array(vec![key_manager.into()]),
+        )]);
+        let text = format!(
+            r#"{FRONT}
+{list}
+[[apis]]
+name = "t"
+version = "1.0.0"
+context = "/t"
+production = {{ urls = ["{}"] }}
+operations = [{{ method = "*", path = "/*", scopes = ["read"] }}]
+[[applications]]
+name = "app"
+keys = [{{ type = "production", key_manager = "{name}", consumer_key = "shop" }}]
+subscriptions = [{{ api = "t:1.0.0" }}]
+"#,
+            backend.url()
+        );
+        std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
+        let path = folder.path().to_owned();
+        let gateway = Gateway::start_in(&path, Some(folder)).await;
+        Stage { gateway, asked, signer, _backend: backend }
+    }
+
+    async fn status(&self, token: &str) -> u16 {
+        self.gateway.get("/t/1.0.0/x", Some(token)).await.status().as_u16()
+    }
+
+    async fn told(&self, token: &str, answer: &Value) -> u16 {
+        let json = [("Content-Type", "application/json")];
+        self.asked.always(Script::answer(200, &json, answer.to_string()));
+        self.status(token).await
+    }
+}
+
+fn now() -> u64 {
+    jsonwebtoken::get_current_timestamp()
+}
+
+#[tokio::test]
+async fn hydra() {
+    let stage = Stage::of("hydra").await;
+    let issuer = "https://hydra.bank.example";
+    let answer = |token_use: &str| {
+        json!({
+            "active": true, "scope": "read", "client_id": "shop", "sub": "shop", "exp": now() + 3600, "iat": now(), "nbf": now(),
+            "aud": [], "iss": issuer, "token_type": "Bearer", "token_use": token_use,
+        })
+    };
+    assert_eq!(stage.told("ory_at_x1.y2", &answer("access_token")).await, 200);
+    assert!(stage.asked.received()[0].values("authorization").is_empty(), "without credentials");
+    assert_eq!(stage.told("ory_rt_x1.y2", &answer("refresh_token")).await, 401);
+    let token = stage.signer.sign_with(
+        &header(&stage.signer, "JWT"),
+        &json!({
+            "aud": [], "client_id": "shop", "exp": now() + 600, "ext": {}, "iat": now(), "iss": issuer, "jti": "j", "nbf": now(),
+            "scp": ["read"], "sub": "shop",
+        }),
+    );
+    assert_eq!(stage.status(&token).await, 200, "strategies.access_token = jwt");
+}
+
+#[tokio::test]
+async fn keycloak() {
+    let stage = Stage::of("keycloak").await;
+    let claims = |typ: &str| {
+        json!({
+            "exp": now() + 300, "iat": now(), "jti": "j", "iss": "https://sso.bank.example/realms/bank", "aud": ["gateway", "account"],
+            "sub": "s", "typ": typ, "azp": "shop", "sid": "s", "acr": "1", "scope": "read profile", "client_id": "shop",
+        })
+    };
+    for (typ, status) in [("Bearer", 200), ("Refresh", 401), ("ID", 401)] {
+        let token = stage.signer.sign_with(&header(&stage.signer, "JWT"), &claims(typ));
+        let mut answer = claims(typ);
+        answer["active"] = true.into();
+        answer["username"] = "alice".into();
+        answer["token_type"] = "Bearer".into();
+        assert_eq!(stage.told(&token, &answer).await, status, "{typ}");
+    }
+    let token = stage.signer.sign_with(&header(&stage.signer, "JWT"), &claims("Bearer"));
+    assert_eq!(stage.told(&token, &json!({ "active": false })).await, 401, "after a logout");
+}
+
+#[tokio::test]
+async fn django_oauth_toolkit() {
+    let stage = Stage::of("django-oauth-toolkit").await;
+    let answer = json!({ "active": true, "scope": "read write", "exp": now() + 36_000, "client_id": "shop", "username": "john" });
+    assert_eq!(stage.told("WQM4DjDRzHdEOMTkAFLVHzrxQFDKMb", &answer).await, 200);
+    assert_eq!(
+        stage.asked.received()[0].values("authorization"),
+        ["Basic Z2F0ZXdheTpnYXRld2F5LXNlY3JldA=="]
+    );
+    assert_eq!(
+        stage.told("WQM4DjDRzHdEOMTkAFLVHzrxQFDKMc", &json!({ "active": false })).await,
+        401
+    );
+}
+
+/// A header that says that the rest is encrypted, as OpenIddict and zitadel/oidc write it.
+const ENCRYPTED: &str = "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkEyNTZDQkMtSFM1MTIiLCJraWQiOiJrIiwidHlwIjoiYXQrand0IiwiY3R5IjoiSldUIn0.\
+                         a2V5.aXY.Y2lwaGVydGV4dA.dGFn";
+
+#[tokio::test]
+async fn openiddict() {
+    let stage = Stage::of("openiddict").await;
+    let answer = |usage: &str| {
+        json!({
+            "active": true, "iss": "https://id.bank.example/", "sub": "s", "jti": "j", "token_type": "Bearer", "token_usage": usage,
+            "client_id": "shop", "iat": now(), "nbf": now(), "exp": now() + 3600, "aud": "gateway", "scope": "read",
+        })
+    };
+    assert_eq!(stage.told(ENCRYPTED, &answer("access_token")).await, 200);
+    assert_eq!(stage.told(&format!("{ENCRYPTED}a"), &answer("refresh_token")).await, 401);
+    let token = stage.signer.sign(&json!({
+        "iss": "https://id.bank.example/", "exp": now() + 600, "iat": now(), "aud": "gateway", "scope": "read", "jti": "j", "sub": "s",
+        "client_id": "shop", "oi_prst": "shop", "oi_tkn_id": "t",
+    }));
+    assert_eq!(stage.status(&token).await, 200, "DisableAccessTokenEncryption");
+}
+
+#[tokio::test]
+async fn zitadel() {
+    let stage = Stage::of("zitadel").await;
+    let answer = json!({
+        "active": true, "scope": "openid read", "client_id": "shop", "token_type": "Bearer", "exp": now() + 3600, "iat": now(),
+        "auth_time": now(), "nbf": now(), "sub": "s", "aud": ["297123456789012345@bank", "297"], "iss": "https://bank.zitadel.cloud",
+        "jti": "V2_j", "username": "shop", "urn:zitadel:iam:org:project:roles": { "admin": { "1": "bank.example" } },
+    });
+    assert_eq!(stage.told(ENCRYPTED, &answer).await, 200);
+    assert_eq!(stage.told("VjVxyCZmRmWYqd3_F5db9Pb9mHR5fqzhn", &answer).await, 200);
+    let encoded = "Basic Mjk3MTIzNDU2Nzg5MDEyMzQ1JTQwYmFuazpnYXRld2F5LXNlY3JldA==";
+    assert_eq!(stage.asked.received()[0].values("authorization"), [encoded], "form-encoded");
+}
+
+fn header(signer: &Signer, typ: &str) -> jsonwebtoken::Header {
+    jsonwebtoken::Header {
+        kid: Some(signer.key_id.to_owned()),
+        typ: Some(typ.to_owned()),
+        ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256)
+    }
+}
