@@ -9,6 +9,12 @@ use crate::revocation::journal::{Damage, Opened};
 
 const NOW: UnixSeconds = UnixSeconds(10);
 
+/// Its name, what it does, and how many records are readable behind it.
+type ByteChange<'c> = (&'c str, &'c dyn Fn(&mut Vec<u8>), usize);
+
+/// What it does, and how many files are kept aside.
+type FileChange<'c> = (&'c dyn Fn(&Path), usize);
+
 fn mark(number: u8) -> Mark {
     Mark::of_token(&[number])
 }
@@ -35,8 +41,7 @@ fn kept_aside(folder: &Path) -> Vec<std::path::PathBuf> {
 fn each_kind_of_damage_is_noticed_and_the_rest_holds() {
     let (header, record) = (usize::try_from(EMPTY).unwrap(), usize::try_from(RECORD).unwrap());
     let flip = |bytes: &mut Vec<u8>, at: usize| bytes[at] ^= 1;
-    type Change<'c> = (&'c str, &'c dyn Fn(&mut Vec<u8>), usize);
-    let changes: [Change<'_>; 12] = [
+    let changes: [ByteChange<'_>; 12] = [
         ("a byte flipped in a record", &|bytes| flip(bytes, header + 3 * record + 20), 9),
         ("a byte flipped in the last record", &|bytes| flip(bytes, header + 9 * record + 20), 9),
         ("a byte flipped in a length", &|bytes| flip(bytes, header + 3 * record + 3), 9),
@@ -95,8 +100,7 @@ fn a_fresh_start_is_told_from_a_journal_that_is_gone() {
 
 #[test]
 fn a_journal_that_is_taken_away_or_replaced_while_running_is_written_anew() {
-    type Change<'c> = (&'c dyn Fn(&Path), usize);
-    let changes: [Change<'_>; 4] = [
+    let changes: [FileChange<'_>; 4] = [
         (&|path| fs::remove_file(path).unwrap(), 0),
         (&|path| fs::write(path, "").unwrap(), 1),
         (&|path| append(path, b"more"), 1),

@@ -54,7 +54,7 @@ fn what_was_taken_back_stays_so_after_a_restart_and_can_be_revoked_again() {
     }
     let revocations = open();
     // another gateway that was away says what it knows
-    revocations.take(&[record.clone()], NOW).unwrap();
+    revocations.take(std::slice::from_ref(&record), NOW).unwrap();
     assert!(!holds(&revocations, "one"), "older than the taking back");
     // the clock of this gateway is behind
     revocations.revoke(&[said("one", 200, 4000)]).unwrap();
@@ -88,7 +88,7 @@ fn gateways_agree_in_whatever_order_they_hear() {
         assert!(holds(&revocations, "one"));
         let revocations = Revocations::in_memory();
         for record in order.into_iter().filter(|record| **record != again) {
-            revocations.take(&[record.clone()], NOW).unwrap();
+            revocations.take(std::slice::from_ref(record), NOW).unwrap();
         }
         assert!(!holds(&revocations, "one"));
     }

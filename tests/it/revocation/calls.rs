@@ -89,7 +89,7 @@ async fn a_notice_with_times_of_another_unit_is_refused_and_one_that_is_late_say
     let bank = Bank::open().await;
     let (now, notify) = (SystemClock.now().0, "/internal/data/v1/notify");
     for (event, meant) in [
-        (json!({ "consumerKey": "good", "revocationTime": now }), format!("write {}000", now)),
+        (json!({ "consumerKey": "good", "revocationTime": now }), format!("write {now}000")),
         (json!({ "accessToken": "x", "expiryTime": now + 60 }), "milliseconds are wanted".into()),
         (
             json!({ "entityId": "good", "revocationTime": now * 1_000_000 }),
@@ -174,7 +174,7 @@ async fn revocations_are_listed_and_taken_back() {
 
 /// A folder in which gateways are started one after the other.
 struct Folder {
-    folder: tempfile::TempDir,
+    place: tempfile::TempDir,
     signer: Signer,
     backend: Origin,
 }
@@ -183,14 +183,14 @@ impl Folder {
     fn new() -> Folder {
         let (folder, signer) = (tempfile::tempdir().unwrap(), Signer::new("key-1"));
         std::fs::write(folder.path().join("keys.json"), signer.jwks()).unwrap();
-        Folder { folder, signer, backend: Origin::start() }
+        Folder { place: folder, signer, backend: Origin::start() }
     }
 
     async fn start(&self, change: impl Fn(String) -> String) -> Gateway {
         let url = self.backend.url();
         let text = change(format!("{FRONT}{}", bank::file(&url, &url)));
-        std::fs::write(self.folder.path().join("gateway.toml"), text).unwrap();
-        Gateway::start_in(self.folder.path(), None).await
+        std::fs::write(self.place.path().join("gateway.toml"), text).unwrap();
+        Gateway::start_in(self.place.path(), None).await
     }
 }
 
@@ -227,8 +227,8 @@ async fn a_journal_of_an_earlier_build_holds_by_name() {
     // 33 bytes: the kind, the mark, the end and the moment
     let mark = Mark::of_id("bank-is", "one");
     let record = [&[1][..], &mark.0, &until.to_be_bytes(), &[0; 8]].concat();
-    std::fs::create_dir(folder.folder.path().join("state")).unwrap();
-    std::fs::write(folder.folder.path().join("state/revocations"), record).unwrap();
+    std::fs::create_dir(folder.place.path().join("state")).unwrap();
+    std::fs::write(folder.place.path().join("state/revocations"), record).unwrap();
     for _ in 0..2 {
         let gateway = folder.start(|text| text).await;
         assert_eq!(gateway.get(PATH, Some(&token)).await.status(), 401);
