@@ -36,10 +36,13 @@ fn refusing() -> SocketAddr {
 #[test]
 fn families_take_turns() {
     let address = |text: &str| -> SocketAddr { text.parse().unwrap() };
-    let (a, b, c) = (address("10.0.0.1:1"), address("10.0.0.2:1"), address("10.0.0.3:1"));
-    let (x, y) = (address("[::1]:1"), address("[::2]:1"));
-    assert_eq!(in_order(&[x, y, a, b, c]), [x, a, y, b, c]);
-    assert_eq!(in_order(&[a, b, x]), [a, x, b]);
+    let old = ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"].map(address);
+    let new = ["[::1]:1", "[::2]:1"].map(address);
+    assert_eq!(
+        in_order(&[new[0], new[1], old[0], old[1], old[2]]),
+        [new[0], old[0], new[1], old[1], old[2]]
+    );
+    assert_eq!(in_order(&[old[0], old[1], new[0]]), [old[0], new[0], old[1]]);
     assert_eq!(in_order(&[]), []);
 }
 

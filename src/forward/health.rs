@@ -11,11 +11,12 @@ use http::{HeaderValue, Request, Uri, header};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
+use crate::forward::addressing::speak;
 use crate::forward::body::{RequestBody, RequestProgress};
 use crate::forward::failure::ForwardError;
 use crate::forward::pool::Purpose;
 use crate::forward::reach::Way;
-use crate::forward::send::{Forwarder, speak};
+use crate::forward::send::Forwarder;
 use crate::snapshot::backend::CheckedTarget;
 use crate::snapshot::standing::{Change, Standing, moment};
 

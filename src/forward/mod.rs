@@ -4,7 +4,7 @@
 //!
 //! The walk through the files: [`headers`] strips what ends at this hop and what only the gateway may say, then adds what
 //! the gateway says, with [`forwarded`] (who the client is, by the [`chain`] of proxies), [`via`] (this hop, loops) and [`trace`] (request id and trace
-//! context); [`choose`] says which target is asked, [`send`] asks it, on a connection of [`pool`] or a new one of [`connect`], on the
+//! context); [`choose`] says which target is asked, [`send`] asks it in the form of [`addressing`], on a connection of [`pool`] or a new one of [`connect`], on the
 //! way that [`reach`] finds to an address of [`names`] (with [`search`]), driven as [`driver`] says, or shared as
 //! [`multiplexed`] says, which [`observed`] watches; [`replay`]
 //! keeps what can be sent again; [`health`] checks targets; [`extended_connect`] asks backends of HTTP/2 for
@@ -12,6 +12,7 @@
 //! address in place of the backend's; [`body`] streams both ways;
 //! [`failure`] says why there was no answer.
 
+mod addressing;
 pub mod body;
 mod chain;
 pub mod choose;

@@ -10,12 +10,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http2};
+use hyper::client::conn::http2;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -30,6 +27,8 @@ use crate::forward::reach::{Reached, Way};
 use crate::model::backend::Http2;
 use crate::snapshot::backend::CompiledTarget;
 use crate::telemetry::WorkerCounters;
+
+mod lease;
 
 /// Idle connections older than this are closed. Shorter than the keep-alive of the usual servers (Node.js closes after
 /// 5 s, nginx after 75 s), so that a request seldom meets a connection that the backend is just closing.
@@ -477,103 +476,6 @@ impl Pool {
     fn idle_changed(&self, by: i64) {
         self.idle_count.set(self.idle_count.get().saturating_add_signed(by));
         self.counters.backend_connections_idle(self.idle_count.get());
-    }
-}
-
-impl Lease {
-    pub fn kind(&self) -> LeaseKind {
-        self.kind
-    }
-
-    /// Where the connection leads to.
-    pub fn address(&self) -> SocketAddr {
-        match &self.held {
-            Held::Http1 { address, .. } => *address,
-            Held::Stream { place, .. } => place.shared.address,
-        }
-    }
-
-    pub fn is_http2(&self) -> bool {
-        matches!(self.held, Held::Stream { .. })
-    }
-
-    /// Says how far the connection can be trusted after this exchange.
-    pub(super) fn trust(&mut self, reuse: Reuse) {
-        self.reuse = reuse;
-    }
-
-    /// Notes that the answer could not be read. On a connection that was used before, the reason may be bytes that
-    /// followed the answer before: for a while, no connection of this target is trusted.
-    pub(super) fn said_too_much(&self) {
-        if self.kind != LeaseKind::Fresh {
-            let pool = &self.pool;
-            pool.doubted_until.set(pool.deadlines.now().saturating_add(ticks(DOUBT)));
-        }
-    }
-
-    /// Changes whenever something arrives on an HTTP/2 connection.
-    pub(super) fn reads(&self) -> Option<u64> {
-        match &self.held {
-            Held::Http1 { .. } => None,
-            Held::Stream { place, .. } => Some(place.shared.connection.observation().reads()),
-        }
-    }
-
-    /// The backend sent more interim answers on an HTTP/2 connection than it may.
-    pub(super) fn is_flooded(&self) -> bool {
-        match &self.held {
-            Held::Http1 { .. } => false,
-            Held::Stream { place, .. } => place.shared.connection.observation().is_flooded(),
-        }
-    }
-
-    /// Gives an HTTP/2 connection no more streams. Those that it carries go on.
-    pub(super) fn retire(&self) {
-        if let Held::Stream { place, .. } = &self.held {
-            place.shared.retired.set(true);
-            place.shared.waiting.notify_waiters();
-        }
-    }
-
-    pub(super) async fn send(
-        &mut self,
-        request: Box<Request<RequestBody>>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
-        match &mut self.held {
-            Held::Http1 { connection, .. } => connection.send(request).await,
-            Held::Stream { sender, .. } => sender.try_send_request(*request).await,
-        }
-    }
-
-    /// What the exchange waits for: the connection is driven meanwhile.
-    pub(super) fn poll<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        mut ask: impl FnMut(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        match &mut self.held {
-            Held::Http1 { connection, .. } => connection.poll(context, ask),
-            Held::Stream { .. } => ask(context),
-        }
-    }
-
-    /// Puts the connection back after a whole exchange; closes it where enough are idle.
-    pub(super) fn give_back(self) {
-        let Self { pool, held: Held::Http1 { mut connection, address }, reuse, .. } = self else {
-            return;
-        };
-        if reuse == Reuse::Forbidden {
-            return;
-        }
-        connection.rest();
-        let mut idle = pool.idle.borrow_mut();
-        // a backend that answered before it had read everything, and reads no further, would keep the next request waiting
-        if connection.is_ready() && idle.len() < pool.most_idle {
-            let doubtful = reuse == Reuse::Doubtful;
-            idle.push(Idle { connection, address, since: pool.deadlines.now(), doubtful });
-            drop(idle);
-            pool.idle_changed(1);
-        }
     }
 }
 

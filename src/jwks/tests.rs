@@ -286,11 +286,12 @@ async fn a_fetch_that_began_before_proves_nothing() {
     let found = stage.jwks(&server, "");
     found.settled().await;
     let first = Arc::clone(&found);
-    let under_way = tokio::spawn(async move { first.refetch(RefetchCause::UnknownKey).await });
+    let mut under_way = JoinSet::new();
+    under_way.spawn(async move { first.refetch(RefetchCause::UnknownKey).await });
     until("the server is asked", || server.asked() == 2).await;
     // it arrives while the fetch of the other is under way
     assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::Unchanged);
-    assert_eq!(under_way.await.unwrap(), Refetched::Unchanged);
+    assert_eq!(under_way.join_next().await.unwrap().unwrap(), Refetched::Unchanged);
     assert_eq!(server.asked(), 3, "a fetch of its own");
 }
 
@@ -299,14 +300,19 @@ async fn keys_that_are_replaced_send_away_who_waits_for_them() {
     let server = Server::delayed(keys(&[KEY_ONE]), Duration::from_secs(2)).await;
     let mut stage = Stage::new();
     let found = stage.jwks(&server, "");
-    let waiting = Arc::clone(&found);
-    let waiting = tokio::spawn(async move { waiting.refetch(RefetchCause::NoKeys).await });
+    let asked = Arc::clone(&found);
+    let mut waiting = JoinSet::new();
+    waiting.spawn(async move { asked.refetch(RefetchCause::NoKeys).await });
     until("it waits", || found.status().waiting == 1).await;
     let next = stage.jwks(&server, "jwks_refresh = \"5m\"");
     assert!(!Arc::ptr_eq(&found, &next));
     assert_eq!(found.status().waiting, 1, "the first one runs on until the next is in use");
     stage.fetchers.commit();
-    assert_eq!(waiting.await.unwrap(), Refetched::Changed, "to be decided again");
+    assert_eq!(
+        waiting.join_next().await.unwrap().unwrap(),
+        Refetched::Changed,
+        "to be decided again"
+    );
     assert_eq!(found.refetch(RefetchCause::NoKeys).await, Refetched::TooLate);
 }
 

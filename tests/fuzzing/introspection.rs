@@ -43,8 +43,8 @@ fn judge(answer: &[u8]) {
                     .is_some_and(|said| !said.is_null() && !issuer.is_empty() && said != issuer);
                 assert!(elsewhere, "active, and a token of this server");
             }
-            (Ok(Introspected::NotAccess(_)), Some(Value::Bool(true))) => {}
-            (Ok(Introspected::Inactive), Some(Value::Bool(false))) => {}
+            (Ok(Introspected::NotAccess(_)), Some(Value::Bool(true)))
+            | (Ok(Introspected::Inactive), Some(Value::Bool(false))) => {}
             (Err(Rejection::InvalidClaim { name, .. }), said) => {
                 let message = ours.as_ref().err().map(ToString::to_string).unwrap_or_default();
                 assert!(

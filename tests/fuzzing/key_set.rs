@@ -18,6 +18,8 @@ pub(crate) fn check(bytes: &[u8]) {
 }
 
 fn check_parsed(parsed: &ParsedKeySet, bytes: &[u8]) {
+    // a byte order mark is passed over (RFC 8259 section 8.1)
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let mut document: Value = serde_json::from_slice(bytes).expect("what we read is JSON");
     let elements = document["keys"].as_array_mut().expect("an array of keys");
     let (kept, skipped) = (parsed.keys.len(), parsed.skipped.len());

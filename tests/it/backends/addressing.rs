@@ -11,6 +11,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::support::gateway::{FRONT, Gateway};
 use crate::support::origin::Origin;
@@ -91,12 +92,14 @@ async fn a_preserved_host_is_the_believed_one_and_outlives_a_retry() {
     assert_eq!(origin.wait_for(1).await[0].values("host"), ["shop.example"]);
 }
 
-/// A backend of HTTP/2 by prior knowledge that remembers `:authority` and `Host`.
-async fn http2_backend() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+/// A backend of HTTP/2 by prior knowledge that remembers `:authority` and `Host`. It serves until the set is dropped.
+async fn http2_backend() -> (SocketAddr, Arc<Mutex<Vec<String>>>, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, seen) = (listener.local_addr().unwrap(), Arc::<Mutex<Vec<String>>>::default());
     let record = Arc::clone(&seen);
-    tokio::spawn(async move {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut connections = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
             let record = Arc::clone(&record);
             let service = service_fn(move |request: Request<hyper::body::Incoming>| {
@@ -107,15 +110,15 @@ async fn http2_backend() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
             });
             let serving = http2::Builder::new(TokioExecutor::new())
                 .serve_connection(TokioIo::new(stream), service);
-            tokio::spawn(serving);
+            connections.spawn(serving);
         }
     });
-    (address, seen)
+    (address, seen, tasks)
 }
 
 #[tokio::test]
 async fn http2_has_the_host_in_its_authority() {
-    let (address, seen) = http2_backend().await;
+    let (address, seen, _tasks) = http2_backend().await;
     let gateway = open("", &format!("urls = [\"http://{address}\"]")).await;
     for (preserve, expected) in [
         ("", format!("Some(\"{address}\") None")),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use http::Response;
 use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::support::DEADLINE;
 use crate::support::gateway::{FRONT, Gateway, json as body};
@@ -85,20 +86,19 @@ async fn no_good_token_is_refused_while_keys_rotate_under_noise() {
     let (before, begun) = (idp.stats("okta").await["jwks"], Instant::now());
 
     let over = Arc::new(AtomicBool::new(false));
-    let noise: Vec<_> = (0..2)
-        .map(|_| {
-            let (gateway, over) = (Arc::clone(&gateway), Arc::clone(&over));
-            let mut noise = Noise::new(idp.issuer("okta"));
-            tokio::spawn(async move {
-                let mut answers = Vec::new();
-                while !over.load(Ordering::Relaxed) {
-                    let status = gateway.get(PATH, Some(&noise.token())).await.status().as_u16();
-                    answers.push(status);
-                }
-                answers
-            })
-        })
-        .collect();
+    let mut noises = JoinSet::new();
+    for _ in 0..2 {
+        let (gateway, over) = (Arc::clone(&gateway), Arc::clone(&over));
+        let mut noise = Noise::new(idp.issuer("okta"));
+        noises.spawn(async move {
+            let mut answers = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                let status = gateway.get(PATH, Some(&noise.token())).await.status().as_u16();
+                answers.push(status);
+            }
+            answers
+        });
+    }
     // the noise has used up what may be asked in a row
     while idp.stats("okta").await["jwks"] < before + 4 {
         assert!(begun.elapsed() < DEADLINE, "the noise makes the gateway look");
@@ -111,8 +111,7 @@ async fn no_good_token_is_refused_while_keys_rotate_under_noise() {
         }
     }
     over.store(true, Ordering::Relaxed);
-    for answers in noise {
-        let answers = answers.await.unwrap();
+    for answers in noises.join_all().await {
         assert!(answers.iter().all(|status| matches!(status, 401 | 503)), "{answers:?}");
     }
     let asked = u128::from(idp.stats("okta").await["jwks"] - before);
@@ -184,10 +183,15 @@ async fn who_waits_for_keys_is_not_forgotten_by_a_reload() {
     server.once(Script::hang());
     server.always(keys(&[&old, &new]));
     let (asking, token) = (Arc::clone(&gateway), of(&new));
-    let waiting = tokio::spawn(async move { asking.get(PATH, Some(&token)).await.status() });
+    let mut waiting = JoinSet::new();
+    waiting.spawn(async move { asking.get(PATH, Some(&token)).await.status() });
     server.wait_for(2).await;
     gateway.reload(&text("jwks_refresh = \"5m\"")).await.unwrap();
-    assert_eq!(waiting.await.unwrap(), 200, "the keys of the next configuration are asked");
+    assert_eq!(
+        waiting.join_next().await.unwrap().unwrap(),
+        200,
+        "the keys of the next configuration are asked"
+    );
 }
 
 #[tokio::test]

@@ -55,8 +55,8 @@ fn a_log_that_nobody_reads_holds_nothing_up() {
     // each failed reload logs its report, and the pipe holds 64 KiB
     let path = program.path().join("gateway.toml");
     let whole = fs::read_to_string(&path).unwrap();
-    let mistakes: String = (0..900).map(|number| format!("mistake_{number} = 1\n")).collect();
-    fs::write(&path, format!("{mistakes}{whole}")).unwrap();
+    let mistakes: Vec<_> = (0..900).map(|number| format!("mistake_{number} = 1\n")).collect();
+    fs::write(&path, mistakes.concat() + &whole).unwrap();
     for _ in 0..3 {
         let before = failures(&program);
         program.signal("HUP");

@@ -61,7 +61,9 @@ impl Endless {
                     closed.fetch_add(1, Ordering::Relaxed);
                 }));
             }
-            serving.into_iter().for_each(|thread| thread.join().unwrap());
+            for thread in serving {
+                thread.join().unwrap();
+            }
         });
         Endless { port, stop, closed, most, thread: Some(thread) }
     }

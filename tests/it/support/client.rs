@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Uri};
@@ -14,6 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
@@ -110,7 +111,7 @@ impl Client {
             Protocol::Http1 => {
                 let (sender, connection) =
                     http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-                driver.spawn(connection);
+                driver.spawn_on(connection, drivers());
                 Sender::Http1(sender)
             }
             Protocol::Http2 => {
@@ -118,12 +119,21 @@ impl Client {
                     http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
                         .await
                         .map_err(io::Error::other)?;
-                driver.spawn(connection);
+                driver.spawn_on(connection, drivers());
                 Sender::Http2(sender)
             }
         };
         Ok(Connection { sender, _driver: driver })
     }
+}
+
+/// Where clients' connections are driven: not where the tests run. A test that ends waits for its gateway to drain, and
+/// the gateway waits until its clients have closed their side.
+fn drivers() -> &'static Handle {
+    static DRIVERS: LazyLock<Runtime> = LazyLock::new(|| {
+        Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
+    });
+    DRIVERS.handle()
 }
 
 /// One open connection; dropping it closes it.

@@ -159,11 +159,9 @@ async fn envoy_aws_nginx_and_azure_are_understood() {
     let bank = bank("").await;
     let mut thief = Thief::of(&bank).await;
     let [rfc9440, der, pem, _, xfcc] = forms();
-    let hash: String = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &DER)
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &DER);
+    let hash =
+        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let envoy =
         format!("By=spiffe://x;Hash={};Subject=\"\",By=spiffe://y;Hash={hash}", "0".repeat(64));
     for (name, format, value) in [

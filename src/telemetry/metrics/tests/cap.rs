@@ -200,8 +200,11 @@ fn exercise(metrics: &Metrics) -> Held {
             ("full", 6),
         ],
     };
+    let budgets = ["unknown_tokens", "invalid_tokens", "new_organizations"]
+        .map(|budget| BudgetFacts { budget, sources: 1, forgotten: 2, refused: 3 });
     metrics.identity(Box::new(move || IdentityFacts {
         organizations: vec![organizations.clone()],
+        budgets: budgets.to_vec(),
         ..IdentityFacts::default()
     }));
     (operations, [metrics.listener("http"), metrics.listener("https")], introspections)
