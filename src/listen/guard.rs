@@ -13,6 +13,8 @@ pub struct Framing {
     carried: Vec<u8>,
     content_length: Option<u64>,
     chunked: bool,
+    /// The bytes of the last request line so far.
+    request_line: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +45,16 @@ pub enum Violation {
     Chunk,
     #[error("a line that decides the framing is too long")]
     LongLine,
+    #[error("the request target has a fragment (\"#\")")]
+    Fragment,
+    #[error("the request is of a version of HTTP/1 after 1.1")]
+    Version,
 }
 
 /// Lines that span reads are carried up to this; longer ones cannot be framing headers, whose values are short.
 const MOST_CARRIED: usize = 256;
+/// What is kept of the end of a longer line: more than ` HTTP/1.1` with its CRLF.
+const CARRIED_END: usize = 16;
 
 impl Default for Framing {
     fn default() -> Self {
@@ -55,6 +63,7 @@ impl Default for Framing {
             carried: Vec::new(),
             content_length: None,
             chunked: false,
+            request_line: 0,
         }
     }
 }
@@ -74,6 +83,11 @@ impl Framing {
             };
         }
         Ok(())
+    }
+
+    /// The length of the last request line, or of what has come of it.
+    pub fn request_line(&self) -> usize {
+        self.request_line
     }
 
     /// Whether the next byte begins a message.
@@ -97,10 +111,12 @@ impl Framing {
     /// Takes one line, or carries its beginning over to the next read.
     fn line<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], Violation> {
         let Some(end) = memchr::memchr(b'\n', bytes) else {
+            self.look_at_target(bytes)?;
             self.carry(bytes)?;
             return Ok(&[]);
         };
         let (line, rest) = bytes.split_at_checked(end.saturating_add(1)).unwrap_or((bytes, &[]));
+        self.look_at_target(line)?;
         if self.carried.is_empty() {
             self.check_length(line)?;
             self.whole_line(line)?;
@@ -114,13 +130,23 @@ impl Framing {
         Ok(rest)
     }
 
-    /// Keeps what a later decision needs: the beginning of the line, and its last two bytes.
+    /// Refuses a fragment, which the parser would cut in silence, in a request line or a part of one.
+    fn look_at_target(&mut self, part: &[u8]) -> Result<(), Violation> {
+        if self.state != State::RequestLine {
+            return Ok(());
+        }
+        let before = if self.carried.is_empty() { 0 } else { self.request_line };
+        self.request_line = before.saturating_add(part.len());
+        if memchr::memchr(b'#', part).is_some() { Err(Violation::Fragment) } else { Ok(()) }
+    }
+
+    /// Keeps what a later decision needs: the beginning of the line, and its last bytes.
     fn carry(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         self.carried.extend_from_slice(bytes);
         self.check_length(&self.carried)?;
         if self.carried.len() > MOST_CARRIED {
-            self.carried
-                .drain(MOST_CARRIED.saturating_sub(2)..self.carried.len().saturating_sub(2));
+            let end = self.carried.len().saturating_sub(CARRIED_END);
+            self.carried.drain(MOST_CARRIED.saturating_sub(CARRIED_END)..end);
         }
         Ok(())
     }
@@ -140,6 +166,7 @@ impl Framing {
             // empty lines before a request line are skipped (RFC 9112 section 2.2)
             State::RequestLine => {
                 if !text.is_empty() {
+                    check_version(text)?;
                     self.content_length = None;
                     self.chunked = false;
                     self.state = State::Headers;
@@ -186,6 +213,16 @@ impl Framing {
     }
 }
 
+/// Refuses HTTP/1.2 and later by name. Other versions, and what is none, are the parser's to refuse.
+fn check_version(line: &[u8]) -> Result<(), Violation> {
+    match line {
+        [.., b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] => {
+            Err(Violation::Version)
+        }
+        _ => Ok(()),
+    }
+}
+
 fn folded(line: &[u8]) -> Result<(), Violation> {
     match line.first() {
         Some(b' ' | b'\t') => Err(Violation::FoldedHeader),
@@ -218,17 +255,55 @@ fn decimal(digits: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// The size in a chunk's first line; extensions are allowed and dropped by the parser.
+/// Reads the size in a chunk's first line; extensions are allowed and dropped by the parser.
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let end = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
     let (digits, extension) = line.split_at_checked(end)?;
-    let well_formed = extension.is_empty() || extension.starts_with(b";");
-    if !well_formed || extension.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
-        return None;
-    }
+    read_extensions(extension)?;
     // sixteen digits are the most that fit; the top bit stays free for the parser's own sums
     let size = u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
     (size <= i64::MAX.unsigned_abs()).then_some(size)
+}
+
+/// RFC 9112 section 7.1.1: `*( BWS ";" BWS name [ BWS "=" BWS value ] )`.
+fn read_extensions(mut rest: &[u8]) -> Option<()> {
+    while !rest.is_empty() {
+        let name = skip_blanks(rest).strip_prefix(b";")?;
+        rest = after_token(skip_blanks(name))?;
+        if let Some(value) = skip_blanks(rest).strip_prefix(b"=") {
+            let value = skip_blanks(value);
+            rest = match value.strip_prefix(b"\"") {
+                Some(text) => after_quoted(text)?,
+                None => after_token(value)?,
+            };
+        }
+    }
+    Some(())
+}
+
+fn skip_blanks(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(|byte| !matches!(byte, b' ' | b'\t')).unwrap_or(text.len());
+    text.get(end..).unwrap_or_default()
+}
+
+/// What follows a token of at least one character.
+fn after_token(text: &[u8]) -> Option<&[u8]> {
+    let in_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    let end = text.iter().position(|byte| !in_token(byte)).unwrap_or(text.len());
+    if end == 0 { None } else { text.get(end..) }
+}
+
+/// What follows the rest of a quoted string.
+fn after_quoted(mut text: &[u8]) -> Option<&[u8]> {
+    let is_text = |byte: u8| byte == b'\t' || !byte.is_ascii_control();
+    loop {
+        text = match text {
+            [b'"', rest @ ..] => return Some(rest),
+            [b'\\', escaped, rest @ ..] if is_text(*escaped) => rest,
+            [byte, rest @ ..] if *byte != b'\\' && is_text(*byte) => rest,
+            _ => return None,
+        };
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
+use crate::listen::guard::Violation;
 use crate::listen::stream::Streams;
 use crate::listen::wire::{Socket, Wire};
 use crate::listen::worker::LocalWorker;
@@ -125,7 +126,7 @@ async fn serve_http1(
         Box::pin(tunnel.run(wire.into_socket(), unread)).await;
         return;
     }
-    let refused = refusal(&wire);
+    let refused = refusal(&wire, worker.limits().max_header_bytes);
     let mut socket = wire.into_socket();
     if let Some((reason, message)) = refused {
         Box::pin(refuse(worker, connection, &mut socket, reason, message)).await;
@@ -163,11 +164,20 @@ fn http1_builder(limits: &Limits) -> http1::Builder {
 }
 
 /// Why bytes that never became a request were refused, by the framing or by the parser.
-fn refusal(wire: &Wire) -> Option<(Reason, String)> {
+fn refusal(wire: &Wire, max_header_bytes: usize) -> Option<(Reason, String)> {
     if let Some(violation) = wire.violation() {
-        return Some((Reason::InvalidRequest, violation.to_string()));
+        let reason = match violation {
+            Violation::Version => Reason::VersionRefused,
+            _ => Reason::InvalidRequest,
+        };
+        return Some((reason, violation.to_string()));
     }
     match wire.swallowed()? {
+        // the target takes most of the head
+        414 | 431 if wire.request_line() > max_header_bytes / 2 => Some((
+            Reason::TargetTooLong,
+            "the request target is longer than `max_header_bytes` allows".to_owned(),
+        )),
         414 | 431 => Some((
             Reason::HeadTooLarge,
             "the request's head is larger than the limits allow".to_owned(),

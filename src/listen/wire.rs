@@ -102,6 +102,11 @@ impl Wire {
         self.swallowed
     }
 
+    /// The length of the last request line, or of what has come of it.
+    pub fn request_line(&self) -> usize {
+        self.framing.as_ref().map_or(0, Framing::request_line)
+    }
+
     pub fn into_socket(self) -> Socket {
         self.socket
     }

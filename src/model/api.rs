@@ -40,6 +40,7 @@ pub struct Api {
     /// Whether backends are told who calls.
     pub backend_jwt: bool,
     pub lifecycle: Lifecycle,
+    pub paths: PathRules,
     /// `None`: what `[limits]` says.
     pub max_body_bytes: Option<ByteLimit>,
     pub body_stall: BodyStall,
@@ -53,6 +54,15 @@ pub struct Api {
     pub sandbox: Option<Backend>,
     pub operations: Vec<Operation>,
     pub place: Place,
+}
+
+/// The parts of paths that an API keeps although backends read them in different ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PathRules {
+    /// `%2F` and `%25` within a segment are passed on.
+    pub keep_encoded_slashes: bool,
+    /// `//` is not folded.
+    pub keep_empty_segments: bool,
 }
 
 /// How long a request's body may stand still while the answer does too.

@@ -30,6 +30,12 @@ reasons! {
     // --- the request itself ---
     /// Framing, header or authority that cannot be read one way only.
     InvalidRequest = "invalid_request",
+    /// A request target that is longer than the gateway reads.
+    TargetTooLong = "target_too_long",
+    /// A version of HTTP/1 after 1.1.
+    VersionRefused = "version_refused",
+    /// `https://` in a request that did not come over TLS.
+    Misdirected = "misdirected",
     /// Longer, or with more fields, than the limits allow.
     HeadTooLarge = "head_too_large",
     /// A path that is not in normal form and cannot be brought to it safely.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 
 use crate::authenticate::binding::{BindingFault, PROOF_LIFETIME, ProofMark};
 use crate::authenticate::certificate::is_told_twice;
@@ -33,7 +33,7 @@ use crate::proxy::service::Inbound;
 use crate::proxy::vouching::Asker;
 use crate::proxy::worker::Walk;
 use crate::revocation::channel::claims::Claimed;
-use crate::route::{self, InvalidAuthority, NormalPath};
+use crate::route::{InvalidAuthority, NormalPath};
 use crate::snapshot::local::LocalSnapshot;
 use crate::snapshot::organizations::Closed;
 use crate::throttle::{self, Admitted};
@@ -79,10 +79,15 @@ pub(super) fn read_head<'u>(
     }
     exchange.client = named.origin.client();
     exchange.named = Some(Rc::clone(&named));
+    if let Some(reason) = refused_scheme(request.version(), uri, named.origin.scheme()) {
+        exchange.message =
+            Some("the scheme of the target is not the one of the connection".to_owned());
+        return Err(refuse_here(exchange, reason, id, tongue()));
+    }
     if request.method() == Method::OPTIONS && uri.path() == "*" {
         return Err(server_options(exchange));
     }
-    match route::normalise(uri.path()) {
+    match snapshot.normalise(&named.host, uri.path()) {
         Ok(path) => {
             if path.as_str() != uri.path() {
                 exchange.normal_path = Some(path.as_str().to_owned());
@@ -91,8 +96,19 @@ pub(super) fn read_head<'u>(
         }
         Err(error) => {
             exchange.message = Some(error.to_string());
-            Err(refuse_here(exchange, Reason::InvalidPath, id, tongue()))
+            Err(refuse_here(exchange, error.reason(), id, tongue()))
         }
+    }
+}
+
+/// Why a target is refused for its scheme (RFC 9110 sections 4.2.2 and 7.4). Over HTTP/2 a proxy in front may name the
+/// scheme that its client used.
+fn refused_scheme(version: Version, target: &Uri, scheme: ClientScheme) -> Option<Reason> {
+    match target.scheme_str()? {
+        "http" => None,
+        "https" if version >= Version::HTTP_2 || scheme == ClientScheme::Https => None,
+        "https" => Some(Reason::Misdirected),
+        _ => Some(Reason::InvalidRequest),
     }
 }
 
@@ -127,6 +143,8 @@ fn fields(headers: &HeaderMap) -> usize {
 pub(super) struct Decided {
     pub(super) admitted: Admitted,
     pub(super) limit: ByteLimit,
+    /// The body's declared length where it was written with leading zeros.
+    pub(super) padded_length: Option<u64>,
     /// How long the body may stand still; `None`: no limit.
     pub(super) stall: Option<Duration>,
     pub(super) format: ErrorFormat,
@@ -195,7 +213,8 @@ pub(super) async fn decide_and_wait(
                     ));
                 };
                 note_admitted(exchange, &admitted);
-                if declared_length(request.headers()).is_some_and(|length| exceeds(length, limit)) {
+                let declared = declared_length(request.headers());
+                if declared.is_some_and(|(length, _)| exceeds(length, limit)) {
                     return Err(refuse_here(
                         exchange,
                         Reason::BodyTooLarge,
@@ -203,7 +222,9 @@ pub(super) async fn decide_and_wait(
                         Tongue::choose(request.headers(), format),
                     ));
                 }
-                let decided = Decided { admitted, limit, stall, format, assertion };
+                let padded_length =
+                    declared.filter(|(_, padded)| *padded).map(|(length, _)| length);
+                let decided = Decided { admitted, limit, padded_length, stall, format, assertion };
                 let Some(mark) = claim else { return Ok(decided) };
                 drop(snapshot);
                 return Box::pin(alone(walk, exchange, request, decided, mark, (id, head))).await;
@@ -348,8 +369,10 @@ fn note_admitted(exchange: &mut Exchange, admitted: &Admitted) {
         admitted.principal().map(|principal| Arc::clone(principal.key_manager()));
 }
 
-fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+/// The length that a head declares, and whether it is written with leading zeros.
+fn declared_length(headers: &HeaderMap) -> Option<(u64, bool)> {
+    let digits = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
+    Some((digits.parse().ok()?, digits.len() > 1 && digits.starts_with('0')))
 }
 
 fn exceeds(length: u64, limit: ByteLimit) -> bool {

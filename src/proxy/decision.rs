@@ -118,7 +118,7 @@ impl Why {
             Self::Route(NotFound::Api) => Reason::ApiNotFound,
             Self::Route(NotFound::Operation { .. }) => Reason::OperationNotFound,
             Self::Route(NotFound::Method { .. }) => Reason::MethodNotAllowed,
-            Self::Route(NotFound::PathParameters) => Reason::InvalidPath,
+            Self::Route(NotFound::PathParameters | NotFound::OtherReading) => Reason::InvalidPath,
             Self::Blocked => Reason::ApiBlocked,
             Self::Preflight(_) => Reason::CorsPreflight,
             Self::Authenticate(error) => error.reason(),
@@ -213,7 +213,7 @@ fn route<'s>(snapshot: &'s Snapshot, asked: Asked<'_>) -> Result<Routed<'s>, Ref
     let found = snapshot.route(asked.host, asked.path, asked.method);
     let api = match &found {
         Ok(routed) => Some(routed.api().index),
-        Err(NotFound::Api | NotFound::PathParameters) => None,
+        Err(NotFound::Api | NotFound::PathParameters | NotFound::OtherReading) => None,
         Err(NotFound::Operation { api, .. } | NotFound::Method { api, .. }) => Some(*api),
     };
     let blocked = api

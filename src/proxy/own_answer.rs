@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
@@ -174,6 +175,10 @@ pub fn refuse_bytes(
     let tongue = Tongue::choose(&HeaderMap::new(), snapshot.errors);
     let mut answer = refuse_here(&mut exchange, reason, &id, tongue);
     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let now = UNIX_EPOCH + Duration::from_secs(walk.clock().now().0);
+    if let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(now)) {
+        answer.headers_mut().insert(header::DATE, date);
+    }
     let mut bytes = format!("HTTP/1.1 {}\r\n", answer.status()).into_bytes();
     for (name, value) in answer.headers() {
         bytes.extend_from_slice(name.as_str().as_bytes());

@@ -202,7 +202,7 @@ async fn answer(
     let uri = exchange.uri.clone();
     let head = read_head(walk, exchange, &request, &uri, &id)?;
     let told = query_token::take(walk, &mut request, &head, uri.query(), wish.as_ref());
-    let Decided { admitted, limit, stall, format, assertion } =
+    let Decided { admitted, limit, padded_length, stall, format, assertion } =
         decide_and_wait(walk, exchange, &request, &head, &id).await?;
     if let Some(gate) = &admitted.api().gate {
         let full = |_| {
@@ -225,6 +225,9 @@ async fn answer(
         refuse_here(exchange, reason, &id, Tongue::choose(request.headers(), format))
     })?;
     say(assertion, request.headers_mut());
+    if let Some(length) = padded_length {
+        request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
     if let Some(wish) = &mut wish {
         wish.ask(request.headers_mut())
             .map_err(|_| refuse_here(exchange, Reason::InternalError, &id, Tongue::Wso2))?;

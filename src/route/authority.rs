@@ -84,7 +84,7 @@ pub fn parse_authority(text: &str) -> Result<Authority<'_>, InvalidAuthority> {
         let address: Ipv6Addr = address.parse().map_err(|_| InvalidAuthority::Host)?;
         let port = match port {
             "" => None,
-            _ => Some(parse_port(port.strip_prefix(':').ok_or(InvalidAuthority::Port)?)?),
+            _ => parse_port(port.strip_prefix(':').ok_or(InvalidAuthority::Port)?)?,
         };
         let spelled = format!("[{address}]");
         let host = match text.get(..spelled.len()) {
@@ -94,7 +94,7 @@ pub fn parse_authority(text: &str) -> Result<Authority<'_>, InvalidAuthority> {
         return Ok(Authority { host, port });
     }
     let (host, port) = match text.split_once(':') {
-        Some((host, port)) => (host, Some(parse_port(port)?)),
+        Some((host, port)) => (host, parse_port(port)?),
         None => (text, None),
     };
     Ok(Authority { host: parse_name(host)?, port })
@@ -113,10 +113,14 @@ fn parse_name(host: &str) -> Result<Cow<'_, str>, InvalidAuthority> {
     Ok(Cow::Borrowed(host))
 }
 
-fn parse_port(digits: &str) -> Result<u16, InvalidAuthority> {
-    let plain = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+/// Reads the port; an empty one is left out (RFC 3986 section 3.2.3).
+fn parse_port(digits: &str) -> Result<Option<u16>, InvalidAuthority> {
+    if digits.is_empty() {
+        return Ok(None);
+    }
+    let plain = digits.bytes().all(|digit| digit.is_ascii_digit());
     match digits.parse() {
-        Ok(port) if plain && port != 0 => Ok(port),
+        Ok(port) if plain && port != 0 => Ok(Some(port)),
         _ => Err(InvalidAuthority::Port),
     }
 }

@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 
-use crate::model::api::HostPattern;
+use crate::model::api::{HostPattern, PathRules};
 use crate::model::names::ApiIndex;
 
 type Names = HashMap<Box<str>, ServedApi, foldhash::quality::RandomState>;
@@ -12,6 +12,7 @@ type Names = HashMap<Box<str>, ServedApi, foldhash::quality::RandomState>;
 pub(super) struct ServedApi {
     pub(super) api: ApiIndex,
     pub(super) operations: usize,
+    pub(super) paths: PathRules,
 }
 
 /// The APIs at one base path, by host.

@@ -13,7 +13,7 @@ use http::Method;
 
 use crate::model::api::{Operation, OperationMethod};
 use crate::model::template::{Segment, Tail};
-use crate::route::path::{first_segment, without_parameters};
+use crate::route::path::{Fit, first_segment, literal_of};
 
 /// The trees of all APIs, and of the base paths: one table of literals for all nodes.
 #[derive(Debug, Default)]
@@ -50,20 +50,14 @@ struct Step<'a> {
     literal: &'a str,
 }
 
-/// How a template fits a path.
-#[derive(Debug, Clone, Copy)]
-enum Reading {
-    AsSent,
-    /// A literal fits only once the `;parameters` of its segment are cut.
-    Cut,
-}
-
 /// What a search comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Search {
     Operation(u32),
     /// The best template fits only by a cut: two readings, so none.
     Ambiguous,
+    /// The best template fits only once reserved characters are decoded, and without that another one fits.
+    Undecided,
     /// The path is served, for these methods.
     OtherMethods(Vec<Method>),
     Nothing,
@@ -131,17 +125,21 @@ impl Tree {
     /// `rest` is what follows the base path: empty, or a normal path. Only [`Search::OtherMethods`] allocates.
     pub(super) fn search(&self, root: usize, rest: &str, method: &Method) -> Search {
         let mut found = Search::Nothing;
-        self.walk(root, rest, Reading::AsSent, &mut |rules, reading| {
+        self.walk(root, rest, Fit::AsSent, &mut |rules, fit| {
             let Some(position) = rules.find(method) else { return false };
-            found = match reading {
-                Reading::AsSent => Search::Operation(position),
-                Reading::Cut => Search::Ambiguous,
-            };
-            true
+            match (&found, fit) {
+                (Search::Nothing, Fit::Cut) => found = Search::Ambiguous,
+                (Search::Nothing, _) => found = Search::Operation(position),
+                (_, Fit::Decoded) => {}
+                (Search::Operation(first), _) if *first == position => {}
+                _ => found = Search::Undecided,
+            }
+            // a backend that does not decode comes to the best of the others
+            fit != Fit::Decoded
         });
         if found == Search::Nothing {
             let mut methods = Vec::new();
-            self.walk(root, rest, Reading::AsSent, &mut |rules, _| {
+            self.walk(root, rest, Fit::AsSent, &mut |rules, _| {
                 rules.offer(&mut methods);
                 false
             });
@@ -159,26 +157,28 @@ impl Tree {
         &self,
         node: usize,
         rest: &str,
-        reading: Reading,
-        take: &mut impl FnMut(&Rules, Reading) -> bool,
+        fit: Fit,
+        take: &mut impl FnMut(&Rules, Fit) -> bool,
     ) -> bool {
         let Some(here) = self.nodes.get(node) else { return false };
         let Some(path) = rest.strip_prefix('/') else {
-            return take(&here.exact, reading) || take(&here.below, reading);
+            return take(&here.exact, fit) || take(&here.below, fit);
         };
         if path.is_empty() {
-            return take(&here.below, reading) || take(&here.exact, reading);
+            return take(&here.below, fit) || take(&here.exact, fit);
         }
         let (segment, next) = first_segment(path);
-        let (name, name_reading) =
-            without_parameters(segment).map_or((segment, reading), |name| (name, Reading::Cut));
-        if let Some(child) = self.child(node, name)
-            && self.walk(child, next, name_reading, take)
+        let (name, name_fit) = literal_of(segment);
+        if let Some(child) = self.child(node, &name)
+            && self.walk(child, next, fit.max(name_fit), take)
         {
             return true;
         }
-        here.parameter.is_some_and(|child| self.walk(child, next, reading, take))
-            || take(&here.below, reading)
+        // an empty segment, which some APIs keep, fills no parameter
+        here.parameter
+            .filter(|_| !segment.is_empty())
+            .is_some_and(|child| self.walk(child, next, fit, take))
+            || take(&here.below, fit)
     }
 }
 

@@ -1,25 +1,39 @@
-//! The one spelling of a path (RFC 3986 section 6.2.2, and stricter): what is matched is what the backend is sent.
+//! Brings a path to its normal form (RFC 3986 section 6.2.2, and stricter). The backend is sent what was matched.
 //!
-//! A path either has exactly one spelling or is refused. Every character that may stand plainly in a segment is decoded,
-//! other encodings get upper-case digits, `//` is folded, dot segments are removed. Refused is what backends are known to
-//! read in different ways:
+//! A path either has exactly one normal form or is refused. Encoded unreserved characters are decoded, other encodings stay
+//! as sent with upper-case digits, `//` is folded, dot segments are removed. Characters that browsers send raw although no
+//! path may hold them (`[`, `|`, ...) are encoded. Refused is what backends are known to read in different ways:
 //! - `%2F`, `%5C`, `\`, controls, and encoded octets that are not UTF-8 (overlong forms included);
 //! - `%25` before two hexadecimal digits, however they were spelled: a backend that decodes twice would see another path;
 //! - a segment that is nothing, `.` or `..` once its `;parameters` are cut;
 //! - a path that climbs above the root. Slashes are folded before dots are removed, so `/a//..` is the root.
 //!
-//! `;` stays as sent, and so does `%3B`, which is never decoded: [`crate::route::table`] matches segments with their
-//! parameters cut and refuses those that a literal would match only because of the cut. The query is not looked at. Letter
-//! case, a trailing slash and a trailing dot are kept: they are part of the path.
+//! An API may keep `%2F`, `%25` and `//` ([`PathRules`]). Such a path must hold no dot segment, however often a backend
+//! decodes it; [`readings`] lists what backends may see instead, and [`crate::route::table`] refuses a path if one of those
+//! reaches an operation with another rule.
+//!
+//! `;` stays as sent, and so does `%3B`: the table matches segments with their parameters cut and refuses those that a
+//! literal would match only because of the cut. Encoded reserved characters (`%2C`, `%3A`) are decoded for matching
+//! literals, and only for that. The query is not looked at. Letter case, a trailing slash and a trailing dot are kept: they
+//! are part of the path.
 
 use std::borrow::Cow;
+
+use crate::model::api::PathRules;
+use crate::model::reason::Reason;
+
+mod readings;
 
 /// The longest path that is taken.
 pub const MAX_PATH_BYTES: usize = 8 * 1024;
 
-/// A path in its one spelling: absolute, only `pchar` and `/`, no empty, `.` or `..` segment.
+/// A path in normal form: absolute, only `pchar` and `/`, no `.` or `..` segment, no empty one unless its API keeps them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NormalPath<'r>(Cow<'r, str>);
+pub struct NormalPath<'r> {
+    text: Cow<'r, str>,
+    /// The rules without which this path would be refused or folded.
+    needs: PathRules,
+}
 
 /// Why a path has no single reading. The client is told only that its path is refused; this is for the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,29 +56,83 @@ pub enum InvalidPath {
     EncodedTwice,
     #[error("a segment of the path has parameters but no name")]
     BareParameters,
+    #[error("the path holds dot segments beside encoded or doubled slashes")]
+    DotSegments,
+    #[error("the API keeps doubled slashes (`merge_slashes`), and its context is sent with one")]
+    EmptySegments,
 }
 
-/// Brings the path of a request target (without its query) to its one spelling. Allocates only when it is not in it yet.
+impl InvalidPath {
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::TooLong => Reason::TargetTooLong,
+            _ => Reason::InvalidPath,
+        }
+    }
+}
+
+/// Brings the path of a request target (without its query) to its normal form. Allocates only when it is not in it yet.
 pub fn normalise(path: &str) -> Result<NormalPath<'_>, InvalidPath> {
+    normalise_by(path, PathRules::default())
+}
+
+/// Does the same for an API that keeps more than others do.
+pub(super) fn normalise_by(path: &str, rules: PathRules) -> Result<NormalPath<'_>, InvalidPath> {
     if path.len() > MAX_PATH_BYTES {
         return Err(InvalidPath::TooLong);
     }
     if !path.starts_with('/') {
         return Err(InvalidPath::NotAbsolute);
     }
-    if is_ordinary(path) { Ok(NormalPath(Cow::Borrowed(path))) } else { read_closely(path) }
+    if is_ordinary(path) {
+        Ok(NormalPath { text: Cow::Borrowed(path), needs: PathRules::default() })
+    } else {
+        read_closely(path, rules)
+    }
 }
 
-fn read_closely(path: &str) -> Result<NormalPath<'_>, InvalidPath> {
-    let spelled = spell(path)?;
-    check_encoded_twice(&spelled)?;
-    for segment in spelled.split('/') {
-        if matches!(without_parameters(segment), Some("" | "." | "..")) {
-            return Err(InvalidPath::BareParameters);
-        }
+fn read_closely(path: &str, rules: PathRules) -> Result<NormalPath<'_>, InvalidPath> {
+    let spelled = spell(path, rules)?;
+    if spelled.len() > MAX_PATH_BYTES {
+        return Err(InvalidPath::TooLong);
     }
-    let folded = if is_folded(&spelled) { None } else { Some(fold(&spelled)?) };
-    Ok(NormalPath(folded.map_or(spelled, Cow::Owned)))
+    let twice = is_encoded_twice(&spelled);
+    if twice && !rules.keep_encoded_slashes {
+        return Err(InvalidPath::EncodedTwice);
+    }
+    check_parameters(&spelled)?;
+    let needs = PathRules {
+        keep_encoded_slashes: twice || spelled.contains(SLASH),
+        keep_empty_segments: rules.keep_empty_segments && spelled.contains("//"),
+    };
+    if needs == PathRules::default() {
+        let folded = if is_folded(&spelled) { None } else { Some(fold(&spelled)?) };
+        return Ok(NormalPath { text: folded.map_or(spelled, Cow::Owned), needs });
+    }
+    // backends remove them before or after they decode, or fold slashes
+    if holds_dots(&spelled) {
+        return Err(InvalidPath::DotSegments);
+    }
+    let text = if !needs.keep_empty_segments && spelled.contains("//") {
+        Cow::Owned(fold(&spelled)?)
+    } else {
+        spelled
+    };
+    let path = NormalPath { text, needs };
+    path.readings()?;
+    Ok(path)
+}
+
+/// How `%2F` is spelled in normal form.
+const SLASH: &str = "%2F";
+
+fn check_parameters(path: &str) -> Result<(), InvalidPath> {
+    let bare = |segment| matches!(without_parameters(segment), Some("" | "." | ".."));
+    if path.split('/').any(bare) { Err(InvalidPath::BareParameters) } else { Ok(()) }
+}
+
+fn holds_dots(path: &str) -> bool {
+    path.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
 /// Whether a path is in its one spelling beyond doubt: one look at its bytes spares nearly all the others. What it cannot
@@ -111,20 +179,70 @@ pub(super) fn without_parameters(segment: &str) -> Option<&str> {
     segment.get(..end)
 }
 
+/// How a segment fits a literal, the most certain first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fit {
+    AsSent,
+    /// Only once its encoded reserved characters are decoded.
+    Decoded,
+    /// Only once its `;parameters` are cut.
+    Cut,
+}
+
+/// What of a segment is compared with literals.
+pub(super) fn literal_of(segment: &str) -> (Cow<'_, str>, Fit) {
+    if !segment.bytes().any(|byte| matches!(byte, b';' | b'%')) {
+        return (Cow::Borrowed(segment), Fit::AsSent);
+    }
+    let (name, fit) =
+        without_parameters(segment).map_or((segment, Fit::AsSent), |name| (name, Fit::Cut));
+    match decode_reserved(name) {
+        Some(decoded) => (Cow::Owned(decoded), fit.max(Fit::Decoded)),
+        None => (Cow::Borrowed(name), fit),
+    }
+}
+
+/// Decodes what may stand plainly in a segment; nothing where there is nothing to decode.
+fn decode_reserved(segment: &str) -> Option<String> {
+    let mut pieces = segment.split('%');
+    let mut decoded = pieces.next()?.to_owned();
+    let mut changed = false;
+    for piece in pieces {
+        let (digits, plain) = piece.split_at_checked(2)?;
+        match decode(digits) {
+            Ok(byte) if stands_plainly(byte) && byte != b';' => {
+                decoded.push(char::from(byte));
+                decoded.push_str(plain);
+                changed = true;
+            }
+            _ => {
+                decoded.push('%');
+                decoded.push_str(piece);
+            }
+        }
+    }
+    changed.then_some(decoded)
+}
+
 impl NormalPath<'_> {
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The rules without which this path would be refused or folded.
+    pub fn needs(&self) -> PathRules {
+        self.needs
     }
 
     /// The same path, free of the request that it was read from.
     pub fn into_owned(self) -> NormalPath<'static> {
-        NormalPath(Cow::Owned(self.0.into_owned()))
+        NormalPath { text: Cow::Owned(self.text.into_owned()), needs: self.needs }
     }
 }
 
 impl std::fmt::Display for NormalPath<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -152,42 +270,44 @@ const fn stands_plainly(byte: u8) -> bool {
         )
 }
 
+/// RFC 3986 section 2.3: encoded or not, these mean the same.
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// What clients send raw though it must be encoded, and what no backend reads as anything but itself. The HTTP library
+/// refuses `<`, `>` and the backtick.
+const fn is_sent_raw(byte: u8) -> bool {
+    matches!(byte, b'[' | b']' | b'|' | b'{' | b'}' | b'^' | b'"' | b'<' | b'>' | b'`')
+}
+
 /// Gives every character its one spelling.
-fn spell(path: &str) -> Result<Cow<'_, str>, InvalidPath> {
+fn spell(path: &str, rules: PathRules) -> Result<Cow<'_, str>, InvalidPath> {
     let mut pieces = path.split('%');
-    let first = pieces.next().unwrap_or_default();
-    check_plain(first)?;
-    let mut spelling = Spelling { source: path, same: first.len(), changed: None };
+    let mut spelling = Spelling { source: path, same: 0, changed: None };
+    spelling.plain(pieces.next().unwrap_or_default())?;
     let mut octets = Octets::default();
     for piece in pieces {
         let (digits, plain) = piece.split_at_checked(2).ok_or(InvalidPath::Triplet)?;
         let byte = decode(digits)?;
         match byte {
+            b'/' if rules.keep_encoded_slashes => octets.check_complete()?,
             0..=0x1F | 0x7F | b'/' | b'\\' => return Err(InvalidPath::EncodedDelimiter),
             0x80.. => octets.push(byte)?,
             _ => octets.check_complete()?,
         }
-        if stands_plainly(byte) && byte != b';' {
+        if is_unreserved(byte) {
             spelling.decoded(char::from(byte));
         } else {
             spelling.encoded(digits);
         }
         if !plain.is_empty() {
             octets.check_complete()?;
-            check_plain(plain)?;
-            spelling.plain(plain);
+            spelling.plain(plain)?;
         }
     }
     octets.check_complete()?;
     Ok(spelling.finish())
-}
-
-fn check_plain(text: &str) -> Result<(), InvalidPath> {
-    if text.bytes().all(|byte| byte == b'/' || stands_plainly(byte)) {
-        Ok(())
-    } else {
-        Err(InvalidPath::Character)
-    }
 }
 
 fn decode(digits: &str) -> Result<u8, InvalidPath> {
@@ -210,7 +330,20 @@ struct Spelling<'r> {
 }
 
 impl<'r> Spelling<'r> {
-    fn plain(&mut self, text: &str) {
+    fn plain(&mut self, mut text: &str) -> Result<(), InvalidPath> {
+        while let Some(at) = text.bytes().position(|byte| byte != b'/' && !stands_plainly(byte)) {
+            let (plain, rest) = text.split_at_checked(at).ok_or(InvalidPath::Character)?;
+            let byte = rest.bytes().next().filter(|byte| is_sent_raw(*byte));
+            let byte = byte.ok_or(InvalidPath::Character)?;
+            self.keep(plain);
+            self.change().push_str(&format!("%{byte:02X}"));
+            text = rest.get(1..).unwrap_or_default();
+        }
+        self.keep(text);
+        Ok(())
+    }
+
+    fn keep(&mut self, text: &str) {
         match &mut self.changed {
             Some(changed) => changed.push_str(text),
             None => self.same += text.len(),
@@ -274,11 +407,14 @@ impl Octets {
     }
 }
 
-fn check_encoded_twice(spelled: &str) -> Result<(), InvalidPath> {
+fn is_encoded_twice(spelled: &str) -> bool {
     let mut after = spelled.split("%25");
     after.next();
-    let twice = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
-    if after.any(twice) { Err(InvalidPath::EncodedTwice) } else { Ok(()) }
+    after.any(begins_with_digits)
+}
+
+fn begins_with_digits(text: &str) -> bool {
+    text.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2
 }
 
 fn is_folded(path: &str) -> bool {

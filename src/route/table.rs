@@ -3,22 +3,30 @@
 //! Base paths match on segment borders; among APIs that share one, the most specific host wins (exact, then the longest
 //! wildcard, then any). An API that has the longest base path but not the operation ends the search: a shorter base path is
 //! never tried. Retired APIs are left out, blocked ones are found. Reading takes no lock and, but for the list of allowed
-//! methods of a refusal, no allocation.
+//! methods of a refusal and for segments with encoded reserved characters, no allocation.
+//!
+//! A path that only an API's own rules let through (`%2F`, `//`) is matched as sent. It is refused if a backend that decodes
+//! or folds it would come to another API, or to an operation that asks for more.
 
+use hashbrown::HashMap;
 use http::Method;
 
-use crate::model::api::{Api, Lifecycle};
+use crate::model::api::{Api, AuthScheme, Lifecycle, Operation, PathRules};
 use crate::model::names::ApiIndex;
 use crate::model::reason::Reason;
 use crate::route::hosts::{Hosts, ServedApi};
 use crate::route::operations::{Search, Tree};
-use crate::route::path::{NormalPath, first_segment, without_parameters};
+use crate::route::path::{
+    Fit, InvalidPath, NormalPath, first_segment, literal_of, normalise, normalise_by,
+};
 
 #[derive(Debug)]
 pub struct RouteTable {
     tree: Tree,
     /// By node of the base paths' tree, whose nodes stand at the front of `tree`.
     bases: Vec<Base>,
+    /// The operations of the APIs that keep more of a path than others do.
+    keeping: HashMap<ApiIndex, Box<[Operation]>, foldhash::quality::RandomState>,
 }
 
 /// The operation that a request names.
@@ -43,6 +51,11 @@ pub enum NotFound {
     /// Answered like an invalid path: backends would not agree on the operation.
     #[error("path parameters (\";\") stand in a segment that the route spells out")]
     PathParameters,
+    /// Answered like an invalid path, too.
+    #[error(
+        "a backend that decodes the path, or folds its slashes, would come to another API or operation"
+    )]
+    OtherReading,
 }
 
 impl NotFound {
@@ -51,7 +64,7 @@ impl NotFound {
             Self::Api => Reason::ApiNotFound,
             Self::Operation { .. } => Reason::OperationNotFound,
             Self::Method { .. } => Reason::MethodNotAllowed,
-            Self::PathParameters => Reason::InvalidPath,
+            Self::PathParameters | Self::OtherReading => Reason::InvalidPath,
         }
     }
 }
@@ -61,6 +74,7 @@ impl NotFound {
 struct Base {
     hosts: Hosts,
     length: usize,
+    segments: usize,
     /// The nearest node above that APIs are served at.
     above: Option<usize>,
 }
@@ -69,7 +83,11 @@ const ROOT: usize = 0;
 
 impl RouteTable {
     pub fn build(apis: &[Api]) -> Self {
-        let mut table = Self { tree: Tree::default(), bases: vec![Base::default()] };
+        let mut table = Self {
+            tree: Tree::default(),
+            bases: vec![Base::default()],
+            keeping: HashMap::default(),
+        };
         table.tree.root();
         let served =
             || apis.iter().zip(0_u32..).filter(|(api, _)| api.lifecycle != Lifecycle::Retired);
@@ -80,9 +98,13 @@ impl RouteTable {
             for (operation, position) in api.operations.iter().zip(0_u32..) {
                 table.tree.add(operations, position, operation);
             }
+            let served = ServedApi { api: ApiIndex(index), operations, paths: api.paths };
+            if api.paths != PathRules::default() {
+                table.keeping.insert(served.api, api.operations.as_slice().into());
+            }
             for home in homes {
                 if let Some(base) = table.bases.get_mut(home) {
-                    base.hosts.add(&api.hosts, ServedApi { api: ApiIndex(index), operations });
+                    base.hosts.add(&api.hosts, served);
                 }
             }
         }
@@ -90,8 +112,64 @@ impl RouteTable {
         table
     }
 
+    /// Brings the path of a request target to the normal form that its API takes.
+    pub fn normalise<'r>(&self, host: &str, path: &'r str) -> Result<NormalPath<'r>, InvalidPath> {
+        let strict = normalise(path);
+        if self.keeping.is_empty() || (strict.is_ok() && !path.contains("//")) {
+            return strict;
+        }
+        let paths_of = |path: &NormalPath<'_>| {
+            self.find_api(host, path.as_str()).ok().map(|(served, _)| served.paths)
+        };
+        let refusal = match strict {
+            Ok(folded) if !paths_of(&folded).is_some_and(|paths| paths.keep_empty_segments) => {
+                return Ok(folded);
+            }
+            Ok(_) => InvalidPath::EmptySegments,
+            Err(error) => error,
+        };
+        let rules = [(true, false), (false, true), (true, true)];
+        let mut kept = rules.into_iter().filter_map(|(slashes, empty)| {
+            let rules = PathRules { keep_encoded_slashes: slashes, keep_empty_segments: empty };
+            normalise_by(path, rules).ok().filter(|path| paths_of(path) == Some(rules))
+        });
+        kept.next().ok_or(refusal)
+    }
+
     /// `host` as [`crate::route::Authority::host`] gives it; empty where the request has none.
     pub fn find(
+        &self,
+        host: &str,
+        path: &NormalPath<'_>,
+        method: &Method,
+    ) -> Result<Found, NotFound> {
+        let found = self.find_as_sent(host, path, method)?;
+        if path.needs() == PathRules::default() || self.agrees(host, path, method, found) {
+            Ok(found)
+        } else {
+            Err(NotFound::OtherReading)
+        }
+    }
+
+    /// Whether no backend reads a path as one that asks for more.
+    fn agrees(&self, host: &str, path: &NormalPath<'_>, method: &Method, found: Found) -> bool {
+        let (Some(operations), Ok(readings)) = (self.keeping.get(&found.api), path.readings())
+        else {
+            return false;
+        };
+        let operation = |found: Found| operations.get(found.operation as usize);
+        readings.iter().all(|reading| match self.find_as_sent(host, reading, method) {
+            Ok(other) if other.api != found.api => false,
+            Ok(other) => match (operation(found), operation(other)) {
+                (Some(one), Some(other)) => asks_for_no_less(one, other),
+                _ => false,
+            },
+            Err(NotFound::PathParameters | NotFound::OtherReading) => false,
+            Err(NotFound::Api | NotFound::Operation { .. } | NotFound::Method { .. }) => true,
+        })
+    }
+
+    fn find_as_sent(
         &self,
         host: &str,
         path: &NormalPath<'_>,
@@ -103,6 +181,7 @@ impl RouteTable {
         match self.tree.search(served.operations, rest, method) {
             Search::Operation(operation) => Ok(Found { api, operation, base_length }),
             Search::Ambiguous => Err(NotFound::PathParameters),
+            Search::Undecided => Err(NotFound::OtherReading),
             Search::OtherMethods(allowed) => Err(NotFound::Method { api, allowed }),
             Search::Nothing => Err(NotFound::Operation { api }),
         }
@@ -112,13 +191,15 @@ impl RouteTable {
         let mut node = ROOT;
         // how much of the path was read without cutting parameters
         let mut certain = usize::MAX;
+        let mut as_sent = true;
         let mut rest = path;
         while let Some(path) = rest.strip_prefix('/') {
             let (segment, next) = first_segment(path);
             rest = next;
-            let bare = without_parameters(segment);
-            let Some(child) = self.tree.child(node, bare.unwrap_or(segment)) else { break };
-            if bare.is_some() {
+            let (name, fit) = literal_of(segment);
+            let Some(child) = self.tree.child(node, &name) else { break };
+            as_sent &= fit == Fit::AsSent;
+            if fit == Fit::Cut {
                 certain = certain.min(self.bases.get(node).map_or(0, |base| base.length));
             }
             node = child;
@@ -128,8 +209,11 @@ impl RouteTable {
             if let Some(served) = base.hosts.find(host) {
                 return if base.length > certain {
                     Err(NotFound::PathParameters)
-                } else {
+                } else if as_sent {
                     Ok((served, base.length))
+                } else {
+                    let mut slashes = path.match_indices('/').map(|(at, _)| at);
+                    Ok((served, slashes.nth(base.segments).unwrap_or(path.len())))
                 };
             }
             next = base.above;
@@ -146,11 +230,14 @@ impl RouteTable {
     fn grow_base(&mut self, base: &str) -> usize {
         let mut node = ROOT;
         for segment in base.split('/').filter(|segment| !segment.is_empty()) {
-            let (parent, length) = (node, self.bases.get(node).map_or(0, |base| base.length));
+            let parent = node;
+            let (length, segments) =
+                self.bases.get(node).map_or((0, 0), |base| (base.length, base.segments));
             node = self.tree.grow(node, segment);
             if node == self.bases.len() {
                 let length = length + 1 + segment.replace("%2A", "*").len();
-                self.bases.push(Base { length, above: Some(parent), ..Base::default() });
+                let segments = segments + 1;
+                self.bases.push(Base { length, segments, above: Some(parent), ..Base::default() });
             }
         }
         node
@@ -170,6 +257,15 @@ impl RouteTable {
             }
         }
     }
+}
+
+/// Whether every request that the first operation lets pass is one that the second lets pass too.
+fn asks_for_no_less(one: &Operation, other: &Operation) -> bool {
+    if other.auth == AuthScheme::None {
+        return true;
+    }
+    let within = !one.scopes.is_empty() && one.scopes.iter().all(|own| other.scopes.contains(own));
+    one.auth == AuthScheme::Required && (other.scopes.is_empty() || within)
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ use crate::model::place::Files;
 use crate::model::proxies::TrustedProxies;
 use crate::model::removed_headers::RemovedHeaders;
 use crate::model::secret::SecretKey;
-use crate::route::{Found, NormalPath, NotFound, RouteTable};
+use crate::route::{Found, InvalidPath, NormalPath, NotFound, RouteTable};
 use crate::snapshot::backend::{BackendGroup, CheckedTarget};
 use crate::snapshot::gate::Gate;
 use crate::snapshot::organizations::Organizations;
@@ -130,6 +130,11 @@ pub struct Routed<'s> {
 }
 
 impl Snapshot {
+    /// Brings the path of a request target to the normal form that its API takes.
+    pub fn normalise<'r>(&self, host: &str, path: &'r str) -> Result<NormalPath<'r>, InvalidPath> {
+        self.routes.normalise(host, path)
+    }
+
     /// Finds the operation that answers a request.
     pub fn route(
         &self,

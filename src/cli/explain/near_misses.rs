@@ -104,7 +104,7 @@ fn route(snapshot: &Snapshot, not_found: &NotFound, question: &Question) -> Vec<
             )]
         }
         NotFound::Method { allowed, .. } => vec![format!("this path takes {allowed:?}")],
-        NotFound::PathParameters => Vec::new(),
+        NotFound::PathParameters | NotFound::OtherReading => Vec::new(),
     }
 }
 

@@ -19,7 +19,6 @@ use crate::model::place::Place;
 use crate::model::reason::Reason;
 use crate::proxy::decision::{Asked, Refused, Why, decide};
 use crate::proxy::denial;
-use crate::route;
 use crate::snapshot::{CompiledApi, CompiledKeyManager, Routed, Snapshot};
 
 /// The decision on one request, told.
@@ -66,11 +65,11 @@ pub(super) fn explain(
     now: UnixSeconds,
 ) -> Result<Explanation, Inquiry> {
     let mut teller = Teller { snapshot, steps: Vec::new(), cache };
-    let path = match route::normalise(question.uri.path()) {
+    let path = match snapshot.normalise(&question.host, question.uri.path()) {
         Ok(path) => path,
         Err(error) => {
             teller.failed("request", error.to_string(), None);
-            return Ok(teller.refused(Reason::InvalidPath, Vec::new()));
+            return Ok(teller.refused(error.reason(), Vec::new()));
         }
     };
     let host = if question.host.is_empty() { "any host" } else { &question.host };

@@ -34,6 +34,12 @@ pub(super) static API: TableRule = TableRule {
             Kind::Choice(&["published", "prototyped", "deprecated", "blocked", "retired"]),
             "Blocked answers 503, retired 404",
         ),
+        key(
+            "encoded_slashes",
+            Kind::Choice(&["refuse", "keep"]),
+            "Whether %2F and %25 within a segment are passed on",
+        ),
+        key("merge_slashes", Kind::Flag, "Whether doubled slashes are folded into one"),
         key("max_body_bytes", Kind::Size, "Instead of [limits]"),
         key(
             "body_stall_timeout",

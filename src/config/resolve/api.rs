@@ -13,7 +13,7 @@ use crate::config::resolve::{References, Unique, Whole, backend, cors};
 use crate::config::source::Sources;
 use crate::model::api::{
     Api, AuthScheme, AuthorizationForwarding, BindingRule, BodyStall, Concurrency, HostPattern,
-    Lifecycle, Operation, OperationMethod, QueryTokenRule, SubscriptionRule,
+    Lifecycle, Operation, OperationMethod, PathRules, QueryTokenRule, SubscriptionRule,
 };
 use crate::model::names::{ApiIndex, ApiName, KeyManagerIndex, Scope, Version};
 use crate::model::template::{Template, literal};
@@ -145,6 +145,11 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
         },
         backend_jwt: table.flag("backend_jwt", false),
         lifecycle: lifecycle(table),
+        paths: PathRules {
+            keep_encoded_slashes: table.choice("encoded_slashes", &["refuse", "keep"])
+                == Some("keep"),
+            keep_empty_segments: !table.flag("merge_slashes", true),
+        },
         max_body_bytes: table.size("max_body_bytes").map(|size| size.value),
         body_stall: body_stall(table),
         concurrency,

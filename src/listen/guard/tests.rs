@@ -24,6 +24,70 @@ fn plain_requests_end_where_they_end() {
     }
 }
 
+/// RFC 9112 section 7.1.1, and what is not of it.
+#[test]
+fn extensions_of_a_chunk_follow_their_grammar() {
+    let chunk = |line: &str| {
+        let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        whole(format!("{head}{line}\r\nhello\r\n0\r\n\r\n").as_bytes())
+    };
+    for line in [
+        "5;a",
+        "5;a=b",
+        "5 ;a=b",
+        "5\t; a = b",
+        "5; a=\"b c\"",
+        "5;a=\"\\\"\";b;c=d",
+        "5;a=\"\"",
+        "5;a=\"é;=\"",
+    ] {
+        assert_eq!(chunk(line), Ok(State::RequestLine), "{line}");
+    }
+    for line in [
+        "5;",
+        "5 ",
+        "5;;",
+        "5;=b",
+        "5;a=",
+        "5;a=\"b",
+        "5;a=\"b\"c",
+        "5;a b",
+        "5;a=b c",
+        "5;a=b ",
+        "5 a",
+        "5;a=\"\\",
+        "5;a=\"b\u{1}\"",
+        "5;é",
+        "5;a\0",
+    ] {
+        assert_eq!(chunk(line), Err(Violation::Chunk), "{line}");
+    }
+}
+
+#[test]
+fn the_request_line_is_looked_at() {
+    let long = "x".repeat(1000);
+    for (line, expected) in [
+        ("GET /a#b HTTP/1.1".to_owned(), Err(Violation::Fragment)),
+        ("GET http://a/#b HTTP/1.1".to_owned(), Err(Violation::Fragment)),
+        (format!("GET /{long}#b HTTP/1.1"), Err(Violation::Fragment)),
+        ("GET /a HTTP/1.2".to_owned(), Err(Violation::Version)),
+        (format!("GET /{long} HTTP/1.9"), Err(Violation::Version)),
+        (format!("GET /{long} HTTP/1.0"), Ok(())),
+        ("GET /a HTTP/2.0".to_owned(), Ok(())),
+    ] {
+        let bytes = format!("{line}\r\n");
+        for size in [1, 7, 300, bytes.len()] {
+            let mut framing = Framing::default();
+            let verdict = bytes.as_bytes().chunks(size).try_for_each(|part| framing.inspect(part));
+            assert_eq!(verdict, expected, "{line} by {size}");
+            if verdict.is_ok() {
+                assert_eq!(framing.request_line(), bytes.len());
+            }
+        }
+    }
+}
+
 #[test]
 fn two_readings_are_refused() {
     for (request, violation) in [

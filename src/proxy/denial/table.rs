@@ -66,6 +66,21 @@ pub(super) fn row(refusal: &Refusal<'_>) -> Row {
             "Bad Request",
             "The request cannot be read in one way only",
         ),
+        Reason::TargetTooLong => {
+            status(S::URI_TOO_LONG, "414", "URI Too Long", "The target of the request is too long")
+        }
+        Reason::VersionRefused => status(
+            S::HTTP_VERSION_NOT_SUPPORTED,
+            "505",
+            "HTTP Version Not Supported",
+            "The gateway speaks HTTP/1.0, HTTP/1.1 and HTTP/2",
+        ),
+        Reason::Misdirected => status(
+            S::MISDIRECTED_REQUEST,
+            "421",
+            "Misdirected Request",
+            "An https target needs a connection with TLS",
+        ),
         Reason::HeadTooLarge => status(
             S::REQUEST_HEADER_FIELDS_TOO_LARGE,
             "431",

@@ -16,6 +16,8 @@ fn hosts_have_one_spelling() {
         ("[0:0::1]:8243", "[::1]", Some(8243)),
         ("[2001:DB8::A]", "[2001:db8::a]", None),
         ("my_service-1", "my_service-1", None),
+        ("a:", "a", None),
+        ("[::1]:", "[::1]", None),
     ] {
         assert_eq!(read(text), Ok((host.to_owned(), port)), "{text}");
     }
@@ -43,7 +45,8 @@ fn what_is_no_host_is_refused() {
         ("[::1%25eth0]", InvalidAuthority::Host),
         ("[v1.x]", InvalidAuthority::Host),
         ("[::1]80", InvalidAuthority::Port),
-        ("a:", InvalidAuthority::Port),
+        ("a::", InvalidAuthority::Port),
+        (":", InvalidAuthority::Host),
         ("a:0", InvalidAuthority::Port),
         ("a:65536", InvalidAuthority::Port),
         ("a:+80", InvalidAuthority::Port),

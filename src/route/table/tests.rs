@@ -4,13 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::api::{
-    AuthScheme, AuthorizationForwarding, HostPattern, Operation, OperationMethod, QueryTokenRule,
-    SubscriptionRule,
+    AuthorizationForwarding, HostPattern, OperationMethod, QueryTokenRule, SubscriptionRule,
 };
-use crate::model::names::{ApiName, Version};
+use crate::model::names::{ApiName, Scope, Version};
 use crate::model::place::Place;
 use crate::model::template::{Segment, Tail, Template};
-use crate::route::path::normalise;
 
 mod properties;
 
@@ -32,6 +30,7 @@ fn api(base_path: &str, operations: &[(&str, &str)]) -> Api {
         query_token: QueryTokenRule::Never,
         authorization: AuthorizationForwarding::Remove,
         lifecycle: Lifecycle::Published,
+        paths: PathRules::default(),
         max_body_bytes: None,
         body_stall: crate::model::api::BodyStall::Limits,
         concurrency: None,

@@ -165,6 +165,7 @@ mod tests {
             query_token: QueryTokenRule::Never,
             authorization: AuthorizationForwarding::Remove,
             lifecycle: Lifecycle::Published,
+            paths: crate::model::api::PathRules::default(),
             max_body_bytes: None,
             body_stall: crate::model::api::BodyStall::Limits,
             concurrency: None,

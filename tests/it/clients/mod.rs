@@ -5,4 +5,5 @@ mod framing;
 mod h2spec;
 mod listeners;
 mod resting;
+mod targets;
 mod tls;

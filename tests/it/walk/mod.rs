@@ -6,4 +6,5 @@ mod challenges;
 mod codes;
 mod cors;
 mod forwarding;
+mod paths;
 mod removed;
