@@ -1,23 +1,34 @@
-//! One management request: path and method in, an answer out.
+//! One management request: its head is judged first (host, path, method, right), and only then a body is read.
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use http_body_util::Full;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
+use crate::management::access::{Access, Actor, NotAllowed, Right};
+use crate::management::connections::Seat;
+use crate::management::hosts::OwnHosts;
 use crate::management::readiness::Readiness;
 use crate::management::refreshing;
 use crate::management::reloading::{ReloadOutcome, ReloadRequest, Removals};
 use crate::management::revocations::Teller;
-use crate::management::users::{NotAllowed, Users};
 use crate::model::clock::Clock;
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Change, Metrics};
+
+/// The longest message that is taken.
+const MOST_BODY: usize = 64 * 1024;
+
+/// How long a message may take that somebody may send.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the management listener answers from.
 #[derive(Debug)]
@@ -26,7 +37,8 @@ pub struct Management {
     pub readiness: Arc<Readiness>,
     /// To whoever reloads; the answer is the report of what went wrong.
     pub reload: mpsc::Sender<ReloadRequest>,
-    pub users: Users,
+    pub access: Access,
+    pub hosts: OwnHosts,
     pub revocations: Arc<Revocations>,
     /// Whether WSO2 Identity Server may tell of revoked tokens.
     pub notices: bool,
@@ -39,85 +51,164 @@ const NOTIFY: &str = "/internal/data/v1/notify";
 const REVOCATIONS: &str = "/revocations";
 const ONE_REVOCATION: &str = "/revocations/";
 
-/// What only users may call.
-#[derive(Debug, Clone, Copy)]
-enum Call<'p> {
+/// What a request is for.
+#[derive(Debug, Clone)]
+enum Endpoint {
+    Alive,
+    Ready,
+    Metrics,
+    Jwks,
+    Reload,
     Revoke(Teller),
-    List,
-    TakeBack(&'p str),
-    Refresh(&'p str),
+    ListRevocations,
+    TakeBack(String),
+    RefreshKeys(String),
+}
+
+impl Endpoint {
+    /// Finds the endpoint of a path and a method; otherwise the answer that says what there is.
+    fn find(path: &str, method: &Method, notices: bool) -> Result<Self, Answer> {
+        let reading = matches!(*method, Method::GET | Method::HEAD);
+        let posting = *method == Method::POST;
+        let allow = |allowed: bool, endpoint: Self, methods: &'static str| {
+            if allowed { Ok(endpoint) } else { Err(not_allowed(methods)) }
+        };
+        if let Some(id) = path.strip_prefix(ONE_REVOCATION) {
+            let endpoint = Self::TakeBack(id.to_owned());
+            return allow(*method == Method::DELETE, endpoint, "DELETE");
+        }
+        if let Some(name) = refreshing::named(path) {
+            return allow(posting, Self::RefreshKeys(name), "POST");
+        }
+        match path {
+            "/livez" => allow(reading, Self::Alive, "GET, HEAD"),
+            "/readyz" => allow(reading, Self::Ready, "GET, HEAD"),
+            "/metrics" => allow(reading, Self::Metrics, "GET, HEAD"),
+            "/jwks" => allow(reading, Self::Jwks, "GET, HEAD"),
+            "/reload" => allow(posting, Self::Reload, "POST"),
+            NOTIFY if notices => allow(posting, Self::Revoke(Teller::IdentityServer), "POST"),
+            REVOCATIONS if reading => Ok(Self::ListRevocations),
+            REVOCATIONS => allow(posting, Self::Revoke(Teller::Operator), "GET, HEAD, POST"),
+            _ => Err(problem(
+                StatusCode::NOT_FOUND,
+                "there is /livez, /readyz, /metrics, POST /reload, POST /key-managers/NAME/refresh and POST /revocations here",
+            )),
+        }
+    }
+
+    /// Probes come from whoever watches the gateway, by whatever name.
+    fn is_probe(&self) -> bool {
+        matches!(self, Self::Alive | Self::Ready)
+    }
+
+    fn takes_body(&self) -> bool {
+        matches!(self, Self::Revoke(_))
+    }
+
+    /// The change that is logged and counted.
+    fn change(&self) -> Option<Change> {
+        match self {
+            Self::Reload => Some(Change::Reload),
+            Self::Revoke(Teller::Operator) => Some(Change::Revocation),
+            Self::Revoke(Teller::IdentityServer) => Some(Change::Notice),
+            Self::TakeBack(_) => Some(Change::TakenBack),
+            Self::RefreshKeys(_) => Some(Change::KeyRefresh),
+            Self::Alive | Self::Ready | Self::Metrics | Self::Jwks | Self::ListRevocations => None,
+        }
+    }
 }
 
 pub(super) type Answer = Response<Full<Bytes>>;
 
 impl Management {
-    pub async fn answer(&self, request: &Parts, body: Bytes, peer: IpAddr) -> Answer {
-        let (path, method) = (request.uri.path(), &request.method);
-        if let Some(id) = path.strip_prefix(ONE_REVOCATION) {
-            return match *method {
-                Method::DELETE => self.for_users(request, &body, peer, Call::TakeBack(id)).await,
-                _ => not_allowed("DELETE"),
-            };
-        }
-        if let Some(name) = refreshing::named(path) {
-            return match *method {
-                Method::POST => self.for_users(request, &body, peer, Call::Refresh(&name)).await,
-                _ => not_allowed("POST"),
-            };
-        }
-        match (path, method) {
-            ("/livez", &Method::GET | &Method::HEAD) => {
-                json(StatusCode::OK, &serde_json::json!({ "status": "alive" }))
+    pub(super) async fn answer(
+        &self,
+        request: &Parts,
+        body: Incoming,
+        peer: IpAddr,
+        seat: Seat,
+    ) -> Answer {
+        let path = request.uri.path();
+        let endpoint = match Endpoint::find(path, &request.method, self.notices) {
+            Ok(endpoint) => endpoint,
+            Err(answer) => return answer,
+        };
+        if !endpoint.is_probe() {
+            if !self.hosts.hold(&request.headers) {
+                tracing::warn!(target: "portcullis::management", client = %peer, path, "a request for a host that is not this one: add the name to management.hosts if it is");
+                return problem(
+                    StatusCode::MISDIRECTED_REQUEST,
+                    "this listener does not answer to the name in Host; its operator can add it to management.hosts",
+                );
             }
-            ("/readyz", &Method::GET | &Method::HEAD) => self.ready(),
-            ("/metrics", &Method::GET | &Method::HEAD) => text(
+            if seat == Seat::Probes {
+                return busy("all connections are busy: this one is kept for probes");
+            }
+        }
+        let actor = match self.enter(&endpoint, request, peer).await {
+            Ok(actor) => actor,
+            Err(why) => return refused(why),
+        };
+        let body = if endpoint.takes_body() {
+            match read(body).await {
+                Ok(body) => body,
+                Err(answer) => return answer,
+            }
+        } else {
+            Bytes::new()
+        };
+        let answer = self.carry_out(&endpoint, request, &body, actor.as_ref()).await;
+        if let (Some(change), Some(actor)) = (endpoint.change(), actor) {
+            let (done, status) = (answer.status().is_success(), answer.status().as_u16());
+            self.metrics.management().changed(change, done);
+            tracing::info!(target: "portcullis::management", change = change.label(), by = actor.name(), client = %peer, status, "a change was asked for");
+        }
+        answer
+    }
+
+    /// Lets the caller in, where the endpoint is not open.
+    async fn enter(
+        &self,
+        endpoint: &Endpoint,
+        request: &Parts,
+        peer: IpAddr,
+    ) -> Result<Option<Actor>, NotAllowed> {
+        let headers = &request.headers;
+        match endpoint {
+            Endpoint::Alive | Endpoint::Ready | Endpoint::Metrics | Endpoint::Jwks => Ok(None),
+            Endpoint::Reload => self.access.enter_reload(headers, peer).await.map(Some),
+            Endpoint::ListRevocations => {
+                self.access.enter(headers, peer, Right::View).await.map(Some)
+            }
+            Endpoint::Revoke(_) | Endpoint::TakeBack(_) | Endpoint::RefreshKeys(_) => {
+                self.access.enter(headers, peer, Right::Operate).await.map(Some)
+            }
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        endpoint: &Endpoint,
+        request: &Parts,
+        body: &[u8],
+        actor: Option<&Actor>,
+    ) -> Answer {
+        let query = request.uri.query().unwrap_or_default();
+        let name = actor.map_or("", Actor::name);
+        match endpoint {
+            Endpoint::Alive => json(StatusCode::OK, &serde_json::json!({ "status": "alive" })),
+            Endpoint::Ready => self.ready(),
+            Endpoint::Metrics => text(
                 StatusCode::OK,
                 "text/plain; version=0.0.4; charset=utf-8",
                 self.metrics.render(),
             ),
-            ("/jwks", &Method::GET | &Method::HEAD) => self.jwks(),
-            ("/jwks", _) => not_allowed("GET, HEAD"),
-            ("/reload", &Method::POST) => {
-                let query = request.uri.query().unwrap_or_default();
-                self.reload(query, &request.headers, peer).await
-            }
-            (NOTIFY, &Method::POST) if self.notices => {
-                self.for_users(request, &body, peer, Call::Revoke(Teller::IdentityServer)).await
-            }
-            (REVOCATIONS, &Method::POST) => {
-                self.for_users(request, &body, peer, Call::Revoke(Teller::Operator)).await
-            }
-            (REVOCATIONS, &Method::GET | &Method::HEAD) => {
-                self.for_users(request, &body, peer, Call::List).await
-            }
-            (NOTIFY, _) if self.notices => not_allowed("POST"),
-            (REVOCATIONS, _) => not_allowed("GET, HEAD, POST"),
-            ("/livez" | "/readyz" | "/metrics", _) => not_allowed("GET, HEAD"),
-            ("/reload", _) => not_allowed("POST"),
-            _ => problem(
-                StatusCode::NOT_FOUND,
-                "there is /livez, /readyz, /metrics, POST /reload, POST /key-managers/NAME/refresh and POST /revocations here",
-            ),
-        }
-    }
-
-    /// What only those may do who are let in.
-    async fn for_users(
-        &self,
-        request: &Parts,
-        body: &[u8],
-        peer: IpAddr,
-        call: Call<'_>,
-    ) -> Answer {
-        let user = match self.users.check(&request.headers, peer).await {
-            Ok(user) => user,
-            Err(why) => return refused(why),
-        };
-        match call {
-            Call::Revoke(teller) => self.revoke(&request.headers, body, teller, &user).await,
-            Call::List => self.revocations(request.uri.query().unwrap_or_default()).await,
-            Call::TakeBack(id) => self.take_back(id, user).await,
-            Call::Refresh(name) => self.refresh(name).await,
+            Endpoint::Jwks => self.jwks(),
+            Endpoint::Reload => self.reload(query).await,
+            Endpoint::Revoke(teller) => self.revoke(&request.headers, body, *teller, name).await,
+            Endpoint::ListRevocations => self.revocations(query).await,
+            Endpoint::TakeBack(id) => self.take_back(id, name.to_owned()).await,
+            Endpoint::RefreshKeys(name) => self.refresh(name).await,
         }
     }
 
@@ -138,14 +229,7 @@ impl Management {
         json(status, &report)
     }
 
-    async fn reload(&self, query: &str, headers: &HeaderMap, peer: IpAddr) -> Answer {
-        if !peer.to_canonical().is_loopback() {
-            return problem(StatusCode::FORBIDDEN, "a reload is taken from loopback only");
-        }
-        // a page in an operator's browser could post here; browsers always say so
-        if headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site") {
-            return problem(StatusCode::FORBIDDEN, "a reload is not taken from a browser");
-        }
+    async fn reload(&self, query: &str) -> Answer {
         let refresh_keys = match refreshing::asked(query) {
             Ok(wanted) => wanted,
             Err(why) => return problem(StatusCode::BAD_REQUEST, &why),
@@ -176,6 +260,14 @@ impl Management {
     }
 }
 
+async fn read(body: Incoming) -> Result<Bytes, Answer> {
+    match timeout(BODY_TIMEOUT, Limited::new(body, MOST_BODY).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(_)) => Err(problem(StatusCode::PAYLOAD_TOO_LARGE, "a message has at most 64 KiB")),
+        Err(_) => Err(problem(StatusCode::REQUEST_TIMEOUT, "the message did not come in 10 s")),
+    }
+}
+
 /// `confirm=removals` in the query of a reload.
 fn removals(query: &str) -> Removals {
     let confirmed = form_urlencoded::parse(query.as_bytes())
@@ -193,7 +285,17 @@ pub(super) fn problem(status: StatusCode, detail: &str) -> Answer {
     text(status, "application/problem+json", body.to_string())
 }
 
+fn busy(detail: &str) -> Answer {
+    retry(problem(StatusCode::SERVICE_UNAVAILABLE, detail), 1)
+}
+
+fn retry(mut answer: Answer, seconds: u32) -> Answer {
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    answer
+}
+
 fn refused(why: NotAllowed) -> Answer {
+    let forbidden = |detail| problem(StatusCode::FORBIDDEN, detail);
     match why {
         NotAllowed::Unknown => {
             let mut answer = problem(
@@ -206,11 +308,16 @@ fn refused(why: NotAllowed) -> Answer {
             );
             answer
         }
-        NotAllowed::NotLocal => problem(
-            StatusCode::FORBIDDEN,
-            "without users in [management], this is taken from loopback only",
+        NotAllowed::Role => forbidden("no role of this user has the right to do this"),
+        NotAllowed::NotLocal => forbidden(
+            "without credentials of a user in [management], this is taken from loopback only, and from no proxy",
         ),
-        NotAllowed::Browser => problem(StatusCode::FORBIDDEN, "this is not taken from a browser"),
+        NotAllowed::Browser => forbidden("this is not taken from a browser"),
+        NotAllowed::Guessing { retry_after } => retry(
+            problem(StatusCode::TOO_MANY_REQUESTS, "too many wrong passwords from this address"),
+            retry_after,
+        ),
+        NotAllowed::Busy => busy("too many passwords are being checked"),
     }
 }
 

@@ -2,16 +2,19 @@
 //! path and this fail apart.
 //!
 //! `/livez`, `/readyz` and `/metrics` are open to whoever reaches the address. `POST /reload` re-reads the operator's own
-//! files; it is taken from loopback only, and never from a browser.
+//! files; whoever is on this machine may ask for it, but no browser. For all else the role of a user decides.
 //!
 //! The walk through the files: [`readiness`] (ready, and what is missing), [`server`] (the listener), [`gate`]
-//! (whether this process answers there), [`answer`] (one
+//! (whether this process answers there), [`connections`] (their places), [`hosts`] (the names that it answers to), [`access`] (who may do what), [`answer`] (one
 //! request), [`revocations`] (telling, listing, taking back), [`revoking`] (what a call is about), [`notices`] (what WSO2
 //! tells), [`scopes`] (which issuers a name stands for), [`reloading`] (a
 //! reload that was asked for), [`refreshing`] (key sets are fetched now).
 
+pub mod access;
 pub mod answer;
+mod connections;
 pub mod gate;
+pub mod hosts;
 pub mod notices;
 pub mod readiness;
 mod refreshing;
@@ -20,4 +23,3 @@ pub mod revocations;
 pub mod revoking;
 mod scopes;
 pub mod server;
-pub mod users;

@@ -137,6 +137,8 @@ pub struct Management {
     pub tls: Option<CertifiedPair>,
     /// Who may change something; without one, whoever is on this machine.
     pub users: Vec<ManagementUser>,
+    /// Names that the listener answers to, besides its addresses and the machine's name.
+    pub hosts: Vec<String>,
     pub place: Place,
 }
 
@@ -145,7 +147,34 @@ pub struct ManagementUser {
     pub name: String,
     /// Argon2, as a PHC string.
     pub password_hash: Secret,
-    pub roles: Vec<String>,
+    pub roles: Vec<Role>,
+}
+
+/// What a user of the management listener is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// May do everything.
+    Admin,
+    /// Runs the gateway: reloads, revokes, refreshes keys.
+    Operator,
+    /// Publishes APIs.
+    Publisher,
+    /// Owns applications.
+    Developer,
+    /// Sees, and changes nothing.
+    Viewer,
+}
+
+impl Role {
+    /// The names that operators write.
+    pub const NAMES: &'static [&'static str] =
+        &["admin", "operator", "publisher", "developer", "viewer"];
+
+    pub fn named(name: &str) -> Option<Self> {
+        let roles = [Self::Admin, Self::Operator, Self::Publisher, Self::Developer, Self::Viewer];
+        let position = Self::NAMES.iter().position(|known| *known == name)?;
+        roles.get(position).copied()
+    }
 }
 
 /// How a refusal is written when the client does not ask otherwise.

@@ -16,11 +16,12 @@ use crate::forward::via::Via;
 use crate::jwks::{Fetchers, KeyManagerKeys};
 use crate::listen::socket::listen;
 use crate::listen::tls::server_config;
+use crate::management::access::Access;
 use crate::management::answer::Management;
 use crate::management::gate::Gate;
+use crate::management::hosts::OwnHosts;
 use crate::management::readiness::Readiness;
 use crate::management::server;
-use crate::management::users::Users;
 use crate::model::clock::Clock;
 use crate::model::gateway::{self, ClientAuth, ListenerTls, Protocols};
 use crate::proxy::worker::WalkParts;
@@ -113,8 +114,7 @@ async fn assemble(
     let (settings, addresses) =
         (model.gateway.clone(), management.as_ref().map(|(socket, _)| socket.local_addr()));
     let facts = snapshot_facts(&model);
-    let users =
-        model.management.as_ref().map(|management| management.users.clone()).unwrap_or_default();
+    let management_settings = model.management.clone();
     let notices = model.revocation_notices;
     let channel_settings = model.revocation_channel.clone();
     let snapshot = compiler.compile(model, keys.clone())?;
@@ -146,7 +146,7 @@ async fn assemble(
 
     let readiness = Arc::new(Readiness::new(Arc::clone(&snapshots)));
     let (reload, reloads) = mpsc::channel(RELOAD_QUEUE);
-    let answers = answers(&shared, &readiness, reload.clone(), users, notices);
+    let answers = answers(&shared, &readiness, reload.clone(), management_settings, notices);
     let gate = Arc::new(Gate::new(predecessor.is_none()));
     let mut tasks = serve_management(management, answers, &gate)?;
     let mut channel = Channel::new(Arc::clone(&common.revocations), Arc::clone(&clock));
@@ -300,14 +300,21 @@ fn answers(
     shared: &Shared<'_>,
     readiness: &Arc<Readiness>,
     reload: mpsc::Sender<crate::management::reloading::ReloadRequest>,
-    users: Vec<gateway::ManagementUser>,
+    management: Option<gateway::Management>,
     notices: bool,
 ) -> Management {
+    let (users, hosts) =
+        management.map(|management| (management.users, management.hosts)).unwrap_or_default();
     Management {
         metrics: Arc::clone(shared.metrics),
         readiness: Arc::clone(readiness),
         reload,
-        users: Users::new(users),
+        access: Access::new(
+            users,
+            Arc::clone(shared.clock),
+            Arc::clone(shared.metrics.management()),
+        ),
+        hosts: OwnHosts::new(&hosts),
         revocations: Arc::clone(&shared.common.revocations),
         notices,
         snapshots: Arc::clone(shared.snapshots),

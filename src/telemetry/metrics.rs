@@ -18,6 +18,7 @@ mod families;
 mod histogram;
 mod identity;
 mod listener;
+mod management;
 mod operation;
 mod prediction;
 mod process;
@@ -37,6 +38,7 @@ pub use self::control::{
 };
 pub use self::identity::{ChannelFacts, IntrospectionCounters, RevocationFacts};
 pub use self::listener::{ListenerSeries, RefusedConnection, TlsFailure};
+pub use self::management::{Change, ManagementCounters, SignIn};
 pub use self::operation::{Measured, OperationSeries};
 pub use self::prediction::{
     Expected, FamilySeries, UNMATCHED_OPERATION, operation_label, worst_case_series,
@@ -64,6 +66,7 @@ pub struct Metrics {
     introspections: Introspections,
     access_log_dropped: OnceLock<Arc<AtomicU64>>,
     log_dropped: OnceLock<Arc<AtomicU64>>,
+    management: Arc<ManagementCounters>,
     /// One scrape at a time, for what got a series is remembered.
     caps: Mutex<Caps>,
 }
@@ -82,6 +85,7 @@ impl Metrics {
             introspections: Introspections::default(),
             access_log_dropped: OnceLock::new(),
             log_dropped: OnceLock::new(),
+            management: Arc::default(),
             caps: Mutex::new(Caps::new(max_series)),
         })
     }
@@ -162,6 +166,11 @@ impl Metrics {
         let _ = self.log_dropped.set(counter);
     }
 
+    /// What happens on the management listener.
+    pub fn management(&self) -> &Arc<ManagementCounters> {
+        &self.management
+    }
+
     /// Everything, in Prometheus' text format 0.0.4.
     pub fn render(&self) -> String {
         let mut caps = self.caps.lock().unwrap_or_else(PoisonError::into_inner);
@@ -174,6 +183,7 @@ impl Metrics {
         let lost = |counter: &OnceLock<Arc<AtomicU64>>| {
             counter.get().map_or(0, |lost| lost.load(Ordering::Relaxed))
         };
+        management::management(&mut out, &self.management);
         collect::logs(&mut out, lost(&self.access_log_dropped), lost(&self.log_dropped));
         collect::key_managers(&mut out, &self.control.key_managers());
         identity::introspections(&mut out, &self.introspections.live());

@@ -15,8 +15,8 @@ pub use access_log::{
 };
 pub use log::LogHandle;
 pub use metrics::{
-    BudgetFacts, ChannelFacts, Expected, FamilySeries, IdentityFacts, IntrospectionCounters,
-    KeyManagerFacts, ListenerSeries, Measured, Metrics, OperationSeries, OrganizationFacts,
-    RefusedConnection, RevocationFacts, SnapshotFacts, TlsFailure, UNMATCHED_OPERATION,
-    WorkerCounters, operation_label, worst_case_series,
+    BudgetFacts, Change, ChannelFacts, Expected, FamilySeries, IdentityFacts,
+    IntrospectionCounters, KeyManagerFacts, ListenerSeries, ManagementCounters, Measured, Metrics,
+    OperationSeries, OrganizationFacts, RefusedConnection, RevocationFacts, SignIn, SnapshotFacts,
+    TlsFailure, UNMATCHED_OPERATION, WorkerCounters, operation_label, worst_case_series,
 };

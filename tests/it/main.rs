@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod actors;
+mod admin;
 mod backends;
 mod clients;
 mod key_managers;

@@ -6,6 +6,7 @@
 mod api;
 mod key_manager;
 
+use crate::model::gateway::Role;
 use api::API;
 pub(super) use key_manager::{CREDENTIALS, CREDENTIALS_FILE};
 use key_manager::{KEY_MANAGER, KEY_MANAGER_DEFAULTS};
@@ -296,6 +297,11 @@ static MANAGEMENT: TableRule = TableRule {
         key("address", Kind::Text, "IP address and port"),
         key("tls", Kind::Table(&PAIR), "Certificate and key"),
         key("users", Kind::Tables(&MANAGEMENT_USER), "Who may revoke, and use the management API"),
+        key(
+            "hosts",
+            Kind::Texts,
+            "Names by which it is reached, besides addresses and the machine's name",
+        ),
         later("token_key_manager", Kind::Text, "Whose tokens the management API takes"),
     ],
 };
@@ -304,7 +310,7 @@ static MANAGEMENT_USER: TableRule = TableRule {
     keys: &[
         key("name", Kind::Text, "Unique"),
         key("password_hash", Kind::Secret, "Argon2, as a PHC string: $argon2id$..."),
-        key("roles", Kind::Texts, "For the management API"),
+        key("roles", Kind::Choices(Role::NAMES), "What the user may do"),
     ],
 };
 

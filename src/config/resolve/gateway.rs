@@ -15,7 +15,7 @@ use crate::config::source::Sources;
 use crate::model::gateway::{
     AccessLog, AccessLogTarget, ByteLimit, ClientAuth, ErrorFormat, Gateway, Limits, Listener,
     ListenerTls, Log, LogFormat, LogLevel, Management, ManagementUser, NamedPair, Protocols,
-    ProxyProtocol, Telemetry, Workers,
+    ProxyProtocol, Role, Telemetry, Workers,
 };
 use crate::model::proxies::TrustedProxies;
 use crate::model::rate::Rate;
@@ -383,6 +383,12 @@ pub(super) fn management(whole: &Whole<'_>, sources: &Sources) -> Option<Managem
         address: address.value,
         tls,
         users: users(&table, sources),
+        hosts: table
+            .texts("hosts")
+            .unwrap_or_default()
+            .iter()
+            .map(|host| host.value.to_owned())
+            .collect(),
         place: sources.place(&table.at()),
     })
 }
@@ -411,16 +417,28 @@ fn users(table: &Table<'_>, sources: &Sources) -> Vec<ManagementUser> {
             continue;
         }
         if names.claim(name.value, &name.at, "user", user.problems()) {
-            let roles = user
-                .texts("roles")
-                .unwrap_or_default()
-                .iter()
-                .map(|role| role.value.to_owned())
-                .collect();
+            let roles = roles(&user);
             users.push(ManagementUser { name: name.value.to_owned(), password_hash, roles });
         }
     }
     users
+}
+
+fn roles(user: &Table<'_>) -> Vec<Role> {
+    let written = user.texts("roles").unwrap_or_default();
+    let mut roles = Vec::new();
+    for text in &written {
+        match Role::named(text.value) {
+            Some(role) => roles.push(role),
+            None => user.not_a_choice("roles", text, Role::NAMES),
+        }
+    }
+    if written.is_empty() {
+        let message = "the user has no role, and may do nothing".to_owned();
+        let hint = format!("roles are {}", Role::NAMES.join(", "));
+        user.problems().warning(user.at(), message, Some(hint));
+    }
+    roles
 }
 
 pub(super) fn errors(whole: &Whole<'_>) -> ErrorFormat {

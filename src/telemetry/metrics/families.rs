@@ -146,6 +146,10 @@ families! {
         "Active health checks of backends, by result.";
     ACCESS_LOG_DROPPED = "portcullis_access_log_dropped_total", Counter, [], Fixed(1),
         "Access log lines that were lost because the target was full, failing or too slow.";
+    MANAGEMENT_SIGN_INS = "portcullis_management_sign_ins_total", Counter, ["result"], Fixed(3),
+        "Credentials shown to the management listener, by result.";
+    MANAGEMENT_CHANGES = "portcullis_management_changes_total", Counter, ["change", "result"], Fixed(10),
+        "Changes that somebody was let in for on the management listener, by kind and result.";
     LOG_DROPPED = "portcullis_log_dropped_total", Counter, [], Fixed(1),
         "Events of the operators' log that were lost because standard error was not read.";
     KEY_SET_AGE = "portcullis_key_set_age_seconds", Gauge(Max), ["key_manager"], KeyManagers,

@@ -147,7 +147,8 @@ async fn a_kill_in_the_middle_of_writes_loses_nothing_that_was_answered() {
         let told = std::thread::scope(|scope| {
             let teller = || {
                 let mut told = Vec::new();
-                while !stop.load(Ordering::Relaxed) {
+                let began = Instant::now();
+                while !stop.load(Ordering::Relaxed) && began.elapsed() < DEADLINE {
                     let id = format!("id-{}", next.fetch_add(1, Ordering::Relaxed));
                     if revoke(stage.management, &id) == Some(200) {
                         answered.fetch_add(1, Ordering::Relaxed);

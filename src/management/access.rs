@@ -1,0 +1,245 @@
+//! Decides who may do what on the management listener.
+//!
+//! With users, the role of whoever shows a user's password (HTTP Basic) decides. Without users, whoever calls from this
+//! machine may do everything, but no page in a browser, and nobody behind a proxy: its calls only look local. Guessing is
+//! slow and bounded: an address that has shown ten wrong passwords in a minute waits, and few passwords are checked at a
+//! time.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHash, PasswordVerifier};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, header};
+use tokio::sync::Semaphore;
+
+use crate::budget::{Client, Shares, Source, SourceBudgets};
+use crate::model::clock::Clock;
+use crate::model::gateway::{ManagementUser, Role};
+use crate::model::rate::Rate;
+use crate::telemetry::{ManagementCounters, SignIn};
+
+/// Hashes are slow on purpose: so many at a time.
+const HASHES_AT_A_TIME: usize = 2;
+
+/// Callers whose passwords are checked or wait for it; one address has at most as many as are still free.
+const MOST_CALLERS: usize = 16;
+
+/// Wrong passwords of one address in a minute.
+const WRONG_PASSWORDS: NonZeroU32 = NonZeroU32::new(10).unwrap();
+
+/// A caller from this machine where no users are configured.
+const LOCAL: &str = "(this machine)";
+
+/// Fields that only proxies send: what comes with one is not from this machine, whatever its address.
+const PROXY_FIELDS: [&str; 8] = [
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-real-ip",
+    "x-envoy-external-address",
+];
+
+/// What a call asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// Changes what the gateway does.
+    Operate,
+    /// Shows what the gateway knows about clients.
+    View,
+}
+
+impl Right {
+    fn is_held_by(self, role: Role) -> bool {
+        match self {
+            Self::Operate => matches!(role, Role::Admin | Role::Operator),
+            Self::View => matches!(role, Role::Admin | Role::Operator | Role::Viewer),
+        }
+    }
+}
+
+/// A caller that is let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    name: String,
+}
+
+impl Actor {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whoever can open the control socket: the folder's permissions have decided.
+    pub fn of_control_socket() -> Self {
+        Self { name: "(control socket)".to_owned() }
+    }
+}
+
+/// Why a caller may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotAllowed {
+    /// No credentials, or wrong ones.
+    Unknown,
+    /// The user is known, and no role of it has the right.
+    Role,
+    NotLocal,
+    Browser,
+    /// Too many wrong passwords from this address; seconds until the next may be tried.
+    Guessing {
+        retry_after: u32,
+    },
+    /// Too many passwords are being checked.
+    Busy,
+}
+
+/// Checks callers.
+#[derive(Debug)]
+pub struct Access {
+    users: Arc<[ManagementUser]>,
+    hashes: Semaphore,
+    callers: Shares,
+    wrong: SourceBudgets,
+    clock: Arc<dyn Clock>,
+    counters: Arc<ManagementCounters>,
+}
+
+impl Access {
+    pub fn new(
+        users: Vec<ManagementUser>,
+        clock: Arc<dyn Clock>,
+        counters: Arc<ManagementCounters>,
+    ) -> Self {
+        Self {
+            users: users.into(),
+            hashes: Semaphore::new(HASHES_AT_A_TIME),
+            callers: Shares::new(MOST_CALLERS),
+            wrong: SourceBudgets::default(),
+            clock,
+            counters,
+        }
+    }
+
+    /// Lets a caller in that has the right.
+    pub async fn enter(
+        &self,
+        headers: &HeaderMap,
+        peer: IpAddr,
+        right: Right,
+    ) -> Result<Actor, NotAllowed> {
+        refuse_browsers(headers)?;
+        if self.users.is_empty() {
+            return local(headers, peer);
+        }
+        self.sign_in(headers, peer, right).await
+    }
+
+    /// Lets a caller in that may reload: from this machine, or with credentials of a user who may.
+    pub async fn enter_reload(
+        &self,
+        headers: &HeaderMap,
+        peer: IpAddr,
+    ) -> Result<Actor, NotAllowed> {
+        refuse_browsers(headers)?;
+        let anonymous = !headers.contains_key(header::AUTHORIZATION);
+        match local(headers, peer) {
+            Ok(actor) if anonymous || self.users.is_empty() => Ok(actor),
+            Err(why) if self.users.is_empty() => Err(why),
+            _ => self.sign_in(headers, peer, Right::Operate).await,
+        }
+    }
+
+    async fn sign_in(
+        &self,
+        headers: &HeaderMap,
+        peer: IpAddr,
+        right: Right,
+    ) -> Result<Actor, NotAllowed> {
+        let Some((name, password)) = basic(headers) else {
+            // a client that asks what is wanted has not failed yet
+            if headers.contains_key(header::AUTHORIZATION) {
+                self.failed(peer, None, "no credentials of HTTP Basic");
+            }
+            return Err(NotAllowed::Unknown);
+        };
+        let (client, rate) = (Client::of(peer), Rate::a_minute(WRONG_PASSWORDS));
+        if let Err(exhausted) = self.wrong.check(client, rate, self.clock.moment()) {
+            self.counters.signed_in(SignIn::Refused);
+            return Err(NotAllowed::Guessing { retry_after: exhausted.retry_after });
+        }
+        let busy = || {
+            self.counters.signed_in(SignIn::Refused);
+            NotAllowed::Busy
+        };
+        let _caller = self.callers.take(Some(Source::of(peer))).ok_or_else(busy)?;
+        let _hash = self.hashes.acquire().await.map_err(|_| busy())?;
+        let Some(roles) = self.verify(&name, password).await else {
+            let _ = self.wrong.charge(client, rate, self.clock.moment());
+            self.failed(peer, Some(&name), "an unknown user or a wrong password");
+            return Err(NotAllowed::Unknown);
+        };
+        if !roles.iter().any(|role| right.is_held_by(*role)) {
+            self.failed(peer, Some(&name), "no role of the user has this right");
+            return Err(NotAllowed::Role);
+        }
+        self.counters.signed_in(SignIn::Succeeded);
+        Ok(Actor { name })
+    }
+
+    /// The roles of a user, if the password is the user's.
+    async fn verify(&self, name: &str, password: String) -> Option<Vec<Role>> {
+        let (users, name) = (Arc::clone(&self.users), name.to_owned());
+        let checked = tokio::task::spawn_blocking(move || {
+            // the same work for a name that is not there, so that its absence does not show
+            let user = users.iter().find(|user| user.name == name);
+            let hash = user
+                .or_else(|| users.first())
+                .and_then(|user| PasswordHash::new(user.password_hash.reveal()).ok())?;
+            Argon2::default().verify_password(password.as_bytes(), &hash).ok()?;
+            user.map(|user| user.roles.clone())
+        });
+        checked.await.ok().flatten()
+    }
+
+    fn failed(&self, peer: IpAddr, user: Option<&str>, why: &str) {
+        self.counters.signed_in(SignIn::Failed);
+        let user = user.map(shown);
+        tracing::warn!(target: "portcullis::management", client = %peer, user, why, "a sign-in failed");
+    }
+}
+
+/// A page in an operator's browser could call here; browsers always say so.
+fn refuse_browsers(headers: &HeaderMap) -> Result<(), NotAllowed> {
+    let is_browser = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
+    if is_browser { Err(NotAllowed::Browser) } else { Ok(()) }
+}
+
+fn local(headers: &HeaderMap, peer: IpAddr) -> Result<Actor, NotAllowed> {
+    let proxied = PROXY_FIELDS.iter().any(|field| headers.contains_key(*field));
+    if peer.to_canonical().is_loopback() && !proxied {
+        Ok(Actor { name: LOCAL.to_owned() })
+    } else {
+        Err(NotAllowed::NotLocal)
+    }
+}
+
+/// A name that somebody has sent, for the log: short, and without what terminals obey.
+fn shown(name: &str) -> String {
+    name.chars().filter(|character| !character.is_control()).take(60).collect()
+}
+
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let field = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, credentials) = field.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
+    let (name, password) = text.split_once(':')?;
+    Some((name.to_owned(), password.to_owned()))
+}

@@ -1,0 +1,133 @@
+//! The places of management connections, and who has to go when all are taken.
+//!
+//! A connection that has not sent a whole request yet, or does not read its answer, costs its client nothing: many of them
+//! must not keep a probe out. When every place is taken, the longest waiting connection of the address that holds the most
+//! places is closed for the new one. Connections whose call is being answered stay; beside them, a few places are kept for
+//! probes.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::task::AbortHandle;
+
+/// Scrapers and operators need few connections.
+const MOST: usize = 64;
+
+/// Beyond these, for probes alone.
+const FOR_PROBES: usize = 16;
+
+/// What a connection may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seat {
+    Any,
+    /// All others are busy: `/livez` and `/readyz` only.
+    Probes,
+}
+
+/// Whether a connection's call is being answered.
+#[derive(Debug, Default)]
+pub(super) struct Activity(AtomicBool);
+
+/// An answer in the making, until it is dropped.
+pub(super) struct Answering<'a>(&'a Activity);
+
+impl Activity {
+    pub(super) fn answering(&self) -> Answering<'_> {
+        self.0.store(true, Ordering::Relaxed);
+        Answering(self)
+    }
+}
+
+impl Drop for Answering<'_> {
+    fn drop(&mut self) {
+        self.0.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// The open connections, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    open: Vec<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    peer: IpAddr,
+    activity: Arc<Activity>,
+    task: AbortHandle,
+}
+
+impl Connections {
+    /// A place for one more; `None` if every connection is busy, those of probes too.
+    pub(super) fn seat(&mut self) -> Option<Seat> {
+        self.open.retain(|open| !open.task.is_finished());
+        if self.open.len() < MOST || self.close_one() {
+            return Some(Seat::Any);
+        }
+        (self.open.len() < MOST.saturating_add(FOR_PROBES)).then_some(Seat::Probes)
+    }
+
+    pub(super) fn add(&mut self, peer: IpAddr, activity: Arc<Activity>, task: AbortHandle) {
+        self.open.push(Open { peer, activity, task });
+    }
+
+    /// Closes a connection that waits; whether there was one.
+    fn close_one(&mut self) -> bool {
+        let waits = |open: &Open| !open.activity.0.load(Ordering::Relaxed);
+        let mut held: HashMap<IpAddr, usize> = HashMap::new();
+        for open in self.open.iter().filter(|open| waits(open)) {
+            let count = held.entry(open.peer).or_default();
+            *count = count.saturating_add(1);
+        }
+        let Some(most) = held.into_iter().max_by_key(|(_, count)| *count) else { return false };
+        let oldest = self.open.iter().position(|open| waits(open) && open.peer == most.0);
+        if let Some(position) = oldest {
+            self.open.remove(position).task.abort();
+        }
+        oldest.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, last])
+    }
+
+    fn connect(connections: &mut Connections, peer: IpAddr) -> (Seat, Arc<Activity>, AbortHandle) {
+        let seat = connections.seat().expect("a place");
+        let (activity, task) = (Arc::default(), tokio::task::spawn(std::future::pending::<()>()));
+        connections.add(peer, Arc::clone(&activity), task.abort_handle());
+        (seat, activity, task.abort_handle())
+    }
+
+    #[tokio::test]
+    #[allow(clippy::disallowed_methods, reason = "tasks that stand for connections")]
+    async fn who_holds_the_most_and_waits_goes_first() {
+        let mut connections = Connections::default();
+        let one = connect(&mut connections, address(1));
+        let crowd: Vec<_> = (1..MOST).map(|_| connect(&mut connections, address(2))).collect();
+        connect(&mut connections, address(3));
+        tokio::task::yield_now().await;
+        assert!(crowd[0].2.is_finished() && !crowd[1].2.is_finished());
+        assert!(!one.2.is_finished(), "the oldest of all is not of the crowd");
+    }
+
+    #[tokio::test]
+    #[allow(clippy::disallowed_methods, reason = "tasks that stand for connections")]
+    async fn the_busy_stay_and_probes_have_a_reserve() {
+        let mut connections = Connections::default();
+        let all: Vec<_> = (0..MOST).map(|_| connect(&mut connections, address(1))).collect();
+        let _busy: Vec<_> = all.iter().map(|(_, activity, _)| activity.answering()).collect();
+        for _ in 0..FOR_PROBES {
+            let (seat, activity, _) = connect(&mut connections, address(1));
+            assert_eq!(seat, Seat::Probes);
+            std::mem::forget(activity.answering());
+        }
+        assert_eq!(connections.seat(), None);
+    }
+}

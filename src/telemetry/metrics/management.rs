@@ -1,0 +1,81 @@
+//! Counts what happens on the management listener: who was let in, and what was changed.
+
+use super::cell::Cell;
+use super::collect::{as_f64, sample};
+use super::exposition::{Exposition, Label};
+use super::families;
+
+/// What came of credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignIn {
+    Succeeded,
+    Failed,
+    /// Not looked at: too many were wrong before, or too many wait.
+    Refused,
+}
+
+/// What somebody changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    Reload,
+    Revocation,
+    /// Of WSO2 Identity Server.
+    Notice,
+    TakenBack,
+    KeyRefresh,
+}
+
+impl SignIn {
+    const LABELS: [&'static str; 3] = ["success", "failure", "refused"];
+}
+
+impl Change {
+    const LABELS: [&'static str; 5] =
+        ["reload", "revocation", "notice", "revocation_taken_back", "key_refresh"];
+
+    pub fn label(self) -> &'static str {
+        Self::LABELS.get(self as usize).copied().unwrap_or_default()
+    }
+}
+
+/// The counts; written by the control runtime's tasks.
+#[derive(Debug, Default)]
+pub struct ManagementCounters {
+    sign_ins: [Cell; SignIn::LABELS.len()],
+    done: [Cell; Change::LABELS.len()],
+    failed: [Cell; Change::LABELS.len()],
+}
+
+impl ManagementCounters {
+    pub fn signed_in(&self, outcome: SignIn) {
+        if let Some(cell) = self.sign_ins.get(outcome as usize) {
+            cell.add_shared(1);
+        }
+    }
+
+    /// Counts a change that somebody was let in for; `done`: whether it took effect.
+    pub fn changed(&self, change: Change, done: bool) {
+        let cells = if done { &self.done } else { &self.failed };
+        if let Some(cell) = cells.get(change as usize) {
+            cell.add_shared(1);
+        }
+    }
+}
+
+pub(super) fn management(out: &mut Exposition<'_>, counters: &ManagementCounters) {
+    let sign_ins = SignIn::LABELS.iter().zip(&counters.sign_ins);
+    let sign_ins =
+        sign_ins.map(|(label, cell)| sample([Label::Fixed(label)], as_f64(cell.load()))).collect();
+    out.write(&families::MANAGEMENT_SIGN_INS, sign_ins);
+    let of = |result: &'static str, cells: &[Cell]| {
+        let changes = Change::LABELS.iter().zip(cells);
+        changes
+            .map(|(label, cell)| {
+                sample([Label::Fixed(label), Label::Fixed(result)], as_f64(cell.load()))
+            })
+            .collect::<Vec<_>>()
+    };
+    let mut changes = of("done", &counters.done);
+    changes.extend(of("failed", &counters.failed));
+    out.write(&families::MANAGEMENT_CHANGES, changes);
+}

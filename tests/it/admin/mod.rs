@@ -1,0 +1,4 @@
+//! The management listener: who may do what, and what one caller cannot take from others.
+
+mod access;
+mod slow_callers;
