@@ -36,6 +36,8 @@ pub mod proxy;
 
 pub mod listen;
 
+pub mod explain;
+
 pub mod demo;
 pub mod management;
 

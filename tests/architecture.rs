@@ -20,6 +20,7 @@ const ROOMS: &[&[&str]] = &[
     &["forward"],
     &["proxy"],
     &["listen"],
+    &["explain"],
     &["management", "demo"],
     &["supervise"],
     &["cli"],

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::digest::SHA256;
@@ -162,6 +162,8 @@ pub struct Proofs {
     used: Mutex<HashMap<ProofMark, u64, foldhash::quality::RandomState>>,
     /// Of this process.
     nonces: Nonces,
+    /// Looked at, and never written: what these have seen was used before.
+    before: Option<Arc<Proofs>>,
 }
 
 /// More proofs than this within their window, and new ones are refused: forgetting one would let it be used again.
@@ -170,7 +172,19 @@ const MOST_PROOFS: usize = 1 << 20;
 impl Proofs {
     /// `secret` makes the nonces of this process unguessable.
     pub fn new(secret: &[u8; 32]) -> Self {
-        Self { used: Mutex::default(), nonces: Nonces::of(secret) }
+        Self { used: Mutex::default(), nonces: Nonces::of(secret), before: None }
+    }
+
+    /// The same proofs and nonces for who only looks: a proof that is judged by these can still be used.
+    #[must_use]
+    pub fn looking_only(self: &Arc<Self>) -> Self {
+        let nonces = self.nonces.clone();
+        Self { used: Mutex::default(), nonces, before: Some(Arc::clone(self)) }
+    }
+
+    fn has_seen(&self, key: ProofMark, now: UnixSeconds) -> bool {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.get(&key).is_some_and(|until| *until >= now.0)
     }
 
     /// Remembers a proof and names it, in the same way in every gateway; an error if it was used before.
@@ -186,6 +200,9 @@ impl Proofs {
         let key = *hash.as_ref().first_chunk::<16>().ok_or(BindingFault::Replayed)?;
         // in the window of the newest clock that accepts it, and then some
         let until = now.0.saturating_add(PROOF_LIFETIME.as_secs());
+        if self.before.as_ref().is_some_and(|before| before.has_seen(key, now)) {
+            return Err(BindingFault::Replayed);
+        }
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.len() >= MOST_PROOFS {
             used.retain(|_, until| *until >= now.0);

@@ -21,6 +21,7 @@ use crate::revocation::Revocations;
 use crate::revocation::record::Mark;
 use crate::snapshot::CompiledKeyManager;
 use crate::telemetry::WorkerCounters;
+use crate::telemetry::refusals::Refusals;
 
 /// Forged tokens that one worker remembers, by the beginning of a SHA-256.
 const MOST_FORGED: usize = 16_384;
@@ -51,6 +52,8 @@ pub struct Common {
     pub proofs: Arc<Proofs>,
     pub revocations: Arc<Revocations>,
     pub budgets: Arc<Budgets>,
+    /// What `explain` can be asked about by id.
+    pub refusals: Arc<Refusals>,
 }
 
 impl Common {
@@ -60,6 +63,7 @@ impl Common {
             proofs: Arc::new(Proofs::new(&[0; 32])),
             revocations: Arc::new(Revocations::in_memory()),
             budgets: Arc::default(),
+            refusals: Arc::default(),
         }
     }
 }
@@ -95,7 +99,7 @@ impl TokenCache {
     /// A cache of at most `bytes`, or none; what is `common` is everybody's.
     pub fn new(bytes: u64, counters: Arc<WorkerCounters>, common: Common) -> Self {
         const USUAL_WEIGHT: u64 = 2560;
-        let Common { proofs, revocations, budgets } = common;
+        let Common { proofs, revocations, budgets, refusals: _ } = common;
         let items = usize::try_from(bytes.div_ceil(USUAL_WEIGHT)).unwrap_or(usize::MAX);
         let hasher = foldhash::quality::RandomState::default();
         let verdicts = (bytes > 0).then(|| {

@@ -17,7 +17,7 @@ const NONCE_SECONDS: u64 = 300;
 const PURPOSE: &[u8] = b"portcullis dpop nonce 1";
 
 /// The nonces of one key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Nonces(hmac::Key);
 
 impl Nonces {

@@ -121,6 +121,11 @@ impl SourceBudgets {
         self.room(client, rate, now).map(|_| ()).inspect_err(|_| self.refuse())
     }
 
+    /// The same for who only looks: nothing is counted.
+    pub fn look(&self, client: Client, rate: Rate, now: Moment) -> Result<(), Exhausted> {
+        self.room(client, rate, now).map(|_| ())
+    }
+
     /// Charges a client for what it did.
     pub fn charge(&self, client: Client, rate: Rate, now: Moment) -> Charge {
         let from = self.room(client, rate, now).unwrap_or(Charge::Budget);

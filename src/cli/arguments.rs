@@ -11,6 +11,7 @@ use clap_complete::Shell;
 #[command(after_help = "Examples:
   portcullis demo                                    a gateway to play with: embedded authorization server and backends
   portcullis check                                   what is wrong with gateway.toml; exits 0 or 2
+  portcullis reload                                  the running gateway reads its files again
   portcullis --config /etc/portcullis/gateway.toml run
   portcullis explain --token \"$TOKEN\" 'GET https://localhost:8243/accounts/1.0.0/accounts/42'
   kill -HUP $(pidof portcullis)                      reload without dropping a request")]
@@ -38,11 +39,17 @@ pub enum Command {
     Run,
     /// Check the configuration: the same report as a reload; exits 0, or 2 with every error
     Check(CheckOptions),
+    /// Make the running gateway read its files again; exits 0, or 1 when it refuses or none runs
+    #[command(
+        after_help = "The gateway that runs on this file's state_dir is asked over state_dir/control.socket, so this works without \
+[management] too. A file with errors changes nothing."
+    )]
+    Reload(ReloadOptions),
     /// Run the gateway with an embedded development authorization server and two backends
     Demo,
     /// Print the JSON Schema of gateway.toml
     Schema,
-    /// Show every step of the decision on one request; exits 0 when it is allowed, 1 when it is refused
+    /// Show every step of the decision on one request; exits 0 when it is allowed, 1 when it is refused, 2 when it cannot be judged
     #[command(after_help = "Examples:
   portcullis explain --token \"$TOKEN\" 'GET /accounts/1.0.0/accounts/42'
   portcullis explain --token-file token.txt 'POST https://api.bank.example/accounts/1.0.0/payments'
@@ -50,7 +57,10 @@ pub enum Command {
   portcullis explain --token \"$TOKEN\" --client-certificate client.crt 'GET /accounts/1.0.0/accounts/42'
   portcullis explain 'GET /accounts/1.0.0/status'    without a token
 
-What was revoked is read from state_dir. Opaque tokens are asked about, as the gateway does.")]
+  portcullis explain --denial 0f3a...                why the gateway refused a request: the id in Portcullis-Denial
+
+The gateway that runs on this file's state_dir is asked, and judges by its own keys, answers and revocations. Where none runs, or with
+--files, the files are judged by: what was revoked is read from state_dir, and servers are asked about opaque tokens, as the gateway does.")]
     Explain(ExplainOptions),
     /// Turn a server's discovery document into a key manager for gateway.toml, and say what is wrong with a sample token
     #[command(after_help = "Examples:
@@ -75,16 +85,31 @@ What was revoked is read from state_dir. Opaque tokens are asked about, as the g
 pub struct CheckOptions {
     /// The file to check, instead of --config
     pub file: Option<PathBuf>,
-    /// Also read the key sets, and say by which way
+    /// Also read the key sets, and try introspection with a token that nobody has; exits 1 when a server fails
     #[arg(long)]
     pub fetch: bool,
 }
 
 #[derive(Debug, Args)]
+pub struct ReloadOptions {
+    /// Say that something is meant: `removals` lets the reload take away more than gateway.reload_max_removed
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub confirm: Option<Confirmation>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Confirmation {
+    Removals,
+}
+
+#[derive(Debug, Args)]
 pub struct ExplainOptions {
     /// The request: a method and an address or a path
-    #[arg(value_name = "REQUEST")]
-    pub request: String,
+    #[arg(value_name = "REQUEST", required_unless_present = "denial")]
+    pub request: Option<String>,
+    /// Tell why the running gateway refused a request: its id, from Portcullis-Denial or the access log
+    #[arg(long, value_name = "ID", conflicts_with_all = ["request", "token", "token_file", "dpop", "client_certificate", "client", "at", "files"])]
+    pub denial: Option<String>,
     /// The bearer token
     #[arg(long, env = "PORTCULLIS_TOKEN", hide_env_values = true, conflicts_with = "token_file")]
     pub token: Option<String>,
@@ -97,6 +122,12 @@ pub struct ExplainOptions {
     /// PEM: the certificate that the client shows
     #[arg(long, value_name = "FILE")]
     pub client_certificate: Option<PathBuf>,
+    /// The client's address: says what it has used of limits.max_forged_tokens in the running gateway
+    #[arg(long, value_name = "ADDRESS")]
+    pub client: Option<std::net::IpAddr>,
+    /// Judge by the files, also where a gateway runs
+    #[arg(long)]
+    pub files: bool,
     /// Judge at this time, in seconds since 1970, instead of now
     #[arg(long, value_name = "SECONDS")]
     pub at: Option<u64>,

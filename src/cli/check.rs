@@ -4,16 +4,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Method, StatusCode};
+
 use crate::cli::arguments::CheckOptions;
+use crate::cli::control;
 use crate::cli::exit;
 use crate::cli::output::Output;
 use crate::cli::run::{control_runtime, install_crypto};
 use crate::config::{self, Loaded};
-use crate::jwks::{self, Fetchers};
+use crate::introspect::{Introspector, Outcome, Purpose};
+use crate::jwks::{self, Fetchers, KeyManagerKeys};
 use crate::model::Model;
+use crate::model::clock::Clock;
+use crate::model::key_manager::{KeyManager, KeySource};
 use crate::model::proxies::ForwardedHeader;
 use crate::supervise::clock::SystemClock;
-use crate::telemetry::{self, Expected};
+use crate::supervise::inventory::Inventory;
+use crate::telemetry::{self, Expected, Metrics};
 
 /// How many results a fetch of a key set can have, and how many reasons there are to skip a key.
 const FETCH_RESULTS: usize = 24;
@@ -22,7 +30,7 @@ const SKIP_REASONS: usize = 20;
 /// How long `--fetch` waits for each key set.
 const FETCH_WAIT: Duration = Duration::from_secs(15);
 
-/// Prints what is wrong, or what the configuration says. Exits 0, or 2 with every error.
+/// Prints what is wrong, or what the configuration says. Exits 0, 2 with every error, or 1 where `--fetch` finds a server that fails.
 pub fn check(config: &Path, options: &CheckOptions, output: Output) -> u8 {
     install_crypto();
     let file = options.file.as_deref().unwrap_or(config);
@@ -37,7 +45,11 @@ pub fn check(config: &Path, options: &CheckOptions, output: Output) -> u8 {
         output.note(&loaded.warnings.render(output.color));
     }
     describe(file, &loaded, output);
-    if options.fetch { fetch(&loaded.model, output) } else { exit::OK }
+    let Ok(runtime) = control_runtime() else { return exit::FAILED };
+    if let Some(warning) = runtime.block_on(removals(&loaded.model)) {
+        output.note(&format!("warning: {warning}"));
+    }
+    if options.fetch { runtime.block_on(fetch(&loaded.model, output)) } else { exit::OK }
 }
 
 fn describe(file: &Path, loaded: &Loaded, output: Output) {
@@ -106,33 +118,97 @@ fn header_lines(model: &Model) -> Vec<String> {
     lines
 }
 
-fn fetch(model: &Model, output: Output) -> u8 {
-    let Ok(runtime) = control_runtime() else { return exit::FAILED };
-    runtime.block_on(async {
-        let mut fetchers = Fetchers::new(&model.gateway.state_dir, Arc::new(SystemClock));
-        let keys = fetchers.reconcile(&model.key_managers);
-        let mut code = exit::OK;
-        for (key_manager, keys) in
-            model.key_managers.iter().zip(&keys).filter(|(key_manager, _)| key_manager.enabled)
-        {
-            let _ = tokio::time::timeout(FETCH_WAIT, keys.settled()).await;
-            let status = keys.status();
-            let name = &key_manager.name;
-            match status.last_failure {
-                None if status.usable => {
-                    output.line(&format!("  key manager \"{name}\": {} keys", status.key_count));
-                }
-                Some(failure) => {
-                    code = exit::FAILED;
-                    output.line(&format!("  key manager \"{name}\": {failure}"));
-                }
-                None => {
-                    code = exit::FAILED;
-                    output.line(&format!("  key manager \"{name}\": no answer in time"));
-                }
+/// What a running gateway says of what it serves.
+#[derive(Debug, serde::Deserialize)]
+struct InForce {
+    process: u32,
+    reload_max_removed_thousandths: u16,
+    #[serde(flatten)]
+    inventory: Inventory,
+}
+
+/// Why a running gateway would refuse a reload of this file, if one runs and it would.
+async fn removals(model: &Model) -> Option<String> {
+    let state_dir = &model.gateway.state_dir;
+    let asked = (Method::GET, "/inventory");
+    let answer = control::ask(state_dir, asked, Bytes::new(), control::LOOK).await;
+    let (StatusCode::OK, body) = answer.ok()? else { return None };
+    let InForce { process, reload_max_removed_thousandths, inventory } =
+        serde_json::from_str(&body).ok()?;
+    let guarded = inventory.guard(&Inventory::of(model), reload_max_removed_thousandths);
+    let error = guarded.err()?;
+    Some(format!(
+        "a reload of this file by the running gateway (process {process}) would be refused: {error}"
+    ))
+}
+
+/// Reads the key sets and asks every server that can be asked about tokens.
+async fn fetch(model: &Model, output: Output) -> u8 {
+    let mut fetchers = Fetchers::new(&model.gateway.state_dir, Arc::new(SystemClock));
+    let keys = fetchers.reconcile(&model.key_managers);
+    let mut code = exit::OK;
+    for (key_manager, keys) in
+        model.key_managers.iter().zip(&keys).filter(|(key_manager, _)| key_manager.enabled)
+    {
+        let _ = tokio::time::timeout(FETCH_WAIT, keys.settled()).await;
+        let status = keys.status();
+        let name = &key_manager.name;
+        match status.last_failure {
+            None if status.usable || key_manager.keys == KeySource::None => {
+                output.line(&format!("  key manager \"{name}\": {} keys", status.key_count));
+            }
+            Some(failure) => {
+                code = exit::FAILED;
+                output.line(&format!("  key manager \"{name}\": {failure}"));
+            }
+            None => {
+                code = exit::FAILED;
+                output.line(&format!("  key manager \"{name}\": no answer in time"));
             }
         }
-        fetchers.shutdown().await;
-        code
+        match introspect(key_manager, keys).await {
+            None => {}
+            Some(Ok(endpoint)) => {
+                output.line(&format!("  key manager \"{name}\": introspection: {endpoint} answers"))
+            }
+            Some(Err(why)) => {
+                code = exit::FAILED;
+                output.line(&format!("  key manager \"{name}\": introspection: {why}"));
+            }
+        }
+    }
+    fetchers.shutdown().await;
+    code
+}
+
+/// Asks about a token that nobody has, as the gateway asks: a server that says anything of it can be asked. Nothing changes
+/// there.
+async fn introspect(
+    key_manager: &KeyManager,
+    keys: &Arc<KeyManagerKeys>,
+) -> Option<Result<String, String>> {
+    const NOBODYS_TOKEN: &[u8] = b"portcullis-check-asks-whether-it-may-ask";
+    let settings = key_manager.introspection.as_ref()?;
+    let written = settings.endpoint.clone();
+    if written.as_deref().is_some_and(|endpoint| endpoint.contains('{')) {
+        // of a template: the servers of its organizations are asked
+        return None;
+    }
+    let counters = || Metrics::new(1, 0).introspection(key_manager.name.as_str());
+    let introspector = match Introspector::of(key_manager, keys, counters) {
+        Ok(introspector) => introspector?,
+        Err(error) => return Some(Err(error.to_string())),
+    };
+    let pending = introspector.begin(NOBODYS_TOKEN, Purpose::Judge, SystemClock.now());
+    let limit = key_manager.fetch.request_timeout.saturating_add(FETCH_WAIT);
+    let outcome = tokio::time::timeout(limit, pending.outcome()).await;
+    let learned = || keys.current().introspection.as_deref().map(str::to_owned);
+    let endpoint = written.or_else(learned).unwrap_or_default();
+    Some(match outcome {
+        Ok(Outcome::Answered(_)) => Ok(endpoint),
+        Ok(Outcome::Unavailable(why) | Outcome::Spared(why, _)) => {
+            Err(format!("{endpoint}: {why}"))
+        }
+        Err(_) => Err(format!("{endpoint}: no answer in time")),
     })
 }

@@ -1,53 +1,34 @@
-//! `portcullis explain`: every step of the decision on one request.
-//!
-//! The verdict is `proxy::decision::decide`'s, the function that the gateway itself calls; the steps are told around it.
-//! The walk through the files: [`question`] (the request line and the token), [`steps`] (what each step found, and
-//! where that is written), [`identity`] (revocation, binding, introspection), [`near_misses`] (what the operator probably meant).
-
-mod identity;
-mod near_misses;
-mod question;
-mod steps;
-
-#[cfg(test)]
-mod tests;
+//! `portcullis explain`: asks the running gateway how it decides on a request, or why it refused one; where none runs, judges by
+//! the files. Both ways are [`crate::explain`].
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::authenticate::cache::{Common, TokenCache};
+use bytes::Bytes;
+use http::{Method, StatusCode};
+
+use crate::authenticate::cache::Common;
 use crate::cli::arguments::ExplainOptions;
+use crate::cli::control::{self, ControlError};
 use crate::cli::exit;
-use crate::cli::explain::question::Question;
-use crate::cli::explain::steps::{Explanation, Inquiry};
 use crate::cli::output::Output;
 use crate::cli::run::{control_runtime, install_crypto};
+use crate::cli::token_file;
 use crate::config;
+use crate::explain::question::Written;
+use crate::explain::{self, Explanation, Grounds, Listening, Question};
 use crate::jwks::Fetchers;
 use crate::model::Model;
-use crate::model::clock::{Clock, UnixSeconds};
-use crate::proxy::inquiry;
+use crate::model::clock::Clock;
 use crate::revocation::Revocations;
 use crate::revocation::journal::Journal;
 use crate::snapshot::compile::Compiler;
-use crate::snapshot::{Snapshot, Unlisted};
 use crate::supervise::clock::SystemClock;
 use crate::telemetry::Metrics;
-
-/// How long a key manager's first answer is waited for.
-const KEYS_WAIT: Duration = Duration::from_secs(10);
 
 /// Explains one request. Exits 0 when it is allowed, 1 when it is refused, 2 when there is nothing to judge by.
 pub fn explain(config: &Path, options: &ExplainOptions, output: Output) -> u8 {
     install_crypto();
-    let question = match Question::read(options) {
-        Ok(question) => question,
-        Err(error) => {
-            output.note(&format!("portcullis: {error}"));
-            return exit::CONFIGURATION;
-        }
-    };
     let model = match config::load(config) {
         Ok(loaded) => loaded.model,
         Err(report) => {
@@ -56,26 +37,9 @@ pub fn explain(config: &Path, options: &ExplainOptions, output: Output) -> u8 {
         }
     };
     let Ok(runtime) = control_runtime() else { return exit::FAILED };
-    let clock = SystemClock;
-    let now = options.at.map_or_else(|| clock.now(), UnixSeconds);
-    let explanation = runtime.block_on(async {
-        let state_dir = model.gateway.state_dir.clone();
-        let mut fetchers = Fetchers::new(&state_dir, Arc::new(clock));
-        let revocations =
-            Journal::look(&state_dir, now).map(|records| Arc::new(Revocations::seen(&records)));
-        let explanation = match (snapshot(model, &mut fetchers, &question).await, revocations) {
-            (Ok(snapshot), Ok(revocations)) => {
-                Ok(judge(&snapshot, &question, revocations, now).await)
-            }
-            (Err(error), _) => Err(error.to_string()),
-            (_, Err(error)) => {
-                Err(format!("the revocations in {} cannot be read: {error}", state_dir.display()))
-            }
-        };
-        fetchers.shutdown().await;
-        explanation
-    });
-    match explanation {
+    let told =
+        written(options).and_then(|written| runtime.block_on(answer(model, options, written)));
+    match told {
         Ok(explanation) => {
             output.line(&if options.json { explanation.json() } else { explanation.text() });
             if explanation.is_allowed() { exit::OK } else { exit::FAILED }
@@ -87,64 +51,96 @@ pub fn explain(config: &Path, options: &ExplainOptions, output: Output) -> u8 {
     }
 }
 
-/// Judges a question on a snapshot, and asks the servers of opaque tokens as the gateway would.
-async fn judge(
-    snapshot: &Snapshot,
-    question: &Question,
-    revocations: Arc<Revocations>,
-    now: UnixSeconds,
-) -> Explanation {
-    const ONE_TOKEN: u64 = 64 * 1024;
-    let cache = TokenCache::new(
-        ONE_TOKEN,
-        Metrics::new(1, 0).worker(0),
-        Common { revocations, ..Common::alone() },
-    );
-    let mut unknown = None;
-    loop {
-        match steps::explain(snapshot, question, &cache, unknown.as_ref(), now) {
-            Ok(explanation) => return explanation,
-            Err(Inquiry { key_managers, purpose }) => {
-                let token = question.token().unwrap_or_default().as_bytes();
-                match inquiry::ask(
-                    &key_managers,
-                    token,
-                    purpose,
-                    now,
-                    inquiry::patience(&key_managers),
-                )
-                .await
-                {
-                    Ok((key_manager, answer)) => cache.hand_over(&key_manager, token, answer),
-                    Err(error) => unknown = Some(error),
-                }
-            }
-        }
+/// The question as it is sent.
+fn written(options: &ExplainOptions) -> Result<Written, String> {
+    if options.denial.is_some() {
+        return Ok(Written { denial: options.denial.clone(), ..Written::default() });
     }
+    let token = match (&options.token, &options.token_file) {
+        (Some(token), _) => Some(token.clone()),
+        (None, Some(path)) => Some(
+            token_file::read(path).map_err(|error| format!("the token cannot be read: {error}"))?,
+        ),
+        (None, None) => None,
+    };
+    let certificate = options.client_certificate.as_deref().map(|path| {
+        std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+    });
+    let written = Written {
+        request: options.request.clone(),
+        token: token.as_deref().map(|text| token_file::bare(text).to_owned()),
+        dpop: options.dpop.clone(),
+        client_certificate: certificate.transpose()?,
+        client: options.client,
+        at: options.at,
+        denial: None,
+    };
+    Question::read(&written).map_err(|error| error.to_string())?;
+    Ok(written)
 }
 
-/// The gateway's own tables, with the keys that the token needs.
-async fn snapshot(
+/// From the running gateway, or else from the files.
+async fn answer(
     model: Model,
-    fetchers: &mut Fetchers,
-    question: &Question,
-) -> Result<Snapshot, crate::snapshot::compile::CompileError> {
+    options: &ExplainOptions,
+    written: Written,
+) -> Result<Explanation, String> {
+    let state_dir = model.gateway.state_dir.clone();
+    let why = if options.files {
+        "--files says so".to_owned()
+    } else {
+        let body = serde_json::to_vec(&written).map_err(|error| error.to_string())?;
+        let call = (Method::POST, "/explain");
+        match control::ask(&state_dir, call, Bytes::from(body), control::QUESTION).await {
+            Ok((StatusCode::OK, body)) => {
+                return serde_json::from_str(&body)
+                    .map_err(|error| format!("the gateway's answer cannot be read: {error}"));
+            }
+            Ok((_, body)) => return Err(control::words(&body)),
+            Err(error) if written.denial.is_some() => return Err(error.to_string()),
+            Err(ControlError::Nobody(state_dir)) => {
+                format!("no gateway runs on {}", state_dir.display())
+            }
+            Err(error) => error.to_string(),
+        }
+    };
+    let question = Question::read(&written).map_err(|error| error.to_string())?;
+    Ok(by_files(model, &question).await?.by(format!("the files ({why})")))
+}
+
+/// Judges as a gateway would that starts now.
+async fn by_files(model: Model, question: &Question) -> Result<Explanation, String> {
+    let (clock, state_dir) = (SystemClock, model.gateway.state_dir.clone());
+    let (now, listening) = (clock.now(), listening(&model));
+    let records = Journal::look(&state_dir, question.at().unwrap_or(now)).map_err(|error| {
+        format!("the revocations in {} cannot be read: {error}", state_dir.display())
+    })?;
+    let revocations = Arc::new(Revocations::seen(&records));
+    let mut fetchers = Fetchers::new(&state_dir, Arc::new(clock));
     let keys = fetchers.reconcile(&model.key_managers);
     let mut compiler = Compiler::new(Metrics::new(1, 0), 1).starting(fetchers.on_demand());
-    let snapshot = compiler.compile(model, keys)?;
-    if question.has_token() {
-        for key_manager in
-            snapshot.key_managers.iter().filter(|key_manager| key_manager.definition.enabled)
-        {
-            let _ = tokio::time::timeout(KEYS_WAIT, key_manager.keys.settled()).await;
+    let judged = match compiler.compile(model, keys) {
+        Ok(snapshot) => {
+            explain::prepare(&snapshot, question).await;
+            let common = Common { revocations, ..Common::alone() };
+            let (moment, snapshot) = (clock.moment(), &snapshot);
+            let grounds = Grounds { snapshot, common, listening: &listening, now, moment };
+            Ok(explain::judge(&grounds, question).await)
         }
-        if let Some(issuer) = question.issuer()
-            && let Unlisted::Template(template) = snapshot.unlisted(&issuer)
-            && let Some(organizations) = &template.organizations
-        {
-            // what came of it is told by the decision
-            let _ = organizations.open(&issuer, None).await;
-        }
-    }
-    Ok(snapshot)
+        Err(error) => Err(error.to_string()),
+    };
+    fetchers.shutdown().await;
+    judged
+}
+
+/// The listeners that the files write; a port that the system chooses is not known.
+fn listening(model: &Model) -> Vec<Listening> {
+    let written = model.listeners.iter().filter(|listener| listener.address.port() != 0);
+    written
+        .map(|listener| Listening {
+            name: listener.name.clone(),
+            address: listener.address,
+            tls: listener.tls.is_some(),
+        })
+        .collect()
 }

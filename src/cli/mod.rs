@@ -1,16 +1,18 @@
 //! The command line: what an operator types, and what the program says back.
 //!
 //! The walk through the files: [`arguments`] (the words), then one file a command: [`run`], [`check`], [`demo`],
-//! [`explain`], [`import`], [`jwk`], [`healthcheck`].
+//! [`reload`], [`explain`], [`import`], [`jwk`], [`healthcheck`]; [`control`] asks a running gateway.
 
 pub mod arguments;
 pub mod check;
+mod control;
 pub mod demo;
 pub mod explain;
 pub mod healthcheck;
 pub mod import;
 pub mod jwk;
 pub mod output;
+pub mod reload;
 pub mod run;
 mod token_file;
 
@@ -23,11 +25,11 @@ use crate::cli::output::Output;
 
 /// Exit codes, the same for every command.
 pub mod exit {
-    /// It worked; for `explain`: allowed.
+    /// Yes: it worked, it is allowed, it is ready.
     pub const OK: u8 = 0;
-    /// It did not work; for `explain`: refused.
+    /// No: it did not work, it is refused, a server does not answer.
     pub const FAILED: u8 = 1;
-    /// The configuration or the command line has errors.
+    /// The configuration, the command line or what it names is wrong.
     pub const CONFIGURATION: u8 = 2;
 }
 
@@ -38,6 +40,7 @@ pub fn main() -> ExitCode {
     let code = match arguments.command {
         Command::Run => run::run(&arguments.config, output),
         Command::Check(options) => check::check(&arguments.config, &options, output),
+        Command::Reload(options) => reload::reload(&arguments.config, &options, output),
         Command::Demo => demo::demo(&arguments.config, output),
         Command::Schema => {
             output

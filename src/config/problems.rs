@@ -29,6 +29,10 @@ impl Problems {
         self.push(Problem { severity: Severity::Error, message, hint, at, other: Some(other) });
     }
 
+    pub(super) fn has_errors(&self) -> bool {
+        self.found.borrow().iter().any(|problem| problem.severity == Severity::Error)
+    }
+
     pub(super) fn watch(&self, path: PathBuf) {
         self.watched.borrow_mut().push(path);
     }

@@ -9,6 +9,7 @@ use crate::model::names::{ApiIndex, KeyManagerIndex};
 
 mod proxies;
 mod streams;
+mod unlikely;
 
 fn load_text(text: &str) -> Result<Loaded, String> {
     let folder = tempfile::tempdir().unwrap();

@@ -78,6 +78,11 @@ impl<'t> Unverified<'t> {
         self.payload.at(path)
     }
 
+    /// All claims, of which nobody vouches for any.
+    pub fn claims(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.payload.iter()
+    }
+
     /// `exp`, for how long to remember a token; nobody vouches for it.
     pub fn expires_at(&self) -> Option<UnixSeconds> {
         match self.payload.get("exp")? {

@@ -1,6 +1,6 @@
 //! One management request: its head is judged first (host, path, method, right), and only then a body is read.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::management::access::{Access, Actor, NotAllowed, Right};
 use crate::management::connections::Seat;
+use crate::management::explaining::Explaining;
 use crate::management::hosts::OwnHosts;
 use crate::management::readiness::Readiness;
 use crate::management::refreshing;
@@ -44,6 +45,7 @@ pub struct Management {
     pub notices: bool,
     pub snapshots: Arc<Snapshots>,
     pub clock: Arc<dyn Clock>,
+    pub explaining: Explaining,
 }
 
 /// Where WSO2 Identity Server sends its notices.
@@ -63,6 +65,7 @@ enum Endpoint {
     ListRevocations,
     TakeBack(String),
     RefreshKeys(String),
+    Explain,
 }
 
 impl Endpoint {
@@ -86,12 +89,13 @@ impl Endpoint {
             "/metrics" => allow(reading, Self::Metrics, "GET, HEAD"),
             "/jwks" => allow(reading, Self::Jwks, "GET, HEAD"),
             "/reload" => allow(posting, Self::Reload, "POST"),
+            "/explain" => allow(posting, Self::Explain, "POST"),
             NOTIFY if notices => allow(posting, Self::Revoke(Teller::IdentityServer), "POST"),
             REVOCATIONS if reading => Ok(Self::ListRevocations),
             REVOCATIONS => allow(posting, Self::Revoke(Teller::Operator), "GET, HEAD, POST"),
             _ => Err(problem(
                 StatusCode::NOT_FOUND,
-                "there is /livez, /readyz, /metrics, POST /reload, POST /key-managers/NAME/refresh and POST /revocations here",
+                "there is /livez, /readyz, /metrics, POST /reload, POST /explain, POST /key-managers/NAME/refresh and POST /revocations here",
             )),
         }
     }
@@ -102,7 +106,7 @@ impl Endpoint {
     }
 
     fn takes_body(&self) -> bool {
-        matches!(self, Self::Revoke(_))
+        matches!(self, Self::Revoke(_) | Self::Explain)
     }
 
     /// The change that is logged and counted.
@@ -113,7 +117,12 @@ impl Endpoint {
             Self::Revoke(Teller::IdentityServer) => Some(Change::Notice),
             Self::TakeBack(_) => Some(Change::TakenBack),
             Self::RefreshKeys(_) => Some(Change::KeyRefresh),
-            Self::Alive | Self::Ready | Self::Metrics | Self::Jwks | Self::ListRevocations => None,
+            Self::Alive
+            | Self::Ready
+            | Self::Metrics
+            | Self::Jwks
+            | Self::ListRevocations
+            | Self::Explain => None,
         }
     }
 }
@@ -159,10 +168,22 @@ impl Management {
         };
         let answer = self.carry_out(&endpoint, request, &body, actor.as_ref()).await;
         if let (Some(change), Some(actor)) = (endpoint.change(), actor) {
-            let (done, status) = (answer.status().is_success(), answer.status().as_u16());
-            self.metrics.management().changed(change, done);
-            tracing::info!(target: "portcullis::management", change = change.label(), by = actor.name(), client = %peer, status, "a change was asked for");
+            self.note(change, &actor, peer, answer.status());
         }
+        answer
+    }
+
+    /// Counts and logs a change.
+    fn note(&self, change: Change, actor: &Actor, peer: IpAddr, status: StatusCode) {
+        self.metrics.management().changed(change, status.is_success());
+        tracing::info!(target: "portcullis::management", change = change.label(), by = actor.name(), client = %peer, status = status.as_u16(), "a change was asked for");
+    }
+
+    /// A reload that was asked for at the control socket.
+    pub(super) async fn reload_from_here(&self, query: &str) -> Answer {
+        let answer = self.reload(query).await;
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        self.note(Change::Reload, &Actor::of_control_socket(), here, answer.status());
         answer
     }
 
@@ -177,7 +198,7 @@ impl Management {
         match endpoint {
             Endpoint::Alive | Endpoint::Ready | Endpoint::Metrics | Endpoint::Jwks => Ok(None),
             Endpoint::Reload => self.access.enter_reload(headers, peer).await.map(Some),
-            Endpoint::ListRevocations => {
+            Endpoint::ListRevocations | Endpoint::Explain => {
                 self.access.enter(headers, peer, Right::View).await.map(Some)
             }
             Endpoint::Revoke(_) | Endpoint::TakeBack(_) | Endpoint::RefreshKeys(_) => {
@@ -209,6 +230,7 @@ impl Management {
             Endpoint::ListRevocations => self.revocations(query).await,
             Endpoint::TakeBack(id) => self.take_back(id, name.to_owned()).await,
             Endpoint::RefreshKeys(name) => self.refresh(name).await,
+            Endpoint::Explain => self.explain(body).await,
         }
     }
 

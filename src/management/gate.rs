@@ -43,6 +43,10 @@ impl Gate {
         self.open.send_replace(false);
     }
 
+    pub fn is_open(&self) -> bool {
+        *self.open.borrow()
+    }
+
     /// Returns when the gate is closed and no call is left.
     pub async fn quiet(&self) {
         // the sender is this gate's own

@@ -8,13 +8,17 @@
 //! (whether this process answers there), [`connections`] (their places), [`hosts`] (the names that it answers to), [`access`] (who may do what), [`answer`] (one
 //! request), [`revocations`] (telling, listing, taking back), [`revoking`] (what a call is about), [`notices`] (what WSO2
 //! tells), [`scopes`] (which issuers a name stands for), [`reloading`] (a
-//! reload that was asked for), [`refreshing`] (key sets are fetched now).
+//! reload that was asked for), [`refreshing`] (key sets are fetched now), [`explaining`] (how it would decide), [`control`] (the socket for
+//! commands on this machine), [`in_force`] (what this process serves).
 
 pub mod access;
 pub mod answer;
 mod connections;
+pub mod control;
+pub mod explaining;
 pub mod gate;
 pub mod hosts;
+pub mod in_force;
 pub mod notices;
 pub mod readiness;
 mod refreshing;

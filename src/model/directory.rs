@@ -190,6 +190,17 @@ impl Directory {
         self.keys.iter().map(|record| (record.application, record.key_manager))
     }
 
+    /// Whether somebody subscribes to each of so many APIs.
+    pub fn subscribed(&self, apis: usize) -> Vec<bool> {
+        let mut subscribed = vec![false; apis];
+        for record in &self.subscriptions {
+            if let Some(one) = subscribed.get_mut(record.api.position()) {
+                *one = true;
+            }
+        }
+        subscribed
+    }
+
     pub fn application_count(&self) -> usize {
         self.applications.len()
     }

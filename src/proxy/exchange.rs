@@ -22,6 +22,7 @@ use crate::snapshot::CompiledKeyManager;
 use crate::snapshot::backend::CompiledTarget;
 use crate::snapshot::gate::Pass;
 use crate::snapshot::local::LocalApi;
+use crate::telemetry::refusals::{Remembered, Unsigned};
 use crate::telemetry::{AccessRecord, Ending, Measured, OperationSeries, UnixMillis};
 
 /// What HTTP/1 logs call an exchange whose client left before an answer.
@@ -55,6 +56,8 @@ pub struct Exchange {
     pub backend_time: Option<Duration>,
     /// The operator's word on a refusal.
     pub message: Option<String>,
+    /// Of a refused token, for who asks about the refusal.
+    pub unsigned: Option<Unsigned>,
     /// The place among the API's requests in flight.
     pub pass: Option<Pass>,
     api: Option<(Rc<LocalApi>, Option<usize>)>,
@@ -99,6 +102,7 @@ impl Exchange {
             backend: None,
             backend_time: None,
             message: None,
+            unsigned: None,
             pass: None,
             api: None,
             outcome: Outcome { status: CLIENT_CLOSED, reason: Reason::ClientClosed },
@@ -242,6 +246,52 @@ impl Exchange {
     }
 }
 
+impl Exchange {
+    /// Remembers a refusal that its client can name.
+    fn remember(&mut self) {
+        let Outcome { status, reason } = self.outcome;
+        let Some(id) = self.request_id.as_ref().and_then(|id| id.to_str().ok()) else { return };
+        let text = Remembered::text;
+        let place = self.api.as_ref().map(|(api, position)| (&api.definition, *position));
+        let operation = place
+            .and_then(|(api, position)| api.operations.get(position?))
+            .map(|operation| text(operation.template.as_str()));
+        self.walk.refusals().keep(Remembered {
+            id: text(id),
+            at: self.walk.cache().moment(),
+            time: self.began,
+            reason,
+            status,
+            message: text(self.message.as_deref().unwrap_or_default()),
+            method: text(self.method.as_str()),
+            host: text(self.named.as_ref().map_or("", |named| &named.host)),
+            path: text(self.normal_path.as_deref().unwrap_or_else(|| self.uri.path())),
+            client: self.client,
+            api: place.map(|(api, _)| text(&format!("{} {}", api.name, api.version))),
+            operation,
+            key_manager: self
+                .key_manager
+                .as_ref()
+                .map(|known| text(known.definition.name.as_str())),
+            application: self.caller.as_ref().map(|caller| text(&caller.application)),
+            consumer_key: self.principal.as_ref().and_then(Principal::consumer_key).map(text),
+            token: self.unsigned.take(),
+        });
+    }
+}
+
+/// Whether the client was refused, and told an id.
+fn is_refusal(reason: Reason) -> bool {
+    !matches!(
+        reason,
+        Reason::Forwarded
+            | Reason::CorsPreflight
+            | Reason::ResourceMetadata
+            | Reason::ServerOptions
+            | Reason::ClientClosed
+    )
+}
+
 impl Drop for Exchange {
     fn drop(&mut self) {
         let total = self.started.elapsed();
@@ -250,6 +300,9 @@ impl Drop for Exchange {
         }
         self.measure(total);
         self.log(total);
+        if is_refusal(self.outcome.reason) {
+            self.remember();
+        }
         self.walk.counters().request_ended();
     }
 }

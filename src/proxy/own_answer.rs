@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 
-use crate::authenticate::Caller;
+use crate::authenticate::{Caller, credentials};
 use crate::forward::forwarded::Origin;
 use crate::forward::trace;
 use crate::model::names::ApiIndex;
@@ -23,6 +23,7 @@ use crate::proxy::service::Inbound;
 use crate::proxy::worker::Walk;
 use crate::route;
 use crate::snapshot::local::{LocalApi, LocalSnapshot};
+use crate::telemetry::refusals::Unsigned;
 
 /// A whole answer that was made here.
 pub(super) type OwnAnswer = Box<Response<Bytes>>;
@@ -43,6 +44,11 @@ pub(super) fn refuse(
     }
     exchange.message = Some(refused.why.message());
     exchange.key_manager = refused.why.key_manager().cloned();
+    if let Some(api) = refused.api.and_then(|index| snapshot.api(index)) {
+        let token =
+            credentials::credential(request.headers(), &api.definition.authorization_header).ok();
+        exchange.unsigned = token.and_then(|credential| Unsigned::of(credential.token));
+    }
     if let Why::Authorize(_, principal) = &refused.why {
         exchange.principal.clone_from(principal);
         exchange.caller = caller_of(snapshot, exchange);

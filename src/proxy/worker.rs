@@ -21,6 +21,7 @@ use crate::proxy::tenure::Tenures;
 use crate::proxy::waiting::Waiting;
 use crate::snapshot::Snapshots;
 use crate::snapshot::local::LocalSnapshots;
+use crate::telemetry::refusals::Refusals;
 use crate::telemetry::{AccessWriter, WorkerCounters};
 
 /// What a worker's thread is given; everything else it makes itself, on its own thread.
@@ -49,6 +50,7 @@ pub struct Walk {
     forwarder: Rc<Forwarder>,
     counters: Arc<WorkerCounters>,
     access_log: AccessWriter,
+    refusals: Arc<Refusals>,
     clock: Arc<dyn Clock>,
     request_ids: RequestIds,
     drawn: Cell<u64>,
@@ -65,6 +67,7 @@ impl Walk {
         let deadlines = Rc::new(Deadlines::default());
         let names = Rc::new(Names::new(parts.dns_servers));
         let pools = Pools::new(names, Rc::clone(&deadlines), Arc::clone(&parts.counters));
+        let refusals = Arc::clone(&parts.common.refusals);
         let cache =
             TokenCache::new(parts.token_cache_bytes, Arc::clone(&parts.counters), parts.common);
         cache.set_moment(parts.clock.moment());
@@ -79,6 +82,7 @@ impl Walk {
             }),
             counters: parts.counters,
             access_log: parts.access_log,
+            refusals,
             clock: parts.clock,
             request_ids: RequestIds::new(parts.id_prefix),
             drawn: Cell::new(0),
@@ -117,6 +121,10 @@ impl Walk {
 
     pub fn access_log(&self) -> &AccessWriter {
         &self.access_log
+    }
+
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     pub fn clock(&self) -> &dyn Clock {

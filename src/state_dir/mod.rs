@@ -18,7 +18,7 @@ const STICKY: u32 = 0o1000;
 const ROOT: u32 = 0;
 
 /// Beginnings of the names that the gateway gives to files here.
-const OWN_NAMES: [&str; 8] = [
+const OWN_NAMES: [&str; 9] = [
     "revocations",
     "keys-",
     "organizations",
@@ -26,6 +26,7 @@ const OWN_NAMES: [&str; 8] = [
     "format",
     "portcullis.",
     "takeover-",
+    "control",
     ".writable",
 ];
 

@@ -13,6 +13,7 @@ pub(super) fn identity_facts(common: &Common, snapshot: &Snapshot) -> IdentityFa
         forging_sources_forgotten: invalid.forgotten,
         budgets: budget_facts(common, snapshot),
         unlisted_proxy_refusals: common.budgets.unlisted.refused(),
+        refusals: common.refusals.facts(),
         organizations: organization_facts(snapshot),
     }
 }

@@ -6,7 +6,7 @@
 use crate::model::Model;
 
 /// How many of each kind a configuration holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 pub struct Inventory {
     pub listeners: usize,
     pub apis: usize,

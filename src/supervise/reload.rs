@@ -6,7 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::config::Loaded;
+use crate::explain::Listening;
 use crate::jwks::Fetchers;
+use crate::management::in_force::{InForce, Standing};
 use crate::management::reloading::{ReloadOutcome, Removals};
 use crate::model::Model;
 use crate::model::clock::Clock;
@@ -45,6 +47,8 @@ pub struct Reloader {
     pub settings: Gateway,
     pub channel: Channel,
     pub clock: Arc<dyn Clock>,
+    /// What commands are told of it.
+    pub in_force: Arc<InForce>,
 }
 
 /// A reload that worked.
@@ -125,8 +129,22 @@ impl Reloader {
             tracing::info!(target: "portcullis::supervise", listener = %listener.name, address = %listener.address, "no longer listening");
         }
         threads.listen_all(&changes.opened).await;
+        self.note_in_force();
         self.watched.clone_from(&watched);
         Ok(Reloaded { generation, watched, seen })
+    }
+
+    /// Says what is in force from now on.
+    pub fn note_in_force(&self) {
+        let listening = self.listeners.iter().map(|socket| Listening {
+            name: socket.name.to_string(),
+            address: socket.address,
+            tls: socket.settings.load().tls.is_some(),
+        });
+        self.in_force.set(Standing {
+            listening: listening.collect(),
+            reload_max_removed: self.settings.reload_max_removed,
+        });
     }
 
     /// What is in force.

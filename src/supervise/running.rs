@@ -49,6 +49,8 @@ pub struct Running {
     pub(super) revocations: Arc<Revocations>,
     /// Whether this process answers on the management listener.
     pub(super) gate: Arc<Gate>,
+    /// The same for the control socket.
+    pub(super) control: Arc<Gate>,
     /// To the process that this one takes over from.
     pub(super) predecessor: Option<Link>,
 }
@@ -91,8 +93,8 @@ impl Running {
         match self.predecessor.take() {
             None => service_manager::ready(),
             Some(link) => {
-                let (gate, reload) = (Arc::clone(&self.gate), self.reload.clone());
-                self.tasks.spawn(take_over(link, gate, reload));
+                let gates = [Arc::clone(&self.gate), Arc::clone(&self.control)];
+                self.tasks.spawn(take_over(link, gates, self.reload.clone()));
             }
         }
         let mut next = Next::default();
@@ -208,12 +210,12 @@ impl Running {
 }
 
 /// Serves requests already; answers on the management listener when the old process accepts nothing more.
-async fn take_over(mut link: Link, gate: Arc<Gate>, reload: mpsc::Sender<ReloadRequest>) {
+async fn take_over(mut link: Link, gates: [Arc<Gate>; 2], reload: mpsc::Sender<ReloadRequest>) {
     // an old process that has gone has nothing more to say
     let _ = link.say(link::READY).await;
     let words = [link::MANAGEMENT, link::MANAGEMENT_RELOADED];
     let heard = link.wait_for(&words, TAKEOVER).await;
-    gate.open();
+    gates.iter().for_each(|gate| gate.open());
     service_manager::main_process(std::process::id());
     tracing::info!(target: "portcullis::supervise", "took over from the process before");
     if heard.as_deref() == Some(link::MANAGEMENT_RELOADED) {

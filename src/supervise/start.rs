@@ -18,8 +18,11 @@ use crate::listen::socket::listen;
 use crate::listen::tls::server_config;
 use crate::management::access::Access;
 use crate::management::answer::Management;
+use crate::management::control;
+use crate::management::explaining::Explaining;
 use crate::management::gate::Gate;
 use crate::management::hosts::OwnHosts;
+use crate::management::in_force::InForce;
 use crate::management::readiness::Readiness;
 use crate::management::server;
 use crate::model::clock::Clock;
@@ -146,15 +149,19 @@ async fn assemble(
 
     let readiness = Arc::new(Readiness::new(Arc::clone(&snapshots)));
     let (reload, reloads) = mpsc::channel(RELOAD_QUEUE);
-    let answers = answers(&shared, &readiness, reload.clone(), management_settings, notices);
-    let gate = Arc::new(Gate::new(predecessor.is_none()));
-    let mut tasks = serve_management(management, answers, &gate)?;
+    let in_force = Arc::<InForce>::default();
+    let answers =
+        answers(&shared, &readiness, reload.clone(), management_settings, notices, &in_force);
+    let gates = [(); 2].map(|()| Arc::new(Gate::new(predecessor.is_none())));
+    let [gate, control] = gates;
+    let mut tasks = serve_management(management, answers, &gate, (&state_dir, &control))?;
     let mut channel = Channel::new(Arc::clone(&common.revocations), Arc::clone(&clock));
     channel.follow(channel_settings.as_ref()).await;
     let revocations = Arc::clone(&common.revocations);
     tend(&mut tasks, common, &clock, &metrics, &snapshots);
     let management_address = addresses.and_then(Result::ok);
     let reloader = Reloader {
+        in_force,
         path: path.to_owned(),
         watched: watched.clone(),
         compiler,
@@ -167,6 +174,7 @@ async fn assemble(
         channel,
         clock,
     };
+    reloader.note_in_force();
     let watch = Watch::new(watched, seen);
     Ok(Running {
         reloader,
@@ -184,6 +192,7 @@ async fn assemble(
         lock: Some(lock),
         revocations,
         gate,
+        control,
         predecessor,
     })
 }
@@ -302,6 +311,7 @@ fn answers(
     reload: mpsc::Sender<crate::management::reloading::ReloadRequest>,
     management: Option<gateway::Management>,
     notices: bool,
+    in_force: &Arc<InForce>,
 ) -> Management {
     let (users, hosts) =
         management.map(|management| (management.users, management.hosts)).unwrap_or_default();
@@ -319,6 +329,7 @@ fn answers(
         notices,
         snapshots: Arc::clone(shared.snapshots),
         clock: Arc::clone(shared.clock),
+        explaining: Explaining::new(shared.common.clone(), Arc::clone(in_force)),
     }
 }
 
@@ -326,13 +337,25 @@ fn serve_management(
     management: Option<BoundManagement>,
     answers: Management,
     gate: &Arc<Gate>,
+    (state_dir, control): (&Path, &Arc<Gate>),
 ) -> Result<JoinSet<()>, SuperviseError> {
     let mut tasks = JoinSet::new();
+    let answers = Arc::new(answers);
+    // in a takeover the old process has the place for now
+    let bound = control.is_open().then(|| control::Bound::bind(state_dir, control));
+    let bound = bound
+        .and_then(|bound| bound.inspect_err(|error| control::unavailable(state_dir, error)).ok());
+    tasks.spawn(control::serve(
+        state_dir.to_owned(),
+        bound,
+        Arc::clone(&answers),
+        Arc::clone(control),
+    ));
     if let Some((socket, tls)) = management {
         let socket = tokio::net::TcpListener::from_std(socket).map_err(|source| {
             bind_error("management", SocketAddr::from(([0, 0, 0, 0], 0)), None, source)
         })?;
-        tasks.spawn(server::serve(socket, tls, Arc::new(answers), Arc::clone(gate)));
+        tasks.spawn(server::serve(socket, tls, answers, Arc::clone(gate)));
     }
     Ok(tasks)
 }
@@ -361,6 +384,7 @@ async fn forget_expired(common: Common, clock: Arc<dyn Clock>) {
         tokio::time::sleep(EACH).await;
         let (revocations, now) = (Arc::clone(&common.revocations), clock.forget_before());
         common.budgets.forget_settled(clock.moment());
+        common.refusals.forget_old(clock.moment());
         // a failure is told and counted there; this is tried again
         let _ = tokio::task::spawn_blocking(move || revocations.forget_expired(now)).await;
     }
@@ -380,7 +404,12 @@ fn common(state_dir: &Path, clock: &dyn Clock) -> Result<Common, SuperviseError>
     let mut secret = [0; 32];
     rand::fill(&mut secret).map_err(|_| SuperviseError::Random)?;
     let revocations = Arc::new(revocations(state_dir, clock)?);
-    Ok(Common { proofs: Arc::new(Proofs::new(&secret)), revocations, budgets: Arc::default() })
+    Ok(Common {
+        proofs: Arc::new(Proofs::new(&secret)),
+        revocations,
+        budgets: Arc::default(),
+        refusals: Arc::default(),
+    })
 }
 
 fn revocations(state_dir: &Path, clock: &dyn Clock) -> Result<Revocations, SuperviseError> {

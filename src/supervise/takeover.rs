@@ -231,14 +231,20 @@ impl Running {
 
     /// Accepts no more management calls, and answers those that were accepted.
     async fn leave_management(&mut self, signals: &mut Signals) -> Result<(), TakeoverError> {
-        let gate = Arc::clone(&self.gate);
+        let (gate, control) = (Arc::clone(&self.gate), Arc::clone(&self.control));
+        let listens = self.management_socket.is_some();
         gate.close();
-        if self.management_socket.is_none() {
-            return Ok(());
-        }
+        control.close();
+        let quiet = async {
+            if listens {
+                gate.quiet().await;
+            }
+            control.quiet().await;
+        };
+        let mut quiet = std::pin::pin!(quiet);
         loop {
             tokio::select! {
-                () = gate.quiet() => return Ok(()),
+                () = &mut quiet => return Ok(()),
                 // a call may be a reload
                 Some(request) = self.reloads.recv() => self.reload_now(Some(request)).await,
                 told = signals.next() => match told {
@@ -286,6 +292,7 @@ impl Running {
         }
         self.reloader.channel.resume().await;
         self.gate.open();
+        self.control.open();
     }
 }
 

@@ -4,11 +4,12 @@
 //! metrics are plain cells that one thread writes, and lines that cannot be written in time are dropped and counted.
 //!
 //! The walk through the files: [`metrics`] (what is counted, and `/metrics`), [`access_log`] (one line per exchange),
-//! [`log`] (events for operators, on stderr).
+//! [`log`] (events for operators, on stderr), [`refusals`] (the last ones, by id).
 
 pub mod access_log;
 pub mod log;
 pub mod metrics;
+pub mod refusals;
 
 pub use access_log::{
     AccessLog, AccessLogError, AccessRecord, AccessWriter, Ending, Fragment, TokenHash, UnixMillis,

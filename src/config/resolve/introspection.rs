@@ -79,6 +79,8 @@ pub(super) fn introspection(
             told("token_validation");
         } else if table.has("introspection_signed") {
             told("introspection_signed");
+        } else if !endpoint.is_empty() {
+            unused(table);
         }
         return None;
     }
@@ -99,6 +101,15 @@ pub(super) fn introspection(
         cache,
         signed,
     })
+}
+
+/// An endpoint that nobody asks.
+fn unused(table: &Table<'_>) {
+    let message =
+        "`introspection_endpoint` is not used: without credentials no token is asked about there"
+            .to_owned();
+    let hint = "write `credentials` (`credentials = { method = \"none\" }` where the server asks for none) to take opaque tokens, or leave it out".to_owned();
+    table.problems().warning(table.at_key("introspection_endpoint"), message, Some(hint));
 }
 
 fn check_signed(table: &Table<'_>, credentials: Option<&Credentials>, single: bool) {

@@ -14,6 +14,7 @@ mod organizations;
 mod proxies;
 mod revocation;
 mod secret;
+mod unlikely;
 
 pub(super) use api::no_such_key_manager;
 pub(super) use application::{MOST_CONSUMER_KEY, is_organization, no_such_api};
@@ -25,6 +26,7 @@ use crate::config::contract::ROOT;
 use crate::config::problems::Problems;
 use crate::config::reader::Table;
 use crate::config::report::At;
+use crate::config::resolve::unlikely::Nouns;
 use crate::config::source::Sources;
 use crate::model::Model;
 use crate::model::directory::Directory;
@@ -68,6 +70,8 @@ pub(super) fn model(sources: &Sources, problems: &Problems) -> Model {
     );
     directory.shrink();
     organizations::warn_of_shared_keys(&key_managers, &directory, &files, problems);
+    Nouns { key_managers: &key_managers, apis: &apis, directory: &directory, files: &files }
+        .warn(problems);
     let listeners = gateway::listeners(&whole, sources);
     Model {
         files,

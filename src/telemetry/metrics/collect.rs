@@ -14,6 +14,7 @@ use super::process::ProcessFacts;
 use super::status::status_of;
 use super::worker::WorkerCounters;
 use crate::model::reason::Reason;
+use crate::telemetry::refusals::RefusalFacts;
 
 pub(super) fn exchanges(
     out: &mut Exposition<'_>,
@@ -206,6 +207,9 @@ pub(super) fn identity(out: &mut Exposition<'_>, facts: &IdentityFacts) {
         &families::UNLISTED_PROXY_REFUSALS,
         vec![sample([], as_f64(facts.unlisted_proxy_refusals))],
     );
+    let RefusalFacts { count, bytes } = facts.refusals;
+    out.write(&families::REMEMBERED_REFUSALS, vec![sample([], as_f64(count))]);
+    out.write(&families::REMEMBERED_REFUSAL_BYTES, vec![sample([], as_f64(bytes))]);
     let each = |of: &dyn Fn(&OrganizationFacts) -> &[(&'static str, u64)]| {
         let all = facts
             .organizations

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::cell::Cell;
 use crate::model::clock::UnixSeconds;
+use crate::telemetry::refusals::RefusalFacts;
 
 /// What the configuration in use holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,6 +45,7 @@ pub struct IdentityFacts {
     pub budgets: Vec<BudgetFacts>,
     /// Requests refused together because their address is not in `trusted_proxies`.
     pub unlisted_proxy_refusals: u64,
+    pub refusals: RefusalFacts,
     pub organizations: Vec<OrganizationFacts>,
 }
 

@@ -126,6 +126,10 @@ families! {
         "Requests that were refused because their client address had used its budget up.";
     UNLISTED_PROXY_REFUSALS = "portcullis_unlisted_proxy_refused_total", Counter, [], Fixed(1),
         "Requests that were refused for the budget of an address which sends X-Forwarded-For and is not in trusted_proxies.";
+    REMEMBERED_REFUSALS = "portcullis_remembered_refusals", Gauge(Sum), [], Fixed(1),
+        "Refusals of the last hour that `explain --denial` can tell about.";
+    REMEMBERED_REFUSAL_BYTES = "portcullis_remembered_refusal_bytes", Gauge(Sum), [], Fixed(1),
+        "What they take.";
     ORGANIZATIONS = "portcullis_organizations", Gauge(Sum), ["key_manager", "state"], Organizations(3),
         "Organisations that nobody listed: live, on trial, or closed because their server does not know them.";
     ORGANIZATION_EVENTS = "portcullis_organization_events_total", Counter, ["key_manager", "event"], Organizations(6),

@@ -1,6 +1,9 @@
 //! Operating the gateway: commands, reloads, explain.
 
+mod checking;
 mod clocks;
+mod control;
+mod denials;
 mod explaining;
 mod program;
 mod registering;
@@ -8,4 +11,4 @@ mod reload;
 mod removals;
 mod service_manager;
 mod signals;
-mod takeover;
+pub(crate) mod takeover;

@@ -1,57 +1,101 @@
 //! What is asked: `GET https://host/path`, a token, and what proves that it is in the right hand.
 
-use std::path::Path;
+use std::fmt;
+use std::net::IpAddr;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use serde::{Deserialize, Serialize};
 
-use crate::cli::arguments::ExplainOptions;
-use crate::cli::token_file;
 use crate::jwt::Unverified;
+use crate::model::clock::UnixSeconds;
 use crate::proxy::decision::ConnectionFacts;
 
+/// A question as it is sent to a running gateway: one of `request` and `denial`.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Written {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// The bearer token, as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dpop: Option<String>,
+    /// PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<String>,
+    /// The client's address, whose budgets are looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<IpAddr>,
+    /// Seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
+    /// The id of a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denial: Option<String>,
+}
+
+impl fmt::Debug for Written {
+    /// Neither the token nor the proof.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Written")
+            .field("request", &self.request)
+            .field("denial", &self.denial)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A request to judge.
-#[derive(Debug)]
-pub(super) struct Question {
+pub struct Question {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) host: String,
+    pub(super) at: Option<UnixSeconds>,
+    pub(super) client: Option<IpAddr>,
     token: Option<String>,
     proof: Option<String>,
     certificate: Option<[u8; 32]>,
 }
 
+impl fmt::Debug for Question {
+    /// Neither the token nor the proof.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Question")
+            .field("method", &self.method)
+            .field("host", &self.host)
+            .finish_non_exhaustive()
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
-pub(super) enum InvalidQuestion {
+pub enum InvalidQuestion {
     #[error(
         "{0:?} is not a request; write a method and an address, such as 'GET /accounts/1.0.0/accounts/42'"
     )]
     Request(String),
     #[error("{0:?} is not an address or a path")]
     Address(String),
-    #[error("the token cannot be read: {0}")]
-    Token(#[from] std::io::Error),
     #[error("the token holds a character that cannot stand in a header")]
     TokenCharacter,
     #[error("the DPoP proof holds a character that cannot stand in a header")]
     ProofCharacter,
-    #[error("{0} does not begin with a certificate in PEM")]
-    Certificate(String),
+    #[error("the client certificate does not begin with a certificate in PEM")]
+    Certificate,
+    #[error("there is neither a request nor the id of a refusal to explain")]
+    Nothing,
 }
 
 impl Question {
-    pub(super) fn read(options: &ExplainOptions) -> Result<Self, InvalidQuestion> {
-        let token = match (&options.token, &options.token_file) {
-            (Some(token), _) => Some(token.clone()),
-            (None, Some(path)) => Some(token_file::read(path)?),
-            (None, None) => None,
-        };
-        let token = token.as_deref().map(|text| token_file::bare(text).to_owned());
-        let question = Self::parse(&options.request, token)?;
-        let certificate = options.client_certificate.as_deref().map(certificate).transpose()?;
-        question.with_evidence(options.dpop.clone(), certificate)
+    /// Reads what was written.
+    pub fn read(written: &Written) -> Result<Self, InvalidQuestion> {
+        let line = written.request.as_deref().ok_or(InvalidQuestion::Nothing)?;
+        let question = Self::parse(line, written.token.clone())?;
+        let certificate = written.client_certificate.as_deref().map(certificate).transpose()?;
+        let question = question.with_evidence(written.dpop.clone(), certificate)?;
+        Ok(Self { at: written.at.map(UnixSeconds), client: written.client, ..question })
     }
 
     /// With what a client shows beside its token; a proof makes it a token of the scheme `DPoP`.
@@ -82,7 +126,21 @@ impl Question {
         if token.as_ref().is_some_and(|token| HeaderValue::try_from(token.as_str()).is_err()) {
             return Err(InvalidQuestion::TokenCharacter);
         }
-        Ok(Self { method, uri, host, token, proof: None, certificate: None })
+        Ok(Self {
+            method,
+            uri,
+            host,
+            at: None,
+            client: None,
+            token,
+            proof: None,
+            certificate: None,
+        })
+    }
+
+    /// The time to judge at, where it is not now.
+    pub fn at(&self) -> Option<UnixSeconds> {
+        self.at
     }
 
     pub(super) fn has_token(&self) -> bool {
@@ -145,9 +203,9 @@ impl Question {
     }
 }
 
-/// The SHA-256 of the first certificate of a file.
-fn certificate(path: &Path) -> Result<[u8; 32], InvalidQuestion> {
-    let wrong = || InvalidQuestion::Certificate(path.display().to_string());
-    let der = CertificateDer::from_pem_file(path).map_err(|_| wrong())?;
-    digest(&SHA256, &der).as_ref().try_into().map_err(|_| wrong())
+/// The SHA-256 of the first certificate of a PEM text.
+fn certificate(pem: &str) -> Result<[u8; 32], InvalidQuestion> {
+    let der =
+        CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| InvalidQuestion::Certificate)?;
+    digest(&SHA256, &der).as_ref().try_into().map_err(|_| InvalidQuestion::Certificate)
 }

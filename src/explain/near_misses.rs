@@ -4,12 +4,16 @@
 
 use crate::authenticate::{AuthenticateError, Principal};
 use crate::authorize::Refusal;
-use crate::cli::explain::question::Question;
-use crate::jwt::{Rejection, TokenKind, Unverified, WrongType};
-use crate::model::names::KeyManagerIndex;
+use crate::explain::question::Question;
+use crate::explain::{hosts, identity, inactive, scopes, times};
+use crate::jwt::{Rejection, TokenKind, Unverified, Value, WrongType};
+use crate::model::clock::UnixSeconds;
+use crate::model::names::{KeyManagerIndex, Scope};
+use crate::model::reason::Reason;
 use crate::proxy::decision::{Refused, Why};
 use crate::route::NotFound;
 use crate::snapshot::{CompiledApi, CompiledKeyManager, Snapshot};
+use crate::telemetry::refusals::Remembered;
 
 /// At most this many of a kind are listed.
 const MOST: usize = 5;
@@ -19,12 +23,13 @@ pub(super) fn hints(
     snapshot: &Snapshot,
     refused: &Refused<'_>,
     question: &Question,
+    at: UnixSeconds,
 ) -> Vec<String> {
     match &refused.why {
         Why::Route(not_found) => route(snapshot, not_found, question),
         Why::Preflight(_) => Vec::new(),
         Why::Blocked => vec!["set the API's lifecycle to \"published\" to serve it".to_owned()],
-        Why::Authenticate(error) => authentication(snapshot, error, question),
+        Why::Authenticate(error) => authentication(snapshot, error, question, at),
         Why::Authorize(refusal, principal) => {
             let Some(principal) = principal else { return Vec::new() };
             let key_manager = principal.key_manager();
@@ -43,7 +48,11 @@ pub(super) fn hints(
                 }
                 Refusal::InsufficientScope => {
                     let held: Vec<_> = principal.scopes().collect();
-                    vec![format!("the token has the scopes {held:?}")]
+                    let needed = refused.routed.as_ref().map(|routed| routed.operation());
+                    let needed = needed.map_or(&[][..], |operation| &operation.scopes);
+                    let mut hints = vec![format!("the token has the scopes {held:?}")];
+                    hints.extend(scope_claims(key_manager, principal.claims().iter(), needed));
+                    hints
                 }
                 Refusal::OrganizationMissing | Refusal::OrganizationMismatch => {
                     organizations(snapshot, principal)
@@ -72,25 +81,7 @@ fn organizations(snapshot: &Snapshot, principal: &Principal) -> Vec<String> {
 
 fn route(snapshot: &Snapshot, not_found: &NotFound, question: &Question) -> Vec<String> {
     match not_found {
-        NotFound::Api => {
-            let path = question.uri.path();
-            let near = snapshot.apis.iter().filter(|api| {
-                let definition = &api.definition;
-                path.starts_with(&definition.context) || definition.base_path.starts_with(path)
-            });
-            let near = near.take(MOST).map(|api| {
-                let hosts = if api.definition.hosts.is_empty() {
-                    "any host".to_owned()
-                } else {
-                    format!("{:?}", api.definition.hosts)
-                };
-                format!(
-                    "API {} {} is served at {} for {hosts}",
-                    api.definition.name, api.definition.version, api.definition.base_path
-                )
-            });
-            near.collect()
-        }
+        NotFound::Api => hosts::hints(snapshot, &question.host, question.uri.path()),
         NotFound::Operation { api } => {
             let Some(api) = snapshot.api(*api) else { return Vec::new() };
             let operations = api.definition.operations.iter().take(MOST);
@@ -112,6 +103,7 @@ fn authentication(
     snapshot: &Snapshot,
     error: &AuthenticateError,
     question: &Question,
+    at: UnixSeconds,
 ) -> Vec<String> {
     let unverified = question.token().and_then(|token| {
         Unverified::parse(token.as_bytes(), snapshot.limits.max_token_bytes).ok()
@@ -121,10 +113,30 @@ fn authentication(
             issuers(snapshot, unverified.as_ref().and_then(Unverified::issuer).unwrap_or_default())
         }
         AuthenticateError::NobodysOwn { .. } => unverified.map_or_else(Vec::new, |token| {
-            crate::cli::explain::identity::candidates(snapshot, &token)
+            let foreign = foreign_organization(snapshot, &token);
+            if foreign.is_empty() { identity::candidates(snapshot, &token) } else { foreign }
         }),
         AuthenticateError::Binding { fault, .. } => {
-            crate::cli::explain::identity::binding_hints(*fault, question, unverified.as_ref())
+            identity::binding_hints(*fault, question, unverified.as_ref())
+        }
+        AuthenticateError::Inactive => {
+            question.token().map_or_else(Vec::new, |token| inactive::hints(snapshot, token, at))
+        }
+        AuthenticateError::Token {
+            key_manager,
+            rejection:
+                Rejection::Expired { .. } | Rejection::NotYetValid { .. } | Rejection::LifetimeTooLong,
+            ..
+        } => unverified
+            .map_or_else(Vec::new, |token| times::hints(&token, &key_manager.definition, at)),
+        AuthenticateError::Token { key_manager, rejection: Rejection::Audience, .. } => {
+            let wanted = &key_manager.definition.rules.audiences;
+            let said = unverified.as_ref().and_then(|token| token.claim("aud"));
+            vec![format!(
+                "the token's aud is {}; key manager \"{}\" takes any of {wanted:?}",
+                identity::shown(said),
+                key_manager.definition.name
+            )]
         }
         AuthenticateError::Opaque => {
             vec!["write introspection_endpoint and credentials for the key manager that issues such tokens".to_owned()]
@@ -156,6 +168,95 @@ fn authentication(
                 .into_iter()
                 .collect()
         }
+        _ => Vec::new(),
+    }
+}
+
+/// Hints on a refusal that is only remembered.
+pub(super) fn of_remembered(
+    snapshot: &Snapshot,
+    refusal: &Remembered,
+    token: Option<&Unverified<'_>>,
+    at: UnixSeconds,
+) -> Vec<String> {
+    if refusal.reason == Reason::ApiNotFound {
+        return hosts::hints(snapshot, &refusal.host, &refusal.path);
+    }
+    let Some(token) = token else { return Vec::new() };
+    let named = refusal.key_manager.as_deref();
+    let key_manager = snapshot
+        .key_managers
+        .iter()
+        .find(|key_manager| named == Some(key_manager.definition.name.as_str()));
+    match (refusal.reason, key_manager) {
+        (Reason::UnknownIssuer, _) => {
+            let foreign = foreign_organization(snapshot, token);
+            if foreign.is_empty() {
+                issuers(snapshot, token.issuer().unwrap_or_default())
+            } else {
+                foreign
+            }
+        }
+        (
+            Reason::TokenExpired | Reason::TokenNotYetValid | Reason::LifetimeTooLong,
+            Some(key_manager),
+        ) => times::hints(token, &key_manager.definition, at),
+        (Reason::InsufficientScope, Some(key_manager)) => {
+            let needed = operation_scopes(snapshot, refusal);
+            scope_claims(key_manager, token.claims(), &needed)
+        }
+        (Reason::ConsumerKeyUnknown, Some(key_manager)) => {
+            consumer_key(snapshot, key_manager, refusal.consumer_key.as_deref().unwrap_or_default())
+        }
+        (Reason::ConsumerKeyMissing, Some(key_manager)) => {
+            consumer_key_claim(key_manager, token.claims().map(|(name, _)| name))
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The scopes of the operation that refused, as it is now.
+fn operation_scopes(snapshot: &Snapshot, refusal: &Remembered) -> Vec<Scope> {
+    let name = refusal.api.as_deref().unwrap_or_default();
+    let api = snapshot.apis.iter().map(|api| &api.definition).find(|api| {
+        name.strip_prefix(api.name.as_str()).is_some_and(|rest| rest.trim() == api.version.as_str())
+    });
+    let operations = api.into_iter().flat_map(|api| &api.operations).filter(|operation| {
+        Some(operation.template.as_str()) == refusal.operation.as_deref()
+            && matches!(operation.method.as_str(), method if method == "*" || method == &*refusal.method)
+    });
+    operations.flat_map(|operation| operation.scopes.iter().cloned()).collect()
+}
+
+/// Where the scopes stand that are missing where they are looked for.
+fn scope_claims<'c>(
+    key_manager: &CompiledKeyManager,
+    claims: impl Iterator<Item = (&'c str, &'c Value)>,
+    needed: &[Scope],
+) -> Vec<String> {
+    let definition = &key_manager.definition;
+    let read = definition.claims.scopes.as_deref().unwrap_or("scope");
+    let found = scopes::elsewhere(claims, read, needed).into_iter().map(|(path, scope)| {
+        format!(
+            "the claim {path:?} holds {scope:?}, and scopes are read from {read:?}: write scopes_claim = {path:?} for key manager \"{}\"",
+            definition.name
+        )
+    });
+    found.collect()
+}
+
+/// A token whose `org_id` is of another organization than the key manager of its issuer.
+fn foreign_organization(snapshot: &Snapshot, token: &Unverified<'_>) -> Vec<String> {
+    let issuer = token.issuer().unwrap_or_default();
+    let Some(key_manager) = snapshot.key_manager_of(issuer) else { return Vec::new() };
+    let named = token.claim("org_id");
+    match (&key_manager.definition.organization, named) {
+        (Some(wanted), Some(named)) if named.as_str() != Some(wanted) => vec![format!(
+            "the token's org_id is {}, and key manager \"{}\" is of the organization {wanted:?}: the token is of another organization \
+             of this issuer",
+            identity::shown(Some(named)),
+            key_manager.definition.name
+        )],
         _ => Vec::new(),
     }
 }

@@ -9,9 +9,15 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
 use serde_json::json;
 
 use super::*;
+use crate::config;
+use crate::jwks::Fetchers;
+use crate::model::clock::Clock;
 use crate::proxy::decision::{Asked, ConnectionFacts, decide};
+use crate::revocation::Revocations;
 use crate::revocation::record::{Kind, Mark, Record};
 use crate::route;
+use crate::snapshot::compile::Compiler;
+use crate::supervise::clock::SystemClock;
 
 const FILE: &str = r#"
 [[key_managers]]
@@ -37,6 +43,18 @@ name = "south"
 issuer = "https://shared.example"
 certificates = { jwks_file = "keys.json" }
 token_handling = [{ type = "jwt", claims = { org_id = "^s" } }]
+[[key_managers]]
+name = "organization"
+issuer = "https://org.example/{org}"
+organizations = ["mine"]
+certificates = { jwks_file = "keys.json" }
+[[apis]]
+name = "hosted"
+version = "1"
+context = "/hosted"
+hosts = ["api.bank.example", "*.shop.example"]
+production = { urls = ["http://127.0.0.1:9"] }
+operations = [{ method = "GET", path = "/x", auth = "none" }]
 [[apis]]
 name = "bound"
 version = "1"
@@ -74,6 +92,10 @@ keys = [
 subscriptions = [{ api = "a:1" }]
 "#;
 
+fn control_runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
 struct Stage {
     snapshot: Snapshot,
     key: EncodingKey,
@@ -91,7 +113,7 @@ impl Stage {
             .unwrap();
         std::fs::write(folder.path().join("gateway.toml"), FILE).unwrap();
         let model = config::load(&folder.path().join("gateway.toml")).unwrap().model;
-        let runtime = control_runtime().unwrap();
+        let runtime = control_runtime();
         let _guard = runtime.enter();
         let keys =
             Fetchers::new(folder.path(), Arc::new(SystemClock)).reconcile(&model.key_managers);
@@ -153,7 +175,14 @@ impl Stage {
 
     fn judge(&self, question: &Question, revoked: &[Record]) -> Explanation {
         let revocations = Arc::new(Revocations::seen(revoked));
-        control_runtime().unwrap().block_on(judge(&self.snapshot, question, revocations, self.now))
+        let grounds = Grounds {
+            snapshot: &self.snapshot,
+            common: Common { revocations, ..Common::alone() },
+            listening: &[],
+            now: self.now,
+            moment: Moment(1),
+        };
+        control_runtime().block_on(judge(&grounds, question))
     }
 }
 
@@ -184,6 +213,82 @@ fn near_misses_are_named() {
             "{hint}: {}",
             explanation.text()
         );
+    }
+}
+
+#[test]
+fn times_scopes_and_organizations_have_their_hints() {
+    let stage = Stage::new();
+    let issuer = "https://one.example/token";
+    let (now, line) = (stage.now.0, "GET /a/1/x/7");
+    for (issuer, more, reason, words) in [
+        (
+            issuer,
+            json!({ "exp": now - 100 }),
+            "token_expired",
+            vec!["by 30 s (leeway)", "it is judged at 20"],
+        ),
+        (issuer, json!({ "nbf": now + 100 }), "token_not_yet_valid", vec!["clock is 100 s ahead"]),
+        (
+            issuer,
+            json!({ "scope": "x", "scp": ["read"], "realm_access": { "roles": ["write", "read"] } }),
+            "insufficient_scope",
+            vec!["scopes_claim = \"scp\"", "scopes_claim = \"realm_access.roles\""],
+        ),
+        (
+            "https://org.example/mine",
+            json!({ "org_id": "other" }),
+            "unknown_issuer",
+            vec!["org_id is \"other\"", "of the organization \"mine\""],
+        ),
+    ] {
+        let line = if issuer.contains("org.") { "GET /bound/1/x" } else { line };
+        let explanation = stage.explain(line, Some(stage.token_with(issuer, &more)));
+        assert_eq!(explanation.reason(), reason, "{}", explanation.text());
+        for words in words {
+            assert!(explanation.text().contains(words), "{words}: {}", explanation.text());
+        }
+    }
+}
+
+#[test]
+fn near_hosts_and_ports_are_named() {
+    let stage = Stage::new();
+    let listening = [
+        Listening { name: "tls".to_owned(), address: "127.0.0.1:8243".parse().unwrap(), tls: true },
+        Listening {
+            name: "plain".to_owned(),
+            address: "127.0.0.1:8280".parse().unwrap(),
+            tls: false,
+        },
+    ];
+    let found = |line: &str| {
+        let grounds = Grounds {
+            snapshot: &stage.snapshot,
+            common: Common::alone(),
+            listening: &listening,
+            now: stage.now,
+            moment: Moment(1),
+        };
+        let question = Question::parse(line, None).unwrap();
+        control_runtime().block_on(judge(&grounds, &question)).hints().join("; ")
+    };
+    for (line, words) in [
+        ("GET https://api.bank.exmple/hosted/1/x", "did you mean \"api.bank.example\"?"),
+        ("GET https://www.api.bank.example/hosted/1/x", "did you mean \"api.bank.example\"?"),
+        ("GET https://shop.example/hosted/1/x", "not below it"),
+        ("GET https://other.test/hosted/1/x", "add that to the API's hosts"),
+        ("GET /hosted/1/x", "write the whole address"),
+        ("GET https://api.bank.example/hostd/1/x", "API hosted 1 is served at /hosted/1"),
+        ("GET https://a:9443/a/1/open/y", "no listener has the port 9443"),
+        ("GET http://a:8243/a/1/open/y", "the address says http, and the listener is \"tls\""),
+    ] {
+        let hints = found(line);
+        assert!(hints.contains(words), "{line}: {words}: {hints}");
+    }
+    for line in ["GET https://a:8243/a/1/open/y", "GET http://a:8280/a/1/open/y", "GET /a/1/open/y"]
+    {
+        assert_eq!(found(line), "", "{line}");
     }
 }
 

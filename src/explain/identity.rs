@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::authenticate::binding::{self, BindingFault};
 use crate::authenticate::{Basis, Principal};
-use crate::cli::explain::question::Question;
+use crate::explain::question::Question;
 use crate::jwt::{Unverified, Value};
 use crate::model::api::{Api, BindingRule};
 use crate::model::handling::Handling;
@@ -218,7 +218,7 @@ fn proof_hints(question: &Question) -> Vec<String> {
     )]
 }
 
-fn shown(value: Option<&Value>) -> String {
+pub(super) fn shown(value: Option<&Value>) -> String {
     match value {
         None => "nothing".to_owned(),
         Some(value) => match (value.as_str(), value.as_array()) {

@@ -1,15 +1,13 @@
 //! The steps of a decision, each with what it found and where that is written.
 
-use std::fmt::Write;
 use std::sync::Arc;
-
-use serde::Serialize;
 
 use crate::authenticate::cache::TokenCache;
 use crate::authenticate::{AuthenticateError, Principal, Question};
 use crate::authorize::{Grant, Refusal};
-use crate::cli::explain::question::Question as Asking;
-use crate::cli::explain::{identity, near_misses};
+use crate::explain::explanation::{Explanation, Step};
+use crate::explain::question::Question as Asking;
+use crate::explain::{identity, near_misses};
 use crate::introspect::Purpose;
 use crate::jwt::Unverified;
 use crate::model::api::{AuthScheme, SubscriptionRule};
@@ -20,27 +18,6 @@ use crate::model::reason::Reason;
 use crate::proxy::decision::{Asked, Refused, Why, decide};
 use crate::proxy::denial;
 use crate::snapshot::{CompiledApi, CompiledKeyManager, Routed, Snapshot};
-
-/// The decision on one request, told.
-#[derive(Debug, Serialize)]
-pub(super) struct Explanation {
-    allowed: bool,
-    reason: &'static str,
-    status: Option<u16>,
-    steps: Vec<Step>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    hints: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Step {
-    #[serde(rename = "step")]
-    name: &'static str,
-    passed: bool,
-    found: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    written_at: Option<String>,
-}
 
 /// Collects steps on one snapshot.
 struct Teller<'s> {
@@ -92,7 +69,9 @@ pub(super) fn explain(
             teller.granted(&grant, question, now);
             Explanation {
                 allowed: true,
-                reason: Reason::Forwarded.label(),
+                judged_by: String::new(),
+                reason: Reason::Forwarded.label().into(),
+                claims: None,
                 status: None,
                 steps: teller.steps,
                 hints: Vec::new(),
@@ -107,52 +86,10 @@ pub(super) fn explain(
                 refused.why = Why::Authenticate(unknown.clone());
             }
             teller.tell(&refused, question, now);
-            let hints = near_misses::hints(snapshot, &refused, question);
+            let hints = near_misses::hints(snapshot, &refused, question, now);
             teller.refused(refused.why.reason(), hints)
         }
     })
-}
-
-impl Explanation {
-    pub(super) fn is_allowed(&self) -> bool {
-        self.allowed
-    }
-
-    #[cfg(test)]
-    pub(super) fn reason(&self) -> &'static str {
-        self.reason
-    }
-
-    #[cfg(test)]
-    pub(super) fn hints(&self) -> &[String] {
-        &self.hints
-    }
-
-    pub(super) fn json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default()
-    }
-
-    pub(super) fn text(&self) -> String {
-        let mut text = String::new();
-        for step in &self.steps {
-            let mark = if step.passed { "ok " } else { "NO " };
-            let _ = write!(text, "{mark} {:<12} {}", step.name, step.found);
-            if let Some(place) = &step.written_at {
-                let _ = write!(text, "  [{place}]");
-            }
-            text.push('\n');
-        }
-        for hint in &self.hints {
-            let _ = writeln!(text, "    hint: {hint}");
-        }
-        match self.status {
-            None => text.push_str("allowed"),
-            Some(status) => {
-                let _ = write!(text, "refused: {} (HTTP {status})", self.reason);
-            }
-        }
-        text
-    }
 }
 
 impl Teller<'_> {
@@ -166,14 +103,16 @@ impl Teller<'_> {
 
     fn push(&mut self, step: &'static str, passed: bool, found: String, place: Option<Place>) {
         let written_at = place.map(|place| self.snapshot.files.describe(place));
-        self.steps.push(Step { name: step, passed, found, written_at });
+        self.steps.push(Step { name: step.into(), passed, found, written_at });
     }
 
     fn refused(self, reason: Reason, hints: Vec<String>) -> Explanation {
         let status = denial::status(reason);
         Explanation {
+            judged_by: String::new(),
             allowed: false,
-            reason: reason.label(),
+            reason: reason.label().into(),
+            claims: None,
             status: Some(status.as_u16()),
             steps: self.steps,
             hints,

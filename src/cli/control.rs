@@ -1,0 +1,115 @@
+//! Asks the gateway that runs on a `state_dir`, over its control socket.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::management::control::SOCKET;
+
+const MOST_ANSWER: usize = 4 * 1024 * 1024;
+
+/// While one process takes over from another, a call may end without an answer; the next one is heard.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest that an answer takes: a reload of a million applications.
+pub(super) const RELOAD: Duration = Duration::from_mins(5);
+pub(super) const QUESTION: Duration = Duration::from_mins(1);
+pub(super) const LOOK: Duration = Duration::from_secs(5);
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ControlError {
+    #[error("no gateway runs on {}: nobody listens at {SOCKET} there", .0.display())]
+    Nobody(PathBuf),
+    #[error("{} cannot be opened: {source}; run this as the gateway's user", path.display())]
+    Socket { path: PathBuf, source: io::Error },
+    #[error("the running gateway gave no answer: {0}")]
+    Answer(String),
+}
+
+/// One call, and its answer.
+pub(super) async fn ask(
+    state_dir: &Path,
+    (method, path): (Method, &str),
+    body: Bytes,
+    within: Duration,
+) -> Result<(StatusCode, String), ControlError> {
+    let tries = async {
+        let mut last = String::new();
+        for _ in 0..TRIES {
+            match once(state_dir, &method, path, body.clone()).await? {
+                Ok(answer) => return Ok(answer),
+                Err(why) => last = why,
+            }
+            sleep(PAUSE).await;
+        }
+        Err(ControlError::Answer(last))
+    };
+    timeout(within, tries)
+        .await
+        .unwrap_or_else(|_| Err(ControlError::Answer(format!("none in {} s", within.as_secs()))))
+}
+
+async fn once(
+    state_dir: &Path,
+    method: &Method,
+    path: &str,
+    body: Bytes,
+) -> Result<Result<(StatusCode, String), String>, ControlError> {
+    let socket = state_dir.join(SOCKET);
+    let stream = match UnixStream::connect(&socket).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            return Err(match error.kind() {
+                io::ErrorKind::NotFound
+                | io::ErrorKind::ConnectionRefused
+                // longer than an address may be: nobody could listen there
+                | io::ErrorKind::InvalidInput => ControlError::Nobody(state_dir.to_owned()),
+                _ => ControlError::Socket { path: socket, source: error },
+            });
+        }
+    };
+    Ok(exchange(stream, method, path, body).await)
+}
+
+async fn exchange(
+    stream: UnixStream,
+    method: &Method,
+    path: &str,
+    body: Bytes,
+) -> Result<(StatusCode, String), String> {
+    let said = |error: hyper::Error| error.to_string();
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(said)?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(connection);
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "control")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::new(body))
+        .map_err(|error| error.to_string())?;
+    let response = sender.send_request(request).await.map_err(said)?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), MOST_ANSWER)
+        .collect()
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+}
+
+/// The words of a refusal: `report` or `detail` of the answer, else all of it.
+pub(super) fn words(body: &str) -> String {
+    let read: Option<serde_json::Value> = serde_json::from_str(body).ok();
+    let said = |name: &str| read.as_ref()?.get(name)?.as_str().map(str::to_owned);
+    said("report").or_else(|| said("detail")).unwrap_or_else(|| body.to_owned())
+}

@@ -1,0 +1,57 @@
+//! `portcullis reload`: the running gateway reads its files again, and says what came of it.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+
+use crate::cli::arguments::{Confirmation, ReloadOptions};
+use crate::cli::control::{self, ControlError};
+use crate::cli::exit;
+use crate::cli::output::Output;
+use crate::cli::run::{control_runtime, install_crypto};
+use crate::config;
+
+/// Asks for a reload. Exits 0 when the files are in force, 1 when the gateway refuses or none runs, 2 when they have errors.
+pub fn reload(config: &Path, options: &ReloadOptions, output: Output) -> u8 {
+    install_crypto();
+    let state_dir = match config::load_gateway(config) {
+        Ok(loaded) => loaded.model.gateway.state_dir,
+        Err(report) => {
+            output.note(&report.render(output.color));
+            return exit::CONFIGURATION;
+        }
+    };
+    let path = match options.confirm {
+        Some(Confirmation::Removals) => "/reload?confirm=removals",
+        None => "/reload",
+    };
+    let Ok(runtime) = control_runtime() else { return exit::FAILED };
+    let call = (Method::POST, path);
+    let asked = runtime.block_on(control::ask(&state_dir, call, Bytes::new(), control::RELOAD));
+    match asked {
+        Ok((StatusCode::OK, body)) => {
+            output.line(&format!("reloaded{}", generation(&body)));
+            exit::OK
+        }
+        Ok((_, body)) => {
+            output.note(&format!("portcullis: not reloaded: {}", control::words(&body)));
+            exit::FAILED
+        }
+        Err(error) => {
+            let hint = if matches!(error, ControlError::Nobody(_)) {
+                "; if it runs with another file, name that with --config"
+            } else {
+                ""
+            };
+            output.note(&format!("portcullis: not reloaded: {error}{hint}"));
+            exit::FAILED
+        }
+    }
+}
+
+fn generation(body: &str) -> String {
+    let read: Option<serde_json::Value> = serde_json::from_str(body).ok();
+    let generation = read.and_then(|read| read.get("generation")?.as_u64());
+    generation.map_or_else(String::new, |generation| format!(": generation {generation}"))
+}

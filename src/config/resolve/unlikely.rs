@@ -1,0 +1,174 @@
+//! What can be used and is probably not meant, seen over all tables: warnings, never errors.
+//!
+//! Each is told once, at the first place that it is about, with how many more there are.
+
+use crate::config::problems::Problems;
+use crate::config::report::At;
+use crate::model::api::{Api, AuthScheme, Lifecycle, SubscriptionRule};
+use crate::model::directory::Directory;
+use crate::model::key_manager::{KeyManager, KeyManagerType};
+use crate::model::names::ApplicationIndex;
+use crate::model::place::{Files, Place};
+
+/// At most this many names are written out.
+const MOST: usize = 5;
+
+/// All nouns of a configuration.
+pub(super) struct Nouns<'m> {
+    pub(super) key_managers: &'m [KeyManager],
+    pub(super) apis: &'m [Api],
+    pub(super) directory: &'m Directory,
+    pub(super) files: &'m Files,
+}
+
+impl Nouns<'_> {
+    /// Nothing where there are errors: what they are about is missing here.
+    pub(super) fn warn(&self, problems: &Problems) {
+        if problems.has_errors() {
+            return;
+        }
+        self.no_audience(problems);
+        self.nobody_subscribed(problems);
+        self.without_keys(problems);
+        self.cognito(problems);
+    }
+
+    fn at(&self, place: Place) -> At {
+        let path = self.files.path(place).map(ToOwned::to_owned).unwrap_or_default();
+        At::Line { path, line: place.line }
+    }
+
+    /// Key managers whose tokens an API takes.
+    fn taken<'s>(&'s self, api: &'s Api) -> impl Iterator<Item = &'s KeyManager> {
+        let named = |position: usize| {
+            api.key_managers.is_empty()
+                || api.key_managers.iter().any(|index| usize::from(index.0) == position)
+        };
+        let all = self.key_managers.iter().enumerate();
+        all.filter(move |(position, key_manager)| key_manager.enabled && named(*position))
+            .map(|(_, key_manager)| key_manager)
+    }
+
+    /// Tokens that were issued for anybody are taken. Access tokens of Cognito have no audience that could be asked for.
+    fn no_audience(&self, problems: &Problems) {
+        let open: Vec<&Api> = self
+            .apis
+            .iter()
+            .filter(|api| {
+                asks_for_tokens(api)
+                    && api.audiences.is_empty()
+                    && self.taken(api).any(|key_manager| {
+                        key_manager.rules.audiences.is_empty()
+                            && key_manager.kind != KeyManagerType::Cognito
+                    })
+            })
+            .collect();
+        let Some(first) = open.first() else { return };
+        problems.warning(
+            self.at(first.place),
+            format!(
+                "no audience anywhere: neither {} nor the key manager says in `audiences` whom tokens have to be for, so a token that \
+                 was issued for another service is taken as well",
+                names(&open)
+            ),
+            Some("write `audiences` for the key manager, or for the API".to_owned()),
+        );
+    }
+
+    fn nobody_subscribed(&self, problems: &Problems) {
+        let subscribed = self.directory.subscribed(self.apis.len());
+        let idle: Vec<&Api> = self
+            .apis
+            .iter()
+            .zip(subscribed)
+            .filter(|(api, subscribed)| {
+                asks_for_tokens(api)
+                    && api.subscription == SubscriptionRule::Required
+                    && !subscribed
+            })
+            .map(|(api, _)| api)
+            .collect();
+        let Some(first) = idle.first() else { return };
+        problems.warning(
+            self.at(first.place),
+            format!("nobody is subscribed to {}: every token is refused there", names(&idle)),
+            Some(
+                "write it into `subscriptions` of an application, or `subscription_required = false`"
+                    .to_owned(),
+            ),
+        );
+    }
+
+    fn without_keys(&self, problems: &Problems) {
+        let mut has_keys = vec![false; self.directory.application_count()];
+        for (application, _) in self.directory.keys() {
+            if let Some(has) = has_keys.get_mut(application.position()) {
+                *has = true;
+            }
+        }
+        let mut without = (0_u32..)
+            .zip(&has_keys)
+            .filter(|(_, has)| !**has)
+            .filter_map(|(index, _)| self.directory.application(ApplicationIndex(index)));
+        let Some(first) = without.next() else { return };
+        let others = match without.count() {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        problems.warning(
+            self.at(first.place),
+            format!("application {:?}{others} has no keys: no token can be its", first.name),
+            Some(
+                "write `keys = [{ type = \"production\", key_manager = \"...\", consumer_key = \"...\" }]`"
+                    .to_owned(),
+            ),
+        );
+    }
+
+    fn cognito(&self, problems: &Problems) {
+        const WHY: &str = "access tokens of Cognito have no `aud`, so every one of them is refused";
+        let is_cognito = |key_manager: &KeyManager| key_manager.kind == KeyManagerType::Cognito;
+        for key_manager in self.key_managers {
+            if is_cognito(key_manager) && !key_manager.rules.audiences.is_empty() {
+                problems.warning(
+                    self.at(key_manager.place),
+                    format!("key manager \"{}\" has `audiences`: {WHY}", key_manager.name),
+                    Some(
+                        "leave `audiences` out: the client (`client_id`) says whose the token is"
+                            .to_owned(),
+                    ),
+                );
+            }
+        }
+        for api in self.apis.iter().filter(|api| !api.audiences.is_empty()) {
+            if let Some(key_manager) = self.taken(api).find(|key_manager| is_cognito(key_manager)) {
+                problems.warning(
+                    self.at(api.place),
+                    format!(
+                        "API {} {} has `audiences` and takes tokens of key manager \"{}\": {WHY}",
+                        api.name, api.version, key_manager.name
+                    ),
+                    Some(
+                        "leave `audiences` out, or name other key managers in `key_managers`"
+                            .to_owned(),
+                    ),
+                );
+            }
+        }
+    }
+}
+
+/// Whether the API is served and some of it needs a token.
+fn asks_for_tokens(api: &Api) -> bool {
+    !matches!(api.lifecycle, Lifecycle::Blocked | Lifecycle::Retired)
+        && api.operations.iter().any(|operation| operation.auth == AuthScheme::Required)
+}
+
+fn names(apis: &[&Api]) -> String {
+    let named: Vec<_> =
+        apis.iter().take(MOST).map(|api| format!("API {} {}", api.name, api.version)).collect();
+    match apis.len().saturating_sub(named.len()) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}

@@ -1,0 +1,80 @@
+//! What can be used and is probably not meant.
+
+use super::{API, KEY_MANAGER, LISTENER, load_text};
+
+const APP: &str = "[[applications]]\nname = \"app\"\n\
+                   keys = [{ type = \"production\", key_manager = \"km\", consumer_key = \"c\" }]\n\
+                   subscriptions = [{ api = \"a:1\" }]\n";
+
+fn warnings(key_manager: &str, api: &str, applications: &str) -> String {
+    let key_manager = KEY_MANAGER.replace("name = ", &format!("{key_manager}\nname = "));
+    let api = API.replace("context = ", &format!("{api}\ncontext = "));
+    let text = format!("{LISTENER}{key_manager}{api}{applications}");
+    load_text(&text).unwrap().warnings.problems().collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_is_probably_not_meant_is_warned_of() {
+    let audience = "audiences = [\"us\"]";
+    for (key_manager, api, applications, words) in [
+        (audience, "", APP, None),
+        ("", audience, APP, None),
+        ("", "", APP, Some("no audience anywhere: neither API a 1 nor the key manager")),
+        (audience, "", "", Some("nobody is subscribed to API a 1")),
+        (audience, "subscription_required = false", "", None),
+        (audience, "lifecycle = \"retired\"", "", None),
+        (
+            audience,
+            "",
+            &format!(
+                "{APP}[[applications]]\nname = \"idle\"\nsubscriptions = [{{ api = \"a:1\" }}]\n"
+            ),
+            Some("application \"idle\" has no keys"),
+        ),
+        ("type = \"Cognito\"", "", APP, None),
+        (
+            "type = \"Cognito\"\naudiences = [\"us\"]",
+            "",
+            APP,
+            Some("access tokens of Cognito have no `aud`"),
+        ),
+        ("type = \"Cognito\"", audience, APP, Some("takes tokens of key manager \"km\"")),
+        (
+            "audiences = [\"us\"]\nintrospection_endpoint = \"https://i/introspect\"",
+            "",
+            APP,
+            Some("`introspection_endpoint` is not used"),
+        ),
+        (
+            "audiences = [\"us\"]\ncredentials = { method = \"none\" }\nintrospection_endpoint = \"https://i/introspect\"",
+            "",
+            APP,
+            None,
+        ),
+    ] {
+        let found = warnings(key_manager, api, applications);
+        match words {
+            Some(words) => assert!(found.contains(words), "{key_manager} {api}: {words}: {found}"),
+            None => assert_eq!(found, "", "{key_manager} {api}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_comes_alone() {
+    let text = format!("{LISTENER}{KEY_MANAGER}{}", API.replace("urls", "url"));
+    let report = load_text(&text).unwrap_err();
+    assert!(!report.contains("nobody is subscribed"), "{report}");
+}
+
+#[test]
+fn the_example_is_clean() {
+    let loaded = load_text(
+        &include_str!("../../../gateway.toml")
+            .replace("[listeners.tls]", "#")
+            .replace("certificate = \"certs", "#")
+            .replace("key = \"certs", "#"),
+    );
+    let warnings: Vec<_> = loaded.unwrap().warnings.problems().collect();
+    assert!(warnings.is_empty(), "{warnings:?}");
+}

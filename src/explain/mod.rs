@@ -1,0 +1,134 @@
+//! Every step of the decision on one request, told to an operator.
+//!
+//! The verdict is `proxy::decision::decide`'s, the function that the gateway itself calls; the steps are told around it. A
+//! running gateway judges by what it has (keys, answers of servers, revocations), `portcullis explain` alone by the files.
+//! Nothing is spent and nothing remembered: a DPoP proof that was explained can still be used.
+//!
+//! The walk through the files: [`question`] (the request line, the token, what is shown beside it), [`steps`] (what each step
+//! found, and where that is written), [`explanation`] (what came of it), [`identity`] (revocation, binding, introspection),
+//! [`near_misses`] (what the operator probably meant) with [`hosts`], [`ports`], [`times`], [`scopes`] and [`inactive`],
+//! [`remembered`] (a refusal of before, by its id).
+
+pub mod explanation;
+mod hosts;
+mod identity;
+mod inactive;
+mod near_misses;
+pub mod ports;
+pub mod question;
+pub mod remembered;
+mod scopes;
+mod steps;
+mod times;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use explanation::Explanation;
+pub use ports::Listening;
+pub use question::{InvalidQuestion, Question};
+
+use crate::authenticate::AuthenticateError;
+use crate::authenticate::cache::{Common, TokenCache};
+use crate::budget::Client;
+use crate::explain::steps::Inquiry;
+use crate::introspect::Answer;
+use crate::model::clock::{Moment, UnixSeconds};
+use crate::model::rate::Rate;
+use crate::proxy::inquiry;
+use crate::snapshot::{CompiledKeyManager, Snapshot, Unlisted};
+use crate::telemetry::Metrics;
+
+/// How long a key manager's first answer is waited for.
+const KEYS_WAIT: Duration = Duration::from_secs(10);
+
+/// What a question is judged by.
+#[derive(Debug)]
+pub struct Grounds<'g> {
+    pub snapshot: &'g Snapshot,
+    pub common: Common,
+    pub listening: &'g [Listening],
+    pub now: UnixSeconds,
+    pub moment: Moment,
+}
+
+/// Judges a question, and asks the servers of opaque tokens as the gateway would.
+pub async fn judge(grounds: &Grounds<'_>, question: &Question) -> Explanation {
+    let at = question.at.unwrap_or(grounds.now);
+    let mut answered: Option<(Arc<CompiledKeyManager>, Answer)> = None;
+    let mut unknown: Option<AuthenticateError> = None;
+    loop {
+        let Inquiry { key_managers, purpose } = {
+            let cache = cache(grounds);
+            if let Some((key_manager, answer)) = &answered {
+                let token = question.token().unwrap_or_default().as_bytes();
+                cache.hand_over(key_manager, token, answer.clone());
+            }
+            match steps::explain(grounds.snapshot, question, &cache, unknown.as_ref(), at) {
+                Ok(mut explanation) => {
+                    explanation.add_hints(ports::hints(grounds.listening, question));
+                    explanation.add_hints(budget(grounds, question));
+                    return explanation;
+                }
+                Err(inquiry) => inquiry,
+            }
+        };
+        let token = question.token().unwrap_or_default().as_bytes();
+        let patience = inquiry::patience(&key_managers);
+        match inquiry::ask(&key_managers, token, purpose, grounds.now, patience).await {
+            // what was handed over and is asked for again is not what was wanted
+            Ok(_) if answered.is_some() => unknown = Some(AuthenticateError::Inactive),
+            Ok(found) => answered = Some(found),
+            Err(error) => unknown = Some(error),
+        }
+    }
+}
+
+/// Verdicts of this question alone.
+fn cache(grounds: &Grounds<'_>) -> TokenCache {
+    const ONE_TOKEN: u64 = 64 * 1024;
+    let common =
+        Common { proofs: Arc::new(grounds.common.proofs.looking_only()), ..grounds.common.clone() };
+    let cache = TokenCache::new(ONE_TOKEN, Metrics::new(1, 0).worker(0), common);
+    cache.set_moment(grounds.moment);
+    cache
+}
+
+/// What a client has used up, where one was named.
+fn budget(grounds: &Grounds<'_>, question: &Question) -> Vec<String> {
+    let limit = grounds.snapshot.limits.max_forged_tokens;
+    let (Some(client), Some(limit)) = (question.client, limit) else { return Vec::new() };
+    let budgets = &grounds.common.budgets.invalid_tokens;
+    let looked = budgets.look(Client::of(client), Rate::a_minute(limit), grounds.moment);
+    let found = match looked {
+        Ok(()) => format!("{client} has room for forged tokens (limits.max_forged_tokens)"),
+        Err(exhausted) => format!(
+            "{client} sent too many forged tokens: what the gateway has not seen before is answered 429 for {} s \
+             (limits.max_forged_tokens)",
+            exhausted.retry_after
+        ),
+    };
+    vec![found]
+}
+
+/// Waits for the keys that the token needs, as the first requests after a start do.
+pub async fn prepare(snapshot: &Snapshot, question: &Question) {
+    if !question.has_token() {
+        return;
+    }
+    for key_manager in
+        snapshot.key_managers.iter().filter(|key_manager| key_manager.definition.enabled)
+    {
+        let _ = tokio::time::timeout(KEYS_WAIT, key_manager.keys.settled()).await;
+    }
+    if let Some(issuer) = question.issuer()
+        && let Unlisted::Template(template) = snapshot.unlisted(&issuer)
+        && let Some(organizations) = &template.organizations
+    {
+        // what came of it is told by the decision
+        let _ = organizations.open(&issuer, None).await;
+    }
+}

@@ -1,0 +1,246 @@
+//! The control socket `state_dir/control.socket`: what commands on this machine ask of the running gateway.
+//!
+//! Who may open the file may ask: it is for its owner alone, in a folder that is too, and the caller's user is looked at as
+//! well. HTTP/1.1 with few addresses, answered by the handlers of the management listener, with or without one.
+//!
+//! At any moment one process answers: the one whose gate is open. It makes the socket under a name of its own and renames it,
+//! so that a process that takes over puts its own in the same place at once, and nobody finds nothing there. The old one lets
+//! its socket go when another has its place; who waits in the queue of that asks again.
+
+use std::convert::Infallible;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::management::answer::{Answer, Management, json, problem};
+use crate::management::gate::Gate;
+
+/// The name of the socket in `state_dir`.
+pub const SOCKET: &str = "control.socket";
+
+/// Commands are few.
+const MOST_CONNECTIONS: usize = 16;
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A reload of a million applications is the longest thing that is asked for.
+const CONNECTION_TIMEOUT: Duration = Duration::from_mins(5);
+/// A question with a token, a proof and a certificate.
+const MOST_BODY: usize = 256 * 1024;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often a process that does not answer looks whether another has taken the place.
+const LOOK: Duration = Duration::from_millis(50);
+
+const FILE_MODE: u32 = 0o600;
+const ROOT: u32 = 0;
+
+/// A socket at its place; dropping it takes it away, if it is this process' own still.
+#[derive(Debug)]
+pub struct Bound {
+    listener: UnixListener,
+    path: PathBuf,
+    /// Device and inode of the socket's file.
+    file: (u64, u64),
+    gate: Arc<Gate>,
+}
+
+impl Bound {
+    /// Makes the socket and puts it in its place. One that a dead process has left is replaced.
+    pub fn bind(state_dir: &Path, gate: &Arc<Gate>) -> io::Result<Self> {
+        let path = state_dir.join(SOCKET);
+        let own = state_dir.join(format!("control-{}.socket", std::process::id()));
+        match fs::remove_file(&own) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let listener = UnixListener::bind(&own)?;
+        fs::set_permissions(&own, Permissions::from_mode(FILE_MODE))?;
+        let facts = fs::symlink_metadata(&own)?;
+        fs::rename(&own, &path)?;
+        Ok(Self { listener, path, file: (facts.dev(), facts.ino()), gate: Arc::clone(gate) })
+    }
+
+    fn is_in_place(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|facts| (facts.dev(), facts.ino()) == self.file)
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        // with the gate closed the place is another process', or about to be
+        if self.gate.is_open() && self.is_in_place() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Serves until dropped, whenever the gate is open.
+pub async fn serve(
+    state_dir: PathBuf,
+    mut bound: Option<Bound>,
+    management: Arc<Management>,
+    gate: Arc<Gate>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        gate.opened().await;
+        if bound.as_ref().is_none_or(|bound| !bound.is_in_place()) {
+            bound = match Bound::bind(&state_dir, &gate) {
+                Ok(bound) => Some(bound),
+                Err(error) => {
+                    unavailable(&state_dir, &error);
+                    None
+                }
+            };
+        }
+        match &bound {
+            Some(bound) => accept(bound, &mut connections, &management, &gate).await,
+            None => gate.closed().await,
+        }
+        gate.finish(&mut connections).await;
+        loop {
+            tokio::select! {
+                () = gate.opened() => break,
+                () = sleep(LOOK), if bound.is_some() => {
+                    if bound.as_ref().is_some_and(|bound| !bound.is_in_place()) {
+                        bound = None;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Says that commands will not find this process.
+pub fn unavailable(state_dir: &Path, error: &io::Error) {
+    tracing::warn!(target: "portcullis::management", state_dir = %state_dir.display(), %error, "no control socket: `portcullis reload` and `explain` cannot ask this process");
+}
+
+/// Takes connections until the gate is closed.
+async fn accept(
+    bound: &Bound,
+    connections: &mut JoinSet<()>,
+    management: &Arc<Management>,
+    gate: &Arc<Gate>,
+) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    loop {
+        while connections.try_join_next().is_some() {}
+        let next = tokio::select! {
+            biased;
+            () = gate.closed() => return,
+            next = next(&bound.listener, &places) => next,
+        };
+        match next {
+            Ok((stream, place)) if may_ask(&stream) => {
+                let (management, gate) = (Arc::clone(management), Arc::clone(gate));
+                connections.spawn(async move {
+                    let _place = place;
+                    let _ = timeout(CONNECTION_TIMEOUT, http(stream, management, gate)).await;
+                });
+            }
+            Ok(_) => {
+                tracing::warn!(target: "portcullis::management", "another user has called at the control socket, and was not heard");
+            }
+            Err(error) => {
+                tracing::warn!(target: "portcullis::management", %error, "cannot accept at the control socket; trying again shortly");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn next(
+    listener: &UnixListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(UnixStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
+}
+
+/// The gateway's own user, and root.
+fn may_ask(stream: &UnixStream) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    stream.peer_cred().is_ok_and(|caller| caller.uid() == own || caller.uid() == ROOT)
+}
+
+async fn http(
+    stream: UnixStream,
+    management: Arc<Management>,
+    gate: Arc<Gate>,
+) -> hyper::Result<()> {
+    let service = service_fn(|request: Request<Incoming>| {
+        let (management, gate) = (Arc::clone(&management), Arc::clone(&gate));
+        async move {
+            let (parts, body) = request.into_parts();
+            let Ok(body) = Limited::new(body, MOST_BODY).collect().await else {
+                return Ok::<_, Infallible>(problem(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "a question has 256 KiB at most",
+                ));
+            };
+            let _busy = gate.busy();
+            Ok(answer(&management, &parts, &body.to_bytes()).await)
+        }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        served = serving.as_mut() => served,
+        () = gate.closed() => {
+            // the call that is here is answered, and it is the last one
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    }
+}
+
+async fn answer(
+    management: &Management,
+    request: &http::request::Parts,
+    body: &[u8],
+) -> Response<Full<bytes::Bytes>> {
+    match (request.uri.path(), &request.method) {
+        ("/explain", &Method::POST) => management.explain(body).await,
+        ("/reload", &Method::POST) => {
+            let query = request.uri.query().unwrap_or_default();
+            management.reload_from_here(query).await
+        }
+        ("/inventory", &Method::GET) => inventory(management),
+        _ => problem(
+            StatusCode::NOT_FOUND,
+            "there is POST /explain, POST /reload and GET /inventory here",
+        ),
+    }
+}
+
+/// What is in force, and what a reload may take away.
+fn inventory(management: &Management) -> Answer {
+    let snapshot = management.snapshots.load();
+    let standing = management.explaining.in_force.get();
+    json(
+        StatusCode::OK,
+        &serde_json::json!({
+            "process": std::process::id(),
+            "generation": snapshot.generation,
+            "listeners": standing.listening.len(),
+            "apis": snapshot.apis.len(),
+            "applications": snapshot.directory.application_count(),
+            "reload_max_removed_thousandths": standing.reload_max_removed,
+        }),
+    )
+}
