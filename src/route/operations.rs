@@ -57,7 +57,10 @@ pub(super) enum Search {
     /// The best template fits only by a cut: two readings, so none.
     Ambiguous,
     /// The best template fits only once reserved characters are decoded, and without that another one fits.
-    Undecided,
+    Undecided {
+        decoded: u32,
+        as_sent: u32,
+    },
     /// The path is served, for these methods.
     OtherMethods(Vec<Method>),
     Nothing,
@@ -131,8 +134,10 @@ impl Tree {
                 (Search::Nothing, Fit::Cut) => found = Search::Ambiguous,
                 (Search::Nothing, _) => found = Search::Operation(position),
                 (_, Fit::Decoded) => {}
-                (Search::Operation(first), _) if *first == position => {}
-                _ => found = Search::Undecided,
+                (Search::Operation(first), _) if *first != position => {
+                    found = Search::Undecided { decoded: *first, as_sent: position };
+                }
+                _ => {}
             }
             // a backend that does not decode comes to the best of the others
             fit != Fit::Decoded

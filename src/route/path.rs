@@ -336,11 +336,20 @@ impl<'r> Spelling<'r> {
             let byte = rest.bytes().next().filter(|byte| is_sent_raw(*byte));
             let byte = byte.ok_or(InvalidPath::Character)?;
             self.keep(plain);
-            self.change().push_str(&format!("%{byte:02X}"));
+            self.keep_encoded(byte);
             text = rest.get(1..).unwrap_or_default();
         }
         self.keep(text);
         Ok(())
+    }
+
+    fn keep_encoded(&mut self, byte: u8) {
+        let changed = self.change();
+        changed.push('%');
+        for nibble in [byte >> 4, byte & 0xF] {
+            let digit = char::from_digit(nibble.into(), 16).unwrap_or('0');
+            changed.push(digit.to_ascii_uppercase());
+        }
     }
 
     fn keep(&mut self, text: &str) {

@@ -14,6 +14,7 @@ use http::Method;
 use crate::model::api::{Api, AuthScheme, Lifecycle, Operation, PathRules};
 use crate::model::names::ApiIndex;
 use crate::model::reason::Reason;
+use crate::model::template::Segment;
 use crate::route::hosts::{Hosts, ServedApi};
 use crate::route::operations::{Search, Tree};
 use crate::route::path::{
@@ -25,8 +26,10 @@ pub struct RouteTable {
     tree: Tree,
     /// By node of the base paths' tree, whose nodes stand at the front of `tree`.
     bases: Vec<Base>,
-    /// The operations of the APIs that keep more of a path than others do.
-    keeping: HashMap<ApiIndex, Box<[Operation]>, foldhash::quality::RandomState>,
+    /// An API keeps more of a path than others do.
+    keeps: bool,
+    /// The operations of the APIs of which a path may be read as several operations.
+    readable: HashMap<ApiIndex, Box<[Operation]>, foldhash::quality::RandomState>,
 }
 
 /// The operation that a request names.
@@ -86,7 +89,8 @@ impl RouteTable {
         let mut table = Self {
             tree: Tree::default(),
             bases: vec![Base::default()],
-            keeping: HashMap::default(),
+            keeps: false,
+            readable: HashMap::default(),
         };
         table.tree.root();
         let served =
@@ -99,8 +103,10 @@ impl RouteTable {
                 table.tree.add(operations, position, operation);
             }
             let served = ServedApi { api: ApiIndex(index), operations, paths: api.paths };
-            if api.paths != PathRules::default() {
-                table.keeping.insert(served.api, api.operations.as_slice().into());
+            let keeps = api.paths != PathRules::default();
+            table.keeps |= keeps;
+            if keeps || api.operations.iter().any(has_reserved) {
+                table.readable.insert(served.api, api.operations.as_slice().into());
             }
             for home in homes {
                 if let Some(base) = table.bases.get_mut(home) {
@@ -115,7 +121,7 @@ impl RouteTable {
     /// Brings the path of a request target to the normal form that its API takes.
     pub fn normalise<'r>(&self, host: &str, path: &'r str) -> Result<NormalPath<'r>, InvalidPath> {
         let strict = normalise(path);
-        if self.keeping.is_empty() || (strict.is_ok() && !path.contains("//")) {
+        if !self.keeps || (strict.is_ok() && !path.contains("//")) {
             return strict;
         }
         let paths_of = |path: &NormalPath<'_>| {
@@ -153,20 +159,22 @@ impl RouteTable {
 
     /// Whether no backend reads a path as one that asks for more.
     fn agrees(&self, host: &str, path: &NormalPath<'_>, method: &Method, found: Found) -> bool {
-        let (Some(operations), Ok(readings)) = (self.keeping.get(&found.api), path.readings())
-        else {
-            return false;
-        };
-        let operation = |found: Found| operations.get(found.operation as usize);
+        let Ok(readings) = path.readings() else { return false };
         readings.iter().all(|reading| match self.find_as_sent(host, reading, method) {
             Ok(other) if other.api != found.api => false,
-            Ok(other) => match (operation(found), operation(other)) {
-                (Some(one), Some(other)) => asks_for_no_less(one, other),
-                _ => false,
-            },
+            Ok(other) => self.asks_for_no_less(found.api, found.operation, other.operation),
             Err(NotFound::PathParameters | NotFound::OtherReading) => false,
             Err(NotFound::Api | NotFound::Operation { .. } | NotFound::Method { .. }) => true,
         })
+    }
+
+    /// Whether every request that the first operation lets pass is one that the second lets pass too.
+    fn asks_for_no_less(&self, api: ApiIndex, one: u32, other: u32) -> bool {
+        let Some(operations) = self.readable.get(&api) else { return false };
+        match (operations.get(one as usize), operations.get(other as usize)) {
+            (Some(one), Some(other)) => asks_for_no_less(one, other),
+            _ => false,
+        }
     }
 
     fn find_as_sent(
@@ -181,7 +189,12 @@ impl RouteTable {
         match self.tree.search(served.operations, rest, method) {
             Search::Operation(operation) => Ok(Found { api, operation, base_length }),
             Search::Ambiguous => Err(NotFound::PathParameters),
-            Search::Undecided => Err(NotFound::OtherReading),
+            Search::Undecided { decoded, as_sent }
+                if self.asks_for_no_less(api, decoded, as_sent) =>
+            {
+                Ok(Found { api, operation: decoded, base_length })
+            }
+            Search::Undecided { .. } => Err(NotFound::OtherReading),
             Search::OtherMethods(allowed) => Err(NotFound::Method { api, allowed }),
             Search::Nothing => Err(NotFound::Operation { api }),
         }
@@ -259,7 +272,15 @@ impl RouteTable {
     }
 }
 
-/// Whether every request that the first operation lets pass is one that the second lets pass too.
+/// Whether a literal of the operation can be sent in two spellings.
+fn has_reserved(operation: &Operation) -> bool {
+    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    operation.template.segments().iter().any(|segment| match segment {
+        Segment::Literal(literal) => !literal.bytes().all(unreserved),
+        Segment::Parameter(_) => false,
+    })
+}
+
 fn asks_for_no_less(one: &Operation, other: &Operation) -> bool {
     if other.auth == AuthScheme::None {
         return true;

@@ -8,7 +8,7 @@ use crate::model::api::{
 };
 use crate::model::names::{ApiName, Scope, Version};
 use crate::model::place::Place;
-use crate::model::template::{Segment, Tail, Template};
+use crate::model::template::{Tail, Template};
 
 mod properties;
 
