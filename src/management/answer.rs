@@ -68,13 +68,21 @@ enum Endpoint {
     Explain,
 }
 
+/// Why there is no endpoint.
+#[derive(Debug, Clone, Copy)]
+enum NoEndpoint {
+    Path,
+    /// The path takes only these.
+    Methods(&'static str),
+}
+
 impl Endpoint {
-    /// Finds the endpoint of a path and a method; otherwise the answer that says what there is.
-    fn find(path: &str, method: &Method, notices: bool) -> Result<Self, Answer> {
+    /// Finds the endpoint of a path and a method.
+    fn find(path: &str, method: &Method, notices: bool) -> Result<Self, NoEndpoint> {
         let reading = matches!(*method, Method::GET | Method::HEAD);
         let posting = *method == Method::POST;
         let allow = |allowed: bool, endpoint: Self, methods: &'static str| {
-            if allowed { Ok(endpoint) } else { Err(not_allowed(methods)) }
+            if allowed { Ok(endpoint) } else { Err(NoEndpoint::Methods(methods)) }
         };
         if let Some(id) = path.strip_prefix(ONE_REVOCATION) {
             let endpoint = Self::TakeBack(id.to_owned());
@@ -93,10 +101,7 @@ impl Endpoint {
             NOTIFY if notices => allow(posting, Self::Revoke(Teller::IdentityServer), "POST"),
             REVOCATIONS if reading => Ok(Self::ListRevocations),
             REVOCATIONS => allow(posting, Self::Revoke(Teller::Operator), "GET, HEAD, POST"),
-            _ => Err(problem(
-                StatusCode::NOT_FOUND,
-                "there is /livez, /readyz, /metrics, POST /reload, POST /explain, POST /key-managers/NAME/refresh and POST /revocations here",
-            )),
+            _ => Err(NoEndpoint::Path),
         }
     }
 
@@ -140,7 +145,13 @@ impl Management {
         let path = request.uri.path();
         let endpoint = match Endpoint::find(path, &request.method, self.notices) {
             Ok(endpoint) => endpoint,
-            Err(answer) => return answer,
+            Err(NoEndpoint::Methods(allow)) => return not_allowed(allow),
+            Err(NoEndpoint::Path) => {
+                return problem(
+                    StatusCode::NOT_FOUND,
+                    "there is /livez, /readyz, /metrics, POST /reload, POST /explain, POST /key-managers/NAME/refresh and POST /revocations here",
+                );
+            }
         };
         if !endpoint.is_probe() {
             if !self.hosts.hold(&request.headers) {

@@ -43,7 +43,7 @@ impl OwnHosts {
         address.parse::<IpAddr>().is_ok()
             || (!host.is_empty() && !host.contains('.'))
             || PRIVATE.iter().any(|suffix| host.ends_with(suffix))
-            || self.names.iter().any(|name| *name == host)
+            || self.names.contains(&host)
     }
 }
 
