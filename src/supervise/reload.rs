@@ -147,6 +147,18 @@ impl Reloader {
         });
     }
 
+    /// Refuses a takeover by a process whose files would take away more than a reload may. Files with errors are for the
+    /// new process to refuse: it may know more than this one.
+    pub(super) async fn guard_takeover(&self) -> Result<(), SuperviseError> {
+        match load_behind(self.path.clone(), self.watched.clone()).await {
+            Ok(Settled { loaded, .. }) => {
+                let next = Inventory::of(&loaded.model);
+                Ok(self.inventory().guard(&next, self.settings.reload_max_removed)?)
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
     /// What is in force.
     fn inventory(&self) -> Inventory {
         let snapshot = self.snapshots.load();

@@ -69,7 +69,17 @@ impl Signals {
 
     /// Returns at the next signal that ends a gateway.
     pub async fn end(&mut self) {
-        while matches!(self.next().await, Told::Reload | Told::HandOver) {}
+        let _ = self.next_end().await;
+    }
+
+    /// The next signal that ends a gateway.
+    pub(super) async fn next_end(&mut self) -> Told {
+        loop {
+            match self.next().await {
+                Told::Reload | Told::HandOver => {}
+                end => return end,
+            }
+        }
     }
 }
 

@@ -136,6 +136,14 @@ impl Running {
             tracing::error!(target: "portcullis::supervise", "SIGUSR2 is refused: this process is PID 1 of its container, which would end with it, and the new process too. Start the gateway under an init (`docker run --init`, tini), or replace the container");
             return Outcome::Kept;
         }
+        let guarded = tokio::select! {
+            guarded = self.reloader.guard_takeover() => guarded,
+            told = signals.next_end() => return Outcome::Told(told),
+        };
+        if let Err(error) = guarded {
+            tracing::error!(target: "portcullis::supervise", error = %error.describe(), "no other process took over; this one goes on");
+            return Outcome::Kept;
+        }
         tracing::info!(target: "portcullis::supervise", "a new process takes over");
         let listeners = self.reloader.listeners.iter().map(|listener| listener.copy());
         let management = self.management_socket.iter().map(TcpListener::try_clone);

@@ -47,6 +47,25 @@ fn a_new_binary_that_hangs_keeps_no_signal_from_being_heard() {
 }
 
 #[test]
+fn a_takeover_takes_no_more_away_than_a_reload_may() {
+    let apps: String = (0..50)
+        .map(|number| format!("{{\"name\": \"app-{number}\", \"owner\": \"o\"}}\n"))
+        .collect();
+    let mut program = Program::new("http://127.0.0.1:1", "");
+    let file = program.path().join("apps.jsonl");
+    fs::write(&file, apps).unwrap();
+    program.edit("[[listeners]]", "application_files = [\"apps.jsonl\"]\n[[listeners]]");
+    program.start();
+    program.wait_until_ready();
+    fs::write(&file, "").unwrap();
+    program.signal("USR2");
+    program.wait_for_log("no other process took over; this one goes on");
+    assert!(program.log().contains("take away 50 of "), "{}", program.log());
+    program.wait_until_ready();
+    assert!(program.ended().is_none());
+}
+
+#[test]
 fn a_log_that_nobody_reads_holds_nothing_up() {
     let log = "[telemetry]\nlog = { level = \"trace\" }\n";
     let mut program = Program::new("http://127.0.0.1:1", log);
