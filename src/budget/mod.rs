@@ -12,10 +12,11 @@
 //! Shared by all workers and looked at only where something is about to be spent. Bounded: when the table is full, a
 //! source that owes little is forgotten for a new one.
 //!
-//! The walk through the files: [`source`] (who is charged), [`leaky_bucket`] (one debt), [`places`] (a fair share of what
+//! The walk through the files: [`descriptors`] (those of the process), [`source`] (who is charged), [`leaky_bucket`] (one debt), [`places`] (a fair share of what
 //! is done at a time, for which requests wait), [`shares`] (a fair share of the places to wait in), [`unlisted`] (addresses
 //! that look like proxies).
 
+pub mod descriptors;
 pub mod leaky_bucket;
 pub mod places;
 pub mod shares;

@@ -21,6 +21,7 @@ use crate::model::key_manager::{KeyManager, KeySource};
 use crate::model::proxies::ForwardedHeader;
 use crate::supervise::clock::SystemClock;
 use crate::supervise::inventory::Inventory;
+use crate::supervise::{certificates, descriptors};
 use crate::telemetry::{self, Expected, Metrics};
 
 /// How many results a fetch of a key set can have, and how many reasons there are to skip a key.
@@ -43,6 +44,11 @@ pub fn check(config: &Path, options: &CheckOptions, output: Output) -> u8 {
     };
     if !loaded.warnings.is_empty() {
         output.note(&loaded.warnings.render(output.color));
+    }
+    let limits = descriptors::warning(&loaded.model, descriptors::limit(true));
+    let certificates = certificates::warnings(&loaded.model, SystemClock.now());
+    for warning in limits.into_iter().chain(certificates) {
+        output.note(&format!("warning: {warning}"));
     }
     describe(file, &loaded, output);
     let Ok(runtime) = control_runtime() else { return exit::FAILED };

@@ -8,6 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::cli::exit;
 use crate::cli::output::Output;
 use crate::model::gateway::{Log, LogFormat, LogLevel};
+use crate::supervise::descriptors;
 use crate::supervise::error::SuperviseError;
 use crate::supervise::signals::Signals;
 use crate::supervise::start::start;
@@ -22,6 +23,7 @@ pub fn run(config: &Path, output: Output) -> u8 {
     let inherited = Inherited::from_environment();
     install_crypto();
     let log = log::install(Log { level: LogLevel::Info, format: LogFormat::Json }).ok();
+    descriptors::raise();
     let runtime = match control_runtime() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -11,10 +11,10 @@ use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::forward::body::RequestBody;
+use crate::forward::counted::Counted;
 use crate::forward::driver::Driver;
 use crate::forward::failure::ForwardError;
 use crate::forward::multiplexed::{self, Http2Connection};
@@ -83,10 +83,9 @@ pub(super) enum Connected {
 /// Makes a new connection one that requests can be sent on: TLS, and the protocol that was agreed.
 pub(super) async fn open(
     target: &CompiledTarget,
-    stream: TcpStream,
+    stream: Counted,
     upgrade: bool,
 ) -> Result<Connected, ForwardError> {
-    let _ = stream.set_nodelay(true);
     let Some(TargetTls { config, server_name }) = &target.tls else {
         return if target.http2 == Http2::Always {
             multiplexed::open(target, stream, upgrade).await

@@ -27,6 +27,10 @@ pub enum ForwardError {
         #[source]
         source: std::io::Error,
     },
+    #[error(
+        "no new connection to {target}: the descriptors of this process for backends are in use, or kept for other clients"
+    )]
+    NoShare { target: String },
     #[error("no connection to {target} in time")]
     ConnectTimeout { target: String },
     #[error("TLS with {target} failed")]
@@ -93,7 +97,7 @@ impl ForwardError {
         match self {
             Self::Unresolved { .. } => Reason::BackendUnresolved,
             Self::Refused { .. } => Reason::BackendRefused,
-            Self::OwnShortage { .. } => Reason::OwnShortage,
+            Self::OwnShortage { .. } | Self::NoShare { .. } => Reason::OwnShortage,
             Self::ConnectTimeout { .. } => Reason::BackendConnectTimeout,
             Self::Tls { .. } => Reason::BackendTls,
             Self::Timeout { .. } | Self::NoStream { .. } => Reason::BackendTimeout,
@@ -112,7 +116,7 @@ impl ForwardError {
 
     /// Whether the target is to blame, for its ejection.
     pub fn is_the_targets(&self) -> bool {
-        (self.before_sending() && !matches!(self, Self::OwnShortage { .. }))
+        (self.before_sending() && !matches!(self, Self::OwnShortage { .. } | Self::NoShare { .. }))
             || matches!(
                 self,
                 Self::Timeout { .. }
@@ -132,6 +136,7 @@ impl ForwardError {
             Self::Unresolved { .. }
                 | Self::Refused { .. }
                 | Self::OwnShortage { .. }
+                | Self::NoShare { .. }
                 | Self::ConnectTimeout { .. }
                 | Self::Tls { .. }
         )

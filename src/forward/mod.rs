@@ -17,6 +17,7 @@ pub mod body;
 mod chain;
 pub mod choose;
 mod connect;
+mod counted;
 mod driver;
 mod extended_connect;
 pub mod failure;

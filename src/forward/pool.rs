@@ -16,9 +16,11 @@ use hyper::client::conn::http2;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::budget::descriptors::{Descriptor, Descriptors};
 use crate::deadline::{Deadlines, ticks};
 use crate::forward::body::RequestBody;
 use crate::forward::connect::{self, Connected, Http1Connection};
+use crate::forward::counted::Counted;
 use crate::forward::failure::ForwardError;
 use crate::forward::framing::Reuse;
 use crate::forward::multiplexed::{Http2Connection, MOST_STREAMS};
@@ -55,6 +57,7 @@ pub struct Pools {
     deadlines: Rc<Deadlines>,
     counters: Arc<WorkerCounters>,
     idle_count: Rc<Cell<u64>>,
+    descriptors: Arc<Descriptors>,
 }
 
 /// The open connections to one target.
@@ -161,13 +164,19 @@ pub enum Purpose {
 }
 
 impl Pools {
-    pub fn new(names: Rc<Names>, deadlines: Rc<Deadlines>, counters: Arc<WorkerCounters>) -> Self {
+    pub fn new(
+        names: Rc<Names>,
+        deadlines: Rc<Deadlines>,
+        counters: Arc<WorkerCounters>,
+        descriptors: Arc<Descriptors>,
+    ) -> Self {
         Self {
             by_slot: RefCell::new(Vec::new()),
             names,
             deadlines,
             counters,
             idle_count: Rc::default(),
+            descriptors,
         }
     }
 
@@ -285,9 +294,11 @@ impl Pools {
             }
         }
         let already = |address| if alone { None } else { self.idle(target, address) };
+        let descriptor = self.descriptor(way)?;
         let connected = match way.reach(already).await {
             Ok(Reached::Already(lease)) => return Ok(Some(lease)),
             Ok(Reached::Opened(address, stream)) => {
+                let stream = Counted::new(stream, descriptor);
                 let opened = Box::pin(connect::open(target, stream, alone)).await;
                 opened.map(|connected| (address, connected))
             }
@@ -323,6 +334,24 @@ impl Pools {
         };
         drop(connecting);
         Ok(Some(lease))
+    }
+
+    /// A descriptor for a new connection. Where they are scarce, the worker's idle connections go first.
+    fn descriptor(&self, way: &Way<'_>) -> Result<Descriptor, ForwardError> {
+        let take = || self.descriptors.backend(way.neighbors);
+        let descriptor = take().or_else(|| {
+            self.close_idle();
+            take()
+        });
+        descriptor.ok_or_else(|| ForwardError::NoShare { target: way.target.label.to_string() })
+    }
+
+    fn close_idle(&self) {
+        for pool in self.by_slot.borrow().iter().flatten() {
+            let idle = pool.idle.take();
+            pool.idle_changed(i64::try_from(idle.len()).unwrap_or_default().saturating_neg());
+            pool.shared.borrow_mut().retain(|shared| shared.streams.get() > 0);
+        }
     }
 
     /// Closes connections that were idle for too long. Called by the worker's tick.

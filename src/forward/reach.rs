@@ -28,6 +28,8 @@ pub struct Way<'w> {
     pub target: &'w CompiledTarget,
     pub first: SocketAddr,
     pub others: Vec<SocketAddr>,
+    /// The other requests that are in flight on the client's connection.
+    pub neighbors: usize,
     hears: &'w dyn Fn(SocketAddr, Fate),
     /// Those without an answer, and the one that took the connection.
     trying: RefCell<Vec<SocketAddr>>,
@@ -55,7 +57,13 @@ impl<'w> Way<'w> {
         hears: &'w dyn Fn(SocketAddr, Fate),
     ) -> Self {
         let (trying, connected) = (RefCell::default(), Cell::new(None));
-        Self { target, first, others, hears, trying, connected }
+        Self { target, first, others, neighbors: 0, hears, trying, connected }
+    }
+
+    /// For a request of a client connection that has others in flight.
+    #[must_use]
+    pub fn beside(self, neighbors: usize) -> Self {
+        Self { neighbors, ..self }
     }
 
     /// The address that took the connection.

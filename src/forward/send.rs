@@ -51,6 +51,8 @@ pub struct Outgoing<'p> {
     pub purpose: Purpose,
     /// Where interim answers go.
     pub interim: Arc<Interim>,
+    /// The other requests that are in flight on the client's connection.
+    pub neighbors: usize,
 }
 
 /// A backend's head, with its body on the way.
@@ -102,6 +104,7 @@ struct Trying<'t> {
     progress: &'t Rc<RequestProgress>,
     interim: &'t Arc<Interim>,
     purpose: Purpose,
+    neighbors: usize,
 }
 
 /// A group's endpoints, borrowed from it or resolved by the worker.
@@ -138,7 +141,8 @@ impl Forwarder {
         let (group, turns) = admitted.backend().ok_or(ForwardError::NoBackend)?;
         let now = moment();
         let turn = turns.next(group.retries.budget, now);
-        let Outgoing { mut request, path, query, host, key, purpose, interim } = outgoing;
+        let Outgoing { mut request, path, query, host, key, purpose, interim, neighbors } =
+            outgoing;
         if lacks_length(&request) {
             poll_fn(|context| {
                 request.body_mut().peek(context);
@@ -163,7 +167,8 @@ impl Forwarder {
                 if again && sends_answered_again(group.retries) { spare(&request) } else { None };
             let answered = match asked.address {
                 Some(first) => {
-                    let trying = Trying { group, endpoints, progress, interim: &interim, purpose };
+                    let interim = &interim;
+                    let trying = Trying { group, endpoints, progress, interim, purpose, neighbors };
                     self.try_target(trying, first, &mut asked, request).await
                 }
                 // seldom: the name has no address yet, or none any more
@@ -264,7 +269,8 @@ impl Forwarder {
                 self.note(group, endpoints, endpoint, false);
             }
         };
-        let way = Way::new(target, first, endpoints.others(asked, now), &hears);
+        let way =
+            Way::new(target, first, endpoints.others(asked, now), &hears).beside(trying.neighbors);
         let (limit, patience) = (group.connect_timeout, group.response_timeout);
         let connected = self.pools.connect(&way, purpose, limit, patience).await;
         if let Some(endpoint) = way.connected().and_then(|address| endpoints.find(target, address))

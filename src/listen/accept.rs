@@ -73,7 +73,12 @@ fn admit(
     peer: SocketAddr,
 ) {
     let settings = listener.settings.load_full();
-    let Some(place) = listener.admit(settings.definition.max_connections, worker.index()) else {
+    let Some(descriptor) = worker.walk().descriptors().client() else {
+        listener.series.refused(worker.index(), RefusedConnection::Descriptors);
+        return;
+    };
+    let most = settings.definition.max_connections;
+    let Some(place) = listener.admit(most, worker.index(), descriptor) else {
         listener.series.refused(worker.index(), RefusedConnection::Limit);
         return;
     };

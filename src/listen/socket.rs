@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::budget::descriptors::Descriptor;
 use crate::model::gateway::{Listener, Protocols};
 use crate::telemetry::ListenerSeries;
 
@@ -53,6 +54,7 @@ pub struct Place {
     worker: usize,
     /// Counted for this client.
     client: Option<IpAddr>,
+    _descriptor: Descriptor,
 }
 
 impl ListenerSocket {
@@ -86,20 +88,40 @@ impl ListenerSocket {
         socket.as_ref().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?.try_clone()
     }
 
+    /// The same socket under another name, where a reload renames a listener.
+    pub fn renamed(
+        &self,
+        settings: ListenerSettings,
+        series: Arc<ListenerSeries>,
+    ) -> io::Result<Self> {
+        Self::on(self.copy()?, settings, series)
+    }
+
+    /// Whether the listener was removed, or the gateway stops.
+    pub fn is_closed(&self) -> bool {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
     /// Lets the socket go: when the workers have done so too, connecting is refused at once instead of waiting for us.
     pub fn close(&self) {
         self.socket.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// A place for one more connection, if `max_connections` leaves one.
-    pub fn admit(self: &Arc<Self>, most: usize, worker: usize) -> Option<Place> {
+    pub fn admit(
+        self: &Arc<Self>,
+        most: usize,
+        worker: usize,
+        descriptor: Descriptor,
+    ) -> Option<Place> {
         let before = self.open.fetch_add(1, Ordering::Relaxed);
         if before >= most {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
         self.series.opened(worker);
-        Some(Place { listener: Arc::clone(self), worker, client: None })
+        let listener = Arc::clone(self);
+        Some(Place { listener, worker, client: None, _descriptor: descriptor })
     }
 
     fn clients(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {

@@ -10,13 +10,13 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, spawn_local, yield_now};
+use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::deadline::{Deadlines, TICK, ticks};
@@ -38,6 +38,7 @@ const HAND_OVER_DIFFERENCE: usize = 2;
 #[derive(Debug)]
 pub enum Command {
     Listen(Arc<ListenerSocket>),
+    /// Stop accepting there, and drain the connections that came from there.
     Unlisten(Arc<ListenerSocket>),
     Take {
         stream: std::net::TcpStream,
@@ -46,10 +47,15 @@ pub enum Command {
     },
     /// Say when everything that was told before is done.
     Settle(mpsc::Sender<()>),
-    /// Stop accepting, finish what is in flight.
-    Drain,
+    /// Stop accepting, finish what is in flight. Streams are told to go `within` this time.
+    Drain {
+        within: Duration,
+    },
     /// End now.
     Stop,
+    /// Fail, for the test of what comes next.
+    #[cfg(test)]
+    Panic,
 }
 
 /// How others reach a worker.
@@ -59,11 +65,15 @@ pub struct WorkerHandle {
     connections: Arc<AtomicUsize>,
 }
 
-/// The two ends of a worker's queue, made before its thread so that all workers know each other.
+/// The two ends of a worker's queue, made before its thread so that all workers know each other. Outlives a worker that
+/// fails: the next one goes on with it.
 #[derive(Debug)]
 pub struct WorkerQueue {
     pub handle: WorkerHandle,
     commands: mpsc::Receiver<Command>,
+    /// Where the worker accepts.
+    listeners: Vec<Arc<ListenerSocket>>,
+    draining: bool,
 }
 
 /// A connection that was just accepted.
@@ -78,10 +88,16 @@ pub struct Arrival {
 #[derive(Debug)]
 pub struct LocalWorker {
     walk: Rc<Walk>,
-    connections: RefCell<Slab<Rc<Connection>>>,
+    connections: RefCell<Slab<Entry>>,
     open: Arc<AtomicUsize>,
     peers: Vec<WorkerHandle>,
     draining: Cell<bool>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    connection: Rc<Connection>,
+    listener: Arc<ListenerSocket>,
 }
 
 /// A connection's entry in its worker's table; dropping it takes the entry out and frees the place.
@@ -95,7 +111,8 @@ pub struct Registration {
 impl WorkerQueue {
     pub fn new() -> Self {
         let (sender, commands) = mpsc::channel(HAND_OVER_QUEUE);
-        Self { handle: WorkerHandle { commands: sender, connections: Arc::default() }, commands }
+        let handle = WorkerHandle { commands: sender, connections: Arc::default() };
+        Self { handle, commands, listeners: Vec::new(), draining: false }
     }
 }
 
@@ -105,63 +122,120 @@ impl Default for WorkerQueue {
     }
 }
 
-/// The life of a worker's thread: returns when it was drained or stopped.
-pub fn run(parts: WalkParts, queue: WorkerQueue, peers: Vec<WorkerHandle>) -> io::Result<()> {
+impl WorkerQueue {
+    /// Whether the worker was told to end.
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+}
+
+/// The life of a worker: returns when it was drained or stopped, and with an error when one of its tasks has failed.
+pub fn run(parts: WalkParts, queue: &mut WorkerQueue, peers: Vec<WorkerHandle>) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async move {
-        let WorkerQueue { handle, mut commands } = queue;
         let worker = Rc::new(LocalWorker {
             walk: Rc::new(Walk::new(parts)),
             connections: RefCell::new(Slab::new()),
-            open: handle.connections,
+            open: Arc::clone(&queue.handle.connections),
             peers,
             draining: Cell::new(false),
         });
-        let ticking = spawn_local(tick(Rc::clone(&worker)));
-        let mut listening: HashMap<*const ListenerSocket, JoinHandle<()>> = HashMap::new();
-        while let Some(command) = commands.recv().await {
-            match command {
-                Command::Listen(listener) => match listener.copy().and_then(accept::register) {
-                    Ok(socket) => {
-                        let accepting = spawn_local(accept::accept(Rc::clone(&worker), Arc::clone(&listener), socket));
-                        listening.insert(Arc::as_ptr(&listener), accepting);
-                    }
-                    Err(error) => {
-                        tracing::error!(target: "portcullis::listen", listener = %listener.name, %error, "a worker cannot accept");
-                    }
-                },
-                Command::Unlisten(listener) => {
-                    if let Some(accepting) = listening.remove(&Arc::as_ptr(&listener)) {
-                        accepting.abort();
-                    }
-                }
-                Command::Settle(done) => {
-                    // a task that was aborted ends in its next turn
-                    yield_now().await;
-                    let _ = done.send(()).await;
-                }
-                Command::Take { stream, peer, mut place } => {
-                    place.arrive(worker.index());
-                    if let Ok(stream) = TcpStream::from_std(stream) {
-                        accept::take(&worker, Arrival { stream, peer, place });
-                    }
-                }
-                Command::Drain => {
-                    for (_, accepting) in listening.drain() {
-                        accepting.abort();
-                    }
-                    worker.drain();
-                    if worker.is_empty() {
-                        break;
-                    }
-                }
-                Command::Stop => break,
+        let mut tasks = Tasks { all: JoinSet::new(), accepting: HashMap::new() };
+        tasks.all.spawn_local(tick(Rc::clone(&worker)));
+        for listener in &queue.listeners {
+            tasks.accept(&worker, listener);
+        }
+        let ended = serve(&worker, queue, &mut tasks).await;
+        tasks.all.abort_all();
+        worker.walk.access_log().flush();
+        ended
+    })
+}
+
+/// What a worker cannot do without: its clock, and accepting. None of them ends by itself.
+struct Tasks {
+    all: JoinSet<()>,
+    accepting: HashMap<*const ListenerSocket, AbortHandle>,
+}
+
+impl Tasks {
+    fn accept(&mut self, worker: &Rc<LocalWorker>, listener: &Arc<ListenerSocket>) {
+        match listener.copy().and_then(accept::register) {
+            Ok(socket) => {
+                let accepting = accept::accept(Rc::clone(worker), Arc::clone(listener), socket);
+                let accepting = self.all.spawn_local(accepting);
+                self.accepting.insert(Arc::as_ptr(listener), accepting);
+            }
+            Err(error) => {
+                tracing::error!(target: "portcullis::listen", listener = %listener.name, %error, "a worker cannot accept");
             }
         }
-        ticking.abort();
-        worker.walk.access_log().flush();
-    });
-    Ok(())
+    }
+
+    /// Waits for one that failed.
+    async fn failed(&mut self) -> io::Error {
+        loop {
+            match self.all.join_next().await {
+                Some(Err(error)) if error.is_cancelled() => {}
+                Some(Err(error)) => return io::Error::other(error),
+                Some(Ok(())) => return io::Error::other("a task of the worker came to an end"),
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+/// Does what the worker is told.
+async fn serve(
+    worker: &Rc<LocalWorker>,
+    queue: &mut WorkerQueue,
+    tasks: &mut Tasks,
+) -> io::Result<()> {
+    loop {
+        let command = tokio::select! {
+            command = queue.commands.recv() => command,
+            error = tasks.failed() => return Err(error),
+        };
+        match command {
+            Some(Command::Listen(listener)) => {
+                tasks.accept(worker, &listener);
+                queue.listeners.push(listener);
+            }
+            Some(Command::Unlisten(listener)) => {
+                queue.listeners.retain(|kept| !Arc::ptr_eq(kept, &listener));
+                if let Some(accepting) = tasks.accepting.remove(&Arc::as_ptr(&listener)) {
+                    accepting.abort();
+                }
+                worker.drain_listener(&listener);
+            }
+            Some(Command::Settle(done)) => {
+                // a task that was aborted ends in its next turn
+                yield_now().await;
+                let _ = done.send(()).await;
+            }
+            Some(Command::Take { stream, peer, mut place }) => {
+                place.arrive(worker.index());
+                if let Ok(stream) = TcpStream::from_std(stream) {
+                    accept::take(worker, Arrival { stream, peer, place });
+                }
+            }
+            Some(Command::Drain { within }) => {
+                queue.draining = true;
+                queue.listeners.clear();
+                for (_, accepting) in tasks.accepting.drain() {
+                    accepting.abort();
+                }
+                worker.drain(within);
+                if worker.is_empty() {
+                    return Ok(());
+                }
+            }
+            #[cfg(test)]
+            #[allow(clippy::panic, reason = "what the test asks for")]
+            Some(Command::Panic) => panic!("as the test asked"),
+            Some(Command::Stop) | None => return Ok(()),
+        }
+    }
 }
 
 /// The worker's clock: deadlines, overdue connections, idle backend connections, the access log.
@@ -198,7 +272,12 @@ async fn tick(worker: Rc<LocalWorker>) {
         health::check(worker.walk.forwarder(), &snapshot.checked);
         if !worker.walk.tenures().is_empty() {
             let revocations = worker.walk.cache().revocations();
-            worker.walk.tenures().sweep(&snapshot, revocations, worker.walk.clock().milliseconds());
+            worker.walk.tenures().sweep(
+                &snapshot,
+                revocations,
+                worker.walk.clock().milliseconds(),
+                deadlines.now(),
+            );
         }
         drop(snapshot);
         if turn.is_multiple_of(EACH_SECOND) {
@@ -236,10 +315,13 @@ impl LocalWorker {
 
     /// Enters a connection into the table.
     pub fn register(self: &Rc<Self>, connection: &Rc<Connection>, place: Place) -> Registration {
-        let key = self.connections.borrow_mut().insert(Rc::clone(connection));
+        let listener = Arc::clone(place.listener());
+        let gone = listener.is_closed();
+        let entry = Entry { connection: Rc::clone(connection), listener };
+        let key = self.connections.borrow_mut().insert(entry);
         self.open.fetch_add(1, Ordering::Relaxed);
-        if self.draining.get() {
-            connection.drain();
+        if gone || self.draining.get() {
+            connection.drain(self.deadlines().now());
         }
         Registration { worker: Rc::clone(self), key, place }
     }
@@ -265,16 +347,37 @@ impl LocalWorker {
         self.connections.borrow().is_empty()
     }
 
-    fn drain(&self) {
+    fn drain(&self, within: Duration) {
         if !self.draining.replace(true) {
-            self.each_connection(Connection::drain);
+            self.walk.tenures().leave_within(within);
+            let now = self.deadlines().now();
+            self.each_connection(|connection| connection.drain(now));
+        }
+    }
+
+    /// Drains what was accepted on a listener that is gone.
+    fn drain_listener(&self, gone: &Arc<ListenerSocket>) {
+        let now = self.deadlines().now();
+        let connections: Vec<_> = self
+            .connections
+            .borrow()
+            .iter()
+            .filter(|(_, entry)| Arc::ptr_eq(&entry.listener, gone))
+            .map(|(_, entry)| Rc::clone(&entry.connection))
+            .collect();
+        for connection in connections {
+            connection.drain(now);
         }
     }
 
     /// Not under the table's borrow: a woken connection may leave it.
     fn each_connection(&self, tell: impl Fn(&Connection)) {
-        let connections: Vec<_> =
-            self.connections.borrow().iter().map(|(_, connection)| Rc::clone(connection)).collect();
+        let connections: Vec<_> = self
+            .connections
+            .borrow()
+            .iter()
+            .map(|(_, entry)| Rc::clone(&entry.connection))
+            .collect();
         for connection in connections {
             tell(&connection);
         }
@@ -284,7 +387,7 @@ impl LocalWorker {
         let limits = self.limits();
         let now = self.deadlines().now();
         let mut overdue = Vec::new();
-        for (_, connection) in self.connections.borrow().iter() {
+        for (_, Entry { connection, .. }) in self.connections.borrow().iter() {
             if let Some(why) = connection.overdue(&limits, now) {
                 overdue.push((Rc::clone(connection), why));
             }
@@ -316,7 +419,7 @@ impl Drop for Registration {
         if self.worker.draining.get() && self.worker.is_empty() {
             // the last one: wake the worker's loop so that it may end
             let own = self.worker.peers.get(self.worker.index());
-            let _ = own.map(|own| own.commands.try_send(Command::Drain));
+            let _ = own.map(|own| own.commands.try_send(Command::Drain { within: Duration::ZERO }));
         }
     }
 }

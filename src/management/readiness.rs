@@ -1,7 +1,7 @@
 //! Whether the gateway should get traffic, and what is missing if not.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde::Serialize;
 
@@ -14,6 +14,8 @@ use crate::snapshot::{CompiledKeyManager, Snapshots};
 pub struct Readiness {
     snapshots: Arc<Snapshots>,
     draining: AtomicBool,
+    /// Worker threads that have ended and are not back yet.
+    missing_workers: AtomicUsize,
 }
 
 /// The answer of `/readyz`.
@@ -39,7 +41,7 @@ pub struct KeyManagerReport {
 
 impl Readiness {
     pub fn new(snapshots: Arc<Snapshots>) -> Self {
-        Self { snapshots, draining: AtomicBool::new(false) }
+        Self { snapshots, draining: AtomicBool::new(false), missing_workers: AtomicUsize::new(0) }
     }
 
     /// From now on the gateway asks for no more traffic.
@@ -47,12 +49,27 @@ impl Readiness {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Ready: not draining, and every enabled key manager has keys to judge with.
+    /// A worker thread has ended: until it is back the gateway asks for no more traffic.
+    pub fn worker_ended(&self) {
+        self.missing_workers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn worker_returned(&self) {
+        self.missing_workers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Ready: not draining, all workers serve, and every enabled key manager has keys to judge with.
     pub fn report(&self) -> Report {
         let snapshot = self.snapshots.load();
         let mut missing = Vec::new();
         if self.draining.load(Ordering::Relaxed) {
             missing.push("the gateway is draining".to_owned());
+        }
+        let workers = self.missing_workers.load(Ordering::Relaxed);
+        if workers > 0 {
+            missing.push(format!(
+                "{workers} worker threads have ended after an error and are being started again"
+            ));
         }
         let keyed = |key_manager: &&Arc<CompiledKeyManager>| {
             key_manager.definition.enabled && key_manager.definition.keys != KeySource::None

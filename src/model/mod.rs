@@ -8,11 +8,12 @@
 //! [`backend`], [`backend_jwt`], [`directory`] (applications, keys and subscriptions, packed for a million of them),
 //! [`gateway`] (listeners, limits, management, telemetry), [`proxies`] (who is believed about clients),
 //! [`removed_headers`] (what ends at the gateway), [`revocation_channel`], [`secret`], [`rate`] (so many in a time),
-//! [`reason`] (how exchanges end), [`clock`].
+//! [`reason`] (how exchanges end), [`certificates`] (files whose certificates end), [`clock`].
 
 pub mod api;
 pub mod backend;
 pub mod backend_jwt;
+pub mod certificates;
 pub mod clock;
 pub mod cors;
 pub mod directory;

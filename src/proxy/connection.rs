@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use crate::deadline::{Deadlines, ticks};
 use crate::forward::body::OpenBodies;
@@ -15,6 +16,12 @@ use crate::model::gateway::Limits;
 use crate::proxy::naming::LastNamed;
 use crate::proxy::tunnel::Tunnel;
 use crate::proxy::waiting::Waiting;
+
+/// An idle HTTP/1 client has this long to use its connection once more when the connection is drained.
+const ONCE_MORE: Duration = Duration::from_secs(1);
+
+/// A drained HTTP/2 connection without streams is closed after this time, whether or not its client reads what it is told.
+const UNHEARD: Duration = Duration::from_secs(2);
 
 /// One client connection.
 #[derive(Debug)]
@@ -35,8 +42,8 @@ pub struct Connection {
     closing: Cell<Closing>,
     /// In ticks: when it was told to go because it asked for nothing.
     told: Cell<Option<u64>>,
-    /// The next request is the last one.
-    draining: Cell<bool>,
+    /// In ticks: since then the next request is the last one.
+    draining: Cell<Option<u64>>,
     multiplexed: Cell<bool>,
     /// A request asked for another protocol: what follows it may not be HTTP.
     upgrading: Cell<bool>,
@@ -156,7 +163,7 @@ impl Connection {
             owes_bytes: Cell::new(false),
             closing: Cell::new(Closing::No),
             told: Cell::new(None),
-            draining: Cell::new(false),
+            draining: Cell::new(None),
             multiplexed: Cell::new(false),
             upgrading: Cell::new(false),
             rest: Cell::new(Rest::Awake),
@@ -219,7 +226,7 @@ impl Connection {
     pub fn request_began(self: &Rc<Self>, deadlines: &Rc<Deadlines>) -> InFlight {
         self.in_flight.set(self.in_flight.get().saturating_add(1));
         self.owes_bytes.set(true);
-        if self.draining.get() {
+        if self.is_draining() {
             self.close(Closing::Gracefully);
         }
         self.told.set(None);
@@ -249,6 +256,11 @@ impl Connection {
         }
     }
 
+    /// The requests that are in flight beside one.
+    pub fn neighbors(&self) -> usize {
+        usize::try_from(self.in_flight.get().saturating_sub(1)).unwrap_or(usize::MAX)
+    }
+
     pub fn is_serving(&self) -> bool {
         self.in_flight.get() > 0
     }
@@ -270,6 +282,16 @@ impl Connection {
             .is_some_and(|since| now.saturating_sub(since) > ticks(limits.header_timeout))
         {
             return Some(Overdue::Lingering);
+        }
+        if let Some(since) = self.draining.get().filter(|_| !self.is_serving()) {
+            let waited = waited.min(now.saturating_sub(since));
+            if self.multiplexed.get() {
+                if waited > ticks(UNHEARD) {
+                    return Some(Overdue::Lingering);
+                }
+            } else if self.phase.get() == Phase::Idle && waited > ticks(ONCE_MORE) {
+                return Some(Overdue::Idle);
+            }
         }
         match self.phase.get() {
             Phase::Head if waited > ticks(limits.header_timeout) => Some(Overdue::Head),
@@ -326,10 +348,10 @@ impl Connection {
         self.multiplexed.set(true);
     }
 
-    /// The gateway is stopping. An idle HTTP/1 client may be sending its next request at this moment, and closing would
-    /// lose it: it is answered, with `Connection: close`.
-    pub fn drain(&self) {
-        self.draining.set(true);
+    /// The gateway is stopping, or the listener was removed. An idle HTTP/1 client may be sending its next request at this
+    /// moment, and closing would lose it: it is answered, with `Connection: close`.
+    pub fn drain(&self, now: u64) {
+        self.draining.set(self.draining.get().or(Some(now)));
         if self.is_serving() || self.multiplexed.get() {
             self.close(Closing::Gracefully);
         }
@@ -339,6 +361,10 @@ impl Connection {
     pub fn tell_to_go(&self, now: u64) {
         self.told.set(self.told.get().or(Some(now)));
         self.close(Closing::Gracefully);
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.get().is_some()
     }
 
     pub fn close(&self, how: Closing) {
@@ -444,6 +470,25 @@ mod tests {
             Some(Overdue::Lingering),
             "told again is not told later"
         );
+    }
+
+    #[test]
+    fn a_drained_connection_that_is_silent_does_not_hold_the_drain() {
+        let limits = limits();
+        let (http1, deadlines) = connection();
+        drop(http1.request_began(&deadlines));
+        http1.drain(10);
+        assert_eq!(http1.overdue(&limits, 30), None, "its next request may be under way");
+        assert_eq!(http1.overdue(&limits, 31), Some(Overdue::Idle));
+        let (http2, deadlines) = connection();
+        http2.is_multiplexed();
+        let request = http2.request_began(&deadlines);
+        http2.drain(10);
+        assert_eq!(http2.overdue(&limits, 9_000), None, "a stream is open");
+        deadlines.advance(100);
+        drop(request);
+        assert_eq!(http2.overdue(&limits, 140), None);
+        assert_eq!(http2.overdue(&limits, 141), Some(Overdue::Lingering));
     }
 
     #[test]

@@ -32,14 +32,14 @@ use crate::model::reason::Reason;
 use crate::proxy::admission::{Decided, Head, decide_and_wait, read_head};
 use crate::proxy::answer::AnswerBody;
 use crate::proxy::asserting::Assertion;
-use crate::proxy::connection::InFlight;
+use crate::proxy::connection::{Connection, InFlight};
 use crate::proxy::cors;
 use crate::proxy::denial::{self, Refusal, Tongue};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::naming::Named;
 use crate::proxy::own_answer::{OwnAnswer, refuse_here};
 use crate::proxy::query_token;
-use crate::proxy::tenure::{Right, Tenure};
+use crate::proxy::tenure::{Departure, Right, Tenure};
 use crate::proxy::term::{Stream, Term, grpc_timeout};
 use crate::proxy::tunnel::Tunnel;
 use crate::proxy::upgrade;
@@ -253,6 +253,7 @@ async fn answer(
         } else {
             Arc::new(Interim::mute())
         },
+        neighbors: exchange.connection().neighbors(),
     };
     let asked = Instant::now();
     let forwarded = forward(walk, &admitted, outgoing, &progress, deadline.as_ref()).await;
@@ -268,7 +269,10 @@ async fn answer(
     };
     let mut response = pass_on(exchange, &admitted, answer, id, &said);
     let stream = Stream::of(response.headers());
-    let tenure = if switched || stream != Stream::No { tenure(walk, &admitted) } else { None };
+    let websocket = wish.as_ref().is_some_and(upgrade::Asked::is_websocket);
+    let departure = if switched && websocket { Departure::Early } else { Departure::Late };
+    let tenure = (switched || stream != Stream::No)
+        .then(|| tenure(walk, &admitted, exchange.connection_handle(), departure));
     if let Some(asked) = wish.filter(|_| switched) {
         asked.answer(&mut response);
         exchange.answered(response.status().as_u16(), Reason::Forwarded);
@@ -354,17 +358,23 @@ fn whole_deadline(walk: &Walk, admitted: &Admitted, headers: &HeaderMap) -> Opti
     Some(walk.deadlines().after(time))
 }
 
-/// A watch over a stream that somebody's token opened.
-fn tenure(walk: &Walk, admitted: &Admitted) -> Option<Tenure> {
+/// A watch over a stream, and over the token that opened it.
+fn tenure(
+    walk: &Walk,
+    admitted: &Admitted,
+    connection: Rc<Connection>,
+    departure: Departure,
+) -> Tenure {
     let api = &admitted.api().definition;
-    let principal = admitted.principal().filter(|_| api.close_on_token_expiry)?.clone();
-    let right = Right {
+    let principal = admitted.principal().filter(|_| api.close_on_token_expiry).cloned();
+    let right = principal.map(|principal| Right {
         principal,
         api: api.name.clone(),
         version: api.version.clone(),
         key_type: admitted.key_type(),
-    };
-    Some(walk.tenures().hold(right, walk.clock().milliseconds(), walk.random()))
+    });
+    let stream = (connection, departure);
+    walk.tenures().hold(right, stream, walk.clock().milliseconds(), walk.random())
 }
 
 /// What the tongue of a late refusal hangs on; the headers are gone by then.

@@ -1,4 +1,5 @@
-//! How long a stream or an upgraded connection may go on: until its token expires or its right is withdrawn.
+//! How long a stream or an upgraded connection may go on: until its token expires, its right is withdrawn, or its
+//! connection is drained.
 //!
 //! Decides on the snapshot that is in use now, and only when there is a new one or the time has come. A reload that does
 //! not concern a stream leaves it alone. A stream whose key manager has new keys ends if the one that signed its token is
@@ -13,16 +14,18 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use slab::Slab;
 
 use crate::authenticate::Principal;
 use crate::authorize;
-use crate::deadline::moment;
+use crate::deadline::{moment, ticks};
 use crate::model::api::Lifecycle;
 use crate::model::clock::UnixSeconds;
 use crate::model::directory::KeyType;
 use crate::model::names::{ApiIndex, ApiName, Version};
+use crate::proxy::connection::Connection;
 use crate::proxy::tenure::vouched::Vouched;
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshot;
@@ -31,6 +34,9 @@ use crate::snapshot::Snapshot;
 /// token's life later, and never later than [`MOST_JITTER`].
 const JITTER_SHARE: u64 = 10;
 const MOST_JITTER: u64 = 5_000;
+
+/// How long the streams of a removed listener may take to go: as `drain_timeout` is where nobody writes it.
+const LEAVE_WITHIN: Duration = Duration::from_secs(20);
 
 /// Why a stream has to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +51,18 @@ pub enum Ended {
     Unconfirmed,
     /// Blocked, unsubscribed, or the API or the key manager is gone.
     Withdrawn,
+    /// The gateway stops, or the listener was removed.
+    GoingAway,
+}
+
+/// When a stream is told to go while its connection is drained. The ends are spread, so that not all clients connect
+/// again at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// In the first quarter of the time: a WebSocket never ends by itself, and its client hears why it ends.
+    Early,
+    /// In the third quarter: an event stream or a call may end by itself until then.
+    Late,
 }
 
 /// What a stream's right hangs on.
@@ -62,14 +80,21 @@ pub struct Tenures {
     held: RefCell<Slab<Rc<Held>>>,
     /// Of the snapshot, and of the revocations, that were looked at last.
     generation: Cell<(u64, u64)>,
+    /// In ticks: how long a drain may take.
+    leave_within: Cell<Option<u64>>,
 }
 
 #[derive(Debug)]
 struct Held {
-    right: Right,
+    /// `None`: nobody's token opened it, or it may outlive its token.
+    right: Option<(Right, Vouched)>,
     /// Milliseconds since 1970; the end of time where the token has none.
     until: u64,
-    vouched: Vouched,
+    connection: Rc<Connection>,
+    departure: Departure,
+    random: u64,
+    /// In ticks: when it has to go because its connection is drained.
+    leaves: Cell<Option<u64>>,
     ended: Cell<Option<Ended>>,
     waker: RefCell<Option<Waker>>,
 }
@@ -92,25 +117,36 @@ impl Ended {
             Self::Inactive => "the authorization server says that the token is not active",
             Self::Unconfirmed => "the authorization server could not be asked about the token",
             Self::Withdrawn => "the right to call the API was withdrawn",
+            Self::GoingAway => "the gateway is stopping",
         }
     }
 }
 
 impl Tenures {
     /// Watches over a stream from now (milliseconds since 1970) on. `random` spreads the ends.
-    pub fn hold(self: &Rc<Self>, right: Right, now: u64, random: u64) -> Tenure {
-        let claims = right.principal.claims();
+    pub fn hold(
+        self: &Rc<Self>,
+        right: Option<Right>,
+        (connection, departure): (Rc<Connection>, Departure),
+        now: u64,
+        random: u64,
+    ) -> Tenure {
         // an answer that names no end is asked for again, and ends nothing by itself
-        let until = if claims.states_expiry() {
+        let claims = right.as_ref().map(|right| right.principal.claims());
+        let until = claims.filter(|claims| claims.states_expiry()).map_or(u64::MAX, |claims| {
             spread(claims.expires_at().0.saturating_mul(1000), now, random)
-        } else {
-            u64::MAX
-        };
-        let vouched = Vouched::of(&right.principal, random);
+        });
+        let right = right.map(|right| {
+            let vouched = Vouched::of(&right.principal, random);
+            (right, vouched)
+        });
         let held = Rc::new(Held {
             right,
             until,
-            vouched,
+            connection,
+            departure,
+            random,
+            leaves: Cell::new(None),
             ended: Cell::new(None),
             waker: RefCell::default(),
         });
@@ -118,29 +154,34 @@ impl Tenures {
         Tenure { tenures: Rc::clone(self), held, key }
     }
 
-    /// Ends what has to end. Called by the worker's tick.
-    pub fn sweep(&self, snapshot: &Snapshot, revocations: &Revocations, now: u64) {
+    /// The worker is drained within this time.
+    pub fn leave_within(&self, time: Duration) {
+        self.leave_within.set(Some(ticks(time)));
+    }
+
+    /// Ends what has to end: `now` is in milliseconds since 1970, `tick` the worker's time. Called by the worker's tick.
+    pub fn sweep(&self, snapshot: &Snapshot, revocations: &Revocations, now: u64, tick: u64) {
         let newest = (snapshot.generation, revocations.generation());
         let changed = self.generation.replace(newest) != newest;
         let mut apis = HashMap::new();
         let mut over = Vec::new();
         let times = (UnixSeconds(now / 1000), moment());
+        let leave_within = self.leave_within.get().unwrap_or_else(|| ticks(LEAVE_WITHIN));
         for (_, held) in self.held.borrow().iter() {
             if held.until <= now {
                 over.push((Rc::clone(held), Ended::TokenExpired));
-            } else if let Some(why) =
-                held.vouched.look(&held.right.principal, snapshot, changed, times)
-            {
+            } else if held.leaves(tick, leave_within) {
+                over.push((Rc::clone(held), Ended::GoingAway));
+            }
+            let Some((right, vouched)) = &held.right else { continue };
+            let principal = &right.principal;
+            if let Some(why) = vouched.look(principal, snapshot, changed, times) {
                 over.push((Rc::clone(held), why));
             } else if changed
-                && held
-                    .right
-                    .principal
-                    .revoked_by(revocations, None, UnixSeconds(now / 1000))
-                    .is_some()
+                && principal.revoked_by(revocations, None, UnixSeconds(now / 1000)).is_some()
             {
                 over.push((Rc::clone(held), Ended::Revoked));
-            } else if changed && !still_holds(snapshot, &held.right, &mut apis) {
+            } else if changed && !still_holds(snapshot, right, &mut apis) {
                 over.push((Rc::clone(held), Ended::Withdrawn));
             }
         }
@@ -156,6 +197,33 @@ impl Tenures {
 
     pub fn is_empty(&self) -> bool {
         self.held.borrow().is_empty()
+    }
+}
+
+impl Held {
+    /// Whether its connection is drained, and its turn to go has come.
+    fn leaves(&self, tick: u64, within: u64) -> bool {
+        if !self.connection.is_draining() {
+            return false;
+        }
+        let at = self.leaves.get().unwrap_or_else(|| {
+            let at = tick.saturating_add(self.departure.after(within, self.random));
+            self.leaves.set(Some(at));
+            at
+        });
+        at <= tick
+    }
+}
+
+impl Departure {
+    /// How much of a drain of this length a stream may stay, in ticks.
+    fn after(self, within: u64, random: u64) -> u64 {
+        let quarter = within / 4;
+        let jitter = random.checked_rem(quarter.saturating_add(1)).unwrap_or_default();
+        match self {
+            Self::Early => jitter,
+            Self::Late => quarter.saturating_mul(2).saturating_add(jitter),
+        }
     }
 }
 
@@ -210,5 +278,20 @@ impl Tenure {
 impl Drop for Tenure {
     fn drop(&mut self) {
         self.tenures.held.borrow_mut().try_remove(self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drain_spreads_the_ends_and_leaves_time_after_the_last() {
+        for random in 0..1000 {
+            let (early, late) =
+                (Departure::Early.after(400, random), Departure::Late.after(400, random));
+            assert!(early <= 100 && (200..=300).contains(&late), "{random}: {early} {late}");
+        }
+        assert_eq!(Departure::Late.after(0, 7), 0);
     }
 }

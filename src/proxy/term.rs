@@ -74,7 +74,9 @@ impl Cut {
         const UNAVAILABLE: &str = "14";
         let status = match self {
             Self::TooLong | Self::Broken(Cause::Silence(_)) => DEADLINE_EXCEEDED,
-            Self::Broken(Cause::Backend) | Self::Ended(Ended::Unconfirmed) => UNAVAILABLE,
+            Self::Broken(Cause::Backend) | Self::Ended(Ended::Unconfirmed | Ended::GoingAway) => {
+                UNAVAILABLE
+            }
             Self::Broken(Cause::Client) => CANCELLED,
             Self::Broken(Cause::TooLarge) => RESOURCE_EXHAUSTED,
             Self::Ended(

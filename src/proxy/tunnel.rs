@@ -1,7 +1,8 @@
 //! Bytes both ways after an upgrade, until one side ends, nobody says anything for too long, or the right is over.
 //!
 //! Holds two buffers of fixed size, whatever passes. A WebSocket client whose token expired is told so between two
-//! frames (1008); others see the end of the connection. Nobody waits for the peer's consent.
+//! frames (1008), and when the gateway stops both sides are (1001); others see the end of the connection. Nobody waits for
+//! the peer's consent.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -66,7 +67,7 @@ enum Passed {
     Broken,
 }
 
-/// What both directions know of the end.
+/// What a direction knows of the end.
 #[derive(Debug, Default)]
 struct Closing {
     asked: Cell<bool>,
@@ -89,7 +90,8 @@ impl Tunnel {
         let up_bytes = |bytes: usize| progress.iter().for_each(|progress| progress.passed(bytes));
         let sent = Cell::new(0_usize);
         let down_bytes = |bytes: usize| sent.set(sent.get().saturating_add(bytes));
-        let closing = Closing::default();
+        let (upward, downward) = (Closing::default(), Closing::default());
+        let follows = self.websocket.then_some(&upward);
         let deadlines = &self.deadlines;
         let (up_deadline, down_deadline, last) =
             (deadlines.unset(), deadlines.unset(), deadlines.unset());
@@ -98,32 +100,57 @@ impl Tunnel {
         let end = {
             let mut first = first;
             let up = async {
+                if let Some(upward) = follows {
+                    upward.frames.borrow_mut().passed(&first);
+                }
                 if backend_writes.write_all_buf(&mut first).await.is_err() {
                     return Passed::Broken;
                 }
                 let patience = Patience { deadline: &up_deadline, stall, moved: &moved };
-                pump(&mut client_reads, &mut backend_writes, None, patience, up_bytes).await
+                pump(&mut client_reads, &mut backend_writes, follows, patience, up_bytes).await
             };
             let down = pump(
                 &mut backend_reads,
                 &mut client_writes,
-                Some(&closing),
+                Some(&downward),
                 Patience { deadline: &down_deadline, stall, moved: &moved },
                 down_bytes,
             );
-            self.watch(up, down, &closing, &last).await
+            self.watch(up, down, [&upward, &downward], &last).await
         };
         if let End::Cut(ended) = end {
-            let in_order = self.websocket && closing.frames.borrow().at_boundary();
-            let goodbye = if in_order {
-                websocket::close_frame(websocket::POLICY_VIOLATION, ended.message())
-            } else {
-                Vec::new()
+            let goodbye = self.goodbye(ended, &downward);
+            let to_backend = async {
+                if let Some(goodbye) = self.goodbye_to_backend(ended, &upward) {
+                    say_goodbye(&mut backend_reads, &mut backend_writes, &goodbye).await;
+                }
             };
-            say_goodbye(&mut client_reads, &mut client_writes, &goodbye).await;
+            tokio::join!(say_goodbye(&mut client_reads, &mut client_writes, &goodbye), to_backend);
         }
         self.exchange.sent(sent.get());
         self.finish(end);
+    }
+
+    /// The last frame for the client; empty where none can be said.
+    fn goodbye(&self, ended: Ended, downward: &Closing) -> Vec<u8> {
+        let status = match ended {
+            Ended::GoingAway => websocket::GOING_AWAY,
+            _ => websocket::POLICY_VIOLATION,
+        };
+        if self.websocket && downward.frames.borrow().at_boundary() {
+            websocket::close_frame(status, ended.message())
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// The last frame for the backend, when it is the gateway that goes.
+    fn goodbye_to_backend(&self, ended: Ended, upward: &Closing) -> Option<Vec<u8>> {
+        let says =
+            self.websocket && ended == Ended::GoingAway && upward.frames.borrow().at_boundary();
+        let mut mask = [0; 4];
+        (says && aws_lc_rs::rand::fill(&mut mask).is_ok())
+            .then(|| websocket::masked_close_frame(websocket::GOING_AWAY, ended.message(), mask))
     }
 
     /// Runs both directions until the tunnel has to end.
@@ -131,7 +158,7 @@ impl Tunnel {
         &self,
         up: impl Future<Output = Passed>,
         down: impl Future<Output = Passed>,
-        closing: &Closing,
+        [upward, downward]: [&Closing; 2],
         last: &Deadline,
     ) -> End {
         let (mut up, mut down) = (pin!(up), pin!(down));
@@ -146,14 +173,18 @@ impl Tunnel {
                     self.tenure.as_ref().map(|tenure| tenure.poll_ended(context))
             {
                 cut = Some(ended);
-                closing.asked.set(true);
+                upward.asked.set(true);
+                downward.asked.set(true);
                 last.set(GOODBYE);
             }
             poll_once(&mut up, &mut up_done, context);
             poll_once(&mut down, &mut down_done, context);
             if let Some(ended) = cut {
-                let between = !self.websocket || closing.frames.borrow().at_boundary();
-                let over = between || down_done.is_some() || last.poll(context).is_ready();
+                let between = |closing: &Closing, done: Option<Passed>| {
+                    !self.websocket || done.is_some() || closing.frames.borrow().at_boundary()
+                };
+                let over = (between(downward, down_done) && between(upward, up_done))
+                    || last.poll(context).is_ready();
                 return if over { Poll::Ready(End::Cut(ended)) } else { Poll::Pending };
             }
             match (up_done, down_done) {

@@ -8,6 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 /// The status of a connection that the gateway's policy ends (section 7.4.1).
 pub const POLICY_VIOLATION: u16 = 1008;
 
+/// The status of a connection whose gateway stops (section 7.4.1).
+pub const GOING_AWAY: u16 = 1001;
+
 /// Follows the frames of one direction by their headers.
 #[derive(Debug, Default)]
 pub struct Frames {
@@ -94,6 +97,20 @@ pub fn close_frame(status: u16, reason: &str) -> Vec<u8> {
     frame
 }
 
+/// A client's close frame: masked (section 5.3).
+pub fn masked_close_frame(status: u16, reason: &str, mask: [u8; 4]) -> Vec<u8> {
+    const HEADER: usize = 2;
+    let frame = close_frame(status, reason);
+    let (header, payload) = frame.split_at_checked(HEADER).unwrap_or((&[], &[]));
+    let mut masked: Vec<u8> = header.to_vec();
+    if let Some(length) = masked.get_mut(1) {
+        *length |= 0x80;
+    }
+    masked.extend(mask);
+    masked.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    masked
+}
+
 /// What a server must answer to a handshake's key (section 4.2.2).
 pub fn accept(key: &str) -> String {
     const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -113,6 +130,10 @@ mod tests {
     fn the_example_of_the_rfc() {
         assert_eq!(accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         assert_eq!(close_frame(1008, "x"), [0x88, 3, 0x03, 0xF0, b'x']);
+        assert_eq!(
+            masked_close_frame(1001, "x", [1, 2, 3, 4]),
+            [0x88, 0x83, 1, 2, 3, 4, 0x03 ^ 1, 0xE9 ^ 2, b'x' ^ 3]
+        );
     }
 
     /// Frames of each length form, masked and not.

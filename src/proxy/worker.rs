@@ -9,6 +9,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::authenticate::cache::{Common, TokenCache};
+use crate::budget::descriptors::Descriptors;
 use crate::deadline::Deadlines;
 use crate::forward::names::Names;
 use crate::forward::pool::Pools;
@@ -39,6 +40,34 @@ pub struct WalkParts {
     pub via: Via,
     /// Empty: the system's.
     pub dns_servers: Vec<SocketAddr>,
+    /// Of the process.
+    pub descriptors: Arc<Descriptors>,
+}
+
+impl WalkParts {
+    /// The same once more, for a worker that is started again: nothing that is counted or remembered begins anew, but
+    /// request ids do not repeat.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let mut prefix = [0; 8];
+        let id_prefix = match aws_lc_rs::rand::fill(&mut prefix) {
+            Ok(()) => u64::from_ne_bytes(prefix),
+            Err(_) => self.id_prefix.rotate_left(1).wrapping_add(1),
+        };
+        Self {
+            index: self.index,
+            snapshots: Arc::clone(&self.snapshots),
+            counters: Arc::clone(&self.counters),
+            access_log: self.access_log.again(),
+            clock: Arc::clone(&self.clock),
+            token_cache_bytes: self.token_cache_bytes,
+            common: self.common.clone(),
+            id_prefix,
+            via: self.via.clone(),
+            dns_servers: self.dns_servers.clone(),
+            descriptors: Arc::clone(&self.descriptors),
+        }
+    }
 }
 
 /// The walk's belongings on one thread.
@@ -60,13 +89,19 @@ pub struct Walk {
     tenures: Rc<Tenures>,
     asserted: Asserted,
     waiting: Rc<Waiting>,
+    descriptors: Arc<Descriptors>,
 }
 
 impl Walk {
     pub fn new(parts: WalkParts) -> Self {
         let deadlines = Rc::new(Deadlines::default());
         let names = Rc::new(Names::new(parts.dns_servers));
-        let pools = Pools::new(names, Rc::clone(&deadlines), Arc::clone(&parts.counters));
+        let pools = Pools::new(
+            names,
+            Rc::clone(&deadlines),
+            Arc::clone(&parts.counters),
+            Arc::clone(&parts.descriptors),
+        );
         let refusals = Arc::clone(&parts.common.refusals);
         let cache =
             TokenCache::new(parts.token_cache_bytes, Arc::clone(&parts.counters), parts.common);
@@ -92,6 +127,7 @@ impl Walk {
             tenures: Rc::default(),
             asserted: Asserted::default(),
             waiting: Rc::default(),
+            descriptors: parts.descriptors,
         }
     }
 
@@ -141,6 +177,10 @@ impl Walk {
 
     pub fn waiting(&self) -> &Rc<Waiting> {
         &self.waiting
+    }
+
+    pub fn descriptors(&self) -> &Arc<Descriptors> {
+        &self.descriptors
     }
 
     pub fn asserted(&self) -> &Asserted {

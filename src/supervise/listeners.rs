@@ -38,6 +38,7 @@ impl Listeners {
     }
 
     /// Binds what is new and was not inherited. A socket with the same name and address stays, whatever else of it changed.
+    /// A listener with a new name on an address that is open goes on with the socket of that address.
     pub fn plan(
         &self,
         wanted: &[Listener],
@@ -47,15 +48,18 @@ impl Listeners {
         let mut plan = Plan { keep: Vec::new(), new: Vec::new(), close: Vec::new() };
         for definition in wanted {
             let open = self.open.iter().find(|socket| is_same(socket, definition));
-            let settings = settings(definition, open.map(|socket| socket.settings.load()))?;
+            let renamed = self.open.iter().find(|socket| has_address(socket, definition));
+            let current = open.or(renamed).map(|socket| socket.settings.load());
+            let settings = settings(definition, current)?;
             match open {
                 Some(socket) => plan.keep.push((Arc::clone(socket), settings)),
                 None => {
                     let (name, address) = (definition.name.clone(), definition.address);
                     let series = metrics.listener(&name);
-                    let bound = match inherited.take(address) {
-                        Some(socket) => ListenerSocket::on(socket, settings, series),
-                        None => ListenerSocket::bind(settings, series),
+                    let bound = match (renamed, inherited.take(address)) {
+                        (Some(socket), _) => socket.renamed(settings, series),
+                        (None, Some(socket)) => ListenerSocket::on(socket, settings, series),
+                        (None, None) => ListenerSocket::bind(settings, series),
                     };
                     plan.new.push(Arc::new(bound.map_err(|error| {
                         bind_error(&name, address, inherited.beside(address), error)
@@ -83,10 +87,13 @@ impl Listeners {
     }
 }
 
-/// Port 0 asks the system for a port, so the written address is what is compared.
 fn is_same(socket: &ListenerSocket, definition: &Listener) -> bool {
-    let current = socket.settings.load();
-    *socket.name == *definition.name && current.definition.address == definition.address
+    *socket.name == *definition.name && has_address(socket, definition)
+}
+
+/// Port 0 asks the system for a port, so the written address is what is compared.
+fn has_address(socket: &ListenerSocket, definition: &Listener) -> bool {
+    socket.settings.load().definition.address == definition.address
 }
 
 /// Unchanged certificates keep their TLS settings, and with them the session tickets that clients hold.

@@ -4,11 +4,14 @@
 //! running gateway), [`facts`] (what a scrape shows), [`reload`] (the next generation, prepared in the [`background`]),
 //! [`settled`] (files that rest), [`inventory`] (what a reload may take away), [`listeners`] (which sockets open and close),
 //! [`running`] (what it is
-//! told, and the end), [`signals`], [`watch`] (changed files), [`workers`] (the threads), [`clock`], [`clock_watch`] (a clock that jumps).
+//! told, and the end), [`descriptors`] (how many connections the process can hold), [`certificates`] (until when they are
+//! valid), [`signals`], [`watch`] (changed files), [`workers`] (the threads), [`clock`], [`clock_watch`] (a clock that jumps).
 
 mod background;
+pub mod certificates;
 pub mod clock;
 mod clock_watch;
+pub mod descriptors;
 pub mod error;
 mod facts;
 pub mod inherited;

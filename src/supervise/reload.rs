@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::budget::descriptors::Descriptors;
 use crate::config::Loaded;
 use crate::explain::Listening;
 use crate::jwks::Fetchers;
@@ -22,9 +23,11 @@ use crate::supervise::error::SuperviseError;
 use crate::supervise::inventory::Inventory;
 use crate::supervise::listeners::Listeners;
 use crate::supervise::settled::{self, Settled};
+use crate::supervise::start::tell_limits;
 use crate::supervise::takeover::Inherited;
 use crate::supervise::watch::Stamp;
 use crate::supervise::workers::WorkerThreads;
+use crate::supervise::{certificates, descriptors};
 use crate::telemetry::{KeyManagerFacts, LogHandle, Metrics, OrganizationFacts, SnapshotFacts};
 
 /// Workers look for the newest generation with every request and every tick of theirs.
@@ -42,6 +45,7 @@ pub struct Reloader {
     pub snapshots: Arc<Snapshots>,
     pub metrics: Arc<Metrics>,
     pub listeners: Listeners,
+    pub descriptors: Arc<Descriptors>,
     pub log: Option<LogHandle>,
     /// As they were at the start: what of it changes takes effect at the next one.
     pub settings: Gateway,
@@ -95,6 +99,7 @@ impl Reloader {
             tracing::warn!(target: "portcullis::config", "{warning}");
         }
         self.tell_what_waits(&model.gateway);
+        tell_limits(&model, self.clock.now());
         let plan =
             self.listeners.plan(&model.listeners, &mut Inherited::default(), &self.metrics)?;
         let log = model.telemetry.log;
@@ -102,6 +107,8 @@ impl Reloader {
         let (drain_delay, drain_timeout) = (model.gateway.drain_delay, model.gateway.drain_timeout);
         let reload_max_removed = model.gateway.reload_max_removed;
         let channel = model.revocation_channel.clone();
+        let certificates = certificates::facts(&model);
+        let division = descriptors::division(&model, descriptors::limit(false));
         let before = self.snapshots.load();
         let keys = self.fetchers.reconcile(&model.key_managers);
         let snapshot = match self.compiler.compile(model, keys) {
@@ -115,6 +122,8 @@ impl Reloader {
         self.snapshots.publish(snapshot);
         self.fetchers.commit();
         retire(before);
+        self.metrics.certificates(certificates);
+        self.descriptors.divide(division);
         self.metrics.snapshot_installed(&SnapshotFacts { generation, ..facts });
         (self.settings.drain_delay, self.settings.drain_timeout) = (drain_delay, drain_timeout);
         self.settings.reload_max_removed = reload_max_removed;

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::authenticate::binding::Proofs;
 use crate::authenticate::cache::Common;
+use crate::budget::descriptors::Descriptors;
 use crate::config::Loaded;
 use crate::forward::via::Via;
 use crate::jwks::{Fetchers, KeyManagerKeys};
@@ -25,7 +26,8 @@ use crate::management::hosts::OwnHosts;
 use crate::management::in_force::InForce;
 use crate::management::readiness::Readiness;
 use crate::management::server;
-use crate::model::clock::Clock;
+use crate::model::Model;
+use crate::model::clock::{Clock, UnixSeconds};
 use crate::model::gateway::{self, ClientAuth, ListenerTls, Protocols};
 use crate::proxy::worker::WalkParts;
 use crate::revocation::Revocations;
@@ -47,6 +49,7 @@ use crate::supervise::settled::{self, Settled};
 use crate::supervise::takeover::Inherited;
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{self, WorkerThreads};
+use crate::supervise::{certificates, descriptors};
 use crate::telemetry::{AccessLog, LogHandle, Metrics, SnapshotFacts};
 
 /// Reloads that may wait for one that is under way; more callers wait in their own connection.
@@ -67,7 +70,22 @@ pub async fn start(
     for warning in loaded.warnings.problems() {
         tracing::warn!(target: "portcullis::config", "{warning}");
     }
+    tell_limits(&loaded.model, SystemClock.now());
     assemble(path, settled, log, inherited).await
+}
+
+/// What of the machine and the certificates does not fit the configuration.
+pub(super) fn tell_limits(model: &Model, now: UnixSeconds) {
+    for warning in descriptors::warning(model, descriptors::limit(false))
+        .into_iter()
+        .chain(certificates::warnings(model, now))
+    {
+        tracing::warn!(target: "portcullis::supervise", "{warning}");
+    }
+}
+
+fn shares(model: &Model) -> Arc<Descriptors> {
+    Arc::new(Descriptors::new(descriptors::division(model, descriptors::limit(false))))
 }
 
 /// Reads the files on a thread where waiting is allowed: a million applications take seconds.
@@ -118,6 +136,8 @@ async fn assemble(
         (model.gateway.clone(), management.as_ref().map(|(socket, _)| socket.local_addr()));
     let facts = snapshot_facts(&model);
     let management_settings = model.management.clone();
+    metrics.certificates(certificates::facts(&model));
+    let descriptors = shares(&model);
     let notices = model.revocation_notices;
     let channel_settings = model.revocation_channel.clone();
     let snapshot = compiler.compile(model, keys.clone())?;
@@ -141,13 +161,14 @@ async fn assemble(
         access_log: &access_log,
         clock: &clock,
         common: &common,
+        descriptors: &descriptors,
     };
     let parts = walk_parts(worker_count, &settings, &shared)?;
-    let threads = WorkerThreads::start(parts)?;
+    let readiness = Arc::new(Readiness::new(Arc::clone(&snapshots)));
+    let threads = WorkerThreads::start(parts, &readiness, &metrics)?;
     let changes = listeners.apply(plan);
     threads.listen_all(&changes.opened).await;
 
-    let readiness = Arc::new(Readiness::new(Arc::clone(&snapshots)));
     let (reload, reloads) = mpsc::channel(RELOAD_QUEUE);
     let in_force = Arc::<InForce>::default();
     let answers =
@@ -169,6 +190,7 @@ async fn assemble(
         snapshots: Arc::clone(&snapshots),
         metrics: Arc::clone(&metrics),
         listeners,
+        descriptors,
         log,
         settings,
         channel,
@@ -204,6 +226,7 @@ struct Shared<'s> {
     access_log: &'s AccessLog,
     clock: &'s Arc<dyn Clock>,
     common: &'s Common,
+    descriptors: &'s Arc<Descriptors>,
 }
 
 fn walk_parts(
@@ -225,6 +248,7 @@ fn walk_parts(
             id_prefix: random()?,
             via: via.clone(),
             dns_servers: settings.dns_servers.clone(),
+            descriptors: Arc::clone(shared.descriptors),
         })
     });
     parts.collect()

@@ -1,6 +1,10 @@
 //! The worker threads: started together, told together, waited for together.
+//!
+//! A worker that fails is started again on its own thread, with its queue and its listening sockets; its connections are
+//! lost. Until it is back the gateway is not ready.
 
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -9,15 +13,26 @@ use tokio::sync::mpsc;
 
 use crate::listen::socket::ListenerSocket;
 use crate::listen::worker::{self, Command, WorkerHandle, WorkerQueue};
+use crate::management::readiness::Readiness;
 use crate::model::gateway::Workers as WorkerCount;
 use crate::proxy::worker::WalkParts;
 use crate::supervise::error::SuperviseError;
+use crate::telemetry::Metrics;
 
 /// How often the end of the threads is looked for.
 const POLL: Duration = Duration::from_millis(10);
 
 /// How long a worker may take to do what it was told.
 const SETTLE: Duration = Duration::from_secs(2);
+
+/// Before a worker that has failed is started again: it may have failed for want of something.
+const RESTART_PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest pause, for a worker that fails again and again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// A worker that has worked for this long has recovered.
+const RECOVERED: Duration = Duration::from_mins(1);
 
 /// The threads that serve clients.
 #[derive(Debug)]
@@ -36,18 +51,21 @@ pub fn count(setting: WorkerCount) -> usize {
 
 impl WorkerThreads {
     /// Starts a thread for each of `parts`.
-    pub fn start(parts: Vec<WalkParts>) -> Result<Self, SuperviseError> {
+    pub fn start(
+        parts: Vec<WalkParts>,
+        readiness: &Arc<Readiness>,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, SuperviseError> {
         let queues: Vec<_> = parts.iter().map(|_| WorkerQueue::new()).collect();
         let handles: Vec<_> = queues.iter().map(|queue| queue.handle.clone()).collect();
         let mut threads = Vec::with_capacity(parts.len());
         for (parts, queue) in parts.into_iter().zip(queues) {
             let peers = handles.clone();
             let name = format!("worker-{}", parts.index);
-            let thread = thread::Builder::new().name(name).spawn(move || {
-                if let Err(error) = worker::run(parts, queue, peers) {
-                    tracing::error!(target: "portcullis::supervise", %error, "a worker ended");
-                }
-            });
+            let watched =
+                Watched { readiness: Arc::clone(readiness), metrics: Arc::clone(metrics) };
+            let thread =
+                thread::Builder::new().name(name).spawn(move || watched.run(&parts, queue, &peers));
             threads.push(thread.map_err(SuperviseError::Worker)?);
         }
         Ok(Self { handles, threads })
@@ -83,7 +101,7 @@ impl WorkerThreads {
 
     /// Asks every worker to finish what it has; returns whether all did so in time. `hurry` ends the wait.
     pub async fn drain(mut self, within: Duration, hurry: impl Future<Output = ()>) -> Drained {
-        self.tell(|| Command::Drain).await;
+        self.tell(|| Command::Drain { within }).await;
         let deadline = Instant::now().checked_add(within);
         let ended = async {
             while self.threads.iter().any(|thread| !thread.is_finished())
@@ -92,7 +110,7 @@ impl WorkerThreads {
                 tokio::time::sleep(POLL).await;
                 // a worker looks whether its last connection has gone when it is told again
                 for handle in &self.handles {
-                    let _ = handle.commands.try_send(Command::Drain);
+                    let _ = handle.commands.try_send(Command::Drain { within });
                 }
             }
         };
@@ -122,6 +140,42 @@ impl WorkerThreads {
     }
 }
 
+/// Who hears of a worker that fails.
+struct Watched {
+    readiness: Arc<Readiness>,
+    metrics: Arc<Metrics>,
+}
+
+impl Watched {
+    /// Runs a worker, again and again until one ends as it was told.
+    fn run(&self, parts: &WalkParts, mut queue: WorkerQueue, peers: &[WorkerHandle]) {
+        let mut pause = RESTART_PAUSE;
+        loop {
+            let begun = Instant::now();
+            // nothing of a failed worker is used again but its queue, which no failure leaves half changed
+            let ended = catch_unwind(AssertUnwindSafe(|| {
+                worker::run(parts.again(), &mut queue, peers.to_vec())
+            }));
+            let error = match ended {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "it panicked".to_owned(),
+            };
+            if queue.is_draining() {
+                tracing::error!(target: "portcullis::supervise", worker = parts.index, error, "a worker failed while it was drained; its connections are lost");
+                return;
+            }
+            self.readiness.worker_ended();
+            self.metrics.worker_restarted();
+            tracing::error!(target: "portcullis::supervise", worker = parts.index, error, "a worker failed and is started again; its connections are lost. This is a bug: please report it");
+            pause = if begun.elapsed() > RECOVERED { RESTART_PAUSE } else { pause };
+            thread::sleep(pause);
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+            self.readiness.worker_returned();
+        }
+    }
+}
+
 /// How a drain ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
@@ -129,4 +183,75 @@ pub enum Drained {
     Whole,
     /// The time was over, or somebody was in a hurry: some exchanges were cut.
     Cut,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+    use crate::supervise::start::start;
+    use crate::supervise::takeover::Inherited;
+
+    const FILE: &str = r#"
+[gateway]
+workers = 2
+[[listeners]]
+name = "http"
+address = "127.0.0.1:0"
+[telemetry]
+access_log = { path = "access.log" }
+[[apis]]
+name = "a"
+version = "1"
+context = "/a"
+production = { urls = ["http://127.0.0.1:1"] }
+"#;
+
+    async fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
+        for _ in 0..1000 {
+            if is_so() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("not within ten seconds: {what}");
+    }
+
+    async fn status(address: std::net::SocketAddr) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let request = b"GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.lines().next().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn a_worker_that_fails_makes_the_gateway_unready_and_is_started_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.toml");
+        fs::write(&path, FILE).unwrap();
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let running = start(&path, None, Inherited::default()).await.unwrap();
+            let address = running.address("http").unwrap();
+            soon("ready", || running.is_ready()).await;
+            assert_eq!(status(address).await, "HTTP/1.1 404 Not Found");
+            for handle in &running.threads.handles {
+                handle.commands.send(Command::Panic).await.unwrap();
+            }
+            soon("unready", || !running.is_ready()).await;
+            soon("ready again", || running.is_ready()).await;
+            for _ in 0..4 {
+                assert_eq!(status(address).await, "HTTP/1.1 404 Not Found");
+            }
+            let metrics = running.metrics().render();
+            assert!(metrics.contains("portcullis_worker_restarts_total 2"), "{metrics}");
+            assert_eq!(running.stop(std::future::pending()).await, Drained::Whole);
+        });
+    }
 }

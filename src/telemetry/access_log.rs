@@ -189,6 +189,26 @@ fn start(
 }
 
 impl AccessWriter {
+    /// Another one of the same log, for a worker that is started again.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let (give_back, returned) = sync_channel(SPARE_BUFFERS);
+        let sampling = self.pending.borrow().sampling;
+        Self {
+            format: self.format,
+            dropped: Arc::clone(&self.dropped),
+            to_thread: self.to_thread.clone(),
+            pending: RefCell::new(Pending {
+                lines: Vec::new(),
+                calendar: Calendar::default(),
+                count: 0,
+                sampling,
+                give_back,
+                returned,
+            }),
+        }
+    }
+
     /// Keeps a line for this exchange. Refused, aborted and truncated ones always have one; forwarded ones in the
     /// configured share.
     pub fn write(&self, record: &AccessRecord<'_>) {

@@ -33,8 +33,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub use self::control::{
-    BudgetFacts, IdentityFacts, IdentitySource, KeyManagerFacts, KeyManagerSource,
-    OrganizationFacts, SnapshotFacts,
+    BudgetFacts, CertificateFacts, IdentityFacts, IdentitySource, KeyManagerFacts,
+    KeyManagerSource, OrganizationFacts, SnapshotFacts,
 };
 pub use self::identity::{ChannelFacts, IntrospectionCounters, RevocationFacts};
 pub use self::listener::{ListenerSeries, RefusedConnection, TlsFailure};
@@ -124,6 +124,16 @@ impl Metrics {
 
     pub fn reload_succeeded(&self, at: UnixSeconds) {
         self.control.reloaded(at);
+    }
+
+    /// Until when the certificates of the configuration in use are valid.
+    pub fn certificates(&self, facts: Vec<CertificateFacts>) {
+        self.control.certificates(facts);
+    }
+
+    /// A worker thread ended and is started again.
+    pub fn worker_restarted(&self) {
+        self.control.worker_restarts.add_shared(1);
     }
 
     /// The system's clock was set, or ran away.

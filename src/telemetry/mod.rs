@@ -16,7 +16,7 @@ pub use access_log::{
 };
 pub use log::LogHandle;
 pub use metrics::{
-    BudgetFacts, Change, ChannelFacts, Expected, FamilySeries, IdentityFacts,
+    BudgetFacts, CertificateFacts, Change, ChannelFacts, Expected, FamilySeries, IdentityFacts,
     IntrospectionCounters, KeyManagerFacts, ListenerSeries, ManagementCounters, Measured, Metrics,
     OperationSeries, OrganizationFacts, RefusedConnection, RevocationFacts, SignIn, SnapshotFacts,
     TlsFailure, UNMATCHED_OPERATION, WorkerCounters, operation_label, worst_case_series,

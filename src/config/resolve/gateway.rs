@@ -40,6 +40,9 @@ const LONGEST_PER: Duration = Duration::from_hours(1);
 
 const MOST_TOKEN_CACHE_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 
+/// With the last lines of the log and the threads' ends, well below the 30 s that Kubernetes gives a pod.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
 pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
     let table = whole.once("gateway");
     let Some(table) = table else {
@@ -53,7 +56,7 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
             workers: Workers::Auto,
             token_cache_bytes: TOKEN_CACHE_BYTES,
             drain_delay: Duration::ZERO,
-            drain_timeout: Duration::from_secs(30),
+            drain_timeout: DRAIN_TIMEOUT,
             reload_max_removed: REMOVED,
             dns_servers: Vec::new(),
             trusted_proxies: TrustedProxies::default(),
@@ -71,9 +74,7 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
             TOKEN_CACHE_BYTES,
         ),
         drain_delay: table.duration("drain_delay").map_or(Duration::ZERO, |found| found.value),
-        drain_timeout: table
-            .duration("drain_timeout")
-            .map_or(Duration::from_secs(30), |found| found.value),
+        drain_timeout: table.duration("drain_timeout").map_or(DRAIN_TIMEOUT, |found| found.value),
         reload_max_removed: thousandths(&table, "reload_max_removed", REMOVED),
         dns_servers: dns_servers(&table),
         trusted_proxies: proxies::trusted_proxies(&table),

@@ -243,6 +243,12 @@ pub(super) fn control(out: &mut Exposition<'_>, control: &Control) {
     let jumps = [("forward", &control.clock_forward), ("back", &control.clock_back)];
     let jumps = jumps.map(|(way, count)| sample([Label::Fixed(way)], as_f64(count.load())));
     out.write(&families::CLOCK_JUMPS, jumps.into());
+    out.write(&families::WORKER_RESTARTS, vec![sample([], as_f64(control.worker_restarts.load()))]);
+    let certificates = control.known_certificates().into_iter().map(|facts| {
+        let labels = [Label::Fixed(facts.role), Label::Shared(facts.file.into())];
+        sample(labels, as_f64(facts.not_after))
+    });
+    out.write(&families::CERTIFICATE_NOT_AFTER, certificates.collect());
     out.write(&families::BUILD_INFO, vec![sample([Label::Fixed(env!("CARGO_PKG_VERSION"))], 1.0)]);
 }
 

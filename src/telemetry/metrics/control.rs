@@ -37,6 +37,15 @@ pub struct KeyManagerFacts {
     pub waits: Vec<(&'static str, u64)>,
 }
 
+/// Until when the certificates of one file are valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFacts {
+    pub role: &'static str,
+    pub file: String,
+    /// Seconds since 1970.
+    pub not_after: u64,
+}
+
 /// What the rooms that know callers keep beside key sets, asked at each scrape.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IdentityFacts {
@@ -84,6 +93,8 @@ pub(super) struct Control {
     pub(super) reloads_failed: Cell,
     pub(super) clock_forward: Cell,
     pub(super) clock_back: Cell,
+    pub(super) worker_restarts: Cell,
+    certificates: Mutex<Vec<CertificateFacts>>,
     key_managers: Mutex<Option<KeyManagerSource>>,
     identity: Mutex<Option<IdentitySource>>,
 }
@@ -114,6 +125,14 @@ impl Control {
     pub(super) fn clock_jumped(&self, forward: bool) {
         let count = if forward { &self.clock_forward } else { &self.clock_back };
         count.add_shared(1);
+    }
+
+    pub(super) fn certificates(&self, facts: Vec<CertificateFacts>) {
+        *self.certificates.lock().unwrap_or_else(PoisonError::into_inner) = facts;
+    }
+
+    pub(super) fn known_certificates(&self) -> Vec<CertificateFacts> {
+        self.certificates.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn ask_key_managers(&self, source: KeyManagerSource) {

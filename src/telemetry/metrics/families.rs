@@ -45,6 +45,8 @@ pub(super) enum Scale {
     Waits,
     /// So many for each key manager.
     Organizations(usize),
+    /// One for each file of certificates and its role.
+    Certificates,
     /// One for each family that has labels.
     Families,
 }
@@ -71,8 +73,8 @@ macro_rules! families {
 use Combine::{Max, Min, Sum};
 use Kind::{Counter, Gauge, Histogram};
 use Scale::{
-    Apis, Exchanges, Families, Fetches, Fixed, KeyManagers, Listeners, Organizations, Questions,
-    Skips, Waits,
+    Apis, Certificates, Exchanges, Families, Fetches, Fixed, KeyManagers, Listeners, Organizations,
+    Questions, Skips, Waits,
 };
 
 use super::listener::{RefusedConnection, TlsFailure};
@@ -228,6 +230,10 @@ families! {
         "Attempts to reload the configuration, by result.";
     CLOCK_JUMPS = "portcullis_clock_jumps_total", Counter, ["direction"], Fixed(2),
         "Times that the system's clock jumped by more than a second.";
+    WORKER_RESTARTS = "portcullis_worker_restarts_total", Counter, [], Fixed(1),
+        "Worker threads that ended and were started again. Any is a bug.";
+    CERTIFICATE_NOT_AFTER = "portcullis_certificate_not_after_timestamp_seconds", Gauge(Min), ["role", "file"], Certificates,
+        "When the certificates of a file expire, in seconds since 1970: the first of a chain, the last of a list of authorities.";
     APPLICATIONS = "portcullis_applications", Gauge(Sum), [], Fixed(1),
         "Applications of the configuration in use.";
     CONSUMER_KEYS = "portcullis_consumer_keys", Gauge(Sum), [], Fixed(1),

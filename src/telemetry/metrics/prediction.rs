@@ -15,6 +15,7 @@ use super::operation::{METHODS, method_class};
 use super::status::STATUS_CELLS;
 use crate::model::Model;
 use crate::model::api::{Api, Operation, OperationMethod};
+use crate::model::certificates;
 use crate::model::key_manager::KeyManager;
 use crate::model::reason::Reason;
 
@@ -28,6 +29,8 @@ pub struct Expected {
     pub key_managers: usize,
     /// Those of them that serve organisations which nobody listed.
     pub templates: usize,
+    /// Files of certificates.
+    pub certificates: usize,
     /// The results that a fetch of a key set can have.
     pub fetch_results: usize,
     /// The reasons why a key can be unusable.
@@ -71,6 +74,7 @@ impl Expected {
                 .iter()
                 .filter(|key_manager| key_manager.organizations.is_some())
                 .count(),
+            certificates: certificates::files(model).len(),
             fetch_results,
             skip_reasons,
         }
@@ -85,6 +89,7 @@ impl Expected {
             }
             Scale::Apis => self.apis + 1,
             Scale::Listeners(each) => self.listeners * each,
+            Scale::Certificates => self.certificates,
             Scale::KeyManagers => self.key_managers,
             Scale::Fetches => self.key_managers * self.fetch_results,
             Scale::Questions => self.key_managers * 3,

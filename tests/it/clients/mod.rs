@@ -4,6 +4,7 @@ mod floods;
 mod framing;
 mod h2spec;
 mod listeners;
+mod removed_listeners;
 mod resting;
 mod targets;
 mod tls;

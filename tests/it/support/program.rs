@@ -14,6 +14,7 @@ use crate::support::signer::Signer;
 pub(crate) struct Program {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) management: u16,
+    pub(crate) port: u16,
     child: Option<Child>,
 }
 
@@ -30,7 +31,7 @@ impl Program {
             bank::file(production, production)
         );
         fs::write(folder.path().join("gateway.toml"), text).unwrap();
-        Program { folder, management, child: None }
+        Program { folder, management, port, child: None }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -60,6 +61,16 @@ impl Program {
         let mut command = Command::new(binary);
         command.current_dir(self.path()).arg("run").env_remove("PORTCULLIS_CONFIG");
         command.stdout(Stdio::null()).stderr(stderr);
+        self.child = Some(command.spawn().unwrap());
+    }
+
+    /// Starts it with these limits of open files.
+    pub(crate) fn start_limited(&mut self, soft: u32, hard: u32) {
+        let log = fs::File::create(self.path().join("stderr.log")).unwrap();
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={soft}:{hard}")).arg(env!("CARGO_BIN_EXE_portcullis"));
+        command.current_dir(self.path()).arg("run").env_remove("PORTCULLIS_CONFIG");
+        command.stdout(Stdio::null()).stderr(log);
         self.child = Some(command.spawn().unwrap());
     }
 

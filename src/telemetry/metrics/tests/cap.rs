@@ -120,6 +120,7 @@ fn a_capped_gauge_shows_the_worst() {
 #[test]
 fn the_prediction_is_what_a_fully_exercised_gateway_shows() {
     let expected = Expected {
+        certificates: 1,
         apis: 2,
         operation_methods: 3 * METHODS.len(),
         listeners: 2,
@@ -202,6 +203,11 @@ fn exercise(metrics: &Metrics) -> Held {
     };
     let budgets = ["unknown_tokens", "invalid_tokens", "new_organizations"]
         .map(|budget| BudgetFacts { budget, sources: 1, forgotten: 2, refused: 3 });
+    metrics.certificates(vec![CertificateFacts {
+        role: "listener",
+        file: "chain.pem".to_owned(),
+        not_after: 1,
+    }]);
     metrics.identity(Box::new(move || IdentityFacts {
         organizations: vec![organizations.clone()],
         budgets: budgets.to_vec(),

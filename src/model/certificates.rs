@@ -1,0 +1,102 @@
+//! The files of a configuration that hold certificates with an end: what the gateway shows, and whom it believes.
+
+use crate::model::Model;
+use crate::model::backend::{Backend, BackendTls};
+use crate::model::gateway::{ClientAuth, ListenerTls};
+use crate::model::key_manager::{ClientCertificate, PemFile};
+
+/// A file of certificates, and what it is for.
+#[derive(Debug, Clone, Copy)]
+pub struct CertificateFile<'m> {
+    pub file: &'m PemFile,
+    pub role: Role,
+}
+
+/// What the certificates of a file do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// A chain that listeners show to clients.
+    Listener,
+    /// A chain that the management listener shows.
+    Management,
+    /// Authorities of client certificates.
+    ClientAuthorities,
+    /// A chain that the gateway shows to servers.
+    Client,
+    /// Authorities of servers.
+    ServerAuthorities,
+}
+
+impl Role {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Listener => "listener",
+            Self::Management => "management",
+            Self::ClientAuthorities => "client_authorities",
+            Self::Client => "client",
+            Self::ServerAuthorities => "server_authorities",
+        }
+    }
+
+    /// A chain is over with the first of its certificates, a list of authorities with the last.
+    pub fn is_chain(self) -> bool {
+        matches!(self, Self::Listener | Self::Management | Self::Client)
+    }
+}
+
+/// Each file once for each role.
+pub fn files(model: &Model) -> Vec<CertificateFile<'_>> {
+    let mut files = Files::default();
+    for tls in model.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
+        files.listener(tls);
+    }
+    if let Some(pair) = model.management.as_ref().and_then(|management| management.tls.as_ref()) {
+        files.add(&pair.certificate, Role::Management);
+    }
+    let backends = model.apis.iter().flat_map(|api| api.production.iter().chain(&api.sandbox));
+    for Backend { tls: BackendTls { ca, client_certificate, .. }, .. } in backends {
+        files.server(ca.as_ref(), client_certificate.as_ref());
+    }
+    for key_manager in &model.key_managers {
+        let fetch = &key_manager.fetch;
+        files.server(fetch.ca.as_ref(), fetch.client_certificate.as_ref());
+    }
+    if let Some(tls) = model.revocation_channel.as_ref().and_then(|channel| channel.tls.as_ref()) {
+        files.server(tls.ca.as_ref(), tls.client_certificate.as_ref());
+    }
+    files.0
+}
+
+#[derive(Default)]
+struct Files<'m>(Vec<CertificateFile<'m>>);
+
+impl<'m> Files<'m> {
+    fn listener(&mut self, tls: &'m ListenerTls) {
+        self.add(&tls.default.certificate, Role::Listener);
+        for named in &tls.by_name {
+            self.add(&named.pair.certificate, Role::Listener);
+        }
+        match &tls.clients {
+            ClientAuth::None => {}
+            ClientAuth::Optional(file) | ClientAuth::Required(file) => {
+                self.add(file, Role::ClientAuthorities);
+            }
+        }
+    }
+
+    fn server(&mut self, ca: Option<&'m PemFile>, shown: Option<&'m ClientCertificate>) {
+        if let Some(ca) = ca {
+            self.add(ca, Role::ServerAuthorities);
+        }
+        if let Some(shown) = shown {
+            self.add(&shown.certificate, Role::Client);
+        }
+    }
+
+    fn add(&mut self, file: &'m PemFile, role: Role) {
+        let known = self.0.iter().any(|known| known.role == role && known.file.path == file.path);
+        if !known {
+            self.0.push(CertificateFile { file, role });
+        }
+    }
+}
