@@ -175,7 +175,8 @@ async fn fetch(model: &Model, output: Output) -> u8 {
         match introspect(key_manager, keys).await {
             None => {}
             Some(Ok(endpoint)) => {
-                output.line(&format!("  key manager \"{name}\": introspection: {endpoint} answers"))
+                output
+                    .line(&format!("  key manager \"{name}\": introspection: {endpoint} answers"));
             }
             Some(Err(why)) => {
                 code = exit::FAILED;

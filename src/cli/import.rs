@@ -109,7 +109,7 @@ struct Answers {
     keys: ParsedKeySet,
 }
 
-/// Prints the table. Exits 0, or 1 with what stands in the way; what is wrong with a sample token stands in the comments.
+/// Prints the table. Exits 0, 1 where a server stands in the way, or 2 where what was given does; what is wrong with a sample token stands in the comments.
 pub fn import(options: &ImportOptions, output: Output) -> u8 {
     install_crypto();
     match run(options, SystemClock.now()) {
@@ -119,7 +119,29 @@ pub fn import(options: &ImportOptions, output: Output) -> u8 {
         }
         Err(error) => {
             output.note(&format!("portcullis: {error}"));
-            exit::FAILED
+            error.exit_code()
+        }
+    }
+}
+
+impl ImportError {
+    /// Whether a server stands in the way, or what was given.
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Address
+            | Self::Name(_)
+            | Self::Token(_)
+            | Self::NoToken
+            | Self::Authorities { .. }
+            | Self::IntrospectionAddress
+            | Self::Secret { .. }
+            | Self::Wanted(_) => exit::CONFIGURATION,
+            Self::Document { .. }
+            | Self::Metadata { .. }
+            | Self::Keys { .. }
+            | Self::KeySet { .. }
+            | Self::NoIntrospection
+            | Self::Runtime(_) => exit::FAILED,
         }
     }
 }

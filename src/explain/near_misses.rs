@@ -12,7 +12,7 @@ use crate::model::names::{KeyManagerIndex, Scope};
 use crate::model::reason::Reason;
 use crate::proxy::decision::{Refused, Why};
 use crate::route::NotFound;
-use crate::snapshot::{CompiledApi, CompiledKeyManager, Snapshot};
+use crate::snapshot::{CompiledApi, CompiledKeyManager, Routed, Snapshot};
 use crate::telemetry::refusals::Remembered;
 
 /// At most this many of a kind are listed.
@@ -48,7 +48,7 @@ pub(super) fn hints(
                 }
                 Refusal::InsufficientScope => {
                     let held: Vec<_> = principal.scopes().collect();
-                    let needed = refused.routed.as_ref().map(|routed| routed.operation());
+                    let needed = refused.routed.as_ref().map(Routed::operation);
                     let needed = needed.map_or(&[][..], |operation| &operation.scopes);
                     let mut hints = vec![format!("the token has the scopes {held:?}")];
                     hints.extend(scope_claims(key_manager, principal.claims().iter(), needed));

@@ -215,7 +215,9 @@ async fn take_over(mut link: Link, gates: [Arc<Gate>; 2], reload: mpsc::Sender<R
     let _ = link.say(link::READY).await;
     let words = [link::MANAGEMENT, link::MANAGEMENT_RELOADED];
     let heard = link.wait_for(&words, TAKEOVER).await;
-    gates.iter().for_each(|gate| gate.open());
+    for gate in &gates {
+        gate.open();
+    }
     service_manager::main_process(std::process::id());
     tracing::info!(target: "portcullis::supervise", "took over from the process before");
     if heard.as_deref() == Some(link::MANAGEMENT_RELOADED) {

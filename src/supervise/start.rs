@@ -173,8 +173,7 @@ async fn assemble(
     let in_force = Arc::<InForce>::default();
     let answers =
         answers(&shared, &readiness, reload.clone(), management_settings, notices, &in_force);
-    let gates = [(); 2].map(|()| Arc::new(Gate::new(predecessor.is_none())));
-    let [gate, control] = gates;
+    let [gate, control] = [(); 2].map(|()| Arc::new(Gate::new(predecessor.is_none())));
     let mut tasks = serve_management(management, answers, &gate, (&state_dir, &control))?;
     let mut channel = Channel::new(Arc::clone(&common.revocations), Arc::clone(&clock));
     channel.follow(channel_settings.as_ref()).await;

@@ -66,13 +66,16 @@ async fn the_role_decides() {
         assert_eq!(revoked.as_u16(), if may_change { 200 } else { 403 }, "{role} revokes");
         let listed = call(&bank, "GET", "/revocations", &headers, "").await.status();
         assert_eq!(listed.as_u16(), if may_look { 200 } else { 403 }, "{role} lists");
+        let question = json!({ "request": format!("GET {PATH}") }).to_string();
+        let explained = call(&bank, "POST", "/explain", &headers, &question).await.status();
+        assert_eq!(explained.as_u16(), if may_look { 200 } else { 403 }, "{role} asks");
         let reloaded = call(&bank, "POST", "/reload", &headers, "").await.status();
         assert_eq!(reloaded.as_u16(), if may_change { 200 } else { 403 }, "{role} reloads");
     }
     let metrics = bank.gateway.metrics().await;
     for series in [
-        "portcullis_management_sign_ins_total{result=\"success\"} 7",
-        "portcullis_management_sign_ins_total{result=\"failure\"} 8",
+        "portcullis_management_sign_ins_total{result=\"success\"} 10",
+        "portcullis_management_sign_ins_total{result=\"failure\"} 10",
         "portcullis_management_changes_total{change=\"revocation\",result=\"done\"} 2",
         "portcullis_management_changes_total{change=\"reload\",result=\"done\"} 2",
     ] {

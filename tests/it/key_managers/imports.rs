@@ -90,7 +90,7 @@ fn what_fails_goes_to_standard_error_alone() {
         text(&failed.stderr)
     );
     let plain = import(&["http://id.bank.example/.well-known/openid-configuration"]);
-    assert_eq!(plain.status.code(), Some(1));
+    assert_eq!(plain.status.code(), Some(2), "the address is wrong, and no server");
     assert!(
         plain.stdout.is_empty() && text(&plain.stderr).contains("--allow-http"),
         "{}",

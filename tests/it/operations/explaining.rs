@@ -11,6 +11,7 @@ use crate::support::bank::{self, Bank};
 use crate::support::gateway::FRONT;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
+use crate::support::signer::{Signer, claims};
 
 /// The exit code and what was said.
 async fn explain(folder: &Path, arguments: &[&str]) -> (Option<i32>, Value) {
@@ -140,4 +141,56 @@ async fn a_certificate_is_read_from_its_file() {
         tokio::task::spawn_blocking(move || command.output().unwrap().status.code()).await.unwrap(),
         Some(2)
     );
+}
+
+/// Keycloak 26.7 answers `{"active":false}` about a token whose `aud` does not name the client that asks.
+#[tokio::test]
+async fn a_good_token_that_its_server_calls_inactive_has_a_hint() {
+    let server = Origin::serving(Script::answer(
+        200,
+        &[("Content-Type", "application/json")],
+        r#"{"active":false}"#,
+    ));
+    let (folder, signer) = (tempfile::tempdir().unwrap(), Signer::new("k"));
+    std::fs::write(folder.path().join("keys.json"), signer.jwks()).unwrap();
+    let url = server.url();
+    let text = format!(
+        "{FRONT}[[key_managers]]\nname = \"kc\"\ntype = \"KeyCloak\"\nissuer = \"https://kc.example/realms/r\"\n\
+         certificates = {{ jwks_file = \"keys.json\" }}\ntoken_validation = \"both\"\nintrospection_endpoint = \"{url}\"\n\
+         credentials = {{ username = \"portcullis\", password = \"secret\" }}\n[[apis]]\nname = \"any\"\nversion = \"1\"\n\
+         context = \"/any\"\nsubscription_required = false\nproduction = {{ urls = [\"{url}\"] }}\n\
+         operations = [{{ method = \"GET\", path = \"/*\" }}]\n"
+    );
+    std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
+    for (aud, names_us) in [(json!(["account"]), false), (json!(["account", "portcullis"]), true)] {
+        let mut claims = claims("https://kc.example/realms/r", "app", "x");
+        claims["aud"] = aud;
+        let token = signer.sign(&claims);
+        let (code, said) = explain(folder.path(), &["--token", &token, "GET /any/1/x"]).await;
+        assert_eq!((code, &said["reason"]), (Some(1), &json!("token_inactive")), "{said}");
+        let hints = said["hints"].to_string();
+        assert!(hints.contains("good by its signature and its times"), "{hints}");
+        assert_eq!(hints.contains("Keycloak from 26.7"), !names_us, "{hints}");
+    }
+}
+
+#[tokio::test]
+async fn the_budget_of_a_client_is_told_and_not_charged() {
+    let bank = Bank::with("[limits]\nmax_forged_tokens = 2\n").await;
+    let forged = format!("{}AAAA", bank.token().rsplit_once('.').unwrap().0.to_owned() + ".");
+    let line = "GET /accounts/1.0.0/accounts/42";
+    let ask = async || {
+        let arguments = ["--token", &forged, "--client", "127.0.0.1", line];
+        explain(bank.gateway.folder(), &arguments).await.1["hints"].to_string()
+    };
+    for _ in 0..4 {
+        let hints = ask().await;
+        assert!(hints.contains("127.0.0.1 has room for forged tokens"), "{hints}");
+    }
+    for number in 0..6 {
+        let token = forged.replacen("AAAA", &format!("AAA{number}"), 1);
+        bank.gateway.get("/accounts/1.0.0/accounts/42", Some(&token)).await;
+    }
+    let hints = ask().await;
+    assert!(hints.contains("too many forged tokens"), "{hints}");
 }
