@@ -144,16 +144,10 @@ async fn assemble(
     metrics.snapshot_installed(&SnapshotFacts { generation: snapshot.generation, ..facts });
     metrics.configuration_loaded(clock.now());
     let snapshots = Arc::new(Snapshots::new(snapshot));
-    let facts_of = Arc::clone(&snapshots);
-    metrics.key_managers(Box::new(move || key_manager_facts(&facts_of.load())));
 
     let lock = turn(lock, predecessor.as_mut(), &keys, &state_dir).await?;
     let common = common(&state_dir, &*clock)?;
-    let of_revocations = Arc::clone(&common.revocations);
-    metrics.revocations(move || of_revocations.facts());
-    let known = common.clone();
-    let facts_of = Arc::clone(&snapshots);
-    metrics.identity(Box::new(move || identity_facts(&known, &facts_of.load())));
+    show(&metrics, &common, &snapshots);
 
     let shared = Shared {
         snapshots: &snapshots,
@@ -216,6 +210,16 @@ async fn assemble(
         control,
         predecessor,
     })
+}
+
+/// Whom each scrape asks.
+fn show(metrics: &Metrics, common: &Common, snapshots: &Arc<Snapshots>) {
+    let facts_of = Arc::clone(snapshots);
+    metrics.key_managers(Box::new(move || key_manager_facts(&facts_of.load())));
+    let of_revocations = Arc::clone(&common.revocations);
+    metrics.revocations(move || of_revocations.facts());
+    let (known, facts_of) = (common.clone(), Arc::clone(snapshots));
+    metrics.identity(Box::new(move || identity_facts(&known, &facts_of.load())));
 }
 
 /// What all workers read.
