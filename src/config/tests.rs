@@ -7,6 +7,7 @@ use super::*;
 use crate::model::gateway::{ByteLimit, Protocols};
 use crate::model::names::{ApiIndex, KeyManagerIndex};
 
+mod effects;
 mod proxies;
 mod streams;
 mod unlikely;

@@ -2,7 +2,7 @@
 //! is.
 //!
 //! Decides what the file holds and nothing else. A crash loses nothing that was synced. What something else did to the
-//! file is noticed ([`format`]: the bytes): at the start by checksums, and at the next write by looking whether it is
+//! file is noticed ([`mod@format`]: the bytes): at the start by checksums, and at the next write by looking whether it is
 //! still the same file. A damaged file is kept aside, and never overwritten.
 
 pub mod follower;

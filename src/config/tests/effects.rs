@@ -1,0 +1,207 @@
+//! Every key that may be written does something: with another value, or without it, the model is another one.
+
+use std::collections::BTreeSet;
+
+use toml::{Table, Value};
+
+use super::*;
+use crate::config::contract::{KeyRule, Kind, ROOT, Support, TableRule};
+
+/// Secrets that are needed where they are written, and that no `Debug` shows. Whoever logs in with them sees their effect.
+const SECRETS: &[&str] = &["key_managers.credentials.password", "management.users.password_hash"];
+
+/// A file in which every key is written whose feature exists.
+const WHOLE: &str = include_str!("whole.toml");
+
+/// What else may be written in place of a text: of these, some will do for any key.
+const TEXTS: &[&str] = &[
+    "other",
+    "https://other.example/x",
+    "http://127.0.0.1:7",
+    "127.0.0.1:7",
+    "/other",
+    "POST",
+    "X-Other",
+    "redis://127.0.0.1:7",
+    "none",
+    "other:1",
+    "alone:2",
+    "km-reference",
+    "carbon.super/two",
+    "other.pem",
+    "certificate-other.pem",
+    "renewed-one.pem",
+    "km-pem",
+    "carbon.super/one",
+    "two.toml",
+    "^other$",
+];
+
+const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+/// The way to one value of the file.
+#[derive(Debug, Clone)]
+enum Step {
+    Key(&'static str),
+    Element(usize),
+}
+
+#[test]
+fn every_key_has_an_effect() {
+    let stage = Stage::new();
+    let mut whole: Table = WHOLE.parse().unwrap();
+    // what production has, a sandbox may have
+    let api = &mut whole["apis"][0];
+    api["sandbox"] = api["production"].clone();
+    let as_written = stage.resolved(&whole).unwrap_or_else(|report| panic!("{report}"));
+    let mut idle = BTreeSet::new();
+    each_key(&ROOT, &mut Vec::new(), &mut |names, rule| {
+        let name = names.join(".");
+        let mut places = Vec::new();
+        find(&Value::Table(whole.clone()), names, &mut Vec::new(), &mut places);
+        assert!(!places.is_empty(), "{name} is not written in whole.toml");
+        let has_effect = places.iter().any(|place| {
+            others(rule, at(&whole, place)).into_iter().any(|other| {
+                let changed = stage.resolved(&with(&whole, place, other));
+                changed.is_ok_and(|changed| changed != as_written)
+            })
+        });
+        if !has_effect {
+            idle.insert(name);
+        }
+    });
+    let idle: Vec<_> = idle.iter().map(String::as_str).collect();
+    assert_eq!(idle, SECRETS, "keys without an effect");
+}
+
+/// A folder with the files that are named in the whole one.
+struct Stage {
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("more.toml", "[[listeners]]\nname = \"included\"\naddress = \"127.0.0.1:0\"\n");
+        write("one.toml", "username = \"of-one\"\npassword = \"p\"\n");
+        write("two.toml", "username = \"of-two\"\npassword = \"p\"\n");
+        for name in ["one.pem", "two.pem", "other.pem"] {
+            let made = rcgen::generate_simple_self_signed(vec!["a.example".to_owned()]).unwrap();
+            write(name, &(made.signing_key.serialize_pem() + &made.cert.pem()));
+            write(&format!("certificate-{name}"), &made.cert.pem());
+            let params = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+            let renewed = params.self_signed(&made.signing_key).unwrap();
+            write(&format!("renewed-{name}"), &(made.signing_key.serialize_pem() + &renewed.pem()));
+        }
+        write("keys.json", KEYS);
+        write("other", KEYS);
+        write("applications.jsonl", "{\"name\":\"from-a-file\",\"owner\":\"o\"}\n");
+        Self { folder }
+    }
+
+    /// What is resolved, without the places that it was written at.
+    fn resolved(&self, file: &Table) -> Result<String, String> {
+        let loaded = load_in(self.folder.path(), &toml::to_string(file).unwrap())?;
+        let text = format!("{:?}", loaded.model);
+        let mut parts = text.split("Place {");
+        let mut kept = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            kept.push_str(part.split_once('}').map_or("", |(_, rest)| rest));
+        }
+        Ok(kept)
+    }
+}
+
+/// Each key whose feature exists, with the names of the tables that it is in.
+fn each_key(
+    rule: &'static TableRule,
+    names: &mut Vec<&'static str>,
+    tell: &mut impl FnMut(&[&'static str], &KeyRule),
+) {
+    for key in rule.keys.iter().filter(|key| matches!(key.support, Support::Yes)) {
+        names.push(key.name);
+        match key.kind {
+            // a table does what its keys do
+            Kind::Table(inner) | Kind::Tables(inner) => each_key(inner, names, tell),
+            Kind::TextsOrTables(inner) => {
+                tell(names, key);
+                each_key(inner, names, tell);
+            }
+            _ => tell(names, key),
+        }
+        names.pop();
+    }
+}
+
+/// Where a key is written: once for each table of an array.
+fn find(value: &Value, names: &[&'static str], way: &mut Vec<Step>, places: &mut Vec<Vec<Step>>) {
+    match (value, names) {
+        (_, []) => places.push(way.clone()),
+        (Value::Table(table), [name, rest @ ..]) => {
+            let Some(inner) = table.get(*name) else { return };
+            way.push(Step::Key(name));
+            find(inner, rest, way, places);
+            way.pop();
+        }
+        (Value::Array(elements), _) => {
+            for (position, element) in elements.iter().enumerate() {
+                way.push(Step::Element(position));
+                find(element, names, way, places);
+                way.pop();
+            }
+        }
+        _ => {}
+    }
+}
+
+fn at<'v>(file: &'v Table, place: &[Step]) -> &'v Value {
+    let [Step::Key(first), rest @ ..] = place else { panic!("{place:?}") };
+    rest.iter().fold(&file[*first], |value, step| match step {
+        Step::Key(name) => &value[*name],
+        Step::Element(position) => &value[*position],
+    })
+}
+
+/// The file with another value at this place, or without it.
+fn with(file: &Table, place: &[Step], other: Option<Value>) -> Table {
+    let mut file = Value::Table(file.clone());
+    let [way @ .., Step::Key(last)] = place else { panic!("{place:?}") };
+    let table = way.iter().fold(&mut file, |value, step| match step {
+        Step::Key(name) => &mut value[*name],
+        Step::Element(position) => &mut value[*position],
+    });
+    let table = table.as_table_mut().unwrap();
+    match other {
+        Some(other) => table.insert((*last).to_owned(), other),
+        None => table.remove(*last),
+    };
+    let Value::Table(file) = file else { panic!("a file is a table") };
+    file
+}
+
+/// What may stand in the place of a value: nothing, or another value of its kind.
+fn others(rule: &KeyRule, written: &Value) -> Vec<Option<Value>> {
+    let texts = |texts: &[&str]| texts.iter().map(|text| Value::from(*text)).collect();
+    let values: Vec<Value> = match (rule.kind, written) {
+        (Kind::Text, _) => texts(TEXTS),
+        (Kind::Choice(choices), _) => texts(choices),
+        (Kind::Choices(choices), _) => {
+            choices.iter().map(|choice| Value::from(vec![*choice])).collect()
+        }
+        (Kind::FreeTable, _) => {
+            vec![Value::Table(Table::from_iter([("other".to_owned(), "other".into())]))]
+        }
+        (Kind::Texts | Kind::TextsOrTables(_), _) => {
+            TEXTS.iter().map(|text| Value::from(vec![*text])).collect()
+        }
+        (Kind::Duration, _) => texts(&["7s", "700ms", "7m", "none"]),
+        (Kind::Size, _) => texts(&["7KiB", "70KiB", "none"]),
+        (_, Value::Boolean(flag)) => vec![Value::from(!flag)],
+        (_, Value::Integer(number)) => vec![Value::from(number + 1), Value::from(number - 1)],
+        (_, Value::Float(number)) => vec![Value::from(number / 2.0)],
+        _ => Vec::new(),
+    };
+    let values = values.into_iter().filter(|value| value != written).map(Some);
+    std::iter::once(None).chain(values).collect()
+}
