@@ -10,6 +10,22 @@ use crate::config::contract::{KeyRule, Kind, ROOT, Support, TableRule};
 /// Secrets that are needed where they are written, and that no `Debug` shows. Whoever logs in with them sees their effect.
 const SECRETS: &[&str] = &["key_managers.credentials.password", "management.users.password_hash"];
 
+/// Keys that change the model and nothing else: application developers and operators read them in the file. The gateway does
+/// not use them, and the contract and the manual say so of each.
+const FOR_PEOPLE: &[&str] = &[
+    "key_managers.display_name",
+    "key_managers.description",
+    "key_managers.token_endpoint",
+    "key_managers.display_token_endpoint",
+    "key_managers.revoke_endpoint",
+    "key_managers.display_revoke_endpoint",
+    "key_managers.userinfo_endpoint",
+    "key_managers.authorize_endpoint",
+    "key_managers.client_registration_endpoint",
+    "key_managers.scope_management_endpoint",
+    "key_managers.grant_types",
+];
+
 /// A file in which every key is written whose feature exists.
 const WHOLE: &str = include_str!("whole.toml");
 
@@ -72,6 +88,17 @@ fn every_key_has_an_effect() {
     });
     let idle: Vec<_> = idle.iter().map(String::as_str).collect();
     assert_eq!(idle, SECRETS, "keys without an effect");
+}
+
+#[test]
+fn keys_for_people_are_said_to_be_such() {
+    let mut said = Vec::new();
+    each_key(&ROOT, &mut Vec::new(), &mut |names, rule| {
+        if rule.about.starts_with("For people") || rule.about.starts_with("For application dev") {
+            said.push(names.join("."));
+        }
+    });
+    assert_eq!(said, FOR_PEOPLE);
 }
 
 /// A folder with the files that are named in the whole one.
