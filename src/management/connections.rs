@@ -92,42 +92,51 @@ impl Connections {
 
 #[cfg(test)]
 mod tests {
+    use tokio::task::JoinSet;
+
     use super::*;
 
     fn address(last: u8) -> IpAddr {
         IpAddr::from([10, 0, 0, last])
     }
 
-    fn connect(connections: &mut Connections, peer: IpAddr) -> (Seat, Arc<Activity>, AbortHandle) {
-        let seat = connections.seat().expect("a place");
-        let (activity, task) = (Arc::default(), tokio::task::spawn(std::future::pending::<()>()));
-        connections.add(peer, Arc::clone(&activity), task.abort_handle());
-        (seat, activity, task.abort_handle())
+    /// Connections, and the tasks that stand for them.
+    #[derive(Default)]
+    struct Stage {
+        connections: Connections,
+        tasks: JoinSet<()>,
+    }
+
+    impl Stage {
+        fn connect(&mut self, peer: IpAddr) -> (Seat, Arc<Activity>, AbortHandle) {
+            let seat = self.connections.seat().expect("a place");
+            let (activity, task) = (Arc::default(), self.tasks.spawn(std::future::pending()));
+            self.connections.add(peer, Arc::clone(&activity), task.clone());
+            (seat, activity, task)
+        }
     }
 
     #[tokio::test]
-    #[allow(clippy::disallowed_methods, reason = "tasks that stand for connections")]
     async fn who_holds_the_most_and_waits_goes_first() {
-        let mut connections = Connections::default();
-        let one = connect(&mut connections, address(1));
-        let crowd: Vec<_> = (1..MOST).map(|_| connect(&mut connections, address(2))).collect();
-        connect(&mut connections, address(3));
+        let mut stage = Stage::default();
+        let one = stage.connect(address(1));
+        let crowd: Vec<_> = (1..MOST).map(|_| stage.connect(address(2))).collect();
+        stage.connect(address(3));
         tokio::task::yield_now().await;
         assert!(crowd[0].2.is_finished() && !crowd[1].2.is_finished());
         assert!(!one.2.is_finished(), "the oldest of all is not of the crowd");
     }
 
     #[tokio::test]
-    #[allow(clippy::disallowed_methods, reason = "tasks that stand for connections")]
     async fn the_busy_stay_and_probes_have_a_reserve() {
-        let mut connections = Connections::default();
-        let all: Vec<_> = (0..MOST).map(|_| connect(&mut connections, address(1))).collect();
+        let mut stage = Stage::default();
+        let all: Vec<_> = (0..MOST).map(|_| stage.connect(address(1))).collect();
         let _busy: Vec<_> = all.iter().map(|(_, activity, _)| activity.answering()).collect();
         for _ in 0..FOR_PROBES {
-            let (seat, activity, _) = connect(&mut connections, address(1));
+            let (seat, activity, _) = stage.connect(address(1));
             assert_eq!(seat, Seat::Probes);
             std::mem::forget(activity.answering());
         }
-        assert_eq!(connections.seat(), None);
+        assert_eq!(stage.connections.seat(), None);
     }
 }

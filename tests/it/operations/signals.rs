@@ -48,12 +48,11 @@ fn a_new_binary_that_hangs_keeps_no_signal_from_being_heard() {
 
 #[test]
 fn a_takeover_takes_no_more_away_than_a_reload_may() {
-    let apps: String = (0..50)
-        .map(|number| format!("{{\"name\": \"app-{number}\", \"owner\": \"o\"}}\n"))
-        .collect();
+    let app = |number| format!("{{\"name\": \"app-{number}\", \"owner\": \"o\"}}");
+    let apps: Vec<_> = (0..50).map(app).collect();
     let mut program = Program::new("http://127.0.0.1:1", "");
     let file = program.path().join("apps.jsonl");
-    fs::write(&file, apps).unwrap();
+    fs::write(&file, apps.join("\n")).unwrap();
     program.edit("[[listeners]]", "application_files = [\"apps.jsonl\"]\n[[listeners]]");
     program.start();
     program.wait_until_ready();
