@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::Waker;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 
 use crate::forward::headers;
 
@@ -70,6 +70,8 @@ impl Interim {
         }
         let mut hints = hints.clone();
         headers::strip_response(&mut hints);
+        // an interim answer has no body, and must not speak of one (RFC 9110 section 8.6)
+        hints.remove(header::CONTENT_LENGTH);
         let mut head = b"HTTP/1.1 103 Early Hints\r\n".to_vec();
         for (name, value) in &hints {
             head.extend_from_slice(name.as_str().as_bytes());

@@ -1,6 +1,6 @@
-//! Servers that issue opaque or encrypted tokens, by what docs/tokens.md says for each: recorded answers and token shapes.
-//!
-//! Recorded: Keycloak 26.5, Ory Hydra 2.3. Django OAuth Toolkit 3, OpenIddict 6 and ZITADEL by their documents and sources.
+//! Servers that issue opaque or encrypted tokens, by what docs/tokens.md says for each: answers and token shapes as their
+//! documents describe them (Keycloak 26.5, Ory Hydra 2.3, Django OAuth Toolkit 3, OpenIddict 6, ZITADEL). None of these
+//! servers runs here.
 
 use serde_json::{Value, json};
 
