@@ -21,17 +21,19 @@ const APART: Duration = Duration::from_millis(100);
 
 /// One reading of both clocks, in milliseconds.
 #[derive(Debug, Clone, Copy)]
-struct Reading {
+pub(super) struct Reading {
     wall: u64,
     moment: Moment,
 }
 
+/// Watches from the first reading on, which is taken before anything is served.
 pub(super) async fn watch(
+    first: Option<Reading>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     revocations: Arc<Revocations>,
 ) {
-    let mut last = read(&*clock);
+    let mut last = first;
     loop {
         tokio::time::sleep(EACH).await;
         let now = read(&*clock);
@@ -55,7 +57,7 @@ pub(super) async fn watch(
 }
 
 /// `None` if it took so long that both readings do not belong together.
-fn read(clock: &dyn Clock) -> Option<Reading> {
+pub(super) fn read(clock: &dyn Clock) -> Option<Reading> {
     let moment = clock.moment();
     let wall = clock.milliseconds();
     (clock.moment().since(moment) < APART).then_some(Reading { wall, moment })

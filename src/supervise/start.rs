@@ -38,7 +38,7 @@ use crate::snapshot::compile::Compiler;
 use crate::state_dir::lock::Lock;
 use crate::state_dir::{self, FolderNote};
 use crate::supervise::clock::SystemClock;
-use crate::supervise::clock_watch;
+use crate::supervise::clock_watch::{self, Reading};
 use crate::supervise::error::{SuperviseError, bind_error};
 use crate::supervise::facts::identity_facts;
 use crate::supervise::link::{self, Link, Predecessor};
@@ -112,6 +112,7 @@ async fn assemble(
     let worker_count = workers::count(model.gateway.workers);
     let metrics = Metrics::new(worker_count, model.telemetry.max_series);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let first_reading = clock_watch::read(&*clock);
 
     let mut listeners = Listeners::default();
     let plan = listeners.plan(&model.listeners, &mut inherited, &metrics)?;
@@ -172,7 +173,7 @@ async fn assemble(
     let mut channel = Channel::new(Arc::clone(&common.revocations), Arc::clone(&clock));
     channel.follow(channel_settings.as_ref()).await;
     let revocations = Arc::clone(&common.revocations);
-    tend(&mut tasks, common, &clock, &metrics, &snapshots);
+    tend(&mut tasks, first_reading, common, &clock, &metrics, &snapshots);
     let management_address = addresses.and_then(Result::ok);
     let reloader = Reloader {
         in_force,
@@ -390,12 +391,14 @@ fn serve_management(
 /// What goes on beside the requests.
 fn tend(
     tasks: &mut JoinSet<()>,
+    first_reading: Option<Reading>,
     common: Common,
     clock: &Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
     snapshots: &Arc<Snapshots>,
 ) {
     tasks.spawn(clock_watch::watch(
+        first_reading,
         Arc::clone(clock),
         Arc::clone(metrics),
         Arc::clone(&common.revocations),
