@@ -15,7 +15,7 @@ use crate::supervise::running::Running;
 use crate::supervise::signals::Signals;
 use crate::supervise::start::start;
 use crate::supervise::takeover::Inherited;
-use crate::telemetry::log;
+use crate::telemetry::{LogHandle, log};
 
 /// The listener of the example file that the printed lines call.
 const LISTENER: &str = "https";
@@ -35,7 +35,8 @@ pub fn demo(config: &Path, output: Output) -> u8 {
             return exit::FAILED;
         }
     }
-    let log = log::install(Log { level: LogLevel::Warn, format: LogFormat::Text }).ok();
+    let log = log::install(Log { level: LogLevel::Warn, format: LogFormat::Text });
+    let log = log.ok().map(LogHandle::keeping_format);
     let Ok(runtime) = control_runtime() else { return exit::FAILED };
     runtime.block_on(async {
         let Ok(signals) = Signals::hear() else { return exit::FAILED };

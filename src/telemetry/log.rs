@@ -32,6 +32,8 @@ pub struct LogHandle {
     /// Whether lines are JSON.
     json: Arc<AtomicBool>,
     queue: Option<Queue>,
+    /// Whether the format stays whatever the configuration says.
+    keeps_format: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -60,8 +62,16 @@ pub fn install(log: Log) -> Result<LogHandle, LogError> {
 
 impl LogHandle {
     pub fn set(&self, log: Log) -> Result<(), LogError> {
-        self.json.store(log.format == LogFormat::Json, Ordering::Relaxed);
+        if !self.keeps_format {
+            self.json.store(log.format == LogFormat::Json, Ordering::Relaxed);
+        }
         self.level.reload(targets(log.level)).map_err(LogError::Level)
+    }
+
+    /// For a person at a terminal: the format stays as it is.
+    #[must_use]
+    pub fn keeping_format(self) -> Self {
+        Self { keeps_format: true, ..self }
     }
 
     /// Waits until the events so far are written, at most this long.
@@ -101,7 +111,7 @@ where
         .with_writer(OneLine::new(writer, colour))
         .with_filter(dynamic_filter_fn(move |_, _| !is_text.load(Ordering::Relaxed)));
     let subscriber = Registry::default().with(filter).with(json_lines).with(text_lines);
-    (subscriber, LogHandle { level, json, queue: None })
+    (subscriber, LogHandle { level, json, queue: None, keeps_format: false })
 }
 
 fn targets(level: LogLevel) -> Targets {
