@@ -88,22 +88,13 @@ pub(super) fn hide(
         let at = hidden.len();
         hidden.push_str(HIDDEN);
         from = secret.end;
-        let moved = |place: usize, edge: usize| {
-            if place >= secret.end {
-                place
-            } else if place > secret.start {
-                edge
-            } else {
-                place
-            }
-        };
         // inside the secret: its edges; behind it: counted anew below
         start = if span.start >= secret.end {
             hidden.len().saturating_add(span.start.saturating_sub(secret.end))
         } else if span.start >= secret.start {
             at
         } else {
-            moved(start, at)
+            start
         };
         end = if span.end >= secret.end {
             hidden.len().saturating_add(span.end.saturating_sub(secret.end))
