@@ -26,11 +26,11 @@ pub fn moment() -> Moment {
 #[derive(Debug, Default)]
 pub struct Deadlines {
     now: Cell<u64>,
-    entries: RefCell<Slab<Entry>>,
+    entries: RefCell<Slab<DeadlineEntry>>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct DeadlineEntry {
     /// In ticks; `u64::MAX` is never.
     at: u64,
     waker: Option<Waker>,
@@ -67,7 +67,7 @@ impl Deadlines {
 
     /// A deadline that is not set yet.
     pub fn unset(self: &Rc<Self>) -> Deadline {
-        let key = self.entries.borrow_mut().insert(Entry { at: u64::MAX, waker: None });
+        let key = self.entries.borrow_mut().insert(DeadlineEntry { at: u64::MAX, waker: None });
         Deadline { deadlines: Rc::clone(self), key }
     }
 

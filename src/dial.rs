@@ -30,7 +30,7 @@ pub struct Race {
 
 /// The next thing that happened in a [`Race`].
 #[derive(Debug)]
-pub enum Step {
+pub enum RaceStep {
     Connected(SocketAddr, TcpStream),
     Failed(SocketAddr, io::Error),
     /// The newest attempt has had its time: another one may start beside it.
@@ -59,7 +59,7 @@ impl Race {
     }
 
     /// Waits for an attempt to end; with `more`, at most until another one may start.
-    pub async fn step(&mut self, more: bool) -> Step {
+    pub async fn step(&mut self, more: bool) -> RaceStep {
         let attempts = &mut self.attempts;
         let mut late = pin!(async {
             if more {
@@ -75,12 +75,12 @@ impl Race {
                     let address = *address;
                     drop(attempts.swap_remove(position));
                     return Poll::Ready(match result {
-                        Ok(stream) => Step::Connected(address, stream),
-                        Err(error) => Step::Failed(address, error),
+                        Ok(stream) => RaceStep::Connected(address, stream),
+                        Err(error) => RaceStep::Failed(address, error),
                     });
                 }
             }
-            late.as_mut().poll(context).map(|()| Step::Late)
+            late.as_mut().poll(context).map(|()| RaceStep::Late)
         })
         .await
     }
@@ -105,9 +105,9 @@ pub async fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
             return Err(failure.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()));
         }
         match race.step(left.peek().is_some()).await {
-            Step::Connected(_, stream) => return Ok(stream),
-            Step::Failed(_, error) => failure = Some(error),
-            Step::Late => {}
+            RaceStep::Connected(_, stream) => return Ok(stream),
+            RaceStep::Failed(_, error) => failure = Some(error),
+            RaceStep::Late => {}
         }
     }
 }

@@ -17,7 +17,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::model::key_manager::{ClientCertificate, PemFile};
 pub use crate::trust::explained::explained;
-use crate::trust::listed::Listed;
+use crate::trust::listed::ListedVerifier;
 
 /// Trust that cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +71,7 @@ pub fn verifier(ca: Option<&PemFile>) -> Result<Arc<dyn ServerCertVerifier>, Tru
     }
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-    Ok(Arc::new(Listed::new(verifier.map_err(|_| TrustError::NoRoots)?, listed)))
+    Ok(Arc::new(ListedVerifier::new(verifier.map_err(|_| TrustError::NoRoots)?, listed)))
 }
 
 /// Client TLS with a verifier of the caller's, over [`verifier`].

@@ -18,9 +18,9 @@ use portcullis::authenticate::cache::{Common, TokenCache};
 use portcullis::config;
 use portcullis::jwks::Fetchers;
 use portcullis::model::clock::{Clock, UnixSeconds};
-use portcullis::proxy::decision::{Asked, ConnectionFacts, decide};
+use portcullis::proxy::decision::{ConnectionFacts, RequestFacts, decide};
 use portcullis::revocation::Revocations;
-use portcullis::revocation::record::{Kind, Mark, Record};
+use portcullis::revocation::record::{Mark, RevocationKind, RevocationRecord};
 use portcullis::route;
 use portcullis::snapshot::Snapshot;
 use portcullis::snapshot::compile::Compiler;
@@ -178,7 +178,7 @@ fn decided(
     let mut headers = HeaderMap::new();
     headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
     let path = route::normalise(path).unwrap();
-    let asked = Asked {
+    let asked = RequestFacts {
         method: &Method::GET,
         host: "api.example",
         path: &path,
@@ -209,7 +209,9 @@ fn judge(mixture: &Mixture) -> (usize, usize) {
     let now = SystemClock.now();
     if let Some(server) = mixture.revoked {
         let mark = Mark::of_id(&format!("km-{server}"), "1");
-        revocations.revoke(&[Record::new(mark, Kind::Token, UnixSeconds(now.0 + 600))]).unwrap();
+        revocations
+            .revoke(&[RevocationRecord::new(mark, RevocationKind::Token, UnixSeconds(now.0 + 600))])
+            .unwrap();
     }
     let (mut granted, mut refused) = (0, 0);
     let tokens: Vec<(String, &Token)> =

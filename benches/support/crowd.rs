@@ -8,7 +8,7 @@ use http::Method;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use portcullis::authenticate::binding::Evidence;
 use portcullis::authenticate::cache::{Common, TokenCache};
-use portcullis::authenticate::credentials::{Credential, Scheme};
+use portcullis::authenticate::credentials::{Credential, TokenScheme};
 use portcullis::authenticate::{self, AuthenticateError};
 use portcullis::config;
 use portcullis::jwks::Fetchers;
@@ -125,7 +125,7 @@ impl Crowd {
             prefix: "",
             headers: &headers,
         };
-        let credential = Credential { token, scheme: Scheme::Bearer };
+        let credential = Credential { token, scheme: TokenScheme::Bearer };
         authenticate::authenticate(&self.snapshot, routed, credential, &evidence, cache, self.now)
             .map(drop)
     }

@@ -11,7 +11,7 @@ use portcullis::authenticate::cache::{Common, TokenCache};
 use portcullis::config;
 use portcullis::jwks::Fetchers;
 use portcullis::model::clock::{Clock, UnixSeconds};
-use portcullis::proxy::decision::{Asked, ConnectionFacts, decide};
+use portcullis::proxy::decision::{ConnectionFacts, RequestFacts, decide};
 use portcullis::route;
 use portcullis::snapshot::Snapshot;
 use portcullis::snapshot::compile::Compiler;
@@ -92,7 +92,7 @@ impl Stage {
     /// Decides once; says whether the request is allowed.
     pub fn decide(&self) -> bool {
         let Ok(path) = route::normalise(PATH) else { return false };
-        let asked = Asked {
+        let asked = RequestFacts {
             method: &http::Method::GET,
             host: "api.example",
             path: &path,

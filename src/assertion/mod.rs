@@ -54,7 +54,7 @@ impl std::fmt::Debug for Assertions {
 
 /// What is said of a caller.
 #[derive(Debug, Clone, Copy)]
-pub struct Caller<'c> {
+pub struct AssertedCaller<'c> {
     pub claims: &'c Claims,
     /// Claims of the token that backends know by another name.
     pub mapping: &'c [(String, String)],
@@ -89,7 +89,7 @@ impl Assertions {
     /// Signs; with when it ends. `id` is unlike any other. `None` if the key fails.
     pub fn sign(
         &self,
-        caller: &Caller<'_>,
+        caller: &AssertedCaller<'_>,
         id: &str,
         now: UnixSeconds,
     ) -> Option<(HeaderValue, UnixSeconds)> {
@@ -116,7 +116,7 @@ impl Assertions {
 
     fn payload(
         &self,
-        caller: &Caller<'_>,
+        caller: &AssertedCaller<'_>,
         id: &str,
         now: UnixSeconds,
         expires: UnixSeconds,
@@ -161,16 +161,16 @@ impl Assertions {
     }
 }
 
-fn json_of(value: &jwt::Value) -> Value {
+fn json_of(value: &jwt::JsonValue) -> Value {
     match value {
-        jwt::Value::Null => Value::Null,
-        jwt::Value::Bool(flag) => (*flag).into(),
-        jwt::Value::Number(jwt::Number::Unsigned(number)) => (*number).into(),
-        jwt::Value::Number(jwt::Number::Negative(number)) => (*number).into(),
-        jwt::Value::Number(jwt::Number::Float(number)) => (*number).into(),
-        jwt::Value::String(text) => (**text).into(),
-        jwt::Value::Array(elements) => elements.iter().map(json_of).collect::<Vec<_>>().into(),
-        jwt::Value::Object(members) => Value::Object(
+        jwt::JsonValue::Null => Value::Null,
+        jwt::JsonValue::Bool(flag) => (*flag).into(),
+        jwt::JsonValue::Number(jwt::Number::Unsigned(number)) => (*number).into(),
+        jwt::JsonValue::Number(jwt::Number::Negative(number)) => (*number).into(),
+        jwt::JsonValue::Number(jwt::Number::Float(number)) => (*number).into(),
+        jwt::JsonValue::String(text) => (**text).into(),
+        jwt::JsonValue::Array(elements) => elements.iter().map(json_of).collect::<Vec<_>>().into(),
+        jwt::JsonValue::Object(members) => Value::Object(
             members.iter().map(|(name, value)| (name.to_owned(), json_of(value))).collect(),
         ),
     }

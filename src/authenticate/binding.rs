@@ -14,10 +14,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderMap;
 
 use crate::authenticate::certificate;
-use crate::authenticate::credentials::Scheme;
+use crate::authenticate::credentials::TokenScheme;
 use crate::authenticate::nonces::Nonces;
 use crate::jwt::Claims;
-use crate::jwt::proof::{self, Proof, ProofFault, Proved, WINDOW};
+use crate::jwt::proof::{self, DpopProof, ProofFault, Proved, WINDOW};
 use crate::model::clock::UnixSeconds;
 use crate::model::secret::SecretKey;
 use crate::snapshot::Snapshot;
@@ -109,13 +109,13 @@ fn decode(text: &str) -> Option<[u8; 32]> {
 pub(super) fn prove(
     binding: Binding,
     token: &[u8],
-    scheme: Scheme,
+    scheme: TokenScheme,
     evidence: &Evidence<'_>,
     snapshot: &Snapshot,
     now: UnixSeconds,
-) -> Result<Option<Proof>, BindingFault> {
+) -> Result<Option<DpopProof>, BindingFault> {
     let (certificate, key) = match binding {
-        Binding::None if scheme == Scheme::Dpop => return Err(BindingFault::NotBoundToKey),
+        Binding::None if scheme == TokenScheme::Dpop => return Err(BindingFault::NotBoundToKey),
         Binding::None => return Ok(None),
         Binding::Unknown => return Err(BindingFault::Unknown),
         Binding::To { certificate, key } => (certificate, key),
@@ -129,9 +129,13 @@ pub(super) fn prove(
         }
     }
     let Some(wanted) = key else {
-        return if scheme == Scheme::Dpop { Err(BindingFault::NotBoundToKey) } else { Ok(None) };
+        return if scheme == TokenScheme::Dpop {
+            Err(BindingFault::NotBoundToKey)
+        } else {
+            Ok(None)
+        };
     };
-    if scheme != Scheme::Dpop {
+    if scheme != TokenScheme::Dpop {
         return Err(BindingFault::Bearer);
     }
     let mut proofs = evidence.headers.get_all("dpop").iter();
@@ -190,7 +194,7 @@ impl Proofs {
     /// Remembers a proof and names it, in the same way in every gateway; an error if it was used before.
     pub(super) fn remember(
         &self,
-        proof: &Proof,
+        proof: &DpopProof,
         now: UnixSeconds,
     ) -> Result<ProofMark, BindingFault> {
         let mut context = aws_lc_rs::digest::Context::new(&SHA256);

@@ -10,7 +10,7 @@ use http::HeaderMap;
 use crate::authenticate::binding::Evidence;
 use crate::authenticate::unknown_tokens::UnknownTokens;
 use crate::budget::unlisted::UnlistedProxies;
-use crate::budget::{Client, SourceBudgets};
+use crate::budget::{ClaimedClient, SourceBudgets};
 use crate::model::clock::Moment;
 
 /// The budgets that all workers share.
@@ -25,7 +25,7 @@ pub struct Budgets {
 
 impl Budgets {
     /// A budget was used up: where many clients may share it, the operator is told.
-    pub fn note_refusal(&self, client: Client, peer: Option<IpAddr>) {
+    pub fn note_refusal(&self, client: ClaimedClient, peer: Option<IpAddr>) {
         if client.claimed.is_some()
             && let Some(peer) = peer
         {
@@ -40,8 +40,13 @@ impl Budgets {
     }
 
     /// Who pays for a request of this client, which came from this peer.
-    pub fn payer(&self, client: IpAddr, peer: Option<IpAddr>, headers: &HeaderMap) -> Client {
-        let payer = Client::of(client);
+    pub fn payer(
+        &self,
+        client: IpAddr,
+        peer: Option<IpAddr>,
+        headers: &HeaderMap,
+    ) -> ClaimedClient {
+        let payer = ClaimedClient::of(client);
         match peer {
             // the peer is not believed, or would have named another client
             Some(peer) if peer == client => match headers.get("x-forwarded-for") {
@@ -58,7 +63,7 @@ impl Budgets {
 
 impl Evidence<'_> {
     /// `None` where nothing is known of the client.
-    pub(super) fn payer(&self, budgets: &Budgets) -> Option<Client> {
+    pub(super) fn payer(&self, budgets: &Budgets) -> Option<ClaimedClient> {
         self.client.map(|client| budgets.payer(client, self.peer, self.headers))
     }
 }

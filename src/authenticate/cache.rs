@@ -14,7 +14,7 @@ use quick_cache::{Lifecycle, Weighter};
 use crate::authenticate::binding::{ProofMark, Proofs};
 use crate::authenticate::budgets::Budgets;
 use crate::authenticate::principal::Verdict;
-use crate::introspect::Answer;
+use crate::introspect::IntrospectionAnswer;
 use crate::jwt::KeySet;
 use crate::model::clock::Moment;
 use crate::revocation::Revocations;
@@ -26,7 +26,8 @@ use crate::telemetry::refusals::Refusals;
 /// Forged tokens that one worker remembers, by the beginning of a SHA-256.
 const MOST_FORGED: usize = 16_384;
 
-type Verdicts = Cache<Box<[u8]>, Rc<Verdict>, ByBytes, foldhash::quality::RandomState, Counted>;
+type Verdicts =
+    Cache<Box<[u8]>, Rc<Verdict>, ByBytes, foldhash::quality::RandomState, EvictionCounter>;
 
 /// One worker's verdicts.
 pub struct TokenCache {
@@ -72,7 +73,7 @@ impl Common {
 type KeySetMark = [u8; 32];
 
 /// Whose answer it is, and about which token.
-type Answered = (Arc<CompiledKeyManager>, Box<[u8]>, Answer);
+type Answered = (Arc<CompiledKeyManager>, Box<[u8]>, IntrospectionAnswer);
 
 #[derive(Debug, Clone)]
 struct ByBytes;
@@ -85,9 +86,9 @@ impl Weighter<Box<[u8]>, Rc<Verdict>> for ByBytes {
 
 /// Counts the verdicts that made room for others.
 #[derive(Debug, Clone)]
-struct Counted(Arc<WorkerCounters>);
+struct EvictionCounter(Arc<WorkerCounters>);
 
-impl Lifecycle<Box<[u8]>, Rc<Verdict>> for Counted {
+impl Lifecycle<Box<[u8]>, Rc<Verdict>> for EvictionCounter {
     type RequestState = ();
 
     fn on_evict(&self, (): &mut (), _: Box<[u8]>, _: Rc<Verdict>) {
@@ -103,7 +104,13 @@ impl TokenCache {
         let items = usize::try_from(bytes.div_ceil(USUAL_WEIGHT)).unwrap_or(usize::MAX);
         let hasher = foldhash::quality::RandomState::default();
         let verdicts = (bytes > 0).then(|| {
-            RefCell::new(Cache::with(items, bytes, ByBytes, hasher, Counted(Arc::clone(&counters))))
+            RefCell::new(Cache::with(
+                items,
+                bytes,
+                ByBytes,
+                hasher,
+                EvictionCounter(Arc::clone(&counters)),
+            ))
         });
         Self {
             verdicts,
@@ -157,7 +164,12 @@ impl TokenCache {
     }
 
     /// Hands an answer over to the decision that follows at once.
-    pub fn hand_over(&self, key_manager: &Arc<CompiledKeyManager>, token: &[u8], answer: Answer) {
+    pub fn hand_over(
+        &self,
+        key_manager: &Arc<CompiledKeyManager>,
+        token: &[u8],
+        answer: IntrospectionAnswer,
+    ) {
         *self.answered.borrow_mut() = Some((Arc::clone(key_manager), token.into(), answer));
     }
 
@@ -165,7 +177,7 @@ impl TokenCache {
         &self,
         key_manager: &Arc<CompiledKeyManager>,
         token: &[u8],
-    ) -> Option<Answer> {
+    ) -> Option<IntrospectionAnswer> {
         let mut answered = self.answered.borrow_mut();
         let own = answered
             .as_ref()

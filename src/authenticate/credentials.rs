@@ -9,7 +9,7 @@ use crate::authenticate::AuthenticateError;
 
 /// How a token was presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scheme {
+pub enum TokenScheme {
     Bearer,
     /// RFC 9449 section 7.1: with a proof beside it.
     Dpop,
@@ -19,7 +19,7 @@ pub enum Scheme {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Credential<'h> {
     pub token: &'h [u8],
-    pub scheme: Scheme,
+    pub scheme: TokenScheme,
 }
 
 /// A token is never shown.
@@ -46,8 +46,8 @@ pub fn credential<'h>(
     }
     let (scheme, rest) = split_scheme(field.as_bytes());
     let scheme = match scheme {
-        scheme if scheme.eq_ignore_ascii_case(b"bearer") => Scheme::Bearer,
-        scheme if scheme.eq_ignore_ascii_case(b"dpop") => Scheme::Dpop,
+        scheme if scheme.eq_ignore_ascii_case(b"bearer") => TokenScheme::Bearer,
+        scheme if scheme.eq_ignore_ascii_case(b"dpop") => TokenScheme::Dpop,
         _ => return Err(AuthenticateError::Missing),
     };
     let token = rest.trim_ascii();
@@ -96,11 +96,11 @@ mod tests {
     fn the_scheme_is_told() {
         assert_eq!(
             credential(&headers(&["dPoP a.b.c"]), "authorization").unwrap().scheme,
-            Scheme::Dpop
+            TokenScheme::Dpop
         );
         assert_eq!(
             credential(&headers(&["bearer a.b.c"]), "authorization").unwrap().scheme,
-            Scheme::Bearer
+            TokenScheme::Bearer
         );
     }
 

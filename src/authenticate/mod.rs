@@ -25,20 +25,20 @@ use std::sync::Arc;
 
 use crate::authenticate::binding::{Binding, BindingFault, Evidence};
 use crate::authenticate::cache::TokenCache;
-use crate::authenticate::credentials::{Credential, Scheme};
+use crate::authenticate::credentials::{Credential, TokenScheme};
 pub use crate::authenticate::error::AuthenticateError;
 pub use crate::authenticate::opaque::check_answer;
 use crate::authenticate::principal::Verdict;
-pub use crate::authenticate::principal::{Asking, Basis, Caller, Principal};
+pub use crate::authenticate::principal::{Basis, CallerNames, IntrospectionCheck, Principal};
 pub use crate::authenticate::question::Question;
 use crate::budget::Exhausted;
-use crate::introspect::Purpose;
+use crate::introspect::IntrospectionPurpose;
 use crate::jwks::RefetchCause;
-use crate::jwt::proof::Proof;
-use crate::jwt::{Claims, Malformed, Rejection, Unverified, Value};
+use crate::jwt::proof::DpopProof;
+use crate::jwt::{Claims, JsonValue, MalformedToken, Rejection, Unverified};
 use crate::model::api::BindingRule;
 use crate::model::clock::UnixSeconds;
-use crate::model::handling::{Handling, Pattern};
+use crate::model::handling::{Pattern, TokenHandling};
 use crate::model::key_manager::TokenValidation;
 use crate::model::rate::Rate;
 use crate::snapshot::{CompiledKeyManager, Routed, Snapshot, Unlisted};
@@ -67,7 +67,7 @@ pub fn authenticate(
         return Err(fault(BindingFault::NotBound));
     }
     // by far the most: nothing to prove
-    if binding == Binding::None && credential.scheme == Scheme::Bearer {
+    if binding == Binding::None && credential.scheme == TokenScheme::Bearer {
         return Ok(Authenticated { principal, proof: None });
     }
     let proof =
@@ -88,7 +88,7 @@ pub fn authenticate(
 #[derive(Debug, Clone)]
 pub struct Authenticated {
     pub principal: Principal,
-    proof: Option<Proof>,
+    proof: Option<DpopProof>,
 }
 
 impl Authenticated {
@@ -160,7 +160,7 @@ fn judge(
         // not a JWS at all: only a server that can be asked may know it
         Err(Rejection::Malformed(fault)) => {
             let unknown = match fault {
-                Malformed::Parts => AuthenticateError::Opaque,
+                MalformedToken::Parts => AuthenticateError::Opaque,
                 fault => AuthenticateError::Unreadable(Rejection::Malformed(fault)),
             };
             return opaque::judge(snapshot, routed, token, cache, now, unknown);
@@ -201,7 +201,10 @@ fn judge(
     if key_manager.definition.validation == TokenValidation::Introspection {
         return opaque::answer(key_manager, token, cache, now).unwrap_or_else(|| {
             let key_managers = vec![Arc::clone(key_manager)];
-            Err(AuthenticateError::Undecided(Question::introspect(key_managers, Purpose::Judge)))
+            Err(AuthenticateError::Undecided(Question::introspect(
+                key_managers,
+                IntrospectionPurpose::Judge,
+            )))
         });
     }
     let state = key_manager.keys.current();
@@ -295,16 +298,16 @@ fn is_of_organization(key_manager: &CompiledKeyManager, claims: &Claims) -> bool
 }
 
 /// Whether a key manager's rules say that a JWT is its own; without rules for JWTs all of its issuer's are.
-fn is_own(handling: &[Handling], unverified: &Unverified<'_>) -> bool {
+fn is_own(handling: &[TokenHandling], unverified: &Unverified<'_>) -> bool {
     let mut rules = handling.iter().filter_map(|rule| match rule {
-        Handling::Jwt { claims } => Some(claims),
-        Handling::Reference { .. } => None,
+        TokenHandling::Jwt { claims } => Some(claims),
+        TokenHandling::Reference { .. } => None,
     });
     let fits = |claims: &Vec<(String, Pattern)>| {
         claims.iter().all(|(name, pattern)| match unverified.claim(name) {
-            Some(Value::String(text)) => pattern.matches(text),
-            Some(Value::Array(elements)) => {
-                elements.iter().filter_map(Value::as_str).any(|text| pattern.matches(text))
+            Some(JsonValue::String(text)) => pattern.matches(text),
+            Some(JsonValue::Array(elements)) => {
+                elements.iter().filter_map(JsonValue::as_str).any(|text| pattern.matches(text))
             }
             _ => false,
         })

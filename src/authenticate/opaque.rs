@@ -11,10 +11,10 @@ use crate::authenticate::cache::TokenCache;
 use crate::authenticate::principal::{Basis, Principal, Verdict};
 use crate::authenticate::question::Question;
 use crate::authenticate::{AuthenticateError, is_of_organization, take};
-use crate::introspect::{Answer, Purpose};
+use crate::introspect::{IntrospectionAnswer, IntrospectionPurpose};
 use crate::jwt::{self, Rejection};
 use crate::model::clock::{Moment, UnixSeconds};
-use crate::model::handling::Handling;
+use crate::model::handling::TokenHandling;
 use crate::model::key_manager::TokenValidation;
 use crate::snapshot::{CompiledKeyManager, Routed, Snapshot};
 
@@ -69,7 +69,7 @@ fn judge_as(
     Err(if unasked.is_empty() {
         refused
     } else {
-        AuthenticateError::Undecided(Question::introspect(unasked, Purpose::Judge))
+        AuthenticateError::Undecided(Question::introspect(unasked, IntrospectionPurpose::Judge))
     })
 }
 
@@ -105,10 +105,10 @@ pub(super) fn answer(
     now: UnixSeconds,
 ) -> Option<Result<Principal, AuthenticateError>> {
     let answer = said(key_manager, token, cache)?;
-    if let Err(error) = check_answer(key_manager, &answer, Purpose::Judge, now) {
+    if let Err(error) = check_answer(key_manager, &answer, IntrospectionPurpose::Judge, now) {
         return Some(Err(error));
     }
-    let Answer::Active(claims, until) = answer else {
+    let IntrospectionAnswer::Active(claims, until) = answer else {
         return Some(Err(AuthenticateError::Inactive));
     };
     let verdict = Verdict::new(
@@ -136,33 +136,41 @@ pub(super) fn confirmed_until(
         let key_managers = vec![Arc::clone(key_manager)];
         return Err(AuthenticateError::Undecided(Question::introspect(
             key_managers,
-            Purpose::Confirm,
+            IntrospectionPurpose::Confirm,
         )));
     };
-    check_answer(key_manager, &answer, Purpose::Confirm, now)?;
+    check_answer(key_manager, &answer, IntrospectionPurpose::Confirm, now)?;
     Ok(match answer {
-        Answer::Active(_, until) | Answer::Unconfirmed(until) => Some(until),
-        Answer::Inactive | Answer::NotAccess(_) => return Err(AuthenticateError::Inactive),
+        IntrospectionAnswer::Active(_, until) | IntrospectionAnswer::Unconfirmed(until) => {
+            Some(until)
+        }
+        IntrospectionAnswer::Inactive | IntrospectionAnswer::NotAccess(_) => {
+            return Err(AuthenticateError::Inactive);
+        }
     })
 }
 
 /// Whether a server's answer lets a token through, as far as its key manager's rules go.
 pub fn check_answer(
     key_manager: &Arc<CompiledKeyManager>,
-    answer: &Answer,
-    purpose: Purpose,
+    answer: &IntrospectionAnswer,
+    purpose: IntrospectionPurpose,
     now: UnixSeconds,
 ) -> Result<(), AuthenticateError> {
     match (answer, purpose) {
-        (Answer::NotAccess(wrong), _) => {
+        (IntrospectionAnswer::NotAccess(wrong), _) => {
             Err(AuthenticateError::token(key_manager, Rejection::TokenType(*wrong)))
         }
-        (Answer::Inactive, _) | (Answer::Unconfirmed(_), Purpose::Judge) => {
+        (IntrospectionAnswer::Inactive, _)
+        | (IntrospectionAnswer::Unconfirmed(_), IntrospectionPurpose::Judge) => {
             Err(AuthenticateError::Inactive)
         }
         // the token itself was judged
-        (Answer::Active(..) | Answer::Unconfirmed(_), Purpose::Confirm) => Ok(()),
-        (Answer::Active(claims, _), Purpose::Judge) => {
+        (
+            IntrospectionAnswer::Active(..) | IntrospectionAnswer::Unconfirmed(_),
+            IntrospectionPurpose::Confirm,
+        ) => Ok(()),
+        (IntrospectionAnswer::Active(claims, _), IntrospectionPurpose::Judge) => {
             jwt::check_rules(claims, &key_manager.definition.rules, now)
                 .map_err(|rejection| AuthenticateError::token(key_manager, rejection))?;
             if is_of_organization(key_manager, claims) {
@@ -174,7 +182,11 @@ pub fn check_answer(
     }
 }
 
-fn said(key_manager: &Arc<CompiledKeyManager>, token: &[u8], cache: &TokenCache) -> Option<Answer> {
+fn said(
+    key_manager: &Arc<CompiledKeyManager>,
+    token: &[u8],
+    cache: &TokenCache,
+) -> Option<IntrospectionAnswer> {
     cache
         .just_answered(key_manager, token)
         .or_else(|| key_manager.introspector.as_ref()?.known(token, cache.moment()))
@@ -184,10 +196,10 @@ fn said(key_manager: &Arc<CompiledKeyManager>, token: &[u8], cache: &TokenCache)
 fn claiming<'s>(snapshot: &'s Snapshot, text: &str) -> Vec<&'s Arc<CompiledKeyManager>> {
     enabled(snapshot, |handling| {
         handling.iter().any(|rule| match rule {
-            Handling::Reference { pattern } => {
+            TokenHandling::Reference { pattern } => {
                 pattern.as_ref().is_some_and(|pattern| pattern.matches(text))
             }
-            Handling::Jwt { .. } => false,
+            TokenHandling::Jwt { .. } => false,
         })
     })
 }
@@ -200,13 +212,15 @@ fn has_no_issuer(key_manager: &CompiledKeyManager) -> bool {
 fn unclaiming(snapshot: &Snapshot) -> Vec<&Arc<CompiledKeyManager>> {
     enabled(snapshot, |handling| {
         handling.is_empty()
-            || handling.iter().any(|rule| matches!(rule, Handling::Reference { pattern: None }))
+            || handling
+                .iter()
+                .any(|rule| matches!(rule, TokenHandling::Reference { pattern: None }))
     })
 }
 
 fn enabled(
     snapshot: &Snapshot,
-    wanted: impl Fn(&[Handling]) -> bool,
+    wanted: impl Fn(&[TokenHandling]) -> bool,
 ) -> Vec<&Arc<CompiledKeyManager>> {
     let enabled = snapshot.key_managers.iter().filter(|key_manager| key_manager.definition.enabled);
     enabled.filter(|key_manager| wanted(&key_manager.definition.handling)).collect()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::authenticate::binding::Binding;
-use crate::introspect::Purpose;
+use crate::introspect::IntrospectionPurpose;
 use crate::jwt::{self, Claims, Rejection};
 use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::directory::KeyType;
@@ -39,12 +39,12 @@ pub struct Verdict {
     /// Kept only where its server is asked again.
     token: Option<Secret>,
     bytes: u64,
-    caller: RefCell<Option<Rc<Caller>>>,
+    caller: RefCell<Option<Rc<CallerNames>>>,
 }
 
 /// What the log calls the application that a token was issued for.
 #[derive(Debug)]
-pub struct Caller {
+pub struct CallerNames {
     pub application: Box<str>,
     pub owner: Box<str>,
     key_type: KeyType,
@@ -68,9 +68,9 @@ pub enum Basis {
 
 /// What it takes to ask a server again about a token.
 #[derive(Debug)]
-pub struct Asking {
+pub struct IntrospectionCheck {
     pub token: Secret,
-    pub purpose: Purpose,
+    pub purpose: IntrospectionPurpose,
     /// When the last answer ends.
     pub until: Moment,
 }
@@ -195,12 +195,12 @@ impl Principal {
     }
 
     /// Names that outlive the snapshot; the requests of one token share them.
-    pub fn caller(&self, application: &str, owner: &str, key_type: KeyType) -> Rc<Caller> {
+    pub fn caller(&self, application: &str, owner: &str, key_type: KeyType) -> Rc<CallerNames> {
         let mut known = self.verdict.caller.borrow_mut();
         match &*known {
             Some(caller) if caller.is(application, owner, key_type) => Rc::clone(caller),
             _ => {
-                let caller = Caller {
+                let caller = CallerNames {
                     application: application.into(),
                     owner: owner.into(),
                     key_type,
@@ -217,13 +217,13 @@ impl Principal {
     }
 
     /// What it takes to ask its server again; `None` where nobody is asked.
-    pub fn asking(&self) -> Option<Asking> {
+    pub fn asking(&self) -> Option<IntrospectionCheck> {
         let (purpose, until) = match self.verdict.basis {
             Basis::Signature { .. } => return None,
-            Basis::Introspection { until } => (Purpose::Judge, until),
-            Basis::Confirmed { until, .. } => (Purpose::Confirm, until),
+            Basis::Introspection { until } => (IntrospectionPurpose::Judge, until),
+            Basis::Confirmed { until, .. } => (IntrospectionPurpose::Confirm, until),
         };
-        Some(Asking { token: self.verdict.token.clone()?, purpose, until })
+        Some(IntrospectionCheck { token: self.verdict.token.clone()?, purpose, until })
     }
 
     /// What it may be revoked by.
@@ -262,7 +262,7 @@ impl Principal {
     }
 }
 
-impl Caller {
+impl CallerNames {
     fn is(&self, application: &str, owner: &str, key_type: KeyType) -> bool {
         *self.application == *application && *self.owner == *owner && self.key_type == key_type
     }

@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
-use crate::introspect::Purpose;
+use crate::introspect::IntrospectionPurpose;
 use crate::snapshot::CompiledKeyManager;
 
 /// A question to servers; the caller asks it and decides once more.
 #[derive(Debug, Clone)]
 pub enum Question {
     /// The key managers whose servers may know the token, to be asked at once: the first that calls it active wins.
-    Introspect { key_managers: Vec<Arc<CompiledKeyManager>>, purpose: Purpose },
+    Introspect { key_managers: Vec<Arc<CompiledKeyManager>>, purpose: IntrospectionPurpose },
     /// Whether the issuer is an organization of this template.
     Open { template: Arc<CompiledKeyManager>, issuer: Box<str> },
 }
 
 impl Question {
-    pub(super) fn introspect(key_managers: Vec<Arc<CompiledKeyManager>>, purpose: Purpose) -> Self {
+    pub(super) fn introspect(
+        key_managers: Vec<Arc<CompiledKeyManager>>,
+        purpose: IntrospectionPurpose,
+    ) -> Self {
         Self::Introspect { key_managers, purpose }
     }
 

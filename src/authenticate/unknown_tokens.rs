@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hashbrown::HashMap;
 use quick_cache::unsync::Cache;
 
-use crate::budget::places::{FairPlaces, Place};
-use crate::budget::{BudgetStatus, Charge, Client, Exhausted, SourceBudgets};
+use crate::budget::places::{FairPlaces, HeldPlace};
+use crate::budget::{BudgetStatus, Charge, ClaimedClient, Exhausted, SourceBudgets};
 use crate::model::clock::Moment;
 use crate::model::rate::Rate;
 use crate::revocation::record::Mark;
@@ -36,12 +36,12 @@ pub struct UnknownTokens {
     budgets: SourceBudgets,
     places: Arc<FairPlaces>,
     /// Only servers put tokens here, so no flood of garbage pushes one out.
-    vouched: Mutex<Vouched>,
+    vouched: Mutex<VouchedTokens>,
     /// The tokens that are paid for and asked about, with the requests that wait for each.
     under_way: Mutex<HashMap<Mark, usize>>,
 }
 
-struct Vouched(Cache<Mark, ()>);
+struct VouchedTokens(Cache<Mark, ()>);
 
 /// The permission to ask about one token; dropping it unsettled gives nothing back.
 #[derive(Debug)]
@@ -56,10 +56,10 @@ pub struct Ticket {
 
 #[derive(Debug)]
 struct Paid {
-    client: Client,
+    client: ClaimedClient,
     charge: Charge,
     rate: Rate,
-    _place: Place,
+    _place: HeldPlace,
 }
 
 /// What came of a question.
@@ -78,7 +78,7 @@ impl Default for UnknownTokens {
         Self {
             budgets: SourceBudgets::default(),
             places: FairPlaces::new(ALL, MOST_WAITING),
-            vouched: Mutex::new(Vouched(Cache::new(MOST_VOUCHED))),
+            vouched: Mutex::new(VouchedTokens(Cache::new(MOST_VOUCHED))),
             under_way: Mutex::default(),
         }
     }
@@ -89,7 +89,7 @@ impl UnknownTokens {
     pub async fn admit(
         self: &Arc<Self>,
         token: &[u8],
-        client: Client,
+        client: ClaimedClient,
         rate: Rate,
         now: impl Fn() -> Moment,
     ) -> Result<Ticket, Exhausted> {
@@ -142,7 +142,7 @@ impl UnknownTokens {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn vouched(&self) -> MutexGuard<'_, Vouched> {
+    fn vouched(&self) -> MutexGuard<'_, VouchedTokens> {
         self.vouched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -179,7 +179,7 @@ impl Drop for Ticket {
     }
 }
 
-impl std::fmt::Debug for Vouched {
+impl std::fmt::Debug for VouchedTokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Vouched").field("tokens", &self.0.len()).finish_non_exhaustive()
     }
@@ -197,8 +197,8 @@ mod tests {
     const RATE: Rate =
         Rate { requests: NonZeroU32::new(20).unwrap(), per: Duration::from_secs(10) };
 
-    fn client(address: &str) -> Client {
-        Client::of(address.parse().unwrap())
+    fn client(address: &str) -> ClaimedClient {
+        ClaimedClient::of(address.parse().unwrap())
     }
 
     async fn admit(

@@ -20,7 +20,7 @@ pub struct Grant<'s> {
 
 /// Why a caller may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum AuthorizationError {
     #[error("the token has no consumer key in the claim configured for its key manager")]
     ConsumerKeyMissing,
     #[error("no application has this consumer key of this key manager")]
@@ -45,7 +45,7 @@ pub enum Refusal {
     NoSandboxBackend,
 }
 
-impl Refusal {
+impl AuthorizationError {
     pub fn reason(self) -> Reason {
         match self {
             Self::ConsumerKeyMissing => Reason::ConsumerKeyMissing,
@@ -64,7 +64,7 @@ impl Refusal {
 }
 
 /// Grants an operation that is written as open (`auth = "none"`), or `None` when this one is not.
-pub fn open(routed: Routed<'_>) -> Option<Result<Grant<'_>, Refusal>> {
+pub fn open(routed: Routed<'_>) -> Option<Result<Grant<'_>, AuthorizationError>> {
     if routed.operation().auth != AuthScheme::None {
         return None;
     }
@@ -79,19 +79,19 @@ pub fn authorize<'s>(
     snapshot: &'s Snapshot,
     routed: Routed<'s>,
     principal: Principal,
-) -> Result<Grant<'s>, Refusal> {
+) -> Result<Grant<'s>, AuthorizationError> {
     let caller = caller(snapshot, routed.api(), principal.key_manager(), &principal)?;
     let operation = routed.operation();
     if !operation.scopes.is_empty()
         && !operation.scopes.iter().any(|scope| principal.has_scope(scope.as_str()))
     {
-        return Err(Refusal::InsufficientScope);
+        return Err(AuthorizationError::InsufficientScope);
     }
     let wanted = &routed.api().definition.audiences;
     if !wanted.is_empty()
         && !principal.claims().audiences().iter().any(|audience| wanted.contains(audience))
     {
-        return Err(Refusal::Audience);
+        return Err(AuthorizationError::Audience);
     }
     let (key_type, application) = caller
         .map_or((KeyType::Production, None), |(mapping, application)| {
@@ -125,13 +125,13 @@ fn caller<'s>(
     api: &CompiledApi,
     key_manager: &CompiledKeyManager,
     principal: &Principal,
-) -> Result<Option<Caller<'s>>, Refusal> {
+) -> Result<Option<Caller<'s>>, AuthorizationError> {
     let required = api.definition.subscription == SubscriptionRule::Required;
     let Some(consumer_key) = principal.consumer_key() else {
-        return if required { Err(Refusal::ConsumerKeyMissing) } else { Ok(None) };
+        return if required { Err(AuthorizationError::ConsumerKeyMissing) } else { Ok(None) };
     };
     let Some(mapping) = key_manager.find(&snapshot.directory, consumer_key) else {
-        return if required { Err(Refusal::ConsumerKeyUnknown) } else { Ok(None) };
+        return if required { Err(AuthorizationError::ConsumerKeyUnknown) } else { Ok(None) };
     };
     let application = snapshot.directory.application(mapping.application);
     organization(application.as_ref(), principal)?;
@@ -139,7 +139,7 @@ fn caller<'s>(
         Some(subscription) => {
             state(subscription.state, mapping.key_type).map(|()| Some((mapping, application)))
         }
-        None if required => Err(Refusal::NotSubscribed),
+        None if required => Err(AuthorizationError::NotSubscribed),
         None => Ok(Some((mapping, application))),
     }
 }
@@ -148,36 +148,38 @@ fn caller<'s>(
 fn organization(
     application: Option<&ApplicationView<'_>>,
     principal: &Principal,
-) -> Result<(), Refusal> {
+) -> Result<(), AuthorizationError> {
     let Some(wanted) = application.and_then(|application| application.organization) else {
         return Ok(());
     };
     match principal.organization() {
         Some(named) if named == wanted => Ok(()),
-        Some(_) => Err(Refusal::OrganizationMismatch),
-        None => Err(Refusal::OrganizationMissing),
+        Some(_) => Err(AuthorizationError::OrganizationMismatch),
+        None => Err(AuthorizationError::OrganizationMissing),
     }
 }
 
-fn state(state: SubscriptionState, key_type: KeyType) -> Result<(), Refusal> {
+fn state(state: SubscriptionState, key_type: KeyType) -> Result<(), AuthorizationError> {
     match (state, key_type) {
         (SubscriptionState::Unblocked, _)
         | (SubscriptionState::ProdOnlyBlocked, KeyType::Sandbox) => Ok(()),
         (SubscriptionState::Blocked, _)
         | (SubscriptionState::ProdOnlyBlocked, KeyType::Production) => {
-            Err(Refusal::SubscriptionBlocked)
+            Err(AuthorizationError::SubscriptionBlocked)
         }
         (SubscriptionState::OnHold | SubscriptionState::Rejected, _) => {
-            Err(Refusal::SubscriptionInactive)
+            Err(AuthorizationError::SubscriptionInactive)
         }
     }
 }
 
-fn with_backend(grant: Grant<'_>) -> Result<Grant<'_>, Refusal> {
+fn with_backend(grant: Grant<'_>) -> Result<Grant<'_>, AuthorizationError> {
     let api = grant.routed.api();
     match grant.key_type {
-        KeyType::Production if api.production.is_none() => Err(Refusal::NoProductionBackend),
-        KeyType::Sandbox if api.sandbox.is_none() => Err(Refusal::NoSandboxBackend),
+        KeyType::Production if api.production.is_none() => {
+            Err(AuthorizationError::NoProductionBackend)
+        }
+        KeyType::Sandbox if api.sandbox.is_none() => Err(AuthorizationError::NoSandboxBackend),
         KeyType::Production | KeyType::Sandbox => Ok(grant),
     }
 }

@@ -49,12 +49,12 @@ impl Division {
 /// The shares of all workers.
 #[derive(Debug)]
 pub struct Descriptors {
-    clients: Share,
-    backends: Share,
+    clients: DescriptorShare,
+    backends: DescriptorShare,
 }
 
 #[derive(Debug)]
-struct Share {
+struct DescriptorShare {
     most: AtomicUsize,
     taken: AtomicUsize,
 }
@@ -74,7 +74,8 @@ pub struct Descriptor {
 
 impl Descriptors {
     pub fn new(division: Division) -> Self {
-        let share = |most| Share { most: AtomicUsize::new(most), taken: AtomicUsize::new(0) };
+        let share =
+            |most| DescriptorShare { most: AtomicUsize::new(most), taken: AtomicUsize::new(0) };
         Self { clients: share(division.clients), backends: share(division.backends) }
     }
 
@@ -109,7 +110,7 @@ impl Descriptors {
         (free > kept_free).then_some(taken)
     }
 
-    fn share(&self, side: Side) -> &Share {
+    fn share(&self, side: Side) -> &DescriptorShare {
         match side {
             Side::Clients => &self.clients,
             Side::Backends => &self.backends,

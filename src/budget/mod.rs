@@ -31,7 +31,7 @@ use hashbrown::HashMap;
 
 use crate::budget::leaky_bucket::LeakyBucket;
 pub use crate::budget::shares::Shares;
-pub use crate::budget::source::{Client, Source};
+pub use crate::budget::source::{ClaimedClient, ClientSource};
 use crate::model::clock::Moment;
 use crate::model::rate::Rate;
 
@@ -44,7 +44,7 @@ const MOST_EACH: usize = 2048;
 /// Sources that are compared when one has to go.
 const CANDIDATES: usize = 8;
 
-type Shard = HashMap<Source, Debt, foldhash::fast::RandomState>;
+type Shard = HashMap<ClientSource, Debt, foldhash::fast::RandomState>;
 
 /// What a source owes: of its budget, and of its reserve.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,31 +118,36 @@ impl Default for SourceBudgets {
 
 impl SourceBudgets {
     /// Whether a client may go on; charges nothing.
-    pub fn check(&self, client: Client, rate: Rate, now: Moment) -> Result<(), Exhausted> {
+    pub fn check(&self, client: ClaimedClient, rate: Rate, now: Moment) -> Result<(), Exhausted> {
         self.room(client, rate, now).map(|_| ()).inspect_err(|_| self.refuse())
     }
 
     /// The same for who only looks: nothing is counted.
-    pub fn look(&self, client: Client, rate: Rate, now: Moment) -> Result<(), Exhausted> {
+    pub fn look(&self, client: ClaimedClient, rate: Rate, now: Moment) -> Result<(), Exhausted> {
         self.room(client, rate, now).map(|_| ())
     }
 
     /// Charges a client for what it did.
-    pub fn charge(&self, client: Client, rate: Rate, now: Moment) -> Charge {
+    pub fn charge(&self, client: ClaimedClient, rate: Rate, now: Moment) -> Charge {
         let from = self.room(client, rate, now).unwrap_or(Charge::Budget);
         self.add(client, from, rate, now);
         from
     }
 
     /// Charges a client for what it is about to do, if it has room for it.
-    pub fn try_charge(&self, client: Client, rate: Rate, now: Moment) -> Result<Charge, Exhausted> {
+    pub fn try_charge(
+        &self,
+        client: ClaimedClient,
+        rate: Rate,
+        now: Moment,
+    ) -> Result<Charge, Exhausted> {
         let from = self.room(client, rate, now).inspect_err(|_| self.refuse())?;
         self.add(client, from, rate, now);
         Ok(from)
     }
 
     /// Gives back what was charged: the client meant well.
-    pub fn refund(&self, client: Client, charge: Charge, rate: Rate) {
+    pub fn refund(&self, client: ClaimedClient, charge: Charge, rate: Rate) {
         self.change(client.source, |debt| debt.part(charge).take_back(charge.rate(rate)));
         if let Some(claimed) = client.claimed {
             self.change(claimed, |debt| debt.budget.take_back(rate));
@@ -168,7 +173,7 @@ impl SourceBudgets {
     }
 
     /// The part of the budget that has room for one more request of this client.
-    fn room(&self, client: Client, rate: Rate, now: Moment) -> Result<Charge, Exhausted> {
+    fn room(&self, client: ClaimedClient, rate: Rate, now: Moment) -> Result<Charge, Exhausted> {
         let Some(debt) = self.debt(client.source) else { return Ok(Charge::Budget) };
         let now = self.latest(now);
         let Some(retry_after) = debt.budget.wait(rate, now) else { return Ok(Charge::Budget) };
@@ -181,7 +186,7 @@ impl SourceBudgets {
         }
     }
 
-    fn add(&self, client: Client, from: Charge, rate: Rate, now: Moment) {
+    fn add(&self, client: ClaimedClient, from: Charge, rate: Rate, now: Moment) {
         let now = self.latest(now);
         self.change(client.source, |debt| debt.part(from).add(from.rate(rate), now));
         if let Some(claimed) = client.claimed {
@@ -194,14 +199,14 @@ impl SourceBudgets {
     }
 
     /// `None` for a source that is not known, without a lock while none is.
-    fn debt(&self, source: Source) -> Option<Debt> {
+    fn debt(&self, source: ClientSource) -> Option<Debt> {
         if self.known.load(Ordering::Relaxed) == 0 {
             return None;
         }
         self.shard(source)?.get(&source).copied()
     }
 
-    fn change(&self, source: Source, change: impl FnOnce(&mut Debt)) {
+    fn change(&self, source: ClientSource, change: impl FnOnce(&mut Debt)) {
         let Some(mut shard) = self.shard(source) else { return };
         if let Some(debt) = shard.get_mut(&source) {
             change(debt);
@@ -223,7 +228,7 @@ impl SourceBudgets {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn shard(&self, source: Source) -> Option<MutexGuard<'_, Shard>> {
+    fn shard(&self, source: ClientSource) -> Option<MutexGuard<'_, Shard>> {
         let place = usize::try_from(self.hasher.hash_one(source) >> 48)
             .ok()?
             .checked_rem(self.shards.len())?;

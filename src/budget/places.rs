@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hashbrown::HashMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::budget::source::Source;
+use crate::budget::source::ClientSource;
 
 /// Places, shared fairly.
 #[derive(Debug)]
@@ -16,19 +16,19 @@ pub struct FairPlaces {
     all: Arc<Semaphore>,
     /// As many as may hold a place or wait for one, of one source.
     most_waiting: usize,
-    sources: Mutex<HashMap<Source, Share>>,
+    sources: Mutex<HashMap<ClientSource, SourcePlaces>>,
 }
 
 /// What one source has of them; here as long as somebody uses it.
 #[derive(Debug)]
-struct Share {
+struct SourcePlaces {
     places: Arc<Semaphore>,
     users: usize,
 }
 
 /// A place that is held; dropping it gives it back.
 #[derive(Debug)]
-pub struct Place {
+pub struct HeldPlace {
     _all: OwnedSemaphorePermit,
     _own: OwnedSemaphorePermit,
     _user: User,
@@ -38,7 +38,7 @@ pub struct Place {
 #[derive(Debug)]
 struct User {
     places: Arc<FairPlaces>,
-    source: Source,
+    source: ClientSource,
 }
 
 /// More requests of one source wait already than may.
@@ -53,21 +53,25 @@ impl FairPlaces {
     }
 
     /// Waits for a place, of which the source has `each`. Dropping the future gives the wait up.
-    pub async fn take(self: &Arc<Self>, source: Source, each: usize) -> Result<Place, Crowded> {
+    pub async fn take(
+        self: &Arc<Self>,
+        source: ClientSource,
+        each: usize,
+    ) -> Result<HeldPlace, Crowded> {
         let (user, own) = self.enter(source, each)?;
         // the own share first: nobody waits in the common queue for more than its share
         let own = own.acquire_owned().await.map_err(|_| Crowded)?;
         let all = Arc::clone(&self.all).acquire_owned().await.map_err(|_| Crowded)?;
-        Ok(Place { _all: all, _own: own, _user: user })
+        Ok(HeldPlace { _all: all, _own: own, _user: user })
     }
 
     fn enter(
         self: &Arc<Self>,
-        source: Source,
+        source: ClientSource,
         each: usize,
     ) -> Result<(User, Arc<Semaphore>), Crowded> {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Share { places: Arc::new(Semaphore::new(each)), users: 0 };
+        let new = || SourcePlaces { places: Arc::new(Semaphore::new(each)), users: 0 };
         let share = sources.entry(source).or_insert_with(new);
         if share.users >= self.most_waiting {
             return Err(Crowded);
@@ -97,14 +101,14 @@ mod tests {
 
     use super::*;
 
-    const ONE: Source = Source::V4(1);
-    const OTHER: Source = Source::V4(2);
+    const ONE: ClientSource = ClientSource::V4(1);
+    const OTHER: ClientSource = ClientSource::V4(2);
 
     async fn at_once(
         places: &Arc<FairPlaces>,
-        source: Source,
+        source: ClientSource,
         each: usize,
-    ) -> Option<Result<Place, Crowded>> {
+    ) -> Option<Result<HeldPlace, Crowded>> {
         timeout(Duration::ZERO, places.take(source, each)).await.ok()
     }
 

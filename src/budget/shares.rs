@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::budget::source::Source;
+use crate::budget::source::ClientSource;
 
 /// So many places, shared.
 #[derive(Debug)]
@@ -19,14 +19,14 @@ pub struct Shares {
 struct Taken {
     all: usize,
     /// Only those that hold a place, so never more than there are places.
-    by_source: HashMap<Source, usize>,
+    by_source: HashMap<ClientSource, usize>,
 }
 
 /// One place, given back when it is dropped.
 #[derive(Debug)]
-pub struct Share<'s> {
+pub struct SourceShare<'s> {
     shares: &'s Shares,
-    source: Option<Source>,
+    source: Option<ClientSource>,
 }
 
 impl Shares {
@@ -35,7 +35,7 @@ impl Shares {
     }
 
     /// Takes a place; `None` if too many are taken. The gateway's own questions have no source, and only the whole bound.
-    pub fn take(&self, source: Option<Source>) -> Option<Share<'_>> {
+    pub fn take(&self, source: Option<ClientSource>) -> Option<SourceShare<'_>> {
         let mut taken = self.lock();
         let free = self.all.saturating_sub(taken.all);
         if free == 0 {
@@ -49,7 +49,7 @@ impl Shares {
             *own = own.saturating_add(1);
         }
         taken.all = taken.all.saturating_add(1);
-        Some(Share { shares: self, source })
+        Some(SourceShare { shares: self, source })
     }
 
     pub fn taken(&self) -> usize {
@@ -61,7 +61,7 @@ impl Shares {
     }
 }
 
-impl Drop for Share<'_> {
+impl Drop for SourceShare<'_> {
     fn drop(&mut self) {
         let mut taken = self.shares.lock();
         taken.all = taken.all.saturating_sub(1);
@@ -81,8 +81,8 @@ mod tests {
 
     const MOST: usize = 1000;
 
-    fn address(text: &str) -> Source {
-        Source::of(text.parse().unwrap())
+    fn address(text: &str) -> ClientSource {
+        ClientSource::of(text.parse().unwrap())
     }
 
     #[test]
@@ -113,7 +113,7 @@ mod tests {
         let places = Shares::new(MOST);
         let mut held = Vec::new();
         for host in 0..3000_u32 {
-            held.extend(places.take(Some(Source::V4(0x0A00_0000 | host))));
+            held.extend(places.take(Some(ClientSource::V4(0x0A00_0000 | host))));
         }
         assert_eq!(held.len(), MOST);
         drop(held);

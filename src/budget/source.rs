@@ -5,24 +5,24 @@ use std::net::IpAddr;
 
 /// One client: an IPv4 address, or the IPv6 network of 64 bits that one client has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Source {
+pub enum ClientSource {
     V4(u32),
     /// The first 64 bits.
     V6(u64),
-    /// What an address says of a client behind it, as a hash. Nobody believes it: see [`Client`].
+    /// What an address says of a client behind it, as a hash. Nobody believes it: see [`ClaimedClient`].
     Claimed(u64),
 }
 
 /// Who is charged for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Client {
-    pub source: Source,
+pub struct ClaimedClient {
+    pub source: ClientSource,
     /// The client that an address which is not in `trusted_proxies` claims to speak for. Nobody gains a budget by such a
     /// claim. It only tells those apart who share what an exhausted address still has, its reserve.
-    pub claimed: Option<Source>,
+    pub claimed: Option<ClientSource>,
 }
 
-impl Source {
+impl ClientSource {
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.to_bits()),
@@ -33,9 +33,9 @@ impl Source {
     }
 }
 
-impl Client {
+impl ClaimedClient {
     pub fn of(address: IpAddr) -> Self {
-        Self { source: Source::of(address), claimed: None }
+        Self { source: ClientSource::of(address), claimed: None }
     }
 
     /// Adds the claim of an address that is not believed: the last element of its `X-Forwarded-For`, which is what an honest
@@ -46,7 +46,7 @@ impl Client {
         // the same in every run: what a claim may win is bounded, so nobody gains by choosing hashes
         let hash =
             foldhash::quality::FixedState::default().hash_one((self.source, last.trim_ascii()));
-        Self { claimed: Some(Source::Claimed(hash)), ..self }
+        Self { claimed: Some(ClientSource::Claimed(hash)), ..self }
     }
 }
 
@@ -54,8 +54,8 @@ impl Client {
 mod tests {
     use super::*;
 
-    fn source(text: &str) -> Source {
-        Source::of(text.parse().unwrap())
+    fn source(text: &str) -> ClientSource {
+        ClientSource::of(text.parse().unwrap())
     }
 
     #[test]
@@ -64,17 +64,17 @@ mod tests {
         assert_ne!(source("192.0.2.1"), source("192.0.2.2"));
         assert_eq!(source("2001:db8:1:2::1"), source("2001:db8:1:2:ffff::9"));
         assert_ne!(source("2001:db8:1:2::1"), source("2001:db8:1:3::1"));
-        assert_eq!(source("2001:db8:1:2::1"), Source::V6(0x2001_0db8_0001_0002));
+        assert_eq!(source("2001:db8:1:2::1"), ClientSource::V6(0x2001_0db8_0001_0002));
         assert_ne!(source("::c000:201"), source("192.0.2.1"));
     }
 
     #[test]
     fn a_claim_is_what_the_nearest_proxy_added_and_is_worth_nothing_elsewhere() {
-        let proxy = Client::of("192.0.2.1".parse().unwrap());
+        let proxy = ClaimedClient::of("192.0.2.1".parse().unwrap());
         let claimed = |text: &str| proxy.claiming(text.as_bytes()).claimed;
         assert_eq!(claimed("198.51.100.1"), claimed("10.9.9.9, 198.51.100.1 "));
         assert_ne!(claimed("198.51.100.1"), claimed("198.51.100.1, 198.51.100.2"));
-        let other = Client::of("192.0.2.2".parse().unwrap()).claiming(b"198.51.100.1");
+        let other = ClaimedClient::of("192.0.2.2".parse().unwrap()).claiming(b"198.51.100.1");
         assert_ne!(claimed("198.51.100.1"), other.claimed);
         assert_eq!(proxy.claiming(b"x").source, proxy.source);
     }

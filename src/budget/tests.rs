@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::*;
 
-fn client(address: &str) -> Client {
-    Client::of(address.parse().unwrap())
+fn client(address: &str) -> ClaimedClient {
+    ClaimedClient::of(address.parse().unwrap())
 }
 
 fn rate(requests: u32) -> Rate {
@@ -55,7 +55,8 @@ fn the_table_is_bounded_and_keeps_those_who_owe_most() {
         let _ = budgets.charge(heavy, rate, at(0));
     }
     for address in 0..100_000_u32 {
-        let small = Client { source: Source::V4(0x0A00_0000 | address), claimed: None };
+        let small =
+            ClaimedClient { source: ClientSource::V4(0x0A00_0000 | address), claimed: None };
         let _ = budgets.charge(small, rate, at(0));
     }
     let most = (SHARDS * MOST_EACH) as u64;

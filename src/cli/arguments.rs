@@ -27,11 +27,11 @@ pub struct Arguments {
     )]
     pub config: PathBuf,
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Run the gateway
     #[command(
         after_help = "Signals: SIGHUP reloads, SIGTERM and SIGINT drain (a second one hurries), SIGQUIT ends at once."

@@ -13,7 +13,7 @@ use crate::cli::exit;
 use crate::cli::output::Output;
 use crate::cli::run::{control_runtime, install_crypto};
 use crate::config::{self, Loaded};
-use crate::introspect::{Introspector, Outcome, Purpose};
+use crate::introspect::{IntrospectionOutcome, IntrospectionPurpose, Introspector};
 use crate::jwks::{self, Fetchers, KeyManagerKeys};
 use crate::model::Model;
 use crate::model::clock::Clock;
@@ -22,7 +22,7 @@ use crate::model::proxies::ForwardedHeader;
 use crate::supervise::clock::SystemClock;
 use crate::supervise::inventory::Inventory;
 use crate::supervise::{certificates, descriptors};
-use crate::telemetry::{self, Expected, Metrics};
+use crate::telemetry::{self, ExpectedLoad, Metrics};
 
 /// How many results a fetch of a key set can have, and how many reasons there are to skip a key.
 const FETCH_RESULTS: usize = 24;
@@ -83,7 +83,7 @@ fn describe(file: &Path, loaded: &Loaded, output: Output) {
         output.line(&line);
     }
     let most = model.telemetry.max_series;
-    let expected = Expected::of(model, FETCH_RESULTS, SKIP_REASONS);
+    let expected = ExpectedLoad::of(model, FETCH_RESULTS, SKIP_REASONS);
     let families = telemetry::worst_case_series(&expected, most);
     let all: usize = families.iter().map(|family| family.capped).sum();
     let worst = families.iter().map(|family| family.worst_case).max().unwrap_or_default();
@@ -126,7 +126,7 @@ fn header_lines(model: &Model) -> Vec<String> {
 
 /// What a running gateway says of what it serves.
 #[derive(Debug, serde::Deserialize)]
-struct InForce {
+struct RunningConfiguration {
     process: u32,
     reload_max_removed_thousandths: u16,
     #[serde(flatten)]
@@ -139,7 +139,7 @@ async fn removals(model: &Model) -> Option<String> {
     let asked = (Method::GET, "/inventory");
     let answer = control::ask(state_dir, asked, Bytes::new(), control::LOOK).await;
     let (StatusCode::OK, body) = answer.ok()? else { return None };
-    let InForce { process, reload_max_removed_thousandths, inventory } =
+    let RunningConfiguration { process, reload_max_removed_thousandths, inventory } =
         serde_json::from_str(&body).ok()?;
     let guarded = inventory.guard(&Inventory::of(model), reload_max_removed_thousandths);
     let error = guarded.err()?;
@@ -206,14 +206,14 @@ async fn introspect(
         Ok(introspector) => introspector?,
         Err(error) => return Some(Err(error.to_string())),
     };
-    let pending = introspector.begin(NOBODYS_TOKEN, Purpose::Judge, SystemClock.now());
+    let pending = introspector.begin(NOBODYS_TOKEN, IntrospectionPurpose::Judge, SystemClock.now());
     let limit = key_manager.fetch.request_timeout.saturating_add(FETCH_WAIT);
     let outcome = tokio::time::timeout(limit, pending.outcome()).await;
     let learned = || keys.current().introspection.as_deref().map(str::to_owned);
     let endpoint = written.or_else(learned).unwrap_or_default();
     Some(match outcome {
-        Ok(Outcome::Answered(_)) => Ok(endpoint),
-        Ok(Outcome::Unavailable(why) | Outcome::Spared(why, _)) => {
+        Ok(IntrospectionOutcome::Answered(_)) => Ok(endpoint),
+        Ok(IntrospectionOutcome::Unavailable(why) | IntrospectionOutcome::Spared(why, _)) => {
             Err(format!("{endpoint}: {why}"))
         }
         Err(_) => Err(format!("{endpoint}: no answer in time")),

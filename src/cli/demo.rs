@@ -7,11 +7,11 @@ use std::time::Duration;
 use crate::cli::exit;
 use crate::cli::output::Output;
 use crate::cli::run::{control_runtime, failed, install_crypto};
-use crate::demo::certificates::{self, CertificateFile};
+use crate::demo::certificates::{self, GeneratedFile};
 use crate::demo::{self, curl};
 use crate::model::gateway::{Log, LogFormat, LogLevel};
 use crate::supervise::clock::SystemClock;
-use crate::supervise::running::Running;
+use crate::supervise::running::RunningGateway;
 use crate::supervise::signals::Signals;
 use crate::supervise::start::start;
 use crate::supervise::takeover::Inherited;
@@ -61,13 +61,13 @@ pub fn demo(config: &Path, output: Output) -> u8 {
     })
 }
 
-fn tell_file(file: &CertificateFile, output: Output) {
-    if let CertificateFile::Made(path) = file {
+fn tell_file(file: &GeneratedFile, output: Output) {
+    if let GeneratedFile::Made(path) = file {
         output.note(&format!("made {}", path.display()));
     }
 }
 
-async fn wait_for_keys(running: &Running) {
+async fn wait_for_keys(running: &RunningGateway) {
     let ready = async {
         while !running.is_ready() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -76,7 +76,7 @@ async fn wait_for_keys(running: &Running) {
     let _ = tokio::time::timeout(KEYS_WAIT, ready).await;
 }
 
-fn tell(running: &Running, folder: &Path, output: Output) {
+fn tell(running: &RunningGateway, folder: &Path, output: Output) {
     let Some(address) = running.address(LISTENER) else {
         output.note(&format!(
             "the gateway runs; the lines to try need a listener named \"{LISTENER}\""

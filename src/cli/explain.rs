@@ -15,8 +15,8 @@ use crate::cli::output::Output;
 use crate::cli::run::{control_runtime, install_crypto};
 use crate::cli::token_file;
 use crate::config;
-use crate::explain::question::Written;
-use crate::explain::{self, Explanation, Grounds, Listening, Question};
+use crate::explain::question::WrittenQuestion;
+use crate::explain::{self, ExplainRequest, Explanation, Grounds, Listening};
 use crate::jwks::Fetchers;
 use crate::model::Model;
 use crate::model::clock::Clock;
@@ -52,9 +52,12 @@ pub fn explain(config: &Path, options: &ExplainOptions, output: Output) -> u8 {
 }
 
 /// The question as it is sent.
-fn written(options: &ExplainOptions) -> Result<Written, String> {
+fn written(options: &ExplainOptions) -> Result<WrittenQuestion, String> {
     if options.denial.is_some() {
-        return Ok(Written { denial: options.denial.clone(), ..Written::default() });
+        return Ok(WrittenQuestion {
+            denial: options.denial.clone(),
+            ..WrittenQuestion::default()
+        });
     }
     let token = match (&options.token, &options.token_file) {
         (Some(token), _) => Some(token.clone()),
@@ -66,7 +69,7 @@ fn written(options: &ExplainOptions) -> Result<Written, String> {
     let certificate = options.client_certificate.as_deref().map(|path| {
         std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
     });
-    let written = Written {
+    let written = WrittenQuestion {
         request: options.request.clone(),
         token: token.as_deref().map(|text| token_file::bare(text).to_owned()),
         dpop: options.dpop.clone(),
@@ -75,7 +78,7 @@ fn written(options: &ExplainOptions) -> Result<Written, String> {
         at: options.at,
         denial: None,
     };
-    Question::read(&written).map_err(|error| error.to_string())?;
+    ExplainRequest::read(&written).map_err(|error| error.to_string())?;
     Ok(written)
 }
 
@@ -83,7 +86,7 @@ fn written(options: &ExplainOptions) -> Result<Written, String> {
 async fn answer(
     model: Model,
     options: &ExplainOptions,
-    written: Written,
+    written: WrittenQuestion,
 ) -> Result<Explanation, String> {
     let state_dir = model.gateway.state_dir.clone();
     let why = if options.files {
@@ -104,12 +107,12 @@ async fn answer(
             Err(error) => error.to_string(),
         }
     };
-    let question = Question::read(&written).map_err(|error| error.to_string())?;
+    let question = ExplainRequest::read(&written).map_err(|error| error.to_string())?;
     Ok(by_files(model, &question).await?.by(format!("the files ({why})")))
 }
 
 /// Judges as a gateway would that starts now.
-async fn by_files(model: Model, question: &Question) -> Result<Explanation, String> {
+async fn by_files(model: Model, question: &ExplainRequest) -> Result<Explanation, String> {
     let (clock, state_dir) = (SystemClock, model.gateway.state_dir.clone());
     let (now, listening) = (clock.now(), listening(&model));
     let records = Journal::look(&state_dir, question.at().unwrap_or(now)).map_err(|error| {

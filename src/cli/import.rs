@@ -30,12 +30,12 @@ use http::Uri;
 
 use crate::cli::arguments::ImportOptions;
 use crate::cli::exit;
-use crate::cli::import::asking::Asked;
+use crate::cli::import::asking::IntrospectionTrial;
 use crate::cli::import::block::Findings;
 use crate::cli::import::completion::{Wanted, WantedError};
-use crate::cli::import::diagnosis::{Asking, Context};
+use crate::cli::import::diagnosis::{Context, IntrospectionAdvice};
 use crate::cli::import::metadata::{Metadata, MetadataError};
-use crate::cli::import::sample::Sample;
+use crate::cli::import::sample::TokenSample;
 use crate::cli::output::Output;
 use crate::cli::run::{control_runtime, install_crypto};
 use crate::cli::token_file;
@@ -191,7 +191,7 @@ struct Request<'r> {
     well_known_url: &'r str,
     name: Option<&'r str>,
     ca: Option<&'r str>,
-    asked: Option<&'r Asked>,
+    asked: Option<&'r IntrospectionTrial>,
     wanted: &'r Wanted,
 }
 
@@ -199,21 +199,22 @@ struct Request<'r> {
 fn write(
     request: &Request<'_>,
     answers: &Answers,
-    sample: Option<&Sample>,
+    sample: Option<&TokenSample>,
     now: UnixSeconds,
 ) -> Result<String, ImportError> {
     let Answers { metadata, keys } = answers;
     let guess = product::guess(metadata);
     let asking = match (request.asked, metadata.endpoint("introspection_endpoint")) {
-        (Some(_), _) => Asking::Asked,
-        (None, Some(_)) => Asking::Possible,
-        (None, None) => Asking::Impossible,
+        (Some(_), _) => IntrospectionAdvice::Asked,
+        (None, Some(_)) => IntrospectionAdvice::Possible,
+        (None, None) => IntrospectionAdvice::Impossible,
     };
     let issuer = &metadata.issuer;
     let context = Context { issuer, kind: guess.kind, keys: &keys.keys, now, asking };
     let diagnosis = sample.map(|sample| diagnosis::diagnose(sample, context));
     let by_token = diagnosis.as_ref().and_then(|diagnosis| diagnosis.client.as_ref());
-    let client = request.asked.and_then(Asked::client).or(by_token.map(|client| client.value));
+    let client =
+        request.asked.and_then(IntrospectionTrial::client).or(by_token.map(|client| client.value));
     request.wanted.check(client)?;
     Ok(block::render(Findings {
         well_known_url: request.well_known_url,
@@ -252,12 +253,12 @@ async fn ask(settings: &Fetch, well_known_url: &str) -> Result<Answers, ImportEr
     Ok(Answers { metadata, keys })
 }
 
-fn read_sample(path: &Path) -> Result<Sample, ImportError> {
+fn read_sample(path: &Path) -> Result<TokenSample, ImportError> {
     let text = token_file::read(path).map_err(ImportError::Token)?;
     if token_file::bare(&text).is_empty() {
         Err(ImportError::NoToken)
     } else {
-        Ok(Sample::read(&text))
+        Ok(TokenSample::read(&text))
     }
 }
 

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use crate::cli::arguments::{Arguments, Command};
+use crate::cli::arguments::{Arguments, CliCommand};
 use crate::cli::output::Output;
 
 /// Exit codes, the same for every command.
@@ -38,22 +38,22 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let output = Output::of_process();
     let code = match arguments.command {
-        Command::Run => run::run(&arguments.config, output),
-        Command::Check(options) => check::check(&arguments.config, &options, output),
-        Command::Reload(options) => reload::reload(&arguments.config, &options, output),
-        Command::Demo => demo::demo(&arguments.config, output),
-        Command::Schema => {
+        CliCommand::Run => run::run(&arguments.config, output),
+        CliCommand::Check(options) => check::check(&arguments.config, &options, output),
+        CliCommand::Reload(options) => reload::reload(&arguments.config, &options, output),
+        CliCommand::Demo => demo::demo(&arguments.config, output),
+        CliCommand::Schema => {
             output
                 .line(&serde_json::to_string_pretty(&crate::config::schema()).unwrap_or_default());
             exit::OK
         }
-        Command::Explain(options) => explain::explain(&arguments.config, &options, output),
-        Command::Import(options) => import::import(&options, output),
-        Command::Jwk(options) => jwk::jwk(&options, output),
-        Command::Healthcheck(options) => {
+        CliCommand::Explain(options) => explain::explain(&arguments.config, &options, output),
+        CliCommand::Import(options) => import::import(&options, output),
+        CliCommand::Jwk(options) => jwk::jwk(&options, output),
+        CliCommand::Healthcheck(options) => {
             healthcheck::healthcheck(&arguments.config, &options, output)
         }
-        Command::Completions { shell } => {
+        CliCommand::Completions { shell } => {
             clap_complete::generate(
                 shell,
                 &mut Arguments::command(),

@@ -23,7 +23,7 @@ use crate::model::directory::{
     Conflict, Directory, KeyType, NewApplication, NewKey, SubscriptionState, SubscriptionView,
 };
 use crate::model::names::MAX_NAME_BYTES;
-use crate::model::place::{Files, Place};
+use crate::model::place::{Provenance, SourceFiles};
 
 /// The longest line.
 const MOST_LINE: u64 = 1024 * 1024;
@@ -39,7 +39,7 @@ const LINES_AT_ONCE: u32 = 64;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line<'l> {
+struct ApplicationLine<'l> {
     #[serde(borrow)]
     name: Cow<'l, str>,
     #[serde(borrow, default)]
@@ -84,7 +84,7 @@ pub(super) fn stream(
     sources: &Sources,
     references: &References,
     directory: &mut Directory,
-    files: &mut Files,
+    files: &mut SourceFiles,
     problems: &Problems,
 ) {
     for named in named {
@@ -93,8 +93,16 @@ pub(super) fn stream(
         let Some(number) = files.add(path.clone()) else { continue };
         match plain_file::open(&path) {
             Ok(file) => {
-                Reading { path: &path, number, references, directory, files, problems, bad: 0 }
-                    .lines(file);
+                ApplicationFileReader {
+                    path: &path,
+                    number,
+                    references,
+                    directory,
+                    files,
+                    problems,
+                    bad: 0,
+                }
+                .lines(file);
             }
             Err(error) => problems.error(
                 named.at.clone(),
@@ -105,17 +113,17 @@ pub(super) fn stream(
     }
 }
 
-struct Reading<'r> {
+struct ApplicationFileReader<'r> {
     path: &'r Path,
     number: u16,
     references: &'r References,
     directory: &'r mut Directory,
-    files: &'r Files,
+    files: &'r SourceFiles,
     problems: &'r Problems,
     bad: usize,
 }
 
-impl Reading<'_> {
+impl ApplicationFileReader<'_> {
     fn lines(mut self, file: File) {
         let mut reader = BufReader::with_capacity(READ_BUFFER, file);
         let mut line = Vec::new();
@@ -157,7 +165,7 @@ impl Reading<'_> {
     }
 
     fn line(&mut self, at: u32, text: &[u8]) {
-        let line: Line<'_> = match serde_json::from_slice(text) {
+        let line: ApplicationLine<'_> = match serde_json::from_slice(text) {
             Ok(line) => line,
             Err(error) => {
                 let column = error.column();
@@ -173,7 +181,7 @@ impl Reading<'_> {
         }
     }
 
-    fn add(&mut self, at: u32, line: &Line<'_>) -> Result<(), (String, Option<String>)> {
+    fn add(&mut self, at: u32, line: &ApplicationLine<'_>) -> Result<(), (String, Option<String>)> {
         let plain = |message: &str| Err((message.to_owned(), None));
         if line.name.trim().is_empty()
             || line.name.len() > MAX_NAME_BYTES
@@ -218,7 +226,7 @@ impl Reading<'_> {
             };
             subscriptions.push(SubscriptionView { api: *api, state: subscription.status });
         }
-        let place = Place { file: self.number, line: at };
+        let place = Provenance { file: self.number, line: at };
         let (name, owner, organization) = (&*line.name, &*line.owner, line.organization.as_deref());
         let new = NewApplication {
             name,

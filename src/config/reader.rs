@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::config::contract::{KeyRule, Kind, Support, TableRule};
+use crate::config::contract::{KeyRule, Support, TableRule, ValueKind};
 use crate::config::problems::Problems;
 use crate::config::report::At;
-use crate::config::tree::{Content, Member, Value};
+use crate::config::tree::{TomlContent, TomlMember, TomlValue};
 use crate::config::units;
 use crate::model::gateway::ByteLimit;
 
@@ -16,7 +16,7 @@ pub(super) struct Table<'a> {
     file: u16,
     /// As an operator would name it: `apis.production`.
     name: String,
-    members: &'a [Member],
+    members: &'a [TomlMember],
     span: Range<usize>,
     problems: &'a Problems,
 }
@@ -32,7 +32,7 @@ impl<'a> Table<'a> {
     /// The top of a file. Every name below it is checked against the contract, once.
     pub(super) fn root(
         file: u16,
-        members: &'a [Member],
+        members: &'a [TomlMember],
         rule: &TableRule,
         problems: &'a Problems,
     ) -> Self {
@@ -54,15 +54,18 @@ impl<'a> Table<'a> {
         }
     }
 
-    fn check_below(&self, key: &KeyRule, member: &'a Member) {
-        let below = |rule: &TableRule, value: &'a Value| {
-            if let Content::Table(members) = &value.content {
+    fn check_below(&self, key: &KeyRule, member: &'a TomlMember) {
+        let below = |rule: &TableRule, value: &'a TomlValue| {
+            if let TomlContent::Table(members) = &value.content {
                 self.below(key.name, members, value.span.clone()).check_names(rule);
             }
         };
         match (key.kind, &member.value.content) {
-            (Kind::Table(rule), Content::Table(_)) => below(rule, &member.value),
-            (Kind::Tables(rule) | Kind::TextsOrTables(rule), Content::Array(values)) => {
+            (ValueKind::Table(rule), TomlContent::Table(_)) => below(rule, &member.value),
+            (
+                ValueKind::Tables(rule) | ValueKind::TextsOrTables(rule),
+                TomlContent::Array(values),
+            ) => {
                 for value in values {
                     below(rule, value);
                 }
@@ -71,7 +74,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    fn below(&self, key: &str, members: &'a [Member], span: Range<usize>) -> Table<'a> {
+    fn below(&self, key: &str, members: &'a [TomlMember], span: Range<usize>) -> Table<'a> {
         Table { file: self.file, name: self.path(key), members, span, problems: self.problems }
     }
 
@@ -98,7 +101,7 @@ impl<'a> Table<'a> {
 
     pub(super) fn text(&self, key: &str) -> Option<Placed<&'a str>> {
         self.read(key, "a text", |content| match content {
-            Content::Text(text) => Some(text.as_str()),
+            TomlContent::Text(text) => Some(text.as_str()),
             _ => None,
         })
     }
@@ -124,7 +127,7 @@ impl<'a> Table<'a> {
 
     pub(super) fn flag(&self, key: &str, default: bool) -> bool {
         let flag = self.read(key, "true or false", |content| match content {
-            Content::Flag(flag) => Some(*flag),
+            TomlContent::Flag(flag) => Some(*flag),
             _ => None,
         });
         flag.map_or(default, |flag| flag.value)
@@ -138,7 +141,7 @@ impl<'a> Table<'a> {
         default: i64,
     ) -> i64 {
         let number = self.read(key, "a whole number", |content| match content {
-            Content::Integer(number) => Some(number.unwrap_or(i64::MAX)),
+            TomlContent::Integer(number) => Some(number.unwrap_or(i64::MAX)),
             _ => None,
         });
         let Some(number) = number else { return default };
@@ -156,10 +159,10 @@ impl<'a> Table<'a> {
     /// A number from 0 to 1.
     pub(super) fn share(&self, key: &str, default: f64) -> f64 {
         let number = self.read(key, "a number", |content| match content {
-            Content::Float(number) => Some(*number),
-            Content::Integer(Some(0)) => Some(0.0),
-            Content::Integer(Some(1)) => Some(1.0),
-            Content::Integer(_) => Some(f64::NAN),
+            TomlContent::Float(number) => Some(*number),
+            TomlContent::Integer(Some(0)) => Some(0.0),
+            TomlContent::Integer(Some(1)) => Some(1.0),
+            TomlContent::Integer(_) => Some(f64::NAN),
             _ => None,
         });
         let Some(number) = number else { return default };
@@ -210,9 +213,9 @@ impl<'a> Table<'a> {
 
     pub(super) fn size(&self, key: &str) -> Option<Placed<ByteLimit>> {
         let found = self.read(key, "a size", |content| match content {
-            Content::Text(text) if text == "none" => Some(Some(ByteLimit::None)),
-            Content::Text(text) => Some(units::size(text).map(ByteLimit::Bytes)),
-            Content::Integer(number) => {
+            TomlContent::Text(text) if text == "none" => Some(Some(ByteLimit::None)),
+            TomlContent::Text(text) => Some(units::size(text).map(ByteLimit::Bytes)),
+            TomlContent::Integer(number) => {
                 Some(number.and_then(|number| u64::try_from(number).ok()).map(ByteLimit::Bytes))
             }
             _ => None,
@@ -257,7 +260,9 @@ impl<'a> Table<'a> {
     pub(super) fn texts(&self, key: &str) -> Option<Vec<Placed<&'a str>>> {
         let array = self.array(key)?;
         let texts = array.iter().filter_map(|value| match &value.content {
-            Content::Text(text) => Some(Placed { value: text.as_str(), at: self.span_of(value) }),
+            TomlContent::Text(text) => {
+                Some(Placed { value: text.as_str(), at: self.span_of(value) })
+            }
             other => {
                 self.problems.error(
                     self.span_of(value),
@@ -303,7 +308,9 @@ impl<'a> Table<'a> {
     pub(super) fn table(&self, key: &str) -> Option<Table<'a>> {
         let member = self.member(key)?;
         match &member.value.content {
-            Content::Table(members) => Some(self.below(key, members, member.value.span.clone())),
+            TomlContent::Table(members) => {
+                Some(self.below(key, members, member.value.span.clone()))
+            }
             other => {
                 self.wrong(key, "a table", other.kind());
                 None
@@ -314,7 +321,7 @@ impl<'a> Table<'a> {
     pub(super) fn tables(&self, key: &str) -> Vec<Table<'a>> {
         let array = self.array(key).unwrap_or_default();
         let tables = array.iter().filter_map(|value| match &value.content {
-            Content::Table(members) => Some(self.below(key, members, value.span.clone())),
+            TomlContent::Table(members) => Some(self.below(key, members, value.span.clone())),
             other => {
                 self.problems.error(
                     self.span_of(value),
@@ -335,10 +342,10 @@ impl<'a> Table<'a> {
     pub(super) fn texts_or_tables(&self, key: &str) -> Vec<Result<Placed<&'a str>, Table<'a>>> {
         let array = self.array(key).unwrap_or_default();
         let members = array.iter().filter_map(|value| match &value.content {
-            Content::Text(text) => {
+            TomlContent::Text(text) => {
                 Some(Ok(Placed { value: text.as_str(), at: self.span_of(value) }))
             }
-            Content::Table(members) => Some(Err(self.below(key, members, value.span.clone()))),
+            TomlContent::Table(members) => Some(Err(self.below(key, members, value.span.clone()))),
             other => {
                 self.problems.error(
                     self.span_of(value),
@@ -359,10 +366,10 @@ impl<'a> Table<'a> {
     pub(super) fn text_or_table(&self, key: &str) -> Option<Result<Placed<&'a str>, Table<'a>>> {
         let member = self.member(key)?;
         match &member.value.content {
-            Content::Text(text) => {
+            TomlContent::Text(text) => {
                 Some(Ok(Placed { value: text.as_str(), at: self.span_of(&member.value) }))
             }
-            Content::Table(members) => {
+            TomlContent::Table(members) => {
                 Some(Err(self.below(key, members, member.value.span.clone())))
             }
             other => {
@@ -375,8 +382,8 @@ impl<'a> Table<'a> {
     /// A number or a word.
     pub(super) fn integer_or_text(&self, key: &str) -> Option<Placed<Result<i64, &'a str>>> {
         self.read(key, "a number or a text", |content| match content {
-            Content::Integer(number) => Some(Ok(number.unwrap_or(i64::MAX))),
-            Content::Text(text) => Some(Err(text.as_str())),
+            TomlContent::Integer(number) => Some(Ok(number.unwrap_or(i64::MAX))),
+            TomlContent::Text(text) => Some(Err(text.as_str())),
             _ => None,
         })
     }
@@ -385,7 +392,7 @@ impl<'a> Table<'a> {
     pub(super) fn named_texts(&self, key: &str) -> Vec<(Placed<&'a str>, Placed<&'a str>)> {
         let Some(table) = self.table(key) else { return Vec::new() };
         let pairs = table.members.iter().filter_map(|member| match &member.value.content {
-            Content::Text(text) => {
+            TomlContent::Text(text) => {
                 let name = Placed {
                     value: member.name.as_str(),
                     at: At::Span { file: self.file, span: member.span.clone() },
@@ -405,10 +412,10 @@ impl<'a> Table<'a> {
         if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
     }
 
-    fn array(&self, key: &str) -> Option<&'a [Value]> {
+    fn array(&self, key: &str) -> Option<&'a [TomlValue]> {
         let member = self.member(key)?;
         match &member.value.content {
-            Content::Array(values) => Some(values),
+            TomlContent::Array(values) => Some(values),
             other => {
                 self.wrong(key, "a list", other.kind());
                 None
@@ -420,7 +427,7 @@ impl<'a> Table<'a> {
         &self,
         key: &str,
         wanted: &str,
-        take: impl FnOnce(&'a Content) -> Option<T>,
+        take: impl FnOnce(&'a TomlContent) -> Option<T>,
     ) -> Option<Placed<T>> {
         let member = self.member(key)?;
         match take(&member.value.content) {
@@ -432,11 +439,11 @@ impl<'a> Table<'a> {
         }
     }
 
-    fn member(&self, key: &str) -> Option<&'a Member> {
+    fn member(&self, key: &str) -> Option<&'a TomlMember> {
         self.members.iter().find(|member| member.name == key)
     }
 
-    fn span_of(&self, value: &Value) -> At {
+    fn span_of(&self, value: &TomlValue) -> At {
         At::Span { file: self.file, span: value.span.clone() }
     }
 
@@ -448,7 +455,7 @@ impl<'a> Table<'a> {
         );
     }
 
-    fn unknown(&self, member: &Member, rule: &TableRule) {
+    fn unknown(&self, member: &TomlMember, rule: &TableRule) {
         let near = nearest(&member.name, rule.keys.iter().map(|key| key.name));
         let hint = near.map_or_else(|| self.known(rule), |near| format!("did you mean `{near}`?"));
         let at = At::Span { file: self.file, span: member.span.clone() };
@@ -465,7 +472,7 @@ impl<'a> Table<'a> {
         format!("{place} takes {}", names.join(", "))
     }
 
-    fn is_supported(&self, key: &KeyRule, member: &Member) -> bool {
+    fn is_supported(&self, key: &KeyRule, member: &TomlMember) -> bool {
         let supported = match key.support {
             Support::Yes => true,
             Support::NotYet => false,
@@ -476,7 +483,7 @@ impl<'a> Table<'a> {
         }
         let path = self.path(&member.name);
         let (message, hint) = match key.support {
-            Support::Only(values) if !matches!(key.kind, Kind::FreeTable) => {
+            Support::Only(values) if !matches!(key.kind, ValueKind::FreeTable) => {
                 let found = shown(&member.value.content);
                 (
                     format!("`{path}` = {found} is not supported yet"),
@@ -495,20 +502,22 @@ impl<'a> Table<'a> {
 }
 
 /// A value as the contract writes it.
-fn shown(content: &Content) -> String {
+fn shown(content: &TomlContent) -> String {
     match content {
-        Content::Text(text) => text.clone(),
-        Content::Flag(flag) => flag.to_string(),
-        Content::Integer(number) => number.map_or_else(String::new, |number| number.to_string()),
-        Content::Float(number) => number.to_string(),
-        Content::DateTime => String::new(),
-        Content::Array(values) => {
+        TomlContent::Text(text) => text.clone(),
+        TomlContent::Flag(flag) => flag.to_string(),
+        TomlContent::Integer(number) => {
+            number.map_or_else(String::new, |number| number.to_string())
+        }
+        TomlContent::Float(number) => number.to_string(),
+        TomlContent::DateTime => String::new(),
+        TomlContent::Array(values) => {
             let parts: Vec<_> =
                 values.iter().map(|value| format!("\"{}\"", shown(&value.content))).collect();
             format!("[{}]", parts.join(", "))
         }
-        Content::Table(members) if members.is_empty() => "{}".to_owned(),
-        Content::Table(members) => {
+        TomlContent::Table(members) if members.is_empty() => "{}".to_owned(),
+        TomlContent::Table(members) => {
             let parts: Vec<_> = members
                 .iter()
                 .map(|member| format!("{} = \"{}\"", member.name, shown(&member.value.content)))

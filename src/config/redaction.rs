@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::config::contract::{Kind, TableRule};
-use crate::config::tree::{Content, Member, Value};
+use crate::config::contract::{TableRule, ValueKind};
+use crate::config::tree::{TomlContent, TomlMember, TomlValue};
 
 /// What stands in a secret's place.
 const HIDDEN: &str = "***";
@@ -17,49 +17,58 @@ const SECRET_NAMES: [&str; 8] =
     ["pass", "pwd", "secret", "credential", "hash", "token", "private", "auth"];
 
 /// The places of the secrets in a document, in its order.
-pub(super) fn secrets(members: &[Member], rule: &TableRule) -> Vec<Range<usize>> {
+pub(super) fn secrets(members: &[TomlMember], rule: &TableRule) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     table(members, Some(rule), &mut found);
     found.sort_by_key(|range| range.start);
     found
 }
 
-fn table(members: &[Member], rule: Option<&TableRule>, found: &mut Vec<Range<usize>>) {
+fn table(members: &[TomlMember], rule: Option<&TableRule>, found: &mut Vec<Range<usize>>) {
     for member in members {
         let known = rule.and_then(|rule| rule.keys.iter().find(|key| key.name == member.name));
         let secret = match known.map(|key| key.kind) {
-            Some(Kind::Secret) => true,
+            Some(ValueKind::Secret) => true,
             // a password that stands where its table is wanted
-            Some(Kind::Table(rule) | Kind::Tables(rule)) => holds_secrets(rule),
+            Some(ValueKind::Table(rule) | ValueKind::Tables(rule)) => holds_secrets(rule),
             Some(_) => false,
             // a key that nobody knows may be a misspelled one
             None => rule.is_some() || sounds_secret(&member.name),
         };
         let below = known.and_then(|key| match key.kind {
-            Kind::Table(rule) | Kind::Tables(rule) | Kind::TextsOrTables(rule) => Some(rule),
+            ValueKind::Table(rule) | ValueKind::Tables(rule) | ValueKind::TextsOrTables(rule) => {
+                Some(rule)
+            }
             _ => None,
         });
         value(&member.value, secret, below, found);
     }
 }
 
-fn value(value_: &Value, secret: bool, below: Option<&TableRule>, found: &mut Vec<Range<usize>>) {
+fn value(
+    value_: &TomlValue,
+    secret: bool,
+    below: Option<&TableRule>,
+    found: &mut Vec<Range<usize>>,
+) {
     match &value_.content {
-        Content::Text(text) if secret || looks_secret(text) => found.push(value_.span.clone()),
+        TomlContent::Text(text) if secret || looks_secret(text) => found.push(value_.span.clone()),
         // a password that is written without quotes
-        Content::Integer(_) | Content::Float(_) if secret => found.push(value_.span.clone()),
-        Content::Array(values) => {
+        TomlContent::Integer(_) | TomlContent::Float(_) if secret => {
+            found.push(value_.span.clone())
+        }
+        TomlContent::Array(values) => {
             for element in values {
                 value(element, secret, below, found);
             }
         }
-        Content::Table(members) => table(members, below, found),
+        TomlContent::Table(members) => table(members, below, found),
         _ => {}
     }
 }
 
 fn holds_secrets(rule: &TableRule) -> bool {
-    rule.keys.iter().any(|key| matches!(key.kind, Kind::Secret))
+    rule.keys.iter().any(|key| matches!(key.kind, ValueKind::Secret))
 }
 
 fn sounds_secret(name: &str) -> bool {

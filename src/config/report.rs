@@ -50,12 +50,12 @@ struct Located {
     /// Line and column, from 1.
     position: Option<(usize, usize)>,
     /// The text around, and the span in it.
-    excerpt: Option<Excerpt>,
+    excerpt: Option<SourceExcerpt>,
     other: Option<String>,
 }
 
 #[derive(Debug, Clone)]
-struct Excerpt {
+struct SourceExcerpt {
     text: String,
     first_line: usize,
     span: Range<usize>,
@@ -193,7 +193,7 @@ impl Located {
 }
 
 /// The lines of a span, without secrets; of a long one only the first.
-fn excerpt(sources: &Sources, file: u16, span: &Range<usize>) -> Excerpt {
+fn excerpt(sources: &Sources, file: u16, span: &Range<usize>) -> SourceExcerpt {
     let text = sources.text(file);
     let start = span.start.min(text.len());
     let line_start = text
@@ -208,5 +208,5 @@ fn excerpt(sources: &Sources, file: u16, span: &Range<usize>) -> Excerpt {
     let line = text.get(line_start..line_end).unwrap_or_default();
     let span = start.saturating_sub(line_start)..end.saturating_sub(line_start);
     let (text, span) = sources.shown(file, line_start, line, span);
-    Excerpt { text, first_line: sources.position(file, start).0, span }
+    SourceExcerpt { text, first_line: sources.position(file, start).0, span }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::contract::{KeyRule, Kind, ROOT, Support, TableRule};
+use crate::config::contract::{KeyRule, ROOT, Support, TableRule, ValueKind};
 
 /// JSON Schema, draft 2020-12.
 pub fn schema() -> Value {
@@ -37,38 +37,38 @@ fn property(key: &KeyRule) -> Value {
     property
 }
 
-fn kind(kind: Kind) -> Value {
+fn kind(kind: ValueKind) -> Value {
     match kind {
-        Kind::Text => json!({ "type": "string" }),
-        Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
-        Kind::Flag => json!({ "type": "boolean" }),
-        Kind::Integer => json!({ "type": "integer" }),
-        Kind::Number => json!({ "type": "number" }),
-        Kind::Duration => {
+        ValueKind::Text => json!({ "type": "string" }),
+        ValueKind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        ValueKind::Flag => json!({ "type": "boolean" }),
+        ValueKind::Integer => json!({ "type": "integer" }),
+        ValueKind::Number => json!({ "type": "number" }),
+        ValueKind::Duration => {
             json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d)|none)$", "examples": ["250ms", "5s", "1m", "24h"] })
         }
-        Kind::Size => {
+        ValueKind::Size => {
             json!({ "type": ["string", "integer"], "pattern": "^([0-9]+(B|KiB|MiB|GiB)?|none)$", "minimum": 0, "examples": ["64KiB", "1MiB"] })
         }
-        Kind::Choice(words) => json!({ "type": "string", "enum": words }),
-        Kind::Choices(words) => {
+        ValueKind::Choice(words) => json!({ "type": "string", "enum": words }),
+        ValueKind::Choices(words) => {
             json!({ "type": "array", "items": { "type": "string", "enum": words } })
         }
-        Kind::CountOrNone => {
+        ValueKind::CountOrNone => {
             json!({ "anyOf": [{ "const": "none" }, { "type": "integer", "minimum": 1 }] })
         }
-        Kind::Workers => {
+        ValueKind::Workers => {
             json!({ "anyOf": [{ "const": "auto" }, { "type": "integer", "minimum": 1 }] })
         }
-        Kind::TextsOrTables(rule) => {
+        ValueKind::TextsOrTables(rule) => {
             json!({ "type": "array", "items": { "anyOf": [{ "type": "string" }, table(rule)] } })
         }
-        Kind::Table(rule) => table(rule),
-        Kind::Tables(rule) => json!({ "type": "array", "items": table(rule) }),
-        Kind::Secret => {
+        ValueKind::Table(rule) => table(rule),
+        ValueKind::Tables(rule) => json!({ "type": "array", "items": table(rule) }),
+        ValueKind::Secret => {
             let place = |name: &str| json!({ "type": "object", "required": [name], "properties": { name: { "type": "string" } } });
             json!({ "anyOf": [{ "type": "string" }, place("env"), place("file")] })
         }
-        Kind::FreeTable => json!({ "type": "object" }),
+        ValueKind::FreeTable => json!({ "type": "object" }),
     }
 }

@@ -12,8 +12,8 @@ use crate::config::plain_file;
 use crate::config::problems::Problems;
 use crate::config::redaction;
 use crate::config::report::At;
-use crate::config::tree::{self, Content, Member};
-use crate::model::place::{Files, Place};
+use crate::config::tree::{self, TomlContent, TomlMember};
+use crate::model::place::{Provenance, SourceFiles};
 
 /// A configuration text larger than this is a mistake; applications belong into application files.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
@@ -21,15 +21,15 @@ const MOST_BYTES: u64 = 64 * 1024 * 1024;
 /// All texts, the main one first.
 #[derive(Debug)]
 pub(super) struct Sources {
-    files: Vec<Source>,
+    files: Vec<SourceFile>,
     folder: PathBuf,
 }
 
 #[derive(Debug)]
-struct Source {
+struct SourceFile {
     path: PathBuf,
     text: String,
-    table: Vec<Member>,
+    table: Vec<TomlMember>,
     /// Where secrets are written.
     secrets: Vec<Range<usize>>,
     /// Whether it is no TOML, and only parts of it could be read.
@@ -69,12 +69,12 @@ impl Sources {
     }
 
     /// A table that has a file of its own, by the path that the configuration names.
-    pub(super) fn named(&self, path: &Path) -> Option<(u16, &[Member])> {
+    pub(super) fn named(&self, path: &Path) -> Option<(u16, &[TomlMember])> {
         let at = self.files.iter().position(|source| source.named && source.path == path)?;
         Some((u16::try_from(at).ok()?, self.files.get(at)?.table.as_slice()))
     }
 
-    pub(super) fn tables(&self) -> impl Iterator<Item = (u16, &[Member])> {
+    pub(super) fn tables(&self) -> impl Iterator<Item = (u16, &[TomlMember])> {
         let files = self.files.iter().enumerate().filter(|(_, source)| !source.named);
         files.map(|(file, source)| {
             (u16::try_from(file).unwrap_or(u16::MAX), source.table.as_slice())
@@ -126,19 +126,19 @@ impl Sources {
         (line, column.saturating_add(1))
     }
 
-    pub(super) fn place(&self, at: &At) -> Place {
+    pub(super) fn place(&self, at: &At) -> Provenance {
         match at {
-            At::Span { file, span } => Place {
+            At::Span { file, span } => Provenance {
                 file: *file,
                 line: u32::try_from(self.position(*file, span.start).0).unwrap_or(u32::MAX),
             },
-            At::Line { line, .. } => Place { file: 0, line: *line },
-            At::File { .. } => Place::default(),
+            At::Line { line, .. } => Provenance { file: 0, line: *line },
+            At::File { .. } => Provenance::default(),
         }
     }
 
     /// Where a line begins, for problems that show later.
-    pub(super) fn at(&self, place: Place) -> At {
+    pub(super) fn at(&self, place: Provenance) -> At {
         let line = usize::try_from(place.line).unwrap_or(1).saturating_sub(1);
         let start = self
             .file(place.file)
@@ -148,8 +148,8 @@ impl Sources {
     }
 
     /// The model's list of files: these, in this order; application files come after.
-    pub(super) fn files(&self) -> Files {
-        let mut files = Files::default();
+    pub(super) fn files(&self) -> SourceFiles {
+        let mut files = SourceFiles::default();
         for source in &self.files {
             files.add(source.path.clone());
         }
@@ -164,7 +164,7 @@ impl Sources {
         others
     }
 
-    fn file(&self, file: u16) -> Option<&Source> {
+    fn file(&self, file: u16) -> Option<&SourceFile> {
         self.files.get(usize::from(file))
     }
 
@@ -204,7 +204,7 @@ impl Sources {
             );
         }
         let secrets = redaction::secrets(&table, &ROOT);
-        self.files.push(Source {
+        self.files.push(SourceFile {
             path: path.to_owned(),
             text,
             table,
@@ -250,27 +250,27 @@ fn read(path: &Path) -> io::Result<String> {
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
-fn includes(table: &[Member]) -> Vec<(String, Range<usize>)> {
+fn includes(table: &[TomlMember]) -> Vec<(String, Range<usize>)> {
     let include = table.iter().find(|member| member.name == "include");
-    let Some(Content::Array(patterns)) = include.map(|member| &member.value.content) else {
+    let Some(TomlContent::Array(patterns)) = include.map(|member| &member.value.content) else {
         return Vec::new();
     };
     let texts = patterns.iter().filter_map(|pattern| match &pattern.content {
-        Content::Text(text) => Some((text.clone(), pattern.span.clone())),
+        TomlContent::Text(text) => Some((text.clone(), pattern.span.clone())),
         _ => None,
     });
     texts.collect()
 }
 
 /// The files of `credentials_for`, with the place where each is named.
-fn credential_files((file, table): (u16, &[Member])) -> Vec<(String, At)> {
-    let tables = |members: &[Member], name: &str| -> Vec<Vec<Member>> {
+fn credential_files((file, table): (u16, &[TomlMember])) -> Vec<(String, At)> {
+    let tables = |members: &[TomlMember], name: &str| -> Vec<Vec<TomlMember>> {
         let found = members.iter().find(|member| member.name == name);
-        let Some(Content::Array(values)) = found.map(|member| &member.value.content) else {
+        let Some(TomlContent::Array(values)) = found.map(|member| &member.value.content) else {
             return Vec::new();
         };
         let tables = values.iter().filter_map(|value| match &value.content {
-            Content::Table(members) => Some(members.clone()),
+            TomlContent::Table(members) => Some(members.clone()),
             _ => None,
         });
         tables.collect()
@@ -280,7 +280,7 @@ fn credential_files((file, table): (u16, &[Member])) -> Vec<(String, At)> {
         .flat_map(|key_manager| tables(&key_manager, "credentials_for"));
     let files = entries.flatten().filter(|member| member.name == "file");
     let named = files.filter_map(|member| match member.value.content {
-        Content::Text(text) => Some((text, At::Span { file, span: member.value.span })),
+        TomlContent::Text(text) => Some((text, At::Span { file, span: member.value.span })),
         _ => None,
     });
     named.collect()

@@ -7,32 +7,32 @@ use toml::de::{DeTable, DeValue};
 
 /// A value and the bytes that it stands in.
 #[derive(Debug, Clone)]
-pub(super) struct Value {
-    pub(super) content: Content,
+pub(super) struct TomlValue {
+    pub(super) content: TomlContent,
     pub(super) span: Range<usize>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Content {
+pub(super) enum TomlContent {
     Text(String),
     /// `None`: beyond 64 bits.
     Integer(Option<i64>),
     Float(f64),
     Flag(bool),
     DateTime,
-    Array(Vec<Value>),
-    Table(Vec<Member>),
+    Array(Vec<TomlValue>),
+    Table(Vec<TomlMember>),
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Member {
+pub(super) struct TomlMember {
     pub(super) name: String,
     /// Of the name.
     pub(super) span: Range<usize>,
-    pub(super) value: Value,
+    pub(super) value: TomlValue,
 }
 
-impl Content {
+impl TomlContent {
     /// What an operator calls it.
     pub(super) fn kind(&self) -> &'static str {
         match self {
@@ -47,8 +47,8 @@ impl Content {
 }
 
 /// The tree of a document.
-pub(super) fn table(table: &DeTable<'_>) -> Vec<Member> {
-    let members = table.iter().map(|(key, content)| Member {
+pub(super) fn table(table: &DeTable<'_>) -> Vec<TomlMember> {
+    let members = table.iter().map(|(key, content)| TomlMember {
         name: key.get_ref().to_string(),
         span: key.span(),
         value: value(content),
@@ -56,17 +56,17 @@ pub(super) fn table(table: &DeTable<'_>) -> Vec<Member> {
     members.collect()
 }
 
-fn value(spanned: &Spanned<DeValue<'_>>) -> Value {
+fn value(spanned: &Spanned<DeValue<'_>>) -> TomlValue {
     let content = match spanned.get_ref() {
-        DeValue::String(text) => Content::Text(text.to_string()),
+        DeValue::String(text) => TomlContent::Text(text.to_string()),
         DeValue::Integer(integer) => {
-            Content::Integer(i64::from_str_radix(integer.as_str(), integer.radix()).ok())
+            TomlContent::Integer(i64::from_str_radix(integer.as_str(), integer.radix()).ok())
         }
-        DeValue::Float(float) => Content::Float(float.as_str().parse().unwrap_or(f64::NAN)),
-        DeValue::Boolean(flag) => Content::Flag(*flag),
-        DeValue::Datetime(_) => Content::DateTime,
-        DeValue::Array(array) => Content::Array(array.iter().map(value).collect()),
-        DeValue::Table(inner) => Content::Table(table(inner)),
+        DeValue::Float(float) => TomlContent::Float(float.as_str().parse().unwrap_or(f64::NAN)),
+        DeValue::Boolean(flag) => TomlContent::Flag(*flag),
+        DeValue::Datetime(_) => TomlContent::DateTime,
+        DeValue::Array(array) => TomlContent::Array(array.iter().map(value).collect()),
+        DeValue::Table(inner) => TomlContent::Table(table(inner)),
     };
-    Value { content, span: spanned.span() }
+    TomlValue { content, span: spanned.span() }
 }

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use crate::demo::loopback::{Running, json};
+use crate::demo::loopback::{RunningServer, json};
 use crate::demo::signing_keys::{SigningError, SigningKeys};
 use crate::demo::token_endpoint::{DemoClient, TokenError, TokenRequest};
 use crate::model::clock::Clock;
@@ -46,11 +46,11 @@ impl DemoServer {
         address: SocketAddr,
         clients: Vec<DemoClient>,
         clock: Arc<dyn Clock>,
-    ) -> io::Result<Running> {
+    ) -> io::Result<RunningServer> {
         let keys = generate().await.map_err(io::Error::other)?;
         // the issuer names the port, which is known once the listener is open
         let server = Arc::new(std::sync::OnceLock::new());
-        let running = Running::serve(address, {
+        let running = RunningServer::serve(address, {
             let server = Arc::clone(&server);
             move |request| {
                 let server: Option<Arc<DemoServer>> = server.get().cloned();

@@ -19,7 +19,7 @@ use hyper::body::Incoming;
 use serde_json::json;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::demo::loopback::{Running, json};
+use crate::demo::loopback::{RunningServer, json};
 
 const STREAM_LINES: u32 = 10;
 const STREAM_PAUSE: Duration = Duration::from_millis(200);
@@ -30,8 +30,8 @@ pub struct DemoBackend;
 
 impl DemoBackend {
     /// Listens on a loopback address; `name` is what its answers say.
-    pub async fn start(address: SocketAddr, name: &'static str) -> io::Result<Running> {
-        Running::serve(address, move |request| async move { answer(name, &request) }).await
+    pub async fn start(address: SocketAddr, name: &'static str) -> io::Result<RunningServer> {
+        RunningServer::serve(address, move |request| async move { answer(name, &request) }).await
     }
 }
 

@@ -28,7 +28,7 @@ const PUBLIC: u32 = 0o644;
 
 /// What became of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CertificateFile {
+pub enum GeneratedFile {
     Made(PathBuf),
     /// It was there already, and is as it was.
     Kept(PathBuf),
@@ -50,10 +50,10 @@ pub enum CertificateError {
 
 /// Makes what is missing of `gateway.crt`/`.key` and `dev-ca.crt`/`.key` in `folder`. A gateway pair that exists needs no
 /// authority, so then none is made.
-pub fn make(folder: &Path, clock: &dyn Clock) -> Result<Vec<CertificateFile>, CertificateError> {
+pub fn make(folder: &Path, clock: &dyn Clock) -> Result<Vec<GeneratedFile>, CertificateError> {
     let gateway = Pair::at(folder, "gateway");
     if gateway.exists()? {
-        return Ok(gateway.into_files(CertificateFile::Kept));
+        return Ok(gateway.into_files(GeneratedFile::Kept));
     }
     let authority = Pair::at(folder, "dev-ca");
     let authority_exists = authority.exists()?;
@@ -74,11 +74,11 @@ pub fn make(folder: &Path, clock: &dyn Clock) -> Result<Vec<CertificateFile>, Ce
     gateway.write(&key, &certificate.pem())?;
 
     let mut files = authority.into_files(if authority_exists {
-        CertificateFile::Kept
+        GeneratedFile::Kept
     } else {
-        CertificateFile::Made
+        GeneratedFile::Made
     });
-    files.extend(gateway.into_files(CertificateFile::Made));
+    files.extend(gateway.into_files(GeneratedFile::Made));
     Ok(files)
 }
 
@@ -176,7 +176,7 @@ impl Pair {
         write_new(&self.certificate, certificate, PUBLIC)
     }
 
-    fn into_files(self, became: fn(PathBuf) -> CertificateFile) -> Vec<CertificateFile> {
+    fn into_files(self, became: fn(PathBuf) -> GeneratedFile) -> Vec<GeneratedFile> {
         vec![became(self.certificate), became(self.key)]
     }
 }

@@ -28,14 +28,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A listening server. Dropping it closes the listener and all connections.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningServer {
     address: SocketAddr,
     tasks: JoinSet<()>,
 }
 
-impl Running {
+impl RunningServer {
     /// Listens on `address`, whose port may be 0, and answers each request with `answer`.
-    pub async fn serve<A, F, B>(address: SocketAddr, answer: A) -> io::Result<Running>
+    pub async fn serve<A, F, B>(address: SocketAddr, answer: A) -> io::Result<RunningServer>
     where
         A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
@@ -55,7 +55,7 @@ impl Running {
         let address = listener.local_addr()?;
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, answer));
-        Ok(Running { address, tasks })
+        Ok(RunningServer { address, tasks })
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use crate::demo::authorization_server::DemoServer;
 use crate::demo::backend::DemoBackend;
-use crate::demo::loopback::Running;
+use crate::demo::loopback::RunningServer;
 use crate::demo::token_endpoint::{DemoClient, SigningAlgorithm};
 use crate::model::clock::Clock;
 
@@ -49,9 +49,9 @@ pub const WRITE_SCOPE: &str = "accounts:write";
 /// The embedded servers, listening. Dropping it closes them at once.
 #[derive(Debug)]
 pub struct Demo {
-    authorization_server: Running,
-    production: Running,
-    sandbox: Running,
+    authorization_server: RunningServer,
+    production: RunningServer,
+    sandbox: RunningServer,
 }
 
 /// Opens the three listeners on their fixed ports, on the current tokio runtime.

@@ -78,34 +78,34 @@ impl SigningKeys {
 /// The keys that were made at one time.
 #[derive(Debug, Clone)]
 struct Generation {
-    rsa: SigningKey,
-    ec: SigningKey,
+    rsa: DemoKey,
+    ec: DemoKey,
 }
 
 impl Generation {
     fn generate() -> Result<Generation, SigningError> {
         Ok(Generation {
-            rsa: SigningKey::generate(SigningAlgorithm::RS256)?,
-            ec: SigningKey::generate(SigningAlgorithm::ES256)?,
+            rsa: DemoKey::generate(SigningAlgorithm::RS256)?,
+            ec: DemoKey::generate(SigningAlgorithm::ES256)?,
         })
     }
 }
 
 #[derive(Clone)]
-struct SigningKey {
+struct DemoKey {
     private: EncodingKey,
     public: Jwk,
 }
 
-impl fmt::Debug for SigningKey {
+impl fmt::Debug for DemoKey {
     /// Only the key id.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SigningKey").field(&self.key_id()).finish()
     }
 }
 
-impl SigningKey {
-    fn generate(algorithm: SigningAlgorithm) -> Result<SigningKey, SigningError> {
+impl DemoKey {
+    fn generate(algorithm: SigningAlgorithm) -> Result<DemoKey, SigningError> {
         let kind = match algorithm {
             SigningAlgorithm::RS256 => &rcgen::PKCS_RSA_SHA256,
             SigningAlgorithm::ES256 => &rcgen::PKCS_ECDSA_P256_SHA256,
@@ -121,7 +121,7 @@ impl SigningKey {
         public.common.public_key_use = Some(PublicKeyUse::Signature);
         public.common.key_id =
             Some(public.thumbprint(ThumbprintHash::SHA256).map_err(SigningError::Sign)?);
-        Ok(SigningKey { private, public })
+        Ok(DemoKey { private, public })
     }
 
     fn key_id(&self) -> &str {

@@ -20,9 +20,9 @@ use crate::demo::authorization_server::{
     DISCOVERY_PATH, DemoServer, JWKS_PATH, ROTATE_PATH, TOKEN_PATH,
 };
 use crate::demo::backend::DemoBackend;
-use crate::demo::certificates::{CertificateError, CertificateFile, make};
+use crate::demo::certificates::{CertificateError, GeneratedFile, make};
 use crate::demo::curl::curl_lines;
-use crate::demo::loopback::Running;
+use crate::demo::loopback::RunningServer;
 use crate::demo::{
     AUTHORIZATION_SERVER, PRODUCTION_BACKEND, PRODUCTION_CLIENT, SANDBOX_BACKEND, SANDBOX_CLIENT,
     UNSUBSCRIBED_CLIENT, clients,
@@ -40,7 +40,7 @@ impl Clock for WallClock {
     }
 }
 
-async fn server() -> Running {
+async fn server() -> RunningServer {
     DemoServer::start(ANY_PORT, clients(), Arc::new(WallClock)).await.unwrap()
 }
 
@@ -248,7 +248,7 @@ fn certificates_are_made_once_and_verify() {
     let certs = folder.path().join("certs");
     let made = make(&certs, &WallClock).unwrap();
     assert_eq!(made.len(), 4);
-    assert!(made.iter().all(|file| matches!(file, CertificateFile::Made(_))), "{made:?}");
+    assert!(made.iter().all(|file| matches!(file, GeneratedFile::Made(_))), "{made:?}");
     for name in ["dev-ca.key", "gateway.key"] {
         assert_eq!(fs::metadata(certs.join(name)).unwrap().permissions().mode() & 0o777, 0o600);
     }
@@ -257,10 +257,7 @@ fn certificates_are_made_once_and_verify() {
     let content = |name: &str| fs::read(certs.join(name)).unwrap();
     let before = (content("gateway.crt"), content("gateway.key"), content("dev-ca.crt"));
     assert!(
-        make(&certs, &WallClock)
-            .unwrap()
-            .iter()
-            .all(|file| matches!(file, CertificateFile::Kept(_)))
+        make(&certs, &WallClock).unwrap().iter().all(|file| matches!(file, GeneratedFile::Kept(_)))
     );
     assert_eq!(before, (content("gateway.crt"), content("gateway.key"), content("dev-ca.crt")));
 
@@ -271,10 +268,10 @@ fn certificates_are_made_once_and_verify() {
     assert!(matches!(
         again.as_slice(),
         [
-            CertificateFile::Kept(_),
-            CertificateFile::Kept(_),
-            CertificateFile::Made(_),
-            CertificateFile::Made(_)
+            GeneratedFile::Kept(_),
+            GeneratedFile::Kept(_),
+            GeneratedFile::Made(_),
+            GeneratedFile::Made(_)
         ]
     ));
     assert_eq!(before.2, content("dev-ca.crt"));

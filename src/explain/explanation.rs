@@ -14,7 +14,7 @@ pub struct Explanation {
     pub(super) allowed: bool,
     pub(super) reason: Cow<'static, str>,
     pub(super) status: Option<u16>,
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<ExplanationStep>,
     /// Of a refusal that was remembered: what the client's token said, believed or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) claims: Option<serde_json::Value>,
@@ -23,7 +23,7 @@ pub struct Explanation {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Step {
+pub(super) struct ExplanationStep {
     #[serde(rename = "step")]
     pub(super) name: Cow<'static, str>,
     pub(super) passed: bool,

@@ -8,10 +8,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::authenticate::binding::{self, BindingFault};
 use crate::authenticate::{Basis, Principal};
-use crate::explain::question::Question;
-use crate::jwt::{Unverified, Value};
+use crate::explain::question::ExplainRequest;
+use crate::jwt::{JsonValue, Unverified};
 use crate::model::api::{Api, BindingRule};
-use crate::model::handling::Handling;
+use crate::model::handling::TokenHandling;
 use crate::model::key_manager::KeyManager;
 use crate::revocation::{Ground, Revocations};
 use crate::snapshot::{CompiledKeyManager, Snapshot};
@@ -28,7 +28,7 @@ pub(super) fn picked(
         .map(|sharing| sharing.definition.name.as_str())
         .collect();
     let own = definition.handling.iter().find_map(|rule| match rule {
-        Handling::Jwt { claims } => Some(
+        TokenHandling::Jwt { claims } => Some(
             claims
                 .iter()
                 .map(|(name, pattern)| {
@@ -37,7 +37,7 @@ pub(super) fn picked(
                 .collect::<Vec<_>>()
                 .join(" and "),
         ),
-        Handling::Reference { .. } => None,
+        TokenHandling::Reference { .. } => None,
     });
     match (sharing.is_empty(), own) {
         (true, None) => "the only one of the issuer".to_owned(),
@@ -57,8 +57,8 @@ pub(super) fn candidates(snapshot: &Snapshot, token: &Unverified<'_>) -> Vec<Str
     let said = |key_manager: &&std::sync::Arc<CompiledKeyManager>| {
         let definition = &key_manager.definition;
         let rules = definition.handling.iter().filter_map(|rule| match rule {
-            Handling::Jwt { claims } => Some(claims),
-            Handling::Reference { .. } => None,
+            TokenHandling::Jwt { claims } => Some(claims),
+            TokenHandling::Reference { .. } => None,
         });
         let wanted = rules.map(|claims| {
             let each = claims.iter().map(|(name, pattern)| {
@@ -149,14 +149,14 @@ pub(super) fn bound(principal: &Principal, api: &Api) -> String {
 /// What to show for a token that is bound.
 pub(super) fn binding_hints(
     fault: BindingFault,
-    question: &Question,
+    question: &ExplainRequest,
     token: Option<&Unverified<'_>>,
 ) -> Vec<String> {
-    let confirmation = token.and_then(|token| token.claim("cnf")).and_then(Value::as_object);
+    let confirmation = token.and_then(|token| token.claim("cnf")).and_then(JsonValue::as_object);
     let wanted = |name: &str| {
         confirmation
             .and_then(|members| members.get(name))
-            .and_then(Value::as_str)
+            .and_then(JsonValue::as_str)
             .unwrap_or("none")
             .to_owned()
     };
@@ -195,7 +195,7 @@ pub(super) fn binding_hints(
 }
 
 /// What a proof says it is for, beside what was asked.
-fn proof_hints(question: &Question) -> Vec<String> {
+fn proof_hints(question: &ExplainRequest) -> Vec<String> {
     let payload = question
         .proof()
         .and_then(|proof| proof.split('.').nth(1))
@@ -218,14 +218,15 @@ fn proof_hints(question: &Question) -> Vec<String> {
     )]
 }
 
-pub(super) fn shown(value: Option<&Value>) -> String {
+pub(super) fn shown(value: Option<&JsonValue>) -> String {
     match value {
         None => "nothing".to_owned(),
         Some(value) => match (value.as_str(), value.as_array()) {
             (Some(text), _) => cut(&format!("{text:?}")),
-            (None, Some(elements)) => {
-                cut(&format!("{:?}", elements.iter().filter_map(Value::as_str).collect::<Vec<_>>()))
-            }
+            (None, Some(elements)) => cut(&format!(
+                "{:?}",
+                elements.iter().filter_map(JsonValue::as_str).collect::<Vec<_>>()
+            )),
             (None, None) => "no text".to_owned(),
         },
     }

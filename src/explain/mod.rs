@@ -29,13 +29,13 @@ use std::time::Duration;
 
 pub use explanation::Explanation;
 pub use ports::Listening;
-pub use question::{InvalidQuestion, Question};
+pub use question::{ExplainRequest, InvalidQuestion};
 
 use crate::authenticate::AuthenticateError;
 use crate::authenticate::cache::{Common, TokenCache};
-use crate::budget::Client;
+use crate::budget::ClaimedClient;
 use crate::explain::steps::Inquiry;
-use crate::introspect::Answer;
+use crate::introspect::IntrospectionAnswer;
 use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::rate::Rate;
 use crate::proxy::inquiry;
@@ -56,9 +56,9 @@ pub struct Grounds<'g> {
 }
 
 /// Judges a question, and asks the servers of opaque tokens as the gateway would.
-pub async fn judge(grounds: &Grounds<'_>, question: &Question) -> Explanation {
+pub async fn judge(grounds: &Grounds<'_>, question: &ExplainRequest) -> Explanation {
     let at = question.at.unwrap_or(grounds.now);
-    let mut answered: Option<(Arc<CompiledKeyManager>, Answer)> = None;
+    let mut answered: Option<(Arc<CompiledKeyManager>, IntrospectionAnswer)> = None;
     let mut unknown: Option<AuthenticateError> = None;
     loop {
         let Inquiry { key_managers, purpose } = {
@@ -98,11 +98,11 @@ fn cache(grounds: &Grounds<'_>) -> TokenCache {
 }
 
 /// What a client has used up, where one was named.
-fn budget(grounds: &Grounds<'_>, question: &Question) -> Vec<String> {
+fn budget(grounds: &Grounds<'_>, question: &ExplainRequest) -> Vec<String> {
     let limit = grounds.snapshot.limits.max_forged_tokens;
     let (Some(client), Some(limit)) = (question.client, limit) else { return Vec::new() };
     let budgets = &grounds.common.budgets.invalid_tokens;
-    let looked = budgets.look(Client::of(client), Rate::a_minute(limit), grounds.moment);
+    let looked = budgets.look(ClaimedClient::of(client), Rate::a_minute(limit), grounds.moment);
     let found = match looked {
         Ok(()) => format!("{client} has room for forged tokens (limits.max_forged_tokens)"),
         Err(exhausted) => format!(
@@ -115,7 +115,7 @@ fn budget(grounds: &Grounds<'_>, question: &Question) -> Vec<String> {
 }
 
 /// Waits for the keys that the token needs, as the first requests after a start do.
-pub async fn prepare(snapshot: &Snapshot, question: &Question) {
+pub async fn prepare(snapshot: &Snapshot, question: &ExplainRequest) {
     if !question.has_token() {
         return;
     }

@@ -3,10 +3,10 @@
 //! For operators only; a client is never told any of this.
 
 use crate::authenticate::{AuthenticateError, Principal};
-use crate::authorize::Refusal;
-use crate::explain::question::Question;
+use crate::authorize::AuthorizationError;
+use crate::explain::question::ExplainRequest;
 use crate::explain::{hosts, identity, inactive, scopes, times};
-use crate::jwt::{Rejection, TokenKind, Unverified, Value, WrongType};
+use crate::jwt::{JsonValue, Rejection, TokenKind, Unverified, WrongType};
 use crate::model::clock::UnixSeconds;
 use crate::model::names::{KeyManagerIndex, Scope};
 use crate::model::reason::Reason;
@@ -22,7 +22,7 @@ const MOST: usize = 5;
 pub(super) fn hints(
     snapshot: &Snapshot,
     refused: &Refused<'_>,
-    question: &Question,
+    question: &ExplainRequest,
     at: UnixSeconds,
 ) -> Vec<String> {
     match &refused.why {
@@ -34,19 +34,19 @@ pub(super) fn hints(
             let Some(principal) = principal else { return Vec::new() };
             let key_manager = principal.key_manager();
             match refusal {
-                Refusal::ConsumerKeyMissing => {
+                AuthorizationError::ConsumerKeyMissing => {
                     consumer_key_claim(key_manager, principal.claims().iter().map(|(name, _)| name))
                 }
-                Refusal::ConsumerKeyUnknown => consumer_key(
+                AuthorizationError::ConsumerKeyUnknown => consumer_key(
                     snapshot,
                     key_manager,
                     principal.consumer_key().unwrap_or_default(),
                 ),
-                Refusal::NotSubscribed => {
+                AuthorizationError::NotSubscribed => {
                     let api = refused.api.and_then(|index| snapshot.api(index));
                     api.map_or_else(Vec::new, |api| subscriptions(snapshot, principal, api))
                 }
-                Refusal::InsufficientScope => {
+                AuthorizationError::InsufficientScope => {
                     let held: Vec<_> = principal.scopes().collect();
                     let needed = refused.routed.as_ref().map(Routed::operation);
                     let needed = needed.map_or(&[][..], |operation| &operation.scopes);
@@ -54,10 +54,9 @@ pub(super) fn hints(
                     hints.extend(scope_claims(key_manager, principal.claims().iter(), needed));
                     hints
                 }
-                Refusal::OrganizationMissing | Refusal::OrganizationMismatch => {
-                    organizations(snapshot, principal)
-                }
-                Refusal::Audience => {
+                AuthorizationError::OrganizationMissing
+                | AuthorizationError::OrganizationMismatch => organizations(snapshot, principal),
+                AuthorizationError::Audience => {
                     vec![format!("the token's aud is {:?}", principal.claims().audiences())]
                 }
                 _ => Vec::new(),
@@ -79,7 +78,7 @@ fn organizations(snapshot: &Snapshot, principal: &Principal) -> Vec<String> {
     )]
 }
 
-fn route(snapshot: &Snapshot, not_found: &NotFound, question: &Question) -> Vec<String> {
+fn route(snapshot: &Snapshot, not_found: &NotFound, question: &ExplainRequest) -> Vec<String> {
     match not_found {
         NotFound::Api => hosts::hints(snapshot, &question.host, question.uri.path()),
         NotFound::Operation { api } => {
@@ -102,7 +101,7 @@ fn route(snapshot: &Snapshot, not_found: &NotFound, question: &Question) -> Vec<
 fn authentication(
     snapshot: &Snapshot,
     error: &AuthenticateError,
-    question: &Question,
+    question: &ExplainRequest,
     at: UnixSeconds,
 ) -> Vec<String> {
     let unverified = question.token().and_then(|token| {
@@ -231,7 +230,7 @@ fn operation_scopes(snapshot: &Snapshot, refusal: &Remembered) -> Vec<Scope> {
 /// Where the scopes stand that are missing where they are looked for.
 fn scope_claims<'c>(
     key_manager: &CompiledKeyManager,
-    claims: impl Iterator<Item = (&'c str, &'c Value)>,
+    claims: impl Iterator<Item = (&'c str, &'c JsonValue)>,
     needed: &[Scope],
 ) -> Vec<String> {
     let definition = &key_manager.definition;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::explain::question::Question;
+use crate::explain::question::ExplainRequest;
 
 /// A listener that is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl Listening {
 }
 
 /// Says when no listener has the port of a whole address, or the one that has it speaks otherwise.
-pub(super) fn hints(listening: &[Listening], question: &Question) -> Vec<String> {
+pub(super) fn hints(listening: &[Listening], question: &ExplainRequest) -> Vec<String> {
     let (Some(port), Some(scheme)) = (question.uri.port_u16(), question.uri.scheme_str()) else {
         return Vec::new();
     };

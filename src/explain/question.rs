@@ -16,7 +16,7 @@ use crate::proxy::decision::ConnectionFacts;
 /// A question as it is sent to a running gateway: one of `request` and `denial`.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Written {
+pub struct WrittenQuestion {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
     /// The bearer token, as it is.
@@ -38,7 +38,7 @@ pub struct Written {
     pub denial: Option<String>,
 }
 
-impl fmt::Debug for Written {
+impl fmt::Debug for WrittenQuestion {
     /// Neither the token nor the proof.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Written")
@@ -49,7 +49,7 @@ impl fmt::Debug for Written {
 }
 
 /// A request to judge.
-pub struct Question {
+pub struct ExplainRequest {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) host: String,
@@ -60,7 +60,7 @@ pub struct Question {
     certificate: Option<[u8; 32]>,
 }
 
-impl fmt::Debug for Question {
+impl fmt::Debug for ExplainRequest {
     /// Neither the token nor the proof.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Question")
@@ -88,9 +88,9 @@ pub enum InvalidQuestion {
     Nothing,
 }
 
-impl Question {
+impl ExplainRequest {
     /// Reads what was written.
-    pub fn read(written: &Written) -> Result<Self, InvalidQuestion> {
+    pub fn read(written: &WrittenQuestion) -> Result<Self, InvalidQuestion> {
         let line = written.request.as_deref().ok_or(InvalidQuestion::Nothing)?;
         let question = Self::parse(line, written.token.clone())?;
         let certificate = written.client_certificate.as_deref().map(certificate).transpose()?;

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::explain::explanation::{Explanation, Step};
+use crate::explain::explanation::{Explanation, ExplanationStep};
 use crate::explain::{near_misses, times};
 use crate::jwt::Unverified;
 use crate::model::clock::UnixSeconds;
@@ -60,7 +60,7 @@ pub fn recall(snapshot: &Snapshot, refusal: &Remembered) -> Explanation {
     }
     let message =
         if refusal.message.is_empty() { refusal.reason.label() } else { &*refusal.message };
-    steps.push(Step {
+    steps.push(ExplanationStep {
         name: "refusal".into(),
         passed: false,
         found: message.to_owned(),
@@ -78,8 +78,8 @@ pub fn recall(snapshot: &Snapshot, refusal: &Remembered) -> Explanation {
     }
 }
 
-fn passed(name: &'static str, found: String) -> Step {
-    Step { name: name.into(), passed: true, found, written_at: None }
+fn passed(name: &'static str, found: String) -> ExplanationStep {
+    ExplanationStep { name: name.into(), passed: true, found, written_at: None }
 }
 
 fn whole(token: &Unsigned) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! Other claims that hold the scopes that an operation needs: what to write in `scopes_claim`.
 
-use crate::jwt::Value;
+use crate::jwt::JsonValue;
 use crate::model::names::Scope;
 
 /// How deep claims of known servers lie: `resource_access.CLIENT.roles`.
@@ -11,7 +11,7 @@ const MOST: usize = 5;
 
 /// The claims that hold one of the scopes, except the one that is read.
 pub(super) fn elsewhere<'c>(
-    claims: impl Iterator<Item = (&'c str, &'c Value)>,
+    claims: impl Iterator<Item = (&'c str, &'c JsonValue)>,
     read: &str,
     needed: &[Scope],
 ) -> Vec<(String, String)> {
@@ -26,21 +26,21 @@ pub(super) fn elsewhere<'c>(
 
 fn look(
     path: String,
-    value: &Value,
+    value: &JsonValue,
     needed: &[Scope],
     depth: usize,
     found: &mut Vec<(String, String)>,
 ) {
     let held = |scope: &&Scope| match value {
-        Value::String(text) => text.split(' ').any(|held| held == scope.as_str()),
-        Value::Array(elements) => {
-            elements.iter().filter_map(Value::as_str).any(|held| held == scope.as_str())
+        JsonValue::String(text) => text.split(' ').any(|held| held == scope.as_str()),
+        JsonValue::Array(elements) => {
+            elements.iter().filter_map(JsonValue::as_str).any(|held| held == scope.as_str())
         }
         _ => false,
     };
     if let Some(scope) = needed.iter().find(held) {
         found.push((path, scope.as_str().to_owned()));
-    } else if let Value::Object(members) = value
+    } else if let JsonValue::Object(members) = value
         && depth < DEEPEST
     {
         for (name, value) in members.iter() {

@@ -4,32 +4,32 @@ use std::sync::Arc;
 
 use crate::authenticate::cache::TokenCache;
 use crate::authenticate::{AuthenticateError, Principal, Question};
-use crate::authorize::{Grant, Refusal};
-use crate::explain::explanation::{Explanation, Step};
-use crate::explain::question::Question as Asking;
+use crate::authorize::{AuthorizationError, Grant};
+use crate::explain::explanation::{Explanation, ExplanationStep};
+use crate::explain::question::ExplainRequest as Asking;
 use crate::explain::{identity, near_misses};
-use crate::introspect::Purpose;
+use crate::introspect::IntrospectionPurpose;
 use crate::jwt::Unverified;
 use crate::model::api::{AuthScheme, SubscriptionRule};
 use crate::model::clock::UnixSeconds;
 use crate::model::directory::KeyType;
-use crate::model::place::Place;
+use crate::model::place::Provenance;
 use crate::model::reason::Reason;
-use crate::proxy::decision::{Asked, Refused, Why, decide};
+use crate::proxy::decision::{Refused, RequestFacts, Why, decide};
 use crate::proxy::denial;
 use crate::snapshot::{CompiledApi, CompiledKeyManager, Routed, Snapshot};
 
 /// Collects steps on one snapshot.
-struct Teller<'s> {
+struct StepTeller<'s> {
     snapshot: &'s Snapshot,
-    steps: Vec<Step>,
+    steps: Vec<ExplanationStep>,
     cache: &'s TokenCache,
 }
 
 /// The servers that have to be asked about the token.
 pub(super) struct Inquiry {
     pub(super) key_managers: Vec<Arc<CompiledKeyManager>>,
-    pub(super) purpose: Purpose,
+    pub(super) purpose: IntrospectionPurpose,
 }
 
 /// Decides, and tells how; or says whose servers have to be asked about the token first. `unknown` is what came of asking,
@@ -41,7 +41,7 @@ pub(super) fn explain(
     unknown: Option<&AuthenticateError>,
     now: UnixSeconds,
 ) -> Result<Explanation, Inquiry> {
-    let mut teller = Teller { snapshot, steps: Vec::new(), cache };
+    let mut teller = StepTeller { snapshot, steps: Vec::new(), cache };
     let path = match snapshot.normalise(&question.host, question.uri.path()) {
         Ok(path) => path,
         Err(error) => {
@@ -57,7 +57,7 @@ pub(super) fn explain(
         .map_or("authorization", |routed| routed.api().definition.authorization_header.as_str());
     let headers = question.headers(header);
     let connection = question.connection();
-    let asked = Asked {
+    let asked = RequestFacts {
         method: &question.method,
         host: &question.host,
         path: &path,
@@ -92,18 +92,18 @@ pub(super) fn explain(
     })
 }
 
-impl Teller<'_> {
-    fn passed(&mut self, step: &'static str, found: String, place: Option<Place>) {
+impl StepTeller<'_> {
+    fn passed(&mut self, step: &'static str, found: String, place: Option<Provenance>) {
         self.push(step, true, found, place);
     }
 
-    fn failed(&mut self, step: &'static str, found: String, place: Option<Place>) {
+    fn failed(&mut self, step: &'static str, found: String, place: Option<Provenance>) {
         self.push(step, false, found, place);
     }
 
-    fn push(&mut self, step: &'static str, passed: bool, found: String, place: Option<Place>) {
+    fn push(&mut self, step: &'static str, passed: bool, found: String, place: Option<Provenance>) {
         let written_at = place.map(|place| self.snapshot.files.describe(place));
-        self.steps.push(Step { name: step.into(), passed, found, written_at });
+        self.steps.push(ExplanationStep { name: step.into(), passed, found, written_at });
     }
 
     fn refused(self, reason: Reason, hints: Vec<String>) -> Explanation {
@@ -309,24 +309,26 @@ impl Teller<'_> {
 
     fn authorization(
         &mut self,
-        refusal: Refusal,
+        refusal: AuthorizationError,
         routed: &Routed<'_>,
         principal: Option<&Principal>,
     ) {
         let api = &routed.api().definition;
         let (step, place) = match refusal {
-            Refusal::ConsumerKeyMissing | Refusal::ConsumerKeyUnknown => {
+            AuthorizationError::ConsumerKeyMissing | AuthorizationError::ConsumerKeyUnknown => {
                 ("application", principal.map(|principal| principal.key_manager().definition.place))
             }
-            Refusal::OrganizationMissing | Refusal::OrganizationMismatch => {
+            AuthorizationError::OrganizationMissing | AuthorizationError::OrganizationMismatch => {
                 ("organization", self.application_place(principal))
             }
-            Refusal::NotSubscribed
-            | Refusal::SubscriptionBlocked
-            | Refusal::SubscriptionInactive => ("subscription", self.application_place(principal)),
-            Refusal::InsufficientScope => ("scopes", Some(routed.operation().place)),
-            Refusal::Audience => ("audience", Some(api.place)),
-            Refusal::NoProductionBackend | Refusal::NoSandboxBackend => {
+            AuthorizationError::NotSubscribed
+            | AuthorizationError::SubscriptionBlocked
+            | AuthorizationError::SubscriptionInactive => {
+                ("subscription", self.application_place(principal))
+            }
+            AuthorizationError::InsufficientScope => ("scopes", Some(routed.operation().place)),
+            AuthorizationError::Audience => ("audience", Some(api.place)),
+            AuthorizationError::NoProductionBackend | AuthorizationError::NoSandboxBackend => {
                 ("backend", Some(api.place))
             }
         };
@@ -338,7 +340,7 @@ impl Teller<'_> {
         self.failed(step, refusal.to_string(), place);
     }
 
-    fn application_place(&self, principal: Option<&Principal>) -> Option<Place> {
+    fn application_place(&self, principal: Option<&Principal>) -> Option<Provenance> {
         let principal = principal?;
         let mapping =
             principal.key_manager().find(&self.snapshot.directory, principal.consumer_key()?)?;

@@ -12,9 +12,9 @@ use super::*;
 use crate::config;
 use crate::jwks::Fetchers;
 use crate::model::clock::Clock;
-use crate::proxy::decision::{Asked, ConnectionFacts, decide};
+use crate::proxy::decision::{ConnectionFacts, RequestFacts, decide};
 use crate::revocation::Revocations;
-use crate::revocation::record::{Kind, Mark, Record};
+use crate::revocation::record::{Mark, RevocationKind, RevocationRecord};
 use crate::route;
 use crate::snapshot::compile::Compiler;
 use crate::supervise::clock::SystemClock;
@@ -170,10 +170,10 @@ impl Stage {
     }
 
     fn explain(&self, line: &str, token: Option<String>) -> Explanation {
-        self.judge(&Question::parse(line, token).unwrap(), &[])
+        self.judge(&ExplainRequest::parse(line, token).unwrap(), &[])
     }
 
-    fn judge(&self, question: &Question, revoked: &[Record]) -> Explanation {
+    fn judge(&self, question: &ExplainRequest, revoked: &[RevocationRecord]) -> Explanation {
         let revocations = Arc::new(Revocations::seen(revoked));
         let grounds = Grounds {
             snapshot: &self.snapshot,
@@ -270,7 +270,7 @@ fn near_hosts_and_ports_are_named() {
             now: stage.now,
             moment: Moment(1),
         };
-        let question = Question::parse(line, None).unwrap();
+        let question = ExplainRequest::parse(line, None).unwrap();
         control_runtime().block_on(judge(&grounds, &question)).hints().join("; ")
     };
     for (line, words) in [
@@ -304,7 +304,7 @@ fn step(explanation: &Explanation, name: &str) -> (bool, String) {
 fn revocation_has_its_reason() {
     let stage = Stage::new();
     let token = stage.token_with("https://one.example/token", &json!({ "jti": "7" }));
-    let question = Question::parse("GET /a/1/x/7", Some(token.clone())).unwrap();
+    let question = ExplainRequest::parse("GET /a/1/x/7", Some(token.clone())).unwrap();
     let found = stage.judge(&question, &[]);
     assert!(
         found.is_allowed() && step(&found, "revocation").1.contains("none is kept"),
@@ -312,14 +312,14 @@ fn revocation_has_its_reason() {
         found.text()
     );
     let until = UnixSeconds(stage.now.0 + 60);
-    let holder = Kind::Holder { before: stage.now };
+    let holder = RevocationKind::Holder { before: stage.now };
     for (mark, kind, words) in [
-        (Mark::of_token(token.as_bytes()), Kind::Token, "by itself"),
-        (Mark::of_id("one", "7"), Kind::Token, "by its id"),
+        (Mark::of_token(token.as_bytes()), RevocationKind::Token, "by itself"),
+        (Mark::of_id("one", "7"), RevocationKind::Token, "by its id"),
         (Mark::of_client("one", "client"), holder, "its client"),
         (Mark::of_subject("one", "s"), holder, "its subject"),
     ] {
-        let found = stage.judge(&question, &[Record::new(mark, kind, until)]);
+        let found = stage.judge(&question, &[RevocationRecord::new(mark, kind, until)]);
         let (passed, line) = step(&found, "revocation");
         assert!(
             !passed && line.contains(words) && found.reason() == "token_revoked",
@@ -327,7 +327,10 @@ fn revocation_has_its_reason() {
             found.text()
         );
     }
-    let found = stage.judge(&question, &[Record::new(Mark::of_id("two", "7"), Kind::Token, until)]);
+    let found = stage.judge(
+        &question,
+        &[RevocationRecord::new(Mark::of_id("two", "7"), RevocationKind::Token, until)],
+    );
     assert!(step(&found, "revocation").1.contains("none of the 1"), "{}", found.text());
 }
 
@@ -392,7 +395,7 @@ fn binding_has_its_reason() {
         (&to_key, Some("x.y".to_owned()), None, "proof_invalid", "not a compact JWS"),
         (&to_other, good(&to_other), None, "proof_invalid", "jkt \"AQEB"),
     ] {
-        let question = Question::parse(line, Some(token.clone()))
+        let question = ExplainRequest::parse(line, Some(token.clone()))
             .unwrap()
             .with_evidence(proof, shown)
             .unwrap();
@@ -420,12 +423,12 @@ proptest! {
         thread_local!(static STAGE: Stage = Stage::new());
         STAGE.with(|stage| {
             let token = with_token.then(|| stage.token(issuer, client, scope, key_id, lifetime));
-            let question = Question::parse(&format!("{method} {path}"), token.clone()).unwrap();
+            let question = ExplainRequest::parse(&format!("{method} {path}"), token.clone()).unwrap();
             let explanation = stage.judge(&question, &[]);
             let normal = route::normalise(path).unwrap();
             let headers = question.headers("authorization");
             let cache = TokenCache::new(65536, Metrics::new(1, 1).worker(0), Common::alone());
-            let asked = Asked { method: &question.method, host: "", path: &normal, headers: &headers, connection: ConnectionFacts::UNKNOWN };
+            let asked = RequestFacts { method: &question.method, host: "", path: &normal, headers: &headers, connection: ConnectionFacts::UNKNOWN };
             let decided = decide(&stage.snapshot, asked, &cache, stage.now);
             prop_assert_eq!(explanation.is_allowed(), decided.is_ok());
             if let Err(refused) = decided {

@@ -1,6 +1,6 @@
 //! The times of a token beside those that it is judged by.
 
-use crate::jwt::{Number, Unverified, Value};
+use crate::jwt::{JsonValue, Number, Unverified};
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::KeyManager;
 
@@ -43,9 +43,9 @@ pub(super) fn hints(
     hints
 }
 
-fn seconds(value: &Value) -> Option<u64> {
+fn seconds(value: &JsonValue) -> Option<u64> {
     match value {
-        Value::Number(Number::Unsigned(seconds)) => Some(*seconds),
+        JsonValue::Number(Number::Unsigned(seconds)) => Some(*seconds),
         _ => None,
     }
 }

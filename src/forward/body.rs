@@ -17,7 +17,7 @@ use crate::deadline::{Deadline, Deadlines, TICK, ticks};
 use crate::forward::headers::{strip_request_trailers, strip_trailers};
 use crate::forward::pool::Lease;
 use crate::forward::replay::{Piece, Replay};
-use crate::forward::send::Busy;
+use crate::forward::send::InFlightRequest;
 use crate::model::gateway::ByteLimit;
 use crate::snapshot::local::LocalApi;
 
@@ -33,7 +33,7 @@ pub struct RequestProgress {
     moved: Cell<u64>,
     /// Nothing moved for this long.
     silent: Cell<Duration>,
-    replay: RefCell<Option<Box<Replay<Source>>>>,
+    replay: RefCell<Option<Box<Replay<BodySource>>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl OpenBodies {
 /// The client's body as the backend's connection reads it.
 #[derive(Debug)]
 pub struct RequestBody {
-    source: Source,
+    source: BodySource,
     /// Sent before the source, the last one first: pieces of a body that is sent again.
     ahead: Vec<Piece>,
     progress: Rc<RequestProgress>,
@@ -76,7 +76,7 @@ pub struct RequestBody {
 
 /// Where a body comes from, within which limits.
 #[derive(Debug)]
-struct Source {
+struct BodySource {
     /// `None`: no body.
     incoming: Option<Incoming>,
     /// `None` once the body has ended.
@@ -217,7 +217,7 @@ impl RequestBody {
             return Self::empty(progress);
         }
         open.opened();
-        let source = Source {
+        let source = BodySource {
             incoming: Some(incoming),
             open: Some(open.clone()),
             limit: ByteLimit::Bytes(0),
@@ -250,7 +250,7 @@ impl RequestBody {
     /// A request without a body.
     pub fn empty(progress: Rc<RequestProgress>) -> Self {
         progress.state.set(RequestState::Complete);
-        Self { source: Source::empty(), ahead: Vec::new(), progress }
+        Self { source: BodySource::empty(), ahead: Vec::new(), progress }
     }
 
     /// Looks whether a body without a length ends before it begins: some clients of HTTP/2 end their streams so.
@@ -319,13 +319,13 @@ impl RequestBody {
 impl Drop for RequestBody {
     fn drop(&mut self) {
         if let Some(replay) = &mut *self.progress.replay.borrow_mut() {
-            let source = std::mem::replace(&mut self.source, Source::empty());
+            let source = std::mem::replace(&mut self.source, BodySource::empty());
             replay.give_back(source, std::mem::take(&mut self.ahead));
         }
     }
 }
 
-impl Source {
+impl BodySource {
     fn empty() -> Self {
         Self {
             incoming: None,
@@ -458,7 +458,7 @@ pub struct ResponseBody {
     lease: Option<Lease>,
     progress: Rc<RequestProgress>,
     stall: Option<Stall>,
-    busy: Option<Busy>,
+    busy: Option<InFlightRequest>,
     broken: Option<Broken>,
 }
 
@@ -475,7 +475,7 @@ impl ResponseBody {
         progress: Rc<RequestProgress>,
         stall_after: Option<Duration>,
         deadlines: &Rc<Deadlines>,
-        busy: Option<Busy>,
+        busy: Option<InFlightRequest>,
     ) -> Self {
         let ended = incoming.is_end_stream();
         let stall = stall_after.filter(|_| !ended).map(|after| Stall::new(deadlines, after));
@@ -491,7 +491,7 @@ impl ResponseBody {
         incoming: Incoming,
         lease: Lease,
         progress: Rc<RequestProgress>,
-        busy: Option<Busy>,
+        busy: Option<InFlightRequest>,
     ) -> Self {
         Self { incoming, lease: Some(lease), progress, stall: None, busy, broken: None }
     }

@@ -6,8 +6,8 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use crate::model::backend::Balance;
-use crate::snapshot::backend::{BackendGroup, Endpoint, EndpointList, Endpoints};
-use crate::snapshot::standing::Standing;
+use crate::snapshot::backend::{BackendGroup, EndpointList, TargetAddress, TargetAddresses};
+use crate::snapshot::standing::TargetHealth;
 
 /// What a choice depends on beside the group.
 #[derive(Debug, Clone, Copy)]
@@ -23,19 +23,19 @@ pub struct Choice<'c> {
 }
 
 /// An endpoint's identity within one request.
-pub type Tried = *const Standing;
+pub type Tried = *const TargetHealth;
 
 /// The endpoint to ask; `None` only for a group without targets.
 pub fn choose<'g>(
     group: &BackendGroup,
-    endpoints: &'g Endpoints,
+    endpoints: &'g TargetAddresses,
     choice: Choice<'_>,
-) -> Option<&'g Endpoint> {
-    let Endpoints { main, failover, .. } = endpoints;
+) -> Option<&'g TargetAddress> {
+    let TargetAddresses { main, failover, .. } = endpoints;
     if let ([only], []) = (main.endpoints.as_slice(), failover.endpoints.as_slice()) {
         return Some(only);
     }
-    let healthy = |endpoint: &Endpoint| endpoint.standing.is_usable(choice.now);
+    let healthy = |endpoint: &TargetAddress| endpoint.standing.is_usable(choice.now);
     let usable = main.endpoints.iter().filter(|endpoint| healthy(endpoint)).count();
     if usable == 0
         && let Some(found) = among(group, failover, choice, healthy)
@@ -57,13 +57,14 @@ fn among<'g>(
     group: &BackendGroup,
     list: &'g EndpointList,
     choice: Choice<'_>,
-    allowed: impl Fn(&Endpoint) -> bool,
-) -> Option<&'g Endpoint> {
-    let untried = |endpoint: &Endpoint| !choice.tried.contains(&Arc::as_ptr(&endpoint.standing));
-    let fresh = |endpoint: &Endpoint| {
+    allowed: impl Fn(&TargetAddress) -> bool,
+) -> Option<&'g TargetAddress> {
+    let untried =
+        |endpoint: &TargetAddress| !choice.tried.contains(&Arc::as_ptr(&endpoint.standing));
+    let fresh = |endpoint: &TargetAddress| {
         allowed(endpoint) && untried(endpoint) && !endpoint.standing.refuses(choice.now)
     };
-    let second = |endpoint: &Endpoint| allowed(endpoint) && untried(endpoint);
+    let second = |endpoint: &TargetAddress| allowed(endpoint) && untried(endpoint);
     pick(group, list, choice, fresh)
         .or_else(|| pick(group, list, choice, second))
         .or_else(|| pick(group, list, choice, allowed))
@@ -73,14 +74,15 @@ fn pick<'g>(
     group: &BackendGroup,
     list: &'g EndpointList,
     choice: Choice<'_>,
-    suits: impl Fn(&Endpoint) -> bool,
-) -> Option<&'g Endpoint> {
+    suits: impl Fn(&TargetAddress) -> bool,
+) -> Option<&'g TargetAddress> {
     match &group.balance {
         Balance::RoundRobin => next(group, list, choice, &suits),
         Balance::LeastRequests => {
             let scattered = Choice { turn: scatter(choice.turn), ..choice };
             let first = next(group, list, scattered, &suits)?;
-            let other = |endpoint: &Endpoint| suits(endpoint) && !std::ptr::eq(endpoint, first);
+            let other =
+                |endpoint: &TargetAddress| suits(endpoint) && !std::ptr::eq(endpoint, first);
             let turn = scatter(choice.turn.wrapping_add(0x5bd1));
             let second = next(group, list, Choice { turn, ..choice }, &other);
             Some(second.filter(|second| load(second) < load(first)).unwrap_or(first))
@@ -100,8 +102,8 @@ fn next<'g>(
     group: &BackendGroup,
     list: &'g EndpointList,
     choice: Choice<'_>,
-    suits: &impl Fn(&Endpoint) -> bool,
-) -> Option<&'g Endpoint> {
+    suits: &impl Fn(&TargetAddress) -> bool,
+) -> Option<&'g TargetAddress> {
     let turns = &list.turns;
     let in_turn = |offset: usize| {
         let position = turns.get(choice.turn.wrapping_add(offset).checked_rem(turns.len())?)?;
@@ -120,7 +122,7 @@ fn next<'g>(
 }
 
 /// Requests in flight for each unit of weight, in fixed point.
-fn load(endpoint: &Endpoint) -> u64 {
+fn load(endpoint: &TargetAddress) -> u64 {
     let in_flight = endpoint.standing.in_flight() as u64;
     in_flight
         .saturating_add(1)
@@ -131,7 +133,7 @@ fn load(endpoint: &Endpoint) -> u64 {
 
 /// Weighted rendezvous hashing: when an endpoint leaves, only its own keys move.
 #[expect(clippy::cast_precision_loss, reason = "a hash becomes a number between 0 and 1")]
-fn affinity(group: &BackendGroup, endpoint: &Endpoint, key: &[u8]) -> f64 {
+fn affinity(group: &BackendGroup, endpoint: &TargetAddress, key: &[u8]) -> f64 {
     let target = &endpoint.target;
     // of a name, each address has keys of its own
     let address = endpoint.address.filter(|_| target.address.is_none());

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
 use crate::forward::body::RequestBody;
-use crate::forward::counted::Counted;
+use crate::forward::counted::CountedStream;
 use crate::forward::driver::Driver;
 use crate::forward::failure::ForwardError;
 use crate::forward::multiplexed::{self, Http2Connection};
@@ -83,7 +83,7 @@ pub(super) enum Connected {
 /// Makes a new connection one that requests can be sent on: TLS, and the protocol that was agreed.
 pub(super) async fn open(
     target: &CompiledTarget,
-    stream: Counted,
+    stream: CountedStream,
     upgrade: bool,
 ) -> Result<Connected, ForwardError> {
     let Some(TargetTls { config, server_name }) = &target.tls else {

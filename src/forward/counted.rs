@@ -11,19 +11,19 @@ use crate::budget::descriptors::Descriptor;
 
 /// A socket with its descriptor.
 #[derive(Debug)]
-pub(super) struct Counted {
+pub(super) struct CountedStream {
     stream: TcpStream,
     _descriptor: Descriptor,
 }
 
-impl Counted {
+impl CountedStream {
     pub(super) fn new(stream: TcpStream, descriptor: Descriptor) -> Self {
         let _ = stream.set_nodelay(true);
         Self { stream, _descriptor: descriptor }
     }
 }
 
-impl AsyncRead for Counted {
+impl AsyncRead for CountedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -33,7 +33,7 @@ impl AsyncRead for Counted {
     }
 }
 
-impl AsyncWrite for Counted {
+impl AsyncWrite for CountedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -11,7 +11,7 @@ use crate::forward::body::RequestBody;
 
 /// Whether an upgrade can be asked for like this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Question {
+pub(super) enum UpgradeSupport {
     Asked,
     /// Another protocol than WebSocket, for which nobody has defined it; or a client that shows no key, which says that it
     /// is none.
@@ -19,16 +19,16 @@ pub(super) enum Question {
 }
 
 /// Turns a request with `Upgrade` into an extended CONNECT; leaves one alone that is one already.
-pub(super) fn ask(request: &mut Request<RequestBody>) -> Question {
+pub(super) fn ask(request: &mut Request<RequestBody>) -> UpgradeSupport {
     if request.method() == Method::CONNECT {
-        return Question::Asked;
+        return UpgradeSupport::Asked;
     }
     let headers = request.headers_mut();
     let websocket = headers.get(UPGRADE).is_some_and(|protocol| {
         protocol.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket")
     });
     if !websocket || !headers.contains_key(SEC_WEBSOCKET_KEY) {
-        return Question::Impossible;
+        return UpgradeSupport::Impossible;
     }
     // the key is HTTP/1.1's own proof that a server understood (section 5)
     for name in [UPGRADE, CONNECTION, SEC_WEBSOCKET_KEY] {
@@ -36,5 +36,5 @@ pub(super) fn ask(request: &mut Request<RequestBody>) -> Question {
     }
     *request.method_mut() = Method::CONNECT;
     request.extensions_mut().insert(Protocol::from_static("websocket"));
-    Question::Asked
+    UpgradeSupport::Asked
 }

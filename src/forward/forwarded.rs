@@ -44,7 +44,7 @@ pub struct Arrival<'a> {
 
 /// Where a request comes from, as far as it can be believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct ClientOrigin {
     client: IpAddr,
     peer: IpAddr,
     /// What stands before the peer, the farthest first; empty unless the peer is trusted.
@@ -59,7 +59,7 @@ pub struct Origin {
     prefix: String,
 }
 
-impl Origin {
+impl ClientOrigin {
     /// Reads the headers as the peer sent them: before anything is stripped.
     pub fn read(headers: &HeaderMap, arrival: &Arrival<'_>) -> Self {
         let proxies = arrival.trusted_proxies;
@@ -143,9 +143,9 @@ impl Origin {
     }
 
     /// The facts as fields: the same for every request of a connection that names one host.
-    pub fn written(&self) -> Written {
+    pub fn written(&self) -> WrittenOrigin {
         // every part is an address or a checked host, so this always is a value; if not, silence is the safe answer
-        Written {
+        WrittenOrigin {
             forwarded_for: HeaderValue::try_from(self.forwarded_for()).ok(),
             forwarded: HeaderValue::try_from(self.forwarded()).ok(),
             proto: HeaderValue::from_static(self.scheme.as_str()),
@@ -219,7 +219,7 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<&HeaderValue>) {
 
 /// An origin as header fields.
 #[derive(Debug, Clone)]
-pub struct Written {
+pub struct WrittenOrigin {
     forwarded_for: Option<HeaderValue>,
     forwarded: Option<HeaderValue>,
     proto: HeaderValue,
@@ -227,7 +227,7 @@ pub struct Written {
     port: Option<HeaderValue>,
 }
 
-impl Written {
+impl WrittenOrigin {
     /// What the client named as its host.
     pub fn host(&self) -> Option<&HeaderValue> {
         self.host.as_ref()

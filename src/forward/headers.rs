@@ -13,7 +13,7 @@ use http::header::{CONNECTION, TE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use smallvec::SmallVec;
 
-use crate::forward::forwarded::Written;
+use crate::forward::forwarded::WrittenOrigin;
 use crate::forward::trace;
 use crate::forward::via::{Loop, Via};
 use crate::model::api::HeaderRules;
@@ -34,7 +34,7 @@ pub struct Hop<'h> {
     /// The field of a token that ends here; a proof goes with it, which is worth nothing alone and says what it was for.
     pub credential: Option<&'h str>,
     /// Read from the same headers.
-    pub origin: &'h Written,
+    pub origin: &'h WrittenOrigin,
     /// The part of the client's path that was taken off, where the backend is told.
     pub prefix: Option<HeaderValue>,
     /// What else no client may say to a backend.

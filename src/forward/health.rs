@@ -14,15 +14,15 @@ use tokio::time::timeout;
 use crate::forward::addressing::speak;
 use crate::forward::body::{RequestBody, RequestProgress};
 use crate::forward::failure::ForwardError;
-use crate::forward::pool::Purpose;
+use crate::forward::pool::ConnectionPurpose;
 use crate::forward::reach::Way;
 use crate::forward::send::Forwarder;
 use crate::snapshot::backend::CheckedTarget;
-use crate::snapshot::standing::{Change, Standing, moment};
+use crate::snapshot::standing::{HealthChange, TargetHealth, monotonic_millis};
 
 /// Makes the checks that are due, one for each address. Called by the worker's tick.
 pub fn check(forwarder: &Rc<Forwarder>, targets: &[CheckedTarget]) {
-    let now = moment();
+    let now = monotonic_millis();
     for checked in targets {
         let CheckedTarget { target, rule } = checked;
         if target.address.is_some() {
@@ -44,7 +44,7 @@ fn start(
     forwarder: &Rc<Forwarder>,
     checked: &CheckedTarget,
     address: Option<SocketAddr>,
-    standing: Arc<Standing>,
+    standing: Arc<TargetHealth>,
 ) {
     let (forwarder, checked) = (Rc::clone(forwarder), checked.clone());
     // owned by the worker's runtime; ends with the rule's time limit
@@ -54,11 +54,11 @@ fn start(
         let Some(good) = asked.unwrap_or(Some(false)) else { return };
         forwarder.counters.health_checked(good);
         let address = address.map(tracing::field::display);
-        match standing.checked(rule, good, moment()) {
-            Some(Change::Unhealthy) => {
+        match standing.checked(rule, good, monotonic_millis()) {
+            Some(HealthChange::Unhealthy) => {
                 tracing::warn!(target: "portcullis::forward", backend = %target.label, address, "target is unhealthy");
             }
-            Some(Change::Healthy) => {
+            Some(HealthChange::Healthy) => {
                 tracing::info!(target: "portcullis::forward", backend = %target.label, address, "target is healthy again");
             }
             None => {}
@@ -79,9 +79,13 @@ async fn ask(
     };
     let mut request = request(forwarder, checked)?;
     let way = Way::new(target, address, Vec::new(), &|_, _| {});
-    let connected =
-        Box::pin(forwarder.pools.connect(&way, Purpose::Exchange, Duration::MAX, Duration::MAX))
-            .await;
+    let connected = Box::pin(forwarder.pools.connect(
+        &way,
+        ConnectionPurpose::Exchange,
+        Duration::MAX,
+        Duration::MAX,
+    ))
+    .await;
     let mut lease = match connected {
         Ok(lease) => lease,
         Err(error) => return error.is_the_targets().then_some(false),

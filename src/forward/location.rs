@@ -8,7 +8,7 @@ use http::header::{CONTENT_LOCATION, LOCATION};
 use http::{HeaderMap, HeaderValue};
 
 use crate::forward::forwarded::ClientScheme;
-use crate::model::backend::{Scheme, Target};
+use crate::model::backend::{BackendScheme, Target};
 use crate::route::parse_authority;
 use crate::snapshot::backend::{BackendGroup, CompiledTarget};
 
@@ -94,7 +94,7 @@ impl ClientAddress<'_> {
 
 /// A reference with a path from the root, or with an authority.
 struct Reference<'r> {
-    scheme: Option<Scheme>,
+    scheme: Option<BackendScheme>,
     authority: Option<&'r str>,
     /// Path, query and fragment.
     rest: &'r str,
@@ -105,10 +105,10 @@ impl<'r> Reference<'r> {
         let text = text.trim();
         let (scheme, hierarchical) = match text.split_once(':') {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => {
-                (Some(Scheme::Http), rest)
+                (Some(BackendScheme::Http), rest)
             }
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => {
-                (Some(Scheme::Https), rest)
+                (Some(BackendScheme::Https), rest)
             }
             _ => (None, text),
         };
@@ -122,11 +122,11 @@ impl<'r> Reference<'r> {
     }
 }
 
-fn is_at(target: &Target, scheme: Scheme, authority: &str) -> bool {
+fn is_at(target: &Target, scheme: BackendScheme, authority: &str) -> bool {
     target.scheme == scheme && same_authority(scheme, authority, &target.authority())
 }
 
-fn same_authority(scheme: Scheme, one: &str, other: &str) -> bool {
+fn same_authority(scheme: BackendScheme, one: &str, other: &str) -> bool {
     let (Ok(one), Ok(other)) = (parse_authority(one), parse_authority(other)) else { return false };
     let port = |port: Option<u16>| port.unwrap_or(scheme.default_port());
     one.host() == other.host() && port(one.port()) == port(other.port())

@@ -45,12 +45,12 @@ const SETTINGS_LOOK: Duration = Duration::from_millis(2);
 pub(super) struct Http2Connection {
     pub(super) sender: http2::SendRequest<RequestBody>,
     driver: AbortHandle,
-    state: Rc<State>,
+    state: Rc<MultiplexedState>,
 }
 
 /// What the driver knows.
 #[derive(Debug, Default)]
-struct State {
+struct MultiplexedState {
     observation: Rc<Observation>,
     /// The streams that the backend allows; `None` before its settings came.
     allowed: Cell<Option<usize>>,
@@ -58,7 +58,7 @@ struct State {
     waiting: RefCell<Option<Rc<Notify>>>,
 }
 
-impl State {
+impl MultiplexedState {
     fn allow(&self, streams: usize) {
         if self.allowed.replace(Some(streams)) != Some(streams) {
             self.tell();
@@ -114,7 +114,7 @@ where
 {
     let (label, ping_interval) = (target.label.clone(), target.ping_interval);
     async move {
-        let state = Rc::new(State::default());
+        let state = Rc::new(MultiplexedState::default());
         let io = TokioIo::new(Observed::new(stream, &state.observation));
         let mut builder = http2::Builder::new(LocalExecutor);
         builder

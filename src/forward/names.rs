@@ -44,13 +44,13 @@ const HOSTS_FILE: Duration = Duration::from_secs(10);
 pub struct Names {
     /// Empty: the system's.
     servers: Vec<SocketAddr>,
-    client: OnceCell<Option<Client>>,
+    client: OnceCell<Option<ResolverClient>>,
     /// Grows with each answer that changes something.
     changes: Cell<u64>,
 }
 
 #[derive(Debug)]
-struct Client {
+struct ResolverClient {
     resolver: TokioResolver,
     search: SearchList,
 }
@@ -84,9 +84,9 @@ impl Names {
     }
 
     /// `None` where the system's configuration cannot be read: then the C library is asked, which tells no time to live.
-    fn client(&self) -> Option<&Client> {
+    fn client(&self) -> Option<&ResolverClient> {
         let made = self.client.get_or_init(|| {
-            let made = Client::new(&self.servers);
+            let made = ResolverClient::new(&self.servers);
             made.inspect_err(|error| tracing::warn!(target: "portcullis::forward", %error, "no DNS client; the system is asked")).ok()
         });
         made.as_ref()
@@ -166,7 +166,7 @@ fn name_server(server: SocketAddr) -> NameServerConfig {
     config
 }
 
-impl Client {
+impl ResolverClient {
     fn new(servers: &[SocketAddr]) -> Result<Self, NetError> {
         let system = read_system_conf();
         // the search list is the system's, whoever is asked

@@ -51,7 +51,7 @@ struct Reader {
 
 /// What a frame tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum ObservedFrame {
     Nothing,
     Settings,
     Flood,
@@ -84,15 +84,15 @@ impl Observation {
     fn inspect(&self, bytes: &[u8]) -> io::Result<()> {
         self.reads.set(self.reads.get().wrapping_add(1));
         match self.reader.borrow_mut().inspect(bytes) {
-            Told::Nothing => Ok(()),
-            Told::Settings => {
+            ObservedFrame::Nothing => Ok(()),
+            ObservedFrame::Settings => {
                 self.settings.set(true);
                 if let Some(waker) = &*self.waker.borrow() {
                     waker.wake_by_ref();
                 }
                 Ok(())
             }
-            Told::Flood => {
+            ObservedFrame::Flood => {
                 self.flooded.set(true);
                 Err(io::Error::other("too many interim answers on one stream"))
             }
@@ -101,8 +101,8 @@ impl Observation {
 }
 
 impl Reader {
-    fn inspect(&mut self, mut bytes: &[u8]) -> Told {
-        let mut told = Told::Nothing;
+    fn inspect(&mut self, mut bytes: &[u8]) -> ObservedFrame {
+        let mut told = ObservedFrame::Nothing;
         loop {
             let skipped = self.skip.min(bytes.len());
             self.skip = self.skip.saturating_sub(skipped);
@@ -120,39 +120,43 @@ impl Reader {
             if self.came == HEADER {
                 self.came = 0;
                 match self.frame() {
-                    Told::Nothing => {}
-                    Told::Settings => told = Told::Settings,
-                    Told::Flood => return Told::Flood,
+                    ObservedFrame::Nothing => {}
+                    ObservedFrame::Settings => told = ObservedFrame::Settings,
+                    ObservedFrame::Flood => return ObservedFrame::Flood,
                 }
             }
         }
     }
 
-    fn frame(&mut self) -> Told {
+    fn frame(&mut self) -> ObservedFrame {
         let [high, middle, low, kind, flags, number @ ..] = self.header;
         self.skip = usize::try_from(u32::from_be_bytes([0, high, middle, low])).unwrap_or_default();
         let stream = u32::from_be_bytes(number);
         match kind {
-            SETTINGS if flags & ACK == 0 => Told::Settings,
+            SETTINGS if flags & ACK == 0 => ObservedFrame::Settings,
             HEADERS if flags & END_STREAM == 0 => self.head(stream),
             HEADERS | DATA | RST_STREAM => {
                 if !self.heads.is_empty() {
                     self.heads.remove(&stream);
                 }
-                Told::Nothing
+                ObservedFrame::Nothing
             }
-            _ => Told::Nothing,
+            _ => ObservedFrame::Nothing,
         }
     }
 
-    fn head(&mut self, stream: u32) -> Told {
+    fn head(&mut self, stream: u32) -> ObservedFrame {
         if self.heads.len() >= MOST_COUNTED {
             self.heads.clear();
         }
         let heads = self.heads.entry(stream).or_default();
         *heads = heads.saturating_add(1);
         // the last one may be the answer's own
-        if *heads > interim::MOST.saturating_add(1) { Told::Flood } else { Told::Nothing }
+        if *heads > interim::MOST.saturating_add(1) {
+            ObservedFrame::Flood
+        } else {
+            ObservedFrame::Nothing
+        }
     }
 }
 
@@ -230,8 +234,13 @@ mod tests {
             .concat();
         for size in 1..bytes.len() {
             let mut reader = Reader::default();
-            let told: Vec<Told> = bytes.chunks(size).map(|part| reader.inspect(part)).collect();
-            assert_eq!(told.iter().filter(|told| **told == Told::Settings).count(), 1, "{size}");
+            let told: Vec<ObservedFrame> =
+                bytes.chunks(size).map(|part| reader.inspect(part)).collect();
+            assert_eq!(
+                told.iter().filter(|told| **told == ObservedFrame::Settings).count(),
+                1,
+                "{size}"
+            );
             assert_eq!((reader.skip, reader.came, reader.heads[&1]), (0, 0, 1), "{size}");
         }
     }
@@ -241,11 +250,15 @@ mod tests {
         let mut reader = Reader::default();
         let interim = frame(HEADERS, 4, 1, 1);
         for _ in 0..=interim::MOST {
-            assert_eq!(reader.inspect(&interim), Told::Nothing);
-            assert_eq!(reader.inspect(&frame(HEADERS, 4, 3, 1)), Told::Nothing);
-            assert_eq!(reader.inspect(&frame(DATA, 0, 3, 1)), Told::Nothing, "another stream");
+            assert_eq!(reader.inspect(&interim), ObservedFrame::Nothing);
+            assert_eq!(reader.inspect(&frame(HEADERS, 4, 3, 1)), ObservedFrame::Nothing);
+            assert_eq!(
+                reader.inspect(&frame(DATA, 0, 3, 1)),
+                ObservedFrame::Nothing,
+                "another stream"
+            );
         }
-        assert_eq!(reader.inspect(&interim), Told::Flood);
+        assert_eq!(reader.inspect(&interim), ObservedFrame::Flood);
     }
 
     #[test]

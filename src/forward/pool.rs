@@ -20,7 +20,7 @@ use crate::budget::descriptors::{Descriptor, Descriptors};
 use crate::deadline::{Deadlines, ticks};
 use crate::forward::body::RequestBody;
 use crate::forward::connect::{self, Connected, Http1Connection};
-use crate::forward::counted::Counted;
+use crate::forward::counted::CountedStream;
 use crate::forward::failure::ForwardError;
 use crate::forward::framing::Reuse;
 use crate::forward::multiplexed::{Http2Connection, MOST_STREAMS};
@@ -65,7 +65,7 @@ pub struct Pools {
 pub struct Pool {
     addresses: Rc<Addresses>,
     idle: RefCell<Vec<Idle>>,
-    shared: RefCell<Vec<Rc<Shared>>>,
+    shared: RefCell<Vec<Rc<SharedConnection>>>,
     spoken: Cell<Spoken>,
     /// In ticks: until then a reused connection may carry bytes that nobody asked for.
     doubted_until: Cell<u64>,
@@ -101,7 +101,7 @@ enum Spoken {
 
 /// An HTTP/2 connection.
 #[derive(Debug)]
-struct Shared {
+struct SharedConnection {
     connection: Http2Connection,
     address: SocketAddr,
     streams: Cell<usize>,
@@ -114,7 +114,7 @@ struct Shared {
 }
 
 /// What a request can have of a pool of HTTP/2 connections.
-enum Place {
+enum StreamPlace {
     Stream(Lease),
     /// Another connection should be opened.
     Open,
@@ -126,21 +126,21 @@ enum Place {
 #[derive(Debug)]
 pub struct Lease {
     pool: Rc<Pool>,
-    held: Held,
+    held: HeldConnection,
     kind: LeaseKind,
     reuse: Reuse,
 }
 
 #[derive(Debug)]
-enum Held {
+enum HeldConnection {
     Http1 { connection: Box<Http1Connection>, address: SocketAddr },
-    Stream { sender: http2::SendRequest<RequestBody>, place: Stream },
+    Stream { sender: http2::SendRequest<RequestBody>, place: MultiplexedStream },
 }
 
 /// One of an HTTP/2 connection's streams.
 #[derive(Debug)]
-struct Stream {
-    shared: Rc<Shared>,
+struct MultiplexedStream {
+    shared: Rc<SharedConnection>,
     deadlines: Rc<Deadlines>,
 }
 
@@ -156,7 +156,7 @@ pub enum LeaseKind {
 
 /// Which connections will do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum ConnectionPurpose {
     Exchange,
     /// A new connection for itself alone: of HTTP/1.1, and of HTTP/2 where the target speaks nothing else. Long streams
     /// would keep the places and the window of a shared one.
@@ -212,7 +212,7 @@ impl Pools {
         let known = pool.addresses.known(&self.names);
         if pool.spoken.get() == Spoken::Http2
             && pool.queued.get() == 0
-            && let Place::Stream(lease) = pool.place(wanted)
+            && let StreamPlace::Stream(lease) = pool.place(wanted)
         {
             return Some(lease);
         }
@@ -229,7 +229,7 @@ impl Pools {
                 } else {
                     LeaseKind::Reused
                 };
-                let held = Held::Http1 { connection, address };
+                let held = HeldConnection::Http1 { connection, address };
                 return Some(Lease { held, pool, kind, reuse: Reuse::Allowed });
             }
         }
@@ -239,7 +239,7 @@ impl Pools {
     pub async fn connect(
         &self,
         way: &Way<'_>,
-        purpose: Purpose,
+        purpose: ConnectionPurpose,
         limit: Duration,
         patience: Duration,
     ) -> Result<Lease, ForwardError> {
@@ -247,7 +247,7 @@ impl Pools {
         let target = || way.target.label.to_string();
         let waited = async {
             // who came first is served first
-            let mut wait = purpose == Purpose::Exchange && pool.queued.get() > 0;
+            let mut wait = purpose == ConnectionPurpose::Exchange && pool.queued.get() > 0;
             loop {
                 if wait {
                     pool.wait().await;
@@ -277,19 +277,19 @@ impl Pools {
         &self,
         pool: &Rc<Pool>,
         way: &Way<'_>,
-        purpose: Purpose,
+        purpose: ConnectionPurpose,
     ) -> Result<Option<Lease>, ForwardError> {
         let target = way.target;
-        let alone = purpose == Purpose::Upgrade;
+        let alone = purpose == ConnectionPurpose::Upgrade;
         let mut connecting = None;
         if !alone && pool.may_share(target) {
             let only_one = pool.only_one().await;
             // the one before may have found out that nothing is shared here
             if pool.may_share(target) {
                 match pool.place(way.first) {
-                    Place::Stream(lease) => return Ok(Some(lease)),
-                    Place::Full => return Ok(None),
-                    Place::Open => connecting = Some(only_one),
+                    StreamPlace::Stream(lease) => return Ok(Some(lease)),
+                    StreamPlace::Full => return Ok(None),
+                    StreamPlace::Open => connecting = Some(only_one),
                 }
             }
         }
@@ -298,7 +298,7 @@ impl Pools {
         let connected = match way.reach(already).await {
             Ok(Reached::Already(lease)) => return Ok(Some(lease)),
             Ok(Reached::Opened(address, stream)) => {
-                let stream = Counted::new(stream, descriptor);
+                let stream = CountedStream::new(stream, descriptor);
                 let opened = Box::pin(connect::open(target, stream, alone)).await;
                 opened.map(|connected| (address, connected))
             }
@@ -319,12 +319,12 @@ impl Pools {
                 if !alone {
                     pool.spoken.set(Spoken::Http1);
                 }
-                let held = Held::Http1 { connection, address };
+                let held = HeldConnection::Http1 { connection, address };
                 let kind = LeaseKind::Fresh;
                 Lease { held, pool: Rc::clone(pool), kind, reuse: Reuse::Allowed }
             }
             Connected::Http2(connection) => {
-                let shared = Rc::new(Shared::new(connection, address, pool));
+                let shared = Rc::new(SharedConnection::new(connection, address, pool));
                 if !alone {
                     pool.spoken.set(Spoken::Http2);
                     pool.shared.borrow_mut().push(Rc::clone(&shared));
@@ -451,7 +451,7 @@ impl Pool {
     }
 
     /// A stream on the open connection to this address that carries the fewest, unless another should be opened.
-    fn place(self: &Rc<Self>, wanted: SocketAddr) -> Place {
+    fn place(self: &Rc<Self>, wanted: SocketAddr) -> StreamPlace {
         let mut open = self.shared.borrow_mut();
         open.retain(|shared| !shared.connection.is_closed());
         let usable =
@@ -464,19 +464,20 @@ impl Pool {
             let capacity = usable().map(|shared| shared.connection.capacity()).min().unwrap_or(1);
             let most = MOST_STREAMS.checked_div(capacity).unwrap_or(MOST_SHARED).max(MOST_SHARED);
             let open = !unsettled && usable().count() < most;
-            return if open { Place::Open } else { Place::Full };
+            return if open { StreamPlace::Open } else { StreamPlace::Full };
         };
         let least = Rc::clone(least);
         drop(open);
         self.counters.backend_connection_reused();
-        Place::Stream(self.stream_of(&least, LeaseKind::Reused))
+        StreamPlace::Stream(self.stream_of(&least, LeaseKind::Reused))
     }
 
-    fn stream_of(self: &Rc<Self>, shared: &Rc<Shared>, kind: LeaseKind) -> Lease {
+    fn stream_of(self: &Rc<Self>, shared: &Rc<SharedConnection>, kind: LeaseKind) -> Lease {
         shared.streams.set(shared.streams.get().saturating_add(1));
-        let place = Stream { shared: Rc::clone(shared), deadlines: Rc::clone(&self.deadlines) };
+        let place =
+            MultiplexedStream { shared: Rc::clone(shared), deadlines: Rc::clone(&self.deadlines) };
         let sender = shared.connection.sender.clone();
-        let held = Held::Stream { sender, place };
+        let held = HeldConnection::Stream { sender, place };
         Lease { pool: Rc::clone(self), held, kind, reuse: Reuse::Allowed }
     }
 
@@ -508,7 +509,7 @@ impl Pool {
     }
 }
 
-impl Shared {
+impl SharedConnection {
     fn new(connection: Http2Connection, address: SocketAddr, pool: &Pool) -> Self {
         let waiting = Rc::clone(&pool.streams);
         connection.tells(&waiting);
@@ -528,7 +529,7 @@ impl Shared {
     }
 }
 
-impl Drop for Stream {
+impl Drop for MultiplexedStream {
     fn drop(&mut self) {
         let shared = &self.shared;
         shared.streams.set(shared.streams.get().saturating_sub(1));

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 
-use crate::dial::{Race, Step, is_own_shortage};
+use crate::dial::{Race, RaceStep, is_own_shortage};
 use crate::forward::failure::ForwardError;
 use crate::snapshot::backend::CompiledTarget;
 
@@ -89,18 +89,18 @@ impl<'w> Way<'w> {
         self.start(&mut race, self.first);
         loop {
             match race.step(others.len() > 0).await {
-                Step::Connected(address, stream) => {
+                RaceStep::Connected(address, stream) => {
                     self.pass_over(&failures, Some(address));
                     return Ok(Reached::Opened(address, stream));
                 }
-                Step::Failed(address, error) => {
+                RaceStep::Failed(address, error) => {
                     self.trying.borrow_mut().retain(|other| *other != address);
                     if !is_own_shortage(&error) {
                         (self.hears)(address, Fate::Failed);
                     }
                     failures.push((address, error));
                 }
-                Step::Late => {}
+                RaceStep::Late => {}
             }
             match others.next() {
                 Some(address) => match already(address) {

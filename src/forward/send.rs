@@ -24,16 +24,16 @@ use crate::deadline::Deadlines;
 use crate::forward::addressing::{address, lacks_length, speak};
 use crate::forward::body::{RequestBody, RequestProgress, RequestState, ResponseBody};
 use crate::forward::choose::{Choice, Tried, choose};
-use crate::forward::extended_connect::{self, Question};
+use crate::forward::extended_connect::{self, UpgradeSupport};
 use crate::forward::failure::ForwardError;
 use crate::forward::framing;
 use crate::forward::interim::Interim;
-use crate::forward::pool::{Lease, LeaseKind, Pools, Purpose};
+use crate::forward::pool::{ConnectionPurpose, Lease, LeaseKind, Pools};
 use crate::forward::reach::{Fate, Way};
 use crate::model::backend::{Http2, Retries};
-use crate::snapshot::backend::{BackendGroup, CompiledTarget, Endpoint, Endpoints};
+use crate::snapshot::backend::{BackendGroup, CompiledTarget, TargetAddress, TargetAddresses};
 use crate::snapshot::local::Turns;
-use crate::snapshot::standing::{Standing, moment};
+use crate::snapshot::standing::{TargetHealth, monotonic_millis};
 use crate::telemetry::WorkerCounters;
 use crate::throttle::Admitted;
 
@@ -48,7 +48,7 @@ pub struct Outgoing<'p> {
     pub host: Option<HeaderValue>,
     /// What consistent hashing goes by.
     pub key: &'p [u8],
-    pub purpose: Purpose,
+    pub purpose: ConnectionPurpose,
     /// Where interim answers go.
     pub interim: Arc<Interim>,
     /// The other requests that are in flight on the client's connection.
@@ -57,7 +57,7 @@ pub struct Outgoing<'p> {
 
 /// A backend's head, with its body on the way.
 #[derive(Debug)]
-pub struct Answer {
+pub struct BackendAnswer {
     pub response: Response<ResponseBody>,
     pub target: Arc<CompiledTarget>,
 }
@@ -72,16 +72,16 @@ pub struct Forwarder {
 
 /// A request that is with its target; counted where the busy targets get fewer.
 #[derive(Debug)]
-pub struct Busy(Arc<Standing>);
+pub struct InFlightRequest(Arc<TargetHealth>);
 
-impl Busy {
-    fn new(endpoint: &Endpoint) -> Self {
+impl InFlightRequest {
+    fn new(endpoint: &TargetAddress) -> Self {
         endpoint.standing.began();
         Self(Arc::clone(&endpoint.standing))
     }
 }
 
-impl Drop for Busy {
+impl Drop for InFlightRequest {
     fn drop(&mut self) {
         self.0.ended();
     }
@@ -100,23 +100,23 @@ enum Sent {
 #[derive(Clone, Copy)]
 struct Trying<'t> {
     group: &'t BackendGroup,
-    endpoints: &'t Endpoints,
+    endpoints: &'t TargetAddresses,
     progress: &'t Rc<RequestProgress>,
     interim: &'t Arc<Interim>,
-    purpose: Purpose,
+    purpose: ConnectionPurpose,
     neighbors: usize,
 }
 
 /// A group's endpoints, borrowed from it or resolved by the worker.
-enum Known<'g> {
-    Written(&'g Endpoints),
-    Resolved(Rc<Endpoints>),
+enum GroupAddresses<'g> {
+    Written(&'g TargetAddresses),
+    Resolved(Rc<TargetAddresses>),
 }
 
-impl Deref for Known<'_> {
-    type Target = Endpoints;
+impl Deref for GroupAddresses<'_> {
+    type Target = TargetAddresses;
 
-    fn deref(&self) -> &Endpoints {
+    fn deref(&self) -> &TargetAddresses {
         match self {
             Self::Written(endpoints) => endpoints,
             Self::Resolved(endpoints) => endpoints,
@@ -137,9 +137,9 @@ impl Forwarder {
         admitted: &Admitted,
         outgoing: Outgoing<'_>,
         progress: &Rc<RequestProgress>,
-    ) -> Result<Answer, ForwardError> {
+    ) -> Result<BackendAnswer, ForwardError> {
         let (group, turns) = admitted.backend().ok_or(ForwardError::NoBackend)?;
-        let now = moment();
+        let now = monotonic_millis();
         let turn = turns.next(group.retries.budget, now);
         let Outgoing { mut request, path, query, host, key, purpose, interim, neighbors } =
             outgoing;
@@ -188,7 +188,7 @@ impl Forwarder {
                     let spare = spare
                         .filter(|_| may_retry(group.retries, response.status()) && turns.retry());
                     let Some(head) = spare else {
-                        return Ok(Answer { response, target: Arc::clone(&asked.target) });
+                        return Ok(BackendAnswer { response, target: Arc::clone(&asked.target) });
                     };
                     again_without_body(head, progress)
                 }
@@ -200,7 +200,7 @@ impl Forwarder {
                         self.note(group, endpoints, asked, false);
                     }
                     if asked.address.is_none() && error.is_the_targets() {
-                        asked.standing.refused(moment());
+                        asked.standing.refused(monotonic_millis());
                     }
                     let next = match returned {
                         // whatever comes back with its error was not processed
@@ -220,21 +220,32 @@ impl Forwarder {
     }
 
     /// The endpoints of a group: of names, as this worker knows their addresses now.
-    fn endpoints<'g>(&self, group: &'g BackendGroup, turns: &Turns, now: u64) -> Known<'g> {
+    fn endpoints<'g>(
+        &self,
+        group: &'g BackendGroup,
+        turns: &Turns,
+        now: u64,
+    ) -> GroupAddresses<'g> {
         if let Some(written) = &group.written {
-            return Known::Written(written);
+            return GroupAddresses::Written(written);
         }
         let changes = self.pools.changes();
         let resolve = |target: &CompiledTarget| self.pools.addresses(target).to_vec();
-        Known::Resolved(turns.endpoints(changes, || group.resolved(now, changes, resolve)))
+        GroupAddresses::Resolved(turns.endpoints(changes, || group.resolved(now, changes, resolve)))
     }
 
     /// What an attempt says of the endpoint that was asked.
-    fn note(&self, group: &BackendGroup, endpoints: &Endpoints, asked: &Endpoint, good: bool) {
+    fn note(
+        &self,
+        group: &BackendGroup,
+        endpoints: &TargetAddresses,
+        asked: &TargetAddress,
+        good: bool,
+    ) {
         if good && group.eject.is_none() && endpoints.is_single() {
             return;
         }
-        let (standing, now) = (&asked.standing, moment());
+        let (standing, now) = (&asked.standing, monotonic_millis());
         if good {
             standing.succeeded(now);
             return;
@@ -253,14 +264,14 @@ impl Forwarder {
         &self,
         trying: Trying<'t>,
         first: SocketAddr,
-        asked: &mut &'t Endpoint,
+        asked: &mut &'t TargetAddress,
     ) -> Result<Lease, ForwardError> {
         let Trying { group, endpoints, purpose, .. } = trying;
-        let (target, now) = (&asked.target, moment());
+        let (target, now) = (&asked.target, monotonic_millis());
         asked.standing.probing(now);
         let hears = |address: SocketAddr, fate: Fate| {
             let Some(endpoint) = endpoints.find(target, address) else { return };
-            let now = moment();
+            let now = monotonic_millis();
             if !endpoint.standing.refuses(now) {
                 tracing::debug!(target: "portcullis::forward", backend = %target.label, %address, ?fate, "no connection");
             }
@@ -284,18 +295,23 @@ impl Forwarder {
         &self,
         trying: Trying<'t>,
         first: SocketAddr,
-        asked: &mut &'t Endpoint,
+        asked: &mut &'t TargetAddress,
         mut request: Box<Request<RequestBody>>,
     ) -> Result<Response<ResponseBody>, NotAnswered> {
         let Trying { group, progress, purpose, .. } = trying;
         let target = &asked.target;
-        let multiplexed_upgrade = purpose == Purpose::Upgrade && target.http2 == Http2::Always;
-        if multiplexed_upgrade && extended_connect::ask(&mut request) == Question::Impossible {
+        let multiplexed_upgrade =
+            purpose == ConnectionPurpose::Upgrade && target.http2 == Http2::Always;
+        if multiplexed_upgrade && extended_connect::ask(&mut request) == UpgradeSupport::Impossible
+        {
             return Err((ForwardError::NoUpgrade { target: target.label.to_string() }, None));
         }
-        let mut busy = group.counts_in_flight().then(|| Busy::new(asked));
-        let mut idle =
-            if purpose == Purpose::Exchange { self.pools.idle(target, first) } else { None };
+        let mut busy = group.counts_in_flight().then(|| InFlightRequest::new(asked));
+        let mut idle = if purpose == ConnectionPurpose::Exchange {
+            self.pools.idle(target, first)
+        } else {
+            None
+        };
         let mut refusals: u32 = 0;
         loop {
             let lease = match idle.take() {
@@ -306,7 +322,7 @@ impl Forwarder {
                     match Box::pin(self.connect(trying, first, asked)).await {
                         Ok(lease) => {
                             if busy.is_some() && !std::ptr::eq(before, *asked) {
-                                busy = Some(Busy::new(asked));
+                                busy = Some(InFlightRequest::new(asked));
                             }
                             lease
                         }
@@ -442,7 +458,7 @@ impl Forwarder {
         response: Response<Incoming>,
         lease: Lease,
         progress: &Rc<RequestProgress>,
-        busy: Option<Busy>,
+        busy: Option<InFlightRequest>,
     ) -> Response<ResponseBody> {
         let stall = group.response_stall_timeout;
         // an answered extended CONNECT is a switch as well, and has no status of its own

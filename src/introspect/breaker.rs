@@ -20,12 +20,12 @@ const LONGEST: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Breaker {
     name: Box<str>,
-    state: Mutex<State>,
+    state: Mutex<BreakerState>,
     counters: Arc<IntrospectionCounters>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum BreakerState {
     Closed {
         failures: u32,
     },
@@ -47,25 +47,25 @@ pub(super) struct Attempt<'b> {
 
 /// The breaker is open for this long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Open(pub(super) Duration);
+pub(super) struct BreakerOpen(pub(super) Duration);
 
 impl Breaker {
     pub(super) fn new(key_manager: &str, counters: Arc<IntrospectionCounters>) -> Self {
         Self {
             name: key_manager.into(),
-            state: Mutex::new(State::Closed { failures: 0 }),
+            state: Mutex::new(BreakerState::Closed { failures: 0 }),
             counters,
         }
     }
 
-    pub(super) fn enter(&self, now: Moment) -> Result<Attempt<'_>, Open> {
+    pub(super) fn enter(&self, now: Moment) -> Result<Attempt<'_>, BreakerOpen> {
         let mut state = self.state();
         let probes = match &mut *state {
-            State::Closed { .. } => false,
-            State::Open { until, probing, .. } => {
+            BreakerState::Closed { .. } => false,
+            BreakerState::Open { until, probing, .. } => {
                 if *probing || now < *until {
                     self.counters.breaker_refused();
-                    return Err(Open(until.since(now).max(FIRST)));
+                    return Err(BreakerOpen(until.since(now).max(FIRST)));
                 }
                 *probing = true;
                 true
@@ -74,7 +74,7 @@ impl Breaker {
         Ok(Attempt { breaker: self, probes })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, BreakerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -82,8 +82,9 @@ impl Breaker {
 impl Attempt<'_> {
     /// The server answered, whatever it said.
     pub(super) fn succeeded(self) {
-        let before = std::mem::replace(&mut *self.breaker.state(), State::Closed { failures: 0 });
-        if let State::Open { .. } = before {
+        let before =
+            std::mem::replace(&mut *self.breaker.state(), BreakerState::Closed { failures: 0 });
+        if let BreakerState::Open { .. } = before {
             let key_manager = &*self.breaker.name;
             self.breaker.counters.breaker(false);
             tracing::info!(target: "portcullis::introspect", key_manager, "the server answers again: tokens are asked about as usual");
@@ -94,19 +95,19 @@ impl Attempt<'_> {
     pub(super) fn failed(self, now: Moment) {
         let mut state = self.breaker.state();
         let openings = match &mut *state {
-            State::Closed { failures } => {
+            BreakerState::Closed { failures } => {
                 *failures = failures.saturating_add(1);
                 if *failures < FAILURES {
                     return;
                 }
                 0
             }
-            State::Open { openings, .. } if self.probes => openings.saturating_add(1),
+            BreakerState::Open { openings, .. } if self.probes => openings.saturating_add(1),
             // asked before the breaker opened
-            State::Open { .. } => return,
+            BreakerState::Open { .. } => return,
         };
         let rest = FIRST.saturating_mul(1 << openings.min(16)).min(LONGEST);
-        *state = State::Open { until: now.after(rest), openings, probing: false };
+        *state = BreakerState::Open { until: now.after(rest), openings, probing: false };
         drop(state);
         self.breaker.counters.breaker(true);
         if openings == 0 {
@@ -121,7 +122,7 @@ impl Drop for Attempt<'_> {
         if !self.probes {
             return;
         }
-        if let State::Open { probing, .. } = &mut *self.breaker.state() {
+        if let BreakerState::Open { probing, .. } = &mut *self.breaker.state() {
             *probing = false;
         }
     }
@@ -151,7 +152,7 @@ mod tests {
         for _ in 0..FAILURES {
             fail(&breaker, Moment(0));
         }
-        assert_eq!(breaker.enter(Moment(0)).unwrap_err(), Open(FIRST));
+        assert_eq!(breaker.enter(Moment(0)).unwrap_err(), BreakerOpen(FIRST));
     }
 
     #[test]
@@ -182,6 +183,6 @@ mod tests {
         for attempt in late {
             attempt.failed(Moment(0));
         }
-        assert_eq!(breaker.enter(Moment(0)).unwrap_err(), Open(FIRST));
+        assert_eq!(breaker.enter(Moment(0)).unwrap_err(), BreakerOpen(FIRST));
     }
 }

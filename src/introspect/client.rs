@@ -21,7 +21,7 @@ const LIFETIME_SECONDS: u64 = 60;
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The gateway, as one server knows it.
-pub(super) enum Client {
+pub(super) enum ClientAuthentication {
     /// Nothing in the question says it.
     Unnamed,
     Basic(HeaderValue),
@@ -43,12 +43,12 @@ pub(super) enum Client {
 
 /// What a question carries beside its token.
 #[derive(Default)]
-pub(super) struct Proof<'c> {
+pub(super) struct CredentialFields<'c> {
     pub(super) authorization: Option<&'c HeaderValue>,
     pub(super) fields: Vec<(&'static str, String)>,
 }
 
-impl Client {
+impl ClientAuthentication {
     pub(super) fn of(credentials: Option<&Credentials>) -> Result<Self, UnusableKey> {
         let Some(Credentials { username, proof }) = credentials else { return Ok(Self::Unnamed) };
         Ok(match proof {
@@ -76,14 +76,16 @@ impl Client {
         issuer: &str,
         endpoint: &str,
         now: UnixSeconds,
-    ) -> Option<Proof<'_>> {
+    ) -> Option<CredentialFields<'_>> {
         Some(match self {
-            Self::Unnamed => Proof::default(),
-            Self::Basic(value) => Proof { authorization: Some(value), fields: Vec::new() },
-            Self::Named { id } => {
-                Proof { authorization: None, fields: vec![("client_id", id.clone())] }
+            Self::Unnamed => CredentialFields::default(),
+            Self::Basic(value) => {
+                CredentialFields { authorization: Some(value), fields: Vec::new() }
             }
-            Self::Form { id, secret } => Proof {
+            Self::Named { id } => {
+                CredentialFields { authorization: None, fields: vec![("client_id", id.clone())] }
+            }
+            Self::Form { id, secret } => CredentialFields {
                 authorization: None,
                 fields: vec![
                     ("client_id", id.clone()),
@@ -100,7 +102,7 @@ impl Client {
                 });
                 let assertion = key.sign(&claims, key_id.as_deref())?;
                 let kind = ASSERTION_TYPE.to_owned();
-                Proof {
+                CredentialFields {
                     authorization: None,
                     fields: vec![
                         ("client_id", id.clone()),
@@ -113,14 +115,14 @@ impl Client {
     }
 }
 
-fn basic(id: &str, secret: &str) -> Client {
+fn basic(id: &str, secret: &str) -> ClientAuthentication {
     let pair = STANDARD.encode(format!("{id}:{secret}"));
     match HeaderValue::try_from(format!("Basic {pair}")) {
         Ok(mut value) => {
             value.set_sensitive(true);
-            Client::Basic(value)
+            ClientAuthentication::Basic(value)
         }
         // base64 always is a value
-        Err(_) => Client::Unnamed,
+        Err(_) => ClientAuthentication::Unnamed,
     }
 }

@@ -26,7 +26,7 @@ use tokio::time::Instant;
 
 use crate::assertion::UnusableKey;
 use crate::deadline::moment;
-use crate::introspect::server::Server;
+use crate::introspect::server::IntrospectionServer;
 use crate::jwks::KeyManagerKeys;
 use crate::jwt::{Claims, WrongType};
 use crate::model::clock::{Moment, UnixSeconds};
@@ -58,34 +58,34 @@ type TokenKey = [u8; 32];
 
 /// One key manager's questions and answers.
 pub struct Introspector {
-    known: Arc<Known>,
+    known: Arc<IntrospectionTarget>,
     rechecks: Arc<Semaphore>,
     /// The questions under way: they end with this introspector, and not with a request.
     tasks: Mutex<JoinSet<()>>,
 }
 
 /// What is shared with the questions under way.
-struct Known {
-    server: Server,
+struct IntrospectionTarget {
+    server: IntrospectionServer,
     /// How long answers hold; zero: only for the requests that asked.
     cache: Duration,
     /// How long a confirmation of a signed token holds.
     every: Duration,
     on_failure: OnIntrospectionFailure,
-    answers: Mutex<Cache<TokenKey, Kept>>,
+    answers: Mutex<Cache<TokenKey, CachedAnswer>>,
     asking: DashMap<TokenKey, Pending>,
     counters: Arc<IntrospectionCounters>,
 }
 
 #[derive(Clone)]
-struct Kept {
-    answer: Answer,
+struct CachedAnswer {
+    answer: IntrospectionAnswer,
     until: Moment,
 }
 
 /// Why a server is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum IntrospectionPurpose {
     /// The answer is all that is known of the token.
     Judge,
     /// The signature is good, and the server may know better (`token_validation = "both"`).
@@ -94,7 +94,7 @@ pub enum Purpose {
 
 /// What a server said of a token.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub enum IntrospectionAnswer {
     /// With when it has to be asked again.
     Active(Arc<Claims>, Moment),
     /// Known to the server, and no access token.
@@ -106,8 +106,8 @@ pub enum Answer {
 
 /// What came of asking.
 #[derive(Debug, Clone)]
-pub enum Outcome {
-    Answered(Answer),
+pub enum IntrospectionOutcome {
+    Answered(IntrospectionAnswer),
     /// With the operator's word on it.
     Unavailable(Arc<str>),
     /// The server failed again and again, and is not asked for this long.
@@ -116,7 +116,7 @@ pub enum Outcome {
 
 /// An outcome that somebody waits for.
 #[derive(Debug, Clone)]
-pub struct Pending(watch::Receiver<Option<Outcome>>);
+pub struct Pending(watch::Receiver<Option<IntrospectionOutcome>>);
 
 /// A question about the token of a stream, which nobody waits for.
 #[derive(Debug)]
@@ -147,8 +147,8 @@ impl Introspector {
                 (settings.cache, OnIntrospectionFailure::Refuse)
             }
         };
-        let known = Known {
-            server: Server::of(definition, settings, keys, Arc::clone(&counters))?,
+        let known = IntrospectionTarget {
+            server: IntrospectionServer::of(definition, settings, keys, Arc::clone(&counters))?,
             cache: settings.cache,
             every,
             on_failure,
@@ -164,7 +164,7 @@ impl Introspector {
     }
 
     /// What is known of a token without asking.
-    pub fn known(&self, token: &[u8], now: Moment) -> Option<Answer> {
+    pub fn known(&self, token: &[u8], now: Moment) -> Option<IntrospectionAnswer> {
         let known = self.known.find(&key(token), now);
         if known.is_some() {
             self.known.counters.remembered();
@@ -173,9 +173,9 @@ impl Introspector {
     }
 
     /// Asks the server, or joins a question about the same token that is under way. Needs a runtime.
-    pub fn begin(&self, token: &[u8], purpose: Purpose, now: UnixSeconds) -> Pending {
+    pub fn begin(&self, token: &[u8], purpose: IntrospectionPurpose, now: UnixSeconds) -> Pending {
         let Ok(text) = std::str::from_utf8(token) else {
-            return Pending::settled(Outcome::Answered(Answer::Inactive));
+            return Pending::settled(IntrospectionOutcome::Answered(IntrospectionAnswer::Inactive));
         };
         let key = key(token);
         // counts all shards, so not while an entry of one is held
@@ -185,10 +185,10 @@ impl Introspector {
             Entry::Vacant(place) => {
                 // what was answered since the caller looked was kept before its question left this table
                 if let Some(answer) = self.known.find(&key, moment()) {
-                    return Pending::settled(Outcome::Answered(answer));
+                    return Pending::settled(IntrospectionOutcome::Answered(answer));
                 }
                 if full {
-                    return Pending::settled(Outcome::Unavailable(
+                    return Pending::settled(IntrospectionOutcome::Unavailable(
                         "too many questions are under way".into(),
                     ));
                 }
@@ -199,7 +199,7 @@ impl Introspector {
             }
         };
         self.known.counters.began();
-        let asked = Asked { known: Arc::clone(&self.known), key };
+        let asked = PendingIntrospection { known: Arc::clone(&self.known), key };
         let token: Box<str> = text.into();
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
@@ -212,42 +212,53 @@ impl Introspector {
     }
 
     /// Asks, and waits for the outcome.
-    pub async fn ask(&self, token: &[u8], purpose: Purpose, now: UnixSeconds) -> Outcome {
+    pub async fn ask(
+        &self,
+        token: &[u8],
+        purpose: IntrospectionPurpose,
+        now: UnixSeconds,
+    ) -> IntrospectionOutcome {
         self.begin(token, purpose, now).outcome().await
     }
 
     /// Asks again about the token of a stream; `None` while as many such questions are under way as may be.
-    pub fn recheck(&self, token: &[u8], purpose: Purpose, now: UnixSeconds) -> Option<Recheck> {
+    pub fn recheck(
+        &self,
+        token: &[u8],
+        purpose: IntrospectionPurpose,
+        now: UnixSeconds,
+    ) -> Option<Recheck> {
         let place = Arc::clone(&self.rechecks).try_acquire_owned().ok()?;
         let pending = match self.known(token, moment()) {
-            Some(answer) => Pending::settled(Outcome::Answered(answer)),
+            Some(answer) => Pending::settled(IntrospectionOutcome::Answered(answer)),
             None => self.begin(token, purpose, now),
         };
         Some(Recheck { pending, _place: place })
     }
 
     /// The time between two questions about the token of one stream.
-    pub fn recheck_interval(&self, purpose: Purpose) -> Duration {
+    pub fn recheck_interval(&self, purpose: IntrospectionPurpose) -> Duration {
         match purpose {
-            Purpose::Confirm => self.known.every.max(SHORTEST_RECHECK),
-            Purpose::Judge if self.known.cache.is_zero() => UNCACHED_RECHECK,
-            Purpose::Judge => self.known.cache.max(SHORTEST_RECHECK),
+            IntrospectionPurpose::Confirm => self.known.every.max(SHORTEST_RECHECK),
+            IntrospectionPurpose::Judge if self.known.cache.is_zero() => UNCACHED_RECHECK,
+            IntrospectionPurpose::Judge => self.known.cache.max(SHORTEST_RECHECK),
         }
     }
 
     /// Whether a stream may go on however long its server cannot be asked.
-    pub fn allows_silence(&self, purpose: Purpose) -> bool {
-        purpose == Purpose::Confirm && self.known.on_failure == OnIntrospectionFailure::Allow
+    pub fn allows_silence(&self, purpose: IntrospectionPurpose) -> bool {
+        purpose == IntrospectionPurpose::Confirm
+            && self.known.on_failure == OnIntrospectionFailure::Allow
     }
 }
 
 impl Pending {
-    fn settled(outcome: Outcome) -> Self {
+    fn settled(outcome: IntrospectionOutcome) -> Self {
         Self(watch::channel(Some(outcome)).1)
     }
 
     /// Waits. Dropping the future stops the waiting only.
-    pub async fn outcome(mut self) -> Outcome {
+    pub async fn outcome(mut self) -> IntrospectionOutcome {
         let outcome = self.0.wait_for(Option::is_some).await;
         let outcome = outcome.ok().and_then(|outcome| outcome.clone());
         outcome.unwrap_or_else(given_up)
@@ -256,7 +267,7 @@ impl Pending {
 
 impl Recheck {
     /// What came of it; `None` while it is under way.
-    pub fn outcome(&self) -> Option<Outcome> {
+    pub fn outcome(&self) -> Option<IntrospectionOutcome> {
         let receiver = &self.pending.0;
         let outcome = receiver.borrow().clone();
         // a question that nobody will answer any more
@@ -264,79 +275,96 @@ impl Recheck {
     }
 }
 
-fn given_up() -> Outcome {
-    Outcome::Unavailable("the question was given up".into())
+fn given_up() -> IntrospectionOutcome {
+    IntrospectionOutcome::Unavailable("the question was given up".into())
 }
 
-impl Known {
-    fn find(&self, key: &TokenKey, now: Moment) -> Option<Answer> {
+impl IntrospectionTarget {
+    fn find(&self, key: &TokenKey, now: Moment) -> Option<IntrospectionAnswer> {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.get(key).filter(|kept| kept.until > now).map(|kept| kept.answer.clone())
     }
 
     /// Asks, counts and remembers.
-    async fn ask(&self, key: TokenKey, token: &str, purpose: Purpose, now: UnixSeconds) -> Outcome {
+    async fn ask(
+        &self,
+        key: TokenKey,
+        token: &str,
+        purpose: IntrospectionPurpose,
+        now: UnixSeconds,
+    ) -> IntrospectionOutcome {
         let began = Instant::now();
         let hold = match purpose {
-            Purpose::Judge => self.cache,
-            Purpose::Confirm => self.every,
+            IntrospectionPurpose::Judge => self.cache,
+            IntrospectionPurpose::Confirm => self.every,
         };
         let outcome = self.server.question(token, hold, now).await;
         match &outcome {
-            Outcome::Answered(Answer::Active(..)) => self.counters.active(began.elapsed()),
-            Outcome::Answered(_) => self.counters.inactive(began.elapsed()),
-            Outcome::Unavailable(_) => self.counters.unavailable(began.elapsed()),
-            Outcome::Spared(..) => {}
+            IntrospectionOutcome::Answered(IntrospectionAnswer::Active(..)) => {
+                self.counters.active(began.elapsed())
+            }
+            IntrospectionOutcome::Answered(_) => self.counters.inactive(began.elapsed()),
+            IntrospectionOutcome::Unavailable(_) => self.counters.unavailable(began.elapsed()),
+            IntrospectionOutcome::Spared(..) => {}
         }
         match outcome {
-            Outcome::Unavailable(_) | Outcome::Spared(..)
-                if purpose == Purpose::Confirm
+            IntrospectionOutcome::Unavailable(_) | IntrospectionOutcome::Spared(..)
+                if purpose == IntrospectionPurpose::Confirm
                     && self.on_failure == OnIntrospectionFailure::Allow =>
             {
-                Outcome::Answered(self.pass_over(key, moment().after(UNCONFIRMED)))
+                IntrospectionOutcome::Answered(self.pass_over(key, moment().after(UNCONFIRMED)))
             }
-            Outcome::Answered(answer) => {
+            IntrospectionOutcome::Answered(answer) => {
                 let now = moment();
                 let until = match (&answer, purpose) {
-                    (Answer::Active(_, until) | Answer::Unconfirmed(until), _) => *until,
-                    (Answer::Inactive | Answer::NotAccess(_), Purpose::Judge) => {
-                        now.after(NEGATIVE.min(hold))
-                    }
-                    (Answer::Inactive | Answer::NotAccess(_), Purpose::Confirm) => now.after(hold),
+                    (
+                        IntrospectionAnswer::Active(_, until)
+                        | IntrospectionAnswer::Unconfirmed(until),
+                        _,
+                    ) => *until,
+                    (
+                        IntrospectionAnswer::Inactive | IntrospectionAnswer::NotAccess(_),
+                        IntrospectionPurpose::Judge,
+                    ) => now.after(NEGATIVE.min(hold)),
+                    (
+                        IntrospectionAnswer::Inactive | IntrospectionAnswer::NotAccess(_),
+                        IntrospectionPurpose::Confirm,
+                    ) => now.after(hold),
                 };
                 self.keep(key, &answer, until, now);
-                Outcome::Answered(answer)
+                IntrospectionOutcome::Answered(answer)
             }
             unanswered => unanswered,
         }
     }
 
     /// The server cannot be asked, and that is let pass: but a token that it has called inactive stays so.
-    fn pass_over(&self, key: TokenKey, until: Moment) -> Answer {
+    fn pass_over(&self, key: TokenKey, until: Moment) -> IntrospectionAnswer {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let refused = answers.get(&key).map(|kept| kept.answer.clone());
-        let refused =
-            refused.filter(|answer| matches!(answer, Answer::Inactive | Answer::NotAccess(_)));
-        let answer = refused.unwrap_or(Answer::Unconfirmed(until));
-        answers.insert(key, Kept { answer: answer.clone(), until });
+        let refused = refused.filter(|answer| {
+            matches!(answer, IntrospectionAnswer::Inactive | IntrospectionAnswer::NotAccess(_))
+        });
+        let answer = refused.unwrap_or(IntrospectionAnswer::Unconfirmed(until));
+        answers.insert(key, CachedAnswer { answer: answer.clone(), until });
         answer
     }
 
-    fn keep(&self, key: TokenKey, answer: &Answer, until: Moment, now: Moment) {
+    fn keep(&self, key: TokenKey, answer: &IntrospectionAnswer, until: Moment, now: Moment) {
         if until > now {
             let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-            answers.insert(key, Kept { answer: answer.clone(), until });
+            answers.insert(key, CachedAnswer { answer: answer.clone(), until });
         }
     }
 }
 
 /// A question that is under way, until its answer is kept or it is given up.
-struct Asked {
-    known: Arc<Known>,
+struct PendingIntrospection {
+    known: Arc<IntrospectionTarget>,
     key: TokenKey,
 }
 
-impl Drop for Asked {
+impl Drop for PendingIntrospection {
     fn drop(&mut self) {
         self.known.asking.remove(&self.key);
         self.known.counters.ended();

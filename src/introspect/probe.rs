@@ -1,7 +1,7 @@
 //! Asks a server about one token, once and outside of any key manager: for commands that try what a file will say.
 
-use crate::introspect::client::Client;
-use crate::jwks::fetch::{Form, post};
+use crate::introspect::client::ClientAuthentication;
+use crate::jwks::fetch::{FormPost, post};
 use crate::jwt::{Claims, Introspected};
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::{Credentials, Fetch, TokenRules};
@@ -19,13 +19,14 @@ pub struct Probe<'p> {
 impl Probe<'_> {
     /// What the server says, or the operator's message of why it says nothing.
     pub async fn ask(&self, token: &str, now: UnixSeconds) -> Result<Introspected, String> {
-        let client = Client::of(Some(self.credentials)).map_err(|error| error.to_string())?;
+        let client =
+            ClientAuthentication::of(Some(self.credentials)).map_err(|error| error.to_string())?;
         let proof = client
             .proof(self.issuer, self.endpoint, now)
             .ok_or("the gateway cannot sign its client assertion")?;
         let mut fields = vec![("token", token), ("token_type_hint", "access_token")];
         fields.extend(proof.fields.iter().map(|(name, value)| (*name, value.as_str())));
-        let form = Form { fields: &fields, authorization: proof.authorization, signed: false };
+        let form = FormPost { fields: &fields, authorization: proof.authorization, signed: false };
         let posted =
             post(self.fetch, self.endpoint, &form).await.map_err(|failure| failure.to_string())?;
         if posted.signed {

@@ -10,12 +10,12 @@ use tokio::time::{Instant, timeout};
 
 use crate::assertion::UnusableKey;
 use crate::deadline::moment;
-use crate::introspect::breaker::{Breaker, Open};
-use crate::introspect::client::Client;
-use crate::introspect::{Answer, Outcome};
-use crate::jwks::fetch::{Form, Posted, post};
+use crate::introspect::breaker::{Breaker, BreakerOpen};
+use crate::introspect::client::ClientAuthentication;
+use crate::introspect::{IntrospectionAnswer, IntrospectionOutcome};
+use crate::jwks::fetch::{FormPost, Posted, post};
 use crate::jwks::{KeyManagerKeys, RefetchCause};
-use crate::jwt::answer::{AnswerFault, Expected, signed_answer};
+use crate::jwt::answer::{AnswerFault, ExpectedResponse, signed_answer};
 use crate::jwt::{Claims, Introspected, OddMember};
 use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::key_manager::{Fetch, Introspection, KeyManager, TokenRules};
@@ -25,11 +25,11 @@ use crate::telemetry::IntrospectionCounters;
 const MOST_QUESTIONS: usize = 64;
 
 /// The server of one key manager, as it is asked about tokens.
-pub(super) struct Server {
+pub(super) struct IntrospectionServer {
     name: Box<str>,
     /// `None`: the discovery document names it.
     endpoint: Option<String>,
-    client: Client,
+    client: ClientAuthentication,
     /// The gateway's client id, which signed answers are for.
     client_id: String,
     /// Only signed answers are believed.
@@ -58,13 +58,13 @@ enum Failure {
     NotAsked(String),
 }
 
-impl fmt::Debug for Server {
+impl fmt::Debug for IntrospectionServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 
-impl Server {
+impl IntrospectionServer {
     pub(super) fn of(
         definition: &KeyManager,
         settings: &Introspection,
@@ -74,7 +74,7 @@ impl Server {
         Ok(Self {
             name: definition.name.as_str().into(),
             endpoint: settings.endpoint.clone(),
-            client: Client::of(settings.credentials.as_ref())?,
+            client: ClientAuthentication::of(settings.credentials.as_ref())?,
             client_id: settings
                 .credentials
                 .as_ref()
@@ -95,14 +95,19 @@ impl Server {
 
     /// Asks about a token, all within one `request_timeout`. The answer holds for as long as `hold`, and not beyond the
     /// token's end.
-    pub(super) async fn question(&self, token: &str, hold: Duration, now: UnixSeconds) -> Outcome {
+    pub(super) async fn question(
+        &self,
+        token: &str,
+        hold: Duration,
+        now: UnixSeconds,
+    ) -> IntrospectionOutcome {
         // a token of which no end is known is good now, also where answers are not kept
         let latest = UnixSeconds(now.0.saturating_add(hold.as_secs().max(1)));
         let limit = self.fetch.request_timeout;
         let attempt = match self.breaker.enter(moment()) {
             Ok(attempt) => attempt,
-            Err(Open(rest)) => {
-                return Outcome::Spared(self.left_alone(rest), rest);
+            Err(BreakerOpen(rest)) => {
+                return IntrospectionOutcome::Spared(self.left_alone(rest), rest);
             }
         };
         let began = Instant::now();
@@ -128,11 +133,11 @@ impl Server {
         match read {
             Ok(Introspected::Inactive) => {
                 self.recovered();
-                Outcome::Answered(Answer::Inactive)
+                IntrospectionOutcome::Answered(IntrospectionAnswer::Inactive)
             }
             Ok(Introspected::NotAccess(wrong)) => {
                 self.recovered();
-                Outcome::Answered(Answer::NotAccess(wrong))
+                IntrospectionOutcome::Answered(IntrospectionAnswer::NotAccess(wrong))
             }
             Ok(Introspected::Active(claims, odd)) => {
                 self.recovered();
@@ -144,12 +149,12 @@ impl Server {
                     (false, true) => moment().after(hold.min(left)),
                     (false, false) => moment().after(hold),
                 };
-                Outcome::Answered(Answer::Active(Arc::new(claims), until))
+                IntrospectionOutcome::Answered(IntrospectionAnswer::Active(Arc::new(claims), until))
             }
             Err(Failure::Trouble(why) | Failure::Unusable(why) | Failure::NotAsked(why)) => {
                 let why: Arc<str> = why.into();
                 self.failed(&why);
-                Outcome::Unavailable(why)
+                IntrospectionOutcome::Unavailable(why)
             }
         }
     }
@@ -189,7 +194,7 @@ impl Server {
         let mut fields = vec![("token", token), ("token_type_hint", "access_token")];
         fields.extend(proof.fields.iter().map(|(name, value)| (*name, value.as_str())));
         let form =
-            Form { fields: &fields, authorization: proof.authorization, signed: self.signed };
+            FormPost { fields: &fields, authorization: proof.authorization, signed: self.signed };
         post(&self.fetch, &endpoint, &form).await.map_err(|failure| {
             let why = failure.to_string();
             if failure.is_outage() { Failure::Trouble(why) } else { Failure::Unusable(why) }
@@ -255,8 +260,12 @@ impl Server {
         let keys = state.keys.as_ref()?;
         let issuer = self.issuer();
         let max_bytes = usize::try_from(self.fetch.max_document_bytes).unwrap_or(usize::MAX);
-        let expected =
-            Expected { issuer: &issuer, audience: &self.client_id, rules: &self.rules, max_bytes };
+        let expected = ExpectedResponse {
+            issuer: &issuer,
+            audience: &self.client_id,
+            rules: &self.rules,
+            max_bytes,
+        };
         Some(signed_answer(content.trim_ascii(), keys, &expected, latest, now))
     }
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
-use crate::budget::{Shares, Source};
-use crate::jwks::keys::{Ending, KeyManagerKeys, Outcome, RefetchCause, Refetched};
+use crate::budget::{ClientSource, Shares};
+use crate::jwks::keys::{FetchEnding, KeyManagerKeys, RefetchCause, Refetched, WaitOutcomes};
 use crate::jwks::schedule::Moment;
 
 /// Requests that may wait for one key manager.
@@ -21,14 +21,14 @@ const MOST_WAITING: usize = 1000;
 
 /// Who asks for newer keys.
 #[derive(Debug, Clone, Copy)]
-pub struct Asker {
+pub struct KeyWaiter {
     /// Only a fetch that begins later can tell that a key does not exist.
     pub arrived: Instant,
     /// The client's address; `None` for the gateway's own questions.
     pub source: Option<IpAddr>,
 }
 
-impl Asker {
+impl KeyWaiter {
     /// Arrives now.
     pub fn now(source: Option<IpAddr>) -> Self {
         Self { arrived: Instant::now(), source }
@@ -170,18 +170,18 @@ fn nanos(moment: Moment) -> u64 {
 impl KeyManagerKeys {
     /// Asks for newer keys on the gateway's own account.
     pub async fn refetch(&self, cause: RefetchCause) -> Refetched {
-        self.refetch_for(cause, &Asker::now(None)).await
+        self.refetch_for(cause, &KeyWaiter::now(None)).await
     }
 
     /// Asks for newer keys and waits for what comes of it, until `request_timeout` has passed since the asker arrived. All
     /// who ask at one time share one fetch. Callable from any runtime; dropping the future stops the waiting only.
-    pub async fn refetch_for(&self, cause: RefetchCause, asker: &Asker) -> Refetched {
+    pub async fn refetch_for(&self, cause: RefetchCause, asker: &KeyWaiter) -> Refetched {
         let came = self.newer(cause, asker).await;
         self.desk.count(came);
         came
     }
 
-    async fn newer(&self, cause: RefetchCause, asker: &Asker) -> Refetched {
+    async fn newer(&self, cause: RefetchCause, asker: &KeyWaiter) -> Refetched {
         if !self.is_fetched() {
             return Refetched::NotAllowed;
         }
@@ -222,7 +222,7 @@ impl KeyManagerKeys {
                 }
             }
             if place.is_none() {
-                place = desk.places.take(asker.source.map(Source::of));
+                place = desk.places.take(asker.source.map(ClientSource::of));
                 if place.is_none() {
                     return Refetched::Crowded;
                 }
@@ -247,7 +247,7 @@ impl KeyManagerKeys {
         }
         let called = Instant::now();
         let moment = self.desk.moment(called);
-        let mut outcome: watch::Receiver<Outcome> = self.outcome.subscribe();
+        let mut outcome: watch::Receiver<WaitOutcomes> = self.outcome.subscribe();
         self.desk.force(moment);
         // the one under way, then this one; each may read two documents
         let longest = self.wait.saturating_mul(4).saturating_add(Duration::from_secs(1));
@@ -260,9 +260,9 @@ impl KeyManagerKeys {
             Err(_) => Refetched::TimedOut,
             Ok(Err(_)) => Refetched::Failed,
             Ok(Ok(outcome)) => match outcome.ending {
-                Ending::Changed => Refetched::Changed,
-                Ending::Unchanged => Refetched::Unchanged,
-                Ending::Pending | Ending::Failed => Refetched::Failed,
+                FetchEnding::Changed => Refetched::Changed,
+                FetchEnding::Unchanged => Refetched::Unchanged,
+                FetchEnding::Pending | FetchEnding::Failed => Refetched::Failed,
             },
         }
     }
@@ -274,12 +274,12 @@ impl KeyManagerKeys {
         at.saturating_sub(self.desk.moment(Instant::now()))
     }
 
-    fn deadline(&self, asker: &Asker) -> Instant {
+    fn deadline(&self, asker: &KeyWaiter) -> Instant {
         asker.arrived.checked_add(self.wait).unwrap_or(asker.arrived)
     }
 }
 
-impl Outcome {
+impl WaitOutcomes {
     /// What the fetches that have ended say to somebody who arrived then.
     fn answers(&self, arrived: Moment) -> Option<Refetched> {
         let since = |began: Option<Moment>| began.is_some_and(|began| began >= arrived);

@@ -49,7 +49,7 @@ pub struct Posted {
 
 /// A form to post, and who posts it.
 #[derive(Debug, Clone, Copy)]
-pub struct Form<'f> {
+pub struct FormPost<'f> {
     pub fields: &'f [(&'f str, &'f str)],
     pub authorization: Option<&'f HeaderValue>,
     /// Only a signed answer will do.
@@ -78,7 +78,11 @@ pub(super) async fn fetch(settings: &Fetch, url: &str) -> Result<Document, Fetch
 }
 
 /// Posts a form, as strictly, and returns the document that answers it.
-pub async fn post(settings: &Fetch, url: &str, form: &Form<'_>) -> Result<Posted, FetchFailure> {
+pub async fn post(
+    settings: &Fetch,
+    url: &str,
+    form: &FormPost<'_>,
+) -> Result<Posted, FetchFailure> {
     let address = || FetchFailure::Address { url: url.to_owned() };
     let uri: Uri = url.parse().map_err(|_| address())?;
     let host = uri.host().ok_or_else(address)?.to_owned();
@@ -93,7 +97,7 @@ async fn exchange(
     settings: &Fetch,
     uri: &Uri,
     host: &str,
-    form: Option<&Form<'_>>,
+    form: Option<&FormPost<'_>>,
 ) -> Result<Document, FetchFailure> {
     let Route { proxy, .. } = route(&settings.proxy, uri);
     let connecting = connect(uri, host, proxy.as_ref());
@@ -197,7 +201,7 @@ async fn request<S>(
     host: &str,
     stream: S,
     proxy: Option<&Proxy>,
-    form: Option<&Form<'_>>,
+    form: Option<&FormPost<'_>>,
 ) -> Result<Document, FetchFailure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -238,7 +242,7 @@ where
     read(settings, host, response, form).await
 }
 
-fn accept(form: Option<&Form<'_>>) -> &'static str {
+fn accept(form: Option<&FormPost<'_>>) -> &'static str {
     match form {
         None => KEY_SET_OR_JSON,
         Some(form) if form.signed => SIGNED,
@@ -247,7 +251,7 @@ fn accept(form: Option<&Form<'_>>) -> &'static str {
 }
 
 /// `application/x-www-form-urlencoded`.
-fn encoded(form: &Form<'_>) -> String {
+fn encoded(form: &FormPost<'_>) -> String {
     let pairs: Vec<String> = form
         .fields
         .iter()
@@ -273,7 +277,7 @@ async fn read(
     settings: &Fetch,
     host: &str,
     response: Response<Incoming>,
-    form: Option<&Form<'_>>,
+    form: Option<&FormPost<'_>>,
 ) -> Result<Document, FetchFailure> {
     let host = || host.to_owned();
     let text = |name| {
@@ -373,7 +377,7 @@ async fn refused(
     settings: &Fetch,
     host: String,
     response: Response<Incoming>,
-    form: &Form<'_>,
+    form: &FormPost<'_>,
 ) -> FetchFailure {
     let status = response.status().as_u16();
     let limit = usize::try_from(settings.max_document_bytes).unwrap_or(usize::MAX);

@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::jwks::document::{self, Fetched};
 use crate::jwks::failure::FetchFailure;
-use crate::jwks::keys::{Ending, KeyManagerKeys};
-use crate::jwks::schedule::{Allowance, Moment, Plan};
+use crate::jwks::keys::{FetchEnding, KeyManagerKeys};
+use crate::jwks::schedule::{Allowance, FetchPlan, Moment};
 use crate::jwks::{schedule, store};
 use crate::jwt::KeySet;
 use crate::model::clock::{Clock, UnixSeconds};
@@ -50,7 +50,7 @@ impl Fetcher {
         loop {
             let now = desk.moment(Instant::now());
             let (wanted, forced) = (desk.is_wanted(last_began), desk.is_forced(last_began));
-            let start = Plan { background, wanted, forced }.next(&allowance, now);
+            let start = FetchPlan { background, wanted, forced }.next(&allowance, now);
             tokio::select! {
                 () = sleep_until(desk.instant(start.at)) => {}
                 () = desk.rung() => continue,
@@ -64,7 +64,7 @@ impl Fetcher {
             }
             let (wait, ending) = match document::read(&self.key_manager).await {
                 Ok(fetched) => self.good(fetched, &mut memory),
-                Err(failure) => (self.bad(&failure, &mut memory), Ending::Failed),
+                Err(failure) => (self.bad(&failure, &mut memory), FetchEnding::Failed),
             };
             background = desk.moment(Instant::now()).saturating_add(wait);
             desk.announce(allowance.opens_at(), allowance.spare_opens_at(), background);
@@ -73,13 +73,13 @@ impl Fetcher {
         }
     }
 
-    fn good(&self, fetched: Fetched, memory: &mut Memory) -> (Duration, Ending) {
+    fn good(&self, fetched: Fetched, memory: &mut Memory) -> (Duration, FetchEnding) {
         let Fetched { keys, content, issuer, freshness, introspection } = fetched;
         let name = &self.key_manager.name;
         let learned = issuer.as_ref().map(ToString::to_string);
         let kids: Vec<String> = keys.keys.key_ids().map(str::to_owned).collect();
         let ending = self.keys.succeed(keys.keys, &keys.skipped, issuer, introspection);
-        if ending == Ending::Changed {
+        if ending == FetchEnding::Changed {
             tracing::info!(target: "portcullis::jwks", key_manager = %name, ?kids, "keys in use");
             for skipped in &keys.skipped {
                 let (position, kid, reason) = (
@@ -134,7 +134,7 @@ impl Fetcher {
             return;
         }
         let Some(kept) =
-            store::Kept::new(&self.key_manager, learned_issuer, self.clock.now(), document)
+            store::StoredKeySet::new(&self.key_manager, learned_issuer, self.clock.now(), document)
         else {
             return;
         };

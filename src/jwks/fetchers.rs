@@ -9,7 +9,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::jwks::document::learns_endpoint;
 use crate::jwks::fetcher::Fetcher;
-use crate::jwks::keys::{Ending, KeyManagerKeys};
+use crate::jwks::keys::{FetchEnding, KeyManagerKeys};
 use crate::jwks::on_demand::OnDemand;
 use crate::jwks::schedule::Moment;
 use crate::jwt::KeySet;
@@ -23,19 +23,19 @@ pub struct Fetchers {
     clock: Arc<dyn Clock>,
     tasks: JoinSet<()>,
     /// By name.
-    running: HashMap<String, Entry>,
+    running: HashMap<String, KeySetEntry>,
     /// Since the last reconciliation: what ran under a name before, until it is known which configuration holds.
-    replaced: Vec<(String, Option<Entry>)>,
+    replaced: Vec<(String, Option<KeySetEntry>)>,
 }
 
 #[derive(Debug, Clone)]
-struct Entry {
+struct KeySetEntry {
     definition: KeyManager,
     keys: Arc<KeyManagerKeys>,
     task: Option<AbortHandle>,
 }
 
-impl Entry {
+impl KeySetEntry {
     fn stop(self) {
         if let Some(task) = self.task {
             task.abort();
@@ -117,7 +117,7 @@ impl Fetchers {
         keys
     }
 
-    fn start(&mut self, definition: &KeyManager, earlier: Option<&Entry>) -> Entry {
+    fn start(&mut self, definition: &KeyManager, earlier: Option<&KeySetEntry>) -> KeySetEntry {
         let keys = KeyManagerKeys::new(definition.fetch.request_timeout);
         let task = match &definition.keys {
             _ if !definition.enabled => {
@@ -150,7 +150,7 @@ impl Fetchers {
                 Some(self.tasks.spawn(fetcher.run()))
             }
         };
-        Entry { definition: definition.clone(), keys, task }
+        KeySetEntry { definition: definition.clone(), keys, task }
     }
 }
 
@@ -173,14 +173,14 @@ fn fixed(
         Err(error) => {
             let failure = error.into();
             keys.fail(&failure);
-            keys.finish(Moment::ZERO, Ending::Failed);
+            keys.finish(Moment::ZERO, FetchEnding::Failed);
             tracing::error!(target: "portcullis::jwks", key_manager = %definition.name, %failure, "the keys cannot be used");
         }
     }
 }
 
 /// Good keys go on while only the way of asking changes.
-fn inherit(definition: &KeyManager, keys: &KeyManagerKeys, earlier: Option<&Entry>) {
+fn inherit(definition: &KeyManager, keys: &KeyManagerKeys, earlier: Option<&KeySetEntry>) {
     let Some(earlier) = earlier.filter(|earlier| {
         earlier.definition.keys == definition.keys && earlier.definition.issuer == definition.issuer
     }) else {

@@ -23,7 +23,7 @@ const RECENTLY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct KeyManagerKeys {
     state: ArcSwap<KeyState>,
-    pub(super) outcome: watch::Sender<Outcome>,
+    pub(super) outcome: watch::Sender<WaitOutcomes>,
     pub(super) desk: Desk,
     /// Whether a fetch may be asked for: not for keys from files, nor for a disabled key manager.
     fetched: AtomicBool,
@@ -31,7 +31,7 @@ pub struct KeyManagerKeys {
     retired: AtomicBool,
     /// The longest that a request waits for keys.
     pub(super) wait: Duration,
-    record: Mutex<Record>,
+    record: Mutex<FetchRecord>,
 }
 
 /// The keys in use.
@@ -113,15 +113,15 @@ pub struct KeyManagerStatus {
 
 /// How the last finished fetch ended.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Outcome {
+pub(super) struct WaitOutcomes {
     /// When the last fetch began that has ended, and when the last good one did.
     pub(super) last_began: Option<Moment>,
     pub(super) last_good_began: Option<Moment>,
-    pub(super) ending: Ending,
+    pub(super) ending: FetchEnding,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Ending {
+pub(super) enum FetchEnding {
     /// Nothing has finished yet.
     #[default]
     Pending,
@@ -131,7 +131,7 @@ pub(super) enum Ending {
 }
 
 #[derive(Debug, Default)]
-struct Record {
+struct FetchRecord {
     last_good: Option<Instant>,
     last_change: Option<Instant>,
     last_failure: Option<String>,
@@ -153,12 +153,12 @@ impl KeyManagerKeys {
         };
         Arc::new(Self {
             state: ArcSwap::from_pointee(state),
-            outcome: watch::Sender::new(Outcome::default()),
+            outcome: watch::Sender::new(WaitOutcomes::default()),
             desk: Desk::new(),
             fetched: AtomicBool::new(true),
             retired: AtomicBool::new(false),
             wait,
-            record: Mutex::new(Record::default()),
+            record: Mutex::new(FetchRecord::default()),
         })
     }
 
@@ -191,7 +191,7 @@ impl KeyManagerKeys {
     pub async fn settled(&self) {
         let mut outcome = self.outcome.subscribe();
         if self.fetched.load(Ordering::Relaxed) {
-            let _ = outcome.wait_for(|outcome| outcome.ending != Ending::Pending).await;
+            let _ = outcome.wait_for(|outcome| outcome.ending != FetchEnding::Pending).await;
         }
     }
 
@@ -218,7 +218,7 @@ impl KeyManagerKeys {
         skipped: &[SkippedKey],
         issuer: Option<Issuer>,
         introspection: Option<Arc<str>>,
-    ) -> Ending {
+    ) -> FetchEnding {
         let before = self.state.load_full();
         let same_keys =
             before.keys.as_ref().is_some_and(|old| old.fingerprint() == keys.fingerprint());
@@ -245,7 +245,7 @@ impl KeyManagerKeys {
                 count(&mut record.skipped, key.reason.label());
             }
         }
-        if changed { Ending::Changed } else { Ending::Unchanged }
+        if changed { FetchEnding::Changed } else { FetchEnding::Unchanged }
     }
 
     /// Keys kept from before this process: good, and of a known age.
@@ -296,7 +296,7 @@ impl KeyManagerKeys {
 
     /// Whether a first fetch has ended.
     pub fn has_settled(&self) -> bool {
-        self.outcome.borrow().ending != Ending::Pending
+        self.outcome.borrow().ending != FetchEnding::Pending
     }
 
     /// How old the last good keys are.
@@ -305,10 +305,10 @@ impl KeyManagerKeys {
     }
 
     /// Tells those who wait that the fetch has ended which began at that moment.
-    pub(super) fn finish(&self, began: Moment, ending: Ending) {
+    pub(super) fn finish(&self, began: Moment, ending: FetchEnding) {
         self.outcome.send_modify(|outcome| {
-            let good = matches!(ending, Ending::Changed | Ending::Unchanged);
-            *outcome = Outcome {
+            let good = matches!(ending, FetchEnding::Changed | FetchEnding::Unchanged);
+            *outcome = WaitOutcomes {
                 last_began: Some(began),
                 last_good_began: if good { Some(began) } else { outcome.last_good_began },
                 ending,
@@ -316,7 +316,7 @@ impl KeyManagerKeys {
         });
     }
 
-    fn record(&self) -> std::sync::MutexGuard<'_, Record> {
+    fn record(&self) -> std::sync::MutexGuard<'_, FetchRecord> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

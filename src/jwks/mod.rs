@@ -29,7 +29,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use asking::Asker;
+pub use asking::KeyWaiter;
 pub use document::{may_fetch, read_document};
 pub use fetchers::Fetchers;
 pub use keys::{KeyManagerKeys, KeyManagerStatus, KeyState, RefetchCause, Refetched};

@@ -88,7 +88,7 @@ impl Allowance {
 
 /// What the task waits for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Plan {
+pub(super) struct FetchPlan {
     /// The next background fetch.
     pub(super) background: Moment,
     /// A request waits for keys that are fetched from now on.
@@ -104,7 +104,7 @@ pub(super) struct Start {
     pub(super) charged: bool,
 }
 
-impl Plan {
+impl FetchPlan {
     /// The next start. The background fetch and an operator's are free: neither grows with what clients send.
     pub(super) fn next(self, allowance: &Allowance, now: Moment) -> Start {
         if self.forced {
@@ -184,11 +184,11 @@ mod tests {
         let now = Duration::from_secs(50);
         (0..3).for_each(|_| allowance.take(now));
         let background = now + Duration::from_mins(10);
-        let forced = Plan { background, wanted: true, forced: true };
+        let forced = FetchPlan { background, wanted: true, forced: true };
         assert_eq!(forced.next(&allowance, now), Start { at: now, charged: false });
-        let wanted = Plan { forced: false, ..forced };
+        let wanted = FetchPlan { forced: false, ..forced };
         assert_eq!(wanted.next(&allowance, now), Start { at: now + EACH, charged: true });
-        let quiet = Plan { wanted: false, ..wanted };
+        let quiet = FetchPlan { wanted: false, ..wanted };
         assert_eq!(quiet.next(&allowance, now), Start { at: background, charged: false });
     }
 
@@ -227,7 +227,7 @@ mod tests {
                     continue;
                 }
                 now = now.max(*arrival);
-                let plan = Plan { background, wanted: true, forced: false };
+                let plan = FetchPlan { background, wanted: true, forced: false };
                 let start = plan.next(&allowance, now);
                 prop_assert!(start.charged);
                 prop_assert!(start.at <= now.max(*arrival) + EACH, "{:?} for {arrival:?} at {now:?}", start.at);

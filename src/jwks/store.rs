@@ -17,7 +17,7 @@ use crate::state_dir;
 
 /// A key set as it was last good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Kept {
+pub(super) struct StoredKeySet {
     /// Where it came from: another address, another trust.
     pub(super) source: String,
     /// As configured.
@@ -31,7 +31,7 @@ pub(super) struct Kept {
 /// Far above `max_document_bytes`; a larger file is not ours.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
-impl Kept {
+impl StoredKeySet {
     pub(super) fn new(
         key_manager: &KeyManager,
         learned_issuer: Option<String>,
@@ -73,7 +73,11 @@ fn path(folder: &Path, key_manager: &KeyManager) -> PathBuf {
     folder.join(format!("keys-{name}.json"))
 }
 
-pub(super) fn write(folder: &Path, key_manager: &KeyManager, kept: &Kept) -> io::Result<()> {
+pub(super) fn write(
+    folder: &Path,
+    key_manager: &KeyManager,
+    kept: &StoredKeySet,
+) -> io::Result<()> {
     let path = path(folder, key_manager);
     let temporary = path.with_extension("new");
     let mut file = state_dir::create(&temporary)?;
@@ -94,7 +98,7 @@ pub(super) fn remove(folder: &Path, key_manager: &KeyManager) {
 }
 
 /// The kept key set; `None` when there is none, and when there is one that cannot be read, which is logged.
-pub(super) fn read(folder: &Path, key_manager: &KeyManager) -> Option<Kept> {
+pub(super) fn read(folder: &Path, key_manager: &KeyManager) -> Option<StoredKeySet> {
     let path = path(folder, key_manager);
     let file = match state_dir::read(&path) {
         Ok(file) => file,

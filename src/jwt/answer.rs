@@ -5,7 +5,7 @@
 use crate::jwt::claims::{Claims, Fraction, Introspected, audiences, date};
 use crate::jwt::key_set::KeySet;
 use crate::jwt::rejection::Rejection;
-use crate::jwt::value::Value;
+use crate::jwt::value::JsonValue;
 use crate::jwt::{Excerpt, Unverified};
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::{SignatureAlgorithm, TokenRules};
@@ -15,7 +15,7 @@ const OLDEST_SECONDS: u64 = 60;
 
 /// Who should have signed it, and for whom.
 #[derive(Debug, Clone, Copy)]
-pub struct Expected<'e> {
+pub struct ExpectedResponse<'e> {
     pub issuer: &'e str,
     pub audience: &'e str,
     pub rules: &'e TokenRules,
@@ -43,7 +43,7 @@ pub enum AnswerFault {
 pub fn signed_answer(
     token: &[u8],
     keys: &KeySet,
-    expected: &Expected<'_>,
+    expected: &ExpectedResponse<'_>,
     latest: UnixSeconds,
     now: UnixSeconds,
 ) -> Result<Introspected, AnswerFault> {
@@ -82,7 +82,7 @@ pub fn signed_answer(
     let content = answer
         .payload
         .get("token_introspection")
-        .and_then(Value::as_object)
+        .and_then(JsonValue::as_object)
         .ok_or(AnswerFault::Content)?;
     Claims::of_answer(content.clone(), expected.issuer, expected.rules, latest)
         .map_err(AnswerFault::Signature)

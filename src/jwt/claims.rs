@@ -7,8 +7,8 @@ use crate::jwt::header::HeaderKind;
 use crate::jwt::json;
 use crate::jwt::kind::{self, WrongType};
 use crate::jwt::odd_members::{self, OddMember};
-use crate::jwt::rejection::{ClaimFault, Malformed, Rejection};
-use crate::jwt::value::{Members, Number, Value};
+use crate::jwt::rejection::{ClaimFault, MalformedToken, Rejection};
+use crate::jwt::value::{JsonValue, Members, Number};
 use crate::jwt::verifying_key::KeyIdentity;
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::{ClaimNames, TokenRules};
@@ -61,7 +61,7 @@ impl Claims {
         latest: UnixSeconds,
     ) -> Result<Introspected, Rejection> {
         let members = json::read_strict_object(answer)
-            .map_err(|fault| Rejection::Malformed(Malformed::Answer(fault)))?;
+            .map_err(|fault| Rejection::Malformed(MalformedToken::Answer(fault)))?;
         Self::of_answer(members, issuer, rules, latest)
     }
 
@@ -73,9 +73,9 @@ impl Claims {
         latest: UnixSeconds,
     ) -> Result<Introspected, Rejection> {
         match members.get("active") {
-            Some(Value::Bool(true)) => {}
-            Some(Value::Bool(false)) => return Ok(Introspected::Inactive),
-            None | Some(Value::Null) => return Err(invalid("active", ClaimFault::Missing)),
+            Some(JsonValue::Bool(true)) => {}
+            Some(JsonValue::Bool(false)) => return Ok(Introspected::Inactive),
+            None | Some(JsonValue::Null) => return Err(invalid("active", ClaimFault::Missing)),
             Some(_) => return Err(invalid("active", ClaimFault::WrongType)),
         }
         let (members, odd) = odd_members::read(members)?;
@@ -113,11 +113,11 @@ impl Claims {
     }
 
     pub fn subject(&self) -> Option<&str> {
-        self.get("sub").and_then(Value::as_str)
+        self.get("sub").and_then(JsonValue::as_str)
     }
 
     pub fn token_id(&self) -> Option<&str> {
-        self.get("jti").and_then(Value::as_str)
+        self.get("jti").and_then(JsonValue::as_str)
     }
 
     /// The last second in which the token may be used is the one before, leeway apart.
@@ -150,8 +150,8 @@ impl Claims {
             None => self.get("consumerKey").or_else(|| self.get("azp")),
         };
         let text = match value? {
-            Value::String(text) => &**text,
-            Value::Array(elements) => match &**elements {
+            JsonValue::String(text) => &**text,
+            JsonValue::Array(elements) => match &**elements {
                 [only] => only.as_str()?,
                 _ => return None,
             },
@@ -163,12 +163,12 @@ impl Claims {
     /// A string split at spaces, or an array of strings; elements that are not strings grant nothing.
     pub fn scopes(&self, names: &ClaimNames) -> Vec<&str> {
         match self.at(names.scopes.as_deref().unwrap_or("scope")) {
-            Some(Value::String(text)) => {
+            Some(JsonValue::String(text)) => {
                 text.split(' ').filter(|scope| !scope.is_empty()).collect()
             }
-            Some(Value::Array(elements)) => elements
+            Some(JsonValue::Array(elements)) => elements
                 .iter()
-                .filter_map(Value::as_str)
+                .filter_map(JsonValue::as_str)
                 .filter(|scope| !scope.is_empty())
                 .collect(),
             _ => Vec::new(),
@@ -185,16 +185,16 @@ impl Claims {
         self.members.heap_bytes().saturating_add(audiences).saturating_add(self.issuer.len())
     }
 
-    pub fn get(&self, name: &str) -> Option<&Value> {
+    pub fn get(&self, name: &str) -> Option<&JsonValue> {
         self.members.get(name)
     }
 
     /// The claim that an operator names, by its name or by a path ([`Members::at`]).
-    pub fn at(&self, path: &str) -> Option<&Value> {
+    pub fn at(&self, path: &str) -> Option<&JsonValue> {
         self.members.at(path)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &JsonValue)> {
         self.members.iter()
     }
 
@@ -245,8 +245,8 @@ fn string<'m>(members: &'m Members, name: &'static str) -> Result<Option<&'m str
 pub(super) fn audiences(members: &Members) -> Result<Box<[String]>, Rejection> {
     let audiences: Option<Vec<String>> = match members.get("aud") {
         None => Some(Vec::new()),
-        Some(Value::String(text)) => Some(vec![text.to_string()]),
-        Some(Value::Array(elements)) => {
+        Some(JsonValue::String(text)) => Some(vec![text.to_string()]),
+        Some(JsonValue::Array(elements)) => {
             elements.iter().map(|element| element.as_str().map(str::to_owned)).collect()
         }
         Some(_) => None,
@@ -269,9 +269,9 @@ pub(super) fn date(
 ) -> Result<Option<UnixSeconds>, Rejection> {
     let seconds = match members.get(name) {
         None => return Ok(None),
-        Some(Value::Number(Number::Unsigned(seconds))) => Some(*seconds),
-        Some(Value::Number(Number::Negative(_))) => Some(0),
-        Some(Value::Number(Number::Float(seconds))) => whole_seconds(*seconds, fraction),
+        Some(JsonValue::Number(Number::Unsigned(seconds))) => Some(*seconds),
+        Some(JsonValue::Number(Number::Negative(_))) => Some(0),
+        Some(JsonValue::Number(Number::Float(seconds))) => whole_seconds(*seconds, fraction),
         Some(_) => return Err(invalid(name, ClaimFault::WrongType)),
     };
     let seconds = seconds

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use memchr::{memchr, memchr_iter, memrchr};
 
-use crate::jwt::rejection::{Malformed, Part, Rejection};
+use crate::jwt::rejection::{MalformedToken, Part, Rejection};
 
 /// The parts of a token, decoded, and the bytes that were signed.
 pub(super) struct Compact<'t> {
@@ -31,20 +31,21 @@ pub(super) fn split(token: &[u8], max_bytes: usize) -> Result<Compact<'_>, Rejec
     })
 }
 
-fn parts(token: &[u8]) -> Result<[&[u8]; 3], Malformed> {
-    let (first, last) = memchr(b'.', token).zip(memrchr(b'.', token)).ok_or(Malformed::Parts)?;
-    let header = token.get(..first).ok_or(Malformed::Parts)?;
+fn parts(token: &[u8]) -> Result<[&[u8]; 3], MalformedToken> {
+    let (first, last) =
+        memchr(b'.', token).zip(memrchr(b'.', token)).ok_or(MalformedToken::Parts)?;
+    let header = token.get(..first).ok_or(MalformedToken::Parts)?;
     // fails for a single dot
-    let payload = token.get(first + 1..last).ok_or(Malformed::Parts)?;
-    let signature = token.get(last + 1..).ok_or(Malformed::Parts)?;
+    let payload = token.get(first + 1..last).ok_or(MalformedToken::Parts)?;
+    let signature = token.get(last + 1..).ok_or(MalformedToken::Parts)?;
     match memchr_iter(b'.', payload).take(3).count() {
         0 => Ok([header, payload, signature]),
-        2 => Err(Malformed::Encrypted),
-        _ => Err(Malformed::Parts),
+        2 => Err(MalformedToken::Encrypted),
+        _ => Err(MalformedToken::Parts),
     }
 }
 
 /// Refuses padding, white space, other alphabets and bits after the end: each token has one spelling.
 fn decode(part: &[u8], which: Part) -> Result<Vec<u8>, Rejection> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| Rejection::Malformed(Malformed::Base64(which)))
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| Rejection::Malformed(MalformedToken::Base64(which)))
 }

@@ -5,8 +5,8 @@
 use crate::jwt::json;
 use crate::jwt::jwk::MAX_KEY_ID_BYTES;
 use crate::jwt::kind;
-use crate::jwt::rejection::{Malformed, Rejection};
-use crate::jwt::value::{Name, Value};
+use crate::jwt::rejection::{MalformedToken, Rejection};
+use crate::jwt::value::{JsonValue, Name};
 
 pub(super) struct Header {
     /// The `alg` as written, known or not.
@@ -22,13 +22,13 @@ pub(super) struct Header {
 pub(super) struct HeaderKind {
     pub(super) token_type: Option<Box<str>>,
     /// Members other than `typ` that may name the kind; hardly ever any.
-    pub(super) others: Vec<(Name, Value)>,
+    pub(super) others: Vec<(Name, JsonValue)>,
 }
 
 impl Header {
     pub(super) fn read(text: &[u8]) -> Result<Self, Rejection> {
         let members = json::read_strict_object(text)
-            .map_err(|fault| Rejection::Malformed(Malformed::Header(fault)))?;
+            .map_err(|fault| Rejection::Malformed(MalformedToken::Header(fault)))?;
         let (mut algorithm, mut key_id, mut critical) = (None, None, None);
         let mut kind = HeaderKind::default();
         for (name, value) in members {
@@ -49,13 +49,13 @@ impl Header {
     }
 }
 
-fn string(name: &'static str, value: Value) -> Result<Box<str>, Rejection> {
+fn string(name: &'static str, value: JsonValue) -> Result<Box<str>, Rejection> {
     match value {
-        Value::String(text) => Ok(text),
+        JsonValue::String(text) => Ok(text),
         _ => Err(invalid(name)),
     }
 }
 
 fn invalid(name: &'static str) -> Rejection {
-    Rejection::Malformed(Malformed::HeaderMember(name))
+    Rejection::Malformed(MalformedToken::HeaderMember(name))
 }

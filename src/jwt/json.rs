@@ -6,7 +6,7 @@
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 
-use crate::jwt::value::{self, Members, Number, Value};
+use crate::jwt::value::{self, JsonValue, Members, Number};
 
 /// Why a text is not the JSON object that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,10 +29,11 @@ pub enum JsonFault {
 pub(super) fn read_object(text: &[u8]) -> Result<Members, JsonFault> {
     let text = std::str::from_utf8(text).map_err(|_| JsonFault::NotUtf8)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let tree = Node { depth: 1 }.deserialize(&mut deserializer).map_err(|error| fault(&error))?;
+    let tree =
+        ValueSeed { depth: 1 }.deserialize(&mut deserializer).map_err(|error| fault(&error))?;
     deserializer.end().map_err(|error| fault(&error))?;
     match tree {
-        Value::Object(members) => Ok(members),
+        JsonValue::Object(members) => Ok(members),
         _ => Err(JsonFault::NotAnObject),
     }
 }
@@ -54,88 +55,90 @@ fn fault(error: &serde_json::Error) -> JsonFault {
 }
 
 /// A value that is about to be read inside `depth - 1` objects and arrays.
-struct Node {
+struct ValueSeed {
     depth: usize,
 }
 
-impl Node {
+impl ValueSeed {
     fn child<E: Error>(&self) -> Result<usize, E> {
         if self.depth <= MAX_DEPTH { Ok(self.depth + 1) } else { Err(E::custom("too deep")) }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Node {
-    type Value = Value;
+impl<'de> DeserializeSeed<'de> for ValueSeed {
+    type Value = JsonValue;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<JsonValue, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Node {
-    type Value = Value;
+impl<'de> Visitor<'de> for ValueSeed {
+    type Value = JsonValue;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E: Error>(self) -> Result<JsonValue, E> {
+        Ok(JsonValue::Null)
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E: Error>(self, value: bool) -> Result<JsonValue, E> {
+        Ok(JsonValue::Bool(value))
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(Number::Unsigned(value)))
+    fn visit_u64<E: Error>(self, value: u64) -> Result<JsonValue, E> {
+        Ok(JsonValue::Number(Number::Unsigned(value)))
     }
 
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(u64::try_from(value).map_or(Number::Negative(value), Number::Unsigned)))
+    fn visit_i64<E: Error>(self, value: i64) -> Result<JsonValue, E> {
+        Ok(JsonValue::Number(
+            u64::try_from(value).map_or(Number::Negative(value), Number::Unsigned),
+        ))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+    fn visit_f64<E: Error>(self, value: f64) -> Result<JsonValue, E> {
         if value.is_finite() {
-            Ok(Value::Number(Number::Float(value)))
+            Ok(JsonValue::Number(Number::Float(value)))
         } else {
             Err(E::custom("not finite"))
         }
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::String(text.into()))
+    fn visit_str<E: Error>(self, text: &str) -> Result<JsonValue, E> {
+        Ok(JsonValue::String(text.into()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<JsonValue, A::Error> {
         let depth = self.child()?;
         let mut elements = Vec::new();
-        while let Some(element) = sequence.next_element_seed(Node { depth })? {
+        while let Some(element) = sequence.next_element_seed(ValueSeed { depth })? {
             if elements.len() == MAX_WIDTH {
                 return Err(A::Error::custom("too many elements"));
             }
             elements.push(element);
         }
-        Ok(Value::Array(elements.into_boxed_slice()))
+        Ok(JsonValue::Array(elements.into_boxed_slice()))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonValue, A::Error> {
         let depth = self.child()?;
         let mut members = Vec::with_capacity(USUAL_WIDTH);
-        while let Some(name) = map.next_key_seed(Name)? {
+        while let Some(name) = map.next_key_seed(MemberNameSeed)? {
             if members.len() == MAX_WIDTH {
                 return Err(A::Error::custom("too many members"));
             }
-            members.push((name, map.next_value_seed(Node { depth })?));
+            members.push((name, map.next_value_seed(ValueSeed { depth })?));
         }
-        Ok(Value::Object(Members::new(members)))
+        Ok(JsonValue::Object(Members::new(members)))
     }
 }
 
 /// A member's name.
-struct Name;
+struct MemberNameSeed;
 
-impl<'de> DeserializeSeed<'de> for Name {
+impl<'de> DeserializeSeed<'de> for MemberNameSeed {
     type Value = value::Name;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<value::Name, D::Error> {
@@ -143,7 +146,7 @@ impl<'de> DeserializeSeed<'de> for Name {
     }
 }
 
-impl Visitor<'_> for Name {
+impl Visitor<'_> for MemberNameSeed {
     type Value = value::Name;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

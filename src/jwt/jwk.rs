@@ -11,14 +11,14 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use crate::jwt::algorithm::Curve;
 use crate::jwt::excerpt::Excerpt;
 use crate::jwt::skipped::SkipReason;
-use crate::jwt::value::{Members, Value};
+use crate::jwt::value::{JsonValue, Members};
 use crate::jwt::verifying_key::{Material, VerifyingKey, without_leading_zeros};
 
 /// Longer key ids are refused in tokens and key sets alike.
 pub(super) const MAX_KEY_ID_BYTES: usize = 1024;
 
 /// One element of `keys`.
-pub(super) fn read(key: &Value) -> Result<VerifyingKey, SkipReason> {
+pub(super) fn read(key: &JsonValue) -> Result<VerifyingKey, SkipReason> {
     let members = key.as_object().ok_or(SkipReason::NotAnObject)?;
     if members.repeats_a_member() {
         return Err(SkipReason::DuplicateMember);
@@ -53,7 +53,7 @@ pub(super) fn read(key: &Value) -> Result<VerifyingKey, SkipReason> {
 }
 
 /// The `kid` of an element, whatever else is wrong with it.
-pub(super) fn shown_key_id(key: &Value) -> Option<String> {
+pub(super) fn shown_key_id(key: &JsonValue) -> Option<String> {
     key.as_object()?.get("kid")?.as_str().map(|id| Excerpt::of(id).to_string())
 }
 

@@ -5,7 +5,7 @@
 //! passes. Where no member names it, a mark that ID tokens have and access tokens do not is enough to refuse.
 
 use crate::jwt::header::HeaderKind;
-use crate::jwt::value::{Members, Value};
+use crate::jwt::value::{JsonValue, Members};
 use crate::model::key_manager::{IdTokens, TokenRules};
 
 /// What a token is, where it is no access token.
@@ -52,12 +52,12 @@ pub(super) fn check(token: Token<'_>, rules: &TokenRules) -> Result<(), WrongTyp
         members.extend(header.others.iter().map(|(name, value)| (name.as_ref(), value)));
     }
     for (name, value) in members.into_iter().chain(token.claims.iter()) {
-        let Some(member) = Member::of(name) else { continue };
+        let Some(member) = KindMember::of(name) else { continue };
         match member.says(value, rules) {
-            Said::Nothing => {}
-            Said::Access => is_named = true,
-            Said::Not(TokenKind::Id) if rules.id_tokens == IdTokens::Allow => {}
-            Said::Not(kind) => return Err(WrongType::Named { member: member.name, kind }),
+            KindStatement::Nothing => {}
+            KindStatement::Access => is_named = true,
+            KindStatement::Not(TokenKind::Id) if rules.id_tokens == IdTokens::Allow => {}
+            KindStatement::Not(kind) => return Err(WrongType::Named { member: member.name, kind }),
         }
     }
     if is_named || rules.id_tokens == IdTokens::Allow {
@@ -68,7 +68,7 @@ pub(super) fn check(token: Token<'_>, rules: &TokenRules) -> Result<(), WrongTyp
 
 /// Whether a header member other than `typ` may name the kind of its token.
 pub(super) fn names_a_kind(name: &str) -> bool {
-    Member::of(name).is_some()
+    KindMember::of(name).is_some()
 }
 
 /// `typ` (RFC 8725 3.11): a media type, so without regard to case, and `application/` may be left out. Tells whether it is
@@ -94,7 +94,7 @@ fn check_header_type(token_type: Option<&str>, rules: &TokenRules) -> Result<boo
 }
 
 /// A member that names the kind of a token.
-struct Member {
+struct KindMember {
     /// As its server spells it.
     name: &'static str,
     /// As it is compared: lower case, without `_` and `-`.
@@ -113,54 +113,58 @@ enum Meaning {
 }
 
 /// What a member says of its token.
-enum Said {
+enum KindStatement {
     Nothing,
     Access,
     Not(TokenKind),
 }
 
-impl Member {
+impl KindMember {
     fn of(name: &str) -> Option<&'static Self> {
         MEMBERS.iter().find(|member| is_same(name, member.plain))
     }
 
-    fn says(&self, value: &Value, rules: &TokenRules) -> Said {
+    fn says(&self, value: &JsonValue, rules: &TokenRules) -> KindStatement {
         match value {
-            Value::Null => Said::Nothing,
-            Value::String(text) => self.says_word(text, rules),
-            Value::Array(elements) => {
-                let mut said = Said::Nothing;
+            JsonValue::Null => KindStatement::Nothing,
+            JsonValue::String(text) => self.says_word(text, rules),
+            JsonValue::Array(elements) => {
+                let mut said = KindStatement::Nothing;
                 for element in elements {
                     match self.says(element, rules) {
-                        Said::Not(kind) => return Said::Not(kind),
-                        Said::Access => said = Said::Access,
-                        Said::Nothing => {}
+                        KindStatement::Not(kind) => return KindStatement::Not(kind),
+                        KindStatement::Access => said = KindStatement::Access,
+                        KindStatement::Nothing => {}
                     }
                 }
                 said
             }
-            _ if self.means == Meaning::Anything => Said::Nothing,
-            _ => Said::Not(TokenKind::Other),
+            _ if self.means == Meaning::Anything => KindStatement::Nothing,
+            _ => KindStatement::Not(TokenKind::Other),
         }
     }
 
-    fn says_word(&self, text: &str, rules: &TokenRules) -> Said {
+    fn says_word(&self, text: &str, rules: &TokenRules) -> KindStatement {
         let word = without_prefix(without_prefix(text.trim(), TOKEN_TYPE_URN), APPLICATION);
         if rules.token_types.iter().any(|accepted| word.eq_ignore_ascii_case(accepted)) {
-            return Said::Nothing;
+            return KindStatement::Nothing;
         }
         if ACCESS_WORDS.iter().any(|access| is_same(word, access)) {
-            return Said::Access;
+            return KindStatement::Access;
         }
         if USE_WORDS.iter().any(|usual| is_same(word, usual)) {
             // Keycloak's `typ` is Bearer for access tokens, and ID or Refresh for the others
-            return if self.means == Meaning::Kind { Said::Access } else { Said::Nothing };
+            return if self.means == Meaning::Kind {
+                KindStatement::Access
+            } else {
+                KindStatement::Nothing
+            };
         }
         match (kind_of(word), self.means) {
-            (Some(kind), _) => Said::Not(kind),
-            (None, Meaning::Anything) => Said::Nothing,
-            (None, _) if word.is_empty() || is_same(word, "jwt") => Said::Nothing,
-            (None, _) => Said::Not(TokenKind::Other),
+            (Some(kind), _) => KindStatement::Not(kind),
+            (None, Meaning::Anything) => KindStatement::Nothing,
+            (None, _) if word.is_empty() || is_same(word, "jwt") => KindStatement::Nothing,
+            (None, _) => KindStatement::Not(TokenKind::Other),
         }
     }
 }
@@ -194,11 +198,11 @@ fn id_mark(claims: &Members, audiences: &[String]) -> Option<&'static str> {
     is_for_client.then_some("nonce")
 }
 
-fn says_something(value: &Value) -> bool {
+fn says_something(value: &JsonValue) -> bool {
     match value {
-        Value::Null => false,
-        Value::String(text) => !text.trim().is_empty(),
-        Value::Array(elements) => !elements.is_empty(),
+        JsonValue::Null => false,
+        JsonValue::String(text) => !text.trim().is_empty(),
+        JsonValue::Array(elements) => !elements.is_empty(),
         _ => true,
     }
 }
@@ -237,11 +241,11 @@ const TOKEN_TYPE_URN: &str = "urn:ietf:params:oauth:token-type:";
 /// What access tokens carry when nothing was configured (RFC 7519 5.1, RFC 9068 2.1).
 const USUAL_TYPES: [&str; 2] = ["jwt", "at+jwt"];
 
-const fn member(name: &'static str, plain: &'static str, means: Meaning) -> Member {
-    Member { name, plain, means }
+const fn member(name: &'static str, plain: &'static str, means: Meaning) -> KindMember {
+    KindMember { name, plain, means }
 }
 
-const MEMBERS: [Member; 14] = [
+const MEMBERS: [KindMember; 14] = [
     // Keycloak
     member("typ", "typ", Meaning::Kind),
     // Cognito, Hydra, nanoidp

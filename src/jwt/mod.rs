@@ -38,10 +38,10 @@ pub use json::JsonFault;
 pub use key_set::{KeySet, KeySetError, ParsedKeySet};
 pub use kind::{TokenKind, WrongType};
 pub use odd_members::OddMember;
-pub use rejection::{ClaimFault, Malformed, Part, Rejection, Span};
+pub use rejection::{ClaimFault, MalformedToken, Part, Rejection, TimeSpan};
 pub use rules::{check as check_rules, check_time};
 pub use skipped::{SkipReason, SkippedKey};
-pub use value::{Members, Number, Value};
+pub use value::{JsonValue, Members, Number};
 pub use verifying_key::KeyIdentity;
 
 use crate::jwt::compact::Compact;
@@ -64,29 +64,29 @@ impl<'t> Unverified<'t> {
             compact::split(token, max_bytes)?;
         let header = Header::read(&header)?;
         let payload = json::read_strict_object(&payload)
-            .map_err(|fault| Rejection::Malformed(Malformed::Payload(fault)))?;
+            .map_err(|fault| Rejection::Malformed(MalformedToken::Payload(fault)))?;
         Ok(Self { header, payload, signing_input, signature })
     }
 
     /// `iss`, if it is a string: good for choosing whose keys to try, and for nothing else.
     pub fn issuer(&self) -> Option<&str> {
-        self.payload.get("iss").and_then(Value::as_str)
+        self.payload.get("iss").and_then(JsonValue::as_str)
     }
 
     /// A claim that nobody vouches for: good for choosing whose keys to try, and for nothing else.
-    pub fn claim(&self, path: &str) -> Option<&Value> {
+    pub fn claim(&self, path: &str) -> Option<&JsonValue> {
         self.payload.at(path)
     }
 
     /// All claims, of which nobody vouches for any.
-    pub fn claims(&self) -> impl Iterator<Item = (&str, &Value)> {
+    pub fn claims(&self) -> impl Iterator<Item = (&str, &JsonValue)> {
         self.payload.iter()
     }
 
     /// `exp`, for how long to remember a token; nobody vouches for it.
     pub fn expires_at(&self) -> Option<UnixSeconds> {
         match self.payload.get("exp")? {
-            Value::Number(Number::Unsigned(seconds)) => Some(UnixSeconds(*seconds)),
+            JsonValue::Number(Number::Unsigned(seconds)) => Some(UnixSeconds(*seconds)),
             _ => None,
         }
     }

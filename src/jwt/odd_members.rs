@@ -9,7 +9,7 @@ use jiff::fmt::rfc2822;
 
 use crate::jwt::claims::Fraction;
 use crate::jwt::rejection::{ClaimFault, Rejection};
-use crate::jwt::value::{Members, Number, Value};
+use crate::jwt::value::{JsonValue, Members, Number};
 
 /// A member that had to be understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,7 +21,7 @@ pub struct OddMember {
 
 /// What a member is needed for.
 #[derive(Debug, Clone, Copy)]
-enum Form {
+enum MemberForm {
     /// A date without which the token cannot be judged.
     NeededDate(Fraction),
     /// A date that is left out if it cannot be read: the token then counts as issued before any revocation.
@@ -34,19 +34,19 @@ enum Form {
     Scope,
 }
 
-const FORMS: [(&str, Form); 12] = [
-    ("exp", Form::NeededDate(Fraction::Drop)),
-    ("nbf", Form::NeededDate(Fraction::RoundUp)),
-    ("iat", Form::Date),
-    ("iss", Form::NeededText),
-    ("sub", Form::NeededText),
-    ("jti", Form::NeededText),
-    ("entity_id", Form::NeededText),
-    ("client_id", Form::Text),
-    ("azp", Form::Text),
-    ("username", Form::Text),
-    ("aud", Form::Audience),
-    ("scope", Form::Scope),
+const FORMS: [(&str, MemberForm); 12] = [
+    ("exp", MemberForm::NeededDate(Fraction::Drop)),
+    ("nbf", MemberForm::NeededDate(Fraction::RoundUp)),
+    ("iat", MemberForm::Date),
+    ("iss", MemberForm::NeededText),
+    ("sub", MemberForm::NeededText),
+    ("jti", MemberForm::NeededText),
+    ("entity_id", MemberForm::NeededText),
+    ("client_id", MemberForm::Text),
+    ("azp", MemberForm::Text),
+    ("username", MemberForm::Text),
+    ("aud", MemberForm::Audience),
+    ("scope", MemberForm::Scope),
 ];
 
 /// The answer in the form of RFC 7662, and the members that were not.
@@ -55,8 +55,8 @@ pub(super) fn read(members: Members) -> Result<(Members, Vec<OddMember>), Reject
     for (name, value) in members {
         let form = FORMS.iter().find(|(known, _)| *known == name);
         let value = match (form, value) {
-            (None, Value::Null) => continue,
-            (Some((name, _)), Value::Null) => {
+            (None, JsonValue::Null) => continue,
+            (Some((name, _)), JsonValue::Null) => {
                 odd.push(OddMember { name, found: "is null, and is read as absent" });
                 continue;
             }
@@ -74,12 +74,12 @@ pub(super) fn read(members: Members) -> Result<(Members, Vec<OddMember>), Reject
 }
 
 /// A value, if it is kept, and what was odd about it.
-type Understood = (Option<Value>, Option<&'static str>);
+type Understood = (Option<JsonValue>, Option<&'static str>);
 
 const LEFT_OUT: &str = "cannot be understood, and is left out";
 
-impl Form {
-    fn read(self, name: &'static str, value: Value) -> Result<Understood, Rejection> {
+impl MemberForm {
+    fn read(self, name: &'static str, value: JsonValue) -> Result<Understood, Rejection> {
         let unusable = || Rejection::InvalidClaim { name, fault: ClaimFault::NotUnderstood };
         Ok(match self {
             Self::NeededDate(fraction) => date(value, fraction).ok_or_else(unusable)?,
@@ -88,8 +88,8 @@ impl Form {
             Self::Text => text(value).unwrap_or((None, Some(LEFT_OUT))),
             Self::Audience => audience(value),
             Self::Scope => match value {
-                Value::String(_) => (Some(value), None),
-                Value::Array(_) => (Some(value), Some("is a list, and is read as its scopes")),
+                JsonValue::String(_) => (Some(value), None),
+                JsonValue::Array(_) => (Some(value), Some("is a list, and is read as its scopes")),
                 _ => (None, Some(LEFT_OUT)),
             },
         })
@@ -97,28 +97,31 @@ impl Form {
 }
 
 /// `None` for what is no date.
-fn date(value: Value, fraction: Fraction) -> Option<Understood> {
+fn date(value: JsonValue, fraction: Fraction) -> Option<Understood> {
     let read = match value {
-        Value::Number(number) => {
+        JsonValue::Number(number) => {
             let Number::Unsigned(milliseconds @ MILLISECONDS_FROM..MILLISECONDS_TO) = number else {
-                return Some((Some(Value::Number(number)), None));
+                return Some((Some(JsonValue::Number(number)), None));
             };
             let found = "is in milliseconds, and is read as such";
             return Some((Some(seconds(milliseconds / 1000)), Some(found)));
         }
-        Value::String(text) => text,
+        JsonValue::String(text) => text,
         _ => return None,
     };
     let text = read.trim();
     if let Ok(number) = text.parse::<u64>() {
-        let (value, _) = date(Value::Number(Number::Unsigned(number)), fraction)?;
+        let (value, _) = date(JsonValue::Number(Number::Unsigned(number)), fraction)?;
         return Some((value, Some("is a number in a string")));
     }
     if text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
         && let Ok(number) = text.parse::<f64>()
         && number.is_finite()
     {
-        return Some((Some(Value::Number(Number::Float(number))), Some("is a number in a string")));
+        return Some((
+            Some(JsonValue::Number(Number::Float(number))),
+            Some("is a number in a string"),
+        ));
     }
     let stamp =
         text.parse::<Timestamp>().ok().or_else(|| Some(rfc2822::parse(text).ok()?.timestamp()))?;
@@ -132,35 +135,36 @@ fn date(value: Value, fraction: Fraction) -> Option<Understood> {
     Some((Some(seconds(u64::try_from(whole).unwrap_or(0))), Some("is a date in words")))
 }
 
-fn seconds(seconds: u64) -> Value {
-    Value::Number(Number::Unsigned(seconds))
+fn seconds(seconds: u64) -> JsonValue {
+    JsonValue::Number(Number::Unsigned(seconds))
 }
 
 /// `None` for what is neither a string nor one number, nor a list of exactly one of them.
-fn text(value: Value) -> Option<Understood> {
+fn text(value: JsonValue) -> Option<Understood> {
     match value {
-        Value::String(_) => Some((Some(value), None)),
-        Value::Number(number) => {
-            Some((Some(Value::String(written(number).into())), Some("is a number, not a string")))
-        }
-        Value::Array(elements) => match <[Value; 1]>::try_from(elements.into_vec()) {
-            Ok([only]) if !matches!(only, Value::Array(_)) => {
+        JsonValue::String(_) => Some((Some(value), None)),
+        JsonValue::Number(number) => Some((
+            Some(JsonValue::String(written(number).into())),
+            Some("is a number, not a string"),
+        )),
+        JsonValue::Array(elements) => match <[JsonValue; 1]>::try_from(elements.into_vec()) {
+            Ok([only]) if !matches!(only, JsonValue::Array(_)) => {
                 Some((text(only)?.0, Some("is a list of one")))
             }
             _ => None,
         },
-        Value::Null | Value::Bool(_) | Value::Object(_) => None,
+        JsonValue::Null | JsonValue::Bool(_) | JsonValue::Object(_) => None,
     }
 }
 
-fn audience(value: Value) -> Understood {
+fn audience(value: JsonValue) -> Understood {
     match value {
-        Value::Array(elements) if elements.iter().all(|element| element.as_str().is_some()) => {
-            (Some(Value::Array(elements)), None)
+        JsonValue::Array(elements) if elements.iter().all(|element| element.as_str().is_some()) => {
+            (Some(JsonValue::Array(elements)), None)
         }
-        Value::Array(elements) => {
+        JsonValue::Array(elements) => {
             let texts = elements.into_vec().into_iter().filter_map(|element| text(element)?.0);
-            (Some(Value::Array(texts.collect())), Some("holds other things than strings"))
+            (Some(JsonValue::Array(texts.collect())), Some("holds other things than strings"))
         }
         value => text(value).unwrap_or((None, Some(LEFT_OUT))),
     }
@@ -249,8 +253,8 @@ mod tests {
         assert!(!claims.states_expiry() && !claims.is_bound());
         assert_eq!((claims.subject(), claims.issued_at()), (None, None));
         assert_eq!(claims.token_id(), Some("7"));
-        assert_eq!(claims.get("client_id").and_then(Value::as_str), Some("42"));
-        assert_eq!(claims.get("azp").and_then(Value::as_str), Some("x"));
+        assert_eq!(claims.get("client_id").and_then(JsonValue::as_str), Some("42"));
+        assert_eq!(claims.get("azp").and_then(JsonValue::as_str), Some("x"));
         assert!(claims.get("username").is_none() && claims.get("act").is_none());
         let names: Vec<&str> = odd.iter().map(|odd| odd.name).collect();
         assert_eq!(

@@ -11,7 +11,7 @@ use http::Uri;
 use crate::jwt::compact::{self, Compact};
 use crate::jwt::json;
 use crate::jwt::jwk;
-use crate::jwt::value::{Members, Number, Value};
+use crate::jwt::value::{JsonValue, Members, Number};
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::SignatureAlgorithm;
 
@@ -40,7 +40,7 @@ pub struct Proved<'r> {
 
 /// A good proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proof {
+pub struct DpopProof {
     /// RFC 7638, SHA-256.
     pub thumbprint: [u8; 32],
     /// Unlike any other of this key.
@@ -72,11 +72,11 @@ pub enum ProofFault {
 }
 
 /// Reads and checks a proof.
-pub fn check(proof: &[u8], about: &Proved<'_>, now: UnixSeconds) -> Result<Proof, ProofFault> {
+pub fn check(proof: &[u8], about: &Proved<'_>, now: UnixSeconds) -> Result<DpopProof, ProofFault> {
     let Compact { signing_input, header, payload, signature } =
         compact::split(proof, MOST_BYTES).map_err(|_| ProofFault::Form)?;
     let header = json::read_strict_object(&header).map_err(|_| ProofFault::Form)?;
-    if header.get("typ").and_then(Value::as_str) != Some("dpop+jwt")
+    if header.get("typ").and_then(JsonValue::as_str) != Some("dpop+jwt")
         || header.contains("crit")
         || header.contains("b64")
     {
@@ -86,7 +86,7 @@ pub fn check(proof: &[u8], about: &Proved<'_>, now: UnixSeconds) -> Result<Proof
     let thumbprint = thumbprint(key.as_object().ok_or(ProofFault::Key)?)?;
     let algorithm = header
         .get("alg")
-        .and_then(Value::as_str)
+        .and_then(JsonValue::as_str)
         .and_then(SignatureAlgorithm::from_name)
         .ok_or(ProofFault::Algorithm)?;
     let parsed = jwk::read(key).map_err(|_| ProofFault::Key)?;
@@ -95,7 +95,7 @@ pub fn check(proof: &[u8], about: &Proved<'_>, now: UnixSeconds) -> Result<Proof
         return Err(ProofFault::Signature);
     }
     let claims = json::read_strict_object(&payload).map_err(|_| ProofFault::Form)?;
-    let text = |name| claims.get(name).and_then(Value::as_str).ok_or(ProofFault::Claim(name));
+    let text = |name| claims.get(name).and_then(JsonValue::as_str).ok_or(ProofFault::Claim(name));
     if text("htm")? != about.method {
         return Err(ProofFault::Method);
     }
@@ -117,18 +117,18 @@ pub fn check(proof: &[u8], about: &Proved<'_>, now: UnixSeconds) -> Result<Proof
         .get("nonce")
         .map(|nonce| nonce.as_str().ok_or(ProofFault::Claim("nonce")))
         .transpose()?;
-    Ok(Proof { thumbprint, id: id.into(), nonce: nonce.map(Box::from) })
+    Ok(DpopProof { thumbprint, id: id.into(), nonce: nonce.map(Box::from) })
 }
 
 fn issued_at(claims: &Members) -> Result<u64, ProofFault> {
     match claims.get("iat") {
-        Some(Value::Number(Number::Unsigned(seconds))) => Ok(*seconds),
+        Some(JsonValue::Number(Number::Unsigned(seconds))) => Ok(*seconds),
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "the range was just checked"
         )]
-        Some(Value::Number(Number::Float(seconds))) if (0.0..1e15).contains(seconds) => {
+        Some(JsonValue::Number(Number::Float(seconds))) if (0.0..1e15).contains(seconds) => {
             Ok(*seconds as u64)
         }
         _ => Err(ProofFault::Claim("iat")),
@@ -141,13 +141,13 @@ pub(super) fn thumbprint(key: &Members) -> Result<[u8; 32], ProofFault> {
         return Err(ProofFault::Key);
     }
     let member = |name: &'static str| {
-        let text = key.get(name).and_then(Value::as_str).ok_or(ProofFault::Key)?;
+        let text = key.get(name).and_then(JsonValue::as_str).ok_or(ProofFault::Key)?;
         // what needs no escape in JSON, which all of these are made of
         let plain =
             text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
         if plain { Ok(format!("\"{name}\":\"{text}\"")) } else { Err(ProofFault::Key) }
     };
-    let names: &[&'static str] = match key.get("kty").and_then(Value::as_str) {
+    let names: &[&'static str] = match key.get("kty").and_then(JsonValue::as_str) {
         Some("RSA") => &["e", "kty", "n"],
         Some("EC") => &["crv", "kty", "x", "y"],
         Some("OKP") => &["crv", "kty", "x"],

@@ -13,7 +13,7 @@ pub enum Rejection {
     #[error("the token has {bytes} bytes; {limit} are accepted")]
     TooLarge { bytes: usize, limit: usize },
     #[error("the token is malformed: {0}")]
-    Malformed(#[source] Malformed),
+    Malformed(#[source] MalformedToken),
     #[error("the token's algorithm {name} is not one of the key manager's")]
     Algorithm { name: Excerpt },
     #[error("the token's header holds `{member}`, which asks for something that is not done here")]
@@ -26,9 +26,9 @@ pub enum Rejection {
     AmbiguousKey,
     #[error("the signature is not the key's")]
     BadSignature,
-    #[error("the token expired {} ago", Span(*seconds))]
+    #[error("the token expired {} ago", TimeSpan(*seconds))]
     Expired { seconds: u64 },
-    #[error("the token is not valid for another {}", Span(*seconds))]
+    #[error("the token is not valid for another {}", TimeSpan(*seconds))]
     NotYetValid { seconds: u64 },
     #[error("the token expires further ahead than the key manager's `max_lifetime`")]
     LifetimeTooLong,
@@ -42,7 +42,7 @@ pub enum Rejection {
 
 /// What is wrong with a token's form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
+pub enum MalformedToken {
     #[error("not three parts with dots between")]
     Parts,
     #[error("five parts: an encrypted token, which is not accepted")]
@@ -109,9 +109,9 @@ impl Rejection {
 
 /// Seconds in the unit that people use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span(pub u64);
+pub struct TimeSpan(pub u64);
 
-impl std::fmt::Display for Span {
+impl std::fmt::Display for TimeSpan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (count, unit) = match self.0 {
             0..120 => (self.0, "second"),

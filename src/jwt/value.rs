@@ -6,12 +6,12 @@ use std::borrow::Cow;
 
 /// One JSON value, owned: a verified token's claims outlive the request that brought them.
 #[derive(Clone, PartialEq)]
-pub enum Value {
+pub enum JsonValue {
     Null,
     Bool(bool),
     Number(Number),
     String(Box<str>),
-    Array(Box<[Value]>),
+    Array(Box<[JsonValue]>),
     Object(Members),
 }
 
@@ -27,12 +27,12 @@ pub enum Number {
 
 /// The members of an object in the order in which they were written.
 #[derive(Clone, PartialEq)]
-pub struct Members(Box<[(Name, Value)]>);
+pub struct Members(Box<[(Name, JsonValue)]>);
 
 /// A member's name. The usual ones cost no memory.
 pub(super) type Name = Cow<'static, str>;
 
-impl Value {
+impl JsonValue {
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
@@ -40,7 +40,7 @@ impl Value {
         }
     }
 
-    pub fn as_array(&self) -> Option<&[Value]> {
+    pub fn as_array(&self) -> Option<&[JsonValue]> {
         match self {
             Self::Array(elements) => Some(elements),
             _ => None,
@@ -78,17 +78,17 @@ impl Value {
 }
 
 impl Members {
-    pub(super) fn new(members: Vec<(Name, Value)>) -> Self {
+    pub(super) fn new(members: Vec<(Name, JsonValue)>) -> Self {
         Self(members.into_boxed_slice())
     }
 
-    pub fn get(&self, name: &str) -> Option<&Value> {
+    pub fn get(&self, name: &str) -> Option<&JsonValue> {
         self.iter().find(|(member, _)| *member == name).map(|(_, value)| value)
     }
 
     /// The member of this name, or, where no member is spelled like that, what a path of names with dots between leads to:
     /// `realm_access.roles`. A name on the way can hold dots itself, as client ids do.
-    pub fn at(&self, path: &str) -> Option<&Value> {
+    pub fn at(&self, path: &str) -> Option<&JsonValue> {
         self.get(path).or_else(|| {
             path.match_indices('.').find_map(|(dot, _)| {
                 let (name, rest) = path.split_at_checked(dot)?;
@@ -101,15 +101,15 @@ impl Members {
         self.get(name).is_some()
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &JsonValue)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value))
     }
 
     /// What they hold, in bytes.
     pub(super) fn heap_bytes(&self) -> usize {
-        let each = |(name, value): &(Name, Value)| {
+        let each = |(name, value): &(Name, JsonValue)| {
             let name = if let Cow::Owned(name) = name { name.capacity() } else { 0 };
-            size_of::<(Name, Value)>().saturating_add(name).saturating_add(value.heap_bytes())
+            size_of::<(Name, JsonValue)>().saturating_add(name).saturating_add(value.heap_bytes())
         };
         self.0.iter().map(each).sum()
     }
@@ -136,7 +136,7 @@ impl Members {
 }
 
 impl IntoIterator for Members {
-    type Item = (Name, Value);
+    type Item = (Name, JsonValue);
     type IntoIter = std::vec::IntoIter<Self::Item>;
 
     fn into_iter(self) -> Self::IntoIter {
@@ -145,7 +145,7 @@ impl IntoIterator for Members {
 }
 
 /// Claims are about persons: a tree shows its shape, never its content.
-impl std::fmt::Debug for Value {
+impl std::fmt::Debug for JsonValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Null => "null",

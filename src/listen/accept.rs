@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::listen::proxy_protocol::{self, Preamble};
 use crate::listen::serve::{Protocol, serve};
-use crate::listen::socket::{ListenerSettings, ListenerSocket, Place};
+use crate::listen::socket::{ConnectionPlace, ListenerSettings, ListenerSocket};
 use crate::listen::wire::Socket;
 use crate::listen::worker::{Arrival, LocalWorker, Registration};
 use crate::model::gateway::{Protocols, ProxyProtocol};
@@ -261,7 +261,9 @@ pub fn register(socket: std::net::TcpListener) -> io::Result<TcpListener> {
 
 impl Arrival {
     /// For another worker: off this runtime's event loop.
-    pub(super) fn detach(self) -> Result<(std::net::TcpStream, SocketAddr, Place), io::Error> {
+    pub(super) fn detach(
+        self,
+    ) -> Result<(std::net::TcpStream, SocketAddr, ConnectionPlace), io::Error> {
         let Self { stream, peer, place } = self;
         Ok((stream.into_std()?, peer, place))
     }

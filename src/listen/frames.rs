@@ -10,20 +10,20 @@ use thiserror::Error;
 
 /// Follows what one client sends.
 #[derive(Debug)]
-pub struct Frames {
+pub struct FrameFollower {
     /// Bytes to pass over: of the preface at first, then of a payload.
     skip: usize,
     /// The header of a frame, as far as it came.
     header: [u8; HEADER],
     came: usize,
-    head: Head,
+    head: HeaderBlock,
     allowance: u32,
     /// In ticks: when time last added to the allowance.
     filled: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Head {
+enum HeaderBlock {
     No,
     /// Frames of it are to come; or the connection is new, and owes its settings.
     Open,
@@ -64,13 +64,13 @@ const CONTROL_COST: u32 = 64;
 /// A client may send two for each frame of ours, and the smallest that makes it is ten bytes long.
 const WINDOW_COST: u32 = 4;
 
-impl Frames {
+impl FrameFollower {
     pub fn new(now: u64) -> Self {
         Self {
             skip: PREFACE,
             header: [0; HEADER],
             came: 0,
-            head: Head::Open,
+            head: HeaderBlock::Open,
             allowance: MOST,
             filled: now,
         }
@@ -103,9 +103,9 @@ impl Frames {
     /// A head has begun, or the connection has only just, and the rest has not come.
     pub fn within_head(&self) -> bool {
         match self.head {
-            Head::No => false,
-            Head::Open => true,
-            Head::Ending => self.skip > 0,
+            HeaderBlock::No => false,
+            HeaderBlock::Open => true,
+            HeaderBlock::Ending => self.skip > 0,
         }
     }
 
@@ -126,12 +126,12 @@ impl Frames {
         let length = u32::from_be_bytes([0, high, middle, low]);
         self.skip = usize::try_from(length).unwrap_or(usize::MAX);
         self.head = match kind {
-            HEADERS | CONTINUATION if flags & END_HEADERS == 0 => Head::Open,
-            HEADERS | CONTINUATION => Head::Ending,
+            HEADERS | CONTINUATION if flags & END_HEADERS == 0 => HeaderBlock::Open,
+            HEADERS | CONTINUATION => HeaderBlock::Ending,
             // what every client sends first
-            SETTINGS => Head::No,
-            _ if self.head == Head::Open => Head::Open,
-            _ => Head::No,
+            SETTINGS => HeaderBlock::No,
+            _ if self.head == HeaderBlock::Open => HeaderBlock::Open,
+            _ => HeaderBlock::No,
         };
         self.allowance = self.allowance.checked_sub(cost(kind, flags, length)).ok_or(Flood)?;
         Ok(())
@@ -162,14 +162,14 @@ mod tests {
         bytes
     }
 
-    fn opened() -> Frames {
-        let mut frames = Frames::new(0);
+    fn opened() -> FrameFollower {
+        let mut frames = FrameFollower::new(0);
         frames.inspect(&[0; PREFACE], 0).unwrap();
         frames
     }
 
     /// How many of these are taken, at most `most`.
-    fn taken(frames: &mut Frames, bytes: &[u8], most: u32) -> u32 {
+    fn taken(frames: &mut FrameFollower, bytes: &[u8], most: u32) -> u32 {
         (0..most).take_while(|_| frames.inspect(bytes, 0).is_ok()).count().try_into().unwrap()
     }
 
@@ -184,7 +184,7 @@ mod tests {
         ]
         .concat();
         for size in 1..bytes.len() {
-            let mut frames = Frames::new(0);
+            let mut frames = FrameFollower::new(0);
             for part in bytes.chunks(size) {
                 frames.inspect(part, 0).unwrap();
             }
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_head_is_open_from_its_first_frame_to_its_last() {
-        let mut frames = Frames::new(0);
+        let mut frames = FrameFollower::new(0);
         assert!(frames.within_head(), "a new connection owes its settings");
         frames.inspect(&[0; PREFACE], 0).unwrap();
         assert!(frames.within_head());

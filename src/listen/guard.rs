@@ -8,7 +8,7 @@
 /// Follows one connection's requests.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Framing {
-    state: State,
+    state: FramingState,
     /// The part of a line that came with an earlier read.
     carried: Vec<u8>,
     content_length: Option<u64>,
@@ -18,7 +18,7 @@ pub struct Framing {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum FramingState {
     RequestLine,
     Headers,
     Fixed(u64),
@@ -59,7 +59,7 @@ const CARRIED_END: usize = 16;
 impl Default for Framing {
     fn default() -> Self {
         Self {
-            state: State::RequestLine,
+            state: FramingState::RequestLine,
             carried: Vec::new(),
             content_length: None,
             chunked: false,
@@ -73,13 +73,17 @@ impl Framing {
     pub fn inspect(&mut self, mut bytes: &[u8]) -> Result<(), Violation> {
         while !bytes.is_empty() {
             bytes = match self.state {
-                State::Fixed(left) => self.skip(bytes, left, State::Fixed, State::RequestLine),
-                State::ChunkData(left) => self.skip(bytes, left, State::ChunkData, State::ChunkEnd),
-                State::RequestLine
-                | State::Headers
-                | State::ChunkSize
-                | State::ChunkEnd
-                | State::Trailers => self.line(bytes)?,
+                FramingState::Fixed(left) => {
+                    self.skip(bytes, left, FramingState::Fixed, FramingState::RequestLine)
+                }
+                FramingState::ChunkData(left) => {
+                    self.skip(bytes, left, FramingState::ChunkData, FramingState::ChunkEnd)
+                }
+                FramingState::RequestLine
+                | FramingState::Headers
+                | FramingState::ChunkSize
+                | FramingState::ChunkEnd
+                | FramingState::Trailers => self.line(bytes)?,
             };
         }
         Ok(())
@@ -92,15 +96,15 @@ impl Framing {
 
     /// Whether the next byte begins a message.
     pub fn is_between_messages(&self) -> bool {
-        self.state == State::RequestLine && self.carried.is_empty()
+        self.state == FramingState::RequestLine && self.carried.is_empty()
     }
 
     fn skip<'b>(
         &mut self,
         bytes: &'b [u8],
         left: u64,
-        more: fn(u64) -> State,
-        done: State,
+        more: fn(u64) -> FramingState,
+        done: FramingState,
     ) -> &'b [u8] {
         let taken = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
         let left = left.saturating_sub(taken as u64);
@@ -132,7 +136,7 @@ impl Framing {
 
     /// Refuses a fragment, which the parser would cut in silence, in a request line or a part of one.
     fn look_at_target(&mut self, part: &[u8]) -> Result<(), Violation> {
-        if self.state != State::RequestLine {
+        if self.state != FramingState::RequestLine {
             return Ok(());
         }
         let before = if self.carried.is_empty() { 0 } else { self.request_line };
@@ -154,8 +158,13 @@ impl Framing {
     /// Asked of lines that came in one read too, so that the verdict does not depend on where reads end.
     fn check_length(&self, line: &[u8]) -> Result<(), Violation> {
         let may_be_long = match self.state {
-            State::RequestLine | State::Headers | State::Trailers => !decides_framing(line),
-            State::Fixed(_) | State::ChunkSize | State::ChunkData(_) | State::ChunkEnd => false,
+            FramingState::RequestLine | FramingState::Headers | FramingState::Trailers => {
+                !decides_framing(line)
+            }
+            FramingState::Fixed(_)
+            | FramingState::ChunkSize
+            | FramingState::ChunkData(_)
+            | FramingState::ChunkEnd => false,
         };
         if line.len() <= MOST_CARRIED || may_be_long { Ok(()) } else { Err(Violation::LongLine) }
     }
@@ -164,25 +173,26 @@ impl Framing {
         let text = line.strip_suffix(b"\r\n").ok_or(Violation::BareLineFeed)?;
         match self.state {
             // empty lines before a request line are skipped (RFC 9112 section 2.2)
-            State::RequestLine => {
+            FramingState::RequestLine => {
                 if !text.is_empty() {
                     check_version(text)?;
                     self.content_length = None;
                     self.chunked = false;
-                    self.state = State::Headers;
+                    self.state = FramingState::Headers;
                 }
             }
-            State::Headers if text.is_empty() => self.state = self.body()?,
-            State::Headers => self.header(text)?,
-            State::ChunkSize => {
+            FramingState::Headers if text.is_empty() => self.state = self.body()?,
+            FramingState::Headers => self.header(text)?,
+            FramingState::ChunkSize => {
                 let size = chunk_size(text).ok_or(Violation::Chunk)?;
-                self.state = if size == 0 { State::Trailers } else { State::ChunkData(size) };
+                self.state =
+                    if size == 0 { FramingState::Trailers } else { FramingState::ChunkData(size) };
             }
-            State::ChunkEnd if text.is_empty() => self.state = State::ChunkSize,
-            State::ChunkEnd => return Err(Violation::Chunk),
-            State::Trailers if text.is_empty() => self.state = State::RequestLine,
-            State::Trailers => folded(text)?,
-            State::Fixed(_) | State::ChunkData(_) => {}
+            FramingState::ChunkEnd if text.is_empty() => self.state = FramingState::ChunkSize,
+            FramingState::ChunkEnd => return Err(Violation::Chunk),
+            FramingState::Trailers if text.is_empty() => self.state = FramingState::RequestLine,
+            FramingState::Trailers => folded(text)?,
+            FramingState::Fixed(_) | FramingState::ChunkData(_) => {}
         }
         Ok(())
     }
@@ -203,12 +213,12 @@ impl Framing {
         Ok(())
     }
 
-    fn body(&self) -> Result<State, Violation> {
+    fn body(&self) -> Result<FramingState, Violation> {
         match (self.content_length, self.chunked) {
             (Some(_), true) => Err(Violation::TwoFramings),
-            (None, true) => Ok(State::ChunkSize),
-            (None | Some(0), false) => Ok(State::RequestLine),
-            (Some(length), false) => Ok(State::Fixed(length)),
+            (None, true) => Ok(FramingState::ChunkSize),
+            (None | Some(0), false) => Ok(FramingState::RequestLine),
+            (Some(length), false) => Ok(FramingState::Fixed(length)),
         }
     }
 }

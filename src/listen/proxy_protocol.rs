@@ -28,10 +28,10 @@ pub enum Preamble {
 /// It starts as a PROXY header and is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a malformed PROXY header")]
-pub struct Malformed;
+pub struct MalformedPreamble;
 
 /// Reads the beginning of a connection.
-pub fn read(bytes: &[u8]) -> Result<Preamble, Malformed> {
+pub fn read(bytes: &[u8]) -> Result<Preamble, MalformedPreamble> {
     if is_start(bytes, SIGNATURE) {
         return if bytes.len() < FIXED { Ok(Preamble::Incomplete) } else { binary(bytes) };
     }
@@ -47,12 +47,19 @@ fn is_start(bytes: &[u8], mark: &[u8]) -> bool {
 }
 
 /// `PROXY TCP4 192.0.2.1 198.51.100.1 51000 443\r\n`
-fn line(bytes: &[u8]) -> Result<Preamble, Malformed> {
+fn line(bytes: &[u8]) -> Result<Preamble, MalformedPreamble> {
     let start = bytes.get(..bytes.len().min(LONGEST_LINE)).unwrap_or_default();
     let Some(end) = start.windows(2).position(|pair| pair == b"\r\n") else {
-        return if bytes.len() < LONGEST_LINE { Ok(Preamble::Incomplete) } else { Err(Malformed) };
+        return if bytes.len() < LONGEST_LINE {
+            Ok(Preamble::Incomplete)
+        } else {
+            Err(MalformedPreamble)
+        };
     };
-    let text = start.get(..end).and_then(|line| std::str::from_utf8(line).ok()).ok_or(Malformed)?;
+    let text = start
+        .get(..end)
+        .and_then(|line| std::str::from_utf8(line).ok())
+        .ok_or(MalformedPreamble)?;
     let length = end.saturating_add(2);
     let fields: Vec<&str> = text.split(' ').collect();
     match fields.as_slice() {
@@ -63,58 +70,61 @@ fn line(bytes: &[u8]) -> Result<Preamble, Malformed> {
             let _ = destination;
             Ok(Preamble::Present { length, client: Some(SocketAddr::new(source, source_port)) })
         }
-        _ => Err(Malformed),
+        _ => Err(MalformedPreamble),
     }
 }
 
-fn address(family: &str, text: &str) -> Result<IpAddr, Malformed> {
+fn address(family: &str, text: &str) -> Result<IpAddr, MalformedPreamble> {
     match family {
-        "TCP4" => text.parse().map(IpAddr::V4).map_err(|_| Malformed),
-        "TCP6" => text.parse().map(IpAddr::V6).map_err(|_| Malformed),
-        _ => Err(Malformed),
+        "TCP4" => text.parse().map(IpAddr::V4).map_err(|_| MalformedPreamble),
+        "TCP6" => text.parse().map(IpAddr::V6).map_err(|_| MalformedPreamble),
+        _ => Err(MalformedPreamble),
     }
 }
 
 /// Digits only, and no leading zero: one spelling.
-fn port(text: &str) -> Result<u16, Malformed> {
+fn port(text: &str) -> Result<u16, MalformedPreamble> {
     let digits =
         text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    if digits { text.parse().map_err(|_| Malformed) } else { Err(Malformed) }
+    if digits { text.parse().map_err(|_| MalformedPreamble) } else { Err(MalformedPreamble) }
 }
 
-fn binary(bytes: &[u8]) -> Result<Preamble, Malformed> {
-    let field = |at: usize| bytes.get(at).copied().ok_or(Malformed);
+fn binary(bytes: &[u8]) -> Result<Preamble, MalformedPreamble> {
+    let field = |at: usize| bytes.get(at).copied().ok_or(MalformedPreamble);
     let (version_command, family, length) =
         (field(12)?, field(13)?, u16::from_be_bytes([field(14)?, field(15)?]));
     let total = FIXED.saturating_add(usize::from(length));
     if version_command >> 4 != 2 || total > LONGEST {
-        return Err(Malformed);
+        return Err(MalformedPreamble);
     }
     if bytes.len() < total {
         return Ok(Preamble::Incomplete);
     }
-    let body = bytes.get(FIXED..total).ok_or(Malformed)?;
+    let body = bytes.get(FIXED..total).ok_or(MalformedPreamble)?;
     let client = match (version_command & 0xF, family) {
         // a health check of the balancer itself
         (1, 0x11) => Some(ipv4(body)?),
         (1, 0x21) => Some(ipv6(body)?),
         // the balancer's own health check, or a family whose addresses say nothing here
         (0 | 1, _) => None,
-        _ => return Err(Malformed),
+        _ => return Err(MalformedPreamble),
     };
     Ok(Preamble::Present { length: total, client })
 }
 
-fn ipv4(body: &[u8]) -> Result<SocketAddr, Malformed> {
-    let [a, b, c, d, _, _, _, _, high, low, _, _] = *body.first_chunk::<12>().ok_or(Malformed)?;
+fn ipv4(body: &[u8]) -> Result<SocketAddr, MalformedPreamble> {
+    let [a, b, c, d, _, _, _, _, high, low, _, _] =
+        *body.first_chunk::<12>().ok_or(MalformedPreamble)?;
     Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), u16::from_be_bytes([high, low])))
 }
 
-fn ipv6(body: &[u8]) -> Result<SocketAddr, Malformed> {
-    let whole = body.first_chunk::<36>().ok_or(Malformed)?;
-    let source = whole.first_chunk::<16>().ok_or(Malformed)?;
-    let port =
-        whole.get(32..34).and_then(|port| <[u8; 2]>::try_from(port).ok()).ok_or(Malformed)?;
+fn ipv6(body: &[u8]) -> Result<SocketAddr, MalformedPreamble> {
+    let whole = body.first_chunk::<36>().ok_or(MalformedPreamble)?;
+    let source = whole.first_chunk::<16>().ok_or(MalformedPreamble)?;
+    let port = whole
+        .get(32..34)
+        .and_then(|port| <[u8; 2]>::try_from(port).ok())
+        .ok_or(MalformedPreamble)?;
     Ok(SocketAddr::new(IpAddr::V6(Ipv6Addr::from(*source)), u16::from_be_bytes(port)))
 }
 
@@ -123,7 +133,7 @@ mod tests {
     use super::*;
 
     #[expect(clippy::unnecessary_wraps, reason = "reads as what it is compared with")]
-    fn present(length: usize, client: &str) -> Result<Preamble, Malformed> {
+    fn present(length: usize, client: &str) -> Result<Preamble, MalformedPreamble> {
         Ok(Preamble::Present { length, client: client.parse().ok() })
     }
 
@@ -188,16 +198,16 @@ mod tests {
             b"PROXY UDP4 203.0.113.7 198.51.100.1 51000 443\r\n",
             long.as_bytes(),
         ] {
-            assert_eq!(read(bytes), Err(Malformed), "{}", String::from_utf8_lossy(bytes));
+            assert_eq!(read(bytes), Err(MalformedPreamble), "{}", String::from_utf8_lossy(bytes));
         }
         for rest in [[0x11, 0x11, 0, 12], [0x22, 0x11, 0, 12], [0x21, 0x11, 0xFF, 0xFF]] {
             let mut bytes = SIGNATURE.to_vec();
             bytes.extend(rest);
             bytes.extend([0; 12]);
-            assert_eq!(read(&bytes), Err(Malformed), "{rest:?}");
+            assert_eq!(read(&bytes), Err(MalformedPreamble), "{rest:?}");
         }
         let mut short = SIGNATURE.to_vec();
         short.extend([0x21, 0x11, 0, 4, 1, 2, 3, 4]);
-        assert_eq!(read(&short), Err(Malformed), "addresses that are not there");
+        assert_eq!(read(&short), Err(MalformedPreamble), "addresses that are not there");
     }
 }

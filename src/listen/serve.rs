@@ -22,7 +22,7 @@ use crate::listen::worker::LocalWorker;
 use crate::model::gateway::Limits;
 use crate::model::reason::Reason;
 use crate::proxy;
-use crate::proxy::connection::{Closing, Connection};
+use crate::proxy::connection::{Connection, ConnectionClosing};
 
 /// Which HTTP a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,13 +84,13 @@ async fn serve_http1(
     let unread = loop {
         let mut http =
             http1_builder(&worker.limits()).serve_connection(TokioIo::new(wire), service.clone());
-        let mut told = Closing::No;
+        let mut told = ConnectionClosing::No;
         let pause = poll_fn(|context| {
             if !std::mem::replace(&mut introduced, true) {
                 connection.interim().wakes(context.waker());
             }
             let closing = connection.poll_closing(context);
-            if closing == Closing::Now {
+            if closing == ConnectionClosing::Now {
                 return Poll::Ready(Pause::Cut);
             }
             if closing > told {
@@ -99,7 +99,7 @@ async fn serve_http1(
             }
             match Pin::new(&mut http).poll(context) {
                 Poll::Ready(_) => Poll::Ready(Pause::Ended),
-                Poll::Pending if closing == Closing::No && connection.goes_to_rest() => {
+                Poll::Pending if closing == ConnectionClosing::No && connection.goes_to_rest() => {
                     Poll::Ready(Pause::Rest)
                 }
                 Poll::Pending => Poll::Pending,
@@ -117,9 +117,9 @@ async fn serve_http1(
             }
         }
         match poll_fn(|context| rest(connection, &wire, context)).await {
-            Closing::Now => return,
-            Closing::Gracefully => break Bytes::new(),
-            Closing::No => {}
+            ConnectionClosing::Now => return,
+            ConnectionClosing::Gracefully => break Bytes::new(),
+            ConnectionClosing::No => {}
         }
     };
     if let Some(tunnel) = connection.take_tunnel() {
@@ -145,9 +145,13 @@ enum Pause {
 }
 
 /// Ready when there is something to read, or the connection has to close.
-fn rest(connection: &Connection, wire: &Wire, context: &mut Context<'_>) -> Poll<Closing> {
+fn rest(
+    connection: &Connection,
+    wire: &Wire,
+    context: &mut Context<'_>,
+) -> Poll<ConnectionClosing> {
     match connection.poll_closing(context) {
-        Closing::No => wire.poll_readable(context).map(|()| Closing::No),
+        ConnectionClosing::No => wire.poll_readable(context).map(|()| ConnectionClosing::No),
         closing => Poll::Ready(closing),
     }
 }
@@ -235,10 +239,10 @@ async fn serve_http2(
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT);
     let mut http = std::pin::pin!(builder.serve_connection(TokioIo::new(wire), service));
-    let mut told = Closing::No;
+    let mut told = ConnectionClosing::No;
     let ended = poll_fn(|context| {
         let closing = connection.poll_closing(context);
-        if closing == Closing::Now {
+        if closing == ConnectionClosing::Now {
             return Poll::Ready(Ok(()));
         }
         if closing > told {

@@ -49,7 +49,7 @@ impl ListenerSettings {
 
 /// A place among a listener's connections; dropping it frees the place.
 #[derive(Debug)]
-pub struct Place {
+pub struct ConnectionPlace {
     listener: Arc<ListenerSocket>,
     worker: usize,
     /// Counted for this client.
@@ -113,7 +113,7 @@ impl ListenerSocket {
         most: usize,
         worker: usize,
         descriptor: Descriptor,
-    ) -> Option<Place> {
+    ) -> Option<ConnectionPlace> {
         let before = self.open.fetch_add(1, Ordering::Relaxed);
         if before >= most {
             self.open.fetch_sub(1, Ordering::Relaxed);
@@ -121,7 +121,7 @@ impl ListenerSocket {
         }
         self.series.opened(worker);
         let listener = Arc::clone(self);
-        Some(Place { listener, worker, client: None, _descriptor: descriptor })
+        Some(ConnectionPlace { listener, worker, client: None, _descriptor: descriptor })
     }
 
     fn clients(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -143,7 +143,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(TcpListener::from(socket))
 }
 
-impl Place {
+impl ConnectionPlace {
     pub fn listener(&self) -> &Arc<ListenerSocket> {
         &self.listener
     }
@@ -179,7 +179,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPlace {
     fn drop(&mut self) {
         self.listener.open.fetch_sub(1, Ordering::Relaxed);
         self.listener.series.closed(self.worker);

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::deadline::{Deadline, Deadlines};
-use crate::listen::frames::Frames;
+use crate::listen::frames::FrameFollower;
 use crate::listen::guard::{Framing, Violation};
 use crate::proxy::connection::Connection;
 
@@ -35,7 +35,7 @@ pub struct Wire {
     /// HTTP/1 only.
     framing: Option<Framing>,
     /// HTTP/2 only.
-    frames: Option<Frames>,
+    frames: Option<FrameFollower>,
     violation: Option<Violation>,
     /// The status of an answer that the parser wanted to give by itself.
     swallowed: Option<u16>,
@@ -68,7 +68,7 @@ impl Wire {
         connection: Rc<Connection>,
         deadlines: Rc<Deadlines>,
     ) -> Self {
-        let frames = Frames::new(deadlines.now());
+        let frames = FrameFollower::new(deadlines.now());
         Self { frames: Some(frames), ..Self::new(socket, first, connection, deadlines) }
     }
 

@@ -22,10 +22,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::deadline::{Deadlines, TICK, ticks};
 use crate::forward::health;
 use crate::listen::accept;
-use crate::listen::socket::{ListenerSocket, Place};
+use crate::listen::socket::{ConnectionPlace, ListenerSocket};
 use crate::model::gateway::Limits;
-use crate::proxy::connection::{Closing, Connection, Overdue};
-use crate::proxy::worker::{Walk, WalkParts};
+use crate::proxy::connection::{Connection, ConnectionClosing, Overdue};
+use crate::proxy::worker::{Worker, WorkerParts};
 use crate::telemetry::WorkerCounters;
 
 /// Connections that may wait for another worker to take them.
@@ -36,14 +36,14 @@ const HAND_OVER_DIFFERENCE: usize = 2;
 
 /// What a worker is told.
 #[derive(Debug)]
-pub enum Command {
+pub enum WorkerCommand {
     Listen(Arc<ListenerSocket>),
     /// Stop accepting there, and drain the connections that came from there.
     Unlisten(Arc<ListenerSocket>),
     Take {
         stream: std::net::TcpStream,
         peer: SocketAddr,
-        place: Place,
+        place: ConnectionPlace,
     },
     /// Say when everything that was told before is done.
     Settle(mpsc::Sender<()>),
@@ -61,7 +61,7 @@ pub enum Command {
 /// How others reach a worker.
 #[derive(Debug, Clone)]
 pub struct WorkerHandle {
-    pub commands: mpsc::Sender<Command>,
+    pub commands: mpsc::Sender<WorkerCommand>,
     connections: Arc<AtomicUsize>,
 }
 
@@ -70,7 +70,7 @@ pub struct WorkerHandle {
 #[derive(Debug)]
 pub struct WorkerQueue {
     pub handle: WorkerHandle,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<WorkerCommand>,
     /// Where the worker accepts.
     listeners: Vec<Arc<ListenerSocket>>,
     draining: bool,
@@ -81,13 +81,13 @@ pub struct WorkerQueue {
 pub struct Arrival {
     pub stream: TcpStream,
     pub peer: SocketAddr,
-    pub place: Place,
+    pub place: ConnectionPlace,
 }
 
 /// A worker as its own thread sees it.
 #[derive(Debug)]
 pub struct LocalWorker {
-    walk: Rc<Walk>,
+    walk: Rc<Worker>,
     connections: RefCell<Slab<Entry>>,
     open: Arc<AtomicUsize>,
     peers: Vec<WorkerHandle>,
@@ -105,7 +105,7 @@ struct Entry {
 pub struct Registration {
     worker: Rc<LocalWorker>,
     key: usize,
-    place: Place,
+    place: ConnectionPlace,
 }
 
 impl WorkerQueue {
@@ -130,11 +130,15 @@ impl WorkerQueue {
 }
 
 /// The life of a worker: returns when it was drained or stopped, and with an error when one of its tasks has failed.
-pub fn run(parts: WalkParts, queue: &mut WorkerQueue, peers: Vec<WorkerHandle>) -> io::Result<()> {
+pub fn run(
+    parts: WorkerParts,
+    queue: &mut WorkerQueue,
+    peers: Vec<WorkerHandle>,
+) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async move {
         let worker = Rc::new(LocalWorker {
-            walk: Rc::new(Walk::new(parts)),
+            walk: Rc::new(Worker::new(parts)),
             connections: RefCell::new(Slab::new()),
             open: Arc::clone(&queue.handle.connections),
             peers,
@@ -197,29 +201,29 @@ async fn serve(
             error = tasks.failed() => return Err(error),
         };
         match command {
-            Some(Command::Listen(listener)) => {
+            Some(WorkerCommand::Listen(listener)) => {
                 tasks.accept(worker, &listener);
                 queue.listeners.push(listener);
             }
-            Some(Command::Unlisten(listener)) => {
+            Some(WorkerCommand::Unlisten(listener)) => {
                 queue.listeners.retain(|kept| !Arc::ptr_eq(kept, &listener));
                 if let Some(accepting) = tasks.accepting.remove(&Arc::as_ptr(&listener)) {
                     accepting.abort();
                 }
                 worker.drain_listener(&listener);
             }
-            Some(Command::Settle(done)) => {
+            Some(WorkerCommand::Settle(done)) => {
                 // a task that was aborted ends in its next turn
                 yield_now().await;
                 let _ = done.send(()).await;
             }
-            Some(Command::Take { stream, peer, mut place }) => {
+            Some(WorkerCommand::Take { stream, peer, mut place }) => {
                 place.arrive(worker.index());
                 if let Ok(stream) = TcpStream::from_std(stream) {
                     accept::take(worker, Arrival { stream, peer, place });
                 }
             }
-            Some(Command::Drain { within }) => {
+            Some(WorkerCommand::Drain { within }) => {
                 queue.draining = true;
                 queue.listeners.clear();
                 for (_, accepting) in tasks.accepting.drain() {
@@ -232,8 +236,8 @@ async fn serve(
             }
             #[cfg(test)]
             #[allow(clippy::panic, reason = "what the test asks for")]
-            Some(Command::Panic) => panic!("as the test asked"),
-            Some(Command::Stop) | None => return Ok(()),
+            Some(WorkerCommand::Panic) => panic!("as the test asked"),
+            Some(WorkerCommand::Stop) | None => return Ok(()),
         }
     }
 }
@@ -286,7 +290,8 @@ async fn tick(worker: Rc<LocalWorker>) {
         if worker.draining.get() {
             drained = drained.saturating_add(1);
             if drained == EACH_SECOND {
-                worker.each_connection(|connection| connection.close(Closing::Gracefully));
+                worker
+                    .each_connection(|connection| connection.close(ConnectionClosing::Gracefully));
             }
         }
     }
@@ -297,7 +302,7 @@ impl LocalWorker {
         self.walk.index()
     }
 
-    pub fn walk(&self) -> &Rc<Walk> {
+    pub fn walk(&self) -> &Rc<Worker> {
         &self.walk
     }
 
@@ -314,7 +319,11 @@ impl LocalWorker {
     }
 
     /// Enters a connection into the table.
-    pub fn register(self: &Rc<Self>, connection: &Rc<Connection>, place: Place) -> Registration {
+    pub fn register(
+        self: &Rc<Self>,
+        connection: &Rc<Connection>,
+        place: ConnectionPlace,
+    ) -> Registration {
         let listener = Arc::clone(place.listener());
         let gone = listener.is_closed();
         let entry = Entry { connection: Rc::clone(connection), listener };
@@ -339,7 +348,7 @@ impl LocalWorker {
         let Ok(permit) = peer.commands.try_reserve() else { return Err(Box::new(arrival)) };
         let Ok((stream, peer, place)) = arrival.detach() else { return Ok(()) };
         place.leave();
-        permit.send(Command::Take { stream, peer, place });
+        permit.send(WorkerCommand::Take { stream, peer, place });
         Ok(())
     }
 
@@ -397,7 +406,7 @@ impl LocalWorker {
                 // between requests there is nothing to lose, and HTTP/2 clients are told
                 Overdue::Idle => connection.tell_to_go(now),
                 Overdue::Head | Overdue::Lingering | Overdue::Write => {
-                    connection.close(Closing::Now);
+                    connection.close(ConnectionClosing::Now);
                 }
             }
         }
@@ -419,7 +428,8 @@ impl Drop for Registration {
         if self.worker.draining.get() && self.worker.is_empty() {
             // the last one: wake the worker's loop so that it may end
             let own = self.worker.peers.get(self.worker.index());
-            let _ = own.map(|own| own.commands.try_send(Command::Drain { within: Duration::ZERO }));
+            let _ = own
+                .map(|own| own.commands.try_send(WorkerCommand::Drain { within: Duration::ZERO }));
         }
     }
 }

@@ -16,9 +16,9 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, header};
 use tokio::sync::Semaphore;
 
-use crate::budget::{Client, Shares, Source, SourceBudgets};
+use crate::budget::{ClaimedClient, ClientSource, Shares, SourceBudgets};
 use crate::model::clock::Clock;
-use crate::model::gateway::{ManagementUser, Role};
+use crate::model::gateway::{ManagementUser, UserRole};
 use crate::model::rate::Rate;
 use crate::telemetry::{ManagementCounters, SignIn};
 
@@ -48,18 +48,18 @@ const PROXY_FIELDS: [&str; 8] = [
 
 /// What a call asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Right {
+pub enum ManagementRight {
     /// Changes what the gateway does.
     Operate,
     /// Shows what the gateway knows about clients.
     View,
 }
 
-impl Right {
-    fn is_held_by(self, role: Role) -> bool {
+impl ManagementRight {
+    fn is_held_by(self, role: UserRole) -> bool {
         match self {
-            Self::Operate => matches!(role, Role::Admin | Role::Operator),
-            Self::View => matches!(role, Role::Admin | Role::Operator | Role::Viewer),
+            Self::Operate => matches!(role, UserRole::Admin | UserRole::Operator),
+            Self::View => matches!(role, UserRole::Admin | UserRole::Operator | UserRole::Viewer),
         }
     }
 }
@@ -130,7 +130,7 @@ impl Access {
         &self,
         headers: &HeaderMap,
         peer: IpAddr,
-        right: Right,
+        right: ManagementRight,
     ) -> Result<Actor, NotAllowed> {
         refuse_browsers(headers)?;
         if self.users.is_empty() {
@@ -150,7 +150,7 @@ impl Access {
         match local(headers, peer) {
             Ok(actor) if anonymous || self.users.is_empty() => Ok(actor),
             Err(why) if self.users.is_empty() => Err(why),
-            _ => self.sign_in(headers, peer, Right::Operate).await,
+            _ => self.sign_in(headers, peer, ManagementRight::Operate).await,
         }
     }
 
@@ -158,7 +158,7 @@ impl Access {
         &self,
         headers: &HeaderMap,
         peer: IpAddr,
-        right: Right,
+        right: ManagementRight,
     ) -> Result<Actor, NotAllowed> {
         let Some((name, password)) = basic(headers) else {
             // a client that asks what is wanted has not failed yet
@@ -167,7 +167,7 @@ impl Access {
             }
             return Err(NotAllowed::Unknown);
         };
-        let (client, rate) = (Client::of(peer), Rate::a_minute(WRONG_PASSWORDS));
+        let (client, rate) = (ClaimedClient::of(peer), Rate::a_minute(WRONG_PASSWORDS));
         if let Err(exhausted) = self.wrong.check(client, rate, self.clock.moment()) {
             self.counters.signed_in(SignIn::Refused);
             return Err(NotAllowed::Guessing { retry_after: exhausted.retry_after });
@@ -176,7 +176,7 @@ impl Access {
             self.counters.signed_in(SignIn::Refused);
             NotAllowed::Busy
         };
-        let _caller = self.callers.take(Some(Source::of(peer))).ok_or_else(busy)?;
+        let _caller = self.callers.take(Some(ClientSource::of(peer))).ok_or_else(busy)?;
         let _hash = self.hashes.acquire().await.map_err(|_| busy())?;
         let Some(roles) = self.verify(&name, password).await else {
             let _ = self.wrong.charge(client, rate, self.clock.moment());
@@ -192,7 +192,7 @@ impl Access {
     }
 
     /// The roles of a user, if the password is the user's.
-    async fn verify(&self, name: &str, password: String) -> Option<Vec<Role>> {
+    async fn verify(&self, name: &str, password: String) -> Option<Vec<UserRole>> {
         let (users, name) = (Arc::clone(&self.users), name.to_owned());
         let checked = tokio::task::spawn_blocking(move || {
             // the same work for a name that is not there, so that its absence does not show

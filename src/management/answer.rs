@@ -12,18 +12,18 @@ use hyper::body::Incoming;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::management::access::{Access, Actor, NotAllowed, Right};
+use crate::management::access::{Access, Actor, ManagementRight, NotAllowed};
 use crate::management::connections::Seat;
 use crate::management::explaining::Explaining;
 use crate::management::hosts::OwnHosts;
 use crate::management::readiness::Readiness;
 use crate::management::refreshing;
 use crate::management::reloading::{ReloadOutcome, ReloadRequest, Removals};
-use crate::management::revocations::Teller;
+use crate::management::revocations::RevocationTeller;
 use crate::model::clock::Clock;
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;
-use crate::telemetry::{Change, Metrics};
+use crate::telemetry::{ManagementCall, Metrics};
 
 /// The longest message that is taken.
 const MOST_BODY: usize = 64 * 1024;
@@ -33,7 +33,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the management listener answers from.
 #[derive(Debug)]
-pub struct Management {
+pub struct ManagementState {
     pub metrics: Arc<Metrics>,
     pub readiness: Arc<Readiness>,
     /// To whoever reloads; the answer is the report of what went wrong.
@@ -55,13 +55,13 @@ const ONE_REVOCATION: &str = "/revocations/";
 
 /// What a request is for.
 #[derive(Debug, Clone)]
-enum Endpoint {
+enum ManagementRoute {
     Alive,
     Ready,
     Metrics,
     Jwks,
     Reload,
-    Revoke(Teller),
+    Revoke(RevocationTeller),
     ListRevocations,
     TakeBack(String),
     RefreshKeys(String),
@@ -76,7 +76,7 @@ enum NoEndpoint {
     Methods(&'static str),
 }
 
-impl Endpoint {
+impl ManagementRoute {
     /// Finds the endpoint of a path and a method.
     fn find(path: &str, method: &Method, notices: bool) -> Result<Self, NoEndpoint> {
         let reading = matches!(*method, Method::GET | Method::HEAD);
@@ -98,9 +98,13 @@ impl Endpoint {
             "/jwks" => allow(reading, Self::Jwks, "GET, HEAD"),
             "/reload" => allow(posting, Self::Reload, "POST"),
             "/explain" => allow(posting, Self::Explain, "POST"),
-            NOTIFY if notices => allow(posting, Self::Revoke(Teller::IdentityServer), "POST"),
+            NOTIFY if notices => {
+                allow(posting, Self::Revoke(RevocationTeller::IdentityServer), "POST")
+            }
             REVOCATIONS if reading => Ok(Self::ListRevocations),
-            REVOCATIONS => allow(posting, Self::Revoke(Teller::Operator), "GET, HEAD, POST"),
+            REVOCATIONS => {
+                allow(posting, Self::Revoke(RevocationTeller::Operator), "GET, HEAD, POST")
+            }
             _ => Err(NoEndpoint::Path),
         }
     }
@@ -115,13 +119,13 @@ impl Endpoint {
     }
 
     /// The change that is logged and counted.
-    fn change(&self) -> Option<Change> {
+    fn change(&self) -> Option<ManagementCall> {
         match self {
-            Self::Reload => Some(Change::Reload),
-            Self::Revoke(Teller::Operator) => Some(Change::Revocation),
-            Self::Revoke(Teller::IdentityServer) => Some(Change::Notice),
-            Self::TakeBack(_) => Some(Change::TakenBack),
-            Self::RefreshKeys(_) => Some(Change::KeyRefresh),
+            Self::Reload => Some(ManagementCall::Reload),
+            Self::Revoke(RevocationTeller::Operator) => Some(ManagementCall::Revocation),
+            Self::Revoke(RevocationTeller::IdentityServer) => Some(ManagementCall::Notice),
+            Self::TakeBack(_) => Some(ManagementCall::TakenBack),
+            Self::RefreshKeys(_) => Some(ManagementCall::KeyRefresh),
             Self::Alive
             | Self::Ready
             | Self::Metrics
@@ -134,7 +138,7 @@ impl Endpoint {
 
 pub(super) type Answer = Response<Full<Bytes>>;
 
-impl Management {
+impl ManagementState {
     pub(super) async fn answer(
         &self,
         request: &Parts,
@@ -143,7 +147,7 @@ impl Management {
         seat: Seat,
     ) -> Answer {
         let path = request.uri.path();
-        let endpoint = match Endpoint::find(path, &request.method, self.notices) {
+        let endpoint = match ManagementRoute::find(path, &request.method, self.notices) {
             Ok(endpoint) => endpoint,
             Err(NoEndpoint::Methods(allow)) => return not_allowed(allow),
             Err(NoEndpoint::Path) => {
@@ -185,7 +189,7 @@ impl Management {
     }
 
     /// Counts and logs a change.
-    fn note(&self, change: Change, actor: &Actor, peer: IpAddr, status: StatusCode) {
+    fn note(&self, change: ManagementCall, actor: &Actor, peer: IpAddr, status: StatusCode) {
         self.metrics.management().changed(change, status.is_success());
         tracing::info!(target: "portcullis::management", change = change.label(), by = actor.name(), client = %peer, status = status.as_u16(), "a change was asked for");
     }
@@ -194,33 +198,38 @@ impl Management {
     pub(super) async fn reload_from_here(&self, query: &str) -> Answer {
         let answer = self.reload(query).await;
         let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        self.note(Change::Reload, &Actor::of_control_socket(), here, answer.status());
+        self.note(ManagementCall::Reload, &Actor::of_control_socket(), here, answer.status());
         answer
     }
 
     /// Lets the caller in, where the endpoint is not open.
     async fn enter(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &ManagementRoute,
         request: &Parts,
         peer: IpAddr,
     ) -> Result<Option<Actor>, NotAllowed> {
         let headers = &request.headers;
         match endpoint {
-            Endpoint::Alive | Endpoint::Ready | Endpoint::Metrics | Endpoint::Jwks => Ok(None),
-            Endpoint::Reload => self.access.enter_reload(headers, peer).await.map(Some),
-            Endpoint::ListRevocations | Endpoint::Explain => {
-                self.access.enter(headers, peer, Right::View).await.map(Some)
+            ManagementRoute::Alive
+            | ManagementRoute::Ready
+            | ManagementRoute::Metrics
+            | ManagementRoute::Jwks => Ok(None),
+            ManagementRoute::Reload => self.access.enter_reload(headers, peer).await.map(Some),
+            ManagementRoute::ListRevocations | ManagementRoute::Explain => {
+                self.access.enter(headers, peer, ManagementRight::View).await.map(Some)
             }
-            Endpoint::Revoke(_) | Endpoint::TakeBack(_) | Endpoint::RefreshKeys(_) => {
-                self.access.enter(headers, peer, Right::Operate).await.map(Some)
+            ManagementRoute::Revoke(_)
+            | ManagementRoute::TakeBack(_)
+            | ManagementRoute::RefreshKeys(_) => {
+                self.access.enter(headers, peer, ManagementRight::Operate).await.map(Some)
             }
         }
     }
 
     async fn carry_out(
         &self,
-        endpoint: &Endpoint,
+        endpoint: &ManagementRoute,
         request: &Parts,
         body: &[u8],
         actor: Option<&Actor>,
@@ -228,20 +237,24 @@ impl Management {
         let query = request.uri.query().unwrap_or_default();
         let name = actor.map_or("", Actor::name);
         match endpoint {
-            Endpoint::Alive => json(StatusCode::OK, &serde_json::json!({ "status": "alive" })),
-            Endpoint::Ready => self.ready(),
-            Endpoint::Metrics => text(
+            ManagementRoute::Alive => {
+                json(StatusCode::OK, &serde_json::json!({ "status": "alive" }))
+            }
+            ManagementRoute::Ready => self.ready(),
+            ManagementRoute::Metrics => text(
                 StatusCode::OK,
                 "text/plain; version=0.0.4; charset=utf-8",
                 self.metrics.render(),
             ),
-            Endpoint::Jwks => self.jwks(),
-            Endpoint::Reload => self.reload(query).await,
-            Endpoint::Revoke(teller) => self.revoke(&request.headers, body, *teller, name).await,
-            Endpoint::ListRevocations => self.revocations(query).await,
-            Endpoint::TakeBack(id) => self.take_back(id, name.to_owned()).await,
-            Endpoint::RefreshKeys(name) => self.refresh(name).await,
-            Endpoint::Explain => self.explain(body).await,
+            ManagementRoute::Jwks => self.jwks(),
+            ManagementRoute::Reload => self.reload(query).await,
+            ManagementRoute::Revoke(teller) => {
+                self.revoke(&request.headers, body, *teller, name).await
+            }
+            ManagementRoute::ListRevocations => self.revocations(query).await,
+            ManagementRoute::TakeBack(id) => self.take_back(id, name.to_owned()).await,
+            ManagementRoute::RefreshKeys(name) => self.refresh(name).await,
+            ManagementRoute::Explain => self.explain(body).await,
         }
     }
 

@@ -49,11 +49,11 @@ impl Drop for Answering<'_> {
 /// The open connections, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
-    open: Vec<Open>,
+    open: Vec<OpenConnection>,
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenConnection {
     peer: IpAddr,
     activity: Arc<Activity>,
     task: AbortHandle,
@@ -70,12 +70,12 @@ impl Connections {
     }
 
     pub(super) fn add(&mut self, peer: IpAddr, activity: Arc<Activity>, task: AbortHandle) {
-        self.open.push(Open { peer, activity, task });
+        self.open.push(OpenConnection { peer, activity, task });
     }
 
     /// Closes a connection that waits; whether there was one.
     fn close_one(&mut self) -> bool {
-        let waits = |open: &Open| !open.activity.0.load(Ordering::Relaxed);
+        let waits = |open: &OpenConnection| !open.activity.0.load(Ordering::Relaxed);
         let mut held: HashMap<IpAddr, usize> = HashMap::new();
         for open in self.open.iter().filter(|open| waits(open)) {
             let count = held.entry(open.peer).or_default();

@@ -26,8 +26,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::management::answer::{Answer, Management, json, problem};
-use crate::management::gate::Gate;
+use crate::management::answer::{Answer, ManagementState, json, problem};
+use crate::management::gate::CallGate;
 
 /// The name of the socket in `state_dir`.
 pub const SOCKET: &str = "control.socket";
@@ -48,17 +48,17 @@ const ROOT: u32 = 0;
 
 /// A socket at its place; dropping it takes it away, if it is this process' own still.
 #[derive(Debug)]
-pub struct Bound {
+pub struct ControlSocket {
     listener: UnixListener,
     path: PathBuf,
     /// Device and inode of the socket's file.
     file: (u64, u64),
-    gate: Arc<Gate>,
+    gate: Arc<CallGate>,
 }
 
-impl Bound {
+impl ControlSocket {
     /// Makes the socket and puts it in its place. One that a dead process has left is replaced.
-    pub fn bind(state_dir: &Path, gate: &Arc<Gate>) -> io::Result<Self> {
+    pub fn bind(state_dir: &Path, gate: &Arc<CallGate>) -> io::Result<Self> {
         let path = state_dir.join(SOCKET);
         let own = state_dir.join(format!("control-{}.socket", std::process::id()));
         match fs::remove_file(&own) {
@@ -77,7 +77,7 @@ impl Bound {
     }
 }
 
-impl Drop for Bound {
+impl Drop for ControlSocket {
     fn drop(&mut self) {
         // with the gate closed the place is another process', or about to be
         if self.gate.is_open() && self.is_in_place() {
@@ -89,15 +89,15 @@ impl Drop for Bound {
 /// Serves until dropped, whenever the gate is open.
 pub async fn serve(
     state_dir: PathBuf,
-    mut bound: Option<Bound>,
-    management: Arc<Management>,
-    gate: Arc<Gate>,
+    mut bound: Option<ControlSocket>,
+    management: Arc<ManagementState>,
+    gate: Arc<CallGate>,
 ) {
     let mut connections = JoinSet::new();
     loop {
         gate.opened().await;
         if bound.as_ref().is_none_or(|bound| !bound.is_in_place()) {
-            bound = match Bound::bind(&state_dir, &gate) {
+            bound = match ControlSocket::bind(&state_dir, &gate) {
                 Ok(bound) => Some(bound),
                 Err(error) => {
                     unavailable(&state_dir, &error);
@@ -130,10 +130,10 @@ pub fn unavailable(state_dir: &Path, error: &io::Error) {
 
 /// Takes connections until the gate is closed.
 async fn accept(
-    bound: &Bound,
+    bound: &ControlSocket,
     connections: &mut JoinSet<()>,
-    management: &Arc<Management>,
-    gate: &Arc<Gate>,
+    management: &Arc<ManagementState>,
+    gate: &Arc<CallGate>,
 ) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
@@ -179,8 +179,8 @@ fn may_ask(stream: &UnixStream) -> bool {
 
 async fn http(
     stream: UnixStream,
-    management: Arc<Management>,
-    gate: Arc<Gate>,
+    management: Arc<ManagementState>,
+    gate: Arc<CallGate>,
 ) -> hyper::Result<()> {
     let service = service_fn(|request: Request<Incoming>| {
         let (management, gate) = (Arc::clone(&management), Arc::clone(&gate));
@@ -210,7 +210,7 @@ async fn http(
 }
 
 async fn answer(
-    management: &Management,
+    management: &ManagementState,
     request: &http::request::Parts,
     body: &[u8],
 ) -> Response<Full<bytes::Bytes>> {
@@ -229,7 +229,7 @@ async fn answer(
 }
 
 /// What is in force, and what a reload may take away.
-fn inventory(management: &Management) -> Answer {
+fn inventory(management: &ManagementState) -> Answer {
     let snapshot = management.snapshots.load();
     let standing = management.explaining.in_force.get();
     json(

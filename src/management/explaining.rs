@@ -6,9 +6,9 @@ use http::StatusCode;
 use tokio::sync::Semaphore;
 
 use crate::authenticate::cache::Common;
-use crate::explain::question::{Question, Written};
+use crate::explain::question::{ExplainRequest, WrittenQuestion};
 use crate::explain::{self, Explanation, Grounds};
-use crate::management::answer::{Answer, Management, json, problem};
+use crate::management::answer::{Answer, ManagementState, json, problem};
 use crate::management::in_force::InForce;
 
 /// Explanations at a time; servers may be asked for each.
@@ -28,11 +28,11 @@ impl Explaining {
     }
 }
 
-impl Management {
+impl ManagementState {
     /// Answers a question; whoever asks may.
     pub(super) async fn explain(&self, body: &[u8]) -> Answer {
         // what stands in the body may be a token, so the parser's own words are not repeated
-        let written: Written = match serde_json::from_slice(body) {
+        let written: WrittenQuestion = match serde_json::from_slice(body) {
             Ok(written) => written,
             Err(error) => {
                 let detail = format!(
@@ -47,7 +47,7 @@ impl Management {
         if let Some(id) = &written.denial {
             return self.recall(id);
         }
-        let question = match Question::read(&written) {
+        let question = match ExplainRequest::read(&written) {
             Ok(question) => question,
             Err(error) => return problem(StatusCode::BAD_REQUEST, &error.to_string()),
         };

@@ -18,7 +18,7 @@ const ANSWER: Duration = Duration::from_mins(1);
 
 /// Opened and closed by whoever supervises.
 #[derive(Debug)]
-pub struct Gate {
+pub struct CallGate {
     open: watch::Sender<bool>,
     quiet: watch::Sender<bool>,
     busy: AtomicUsize,
@@ -26,9 +26,9 @@ pub struct Gate {
 
 /// A call that is being answered, until it is dropped.
 #[derive(Debug)]
-pub struct Busy<'g>(&'g Gate);
+pub struct CallInProgress<'g>(&'g CallGate);
 
-impl Gate {
+impl CallGate {
     pub fn new(open: bool) -> Self {
         let (open, quiet) = (watch::Sender::new(open), watch::Sender::new(!open));
         Self { open, quiet, busy: AtomicUsize::new(0) }
@@ -61,9 +61,9 @@ impl Gate {
         let _ = self.open.subscribe().wait_for(|open| !*open).await;
     }
 
-    pub(super) fn busy(&self) -> Busy<'_> {
+    pub(super) fn busy(&self) -> CallInProgress<'_> {
         self.busy.fetch_add(1, Ordering::Relaxed);
-        Busy(self)
+        CallInProgress(self)
     }
 
     /// Waits for what was accepted, and then says that it is quiet.
@@ -85,7 +85,7 @@ impl Gate {
     }
 }
 
-impl Drop for Busy<'_> {
+impl Drop for CallInProgress<'_> {
     fn drop(&mut self) {
         self.0.busy.fetch_sub(1, Ordering::Relaxed);
     }

@@ -6,21 +6,21 @@ use crate::explain::Listening;
 
 /// Written by whoever starts and reloads.
 #[derive(Debug, Default)]
-pub struct InForce(Mutex<Standing>);
+pub struct InForce(Mutex<InForceState>);
 
 #[derive(Debug, Clone, Default)]
-pub struct Standing {
+pub struct InForceState {
     pub listening: Vec<Listening>,
     /// In thousandths.
     pub reload_max_removed: u16,
 }
 
 impl InForce {
-    pub fn set(&self, standing: Standing) {
+    pub fn set(&self, standing: InForceState) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = standing;
     }
 
-    pub fn get(&self) -> Standing {
+    pub fn get(&self) -> InForceState {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

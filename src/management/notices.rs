@@ -10,7 +10,7 @@ use crate::management::revoking::{
 };
 use crate::management::scopes;
 use crate::model::clock::UnixSeconds;
-use crate::revocation::record::{Kind, Mark, Of, What};
+use crate::revocation::record::{Mark, Of, RevocationKind, What};
 use crate::snapshot::Snapshot;
 
 /// The names of a moment up to which tokens are revoked, and of a token's end.
@@ -37,7 +37,8 @@ pub fn notice(
         Some(sender) => scopes::senders(snapshot, sender)?,
         None => scopes::all(snapshot),
     };
-    let told = Told { event, scopes: &scopes, now, margin: revoking::longest_leeway(snapshot) };
+    let told =
+        ToldEvent { event, scopes: &scopes, now, margin: revoking::longest_leeway(snapshot) };
     let mut revoked = told.token(event, now)?;
     if let Some(Value::Array(events)) = event.get("tokenRevocationEventList") {
         // the ends in a list are too early: the server adds seconds to milliseconds
@@ -64,14 +65,14 @@ pub fn notice(
 }
 
 /// One event, and whose it is.
-struct Told<'e> {
+struct ToldEvent<'e> {
     event: &'e Value,
     scopes: &'e [String],
     now: UnixSeconds,
     margin: u64,
 }
 
-impl<'e> Told<'e> {
+impl<'e> ToldEvent<'e> {
     /// A token by itself: its `jti`, or its signature where it has none, or all of it where it is opaque. WSO2 sends all of
     /// these in the same member, so what is no JWT is revoked as each of them.
     fn token(&self, event: &Value, at_least: UnixSeconds) -> Result<Vec<Revoking>, MessageFault> {
@@ -89,7 +90,7 @@ impl<'e> Told<'e> {
         let until = later(end, self.margin);
         let id = |scope: &String| Revoking {
             mark: Mark::of_id(scope, token),
-            kind: Kind::Token,
+            kind: RevocationKind::Token,
             until,
             // it may be a whole token, which is never shown
             of: Of { what: What::Id, issuer: scope.as_str().into(), value: "".into() },
@@ -109,7 +110,7 @@ impl<'e> Told<'e> {
             Some(before) => revoking::moment(MOMENTS[0], before.0, self.now)?,
             None => self.now,
         };
-        let kind = Kind::Holder { before };
+        let kind = RevocationKind::Holder { before };
         let end = seconds(self.event, &ENDS)?.unwrap_or_else(|| later(self.now, LONGEST_LIFE));
         let until = later(end, self.margin);
         let revoking = |scope: &String| Revoking {

@@ -20,7 +20,7 @@ pub struct Readiness {
 
 /// The answer of `/readyz`.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct ReadinessReport {
     pub status: &'static str,
     pub generation: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -59,7 +59,7 @@ impl Readiness {
     }
 
     /// Ready: not draining, all workers serve, and every enabled key manager has keys to judge with.
-    pub fn report(&self) -> Report {
+    pub fn report(&self) -> ReadinessReport {
         let snapshot = self.snapshots.load();
         let mut missing = Vec::new();
         if self.draining.load(Ordering::Relaxed) {
@@ -85,11 +85,11 @@ impl Readiness {
             missing.push(format!("key manager \"{}\" has no keys: {why}", key_manager.name));
         }
         let status = if missing.is_empty() { "ready" } else { "not ready" };
-        Report { status, generation: snapshot.generation, missing, key_managers }
+        ReadinessReport { status, generation: snapshot.generation, missing, key_managers }
     }
 }
 
-impl Report {
+impl ReadinessReport {
     pub fn is_ready(&self) -> bool {
         self.missing.is_empty()
     }

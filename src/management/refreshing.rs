@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::jwks::Refetched;
-use crate::management::answer::{Answer, Management, json, problem};
+use crate::management::answer::{Answer, ManagementState, json, problem};
 use crate::snapshot::{CompiledKeyManager, Snapshot};
 
 /// A template may have a thousand organizations: so many servers are asked at a time.
@@ -43,7 +43,7 @@ impl Refreshed {
     }
 }
 
-impl Management {
+impl ManagementState {
     /// Fetches the keys of one key manager, or of all organizations of a template, now.
     pub(super) async fn refresh(&self, name: &str) -> Answer {
         let meant = meant(&self.snapshots.load(), name);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use crate::management::answer::{Answer, Management, json as answer, problem};
+use crate::management::answer::{Answer, ManagementState, json as answer, problem};
 use crate::management::{notices, revoking};
 use crate::revocation::RevocationError;
-use crate::revocation::ledger::Listed;
-use crate::revocation::record::{CallId, Kind, Mark, Record};
+use crate::revocation::ledger::ListedRevocation;
+use crate::revocation::record::{CallId, Mark, RevocationKind, RevocationRecord};
 
 /// Listed at a time, where the call does not say.
 const USUAL_PAGE: usize = 100;
@@ -17,24 +17,24 @@ const LARGEST_PAGE: usize = 1000;
 
 /// Who tells of a revocation, and so in which words.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Teller {
+pub(super) enum RevocationTeller {
     IdentityServer,
     Operator,
 }
 
-impl Management {
+impl ManagementState {
     pub(super) async fn revoke(
         &self,
         headers: &HeaderMap,
         body: &[u8],
-        teller: Teller,
+        teller: RevocationTeller,
         user: &str,
     ) -> Answer {
         let (snapshot, now) = (self.snapshots.load(), self.clock.now());
         let sender = headers.get("x-wso2-key-manager").and_then(|sender| sender.to_str().ok());
         let revoked = match teller {
-            Teller::IdentityServer => notices::notice(body, sender, &snapshot, now),
-            Teller::Operator => revoking::call(body, &snapshot, now),
+            RevocationTeller::IdentityServer => notices::notice(body, sender, &snapshot, now),
+            RevocationTeller::Operator => revoking::call(body, &snapshot, now),
         };
         let revoked = match revoked {
             Ok(revoked) if revoked.is_empty() => {
@@ -45,8 +45,8 @@ impl Management {
             Err(fault) => return problem(StatusCode::BAD_REQUEST, &fault.to_string()),
         };
         let by = match teller {
-            Teller::Operator => user.to_owned(),
-            Teller::IdentityServer => format!("{user}, by a notice{}", of_sender(sender)),
+            RevocationTeller::Operator => user.to_owned(),
+            RevocationTeller::IdentityServer => format!("{user}, by a notice{}", of_sender(sender)),
         };
         let records = revoking::records(revoked, &by, self.clock.milliseconds());
         let revocations = Arc::clone(&self.revocations);
@@ -133,7 +133,7 @@ fn failed(error: &RevocationError) -> Answer {
 }
 
 /// What one call revoked. Of a token, only its hash is known.
-fn shown(listed: &Listed) -> Value {
+fn shown(listed: &ListedRevocation) -> Value {
     let note = listed.records.iter().find_map(|record| record.note.as_deref());
     let until = listed.records.iter().map(|record| record.until).max().unwrap_or_default();
     json!({
@@ -145,10 +145,10 @@ fn shown(listed: &Listed) -> Value {
     })
 }
 
-fn shown_mark(record: &Record) -> Value {
+fn shown_mark(record: &RevocationRecord) -> Value {
     let before = match record.kind {
-        Kind::Holder { before } => Some(before.0),
-        Kind::Token | Kind::Lifted => None,
+        RevocationKind::Holder { before } => Some(before.0),
+        RevocationKind::Token | RevocationKind::Lifted => None,
     };
     let of = record.note.as_ref().map(|note| &note.of);
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());

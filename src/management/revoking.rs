@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::jwt::Unverified;
 use crate::management::scopes;
 use crate::model::clock::UnixSeconds;
-use crate::revocation::record::{CallId, Kind, Mark, Note, Of, Record, What};
+use crate::revocation::record::{CallId, Mark, Note, Of, RevocationKind, RevocationRecord, What};
 use crate::snapshot::Snapshot;
 
 /// How long a revocation of somebody's tokens counts when nothing says how long such tokens live.
@@ -99,17 +99,17 @@ pub enum MessageFault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revoking {
     pub mark: Mark,
-    pub kind: Kind,
+    pub kind: RevocationKind,
     pub until: UnixSeconds,
     pub of: Of,
 }
 
 /// One call's revocations, said by somebody at a moment (milliseconds since 1970).
-pub fn records(revoked: Vec<Revoking>, by: &str, at: u64) -> Vec<Record> {
+pub fn records(revoked: Vec<Revoking>, by: &str, at: u64) -> Vec<RevocationRecord> {
     let call = CallId::of(revoked.iter().map(|revoked| revoked.mark));
     let record = |Revoking { mark, kind, until, of }| {
         let note = Some(Arc::new(Note { call, by: by.into(), of }));
-        Record { mark, kind, until, at, note }
+        RevocationRecord { mark, kind, until, at, note }
     };
     revoked.into_iter().map(record).collect()
 }
@@ -141,8 +141,8 @@ pub fn call(
         return Ok(vec![revoked_token(value, later(until, margin))]);
     }
     let until = later(until.unwrap_or_else(|| later(now, LONGEST_LIFE)), margin);
-    let holder = Kind::Holder { before: before.unwrap_or(now) };
-    let kind = if what == What::Id { Kind::Token } else { holder };
+    let holder = RevocationKind::Holder { before: before.unwrap_or(now) };
+    let kind = if what == What::Id { RevocationKind::Token } else { holder };
     let revoking = |scope: &String| Revoking {
         mark: mark(what, scope, value),
         kind,
@@ -247,7 +247,7 @@ fn whole_token(
 /// One token by all of it, of which a hash is kept.
 pub(super) fn revoked_token(token: &str, until: UnixSeconds) -> Revoking {
     let of = Of { what: What::Token, ..Of::default() };
-    Revoking { mark: Mark::of_token(token.as_bytes()), kind: Kind::Token, until, of }
+    Revoking { mark: Mark::of_token(token.as_bytes()), kind: RevocationKind::Token, until, of }
 }
 
 pub(super) fn mark(what: What, scope: &str, value: &str) -> Mark {

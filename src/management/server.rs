@@ -18,9 +18,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::management::answer::Management;
+use crate::management::answer::ManagementState;
 use crate::management::connections::{Activity, Connections, Seat};
-use crate::management::gate::Gate;
+use crate::management::gate::CallGate;
 
 /// From accept to the end of a request's head, and between requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,8 +32,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub async fn serve(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
-    management: Arc<Management>,
-    gate: Arc<Gate>,
+    management: Arc<ManagementState>,
+    gate: Arc<CallGate>,
 ) {
     let mut open = Connections::default();
     let mut connections = JoinSet::new();
@@ -56,7 +56,7 @@ pub async fn serve(
         match accepted {
             Ok((stream, peer)) => {
                 let activity = Arc::<Activity>::default();
-                let caller = Caller {
+                let caller = CallContext {
                     peer,
                     seat,
                     activity: Arc::clone(&activity),
@@ -78,18 +78,18 @@ pub async fn serve(
 }
 
 /// Who calls, and who answers.
-struct Caller {
+struct CallContext {
     peer: SocketAddr,
     seat: Seat,
     activity: Arc<Activity>,
-    management: Arc<Management>,
-    gate: Arc<Gate>,
+    management: Arc<ManagementState>,
+    gate: Arc<CallGate>,
 }
 
 async fn connection(
     stream: TcpStream,
     tls: Option<Arc<ServerConfig>>,
-    caller: Caller,
+    caller: CallContext,
 ) -> io::Result<()> {
     match tls {
         None => http(stream, caller).await,
@@ -100,11 +100,11 @@ async fn connection(
     }
 }
 
-async fn http<S>(stream: S, caller: Caller) -> io::Result<()>
+async fn http<S>(stream: S, caller: CallContext) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let Caller { peer, seat, activity, management, gate } = caller;
+    let CallContext { peer, seat, activity, management, gate } = caller;
     let service = service_fn(|request: Request<Incoming>| {
         let (management, gate) = (Arc::clone(&management), Arc::clone(&gate));
         let activity = Arc::clone(&activity);

@@ -9,7 +9,7 @@ use crate::model::backend::Backend;
 use crate::model::cors::Cors;
 use crate::model::gateway::ByteLimit;
 use crate::model::names::{ApiName, KeyManagerIndex, Scope, Version};
-use crate::model::place::Place;
+use crate::model::place::Provenance;
 use crate::model::template::Template;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub struct Api {
     pub production: Option<Backend>,
     pub sandbox: Option<Backend>,
     pub operations: Vec<Operation>,
-    pub place: Place,
+    pub place: Provenance,
 }
 
 /// The parts of paths that an API keeps although backends read them in different ways.
@@ -99,7 +99,7 @@ pub struct Operation {
     pub auth: AuthScheme,
     /// Any one of these; empty asks for none.
     pub scopes: Vec<Scope>,
-    pub place: Place,
+    pub place: Provenance,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

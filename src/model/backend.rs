@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::model::key_manager::{ClientCertificate, PemFile};
-use crate::model::place::Place;
+use crate::model::place::Provenance;
 
 /// The backend of production or of sandbox keys. Its targets take turns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Backend {
     pub idle_connections: usize,
     pub tls: BackendTls,
     pub addressing: Addressing,
-    pub place: Place,
+    pub place: Provenance,
 }
 
 /// What a backend learns of the address that the client used, and whether its own one is told to the client.
@@ -126,7 +126,7 @@ impl Default for Retries {
 /// One backend address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target {
-    pub scheme: Scheme,
+    pub scheme: BackendScheme,
     /// A DNS name or an IP address (IPv6 without brackets); of SRV records, the domain that they belong to.
     pub host: String,
     /// `_orders._tcp.bank.example`: the records that name hosts and ports.
@@ -139,7 +139,7 @@ pub struct Target {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scheme {
+pub enum BackendScheme {
     Http,
     Https,
 }
@@ -153,7 +153,7 @@ pub struct BackendTls {
     pub server_name: Option<String>,
 }
 
-impl Scheme {
+impl BackendScheme {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",

@@ -9,12 +9,12 @@ use crate::model::key_manager::{ClientCertificate, PemFile};
 #[derive(Debug, Clone, Copy)]
 pub struct CertificateFile<'m> {
     pub file: &'m PemFile,
-    pub role: Role,
+    pub role: CertificateRole,
 }
 
 /// What the certificates of a file do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
+pub enum CertificateRole {
     /// A chain that listeners show to clients.
     Listener,
     /// A chain that the management listener shows.
@@ -27,7 +27,7 @@ pub enum Role {
     ServerAuthorities,
 }
 
-impl Role {
+impl CertificateRole {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Listener => "listener",
@@ -46,12 +46,12 @@ impl Role {
 
 /// Each file once for each role.
 pub fn files(model: &Model) -> Vec<CertificateFile<'_>> {
-    let mut files = Files::default();
+    let mut files = CertificateFiles::default();
     for tls in model.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
         files.listener(tls);
     }
     if let Some(pair) = model.management.as_ref().and_then(|management| management.tls.as_ref()) {
-        files.add(&pair.certificate, Role::Management);
+        files.add(&pair.certificate, CertificateRole::Management);
     }
     let backends = model.apis.iter().flat_map(|api| api.production.iter().chain(&api.sandbox));
     for Backend { tls: BackendTls { ca, client_certificate, .. }, .. } in backends {
@@ -68,32 +68,32 @@ pub fn files(model: &Model) -> Vec<CertificateFile<'_>> {
 }
 
 #[derive(Default)]
-struct Files<'m>(Vec<CertificateFile<'m>>);
+struct CertificateFiles<'m>(Vec<CertificateFile<'m>>);
 
-impl<'m> Files<'m> {
+impl<'m> CertificateFiles<'m> {
     fn listener(&mut self, tls: &'m ListenerTls) {
-        self.add(&tls.default.certificate, Role::Listener);
+        self.add(&tls.default.certificate, CertificateRole::Listener);
         for named in &tls.by_name {
-            self.add(&named.pair.certificate, Role::Listener);
+            self.add(&named.pair.certificate, CertificateRole::Listener);
         }
         match &tls.clients {
             ClientAuth::None => {}
             ClientAuth::Optional(file) | ClientAuth::Required(file) => {
-                self.add(file, Role::ClientAuthorities);
+                self.add(file, CertificateRole::ClientAuthorities);
             }
         }
     }
 
     fn server(&mut self, ca: Option<&'m PemFile>, shown: Option<&'m ClientCertificate>) {
         if let Some(ca) = ca {
-            self.add(ca, Role::ServerAuthorities);
+            self.add(ca, CertificateRole::ServerAuthorities);
         }
         if let Some(shown) = shown {
-            self.add(&shown.certificate, Role::Client);
+            self.add(&shown.certificate, CertificateRole::Client);
         }
     }
 
-    fn add(&mut self, file: &'m PemFile, role: Role) {
+    fn add(&mut self, file: &'m PemFile, role: CertificateRole) {
         let known = self.0.iter().any(|known| known.role == role && known.file.path == file.path);
         if !known {
             self.0.push(CertificateFile { file, role });

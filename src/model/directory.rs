@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
 use crate::model::names::{ApiIndex, ApplicationIndex, KeyManagerIndex};
-use crate::model::place::Place;
+use crate::model::place::Provenance;
 
 /// The finished directory: read-only.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ pub struct ApplicationView<'a> {
     pub owner: &'a str,
     /// Whose tokens alone it may use.
     pub organization: Option<&'a str>,
-    pub place: Place,
+    pub place: Provenance,
 }
 
 /// An application's right to call an API.
@@ -84,7 +84,7 @@ pub struct NewApplication<'a> {
     pub organization: Option<&'a str>,
     pub keys: &'a [NewKey<'a>],
     pub subscriptions: &'a [SubscriptionView],
-    pub place: Place,
+    pub place: Provenance,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -98,11 +98,11 @@ pub struct NewKey<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
     #[error("application \"{name}\" is defined twice")]
-    Name { name: String, other: Place },
+    Name { name: String, other: Provenance },
     #[error(
         "consumer key \"{consumer_key}\" of this key manager belongs to application \"{application}\" already"
     )]
-    ConsumerKey { consumer_key: String, application: String, other: Place },
+    ConsumerKey { consumer_key: String, application: String, other: Provenance },
     #[error("an application has at most one {key_type:?} key of a key manager")]
     KeyType { key_type: KeyType },
     #[error("the application subscribes to one API twice")]
@@ -125,7 +125,7 @@ struct ApplicationRecord {
     organization: TextRange,
     first_subscription: u32,
     subscription_count: u16,
-    place: Place,
+    place: Provenance,
 }
 
 #[derive(Debug, Clone, Copy)]

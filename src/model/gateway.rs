@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::key_manager::PemFile;
-use crate::model::place::Place;
+use crate::model::place::Provenance;
 use crate::model::proxies::TrustedProxies;
 use crate::model::rate::Rate;
 use crate::model::secret::{Secret, SecretKey};
@@ -52,7 +52,7 @@ pub struct Listener {
     /// Of one client address, over all workers.
     pub max_connections_per_address: usize,
     pub tls: Option<ListenerTls>,
-    pub place: Place,
+    pub place: Provenance,
 }
 
 /// Whether connections begin with a PROXY header that names the client.
@@ -132,14 +132,14 @@ pub enum ByteLimit {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Management {
+pub struct ManagementSettings {
     pub address: SocketAddr,
     pub tls: Option<CertifiedPair>,
     /// Who may change something; without one, whoever is on this machine.
     pub users: Vec<ManagementUser>,
     /// Names that the listener answers to, besides its addresses and the machine's name.
     pub hosts: Vec<String>,
-    pub place: Place,
+    pub place: Provenance,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,12 +147,12 @@ pub struct ManagementUser {
     pub name: String,
     /// Argon2, as a PHC string.
     pub password_hash: Secret,
-    pub roles: Vec<Role>,
+    pub roles: Vec<UserRole>,
 }
 
 /// What a user of the management listener is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum UserRole {
     /// May do everything.
     Admin,
     /// Runs the gateway: reloads, revokes, refreshes keys.
@@ -165,7 +165,7 @@ pub enum Role {
     Viewer,
 }
 
-impl Role {
+impl UserRole {
     /// The names that operators write.
     pub const NAMES: &'static [&'static str] =
         &["admin", "operator", "publisher", "developer", "viewer"];

@@ -4,7 +4,7 @@ use regex::Regex;
 
 /// One rule; any one that fits will do.
 #[derive(Debug, Clone)]
-pub enum Handling {
+pub enum TokenHandling {
     /// A JWT whose claims all match.
     Jwt { claims: Vec<(String, Pattern)> },
     /// An opaque token of this form.
@@ -39,7 +39,7 @@ impl PartialEq for Pattern {
 
 impl Eq for Pattern {}
 
-impl PartialEq for Handling {
+impl PartialEq for TokenHandling {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Jwt { claims: one }, Self::Jwt { claims: two }) => one == two,
@@ -49,4 +49,4 @@ impl PartialEq for Handling {
     }
 }
 
-impl Eq for Handling {}
+impl Eq for TokenHandling {}

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::handling::Handling;
+use crate::model::handling::TokenHandling;
 use crate::model::names::{Issuer, KeyManagerIndex, KeyManagerName};
 use crate::model::organization::OrganizationRule;
-use crate::model::place::Place;
+use crate::model::place::Provenance;
 use crate::model::secret::Secret;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,10 +47,10 @@ pub struct KeyManager {
     /// Of a template: the credentials of single organizations.
     pub credentials_for: Vec<(String, Credentials)>,
     /// Which tokens are its own; empty: all of its issuer, and opaque ones where it can be asked.
-    pub handling: Vec<Handling>,
+    pub handling: Vec<TokenHandling>,
     /// What application developers are shown.
-    pub endpoints: Endpoints,
-    pub place: Place,
+    pub endpoints: KeyManagerEndpoints,
+    pub place: Provenance,
 }
 
 /// The connector types of WSO2 API Manager, and Cognito: each sets the defaults of [`ClaimNames`].
@@ -263,7 +263,7 @@ pub enum SignatureAlgorithm {
 
 /// Addresses that only people and later features use; empty when not written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Endpoints {
+pub struct KeyManagerEndpoints {
     pub token: String,
     pub display_token: String,
     pub revoke: String,

@@ -34,9 +34,11 @@ pub mod template;
 use crate::model::api::Api;
 use crate::model::backend_jwt::BackendJwt;
 use crate::model::directory::Directory;
-use crate::model::gateway::{ErrorFormat, Gateway, Limits, Listener, Management, Telemetry};
+use crate::model::gateway::{
+    ErrorFormat, Gateway, Limits, Listener, ManagementSettings, Telemetry,
+};
 use crate::model::key_manager::KeyManager;
-use crate::model::place::Files;
+use crate::model::place::SourceFiles;
 use crate::model::revocation_channel::RevocationChannel;
 
 /// Everything that one `gateway.toml`, with the files that it names, says. Cross references are resolved: an index in
@@ -44,12 +46,12 @@ use crate::model::revocation_channel::RevocationChannel;
 #[derive(Debug)]
 pub struct Model {
     /// The files that were read; [`place::Place`] points into them.
-    pub files: Files,
+    pub files: SourceFiles,
     pub gateway: Gateway,
     pub listeners: Vec<Listener>,
     pub limits: Limits,
     /// `None`: no `[management]` was written, so no management listener is opened.
-    pub management: Option<Management>,
+    pub management: Option<ManagementSettings>,
     /// Whether WSO2 Identity Server may tell of revoked tokens.
     pub revocation_notices: bool,
     /// Where gateways tell each other of them.

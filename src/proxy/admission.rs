@@ -13,7 +13,7 @@ use crate::authenticate::error::shown;
 use crate::authenticate::unknown_tokens::Word;
 use crate::authenticate::{AuthenticateError, Question, credentials};
 use crate::forward::forwarded::ClientScheme;
-use crate::introspect::Purpose;
+use crate::introspect::IntrospectionPurpose;
 use crate::model::api::BodyStall;
 use crate::model::gateway::{ByteLimit, ErrorFormat};
 use crate::model::names::ApiIndex;
@@ -21,17 +21,17 @@ use crate::model::rate::Rate;
 use crate::model::reason::Reason;
 use crate::proxy::asserting::Assertion;
 use crate::proxy::connection::Transport;
-use crate::proxy::decision::{Asked, ConnectionFacts, Refused, Why, decide};
-use crate::proxy::denial::Tongue;
+use crate::proxy::decision::{ConnectionFacts, Refused, RequestFacts, Why, decide};
+use crate::proxy::denial::ReplyFormat;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::inquiry;
 use crate::proxy::metadata;
-use crate::proxy::naming::{Arriving, Named};
-use crate::proxy::newer_keys::{NewerKeys, Next};
+use crate::proxy::naming::{Arriving, RequestOrigin};
+use crate::proxy::newer_keys::{KeyRefreshOutcome, NewerKeys};
 use crate::proxy::own_answer::{OwnAnswer, refuse, refuse_here, resource_metadata, server_options};
 use crate::proxy::service::Inbound;
-use crate::proxy::vouching::Asker;
-use crate::proxy::worker::Walk;
+use crate::proxy::vouching::IntrospectionAsker;
+use crate::proxy::worker::Worker;
 use crate::revocation::channel::claims::Claimed;
 use crate::route::{InvalidAuthority, NormalPath};
 use crate::snapshot::local::LocalSnapshot;
@@ -39,21 +39,21 @@ use crate::snapshot::organizations::Closed;
 use crate::throttle::{self, Admitted};
 
 /// What the head says, read once.
-pub(super) struct Head<'u> {
-    pub(super) named: Rc<Named>,
+pub(super) struct RequestHead<'u> {
+    pub(super) named: Rc<RequestOrigin>,
     pub(super) path: NormalPath<'u>,
     path_as_sent: &'u str,
 }
 
 pub(super) fn read_head<'u>(
-    walk: &Walk,
+    walk: &Worker,
     exchange: &mut Exchange,
     request: &Inbound,
     uri: &'u Uri,
     id: &HeaderValue,
-) -> Result<Head<'u>, OwnAnswer> {
+) -> Result<RequestHead<'u>, OwnAnswer> {
     let snapshot = walk.snapshots().load();
-    let tongue = || Tongue::choose(request.headers(), snapshot.errors);
+    let tongue = || ReplyFormat::choose(request.headers(), snapshot.errors);
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(refuse_here(exchange, Reason::MethodRefused, id, tongue()));
     }
@@ -92,7 +92,7 @@ pub(super) fn read_head<'u>(
             if path.as_str() != uri.path() {
                 exchange.normal_path = Some(path.as_str().to_owned());
             }
-            Ok(Head { named, path, path_as_sent: uri.path() })
+            Ok(RequestHead { named, path, path_as_sent: uri.path() })
         }
         Err(error) => {
             exchange.message = Some(error.to_string());
@@ -117,7 +117,7 @@ fn named(
     snapshot: &LocalSnapshot,
     request: &Inbound,
     uri: &Uri,
-) -> Result<Rc<Named>, InvalidAuthority> {
+) -> Result<Rc<RequestOrigin>, InvalidAuthority> {
     let connection = exchange.connection();
     let scheme = if connection.transport == Transport::Tls {
         ClientScheme::Https
@@ -154,14 +154,14 @@ pub(super) struct Decided {
 
 /// Decides, and once more when the verdict needed keys that could be had within a bounded time.
 pub(super) async fn decide_and_wait(
-    walk: &Walk,
+    walk: &Worker,
     exchange: &mut Exchange,
     request: &Inbound,
-    head: &Head<'_>,
+    head: &RequestHead<'_>,
     id: &HeaderValue,
 ) -> Result<Decided, OwnAnswer> {
     let connection = facts(exchange, head);
-    let asked = Asked {
+    let asked = RequestFacts {
         method: request.method(),
         host: &head.named.host,
         path: &head.path,
@@ -209,7 +209,7 @@ pub(super) async fn decide_and_wait(
                         exchange,
                         Reason::InternalError,
                         id,
-                        Tongue::choose(request.headers(), format),
+                        ReplyFormat::choose(request.headers(), format),
                     ));
                 };
                 note_admitted(exchange, &admitted);
@@ -219,7 +219,7 @@ pub(super) async fn decide_and_wait(
                         exchange,
                         Reason::BodyTooLarge,
                         id,
-                        Tongue::choose(request.headers(), format),
+                        ReplyFormat::choose(request.headers(), format),
                     ));
                 }
                 let padded_length =
@@ -242,9 +242,9 @@ pub(super) async fn decide_and_wait(
         }
         if newer_keys.may_help(&refused) {
             match Box::pin(newer_keys.wait(&refused, exchange.client)).await {
-                Next::DecideAgain => continue,
-                Next::Stands => {}
-                Next::Instead(why) => refused.why = Why::Authenticate(why),
+                KeyRefreshOutcome::DecideAgain => continue,
+                KeyRefreshOutcome::Stands => {}
+                KeyRefreshOutcome::Instead(why) => refused.why = Why::Authenticate(why),
             }
         }
         return Err(refuse(
@@ -261,12 +261,12 @@ pub(super) async fn decide_and_wait(
 /// Lets a request with a proof pass that no other gateway has seen. Without the channel's word, what this gateway remembers
 /// has to do.
 async fn alone(
-    walk: &Walk,
+    walk: &Worker,
     exchange: &mut Exchange,
     request: &Inbound,
     decided: Decided,
     mark: ProofMark,
-    (id, head): (&HeaderValue, &Head<'_>),
+    (id, head): (&HeaderValue, &RequestHead<'_>),
 ) -> Result<Decided, OwnAnswer> {
     let claims = walk.cache().revocations().claims();
     if claims.claim(mark, PROOF_LIFETIME).await != Claimed::Taken {
@@ -284,7 +284,7 @@ async fn alone(
     Err(refuse(exchange, &snapshot, &refused, reason, request, (id, &head.named.origin)))
 }
 
-fn facts<'r>(exchange: &Exchange, head: &'r Head<'_>) -> ConnectionFacts<'r> {
+fn facts<'r>(exchange: &Exchange, head: &'r RequestHead<'_>) -> ConnectionFacts<'r> {
     ConnectionFacts {
         certificate: exchange.connection().certificate(),
         peer: Some(exchange.connection().peer().ip()),
@@ -298,7 +298,7 @@ fn facts<'r>(exchange: &Exchange, head: &'r Head<'_>) -> ConnectionFacts<'r> {
 
 /// Asks the servers what a verdict waits for; the answer is there for the next decision.
 async fn inquire(
-    walk: &Walk,
+    walk: &Worker,
     exchange: &Exchange,
     snapshot: &LocalSnapshot,
     request: &Inbound,
@@ -313,10 +313,10 @@ async fn inquire(
             let token = credentials::credential(request.headers(), header)?.token;
             let (began, patience) = (Instant::now(), inquiry::patience(key_managers));
             // a good signature is paid for by whoever signed it
-            let ticket = if *purpose == Purpose::Judge {
+            let ticket = if *purpose == IntrospectionPurpose::Judge {
                 let from = (exchange.client, exchange.connection().peer().ip());
                 let rate = snapshot.limits.unknown_tokens;
-                let asker = Asker::new(walk, from, request.headers(), rate);
+                let asker = IntrospectionAsker::new(walk, from, request.headers(), rate);
                 Some(asker.admit(walk, token, patience).await?)
             } else {
                 None

@@ -10,21 +10,21 @@ use crate::forward::body::{BodyBroken, Cause, ResponseBody};
 use crate::forward::failure::chain;
 use crate::proxy::connection::Handed;
 use crate::proxy::exchange::Exchange;
-use crate::proxy::term::{Cut, Stream, Term};
-use crate::telemetry::Ending;
+use crate::proxy::term::{EndReason, StreamKind, StreamLimit};
+use crate::telemetry::ExchangeEnding;
 
 /// A response's body. Dropping it before its end is how a client that left shows.
 #[derive(Debug)]
 pub struct AnswerBody {
-    content: Content,
+    content: ReplyContent,
     /// `None` only after a panic, which has taken the exchange with it, and where a tunnel has it.
     exchange: Option<Box<Exchange>>,
-    stream: Stream,
-    term: Option<Box<Term>>,
+    stream: StreamKind,
+    term: Option<Box<StreamLimit>>,
 }
 
 #[derive(Debug)]
-enum Content {
+enum ReplyContent {
     Own(Option<Bytes>),
     Backend(ResponseBody),
 }
@@ -32,64 +32,64 @@ enum Content {
 impl AnswerBody {
     /// A body made here; empty is no body.
     pub fn own(bytes: Bytes, exchange: Box<Exchange>) -> Self {
-        Self::new(Content::Own((!bytes.is_empty()).then_some(bytes)), exchange)
+        Self::new(ReplyContent::Own((!bytes.is_empty()).then_some(bytes)), exchange)
     }
 
     pub fn backend(
         body: ResponseBody,
         exchange: Box<Exchange>,
-        stream: Stream,
-        term: Option<Box<Term>>,
+        stream: StreamKind,
+        term: Option<Box<StreamLimit>>,
     ) -> Self {
-        Self { stream, term, ..Self::new(Content::Backend(body), exchange) }
+        Self { stream, term, ..Self::new(ReplyContent::Backend(body), exchange) }
     }
 
     /// A body whose exchange has ended already.
     pub fn orphan(bytes: Bytes) -> Self {
         Self {
-            content: Content::Own((!bytes.is_empty()).then_some(bytes)),
+            content: ReplyContent::Own((!bytes.is_empty()).then_some(bytes)),
             exchange: None,
-            stream: Stream::No,
+            stream: StreamKind::No,
             term: None,
         }
     }
 
-    fn new(content: Content, mut exchange: Box<Exchange>) -> Self {
+    fn new(content: ReplyContent, mut exchange: Box<Exchange>) -> Self {
         let ended = match &content {
-            Content::Own(bytes) => bytes.is_none(),
-            Content::Backend(body) => body.is_end_stream(),
+            ReplyContent::Own(bytes) => bytes.is_none(),
+            ReplyContent::Backend(body) => body.is_end_stream(),
         };
         if ended {
             exchange.complete();
         }
-        Self { content, exchange: Some(exchange), stream: Stream::No, term: None }
+        Self { content, exchange: Some(exchange), stream: StreamKind::No, term: None }
     }
 }
 
 impl AnswerBody {
     /// The answer is over before its body: told in the way that its client understands. Letting go of the backend's body
     /// closes its connection, or resets its stream.
-    fn cut(&mut self, cut: Cut) -> Option<Result<Frame<Bytes>, BodyBroken>> {
+    fn cut(&mut self, cut: EndReason) -> Option<Result<Frame<Bytes>, BodyBroken>> {
         self.term = None;
-        self.content = Content::Own(None);
+        self.content = ReplyContent::Own(None);
         if let Some(exchange) = &mut self.exchange {
-            exchange.end(Ending::GatewayClosed, Some(cut.message()));
+            exchange.end(ExchangeEnding::GatewayClosed, Some(cut.message()));
         }
         match self.stream {
-            Stream::No => Some(Err(BodyBroken)),
-            Stream::Events => None,
-            Stream::Grpc => Some(Ok(Frame::trailers(cut.trailers()))),
+            StreamKind::No => Some(Err(BodyBroken)),
+            StreamKind::Events => None,
+            StreamKind::Grpc => Some(Ok(Frame::trailers(cut.trailers()))),
         }
     }
 
     /// The body broke off. The log names the side that broke it, and a client of gRPC gets a status.
     fn broke_off(&mut self) -> Result<Frame<Bytes>, BodyBroken> {
         let broken = match &self.content {
-            Content::Backend(body) => body.broken(),
-            Content::Own(_) => None,
+            ReplyContent::Backend(body) => body.broken(),
+            ReplyContent::Own(_) => None,
         };
         let (cause, error) = broken.unwrap_or((Cause::Backend, None));
-        let cut = Cut::Broken(cause);
+        let cut = EndReason::Broken(cause);
         if let Some(exchange) = &mut self.exchange {
             match cause {
                 Cause::Backend => {
@@ -98,17 +98,17 @@ impl AnswerBody {
                 }
                 Cause::Silence(time) => {
                     let message = format!("neither side sent anything for {time:?}");
-                    exchange.end(Ending::GatewayClosed, Some(&message));
+                    exchange.end(ExchangeEnding::GatewayClosed, Some(&message));
                 }
-                Cause::Client => exchange.end(Ending::ClientAborted, Some(cut.message())),
-                Cause::TooLarge => exchange.end(Ending::GatewayClosed, Some(cut.message())),
+                Cause::Client => exchange.end(ExchangeEnding::ClientAborted, Some(cut.message())),
+                Cause::TooLarge => exchange.end(ExchangeEnding::GatewayClosed, Some(cut.message())),
             }
         }
-        if self.stream != Stream::Grpc {
+        if self.stream != StreamKind::Grpc {
             return Err(BodyBroken);
         }
         self.term = None;
-        self.content = Content::Own(None);
+        self.content = ReplyContent::Own(None);
         Ok(Frame::trailers(cut.trailers()))
     }
 }
@@ -127,8 +127,10 @@ impl Body for AnswerBody {
             return Poll::Ready(self.cut(cut));
         }
         let next = match &mut self.content {
-            Content::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Content::Backend(body) => Pin::new(body).poll_frame(context),
+            ReplyContent::Own(bytes) => {
+                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+            }
+            ReplyContent::Backend(body) => Pin::new(body).poll_frame(context),
         };
         if let Poll::Ready(Some(Err(_))) = next {
             return Poll::Ready(Some(self.broke_off()));
@@ -156,17 +158,17 @@ impl Body for AnswerBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.content {
-            Content::Own(bytes) => bytes.is_none(),
-            Content::Backend(body) => body.is_end_stream(),
+            ReplyContent::Own(bytes) => bytes.is_none(),
+            ReplyContent::Backend(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
-            Content::Own(bytes) => {
+            ReplyContent::Own(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            Content::Backend(body) => body.size_hint(),
+            ReplyContent::Backend(body) => body.size_hint(),
         }
     }
 }

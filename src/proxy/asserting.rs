@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use http::{HeaderName, HeaderValue};
 use quick_cache::unsync::Cache;
 
-use crate::assertion::Caller;
+use crate::assertion::AssertedCaller;
 use crate::authenticate::Principal;
 use crate::authorize::Grant;
 use crate::model::clock::{Moment, UnixSeconds};
@@ -24,12 +24,12 @@ type Key = [u8; 32];
 /// A worker's signed tokens.
 #[derive(Debug)]
 pub struct Asserted {
-    signed: RefCell<Cache<Key, Signed>>,
+    signed: RefCell<Cache<Key, SignedAssertion>>,
 }
 
 /// A signed token, as long as it may be used: by the time of day that it names, and no longer than its lifetime.
 #[derive(Debug, Clone)]
-struct Signed {
+struct SignedAssertion {
     value: HeaderValue,
     until: UnixSeconds,
     at: Moment,
@@ -72,7 +72,7 @@ fn key_of(grant: &Grant<'_>, principal: &Principal, key_id: &str) -> Key {
     digest.as_ref().first_chunk().copied().unwrap_or_default()
 }
 
-impl Signed {
+impl SignedAssertion {
     fn is_good(&self, now: UnixSeconds, moment: Moment) -> bool {
         let spare = Duration::from_secs(SPARE);
         self.until.0 > now.0.saturating_add(SPARE)
@@ -113,7 +113,7 @@ impl Asserted {
         if let Some(value) = known {
             return Ok(Some(Assertion { header, value: Some(value) }));
         }
-        let caller = Caller {
+        let caller = AssertedCaller {
             claims: principal.claims(),
             mapping: &principal.key_manager().definition.claim_mapping,
             application: application.map(|application| (application.name, application.owner)),
@@ -124,7 +124,7 @@ impl Asserted {
         };
         let (value, until) = assertions.sign(&caller, &id(), now).ok_or(CannotSign)?;
         let lifetime = Duration::from_secs(until.0.saturating_sub(now.0));
-        let signed = Signed { value: value.clone(), until, at: moment, lifetime };
+        let signed = SignedAssertion { value: value.clone(), until, at: moment, lifetime };
         self.signed.borrow_mut().insert(key, signed);
         Ok(Some(Assertion { header, value: Some(value) }))
     }

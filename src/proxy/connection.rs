@@ -13,9 +13,9 @@ use crate::deadline::{Deadlines, ticks};
 use crate::forward::body::OpenBodies;
 use crate::forward::interim::Interim;
 use crate::model::gateway::Limits;
-use crate::proxy::naming::LastNamed;
+use crate::proxy::naming::OriginCache;
 use crate::proxy::tunnel::Tunnel;
-use crate::proxy::waiting::Waiting;
+use crate::proxy::waiting::IdleConnections;
 
 /// An idle HTTP/1 client has this long to use its connection once more when the connection is drained.
 const ONCE_MORE: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ pub struct Connection {
     blocked: Cell<Option<u64>>,
     in_flight: Cell<u32>,
     owes_bytes: Cell<bool>,
-    closing: Cell<Closing>,
+    closing: Cell<ConnectionClosing>,
     /// In ticks: when it was told to go because it asked for nothing.
     told: Cell<Option<u64>>,
     /// In ticks: since then the next request is the last one.
@@ -47,8 +47,8 @@ pub struct Connection {
     multiplexed: Cell<bool>,
     /// A request asked for another protocol: what follows it may not be HTTP.
     upgrading: Cell<bool>,
-    rest: Cell<Rest>,
-    waiting: Rc<Waiting>,
+    rest: Cell<IdleConnection>,
+    waiting: Rc<IdleConnections>,
     listed: Cell<bool>,
     bodies: OpenBodies,
     /// What came last was not the end of a message.
@@ -58,7 +58,7 @@ pub struct Connection {
     handed: Cell<Handed>,
     waker: RefCell<Option<Waker>>,
     interim: Arc<Interim>,
-    named: LastNamed,
+    named: OriginCache,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,14 +78,14 @@ enum Phase {
 
 /// Whether a connection that waits for its client keeps what it needs to read a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rest {
+enum IdleConnection {
     Awake,
     Wanted,
     Resting,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Closing {
+pub enum ConnectionClosing {
     No,
     /// Finish what is in flight, take nothing new.
     Gracefully,
@@ -148,7 +148,7 @@ impl Connection {
         listener: &str,
         peer: SocketAddr,
         transport: Transport,
-        waiting: Rc<Waiting>,
+        waiting: Rc<IdleConnections>,
         now: u64,
     ) -> Self {
         Self {
@@ -161,12 +161,12 @@ impl Connection {
             blocked: Cell::new(None),
             in_flight: Cell::new(0),
             owes_bytes: Cell::new(false),
-            closing: Cell::new(Closing::No),
+            closing: Cell::new(ConnectionClosing::No),
             told: Cell::new(None),
             draining: Cell::new(None),
             multiplexed: Cell::new(false),
             upgrading: Cell::new(false),
-            rest: Cell::new(Rest::Awake),
+            rest: Cell::new(IdleConnection::Awake),
             waiting,
             listed: Cell::new(false),
             bodies: OpenBodies::default(),
@@ -175,7 +175,7 @@ impl Connection {
             handed: Cell::new(Handed::Unchanged),
             waker: RefCell::new(None),
             interim: Arc::default(),
-            named: LastNamed::default(),
+            named: OriginCache::default(),
         }
     }
 
@@ -227,7 +227,7 @@ impl Connection {
         self.in_flight.set(self.in_flight.get().saturating_add(1));
         self.owes_bytes.set(true);
         if self.is_draining() {
-            self.close(Closing::Gracefully);
+            self.close(ConnectionClosing::Gracefully);
         }
         self.told.set(None);
         self.enter(Phase::Serving, deadlines.now());
@@ -317,8 +317,9 @@ impl Connection {
 
     /// When it began to wait for its next request, in ticks; `None` where it does not, or is to stay awake.
     pub(super) fn waits_since(&self) -> Option<u64> {
-        let waits =
-            self.is_between_requests() && !self.multiplexed.get() && self.rest.get() == Rest::Awake;
+        let waits = self.is_between_requests()
+            && !self.multiplexed.get()
+            && self.rest.get() == IdleConnection::Awake;
         waits.then_some(self.since.get())
     }
 
@@ -329,16 +330,17 @@ impl Connection {
 
     /// Lets go of its buffers.
     pub(super) fn rest(&self) {
-        self.rest.set(Rest::Wanted);
+        self.rest.set(IdleConnection::Wanted);
         self.wake();
     }
 
     /// Whether it should rest now; it does so once.
     pub fn goes_to_rest(&self) -> bool {
-        let goes =
-            self.rest.get() == Rest::Wanted && self.is_between_requests() && !self.owes_bytes.get();
+        let goes = self.rest.get() == IdleConnection::Wanted
+            && self.is_between_requests()
+            && !self.owes_bytes.get();
         if goes {
-            self.rest.set(Rest::Resting);
+            self.rest.set(IdleConnection::Resting);
         }
         goes
     }
@@ -353,21 +355,21 @@ impl Connection {
     pub fn drain(&self, now: u64) {
         self.draining.set(self.draining.get().or(Some(now)));
         if self.is_serving() || self.multiplexed.get() {
-            self.close(Closing::Gracefully);
+            self.close(ConnectionClosing::Gracefully);
         }
     }
 
     /// Nothing was asked for long: it should close once what is on its way has been answered.
     pub fn tell_to_go(&self, now: u64) {
         self.told.set(self.told.get().or(Some(now)));
-        self.close(Closing::Gracefully);
+        self.close(ConnectionClosing::Gracefully);
     }
 
     pub fn is_draining(&self) -> bool {
         self.draining.get().is_some()
     }
 
-    pub fn close(&self, how: Closing) {
+    pub fn close(&self, how: ConnectionClosing) {
         self.closing.set(self.closing.get().max(how));
         self.wake();
     }
@@ -379,7 +381,7 @@ impl Connection {
     }
 
     /// What the last request said of its host and client.
-    pub fn last_named(&self) -> &LastNamed {
+    pub fn last_named(&self) -> &OriginCache {
         &self.named
     }
 
@@ -407,11 +409,15 @@ impl Connection {
 
     /// Ready when the connection has to end at once.
     pub fn poll_cut(&self, context: &Context<'_>) -> Poll<()> {
-        if self.poll_closing(context) == Closing::Now { Poll::Ready(()) } else { Poll::Pending }
+        if self.poll_closing(context) == ConnectionClosing::Now {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 
     /// How the connection should close; the task is woken when this changes.
-    pub fn poll_closing(&self, context: &Context<'_>) -> Closing {
+    pub fn poll_closing(&self, context: &Context<'_>) -> ConnectionClosing {
         match &mut *self.waker.borrow_mut() {
             Some(waker) => waker.clone_from(context.waker()),
             empty => *empty = Some(context.waker().clone()),
@@ -420,7 +426,7 @@ impl Connection {
     }
 
     fn enter(&self, phase: Phase, now: u64) {
-        self.rest.set(Rest::Awake);
+        self.rest.set(IdleConnection::Awake);
         self.phase.set(phase);
         self.since.set(now);
     }

@@ -11,7 +11,7 @@ use http::{HeaderMap, Method};
 use crate::authenticate::binding::Evidence;
 use crate::authenticate::cache::TokenCache;
 use crate::authenticate::{self, AuthenticateError, Question, credentials};
-use crate::authorize::{self, Grant, Refusal};
+use crate::authorize::{self, AuthorizationError, Grant};
 use crate::jwks::{KeyManagerKeys, RefetchCause};
 use crate::model::api::{AuthScheme, Lifecycle, OperationMethod};
 use crate::model::clock::UnixSeconds;
@@ -24,7 +24,7 @@ use crate::snapshot::{CompiledKeyManager, Routed, Snapshot};
 
 /// What is decided on: the parts of a request's head that count.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'r> {
+pub struct RequestFacts<'r> {
     pub method: &'r Method,
     /// Lower case, without a port.
     pub host: &'r str,
@@ -64,7 +64,7 @@ impl ConnectionFacts<'_> {
     };
 }
 
-impl<'r> Asked<'r> {
+impl<'r> RequestFacts<'r> {
     fn evidence(&self) -> Evidence<'r> {
         let ConnectionFacts { certificate, peer, client, scheme, authority, path, prefix } =
             self.connection;
@@ -99,15 +99,15 @@ pub enum Why {
     /// The API's lifecycle is `blocked`.
     Blocked,
     /// The gateway answers this `OPTIONS` for the API.
-    Preflight(Served),
+    Preflight(ServedMethods),
     Authenticate(AuthenticateError),
     /// With who asked: the log names the consumer key and the application.
-    Authorize(Refusal, Option<authenticate::Principal>),
+    Authorize(AuthorizationError, Option<authenticate::Principal>),
 }
 
 /// The methods that a path serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Served {
+pub enum ServedMethods {
     Any,
     Only(Vec<Method>),
 }
@@ -184,7 +184,7 @@ impl Why {
 /// Decides.
 pub fn decide<'s>(
     snapshot: &'s Snapshot,
-    asked: Asked<'_>,
+    asked: RequestFacts<'_>,
     cache: &TokenCache,
     now: UnixSeconds,
 ) -> Result<Grant<'s>, Refused<'s>> {
@@ -209,7 +209,7 @@ pub fn decide<'s>(
     Ok(grant)
 }
 
-fn route<'s>(snapshot: &'s Snapshot, asked: Asked<'_>) -> Result<Routed<'s>, Refused<'s>> {
+fn route<'s>(snapshot: &'s Snapshot, asked: RequestFacts<'_>) -> Result<Routed<'s>, Refused<'s>> {
     let found = snapshot.route(asked.host, asked.path, asked.method);
     let api = match &found {
         Ok(routed) => Some(routed.api().index),
@@ -239,8 +239,8 @@ fn answered_here(
     snapshot: &Snapshot,
     api: ApiIndex,
     found: &Result<Routed<'_>, NotFound>,
-    asked: Asked<'_>,
-) -> Option<Served> {
+    asked: RequestFacts<'_>,
+) -> Option<ServedMethods> {
     if *asked.method != Method::OPTIONS || snapshot.api(api)?.definition.cors.is_none() {
         return None;
     }
@@ -248,9 +248,9 @@ fn answered_here(
         Ok(routed) => {
             let any = routed.operation().method == OperationMethod::Any
                 && cors::is_preflight(asked.method, asked.headers);
-            any.then_some(Served::Any)
+            any.then_some(ServedMethods::Any)
         }
-        Err(NotFound::Method { allowed, .. }) => Some(Served::Only(allowed.clone())),
+        Err(NotFound::Method { allowed, .. }) => Some(ServedMethods::Only(allowed.clone())),
         Err(_) => None,
     }
 }

@@ -18,7 +18,7 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 
-pub use tongue::Tongue;
+pub use tongue::ReplyFormat;
 
 use crate::model::api::Api;
 use crate::model::names::Scope;
@@ -29,12 +29,12 @@ pub const DENIAL: HeaderName = HeaderName::from_static("portcullis-denial");
 
 /// A request that goes no further, with what is known of it by then.
 #[derive(Debug, Clone, Copy)]
-pub struct Refusal<'a> {
+pub struct DenialReply<'a> {
     pub reason: Reason,
     /// The request id, which the access log repeats.
     pub id: &'a HeaderValue,
     pub method: &'a Method,
-    pub tongue: Tongue,
+    pub tongue: ReplyFormat,
     pub api: Option<RefusingApi<'a>>,
     /// The template of the operation.
     pub template: Option<&'a str>,
@@ -56,9 +56,14 @@ pub struct RefusingApi<'a> {
     pub authorization_header: &'a str,
 }
 
-impl<'a> Refusal<'a> {
+impl<'a> DenialReply<'a> {
     /// With nothing known of the route yet.
-    pub fn new(reason: Reason, id: &'a HeaderValue, method: &'a Method, tongue: Tongue) -> Self {
+    pub fn new(
+        reason: Reason,
+        id: &'a HeaderValue,
+        method: &'a Method,
+        tongue: ReplyFormat,
+    ) -> Self {
         Self {
             reason,
             id,
@@ -85,9 +90,9 @@ impl<'a> From<&'a Api> for RefusingApi<'a> {
 }
 
 /// The answer to a refused request, whole: nothing is left to add but what the connection needs.
-pub fn answer(refusal: &Refusal<'_>) -> Response<Bytes> {
+pub fn answer(refusal: &DenialReply<'_>) -> Response<Bytes> {
     let row = table::row(refusal);
-    let mut response = if refusal.tongue == Tongue::Grpc {
+    let mut response = if refusal.tongue == ReplyFormat::Grpc {
         grpc::answer(&row, refusal.why)
     } else {
         with_body(&row, refusal)
@@ -107,7 +112,7 @@ pub fn answer(refusal: &Refusal<'_>) -> Response<Bytes> {
     response
 }
 
-fn with_body(row: &table::Row, refusal: &Refusal<'_>) -> Response<Bytes> {
+fn with_body(row: &table::Row, refusal: &DenialReply<'_>) -> Response<Bytes> {
     let (content_type, body) = body::write(row, refusal);
     let length = HeaderValue::from(body.len());
     // RFC 9110 section 9.3.2: the head that GET would have had, alone
@@ -127,7 +132,7 @@ pub fn status(reason: Reason) -> StatusCode {
         _ => {}
     }
     let id = HeaderValue::from_static("");
-    table::row(&Refusal::new(reason, &id, &Method::GET, Tongue::Wso2)).status
+    table::row(&DenialReply::new(reason, &id, &Method::GET, ReplyFormat::Wso2)).status
 }
 
 fn allow(methods: &[Method]) -> HeaderValue {

@@ -10,20 +10,20 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method, Request, Uri, Version};
 
-use crate::authenticate::{Caller, Principal};
+use crate::authenticate::{CallerNames, Principal};
 use crate::forward::body::RequestProgress;
 use crate::jwt::Claims;
 use crate::model::directory::KeyType;
 use crate::model::reason::Reason;
 use crate::proxy::connection::{Connection, InFlight, Transport};
-use crate::proxy::naming::Named;
-use crate::proxy::worker::Walk;
+use crate::proxy::naming::RequestOrigin;
+use crate::proxy::worker::Worker;
 use crate::snapshot::CompiledKeyManager;
 use crate::snapshot::backend::CompiledTarget;
-use crate::snapshot::gate::Pass;
+use crate::snapshot::gate::Permit;
 use crate::snapshot::local::LocalApi;
 use crate::telemetry::refusals::{Remembered, Unsigned};
-use crate::telemetry::{AccessRecord, Ending, Measured, OperationSeries, UnixMillis};
+use crate::telemetry::{AccessRecord, ExchangeEnding, Measured, OperationSeries, UnixMillis};
 
 /// What HTTP/1 logs call an exchange whose client left before an answer.
 const CLIENT_CLOSED: u16 = 499;
@@ -31,7 +31,7 @@ const CLIENT_CLOSED: u16 = 499;
 /// One request with its response, from the first look at it to the last byte.
 #[derive(Debug)]
 pub struct Exchange {
-    walk: Rc<Walk>,
+    walk: Rc<Worker>,
     in_flight: InFlight,
     began: UnixMillis,
     started: Instant,
@@ -42,14 +42,14 @@ pub struct Exchange {
     /// Only where it differs from the URI's.
     pub normal_path: Option<String>,
     /// `None` until the head was read.
-    pub named: Option<Rc<Named>>,
+    pub named: Option<Rc<RequestOrigin>>,
     pub client: IpAddr,
     /// `None` until the head was looked at.
     pub request_id: Option<HeaderValue>,
     pub user_agent: Option<HeaderValue>,
     pub key_manager: Option<Arc<CompiledKeyManager>>,
     pub principal: Option<Principal>,
-    pub caller: Option<Rc<Caller>>,
+    pub caller: Option<Rc<CallerNames>>,
     pub key_type: Option<KeyType>,
     pub progress: Option<Rc<RequestProgress>>,
     pub backend: Option<Arc<CompiledTarget>>,
@@ -59,23 +59,23 @@ pub struct Exchange {
     /// Of a refused token, for who asks about the refusal.
     pub unsigned: Option<Unsigned>,
     /// The place among the API's requests in flight.
-    pub pass: Option<Pass>,
+    pub pass: Option<Permit>,
     api: Option<(Rc<LocalApi>, Option<usize>)>,
-    outcome: Outcome,
+    outcome: ExchangeOutcome,
     sent: u64,
     /// `None` while it is under way; an exchange that is dropped so was left by its client.
-    ending: Option<Ending>,
+    ending: Option<ExchangeEnding>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Outcome {
+struct ExchangeOutcome {
     status: u16,
     reason: Reason,
 }
 
 impl Exchange {
     pub fn begin<B>(
-        walk: Rc<Walk>,
+        walk: Rc<Worker>,
         in_flight: InFlight,
         series: Arc<OperationSeries>,
         request: &mut Request<B>,
@@ -105,7 +105,7 @@ impl Exchange {
             unsigned: None,
             pass: None,
             api: None,
-            outcome: Outcome { status: CLIENT_CLOSED, reason: Reason::ClientClosed },
+            outcome: ExchangeOutcome { status: CLIENT_CLOSED, reason: Reason::ClientClosed },
             sent: 0,
             ending: None,
             walk,
@@ -145,7 +145,7 @@ impl Exchange {
 
     /// The answer's status, and why.
     pub fn answered(&mut self, status: u16, reason: Reason) {
-        self.outcome = Outcome { status, reason };
+        self.outcome = ExchangeOutcome { status, reason };
     }
 
     /// Bytes of the response's body went to the client's connection.
@@ -154,11 +154,11 @@ impl Exchange {
     }
 
     pub fn complete(&mut self) {
-        self.ending.get_or_insert(Ending::Completed);
+        self.ending.get_or_insert(ExchangeEnding::Completed);
     }
 
     /// An end that the exchange's owner knows, with the operator's word on it.
-    pub fn end(&mut self, ending: Ending, message: Option<&str>) {
+    pub fn end(&mut self, ending: ExchangeEnding, message: Option<&str>) {
         if self.ending.is_none() {
             self.ending = Some(ending);
             self.message = message.map(str::to_owned);
@@ -168,7 +168,7 @@ impl Exchange {
     /// The backend ended its answer early.
     pub fn truncated(&mut self, message: String) {
         if self.ending.is_none() {
-            self.ending = Some(Ending::BackendTruncated);
+            self.ending = Some(ExchangeEnding::BackendTruncated);
             self.message = Some(message);
             self.walk.counters().response_truncated();
         }
@@ -240,7 +240,7 @@ impl Exchange {
             request_bytes: self.received(),
             response_bytes: self.sent,
             user_agent: user_agent.as_deref(),
-            ending: self.ending.unwrap_or(Ending::ClientAborted),
+            ending: self.ending.unwrap_or(ExchangeEnding::ClientAborted),
         };
         self.walk.access_log().write(&record);
     }
@@ -249,7 +249,7 @@ impl Exchange {
 impl Exchange {
     /// Remembers a refusal that its client can name.
     fn remember(&mut self) {
-        let Outcome { status, reason } = self.outcome;
+        let ExchangeOutcome { status, reason } = self.outcome;
         let Some(id) = self.request_id.as_ref().and_then(|id| id.to_str().ok()) else { return };
         let text = Remembered::text;
         let place = self.api.as_ref().map(|(api, position)| (&api.definition, *position));
@@ -296,7 +296,7 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         let total = self.started.elapsed();
         if std::thread::panicking() {
-            self.outcome = Outcome { status: 500, reason: Reason::InternalError };
+            self.outcome = ExchangeOutcome { status: 500, reason: Reason::InternalError };
         }
         self.measure(total);
         self.log(total);

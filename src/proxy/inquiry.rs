@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::authenticate::{self, AuthenticateError};
-use crate::introspect::{Answer, Outcome, Purpose};
+use crate::introspect::{IntrospectionAnswer, IntrospectionOutcome, IntrospectionPurpose};
 use crate::model::clock::UnixSeconds;
 use crate::snapshot::CompiledKeyManager;
 
@@ -31,10 +31,10 @@ pub fn patience(key_managers: &[Arc<CompiledKeyManager>]) -> Duration {
 pub async fn ask(
     key_managers: &[Arc<CompiledKeyManager>],
     token: &[u8],
-    purpose: Purpose,
+    purpose: IntrospectionPurpose,
     now: UnixSeconds,
     patience: Duration,
-) -> Result<(Arc<CompiledKeyManager>, Answer), AuthenticateError> {
+) -> Result<(Arc<CompiledKeyManager>, IntrospectionAnswer), AuthenticateError> {
     let deadline = Instant::now() + patience + GRACE;
     let mut rest = key_managers.iter();
     let mut asking = JoinSet::new();
@@ -59,18 +59,18 @@ pub async fn ask(
             }
         };
         match outcome {
-            Outcome::Answered(answer) => {
+            IntrospectionOutcome::Answered(answer) => {
                 asked = true;
                 match authenticate::check_answer(&key_manager, &answer, purpose, now) {
                     Ok(()) => return Ok((key_manager, answer)),
                     Err(error) => refused = refused.or_better(error),
                 }
             }
-            Outcome::Unavailable(why) => {
+            IntrospectionOutcome::Unavailable(why) => {
                 asked = true;
                 failed = failed.or(Some((key_manager, why)));
             }
-            Outcome::Spared(why, rest) => {
+            IntrospectionOutcome::Spared(why, rest) => {
                 spared = Some(spared.map_or(rest, |spared| spared.min(rest)));
                 failed = failed.or(Some((key_manager, why)));
             }
@@ -92,13 +92,13 @@ fn whole_seconds(rest: Duration) -> u32 {
     u32::try_from(rest.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
 }
 
-type Asking = JoinSet<(Arc<CompiledKeyManager>, Outcome)>;
+type Asking = JoinSet<(Arc<CompiledKeyManager>, IntrospectionOutcome)>;
 
 fn begin(
     asking: &mut Asking,
     key_manager: &Arc<CompiledKeyManager>,
     token: &[u8],
-    purpose: Purpose,
+    purpose: IntrospectionPurpose,
     now: UnixSeconds,
 ) {
     let key_manager = Arc::clone(key_manager);
@@ -106,7 +106,7 @@ fn begin(
     asking.spawn(async move {
         let outcome = match pending {
             Some(pending) => pending.outcome().await,
-            None => Outcome::Unavailable("it has no introspection endpoint".into()),
+            None => IntrospectionOutcome::Unavailable("it has no introspection endpoint".into()),
         };
         (key_manager, outcome)
     });

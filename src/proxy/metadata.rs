@@ -11,7 +11,7 @@ use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, WWW
 use http::{HeaderMap, HeaderValue, Method, Response};
 use serde_json::json;
 
-use crate::forward::forwarded::Origin;
+use crate::forward::forwarded::ClientOrigin;
 use crate::model::api::{AuthScheme, BindingRule, Lifecycle};
 use crate::model::names::ApiIndex;
 use crate::route::{self, NotFound};
@@ -44,7 +44,7 @@ fn asks_for_tokens(api: &CompiledApi) -> bool {
 }
 
 /// The document.
-pub fn document(snapshot: &Snapshot, api: &CompiledApi, origin: &Origin) -> Response<Bytes> {
+pub fn document(snapshot: &Snapshot, api: &CompiledApi, origin: &ClientOrigin) -> Response<Bytes> {
     let definition = &api.definition;
     let believed = snapshot
         .key_managers
@@ -83,7 +83,7 @@ pub fn document(snapshot: &Snapshot, api: &CompiledApi, origin: &Origin) -> Resp
 }
 
 /// Points a client without a good token at the document (section 5.1).
-pub fn point_at(api: &CompiledApi, origin: &Origin, headers: &mut HeaderMap) {
+pub fn point_at(api: &CompiledApi, origin: &ClientOrigin, headers: &mut HeaderMap) {
     let Some(challenge) = headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok())
     else {
         return;
@@ -100,7 +100,7 @@ pub fn point_at(api: &CompiledApi, origin: &Origin, headers: &mut HeaderMap) {
     }
 }
 
-fn resource(origin: &Origin, base_path: &str) -> String {
+fn resource(origin: &ClientOrigin, base_path: &str) -> String {
     let host = origin.host().unwrap_or("localhost");
     format!("{}://{host}{}{base_path}", origin.scheme().as_str(), origin.prefix())
 }

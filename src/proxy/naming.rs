@@ -9,29 +9,29 @@ use std::rc::Rc;
 
 use http::{HeaderMap, Uri, Version, header};
 
-use crate::forward::forwarded::{Arrival, ClientScheme, Origin, Written};
+use crate::forward::forwarded::{Arrival, ClientOrigin, ClientScheme, WrittenOrigin};
 use crate::model::proxies::TrustedProxies;
 use crate::route::{self, InvalidAuthority};
 
 /// What a request says of its host and its client.
 #[derive(Debug)]
-pub struct Named {
+pub struct RequestOrigin {
     /// Lower case, without a port; empty where the request names none.
     pub host: Box<str>,
-    pub origin: Origin,
+    pub origin: ClientOrigin,
     /// The origin as backends are told of it.
-    pub written: Written,
+    pub written: WrittenOrigin,
 }
 
 /// What the last request of a connection said.
 #[derive(Debug, Default)]
-pub struct LastNamed(RefCell<Option<Last>>);
+pub struct OriginCache(RefCell<Option<Last>>);
 
 #[derive(Debug)]
 struct Last {
     /// The host as it was sent.
     sent: Box<[u8]>,
-    named: Rc<Named>,
+    named: Rc<RequestOrigin>,
 }
 
 /// The connection that a request came on.
@@ -42,7 +42,7 @@ pub struct Arriving<'a> {
     pub trusted_proxies: &'a TrustedProxies,
 }
 
-impl LastNamed {
+impl OriginCache {
     /// Reads a request's host and origin, or finds them read.
     pub fn read(
         &self,
@@ -50,7 +50,7 @@ impl LastNamed {
         uri: &Uri,
         headers: &HeaderMap,
         from: Arriving<'_>,
-    ) -> Result<Rc<Named>, InvalidAuthority> {
+    ) -> Result<Rc<RequestOrigin>, InvalidAuthority> {
         let sent = if from.trusted_proxies.include(from.peer) {
             None
         } else {
@@ -64,7 +64,7 @@ impl LastNamed {
         }
         let authority = route::request_authority(version, uri, headers)?;
         let Arriving { peer, scheme, trusted_proxies } = from;
-        let origin = Origin::read(
+        let origin = ClientOrigin::read(
             headers,
             &Arrival { peer, scheme, authority: authority.as_ref(), trusted_proxies },
         );
@@ -76,7 +76,7 @@ impl LastNamed {
         {
             return Ok(Rc::clone(&last.named));
         }
-        let named = Rc::new(Named { host: host.into(), written: origin.written(), origin });
+        let named = Rc::new(RequestOrigin { host: host.into(), written: origin.written(), origin });
         *last = Some(Last { sent: sent.unwrap_or_default().into(), named: Rc::clone(&named) });
         Ok(named)
     }
@@ -116,10 +116,10 @@ mod tests {
     }
 
     fn read(
-        last: &LastNamed,
+        last: &OriginCache,
         uri: &'static str,
         fields: &[(&'static str, &'static str)],
-    ) -> Result<Rc<Named>, InvalidAuthority> {
+    ) -> Result<Rc<RequestOrigin>, InvalidAuthority> {
         last.read(
             Version::HTTP_11,
             &Uri::from_static(uri),
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_host_that_is_named_again_is_not_read_again() {
-        let last = LastNamed::default();
+        let last = OriginCache::default();
         let first = read(&last, "/", &[("host", "Bank.example:8443")]).unwrap();
         assert_eq!(
             (&*first.host, first.origin.host()),
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_wrong_every_time() {
-        let last = LastNamed::default();
+        let last = OriginCache::default();
         let host = ("host", "bank.example");
         read(&last, "/", &[host]).unwrap();
         for _ in 0..2 {
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_trusted_proxy_names_another_client_with_each_request() {
-        let last = LastNamed::default();
+        let last = OriginCache::default();
         let trusted =
             TrustedProxies { networks: vec![IpNet::from(CLIENT)], ..TrustedProxies::NONE };
         let nobody = TrustedProxies::NONE;

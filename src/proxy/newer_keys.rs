@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use crate::authenticate::AuthenticateError;
-use crate::jwks::{Asker, KeyManagerKeys, RefetchCause, Refetched};
+use crate::jwks::{KeyManagerKeys, KeyWaiter, RefetchCause, Refetched};
 use crate::model::reason::Reason;
 use crate::proxy::decision::{Refused, Why};
 
@@ -20,7 +20,7 @@ const MOST_CHANGES: u8 = 16;
 /// What one request has waited for.
 #[derive(Debug, Default)]
 pub(super) struct NewerKeys {
-    asker: Option<Asker>,
+    asker: Option<KeyWaiter>,
     changes: u8,
     /// The keys are as new as this request needs them.
     settled: bool,
@@ -28,7 +28,7 @@ pub(super) struct NewerKeys {
 
 /// What becomes of a refused request.
 #[derive(Debug)]
-pub(super) enum Next {
+pub(super) enum KeyRefreshOutcome {
     DecideAgain,
     /// The refusal stands.
     Stands,
@@ -45,32 +45,36 @@ impl NewerKeys {
     }
 
     /// Waits, within the request's deadline, for such keys.
-    pub(super) async fn wait(&mut self, refused: &Refused<'_>, client: IpAddr) -> Next {
+    pub(super) async fn wait(
+        &mut self,
+        refused: &Refused<'_>,
+        client: IpAddr,
+    ) -> KeyRefreshOutcome {
         let stale = refused.why.stale_keys();
         let first = self.asker.is_none();
-        let asker = *self.asker.get_or_insert_with(|| Asker::now(Some(client)));
+        let asker = *self.asker.get_or_insert_with(|| KeyWaiter::now(Some(client)));
         // they may have changed between the decision and now; a bad signature is not checked twice for that
         let missed = |(keys, cause): &(Arc<KeyManagerKeys>, RefetchCause)| {
             *cause != RefetchCause::BadSignature && keys.changed_recently()
         };
         if first && stale.iter().any(missed) {
-            return Next::DecideAgain;
+            return KeyRefreshOutcome::DecideAgain;
         }
         match ask(stale.clone(), asker).await {
             Refetched::Changed => {
                 self.changes = self.changes.saturating_add(1);
-                Next::DecideAgain
+                KeyRefreshOutcome::DecideAgain
             }
             Refetched::Unchanged => {
                 self.settled = true;
                 // a good fetch after a failed one: now it is known that there is no such key
                 if refused.why.reason() == Reason::KeysUnavailable {
-                    Next::DecideAgain
+                    KeyRefreshOutcome::DecideAgain
                 } else {
-                    Next::Stands
+                    KeyRefreshOutcome::Stands
                 }
             }
-            Refetched::NotAllowed => Next::Stands,
+            Refetched::NotAllowed => KeyRefreshOutcome::Stands,
             came @ (Refetched::Failed
             | Refetched::TimedOut
             | Refetched::TooLate
@@ -80,13 +84,15 @@ impl NewerKeys {
 }
 
 /// The key may exist, and the gateway could not look.
-fn instead(refused: &Refused<'_>, stale: &Stale, came: Refetched) -> Next {
+fn instead(refused: &Refused<'_>, stale: &Stale, came: Refetched) -> KeyRefreshOutcome {
     let (Why::Authenticate(error), Some((keys, _))) = (&refused.why, stale.first()) else {
-        return Next::Stands;
+        return KeyRefreshOutcome::Stands;
     };
     let concerned = matches!(error.reason(), Reason::UnknownKey | Reason::KeysUnavailable);
-    let Some(key_manager) = error.key_manager().filter(|_| concerned) else { return Next::Stands };
-    Next::Instead(AuthenticateError::KeysPending {
+    let Some(key_manager) = error.key_manager().filter(|_| concerned) else {
+        return KeyRefreshOutcome::Stands;
+    };
+    KeyRefreshOutcome::Instead(AuthenticateError::KeysPending {
         key_manager: Arc::clone(key_manager),
         why: match came {
             Refetched::Failed => "its key set cannot be read",
@@ -100,7 +106,7 @@ fn instead(refused: &Refused<'_>, stale: &Stale, came: Refetched) -> Next {
 
 /// Asks for all of them side by side: one server's silence is not another's. The first change, or what the last one came
 /// to.
-async fn ask(mut stale: Stale, asker: Asker) -> Refetched {
+async fn ask(mut stale: Stale, asker: KeyWaiter) -> Refetched {
     if stale.len() == 1
         && let Some((keys, cause)) = stale.pop()
     {

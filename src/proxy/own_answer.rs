@@ -8,19 +8,19 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 
-use crate::authenticate::{Caller, credentials};
-use crate::forward::forwarded::Origin;
+use crate::authenticate::{CallerNames, credentials};
+use crate::forward::forwarded::ClientOrigin;
 use crate::forward::trace;
 use crate::model::names::ApiIndex;
 use crate::model::reason::Reason;
 use crate::proxy::connection::Connection;
 use crate::proxy::cors;
-use crate::proxy::decision::{Refused, Served, Why};
-use crate::proxy::denial::{self, Refusal, RefusingApi, Tongue};
+use crate::proxy::decision::{Refused, ServedMethods, Why};
+use crate::proxy::denial::{self, DenialReply, RefusingApi, ReplyFormat};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::metadata;
 use crate::proxy::service::Inbound;
-use crate::proxy::worker::Walk;
+use crate::proxy::worker::Worker;
 use crate::route;
 use crate::snapshot::local::{LocalApi, LocalSnapshot};
 use crate::telemetry::refusals::Unsigned;
@@ -35,7 +35,7 @@ pub(super) fn refuse(
     refused: &Refused<'_>,
     reason: Reason,
     request: &Inbound,
-    (id, origin): (&HeaderValue, &Origin),
+    (id, origin): (&HeaderValue, &ClientOrigin),
 ) -> OwnAnswer {
     if let Why::Preflight(served) = &refused.why
         && let Some(local) = refused.api.and_then(|index| snapshot.local_api(index))
@@ -56,12 +56,12 @@ pub(super) fn refuse(
     if let Some(local) = refused.api.and_then(|index| snapshot.local_api(index)) {
         exchange.found(local, refused.routed.as_ref().map(crate::snapshot::Routed::position));
     }
-    let tongue = Tongue::choose(request.headers(), snapshot.errors);
+    let tongue = ReplyFormat::choose(request.headers(), snapshot.errors);
     let why = denial::why::of(&refused.why);
-    let mut refusal = Refusal {
+    let mut refusal = DenialReply {
         why: why.as_deref(),
         retry_after: refused.why.retry_after(),
-        ..Refusal::new(reason, id, &exchange.method, tongue)
+        ..DenialReply::new(reason, id, &exchange.method, tongue)
     };
     if let Some(api) = refused.api.and_then(|index| snapshot.api(index)) {
         refusal.api = Some(RefusingApi::from(&api.definition));
@@ -87,7 +87,7 @@ pub(super) fn refuse(
     own(exchange, reason, answer)
 }
 
-fn caller_of(snapshot: &LocalSnapshot, exchange: &Exchange) -> Option<Rc<Caller>> {
+fn caller_of(snapshot: &LocalSnapshot, exchange: &Exchange) -> Option<Rc<CallerNames>> {
     let principal = exchange.principal.as_ref()?;
     let mapping = principal.key_manager().find(&snapshot.directory, principal.consumer_key()?)?;
     let application = snapshot.directory.application(mapping.application)?;
@@ -98,13 +98,13 @@ fn caller_of(snapshot: &LocalSnapshot, exchange: &Exchange) -> Option<Rc<Caller>
 fn preflight(
     exchange: &mut Exchange,
     api: Rc<LocalApi>,
-    served: &Served,
+    served: &ServedMethods,
     request: &Inbound,
 ) -> OwnAnswer {
     let mut answer = Response::new(Bytes::new());
     let methods = match served {
-        Served::Any => None,
-        Served::Only(methods) => Some(methods.as_slice()),
+        ServedMethods::Any => None,
+        ServedMethods::Only(methods) => Some(methods.as_slice()),
     };
     if let Some(cors) = &api.definition.cors {
         *answer.headers_mut() = cors::preflight(cors, methods, request.headers());
@@ -118,7 +118,7 @@ pub(super) fn resource_metadata(
     exchange: &mut Exchange,
     snapshot: &LocalSnapshot,
     api: ApiIndex,
-    origin: &Origin,
+    origin: &ClientOrigin,
 ) -> Option<OwnAnswer> {
     let answer = metadata::document(snapshot, snapshot.api(api)?, origin);
     exchange.found(snapshot.local_api(api)?, None);
@@ -130,9 +130,9 @@ pub(super) fn refuse_here(
     exchange: &mut Exchange,
     reason: Reason,
     id: &HeaderValue,
-    tongue: Tongue,
+    tongue: ReplyFormat,
 ) -> OwnAnswer {
-    let answer = denial::answer(&Refusal::new(reason, id, &exchange.method, tongue));
+    let answer = denial::answer(&DenialReply::new(reason, id, &exchange.method, tongue));
     own(exchange, reason, answer)
 }
 
@@ -159,7 +159,7 @@ fn own(exchange: &mut Exchange, reason: Reason, mut answer: Response<Bytes>) -> 
 
 /// The answer to bytes that never became a request: written by the connection itself, which ends with it.
 pub fn refuse_bytes(
-    walk: &Rc<Walk>,
+    walk: &Rc<Worker>,
     connection: &Rc<Connection>,
     reason: Reason,
     message: String,
@@ -178,7 +178,7 @@ pub fn refuse_bytes(
     let id = walk.request_id();
     exchange.request_id = Some(id.clone());
     exchange.message = Some(message);
-    let tongue = Tongue::choose(&HeaderMap::new(), snapshot.errors);
+    let tongue = ReplyFormat::choose(&HeaderMap::new(), snapshot.errors);
     let mut answer = refuse_here(&mut exchange, reason, &id, tongue);
     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     let now = UNIX_EPOCH + Duration::from_secs(walk.clock().now().0);

@@ -8,10 +8,10 @@ use http::header::SEC_WEBSOCKET_KEY;
 use http::{HeaderName, HeaderValue, Method, Version};
 
 use crate::model::api::QueryTokenRule;
-use crate::proxy::admission::Head;
+use crate::proxy::admission::RequestHead;
 use crate::proxy::service::Inbound;
 use crate::proxy::upgrade;
-use crate::proxy::worker::Walk;
+use crate::proxy::worker::Worker;
 
 /// RFC 6750 section 2.3.
 const PARAMETER: &str = "access_token";
@@ -25,11 +25,11 @@ pub(super) struct Stripped {
 
 /// Takes the token out of a handshake's query, where the API allows it there.
 pub(super) fn take(
-    walk: &Walk,
+    walk: &Worker,
     request: &mut Inbound,
-    head: &Head<'_>,
+    head: &RequestHead<'_>,
     query: Option<&str>,
-    wish: Option<&upgrade::Asked>,
+    wish: Option<&upgrade::UpgradeRequest>,
 ) -> Option<Stripped> {
     let wish = wish.filter(|wish| wish.is_websocket())?;
     let (rest, tokens) = split(query?)?;

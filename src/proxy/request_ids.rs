@@ -15,11 +15,11 @@ const BATCH: usize = 64;
 #[derive(Debug)]
 pub struct RequestIds {
     front: [u8; 16],
-    batch: RefCell<Batch>,
+    batch: RefCell<IdBatch>,
 }
 
 #[derive(Debug, Default)]
-struct Batch {
+struct IdBatch {
     ids: Bytes,
     next: u64,
 }

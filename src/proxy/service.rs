@@ -23,57 +23,61 @@ use crate::forward::failure::{ForwardError, chain};
 use crate::forward::headers::{self, Hop, Trailers};
 use crate::forward::interim::Interim;
 use crate::forward::location::{self, ClientAddress};
-use crate::forward::pool::Purpose;
-use crate::forward::send::{Answer, Outgoing};
+use crate::forward::pool::ConnectionPurpose;
+use crate::forward::send::{BackendAnswer, Outgoing};
 use crate::forward::trace;
 use crate::model::api::AuthorizationForwarding;
 use crate::model::backend::{Addressing, Balance, HashKey};
 use crate::model::reason::Reason;
-use crate::proxy::admission::{Decided, Head, decide_and_wait, read_head};
+use crate::proxy::admission::{Decided, RequestHead, decide_and_wait, read_head};
 use crate::proxy::answer::AnswerBody;
 use crate::proxy::asserting::Assertion;
 use crate::proxy::connection::{Connection, InFlight};
 use crate::proxy::cors;
-use crate::proxy::denial::{self, Refusal, Tongue};
+use crate::proxy::denial::{self, DenialReply, ReplyFormat};
 use crate::proxy::exchange::Exchange;
-use crate::proxy::naming::Named;
+use crate::proxy::naming::RequestOrigin;
 use crate::proxy::own_answer::{OwnAnswer, refuse_here};
 use crate::proxy::query_token;
-use crate::proxy::tenure::{Departure, Right, Tenure};
-use crate::proxy::term::{Stream, Term, grpc_timeout};
+use crate::proxy::tenure::{Departure, StreamGrant, Tenure};
+use crate::proxy::term::{StreamKind, StreamLimit, grpc_timeout};
 use crate::proxy::tunnel::Tunnel;
 use crate::proxy::upgrade;
-use crate::proxy::worker::Walk;
+use crate::proxy::worker::Worker;
 use crate::throttle::Admitted;
 
 /// Answers one request. Never fails: what goes wrong is an answer too.
 ///
 /// The walk lives in a place of its own for as long as it lasts, so that an idle connection holds none, and so that it is
 /// moved once.
-pub fn handle(walk: Rc<Walk>, in_flight: InFlight, request: Request<Incoming>) -> Handling {
+pub fn handle(
+    walk: Rc<Worker>,
+    in_flight: InFlight,
+    request: Request<Incoming>,
+) -> RequestHandling {
     let request = Box::new(
         request
             .map(|body| RequestBody::new(body, walk.deadlines(), in_flight.connection().bodies())),
     );
-    Handling { walk: Rc::clone(&walk), serving: Box::pin(serve(walk, in_flight, request)) }
+    RequestHandling { walk: Rc::clone(&walk), serving: Box::pin(serve(walk, in_flight, request)) }
 }
 
 /// A request as it came; in a place of its own, for it is large and handed on.
 pub(super) type Inbound = Request<RequestBody>;
 
 /// One request on its way.
-pub struct Handling {
-    walk: Rc<Walk>,
+pub struct RequestHandling {
+    walk: Rc<Worker>,
     serving: Pin<Box<dyn Future<Output = Response<AnswerBody>>>>,
 }
 
-impl std::fmt::Debug for Handling {
+impl std::fmt::Debug for RequestHandling {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Handling").finish_non_exhaustive()
     }
 }
 
-impl Future for Handling {
+impl Future for RequestHandling {
     type Output = Result<Response<AnswerBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -83,11 +87,11 @@ impl Future for Handling {
         let polled = polled.unwrap_or_else(|_| {
             self.walk.counters().panicked();
             let id = self.walk.request_id();
-            let answer = denial::answer(&Refusal::new(
+            let answer = denial::answer(&DenialReply::new(
                 Reason::InternalError,
                 &id,
                 &Method::GET,
-                Tongue::Wso2,
+                ReplyFormat::Wso2,
             ));
             Poll::Ready(answer.map(AnswerBody::orphan))
         });
@@ -98,25 +102,25 @@ impl Future for Handling {
 /// What came of a request that was forwarded.
 struct Forwarded {
     response: Response<ResponseBody>,
-    stream: Stream,
-    term: Option<Box<Term>>,
+    stream: StreamKind,
+    term: Option<Box<StreamLimit>>,
     /// The backend switched protocols.
     switched: Option<Switched>,
 }
 
 struct Switched {
-    asked: upgrade::Asked,
+    asked: upgrade::UpgradeRequest,
     tenure: Option<Tenure>,
     stall: Option<Duration>,
 }
 
 async fn serve(
-    walk: Rc<Walk>,
+    walk: Rc<Worker>,
     in_flight: InFlight,
     mut request: Box<Inbound>,
 ) -> Response<AnswerBody> {
     let walk = &walk;
-    let wish = upgrade::Asked::take(&mut *request);
+    let wish = upgrade::UpgradeRequest::take(&mut *request);
     let upgrading = wish.as_ref().is_some_and(|wish| wish.stream.is_none());
     let unrouted = Arc::clone(&walk.snapshots().load().unrouted);
     let mut exchange =
@@ -156,7 +160,7 @@ fn decorate(exchange: &Exchange, origin: Option<&HeaderValue>, headers: &mut Hea
 
 /// Answers with the backend's switch, and sets the tunnel up that goes on behind it.
 fn switch(
-    walk: &Rc<Walk>,
+    walk: &Rc<Worker>,
     exchange: Box<Exchange>,
     response: Response<ResponseBody>,
     switched: Switched,
@@ -191,10 +195,10 @@ fn switch(
 }
 
 async fn answer(
-    walk: &Rc<Walk>,
+    walk: &Rc<Worker>,
     exchange: &mut Exchange,
     mut request: Box<Inbound>,
-    mut wish: Option<upgrade::Asked>,
+    mut wish: Option<upgrade::UpgradeRequest>,
 ) -> Result<Forwarded, OwnAnswer> {
     let id = trace::request_id(request.headers_mut(), || walk.request_id());
     exchange.request_id = Some(id.clone());
@@ -210,7 +214,7 @@ async fn answer(
                 exchange,
                 Reason::ConcurrencyLimit,
                 &id,
-                Tongue::choose(request.headers(), format),
+                ReplyFormat::choose(request.headers(), format),
             )
         };
         exchange.pass = Some(gate.enter().await.map_err(full)?);
@@ -220,9 +224,13 @@ async fn answer(
     // the headers leave with the request; a failure of the backend is still told in the client's tongue
     let tongue = TongueLater::of(request.headers());
     let client_base = client_base(&admitted, &head);
-    let said = Said { named: &head.named, client_base: &client_base, in_query: told.is_some() };
+    let said = RequestStatement {
+        named: &head.named,
+        client_base: &client_base,
+        in_query: told.is_some(),
+    };
     rewrite_request(walk, exchange, &admitted, &mut request, &said).map_err(|reason| {
-        refuse_here(exchange, reason, &id, Tongue::choose(request.headers(), format))
+        refuse_here(exchange, reason, &id, ReplyFormat::choose(request.headers(), format))
     })?;
     say(assertion, request.headers_mut());
     if let Some(length) = padded_length {
@@ -230,7 +238,7 @@ async fn answer(
     }
     if let Some(wish) = &mut wish {
         wish.ask(request.headers_mut())
-            .map_err(|_| refuse_here(exchange, Reason::InternalError, &id, Tongue::Wso2))?;
+            .map_err(|_| refuse_here(exchange, Reason::InternalError, &id, ReplyFormat::Wso2))?;
     }
     let progress = Rc::clone(request.body().progress());
     exchange.progress = Some(Rc::clone(&progress));
@@ -247,7 +255,11 @@ async fn answer(
             .then(|| head.named.written.host().cloned())
             .flatten(),
         key: &key,
-        purpose: if wish.is_some() { Purpose::Upgrade } else { Purpose::Exchange },
+        purpose: if wish.is_some() {
+            ConnectionPurpose::Upgrade
+        } else {
+            ConnectionPurpose::Exchange
+        },
         interim: if exchange.version == Version::HTTP_11 {
             Arc::clone(exchange.connection().interim())
         } else {
@@ -268,10 +280,10 @@ async fn answer(
         }
     };
     let mut response = pass_on(exchange, &admitted, answer, id, &said);
-    let stream = Stream::of(response.headers());
-    let websocket = wish.as_ref().is_some_and(upgrade::Asked::is_websocket);
+    let stream = StreamKind::of(response.headers());
+    let websocket = wish.as_ref().is_some_and(upgrade::UpgradeRequest::is_websocket);
     let departure = if switched && websocket { Departure::Early } else { Departure::Late };
-    let tenure = (switched || stream != Stream::No)
+    let tenure = (switched || stream != StreamKind::No)
         .then(|| tenure(walk, &admitted, exchange.connection_handle(), departure));
     if let Some(asked) = wish.filter(|_| switched) {
         asked.answer(&mut response);
@@ -287,7 +299,7 @@ async fn answer(
     Ok(Forwarded {
         response,
         stream,
-        term: ends.then(|| Box::new(Term { deadline, tenure })),
+        term: ends.then(|| Box::new(StreamLimit { deadline, tenure })),
         switched: None,
     })
 }
@@ -301,12 +313,12 @@ fn say(assertion: Option<Assertion>, headers: &mut HeaderMap) {
 
 /// Forwards within the whole exchange's time.
 async fn forward(
-    walk: &Walk,
+    walk: &Worker,
     admitted: &Admitted,
     outgoing: Outgoing<'_>,
     progress: &Rc<RequestProgress>,
     deadline: Option<&Deadline>,
-) -> Result<Answer, ForwardError> {
+) -> Result<BackendAnswer, ForwardError> {
     // made here and not handed in: what would be moved is large
     let mut forwarding = pin!(walk.forwarder().forward(admitted, outgoing, progress));
     poll_fn(|context| match forwarding.as_mut().poll(context) {
@@ -320,7 +332,7 @@ async fn forward(
 
 /// A worker that lags behind takes no new request.
 fn shed(
-    walk: &Walk,
+    walk: &Worker,
     exchange: &mut Exchange,
     request: &Inbound,
     id: &HeaderValue,
@@ -328,12 +340,15 @@ fn shed(
     if !walk.is_overloaded() {
         return Ok(());
     }
-    let tongue = Tongue::choose(request.headers(), walk.snapshots().load().errors);
+    let tongue = ReplyFormat::choose(request.headers(), walk.snapshots().load().errors);
     Err(refuse_here(exchange, Reason::Overloaded, id, tongue))
 }
 
 /// Whether the backend switched protocols; a switch that was not asked for is a fault.
-fn is_switch(answer: &Answer, wish: Option<&upgrade::Asked>) -> Result<bool, ForwardError> {
+fn is_switch(
+    answer: &BackendAnswer,
+    wish: Option<&upgrade::UpgradeRequest>,
+) -> Result<bool, ForwardError> {
     let response = &answer.response;
     if response.status() == StatusCode::OK
         && response.version() == Version::HTTP_2
@@ -351,23 +366,24 @@ fn is_switch(answer: &Answer, wish: Option<&upgrade::Asked>) -> Result<bool, For
 }
 
 /// The whole exchange's: the operator's, or the client's where gRPC lets it say one.
-fn whole_deadline(walk: &Walk, admitted: &Admitted, headers: &HeaderMap) -> Option<Deadline> {
+fn whole_deadline(walk: &Worker, admitted: &Admitted, headers: &HeaderMap) -> Option<Deadline> {
     let operators = admitted.backend().and_then(|(group, _)| group.request_timeout);
-    let clients = if Stream::of(headers) == Stream::Grpc { grpc_timeout(headers) } else { None };
+    let clients =
+        if StreamKind::of(headers) == StreamKind::Grpc { grpc_timeout(headers) } else { None };
     let time = operators.into_iter().chain(clients).min()?;
     Some(walk.deadlines().after(time))
 }
 
 /// A watch over a stream, and over the token that opened it.
 fn tenure(
-    walk: &Walk,
+    walk: &Worker,
     admitted: &Admitted,
     connection: Rc<Connection>,
     departure: Departure,
 ) -> Tenure {
     let api = &admitted.api().definition;
     let principal = admitted.principal().filter(|_| api.close_on_token_expiry).cloned();
-    let right = principal.map(|principal| Right {
+    let right = principal.map(|principal| StreamGrant {
         principal,
         api: api.name.clone(),
         version: api.version.clone(),
@@ -387,17 +403,17 @@ impl TongueLater {
     fn of(headers: &HeaderMap) -> Self {
         Self {
             accept: headers.get(header::ACCEPT).cloned(),
-            grpc: Stream::of(headers) == Stream::Grpc,
+            grpc: StreamKind::of(headers) == StreamKind::Grpc,
         }
     }
 
-    fn choose(self, format: crate::model::gateway::ErrorFormat) -> Tongue {
+    fn choose(self, format: crate::model::gateway::ErrorFormat) -> ReplyFormat {
         if self.grpc {
-            return Tongue::Grpc;
+            return ReplyFormat::Grpc;
         }
         let accept: HeaderMap =
             self.accept.into_iter().map(|value| (header::ACCEPT, value)).collect();
-        Tongue::choose(&accept, format)
+        ReplyFormat::choose(&accept, format)
     }
 }
 
@@ -421,11 +437,11 @@ fn hash_key(exchange: &Exchange, admitted: &Admitted, headers: &HeaderMap) -> Ve
 }
 
 fn rewrite_request(
-    walk: &Walk,
+    walk: &Worker,
     exchange: &mut Exchange,
     admitted: &Admitted,
     request: &mut Inbound,
-    said: &Said<'_>,
+    said: &RequestStatement<'_>,
 ) -> Result<(), Reason> {
     let api = &admitted.api().definition;
     if request.version() == Version::HTTP_2 {
@@ -460,8 +476,8 @@ fn rewrite_request(
 }
 
 /// What a request says of itself, for the way to the backend and back.
-struct Said<'r> {
-    named: &'r Named,
+struct RequestStatement<'r> {
+    named: &'r RequestOrigin,
     client_base: &'r str,
     /// Its token stood in the query.
     in_query: bool,
@@ -474,7 +490,7 @@ fn addressing(admitted: &Admitted) -> Addressing {
 
 /// The part of the path that the client wrote and the backend does not see: what proxies in front took off, and the API's
 /// context and version. Empty unless the backend's addressing asks for it.
-fn client_base(admitted: &Admitted, head: &Head<'_>) -> String {
+fn client_base(admitted: &Admitted, head: &RequestHead<'_>) -> String {
     let Addressing { rewrite_location, forward_prefix, .. } = addressing(admitted);
     if !rewrite_location && !forward_prefix {
         return String::new();
@@ -499,11 +515,11 @@ fn join_cookies(headers: &mut HeaderMap) {
 fn pass_on(
     exchange: &mut Exchange,
     admitted: &Admitted,
-    answer: Answer,
+    answer: BackendAnswer,
     id: HeaderValue,
-    said: &Said<'_>,
+    said: &RequestStatement<'_>,
 ) -> Response<ResponseBody> {
-    let Answer { mut response, target } = answer;
+    let BackendAnswer { mut response, target } = answer;
     let api = &admitted.api().definition;
     let version = response.version();
     headers::rewrite_response(response.headers_mut(), version);

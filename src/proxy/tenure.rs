@@ -26,7 +26,7 @@ use crate::model::clock::UnixSeconds;
 use crate::model::directory::KeyType;
 use crate::model::names::{ApiIndex, ApiName, Version};
 use crate::proxy::connection::Connection;
-use crate::proxy::tenure::vouched::Vouched;
+use crate::proxy::tenure::vouched::VouchedStream;
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshot;
 
@@ -67,7 +67,7 @@ pub enum Departure {
 
 /// What a stream's right hangs on.
 #[derive(Debug)]
-pub struct Right {
+pub struct StreamGrant {
     pub principal: Principal,
     pub api: ApiName,
     pub version: Version,
@@ -77,7 +77,7 @@ pub struct Right {
 /// The streams of one worker.
 #[derive(Debug, Default)]
 pub struct Tenures {
-    held: RefCell<Slab<Rc<Held>>>,
+    held: RefCell<Slab<Rc<HeldStream>>>,
     /// Of the snapshot, and of the revocations, that were looked at last.
     generation: Cell<(u64, u64)>,
     /// In ticks: how long a drain may take.
@@ -85,9 +85,9 @@ pub struct Tenures {
 }
 
 #[derive(Debug)]
-struct Held {
+struct HeldStream {
     /// `None`: nobody's token opened it, or it may outlive its token.
-    right: Option<(Right, Vouched)>,
+    right: Option<(StreamGrant, VouchedStream)>,
     /// Milliseconds since 1970; the end of time where the token has none.
     until: u64,
     connection: Rc<Connection>,
@@ -103,7 +103,7 @@ struct Held {
 #[derive(Debug)]
 pub struct Tenure {
     tenures: Rc<Tenures>,
-    held: Rc<Held>,
+    held: Rc<HeldStream>,
     key: usize,
 }
 
@@ -126,7 +126,7 @@ impl Tenures {
     /// Watches over a stream from now (milliseconds since 1970) on. `random` spreads the ends.
     pub fn hold(
         self: &Rc<Self>,
-        right: Option<Right>,
+        right: Option<StreamGrant>,
         (connection, departure): (Rc<Connection>, Departure),
         now: u64,
         random: u64,
@@ -137,10 +137,10 @@ impl Tenures {
             spread(claims.expires_at().0.saturating_mul(1000), now, random)
         });
         let right = right.map(|right| {
-            let vouched = Vouched::of(&right.principal, random);
+            let vouched = VouchedStream::of(&right.principal, random);
             (right, vouched)
         });
-        let held = Rc::new(Held {
+        let held = Rc::new(HeldStream {
             right,
             until,
             connection,
@@ -200,7 +200,7 @@ impl Tenures {
     }
 }
 
-impl Held {
+impl HeldStream {
     /// Whether its connection is drained, and its turn to go has come.
     fn leaves(&self, tick: u64, within: u64) -> bool {
         if !self.connection.is_draining() {
@@ -237,7 +237,7 @@ fn spread(at: u64, now: u64, random: u64) -> u64 {
 /// Whether a new request with the same token would still find its API and its subscription.
 fn still_holds<'r>(
     snapshot: &Snapshot,
-    right: &'r Right,
+    right: &'r StreamGrant,
     apis: &mut HashMap<(&'r str, &'r str), Option<ApiIndex>>,
 ) -> bool {
     let (name, version) = (right.api.as_str(), right.version.as_str());

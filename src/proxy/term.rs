@@ -12,7 +12,7 @@ use crate::proxy::tenure::{Ended, Tenure};
 
 /// The end of an answer that may go on for long.
 #[derive(Debug)]
-pub struct Term {
+pub struct StreamLimit {
     /// The whole exchange's.
     pub deadline: Option<Deadline>,
     pub tenure: Option<Tenure>,
@@ -20,7 +20,7 @@ pub struct Term {
 
 /// What kind of stream an answer is, for the end that its client understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
+pub enum StreamKind {
     /// None: an end before the end is a truncation.
     No,
     /// Server-sent events: a client connects again after the end.
@@ -31,28 +31,28 @@ pub enum Stream {
 
 /// Why an answer was cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
+pub enum EndReason {
     TooLong,
     Ended(Ended),
     /// Its body broke off.
     Broken(Cause),
 }
 
-impl Term {
-    pub fn poll(&self, context: &Context<'_>) -> Poll<Cut> {
+impl StreamLimit {
+    pub fn poll(&self, context: &Context<'_>) -> Poll<EndReason> {
         if let Some(Poll::Ready(ended)) =
             self.tenure.as_ref().map(|tenure| tenure.poll_ended(context))
         {
-            return Poll::Ready(Cut::Ended(ended));
+            return Poll::Ready(EndReason::Ended(ended));
         }
         match &self.deadline {
-            Some(deadline) => deadline.poll(context).map(|()| Cut::TooLong),
+            Some(deadline) => deadline.poll(context).map(|()| EndReason::TooLong),
             None => Poll::Pending,
         }
     }
 }
 
-impl Cut {
+impl EndReason {
     pub fn message(self) -> &'static str {
         match self {
             Self::TooLong => "the exchange took longer than it may",
@@ -91,7 +91,7 @@ impl Cut {
     }
 }
 
-impl Stream {
+impl StreamKind {
     /// By the content type of an answer.
     pub fn of(headers: &HeaderMap) -> Self {
         let Some(kind) = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) else {
@@ -163,15 +163,15 @@ mod tests {
     #[test]
     fn streams_are_known_by_their_type() {
         for (text, stream) in [
-            ("application/grpc", Stream::Grpc),
-            ("application/grpc+proto", Stream::Grpc),
-            ("Application/gRPC; x=y", Stream::Grpc),
-            ("application/grpc-web", Stream::No),
-            ("text/event-stream;charset=utf-8", Stream::Events),
-            ("text/event-streams", Stream::No),
-            ("application/json", Stream::No),
+            ("application/grpc", StreamKind::Grpc),
+            ("application/grpc+proto", StreamKind::Grpc),
+            ("Application/gRPC; x=y", StreamKind::Grpc),
+            ("application/grpc-web", StreamKind::No),
+            ("text/event-stream;charset=utf-8", StreamKind::Events),
+            ("text/event-streams", StreamKind::No),
+            ("application/json", StreamKind::No),
         ] {
-            assert_eq!(Stream::of(&with("content-type", text)), stream, "{text}");
+            assert_eq!(StreamKind::of(&with("content-type", text)), stream, "{text}");
         }
     }
 }

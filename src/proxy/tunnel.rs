@@ -21,8 +21,8 @@ use crate::deadline::{Deadline, Deadlines, TICK, ticks};
 use crate::forward::body::ResponseBody;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::tenure::{Ended, Tenure};
-use crate::proxy::websocket::{self, Frames};
-use crate::telemetry::Ending;
+use crate::proxy::websocket::{self, WebSocketFrames};
+use crate::telemetry::ExchangeEnding;
 
 const BUFFER: usize = 16 * 1024;
 
@@ -69,9 +69,9 @@ enum Passed {
 
 /// What a direction knows of the end.
 #[derive(Debug, Default)]
-struct Closing {
+struct TunnelClosing {
     asked: Cell<bool>,
-    frames: RefCell<Frames>,
+    frames: RefCell<WebSocketFrames>,
 }
 
 impl Tunnel {
@@ -81,7 +81,7 @@ impl Tunnel {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let Ok(backend) = (&mut self.backend).await else {
-            self.exchange.end(Ending::BackendTruncated, None);
+            self.exchange.end(ExchangeEnding::BackendTruncated, None);
             return;
         };
         let (mut client_reads, mut client_writes) = split(client);
@@ -90,7 +90,7 @@ impl Tunnel {
         let up_bytes = |bytes: usize| progress.iter().for_each(|progress| progress.passed(bytes));
         let sent = Cell::new(0_usize);
         let down_bytes = |bytes: usize| sent.set(sent.get().saturating_add(bytes));
-        let (upward, downward) = (Closing::default(), Closing::default());
+        let (upward, downward) = (TunnelClosing::default(), TunnelClosing::default());
         let follows = self.websocket.then_some(&upward);
         let deadlines = &self.deadlines;
         let (up_deadline, down_deadline, last) =
@@ -132,7 +132,7 @@ impl Tunnel {
     }
 
     /// The last frame for the client; empty where none can be said.
-    fn goodbye(&self, ended: Ended, downward: &Closing) -> Vec<u8> {
+    fn goodbye(&self, ended: Ended, downward: &TunnelClosing) -> Vec<u8> {
         let status = match ended {
             Ended::GoingAway => websocket::GOING_AWAY,
             _ => websocket::POLICY_VIOLATION,
@@ -145,7 +145,7 @@ impl Tunnel {
     }
 
     /// The last frame for the backend, when it is the gateway that goes.
-    fn goodbye_to_backend(&self, ended: Ended, upward: &Closing) -> Option<Vec<u8>> {
+    fn goodbye_to_backend(&self, ended: Ended, upward: &TunnelClosing) -> Option<Vec<u8>> {
         let says =
             self.websocket && ended == Ended::GoingAway && upward.frames.borrow().at_boundary();
         let mut mask = [0; 4];
@@ -158,7 +158,7 @@ impl Tunnel {
         &self,
         up: impl Future<Output = Passed>,
         down: impl Future<Output = Passed>,
-        [upward, downward]: [&Closing; 2],
+        [upward, downward]: [&TunnelClosing; 2],
         last: &Deadline,
     ) -> End {
         let (mut up, mut down) = (pin!(up), pin!(down));
@@ -180,7 +180,7 @@ impl Tunnel {
             poll_once(&mut up, &mut up_done, context);
             poll_once(&mut down, &mut down_done, context);
             if let Some(ended) = cut {
-                let between = |closing: &Closing, done: Option<Passed>| {
+                let between = |closing: &TunnelClosing, done: Option<Passed>| {
                     !self.websocket || done.is_some() || closing.frames.borrow().at_boundary()
                 };
                 let over = (between(downward, down_done) && between(upward, up_done))
@@ -210,13 +210,17 @@ impl Tunnel {
 
     fn finish(&mut self, end: End) {
         match end {
-            End::Done => self.exchange.end(Ending::Completed, None),
-            End::Cut(ended) => self.exchange.end(Ending::GatewayClosed, Some(ended.message())),
+            End::Done => self.exchange.end(ExchangeEnding::Completed, None),
+            End::Cut(ended) => {
+                self.exchange.end(ExchangeEnding::GatewayClosed, Some(ended.message()))
+            }
             End::Stalled => self.exchange.end(
-                Ending::GatewayClosed,
+                ExchangeEnding::GatewayClosed,
                 Some("a side said nothing, or read nothing, for too long"),
             ),
-            End::Broken => self.exchange.end(Ending::ClientAborted, Some("a side broke off")),
+            End::Broken => {
+                self.exchange.end(ExchangeEnding::ClientAborted, Some("a side broke off"))
+            }
         }
     }
 }
@@ -252,7 +256,7 @@ fn poll_once<F: Future<Output = Passed>>(
 async fn pump<R, W>(
     from: &mut R,
     to: &mut W,
-    closing: Option<&Closing>,
+    closing: Option<&TunnelClosing>,
     patience: Patience<'_>,
     count: impl Fn(usize),
 ) -> Passed

@@ -18,7 +18,7 @@ use crate::proxy::websocket;
 
 /// A request for another protocol.
 #[derive(Debug)]
-pub struct Asked {
+pub struct UpgradeRequest {
     pub protocol: HeaderValue,
     /// HTTP/2: the stream, once it is answered.
     pub stream: Option<OnUpgrade>,
@@ -28,7 +28,7 @@ pub struct Asked {
     key: Option<HeaderValue>,
 }
 
-impl Asked {
+impl UpgradeRequest {
     /// Takes the wish out of a request. An extended CONNECT becomes the GET that it stands for.
     pub fn take<B: Body>(request: &mut Request<B>) -> Option<Self> {
         if request.version() == Version::HTTP_2 {

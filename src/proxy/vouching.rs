@@ -9,21 +9,21 @@ use tokio::time::timeout;
 
 use crate::authenticate::AuthenticateError;
 use crate::authenticate::unknown_tokens::Ticket;
-use crate::budget::{Client, Exhausted};
+use crate::budget::{ClaimedClient, Exhausted};
 use crate::model::rate::Rate;
-use crate::proxy::worker::Walk;
+use crate::proxy::worker::Worker;
 
 /// Who asks, and what it may ask.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asker {
-    client: Client,
+pub(super) struct IntrospectionAsker {
+    client: ClaimedClient,
     peer: IpAddr,
     rate: Rate,
 }
 
-impl Asker {
+impl IntrospectionAsker {
     pub(super) fn new(
-        walk: &Walk,
+        walk: &Worker,
         (client, peer): (IpAddr, IpAddr),
         headers: &HeaderMap,
         rate: Rate,
@@ -34,7 +34,7 @@ impl Asker {
     /// Waits for this client's turn to ask about a token, not for longer than `patience`.
     pub(super) async fn admit(
         &self,
-        walk: &Walk,
+        walk: &Worker,
         token: &[u8],
         patience: Duration,
     ) -> Result<Ticket, AuthenticateError> {

@@ -16,9 +16,9 @@ const REST_AFTER: Duration = Duration::from_millis(100);
 
 /// The connections of one worker that began to wait, each once, and when they did, in ticks.
 #[derive(Debug, Default)]
-pub struct Waiting(RefCell<VecDeque<(u64, Rc<Connection>)>>);
+pub struct IdleConnections(RefCell<VecDeque<(u64, Rc<Connection>)>>);
 
-impl Waiting {
+impl IdleConnections {
     /// A connection began to wait.
     pub(super) fn add(&self, connection: &Rc<Connection>, now: u64) {
         if !connection.list(true) {
@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn a_connection_rests_once_it_has_waited_and_not_while_it_is_used() {
-        let (deadlines, waiting) = (Rc::new(Deadlines::default()), Rc::new(Waiting::default()));
+        let (deadlines, waiting) =
+            (Rc::new(Deadlines::default()), Rc::new(IdleConnections::default()));
         let connection = Rc::new(Connection::new(
             "http",
             CLIENT.parse().unwrap(),

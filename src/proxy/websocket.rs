@@ -13,7 +13,7 @@ pub const GOING_AWAY: u16 = 1001;
 
 /// Follows the frames of one direction by their headers.
 #[derive(Debug, Default)]
-pub struct Frames {
+pub struct WebSocketFrames {
     /// The header of the frame that is beginning.
     header: [u8; 14],
     read: usize,
@@ -21,7 +21,7 @@ pub struct Frames {
     payload: u64,
 }
 
-impl Frames {
+impl WebSocketFrames {
     /// Nothing of a frame is under way.
     pub fn at_boundary(&self) -> bool {
         self.read == 0 && self.payload == 0
@@ -171,7 +171,7 @@ mod tests {
     fn boundaries_are_found_however_the_bytes_are_cut() {
         let (bytes, ends) = stream();
         for piece in [1, 2, 3, 7, 1000, 1_000_000] {
-            let mut frames = Frames::default();
+            let mut frames = WebSocketFrames::default();
             let mut passed = 0;
             for cut in bytes.chunks(piece) {
                 frames.passed(cut);
@@ -179,7 +179,7 @@ mod tests {
                 assert_eq!(frames.at_boundary(), ends.contains(&passed), "{piece}: {passed}");
             }
         }
-        let mut frames = Frames::default();
+        let mut frames = WebSocketFrames::default();
         frames.passed(&bytes[..3]);
         assert_eq!(frames.until_boundary(&bytes[3..]), ends[1] - 3);
         assert_eq!(frames.until_boundary(&bytes[3..5]), 2);

@@ -19,7 +19,7 @@ use crate::model::clock::Clock;
 use crate::proxy::asserting::Asserted;
 use crate::proxy::request_ids::RequestIds;
 use crate::proxy::tenure::Tenures;
-use crate::proxy::waiting::Waiting;
+use crate::proxy::waiting::IdleConnections;
 use crate::snapshot::Snapshots;
 use crate::snapshot::local::LocalSnapshots;
 use crate::telemetry::refusals::Refusals;
@@ -27,7 +27,7 @@ use crate::telemetry::{AccessWriter, WorkerCounters};
 
 /// What a worker's thread is given; everything else it makes itself, on its own thread.
 #[derive(Debug)]
-pub struct WalkParts {
+pub struct WorkerParts {
     pub index: usize,
     pub snapshots: Arc<Snapshots>,
     pub counters: Arc<WorkerCounters>,
@@ -44,7 +44,7 @@ pub struct WalkParts {
     pub descriptors: Arc<Descriptors>,
 }
 
-impl WalkParts {
+impl WorkerParts {
     /// The same once more, for a worker that is started again: nothing that is counted or remembered begins anew, but
     /// request ids do not repeat.
     #[must_use]
@@ -72,7 +72,7 @@ impl WalkParts {
 
 /// The walk's belongings on one thread.
 #[derive(Debug)]
-pub struct Walk {
+pub struct Worker {
     index: usize,
     snapshots: LocalSnapshots,
     cache: TokenCache,
@@ -88,12 +88,12 @@ pub struct Walk {
     overloaded: Cell<bool>,
     tenures: Rc<Tenures>,
     asserted: Asserted,
-    waiting: Rc<Waiting>,
+    waiting: Rc<IdleConnections>,
     descriptors: Arc<Descriptors>,
 }
 
-impl Walk {
-    pub fn new(parts: WalkParts) -> Self {
+impl Worker {
+    pub fn new(parts: WorkerParts) -> Self {
         let deadlines = Rc::new(Deadlines::default());
         let names = Rc::new(Names::new(parts.dns_servers));
         let pools = Pools::new(
@@ -175,7 +175,7 @@ impl Walk {
         &self.tenures
     }
 
-    pub fn waiting(&self) -> &Rc<Waiting> {
+    pub fn waiting(&self) -> &Rc<IdleConnections> {
         &self.waiting
     }
 

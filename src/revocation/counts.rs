@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::revocation::Revocations;
-use crate::revocation::record::{Kind, Record};
+use crate::revocation::record::{RevocationKind, RevocationRecord};
 use crate::telemetry::{ChannelFacts, RevocationFacts};
 
 /// How a revocation became known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum RevocationOrigin {
     /// A notice or a call.
     Management,
     /// Another gateway.
@@ -19,22 +19,22 @@ pub(super) enum Source {
 
 /// What became of a message on the channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Message {
+pub(super) enum ChannelMessage {
     Read,
     /// Not one of ours: skipped.
     Unreadable,
 }
 
-const SOURCES: [(Source, &str); 3] = [
-    (Source::Management, "management"),
-    (Source::Channel, "channel"),
-    (Source::Journal, "journal"),
+const SOURCES: [(RevocationOrigin, &str); 3] = [
+    (RevocationOrigin::Management, "management"),
+    (RevocationOrigin::Channel, "channel"),
+    (RevocationOrigin::Journal, "journal"),
 ];
 const KINDS: [&str; 2] = ["token", "holder"];
 
 /// Relaxed throughout: each number stands for itself.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct RevocationCounters {
     applied: [[AtomicU64; 2]; 3],
     expired: AtomicU64,
     full: AtomicU64,
@@ -52,13 +52,13 @@ pub(super) struct Counts {
     comparisons: AtomicU64,
 }
 
-impl Counts {
-    pub(super) fn applied(&self, record: &Record, source: Source) {
-        if record.kind == Kind::Lifted {
+impl RevocationCounters {
+    pub(super) fn applied(&self, record: &RevocationRecord, source: RevocationOrigin) {
+        if record.kind == RevocationKind::Lifted {
             add(&self.lifted, 1);
             return;
         }
-        let kind = usize::from(matches!(record.kind, Kind::Holder { .. }));
+        let kind = usize::from(matches!(record.kind, RevocationKind::Holder { .. }));
         if let Some(count) = self.applied.get(source as usize).and_then(|kinds| kinds.get(kind)) {
             add(count, 1);
         }
@@ -108,8 +108,8 @@ impl Counts {
         add(&self.channel_failures, 1);
     }
 
-    pub(super) fn message(&self, message: Message) {
-        add(if message == Message::Read { &self.read } else { &self.unreadable }, 1);
+    pub(super) fn message(&self, message: ChannelMessage) {
+        add(if message == ChannelMessage::Read { &self.read } else { &self.unreadable }, 1);
     }
 
     pub(super) fn published(&self, count: usize) {

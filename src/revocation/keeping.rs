@@ -4,9 +4,9 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-use crate::revocation::counts::Source;
+use crate::revocation::counts::RevocationOrigin;
 use crate::revocation::journal::{Journal, Opened};
-use crate::revocation::record::Record;
+use crate::revocation::record::RevocationRecord;
 use crate::revocation::{RevocationError, Revocations, SHARDS};
 
 /// Where revocations are kept.
@@ -28,7 +28,7 @@ impl Revocations {
             self.counts.journal_damaged();
         }
         *self.keeping() = Keeping::Journal(Box::new(journal));
-        let _ = self.apply(&records, Source::Journal);
+        let _ = self.apply(&records, RevocationOrigin::Journal);
     }
 
     /// Lets the journal go: everything that was answered is in it. Writing fails from now on.
@@ -39,8 +39,8 @@ impl Revocations {
     }
 
     /// Holds what another process wrote to the journal.
-    pub fn follow(&self, records: &[Record]) {
-        let _ = self.apply(records, Source::Journal);
+    pub fn follow(&self, records: &[RevocationRecord]) {
+        let _ = self.apply(records, RevocationOrigin::Journal);
     }
 
     /// Whether this process may revoke.
@@ -53,7 +53,7 @@ impl Revocations {
     }
 
     /// Appends these, to the file that is known. Whoever finds another one writes it anew.
-    pub(super) fn keep(&self, records: &[Record]) -> Result<(), RevocationError> {
+    pub(super) fn keep(&self, records: &[RevocationRecord]) -> Result<(), RevocationError> {
         if records.is_empty() {
             return Ok(());
         }
@@ -96,7 +96,7 @@ impl Revocations {
         damage.is_some()
     }
 
-    fn kept_records(&self) -> impl Iterator<Item = Record> {
+    fn kept_records(&self) -> impl Iterator<Item = RevocationRecord> {
         let lifted = self.ledger().lifted();
         (0..SHARDS).flat_map(|shard| self.shard_records(shard)).chain(lifted)
     }

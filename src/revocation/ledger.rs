@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::model::clock::UnixSeconds;
-use crate::revocation::record::{CallId, Kind, Mark, Note, Record};
+use crate::revocation::record::{CallId, Mark, Note, RevocationKind, RevocationRecord};
 use crate::revocation::{RevocationError, Revocations};
 
 type Map<V> = HashMap<Mark, V, foldhash::fast::RandomState>;
@@ -35,13 +35,13 @@ struct Lifted {
 
 impl Ledger {
     /// Whether this was taken back after it was said.
-    pub(super) fn overrules(&self, record: &Record) -> bool {
+    pub(super) fn overrules(&self, record: &RevocationRecord) -> bool {
         !self.lifted.is_empty()
             && self.lifted.get(&record.mark).is_some_and(|lifted| lifted.at >= record.at)
     }
 
     /// Remembers that a mark was taken back; whether that is news.
-    pub(super) fn lift(&mut self, record: &Record) -> bool {
+    pub(super) fn lift(&mut self, record: &RevocationRecord) -> bool {
         let known = self.lifted.get(&record.mark);
         if known.is_some_and(|known| known.at >= record.at && known.until >= record.until) {
             return false;
@@ -52,7 +52,7 @@ impl Ledger {
         true
     }
 
-    pub(super) fn note(&mut self, record: &Record) {
+    pub(super) fn note(&mut self, record: &RevocationRecord) {
         if record.at == 0 && record.note.is_none() {
             return;
         }
@@ -75,10 +75,10 @@ impl Ledger {
     }
 
     /// What was taken back, as records.
-    pub(super) fn lifted(&self) -> Vec<Record> {
-        let record = |(mark, lifted): (&Mark, &Lifted)| Record {
+    pub(super) fn lifted(&self) -> Vec<RevocationRecord> {
+        let record = |(mark, lifted): (&Mark, &Lifted)| RevocationRecord {
             mark: *mark,
-            kind: Kind::Lifted,
+            kind: RevocationKind::Lifted,
             until: lifted.until,
             at: lifted.at,
             note: lifted.note.clone(),
@@ -89,17 +89,22 @@ impl Ledger {
 
 /// What one call revoked, as it is listed.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct ListedRevocation {
     pub call: CallId,
     pub at: u64,
     /// Of each of its marks that still counts.
-    pub records: Vec<Record>,
+    pub records: Vec<RevocationRecord>,
 }
 
 impl Revocations {
     /// What counts, the newest first: `count` calls behind the first `skip`, and how many there are in all.
-    pub fn list(&self, skip: usize, count: usize, now: UnixSeconds) -> (Vec<Listed>, usize) {
-        let mut calls: HashMap<CallId, Vec<Record>> = HashMap::new();
+    pub fn list(
+        &self,
+        skip: usize,
+        count: usize,
+        now: UnixSeconds,
+    ) -> (Vec<ListedRevocation>, usize) {
+        let mut calls: HashMap<CallId, Vec<RevocationRecord>> = HashMap::new();
         for record in self.all_records().filter(|record| record.until >= now) {
             calls.entry(record.call()).or_default().push(record);
         }
@@ -108,7 +113,7 @@ impl Revocations {
             .map(|(call, mut records)| {
                 records.sort_by_key(|record| record.mark);
                 let at = records.iter().map(|record| record.at).max().unwrap_or_default();
-                Listed { call, at, records }
+                ListedRevocation { call, at, records }
             })
             .collect();
         listed.sort_by_key(|listed| (std::cmp::Reverse(listed.at), listed.call));
@@ -124,8 +129,8 @@ impl Revocations {
             .filter(|record| record.call() == call)
             .map(|record| {
                 let of = record.note.as_ref().map(|note| note.of.clone()).unwrap_or_default();
-                Record {
-                    kind: Kind::Lifted,
+                RevocationRecord {
+                    kind: RevocationKind::Lifted,
                     // it has to be later than what it takes back, whatever the clocks say
                     at: now.max(record.at),
                     note: Some(Arc::new(Note { call, by: by.into(), of })),
@@ -151,24 +156,25 @@ impl Revocations {
     }
 
     /// What a call says now counts, whatever was taken back before: clocks may differ.
-    pub(super) fn after_lifts(&self, records: &[Record]) -> Vec<Record> {
+    pub(super) fn after_lifts(&self, records: &[RevocationRecord]) -> Vec<RevocationRecord> {
         let ledger = self.ledger();
-        let after = |record: &Record| match ledger.lifted.get(&record.mark) {
-            Some(lifted) if record.kind != Kind::Lifted => {
-                Record { at: record.at.max(lifted.at.saturating_add(1)), ..record.clone() }
-            }
+        let after = |record: &RevocationRecord| match ledger.lifted.get(&record.mark) {
+            Some(lifted) if record.kind != RevocationKind::Lifted => RevocationRecord {
+                at: record.at.max(lifted.at.saturating_add(1)),
+                ..record.clone()
+            },
             _ => record.clone(),
         };
         records.iter().map(after).collect()
     }
 
     /// What was taken back, and is still remembered as such.
-    pub(super) fn lifted_records(&self) -> Vec<Record> {
+    pub(super) fn lifted_records(&self) -> Vec<RevocationRecord> {
         self.ledger().lifted()
     }
 
     /// All that counts, shard by shard.
-    fn all_records(&self) -> impl Iterator<Item = Record> {
+    fn all_records(&self) -> impl Iterator<Item = RevocationRecord> {
         (0..super::SHARDS).flat_map(|shard| self.shard_records(shard))
     }
 }

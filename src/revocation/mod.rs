@@ -25,14 +25,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use hashbrown::HashMap;
 
 use crate::model::clock::UnixSeconds;
-use crate::revocation::channel::claims::Claims;
-use crate::revocation::counts::{Counts, Source};
+use crate::revocation::channel::claims::ProofClaims;
+use crate::revocation::counts::{RevocationCounters, RevocationOrigin};
 use crate::revocation::journal::Opened;
 use crate::revocation::keeping::Keeping;
 use crate::revocation::ledger::Ledger;
 pub use crate::revocation::marks::Marks;
 use crate::revocation::outbox::Outbox;
-use crate::revocation::record::{Kind, Mark, Record};
+use crate::revocation::record::{Mark, RevocationKind, RevocationRecord};
 
 /// Locks that share the marks, so that workers seldom meet.
 const SHARDS: usize = 64;
@@ -60,11 +60,11 @@ pub enum RevocationError {
     Full,
 }
 
-type Shard = HashMap<Mark, Entry, foldhash::fast::RandomState>;
+type Shard = HashMap<Mark, MarkEntry, foldhash::fast::RandomState>;
 
 /// Seconds since 1970; a `u32` reaches to 2106.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct MarkEntry {
     until: u32,
     /// Tokens issued up to then are revoked; `u32::MAX` for one token.
     before: u32,
@@ -91,8 +91,8 @@ pub struct Revocations {
     ledger: Mutex<Ledger>,
     journal: Mutex<Keeping>,
     outbox: Outbox,
-    claims: Claims,
-    counts: Counts,
+    claims: ProofClaims,
+    counts: RevocationCounters,
 }
 
 impl Revocations {
@@ -108,18 +108,18 @@ impl Revocations {
             ledger: Mutex::default(),
             journal: Mutex::default(),
             outbox: Outbox::default(),
-            claims: Claims::default(),
-            counts: Counts::default(),
+            claims: ProofClaims::default(),
+            counts: RevocationCounters::default(),
         }
     }
 
     /// What one gateway alone may use, where gateways share a channel.
-    pub fn claims(&self) -> &Claims {
+    pub fn claims(&self) -> &ProofClaims {
         &self.claims
     }
 
     /// What is kept, and kept up by somebody else.
-    pub fn seen(records: &[Record]) -> Self {
+    pub fn seen(records: &[RevocationRecord]) -> Self {
         let revocations = Self::in_memory();
         for record in records {
             revocations.enter(record);
@@ -136,8 +136,8 @@ impl Revocations {
 
     /// Revokes, or takes back; holds from the next request on. Kept in the journal first, then told to the other gateways,
     /// these also where the journal failed. Waits for the disk.
-    pub fn revoke(&self, records: &[Record]) -> Result<(), RevocationError> {
-        let (changed, full) = self.apply(&self.after_lifts(records), Source::Management);
+    pub fn revoke(&self, records: &[RevocationRecord]) -> Result<(), RevocationError> {
+        let (changed, full) = self.apply(&self.after_lifts(records), RevocationOrigin::Management);
         // who tells the same again after a failure wants to know whether it is kept now
         let kept = if self.is_behind() { self.rewrite() } else { self.keep(&changed) };
         self.outbox.offer(&changed, &self.counts);
@@ -148,10 +148,14 @@ impl Revocations {
     }
 
     /// Takes what another gateway told; what is news is kept in the journal too. Waits for the disk.
-    pub fn take(&self, records: &[Record], now: UnixSeconds) -> Result<(), RevocationError> {
+    pub fn take(
+        &self,
+        records: &[RevocationRecord],
+        now: UnixSeconds,
+    ) -> Result<(), RevocationError> {
         let current: Vec<_> =
             records.iter().filter(|record| record.until >= now).cloned().collect();
-        let (changed, full) = self.apply(&current, Source::Channel);
+        let (changed, full) = self.apply(&current, RevocationOrigin::Channel);
         let kept = self.keep(&changed);
         match full {
             0 => kept,
@@ -160,7 +164,11 @@ impl Revocations {
     }
 
     /// Those that were not known so, and how many found no room.
-    fn apply(&self, records: &[Record], source: Source) -> (Vec<Record>, usize) {
+    fn apply(
+        &self,
+        records: &[RevocationRecord],
+        source: RevocationOrigin,
+    ) -> (Vec<RevocationRecord>, usize) {
         let mut changed = Vec::new();
         let mut full = 0_usize;
         for record in records {
@@ -270,20 +278,20 @@ impl Revocations {
     }
 
     /// The revocations of one of [`SHARDS`] parts: all of them at once would double the memory.
-    fn shard_records(&self, shard: usize) -> Vec<Record> {
+    fn shard_records(&self, shard: usize) -> Vec<RevocationRecord> {
         let Some(shard) = self.shards.get(shard) else { return Vec::new() };
         let ledger = self.ledger();
         let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-        let record = |(mark, entry): (&Mark, &Entry)| {
+        let record = |(mark, entry): (&Mark, &MarkEntry)| {
             let noted = ledger.noted.get(mark).cloned().unwrap_or_default();
-            Record { at: noted.at, note: noted.note, ..entry.record(*mark) }
+            RevocationRecord { at: noted.at, note: noted.note, ..entry.record(*mark) }
         };
         shard.iter().map(record).collect()
     }
 
-    fn enter(&self, record: &Record) -> Entered {
+    fn enter(&self, record: &RevocationRecord) -> Entered {
         let mut ledger = self.ledger();
-        if record.kind == Kind::Lifted {
+        if record.kind == RevocationKind::Lifted {
             let news = ledger.lift(record);
             let removed = ledger.said_at(&record.mark) <= record.at && self.remove(&record.mark);
             if removed {
@@ -307,17 +315,17 @@ impl Revocations {
         entered
     }
 
-    fn insert(&self, record: &Record) -> Entered {
+    fn insert(&self, record: &RevocationRecord) -> Entered {
         let before = match record.kind {
-            Kind::Token | Kind::Lifted => u32::MAX,
-            Kind::Holder { before } => seconds(before.0).min(u32::MAX.saturating_sub(1)),
+            RevocationKind::Token | RevocationKind::Lifted => u32::MAX,
+            RevocationKind::Holder { before } => seconds(before.0).min(u32::MAX.saturating_sub(1)),
         };
-        let new = Entry { until: seconds(record.until.0), before };
+        let new = MarkEntry { until: seconds(record.until.0), before };
         let mut shard = self.shard(&record.mark).write().unwrap_or_else(PoisonError::into_inner);
         match shard.get_mut(&record.mark) {
             Some(entry) => {
                 // the later end and the later moment hold
-                let merged = Entry {
+                let merged = MarkEntry {
                     until: entry.until.max(new.until),
                     before: entry.before.max(new.before),
                 };
@@ -345,7 +353,7 @@ impl Revocations {
         true
     }
 
-    fn count_of(&self, entry: Entry) -> &AtomicUsize {
+    fn count_of(&self, entry: MarkEntry) -> &AtomicUsize {
         if entry.is_token() { &self.tokens } else { &self.holders }
     }
 
@@ -368,18 +376,18 @@ impl Revocations {
     }
 }
 
-impl Entry {
+impl MarkEntry {
     fn is_token(self) -> bool {
         self.before == u32::MAX
     }
 
-    fn record(self, mark: Mark) -> Record {
+    fn record(self, mark: Mark) -> RevocationRecord {
         let kind = if self.is_token() {
-            Kind::Token
+            RevocationKind::Token
         } else {
-            Kind::Holder { before: UnixSeconds(self.before.into()) }
+            RevocationKind::Holder { before: UnixSeconds(self.before.into()) }
         };
-        Record::new(mark, kind, UnixSeconds(self.until.into()))
+        RevocationRecord::new(mark, kind, UnixSeconds(self.until.into()))
     }
 }
 

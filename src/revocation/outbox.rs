@@ -6,22 +6,22 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
 
-use crate::revocation::counts::Counts;
-use crate::revocation::record::Record;
+use crate::revocation::counts::RevocationCounters;
+use crate::revocation::record::RevocationRecord;
 
 /// More wait for a channel that is slow than any burst of notices holds; beyond, everything is compared anew.
 const MOST_WAITING: usize = 10_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    queue: Mutex<Option<mpsc::Sender<Record>>>,
+    queue: Mutex<Option<mpsc::Sender<RevocationRecord>>>,
     /// Asks the channel to compare everything.
     pub(super) compare: Notify,
 }
 
 impl Outbox {
     /// Never waits. Without a channel nothing is queued.
-    pub(super) fn offer(&self, records: &[Record], counts: &Counts) {
+    pub(super) fn offer(&self, records: &[RevocationRecord], counts: &RevocationCounters) {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(queue) = queue.as_ref() else { return };
         for record in records {
@@ -33,7 +33,7 @@ impl Outbox {
     }
 
     /// From now on there is a reader.
-    pub(super) fn open(&self) -> mpsc::Receiver<Record> {
+    pub(super) fn open(&self) -> mpsc::Receiver<RevocationRecord> {
         let (sender, receiver) = mpsc::channel(MOST_WAITING);
         *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         receiver

@@ -12,9 +12,9 @@ pub struct Mark(pub [u8; 16]);
 
 /// What is kept and told of one mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct RevocationRecord {
     pub mark: Mark,
-    pub kind: Kind,
+    pub kind: RevocationKind,
     /// When the last token that it concerns has expired.
     pub until: UnixSeconds,
     /// When it was said, in milliseconds since 1970. 0 in records of builds that bound revocations to a key manager's name.
@@ -23,7 +23,7 @@ pub struct Record {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum RevocationKind {
     /// One token.
     Token,
     /// All tokens that were issued to somebody up to this moment.
@@ -162,17 +162,17 @@ const MOST_TEXT: usize = 512;
 /// The longest record: the fixed part and three texts with their lengths.
 pub const MOST_RECORD_BYTES: usize = 64 + 3 * (MOST_TEXT + 2);
 
-impl Record {
+impl RevocationRecord {
     /// Without anything for people.
-    pub fn new(mark: Mark, kind: Kind, until: UnixSeconds) -> Self {
+    pub fn new(mark: Mark, kind: RevocationKind, until: UnixSeconds) -> Self {
         Self { mark, kind, until, at: 0, note: None }
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {
         let (tag, before) = match self.kind {
-            Kind::Token => (1_u8, 0),
-            Kind::Holder { before } => (2, before.0),
-            Kind::Lifted => (3, 0),
+            RevocationKind::Token => (1_u8, 0),
+            RevocationKind::Holder { before } => (2, before.0),
+            RevocationKind::Lifted => (3, 0),
         };
         let mut bytes = Vec::with_capacity(128);
         bytes.push(tag);
@@ -210,7 +210,7 @@ impl Record {
         let (mark, rest) = rest.split_first_chunk::<16>()?;
         let (until, rest) = number(rest)?;
         let (before, _) = number(rest)?;
-        let kind = kind(*tag, before).filter(|kind| *kind != Kind::Lifted)?;
+        let kind = kind(*tag, before).filter(|kind| *kind != RevocationKind::Lifted)?;
         Some(Self::new(Mark(*mark), kind, UnixSeconds(until)))
     }
 
@@ -220,11 +220,11 @@ impl Record {
     }
 }
 
-fn kind(tag: u8, before: u64) -> Option<Kind> {
+fn kind(tag: u8, before: u64) -> Option<RevocationKind> {
     match tag {
-        1 => Some(Kind::Token),
-        2 => Some(Kind::Holder { before: UnixSeconds(before) }),
-        3 => Some(Kind::Lifted),
+        1 => Some(RevocationKind::Token),
+        2 => Some(RevocationKind::Holder { before: UnixSeconds(before) }),
+        3 => Some(RevocationKind::Lifted),
         _ => None,
     }
 }
@@ -263,20 +263,20 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(mark: [u8; 16], until: u64, before: u64, at: u64, tag in 0..3, by in ".{0,40}", value in proptest::option::of(".{0,40}"), what in 0_u8..5) {
-            let kind = [Kind::Token, Kind::Lifted, Kind::Holder { before: UnixSeconds(before) }][usize::try_from(tag).unwrap()];
+            let kind = [RevocationKind::Token, RevocationKind::Lifted, RevocationKind::Holder { before: UnixSeconds(before) }][usize::try_from(tag).unwrap()];
             let note = value.map(|value| {
                 let of = Of { what: What::from_number(what).unwrap(), issuer: "https://is".into(), value: value.into() };
                 Arc::new(Note { call: CallId(until), by: by.into(), of })
             });
-            let record = Record { mark: Mark(mark), kind, until: UnixSeconds(until), at, note };
+            let record = RevocationRecord { mark: Mark(mark), kind, until: UnixSeconds(until), at, note };
             let bytes = record.to_bytes();
             prop_assert!(bytes.len() <= MOST_RECORD_BYTES);
-            prop_assert_eq!(Record::from_bytes(&bytes), Some(record));
+            prop_assert_eq!(RevocationRecord::from_bytes(&bytes), Some(record));
         }
 
         #[test]
         fn no_bytes_do_harm(bytes: Vec<u8>) {
-            let _ = Record::from_bytes(&bytes);
+            let _ = RevocationRecord::from_bytes(&bytes);
         }
     }
 
@@ -284,9 +284,10 @@ mod tests {
     fn a_long_text_is_cut_between_characters() {
         let of = Of { value: "ü".repeat(2 * MOST_TEXT).into(), ..Of::default() };
         let note = Note { call: CallId(1), by: "x".repeat(5000).into(), of };
-        let mut record = Record::new(Mark([1; 16]), Kind::Token, UnixSeconds(1));
+        let mut record =
+            RevocationRecord::new(Mark([1; 16]), RevocationKind::Token, UnixSeconds(1));
         record.note = Some(Arc::new(note));
-        let read = Record::from_bytes(&record.to_bytes()).unwrap().note.unwrap();
+        let read = RevocationRecord::from_bytes(&record.to_bytes()).unwrap().note.unwrap();
         assert_eq!(
             (read.by.len(), &*read.of.value),
             (MOST_TEXT, "ü".repeat(MOST_TEXT / 2).as_str())

@@ -16,8 +16,8 @@ fn marks(token: &str, id: &str, client: &str, issued_at: u64) -> Marks {
     }
 }
 
-fn token(mark: Mark, until: u64) -> Record {
-    Record::new(mark, Kind::Token, UnixSeconds(until))
+fn token(mark: Mark, until: u64) -> RevocationRecord {
+    RevocationRecord::new(mark, RevocationKind::Token, UnixSeconds(until))
 }
 
 #[test]
@@ -45,9 +45,9 @@ fn one_token_is_revoked_by_itself_or_by_its_id() {
 #[test]
 fn all_that_a_client_got_before_a_moment_is_revoked() {
     let revocations = Revocations::in_memory();
-    let kind = Kind::Holder { before: UnixSeconds(60) };
+    let kind = RevocationKind::Holder { before: UnixSeconds(60) };
     revocations
-        .revoke(&[Record::new(Mark::of_client("km", "c"), kind, UnixSeconds(1000))])
+        .revoke(&[RevocationRecord::new(Mark::of_client("km", "c"), kind, UnixSeconds(1000))])
         .unwrap();
     let now = UnixSeconds(100);
     assert!(revocations.is_revoked(&marks("a", "1", "c", 60), now));
@@ -94,8 +94,8 @@ fn what_is_known_already_is_not_written_again() {
     let length = || std::fs::metadata(&path).unwrap().len();
     let revocations = Revocations::kept(opened);
     let client = |before, until| {
-        let kind = Kind::Holder { before: UnixSeconds(before) };
-        Record::new(Mark::of_client("km", "c"), kind, UnixSeconds(until))
+        let kind = RevocationKind::Holder { before: UnixSeconds(before) };
+        RevocationRecord::new(Mark::of_client("km", "c"), kind, UnixSeconds(until))
     };
     for _ in 0..3 {
         revocations
@@ -162,7 +162,11 @@ fn one_kind_may_become_the_other_and_the_counts_stay_true() {
     let mark = Mark::of_client("km", "c");
     revocations
         .take(
-            &[Record::new(mark, Kind::Holder { before: UnixSeconds(1) }, UnixSeconds(9))],
+            &[RevocationRecord::new(
+                mark,
+                RevocationKind::Holder { before: UnixSeconds(1) },
+                UnixSeconds(9),
+            )],
             UnixSeconds(0),
         )
         .unwrap();

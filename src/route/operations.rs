@@ -18,12 +18,12 @@ use crate::route::path::{Fit, first_segment, literal_of};
 /// The trees of all APIs, and of the base paths: one table of literals for all nodes.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
-    nodes: Vec<Node>,
+    nodes: Vec<PathNode>,
     literals: HashMap<Edge, usize, foldhash::quality::RandomState>,
 }
 
 #[derive(Debug, Default)]
-struct Node {
+struct PathNode {
     parameter: Option<usize>,
     /// The path ends here.
     exact: Rules,
@@ -45,7 +45,7 @@ struct Edge {
 }
 
 #[derive(Hash)]
-struct Step<'a> {
+struct PathStep<'a> {
     node: usize,
     literal: &'a str,
 }
@@ -69,7 +69,7 @@ pub(super) enum Search {
 impl Tree {
     /// A node that nothing leads to yet.
     pub(super) fn root(&mut self) -> usize {
-        self.nodes.push(Node::default());
+        self.nodes.push(PathNode::default());
         self.nodes.len() - 1
     }
 
@@ -85,7 +85,7 @@ impl Tree {
     }
 
     pub(super) fn child(&self, node: usize, literal: &str) -> Option<usize> {
-        self.literals.get(&Step { node, literal }).copied()
+        self.literals.get(&PathStep { node, literal }).copied()
     }
 
     /// Of two operations with one shape and method the first stays: configuration has refused the second.
@@ -209,7 +209,7 @@ impl Rules {
     }
 }
 
-impl Equivalent<Edge> for Step<'_> {
+impl Equivalent<Edge> for PathStep<'_> {
     fn equivalent(&self, edge: &Edge) -> bool {
         self.node == edge.node && *self.literal == *edge.literal
     }

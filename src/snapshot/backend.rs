@@ -15,7 +15,7 @@ use crate::dial;
 use crate::model::backend::{
     Addressing, Backend, Balance, EjectRule, HealthRule, Http2, Retries, Target,
 };
-use crate::snapshot::standing::{Standing, Standings};
+use crate::snapshot::standing::{TargetHealth, TargetHealths};
 
 /// The number of a target over the life of the process: equal targets with equal trust have one number in every
 /// snapshot, so that a reload leaves their connections alone.
@@ -28,7 +28,7 @@ pub struct BackendGroup {
     pub targets: Vec<Arc<CompiledTarget>>,
     pub failover: Vec<Arc<CompiledTarget>>,
     /// The addresses of all targets, where each is written as one. Else each worker resolves the names.
-    pub written: Option<Arc<Endpoints>>,
+    pub written: Option<Arc<TargetAddresses>>,
     pub balance: Balance,
     /// The same in every gateway, so that they agree on whose key is whose.
     pub hasher: foldhash::quality::FixedState,
@@ -47,11 +47,11 @@ pub struct BackendGroup {
 
 /// One address of a target: what is chosen, what is healthy or not, what is ejected.
 #[derive(Debug)]
-pub struct Endpoint {
+pub struct TargetAddress {
     pub target: Arc<CompiledTarget>,
     /// `None` while the target's name has no address that is known.
     pub address: Option<SocketAddr>,
-    pub standing: Arc<Standing>,
+    pub standing: Arc<TargetHealth>,
     /// Its share of the target's weight, on a scale of the list.
     pub weight: u32,
 }
@@ -59,14 +59,14 @@ pub struct Endpoint {
 /// Endpoints and whose turn it is.
 #[derive(Debug, Default)]
 pub struct EndpointList {
-    pub endpoints: Vec<Endpoint>,
+    pub endpoints: Vec<TargetAddress>,
     /// Positions in `endpoints`, each as often as its weight says, evenly mixed.
     pub turns: Box<[u16]>,
 }
 
 /// The addresses of a backend's targets.
 #[derive(Debug, Default)]
-pub struct Endpoints {
+pub struct TargetAddresses {
     pub main: EndpointList,
     pub failover: EndpointList,
     /// The worker's count of changed names when it resolved these.
@@ -87,7 +87,7 @@ pub struct CompiledTarget {
     pub http2: Http2,
     /// How often an HTTP/2 connection is pinged while something waits.
     pub ping_interval: Option<Duration>,
-    pub standings: Arc<Standings>,
+    pub standings: Arc<TargetHealths>,
     /// For logs: `http://host:port`.
     pub label: Box<str>,
     pub tls: Option<TargetTls>,
@@ -119,7 +119,7 @@ impl BackendGroup {
     ) -> Self {
         let all_written = targets.iter().chain(&failover).all(|target| target.address.is_some());
         let written = all_written.then(|| {
-            Arc::new(Endpoints {
+            Arc::new(TargetAddresses {
                 main: EndpointList::new(&targets, 0, |_| Vec::new()),
                 failover: EndpointList::new(&failover, 0, |_| Vec::new()),
                 changes: 0,
@@ -160,8 +160,8 @@ impl BackendGroup {
         now: u64,
         changes: u64,
         resolve: impl Fn(&CompiledTarget) -> Vec<SocketAddr>,
-    ) -> Endpoints {
-        Endpoints {
+    ) -> TargetAddresses {
+        TargetAddresses {
             main: EndpointList::new(&self.targets, now, &resolve),
             failover: EndpointList::new(&self.failover, now, &resolve),
             changes,
@@ -169,9 +169,9 @@ impl BackendGroup {
     }
 
     /// Takes an endpoint out for its failures, unless too many are out.
-    pub fn eject(&self, endpoints: &Endpoints, endpoint: &Endpoint, now: u64) -> bool {
+    pub fn eject(&self, endpoints: &TargetAddresses, endpoint: &TargetAddress, now: u64) -> bool {
         let Some(rule) = &self.eject else { return false };
-        let same = |own: &Endpoint| Arc::ptr_eq(&own.standing, &endpoint.standing);
+        let same = |own: &TargetAddress| Arc::ptr_eq(&own.standing, &endpoint.standing);
         let list = if endpoints.main.endpoints.iter().any(same) {
             &endpoints.main.endpoints
         } else {
@@ -187,9 +187,9 @@ impl BackendGroup {
     }
 }
 
-impl Endpoints {
+impl TargetAddresses {
     /// The endpoint at this address of a target.
-    pub fn find(&self, target: &CompiledTarget, address: SocketAddr) -> Option<&Endpoint> {
+    pub fn find(&self, target: &CompiledTarget, address: SocketAddr) -> Option<&TargetAddress> {
         self.of(target).find(|endpoint| endpoint.address == Some(address))
     }
 
@@ -200,7 +200,7 @@ impl Endpoints {
 
     /// The other addresses of an endpoint's target that may be asked, families in turns, those that took no connection
     /// lately last.
-    pub fn others(&self, endpoint: &Endpoint, now: u64) -> Vec<SocketAddr> {
+    pub fn others(&self, endpoint: &TargetAddress, now: u64) -> Vec<SocketAddr> {
         let others = self
             .of(&endpoint.target)
             .filter(|other| other.address != endpoint.address && other.standing.is_usable(now));
@@ -214,7 +214,7 @@ impl Endpoints {
     }
 
     /// The endpoints of a target.
-    pub fn of(&self, target: &CompiledTarget) -> impl Iterator<Item = &Endpoint> {
+    pub fn of(&self, target: &CompiledTarget) -> impl Iterator<Item = &TargetAddress> {
         let all = self.main.endpoints.iter().chain(&self.failover.endpoints);
         all.filter(move |endpoint| std::ptr::eq(&raw const *endpoint.target, target))
     }
@@ -226,7 +226,7 @@ impl CompiledTarget {
         self: &Arc<Self>,
         addresses: &[SocketAddr],
         now: u64,
-    ) -> Vec<(Option<SocketAddr>, Arc<Standing>)> {
+    ) -> Vec<(Option<SocketAddr>, Arc<TargetHealth>)> {
         if self.address.is_some() || addresses.is_empty() {
             return vec![(self.address, Arc::clone(self.standings.own()))];
         }
@@ -260,7 +260,7 @@ impl EndpointList {
                 let weight = u64::from(target.definition.weight)
                     .saturating_mul(share)
                     .saturating_mul(times.max(1) as u64);
-                endpoints.push(Endpoint {
+                endpoints.push(TargetAddress {
                     target: Arc::clone(target),
                     address,
                     standing,

@@ -18,19 +18,21 @@ use crate::introspect::Introspector;
 use crate::jwks::{KeyManagerKeys, OnDemand};
 use crate::model::Model;
 use crate::model::api::Api;
-use crate::model::backend::{Backend, BackendTls, EjectRule, HealthRule, Http2, Scheme, Target};
+use crate::model::backend::{
+    Backend, BackendScheme, BackendTls, EjectRule, HealthRule, Http2, Target,
+};
 use crate::model::gateway::Gateway;
 use crate::model::key_manager::{KeyManager, KeySource};
 use crate::model::names::{ApiIndex, ApiName, KeyManagerIndex, Version};
-use crate::model::place::Place;
+use crate::model::place::Provenance;
 use crate::model::removed_headers::RemovedHeaders;
 use crate::route::RouteTable;
 use crate::snapshot::backend::{
     BackendGroup, CheckedTarget, CompiledTarget, TargetSlot, TargetTls,
 };
-use crate::snapshot::gate::Gate;
+use crate::snapshot::gate::ConcurrencyLimit;
 use crate::snapshot::organizations::Organizations;
-use crate::snapshot::standing::Standings;
+use crate::snapshot::standing::TargetHealths;
 use crate::snapshot::{CompiledApi, CompiledKeyManager, CompiledOperation, Snapshot};
 use crate::telemetry::{Fragment, Metrics, UNMATCHED_OPERATION, operation_label};
 use crate::trust::{self, TrustError};
@@ -43,9 +45,9 @@ pub struct Compiler {
     generation: u64,
     slots: HashMap<TargetKey, TargetSlot>,
     key_managers: Vec<Arc<CompiledKeyManager>>,
-    standings: HashMap<StandingKey, Arc<Standings>>,
+    standings: HashMap<StandingKey, Arc<TargetHealths>>,
     /// By API and version.
-    gates: HashMap<(ApiName, Version), Arc<Gate>>,
+    gates: HashMap<(ApiName, Version), Arc<ConcurrencyLimit>>,
     /// `None`: templates serve what they list and nothing else.
     on_demand: Option<OnDemand>,
 }
@@ -75,7 +77,7 @@ pub enum CompileError {
 /// What makes two targets one: the address and the trust, not the path below it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct TargetKey {
-    scheme: Scheme,
+    scheme: BackendScheme,
     host: String,
     service: Option<String>,
     http2: Http2,
@@ -195,21 +197,21 @@ impl Compiler {
         })
     }
 
-    fn gate(&mut self, definition: &Api) -> Option<Arc<Gate>> {
+    fn gate(&mut self, definition: &Api) -> Option<Arc<ConcurrencyLimit>> {
         let rule = definition.concurrency?;
         let key = (definition.name.clone(), definition.version.clone());
         let gate = self
             .gates
             .get(&key)
             .filter(|gate| gate.rule == rule)
-            .map_or_else(|| Arc::new(Gate::new(rule)), Arc::clone);
+            .map_or_else(|| Arc::new(ConcurrencyLimit::new(rule)), Arc::clone);
         self.gates.insert(key, Arc::clone(&gate));
         Some(gate)
     }
 
     fn backend(&mut self, backend: &Backend) -> Result<BackendGroup, CompileError> {
         let mut all = backend.targets.iter().chain(&backend.failover);
-        let secure = all.any(|target| target.scheme == Scheme::Https);
+        let secure = all.any(|target| target.scheme == BackendScheme::Https);
         let config = if secure { Some(client_config(backend)?) } else { None };
         let targets = self.targets(backend, &backend.targets, config.as_ref())?;
         let failover = self.targets(backend, &backend.failover, config.as_ref())?;
@@ -225,7 +227,7 @@ impl Compiler {
         let mut targets = Vec::with_capacity(wanted.len());
         for target in wanted {
             let tls = match (config, target.scheme) {
-                (Some(config), Scheme::Https) => {
+                (Some(config), BackendScheme::Https) => {
                     let name = backend.tls.server_name.as_deref().unwrap_or(&target.host);
                     let server_name = ServerName::try_from(name.to_owned())
                         .map_err(|_| CompileError::Host { host: name.to_owned() })?;
@@ -260,14 +262,17 @@ impl Compiler {
         slot: TargetSlot,
         target: &Target,
         backend: &Backend,
-    ) -> Arc<Standings> {
+    ) -> Arc<TargetHealths> {
         let key = (slot, target.base_path.clone(), backend.health.clone(), backend.eject);
         Arc::clone(self.standings.entry(key).or_default())
     }
 
     fn slot(&mut self, target: &Target, backend: &Backend) -> TargetSlot {
-        let tls =
-            if target.scheme == Scheme::Https { fingerprint(&backend.tls) } else { String::new() };
+        let tls = if target.scheme == BackendScheme::Https {
+            fingerprint(&backend.tls)
+        } else {
+            String::new()
+        };
         let key = TargetKey {
             scheme: target.scheme,
             host: target.host.clone(),
@@ -357,7 +362,7 @@ fn checked(apis: &[Arc<CompiledApi>]) -> Vec<CheckedTarget> {
 }
 
 fn without_place(key_manager: &KeyManager) -> KeyManager {
-    KeyManager { place: Place::default(), ..key_manager.clone() }
+    KeyManager { place: Provenance::default(), ..key_manager.clone() }
 }
 
 fn client_config(backend: &Backend) -> Result<Arc<rustls::ClientConfig>, CompileError> {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::model::api::Concurrency;
 
 #[derive(Debug)]
-pub struct Gate {
+pub struct ConcurrencyLimit {
     pub rule: Concurrency,
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
@@ -19,7 +19,7 @@ pub struct Gate {
 
 /// A place among the requests in flight; dropping it lets the next one in.
 #[derive(Debug)]
-pub struct Pass(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+pub struct Permit(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
 /// Neither a place nor room to wait for one, or none came in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,32 +27,32 @@ pub struct Pass(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphor
 pub struct Full;
 
 /// One that waits; dropping it (its client may leave) makes room.
-struct Waiting<'g>(&'g AtomicUsize);
+struct WaitingRequest<'g>(&'g AtomicUsize);
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingRequest<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Gate {
+impl ConcurrencyLimit {
     pub fn new(rule: Concurrency) -> Self {
         let places = Arc::new(Semaphore::new(rule.most.min(Semaphore::MAX_PERMITS)));
         Self { rule, places, waiting: AtomicUsize::new(0) }
     }
 
     /// A place at once, or after a wait that the rule bounds.
-    pub async fn enter(&self) -> Result<Pass, Full> {
+    pub async fn enter(&self) -> Result<Permit, Full> {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            return Ok(Pass(place));
+            return Ok(Permit(place));
         }
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _waiting = Waiting(&self.waiting);
+        let _waiting = WaitingRequest(&self.waiting);
         if before >= self.rule.queue {
             return Err(Full);
         }
         match timeout(self.rule.queue_timeout, Arc::clone(&self.places).acquire_owned()).await {
-            Ok(Ok(place)) => Ok(Pass(place)),
+            Ok(Ok(place)) => Ok(Permit(place)),
             _ => Err(Full),
         }
     }
@@ -66,8 +66,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_a_queue_and_then_nothing() {
-        let gate =
-            Gate::new(Concurrency { most: 1, queue: 1, queue_timeout: Duration::from_millis(30) });
+        let gate = ConcurrencyLimit::new(Concurrency {
+            most: 1,
+            queue: 1,
+            queue_timeout: Duration::from_millis(30),
+        });
         let first = gate.enter().await.unwrap();
         assert!(gate.enter().await.is_err(), "waited in vain");
         let (second, third) = tokio::join!(gate.enter(), gate.enter());

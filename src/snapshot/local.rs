@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arc_swap::cache::Cache;
 
 use crate::model::names::ApiIndex;
-use crate::snapshot::backend::Endpoints;
+use crate::snapshot::backend::TargetAddresses;
 use crate::snapshot::{CompiledApi, Snapshot, Snapshots};
 
 /// A worker's handle on the snapshot in use.
@@ -45,7 +45,7 @@ pub struct Turns {
     /// In milliseconds: the last request.
     last: Cell<u64>,
     /// The addresses of the backend's names, as this worker resolved them last.
-    resolved: RefCell<Option<Rc<Endpoints>>>,
+    resolved: RefCell<Option<Rc<TargetAddresses>>>,
 }
 
 impl Turns {
@@ -72,7 +72,11 @@ impl Turns {
     }
 
     /// The backend's addresses; `resolve` says them where the worker's count of changed names is another one than it was.
-    pub fn endpoints(&self, changes: u64, resolve: impl FnOnce() -> Endpoints) -> Rc<Endpoints> {
+    pub fn endpoints(
+        &self,
+        changes: u64,
+        resolve: impl FnOnce() -> TargetAddresses,
+    ) -> Rc<TargetAddresses> {
         let mut resolved = self.resolved.borrow_mut();
         match &*resolved {
             Some(endpoints) if endpoints.changes == changes => Rc::clone(endpoints),

@@ -31,13 +31,13 @@ use crate::model::directory::{Directory, KeyMapping};
 use crate::model::gateway::{ErrorFormat, Limits};
 use crate::model::key_manager::KeyManager;
 use crate::model::names::{ApiIndex, KeyManagerIndex};
-use crate::model::place::Files;
+use crate::model::place::SourceFiles;
 use crate::model::proxies::TrustedProxies;
 use crate::model::removed_headers::RemovedHeaders;
 use crate::model::secret::SecretKey;
 use crate::route::{Found, InvalidPath, NormalPath, NotFound, RouteTable};
 use crate::snapshot::backend::{BackendGroup, CheckedTarget};
-use crate::snapshot::gate::Gate;
+use crate::snapshot::gate::ConcurrencyLimit;
 use crate::snapshot::organizations::Organizations;
 use crate::telemetry::{Fragment, OperationSeries};
 
@@ -45,7 +45,7 @@ use crate::telemetry::{Fragment, OperationSeries};
 #[derive(Debug)]
 pub struct Snapshot {
     pub generation: u64,
-    pub files: Files,
+    pub files: SourceFiles,
     pub routes: RouteTable,
     /// By [`ApiIndex`].
     pub apis: Vec<Arc<CompiledApi>>,
@@ -76,7 +76,7 @@ pub struct CompiledApi {
     pub definition: Api,
     /// The same for all.
     pub removed: Arc<RemovedHeaders>,
-    pub gate: Option<Arc<Gate>>,
+    pub gate: Option<Arc<ConcurrencyLimit>>,
     /// By position in `definition.operations`.
     pub operations: Vec<CompiledOperation>,
     /// Where exchanges are counted that found the API and no operation of it.

@@ -18,7 +18,7 @@ use hashbrown::HashMap;
 use tokio::time::timeout;
 
 use crate::budget::leaky_bucket::LeakyBucket;
-use crate::budget::{BudgetStatus, Charge, Client, Exhausted, SourceBudgets};
+use crate::budget::{BudgetStatus, Charge, ClaimedClient, Exhausted, SourceBudgets};
 use crate::jwks::{Fetching, OnDemand};
 use crate::model::clock::Moment;
 use crate::model::key_manager::KeyManager;
@@ -46,15 +46,15 @@ pub struct Organizations {
     starter: OnDemand,
     /// By issuer.
     open: ArcSwap<HashMap<Box<str>, Arc<CompiledKeyManager>>>,
-    state: Mutex<State>,
+    state: Mutex<OrganizationsState>,
     /// What one client address may open.
     budgets: SourceBudgets,
-    counts: Counts,
+    counts: OrganizationCounts,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    held: HashMap<Box<str>, Held>,
+struct OrganizationsState {
+    held: HashMap<Box<str>, OpenOrganization>,
     /// Until when not to ask again.
     closed: HashMap<Box<str>, (Moment, Closed)>,
     opened: LeakyBucket,
@@ -64,7 +64,7 @@ struct State {
 }
 
 #[derive(Debug)]
-struct Held {
+struct OpenOrganization {
     key_manager: Arc<CompiledKeyManager>,
     fetching: Fetching,
     name: Box<str>,
@@ -107,7 +107,7 @@ impl std::fmt::Display for Closed {
 
 /// What was opened, and what was not, ever.
 #[derive(Debug, Default)]
-struct Counts {
+struct OrganizationCounts {
     opened: AtomicU64,
     absent: AtomicU64,
     unavailable: AtomicU64,
@@ -142,7 +142,7 @@ impl Organizations {
             open: ArcSwap::default(),
             state: Mutex::default(),
             budgets: SourceBudgets::default(),
-            counts: Counts::default(),
+            counts: OrganizationCounts::default(),
         };
         organizations.restore();
         Some(organizations)
@@ -176,7 +176,7 @@ impl Organizations {
 
     /// Opens the organisation of an issuer and waits, bounded, for its keys. Requests for one organisation share one fetch;
     /// dropping the future stops the waiting only.
-    pub async fn open(&self, issuer: &str, client: Option<Client>) -> Result<(), Closed> {
+    pub async fn open(&self, issuer: &str, client: Option<ClaimedClient>) -> Result<(), Closed> {
         let now = self.starter.now();
         let (key_manager, charge) = self.begin(issuer, client, now)?;
         let _ = timeout(LONGEST_WAIT, key_manager.keys.settled()).await;
@@ -195,7 +195,7 @@ impl Organizations {
     fn begin(
         &self,
         issuer: &str,
-        client: Option<Client>,
+        client: Option<ClaimedClient>,
         now: Moment,
     ) -> Result<(Arc<CompiledKeyManager>, Option<Charge>), Closed> {
         let mut state = self.state();
@@ -236,7 +236,11 @@ impl Organizations {
         Rate::a_minute(self.rule.new_in_a_minute).quarter()
     }
 
-    fn start(&self, state: &mut State, definition: KeyManager) -> Arc<CompiledKeyManager> {
+    fn start(
+        &self,
+        state: &mut OrganizationsState,
+        definition: KeyManager,
+    ) -> Arc<CompiledKeyManager> {
         let issuer: Box<str> =
             definition.issuer.as_ref().map_or("", |issuer| issuer.as_str()).into();
         let name =
@@ -258,7 +262,7 @@ impl Organizations {
             used: AtomicU64::new(0),
         });
         state.sequence = state.sequence.saturating_add(1);
-        let held = Held {
+        let held = OpenOrganization {
             key_manager: Arc::clone(&key_manager),
             fetching,
             name,
@@ -271,7 +275,7 @@ impl Organizations {
     }
 
     /// A place on trial lasts at least until so many others were opened as may be in a minute.
-    fn make_room_on_trial(&self, state: &mut State) {
+    fn make_room_on_trial(&self, state: &mut OrganizationsState) {
         let on_trial = state.held.values().filter(|held| !held.live).count();
         let most = usize::try_from(self.rule.new_in_a_minute.get()).unwrap_or(usize::MAX);
         if on_trial < most {
@@ -311,7 +315,7 @@ impl Organizations {
         if absent { Closed::Absent } else { Closed::Unavailable }
     }
 
-    fn close(&self, state: &mut State, issuer: &str, absent: bool, now: Moment) {
+    fn close(&self, state: &mut OrganizationsState, issuer: &str, absent: bool, now: Moment) {
         state.held.remove(issuer);
         let (time, why, counted) = if absent {
             (ABSENT, Closed::KnownAbsent, &self.counts.absent)
@@ -328,7 +332,7 @@ impl Organizations {
     pub fn tend(&self, now: Moment) {
         self.budgets.forget_settled(now);
         let mut state = self.state();
-        let dead = |held: &Held| {
+        let dead = |held: &OpenOrganization| {
             !held.live
                 && held.key_manager.keys.has_settled()
                 && held.key_manager.keys.current().keys.is_none()
@@ -365,7 +369,7 @@ impl Organizations {
         }
     }
 
-    fn make_live(&self, state: &mut State, issuer: &str, now: Moment) {
+    fn make_live(&self, state: &mut OrganizationsState, issuer: &str, now: Moment) {
         if state.held.values().filter(|held| held.live).count() >= self.rule.most {
             let live = state.held.iter().filter(|(_, held)| held.live);
             let idlest = live
@@ -425,7 +429,8 @@ impl Organizations {
         let state = self.state();
         let live = state.held.values().filter(|held| held.live).count();
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let Counts { opened, absent, unavailable, too_many, evicted, full } = &self.counts;
+        let OrganizationCounts { opened, absent, unavailable, too_many, evicted, full } =
+            &self.counts;
         OrganizationsStatus {
             live,
             on_trial: state.held.len().saturating_sub(live),
@@ -451,7 +456,7 @@ impl Organizations {
             .collect()
     }
 
-    fn publish(&self, state: &State) {
+    fn publish(&self, state: &OrganizationsState) {
         let open = state
             .held
             .iter()
@@ -460,7 +465,7 @@ impl Organizations {
         self.open.store(Arc::new(open));
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, OrganizationsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

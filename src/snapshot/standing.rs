@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::model::backend::{EjectRule, HealthRule};
 
 /// Milliseconds since the first question; one clock for all workers.
-pub fn moment() -> u64 {
+pub fn monotonic_millis() -> u64 {
     static BEGAN: OnceLock<Instant> = OnceLock::new();
     u64::try_from(BEGAN.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
 }
@@ -28,25 +28,25 @@ const FORGOTTEN: Duration = Duration::from_mins(1);
 ///
 /// Workers ask for names at different times, so an address that only one of them knows is kept for all.
 #[derive(Debug, Default)]
-pub struct Standings {
-    own: Arc<Standing>,
+pub struct TargetHealths {
+    own: Arc<TargetHealth>,
     by_address: Mutex<HashMap<SocketAddr, Seen>>,
 }
 
 #[derive(Debug)]
 struct Seen {
-    standing: Arc<Standing>,
+    standing: Arc<TargetHealth>,
     /// In milliseconds.
     last: u64,
 }
 
-impl Standings {
-    pub fn own(&self) -> &Arc<Standing> {
+impl TargetHealths {
+    pub fn own(&self) -> &Arc<TargetHealth> {
         &self.own
     }
 
     /// Finds what is known of these addresses, and forgets those that nobody has asked about for a while.
-    pub fn of(&self, addresses: &[SocketAddr], now: u64) -> Vec<Arc<Standing>> {
+    pub fn of(&self, addresses: &[SocketAddr], now: u64) -> Vec<Arc<TargetHealth>> {
         let mut known = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let mut look = |address: &SocketAddr| {
             let seen = known
@@ -67,7 +67,7 @@ impl Standings {
 const LONGEST_EJECTION: u32 = 10;
 
 #[derive(Debug, Default)]
-pub struct Standing {
+pub struct TargetHealth {
     in_flight: AtomicUsize,
     unhealthy: AtomicBool,
     /// Checks in a row that said the opposite of `unhealthy`.
@@ -85,12 +85,12 @@ pub struct Standing {
 
 /// A target's change of health, for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum HealthChange {
     Unhealthy,
     Healthy,
 }
 
-impl Standing {
+impl TargetHealth {
     /// May be asked: healthy, and not ejected.
     pub fn is_usable(&self, now: u64) -> bool {
         !self.unhealthy.load(Relaxed) && !self.is_ejected(now)
@@ -184,7 +184,7 @@ impl Standing {
     }
 
     /// What a check found.
-    pub fn checked(&self, rule: &HealthRule, good: bool, now: u64) -> Option<Change> {
+    pub fn checked(&self, rule: &HealthRule, good: bool, now: u64) -> Option<HealthChange> {
         let unhealthy = self.unhealthy.load(Relaxed);
         if good != unhealthy {
             self.doubts.store(0, Relaxed);
@@ -199,9 +199,9 @@ impl Standing {
         self.unhealthy.store(!unhealthy, Relaxed);
         if unhealthy {
             self.recovered.store(now, Relaxed);
-            return Some(Change::Healthy);
+            return Some(HealthChange::Healthy);
         }
-        Some(Change::Unhealthy)
+        Some(HealthChange::Unhealthy)
     }
 
     /// The share of its turns that a target takes now, in thousandths: it grows while a target that came back warms up.
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn failures_in_a_row_take_a_target_out_and_time_brings_it_back() {
-        let standing = Standing::default();
+        let standing = TargetHealth::default();
         assert!(!standing.failed(&EJECT) && !standing.failed(&EJECT));
         standing.succeeded(1);
         assert!(!standing.failed(&EJECT) && !standing.failed(&EJECT), "not in a row");
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn checks_in_a_row_change_health() {
-        let (standing, rule) = (Standing::default(), health());
+        let (standing, rule) = (TargetHealth::default(), health());
         assert_eq!(
             [standing.checked(&rule, false, 1), standing.checked(&rule, false, 2)],
             [None, None]
@@ -271,10 +271,10 @@ mod tests {
             [standing.checked(&rule, false, 4), standing.checked(&rule, false, 5)],
             [None, None]
         );
-        assert_eq!(standing.checked(&rule, false, 6), Some(Change::Unhealthy));
+        assert_eq!(standing.checked(&rule, false, 6), Some(HealthChange::Unhealthy));
         assert!(!standing.is_usable(7));
         assert_eq!(standing.checked(&rule, true, 8), None);
-        assert_eq!(standing.checked(&rule, true, 1000), Some(Change::Healthy));
+        assert_eq!(standing.checked(&rule, true, 1000), Some(HealthChange::Healthy));
         assert!(standing.is_usable(1000));
         assert_eq!(standing.warmth(Duration::from_secs(10), 1000), 100, "cold");
         assert_eq!(standing.warmth(Duration::from_secs(10), 6000), 500);
@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn an_address_is_known_for_as_long_as_somebody_looks_at_it() {
         let (one, two) = ("10.0.0.1:80".parse().unwrap(), "10.0.0.2:80".parse().unwrap());
-        let standings = Standings::default();
+        let standings = TargetHealths::default();
         standings.of(&[one, two], 1000)[0].refused(1000);
         assert!(standings.of(&[one], 30_000)[0].refusals.load(Relaxed) == 1, "the same one");
         standings.of(&[one], 70_000);
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn an_address_that_takes_no_connection_is_left_alone_for_longer_each_time() {
-        let standing = Standing::default();
+        let standing = TargetHealth::default();
         let mut now = 1000;
         for seconds in [1, 2, 4, 8, 16, 16] {
             standing.refused(now);
@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn one_caller_makes_a_check() {
-        let (standing, rule) = (Standing::default(), health());
+        let (standing, rule) = (TargetHealth::default(), health());
         assert!(standing.check_is_due(&rule, 5));
         assert!(!standing.check_is_due(&rule, 5));
         assert!(standing.check_is_due(&rule, 1005));

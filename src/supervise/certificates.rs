@@ -9,7 +9,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use crate::model::Model;
-use crate::model::certificates::{CertificateFile, Role, files};
+use crate::model::certificates::{CertificateFile, CertificateRole, files};
 use crate::model::clock::UnixSeconds;
 use crate::telemetry::CertificateFacts;
 
@@ -46,13 +46,13 @@ pub fn warnings(model: &Model, now: UnixSeconds) -> Vec<String> {
     warnings.collect()
 }
 
-fn meaning(role: Role) -> &'static str {
+fn meaning(role: CertificateRole) -> &'static str {
     match role {
-        Role::Listener => "the certificate of a listener",
-        Role::Management => "the certificate of the management listener",
-        Role::ClientAuthorities => "the authorities of client certificates",
-        Role::Client => "the certificate that the gateway shows to a server",
-        Role::ServerAuthorities => "the authorities of a server",
+        CertificateRole::Listener => "the certificate of a listener",
+        CertificateRole::Management => "the certificate of the management listener",
+        CertificateRole::ClientAuthorities => "the authorities of client certificates",
+        CertificateRole::Client => "the certificate that the gateway shows to a server",
+        CertificateRole::ServerAuthorities => "the authorities of a server",
     }
 }
 

@@ -21,14 +21,14 @@ const APART: Duration = Duration::from_millis(100);
 
 /// One reading of both clocks, in milliseconds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reading {
+pub(super) struct ClockReading {
     wall: u64,
     moment: Moment,
 }
 
 /// Watches from the first reading on, which is taken before anything is served.
 pub(super) async fn watch(
-    first: Option<Reading>,
+    first: Option<ClockReading>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     revocations: Arc<Revocations>,
@@ -57,14 +57,14 @@ pub(super) async fn watch(
 }
 
 /// `None` if it took so long that both readings do not belong together.
-pub(super) fn read(clock: &dyn Clock) -> Option<Reading> {
+pub(super) fn read(clock: &dyn Clock) -> Option<ClockReading> {
     let moment = clock.moment();
     let wall = clock.milliseconds();
-    (clock.moment().since(moment) < APART).then_some(Reading { wall, moment })
+    (clock.moment().since(moment) < APART).then_some(ClockReading { wall, moment })
 }
 
 /// Milliseconds by which the time of day went further than time.
-fn jump(before: Reading, after: Reading) -> i64 {
+fn jump(before: ClockReading, after: ClockReading) -> i64 {
     let passed = after.moment.since(before.moment).as_millis();
     let expected = before.wall.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX));
     i64::try_from(i128::from(after.wall) - i128::from(expected)).unwrap_or(i64::MAX)
@@ -76,8 +76,8 @@ mod tests {
 
     #[test]
     fn a_jump_is_what_the_time_of_day_went_too_far() {
-        let before = Reading { wall: 1_000_000, moment: Moment(500) };
-        let after = |wall| Reading { wall, moment: Moment(1500) };
+        let before = ClockReading { wall: 1_000_000, moment: Moment(500) };
+        let after = |wall| ClockReading { wall, moment: Moment(1500) };
         assert_eq!(jump(before, after(1_001_000)), 0);
         assert_eq!(jump(before, after(8_201_000)), 7_200_000);
         assert_eq!(jump(before, after(1000)), -1_000_000);

@@ -21,7 +21,7 @@ pub(super) const MANAGEMENT: &str = "management";
 /// As [`MANAGEMENT`]; the configuration was read again meanwhile.
 pub(super) const MANAGEMENT_RELOADED: &str = "management, reload";
 
-/// Tells a process that it takes over, and that its standard input is a [`Link`].
+/// Tells a process that it takes over, and that its standard input is a [`TakeoverLink`].
 pub(super) const VARIABLE: &str = "PORTCULLIS_TAKEOVER";
 
 /// A word is a few bytes: whoever does not take it is not there.
@@ -34,7 +34,7 @@ pub(super) struct Predecessor(StdUnixStream);
 
 /// One end.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct TakeoverLink {
     stream: UnixStream,
     heard: Vec<u8>,
 }
@@ -50,12 +50,12 @@ impl Predecessor {
         Some(Self(stream))
     }
 
-    pub(super) fn link(self) -> io::Result<Link> {
-        Link::new(self.0)
+    pub(super) fn link(self) -> io::Result<TakeoverLink> {
+        TakeoverLink::new(self.0)
     }
 }
 
-impl Link {
+impl TakeoverLink {
     /// This end, and the other one as a process' standard input.
     pub(super) fn pair() -> io::Result<(Self, Stdio)> {
         let (own, other) = StdUnixStream::pair()?;

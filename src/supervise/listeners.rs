@@ -19,7 +19,7 @@ pub struct Listeners {
 
 /// What a new configuration changes; nothing has changed yet.
 #[derive(Debug)]
-pub struct Plan {
+pub struct ListenerPlan {
     keep: Vec<(Arc<ListenerSocket>, ListenerSettings)>,
     new: Vec<Arc<ListenerSocket>>,
     close: Vec<Arc<ListenerSocket>>,
@@ -44,8 +44,8 @@ impl Listeners {
         wanted: &[Listener],
         inherited: &mut Inherited,
         metrics: &Metrics,
-    ) -> Result<Plan, SuperviseError> {
-        let mut plan = Plan { keep: Vec::new(), new: Vec::new(), close: Vec::new() };
+    ) -> Result<ListenerPlan, SuperviseError> {
+        let mut plan = ListenerPlan { keep: Vec::new(), new: Vec::new(), close: Vec::new() };
         for definition in wanted {
             let open = self.open.iter().find(|socket| is_same(socket, definition));
             let renamed = self.open.iter().find(|socket| has_address(socket, definition));
@@ -75,8 +75,8 @@ impl Listeners {
     }
 
     /// Puts a plan into effect.
-    pub fn apply(&mut self, plan: Plan) -> Changes {
-        let Plan { keep, new, close } = plan;
+    pub fn apply(&mut self, plan: ListenerPlan) -> Changes {
+        let ListenerPlan { keep, new, close } = plan;
         self.open = Vec::with_capacity(keep.len().saturating_add(new.len()));
         for (socket, settings) in keep {
             socket.settings.store(Arc::new(settings));

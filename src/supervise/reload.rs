@@ -9,7 +9,7 @@ use crate::budget::descriptors::Descriptors;
 use crate::config::Loaded;
 use crate::explain::Listening;
 use crate::jwks::Fetchers;
-use crate::management::in_force::{InForce, Standing};
+use crate::management::in_force::{InForce, InForceState};
 use crate::management::reloading::{ReloadOutcome, Removals};
 use crate::model::Model;
 use crate::model::clock::Clock;
@@ -150,7 +150,7 @@ impl Reloader {
             address: socket.address,
             tls: socket.settings.load().tls.is_some(),
         });
-        self.in_force.set(Standing {
+        self.in_force.set(InForceState {
             listening: listening.collect(),
             reload_max_removed: self.settings.reload_max_removed,
         });

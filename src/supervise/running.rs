@@ -8,15 +8,15 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::management::gate::Gate;
+use crate::management::gate::CallGate;
 use crate::management::readiness::Readiness;
 use crate::management::reloading::{ReloadRequest, Removals};
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;
 use crate::state_dir::lock::Lock;
-use crate::supervise::link::{self, Link};
+use crate::supervise::link::{self, TakeoverLink};
 use crate::supervise::reload::Reloader;
-use crate::supervise::signals::{Signals, Told};
+use crate::supervise::signals::{SignalMeaning, Signals};
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{Drained, WorkerThreads};
 use crate::supervise::{service_manager, takeover};
@@ -30,7 +30,7 @@ const TAKEOVER: Duration = Duration::from_secs(30);
 
 /// A gateway that serves. Dropping it without [`Running::stop`] leaves the worker threads to the end of the process.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningGateway {
     pub(super) reloader: Reloader,
     pub(super) threads: WorkerThreads,
     pub(super) readiness: Arc<Readiness>,
@@ -48,14 +48,14 @@ pub struct Running {
     pub(super) lock: Option<Lock>,
     pub(super) revocations: Arc<Revocations>,
     /// Whether this process answers on the management listener.
-    pub(super) gate: Arc<Gate>,
+    pub(super) gate: Arc<CallGate>,
     /// The same for the control socket.
-    pub(super) control: Arc<Gate>,
+    pub(super) control: Arc<CallGate>,
     /// To the process that this one takes over from.
-    pub(super) predecessor: Option<Link>,
+    pub(super) predecessor: Option<TakeoverLink>,
 }
 
-impl Running {
+impl RunningGateway {
     /// The address that a listener is bound to: the port that the system chose, where 0 was written.
     pub fn address(&self, listener: &str) -> Option<SocketAddr> {
         self.reloader
@@ -97,12 +97,12 @@ impl Running {
                 self.tasks.spawn(take_over(link, gates, self.reload.clone()));
             }
         }
-        let mut next = Next::default();
+        let mut next = PendingSignals::default();
         let end = loop {
             let told = if std::mem::take(&mut next.reload) {
-                Told::Reload
+                SignalMeaning::Reload
             } else if std::mem::take(&mut next.hand_over) {
-                Told::HandOver
+                SignalMeaning::HandOver
             } else {
                 tokio::select! {
                     told = signals.next() => told,
@@ -112,40 +112,40 @@ impl Running {
                             Err(end) => break end,
                         }
                     }
-                    () = self.watch.changed() => Told::Reload,
+                    () = self.watch.changed() => SignalMeaning::Reload,
                 }
             };
             match told {
-                Told::Reload => {
+                SignalMeaning::Reload => {
                     self.access_log.reopen();
                     if let Err(end) = heard(&mut signals, &mut next, self.reload_now(None)).await {
                         break end;
                     }
                 }
-                Told::HandOver => match self.hand_over(&mut signals).await {
-                    takeover::Outcome::Taken => {
+                SignalMeaning::HandOver => match self.hand_over(&mut signals).await {
+                    takeover::TakeoverOutcome::Taken => {
                         self.reloader.settings.drain_delay = Duration::ZERO;
-                        break Told::HandOver;
+                        break SignalMeaning::HandOver;
                     }
-                    takeover::Outcome::Told(end) => break end,
-                    takeover::Outcome::Kept => {}
+                    takeover::TakeoverOutcome::Told(end) => break end,
+                    takeover::TakeoverOutcome::Kept => {}
                 },
                 end => break end,
             }
         };
         // after a takeover the service goes on, and only this process ends
-        if end != Told::HandOver {
+        if end != SignalMeaning::HandOver {
             service_manager::stopping();
         }
         match end {
-            Told::Reload | Told::HandOver | Told::Drain => {
+            SignalMeaning::Reload | SignalMeaning::HandOver | SignalMeaning::Drain => {
                 tracing::info!(target: "portcullis::supervise", "draining; a second signal ends at once");
                 let hurry = async move {
                     signals.end().await;
                 };
                 self.stop(hurry).await
             }
-            Told::EndNow => self.stop(std::future::ready(())).await,
+            SignalMeaning::EndNow => self.stop(std::future::ready(())).await,
         }
     }
 
@@ -210,7 +210,11 @@ impl Running {
 }
 
 /// Serves requests already; answers on the management listener when the old process accepts nothing more.
-async fn take_over(mut link: Link, gates: [Arc<Gate>; 2], reload: mpsc::Sender<ReloadRequest>) {
+async fn take_over(
+    mut link: TakeoverLink,
+    gates: [Arc<CallGate>; 2],
+    reload: mpsc::Sender<ReloadRequest>,
+) {
     // an old process that has gone has nothing more to say
     let _ = link.say(link::READY).await;
     let words = [link::MANAGEMENT, link::MANAGEMENT_RELOADED];
@@ -229,7 +233,7 @@ async fn take_over(mut link: Link, gates: [Arc<Gate>; 2], reload: mpsc::Sender<R
 
 /// What was told while something else was done, and comes next.
 #[derive(Debug, Default)]
-struct Next {
+struct PendingSignals {
     reload: bool,
     hand_over: bool,
 }
@@ -237,16 +241,16 @@ struct Next {
 /// Does the work, and hears signals meanwhile: one that ends the gateway ends the work too.
 async fn heard<T>(
     signals: &mut Signals,
-    next: &mut Next,
+    next: &mut PendingSignals,
     work: impl Future<Output = T>,
-) -> Result<T, Told> {
+) -> Result<T, SignalMeaning> {
     let mut work = std::pin::pin!(work);
     loop {
         tokio::select! {
             done = &mut work => return Ok(done),
             told = signals.next() => match told {
-                Told::Reload => next.reload = true,
-                Told::HandOver => next.hand_over = true,
+                SignalMeaning::Reload => next.reload = true,
+                SignalMeaning::HandOver => next.hand_over = true,
                 end => return Err(end),
             },
         }

@@ -39,13 +39,13 @@ pub(super) fn load_once(path: &Path) -> Result<Settled, Report> {
     read(path, &[]).result
 }
 
-struct Reading {
+struct SettledReading {
     result: Result<Settled, Report>,
     /// Whether every file rested while it was read.
     rest: bool,
 }
 
-fn read(path: &Path, known: &[PathBuf]) -> Reading {
+fn read(path: &Path, known: &[PathBuf]) -> SettledReading {
     let mut files = known.to_vec();
     files.push(path.to_owned());
     let before = look(&files);
@@ -61,9 +61,9 @@ fn read(path: &Path, known: &[PathBuf]) -> Reading {
             let rest = rest && !fresh(&all);
             let same = all.len() == before.len() && all.iter().zip(&before).all(Stamp::same_file);
             let seen = if same { before } else { all };
-            Reading { result: Ok(Settled { loaded, seen }), rest }
+            SettledReading { result: Ok(Settled { loaded, seen }), rest }
         }
-        Err(report) => Reading { result: Err(report), rest },
+        Err(report) => SettledReading { result: Err(report), rest },
     }
 }
 

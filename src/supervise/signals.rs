@@ -23,12 +23,12 @@ const NAMELESS: [i32; 4] = [25, 26, 27, 30];
 /// The signals that a gateway is told by, in the order in which they came.
 #[derive(Debug)]
 pub struct Signals {
-    told: mpsc::UnboundedReceiver<Told>,
+    told: mpsc::UnboundedReceiver<SignalMeaning>,
 }
 
 /// What a signal says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum SignalMeaning {
     Reload,
     Drain,
     EndNow,
@@ -59,7 +59,7 @@ impl Signals {
         Ok(Self { told })
     }
 
-    pub(super) async fn next(&mut self) -> Told {
+    pub(super) async fn next(&mut self) -> SignalMeaning {
         match self.told.recv().await {
             Some(told) => told,
             // the thread has gone, and nobody can be told anything any more
@@ -73,10 +73,10 @@ impl Signals {
     }
 
     /// The next signal that ends a gateway.
-    pub(super) async fn next_end(&mut self) -> Told {
+    pub(super) async fn next_end(&mut self) -> SignalMeaning {
         loop {
             match self.next().await {
-                Told::Reload | Told::HandOver => {}
+                SignalMeaning::Reload | SignalMeaning::HandOver => {}
                 end => return end,
             }
         }
@@ -108,22 +108,22 @@ impl Heard {
         })
     }
 
-    async fn next(&mut self) -> Told {
+    async fn next(&mut self) -> SignalMeaning {
         tokio::select! {
-            _ = self.hangup.recv() => Told::Reload,
-            _ = self.terminate.recv() => Told::Drain,
-            _ = self.interrupt.recv() => Told::Drain,
-            _ = self.quit.recv() => Told::EndNow,
-            _ = self.take_over.recv() => Told::HandOver,
+            _ = self.hangup.recv() => SignalMeaning::Reload,
+            _ = self.terminate.recv() => SignalMeaning::Drain,
+            _ = self.interrupt.recv() => SignalMeaning::Drain,
+            _ = self.quit.recv() => SignalMeaning::EndNow,
+            _ = self.take_over.recv() => SignalMeaning::HandOver,
         }
     }
 
     /// Passes signals on; ends the process if it does not end by itself when it has to at once.
-    async fn pass_on(mut self, teller: &mpsc::UnboundedSender<Told>) {
+    async fn pass_on(mut self, teller: &mpsc::UnboundedSender<SignalMeaning>) {
         loop {
             let told = self.next().await;
             let _ = teller.send(told);
-            if told == Told::EndNow {
+            if told == SignalMeaning::EndNow {
                 sleep(LAST_CALL).await;
                 end_process();
             }

@@ -18,10 +18,10 @@ use crate::jwks::{Fetchers, KeyManagerKeys};
 use crate::listen::socket::listen;
 use crate::listen::tls::server_config;
 use crate::management::access::Access;
-use crate::management::answer::Management;
+use crate::management::answer::ManagementState;
 use crate::management::control;
 use crate::management::explaining::Explaining;
-use crate::management::gate::Gate;
+use crate::management::gate::CallGate;
 use crate::management::hosts::OwnHosts;
 use crate::management::in_force::InForce;
 use crate::management::readiness::Readiness;
@@ -29,7 +29,7 @@ use crate::management::server;
 use crate::model::Model;
 use crate::model::clock::{Clock, UnixSeconds};
 use crate::model::gateway::{self, ClientAuth, ListenerTls, Protocols};
-use crate::proxy::worker::WalkParts;
+use crate::proxy::worker::WorkerParts;
 use crate::revocation::Revocations;
 use crate::revocation::channel::Channel;
 use crate::revocation::journal::Journal;
@@ -38,13 +38,13 @@ use crate::snapshot::compile::Compiler;
 use crate::state_dir::lock::Lock;
 use crate::state_dir::{self, FolderNote};
 use crate::supervise::clock::SystemClock;
-use crate::supervise::clock_watch::{self, Reading};
+use crate::supervise::clock_watch::{self, ClockReading};
 use crate::supervise::error::{SuperviseError, bind_error};
 use crate::supervise::facts::identity_facts;
-use crate::supervise::link::{self, Link, Predecessor};
+use crate::supervise::link::{self, Predecessor, TakeoverLink};
 use crate::supervise::listeners::Listeners;
 use crate::supervise::reload::{Reloader, key_manager_facts, set_log, snapshot_facts};
-use crate::supervise::running::Running;
+use crate::supervise::running::RunningGateway;
 use crate::supervise::settled::{self, Settled};
 use crate::supervise::takeover::Inherited;
 use crate::supervise::watch::Watch;
@@ -61,7 +61,7 @@ pub async fn start(
     path: &Path,
     log: Option<LogHandle>,
     inherited: Inherited,
-) -> Result<Running, SuperviseError> {
+) -> Result<RunningGateway, SuperviseError> {
     let settled = load(path.to_owned()).await?;
     let loaded = &settled.loaded;
     if let Some(log) = &log {
@@ -101,7 +101,7 @@ async fn assemble(
     settled: Settled,
     log: Option<LogHandle>,
     mut inherited: Inherited,
-) -> Result<Running, SuperviseError> {
+) -> Result<RunningGateway, SuperviseError> {
     let Settled { loaded: Loaded { model, watched, .. }, seen } = settled;
     let state_dir = model.gateway.state_dir.clone();
     own_folder(&state_dir)?;
@@ -150,7 +150,7 @@ async fn assemble(
     let common = common(&state_dir, &*clock)?;
     show(&metrics, &common, &snapshots);
 
-    let shared = Shared {
+    let shared = WorkerShared {
         snapshots: &snapshots,
         metrics: &metrics,
         access_log: &access_log,
@@ -168,7 +168,7 @@ async fn assemble(
     let in_force = Arc::<InForce>::default();
     let answers =
         answers(&shared, &readiness, reload.clone(), management_settings, notices, &in_force);
-    let [gate, control] = [(); 2].map(|()| Arc::new(Gate::new(predecessor.is_none())));
+    let [gate, control] = [(); 2].map(|()| Arc::new(CallGate::new(predecessor.is_none())));
     let mut tasks = serve_management(management, answers, &gate, (&state_dir, &control))?;
     let mut channel = Channel::new(Arc::clone(&common.revocations), Arc::clone(&clock));
     channel.follow(channel_settings.as_ref()).await;
@@ -192,7 +192,7 @@ async fn assemble(
     };
     reloader.note_in_force();
     let watch = Watch::new(watched, seen);
-    Ok(Running {
+    Ok(RunningGateway {
         reloader,
         threads,
         readiness,
@@ -224,7 +224,7 @@ fn show(metrics: &Metrics, common: &Common, snapshots: &Arc<Snapshots>) {
 }
 
 /// What all workers read.
-struct Shared<'s> {
+struct WorkerShared<'s> {
     snapshots: &'s Arc<Snapshots>,
     metrics: &'s Arc<Metrics>,
     access_log: &'s AccessLog,
@@ -236,12 +236,12 @@ struct Shared<'s> {
 fn walk_parts(
     count: usize,
     settings: &gateway::Gateway,
-    shared: &Shared<'_>,
-) -> Result<Vec<WalkParts>, SuperviseError> {
+    shared: &WorkerShared<'_>,
+) -> Result<Vec<WorkerParts>, SuperviseError> {
     let via = Via::new(random()?);
     let share = settings.token_cache_bytes.checked_div(count as u64).unwrap_or_default();
     let parts = (0..count).map(|index| {
-        Ok(WalkParts {
+        Ok(WorkerParts {
             index,
             snapshots: Arc::clone(shared.snapshots),
             counters: shared.metrics.worker(index),
@@ -267,7 +267,7 @@ fn random() -> Result<u64, SuperviseError> {
 /// The lock, in a takeover when it is this process' turn.
 async fn turn(
     lock: Option<Lock>,
-    predecessor: Option<&mut Link>,
+    predecessor: Option<&mut TakeoverLink>,
     keys: &[Arc<KeyManagerKeys>],
     state_dir: &Path,
 ) -> Result<Lock, SuperviseError> {
@@ -282,7 +282,10 @@ async fn turn(
 
 /// Says that everything is read, and waits until the old process has let the journal go. Keys come first: requests are
 /// served from then on.
-async fn await_turn(link: &mut Link, keys: &[Arc<KeyManagerKeys>]) -> Result<(), SuperviseError> {
+async fn await_turn(
+    link: &mut TakeoverLink,
+    keys: &[Arc<KeyManagerKeys>],
+) -> Result<(), SuperviseError> {
     const KEYS: Duration = Duration::from_secs(10);
     const JOURNAL: Duration = Duration::from_mins(3);
     let settled = async {
@@ -334,16 +337,16 @@ fn own_folder(path: &Path) -> Result<(), SuperviseError> {
 }
 
 fn answers(
-    shared: &Shared<'_>,
+    shared: &WorkerShared<'_>,
     readiness: &Arc<Readiness>,
     reload: mpsc::Sender<crate::management::reloading::ReloadRequest>,
-    management: Option<gateway::Management>,
+    management: Option<gateway::ManagementSettings>,
     notices: bool,
     in_force: &Arc<InForce>,
-) -> Management {
+) -> ManagementState {
     let (users, hosts) =
         management.map(|management| (management.users, management.hosts)).unwrap_or_default();
-    Management {
+    ManagementState {
         metrics: Arc::clone(shared.metrics),
         readiness: Arc::clone(readiness),
         reload,
@@ -363,14 +366,14 @@ fn answers(
 
 fn serve_management(
     management: Option<BoundManagement>,
-    answers: Management,
-    gate: &Arc<Gate>,
-    (state_dir, control): (&Path, &Arc<Gate>),
+    answers: ManagementState,
+    gate: &Arc<CallGate>,
+    (state_dir, control): (&Path, &Arc<CallGate>),
 ) -> Result<JoinSet<()>, SuperviseError> {
     let mut tasks = JoinSet::new();
     let answers = Arc::new(answers);
     // in a takeover the old process has the place for now
-    let bound = control.is_open().then(|| control::Bound::bind(state_dir, control));
+    let bound = control.is_open().then(|| control::ControlSocket::bind(state_dir, control));
     let bound = bound
         .and_then(|bound| bound.inspect_err(|error| control::unavailable(state_dir, error)).ok());
     tasks.spawn(control::serve(
@@ -391,7 +394,7 @@ fn serve_management(
 /// What goes on beside the requests.
 fn tend(
     tasks: &mut JoinSet<()>,
-    first_reading: Option<Reading>,
+    first_reading: Option<ClockReading>,
     common: Common,
     clock: &Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
@@ -452,7 +455,7 @@ fn revocations(state_dir: &Path, clock: &dyn Clock) -> Result<Revocations, Super
 type BoundManagement = (TcpListener, Option<Arc<rustls::ServerConfig>>);
 
 fn bind_management(
-    management: &gateway::Management,
+    management: &gateway::ManagementSettings,
     inherited: &mut Inherited,
 ) -> Result<BoundManagement, SuperviseError> {
     let tls = management.tls.as_ref().map(|pair| {

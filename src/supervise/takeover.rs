@@ -23,10 +23,10 @@ use crate::revocation::journal::follower::Follower;
 use crate::revocation::{RevocationError, Revocations};
 use crate::state_dir::lock::{Lock, LockError};
 pub use crate::supervise::inherited::Inherited;
-use crate::supervise::link::{self, Link};
-use crate::supervise::running::Running;
+use crate::supervise::link::{self, TakeoverLink};
+use crate::supervise::running::RunningGateway;
 use crate::supervise::service_manager;
-use crate::supervise::signals::{Signals, Told};
+use crate::supervise::signals::{SignalMeaning, Signals};
 
 /// The first of the passed descriptors.
 const FIRST_DESCRIPTOR: i32 = 3;
@@ -62,24 +62,24 @@ pub enum TakeoverError {
     #[error("state_dir cannot be handed over; the new process was ended")]
     Lock(#[source] io::Error),
     #[error("a signal ended this process first; the new one was ended too")]
-    Signal(Told),
+    Signal(SignalMeaning),
 }
 
 /// What came of a takeover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum TakeoverOutcome {
     /// Another process serves; this one drains.
     Taken,
     /// This one goes on.
     Kept,
     /// This one was told to end meanwhile.
-    Told(Told),
+    Told(SignalMeaning),
 }
 
 /// The new process.
 struct Successor {
     child: Child,
-    link: Link,
+    link: TakeoverLink,
 }
 
 impl Successor {
@@ -94,7 +94,7 @@ impl Successor {
             .into_iter()
             .zip(FIRST_DESCRIPTOR..)
             .map(|(socket, child_fd)| FdMapping { parent_fd: OwnedFd::from(socket), child_fd });
-        let (link, input) = Link::pair()?;
+        let (link, input) = TakeoverLink::pair()?;
         let mut command = Command::new(program);
         command
             .args(arguments)
@@ -129,20 +129,20 @@ impl Successor {
     }
 }
 
-impl Running {
+impl RunningGateway {
     /// Starts a new process on the same sockets and hands everything over to it, or goes on.
-    pub(super) async fn hand_over(&mut self, signals: &mut Signals) -> Outcome {
+    pub(super) async fn hand_over(&mut self, signals: &mut Signals) -> TakeoverOutcome {
         if std::process::id() == 1 {
             tracing::error!(target: "portcullis::supervise", "SIGUSR2 is refused: this process is PID 1 of its container, which would end with it, and the new process too. Start the gateway under an init (`docker run --init`, tini), or replace the container");
-            return Outcome::Kept;
+            return TakeoverOutcome::Kept;
         }
         let guarded = tokio::select! {
             guarded = self.reloader.guard_takeover() => guarded,
-            told = signals.next_end() => return Outcome::Told(told),
+            told = signals.next_end() => return TakeoverOutcome::Told(told),
         };
         if let Err(error) = guarded {
             tracing::error!(target: "portcullis::supervise", error = %error.describe(), "no other process took over; this one goes on");
-            return Outcome::Kept;
+            return TakeoverOutcome::Kept;
         }
         tracing::info!(target: "portcullis::supervise", "a new process takes over");
         let listeners = self.reloader.listeners.iter().map(|listener| listener.copy());
@@ -151,7 +151,7 @@ impl Running {
         let error = match sockets.and_then(Successor::start) {
             Err(error) => TakeoverError::Start(error),
             Ok(mut successor) => match self.hand_over_to(&mut successor, signals).await {
-                Ok(()) => return Outcome::Taken,
+                Ok(()) => return TakeoverOutcome::Taken,
                 Err(error) => {
                     // whoever leaves the conversation is about to end
                     let leaves = matches!(error, TakeoverError::Silent);
@@ -168,8 +168,8 @@ impl Running {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         tracing::error!(target: "portcullis::supervise", %error, cause, "no other process took over; this one goes on");
         match error {
-            TakeoverError::Signal(told) => Outcome::Told(told),
-            _ => Outcome::Kept,
+            TakeoverError::Signal(told) => TakeoverOutcome::Told(told),
+            _ => TakeoverOutcome::Kept,
         }
     }
 
@@ -221,11 +221,11 @@ impl Running {
                     None => return Err(TakeoverError::Silent),
                 },
                 told = signals.next() => match told {
-                    Told::Reload => {
+                    SignalMeaning::Reload => {
                         self.access_log.reopen();
                         self.reload_now(None).await;
                     }
-                    Told::HandOver => {
+                    SignalMeaning::HandOver => {
                         tracing::warn!(target: "portcullis::supervise", "a new process is taking over already");
                     }
                     end => return Err(TakeoverError::Signal(end)),
@@ -256,8 +256,8 @@ impl Running {
                 // a call may be a reload
                 Some(request) = self.reloads.recv() => self.reload_now(Some(request)).await,
                 told = signals.next() => match told {
-                    Told::Reload => self.reload_now(None).await,
-                    Told::HandOver => {}
+                    SignalMeaning::Reload => self.reload_now(None).await,
+                    SignalMeaning::HandOver => {}
                     end => return Err(TakeoverError::Signal(end)),
                 },
             }

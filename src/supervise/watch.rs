@@ -28,11 +28,11 @@ const MOST_SETTLES: usize = 20;
 /// The files of a configuration, watched by a thread of their own: a file system that hangs holds nothing else up.
 #[derive(Debug)]
 pub struct Watch {
-    shared: Arc<Shared>,
+    shared: Arc<WatchState>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct WatchState {
     followed: Mutex<Followed>,
     changed: Notify,
 }
@@ -62,7 +62,7 @@ impl Watch {
     /// `POST /reload` are heard all the same.
     pub(super) fn new(files: Vec<PathBuf>, seen: Vec<Stamp>) -> Self {
         let followed = Mutex::new(Followed { files, seen, version: 0 });
-        let shared = Arc::new(Shared { followed, changed: Notify::new() });
+        let shared = Arc::new(WatchState { followed, changed: Notify::new() });
         let watched = Arc::downgrade(&shared);
         let begun = thread::Builder::new().name("watch".to_owned()).spawn(move || watch(&watched));
         if let Err(error) = begun {
@@ -85,7 +85,7 @@ impl Watch {
 }
 
 /// Looks until nobody asks any more.
-fn watch(shared: &Weak<Shared>) {
+fn watch(shared: &Weak<WatchState>) {
     let mut pause = EVERY;
     loop {
         thread::sleep(pause);

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::listen::socket::ListenerSocket;
-use crate::listen::worker::{self, Command, WorkerHandle, WorkerQueue};
+use crate::listen::worker::{self, WorkerCommand, WorkerHandle, WorkerQueue};
 use crate::management::readiness::Readiness;
 use crate::model::gateway::Workers as WorkerCount;
-use crate::proxy::worker::WalkParts;
+use crate::proxy::worker::WorkerParts;
 use crate::supervise::error::SuperviseError;
 use crate::telemetry::Metrics;
 
@@ -52,7 +52,7 @@ pub fn count(setting: WorkerCount) -> usize {
 impl WorkerThreads {
     /// Starts a thread for each of `parts`.
     pub fn start(
-        parts: Vec<WalkParts>,
+        parts: Vec<WorkerParts>,
         readiness: &Arc<Readiness>,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, SuperviseError> {
@@ -72,7 +72,7 @@ impl WorkerThreads {
     }
 
     async fn listen(&self, listener: &Arc<ListenerSocket>) {
-        self.tell(|| Command::Listen(Arc::clone(listener))).await;
+        self.tell(|| WorkerCommand::Listen(Arc::clone(listener))).await;
     }
 
     /// Accepts on new listeners.
@@ -84,13 +84,13 @@ impl WorkerThreads {
     }
 
     pub async fn unlisten(&self, listener: &Arc<ListenerSocket>) {
-        self.tell(|| Command::Unlisten(Arc::clone(listener))).await;
+        self.tell(|| WorkerCommand::Unlisten(Arc::clone(listener))).await;
     }
 
     /// Waits until the workers have done what they were told.
     pub async fn settled(&self) {
         let (done, mut settled) = mpsc::channel(1);
-        self.tell(|| Command::Settle(done.clone())).await;
+        self.tell(|| WorkerCommand::Settle(done.clone())).await;
         drop(done);
         // each worker has a copy of the sender until it has done it
         let all = async { while settled.recv().await.is_some() {} };
@@ -101,7 +101,7 @@ impl WorkerThreads {
 
     /// Asks every worker to finish what it has; returns whether all did so in time. `hurry` ends the wait.
     pub async fn drain(mut self, within: Duration, hurry: impl Future<Output = ()>) -> Drained {
-        self.tell(|| Command::Drain { within }).await;
+        self.tell(|| WorkerCommand::Drain { within }).await;
         let deadline = Instant::now().checked_add(within);
         let ended = async {
             while self.threads.iter().any(|thread| !thread.is_finished())
@@ -110,7 +110,7 @@ impl WorkerThreads {
                 tokio::time::sleep(POLL).await;
                 // a worker looks whether its last connection has gone when it is told again
                 for handle in &self.handles {
-                    let _ = handle.commands.try_send(Command::Drain { within });
+                    let _ = handle.commands.try_send(WorkerCommand::Drain { within });
                 }
             }
         };
@@ -124,7 +124,7 @@ impl WorkerThreads {
             Drained::Cut
         };
         for handle in &self.handles {
-            let _ = handle.commands.try_send(Command::Stop);
+            let _ = handle.commands.try_send(WorkerCommand::Stop);
         }
         for thread in self.threads.drain(..) {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
@@ -132,7 +132,7 @@ impl WorkerThreads {
         drained
     }
 
-    async fn tell(&self, command: impl Fn() -> Command) {
+    async fn tell(&self, command: impl Fn() -> WorkerCommand) {
         for handle in &self.handles {
             // a worker that ended has no queue to wait for
             let _ = handle.commands.send(command()).await;
@@ -148,7 +148,7 @@ struct Watched {
 
 impl Watched {
     /// Runs a worker, again and again until one ends as it was told.
-    fn run(&self, parts: &WalkParts, mut queue: WorkerQueue, peers: &[WorkerHandle]) {
+    fn run(&self, parts: &WorkerParts, mut queue: WorkerQueue, peers: &[WorkerHandle]) {
         let mut pause = RESTART_PAUSE;
         loop {
             let begun = Instant::now();
@@ -242,7 +242,7 @@ production = { urls = ["http://127.0.0.1:1"] }
             soon("ready", || running.is_ready()).await;
             assert_eq!(status(address).await, "HTTP/1.1 404 Not Found");
             for handle in &running.threads.handles {
-                handle.commands.send(Command::Panic).await.unwrap();
+                handle.commands.send(WorkerCommand::Panic).await.unwrap();
             }
             soon("unready", || !running.is_ready()).await;
             soon("ready again", || running.is_ready()).await;

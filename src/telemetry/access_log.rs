@@ -28,12 +28,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use self::line::Fragment;
-pub use self::record::{AccessRecord, Ending, TokenHash, UnixMillis};
+pub use self::record::{AccessRecord, ExchangeEnding, TokenHash, UnixMillis};
 
 use self::calendar::Calendar;
-use self::line::Line;
-use self::target::Target;
-use self::thread::{Batch, Message};
+use self::line::LogLine;
+use self::target::LogTarget;
+use self::thread::{LogBatch, LogCommand};
 use crate::model::gateway::{AccessLog as Settings, LogFormat};
 use crate::model::reason::Reason;
 
@@ -51,7 +51,7 @@ pub struct AccessWriter {
     format: LogFormat,
     dropped: Arc<AtomicU64>,
     /// `None`: switched off.
-    to_thread: Option<SyncSender<Message>>,
+    to_thread: Option<SyncSender<LogCommand>>,
     pending: RefCell<Pending>,
 }
 
@@ -69,7 +69,7 @@ pub enum AccessLogError {
 
 #[derive(Debug)]
 struct Writing {
-    sender: SyncSender<Message>,
+    sender: SyncSender<LogCommand>,
     /// Hears once that everything was written.
     finished: Mutex<Receiver<()>>,
 }
@@ -113,7 +113,7 @@ impl AccessLog {
     /// Opens the target, so that what is wrong with it is known at start, and starts the thread.
     pub fn open(settings: &Settings) -> Result<Self, AccessLogError> {
         let dropped = Arc::new(AtomicU64::new(0));
-        let thread = match Target::open(&settings.target)? {
+        let thread = match LogTarget::open(&settings.target)? {
             Some(target) => Some(start(target, QUEUED_BUFFERS, &dropped)?),
             None => None,
         };
@@ -152,7 +152,7 @@ impl AccessLog {
     pub fn reopen(&self) {
         if let Some(thread) = &self.thread {
             // with a full queue there is traffic, which notices a rotation by itself
-            let _ = thread.sender.try_send(Message::Reopen);
+            let _ = thread.sender.try_send(LogCommand::Reopen);
         }
     }
 
@@ -161,7 +161,7 @@ impl AccessLog {
     pub fn shutdown(&self, within: Duration) -> Result<(), AccessLogError> {
         let Some(thread) = &self.thread else { return Ok(()) };
         let deadline = Instant::now() + within;
-        while let Err(TrySendError::Full(_)) = thread.sender.try_send(Message::Stop) {
+        while let Err(TrySendError::Full(_)) = thread.sender.try_send(LogCommand::Stop) {
             if Instant::now() >= deadline {
                 return Err(AccessLogError::Unfinished);
             }
@@ -177,7 +177,7 @@ impl AccessLog {
 }
 
 fn start(
-    target: Target,
+    target: LogTarget,
     queue: usize,
     dropped: &Arc<AtomicU64>,
 ) -> Result<Writing, AccessLogError> {
@@ -216,7 +216,8 @@ impl AccessWriter {
             return;
         }
         let mut pending = self.pending.borrow_mut();
-        let ordinary = record.reason == Reason::Forwarded && record.ending == Ending::Completed;
+        let ordinary =
+            record.reason == Reason::Forwarded && record.ending == ExchangeEnding::Completed;
         if ordinary && !pending.sampling.is_due() {
             return;
         }
@@ -240,12 +241,12 @@ impl AccessWriter {
             pending.returned.try_recv().unwrap_or_else(|_| Vec::with_capacity(BUFFER_CAPACITY));
         let lines = std::mem::replace(&mut pending.lines, empty);
         let count = std::mem::take(&mut pending.count);
-        let batch = Batch { lines, give_back: pending.give_back.clone() };
+        let batch = LogBatch { lines, give_back: pending.give_back.clone() };
         if let Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) =
-            to_thread.try_send(Message::Batch(batch))
+            to_thread.try_send(LogCommand::Batch(batch))
         {
             self.dropped.fetch_add(count, Ordering::Relaxed);
-            if let Message::Batch(batch) = message {
+            if let LogCommand::Batch(batch) = message {
                 batch.give_back();
             }
         }
@@ -254,7 +255,7 @@ impl AccessWriter {
 
 impl Pending {
     fn append(&mut self, format: LogFormat, record: &AccessRecord<'_>) {
-        let mut line = Line::begin(&mut self.lines, format, self.calendar.text(record.time));
+        let mut line = LogLine::begin(&mut self.lines, format, self.calendar.text(record.time));
         record.write(&mut line);
         line.end();
         self.count += 1;

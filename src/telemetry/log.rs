@@ -22,7 +22,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 use self::one_line::OneLine;
-use self::queue::Queue;
+use self::queue::LogQueue;
 use crate::model::gateway::{Log, LogFormat, LogLevel};
 
 /// Changes what is written, and how, while the gateway runs.
@@ -31,7 +31,7 @@ pub struct LogHandle {
     level: reload::Handle<Targets, Registry>,
     /// Whether lines are JSON.
     json: Arc<AtomicBool>,
-    queue: Option<Queue>,
+    queue: Option<LogQueue>,
     /// Whether the format stays whatever the configuration says.
     keeps_format: bool,
 }
@@ -54,7 +54,7 @@ enum Colour {
 /// Receives the process's events from now on; once per process.
 pub fn install(log: Log) -> Result<LogHandle, LogError> {
     let colour = if io::stderr().is_terminal() { Colour::Ansi } else { Colour::Plain };
-    let queue = Queue::to(io::stderr());
+    let queue = LogQueue::to(io::stderr());
     let (subscriber, handle) = subscriber(log, colour, queue.clone());
     tracing::subscriber::set_global_default(subscriber).map_err(LogError::Installed)?;
     Ok(LogHandle { queue: Some(queue), ..handle })
@@ -83,7 +83,7 @@ impl LogHandle {
 
     /// Counts the events that could not be written.
     pub fn dropped(&self) -> Arc<AtomicU64> {
-        self.queue.as_ref().map(Queue::dropped).unwrap_or_default()
+        self.queue.as_ref().map(LogQueue::dropped).unwrap_or_default()
     }
 }
 

@@ -38,10 +38,10 @@ pub use self::control::{
 };
 pub use self::identity::{ChannelFacts, IntrospectionCounters, RevocationFacts};
 pub use self::listener::{ListenerSeries, RefusedConnection, TlsFailure};
-pub use self::management::{Change, ManagementCounters, SignIn};
+pub use self::management::{ManagementCall, ManagementCounters, SignIn};
 pub use self::operation::{Measured, OperationSeries};
 pub use self::prediction::{
-    Expected, FamilySeries, UNMATCHED_OPERATION, operation_label, worst_case_series,
+    ExpectedLoad, FamilySeries, UNMATCHED_OPERATION, operation_label, worst_case_series,
 };
 pub use self::worker::WorkerCounters;
 

@@ -12,12 +12,14 @@ pub mod metrics;
 pub mod refusals;
 
 pub use access_log::{
-    AccessLog, AccessLogError, AccessRecord, AccessWriter, Ending, Fragment, TokenHash, UnixMillis,
+    AccessLog, AccessLogError, AccessRecord, AccessWriter, ExchangeEnding, Fragment, TokenHash,
+    UnixMillis,
 };
 pub use log::LogHandle;
 pub use metrics::{
-    BudgetFacts, CertificateFacts, Change, ChannelFacts, Expected, FamilySeries, IdentityFacts,
-    IntrospectionCounters, KeyManagerFacts, ListenerSeries, ManagementCounters, Measured, Metrics,
-    OperationSeries, OrganizationFacts, RefusedConnection, RevocationFacts, SignIn, SnapshotFacts,
-    TlsFailure, UNMATCHED_OPERATION, WorkerCounters, operation_label, worst_case_series,
+    BudgetFacts, CertificateFacts, ChannelFacts, ExpectedLoad, FamilySeries, IdentityFacts,
+    IntrospectionCounters, KeyManagerFacts, ListenerSeries, ManagementCall, ManagementCounters,
+    Measured, Metrics, OperationSeries, OrganizationFacts, RefusedConnection, RevocationFacts,
+    SignIn, SnapshotFacts, TlsFailure, UNMATCHED_OPERATION, WorkerCounters, operation_label,
+    worst_case_series,
 };

@@ -53,11 +53,11 @@ pub struct Unsigned(Box<[u8]>);
 /// The last refusals of all workers.
 #[derive(Debug, Default)]
 pub struct Refusals {
-    kept: Mutex<Kept>,
+    kept: Mutex<RefusalRing>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct RefusalRing {
     ring: VecDeque<Remembered>,
     bytes: usize,
 }
@@ -135,12 +135,12 @@ impl Refusals {
         RefusalFacts { count: kept.ring.len() as u64, bytes: kept.bytes as u64 }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, RefusalRing> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
+impl RefusalRing {
     fn forget(&mut self, now: Moment) {
         while let Some(oldest) = self.ring.front()
             && (self.ring.len() > MOST || self.bytes > MOST_BYTES || now.since(oldest.at) > LONGEST)

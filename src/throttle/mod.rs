@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use crate::authenticate::{Caller, Principal};
+use crate::authenticate::{CallerNames, Principal};
 use crate::authorize::Grant;
 use crate::model::directory::KeyType;
 use crate::snapshot::backend::BackendGroup;
@@ -19,7 +19,7 @@ pub struct Admitted {
     base_length: usize,
     key_type: KeyType,
     principal: Option<Principal>,
-    caller: Option<Rc<Caller>>,
+    caller: Option<Rc<CallerNames>>,
 }
 
 /// Admits a grant; `None` only if the snapshot is not the one that granted.
@@ -60,7 +60,7 @@ impl Admitted {
         self.principal.as_ref()
     }
 
-    pub fn caller(&self) -> Option<&Rc<Caller>> {
+    pub fn caller(&self) -> Option<&Rc<CallerNames>> {
         self.caller.as_ref()
     }
 

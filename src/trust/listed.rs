@@ -15,13 +15,13 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 #[derive(Debug)]
-pub(super) struct Listed {
+pub(super) struct ListedVerifier {
     library: Arc<dyn ServerCertVerifier>,
     /// The certificates of `ca` that are marked as authorities.
     authorities: Vec<CertificateDer<'static>>,
 }
 
-impl Listed {
+impl ListedVerifier {
     pub(super) fn new(
         library: Arc<dyn ServerCertVerifier>,
         listed: Vec<CertificateDer<'static>>,
@@ -32,7 +32,7 @@ impl Listed {
     }
 }
 
-impl ServerCertVerifier for Listed {
+impl ServerCertVerifier for ListedVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

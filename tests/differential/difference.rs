@@ -1,6 +1,6 @@
 //! The written list: where our verification and `jsonwebtoken::decode` give different answers, and what in the token it is.
 
-use portcullis::jwt::{ClaimFault, JsonFault, Malformed, Rejection};
+use portcullis::jwt::{ClaimFault, JsonFault, MalformedToken, Rejection};
 use serde_json::Value;
 
 use crate::Ours;
@@ -102,14 +102,14 @@ impl Difference {
         Some(match rejection {
             Rejection::CriticalHeader { .. } => Self::CriticalHeader,
             Rejection::UnknownKey { .. } => Self::KeyId,
-            Rejection::Malformed(Malformed::HeaderMember(_)) => Self::NullHeaderMember,
-            Rejection::Malformed(Malformed::Header(fault) | Malformed::Payload(fault)) => {
-                match fault {
-                    JsonFault::DuplicateMember => Self::DuplicateMember,
-                    JsonFault::OverLimit => Self::Depth,
-                    _ => return None,
-                }
-            }
+            Rejection::Malformed(MalformedToken::HeaderMember(_)) => Self::NullHeaderMember,
+            Rejection::Malformed(
+                MalformedToken::Header(fault) | MalformedToken::Payload(fault),
+            ) => match fault {
+                JsonFault::DuplicateMember => Self::DuplicateMember,
+                JsonFault::OverLimit => Self::Depth,
+                _ => return None,
+            },
             Rejection::TokenType(_) if header_type_is_refused(case) => Self::HeaderType,
             Rejection::TokenType(_) => Self::ClaimedType,
             Rejection::InvalidClaim { fault: ClaimFault::WrongType, .. } => Self::ClaimType,

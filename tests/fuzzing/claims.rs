@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis::jwt::{Claims, JsonFault, KeySet, Malformed, Rejection, Unverified};
+use portcullis::jwt::{Claims, JsonFault, KeySet, MalformedToken, Rejection, Unverified};
 use portcullis::model::clock::UnixSeconds;
 use portcullis::model::key_manager::{IdTokens, SignatureAlgorithm, TokenRules};
 
@@ -29,7 +29,7 @@ fn judge(payload: &[u8]) {
     let unverified = match (parsed, &theirs) {
         (Ok(unverified), Ok(serde_json::Value::Object(_))) => unverified,
         (Ok(_), theirs) => panic!("read, but JSON it is not: {theirs:?}"),
-        (Err(Rejection::Malformed(Malformed::Payload(fault))), theirs) => {
+        (Err(Rejection::Malformed(MalformedToken::Payload(fault))), theirs) => {
             return check_fault(fault, theirs.as_ref().ok(), repeats);
         }
         (Err(other), _) => panic!("the header is good: {other}"),

@@ -5,21 +5,21 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 
 use http::HeaderMap;
-use portcullis::forward::forwarded::{Arrival, ClientScheme, MAX_CHAIN, Origin};
+use portcullis::forward::forwarded::{Arrival, ClientOrigin, ClientScheme, MAX_CHAIN};
 use portcullis::model::proxies::{ForwardedHeader, ForwardedHeaders, TrustedProxies};
 
 use crate::header_lines;
 
 pub(crate) fn check(bytes: &[u8]) {
     let sent = header_lines::read(bytes);
-    let stranger = Origin::read(&sent, &arrival(STRANGER));
+    let stranger = ClientOrigin::read(&sent, &arrival(STRANGER));
     assert_eq!((stranger.client(), stranger.scheme()), (STRANGER, ClientScheme::Http));
     assert_eq!(
         written(&stranger).get("x-forwarded-for").map(http::HeaderValue::as_bytes),
         Some(b"203.0.113.9".as_slice())
     );
 
-    let origin = Origin::read(&sent, &arrival(PROXY));
+    let origin = ClientOrigin::read(&sent, &arrival(PROXY));
     if let Some(named) = simplest_reading(&sent) {
         let read = &named[named.len().saturating_sub(MAX_CHAIN)..];
         let nearest = read.iter().rev().find(|address| !is_trusted(**address));
@@ -46,13 +46,13 @@ pub(crate) fn check(bytes: &[u8]) {
 }
 
 /// A gateway behind this one comes to the same facts.
-fn reads_back(origin: &Origin, headers: &HeaderMap) {
-    let next = Origin::read(headers, &arrival(PROXY));
+fn reads_back(origin: &ClientOrigin, headers: &HeaderMap) {
+    let next = ClientOrigin::read(headers, &arrival(PROXY));
     assert_eq!((next.client(), next.scheme()), (origin.client(), origin.scheme()), "{headers:?}");
     assert_eq!(written(&next).get("x-forwarded-host"), headers.get("x-forwarded-host"));
 }
 
-fn written(origin: &Origin) -> HeaderMap {
+fn written(origin: &ClientOrigin) -> HeaderMap {
     let mut headers = HeaderMap::new();
     origin.add_to(&mut headers);
     headers

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderMap, Version};
-use portcullis::forward::forwarded::{Arrival, ClientScheme, Origin};
+use portcullis::forward::forwarded::{Arrival, ClientOrigin, ClientScheme};
 use portcullis::forward::headers::{
     Hop, Trailers, rewrite_request, rewrite_response, strip_request_trailers,
 };
@@ -29,7 +29,7 @@ fn check_request(sent: &HeaderMap, named: &[String]) {
         authority: None,
         trusted_proxies: &TrustedProxies::NONE,
     };
-    let origin = Origin::read(sent, &arrival).written();
+    let origin = ClientOrigin::read(sent, &arrival).written();
     let via = Via::new(1);
     let removed = RemovedHeaders::default();
     let hop = Hop {

@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis::jwt::proof::{self, Proof, Proved};
+use portcullis::jwt::proof::{self, DpopProof, Proved};
 use portcullis::model::clock::UnixSeconds;
 use serde_json::Value;
 
@@ -49,7 +49,7 @@ fn payload(bytes: &[u8]) {
     let outcome = proof::check(seal(header.as_bytes(), bytes).as_bytes(), &ABOUT, NOW);
     let claims = readable(bytes);
     assert_eq!(outcome.is_ok(), claims.as_ref().is_some_and(is_about_this), "{outcome:?}");
-    if let (Ok(Proof { thumbprint, id, nonce }), Some(claims)) = (outcome, claims) {
+    if let (Ok(DpopProof { thumbprint, id, nonce }), Some(claims)) = (outcome, claims) {
         assert_eq!(thumbprint, *THUMBPRINT);
         assert_eq!(
             (Some(&*id), nonce.as_deref()),

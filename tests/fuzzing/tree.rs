@@ -3,19 +3,19 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use portcullis::jwt::{Number, Value};
+use portcullis::jwt::{JsonValue, Number};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-pub(crate) fn as_theirs(value: &Value) -> serde_json::Value {
+pub(crate) fn as_theirs(value: &JsonValue) -> serde_json::Value {
     match value {
-        Value::Null => serde_json::Value::Null,
-        Value::Bool(flag) => (*flag).into(),
-        Value::Number(Number::Unsigned(number)) => (*number).into(),
-        Value::Number(Number::Negative(number)) => (*number).into(),
-        Value::Number(Number::Float(number)) => (*number).into(),
-        Value::String(text) => (**text).into(),
-        Value::Array(elements) => elements.iter().map(as_theirs).collect(),
-        Value::Object(members) => {
+        JsonValue::Null => serde_json::Value::Null,
+        JsonValue::Bool(flag) => (*flag).into(),
+        JsonValue::Number(Number::Unsigned(number)) => (*number).into(),
+        JsonValue::Number(Number::Negative(number)) => (*number).into(),
+        JsonValue::Number(Number::Float(number)) => (*number).into(),
+        JsonValue::String(text) => (**text).into(),
+        JsonValue::Array(elements) => elements.iter().map(as_theirs).collect(),
+        JsonValue::Object(members) => {
             members.iter().map(|(name, value)| (name.to_owned(), as_theirs(value))).collect()
         }
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::cli::arguments::ImportOptions;
 use crate::cli::import::ImportError;
 use crate::cli::import::metadata::Metadata;
-use crate::cli::import::sample::{Sample, rules};
+use crate::cli::import::sample::{TokenSample, rules};
 use crate::cli::import::text::{quoted, shown};
 use crate::introspect::probe::Probe;
 use crate::jwks::may_fetch;
@@ -26,16 +26,16 @@ const NOBODYS_TOKEN: &str = "portcullis-import-asks-whether-it-may-ask";
 
 /// How the server was asked, and what it said.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct IntrospectionTrial {
     pub(super) endpoint: String,
     /// The inline table `credentials`.
     pub(super) credentials: String,
-    pub(super) said: Result<Said, String>,
+    pub(super) said: Result<IntrospectionVerdict, String>,
 }
 
 /// What the server said.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum IntrospectionVerdict {
     /// It answers; there was no sample.
     Answers,
     Inactive,
@@ -53,9 +53,9 @@ pub(super) async fn ask(
     settings: &Fetch,
     metadata: &Metadata,
     kind: KeyManagerType,
-    sample: Option<&Sample>,
+    sample: Option<&TokenSample>,
     now: UnixSeconds,
-) -> Result<Asked, ImportError> {
+) -> Result<IntrospectionTrial, ImportError> {
     let endpoint = options
         .introspection_endpoint
         .as_deref()
@@ -65,7 +65,7 @@ pub(super) async fn ask(
         return Err(ImportError::IntrospectionAddress);
     }
     let secret = read_secret(options)?;
-    let token = sample.map_or(NOBODYS_TOKEN, Sample::text);
+    let token = sample.map_or(NOBODYS_TOKEN, TokenSample::text);
     let rules = rules(kind);
     let mut first_failure = None;
     let ways = ways(options.client_id.as_deref(), secret.as_ref(), kind);
@@ -79,7 +79,7 @@ pub(super) async fn ask(
         };
         match probe.ask(token, now).await {
             Ok(answer) => {
-                return Ok(Asked {
+                return Ok(IntrospectionTrial {
                     endpoint: endpoint.to_owned(),
                     credentials: written(options, *method),
                     said: Ok(said(answer, sample, kind)),
@@ -89,7 +89,7 @@ pub(super) async fn ask(
         }
     }
     let method = ways.first().and_then(|(method, _)| *method);
-    Ok(Asked {
+    Ok(IntrospectionTrial {
         endpoint: endpoint.to_owned(),
         credentials: written(options, method),
         said: Err(first_failure.unwrap_or_default()),
@@ -157,32 +157,36 @@ fn written(options: &ImportOptions, method: Option<&str>) -> String {
     format!("{{ {} }}", members.join(", "))
 }
 
-fn said(answer: Introspected, sample: Option<&Sample>, kind: KeyManagerType) -> Said {
+fn said(
+    answer: Introspected,
+    sample: Option<&TokenSample>,
+    kind: KeyManagerType,
+) -> IntrospectionVerdict {
     match answer {
         Introspected::Active(claims, ..) => {
             let names = kind.default_claims();
             let by_default = claims.consumer_key(&names);
             // what the gateway falls back to: RFC 7662 names the client in one way
-            let told = claims.get(CLIENT_ID).and_then(crate::jwt::Value::as_str);
+            let told = claims.get(CLIENT_ID).and_then(crate::jwt::JsonValue::as_str);
             let usual = names.consumer_key.as_deref().unwrap_or("azp");
             let claim = if by_default.is_some() { usual } else { CLIENT_ID };
-            Said::Active {
+            IntrospectionVerdict::Active {
                 client: by_default.or(told).map(str::to_owned),
                 claim: claim.to_owned(),
                 scopes: claims.scopes(&names).into_iter().map(str::to_owned).collect(),
             }
         }
-        Introspected::NotAccess(wrong) => Said::NotAccess(wrong),
-        Introspected::Inactive if sample.is_none() => Said::Answers,
-        Introspected::Inactive => Said::Inactive,
+        Introspected::NotAccess(wrong) => IntrospectionVerdict::NotAccess(wrong),
+        Introspected::Inactive if sample.is_none() => IntrospectionVerdict::Answers,
+        Introspected::Inactive => IntrospectionVerdict::Inactive,
     }
 }
 
-impl Asked {
+impl IntrospectionTrial {
     /// The client that the server named.
     pub(super) fn client(&self) -> Option<&str> {
         match &self.said {
-            Ok(Said::Active { client, .. }) => client.as_deref(),
+            Ok(IntrospectionVerdict::Active { client, .. }) => client.as_deref(),
             _ => None,
         }
     }
@@ -192,15 +196,17 @@ impl Asked {
         let asked = shown(&self.endpoint);
         match &self.said {
             Err(why) => vec![format!("WRONG: introspection at {asked} failed: {why}")],
-            Ok(Said::Answers) => vec![format!("good: introspection works, at {asked}")],
-            Ok(Said::Inactive) => vec![format!(
+            Ok(IntrospectionVerdict::Answers) => {
+                vec![format!("good: introspection works, at {asked}")]
+            }
+            Ok(IntrospectionVerdict::Inactive) => vec![format!(
                 "WRONG: the server says that the sample is not active: it has expired, or another server issued it, or the gateway\'s \
                  client may not ask about it (Keycloak from 26.7 on wants that client in the token\'s `aud`)"
             )],
-            Ok(Said::NotAccess(wrong)) => vec![format!(
+            Ok(IntrospectionVerdict::NotAccess(wrong)) => vec![format!(
                 "WRONG: the server knows the sample, and it is no access token: {wrong}. Take the `access_token` of the server\'s answer"
             )],
-            Ok(Said::Active { client, claim, scopes }) => {
+            Ok(IntrospectionVerdict::Active { client, claim, scopes }) => {
                 let mut findings =
                     vec![format!("good: the server says that the sample is active, at {asked}")];
                 match client {

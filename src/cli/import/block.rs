@@ -4,15 +4,15 @@
 
 use std::fmt::Write;
 
-use crate::cli::import::asking::Asked;
+use crate::cli::import::asking::IntrospectionTrial;
 use crate::cli::import::completion::Wanted;
 use crate::cli::import::diagnosis::Diagnosis;
-use crate::cli::import::evidence::Form;
+use crate::cli::import::evidence::ClaimForm;
 use crate::cli::import::metadata::Metadata;
 use crate::cli::import::product::{Guess, names, usual_claims};
 use crate::cli::import::remarks::{Sampled, remarks};
 use crate::cli::import::text::{comment, quoted, shown};
-use crate::cli::import::trouble::Weight;
+use crate::cli::import::trouble::TroubleWeight;
 use crate::jwks::may_fetch;
 use crate::jwt::ParsedKeySet;
 use crate::model::key_manager::{Fetch, KeyManagerType};
@@ -30,7 +30,7 @@ pub(super) struct Findings<'f> {
     /// With a sample token.
     pub(super) diagnosis: Option<&'f Diagnosis<'f>>,
     /// With an attempt at introspection.
-    pub(super) asked: Option<&'f Asked>,
+    pub(super) asked: Option<&'f IntrospectionTrial>,
     pub(super) wanted: &'f Wanted,
     /// The sample's client, by the server's word or by the token's.
     pub(super) client: Option<&'f str>,
@@ -98,8 +98,8 @@ fn about_the_token(diagnosis: &Diagnosis<'_>) -> String {
     }
     if let Some(scopes) = &diagnosis.scopes {
         let form = match scopes.form {
-            Form::Text => "a text",
-            Form::Array => "an array",
+            ClaimForm::Text => "a text",
+            ClaimForm::Array => "an array",
         };
         let names: Vec<String> =
             scopes.names.iter().take(MOST_NAMES).map(|name| shown(name)).collect();
@@ -109,9 +109,9 @@ fn about_the_token(diagnosis: &Diagnosis<'_>) -> String {
             names.join(", ")
         )));
     }
-    for weight in [Weight::Wrong, Weight::Check] {
+    for weight in [TroubleWeight::Wrong, TroubleWeight::Check] {
         for trouble in diagnosis.troubles.iter().filter(|trouble| trouble.weight() == weight) {
-            let head = if weight == Weight::Wrong { "WRONG" } else { "CHECK" };
+            let head = if weight == TroubleWeight::Wrong { "WRONG" } else { "CHECK" };
             text.push_str(&listed(&format!("{head}: {trouble}")));
         }
     }

@@ -13,13 +13,13 @@ use crate::model::names::{ApiName, InvalidName, Version};
 /// What the operator wants to have written beside the key manager.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
-    api: Option<Api>,
+    api: Option<ApiDraft>,
     app: Option<String>,
     consumer_key: Option<String>,
 }
 
 #[derive(Debug, Clone)]
-struct Api {
+struct ApiDraft {
     name: String,
     version: String,
     backend: String,
@@ -50,7 +50,7 @@ impl Wanted {
         app: Option<&str>,
         consumer_key: Option<&str>,
     ) -> Result<Self, WantedError> {
-        let api = api.map(|written| Api::read(written, backend)).transpose()?;
+        let api = api.map(|written| ApiDraft::read(written, backend)).transpose()?;
         let owned = |text: Option<&str>| text.map(str::to_owned);
         Ok(Self { api, app: owned(app), consumer_key: owned(consumer_key) })
     }
@@ -90,7 +90,7 @@ impl Wanted {
     }
 }
 
-impl Api {
+impl ApiDraft {
     fn read(written: &str, backend: &str) -> Result<Self, WantedError> {
         let (name, version) = written.split_once(':').unwrap_or((written, FIRST_VERSION));
         ApiName::try_from(name)?;

@@ -2,9 +2,9 @@
 //!
 //! Pure: the token, the document, the keys and the time come in.
 
-use crate::cli::import::evidence::{self, Client, Scopes};
+use crate::cli::import::evidence::{self, ClientEvidence, Scopes};
 use crate::cli::import::issuer::{self, Difference};
-use crate::cli::import::sample::{Sample, Signed};
+use crate::cli::import::sample::{SignedSample, TokenSample};
 use crate::cli::import::text::{shown, span};
 use crate::cli::import::trouble::{OpaqueForm, Trouble};
 use crate::jwt::kind::CLIENTS;
@@ -19,12 +19,12 @@ pub(super) struct Context<'c> {
     pub(super) kind: KeyManagerType,
     pub(super) keys: &'c KeySet,
     pub(super) now: UnixSeconds,
-    pub(super) asking: Asking,
+    pub(super) asking: IntrospectionAdvice,
 }
 
 /// Whether the server can be asked about a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asking {
+pub(super) enum IntrospectionAdvice {
     /// No introspection endpoint is known.
     Impossible,
     Possible,
@@ -40,37 +40,41 @@ pub(super) struct Diagnosis<'t> {
     /// An issuer that differs from the document's by its spelling, and whose signature is good.
     pub(super) other_issuer: Option<&'t str>,
     pub(super) troubles: Vec<Trouble>,
-    pub(super) client: Option<Client<'t>>,
+    pub(super) client: Option<ClientEvidence<'t>>,
     pub(super) scopes: Option<Scopes<'t>>,
     pub(super) audiences: Vec<&'t str>,
 }
 
-pub(super) fn diagnose<'t>(sample: &'t Sample, context: Context<'_>) -> Diagnosis<'t> {
+pub(super) fn diagnose<'t>(sample: &'t TokenSample, context: Context<'_>) -> Diagnosis<'t> {
     let only = |trouble| Diagnosis { troubles: vec![trouble], ..Diagnosis::default() };
     match sample {
-        Sample::Opaque(_) | Sample::Encrypted(_) if context.asking == Asking::Asked => {
+        TokenSample::Opaque(_) | TokenSample::Encrypted(_)
+            if context.asking == IntrospectionAdvice::Asked =>
+        {
             Diagnosis::default()
         }
-        Sample::Opaque(_) => only(opaque(OpaqueForm::Reference, context)),
-        Sample::Encrypted(_) => only(opaque(OpaqueForm::Encrypted, context)),
-        Sample::Broken(part, _) => only(Trouble::Broken { part }),
-        Sample::Signed(token) => signed(token, context),
+        TokenSample::Opaque(_) => only(opaque(OpaqueForm::Reference, context)),
+        TokenSample::Encrypted(_) => only(opaque(OpaqueForm::Encrypted, context)),
+        TokenSample::Broken(part, _) => only(Trouble::Broken { part }),
+        TokenSample::Signed(token) => signed(token, context),
     }
 }
 
 fn opaque(form: OpaqueForm, context: Context<'_>) -> Trouble {
     match (context.asking, form) {
-        (Asking::Impossible, OpaqueForm::Reference) => {
+        (IntrospectionAdvice::Impossible, OpaqueForm::Reference) => {
             Trouble::Unreadable { form, hint: jwt_hint(context.kind) }
         }
-        (Asking::Impossible, OpaqueForm::Encrypted) => {
+        (IntrospectionAdvice::Impossible, OpaqueForm::Encrypted) => {
             Trouble::Unreadable { form, hint: encryption_hint(context.kind) }
         }
-        (Asking::Possible | Asking::Asked, _) => Trouble::ForItsServer { form },
+        (IntrospectionAdvice::Possible | IntrospectionAdvice::Asked, _) => {
+            Trouble::ForItsServer { form }
+        }
     }
 }
 
-fn signed<'t>(token: &'t Signed, context: Context<'_>) -> Diagnosis<'t> {
+fn signed<'t>(token: &'t SignedSample, context: Context<'_>) -> Diagnosis<'t> {
     let verdict = token.verify(context.keys, context.kind, context.now);
     let has_good_signature = match &verdict {
         Ok(()) => true,
@@ -123,7 +127,7 @@ fn signed<'t>(token: &'t Signed, context: Context<'_>) -> Diagnosis<'t> {
 
 /// Which claims hold what, with what is odd about them.
 fn look<'t>(
-    token: &'t Signed,
+    token: &'t SignedSample,
     defaults: &ClaimNames,
     diagnosis: &mut Diagnosis<'t>,
     troubles: &mut Vec<Trouble>,
@@ -158,7 +162,7 @@ fn look<'t>(
 }
 
 /// What kind of token it is, where it is no access token for an API of the operator's.
-fn kind(token: &Signed, context: Context<'_>) -> Option<Trouble> {
+fn kind(token: &SignedSample, context: Context<'_>) -> Option<Trouble> {
     if let Some(trouble) = for_microsoft(token, context.kind) {
         return Some(trouble);
     }
@@ -182,7 +186,7 @@ fn kind(token: &Signed, context: Context<'_>) -> Option<Trouble> {
 }
 
 /// Why it may be an ID token after all: the gateway takes it, since some access tokens look the same.
-fn resembles_id_token(token: &Signed) -> Option<String> {
+fn resembles_id_token(token: &SignedSample) -> Option<String> {
     let is_access = token.header("typ").map(media_type).is_some_and(|name| name == "at+jwt")
         || ["scope", "scp", "aut", "gty", "cid", "azpacr", "appidacr", "token_use", "tokenName"]
             .iter()
@@ -206,7 +210,7 @@ fn resembles_id_token(token: &Signed) -> Option<String> {
         .map(|claim| format!("it has `{claim}`, and neither scopes nor a client"))
 }
 
-fn for_microsoft(token: &Signed, kind: KeyManagerType) -> Option<Trouble> {
+fn for_microsoft(token: &SignedSample, kind: KeyManagerType) -> Option<Trouble> {
     let audiences = token.audiences();
     let resource = MICROSOFT.into_iter().find(|(audience, _)| {
         audiences.iter().any(|found| found.trim_end_matches('/') == *audience)
@@ -225,7 +229,11 @@ fn for_microsoft(token: &Signed, kind: KeyManagerType) -> Option<Trouble> {
     }
 }
 
-fn issuer_trouble(token: &Signed, document: &str, has_good_signature: bool) -> Option<Trouble> {
+fn issuer_trouble(
+    token: &SignedSample,
+    document: &str,
+    has_good_signature: bool,
+) -> Option<Trouble> {
     let Some(found) = token.text("iss") else { return Some(Trouble::NoIssuer) };
     let difference = issuer::difference(document, found)?;
     Some(Trouble::Issuer { found: shown(found), difference, has_good_signature })
@@ -246,7 +254,7 @@ fn is_about_claims(rejection: &Rejection) -> bool {
 
 /// The gateway's refusal in an importer's words, unless something above explains it.
 fn refusal(
-    token: &Signed,
+    token: &SignedSample,
     rejection: Rejection,
     context: Context<'_>,
     above: &[Trouble],
@@ -289,7 +297,7 @@ fn refusal(
     }
 }
 
-fn time(token: &Signed, now: UnixSeconds) -> Option<Trouble> {
+fn time(token: &SignedSample, now: UnixSeconds) -> Option<Trouble> {
     let ends = token
         .seconds("exp")
         .filter(|ends| *ends <= now.0)

@@ -9,7 +9,7 @@ use crate::model::key_manager::ClaimNames;
 
 /// The claim that holds the client.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Client<'t> {
+pub(super) struct ClientEvidence<'t> {
     pub(super) claim: String,
     pub(super) value: &'t str,
     /// Whether the type's default finds it.
@@ -22,7 +22,7 @@ pub(super) struct Client<'t> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Scopes<'t> {
     pub(super) claim: String,
-    pub(super) form: Form,
+    pub(super) form: ClaimForm,
     pub(super) names: Vec<&'t str>,
     pub(super) is_default: bool,
     /// Other claims with scopes or roles.
@@ -30,7 +30,7 @@ pub(super) struct Scopes<'t> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum ClaimForm {
     Text,
     Array,
 }
@@ -39,7 +39,7 @@ pub(super) enum Form {
 pub(super) fn client<'t>(
     claims: &'t Map<String, Value>,
     defaults: &ClaimNames,
-) -> Option<Client<'t>> {
+) -> Option<ClientEvidence<'t>> {
     let usual = || CLIENTS.into_iter().filter_map(|claim| Some((claim, one(claims.get(claim)?)?)));
     let fallback = if claims.contains_key("consumerKey") { "consumerKey" } else { "azp" };
     let default = defaults.consumer_key.as_deref().unwrap_or(fallback);
@@ -51,7 +51,7 @@ pub(super) fn client<'t>(
     let (claim, value) = by_default.map(|value| (default, value)).or_else(|| usual().next())?;
     let contradicted_by =
         usual().filter(|(_, other)| *other != value).map(|(claim, _)| claim).collect();
-    Some(Client {
+    Some(ClientEvidence {
         claim: claim.to_owned(),
         value,
         is_default: by_default.is_some(),
@@ -92,13 +92,13 @@ fn one(value: &Value) -> Option<&str> {
 }
 
 /// A text split at spaces, or an array of texts: what the gateway takes for scopes.
-fn names(value: &Value) -> Option<(Form, Vec<&str>)> {
+fn names(value: &Value) -> Option<(ClaimForm, Vec<&str>)> {
     match value {
         Value::String(text) => {
-            Some((Form::Text, text.split(' ').filter(|name| !name.is_empty()).collect()))
+            Some((ClaimForm::Text, text.split(' ').filter(|name| !name.is_empty()).collect()))
         }
         Value::Array(elements) => Some((
-            Form::Array,
+            ClaimForm::Array,
             elements.iter().filter_map(Value::as_str).filter(|name| !name.is_empty()).collect(),
         )),
         _ => None,

@@ -14,14 +14,14 @@ use crate::model::key_manager::{IdTokens, KeyManagerType, SignatureAlgorithm, To
 
 /// What was handed in.
 #[derive(Debug)]
-pub(super) enum Sample {
+pub(super) enum TokenSample {
     /// No JWT: a reference that only its server can resolve.
     Opaque(Text),
     /// Five parts; the header may still say by whom.
     Encrypted(Text),
     /// Looks like a JWT, and this part of it cannot be read.
     Broken(&'static str, Text),
-    Signed(Box<Signed>),
+    Signed(Box<SignedSample>),
 }
 
 /// A token as it was pasted; it is never shown.
@@ -34,13 +34,13 @@ impl std::fmt::Debug for Text {
 }
 
 /// A token of three parts that could be read.
-pub(super) struct Signed {
+pub(super) struct SignedSample {
     text: String,
     header: Map<String, Value>,
     claims: Map<String, Value>,
 }
 
-impl Sample {
+impl TokenSample {
     /// Reads a token as it was pasted.
     pub(super) fn read(text: &str) -> Self {
         let token = token_file::bare(text);
@@ -55,7 +55,7 @@ impl Sample {
             }
             [header, payload, _] => match (object(header), object(payload)) {
                 (Some(header), Some(claims)) => {
-                    Self::Signed(Box::new(Signed { text: token.to_owned(), header, claims }))
+                    Self::Signed(Box::new(SignedSample { text: token.to_owned(), header, claims }))
                 }
                 (Some(_), None) => Self::Broken("payload", text()),
                 // dots stand in opaque tokens, too
@@ -78,7 +78,7 @@ impl Sample {
     }
 }
 
-impl Signed {
+impl SignedSample {
     /// What the gateway would say with these keys and without any rule of the operator's.
     pub(super) fn verify(
         &self,
@@ -146,7 +146,7 @@ impl Signed {
 }
 
 /// Never the token.
-impl std::fmt::Debug for Signed {
+impl std::fmt::Debug for SignedSample {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Signed").field("claims", &self.claims.len()).finish_non_exhaustive()
     }

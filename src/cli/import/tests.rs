@@ -69,7 +69,7 @@ impl Server {
 
     /// What is printed for this token.
     fn told(&self, token: Option<&str>) -> String {
-        let sample = token.map(Sample::read);
+        let sample = token.map(TokenSample::read);
         let told = write(&self.well_known_url, None, None, &self.answers(), sample.as_ref(), NOW);
         for part in token.iter().flat_map(|token| token.split('.')) {
             assert!(!told.contains(part), "a token is never shown: {told}");
@@ -84,7 +84,7 @@ fn write(
     name: Option<&str>,
     ca: Option<&str>,
     answers: &Answers,
-    sample: Option<&Sample>,
+    sample: Option<&TokenSample>,
     now: UnixSeconds,
 ) -> String {
     let wanted = Wanted::default();

@@ -7,7 +7,7 @@ use crate::jwt::{Rejection, TokenKind};
 
 /// How much a trouble counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Weight {
+pub(super) enum TroubleWeight {
     /// The gateway refuses such a token.
     Wrong,
     /// It may be meant.
@@ -130,7 +130,7 @@ impl std::fmt::Display for OpaqueForm {
 }
 
 impl Trouble {
-    pub(super) fn weight(&self) -> Weight {
+    pub(super) fn weight(&self) -> TroubleWeight {
         match self {
             Self::PerhapsIdToken { .. }
             | Self::ForItsServer { .. }
@@ -140,8 +140,8 @@ impl Trouble {
             | Self::Clients { .. }
             | Self::NoScopes
             | Self::MoreScopes { .. }
-            | Self::NoKeyId => Weight::Check,
-            _ => Weight::Wrong,
+            | Self::NoKeyId => TroubleWeight::Check,
+            _ => TroubleWeight::Wrong,
         }
     }
 

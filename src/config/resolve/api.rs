@@ -20,7 +20,7 @@ use crate::model::template::{Template, literal};
 
 pub(super) fn apis(whole: &Whole<'_>, sources: &Sources, references: &mut References) -> Vec<Api> {
     let mut names = Unique::default();
-    let mut served: Vec<Served> = Vec::new();
+    let mut served: Vec<ServedBasePath> = Vec::new();
     let mut apis = Vec::new();
     for table in whole.every("apis") {
         let built = api(&table, sources, references);
@@ -41,7 +41,7 @@ pub(super) fn apis(whole: &Whole<'_>, sources: &Sources, references: &mut Refere
 }
 
 /// A base path that is taken, for some hosts.
-struct Served {
+struct ServedBasePath {
     base_path: String,
     hosts: Vec<HostPattern>,
     name: String,
@@ -49,7 +49,7 @@ struct Served {
 }
 
 /// Two APIs on one base path cannot both answer the same host.
-fn check_served(served: &mut Vec<Served>, api: &Api, table: &Table<'_>) {
+fn check_served(served: &mut Vec<ServedBasePath>, api: &Api, table: &Table<'_>) {
     for base_path in std::iter::once(&api.base_path).chain(&api.default_base_path) {
         let other = served
             .iter()
@@ -67,7 +67,7 @@ fn check_served(served: &mut Vec<Served>, api: &Api, table: &Table<'_>) {
                 Some("change a context, a version or the hosts".to_owned()),
             );
         }
-        served.push(Served {
+        served.push(ServedBasePath {
             base_path: base_path.clone(),
             hosts: api.hosts.clone(),
             name: format!("{} {}", api.name, api.version),

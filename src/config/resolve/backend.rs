@@ -8,7 +8,7 @@ use crate::config::pem;
 use crate::config::reader::{Placed, Table};
 use crate::config::resolve::balancing;
 use crate::config::source::Sources;
-use crate::model::backend::{Addressing, Backend, BackendTls, Scheme, Target};
+use crate::model::backend::{Addressing, Backend, BackendScheme, BackendTls, Target};
 use crate::model::template::literal;
 
 /// What an address looks like.
@@ -96,8 +96,8 @@ fn target(table: &Table<'_>, url: &Placed<&str>, weight: u32) -> Option<Target> 
         return refuse(format!("{:?} is not an address", url.value), SHAPE);
     };
     let scheme = match uri.scheme_str() {
-        Some("http") => Scheme::Http,
-        Some("https") => Scheme::Https,
+        Some("http") => BackendScheme::Http,
+        Some("https") => BackendScheme::Https,
         _ => return refuse(format!("{:?} is neither http nor https", url.value), SHAPE),
     };
     let Some(authority) = uri.authority().filter(|authority| !authority.host().is_empty()) else {

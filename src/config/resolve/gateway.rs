@@ -14,8 +14,8 @@ use crate::config::resolve::{Unique, Whole, proxies};
 use crate::config::source::Sources;
 use crate::model::gateway::{
     AccessLog, AccessLogTarget, ByteLimit, ClientAuth, ErrorFormat, Gateway, Limits, Listener,
-    ListenerTls, Log, LogFormat, LogLevel, Management, ManagementUser, NamedPair, Protocols,
-    ProxyProtocol, Role, Telemetry, Workers,
+    ListenerTls, Log, LogFormat, LogLevel, ManagementSettings, ManagementUser, NamedPair,
+    Protocols, ProxyProtocol, Telemetry, UserRole, Workers,
 };
 use crate::model::proxies::TrustedProxies;
 use crate::model::rate::Rate;
@@ -371,7 +371,7 @@ fn forged_tokens(table: &Table<'_>, default: Option<NonZeroU32>) -> Option<NonZe
     count.or(default)
 }
 
-pub(super) fn management(whole: &Whole<'_>, sources: &Sources) -> Option<Management> {
+pub(super) fn management(whole: &Whole<'_>, sources: &Sources) -> Option<ManagementSettings> {
     let table = whole.once("management")?;
     let default = SocketAddr::from(([127, 0, 0, 1], 9443));
     let address = address(&table, "address", Some(default))?;
@@ -380,7 +380,7 @@ pub(super) fn management(whole: &Whole<'_>, sources: &Sources) -> Option<Managem
         Some(tls) => Some(pem::pair(&tls, sources)?),
         None => None,
     };
-    Some(Management {
+    Some(ManagementSettings {
         address: address.value,
         tls,
         users: users(&table, sources),
@@ -425,18 +425,18 @@ fn users(table: &Table<'_>, sources: &Sources) -> Vec<ManagementUser> {
     users
 }
 
-fn roles(user: &Table<'_>) -> Vec<Role> {
+fn roles(user: &Table<'_>) -> Vec<UserRole> {
     let written = user.texts("roles").unwrap_or_default();
     let mut roles = Vec::new();
     for text in &written {
-        match Role::named(text.value) {
+        match UserRole::named(text.value) {
             Some(role) => roles.push(role),
-            None => user.not_a_choice("roles", text, Role::NAMES),
+            None => user.not_a_choice("roles", text, UserRole::NAMES),
         }
     }
     if written.is_empty() {
         let message = "the user has no role, and may do nothing".to_owned();
-        let hint = format!("roles are {}", Role::NAMES.join(", "));
+        let hint = format!("roles are {}", UserRole::NAMES.join(", "));
         user.problems().warning(user.at(), message, Some(hint));
     }
     roles

@@ -7,7 +7,7 @@ use crate::config::pem;
 use crate::config::reader::Table;
 use crate::config::resolve::secret::secret;
 use crate::config::source::Sources;
-use crate::model::handling::{Handling, Pattern};
+use crate::model::handling::{Pattern, TokenHandling};
 use crate::model::key_manager::{
     ClientProof, Credentials, Introspection, KeyManagerType, OnIntrospectionFailure, SecretCarrier,
     TokenValidation,
@@ -246,7 +246,7 @@ fn proof(
     })
 }
 
-pub(super) fn handling(table: &Table<'_>) -> Vec<Handling> {
+pub(super) fn handling(table: &Table<'_>) -> Vec<TokenHandling> {
     let mut rules = Vec::new();
     for rule in table.tables("token_handling") {
         let pattern = |text: &str, at: &crate::config::report::At| match Pattern::new(text) {
@@ -273,11 +273,11 @@ pub(super) fn handling(table: &Table<'_>) -> Vec<Handling> {
                 let claims = claims.into_iter().filter_map(|(name, value)| {
                     Some((name.value.to_owned(), pattern(value.value, &value.at)?))
                 });
-                rules.push(Handling::Jwt { claims: claims.collect() });
+                rules.push(TokenHandling::Jwt { claims: claims.collect() });
             }
             Some("reference") => {
                 let text = rule.wanted("pattern");
-                rules.push(Handling::Reference {
+                rules.push(TokenHandling::Reference {
                     pattern: text.and_then(|text| pattern(text.value, &text.at)),
                 });
             }

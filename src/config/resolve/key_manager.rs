@@ -10,10 +10,11 @@ use crate::config::reader::{Placed, Table};
 use crate::config::resolve::{References, Unique, Whole, introspection, organizations};
 use crate::config::source::Sources;
 use crate::model::gateway::ByteLimit;
-use crate::model::handling::Handling;
+use crate::model::handling::TokenHandling;
 use crate::model::key_manager::{
-    ClaimNames, ClientCertificate, Endpoints, Fetch, IdTokens, KeyManager, KeyManagerType,
-    KeySource, PemFile, ProxyChoice, SignatureAlgorithm, TokenRules, TokenValidation,
+    ClaimNames, ClientCertificate, Fetch, IdTokens, KeyManager, KeyManagerEndpoints,
+    KeyManagerType, KeySource, PemFile, ProxyChoice, SignatureAlgorithm, TokenRules,
+    TokenValidation,
 };
 use crate::model::names::{Issuer, KeyManagerIndex, KeyManagerName};
 
@@ -149,11 +150,11 @@ fn one_issuer(
         issuers.seen.insert(issuer.to_string(), at);
         return;
     };
-    let picks = |key_manager: &KeyManager| -> Vec<Handling> {
+    let picks = |key_manager: &KeyManager| -> Vec<TokenHandling> {
         key_manager
             .handling
             .iter()
-            .filter(|rule| matches!(rule, Handling::Jwt { .. }))
+            .filter(|rule| matches!(rule, TokenHandling::Jwt { .. }))
             .cloned()
             .collect()
     };
@@ -411,7 +412,7 @@ fn is_loopback(uri: &Uri) -> bool {
             .is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
-fn endpoints(table: &Table<'_>) -> Endpoints {
+fn endpoints(table: &Table<'_>) -> KeyManagerEndpoints {
     let url = |key: &str| {
         let Some(text) = table.wanted(key) else { return String::new() };
         let good = text.value.parse::<Uri>().is_ok_and(|uri| {
@@ -426,7 +427,7 @@ fn endpoints(table: &Table<'_>) -> Endpoints {
         }
         text.value.to_owned()
     };
-    Endpoints {
+    KeyManagerEndpoints {
         token: url("token_endpoint"),
         display_token: url("display_token_endpoint"),
         revoke: url("revoke_endpoint"),

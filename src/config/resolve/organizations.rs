@@ -14,7 +14,7 @@ use crate::model::handling::Pattern;
 use crate::model::key_manager::{KeyManager, KeySource, TokenValidation};
 use crate::model::names::KeyManagerIndex;
 use crate::model::organization::{OrganizationRule, braces, fills_segments};
-use crate::model::place::Files;
+use crate::model::place::SourceFiles;
 
 /// Organisations of one template: each has a key set that is kept and refreshed.
 const MOST: usize = 1000;
@@ -112,7 +112,7 @@ fn one(
 pub(super) fn warn_of_shared_keys(
     key_managers: &[KeyManager],
     directory: &Directory,
-    files: &Files,
+    files: &SourceFiles,
     problems: &Problems,
 ) {
     for (position, template) in key_managers.iter().enumerate() {

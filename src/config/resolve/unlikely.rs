@@ -8,7 +8,7 @@ use crate::model::api::{Api, AuthScheme, Lifecycle, SubscriptionRule};
 use crate::model::directory::Directory;
 use crate::model::key_manager::{KeyManager, KeyManagerType};
 use crate::model::names::ApplicationIndex;
-use crate::model::place::{Files, Place};
+use crate::model::place::{Provenance, SourceFiles};
 
 /// At most this many names are written out.
 const MOST: usize = 5;
@@ -18,7 +18,7 @@ pub(super) struct Nouns<'m> {
     pub(super) key_managers: &'m [KeyManager],
     pub(super) apis: &'m [Api],
     pub(super) directory: &'m Directory,
-    pub(super) files: &'m Files,
+    pub(super) files: &'m SourceFiles,
 }
 
 impl Nouns<'_> {
@@ -33,7 +33,7 @@ impl Nouns<'_> {
         self.cognito(problems);
     }
 
-    fn at(&self, place: Place) -> At {
+    fn at(&self, place: Provenance) -> At {
         let path = self.files.path(place).map(ToOwned::to_owned).unwrap_or_default();
         At::Line { path, line: place.line }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use toml::{Table, Value};
 
 use super::*;
-use crate::config::contract::{KeyRule, Kind, ROOT, Support, TableRule};
+use crate::config::contract::{KeyRule, ROOT, Support, TableRule, ValueKind};
 
 /// Secrets that are needed where they are written, and that no `Debug` shows. Whoever logs in with them sees their effect.
 const SECRETS: &[&str] = &["key_managers.credentials.password", "management.users.password_hash"];
@@ -150,8 +150,8 @@ fn each_key(
         names.push(key.name);
         match key.kind {
             // a table does what its keys do
-            Kind::Table(inner) | Kind::Tables(inner) => each_key(inner, names, tell),
-            Kind::TextsOrTables(inner) => {
+            ValueKind::Table(inner) | ValueKind::Tables(inner) => each_key(inner, names, tell),
+            ValueKind::TextsOrTables(inner) => {
                 tell(names, key);
                 each_key(inner, names, tell);
             }
@@ -211,19 +211,19 @@ fn with(file: &Table, place: &[Step], other: Option<Value>) -> Table {
 fn others(rule: &KeyRule, written: &Value) -> Vec<Option<Value>> {
     let texts = |texts: &[&str]| texts.iter().map(|text| Value::from(*text)).collect();
     let values: Vec<Value> = match (rule.kind, written) {
-        (Kind::Text, _) => texts(TEXTS),
-        (Kind::Choice(choices), _) => texts(choices),
-        (Kind::Choices(choices), _) => {
+        (ValueKind::Text, _) => texts(TEXTS),
+        (ValueKind::Choice(choices), _) => texts(choices),
+        (ValueKind::Choices(choices), _) => {
             choices.iter().map(|choice| Value::from(vec![*choice])).collect()
         }
-        (Kind::FreeTable, _) => {
+        (ValueKind::FreeTable, _) => {
             vec![Value::Table(Table::from_iter([("other".to_owned(), "other".into())]))]
         }
-        (Kind::Texts | Kind::TextsOrTables(_), _) => {
+        (ValueKind::Texts | ValueKind::TextsOrTables(_), _) => {
             TEXTS.iter().map(|text| Value::from(vec![*text])).collect()
         }
-        (Kind::Duration, _) => texts(&["7s", "700ms", "7m", "none"]),
-        (Kind::Size, _) => texts(&["7KiB", "70KiB", "none"]),
+        (ValueKind::Duration, _) => texts(&["7s", "700ms", "7m", "none"]),
+        (ValueKind::Size, _) => texts(&["7KiB", "70KiB", "none"]),
         (_, Value::Boolean(flag)) => vec![Value::from(!flag)],
         (_, Value::Integer(number)) => vec![Value::from(number + 1), Value::from(number - 1)],
         (_, Value::Float(number)) => vec![Value::from(number / 2.0)],

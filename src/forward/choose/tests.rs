@@ -8,14 +8,15 @@ use http::uri::Authority;
 
 use super::*;
 use crate::model::backend::{
-    Addressing, Backend, BackendTls, EjectRule, HashKey, HealthRule, Http2, Retries, Scheme, Target,
+    Addressing, Backend, BackendScheme, BackendTls, EjectRule, HashKey, HealthRule, Http2, Retries,
+    Target,
 };
-use crate::model::place::Place;
+use crate::model::place::Provenance;
 use crate::snapshot::backend::{CompiledTarget, TargetSlot};
 
 fn definition(number: u16, weight: u32) -> Target {
     Target {
-        scheme: Scheme::Http,
+        scheme: BackendScheme::Http,
         host: "10.0.0.1".to_owned(),
         service: None,
         port: number,
@@ -69,7 +70,7 @@ fn group(weights: &[u32], failover: usize, balance: Balance) -> BackendGroup {
         slow_start: Duration::from_secs(10),
         idle_connections: 1,
         tls: BackendTls::default(),
-        place: Place::default(),
+        place: Provenance::default(),
     };
     BackendGroup::new(&backend, compiled_targets, compiled_failover)
 }
@@ -77,11 +78,11 @@ fn group(weights: &[u32], failover: usize, balance: Balance) -> BackendGroup {
 const EJECT: EjectRule =
     EjectRule { consecutive_failures: 1, duration: Duration::from_secs(10), max_ejected: 500 };
 
-fn own(target: &CompiledTarget) -> &Standing {
+fn own(target: &CompiledTarget) -> &TargetHealth {
     target.standings.own()
 }
 
-fn written(group: &BackendGroup) -> &Endpoints {
+fn written(group: &BackendGroup) -> &TargetAddresses {
     group.written.as_ref().unwrap()
 }
 
@@ -222,7 +223,7 @@ fn a_key_stays_with_its_target_and_only_the_keys_of_a_lost_one_move() {
 }
 
 /// Names with these addresses each, of these weights.
-fn resolved(names: &[(u32, &[u8])], balance: Balance) -> (BackendGroup, Endpoints) {
+fn resolved(names: &[(u32, &[u8])], balance: Balance) -> (BackendGroup, TargetAddresses) {
     let weights: Vec<u32> = names.iter().map(|(weight, _)| *weight).collect();
     let mut group = group(&weights, 0, balance);
     group.written = None;
@@ -236,7 +237,11 @@ fn resolved(names: &[(u32, &[u8])], balance: Balance) -> (BackendGroup, Endpoint
     (group, endpoints)
 }
 
-fn addresses_of(group: &BackendGroup, endpoints: &Endpoints, now: u64) -> HashMap<String, usize> {
+fn addresses_of(
+    group: &BackendGroup,
+    endpoints: &TargetAddresses,
+    now: u64,
+) -> HashMap<String, usize> {
     let mut counts = HashMap::new();
     for turn in 0..240 {
         let endpoint =
@@ -279,7 +284,7 @@ fn a_key_stays_with_one_address_of_a_name() {
     let (_, fewer) = resolved(&[(1, &[1, 2, 3])], balance());
     let mut counts = HashMap::<_, usize>::new();
     for key in 0..1000_usize {
-        let whose = |endpoints: &Endpoints| {
+        let whose = |endpoints: &TargetAddresses| {
             let choice = Choice { turn: key, key: &key.to_le_bytes(), now: 5, tried: &[] };
             choose(&group, endpoints, choice).unwrap().address.unwrap()
         };

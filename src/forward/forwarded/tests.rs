@@ -6,12 +6,16 @@ use super::*;
 
 const PROXIES: [&str; 2] = ["10.0.0.0/8", "fd00::/8"];
 
-fn read(peer: &str, sent: &[(&'static str, &str)]) -> Origin {
+fn read(peer: &str, sent: &[(&'static str, &str)]) -> ClientOrigin {
     let all = ForwardedHeader::ALL.into_iter().fold(ForwardedHeaders::NONE, ForwardedHeaders::with);
     read_believing(all, peer, sent)
 }
 
-fn read_believing(headers: ForwardedHeaders, peer: &str, sent: &[(&'static str, &str)]) -> Origin {
+fn read_believing(
+    headers: ForwardedHeaders,
+    peer: &str,
+    sent: &[(&'static str, &str)],
+) -> ClientOrigin {
     let networks = PROXIES.map(|network| network.parse().unwrap()).to_vec();
     let trusted = TrustedProxies { networks, headers, certificate: None };
     let mut headers = HeaderMap::new();
@@ -20,7 +24,7 @@ fn read_believing(headers: ForwardedHeaders, peer: &str, sent: &[(&'static str, 
     }
     let authority = parse_authority("Bank.example:8243").unwrap();
     let peer = peer.parse().unwrap();
-    Origin::read(
+    ClientOrigin::read(
         &headers,
         &Arrival {
             peer,
@@ -31,7 +35,7 @@ fn read_believing(headers: ForwardedHeaders, peer: &str, sent: &[(&'static str, 
     )
 }
 
-fn written(origin: &Origin) -> [String; 4] {
+fn written(origin: &ClientOrigin) -> [String; 4] {
     let mut headers = HeaderMap::new();
     for name in ["x-forwarded-for", "forwarded", "x-forwarded-proto", "x-forwarded-host"] {
         headers.append(name, HeaderValue::from_static("forged"));
@@ -299,7 +303,7 @@ fn a_request_without_a_host_claims_none() {
         authority: None,
         trusted_proxies: &TrustedProxies::NONE,
     };
-    let origin = Origin::read(&HeaderMap::new(), &arrival);
+    let origin = ClientOrigin::read(&HeaderMap::new(), &arrival);
     assert_eq!(written(&origin), ["1.1.1.1", "http", "", "for=1.1.1.1;proto=http"]);
 }
 

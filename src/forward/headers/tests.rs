@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::forward::forwarded::Origin;
+use crate::forward::forwarded::ClientOrigin;
 use crate::forward::forwarded::{Arrival, ClientScheme};
 use crate::model::proxies::TrustedProxies;
 use crate::route::parse_authority;
@@ -38,7 +38,7 @@ fn sent(headers: &mut HeaderMap) -> Result<Trailers, Loop> {
         authority: Some(&authority),
         trusted_proxies: &TrustedProxies::NONE,
     };
-    let origin = Origin::read(headers, &arrival);
+    let origin = ClientOrigin::read(headers, &arrival);
     rewrite_request(
         headers,
         &Hop {
@@ -221,7 +221,7 @@ fn a_token_that_ends_here_takes_its_proof_along() {
     ];
     let hop = |credential| {
         let mut headers = map(&fields);
-        let origin = Origin::read(
+        let origin = ClientOrigin::read(
             &headers,
             &Arrival {
                 peer: "203.0.113.9".parse().unwrap(),

@@ -7,7 +7,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
-use super::{DOUBT, Held, Idle, Lease, LeaseKind};
+use super::{DOUBT, HeldConnection, Idle, Lease, LeaseKind};
 use crate::deadline::ticks;
 use crate::forward::body::RequestBody;
 use crate::forward::framing::Reuse;
@@ -20,13 +20,13 @@ impl Lease {
     /// Where the connection leads to.
     pub fn address(&self) -> SocketAddr {
         match &self.held {
-            Held::Http1 { address, .. } => *address,
-            Held::Stream { place, .. } => place.shared.address,
+            HeldConnection::Http1 { address, .. } => *address,
+            HeldConnection::Stream { place, .. } => place.shared.address,
         }
     }
 
     pub fn is_http2(&self) -> bool {
-        matches!(self.held, Held::Stream { .. })
+        matches!(self.held, HeldConnection::Stream { .. })
     }
 
     /// Says how far the connection can be trusted after this exchange.
@@ -46,22 +46,26 @@ impl Lease {
     /// Changes whenever something arrives on an HTTP/2 connection.
     pub(in crate::forward) fn reads(&self) -> Option<u64> {
         match &self.held {
-            Held::Http1 { .. } => None,
-            Held::Stream { place, .. } => Some(place.shared.connection.observation().reads()),
+            HeldConnection::Http1 { .. } => None,
+            HeldConnection::Stream { place, .. } => {
+                Some(place.shared.connection.observation().reads())
+            }
         }
     }
 
     /// The backend sent more interim answers on an HTTP/2 connection than it may.
     pub(in crate::forward) fn is_flooded(&self) -> bool {
         match &self.held {
-            Held::Http1 { .. } => false,
-            Held::Stream { place, .. } => place.shared.connection.observation().is_flooded(),
+            HeldConnection::Http1 { .. } => false,
+            HeldConnection::Stream { place, .. } => {
+                place.shared.connection.observation().is_flooded()
+            }
         }
     }
 
     /// Gives an HTTP/2 connection no more streams. Those that it carries go on.
     pub(in crate::forward) fn retire(&self) {
-        if let Held::Stream { place, .. } = &self.held {
+        if let HeldConnection::Stream { place, .. } = &self.held {
             place.shared.retired.set(true);
             place.shared.waiting.notify_waiters();
         }
@@ -72,8 +76,8 @@ impl Lease {
         request: Box<Request<RequestBody>>,
     ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
         match &mut self.held {
-            Held::Http1 { connection, .. } => connection.send(request).await,
-            Held::Stream { sender, .. } => sender.try_send_request(*request).await,
+            HeldConnection::Http1 { connection, .. } => connection.send(request).await,
+            HeldConnection::Stream { sender, .. } => sender.try_send_request(*request).await,
         }
     }
 
@@ -84,14 +88,16 @@ impl Lease {
         mut ask: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         match &mut self.held {
-            Held::Http1 { connection, .. } => connection.poll(context, ask),
-            Held::Stream { .. } => ask(context),
+            HeldConnection::Http1 { connection, .. } => connection.poll(context, ask),
+            HeldConnection::Stream { .. } => ask(context),
         }
     }
 
     /// Puts the connection back after a whole exchange; closes it where enough are idle.
     pub(in crate::forward) fn give_back(self) {
-        let Self { pool, held: Held::Http1 { mut connection, address }, reuse, .. } = self else {
+        let Self { pool, held: HeldConnection::Http1 { mut connection, address }, reuse, .. } =
+            self
+        else {
             return;
         };
         if reuse == Reuse::Forbidden {

@@ -56,7 +56,7 @@ impl Stage {
         audience: &str,
     ) -> Result<Introspected, AnswerFault> {
         let rules = rules();
-        let expected = Expected { issuer, audience, rules: &rules, max_bytes: 4096 };
+        let expected = ExpectedResponse { issuer, audience, rules: &rules, max_bytes: 4096 };
         signed_answer(token.as_bytes(), &self.keys, &expected, UnixSeconds(NOW.0 + 60), NOW)
     }
 
@@ -82,7 +82,7 @@ fn a_good_answer_says_what_an_unsigned_one_would() {
             panic!("{changes}")
         };
         assert_eq!(
-            (claims.get("client_id").and_then(Value::as_str), claims.expires_at().0),
+            (claims.get("client_id").and_then(JsonValue::as_str), claims.expires_at().0),
             (Some("app"), NOW.0 + 600)
         );
     }

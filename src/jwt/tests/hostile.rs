@@ -3,14 +3,14 @@
 use aws_lc_rs::hmac;
 use serde_json::json;
 
-use crate::jwt::rejection::{Malformed, Part};
+use crate::jwt::rejection::{MalformedToken, Part};
 use crate::jwt::tests::signer::{Signer, encode};
 use crate::jwt::tests::{GOOD, MAX_BYTES, Server, key_set, rules};
 use crate::jwt::{ClaimFault, JsonFault, Rejection, Unverified};
 use crate::model::key_manager::SignatureAlgorithm;
 use crate::model::reason::Reason;
 
-fn malformed(rejection: Rejection) -> Malformed {
+fn malformed(rejection: Rejection) -> MalformedToken {
     match rejection {
         Rejection::Malformed(fault) => fault,
         other => panic!("{other:?}"),
@@ -92,11 +92,11 @@ fn exactly_three_parts() {
     }
     assert_eq!(
         malformed(server.verify(format!("{token}.e30.e30")).unwrap_err()),
-        Malformed::Encrypted
+        MalformedToken::Encrypted
     );
     assert_eq!(
         malformed(server.verify("eyJhbGciOiJSU0EtT0FFUCJ9.a.b.c.d").unwrap_err()),
-        Malformed::Encrypted
+        MalformedToken::Encrypted
     );
 }
 
@@ -108,7 +108,7 @@ fn one_spelling_of_base64url() {
     let check = |header: &str, payload: &str, part| {
         let rejection =
             server.verify(server.signer.sealed(&format!("{header}.{payload}"))).unwrap_err();
-        assert_eq!(malformed(rejection), Malformed::Base64(part), "{header} {payload}");
+        assert_eq!(malformed(rejection), MalformedToken::Base64(part), "{header} {payload}");
     };
     // neither is a multiple of three bytes long: both have bits behind the end
     assert_eq!((header.len() % 4, payload.len() % 4), (3, 2));
@@ -129,7 +129,7 @@ fn one_spelling_of_base64url() {
         let spelling = format!("{front}{}", &alphabet[position + spare..=position + spare]);
         assert_eq!(
             malformed(server.verify(spelling).unwrap_err()),
-            Malformed::Base64(Part::Signature)
+            MalformedToken::Base64(Part::Signature)
         );
     }
 }
@@ -160,7 +160,7 @@ fn json_is_read_strictly() {
     ] {
         assert_eq!(
             malformed(server.claims(&payload).unwrap_err()),
-            Malformed::Payload(fault),
+            MalformedToken::Payload(fault),
             "{payload}"
         );
     }
@@ -186,7 +186,7 @@ fn json_is_read_strictly() {
     ] {
         let fault = malformed(server.claims(payload).unwrap_err());
         assert!(
-            matches!(fault, Malformed::Payload(JsonFault::Syntax { .. })),
+            matches!(fault, MalformedToken::Payload(JsonFault::Syntax { .. })),
             "{payload:?} {fault:?}"
         );
     }
@@ -203,15 +203,15 @@ fn only_utf_8_is_text() {
         b"\xff\xfe{\0}\0",
     ] {
         let rejection = server.verify(server.signer.token_of_bytes(header, payload)).unwrap_err();
-        assert_eq!(malformed(rejection), Malformed::Payload(JsonFault::NotUtf8));
+        assert_eq!(malformed(rejection), MalformedToken::Payload(JsonFault::NotUtf8));
     }
     let utf_16: Vec<u8> = GOOD.encode_utf16().flat_map(u16::to_be_bytes).collect();
     let rejection = server.verify(server.signer.token_of_bytes(header, &utf_16)).unwrap_err();
-    assert!(matches!(malformed(rejection), Malformed::Payload(JsonFault::Syntax { .. })));
+    assert!(matches!(malformed(rejection), MalformedToken::Payload(JsonFault::Syntax { .. })));
     let rejection = server
         .verify(server.signer.token_of_bytes(b"\xef\xbb\xbf{\"alg\":\"EdDSA\"}", GOOD.as_bytes()))
         .unwrap_err();
-    assert!(matches!(malformed(rejection), Malformed::Header(JsonFault::Syntax { .. })));
+    assert!(matches!(malformed(rejection), MalformedToken::Header(JsonFault::Syntax { .. })));
 }
 
 #[test]
@@ -228,12 +228,12 @@ fn the_header_is_typed() {
         (r#"{"alg":"EdDSA","kid":"k1","typ":7}"#, "typ"),
     ] {
         let rejection = server.verify(server.signer.token(header, GOOD)).unwrap_err();
-        assert_eq!(malformed(rejection), Malformed::HeaderMember(member), "{header}");
+        assert_eq!(malformed(rejection), MalformedToken::HeaderMember(member), "{header}");
     }
     let twice = server.signer.token(r#"{"alg":"EdDSA","alg":"EdDSA","kid":"k1"}"#, GOOD);
     assert_eq!(
         malformed(server.verify(twice).unwrap_err()),
-        Malformed::Header(JsonFault::DuplicateMember)
+        MalformedToken::Header(JsonFault::DuplicateMember)
     );
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::jwt::proof::{self, Proof, ProofFault, Proved};
+use crate::jwt::proof::{self, DpopProof, ProofFault, Proved};
 use crate::jwt::tests::signer::{encode, key_set_of};
 use crate::jwt::tests::{MAX_BYTES, key_set, rules};
-use crate::jwt::{KeySet, KeySetError, Malformed, Rejection, Unverified, json};
+use crate::jwt::{KeySet, KeySetError, MalformedToken, Rejection, Unverified, json};
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::SignatureAlgorithm;
 
@@ -122,7 +122,7 @@ fn rfc_7515_a_1_a_5_and_a_6_are_refused() {
     flattened["payload"] = json!(PAYLOAD);
     for written in [json!({"payload": PAYLOAD, "signatures": [one]}), flattened] {
         let rejection = Unverified::parse(written.to_string().as_bytes(), MAX_BYTES).unwrap_err();
-        assert_eq!(rejection, Rejection::Malformed(Malformed::Parts));
+        assert_eq!(rejection, Rejection::Malformed(MalformedToken::Parts));
     }
 }
 
@@ -205,7 +205,7 @@ fn rfc_9449() {
     let check = |about: &Proved<'_>, now| {
         proof::check(format!("{PROOF_HEADER}.{shown}").as_bytes(), about, UnixSeconds(now))
     };
-    let Proof { thumbprint, id, nonce } = check(&about, 1_562_262_618).unwrap();
+    let DpopProof { thumbprint, id, nonce } = check(&about, 1_562_262_618).unwrap();
     assert_eq!(
         encode(&thumbprint),
         "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",

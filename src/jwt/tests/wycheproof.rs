@@ -75,7 +75,7 @@ fn run(file: &str, counts: (usize, usize)) {
 
 /// What verifying does before it looks at claims.
 fn accept(jws: Option<&str>, keys: Option<&KeySet>) -> Result<(), Rejection> {
-    let not_compact = Rejection::Malformed(crate::jwt::Malformed::Parts);
+    let not_compact = Rejection::Malformed(crate::jwt::MalformedToken::Parts);
     let jws = jws.ok_or_else(|| not_compact.clone())?;
     let parts = compact::split(jws.as_bytes(), MAX_BYTES)?;
     let header = Header::read(&parts.header)?;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn whole(bytes: &[u8]) -> Result<State, Violation> {
+fn whole(bytes: &[u8]) -> Result<FramingState, Violation> {
     let mut framing = Framing::default();
     framing.inspect(bytes)?;
     Ok(framing.state)
@@ -20,7 +20,12 @@ fn plain_requests_end_where_they_end() {
         b"POST / HTTP/1.1\r\ntransfer-encoding: Chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nx: y\r\n\r\n",
         b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhelloGET / HTTP/1.1\r\n\r\n",
     ] {
-        assert_eq!(whole(request), Ok(State::RequestLine), "{}", String::from_utf8_lossy(request));
+        assert_eq!(
+            whole(request),
+            Ok(FramingState::RequestLine),
+            "{}",
+            String::from_utf8_lossy(request)
+        );
     }
 }
 
@@ -41,7 +46,7 @@ fn extensions_of_a_chunk_follow_their_grammar() {
         "5;a=\"\"",
         "5;a=\"é;=\"",
     ] {
-        assert_eq!(chunk(line), Ok(State::RequestLine), "{line}");
+        assert_eq!(chunk(line), Ok(FramingState::RequestLine), "{line}");
     }
     for line in [
         "5;",
@@ -158,7 +163,7 @@ fn a_long_framing_header_is_refused_and_a_long_other_one_is_not() {
         for part in other.as_bytes().chunks(size) {
             guard.inspect(part).unwrap();
         }
-        assert_eq!(guard.state, State::Fixed(3), "parts of {size}");
+        assert_eq!(guard.state, FramingState::Fixed(3), "parts of {size}");
         let mut guard = Framing::default();
         let verdict = framing.as_bytes().chunks(size).try_for_each(|part| guard.inspect(part));
         assert_eq!(verdict, Err(Violation::LongLine), "parts of {size}");

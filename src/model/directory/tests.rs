@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn place(line: u32) -> Place {
-    Place { file: 0, line }
+fn place(line: u32) -> Provenance {
+    Provenance { file: 0, line }
 }
 
 proptest! {

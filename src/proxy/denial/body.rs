@@ -3,19 +3,19 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::proxy::denial::Refusal;
-use crate::proxy::denial::table::{Family, Row};
-use crate::proxy::denial::tongue::Tongue;
+use crate::proxy::denial::DenialReply;
+use crate::proxy::denial::table::{FaultFamily, Row};
+use crate::proxy::denial::tongue::ReplyFormat;
 
 const STATUS_REPORT: &str = "Status report";
 
 /// The content type and the body.
-pub(super) fn write(row: &Row, refusal: &Refusal<'_>) -> (&'static str, Bytes) {
+pub(super) fn write(row: &Row, refusal: &DenialReply<'_>) -> (&'static str, Bytes) {
     match refusal.tongue {
-        Tongue::Wso2 | Tongue::Grpc => ("application/json", wso2(row)),
-        Tongue::Problem => ("application/problem+json", problem(row, refusal)),
-        Tongue::ApplicationXml => ("application/xml", xml(row)),
-        Tongue::TextXml => ("text/xml", xml(row)),
+        ReplyFormat::Wso2 | ReplyFormat::Grpc => ("application/json", wso2(row)),
+        ReplyFormat::Problem => ("application/problem+json", problem(row, refusal)),
+        ReplyFormat::ApplicationXml => ("application/xml", xml(row)),
+        ReplyFormat::TextXml => ("text/xml", xml(row)),
     }
 }
 
@@ -30,15 +30,15 @@ struct Fault<'a> {
 
 fn wso2(row: &Row) -> Bytes {
     let kind = match row.family {
-        Family::Security => None,
-        Family::Status => Some(STATUS_REPORT),
+        FaultFamily::Security => None,
+        FaultFamily::Status => Some(STATUS_REPORT),
     };
     json(&Fault { code: row.code, kind, message: row.message, description: &row.description })
 }
 
 /// RFC 9457, with WSO2's code and the denial's id as extension members.
 #[derive(Serialize)]
-struct Problem<'a> {
+struct ProblemDetails<'a> {
     #[serde(rename = "type")]
     kind: String,
     title: &'static str,
@@ -48,8 +48,8 @@ struct Problem<'a> {
     denial: &'a str,
 }
 
-fn problem(row: &Row, refusal: &Refusal<'_>) -> Bytes {
-    json(&Problem {
+fn problem(row: &Row, refusal: &DenialReply<'_>) -> Bytes {
+    json(&ProblemDetails {
         kind: format!("urn:portcullis:error:{}", row.code),
         title: row.message.trim_end(),
         status: row.status.as_u16(),
@@ -66,14 +66,14 @@ fn json(body: &impl Serialize) -> Bytes {
 
 fn xml(row: &Row) -> Bytes {
     let (prefix, namespace) = match row.family {
-        Family::Security => ("ams", "http://wso2.org/apimanager/security"),
-        Family::Status => ("am", "http://wso2.org/apimanager"),
+        FaultFamily::Security => ("ams", "http://wso2.org/apimanager/security"),
+        FaultFamily::Status => ("am", "http://wso2.org/apimanager"),
     };
     let element =
         |name: &str, text: &str| format!("<{prefix}:{name}>{}</{prefix}:{name}>", escape(text));
     let kind = match row.family {
-        Family::Security => String::new(),
-        Family::Status => element("type", STATUS_REPORT),
+        FaultFamily::Security => String::new(),
+        FaultFamily::Status => element("type", STATUS_REPORT),
     };
     let (code, message) = (element("code", row.code), element("message", row.message));
     let description = element("description", &row.description);

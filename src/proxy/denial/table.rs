@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use crate::model::reason::Reason;
-use crate::proxy::denial::Refusal;
+use crate::proxy::denial::DenialReply;
 use crate::proxy::denial::challenge::Challenge;
 
 /// One answer, before it is written in a tongue.
@@ -16,7 +16,7 @@ use crate::proxy::denial::challenge::Challenge;
 pub(super) struct Row {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
-    pub(super) family: Family,
+    pub(super) family: FaultFamily,
     pub(super) message: &'static str,
     pub(super) description: Cow<'static, str>,
     pub(super) challenge: Option<Challenge>,
@@ -26,7 +26,7 @@ pub(super) struct Row {
 
 /// The two shapes of WSO2's faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Family {
+pub(super) enum FaultFamily {
     /// Authentication and authorization.
     Security,
     /// All others: with a `type`, which always is `Status report`.
@@ -57,7 +57,7 @@ const NO_SANDBOX: &str = "Sandbox key offered to the API with no sandbox endpoin
 
 #[expect(clippy::too_many_lines, reason = "one row a reason, in one place")]
 #[deny(clippy::wildcard_enum_match_arm)]
-pub(super) fn row(refusal: &Refusal<'_>) -> Row {
+pub(super) fn row(refusal: &DenialReply<'_>) -> Row {
     use StatusCode as S;
     match refusal.reason {
         Reason::InvalidRequest => status(
@@ -260,7 +260,7 @@ fn status(
     Row {
         status,
         code,
-        family: Family::Status,
+        family: FaultFamily::Status,
         message,
         description,
         challenge: None,
@@ -282,7 +282,7 @@ fn unauthorized(
     Row {
         status: StatusCode::UNAUTHORIZED,
         code,
-        family: Family::Security,
+        family: FaultFamily::Security,
         message,
         description,
         challenge,
@@ -302,7 +302,7 @@ fn forbidden(
     }
 }
 
-fn missing_credentials(refusal: &Refusal<'_>) -> Row {
+fn missing_credentials(refusal: &DenialReply<'_>) -> Row {
     let header = refusal.api.map_or("authorization", |api| api.authorization_header);
     let header =
         if header.eq_ignore_ascii_case("authorization") { "Authorization" } else { header };
@@ -327,7 +327,7 @@ fn several_credentials() -> Row {
     }
 }
 
-fn unknown_issuer(refusal: &Refusal<'_>) -> Row {
+fn unknown_issuer(refusal: &DenialReply<'_>) -> Row {
     let Some(api) = refusal.api else {
         return unauthorized("900901", "Invalid Credentials", INVALID_CREDENTIALS);
     };
@@ -339,7 +339,7 @@ fn unknown_issuer(refusal: &Refusal<'_>) -> Row {
     unauthorized("900901", "Invalid Credentials", description)
 }
 
-fn insufficient_scope(refusal: &Refusal<'_>) -> Row {
+fn insufficient_scope(refusal: &DenialReply<'_>) -> Row {
     let template = refusal.template.unwrap_or("/");
     let description = format!(
         "User is NOT authorized to access the Resource: {template}. Scope validation failed."
@@ -357,7 +357,7 @@ fn keys_unavailable() -> Row {
     let description = "The credentials cannot be checked at the moment. Try again later";
     let retry_after = Some(KEYS_RETRY_SECONDS);
     Row {
-        family: Family::Security,
+        family: FaultFamily::Security,
         retry_after,
         ..status(unavailable, "900900", message, description)
     }

@@ -14,14 +14,14 @@ const API: RefusingApi<'_> = RefusingApi {
     authorization_header: "authorization",
 };
 
-fn refused(reason: Reason, tongue: Tongue, scopes: &[Scope]) -> Response<Bytes> {
+fn refused(reason: Reason, tongue: ReplyFormat, scopes: &[Scope]) -> Response<Bytes> {
     let allowed = [Method::GET, Method::HEAD];
-    answer(&Refusal {
+    answer(&DenialReply {
         api: Some(API),
         template: Some("/accounts/{id}"),
         scopes,
         allowed: &allowed,
-        ..Refusal::new(reason, &ID, &Method::GET, tongue)
+        ..DenialReply::new(reason, &ID, &Method::GET, tongue)
     })
 }
 
@@ -36,7 +36,7 @@ fn header<'r>(response: &'r Response<Bytes>, name: &str) -> Option<&'r str> {
 #[test]
 fn each_reason_has_its_answer() {
     for &(reason, status, code, report, message, description) in ROWS {
-        let response = refused(reason, Tongue::Wso2, &[]);
+        let response = refused(reason, ReplyFormat::Wso2, &[]);
         assert_eq!(response.status().as_u16(), status, "{reason:?}");
         let mut expected =
             serde_json::json!({ "code": code, "message": message, "description": description });
@@ -53,7 +53,7 @@ fn each_reason_has_its_answer() {
 
 #[test]
 fn the_members_stand_in_their_order() {
-    let response = refused(Reason::ApiNotFound, Tongue::Wso2, &[]);
+    let response = refused(Reason::ApiNotFound, ReplyFormat::Wso2, &[]);
     let expected = r#"{"code":"404","type":"Status report","message":"Not Found","description":"The requested resource is not available."}"#;
     assert_eq!(response.body(), expected);
 }
@@ -61,7 +61,7 @@ fn the_members_stand_in_their_order() {
 #[test]
 fn every_answer_can_be_told_from_a_backends() {
     for reason in Reason::ALL {
-        for tongue in [Tongue::Wso2, Tongue::Problem, Tongue::ApplicationXml] {
+        for tongue in [ReplyFormat::Wso2, ReplyFormat::Problem, ReplyFormat::ApplicationXml] {
             let response = refused(*reason, tongue, &[]);
             assert_eq!(header(&response, "portcullis-denial"), Some("7f3a-1"));
             assert_eq!(header(&response, "cache-control"), Some("no-store"));
@@ -94,7 +94,7 @@ fn challenges_say_what_the_standard_lets_them_say() {
             (Reason::MissingCredentials, ..) => Some(realm),
             (Reason::SeveralCredentials, ..) => Some(request.as_str()),
             (Reason::ProofInvalid | Reason::ProofNonce, ..) => {
-                let response = refused(reason, Tongue::Wso2, &[]);
+                let response = refused(reason, ReplyFormat::Wso2, &[]);
                 let challenge = header(&response, "www-authenticate").unwrap();
                 let word = if reason == Reason::ProofNonce {
                     "use_dpop_nonce"
@@ -113,7 +113,7 @@ fn challenges_say_what_the_standard_lets_them_say() {
             _ => None,
         };
         assert_eq!(
-            header(&refused(reason, Tongue::Wso2, &[]), "www-authenticate"),
+            header(&refused(reason, ReplyFormat::Wso2, &[]), "www-authenticate"),
             expected,
             "{reason:?}"
         );
@@ -126,7 +126,7 @@ fn the_scopes_that_would_do_are_named() {
         names.iter().map(|name| Scope::try_from(*name).unwrap()).collect::<Vec<_>>()
     };
     let challenge = |names: &[&str]| {
-        let response = refused(Reason::InsufficientScope, Tongue::Wso2, &scopes(names));
+        let response = refused(Reason::InsufficientScope, ReplyFormat::Wso2, &scopes(names));
         header(&response, "www-authenticate")
             .unwrap()
             .split_once(", scope=")
@@ -140,13 +140,13 @@ fn the_scopes_that_would_do_are_named() {
 #[test]
 fn waiting_is_advised_where_it_helps() {
     assert_eq!(
-        header(&refused(Reason::KeysUnavailable, Tongue::Wso2, &[]), "retry-after"),
+        header(&refused(Reason::KeysUnavailable, ReplyFormat::Wso2, &[]), "retry-after"),
         Some("1")
     );
-    assert_eq!(header(&refused(Reason::TokenExpired, Tongue::Wso2, &[]), "retry-after"), None);
-    let known = Refusal {
+    assert_eq!(header(&refused(Reason::TokenExpired, ReplyFormat::Wso2, &[]), "retry-after"), None);
+    let known = DenialReply {
         retry_after: Some(30),
-        ..Refusal::new(Reason::KeysUnavailable, &ID, &Method::GET, Tongue::Wso2)
+        ..DenialReply::new(Reason::KeysUnavailable, &ID, &Method::GET, ReplyFormat::Wso2)
     };
     assert_eq!(header(&answer(&known), "retry-after"), Some("30"));
 }
@@ -155,9 +155,9 @@ fn waiting_is_advised_where_it_helps() {
 fn an_api_may_have_its_own_header_and_stand_at_the_root() {
     let api = RefusingApi { base_path: "", version: "v2", authorization_header: "x-token" };
     let told = |reason| {
-        json(&answer(&Refusal {
+        json(&answer(&DenialReply {
             api: Some(api),
-            ..Refusal::new(reason, &ID, &Method::GET, Tongue::Wso2)
+            ..DenialReply::new(reason, &ID, &Method::GET, ReplyFormat::Wso2)
         }))
     };
     assert_eq!(
@@ -175,7 +175,7 @@ fn an_api_may_have_its_own_header_and_stand_at_the_root() {
 
 #[test]
 fn xml_is_in_the_namespace_of_its_family() {
-    let response = refused(Reason::TokenExpired, Tongue::ApplicationXml, &[]);
+    let response = refused(Reason::TokenExpired, ReplyFormat::ApplicationXml, &[]);
     assert_eq!(header(&response, "content-type"), Some("application/xml"));
     assert_eq!(
         response.body(),
@@ -183,7 +183,7 @@ fn xml_is_in_the_namespace_of_its_family() {
          <ams:message>Invalid Credentials</ams:message><ams:description>Invalid Credentials. Make sure you have provided \
          the correct security credentials</ams:description></ams:fault>"
     );
-    let response = refused(Reason::ApiNotFound, Tongue::TextXml, &[]);
+    let response = refused(Reason::ApiNotFound, ReplyFormat::TextXml, &[]);
     assert_eq!(header(&response, "content-type"), Some("text/xml"));
     assert_eq!(
         response.body(),
@@ -194,7 +194,7 @@ fn xml_is_in_the_namespace_of_its_family() {
 
 #[test]
 fn a_problem_follows_its_standard() {
-    let response = refused(Reason::NotSubscribed, Tongue::Problem, &[]);
+    let response = refused(Reason::NotSubscribed, ReplyFormat::Problem, &[]);
     assert_eq!(header(&response, "content-type"), Some("application/problem+json"));
     let expected = serde_json::json!({
         "type": "urn:portcullis:error:900908",
@@ -212,7 +212,7 @@ fn no_tongue_tells_why_a_token_failed() {
     let bodies =
         [Reason::BadSignature, Reason::TokenExpired, Reason::UnknownKey, Reason::TokenBound].map(
             |reason| {
-                [Tongue::Wso2, Tongue::Problem, Tongue::ApplicationXml]
+                [ReplyFormat::Wso2, ReplyFormat::Problem, ReplyFormat::ApplicationXml]
                     .map(|tongue| refused(reason, tongue, &[]).into_body())
             },
         );
@@ -221,8 +221,9 @@ fn no_tongue_tells_why_a_token_failed() {
 
 #[test]
 fn head_gets_the_head_alone() {
-    let get = refused(Reason::ApiNotFound, Tongue::Wso2, &[]);
-    let head = answer(&Refusal::new(Reason::ApiNotFound, &ID, &Method::HEAD, Tongue::Wso2));
+    let get = refused(Reason::ApiNotFound, ReplyFormat::Wso2, &[]);
+    let head =
+        answer(&DenialReply::new(Reason::ApiNotFound, &ID, &Method::HEAD, ReplyFormat::Wso2));
     assert!(head.body().is_empty());
     assert_eq!((head.status(), head.headers()), (get.status(), get.headers()));
 }

@@ -8,11 +8,11 @@ use http::HeaderMap;
 use http::header::ACCEPT;
 
 use crate::model::gateway::ErrorFormat;
-use crate::proxy::term::Stream;
+use crate::proxy::term::StreamKind;
 
 /// How a refusal is written. Chosen before the request is forwarded, so that its headers need not be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tongue {
+pub enum ReplyFormat {
     /// `{"code","message","description"}`.
     Wso2,
     /// RFC 9457.
@@ -23,9 +23,9 @@ pub enum Tongue {
     Grpc,
 }
 
-impl Tongue {
+impl ReplyFormat {
     pub fn choose(headers: &HeaderMap, format: ErrorFormat) -> Self {
-        if Stream::of(headers) == Stream::Grpc {
+        if StreamKind::of(headers) == StreamKind::Grpc {
             return Self::Grpc;
         }
         let mut accepted = Accepted::default();
@@ -49,15 +49,15 @@ impl Tongue {
 
 #[derive(Debug, Default)]
 struct Accepted {
-    json: Weight,
-    problem: Weight,
-    application_xml: Weight,
-    text_xml: Weight,
+    json: MediaWeight,
+    problem: MediaWeight,
+    application_xml: MediaWeight,
+    text_xml: MediaWeight,
 }
 
 /// How much a media type is wanted. Of equal quality, the one that is named more exactly is wanted more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Weight {
+struct MediaWeight {
     thousandths: u16,
     precision: u8,
 }
@@ -80,13 +80,13 @@ impl Accepted {
             let precision = precision(media, name);
             // the most exact range decides, whatever the others say
             if precision > 0 && precision >= weight.precision {
-                *weight = Weight { thousandths, precision };
+                *weight = MediaWeight { thousandths, precision };
             }
         }
     }
 }
 
-impl Weight {
+impl MediaWeight {
     fn wanted(self) -> bool {
         self.thousandths > 0
     }
@@ -126,57 +126,57 @@ mod tests {
 
     use super::*;
 
-    fn chosen(accept: &[&str], format: ErrorFormat) -> Tongue {
+    fn chosen(accept: &[&str], format: ErrorFormat) -> ReplyFormat {
         let mut headers = HeaderMap::new();
         for line in accept {
             headers.append(ACCEPT, HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
-        Tongue::choose(&headers, format)
+        ReplyFormat::choose(&headers, format)
     }
 
     #[test]
     fn the_client_is_answered_in_its_tongue() {
         for (accept, expected) in [
-            ("", Tongue::Wso2),
-            ("*/*", Tongue::Wso2),
-            ("application/json", Tongue::Wso2),
-            ("image/png", Tongue::Wso2),
-            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Tongue::Wso2),
-            ("application/xml, application/json;q=0.1", Tongue::Wso2),
-            ("application/*", Tongue::Wso2),
-            ("application/xml", Tongue::ApplicationXml),
-            ("Application/XML; charset=utf-8", Tongue::ApplicationXml),
-            ("text/xml", Tongue::TextXml),
-            ("text/*", Tongue::TextXml),
-            ("text/xml;q=0.5, application/xml", Tongue::ApplicationXml),
-            ("text/xml, application/xml;q=0.5", Tongue::TextXml),
-            ("text/xml, */*;q=0", Tongue::TextXml),
-            ("application/xml, application/json;q=0", Tongue::ApplicationXml),
-            ("application/xml;q=0", Tongue::Wso2),
-            ("application/problem+json", Tongue::Problem),
-            ("application/problem+json, */*", Tongue::Problem),
-            ("application/json;q=0.5, application/problem+json", Tongue::Problem),
-            ("application/json, application/problem+json", Tongue::Wso2),
-            ("application/json, application/problem+json;q=0.9", Tongue::Wso2),
-            ("application/problem+json;q=0", Tongue::Wso2),
-            ("application/problem+json;q=0.001, text/xml", Tongue::Problem),
-            ("application/xml;q=oops, ;;;,/,", Tongue::ApplicationXml),
+            ("", ReplyFormat::Wso2),
+            ("*/*", ReplyFormat::Wso2),
+            ("application/json", ReplyFormat::Wso2),
+            ("image/png", ReplyFormat::Wso2),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", ReplyFormat::Wso2),
+            ("application/xml, application/json;q=0.1", ReplyFormat::Wso2),
+            ("application/*", ReplyFormat::Wso2),
+            ("application/xml", ReplyFormat::ApplicationXml),
+            ("Application/XML; charset=utf-8", ReplyFormat::ApplicationXml),
+            ("text/xml", ReplyFormat::TextXml),
+            ("text/*", ReplyFormat::TextXml),
+            ("text/xml;q=0.5, application/xml", ReplyFormat::ApplicationXml),
+            ("text/xml, application/xml;q=0.5", ReplyFormat::TextXml),
+            ("text/xml, */*;q=0", ReplyFormat::TextXml),
+            ("application/xml, application/json;q=0", ReplyFormat::ApplicationXml),
+            ("application/xml;q=0", ReplyFormat::Wso2),
+            ("application/problem+json", ReplyFormat::Problem),
+            ("application/problem+json, */*", ReplyFormat::Problem),
+            ("application/json;q=0.5, application/problem+json", ReplyFormat::Problem),
+            ("application/json, application/problem+json", ReplyFormat::Wso2),
+            ("application/json, application/problem+json;q=0.9", ReplyFormat::Wso2),
+            ("application/problem+json;q=0", ReplyFormat::Wso2),
+            ("application/problem+json;q=0.001, text/xml", ReplyFormat::Problem),
+            ("application/xml;q=oops, ;;;,/,", ReplyFormat::ApplicationXml),
         ] {
             assert_eq!(chosen(&[accept], ErrorFormat::Wso2), expected, "{accept}");
         }
-        assert_eq!(chosen(&[], ErrorFormat::Wso2), Tongue::Wso2);
+        assert_eq!(chosen(&[], ErrorFormat::Wso2), ReplyFormat::Wso2);
         assert_eq!(
             chosen(&["text/xml", "application/json;q=0.1"], ErrorFormat::Wso2),
-            Tongue::Wso2
+            ReplyFormat::Wso2
         );
-        assert_eq!(chosen(&["caf\u{e9}", "text/xml"], ErrorFormat::Wso2), Tongue::TextXml);
+        assert_eq!(chosen(&["caf\u{e9}", "text/xml"], ErrorFormat::Wso2), ReplyFormat::TextXml);
     }
 
     #[test]
     fn the_operator_may_choose_problems() {
         for accept in ["", "*/*", "application/json", "image/png", "application/json, text/xml"] {
-            assert_eq!(chosen(&[accept], ErrorFormat::Problem), Tongue::Problem, "{accept}");
+            assert_eq!(chosen(&[accept], ErrorFormat::Problem), ReplyFormat::Problem, "{accept}");
         }
-        assert_eq!(chosen(&["text/xml"], ErrorFormat::Problem), Tongue::TextXml);
+        assert_eq!(chosen(&["text/xml"], ErrorFormat::Problem), ReplyFormat::TextXml);
     }
 }

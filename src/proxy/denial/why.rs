@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use crate::authenticate::AuthenticateError;
 use crate::authenticate::binding::BindingFault;
-use crate::authorize::Refusal;
-use crate::jwt::{Rejection, Span, TokenKind, WrongType};
+use crate::authorize::AuthorizationError;
+use crate::jwt::{Rejection, TimeSpan, TokenKind, WrongType};
 use crate::proxy::decision::Why;
 use crate::snapshot::organizations::Closed;
 
@@ -51,10 +51,10 @@ fn authentication(error: &AuthenticateError) -> Sentence {
 fn token(rejection: &Rejection) -> Cow<'static, str> {
     Cow::Borrowed(match rejection {
         Rejection::Expired { seconds } => {
-            return format!("The token expired {} ago", Span(*seconds)).into();
+            return format!("The token expired {} ago", TimeSpan(*seconds)).into();
         }
         Rejection::NotYetValid { seconds } => {
-            return format!("The token is not valid for another {}", Span(*seconds)).into();
+            return format!("The token is not valid for another {}", TimeSpan(*seconds)).into();
         }
         Rejection::InvalidClaim { name, fault } => {
             return format!("The token's claim {name} {fault}").into();
@@ -106,24 +106,24 @@ fn binding(fault: BindingFault) -> Option<&'static str> {
 }
 
 /// Refusals that are no fault of the token: asking for another one helps nobody.
-fn authorization(refusal: Refusal) -> Option<&'static str> {
+fn authorization(refusal: AuthorizationError) -> Option<&'static str> {
     Some(match refusal {
-        Refusal::SubscriptionBlocked => {
+        AuthorizationError::SubscriptionBlocked => {
             "The token is good; the application's subscription to this API is blocked"
         }
-        Refusal::SubscriptionInactive => {
+        AuthorizationError::SubscriptionInactive => {
             "The token is good; the application's subscription to this API is not active"
         }
-        Refusal::OrganizationMissing => "The token names no organization",
-        Refusal::OrganizationMismatch => {
+        AuthorizationError::OrganizationMissing => "The token names no organization",
+        AuthorizationError::OrganizationMismatch => {
             "The token is of another organization than the application"
         }
-        Refusal::ConsumerKeyMissing
-        | Refusal::ConsumerKeyUnknown
-        | Refusal::NotSubscribed
-        | Refusal::InsufficientScope
-        | Refusal::Audience
-        | Refusal::NoProductionBackend
-        | Refusal::NoSandboxBackend => return None,
+        AuthorizationError::ConsumerKeyMissing
+        | AuthorizationError::ConsumerKeyUnknown
+        | AuthorizationError::NotSubscribed
+        | AuthorizationError::InsufficientScope
+        | AuthorizationError::Audience
+        | AuthorizationError::NoProductionBackend
+        | AuthorizationError::NoSandboxBackend => return None,
     })
 }

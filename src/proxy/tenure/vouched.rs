@@ -7,9 +7,9 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::authenticate::{self, Asking, Basis, Principal};
+use crate::authenticate::{self, Basis, IntrospectionCheck, Principal};
 use crate::deadline::moment;
-use crate::introspect::{Answer, Outcome, Recheck};
+use crate::introspect::{IntrospectionAnswer, IntrospectionOutcome, Recheck};
 use crate::jwks::KeyManagerKeys;
 use crate::model::clock::{Moment, UnixSeconds};
 use crate::proxy::tenure::{Ended, spread};
@@ -25,17 +25,17 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST_SILENCE: Duration = Duration::from_mins(5);
 
 #[derive(Debug)]
-pub(super) struct Vouched {
+pub(super) struct VouchedStream {
     /// The keys that the token's signature hangs on, and which of their generations was looked at.
     keys: Option<RefCell<Arc<KeyManagerKeys>>>,
     looked_at: Cell<u64>,
-    server: Option<Server>,
+    server: Option<StreamIntrospection>,
 }
 
 /// The server that is asked again.
 #[derive(Debug)]
-struct Server {
-    asking: Asking,
+struct StreamIntrospection {
+    asking: IntrospectionCheck,
     next: Cell<Moment>,
     /// When the last answer came.
     answered: Cell<Moment>,
@@ -43,7 +43,7 @@ struct Server {
     random: u64,
 }
 
-impl Vouched {
+impl VouchedStream {
     pub(super) fn of(principal: &Principal, random: u64) -> Self {
         let key_manager = principal.key_manager();
         let generation = match principal.basis() {
@@ -59,7 +59,7 @@ impl Vouched {
                 .map_or(RETRY, |asked| asked.recheck_interval(asking.purpose));
             let now = moment();
             let first = asking.until.max(now.after(SHORTEST)).min(now.after(interval));
-            Server {
+            StreamIntrospection {
                 asking,
                 next: Cell::new(later(first, now, random)),
                 answered: Cell::new(now),
@@ -116,7 +116,7 @@ impl Vouched {
     }
 }
 
-impl Server {
+impl StreamIntrospection {
     fn look(
         &self,
         principal: &Principal,
@@ -160,14 +160,16 @@ impl Server {
     fn answer(
         &self,
         key_manager: &Arc<CompiledKeyManager>,
-        outcome: Outcome,
+        outcome: IntrospectionOutcome,
         (now, moment): (UnixSeconds, Moment),
     ) -> Option<Ended> {
         let purpose = self.asking.purpose;
         let introspector = key_manager.introspector.as_ref();
         match outcome {
-            Outcome::Answered(Answer::Unconfirmed(_)) => self.silence(true, moment),
-            Outcome::Answered(answer)
+            IntrospectionOutcome::Answered(IntrospectionAnswer::Unconfirmed(_)) => {
+                self.silence(true, moment)
+            }
+            IntrospectionOutcome::Answered(answer)
                 if authenticate::check_answer(key_manager, &answer, purpose, now).is_ok() =>
             {
                 self.answered.set(moment);
@@ -175,8 +177,8 @@ impl Server {
                 self.next.set(later(moment.after(interval), moment, self.random));
                 None
             }
-            Outcome::Answered(_) => Some(Ended::Inactive),
-            Outcome::Unavailable(_) | Outcome::Spared(..) => {
+            IntrospectionOutcome::Answered(_) => Some(Ended::Inactive),
+            IntrospectionOutcome::Unavailable(_) | IntrospectionOutcome::Spared(..) => {
                 let allowed = introspector.is_some_and(|asked| asked.allows_silence(purpose));
                 self.silence(allowed, moment)
             }

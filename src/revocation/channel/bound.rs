@@ -16,26 +16,26 @@ pub(super) const MOST_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What was read since the last command.
 #[derive(Debug, Default)]
-pub(super) struct Bound {
+pub(super) struct ReplyBudget {
     read: AtomicU64,
     exceeded: AtomicBool,
 }
 
 /// A connection whose answers are bounded. One command at a time is asked on it.
 #[derive(Clone)]
-pub(super) struct Link {
+pub(super) struct BoundedConnection {
     connection: MultiplexedConnection,
-    bound: Arc<Bound>,
+    bound: Arc<ReplyBudget>,
 }
 
 /// The bytes of a connection, counted.
 #[derive(Debug)]
-pub(super) struct Counted<S> {
+pub(super) struct MeteredStream<S> {
     stream: S,
-    bound: Arc<Bound>,
+    bound: Arc<ReplyBudget>,
 }
 
-impl Bound {
+impl ReplyBudget {
     pub(super) fn is_exceeded(&self) -> bool {
         self.exceeded.load(Ordering::Relaxed)
     }
@@ -54,17 +54,17 @@ impl Bound {
     }
 }
 
-impl Link {
-    pub(super) fn new(connection: MultiplexedConnection, bound: Arc<Bound>) -> Self {
+impl BoundedConnection {
+    pub(super) fn new(connection: MultiplexedConnection, bound: Arc<ReplyBudget>) -> Self {
         Self { connection, bound }
     }
 
-    pub(super) fn bound(&self) -> Arc<Bound> {
+    pub(super) fn bound(&self) -> Arc<ReplyBudget> {
         Arc::clone(&self.bound)
     }
 }
 
-impl ConnectionLike for Link {
+impl ConnectionLike for BoundedConnection {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         self.bound.begin();
         self.connection.req_packed_command(command)
@@ -85,13 +85,13 @@ impl ConnectionLike for Link {
     }
 }
 
-impl<S> Counted<S> {
-    pub(super) fn new(stream: S, bound: &Arc<Bound>) -> Self {
+impl<S> MeteredStream<S> {
+    pub(super) fn new(stream: S, bound: &Arc<ReplyBudget>) -> Self {
         Self { stream, bound: Arc::clone(bound) }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for MeteredStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -106,7 +106,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for MeteredStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn each_answer_has_the_whole_bound() {
-        let (bound, most) = (Bound::default(), usize::try_from(MOST_BYTES).unwrap());
+        let (bound, most) = (ReplyBudget::default(), usize::try_from(MOST_BYTES).unwrap());
         for _ in 0..3 {
             bound.begin();
             assert!(bound.add(most - 1).is_ok() && bound.add(1).is_ok());

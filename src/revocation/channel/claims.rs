@@ -51,7 +51,7 @@ struct Claim {
 
 /// The way from the requests to the server. Counters are relaxed: each number stands for itself.
 #[derive(Debug, Default)]
-pub struct Claims {
+pub struct ProofClaims {
     queue: Mutex<Option<mpsc::Sender<Claim>>>,
     shared: AtomicBool,
     up: AtomicBool,
@@ -60,7 +60,7 @@ pub struct Claims {
     unanswered: AtomicU64,
 }
 
-impl Claims {
+impl ProofClaims {
     /// Whether there is a channel to ask.
     pub fn are_shared(&self) -> bool {
         self.shared.load(Ordering::Relaxed)
@@ -102,11 +102,11 @@ impl Claims {
             .to_vec()
     }
 
-    pub(super) fn open(&self) -> Queue {
+    pub(super) fn open(&self) -> ClaimQueue {
         let (sender, receiver) = mpsc::channel(MOST_WAITING);
         *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         self.shared.store(true, Ordering::Relaxed);
-        Queue(receiver)
+        ClaimQueue(receiver)
     }
 
     pub(super) fn close(&self) {
@@ -117,10 +117,10 @@ impl Claims {
 }
 
 /// Claims on their way to the server.
-pub(super) struct Queue(mpsc::Receiver<Claim>);
+pub(super) struct ClaimQueue(mpsc::Receiver<Claim>);
 
 /// Asks the server, over one connection after the other.
-pub(super) async fn run(settings: RevocationChannel, claims: &Claims, mut queue: Queue) {
+pub(super) async fn run(settings: RevocationChannel, claims: &ProofClaims, mut queue: ClaimQueue) {
     let mut failures = 0_u32;
     loop {
         let error = serve(&settings, claims, &mut queue.0, &mut failures).await;
@@ -140,7 +140,7 @@ pub(super) async fn run(settings: RevocationChannel, claims: &Claims, mut queue:
 
 async fn serve(
     settings: &RevocationChannel,
-    claims: &Claims,
+    claims: &ProofClaims,
     queue: &mut mpsc::Receiver<Claim>,
     failures: &mut u32,
 ) -> ChannelError {

@@ -15,7 +15,9 @@ use tokio_rustls::TlsConnector;
 
 use crate::dial;
 use crate::model::revocation_channel::RevocationChannel;
-use crate::revocation::channel::bound::{Bound, Counted, Link, MOST_BYTES};
+use crate::revocation::channel::bound::{
+    BoundedConnection, MOST_BYTES, MeteredStream, ReplyBudget,
+};
 use crate::trust::{self, TrustError};
 
 /// From the name to an accepted password.
@@ -83,11 +85,13 @@ impl ChannelError {
 }
 
 /// Opens a connection, with what has to be polled for it to work.
-pub(super) async fn connect(settings: &RevocationChannel) -> Result<(Link, Driver), ChannelError> {
+pub(super) async fn connect(
+    settings: &RevocationChannel,
+) -> Result<(BoundedConnection, Driver), ChannelError> {
     timeout(CONNECT, open(settings)).await.map_err(|_| ChannelError::Late)?
 }
 
-async fn open(settings: &RevocationChannel) -> Result<(Link, Driver), ChannelError> {
+async fn open(settings: &RevocationChannel) -> Result<(BoundedConnection, Driver), ChannelError> {
     let tcp = dial::connect_to(&settings.host, settings.port).await.map_err(ChannelError::Reach)?;
     tcp.set_nodelay(true).map_err(ChannelError::Reach)?;
     // a partition shows no other sign on a quiet connection
@@ -105,12 +109,12 @@ async fn open(settings: &RevocationChannel) -> Result<(Link, Driver), ChannelErr
     let config = AsyncConnectionConfig::new()
         .set_response_timeout(Some(ANSWER))
         .set_connection_timeout(None);
-    let bound = Arc::new(Bound::default());
+    let bound = Arc::new(ReplyBudget::default());
     let Some(tls) = &settings.tls else {
-        let tcp = Counted::new(tcp, &bound);
+        let tcp = MeteredStream::new(tcp, &bound);
         let (connection, driver) =
             MultiplexedConnection::new_with_config(&login, tcp, config).await?;
-        return Ok((Link::new(connection, bound), Box::pin(driver)));
+        return Ok((BoundedConnection::new(connection, bound), Box::pin(driver)));
     };
     let client = trust::client_config(tls.ca.as_ref(), tls.client_certificate.as_ref())?;
     let name = ServerName::try_from(settings.host.clone())
@@ -119,8 +123,8 @@ async fn open(settings: &RevocationChannel) -> Result<(Link, Driver), ChannelErr
         .connect(name, tcp)
         .await
         .map_err(ChannelError::Reach)?;
-    let stream = Counted::new(stream, &bound);
+    let stream = MeteredStream::new(stream, &bound);
     let (connection, driver) =
         MultiplexedConnection::new_with_config(&login, stream, config).await?;
-    Ok((Link::new(connection, bound), Box::pin(driver)))
+    Ok((BoundedConnection::new(connection, bound), Box::pin(driver)))
 }

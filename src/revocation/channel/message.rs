@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::model::clock::UnixSeconds;
-use crate::revocation::record::{CallId, Kind, Mark, Note, Of, Record, What};
+use crate::revocation::record::{CallId, Mark, Note, Of, RevocationKind, RevocationRecord, What};
 
 const MARK_DIGITS: usize = 32;
 /// Of a `u32`.
@@ -23,7 +23,7 @@ const MOST_MILLISECOND_DIGITS: usize = 14;
 const MOST_BY: usize = 128;
 
 /// In the set.
-pub(super) fn member(record: &Record) -> String {
+pub(super) fn member(record: &RevocationRecord) -> String {
     let mark = record.mark.0.iter().fold(String::with_capacity(100), |mut text, byte| {
         for digit in [byte >> 4, byte & 15] {
             text.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
@@ -31,9 +31,9 @@ pub(super) fn member(record: &Record) -> String {
         text
     });
     let member = match record.kind {
-        Kind::Token => format!("t.{mark}"),
-        Kind::Holder { before } => format!("h.{mark}.{}", clamped(before)),
-        Kind::Lifted => format!("l.{mark}"),
+        RevocationKind::Token => format!("t.{mark}"),
+        RevocationKind::Holder { before } => format!("h.{mark}.{}", clamped(before)),
+        RevocationKind::Lifted => format!("l.{mark}"),
     };
     if record.at == 0 {
         return member;
@@ -51,40 +51,40 @@ fn by(name: &str) -> String {
 }
 
 /// The end, which is the member's score.
-pub(super) fn score(record: &Record) -> u32 {
+pub(super) fn score(record: &RevocationRecord) -> u32 {
     clamped(record.until)
 }
 
 /// In the stream.
-pub(super) fn line(record: &Record) -> String {
+pub(super) fn line(record: &RevocationRecord) -> String {
     format!("{}.{}", score(record), member(record))
 }
 
-pub(super) fn read_line(line: &[u8]) -> Option<Record> {
+pub(super) fn read_line(line: &[u8]) -> Option<RevocationRecord> {
     let end = line.iter().position(|byte| *byte == b'.')?;
     let (until, rest) = line.split_at_checked(end)?;
     read_member(rest.get(1..)?, until)
 }
 
-pub(super) fn read_member(member: &[u8], score: &[u8]) -> Option<Record> {
+pub(super) fn read_member(member: &[u8], score: &[u8]) -> Option<RevocationRecord> {
     let until = time(score)?;
     let member = std::str::from_utf8(member).ok()?;
     let mut parts = member.split('.');
     let (tag, digits) = (parts.next()?, parts.next()?);
     let mark = Mark(mark(digits.as_bytes())?);
     let kind = match tag {
-        "t" => Kind::Token,
-        "h" => Kind::Holder { before: time(parts.next()?.as_bytes())? },
-        "l" => Kind::Lifted,
+        "t" => RevocationKind::Token,
+        "h" => RevocationKind::Holder { before: time(parts.next()?.as_bytes())? },
+        "l" => RevocationKind::Lifted,
         _ => return None,
     };
     let Some(at) = parts.next() else {
-        return (kind != Kind::Lifted).then(|| Record::new(mark, kind, until));
+        return (kind != RevocationKind::Lifted).then(|| RevocationRecord::new(mark, kind, until));
     };
     let at = milliseconds(at)?;
     let (call, said) = (CallId::parse(parts.next()?)?, parts.next()?);
     let note = Some(Arc::new(note(call, said)?));
-    parts.next().is_none().then_some(Record { mark, kind, until, at, note })
+    parts.next().is_none().then_some(RevocationRecord { mark, kind, until, at, note })
 }
 
 fn note(call: CallId, said: &str) -> Option<Note> {
@@ -141,13 +141,13 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(mark: [u8; 16], until: u32, before in proptest::option::of(any::<u32>()), at in 0..100_000_000_000_000_u64, call: u64, what in 0_u8..5, by in ".{0,20}") {
-            let kind = before.map_or(Kind::Token, |before| Kind::Holder { before: UnixSeconds(before.into()) });
+            let kind = before.map_or(RevocationKind::Token, |before| RevocationKind::Holder { before: UnixSeconds(before.into()) });
             let of = Of { what: What::from_number(what).unwrap(), ..Of::default() };
             let note = (at > 0).then(|| Arc::new(Note { call: CallId(call), by: by.into(), of }));
-            let revoked = Record { mark: Mark(mark), kind, until: UnixSeconds(until.into()), at, note };
-            let lifted = Record { kind: Kind::Lifted, ..revoked.clone() };
+            let revoked = RevocationRecord { mark: Mark(mark), kind, until: UnixSeconds(until.into()), at, note };
+            let lifted = RevocationRecord { kind: RevocationKind::Lifted, ..revoked.clone() };
             for record in [revoked, lifted] {
-                let read = (record.at > 0 || record.kind != Kind::Lifted).then(|| record.clone());
+                let read = (record.at > 0 || record.kind != RevocationKind::Lifted).then(|| record.clone());
                 prop_assert_eq!(read_line(line(&record).as_bytes()), read.clone());
                 prop_assert_eq!(read_member(member(&record).as_bytes(), score(&record).to_string().as_bytes()), read);
             }
@@ -168,7 +168,11 @@ mod tests {
 
     #[test]
     fn times_beyond_the_scale_are_its_end() {
-        let record = Record::new(Mark([7; 16]), Kind::Token, UnixSeconds(u64::MAX / 1000));
+        let record = RevocationRecord::new(
+            Mark([7; 16]),
+            RevocationKind::Token,
+            UnixSeconds(u64::MAX / 1000),
+        );
         assert_eq!(line(&record), format!("{}.t.{}", u32::MAX, "07".repeat(16)));
     }
 }

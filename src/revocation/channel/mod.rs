@@ -29,8 +29,8 @@ use crate::model::revocation_channel::RevocationChannel;
 use crate::revocation::Revocations;
 use crate::revocation::channel::connect::ChannelError;
 use crate::revocation::channel::session::Session;
-use crate::revocation::counts::Counts;
-use crate::revocation::record::Record;
+use crate::revocation::counts::RevocationCounters;
+use crate::revocation::record::RevocationRecord;
 
 /// Seconds by which two clocks that are kept right do not differ.
 const CLOCK_DIFFERENCE: u64 = 60;
@@ -99,9 +99,9 @@ async fn run(
     settings: RevocationChannel,
     revocations: Arc<Revocations>,
     clock: Arc<dyn Clock>,
-    mut queue: mpsc::Receiver<Record>,
+    mut queue: mpsc::Receiver<RevocationRecord>,
 ) {
-    let standing = Standing::new(&settings);
+    let standing = ChannelStatus::new(&settings);
     let session = Session {
         settings: &settings,
         revocations: &revocations,
@@ -128,51 +128,51 @@ async fn run(
 
 /// Up or down; a change is a line in the log, and what goes on is not.
 #[derive(Debug)]
-struct Standing {
+struct ChannelStatus {
     server: String,
-    now: Mutex<State>,
+    now: Mutex<ChannelState>,
     /// It was said that the clocks differ.
     clocks_differ: AtomicBool,
     time_refused: AtomicBool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ChannelState {
     New,
     Up(Instant),
     Down(&'static str),
 }
 
-impl Standing {
+impl ChannelStatus {
     fn new(settings: &RevocationChannel) -> Self {
         Self {
             server: format!("{}:{}", settings.host, settings.port),
-            now: Mutex::new(State::New),
+            now: Mutex::new(ChannelState::New),
             clocks_differ: AtomicBool::new(false),
             time_refused: AtomicBool::new(false),
         }
     }
 
     /// Everything is compared, and news goes both ways.
-    fn up(&self, counts: &Counts) {
+    fn up(&self, counts: &RevocationCounters) {
         counts.channel_came_up();
-        let before = self.change(State::Up(Instant::now()));
-        if !matches!(before, State::Up(_)) {
+        let before = self.change(ChannelState::Up(Instant::now()));
+        if !matches!(before, ChannelState::Up(_)) {
             tracing::info!(target: "portcullis::revocation", server = self.server, "the revocation channel is up");
         }
     }
 
     /// For how long it was up, if it was.
-    fn down(&self, error: &ChannelError, counts: &Counts) -> Option<Duration> {
+    fn down(&self, error: &ChannelError, counts: &RevocationCounters) -> Option<Duration> {
         counts.channel_failed();
-        let before = self.change(State::Down(error.label()));
-        if before != State::Down(error.label()) {
+        let before = self.change(ChannelState::Down(error.label()));
+        if before != ChannelState::Down(error.label()) {
             let (server, error) = (&self.server, error.describe());
             tracing::warn!(target: "portcullis::revocation", server, error, "the revocation channel is down; revocations hold here, and are told when it is back");
         }
         match before {
-            State::Up(since) => Some(since.elapsed()),
-            State::New | State::Down(_) => None,
+            ChannelState::Up(since) => Some(since.elapsed()),
+            ChannelState::New | ChannelState::Down(_) => None,
         }
     }
 
@@ -198,7 +198,7 @@ impl Standing {
         }
     }
 
-    fn change(&self, to: State) -> State {
+    fn change(&self, to: ChannelState) -> ChannelState {
         std::mem::replace(&mut *self.now.lock().unwrap_or_else(PoisonError::into_inner), to)
     }
 }

@@ -14,12 +14,12 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::model::clock::{Clock, MARGIN_SECONDS};
 use crate::model::revocation_channel::RevocationChannel;
-use crate::revocation::channel::bound::Link;
+use crate::revocation::channel::bound::BoundedConnection;
 use crate::revocation::channel::connect::{ChannelError, connect};
 use crate::revocation::channel::reply::{self, EntryId, Page};
-use crate::revocation::channel::{Standing, message, schedule};
-use crate::revocation::counts::Message;
-use crate::revocation::record::Record;
+use crate::revocation::channel::{ChannelStatus, message, schedule};
+use crate::revocation::counts::ChannelMessage;
+use crate::revocation::record::RevocationRecord;
 use crate::revocation::{Revocations, SHARDS};
 
 /// The braces keep both in one slot, for servers that are a cluster behind a proxy.
@@ -44,12 +44,12 @@ pub(super) struct Session<'c> {
     pub(super) settings: &'c RevocationChannel,
     pub(super) revocations: &'c Arc<Revocations>,
     pub(super) clock: &'c Arc<dyn Clock>,
-    pub(super) standing: &'c Standing,
+    pub(super) standing: &'c ChannelStatus,
 }
 
 impl Session<'_> {
     /// Runs until something fails.
-    pub(super) async fn run(&self, queue: &mut mpsc::Receiver<Record>) -> ChannelError {
+    pub(super) async fn run(&self, queue: &mut mpsc::Receiver<RevocationRecord>) -> ChannelError {
         let connected = Box::pin(async {
             Ok::<_, ChannelError>((connect(self.settings).await?, connect(self.settings).await?))
         })
@@ -69,9 +69,9 @@ impl Session<'_> {
 
     async fn both(
         &self,
-        mut reader: Link,
-        writer: Link,
-        queue: &mut mpsc::Receiver<Record>,
+        mut reader: BoundedConnection,
+        writer: BoundedConnection,
+        queue: &mut mpsc::Receiver<RevocationRecord>,
     ) -> ChannelError {
         let newest: Result<Value, _> = cmd("XREVRANGE")
             .arg(STREAM)
@@ -92,7 +92,7 @@ impl Session<'_> {
     }
 
     /// Takes news as it comes.
-    async fn listen(&self, mut reader: Link, mut last: EntryId) -> ChannelError {
+    async fn listen(&self, mut reader: BoundedConnection, mut last: EntryId) -> ChannelError {
         loop {
             let mut read = cmd("XREAD");
             read.arg("COUNT")
@@ -122,7 +122,7 @@ impl Session<'_> {
     /// A burst can outrun a reader: what the stream dropped before it was read is in the set.
     async fn compare_if_behind(
         &self,
-        reader: &mut Link,
+        reader: &mut BoundedConnection,
         last: EntryId,
     ) -> Result<(), ChannelError> {
         let oldest =
@@ -135,7 +135,11 @@ impl Session<'_> {
 
     /// Tells news as it comes, and compares at the beginning and whenever asked to. A server that refuses is asked again
     /// later; its news is read meanwhile.
-    async fn speak(&self, mut writer: Link, queue: &mut mpsc::Receiver<Record>) -> ChannelError {
+    async fn speak(
+        &self,
+        mut writer: BoundedConnection,
+        queue: &mut mpsc::Receiver<RevocationRecord>,
+    ) -> ChannelError {
         let mut refusals = 0_u32;
         loop {
             let Err(error) = self.compare_and_tell(&mut writer, queue, &mut refusals).await;
@@ -150,8 +154,8 @@ impl Session<'_> {
 
     async fn compare_and_tell(
         &self,
-        writer: &mut Link,
-        queue: &mut mpsc::Receiver<Record>,
+        writer: &mut BoundedConnection,
+        queue: &mut mpsc::Receiver<RevocationRecord>,
         refusals: &mut u32,
     ) -> Result<std::convert::Infallible, ChannelError> {
         self.compare(writer, queue).await?;
@@ -182,8 +186,8 @@ impl Session<'_> {
     /// Takes what the server has and gives what it lacks. News that comes meanwhile goes first.
     async fn compare(
         &self,
-        writer: &mut Link,
-        queue: &mut mpsc::Receiver<Record>,
+        writer: &mut BoundedConnection,
+        queue: &mut mpsc::Receiver<RevocationRecord>,
     ) -> Result<(), ChannelError> {
         self.prune(writer).await?;
         let mut cursor = b"0".to_vec();
@@ -217,7 +221,7 @@ impl Session<'_> {
 
     /// Takes out of the set what has expired by two clocks, ours and the server's, a day ago: a gateway whose clock is wrong
     /// empties nothing that all share.
-    async fn prune(&self, writer: &mut Link) -> Result<(), ChannelError> {
+    async fn prune(&self, writer: &mut BoundedConnection) -> Result<(), ChannelError> {
         let servers = match ask(writer, &cmd("TIME")).await {
             Ok(time) => reply::time(&time)?,
             Err(error) if error.is_refusal() => {
@@ -235,8 +239,8 @@ impl Session<'_> {
 
     async fn publish_waiting(
         &self,
-        writer: &mut Link,
-        queue: &mut mpsc::Receiver<Record>,
+        writer: &mut BoundedConnection,
+        queue: &mut mpsc::Receiver<RevocationRecord>,
     ) -> Result<(), ChannelError> {
         let mut batch = Vec::new();
         while batch.len() < BATCH
@@ -248,7 +252,11 @@ impl Session<'_> {
     }
 
     /// Adds what the set lacks to the set and to the stream, both or neither.
-    async fn publish(&self, writer: &mut Link, records: &[Record]) -> Result<(), ChannelError> {
+    async fn publish(
+        &self,
+        writer: &mut BoundedConnection,
+        records: &[RevocationRecord],
+    ) -> Result<(), ChannelError> {
         let mut known = cmd("ZMSCORE");
         known.arg(SET);
         for record in records {
@@ -292,10 +300,14 @@ impl Session<'_> {
     }
 
     /// Applies what could be read and counts what could not. The disk is waited for elsewhere.
-    async fn take(&self, read: impl Iterator<Item = Option<Record>>) {
+    async fn take(&self, read: impl Iterator<Item = Option<RevocationRecord>>) {
         let counts = &self.revocations.counts;
-        let count = |record: &Option<Record>| {
-            counts.message(if record.is_some() { Message::Read } else { Message::Unreadable });
+        let count = |record: &Option<RevocationRecord>| {
+            counts.message(if record.is_some() {
+                ChannelMessage::Read
+            } else {
+                ChannelMessage::Unreadable
+            });
         };
         let records: Vec<_> = read.inspect(count).flatten().collect();
         if records.is_empty() {
@@ -307,6 +319,6 @@ impl Session<'_> {
     }
 }
 
-async fn ask(connection: &mut Link, command: &Cmd) -> Result<Value, ChannelError> {
+async fn ask(connection: &mut BoundedConnection, command: &Cmd) -> Result<Value, ChannelError> {
     Ok(command.query_async(connection).await?)
 }

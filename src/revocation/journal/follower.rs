@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::model::clock::UnixSeconds;
 use crate::revocation::journal::{FILE, contents, format};
-use crate::revocation::record::Record;
+use crate::revocation::record::RevocationRecord;
 use crate::state_dir;
 
 /// Bytes at a time.
@@ -28,7 +28,7 @@ impl Follower {
     }
 
     /// What is new; all of it after a rewrite.
-    pub fn read(&mut self, now: UnixSeconds) -> io::Result<Vec<Record>> {
+    pub fn read(&mut self, now: UnixSeconds) -> io::Result<Vec<RevocationRecord>> {
         let path = self.folder.join(FILE);
         let facts = fs::symlink_metadata(&path)?;
         let identity = (facts.dev(), facts.ino());

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::revocation::record::{MOST_RECORD_BYTES, OLD_RECORD_BYTES, Record};
+use crate::revocation::record::{MOST_RECORD_BYTES, OLD_RECORD_BYTES, RevocationRecord};
 
 /// The first bytes of the file; the number is the version of the format.
 const MAGIC: &[u8; 25] = b"portcullis-revocations/2\n";
@@ -32,7 +32,7 @@ const CHUNK: usize = 256 * 1024;
 /// What a file holds.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<RevocationRecord>,
     /// Frames in the file, those that were filtered out among them.
     pub(super) frames: u64,
     /// Where the last whole frame ends.
@@ -81,7 +81,7 @@ pub(super) fn synced_part(synced: u64) -> [u8; 8 + SUM_BYTES] {
     part
 }
 
-pub(super) fn frame(record: &Record, number: u32) -> Vec<u8> {
+pub(super) fn frame(record: &RevocationRecord, number: u32) -> Vec<u8> {
     let payload = record.to_bytes();
     let mut bytes = Vec::with_capacity(FRAME_HEAD + payload.len() + SUM_BYTES);
     bytes.extend(SYNC);
@@ -97,7 +97,7 @@ pub(super) fn frame(record: &Record, number: u32) -> Vec<u8> {
 pub(super) fn read(
     file: impl Read,
     is_new: bool,
-    keeps: impl Fn(&Record) -> bool,
+    keeps: impl Fn(&RevocationRecord) -> bool,
 ) -> io::Result<Contents> {
     let mut window = Window { file, bytes: Vec::new(), at: 0, offset: 0, ended: false };
     window.fill()?;
@@ -117,10 +117,10 @@ pub(super) fn read(
 }
 
 /// Reads frames one after the other, without a header: what a running gateway has appended.
-pub(super) fn appended(bytes: &[u8]) -> (Vec<Record>, usize) {
+pub(super) fn appended(bytes: &[u8]) -> (Vec<RevocationRecord>, usize) {
     let (mut records, mut at) = (Vec::new(), 0_usize);
     while let Some((_, payload, length)) = bytes.get(at..).and_then(whole_frame) {
-        records.extend(Record::from_bytes(payload));
+        records.extend(RevocationRecord::from_bytes(payload));
         at = at.saturating_add(length);
     }
     (records, at)
@@ -129,7 +129,7 @@ pub(super) fn appended(bytes: &[u8]) -> (Vec<Record>, usize) {
 fn frames(
     mut window: Window<impl Read>,
     synced: Option<u64>,
-    keeps: impl Fn(&Record) -> bool,
+    keeps: impl Fn(&RevocationRecord) -> bool,
 ) -> io::Result<Contents> {
     let mut found = Contents { end: window.offset(), ..Contents::default() };
     let (mut unreadable, mut missing, mut run) = (0_u64, 0_u64, Run::default());
@@ -147,7 +147,7 @@ fn frames(
         };
         unreadable = unreadable.saturating_add(run.take().length);
         missing = missing.saturating_add(number.saturating_sub(found.next).into());
-        match Record::from_bytes(payload) {
+        match RevocationRecord::from_bytes(payload) {
             Some(record) if keeps(&record) => found.records.push(record),
             Some(_) => {}
             None => missing = missing.saturating_add(1),
@@ -210,13 +210,16 @@ impl Run {
 }
 
 /// Files of earlier builds: records of one length, without a header or a checksum.
-fn old(mut window: Window<impl Read>, keeps: impl Fn(&Record) -> bool) -> io::Result<Contents> {
+fn old(
+    mut window: Window<impl Read>,
+    keeps: impl Fn(&RevocationRecord) -> bool,
+) -> io::Result<Contents> {
     let mut found = Contents { is_old: true, ..Contents::default() };
     let mut unreadable = 0_u64;
     loop {
         window.fill()?;
         let Some((bytes, _)) = window.rest().split_first_chunk::<OLD_RECORD_BYTES>() else { break };
-        match Record::from_old_bytes(bytes) {
+        match RevocationRecord::from_old_bytes(bytes) {
             Some(record) if keeps(&record) => found.records.push(record),
             Some(_) => {}
             None => unreadable = unreadable.saturating_add(OLD_RECORD_BYTES as u64),

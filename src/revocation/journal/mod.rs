@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use crate::model::clock::UnixSeconds;
 pub use crate::revocation::journal::format::Damage;
 use crate::revocation::journal::format::{Contents, SYNCED_AT};
-use crate::revocation::record::Record;
+use crate::revocation::record::RevocationRecord;
 use crate::state_dir;
 
 const FILE: &str = "revocations";
@@ -33,7 +33,7 @@ const SPARE: u64 = 10_000;
 pub struct Journal {
     path: PathBuf,
     /// `None` where the file on the disk cannot be appended to; it is written anew as soon as there is room.
-    open: Option<Open>,
+    open: Option<OpenJournal>,
     /// In the file, those of no more use among them.
     records: u64,
     /// Something could not be written: the file lacks what memory has.
@@ -41,7 +41,7 @@ pub struct Journal {
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenJournal {
     file: File,
     /// Its device and number, by which another file of the same name is told apart.
     identity: (u64, u64),
@@ -55,7 +55,7 @@ struct Open {
 pub struct Opened {
     pub journal: Journal,
     /// What still counts.
-    pub records: Vec<Record>,
+    pub records: Vec<RevocationRecord>,
     pub damage: Option<(Damage, Option<PathBuf>)>,
 }
 
@@ -90,7 +90,7 @@ impl Journal {
     }
 
     /// What still counts, without touching the file: for `explain` beside a running gateway.
-    pub fn look(folder: &Path, now: UnixSeconds) -> io::Result<Vec<Record>> {
+    pub fn look(folder: &Path, now: UnixSeconds) -> io::Result<Vec<RevocationRecord>> {
         Ok(contents(folder, now)?.records)
     }
 
@@ -100,7 +100,7 @@ impl Journal {
             Ok(file) if can_grow => {
                 file.set_len(found.end)?;
                 let identity = identity(&file)?;
-                Some(Open { file, identity, length: found.end, next: found.next })
+                Some(OpenJournal { file, identity, length: found.end, next: found.next })
             }
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(_) | Err(_) => None,
@@ -110,7 +110,7 @@ impl Journal {
     }
 
     /// Writes these too, down to the disk: all of them, or none.
-    pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
+    pub fn append(&mut self, records: &[RevocationRecord]) -> io::Result<()> {
         let Some(open) = &mut self.open else {
             self.behind = true;
             return Err(io::Error::other("the journal has to be written anew first"));
@@ -151,7 +151,7 @@ impl Journal {
     }
 
     /// Writes it anew with these; the file before stays if that fails.
-    pub fn rewrite(&mut self, records: impl Iterator<Item = Record>) -> io::Result<()> {
+    pub fn rewrite(&mut self, records: impl Iterator<Item = RevocationRecord>) -> io::Result<()> {
         let (open, records) = rewritten(&self.path, records)?;
         (self.open, self.records, self.behind) = (Some(open), records, false);
         Ok(())
@@ -216,9 +216,12 @@ fn tell(path: &Path, damage: &Damage, aside: Option<&Path>, readable: usize) {
 }
 
 /// A new file in the place of the one before, whole or not at all.
-fn rewritten(path: &Path, records: impl Iterator<Item = Record>) -> io::Result<(Open, u64)> {
+fn rewritten(
+    path: &Path,
+    records: impl Iterator<Item = RevocationRecord>,
+) -> io::Result<(OpenJournal, u64)> {
     let new = path.with_extension("new");
-    let written = (|| -> io::Result<(Open, u64)> {
+    let written = (|| -> io::Result<(OpenJournal, u64)> {
         let mut out = BufWriter::new(state_dir::create(&new)?);
         let (mut length, mut next) = (format::HEADER_BYTES as u64, 0_u32);
         out.write_all(&format::header(length))?;
@@ -232,7 +235,7 @@ fn rewritten(path: &Path, records: impl Iterator<Item = Record>) -> io::Result<(
         file.write_all_at(&format::synced_part(length), SYNCED_AT)?;
         file.sync_all()?;
         let identity = identity(&file)?;
-        Ok((Open { file, identity, length, next }, next.into()))
+        Ok((OpenJournal { file, identity, length, next }, next.into()))
     })();
     let written = written.inspect_err(|_| drop(fs::remove_file(&new)))?;
     state_dir::replace(&new, path)?;

@@ -7,7 +7,7 @@ use crate::revocation::record::{CallId, Note, Of, What};
 
 const NOW: UnixSeconds = UnixSeconds(100);
 
-fn said(value: &str, until: u64, at: u64) -> Record {
+fn said(value: &str, until: u64, at: u64) -> RevocationRecord {
     let mark = Mark::of_id("km", value);
     let of = Of { what: What::Id, issuer: "km".into(), value: value.into() };
     let note = Note { call: CallId::of_mark(&mark), by: "anna".into(), of };
@@ -70,9 +70,9 @@ fn what_was_taken_back_stays_so_after_a_restart_and_can_be_revoked_again() {
 #[test]
 fn gateways_agree_in_whatever_order_they_hear() {
     let first = said("one", 200, 5000);
-    let lift = Record { kind: Kind::Lifted, at: 6000, ..first.clone() };
+    let lift = RevocationRecord { kind: RevocationKind::Lifted, at: 6000, ..first.clone() };
     let again = said("one", 150, 7000);
-    let orders: [[&Record; 3]; 6] = [
+    let orders: [[&RevocationRecord; 3]; 6] = [
         [&first, &lift, &again],
         [&first, &again, &lift],
         [&lift, &first, &again],

@@ -7,7 +7,7 @@ use crate::model::api::{
     AuthorizationForwarding, HostPattern, OperationMethod, QueryTokenRule, SubscriptionRule,
 };
 use crate::model::names::{ApiName, Scope, Version};
-use crate::model::place::Place;
+use crate::model::place::Provenance;
 use crate::model::template::{Tail, Template};
 
 mod properties;
@@ -44,7 +44,7 @@ fn api(base_path: &str, operations: &[(&str, &str)]) -> Api {
             .iter()
             .map(|(method, template)| operation(method, template))
             .collect(),
-        place: Place::default(),
+        place: Provenance::default(),
     }
 }
 
@@ -58,7 +58,7 @@ fn operation(method: &str, template: &str) -> Operation {
         template: Template::try_from(template).unwrap(),
         auth: AuthScheme::Required,
         scopes: Vec::new(),
-        place: Place::default(),
+        place: Provenance::default(),
     }
 }
 

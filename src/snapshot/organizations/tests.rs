@@ -141,7 +141,7 @@ async fn all_who_ask_for_one_share_one_fetch() {
 async fn whoever_names_made_up_ones_leaves_the_others_their_share() {
     let stage = Stage::new().await;
     let organizations = stage.organizations(20, 20);
-    let client = |address: &str| Some(Client::of(address.parse().unwrap()));
+    let client = |address: &str| Some(ClaimedClient::of(address.parse().unwrap()));
     let (liar, other) = (client("192.0.2.1"), client("198.51.100.7"));
     let mut absent = 0;
     for number in 0..100 {

@@ -20,12 +20,12 @@ const CUT_MARK: &str = "\u{2026}";
 
 /// What stands before a text's value, with its opening quote; numbers take all but that.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Name {
+pub(super) struct FieldName {
     json: &'static str,
     text: &'static str,
 }
 
-impl Name {
+impl FieldName {
     pub(super) const fn new(json: &'static str, text: &'static str) -> Self {
         Self { json, text }
     }
@@ -34,7 +34,7 @@ impl Name {
 /// A field's name in both formats.
 macro_rules! name {
     ($name:literal) => {
-        $crate::telemetry::access_log::line::Name::new(
+        $crate::telemetry::access_log::line::FieldName::new(
             concat!(",\"", $name, "\":\""),
             concat!(" ", $name, "=\""),
         )
@@ -49,12 +49,12 @@ pub struct Fragment(OnceLock<Box<[u8]>>);
 
 /// A line that is being written behind others.
 #[derive(Debug)]
-pub(super) struct Line<'l> {
+pub(super) struct LogLine<'l> {
     lines: &'l mut Vec<u8>,
     format: LogFormat,
 }
 
-impl<'l> Line<'l> {
+impl<'l> LogLine<'l> {
     /// Every line begins with its time.
     pub(super) fn begin(lines: &'l mut Vec<u8>, format: LogFormat, time: &str) -> Self {
         let lead = match format {
@@ -90,14 +90,14 @@ impl<'l> Line<'l> {
     }
 
     /// A text of the gateway's own; nothing where it is empty.
-    pub(super) fn text(&mut self, name: Name, text: &str) {
+    pub(super) fn text(&mut self, name: FieldName, text: &str) {
         if !text.is_empty() {
             self.quoted(name, text, "");
         }
     }
 
     /// A text that a client chose, at most so many bytes of it; nothing where it is empty.
-    pub(super) fn cut(&mut self, name: Name, text: &str, bytes: usize) {
+    pub(super) fn cut(&mut self, name: FieldName, text: &str, bytes: usize) {
         let kept = text.get(..text.floor_char_boundary(bytes)).unwrap_or(text);
         if !text.is_empty() {
             self.quoted(name, kept, if kept.len() < text.len() { CUT_MARK } else { "" });
@@ -105,24 +105,24 @@ impl<'l> Line<'l> {
     }
 
     /// A word that is known to need no escape.
-    pub(super) fn word(&mut self, name: Name, word: &'static str) {
+    pub(super) fn word(&mut self, name: FieldName, word: &'static str) {
         self.lead(name);
         self.lines.extend_from_slice(word.as_bytes());
         self.lines.push(b'"');
     }
 
-    pub(super) fn flag(&mut self, name: Name, flag: bool) {
+    pub(super) fn flag(&mut self, name: FieldName, flag: bool) {
         self.lead_number(name);
         self.lines.extend_from_slice(if flag { b"true" } else { b"false" });
     }
 
-    pub(super) fn number(&mut self, name: Name, number: u64) {
+    pub(super) fn number(&mut self, name: FieldName, number: u64) {
         self.lead_number(name);
         self.digits(number);
     }
 
     /// In milliseconds, to the microsecond.
-    pub(super) fn milliseconds(&mut self, name: Name, duration: Duration) {
+    pub(super) fn milliseconds(&mut self, name: FieldName, duration: Duration) {
         self.lead_number(name);
         let microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         self.digits(microseconds / 1000);
@@ -135,7 +135,7 @@ impl<'l> Line<'l> {
         self.lines.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
     }
 
-    pub(super) fn hash(&mut self, name: Name, TokenHash(hash): TokenHash) {
+    pub(super) fn hash(&mut self, name: FieldName, TokenHash(hash): TokenHash) {
         self.lead(name);
         let digit = |four: u8| b"0123456789abcdef".get(usize::from(four)).copied().unwrap_or(b'0');
         for byte in hash {
@@ -144,7 +144,7 @@ impl<'l> Line<'l> {
         self.lines.push(b'"');
     }
 
-    pub(super) fn socket(&mut self, name: Name, address: SocketAddr) {
+    pub(super) fn socket(&mut self, name: FieldName, address: SocketAddr) {
         self.lead(name);
         match address {
             SocketAddr::V4(address) => {
@@ -158,7 +158,7 @@ impl<'l> Line<'l> {
         self.lines.push(b'"');
     }
 
-    pub(super) fn address(&mut self, name: Name, address: IpAddr) {
+    pub(super) fn address(&mut self, name: FieldName, address: IpAddr) {
         self.lead(name);
         match address {
             IpAddr::V4(address) => self.ipv4(address),
@@ -180,7 +180,7 @@ impl<'l> Line<'l> {
         self.lines.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 
-    fn lead(&mut self, name: Name) {
+    fn lead(&mut self, name: FieldName) {
         let lead = match self.format {
             LogFormat::Json => name.json,
             LogFormat::Text => name.text,
@@ -188,12 +188,12 @@ impl<'l> Line<'l> {
         self.lines.extend_from_slice(lead.as_bytes());
     }
 
-    fn lead_number(&mut self, name: Name) {
+    fn lead_number(&mut self, name: FieldName) {
         self.lead(name);
         self.lines.pop();
     }
 
-    fn quoted(&mut self, name: Name, text: &str, end: &str) {
+    fn quoted(&mut self, name: FieldName, text: &str, end: &str) {
         self.lead(name);
         if is_plain(text.as_bytes()) {
             self.lines.extend_from_slice(text.as_bytes());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{Method, Version};
 
-use super::line::{Fragment, Line, name};
+use super::line::{Fragment, LogLine, name};
 use crate::model::directory::KeyType;
 use crate::model::reason::Reason;
 
@@ -56,7 +56,7 @@ pub struct AccessRecord<'a> {
     pub request_bytes: u64,
     pub response_bytes: u64,
     pub user_agent: Option<&'a str>,
-    pub ending: Ending,
+    pub ending: ExchangeEnding,
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -69,7 +69,7 @@ pub struct TokenHash(pub [u8; 8]);
 
 /// How far the answer came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum ExchangeEnding {
     /// To its end.
     Completed,
     /// The client left before it.
@@ -80,7 +80,7 @@ pub enum Ending {
     GatewayClosed,
 }
 
-impl Ending {
+impl ExchangeEnding {
     fn label(self) -> &'static str {
         match self {
             Self::Completed => "completed",
@@ -100,7 +100,7 @@ const MAX_METHOD_BYTES: usize = 32;
 
 impl AccessRecord<'_> {
     /// Everything but the time, which begins the line.
-    pub(super) fn write(&self, line: &mut Line<'_>) {
+    pub(super) fn write(&self, line: &mut LogLine<'_>) {
         self.write_request(line);
         line.kept(self.kept_route, |line| self.write_route(line));
         line.kept(self.kept_caller, |line| self.write_caller(line));
@@ -118,7 +118,7 @@ impl AccessRecord<'_> {
         line.word(name!("ending"), self.ending.label());
     }
 
-    fn write_request(&self, line: &mut Line<'_>) {
+    fn write_request(&self, line: &mut LogLine<'_>) {
         line.cut(name!("request_id"), self.request_id, MAX_ID_BYTES);
         line.cut(name!("denial"), self.denial.unwrap_or_default(), MAX_ID_BYTES);
         line.socket(name!("remote"), self.remote);
@@ -136,13 +136,13 @@ impl AccessRecord<'_> {
         );
     }
 
-    fn write_route(&self, line: &mut Line<'_>) {
+    fn write_route(&self, line: &mut LogLine<'_>) {
         line.text(name!("api"), self.api.unwrap_or_default());
         line.text(name!("version"), self.version.unwrap_or_default());
         line.text(name!("operation"), self.operation.unwrap_or_default());
     }
 
-    fn write_caller(&self, line: &mut Line<'_>) {
+    fn write_caller(&self, line: &mut LogLine<'_>) {
         line.text(name!("application"), self.application.unwrap_or_default());
         line.text(name!("owner"), self.owner.unwrap_or_default());
         line.text(name!("key_manager"), self.key_manager.unwrap_or_default());

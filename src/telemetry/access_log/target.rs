@@ -12,7 +12,7 @@ use crate::model::gateway::AccessLogTarget;
 
 /// An open target. Unbuffered: what was written is written.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(super) struct LogTarget {
     file: File,
     rotation: Option<Rotation>,
     /// The last write ended inside a line.
@@ -45,7 +45,7 @@ const ROTATION_CHECK: Duration = Duration::from_secs(1);
 const BUSY_RETRIES: u32 = 100;
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
-impl Target {
+impl LogTarget {
     /// `None` when the log is off.
     pub(super) fn open(target: &AccessLogTarget) -> Result<Option<Self>, AccessLogError> {
         match target {
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn a_write_that_ends_inside_a_line_says_how_far_it_came() {
         let (mut reader, writer) = io::pipe().unwrap();
-        let mut target = Target::of(writer);
+        let mut target = LogTarget::of(writer);
         let lines = b"0123456789abcde\n".repeat(8 * 1024);
         let reading = std::thread::spawn(move || {
             let mut start = [0; 1000];
@@ -180,7 +180,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("access.log");
         std::fs::write(&path, "half").unwrap();
-        let mut target = Target::path(&path).unwrap();
+        let mut target = LogTarget::path(&path).unwrap();
         target.torn = true;
         target.write(b"whole\n").unwrap();
         target.write(b"next\n").unwrap();

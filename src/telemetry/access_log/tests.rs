@@ -50,7 +50,7 @@ fn refused() -> AccessRecord<'static> {
         request_bytes: 0,
         response_bytes: 120,
         user_agent: Some("curl/8"),
-        ending: Ending::Completed,
+        ending: ExchangeEnding::Completed,
     }
 }
 
@@ -67,7 +67,7 @@ fn forwarded() -> AccessRecord<'static> {
 fn line(format: LogFormat, record: &AccessRecord<'_>) -> String {
     let mut lines = Vec::new();
     let mut calendar = Calendar::default();
-    let mut line = Line::begin(&mut lines, format, calendar.text(record.time));
+    let mut line = LogLine::begin(&mut lines, format, calendar.text(record.time));
     record.write(&mut line);
     line.end();
     String::from_utf8(lines).unwrap()
@@ -87,7 +87,7 @@ fn to_file(path: &Path, sample: f64) -> AccessLog {
 }
 
 /// A log whose thread writes to this and has room for so many buffers.
-fn to_target(target: Target, queue: usize) -> AccessLog {
+fn to_target(target: LogTarget, queue: usize) -> AccessLog {
     let dropped = Arc::new(AtomicU64::new(0));
     let thread = Some(start(target, queue, &dropped).unwrap());
     AccessLog { format: LogFormat::Json, sampling: Sampling::of(1.0), dropped, thread }
@@ -244,7 +244,7 @@ fn every_worker_and_every_line_arrives_whole() {
 
 #[test]
 fn a_worker_keeps_lines_until_it_flushes_or_has_many() {
-    let log = to_target(Target::of(tempfile::tempfile().unwrap()), 8);
+    let log = to_target(LogTarget::of(tempfile::tempfile().unwrap()), 8);
     let writer = log.writer();
     writer.write(&forwarded());
     assert_eq!(writer.pending.borrow().count, 1);
@@ -282,8 +282,8 @@ fn a_sample_takes_its_share_of_successes_and_every_refusal() {
     for _ in 0..100 {
         writer.write(&forwarded());
         writer.write(&refused());
-        writer.write(&AccessRecord { ending: Ending::ClientAborted, ..forwarded() });
-        writer.write(&AccessRecord { ending: Ending::BackendTruncated, ..forwarded() });
+        writer.write(&AccessRecord { ending: ExchangeEnding::ClientAborted, ..forwarded() });
+        writer.write(&AccessRecord { ending: ExchangeEnding::BackendTruncated, ..forwarded() });
     }
     drop(writer);
     log.shutdown(Duration::from_secs(10)).unwrap();
@@ -322,7 +322,7 @@ fn switched_off_it_costs_nothing() {
 #[test]
 fn a_stuck_target_blocks_no_worker_and_the_loss_is_counted() {
     let (mut reader, pipe) = std::io::pipe().unwrap();
-    let log = to_target(Target::of(pipe), 2);
+    let log = to_target(LogTarget::of(pipe), 2);
     let writer = log.writer();
     let begun = Instant::now();
     for _ in 0..4000 {
@@ -347,7 +347,7 @@ fn a_stuck_target_blocks_no_worker_and_the_loss_is_counted() {
 #[test]
 fn a_full_disk_is_survived_and_counted() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let log = to_target(Target::of(full), 8);
+    let log = to_target(LogTarget::of(full), 8);
     let writer = log.writer();
     for _ in 0..7 {
         writer.write(&refused());
@@ -359,7 +359,7 @@ fn a_full_disk_is_survived_and_counted() {
 
 #[test]
 fn lines_after_the_end_are_counted_as_lost() {
-    let log = to_target(Target::of(tempfile::tempfile().unwrap()), 8);
+    let log = to_target(LogTarget::of(tempfile::tempfile().unwrap()), 8);
     let writer = log.writer();
     log.shutdown(Duration::from_secs(10)).unwrap();
     log.shutdown(Duration::from_secs(10)).unwrap();

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
 
-use super::target::{Interrupted, Target};
+use super::target::{Interrupted, LogTarget};
 
 #[derive(Debug)]
-pub(super) enum Message {
-    Batch(Batch),
+pub(super) enum LogCommand {
+    Batch(LogBatch),
     Reopen,
     /// Write what was handed over before, then end.
     Stop,
@@ -18,14 +18,14 @@ pub(super) enum Message {
 
 /// Whole lines of one worker.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(super) struct LogBatch {
     pub(super) lines: Vec<u8>,
     pub(super) give_back: SyncSender<Vec<u8>>,
 }
 
 #[derive(Debug)]
 struct LogThread {
-    target: Target,
+    target: LogTarget,
     dropped: Arc<AtomicU64>,
     complained: Option<Instant>,
 }
@@ -35,8 +35,8 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Starts the thread; it ends at [`Message::Stop`] or when nobody can send any more, and says so to `done`.
 pub(super) fn start(
-    target: Target,
-    messages: Receiver<Message>,
+    target: LogTarget,
+    messages: Receiver<LogCommand>,
     dropped: Arc<AtomicU64>,
     done: SyncSender<()>,
 ) -> io::Result<()> {
@@ -49,21 +49,21 @@ pub(super) fn start(
 }
 
 impl LogThread {
-    fn run(&mut self, messages: &Receiver<Message>) {
+    fn run(&mut self, messages: &Receiver<LogCommand>) {
         while let Ok(message) = messages.recv() {
             match message {
-                Message::Batch(batch) => self.write(batch),
-                Message::Reopen => {
+                LogCommand::Batch(batch) => self.write(batch),
+                LogCommand::Reopen => {
                     if let Err(error) = self.target.reopen() {
                         self.complain(&error);
                     }
                 }
-                Message::Stop => break,
+                LogCommand::Stop => break,
             }
         }
     }
 
-    fn write(&mut self, batch: Batch) {
+    fn write(&mut self, batch: LogBatch) {
         if let Err(error) = self.target.follow_rotation() {
             self.complain(&error);
         }
@@ -84,7 +84,7 @@ impl LogThread {
     }
 }
 
-impl Batch {
+impl LogBatch {
     /// Returns the buffer to its worker; one too many is freed.
     pub(super) fn give_back(mut self) {
         self.lines.clear();

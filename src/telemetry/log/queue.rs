@@ -17,13 +17,13 @@ const MOST_WAITING: usize = 2_000;
 
 /// Makes the writers of events.
 #[derive(Debug, Clone)]
-pub(super) struct Queue {
-    waiting: SyncSender<Message>,
+pub(super) struct LogQueue {
+    waiting: SyncSender<QueuedEvent>,
     dropped: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
-enum Message {
+enum QueuedEvent {
     Event(Vec<u8>),
     /// Everything before it is written: tells whoever waits for that.
     Flush(SyncSender<()>),
@@ -32,11 +32,11 @@ enum Message {
 /// One event; it enters the queue when it is whole.
 #[derive(Debug)]
 pub(super) struct Event<'q> {
-    queue: &'q Queue,
+    queue: &'q LogQueue,
     bytes: Vec<u8>,
 }
 
-impl Queue {
+impl LogQueue {
     /// Starts the thread that writes. Without a thread every event is dropped and counted.
     pub(super) fn to(writer: impl Write + Send + 'static) -> Self {
         let (waiting, events) = sync_channel(MOST_WAITING);
@@ -55,21 +55,21 @@ impl Queue {
     /// Waits until what is in the queue is written, at most this long.
     pub(super) fn flush(&self, within: Duration) {
         let (written, done) = sync_channel(1);
-        if self.waiting.try_send(Message::Flush(written)).is_ok() {
+        if self.waiting.try_send(QueuedEvent::Flush(written)).is_ok() {
             let _ = done.recv_timeout(within);
         }
     }
 }
 
-fn write(events: &Receiver<Message>, mut writer: impl Write, dropped: &AtomicU64) {
+fn write(events: &Receiver<QueuedEvent>, mut writer: impl Write, dropped: &AtomicU64) {
     /// How often a loss is told.
     const TELL: Duration = Duration::from_secs(1);
     let mut told = 0;
     loop {
         match events.recv_timeout(TELL) {
             // a log that cannot be written has nobody to be told to
-            Ok(Message::Event(event)) => drop(writer.write_all(&event)),
-            Ok(Message::Flush(written)) => drop(written.try_send(())),
+            Ok(QueuedEvent::Event(event)) => drop(writer.write_all(&event)),
+            Ok(QueuedEvent::Flush(written)) => drop(written.try_send(())),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
@@ -82,7 +82,7 @@ fn write(events: &Receiver<Message>, mut writer: impl Write, dropped: &AtomicU64
     }
 }
 
-impl<'q> MakeWriter<'q> for Queue {
+impl<'q> MakeWriter<'q> for LogQueue {
     type Writer = Event<'q>;
 
     fn make_writer(&'q self) -> Event<'q> {
@@ -104,7 +104,7 @@ impl Write for Event<'_> {
 impl Drop for Event<'_> {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
-        if !bytes.is_empty() && self.queue.waiting.try_send(Message::Event(bytes)).is_err() {
+        if !bytes.is_empty() && self.queue.waiting.try_send(QueuedEvent::Event(bytes)).is_err() {
             self.queue.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -138,7 +138,7 @@ mod tests {
     fn a_pipe_that_nobody_reads_holds_nobody_up() {
         let (allow, may) = channel();
         let (written, lines) = channel();
-        let queue = Queue::to(Pipe { may, written });
+        let queue = LogQueue::to(Pipe { may, written });
         let events = MOST_WAITING + 500;
         for number in 0..events {
             write!(queue.make_writer(), "{number}").unwrap();

@@ -28,12 +28,12 @@ impl Cell {
 
 /// What is open now, from what ever began and what ever ended.
 #[derive(Debug, Default)]
-pub(super) struct Span {
+pub(super) struct OpenCount {
     pub(super) began: Cell,
     pub(super) ended: Cell,
 }
 
-impl Span {
+impl OpenCount {
     /// The end is read first, so that an end is never seen without its beginning.
     pub(super) fn open(&self) -> u64 {
         let ended = self.ended.load();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::cell::Cell;
 use super::control::{BudgetFacts, Control, IdentityFacts, KeyManagerFacts, OrganizationFacts};
-use super::exposition::{Exposition, Label, Sample, Value};
-use super::families::{self, Family};
+use super::exposition::{Exposition, Label, MetricSample, SampleValue};
+use super::families::{self, FamilyDefinition};
 use super::listener::{ListenerSeries, RefusedConnection, TlsFailure};
 use super::operation::{
     ApiSeries, ApiTotals, METHODS, MethodTotals, OperationSeries, ReasonStatuses,
@@ -33,7 +33,7 @@ pub(super) fn exchanges(
 }
 
 fn method_samples(
-    samples: &mut Vec<Sample>,
+    samples: &mut Vec<MetricSample>,
     series: &OperationSeries,
     method: &'static str,
     totals: &MethodTotals,
@@ -49,7 +49,10 @@ fn method_samples(
                 status,
                 Label::Fixed(reason.label()),
             ];
-            samples.push(Sample { labels: Box::new(labels), value: Value::Number(as_f64(count)) });
+            samples.push(MetricSample {
+                labels: Box::new(labels),
+                value: SampleValue::Number(as_f64(count)),
+            });
         }
     };
     for (cell, count) in totals.forwarded.iter().enumerate() {
@@ -66,8 +69,9 @@ fn method_samples(
 
 pub(super) fn apis(out: &mut Exposition<'_>, apis: &[Arc<ApiSeries>]) {
     let totals: Vec<_> = apis.iter().map(|api| (api, api.totals())).collect();
-    let mut each = |family: &'static Family, value: &dyn Fn(&ApiTotals) -> Value| {
-        let samples = totals.iter().map(|(api, totals)| Sample {
+    let mut each = |family: &'static FamilyDefinition,
+                    value: &dyn Fn(&ApiTotals) -> SampleValue| {
+        let samples = totals.iter().map(|(api, totals)| MetricSample {
             labels: Box::new([
                 Label::Shared(Arc::clone(&api.api)),
                 Label::Shared(Arc::clone(&api.version)),
@@ -76,10 +80,10 @@ pub(super) fn apis(out: &mut Exposition<'_>, apis: &[Arc<ApiSeries>]) {
         });
         out.write(family, samples.collect());
     };
-    each(&families::REQUEST_DURATION, &|totals| Value::Histogram(totals.total));
-    each(&families::BACKEND_DURATION, &|totals| Value::Histogram(totals.backend));
-    each(&families::REQUEST_BYTES, &|totals| Value::Number(as_f64(totals.received_bytes)));
-    each(&families::RESPONSE_BYTES, &|totals| Value::Number(as_f64(totals.sent_bytes)));
+    each(&families::REQUEST_DURATION, &|totals| SampleValue::Histogram(totals.total));
+    each(&families::BACKEND_DURATION, &|totals| SampleValue::Histogram(totals.backend));
+    each(&families::REQUEST_BYTES, &|totals| SampleValue::Number(as_f64(totals.received_bytes)));
+    each(&families::RESPONSE_BYTES, &|totals| SampleValue::Number(as_f64(totals.sent_bytes)));
 }
 
 pub(super) fn listeners(out: &mut Exposition<'_>, listeners: &[Arc<ListenerSeries>]) {
@@ -126,7 +130,7 @@ pub(super) fn workers(out: &mut Exposition<'_>, workers: &[Arc<WorkerCounters>])
     let sum = |value: &dyn Fn(&WorkerCounters) -> u64| {
         as_f64(workers.iter().map(|worker| value(worker)).sum())
     };
-    let mut one = |family: &'static Family, value: &dyn Fn(&WorkerCounters) -> u64| {
+    let mut one = |family: &'static FamilyDefinition, value: &dyn Fn(&WorkerCounters) -> u64| {
         out.write(family, vec![sample([], sum(value))]);
     };
     one(&families::REQUESTS_IN_FLIGHT, &WorkerCounters::requests_in_flight);
@@ -165,7 +169,8 @@ pub(super) fn workers(out: &mut Exposition<'_>, workers: &[Arc<WorkerCounters>])
 
 pub(super) fn key_managers(out: &mut Exposition<'_>, facts: &[KeyManagerFacts]) {
     let name = |facts: &KeyManagerFacts| Label::Shared(facts.name.as_str().into());
-    let mut each = |family: &'static Family, value: &dyn Fn(&KeyManagerFacts) -> Option<f64>| {
+    let mut each = |family: &'static FamilyDefinition,
+                    value: &dyn Fn(&KeyManagerFacts) -> Option<f64>| {
         out.write(
             family,
             facts.iter().filter_map(|facts| Some(sample([name(facts)], value(facts)?))).collect(),
@@ -228,8 +233,9 @@ pub(super) fn identity(out: &mut Exposition<'_>, facts: &IdentityFacts) {
 }
 
 pub(super) fn control(out: &mut Exposition<'_>, control: &Control) {
-    let mut one =
-        |family: &'static Family, value: u64| out.write(family, vec![sample([], as_f64(value))]);
+    let mut one = |family: &'static FamilyDefinition, value: u64| {
+        out.write(family, vec![sample([], as_f64(value))])
+    };
     one(&families::SNAPSHOT_GENERATION, control.generation.load());
     one(&families::RELOAD_SUCCESS, u64::from(control.last_reload_failed.load() == 0));
     one(&families::RELOAD_TIMESTAMP, control.loaded_at.load());
@@ -253,7 +259,7 @@ pub(super) fn control(out: &mut Exposition<'_>, control: &Control) {
 }
 
 pub(super) fn process(out: &mut Exposition<'_>, facts: &ProcessFacts) {
-    let mut one = |family: &'static Family, value: Option<f64>| {
+    let mut one = |family: &'static FamilyDefinition, value: Option<f64>| {
         out.write(family, value.into_iter().map(|value| sample([], value)).collect());
     };
     one(&families::PROCESS_CPU, facts.cpu_seconds);
@@ -279,8 +285,8 @@ pub(super) fn overflow(out: &mut Exposition<'_>) {
     out.write(&families::SERIES_OVERFLOW, samples);
 }
 
-pub(super) fn sample<const N: usize>(labels: [Label; N], value: f64) -> Sample {
-    Sample { labels: Box::new(labels), value: Value::Number(value) }
+pub(super) fn sample<const N: usize>(labels: [Label; N], value: f64) -> MetricSample {
+    MetricSample { labels: Box::new(labels), value: SampleValue::Number(value) }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles; exact up to 2^53")]

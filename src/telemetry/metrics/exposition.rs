@@ -13,7 +13,7 @@ use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
 };
 
-use super::families::{Combine, Family, Kind};
+use super::families::{Combine, FamilyDefinition, MetricKind};
 use super::histogram::{HISTOGRAM_SERIES, HistogramTotals};
 
 /// The label value of what did not get a series.
@@ -29,13 +29,13 @@ pub(super) enum Label {
 pub(super) type Labels = Box<[Label]>;
 
 #[derive(Debug, Clone)]
-pub(super) struct Sample {
+pub(super) struct MetricSample {
     pub(super) labels: Labels,
-    pub(super) value: Value,
+    pub(super) value: SampleValue,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Value {
+pub(super) enum SampleValue {
     Number(f64),
     Histogram(HistogramTotals),
 }
@@ -51,9 +51,9 @@ pub(super) struct Caps {
 struct Cap {
     named: HashSet<Labels>,
     /// With their values at the last scrape.
-    unnamed: HashMap<Labels, Value>,
+    unnamed: HashMap<Labels, SampleValue>,
     /// What label sets counted under `other` that exist no more.
-    gone: Option<Value>,
+    gone: Option<SampleValue>,
     overflowed: u64,
 }
 
@@ -70,7 +70,7 @@ impl<'a> Exposition<'a> {
     }
 
     /// One family at a time, so that a large one is not kept beside its text.
-    pub(super) fn write(&mut self, family: &'static Family, samples: Vec<Sample>) {
+    pub(super) fn write(&mut self, family: &'static FamilyDefinition, samples: Vec<MetricSample>) {
         let samples = if family.capped() { self.caps.apply(family, samples) } else { samples };
         if samples.is_empty() {
             return;
@@ -79,9 +79,9 @@ impl<'a> Exposition<'a> {
         metrics.set_name(family.name.to_owned());
         metrics.set_help(family.help.to_owned());
         metrics.set_field_type(match family.kind {
-            Kind::Counter => MetricType::COUNTER,
-            Kind::Gauge(_) => MetricType::GAUGE,
-            Kind::Histogram => MetricType::HISTOGRAM,
+            MetricKind::Counter => MetricType::COUNTER,
+            MetricKind::Gauge(_) => MetricType::GAUGE,
+            MetricKind::Histogram => MetricType::HISTOGRAM,
         });
         metrics.set_metric(samples.iter().map(|sample| metric(family, sample)).collect());
         if let Err(error) = TextEncoder::new().encode_utf8(&[metrics], &mut self.text) {
@@ -89,7 +89,7 @@ impl<'a> Exposition<'a> {
         }
     }
 
-    pub(super) fn overflowed(&self, family: &Family) -> u64 {
+    pub(super) fn overflowed(&self, family: &FamilyDefinition) -> u64 {
         self.caps.families.get(family.name).map_or(0, |cap| cap.overflowed)
     }
 
@@ -103,7 +103,11 @@ impl Caps {
         Self { max_series, families: BTreeMap::new() }
     }
 
-    fn apply(&mut self, family: &'static Family, samples: Vec<Sample>) -> Vec<Sample> {
+    fn apply(
+        &mut self,
+        family: &'static FamilyDefinition,
+        samples: Vec<MetricSample>,
+    ) -> Vec<MetricSample> {
         let room = label_sets(family.kind, self.max_series).saturating_sub(1);
         self.families.entry(family.name).or_default().apply(family, room, samples)
     }
@@ -111,23 +115,28 @@ impl Caps {
 
 /// How many label sets fit into so many series, `other` among them: a histogram takes a series for each bucket. There is
 /// always room for one.
-pub(super) fn label_sets(kind: Kind, max_series: usize) -> usize {
+pub(super) fn label_sets(kind: MetricKind, max_series: usize) -> usize {
     (max_series / series_each(kind)).max(1)
 }
 
 /// The series that one label set takes.
-pub(super) fn series_each(kind: Kind) -> usize {
+pub(super) fn series_each(kind: MetricKind) -> usize {
     match kind {
-        Kind::Counter | Kind::Gauge(_) => 1,
-        Kind::Histogram => HISTOGRAM_SERIES,
+        MetricKind::Counter | MetricKind::Gauge(_) => 1,
+        MetricKind::Histogram => HISTOGRAM_SERIES,
     }
 }
 
 impl Cap {
-    fn apply(&mut self, family: &Family, room: usize, samples: Vec<Sample>) -> Vec<Sample> {
+    fn apply(
+        &mut self,
+        family: &FamilyDefinition,
+        room: usize,
+        samples: Vec<MetricSample>,
+    ) -> Vec<MetricSample> {
         let (combine, counts) = match family.kind {
-            Kind::Gauge(combine) => (combine, false),
-            Kind::Counter | Kind::Histogram => (Combine::Sum, true),
+            MetricKind::Gauge(combine) => (combine, false),
+            MetricKind::Counter | MetricKind::Histogram => (Combine::Sum, true),
         };
         let mut written = Vec::with_capacity(samples.len().min(room + 1));
         let mut named = HashSet::with_capacity(self.named.len());
@@ -173,20 +182,25 @@ impl Cap {
 }
 
 /// Something may really be named `other`: then it and the rest share the series.
-fn add_other(family: &Family, samples: &mut Vec<Sample>, value: Value, combine: Combine) {
+fn add_other(
+    family: &FamilyDefinition,
+    samples: &mut Vec<MetricSample>,
+    value: SampleValue,
+    combine: Combine,
+) {
     match samples
         .iter_mut()
         .find(|sample| sample.labels.iter().all(|label| label.as_str() == OTHER))
     {
         Some(same) => same.value = value.combined(Some(same.value), combine),
-        None => samples.push(Sample {
+        None => samples.push(MetricSample {
             labels: family.labels.iter().map(|_| Label::Fixed(OTHER)).collect(),
             value,
         }),
     }
 }
 
-impl Value {
+impl SampleValue {
     /// What only grows has begun anew.
     fn is_below(&self, before: &Self) -> bool {
         match (self, before) {
@@ -212,7 +226,7 @@ impl Value {
     }
 }
 
-fn metric(family: &Family, sample: &Sample) -> Metric {
+fn metric(family: &FamilyDefinition, sample: &MetricSample) -> Metric {
     let mut metric = Metric::from_label(
         family
             .labels
@@ -227,17 +241,17 @@ fn metric(family: &Family, sample: &Sample) -> Metric {
             .collect(),
     );
     match (sample.value, family.kind) {
-        (Value::Number(value), Kind::Gauge(_)) => {
+        (SampleValue::Number(value), MetricKind::Gauge(_)) => {
             let mut gauge = Gauge::default();
             gauge.set_value(value);
             metric.set_gauge(gauge);
         }
-        (Value::Number(value), _) => {
+        (SampleValue::Number(value), _) => {
             let mut counter = Counter::default();
             counter.set_value(value);
             metric.set_counter(counter);
         }
-        (Value::Histogram(totals), _) => metric.set_histogram(histogram(&totals)),
+        (SampleValue::Histogram(totals), _) => metric.set_histogram(histogram(&totals)),
     }
     metric
 }

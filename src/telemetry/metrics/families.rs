@@ -2,16 +2,16 @@
 
 /// One family of the scrape.
 #[derive(Debug)]
-pub(super) struct Family {
+pub(super) struct FamilyDefinition {
     pub(super) name: &'static str,
     pub(super) help: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: MetricKind,
     pub(super) labels: &'static [&'static str],
     pub(super) scale: Scale,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum MetricKind {
     Counter,
     Gauge(Combine),
     Histogram,
@@ -53,25 +53,25 @@ pub(super) enum Scale {
 
 const fn family(
     name: &'static str,
-    kind: Kind,
+    kind: MetricKind,
     labels: &'static [&'static str],
     scale: Scale,
     help: &'static str,
-) -> Family {
-    Family { name, help, kind, labels, scale }
+) -> FamilyDefinition {
+    FamilyDefinition { name, help, kind, labels, scale }
 }
 
 macro_rules! families {
     ($($constant:ident = $name:literal, $kind:expr, $labels:expr, $scale:expr, $help:literal;)*) => {
-        $(pub(super) static $constant: Family = family($name, $kind, &$labels, $scale, $help);)*
+        $(pub(super) static $constant: FamilyDefinition = family($name, $kind, &$labels, $scale, $help);)*
 
         /// Every family, in the order of a scrape.
-        pub(super) static ALL: &[&Family] = &[$(&$constant,)*];
+        pub(super) static ALL: &[&FamilyDefinition] = &[$(&$constant,)*];
     };
 }
 
 use Combine::{Max, Min, Sum};
-use Kind::{Counter, Gauge, Histogram};
+use MetricKind::{Counter, Gauge, Histogram};
 use Scale::{
     Apis, Certificates, Exchanges, Families, Fetches, Fixed, KeyManagers, Listeners, Organizations,
     Questions, Skips, Waits,
@@ -258,7 +258,7 @@ families! {
         "Series that exceeded telemetry.metrics.max_series and are counted under \"other\".";
 }
 
-impl Family {
+impl FamilyDefinition {
     /// Whether `max_series` holds for it. The counter of overflows is as long as this file and no longer.
     pub(super) fn capped(&self) -> bool {
         !self.labels.is_empty() && self.scale != Families

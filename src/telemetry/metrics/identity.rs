@@ -7,10 +7,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use super::cell::{Cell, Span};
+use super::cell::{Cell, OpenCount};
 use super::collect::{as_f64, sample};
-use super::exposition::{Exposition, Label, Sample, Value};
-use super::families::{self, Family};
+use super::exposition::{Exposition, Label, MetricSample, SampleValue};
+use super::families::{self, FamilyDefinition};
 use super::histogram::{HistogramCells, HistogramTotals};
 
 /// How revocations stand, asked at each scrape.
@@ -68,7 +68,7 @@ impl fmt::Debug for RevocationSource {
 /// Questions to one key manager's server; all workers count here, for a question costs far more than the count.
 #[derive(Debug, Default)]
 pub struct IntrospectionCounters {
-    questions: Span,
+    questions: OpenCount,
     active: Cell,
     inactive: Cell,
     unavailable: Cell,
@@ -180,7 +180,10 @@ pub(super) fn introspections(out: &mut Exposition<'_>, live: &Live) {
     let durations = live.iter().map(|(key_manager, counters)| {
         let mut totals = HistogramTotals::default();
         counters.duration.add_to(&mut totals);
-        Sample { labels: Box::new([name(key_manager)]), value: Value::Histogram(totals) }
+        MetricSample {
+            labels: Box::new([name(key_manager)]),
+            value: SampleValue::Histogram(totals),
+        }
     });
     out.write(&families::INTROSPECTION_DURATION, durations.collect());
     out.write(&families::INTROSPECTIONS_IN_FLIGHT, each(&|counters| counters.questions.open()));
@@ -206,8 +209,9 @@ pub(super) fn revocations(out: &mut Exposition<'_>, facts: &RevocationFacts) {
         sample([Label::Fixed(kind), Label::Fixed(source)], as_f64(*count))
     });
     out.write(&families::REVOCATIONS_APPLIED, applied.collect());
-    let mut one =
-        |family: &'static Family, value: u64| out.write(family, vec![sample([], as_f64(value))]);
+    let mut one = |family: &'static FamilyDefinition, value: u64| {
+        out.write(family, vec![sample([], as_f64(value))])
+    };
     one(&families::REVOCATION_BYTES, facts.bytes);
     one(&families::REVOCATIONS_EXPIRED, facts.expired);
     one(&families::REVOCATIONS_FULL, facts.full);

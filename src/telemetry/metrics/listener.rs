@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::cell::{Cell, Span};
+use super::cell::{Cell, OpenCount};
 
 /// Why a client's connection was not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct ListenerSeries {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(super) struct ListenerCells {
-    pub(super) connections: Span,
+    pub(super) connections: OpenCount,
     pub(super) refused: [Cell; RefusedConnection::ALL.len()],
     pub(super) tls_failures: [Cell; TlsFailure::ALL.len()],
 }

@@ -16,7 +16,7 @@ pub enum SignIn {
 
 /// What somebody changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum ManagementCall {
     Reload,
     Revocation,
     /// Of WSO2 Identity Server.
@@ -29,7 +29,7 @@ impl SignIn {
     const LABELS: [&'static str; 3] = ["success", "failure", "refused"];
 }
 
-impl Change {
+impl ManagementCall {
     const LABELS: [&'static str; 5] =
         ["reload", "revocation", "notice", "revocation_taken_back", "key_refresh"];
 
@@ -42,8 +42,8 @@ impl Change {
 #[derive(Debug, Default)]
 pub struct ManagementCounters {
     sign_ins: [Cell; SignIn::LABELS.len()],
-    done: [Cell; Change::LABELS.len()],
-    failed: [Cell; Change::LABELS.len()],
+    done: [Cell; ManagementCall::LABELS.len()],
+    failed: [Cell; ManagementCall::LABELS.len()],
 }
 
 impl ManagementCounters {
@@ -54,7 +54,7 @@ impl ManagementCounters {
     }
 
     /// Counts a change that somebody was let in for; `done`: whether it took effect.
-    pub fn changed(&self, change: Change, done: bool) {
+    pub fn changed(&self, change: ManagementCall, done: bool) {
         let cells = if done { &self.done } else { &self.failed };
         if let Some(cell) = cells.get(change as usize) {
             cell.add_shared(1);
@@ -68,7 +68,7 @@ pub(super) fn management(out: &mut Exposition<'_>, counters: &ManagementCounters
         sign_ins.map(|(label, cell)| sample([Label::Fixed(label)], as_f64(cell.load()))).collect();
     out.write(&families::MANAGEMENT_SIGN_INS, sign_ins);
     let of = |result: &'static str, cells: &[Cell]| {
-        let changes = Change::LABELS.iter().zip(cells);
+        let changes = ManagementCall::LABELS.iter().zip(cells);
         changes
             .map(|(label, cell)| {
                 sample([Label::Fixed(label), Label::Fixed(result)], as_f64(cell.load()))

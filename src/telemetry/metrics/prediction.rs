@@ -10,7 +10,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::exposition::{label_sets, series_each};
-use super::families::{self, Family, Scale};
+use super::families::{self, FamilyDefinition, Scale};
 use super::operation::{METHODS, method_class};
 use super::status::STATUS_CELLS;
 use crate::model::Model;
@@ -21,7 +21,7 @@ use crate::model::reason::Reason;
 
 /// What the number of series depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Expected {
+pub struct ExpectedLoad {
     pub apis: usize,
     /// The sum over all (API, operation) labels of the methods that they answer.
     pub operation_methods: usize,
@@ -56,7 +56,7 @@ pub fn operation_label(operation: &Operation) -> &str {
 /// The `operation` label of requests that found an API and no operation of it.
 pub const UNMATCHED_OPERATION: &str = "";
 
-impl Expected {
+impl ExpectedLoad {
     /// `fetch_results` and `skip_reasons`: how many labels the key-set fetches have.
     pub fn of(model: &Model, fetch_results: usize, skip_reasons: usize) -> Self {
         Self {
@@ -106,11 +106,15 @@ fn unlisted(key_manager: &KeyManager) -> usize {
 }
 
 /// The worst case of every family, in the order of a scrape.
-pub fn worst_case_series(expected: &Expected, max_series: usize) -> Vec<FamilySeries> {
+pub fn worst_case_series(expected: &ExpectedLoad, max_series: usize) -> Vec<FamilySeries> {
     families::ALL.iter().map(|family| worst_case(family, expected, max_series)).collect()
 }
 
-fn worst_case(family: &Family, expected: &Expected, max_series: usize) -> FamilySeries {
+fn worst_case(
+    family: &FamilyDefinition,
+    expected: &ExpectedLoad,
+    max_series: usize,
+) -> FamilySeries {
     let all = expected.label_sets(family.scale);
     let kept = if family.capped() { all.min(label_sets(family.kind, max_series)) } else { all };
     let each = series_each(family.kind);
@@ -142,7 +146,7 @@ mod tests {
         AuthScheme, AuthorizationForwarding, Lifecycle, QueryTokenRule, SubscriptionRule,
     };
     use crate::model::names::{ApiName, Version};
-    use crate::model::place::Place;
+    use crate::model::place::Provenance;
     use crate::model::template::Template;
 
     fn api(operations: &[(OperationMethod, &str)]) -> Api {
@@ -151,7 +155,7 @@ mod tests {
             template: Template::try_from(*path).unwrap(),
             auth: AuthScheme::Required,
             scopes: Vec::new(),
-            place: Place::default(),
+            place: Provenance::default(),
         };
         Api {
             name: ApiName::try_from("a").unwrap(),
@@ -181,7 +185,7 @@ mod tests {
             production: None,
             sandbox: None,
             operations: operations.iter().map(operation).collect(),
-            place: Place::default(),
+            place: Provenance::default(),
         }
     }
 

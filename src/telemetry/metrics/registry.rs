@@ -11,11 +11,11 @@ pub(super) struct Registry {
     workers: usize,
     statuses: Arc<ReasonStatuses>,
     /// For compiling a snapshot and for scrapes; no request ever waits here.
-    known: Mutex<Known>,
+    known: Mutex<KnownSeries>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct KnownSeries {
     apis: BTreeMap<[Arc<str>; 2], Weak<ApiSeries>>,
     operations: BTreeMap<[Arc<str>; 3], Weak<OperationSeries>>,
     listeners: BTreeMap<Arc<str>, Weak<ListenerSeries>>,
@@ -39,7 +39,7 @@ impl Registry {
         Self {
             workers,
             statuses: Arc::default(),
-            known: Mutex::new(Known { tidy_at: TIDY_AT_LEAST, ..Known::default() }),
+            known: Mutex::new(KnownSeries { tidy_at: TIDY_AT_LEAST, ..KnownSeries::default() }),
         }
     }
 
@@ -98,12 +98,12 @@ impl Registry {
         self.known().operations.len()
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, KnownSeries> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl KnownSeries {
     fn api(&mut self, api: &Arc<str>, version: &Arc<str>, workers: usize) -> Arc<ApiSeries> {
         let labels = [Arc::clone(api), Arc::clone(version)];
         if let Some(series) = self.apis.get(&labels).and_then(Weak::upgrade) {

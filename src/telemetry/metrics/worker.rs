@@ -1,12 +1,12 @@
 //! What a worker counts beside exchanges and connections. One writer: the worker's own thread.
 
-use super::cell::{Cell, Span};
+use super::cell::{Cell, OpenCount};
 
 /// The counters of one worker. Only its own thread may call these, but for [`WorkerCounters::panicked`].
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct WorkerCounters {
-    pub(super) requests: Span,
+    pub(super) requests: OpenCount,
     pub(super) panics: Cell,
     pub(super) truncated_responses: Cell,
     pub(super) token_cache_hits: Cell,

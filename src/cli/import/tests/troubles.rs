@@ -207,7 +207,7 @@ fn tokens_that_cannot_be_read() {
         None,
         None,
         &auth0().answers(),
-        Some(&Sample::read(&encrypted)),
+        Some(&TokenSample::read(&encrypted)),
         NOW,
     ));
     has(&text, &["WRONG: it is an encrypted token (five parts)", "no `audience`"]);
@@ -218,7 +218,7 @@ fn tokens_that_cannot_be_read() {
         None,
         None,
         &auth0().answers(),
-        Some(&Sample::read(&cut)),
+        Some(&TokenSample::read(&cut)),
         NOW,
     ));
     has(&text, &["WRONG: its payload cannot be read"]);

@@ -119,7 +119,7 @@ fn a_capped_gauge_shows_the_worst() {
 
 #[test]
 fn the_prediction_is_what_a_fully_exercised_gateway_shows() {
-    let expected = Expected {
+    let expected = ExpectedLoad {
         certificates: 1,
         apis: 2,
         operation_methods: 3 * METHODS.len(),
