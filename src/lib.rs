@@ -22,6 +22,8 @@ pub mod revocation;
 pub mod assertion;
 pub mod introspect;
 
+pub mod backend;
+pub mod limiter;
 pub mod snapshot;
 
 pub mod authenticate;

@@ -13,6 +13,7 @@ const ROOMS: &[&[&str]] = &[
     &["jwks", "revocation"],
     &["assertion"],
     &["introspect"],
+    &["backend", "limiter"],
     &["snapshot"],
     &["authenticate"],
     &["authorize"],

@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 use http::{HeaderMap, Method};
 use portcullis::authenticate::cache::{Common, TokenCache};
 use portcullis::config;
-use portcullis::jwks::Fetchers;
+use portcullis::jwks::KeySets;
 use portcullis::model::clock::{Clock, UnixSeconds};
 use portcullis::proxy::decision::{ConnectionFacts, RequestFacts, decide};
 use portcullis::revocation::Revocations;
@@ -71,7 +71,7 @@ struct Mixture {
 struct Server {
     issuer: &'static str,
     /// Which of its issuer's tokens are its own, where it shares the issuer.
-    organisation: Option<&'static str>,
+    organization: Option<&'static str>,
     /// Signers with their ids.
     keys: Vec<(usize, &'static str)>,
 }
@@ -81,7 +81,7 @@ struct Token {
     issuer: &'static str,
     key_id: Option<&'static str>,
     signer: usize,
-    organisation: &'static str,
+    organization: &'static str,
     /// Whether it is shown to the API that takes the first key manager's tokens only.
     to_the_first_ones: bool,
 }
@@ -90,9 +90,9 @@ impl Mixture {
     /// Whose token this is, if it is anybody's, worked out without the code under test.
     fn owner(&self, token: &Token) -> Option<usize> {
         let own = |server: &Server| {
-            let claimed = match server.organisation {
+            let claimed = match server.organization {
                 None => true,
-                Some(wanted) => token.organisation.contains(&format!("\"{wanted}\"")),
+                Some(wanted) => token.organization.contains(&format!("\"{wanted}\"")),
             };
             server.issuer.as_bytes() == token.issuer.as_bytes() && claimed
         };
@@ -123,7 +123,7 @@ impl Mixture {
                 .map(|(signer, id)| SIGNERS[*signer].jwk(&json!({ "kid": id })))
                 .collect();
             std::fs::write(folder.join(format!("keys-{at}.json")), key_set_of(&keys)).unwrap();
-            let handling = server.organisation.map(|org| {
+            let handling = server.organization.map(|org| {
                 format!(
                     "token_handling = [{{ type = \"jwt\", claims = {{ org_id = \"^{org}$\" }} }}]\n"
                 )
@@ -159,9 +159,9 @@ impl Token {
         if let Some(id) = self.key_id {
             header["kid"] = json!(id);
         }
-        let organisation: Value = serde_json::from_str(self.organisation).unwrap();
+        let organization: Value = serde_json::from_str(self.organization).unwrap();
         let claims = json!({
-            "iss": self.issuer, "client_id": "client", "sub": "someone", "jti": "1", "exp": now.0 + 600, "iat": now.0, "org_id": organisation,
+            "iss": self.issuer, "client_id": "client", "sub": "someone", "jti": "1", "exp": now.0 + 600, "iat": now.0, "org_id": organization,
         });
         signer.token(&header.to_string(), &claims.to_string())
     }
@@ -177,7 +177,7 @@ fn decided(
 ) -> Result<(String, String), String> {
     let mut headers = HeaderMap::new();
     headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
-    let path = route::normalise(path).unwrap();
+    let path = route::normalize(path).unwrap();
     let asked = RequestFacts {
         method: &Method::GET,
         host: "api.example",
@@ -196,7 +196,7 @@ fn judge(mixture: &Mixture) -> (usize, usize) {
     let model = config::load(&folder.path().join("gateway.toml"))
         .unwrap_or_else(|report| panic!("{report}"))
         .model;
-    let mut fetchers = Fetchers::new(folder.path(), Arc::new(SystemClock));
+    let mut fetchers = KeySets::new(folder.path(), Arc::new(SystemClock));
     let keys = fetchers.reconcile(&model.key_managers);
     let metrics = Metrics::new(1, 1000);
     let revocations = Arc::new(Revocations::in_memory());
@@ -244,11 +244,11 @@ fn any_servers() -> impl Strategy<Value = Vec<Server>> {
     (issuers, prop::collection::vec(of_one, 5)).prop_map(|(issuers, keys)| {
         let servers =
             issuers.into_iter().zip(keys).flat_map(|(issuer, (own, other))| match other {
-                None => vec![Server { issuer, organisation: None, keys: own }],
+                None => vec![Server { issuer, organization: None, keys: own }],
                 Some(other) => {
                     vec![
-                        Server { issuer, organisation: Some("a"), keys: own },
-                        Server { issuer, organisation: Some("b"), keys: other },
+                        Server { issuer, organization: Some("a"), keys: own },
+                        Server { issuer, organization: Some("b"), keys: other },
                     ]
                 }
             });
@@ -267,7 +267,7 @@ fn any_mixture() -> impl Strategy<Value = Mixture> {
             1 => (0..SIGNERS.len(), prop::option::of(prop::sample::select(&KEY_IDS[..]))),
         ];
         let token = (issuer, key, prop::sample::select(&ORGANISATIONS[..]), any::<bool>()).prop_map(
-            |(issuer, (signer, key_id), organisation, to_the_first_ones)| Token { issuer, key_id, signer, organisation, to_the_first_ones },
+            |(issuer, (signer, key_id), organization, to_the_first_ones)| Token { issuer, key_id, signer, organization, to_the_first_ones },
         );
         let revoked = prop::option::weighted(0.3, 0..servers.len());
         (Just(servers), prop::collection::vec(token, 1..24), revoked).prop_map(|(servers, tokens, revoked)| Mixture {
@@ -314,12 +314,12 @@ fn swapped_keys_and_equal_ids() {
     let _guard = RUNTIME.enter();
     for other in &ISSUERS[1..] {
         let server =
-            |issuer, signer| Server { issuer, organisation: None, keys: vec![(signer, "k1")] };
+            |issuer, signer| Server { issuer, organization: None, keys: vec![(signer, "k1")] };
         let token = |issuer, signer| Token {
             issuer,
             key_id: Some("k1"),
             signer,
-            organisation: "null",
+            organization: "null",
             to_the_first_ones: false,
         };
         let tokens =

@@ -11,7 +11,7 @@ use portcullis::authenticate::cache::{Common, TokenCache};
 use portcullis::authenticate::credentials::{Credential, TokenScheme};
 use portcullis::authenticate::{self, AuthenticateError};
 use portcullis::config;
-use portcullis::jwks::Fetchers;
+use portcullis::jwks::KeySets;
 use portcullis::model::clock::{Clock, UnixSeconds};
 use portcullis::route;
 use portcullis::snapshot::compile::Compiler;
@@ -33,7 +33,7 @@ pub struct Crowd {
     signer: Signer,
     metrics: Arc<Metrics>,
     /// The fetching tasks end with it.
-    _fetchers: Fetchers,
+    _fetchers: KeySets,
 }
 
 impl Crowd {
@@ -44,7 +44,7 @@ impl Crowd {
         let path = folder.path().join("gateway.toml");
         fs::write(&path, FILE.replace("KEYS", keys)).expect("written");
         let model = config::load(&path).unwrap_or_else(|report| panic!("{report}")).model;
-        let mut fetchers = Fetchers::new(folder.path(), Arc::new(SystemClock));
+        let mut fetchers = KeySets::new(folder.path(), Arc::new(SystemClock));
         let keys = fetchers.reconcile(&model.key_managers);
         let metrics = Metrics::new(2, 1000);
         let snapshot =
@@ -102,7 +102,7 @@ impl Crowd {
 
     /// The route that all requests take.
     pub fn routed(&self) -> Routed<'_> {
-        let path = route::normalise(PATH).expect("a path");
+        let path = route::normalize(PATH).expect("a path");
         self.snapshot.route("api.example", &path, &Method::GET).expect("a route")
     }
 

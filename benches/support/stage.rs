@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use portcullis::authenticate::cache::{Common, TokenCache};
 use portcullis::config;
-use portcullis::jwks::Fetchers;
+use portcullis::jwks::KeySets;
 use portcullis::model::clock::{Clock, UnixSeconds};
 use portcullis::proxy::decision::{ConnectionFacts, RequestFacts, decide};
 use portcullis::route;
@@ -56,7 +56,7 @@ impl Stage {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let _guard = runtime.enter();
-        let mut fetchers = Fetchers::new(folder.path(), Arc::new(SystemClock));
+        let mut fetchers = KeySets::new(folder.path(), Arc::new(SystemClock));
         let keys = fetchers.reconcile(&model.key_managers);
         let metrics = Metrics::new(1, 1000);
         let cache = TokenCache::new(1024 * 1024, metrics.worker(0), Common::alone());
@@ -91,7 +91,7 @@ impl Stage {
 
     /// Decides once; says whether the request is allowed.
     pub fn decide(&self) -> bool {
-        let Ok(path) = route::normalise(PATH) else { return false };
+        let Ok(path) = route::normalize(PATH) else { return false };
         let asked = RequestFacts {
             method: &http::Method::GET,
             host: "api.example",

@@ -17,7 +17,7 @@ use crate::authenticate::certificate;
 use crate::authenticate::credentials::TokenScheme;
 use crate::authenticate::nonces::Nonces;
 use crate::jwt::Claims;
-use crate::jwt::proof::{self, DpopProof, ProofFault, Proved, WINDOW};
+use crate::jwt::dpop::{self, DpopProof, ProofFault, Proved, WINDOW};
 use crate::model::clock::UnixSeconds;
 use crate::model::secret::SecretKey;
 use crate::snapshot::Snapshot;
@@ -150,7 +150,7 @@ pub(super) fn prove(
         prefix: evidence.prefix,
         token,
     };
-    let proof = proof::check(written.as_bytes(), &about, now).map_err(BindingFault::Proof)?;
+    let proof = dpop::check(written.as_bytes(), &about, now).map_err(BindingFault::Proof)?;
     if proof.thumbprint == wanted { Ok(Some(proof)) } else { Err(BindingFault::OtherKey) }
 }
 

@@ -37,7 +37,7 @@ pub enum AuthenticateError {
         "several key managers have the issuer {issuer}, and none, or more than one, says that the token is its own"
     )]
     NobodysOwn { issuer: String },
-    #[error("the issuer {issuer} may be an organisation of key manager \"{}\": {why}", template.definition.name)]
+    #[error("the issuer {issuer} may be an organization of key manager \"{}\": {why}", template.definition.name)]
     NotOpened { template: Arc<CompiledKeyManager>, issuer: String, why: Closed },
     #[error("no enabled key manager has the issuer {issuer}")]
     UnknownIssuer { issuer: String },

@@ -34,13 +34,13 @@ pub use crate::authenticate::question::Question;
 use crate::budget::Exhausted;
 use crate::introspect::IntrospectionPurpose;
 use crate::jwks::RefetchCause;
-use crate::jwt::proof::DpopProof;
+use crate::jwt::dpop::DpopProof;
 use crate::jwt::{Claims, JsonValue, MalformedToken, Rejection, Unverified};
 use crate::model::api::BindingRule;
 use crate::model::clock::UnixSeconds;
-use crate::model::handling::{Pattern, TokenHandling};
 use crate::model::key_manager::TokenValidation;
 use crate::model::rate::Rate;
+use crate::model::token_handling::{Pattern, TokenHandling};
 use crate::snapshot::{CompiledKeyManager, Routed, Snapshot, Unlisted};
 
 /// Judges a token for the API that was found.
@@ -246,7 +246,7 @@ fn judge(
 /// Who judges a token.
 enum Judge {
     Known(Arc<CompiledKeyManager>),
-    /// An organisation of this template, which has to be opened first.
+    /// An organization of this template, which has to be opened first.
     ToOpen(Arc<CompiledKeyManager>),
 }
 
@@ -291,7 +291,7 @@ fn key_manager(
     }
 }
 
-/// The organisation in a token, where it names one, is that of its key manager, where that has one.
+/// The organization in a token, where it names one, is that of its key manager, where that has one.
 fn is_of_organization(key_manager: &CompiledKeyManager, claims: &Claims) -> bool {
     let Some(wanted) = &key_manager.definition.organization else { return true };
     claims.get("org_id").is_none_or(|named| named.as_str() == Some(wanted.as_str()))

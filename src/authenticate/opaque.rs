@@ -14,8 +14,8 @@ use crate::authenticate::{AuthenticateError, is_of_organization, take};
 use crate::introspect::{IntrospectionAnswer, IntrospectionPurpose};
 use crate::jwt::{self, Rejection};
 use crate::model::clock::{Moment, UnixSeconds};
-use crate::model::handling::TokenHandling;
 use crate::model::key_manager::TokenValidation;
+use crate::model::token_handling::TokenHandling;
 use crate::snapshot::{CompiledKeyManager, Routed, Snapshot};
 
 /// Judges an opaque token; `unknown` is the verdict where no server could know it.

@@ -25,9 +25,9 @@ pub enum AuthorizationError {
     ConsumerKeyMissing,
     #[error("no application has this consumer key of this key manager")]
     ConsumerKeyUnknown,
-    #[error("the application is of an organisation, and the token says none")]
+    #[error("the application is of an organization, and the token says none")]
     OrganizationMissing,
-    #[error("the token is of another organisation than the application")]
+    #[error("the token is of another organization than the application")]
     OrganizationMismatch,
     #[error("the application is not subscribed to this API")]
     NotSubscribed,
@@ -144,7 +144,7 @@ fn caller<'s>(
     }
 }
 
-/// An application of an organisation is used with that organisation's tokens and no others.
+/// An application of an organization is used with that organization's tokens and no others.
 fn organization(
     application: Option<&ApplicationView<'_>>,
     principal: &Principal,

@@ -14,7 +14,7 @@ use crate::cli::output::Output;
 use crate::cli::run::{control_runtime, install_crypto};
 use crate::config::{self, Loaded};
 use crate::introspect::{IntrospectionOutcome, IntrospectionPurpose, Introspector};
-use crate::jwks::{self, Fetchers, KeyManagerKeys};
+use crate::jwks::{self, KeyManagerKeys, KeySets};
 use crate::model::Model;
 use crate::model::clock::Clock;
 use crate::model::key_manager::{KeyManager, KeySource};
@@ -150,7 +150,7 @@ async fn removals(model: &Model) -> Option<String> {
 
 /// Reads the key sets and asks every server that can be asked about tokens.
 async fn fetch(model: &Model, output: Output) -> u8 {
-    let mut fetchers = Fetchers::new(&model.gateway.state_dir, Arc::new(SystemClock));
+    let mut fetchers = KeySets::new(&model.gateway.state_dir, Arc::new(SystemClock));
     let keys = fetchers.reconcile(&model.key_managers);
     let mut code = exit::OK;
     for (key_manager, keys) in

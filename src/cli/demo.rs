@@ -8,7 +8,7 @@ use crate::cli::exit;
 use crate::cli::output::Output;
 use crate::cli::run::{control_runtime, failed, install_crypto};
 use crate::demo::certificates::{self, GeneratedFile};
-use crate::demo::{self, curl};
+use crate::demo::{self, script};
 use crate::model::gateway::{Log, LogFormat, LogLevel};
 use crate::supervise::clock::SystemClock;
 use crate::supervise::running::RunningGateway;
@@ -87,7 +87,7 @@ fn tell(running: &RunningGateway, folder: &Path, output: Output) {
     let ca = folder.join("dev-ca.crt").display().to_string();
     output.line("");
     output.line("Portcullis runs, with a development authorization server and two backends. Paste these into another terminal:");
-    for line in curl::curl_lines(&gateway, &ca, demo::AUTHORIZATION_SERVER) {
+    for line in script::curl_lines(&gateway, &ca, demo::AUTHORIZATION_SERVER) {
         output.line("");
         output.line(&format!("# {}", line.expect));
         output.line(&line.command);

@@ -17,7 +17,7 @@ use crate::cli::token_file;
 use crate::config;
 use crate::explain::question::WrittenQuestion;
 use crate::explain::{self, ExplainRequest, Explanation, Grounds, Listening};
-use crate::jwks::Fetchers;
+use crate::jwks::KeySets;
 use crate::model::Model;
 use crate::model::clock::Clock;
 use crate::revocation::Revocations;
@@ -119,7 +119,7 @@ async fn by_files(model: Model, question: &ExplainRequest) -> Result<Explanation
         format!("the revocations in {} cannot be read: {error}", state_dir.display())
     })?;
     let revocations = Arc::new(Revocations::seen(&records));
-    let mut fetchers = Fetchers::new(&state_dir, Arc::new(clock));
+    let mut fetchers = KeySets::new(&state_dir, Arc::new(clock));
     let keys = fetchers.reconcile(&model.key_managers);
     let mut compiler = Compiler::new(Metrics::new(1, 0), 1).starting(fetchers.on_demand());
     let judged = match compiler.compile(model, keys) {

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 /// Standard output for results, standard error for what went wrong.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
-    /// Whether reports may use colours.
+    /// Whether reports may use colors.
     pub color: bool,
 }
 

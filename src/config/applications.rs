@@ -23,7 +23,7 @@ use crate::model::directory::{
     Conflict, Directory, KeyType, NewApplication, NewKey, SubscriptionState, SubscriptionView,
 };
 use crate::model::names::MAX_NAME_BYTES;
-use crate::model::place::{Provenance, SourceFiles};
+use crate::model::provenance::{Provenance, SourceFiles};
 
 /// The longest line.
 const MOST_LINE: u64 = 1024 * 1024;

@@ -45,17 +45,12 @@ fn table(members: &[TomlMember], rule: Option<&TableRule>, found: &mut Vec<Range
     }
 }
 
-fn value(
-    value_: &TomlValue,
-    secret: bool,
-    below: Option<&TableRule>,
-    found: &mut Vec<Range<usize>>,
-) {
-    match &value_.content {
-        TomlContent::Text(text) if secret || looks_secret(text) => found.push(value_.span.clone()),
+fn value(node: &TomlValue, secret: bool, below: Option<&TableRule>, found: &mut Vec<Range<usize>>) {
+    match &node.content {
+        TomlContent::Text(text) if secret || looks_secret(text) => found.push(node.span.clone()),
         // a password that is written without quotes
         TomlContent::Integer(_) | TomlContent::Float(_) if secret => {
-            found.push(value_.span.clone())
+            found.push(node.span.clone());
         }
         TomlContent::Array(values) => {
             for element in values {

@@ -13,7 +13,7 @@ use crate::config::problems::Problems;
 use crate::config::redaction;
 use crate::config::report::At;
 use crate::config::tree::{self, TomlContent, TomlMember};
-use crate::model::place::{Provenance, SourceFiles};
+use crate::model::provenance::{Provenance, SourceFiles};
 
 /// A configuration text larger than this is a mistake; applications belong into application files.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;

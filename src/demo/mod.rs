@@ -5,14 +5,14 @@
 //! is refused an address that is not loopback. The repository's `gateway.toml` names the same ports and clients.
 //!
 //! The walk through the files: [`loopback`] listens, [`backend`] answers; [`authorization_server`] routes to
-//! [`token_endpoint`] (with [`form`]) and [`signing_keys`]; [`certificates`] writes files; [`curl`] says what to type.
+//! [`token_endpoint`] (with [`form`]) and [`signing_keys`]; [`certificates`] writes files; [`script`] says what to type.
 
 pub mod authorization_server;
 pub mod backend;
 pub mod certificates;
-pub mod curl;
 mod form;
 pub mod loopback;
+pub mod script;
 pub mod signing_keys;
 pub mod token_endpoint;
 

@@ -21,8 +21,8 @@ use crate::demo::authorization_server::{
 };
 use crate::demo::backend::DemoBackend;
 use crate::demo::certificates::{CertificateError, GeneratedFile, make};
-use crate::demo::curl::curl_lines;
 use crate::demo::loopback::RunningServer;
+use crate::demo::script::curl_lines;
 use crate::demo::{
     AUTHORIZATION_SERVER, PRODUCTION_BACKEND, PRODUCTION_CLIENT, SANDBOX_BACKEND, SANDBOX_CLIENT,
     UNSUBSCRIBED_CLIENT, clients,

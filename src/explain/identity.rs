@@ -11,8 +11,8 @@ use crate::authenticate::{Basis, Principal};
 use crate::explain::question::ExplainRequest;
 use crate::jwt::{JsonValue, Unverified};
 use crate::model::api::{Api, BindingRule};
-use crate::model::handling::TokenHandling;
 use crate::model::key_manager::KeyManager;
+use crate::model::token_handling::TokenHandling;
 use crate::revocation::{Ground, Revocations};
 use crate::snapshot::{CompiledKeyManager, Snapshot};
 
@@ -76,7 +76,7 @@ pub(super) fn candidates(snapshot: &Snapshot, token: &Unverified<'_>) -> Vec<Str
     candidates.iter().map(said).collect()
 }
 
-/// The organisation of a key manager that has one, and the token's.
+/// The organization of a key manager that has one, and the token's.
 pub(super) fn organization(principal: &Principal) -> Option<String> {
     let definition = &principal.key_manager().definition;
     let Some(wanted) = &definition.organization else {

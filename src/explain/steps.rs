@@ -13,7 +13,7 @@ use crate::jwt::Unverified;
 use crate::model::api::{AuthScheme, SubscriptionRule};
 use crate::model::clock::UnixSeconds;
 use crate::model::directory::KeyType;
-use crate::model::place::Provenance;
+use crate::model::provenance::Provenance;
 use crate::model::reason::Reason;
 use crate::proxy::decision::{Refused, RequestFacts, Why, decide};
 use crate::proxy::denial;
@@ -42,7 +42,7 @@ pub(super) fn explain(
     now: UnixSeconds,
 ) -> Result<Explanation, Inquiry> {
     let mut teller = StepTeller { snapshot, steps: Vec::new(), cache };
-    let path = match snapshot.normalise(&question.host, question.uri.path()) {
+    let path = match snapshot.normalize(&question.host, question.uri.path()) {
         Ok(path) => path,
         Err(error) => {
             teller.failed("request", error.to_string(), None);

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::*;
 use crate::config;
-use crate::jwks::Fetchers;
+use crate::jwks::KeySets;
 use crate::model::clock::Clock;
 use crate::proxy::decision::{ConnectionFacts, RequestFacts, decide};
 use crate::revocation::Revocations;
@@ -116,7 +116,7 @@ impl Stage {
         let runtime = control_runtime();
         let _guard = runtime.enter();
         let keys =
-            Fetchers::new(folder.path(), Arc::new(SystemClock)).reconcile(&model.key_managers);
+            KeySets::new(folder.path(), Arc::new(SystemClock)).reconcile(&model.key_managers);
         let snapshot = Compiler::new(Metrics::new(1, 100), 1).compile(model, keys).unwrap();
         Self {
             snapshot,
@@ -337,8 +337,8 @@ fn revocation_has_its_reason() {
 #[test]
 fn token_handling_has_its_reason() {
     let stage = Stage::new();
-    let ask = |organisation: serde_json::Value| {
-        let token = stage.token_with("https://shared.example", &json!({ "org_id": organisation }));
+    let ask = |organization: serde_json::Value| {
+        let token = stage.token_with("https://shared.example", &json!({ "org_id": organization }));
         stage.explain("GET /bound/1/x", Some(token))
     };
     let (_, line) = step(&ask(json!("south-1")), "key manager");
@@ -425,7 +425,7 @@ proptest! {
             let token = with_token.then(|| stage.token(issuer, client, scope, key_id, lifetime));
             let question = ExplainRequest::parse(&format!("{method} {path}"), token.clone()).unwrap();
             let explanation = stage.judge(&question, &[]);
-            let normal = route::normalise(path).unwrap();
+            let normal = route::normalize(path).unwrap();
             let headers = question.headers("authorization");
             let cache = TokenCache::new(65536, Metrics::new(1, 1).worker(0), Common::alone());
             let asked = RequestFacts { method: &question.method, host: "", path: &normal, headers: &headers, connection: ConnectionFacts::UNKNOWN };

@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
+use crate::forward::early_hints;
 use crate::forward::framing::FramingFault;
-use crate::forward::interim;
 use crate::model::reason::Reason;
 
 /// A request that was admitted and got no response head from a backend.
@@ -59,7 +59,7 @@ pub enum ForwardError {
     },
     #[error(
         "{target} sent more than {} interim answers to one request; its connection is closed",
-        interim::MOST
+        early_hints::MOST
     )]
     InterimFlood { target: String },
     #[error("{target} answered what is not HTTP")]

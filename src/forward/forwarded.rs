@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::forward::chain::{self, ClientElement};
 use crate::model::proxies::{ForwardedHeader, ForwardedHeaders, TrustedProxies};
-use crate::route::{Authority, normalise, parse_authority};
+use crate::route::{Authority, normalize, parse_authority};
 
 /// The most addresses of a chain that are read.
 pub const MAX_CHAIN: usize = 32;
@@ -280,7 +280,7 @@ fn canonical_prefix(text: &str) -> Option<String> {
     if !text.starts_with('/') || !text.bytes().all(plain) {
         return None;
     }
-    normalise(text).ok().map(|path| path.as_str().to_owned())
+    normalize(text).ok().map(|path| path.as_str().to_owned())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::forward::interim;
+use crate::forward::early_hints;
 
 const HEADER: usize = 9;
 
@@ -152,7 +152,7 @@ impl Reader {
         let heads = self.heads.entry(stream).or_default();
         *heads = heads.saturating_add(1);
         // the last one may be the answer's own
-        if *heads > interim::MOST.saturating_add(1) {
+        if *heads > early_hints::MOST.saturating_add(1) {
             ObservedFrame::Flood
         } else {
             ObservedFrame::Nothing
@@ -249,7 +249,7 @@ mod tests {
     fn a_stream_may_have_some_interim_answers_and_no_more() {
         let mut reader = Reader::default();
         let interim = frame(HEADERS, 4, 1, 1);
-        for _ in 0..=interim::MOST {
+        for _ in 0..=early_hints::MOST {
             assert_eq!(reader.inspect(&interim), ObservedFrame::Nothing);
             assert_eq!(reader.inspect(&frame(HEADERS, 4, 3, 1)), ObservedFrame::Nothing);
             assert_eq!(

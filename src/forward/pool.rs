@@ -21,10 +21,10 @@ use crate::deadline::{Deadlines, ticks};
 use crate::forward::body::RequestBody;
 use crate::forward::connect::{self, Connected, Http1Connection};
 use crate::forward::counted::CountedStream;
+use crate::forward::dns::{Addresses, NameCache};
 use crate::forward::failure::ForwardError;
 use crate::forward::framing::Reuse;
 use crate::forward::multiplexed::{Http2Connection, MOST_STREAMS};
-use crate::forward::names::{Addresses, Names};
 use crate::forward::reach::{Reached, Way};
 use crate::model::backend::Http2;
 use crate::snapshot::backend::CompiledTarget;
@@ -53,7 +53,7 @@ const MOST_SHARED: usize = 8;
 #[derive(Debug)]
 pub struct Pools {
     by_slot: RefCell<Vec<Option<Rc<Pool>>>>,
-    names: Rc<Names>,
+    names: Rc<NameCache>,
     deadlines: Rc<Deadlines>,
     counters: Arc<WorkerCounters>,
     idle_count: Rc<Cell<u64>>,
@@ -165,7 +165,7 @@ pub enum ConnectionPurpose {
 
 impl Pools {
     pub fn new(
-        names: Rc<Names>,
+        names: Rc<NameCache>,
         deadlines: Rc<Deadlines>,
         counters: Arc<WorkerCounters>,
         descriptors: Arc<Descriptors>,

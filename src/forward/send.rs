@@ -20,20 +20,20 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
+use crate::backend::target_health::{TargetHealth, monotonic_millis};
 use crate::deadline::Deadlines;
 use crate::forward::addressing::{address, lacks_length, speak};
+use crate::forward::balance::{Choice, Tried, choose};
 use crate::forward::body::{RequestBody, RequestProgress, RequestState, ResponseBody};
-use crate::forward::choose::{Choice, Tried, choose};
+use crate::forward::early_hints::Interim;
 use crate::forward::extended_connect::{self, UpgradeSupport};
 use crate::forward::failure::ForwardError;
 use crate::forward::framing;
-use crate::forward::interim::Interim;
 use crate::forward::pool::{ConnectionPurpose, Lease, LeaseKind, Pools};
 use crate::forward::reach::{Fate, Way};
 use crate::model::backend::{Http2, Retries};
 use crate::snapshot::backend::{BackendGroup, CompiledTarget, TargetAddress, TargetAddresses};
 use crate::snapshot::local::Turns;
-use crate::snapshot::standing::{TargetHealth, monotonic_millis};
 use crate::telemetry::WorkerCounters;
 use crate::throttle::Admitted;
 

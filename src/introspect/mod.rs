@@ -4,11 +4,11 @@
 //! belongs to all who wait for it: requests with one token share it, and it goes on when the first of them leaves. A
 //! server that does not answer makes no token bad: that is the gateway's trouble, and is told as such.
 //!
-//! The walk through the files: [`server`] (one question and its answer), [`client`] (how the gateway authenticates),
+//! The walk through the files: [`server`] (one question and its answer), [`client_authentication`] (how the gateway authenticates),
 //! [`probe`] (a question of a command).
 
 mod breaker;
-mod client;
+mod client_authentication;
 pub mod probe;
 mod server;
 
@@ -301,7 +301,7 @@ impl IntrospectionTarget {
         let outcome = self.server.question(token, hold, now).await;
         match &outcome {
             IntrospectionOutcome::Answered(IntrospectionAnswer::Active(..)) => {
-                self.counters.active(began.elapsed())
+                self.counters.active(began.elapsed());
             }
             IntrospectionOutcome::Answered(_) => self.counters.inactive(began.elapsed()),
             IntrospectionOutcome::Unavailable(_) => self.counters.unavailable(began.elapsed()),

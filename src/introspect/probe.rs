@@ -1,6 +1,6 @@
 //! Asks a server about one token, once and outside of any key manager: for commands that try what a file will say.
 
-use crate::introspect::client::ClientAuthentication;
+use crate::introspect::client_authentication::ClientAuthentication;
 use crate::jwks::fetch::{FormPost, post};
 use crate::jwt::{Claims, Introspected};
 use crate::model::clock::UnixSeconds;

@@ -5,7 +5,7 @@
 //! one server's trouble is never another's. Only addresses that the operator wrote, or that the operator's discovery
 //! document names, are asked; nothing that a token says is.
 //!
-//! The walk through the files: [`fetchers`] owns a task for each key manager ([`fetcher`]), which asks the server
+//! The walk through the files: [`key_sets`] owns a task for each key manager ([`refresh_task`]), which asks the server
 //! ([`document`] over [`fetch`], through [`proxy`], trusting by [`recorder`]), by the clock of [`schedule`] and what the
 //! server says of keeping ([`freshness`]), and keeps what is good in [`store`]. Those of organizations are started when
 //! they are asked for ([`on_demand`]). What workers read is in [`keys`]. Requests ask for newer keys and wait for them in
@@ -15,14 +15,14 @@ mod asking;
 mod document;
 pub mod failure;
 pub mod fetch;
-mod fetcher;
-mod fetchers;
 mod freshness;
+mod key_sets;
 mod keys;
 mod no_proxy;
 mod on_demand;
 pub mod proxy;
 mod recorder;
+mod refresh_task;
 mod schedule;
 mod store;
 
@@ -31,7 +31,7 @@ mod tests;
 
 pub use asking::KeyWaiter;
 pub use document::{may_fetch, read_document};
-pub use fetchers::Fetchers;
+pub use key_sets::KeySets;
 pub use keys::{KeyManagerKeys, KeyManagerStatus, KeyState, RefetchCause, Refetched};
 pub use on_demand::{Fetching, OnDemand};
 pub use proxy::routes;

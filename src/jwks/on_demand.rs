@@ -12,8 +12,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-use crate::jwks::fetcher::Fetcher;
 use crate::jwks::keys::KeyManagerKeys;
+use crate::jwks::refresh_task::RefreshTask;
 use crate::jwks::store;
 use crate::model::clock::{Clock, Moment};
 use crate::model::key_manager::KeyManager;
@@ -53,7 +53,7 @@ impl OnDemand {
     pub fn start(&self, definition: &KeyManager) -> Fetching {
         let keys = KeyManagerKeys::new(definition.fetch.request_timeout);
         let kept = Arc::new(AtomicBool::new(false));
-        let fetcher = Fetcher {
+        let fetcher = RefreshTask {
             key_manager: definition.clone(),
             keys: Arc::clone(&keys),
             folder: self.folder.clone(),
@@ -83,12 +83,12 @@ impl OnDemand {
         };
         let names = read.and_then(|_| serde_json::from_slice(&content).map_err(io::Error::from));
         names.unwrap_or_else(|error| {
-            tracing::warn!(target: "portcullis::jwks", file = %path.display(), %error, "the kept list of organisations cannot be read");
+            tracing::warn!(target: "portcullis::jwks", file = %path.display(), %error, "the kept list of organizations cannot be read");
             Vec::new()
         })
     }
 
-    /// Keeps the names of a template's organisations for the next start.
+    /// Keeps the names of a template's organizations for the next start.
     pub fn keep_list(&self, template: &KeyManager, names: &[&str]) {
         let path = list(&self.folder, template);
         let temporary = path.with_extension("new");
@@ -96,7 +96,7 @@ impl OnDemand {
             .map_err(io::Error::from)
             .and_then(|content| state_dir::create(&temporary)?.write_all(&content));
         if let Err(error) = written.and_then(|()| state_dir::replace(&temporary, &path)) {
-            tracing::warn!(target: "portcullis::jwks", file = %path.display(), %error, "the list of organisations cannot be kept");
+            tracing::warn!(target: "portcullis::jwks", file = %path.display(), %error, "the list of organizations cannot be kept");
         }
     }
 }

@@ -82,13 +82,13 @@ fn key_manager(folder: &Path, lines: &str) -> KeyManager {
 
 struct Stage {
     folder: tempfile::TempDir,
-    fetchers: Fetchers,
+    fetchers: KeySets,
 }
 
 impl Stage {
     fn new() -> Stage {
         let folder = tempfile::tempdir().unwrap();
-        let fetchers = Fetchers::new(folder.path(), Arc::new(SystemClock));
+        let fetchers = KeySets::new(folder.path(), Arc::new(SystemClock));
         Stage { folder, fetchers }
     }
 
@@ -445,10 +445,10 @@ async fn last_good_keys_are_taken_up_for_the_same_server_only() {
 
     let folder = std::mem::replace(&mut stage, Stage::new()).folder;
     stage.folder = folder;
-    stage.fetchers = Fetchers::new(stage.folder.path(), Arc::new(SystemClock));
+    stage.fetchers = KeySets::new(stage.folder.path(), Arc::new(SystemClock));
     assert_eq!(kids(&stage.jwks(&server, "")), ["one"], "before anything was fetched");
 
-    stage.fetchers = Fetchers::new(stage.folder.path(), Arc::new(SystemClock));
+    stage.fetchers = KeySets::new(stage.folder.path(), Arc::new(SystemClock));
     let other = stage.run(&format!(
         "issuer = \"https://other\"\ncertificates = {{ jwks = \"http://{}/jwks\" }}",
         server.address
@@ -456,7 +456,7 @@ async fn last_good_keys_are_taken_up_for_the_same_server_only() {
     assert!(kids(&other).is_empty(), "kept for another issuer");
 
     std::fs::write(kept, "half a docu").unwrap();
-    stage.fetchers = Fetchers::new(stage.folder.path(), Arc::new(SystemClock));
+    stage.fetchers = KeySets::new(stage.folder.path(), Arc::new(SystemClock));
     assert!(kids(&stage.jwks(&server, "")).is_empty(), "a broken file is no key set");
 }
 

@@ -1,4 +1,4 @@
-//! The compact serialisation (RFC 7515 7.1): exactly three parts of base64url in their only spelling.
+//! The compact serialization (RFC 7515 7.1): exactly three parts of base64url in their only spelling.
 //!
 //! It judges the form and decodes; what the parts say is for others.
 

@@ -1,4 +1,4 @@
-//! JSON text into a [`Value`] tree, strictly: UTF-8 without a byte order mark, one object, bounded depth and width.
+//! JSON text into a [`JsonValue`] tree, strictly: UTF-8 without a byte order mark, one object, bounded depth and width.
 //!
 //! It reads each text once. Member names given twice are kept, so that the caller can refuse a token for them and only
 //! one key of a set.

@@ -10,18 +10,18 @@
 //! a token in an error.
 
 mod algorithm;
-pub mod answer;
 mod claims;
 mod compact;
+pub mod dpop;
 mod excerpt;
 mod header;
+pub mod introspection_response;
 mod json;
 mod jwk;
 mod key_set;
 pub(crate) mod kind;
 mod odd_members;
 mod pem;
-pub mod proof;
 mod rejection;
 mod roca;
 mod rules;

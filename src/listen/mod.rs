@@ -4,13 +4,13 @@
 //! walk is `proxy`'s.
 //!
 //! The walk through the files: [`socket`] (a listener that all workers share), [`accept`] (a connection comes in),
-//! [`proxy_protocol`] (who stands behind a balancer), [`wire`] (its bytes), [`guard`] (framing with one reading),
-//! [`frames`] (HTTP/2 frames without use), [`serve`] (HTTP on it), [`stream`] (one of HTTP/2's),
+//! [`proxy_protocol`] (who stands behind a balancer), [`wire`] (its bytes), [`http1_framing`] (framing with one reading),
+//! [`http2_flood`] (HTTP/2 frames without use), [`serve`] (HTTP on it), [`stream`] (one of HTTP/2's),
 //! [`tls`] (certificates), [`worker`] (one thread's life).
 
 pub mod accept;
-pub mod frames;
-pub mod guard;
+pub mod http1_framing;
+pub mod http2_flood;
 pub mod proxy_protocol;
 pub mod serve;
 pub mod socket;

@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use crate::listen::guard::Violation;
+use crate::listen::http1_framing::Violation;
 use crate::listen::stream::Streams;
 use crate::listen::wire::{Socket, Wire};
 use crate::listen::worker::LocalWorker;
@@ -198,7 +198,7 @@ async fn refuse(
     message: String,
 ) {
     tracing::debug!(target: "portcullis::listen", listener = %connection.listener, peer = %connection.peer(), message, "request refused");
-    let answer = proxy::own_answer::refuse_bytes(worker.walk(), connection, reason, message);
+    let answer = proxy::local_reply::refuse_bytes(worker.walk(), connection, reason, message);
     let _ = timeout(LINGER, socket.write_all(&answer)).await;
 }
 

@@ -167,7 +167,7 @@ impl ConnectionPlace {
         true
     }
 
-    /// The connection leaves this worker; the next one calls [`Place::arrive`]. Each worker writes only its own cells.
+    /// The connection leaves this worker; the next one calls [`ConnectionPlace::arrive`]. Each worker writes only its own cells.
     pub fn leave(&self) {
         self.listener.series.closed(self.worker);
     }

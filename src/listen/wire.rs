@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::deadline::{Deadline, Deadlines};
-use crate::listen::frames::FrameFollower;
-use crate::listen::guard::{Framing, Violation};
+use crate::listen::http1_framing::{Framing, Violation};
+use crate::listen::http2_flood::FrameFollower;
 use crate::proxy::connection::Connection;
 
 /// A client's socket.
@@ -46,7 +46,7 @@ pub struct Wire {
 }
 
 /// A client that ends its sending side may still read its answer, or may have left: one that is ready this soon is still
-/// sent, and then the request is cancelled.
+/// sent, and then the request is canceled.
 const LEAVING_GRACE: Duration = Duration::from_millis(600);
 
 impl Wire {

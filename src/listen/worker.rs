@@ -415,7 +415,7 @@ impl LocalWorker {
 }
 
 impl Registration {
-    /// See [`Place::claim`].
+    /// See [`ConnectionPlace::claim`].
     pub fn claim(&mut self, client: std::net::IpAddr) -> bool {
         self.place.claim(client)
     }

@@ -9,7 +9,7 @@ use crate::model::backend::Backend;
 use crate::model::cors::Cors;
 use crate::model::gateway::ByteLimit;
 use crate::model::names::{ApiName, KeyManagerIndex, Scope, Version};
-use crate::model::place::Provenance;
+use crate::model::provenance::Provenance;
 use crate::model::template::Template;
 
 #[derive(Debug, Clone, PartialEq, Eq)]

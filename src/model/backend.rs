@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::model::key_manager::{ClientCertificate, PemFile};
-use crate::model::place::Provenance;
+use crate::model::provenance::Provenance;
 
 /// The backend of production or of sandbox keys. Its targets take turns.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
 use crate::model::names::{ApiIndex, ApplicationIndex, KeyManagerIndex};
-use crate::model::place::Provenance;
+use crate::model::provenance::Provenance;
 
 /// The finished directory: read-only.
 #[derive(Debug, Default)]
@@ -350,7 +350,7 @@ impl Directory {
         Ok(TextRange { start, length })
     }
 
-    /// Owners and organisations repeat from line to line: the last one's is shared.
+    /// Owners and organizations repeat from line to line: the last one's is shared.
     fn keep_repeated(
         &mut self,
         text: &str,

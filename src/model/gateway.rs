@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::key_manager::PemFile;
-use crate::model::place::Provenance;
+use crate::model::provenance::Provenance;
 use crate::model::proxies::TrustedProxies;
 use crate::model::rate::Rate;
 use crate::model::secret::{Secret, SecretKey};

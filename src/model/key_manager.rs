@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::handling::TokenHandling;
 use crate::model::names::{Issuer, KeyManagerIndex, KeyManagerName};
 use crate::model::organization::OrganizationRule;
-use crate::model::place::Provenance;
+use crate::model::provenance::Provenance;
 use crate::model::secret::Secret;
+use crate::model::token_handling::TokenHandling;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyManager {
@@ -29,13 +29,13 @@ pub struct KeyManager {
     pub rules: TokenRules,
     /// Claims that the backend JWT has under another name.
     pub claim_mapping: Vec<(String, String)>,
-    /// The template whose organisation this is.
+    /// The template whose organization this is.
     pub family: Option<KeyManagerIndex>,
-    /// The template that it was made of for an organisation that nobody listed.
+    /// The template that it was made of for an organization that nobody listed.
     pub made_of: Option<KeyManagerName>,
     /// The issuer, with its braces, of the template whose organization this is, listed or not.
     pub template_issuer: Option<Issuer>,
-    /// Which organisations this template serves beside those that are listed.
+    /// Which organizations this template serves beside those that are listed.
     pub organizations: Option<OrganizationRule>,
     /// What a token's `org_id` must be, where it has one.
     pub organization: Option<String>,

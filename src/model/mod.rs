@@ -3,8 +3,8 @@
 //! Decides nothing and touches nothing: no file, no socket, no clock. `config` makes these values from `gateway.toml`,
 //! `snapshot` compiles them into tables, and the rooms of the request's walk read those.
 //!
-//! The walk through the files: [`names`] (newtypes), [`place`] (where something was written), [`template`] (an
-//! operation's path), [`key_manager`], [`organization`] (templates of many issuers), [`handling`], [`api`], [`cors`],
+//! The walk through the files: [`names`] (newtypes), [`provenance`] (where something was written), [`template`] (an
+//! operation's path), [`key_manager`], [`organization`] (templates of many issuers), [`token_handling`], [`api`], [`cors`],
 //! [`backend`], [`backend_jwt`], [`directory`] (applications, keys and subscriptions, packed for a million of them),
 //! [`gateway`] (listeners, limits, management, telemetry), [`proxies`] (who is believed about clients),
 //! [`removed_headers`] (what ends at the gateway), [`revocation_channel`], [`secret`], [`rate`] (so many in a time),
@@ -18,11 +18,10 @@ pub mod clock;
 pub mod cors;
 pub mod directory;
 pub mod gateway;
-pub mod handling;
 pub mod key_manager;
 pub mod names;
 pub mod organization;
-pub mod place;
+pub mod provenance;
 pub mod proxies;
 pub mod rate;
 pub mod reason;
@@ -30,6 +29,7 @@ pub mod removed_headers;
 pub mod revocation_channel;
 pub mod secret;
 pub mod template;
+pub mod token_handling;
 
 use crate::model::api::Api;
 use crate::model::backend_jwt::BackendJwt;
@@ -38,14 +38,14 @@ use crate::model::gateway::{
     ErrorFormat, Gateway, Limits, Listener, ManagementSettings, Telemetry,
 };
 use crate::model::key_manager::KeyManager;
-use crate::model::place::SourceFiles;
+use crate::model::provenance::SourceFiles;
 use crate::model::revocation_channel::RevocationChannel;
 
 /// Everything that one `gateway.toml`, with the files that it names, says. Cross references are resolved: an index in
 /// one part is valid in the part that it points to.
 #[derive(Debug)]
 pub struct Model {
-    /// The files that were read; [`place::Place`] points into them.
+    /// The files that were read; [`provenance::Provenance`] points into them.
     pub files: SourceFiles,
     pub gateway: Gateway,
     pub listeners: Vec<Listener>,

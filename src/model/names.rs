@@ -64,7 +64,7 @@ name!(
     KeyManagerName
 );
 name!(
-    /// The `iss` of a key manager's tokens: compared byte for byte, never normalised.
+    /// The `iss` of a key manager's tokens: compared byte for byte, never normalized.
     Issuer
 );
 name!(

@@ -1,19 +1,19 @@
-//! Organisations of one authorization server, each with an issuer of its own: what stands in a template's braces.
+//! Organizations of one authorization server, each with an issuer of its own: what stands in a template's braces.
 //!
-//! Decides which issuers are a template's, and what the key manager of one organisation is. A value may hold letters,
+//! Decides which issuers are a template's, and what the key manager of one organization is. A value may hold letters,
 //! digits, `.`, `-` and `_` and nothing else, and begins with a letter or a digit, so that filled into an address it stays
 //! within its segment, whatever a token says: no slash, no percent, no dots that climb, no `@`, `?` or `#`.
 
 use std::num::NonZeroU32;
 
-use crate::model::handling::Pattern;
 use crate::model::key_manager::{KeyManager, KeySource};
 use crate::model::names::{Issuer, KeyManagerName};
+use crate::model::token_handling::Pattern;
 
 /// The longest value of a brace, in bytes.
 pub const MOST_VALUE: usize = 100;
 
-/// The organisations that a template serves without a list.
+/// The organizations that a template serves without a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrganizationRule {
     /// What the braces' values, joined by `/`, must be as a whole.
@@ -74,14 +74,14 @@ pub fn values<'i>(template: &str, issuer: &'i str) -> Option<Vec<&'i str>> {
 }
 
 impl KeyManager {
-    /// What stands in the braces of this template for the organisation of an issuer, where the pattern takes it.
+    /// What stands in the braces of this template for the organization of an issuer, where the pattern takes it.
     pub fn organization_of<'i>(&self, issuer: &'i str) -> Option<Vec<&'i str>> {
         let rule = self.organizations.as_ref()?;
         let values = values(self.issuer.as_ref()?.as_str(), issuer)?;
         rule.pattern.matches(&values.join("/")).then_some(values)
     }
 
-    /// The key manager of one organisation of this template, or `None` for values that cannot stand in its braces.
+    /// The key manager of one organization of this template, or `None` for values that cannot stand in its braces.
     pub fn of_organization(&self, values: &[&str]) -> Option<Self> {
         let template = self.issuer.as_ref()?;
         let braces = braces(template.as_str());

@@ -106,9 +106,9 @@ reasons! {
     // --- authorize ---
     ConsumerKeyMissing = "consumer_key_missing",
     ConsumerKeyUnknown = "consumer_key_unknown",
-    /// The application has an organisation, and the token is of none.
+    /// The application has an organization, and the token is of none.
     OrganizationMissing = "organization_missing",
-    /// The application has an organisation, and the token is of another one.
+    /// The application has an organization, and the token is of another one.
     OrganizationMismatch = "organization_mismatch",
     NotSubscribed = "not_subscribed",
     SubscriptionBlocked = "subscription_blocked",

@@ -1,6 +1,6 @@
 //! The path template of an operation: literals, `{parameters}`, and a last `*` that takes all below.
 //!
-//! A template is written in normal form, so that it can be compared with a normalised request path byte for byte: what
+//! A template is written in normal form, so that it can be compared with a normalized request path byte for byte: what
 //! can stand unencoded is not encoded, and hexadecimal digits are in upper case.
 
 use std::fmt;
@@ -41,9 +41,9 @@ pub enum InvalidTemplate {
     PartialParameter,
     #[error("parameter \"{{{0}}}\" stands twice")]
     RepeatedParameter(String),
-    #[error("an empty segment (\"//\") can never match: request paths are normalised first")]
+    #[error("an empty segment (\"//\") can never match: request paths are normalized first")]
     EmptySegment,
-    #[error("\".\" and \"..\" segments can never match: request paths are normalised first")]
+    #[error("\".\" and \"..\" segments can never match: request paths are normalized first")]
     DotSegment,
     #[error("{0:?} cannot stand in a path; percent-encode it")]
     Character(char),

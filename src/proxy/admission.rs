@@ -25,10 +25,12 @@ use crate::proxy::decision::{ConnectionFacts, Refused, RequestFacts, Why, decide
 use crate::proxy::denial::ReplyFormat;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::inquiry;
+use crate::proxy::local_reply::{
+    OwnAnswer, refuse, refuse_here, resource_metadata, server_options,
+};
 use crate::proxy::metadata;
-use crate::proxy::naming::{Arriving, RequestOrigin};
 use crate::proxy::newer_keys::{KeyRefreshOutcome, NewerKeys};
-use crate::proxy::own_answer::{OwnAnswer, refuse, refuse_here, resource_metadata, server_options};
+use crate::proxy::request_origin::{Arriving, RequestOrigin};
 use crate::proxy::service::Inbound;
 use crate::proxy::vouching::IntrospectionAsker;
 use crate::proxy::worker::Worker;
@@ -87,7 +89,7 @@ pub(super) fn read_head<'u>(
     if request.method() == Method::OPTIONS && uri.path() == "*" {
         return Err(server_options(exchange));
     }
-    match snapshot.normalise(&named.host, uri.path()) {
+    match snapshot.normalize(&named.host, uri.path()) {
         Ok(path) => {
             if path.as_str() != uri.path() {
                 exchange.normal_path = Some(path.as_str().to_owned());

@@ -10,7 +10,7 @@ use crate::forward::body::{BodyBroken, Cause, ResponseBody};
 use crate::forward::failure::chain;
 use crate::proxy::connection::Handed;
 use crate::proxy::exchange::Exchange;
-use crate::proxy::term::{EndReason, StreamKind, StreamLimit};
+use crate::proxy::stream::limit::{EndReason, StreamKind, StreamLimit};
 use crate::telemetry::ExchangeEnding;
 
 /// A response's body. Dropping it before its end is how a client that left shows.

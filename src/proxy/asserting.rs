@@ -23,7 +23,7 @@ type Key = [u8; 32];
 
 /// A worker's signed tokens.
 #[derive(Debug)]
-pub struct Asserted {
+pub struct AssertionCache {
     signed: RefCell<Cache<Key, SignedAssertion>>,
 }
 
@@ -80,13 +80,13 @@ impl SignedAssertion {
     }
 }
 
-impl Default for Asserted {
+impl Default for AssertionCache {
     fn default() -> Self {
         Self { signed: RefCell::new(Cache::new(MOST)) }
     }
 }
 
-impl Asserted {
+impl AssertionCache {
     /// What a backend is told, where its API asks for it and somebody calls.
     pub fn assertion(
         &self,

@@ -2,6 +2,8 @@
 //!
 //! Decides when a connection has waited too long. Never touches the socket: `listen` owns it and asks here.
 
+pub mod idle;
+
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -11,11 +13,11 @@ use std::time::Duration;
 
 use crate::deadline::{Deadlines, ticks};
 use crate::forward::body::OpenBodies;
-use crate::forward::interim::Interim;
+use crate::forward::early_hints::Interim;
 use crate::model::gateway::Limits;
-use crate::proxy::naming::OriginCache;
-use crate::proxy::tunnel::Tunnel;
-use crate::proxy::waiting::IdleConnections;
+use crate::proxy::connection::idle::IdleConnections;
+use crate::proxy::request_origin::OriginCache;
+use crate::proxy::stream::tunnel::Tunnel;
 
 /// An idle HTTP/1 client has this long to use its connection once more when the connection is drained.
 const ONCE_MORE: Duration = Duration::from_secs(1);
@@ -323,7 +325,7 @@ impl Connection {
         waits.then_some(self.since.get())
     }
 
-    /// Remembers whether [`Waiting`] has it, and says whether it had.
+    /// Remembers whether [`IdleConnections`] has it, and says whether it had.
     pub(super) fn list(&self, listed: bool) -> bool {
         self.listed.replace(listed)
     }

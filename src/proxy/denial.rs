@@ -1,15 +1,15 @@
 //! A reason becomes an answer: the only place that knows statuses, WSO2's codes and texts, and challenges.
 //!
-//! The walk through the files: [`table`] says what each reason means to a client, [`tongue`] which of three bodies it
+//! The walk through the files: [`table`] says what each reason means to a client, [`mod@format`] which of three bodies it
 //! reads (WSO2's JSON, XML, RFC 9457; [`grpc`] has no body), [`body`] writes that, [`challenge`] is `WWW-Authenticate`, [`why`] the sentence
 //! in it that is for developers. A body in WSO2's format is a fixed text; nothing of a token is ever repeated to a client. The
 //! operator's message is in the access log, under the id that `Portcullis-Denial` carries.
 
 mod body;
 mod challenge;
+mod format;
 mod grpc;
 mod table;
-mod tongue;
 pub mod why;
 
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 
-pub use tongue::ReplyFormat;
+pub use format::ReplyFormat;
 
 use crate::model::api::Api;
 use crate::model::names::Scope;

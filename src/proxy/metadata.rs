@@ -27,7 +27,7 @@ pub fn asked(snapshot: &Snapshot, host: &str, path: &str, method: &Method) -> Op
     }
     let rest =
         path.strip_prefix(WELL_KNOWN).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
-    let resource = route::normalise(if rest.is_empty() { "/" } else { rest }).ok()?;
+    let resource = route::normalize(if rest.is_empty() { "/" } else { rest }).ok()?;
     let index = match snapshot.route(host, &resource, &Method::GET) {
         Ok(routed) => routed.api().index,
         Err(NotFound::Operation { api } | NotFound::Method { api, .. }) => api,

@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, Method, Version};
 use crate::model::api::QueryTokenRule;
 use crate::proxy::admission::RequestHead;
 use crate::proxy::service::Inbound;
-use crate::proxy::upgrade;
+use crate::proxy::stream::upgrade;
 use crate::proxy::worker::Worker;
 
 /// RFC 6750 section 2.3.

@@ -19,9 +19,9 @@ use tokio::task::spawn_local;
 
 use crate::deadline::Deadline;
 use crate::forward::body::{RequestBody, RequestProgress, ResponseBody};
+use crate::forward::early_hints::Interim;
 use crate::forward::failure::{ForwardError, chain};
 use crate::forward::headers::{self, Hop, Trailers};
-use crate::forward::interim::Interim;
 use crate::forward::location::{self, ClientAddress};
 use crate::forward::pool::ConnectionPurpose;
 use crate::forward::send::{BackendAnswer, Outgoing};
@@ -36,13 +36,13 @@ use crate::proxy::connection::{Connection, InFlight};
 use crate::proxy::cors;
 use crate::proxy::denial::{self, DenialReply, ReplyFormat};
 use crate::proxy::exchange::Exchange;
-use crate::proxy::naming::RequestOrigin;
-use crate::proxy::own_answer::{OwnAnswer, refuse_here};
+use crate::proxy::local_reply::{OwnAnswer, refuse_here};
 use crate::proxy::query_token;
-use crate::proxy::tenure::{Departure, StreamGrant, Tenure};
-use crate::proxy::term::{StreamKind, StreamLimit, grpc_timeout};
-use crate::proxy::tunnel::Tunnel;
-use crate::proxy::upgrade;
+use crate::proxy::request_origin::RequestOrigin;
+use crate::proxy::stream::authorization::{Departure, StreamAuthorization, StreamGrant};
+use crate::proxy::stream::limit::{StreamKind, StreamLimit, grpc_timeout};
+use crate::proxy::stream::tunnel::Tunnel;
+use crate::proxy::stream::upgrade;
 use crate::proxy::worker::Worker;
 use crate::throttle::Admitted;
 
@@ -110,7 +110,7 @@ struct Forwarded {
 
 struct Switched {
     asked: upgrade::UpgradeRequest,
-    tenure: Option<Tenure>,
+    tenure: Option<StreamAuthorization>,
     stall: Option<Duration>,
 }
 
@@ -380,7 +380,7 @@ fn tenure(
     admitted: &Admitted,
     connection: Rc<Connection>,
     departure: Departure,
-) -> Tenure {
+) -> StreamAuthorization {
     let api = &admitted.api().definition;
     let principal = admitted.principal().filter(|_| api.close_on_token_expiry).cloned();
     let right = principal.map(|principal| StreamGrant {

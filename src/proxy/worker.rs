@@ -11,15 +11,15 @@ use http::HeaderValue;
 use crate::authenticate::cache::{Common, TokenCache};
 use crate::budget::descriptors::Descriptors;
 use crate::deadline::Deadlines;
-use crate::forward::names::Names;
+use crate::forward::dns::NameCache;
 use crate::forward::pool::Pools;
 use crate::forward::send::Forwarder;
 use crate::forward::via::Via;
 use crate::model::clock::Clock;
-use crate::proxy::asserting::Asserted;
+use crate::proxy::asserting::AssertionCache;
+use crate::proxy::connection::idle::IdleConnections;
 use crate::proxy::request_ids::RequestIds;
-use crate::proxy::tenure::Tenures;
-use crate::proxy::waiting::IdleConnections;
+use crate::proxy::stream::authorization::StreamAuthorizations;
 use crate::snapshot::Snapshots;
 use crate::snapshot::local::LocalSnapshots;
 use crate::telemetry::refusals::Refusals;
@@ -86,8 +86,8 @@ pub struct Worker {
     randomness: foldhash::quality::RandomState,
     via: Via,
     overloaded: Cell<bool>,
-    tenures: Rc<Tenures>,
-    asserted: Asserted,
+    tenures: Rc<StreamAuthorizations>,
+    asserted: AssertionCache,
     waiting: Rc<IdleConnections>,
     descriptors: Arc<Descriptors>,
 }
@@ -95,7 +95,7 @@ pub struct Worker {
 impl Worker {
     pub fn new(parts: WorkerParts) -> Self {
         let deadlines = Rc::new(Deadlines::default());
-        let names = Rc::new(Names::new(parts.dns_servers));
+        let names = Rc::new(NameCache::new(parts.dns_servers));
         let pools = Pools::new(
             names,
             Rc::clone(&deadlines),
@@ -125,7 +125,7 @@ impl Worker {
             via: parts.via,
             overloaded: Cell::new(false),
             tenures: Rc::default(),
-            asserted: Asserted::default(),
+            asserted: AssertionCache::default(),
             waiting: Rc::default(),
             descriptors: parts.descriptors,
         }
@@ -171,7 +171,7 @@ impl Worker {
         &self.via
     }
 
-    pub fn tenures(&self) -> &Rc<Tenures> {
+    pub fn tenures(&self) -> &Rc<StreamAuthorizations> {
         &self.tenures
     }
 
@@ -183,7 +183,7 @@ impl Worker {
         &self.descriptors
     }
 
-    pub fn asserted(&self) -> &Asserted {
+    pub fn asserted(&self) -> &AssertionCache {
         &self.asserted
     }
 

@@ -28,7 +28,7 @@ pub enum RevocationKind {
     Token,
     /// All tokens that were issued to somebody up to this moment.
     Holder { before: UnixSeconds },
-    /// What was said of the mark up to [`Record::at`] no longer counts.
+    /// What was said of the mark up to [`RevocationRecord::at`] no longer counts.
     Lifted,
 }
 

@@ -213,7 +213,7 @@ fn a_million_cost_less_than_64_mebibytes_and_no_time() {
     let (none, million) = (each(&Revocations::in_memory()), each(&revocations));
     assert!(
         million < none + std::time::Duration::from_micros(3),
-        "{none:?} without, {million:?} with, unoptimised"
+        "{none:?} without, {million:?} with, unoptimized"
     );
 }
 

@@ -72,12 +72,12 @@ impl InvalidPath {
 }
 
 /// Brings the path of a request target (without its query) to its normal form. Allocates only when it is not in it yet.
-pub fn normalise(path: &str) -> Result<NormalPath<'_>, InvalidPath> {
-    normalise_by(path, PathRules::default())
+pub fn normalize(path: &str) -> Result<NormalPath<'_>, InvalidPath> {
+    normalize_by(path, PathRules::default())
 }
 
 /// Does the same for an API that keeps more than others do.
-pub(super) fn normalise_by(path: &str, rules: PathRules) -> Result<NormalPath<'_>, InvalidPath> {
+pub(super) fn normalize_by(path: &str, rules: PathRules) -> Result<NormalPath<'_>, InvalidPath> {
     if path.len() > MAX_PATH_BYTES {
         return Err(InvalidPath::TooLong);
     }

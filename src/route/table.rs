@@ -18,7 +18,7 @@ use crate::model::template::Segment;
 use crate::route::hosts::{Hosts, ServedApi};
 use crate::route::operations::{Search, Tree};
 use crate::route::path::{
-    Fit, InvalidPath, NormalPath, first_segment, literal_of, normalise, normalise_by,
+    Fit, InvalidPath, NormalPath, first_segment, literal_of, normalize, normalize_by,
 };
 
 #[derive(Debug)]
@@ -119,8 +119,8 @@ impl RouteTable {
     }
 
     /// Brings the path of a request target to the normal form that its API takes.
-    pub fn normalise<'r>(&self, host: &str, path: &'r str) -> Result<NormalPath<'r>, InvalidPath> {
-        let strict = normalise(path);
+    pub fn normalize<'r>(&self, host: &str, path: &'r str) -> Result<NormalPath<'r>, InvalidPath> {
+        let strict = normalize(path);
         if !self.keeps || (strict.is_ok() && !path.contains("//")) {
             return strict;
         }
@@ -137,7 +137,7 @@ impl RouteTable {
         let rules = [(true, false), (false, true), (true, true)];
         let mut kept = rules.into_iter().filter_map(|(slashes, empty)| {
             let rules = PathRules { keep_encoded_slashes: slashes, keep_empty_segments: empty };
-            normalise_by(path, rules).ok().filter(|path| paths_of(path) == Some(rules))
+            normalize_by(path, rules).ok().filter(|path| paths_of(path) == Some(rules))
         });
         kept.next().ok_or(refusal)
     }

@@ -11,11 +11,11 @@ use http::HeaderValue;
 use http::uri::Authority;
 use rustls::pki_types::ServerName;
 
+use crate::backend::target_health::{TargetHealth, TargetHealths};
 use crate::dial;
 use crate::model::backend::{
     Addressing, Backend, Balance, EjectRule, HealthRule, Http2, Retries, Target,
 };
-use crate::snapshot::standing::{TargetHealth, TargetHealths};
 
 /// The number of a target over the life of the process: equal targets with equal trust have one number in every
 /// snapshot, so that a reload leaves their connections alone.

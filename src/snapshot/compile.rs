@@ -14,8 +14,10 @@ use http::uri::Authority;
 use rustls::pki_types::ServerName;
 
 use crate::assertion::{Assertions, UnusableKey};
+use crate::backend::target_health::TargetHealths;
 use crate::introspect::Introspector;
 use crate::jwks::{KeyManagerKeys, OnDemand};
+use crate::limiter::concurrency::ConcurrencyLimit;
 use crate::model::Model;
 use crate::model::api::Api;
 use crate::model::backend::{
@@ -24,15 +26,13 @@ use crate::model::backend::{
 use crate::model::gateway::Gateway;
 use crate::model::key_manager::{KeyManager, KeySource};
 use crate::model::names::{ApiIndex, ApiName, KeyManagerIndex, Version};
-use crate::model::place::Provenance;
+use crate::model::provenance::Provenance;
 use crate::model::removed_headers::RemovedHeaders;
 use crate::route::RouteTable;
 use crate::snapshot::backend::{
     BackendGroup, CheckedTarget, CompiledTarget, TargetSlot, TargetTls,
 };
-use crate::snapshot::gate::ConcurrencyLimit;
 use crate::snapshot::organizations::Organizations;
-use crate::snapshot::standing::TargetHealths;
 use crate::snapshot::{CompiledApi, CompiledKeyManager, CompiledOperation, Snapshot};
 use crate::telemetry::{Fragment, Metrics, UNMATCHED_OPERATION, operation_label};
 use crate::trust::{self, TrustError};
@@ -101,7 +101,7 @@ impl Compiler {
         }
     }
 
-    /// With a way to start key sets of organisations that nobody listed.
+    /// With a way to start key sets of organizations that nobody listed.
     #[must_use]
     pub fn starting(self, on_demand: OnDemand) -> Self {
         Self { on_demand: Some(on_demand), ..self }

@@ -5,15 +5,13 @@
 //! generation lives (key sets, counters, connection pools) stands beside the snapshot and outlives it.
 //!
 //! The walk through the files: [`compile`] (model -> tables), [`backend`] (targets and their turns),
-//! [`standing`] (what is known of a target), [`gate`] (requests of an API in flight), [`organizations`] (key managers
+//! [`crate::backend`] (what is known of a target), [`crate::limiter`] (requests of an API in flight), [`organizations`] (key managers
 //! of issuers that nobody listed), [`local`] (one worker's view, which costs a request no shared counter).
 
 pub mod backend;
 pub mod compile;
-pub mod gate;
 pub mod local;
 pub mod organizations;
-pub mod standing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,19 +23,19 @@ use http::Method;
 use crate::assertion::Assertions;
 use crate::introspect::Introspector;
 use crate::jwks::KeyManagerKeys;
+use crate::limiter::concurrency::ConcurrencyLimit;
 use crate::model::api::{Api, Operation};
 use crate::model::clock::Moment;
 use crate::model::directory::{Directory, KeyMapping};
 use crate::model::gateway::{ErrorFormat, Limits};
 use crate::model::key_manager::KeyManager;
 use crate::model::names::{ApiIndex, KeyManagerIndex};
-use crate::model::place::SourceFiles;
+use crate::model::provenance::SourceFiles;
 use crate::model::proxies::TrustedProxies;
 use crate::model::removed_headers::RemovedHeaders;
 use crate::model::secret::SecretKey;
 use crate::route::{Found, InvalidPath, NormalPath, NotFound, RouteTable};
 use crate::snapshot::backend::{BackendGroup, CheckedTarget};
-use crate::snapshot::gate::ConcurrencyLimit;
 use crate::snapshot::organizations::Organizations;
 use crate::telemetry::{Fragment, OperationSeries};
 
@@ -65,7 +63,7 @@ pub struct Snapshot {
     issuers: HashMap<Box<str>, Vec<KeyManagerIndex>>,
     /// Enabled key managers whose issuer comes from their discovery document.
     learning: Vec<KeyManagerIndex>,
-    /// Those that serve organisations which nobody listed.
+    /// Those that serve organizations which nobody listed.
     templates: Vec<KeyManagerIndex>,
 }
 
@@ -101,19 +99,19 @@ pub struct CompiledKeyManager {
     pub keys: Arc<KeyManagerKeys>,
     /// Where its tokens can be asked about.
     pub introspector: Option<Introspector>,
-    /// Of a template: the organisations that nobody listed.
+    /// Of a template: the organizations that nobody listed.
     pub organizations: Option<Organizations>,
     /// When a request with a token of it was last let through, in seconds since 1970; zero: never. Only kept for
-    /// organisations that nobody listed.
+    /// organizations that nobody listed.
     used: AtomicU64,
 }
 
 /// Whose an issuer is that no key manager has written.
 #[derive(Debug)]
 pub enum Unlisted {
-    /// An organisation's that is open.
+    /// An organization's that is open.
     Open(Arc<CompiledKeyManager>),
-    /// An organisation's that this template would take.
+    /// An organization's that this template would take.
     Template(Arc<CompiledKeyManager>),
     /// Of several templates: which of them is meant cannot be told.
     Several,
@@ -131,8 +129,8 @@ pub struct Routed<'s> {
 
 impl Snapshot {
     /// Brings the path of a request target to the normal form that its API takes.
-    pub fn normalise<'r>(&self, host: &str, path: &'r str) -> Result<NormalPath<'r>, InvalidPath> {
-        self.routes.normalise(host, path)
+    pub fn normalize<'r>(&self, host: &str, path: &'r str) -> Result<NormalPath<'r>, InvalidPath> {
+        self.routes.normalize(host, path)
     }
 
     /// Finds the operation that answers a request.
@@ -188,12 +186,12 @@ impl Snapshot {
         }
     }
 
-    /// Looks after organisations that nobody listed; may write files.
+    /// Looks after organizations that nobody listed; may write files.
     pub fn tend_organizations(&self, now: Moment) {
         self.organizations().for_each(|(_, organizations)| organizations.tend(now));
     }
 
-    /// The templates that serve organisations which nobody listed.
+    /// The templates that serve organizations which nobody listed.
     pub fn organizations(
         &self,
     ) -> impl Iterator<Item = (&Arc<CompiledKeyManager>, &Organizations)> {
@@ -254,7 +252,7 @@ impl Snapshot {
 }
 
 impl CompiledKeyManager {
-    /// By which it may be meant: itself, and the template whose organisation it is.
+    /// By which it may be meant: itself, and the template whose organization it is.
     fn meanings(&self) -> impl Iterator<Item = KeyManagerIndex> {
         std::iter::once(self.index).chain(self.definition.family)
     }
@@ -271,7 +269,7 @@ impl CompiledKeyManager {
         Some(Moment(self.used.load(Ordering::Relaxed))).filter(|used| used.0 > 0)
     }
 
-    /// What a consumer key of this key manager stands for. One that was provisioned for the organisation goes before one of
+    /// What a consumer key of this key manager stands for. One that was provisioned for the organization goes before one of
     /// the template.
     pub fn find(&self, directory: &Directory, consumer_key: &str) -> Option<KeyMapping> {
         self.meanings().find_map(|index| directory.find(index, consumer_key))

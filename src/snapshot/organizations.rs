@@ -1,6 +1,6 @@
-//! Organisations of a template that nobody listed: opened when a token names one, within bounds that no client can move.
+//! Organizations of a template that nobody listed: opened when a token names one, within bounds that no client can move.
 //!
-//! Decides which organisations have a key set. A new one is opened at most so many times in a minute, whatever tokens say,
+//! Decides which organizations have a key set. A new one is opened at most so many times in a minute, whatever tokens say,
 //! and a quarter of that for one client address, unless the server knows what it names: whoever names made-up ones leaves
 //! the others their share. A new one is on trial until a request of it was let through, and then live. One on trial can only make another one on trial go.
 //! A live one goes only for a new live one, and only when no request of it was let through for an hour: forged tokens, which
@@ -27,17 +27,17 @@ use crate::model::organization::OrganizationRule;
 use crate::model::rate::Rate;
 use crate::snapshot::CompiledKeyManager;
 
-/// A live organisation that was not used for this long may make room.
+/// A live organization that was not used for this long may make room.
 const IDLE: Duration = Duration::from_hours(1);
 
-/// How long it is remembered that an organisation is not there, or that its server could not be asked.
+/// How long it is remembered that an organization is not there, or that its server could not be asked.
 const ABSENT: Duration = Duration::from_mins(1);
 const UNAVAILABLE: Duration = Duration::from_secs(5);
 
-/// The longest that a request waits for a new organisation's keys.
+/// The longest that a request waits for a new organization's keys.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// One template's organisations.
+/// One template's organizations.
 #[derive(Debug)]
 pub struct Organizations {
     index: KeyManagerIndex,
@@ -74,7 +74,7 @@ struct OpenOrganization {
     sequence: u64,
 }
 
-/// Why an organisation is not served.
+/// Why an organization is not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
     /// The server was asked now, and says that there is none.
@@ -90,9 +90,9 @@ pub enum Closed {
 impl std::fmt::Display for Closed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Absent => f.write_str("its server says that there is no such organisation"),
+            Self::Absent => f.write_str("its server says that there is no such organization"),
             Self::KnownAbsent => {
-                f.write_str("its server said a moment ago that there is no such organisation")
+                f.write_str("its server said a moment ago that there is no such organization")
             }
             Self::Unavailable => f.write_str("its server did not answer with keys"),
             Self::TooMany { retry_after } => {
@@ -148,7 +148,7 @@ impl Organizations {
         Some(organizations)
     }
 
-    /// Whether an issuer is that of an organisation which this template takes, open or not.
+    /// Whether an issuer is that of an organization which this template takes, open or not.
     pub fn takes(&self, issuer: &str) -> bool {
         self.template.organization_of(issuer).is_some()
     }
@@ -164,7 +164,7 @@ impl Organizations {
         self.open.load().get(issuer.as_str()).is_some_and(|open| Arc::ptr_eq(open, key_manager))
     }
 
-    /// Why an issuer's organisation will not be opened, where that was found out a moment ago.
+    /// Why an issuer's organization will not be opened, where that was found out a moment ago.
     pub fn known_closed(&self, issuer: &str, now: Moment) -> Option<Closed> {
         self.state()
             .closed
@@ -174,7 +174,7 @@ impl Organizations {
             .map(|(_, why)| why)
     }
 
-    /// Opens the organisation of an issuer and waits, bounded, for its keys. Requests for one organisation share one fetch;
+    /// Opens the organization of an issuer and waits, bounded, for its keys. Requests for one organization share one fetch;
     /// dropping the future stops the waiting only.
     pub async fn open(&self, issuer: &str, client: Option<ClaimedClient>) -> Result<(), Closed> {
         let now = self.starter.now();
@@ -297,7 +297,7 @@ impl Organizations {
         }
     }
 
-    /// A first fetch brought no keys: the organisation is let go, and not asked about for a while.
+    /// A first fetch brought no keys: the organization is let go, and not asked about for a while.
     fn give_up(&self, issuer: &str, key_manager: &Arc<CompiledKeyManager>, now: Moment) -> Closed {
         if !key_manager.keys.has_settled() {
             return Closed::Unavailable;

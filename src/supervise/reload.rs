@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::budget::descriptors::Descriptors;
 use crate::config::Loaded;
 use crate::explain::Listening;
-use crate::jwks::Fetchers;
+use crate::jwks::KeySets;
 use crate::management::in_force::{InForce, InForceState};
 use crate::management::reloading::{ReloadOutcome, Removals};
 use crate::model::Model;
@@ -41,7 +41,7 @@ pub struct Reloader {
     /// The files of the last reading.
     pub watched: Vec<PathBuf>,
     pub compiler: Compiler,
-    pub fetchers: Fetchers,
+    pub fetchers: KeySets,
     pub snapshots: Arc<Snapshots>,
     pub metrics: Arc<Metrics>,
     pub listeners: Listeners,
@@ -241,7 +241,7 @@ pub(super) fn key_manager_facts(snapshot: &Snapshot) -> Vec<KeyManagerFacts> {
         .collect()
 }
 
-/// What the metrics say of organisations that nobody listed.
+/// What the metrics say of organizations that nobody listed.
 pub(super) fn organization_facts(snapshot: &Snapshot) -> Vec<OrganizationFacts> {
     let facts = snapshot.organizations().map(|(template, organizations)| {
         let OrganizationsStatus { live, on_trial, closed, events } = organizations.status();

@@ -28,7 +28,7 @@ const LOG_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a process that was replaced may take until it accepts nothing more.
 const TAKEOVER: Duration = Duration::from_secs(30);
 
-/// A gateway that serves. Dropping it without [`Running::stop`] leaves the worker threads to the end of the process.
+/// A gateway that serves. Dropping it without [`RunningGateway::stop`] leaves the worker threads to the end of the process.
 #[derive(Debug)]
 pub struct RunningGateway {
     pub(super) reloader: Reloader,

@@ -14,7 +14,7 @@ use crate::authenticate::cache::Common;
 use crate::budget::descriptors::Descriptors;
 use crate::config::Loaded;
 use crate::forward::via::Via;
-use crate::jwks::{Fetchers, KeyManagerKeys};
+use crate::jwks::{KeyManagerKeys, KeySets};
 use crate::listen::socket::listen;
 use crate::listen::tls::server_config;
 use crate::management::access::Access;
@@ -129,7 +129,7 @@ async fn assemble(
         metrics.log_dropped(log.dropped());
     }
 
-    let mut fetchers = Fetchers::new(&model.gateway.state_dir, Arc::clone(&clock));
+    let mut fetchers = KeySets::new(&model.gateway.state_dir, Arc::clone(&clock));
     let keys = fetchers.reconcile(&model.key_managers);
     let mut compiler =
         Compiler::new(Arc::clone(&metrics), worker_count).starting(fetchers.on_demand());
@@ -423,7 +423,7 @@ async fn forget_expired(common: Common, clock: Arc<dyn Clock>) {
     }
 }
 
-/// Looks after organisations that nobody listed.
+/// Looks after organizations that nobody listed.
 async fn tend_organizations(snapshots: Arc<Snapshots>, clock: Arc<dyn Clock>) {
     const EACH: Duration = Duration::from_millis(500);
     loop {

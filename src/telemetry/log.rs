@@ -44,18 +44,18 @@ pub enum LogError {
     Level(#[source] reload::Error),
 }
 
-/// Colours are for people's terminals, not for files.
+/// Colors are for people's terminals, not for files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Colour {
+enum Color {
     Plain,
     Ansi,
 }
 
 /// Receives the process's events from now on; once per process.
 pub fn install(log: Log) -> Result<LogHandle, LogError> {
-    let colour = if io::stderr().is_terminal() { Colour::Ansi } else { Colour::Plain };
+    let color = if io::stderr().is_terminal() { Color::Ansi } else { Color::Plain };
     let queue = LogQueue::to(io::stderr());
-    let (subscriber, handle) = subscriber(log, colour, queue.clone());
+    let (subscriber, handle) = subscriber(log, color, queue.clone());
     tracing::subscriber::set_global_default(subscriber).map_err(LogError::Installed)?;
     Ok(LogHandle { queue: Some(queue), ..handle })
 }
@@ -89,7 +89,7 @@ impl LogHandle {
 
 fn subscriber<W>(
     log: Log,
-    colour: Colour,
+    color: Color,
     writer: W,
 ) -> (impl Subscriber + Send + Sync + use<W>, LogHandle)
 where
@@ -106,9 +106,9 @@ where
         .with_writer(writer.clone())
         .with_filter(dynamic_filter_fn(move |_, _| is_json.load(Ordering::Relaxed)));
     let text_lines = fmt::layer()
-        .with_ansi(colour == Colour::Ansi)
+        .with_ansi(color == Color::Ansi)
         .with_target(false)
-        .with_writer(OneLine::new(writer, colour))
+        .with_writer(OneLine::new(writer, color))
         .with_filter(dynamic_filter_fn(move |_, _| !is_text.load(Ordering::Relaxed)));
     let subscriber = Registry::default().with(filter).with(json_lines).with(text_lines);
     (subscriber, LogHandle { level, json, queue: None, keeps_format: false })

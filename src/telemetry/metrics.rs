@@ -7,9 +7,10 @@
 //! No label comes from a request but the method and the status, each from a closed list.
 //!
 //! The walk through the files: [`operation`] (exchanges), [`worker`], [`listener`], [`control`] (what the control side
-//! says), [`identity`] (revocations and introspection), [`collect`] and [`exposition`] (a scrape and its cap), [`families`] (all names), [`prediction`] (how many
+//! says), [`identity`] (revocations and introspection), [`collect`] and [`exposition`] (a scrape and its cap), [`families`] (all names), [`cardinality`] (how many
 //! series a configuration can come to); below them [`cell`], [`histogram`], [`status`] and [`process`].
 
+mod cardinality;
 mod cell;
 mod collect;
 mod control;
@@ -20,7 +21,6 @@ mod identity;
 mod listener;
 mod management;
 mod operation;
-mod prediction;
 mod process;
 mod registry;
 mod status;
@@ -32,6 +32,9 @@ mod tests;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+pub use self::cardinality::{
+    ExpectedLoad, FamilySeries, UNMATCHED_OPERATION, operation_label, worst_case_series,
+};
 pub use self::control::{
     BudgetFacts, CertificateFacts, IdentityFacts, IdentitySource, KeyManagerFacts,
     KeyManagerSource, OrganizationFacts, SnapshotFacts,
@@ -40,9 +43,6 @@ pub use self::identity::{ChannelFacts, IntrospectionCounters, RevocationFacts};
 pub use self::listener::{ListenerSeries, RefusedConnection, TlsFailure};
 pub use self::management::{ManagementCall, ManagementCounters, SignIn};
 pub use self::operation::{Measured, OperationSeries};
-pub use self::prediction::{
-    ExpectedLoad, FamilySeries, UNMATCHED_OPERATION, operation_label, worst_case_series,
-};
 pub use self::worker::WorkerCounters;
 
 use self::control::Control;

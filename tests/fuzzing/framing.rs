@@ -1,7 +1,7 @@
 //! What holds for every connection's bytes: the verdict does not depend on how they were cut into reads, and where it is
 //! a yes, messages end where the HTTP library's parser ends them.
 
-use portcullis::listen::guard::{Framing, Violation};
+use portcullis::listen::http1_framing::{Framing, Violation};
 
 pub(crate) fn check(bytes: &[u8]) {
     let whole = verdict([bytes]);

@@ -5,14 +5,14 @@ use std::sync::LazyLock;
 
 use http::Method;
 use portcullis::config;
-use portcullis::route::{NotFound, RouteTable, normalise};
+use portcullis::route::{NotFound, RouteTable, normalize};
 
 pub(crate) fn check(bytes: &[u8]) {
     let Ok(sent) = std::str::from_utf8(bytes) else { return };
     check_kept(sent);
-    let Ok(path) = normalise(sent) else { return };
+    let Ok(path) = normalize(sent) else { return };
     has_the_normal_form(path.as_str(), sent);
-    assert_eq!(normalise(path.as_str()).as_ref(), Ok(&path), "not idempotent");
+    assert_eq!(normalize(path.as_str()).as_ref(), Ok(&path), "not idempotent");
     for method in [Method::GET, Method::DELETE] {
         let verdict = TABLE.find("", &path, &method);
         if let Ok(found) = &verdict {
@@ -38,7 +38,7 @@ pub(crate) fn check(bytes: &[u8]) {
             [(sent, Parameters::Cut), (path.as_str(), Parameters::Cut), (sent, Parameters::Kept)]
         {
             let reading = read_leniently(text, parameters);
-            let lenient = normalise(&reading).expect("a reading is a plain path");
+            let lenient = normalize(&reading).expect("a reading is a plain path");
             let there =
                 TABLE.find("", &lenient, &method).ok().map(|found| (found.api, found.operation));
             assert!(
@@ -51,11 +51,11 @@ pub(crate) fn check(bytes: &[u8]) {
 
 /// An API that keeps `%2F` and `//` is never asked for what a backend reads as another API's path.
 fn check_kept(sent: &str) {
-    let Ok(path) = KEEPING.normalise("", sent) else { return };
+    let Ok(path) = KEEPING.normalize("", sent) else { return };
     let Ok(found) = KEEPING.find("", &path, &Method::GET) else { return };
     for text in [sent, path.as_str()] {
         let reading = read_leniently(text, Parameters::Cut);
-        let lenient = normalise(&reading).expect("a plain path");
+        let lenient = normalize(&reading).expect("a plain path");
         if let Ok(there) = KEEPING.find("", &lenient, &Method::GET) {
             assert_eq!(found.api, there.api, "{sent} is {path}, but {lenient} to others");
         }

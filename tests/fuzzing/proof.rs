@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis::jwt::proof::{self, DpopProof, Proved};
+use portcullis::jwt::dpop::{self, DpopProof, Proved};
 use portcullis::model::clock::UnixSeconds;
 use serde_json::Value;
 
@@ -29,7 +29,7 @@ fn whole(bytes: &[u8]) {
         token: PUBLISHED_FOR,
         ..ABOUT
     };
-    match proof::check(bytes, &about, UnixSeconds(1_562_262_618)) {
+    match dpop::check(bytes, &about, UnixSeconds(1_562_262_618)) {
         // the negative of `s` is a signature too: that is a property of ECDSA
         Ok(_) => assert_eq!(signed(bytes), signed(PUBLISHED), "nobody signed this"),
         Err(fault) => assert_ne!(bytes, PUBLISHED, "a genuine proof is refused: {fault}"),
@@ -46,7 +46,7 @@ fn payload(bytes: &[u8]) {
         r#"{{"typ":"dpop+jwt","alg":"EdDSA","jwk":{{"kty":"OKP","crv":"Ed25519","x":"{}"}}}}"#,
         *POINT
     );
-    let outcome = proof::check(seal(header.as_bytes(), bytes).as_bytes(), &ABOUT, NOW);
+    let outcome = dpop::check(seal(header.as_bytes(), bytes).as_bytes(), &ABOUT, NOW);
     let claims = readable(bytes);
     assert_eq!(outcome.is_ok(), claims.as_ref().is_some_and(is_about_this), "{outcome:?}");
     if let (Ok(DpopProof { thumbprint, id, nonce }), Some(claims)) = (outcome, claims) {
@@ -90,7 +90,7 @@ fn key(bytes: &[u8]) {
     let mut header = br#"{"typ":"dpop+jwt","alg":"EdDSA","jwk":"#.to_vec();
     header.extend_from_slice(bytes);
     header.push(b'}');
-    let outcome = proof::check(seal(&header, GOOD_PAYLOAD.as_bytes()).as_bytes(), &ABOUT, NOW);
+    let outcome = dpop::check(seal(&header, GOOD_PAYLOAD.as_bytes()).as_bytes(), &ABOUT, NOW);
     let proves = readable(&header).is_some_and(|header| {
         let bare = header.get("crit").is_none() && header.get("b64").is_none();
         header["typ"] == "dpop+jwt"

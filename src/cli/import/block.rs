@@ -329,5 +329,5 @@ fn audiences(findings: Findings<'_>) -> String {
     format!("{}# audiences = [{values}]\n", comment("", prose))
 }
 
-/// Enough to recognise something by.
+/// Enough to recognize something by.
 const MOST_NAMES: usize = 8;

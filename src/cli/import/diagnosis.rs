@@ -351,7 +351,7 @@ fn algorithm_hint(kind: KeyManagerType) -> &'static str {
     }
 }
 
-/// Enough to recognise a key or a claim by.
+/// Enough to recognize a key or a claim by.
 const MOST_NAMES: usize = 24;
 
 const MICROSOFT: [(&str, &str); 4] = [

@@ -1,7 +1,7 @@
 //! A sample token: what form it has, and what it says of itself before anybody vouches for it.
 //!
 //! Decides nothing about right or wrong. It is more lenient than the gateway, so that it can tell what is wrong; whether
-//! the gateway would take the token is the gateway's own judgement, [`Signed::verify`].
+//! the gateway would take the token is the gateway's own judgment, [`SignedSample::verify`].
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -98,7 +98,7 @@ fn loaded(text: &str) -> KeyManager {
     let path = folder.path().join("gateway.toml");
     std::fs::write(&path, text).unwrap();
     let mut model = config::load(&path).unwrap_or_else(|report| panic!("{report}\n{text}")).model;
-    // a pattern is a template beside the organisation that it lists
+    // a pattern is a template beside the organization that it lists
     let patterns =
         model.key_managers.iter().filter(|key_manager| key_manager.family.is_some()).count();
     assert_eq!(model.key_managers.len(), 1 + patterns);

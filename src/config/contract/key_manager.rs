@@ -87,7 +87,7 @@ pub(super) static KEY_MANAGER: TableRule = TableRule {
         key(
             "organization_pattern",
             ValueKind::Text,
-            "A regular expression: which organisations are taken that are not listed",
+            "A regular expression: which organizations are taken that are not listed",
         ),
         key(
             "max_organizations",

@@ -72,7 +72,7 @@ fn named_organization<'t>(organization: &Placed<&'t str>, table: &Table<'_>) -> 
     None
 }
 
-/// Whether a text can be an organisation's.
+/// Whether a text can be an organization's.
 pub(in crate::config) fn is_organization(text: &str) -> bool {
     !text.trim().is_empty() && text.len() <= MAX_NAME_BYTES && !text.chars().any(char::is_control)
 }

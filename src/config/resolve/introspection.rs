@@ -7,11 +7,11 @@ use crate::config::pem;
 use crate::config::reader::Table;
 use crate::config::resolve::secret::secret;
 use crate::config::source::Sources;
-use crate::model::handling::{Pattern, TokenHandling};
 use crate::model::key_manager::{
     ClientProof, Credentials, Introspection, KeyManagerType, OnIntrospectionFailure, SecretCarrier,
     TokenValidation,
 };
+use crate::model::token_handling::{Pattern, TokenHandling};
 
 /// How long an answer is believed where nothing is written.
 const CACHE: Duration = Duration::from_mins(1);

@@ -10,13 +10,13 @@ use crate::config::reader::{Placed, Table};
 use crate::config::resolve::{References, Unique, Whole, introspection, organizations};
 use crate::config::source::Sources;
 use crate::model::gateway::ByteLimit;
-use crate::model::handling::TokenHandling;
 use crate::model::key_manager::{
     ClaimNames, ClientCertificate, Fetch, IdTokens, KeyManager, KeyManagerEndpoints,
     KeyManagerType, KeySource, PemFile, ProxyChoice, SignatureAlgorithm, TokenRules,
     TokenValidation,
 };
 use crate::model::names::{Issuer, KeyManagerIndex, KeyManagerName};
+use crate::model::token_handling::TokenHandling;
 
 /// More than this is no clock skew.
 const MOST_LEEWAY: Duration = Duration::from_mins(5);
@@ -87,7 +87,7 @@ pub(super) fn key_managers(
                 templates.claim_template(&built, &table);
             }
             built.organizations = rule;
-            // it stands for its organisations, and believes nothing itself
+            // it stands for its organizations, and believes nothing itself
             built.enabled = false;
         }
         if let Some(issuer) = built.issuer.as_ref().filter(|_| built.enabled) {
@@ -100,7 +100,7 @@ pub(super) fn key_managers(
         key_managers.push(built);
         for own in organizations.into_iter().filter(|_| template) {
             let name = Placed { value: own.name.as_str(), at: table.at_key("organizations") };
-            if names.claim(name.value, &name.at, "organisation", table.problems()) {
+            if names.claim(name.value, &name.at, "organization", table.problems()) {
                 if let Some(issuer) = &own.issuer {
                     one_issuer(&mut issuers, issuer, &own, &key_managers, &table);
                 }
@@ -113,7 +113,7 @@ pub(super) fn key_managers(
     key_managers
 }
 
-/// Templates whose organisations are not listed: two of one issuer would be a coin toss for each token.
+/// Templates whose organizations are not listed: two of one issuer would be a coin toss for each token.
 #[derive(Debug, Default)]
 struct Templates(Unique);
 

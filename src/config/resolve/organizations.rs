@@ -1,8 +1,8 @@
-//! A key manager that is a template: one server that issues under an issuer of its own for each organisation.
+//! A key manager that is a template: one server that issues under an issuer of its own for each organization.
 //!
 //! Decides the list of key managers that a template stands for, each with its own issuer, keys and endpoints, and by which
-//! rule it takes organisations that are not listed. The template itself believes no token: it is the name under which APIs
-//! and applications may mean all of its organisations.
+//! rule it takes organizations that are not listed. The template itself believes no token: it is the name under which APIs
+//! and applications may mean all of its organizations.
 
 use std::num::NonZeroU32;
 
@@ -10,20 +10,20 @@ use crate::config::problems::Problems;
 use crate::config::reader::{Placed, Table};
 use crate::config::report::At;
 use crate::model::directory::Directory;
-use crate::model::handling::Pattern;
 use crate::model::key_manager::{KeyManager, KeySource, TokenValidation};
 use crate::model::names::KeyManagerIndex;
 use crate::model::organization::{OrganizationRule, braces, fills_segments};
-use crate::model::place::SourceFiles;
+use crate::model::provenance::SourceFiles;
+use crate::model::token_handling::Pattern;
 
-/// Organisations of one template: each has a key set that is kept and refreshed.
+/// Organizations of one template: each has a key set that is kept and refreshed.
 const MOST: usize = 1000;
 
 /// The defaults of `max_organizations` and `max_new_organizations`.
 const ORGANIZATIONS: i64 = 100;
 const NEW_ORGANIZATIONS: i64 = 20;
 
-/// The key managers of a template's listed organisations; empty for one that is none.
+/// The key managers of a template's listed organizations; empty for one that is none.
 pub(super) fn expand(
     table: &Table<'_>,
     template: &KeyManager,
@@ -148,7 +148,7 @@ pub(super) fn warn_of_shared_keys(
     }
 }
 
-/// By which rule a template takes organisations that are not listed.
+/// By which rule a template takes organizations that are not listed.
 pub(super) fn rule(table: &Table<'_>, template: &KeyManager) -> Option<OrganizationRule> {
     let Some(written) = table.text("organization_pattern") else {
         for key in

@@ -8,7 +8,7 @@ use crate::model::api::{Api, AuthScheme, Lifecycle, SubscriptionRule};
 use crate::model::directory::Directory;
 use crate::model::key_manager::{KeyManager, KeyManagerType};
 use crate::model::names::ApplicationIndex;
-use crate::model::place::{Provenance, SourceFiles};
+use crate::model::provenance::{Provenance, SourceFiles};
 
 /// At most this many names are written out.
 const MOST: usize = 5;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::jwt::proof::{self, DpopProof, ProofFault, Proved};
+use crate::jwt::dpop::{self, DpopProof, ProofFault, Proved};
 use crate::jwt::tests::signer::{encode, key_set_of};
 use crate::jwt::tests::{MAX_BYTES, key_set, rules};
 use crate::jwt::{KeySet, KeySetError, MalformedToken, Rejection, Unverified, json};
@@ -177,13 +177,13 @@ fn rfc_7638_3_1_and_rfc_8037_a_3() {
         (ed25519.clone(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"),
     ] {
         let members = json::read_object(key.to_string().as_bytes()).unwrap();
-        assert_eq!(encode(&proof::thumbprint(&members).unwrap()), wanted);
+        assert_eq!(encode(&dpop::thumbprint(&members).unwrap()), wanted);
     }
     // RFC 8037 A.1: the private half beside it, which nobody has to show
     let mut private = ed25519;
     private["d"] = json!("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A");
     assert_eq!(
-        proof::thumbprint(&json::read_object(private.to_string().as_bytes()).unwrap()),
+        dpop::thumbprint(&json::read_object(private.to_string().as_bytes()).unwrap()),
         Err(ProofFault::Key)
     );
 }
@@ -203,7 +203,7 @@ fn rfc_9449() {
         token: b"Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU",
     };
     let check = |about: &Proved<'_>, now| {
-        proof::check(format!("{PROOF_HEADER}.{shown}").as_bytes(), about, UnixSeconds(now))
+        dpop::check(format!("{PROOF_HEADER}.{shown}").as_bytes(), about, UnixSeconds(now))
     };
     let DpopProof { thumbprint, id, nonce } = check(&about, 1_562_262_618).unwrap();
     assert_eq!(
@@ -229,7 +229,7 @@ fn rfc_9449() {
         paths: ["/token", "/token"],
         ..about
     };
-    let refused = proof::check(
+    let refused = dpop::check(
         format!("{PROOF_HEADER}.{for_the_token_endpoint}").as_bytes(),
         &about,
         UnixSeconds(1_562_262_616),

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::proxy::denial::DenialReply;
+use crate::proxy::denial::format::ReplyFormat;
 use crate::proxy::denial::table::{FaultFamily, Row};
-use crate::proxy::denial::tongue::ReplyFormat;
 
 const STATUS_REPORT: &str = "Status report";
 

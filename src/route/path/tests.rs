@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn normal(path: &str) -> String {
-    normalise(path).unwrap_or_else(|error| panic!("{path}: {error}")).as_str().to_owned()
+    normalize(path).unwrap_or_else(|error| panic!("{path}: {error}")).as_str().to_owned()
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn paths_with_two_readings_are_refused() {
         ("/a\u{7f}", InvalidPath::Character),
         ("/é", InvalidPath::Character),
     ] {
-        assert_eq!(normalise(sent), Err(expected), "{sent}");
+        assert_eq!(normalize(sent), Err(expected), "{sent}");
     }
 }
 
@@ -144,7 +144,7 @@ fn an_api_may_keep_what_others_do_not() {
         (UNMERGED, "/a%252Fb", Err(InvalidPath::EncodedTwice)),
         (BOTH, "/a%2Fb//c", Ok("/a%2Fb//c")),
     ] {
-        let path = normalise_by(sent, rules);
+        let path = normalize_by(sent, rules);
         assert_eq!(
             path.as_ref().map(NormalPath::as_str).map_err(|error| *error),
             expected,
@@ -155,29 +155,29 @@ fn an_api_may_keep_what_others_do_not() {
 
 #[test]
 fn readings_are_what_decoding_and_folding_make() {
-    let path = normalise_by("/a%2F%2Fb/%252f", BOTH).unwrap();
+    let path = normalize_by("/a%2F%2Fb/%252f", BOTH).unwrap();
     let mut readings: Vec<_> =
         path.readings().unwrap().iter().map(|path| path.as_str().to_owned()).collect();
     readings.sort();
     let expected =
         ["/a%2F%2Fb/%252f", "/a%2F%2Fb/%2F", "/a//b/%252f", "/a//b//", "/a/b/", "/a/b/%252f"];
     assert_eq!(readings, expected);
-    assert!(normalise("/a/b%2Cc").unwrap().readings().unwrap().is_empty());
+    assert!(normalize("/a/b%2Cc").unwrap().readings().unwrap().is_empty());
 }
 
 #[test]
 fn length_is_bounded() {
     let longest = format!("/{}", "a".repeat(MAX_PATH_BYTES - 1));
     assert_eq!(normal(&longest), longest);
-    assert_eq!(normalise(&format!("{longest}a")), Err(InvalidPath::TooLong));
+    assert_eq!(normalize(&format!("{longest}a")), Err(InvalidPath::TooLong));
     // encoding makes it longer
-    assert_eq!(normalise(&longest.replace('a', "|")), Err(InvalidPath::TooLong));
+    assert_eq!(normalize(&longest.replace('a', "|")), Err(InvalidPath::TooLong));
 }
 
 #[test]
 fn a_normal_path_is_borrowed() {
     for path in ["/", "/accounts/1.0.0/x@y/", "/caf%C3%A9/100%25;v=1"] {
-        assert!(matches!(normalise(path).unwrap().text, Cow::Borrowed(_)), "{path}");
+        assert!(matches!(normalize(path).unwrap().text, Cow::Borrowed(_)), "{path}");
     }
 }
 
@@ -231,13 +231,13 @@ proptest! {
     #[test]
     fn an_ordinary_path_would_read_the_same_looked_at_closely(sent in prop_oneof![raw_path(), "(/[a-c.;]{0,3}){1,4}"]) {
         if is_ordinary(&sent) && sent.starts_with('/') {
-            prop_assert_eq!(read_closely(&sent, PathRules::default()), normalise(&sent));
+            prop_assert_eq!(read_closely(&sent, PathRules::default()), normalize(&sent));
         }
     }
 
     #[test]
     fn what_comes_out_is_in_normal_form(sent in raw_path()) {
-        if let Ok(path) = normalise(&sent) {
+        if let Ok(path) = normalize(&sent) {
             let path = path.as_str();
             prop_assert!(path.starts_with('/'));
             prop_assert!(path.len() <= 3 * sent.len());
@@ -253,8 +253,8 @@ proptest! {
                     prop_assert!(byte == b'/' || stands_plainly(byte), "{}", path);
                 }
             }
-            prop_assert_eq!(normalise(path).map(NormalPath::into_owned), Ok(NormalPath { text: Cow::Owned(path.to_owned()), needs: PathRules::default() }));
-            let borrowed = matches!(normalise(path).unwrap().text, Cow::Borrowed(_));
+            prop_assert_eq!(normalize(path).map(NormalPath::into_owned), Ok(NormalPath { text: Cow::Owned(path.to_owned()), needs: PathRules::default() }));
+            let borrowed = matches!(normalize(path).unwrap().text, Cow::Borrowed(_));
             prop_assert!(borrowed);
         }
     }
@@ -263,7 +263,7 @@ proptest! {
     fn never_climbs(depth in 0_usize..5, climbs in 0_usize..8, last in "[a-z]{1,3}") {
         let sent = format!("{}{}/{last}", "/d".repeat(depth), "/%2E.".repeat(climbs));
         let expected = depth.checked_sub(climbs).map(|left| format!("{}/{last}", "/d".repeat(left)));
-        prop_assert_eq!(normalise(&sent).ok().map(|path| path.as_str().to_owned()), expected);
+        prop_assert_eq!(normalize(&sent).ok().map(|path| path.as_str().to_owned()), expected);
     }
 
     #[test]

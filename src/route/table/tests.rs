@@ -7,7 +7,7 @@ use crate::model::api::{
     AuthorizationForwarding, HostPattern, OperationMethod, QueryTokenRule, SubscriptionRule,
 };
 use crate::model::names::{ApiName, Scope, Version};
-use crate::model::place::Provenance;
+use crate::model::provenance::Provenance;
 use crate::model::template::{Tail, Template};
 
 mod properties;
@@ -76,13 +76,13 @@ fn below(suffix: &str) -> HostPattern {
 }
 
 fn find(table: &RouteTable, method: &str, path: &str) -> Result<u32, NotFound> {
-    let path = normalise(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let path = normalize(path).unwrap_or_else(|error| panic!("{path}: {error}"));
     table.find("", &path, &method.parse().unwrap()).map(|found| found.operation)
 }
 
 /// Position of the API, or nothing.
 fn find_api(table: &RouteTable, host: &str, path: &str) -> Option<(u32, usize)> {
-    let found = table.find(host, &normalise(path).unwrap(), &Method::GET);
+    let found = table.find(host, &normalize(path).unwrap(), &Method::GET);
     found.ok().map(|found| (found.api.0, found.base_length))
 }
 

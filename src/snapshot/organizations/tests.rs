@@ -1,4 +1,4 @@
-//! Which organisations are open, and what pushes them out, with a clock set by hand.
+//! Which organizations are open, and what pushes them out, with a clock set by hand.
 
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::config;
-use crate::jwks::Fetchers;
+use crate::jwks::KeySets;
 use crate::model::clock::{Clock, UnixSeconds};
 
 const KEY: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -24,7 +24,7 @@ impl Clock for HandClock {
     }
 }
 
-/// A server that has keys for organisations whose name begins with `real`, and counts who asks for keys.
+/// A server that has keys for organizations whose name begins with `real`, and counts who asks for keys.
 struct Server {
     address: std::net::SocketAddr,
     asked: Arc<AtomicUsize>,
@@ -77,8 +77,8 @@ impl Stage {
 
     fn organizations(&self, most: usize, new: u32) -> Organizations {
         let template = template(self.folder.path(), self.server.address, most, new);
-        let starter = Fetchers::new(self.folder.path(), Arc::clone(&self.clock) as Arc<dyn Clock>)
-            .on_demand();
+        let starter =
+            KeySets::new(self.folder.path(), Arc::clone(&self.clock) as Arc<dyn Clock>).on_demand();
         Organizations::new(KeyManagerIndex(0), &template, &starter).unwrap()
     }
 
@@ -207,7 +207,7 @@ async fn a_server_in_trouble_is_not_an_absence() {
 }
 
 #[tokio::test]
-async fn a_live_organisation_is_pushed_out_by_nothing() {
+async fn a_live_organization_is_pushed_out_by_nothing() {
     let stage = Stage::new().await;
     let organizations = stage.organizations(2, 4);
     let mut now = stage.clock.moment();
@@ -216,7 +216,7 @@ async fn a_live_organisation_is_pushed_out_by_nothing() {
     }
     organizations.tend(now);
     assert_eq!(organizations.status().live, 2);
-    // real organisations that are named by forged tokens: opened, and never let through
+    // real organizations that are named by forged tokens: opened, and never let through
     for number in 0..60 {
         now = stage.later(60);
         for live in ["real-a", "real-b"] {
@@ -349,5 +349,5 @@ async fn only_live_ones_leave_keys_on_disk_and_take_them_along() {
     now = stage.later(IDLE.as_secs());
     serve(&organizations, "real-1", now).await.unwrap();
     organizations.tend(now);
-    assert_eq!(kept(), 0, "gone with its organisation");
+    assert_eq!(kept(), 0, "gone with its organization");
 }

@@ -33,7 +33,7 @@ struct LogThread {
 /// Between two events about a target that fails.
 const COMPLAINT_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Starts the thread; it ends at [`Message::Stop`] or when nobody can send any more, and says so to `done`.
+/// Starts the thread; it ends at [`LogCommand::Stop`] or when nobody can send any more, and says so to `done`.
 pub(super) fn start(
     target: LogTarget,
     messages: Receiver<LogCommand>,

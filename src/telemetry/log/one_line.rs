@@ -6,25 +6,25 @@ use std::io::{self, Write};
 use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::Colour;
+use super::Color;
 
 /// Wraps where events go.
 #[derive(Debug)]
 pub(super) struct OneLine<W> {
     writer: W,
-    colour: Colour,
+    color: Color,
 }
 
 /// One event on its way; the formatter hands it over in one piece.
 #[derive(Debug)]
 pub(super) struct EventLine<W> {
     writer: W,
-    colour: Colour,
+    color: Color,
 }
 
 impl<W> OneLine<W> {
-    pub(super) fn new(writer: W, colour: Colour) -> Self {
-        Self { writer, colour }
+    pub(super) fn new(writer: W, color: Color) -> Self {
+        Self { writer, color }
     }
 }
 
@@ -32,11 +32,11 @@ impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for OneLine<W> {
     type Writer = EventLine<W::Writer>;
 
     fn make_writer(&'w self) -> Self::Writer {
-        EventLine { writer: self.writer.make_writer(), colour: self.colour }
+        EventLine { writer: self.writer.make_writer(), color: self.color }
     }
 
     fn make_writer_for(&'w self, metadata: &Metadata<'_>) -> Self::Writer {
-        EventLine { writer: self.writer.make_writer_for(metadata), colour: self.colour }
+        EventLine { writer: self.writer.make_writer_for(metadata), color: self.color }
     }
 }
 
@@ -47,7 +47,7 @@ impl<W: Write> Write for EventLine<W> {
         let mut rest = &*text;
         while let Some(character) = rest.chars().next() {
             let (first, after) = rest.split_at(character.len_utf8());
-            if is_unsafe(character) && !self.is_own_colour(rest) {
+            if is_unsafe(character) && !self.is_own_color(rest) {
                 line.extend(character.escape_default());
             } else {
                 line.push_str(first);
@@ -64,10 +64,10 @@ impl<W: Write> Write for EventLine<W> {
 }
 
 impl<W> EventLine<W> {
-    /// The formatter does not escape every value, so its colours are known by their sequence. A value may carry one of
-    /// these too: it colours a line and hides nothing.
-    fn is_own_colour(&self, text: &str) -> bool {
-        self.colour == Colour::Ansi
+    /// The formatter does not escape every value, so its colors are known by their sequence. A value may carry one of
+    /// these too: it colors a line and hides nothing.
+    fn is_own_color(&self, text: &str) -> bool {
+        self.color == Color::Ansi
             && FORMATTER_COLOURS.iter().any(|sequence| text.starts_with(sequence))
     }
 }
@@ -80,7 +80,7 @@ fn is_unsafe(character: char) -> bool {
     }
 }
 
-/// Reset, bold, dimmed, italic, and the colour of each level.
+/// Reset, bold, dimmed, italic, and the color of each level.
 const FORMATTER_COLOURS: [&str; 9] = [
     "\u{1b}[0m",
     "\u{1b}[1m",

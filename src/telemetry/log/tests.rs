@@ -38,11 +38,11 @@ impl MakeWriter<'_> for Captured {
 fn with_log(
     level: LogLevel,
     format: LogFormat,
-    colour: Colour,
+    color: Color,
     events: impl FnOnce(&Captured, &LogHandle),
 ) {
     let captured = Captured::default();
-    let (subscriber, handle) = subscriber(Log { level, format }, colour, captured.clone());
+    let (subscriber, handle) = subscriber(Log { level, format }, color, captured.clone());
     tracing::subscriber::with_default(subscriber, || events(&captured, &handle));
 }
 
@@ -50,7 +50,7 @@ const ATTACK: &str = "x\n2026-01-01T00:00:00Z ERROR forged\r\u{1b}[2J\u{9b}2J\u{
 
 #[test]
 fn an_event_is_one_json_object_with_its_fields_on_top() {
-    with_log(LogLevel::Info, LogFormat::Json, Colour::Plain, |captured, _| {
+    with_log(LogLevel::Info, LogFormat::Json, Color::Plain, |captured, _| {
         tracing::warn!(key_manager = "is7", detail = %ATTACK, "no keys");
         let text = captured.take();
         assert_eq!(text.lines().count(), 1);
@@ -65,7 +65,7 @@ fn an_event_is_one_json_object_with_its_fields_on_top() {
 
 #[test]
 fn a_text_event_is_one_line_without_control_characters() {
-    with_log(LogLevel::Info, LogFormat::Text, Colour::Plain, |captured, _| {
+    with_log(LogLevel::Info, LogFormat::Text, Color::Plain, |captured, _| {
         tracing::warn!(display = %ATTACK, debug = ?ATTACK, text = ATTACK, "{ATTACK}");
         let text = captured.take();
         let body = text.strip_suffix('\n').unwrap();
@@ -78,8 +78,8 @@ fn a_text_event_is_one_line_without_control_characters() {
 }
 
 #[test]
-fn colours_are_the_formatters_own_only() {
-    with_log(LogLevel::Info, LogFormat::Text, Colour::Ansi, |captured, _| {
+fn colors_are_the_formatters_own_only() {
+    with_log(LogLevel::Info, LogFormat::Text, Color::Ansi, |captured, _| {
         tracing::warn!(display = %ATTACK, "{ATTACK}");
         let text = captured.take();
         assert!(text.contains("\u{1b}[33m"), "{text:?}");
@@ -90,7 +90,7 @@ fn colours_are_the_formatters_own_only() {
 
 #[test]
 fn the_level_holds_and_can_be_changed() {
-    with_log(LogLevel::Warn, LogFormat::Text, Colour::Plain, |captured, level| {
+    with_log(LogLevel::Warn, LogFormat::Text, Color::Plain, |captured, level| {
         let speak = || {
             tracing::info!("informed");
             tracing::debug!("debugged");
@@ -111,7 +111,7 @@ fn the_level_holds_and_can_be_changed() {
 
 #[test]
 fn libraries_stay_quiet_below_warnings_whatever_the_level() {
-    with_log(LogLevel::Trace, LogFormat::Text, Colour::Plain, |captured, _| {
+    with_log(LogLevel::Trace, LogFormat::Text, Color::Plain, |captured, _| {
         tracing::trace!("ours");
         tracing::info!(target: "h2::codec", "authorization: Bearer secret");
         tracing::warn!(target: "h2::server", "theirs");
@@ -125,7 +125,7 @@ fn libraries_stay_quiet_below_warnings_whatever_the_level() {
 
 #[test]
 fn the_format_holds_and_can_be_changed() {
-    with_log(LogLevel::Info, LogFormat::Json, Colour::Plain, |captured, log| {
+    with_log(LogLevel::Info, LogFormat::Json, Color::Plain, |captured, log| {
         let line = || {
             tracing::info!("informed");
             captured.take()

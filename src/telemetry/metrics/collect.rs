@@ -181,15 +181,15 @@ pub(super) fn key_managers(out: &mut Exposition<'_>, facts: &[KeyManagerFacts]) 
     each(&families::KEY_SET_USABLE, &|facts| Some(f64::from(u8::from(facts.usable))));
     each(&families::KEY_SET_GENERATION, &|facts| Some(as_f64(facts.generation)));
     each(&families::KEY_SET_WAITING, &|facts| Some(as_f64(facts.waiting)));
-    let labelled = |counts: &dyn Fn(&KeyManagerFacts) -> &[(&'static str, u64)]| {
+    let labeled = |counts: &dyn Fn(&KeyManagerFacts) -> &[(&'static str, u64)]| {
         let all = facts.iter().flat_map(|facts| {
             counts(facts).iter().map(move |(label, count)| (facts, *label, *count))
         });
         all.map(|(facts, label, count)| sample([name(facts), Label::Fixed(label)], as_f64(count)))
             .collect::<Vec<_>>()
     };
-    let (fetches, skipped) = (labelled(&|facts| &facts.fetches), labelled(&|facts| &facts.skipped));
-    let waits = labelled(&|facts| &facts.waits);
+    let (fetches, skipped) = (labeled(&|facts| &facts.fetches), labeled(&|facts| &facts.skipped));
+    let waits = labeled(&|facts| &facts.waits);
     out.write(&families::KEY_SET_FETCHES, fetches);
     out.write(&families::KEY_SET_SKIPPED, skipped);
     out.write(&families::KEY_SET_WAITS, waits);
@@ -234,7 +234,7 @@ pub(super) fn identity(out: &mut Exposition<'_>, facts: &IdentityFacts) {
 
 pub(super) fn control(out: &mut Exposition<'_>, control: &Control) {
     let mut one = |family: &'static FamilyDefinition, value: u64| {
-        out.write(family, vec![sample([], as_f64(value))])
+        out.write(family, vec![sample([], as_f64(value))]);
     };
     one(&families::SNAPSHOT_GENERATION, control.generation.load());
     one(&families::RELOAD_SUCCESS, u64::from(control.last_reload_failed.load() == 0));

@@ -67,7 +67,7 @@ pub struct BudgetFacts {
     pub refused: u64,
 }
 
-/// How the organisations of one template stand that nobody listed.
+/// How the organizations of one template stand that nobody listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrganizationFacts {
     pub key_manager: String,

@@ -133,9 +133,9 @@ families! {
     REMEMBERED_REFUSAL_BYTES = "portcullis_remembered_refusal_bytes", Gauge(Sum), [], Fixed(1),
         "What they take.";
     ORGANIZATIONS = "portcullis_organizations", Gauge(Sum), ["key_manager", "state"], Organizations(3),
-        "Organisations that nobody listed: live, on trial, or closed because their server does not know them.";
+        "Organizations that nobody listed: live, on trial, or closed because their server does not know them.";
     ORGANIZATION_EVENTS = "portcullis_organization_events_total", Counter, ["key_manager", "event"], Organizations(6),
-        "Organisations that nobody listed: what came of opening them, and which were let go.";
+        "Organizations that nobody listed: what came of opening them, and which were let go.";
     BACKEND_CONNECTIONS = "portcullis_backend_connections_total", Counter, ["result"], Fixed(2),
         "Connections to backends that were tried, by result.";
     BACKEND_REUSES = "portcullis_backend_connection_reuses_total", Counter, [], Fixed(1),

@@ -210,7 +210,7 @@ pub(super) fn revocations(out: &mut Exposition<'_>, facts: &RevocationFacts) {
     });
     out.write(&families::REVOCATIONS_APPLIED, applied.collect());
     let mut one = |family: &'static FamilyDefinition, value: u64| {
-        out.write(family, vec![sample([], as_f64(value))])
+        out.write(family, vec![sample([], as_f64(value))]);
     };
     one(&families::REVOCATION_BYTES, facts.bytes);
     one(&families::REVOCATIONS_EXPIRED, facts.expired);

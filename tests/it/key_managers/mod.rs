@@ -4,7 +4,7 @@ mod canaille;
 mod completed_imports;
 mod documented;
 mod imports;
-mod misbehaviour;
+mod misbehavior;
 mod odd_servers;
 mod organization_credentials;
 mod organizations;

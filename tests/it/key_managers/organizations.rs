@@ -1,4 +1,4 @@
-//! One server that issues under an issuer of its own for each organisation: a key manager that is a template.
+//! One server that issues under an issuer of its own for each organization: a key manager that is a template.
 
 use serde_json::json;
 
@@ -48,7 +48,7 @@ subscriptions = [{{ api = "any:1" }}]
 }
 
 #[tokio::test]
-async fn each_organisation_is_believed_for_itself() {
+async fn each_organization_is_believed_for_itself() {
     let (signer, backend) = (Signer::new("key-1"), Origin::start());
     let server = Origin::serving(Script::answer(
         200,
@@ -109,7 +109,7 @@ async fn a_template_says_what_its_braces_stand_for() {
     }
 }
 
-/// One key manager without braces, whose tokens say their organisation themselves; `organization` is the application's.
+/// One key manager without braces, whose tokens say their organization themselves; `organization` is the application's.
 fn plain(backend: &str, organization: &str, key_manager: &str) -> String {
     format!(
         r#"
@@ -133,7 +133,7 @@ subscriptions = [{{ api = "any:1" }}]
 }
 
 #[tokio::test]
-async fn an_application_of_an_organisation_is_used_with_its_tokens_only() {
+async fn an_application_of_an_organization_is_used_with_its_tokens_only() {
     let (signer, backend) = (Signer::new("key-1"), Origin::start());
     let server = Origin::serving(Script::answer(
         200,
@@ -172,7 +172,7 @@ async fn an_application_of_an_organisation_is_used_with_its_tokens_only() {
     assert_eq!(
         gateway.get("/any/1/x", Some(&none)).await.status(),
         200,
-        "an application of no organisation"
+        "an application of no organization"
     );
     let report = gateway
         .reload(&plain(&backend.url(), "organization = \"\"", &key_manager))
@@ -182,7 +182,7 @@ async fn an_application_of_an_organisation_is_used_with_its_tokens_only() {
 }
 
 #[tokio::test]
-async fn the_organisation_of_an_opaque_token_is_what_its_server_says() {
+async fn the_organization_of_an_opaque_token_is_what_its_server_says() {
     let backend = Origin::start();
     let answer = |organization: &str| {
         let answer = json!({ "active": true, "client_id": "client", "org_id": organization });

@@ -1,4 +1,4 @@
-//! Organisations that nobody listed: a key manager that takes what a pattern says, within its bounds.
+//! Organizations that nobody listed: a key manager that takes what a pattern says, within its bounds.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -52,7 +52,7 @@ subscriptions = [{{ api = "any:1" }}]
     )
 }
 
-/// An authorization server with one key for all of its organisations, and a gateway that believes it.
+/// An authorization server with one key for all of its organizations, and a gateway that believes it.
 struct Stage {
     signer: Signer,
     server: Origin,
@@ -139,7 +139,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn an_organisation_that_nobody_listed_is_served() {
+async fn an_organization_that_nobody_listed_is_served() {
     let stage = Stage::of("").await;
     let token = stage.token("org-a", "shared");
     let (one, two, three) =
@@ -160,7 +160,7 @@ async fn an_organisation_that_nobody_listed_is_served() {
     assert_eq!(
         stage.status(&stage.token("org-b", "of-b")).await,
         200,
-        "an application of its organisation"
+        "an application of its organization"
     );
     let answer = stage.gateway.get("/any/1/x", Some(&stage.token("org-a", "of-b"))).await;
     assert_eq!(
@@ -220,7 +220,7 @@ async fn what_the_pattern_does_not_take_is_not_asked_about() {
 }
 
 #[tokio::test]
-async fn forged_tokens_of_made_up_organisations_cost_others_nothing() {
+async fn forged_tokens_of_made_up_organizations_cost_others_nothing() {
     let stage = Stage::of("max_new_organizations = 5\nmax_organizations = 2").await;
     let (live, forger) = (stage.token("org-live", "shared"), Signer::new("key-1"));
     assert_eq!(stage.status(&live).await, 200);
@@ -269,7 +269,7 @@ async fn forged_tokens_of_made_up_organisations_cost_others_nothing() {
 #[tokio::test]
 async fn who_asks_for_what_is_not_there_pays_for_it() {
     let stage = Stage::of("max_new_organizations = 100\n[limits]\nmax_forged_tokens = 4").await;
-    stage.server.always(Script::answer(404, &[], "no such organisation"));
+    stage.server.always(Script::answer(404, &[], "no such organization"));
     let mut answers = Vec::new();
     for number in 0..8 {
         answers.push(
@@ -301,7 +301,7 @@ async fn a_server_in_trouble_is_not_the_clients_fault() {
 }
 
 #[tokio::test]
-async fn live_organisations_outlive_reloads_and_revocations_reach_them() {
+async fn live_organizations_outlive_reloads_and_revocations_reach_them() {
     let stage = Stage::of("").await;
     let (first, second) = (stage.token("org-a", "shared"), stage.token("org-b", "shared"));
     assert_eq!((stage.status(&first).await, stage.status(&second).await), (200, 200));

@@ -87,7 +87,7 @@ async fn who_sends_forged_tokens_is_not_listened_to_for_a_while() {
         assert_eq!(
             status(gateway, office, &known).await,
             200,
-            "a neighbour's token that is known goes on"
+            "a neighbor's token that is known goes on"
         );
     }
     assert_eq!(status(gateway, home, &fresh).await, 200, "others are not concerned");

@@ -235,7 +235,7 @@ async fn key_managers_of_one_issuer_pick_their_own_tokens() {
     }
     bank.gateway.reload(&shared(&org("^a$"), &org("^b$"))).await.unwrap();
     let path = "/accounts/1.0.0/accounts/42";
-    let of = |organisation: serde_json::Value| bank.token_with(&json!({ "org_id": organisation }));
+    let of = |organization: serde_json::Value| bank.token_with(&json!({ "org_id": organization }));
     assert_eq!(bank.code(path, Some(&of(json!("a")))).await.0, 200);
     assert_eq!(
         bank.code(path, Some(&of(json!("b")))).await.0,

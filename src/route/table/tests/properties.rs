@@ -203,7 +203,7 @@ proptest! {
         let method: Method = method.parse().unwrap();
         let sent = format!("/base{sent}");
         let table = served(operations.clone());
-        if let Ok(path) = normalise(&sent) {
+        if let Ok(path) = normalize(&sent) {
             match table.find("", &path, &method) {
                 Ok(found) => for reading in [read_leniently(&sent, true), read_leniently(path.as_str(), true), read_leniently(&sent, false)] {
                     let (segments, slash) = reading;
@@ -235,7 +235,7 @@ proptest! {
         for (operation, rule) in operations.iter_mut().zip(rules) {
             ask(operation, rule);
         }
-        if let Ok(found) = served(operations.clone()).find("", &normalise(&sent).unwrap(), &method) {
+        if let Ok(found) = served(operations.clone()).find("", &normalize(&sent).unwrap(), &method) {
             // spelled so that the matcher's decoding changes nothing
             let (segments, slash) = read_leniently(&sent.replace("%2", "_"), false);
             let here = &operations[found.operation as usize];
@@ -269,7 +269,7 @@ proptest! {
         keeping.paths = PathRules { keep_encoded_slashes: settings.0, keep_empty_segments: settings.1 };
         let other = api("/base/me", &[("*", "/*")]);
         let table = RouteTable::build(&if nested { vec![keeping, other] } else { vec![keeping] });
-        let Ok(path) = table.normalise("", &sent) else { return Ok(()) };
+        let Ok(path) = table.normalize("", &sent) else { return Ok(()) };
         let Ok(found) = table.find("", &path, &method) else { return Ok(()) };
         if found.api.0 == 1 {
             return Ok(());
@@ -294,7 +294,7 @@ proptest! {
         keeping.paths.keep_encoded_slashes = true;
         let table = RouteTable::build(&[keeping]);
         for (sent, expected) in [(format!("/base/{before}%2F{after}"), 0), (format!("/base/{before}%2F{after}/x"), 1), (format!("/base/files/{before}%2F{after}"), 2)] {
-            let path = table.normalise("", &sent).unwrap();
+            let path = table.normalize("", &sent).unwrap();
             let found = table.find("", &path, &Method::GET).map(|found| found.operation);
             prop_assert_eq!(found, Ok(expected), "{}", sent);
         }
@@ -312,7 +312,7 @@ proptest! {
         let sent = format!("/base/{}{}", segments.join("/"), if slash { "/" } else { "" });
         let slash = slash || segments.is_empty();
         let table = served(operations.clone());
-        let found = table.find("", &normalise(&sent).unwrap(), &method);
+        let found = table.find("", &normalize(&sent).unwrap(), &method);
         let segments: Vec<String> = segments.into_iter().map(str::to_owned).collect();
         prop_assert_eq!(found.as_ref().ok().map(|found| found.operation), naive(&operations, &segments, slash, &method));
         if let Err(NotFound::Method { allowed, .. }) = found {

@@ -113,7 +113,7 @@ impl TargetHealth {
         self.in_flight.load(Relaxed)
     }
 
-    /// A request is with the target until [`Standing::ended`].
+    /// A request is with the target until [`TargetHealth::ended`].
     pub fn began(&self) {
         self.in_flight.fetch_add(1, Relaxed);
     }
@@ -155,7 +155,7 @@ impl TargetHealth {
         }
     }
 
-    /// The target failed: whether that was one too many. The caller says whether it may be [`Standing::eject`]ed.
+    /// The target failed: whether that was one too many. The caller says whether it may be [`TargetHealth::eject`]ed.
     pub fn failed(&self, rule: &EjectRule) -> bool {
         self.failures.fetch_add(1, Relaxed).saturating_add(1) >= rule.consecutive_failures
     }

@@ -14,7 +14,7 @@ use http_body::Body;
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 
-use crate::proxy::websocket;
+use crate::proxy::stream::websocket;
 
 /// A request for another protocol.
 #[derive(Debug)]

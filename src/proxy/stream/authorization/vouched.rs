@@ -12,7 +12,7 @@ use crate::deadline::moment;
 use crate::introspect::{IntrospectionAnswer, IntrospectionOutcome, Recheck};
 use crate::jwks::KeyManagerKeys;
 use crate::model::clock::{Moment, UnixSeconds};
-use crate::proxy::tenure::{Ended, spread};
+use crate::proxy::stream::authorization::{Ended, spread};
 use crate::snapshot::{CompiledKeyManager, Snapshot};
 
 /// The time until a server is asked again that could not be asked.

@@ -27,7 +27,7 @@ pub struct ExpectedLoad {
     pub operation_methods: usize,
     pub listeners: usize,
     pub key_managers: usize,
-    /// Those of them that serve organisations which nobody listed.
+    /// Those of them that serve organizations which nobody listed.
     pub templates: usize,
     /// Files of certificates.
     pub certificates: usize,
@@ -63,7 +63,7 @@ impl ExpectedLoad {
             apis: model.apis.len(),
             operation_methods: model.apis.iter().map(operation_methods).sum(),
             listeners: model.listeners.len(),
-            // organisations that become live are counted as if they were listed
+            // organizations that become live are counted as if they were listed
             key_managers: model
                 .key_managers
                 .iter()
@@ -146,7 +146,7 @@ mod tests {
         AuthScheme, AuthorizationForwarding, Lifecycle, QueryTokenRule, SubscriptionRule,
     };
     use crate::model::names::{ApiName, Version};
-    use crate::model::place::Provenance;
+    use crate::model::provenance::Provenance;
     use crate::model::template::Template;
 
     fn api(operations: &[(OperationMethod, &str)]) -> Api {

@@ -20,8 +20,8 @@ use tokio::time::timeout;
 use crate::deadline::{Deadline, Deadlines, TICK, ticks};
 use crate::forward::body::ResponseBody;
 use crate::proxy::exchange::Exchange;
-use crate::proxy::tenure::{Ended, Tenure};
-use crate::proxy::websocket::{self, WebSocketFrames};
+use crate::proxy::stream::authorization::{Ended, StreamAuthorization};
+use crate::proxy::stream::websocket::{self, WebSocketFrames};
 use crate::telemetry::ExchangeEnding;
 
 const BUFFER: usize = 16 * 1024;
@@ -39,7 +39,7 @@ pub struct Tunnel {
     pub backend: OnUpgrade,
     /// Holds the backend's connection until it is handed over.
     pub head: ResponseBody,
-    pub tenure: Option<Tenure>,
+    pub tenure: Option<StreamAuthorization>,
     pub websocket: bool,
     /// Nobody reads what we write for this long: the peer is gone. `None`: as long as both may be silent.
     pub stall: Option<Duration>,
@@ -212,14 +212,14 @@ impl Tunnel {
         match end {
             End::Done => self.exchange.end(ExchangeEnding::Completed, None),
             End::Cut(ended) => {
-                self.exchange.end(ExchangeEnding::GatewayClosed, Some(ended.message()))
+                self.exchange.end(ExchangeEnding::GatewayClosed, Some(ended.message()));
             }
             End::Stalled => self.exchange.end(
                 ExchangeEnding::GatewayClosed,
                 Some("a side said nothing, or read nothing, for too long"),
             ),
             End::Broken => {
-                self.exchange.end(ExchangeEnding::ClientAborted, Some("a side broke off"))
+                self.exchange.end(ExchangeEnding::ClientAborted, Some("a side broke off"));
             }
         }
     }

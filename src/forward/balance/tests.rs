@@ -11,7 +11,7 @@ use crate::model::backend::{
     Addressing, Backend, BackendScheme, BackendTls, EjectRule, HashKey, HealthRule, Http2, Retries,
     Target,
 };
-use crate::model::place::Provenance;
+use crate::model::provenance::Provenance;
 use crate::snapshot::backend::{CompiledTarget, TargetSlot};
 
 fn definition(number: u16, weight: u32) -> Target {

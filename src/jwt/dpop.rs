@@ -158,7 +158,7 @@ pub(super) fn thumbprint(key: &Members) -> Result<[u8; 32], ProofFault> {
     digest(&SHA256, canonical.as_bytes()).as_ref().try_into().map_err(|_| ProofFault::Key)
 }
 
-/// Without query and fragment, and after the normalisation of RFC 3986 sections 6.2.2 and 6.2.3 that costs nothing.
+/// Without query and fragment, and after the normalization of RFC 3986 sections 6.2.2 and 6.2.3 that costs nothing.
 fn is_same_address(written: &str, about: &Proved<'_>) -> bool {
     let Ok(uri) = written.split(['?', '#']).next().unwrap_or_default().parse::<Uri>() else {
         return false;

@@ -8,9 +8,9 @@ use hashbrown::HashMap;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::jwks::document::learns_endpoint;
-use crate::jwks::fetcher::Fetcher;
 use crate::jwks::keys::{FetchEnding, KeyManagerKeys};
 use crate::jwks::on_demand::OnDemand;
+use crate::jwks::refresh_task::RefreshTask;
 use crate::jwks::schedule::Moment;
 use crate::jwt::KeySet;
 use crate::model::clock::Clock;
@@ -18,7 +18,7 @@ use crate::model::key_manager::{KeyManager, KeySource};
 
 /// Fetches for every key manager. Dropping it stops all tasks.
 #[derive(Debug)]
-pub struct Fetchers {
+pub struct KeySets {
     folder: PathBuf,
     clock: Arc<dyn Clock>,
     tasks: JoinSet<()>,
@@ -44,7 +44,7 @@ impl KeySetEntry {
     }
 }
 
-impl Fetchers {
+impl KeySets {
     /// `state_dir` is where last good keys are kept.
     pub fn new(state_dir: &Path, clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Fetchers {
     }
 
     /// Makes the tasks those of this configuration; the answer stands in its order. What did not change is not touched, and
-    /// what is replaced goes on until [`Fetchers::commit`]. Must be called on a runtime; never waits.
+    /// what is replaced goes on until [`KeySets::commit`]. Must be called on a runtime; never waits.
     pub fn reconcile(&mut self, key_managers: &[KeyManager]) -> Vec<Arc<KeyManagerKeys>> {
         self.commit();
         while self.tasks.try_join_next().is_some() {}
@@ -138,7 +138,7 @@ impl Fetchers {
             }
             KeySource::Discovery { .. } | KeySource::Jwks { .. } => {
                 inherit(definition, &keys, earlier);
-                let fetcher = Fetcher {
+                let fetcher = RefreshTask {
                     key_manager: definition.clone(),
                     keys: Arc::clone(&keys),
                     folder: self.folder.clone(),

@@ -23,7 +23,7 @@ const REPEAT_LOG: Duration = Duration::from_mins(1);
 
 /// Everything that the task owns.
 #[derive(Debug)]
-pub(super) struct Fetcher {
+pub(super) struct RefreshTask {
     pub(super) key_manager: KeyManager,
     pub(super) keys: Arc<KeyManagerKeys>,
     pub(super) folder: PathBuf,
@@ -40,7 +40,7 @@ struct Memory {
     logged: Option<Instant>,
 }
 
-impl Fetcher {
+impl RefreshTask {
     /// Runs until it is dropped. The first fetch is at once.
     pub(super) async fn run(self) {
         let desk = &self.keys.desk;

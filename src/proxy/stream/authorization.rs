@@ -26,7 +26,7 @@ use crate::model::clock::UnixSeconds;
 use crate::model::directory::KeyType;
 use crate::model::names::{ApiIndex, ApiName, Version};
 use crate::proxy::connection::Connection;
-use crate::proxy::tenure::vouched::VouchedStream;
+use crate::proxy::stream::authorization::vouched::VouchedStream;
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshot;
 
@@ -76,7 +76,7 @@ pub struct StreamGrant {
 
 /// The streams of one worker.
 #[derive(Debug, Default)]
-pub struct Tenures {
+pub struct StreamAuthorizations {
     held: RefCell<Slab<Rc<HeldStream>>>,
     /// Of the snapshot, and of the revocations, that were looked at last.
     generation: Cell<(u64, u64)>,
@@ -101,8 +101,8 @@ struct HeldStream {
 
 /// One stream's; dropping it ends the watch.
 #[derive(Debug)]
-pub struct Tenure {
-    tenures: Rc<Tenures>,
+pub struct StreamAuthorization {
+    tenures: Rc<StreamAuthorizations>,
     held: Rc<HeldStream>,
     key: usize,
 }
@@ -122,7 +122,7 @@ impl Ended {
     }
 }
 
-impl Tenures {
+impl StreamAuthorizations {
     /// Watches over a stream from now (milliseconds since 1970) on. `random` spreads the ends.
     pub fn hold(
         self: &Rc<Self>,
@@ -130,7 +130,7 @@ impl Tenures {
         (connection, departure): (Rc<Connection>, Departure),
         now: u64,
         random: u64,
-    ) -> Tenure {
+    ) -> StreamAuthorization {
         // an answer that names no end is asked for again, and ends nothing by itself
         let claims = right.as_ref().map(|right| right.principal.claims());
         let until = claims.filter(|claims| claims.states_expiry()).map_or(u64::MAX, |claims| {
@@ -151,7 +151,7 @@ impl Tenures {
             waker: RefCell::default(),
         });
         let key = self.held.borrow_mut().insert(Rc::clone(&held));
-        Tenure { tenures: Rc::clone(self), held, key }
+        StreamAuthorization { tenures: Rc::clone(self), held, key }
     }
 
     /// The worker is drained within this time.
@@ -261,7 +261,7 @@ fn still_holds<'r>(
     })
 }
 
-impl Tenure {
+impl StreamAuthorization {
     /// Ready when the stream has to end.
     pub fn poll_ended(&self, context: &Context<'_>) -> Poll<Ended> {
         if let Some(ended) = self.held.ended.get() {
@@ -275,7 +275,7 @@ impl Tenure {
     }
 }
 
-impl Drop for Tenure {
+impl Drop for StreamAuthorization {
     fn drop(&mut self) {
         self.tenures.held.borrow_mut().try_remove(self.key);
     }

@@ -5,9 +5,9 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use crate::backend::target_health::TargetHealth;
 use crate::model::backend::Balance;
 use crate::snapshot::backend::{BackendGroup, EndpointList, TargetAddress, TargetAddresses};
-use crate::snapshot::standing::TargetHealth;
 
 /// What a choice depends on beside the group.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,7 @@ pub struct Choice<'c> {
     pub turn: usize,
     /// What consistent hashing goes by.
     pub key: &'c [u8],
-    /// In milliseconds: [`crate::snapshot::standing::moment`].
+    /// In milliseconds: [`crate::backend::target_health::monotonic_millis`].
     pub now: u64,
     /// Asked already for this request.
     pub tried: &'c [Tried],

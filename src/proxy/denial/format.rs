@@ -8,7 +8,7 @@ use http::HeaderMap;
 use http::header::ACCEPT;
 
 use crate::model::gateway::ErrorFormat;
-use crate::proxy::term::StreamKind;
+use crate::proxy::stream::limit::StreamKind;
 
 /// How a refusal is written. Chosen before the request is forwarded, so that its headers need not be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,14 +8,14 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::deadline::Deadline;
 use crate::forward::body::Cause;
-use crate::proxy::tenure::{Ended, Tenure};
+use crate::proxy::stream::authorization::{Ended, StreamAuthorization};
 
 /// The end of an answer that may go on for long.
 #[derive(Debug)]
 pub struct StreamLimit {
     /// The whole exchange's.
     pub deadline: Option<Deadline>,
-    pub tenure: Option<Tenure>,
+    pub tenure: Option<StreamAuthorization>,
 }
 
 /// What kind of stream an answer is, for the end that its client understands.

@@ -41,7 +41,7 @@ const HOSTS_FILE: Duration = Duration::from_secs(10);
 
 /// Asks for the addresses of names, for one worker.
 #[derive(Debug)]
-pub struct Names {
+pub struct NameCache {
     /// Empty: the system's.
     servers: Vec<SocketAddr>,
     client: OnceCell<Option<ResolverClient>>,
@@ -73,7 +73,7 @@ pub(super) struct Addresses {
 /// An answer, with how long it holds.
 type Found = (Vec<SocketAddr>, Duration);
 
-impl Names {
+impl NameCache {
     pub fn new(servers: Vec<SocketAddr>) -> Self {
         Self { servers, client: OnceCell::new(), changes: Cell::new(0) }
     }
@@ -245,7 +245,7 @@ impl Addresses {
     /// The addresses to try, the one whose turn it is first. Waits for the first answer only.
     pub(super) async fn get(
         self: &Rc<Self>,
-        names: &Rc<Names>,
+        names: &Rc<NameCache>,
     ) -> Result<Rc<[SocketAddr]>, ForwardError> {
         let known = self.known(names);
         if !known.is_empty() {
@@ -270,7 +270,7 @@ impl Addresses {
     }
 
     /// What is known now; asks again, without waiting, when its time is over.
-    pub(super) fn known(self: &Rc<Self>, names: &Rc<Names>) -> Rc<[SocketAddr]> {
+    pub(super) fn known(self: &Rc<Self>, names: &Rc<NameCache>) -> Rc<[SocketAddr]> {
         if self.good_until.get() <= self.deadlines.now() {
             self.ask(names);
         }
@@ -282,7 +282,7 @@ impl Addresses {
     }
 
     /// Asks in the background, once at a time.
-    fn ask(self: &Rc<Self>, names: &Rc<Names>) {
+    fn ask(self: &Rc<Self>, names: &Rc<NameCache>) {
         if self.asking.replace(true) {
             return;
         }
@@ -297,7 +297,7 @@ impl Addresses {
         });
     }
 
-    fn answer(&self, found: Result<Found, Missing>, names: &Names) {
+    fn answer(&self, found: Result<Found, Missing>, names: &NameCache) {
         let holds = match found {
             Ok((mut addresses, left)) => {
                 if self.service.is_none() {
@@ -326,7 +326,7 @@ impl Addresses {
         self.answered.notify_waiters();
     }
 
-    fn learn(&self, addresses: Vec<SocketAddr>, names: &Names) {
+    fn learn(&self, addresses: Vec<SocketAddr>, names: &NameCache) {
         if **self.known.borrow() != *addresses {
             *self.known.borrow_mut() = addresses.into();
             names.changes.set(names.changes.get().wrapping_add(1));

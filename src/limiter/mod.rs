@@ -1,0 +1,3 @@
+//! Limits what is in flight at a time.
+
+pub mod concurrency;
