@@ -50,11 +50,11 @@ fn every_toml_block_loads() {
 
 #[test]
 fn every_reason_is_explained() {
-    let faults = fs::read_to_string(root().join("docs/faults.md")).unwrap();
+    let faults = fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
     for reason in Reason::ALL {
         assert!(
             faults.contains(&format!("`{}`", reason.label())),
-            "{} is not in docs/faults.md",
+            "{} is not in docs/troubleshooting.md",
             reason.label()
         );
     }
@@ -74,7 +74,7 @@ fn keys(schema: &serde_json::Value, found: &mut Vec<String>) {
 
 #[test]
 fn every_key_is_in_the_manual() {
-    let manual = fs::read_to_string(root().join("docs/gateway.md")).unwrap();
+    let manual = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
     let mut found = Vec::new();
     keys(&config::schema(), &mut found);
     assert!(found.len() > 80, "{}", found.len());
@@ -88,13 +88,13 @@ fn every_key_is_in_the_manual() {
                 | "backend_jwt"
                 | "traces"
         );
-        assert!(later || manual.contains(key.as_str()), "{key} is not in docs/gateway.md");
+        assert!(later || manual.contains(key.as_str()), "{key} is not in docs/configuration.md");
     }
 }
 
 #[test]
 fn the_metrics_that_are_named_exist() {
-    let manual = fs::read_to_string(root().join("docs/gateway.md")).unwrap();
+    let manual = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
     let rendered = Metrics::new(1, 1000).render();
     let families = fs::read_to_string(root().join("src/telemetry/metrics/families.rs")).unwrap();
     for name in manual

@@ -1,4 +1,4 @@
-//! Servers that issue opaque or encrypted tokens, by what docs/tokens.md says for each: answers and token shapes as their
+//! Servers that issue opaque or encrypted tokens, by what docs/identity-providers.md says for each: answers and token shapes as their
 //! documents describe them (Keycloak 26.5, Ory Hydra 2.3, Django OAuth Toolkit 3, OpenIddict 6, ZITADEL). None of these
 //! servers runs here.
 
@@ -11,7 +11,7 @@ use crate::support::signer::Signer;
 
 /// The block of a server, as it is in the manual.
 fn block(server: &str) -> toml::Table {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tokens.md");
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/identity-providers.md");
     let text = std::fs::read_to_string(path).unwrap();
     let (_, rest) = text.split_once(&format!("<!-- server: {server} -->\n```toml\n")).unwrap();
     let mut table: toml::Table = rest.split("```").next().unwrap().parse().unwrap();

@@ -71,9 +71,9 @@ async fn every_preset_passes_and_is_refused_when_its_key_is_gone() {
     }
 }
 
-/// The blocks of docs/tokens.md, each with the preset that it is for.
+/// The blocks of docs/identity-providers.md, each with the preset that it is for.
 fn documented() -> Vec<(String, toml::Table)> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tokens.md");
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/identity-providers.md");
     let text = std::fs::read_to_string(path).unwrap();
     let block = |part: &str| {
         let (preset, rest) = part.split_once(" -->\n```toml\n").expect("a block behind its mark");
@@ -94,7 +94,7 @@ async fn what_the_manual_says_for_each_product_is_enough() {
     for (preset, ..) in PRESETS {
         assert!(
             documented.iter().any(|(name, _)| name == preset),
-            "{preset} is not in docs/tokens.md"
+            "{preset} is not in docs/identity-providers.md"
         );
     }
     let idp = Idp::shared().await;
