@@ -7,8 +7,8 @@
 //! operation's path), [`key_manager`], [`organization`] (templates of many issuers), [`token_handling`], [`api`], [`cors`],
 //! [`backend`], [`backend_jwt`], [`directory`] (applications, keys and subscriptions, packed for a million of them),
 //! [`gateway`] (listeners, limits, management, telemetry), [`proxies`] (who is believed about clients),
-//! [`removed_headers`] (what ends at the gateway), [`revocation_channel`], [`secret`], [`rate`] (so many in a time),
-//! [`reason`] (how exchanges end), [`certificates`] (files whose certificates end), [`clock`].
+//! [`policy`] (throttling), [`removed_headers`] (what ends at the gateway), [`revocation_channel`], [`secret`], [`rate`]
+//! (so many in a time), [`reason`] (how exchanges end), [`certificates`] (files whose certificates end), [`clock`].
 
 pub mod api;
 pub mod backend;
@@ -21,6 +21,7 @@ pub mod gateway;
 pub mod key_manager;
 pub mod names;
 pub mod organization;
+pub mod policy;
 pub mod provenance;
 pub mod proxies;
 pub mod rate;

@@ -1,0 +1,353 @@
+//! The table of counters: all counts of one gateway, bounded.
+//!
+//! A request's counters lie in up to eight shards. Their locks are held, in the order of the shards, while all counters are
+//! checked and then all are counted: a refused request consumes nothing on any level, and with any number of threads
+//! exactly the quota is granted.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use smallvec::SmallVec;
+
+use crate::limiter::counter::{Counted, Counter, Excess, QuotaLeft, Share, Usage};
+use crate::limiter::key::{CounterKey, KeySpace};
+use crate::limiter::limit::{ExcessRule, Follower, Limit, LimitPart};
+use crate::limiter::shard::{Shard, shards};
+use crate::limiter::time::CountingTime;
+
+/// The number of shards, a power of two: enough that two cores seldom want the same one.
+const SHARDS: usize = 512;
+
+/// Counters of a request that need no allocation: the levels of a call, and some custom policies.
+const INLINE: usize = 8;
+
+/// The counters of one gateway, shared by all workers.
+#[derive(Debug)]
+pub struct Counters {
+    shards: Box<[Mutex<Shard>]>,
+    keys: KeySpace,
+    live: AtomicUsize,
+    most: AtomicUsize,
+    /// Requests that were counted in a shared counter of their policy.
+    overflowed: AtomicU64,
+}
+
+/// A counter that a request wants to be counted in.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'l> {
+    pub limit: &'l Arc<Limit>,
+    pub key: CounterKey,
+}
+
+/// The answer for a request that may pass. All claims are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Passed {
+    /// The quota of which the smallest share is left, of all claims.
+    pub tightest: Option<Tightest>,
+    /// The first claim that is beyond its limit and lets the request through ([`ExcessRule::Mark`], `Observe`).
+    pub noted: Option<Noted>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tightest {
+    /// The position among the claims.
+    pub claim: usize,
+    pub left: QuotaLeft,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Noted {
+    pub claim: usize,
+    pub part: LimitPart,
+}
+
+/// The answer for a request that must wait. Nothing was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exceeded {
+    /// The first claim that refuses.
+    pub claim: usize,
+    pub part: LimitPart,
+    /// Milliseconds until all claims have room, if nobody else takes it.
+    pub wait: u64,
+}
+
+impl Counters {
+    pub fn new(most: usize, keys: KeySpace) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            keys,
+            live: AtomicUsize::new(0),
+            most: AtomicUsize::new(most),
+            overflowed: AtomicU64::new(0),
+        }
+    }
+
+    pub fn keys(&self) -> KeySpace {
+        self.keys
+    }
+
+    /// Counters that exist.
+    pub fn live(&self) -> usize {
+        self.live.load(Ordering::Relaxed)
+    }
+
+    pub fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
+    }
+
+    /// Sets the bound, for new counters.
+    pub fn set_most(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
+    }
+
+    /// Requests that were counted in a shared counter, because the table was full.
+    pub fn overflowed(&self) -> u64 {
+        self.overflowed.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request in all of its counters, or in none.
+    pub fn admit(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<Passed, Exceeded> {
+        let mut locked = self.lock(claims.iter().map(|claim| claim.key));
+        let mut places: SmallVec<[Place; INLINE]> = SmallVec::new();
+        for claim in claims {
+            match locked.find(claim.key) {
+                Some(place) => places.push(place),
+                None => break,
+            }
+        }
+        if places.len() == claims.len() {
+            return locked.judge(claims, &places, now);
+        }
+        drop(locked);
+        self.admit_new(claims, now)
+    }
+
+    /// As [`Self::admit`], where a counter is missing. A new counter begins with the count of its policy's shared one, if
+    /// that has any: its caller may be among those who were counted there.
+    #[cold]
+    fn admit_new(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<Passed, Exceeded> {
+        let overflows = claims.iter().map(|claim| claim.limit.overflow());
+        let mut locked = self.lock(claims.iter().map(|claim| claim.key).chain(overflows));
+        let mut places: SmallVec<[Place; INLINE]> = SmallVec::new();
+        let mut made: SmallVec<[Place; INLINE]> = SmallVec::new();
+        for claim in claims {
+            let place = locked.find(claim.key).unwrap_or_else(|| {
+                let place = locked.make(self, claim, now);
+                made.push(place);
+                place
+            });
+            places.push(place);
+        }
+        let judged = locked.judge(claims, &places, now);
+        if judged.is_err() {
+            // nobody makes the table grow by being refused
+            made.iter().for_each(|place| locked.unmake(self, *place));
+        }
+        judged
+    }
+
+    /// Adds what a request has used, when that is known. Nothing is refused any more.
+    pub fn charge(&self, claim: Claim<'_>, usage: Usage, now: CountingTime) {
+        let mut locked = self.lock([claim.key, claim.limit.overflow()].into_iter());
+        let place = locked.find(claim.key).unwrap_or_else(|| locked.make(self, &claim, now));
+        locked.change(place, |counter| {
+            counter.advance(claim.limit, now);
+            counter.charge(usage);
+        });
+    }
+
+    /// The state of a claim's quotas, and of its burst, without counting.
+    pub fn look(&self, claim: Claim<'_>, now: CountingTime) -> (Vec<QuotaLeft>, Option<u64>) {
+        let mut locked = self.lock([claim.key, claim.limit.overflow()].into_iter());
+        let found = locked.find(claim.key).or_else(|| locked.find(claim.limit.overflow()));
+        let mut counter = match found.and_then(|place| locked.counter(place)) {
+            Some(counter) => counter.renamed(claim.key),
+            None => Counter::new(claim.key, claim.limit),
+        };
+        counter.advance(claim.limit, now);
+        (counter.left(now).collect(), counter.burst_left())
+    }
+
+    /// Adds counts of another gateway, or of a file. They lie in the past: the caller corrects other clocks.
+    pub fn absorb(&self, claim: Claim<'_>, counted: &[Counted], now: CountingTime) {
+        let mut locked = self.lock([claim.key, claim.limit.overflow()].into_iter());
+        let place = locked.find(claim.key).unwrap_or_else(|| locked.make(self, &claim, now));
+        locked.change(place, |counter| {
+            for counted in counted {
+                counter.absorb(*counted);
+            }
+            counter.advance(claim.limit, now);
+        });
+    }
+
+    /// Shows a follower every counter that has changed since the last time.
+    pub fn changed(&self, follower: Follower, mut show: impl FnMut(&Counter)) {
+        for shard in &self.shards {
+            lock(shard).changed(follower, &mut show);
+        }
+    }
+
+    /// Shows every counter.
+    pub fn each(&self, mut show: impl FnMut(&Counter)) {
+        for shard in &self.shards {
+            lock(shard).counters().for_each(&mut show);
+        }
+    }
+
+    /// Forgets idle counters in one of `parts` parts of the table.
+    pub fn sweep(&self, part: usize, parts: usize, now: CountingTime) {
+        for shard in self.shards.iter().skip(part).step_by(parts.max(1)) {
+            let gone = lock(shard).sweep(now);
+            self.live.fetch_sub(gone, Ordering::Relaxed);
+        }
+    }
+
+    fn lock(&self, keys: impl Iterator<Item = CounterKey>) -> Locked<'_> {
+        let order = shards::<INLINE>(keys, SHARDS);
+        let all = order.into_iter().filter_map(|number| {
+            let shard = self.shards.get(usize::from(number))?;
+            Some((number, lock(shard)))
+        });
+        Locked(all.collect())
+    }
+
+    /// Takes a place for one more counter.
+    fn reserve(&self) -> bool {
+        let most = self.most();
+        self.live
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |live| {
+                (live < most).then_some(live + 1)
+            })
+            .is_ok()
+    }
+}
+
+/// The locked shards of a request.
+struct Locked<'t>(SmallVec<[(u16, MutexGuard<'t, Shard>); INLINE]>);
+
+/// A counter in a locked shard.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    guard: usize,
+    slot: u32,
+}
+
+impl Locked<'_> {
+    fn guard(&self, key: CounterKey) -> Option<usize> {
+        let shard = Shard::number(key, SHARDS);
+        self.0.iter().position(|(number, _)| *number == shard)
+    }
+
+    fn find(&self, key: CounterKey) -> Option<Place> {
+        let guard = self.guard(key)?;
+        let slot = self.0.get(guard)?.1.find(key)?;
+        Some(Place { guard, slot })
+    }
+
+    fn counter(&mut self, place: Place) -> Option<&mut Counter> {
+        self.0.get_mut(place.guard)?.1.counter(place.slot)
+    }
+
+    fn change(&mut self, place: Place, change: impl FnOnce(&mut Counter)) {
+        if let Some((_, shard)) = self.0.get_mut(place.guard) {
+            shard.change(place.slot, change);
+        }
+    }
+
+    /// Makes the counter of a claim, or finds the shared one of its policy when the table is full.
+    fn make(&mut self, counters: &Counters, claim: &Claim<'_>, now: CountingTime) -> Place {
+        let overflow = claim.limit.overflow();
+        let shared = self.find(overflow);
+        if !counters.reserve() {
+            counters.overflowed.fetch_add(1, Ordering::Relaxed);
+            return shared.unwrap_or_else(|| self.insert(Counter::new(overflow, claim.limit)));
+        }
+        let begun = shared.and_then(|place| self.counter(place)).map(|counter| {
+            counter.advance(claim.limit, now);
+            counter.renamed(claim.key)
+        });
+        self.insert(begun.unwrap_or_else(|| Counter::new(claim.key, claim.limit)))
+    }
+
+    fn insert(&mut self, counter: Counter) -> Place {
+        let guard = self.guard(counter.key()).unwrap_or_default();
+        let slot = self.0.get_mut(guard).map_or(0, |(_, shard)| shard.insert(counter));
+        Place { guard, slot }
+    }
+
+    /// Removes a counter that was made for a request that is refused. A shared one stays.
+    fn unmake(&mut self, counters: &Counters, place: Place) {
+        let own = self.counter(place).is_some_and(|counter| !counter.is_overflow());
+        if let Some((_, shard)) = self.0.get_mut(place.guard).filter(|_| own) {
+            shard.remove(place.slot);
+            counters.live.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Checks all claims, then counts all of them.
+    fn judge(
+        &mut self,
+        claims: &[Claim<'_>],
+        places: &[Place],
+        now: CountingTime,
+    ) -> Result<Passed, Exceeded> {
+        let mut refused: Option<Exceeded> = None;
+        let mut passed = Passed::default();
+        let mut paying: SmallVec<[(usize, Place); INLINE]> = SmallVec::new();
+        for (claim, (limit, place)) in claims.iter().map(|c| c.limit).zip(places).enumerate() {
+            let Some(counter) = self.counter(*place) else { continue };
+            counter.advance(limit, now);
+            let (refusing, noted) = weigh(counter, limit.excess, now);
+            if let Some(Excess { part, wait }) = refusing {
+                let first = refused.get_or_insert(Exceeded { claim, part, wait });
+                first.wait = first.wait.max(wait);
+            }
+            if let Some(Excess { part, .. }) = noted {
+                passed.noted.get_or_insert(Noted { claim, part });
+            }
+            if noted.is_none() || limit.excess != ExcessRule::Observe {
+                paying.push((claim, *place));
+            }
+        }
+        if let Some(exceeded) = refused {
+            return Err(exceeded);
+        }
+        let mut tightest: Option<(Share, usize, Place)> = None;
+        for (claim, place) in paying {
+            self.change(place, Counter::commit);
+            let share = self.counter(place).and_then(|counter| counter.tightest());
+            if let Some(share) = share
+                && tightest.is_none_or(|(least, ..)| share.is_below(least))
+            {
+                tightest = Some((share, claim, place));
+            }
+        }
+        passed.tightest = tightest.and_then(|(share, claim, place)| {
+            let left = self.counter(place)?.left_of(share.position, now)?;
+            Some(Tightest { claim, left })
+        });
+        Ok(passed)
+    }
+}
+
+/// The excess that refuses, and the one that is only noted.
+fn weigh(
+    counter: &Counter,
+    rule: ExcessRule,
+    now: CountingTime,
+) -> (Option<Excess>, Option<Excess>) {
+    let (quota, burst) = (counter.quota_excess(now), counter.burst_excess());
+    let both = match (quota, burst) {
+        (Some(quota), Some(burst)) => Some(Excess { wait: quota.wait.max(burst.wait), ..quota }),
+        (one, other) => one.or(other),
+    };
+    match rule {
+        ExcessRule::Refuse => (both, None),
+        ExcessRule::Mark => (burst, quota),
+        ExcessRule::Observe => (None, both),
+    }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}

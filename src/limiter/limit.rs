@@ -1,0 +1,149 @@
+//! The numbers of one policy, ready to be counted.
+
+use std::sync::Arc;
+
+use crate::limiter::key::{CounterKey, KeySpace};
+use crate::model::policy::{Burst, Quota, Window};
+
+/// The quotas and the burst of one policy. One counter holds the counts of all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    pub quotas: Box<[Quota]>,
+    pub burst: Option<Burst>,
+    pub excess: ExcessRule,
+    /// Who else wants to know when a counter of this limit has changed.
+    pub followers: Followers,
+    /// Where counters of this limit begin: add the parts that it counts apart with [`CounterKey::of`].
+    base: CounterKey,
+    /// The counter of everybody who came when the table was full.
+    overflow: CounterKey,
+}
+
+/// What happens to a request beyond the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ExcessRule {
+    #[default]
+    Refuse,
+    /// It passes a quota and is marked; a burst still refuses.
+    Mark,
+    /// It passes, is noted, and consumes nothing of this limit.
+    Observe,
+}
+
+/// A set of [`Follower`]s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Followers(u8);
+
+/// Somebody who wants to know which counters have changed since the last time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follower {
+    /// The file that survives a restart.
+    StateDir,
+    /// The count over all gateways.
+    Shared,
+}
+
+/// A quota of a limit, or its burst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LimitPart {
+    /// By its position.
+    Quota(u8),
+    Burst,
+}
+
+impl Limit {
+    /// `name` is the policy's, with its level: counters of the same name and the same windows survive a reload, even if the
+    /// figures change.
+    pub fn new(
+        keys: KeySpace,
+        name: &[&str],
+        quotas: impl Into<Box<[Quota]>>,
+        burst: Option<Burst>,
+        excess: ExcessRule,
+    ) -> Arc<Self> {
+        let quotas = quotas.into();
+        let shape = shape(&quotas, burst);
+        let parts = || name.iter().map(|part| part.as_bytes()).chain([shape.as_bytes()]);
+        Arc::new(Self {
+            excess,
+            followers: Followers::default(),
+            base: keys.fingerprint(parts()).counter(),
+            overflow: keys.fingerprint(parts().chain([b"overflow".as_slice()])).counter(),
+            quotas,
+            burst,
+        })
+    }
+
+    #[must_use]
+    pub fn followed_by(mut self: Arc<Self>, follower: Follower) -> Arc<Self> {
+        Arc::make_mut(&mut self).followers.insert(follower);
+        self
+    }
+
+    pub fn base(&self) -> CounterKey {
+        self.base
+    }
+
+    pub(super) fn overflow(&self) -> CounterKey {
+        self.overflow
+    }
+}
+
+impl Followers {
+    pub fn insert(&mut self, follower: Follower) {
+        self.0 |= follower.bit();
+    }
+
+    pub(super) fn remove(&mut self, follower: Follower) -> bool {
+        let had = self.has(follower);
+        self.0 &= !follower.bit();
+        had
+    }
+
+    pub fn has(self, follower: Follower) -> bool {
+        self.0 & follower.bit() != 0
+    }
+
+    /// Those of `self` that are not in `others`.
+    pub(super) fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl Follower {
+    pub const ALL: [Self; 2] = [Self::StateDir, Self::Shared];
+
+    fn bit(self) -> u8 {
+        1 << self.position()
+    }
+
+    pub(super) fn position(self) -> usize {
+        match self {
+            Self::StateDir => 0,
+            Self::Shared => 1,
+        }
+    }
+}
+
+/// The windows as text: counters of other windows are other counters.
+fn shape(quotas: &[Quota], burst: Option<Burst>) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    for quota in quotas {
+        let _ = match quota.window {
+            Window::Sliding(length) => {
+                write!(text, "{}/{}ms ", quota.unit.label(), length.as_millis())
+            }
+            Window::Day => write!(text, "{}/day ", quota.unit.label()),
+            Window::Month => write!(text, "{}/month ", quota.unit.label()),
+        };
+    }
+    if let Some(burst) = burst {
+        let _ = write!(text, "burst/{}ms", burst.per.as_millis());
+    }
+    text
+}

@@ -1,0 +1,144 @@
+//! One part of the table: counters in a slab, found by a hash table of their places.
+
+use hashbrown::HashTable;
+use slab::Slab;
+use smallvec::SmallVec;
+
+use crate::limiter::counter::Counter;
+use crate::limiter::key::CounterKey;
+use crate::limiter::limit::Follower;
+use crate::limiter::time::CountingTime;
+
+/// The slab grows by an eighth, not to twice its size: memory is promised for a million counters.
+const GROWTH: usize = 8;
+
+/// The least that the slab grows by.
+const LEAST_GROWTH: usize = 8;
+
+#[derive(Debug, Default)]
+pub(super) struct Shard {
+    places: HashTable<u32>,
+    counters: Slab<Counter>,
+    /// For each follower, the counters that have changed.
+    changed: [Vec<u32>; Follower::ALL.len()],
+}
+
+/// The shards of some keys, each once, in order.
+pub(super) fn shards<const N: usize>(
+    keys: impl Iterator<Item = CounterKey>,
+    of: usize,
+) -> SmallVec<[u16; N]> {
+    let mut all: SmallVec<[u16; N]> = keys.map(|key| Shard::number(key, of)).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+impl Shard {
+    /// The shard of a key among `of` shards, a power of two. Not by the bits that the hash table uses.
+    pub(super) fn number(key: CounterKey, of: usize) -> u16 {
+        const FROM: u32 = 32;
+        let number = usize::try_from(key.0 >> FROM & 0xffff).unwrap_or_default() & (of - 1);
+        u16::try_from(number).unwrap_or_default()
+    }
+
+    pub(super) fn find(&self, key: CounterKey) -> Option<u32> {
+        let counters = &self.counters;
+        let is_it = |slot: &u32| counters.get(index(*slot)).is_some_and(|c| c.key() == key);
+        self.places.find(hash(key), is_it).copied()
+    }
+
+    pub(super) fn counter(&mut self, slot: u32) -> Option<&mut Counter> {
+        self.counters.get_mut(index(slot))
+    }
+
+    /// Adds a counter whose key is not there yet.
+    pub(super) fn insert(&mut self, counter: Counter) -> u32 {
+        if self.counters.len() == self.counters.capacity() {
+            let more = (self.counters.len() / GROWTH).max(LEAST_GROWTH);
+            self.counters.reserve_exact(more);
+        }
+        let (key, followers) = (counter.key(), counter.limit().followers);
+        let slot = u32::try_from(self.counters.insert(counter)).unwrap_or(u32::MAX);
+        let counters = &self.counters;
+        self.places.insert_unique(hash(key), slot, |slot| {
+            counters.get(index(*slot)).map_or(0, |counter| hash(counter.key()))
+        });
+        for follower in Follower::ALL.into_iter().filter(|follower| followers.has(*follower)) {
+            // so that a request that only counts allocates nothing
+            if let Some(list) = self.changed.get_mut(follower.position()) {
+                list.reserve(self.counters.len().saturating_sub(list.len()));
+            }
+        }
+        slot
+    }
+
+    /// Removes a counter.
+    pub(super) fn remove(&mut self, slot: u32) {
+        let Some(counter) = self.counters.try_remove(index(slot)) else { return };
+        if let Ok(entry) = self.places.find_entry(hash(counter.key()), |other| *other == slot) {
+            entry.remove();
+        }
+    }
+
+    /// Changes a counter, and notes it for those who follow it.
+    pub(super) fn change(&mut self, slot: u32, change: impl FnOnce(&mut Counter)) {
+        let Some(counter) = self.counters.get_mut(index(slot)) else { return };
+        change(counter);
+        let new = counter.limit().followers.without(counter.listed);
+        if new.is_empty() {
+            return;
+        }
+        for follower in Follower::ALL.into_iter().filter(|follower| new.has(*follower)) {
+            counter.listed.insert(follower);
+            if let Some(list) = self.changed.get_mut(follower.position()) {
+                list.push(slot);
+            }
+        }
+    }
+
+    /// Shows a follower the counters that have changed since the last time.
+    pub(super) fn changed(&mut self, follower: Follower, show: &mut impl FnMut(&Counter)) {
+        let Some(list) = self.changed.get_mut(follower.position()) else { return };
+        for slot in list.drain(..) {
+            if let Some(counter) = self.counters.get_mut(index(slot))
+                && counter.listed.remove(follower)
+            {
+                show(counter);
+            }
+        }
+    }
+
+    pub(super) fn counters(&self) -> impl Iterator<Item = &Counter> {
+        self.counters.iter().map(|(_, counter)| counter)
+    }
+
+    /// Forgets idle counters; returns the number of those that had a place in the table.
+    pub(super) fn sweep(&mut self, now: CountingTime) -> usize {
+        let Self { places, counters, .. } = self;
+        let mut gone = 0;
+        counters.retain(|slot, counter| {
+            if !counter.is_idle(now) || !counter.listed.is_empty() {
+                return true;
+            }
+            if let Ok(entry) = places.find_entry(hash(counter.key()), |o| index(*o) == slot) {
+                entry.remove();
+            }
+            gone += usize::from(!counter.is_overflow());
+            false
+        });
+        if counters.is_empty() {
+            counters.shrink_to_fit();
+            places.shrink_to_fit(|_| 0);
+        }
+        gone
+    }
+}
+
+fn hash(key: CounterKey) -> u64 {
+    u64::try_from(key.0 >> u64::BITS).unwrap_or_default()
+}
+
+fn index(slot: u32) -> usize {
+    usize::try_from(slot).unwrap_or(usize::MAX)
+}
