@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::limiter::key::{CounterKey, KeySpace};
+pub use crate::model::policy::ExcessRule;
 use crate::model::policy::{Burst, Quota, Window};
 
 /// The quotas and the burst of one policy. One counter holds the counts of all of them.
@@ -17,17 +18,6 @@ pub struct Limit {
     base: CounterKey,
     /// The counter of everybody who came when the table was full.
     overflow: CounterKey,
-}
-
-/// What happens to a request beyond the limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ExcessRule {
-    #[default]
-    Refuse,
-    /// It passes a quota and is marked; a burst still refuses.
-    Mark,
-    /// It passes, is noted, and consumes nothing of this limit.
-    Observe,
 }
 
 /// A set of [`Follower`]s.

@@ -17,7 +17,7 @@ use crate::model::policy::{Quota, QuotaUnit, Window};
 fn a_refused_request_consumes_nothing_on_any_level() {
     let table = counters(10);
     let wide = limit("wide", &[quota(10, seconds(60))], None);
-    let narrow = limit("narrow", &[quota(2, seconds(60))], burst(2, Duration::from_secs(1)));
+    let narrow = limit("narrow", &[quota(2, seconds(60))], Some(burst(2, Duration::from_secs(1))));
     let last = limit("last", &[quota(10, Window::Day)], None);
     let both = [claim(&wide, "a"), claim(&narrow, "a"), claim(&last, "a")];
     for _ in 0..2 {
@@ -53,7 +53,7 @@ fn marking_lets_a_quota_pass_and_no_burst_and_observing_both() {
     let table = counters(10);
     let of = |name, excess| {
         let quotas = [quota(2, seconds(60))];
-        Limit::new(keys(), &[name], quotas, burst(3, Duration::from_secs(10)), excess)
+        Limit::new(keys(), &[name], quotas, Some(burst(3, Duration::from_secs(10))), excess)
     };
     let (mark, observe) = (of("mark", ExcessRule::Mark), of("observe", ExcessRule::Observe));
     let marked: Vec<_> = (0..4).map(|_| table.admit(&[claim(&mark, "a")], at(MIDNIGHT))).collect();
@@ -94,7 +94,7 @@ fn with_many_threads_exactly_the_quota_is_granted() {
     const EACH: u64 = 4000;
     let table = counters(100);
     let shared = limit("shared", &[quota(5000, Window::Day)], None);
-    let own = limit("own", &[quota(1000, Window::Day)], burst(1000, Duration::from_hours(1)));
+    let own = limit("own", &[quota(1000, Window::Day)], Some(burst(1000, Duration::from_hours(1))));
     let granted: Vec<AtomicU64> = (0..THREADS).map(|_| AtomicU64::new(0)).collect();
     thread::scope(|scope| {
         for number in 0..THREADS {

@@ -37,8 +37,8 @@ fn seconds(length: u64) -> Window {
     Window::Sliding(Duration::from_secs(length))
 }
 
-fn burst(requests: u64, per: Duration) -> Option<Burst> {
-    Some(Burst { requests: NonZeroU64::new(requests).unwrap(), per })
+fn burst(requests: u64, per: Duration) -> Burst {
+    Burst { requests: NonZeroU64::new(requests).unwrap(), per }
 }
 
 fn limit(name: &str, quotas: &[Quota], burst: Option<Burst>) -> Arc<Limit> {

@@ -70,7 +70,7 @@ proptest! {
         per in 1000_u64..20_000,
         steps in prop::collection::vec(0_u64..500, 1..500),
     ) {
-        let limit = limit("burst", &[], burst(most, Duration::from_millis(per)));
+        let limit = limit("burst", &[], Some(burst(most, Duration::from_millis(per))));
         let table = counters(10);
         let (mut now, mut grants) = (MIDNIGHT, Vec::new());
         for step in steps {
@@ -155,7 +155,7 @@ fn a_thread_that_read_the_clock_earlier_counts_in_the_present() {
 fn a_window_of_a_day_and_the_largest_figures_do_not_overflow() {
     let most = crate::model::policy::MOST_REQUESTS;
     let window = Window::Sliding(Duration::from_hours(24));
-    let limit = limit("large", &[quota(most, window)], burst(most, Duration::from_hours(24)));
+    let limit = limit("large", &[quota(most, window)], Some(burst(most, Duration::from_hours(24))));
     let table = counters(10);
     for _ in 0..1000 {
         assert!(table.admit(&[claim(&limit, "a")], at(u64::MAX / 2)).is_ok());

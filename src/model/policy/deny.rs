@@ -1,0 +1,40 @@
+//! Deny conditions: who is refused before anything is counted.
+
+use crate::model::policy::AddressRange;
+use crate::model::provenance::Provenance;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DenyCondition {
+    pub target: DenyTarget,
+    pub enabled: bool,
+    pub place: Provenance,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DenyTarget {
+    /// Everybody, at one API: `/context/version`.
+    Api(String),
+    Application {
+        owner: String,
+        name: String,
+    },
+    /// The subject of a token.
+    User(String),
+    Addresses {
+        range: AddressRange,
+        /// Everybody but these.
+        inverted: bool,
+    },
+}
+
+impl DenyTarget {
+    /// The type as it is written.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Api(_) => "api",
+            Self::Application { .. } => "application",
+            Self::User(_) => "user",
+            Self::Addresses { .. } => "ip",
+        }
+    }
+}
