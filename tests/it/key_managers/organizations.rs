@@ -2,49 +2,28 @@
 
 use serde_json::json;
 
+use crate::support::config::{Config, api, application};
 use crate::support::gateway::{Gateway, json};
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 use crate::support::signer::{Signer, claims};
 
-fn file(server: &str, backend: &str) -> String {
-    format!(
-        r#"
-[[key_managers]]
-name = "is"
-type = "WSO2-IS-7"
+fn config(server: &str, backend: &str) -> Config {
+    let template = format!(
+        r#"type = "WSO2-IS-7"
 issuer = "{server}/t/{{tenant}}/o/{{org}}/oauth2/token"
 certificates = {{ jwks = "{server}/t/{{tenant}}/o/{{org}}/oauth2/jwks" }}
-organizations = ["carbon.super/org-a", "carbon.super/org-b"]
-[[apis]]
-name = "any"
-version = "1"
-context = "/any"
-key_managers = ["is"]
-production = {{ urls = ["{backend}"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-[[apis]]
-name = "a-only"
-version = "1"
-context = "/a-only"
-key_managers = ["is/carbon.super/org-a"]
-production = {{ urls = ["{backend}"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-[[applications]]
-name = "everywhere"
-keys = [{{ type = "production", key_manager = "is", consumer_key = "shared" }}]
-subscriptions = [{{ api = "any:1" }}, {{ api = "a-only:1" }}]
-[[applications]]
-name = "of-a"
-keys = [{{ type = "production", key_manager = "is/carbon.super/org-a", consumer_key = "own" }}]
-subscriptions = [{{ api = "any:1" }}]
-[[applications]]
-name = "b-people"
-organization = "org-b"
-keys = [{{ type = "production", key_manager = "is", consumer_key = "of-b" }}]
-subscriptions = [{{ api = "any:1" }}]
-"#
-    )
+organizations = ["carbon.super/org-a", "carbon.super/org-b"]"#
+    );
+    let of_a = application("of-a").key("is/carbon.super/org-a", "own").subscribed("any:1");
+    let of_b = application("b-people").lines("organization = \"org-b\"").key("is", "of-b");
+    Config::new()
+        .key_manager("is", &template)
+        .api(api("any:1").to(backend).lines("key_managers = [\"is\"]"))
+        .api(api("a-only:1").to(backend).lines("key_managers = [\"is/carbon.super/org-a\"]"))
+        .application(application("everywhere").key("is", "shared"))
+        .application(of_a)
+        .application(of_b.subscribed("any:1"))
 }
 
 #[tokio::test]
@@ -55,7 +34,7 @@ async fn each_organization_is_believed_for_itself() {
         &[("Content-Type", "application/json")],
         signer.jwks(),
     ));
-    let gateway = Gateway::start(&file(&server.url(), &backend.url())).await;
+    let gateway = config(&server.url(), &backend.url()).start().await;
     gateway.ready().await;
     let asked: Vec<String> =
         server.received().iter().map(|request| request.target.clone()).collect();
@@ -89,14 +68,14 @@ async fn each_organization_is_believed_for_itself() {
         ("an API for a", "/a-only/1/x", token("org-a", "shared", None), 200),
         ("an API for a, from b", "/a-only/1/x", token("org-b", "shared", None), 401),
     ] {
-        assert_eq!(gateway.get(path, Some(&token)).await.status(), status, "{what}");
+        assert_eq!(gateway.status(path, &token).await, status, "{what}");
     }
 }
 
 #[tokio::test]
 async fn a_template_says_what_its_braces_stand_for() {
     let gateway = Gateway::start("").await;
-    let good = file("https://is.example", "http://127.0.0.1:1");
+    let good = config("https://is.example", "http://127.0.0.1:1").to_string();
     for (from, to) in [
         ("organizations = [\"carbon.super/org-a\", \"carbon.super/org-b\"]\n", ""),
         ("\"carbon.super/org-b\"", "\"org-b\""),
@@ -104,32 +83,16 @@ async fn a_template_says_what_its_braces_stand_for() {
         ("\"carbon.super/org-b\"", "\"carbon.super/org-a\""),
         ("{tenant}/o/{org}/oauth2/token", "a/o/b/oauth2/token"),
     ] {
-        let report = gateway.reload(&good.replacen(from, to, 1)).await.unwrap_err();
+        let report = gateway.reload_whole(&good.replacen(from, to, 1)).await.unwrap_err();
         assert!(report.contains("organi") || report.contains("braces"), "{to}: {report}");
     }
 }
 
 /// One key manager without braces, whose tokens say their organization themselves; `organization` is the application's.
-fn plain(backend: &str, organization: &str, key_manager: &str) -> String {
-    format!(
-        r#"
-[[key_managers]]
-name = "is"
-type = "WSO2-IS-7"
-{key_manager}
-[[apis]]
-name = "any"
-version = "1"
-context = "/any"
-production = {{ urls = ["{backend}"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-[[applications]]
-name = "app"
-{organization}
-keys = [{{ type = "production", key_manager = "is", consumer_key = "client" }}]
-subscriptions = [{{ api = "any:1" }}]
-"#
-    )
+fn plain(backend: &Origin, organization: &str, config: Config) -> Config {
+    config
+        .api(api("any:1").to(&backend.url()))
+        .application(application("app").lines(organization).key("is", "client"))
 }
 
 #[tokio::test]
@@ -144,8 +107,10 @@ async fn an_application_of_an_organization_is_used_with_its_tokens_only() {
         "issuer = \"https://is.example\"\ncertificates = {{ jwks = \"{}/jwks\" }}",
         server.url()
     );
-    let gateway =
-        Gateway::start(&plain(&backend.url(), "organization = \"org-a\"", &key_manager)).await;
+    let config = |organization: &str| {
+        plain(&backend, organization, Config::new().key_manager("is", &key_manager))
+    };
+    let gateway = config("organization = \"org-a\"").start().await;
     gateway.ready().await;
     let token = |organization: serde_json::Value| {
         let mut claims = claims("https://is.example", "client", "");
@@ -168,16 +133,9 @@ async fn an_application_of_an_organization_is_used_with_its_tokens_only() {
         };
         assert_eq!((answer.status().as_u16(), code.as_str()), wanted);
     }
-    gateway.reload(&plain(&backend.url(), "", &key_manager)).await.unwrap();
-    assert_eq!(
-        gateway.get("/any/1/x", Some(&none)).await.status(),
-        200,
-        "an application of no organization"
-    );
-    let report = gateway
-        .reload(&plain(&backend.url(), "organization = \"\"", &key_manager))
-        .await
-        .unwrap_err();
+    gateway.change(&config("")).await.unwrap();
+    assert_eq!(gateway.status("/any/1/x", &none).await, 200, "an application of no organization");
+    let report = gateway.change(&config("organization = \"\"")).await.unwrap_err();
     assert!(report.contains("organization"), "{report}");
 }
 
@@ -189,14 +147,10 @@ async fn the_organization_of_an_opaque_token_is_what_its_server_says() {
         Script::answer(200, &[("Content-Type", "application/json")], answer.to_string())
     };
     let server = Origin::serving(answer("org-a"));
-    let key_manager = format!(
-        "token_validation = \"introspection\"\nintrospection_endpoint = \"{}\"\ncredentials = {{ username = \"u\", password = \"p\" }}",
-        server.url()
-    );
-    let gateway =
-        Gateway::start(&plain(&backend.url(), "organization = \"org-a\"", &key_manager)).await;
-    assert_eq!(gateway.get("/any/1/x", Some("token-a")).await.status(), 200);
+    let config = Config::new().asking("is", &server.url(), "type = \"WSO2-IS-7\"");
+    let gateway = plain(&backend, "organization = \"org-a\"", config).start().await;
+    assert_eq!(gateway.status("/any/1/x", "token-a").await, 200);
     server.always(answer("org-b"));
-    assert_eq!(gateway.get("/any/1/x", Some("token-b")).await.status(), 401);
+    assert_eq!(gateway.status("/any/1/x", "token-b").await, 401);
     assert!(gateway.log(2).await.iter().any(|line| line["reason"] == "organization_mismatch"));
 }

@@ -4,52 +4,32 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::{Value, json};
 
-use crate::support::gateway::{FRONT, Gateway, json};
+use crate::support::config::{Config, api, application};
+use crate::support::gateway::{Gateway, json};
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 use crate::support::signer::{Signer, claims};
 
 const TEMPLATE: &str = "/t/{tenant}/o/{org}/oauth2/token";
 
-fn file(server: &str, backend: &str, more: &str) -> String {
-    format!(
-        r#"
-[[key_managers]]
-name = "is"
-type = "WSO2-IS-7"
+fn config(server: &str, backend: &str, more: &str) -> Config {
+    let template = format!(
+        r#"type = "WSO2-IS-7"
 issuer = "{server}{TEMPLATE}"
 certificates = {{ jwks = "{server}/t/{{tenant}}/o/{{org}}/oauth2/jwks" }}
 organization_pattern = "carbon[.]super/org-[a-z0-9-]+"
-{more}
-[[apis]]
-name = "any"
-version = "1"
-context = "/any"
-key_managers = ["is"]
-production = {{ urls = ["{backend}"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-[[apis]]
-name = "none"
-version = "1"
-context = "/none"
-key_managers = ["other"]
-production = {{ urls = ["{backend}"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-[[key_managers]]
-name = "other"
-issuer = "https://other.example"
-certificates = {{ jwks_file = "keys.json" }}
-[[applications]]
-name = "everywhere"
-keys = [{{ type = "production", key_manager = "is", consumer_key = "shared" }}]
-subscriptions = [{{ api = "any:1" }}, {{ api = "none:1" }}]
-[[applications]]
-name = "b-people"
-organization = "org-b"
-keys = [{{ type = "production", key_manager = "is", consumer_key = "of-b" }}]
-subscriptions = [{{ api = "any:1" }}]
-"#
-    )
+{more}"#
+    );
+    let other = "issuer = \"https://other.example\"\ncertificates = { jwks = \"https://other.example/jwks\" }";
+    let of_b = application("b-people").lines("organization = \"org-b\"").key("is", "of-b");
+    Config::new()
+        .gateway("trusted_proxies = [\"127.0.0.1\"]")
+        .key_manager("is", &template)
+        .key_manager("other", other)
+        .api(api("any:1").to(backend).lines("key_managers = [\"is\"]"))
+        .api(api("none:1").to(backend).lines("key_managers = [\"other\"]"))
+        .application(application("everywhere").key("is", "shared"))
+        .application(of_b.subscribed("any:1"))
 }
 
 /// An authorization server with one key for all of its organizations, and a gateway that believes it.
@@ -68,21 +48,7 @@ impl Stage {
             &[("Content-Type", "application/json")],
             signer.jwks(),
         ));
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("keys.json"), signer.jwks()).unwrap();
-        let front = FRONT.replace("workers = 2", "workers = 2\ntrusted_proxies = [\"127.0.0.1\"]");
-        std::fs::write(
-            folder.path().join("gateway.toml"),
-            format!("{front}{}", file(&server.url(), &backend.url(), more)),
-        )
-        .unwrap();
-        let path = folder.path().to_owned();
-        let gateway = Gateway::start_in(&path, Some(folder)).await;
-        assert_eq!(
-            gateway.management("GET", "/readyz").await.status(),
-            200,
-            "a template needs no keys"
-        );
+        let gateway = config(&server.url(), &backend.url(), more).start().await;
         Stage { signer, server, backend, gateway }
     }
 
@@ -103,7 +69,7 @@ impl Stage {
     }
 
     async fn status(&self, token: &str) -> u16 {
-        self.gateway.get("/any/1/x", Some(token)).await.status().as_u16()
+        self.gateway.status("/any/1/x", token).await
     }
 
     async fn from(&self, address: &str, token: &str) -> Response<Bytes> {
@@ -118,23 +84,9 @@ impl Stage {
         self.server.received().into_iter().map(|request| request.target).collect()
     }
 
-    async fn counted(&self, series: &str) -> u64 {
-        let scrape = self.gateway.management("GET", "/metrics").await;
-        let text = String::from_utf8_lossy(scrape.body()).into_owned();
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(series)?.strip_prefix(' ').map(str::to_owned));
-        line.unwrap_or_else(|| panic!("{series}: {text}")).parse().expect("a number")
-    }
-
-    async fn until_live(&self, organizations: u64) {
-        let started = std::time::Instant::now();
-        while self.counted("portcullis_organizations{key_manager=\"is\",state=\"live\"}").await
-            != organizations
-        {
-            assert!(started.elapsed() < crate::support::DEADLINE, "never {organizations} live");
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
+    async fn live(&self, organizations: u32) {
+        let live = "portcullis_organizations{key_manager=\"is\",state=\"live\"}";
+        self.gateway.metric_becomes(live, f64::from(organizations)).await;
     }
 }
 
@@ -169,13 +121,11 @@ async fn an_organization_that_nobody_listed_is_served() {
         "an application of another one"
     );
     assert_eq!(stage.status(&stage.token("org-b", "nobody")).await, 403);
-    stage.until_live(2).await;
+    stage.live(2).await;
     let lines = stage.gateway.log(8).await;
     assert!(lines.iter().any(|line| line["key_manager"] == "is/carbon.super/org-a"), "{lines:?}");
-    assert_eq!(
-        stage.counted("portcullis_key_set_keys{key_manager=\"is/carbon.super/org-b\"}").await,
-        1
-    );
+    let keys = "portcullis_key_set_keys{key_manager=\"is/carbon.super/org-b\"}";
+    assert_eq!(stage.gateway.metric(keys).await.to_string(), "1");
 }
 
 #[tokio::test]
@@ -224,7 +174,7 @@ async fn forged_tokens_of_made_up_organizations_cost_others_nothing() {
     let stage = Stage::of("max_new_organizations = 5\nmax_organizations = 2").await;
     let (live, forger) = (stage.token("org-live", "shared"), Signer::new("key-1"));
     assert_eq!(stage.status(&live).await, 200);
-    stage.until_live(1).await;
+    stage.live(1).await;
     let mut answers = Vec::new();
     for number in 0..60 {
         let forged = forger.sign(&stage.claims(&format!("org-made-up-{number}"), "shared"));
@@ -251,19 +201,11 @@ async fn forged_tokens_of_made_up_organizations_cost_others_nothing() {
             .filter(|answer| answer.status() == 503)
             .all(|answer| answer.headers().contains_key("retry-after"))
     );
-    assert_eq!(
-        stage.counted("portcullis_organizations{key_manager=\"is\",state=\"live\"}").await,
-        1
-    );
-    assert!(
-        stage.counted("portcullis_organizations{key_manager=\"is\",state=\"on_trial\"}").await <= 5
-    );
-    assert!(
-        stage
-            .counted("portcullis_organization_events_total{key_manager=\"is\",event=\"too_many\"}")
-            .await
-            >= 50
-    );
+    stage.live(1).await;
+    let on_trial = "portcullis_organizations{key_manager=\"is\",state=\"on_trial\"}";
+    assert!(stage.gateway.metric(on_trial).await <= 5.0);
+    let too_many = "portcullis_organization_events_total{key_manager=\"is\",event=\"too_many\"}";
+    assert!(stage.gateway.metric(too_many).await >= 50.0);
 }
 
 #[tokio::test]
@@ -305,13 +247,10 @@ async fn live_organizations_outlive_reloads_and_revocations_reach_them() {
     let stage = Stage::of("").await;
     let (first, second) = (stage.token("org-a", "shared"), stage.token("org-b", "shared"));
     assert_eq!((stage.status(&first).await, stage.status(&second).await), (200, 200));
-    stage.until_live(2).await;
-    let front = "# another\n[limits]\nmax_headers = 90\n";
-    stage
-        .gateway
-        .reload(&format!("{front}{}", file(&stage.server.url(), &stage.backend.url(), "")))
-        .await
-        .unwrap();
+    stage.live(2).await;
+    let config = |more: &str| config(&stage.server.url(), &stage.backend.url(), more);
+    let other_limits = config("").tables("[limits]\nmax_headers = 90");
+    stage.gateway.change(&other_limits).await.unwrap();
     let asked = stage.asked().len();
     assert_eq!(
         (stage.status(&first).await, stage.asked().len()),
@@ -319,9 +258,9 @@ async fn live_organizations_outlive_reloads_and_revocations_reach_them() {
         "what did not change goes on"
     );
     // a changed template opens those that were live by itself
-    let changed = file(&stage.server.url(), &stage.backend.url(), "max_new_organizations = 1");
-    stage.gateway.reload(&changed).await.unwrap();
-    stage.until_live(2).await;
+    let changed = config("max_new_organizations = 1");
+    stage.gateway.change(&changed).await.unwrap();
+    stage.live(2).await;
     assert_eq!((stage.status(&first).await, stage.status(&second).await), (200, 200));
     let call = json!({ "consumer_key": "shared", "key_manager": "is" });
     let call = Request::post(stage.gateway.management_url("/revocations"))
@@ -333,22 +272,19 @@ async fn live_organizations_outlive_reloads_and_revocations_reach_them() {
         "the template is all of them"
     );
     // and without the pattern nobody is there
-    let without = changed.replace(
+    let without = changed.to_string().replace(
         "organization_pattern = \"carbon[.]super/org-[a-z0-9-]+\"\nmax_new_organizations = 1",
         "organizations = [\"carbon.super/org-z\"]",
     );
-    stage.gateway.reload(&without).await.unwrap();
+    stage.gateway.reload_whole(&without).await.unwrap();
     assert_eq!(stage.status(&stage.token("org-a", "shared")).await, 401);
 }
 
 #[tokio::test]
 async fn a_pattern_stands_where_it_can_choose_nothing_else() {
     let gateway = Gateway::start("").await;
-    let good = file("https://is.example", "http://127.0.0.1:1", "").replace(
-        "certificates = { jwks_file = \"keys.json\" }",
-        "certificates = { jwks = \"https://o/jwks\" }",
-    );
-    gateway.reload(&good).await.unwrap();
+    let good = config("https://is.example", "http://127.0.0.1:1", "").to_string();
+    gateway.reload_whole(&good).await.unwrap();
     let jwks = "jwks = \"https://is.example/t/{tenant}/o/{org}/oauth2/jwks\"";
     assert!(good.contains(jwks));
     for (from, to) in [
@@ -389,7 +325,7 @@ async fn a_pattern_stands_where_it_can_choose_nothing_else() {
         ),
     ] {
         assert!(good.contains(from), "{from}");
-        let report = gateway.reload(&good.replacen(from, to, 1)).await.unwrap_err();
+        let report = gateway.reload_whole(&good.replacen(from, to, 1)).await.unwrap_err();
         let told = ["organi", "template", "is not an http or https address"]
             .iter()
             .any(|words| report.contains(words));

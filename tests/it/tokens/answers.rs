@@ -2,37 +2,23 @@
 
 use serde_json::json;
 
-use crate::support::gateway::Gateway;
+use crate::support::config::{Config, api, application};
 use crate::support::origin::Origin;
 use crate::support::script::Script;
-
-fn file(server: &str) -> String {
-    format!(
-        r#"
-[[key_managers]]
-name = "km"
-token_validation = "introspection"
-introspection_endpoint = "{server}/introspect"
-credentials = {{ username = "gateway", password = "secret" }}
-consumer_key_claim = "client_id"
-[[apis]]
-name = "any"
-version = "1"
-context = "/any"
-production = {{ urls = ["{server}"] }}
-operations = [{{ method = "GET", path = "/*", scopes = ["read"] }}]
-[[applications]]
-name = "app"
-keys = [{{ type = "production", key_manager = "km", consumer_key = "42" }}]
-subscriptions = [{{ api = "any:1" }}]
-"#
-    )
-}
 
 #[tokio::test]
 async fn odd_members_are_understood_and_named() {
     let server = Origin::start();
-    let gateway = Gateway::start(&file(&server.url())).await;
+    let gateway = Config::new()
+        .asking("km", &server.url(), "")
+        .api(
+            api("any:1")
+                .to(&server.url())
+                .operation("method = \"GET\", path = \"/*\", scopes = [\"read\"]"),
+        )
+        .application(application("app").key("km", "42"))
+        .start()
+        .await;
     let now = jsonwebtoken::get_current_timestamp();
     let later = now + 600;
     let words = rfc3339(later);
@@ -70,7 +56,7 @@ async fn odd_members_are_understood_and_named() {
             &[("Content-Type", "application/json")],
             answer.to_string(),
         ));
-        let status = gateway.get("/any/1/x", Some(token)).await.status();
+        let status = gateway.status("/any/1/x", token).await;
         assert_eq!(status, wanted, "{token}: {answer}");
     }
     let lines = gateway.log(16).await;
@@ -81,11 +67,9 @@ async fn odd_members_are_understood_and_named() {
             "{lines:?}"
         );
     }
-    let metrics = gateway.metrics().await;
-    let odd = metrics.lines().find_map(|line| {
-        line.strip_prefix("portcullis_introspection_odd_members_total{key_manager=\"km\"} ")
-    });
-    assert!(odd.unwrap().parse::<u64>().unwrap() >= 12, "{metrics}");
+    let odd =
+        gateway.metric("portcullis_introspection_odd_members_total{key_manager=\"km\"}").await;
+    assert_eq!(odd.to_string(), "12");
 }
 
 /// RFC 3339.

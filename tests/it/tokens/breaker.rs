@@ -4,35 +4,17 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::DEADLINE;
-use crate::support::gateway::Gateway;
+use crate::support::config::{Config, api, application};
 use crate::support::origin::Origin;
 use crate::support::script::Script;
+use crate::support::until;
 
-fn file(server: &str, backend: &str) -> String {
-    format!(
-        r#"
-[[key_managers]]
-name = "opaque"
-type = "WSO2-IS-7"
-token_validation = "introspection"
-introspection_endpoint = "{server}"
-credentials = {{ username = "gateway", password = "gateway-secret" }}
-request_timeout = "400ms"
-[[apis]]
-name = "any"
-version = "1"
-context = "/any"
-production = {{ urls = ["{backend}"] }}
-operations = [{{ method = "GET", path = "/*", scopes = [] }}]
-[[applications]]
-name = "app"
-keys = [{{ type = "production", key_manager = "opaque", consumer_key = "app-key" }}]
-subscriptions = [{{ api = "any:1" }}]
-[limits]
-unknown_tokens = {{ requests = 1000, per = "1s" }}
-"#
-    )
+fn config(server: &Origin, backend: &Origin) -> Config {
+    Config::new()
+        .asking("opaque", &server.url(), "request_timeout = \"400ms\"")
+        .api(api("any:1").to(&backend.url()))
+        .application(application("app").key("opaque", "app-key"))
+        .tables("[limits]\nunknown_tokens = { requests = 1000, per = \"1s\" }")
 }
 
 fn active() -> Script {
@@ -41,24 +23,19 @@ fn active() -> Script {
     Script::answer(200, &[("Content-Type", "application/json")], answer.to_string())
 }
 
-async fn is(gateway: &Gateway, series: &str) -> bool {
-    let text = gateway.metrics().await;
-    text.lines().any(|line| line == series)
-}
-
 const OPEN: &str = "portcullis_introspection_breaker_open{key_manager=\"opaque\"}";
+const OPENINGS: &str = "portcullis_introspection_breaker_openings_total{key_manager=\"opaque\"}";
 
 #[tokio::test]
 async fn a_server_that_does_not_answer_costs_nobody_its_time() {
     for trouble in [Script::hang(), Script::close(), Script::answer(502, &[], "no")] {
         let (server, backend) = (Origin::serving(trouble), Origin::start());
-        let gateway = Gateway::start(&file(&server.url(), &backend.url())).await;
+        let gateway = config(&server, &backend).start().await;
         let mut turn = 0;
-        while !is(&gateway, &format!("{OPEN} 1")).await {
+        while gateway.metric_or_zero(OPEN).await < 1.0 {
             turn += 1;
             assert!(turn <= 8, "never opens");
-            let answer = gateway.get("/any/1/x", Some(&format!("t-{turn}"))).await;
-            assert_eq!(answer.status(), 503);
+            assert_eq!(gateway.status("/any/1/x", &format!("t-{turn}")).await, 503);
         }
         assert!(turn >= 5, "after {turn}");
         server.always(active());
@@ -72,14 +49,13 @@ async fn a_server_that_does_not_answer_costs_nobody_its_time() {
             assert_eq!(server.received().len(), asked, "nobody is asked");
         }
         let mut turn = 0;
-        while gateway.get("/any/1/x", Some(&format!("again-{turn}"))).await.status() != 200 {
+        let again = async || {
             turn += 1;
-            assert!(began.elapsed() < DEADLINE, "never closes");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        assert!(is(&gateway, &format!("{OPEN} 0")).await);
-        let opened = "portcullis_introspection_breaker_openings_total{key_manager=\"opaque\"} 1";
-        assert!(is(&gateway, opened).await);
+            gateway.status("/any/1/x", &format!("again-{turn}")).await
+        };
+        until("it closes", again, |status| *status == 200).await;
+        assert_eq!(gateway.metric(OPEN).await.to_string(), "0");
+        assert_eq!(gateway.metric(OPENINGS).await.to_string(), "1");
     }
 }
 
@@ -88,13 +64,12 @@ async fn what_a_server_refuses_does_not_open_it() {
     for refusal in [400, 401, 404] {
         let server = Origin::serving(Script::answer(refusal, &[], "no"));
         let backend = Origin::start();
-        let gateway = Gateway::start(&file(&server.url(), &backend.url())).await;
+        let gateway = config(&server, &backend).start().await;
         for turn in 0..10 {
-            let answer = gateway.get("/any/1/x", Some(&format!("odd-{turn}"))).await;
-            assert_eq!(answer.status(), 503);
+            assert_eq!(gateway.status("/any/1/x", &format!("odd-{turn}")).await, 503);
         }
         assert_eq!(server.received().len(), 10, "{refusal}");
         server.always(active());
-        assert_eq!(gateway.get("/any/1/x", Some("good")).await.status(), 200);
+        assert_eq!(gateway.status("/any/1/x", "good").await, 200);
     }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::config::{Config, api, application};
+use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::signer::Signer;
 
@@ -16,32 +17,17 @@ struct Stage {
 
 impl Stage {
     async fn of(key_manager: &str) -> Stage {
-        let (backend, folder) = (Origin::start(), tempfile::tempdir().unwrap());
-        let signer = Signer::new("key-1");
-        std::fs::write(folder.path().join("keys.json"), signer.jwks()).unwrap();
-        let text = format!(
-            r#"{FRONT}
-[[key_managers]]
-name = "as"
-issuer = "{ISSUER}"
-certificates = {{ jwks_file = "keys.json" }}
-{key_manager}
-[[apis]]
-name = "t"
-version = "1.0.0"
-context = "/t"
-production = {{ urls = ["{}"] }}
-operations = [{{ method = "*", path = "/*", scopes = ["orders"] }}]
-[[applications]]
-name = "app"
-keys = [{{ type = "production", key_manager = "as", consumer_key = "client" }}]
-subscriptions = [{{ api = "t:1.0.0" }}]
-"#,
-            backend.url()
-        );
-        std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
-        let path = folder.path().to_owned();
-        let gateway = Gateway::start_in(&path, Some(folder)).await;
+        let (backend, signer) = (Origin::start(), Signer::new("key-1"));
+        let gateway = Config::new()
+            .signed_by("as", ISSUER, &signer, key_manager)
+            .api(
+                api("t:1.0.0")
+                    .to(&backend.url())
+                    .operation("method = \"*\", path = \"/*\", scopes = [\"orders\"]"),
+            )
+            .application(application("app").key("as", "client"))
+            .start()
+            .await;
         Stage { gateway, signer, _backend: backend }
     }
 
@@ -50,7 +36,7 @@ subscriptions = [{{ api = "t:1.0.0" }}]
         let mut claims = json!({ "iss": ISSUER, "azp": "client", "exp": exp });
         claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let token = self.signer.sign(&claims);
-        self.gateway.get("/t/1.0.0/x", Some(&token)).await.status().as_u16()
+        self.gateway.status("/t/1.0.0/x", &token).await
     }
 }
 

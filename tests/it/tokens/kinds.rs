@@ -8,7 +8,8 @@ use std::process::Command;
 use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Value, json};
 
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::config::{Config, api, application};
+use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 use crate::support::signer::Signer;
@@ -23,38 +24,24 @@ struct Stage {
 }
 
 impl Stage {
-    async fn of(key_manager: &str) -> Stage {
-        let (backend, folder) = (Origin::start(), tempfile::tempdir().unwrap());
+    async fn signing(more: &str) -> Stage {
         let signer = Signer::new("key-1");
-        std::fs::write(folder.path().join("keys.json"), signer.jwks()).unwrap();
-        let text = format!(
-            r#"{FRONT}
-[[key_managers]]
-name = "as"
-issuer = "{ISSUER}"
-request_timeout = "1s"
-{key_manager}
-[[apis]]
-name = "t"
-version = "1.0.0"
-context = "/t"
-production = {{ urls = ["{}"] }}
-operations = [{{ method = "*", path = "/*" }}]
-[[applications]]
-name = "app"
-keys = [{{ type = "production", key_manager = "as", consumer_key = "client" }}]
-subscriptions = [{{ api = "t:1.0.0" }}]
-"#,
-            backend.url()
-        );
-        std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
-        let path = folder.path().to_owned();
-        let gateway = Gateway::start_in(&path, Some(folder)).await;
-        Stage { gateway, signer, _backend: backend }
+        Stage::of(Config::new().signed_by("as", ISSUER, &signer, more), signer).await
     }
 
-    async fn signing(more: &str) -> Stage {
-        Stage::of(&format!("certificates = {{ jwks_file = \"keys.json\" }}\n{more}")).await
+    async fn asking(server: &Origin) -> Stage {
+        let lines = format!("issuer = \"{ISSUER}\"\nintrospection_cache = \"0s\"");
+        Stage::of(Config::new().asking("as", &server.url(), &lines), Signer::new("unused")).await
+    }
+
+    async fn of(config: Config, signer: Signer) -> Stage {
+        let backend = Origin::start();
+        let gateway = config
+            .api(api("t:1.0.0").to(&backend.url()))
+            .application(application("app").key("as", "client"))
+            .start()
+            .await;
+        Stage { gateway, signer, _backend: backend }
     }
 
     /// The claims of a client's token, and these.
@@ -68,7 +55,7 @@ subscriptions = [{{ api = "t:1.0.0" }}]
     }
 
     async fn status(&self, token: &str) -> u16 {
-        self.gateway.get("/t/1.0.0/x", Some(token)).await.status().as_u16()
+        self.gateway.status("/t/1.0.0/x", token).await
     }
 }
 
@@ -119,12 +106,7 @@ async fn a_signed_token_that_names_another_kind_is_refused() {
 #[tokio::test]
 async fn an_answer_that_names_another_kind_is_no_access_token() {
     let server = Origin::start();
-    let stage = Stage::of(&format!(
-        "token_validation = \"introspection\"\nintrospection_cache = \"0s\"\nconsumer_key_claim = \"client_id\"\nintrospection_endpoint = \"{}\"\n\
-         credentials = {{ username = \"g\", password = \"p\" }}",
-        server.url()
-    ))
-    .await;
+    let stage = Stage::asking(&server).await;
     let now = jsonwebtoken::get_current_timestamp();
     let answer = |more: &Value| {
         let mut answer = json!({

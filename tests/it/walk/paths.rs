@@ -1,21 +1,21 @@
 //! Paths: the backend gets what the client sent and what was matched, and no spelling reaches an operation by another rule.
 
 use crate::support::client::RawConnection;
+use crate::support::config::{Config, api};
 use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 
 /// One API at `/t` with these lines and operations, in front of an origin.
-async fn serving(lines: &str, operations: &str) -> (Gateway, Origin) {
+async fn serving(lines: &str, operations: &[&str]) -> (Gateway, Origin) {
     let origin = Origin::start();
-    let text = format!(
-        "[[apis]]\nname = \"t\"\nversion = \"1.0.0\"\ncontext = \"/t\"\nsubscription_required = false\n{lines}\n\
-         production = {{ urls = [\"{}\"] }}\noperations = [{operations}]\n",
-        origin.url()
-    );
-    (Gateway::start(&text).await, origin)
+    let mut api = api("t:1.0.0").without_subscription().to(&origin.url()).lines(lines);
+    for operation in operations {
+        api = api.operation(operation);
+    }
+    (Config::new().api(api).start().await, origin)
 }
 
-const OPEN: &str = "{ method = \"*\", path = \"/*\", auth = \"none\" }";
+const OPEN: &str = "method = \"*\", path = \"/*\", auth = \"none\"";
 
 /// The status of a request for this target below the API, byte for byte as it stands here.
 async fn ask(gateway: &Gateway, target: &str) -> u16 {
@@ -44,7 +44,7 @@ async fn are_refused(gateway: &Gateway, targets: &[&str]) {
 
 #[tokio::test]
 async fn reserved_characters_reach_the_backend_as_sent() {
-    let (gateway, origin) = serving("", OPEN).await;
+    let (gateway, origin) = serving("", &[OPEN]).await;
     let as_sent = [
         "/users/a%2Cb,c",
         "/users/a%2Bb%26c%3Dd%3Ae",
@@ -60,12 +60,14 @@ async fn reserved_characters_reach_the_backend_as_sent() {
 
 #[tokio::test]
 async fn a_literal_is_matched_however_it_is_spelled() {
-    let operations = "{ method = \"GET\", path = \"/items:all\", auth = \"none\" }, \
-                      { method = \"GET\", path = \"/users/@me\" }, \
-                      { method = \"GET\", path = \"/users/{id}\", auth = \"none\" }, \
-                      { method = \"GET\", path = \"/lists/@all\", auth = \"none\" }, \
-                      { method = \"GET\", path = \"/lists/{id}\" }";
-    let (gateway, origin) = serving("", operations).await;
+    let operations = [
+        "method = \"GET\", path = \"/items:all\", auth = \"none\"",
+        "method = \"GET\", path = \"/users/@me\"",
+        "method = \"GET\", path = \"/users/{id}\", auth = \"none\"",
+        "method = \"GET\", path = \"/lists/@all\", auth = \"none\"",
+        "method = \"GET\", path = \"/lists/{id}\"",
+    ];
+    let (gateway, origin) = serving("", &operations).await;
     let spellings =
         [("/items:all", "/items:all"), ("/items%3aall", "/items%3Aall"), ("/users/7", "/users/7")];
     passes(&gateway, &origin, &spellings).await;
@@ -78,7 +80,7 @@ async fn a_literal_is_matched_however_it_is_spelled() {
 
 #[tokio::test]
 async fn characters_that_browsers_send_raw_are_encoded() {
-    let (gateway, origin) = serving("", OPEN).await;
+    let (gateway, origin) = serving("", &[OPEN]).await;
     let raw = [
         ("/filter[name]|x", "/filter%5Bname%5D%7Cx"),
         ("/{id}^2/\"a\"?q=[1]|{2}", "/%7Bid%7D%5E2/%22a%22?q=[1]|{2}"),
@@ -97,11 +99,11 @@ async fn encoded_slashes_are_kept_where_an_api_says_so() {
         "/a%252Fb",
         "/100%2525",
     ];
-    let (gateway, origin) = serving("", OPEN).await;
+    let (gateway, origin) = serving("", &[OPEN]).await;
     are_refused(&gateway, &targets).await;
     assert!(origin.received().is_empty());
 
-    let (gateway, origin) = serving("encoded_slashes = \"keep\"", OPEN).await;
+    let (gateway, origin) = serving("encoded_slashes = \"keep\"", &[OPEN]).await;
     passes(&gateway, &origin, &targets.map(|target| (target, target))).await;
     passes(&gateway, &origin, &[("/a%2fb//c", "/a%2Fb/c")]).await;
     let refused = [
@@ -120,10 +122,10 @@ async fn encoded_slashes_are_kept_where_an_api_says_so() {
 
 #[tokio::test]
 async fn doubled_slashes_are_kept_where_an_api_says_so() {
-    let (gateway, origin) = serving("", OPEN).await;
+    let (gateway, origin) = serving("", &[OPEN]).await;
     passes(&gateway, &origin, &[("//a///b//", "/a/b/")]).await;
 
-    let (gateway, origin) = serving("merge_slashes = false", OPEN).await;
+    let (gateway, origin) = serving("merge_slashes = false", &[OPEN]).await;
     passes(&gateway, &origin, &[("//a///b//", "//a///b//"), ("/a/../b", "/b"), ("//", "//")]).await;
     are_refused(&gateway, &["/a//../b", "//./b", "//a%2Fb", "//..;/b"]).await;
     assert_eq!(origin.received().len(), 3);
@@ -131,12 +133,14 @@ async fn doubled_slashes_are_kept_where_an_api_says_so() {
 
 #[tokio::test]
 async fn what_is_kept_reaches_no_operation_by_a_weaker_rule() {
-    let operations = "{ method = \"*\", path = \"/*\", auth = \"none\" }, \
-                      { method = \"GET\", path = \"/open/{id}/list\", auth = \"none\" }, \
-                      { method = \"GET\", path = \"/users/{id}/secret\" }, \
-                      { method = \"GET\", path = \"/admin\" }";
+    let operations = [
+        OPEN,
+        "method = \"GET\", path = \"/open/{id}/list\", auth = \"none\"",
+        "method = \"GET\", path = \"/users/{id}/secret\"",
+        "method = \"GET\", path = \"/admin\"",
+    ];
     let both = "encoded_slashes = \"keep\"\nmerge_slashes = false";
-    let (gateway, origin) = serving(both, operations).await;
+    let (gateway, origin) = serving(both, &operations).await;
     are_refused(
         &gateway,
         &[
@@ -160,12 +164,7 @@ async fn what_is_kept_reaches_no_operation_by_a_weaker_rule() {
 #[tokio::test]
 async fn a_context_ends_where_it_ends_however_it_is_spelled() {
     let origin = Origin::start();
-    let text = format!(
-        "[[apis]]\nname = \"s\"\nversion = \"1,0\"\ncontext = \"/s@x\"\nsubscription_required = false\n\
-         production = {{ urls = [\"{}\"] }}\noperations = [{OPEN}]\n",
-        origin.url()
-    );
-    let gateway = Gateway::start(&text).await;
+    let gateway = Config::new().api(api("s:1,0").at("/s@x").open().to(&origin.url())).start().await;
     for (position, base) in ["/s@x/1,0", "/s%40x/1%2c0", "/s@x/1%2C0"].iter().enumerate() {
         let answer = gateway.get(&format!("{base}/a%40b"), None).await;
         assert_eq!(answer.status(), 200, "{base}");

@@ -1,4 +1,8 @@
-//! [`Gateway`]: the gateway itself, started in process from a text of `gateway.toml`, on free ports.
+//! [`Gateway`]: the gateway itself, started in process from a `gateway.toml`, on free ports.
+
+pub(crate) mod bank;
+pub(crate) mod config;
+pub(crate) mod program;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -16,7 +20,8 @@ use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::support::client::{Client, Protocol};
-use crate::support::{DEADLINE, within};
+use crate::support::config::Config;
+use crate::support::{DEADLINE, until, within};
 
 /// A gateway on threads of its own. Dropping it drains it.
 pub(crate) struct Gateway {
@@ -141,6 +146,11 @@ impl Gateway {
         self.request("GET", path, token, Bytes::new()).await
     }
 
+    /// The status of a GET with this bearer token.
+    pub(crate) async fn status(&self, path: &str, token: &str) -> u16 {
+        self.get(path, Some(token)).await.status().as_u16()
+    }
+
     pub(crate) async fn request(
         &self,
         method: &str,
@@ -178,6 +188,24 @@ impl Gateway {
             .expect("text")
     }
 
+    /// The sum of all series of a metric, `name` or `name{label="value",..}` with some of its labels; panics without one.
+    pub(crate) async fn metric(&self, wanted: &str) -> f64 {
+        let text = self.metrics().await;
+        sum(&text, wanted).unwrap_or_else(|| panic!("no {wanted} in {text}"))
+    }
+
+    /// The same, but 0 for a series that is not there before it is counted.
+    pub(crate) async fn metric_or_zero(&self, wanted: &str) -> f64 {
+        sum(&self.metrics().await, wanted).unwrap_or(0.0)
+    }
+
+    /// Waits until a metric has this value.
+    pub(crate) async fn metric_becomes(&self, wanted: &str, value: f64) {
+        let same = |seen: &f64| (seen - value).abs() < f64::EPSILON;
+        until(&format!("{wanted} is {value}"), async || self.metric_or_zero(wanted).await, same)
+            .await;
+    }
+
     /// Waits until every key manager has keys.
     pub(crate) async fn ready(&self) {
         let started = Instant::now();
@@ -190,6 +218,12 @@ impl Gateway {
     /// Writes this text as the whole `gateway.toml`, below [`FRONT`], and reloads.
     pub(crate) async fn reload(&self, text: &str) -> Result<u64, String> {
         self.reload_whole(&format!("{FRONT}{text}")).await
+    }
+
+    /// Writes this file and what belongs beside it, and reloads.
+    pub(crate) async fn change(&self, config: &Config) -> Result<u64, String> {
+        config.write_to(&self.folder);
+        self.reload_whole(&config.to_string()).await
     }
 
     /// The same with a text that is the whole file.
@@ -228,6 +262,21 @@ impl Drop for Gateway {
             let _ = thread.join();
         }
     }
+}
+
+/// The sum of the samples of a metric in the text format, of all its series that have these labels.
+fn sum(text: &str, wanted: &str) -> Option<f64> {
+    let (name, labels) = wanted.trim_end_matches('}').split_once('{').unwrap_or((wanted, ""));
+    let labels: Vec<&str> = labels.split(',').filter(|label| !label.is_empty()).collect();
+    let samples = text.lines().filter_map(|line| {
+        let (series, value) = line.strip_prefix(name)?.rsplit_once(' ')?;
+        let fits = series.is_empty() || series.starts_with('{');
+        let has = |label: &&str| {
+            series.contains(&format!("{{{label}")) || series.contains(&format!(",{label}"))
+        };
+        (fits && labels.iter().all(has)).then(|| value.parse::<f64>().expect("a number"))
+    });
+    samples.reduce(|one, two| one + two)
 }
 
 /// A body as JSON.

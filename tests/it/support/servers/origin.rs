@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::support::peer::{Next, Peer};
+use super::peer::{Next, Peer};
 use crate::support::script::{RequestBody, Script};
 use crate::support::within;
 

@@ -1,0 +1,6 @@
+//! Who talks to the gateway.
+
+pub(crate) mod client;
+pub(crate) mod frames;
+pub(crate) mod hand;
+pub(crate) mod signer;

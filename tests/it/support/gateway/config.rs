@@ -1,0 +1,298 @@
+//! [`Config`]: a `gateway.toml`, put together from the lines that a test is about.
+//!
+//! Lines are the operator's own words, so a test reads like a manual. Everything that a file needs besides comes from
+//! here: a listener, management, an access log, names, contexts, and a subscription to each API.
+//!
+//! ```ignore
+//! let gateway = Config::new()
+//!     .key_manager("as", "issuer = \"https://as.example\"\ncertificates = { jwks_file = \"keys.json\" }")
+//!     .beside("keys.json", signer.jwks())
+//!     .api(api("orders:1.0.0").to(&backend.url()))
+//!     .application(application("app").key("as", "client"))
+//!     .start()
+//!     .await;
+//! ```
+
+use std::fmt::{self, Display, Formatter};
+use std::fs;
+use std::path::Path;
+
+use crate::support::gateway::Gateway;
+use crate::support::signer::Signer;
+
+/// A whole file, and the files beside it.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    gateway: Vec<String>,
+    apis: Vec<Api>,
+    applications: Vec<Application>,
+    tables: String,
+    beside: Vec<(String, String)>,
+}
+
+impl Config {
+    /// A plain listener named "http", management, an access log that tests can read, and nothing to serve.
+    pub(crate) fn new() -> Config {
+        Config {
+            gateway: vec!["workers = 2".to_owned(), "drain_timeout = \"5s\"".to_owned()],
+            apis: Vec::new(),
+            applications: Vec::new(),
+            tables: String::new(),
+            beside: Vec::new(),
+        }
+    }
+
+    /// A line of `[gateway]`, instead of the one with the same key.
+    pub(crate) fn gateway(mut self, line: &str) -> Config {
+        let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
+        self.gateway.retain(|other| key(other) != key(line));
+        self.gateway.push(line.to_owned());
+        self
+    }
+
+    /// A key manager with these lines.
+    pub(crate) fn key_manager(self, name: &str, lines: &str) -> Config {
+        self.tables(&format!("[[key_managers]]\nname = \"{name}\"\n{lines}"))
+    }
+
+    /// A key manager whose only key is this signer's, in a file of its own, and that has these lines.
+    pub(crate) fn signed_by(
+        self,
+        name: &str,
+        issuer: &str,
+        signer: &Signer,
+        lines: &str,
+    ) -> Config {
+        let file = format!("{name}.json");
+        let source = format!("issuer = \"{issuer}\"\ncertificates = {{ jwks_file = \"{file}\" }}");
+        self.key_manager(name, &format!("{source}\n{lines}")).beside(&file, signer.jwks())
+    }
+
+    /// A key manager without keys, which asks at this address about each token, with these lines.
+    pub(crate) fn asking(self, name: &str, endpoint: &str, lines: &str) -> Config {
+        let source = format!(
+            "token_validation = \"introspection\"\nintrospection_endpoint = \"{endpoint}\"\n\
+             credentials = {{ username = \"gateway\", password = \"gateway-secret\" }}\n\
+             consumer_key_claim = \"client_id\""
+        );
+        self.key_manager(name, &format!("{source}\n{lines}"))
+    }
+
+    pub(crate) fn api(mut self, api: Api) -> Config {
+        self.apis.push(api);
+        self
+    }
+
+    pub(crate) fn application(mut self, application: Application) -> Config {
+        self.applications.push(application);
+        self
+    }
+
+    /// Further tables, as they stand: `[limits]`, another listener.
+    pub(crate) fn tables(mut self, text: &str) -> Config {
+        self.tables.push_str(text);
+        self.tables.push('\n');
+        self
+    }
+
+    /// A file in the same folder.
+    pub(crate) fn beside(mut self, name: &str, content: impl Into<String>) -> Config {
+        self.beside.push((name.to_owned(), content.into()));
+        self
+    }
+
+    /// Writes `gateway.toml` and what belongs beside it.
+    pub(crate) fn write_to(&self, folder: &Path) {
+        for (name, content) in &self.beside {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs::write(path, content).expect("written");
+        }
+        fs::write(folder.join("gateway.toml"), self.to_string()).expect("written");
+    }
+
+    /// Starts a gateway of this file in a folder of its own.
+    pub(crate) async fn start(&self) -> Gateway {
+        let folder = tempfile::tempdir().expect("a folder");
+        self.write_to(folder.path());
+        let path = folder.path().to_owned();
+        Gateway::start_in(&path, Some(folder)).await
+    }
+}
+
+impl Display for Config {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "[gateway]")?;
+        for line in &self.gateway {
+            writeln!(f, "{line}")?;
+        }
+        f.write_str(SERVED)?;
+        f.write_str(&self.tables)?;
+        for api in &self.apis {
+            write!(f, "{api}")?;
+        }
+        for application in &self.applications {
+            application.write(f, &self.apis)?;
+        }
+        Ok(())
+    }
+}
+
+/// A plain listener, management, an access log that tests can read.
+const SERVED: &str = r#"[[listeners]]
+name = "http"
+address = "127.0.0.1:0"
+protocols = ["h2", "http/1.1"]
+[management]
+address = "127.0.0.1:0"
+[telemetry]
+access_log = { path = "access.log" }
+"#;
+
+/// One `[[apis]]`: every path and method, unless operations are named.
+#[derive(Debug, Clone)]
+pub(crate) struct Api {
+    name: String,
+    version: String,
+    context: String,
+    lines: Vec<String>,
+    operations: Vec<String>,
+    production: Vec<String>,
+    subscribed: bool,
+}
+
+/// An API by its reference, `orders:1.0.0`, at the context of its name.
+pub(crate) fn api(reference: &str) -> Api {
+    let (name, version) = reference.split_once(':').expect("a name and a version");
+    Api {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        context: format!("/{name}"),
+        lines: Vec::new(),
+        operations: Vec::new(),
+        production: Vec::new(),
+        subscribed: true,
+    }
+}
+
+impl Api {
+    /// Another context.
+    pub(crate) fn at(mut self, context: &str) -> Api {
+        context.clone_into(&mut self.context);
+        self
+    }
+
+    /// The production backend.
+    pub(crate) fn to(self, url: &str) -> Api {
+        self.production(&format!("urls = [\"{url}\"]"))
+    }
+
+    /// Lines of `[apis.production]`.
+    pub(crate) fn production(mut self, lines: &str) -> Api {
+        self.production.push(lines.to_owned());
+        self
+    }
+
+    /// Further lines.
+    pub(crate) fn lines(mut self, lines: &str) -> Api {
+        self.lines.push(lines.to_owned());
+        self
+    }
+
+    /// An operation, in place of the one for everything: `method = "GET", path = "/*"`.
+    pub(crate) fn operation(mut self, members: &str) -> Api {
+        self.operations.push(format!("{{ {members} }}"));
+        self
+    }
+
+    /// Everybody may call it, without a token.
+    pub(crate) fn open(self) -> Api {
+        self.operation("method = \"*\", path = \"/*\", auth = \"none\"")
+    }
+
+    /// A good token is enough.
+    pub(crate) fn without_subscription(mut self) -> Api {
+        self.subscribed = false;
+        self.lines("subscription_required = false")
+    }
+
+    fn reference(&self) -> String {
+        format!("{}:{}", self.name, self.version)
+    }
+}
+
+impl Display for Api {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Api { name, version, context, .. } = self;
+        write!(
+            f,
+            "[[apis]]\nname = \"{name}\"\nversion = \"{version}\"\ncontext = \"{context}\"\n"
+        )?;
+        for line in &self.lines {
+            writeln!(f, "{line}")?;
+        }
+        let everything = ["{ method = \"*\", path = \"/*\" }".to_owned()];
+        let named = if self.operations.is_empty() { &everything[..] } else { &self.operations };
+        writeln!(f, "operations = [{}]", named.join(", "))?;
+        if !self.production.is_empty() {
+            writeln!(f, "[apis.production]\n{}", self.production.join("\n"))?;
+        }
+        Ok(())
+    }
+}
+
+/// One `[[applications]]`.
+#[derive(Debug, Clone)]
+pub(crate) struct Application {
+    name: String,
+    lines: Vec<String>,
+    keys: Vec<String>,
+    subscriptions: Option<Vec<String>>,
+}
+
+/// An application that is subscribed to each API of its file, unless subscriptions are named.
+pub(crate) fn application(name: &str) -> Application {
+    Application { name: name.to_owned(), lines: Vec::new(), keys: Vec::new(), subscriptions: None }
+}
+
+impl Application {
+    /// A production key.
+    pub(crate) fn key(self, key_manager: &str, consumer_key: &str) -> Application {
+        self.key_of("production", key_manager, consumer_key)
+    }
+
+    pub(crate) fn key_of(
+        mut self,
+        kind: &str,
+        key_manager: &str,
+        consumer_key: &str,
+    ) -> Application {
+        self.keys.push(format!(
+            "{{ type = \"{kind}\", key_manager = \"{key_manager}\", consumer_key = \"{consumer_key}\" }}"
+        ));
+        self
+    }
+
+    /// Subscribed to this API, and to no other that is not named.
+    pub(crate) fn subscribed(mut self, api: &str) -> Application {
+        self.subscriptions.get_or_insert_default().push(api.to_owned());
+        self
+    }
+
+    /// Further lines.
+    pub(crate) fn lines(mut self, lines: &str) -> Application {
+        self.lines.push(lines.to_owned());
+        self
+    }
+
+    fn write(&self, f: &mut Formatter<'_>, apis: &[Api]) -> fmt::Result {
+        writeln!(f, "[[applications]]\nname = \"{}\"", self.name)?;
+        for line in &self.lines {
+            writeln!(f, "{line}")?;
+        }
+        let needing = apis.iter().filter(|api| api.subscribed).map(Api::reference);
+        let named = self.subscriptions.clone().unwrap_or_else(|| needing.collect());
+        let named: Vec<_> = named.iter().map(|api| format!("{{ api = \"{api}\" }}")).collect();
+        writeln!(f, "keys = [{}]\nsubscriptions = [{}]", self.keys.join(", "), named.join(", "))
+    }
+}

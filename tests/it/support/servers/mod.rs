@@ -1,0 +1,11 @@
+//! What the gateway talks to.
+
+pub(crate) mod canaille;
+pub(crate) mod http2_origin;
+pub(crate) mod idp;
+pub(crate) mod origin;
+mod peer;
+pub(crate) mod peers;
+pub(crate) mod redis;
+pub(crate) mod script;
+pub(crate) mod silent;
