@@ -1,4 +1,4 @@
-"""Portcullis as a contestant: a release binary with the whole walk, metrics and the access log on.
+"""Portcullis as a contestant: the binary to ship with the whole walk, metrics and the access log on.
 
 Never builds it; the rig does that before.
 """
@@ -10,8 +10,8 @@ from contestant import Contestant, Placement
 from processes import output_of
 
 TARGET = Path(__file__).resolve().parents[2] / "target"
-# what `cargo build --release` makes
-PLAIN = TARGET / "release/portcullis"
+# what `cargo build --profile dist` makes
+PLAIN = TARGET / "dist/portcullis"
 # what `deploy/build` makes, and who runs a gateway should run
 TRAINED = TARGET / "trained/portcullis"
 ACCESS_LOG = "access.log"
