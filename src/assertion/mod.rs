@@ -14,9 +14,9 @@ use serde_json::{Map, Value, json};
 
 pub use crate::assertion::signing_key::{SigningKey, UnusableKey};
 use crate::jwt::{self, Claims};
+use crate::model::application::KeyType;
 use crate::model::backend_jwt::{AssertionEncoding, BackendJwt};
 use crate::model::clock::UnixSeconds;
-use crate::model::directory::KeyType;
 
 /// WSO2's prefix of claims.
 const DIALECT: &str = "http://wso2.org/claims";

@@ -5,7 +5,8 @@
 
 use crate::authenticate::Principal;
 use crate::model::api::{AuthScheme, SubscriptionRule};
-use crate::model::directory::{ApplicationView, KeyMapping, KeyType, SubscriptionState};
+use crate::model::application::{KeyType, SubscriptionState};
+use crate::model::directory::{ApplicationView, KeyOwner};
 use crate::model::reason::Reason;
 use crate::snapshot::{CompiledApi, CompiledKeyManager, Routed, Snapshot};
 
@@ -116,7 +117,7 @@ pub fn still(
 }
 
 /// A key, and whose it is.
-type Caller<'s> = (KeyMapping, Option<ApplicationView<'s>>);
+type Caller<'s> = (KeyOwner, Option<ApplicationView<'s>>);
 
 /// The application's key, with a subscription that allows it; `None` where an API asks for no subscription and the token
 /// names no client, or one that is no application's.

@@ -15,14 +15,14 @@ use crate::config::plain_file;
 use crate::config::problems::Problems;
 use crate::config::reader::Placed;
 use crate::config::report::At;
-use crate::config::resolve::{
-    MOST_CONSUMER_KEY, References, is_organization, no_such_api, no_such_key_manager,
-};
+use crate::config::resolve::{References, no_such_api, no_such_key_manager};
 use crate::config::source::Sources;
-use crate::model::directory::{
-    Conflict, Directory, KeyType, NewApplication, NewKey, SubscriptionState, SubscriptionView,
+use crate::model::application::{
+    Application, ApplicationName, ConsumerKey, InvalidApplication, KeyMapping, KeyMappings,
+    KeyType, OrganizationName, Owner, Subscription, SubscriptionState, Subscriptions,
 };
-use crate::model::names::MAX_NAME_BYTES;
+use crate::model::directory::{Conflict, Directory};
+use crate::model::names::InvalidName;
 use crate::model::provenance::{Provenance, SourceFiles};
 
 /// The longest line.
@@ -51,14 +51,14 @@ struct ApplicationLine<'l> {
     #[serde(default)]
     attributes: HashMap<String, serde_json::Value>,
     #[serde(borrow, default)]
-    keys: Vec<OAuthKey<'l>>,
+    keys: Vec<KeyMember<'l>>,
     #[serde(borrow, default)]
-    subscriptions: Vec<Subscription<'l>>,
+    subscriptions: Vec<SubscriptionMember<'l>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct OAuthKey<'l> {
+struct KeyMember<'l> {
     #[serde(rename = "type")]
     key_type: KeyType,
     #[serde(borrow)]
@@ -69,7 +69,7 @@ struct OAuthKey<'l> {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Subscription<'l> {
+struct SubscriptionMember<'l> {
     #[serde(borrow)]
     api: Cow<'l, str>,
     #[serde(borrow, default)]
@@ -176,74 +176,22 @@ impl ApplicationFileReader<'_> {
                 return;
             }
         };
-        if let Err((message, hint)) = self.add(at, &line) {
+        if let Err(Refused { message, hint }) = self.add(at, &line) {
             self.refuse(at, message, hint);
         }
     }
 
-    fn add(&mut self, at: u32, line: &ApplicationLine<'_>) -> Result<(), (String, Option<String>)> {
-        let plain = |message: &str| Err((message.to_owned(), None));
-        if line.name.trim().is_empty()
-            || line.name.len() > MAX_NAME_BYTES
-            || line.name.chars().any(char::is_control)
-        {
-            return plain("`name` is empty, too long, or holds a control character");
-        }
-        if line.policy.as_deref().is_some_and(|policy| policy != "Unlimited") {
-            return plain(
-                "`policy` is not supported yet: only \"Unlimited\" can be written today, or nothing",
-            );
-        }
-        if line.organization.as_deref().is_some_and(|organization| !is_organization(organization)) {
-            return plain("`organization` is blank, too long, or holds a control character");
-        }
-        if !line.attributes.is_empty() {
-            return plain("`attributes` is not supported yet");
-        }
-        let mut keys = Vec::with_capacity(line.keys.len());
-        for key in &line.keys {
-            let Some(key_manager) = self.references.key_managers.get(&*key.key_manager) else {
-                return Err(no_such_key_manager(&key.key_manager, self.references));
-            };
-            let consumer_key = &*key.consumer_key;
-            if consumer_key.trim().is_empty()
-                || consumer_key.len() > MOST_CONSUMER_KEY
-                || consumer_key.chars().any(char::is_control)
-            {
-                return plain("`consumer_key` is empty, too long, or holds a control character");
-            }
-            keys.push(NewKey { key_manager: *key_manager, consumer_key, key_type: key.key_type });
-        }
-        let mut subscriptions = Vec::with_capacity(line.subscriptions.len());
-        for subscription in &line.subscriptions {
-            if subscription.policy.as_deref().is_some_and(|policy| policy != "Unlimited") {
-                return plain(
-                    "`subscriptions.policy` is not supported yet: only \"Unlimited\" can be written today, or nothing",
-                );
-            }
-            let Some(api) = self.references.apis.get(&*subscription.api) else {
-                return Err(no_such_api(&subscription.api, self.references));
-            };
-            subscriptions.push(SubscriptionView { api: *api, state: subscription.status });
-        }
+    fn add(&mut self, at: u32, line: &ApplicationLine<'_>) -> Result<(), Refused> {
         let place = Provenance { file: self.number, line: at };
-        let (name, owner, organization) = (&*line.name, &*line.owner, line.organization.as_deref());
-        let new = NewApplication {
-            name,
-            owner,
-            organization,
-            keys: &keys,
-            subscriptions: &subscriptions,
-            place,
-        };
-        self.directory.add(new).map(|_| ()).map_err(|conflict| {
-            let other = match &conflict {
+        let application = application(line, self.references, place)?;
+        self.directory.add(&application).map(|_| ()).map_err(|conflict| {
+            let hint = match &conflict {
                 Conflict::Name { other, .. } | Conflict::ConsumerKey { other, .. } => {
                     Some(format!("the other is at {}", self.files.describe(*other)))
                 }
-                Conflict::KeyType { .. } | Conflict::Subscription { .. } | Conflict::Full => None,
+                Conflict::Full => None,
             };
-            (conflict.to_string(), other)
+            Refused { message: conflict.to_string(), hint }
         })
     }
 
@@ -257,4 +205,96 @@ impl ApplicationFileReader<'_> {
     fn at(&self, line: u32) -> At {
         At::Line { path: PathBuf::from(self.path), line }
     }
+}
+
+/// The reason why a line is not an application, and what to do.
+struct Refused {
+    message: String,
+    hint: Option<String>,
+}
+
+impl Refused {
+    fn plain(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+}
+
+impl From<InvalidApplication> for Refused {
+    fn from(error: InvalidApplication) -> Self {
+        Self::plain(error.to_string())
+    }
+}
+
+impl From<(String, Option<String>)> for Refused {
+    fn from((message, hint): (String, Option<String>)) -> Self {
+        Self { message, hint }
+    }
+}
+
+fn application<'l>(
+    line: &'l ApplicationLine<'_>,
+    references: &References,
+    place: Provenance,
+) -> Result<Application<'l>, Refused> {
+    if !line.attributes.is_empty() {
+        return Err(Refused::plain("`attributes` is not supported yet"));
+    }
+    only_unlimited(line.policy.as_deref(), "policy")?;
+    let organization = line.organization.as_deref();
+    let keys: Result<Vec<_>, Refused> =
+        line.keys.iter().map(|key| key_mapping(key, references)).collect();
+    let subscriptions: Result<Vec<_>, Refused> =
+        line.subscriptions.iter().map(|own| subscription(own, references)).collect();
+    Ok(Application {
+        name: valid::<ApplicationName<'_>>(&line.name, "name")?,
+        owner: valid::<Owner<'_>>(&line.owner, "owner")?,
+        organization: organization
+            .map(|text| valid::<OrganizationName<'_>>(text, "organization"))
+            .transpose()?,
+        keys: KeyMappings::try_from(keys?)?,
+        subscriptions: Subscriptions::try_from(subscriptions?)?,
+        place,
+    })
+}
+
+fn key_mapping<'l>(
+    key: &'l KeyMember<'_>,
+    references: &References,
+) -> Result<KeyMapping<'l>, Refused> {
+    let Some(key_manager) = references.key_managers.get(&*key.key_manager) else {
+        return Err(no_such_key_manager(&key.key_manager, references).into());
+    };
+    Ok(KeyMapping {
+        key_manager: *key_manager,
+        key_type: key.key_type,
+        consumer_key: valid::<ConsumerKey<'_>>(&key.consumer_key, "consumer_key")?,
+    })
+}
+
+fn subscription(
+    written: &SubscriptionMember<'_>,
+    references: &References,
+) -> Result<Subscription, Refused> {
+    only_unlimited(written.policy.as_deref(), "subscriptions.policy")?;
+    match references.apis.get(&*written.api) {
+        Some(api) => Ok(Subscription { api: *api, state: written.status }),
+        None => Err(no_such_api(&written.api, references).into()),
+    }
+}
+
+fn only_unlimited(policy: Option<&str>, key: &str) -> Result<(), Refused> {
+    match policy {
+        None | Some("Unlimited") => Ok(()),
+        Some(_) => Err(Refused::plain(format!(
+            "`{key}` is not supported yet: only \"Unlimited\" can be written today, or nothing"
+        ))),
+    }
+}
+
+/// Returns a string as one of the model's types, or the rule that it breaks.
+fn valid<'l, T>(text: &'l str, key: &str) -> Result<T, Refused>
+where
+    T: TryFrom<&'l str, Error = InvalidName>,
+{
+    T::try_from(text).map_err(|error| Refused::plain(format!("`{key}` {error}")))
 }

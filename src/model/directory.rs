@@ -6,11 +6,12 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
-use serde::{Deserialize, Serialize};
-
+use crate::model::application::{
+    Application, KeyMapping, KeyType, Subscription, SubscriptionState,
+};
 use crate::model::names::{ApiIndex, ApplicationIndex, KeyManagerIndex};
 use crate::model::provenance::Provenance;
+use hashbrown::HashTable;
 
 /// The finished directory: read-only.
 #[derive(Debug, Default)]
@@ -25,36 +26,9 @@ pub struct Directory {
     hasher: foldhash::quality::RandomState,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KeyType {
-    Production,
-    Sandbox,
-}
-
-impl KeyType {
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Production => "production",
-            Self::Sandbox => "sandbox",
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum SubscriptionState {
-    #[default]
-    Unblocked,
-    Blocked,
-    ProdOnlyBlocked,
-    OnHold,
-    Rejected,
-}
-
 /// What a consumer key stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyMapping {
+pub struct KeyOwner {
     pub application: ApplicationIndex,
     pub key_type: KeyType,
 }
@@ -69,31 +43,6 @@ pub struct ApplicationView<'a> {
     pub place: Provenance,
 }
 
-/// An application's right to call an API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SubscriptionView {
-    pub api: ApiIndex,
-    pub state: SubscriptionState,
-}
-
-/// An application to add, its references already resolved.
-#[derive(Debug, Clone, Copy)]
-pub struct NewApplication<'a> {
-    pub name: &'a str,
-    pub owner: &'a str,
-    pub organization: Option<&'a str>,
-    pub keys: &'a [NewKey<'a>],
-    pub subscriptions: &'a [SubscriptionView],
-    pub place: Provenance,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct NewKey<'a> {
-    pub key_manager: KeyManagerIndex,
-    pub consumer_key: &'a str,
-    pub key_type: KeyType,
-}
-
 /// Why an application cannot be added; nothing of it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
@@ -103,10 +52,6 @@ pub enum Conflict {
         "consumer key \"{consumer_key}\" of this key manager belongs to application \"{application}\" already"
     )]
     ConsumerKey { consumer_key: String, application: String, other: Provenance },
-    #[error("an application has at most one {key_type:?} key of a key manager")]
-    KeyType { key_type: KeyType },
-    #[error("the application subscribes to one API twice")]
-    Subscription { api: ApiIndex },
     #[error("too many applications: their names and keys must fit into 4 GiB")]
     Full,
 }
@@ -144,9 +89,9 @@ struct SubscriptionRecord {
 
 impl Directory {
     /// What this key manager's consumer key stands for.
-    pub fn find(&self, key_manager: KeyManagerIndex, consumer_key: &str) -> Option<KeyMapping> {
+    pub fn find(&self, key_manager: KeyManagerIndex, consumer_key: &str) -> Option<KeyOwner> {
         let record = self.find_record(key_manager, consumer_key)?;
-        Some(KeyMapping { application: record.application, key_type: record.key_type })
+        Some(KeyOwner { application: record.application, key_type: record.key_type })
     }
 
     pub fn application(&self, index: ApplicationIndex) -> Option<ApplicationView<'_>> {
@@ -165,7 +110,7 @@ impl Directory {
         &self,
         application: ApplicationIndex,
         api: ApiIndex,
-    ) -> Option<SubscriptionView> {
+    ) -> Option<Subscription> {
         self.subscriptions(application).find(|subscription| subscription.api == api)
     }
 
@@ -173,7 +118,7 @@ impl Directory {
     pub fn subscriptions(
         &self,
         application: ApplicationIndex,
-    ) -> impl Iterator<Item = SubscriptionView> + '_ {
+    ) -> impl Iterator<Item = Subscription> + '_ {
         let records = self.applications.get(application.position()).and_then(|record| {
             let start = record.first_subscription as usize;
             self.subscriptions
@@ -182,7 +127,7 @@ impl Directory {
         records
             .unwrap_or_default()
             .iter()
-            .map(|record| SubscriptionView { api: record.api, state: record.state })
+            .map(|record| Subscription { api: record.api, state: record.state })
     }
 
     /// The application and the key manager of every key, in the order written.
@@ -214,31 +159,32 @@ impl Directory {
     }
 
     /// Adds an application, or says what it collides with.
-    pub fn add(&mut self, new: NewApplication<'_>) -> Result<ApplicationIndex, Conflict> {
-        self.check(&new)?;
+    pub fn add(&mut self, new: &Application<'_>) -> Result<ApplicationIndex, Conflict> {
+        self.check(new)?;
         let index =
             ApplicationIndex(u32::try_from(self.applications.len()).map_err(|_| Conflict::Full)?);
+        let organization =
+            new.organization.as_ref().map_or("", |organization| organization.as_str());
+        let subscriptions = new.subscriptions.as_slice();
         let record = ApplicationRecord {
-            name: self.keep(new.name)?,
-            owner: self.keep_repeated(new.owner, |last| last.owner)?,
-            organization: self
-                .keep_repeated(new.organization.unwrap_or_default(), |last| last.organization)?,
+            name: self.keep(new.name.as_str())?,
+            owner: self.keep_repeated(new.owner.as_str(), |last| last.owner)?,
+            organization: self.keep_repeated(organization, |last| last.organization)?,
             first_subscription: u32::try_from(self.subscriptions.len())
                 .map_err(|_| Conflict::Full)?,
-            subscription_count: u16::try_from(new.subscriptions.len())
-                .map_err(|_| Conflict::Full)?,
+            subscription_count: u16::try_from(subscriptions.len()).map_err(|_| Conflict::Full)?,
             place: new.place,
         };
         self.applications.push(record);
-        let subscriptions = new
-            .subscriptions
-            .iter()
-            .map(|view| SubscriptionRecord { api: view.api, state: view.state });
-        self.subscriptions.extend(subscriptions);
-        for key in new.keys {
-            self.add_key(*key, index)?;
+        let records = subscriptions.iter().map(|subscription| SubscriptionRecord {
+            api: subscription.api,
+            state: subscription.state,
+        });
+        self.subscriptions.extend(records);
+        for key in new.keys.as_slice() {
+            self.add_key(key, index)?;
         }
-        let name_hash = self.hasher.hash_one(new.name);
+        let name_hash = self.hasher.hash_one(new.name.as_str());
         let (applications, text, hasher) = (&self.applications, &self.text, &self.hasher);
         let rehash = |&at: &u32| {
             applications
@@ -257,9 +203,13 @@ impl Directory {
         self.subscriptions.shrink_to_fit();
     }
 
-    fn add_key(&mut self, key: NewKey<'_>, application: ApplicationIndex) -> Result<(), Conflict> {
+    fn add_key(
+        &mut self,
+        key: &KeyMapping<'_>,
+        application: ApplicationIndex,
+    ) -> Result<(), Conflict> {
         let position = u32::try_from(self.keys.len()).map_err(|_| Conflict::Full)?;
-        let consumer_key = self.keep(key.consumer_key)?;
+        let consumer_key = self.keep(key.consumer_key.as_str())?;
         self.keys.push(KeyRecord {
             consumer_key,
             key_manager: key.key_manager,
@@ -273,52 +223,25 @@ impl Directory {
             })
         };
         self.by_key.insert_unique(
-            hasher.hash_one((key.key_manager, key.consumer_key)),
+            hasher.hash_one((key.key_manager, key.consumer_key.as_str())),
             position,
             rehash,
         );
         Ok(())
     }
 
-    fn check(&self, new: &NewApplication<'_>) -> Result<(), Conflict> {
-        if let Some(other) = self.find_by_name(new.name) {
-            return Err(Conflict::Name { name: new.name.to_owned(), other: other.place });
+    fn check(&self, new: &Application<'_>) -> Result<(), Conflict> {
+        if let Some(other) = self.find_by_name(new.name.as_str()) {
+            return Err(Conflict::Name { name: new.name.as_str().to_owned(), other: other.place });
         }
-        for (position, key) in new.keys.iter().enumerate() {
-            if let Some(other) = self.find_record(key.key_manager, key.consumer_key) {
+        for key in new.keys.as_slice() {
+            if let Some(other) = self.find_record(key.key_manager, key.consumer_key.as_str()) {
                 let owner = self.application(other.application);
                 return Err(Conflict::ConsumerKey {
-                    consumer_key: key.consumer_key.to_owned(),
+                    consumer_key: key.consumer_key.as_str().to_owned(),
                     application: owner.map_or_else(String::new, |view| view.name.to_owned()),
                     other: owner.map(|view| view.place).unwrap_or_default(),
                 });
-            }
-            for earlier in new
-                .keys
-                .iter()
-                .take(position)
-                .filter(|earlier| earlier.key_manager == key.key_manager)
-            {
-                if earlier.consumer_key == key.consumer_key {
-                    return Err(Conflict::ConsumerKey {
-                        consumer_key: key.consumer_key.to_owned(),
-                        application: new.name.to_owned(),
-                        other: new.place,
-                    });
-                }
-                if earlier.key_type == key.key_type {
-                    return Err(Conflict::KeyType { key_type: key.key_type });
-                }
-            }
-        }
-        for (position, subscription) in new.subscriptions.iter().enumerate() {
-            if new
-                .subscriptions
-                .iter()
-                .take(position)
-                .any(|earlier| earlier.api == subscription.api)
-            {
-                return Err(Conflict::Subscription { api: subscription.api });
             }
         }
         Ok(())

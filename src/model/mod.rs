@@ -5,12 +5,13 @@
 //!
 //! The walk through the files: [`names`] (newtypes), [`provenance`] (where something was written), [`template`] (an
 //! operation's path), [`key_manager`], [`organization`] (templates of many issuers), [`token_handling`], [`api`], [`cors`],
-//! [`backend`], [`backend_jwt`], [`directory`] (applications, keys and subscriptions, packed for a million of them),
+//! [`backend`], [`backend_jwt`], [`application`] (with its keys and subscriptions), [`directory`] (a million of them, packed),
 //! [`gateway`] (listeners, limits, management, telemetry), [`proxies`] (who is believed about clients),
 //! [`policy`] (throttling), [`removed_headers`] (what ends at the gateway), [`revocation_channel`], [`secret`], [`rate`]
 //! (so many in a time), [`reason`] (how exchanges end), [`certificates`] (files whose certificates end), [`clock`].
 
 pub mod api;
+pub mod application;
 pub mod backend;
 pub mod backend_jwt;
 pub mod certificates;

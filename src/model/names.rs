@@ -12,17 +12,18 @@ pub const MAX_NAME_BYTES: usize = 256;
 pub enum InvalidName {
     #[error("must not be empty")]
     Empty,
-    #[error("must not be longer than {MAX_NAME_BYTES} bytes")]
-    TooLong,
+    #[error("must not be longer than {most} bytes")]
+    TooLong { most: usize },
     #[error("must not contain control characters")]
     ControlCharacter,
 }
 
-fn check(text: &str) -> Result<(), InvalidName> {
+/// Refuses a text that is blank, longer than `most` bytes, or holds a control character.
+pub(super) fn check(text: &str, most: usize) -> Result<(), InvalidName> {
     if text.trim().is_empty() {
         Err(InvalidName::Empty)
-    } else if text.len() > MAX_NAME_BYTES {
-        Err(InvalidName::TooLong)
+    } else if text.len() > most {
+        Err(InvalidName::TooLong { most })
     } else if text.chars().any(char::is_control) {
         Err(InvalidName::ControlCharacter)
     } else {
@@ -47,7 +48,7 @@ macro_rules! name {
             type Error = InvalidName;
 
             fn try_from(text: &str) -> Result<Self, InvalidName> {
-                check(text).map(|()| Self(text.into()))
+                check(text, MAX_NAME_BYTES).map(|()| Self(text.into()))
             }
         }
 

@@ -14,7 +14,7 @@ use crate::authenticate::{CallerNames, Principal};
 use crate::forward::body::RequestProgress;
 use crate::jwt::Claims;
 use crate::limiter::concurrency::Permit;
-use crate::model::directory::KeyType;
+use crate::model::application::KeyType;
 use crate::model::reason::Reason;
 use crate::proxy::connection::{Connection, InFlight, Transport};
 use crate::proxy::request_origin::RequestOrigin;

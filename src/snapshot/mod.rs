@@ -26,7 +26,7 @@ use crate::jwks::KeyManagerKeys;
 use crate::limiter::concurrency::ConcurrencyLimit;
 use crate::model::api::{Api, Operation};
 use crate::model::clock::Moment;
-use crate::model::directory::{Directory, KeyMapping};
+use crate::model::directory::{Directory, KeyOwner};
 use crate::model::gateway::{ErrorFormat, Limits};
 use crate::model::key_manager::KeyManager;
 use crate::model::names::{ApiIndex, KeyManagerIndex};
@@ -271,7 +271,7 @@ impl CompiledKeyManager {
 
     /// What a consumer key of this key manager stands for. One that was provisioned for the organization goes before one of
     /// the template.
-    pub fn find(&self, directory: &Directory, consumer_key: &str) -> Option<KeyMapping> {
+    pub fn find(&self, directory: &Directory, consumer_key: &str) -> Option<KeyOwner> {
         self.meanings().find_map(|index| directory.find(index, consumer_key))
     }
 }

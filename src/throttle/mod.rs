@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::authenticate::{CallerNames, Principal};
 use crate::authorize::Grant;
-use crate::model::directory::KeyType;
+use crate::model::application::KeyType;
 use crate::snapshot::backend::BackendGroup;
 use crate::snapshot::local::{LocalApi, LocalSnapshot, Turns};
 

@@ -5,13 +5,12 @@ use crate::config::reader::{Placed, Table, nearest};
 use crate::config::report::At;
 use crate::config::resolve::{References, Whole, api};
 use crate::config::source::Sources;
-use crate::model::directory::{
-    Conflict, Directory, KeyType, NewApplication, NewKey, SubscriptionState, SubscriptionView,
+use crate::model::application::{
+    Application, ApplicationName, ConsumerKey, InvalidApplication, KeyMapping, KeyMappings,
+    KeyType, OrganizationName, Owner, Subscription, SubscriptionState, Subscriptions,
 };
-use crate::model::names::{ApiIndex, MAX_NAME_BYTES};
-
-/// The longest consumer key that is taken.
-pub(in crate::config) const MOST_CONSUMER_KEY: usize = 1024;
+use crate::model::directory::{Conflict, Directory};
+use crate::model::names::{ApiIndex, InvalidName};
 
 pub(super) fn applications(
     whole: &Whole<'_>,
@@ -20,61 +19,66 @@ pub(super) fn applications(
     directory: &mut Directory,
 ) {
     for table in whole.every("applications") {
-        let name = table.needed("name");
-        let owner = table.text("owner").map_or("", |owner| owner.value);
-        let organization = table
-            .text("organization")
-            .and_then(|organization| named_organization(&organization, &table));
-        let keys: Vec<_> =
-            table.tables("keys").iter().filter_map(|key| new_key(key, references)).collect();
-        let subscriptions: Vec<_> = table
-            .tables("subscriptions")
-            .iter()
-            .filter_map(|table| subscription(table, references))
-            .collect();
-        let Some(name) = name else { continue };
-        if name.value.len() > MAX_NAME_BYTES {
-            table.problems().error(
-                name.at,
-                format!("`applications.name` may have {MAX_NAME_BYTES} bytes at most"),
-                None,
-            );
-            continue;
-        }
-        let place = sources.place(&table.at());
-        let new = NewApplication {
-            name: name.value,
-            owner,
-            organization,
-            keys: &keys,
-            subscriptions: &subscriptions,
-            place,
-        };
-        if let Err(conflict) = directory.add(new) {
-            let other = other_place(&conflict, sources);
-            match other {
-                Some(other) => {
-                    table.problems().conflict(table.at(), other, conflict.to_string(), None);
-                }
-                None => table.problems().error(table.at(), conflict.to_string(), None),
+        let Some(application) = application(&table, sources, references) else { continue };
+        if let Err(conflict) = directory.add(&application) {
+            let message = conflict.to_string();
+            match other_place(&conflict, sources) {
+                Some(other) => table.problems().conflict(table.at(), other, message, None),
+                None => table.problems().error(table.at(), message, None),
             }
         }
     }
 }
 
-fn named_organization<'t>(organization: &Placed<&'t str>, table: &Table<'_>) -> Option<&'t str> {
-    if is_organization(organization.value) {
-        return Some(organization.value);
-    }
-    let message =
-        "`applications.organization` is blank, too long, or holds a control character".to_owned();
-    table.problems().error(organization.at.clone(), message, None);
-    None
+/// Reads all of a table before it gives up, so that all of its errors are told at once.
+fn application<'a>(
+    table: &Table<'a>,
+    sources: &Sources,
+    references: &References,
+) -> Option<Application<'a>> {
+    let name: Option<ApplicationName<'a>> =
+        table.needed("name").and_then(|name| valid(&name, table, "name"));
+    let owner = match table.text("owner") {
+        Some(owner) => valid(&owner, table, "owner"),
+        None => Owner::try_from("").ok(),
+    };
+    let organization: Option<Option<OrganizationName<'a>>> = match table.text("organization") {
+        Some(organization) => valid(&organization, table, "organization").map(Some),
+        None => Some(None),
+    };
+    let keys = table.tables("keys");
+    let keys: Vec<_> = keys.iter().filter_map(|key| key_mapping(key, references)).collect();
+    let keys = unbroken(KeyMappings::try_from(keys), table);
+    let subscriptions = table.tables("subscriptions");
+    let subscriptions: Vec<_> =
+        subscriptions.iter().filter_map(|table| subscription(table, references)).collect();
+    let subscriptions = unbroken(Subscriptions::try_from(subscriptions), table);
+    Some(Application {
+        name: name?,
+        owner: owner?,
+        organization: organization?,
+        keys: keys?,
+        subscriptions: subscriptions?,
+        place: sources.place(&table.at()),
+    })
 }
 
-/// Whether a text can be an organization's.
-pub(in crate::config) fn is_organization(text: &str) -> bool {
-    !text.trim().is_empty() && text.len() <= MAX_NAME_BYTES && !text.chars().any(char::is_control)
+/// Returns a string as one of the model's types, or tells which rule it breaks.
+fn valid<'t, T>(text: &Placed<&'t str>, table: &Table<'_>, key: &str) -> Option<T>
+where
+    T: TryFrom<&'t str, Error = InvalidName>,
+{
+    let valid = T::try_from(text.value);
+    valid
+        .map_err(|error| {
+            let message = format!("`{}` {error}", table.path(key));
+            table.problems().error(text.at.clone(), message, None);
+        })
+        .ok()
+}
+
+fn unbroken<T>(list: Result<T, InvalidApplication>, table: &Table<'_>) -> Option<T> {
+    list.map_err(|error| table.problems().error(table.at(), error.to_string(), None)).ok()
 }
 
 /// The place of what an application collides with.
@@ -83,11 +87,11 @@ fn other_place(conflict: &Conflict, sources: &Sources) -> Option<At> {
         Conflict::Name { other, .. } | Conflict::ConsumerKey { other, .. } => {
             Some(At::Line { path: sources.path(other.file).into(), line: other.line })
         }
-        Conflict::KeyType { .. } | Conflict::Subscription { .. } | Conflict::Full => None,
+        Conflict::Full => None,
     }
 }
 
-fn new_key<'a>(table: &Table<'a>, references: &References) -> Option<NewKey<'a>> {
+fn key_mapping<'a>(table: &Table<'a>, references: &References) -> Option<KeyMapping<'a>> {
     let key_type =
         match table.needed("type").and_then(|_| table.choice("type", &["production", "sandbox"])) {
             Some("production") => Some(KeyType::Production),
@@ -97,25 +101,13 @@ fn new_key<'a>(table: &Table<'a>, references: &References) -> Option<NewKey<'a>>
     let key_manager = table
         .needed("key_manager")
         .and_then(|name| api::key_manager(&name, references, table.problems()));
-    let consumer_key = table.needed("consumer_key")?;
-    if consumer_key.value.len() > MOST_CONSUMER_KEY
-        || consumer_key.value.chars().any(char::is_control)
-    {
-        table.problems().error(
-            consumer_key.at,
-            "`consumer_key` is too long, or holds a control character".to_owned(),
-            None,
-        );
-        return None;
-    }
-    Some(NewKey {
-        key_manager: key_manager?,
-        consumer_key: consumer_key.value,
-        key_type: key_type?,
-    })
+    let consumer_key = table.needed("consumer_key");
+    let consumer_key: Option<ConsumerKey<'a>> =
+        consumer_key.and_then(|text| valid(&text, table, "consumer_key"));
+    Some(KeyMapping { key_manager: key_manager?, key_type: key_type?, consumer_key: consumer_key? })
 }
 
-fn subscription(table: &Table<'_>, references: &References) -> Option<SubscriptionView> {
+fn subscription(table: &Table<'_>, references: &References) -> Option<Subscription> {
     let api = table.needed("api").and_then(|name| find_api(&name, references, table.problems()));
     let state = match table
         .choice("status", &["unblocked", "blocked", "prod_only_blocked", "on_hold", "rejected"])
@@ -127,7 +119,7 @@ fn subscription(table: &Table<'_>, references: &References) -> Option<Subscripti
         // a word that is none of these is an error already, and no state opens what another would close
         _ => SubscriptionState::Unblocked,
     };
-    Some(SubscriptionView { api: api?, state })
+    Some(Subscription { api: api?, state })
 }
 
 /// The API of `name:version`, or what was probably meant.

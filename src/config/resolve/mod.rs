@@ -17,7 +17,7 @@ mod secret;
 mod unlikely;
 
 pub(super) use api::no_such_key_manager;
-pub(super) use application::{MOST_CONSUMER_KEY, is_organization, no_such_api};
+pub(super) use application::no_such_api;
 
 use std::collections::HashMap;
 

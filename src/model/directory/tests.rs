@@ -5,9 +5,22 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::application::{ApplicationName, ConsumerKey, KeyMappings, Owner, Subscriptions};
 
-fn place(line: u32) -> Provenance {
-    Provenance { file: 0, line }
+fn application(name: &str) -> Application<'_> {
+    Application {
+        name: ApplicationName::try_from(name).unwrap(),
+        owner: Owner::try_from("owner").unwrap(),
+        organization: None,
+        keys: KeyMappings::default(),
+        subscriptions: Subscriptions::default(),
+        place: Provenance { file: 0, line: 1 },
+    }
+}
+
+fn key(key_manager: u16, consumer_key: &str, key_type: KeyType) -> KeyMapping<'_> {
+    let consumer_key = ConsumerKey::try_from(consumer_key).unwrap();
+    KeyMapping { key_manager: KeyManagerIndex(key_manager), key_type, consumer_key }
 }
 
 proptest! {
@@ -22,11 +35,16 @@ proptest! {
         for (position, (key_manager, consumer_key, sandbox, apis)) in applications.iter().enumerate() {
             let key_type = if *sandbox { KeyType::Sandbox } else { KeyType::Production };
             let name = format!("application-{position}");
-            let keys = [NewKey { key_manager: KeyManagerIndex(*key_manager), consumer_key, key_type }];
-            let subscriptions: Vec<_> =
-                apis.iter().map(|api| SubscriptionView { api: ApiIndex(*api), state: SubscriptionState::Unblocked }).collect();
-            let new = NewApplication { name: &name, owner: "owner", organization: None, keys: &keys, subscriptions: &subscriptions, place: place(1) };
-            let added = directory.add(new);
+            let subscriptions: Vec<_> = apis
+                .iter()
+                .map(|api| Subscription { api: ApiIndex(*api), state: SubscriptionState::Unblocked })
+                .collect();
+            let new = Application {
+                keys: KeyMappings::try_from(vec![key(*key_manager, consumer_key, key_type)]).unwrap(),
+                subscriptions: Subscriptions::try_from(subscriptions).unwrap(),
+                ..application(&name)
+            };
+            let added = directory.add(&new);
             let key = (*key_manager, consumer_key.clone());
             prop_assert_eq!(added.is_err(), known.contains_key(&key), "a key belongs to one application of a key manager");
             if let Ok(index) = added {
@@ -50,25 +68,14 @@ proptest! {
 }
 
 #[test]
-fn an_application_has_one_key_of_a_type_and_one_subscription_of_an_api() {
-    let key =
-        |consumer_key, key_type| NewKey { key_manager: KeyManagerIndex(0), consumer_key, key_type };
-    let mut directory = Directory::default();
-    let two = [key("a", KeyType::Production), key("b", KeyType::Production)];
-    let new = |keys| NewApplication {
-        name: "one",
-        owner: "",
-        organization: None,
-        keys,
-        subscriptions: &[],
-        place: place(1),
+fn a_name_and_a_key_belong_to_one_application() {
+    let new = |name, consumer_key| Application {
+        keys: KeyMappings::try_from(vec![key(0, consumer_key, KeyType::Production)]).unwrap(),
+        ..application(name)
     };
-    assert_eq!(directory.add(new(&two)), Err(Conflict::KeyType { key_type: KeyType::Production }));
-    let view = SubscriptionView { api: ApiIndex(1), state: SubscriptionState::Blocked };
-    let twice = NewApplication { subscriptions: &[view, view], ..new(&[]) };
-    assert_eq!(directory.add(twice), Err(Conflict::Subscription { api: ApiIndex(1) }));
-    let both = [key("a", KeyType::Production), key("b", KeyType::Sandbox)];
-    assert!(directory.add(new(&both)).is_ok());
-    assert!(matches!(directory.add(new(&[])), Err(Conflict::Name { .. })));
-    assert_eq!((directory.application_count(), directory.key_count()), (1, 2));
+    let mut directory = Directory::default();
+    assert!(directory.add(&new("one", "a")).is_ok());
+    assert!(matches!(directory.add(&new("one", "b")), Err(Conflict::Name { .. })));
+    assert!(matches!(directory.add(&new("two", "a")), Err(Conflict::ConsumerKey { .. })));
+    assert_eq!((directory.application_count(), directory.key_count()), (1, 1));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{Method, Version};
 
 use super::line::{Fragment, LogLine, name};
-use crate::model::directory::KeyType;
+use crate::model::application::KeyType;
 use crate::model::reason::Reason;
 
 /// One exchange, as it ended. Holds no token and no query, and there is no field for one.

@@ -9,7 +9,7 @@ use http::{Method, Version};
 use serde_json::Value;
 
 use super::*;
-use crate::model::directory::KeyType;
+use crate::model::application::KeyType;
 use crate::model::gateway::AccessLogTarget;
 
 /// 2026-03-04T05:06:07.089Z

@@ -1,0 +1,230 @@
+//! Applications: who calls APIs, with which keys and which subscriptions.
+//!
+//! Every rule about them stands here once: lengths, characters, one key per type and key manager, one subscription per
+//! API. The texts borrow where they can, because a file of a million lines is read without an allocation for each name.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::names::{ApiIndex, InvalidName, KeyManagerIndex, MAX_NAME_BYTES, check};
+use crate::model::provenance::Provenance;
+
+/// The longest consumer key, in bytes. WSO2 keeps 512 characters; other servers issue URLs as client ids.
+pub const MAX_CONSUMER_KEY_BYTES: usize = 1024;
+
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident, $rule:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name<'a>(Cow<'a, str>);
+
+        impl $name<'_> {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl<'a> TryFrom<&'a str> for $name<'a> {
+            type Error = InvalidName;
+
+            fn try_from(text: &'a str) -> Result<Self, InvalidName> {
+                $rule(text).map(|()| Self(Cow::Borrowed(text)))
+            }
+        }
+    };
+}
+
+text!(
+    /// The unique name of an application. WSO2 allows 100 characters, so each of its names fits.
+    ApplicationName,
+    |text| check(text, MAX_NAME_BYTES)
+);
+text!(
+    /// The user who owns an application; empty where nobody is named.
+    Owner,
+    |text: &str| if text.is_empty() { Ok(()) } else { check(text, MAX_NAME_BYTES) }
+);
+text!(
+    /// The organization whose tokens alone an application can use.
+    OrganizationName,
+    |text| check(text, MAX_NAME_BYTES)
+);
+text!(
+    /// The client id that a key manager issued.
+    ConsumerKey,
+    |text| check(text, MAX_CONSUMER_KEY_BYTES)
+);
+
+/// The kind of backend that a key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyType {
+    Production,
+    Sandbox,
+}
+
+impl KeyType {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Sandbox => "sandbox",
+        }
+    }
+}
+
+/// A consumer key that stands for an application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyMapping<'a> {
+    pub key_manager: KeyManagerIndex,
+    pub key_type: KeyType,
+    pub consumer_key: ConsumerKey<'a>,
+}
+
+/// The keys of one application: at most one per type and key manager.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeyMappings<'a>(Vec<KeyMapping<'a>>);
+
+impl<'a> TryFrom<Vec<KeyMapping<'a>>> for KeyMappings<'a> {
+    type Error = InvalidApplication;
+
+    fn try_from(keys: Vec<KeyMapping<'a>>) -> Result<Self, InvalidApplication> {
+        for (position, key) in keys.iter().enumerate() {
+            let earlier = keys.iter().take(position);
+            for other in earlier.filter(|other| other.key_manager == key.key_manager) {
+                if other.consumer_key == key.consumer_key {
+                    let consumer_key = key.consumer_key.as_str().to_owned();
+                    return Err(InvalidApplication::RepeatedConsumerKey { consumer_key });
+                }
+                if other.key_type == key.key_type {
+                    return Err(InvalidApplication::RepeatedKeyType { key_type: key.key_type });
+                }
+            }
+        }
+        Ok(Self(keys))
+    }
+}
+
+impl<'a> KeyMappings<'a> {
+    pub fn as_slice(&self) -> &[KeyMapping<'a>] {
+        &self.0
+    }
+}
+
+/// The state of a subscription, as WSO2 has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum SubscriptionState {
+    #[default]
+    Unblocked,
+    Blocked,
+    ProdOnlyBlocked,
+    OnHold,
+    Rejected,
+}
+
+/// An application's right to call an API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subscription {
+    pub api: ApiIndex,
+    pub state: SubscriptionState,
+}
+
+/// The subscriptions of one application: at most one per API.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Subscriptions(Vec<Subscription>);
+
+impl TryFrom<Vec<Subscription>> for Subscriptions {
+    type Error = InvalidApplication;
+
+    fn try_from(subscriptions: Vec<Subscription>) -> Result<Self, InvalidApplication> {
+        let repeated = subscriptions.iter().enumerate().any(|(position, subscription)| {
+            subscriptions.iter().take(position).any(|other| other.api == subscription.api)
+        });
+        if repeated {
+            Err(InvalidApplication::RepeatedSubscription)
+        } else {
+            Ok(Self(subscriptions))
+        }
+    }
+}
+
+impl Subscriptions {
+    pub fn as_slice(&self) -> &[Subscription] {
+        &self.0
+    }
+}
+
+/// A rule about keys or subscriptions that an application breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidApplication {
+    #[error("consumer key \"{consumer_key}\" of this key manager stands twice in this application")]
+    RepeatedConsumerKey { consumer_key: String },
+    #[error("an application has at most one {} key of a key manager", key_type.label())]
+    RepeatedKeyType { key_type: KeyType },
+    #[error("the application subscribes to one API twice")]
+    RepeatedSubscription,
+}
+
+/// An application with its keys and subscriptions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Application<'a> {
+    pub name: ApplicationName<'a>,
+    pub owner: Owner<'a>,
+    /// `None`: it can be used with the tokens of any organization.
+    pub organization: Option<OrganizationName<'a>>,
+    pub keys: KeyMappings<'a>,
+    pub subscriptions: Subscriptions,
+    pub place: Provenance,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_have_their_bounds_and_no_control_characters() {
+        assert!(ApplicationName::try_from("a").is_ok() && Owner::try_from("").is_ok());
+        let long = "a".repeat(MAX_NAME_BYTES.saturating_add(1));
+        for bad in ["", " ", "a\nb", "a\u{7f}", &long] {
+            assert!(ApplicationName::try_from(bad).is_err(), "{bad:?}");
+            assert!(OrganizationName::try_from(bad).is_err(), "{bad:?}");
+            assert_eq!(Owner::try_from(bad).is_err(), !bad.is_empty(), "{bad:?}");
+        }
+        assert!(ConsumerKey::try_from(long.as_str()).is_ok());
+        let longest = "a".repeat(MAX_CONSUMER_KEY_BYTES);
+        assert!(ConsumerKey::try_from(longest.as_str()).is_ok());
+        assert_eq!(
+            ConsumerKey::try_from(format!("{longest}a").as_str()),
+            Err(InvalidName::TooLong { most: MAX_CONSUMER_KEY_BYTES })
+        );
+    }
+
+    #[test]
+    fn an_application_has_one_key_of_a_type_and_one_subscription_of_an_api() {
+        let key = |key_manager, consumer_key, key_type| KeyMapping {
+            key_manager: KeyManagerIndex(key_manager),
+            key_type,
+            consumer_key: ConsumerKey::try_from(consumer_key).unwrap(),
+        };
+        let (production, sandbox) = (KeyType::Production, KeyType::Sandbox);
+        let keys = |keys: &[KeyMapping<'static>]| KeyMappings::try_from(keys.to_vec());
+        assert!(keys(&[key(0, "a", production), key(0, "b", sandbox)]).is_ok());
+        assert!(keys(&[key(0, "a", production), key(1, "a", production)]).is_ok());
+        assert_eq!(
+            keys(&[key(0, "a", production), key(0, "b", production)]),
+            Err(InvalidApplication::RepeatedKeyType { key_type: production })
+        );
+        assert_eq!(
+            keys(&[key(0, "a", production), key(0, "a", sandbox)]),
+            Err(InvalidApplication::RepeatedConsumerKey { consumer_key: "a".to_owned() })
+        );
+        let to = |api, state| Subscription { api: ApiIndex(api), state };
+        let (open, blocked) = (SubscriptionState::Unblocked, SubscriptionState::Blocked);
+        assert!(Subscriptions::try_from(vec![to(0, open), to(1, blocked)]).is_ok());
+        assert_eq!(
+            Subscriptions::try_from(vec![to(0, open), to(0, blocked)]),
+            Err(InvalidApplication::RepeatedSubscription)
+        );
+    }
+}
