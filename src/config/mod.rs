@@ -7,10 +7,9 @@
 //! The walk through the files: [`source`] and [`tree`] (texts, values and
 //! their places), [`contract`] (every name that may be written, the one
 //! table behind the reader, the hints and the JSON Schema), [`reader`] (typed values) with [`problems`] (errors collected), [`units`]
-//! (durations and sizes), [`plain_file`] (opening what is named), [`resolve`] (one file a noun), [`applications`] (application files, streamed), [`report`]
+//! (durations and sizes), [`plain_file`] (opening what is named), [`resolve`] (one file a noun), [`report`]
 //! (what an operator reads), [`redaction`] (what no report shows), [`mod@schema`].
 
-mod applications;
 mod contract;
 mod pem;
 mod plain_file;
@@ -29,7 +28,8 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-pub use report::{Problem, Report, Severity};
+pub use problems::{Problem, Severity};
+pub use report::Report;
 pub use schema::schema;
 
 use crate::config::problems::Problems;

@@ -1,12 +1,8 @@
 //! What went wrong while a configuration was read: remembered, so that reading goes on and all errors come at once.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::path::PathBuf;
-
-use crate::config::report::{At, Problem, Severity};
-
-/// More than this many problems help nobody.
-const MOST_PROBLEMS: usize = 1000;
 
 /// What went wrong so far, and which files were looked at.
 #[derive(Debug, Default)]
@@ -48,3 +44,34 @@ impl Problems {
         }
     }
 }
+
+/// One thing that is wrong, or probably not meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub severity: Severity,
+    pub message: String,
+    pub hint: Option<String>,
+    pub(super) at: At,
+    /// Where the other half of a conflict is.
+    pub(super) other: Option<At>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum At {
+    /// Bytes of a text that is in memory.
+    Span { file: u16, span: Range<usize> },
+    /// A line of a file that was streamed.
+    Line { path: PathBuf, line: u32 },
+    /// The file as a whole.
+    File { path: PathBuf },
+}
+
+/// More than this many problems help nobody.
+const MOST_PROBLEMS: usize = 1000;

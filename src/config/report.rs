@@ -2,40 +2,13 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use crate::config::problems::{At, Problem, Severity};
 use crate::config::redaction;
 use crate::config::source::Sources;
-
-/// One thing that is wrong, or probably not meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    pub severity: Severity,
-    pub message: String,
-    pub hint: Option<String>,
-    pub(super) at: At,
-    /// Where the other half of a conflict is.
-    pub(super) other: Option<At>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    Error,
-    Warning,
-}
-
-/// A place in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum At {
-    /// Bytes of a text that is in memory.
-    Span { file: u16, span: Range<usize> },
-    /// A line of a file that was streamed.
-    Line { path: PathBuf, line: u32 },
-    /// The file as a whole.
-    File { path: PathBuf },
-}
 
 /// All problems of one reading.
 #[derive(Debug, Clone, Default)]

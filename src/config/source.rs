@@ -9,9 +9,9 @@ use toml::de::DeTable;
 
 use crate::config::contract::{CREDENTIALS, CREDENTIALS_FILE, ROOT};
 use crate::config::plain_file;
+use crate::config::problems::At;
 use crate::config::problems::Problems;
 use crate::config::redaction;
-use crate::config::report::At;
 use crate::config::tree::{self, TomlContent, TomlMember};
 use crate::model::provenance::{Provenance, SourceFiles};
 

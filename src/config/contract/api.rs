@@ -1,6 +1,7 @@
 //! `[[apis]]` with their backends and operations.
 
-use super::{RETRY_CAUSES, TableRule, UNLIMITED, ValueKind, key, only};
+use super::rule::{TableRule, ValueKind, key, only};
+use super::words::{RETRY_CAUSES, UNLIMITED};
 
 pub(super) static API: TableRule = TableRule {
     keys: &[

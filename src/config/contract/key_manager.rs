@@ -1,8 +1,8 @@
 //! `[key_manager_defaults]` and `[[key_managers]]`.
 
-use super::{
-    ALGORITHMS, CREDENTIAL_METHODS, KEY_MANAGER_TYPES, PAIR, TableRule, ValueKind, key, later, only,
-};
+use super::listener::PAIR;
+use super::rule::{TableRule, ValueKind, key, later, only};
+use super::words::{ALGORITHMS, CREDENTIAL_METHODS, KEY_MANAGER_TYPES};
 
 pub(super) static KEY_MANAGER_DEFAULTS: TableRule = TableRule {
     keys: &[

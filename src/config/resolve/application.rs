@@ -1,16 +1,16 @@
 //! `[[applications]]` with their keys and subscriptions.
 
-use crate::config::problems::Problems;
-use crate::config::reader::{Placed, Table, nearest};
-use crate::config::report::At;
-use crate::config::resolve::{References, Whole, api};
+use crate::config::problems::At;
+use crate::config::reader::{Placed, Table};
+use crate::config::resolve::references::{self, References};
+use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::application::{
     Application, ApplicationName, ConsumerKey, InvalidApplication, KeyMapping, KeyMappings,
     KeyType, OrganizationName, Owner, Subscription, SubscriptionState, Subscriptions,
 };
 use crate::model::directory::{Conflict, Directory};
-use crate::model::names::{ApiIndex, InvalidName};
+use crate::model::names::InvalidName;
 
 pub(super) fn applications(
     whole: &Whole<'_>,
@@ -100,7 +100,7 @@ fn key_mapping<'a>(table: &Table<'a>, references: &References) -> Option<KeyMapp
         };
     let key_manager = table
         .needed("key_manager")
-        .and_then(|name| api::key_manager(&name, references, table.problems()));
+        .and_then(|name| references::key_manager(&name, references, table.problems()));
     let consumer_key = table.needed("consumer_key");
     let consumer_key: Option<ConsumerKey<'a>> =
         consumer_key.and_then(|text| valid(&text, table, "consumer_key"));
@@ -108,7 +108,8 @@ fn key_mapping<'a>(table: &Table<'a>, references: &References) -> Option<KeyMapp
 }
 
 fn subscription(table: &Table<'_>, references: &References) -> Option<Subscription> {
-    let api = table.needed("api").and_then(|name| find_api(&name, references, table.problems()));
+    let api =
+        table.needed("api").and_then(|name| references::api(&name, references, table.problems()));
     let state = match table
         .choice("status", &["unblocked", "blocked", "prod_only_blocked", "on_hold", "rejected"])
     {
@@ -120,38 +121,4 @@ fn subscription(table: &Table<'_>, references: &References) -> Option<Subscripti
         _ => SubscriptionState::Unblocked,
     };
     Some(Subscription { api: api?, state })
-}
-
-/// The API of `name:version`, or what was probably meant.
-fn find_api(name: &Placed<&str>, references: &References, problems: &Problems) -> Option<ApiIndex> {
-    let found = references.apis.get(name.value).copied();
-    if found.is_none() {
-        let (message, hint) = no_such_api(name.value, references);
-        problems.error(name.at.clone(), message, hint);
-    }
-    found
-}
-
-/// What to say of an API that is not there.
-pub(in crate::config) fn no_such_api(
-    name: &str,
-    references: &References,
-) -> (String, Option<String>) {
-    let message = format!("there is no API {name:?}");
-    let Some((api, _)) = name.rsplit_once(':') else {
-        return (message, Some("write \"name:version\"".to_owned()));
-    };
-    let mut versions: Vec<_> = references
-        .apis
-        .keys()
-        .filter_map(|known| known.rsplit_once(':'))
-        .filter(|(known, _)| *known == api)
-        .map(|(_, version)| version)
-        .collect();
-    versions.sort_unstable();
-    if versions.is_empty() {
-        let near = nearest(name, references.apis.keys().map(String::as_str));
-        return (message, near.map(|near| format!("did you mean {near:?}?")));
-    }
-    (message, Some(format!("API {api:?} has the version {}", versions.join(", "))))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::config::pem;
-use crate::config::resolve::Whole;
+use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::api::Api;
 use crate::model::backend_jwt::{AssertionEncoding, BackendJwt};

@@ -249,7 +249,7 @@ fn proof(
 pub(super) fn handling(table: &Table<'_>) -> Vec<TokenHandling> {
     let mut rules = Vec::new();
     for rule in table.tables("token_handling") {
-        let pattern = |text: &str, at: &crate::config::report::At| match Pattern::new(text) {
+        let pattern = |text: &str, at: &crate::config::problems::At| match Pattern::new(text) {
             Ok(pattern) => Some(pattern),
             Err(error) => {
                 rule.problems().error(

@@ -6,9 +6,9 @@
 
 use std::num::NonZeroU32;
 
+use crate::config::problems::At;
 use crate::config::problems::Problems;
 use crate::config::reader::{Placed, Table};
-use crate::config::report::At;
 use crate::model::directory::Directory;
 use crate::model::key_manager::{KeyManager, KeySource, TokenValidation};
 use crate::model::names::KeyManagerIndex;

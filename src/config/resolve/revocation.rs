@@ -2,8 +2,8 @@
 
 use crate::config::pem;
 use crate::config::reader::Table;
-use crate::config::resolve::Whole;
 use crate::config::resolve::secret::secret;
+use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::revocation_channel::{ChannelTls, RevocationChannel};
 use crate::model::secret::Secret;

@@ -2,8 +2,8 @@
 //!
 //! Each is told once, at the first place that it is about, with how many more there are.
 
+use crate::config::problems::At;
 use crate::config::problems::Problems;
-use crate::config::report::At;
 use crate::model::api::{Api, AuthScheme, Lifecycle, SubscriptionRule};
 use crate::model::directory::Directory;
 use crate::model::key_manager::{KeyManager, KeyManagerType};

@@ -12,10 +12,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::config::plain_file;
-use crate::config::problems::Problems;
+use crate::config::problems::{At, Problems};
 use crate::config::reader::Placed;
-use crate::config::report::At;
-use crate::config::resolve::{References, no_such_api, no_such_key_manager};
+use crate::config::resolve::references::{References, no_such_api, no_such_key_manager};
 use crate::config::source::Sources;
 use crate::model::application::{
     Application, ApplicationName, ConsumerKey, InvalidApplication, KeyMapping, KeyMappings,

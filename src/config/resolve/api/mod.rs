@@ -1,0 +1,237 @@
+//! `[[apis]]` with their operations.
+
+mod context;
+mod operations;
+mod served;
+
+use std::time::Duration;
+
+use http::HeaderName;
+
+use crate::config::reader::Table;
+use crate::config::resolve::header_rules::header_rules;
+use crate::config::resolve::naming::named;
+use crate::config::resolve::references::References;
+use crate::config::resolve::unique::Unique;
+use crate::config::resolve::whole::Whole;
+use crate::config::resolve::{backend, cors, references};
+use crate::config::source::Sources;
+use crate::model::api::{
+    Api, AuthorizationForwarding, BindingRule, BodyStall, Concurrency, HostPattern, Lifecycle,
+    PathRules, QueryTokenRule, SubscriptionRule,
+};
+use crate::model::names::{ApiIndex, ApiName, KeyManagerIndex};
+
+pub(super) fn apis(whole: &Whole<'_>, sources: &Sources, references: &mut References) -> Vec<Api> {
+    let mut names = Unique::default();
+    let mut served: Vec<served::ServedBasePath> = Vec::new();
+    let mut apis = Vec::new();
+    for table in whole.every("apis") {
+        let built = api(&table, sources, references);
+        let (Some(name), Some(version)) = (table.text("name"), table.text("version")) else {
+            continue;
+        };
+        let whole_name = format!("{}:{}", name.value, version.value);
+        if !names.claim(&whole_name, &name.at, "API", table.problems()) {
+            continue;
+        }
+        let Ok(index) = u32::try_from(apis.len()).map(ApiIndex) else { continue };
+        references.apis.insert(whole_name, index);
+        let Some(api) = built else { continue };
+        served::check_served(&mut served, &api, &table);
+        apis.push(api);
+    }
+    apis
+}
+
+fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<Api> {
+    let name = table.needed("name").and_then(|name| named::<ApiName>(&name, table));
+    let version = context::version(table);
+    let context = context::context(table);
+    let key_managers = key_managers(table, references);
+    let operations = operations::operations(table, sources);
+    let production =
+        table.table("production").and_then(|backend| backend::backend(&backend, sources));
+    let sandbox = table.table("sandbox").and_then(|backend| backend::backend(&backend, sources));
+    if !table.has("production") && !table.has("sandbox") {
+        table.problems().error(
+            table.at(),
+            "the API has no backend: write [apis.production], [apis.sandbox] or both".to_owned(),
+            None,
+        );
+    }
+    let authorization_header = authorization_header(table);
+    let cors = table.table("cors").and_then(|cors| cors::cors(&cors, &authorization_header));
+    let (request_headers, response_headers) =
+        (header_rules(table, "request_headers"), header_rules(table, "response_headers"));
+    let concurrency = concurrency(table);
+    let hosts = hosts(table);
+    let (name, version, context) = (name?, version?, context?);
+    if operations.is_empty() {
+        let message = format!("API {name} {version} has no operations: nothing of it is served");
+        table.problems().warning(table.at(), message, Some("write [[apis.operations]]".to_owned()));
+    }
+    let (base_path, default_base_path) = context::base_paths(&context, &version);
+    let default_version = table.flag("default_version", false);
+    Some(Api {
+        base_path,
+        default_base_path: default_base_path.filter(|_| default_version),
+        hosts,
+        key_managers,
+        audiences: table
+            .texts("audiences")
+            .unwrap_or_default()
+            .iter()
+            .map(|text| text.value.to_owned())
+            .collect(),
+        subscription: if table.flag("subscription_required", true) {
+            SubscriptionRule::Required
+        } else {
+            SubscriptionRule::NotRequired
+        },
+        binding: if table.flag("require_bound_token", false) {
+            BindingRule::Required
+        } else {
+            BindingRule::NotRequired
+        },
+        dpop_nonce: table.flag("dpop_nonce", false),
+        authorization_header,
+        query_token: if table.flag("access_token_query", false) {
+            QueryTokenRule::OnHandshakes
+        } else {
+            QueryTokenRule::Never
+        },
+        authorization: if table.flag("forward_authorization", false) {
+            AuthorizationForwarding::Forward
+        } else {
+            AuthorizationForwarding::Remove
+        },
+        backend_jwt: table.flag("backend_jwt", false),
+        lifecycle: lifecycle(table),
+        paths: PathRules {
+            keep_encoded_slashes: table.choice("encoded_slashes", &["refuse", "keep"])
+                == Some("keep"),
+            keep_empty_segments: !table.flag("merge_slashes", true),
+        },
+        max_body_bytes: table.size("max_body_bytes").map(|size| size.value),
+        body_stall: body_stall(table),
+        concurrency,
+        close_on_token_expiry: table.flag("close_on_token_expiry", true),
+        cors,
+        request_headers,
+        response_headers,
+        production,
+        sandbox,
+        operations,
+        place: sources.place(&table.at()),
+        name,
+        version,
+        context,
+    })
+}
+
+fn body_stall(table: &Table<'_>) -> BodyStall {
+    if !table.has("body_stall_timeout") {
+        return BodyStall::Limits;
+    }
+    table.optional_time("body_stall_timeout", None).map_or(BodyStall::Never, BodyStall::After)
+}
+
+fn concurrency(table: &Table<'_>) -> Option<Concurrency> {
+    let number = |key, range, default| {
+        usize::try_from(table.integer(key, range, default)).unwrap_or(usize::MAX)
+    };
+    if !table.has("max_concurrent_requests") {
+        for key in ["max_queued_requests", "queue_timeout"].into_iter().filter(|key| table.has(key))
+        {
+            table.error(
+                key,
+                format!("`{}` needs `max_concurrent_requests`", table.path(key)),
+                None,
+            );
+        }
+        return None;
+    }
+    let most = number("max_concurrent_requests", 1..=1_000_000, 1);
+    let queue = number(
+        "max_queued_requests",
+        0..=1_000_000,
+        i64::try_from(most.div_ceil(4)).unwrap_or_default(),
+    );
+    Some(Concurrency {
+        most,
+        queue,
+        queue_timeout: table.time("queue_timeout", Duration::from_secs(1)),
+    })
+}
+
+fn key_managers(table: &Table<'_>, references: &References) -> Vec<KeyManagerIndex> {
+    let names = table.texts("key_managers").unwrap_or_default();
+    names
+        .iter()
+        .filter_map(|name| references::key_manager(name, references, table.problems()))
+        .collect()
+}
+
+fn hosts(table: &Table<'_>) -> Vec<HostPattern> {
+    let mut hosts = Vec::new();
+    for text in table.texts("hosts").unwrap_or_default() {
+        let host = text.value.to_ascii_lowercase();
+        let (name, wildcard) =
+            host.strip_prefix("*.").map_or((host.as_str(), false), |name| (name, true));
+        let good = !name.is_empty()
+            && name.chars().all(|character| {
+                character.is_ascii_alphanumeric()
+                    || matches!(character, '-' | '.' | '_' | ':' | '[' | ']')
+            });
+        if good {
+            hosts.push(if wildcard {
+                HostPattern::Below(format!(".{name}"))
+            } else {
+                HostPattern::Exact(name.to_owned())
+            });
+        } else {
+            let hint =
+                Some("write \"api.bank.example\" or \"*.bank.example\", without a port".to_owned());
+            table.problems().error(text.at, format!("{:?} is not a host", text.value), hint);
+        }
+    }
+    hosts
+}
+
+fn authorization_header(table: &Table<'_>) -> String {
+    const REFUSED: [&str; 8] = [
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "te",
+        "upgrade",
+        "cookie",
+        "content-type",
+    ];
+    let Some(text) = table.wanted("authorization_header") else {
+        return "authorization".to_owned();
+    };
+    let name = text.value.to_ascii_lowercase();
+    if HeaderName::try_from(name.as_str()).is_err() || REFUSED.contains(&name.as_str()) {
+        table.problems().error(
+            text.at,
+            format!("{:?} cannot carry a token", text.value),
+            Some("such as \"Authorization\" or \"X-Authorization\"".to_owned()),
+        );
+    }
+    name
+}
+
+fn lifecycle(table: &Table<'_>) -> Lifecycle {
+    match table
+        .choice("lifecycle", &["published", "prototyped", "deprecated", "blocked", "retired"])
+    {
+        Some("prototyped") => Lifecycle::Prototyped,
+        Some("deprecated") => Lifecycle::Deprecated,
+        Some("blocked") => Lifecycle::Blocked,
+        Some("retired") => Lifecycle::Retired,
+        _ => Lifecycle::Published,
+    }
+}

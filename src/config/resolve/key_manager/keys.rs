@@ -1,0 +1,115 @@
+//! Where a key manager's keys come from.
+
+use http::Uri;
+
+use crate::config::pem;
+use crate::config::reader::{Placed, Table};
+use crate::config::resolve::key_manager::settings::Settings;
+use crate::config::source::Sources;
+use crate::model::key_manager::KeySource;
+
+pub(super) fn key_source(
+    table: &Table<'_>,
+    sources: &Sources,
+    settings: &Settings,
+) -> Option<KeySource> {
+    let well_known_url = table.wanted("well_known_url");
+    let well_known_url = match &well_known_url {
+        Some(url) => Some(fetchable(table, url, settings)?),
+        None => None,
+    };
+    let Some(certificates) = table.table("certificates") else {
+        if table.has("certificates") {
+            return None;
+        }
+        let missing = || {
+            let hint = Some(
+                "write `certificates = { jwks = \"https://...\" }`, or `well_known_url`".to_owned(),
+            );
+            table.problems().error(
+                table.at(),
+                "nothing says where this key manager's keys are".to_owned(),
+                hint,
+            );
+        };
+        return match well_known_url {
+            Some(well_known_url) => Some(KeySource::Discovery { well_known_url }),
+            None => {
+                missing();
+                None
+            }
+        };
+    };
+    let (jwks, pem, jwks_file) =
+        (certificates.wanted("jwks"), certificates.wanted("pem"), certificates.wanted("jwks_file"));
+    match (jwks, pem, jwks_file) {
+        (Some(url), None, None) => {
+            Some(KeySource::Jwks { url: fetchable(table, &url, settings)?, well_known_url })
+        }
+        (None, Some(named), None) => {
+            let found = pem::verification_keys(&named, sources, table.problems())?;
+            Some(KeySource::Pem { path: found.path, content: found.content })
+        }
+        (None, None, Some(named)) => {
+            let found = pem::file(&named, sources, table.problems())?;
+            match crate::jwt::KeySet::from_jwks(&found.content) {
+                Ok(_) => Some(KeySource::JwksFile { path: found.path, content: found.content }),
+                Err(error) => {
+                    table.problems().error(
+                        named.at,
+                        format!("{}: {error}", found.path.display()),
+                        None,
+                    );
+                    None
+                }
+            }
+        }
+        _ => {
+            table.problems().error(
+                certificates.at(),
+                "`certificates` takes exactly one of jwks, pem and jwks_file".to_owned(),
+                None,
+            );
+            None
+        }
+    }
+}
+
+/// An address that keys may be fetched from: https, or loopback, or plain http where that is allowed.
+fn fetchable(table: &Table<'_>, url: &Placed<&str>, settings: &Settings) -> Option<String> {
+    let uri: Option<Uri> = url.value.parse().ok();
+    let uri = uri.filter(|uri| uri.host().is_some());
+    match uri.as_ref().and_then(Uri::scheme_str) {
+        Some("https") => Some(url.value.to_owned()),
+        Some("http") if settings.allow_http || uri.as_ref().is_some_and(is_loopback) => {
+            Some(url.value.to_owned())
+        }
+        Some("http") => {
+            let hint = Some(
+                "write https, or `allow_http = true` if you trust everyone on the way".to_owned(),
+            );
+            table.problems().error(
+                url.at.clone(),
+                "keys are not fetched over plain http, except from loopback".to_owned(),
+                hint,
+            );
+            None
+        }
+        _ => {
+            table.problems().error(
+                url.at.clone(),
+                format!("{:?} is not an http or https address", url.value),
+                None,
+            );
+            None
+        }
+    }
+}
+
+fn is_loopback(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.to_canonical().is_loopback())
+}

@@ -1,0 +1,83 @@
+//! `[management]`.
+
+use std::net::SocketAddr;
+
+use crate::config::pem;
+use crate::config::reader::Table;
+use crate::config::resolve::address::address;
+use crate::config::resolve::secret::secret;
+use crate::config::resolve::unique::Unique;
+use crate::config::resolve::whole::Whole;
+use crate::config::source::Sources;
+use crate::model::gateway::{ManagementSettings, ManagementUser, UserRole};
+
+pub(super) fn management(whole: &Whole<'_>, sources: &Sources) -> Option<ManagementSettings> {
+    let table = whole.once("management")?;
+    let default = SocketAddr::from(([127, 0, 0, 1], 9443));
+    let address = address(&table, "address", Some(default))?;
+    let tls = match table.table("tls") {
+        // a broken pair is no reason to answer in the clear
+        Some(tls) => Some(pem::pair(&tls, sources)?),
+        None => None,
+    };
+    Some(ManagementSettings {
+        address: address.value,
+        tls,
+        users: users(&table, sources),
+        hosts: table
+            .texts("hosts")
+            .unwrap_or_default()
+            .iter()
+            .map(|host| host.value.to_owned())
+            .collect(),
+        place: sources.place(&table.at()),
+    })
+}
+
+fn users(table: &Table<'_>, sources: &Sources) -> Vec<ManagementUser> {
+    let mut names = Unique::default();
+    let mut users = Vec::new();
+    for user in table.tables("users") {
+        let name = user.needed("name");
+        if !user.has("password_hash") {
+            user.problems().error(
+                user.at(),
+                "`management.users.password_hash` is missing".to_owned(),
+                None,
+            );
+        }
+        let hash = secret(&user, "password_hash", sources);
+        let (Some(name), Some(password_hash)) = (name, hash) else { continue };
+        if !password_hash.reveal().starts_with("$argon2") {
+            let hint = Some("such as $argon2id$v=19$m=19456,t=2,p=1$...: `argon2` of the package of that name makes one".to_owned());
+            user.error(
+                "password_hash",
+                "the hash of a password is an Argon2 PHC string".to_owned(),
+                hint,
+            );
+            continue;
+        }
+        if names.claim(name.value, &name.at, "user", user.problems()) {
+            let roles = roles(&user);
+            users.push(ManagementUser { name: name.value.to_owned(), password_hash, roles });
+        }
+    }
+    users
+}
+
+fn roles(user: &Table<'_>) -> Vec<UserRole> {
+    let written = user.texts("roles").unwrap_or_default();
+    let mut roles = Vec::new();
+    for text in &written {
+        match UserRole::named(text.value) {
+            Some(role) => roles.push(role),
+            None => user.not_a_choice("roles", text, UserRole::NAMES),
+        }
+    }
+    if written.is_empty() {
+        let message = "the user has no role, and may do nothing".to_owned();
+        let hint = format!("roles are {}", UserRole::NAMES.join(", "));
+        user.problems().warning(user.at(), message, Some(hint));
+    }
+    roles
+}

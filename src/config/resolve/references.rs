@@ -1,0 +1,84 @@
+//! Names that other parts may refer to: found, or told of with what was probably meant.
+
+use std::collections::HashMap;
+
+use crate::config::problems::Problems;
+use crate::config::reader::{Placed, nearest};
+use crate::model::names::{ApiIndex, KeyManagerIndex};
+
+/// What other parts may refer to.
+#[derive(Debug, Default)]
+pub(super) struct References {
+    pub(super) key_managers: HashMap<String, KeyManagerIndex>,
+    /// By `name:version`.
+    pub(super) apis: HashMap<String, ApiIndex>,
+}
+
+/// The API of `name:version`, or what was probably meant.
+pub(super) fn api(
+    name: &Placed<&str>,
+    references: &References,
+    problems: &Problems,
+) -> Option<ApiIndex> {
+    let found = references.apis.get(name.value).copied();
+    if found.is_none() {
+        let (message, hint) = no_such_api(name.value, references);
+        problems.error(name.at.clone(), message, hint);
+    }
+    found
+}
+
+/// What to say of an API that is not there.
+pub(super) fn no_such_api(name: &str, references: &References) -> (String, Option<String>) {
+    let message = format!("there is no API {name:?}");
+    let Some((api, _)) = name.rsplit_once(':') else {
+        return (message, Some("write \"name:version\"".to_owned()));
+    };
+    let mut versions: Vec<_> = references
+        .apis
+        .keys()
+        .filter_map(|known| known.rsplit_once(':'))
+        .filter(|(known, _)| *known == api)
+        .map(|(_, version)| version)
+        .collect();
+    versions.sort_unstable();
+    if versions.is_empty() {
+        let near = nearest(name, references.apis.keys().map(String::as_str));
+        return (message, near.map(|near| format!("did you mean {near:?}?")));
+    }
+    (message, Some(format!("API {api:?} has the version {}", versions.join(", "))))
+}
+
+/// The key manager of a name, or what was probably meant.
+pub(super) fn key_manager(
+    name: &Placed<&str>,
+    references: &References,
+    problems: &Problems,
+) -> Option<KeyManagerIndex> {
+    let found = references.key_managers.get(name.value).copied();
+    if found.is_none() {
+        let (message, hint) = no_such_key_manager(name.value, references);
+        problems.error(name.at.clone(), message, hint);
+    }
+    found
+}
+
+/// What to say of a key manager that is not there. Never proposes the template of an organization that is not listed: that
+/// name stands for all organizations, so that the proposal would let in more than was asked for.
+pub(super) fn no_such_key_manager(name: &str, references: &References) -> (String, Option<String>) {
+    let message = format!("there is no key manager {name:?}");
+    let template = name
+        .split_once('/')
+        .filter(|(template, _)| references.key_managers.contains_key(*template));
+    if let Some((template, organization)) = template {
+        let hint = format!(
+            "write {organization:?} into `organizations` of key manager {template:?}; an application can also name {template:?} \
+             together with its own `organization`"
+        );
+        return (message, Some(hint));
+    }
+    let is_of_a_kind = |known: &&str| known.contains('/') == name.contains('/');
+    let near =
+        nearest(name, references.key_managers.keys().map(String::as_str).filter(is_of_a_kind));
+    (message, near.map(|near| format!("did you mean {near:?}?")))
+}

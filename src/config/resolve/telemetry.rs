@@ -1,0 +1,61 @@
+//! `[telemetry]` and `[errors]`.
+
+use crate::config::reader::Table;
+use crate::config::resolve::whole::Whole;
+use crate::config::source::Sources;
+use crate::model::gateway::{
+    AccessLog, AccessLogTarget, ErrorFormat, Log, LogFormat, LogLevel, Telemetry,
+};
+
+pub(super) fn telemetry(whole: &Whole<'_>, sources: &Sources) -> Telemetry {
+    let table = whole.once("telemetry");
+    let log = table.as_ref().and_then(|table| table.table("log"));
+    let log = Log {
+        level: log.as_ref().map_or(LogLevel::Info, level),
+        format: log.as_ref().map_or(LogFormat::Json, format),
+    };
+    let access = table.as_ref().and_then(|table| table.table("access_log"));
+    let target = access.as_ref().and_then(|table| table.wanted("path")).map_or(
+        AccessLogTarget::Stdout,
+        |path| match path.value {
+            "off" => AccessLogTarget::Off,
+            "stdout" => AccessLogTarget::Stdout,
+            "stderr" => AccessLogTarget::Stderr,
+            file => AccessLogTarget::File(sources.resolve(file)),
+        },
+    );
+    let access_log = AccessLog {
+        target,
+        format: access.as_ref().map_or(LogFormat::Json, format),
+        sample: access.as_ref().map_or(1.0, |table| table.share("sample", 1.0)),
+    };
+    let metrics = table.as_ref().and_then(|table| table.table("metrics"));
+    let max_series =
+        metrics.map_or(10_000, |table| table.integer("max_series", 100..=10_000_000, 10_000));
+    Telemetry { log, access_log, max_series: usize::try_from(max_series).unwrap_or(10_000) }
+}
+
+fn level(table: &Table<'_>) -> LogLevel {
+    match table.choice("level", &["error", "warn", "info", "debug", "trace"]) {
+        Some("error") => LogLevel::Error,
+        Some("warn") => LogLevel::Warn,
+        Some("debug") => LogLevel::Debug,
+        Some("trace") => LogLevel::Trace,
+        _ => LogLevel::Info,
+    }
+}
+
+fn format(table: &Table<'_>) -> LogFormat {
+    match table.choice("format", &["json", "text"]) {
+        Some("text") => LogFormat::Text,
+        _ => LogFormat::Json,
+    }
+}
+
+pub(super) fn errors(whole: &Whole<'_>) -> ErrorFormat {
+    let table = whole.once("errors");
+    match table.and_then(|table| table.choice("format", &["wso2", "problem"])) {
+        Some("problem") => ErrorFormat::Problem,
+        _ => ErrorFormat::Wso2,
+    }
+}
