@@ -15,7 +15,7 @@ use clap_complete::Shell;
   portcullis --config /etc/portcullis/gateway.toml run
   portcullis explain --token \"$TOKEN\" 'GET https://localhost:8243/accounts/1.0.0/accounts/42'
   kill -HUP $(pidof portcullis)                      reload without dropping a request")]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// The gateway's file
     #[arg(
         short,
@@ -31,7 +31,7 @@ pub struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum CliCommand {
+pub(super) enum CliCommand {
     /// Run the gateway
     #[command(
         after_help = "Signals: SIGHUP reloads, SIGTERM and SIGINT drain (a second one hurries), SIGQUIT ends at once."
@@ -82,7 +82,7 @@ The gateway that runs on this file's state_dir is asked, and judges by its own k
 }
 
 #[derive(Debug, Args)]
-pub struct CheckOptions {
+pub(super) struct CheckOptions {
     /// The file to check, instead of --config
     pub file: Option<PathBuf>,
     /// Also read the key sets, and try introspection with a token that nobody has; exits 1 when a server fails
@@ -91,19 +91,19 @@ pub struct CheckOptions {
 }
 
 #[derive(Debug, Args)]
-pub struct ReloadOptions {
+pub(super) struct ReloadOptions {
     /// Say that something is meant: `removals` lets the reload take away more than gateway.reload_max_removed
     #[arg(long, value_enum, value_name = "WHAT")]
     pub confirm: Option<Confirmation>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Confirmation {
+pub(super) enum Confirmation {
     Removals,
 }
 
 #[derive(Debug, Args)]
-pub struct ExplainOptions {
+pub(super) struct ExplainOptions {
     /// The request: a method and an address or a path
     #[arg(value_name = "REQUEST", required_unless_present = "denial")]
     pub request: Option<String>,
@@ -137,7 +137,7 @@ pub struct ExplainOptions {
 }
 
 #[derive(Debug, Args)]
-pub struct ImportOptions {
+pub(super) struct ImportOptions {
     /// The address of the server's OpenID or OAuth metadata
     #[arg(value_name = "WELL-KNOWN-URL")]
     pub well_known_url: String,
@@ -180,13 +180,13 @@ pub struct ImportOptions {
 }
 
 #[derive(Debug, Args)]
-pub struct JwkOptions {
+pub(super) struct JwkOptions {
     /// A private key, PEM: RSA, or EC on P-256
     pub file: PathBuf,
 }
 
 #[derive(Debug, Args)]
-pub struct HealthcheckOptions {
+pub(super) struct HealthcheckOptions {
     /// The management address to ask, instead of the one in the gateway's file
     #[arg(long, value_name = "ADDRESS")]
     pub address: Option<std::net::SocketAddr>,

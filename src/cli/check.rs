@@ -11,7 +11,7 @@ use crate::cli::arguments::CheckOptions;
 use crate::cli::control;
 use crate::cli::exit;
 use crate::cli::output::Output;
-use crate::cli::run::{control_runtime, install_crypto};
+use crate::cli::runtime::{control_runtime, install_crypto};
 use crate::config::{self, Loaded};
 use crate::introspect::{IntrospectionOutcome, IntrospectionPurpose, Introspector};
 use crate::jwks::{self, KeyManagerKeys, KeySets};
@@ -32,7 +32,7 @@ const SKIP_REASONS: usize = 20;
 const FETCH_WAIT: Duration = Duration::from_secs(15);
 
 /// Prints what is wrong, or what the configuration says. Exits 0, 2 with every error, or 1 where `--fetch` finds a server that fails.
-pub fn check(config: &Path, options: &CheckOptions, output: Output) -> u8 {
+pub(super) fn check(config: &Path, options: &CheckOptions, output: Output) -> u8 {
     install_crypto();
     let file = options.file.as_deref().unwrap_or(config);
     let loaded = match config::load_gateway(file) {

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crate::cli::exit;
 use crate::cli::output::Output;
-use crate::cli::run::{control_runtime, failed, install_crypto};
+use crate::cli::run::failed;
+use crate::cli::runtime::{control_runtime, install_crypto};
+use crate::demo;
 use crate::demo::certificates::{self, GeneratedFile};
-use crate::demo::{self, script};
 use crate::model::gateway::{Log, LogFormat, LogLevel};
 use crate::supervise::clock::SystemClock;
 use crate::supervise::running::RunningGateway;
@@ -24,7 +25,7 @@ const LISTENER: &str = "https";
 const KEYS_WAIT: Duration = Duration::from_secs(5);
 
 /// Runs until Ctrl-C, which drains; exits 0.
-pub fn demo(config: &Path, output: Output) -> u8 {
+pub(super) fn demo(config: &Path, output: Output) -> u8 {
     install_crypto();
     let clock = Arc::new(SystemClock);
     let folder = config.parent().unwrap_or(Path::new("")).join("certs");
@@ -87,7 +88,7 @@ fn tell(running: &RunningGateway, folder: &Path, output: Output) {
     let ca = folder.join("dev-ca.crt").display().to_string();
     output.line("");
     output.line("Portcullis runs, with a development authorization server and two backends. Paste these into another terminal:");
-    for line in script::curl_lines(&gateway, &ca, demo::AUTHORIZATION_SERVER) {
+    for line in demo::curl_lines(&gateway, &ca, demo::AUTHORIZATION_SERVER) {
         output.line("");
         output.line(&format!("# {}", line.expect));
         output.line(&line.command);

@@ -12,11 +12,10 @@ use crate::cli::arguments::ExplainOptions;
 use crate::cli::control::{self, ControlError};
 use crate::cli::exit;
 use crate::cli::output::Output;
-use crate::cli::run::{control_runtime, install_crypto};
+use crate::cli::runtime::{control_runtime, install_crypto};
 use crate::cli::token_file;
 use crate::config;
-use crate::explain::question::WrittenQuestion;
-use crate::explain::{self, ExplainRequest, Explanation, Grounds, Listening};
+use crate::explain::{self, ExplainRequest, Explanation, Grounds, Listening, WrittenQuestion};
 use crate::jwks::KeySets;
 use crate::model::Model;
 use crate::model::clock::Clock;
@@ -27,7 +26,7 @@ use crate::supervise::clock::SystemClock;
 use crate::telemetry::Metrics;
 
 /// Explains one request. Exits 0 when it is allowed, 1 when it is refused, 2 when there is nothing to judge by.
-pub fn explain(config: &Path, options: &ExplainOptions, output: Output) -> u8 {
+pub(super) fn explain(config: &Path, options: &ExplainOptions, output: Output) -> u8 {
     install_crypto();
     let model = match config::load(config) {
         Ok(loaded) => loaded.model,

@@ -22,7 +22,7 @@ use tokio_rustls::TlsConnector;
 use crate::cli::arguments::HealthcheckOptions;
 use crate::cli::exit;
 use crate::cli::output::Output;
-use crate::cli::run::{control_runtime, install_crypto};
+use crate::cli::runtime::{control_runtime, install_crypto};
 use crate::config;
 use crate::model::gateway::CertifiedPair;
 use crate::trust::{self, TrustError};
@@ -44,7 +44,7 @@ enum HealthcheckError {
 }
 
 /// Asks `/readyz` (or `/livez`) and prints the answer.
-pub fn healthcheck(config: &Path, options: &HealthcheckOptions, output: Output) -> u8 {
+pub(super) fn healthcheck(config: &Path, options: &HealthcheckOptions, output: Output) -> u8 {
     install_crypto();
     let (address, tls) = match options.address {
         Some(address) => (address, None),

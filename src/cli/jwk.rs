@@ -14,14 +14,14 @@ use crate::assertion::SigningKey;
 use crate::cli::arguments::JwkOptions;
 use crate::cli::exit;
 use crate::cli::output::Output;
-use crate::cli::run::install_crypto;
+use crate::cli::runtime::install_crypto;
 use crate::model::key_manager::PemFile;
 
 /// A private key in PEM is a few kilobytes.
 const MOST_BYTES: u64 = 1024 * 1024;
 
 /// Prints the key set. Exits 0, or 2 for a file that holds no key that can sign.
-pub fn jwk(options: &JwkOptions, output: Output) -> u8 {
+pub(super) fn jwk(options: &JwkOptions, output: Output) -> u8 {
     install_crypto();
     let path = &options.file;
     let content = match read(path) {

@@ -3,17 +3,19 @@
 //! The walk through the files: [`arguments`] (the words), then one file a command: [`run`], [`check`], [`demo`],
 //! [`reload`], [`explain`], [`import`], [`jwk`], [`healthcheck`]; [`control`] asks a running gateway.
 
-pub mod arguments;
-pub mod check;
+mod arguments;
+mod check;
 mod control;
-pub mod demo;
-pub mod explain;
-pub mod healthcheck;
-pub mod import;
-pub mod jwk;
-pub mod output;
-pub mod reload;
-pub mod run;
+mod demo;
+mod exit;
+mod explain;
+mod healthcheck;
+mod import;
+mod jwk;
+mod output;
+mod reload;
+mod run;
+mod runtime;
 mod token_file;
 
 use std::process::ExitCode;
@@ -22,16 +24,6 @@ use clap::{CommandFactory, Parser};
 
 use crate::cli::arguments::{Arguments, CliCommand};
 use crate::cli::output::Output;
-
-/// Exit codes, the same for every command.
-pub mod exit {
-    /// Yes: it worked, it is allowed, it is ready.
-    pub const OK: u8 = 0;
-    /// No: it did not work, it is refused, a server does not answer.
-    pub const FAILED: u8 = 1;
-    /// The configuration, the command line or what it names is wrong.
-    pub const CONFIGURATION: u8 = 2;
-}
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {

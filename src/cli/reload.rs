@@ -9,11 +9,11 @@ use crate::cli::arguments::{Confirmation, ReloadOptions};
 use crate::cli::control::{self, ControlError};
 use crate::cli::exit;
 use crate::cli::output::Output;
-use crate::cli::run::{control_runtime, install_crypto};
+use crate::cli::runtime::{control_runtime, install_crypto};
 use crate::config;
 
 /// Asks for a reload. Exits 0 when the files are in force, 1 when the gateway refuses or none runs, 2 when they have errors.
-pub fn reload(config: &Path, options: &ReloadOptions, output: Output) -> u8 {
+pub(super) fn reload(config: &Path, options: &ReloadOptions, output: Output) -> u8 {
     install_crypto();
     let state_dir = match config::load_gateway(config) {
         Ok(loaded) => loaded.model.gateway.state_dir,

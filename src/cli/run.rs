@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
-
 use crate::cli::exit;
 use crate::cli::output::Output;
+use crate::cli::runtime::{control_runtime, install_crypto};
 use crate::model::gateway::{Log, LogFormat, LogLevel};
 use crate::supervise::descriptors;
 use crate::supervise::error::SuperviseError;
@@ -19,7 +18,7 @@ use crate::telemetry::log;
 const LOG_FLUSH: Duration = Duration::from_millis(500);
 
 /// Runs until a signal ends it. Exits 0 after a drain, 2 when the configuration has errors, 1 when it cannot start.
-pub fn run(config: &Path, output: Output) -> u8 {
+pub(super) fn run(config: &Path, output: Output) -> u8 {
     let inherited = Inherited::from_environment();
     install_crypto();
     let log = log::install(Log { level: LogLevel::Info, format: LogFormat::Json }).ok();
@@ -67,15 +66,4 @@ pub(super) fn failed(error: &SuperviseError, output: Output) -> u8 {
         output.note(&format!("portcullis: {}", error.describe()));
         exit::FAILED
     }
-}
-
-/// The small runtime beside the workers: management, key sets, reloads.
-pub(super) fn control_runtime() -> std::io::Result<Runtime> {
-    Builder::new_current_thread().enable_all().build()
-}
-
-/// One provider for every TLS configuration; each is also built with it by name.
-pub(super) fn install_crypto() {
-    // an earlier one in this process is the same one
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }

@@ -21,18 +21,18 @@ use crate::demo::token_endpoint::{DemoClient, TokenError, TokenRequest};
 use crate::model::clock::Clock;
 
 /// Where the discovery document is, below the server's address.
-pub const DISCOVERY_PATH: &str = "/oauth2/token/.well-known/openid-configuration";
-pub const TOKEN_PATH: &str = "/oauth2/token";
-pub const JWKS_PATH: &str = "/oauth2/jwks";
+pub(super) const DISCOVERY_PATH: &str = "/oauth2/token/.well-known/openid-configuration";
+pub(super) const TOKEN_PATH: &str = "/oauth2/token";
+pub(super) const JWKS_PATH: &str = "/oauth2/jwks";
 /// `POST` makes new keys sign.
-pub const ROTATE_PATH: &str = "/rotate";
+pub(super) const ROTATE_PATH: &str = "/rotate";
 
 /// A token request is some hundred bytes.
 const MAX_FORM_BYTES: usize = 16 * 1024;
 
 /// The embedded authorization server.
 #[derive(Debug)]
-pub struct DemoServer {
+pub(super) struct DemoServer {
     base: String,
     issuer: String,
     clients: Vec<DemoClient>,
@@ -42,7 +42,7 @@ pub struct DemoServer {
 
 impl DemoServer {
     /// Makes keys and listens on a loopback address. Its issuer is `http://ADDRESS/oauth2/token`.
-    pub async fn start(
+    pub(super) async fn start(
         address: SocketAddr,
         clients: Vec<DemoClient>,
         clock: Arc<dyn Clock>,

@@ -26,11 +26,14 @@ const STREAM_PAUSE: Duration = Duration::from_millis(200);
 
 /// The embedded backends.
 #[derive(Debug)]
-pub struct DemoBackend;
+pub(super) struct DemoBackend;
 
 impl DemoBackend {
     /// Listens on a loopback address; `name` is what its answers say.
-    pub async fn start(address: SocketAddr, name: &'static str) -> io::Result<RunningServer> {
+    pub(super) async fn start(
+        address: SocketAddr,
+        name: &'static str,
+    ) -> io::Result<RunningServer> {
         RunningServer::serve(address, move |request| async move { answer(name, &request) }).await
     }
 }

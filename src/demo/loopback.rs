@@ -28,14 +28,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A listening server. Dropping it closes the listener and all connections.
 #[derive(Debug)]
-pub struct RunningServer {
+pub(super) struct RunningServer {
     address: SocketAddr,
     tasks: JoinSet<()>,
 }
 
 impl RunningServer {
     /// Listens on `address`, whose port may be 0, and answers each request with `answer`.
-    pub async fn serve<A, F, B>(address: SocketAddr, answer: A) -> io::Result<RunningServer>
+    pub(super) async fn serve<A, F, B>(address: SocketAddr, answer: A) -> io::Result<RunningServer>
     where
         A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
         F: Future<Output = Response<B>> + Send + 'static,
@@ -58,12 +58,12 @@ impl RunningServer {
         Ok(RunningServer { address, tasks })
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Returns when the listener and all connections are closed.
-    pub async fn shutdown(mut self) {
+    pub(super) async fn shutdown(mut self) {
         self.tasks.shutdown().await;
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::demo::authorization_server::{ROTATE_PATH, TOKEN_PATH};
-use crate::demo::{
+use crate::demo::settings::{
     PRODUCTION_CLIENT, READ_SCOPE, SANDBOX_CLIENT, UNSUBSCRIBED_CLIENT, WRITE_SCOPE,
 };
 

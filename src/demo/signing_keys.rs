@@ -4,42 +4,31 @@
 use std::fmt;
 
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
-use jsonwebtoken::{EncodingKey, Header};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rcgen::KeyPair;
 use serde_json::{Value, json};
 
-use crate::demo::token_endpoint::SigningAlgorithm;
-
-/// Making or using a key failed.
-#[derive(Debug, thiserror::Error)]
-pub enum SigningError {
-    #[error("a signing key cannot be generated")]
-    Generate(#[source] rcgen::Error),
-    #[error("a token cannot be signed")]
-    Sign(#[source] jsonwebtoken::errors::Error),
-}
-
 /// The keys at one moment; a rotation makes a new value.
 #[derive(Debug, Clone)]
-pub struct SigningKeys {
+pub(super) struct SigningKeys {
     current: Generation,
     previous: Option<Generation>,
 }
 
 impl SigningKeys {
     /// Takes up to a second: RSA.
-    pub fn generate() -> Result<SigningKeys, SigningError> {
+    pub(super) fn generate() -> Result<SigningKeys, SigningError> {
         Ok(SigningKeys { current: Generation::generate()?, previous: None })
     }
 
     /// `new`'s keys sign; today's stay published, those before them are dropped.
     #[must_use]
-    pub fn followed_by(&self, new: &SigningKeys) -> SigningKeys {
+    pub(super) fn followed_by(&self, new: &SigningKeys) -> SigningKeys {
         SigningKeys { current: new.current.clone(), previous: Some(self.current.clone()) }
     }
 
     /// The published half, newest first.
-    pub fn jwks(&self) -> Value {
+    pub(super) fn jwks(&self) -> Value {
         let keys: Vec<&Jwk> = self
             .generations()
             .flat_map(|generation| [&generation.rsa.public, &generation.ec.public])
@@ -48,14 +37,14 @@ impl SigningKeys {
     }
 
     /// The ids of the published keys, newest first.
-    pub fn key_ids(&self) -> Vec<&str> {
+    pub(super) fn key_ids(&self) -> Vec<&str> {
         self.generations()
             .flat_map(|generation| [generation.rsa.key_id(), generation.ec.key_id()])
             .collect()
     }
 
     /// An RFC 9068 access token with these claims.
-    pub fn sign(
+    pub(super) fn sign(
         &self,
         algorithm: SigningAlgorithm,
         claims: &Value,
@@ -73,6 +62,31 @@ impl SigningKeys {
     fn generations(&self) -> impl Iterator<Item = &Generation> {
         std::iter::once(&self.current).chain(&self.previous)
     }
+}
+
+/// What a client's tokens are signed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SigningAlgorithm {
+    RS256,
+    ES256,
+}
+
+impl From<SigningAlgorithm> for Algorithm {
+    fn from(algorithm: SigningAlgorithm) -> Algorithm {
+        match algorithm {
+            SigningAlgorithm::RS256 => Algorithm::RS256,
+            SigningAlgorithm::ES256 => Algorithm::ES256,
+        }
+    }
+}
+
+/// Making or using a key failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SigningError {
+    #[error("a signing key cannot be generated")]
+    Generate(#[source] rcgen::Error),
+    #[error("a token cannot be signed")]
+    Sign(#[source] jsonwebtoken::errors::Error),
 }
 
 /// The keys that were made at one time.

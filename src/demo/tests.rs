@@ -23,7 +23,7 @@ use crate::demo::backend::DemoBackend;
 use crate::demo::certificates::{CertificateError, GeneratedFile, make};
 use crate::demo::loopback::RunningServer;
 use crate::demo::script::curl_lines;
-use crate::demo::{
+use crate::demo::settings::{
     AUTHORIZATION_SERVER, PRODUCTION_BACKEND, PRODUCTION_CLIENT, SANDBOX_BACKEND, SANDBOX_CLIENT,
     UNSUBSCRIBED_CLIENT, clients,
 };

@@ -9,19 +9,18 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::Full;
-use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use crate::demo::form::{Parameter, decode, parameter};
 use crate::demo::loopback::json;
-use crate::demo::signing_keys::{SigningError, SigningKeys};
+use crate::demo::signing_keys::{SigningAlgorithm, SigningError, SigningKeys};
 use crate::model::clock::UnixSeconds;
 
 const LIFETIME_SECONDS: u64 = 3600;
 
 /// A client that the demo authorization server knows.
 #[derive(Clone)]
-pub struct DemoClient {
+pub(super) struct DemoClient {
     pub id: String,
     pub secret: String,
     pub scopes: Vec<String>,
@@ -35,22 +34,6 @@ impl fmt::Debug for DemoClient {
             .field("id", &self.id)
             .field("scopes", &self.scopes)
             .finish_non_exhaustive()
-    }
-}
-
-/// What a client's tokens are signed with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SigningAlgorithm {
-    RS256,
-    ES256,
-}
-
-impl From<SigningAlgorithm> for Algorithm {
-    fn from(algorithm: SigningAlgorithm) -> Algorithm {
-        match algorithm {
-            SigningAlgorithm::RS256 => Algorithm::RS256,
-            SigningAlgorithm::ES256 => Algorithm::ES256,
-        }
     }
 }
 

@@ -9,14 +9,14 @@
 //! [`near_misses`] (what the operator probably meant) with [`hosts`], [`ports`], [`times`], [`scopes`] and [`inactive`],
 //! [`remembered`] (a refusal of before, by its id).
 
-pub mod explanation;
+mod explanation;
 mod hosts;
 mod identity;
 mod inactive;
 mod near_misses;
-pub mod ports;
-pub mod question;
-pub mod remembered;
+mod ports;
+mod question;
+mod remembered;
 mod scopes;
 mod steps;
 mod times;
@@ -29,7 +29,8 @@ use std::time::Duration;
 
 pub use explanation::Explanation;
 pub use ports::Listening;
-pub use question::{ExplainRequest, InvalidQuestion};
+pub use question::{ExplainRequest, InvalidQuestion, WrittenQuestion};
+pub use remembered::recall;
 
 use crate::authenticate::AuthenticateError;
 use crate::authenticate::cache::{Common, TokenCache};

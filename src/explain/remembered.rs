@@ -10,15 +10,31 @@ use crate::model::clock::UnixSeconds;
 use crate::snapshot::Snapshot;
 use crate::telemetry::refusals::{Remembered, Unsigned};
 
-/// Stands in the place of the signature, which was not kept.
-const NO_SIGNATURE: &[u8] = b".AAAA";
-
 /// Tells what is remembered of a refusal.
 pub fn recall(snapshot: &Snapshot, refusal: &Remembered) -> Explanation {
     let at = UnixSeconds(refusal.time.0 / 1000);
     let token = refusal.token.as_ref().map(whole).unwrap_or_default();
     let unverified = Unverified::parse(&token, usize::MAX).ok();
     let claims = refusal.token.as_ref().and_then(claims);
+    let steps = steps(refusal, unverified.as_ref(), claims.as_ref());
+    let hints = near_misses::of_remembered(snapshot, refusal, unverified.as_ref(), at);
+    Explanation {
+        judged_by: String::new(),
+        allowed: false,
+        reason: refusal.reason.label().into(),
+        status: Some(refusal.status),
+        steps,
+        claims,
+        hints,
+    }
+}
+
+/// What is known of the request, and at the end why it was refused.
+fn steps(
+    refusal: &Remembered,
+    token: Option<&Unverified<'_>>,
+    claims: Option<&serde_json::Value>,
+) -> Vec<ExplanationStep> {
     let mut steps = vec![passed(
         "request",
         format!(
@@ -27,7 +43,7 @@ pub fn recall(snapshot: &Snapshot, refusal: &Remembered) -> Explanation {
             refusal.path,
             if refusal.host.is_empty() { "no host" } else { &refusal.host },
             refusal.client,
-            times::moment(at.0)
+            times::moment(refusal.time.0 / 1000)
         ),
     )];
     if let Some(api) = &refusal.api {
@@ -37,7 +53,7 @@ pub fn recall(snapshot: &Snapshot, refusal: &Remembered) -> Explanation {
             .map_or_else(String::new, |operation| format!(", operation {operation}"));
         steps.push(passed("route", format!("API {api}{operation}")));
     }
-    if let Some(token) = &unverified {
+    if let Some(token) = token {
         steps.push(passed(
             "token",
             format!(
@@ -48,7 +64,7 @@ pub fn recall(snapshot: &Snapshot, refusal: &Remembered) -> Explanation {
             ),
         ));
     }
-    if let Some(claims) = &claims {
+    if let Some(claims) = claims {
         steps.push(passed("claims", claims.to_string()));
     }
     for (name, text) in [
@@ -66,16 +82,7 @@ pub fn recall(snapshot: &Snapshot, refusal: &Remembered) -> Explanation {
         found: message.to_owned(),
         written_at: None,
     });
-    let hints = near_misses::of_remembered(snapshot, refusal, unverified.as_ref(), at);
-    Explanation {
-        judged_by: String::new(),
-        allowed: false,
-        reason: refusal.reason.label().into(),
-        status: Some(refusal.status),
-        steps,
-        claims,
-        hints,
-    }
+    steps
 }
 
 fn passed(name: &'static str, found: String) -> ExplanationStep {
@@ -90,3 +97,6 @@ fn claims(token: &Unsigned) -> Option<serde_json::Value> {
     let payload = token.bytes().rsplit(|byte| *byte == b'.').next()?;
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
 }
+
+/// Stands in the place of the signature, which was not kept.
+const NO_SIGNATURE: &[u8] = b".AAAA";

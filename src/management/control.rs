@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -26,8 +26,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::management::answer::{Answer, ManagementState, json, problem};
 use crate::management::gate::CallGate;
+use crate::management::reply::{ManagementReply, json, problem};
+use crate::management::state::ManagementState;
+use crate::management::{explaining, reload};
 
 /// The name of the socket in `state_dir`.
 pub const SOCKET: &str = "control.socket";
@@ -213,12 +215,12 @@ async fn answer(
     management: &ManagementState,
     request: &http::request::Parts,
     body: &[u8],
-) -> Response<Full<bytes::Bytes>> {
+) -> ManagementReply {
     match (request.uri.path(), &request.method) {
-        ("/explain", &Method::POST) => management.explain(body).await,
+        ("/explain", &Method::POST) => explaining::explain(management, body).await,
         ("/reload", &Method::POST) => {
             let query = request.uri.query().unwrap_or_default();
-            management.reload_from_here(query).await
+            reload::reload_from_here(management, query).await
         }
         ("/inventory", &Method::GET) => inventory(management),
         _ => problem(
@@ -229,7 +231,7 @@ async fn answer(
 }
 
 /// What is in force, and what a reload may take away.
-fn inventory(management: &ManagementState) -> Answer {
+fn inventory(management: &ManagementState) -> ManagementReply {
     let snapshot = management.snapshots.load();
     let standing = management.explaining.in_force.get();
     json(

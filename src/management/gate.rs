@@ -26,7 +26,7 @@ pub struct CallGate {
 
 /// A call that is being answered, until it is dropped.
 #[derive(Debug)]
-pub struct CallInProgress<'g>(&'g CallGate);
+pub(super) struct CallInProgress<'g>(&'g CallGate);
 
 impl CallGate {
     pub fn new(open: bool) -> Self {

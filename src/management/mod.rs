@@ -11,19 +11,32 @@
 //! reload that was asked for), [`refreshing`] (key sets are fetched now), [`explaining`] (how it would decide), [`control`] (the socket for
 //! commands on this machine), [`in_force`] (what this process serves).
 
-pub mod access;
-pub mod answer;
+mod access;
+mod answer;
 mod connections;
 pub mod control;
-pub mod explaining;
-pub mod gate;
-pub mod hosts;
-pub mod in_force;
-pub mod notices;
-pub mod readiness;
+mod explaining;
+mod gate;
+mod hosts;
+mod in_force;
+mod notices;
+mod probes;
+mod readiness;
 mod refreshing;
-pub mod reloading;
-pub mod revocations;
-pub mod revoking;
+mod reload;
+mod reloading;
+mod reply;
+mod revocations;
+mod revoking;
+mod routes;
 mod scopes;
 pub mod server;
+mod state;
+
+pub use access::Access;
+pub use gate::CallGate;
+pub use hosts::OwnHosts;
+pub use in_force::{InForce, InForceState};
+pub use readiness::Readiness;
+pub use reloading::{ReloadOutcome, ReloadRequest, Removals};
+pub use state::{Explaining, ManagementState};

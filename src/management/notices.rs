@@ -19,7 +19,7 @@ const ENDS: [&str; 2] = ["expiryTime", "expiry_time"];
 
 /// WSO2's event, whose times are milliseconds. `sender` is `X-WSO2-KEY-MANAGER`: a key manager's name or type. Empty: the
 /// tokens that it is about have expired.
-pub fn notice(
+pub(super) fn notice(
     body: &[u8],
     sender: Option<&str>,
     snapshot: &Snapshot,

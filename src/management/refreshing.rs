@@ -11,11 +11,49 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::jwks::Refetched;
-use crate::management::answer::{Answer, ManagementState, json, problem};
+use crate::management::reply::{ManagementReply, json, problem};
+use crate::management::state::ManagementState;
 use crate::snapshot::{CompiledKeyManager, Snapshot};
 
-/// A template may have a thousand organizations: so many servers are asked at a time.
-const MOST_AT_A_TIME: usize = 16;
+/// Fetches the keys of one key manager, or of all organizations of a template, now.
+pub(super) async fn refresh(state: &ManagementState, name: &str) -> ManagementReply {
+    let meant = meant(&state.snapshots.load(), name);
+    if meant.is_empty() {
+        return problem(StatusCode::NOT_FOUND, "no key manager has this name");
+    }
+    let mut refreshed = refresh_all(meant).await;
+    match (refreshed.pop(), refreshed.is_empty()) {
+        (Some(only), true) => json(only.status(), &only),
+        (last, _) => {
+            refreshed.extend(last);
+            json(StatusCode::OK, &serde_json::json!({ "key_managers": refreshed }))
+        }
+    }
+}
+
+/// All key managers whose keys are fetched.
+pub(super) fn fetched(snapshot: &Snapshot) -> Vec<Arc<CompiledKeyManager>> {
+    let live = snapshot.organizations().flat_map(|(_, organizations)| organizations.live());
+    let all = snapshot.key_managers.iter().map(Arc::clone).chain(live);
+    all.filter(|key_manager| key_manager.keys.is_fetched()).collect()
+}
+
+/// Refreshes them, some at a time; the answers stand in their order.
+pub(super) async fn refresh_all(key_managers: Vec<Arc<CompiledKeyManager>>) -> Vec<Refreshed> {
+    let places = Arc::new(Semaphore::new(MOST_AT_A_TIME));
+    let mut tasks = JoinSet::new();
+    for (position, key_manager) in key_managers.into_iter().enumerate() {
+        let places = Arc::clone(&places);
+        tasks.spawn(async move {
+            let _place = places.acquire().await;
+            let came = key_manager.keys.refresh().await;
+            (position, refreshed(&key_manager, came))
+        });
+    }
+    let mut done: Vec<_> = tasks.join_all().await;
+    done.sort_by_key(|(position, _)| *position);
+    done.into_iter().map(|(_, refreshed)| refreshed).collect()
+}
 
 /// What came of refreshing one key manager.
 #[derive(Debug, Serialize)]
@@ -43,60 +81,6 @@ impl Refreshed {
     }
 }
 
-impl ManagementState {
-    /// Fetches the keys of one key manager, or of all organizations of a template, now.
-    pub(super) async fn refresh(&self, name: &str) -> Answer {
-        let meant = meant(&self.snapshots.load(), name);
-        if meant.is_empty() {
-            return problem(StatusCode::NOT_FOUND, "no key manager has this name");
-        }
-        let mut refreshed = refresh(meant).await;
-        match (refreshed.pop(), refreshed.is_empty()) {
-            (Some(only), true) => json(only.status(), &only),
-            (last, _) => {
-                refreshed.extend(last);
-                json(StatusCode::OK, &serde_json::json!({ "key_managers": refreshed }))
-            }
-        }
-    }
-}
-
-/// The name in `/key-managers/NAME/refresh`; the name of an organization holds slashes.
-pub(super) fn named(path: &str) -> Option<String> {
-    let name = path.strip_prefix("/key-managers/")?.strip_suffix("/refresh")?;
-    decoded(name).filter(|name| !name.is_empty())
-}
-
-/// Percent-encoding (RFC 3986 section 2.1) undone; `None` where it is broken.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = text.bytes();
-    let mut decoded = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            decoded.push(byte);
-            continue;
-        }
-        let mut digit = || bytes.next().and_then(|digit| char::from(digit).to_digit(16));
-        let value = digit()? << 4 | digit()?;
-        decoded.push(u8::try_from(value).ok()?);
-    }
-    String::from_utf8(decoded).ok()
-}
-
-/// Whether `?refresh_keys=true` was asked for; an error names what is wrong with it.
-pub(super) fn asked(query: &str) -> Result<bool, String> {
-    let mut wanted = false;
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        match pair.split_once('=').unwrap_or((pair, "")) {
-            ("refresh_keys", "true") => wanted = true,
-            ("refresh_keys", "false") => wanted = false,
-            ("refresh_keys", _) => return Err("`refresh_keys` is true or false".to_owned()),
-            _ => {}
-        }
-    }
-    Ok(wanted)
-}
-
 /// The key managers that a name means: the one of that name, or all organizations of a template.
 fn meant(snapshot: &Snapshot, name: &str) -> Vec<Arc<CompiledKeyManager>> {
     let live = snapshot.organizations().flat_map(|(_, organizations)| organizations.live());
@@ -120,30 +104,6 @@ fn meant(snapshot: &Snapshot, name: &str) -> Vec<Arc<CompiledKeyManager>> {
 
 fn is_template(key_manager: &CompiledKeyManager) -> bool {
     key_manager.definition.issuer.as_ref().is_some_and(|issuer| issuer.as_str().contains('{'))
-}
-
-/// All key managers whose keys are fetched.
-pub(super) fn fetched(snapshot: &Snapshot) -> Vec<Arc<CompiledKeyManager>> {
-    let live = snapshot.organizations().flat_map(|(_, organizations)| organizations.live());
-    let all = snapshot.key_managers.iter().map(Arc::clone).chain(live);
-    all.filter(|key_manager| key_manager.keys.is_fetched()).collect()
-}
-
-/// Refreshes them, some at a time; the answers stand in their order.
-pub(super) async fn refresh(key_managers: Vec<Arc<CompiledKeyManager>>) -> Vec<Refreshed> {
-    let places = Arc::new(Semaphore::new(MOST_AT_A_TIME));
-    let mut tasks = JoinSet::new();
-    for (position, key_manager) in key_managers.into_iter().enumerate() {
-        let places = Arc::clone(&places);
-        tasks.spawn(async move {
-            let _place = places.acquire().await;
-            let came = key_manager.keys.refresh().await;
-            (position, refreshed(&key_manager, came))
-        });
-    }
-    let mut done: Vec<_> = tasks.join_all().await;
-    done.sort_by_key(|(position, _)| *position);
-    done.into_iter().map(|(_, refreshed)| refreshed).collect()
 }
 
 fn refreshed(key_manager: &CompiledKeyManager, came: Refetched) -> Refreshed {
@@ -174,31 +134,5 @@ fn refreshed(key_manager: &CompiledKeyManager, came: Refetched) -> Refreshed {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_in_paths() {
-        assert_eq!(named("/key-managers/is7/refresh").as_deref(), Some("is7"));
-        assert_eq!(named("/key-managers/is7/a.b/c/refresh").as_deref(), Some("is7/a.b/c"));
-        assert_eq!(named("/key-managers/my%20server%2Fx/refresh").as_deref(), Some("my server/x"));
-        for path in [
-            "/key-managers//refresh",
-            "/key-managers/x",
-            "/key-managers/%2/refresh",
-            "/key-managers/%ff/refresh",
-        ] {
-            assert_eq!(named(path), None, "{path}");
-        }
-    }
-
-    #[test]
-    fn what_a_reload_is_asked_for() {
-        assert_eq!(asked(""), Ok(false));
-        assert_eq!(asked("refresh_keys=true"), Ok(true));
-        assert_eq!(asked("confirm=removals&refresh_keys=false"), Ok(false));
-        assert!(asked("refresh_keys").is_err());
-        assert!(asked("refresh_keys=yes").is_err());
-    }
-}
+/// A template may have a thousand organizations: so many servers are asked at a time.
+const MOST_AT_A_TIME: usize = 16;

@@ -5,118 +5,104 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use crate::management::answer::{Answer, ManagementState, json as answer, problem};
+use crate::management::reply::{ManagementReply, json as reply, problem};
+use crate::management::routes::RevocationTeller;
+use crate::management::state::ManagementState;
 use crate::management::{notices, revoking};
 use crate::revocation::RevocationError;
 use crate::revocation::ledger::ListedRevocation;
 use crate::revocation::record::{CallId, Mark, RevocationKind, RevocationRecord};
 
-/// Listed at a time, where the call does not say.
-const USUAL_PAGE: usize = 100;
-const LARGEST_PAGE: usize = 1000;
-
-/// Who tells of a revocation, and so in which words.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum RevocationTeller {
-    IdentityServer,
-    Operator,
-}
-
-impl ManagementState {
-    pub(super) async fn revoke(
-        &self,
-        headers: &HeaderMap,
-        body: &[u8],
-        teller: RevocationTeller,
-        user: &str,
-    ) -> Answer {
-        let (snapshot, now) = (self.snapshots.load(), self.clock.now());
-        let sender = headers.get("x-wso2-key-manager").and_then(|sender| sender.to_str().ok());
-        let revoked = match teller {
-            RevocationTeller::IdentityServer => notices::notice(body, sender, &snapshot, now),
-            RevocationTeller::Operator => revoking::call(body, &snapshot, now),
-        };
-        let revoked = match revoked {
-            Ok(revoked) if revoked.is_empty() => {
-                let status = "the token has expired already: nothing is revoked";
-                return answer(StatusCode::OK, &json!({ "status": status, "marks": 0 }));
-            }
-            Ok(revoked) => revoked,
-            Err(fault) => return problem(StatusCode::BAD_REQUEST, &fault.to_string()),
-        };
-        let by = match teller {
-            RevocationTeller::Operator => user.to_owned(),
-            RevocationTeller::IdentityServer => format!("{user}, by a notice{}", of_sender(sender)),
-        };
-        let records = revoking::records(revoked, &by, self.clock.milliseconds());
-        let revocations = Arc::clone(&self.revocations);
-        let kept = tokio::task::spawn_blocking(move || {
-            let kept = revocations.revoke(&records);
-            let marks: Vec<_> = records.iter().map(|record| record.mark).collect();
-            kept.map(|()| (revocations.calls(&marks), marks.len()))
-        });
-        match kept.await {
-            Ok(Ok((ids, count))) => {
-                let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-                let told =
-                    json!({ "status": "revoked", "marks": count, "id": ids.first(), "ids": ids });
-                answer(StatusCode::OK, &told)
-            }
-            Ok(Err(error)) => failed(&error),
-            Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "see the log"),
+pub(super) async fn revoke(
+    state: &ManagementState,
+    headers: &HeaderMap,
+    body: &[u8],
+    teller: RevocationTeller,
+    user: &str,
+) -> ManagementReply {
+    let (snapshot, now) = (state.snapshots.load(), state.clock.now());
+    let sender = headers.get("x-wso2-key-manager").and_then(|sender| sender.to_str().ok());
+    let revoked = match teller {
+        RevocationTeller::IdentityServer => notices::notice(body, sender, &snapshot, now),
+        RevocationTeller::Operator => revoking::call(body, &snapshot, now),
+    };
+    let revoked = match revoked {
+        Ok(revoked) if revoked.is_empty() => {
+            let status = "the token has expired already: nothing is revoked";
+            return reply(StatusCode::OK, &json!({ "status": status, "marks": 0 }));
         }
-    }
-
-    /// `GET /revocations`, the newest first.
-    pub(super) async fn revocations(&self, query: &str) -> Answer {
-        let (limit, offset) = match page(query) {
-            Ok(page) => page,
-            Err(detail) => return problem(StatusCode::BAD_REQUEST, &detail),
-        };
-        let (revocations, now) = (Arc::clone(&self.revocations), self.clock.now());
-        let listed = tokio::task::spawn_blocking(move || revocations.list(offset, limit, now));
-        let Ok((listed, total)) = listed.await else {
-            return problem(StatusCode::INTERNAL_SERVER_ERROR, "see the log");
-        };
-        let facts = self.revocations.facts();
-        let channel =
-            facts.channel.map_or("none", |channel| if channel.up { "up" } else { "down" });
-        let journal = if facts.journal_damages > 0 { "damaged" } else { "good" };
-        let revocations: Vec<_> = listed.iter().map(shown).collect();
-        answer(
-            StatusCode::OK,
-            &json!({
-                "count": self.revocations.count(), "channel": channel, "journal": journal,
-                "total": total, "offset": offset, "limit": limit, "revocations": revocations,
-            }),
-        )
-    }
-
-    /// `DELETE /revocations/ID`.
-    pub(super) async fn take_back(&self, id: &str, user: String) -> Answer {
-        let unknown = || {
-            problem(StatusCode::NOT_FOUND, "no revocation has this id; GET /revocations lists them")
-        };
-        let Some(call) = CallId::parse(id) else { return unknown() };
-        let (revocations, now) = (Arc::clone(&self.revocations), self.clock.milliseconds());
-        let taken =
-            tokio::task::spawn_blocking(move || revocations.take_back(call, &user, now)).await;
-        match taken {
-            Ok(Ok(0)) => unknown(),
-            Ok(Ok(count)) => {
-                answer(StatusCode::OK, &json!({ "status": "taken back", "id": id, "marks": count }))
-            }
-            Ok(Err(RevocationError::Journal(_))) => problem(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "taken back until the next restart only: the state folder cannot be written",
-            ),
-            Ok(Err(error)) => failed(&error),
-            Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "see the log"),
+        Ok(revoked) => revoked,
+        Err(fault) => return problem(StatusCode::BAD_REQUEST, &fault.to_string()),
+    };
+    let by = match teller {
+        RevocationTeller::Operator => user.to_owned(),
+        RevocationTeller::IdentityServer => format!("{user}, by a notice{}", of_sender(sender)),
+    };
+    let records = revoking::records(revoked, &by, state.clock.milliseconds());
+    let revocations = Arc::clone(&state.revocations);
+    let kept = tokio::task::spawn_blocking(move || {
+        let kept = revocations.revoke(&records);
+        let marks: Vec<_> = records.iter().map(|record| record.mark).collect();
+        kept.map(|()| (revocations.calls(&marks), marks.len()))
+    });
+    match kept.await {
+        Ok(Ok((ids, count))) => {
+            let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+            let told =
+                json!({ "status": "revoked", "marks": count, "id": ids.first(), "ids": ids });
+            reply(StatusCode::OK, &told)
         }
+        Ok(Err(error)) => failed(&error),
+        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "see the log"),
     }
 }
 
-fn failed(error: &RevocationError) -> Answer {
+/// `GET /revocations`, the newest first.
+pub(super) async fn list(state: &ManagementState, query: &str) -> ManagementReply {
+    let (limit, offset) = match page(query) {
+        Ok(page) => page,
+        Err(detail) => return problem(StatusCode::BAD_REQUEST, &detail),
+    };
+    let (revocations, now) = (Arc::clone(&state.revocations), state.clock.now());
+    let listed = tokio::task::spawn_blocking(move || revocations.list(offset, limit, now));
+    let Ok((listed, total)) = listed.await else {
+        return problem(StatusCode::INTERNAL_SERVER_ERROR, "see the log");
+    };
+    let facts = state.revocations.facts();
+    let channel = facts.channel.map_or("none", |channel| if channel.up { "up" } else { "down" });
+    let journal = if facts.journal_damages > 0 { "damaged" } else { "good" };
+    let revocations: Vec<_> = listed.iter().map(shown).collect();
+    reply(
+        StatusCode::OK,
+        &json!({
+            "count": state.revocations.count(), "channel": channel, "journal": journal,
+            "total": total, "offset": offset, "limit": limit, "revocations": revocations,
+        }),
+    )
+}
+
+/// `DELETE /revocations/ID`.
+pub(super) async fn take_back(state: &ManagementState, id: &str, user: String) -> ManagementReply {
+    let unknown =
+        || problem(StatusCode::NOT_FOUND, "no revocation has this id; GET /revocations lists them");
+    let Some(call) = CallId::parse(id) else { return unknown() };
+    let (revocations, now) = (Arc::clone(&state.revocations), state.clock.milliseconds());
+    let taken = tokio::task::spawn_blocking(move || revocations.take_back(call, &user, now)).await;
+    match taken {
+        Ok(Ok(0)) => unknown(),
+        Ok(Ok(count)) => {
+            reply(StatusCode::OK, &json!({ "status": "taken back", "id": id, "marks": count }))
+        }
+        Ok(Err(RevocationError::Journal(_))) => problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "taken back until the next restart only: the state folder cannot be written",
+        ),
+        Ok(Err(error)) => failed(&error),
+        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "see the log"),
+    }
+}
+
+fn failed(error: &RevocationError) -> ManagementReply {
     match error {
         RevocationError::Full => {
             problem(StatusCode::INSUFFICIENT_STORAGE, "not revoked: too many revocations are kept")
@@ -193,3 +179,8 @@ fn page(query: &str) -> Result<(usize, usize), String> {
         Err(format!("`limit` is from 1 to {LARGEST_PAGE}"))
     }
 }
+
+/// Listed at a time, where the call does not say.
+const USUAL_PAGE: usize = 100;
+
+const LARGEST_PAGE: usize = 1000;

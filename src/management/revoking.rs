@@ -37,7 +37,7 @@ const MEMBERS: [&str; 8] =
     ["token", "jti", "consumer_key", "subject", "key_manager", "issuer", "before", "expires_at"];
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MessageFault {
+pub(super) enum MessageFault {
     #[error("the message is not a JSON object")]
     NotAnObject,
     #[error("the message names no token, jti, consumer key or subject")]
@@ -97,7 +97,7 @@ pub enum MessageFault {
 
 /// What is revoked, before it is said by whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revoking {
+pub(super) struct Revoking {
     pub mark: Mark,
     pub kind: RevocationKind,
     pub until: UnixSeconds,
@@ -105,7 +105,7 @@ pub struct Revoking {
 }
 
 /// One call's revocations, said by somebody at a moment (milliseconds since 1970).
-pub fn records(revoked: Vec<Revoking>, by: &str, at: u64) -> Vec<RevocationRecord> {
+pub(super) fn records(revoked: Vec<Revoking>, by: &str, at: u64) -> Vec<RevocationRecord> {
     let call = CallId::of(revoked.iter().map(|revoked| revoked.mark));
     let record = |Revoking { mark, kind, until, of }| {
         let note = Some(Arc::new(Note { call, by: by.into(), of }));
@@ -116,7 +116,7 @@ pub fn records(revoked: Vec<Revoking>, by: &str, at: u64) -> Vec<RevocationRecor
 
 /// An operator's call: `token`, or `jti`, `consumer_key` or `subject` with `key_manager` or `issuer`; `before` and
 /// `expires_at` in seconds.
-pub fn call(
+pub(super) fn call(
     body: &[u8],
     snapshot: &Snapshot,
     now: UnixSeconds,

@@ -18,9 +18,10 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::management::answer::ManagementState;
+use crate::management::answer::answer;
 use crate::management::connections::{Activity, Connections, Seat};
 use crate::management::gate::CallGate;
+use crate::management::state::ManagementState;
 
 /// From accept to the end of a request's head, and between requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -111,7 +112,7 @@ where
         async move {
             let (parts, body) = request.into_parts();
             let (_busy, _answering) = (gate.busy(), activity.answering());
-            Ok::<_, Infallible>(management.answer(&parts, body, peer.ip(), seat).await)
+            Ok::<_, Infallible>(answer(&management, &parts, body, peer.ip(), seat).await)
         }
     });
     let mut builder = http1::Builder::new();

@@ -8,9 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::management::gate::CallGate;
-use crate::management::readiness::Readiness;
-use crate::management::reloading::{ReloadRequest, Removals};
+use crate::management::{CallGate, Readiness, ReloadRequest, Removals};
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;
 use crate::state_dir::lock::Lock;

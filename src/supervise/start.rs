@@ -17,15 +17,9 @@ use crate::forward::via::Via;
 use crate::jwks::{KeyManagerKeys, KeySets};
 use crate::listen::socket::listen;
 use crate::listen::tls::server_config;
-use crate::management::access::Access;
-use crate::management::answer::ManagementState;
-use crate::management::control;
-use crate::management::explaining::Explaining;
-use crate::management::gate::CallGate;
-use crate::management::hosts::OwnHosts;
-use crate::management::in_force::InForce;
-use crate::management::readiness::Readiness;
-use crate::management::server;
+use crate::management::{
+    Access, CallGate, Explaining, InForce, ManagementState, OwnHosts, Readiness, control, server,
+};
 use crate::model::Model;
 use crate::model::clock::{Clock, UnixSeconds};
 use crate::model::gateway::{self, ClientAuth, ListenerTls, Protocols};
@@ -339,7 +333,7 @@ fn own_folder(path: &Path) -> Result<(), SuperviseError> {
 fn answers(
     shared: &WorkerShared<'_>,
     readiness: &Arc<Readiness>,
-    reload: mpsc::Sender<crate::management::reloading::ReloadRequest>,
+    reload: mpsc::Sender<crate::management::ReloadRequest>,
     management: Option<gateway::ManagementSettings>,
     notices: bool,
     in_force: &Arc<InForce>,

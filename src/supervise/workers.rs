@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::listen::socket::ListenerSocket;
 use crate::listen::worker::{self, WorkerCommand, WorkerHandle, WorkerQueue};
-use crate::management::readiness::Readiness;
+use crate::management::Readiness;
 use crate::model::gateway::Workers as WorkerCount;
 use crate::proxy::worker::WorkerParts;
 use crate::supervise::error::SuperviseError;

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::cli::arguments::ImportOptions;
-use crate::cli::import::ImportError;
+use crate::cli::import::error::ImportError;
 use crate::cli::import::metadata::Metadata;
 use crate::cli::import::sample::{TokenSample, rules};
 use crate::cli::import::text::{quoted, shown};

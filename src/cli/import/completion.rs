@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use http::Uri;
 
-use crate::cli::import::metadata::is_address;
+use crate::cli::import::address::is_address;
 use crate::cli::import::text::{comment, quoted};
 use crate::model::names::{ApiName, InvalidName, Version};
 

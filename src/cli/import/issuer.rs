@@ -2,7 +2,7 @@
 //!
 //! Decides nothing about which of the two is right.
 
-use crate::cli::import::product::{host, path};
+use crate::cli::import::address::{host, path};
 
 /// What stands between two issuers.
 #[derive(Debug, Clone, PartialEq, Eq)]

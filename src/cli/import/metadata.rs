@@ -3,9 +3,9 @@
 //! Decides which of them can stand in gateway.toml. What the document says is a stranger's word: it is taken member by
 //! member, and only in the form that the configuration accepts.
 
-use http::Uri;
 use serde_json::{Map, Value};
 
+use crate::cli::import::address::is_address;
 use crate::model::names::Issuer;
 
 /// What a server says of itself.
@@ -81,12 +81,6 @@ impl Metadata {
     pub(super) fn endpoint(&self, key: &str) -> Option<&str> {
         self.endpoints.iter().find(|(name, _)| *name == key).map(|(_, address)| address.as_str())
     }
-}
-
-/// An address that the configuration accepts for people.
-pub(super) fn is_address(text: &str) -> bool {
-    text.parse::<Uri>()
-        .is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
 }
 
 /// A grant's name or URN (RFC 6749 appendix A.10).

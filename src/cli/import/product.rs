@@ -2,8 +2,7 @@
 //!
 //! Decides the `type` of a key manager, and which claims that product is known to write. A guess says what it rests on.
 
-use http::Uri;
-
+use crate::cli::import::address::{host, path};
 use crate::cli::import::issuer;
 use crate::cli::import::metadata::Metadata;
 use crate::model::key_manager::{ClaimNames, KeyManagerType};
@@ -128,20 +127,6 @@ pub(super) fn names(kind: KeyManagerType, issuer: &str) -> (String, String) {
         }
     };
     (name.to_owned(), display.to_owned())
-}
-
-/// An address' host in lower case; empty where there is none.
-pub(super) fn host(address: &str) -> String {
-    address
-        .parse::<Uri>()
-        .ok()
-        .and_then(|uri| uri.host().map(str::to_ascii_lowercase))
-        .unwrap_or_default()
-}
-
-/// An address' path; empty where there is none.
-pub(super) fn path(address: &str) -> String {
-    address.parse::<Uri>().map(|uri| uri.path().to_owned()).unwrap_or_default()
 }
 
 fn is_below(host: &str, domain: &str) -> bool {

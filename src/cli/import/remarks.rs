@@ -1,8 +1,8 @@
 //! What to check about a discovery document, before any token is seen.
 
+use crate::cli::import::address::{host, path};
 use crate::cli::import::issuer;
 use crate::cli::import::metadata::Metadata;
-use crate::cli::import::product::{host, path};
 use crate::cli::import::text::shown;
 use crate::model::key_manager::KeyManagerType;
 

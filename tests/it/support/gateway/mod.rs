@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use portcullis::management::reloading::{ReloadOutcome, ReloadRequest, Removals};
+use portcullis::management::{ReloadOutcome, ReloadRequest, Removals};
 use portcullis::supervise::start::start;
 use portcullis::supervise::takeover::Inherited;
 use serde_json::Value;

@@ -8,10 +8,12 @@
 //! (what is wrong with it) in the words of [`trouble`], [`asking`] (whether introspection works), [`block`] (the table) with
 //! [`text`] (quoting), [`completion`] (the rest of a file that runs).
 
+mod address;
 mod asking;
 mod block;
 mod completion;
 mod diagnosis;
+mod error;
 mod evidence;
 mod issuer;
 mod metadata;
@@ -29,88 +31,25 @@ use std::path::Path;
 use http::Uri;
 
 use crate::cli::arguments::ImportOptions;
-use crate::cli::exit;
 use crate::cli::import::asking::IntrospectionTrial;
 use crate::cli::import::block::Findings;
-use crate::cli::import::completion::{Wanted, WantedError};
+use crate::cli::import::completion::Wanted;
 use crate::cli::import::diagnosis::{Context, IntrospectionAdvice};
-use crate::cli::import::metadata::{Metadata, MetadataError};
+use crate::cli::import::error::ImportError;
+use crate::cli::import::metadata::Metadata;
 use crate::cli::import::sample::TokenSample;
 use crate::cli::output::Output;
-use crate::cli::run::{control_runtime, install_crypto};
-use crate::cli::token_file;
-use crate::jwks::failure::FetchFailure;
+use crate::cli::runtime::{control_runtime, install_crypto};
+use crate::cli::{exit, token_file};
 use crate::jwks::{may_fetch, read_document};
-use crate::jwt::{KeySet, KeySetError, ParsedKeySet};
+use crate::jwt::{KeySet, ParsedKeySet};
 use crate::model::clock::{Clock, UnixSeconds};
 use crate::model::key_manager::{Fetch, PemFile};
-use crate::model::names::{InvalidName, KeyManagerName};
+use crate::model::names::KeyManagerName;
 use crate::supervise::clock::SystemClock;
 
-/// Why there is no table.
-#[derive(Debug, thiserror::Error)]
-enum ImportError {
-    #[error(
-        "the address must be one of https, without a user or a password in it; plain http is for loopback, or with --allow-http"
-    )]
-    Address,
-    #[error("the name given with --name {0}")]
-    Name(#[from] InvalidName),
-    // the name of the file is not told: it may be the token itself
-    #[error(
-        "the file given with --token cannot be read: {0}; write a file's name, or - for standard input"
-    )]
-    Token(std::io::Error),
-    #[error("the file given with --token holds no token")]
-    NoToken,
-    #[error("{file} cannot be read: {source}")]
-    Authorities {
-        file: String,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("{url}: {failure}{}", advice(failure, Reading::Document))]
-    Document { url: String, failure: FetchFailure },
-    #[error("{url}: {failure}")]
-    Metadata { url: String, failure: MetadataError },
-    #[error("the key set {url}: {failure}{}", advice(failure, Reading::Keys))]
-    Keys { url: String, failure: FetchFailure },
-    #[error("the key set {url}: {failure}")]
-    KeySet { url: String, failure: KeySetError },
-    #[error("the document names no introspection endpoint; give it with --introspection-endpoint")]
-    NoIntrospection,
-    #[error(
-        "the introspection endpoint must be one of https; plain http is for loopback, or with --allow-http"
-    )]
-    IntrospectionAddress,
-    #[error("{file} with the client's secret cannot be read: {source}")]
-    Secret {
-        file: String,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("{0}")]
-    Wanted(#[from] WantedError),
-    #[error("the runtime cannot start: {0}")]
-    Runtime(std::io::Error),
-}
-
-/// What was being read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reading {
-    Document,
-    Keys,
-}
-
-/// What the server said.
-#[derive(Debug)]
-struct Answers {
-    metadata: Metadata,
-    keys: ParsedKeySet,
-}
-
 /// Prints the table. Exits 0, 1 where a server stands in the way, or 2 where what was given does; what is wrong with a sample token stands in the comments.
-pub fn import(options: &ImportOptions, output: Output) -> u8 {
+pub(super) fn import(options: &ImportOptions, output: Output) -> u8 {
     install_crypto();
     match run(options, SystemClock.now()) {
         Ok(table) => {
@@ -120,28 +59,6 @@ pub fn import(options: &ImportOptions, output: Output) -> u8 {
         Err(error) => {
             output.note(&format!("portcullis: {error}"));
             error.exit_code()
-        }
-    }
-}
-
-impl ImportError {
-    /// Whether a server stands in the way, or what was given.
-    fn exit_code(&self) -> u8 {
-        match self {
-            Self::Address
-            | Self::Name(_)
-            | Self::Token(_)
-            | Self::NoToken
-            | Self::Authorities { .. }
-            | Self::IntrospectionAddress
-            | Self::Secret { .. }
-            | Self::Wanted(_) => exit::CONFIGURATION,
-            Self::Document { .. }
-            | Self::Metadata { .. }
-            | Self::Keys { .. }
-            | Self::KeySet { .. }
-            | Self::NoIntrospection
-            | Self::Runtime(_) => exit::FAILED,
         }
     }
 }
@@ -253,6 +170,13 @@ async fn ask(settings: &Fetch, well_known_url: &str) -> Result<Answers, ImportEr
     Ok(Answers { metadata, keys })
 }
 
+/// What the server said.
+#[derive(Debug)]
+struct Answers {
+    metadata: Metadata,
+    keys: ParsedKeySet,
+}
+
 fn read_sample(path: &Path) -> Result<TokenSample, ImportError> {
     let text = token_file::read(path).map_err(ImportError::Token)?;
     if token_file::bare(&text).is_empty() {
@@ -266,20 +190,4 @@ fn authorities(path: &Path) -> Result<PemFile, ImportError> {
     let content = std::fs::read(path)
         .map_err(|source| ImportError::Authorities { file: path.display().to_string(), source })?;
     Ok(PemFile { path: path.to_owned(), content })
-}
-
-/// What to do about it here, where the failure's own words are for gateway.toml.
-fn advice(failure: &FetchFailure, asked: Reading) -> &'static str {
-    match failure {
-        FetchFailure::Tls { .. } => {
-            "\n  give the authority that signed the server's certificate with --ca FILE"
-        }
-        FetchFailure::Insecure { .. } => "\n  if you trust everyone on the way, add --allow-http",
-        FetchFailure::Status { .. } | FetchFailure::ContentType { .. }
-            if asked == Reading::Document =>
-        {
-            "\n  the address usually is the issuer with /.well-known/openid-configuration behind it"
-        }
-        _ => "",
-    }
 }

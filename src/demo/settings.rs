@@ -1,0 +1,47 @@
+//! The ports, clients and scopes of the demo: public, and the same that the repository's gateway.toml names.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use crate::demo::signing_keys::SigningAlgorithm;
+use crate::demo::token_endpoint::DemoClient;
+
+/// Where the authorization server listens; `gateway.toml` names it as key manager.
+pub const AUTHORIZATION_SERVER: SocketAddr = loopback_port(9448);
+
+/// Where production keys are forwarded to.
+pub(super) const PRODUCTION_BACKEND: SocketAddr = loopback_port(9450);
+
+/// Where sandbox keys are forwarded to.
+pub(super) const SANDBOX_BACKEND: SocketAddr = loopback_port(9451);
+
+/// The production key of the subscribed application.
+pub(super) const PRODUCTION_CLIENT: (&str, &str) = ("demo-app", "demo-secret");
+
+/// The sandbox key of the same application.
+pub(super) const SANDBOX_CLIENT: (&str, &str) = ("demo-app-sandbox", "demo-sandbox-secret");
+
+/// The key of an application without a subscription.
+pub(super) const UNSUBSCRIBED_CLIENT: (&str, &str) = ("demo-other", "demo-other-secret");
+
+pub(super) const READ_SCOPE: &str = "accounts:read";
+
+pub(super) const WRITE_SCOPE: &str = "accounts:write";
+
+/// The clients that the authorization server knows. One signs with ES256, so that both kinds of key are seen at work.
+pub(super) fn clients() -> Vec<DemoClient> {
+    let client = |(id, secret): (&str, &str), algorithm| DemoClient {
+        id: id.to_owned(),
+        secret: secret.to_owned(),
+        scopes: vec![READ_SCOPE.to_owned(), WRITE_SCOPE.to_owned()],
+        algorithm,
+    };
+    vec![
+        client(PRODUCTION_CLIENT, SigningAlgorithm::RS256),
+        client(SANDBOX_CLIENT, SigningAlgorithm::ES256),
+        client(UNSUBSCRIBED_CLIENT, SigningAlgorithm::RS256),
+    ]
+}
+
+const fn loopback_port(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}

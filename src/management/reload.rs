@@ -1,0 +1,85 @@
+//! `POST /reload`: the files are read again, and the answer says what came of it.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use http::StatusCode;
+
+use crate::management::access::Actor;
+use crate::management::refreshing;
+use crate::management::reloading::{ReloadOutcome, ReloadRequest, Removals};
+use crate::management::reply::{ManagementReply, json, problem};
+use crate::management::state::ManagementState;
+use crate::telemetry::ManagementCall;
+
+pub(super) async fn reload(state: &ManagementState, query: &str) -> ManagementReply {
+    let refresh_keys = match asked(query) {
+        Ok(wanted) => wanted,
+        Err(why) => return problem(StatusCode::BAD_REQUEST, &why),
+    };
+    let (request, outcome) = ReloadRequest::new(removals(query));
+    if state.reload.send(request).await.is_err() {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping");
+    }
+    match outcome.await {
+        Ok(ReloadOutcome::Applied { generation }) if refresh_keys => {
+            let fetched = refreshing::fetched(&state.snapshots.load());
+            let refreshed = refreshing::refresh_all(fetched).await;
+            let answer = serde_json::json!({
+                "status": "reloaded", "generation": generation, "key_managers": refreshed
+            });
+            json(StatusCode::OK, &answer)
+        }
+        Ok(ReloadOutcome::Applied { generation }) => json(
+            StatusCode::OK,
+            &serde_json::json!({ "status": "reloaded", "generation": generation }),
+        ),
+        Ok(ReloadOutcome::Refused { report }) => json(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &serde_json::json!({ "status": "refused", "detail": "nothing changed", "report": report }),
+        ),
+        Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping"),
+    }
+}
+
+/// A reload that was asked for at the control socket.
+pub(super) async fn reload_from_here(state: &ManagementState, query: &str) -> ManagementReply {
+    let answer = reload(state, query).await;
+    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    state.note(ManagementCall::Reload, &Actor::of_control_socket(), here, answer.status());
+    answer
+}
+
+/// `confirm=removals` in the query of a reload.
+fn removals(query: &str) -> Removals {
+    let confirmed = form_urlencoded::parse(query.as_bytes())
+        .any(|(name, value)| name == "confirm" && value == "removals");
+    if confirmed { Removals::Confirmed } else { Removals::Guarded }
+}
+
+/// Whether `?refresh_keys=true` was asked for; an error names what is wrong with it.
+fn asked(query: &str) -> Result<bool, String> {
+    let mut wanted = false;
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        match pair.split_once('=').unwrap_or((pair, "")) {
+            ("refresh_keys", "true") => wanted = true,
+            ("refresh_keys", "false") => wanted = false,
+            ("refresh_keys", _) => return Err("`refresh_keys` is true or false".to_owned()),
+            _ => {}
+        }
+    }
+    Ok(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_reload_is_asked_for() {
+        assert_eq!(asked(""), Ok(false));
+        assert_eq!(asked("refresh_keys=true"), Ok(true));
+        assert_eq!(asked("confirm=removals&refresh_keys=false"), Ok(false));
+        assert!(asked("refresh_keys").is_err());
+        assert!(asked("refresh_keys=yes").is_err());
+    }
+}

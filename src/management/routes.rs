@@ -1,0 +1,150 @@
+//! The endpoints of the management listener.
+
+use http::Method;
+
+use crate::telemetry::ManagementCall;
+
+/// What a request is for.
+#[derive(Debug, Clone)]
+pub(super) enum ManagementRoute {
+    Alive,
+    Ready,
+    Metrics,
+    Jwks,
+    Reload,
+    Revoke(RevocationTeller),
+    ListRevocations,
+    TakeBack(String),
+    RefreshKeys(String),
+    Explain,
+}
+
+/// Who tells of a revocation, and so in which words.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum RevocationTeller {
+    IdentityServer,
+    Operator,
+}
+
+/// Why there is no endpoint.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum NoEndpoint {
+    Path,
+    /// The path takes only these.
+    Methods(&'static str),
+}
+
+impl ManagementRoute {
+    /// Finds the endpoint of a path and a method.
+    pub(super) fn find(path: &str, method: &Method, notices: bool) -> Result<Self, NoEndpoint> {
+        let reading = matches!(*method, Method::GET | Method::HEAD);
+        let posting = *method == Method::POST;
+        let allow = |allowed: bool, endpoint: Self, methods: &'static str| {
+            if allowed { Ok(endpoint) } else { Err(NoEndpoint::Methods(methods)) }
+        };
+        if let Some(id) = path.strip_prefix(ONE_REVOCATION) {
+            let endpoint = Self::TakeBack(id.to_owned());
+            return allow(*method == Method::DELETE, endpoint, "DELETE");
+        }
+        if let Some(name) = refreshed_key_manager(path) {
+            return allow(posting, Self::RefreshKeys(name), "POST");
+        }
+        match path {
+            "/livez" => allow(reading, Self::Alive, "GET, HEAD"),
+            "/readyz" => allow(reading, Self::Ready, "GET, HEAD"),
+            "/metrics" => allow(reading, Self::Metrics, "GET, HEAD"),
+            "/jwks" => allow(reading, Self::Jwks, "GET, HEAD"),
+            "/reload" => allow(posting, Self::Reload, "POST"),
+            "/explain" => allow(posting, Self::Explain, "POST"),
+            NOTIFY if notices => {
+                allow(posting, Self::Revoke(RevocationTeller::IdentityServer), "POST")
+            }
+            REVOCATIONS if reading => Ok(Self::ListRevocations),
+            REVOCATIONS => {
+                allow(posting, Self::Revoke(RevocationTeller::Operator), "GET, HEAD, POST")
+            }
+            _ => Err(NoEndpoint::Path),
+        }
+    }
+
+    /// Probes come from whoever watches the gateway, by whatever name.
+    pub(super) fn is_probe(&self) -> bool {
+        matches!(self, Self::Alive | Self::Ready)
+    }
+
+    pub(super) fn takes_body(&self) -> bool {
+        matches!(self, Self::Revoke(_) | Self::Explain)
+    }
+
+    /// The change that is logged and counted.
+    pub(super) fn change(&self) -> Option<ManagementCall> {
+        match self {
+            Self::Reload => Some(ManagementCall::Reload),
+            Self::Revoke(RevocationTeller::Operator) => Some(ManagementCall::Revocation),
+            Self::Revoke(RevocationTeller::IdentityServer) => Some(ManagementCall::Notice),
+            Self::TakeBack(_) => Some(ManagementCall::TakenBack),
+            Self::RefreshKeys(_) => Some(ManagementCall::KeyRefresh),
+            Self::Alive
+            | Self::Ready
+            | Self::Metrics
+            | Self::Jwks
+            | Self::ListRevocations
+            | Self::Explain => None,
+        }
+    }
+}
+
+/// The name in `/key-managers/NAME/refresh`; the name of an organization holds slashes.
+fn refreshed_key_manager(path: &str) -> Option<String> {
+    let name = path.strip_prefix("/key-managers/")?.strip_suffix("/refresh")?;
+    decoded(name).filter(|name| !name.is_empty())
+}
+
+/// Percent-encoding (RFC 3986 section 2.1) undone; `None` where it is broken.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut decoded = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let mut digit = || bytes.next().and_then(|digit| char::from(digit).to_digit(16));
+        let value = digit()? << 4 | digit()?;
+        decoded.push(u8::try_from(value).ok()?);
+    }
+    String::from_utf8(decoded).ok()
+}
+
+/// Where WSO2 Identity Server sends its notices.
+const NOTIFY: &str = "/internal/data/v1/notify";
+
+const REVOCATIONS: &str = "/revocations";
+
+const ONE_REVOCATION: &str = "/revocations/";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_paths() {
+        assert_eq!(refreshed_key_manager("/key-managers/is7/refresh").as_deref(), Some("is7"));
+        assert_eq!(
+            refreshed_key_manager("/key-managers/is7/a.b/c/refresh").as_deref(),
+            Some("is7/a.b/c")
+        );
+        assert_eq!(
+            refreshed_key_manager("/key-managers/my%20server%2Fx/refresh").as_deref(),
+            Some("my server/x")
+        );
+        for path in [
+            "/key-managers//refresh",
+            "/key-managers/x",
+            "/key-managers/%2/refresh",
+            "/key-managers/%ff/refresh",
+        ] {
+            assert_eq!(refreshed_key_manager(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What the management listener answers from.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::StatusCode;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::authenticate::cache::Common;
+use crate::management::access::{Access, Actor};
+use crate::management::hosts::OwnHosts;
+use crate::management::in_force::InForce;
+use crate::management::readiness::Readiness;
+use crate::management::reloading::ReloadRequest;
+use crate::model::clock::Clock;
+use crate::revocation::Revocations;
+use crate::snapshot::Snapshots;
+use crate::telemetry::{ManagementCall, Metrics};
+
+/// What the management listener answers from.
+#[derive(Debug)]
+pub struct ManagementState {
+    pub metrics: Arc<Metrics>,
+    pub readiness: Arc<Readiness>,
+    /// To whoever reloads; the answer is the report of what went wrong.
+    pub reload: mpsc::Sender<ReloadRequest>,
+    pub access: Access,
+    pub hosts: OwnHosts,
+    pub revocations: Arc<Revocations>,
+    /// Whether WSO2 Identity Server may tell of revoked tokens.
+    pub notices: bool,
+    pub snapshots: Arc<Snapshots>,
+    pub clock: Arc<dyn Clock>,
+    pub explaining: Explaining,
+}
+
+impl ManagementState {
+    /// Counts and logs a change.
+    pub(super) fn note(
+        &self,
+        change: ManagementCall,
+        actor: &Actor,
+        peer: IpAddr,
+        status: StatusCode,
+    ) {
+        self.metrics.management().changed(change, status.is_success());
+        tracing::info!(target: "portcullis::management", change = change.label(), by = actor.name(), client = %peer, status = status.as_u16(), "a change was asked for");
+    }
+}
+
+/// What explanations are made from.
+#[derive(Debug)]
+pub struct Explaining {
+    pub common: Common,
+    pub in_force: Arc<InForce>,
+    pub places: Semaphore,
+}
+
+impl Explaining {
+    pub fn new(common: Common, in_force: Arc<InForce>) -> Self {
+        Self { common, in_force, places: Semaphore::new(MOST_AT_A_TIME) }
+    }
+}
+
+/// Explanations at a time; servers may be asked for each.
+const MOST_AT_A_TIME: usize = 4;
