@@ -17,6 +17,7 @@ pub mod telemetry;
 pub mod trust;
 
 pub mod jwks;
+pub mod redis_link;
 pub mod revocation;
 
 pub mod assertion;

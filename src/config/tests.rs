@@ -115,7 +115,7 @@ fn a_revocation_channel_is_an_address_and_its_password_is_never_shown() {
     assert_eq!(channel("channel = \"none\""), None);
     let found = channel("channel = \"rediss://gateway:s3cret@redis.example:6380/2\"").unwrap();
     assert_eq!(
-        (found.host.as_str(), found.port, found.database, found.tls.is_some()),
+        (found.at.host.as_str(), found.at.port, found.login.database, found.login.tls.is_some()),
         ("redis.example", 6380, 2, true)
     );
     assert!(!format!("{found:?}").contains("s3cret"));

@@ -61,7 +61,9 @@ pub fn files(model: &Model) -> Vec<CertificateFile<'_>> {
         let fetch = &key_manager.fetch;
         files.server(fetch.ca.as_ref(), fetch.client_certificate.as_ref());
     }
-    if let Some(tls) = model.revocation_channel.as_ref().and_then(|channel| channel.tls.as_ref()) {
+    if let Some(tls) =
+        model.revocation_channel.as_ref().and_then(|channel| channel.login.tls.as_ref())
+    {
         files.server(tls.ca.as_ref(), tls.client_certificate.as_ref());
     }
     files.0

@@ -7,7 +7,7 @@
 //! operation's path), [`key_manager`], [`organization`] (templates of many issuers), [`token_handling`], [`api`], [`cors`],
 //! [`backend`], [`backend_jwt`], [`application`] (with its keys and subscriptions), [`directory`] (a million of them, packed),
 //! [`gateway`] (listeners, limits, management, telemetry), [`proxies`] (who is believed about clients),
-//! [`policy`] (throttling), [`removed_headers`] (what ends at the gateway), [`revocation_channel`], [`secret`], [`rate`]
+//! [`policy`] (throttling), [`removed_headers`] (what ends at the gateway), [`redis`], [`secret`], [`rate`]
 //! (so many in a time), [`reason`] (how exchanges end), [`certificates`] (files whose certificates end), [`clock`].
 
 pub mod api;
@@ -27,8 +27,9 @@ pub mod provenance;
 pub mod proxies;
 pub mod rate;
 pub mod reason;
+pub mod redis;
 pub mod removed_headers;
-pub mod revocation_channel;
+
 pub mod secret;
 pub mod template;
 pub mod token_handling;
@@ -41,7 +42,7 @@ use crate::model::gateway::{
 };
 use crate::model::key_manager::KeyManager;
 use crate::model::provenance::SourceFiles;
-use crate::model::revocation_channel::RevocationChannel;
+use crate::model::redis::RedisServer;
 
 /// Everything that one `gateway.toml`, with the files that it names, says. Cross references are resolved: an index in
 /// one part is valid in the part that it points to.
@@ -57,7 +58,7 @@ pub struct Model {
     /// Whether WSO2 Identity Server may tell of revoked tokens.
     pub revocation_notices: bool,
     /// Where gateways tell each other of them.
-    pub revocation_channel: Option<RevocationChannel>,
+    pub revocation_channel: Option<RedisServer>,
     pub backend_jwt: Option<BackendJwt>,
     /// Position = [`names::KeyManagerIndex`]. Disabled ones are kept, so that a key may still name them.
     pub key_managers: Vec<KeyManager>,

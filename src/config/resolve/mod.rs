@@ -18,6 +18,7 @@ mod management;
 mod naming;
 mod organizations;
 mod proxies;
+mod redis;
 mod references;
 mod revocation;
 mod secret;

@@ -13,9 +13,9 @@ use redis::{Pipeline, Value};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-use crate::model::revocation_channel::RevocationChannel;
-use crate::revocation::channel::connect::{ChannelError, connect};
-use crate::revocation::channel::schedule;
+use crate::model::redis::RedisServer;
+use crate::redis_link::schedule;
+use crate::redis_link::{LinkError, connect};
 
 /// The braces are those of the other keys.
 const PREFIX: &str = "{portcullis}:proofs:";
@@ -120,7 +120,7 @@ impl ProofClaims {
 pub(super) struct ClaimQueue(mpsc::Receiver<Claim>);
 
 /// Asks the server, over one connection after the other.
-pub(super) async fn run(settings: RevocationChannel, claims: &ProofClaims, mut queue: ClaimQueue) {
+pub(super) async fn run(settings: RedisServer, claims: &ProofClaims, mut queue: ClaimQueue) {
     let mut failures = 0_u32;
     loop {
         let error = serve(&settings, claims, &mut queue.0, &mut failures).await;
@@ -139,11 +139,11 @@ pub(super) async fn run(settings: RevocationChannel, claims: &ProofClaims, mut q
 }
 
 async fn serve(
-    settings: &RevocationChannel,
+    settings: &RedisServer,
     claims: &ProofClaims,
     queue: &mut mpsc::Receiver<Claim>,
     failures: &mut u32,
-) -> ChannelError {
+) -> LinkError {
     let (mut link, driver) = match connect(settings).await {
         Ok(connected) => connected,
         Err(error) => return error,
@@ -160,14 +160,14 @@ async fn serve(
             let answers = timeout(ANSWER, round.query_async::<Vec<Value>>(&mut link)).await;
             let answers = match answers {
                 Ok(Ok(answers)) => answers,
-                Ok(Err(error)) => return ChannelError::from(error),
-                Err(_) => return ChannelError::Late,
+                Ok(Err(error)) => return LinkError::from(error),
+                Err(_) => return LinkError::Late,
             };
             for (claim, answer) in batch.into_iter().zip(answers) {
                 let answer = match answer {
                     Value::Okay => true,
                     Value::Nil => false,
-                    _ => return ChannelError::Shape("SET"),
+                    _ => return LinkError::Shape("SET"),
                 };
                 // nobody may wait any more
                 let _ = claim.answer.send(answer);
@@ -176,7 +176,7 @@ async fn serve(
         }
     };
     tokio::select! {
-        () = driver => ChannelError::Closed,
+        () = driver => LinkError::Closed,
         error = asking => error,
     }
 }

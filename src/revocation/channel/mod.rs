@@ -5,15 +5,12 @@
 //! writes to it can revoke tokens, and nothing on it can make a revoked token good again.
 //!
 //! The walk through the files: [`session`] (one life of the connection), [`claims`] (DPoP
-//! proofs that were used), [`connect`] (TCP, TLS, password), [`bound`] (what is read), [`message`] (a
-//! revocation as text), [`reply`] (the server's answers), [`schedule`] (how long to wait).
+//! proofs that were used), [`message`] (a revocation as text), [`reply`] (the server's answers); connections come from
+//! [`redis_link`](crate::redis_link).
 
-mod bound;
 pub mod claims;
-mod connect;
 mod message;
 mod reply;
-mod schedule;
 mod session;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,9 +22,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::model::clock::{Clock, UnixSeconds};
-use crate::model::revocation_channel::RevocationChannel;
+use crate::model::redis::RedisServer;
+use crate::redis_link::{LinkError, schedule};
 use crate::revocation::Revocations;
-use crate::revocation::channel::connect::ChannelError;
 use crate::revocation::channel::session::Session;
 use crate::revocation::counts::RevocationCounters;
 use crate::revocation::record::RevocationRecord;
@@ -40,9 +37,9 @@ const CLOCK_DIFFERENCE: u64 = 60;
 pub struct Channel {
     revocations: Arc<Revocations>,
     clock: Arc<dyn Clock>,
-    settings: Option<RevocationChannel>,
+    settings: Option<RedisServer>,
     /// Of a channel that says nothing for now.
-    paused: Option<RevocationChannel>,
+    paused: Option<RedisServer>,
     task: JoinSet<()>,
 }
 
@@ -53,7 +50,7 @@ impl Channel {
     }
 
     /// Uses this server from now on, or none; what is unchanged goes on.
-    pub async fn follow(&mut self, wanted: Option<&RevocationChannel>) {
+    pub async fn follow(&mut self, wanted: Option<&RedisServer>) {
         if self.settings.as_ref() == wanted {
             return;
         }
@@ -96,7 +93,7 @@ impl Channel {
 
 /// One session after the other.
 async fn run(
-    settings: RevocationChannel,
+    settings: RedisServer,
     revocations: Arc<Revocations>,
     clock: Arc<dyn Clock>,
     mut queue: mpsc::Receiver<RevocationRecord>,
@@ -144,9 +141,9 @@ enum ChannelState {
 }
 
 impl ChannelStatus {
-    fn new(settings: &RevocationChannel) -> Self {
+    fn new(settings: &RedisServer) -> Self {
         Self {
-            server: format!("{}:{}", settings.host, settings.port),
+            server: settings.at.to_string(),
             now: Mutex::new(ChannelState::New),
             clocks_differ: AtomicBool::new(false),
             time_refused: AtomicBool::new(false),
@@ -163,7 +160,7 @@ impl ChannelStatus {
     }
 
     /// For how long it was up, if it was.
-    fn down(&self, error: &ChannelError, counts: &RevocationCounters) -> Option<Duration> {
+    fn down(&self, error: &LinkError, counts: &RevocationCounters) -> Option<Duration> {
         counts.channel_failed();
         let before = self.change(ChannelState::Down(error.label()));
         if before != ChannelState::Down(error.label()) {

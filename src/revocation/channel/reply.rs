@@ -6,7 +6,7 @@ use std::fmt;
 use redis::Value;
 
 use crate::model::clock::UnixSeconds;
-use crate::revocation::channel::connect::ChannelError;
+use crate::redis_link::LinkError;
 
 /// The one field of our entries in the stream.
 pub(super) const FIELD: &str = "r";
@@ -28,13 +28,13 @@ impl fmt::Display for EntryId {
 type Entry = (EntryId, Option<Vec<u8>>);
 
 /// The one entry, or none, of a range.
-pub(super) fn edge(value: &Value) -> Result<Option<EntryId>, ChannelError> {
+pub(super) fn edge(value: &Value) -> Result<Option<EntryId>, LinkError> {
     Ok(entries(value, "XRANGE")?.first().map(|(id, _)| *id))
 }
 
 /// The entries of a read of one stream; none where it waited in vain.
-pub(super) fn news(value: &Value) -> Result<Vec<Entry>, ChannelError> {
-    const XREAD: ChannelError = ChannelError::Shape("XREAD");
+pub(super) fn news(value: &Value) -> Result<Vec<Entry>, LinkError> {
+    const XREAD: LinkError = LinkError::Shape("XREAD");
     match value {
         Value::Nil => Ok(Vec::new()),
         Value::Array(streams) => match streams.as_slice() {
@@ -48,9 +48,9 @@ pub(super) fn news(value: &Value) -> Result<Vec<Entry>, ChannelError> {
     }
 }
 
-fn entries(value: &Value, command: &'static str) -> Result<Vec<Entry>, ChannelError> {
-    let Value::Array(entries) = value else { return Err(ChannelError::Shape(command)) };
-    entries.iter().map(|found| entry(found).ok_or(ChannelError::Shape(command))).collect()
+fn entries(value: &Value, command: &'static str) -> Result<Vec<Entry>, LinkError> {
+    let Value::Array(entries) = value else { return Err(LinkError::Shape(command)) };
+    entries.iter().map(|found| entry(found).ok_or(LinkError::Shape(command))).collect()
 }
 
 fn entry(value: &Value) -> Option<Entry> {
@@ -79,10 +79,10 @@ pub(super) struct Page<'v> {
 }
 
 impl<'v> Page<'v> {
-    pub(super) fn of(value: &'v Value) -> Result<Self, ChannelError> {
-        let Value::Array(parts) = value else { return Err(ChannelError::Shape("ZSCAN")) };
+    pub(super) fn of(value: &'v Value) -> Result<Self, LinkError> {
+        let Value::Array(parts) = value else { return Err(LinkError::Shape("ZSCAN")) };
         let [Value::BulkString(next), Value::Array(found)] = parts.as_slice() else {
-            return Err(ChannelError::Shape("ZSCAN"));
+            return Err(LinkError::Shape("ZSCAN"));
         };
         Ok(Self { next, found })
     }
@@ -104,7 +104,7 @@ impl<'v> Page<'v> {
 pub(super) fn scores(
     value: &Value,
     asked: usize,
-) -> Result<impl Iterator<Item = Option<f64>>, ChannelError> {
+) -> Result<impl Iterator<Item = Option<f64>>, LinkError> {
     match value {
         Value::Array(scores) if scores.len() == asked => {
             Ok(scores.iter().map(|score| match score {
@@ -113,12 +113,12 @@ pub(super) fn scores(
                 _ => None,
             }))
         }
-        _ => Err(ChannelError::Shape("ZMSCORE")),
+        _ => Err(LinkError::Shape("ZMSCORE")),
     }
 }
 
 /// The server's time of day.
-pub(super) fn time(value: &Value) -> Result<UnixSeconds, ChannelError> {
+pub(super) fn time(value: &Value) -> Result<UnixSeconds, LinkError> {
     let seconds = match value {
         Value::Array(parts) => match parts.first() {
             Some(Value::BulkString(text)) => std::str::from_utf8(text).ok(),
@@ -127,12 +127,12 @@ pub(super) fn time(value: &Value) -> Result<UnixSeconds, ChannelError> {
         _ => None,
     };
     let seconds = seconds.and_then(|text| text.parse().ok());
-    seconds.map(UnixSeconds).ok_or(ChannelError::Shape("TIME"))
+    seconds.map(UnixSeconds).ok_or(LinkError::Shape("TIME"))
 }
 
-pub(super) fn count(value: &Value) -> Result<u64, ChannelError> {
+pub(super) fn count(value: &Value) -> Result<u64, LinkError> {
     match value {
         Value::Int(count) => Ok(u64::try_from(*count).unwrap_or_default()),
-        _ => Err(ChannelError::Shape("ZCARD")),
+        _ => Err(LinkError::Shape("ZCARD")),
     }
 }

@@ -13,9 +13,9 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::model::clock::{Clock, MARGIN_SECONDS};
-use crate::model::revocation_channel::RevocationChannel;
-use crate::revocation::channel::bound::BoundedConnection;
-use crate::revocation::channel::connect::{ChannelError, connect};
+use crate::model::redis::RedisServer;
+use crate::redis_link::BoundedConnection;
+use crate::redis_link::{LinkError, connect};
 use crate::revocation::channel::reply::{self, EntryId, Page};
 use crate::revocation::channel::{ChannelStatus, message, schedule};
 use crate::revocation::counts::ChannelMessage;
@@ -41,7 +41,7 @@ const LOOK: Duration = Duration::from_secs(10);
 
 /// What a session works with.
 pub(super) struct Session<'c> {
-    pub(super) settings: &'c RevocationChannel,
+    pub(super) settings: &'c RedisServer,
     pub(super) revocations: &'c Arc<Revocations>,
     pub(super) clock: &'c Arc<dyn Clock>,
     pub(super) standing: &'c ChannelStatus,
@@ -49,9 +49,9 @@ pub(super) struct Session<'c> {
 
 impl Session<'_> {
     /// Runs until something fails.
-    pub(super) async fn run(&self, queue: &mut mpsc::Receiver<RevocationRecord>) -> ChannelError {
+    pub(super) async fn run(&self, queue: &mut mpsc::Receiver<RevocationRecord>) -> LinkError {
         let connected = Box::pin(async {
-            Ok::<_, ChannelError>((connect(self.settings).await?, connect(self.settings).await?))
+            Ok::<_, LinkError>((connect(self.settings).await?, connect(self.settings).await?))
         })
         .await;
         let ((reader, reading), (writer, writing)) = match connected {
@@ -60,11 +60,11 @@ impl Session<'_> {
         };
         let bounds = [reader.bound(), writer.bound()];
         let error = tokio::select! {
-            () = reading => ChannelError::Closed,
-            () = writing => ChannelError::Closed,
+            () = reading => LinkError::Closed,
+            () = writing => LinkError::Closed,
             error = self.both(reader, writer, queue) => error,
         };
-        if bounds.iter().any(|bound| bound.is_exceeded()) { ChannelError::Endless } else { error }
+        if bounds.iter().any(|bound| bound.is_exceeded()) { LinkError::Endless } else { error }
     }
 
     async fn both(
@@ -72,7 +72,7 @@ impl Session<'_> {
         mut reader: BoundedConnection,
         writer: BoundedConnection,
         queue: &mut mpsc::Receiver<RevocationRecord>,
-    ) -> ChannelError {
+    ) -> LinkError {
         let newest: Result<Value, _> = cmd("XREVRANGE")
             .arg(STREAM)
             .arg("+")
@@ -81,7 +81,7 @@ impl Session<'_> {
             .arg(1)
             .query_async(&mut reader)
             .await;
-        let from = match newest.map_err(ChannelError::from).and_then(|value| reply::edge(&value)) {
+        let from = match newest.map_err(LinkError::from).and_then(|value| reply::edge(&value)) {
             Ok(newest) => newest.unwrap_or_default(),
             Err(error) => return error,
         };
@@ -92,7 +92,7 @@ impl Session<'_> {
     }
 
     /// Takes news as it comes.
-    async fn listen(&self, mut reader: BoundedConnection, mut last: EntryId) -> ChannelError {
+    async fn listen(&self, mut reader: BoundedConnection, mut last: EntryId) -> LinkError {
         loop {
             let mut read = cmd("XREAD");
             read.arg("COUNT")
@@ -124,7 +124,7 @@ impl Session<'_> {
         &self,
         reader: &mut BoundedConnection,
         last: EntryId,
-    ) -> Result<(), ChannelError> {
+    ) -> Result<(), LinkError> {
         let oldest =
             ask(reader, cmd("XRANGE").arg(STREAM).arg("-").arg("+").arg("COUNT").arg(1)).await?;
         if reply::edge(&oldest)?.is_some_and(|oldest| oldest > last) {
@@ -139,7 +139,7 @@ impl Session<'_> {
         &self,
         mut writer: BoundedConnection,
         queue: &mut mpsc::Receiver<RevocationRecord>,
-    ) -> ChannelError {
+    ) -> LinkError {
         let mut refusals = 0_u32;
         loop {
             let Err(error) = self.compare_and_tell(&mut writer, queue, &mut refusals).await;
@@ -157,7 +157,7 @@ impl Session<'_> {
         writer: &mut BoundedConnection,
         queue: &mut mpsc::Receiver<RevocationRecord>,
         refusals: &mut u32,
-    ) -> Result<std::convert::Infallible, ChannelError> {
+    ) -> Result<std::convert::Infallible, LinkError> {
         self.compare(writer, queue).await?;
         *refusals = 0;
         self.standing.up(&self.revocations.counts);
@@ -188,7 +188,7 @@ impl Session<'_> {
         &self,
         writer: &mut BoundedConnection,
         queue: &mut mpsc::Receiver<RevocationRecord>,
-    ) -> Result<(), ChannelError> {
+    ) -> Result<(), LinkError> {
         self.prune(writer).await?;
         let mut cursor = b"0".to_vec();
         loop {
@@ -221,7 +221,7 @@ impl Session<'_> {
 
     /// Takes out of the set what has expired by two clocks, ours and the server's, a day ago: a gateway whose clock is wrong
     /// empties nothing that all share.
-    async fn prune(&self, writer: &mut BoundedConnection) -> Result<(), ChannelError> {
+    async fn prune(&self, writer: &mut BoundedConnection) -> Result<(), LinkError> {
         let servers = match ask(writer, &cmd("TIME")).await {
             Ok(time) => reply::time(&time)?,
             Err(error) if error.is_refusal() => {
@@ -241,7 +241,7 @@ impl Session<'_> {
         &self,
         writer: &mut BoundedConnection,
         queue: &mut mpsc::Receiver<RevocationRecord>,
-    ) -> Result<(), ChannelError> {
+    ) -> Result<(), LinkError> {
         let mut batch = Vec::new();
         while batch.len() < BATCH
             && let Ok(record) = queue.try_recv()
@@ -256,7 +256,7 @@ impl Session<'_> {
         &self,
         writer: &mut BoundedConnection,
         records: &[RevocationRecord],
-    ) -> Result<(), ChannelError> {
+    ) -> Result<(), LinkError> {
         let mut known = cmd("ZMSCORE");
         known.arg(SET);
         for record in records {
@@ -319,6 +319,6 @@ impl Session<'_> {
     }
 }
 
-async fn ask(connection: &mut BoundedConnection, command: &Cmd) -> Result<Value, ChannelError> {
+async fn ask(connection: &mut BoundedConnection, command: &Cmd) -> Result<Value, LinkError> {
     Ok(command.query_async(connection).await?)
 }

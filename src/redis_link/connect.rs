@@ -14,10 +14,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::dial;
-use crate::model::revocation_channel::RevocationChannel;
-use crate::revocation::channel::bound::{
-    BoundedConnection, MOST_BYTES, MeteredStream, ReplyBudget,
-};
+use crate::model::redis::RedisServer;
+use crate::redis_link::bounded::{BoundedConnection, MOST_BYTES, MeteredStream, ReplyBudget};
 use crate::trust::{self, TrustError};
 
 /// From the name to an accepted password.
@@ -27,11 +25,11 @@ const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// What drives a connection; it ends when the connection does.
-pub(super) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Why a channel is down.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ChannelError {
+pub(crate) enum LinkError {
     #[error("it cannot be reached")]
     Reach(#[source] std::io::Error),
     #[error("it did not answer within {} seconds", CONNECT.as_secs())]
@@ -52,9 +50,9 @@ pub(super) enum ChannelError {
     Shape(&'static str),
 }
 
-impl ChannelError {
+impl LinkError {
     /// Names the kind of failure: a change of it is worth a line in the log.
-    pub(super) fn label(&self) -> &'static str {
+    pub(crate) fn label(&self) -> &'static str {
         match self {
             Self::Reach(_) => "unreachable",
             Self::Late => "late",
@@ -68,12 +66,12 @@ impl ChannelError {
     }
 
     /// Whether the server answered, and said no.
-    pub(super) fn is_refusal(&self) -> bool {
+    pub(crate) fn is_refusal(&self) -> bool {
         self.label() == "refused"
     }
 
     /// On one line, with the cause; neither passwords nor keys are in it.
-    pub(super) fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let cause =
             std::error::Error::source(self).map(|cause| format!(": {cause}")).unwrap_or_default();
         format!("{self}{cause}")
@@ -85,44 +83,43 @@ impl ChannelError {
 }
 
 /// Opens a connection, with what has to be polled for it to work.
-pub(super) async fn connect(
-    settings: &RevocationChannel,
-) -> Result<(BoundedConnection, Driver), ChannelError> {
-    timeout(CONNECT, open(settings)).await.map_err(|_| ChannelError::Late)?
+pub(crate) async fn connect(
+    settings: &RedisServer,
+) -> Result<(BoundedConnection, Driver), LinkError> {
+    timeout(CONNECT, open(settings)).await.map_err(|_| LinkError::Late)?
 }
 
-async fn open(settings: &RevocationChannel) -> Result<(BoundedConnection, Driver), ChannelError> {
-    let tcp = dial::connect_to(&settings.host, settings.port).await.map_err(ChannelError::Reach)?;
-    tcp.set_nodelay(true).map_err(ChannelError::Reach)?;
+async fn open(settings: &RedisServer) -> Result<(BoundedConnection, Driver), LinkError> {
+    let tcp =
+        dial::connect_to(&settings.at.host, settings.at.port).await.map_err(LinkError::Reach)?;
+    tcp.set_nodelay(true).map_err(LinkError::Reach)?;
     // a partition shows no other sign on a quiet connection
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(10))
         .with_interval(Duration::from_secs(5));
-    SockRef::from(&tcp).set_tcp_keepalive(&keepalive).map_err(ChannelError::Reach)?;
-    let mut login = RedisConnectionInfo::default().set_db(settings.database.into());
-    if let Some(username) = &settings.username {
+    SockRef::from(&tcp).set_tcp_keepalive(&keepalive).map_err(LinkError::Reach)?;
+    let mut login = RedisConnectionInfo::default().set_db(settings.login.database.into());
+    if let Some(username) = &settings.login.username {
         login = login.set_username(username);
     }
-    if let Some(password) = &settings.password {
+    if let Some(password) = &settings.login.password {
         login = login.set_password(password.reveal());
     }
     let config = AsyncConnectionConfig::new()
         .set_response_timeout(Some(ANSWER))
         .set_connection_timeout(None);
     let bound = Arc::new(ReplyBudget::default());
-    let Some(tls) = &settings.tls else {
+    let Some(tls) = &settings.login.tls else {
         let tcp = MeteredStream::new(tcp, &bound);
         let (connection, driver) =
             MultiplexedConnection::new_with_config(&login, tcp, config).await?;
         return Ok((BoundedConnection::new(connection, bound), Box::pin(driver)));
     };
     let client = trust::client_config(tls.ca.as_ref(), tls.client_certificate.as_ref())?;
-    let name = ServerName::try_from(settings.host.clone())
-        .map_err(|_| ChannelError::Name(settings.host.clone()))?;
-    let stream = TlsConnector::from(Arc::new(client))
-        .connect(name, tcp)
-        .await
-        .map_err(ChannelError::Reach)?;
+    let name = ServerName::try_from(settings.at.host.clone())
+        .map_err(|_| LinkError::Name(settings.at.host.clone()))?;
+    let stream =
+        TlsConnector::from(Arc::new(client)).connect(name, tcp).await.map_err(LinkError::Reach)?;
     let stream = MeteredStream::new(stream, &bound);
     let (connection, driver) =
         MultiplexedConnection::new_with_config(&login, stream, config).await?;

@@ -12,31 +12,31 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes from one command to the next. The largest answer that is asked for, a page of the set, is about 400 KiB; read, it
 /// takes up to fifteen times as much.
-pub(super) const MOST_BYTES: u64 = 4 * 1024 * 1024;
+pub(crate) const MOST_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What was read since the last command.
 #[derive(Debug, Default)]
-pub(super) struct ReplyBudget {
+pub(crate) struct ReplyBudget {
     read: AtomicU64,
     exceeded: AtomicBool,
 }
 
 /// A connection whose answers are bounded. One command at a time is asked on it.
 #[derive(Clone)]
-pub(super) struct BoundedConnection {
+pub(crate) struct BoundedConnection {
     connection: MultiplexedConnection,
     bound: Arc<ReplyBudget>,
 }
 
 /// The bytes of a connection, counted.
 #[derive(Debug)]
-pub(super) struct MeteredStream<S> {
+pub(crate) struct MeteredStream<S> {
     stream: S,
     bound: Arc<ReplyBudget>,
 }
 
 impl ReplyBudget {
-    pub(super) fn is_exceeded(&self) -> bool {
+    pub(crate) fn is_exceeded(&self) -> bool {
         self.exceeded.load(Ordering::Relaxed)
     }
 
@@ -55,11 +55,11 @@ impl ReplyBudget {
 }
 
 impl BoundedConnection {
-    pub(super) fn new(connection: MultiplexedConnection, bound: Arc<ReplyBudget>) -> Self {
+    pub(crate) fn new(connection: MultiplexedConnection, bound: Arc<ReplyBudget>) -> Self {
         Self { connection, bound }
     }
 
-    pub(super) fn bound(&self) -> Arc<ReplyBudget> {
+    pub(crate) fn bound(&self) -> Arc<ReplyBudget> {
         Arc::clone(&self.bound)
     }
 }
@@ -86,7 +86,7 @@ impl ConnectionLike for BoundedConnection {
 }
 
 impl<S> MeteredStream<S> {
-    pub(super) fn new(stream: S, bound: &Arc<ReplyBudget>) -> Self {
+    pub(crate) fn new(stream: S, bound: &Arc<ReplyBudget>) -> Self {
         Self { stream, bound: Arc::clone(bound) }
     }
 }

@@ -1,0 +1,169 @@
+//! Addresses of Redis and Valkey: one server, sentinels, or a cluster.
+
+use crate::model::redis::{HostPort, RedisLayout, RedisLogin, RedisServers, RedisTls};
+use crate::model::secret::Secret;
+
+/// Redis' and Valkey's own.
+const PORT: u16 = 6379;
+
+/// Sentinel's own.
+const SENTINEL_PORT: u16 = 26379;
+
+/// `redis[s][-sentinel|-cluster]://[user[:password]@]host[:port][,host[:port]...][/database or /name]`, and nothing
+/// behind it. `None`: it is no such address.
+pub(super) fn servers(address: &str) -> Option<RedisServers> {
+    let (scheme, rest) = address.split_once("://")?;
+    let (family, kind) = scheme.split_once('-').unwrap_or((scheme, ""));
+    let tls = match family {
+        "redis" => None,
+        "rediss" => Some(RedisTls::default()),
+        _ => return None,
+    };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (layout, database, port) = match kind {
+        "" if family == scheme => (RedisLayout::Single, path, PORT),
+        "cluster" => (RedisLayout::Cluster, path, PORT),
+        "sentinel" => {
+            let (name, database) = path.split_once('/').unwrap_or((path, ""));
+            let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+            if name.is_empty() || !name.chars().all(named) {
+                return None;
+            }
+            (RedisLayout::Sentinel { name: name.to_owned() }, database, SENTINEL_PORT)
+        }
+        _ => return None,
+    };
+    let database = if database.is_empty() { 0 } else { number(database)? };
+    if layout == RedisLayout::Cluster && database != 0 {
+        return None;
+    }
+    let (login, places) =
+        authority.rsplit_once('@').map_or((None, authority), |(login, place)| (Some(login), place));
+    let (username, password) = match login {
+        None => (None, None),
+        Some(login) => {
+            let (username, password) = login
+                .split_once(':')
+                .map_or((login, None), |(username, password)| (username, Some(password)));
+            (Some(decoded(username)?), password.map(decoded))
+        }
+    };
+    let password = match password {
+        Some(decoded) => Some(Secret::new(decoded?)),
+        None => None,
+    };
+    let seeds: Vec<HostPort> =
+        places.split(',').map(|place| place_of(place, port)).collect::<Option<_>>()?;
+    if layout == RedisLayout::Single && seeds.len() != 1 {
+        return None;
+    }
+    let username = username.filter(|name| !name.is_empty());
+    Some(RedisServers { layout, seeds, login: RedisLogin { tls, username, password, database } })
+}
+
+fn place_of(place: &str, usual: u16) -> Option<HostPort> {
+    let (host, port) = match place.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']')?;
+            host.parse::<std::net::Ipv6Addr>().ok()?;
+            (host, if port.is_empty() { None } else { Some(port.strip_prefix(':')?) })
+        }
+        None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
+    };
+    let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+    let port = port.map_or(Some(usual), number)?;
+    (!host.is_empty() && host.chars().all(named) && port > 0)
+        .then(|| HostPort { host: host.to_owned(), port })
+}
+
+fn number(text: &str) -> Option<u16> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// RFC 3986: `%xx` is a byte.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut parts = text.split('%');
+    bytes.extend_from_slice(parts.next()?.as_bytes());
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        let plain = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        bytes.push(plain.then(|| u8::from_str_radix(digits, 16).ok()).flatten()?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
+}
+
+pub(super) fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All of it as one text, for comparing.
+    fn parts(address: &str) -> String {
+        let RedisServers { layout, seeds, login } = servers(address).unwrap();
+        let password = login.password.map(|password| password.reveal().to_owned());
+        let RedisLogin { username, database, tls, .. } = login;
+        let seeds: Vec<_> = seeds.iter().map(|at| format!("{} {}", at.host, at.port)).collect();
+        let seeds = seeds.join(",");
+        format!("{layout:?} {seeds} {username:?} {password:?} {database} {}", tls.is_some())
+    }
+
+    #[test]
+    fn addresses_are_read() {
+        for (address, wanted) in [
+            ("redis://h", "Single h 6379 None None 0 false"),
+            ("rediss://u:p@h.example:1/15", "Single h.example 1 Some(\"u\") Some(\"p\") 15 true"),
+            ("redis://:p%40%3a@[::1]:7", "Single ::1 7 None Some(\"p@:\") 0 false"),
+            ("redis://u@h/", "Single h 6379 Some(\"u\") None 0 false"),
+            (
+                "redis-sentinel://a,b:1/main",
+                "Sentinel { name: \"main\" } a 26379,b 1 None None 0 false",
+            ),
+            (
+                "rediss-sentinel://:p@a/main/3",
+                "Sentinel { name: \"main\" } a 26379 None Some(\"p\") 3 true",
+            ),
+            ("redis-cluster://a,b:1", "Cluster a 6379,b 1 None None 0 false"),
+        ] {
+            assert_eq!(parts(address), wanted);
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_is_refused() {
+        for address in [
+            "",
+            "redis",
+            "redis://",
+            "redis://:1",
+            "http://h",
+            "valkeys://h",
+            "redis://h:0",
+            "redis://h:65536",
+            "redis://h:-1",
+            "redis://h/x",
+            "redis://h/0?a=b",
+            "rediss://h/#insecure",
+            "redis://h h",
+            "redis://u:%4@h",
+            "redis://u:%zz@h",
+            "redis://u:%+1@h",
+            "redis://[::1",
+            "redis://[h]",
+            "redis://h/65536",
+            "redis://a,b",
+            "redis-sentinel://a",
+            "redis-sentinel://a/",
+            "redis-cluster://a/1",
+            "redis-cluster://a,",
+            "redis-other://a",
+            "redis-://a",
+        ] {
+            assert_eq!(servers(address), None, "{address}");
+        }
+    }
+}
