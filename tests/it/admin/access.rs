@@ -5,7 +5,6 @@ use http::{Request, Response};
 use serde_json::json;
 
 use crate::support::bank::Bank;
-use crate::support::gateway::FRONT;
 
 const PATH: &str = "/accounts/1.0.0/accounts/42";
 
@@ -28,8 +27,8 @@ async fn with_users(more: &str) -> Bank {
             format!("{{ name = \"{role}\", password_hash = \"{hash}\", roles = [\"{role}\"] }}")
         })
         .to_vec();
-    let management = format!("[management]\nusers = [{}]\n{more}", users.join(", "));
-    Bank::of(&FRONT.replace("[management]", &management), "").await
+    let users = format!("users = [{}]", users.join(", "));
+    Bank::of(|config| config.management(&users).management(more)).await
 }
 
 async fn call(

@@ -5,17 +5,14 @@ use http::Request;
 
 use crate::support::bank::Bank;
 use crate::support::client::{Client, Protocol, RawConnection};
+use crate::support::config::{Api, api};
 use crate::support::frames::{END_HEADERS, END_STREAM, Frames, frame, kind, request};
 use crate::support::http2_origin::Http2Origin;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 
-fn api(backend: &str, more: &str) -> String {
-    format!(
-        "[[apis]]\nname = \"search\"\nversion = \"1\"\ncontext = \"/search\"\nsubscription_required = false\n\
-         production = {{ urls = [\"{backend}\"]{more} }}\n\
-         operations = [{{ method = \"*\", path = \"/*\", auth = \"none\" }}]\n"
-    )
+fn search(backend: &str, production: &str) -> Api {
+    api("search:1").open().to(backend).production(production)
 }
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "OPTIONS", "DELETE", "QUERY", "POST"];
@@ -23,7 +20,7 @@ const METHODS: [&str; 6] = ["GET", "HEAD", "OPTIONS", "DELETE", "QUERY", "POST"]
 #[tokio::test]
 async fn a_chunked_body_reaches_the_backend_whatever_the_method() {
     let origin = Origin::start();
-    let bank = Bank::with(&api(&origin.url(), "")).await;
+    let bank = Bank::beside(search(&origin.url(), "")).await;
     for (method, count) in METHODS.into_iter().zip(1..) {
         let mut raw = RawConnection::open(bank.gateway.address()).await.unwrap();
         raw.send(format!(
@@ -45,7 +42,7 @@ async fn a_chunked_body_reaches_the_backend_whatever_the_method() {
 #[tokio::test]
 async fn a_body_of_http2_reaches_the_backend_whatever_the_method() {
     let origin = Origin::start();
-    let bank = Bank::with(&api(&origin.url(), "")).await;
+    let bank = Bank::beside(search(&origin.url(), "")).await;
     for (method, count) in METHODS.into_iter().zip(1..) {
         for (length, offset) in [(None, 0), (Some(("content-length", "5")), 1)] {
             let mut frames = Frames::open(bank.gateway.address(), &[]).await.unwrap();
@@ -85,7 +82,7 @@ async fn a_get_with_a_body_passes_to_a_backend_of_http2() {
     })
     .await;
     let backend = format!("http://{}", origin.address);
-    let bank = Bank::with(&api(&backend, ", http2 = \"always\"")).await;
+    let bank = Bank::beside(search(&backend, "http2 = \"always\"")).await;
     let mut raw = RawConnection::open(bank.gateway.address()).await.unwrap();
     raw.send("GET /search/1/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\n\r\n")
         .await
@@ -97,7 +94,7 @@ async fn a_get_with_a_body_passes_to_a_backend_of_http2() {
 #[tokio::test]
 async fn a_request_without_a_body_says_so_where_its_method_expects_one() {
     let origin = Origin::start();
-    let bank = Bank::with(&api(&origin.url(), "")).await;
+    let bank = Bank::beside(search(&origin.url(), "")).await;
     let methods =
         [("POST", true), ("PUT", true), ("PATCH", true), ("GET", false), ("DELETE", false)];
     for ((method, says), count) in methods.into_iter().zip(1..) {
@@ -129,8 +126,8 @@ async fn a_request_without_a_body_says_so_where_its_method_expects_one() {
 #[tokio::test]
 async fn a_get_with_a_body_is_not_sent_again_without_it() {
     let origin = Origin::serving(Script::answer(502, &[], "down"));
-    let more = ", retries = { attempts = 2, on = [\"502\", \"reset\"] }";
-    let bank = Bank::with(&api(&origin.url(), more)).await;
+    let more = "retries = { attempts = 2, on = [\"502\", \"reset\"] }";
+    let bank = Bank::beside(search(&origin.url(), more)).await;
     let ask = async |head: &str| {
         let mut raw = RawConnection::open(bank.gateway.address()).await.unwrap();
         raw.send(format!("GET /search/1/a HTTP/1.1\r\nHost: a\r\n{head}")).await.unwrap();
@@ -145,7 +142,7 @@ async fn a_get_with_a_body_is_not_sent_again_without_it() {
 #[tokio::test]
 async fn a_stream_that_ends_with_an_empty_frame_has_no_body() {
     let origin = Origin::start();
-    let bank = Bank::with(&api(&origin.url(), "")).await;
+    let bank = Bank::beside(search(&origin.url(), "")).await;
     let mut frames = Frames::open(bank.gateway.address(), &[]).await.unwrap();
     let both = [request(1, 0, "GET", "/search/1/a", &[]), frame(kind::DATA, END_STREAM, 1, b"")];
     frames.send(both.concat()).await.unwrap();

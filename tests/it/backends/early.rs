@@ -10,8 +10,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::support::bank::Bank;
 use crate::support::client::RawConnection;
+use crate::support::config::{Api, api};
 use crate::support::frames::{ACK, END_HEADERS, END_STREAM, frame, kind};
-use crate::support::gateway::FRONT;
 use crate::support::script::Script;
 
 /// `:status: 200` of the static table (RFC 7541 appendix A).
@@ -38,12 +38,9 @@ where
     (address, tasks)
 }
 
-fn api(name: &str, backend: SocketAddr, more: &str) -> String {
-    format!(
-        "[[apis]]\nname = \"{name}\"\nversion = \"1\"\ncontext = \"/{name}\"\nsubscription_required = false\n\
-         production = {{ urls = [\"http://{backend}\"], response_timeout = \"1s\"{more} }}\n\
-         operations = [{{ method = \"*\", path = \"/*\", auth = \"none\" }}]\n"
-    )
+fn open(name: &str, backend: SocketAddr) -> Api {
+    let backend = format!("http://{backend}");
+    api(&format!("{name}:1")).open().to(&backend).production("response_timeout = \"1s\"")
 }
 
 /// Ends each stream with its answer and goes on reading the request.
@@ -72,7 +69,7 @@ async fn answers_first(mut stream: TcpStream, _: usize) {
 #[tokio::test]
 async fn the_rest_of_a_body_is_never_a_request() {
     let (address, _tasks) = backend(answers_first).await;
-    let bank = Bank::with(&api("early", address, ", http2 = \"always\"")).await;
+    let bank = Bank::beside(open("early", address).production("http2 = \"always\"")).await;
     let smuggled = "GET /early/1/smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
     for (pause, chunked) in [(50, false), (1500, false), (1500, true)] {
         let mut raw = RawConnection::open(bank.gateway.address()).await.unwrap();
@@ -111,8 +108,7 @@ async fn reads_no_further(mut stream: TcpStream, count: usize) {
 #[tokio::test]
 async fn a_connection_with_bytes_that_nobody_reads_is_not_used_again() {
     let (address, _tasks) = backend(reads_no_further).await;
-    let bank =
-        Bank::of(&FRONT.replace("workers = 2", "workers = 1"), &api("deaf", address, "")).await;
+    let bank = Bank::of(|config| config.gateway("workers = 1").api(open("deaf", address))).await;
     let mut upload = RawConnection::open(bank.gateway.address()).await.unwrap();
     // more than the kernel takes and less than with the library's buffer on top: all of it is handed over
     let body = vec![b'x'; 4_375_000];

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::support::bank::Bank;
 use crate::support::client::{Client, Protocol};
+use crate::support::config::{Api, api};
 use crate::support::frames::{END_HEADERS, frame, kind};
 use crate::support::http2_origin::{Http2Origin, PROCESSING};
 use crate::support::origin::Origin;
@@ -18,12 +19,9 @@ use crate::support::within;
 
 const INTERIM: &str = "HTTP/1.1 102 Processing\r\n\r\n";
 
-fn api(backend: SocketAddr, more: &str) -> String {
-    format!(
-        "[[apis]]\nname = \"slow\"\nversion = \"1\"\ncontext = \"/slow\"\nsubscription_required = false\n\
-         production = {{ urls = [\"http://{backend}\"], response_timeout = \"60s\"{more} }}\n\
-         operations = [{{ method = \"*\", path = \"/*\", auth = \"none\" }}]\n"
-    )
+fn slow(backend: SocketAddr) -> Api {
+    let backend = format!("http://{backend}");
+    api("slow:1").open().to(&backend).production("response_timeout = \"60s\"")
 }
 
 async fn ask(bank: &Bank, protocol: Protocol, body: &'static str) -> Response<Bytes> {
@@ -39,7 +37,7 @@ async fn ask(bank: &Bank, protocol: Protocol, body: &'static str) -> Response<By
 #[tokio::test]
 async fn some_are_passed_over_and_more_are_a_fault() {
     let origin = Origin::start();
-    let bank = Bank::with(&api(origin.address(), "")).await;
+    let bank = Bank::beside(slow(origin.address())).await;
     let answer = |count: usize| {
         Script::bytes(format!(
             "{}HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
@@ -97,7 +95,7 @@ async fn a_flood_ends_at_once_and_its_connection_with_it() {
             });
         }
     });
-    let bank = Bank::with(&api(address, "")).await;
+    let bank = Bank::beside(slow(address)).await;
     for (protocol, body) in [
         (Protocol::Http1, ""),
         (Protocol::Http1, "body"),
@@ -130,7 +128,7 @@ async fn a_flood_on_a_stream_ends_too() {
         }
     })
     .await;
-    let bank = Bank::with(&api(origin.address, ", http2 = \"always\"")).await;
+    let bank = Bank::beside(slow(origin.address).production("http2 = \"always\"")).await;
     let answer = ask(&bank, Protocol::Http1, "").await;
     assert_eq!(answer.status(), 502);
     assert_eq!(within("the connection closes", ends.recv()).await, Some(0));

@@ -20,27 +20,22 @@ use tokio::task::JoinSet;
 
 use crate::support::bank::Bank;
 use crate::support::client::{Client, Protocol};
+use crate::support::config::{Api, api};
 use crate::support::frames::{END_HEADERS, frame, kind};
-use crate::support::gateway::FRONT;
 use crate::support::http2_origin::{
     ENHANCE_YOUR_CALM, Http2Origin, MAX_CONCURRENT_STREAMS, NO_ERROR, OK, REFUSED_STREAM, tls,
 };
 use crate::support::peers::Peers;
 use crate::support::{DEADLINE, within};
 
-fn api(backend: &str, more: &str) -> String {
-    format!(
-        "[[apis]]\nname = \"shared\"\nversion = \"1\"\ncontext = \"/shared\"\nsubscription_required = false\n\
-         production = {{ urls = [\"{backend}\"]{more} }}\n\
-         operations = [{{ method = \"*\", path = \"/*\", auth = \"none\" }}]\n"
-    )
+fn shared(backend: &str, production: &str) -> Api {
+    api("shared:1").open().to(backend).production(production)
 }
 
 /// A gateway of one worker, so that one pool has all connections.
 async fn alone(backend: SocketAddr, more: &str) -> Bank {
-    let front = FRONT.replace("workers = 2", "workers = 1");
-    Bank::of(&front, &api(&format!("http://{backend}"), &format!(", http2 = \"always\"{more}")))
-        .await
+    let api = shared(&format!("http://{backend}"), "http2 = \"always\"").production(more);
+    Bank::of(|config| config.gateway("workers = 1").api(api)).await
 }
 
 async fn send(bank: &Bank, method: &str, body: Bytes) -> Response<Bytes> {
@@ -63,11 +58,6 @@ async fn at_once(bank: &Bank, count: usize) -> Vec<u16> {
     asking.join_all().await
 }
 
-fn metric(text: &str, name: &str) -> f64 {
-    let lines = text.lines().filter(|line| line.starts_with(name) && !line.starts_with('#'));
-    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
-}
-
 #[tokio::test]
 async fn connections_are_shared_where_tls_agrees_on_http2() {
     let folder = tempfile::tempdir().unwrap();
@@ -81,15 +71,15 @@ async fn connections_are_shared_where_tls_agrees_on_http2() {
     })
     .await;
     let backend = format!("https://{}", origin.address);
-    let more = format!(", tls = {{ ca = \"{ca}\", server_name = \"localhost\" }}");
-    let bank = Bank::with(&api(&backend, &more)).await;
+    let more = format!("tls = {{ ca = \"{ca}\", server_name = \"localhost\" }}");
+    let bank = Bank::beside(shared(&backend, &more)).await;
     assert_eq!(at_once(&bank, 20).await, [200; 20]);
     for _ in 0..10 {
         assert_eq!(send(&bank, "POST", Bytes::from_static(b"x")).await.status(), 200);
     }
     // one for each worker
     assert!(origin.connections() <= 2, "{} connections", origin.connections());
-    let reused = metric(&bank.gateway.metrics().await, "portcullis_backend_connection_reuses");
+    let reused = bank.gateway.metric("portcullis_backend_connection_reuses_total").await;
     assert!(reused >= 28.0, "{reused}");
 }
 
@@ -199,7 +189,7 @@ enum Refusal {
 async fn what_a_backend_did_not_process_is_sent_again_whatever_its_method() {
     for how in [Refusal::Stream, Refusal::Beyond] {
         let (origin, mut saw) = refusing(2, how).await;
-        let bank = alone(origin.address, ", retries = { attempts = 0 }").await;
+        let bank = alone(origin.address, "retries = { attempts = 0 }").await;
         // the larger one fills the windows that the backend gives before it refuses
         for body in [Bytes::new(), Bytes::from(vec![b'x'; 1_000_000])] {
             let answer = send(&bank, "POST", body.clone()).await;
@@ -219,7 +209,7 @@ async fn what_a_backend_did_not_process_is_sent_again_whatever_its_method() {
 #[tokio::test]
 async fn a_backend_that_refuses_for_ever_is_not_asked_for_ever() {
     let (origin, _saw) = refusing(usize::MAX, Refusal::Stream).await;
-    let bank = alone(origin.address, ", retries = { attempts = 0 }").await;
+    let bank = alone(origin.address, "retries = { attempts = 0 }").await;
     let answer = send(&bank, "POST", Bytes::from_static(b"x")).await;
     assert_eq!(answer.status(), 502);
     let lines = bank.gateway.log(1).await;
@@ -280,13 +270,13 @@ async fn a_backend_is_sent_no_more_streams_than_it_allows() {
     // eight connections of thirteen streams: the others wait for their turn
     for (limit, hold, requests) in [(1, 20, 20), (13, 104, 150)] {
         let (origin, violations, most) = limited(limit, hold).await;
-        let bank = alone(origin.address, ", retries = { attempts = 0 }").await;
+        let bank = alone(origin.address, "retries = { attempts = 0 }").await;
         let statuses = at_once(&bank, requests).await;
         assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
         assert_eq!(violations.load(Ordering::SeqCst), 0, "of a limit of {limit}");
         assert_eq!(most.load(Ordering::SeqCst), hold, "with a limit of {limit}");
         assert!(origin.connections() <= hold.div_ceil(limit));
-        let waited = metric(&bank.gateway.metrics().await, "portcullis_backend_stream_waits_total");
+        let waited = bank.gateway.metric("portcullis_backend_stream_waits_total").await;
         assert!(requests == hold || waited >= 1.0, "{waited}");
     }
 }
@@ -320,7 +310,7 @@ async fn pings_come_only_while_something_waits() {
         }
     })
     .await;
-    let bank = alone(origin.address, ", http2_ping_interval = \"100ms\"").await;
+    let bank = alone(origin.address, "http2_ping_interval = \"100ms\"").await;
     assert_eq!(send(&bank, "GET", Bytes::new()).await.status(), 200);
     // nothing waits: none comes, however long it takes
     assert!(tokio::time::timeout(Duration::from_millis(700), pings.recv()).await.is_err());
@@ -369,7 +359,7 @@ async fn a_connection_that_is_dead_is_left_after_the_first_timeout() {
         }
     })
     .await;
-    let bank = alone(origin.address, ", response_timeout = \"300ms\"").await;
+    let bank = alone(origin.address, "response_timeout = \"300ms\"").await;
     let started = Instant::now();
     let mut statuses = Vec::new();
     for _ in 0..3 {
@@ -390,8 +380,8 @@ async fn a_real_server_is_shared_and_never_asked_for_too_much() {
         "key": path("gateway.key"), "certificate": path("gateway.crt"), "streams": 5, "refuse": 3,
     });
     let port = peers.call("http2_server", options).await["port"].as_u64().unwrap();
-    let more = format!(", tls = {{ ca = \"{ca}\", server_name = \"localhost\" }}");
-    let bank = Bank::with(&api(&format!("https://127.0.0.1:{port}"), &more)).await;
+    let more = format!("tls = {{ ca = \"{ca}\", server_name = \"localhost\" }}");
+    let bank = Bank::beside(shared(&format!("https://127.0.0.1:{port}"), &more)).await;
     let body = Bytes::from(vec![b'x'; 50_000]);
     for _ in 0..5 {
         let answer = send(&bank, "POST", body.clone()).await;

@@ -12,7 +12,6 @@ use crate::support::client::{Client, Protocol};
 use crate::support::frames::{
     END_STREAM, Flood, Frames, INITIAL_WINDOW_SIZE, block, frame, kind, long_request, request,
 };
-use crate::support::gateway::FRONT;
 use crate::support::script::Script;
 
 const OPEN: &str = "/accounts/1.0.0/status";
@@ -32,7 +31,7 @@ const HUFFMAN_431: [u8; 3] = [0x69, 0x90, 0xff];
 const ENHANCE_YOUR_CALM: u32 = 11;
 
 async fn bank(more: &str) -> Bank {
-    Bank::of(&FRONT.replace("workers = 2", "workers = 1"), more).await
+    Bank::of(|config| config.gateway("workers = 1").tables(more)).await
 }
 
 fn stream(count: usize) -> u32 {

@@ -9,8 +9,9 @@ use portcullis::supervise::clock::SystemClock;
 
 use crate::support::bank::{self, Bank};
 use crate::support::client::{Client, Protocol, RawConnection};
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
+use crate::support::signer::Signer;
 
 const PATH: &str = "/accounts/1.0.0/status";
 
@@ -111,24 +112,16 @@ async fn clients_show_a_certificate_that_is_believed() {
     certificates::make(&folder.path().join("certs"), &SystemClock).unwrap();
     let (authority, certificate, key) = client_certificate();
     std::fs::write(folder.path().join("certs/clients-ca.crt"), authority).unwrap();
-    std::fs::write(
-        folder.path().join("keys.json"),
-        crate::support::signer::Signer::new("key-1").jwks(),
-    )
-    .unwrap();
     let tls = |name: &str, auth: &str| {
         format!(
             "[[listeners]]\nname = \"{name}\"\naddress = \"127.0.0.1:0\"\n[listeners.tls]\ncertificate = \"certs/gateway.crt\"\n\
              key = \"certs/gateway.key\"\nclient_auth = \"{auth}\"\nclient_ca = \"certs/clients-ca.crt\"\n"
         )
     };
-    let text = format!(
-        "{FRONT}{}{}{}",
-        bank::file(&production.url(), &sandbox.url()),
-        tls("https", "required"),
-        tls("more", "optional")
-    );
-    std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
+    bank::config(&production.url(), &sandbox.url(), &Signer::new("key-1"))
+        .tables(&tls("https", "required"))
+        .tables(&tls("more", "optional"))
+        .write_to(folder.path());
     let gateway = Gateway::start_in(folder.path(), None).await;
     let ca = std::fs::read_to_string(folder.path().join("certs/dev-ca.crt")).unwrap();
     let ask = async |listener: &str, client: &Client| {
@@ -182,21 +175,8 @@ fn client_certificate() -> (String, String, String) {
 
 #[tokio::test]
 async fn a_drain_goes_on_accepting_for_its_delay() {
-    let text =
-        FRONT.replace("drain_timeout = \"5s\"", "drain_timeout = \"5s\"\ndrain_delay = \"1500ms\"");
-    let folder = tempfile::tempdir().unwrap();
-    let (production, sandbox) = (Origin::start(), Origin::start());
-    std::fs::write(
-        folder.path().join("keys.json"),
-        crate::support::signer::Signer::new("key-1").jwks(),
-    )
-    .unwrap();
-    std::fs::write(
-        folder.path().join("gateway.toml"),
-        format!("{text}{}", bank::file(&production.url(), &sandbox.url())),
-    )
-    .unwrap();
-    let gateway = Gateway::start_in(folder.path(), None).await;
+    let bank = Bank::of(|config| config.gateway("drain_delay = \"1500ms\"")).await;
+    let gateway = bank.gateway;
     gateway.ready().await;
     let (address, url) = (gateway.address(), gateway.url(PATH));
     let stopping = tokio::task::spawn_blocking(move || drop(gateway));

@@ -5,8 +5,8 @@ use http::Request;
 
 use crate::support::bank::{self, Bank};
 use crate::support::client::{Client, Connection, Protocol, RawConnection};
+use crate::support::config::Config;
 use crate::support::frames::{self, Frames, kind};
-use crate::support::gateway::FRONT;
 use crate::support::within;
 
 const PATH: &str = "/accounts/1.0.0/status";
@@ -19,13 +19,13 @@ async fn ask(connection: &mut Connection, url: &str) -> Option<String> {
     answer.headers().get("connection").map(|value| value.to_str().unwrap().to_owned())
 }
 
-fn file(bank: &Bank) -> String {
-    bank::file(&bank.production.url(), &bank.sandbox.url())
+fn config(bank: &Bank) -> Config {
+    bank::config(&bank.production.url(), &bank.sandbox.url(), &bank.signer)
 }
 
 #[tokio::test]
 async fn connections_of_a_removed_listener_are_not_served_for_ever() {
-    let bank = Bank::of(&format!("{FRONT}{MORE}"), "").await;
+    let bank = Bank::with(MORE).await;
     let removed = bank.gateway.at("more");
     let url = format!("http://{removed}{PATH}");
     let mut kept = Client::plain(Protocol::Http1).connect(&url.parse().unwrap()).await.unwrap();
@@ -41,7 +41,7 @@ async fn connections_of_a_removed_listener_are_not_served_for_ever() {
     let mut stays = Client::plain(Protocol::Http1).connect(&other.parse().unwrap()).await.unwrap();
     assert_eq!(ask(&mut stays, &other).await, None);
 
-    bank.gateway.reload(&file(&bank)).await.unwrap();
+    bank.gateway.change(&config(&bank)).await.unwrap();
     assert_eq!(ask(&mut kept, &url).await.as_deref(), Some("close"), "the last answer");
     assert!(tokio::net::TcpStream::connect(removed).await.is_err());
     assert_eq!(idle.rest().await.unwrap(), b"", "it is closed");
@@ -52,12 +52,12 @@ async fn connections_of_a_removed_listener_are_not_served_for_ever() {
 
 #[tokio::test]
 async fn a_listener_may_change_its_name() {
-    let bank = Bank::of(&format!("{FRONT}{MORE}"), "").await;
+    let bank = Bank::with(MORE).await;
     let url = bank.gateway.url(PATH);
     let mut kept = Client::plain(Protocol::Http1).connect(&url.parse().unwrap()).await.unwrap();
     assert_eq!(ask(&mut kept, &url).await, None);
-    let front = FRONT.replace("name = \"http\"", "name = \"public\"");
-    bank.gateway.reload_whole(&format!("{front}{}", file(&bank))).await.unwrap();
+    let renamed = config(&bank).to_string().replace("name = \"http\"", "name = \"public\"");
+    bank.gateway.reload_whole(&renamed).await.unwrap();
     assert_eq!(ask(&mut kept, &url).await.as_deref(), Some("close"));
     assert_eq!(bank.gateway.get(PATH, None).await.status(), 200, "at the same address");
     let metrics = bank.gateway.metrics().await;

@@ -54,12 +54,7 @@ async fn the_scheme_of_a_target_is_the_connections() {
 /// A proxy in front that ended TLS may name the scheme that its client used.
 #[tokio::test]
 async fn a_trusted_proxy_names_the_scheme() {
-    let front = crate::support::gateway::FRONT.replacen(
-        "[gateway]\n",
-        "[gateway]\ntrusted_proxies = [\"127.0.0.1\"]\n",
-        1,
-    );
-    let bank = Bank::of(&front, "").await;
+    let bank = Bank::of(|config| config.gateway("trusted_proxies = [\"127.0.0.1\"]")).await;
     let target = format!("https://a{OPEN}");
     assert!(has_status(&get(&bank, &target, "X-Forwarded-Proto: https\r\n").await, 200));
     assert!(has_status(&get(&bank, &target, "").await, 421));

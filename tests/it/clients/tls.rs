@@ -10,7 +10,7 @@ use portcullis::supervise::clock::SystemClock;
 
 use crate::support::bank;
 use crate::support::client::{Client, Protocol, RawConnection};
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::signer::{Signer, claims};
 
@@ -27,9 +27,8 @@ key = "certs/gateway.key"
 async fn gateway(folder: &Path, production: &Origin, signer: &Signer) -> (Gateway, String) {
     certificates::make(&folder.join("certs"), &SystemClock).unwrap();
     let ca = std::fs::read_to_string(folder.join("certs/dev-ca.crt")).unwrap();
-    std::fs::write(folder.join("keys.json"), signer.jwks()).unwrap();
-    let text = format!("{FRONT}{}{LISTENER}", bank::file(&production.url(), &production.url()));
-    std::fs::write(folder.join("gateway.toml"), text).unwrap();
+    let url = production.url();
+    bank::config(&url, &url, signer).tables(LISTENER).write_to(folder);
     (Gateway::start_in(folder, None).await, ca)
 }
 

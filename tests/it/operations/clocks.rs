@@ -13,7 +13,6 @@ use serde_json::json;
 
 use crate::support::bank::{self, ISSUER};
 use crate::support::client::{Client, Protocol};
-use crate::support::gateway::FRONT;
 use crate::support::origin::Origin;
 use crate::support::redis::Redis;
 use crate::support::script::Script;
@@ -48,16 +47,13 @@ impl Gateway {
     /// With more lines at the end of the file, at this distance from the real time.
     async fn start(more: &str, distance: &str) -> Gateway {
         let (port, management) = (free_port(), free_port());
-        let front = FRONT.replacen("127.0.0.1:0", &format!("127.0.0.1:{port}"), 1).replacen(
-            "127.0.0.1:0",
-            &format!("127.0.0.1:{management}"),
-            1,
-        );
         let (backend, signer) = (Origin::start(), Signer::new("key-1"));
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("keys.json"), signer.jwks()).unwrap();
-        let text = format!("{front}{}{more}", bank::file(&backend.url(), &backend.url()));
-        std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
+        bank::config(&backend.url(), &backend.url(), &signer)
+            .listener(&format!("address = \"127.0.0.1:{port}\""))
+            .management(&format!("address = \"127.0.0.1:{management}\""))
+            .tables(more)
+            .write_to(folder.path());
         let mut gateway =
             Gateway { folder, signer, _backend: backend, port, management, child: None };
         gateway.set_clock(distance);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::operations::takeover::{Service, binary, eventually};
 use crate::revocation::journal::Stage;
 use crate::support::bank::Bank;
-use crate::support::gateway::FRONT;
+use crate::support::config::{Config, api};
 
 /// Runs a command in a folder: the exit code, what was said, and what was complained of.
 pub(super) async fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -29,14 +29,9 @@ async fn output(folder: &Path, arguments: &[&str]) -> Output {
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 
-fn without_management() -> String {
-    FRONT.replace("[management]\naddress = \"127.0.0.1:0\"\n", "")
-}
-
 #[tokio::test]
 async fn a_reload_works_without_a_management_listener() {
-    let front = without_management();
-    let bank = Bank::of(&front, "").await;
+    let bank = Bank::of(Config::without_management).await;
     let folder = bank.gateway.folder();
     let socket = folder.join("state/control.socket");
     let facts = fs::symlink_metadata(&socket).unwrap();
@@ -54,8 +49,7 @@ async fn a_reload_works_without_a_management_listener() {
 
     // of four APIs one is left
     let (start, _) = whole.split_once("[[apis]]").unwrap();
-    let one = "[[apis]]\nname = \"a\"\nversion = \"1\"\ncontext = \"/a\"\nsubscription_required = false\n\
-               production = { urls = [\"http://127.0.0.1:1\"] }\noperations = [{ method = \"GET\", path = \"/x\", auth = \"none\" }]\n";
+    let one = api("a:1").open().to("http://127.0.0.1:1");
     fs::write(&path, format!("{start}{one}")).unwrap();
     let (code, _, told) = run(folder, &["check"]).await;
     assert_eq!(code, Some(0));

@@ -6,21 +6,14 @@ use serde_json::{Value, json};
 
 use crate::support::bank::Bank;
 use crate::support::client::RawConnection;
+use crate::support::config::{Api, Config, api};
 use crate::support::frames::{self, Frames, kind};
-use crate::support::gateway::FRONT;
 use crate::support::peers::Peers;
 use crate::support::script::Script;
 
-async fn bank(drain_timeout: &str, more: &str) -> Bank {
-    let front = FRONT.replace("\"5s\"", &format!("\"{drain_timeout}\""));
-    Bank::of(&front, more).await
-}
-
-fn api(name: &str, production: &str, operation: &str) -> String {
-    format!(
-        "[[apis]]\nname = \"{name}\"\nversion = \"1.0.0\"\ncontext = \"/{name}\"\n\
-         production = {{ {production} }}\noperations = [{{ {operation}, auth = \"none\" }}]\n"
-    )
+async fn bank(drain_timeout: &str, api: Option<Api>) -> Bank {
+    let drain = format!("drain_timeout = \"{drain_timeout}\"");
+    Bank::of(|config| api.into_iter().fold(config.gateway(&drain), Config::api)).await
 }
 
 /// Drains the gateway; how long that took.
@@ -39,8 +32,8 @@ async fn both_sides_of_a_websocket_hear_that_the_gateway_goes() {
     // two processes, for each does one thing after the other
     let (peers, clients) = (Peers::start(), Peers::start());
     let port = peers.serve("websocket_server").await;
-    let urls = format!("urls = [\"http://127.0.0.1:{port}\"]");
-    let bank = bank("4s", &api("chat", &urls, "method = \"GET\", path = \"/*\"")).await;
+    let chat = api("chat:1.0.0").open().to(&format!("http://127.0.0.1:{port}"));
+    let bank = bank("4s", Some(chat)).await;
     let url = format!("ws://{}/chat/1.0.0/room", bank.gateway.address());
     let talk = json!({ "url": url, "messages": ["one"], "until": "close" });
     let stopped = async {
@@ -66,21 +59,13 @@ async fn a_stream_of_grpc_is_told_to_try_elsewhere() {
     // two processes, for each does one thing after the other
     let (peers, clients) = (Peers::start(), Peers::start());
     let port = peers.serve("grpc_server").await;
-    let bank = bank(
-        "2s",
-        &format!(
-            r#"
-[[apis]]
-name = "echo"
-version = "1.0.0"
-context = "/"
-default_version = true
-production = {{ urls = ["http://127.0.0.1:{port}"], http2 = "always" }}
-operations = [{{ method = "POST", path = "/bank.Echo/Talk", auth = "none" }}]
-"#
-        ),
-    )
-    .await;
+    let echo = api("echo:1.0.0")
+        .at("/")
+        .lines("default_version = true")
+        .operation("method = \"POST\", path = \"/bank.Echo/Talk\", auth = \"none\"")
+        .to(&format!("http://127.0.0.1:{port}"))
+        .production("http2 = \"always\"");
+    let bank = bank("2s", Some(echo)).await;
     let call = json!({
         "address": bank.gateway.address().to_string(), "method": "Talk", "texts": ["hello"], "silent": true,
     });
@@ -95,7 +80,7 @@ operations = [{{ method = "POST", path = "/bank.Echo/Talk", auth = "none" }}]
 
 #[tokio::test]
 async fn an_event_stream_ends_in_order() {
-    let bank = bank("2s", "").await;
+    let bank = bank("2s", None).await;
     let mut connection = RawConnection::open(bank.gateway.address()).await.unwrap();
     bank.production.always(
         Script::bytes(
@@ -115,7 +100,7 @@ async fn an_event_stream_ends_in_order() {
 
 #[tokio::test]
 async fn a_silent_connection_of_http2_does_not_hold_the_drain() {
-    let bank = bank("30s", "").await;
+    let bank = bank("30s", None).await;
     let mut client = Frames::open(bank.gateway.address(), &[]).await.unwrap();
     let path = "/accounts/1.0.0/status";
     let flags = frames::END_STREAM | frames::END_HEADERS;

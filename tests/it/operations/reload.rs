@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::Request;
 
-use crate::support::bank::{self, Bank};
+use crate::support::bank::Bank;
 use crate::support::client::{Client, Protocol};
 use crate::support::gateway::json;
 
 const PATH: &str = "/accounts/1.0.0/accounts/42";
+const SUCCESS: &str = "portcullis_config_last_reload_success";
 
 #[tokio::test]
 async fn a_bad_file_changes_nothing() {
@@ -17,17 +18,15 @@ async fn a_bad_file_changes_nothing() {
     let report = bank.gateway.reload("[[apis]]\nnmae = \"x\"\n").await.unwrap_err();
     assert!(report.contains("nmae") && report.contains("gateway.toml"), "{report}");
     assert_eq!(bank.gateway.get(PATH, Some(&bank.token())).await.status(), 200);
-    assert!(bank.gateway.metrics().await.contains("portcullis_config_last_reload_success 0"));
+    assert_eq!(bank.gateway.metric(SUCCESS).await.to_string(), "0");
     assert_eq!(bank.gateway.management("GET", "/readyz").await.status(), 200);
-    let text = bank::file(&bank.production.url(), &bank.sandbox.url());
-    bank.gateway.reload(&text).await.unwrap();
-    assert!(bank.gateway.metrics().await.contains("portcullis_config_last_reload_success 1"));
+    bank.reload(|config| config).await.unwrap();
+    assert_eq!(bank.gateway.metric(SUCCESS).await.to_string(), "1");
 }
 
 #[tokio::test]
 async fn a_good_file_drops_no_request_and_closes_no_connection() {
     let bank = Bank::open().await;
-    let text = bank::file(&bank.production.url(), &bank.sandbox.url());
     let token = bank.token();
     let mut connection = Client::plain(Protocol::Http1)
         .connect(&bank.gateway.url("/").parse().unwrap())
@@ -46,7 +45,7 @@ async fn a_good_file_drops_no_request_and_closes_no_connection() {
         assert_eq!(answer.status(), 200);
         answered += 1;
         if answered % 20 == 0 {
-            bank.gateway.reload(&text).await.unwrap();
+            bank.reload(|config| config).await.unwrap();
             reloads += 1;
         }
     }
@@ -65,14 +64,13 @@ async fn what_the_new_file_says_holds_from_the_next_request() {
     let bank = Bank::open().await;
     let token = bank.token();
     assert_eq!(bank.gateway.get(PATH, Some(&token)).await.status(), 200);
-    let text = bank::file(&bank.production.url(), &bank.sandbox.url())
-        .replace("{ api = \"accounts:1.0.0\" }, ", "");
-    bank.gateway.reload(&text).await.unwrap();
+    let whole = bank.config.to_string();
+    let unsubscribed = whole.replace("{ api = \"accounts:1.0.0\" }, ", "");
+    bank.gateway.reload_whole(&unsubscribed).await.unwrap();
     let answer = bank.gateway.get(PATH, Some(&token)).await;
     assert_eq!((answer.status().as_u16(), json(&answer)["code"].as_str()), (403, Some("900908")));
-    let text = bank::file(&bank.production.url(), &bank.sandbox.url())
-        .replace("name = \"bank-is\"\n", "name = \"bank-is\"\nenabled = false\n");
-    bank.gateway.reload(&text).await.unwrap();
+    let disabled = whole.replace("name = \"bank-is\"\n", "name = \"bank-is\"\nenabled = false\n");
+    bank.gateway.reload_whole(&disabled).await.unwrap();
     assert_eq!(
         bank.gateway.get(PATH, Some(&token)).await.status(),
         401,

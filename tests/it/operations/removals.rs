@@ -3,10 +3,12 @@
 use std::fmt::Write;
 use std::fs;
 
-use crate::support::bank::{self, Bank};
-use crate::support::gateway::{FRONT, json};
+use crate::support::bank::Bank;
+use crate::support::config::Config;
+use crate::support::gateway::json;
 
 const PATH: &str = "/accounts/1.0.0/accounts/42";
+const SUCCESS: &str = "portcullis_config_last_reload_success";
 
 /// An application file of so many applications.
 fn applications(count: usize) -> String {
@@ -17,7 +19,7 @@ fn applications(count: usize) -> String {
 }
 
 async fn served(bank: &Bank) -> u16 {
-    bank.gateway.get(PATH, Some(&bank.token())).await.status().as_u16()
+    bank.gateway.status(PATH, &bank.token()).await
 }
 
 #[tokio::test]
@@ -25,11 +27,11 @@ async fn an_emptied_file_changes_nothing() {
     let bank = Bank::open().await;
     let path = bank.gateway.folder().join("gateway.toml");
     let whole = fs::read_to_string(&path).unwrap();
-    let front = FRONT.trim().len() / 2;
+    let front = Config::new().to_string();
     for (content, words) in [
         ("", "no [[listeners]]"),
-        (&whole[..front], ""),
-        (FRONT, "no [[apis]]"),
+        (&whole[..front.len() / 2], "no [[apis]]"),
+        (&front, "no [[apis]]"),
         ("include = [\"gone/*.toml\"]\n", "no [[listeners]]"),
     ] {
         fs::write(&path, content).unwrap();
@@ -38,7 +40,7 @@ async fn an_emptied_file_changes_nothing() {
         let report = json(&answer)["report"].as_str().unwrap().to_owned();
         assert!(report.contains(words), "{content:?}: {report}");
         assert_eq!(served(&bank).await, 200, "{content:?}");
-        assert!(bank.gateway.metrics().await.contains("portcullis_config_last_reload_success 0"));
+        assert_eq!(bank.gateway.metric(SUCCESS).await.to_string(), "0");
     }
     fs::write(&path, whole).unwrap();
     assert_eq!(bank.gateway.management("POST", "/reload").await.status(), 200);
@@ -48,12 +50,8 @@ async fn an_emptied_file_changes_nothing() {
 async fn most_applications_are_taken_away_only_on_confirmation() {
     let bank = Bank::open().await;
     let folder = bank.gateway.folder().to_owned();
-    let main = format!(
-        "application_files = [\"apps.jsonl\"]\n{FRONT}{}",
-        bank::file(&bank.production.url(), &bank.sandbox.url())
-    );
-    fs::write(folder.join("apps.jsonl"), applications(100)).unwrap();
-    fs::write(folder.join("gateway.toml"), main).unwrap();
+    let listed = bank.config.clone().top("application_files = [\"apps.jsonl\"]");
+    listed.beside("apps.jsonl", applications(100)).write_to(&folder);
     assert_eq!(bank.gateway.management("POST", "/reload").await.status(), 200);
 
     // the file of applications is emptied, as a full disk does
@@ -63,7 +61,7 @@ async fn most_applications_are_taken_away_only_on_confirmation() {
     let report = json(&refused)["report"].as_str().unwrap().to_owned();
     assert!(report.contains("take away 100 of 1") && report.contains("applications"), "{report}");
     assert!(report.contains("portcullis reload --confirm removals"), "{report}");
-    assert!(bank.gateway.metrics().await.contains("portcullis_config_last_reload_success 0"));
+    assert_eq!(bank.gateway.metric(SUCCESS).await.to_string(), "0");
 
     // some of them may go
     fs::write(folder.join("apps.jsonl"), applications(80)).unwrap();

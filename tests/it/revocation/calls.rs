@@ -8,7 +8,8 @@ use portcullis::supervise::clock::SystemClock;
 use serde_json::{Value, json};
 
 use crate::support::bank::{self, Bank};
-use crate::support::gateway::{self, FRONT, Gateway};
+use crate::support::config::{Config, api};
+use crate::support::gateway::{self, Gateway};
 use crate::support::origin::Origin;
 use crate::support::signer::{Signer, claims};
 
@@ -181,15 +182,15 @@ struct Folder {
 
 impl Folder {
     fn new() -> Folder {
-        let (folder, signer) = (tempfile::tempdir().unwrap(), Signer::new("key-1"));
-        std::fs::write(folder.path().join("keys.json"), signer.jwks()).unwrap();
-        Folder { place: folder, signer, backend: Origin::start() }
+        let (place, signer) = (tempfile::tempdir().unwrap(), Signer::new("key-1"));
+        Folder { place, signer, backend: Origin::start() }
     }
 
     async fn start(&self, change: impl Fn(String) -> String) -> Gateway {
         let url = self.backend.url();
-        let text = change(format!("{FRONT}{}", bank::file(&url, &url)));
-        std::fs::write(self.place.path().join("gateway.toml"), text).unwrap();
+        let config = bank::config(&url, &url, &self.signer);
+        config.write_to(self.place.path());
+        std::fs::write(self.place.path().join("gateway.toml"), change(config.to_string())).unwrap();
         Gateway::start_in(self.place.path(), None).await
     }
 }
@@ -245,29 +246,20 @@ async fn a_template_stands_for_all_of_its_organizations_listed_or_not() {
         &[("content-type", "application/json")],
         signer.jwks(),
     ));
-    let text = |listed: &str| {
-        format!(
-            r#"
-[[key_managers]]
-name = "is"
-type = "WSO2-IS-7"
+    let config = |listed: &str| {
+        let keys = keys.url();
+        let lines = format!(
+            r#"type = "WSO2-IS-7"
 issuer = "https://is.example/o/{{org}}/oauth2/token"
-certificates = {{ jwks = "{}/o/{{org}}/jwks" }}
+certificates = {{ jwks = "{keys}/o/{{org}}/jwks" }}
 organizations = [{listed}]
-organization_pattern = "org-[a-z]"
-[[apis]]
-name = "any"
-version = "1"
-context = "/any"
-subscription_required = false
-production = {{ urls = ["{}"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-"#,
-            keys.url(),
-            backend.url()
-        )
+organization_pattern = "org-[a-z]""#
+        );
+        Config::new()
+            .key_manager("is", &lines)
+            .api(api("any:1").without_subscription().to(&backend.url()))
     };
-    let gateway = Gateway::start(&text("\"org-a\"")).await;
+    let gateway = config("\"org-a\"").start().await;
     gateway.ready().await;
     let token = |organization: &str, id: &str| {
         let issuer = format!("https://is.example/o/{organization}/oauth2/token");
@@ -295,7 +287,8 @@ operations = [{{ method = "GET", path = "/*" }}]
         assert_eq!(status(organization, id).await, wanted, "{id} of {organization}");
     }
     // an organization that is listed later keeps what was said of it
-    gateway.reload(&text("\"org-a\", \"org-b\"").replace("\"is\"", "\"renamed\"")).await.unwrap();
+    let renamed = config("\"org-a\", \"org-b\"").to_string().replace("\"is\"", "\"renamed\"");
+    gateway.reload_whole(&renamed).await.unwrap();
     gateway.ready().await;
     for (organization, id, wanted) in
         [("org-b", "two", 401), ("org-b", "one", 401), ("org-a", "two", 200)]

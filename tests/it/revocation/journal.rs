@@ -103,16 +103,11 @@ impl Stage {
             || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (folder, signer, backend, port, management) =
             (tempfile::tempdir().unwrap(), Signer::new("key-1"), Origin::start(), free(), free());
-        std::fs::write(folder.path().join("keys.json"), signer.jwks()).unwrap();
-        let front = format!(
-            "[gateway]\nworkers = 1\n[[listeners]]\nname = \"http\"\naddress = \"127.0.0.1:{port}\"\n\
-             [management]\naddress = \"127.0.0.1:{management}\"\n[telemetry]\naccess_log = {{ path = \"off\" }}\n"
-        );
-        std::fs::write(
-            folder.path().join("gateway.toml"),
-            format!("{front}{}", bank::file(&backend.url(), &backend.url())),
-        )
-        .unwrap();
+        bank::config(&backend.url(), &backend.url(), &signer)
+            .gateway("workers = 1")
+            .listener(&format!("address = \"127.0.0.1:{port}\""))
+            .management(&format!("address = \"127.0.0.1:{management}\""))
+            .write_to(folder.path());
         Stage { folder, signer, _backend: backend, port, management }
     }
 

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::support::DEADLINE;
 use crate::support::bank;
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::config::Config;
+use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::redis::Redis;
 use crate::support::signer::{Signer, claims};
@@ -30,23 +31,13 @@ impl Bank {
         Bank { backend: Origin::start(), signer: Signer::new("key-1") }
     }
 
-    fn text(&self, revocation: &str) -> String {
-        format!(
-            "{}\n[revocation]\n{revocation}\n",
-            bank::file(&self.backend.url(), &self.backend.url())
-        )
+    fn config(&self, revocation: &str) -> Config {
+        let url = self.backend.url();
+        bank::config(&url, &url, &self.signer).tables(&format!("[revocation]\n{revocation}"))
     }
 
     async fn gateway(&self, revocation: &str) -> Gateway {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("keys.json"), self.signer.jwks()).unwrap();
-        std::fs::write(
-            folder.path().join("gateway.toml"),
-            format!("{FRONT}{}", self.text(revocation)),
-        )
-        .unwrap();
-        let path = folder.path().to_owned();
-        Gateway::start_in(&path, Some(folder)).await
+        self.config(revocation).start().await
     }
 
     async fn joined(&self, redis: &Redis) -> Gateway {
@@ -74,35 +65,15 @@ async fn revoke(gateway: &Gateway, call: &Value) -> u16 {
 }
 
 async fn status(gateway: &Gateway, token: &str) -> u16 {
-    gateway.get(PATH, Some(token)).await.status().as_u16()
-}
-
-async fn metric(gateway: &Gateway, name: &str) -> f64 {
-    let text = gateway.metrics().await;
-    let line = text
-        .lines()
-        .find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
-    line.unwrap_or_else(|| panic!("no {name}")).rsplit(' ').next().unwrap().parse().unwrap()
-}
-
-async fn becomes(gateway: &Gateway, name: &str, wanted: f64) {
-    let started = Instant::now();
-    loop {
-        let now = metric(gateway, name).await;
-        if now >= wanted && (wanted > 0.0 || now <= wanted) {
-            return;
-        }
-        assert!(started.elapsed() < DEADLINE, "{name} is {now}, not {wanted}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    gateway.status(PATH, token).await
 }
 
 async fn up(gateway: &Gateway) {
-    becomes(gateway, "portcullis_revocation_channel_up", 1.0).await;
+    gateway.metric_becomes("portcullis_revocation_channel_up", 1.0).await;
 }
 
 async fn down(gateway: &Gateway) {
-    becomes(gateway, "portcullis_revocation_channel_up", 0.0).await;
+    gateway.metric_becomes("portcullis_revocation_channel_up", 0.0).await;
 }
 
 /// How long it takes until this gateway refuses the token.
@@ -151,8 +122,7 @@ async fn a_revocation_reaches_the_other_gateway_within_a_second() {
     let kept = tempfile::tempdir().unwrap();
     std::fs::create_dir(kept.path().join("state")).unwrap();
     std::fs::copy(folder.join("state/revocations"), kept.path().join("state/revocations")).unwrap();
-    std::fs::write(kept.path().join("keys.json"), bank.signer.jwks()).unwrap();
-    std::fs::write(kept.path().join("gateway.toml"), format!("{FRONT}{}", bank.text(""))).unwrap();
+    bank.config("").write_to(kept.path());
     let alone = Gateway::start_in(kept.path(), None).await;
     assert_eq!(status(&alone, &whole).await, 401);
     let answer = alone.management("GET", "/revocations").await;
@@ -186,7 +156,7 @@ async fn a_server_that_is_killed_and_comes_back_empty_costs_nothing_but_the_time
     let late = bank.joined(&redis).await;
     assert_eq!((status(&late, &before).await, status(&late, &during).await), (401, 401));
     assert_eq!(status(&late, &bank.token("another")).await, 200);
-    assert!(metric(&late, "portcullis_revocation_channel_comparisons_total").await >= 1.0);
+    assert!(late.metric("portcullis_revocation_channel_comparisons_total").await >= 1.0);
 }
 
 #[tokio::test]
@@ -260,7 +230,7 @@ async fn what_others_write_is_counted_and_skipped() {
         second.metrics().await
     );
     assert_eq!(
-        metric(&second, "portcullis_revocations").await.to_string(),
+        second.metric("portcullis_revocations").await.to_string(),
         "1",
         "nothing of it was taken for a revocation"
     );
@@ -282,7 +252,7 @@ async fn a_server_that_was_emptied_is_filled_again() {
     let first = bank.joined(&redis).await;
     let token = bank.token("emptied");
     assert_eq!(revoke(&first, &json!({ "token": token })).await, 200);
-    becomes(&first, "portcullis_revocation_channel_published_total", 1.0).await;
+    first.metric_reaches("portcullis_revocation_channel_published_total", 1.0).await;
     redis.call("FLUSHALL").unwrap();
     let started = Instant::now();
     while redis.call(&format!("ZCARD {SET}")).unwrap() != redis::Value::Int(1) {
@@ -310,7 +280,7 @@ async fn a_burst_reaches_everybody() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(
-        metric(&first, "portcullis_revocation_channel_overflows_total").await.to_string(),
+        first.metric("portcullis_revocation_channel_overflows_total").await.to_string(),
         "0"
     );
 }
@@ -335,7 +305,7 @@ async fn a_password_a_user_and_a_database() {
     let redis = Redis::with(&options, ":tests-own@");
     let wrong = channel(&redis.address("gateway:wrong@"));
     let gateway = bank.gateway(&wrong).await;
-    becomes(&gateway, "portcullis_revocation_channel_failures_total", 1.0).await;
+    gateway.metric_reaches("portcullis_revocation_channel_failures_total", 1.0).await;
     assert_eq!(gateway.management("GET", "/readyz").await.status(), 200);
     let token = bank.token("locked out");
     assert_eq!(revoke(&gateway, &json!({ "token": token })).await, 200);
@@ -346,12 +316,12 @@ async fn a_password_a_user_and_a_database() {
         format!("{}/3\n", redis.address("gateway:s3cret%2F%25@")),
     )
     .unwrap();
-    gateway.reload(&bank.text("channel = { file = \"channel\" }")).await.unwrap();
+    gateway.change(&bank.config("channel = { file = \"channel\" }")).await.unwrap();
     up(&gateway).await;
     let held: u64 = redis::cmd("ZCARD").arg(SET).query(&mut redis.connection(3)).unwrap();
     assert_eq!(held, 1);
     // and without a channel again
-    gateway.reload(&bank.text("channel = \"none\"")).await.unwrap();
+    gateway.change(&bank.config("channel = \"none\"")).await.unwrap();
     assert!(!gateway.metrics().await.contains("portcullis_revocation_channel_up"));
     assert_eq!(status(&gateway, &token).await, 401);
 }
@@ -379,7 +349,7 @@ async fn over_tls_the_server_is_known_by_its_certificate() {
     assert!(redis.folder().exists());
     let address = format!("rediss://localhost:{}", redis.port());
     let stranger = bank.gateway(&channel(&address)).await;
-    becomes(&stranger, "portcullis_revocation_channel_failures_total", 1.0).await;
+    stranger.metric_reaches("portcullis_revocation_channel_failures_total", 1.0).await;
     let text = format!("{}\nca = \"{ca}\"", channel(&address));
     let (first, second) = (bank.gateway(&text).await, bank.gateway(&text).await);
     up(&first).await;
@@ -387,7 +357,7 @@ async fn over_tls_the_server_is_known_by_its_certificate() {
     let token = bank.token("sealed");
     assert_eq!(revoke(&first, &json!({ "token": token })).await, 200);
     refused(&second, &token, Duration::from_secs(1)).await;
-    assert_eq!(metric(&stranger, "portcullis_revocation_channel_up").await.to_string(), "0");
+    assert_eq!(stranger.metric("portcullis_revocation_channel_up").await.to_string(), "0");
     assert_eq!(status(&stranger, &token).await, 200);
 }
 

@@ -6,7 +6,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::{Value, json};
 
-use crate::support::gateway::{FRONT, Gateway, json};
+use crate::support::config::{Config, api, application};
+use crate::support::gateway::{Gateway, json};
 use crate::support::origin::{Origin, Received};
 use crate::support::script::Script;
 use crate::support::signer::Signer;
@@ -17,46 +18,28 @@ struct Stage {
     _backend: Origin,
 }
 
-fn file(backend: &str, key_manager: &str) -> String {
-    format!(
-        r#"
-[[key_managers]]
-name = "opaque"
-request_timeout = "1s"
-consumer_key_claim = "client_id"
-{key_manager}
-[[apis]]
-name = "any"
-version = "1"
-context = "/any"
-production = {{ urls = ["{backend}"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-[[applications]]
-name = "app"
-keys = [{{ type = "production", key_manager = "opaque", consumer_key = "app-key" }}]
-subscriptions = [{{ api = "any:1" }}]
-"#
-    )
+fn config(backend: &str, key_manager: &str) -> Config {
+    let lines =
+        format!("request_timeout = \"1s\"\nconsumer_key_claim = \"client_id\"\n{key_manager}");
+    Config::new()
+        .key_manager("opaque", &lines)
+        .api(api("any:1").to(backend))
+        .application(application("app").key("opaque", "app-key"))
 }
 
 impl Stage {
     /// With these files beside `gateway.toml`.
     async fn of(key_manager: &str, files: &[(&str, String)]) -> Stage {
-        let (backend, folder) = (Origin::start(), tempfile::tempdir().unwrap());
-        for (name, content) in files {
-            std::fs::write(folder.path().join(name), content).unwrap();
-        }
-        std::fs::write(
-            folder.path().join("gateway.toml"),
-            format!("{FRONT}{}", file(&backend.url(), key_manager)),
-        )
-        .unwrap();
-        let path = folder.path().to_owned();
-        Stage { gateway: Gateway::start_in(&path, Some(folder)).await, _backend: backend }
+        let backend = Origin::start();
+        let config =
+            files.iter().fold(config(&backend.url(), key_manager), |config, (name, content)| {
+                config.beside(name, content)
+            });
+        Stage { gateway: config.start().await, _backend: backend }
     }
 
     async fn status(&self, token: &str) -> u16 {
-        self.gateway.get("/any/1/x", Some(token)).await.status().as_u16()
+        self.gateway.status("/any/1/x", token).await
     }
 }
 
@@ -270,7 +253,7 @@ async fn a_signed_answer_is_believed_by_the_key_managers_keys() {
 async fn what_cannot_be_meant_is_told() {
     let gateway = Gateway::start("").await;
     let good = "token_validation = \"introspection\"\nintrospection_endpoint = \"https://is.example/i\"\ncredentials = { username = \"g\", password = \"p\" }";
-    gateway.reload(&file("http://127.0.0.1:1", good)).await.unwrap();
+    gateway.change(&config("http://127.0.0.1:1", good)).await.unwrap();
     for (key_manager, words) in [
         (
             good.replace("password = \"p\"", "password = \"p\", key = \"gw.key\""),
@@ -289,7 +272,7 @@ async fn what_cannot_be_meant_is_told() {
             "needs an endpoint",
         ),
     ] {
-        let report = gateway.reload(&file("http://127.0.0.1:1", &key_manager)).await.unwrap_err();
+        let report = gateway.change(&config("http://127.0.0.1:1", &key_manager)).await.unwrap_err();
         assert!(report.contains(words), "{key_manager}: {report}");
     }
 }

@@ -6,7 +6,7 @@ use portcullis::model::clock::Clock;
 use portcullis::supervise::clock::SystemClock;
 use serde_json::json;
 
-use crate::support::bank::{self, Bank};
+use crate::support::bank::Bank;
 use crate::support::hand::{Hand, PATH, encoded};
 
 async fn send(bank: &Bank, authorization: &str, headers: &[(&str, &str)]) -> Response<Bytes> {
@@ -106,11 +106,7 @@ async fn another_hand_or_an_open_one_is_refused() {
 #[tokio::test]
 async fn a_nonce_is_asked_for_and_then_taken() {
     let bank = Bank::open().await;
-    let text = bank::file(&bank.production.url(), &bank.sandbox.url());
-    bank.gateway
-        .reload(&text.replacen("max_body_bytes", "dpop_nonce = true\nmax_body_bytes", 1))
-        .await
-        .unwrap();
+    bank.reload(|config| config.each_api("dpop_nonce = true")).await.unwrap();
     let hand = Hand::new();
     let token = bank.token_with(&json!({ "cnf": { "jkt": hand.thumbprint() } }));
     let dpop = format!("DPoP {token}");
@@ -126,11 +122,7 @@ async fn a_nonce_is_asked_for_and_then_taken() {
 #[tokio::test]
 async fn an_api_may_ask_for_bound_tokens() {
     let bank = Bank::open().await;
-    let text = bank::file(&bank.production.url(), &bank.sandbox.url());
-    bank.gateway
-        .reload(&text.replacen("max_body_bytes", "require_bound_token = true\nmax_body_bytes", 1))
-        .await
-        .unwrap();
+    bank.reload(|config| config.each_api("require_bound_token = true")).await.unwrap();
     assert_eq!(send(&bank, &format!("Bearer {}", bank.token()), &[]).await.status(), 401);
     assert_eq!(last_reason(&bank, 1).await, "token_not_bound");
     let hand = Hand::new();

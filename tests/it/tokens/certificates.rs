@@ -7,9 +7,8 @@ use bytes::Bytes;
 use http::Request;
 use serde_json::json;
 
-use crate::support::bank::{self, Bank};
+use crate::support::bank::Bank;
 use crate::support::client::{Client, Connection, Protocol};
-use crate::support::gateway::FRONT;
 use crate::support::hand::{PATH, encoded};
 
 /// The victim's certificate, as far as a digest goes.
@@ -34,11 +33,7 @@ const KIN: [&str; 14] = [
 ];
 
 async fn bank(settings: &str) -> Bank {
-    Bank::of(&front(settings), "").await
-}
-
-fn front(settings: &str) -> String {
-    FRONT.replace("drain_timeout", &format!("{settings}\ndrain_timeout"))
+    Bank::of(|config| config.gateway(settings)).await
 }
 
 /// The thief's connection, with the victim's token.
@@ -175,13 +170,9 @@ async fn envoy_aws_nginx_and_azure_are_understood() {
     ] {
         let named =
             format!("client_certificate_header = {{ name = \"{name}\", format = \"{format}\" }}");
-        let settings = format!("trusted_proxies = [\"127.0.0.1\"]\n{named}");
-        let file = format!(
-            "{}{}",
-            front(&settings),
-            bank::file(&bank.production.url(), &bank.sandbox.url())
-        );
-        bank.gateway.reload_whole(&file).await.unwrap();
+        bank.reload(|config| config.gateway("trusted_proxies = [\"127.0.0.1\"]").gateway(&named))
+            .await
+            .unwrap();
         let seen = bank.production.received().len();
         assert_eq!(thief.send(&[(name, value)]).await, 200, "{name} {format}");
         assert_eq!(thief.send(&[("client-cert", &rfc9440)]).await, 401, "{name}");

@@ -2,29 +2,20 @@
 
 use serde_json::{Value, json};
 
+use crate::support::config::{Config, api};
 use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 
-fn file(server: &str, kind: &str, credentials: &str) -> String {
-    format!(
-        r#"
-[[key_managers]]
-name = "km"
-type = "{kind}"
+fn config(server: &str, kind: &str, credentials: &str) -> Config {
+    let lines = format!(
+        r#"type = "{kind}"
 token_validation = "introspection"
 introspection_endpoint = "{server}/introspect"
 credentials = {{ {credentials} }}
-introspection_cache = "0s"
-[[apis]]
-name = "any"
-version = "1"
-context = "/any"
-subscription_required = false
-production = {{ urls = ["{server}"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-"#
-    )
+introspection_cache = "0s""#
+    );
+    Config::new().key_manager("km", &lines).api(api("any:1").without_subscription().to(server))
 }
 
 fn active() -> Script {
@@ -54,7 +45,7 @@ async fn secrets_with_any_characters_reach_servers_as_these_read_them() {
         let method =
             if method.is_empty() { String::new() } else { format!(", method = \"{method}\"") };
         let credentials = format!("username = \"{id}\", password = \"{RAW}\"{method}");
-        gateway.reload(&file(&server.url(), kind, &credentials)).await.unwrap();
+        gateway.change(&config(&server.url(), kind, &credentials)).await.unwrap();
         assert_eq!(gateway.get("/any/1/x", Some("t")).await.status(), 200, "{kind} {method}");
         let asked = server.received();
         let asked = asked.iter().rfind(|request| request.method == "POST").unwrap();
@@ -75,7 +66,7 @@ async fn a_secret_goes_into_the_form_or_nowhere() {
         ("method = \"none\"", ""),
         ("method = \"none\", username = \"gateway\"", "&client_id=gateway"),
     ] {
-        gateway.reload(&file(&server.url(), "CustomKeyManager", credentials)).await.unwrap();
+        gateway.change(&config(&server.url(), "CustomKeyManager", credentials)).await.unwrap();
         assert_eq!(gateway.get("/any/1/x", Some("t")).await.status(), 200, "{credentials}");
         let asked = server.received();
         let asked = asked.iter().rfind(|request| request.method == "POST").unwrap();
@@ -90,7 +81,7 @@ async fn a_secret_goes_into_the_form_or_nowhere() {
 async fn a_server_that_refuses_the_gateway_is_quoted() {
     let server = Origin::start();
     let credentials = "username = \"gateway\", password = \"wrong-secret\", method = \"post\"";
-    let gateway = Gateway::start(&file(&server.url(), "CustomKeyManager", credentials)).await;
+    let gateway = config(&server.url(), "CustomKeyManager", credentials).start().await;
     let refusals: [(u16, Value, &[&str]); 5] = [
         (
             401,
@@ -159,7 +150,7 @@ async fn methods_that_cannot_be_meant_are_told() {
         ("Okta", "password = \"p\"", "username"),
     ] {
         let report =
-            gateway.reload(&file("http://127.0.0.1:1", kind, credentials)).await.unwrap_err();
+            gateway.change(&config("http://127.0.0.1:1", kind, credentials)).await.unwrap_err();
         assert!(report.contains(words), "{credentials}: {report}");
     }
 }

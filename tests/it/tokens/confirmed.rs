@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::DEADLINE;
-use crate::support::gateway::{FRONT, Gateway, json};
+use crate::support::config::{Config, api, application};
+use crate::support::gateway::{Gateway, json};
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 use crate::support::signer::{Signer, claims};
+use crate::support::until;
 
 const ISSUER: &str = "https://as.example";
 
@@ -19,30 +20,20 @@ struct Stage {
     _backend: Origin,
 }
 
-fn file(backend: &str, server: &str, more: &str) -> String {
-    format!(
-        r#"
-[[key_managers]]
-name = "km"
-issuer = "{ISSUER}"
+fn config(backend: &str, server: &str, more: &str) -> Config {
+    let lines = format!(
+        r#"issuer = "{ISSUER}"
 certificates = {{ jwks_file = "keys.json" }}
 token_validation = "both"
 introspection_endpoint = "{server}/introspect"
 credentials = {{ username = "gateway", password = "secret" }}
 request_timeout = "1s"
-{more}
-[[apis]]
-name = "any"
-version = "1"
-context = "/any"
-production = {{ urls = ["{backend}"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-[[applications]]
-name = "app"
-keys = [{{ type = "production", key_manager = "km", consumer_key = "app-key" }}]
-subscriptions = [{{ api = "any:1" }}]
-"#
-    )
+{more}"#
+    );
+    Config::new()
+        .key_manager("km", &lines)
+        .api(api("any:1").to(backend))
+        .application(application("app").key("km", "app-key"))
 }
 
 fn active(active: bool) -> Script {
@@ -54,12 +45,8 @@ impl Stage {
     async fn of(more: &str) -> Stage {
         let (backend, server, signer) =
             (Origin::start(), Origin::serving(active(true)), Signer::new("k"));
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("keys.json"), signer.jwks()).unwrap();
-        let text = file(&backend.url(), &server.url(), more);
-        std::fs::write(folder.path().join("gateway.toml"), format!("{FRONT}{text}")).unwrap();
-        let path = folder.path().to_owned();
-        let gateway = Gateway::start_in(&path, Some(folder)).await;
+        let config = config(&backend.url(), &server.url(), more);
+        let gateway = config.beside("keys.json", signer.jwks()).start().await;
         Stage { gateway, server, signer, _backend: backend }
     }
 
@@ -70,16 +57,12 @@ impl Stage {
     }
 
     async fn status(&self, token: &str) -> u16 {
-        self.gateway.get("/any/1/x", Some(token)).await.status().as_u16()
+        self.gateway.status("/any/1/x", token).await
     }
 
     /// Asks until the answer changes to this one.
     async fn becomes(&self, token: &str, wanted: u16) {
-        let started = Instant::now();
-        while self.status(token).await != wanted {
-            assert!(started.elapsed() < DEADLINE, "never {wanted}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until("another answer", async || self.status(token).await, |seen| *seen == wanted).await;
     }
 }
 
@@ -110,15 +93,9 @@ async fn a_token_that_its_server_withdrew_is_refused() {
     assert_eq!(stage.status(&token).await, 200);
     stage.server.always(active(false));
     stage.becomes(&token, 401).await;
-    let started = Instant::now();
-    loop {
-        let lines = stage.gateway.log(2).await;
-        if lines.iter().any(|line| line["reason"] == "token_inactive") {
-            break;
-        }
-        assert!(started.elapsed() < DEADLINE, "{lines:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let inactive =
+        |lines: &Vec<_>| lines.iter().any(|line: &Value| line["reason"] == "token_inactive");
+    until("its reason", async || stage.gateway.log(2).await, inactive).await;
 }
 
 #[tokio::test]
@@ -153,19 +130,18 @@ async fn while_the_server_is_down_tokens_are_refused_unless_it_is_allowed() {
     }
     assert_eq!(stage.server.received().len(), asked, "that it is down is remembered too");
     // what it has called inactive stays so: wait until it was asked again, and could not be
-    let started = Instant::now();
-    while stage.server.received().len() == asked {
+    let ask = async || {
         assert_eq!(stage.status(&withdrawn).await, 401);
-        assert!(started.elapsed() < DEADLINE);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        stage.server.received().len()
+    };
+    until("it is asked again", ask, |seen| *seen > asked).await;
     assert_eq!(stage.status(&withdrawn).await, 401);
 }
 
 #[tokio::test]
 async fn what_does_nothing_is_told_and_what_opens_is_warned_of() {
     let stage = Stage::of("").await;
-    let good = file("http://127.0.0.1:1", "http://127.0.0.1:2", "");
+    let good = config("http://127.0.0.1:1", "http://127.0.0.1:2", "").to_string();
     for (from, to, words) in [
         ("\"both\"", "\"introspection\"\nintrospect_every = \"1m\"", "does nothing without"),
         ("\"both\"", "\"self_validate_jwt\"\non_introspection_failure = \"allow\"", "does nothing"),
@@ -173,12 +149,12 @@ async fn what_does_nothing_is_told_and_what_opens_is_warned_of() {
         ("introspection_endpoint = \"http://127.0.0.1:2/introspect\"\n", "", "needs an endpoint"),
         ("certificates = { jwks_file = \"keys.json\" }\n", "", "where this key manager's keys are"),
     ] {
-        let report = stage.gateway.reload(&good.replacen(from, to, 1)).await.unwrap_err();
+        let report = stage.gateway.reload_whole(&good.replacen(from, to, 1)).await.unwrap_err();
         assert!(report.contains(words), "{to}: {report}");
     }
     let path = stage.gateway.folder().join("gateway.toml");
     let allowed = good.replacen("\"both\"", "\"both\"\non_introspection_failure = \"allow\"", 1);
-    std::fs::write(&path, format!("{FRONT}{allowed}")).unwrap();
+    std::fs::write(&path, allowed).unwrap();
     let loaded = portcullis::config::load(&path).unwrap();
     let warnings = loaded.warnings.render(false);
     assert!(warnings.contains("passes while that server cannot be asked"), "{warnings}");

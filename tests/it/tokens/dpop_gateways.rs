@@ -4,8 +4,9 @@ use bytes::Bytes;
 use http::Request;
 use serde_json::json;
 
-use crate::support::bank::{self, Bank};
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::bank::Bank;
+use crate::support::config::Config;
+use crate::support::gateway::Gateway;
 use crate::support::hand::{Hand, PATH};
 use crate::support::redis::Redis;
 
@@ -15,19 +16,12 @@ const KEY: &str = "dpop_nonce_key = \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh
 
 /// Another gateway for the bank's tokens and backends; its own nonces unless there is a key.
 async fn another(bank: &Bank, key: &str, revocation: &str) -> Gateway {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("keys.json"), bank.signer.jwks()).unwrap();
-    std::fs::write(folder.path().join("gateway.toml"), text(bank, key, revocation)).unwrap();
-    let path = folder.path().to_owned();
-    Gateway::start_in(&path, Some(folder)).await
+    config(bank, key, revocation).start().await
 }
 
-fn text(bank: &Bank, key: &str, revocation: &str) -> String {
-    let front = FRONT.replace("drain_timeout", &format!("{key}drain_timeout"));
-    let file = bank::file(&bank.production.url(), &bank.sandbox.url());
-    let nonce =
-        if revocation.is_empty() { "dpop_nonce = true\nmax_body_bytes" } else { "max_body_bytes" };
-    format!("{front}{}{revocation}", file.replacen("max_body_bytes", nonce, 1))
+fn config(bank: &Bank, key: &str, revocation: &str) -> Config {
+    let config = bank.config.clone().gateway(key).tables(revocation);
+    if revocation.is_empty() { config.each_api("dpop_nonce = true") } else { config }
 }
 
 async fn ask(gateway: &Gateway, token: &str, proof: &str) -> (u16, Option<String>) {
@@ -47,7 +41,7 @@ fn address() -> String {
 #[tokio::test]
 async fn gateways_with_one_key_take_each_others_nonces() {
     let bank = Bank::open().await;
-    bank.gateway.reload_whole(&text(&bank, KEY, "")).await.unwrap();
+    bank.gateway.change(&config(&bank, KEY, "")).await.unwrap();
     let (same, stranger) = (another(&bank, KEY, "").await, another(&bank, "", "").await);
     let hand = Hand::new();
     let token = bank.token_with(&json!({ "cnf": { "jkt": hand.thumbprint() } }));
@@ -70,7 +64,7 @@ async fn gateways_with_one_key_take_each_others_nonces() {
     drop(same);
     let again = another(&bank, KEY, "").await;
     assert_eq!(ask(&again, &token, &proof(Some(&nonce))).await.0, 200);
-    stranger.reload_whole(&text(&bank, KEY, "")).await.unwrap();
+    stranger.change(&config(&bank, KEY, "")).await.unwrap();
     assert_eq!(ask(&stranger, &token, &proof(Some(&nonce))).await.0, 200);
 }
 
@@ -79,7 +73,7 @@ async fn a_key_that_is_no_key_is_refused_and_not_shown() {
     let bank = Bank::open().await;
     for key in ["c2hvcnQ=", "not base64!", ""] {
         let line = format!("dpop_nonce_key = \"{key}\"\n");
-        let report = bank.gateway.reload_whole(&text(&bank, &line, "")).await.unwrap_err();
+        let report = bank.gateway.change(&config(&bank, &line, "")).await.unwrap_err();
         assert!(
             report.contains("gateway.dpop_nonce_key") && report.contains("32 bytes"),
             "{report}"

@@ -7,15 +7,15 @@ use http::{Request, Response};
 use serde_json::json;
 
 use crate::support::bank::{Bank, ISSUER};
-use crate::support::gateway::{FRONT, Gateway, json};
+use crate::support::gateway::{Gateway, json};
 use crate::support::signer::{Signer, claims};
 
 const PATH: &str = "/accounts/1.0.0/accounts/42";
 
 /// Loopback is a trusted proxy, so that a request can come from anywhere.
 async fn bank(limits: &str) -> Bank {
-    let front = FRONT.replace("workers = 2", "workers = 2\ntrusted_proxies = [\"127.0.0.1\"]");
-    Bank::of(&front, &format!("[limits]\n{limits}\n")).await
+    let trusted = "trusted_proxies = [\"127.0.0.1\"]";
+    Bank::of(|config| config.gateway(trusted).tables(&format!("[limits]\n{limits}"))).await
 }
 
 async fn ask(gateway: &Gateway, from: &str, token: &str) -> Response<Bytes> {

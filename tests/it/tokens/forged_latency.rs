@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::support::bank::{self, ISSUER};
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::signer::{Signer, claims};
 
@@ -98,13 +98,12 @@ impl Forger {
 async fn gateway(limits: &str, signer: &Signer, backend: &Origin) -> Gateway {
     let mut keys: Value = serde_json::from_str(&signer.jwks()).unwrap();
     keys["keys"].as_array_mut().unwrap().push(Forger::key());
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("keys.json"), keys.to_string()).unwrap();
-    let front = FRONT.replace("workers = 2", "workers = 1\ntrusted_proxies = [\"127.0.0.1\"]");
-    let text = format!("{front}{}[limits]\n{limits}\n", bank::file(&backend.url(), &backend.url()));
-    std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
-    let path = folder.path().to_owned();
-    Gateway::start_in(&path, Some(folder)).await
+    bank::config(&backend.url(), &backend.url(), signer)
+        .gateway("workers = 1\ntrusted_proxies = [\"127.0.0.1\"]")
+        .tables(&format!("[limits]\n{limits}"))
+        .beside("keys.json", keys.to_string())
+        .start()
+        .await
 }
 
 /// How much longer a good request waits behind forged ones than behind those without a token.

@@ -5,40 +5,23 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::bank::{self, Bank};
+use crate::support::config::{Config, api, application};
 use crate::support::gateway::{Gateway, json};
 use crate::support::idp::Idp;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 use crate::support::signer::{Signer, claims};
 
-/// One API whose key manager is asked at this address.
-fn file(backend: &str, endpoint: &str, client: &str, more: &str) -> String {
-    format!(
-        r#"
-[[key_managers]]
-name = "opaque"
-type = "WSO2-IS-7"
-token_validation = "introspection"
-introspection_endpoint = "{endpoint}"
-credentials = {{ username = "gateway", password = "gateway-secret" }}
-request_timeout = "1s"
-{more}
-[[apis]]
-name = "any"
-version = "1"
-context = "/any"
-production = {{ urls = ["{backend}"] }}
-operations = [{{ method = "GET", path = "/*", scopes = [] }}]
-[[applications]]
-name = "app"
-keys = [{{ type = "production", key_manager = "opaque", consumer_key = "{client}" }}]
-subscriptions = [{{ api = "any:1" }}]
-"#
-    )
+/// One API whose key manager asks at this address.
+fn config(backend: &Origin, endpoint: &str, client: &str, more: &str) -> Config {
+    Config::new()
+        .asking("opaque", endpoint, &format!("request_timeout = \"1s\"\n{more}"))
+        .api(api("any:1").to(&backend.url()))
+        .application(application("app").key("opaque", client))
 }
 
 async fn status(gateway: &Gateway, token: &str) -> u16 {
-    gateway.get("/any/1/x", Some(token)).await.status().as_u16()
+    gateway.status("/any/1/x", token).await
 }
 
 fn active(client: &str) -> Script {
@@ -52,13 +35,9 @@ async fn a_real_servers_opaque_tokens_are_asked_about() {
     let idp = Idp::shared().await;
     for preset in ["opaque", "wso2is-org1"] {
         let backend = Origin::start();
-        let text = file(
-            &backend.url(),
-            idp.introspection(preset),
-            idp.consumer_key(preset),
-            "introspection_cache = \"60s\"",
-        );
-        let gateway = Gateway::start(&text).await;
+        let (endpoint, client) = (idp.introspection(preset), idp.consumer_key(preset));
+        let kept = "introspection_cache = \"60s\"";
+        let gateway = config(&backend, endpoint, client, kept).start().await;
         assert_eq!(gateway.management("GET", "/readyz").await.status(), 200, "no keys are needed");
         let token = idp.token(preset).await;
         assert!(!token.contains('.'), "{preset}");
@@ -80,7 +59,7 @@ async fn a_real_servers_opaque_tokens_are_asked_about() {
 async fn questions_are_asked_once_and_answers_kept() {
     let server = Origin::serving(active("app-key").after(Duration::from_millis(300)));
     let backend = Origin::start();
-    let gateway = Gateway::start(&file(&backend.url(), &server.url(), "app-key", "")).await;
+    let gateway = config(&backend, &server.url(), "app-key", "").start().await;
     let together = tokio::join!(
         status(&gateway, "t-1"),
         status(&gateway, "t-1"),
@@ -100,7 +79,6 @@ async fn questions_are_asked_once_and_answers_kept() {
     assert_eq!(server.received().len(), 2, "no is kept too, for a moment");
     server.always(Script::answer(500, &[], "no"));
     assert_eq!(status(&gateway, "t-3").await, 503);
-    let text = gateway.metrics().await;
     for (series, count) in [
         ("portcullis_introspections_total{key_manager=\"opaque\",result=\"active\"}", 1),
         ("portcullis_introspections_total{key_manager=\"opaque\",result=\"inactive\"}", 1),
@@ -109,25 +87,18 @@ async fn questions_are_asked_once_and_answers_kept() {
         ("portcullis_introspection_duration_seconds_count{key_manager=\"opaque\"}", 3),
         ("portcullis_introspection_duration_seconds_bucket{key_manager=\"opaque\",le=\"0.25\"}", 2),
     ] {
-        assert!(text.contains(&format!("{series} {count}\n")), "{series}: {text}");
+        assert_eq!(gateway.metric(series).await.to_string(), count.to_string(), "{series}");
     }
-    let hits = text.lines().find_map(|line| {
-        line.strip_prefix("portcullis_introspection_cache_hits_total{key_manager=\"opaque\"} ")
-    });
-    assert!(hits.unwrap().parse::<u64>().unwrap() >= 3, "{text}");
+    let hits = "portcullis_introspection_cache_hits_total{key_manager=\"opaque\"}";
+    assert!(gateway.metric(hits).await >= 3.0);
 }
 
 #[tokio::test]
 async fn without_a_cache_each_request_asks() {
     let server = Origin::serving(active("app-key"));
     let backend = Origin::start();
-    let gateway = Gateway::start(&file(
-        &backend.url(),
-        &server.url(),
-        "app-key",
-        "introspection_cache = \"0s\"",
-    ))
-    .await;
+    let gateway =
+        config(&backend, &server.url(), "app-key", "introspection_cache = \"0s\"").start().await;
     assert_eq!((status(&gateway, "t").await, status(&gateway, "t").await), (200, 200));
     server.always(Script::answer(200, &[], r#"{"active":false}"#));
     assert_eq!(status(&gateway, "t").await, 401);
@@ -138,7 +109,7 @@ async fn without_a_cache_each_request_asks() {
 async fn a_server_that_does_not_answer_is_our_trouble() {
     let server = Origin::serving(Script::hang());
     let backend = Origin::start();
-    let gateway = Gateway::start(&file(&backend.url(), &server.url(), "app-key", "")).await;
+    let gateway = config(&backend, &server.url(), "app-key", "").start().await;
     for script in [
         Script::hang(),
         Script::answer(500, &[], "no"),
@@ -160,13 +131,8 @@ async fn what_a_server_says_is_believed_within_its_bounds() {
     let now = jsonwebtoken::get_current_timestamp();
     let backend = Origin::start();
     let server = Origin::start();
-    let gateway = Gateway::start(&file(
-        &backend.url(),
-        &server.url(),
-        "app-key",
-        "issuer = \"https://is.example\"",
-    ))
-    .await;
+    let gateway =
+        config(&backend, &server.url(), "app-key", "issuer = \"https://is.example\"").start().await;
     for (token, answer, wanted) in [
         ("expired", json!({ "active": true, "client_id": "app-key", "exp": now - 100 }), 401),
         ("future", json!({ "active": true, "client_id": "app-key", "nbf": now + 100 }), 401),
@@ -199,13 +165,8 @@ async fn a_jwt_is_asked_about_too_where_its_key_manager_says_so() {
     let signer = Signer::new("key-1");
     let server = Origin::serving(active("app-key"));
     let backend = Origin::start();
-    let gateway = Gateway::start(&file(
-        &backend.url(),
-        &server.url(),
-        "app-key",
-        "issuer = \"https://is.example\"",
-    ))
-    .await;
+    let gateway =
+        config(&backend, &server.url(), "app-key", "issuer = \"https://is.example\"").start().await;
     let token = signer.sign(&claims("https://is.example", "app-key", "a"));
     assert_eq!(status(&gateway, &token).await, 200, "nobody has its key");
     let other = signer.sign(&claims("https://other.example", "app-key", "a"));
@@ -216,7 +177,7 @@ async fn a_jwt_is_asked_about_too_where_its_key_manager_says_so() {
 #[tokio::test]
 async fn key_managers_of_one_issuer_pick_their_own_tokens() {
     let bank = Bank::open().await;
-    let text = bank::file(&bank.production.url(), &bank.sandbox.url());
+    let text = bank.config.to_string();
     let shared = |first: &str, second: &str| {
         text.replacen(
             "[[key_managers]]\nname = \"bank-is\"",
@@ -230,10 +191,10 @@ async fn key_managers_of_one_issuer_pick_their_own_tokens() {
         format!("token_handling = [{{ type = \"jwt\", claims = {{ org_id = \"{pattern}\" }} }}]")
     };
     for (first, second) in [("", ""), (&*org("^a$"), ""), (&*org("^a$"), &*org("^a$"))] {
-        let report = bank.gateway.reload(&shared(first, second)).await.unwrap_err();
+        let report = bank.gateway.reload_whole(&shared(first, second)).await.unwrap_err();
         assert!(report.contains("coin toss"), "{report}");
     }
-    bank.gateway.reload(&shared(&org("^a$"), &org("^b$"))).await.unwrap();
+    bank.gateway.reload_whole(&shared(&org("^a$"), &org("^b$"))).await.unwrap();
     let path = "/accounts/1.0.0/accounts/42";
     let of = |organization: serde_json::Value| bank.token_with(&json!({ "org_id": organization }));
     assert_eq!(bank.code(path, Some(&of(json!("a")))).await.0, 200);

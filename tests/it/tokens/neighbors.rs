@@ -5,7 +5,7 @@ use http::Request;
 use serde_json::json;
 
 use crate::support::bank::{Bank, ISSUER};
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::gateway::Gateway;
 use crate::support::signer::{Signer, claims};
 
 const PATH: &str = "/accounts/1.0.0/accounts/42";
@@ -27,15 +27,9 @@ fn forged(forger: &Signer, id: &str) -> String {
     forger.sign(&claims)
 }
 
-async fn metric(gateway: &Gateway, series: &str) -> String {
-    let text = gateway.metrics().await;
-    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("{series}: {text}")).to_owned()
-}
-
 #[tokio::test]
 async fn a_forger_behind_an_unlisted_balancer_does_not_lock_its_neighbors_out() {
-    let bank = Bank::of(FRONT, "[limits]\nmax_forged_tokens = 20\n").await;
+    let bank = Bank::with("[limits]\nmax_forged_tokens = 20").await;
     let (gateway, forger) = (&bank.gateway, Signer::new("key-1"));
     let mut answers = Vec::new();
     for number in 0..40 {
@@ -56,9 +50,7 @@ async fn a_forger_behind_an_unlisted_balancer_does_not_lock_its_neighbors_out() 
     let verified = invented.iter().filter(|status| **status == 401).count();
     assert!((5..=9).contains(&verified), "{invented:?}");
     assert_eq!(status(gateway, None, &bank.token_with(&json!({ "jti": "plain" }))).await, 429);
-    assert_ne!(metric(gateway, "portcullis_unlisted_proxy_refused_total").await, "0");
-    assert_ne!(
-        metric(gateway, "portcullis_budget_refused_total{budget=\"invalid_tokens\"}").await,
-        "0"
-    );
+    assert!(gateway.metric("portcullis_unlisted_proxy_refused_total").await > 0.0);
+    let budget = "portcullis_budget_refused_total{budget=\"invalid_tokens\"}";
+    assert!(gateway.metric(budget).await > 0.0);
 }

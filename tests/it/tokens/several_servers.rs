@@ -10,43 +10,22 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::config::{Config, api, application};
+use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 use crate::support::signer::{Signer, claims};
 
-/// A key manager `km-N` that is asked at this address; `more` may hold a pattern.
-fn key_manager(number: usize, server: &str, more: &str) -> String {
-    format!(
-        r#"
-[[key_managers]]
-name = "km-{number}"
-token_validation = "introspection"
-introspection_endpoint = "{server}/introspect"
-credentials = {{ username = "gateway", password = "secret" }}
-consumer_key_claim = "client_id"
-request_timeout = "2s"
-{more}
-[[applications]]
-name = "app-{number}"
-keys = [{{ type = "production", key_manager = "km-{number}", consumer_key = "app-key" }}]
-subscriptions = [{{ api = "any:1" }}]
-"#
-    )
-}
-
-fn api(backend: &str, more: &str) -> String {
-    format!(
-        r#"
-[[apis]]
-name = "any"
-version = "1"
-context = "/any"
-production = {{ urls = ["{backend}"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-{more}
-"#
-    )
+/// Key managers `km-1`, `km-2`, ..., each of which is asked at its address; their lines may hold a pattern.
+fn config(backend: &Origin, servers: &[(&str, &str)]) -> Config {
+    let mut config = Config::new().api(api("any:1").to(&backend.url()));
+    for (number, (server, lines)) in servers.iter().enumerate() {
+        let name = format!("km-{}", number + 1);
+        config = config
+            .asking(&name, server, lines)
+            .application(application(&format!("app-{}", number + 1)).key(&name, "app-key"));
+    }
+    config
 }
 
 fn claims_pattern(pattern: &str) -> String {
@@ -66,7 +45,7 @@ fn inactive() -> Script {
 }
 
 async fn status(gateway: &Gateway, token: &str) -> u16 {
-    gateway.get("/any/1/x", Some(token)).await.status().as_u16()
+    gateway.status("/any/1/x", token).await
 }
 
 fn dead() -> String {
@@ -76,29 +55,24 @@ fn dead() -> String {
 #[tokio::test]
 async fn a_server_that_is_down_harms_no_token_of_another() {
     let (backend, second) = (Origin::start(), Origin::serving(active()));
-    let file = |first: &str, second_more: &str| {
-        [
-            api(&backend.url(), ""),
-            key_manager(1, first, ""),
-            key_manager(2, &second.url(), second_more),
-        ]
-        .concat()
+    let start = async |first: &str, second_more: &str| {
+        config(&backend, &[(first, ""), (&second.url(), second_more)]).start().await
     };
     let hanging = Origin::serving(Script::hang());
     for first in [dead(), hanging.url()] {
-        let gateway = Gateway::start(&file(&first, "")).await;
+        let gateway = start(&first, "").await;
         assert_eq!(status(&gateway, "any-form").await, 200, "the second one knows it");
-        let gateway = Gateway::start(&file(&first, &claims_pattern("^two-"))).await;
+        let gateway = start(&first, &claims_pattern("^two-")).await;
         assert_eq!(status(&gateway, "two-1").await, 200, "claimed");
     }
     // nobody knows it, and somebody could not be asked
     second.always(inactive());
-    let gateway = Gateway::start(&file(&dead(), "")).await;
+    let gateway = start(&dead(), "").await;
     assert_eq!(status(&gateway, "unknown").await, 503);
     let line = &gateway.log(1).await[0];
     assert!(line["message"].as_str().unwrap().contains("km-1"), "{line}");
     // claimed by a pattern: the other one's trouble is not asked for
-    let gateway = Gateway::start(&file(&dead(), &claims_pattern("^two-"))).await;
+    let gateway = start(&dead(), &claims_pattern("^two-")).await;
     assert_eq!(status(&gateway, "two-unknown").await, 401);
 }
 
@@ -108,11 +82,9 @@ async fn the_tenth_is_found_and_all_are_asked_at_once() {
     let slow = |script: Script| Origin::serving(script.after(Duration::from_millis(400)));
     let servers: Vec<Origin> =
         (1..=10).map(|number| slow(if number == 10 { active() } else { inactive() })).collect();
-    let mut file = api(&backend.url(), "");
-    for (number, server) in servers.iter().enumerate() {
-        file.push_str(&key_manager(number + 1, &server.url(), "introspection_cache = \"0s\""));
-    }
-    let gateway = Gateway::start(&file).await;
+    let urls: Vec<String> = servers.iter().map(Origin::url).collect();
+    let asked: Vec<_> = urls.iter().map(|url| (&**url, "introspection_cache = \"0s\"")).collect();
+    let gateway = config(&backend, &asked).start().await;
     // one after the other would take twice `request_timeout`
     assert_eq!(status(&gateway, "of-the-tenth").await, 200);
     for (number, server) in servers.iter().enumerate() {
@@ -124,9 +96,9 @@ async fn the_tenth_is_found_and_all_are_asked_at_once() {
 async fn a_claimed_token_is_shown_to_nobody_else() {
     let backend = Origin::start();
     let (stranger, owner) = (Origin::serving(inactive()), Origin::serving(active()));
-    let keys = key_manager(1, &stranger.url(), "")
-        + &key_manager(2, &owner.url(), &claims_pattern("^own[.]"));
-    let gateway = Gateway::start(&(api(&backend.url(), "") + &keys)).await;
+    let own = claims_pattern("^own[.]");
+    let config = config(&backend, &[(&stranger.url(), ""), (&owner.url(), &own)]);
+    let gateway = config.start().await;
     // with dots, and in the form of a JWS that says nothing
     for token in ["own.1", "own.a.b", "own.a.b.c.d"] {
         assert_eq!(status(&gateway, token).await, 200, "{token}");
@@ -138,8 +110,7 @@ async fn a_claimed_token_is_shown_to_nobody_else() {
     assert_eq!(status(&gateway, "another").await, 401);
     assert_eq!((stranger.received().len(), owner.received().len()), (1, 4));
     // an API that does not take the owner's tokens shows them to nobody
-    let only = api(&backend.url(), "key_managers = [\"km-1\"]");
-    gateway.reload(&(only + &keys)).await.unwrap();
+    gateway.change(&config.each_api("key_managers = [\"km-1\"]")).await.unwrap();
     assert_eq!(status(&gateway, "own.3").await, 401);
     assert_eq!((stranger.received().len(), owner.received().len()), (1, 4));
 }
@@ -161,19 +132,14 @@ async fn whatever_is_no_jws_of_a_known_issuer_is_opaque() {
         "plain/text+with=signs~",
         &elsewhere,
     ];
-    let gateway =
-        Gateway::start(&(api(&backend.url(), "") + &key_manager(1, &server.url(), ""))).await;
+    let gateway = config(&backend, &[(&server.url(), "")]).start().await;
     for token in tokens {
         assert_eq!(status(&gateway, token).await, 200, "{token}");
     }
     assert_eq!(server.received().len(), tokens.len());
     // where nobody can be asked they are refused as they were, with the reason that fits
-    let fixed = format!(
-        "{}\n[[key_managers]]\nname = \"jwt\"\nissuer = \"https://as.example\"\ncertificates = {{ jwks_file = \"keys.json\" }}\n",
-        api(&backend.url(), "")
-    );
-    std::fs::write(gateway.folder().join("keys.json"), signer.jwks()).unwrap();
-    gateway.reload(&fixed).await.unwrap();
+    let fixed = config(&backend, &[]).signed_by("jwt", "https://as.example", &signer, "");
+    gateway.change(&fixed).await.unwrap();
     for token in tokens {
         assert_eq!(status(&gateway, token).await, 401, "{token}");
     }
@@ -190,20 +156,11 @@ async fn whatever_is_no_jws_of_a_known_issuer_is_opaque() {
 #[tokio::test]
 async fn a_jws_of_a_known_issuer_is_shown_to_no_other_server() {
     let (backend, server, signer) = (Origin::start(), Origin::serving(active()), Signer::new("k"));
-    let jwt = |name: &str, more: &str| {
-        format!(
-            "\n[[key_managers]]\nname = \"{name}\"\nissuer = \"https://{name}.example\"\ncertificates = {{ jwks_file = \"keys.json\" }}\n{more}\n"
-        )
-    };
-    let gateway = Gateway::start("").await;
-    std::fs::write(gateway.folder().join("keys.json"), Signer::new("k").jwks()).unwrap();
-    let file = [
-        api(&backend.url(), ""),
-        key_manager(1, &server.url(), ""),
-        jwt("known", ""),
-        jwt("disabled", "enabled = false"),
-    ];
-    gateway.reload(&file.concat()).await.unwrap();
+    let gateway = config(&backend, &[(&server.url(), "")])
+        .signed_by("known", "https://known.example", &Signer::new("k"), "")
+        .signed_by("disabled", "https://disabled.example", &Signer::new("k"), "enabled = false")
+        .start()
+        .await;
     for issuer in ["https://known.example", "https://disabled.example"] {
         let token = signer.sign(&claims(issuer, "app-key", ""));
         assert_eq!(status(&gateway, &token).await, 401, "{issuer}");
@@ -215,8 +172,7 @@ async fn a_jws_of_a_known_issuer_is_shown_to_no_other_server() {
 async fn a_question_outlives_the_one_who_began_it() {
     let backend = Origin::start();
     let server = Origin::serving(active().after(Duration::from_millis(700)));
-    let gateway =
-        Gateway::start(&(api(&backend.url(), "") + &key_manager(1, &server.url(), ""))).await;
+    let gateway = config(&backend, &[(&server.url(), "")]).start().await;
     let mut first = TcpStream::connect(gateway.address()).await.unwrap();
     first
         .write_all(b"GET /any/1/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer shared\r\n\r\n")
@@ -243,14 +199,12 @@ async fn a_question_outlives_the_one_who_began_it() {
 #[tokio::test]
 async fn a_question_takes_no_longer_than_its_time_whoever_else_waits() {
     let (backend, server) = (Origin::start(), Origin::serving(Script::hang()));
-    let file = api(&backend.url(), "") + &key_manager(1, &server.url(), "");
-    let file = file.replace("request_timeout = \"2s\"", "request_timeout = \"1s\"");
     // a client has its own limit: these come from many
-    let front = FRONT.replace("workers = 2", "workers = 2\ntrusted_proxies = [\"127.0.0.1\"]");
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("gateway.toml"), format!("{front}{file}")).unwrap();
-    let path = folder.path().to_owned();
-    let gateway = Arc::new(Gateway::start_in(&path, Some(folder)).await);
+    let gateway = config(&backend, &[(&server.url(), "request_timeout = \"1s\"")])
+        .gateway("trusted_proxies = [\"127.0.0.1\"]")
+        .start()
+        .await;
+    let gateway = Arc::new(gateway);
     let ask = |from: usize, token: String| {
         let gateway = Arc::clone(&gateway);
         async move {

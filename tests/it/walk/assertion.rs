@@ -8,7 +8,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 
 use crate::support::bank::{self, Bank};
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::config::{Config, api, application};
+use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::signer::{Signer, claims};
 
@@ -22,27 +23,22 @@ struct Teller {
 
 async fn open(settings: &str) -> Teller {
     let (backend, signer) = (Origin::start(), Signer::new("key-1"));
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("keys.json"), signer.jwks()).unwrap();
-    for name in ["new.key", "old.key"] {
-        std::fs::write(
-            folder.path().join(name),
-            rcgen::KeyPair::generate().unwrap().serialize_pem(),
+    let key = || rcgen::KeyPair::generate().unwrap().serialize_pem();
+    let mapping = "claim_mapping = { department = \"http://wso2.org/claims/department\" }";
+    let gateway = Config::new()
+        .signed_by("bank-is", bank::ISSUER, &signer, &format!("type = \"WSO2-IS-7\"\n{mapping}"))
+        .tables(&format!("[backend_jwt]\nkey = \"new.key\"\n{settings}"))
+        .api(
+            api("accounts:1.0.0").to(&backend.url()).lines("backend_jwt = true").operation(
+                "method = \"GET\", path = \"/accounts/{id}\", scopes = [\"accounts:read\"]",
+            ),
         )
-        .unwrap();
-    }
-    let text = bank::file(&backend.url(), &backend.url()).replacen("max_body_bytes", "backend_jwt = true\nmax_body_bytes", 1).replacen(
-        "name = \"bank-is\"",
-        "name = \"bank-is\"\nclaim_mapping = { department = \"http://wso2.org/claims/department\" }",
-        1,
-    );
-    std::fs::write(
-        folder.path().join("gateway.toml"),
-        format!("{FRONT}{text}\n[backend_jwt]\nkey = \"new.key\"\n{settings}"),
-    )
-    .unwrap();
-    let path = folder.path().to_owned();
-    Teller { gateway: Gateway::start_in(&path, Some(folder)).await, backend, signer }
+        .application(application("good").lines("owner = \"charlie\"").key("bank-is", "good"))
+        .beside("new.key", key())
+        .beside("old.key", key())
+        .start()
+        .await;
+    Teller { gateway, backend, signer }
 }
 
 impl Teller {

@@ -5,21 +5,25 @@ use http::{Request, Response};
 use serde_json::json;
 
 use crate::support::bank::{self, Bank};
-use crate::support::gateway::{FRONT, json as body};
+use crate::support::config::Config;
+use crate::support::gateway::json as body;
 use crate::support::hand::{Hand, PATH};
 
 async fn bank(settings: &str) -> Bank {
-    Bank::of(&front(settings), "").await
+    Bank::of(|config| trusting(config, settings)).await
 }
 
-fn front(settings: &str) -> String {
-    let trusted = format!("trusted_proxies = [\"127.0.0.1\"]\n{settings}\ndrain_timeout");
-    FRONT.replace("drain_timeout", &trusted)
+fn trusting(config: Config, settings: &str) -> Config {
+    config.gateway("trusted_proxies = [\"127.0.0.1\"]").gateway(settings)
 }
 
 async fn change(bank: &Bank, settings: &str) {
-    let file = bank::file(&bank.production.url(), &bank.sandbox.url());
-    bank.gateway.reload_whole(&format!("{}{file}", front(settings))).await.unwrap();
+    bank.reload(|_| {
+        let config = bank::config(&bank.production.url(), &bank.sandbox.url(), &bank.signer);
+        trusting(config, settings)
+    })
+    .await
+    .unwrap();
 }
 
 async fn get(bank: &Bank, path: &str, fields: &[(&str, &str)]) -> Response<Bytes> {

@@ -5,7 +5,6 @@ use http::Request;
 
 use crate::support::bank::Bank;
 use crate::support::client::RawConnection;
-use crate::support::gateway::FRONT;
 
 /// By which backends take another method, path, address or user than the gateway authorized.
 const KIN: [&str; 24] = [
@@ -78,8 +77,8 @@ async fn trailers_change_nothing_either() {
 
 #[tokio::test]
 async fn the_operators_list_stands_instead_of_the_default_one() {
-    let own = "remove_request_headers = [\"X-Debug\", \"x-tenant-*\"]\ndrain_timeout";
-    let bank = Bank::of(&FRONT.replace("drain_timeout", own), "").await;
+    let own = "remove_request_headers = [\"X-Debug\", \"x-tenant-*\"]";
+    let bank = Bank::of(|config| config.gateway(own)).await;
     for (name, expected) in [
         ("x-debug", false),
         ("X_Debug", false),
@@ -92,6 +91,6 @@ async fn the_operators_list_stands_instead_of_the_default_one() {
     ] {
         assert_eq!(reaches(&bank, name).await, expected, "{name}");
     }
-    let front = FRONT.replace("drain_timeout", "remove_request_headers = []\ndrain_timeout");
-    assert!(reaches(&Bank::of(&front, "").await, "x-original-uri").await);
+    let bank = Bank::of(|config| config.gateway("remove_request_headers = []")).await;
+    assert!(reaches(&bank, "x-original-uri").await);
 }

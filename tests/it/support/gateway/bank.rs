@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::support::config::{Api, Config, api, application};
 use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::signer::{Signer, claims};
@@ -14,29 +15,39 @@ pub(crate) struct Bank {
     pub(crate) production: Origin,
     pub(crate) sandbox: Origin,
     pub(crate) signer: Signer,
+    pub(crate) config: Config,
 }
 
 impl Bank {
     pub(crate) async fn open() -> Bank {
-        Bank::with("").await
+        Bank::of(|config| config).await
     }
 
-    /// With more lines at the end of `gateway.toml`.
+    /// With more tables at the end of `gateway.toml`.
     pub(crate) async fn with(more: &str) -> Bank {
-        Bank::of(crate::support::gateway::FRONT, more).await
+        Bank::of(|config| config.tables(more)).await
     }
 
-    /// With another beginning of `gateway.toml`, too.
-    pub(crate) async fn of(front: &str, more: &str) -> Bank {
-        let (production, sandbox) = (Origin::start(), Origin::start());
-        let signer = Signer::new("key-1");
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("keys.json"), signer.jwks()).expect("written");
-        let text = format!("{front}{}{more}", file(&production.url(), &sandbox.url()));
-        std::fs::write(folder.path().join("gateway.toml"), text).expect("written");
-        let path = folder.path().to_owned();
-        let gateway = Gateway::start_in(&path, Some(folder)).await;
-        Bank { gateway, production, sandbox, signer }
+    /// With one more API.
+    pub(crate) async fn beside(api: Api) -> Bank {
+        Bank::of(|config| config.api(api)).await
+    }
+
+    /// With a changed `gateway.toml`.
+    pub(crate) async fn of(change: impl FnOnce(Config) -> Config) -> Bank {
+        let (production, sandbox, signer) =
+            (Origin::start(), Origin::start(), Signer::new("key-1"));
+        let config = change(config(&production.url(), &sandbox.url(), &signer));
+        let gateway = config.start().await;
+        Bank { gateway, production, sandbox, signer, config }
+    }
+
+    /// Reloads with a changed `gateway.toml`.
+    pub(crate) async fn reload(
+        &self,
+        change: impl FnOnce(Config) -> Config,
+    ) -> Result<u64, String> {
+        self.gateway.change(&change(self.config.clone())).await
     }
 
     /// A good token of the subscribed application's production key.
@@ -69,120 +80,70 @@ impl Bank {
     }
 }
 
-/// The bank's part of `gateway.toml`.
+/// The bank's `gateway.toml`, in front of these backends.
+pub(crate) fn config(production: &str, sandbox: &str, signer: &Signer) -> Config {
+    let limits = "connect_timeout = \"500ms\"\nresponse_timeout = \"500ms\"";
+    let sandbox = format!("urls = [\"{sandbox}\"]");
+    let accounts = api("accounts:1.0.0")
+        .lines("key_managers = [\"bank-is\"]\nmax_body_bytes = \"1KiB\"")
+        .to(&format!("{production}/base"))
+        .production(limits)
+        .sandbox(&sandbox)
+        .operation("method = \"GET\", path = \"/accounts/{id}\", scopes = [\"accounts:read\"]")
+        .operation(
+            "method = \"POST\", path = \"/accounts\", scopes = [\"accounts:write\", \"accounts:read\"]",
+        )
+        .operation("method = \"DELETE\", path = \"/accounts/{id}\", scopes = [\"accounts:write\"]")
+        .operation("method = \"GET\", path = \"/status\", auth = \"none\"");
+    let other =
+        |name: &str| api(&format!("{name}:1.0.0")).operation("method = \"GET\", path = \"/*\"");
+    let is = "type = \"WSO2-IS-7\"";
+    let config = Config::new()
+        .signed_by("bank-is", ISSUER, signer, is)
+        .signed_by("other-is", "https://other.example/oauth2/token", signer, is)
+        .signed_by(
+            "closed-is",
+            "https://closed.example/oauth2/token",
+            signer,
+            &format!("{is}\nenabled = false"),
+        )
+        .api(accounts)
+        .api(other("production-only").to(production))
+        .api(other("sandbox-only").sandbox(&sandbox))
+        .api(other("audience").to(production).lines("audiences = [\"https://api.bank.example\"]"))
+        .api(other("blocked").to(production).lines("lifecycle = \"blocked\""))
+        .api(other("retired").to(production).lines("lifecycle = \"retired\""))
+        .api(
+            other("open")
+                .to(production)
+                .without_subscription()
+                .lines("forward_authorization = true"),
+        );
+    applications(config)
+}
+
+/// The tables of [`config`] alone, for tests that write the rest of the file themselves.
 pub(crate) fn file(production: &str, sandbox: &str) -> String {
-    format!(
-        r#"
-[[key_managers]]
-name = "bank-is"
-type = "WSO2-IS-7"
-issuer = "{ISSUER}"
-certificates = {{ jwks_file = "keys.json" }}
-[[key_managers]]
-name = "other-is"
-type = "WSO2-IS-7"
-issuer = "https://other.example/oauth2/token"
-certificates = {{ jwks_file = "keys.json" }}
-[[key_managers]]
-name = "closed-is"
-type = "WSO2-IS-7"
-enabled = false
-issuer = "https://closed.example/oauth2/token"
-certificates = {{ jwks_file = "keys.json" }}
+    config(production, sandbox, &Signer::new("key-1")).served()
+}
 
-[[apis]]
-name = "accounts"
-version = "1.0.0"
-context = "/accounts"
-key_managers = ["bank-is"]
-max_body_bytes = "1KiB"
-production = {{ urls = ["{production}/base"], connect_timeout = "500ms", response_timeout = "500ms" }}
-sandbox = {{ urls = ["{sandbox}"] }}
-operations = [
-  {{ method = "GET", path = "/accounts/{{id}}", scopes = ["accounts:read"] }},
-  {{ method = "POST", path = "/accounts", scopes = ["accounts:write", "accounts:read"] }},
-  {{ method = "DELETE", path = "/accounts/{{id}}", scopes = ["accounts:write"] }},
-  {{ method = "GET", path = "/status", auth = "none" }},
-]
-[[apis]]
-name = "production-only"
-version = "1.0.0"
-context = "/production-only"
-production = {{ urls = ["{production}"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-[[apis]]
-name = "sandbox-only"
-version = "1.0.0"
-context = "/sandbox-only"
-sandbox = {{ urls = ["{sandbox}"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-[[apis]]
-name = "audience"
-version = "1.0.0"
-context = "/audience"
-audiences = ["https://api.bank.example"]
-production = {{ urls = ["{production}"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-[[apis]]
-name = "blocked"
-version = "1.0.0"
-context = "/blocked"
-lifecycle = "blocked"
-production = {{ urls = ["{production}"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-[[apis]]
-name = "retired"
-version = "1.0.0"
-context = "/retired"
-lifecycle = "retired"
-production = {{ urls = ["{production}"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-[[apis]]
-name = "open"
-version = "1.0.0"
-context = "/open"
-subscription_required = false
-forward_authorization = true
-production = {{ urls = ["{production}"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-
-[[applications]]
-name = "good"
-owner = "charlie"
-keys = [
-  {{ type = "production", key_manager = "bank-is", consumer_key = "good" }},
-  {{ type = "sandbox", key_manager = "bank-is", consumer_key = "good-sandbox" }},
-]
-subscriptions = [
-  {{ api = "accounts:1.0.0" }}, {{ api = "production-only:1.0.0" }}, {{ api = "sandbox-only:1.0.0" }}, {{ api = "audience:1.0.0" }},
-  {{ api = "blocked:1.0.0" }},
-]
-[[applications]]
-name = "unsubscribed"
-keys = [{{ type = "production", key_manager = "bank-is", consumer_key = "unsubscribed" }}]
-[[applications]]
-name = "blocked"
-keys = [{{ type = "production", key_manager = "bank-is", consumer_key = "blocked" }}]
-subscriptions = [{{ api = "accounts:1.0.0", status = "blocked" }}]
-[[applications]]
-name = "half-blocked"
-keys = [
-  {{ type = "production", key_manager = "bank-is", consumer_key = "half-blocked" }},
-  {{ type = "sandbox", key_manager = "bank-is", consumer_key = "half-blocked-sandbox" }},
-]
-subscriptions = [{{ api = "accounts:1.0.0", status = "prod_only_blocked" }}]
-[[applications]]
-name = "on-hold"
-keys = [{{ type = "production", key_manager = "bank-is", consumer_key = "on-hold" }}]
-subscriptions = [{{ api = "accounts:1.0.0", status = "on_hold" }}]
-[[applications]]
-name = "rejected"
-keys = [{{ type = "production", key_manager = "bank-is", consumer_key = "rejected" }}]
-subscriptions = [{{ api = "accounts:1.0.0", status = "rejected" }}]
-[[applications]]
-name = "elsewhere"
-keys = [{{ type = "production", key_manager = "other-is", consumer_key = "elsewhere" }}]
-subscriptions = [{{ api = "accounts:1.0.0" }}]
-"#
-    )
+fn applications(config: Config) -> Config {
+    const ACCOUNTS: &str = "accounts:1.0.0";
+    let of_bank = |name: &str| application(name).key("bank-is", name);
+    let good =
+        of_bank("good").key_of("sandbox", "bank-is", "good-sandbox").lines("owner = \"charlie\"");
+    let subscribed = ["accounts", "production-only", "sandbox-only", "audience", "blocked"];
+    let good = subscribed.iter().fold(good, |good, name| good.subscribed(&format!("{name}:1.0.0")));
+    config
+        .application(good)
+        .application(of_bank("unsubscribed").unsubscribed())
+        .application(of_bank("blocked").subscribed_as(ACCOUNTS, "blocked"))
+        .application(
+            of_bank("half-blocked")
+                .key_of("sandbox", "bank-is", "half-blocked-sandbox")
+                .subscribed_as(ACCOUNTS, "prod_only_blocked"),
+        )
+        .application(of_bank("on-hold").subscribed_as(ACCOUNTS, "on_hold"))
+        .application(of_bank("rejected").subscribed_as(ACCOUNTS, "rejected"))
+        .application(application("elsewhere").key("other-is", "elsewhere").subscribed(ACCOUNTS))
 }

@@ -23,7 +23,10 @@ use crate::support::signer::Signer;
 /// A whole file, and the files beside it.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
+    top: Vec<String>,
     gateway: Vec<String>,
+    listener: Vec<String>,
+    management: Vec<String>,
     apis: Vec<Api>,
     applications: Vec<Application>,
     tables: String,
@@ -33,8 +36,12 @@ pub(crate) struct Config {
 impl Config {
     /// A plain listener named "http", management, an access log that tests can read, and nothing to serve.
     pub(crate) fn new() -> Config {
+        let lines = |text: &str| text.lines().map(str::to_owned).collect();
         Config {
-            gateway: vec!["workers = 2".to_owned(), "drain_timeout = \"5s\"".to_owned()],
+            top: Vec::new(),
+            gateway: lines("workers = 2\ndrain_timeout = \"5s\""),
+            listener: lines("address = \"127.0.0.1:0\"\nprotocols = [\"h2\", \"http/1.1\"]"),
+            management: lines("address = \"127.0.0.1:0\""),
             apis: Vec::new(),
             applications: Vec::new(),
             tables: String::new(),
@@ -42,11 +49,32 @@ impl Config {
         }
     }
 
-    /// A line of `[gateway]`, instead of the one with the same key.
-    pub(crate) fn gateway(mut self, line: &str) -> Config {
-        let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
-        self.gateway.retain(|other| key(other) != key(line));
-        self.gateway.push(line.to_owned());
+    /// A line above all tables.
+    pub(crate) fn top(mut self, line: &str) -> Config {
+        set(&mut self.top, line);
+        self
+    }
+
+    /// Lines of `[gateway]`, each instead of the one with the same key.
+    pub(crate) fn gateway(mut self, lines: &str) -> Config {
+        set(&mut self.gateway, lines);
+        self
+    }
+
+    /// Lines of the listener, likewise.
+    pub(crate) fn listener(mut self, lines: &str) -> Config {
+        set(&mut self.listener, lines);
+        self
+    }
+
+    /// Lines of `[management]`, likewise.
+    pub(crate) fn management(mut self, lines: &str) -> Config {
+        set(&mut self.management, lines);
+        self
+    }
+
+    pub(crate) fn without_management(mut self) -> Config {
+        self.management.clear();
         self
     }
 
@@ -55,7 +83,7 @@ impl Config {
         self.tables(&format!("[[key_managers]]\nname = \"{name}\"\n{lines}"))
     }
 
-    /// A key manager whose only key is this signer's, in a file of its own, and that has these lines.
+    /// A key manager whose only key is this signer's, in `keys.json`, and that has these lines.
     pub(crate) fn signed_by(
         self,
         name: &str,
@@ -63,9 +91,10 @@ impl Config {
         signer: &Signer,
         lines: &str,
     ) -> Config {
-        let file = format!("{name}.json");
-        let source = format!("issuer = \"{issuer}\"\ncertificates = {{ jwks_file = \"{file}\" }}");
-        self.key_manager(name, &format!("{source}\n{lines}")).beside(&file, signer.jwks())
+        let source = format!(
+            "issuer = \"{issuer}\"\ncertificates = {{ jwks_file = \"keys.json\" }}\n{lines}"
+        );
+        self.key_manager(name, &source).beside("keys.json", signer.jwks())
     }
 
     /// A key manager without keys, which asks at this address about each token, with these lines.
@@ -83,6 +112,12 @@ impl Config {
         self
     }
 
+    /// These lines for each API that is there.
+    pub(crate) fn each_api(mut self, lines: &str) -> Config {
+        self.apis = self.apis.into_iter().map(|api| api.lines(lines)).collect();
+        self
+    }
+
     pub(crate) fn application(mut self, application: Application) -> Config {
         self.applications.push(application);
         self
@@ -96,8 +131,8 @@ impl Config {
     }
 
     /// A file in the same folder.
-    pub(crate) fn beside(mut self, name: &str, content: impl Into<String>) -> Config {
-        self.beside.push((name.to_owned(), content.into()));
+    pub(crate) fn beside(mut self, name: &str, content: impl AsRef<str>) -> Config {
+        self.beside.push((name.to_owned(), content.as_ref().to_owned()));
         self
     }
 
@@ -120,34 +155,41 @@ impl Config {
     }
 }
 
-impl Display for Config {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "[gateway]")?;
-        for line in &self.gateway {
-            writeln!(f, "{line}")?;
-        }
-        f.write_str(SERVED)?;
-        f.write_str(&self.tables)?;
-        for api in &self.apis {
-            write!(f, "{api}")?;
-        }
-        for application in &self.applications {
-            application.write(f, &self.apis)?;
-        }
-        Ok(())
+impl Config {
+    /// Key managers, further tables, APIs and applications: everything below the gateway's own settings.
+    pub(crate) fn served(&self) -> String {
+        let apis = self.apis.iter().map(Api::to_string);
+        let applications = self.applications.iter().map(|one| one.text(&self.apis));
+        [self.tables.clone()].into_iter().chain(apis).chain(applications).collect()
     }
 }
 
-/// A plain listener, management, an access log that tests can read.
-const SERVED: &str = r#"[[listeners]]
-name = "http"
-address = "127.0.0.1:0"
-protocols = ["h2", "http/1.1"]
-[management]
-address = "127.0.0.1:0"
-[telemetry]
-access_log = { path = "access.log" }
-"#;
+impl Display for Config {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Config { top, gateway, listener, management, .. } = self;
+        for (head, lines) in [
+            ("", top),
+            ("[gateway]\n", gateway),
+            ("[[listeners]]\nname = \"http\"\n", listener),
+            ("[management]\n", management),
+        ] {
+            if !lines.is_empty() {
+                writeln!(f, "{head}{}", lines.join("\n"))?;
+            }
+        }
+        writeln!(f, "[telemetry]\naccess_log = {{ path = \"access.log\" }}")?;
+        f.write_str(&self.served())
+    }
+}
+
+/// Puts each of these lines in the place of the one with the same key.
+fn set(lines: &mut Vec<String>, text: &str) {
+    let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
+    for line in text.lines() {
+        lines.retain(|other| key(other) != key(line));
+        lines.push(line.to_owned());
+    }
+}
 
 /// One `[[apis]]`: every path and method, unless operations are named.
 #[derive(Debug, Clone)]
@@ -158,6 +200,7 @@ pub(crate) struct Api {
     lines: Vec<String>,
     operations: Vec<String>,
     production: Vec<String>,
+    sandbox: Vec<String>,
     subscribed: bool,
 }
 
@@ -171,6 +214,7 @@ pub(crate) fn api(reference: &str) -> Api {
         lines: Vec::new(),
         operations: Vec::new(),
         production: Vec::new(),
+        sandbox: Vec::new(),
         subscribed: true,
     }
 }
@@ -190,6 +234,12 @@ impl Api {
     /// Lines of `[apis.production]`.
     pub(crate) fn production(mut self, lines: &str) -> Api {
         self.production.push(lines.to_owned());
+        self
+    }
+
+    /// Lines of `[apis.sandbox]`.
+    pub(crate) fn sandbox(mut self, lines: &str) -> Api {
+        self.sandbox.push(lines.to_owned());
         self
     }
 
@@ -234,8 +284,10 @@ impl Display for Api {
         let everything = ["{ method = \"*\", path = \"/*\" }".to_owned()];
         let named = if self.operations.is_empty() { &everything[..] } else { &self.operations };
         writeln!(f, "operations = [{}]", named.join(", "))?;
-        if !self.production.is_empty() {
-            writeln!(f, "[apis.production]\n{}", self.production.join("\n"))?;
+        for (environment, lines) in [("production", &self.production), ("sandbox", &self.sandbox)] {
+            if !lines.is_empty() {
+                writeln!(f, "[apis.{environment}]\n{}", lines.join("\n"))?;
+            }
         }
         Ok(())
     }
@@ -275,7 +327,18 @@ impl Application {
 
     /// Subscribed to this API, and to no other that is not named.
     pub(crate) fn subscribed(mut self, api: &str) -> Application {
-        self.subscriptions.get_or_insert_default().push(api.to_owned());
+        self.subscriptions.get_or_insert_default().push(format!("api = \"{api}\""));
+        self
+    }
+
+    /// Subscribed to this API only, in this state.
+    pub(crate) fn subscribed_as(mut self, api: &str, status: &str) -> Application {
+        self.subscriptions = Some(vec![format!("api = \"{api}\", status = \"{status}\"")]);
+        self
+    }
+
+    pub(crate) fn unsubscribed(mut self) -> Application {
+        self.subscriptions = Some(Vec::new());
         self
     }
 
@@ -285,14 +348,13 @@ impl Application {
         self
     }
 
-    fn write(&self, f: &mut Formatter<'_>, apis: &[Api]) -> fmt::Result {
-        writeln!(f, "[[applications]]\nname = \"{}\"", self.name)?;
-        for line in &self.lines {
-            writeln!(f, "{line}")?;
-        }
-        let needing = apis.iter().filter(|api| api.subscribed).map(Api::reference);
-        let named = self.subscriptions.clone().unwrap_or_else(|| needing.collect());
-        let named: Vec<_> = named.iter().map(|api| format!("{{ api = \"{api}\" }}")).collect();
-        writeln!(f, "keys = [{}]\nsubscriptions = [{}]", self.keys.join(", "), named.join(", "))
+    fn text(&self, apis: &[Api]) -> String {
+        let needing = apis.iter().filter(|api| api.subscribed);
+        let all = || needing.map(|api| format!("api = \"{}\"", api.reference())).collect();
+        let named = self.subscriptions.clone().unwrap_or_else(all);
+        let named: Vec<_> = named.iter().map(|members| format!("{{ {members} }}")).collect();
+        let head = format!("[[applications]]\nname = \"{}\"\n{}", self.name, self.lines.join("\n"));
+        let (keys, named) = (self.keys.join(", "), named.join(", "));
+        format!("{head}\nkeys = [{keys}]\nsubscriptions = [{named}]\n")
     }
 }

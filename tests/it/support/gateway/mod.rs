@@ -206,6 +206,13 @@ impl Gateway {
             .await;
     }
 
+    /// Waits until a metric has at least this value.
+    pub(crate) async fn metric_reaches(&self, wanted: &str, value: f64) {
+        let enough = |seen: &f64| *seen >= value;
+        let what = format!("{wanted} is at least {value}");
+        until(&what, async || self.metric_or_zero(wanted).await, enough).await;
+    }
+
     /// Waits until every key manager has keys.
     pub(crate) async fn ready(&self) {
         let started = Instant::now();
