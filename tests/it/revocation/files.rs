@@ -166,5 +166,5 @@ async fn a_path_that_is_too_long_for_a_socket_is_told_by_check() {
     let long = format!("workers = 1\nstate_dir = \"{}\"", "deep/".repeat(20));
     fs::write(&path, text.replace("workers = 1", &long)).unwrap();
     let said = check();
-    assert!(said.contains("too long for a socket") && said.contains("gateway.toml:3"), "{said}");
+    assert!(said.contains("too long for a socket") && said.contains("gateway.toml:4"), "{said}");
 }

@@ -33,6 +33,7 @@ async fn open(settings: &str) -> Teller {
                 "method = \"GET\", path = \"/accounts/{id}\", scopes = [\"accounts:read\"]",
             ),
         )
+        .api(api("other:1.0.0").to(&backend.url()))
         .application(application("good").lines("owner = \"charlie\"").key("bank-is", "good"))
         .beside("new.key", key())
         .beside("old.key", key())
@@ -109,7 +110,7 @@ async fn a_backend_is_told_who_calls_and_can_verify_it() {
 async fn an_api_that_does_not_ask_for_it_passes_no_word_of_a_clients() {
     let teller = open("header = \"X-Caller\"\nencoding = \"base64\"\n").await;
     let token = teller.token();
-    let request = Request::get(teller.gateway.url("/production-only/1.0.0/x"))
+    let request = Request::get(teller.gateway.url("/other/1.0.0/x"))
         .header("authorization", format!("Bearer {token}"));
     let request = request.header("x-caller", "mine").header("X_Caller", "mine");
     assert_eq!(teller.gateway.send(request.body(Bytes::new()).unwrap()).await.status(), 200);
