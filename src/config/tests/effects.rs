@@ -27,7 +27,7 @@ const FOR_PEOPLE: &[&str] = &[
 ];
 
 /// A file in which every key is written whose feature exists.
-const WHOLE: &str = include_str!("whole.toml");
+pub(super) const WHOLE: &str = include_str!("whole.toml");
 
 /// What else may be written in place of a text: of these, some will do for any key.
 const TEXTS: &[&str] = &[
@@ -102,12 +102,12 @@ fn keys_for_people_are_said_to_be_such() {
 }
 
 /// A folder with the files that are named in the whole one.
-struct Stage {
+pub(super) struct Stage {
     folder: tempfile::TempDir,
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         write("more.toml", "[[listeners]]\nname = \"included\"\naddress = \"127.0.0.1:0\"\n");
@@ -128,16 +128,27 @@ impl Stage {
     }
 
     /// What is resolved, without the places that it was written at.
-    fn resolved(&self, file: &Table) -> Result<String, String> {
+    pub(super) fn resolved(&self, file: &Table) -> Result<String, String> {
         let loaded = load_in(self.folder.path(), &toml::to_string(file).unwrap())?;
         let text = format!("{:?}", loaded.model);
-        let mut parts = text.split("Place {");
-        let mut kept = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            kept.push_str(part.split_once('}').map_or("", |(_, rest)| rest));
-        }
-        Ok(kept)
+        let text = without(&text, "Provenance {", '}');
+        // a table has another seed each time, and with it another order
+        let text = without(&text, "per_hasher_seed: ", ' ');
+        let mut parts: Vec<&str> =
+            text.split(['{', '}', '[', ']', '(', ')', ',']).map(str::trim).collect();
+        parts.sort_unstable();
+        Ok(parts.join(", "))
     }
+}
+
+/// The text without what stands between each `start` and the next `end`.
+fn without(text: &str, start: &str, end: char) -> String {
+    let mut parts = text.split(start);
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        kept.push_str(part.split_once(end).map_or("", |(_, rest)| rest));
+    }
+    kept
 }
 
 /// Each key whose feature exists, with the names of the tables that it is in.
