@@ -6,6 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::model::gateway::ByteLimit;
 
+mod documented;
 mod effects;
 mod files;
 mod proxies;

@@ -52,6 +52,29 @@ fn each_reason_has_its_answer() {
 }
 
 #[test]
+fn the_manual_has_the_status_and_code_of_each_reason() {
+    let page = include_str!("../../../docs/troubleshooting.md");
+    for reason in Reason::ALL {
+        let start = format!("| `{}` | ", reason.label());
+        let row = page.lines().find(|line| line.starts_with(&start)).expect("a row");
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").collect();
+        let documented: String = cells[1].chars().take_while(char::is_ascii_digit).collect();
+        let status = match reason {
+            // the backend's
+            Reason::Forwarded => String::new(),
+            // nobody is there to read it
+            Reason::ClientClosed => "499".to_owned(),
+            _ => status(*reason).as_str().to_owned(),
+        };
+        assert_eq!(documented, status, "{row}");
+        if cells.len() == 5 && !matches!(reason, Reason::Forwarded | Reason::ClientClosed) {
+            let code = json(&refused(*reason, ReplyFormat::Wso2, &[]))["code"].clone();
+            assert_eq!(cells[2], code, "{row}");
+        }
+    }
+}
+
+#[test]
 fn the_members_stand_in_their_order() {
     let response = refused(Reason::ApiNotFound, ReplyFormat::Wso2, &[]);
     let expected = r#"{"code":"404","type":"Status report","message":"Not Found","description":"The requested resource is not available."}"#;

@@ -117,6 +117,27 @@ fn a_line_of_json_says_what_happened_and_leaves_out_what_is_not_known() {
 }
 
 #[test]
+fn the_manual_has_every_field_once() {
+    let whole = AccessRecord {
+        owner: Some("charlie"),
+        issuer: Some("https://is.bank.example"),
+        message: Some("no scope"),
+        backend: Some("127.0.0.1:8080"),
+        backend_duration: Some(Duration::from_millis(1)),
+        ..refused()
+    };
+    let line = json(&whole);
+    let mut fields: Vec<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
+    let page = include_str!("../../../docs/observability.md");
+    let table = page.split("| field | meaning |\n|---|---|\n").nth(1).unwrap();
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let mut documented: Vec<&str> = rows.map(|row| row.split('`').nth(1).unwrap()).collect();
+    fields.sort_unstable();
+    documented.sort_unstable();
+    assert_eq!(documented, fields);
+}
+
+#[test]
 fn fields_that_lines_share_are_written_alike_from_the_second_on() {
     for format in [LogFormat::Json, LogFormat::Text] {
         let (route, caller) = (Fragment::default(), Fragment::default());

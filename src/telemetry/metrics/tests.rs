@@ -6,6 +6,7 @@
 )]
 
 mod cap;
+mod documented;
 mod scrape;
 
 use std::collections::HashSet;

@@ -12,7 +12,7 @@ use crate::support::signer::{Signer, claims};
 
 const ISSUER: &str = "https://as.example";
 const PATH: &str = "/orders/1.0.0/1";
-const MANUAL: &str = include_str!("../../../docs/identity-providers.md");
+const MANUAL: &str = include_str!("../../../docs/troubleshooting.md");
 
 /// One API behind a key manager with these lines.
 fn file(lines: &str, backend: &Origin) -> String {
@@ -68,10 +68,7 @@ async fn last_reason(gateway: &Gateway, lines: usize) -> Vec<Value> {
 }
 
 fn is_in_the_manual(row: &str) {
-    assert!(
-        MANUAL.contains(&format!("| {row} |")),
-        "docs/identity-providers.md has no row \"{row}\""
-    );
+    assert!(MANUAL.contains(&format!("| {row} |")), "docs/troubleshooting.md has no row \"{row}\"");
 }
 
 /// How many fetches ended so.

@@ -289,7 +289,7 @@ async fn a_burst_reaches_everybody() {
 async fn a_password_a_user_and_a_database() {
     let bank = Bank::new();
     // what the manual says that such a user needs, and nothing else
-    let manual = include_str!("../../../docs/configuration.md");
+    let manual = include_str!("../../../docs/operations.md");
     let rules =
         manual.split("`~{portcullis}:* ").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
     let mut options = vec![
