@@ -25,6 +25,11 @@ use clap::{CommandFactory, Parser};
 use crate::cli::arguments::{Arguments, CliCommand};
 use crate::cli::output::Output;
 
+/// The definitions of all commands and options, for completions and for whoever documents them.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -46,12 +51,7 @@ pub fn main() -> ExitCode {
             healthcheck::healthcheck(&arguments.config, &options, output)
         }
         CliCommand::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Arguments::command(),
-                "portcullis",
-                &mut std::io::stdout(),
-            );
+            clap_complete::generate(shell, &mut command(), "portcullis", &mut std::io::stdout());
             exit::OK
         }
     };

@@ -1,5 +1,6 @@
 //! Every TOML block is a configuration, or the part of one that its mark names.
 
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
@@ -113,7 +114,7 @@ fn with_secrets(text: &str, folder: &Path) -> String {
             _ => "secret",
         };
         fs::write(folder.join(name), secret).unwrap();
-        written.push_str(&format!("file = \"{name}\"{rest}"));
+        write!(written, "file = \"{name}\"{rest}").unwrap();
     }
     written
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use clap::{Command, CommandFactory, Parser};
-use portcullis::cli::arguments::Arguments;
+use clap::Command;
+use portcullis::cli;
 
 use crate::pages::{Page, code_spans, one_code_span, page, pages, root};
 
@@ -12,7 +12,7 @@ fn every_command_is_documented_once() {
     let rows = page("operations.md").rows(&["command", "effect", "exit codes"]);
     let documented: Vec<&str> =
         rows.iter().map(|row| one_code_span(&row.cells[0]).expect("a command")).collect();
-    let program = Arguments::command();
+    let program = cli::command();
     let commands: Vec<&str> = program.get_subcommands().map(Command::get_name).collect();
     assert_eq!(sorted(documented), sorted(commands));
 }
@@ -21,7 +21,7 @@ fn every_command_is_documented_once() {
 fn every_option_is_documented_once() {
     let rows = page("operations.md").rows(&["command", "option", "meaning"]);
     let documented: Vec<String> = rows.iter().map(|row| row.cells[..2].join(" ")).collect();
-    let program = Arguments::command();
+    let program = cli::command();
     let mut options = vec!["all `--config`".to_owned()];
     for command in program.get_subcommands() {
         let own = options_of(command).into_iter().filter(|option| option != "config");
@@ -56,7 +56,7 @@ fn no_command_line_stands_outside_a_shell_block() {
 
 #[test]
 fn commands_that_the_text_names_exist() {
-    let program = Arguments::command();
+    let program = cli::command();
     for page in pages() {
         for span in code_spans(&page.prose().join("\n")) {
             let Some(rest) = span.strip_prefix("portcullis ") else { continue };
@@ -64,7 +64,7 @@ fn commands_that_the_text_names_exist() {
             let command = name.and_then(|name| program.find_subcommand(name));
             let command = command.unwrap_or_else(|| panic!("{}: `{span}`", page.name()));
             for option in rest.split_whitespace().filter_map(|word| word.strip_prefix("--")) {
-                let known = options_of(command).contains(&option.to_owned()) || option == "config";
+                let known = options_of(command).contains(option) || option == "config";
                 assert!(known, "{}: `{span}`", page.name());
             }
         }
@@ -96,7 +96,8 @@ fn check(page: &Page, line: &str, words: &[String]) -> bool {
         _ => panic!("{}: is {first:?} a command? {line}", page.name()),
     };
     let all = std::iter::once("portcullis").chain(arguments.iter().map(String::as_str));
-    Arguments::try_parse_from(all)
+    cli::command()
+        .try_get_matches_from(all)
         .unwrap_or_else(|error| panic!("{}: {line}\n{error}", page.name()));
     true
 }
@@ -116,13 +117,11 @@ pub(crate) fn lines(block: &str) -> Vec<String> {
 fn commands(line: &str) -> Vec<Vec<String>> {
     let mut commands: Vec<Vec<String>> = vec![Vec::new()];
     let (mut word, mut quote, mut written) = (String::new(), None, false);
-    let mut characters = line.chars().chain([' ']).peekable();
     let mut skip = false;
-    while let Some(c) = characters.next() {
+    for c in line.chars().chain([' ']) {
         match (c, quote) {
             ('\'' | '"', None) => (quote, written) = (Some(c), true),
             (c, Some(open)) if c == open => quote = None,
-            (c, Some(_)) => word.push(c),
             ('#', None) if word.is_empty() => break,
             (' ' | '|' | '&' | ';' | '>' | '<', None) => {
                 if written || !word.is_empty() {
@@ -139,7 +138,7 @@ fn commands(line: &str) -> Vec<Vec<String>> {
                     _ => {}
                 }
             }
-            (c, None) => word.push(c),
+            (c, _) => word.push(c),
         }
     }
     commands.retain(|words| !words.is_empty());
