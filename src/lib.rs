@@ -24,7 +24,9 @@ pub mod assertion;
 pub mod introspect;
 
 pub mod backend;
+pub mod key_managers;
 pub mod limiter;
+
 pub mod snapshot;
 
 pub mod authenticate;

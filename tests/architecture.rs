@@ -14,7 +14,7 @@ const ROOMS: &[&[&str]] = &[
     &["revocation"],
     &["assertion"],
     &["introspect"],
-    &["backend", "limiter"],
+    &["backend", "key_managers", "limiter"],
     &["snapshot"],
     &["authenticate"],
     &["authorize"],

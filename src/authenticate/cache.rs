@@ -16,10 +16,10 @@ use crate::authenticate::budgets::Budgets;
 use crate::authenticate::principal::Verdict;
 use crate::introspect::IntrospectionAnswer;
 use crate::jwt::KeySet;
+use crate::key_managers::CompiledKeyManager;
 use crate::model::clock::Moment;
 use crate::revocation::Revocations;
 use crate::revocation::record::Mark;
-use crate::snapshot::CompiledKeyManager;
 use crate::telemetry::WorkerCounters;
 use crate::telemetry::refusals::Refusals;
 

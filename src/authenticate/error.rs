@@ -6,10 +6,10 @@ use crate::authenticate::binding::BindingFault;
 use crate::authenticate::question::Question;
 use crate::jwks::{KeyManagerKeys, RefetchCause};
 use crate::jwt::Rejection;
+use crate::key_managers::Closed;
+use crate::key_managers::CompiledKeyManager;
 use crate::model::reason::Reason;
 use crate::revocation::Ground;
-use crate::snapshot::CompiledKeyManager;
-use crate::snapshot::organizations::Closed;
 
 /// A request without a principal.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -36,12 +36,13 @@ use crate::introspect::IntrospectionPurpose;
 use crate::jwks::RefetchCause;
 use crate::jwt::dpop::DpopProof;
 use crate::jwt::{Claims, JsonValue, MalformedToken, Rejection, Unverified};
+use crate::key_managers::CompiledKeyManager;
 use crate::model::api::BindingRule;
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::TokenValidation;
 use crate::model::rate::Rate;
 use crate::model::token_handling::{Pattern, TokenHandling};
-use crate::snapshot::{CompiledKeyManager, Routed, Snapshot, Unlisted};
+use crate::snapshot::{Routed, Snapshot, Unlisted};
 
 /// Judges a token for the API that was found.
 ///

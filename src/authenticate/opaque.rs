@@ -13,10 +13,11 @@ use crate::authenticate::question::Question;
 use crate::authenticate::{AuthenticateError, is_of_organization, take};
 use crate::introspect::{IntrospectionAnswer, IntrospectionPurpose};
 use crate::jwt::{self, Rejection};
+use crate::key_managers::CompiledKeyManager;
 use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::key_manager::TokenValidation;
 use crate::model::token_handling::TokenHandling;
-use crate::snapshot::{CompiledKeyManager, Routed, Snapshot};
+use crate::snapshot::{Routed, Snapshot};
 
 /// Judges an opaque token; `unknown` is the verdict where no server could know it.
 pub(super) fn judge(

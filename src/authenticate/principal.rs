@@ -9,6 +9,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::authenticate::binding::Binding;
 use crate::introspect::IntrospectionPurpose;
 use crate::jwt::{self, Claims, Rejection};
+use crate::key_managers::CompiledKeyManager;
 use crate::model::application::KeyType;
 use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::key_manager::ClaimNames;
@@ -16,7 +17,6 @@ use crate::model::secret::Secret;
 use crate::revocation::marks::{HolderNames, Holders};
 use crate::revocation::record::Mark;
 use crate::revocation::{Ground, Marks, Revocations};
-use crate::snapshot::CompiledKeyManager;
 use crate::telemetry::{Fragment, TokenHash};
 
 /// Who calls. Only `authenticate` makes one.

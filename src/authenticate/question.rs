@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::introspect::IntrospectionPurpose;
-use crate::snapshot::CompiledKeyManager;
+use crate::key_managers::CompiledKeyManager;
 
 /// A question to servers; the caller asks it and decides once more.
 #[derive(Debug, Clone)]

@@ -4,11 +4,12 @@
 //! checks is WSO2's: an unsubscribed application with a wrong scope hears of the subscription.
 
 use crate::authenticate::Principal;
+use crate::key_managers::CompiledKeyManager;
 use crate::model::api::{AuthScheme, SubscriptionRule};
 use crate::model::application::{KeyType, SubscriptionState};
 use crate::model::directory::{ApplicationView, KeyOwner};
 use crate::model::reason::Reason;
-use crate::snapshot::{CompiledApi, CompiledKeyManager, Routed, Snapshot};
+use crate::snapshot::{CompiledApi, Routed, Snapshot};
 
 /// The third proof of the walk: this caller may use this operation, with a key of this type.
 #[derive(Debug, Clone)]

@@ -1,3 +1,13 @@
-//! Knows the live targets of backends: their health, their ejection, how busy they are.
+//! Knows the live targets of backends: their addresses, turns, health, ejection, how busy they are.
+//!
+//! Decides whose turn it is. Never connects: pools belong to the workers, which find theirs by [`TargetSlot`].
 
+mod group;
 pub mod target_health;
+mod worker_turns;
+
+pub use group::{
+    BackendGroup, CheckedTarget, CompiledTarget, EndpointList, TargetAddress, TargetAddresses,
+    TargetSlot, TargetTls, turns,
+};
+pub use worker_turns::Turns;

@@ -17,6 +17,7 @@ use crate::cli::token_file;
 use crate::config;
 use crate::explain::{self, ExplainRequest, Explanation, Grounds, Listening, WrittenQuestion};
 use crate::jwks::KeySets;
+use crate::key_managers::OnDemand;
 use crate::model::Model;
 use crate::model::clock::Clock;
 use crate::revocation::Revocations;
@@ -120,7 +121,8 @@ async fn by_files(model: Model, question: &ExplainRequest) -> Result<Explanation
     let revocations = Arc::new(Revocations::seen(&records));
     let mut fetchers = KeySets::new(&state_dir, Arc::new(clock));
     let keys = fetchers.reconcile(&model.key_managers);
-    let mut compiler = Compiler::new(Metrics::new(1, 0), 1).starting(fetchers.on_demand());
+    let on_demand = OnDemand::new(&state_dir, Arc::new(clock));
+    let mut compiler = Compiler::new(Metrics::new(1, 0), 1).starting(on_demand);
     let judged = match compiler.compile(model, keys) {
         Ok(snapshot) => {
             explain::prepare(&snapshot, question).await;

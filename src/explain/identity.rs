@@ -10,11 +10,12 @@ use crate::authenticate::binding::{self, BindingFault};
 use crate::authenticate::{Basis, Principal};
 use crate::explain::question::ExplainRequest;
 use crate::jwt::{JsonValue, Unverified};
+use crate::key_managers::CompiledKeyManager;
 use crate::model::api::{Api, BindingRule};
 use crate::model::key_manager::KeyManager;
 use crate::model::token_handling::TokenHandling;
 use crate::revocation::{Ground, Revocations};
-use crate::snapshot::{CompiledKeyManager, Snapshot};
+use crate::snapshot::Snapshot;
 
 /// How a key manager was picked for a JWT.
 pub(super) fn picked(

@@ -1,8 +1,9 @@
 //! A JWT that is good by itself while its server says that it is not active.
 
 use crate::jwt::Unverified;
+use crate::key_managers::CompiledKeyManager;
 use crate::model::clock::UnixSeconds;
-use crate::snapshot::{CompiledKeyManager, Snapshot};
+use crate::snapshot::Snapshot;
 
 /// Whether the token would be good by its signature, and why a server may say otherwise.
 pub(super) fn hints(snapshot: &Snapshot, token: &str, at: UnixSeconds) -> Vec<String> {

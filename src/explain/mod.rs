@@ -37,10 +37,11 @@ use crate::authenticate::cache::{Common, TokenCache};
 use crate::budget::ClaimedClient;
 use crate::explain::steps::Inquiry;
 use crate::introspect::IntrospectionAnswer;
+use crate::key_managers::CompiledKeyManager;
 use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::rate::Rate;
 use crate::proxy::inquiry;
-use crate::snapshot::{CompiledKeyManager, Snapshot, Unlisted};
+use crate::snapshot::{Snapshot, Unlisted};
 use crate::telemetry::Metrics;
 
 /// How long a key manager's first answer is waited for.

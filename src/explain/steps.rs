@@ -10,6 +10,7 @@ use crate::explain::question::ExplainRequest as Asking;
 use crate::explain::{identity, near_misses};
 use crate::introspect::IntrospectionPurpose;
 use crate::jwt::Unverified;
+use crate::key_managers::CompiledKeyManager;
 use crate::model::api::{AuthScheme, SubscriptionRule};
 use crate::model::application::KeyType;
 use crate::model::clock::UnixSeconds;
@@ -17,7 +18,7 @@ use crate::model::provenance::Provenance;
 use crate::model::reason::Reason;
 use crate::proxy::decision::{Refused, RequestFacts, Why, decide};
 use crate::proxy::denial;
-use crate::snapshot::{CompiledApi, CompiledKeyManager, Routed, Snapshot};
+use crate::snapshot::{CompiledApi, Routed, Snapshot};
 
 /// Collects steps on one snapshot.
 struct StepTeller<'s> {

@@ -4,9 +4,9 @@ use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method, Request, Uri, header};
 use http_body::Body;
 
+use crate::backend::CompiledTarget;
 use crate::forward::body::RequestBody;
 use crate::forward::failure::ForwardError;
-use crate::snapshot::backend::CompiledTarget;
 
 /// Says how long the body is, where the library would not. HTTP/2 has its own framing.
 ///

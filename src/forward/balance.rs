@@ -6,8 +6,8 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use crate::backend::target_health::TargetHealth;
+use crate::backend::{BackendGroup, EndpointList, TargetAddress, TargetAddresses};
 use crate::model::backend::Balance;
-use crate::snapshot::backend::{BackendGroup, EndpointList, TargetAddress, TargetAddresses};
 
 /// What a choice depends on beside the group.
 #[derive(Debug, Clone, Copy)]

@@ -13,13 +13,13 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
+use crate::backend::{CompiledTarget, TargetTls};
 use crate::forward::body::RequestBody;
 use crate::forward::counted::CountedStream;
 use crate::forward::driver::Driver;
 use crate::forward::failure::ForwardError;
 use crate::forward::multiplexed::{self, Http2Connection};
 use crate::model::backend::Http2;
-use crate::snapshot::backend::{CompiledTarget, TargetTls};
 use crate::trust;
 
 /// Backends may answer with more headers than clients may send; far more is a fault.

@@ -19,12 +19,12 @@ use hickory_resolver::system_conf::read_system_conf;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
+use crate::backend::turns;
 use crate::deadline::{Deadlines, ticks};
 use crate::dial::is_own_shortage;
 use crate::forward::failure::ForwardError;
 use crate::forward::search::{SearchList, from_hosts_file};
 use crate::model::backend::Target;
-use crate::snapshot::backend::turns;
 
 /// Answers hold at least and at most this long, whatever their time to live says.
 const SHORTEST: Duration = Duration::from_secs(1);

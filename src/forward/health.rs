@@ -11,6 +11,7 @@ use http::{HeaderValue, Request, Uri, header};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
+use crate::backend::CheckedTarget;
 use crate::backend::target_health::{HealthChange, TargetHealth, monotonic_millis};
 use crate::forward::addressing::speak;
 use crate::forward::body::{RequestBody, RequestProgress};
@@ -18,7 +19,6 @@ use crate::forward::failure::ForwardError;
 use crate::forward::pool::ConnectionPurpose;
 use crate::forward::reach::Way;
 use crate::forward::send::Forwarder;
-use crate::snapshot::backend::CheckedTarget;
 
 /// Makes the checks that are due, one for each address. Called by the worker's tick.
 pub fn check(forwarder: &Rc<Forwarder>, targets: &[CheckedTarget]) {

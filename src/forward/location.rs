@@ -7,10 +7,10 @@
 use http::header::{CONTENT_LOCATION, LOCATION};
 use http::{HeaderMap, HeaderValue};
 
+use crate::backend::{BackendGroup, CompiledTarget};
 use crate::forward::forwarded::ClientScheme;
 use crate::model::backend::{BackendScheme, Target};
 use crate::route::parse_authority;
-use crate::snapshot::backend::{BackendGroup, CompiledTarget};
 
 /// The address by which the client reaches what the backend has at its base path.
 #[derive(Debug, Clone, Copy)]

@@ -17,11 +17,11 @@ use tokio::sync::Notify;
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::timeout;
 
+use crate::backend::CompiledTarget;
 use crate::forward::body::RequestBody;
 use crate::forward::connect::Connected;
 use crate::forward::failure::ForwardError;
 use crate::forward::observed::{Observation, Observed};
-use crate::snapshot::backend::CompiledTarget;
 
 const MOST_RESPONSE_HEADER_BYTES: u32 = 256 * 1024;
 

@@ -16,6 +16,7 @@ use hyper::client::conn::http2;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::backend::CompiledTarget;
 use crate::budget::descriptors::{Descriptor, Descriptors};
 use crate::deadline::{Deadlines, ticks};
 use crate::forward::body::RequestBody;
@@ -27,7 +28,6 @@ use crate::forward::framing::Reuse;
 use crate::forward::multiplexed::{Http2Connection, MOST_STREAMS};
 use crate::forward::reach::{Reached, Way};
 use crate::model::backend::Http2;
-use crate::snapshot::backend::CompiledTarget;
 use crate::telemetry::WorkerCounters;
 
 mod lease;
@@ -49,7 +49,7 @@ const DOUBT: Duration = Duration::from_mins(1);
 /// that allows so few streams that [`MOST_STREAMS`] would not fit.
 const MOST_SHARED: usize = 8;
 
-/// The pools of one worker, by [`crate::snapshot::backend::TargetSlot`].
+/// The pools of one worker, by [`crate::backend::TargetSlot`].
 #[derive(Debug)]
 pub struct Pools {
     by_slot: RefCell<Vec<Option<Rc<Pool>>>>,

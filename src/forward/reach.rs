@@ -10,9 +10,9 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 
+use crate::backend::CompiledTarget;
 use crate::dial::{Race, RaceStep, is_own_shortage};
 use crate::forward::failure::ForwardError;
-use crate::snapshot::backend::CompiledTarget;
 
 /// What became of an address that was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

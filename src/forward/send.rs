@@ -20,7 +20,9 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
+use crate::backend::Turns;
 use crate::backend::target_health::{TargetHealth, monotonic_millis};
+use crate::backend::{BackendGroup, CompiledTarget, TargetAddress, TargetAddresses};
 use crate::deadline::Deadlines;
 use crate::forward::addressing::{address, lacks_length, speak};
 use crate::forward::balance::{Choice, Tried, choose};
@@ -32,8 +34,6 @@ use crate::forward::framing;
 use crate::forward::pool::{ConnectionPurpose, Lease, LeaseKind, Pools};
 use crate::forward::reach::{Fate, Way};
 use crate::model::backend::{Http2, Retries};
-use crate::snapshot::backend::{BackendGroup, CompiledTarget, TargetAddress, TargetAddresses};
-use crate::snapshot::local::Turns;
 use crate::telemetry::WorkerCounters;
 use crate::throttle::Admitted;
 

@@ -9,7 +9,6 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::jwks::document::learns_endpoint;
 use crate::jwks::keys::{FetchEnding, KeyManagerKeys};
-use crate::jwks::on_demand::OnDemand;
 use crate::jwks::refresh_task::RefreshTask;
 use crate::jwks::schedule::Moment;
 use crate::jwt::KeySet;
@@ -90,11 +89,6 @@ impl KeySets {
                 self.running.insert(name, earlier);
             }
         }
-    }
-
-    /// For key sets that nobody listed. Must be called on the runtime that they are fetched on.
-    pub fn on_demand(&self) -> OnDemand {
-        OnDemand::new(self.folder.clone(), Arc::clone(&self.clock))
     }
 
     /// Stops every task.

@@ -7,19 +7,19 @@
 //!
 //! The walk through the files: [`key_sets`] owns a task for each key manager ([`refresh_task`]), which asks the server
 //! ([`document`] over [`fetch`], through [`proxy`], trusting by [`recorder`]), by the clock of [`schedule`] and what the
-//! server says of keeping ([`freshness`]), and keeps what is good in [`store`]. Those of organizations are started when
-//! they are asked for ([`on_demand`]). What workers read is in [`keys`]. Requests ask for newer keys and wait for them in
+//! server says of keeping ([`freshness`]), and keeps what is good in [`store`]. One that is started
+//! alone has its own task ([`fetching`]). What workers read is in [`keys`]. Requests ask for newer keys and wait for them in
 //! [`asking`], in the places that there are. [`failure`] names every way in which it goes wrong.
 
 mod asking;
 mod document;
 pub mod failure;
 pub mod fetch;
+mod fetching;
 mod freshness;
 mod key_sets;
 mod keys;
 mod no_proxy;
-mod on_demand;
 pub mod proxy;
 mod recorder;
 mod refresh_task;
@@ -31,7 +31,7 @@ mod tests;
 
 pub use asking::KeyWaiter;
 pub use document::{may_fetch, read_document};
+pub use fetching::Fetching;
 pub use key_sets::KeySets;
 pub use keys::{KeyManagerKeys, KeyManagerStatus, KeyState, RefetchCause, Refetched};
-pub use on_demand::{Fetching, OnDemand};
 pub use proxy::routes;

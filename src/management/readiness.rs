@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use serde::Serialize;
 
 use crate::jwks::{KeyManagerKeys, KeyManagerStatus};
+use crate::key_managers::CompiledKeyManager;
 use crate::model::key_manager::KeySource;
-use crate::snapshot::{CompiledKeyManager, Snapshots};
+use crate::snapshot::Snapshots;
 
 /// The facts that readiness is read from.
 #[derive(Debug)]

@@ -11,9 +11,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::jwks::Refetched;
+use crate::key_managers::CompiledKeyManager;
 use crate::management::reply::{ManagementReply, json, problem};
 use crate::management::state::ManagementState;
-use crate::snapshot::{CompiledKeyManager, Snapshot};
+use crate::snapshot::Snapshot;
 
 /// Fetches the keys of one key manager, or of all organizations of a template, now.
 pub(super) async fn refresh(state: &ManagementState, name: &str) -> ManagementReply {

@@ -1,7 +1,8 @@
 //! Which issuers a name of a key manager stands for: revocations are bound to issuers, and calls name key managers.
 
+use crate::key_managers::CompiledKeyManager;
 use crate::model::key_manager::KeyManager;
-use crate::snapshot::{CompiledKeyManager, Snapshot, Unlisted};
+use crate::snapshot::{Snapshot, Unlisted};
 
 use super::revoking::MessageFault;
 

@@ -14,6 +14,7 @@ use crate::authenticate::unknown_tokens::Word;
 use crate::authenticate::{AuthenticateError, Question, credentials};
 use crate::forward::forwarded::ClientScheme;
 use crate::introspect::IntrospectionPurpose;
+use crate::key_managers::Closed;
 use crate::model::api::BodyStall;
 use crate::model::gateway::{ByteLimit, ErrorFormat};
 use crate::model::names::ApiIndex;
@@ -37,7 +38,6 @@ use crate::proxy::worker::Worker;
 use crate::revocation::channel::claims::Claimed;
 use crate::route::{InvalidAuthority, NormalPath};
 use crate::snapshot::local::LocalSnapshot;
-use crate::snapshot::organizations::Closed;
 use crate::throttle::{self, Admitted};
 
 /// What the head says, read once.

@@ -13,14 +13,15 @@ use crate::authenticate::cache::TokenCache;
 use crate::authenticate::{self, AuthenticateError, Question, credentials};
 use crate::authorize::{self, AuthorizationError, Grant};
 use crate::jwks::{KeyManagerKeys, RefetchCause};
+use crate::key_managers::Closed;
+use crate::key_managers::CompiledKeyManager;
 use crate::model::api::{AuthScheme, Lifecycle, OperationMethod};
 use crate::model::clock::UnixSeconds;
 use crate::model::names::ApiIndex;
 use crate::model::reason::Reason;
 use crate::proxy::cors;
 use crate::route::{NormalPath, NotFound};
-use crate::snapshot::organizations::Closed;
-use crate::snapshot::{CompiledKeyManager, Routed, Snapshot};
+use crate::snapshot::{Routed, Snapshot};
 
 /// What is decided on: the parts of a request's head that count.
 #[derive(Debug, Clone, Copy)]

@@ -11,16 +11,16 @@ use std::time::{Duration, Instant};
 use http::{HeaderValue, Method, Request, Uri, Version};
 
 use crate::authenticate::{CallerNames, Principal};
+use crate::backend::CompiledTarget;
 use crate::forward::body::RequestProgress;
 use crate::jwt::Claims;
+use crate::key_managers::CompiledKeyManager;
 use crate::limiter::concurrency::Permit;
 use crate::model::application::KeyType;
 use crate::model::reason::Reason;
 use crate::proxy::connection::{Connection, InFlight, Transport};
 use crate::proxy::request_origin::RequestOrigin;
 use crate::proxy::worker::Worker;
-use crate::snapshot::CompiledKeyManager;
-use crate::snapshot::backend::CompiledTarget;
 use crate::snapshot::local::LocalApi;
 use crate::telemetry::refusals::{Remembered, Unsigned};
 use crate::telemetry::{AccessRecord, ExchangeEnding, Measured, OperationSeries, UnixMillis};

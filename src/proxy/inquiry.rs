@@ -11,8 +11,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::authenticate::{self, AuthenticateError};
 use crate::introspect::{IntrospectionAnswer, IntrospectionOutcome, IntrospectionPurpose};
+use crate::key_managers::CompiledKeyManager;
 use crate::model::clock::UnixSeconds;
-use crate::snapshot::CompiledKeyManager;
 
 /// Servers that are asked about one token at a time; the others follow as these answer.
 const MOST_AT_A_TIME: usize = 64;

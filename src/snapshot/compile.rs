@@ -5,7 +5,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -15,8 +14,10 @@ use rustls::pki_types::ServerName;
 
 use crate::assertion::{Assertions, UnusableKey};
 use crate::backend::target_health::TargetHealths;
+use crate::backend::{BackendGroup, CheckedTarget, CompiledTarget, TargetSlot, TargetTls};
 use crate::introspect::Introspector;
-use crate::jwks::{KeyManagerKeys, OnDemand};
+use crate::jwks::KeyManagerKeys;
+use crate::key_managers::{CompiledKeyManager, OnDemand, Organizations};
 use crate::limiter::concurrency::ConcurrencyLimit;
 use crate::model::Model;
 use crate::model::api::Api;
@@ -29,11 +30,7 @@ use crate::model::names::{ApiIndex, ApiName, KeyManagerIndex, Version};
 use crate::model::provenance::Provenance;
 use crate::model::removed_headers::RemovedHeaders;
 use crate::route::RouteTable;
-use crate::snapshot::backend::{
-    BackendGroup, CheckedTarget, CompiledTarget, TargetSlot, TargetTls,
-};
-use crate::snapshot::organizations::Organizations;
-use crate::snapshot::{CompiledApi, CompiledKeyManager, CompiledOperation, Snapshot};
+use crate::snapshot::{CompiledApi, CompiledOperation, Snapshot};
 use crate::telemetry::{Fragment, Metrics, UNMATCHED_OPERATION, operation_label};
 use crate::trust::{self, TrustError};
 
@@ -315,15 +312,13 @@ impl Compiler {
                         .on_demand
                         .as_ref()
                         .and_then(|starter| Organizations::new(index, &definition, starter));
-                    let used = AtomicU64::new(0);
-                    Arc::new(CompiledKeyManager {
+                    Arc::new(CompiledKeyManager::new(
                         index,
                         definition,
                         keys,
                         introspector,
                         organizations,
-                        used,
-                    })
+                    ))
                 }
             });
         }

@@ -4,40 +4,37 @@
 //! Decides how a model becomes tables. Never waits, never changes a table after it is published; what changes while a
 //! generation lives (key sets, counters, connection pools) stands beside the snapshot and outlives it.
 //!
-//! The walk through the files: [`compile`] (model -> tables), [`backend`] (targets and their turns),
-//! [`crate::backend`] (what is known of a target), [`crate::limiter`] (requests of an API in flight), [`organizations`] (key managers
-//! of issuers that nobody listed), [`local`] (one worker's view, which costs a request no shared counter).
+//! The walk through the files: [`compile`] (model -> tables), [`api`] (an API with its backends), [`routed`] (the first proof of the
+//! walk), [`swap`] (the cell), [`local`] (one worker's view, which costs a request no shared counter).
 
-pub mod backend;
+mod api;
 pub mod compile;
 pub mod local;
-pub mod organizations;
+mod routed;
+mod swap;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
 use hashbrown::HashMap;
 use http::Method;
 
+pub use api::{CompiledApi, CompiledOperation};
+pub use routed::Routed;
+pub use swap::Snapshots;
+
 use crate::assertion::Assertions;
-use crate::introspect::Introspector;
+use crate::backend::CheckedTarget;
 use crate::jwks::KeyManagerKeys;
-use crate::limiter::concurrency::ConcurrencyLimit;
-use crate::model::api::{Api, Operation};
+use crate::key_managers::{CompiledKeyManager, Organizations};
 use crate::model::clock::Moment;
-use crate::model::directory::{Directory, KeyOwner};
+use crate::model::directory::Directory;
 use crate::model::gateway::{ErrorFormat, Limits};
-use crate::model::key_manager::KeyManager;
 use crate::model::names::{ApiIndex, KeyManagerIndex};
 use crate::model::provenance::SourceFiles;
 use crate::model::proxies::TrustedProxies;
-use crate::model::removed_headers::RemovedHeaders;
 use crate::model::secret::SecretKey;
 use crate::route::{Found, InvalidPath, NormalPath, NotFound, RouteTable};
-use crate::snapshot::backend::{BackendGroup, CheckedTarget};
-use crate::snapshot::organizations::Organizations;
-use crate::telemetry::{Fragment, OperationSeries};
+use crate::telemetry::OperationSeries;
 
 /// One generation of the configuration.
 #[derive(Debug)]
@@ -67,45 +64,6 @@ pub struct Snapshot {
     templates: Vec<KeyManagerIndex>,
 }
 
-/// An API with what was resolved for it when the snapshot was compiled.
-#[derive(Debug)]
-pub struct CompiledApi {
-    pub index: ApiIndex,
-    pub definition: Api,
-    /// The same for all.
-    pub removed: Arc<RemovedHeaders>,
-    pub gate: Option<Arc<ConcurrencyLimit>>,
-    /// By position in `definition.operations`.
-    pub operations: Vec<CompiledOperation>,
-    /// Where exchanges are counted that found the API and no operation of it.
-    pub unmatched: Arc<OperationSeries>,
-    pub production: Option<BackendGroup>,
-    pub sandbox: Option<BackendGroup>,
-}
-
-#[derive(Debug)]
-pub struct CompiledOperation {
-    pub series: Arc<OperationSeries>,
-    /// What log lines say of it.
-    pub logged: Fragment,
-}
-
-/// A key manager with its live key set. The same `Arc` is in the next snapshot when nothing of it changed, so a verdict
-/// that remembers it can tell whether the key manager is still the same.
-#[derive(Debug)]
-pub struct CompiledKeyManager {
-    pub index: KeyManagerIndex,
-    pub definition: KeyManager,
-    pub keys: Arc<KeyManagerKeys>,
-    /// Where its tokens can be asked about.
-    pub introspector: Option<Introspector>,
-    /// Of a template: the organizations that nobody listed.
-    pub organizations: Option<Organizations>,
-    /// When a request with a token of it was last let through, in seconds since 1970; zero: never. Only kept for
-    /// organizations that nobody listed.
-    used: AtomicU64,
-}
-
 /// Whose an issuer is that no key manager has written.
 #[derive(Debug)]
 pub enum Unlisted {
@@ -116,15 +74,6 @@ pub enum Unlisted {
     /// Of several templates: which of them is meant cannot be told.
     Several,
     Nobodys,
-}
-
-/// The first proof of the walk: this request is for this operation of this API.
-#[derive(Debug, Clone, Copy)]
-pub struct Routed<'s> {
-    api: &'s Arc<CompiledApi>,
-    position: usize,
-    operation: &'s Operation,
-    base_length: usize,
 }
 
 impl Snapshot {
@@ -248,83 +197,5 @@ impl Snapshot {
 
     pub fn key_manager(&self, index: KeyManagerIndex) -> Option<&Arc<CompiledKeyManager>> {
         self.key_managers.get(index.position())
-    }
-}
-
-impl CompiledKeyManager {
-    /// By which it may be meant: itself, and the template whose organization it is.
-    fn meanings(&self) -> impl Iterator<Item = KeyManagerIndex> {
-        std::iter::once(self.index).chain(self.definition.family)
-    }
-
-    /// A request with a token of it was let through.
-    pub fn note_use(&self, now: Moment) {
-        if self.definition.made_of.is_some() && self.used.load(Ordering::Relaxed) < now.0.max(1) {
-            // zero is never
-            self.used.store(now.0.max(1), Ordering::Relaxed);
-        }
-    }
-
-    fn last_used(&self) -> Option<Moment> {
-        Some(Moment(self.used.load(Ordering::Relaxed))).filter(|used| used.0 > 0)
-    }
-
-    /// What a consumer key of this key manager stands for. One that was provisioned for the organization goes before one of
-    /// the template.
-    pub fn find(&self, directory: &Directory, consumer_key: &str) -> Option<KeyOwner> {
-        self.meanings().find_map(|index| directory.find(index, consumer_key))
-    }
-}
-
-impl CompiledApi {
-    /// Whether the API takes tokens of this key manager.
-    pub fn takes(&self, key_manager: &CompiledKeyManager) -> bool {
-        let wanted = &self.definition.key_managers;
-        wanted.is_empty() || key_manager.meanings().any(|index| wanted.contains(&index))
-    }
-}
-
-impl<'s> Routed<'s> {
-    pub fn api(&self) -> &'s Arc<CompiledApi> {
-        self.api
-    }
-
-    pub fn operation(&self) -> &'s Operation {
-        self.operation
-    }
-
-    /// The operation's position in its API.
-    pub fn position(&self) -> usize {
-        self.position
-    }
-
-    /// How many bytes of the path the API's context and version take.
-    pub fn base_length(&self) -> usize {
-        self.base_length
-    }
-}
-
-/// The holder of the snapshot in use.
-#[derive(Debug)]
-pub struct Snapshots {
-    current: ArcSwap<Snapshot>,
-}
-
-impl Snapshots {
-    pub fn new(first: Snapshot) -> Self {
-        Self { current: ArcSwap::from_pointee(first) }
-    }
-
-    pub fn load(&self) -> Arc<Snapshot> {
-        self.current.load_full()
-    }
-
-    /// Publishes the next generation; requests under way keep theirs.
-    pub fn publish(&self, next: Snapshot) {
-        self.current.store(Arc::new(next));
-    }
-
-    fn cell(&self) -> &ArcSwap<Snapshot> {
-        &self.current
     }
 }

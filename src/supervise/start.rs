@@ -15,6 +15,7 @@ use crate::budget::descriptors::Descriptors;
 use crate::config::Loaded;
 use crate::forward::via::Via;
 use crate::jwks::{KeyManagerKeys, KeySets};
+use crate::key_managers::OnDemand;
 use crate::listen::socket::listen;
 use crate::listen::tls::server_config;
 use crate::management::{
@@ -125,8 +126,8 @@ async fn assemble(
 
     let mut fetchers = KeySets::new(&model.gateway.state_dir, Arc::clone(&clock));
     let keys = fetchers.reconcile(&model.key_managers);
-    let mut compiler =
-        Compiler::new(Arc::clone(&metrics), worker_count).starting(fetchers.on_demand());
+    let on_demand = OnDemand::new(&model.gateway.state_dir, Arc::clone(&clock));
+    let mut compiler = Compiler::new(Arc::clone(&metrics), worker_count).starting(on_demand);
     let (settings, addresses) =
         (model.gateway.clone(), management.as_ref().map(|(socket, _)| socket.local_addr()));
     let facts = snapshot_facts(&model);

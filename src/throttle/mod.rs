@@ -7,9 +7,10 @@ use std::rc::Rc;
 
 use crate::authenticate::{CallerNames, Principal};
 use crate::authorize::Grant;
+use crate::backend::BackendGroup;
+use crate::backend::Turns;
 use crate::model::application::KeyType;
-use crate::snapshot::backend::BackendGroup;
-use crate::snapshot::local::{LocalApi, LocalSnapshot, Turns};
+use crate::snapshot::local::{LocalApi, LocalSnapshot};
 
 /// The last proof of the walk, owned: what `forward` and the access log need after the snapshot was let go.
 #[derive(Debug)]

@@ -3,8 +3,9 @@
 use crate::authenticate::Principal;
 use crate::explain::scopes;
 use crate::jwt::JsonValue;
+use crate::key_managers::CompiledKeyManager;
 use crate::model::names::{KeyManagerIndex, Scope};
-use crate::snapshot::{CompiledApi, CompiledKeyManager, Snapshot};
+use crate::snapshot::{CompiledApi, Snapshot};
 
 /// The consumer key under another key manager.
 pub(super) fn consumer_key(

@@ -4,8 +4,9 @@ use crate::authenticate::AuthenticateError;
 use crate::explain::question::ExplainRequest;
 use crate::explain::{identity, inactive, times};
 use crate::jwt::{Rejection, TokenKind, Unverified, WrongType};
+use crate::key_managers::CompiledKeyManager;
 use crate::model::clock::UnixSeconds;
-use crate::snapshot::{CompiledKeyManager, Snapshot};
+use crate::snapshot::Snapshot;
 
 pub(super) fn authentication(
     snapshot: &Snapshot,

@@ -7,12 +7,12 @@ use http::HeaderValue;
 use http::uri::Authority;
 
 use super::*;
+use crate::backend::{CompiledTarget, TargetSlot};
 use crate::model::backend::{
     Addressing, Backend, BackendScheme, BackendTls, EjectRule, HashKey, HealthRule, Http2, Retries,
     Target,
 };
 use crate::model::provenance::Provenance;
-use crate::snapshot::backend::{CompiledTarget, TargetSlot};
 
 fn definition(number: u16, weight: u32) -> Target {
     Target {

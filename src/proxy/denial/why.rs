@@ -9,8 +9,8 @@ use crate::authenticate::AuthenticateError;
 use crate::authenticate::binding::BindingFault;
 use crate::authorize::AuthorizationError;
 use crate::jwt::{Rejection, TimeSpan, TokenKind, WrongType};
+use crate::key_managers::Closed;
 use crate::proxy::decision::Why;
-use crate::snapshot::organizations::Closed;
 
 type Sentence = Option<Cow<'static, str>>;
 

@@ -11,9 +11,10 @@ use crate::authenticate::{self, Basis, IntrospectionCheck, Principal};
 use crate::deadline::moment;
 use crate::introspect::{IntrospectionAnswer, IntrospectionOutcome, Recheck};
 use crate::jwks::KeyManagerKeys;
+use crate::key_managers::CompiledKeyManager;
 use crate::model::clock::{Moment, UnixSeconds};
 use crate::proxy::stream::authorization::{Ended, spread};
-use crate::snapshot::{CompiledKeyManager, Snapshot};
+use crate::snapshot::Snapshot;
 
 /// The time until a server is asked again that could not be asked.
 const RETRY: Duration = Duration::from_secs(5);

@@ -9,7 +9,6 @@
 //!
 //! Reading is one load and a lookup; opening and tending take a lock that no decision waits for.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,13 +18,16 @@ use tokio::time::timeout;
 
 use crate::budget::leaky_bucket::LeakyBucket;
 use crate::budget::{BudgetStatus, Charge, ClaimedClient, Exhausted, SourceBudgets};
-use crate::jwks::{Fetching, OnDemand};
+use crate::jwks::Fetching;
+use crate::key_managers::closed::Closed;
+use crate::key_managers::compiled::CompiledKeyManager;
+use crate::key_managers::counts::{OrganizationCounts, OrganizationsStatus, count};
+use crate::key_managers::on_demand::OnDemand;
 use crate::model::clock::Moment;
 use crate::model::key_manager::KeyManager;
 use crate::model::names::KeyManagerIndex;
 use crate::model::organization::OrganizationRule;
 use crate::model::rate::Rate;
-use crate::snapshot::CompiledKeyManager;
 
 /// A live organization that was not used for this long may make room.
 const IDLE: Duration = Duration::from_hours(1);
@@ -74,65 +76,9 @@ struct OpenOrganization {
     sequence: u64,
 }
 
-/// Why an organization is not served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Closed {
-    /// The server was asked now, and says that there is none.
-    Absent,
-    /// As it said before.
-    KnownAbsent,
-    /// The server could not be asked, or did not answer with keys.
-    Unavailable,
-    /// As many new ones were opened in the last minute as may be.
-    TooMany { retry_after: u32 },
-}
-
-impl std::fmt::Display for Closed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Absent => f.write_str("its server says that there is no such organization"),
-            Self::KnownAbsent => {
-                f.write_str("its server said a moment ago that there is no such organization")
-            }
-            Self::Unavailable => f.write_str("its server did not answer with keys"),
-            Self::TooMany { retry_after } => {
-                write!(
-                    f,
-                    "max_new_organizations were opened in the last minute, or a quarter of them by this address for nothing; the next one may be in {retry_after} s"
-                )
-            }
-        }
-    }
-}
-
-/// What was opened, and what was not, ever.
-#[derive(Debug, Default)]
-struct OrganizationCounts {
-    opened: AtomicU64,
-    absent: AtomicU64,
-    unavailable: AtomicU64,
-    too_many: AtomicU64,
-    evicted: AtomicU64,
-    /// Good ones that stay on trial because all places are taken by live ones in use.
-    full: AtomicU64,
-}
-
-/// For `/metrics`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrganizationsStatus {
-    pub live: usize,
-    pub on_trial: usize,
-    pub closed: usize,
-    pub events: [(&'static str, u64); 6],
-}
-
 impl Organizations {
     /// For a template with a pattern; those that were live before are opened at once.
-    pub(super) fn new(
-        index: KeyManagerIndex,
-        template: &KeyManager,
-        starter: &OnDemand,
-    ) -> Option<Self> {
+    pub fn new(index: KeyManagerIndex, template: &KeyManager, starter: &OnDemand) -> Option<Self> {
         let rule = template.organizations.clone()?;
         let organizations = Self {
             index,
@@ -159,7 +105,7 @@ impl Organizations {
     }
 
     /// Whether a key manager is one of these, unchanged.
-    pub(super) fn holds(&self, key_manager: &Arc<CompiledKeyManager>) -> bool {
+    pub fn holds(&self, key_manager: &Arc<CompiledKeyManager>) -> bool {
         let Some(issuer) = &key_manager.definition.issuer else { return false };
         self.open.load().get(issuer.as_str()).is_some_and(|open| Arc::ptr_eq(open, key_manager))
     }
@@ -253,14 +199,9 @@ impl Organizations {
             ..definition
         };
         let fetching = self.starter.start(&definition);
-        let key_manager = Arc::new(CompiledKeyManager {
-            index: self.index,
-            keys: Arc::clone(&fetching.keys),
-            definition,
-            introspector: None,
-            organizations: None,
-            used: AtomicU64::new(0),
-        });
+        let keys = Arc::clone(&fetching.keys);
+        let key_manager =
+            Arc::new(CompiledKeyManager::new(self.index, definition, keys, None, None));
         state.sequence = state.sequence.saturating_add(1);
         let held = OpenOrganization {
             key_manager: Arc::clone(&key_manager),
@@ -428,21 +369,11 @@ impl Organizations {
     pub fn status(&self) -> OrganizationsStatus {
         let state = self.state();
         let live = state.held.values().filter(|held| held.live).count();
-        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let OrganizationCounts { opened, absent, unavailable, too_many, evicted, full } =
-            &self.counts;
         OrganizationsStatus {
             live,
             on_trial: state.held.len().saturating_sub(live),
             closed: state.closed.len(),
-            events: [
-                ("opened", of(opened)),
-                ("absent", of(absent)),
-                ("unavailable", of(unavailable)),
-                ("too_many", of(too_many)),
-                ("evicted", of(evicted)),
-                ("full", of(full)),
-            ],
+            events: self.counts.events(),
         }
     }
 
@@ -468,10 +399,6 @@ impl Organizations {
     fn state(&self) -> MutexGuard<'_, OrganizationsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn count(of: &AtomicU64) {
-    of.fetch_add(1, Ordering::Relaxed);
 }
 
 #[cfg(test)]

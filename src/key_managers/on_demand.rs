@@ -1,20 +1,17 @@
-//! Key sets that nobody listed: started when a token asks for one, stopped when their owner lets them go.
+//! Key sets that no file lists: started when a token asks for one.
 //!
-//! Decides nothing: which may be started, and how many, is the caller's. Only those that are told to be are kept on disk.
+//! Decides nothing: the caller says which can be started, and how many. Keeps the list of those that are to be opened again
+//! at the next start.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
 
-use crate::jwks::keys::KeyManagerKeys;
-use crate::jwks::refresh_task::RefreshTask;
-use crate::jwks::store;
+use crate::jwks::Fetching;
 use crate::model::clock::{Clock, Moment};
 use crate::model::key_manager::KeyManager;
 use crate::state_dir;
@@ -30,19 +27,10 @@ pub struct OnDemand {
     runtime: Handle,
 }
 
-/// One key set and the task that fetches it, which ends when this is dropped.
-#[derive(Debug)]
-pub struct Fetching {
-    pub keys: Arc<KeyManagerKeys>,
-    definition: KeyManager,
-    folder: PathBuf,
-    kept: Arc<AtomicBool>,
-    task: AbortHandle,
-}
-
 impl OnDemand {
-    pub(super) fn new(folder: PathBuf, clock: Arc<dyn Clock>) -> Self {
-        Self { folder, clock, runtime: Handle::current() }
+    /// `state_dir` is where last good keys are kept. Must be called on the runtime that keys are to be fetched on.
+    pub fn new(state_dir: &Path, clock: Arc<dyn Clock>) -> Self {
+        Self { folder: state_dir.to_owned(), clock, runtime: Handle::current() }
     }
 
     pub fn now(&self) -> Moment {
@@ -51,26 +39,7 @@ impl OnDemand {
 
     /// Starts a key set; callable from any thread.
     pub fn start(&self, definition: &KeyManager) -> Fetching {
-        let keys = KeyManagerKeys::new(definition.fetch.request_timeout);
-        let kept = Arc::new(AtomicBool::new(false));
-        let fetcher = RefreshTask {
-            key_manager: definition.clone(),
-            keys: Arc::clone(&keys),
-            folder: self.folder.clone(),
-            kept: Arc::clone(&kept),
-            clock: Arc::clone(&self.clock),
-        };
-        let task = self.runtime.spawn(async move {
-            fetcher.restore();
-            fetcher.run().await;
-        });
-        Fetching {
-            keys,
-            definition: definition.clone(),
-            folder: self.folder.clone(),
-            kept,
-            task: task.abort_handle(),
-        }
+        Fetching::start(definition, &self.folder, &self.clock, &self.runtime)
     }
 
     /// The names that were kept for a template.
@@ -98,27 +67,6 @@ impl OnDemand {
         if let Err(error) = written.and_then(|()| state_dir::replace(&temporary, &path)) {
             tracing::warn!(target: "portcullis::jwks", file = %path.display(), %error, "the list of organizations cannot be kept");
         }
-    }
-}
-
-impl Fetching {
-    /// From now on good keys are kept on disk too.
-    pub fn keep(&self) {
-        self.kept.store(true, Ordering::Relaxed);
-    }
-
-    /// Nothing of it is left on disk.
-    pub fn forget(&self) {
-        if self.kept.swap(false, Ordering::Relaxed) {
-            store::remove(&self.folder, &self.definition);
-        }
-    }
-}
-
-impl Drop for Fetching {
-    fn drop(&mut self) {
-        self.task.abort();
-        self.keys.retire();
     }
 }
 

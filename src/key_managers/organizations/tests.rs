@@ -1,7 +1,7 @@
 //! Which organizations are open, and what pushes them out, with a clock set by hand.
 
 use std::path::Path;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -9,7 +9,6 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::config;
-use crate::jwks::KeySets;
 use crate::model::clock::{Clock, UnixSeconds};
 
 const KEY: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
@@ -77,8 +76,8 @@ impl Stage {
 
     fn organizations(&self, most: usize, new: u32) -> Organizations {
         let template = template(self.folder.path(), self.server.address, most, new);
-        let starter =
-            KeySets::new(self.folder.path(), Arc::clone(&self.clock) as Arc<dyn Clock>).on_demand();
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let starter = OnDemand::new(self.folder.path(), clock);
         Organizations::new(KeyManagerIndex(0), &template, &starter).unwrap()
     }
 

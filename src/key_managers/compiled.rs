@@ -1,0 +1,64 @@
+//! A key manager of a snapshot, with its live key set.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::introspect::Introspector;
+use crate::jwks::KeyManagerKeys;
+use crate::key_managers::organizations::Organizations;
+use crate::model::clock::Moment;
+use crate::model::directory::{Directory, KeyOwner};
+use crate::model::key_manager::KeyManager;
+use crate::model::names::KeyManagerIndex;
+
+/// A key manager with its live key set. The same `Arc` is in the next snapshot when nothing of it changed, so a verdict
+/// that remembers it can tell whether the key manager is still the same.
+#[derive(Debug)]
+pub struct CompiledKeyManager {
+    pub index: KeyManagerIndex,
+    pub definition: KeyManager,
+    pub keys: Arc<KeyManagerKeys>,
+    /// Where its tokens can be asked about.
+    pub introspector: Option<Introspector>,
+    /// Of a template: the organizations that nobody listed.
+    pub organizations: Option<Organizations>,
+    /// When a request with a token of it was last let through, in seconds since 1970; zero: never. Only kept for
+    /// organizations that nobody listed.
+    used: AtomicU64,
+}
+
+impl CompiledKeyManager {
+    pub fn new(
+        index: KeyManagerIndex,
+        definition: KeyManager,
+        keys: Arc<KeyManagerKeys>,
+        introspector: Option<Introspector>,
+        organizations: Option<Organizations>,
+    ) -> Self {
+        let used = AtomicU64::new(0);
+        Self { index, definition, keys, introspector, organizations, used }
+    }
+
+    /// The names under which it can be meant: its own, and that of the template whose organization it is.
+    pub fn meanings(&self) -> impl Iterator<Item = KeyManagerIndex> {
+        std::iter::once(self.index).chain(self.definition.family)
+    }
+
+    /// A request with a token of it was let through.
+    pub fn note_use(&self, now: Moment) {
+        if self.definition.made_of.is_some() && self.used.load(Ordering::Relaxed) < now.0.max(1) {
+            // zero is never
+            self.used.store(now.0.max(1), Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn last_used(&self) -> Option<Moment> {
+        Some(Moment(self.used.load(Ordering::Relaxed))).filter(|used| used.0 > 0)
+    }
+
+    /// What a consumer key of this key manager stands for. One that was provisioned for the organization goes before one of
+    /// the template.
+    pub fn find(&self, directory: &Directory, consumer_key: &str) -> Option<KeyOwner> {
+        self.meanings().find_map(|index| directory.find(index, consumer_key))
+    }
+}

@@ -1,0 +1,16 @@
+//! Knows the live key managers: their key sets, their introspection, and the organizations that are opened on demand.
+//!
+//! Decides which organizations of a template have a key set. Outlives snapshots: a key manager that did not change is the
+//! same in the next one.
+
+mod closed;
+mod compiled;
+mod counts;
+mod on_demand;
+mod organizations;
+
+pub use closed::Closed;
+pub use compiled::CompiledKeyManager;
+pub use counts::OrganizationsStatus;
+pub use on_demand::OnDemand;
+pub use organizations::Organizations;

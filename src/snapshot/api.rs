@@ -1,0 +1,42 @@
+//! An API of a snapshot.
+
+use std::sync::Arc;
+
+use crate::backend::BackendGroup;
+use crate::key_managers::CompiledKeyManager;
+use crate::limiter::concurrency::ConcurrencyLimit;
+use crate::model::api::Api;
+use crate::model::names::ApiIndex;
+use crate::model::removed_headers::RemovedHeaders;
+use crate::telemetry::{Fragment, OperationSeries};
+
+/// An API with what was resolved for it when the snapshot was compiled.
+#[derive(Debug)]
+pub struct CompiledApi {
+    pub index: ApiIndex,
+    pub definition: Api,
+    /// The same for all.
+    pub removed: Arc<RemovedHeaders>,
+    pub gate: Option<Arc<ConcurrencyLimit>>,
+    /// By position in `definition.operations`.
+    pub operations: Vec<CompiledOperation>,
+    /// Where exchanges are counted that found the API and no operation of it.
+    pub unmatched: Arc<OperationSeries>,
+    pub production: Option<BackendGroup>,
+    pub sandbox: Option<BackendGroup>,
+}
+
+#[derive(Debug)]
+pub struct CompiledOperation {
+    pub series: Arc<OperationSeries>,
+    /// What log lines say of it.
+    pub logged: Fragment,
+}
+
+impl CompiledApi {
+    /// Whether the API takes tokens of this key manager.
+    pub fn takes(&self, key_manager: &CompiledKeyManager) -> bool {
+        let wanted = &self.definition.key_managers;
+        wanted.is_empty() || key_manager.meanings().any(|index| wanted.contains(&index))
+    }
+}
