@@ -18,7 +18,7 @@ use portcullis::authenticate::cache::{Common, TokenCache};
 use portcullis::config;
 use portcullis::jwks::KeySets;
 use portcullis::model::clock::{Clock, UnixSeconds};
-use portcullis::proxy::decision::{ConnectionFacts, RequestFacts, decide};
+use portcullis::proxy::{ConnectionFacts, RequestFacts, decide};
 use portcullis::revocation::Revocations;
 use portcullis::revocation::record::{Mark, RevocationKind, RevocationRecord};
 use portcullis::route;
@@ -185,7 +185,8 @@ fn decided(
         headers: &headers,
         connection: ConnectionFacts::UNKNOWN,
     };
-    let grant = decide(snapshot, asked, cache, now).map_err(|refused| refused.why.message())?;
+    let grant = decide(snapshot, &asked, cache, now)
+        .map_err(|undecided| undecided.into_refusal().message().unwrap_or_default())?;
     let key_manager = grant.principal().unwrap().key_manager().definition.name.to_string();
     Ok((key_manager, grant.application().unwrap().name.to_owned()))
 }

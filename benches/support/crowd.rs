@@ -9,7 +9,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use portcullis::authenticate::binding::Evidence;
 use portcullis::authenticate::cache::{Common, TokenCache};
 use portcullis::authenticate::credentials::{Credential, TokenScheme};
-use portcullis::authenticate::{self, AuthenticateError};
+use portcullis::authenticate::{self, Unproven};
 use portcullis::config;
 use portcullis::jwks::KeySets;
 use portcullis::model::clock::{Clock, UnixSeconds};
@@ -112,7 +112,7 @@ impl Crowd {
         routed: &Routed<'_>,
         token: &[u8],
         cache: &TokenCache,
-    ) -> Result<(), AuthenticateError> {
+    ) -> Result<(), Unproven> {
         let headers = http::HeaderMap::new();
         let evidence = Evidence {
             certificate: None,

@@ -11,7 +11,7 @@ use portcullis::authenticate::cache::{Common, TokenCache};
 use portcullis::config;
 use portcullis::jwks::KeySets;
 use portcullis::model::clock::{Clock, UnixSeconds};
-use portcullis::proxy::decision::{ConnectionFacts, RequestFacts, decide};
+use portcullis::proxy::{ConnectionFacts, RequestFacts, decide};
 use portcullis::route;
 use portcullis::snapshot::Snapshot;
 use portcullis::snapshot::compile::Compiler;
@@ -99,7 +99,7 @@ impl Stage {
             headers: &self.headers,
             connection: ConnectionFacts::UNKNOWN,
         };
-        decide(&self.snapshot, asked, &self.cache, self.now).is_ok()
+        decide(&self.snapshot, &asked, &self.cache, self.now).is_ok()
     }
 }
 

@@ -1,6 +1,6 @@
-//! A private key of the gateway's: what it says of itself is signed with one.
+//! Reads a private key of the gateway, which signs backend JWTs or client assertions.
 //!
-//! Decides the algorithm by the key, and names it by its thumbprint where no other name is given.
+//! The key decides the algorithm. Its thumbprint is its id unless the operator gives another one.
 
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, EncodingKey};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::model::key_manager::PemFile;
 
-/// A key that cannot sign.
+/// A file without a key that can sign.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{file} holds no private key that can sign: RSA of 2048 bits or more, or EC on P-256, in PEM"
@@ -17,7 +17,7 @@ pub struct UnusableKey {
     pub file: String,
 }
 
-/// A key that can.
+/// A key that can sign.
 pub struct SigningKey {
     pub(super) key: EncodingKey,
     pub(super) algorithm: Algorithm,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::authenticate::binding::BindingFault;
-use crate::authenticate::question::Question;
 use crate::jwks::{KeyManagerKeys, RefetchCause};
 use crate::jwt::Rejection;
 use crate::key_managers::Closed;
@@ -24,8 +23,10 @@ pub enum AuthenticateError {
     Opaque,
     #[error("none of the key managers that were asked knows the token as active")]
     Inactive,
-    #[error("{0}")]
-    Undecided(Question),
+    #[error("the token must be asked about at {}", listed(key_managers))]
+    NotIntrospected { key_managers: Vec<Arc<CompiledKeyManager>> },
+    #[error("the issuer {issuer:?} may be an organization of key manager \"{}\", whose server has to be asked", template.definition.name)]
+    OrganizationUnasked { template: Arc<CompiledKeyManager>, issuer: Box<str> },
     #[error("key manager \"{}\" cannot be asked about the token: {why}", key_manager.definition.name)]
     Unanswered {
         key_manager: Arc<CompiledKeyManager>,
@@ -102,13 +103,13 @@ impl AuthenticateError {
             Self::IssuerNotLearned { .. }
             | Self::KeysUnavailable { .. }
             | Self::KeysPending { .. }
-            | Self::Undecided(Question::Open { .. })
+            | Self::OrganizationUnasked { .. }
             | Self::NotOpened { .. } => Reason::KeysUnavailable,
             Self::Forging { .. } => Reason::ForgedTokens,
             Self::UnknownTokens { .. } => Reason::UnknownTokens,
             Self::Opaque => Reason::TokenMalformed,
             Self::Inactive => Reason::TokenInactive,
-            Self::Undecided(Question::Introspect { .. }) | Self::Unanswered { .. } => {
+            Self::NotIntrospected { .. } | Self::Unanswered { .. } => {
                 Reason::IntrospectionUnavailable
             }
             Self::Revoked { .. } => Reason::TokenRevoked,
@@ -143,21 +144,25 @@ impl AuthenticateError {
             | Self::NobodysOwn { .. }
             | Self::UnknownIssuer { .. }
             | Self::IssuerNotLearned { .. } => None,
-            Self::Undecided(question) => question.key_manager(),
+            Self::NotIntrospected { key_managers } => match key_managers.as_slice() {
+                [only] => Some(only),
+                _ => None,
+            },
             Self::KeyManagerNotAllowed { key_manager }
             | Self::Token { key_manager, .. }
             | Self::Binding { key_manager, .. }
             | Self::Revoked { key_manager, .. }
             | Self::Unanswered { key_manager, .. }
             | Self::NotOpened { template: key_manager, .. }
+            | Self::OrganizationUnasked { template: key_manager, .. }
             | Self::KeysPending { key_manager, .. }
             | Self::KeysUnavailable { key_manager, .. } => Some(key_manager),
         }
     }
 
-    /// The key sets to read again before this verdict is final: the key may be new, or new under an old `kid`, or the
-    /// issuer may be one that its key manager has still to learn.
-    pub fn stale_keys(&self) -> Vec<(Arc<KeyManagerKeys>, RefetchCause)> {
+    /// Returns the key sets to fetch again before this verdict is final: the key may be new, or new under an old `kid`,
+    /// or the issuer may be one that its key manager has still to learn.
+    pub(super) fn stale_keys(&self) -> Vec<(Arc<KeyManagerKeys>, RefetchCause)> {
         match self {
             Self::IssuerNotLearned { unlearned, .. } => {
                 unlearned.iter().map(|keys| (Arc::clone(keys), RefetchCause::NoKeys)).collect()
@@ -179,6 +184,13 @@ impl AuthenticateError {
             _ => Vec::new(),
         }
     }
+}
+
+fn listed(key_managers: &[Arc<CompiledKeyManager>]) -> String {
+    let names = key_managers
+        .iter()
+        .map(|key_manager| format!("key manager \"{}\"", key_manager.definition.name));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// A claim's text as an operator may read it: cut, and without control characters.

@@ -30,7 +30,7 @@ pub use crate::authenticate::error::AuthenticateError;
 pub use crate::authenticate::opaque::check_answer;
 use crate::authenticate::principal::Verdict;
 pub use crate::authenticate::principal::{Basis, CallerNames, IntrospectionCheck, Principal};
-pub use crate::authenticate::question::Question;
+pub use crate::authenticate::question::{Question, StaleKeys, Unproven};
 use crate::budget::Exhausted;
 use crate::introspect::IntrospectionPurpose;
 use crate::jwks::RefetchCause;
@@ -55,14 +55,18 @@ pub fn authenticate(
     evidence: &Evidence<'_>,
     cache: &TokenCache,
     now: UnixSeconds,
-) -> Result<Authenticated, AuthenticateError> {
+) -> Result<Authenticated, Unproven> {
     let principal = find_or_judge(snapshot, routed, credential.token, evidence, cache, now)?;
     let key_manager = principal.key_manager();
     let revoked = principal.revoked_by(cache.revocations(), Some(credential.token), now);
     if let Some(ground) = revoked {
-        return Err(AuthenticateError::Revoked { key_manager: Arc::clone(key_manager), ground });
+        let key_manager = Arc::clone(key_manager);
+        return Err(Unproven::Refused(AuthenticateError::Revoked { key_manager, ground }));
     }
-    let fault = |fault| AuthenticateError::Binding { key_manager: Arc::clone(key_manager), fault };
+    let fault = |fault| {
+        let key_manager = Arc::clone(key_manager);
+        Unproven::Refused(AuthenticateError::Binding { key_manager, fault })
+    };
     let binding = principal.binding();
     if binding == Binding::None && routed.api().definition.binding == BindingRule::Required {
         return Err(fault(BindingFault::NotBound));
@@ -114,7 +118,7 @@ fn find_or_judge(
     evidence: &Evidence<'_>,
     cache: &TokenCache,
     now: UnixSeconds,
-) -> Result<Principal, AuthenticateError> {
+) -> Result<Principal, Unproven> {
     if let Some(verdict) = cache.find(token, |verdict| {
         snapshot.holds(verdict.key_manager()) && verdict.still_stands(cache.moment())
     }) {
@@ -133,15 +137,15 @@ fn find_or_judge(
         && let Err(Exhausted { retry_after }) = budgets.invalid_tokens.check(client, rate, moment)
     {
         budgets.note_refusal(client, evidence.peer);
-        return Err(AuthenticateError::Forging { retry_after });
+        return Err(Unproven::Refused(AuthenticateError::Forging { retry_after }));
     }
     let judged = judge(snapshot, routed, token, cache, now);
     if let (
-        Err(AuthenticateError::Token {
+        Some(AuthenticateError::Token {
             rejection: Rejection::BadSignature, repeated: false, ..
         }),
         Some((client, rate)),
-    ) = (&judged, limit)
+    ) = (judged.as_ref().err().and_then(Unproven::error), limit)
     {
         // kept however the token is judged in the end: a signature was checked for it
         let _ = budgets.invalid_tokens.charge(client, rate, moment);
@@ -155,7 +159,7 @@ fn judge(
     token: &[u8],
     cache: &TokenCache,
     now: UnixSeconds,
-) -> Result<Principal, AuthenticateError> {
+) -> Result<Principal, Unproven> {
     let unverified = match Unverified::parse(token, snapshot.limits.max_token_bytes) {
         Ok(unverified) => unverified,
         // not a JWS at all: only a server that can be asked may know it
@@ -166,9 +170,16 @@ fn judge(
             };
             return opaque::judge(snapshot, routed, token, cache, now, unknown);
         }
-        Err(rejection) => return Err(AuthenticateError::Unreadable(rejection)),
+        Err(rejection) => {
+            return Err(Unproven::Refused(AuthenticateError::Unreadable(rejection)));
+        }
     };
-    let judge = match key_manager(snapshot, &unverified) {
+    let key_manager = match key_manager(snapshot, &unverified) {
+        Ok(Judge::Known(key_manager)) => key_manager,
+        Ok(Judge::ToOpen(template)) => {
+            take(routed, &template)?;
+            return Err(unopened(template, unverified.issuer().unwrap_or_default(), cache));
+        }
         // a JWS of nobody's issuer is opaque to the gateway
         Err(
             unknown @ (AuthenticateError::UnknownIssuer { .. }
@@ -177,48 +188,52 @@ fn judge(
             let issuer = unverified.issuer();
             return opaque::judge_foreign(snapshot, routed, token, cache, now, (issuer, unknown));
         }
-        judge => judge?,
+        Err(error) => return Err(error.into()),
     };
-    let key_manager = &match judge {
-        Judge::Known(key_manager) => key_manager,
-        Judge::ToOpen(template) => {
-            take(routed, &template)?;
-            let issuer = unverified.issuer().unwrap_or_default();
-            let closed = template
-                .organizations
-                .as_ref()
-                .and_then(|organizations| organizations.known_closed(issuer, cache.moment()));
-            return Err(match closed {
-                Some(why) => {
-                    AuthenticateError::NotOpened { template, issuer: error::shown(issuer), why }
-                }
-                None => {
-                    AuthenticateError::Undecided(Question::Open { template, issuer: issuer.into() })
-                }
-            });
-        }
-    };
-    take(routed, key_manager)?;
+    take(routed, &key_manager)?;
     if key_manager.definition.validation == TokenValidation::Introspection {
-        return opaque::answer(key_manager, token, cache, now).unwrap_or_else(|| {
-            let key_managers = vec![Arc::clone(key_manager)];
-            Err(AuthenticateError::Undecided(Question::introspect(
-                key_managers,
-                IntrospectionPurpose::Judge,
-            )))
-        });
+        return opaque::answer(&key_manager, token, cache, now).map_or_else(
+            || {
+                let asked = vec![Arc::clone(&key_manager)];
+                Err(Question::introspect(asked, IntrospectionPurpose::Judge).into())
+            },
+            |answered| answered.map_err(Unproven::from),
+        );
     }
+    verify(&key_manager, unverified, token, cache, now)
+}
+
+/// Says what is missing before an organization of a template can judge a token.
+fn unopened(template: Arc<CompiledKeyManager>, issuer: &str, cache: &TokenCache) -> Unproven {
+    let closed = template
+        .organizations
+        .as_ref()
+        .and_then(|organizations| organizations.known_closed(issuer, cache.moment()));
+    match closed {
+        Some(why) => {
+            let issuer = error::shown(issuer);
+            Unproven::Refused(AuthenticateError::NotOpened { template, issuer, why })
+        }
+        None => Question::OpenOrganization { template, issuer: issuer.into() }.into(),
+    }
+}
+
+/// Checks the signature and the claims of a token against the keys of its key manager.
+fn verify(
+    key_manager: &Arc<CompiledKeyManager>,
+    unverified: Unverified<'_>,
+    token: &[u8],
+    cache: &TokenCache,
+    now: UnixSeconds,
+) -> Result<Principal, Unproven> {
     let state = key_manager.keys.current();
     let Some(keys) = state.keys.as_ref() else {
-        return Err(AuthenticateError::keys_unavailable(key_manager, RefetchCause::NoKeys));
+        return Err(AuthenticateError::keys_unavailable(key_manager, RefetchCause::NoKeys).into());
     };
     if cache.is_forged(token, keys) {
         let rejection = Rejection::BadSignature;
-        return Err(AuthenticateError::Token {
-            key_manager: Arc::clone(key_manager),
-            rejection,
-            repeated: true,
-        });
+        let key_manager = Arc::clone(key_manager);
+        return Err(AuthenticateError::Token { key_manager, rejection, repeated: true }.into());
     }
     let claims =
         unverified.verify(keys, &key_manager.definition.rules, now).map_err(|rejection| {
@@ -233,7 +248,8 @@ fn judge(
             }
         })?;
     if !is_of_organization(key_manager, &claims) {
-        return Err(AuthenticateError::NobodysOwn { issuer: error::shown(claims.issuer()) });
+        let issuer = error::shown(claims.issuer());
+        return Err(Unproven::Refused(AuthenticateError::NobodysOwn { issuer }));
     }
     let generation = state.generation;
     let basis = match opaque::confirmed_until(key_manager, token, cache, now)? {

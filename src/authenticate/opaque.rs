@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::authenticate::cache::TokenCache;
 use crate::authenticate::principal::{Basis, Principal, Verdict};
-use crate::authenticate::question::Question;
+use crate::authenticate::question::{Question, Unproven};
 use crate::authenticate::{AuthenticateError, is_of_organization, take};
 use crate::introspect::{IntrospectionAnswer, IntrospectionPurpose};
 use crate::jwt::{self, Rejection};
@@ -27,7 +27,7 @@ pub(super) fn judge(
     cache: &TokenCache,
     now: UnixSeconds,
     unknown: AuthenticateError,
-) -> Result<Principal, AuthenticateError> {
+) -> Result<Principal, Unproven> {
     judge_as(snapshot, routed, token, cache, now, (None, unknown))
 }
 
@@ -39,8 +39,8 @@ fn judge_as(
     cache: &TokenCache,
     now: UnixSeconds,
     (issuer, unknown): (Option<&str>, AuthenticateError),
-) -> Result<Principal, AuthenticateError> {
-    let Ok(text) = std::str::from_utf8(token) else { return Err(unknown) };
+) -> Result<Principal, Unproven> {
+    let Ok(text) = std::str::from_utf8(token) else { return Err(unknown.into()) };
     let mut candidates = claiming(snapshot, text);
     if candidates.is_empty() {
         candidates = unclaiming(snapshot);
@@ -51,13 +51,14 @@ fn judge_as(
         return candidates
             .iter()
             .try_for_each(|key_manager| take(routed, key_manager))
-            .and(Err(unknown));
+            .and(Err(unknown))
+            .map_err(Unproven::from);
     }
     candidates.retain(|key_manager| {
         routed.api().takes(key_manager) && key_manager.introspector.is_some()
     });
     if candidates.is_empty() {
-        return Err(unknown);
+        return Err(unknown.into());
     }
     let (mut unasked, mut refused) = (Vec::new(), AuthenticateError::Inactive);
     for key_manager in candidates {
@@ -68,9 +69,9 @@ fn judge_as(
         }
     }
     Err(if unasked.is_empty() {
-        refused
+        refused.into()
     } else {
-        AuthenticateError::Undecided(Question::introspect(unasked, IntrospectionPurpose::Judge))
+        Question::introspect(unasked, IntrospectionPurpose::Judge).into()
     })
 }
 
@@ -84,7 +85,7 @@ pub(super) fn judge_foreign(
     cache: &TokenCache,
     now: UnixSeconds,
     (issuer, unknown): (Option<&str>, AuthenticateError),
-) -> Result<Principal, AuthenticateError> {
+) -> Result<Principal, Unproven> {
     let written = issuer.is_some_and(|issuer| {
         snapshot.key_managers.iter().any(|key_manager| {
             key_manager.definition.issuer.as_ref().is_some_and(|own| own.as_str() == issuer)
@@ -93,7 +94,7 @@ pub(super) fn judge_foreign(
     let somebodys = written || matches!(unknown, AuthenticateError::IssuerNotLearned { .. });
     let claimed = std::str::from_utf8(token).is_ok_and(|text| !claiming(snapshot, text).is_empty());
     if somebodys && !claimed {
-        return Err(unknown);
+        return Err(unknown.into());
     }
     judge_as(snapshot, routed, token, cache, now, (issuer, unknown))
 }
@@ -131,14 +132,11 @@ pub(super) fn confirmed_until(
     token: &[u8],
     cache: &TokenCache,
     now: UnixSeconds,
-) -> Result<Option<Moment>, AuthenticateError> {
+) -> Result<Option<Moment>, Unproven> {
     let TokenValidation::Both { .. } = key_manager.definition.validation else { return Ok(None) };
     let Some(answer) = said(key_manager, token, cache) else {
         let key_managers = vec![Arc::clone(key_manager)];
-        return Err(AuthenticateError::Undecided(Question::introspect(
-            key_managers,
-            IntrospectionPurpose::Confirm,
-        )));
+        return Err(Question::introspect(key_managers, IntrospectionPurpose::Confirm).into());
     };
     check_answer(key_manager, &answer, IntrospectionPurpose::Confirm, now)?;
     Ok(match answer {
@@ -146,7 +144,7 @@ pub(super) fn confirmed_until(
             Some(until)
         }
         IntrospectionAnswer::Inactive | IntrospectionAnswer::NotAccess(_) => {
-            return Err(AuthenticateError::Inactive);
+            return Err(AuthenticateError::Inactive.into());
         }
     })
 }

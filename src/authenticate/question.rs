@@ -1,17 +1,31 @@
-//! What has to be found out from a server before a verdict is final.
+//! Questions that must be answered before a token has a verdict.
 
 use std::sync::Arc;
 
+use crate::authenticate::error::AuthenticateError;
 use crate::introspect::IntrospectionPurpose;
+use crate::jwks::{KeyManagerKeys, RefetchCause};
 use crate::key_managers::CompiledKeyManager;
 
-/// A question to servers; the caller asks it and decides once more.
+/// Key sets that may be older than the token, each with the reason to fetch it again.
+pub type StaleKeys = Vec<(Arc<KeyManagerKeys>, RefetchCause)>;
+
+/// A question to servers. The caller asks it and decides once more.
 #[derive(Debug, Clone)]
 pub enum Question {
-    /// The key managers whose servers may know the token, to be asked at once: the first that calls it active wins.
+    /// Asks the servers of these key managers about the token, all at once. The first that calls it active wins.
     Introspect { key_managers: Vec<Arc<CompiledKeyManager>>, purpose: IntrospectionPurpose },
-    /// Whether the issuer is an organization of this template.
-    Open { template: Arc<CompiledKeyManager>, issuer: Box<str> },
+    /// Asks the server of this template for the organization that the issuer names.
+    OpenOrganization { template: Arc<CompiledKeyManager>, issuer: Box<str> },
+    /// Fetches key sets again. If that changes nothing, the token is refused for `otherwise`.
+    RefreshKeys { stale: StaleKeys, otherwise: Box<AuthenticateError> },
+}
+
+/// A token without a verdict, or with a bad one.
+#[derive(Debug, Clone)]
+pub enum Unproven {
+    Refused(AuthenticateError),
+    Needs(Question),
 }
 
 impl Question {
@@ -22,34 +36,46 @@ impl Question {
         Self::Introspect { key_managers, purpose }
     }
 
-    /// The one key manager that it is about.
-    pub(super) fn key_manager(&self) -> Option<&Arc<CompiledKeyManager>> {
+    /// Returns the refusal that stands while nobody has asked.
+    #[must_use]
+    pub fn unasked(self) -> AuthenticateError {
         match self {
-            Self::Introspect { key_managers, .. } => match key_managers.as_slice() {
-                [only] => Some(only),
-                _ => None,
-            },
-            Self::Open { template, .. } => Some(template),
+            Self::Introspect { key_managers, .. } => {
+                AuthenticateError::NotIntrospected { key_managers }
+            }
+            Self::OpenOrganization { template, issuer } => {
+                AuthenticateError::OrganizationUnasked { template, issuer }
+            }
+            Self::RefreshKeys { otherwise, .. } => *otherwise,
         }
     }
 }
 
-impl std::fmt::Display for Question {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Unproven {
+    /// Returns the error that refuses the token, or would if newer keys do not help.
+    pub(super) fn error(&self) -> Option<&AuthenticateError> {
         match self {
-            Self::Introspect { key_managers, .. } => {
-                f.write_str("the token must be asked about at")?;
-                for (position, key_manager) in key_managers.iter().enumerate() {
-                    let comma = if position == 0 { "" } else { "," };
-                    write!(f, "{comma} key manager \"{}\"", key_manager.definition.name)?;
-                }
-                Ok(())
-            }
-            Self::Open { template, issuer } => write!(
-                f,
-                "the issuer {issuer:?} may be an organization of key manager \"{}\", whose server has to be asked",
-                template.definition.name
-            ),
+            Self::Refused(error) => Some(error),
+            Self::Needs(Question::RefreshKeys { otherwise, .. }) => Some(otherwise),
+            Self::Needs(Question::Introspect { .. } | Question::OpenOrganization { .. }) => None,
         }
+    }
+}
+
+impl From<AuthenticateError> for Unproven {
+    /// Turns a refusal that newer keys could lift into a question.
+    fn from(error: AuthenticateError) -> Self {
+        let stale = error.stale_keys();
+        if stale.is_empty() {
+            Self::Refused(error)
+        } else {
+            Self::Needs(Question::RefreshKeys { stale, otherwise: Box::new(error) })
+        }
+    }
+}
+
+impl From<Question> for Unproven {
+    fn from(question: Question) -> Self {
+        Self::Needs(question)
     }
 }

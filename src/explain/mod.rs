@@ -1,6 +1,6 @@
 //! Every step of the decision on one request, told to an operator.
 //!
-//! The verdict is `proxy::decision::decide`'s, the function that the gateway itself calls; the steps are told around it. A
+//! The verdict is `proxy::decide`'s, the function that the gateway itself calls; the steps are told around it. A
 //! running gateway judges by what it has (keys, answers of servers, revocations), `portcullis explain` alone by the files.
 //! Nothing is spent and nothing remembered: a DPoP proof that was explained can still be used.
 //!
@@ -40,7 +40,7 @@ use crate::introspect::IntrospectionAnswer;
 use crate::key_managers::CompiledKeyManager;
 use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::rate::Rate;
-use crate::proxy::inquiry;
+use crate::proxy::question::introspection;
 use crate::snapshot::{Snapshot, Unlisted};
 use crate::telemetry::Metrics;
 
@@ -79,8 +79,8 @@ pub async fn judge(grounds: &Grounds<'_>, question: &ExplainRequest) -> Explanat
             }
         };
         let token = question.token().unwrap_or_default().as_bytes();
-        let patience = inquiry::patience(&key_managers);
-        match inquiry::ask(&key_managers, token, purpose, grounds.now, patience).await {
+        let patience = introspection::patience(&key_managers);
+        match introspection::ask(&key_managers, token, purpose, grounds.now, patience).await {
             // what was handed over and is asked for again is not what was wanted
             Ok(_) if answered.is_some() => unknown = Some(AuthenticateError::Inactive),
             Ok(found) => answered = Some(found),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::jwt::Unverified;
 use crate::model::clock::UnixSeconds;
-use crate::proxy::decision::ConnectionFacts;
+use crate::proxy::ConnectionFacts;
 
 /// A question as it is sent to a running gateway: one of `request` and `denial`.
 #[derive(Clone, Default, Serialize, Deserialize)]

@@ -11,13 +11,12 @@ use crate::explain::{identity, near_misses};
 use crate::introspect::IntrospectionPurpose;
 use crate::jwt::Unverified;
 use crate::key_managers::CompiledKeyManager;
-use crate::model::api::{AuthScheme, SubscriptionRule};
+use crate::model::api::{AuthScheme, Operation, SubscriptionRule};
 use crate::model::application::KeyType;
 use crate::model::clock::UnixSeconds;
 use crate::model::provenance::Provenance;
 use crate::model::reason::Reason;
-use crate::proxy::decision::{Refused, RequestFacts, Why, decide};
-use crate::proxy::denial;
+use crate::proxy::{Refusal, RequestFacts, Undecided, Why, decide, denial};
 use crate::snapshot::{CompiledApi, Routed, Snapshot};
 
 /// Collects steps on one snapshot.
@@ -65,7 +64,7 @@ pub(super) fn explain(
         headers: &headers,
         connection,
     };
-    Ok(match decide(snapshot, asked, cache, now) {
+    Ok(match decide(snapshot, &asked, cache, now) {
         Ok(grant) => {
             teller.granted(&grant, question, now);
             Explanation {
@@ -78,17 +77,19 @@ pub(super) fn explain(
                 hints: Vec::new(),
             }
         }
-        Err(mut refused) => {
-            if let Some(Question::Introspect { key_managers, purpose }) = refused.why.question() {
-                let Some(unknown) = unknown else {
-                    let key_managers = key_managers.clone();
-                    return Err(Inquiry { key_managers, purpose: *purpose });
-                };
-                refused.why = Why::Authenticate(unknown.clone());
-            }
-            teller.tell(&refused, question, now);
-            let hints = near_misses::hints(snapshot, &refused, question, now);
-            teller.refused(refused.why.reason(), hints)
+        Err(undecided) => {
+            let refusal = match undecided {
+                Undecided::Needs(Question::Introspect { key_managers, purpose }, at) => {
+                    let Some(unknown) = unknown else {
+                        return Err(Inquiry { key_managers, purpose });
+                    };
+                    Refusal { why: Why::Authenticate(unknown.clone()), at: Some(at) }
+                }
+                undecided => undecided.into_refusal(),
+            };
+            teller.tell(&refusal, question, now);
+            let hints = near_misses::hints(snapshot, &refusal, question, now);
+            teller.refused(refusal.reason(), hints)
         }
     })
 }
@@ -120,32 +121,28 @@ impl StepTeller<'_> {
         }
     }
 
-    fn tell(&mut self, refused: &Refused<'_>, question: &Asking, now: UnixSeconds) {
-        let api = refused.api.and_then(|index| self.snapshot.api(index));
-        if let Some(routed) = &refused.routed {
-            self.route(routed);
-        } else {
-            let place = api.map(|api| api.definition.place);
-            self.failed("route", refused.why.message(), place);
+    fn tell(&mut self, refusal: &Refusal, question: &Asking, now: UnixSeconds) {
+        let Some((api, operation)) = refusal.api().zip(refusal.operation()) else {
+            let place = refusal.api().map(|api| api.definition.place);
+            self.failed("route", refusal.message().unwrap_or_default(), place);
             return;
-        }
-        match &refused.why {
+        };
+        self.route(api, operation);
+        match &refusal.why {
             Why::Authenticate(error) => self.authentication(error, question),
-            Why::Authorize(refusal, principal) => {
-                if let Some((principal, routed)) = principal.as_ref().zip(refused.routed.as_ref()) {
-                    self.token(principal, routed.api(), question, now);
+            Why::Authorize(error, principal) => {
+                if let Some(principal) = principal {
+                    self.token(principal, api, question, now);
                 }
-                if let Some(routed) = &refused.routed {
-                    self.authorization(*refusal, routed, principal.as_ref());
-                }
+                self.authorization(*error, api, operation, principal.as_ref());
             }
-            Why::Route(_) | Why::Blocked | Why::Preflight(_) => {}
+            _ => {}
         }
     }
 
     fn granted(&mut self, grant: &Grant<'_>, question: &Asking, now: UnixSeconds) {
         let routed = grant.routed();
-        self.route(routed);
+        self.route(routed.api(), routed.operation());
         match grant.principal() {
             None => self.passed(
                 "token",
@@ -169,14 +166,13 @@ impl StepTeller<'_> {
         self.passed("backend", found, definition.as_ref().map(|backend| backend.place));
     }
 
-    fn route(&mut self, routed: &Routed<'_>) {
-        let api = &routed.api().definition;
+    fn route(&mut self, api: &CompiledApi, operation: &Operation) {
+        let api = &api.definition;
         self.passed(
             "route",
             format!("API {} {} at {}", api.name, api.version, shown_base(&api.base_path)),
             Some(api.place),
         );
-        let operation = routed.operation();
         let scheme = match operation.auth {
             AuthScheme::Required => "a token is required",
             AuthScheme::None => "no token is required",
@@ -208,7 +204,7 @@ impl StepTeller<'_> {
             }
             AuthenticateError::Opaque
             | AuthenticateError::Inactive
-            | AuthenticateError::Undecided(Question::Introspect { .. })
+            | AuthenticateError::NotIntrospected { .. }
             | AuthenticateError::Unanswered { .. } => ("introspection", error.to_string()),
             AuthenticateError::NobodysOwn { .. } => ("key manager", error.to_string()),
             _ => ("authenticate", error.to_string()),
@@ -311,10 +307,10 @@ impl StepTeller<'_> {
     fn authorization(
         &mut self,
         refusal: AuthorizationError,
-        routed: &Routed<'_>,
+        api: &CompiledApi,
+        operation: &Operation,
         principal: Option<&Principal>,
     ) {
-        let api = &routed.api().definition;
         let (step, place) = match refusal {
             AuthorizationError::ConsumerKeyMissing | AuthorizationError::ConsumerKeyUnknown => {
                 ("application", principal.map(|principal| principal.key_manager().definition.place))
@@ -327,16 +323,16 @@ impl StepTeller<'_> {
             | AuthorizationError::SubscriptionInactive => {
                 ("subscription", self.application_place(principal))
             }
-            AuthorizationError::InsufficientScope => ("scopes", Some(routed.operation().place)),
-            AuthorizationError::Audience => ("audience", Some(api.place)),
+            AuthorizationError::InsufficientScope => ("scopes", Some(operation.place)),
+            AuthorizationError::Audience => ("audience", Some(api.definition.place)),
             AuthorizationError::NoProductionBackend | AuthorizationError::NoSandboxBackend => {
-                ("backend", Some(api.place))
+                ("backend", Some(api.definition.place))
             }
         };
         if let Some(principal) = principal
             && !matches!(step, "application" | "organization" | "subscription")
         {
-            self.application(routed.api(), principal);
+            self.application(api, principal);
         }
         self.failed(step, refusal.to_string(), place);
     }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use crate::explain::tests::stage::{Stage, control_runtime};
-use crate::proxy::decision::{ConnectionFacts, RequestFacts, decide};
+use crate::proxy::{ConnectionFacts, RequestFacts, decide};
 use crate::revocation::record::{Mark, RevocationKind, RevocationRecord};
 use crate::route;
 
@@ -257,10 +257,11 @@ proptest! {
             let headers = question.headers("authorization");
             let cache = TokenCache::new(65536, Metrics::new(1, 1).worker(0), Common::alone());
             let asked = RequestFacts { method: &question.method, host: "", path: &normal, headers: &headers, connection: ConnectionFacts::UNKNOWN };
-            let decided = decide(&stage.snapshot, asked, &cache, stage.now);
+            let decided = decide(&stage.snapshot, &asked, &cache, stage.now);
             prop_assert_eq!(explanation.is_allowed(), decided.is_ok());
-            if let Err(refused) = decided {
-                prop_assert_eq!(explanation.reason(), refused.why.reason().label());
+            if let Err(undecided) = decided {
+                let refusal = undecided.into_refusal();
+                prop_assert_eq!(explanation.reason(), refusal.reason().label());
             }
             Ok(())
         })?;

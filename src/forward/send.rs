@@ -47,7 +47,7 @@ pub struct Outgoing<'p> {
     /// The client's `Host`, where the backend gets it.
     pub host: Option<HeaderValue>,
     /// What consistent hashing goes by.
-    pub key: &'p [u8],
+    pub key: Vec<u8>,
     pub purpose: ConnectionPurpose,
     /// Where interim answers go.
     pub interim: Arc<Interim>,
@@ -154,8 +154,9 @@ impl Forwarder {
         let mut tried: Vec<Tried> = Vec::new();
         loop {
             let endpoints = &*known;
-            let mut asked = choose(group, endpoints, Choice { turn, key, now, tried: &tried })
-                .ok_or(ForwardError::NoBackend)?;
+            let mut asked =
+                choose(group, endpoints, Choice { turn, key: &key, now, tried: &tried })
+                    .ok_or(ForwardError::NoBackend)?;
             let target = &asked.target;
             address(&mut request, target, path, query)?;
             if let Some(host) = &host {

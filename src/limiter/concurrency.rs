@@ -23,7 +23,7 @@ pub struct Permit(#[expect(dead_code, reason = "held for its drop")] OwnedSemaph
 
 /// Neither a place nor room to wait for one, or none came in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("as many requests of the API are in flight as may be")]
+#[error("the API has reached `max_concurrent_requests`, and its queue is full or took too long")]
 pub struct Full;
 
 /// One that waits; dropping it (its client may leave) makes room.

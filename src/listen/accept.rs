@@ -73,7 +73,7 @@ fn admit(
     peer: SocketAddr,
 ) {
     let settings = listener.settings.load_full();
-    let Some(descriptor) = worker.walk().descriptors().client() else {
+    let Some(descriptor) = worker.shared().descriptors().client() else {
         listener.series.refused(worker.index(), RefusedConnection::Descriptors);
         return;
     };
@@ -103,7 +103,7 @@ pub fn take(worker: &Rc<LocalWorker>, arrival: Arrival) {
             &listener.name,
             peer,
             transport,
-            Rc::clone(worker.walk().waiting()),
+            Rc::clone(worker.shared().idle()),
             worker.deadlines().now(),
         ));
         let limit = worker.limits().header_timeout;

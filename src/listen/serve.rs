@@ -77,7 +77,7 @@ async fn serve_http1(
         service_fn(move |request: Request<Incoming>| {
             // from now on, and not from the first poll: the connection must know at once that it owes an answer
             let in_flight = connection.request_began(worker.deadlines());
-            proxy::service::handle(Rc::clone(worker.walk()), in_flight, request)
+            proxy::service::handle(Rc::clone(worker.shared()), in_flight, request)
         })
     };
     let mut introduced = false;
@@ -198,7 +198,7 @@ async fn refuse(
     message: String,
 ) {
     tracing::debug!(target: "portcullis::listen", listener = %connection.listener, peer = %connection.peer(), message, "request refused");
-    let answer = proxy::local_reply::refuse_bytes(worker.walk(), connection, reason, message);
+    let answer = proxy::local_reply::refuse_bytes(worker.shared(), connection, reason, message);
     let _ = timeout(LINGER, socket.write_all(&answer)).await;
 }
 
@@ -222,7 +222,7 @@ async fn serve_http2(
         service_fn(move |request: Request<Incoming>| {
             // from now on, and not from the first poll: the connection must know at once that it owes an answer
             let in_flight = connection.request_began(worker.deadlines());
-            proxy::service::handle(Rc::clone(worker.walk()), in_flight, request)
+            proxy::service::handle(Rc::clone(worker.shared()), in_flight, request)
         })
     };
     let mut builder = http2::Builder::new(Streams::new(worker, connection));

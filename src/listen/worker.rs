@@ -87,7 +87,7 @@ pub struct Arrival {
 /// A worker as its own thread sees it.
 #[derive(Debug)]
 pub struct LocalWorker {
-    walk: Rc<Worker>,
+    shared: Rc<Worker>,
     connections: RefCell<Slab<Entry>>,
     open: Arc<AtomicUsize>,
     peers: Vec<WorkerHandle>,
@@ -138,7 +138,7 @@ pub fn run(
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async move {
         let worker = Rc::new(LocalWorker {
-            walk: Rc::new(Worker::new(parts)),
+            shared: Rc::new(Worker::new(parts)),
             connections: RefCell::new(Slab::new()),
             open: Arc::clone(&queue.handle.connections),
             peers,
@@ -151,7 +151,7 @@ pub fn run(
         }
         let ended = serve(&worker, queue, &mut tasks).await;
         tasks.all.abort_all();
-        worker.walk.access_log().flush();
+        worker.shared.access_log().flush();
         ended
     })
 }
@@ -262,24 +262,24 @@ async fn tick(worker: Rc<LocalWorker>) {
             .limits()
             .max_loop_delay
             .is_some_and(|most| now.saturating_duration_since(last) > most.saturating_add(TICK));
-        worker.walk.set_overloaded(late && late_again);
+        worker.shared.set_overloaded(late && late_again);
         (late, last) = (late_again, now);
         turn = turn.wrapping_add(1);
         let deadlines = worker.deadlines();
         deadlines.advance(ticks(started.elapsed()).saturating_sub(deadlines.now()));
-        worker.walk.cache().set_moment(worker.walk.clock().moment());
-        worker.walk.waiting().tick(deadlines.now());
+        worker.shared.cache().set_moment(worker.shared.clock().moment());
+        worker.shared.idle().tick(deadlines.now());
         if turn.is_multiple_of(LOG_FLUSH) {
-            worker.walk.access_log().flush();
+            worker.shared.access_log().flush();
         }
-        let snapshot = worker.walk.snapshots().load();
-        health::check(worker.walk.forwarder(), &snapshot.checked);
-        if !worker.walk.tenures().is_empty() {
-            let revocations = worker.walk.cache().revocations();
-            worker.walk.tenures().sweep(
+        let snapshot = worker.shared.snapshots().load();
+        health::check(worker.shared.forwarder(), &snapshot.checked);
+        if !worker.shared.stream_authorizations().is_empty() {
+            let revocations = worker.shared.cache().revocations();
+            worker.shared.stream_authorizations().sweep(
                 &snapshot,
                 revocations,
-                worker.walk.clock().milliseconds(),
+                worker.shared.clock().milliseconds(),
                 deadlines.now(),
             );
         }
@@ -299,23 +299,23 @@ async fn tick(worker: Rc<LocalWorker>) {
 
 impl LocalWorker {
     pub fn index(&self) -> usize {
-        self.walk.index()
+        self.shared.index()
     }
 
-    pub fn walk(&self) -> &Rc<Worker> {
-        &self.walk
+    pub fn shared(&self) -> &Rc<Worker> {
+        &self.shared
     }
 
     pub fn deadlines(&self) -> &Rc<Deadlines> {
-        self.walk.deadlines()
+        self.shared.deadlines()
     }
 
     pub fn counters(&self) -> &WorkerCounters {
-        self.walk.counters()
+        self.shared.counters()
     }
 
     pub fn limits(&self) -> Limits {
-        self.walk.snapshots().load().limits
+        self.shared.snapshots().load().limits
     }
 
     /// Enters a connection into the table.
@@ -358,7 +358,7 @@ impl LocalWorker {
 
     fn drain(&self, within: Duration) {
         if !self.draining.replace(true) {
-            self.walk.tenures().leave_within(within);
+            self.shared.stream_authorizations().leave_within(within);
             let now = self.deadlines().now();
             self.each_connection(|connection| connection.drain(now));
         }
@@ -410,7 +410,7 @@ impl LocalWorker {
                 }
             }
         }
-        self.walk.forwarder().pools.sweep();
+        self.shared.forwarder().pools.sweep();
     }
 }
 

@@ -10,7 +10,8 @@ use crate::forward::body::{BodyBroken, Cause, ResponseBody};
 use crate::forward::failure::chain;
 use crate::proxy::connection::Handed;
 use crate::proxy::exchange::Exchange;
-use crate::proxy::stream::limit::{EndReason, StreamKind, StreamLimit};
+use crate::proxy::stream::kind::StreamKind;
+use crate::proxy::stream::limit::{EndReason, StreamLimit};
 use crate::telemetry::ExchangeEnding;
 
 /// A response's body. Dropping it before its end is how a client that left shows.
@@ -20,7 +21,7 @@ pub struct AnswerBody {
     /// `None` only after a panic, which has taken the exchange with it, and where a tunnel has it.
     exchange: Option<Box<Exchange>>,
     stream: StreamKind,
-    term: Option<Box<StreamLimit>>,
+    limit: Option<Box<StreamLimit>>,
 }
 
 #[derive(Debug)]
@@ -39,9 +40,9 @@ impl AnswerBody {
         body: ResponseBody,
         exchange: Box<Exchange>,
         stream: StreamKind,
-        term: Option<Box<StreamLimit>>,
+        limit: Option<Box<StreamLimit>>,
     ) -> Self {
-        Self { stream, term, ..Self::new(ReplyContent::Backend(body), exchange) }
+        Self { stream, limit, ..Self::new(ReplyContent::Backend(body), exchange) }
     }
 
     /// A body whose exchange has ended already.
@@ -50,7 +51,7 @@ impl AnswerBody {
             content: ReplyContent::Own((!bytes.is_empty()).then_some(bytes)),
             exchange: None,
             stream: StreamKind::No,
-            term: None,
+            limit: None,
         }
     }
 
@@ -62,7 +63,7 @@ impl AnswerBody {
         if ended {
             exchange.complete();
         }
-        Self { content, exchange: Some(exchange), stream: StreamKind::No, term: None }
+        Self { content, exchange: Some(exchange), stream: StreamKind::No, limit: None }
     }
 }
 
@@ -70,7 +71,7 @@ impl AnswerBody {
     /// The answer is over before its body: told in the way that its client understands. Letting go of the backend's body
     /// closes its connection, or resets its stream.
     fn cut(&mut self, cut: EndReason) -> Option<Result<Frame<Bytes>, BodyBroken>> {
-        self.term = None;
+        self.limit = None;
         self.content = ReplyContent::Own(None);
         if let Some(exchange) = &mut self.exchange {
             exchange.end(ExchangeEnding::GatewayClosed, Some(cut.message()));
@@ -107,7 +108,7 @@ impl AnswerBody {
         if self.stream != StreamKind::Grpc {
             return Err(BodyBroken);
         }
-        self.term = None;
+        self.limit = None;
         self.content = ReplyContent::Own(None);
         Ok(Frame::trailers(cut.trailers()))
     }
@@ -121,8 +122,8 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyBroken>>> {
-        if let Some(term) = &self.term
-            && let Poll::Ready(cut) = term.poll(context)
+        if let Some(limit) = &self.limit
+            && let Poll::Ready(cut) = limit.poll(context)
         {
             return Poll::Ready(self.cut(cut));
         }

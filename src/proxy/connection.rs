@@ -50,7 +50,7 @@ pub struct Connection {
     /// A request asked for another protocol: what follows it may not be HTTP.
     upgrading: Cell<bool>,
     rest: Cell<IdleConnection>,
-    waiting: Rc<IdleConnections>,
+    idle: Rc<IdleConnections>,
     listed: Cell<bool>,
     bodies: OpenBodies,
     /// What came last was not the end of a message.
@@ -60,7 +60,7 @@ pub struct Connection {
     handed: Cell<Handed>,
     waker: RefCell<Option<Waker>>,
     interim: Arc<Interim>,
-    named: OriginCache,
+    origins: OriginCache,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +139,7 @@ impl Drop for InFlight {
             let now = self.deadlines.now();
             connection.enter(Phase::Idle, now);
             if !connection.multiplexed.get() {
-                connection.waiting.add(connection, now);
+                connection.idle.add(connection, now);
             }
         }
     }
@@ -150,7 +150,7 @@ impl Connection {
         listener: &str,
         peer: SocketAddr,
         transport: Transport,
-        waiting: Rc<IdleConnections>,
+        idle: Rc<IdleConnections>,
         now: u64,
     ) -> Self {
         Self {
@@ -169,7 +169,7 @@ impl Connection {
             multiplexed: Cell::new(false),
             upgrading: Cell::new(false),
             rest: Cell::new(IdleConnection::Awake),
-            waiting,
+            idle,
             listed: Cell::new(false),
             bodies: OpenBodies::default(),
             within_message: Cell::new(false),
@@ -177,7 +177,7 @@ impl Connection {
             handed: Cell::new(Handed::Unchanged),
             waker: RefCell::new(None),
             interim: Arc::default(),
-            named: OriginCache::default(),
+            origins: OriginCache::default(),
         }
     }
 
@@ -382,9 +382,9 @@ impl Connection {
         }
     }
 
-    /// What the last request said of its host and client.
-    pub fn last_named(&self) -> &OriginCache {
-        &self.named
+    /// Returns the host and client of the last request.
+    pub fn last_origin(&self) -> &OriginCache {
+        &self.origins
     }
 
     /// What has to be said before the answer.

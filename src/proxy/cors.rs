@@ -13,14 +13,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use crate::model::cors::{AllowedHeaders, Cors, Origins};
 
 /// A preflight: a browser asks before it sends the request that it has.
-pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::OPTIONS
         && headers.contains_key(ORIGIN)
         && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// The headers of the answer to an `OPTIONS` that the gateway answers itself. `served` are the path's methods; `None`: any.
-pub fn preflight(cors: &Cors, served: Option<&[Method]>, request: &HeaderMap) -> HeaderMap {
+pub(super) fn preflight(cors: &Cors, served: Option<&[Method]>, request: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let methods: Vec<&str> = match served {
         Some(served) => cors
@@ -66,7 +66,7 @@ pub fn preflight(cors: &Cors, served: Option<&[Method]>, request: &HeaderMap) ->
 }
 
 /// Makes an answer readable for the page that asked, unless its backend has said what it wants of that.
-pub fn decorate(cors: &Cors, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+pub(super) fn decorate(cors: &Cors, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
     if headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
         return;
     }

@@ -1,7 +1,7 @@
-//! One exchange's facts, collected on the way and written once: metrics and the access log line.
+//! Collects the facts of one exchange on its way, and writes them once: to metrics and to the access log.
 //!
-//! Written when the response's body has ended or was dropped, so a client that hangs up is counted and logged like any
-//! other. Decides nothing.
+//! They are written when the response's body has ended or was dropped, so that a client that hangs up is counted and logged
+//! like any other.
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -19,52 +19,83 @@ use crate::limiter::concurrency::Permit;
 use crate::model::application::KeyType;
 use crate::model::reason::Reason;
 use crate::proxy::connection::{Connection, InFlight, Transport};
+use crate::proxy::denial::FormatWish;
+use crate::proxy::refusal::Refusal;
 use crate::proxy::request_origin::RequestOrigin;
 use crate::proxy::worker::Worker;
 use crate::snapshot::local::LocalApi;
 use crate::telemetry::refusals::{Remembered, Unsigned};
 use crate::telemetry::{AccessRecord, ExchangeEnding, Measured, OperationSeries, UnixMillis};
+use crate::throttle::Permitted;
 
-/// What HTTP/1 logs call an exchange whose client left before an answer.
+/// The status in HTTP/1 logs of an exchange whose client left before an answer.
 const CLIENT_CLOSED: u16 = 499;
 
-/// One request with its response, from the first look at it to the last byte.
+/// One request with its response, from the first look at it to the last byte. Its facts are grouped by the step that
+/// finds them.
 #[derive(Debug)]
 pub struct Exchange {
-    walk: Rc<Worker>,
+    worker: Rc<Worker>,
     in_flight: InFlight,
     began: UnixMillis,
     started: Instant,
     series: Arc<OperationSeries>,
-    pub method: Method,
-    pub version: Version,
-    pub uri: Uri,
-    /// Only where it differs from the URI's.
-    pub normal_path: Option<String>,
-    /// `None` until the head was read.
-    pub named: Option<Rc<RequestOrigin>>,
-    pub client: IpAddr,
-    /// `None` until the head was looked at.
-    pub request_id: Option<HeaderValue>,
-    pub user_agent: Option<HeaderValue>,
-    pub key_manager: Option<Arc<CompiledKeyManager>>,
-    pub principal: Option<Principal>,
-    pub caller: Option<Rc<CallerNames>>,
-    pub key_type: Option<KeyType>,
-    pub progress: Option<Rc<RequestProgress>>,
-    pub backend: Option<Arc<CompiledTarget>>,
-    pub backend_time: Option<Duration>,
-    /// The operator's word on a refusal.
-    pub message: Option<String>,
-    /// Of a refused token, for who asks about the refusal.
-    pub unsigned: Option<Unsigned>,
-    /// The place among the API's requests in flight.
-    pub pass: Option<Permit>,
+    pub(super) request: ReceivedRequest,
+    pub(super) head: HeadFacts,
+    pub(super) caller: CallerFacts,
+    pub(super) backend: BackendFacts,
+    /// The API, and the position of the operation in it.
     api: Option<(Rc<LocalApi>, Option<usize>)>,
+    /// Counts among the API's requests in flight until the exchange ends.
+    permit: Option<Permit>,
     outcome: ExchangeOutcome,
+    /// The operator's message on a refusal, or on an early end.
+    message: Option<String>,
     sent: u64,
-    /// `None` while it is under way; an exchange that is dropped so was left by its client.
+    /// `None` while the exchange is under way: if it is dropped so, its client has left.
     ending: Option<ExchangeEnding>,
+}
+
+/// The request as it was received.
+#[derive(Debug)]
+pub(super) struct ReceivedRequest {
+    pub(super) method: Method,
+    pub(super) version: Version,
+    pub(super) uri: Uri,
+    user_agent: Option<HeaderValue>,
+    /// The format in which the client reads errors.
+    pub(super) wish: FormatWish,
+}
+
+/// The facts that reading the head finds.
+#[derive(Debug)]
+pub(super) struct HeadFacts {
+    pub(super) request_id: Option<HeaderValue>,
+    pub(super) origin: Option<Rc<RequestOrigin>>,
+    /// The client behind trusted proxies; the peer until the head was read.
+    pub(super) client: IpAddr,
+    /// `None` where it is the URI's.
+    pub(super) normal_path: Option<String>,
+}
+
+/// The facts that the decision finds.
+#[derive(Debug, Default)]
+pub(super) struct CallerFacts {
+    pub(super) principal: Option<Principal>,
+    pub(super) names: Option<Rc<CallerNames>>,
+    key_type: Option<KeyType>,
+    /// The key manager that judged a refused token, if one was found.
+    judge: Option<Arc<CompiledKeyManager>>,
+    /// A refused token, kept for `explain`.
+    pub(super) token: Option<Unsigned>,
+}
+
+/// The facts that forwarding finds.
+#[derive(Debug, Default)]
+pub(super) struct BackendFacts {
+    pub(super) progress: Option<Rc<RequestProgress>>,
+    pub(super) target: Option<Arc<CompiledTarget>>,
+    pub(super) time: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -74,41 +105,43 @@ struct ExchangeOutcome {
 }
 
 impl Exchange {
+    /// Begins an exchange. Takes the request's URI: the backend gets another one.
     pub fn begin<B>(
-        walk: Rc<Worker>,
+        worker: Rc<Worker>,
         in_flight: InFlight,
         series: Arc<OperationSeries>,
         request: &mut Request<B>,
     ) -> Self {
-        walk.counters().request_began();
-        let user_agent = request.headers().get(http::header::USER_AGENT).cloned();
+        worker.counters().request_began();
+        let headers = request.headers();
+        let (user_agent, wish) =
+            (headers.get(http::header::USER_AGENT).cloned(), FormatWish::of(headers));
         Self {
-            client: in_flight.connection().peer().ip(),
-            began: UnixMillis(walk.clock().milliseconds()),
+            began: UnixMillis(worker.clock().milliseconds()),
             started: Instant::now(),
             series,
-            method: request.method().clone(),
-            version: request.version(),
-            uri: std::mem::take(request.uri_mut()),
-            normal_path: None,
-            named: None,
-            request_id: None,
-            user_agent,
-            key_manager: None,
-            principal: None,
-            caller: None,
-            key_type: None,
-            progress: None,
-            backend: None,
-            backend_time: None,
-            message: None,
-            unsigned: None,
-            pass: None,
+            request: ReceivedRequest {
+                method: request.method().clone(),
+                version: request.version(),
+                uri: std::mem::take(request.uri_mut()),
+                user_agent,
+                wish,
+            },
+            head: HeadFacts {
+                request_id: None,
+                origin: None,
+                client: in_flight.connection().peer().ip(),
+                normal_path: None,
+            },
+            caller: CallerFacts::default(),
+            backend: BackendFacts::default(),
             api: None,
+            permit: None,
             outcome: ExchangeOutcome { status: CLIENT_CLOSED, reason: Reason::ClientClosed },
+            message: None,
             sent: 0,
             ending: None,
-            walk,
+            worker,
             in_flight,
         }
     }
@@ -121,7 +154,7 @@ impl Exchange {
         self.in_flight.connection_handle()
     }
 
-    /// The API was found, and perhaps the operation; from here on the exchange counts there.
+    /// Counts the exchange where its API, and perhaps its operation, was found.
     pub fn found(&mut self, api: Rc<LocalApi>, position: Option<usize>) {
         let operation = position.and_then(|position| api.operations.get(position));
         self.series = Arc::clone(operation.map_or(&api.unmatched, |operation| &operation.series));
@@ -132,23 +165,42 @@ impl Exchange {
         self.api.as_ref().map(|(api, _)| &**api)
     }
 
-    /// What a client's next proof should carry.
-    pub fn nonce(&self) -> String {
-        let snapshot = self.walk.snapshots().load();
-        self.walk.cache().proofs().nonce(snapshot.dpop_nonce_key.as_ref(), self.walk.clock().now())
+    /// Notes the caller, and counts the exchange at its operation.
+    pub(super) fn permitted(&mut self, permitted: &Permitted) {
+        self.found(Rc::clone(permitted.api()), Some(permitted.operation()));
+        self.caller.key_type = Some(permitted.key_type());
+        self.caller.names = permitted.caller().cloned();
+        self.caller.principal = permitted.principal().cloned();
     }
 
-    /// Whether the answer is that of a preflight, which says all about CORS by itself.
+    /// Notes what a refusal tells the operator.
+    pub(super) fn refused(&mut self, refusal: &Refusal) {
+        self.message = refusal.message();
+        if let Some(judge) = refusal.key_manager() {
+            self.caller.judge = Some(Arc::clone(judge));
+        }
+    }
+
+    /// Holds a place among the API's requests in flight until the exchange ends.
+    pub(super) fn hold(&mut self, permit: Option<Permit>) {
+        self.permit = permit;
+    }
+
+    pub fn progress(&self) -> Option<&Rc<RequestProgress>> {
+        self.backend.progress.as_ref()
+    }
+
+    /// Tells whether the answer is that of a preflight, which says all about CORS by itself.
     pub fn is_preflight(&self) -> bool {
         self.outcome.reason == Reason::CorsPreflight
     }
 
-    /// The answer's status, and why.
+    /// Notes the answer's status and reason.
     pub fn answered(&mut self, status: u16, reason: Reason) {
         self.outcome = ExchangeOutcome { status, reason };
     }
 
-    /// Bytes of the response's body went to the client's connection.
+    /// Counts bytes of the response's body that went to the client's connection.
     pub fn sent(&mut self, bytes: usize) {
         self.sent = self.sent.saturating_add(bytes as u64);
     }
@@ -157,7 +209,7 @@ impl Exchange {
         self.ending.get_or_insert(ExchangeEnding::Completed);
     }
 
-    /// An end that the exchange's owner knows, with the operator's word on it.
+    /// Ends the exchange before its time, with the operator's message.
     pub fn end(&mut self, ending: ExchangeEnding, message: Option<&str>) {
         if self.ending.is_none() {
             self.ending = Some(ending);
@@ -165,30 +217,45 @@ impl Exchange {
         }
     }
 
-    /// The backend ended its answer early.
+    /// Ends the exchange because the backend ended its answer early.
     pub fn truncated(&mut self, message: String) {
         if self.ending.is_none() {
             self.ending = Some(ExchangeEnding::BackendTruncated);
             self.message = Some(message);
-            self.walk.counters().response_truncated();
+            self.worker.counters().response_truncated();
         }
     }
 
     fn received(&self) -> u64 {
-        self.progress.as_ref().map_or(0, |progress| progress.received())
+        self.backend.progress.as_ref().map_or(0, |progress| progress.received())
+    }
+
+    fn host(&self) -> &str {
+        self.head.origin.as_ref().map_or("", |origin| &origin.host)
+    }
+
+    fn path(&self) -> &str {
+        self.head.normal_path.as_deref().unwrap_or_else(|| self.request.uri.path())
+    }
+
+    /// The key manager of the principal, or else the one that refused the token.
+    fn key_manager(&self) -> Option<&str> {
+        let principal = self.caller.principal.as_ref().map(Principal::key_manager);
+        let known = principal.or(self.caller.judge.as_ref())?;
+        Some(known.definition.name.as_str())
     }
 
     fn measure(&self, total: Duration) {
         let measured = Measured {
-            method: &self.method,
+            method: &self.request.method,
             status: self.outcome.status,
             reason: self.outcome.reason,
             total,
-            backend: self.backend_time,
+            backend: self.backend.time,
             received_bytes: self.received(),
             sent_bytes: self.sent,
         };
-        self.series.record(self.walk.index(), &measured);
+        self.series.record(self.worker.index(), &measured);
     }
 
     fn log(&self, total: Duration) {
@@ -196,53 +263,55 @@ impl Exchange {
         let place = self.api.as_ref().and_then(|(api, position)| Some((api, (*position)?)));
         let operation = place.and_then(|(api, position)| api.definition.operations.get(position));
         let refused = self.outcome.reason != Reason::Forwarded;
-        let user_agent =
-            self.user_agent.as_ref().map(HeaderValue::as_bytes).map(String::from_utf8_lossy);
-        let claims = self.principal.as_ref().map(Principal::claims);
+        let user_agent = self
+            .request
+            .user_agent
+            .as_ref()
+            .map(HeaderValue::as_bytes)
+            .map(String::from_utf8_lossy);
+        let caller = &self.caller;
+        let claims = caller.principal.as_ref().map(Principal::claims);
         let request_id =
-            self.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
+            self.head.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
         let record = AccessRecord {
             time: self.began,
             request_id,
             denial: refused.then_some(request_id),
             remote: self.connection().peer(),
-            client: self.client,
+            client: self.head.client,
             listener: &self.connection().listener,
-            protocol: self.version,
+            protocol: self.request.version,
             tls: self.connection().transport == Transport::Tls,
-            method: &self.method,
-            host: self.named.as_ref().map_or("", |named| &named.host),
-            path: self.normal_path.as_deref().unwrap_or_else(|| self.uri.path()),
+            method: &self.request.method,
+            host: self.host(),
+            path: self.path(),
             api: api.map(|api| api.name.as_str()),
             version: api.map(|api| api.version.as_str()),
             operation: operation.map(|operation| operation.template.as_str()),
             kept_route: place
                 .and_then(|(api, position)| Some(&api.operations.get(position)?.logged)),
-            application: self.caller.as_ref().map(|caller| &*caller.application),
-            owner: self.caller.as_ref().map(|caller| &*caller.owner),
-            key_manager: self
-                .key_manager
-                .as_ref()
-                .map(|key_manager| key_manager.definition.name.as_str()),
-            key_type: self.key_type,
+            application: caller.names.as_ref().map(|names| &*names.application),
+            owner: caller.names.as_ref().map(|names| &*names.owner),
+            key_manager: self.key_manager(),
+            key_type: caller.key_type,
             issuer: claims.map(Claims::issuer),
-            consumer_key: self.principal.as_ref().and_then(Principal::consumer_key),
+            consumer_key: caller.principal.as_ref().and_then(Principal::consumer_key),
             key_id: claims.and_then(Claims::key_id),
-            token_hash: self.principal.as_ref().map(Principal::token_hash),
+            token_hash: caller.principal.as_ref().map(Principal::token_hash),
             // of a refused one the exchange may know another type of key than the application has
-            kept_caller: self.caller.as_ref().filter(|_| !refused).map(|caller| &caller.logged),
+            kept_caller: caller.names.as_ref().filter(|_| !refused).map(|names| &names.logged),
             status: self.outcome.status,
             reason: self.outcome.reason,
             message: self.message.as_deref(),
-            backend: self.backend.as_ref().map(|target| &*target.label),
+            backend: self.backend.target.as_ref().map(|target| &*target.label),
             duration: total,
-            backend_duration: self.backend_time,
+            backend_duration: self.backend.time,
             request_bytes: self.received(),
             response_bytes: self.sent,
             user_agent: user_agent.as_deref(),
             ending: self.ending.unwrap_or(ExchangeEnding::ClientAborted),
         };
-        self.walk.access_log().write(&record);
+        self.worker.access_log().write(&record);
     }
 }
 
@@ -250,37 +319,40 @@ impl Exchange {
     /// Remembers a refusal that its client can name.
     fn remember(&mut self) {
         let ExchangeOutcome { status, reason } = self.outcome;
-        let Some(id) = self.request_id.as_ref().and_then(|id| id.to_str().ok()) else { return };
+        let id = self.head.request_id.as_ref().and_then(|id| id.to_str().ok());
+        let Some(id) = id else { return };
         let text = Remembered::text;
         let place = self.api.as_ref().map(|(api, position)| (&api.definition, *position));
         let operation = place
             .and_then(|(api, position)| api.operations.get(position?))
             .map(|operation| text(operation.template.as_str()));
-        self.walk.refusals().keep(Remembered {
+        self.worker.refusals().keep(Remembered {
             id: text(id),
-            at: self.walk.cache().moment(),
+            at: self.worker.cache().moment(),
             time: self.began,
             reason,
             status,
             message: text(self.message.as_deref().unwrap_or_default()),
-            method: text(self.method.as_str()),
-            host: text(self.named.as_ref().map_or("", |named| &named.host)),
-            path: text(self.normal_path.as_deref().unwrap_or_else(|| self.uri.path())),
-            client: self.client,
+            method: text(self.request.method.as_str()),
+            host: text(self.host()),
+            path: text(self.path()),
+            client: self.head.client,
             api: place.map(|(api, _)| text(&format!("{} {}", api.name, api.version))),
             operation,
-            key_manager: self
-                .key_manager
+            key_manager: self.key_manager().map(text),
+            application: self.caller.names.as_ref().map(|names| text(&names.application)),
+            consumer_key: self
+                .caller
+                .principal
                 .as_ref()
-                .map(|known| text(known.definition.name.as_str())),
-            application: self.caller.as_ref().map(|caller| text(&caller.application)),
-            consumer_key: self.principal.as_ref().and_then(Principal::consumer_key).map(text),
-            token: self.unsigned.take(),
+                .and_then(Principal::consumer_key)
+                .map(text),
+            token: self.caller.token.take(),
         });
     }
 }
 
-/// Whether the client was refused, and told an id.
+/// Tells whether the client was refused, and got an id to ask about.
 fn is_refusal(reason: Reason) -> bool {
     !matches!(
         reason,
@@ -303,6 +375,6 @@ impl Drop for Exchange {
         if is_refusal(self.outcome.reason) {
             self.remember();
         }
-        self.walk.counters().request_ended();
+        self.worker.counters().request_ended();
     }
 }

@@ -21,7 +21,12 @@ use crate::snapshot::{CompiledApi, Snapshot};
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 /// The API whose metadata a path asks for.
-pub fn asked(snapshot: &Snapshot, host: &str, path: &str, method: &Method) -> Option<ApiIndex> {
+pub(super) fn asked(
+    snapshot: &Snapshot,
+    host: &str,
+    path: &str,
+    method: &Method,
+) -> Option<ApiIndex> {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return None;
     }
@@ -44,7 +49,11 @@ fn asks_for_tokens(api: &CompiledApi) -> bool {
 }
 
 /// The document.
-pub fn document(snapshot: &Snapshot, api: &CompiledApi, origin: &ClientOrigin) -> Response<Bytes> {
+pub(super) fn document(
+    snapshot: &Snapshot,
+    api: &CompiledApi,
+    origin: &ClientOrigin,
+) -> Response<Bytes> {
     let definition = &api.definition;
     let believed = snapshot
         .key_managers
@@ -83,7 +92,7 @@ pub fn document(snapshot: &Snapshot, api: &CompiledApi, origin: &ClientOrigin) -
 }
 
 /// Points a client without a good token at the document (section 5.1).
-pub fn point_at(api: &CompiledApi, origin: &ClientOrigin, headers: &mut HeaderMap) {
+pub(super) fn point_at(api: &CompiledApi, origin: &ClientOrigin, headers: &mut HeaderMap) {
     let Some(challenge) = headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok())
     else {
         return;

@@ -1,29 +1,36 @@
-//! The request's walk and nothing else.
+//! The walk of a request.
 //!
-//! The walk through the files: [`service`] (the walk), [`admission`] (may it be forwarded), [`inquiry`] (what servers say of a token),
-//! [`newer_keys`] (waiting for them),
-//! [`asserting`] (what a backend is told of the caller), [`decision`] (route, authenticate, authorize on one snapshot),
-//! [`denial`] (reason -> answer, the only table of statuses), [`local_reply`] (answers made here), [`metadata`] (RFC 9728), [`cors`],
-//! [`stream::upgrade`] and [`stream::tunnel`] (other protocols, with [`stream::websocket`]'s frames), [`vouching`] (questions within a budget), [`stream::authorization`] and [`stream::limit`] (what ends a stream), [`exchange`] (the facts of one exchange, written once),
-//! [`answer`] (bodies), [`connection`] and [`worker`] (what the walk is lent), [`request_origin`] and [`request_ids`] (what is not
-//! worked out anew for each request), [`connection::idle`] (connections between two requests).
+//! [`walk`] has its steps on one page: [`head`], [`permit`] (with the [`question`]s that a decision raises), `throttle`,
+//! [`outgoing`], [`forwarding`], [`reply`]. A step that refuses returns a [`refusal`]; [`local_reply`] turns it into a
+//! response, by [`denial`]'s one table of statuses. [`service`] is the HTTP library's side; [`exchange`] has the facts of one
+//! exchange, written once. [`stream`] holds what outlasts a response head, [`connection`] and [`worker`] what a request is
+//! lent.
 
-pub mod admission;
 pub mod answer;
-pub mod asserting;
 pub mod connection;
-pub mod cors;
-pub mod decision;
+mod cors;
 pub mod denial;
 pub mod exchange;
-pub mod inquiry;
+mod forwarding;
+mod head;
+mod inbound;
 pub mod local_reply;
-pub mod metadata;
-mod newer_keys;
+mod metadata;
+mod outgoing;
+mod permit;
 mod query_token;
-pub mod request_ids;
-pub mod request_origin;
+pub mod question;
+mod refusal;
+mod reply;
+mod request_facts;
+mod request_ids;
+mod request_origin;
+mod routing;
 pub mod service;
 pub mod stream;
-mod vouching;
+mod walk;
 pub mod worker;
+
+pub use crate::proxy::refusal::{Refusal, RefusalPlace, Undecided, Why};
+pub use crate::proxy::request_facts::{ConnectionFacts, RequestFacts};
+pub use crate::proxy::walk::decide;

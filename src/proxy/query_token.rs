@@ -8,10 +8,9 @@ use http::header::SEC_WEBSOCKET_KEY;
 use http::{HeaderName, HeaderValue, Method, Version};
 
 use crate::model::api::QueryTokenRule;
-use crate::proxy::admission::RequestHead;
-use crate::proxy::service::Inbound;
-use crate::proxy::stream::upgrade;
-use crate::proxy::worker::Worker;
+use crate::proxy::inbound::Inbound;
+use crate::route::NormalPath;
+use crate::snapshot::Snapshot;
 
 /// RFC 6750 section 2.3.
 const PARAMETER: &str = "access_token";
@@ -25,24 +24,24 @@ pub(super) struct Stripped {
 
 /// Takes the token out of a handshake's query, where the API allows it there.
 pub(super) fn take(
-    walk: &Worker,
-    request: &mut Inbound,
-    head: &RequestHead<'_>,
+    snapshot: &Snapshot,
+    inbound: &mut Inbound,
+    host: &str,
+    path: &NormalPath<'_>,
     query: Option<&str>,
-    wish: Option<&upgrade::UpgradeRequest>,
 ) -> Option<Stripped> {
-    let wish = wish.filter(|wish| wish.is_websocket())?;
+    let upgrade = inbound.upgrade.as_ref().filter(|upgrade| upgrade.is_websocket())?;
     let (rest, tokens) = split(query?)?;
+    let request = &mut inbound.request;
     // over HTTP/2 the method says that it is a handshake; over HTTP/1.1 a header of any client does, and its key
-    let handshake = wish.stream.is_some()
+    let handshake = upgrade.stream.is_some()
         || (request.method() == Method::GET
             && request.version() == Version::HTTP_11
             && request.headers().contains_key(SEC_WEBSOCKET_KEY));
     if !handshake {
         return None;
     }
-    let snapshot = walk.snapshots().load();
-    let routed = snapshot.route(&head.named.host, &head.path, &Method::GET).ok()?;
+    let routed = snapshot.route(host, path, &Method::GET).ok()?;
     let api = &routed.api().definition;
     if api.query_token != QueryTokenRule::OnHandshakes {
         return None;

@@ -13,7 +13,7 @@ const DIGITS: usize = 32;
 const BATCH: usize = 64;
 
 #[derive(Debug)]
-pub struct RequestIds {
+pub(super) struct RequestIds {
     front: [u8; 16],
     batch: RefCell<IdBatch>,
 }
@@ -26,12 +26,12 @@ struct IdBatch {
 
 impl RequestIds {
     /// `front` is random.
-    pub fn new(front: u64) -> Self {
+    pub(super) fn new(front: u64) -> Self {
         Self { front: hexadecimal(front), batch: RefCell::default() }
     }
 
     /// 32 hexadecimal digits.
-    pub fn next(&self) -> HeaderValue {
+    pub(super) fn next(&self) -> HeaderValue {
         let mut batch = self.batch.borrow_mut();
         if batch.ids.is_empty() {
             let mut ids = BytesMut::with_capacity(BATCH * DIGITS);

@@ -31,7 +31,7 @@ pub struct OriginCache(RefCell<Option<Last>>);
 struct Last {
     /// The host as it was sent.
     sent: Box<[u8]>,
-    named: Rc<RequestOrigin>,
+    origin: Rc<RequestOrigin>,
 }
 
 /// The connection that a request came on.
@@ -60,7 +60,7 @@ impl OriginCache {
         if let (Some(sent), Some(last)) = (sent, &*last)
             && sent == &*last.sent
         {
-            return Ok(Rc::clone(&last.named));
+            return Ok(Rc::clone(&last.origin));
         }
         let authority = route::request_authority(version, uri, headers)?;
         let Arriving { peer, scheme, trusted_proxies } = from;
@@ -71,14 +71,15 @@ impl OriginCache {
         let host = authority.as_ref().map_or("", route::Authority::host);
         // the requests of a trusted proxy's connection may all come from one client
         if let Some(last) = &*last
-            && last.named.origin == origin
-            && *last.named.host == *host
+            && last.origin.origin == origin
+            && *last.origin.host == *host
         {
-            return Ok(Rc::clone(&last.named));
+            return Ok(Rc::clone(&last.origin));
         }
-        let named = Rc::new(RequestOrigin { host: host.into(), written: origin.written(), origin });
-        *last = Some(Last { sent: sent.unwrap_or_default().into(), named: Rc::clone(&named) });
-        Ok(named)
+        let origin =
+            Rc::new(RequestOrigin { host: host.into(), written: origin.written(), origin });
+        *last = Some(Last { sent: sent.unwrap_or_default().into(), origin: Rc::clone(&origin) });
+        Ok(origin)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What one worker lends to every walk on its thread.
+//! Holds what one worker lends to every request on its thread.
 
 use std::cell::Cell;
 use std::hash::BuildHasher;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+use crate::assertion::AssertionCache;
 use crate::authenticate::cache::{Common, TokenCache};
 use crate::budget::descriptors::Descriptors;
 use crate::deadline::Deadlines;
@@ -16,7 +17,6 @@ use crate::forward::pool::Pools;
 use crate::forward::send::Forwarder;
 use crate::forward::via::Via;
 use crate::model::clock::Clock;
-use crate::proxy::asserting::AssertionCache;
 use crate::proxy::connection::idle::IdleConnections;
 use crate::proxy::request_ids::RequestIds;
 use crate::proxy::stream::authorization::StreamAuthorizations;
@@ -25,7 +25,7 @@ use crate::snapshot::local::LocalSnapshots;
 use crate::telemetry::refusals::Refusals;
 use crate::telemetry::{AccessWriter, WorkerCounters};
 
-/// What a worker's thread is given; everything else it makes itself, on its own thread.
+/// The parts that a worker's thread is given. It makes everything else itself, on its own thread.
 #[derive(Debug)]
 pub struct WorkerParts {
     pub index: usize,
@@ -38,15 +38,15 @@ pub struct WorkerParts {
     /// Random per process and worker: the front half of request ids.
     pub id_prefix: u64,
     pub via: Via,
-    /// Empty: the system's.
+    /// The name servers to ask; empty: the system's.
     pub dns_servers: Vec<SocketAddr>,
-    /// Of the process.
+    /// The file descriptors of the process, which all workers share.
     pub descriptors: Arc<Descriptors>,
 }
 
 impl WorkerParts {
-    /// The same once more, for a worker that is started again: nothing that is counted or remembered begins anew, but
-    /// request ids do not repeat.
+    /// Returns the parts for a worker that is started again. Nothing that is counted or remembered begins anew, but request
+    /// ids do not repeat.
     #[must_use]
     pub fn again(&self) -> Self {
         let mut prefix = [0; 8];
@@ -70,7 +70,7 @@ impl WorkerParts {
     }
 }
 
-/// The walk's belongings on one thread.
+/// The belongings of one worker, all on its thread.
 #[derive(Debug)]
 pub struct Worker {
     index: usize,
@@ -86,9 +86,9 @@ pub struct Worker {
     randomness: foldhash::quality::RandomState,
     via: Via,
     overloaded: Cell<bool>,
-    tenures: Rc<StreamAuthorizations>,
-    asserted: AssertionCache,
-    waiting: Rc<IdleConnections>,
+    stream_authorizations: Rc<StreamAuthorizations>,
+    assertions: AssertionCache,
+    idle: Rc<IdleConnections>,
     descriptors: Arc<Descriptors>,
 }
 
@@ -124,9 +124,9 @@ impl Worker {
             randomness: foldhash::quality::RandomState::default(),
             via: parts.via,
             overloaded: Cell::new(false),
-            tenures: Rc::default(),
-            asserted: AssertionCache::default(),
-            waiting: Rc::default(),
+            stream_authorizations: Rc::default(),
+            assertions: AssertionCache::default(),
+            idle: Rc::default(),
             descriptors: parts.descriptors,
         }
     }
@@ -171,30 +171,30 @@ impl Worker {
         &self.via
     }
 
-    pub fn tenures(&self) -> &Rc<StreamAuthorizations> {
-        &self.tenures
+    pub fn stream_authorizations(&self) -> &Rc<StreamAuthorizations> {
+        &self.stream_authorizations
     }
 
-    pub fn waiting(&self) -> &Rc<IdleConnections> {
-        &self.waiting
+    pub fn idle(&self) -> &Rc<IdleConnections> {
+        &self.idle
     }
 
     pub fn descriptors(&self) -> &Arc<Descriptors> {
         &self.descriptors
     }
 
-    pub fn asserted(&self) -> &AssertionCache {
-        &self.asserted
+    pub fn assertions(&self) -> &AssertionCache {
+        &self.assertions
     }
 
-    /// A number that spreads well. Not for secrets.
+    /// Returns a number that spreads well. Not for secrets.
     pub fn random(&self) -> u64 {
         let count = self.drawn.get();
         self.drawn.set(count.wrapping_add(1));
         self.randomness.hash_one(count)
     }
 
-    /// The worker lags behind: new requests are shed until it has caught up.
+    /// Tells whether the worker lags behind. Then it sheds new requests until it has caught up.
     pub fn is_overloaded(&self) -> bool {
         self.overloaded.get()
     }
@@ -207,7 +207,7 @@ impl Worker {
         self.request_ids.next()
     }
 
-    /// The `jti` of a token that the gateway signs.
+    /// Returns the `jti` for a token that the gateway signs.
     pub fn token_id(&self) -> String {
         self.request_id().to_str().unwrap_or_default().to_owned()
     }

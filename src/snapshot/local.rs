@@ -97,6 +97,10 @@ impl LocalApi {
     fn new(api: Arc<CompiledApi>) -> Self {
         Self { api, production_turns: Turns::default(), sandbox_turns: Turns::default() }
     }
+
+    pub fn compiled(&self) -> &Arc<CompiledApi> {
+        &self.api
+    }
 }
 
 impl Deref for LocalApi {

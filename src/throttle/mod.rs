@@ -1,75 +1,64 @@
-//! Whether the caller may *now*.
+//! Decides whether a permitted caller may call *now*.
 //!
-//! Only the policy "Unlimited" can be configured (`config` refuses every other by name), so every grant is admitted.
-//! The step stands in the walk all the same: `forward` takes nothing but its proof.
+//! Every limit is a step of [`admit`]. Only the concurrency limit of an API exists yet: of policies, `config` takes
+//! "Unlimited" and refuses every other by name.
 
-use std::rc::Rc;
+mod permitted;
 
-use crate::authenticate::{CallerNames, Principal};
-use crate::authorize::Grant;
-use crate::backend::BackendGroup;
-use crate::backend::Turns;
+pub use crate::throttle::permitted::{BodyLimits, Permitted};
+
+use crate::backend::{BackendGroup, Turns};
+use crate::limiter::concurrency::{Full, Permit};
 use crate::model::application::KeyType;
-use crate::snapshot::local::{LocalApi, LocalSnapshot};
+use crate::model::reason::Reason;
 
-/// The last proof of the walk, owned: what `forward` and the access log need after the snapshot was let go.
+/// The last proof before the backend: `forward` takes nothing else.
 #[derive(Debug)]
 pub struct Admitted {
-    api: Rc<LocalApi>,
-    position: usize,
-    base_length: usize,
-    key_type: KeyType,
-    principal: Option<Principal>,
-    caller: Option<Rc<CallerNames>>,
+    permitted: Permitted,
+    permit: Option<Permit>,
 }
 
-/// Admits a grant; `None` only if the snapshot is not the one that granted.
-pub fn admit(snapshot: &LocalSnapshot, grant: &Grant<'_>) -> Option<Admitted> {
-    let routed = grant.routed();
-    Some(Admitted {
-        api: snapshot.local_api(routed.api().index)?,
-        position: routed.position(),
-        base_length: routed.base_length(),
-        key_type: grant.key_type(),
-        principal: grant.principal().cloned(),
-        caller: grant.principal().zip(grant.application()).map(|(principal, application)| {
-            principal.caller(application.name, application.owner, grant.key_type())
-        }),
-    })
+/// The limit that refuses a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Throttled {
+    #[error(transparent)]
+    ConcurrencyLimit(#[from] Full),
+}
+
+impl Throttled {
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::ConcurrencyLimit(Full) => Reason::ConcurrencyLimit,
+        }
+    }
+}
+
+/// Admits a call once every limit has room for it, and takes that room.
+pub async fn admit(permitted: Permitted) -> Result<Admitted, Throttled> {
+    let permit = match &permitted.api().gate {
+        Some(limit) => Some(limit.enter().await?),
+        None => None,
+    };
+    Ok(Admitted { permitted, permit })
 }
 
 impl Admitted {
-    pub fn api(&self) -> &Rc<LocalApi> {
-        &self.api
+    pub fn permitted(&self) -> &Permitted {
+        &self.permitted
     }
 
-    /// The operation's position in its API.
-    pub fn position(&self) -> usize {
-        self.position
+    /// Takes the permit out. The API has room for another request once it is dropped.
+    pub fn take_permit(&mut self) -> Option<Permit> {
+        self.permit.take()
     }
 
-    /// How many bytes of the path stay here: the API's context and version.
-    pub fn base_length(&self) -> usize {
-        self.base_length
-    }
-
-    pub fn key_type(&self) -> KeyType {
-        self.key_type
-    }
-
-    pub fn principal(&self) -> Option<&Principal> {
-        self.principal.as_ref()
-    }
-
-    pub fn caller(&self) -> Option<&Rc<CallerNames>> {
-        self.caller.as_ref()
-    }
-
-    /// The backend of this key's type, and this worker's turns on it.
+    /// The backend for this type of key, with this worker's turns on it.
     pub fn backend(&self) -> Option<(&BackendGroup, &Turns)> {
-        let (group, turns) = match self.key_type {
-            KeyType::Production => (self.api.production.as_ref(), &self.api.production_turns),
-            KeyType::Sandbox => (self.api.sandbox.as_ref(), &self.api.sandbox_turns),
+        let api = self.permitted.api();
+        let (group, turns) = match self.permitted.key_type() {
+            KeyType::Production => (api.production.as_ref(), &api.production_turns),
+            KeyType::Sandbox => (api.sandbox.as_ref(), &api.sandbox_turns),
         };
         group.map(|group| (group, turns))
     }

@@ -16,27 +16,26 @@ use crate::jwt::Unverified;
 use crate::model::clock::UnixSeconds;
 use crate::model::names::Scope;
 use crate::model::reason::Reason;
-use crate::proxy::decision::{Refused, Why};
+use crate::proxy::{Refusal, Why};
 use crate::route::NotFound;
-use crate::snapshot::{Routed, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::telemetry::refusals::Remembered;
 
 /// Hints on a refusal.
 pub(super) fn hints(
     snapshot: &Snapshot,
-    refused: &Refused<'_>,
+    refusal: &Refusal,
     question: &ExplainRequest,
     at: UnixSeconds,
 ) -> Vec<String> {
-    match &refused.why {
+    match &refusal.why {
         Why::Route(not_found) => route(snapshot, not_found, question),
-        Why::Preflight(_) => Vec::new(),
         Why::Blocked => vec!["set the API's lifecycle to \"published\" to serve it".to_owned()],
         Why::Authenticate(error) => authentication(snapshot, error, question, at),
-        Why::Authorize(refusal, principal) => {
+        Why::Authorize(error, principal) => {
             let Some(principal) = principal else { return Vec::new() };
             let key_manager = principal.key_manager();
-            match refusal {
+            match error {
                 AuthorizationError::ConsumerKeyMissing => {
                     consumer_key_claim(key_manager, principal.claims().iter().map(|(name, _)| name))
                 }
@@ -45,14 +44,12 @@ pub(super) fn hints(
                     key_manager,
                     principal.consumer_key().unwrap_or_default(),
                 ),
-                AuthorizationError::NotSubscribed => {
-                    let api = refused.api.and_then(|index| snapshot.api(index));
-                    api.map_or_else(Vec::new, |api| subscriptions(snapshot, principal, api))
-                }
+                AuthorizationError::NotSubscribed => refusal
+                    .api()
+                    .map_or_else(Vec::new, |api| subscriptions(snapshot, principal, api)),
                 AuthorizationError::InsufficientScope => {
                     let held: Vec<_> = principal.scopes().collect();
-                    let needed = refused.routed.as_ref().map(Routed::operation);
-                    let needed = needed.map_or(&[][..], |operation| &operation.scopes);
+                    let needed = refusal.operation().map_or(&[][..], |operation| &operation.scopes);
                     let mut hints = vec![format!("the token has the scopes {held:?}")];
                     hints.extend(scope_claims(key_manager, principal.claims().iter(), needed));
                     hints
@@ -65,6 +62,7 @@ pub(super) fn hints(
                 _ => Vec::new(),
             }
         }
+        _ => Vec::new(),
     }
 }
 

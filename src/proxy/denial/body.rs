@@ -1,17 +1,17 @@
-//! One answer in the tongue that the client reads.
+//! One answer in the format that the client reads.
 
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::proxy::denial::DenialReply;
 use crate::proxy::denial::format::ReplyFormat;
+use crate::proxy::denial::reply::DenialReply;
 use crate::proxy::denial::table::{FaultFamily, Row};
 
 const STATUS_REPORT: &str = "Status report";
 
 /// The content type and the body.
 pub(super) fn write(row: &Row, refusal: &DenialReply<'_>) -> (&'static str, Bytes) {
-    match refusal.tongue {
+    match refusal.format {
         ReplyFormat::Wso2 | ReplyFormat::Grpc => ("application/json", wso2(row)),
         ReplyFormat::Problem => ("application/problem+json", problem(row, refusal)),
         ReplyFormat::ApplicationXml => ("application/xml", xml(row)),

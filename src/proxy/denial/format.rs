@@ -1,16 +1,16 @@
-//! The tongue of a refusal: what `Accept` prefers (RFC 9110 section 12.5.1), else what the operator chose.
+//! The format of a refusal: what `Accept` prefers (RFC 9110 section 12.5.1), else what the operator chose.
 //!
 //! A client is never refused for its `Accept`: whoever accepts nothing of what there is gets the operator's choice. XML is
 //! for clients that accept only XML, as browsers and many libraries list it beside all else. Where the operator chose
 //! RFC 9457, accepting JSON is accepting `problem+json`.
 
-use http::HeaderMap;
 use http::header::ACCEPT;
+use http::{HeaderMap, HeaderValue};
 
 use crate::model::gateway::ErrorFormat;
-use crate::proxy::stream::limit::StreamKind;
+use crate::proxy::stream::kind::StreamKind;
 
-/// How a refusal is written. Chosen before the request is forwarded, so that its headers need not be kept.
+/// The format of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplyFormat {
     /// `{"code","message","description"}`.
@@ -23,26 +23,56 @@ pub enum ReplyFormat {
     Grpc,
 }
 
-impl ReplyFormat {
-    pub fn choose(headers: &HeaderMap, format: ErrorFormat) -> Self {
-        if StreamKind::of(headers) == StreamKind::Grpc {
-            return Self::Grpc;
+/// The parts of a request's head that choose a format. Kept because the head itself leaves with the request, and a failure
+/// of the backend is told in the client's format too.
+#[derive(Debug, Clone)]
+pub struct FormatWish {
+    accept: Option<HeaderValue>,
+    grpc: bool,
+}
+
+impl FormatWish {
+    pub fn of(headers: &HeaderMap) -> Self {
+        let mut lines = headers.get_all(ACCEPT).iter();
+        let accept = match (lines.next(), lines.next()) {
+            (Some(_), Some(_)) => {
+                let lines = headers.get_all(ACCEPT).iter();
+                let lines: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
+                HeaderValue::try_from(lines.join(",")).ok()
+            }
+            (line, _) => line.cloned(),
+        };
+        Self { accept, grpc: StreamKind::of(headers) == StreamKind::Grpc }
+    }
+
+    pub fn is_grpc(&self) -> bool {
+        self.grpc
+    }
+
+    /// Chooses the format; `preferred` is the operator's.
+    pub fn choose(&self, preferred: ErrorFormat) -> ReplyFormat {
+        if self.grpc {
+            return ReplyFormat::Grpc;
         }
         let mut accepted = Accepted::default();
-        for line in headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok()) {
+        if let Some(Ok(line)) = self.accept.as_ref().map(HeaderValue::to_str) {
             line.split(',').for_each(|range| accepted.read(range));
         }
         let Accepted { json, problem, application_xml, text_xml } = accepted;
-        let xml = if text_xml > application_xml { Self::TextXml } else { Self::ApplicationXml };
+        let xml = if text_xml > application_xml {
+            ReplyFormat::TextXml
+        } else {
+            ReplyFormat::ApplicationXml
+        };
         let only_xml =
             !json.wanted() && !problem.wanted() && application_xml.max(text_xml).wanted();
-        match format {
+        match preferred {
             _ if only_xml => xml,
-            ErrorFormat::Problem => Self::Problem,
+            ErrorFormat::Problem => ReplyFormat::Problem,
             ErrorFormat::Wso2 if problem.wanted() && problem.named() && problem > json => {
-                Self::Problem
+                ReplyFormat::Problem
             }
-            ErrorFormat::Wso2 => Self::Wso2,
+            ErrorFormat::Wso2 => ReplyFormat::Wso2,
         }
     }
 }
@@ -131,11 +161,11 @@ mod tests {
         for line in accept {
             headers.append(ACCEPT, HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
-        ReplyFormat::choose(&headers, format)
+        FormatWish::of(&headers).choose(format)
     }
 
     #[test]
-    fn the_client_is_answered_in_its_tongue() {
+    fn the_client_is_answered_in_its_format() {
         for (accept, expected) in [
             ("", ReplyFormat::Wso2),
             ("*/*", ReplyFormat::Wso2),

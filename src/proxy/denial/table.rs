@@ -8,10 +8,10 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use crate::model::reason::Reason;
-use crate::proxy::denial::DenialReply;
 use crate::proxy::denial::challenge::Challenge;
+use crate::proxy::denial::reply::DenialReply;
 
-/// One answer, before it is written in a tongue.
+/// One answer, before it is written in a format.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) status: StatusCode,

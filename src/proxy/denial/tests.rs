@@ -3,7 +3,12 @@
 use serde_json::Value;
 
 use self::rows::{ROWS, SUBSCRIPTION};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response};
+
 use super::*;
+use crate::model::names::Scope;
+use crate::model::reason::Reason;
 
 mod rows;
 
@@ -14,14 +19,14 @@ const API: RefusingApi<'_> = RefusingApi {
     authorization_header: "authorization",
 };
 
-fn refused(reason: Reason, tongue: ReplyFormat, scopes: &[Scope]) -> Response<Bytes> {
+fn refused(reason: Reason, format: ReplyFormat, scopes: &[Scope]) -> Response<Bytes> {
     let allowed = [Method::GET, Method::HEAD];
     answer(&DenialReply {
         api: Some(API),
         template: Some("/accounts/{id}"),
         scopes,
         allowed: &allowed,
-        ..DenialReply::new(reason, &ID, &Method::GET, tongue)
+        ..DenialReply::new(reason, &ID, &Method::GET, format)
     })
 }
 
@@ -84,8 +89,8 @@ fn the_members_stand_in_their_order() {
 #[test]
 fn every_answer_can_be_told_from_a_backends() {
     for reason in Reason::ALL {
-        for tongue in [ReplyFormat::Wso2, ReplyFormat::Problem, ReplyFormat::ApplicationXml] {
-            let response = refused(*reason, tongue, &[]);
+        for format in [ReplyFormat::Wso2, ReplyFormat::Problem, ReplyFormat::ApplicationXml] {
+            let response = refused(*reason, format, &[]);
             assert_eq!(header(&response, "portcullis-denial"), Some("7f3a-1"));
             assert_eq!(header(&response, "cache-control"), Some("no-store"));
             assert_eq!(
@@ -231,12 +236,12 @@ fn a_problem_follows_its_standard() {
 }
 
 #[test]
-fn no_tongue_tells_why_a_token_failed() {
+fn no_format_tells_why_a_token_failed() {
     let bodies =
         [Reason::BadSignature, Reason::TokenExpired, Reason::UnknownKey, Reason::TokenBound].map(
             |reason| {
                 [ReplyFormat::Wso2, ReplyFormat::Problem, ReplyFormat::ApplicationXml]
-                    .map(|tongue| refused(reason, tongue, &[]).into_body())
+                    .map(|format| refused(reason, format, &[]).into_body())
             },
         );
     assert!(bodies.iter().all(|body| *body == bodies[0]));

@@ -10,7 +10,7 @@ use crate::authenticate::binding::BindingFault;
 use crate::authorize::AuthorizationError;
 use crate::jwt::{Rejection, TimeSpan, TokenKind, WrongType};
 use crate::key_managers::Closed;
-use crate::proxy::decision::Why;
+use crate::proxy::refusal::Why;
 
 type Sentence = Option<Cow<'static, str>>;
 
@@ -19,7 +19,7 @@ pub fn of(why: &Why) -> Sentence {
     match why {
         Why::Authenticate(error) => authentication(error),
         Why::Authorize(refusal, _) => authorization(*refusal).map(Cow::Borrowed),
-        Why::Route(_) | Why::Blocked | Why::Preflight(_) => None,
+        _ => None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! How long a stream or an upgraded connection may go on: until its token expires, its right is withdrawn, or its
+//! How long a stream or an upgraded connection may go on: until its token expires, its grant is withdrawn, or its
 //! connection is drained.
 //!
 //! Decides on the snapshot that is in use now, and only when there is a new one or the time has come. A reload that does
@@ -65,7 +65,7 @@ pub enum Departure {
     Late,
 }
 
-/// What a stream's right hangs on.
+/// The grant that a stream goes on by.
 #[derive(Debug)]
 pub struct StreamGrant {
     pub principal: Principal,
@@ -87,7 +87,7 @@ pub struct StreamAuthorizations {
 #[derive(Debug)]
 struct HeldStream {
     /// `None`: nobody's token opened it, or it may outlive its token.
-    right: Option<(StreamGrant, VouchedStream)>,
+    grant: Option<(StreamGrant, VouchedStream)>,
     /// Milliseconds since 1970; the end of time where the token has none.
     until: u64,
     connection: Rc<Connection>,
@@ -102,7 +102,7 @@ struct HeldStream {
 /// One stream's; dropping it ends the watch.
 #[derive(Debug)]
 pub struct StreamAuthorization {
-    tenures: Rc<StreamAuthorizations>,
+    streams: Rc<StreamAuthorizations>,
     held: Rc<HeldStream>,
     key: usize,
 }
@@ -116,7 +116,7 @@ impl Ended {
             Self::KeyWithdrawn => "the key that signed the token was withdrawn",
             Self::Inactive => "the authorization server says that the token is not active",
             Self::Unconfirmed => "the authorization server could not be asked about the token",
-            Self::Withdrawn => "the right to call the API was withdrawn",
+            Self::Withdrawn => "the grant to call the API was withdrawn",
             Self::GoingAway => "the gateway is stopping",
         }
     }
@@ -126,22 +126,22 @@ impl StreamAuthorizations {
     /// Watches over a stream from now (milliseconds since 1970) on. `random` spreads the ends.
     pub fn hold(
         self: &Rc<Self>,
-        right: Option<StreamGrant>,
+        grant: Option<StreamGrant>,
         (connection, departure): (Rc<Connection>, Departure),
         now: u64,
         random: u64,
     ) -> StreamAuthorization {
         // an answer that names no end is asked for again, and ends nothing by itself
-        let claims = right.as_ref().map(|right| right.principal.claims());
+        let claims = grant.as_ref().map(|grant| grant.principal.claims());
         let until = claims.filter(|claims| claims.states_expiry()).map_or(u64::MAX, |claims| {
             spread(claims.expires_at().0.saturating_mul(1000), now, random)
         });
-        let right = right.map(|right| {
-            let vouched = VouchedStream::of(&right.principal, random);
-            (right, vouched)
+        let grant = grant.map(|grant| {
+            let vouched = VouchedStream::of(&grant.principal, random);
+            (grant, vouched)
         });
         let held = Rc::new(HeldStream {
-            right,
+            grant,
             until,
             connection,
             departure,
@@ -151,7 +151,7 @@ impl StreamAuthorizations {
             waker: RefCell::default(),
         });
         let key = self.held.borrow_mut().insert(Rc::clone(&held));
-        StreamAuthorization { tenures: Rc::clone(self), held, key }
+        StreamAuthorization { streams: Rc::clone(self), held, key }
     }
 
     /// The worker is drained within this time.
@@ -173,15 +173,15 @@ impl StreamAuthorizations {
             } else if held.leaves(tick, leave_within) {
                 over.push((Rc::clone(held), Ended::GoingAway));
             }
-            let Some((right, vouched)) = &held.right else { continue };
-            let principal = &right.principal;
+            let Some((grant, vouched)) = &held.grant else { continue };
+            let principal = &grant.principal;
             if let Some(why) = vouched.look(principal, snapshot, changed, times) {
                 over.push((Rc::clone(held), why));
             } else if changed
                 && principal.revoked_by(revocations, None, UnixSeconds(now / 1000)).is_some()
             {
                 over.push((Rc::clone(held), Ended::Revoked));
-            } else if changed && !still_holds(snapshot, right, &mut apis) {
+            } else if changed && !still_holds(snapshot, grant, &mut apis) {
                 over.push((Rc::clone(held), Ended::Withdrawn));
             }
         }
@@ -237,13 +237,13 @@ fn spread(at: u64, now: u64, random: u64) -> u64 {
 /// Whether a new request with the same token would still find its API and its subscription.
 fn still_holds<'r>(
     snapshot: &Snapshot,
-    right: &'r StreamGrant,
+    grant: &'r StreamGrant,
     apis: &mut HashMap<(&'r str, &'r str), Option<ApiIndex>>,
 ) -> bool {
-    let (name, version) = (right.api.as_str(), right.version.as_str());
+    let (name, version) = (grant.api.as_str(), grant.version.as_str());
     let index = *apis.entry((name, version)).or_insert_with(|| {
         let found = snapshot.apis.iter().find(|api| {
-            api.definition.name == right.api && api.definition.version == right.version
+            api.definition.name == grant.api && api.definition.version == grant.version
         });
         found.map(|api| api.index)
     });
@@ -251,13 +251,13 @@ fn still_holds<'r>(
     if matches!(api.definition.lifecycle, Lifecycle::Blocked | Lifecycle::Retired) {
         return false;
     }
-    let wanted = &right.principal.key_manager().definition;
-    let key_manager = snapshot.same_named(right.principal.key_manager());
+    let wanted = &grant.principal.key_manager().definition;
+    let key_manager = snapshot.same_named(grant.principal.key_manager());
     let same = key_manager
         .filter(|found| found.definition.enabled && found.definition.issuer == wanted.issuer);
     same.is_some_and(|found| {
         api.takes(&found)
-            && authorize::still(snapshot, api, &found, &right.principal, right.key_type)
+            && authorize::still(snapshot, api, &found, &grant.principal, grant.key_type)
     })
 }
 
@@ -277,7 +277,7 @@ impl StreamAuthorization {
 
 impl Drop for StreamAuthorization {
     fn drop(&mut self) {
-        self.tenures.held.borrow_mut().try_remove(self.key);
+        self.streams.held.borrow_mut().try_remove(self.key);
     }
 }
 

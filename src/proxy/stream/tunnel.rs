@@ -39,7 +39,7 @@ pub struct Tunnel {
     pub backend: OnUpgrade,
     /// Holds the backend's connection until it is handed over.
     pub head: ResponseBody,
-    pub tenure: Option<StreamAuthorization>,
+    pub authorization: Option<StreamAuthorization>,
     pub websocket: bool,
     /// Nobody reads what we write for this long: the peer is gone. `None`: as long as both may be silent.
     pub stall: Option<Duration>,
@@ -86,7 +86,7 @@ impl Tunnel {
         };
         let (mut client_reads, mut client_writes) = split(client);
         let (mut backend_reads, mut backend_writes) = split(TokioIo::new(backend));
-        let progress = self.exchange.progress.clone();
+        let progress = self.exchange.progress().cloned();
         let up_bytes = |bytes: usize| progress.iter().for_each(|progress| progress.passed(bytes));
         let sent = Cell::new(0_usize);
         let down_bytes = |bytes: usize| sent.set(sent.get().saturating_add(bytes));
@@ -169,8 +169,10 @@ impl Tunnel {
                 return Poll::Ready(End::Broken);
             }
             if cut.is_none()
-                && let Some(Poll::Ready(ended)) =
-                    self.tenure.as_ref().map(|tenure| tenure.poll_ended(context))
+                && let Some(Poll::Ready(ended)) = self
+                    .authorization
+                    .as_ref()
+                    .map(|authorization| authorization.poll_ended(context))
             {
                 cut = Some(ended);
                 upward.asked.set(true);

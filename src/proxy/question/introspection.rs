@@ -1,7 +1,6 @@
-//! A question about a token to all servers that may know it: asked at once, and the first that calls it active wins.
+//! Asks all servers that may know a token about it, at once. The first that calls it active wins.
 //!
-//! Decides what the answers come to. Each question belongs to its key manager's introspector and goes on when the request
-//! that began it leaves.
+//! Each question belongs to its key manager's introspector, and goes on when the request that began it leaves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,14 +19,14 @@ const MOST_AT_A_TIME: usize = 64;
 /// The questions end by themselves after `request_timeout`; only those that had to follow others are cut by this.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// The time that a question may take, with all that comes before it: the longest `request_timeout`.
+/// Returns the time for a question and all that comes before it: the longest `request_timeout`.
 pub fn patience(key_managers: &[Arc<CompiledKeyManager>]) -> Duration {
     let limits = key_managers.iter().map(|asked| asked.definition.fetch.request_timeout);
     limits.max().unwrap_or_default()
 }
 
-/// Asks, and returns the first answer that lets the token through, with whose it is. Where nobody knows
-/// the token it is inactive, unless somebody could not be asked.
+/// Returns the first answer that lets the token through, with the key manager that gave it. If no server knows the token,
+/// it is inactive, unless a server could not be asked.
 pub async fn ask(
     key_managers: &[Arc<CompiledKeyManager>],
     token: &[u8],

@@ -1,51 +1,52 @@
-//! Questions about tokens that no server has vouched for, within the budget of the client that sends them.
+//! Keeps questions about tokens that no server has vouched for within the budget of the client that sends them.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
 use tokio::time::timeout;
 
 use crate::authenticate::AuthenticateError;
 use crate::authenticate::unknown_tokens::Ticket;
 use crate::budget::{ClaimedClient, Exhausted};
 use crate::model::rate::Rate;
+use crate::proxy::request_facts::RequestFacts;
 use crate::proxy::worker::Worker;
 
-/// Who asks, and what it may ask.
+/// The client that asks, with its allowance.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct IntrospectionAsker {
     client: ClaimedClient,
-    peer: IpAddr,
+    peer: Option<IpAddr>,
     rate: Rate,
 }
 
 impl IntrospectionAsker {
     pub(super) fn new(
-        walk: &Worker,
-        (client, peer): (IpAddr, IpAddr),
-        headers: &HeaderMap,
+        worker: &Worker,
+        client: IpAddr,
+        facts: &RequestFacts<'_>,
         rate: Rate,
     ) -> Self {
-        Self { client: walk.cache().budgets().payer(client, Some(peer), headers), peer, rate }
+        let peer = facts.connection.peer;
+        Self { client: worker.cache().budgets().payer(client, peer, facts.headers), peer, rate }
     }
 
-    /// Waits for this client's turn to ask about a token, not for longer than `patience`.
+    /// Waits for this client's turn to ask about a token, for `patience` at most.
     pub(super) async fn admit(
         &self,
-        walk: &Worker,
+        worker: &Worker,
         token: &[u8],
         patience: Duration,
     ) -> Result<Ticket, AuthenticateError> {
-        let budgets = walk.cache().budgets();
+        let budgets = worker.cache().budgets();
         let tokens: &Arc<_> = &budgets.unknown_tokens;
-        let admitted = tokens.admit(token, self.client, self.rate, || walk.cache().moment());
+        let admitted = tokens.admit(token, self.client, self.rate, || worker.cache().moment());
         let admitted = timeout(patience, admitted).await;
-        // its other tokens take all its places until now
+        // the client's other tokens held all its places until now
         let admitted = admitted.unwrap_or(Err(Exhausted { retry_after: 1 }));
         admitted.map_err(|Exhausted { retry_after }| {
-            budgets.note_refusal(self.client, Some(self.peer));
+            budgets.note_refusal(self.client, self.peer);
             AuthenticateError::UnknownTokens { retry_after }
         })
     }

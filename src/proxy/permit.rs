@@ -1,0 +1,112 @@
+//! From a head to the proof that its caller is permitted: decide; on a question, ask; repeat.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::authenticate::binding::{BindingFault, PROOF_LIFETIME, ProofMark};
+use crate::authenticate::{AuthenticateError, CallerNames, Principal, credentials};
+use crate::model::reason::Reason;
+use crate::proxy::exchange::Exchange;
+use crate::proxy::head::Head;
+use crate::proxy::inbound::Inbound;
+use crate::proxy::question::{Asking, Questions};
+use crate::proxy::refusal::{Refusal, RefusalPlace, Undecided, Why};
+use crate::proxy::walk::decide;
+use crate::proxy::worker::Worker;
+use crate::revocation::channel::claims::Claimed;
+use crate::snapshot::local::LocalSnapshot;
+use crate::telemetry::refusals::Unsigned;
+use crate::throttle::Permitted;
+
+/// Decides on a request, on the newest snapshot each time. Servers are asked in between, as long as [`Questions`] allows.
+pub(super) async fn permit(
+    worker: &Worker,
+    exchange: &mut Exchange,
+    head: &Head<'_>,
+    inbound: &Inbound,
+) -> Result<Permitted, Refusal> {
+    let facts = head.facts(exchange, inbound);
+    let mut questions = Questions::default();
+    loop {
+        let snapshot = worker.snapshots().load();
+        let now = worker.clock().now();
+        let refusal = match decide(&snapshot, &facts, worker.cache(), now) {
+            Ok(grant) => {
+                let claim = worker.cache().take_claim();
+                let permitted = Permitted::new(&snapshot, &grant);
+                let permitted = permitted.ok_or_else(|| Refusal::new(Reason::InternalError))?;
+                exchange.permitted(&permitted);
+                // before it takes a place, or counts against a quota
+                if head.declared.is_some_and(|declared| permitted.body().refuses(declared.bytes)) {
+                    return Err(Refusal::new(Reason::BodyTooLarge));
+                }
+                let Some(mark) = claim else { return Ok(permitted) };
+                drop(snapshot);
+                let claimed = Box::pin(claim_proof(worker, permitted, mark)).await;
+                return claimed.inspect_err(|refusal| note_token(exchange, refusal, inbound));
+            }
+            Err(Undecided::Refused(refusal)) => refusal,
+            Err(Undecided::Needs(question, at)) => {
+                let header = &at.api.definition.authorization_header;
+                let client = exchange.head.client;
+                let asking = Asking { worker, facts: &facts, snapshot: &snapshot, client, header };
+                match Box::pin(questions.ask(question, asking)).await {
+                    Ok(()) => continue,
+                    Err(error) => at.refusal(Why::Authenticate(error)),
+                }
+            }
+        };
+        note(exchange, &snapshot, &refusal, inbound);
+        return Err(refusal);
+    }
+}
+
+/// Lets a DPoP proof pass that no other gateway has seen. If the channel does not answer, the proofs that this gateway
+/// remembers must do.
+async fn claim_proof(
+    worker: &Worker,
+    permitted: Permitted,
+    mark: ProofMark,
+) -> Result<Permitted, Refusal> {
+    let claims = worker.cache().revocations().claims();
+    if claims.claim(mark, PROOF_LIFETIME).await != Claimed::Taken {
+        return Ok(permitted);
+    }
+    let Some(principal) = permitted.principal() else { return Ok(permitted) };
+    let key_manager = Arc::clone(principal.key_manager());
+    let replayed = AuthenticateError::Binding { key_manager, fault: BindingFault::Replayed };
+    let api = Arc::clone(permitted.api().compiled());
+    let at = RefusalPlace { api, operation: Some(permitted.operation()) };
+    Err(at.refusal(Why::Authenticate(replayed)))
+}
+
+/// Writes into the exchange what is known of a refused request: for its log line, its metrics and `explain`.
+fn note(exchange: &mut Exchange, snapshot: &LocalSnapshot, refusal: &Refusal, inbound: &Inbound) {
+    let Some(at) = &refusal.at else { return };
+    if let Some(local) = snapshot.local_api(at.api.index) {
+        exchange.found(local, at.operation);
+    }
+    if matches!(refusal.why, Why::Preflight(_)) {
+        return;
+    }
+    note_token(exchange, refusal, inbound);
+    if let Why::Authorize(_, Some(principal)) = &refusal.why {
+        exchange.caller.names = names(snapshot, principal);
+        exchange.caller.principal = Some(principal.clone());
+    }
+}
+
+/// Keeps a refused token without its signature.
+fn note_token(exchange: &mut Exchange, refusal: &Refusal, inbound: &Inbound) {
+    let Some(api) = refusal.api() else { return };
+    let header = &api.definition.authorization_header;
+    let credential = credentials::credential(inbound.request.headers(), header).ok();
+    exchange.caller.token = credential.and_then(|credential| Unsigned::of(credential.token));
+}
+
+/// Names the application that a refused principal belongs to.
+fn names(snapshot: &LocalSnapshot, principal: &Principal) -> Option<Rc<CallerNames>> {
+    let mapping = principal.key_manager().find(&snapshot.directory, principal.consumer_key()?)?;
+    let application = snapshot.directory.application(mapping.application)?;
+    Some(principal.caller(application.name, application.owner, mapping.key_type))
+}

@@ -1,0 +1,132 @@
+//! Asks servers what a decision waits for: about a token, for an organization, for newer keys.
+
+pub mod introspection;
+mod introspection_budget;
+mod newer_keys;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::authenticate::error::shown;
+use crate::authenticate::unknown_tokens::Word;
+use crate::authenticate::{AuthenticateError, Question, credentials};
+use crate::introspect::IntrospectionPurpose;
+use crate::key_managers::Closed;
+use crate::key_managers::CompiledKeyManager;
+use crate::model::rate::Rate;
+use crate::proxy::question::introspection_budget::IntrospectionAsker;
+use crate::proxy::question::newer_keys::NewerKeys;
+use crate::proxy::request_facts::RequestFacts;
+use crate::proxy::worker::Worker;
+use crate::snapshot::local::LocalSnapshot;
+
+/// Questions to authorization servers for one request: an organization is opened, the servers are asked about the token,
+/// and once more where a reload came in between. Key sets have a bound of their own.
+const MOST_QUESTIONS: u8 = 3;
+
+/// The questions that one request has asked.
+#[derive(Debug, Default)]
+pub(super) struct Questions {
+    asked: u8,
+    newer_keys: NewerKeys,
+}
+
+/// The request that a question is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Asking<'a> {
+    pub(super) worker: &'a Worker,
+    pub(super) facts: &'a RequestFacts<'a>,
+    pub(super) snapshot: &'a LocalSnapshot,
+    /// The client that pays for the question.
+    pub(super) client: IpAddr,
+    /// The header that carries the token.
+    pub(super) header: &'a str,
+}
+
+impl Questions {
+    /// Asks. After `Ok` the next decision finds the answer; an error is the verdict.
+    pub(super) async fn ask(
+        &mut self,
+        question: Question,
+        asking: Asking<'_>,
+    ) -> Result<(), AuthenticateError> {
+        if let Question::RefreshKeys { stale, otherwise } = question {
+            return self.newer_keys.wait(stale, *otherwise, asking.client).await;
+        }
+        if self.asked >= MOST_QUESTIONS {
+            return Err(question.unasked());
+        }
+        self.asked = self.asked.saturating_add(1);
+        match question {
+            Question::Introspect { key_managers, purpose } => {
+                introspect(asking, &key_managers, purpose).await
+            }
+            Question::OpenOrganization { template, issuer } => {
+                open_organization(asking, &template, &issuer).await
+            }
+            Question::RefreshKeys { otherwise, .. } => Err(*otherwise),
+        }
+    }
+}
+
+/// Asks the servers that may know the token. If nobody has vouched for it yet, its client pays.
+async fn introspect(
+    asking: Asking<'_>,
+    key_managers: &[Arc<CompiledKeyManager>],
+    purpose: IntrospectionPurpose,
+) -> Result<(), AuthenticateError> {
+    let Asking { worker, facts, snapshot, client, header } = asking;
+    let token = credentials::credential(facts.headers, header)?.token;
+    let (began, patience) = (Instant::now(), introspection::patience(key_managers));
+    // a good signature is paid for by whoever signed it
+    let ticket = if purpose == IntrospectionPurpose::Judge {
+        let rate = snapshot.limits.unknown_tokens;
+        let asker = IntrospectionAsker::new(worker, client, facts, rate);
+        Some(asker.admit(worker, token, patience).await?)
+    } else {
+        None
+    };
+    let left = patience.saturating_sub(began.elapsed());
+    let now = worker.clock().now();
+    let asked = introspection::ask(key_managers, token, purpose, now, left).await;
+    if let Some(ticket) = ticket {
+        match &asked {
+            Ok(_) => ticket.settle(Word::Vouched),
+            Err(AuthenticateError::Unanswered { retry_after: Some(_), .. }) => {
+                ticket.settle(Word::Unasked);
+            }
+            // nobody took the vouching back
+            Err(AuthenticateError::Unanswered { .. }) => drop(ticket),
+            Err(_) => ticket.settle(Word::None),
+        }
+    }
+    let (key_manager, answer) = asked?;
+    worker.cache().hand_over(&key_manager, token, answer);
+    Ok(())
+}
+
+/// Opens the organization that an issuer names. A client pays for one that is not there as for an invalid token.
+async fn open_organization(
+    asking: Asking<'_>,
+    template: &Arc<CompiledKeyManager>,
+    issuer: &str,
+) -> Result<(), AuthenticateError> {
+    let Asking { worker, facts, snapshot, client, .. } = asking;
+    let Some(organizations) = &template.organizations else { return Ok(()) };
+    let (budgets, peer) = (worker.cache().budgets(), facts.connection.peer);
+    let client = budgets.payer(client, peer, facts.headers);
+    let opened = organizations.open(issuer, Some(client)).await;
+    match (opened, snapshot.limits.max_forged_tokens.map(Rate::a_minute)) {
+        (Err(Closed::Absent), Some(rate)) => {
+            let _ = budgets.invalid_tokens.charge(client, rate, worker.cache().moment());
+        }
+        (Err(Closed::TooMany { .. }), _) => budgets.note_refusal(client, peer),
+        _ => {}
+    }
+    opened.map_err(|why| AuthenticateError::NotOpened {
+        template: Arc::clone(template),
+        issuer: shown(issuer),
+        why,
+    })
+}
