@@ -1,4 +1,4 @@
-//! How long a stream or an upgraded connection may go on: until its token expires, its grant is withdrawn, or its
+//! How long a stream or an upgraded connection may go on: until its token expires, its right is withdrawn, or its
 //! connection is drained.
 //!
 //! Decides on the snapshot that is in use now, and only when there is a new one or the time has come. A reload that does
@@ -116,7 +116,7 @@ impl Ended {
             Self::KeyWithdrawn => "the key that signed the token was withdrawn",
             Self::Inactive => "the authorization server says that the token is not active",
             Self::Unconfirmed => "the authorization server could not be asked about the token",
-            Self::Withdrawn => "the grant to call the API was withdrawn",
+            Self::Withdrawn => "the right to call the API was withdrawn",
             Self::GoingAway => "the gateway is stopping",
         }
     }
