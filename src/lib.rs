@@ -12,9 +12,9 @@ pub mod dial;
 pub mod jwt;
 pub mod route;
 
+pub mod fetch;
 pub mod state_dir;
 pub mod telemetry;
-pub mod trust;
 
 pub mod jwks;
 pub mod redis_link;

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 /// The rooms from the bottom up: each may import those before it. Rooms of one line may not see each other.
 const ROOMS: &[&[&str]] = &[
     &["model"],
-    &["budget", "deadline", "jwt", "route", "state_dir", "telemetry", "trust", "dial"],
+    &["budget", "deadline", "jwt", "route", "state_dir", "telemetry", "dial"],
+    &["fetch"],
     &["config"],
     &["jwks", "redis_link"],
     &["revocation"],

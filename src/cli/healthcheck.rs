@@ -24,8 +24,8 @@ use crate::cli::exit;
 use crate::cli::output::Output;
 use crate::cli::runtime::{control_runtime, install_crypto};
 use crate::config;
+use crate::fetch::trust::{self, TrustError};
 use crate::model::gateway::CertifiedPair;
-use crate::trust::{self, TrustError};
 
 /// Container runtimes give up after 30 s; the answer takes milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(3);

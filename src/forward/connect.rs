@@ -14,13 +14,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
 use crate::backend::{CompiledTarget, TargetTls};
+use crate::fetch::trust;
 use crate::forward::body::RequestBody;
 use crate::forward::counted::CountedStream;
 use crate::forward::driver::Driver;
 use crate::forward::failure::ForwardError;
 use crate::forward::multiplexed::{self, Http2Connection};
 use crate::model::backend::Http2;
-use crate::trust;
 
 /// Backends may answer with more headers than clients may send; far more is a fault.
 const MOST_RESPONSE_HEADERS: usize = 256;

@@ -10,10 +10,10 @@ use tokio::time::{Instant, timeout};
 
 use crate::assertion::UnusableKey;
 use crate::deadline::moment;
+use crate::fetch::client::{FormPost, Posted, post};
 use crate::introspect::breaker::{Breaker, BreakerOpen};
 use crate::introspect::client_authentication::ClientAuthentication;
 use crate::introspect::{IntrospectionAnswer, IntrospectionOutcome};
-use crate::jwks::fetch::{FormPost, Posted, post};
 use crate::jwks::{KeyManagerKeys, RefetchCause};
 use crate::jwt::introspection_response::{AnswerFault, ExpectedResponse, signed_answer};
 use crate::jwt::{Claims, Introspected, OddMember};

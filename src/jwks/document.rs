@@ -6,10 +6,10 @@ use bytes::Bytes;
 use http::Uri;
 use serde::Deserialize;
 
-use crate::jwks::failure::FetchFailure;
-use crate::jwks::fetch::fetch;
-use crate::jwks::proxy::is_loopback;
-use crate::jwks::schedule::Freshness;
+use crate::fetch::Freshness;
+use crate::fetch::client::fetch;
+use crate::fetch::failure::FetchFailure;
+use crate::fetch::proxy::is_loopback;
 use crate::jwt::{KeySet, ParsedKeySet};
 use crate::model::key_manager::{Fetch, KeyManager, KeySource};
 use crate::model::names::Issuer;

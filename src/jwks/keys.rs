@@ -10,8 +10,8 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::fetch::failure::FetchFailure;
 use crate::jwks::asking::Desk;
-use crate::jwks::failure::FetchFailure;
 use crate::jwks::schedule::Moment;
 use crate::jwt::{KeySet, SkippedKey};
 use crate::model::names::Issuer;

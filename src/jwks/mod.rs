@@ -6,23 +6,17 @@
 //! document names, are asked; nothing that a token says is.
 //!
 //! The walk through the files: [`key_sets`] owns a task for each key manager ([`refresh_task`]), which asks the server
-//! ([`document`] over [`fetch`], through [`proxy`], trusting by [`recorder`]), by the clock of [`schedule`] and what the
-//! server says of keeping ([`freshness`]), and keeps what is good in [`store`]. One that is started
-//! alone has its own task ([`fetching`]). What workers read is in [`keys`]. Requests ask for newer keys and wait for them in
-//! [`asking`], in the places that there are. [`failure`] names every way in which it goes wrong.
+//! ([`document`] over [`crate::fetch`]), by the clock of [`schedule`], and keeps what is good in [`store`]. One that is
+//! started alone has its own task ([`fetching`]). What workers read is in [`keys`]. Requests ask for newer keys and wait
+//! for them in [`asking`], in the places that there are.
 
 mod asking;
 mod document;
-pub mod failure;
-pub mod fetch;
 mod fetching;
-mod freshness;
 mod key_sets;
 mod keys;
-mod no_proxy;
-pub mod proxy;
-mod recorder;
 mod refresh_task;
+mod routes;
 mod schedule;
 mod store;
 
@@ -34,4 +28,4 @@ pub use document::{may_fetch, read_document};
 pub use fetching::Fetching;
 pub use key_sets::KeySets;
 pub use keys::{KeyManagerKeys, KeyManagerStatus, KeyState, RefetchCause, Refetched};
-pub use proxy::routes;
+pub use routes::routes;

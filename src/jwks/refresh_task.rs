@@ -8,8 +8,8 @@ use std::time::Duration;
 use aws_lc_rs::rand;
 use tokio::time::{Instant, sleep_until};
 
+use crate::fetch::failure::FetchFailure;
 use crate::jwks::document::{self, Fetched};
-use crate::jwks::failure::FetchFailure;
 use crate::jwks::keys::{FetchEnding, KeyManagerKeys};
 use crate::jwks::schedule::{Allowance, FetchPlan, Moment};
 use crate::jwks::{schedule, store};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::fetch::Freshness;
+
 /// A moment, as the time that has passed since the key manager's keys were set up. Monotonic.
 pub(super) type Moment = Duration;
 
@@ -20,17 +22,6 @@ const BURST: u32 = 3;
 
 /// The number of fetches of the burst that a bad signature leaves for unknown key ids.
 const SPARED: u32 = 1;
-
-/// What the server's answer says about keeping it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Freshness {
-    /// Nothing is said.
-    Unsaid,
-    /// Good for this long.
-    For(Duration),
-    /// Not to be kept at all.
-    Uncached,
-}
 
 /// How long to wait for the next background fetch after a good one. `jitter` is 0 to 1.
 pub(super) fn refresh(configured: Duration, freshness: Freshness, jitter: f64) -> Duration {

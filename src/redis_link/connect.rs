@@ -14,9 +14,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::dial;
+use crate::fetch::trust::{self, TrustError};
 use crate::model::redis::RedisServer;
 use crate::redis_link::bounded::{BoundedConnection, MOST_BYTES, MeteredStream, ReplyBudget};
-use crate::trust::{self, TrustError};
 
 /// From the name to an accepted password.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -15,6 +15,7 @@ use rustls::pki_types::ServerName;
 use crate::assertion::{Assertions, UnusableKey};
 use crate::backend::target_health::TargetHealths;
 use crate::backend::{BackendGroup, CheckedTarget, CompiledTarget, TargetSlot, TargetTls};
+use crate::fetch::trust::{self, TrustError};
 use crate::introspect::Introspector;
 use crate::jwks::KeyManagerKeys;
 use crate::key_managers::{CompiledKeyManager, OnDemand, Organizations};
@@ -32,7 +33,6 @@ use crate::model::removed_headers::RemovedHeaders;
 use crate::route::RouteTable;
 use crate::snapshot::{CompiledApi, CompiledOperation, Snapshot};
 use crate::telemetry::{Fragment, Metrics, UNMATCHED_OPERATION, operation_label};
-use crate::trust::{self, TrustError};
 
 /// Makes snapshots, one after the other, and remembers what they share.
 #[derive(Debug)]

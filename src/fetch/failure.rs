@@ -22,7 +22,7 @@ pub enum FetchFailure {
     #[error("TLS with {host} failed: {message}{}", seen(presented.as_deref(), authorities))]
     Tls { host: String, message: String, presented: Option<String>, authorities: String },
     #[error("TLS cannot be set up: {0}")]
-    Trust(#[from] crate::trust::TrustError),
+    Trust(#[from] crate::fetch::trust::TrustError),
     #[error("{host} did not answer within {seconds} s")]
     Timeout { host: String, seconds: u64 },
     #[error("{host} answered {status}, not 200")]

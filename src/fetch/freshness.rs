@@ -4,7 +4,16 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, header};
 
-use crate::jwks::schedule::Freshness;
+/// What the server's answer says about keeping it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// Nothing is said.
+    Unsaid,
+    /// Good for this long.
+    For(Duration),
+    /// Not to be kept at all.
+    Uncached,
+}
 
 /// What `Cache-Control`, `Age`, `Expires` and `Pragma` say together.
 pub(super) fn of(headers: &HeaderMap) -> Freshness {

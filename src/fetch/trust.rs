@@ -15,9 +15,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
+pub use crate::fetch::trust::explained::explained;
+use crate::fetch::trust::listed::ListedVerifier;
 use crate::model::key_manager::{ClientCertificate, PemFile};
-pub use crate::trust::explained::explained;
-use crate::trust::listed::ListedVerifier;
 
 /// Trust that cannot be set up.
 #[derive(Debug, thiserror::Error)]

@@ -8,8 +8,8 @@ use std::fmt;
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::Matcher;
 
-use crate::jwks::no_proxy;
-use crate::model::key_manager::{KeyManager, KeySource, ProxyChoice};
+use crate::fetch::no_proxy;
+use crate::model::key_manager::ProxyChoice;
 
 /// The way to one address.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ impl fmt::Display for Route {
 }
 
 /// The way to this address.
-pub(super) fn route(choice: &ProxyChoice, uri: &Uri) -> Route {
+pub fn route(choice: &ProxyChoice, uri: &Uri) -> Route {
     let url = uri.to_string();
     let proxy = match choice {
         _ if is_loopback(uri) => None,
@@ -70,22 +70,6 @@ fn is_excepted(uri: &Uri) -> bool {
     list.is_some_and(|list| no_proxy::lists(&list, uri))
 }
 
-/// The ways that a key manager's fetches take, for `check`.
-pub fn routes(key_manager: &KeyManager) -> Vec<Route> {
-    let urls = match &key_manager.keys {
-        KeySource::Discovery { well_known_url } => vec![well_known_url],
-        KeySource::Jwks { url, well_known_url } => {
-            let discovery = well_known_url.as_ref().filter(|_| key_manager.issuer.is_none());
-            discovery.into_iter().chain([url]).collect()
-        }
-        KeySource::None | KeySource::Pem { .. } | KeySource::JwksFile { .. } => Vec::new(),
-    };
-    urls.into_iter()
-        .filter_map(|url| url.parse().ok())
-        .map(|uri| route(&key_manager.fetch.proxy, &uri))
-        .collect()
-}
-
 fn through(matcher: &Matcher, uri: &Uri, source: &'static str) -> Option<Proxy> {
     let intercept = matcher.intercept(uri)?;
     Some(Proxy {
@@ -96,7 +80,7 @@ fn through(matcher: &Matcher, uri: &Uri, source: &'static str) -> Option<Proxy> 
 }
 
 /// Whether an address is this machine's own.
-pub(super) fn is_loopback(uri: &Uri) -> bool {
+pub fn is_loopback(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     let address = host.parse::<std::net::IpAddr>();
     host.eq_ignore_ascii_case("localhost")

@@ -22,20 +22,19 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 
 use crate::dial;
-use crate::jwks::failure::FetchFailure;
-use crate::jwks::freshness;
-use crate::jwks::proxy::{Proxy, Route, route};
-use crate::jwks::recorder::Recorder;
-use crate::jwks::schedule::Freshness;
+use crate::fetch::failure::FetchFailure;
+use crate::fetch::freshness::{self, Freshness};
+use crate::fetch::proxy::{Proxy, Route, route};
+use crate::fetch::recorder::Recorder;
+use crate::fetch::trust;
 use crate::model::key_manager::Fetch;
-use crate::trust;
 
 /// A document as it came.
 #[derive(Debug)]
-pub(super) struct Document {
-    pub(super) content: Bytes,
+pub struct Document {
+    pub content: Bytes,
     /// How long the server lets it be kept.
-    pub(super) freshness: Freshness,
+    pub freshness: Freshness,
     /// Whether it is a signed introspection answer (RFC 9701 section 5).
     signed: bool,
 }
@@ -68,7 +67,7 @@ const KEY_SET_OR_JSON: &str = "application/jwk-set+json, application/json;q=0.9"
 const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 
 /// Fetches one document within `request_timeout`, connecting included.
-pub(super) async fn fetch(settings: &Fetch, url: &str) -> Result<Document, FetchFailure> {
+pub async fn fetch(settings: &Fetch, url: &str) -> Result<Document, FetchFailure> {
     let address = || FetchFailure::Address { url: url.to_owned() };
     let uri: Uri = url.parse().map_err(|_| address())?;
     let host = uri.host().ok_or_else(address)?.to_owned();
