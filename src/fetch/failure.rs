@@ -1,12 +1,8 @@
-//! Every way in which a key set cannot be had, each with a message that says what to do and a label for a metric.
+//! The failures of a fetch, each with a message that says what to do and a label for a metric.
 
-use crate::jwt::KeySetError;
-
-/// Why a fetch brought no keys.
+/// The reason why a fetch brought nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchFailure {
-    #[error("the key manager has no keys: its server is asked about each token")]
-    NoSource,
     #[error("{url} is not an address that can be fetched")]
     Address { url: String },
     #[error("the name {host} cannot be resolved; check the address and the resolver")]
@@ -52,30 +48,13 @@ pub enum FetchFailure {
     TooLarge { host: String, limit: u64 },
     #[error("the answer of {host} broke off")]
     BrokenOff { host: String },
-    #[error("the discovery document of {host} is not JSON with the members issuer and jwks_uri")]
-    Discovery { host: String },
     #[error(
-        "the discovery document says the issuer is {found:?}, and {configured:?} is configured; they must be equal, byte for byte"
-    )]
-    IssuerMismatch { found: String, configured: String },
-    #[error(
-        "the discovery document says the issuer is {found:?}: a template for many tenants, which no token's `iss` equals; write the tenant's own address as `well_known_url` ({instead}), or serve many tenants with `issuer`, `certificates` and `organizations`"
-    )]
-    IssuerTemplate { found: String, instead: String },
-    #[error(
-        "the discovery document names {url}, which may not be fetched: https is needed, or loopback, or allow_http"
+        "{url} must not be fetched over plain http: use https, an address of loopback, or allow_http"
     )]
     Insecure { url: String },
-    #[error("{0}")]
-    KeySet(#[from] KeySetError),
 }
 
 impl FetchFailure {
-    /// Whether the server says that there is no such document, or none for us.
-    pub fn is_absence(&self) -> bool {
-        matches!(self, Self::Status { status: 400 | 401 | 403 | 404 | 410, .. })
-    }
-
     /// Whether the server cannot be reached, does not answer in time, or says itself that it is in trouble. What it refuses
     /// is none: whoever sends a token can make it refuse.
     pub fn is_outage(&self) -> bool {
@@ -96,7 +75,6 @@ impl FetchFailure {
     /// The class, for a metric.
     pub fn label(&self) -> &'static str {
         match self {
-            Self::NoSource => "no_source",
             Self::Address { .. } => "address",
             Self::Dns { .. } => "dns",
             Self::Connect { .. } => "connect",
@@ -110,12 +88,8 @@ impl FetchFailure {
             Self::Encoded { .. } => "encoding",
             Self::TooLarge { .. } => "size",
             Self::BrokenOff { .. } => "broken_off",
-            Self::Discovery { .. } => "discovery",
-            Self::IssuerMismatch { .. } => "issuer",
-            Self::IssuerTemplate { .. } => "issuer_template",
             Self::Insecure { .. } => "insecure",
-            Self::KeySet(KeySetError::NoUsableKey { .. }) => "no_usable_key",
-            Self::Beginning { .. } | Self::KeySet(_) => "json",
+            Self::Beginning { .. } => "json",
         }
     }
 }

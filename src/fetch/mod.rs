@@ -1,14 +1,30 @@
-//! The outbound HTTP client of the control side: key sets, discovery documents, questions about tokens.
+//! The outbound HTTP client of the control side: key sets, discovery documents, introspection.
 //!
-//! Asks only addresses that the operator wrote or that the operator's discovery document names. One request a
-//! connection, no redirects, no compression, no second try, and a bound on everything that a server sends.
+//! Asks only addresses that the operator wrote or that the operator's discovery document names. A request has a
+//! connection of its own: no redirects, no compression, no second try, and a bound on everything that a server sends.
+//!
+//! [`get`] and [`post`] do a whole exchange by the rules of a key manager: [`address`] says which addresses are permitted,
+//! [`proxy`] which way is taken, [`connector`] opens the connection with the trust of [`trust`], and [`document`] judges
+//! the response. [`send`] is the part below: one request over a stream that is open already.
 
-pub mod client;
-pub mod failure;
+mod address;
+mod client;
+mod connector;
+mod document;
+mod failure;
+mod form;
 mod freshness;
 mod no_proxy;
-pub mod proxy;
+mod one_request;
+mod proxy;
 mod recorder;
 pub mod trust;
 
+pub use address::{FetchUrl, is_loopback_host};
+pub use client::{get, post};
+pub use document::{Document, Posted};
+pub use failure::FetchFailure;
+pub use form::{FormPost, form_encoded};
 pub use freshness::Freshness;
+pub use one_request::{ContentError, OpenResponse, send};
+pub use proxy::{Route, route};

@@ -6,15 +6,14 @@
 
 use std::net::IpAddr;
 
-use http::Uri;
 use ipnet::IpNet;
 
+use crate::fetch::address::FetchUrl;
+
 /// Whether this list says that the address is reached directly.
-pub(super) fn lists(list: &str, uri: &Uri) -> bool {
-    let Some(host) = uri.host() else { return false };
-    let host = host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
-    let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-    let port = uri.port_u16().unwrap_or(default);
+pub(super) fn lists(list: &str, url: &FetchUrl) -> bool {
+    let host = url.host().trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
+    let port = url.port();
     list.split(|character: char| character == ',' || character.is_whitespace())
         .filter(|entry| !entry.is_empty())
         .any(|entry| matches(&entry.to_ascii_lowercase(), &host, port))
@@ -77,7 +76,7 @@ mod tests {
     use super::*;
 
     fn direct(list: &str, url: &str) -> bool {
-        lists(list, &url.parse().unwrap())
+        lists(list, &FetchUrl::read(url).unwrap())
     }
 
     #[test]

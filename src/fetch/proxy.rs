@@ -8,13 +8,14 @@ use std::fmt;
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::Matcher;
 
+use crate::fetch::address::FetchUrl;
 use crate::fetch::no_proxy;
 use crate::model::key_manager::ProxyChoice;
 
 /// The way to one address.
 #[derive(Debug, Clone)]
 pub struct Route {
-    url: String,
+    url: FetchUrl,
     pub(super) proxy: Option<Proxy>,
 }
 
@@ -50,28 +51,27 @@ impl fmt::Display for Route {
 }
 
 /// The way to this address.
-pub fn route(choice: &ProxyChoice, uri: &Uri) -> Route {
-    let url = uri.to_string();
+pub fn route(choice: &ProxyChoice, url: &FetchUrl) -> Route {
     let proxy = match choice {
-        _ if is_loopback(uri) => None,
+        _ if url.is_loopback() => None,
         ProxyChoice::Direct => None,
-        ProxyChoice::Environment if is_excepted(uri) => None,
-        ProxyChoice::Environment => through(&Matcher::from_env(), uri, "from the environment"),
+        ProxyChoice::Environment if is_excepted(url) => None,
+        ProxyChoice::Environment => through(&Matcher::from_env(), url, "from the environment"),
         ProxyChoice::Url(proxy) => {
-            through(&Matcher::builder().all(proxy.clone()).build(), uri, "as configured")
+            through(&Matcher::builder().all(proxy.clone()).build(), url, "as configured")
         }
     };
-    Route { url, proxy }
+    Route { url: url.clone(), proxy }
 }
 
 /// Whether `NO_PROXY` names it. The library reads the variable too, and knows fewer forms.
-fn is_excepted(uri: &Uri) -> bool {
+fn is_excepted(url: &FetchUrl) -> bool {
     let list = ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| std::env::var(name).ok());
-    list.is_some_and(|list| no_proxy::lists(&list, uri))
+    list.is_some_and(|list| no_proxy::lists(&list, url))
 }
 
-fn through(matcher: &Matcher, uri: &Uri, source: &'static str) -> Option<Proxy> {
-    let intercept = matcher.intercept(uri)?;
+fn through(matcher: &Matcher, url: &FetchUrl, source: &'static str) -> Option<Proxy> {
+    let intercept = matcher.intercept(url.uri())?;
     Some(Proxy {
         uri: intercept.uri().clone(),
         authorization: intercept.basic_auth().cloned(),
@@ -79,10 +79,21 @@ fn through(matcher: &Matcher, uri: &Uri, source: &'static str) -> Option<Proxy> 
     })
 }
 
-/// Whether an address is this machine's own.
-pub fn is_loopback(uri: &Uri) -> bool {
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    let address = host.parse::<std::net::IpAddr>();
-    host.eq_ignore_ascii_case("localhost")
-        || address.is_ok_and(|address| address.to_canonical().is_loopback())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_named_without_its_password() {
+        let far = FetchUrl::read("https://idp.example/jwks").unwrap();
+        let choice = ProxyChoice::Url("http://user:secret@proxy.example:3128".to_owned());
+        let shown = format!("{} {:?}", route(&choice, &far), route(&choice, &far));
+        assert!(
+            shown.contains("through http://proxy.example:3128") && !shown.contains("secret"),
+            "{shown}"
+        );
+        let near = FetchUrl::read("https://localhost:9444/jwks").unwrap();
+        assert!(route(&choice, &near).to_string().ends_with("directly"));
+        assert!(route(&ProxyChoice::Direct, &far).to_string().ends_with("directly"));
+    }
 }

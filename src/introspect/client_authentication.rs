@@ -10,7 +10,7 @@ use http::HeaderValue;
 use serde_json::json;
 
 use crate::assertion::{SigningKey, UnusableKey};
-use crate::fetch::client::form_encoded;
+use crate::fetch::form_encoded;
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::{ClientProof, Credentials, SecretCarrier};
 use crate::model::secret::Secret;

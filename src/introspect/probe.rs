@@ -1,6 +1,6 @@
 //! Asks a server about one token, once and outside of any key manager: for commands that try what a file will say.
 
-use crate::fetch::client::{FormPost, post};
+use crate::fetch::{FormPost, post};
 use crate::introspect::client_authentication::ClientAuthentication;
 use crate::jwt::{Claims, Introspected};
 use crate::model::clock::UnixSeconds;

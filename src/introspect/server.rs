@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::assertion::UnusableKey;
 use crate::deadline::moment;
-use crate::fetch::client::{FormPost, Posted, post};
+use crate::fetch::{FormPost, Posted, post};
 use crate::introspect::breaker::{Breaker, BreakerOpen};
 use crate::introspect::client_authentication::ClientAuthentication;
 use crate::introspect::{IntrospectionAnswer, IntrospectionOutcome};

@@ -3,15 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Uri;
 use serde::Deserialize;
 
-use crate::fetch::Freshness;
-use crate::fetch::client::fetch;
-use crate::fetch::failure::FetchFailure;
-use crate::fetch::proxy::is_loopback;
+use crate::fetch::{FetchUrl, Freshness, get};
+use crate::jwks::failure::KeySetFailure;
 use crate::jwt::{KeySet, ParsedKeySet};
-use crate::model::key_manager::{Fetch, KeyManager, KeySource};
+use crate::model::key_manager::{KeyManager, KeySource};
 use crate::model::names::Issuer;
 
 /// What a whole fetch brought.
@@ -36,7 +33,7 @@ struct Discovery {
 }
 
 /// Reads the key set, and the issuer where it is not written.
-pub(super) async fn read(key_manager: &KeyManager) -> Result<Fetched, FetchFailure> {
+pub(super) async fn read(key_manager: &KeyManager) -> Result<Fetched, KeySetFailure> {
     let settings = &key_manager.fetch;
     let mut introspection = None;
     let (issuer, url) = match &key_manager.keys {
@@ -53,13 +50,13 @@ pub(super) async fn read(key_manager: &KeyManager) -> Result<Fetched, FetchFailu
             (Some(found.issuer), url.clone())
         }
         KeySource::Jwks { url, .. } => (None, url.clone()),
-        KeySource::None => return Err(FetchFailure::NoSource),
+        KeySource::None => return Err(KeySetFailure::NoSource),
         KeySource::Pem { content, .. } => return Ok(local(KeySet::from_pem(content)?, content)),
         KeySource::JwksFile { content, .. } => {
             return Ok(local(KeySet::from_jwks(content)?, content));
         }
     };
-    let document = fetch(settings, &url).await?;
+    let document = get(settings, &url).await?;
     let keys = KeySet::from_jwks(&document.content)?;
     Ok(Fetched {
         keys,
@@ -92,13 +89,13 @@ struct Discovered {
     introspection: Option<Arc<str>>,
 }
 
-async fn discover(key_manager: &KeyManager, url: &str) -> Result<Discovered, FetchFailure> {
-    let document = fetch(&key_manager.fetch, url).await?;
+async fn discover(key_manager: &KeyManager, url: &str) -> Result<Discovered, KeySetFailure> {
+    let document = get(&key_manager.fetch, url).await?;
     let found: Discovery =
         serde_json::from_slice(&document.content).map_err(|_| unreadable(url))?;
     // Microsoft's `common` and `organizations` say https://login.microsoftonline.com/{tenantid}/v2.0
     if found.issuer.contains(['{', '}']) {
-        return Err(FetchFailure::IssuerTemplate {
+        return Err(KeySetFailure::IssuerTemplate {
             instead: of_a_tenant(url),
             found: found.issuer.chars().take(200).collect(),
         });
@@ -107,35 +104,17 @@ async fn discover(key_manager: &KeyManager, url: &str) -> Result<Discovered, Fet
     if let Some(configured) = &key_manager.issuer
         && *configured != issuer
     {
-        return Err(FetchFailure::IssuerMismatch {
+        return Err(KeySetFailure::IssuerMismatch {
             found: found.issuer,
             configured: configured.to_string(),
         });
     }
     let endpoint = found.introspection_endpoint.filter(|_| learns_endpoint(key_manager));
     for address in found.jwks_uri.iter().chain(&endpoint) {
-        if !may_fetch(&key_manager.fetch, address) {
-            return Err(FetchFailure::Insecure { url: address.chars().take(200).collect() });
-        }
+        // a discovered address must be as safe as a written one
+        FetchUrl::permitted(&key_manager.fetch, address).map_err(KeySetFailure::Endpoint)?;
     }
     Ok(Discovered { issuer, keys: found.jwks_uri, introspection: endpoint.map(Arc::from) })
-}
-
-/// One document of an authorization server, by the rules of every fetch: for who looks before anything is configured.
-pub async fn read_document(settings: &Fetch, url: &str) -> Result<Bytes, FetchFailure> {
-    if !may_fetch(settings, url) {
-        return Err(FetchFailure::Insecure { url: url.chars().take(200).collect() });
-    }
-    Ok(fetch(settings, url).await?.content)
-}
-
-/// A discovered address must be as safe as a written one.
-pub fn may_fetch(settings: &Fetch, url: &str) -> bool {
-    url.parse::<Uri>().is_ok_and(|uri| match uri.scheme_str() {
-        Some("https") => true,
-        Some("http") => settings.allow_http || is_loopback(&uri),
-        _ => false,
-    })
 }
 
 /// The address of one tenant's document, in the place of one for all.
@@ -149,7 +128,7 @@ fn of_a_tenant(url: &str) -> String {
     parts.join("/").chars().take(200).collect()
 }
 
-fn unreadable(url: &str) -> FetchFailure {
-    let host = url.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
-    FetchFailure::Discovery { host: host.unwrap_or_default() }
+fn unreadable(url: &str) -> KeySetFailure {
+    let url = FetchUrl::read(url);
+    KeySetFailure::Discovery { host: url.map(|url| url.host().to_owned()).unwrap_or_default() }
 }

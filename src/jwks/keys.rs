@@ -10,8 +10,8 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::fetch::failure::FetchFailure;
 use crate::jwks::asking::Desk;
+use crate::jwks::failure::KeySetFailure;
 use crate::jwks::schedule::Moment;
 use crate::jwt::{KeySet, SkippedKey};
 use crate::model::names::Issuer;
@@ -261,7 +261,7 @@ impl KeyManagerKeys {
     }
 
     /// Remembers a failure; keys stay as they are.
-    pub(super) fn fail(&self, failure: &FetchFailure) {
+    pub(super) fn fail(&self, failure: &KeySetFailure) {
         let before = self.state.load_full();
         if !before.last_attempt_failed {
             self.state.store(Arc::new(KeyState {

@@ -8,10 +8,11 @@
 //! The walk through the files: [`key_sets`] owns a task for each key manager ([`refresh_task`]), which asks the server
 //! ([`document`] over [`crate::fetch`]), by the clock of [`schedule`], and keeps what is good in [`store`]. One that is
 //! started alone has its own task ([`fetching`]). What workers read is in [`keys`]. Requests ask for newer keys and wait
-//! for them in [`asking`], in the places that there are.
+//! for them in [`asking`], in the places that there are. [`failure`] names every way in which it goes wrong.
 
 mod asking;
 mod document;
+mod failure;
 mod fetching;
 mod key_sets;
 mod keys;
@@ -24,7 +25,6 @@ mod store;
 mod tests;
 
 pub use asking::KeyWaiter;
-pub use document::{may_fetch, read_document};
 pub use fetching::Fetching;
 pub use key_sets::KeySets;
 pub use keys::{KeyManagerKeys, KeyManagerStatus, KeyState, RefetchCause, Refetched};

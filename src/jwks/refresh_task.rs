@@ -8,8 +8,8 @@ use std::time::Duration;
 use aws_lc_rs::rand;
 use tokio::time::{Instant, sleep_until};
 
-use crate::fetch::failure::FetchFailure;
 use crate::jwks::document::{self, Fetched};
+use crate::jwks::failure::KeySetFailure;
 use crate::jwks::keys::{FetchEnding, KeyManagerKeys};
 use crate::jwks::schedule::{Allowance, FetchPlan, Moment};
 use crate::jwks::{schedule, store};
@@ -98,7 +98,7 @@ impl RefreshTask {
         (schedule::refresh(self.key_manager.fetch.refresh, freshness, jitter()), ending)
     }
 
-    fn bad(&self, failure: &FetchFailure, memory: &mut Memory) -> Duration {
+    fn bad(&self, failure: &KeySetFailure, memory: &mut Memory) -> Duration {
         let name = &self.key_manager.name;
         let news = memory.failing_with != Some(failure.label())
             || memory.logged.is_none_or(|at| at.elapsed() >= REPEAT_LOG);

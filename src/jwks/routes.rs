@@ -1,6 +1,6 @@
 //! The way that the fetches of a key manager take, for `check`.
 
-use crate::fetch::proxy::{Route, route};
+use crate::fetch::{FetchUrl, Route, route};
 use crate::model::key_manager::{KeyManager, KeySource};
 
 /// The ways that a key manager's fetches take, for `check`.
@@ -14,7 +14,7 @@ pub fn routes(key_manager: &KeyManager) -> Vec<Route> {
         KeySource::None | KeySource::Pem { .. } | KeySource::JwksFile { .. } => Vec::new(),
     };
     urls.into_iter()
-        .filter_map(|url| url.parse().ok())
-        .map(|uri| route(&key_manager.fetch.proxy, &uri))
+        .filter_map(|url| FetchUrl::read(url).ok())
+        .map(|url| route(&key_manager.fetch.proxy, &url))
         .collect()
 }

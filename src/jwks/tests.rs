@@ -544,24 +544,3 @@ async fn a_strange_certificate_is_named() {
         other.status()
     );
 }
-
-#[test]
-fn a_proxy_is_named_without_its_password() {
-    use crate::model::key_manager::ProxyChoice;
-    let far = "https://idp.example/jwks".parse().unwrap();
-    let choice = ProxyChoice::Url("http://user:secret@proxy.example:3128".to_owned());
-    let shown = format!(
-        "{} {:?}",
-        crate::fetch::proxy::route(&choice, &far),
-        crate::fetch::proxy::route(&choice, &far)
-    );
-    assert!(
-        shown.contains("through http://proxy.example:3128") && !shown.contains("secret"),
-        "{shown}"
-    );
-    let near = "https://localhost:9444/jwks".parse().unwrap();
-    assert!(crate::fetch::proxy::route(&choice, &near).to_string().ends_with("directly"));
-    assert!(
-        crate::fetch::proxy::route(&ProxyChoice::Direct, &far).to_string().ends_with("directly")
-    );
-}

@@ -11,8 +11,8 @@ use crate::cli::import::error::ImportError;
 use crate::cli::import::metadata::Metadata;
 use crate::cli::import::sample::{TokenSample, rules};
 use crate::cli::import::text::{quoted, shown};
+use crate::fetch::FetchUrl;
 use crate::introspect::probe::Probe;
-use crate::jwks::may_fetch;
 use crate::jwt::{Introspected, WrongType};
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::{ClientProof, Credentials, Fetch, KeyManagerType, SecretCarrier};
@@ -61,9 +61,7 @@ pub(super) async fn ask(
         .as_deref()
         .or_else(|| metadata.endpoint("introspection_endpoint"))
         .ok_or(ImportError::NoIntrospection)?;
-    if !may_fetch(settings, endpoint) {
-        return Err(ImportError::IntrospectionAddress);
-    }
+    FetchUrl::permitted(settings, endpoint).map_err(|_| ImportError::IntrospectionAddress)?;
     let secret = read_secret(options)?;
     let token = sample.map_or(NOBODYS_TOKEN, TokenSample::text);
     let rules = rules(kind);

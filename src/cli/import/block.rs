@@ -13,7 +13,7 @@ use crate::cli::import::product::{Guess, names, usual_claims};
 use crate::cli::import::remarks::{Sampled, remarks};
 use crate::cli::import::text::{comment, quoted, shown};
 use crate::cli::import::trouble::TroubleWeight;
-use crate::jwks::may_fetch;
+use crate::fetch::FetchUrl;
 use crate::jwt::ParsedKeySet;
 use crate::model::key_manager::{Fetch, KeyManagerType};
 
@@ -151,7 +151,10 @@ fn table(findings: Findings<'_>) -> String {
         line(&mut text, "ca", ca);
     }
     let usual = Fetch::default();
-    if [findings.well_known_url, &metadata.jwks_uri].iter().any(|url| !may_fetch(&usual, url)) {
+    if [findings.well_known_url, &metadata.jwks_uri]
+        .iter()
+        .any(|url| FetchUrl::permitted(&usual, url).is_err())
+    {
         text.push_str(&comment(
             "",
             "whoever is on the way can replace the keys, and with them make tokens",

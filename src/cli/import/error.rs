@@ -3,7 +3,7 @@
 use crate::cli::exit;
 use crate::cli::import::completion::WantedError;
 use crate::cli::import::metadata::MetadataError;
-use crate::fetch::failure::FetchFailure;
+use crate::fetch::FetchFailure;
 use crate::jwt::KeySetError;
 use crate::model::names::InvalidName;
 

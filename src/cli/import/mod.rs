@@ -28,8 +28,6 @@ mod tests;
 
 use std::path::Path;
 
-use http::Uri;
-
 use crate::cli::arguments::ImportOptions;
 use crate::cli::import::asking::IntrospectionTrial;
 use crate::cli::import::block::Findings;
@@ -41,7 +39,7 @@ use crate::cli::import::sample::TokenSample;
 use crate::cli::output::Output;
 use crate::cli::runtime::{control_runtime, install_crypto};
 use crate::cli::{exit, token_file};
-use crate::jwks::{may_fetch, read_document};
+use crate::fetch::{FetchUrl, get};
 use crate::jwt::{KeySet, ParsedKeySet};
 use crate::model::clock::{Clock, UnixSeconds};
 use crate::model::key_manager::{Fetch, PemFile};
@@ -148,25 +146,18 @@ fn write(
 }
 
 async fn ask(settings: &Fetch, well_known_url: &str) -> Result<Answers, ImportError> {
-    let uri: Option<Uri> = well_known_url.parse().ok();
-    let is_plain = uri
-        .as_ref()
-        .and_then(Uri::authority)
-        .is_some_and(|authority| !authority.as_str().contains('@'));
-    if !is_plain || !may_fetch(settings, well_known_url) {
-        return Err(ImportError::Address);
-    }
+    FetchUrl::permitted(settings, well_known_url).map_err(|_| ImportError::Address)?;
     let url = || well_known_url.to_owned();
-    let document = read_document(settings, well_known_url).await;
+    let document = get(settings, well_known_url).await;
     let document = document.map_err(|failure| ImportError::Document { url: url(), failure })?;
-    let metadata = Metadata::read(&document)
+    let metadata = Metadata::read(&document.content)
         .map_err(|failure| ImportError::Metadata { url: url(), failure })?;
     let url = || text::shown(&metadata.jwks_uri);
-    let keys = read_document(settings, &metadata.jwks_uri)
+    let keys = get(settings, &metadata.jwks_uri)
         .await
         .map_err(|failure| ImportError::Keys { url: url(), failure })?;
-    let keys =
-        KeySet::from_jwks(&keys).map_err(|failure| ImportError::KeySet { url: url(), failure })?;
+    let keys = KeySet::from_jwks(&keys.content)
+        .map_err(|failure| ImportError::KeySet { url: url(), failure })?;
     Ok(Answers { metadata, keys })
 }
 

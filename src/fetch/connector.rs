@@ -1,0 +1,167 @@
+//! Opens the connection of a fetch: straight to the server, or through a proxy, with TLS over it where the address says so.
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tower_service::Service;
+
+use crate::dial;
+use crate::fetch::address::FetchUrl;
+use crate::fetch::failure::FetchFailure;
+use crate::fetch::proxy::Proxy;
+use crate::fetch::recorder::Recorder;
+use crate::fetch::trust;
+use crate::model::key_manager::Fetch;
+
+/// A connection on which the request can be sent.
+pub(super) type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+/// A connection that is being opened.
+type Opening = Pin<Box<dyn Future<Output = Result<TokioIo<TcpStream>, FetchFailure>> + Send>>;
+
+/// Opens a connection by the settings of a key manager.
+pub(super) async fn connect(
+    settings: &Fetch,
+    url: &FetchUrl,
+    proxy: Option<&Proxy>,
+) -> Result<Connection, FetchFailure> {
+    let mut way = TcpWay { proxy: proxy.cloned(), limit: settings.connect_timeout };
+    if !url.is_https() {
+        return way.call(url.uri().clone()).await.map(MaybeHttpsStream::Http);
+    }
+    let recorder = Arc::new(Recorder::new(trust::verifier(settings.ca.as_ref())?));
+    let config = trust::client_config_with(
+        Arc::clone(&recorder) as _,
+        settings.client_certificate.as_ref(),
+    )?;
+    let mut connector: HttpsConnector<TcpWay> = HttpsConnectorBuilder::new()
+        .with_tls_config(config)
+        .https_only()
+        .enable_http1()
+        .wrap_connector(way);
+    let connected = connector.call(url.uri().clone()).await;
+    connected.map_err(|error| failure(settings, url, error, &recorder))
+}
+
+/// Names the step that failed: the connector has one error for all of them.
+fn failure(
+    settings: &Fetch,
+    url: &FetchUrl,
+    error: Box<dyn Error + Send + Sync>,
+    recorder: &Recorder,
+) -> FetchFailure {
+    let error = match error.downcast::<FetchFailure>() {
+        Ok(failure) => return *failure,
+        Err(error) => error,
+    };
+    match error.downcast::<io::Error>() {
+        Ok(error) => FetchFailure::Tls {
+            host: url.host().to_owned(),
+            message: trust::explained(innermost(*error)).to_string(),
+            presented: recorder.refused(),
+            authorities: authorities(settings),
+        },
+        // the name is none that a certificate can be for
+        Err(_) => FetchFailure::Address { url: url.to_string() },
+    }
+}
+
+/// Takes out the error that the connector has put into another.
+fn innermost(error: io::Error) -> io::Error {
+    match error.downcast::<io::Error>() {
+        Ok(inner) | Err(inner) => inner,
+    }
+}
+
+fn authorities(settings: &Fetch) -> String {
+    let system = format!("the system's {} authorities", trust::system_root_count());
+    match &settings.ca {
+        Some(ca) => format!("{system} and those in {}", ca.path.display()),
+        None => format!("{system}; set ca to trust another"),
+    }
+}
+
+/// The TCP connection below: to the server, to a proxy, or through a proxy's tunnel.
+#[derive(Debug, Clone)]
+struct TcpWay {
+    proxy: Option<Proxy>,
+    limit: Duration,
+}
+
+impl Service<Uri> for TcpWay {
+    type Response = TokioIo<TcpStream>;
+    type Error = FetchFailure;
+    type Future = Opening;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), FetchFailure>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, server: Uri) -> Opening {
+        let Self { proxy, limit } = self.clone();
+        Box::pin(async move {
+            let host = server.host().unwrap_or_default().to_owned();
+            let opening = open(server, proxy);
+            timeout(limit, opening)
+                .await
+                .map_err(|_| FetchFailure::Timeout { host, seconds: limit.as_secs().max(1) })?
+        })
+    }
+}
+
+async fn open(server: Uri, proxy: Option<Proxy>) -> Result<TokioIo<TcpStream>, FetchFailure> {
+    let Some(proxy) = proxy else { return dial_uri(&server).await };
+    if server.scheme_str() != Some("https") {
+        return dial_uri(&proxy.uri).await;
+    }
+    let mut tunnel = Tunnel::new(proxy.uri.clone(), DialProxy);
+    if let Some(authorization) = &proxy.authorization {
+        tunnel = tunnel.with_auth(authorization.clone());
+    }
+    let host = server.host().unwrap_or_default().to_owned();
+    tunnel.call(server).await.map_err(|error| FetchFailure::Proxy {
+        proxy: proxy.name(),
+        host,
+        message: error.to_string(),
+    })
+}
+
+/// Connects to the proxy, as directly to a server: every address has its attempt.
+#[derive(Debug, Clone, Copy)]
+struct DialProxy;
+
+impl Service<Uri> for DialProxy {
+    type Response = TokioIo<TcpStream>;
+    type Error = FetchFailure;
+    type Future = Opening;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), FetchFailure>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, proxy: Uri) -> Opening {
+        Box::pin(async move { dial_uri(&proxy).await })
+    }
+}
+
+async fn dial_uri(uri: &Uri) -> Result<TokioIo<TcpStream>, FetchFailure> {
+    let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let port = uri.port_u16().unwrap_or(default_port);
+    let found = tokio::net::lookup_host((host.as_str(), port)).await;
+    let found = found.map(Iterator::collect::<Vec<SocketAddr>>);
+    let Ok(addresses) = found else { return Err(FetchFailure::Dns { host }) };
+    let connected = dial::connect(&addresses).await;
+    connected.map(TokioIo::new).map_err(|source| FetchFailure::Connect { host, source })
+}
