@@ -73,7 +73,7 @@ struct IntrospectionTarget {
     every: Duration,
     on_failure: OnIntrospectionFailure,
     answers: Mutex<Cache<TokenKey, CachedAnswer>>,
-    asking: DashMap<TokenKey, Pending>,
+    asking: DashMap<TokenKey, PendingAnswer>,
     counters: Arc<IntrospectionCounters>,
 }
 
@@ -116,12 +116,12 @@ pub enum IntrospectionOutcome {
 
 /// An outcome that somebody waits for.
 #[derive(Debug, Clone)]
-pub struct Pending(watch::Receiver<Option<IntrospectionOutcome>>);
+pub struct PendingAnswer(watch::Receiver<Option<IntrospectionOutcome>>);
 
 /// A question about the token of a stream, which nobody waits for.
 #[derive(Debug)]
 pub struct Recheck {
-    pending: Pending,
+    pending: PendingAnswer,
     _place: OwnedSemaphorePermit,
 }
 
@@ -173,9 +173,16 @@ impl Introspector {
     }
 
     /// Asks the server, or joins a question about the same token that is under way. Needs a runtime.
-    pub fn begin(&self, token: &[u8], purpose: IntrospectionPurpose, now: UnixSeconds) -> Pending {
+    pub fn begin(
+        &self,
+        token: &[u8],
+        purpose: IntrospectionPurpose,
+        now: UnixSeconds,
+    ) -> PendingAnswer {
         let Ok(text) = std::str::from_utf8(token) else {
-            return Pending::settled(IntrospectionOutcome::Answered(IntrospectionAnswer::Inactive));
+            return PendingAnswer::settled(IntrospectionOutcome::Answered(
+                IntrospectionAnswer::Inactive,
+            ));
         };
         let key = key(token);
         // counts all shards, so not while an entry of one is held
@@ -185,15 +192,15 @@ impl Introspector {
             Entry::Vacant(place) => {
                 // what was answered since the caller looked was kept before its question left this table
                 if let Some(answer) = self.known.find(&key, moment()) {
-                    return Pending::settled(IntrospectionOutcome::Answered(answer));
+                    return PendingAnswer::settled(IntrospectionOutcome::Answered(answer));
                 }
                 if full {
-                    return Pending::settled(IntrospectionOutcome::Unavailable(
+                    return PendingAnswer::settled(IntrospectionOutcome::Unavailable(
                         "too many questions are under way".into(),
                     ));
                 }
                 let (sender, receiver) = watch::channel(None);
-                let pending = Pending(receiver);
+                let pending = PendingAnswer(receiver);
                 place.insert(pending.clone());
                 (sender, pending)
             }
@@ -230,7 +237,7 @@ impl Introspector {
     ) -> Option<Recheck> {
         let place = Arc::clone(&self.rechecks).try_acquire_owned().ok()?;
         let pending = match self.known(token, moment()) {
-            Some(answer) => Pending::settled(IntrospectionOutcome::Answered(answer)),
+            Some(answer) => PendingAnswer::settled(IntrospectionOutcome::Answered(answer)),
             None => self.begin(token, purpose, now),
         };
         Some(Recheck { pending, _place: place })
@@ -252,7 +259,7 @@ impl Introspector {
     }
 }
 
-impl Pending {
+impl PendingAnswer {
     fn settled(outcome: IntrospectionOutcome) -> Self {
         Self(watch::channel(Some(outcome)).1)
     }

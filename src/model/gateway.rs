@@ -191,7 +191,7 @@ pub enum ErrorFormat {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Telemetry {
     pub log: Log,
-    pub access_log: AccessLog,
+    pub access_log: AccessLogSettings,
     /// The most series that one metric family may have; the rest is counted as `other`.
     pub max_series: usize,
 }
@@ -222,7 +222,7 @@ pub enum LogFormat {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct AccessLog {
+pub struct AccessLogSettings {
     pub target: AccessLogTarget,
     pub format: LogFormat,
     /// The share of exchanges that are written, 0 to 1. Refusals are always written.

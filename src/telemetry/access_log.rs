@@ -34,7 +34,7 @@ use self::calendar::Calendar;
 use self::line::LogLine;
 use self::target::LogTarget;
 use self::thread::{LogBatch, LogCommand};
-use crate::model::gateway::{AccessLog as Settings, LogFormat};
+use crate::model::gateway::{AccessLogSettings, LogFormat};
 use crate::model::reason::Reason;
 
 /// The process's access log.
@@ -52,7 +52,7 @@ pub struct AccessWriter {
     dropped: Arc<AtomicU64>,
     /// `None`: switched off.
     to_thread: Option<SyncSender<LogCommand>>,
-    pending: RefCell<Pending>,
+    pending: RefCell<PendingLines>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +75,7 @@ struct Writing {
 }
 
 #[derive(Debug)]
-struct Pending {
+struct PendingLines {
     lines: Vec<u8>,
     calendar: Calendar,
     count: u64,
@@ -111,7 +111,7 @@ const STOP_RETRY: Duration = Duration::from_millis(5);
 
 impl AccessLog {
     /// Opens the target, so that what is wrong with it is known at start, and starts the thread.
-    pub fn open(settings: &Settings) -> Result<Self, AccessLogError> {
+    pub fn open(settings: &AccessLogSettings) -> Result<Self, AccessLogError> {
         let dropped = Arc::new(AtomicU64::new(0));
         let thread = match LogTarget::open(&settings.target)? {
             Some(target) => Some(start(target, QUEUED_BUFFERS, &dropped)?),
@@ -132,7 +132,7 @@ impl AccessLog {
             format: self.format,
             dropped: Arc::clone(&self.dropped),
             to_thread: self.thread.as_ref().map(|thread| thread.sender.clone()),
-            pending: RefCell::new(Pending {
+            pending: RefCell::new(PendingLines {
                 lines: Vec::new(),
                 calendar: Calendar::default(),
                 count: 0,
@@ -198,7 +198,7 @@ impl AccessWriter {
             format: self.format,
             dropped: Arc::clone(&self.dropped),
             to_thread: self.to_thread.clone(),
-            pending: RefCell::new(Pending {
+            pending: RefCell::new(PendingLines {
                 lines: Vec::new(),
                 calendar: Calendar::default(),
                 count: 0,
@@ -232,7 +232,7 @@ impl AccessWriter {
         self.hand_over(&mut self.pending.borrow_mut());
     }
 
-    fn hand_over(&self, pending: &mut Pending) {
+    fn hand_over(&self, pending: &mut PendingLines) {
         let Some(to_thread) = &self.to_thread else { return };
         if pending.lines.is_empty() {
             return;
@@ -253,7 +253,7 @@ impl AccessWriter {
     }
 }
 
-impl Pending {
+impl PendingLines {
     fn append(&mut self, format: LogFormat, record: &AccessRecord<'_>) {
         let mut line = LogLine::begin(&mut self.lines, format, self.calendar.text(record.time));
         record.write(&mut line);

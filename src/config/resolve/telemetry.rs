@@ -4,7 +4,7 @@ use crate::config::reader::Table;
 use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::gateway::{
-    AccessLog, AccessLogTarget, ErrorFormat, Log, LogFormat, LogLevel, Telemetry,
+    AccessLogSettings, AccessLogTarget, ErrorFormat, Log, LogFormat, LogLevel, Telemetry,
 };
 
 pub(super) fn telemetry(whole: &Whole<'_>, sources: &Sources) -> Telemetry {
@@ -24,7 +24,7 @@ pub(super) fn telemetry(whole: &Whole<'_>, sources: &Sources) -> Telemetry {
             file => AccessLogTarget::File(sources.resolve(file)),
         },
     );
-    let access_log = AccessLog {
+    let access_log = AccessLogSettings {
         target,
         format: access.as_ref().map_or(LogFormat::Json, format),
         sample: access.as_ref().map_or(1.0, |table| table.share("sample", 1.0)),

@@ -78,7 +78,7 @@ fn json(record: &AccessRecord<'_>) -> Value {
 }
 
 fn to_file(path: &Path, sample: f64) -> AccessLog {
-    AccessLog::open(&Settings {
+    AccessLog::open(&AccessLogSettings {
         target: AccessLogTarget::File(path.to_owned()),
         format: LogFormat::Json,
         sample,
@@ -328,7 +328,7 @@ fn a_share_of_nothing_and_of_everything() {
 
 #[test]
 fn switched_off_it_costs_nothing() {
-    let log = AccessLog::open(&Settings {
+    let log = AccessLog::open(&AccessLogSettings {
         target: AccessLogTarget::Off,
         format: LogFormat::Json,
         sample: 1.0,
@@ -440,7 +440,7 @@ fn a_renamed_file_is_noticed_by_itself() {
 fn a_file_that_cannot_be_opened_is_an_error_that_names_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("missing/access.log");
-    let settings = Settings {
+    let settings = AccessLogSettings {
         target: AccessLogTarget::File(path.clone()),
         format: LogFormat::Json,
         sample: 1.0,

@@ -68,7 +68,7 @@ impl<W> EventLine<W> {
     /// these too: it colors a line and hides nothing.
     fn is_own_color(&self, text: &str) -> bool {
         self.color == Color::Ansi
-            && FORMATTER_COLOURS.iter().any(|sequence| text.starts_with(sequence))
+            && FORMATTER_COLORS.iter().any(|sequence| text.starts_with(sequence))
     }
 }
 
@@ -81,7 +81,7 @@ fn is_unsafe(character: char) -> bool {
 }
 
 /// Reset, bold, dimmed, italic, and the color of each level.
-const FORMATTER_COLOURS: [&str; 9] = [
+const FORMATTER_COLORS: [&str; 9] = [
     "\u{1b}[0m",
     "\u{1b}[1m",
     "\u{1b}[2m",
