@@ -1,7 +1,7 @@
 //! Portcullis: a reverse-proxy API gateway.
 //!
 //! The map of the house, from the bottom up: each room imports only rooms above it in this list
-//! (`docs/ARCHITECTURE.md` tells the walks, `tests/architecture.rs` holds the table).
+//! (`docs/ARCHITECTURE.md` tells the walks, `tests/architecture` holds the table).
 
 pub mod model;
 
