@@ -35,9 +35,8 @@ const ROOMS: &[&[&str]] = &[
 
 /// Rooms that decide and touch nothing: no file, no socket, no clock, no task, no log line.
 ///
-/// `snapshot` is not one of them: it starts the tasks that open organizations and close them. Nor is `backend`, which
-/// writes log lines and reads the clock, nor `authenticate` and `limiter`, which read the clock. `deadline` is the clock.
-const PURE: &[&str] = &["model", "jwt", "route", "authorize", "throttle"];
+/// `backend`, `authenticate` and `limiter` decide too, and read the clock; `deadline` is the clock.
+const PURE: &[&str] = &["model", "jwt", "route", "snapshot", "authorize", "throttle"];
 
 /// Words that a pure room does not have.
 const TOUCHING: &[&str] = &[
