@@ -193,7 +193,7 @@ impl KeyManagerKeys {
         let (arrived, deadline) = (desk.moment(asker.arrived), self.deadline(asker));
         let mut outcome = self.outcome.subscribe();
         let generation = self.current().generation;
-        if cause != RefetchCause::BadSignature {
+        if cause == RefetchCause::UnknownKey {
             desk.want(arrived);
         }
         let mut place = None;
@@ -217,8 +217,14 @@ impl KeyManagerKeys {
                         return Refetched::NotAllowed;
                     }
                     desk.want(arrived);
-                } else if desk.instant(desk.next_start()).max(now) > deadline {
-                    return Refetched::TooLate;
+                } else {
+                    // any keys will do: those of a fetch that began before, too, and no other one unless that one fails
+                    if cause == RefetchCause::NoKeys {
+                        desk.want(arrived);
+                    }
+                    if desk.instant(desk.next_start()).max(now) > deadline {
+                        return Refetched::TooLate;
+                    }
                 }
             }
             if place.is_none() {

@@ -1,5 +1,7 @@
 //! Against scripted servers on loopback.
 
+mod asking;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -202,118 +204,6 @@ async fn a_server_that_is_down_at_first_is_found_later() {
         }
     });
     until("it is asked again by itself", || found.current().keys.is_some()).await;
-}
-
-#[tokio::test]
-async fn many_who_ask_share_one_fetch() {
-    let server = Server::delayed(keys(&[KEY_ONE]), Duration::from_millis(150)).await;
-    let mut stage = Stage::new();
-    let found = stage.jwks(&server, "jwks_min_refetch = \"30s\"");
-    // while the first fetch is under way
-    let mut asking = JoinSet::new();
-    for _ in 0..100 {
-        let found = Arc::clone(&found);
-        asking.spawn(async move { found.refetch(RefetchCause::NoKeys).await });
-    }
-    while let Some(outcome) = asking.join_next().await {
-        assert_eq!(outcome.unwrap(), Refetched::Changed, "all hear of the one fetch");
-    }
-    assert_eq!(server.asked(), 1);
-}
-
-#[tokio::test]
-async fn three_looks_in_a_row_and_then_the_rate_holds() {
-    let server = Server::start(keys(&[KEY_ONE])).await;
-    let mut stage = Stage::new();
-    let found = stage.jwks(&server, "jwks_min_refetch = \"30s\"");
-    found.settled().await;
-    // a signature that is bad leaves the last one of the burst to unknown kids
-    for _ in 0..2 {
-        assert_eq!(found.refetch(RefetchCause::BadSignature).await, Refetched::Unchanged);
-    }
-    assert_eq!(found.refetch(RefetchCause::BadSignature).await, Refetched::NotAllowed);
-    assert_eq!(server.asked(), 3);
-    assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::Unchanged);
-    assert_eq!(server.asked(), 4);
-    for _ in 0..10 {
-        // told at once, with the time after which to come again
-        assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::TooLate);
-        assert!((25..=30).contains(&found.retry_after()), "{}", found.retry_after());
-    }
-    assert_eq!(server.asked(), 4);
-    let counted = found.status().waits;
-    assert!(
-        counted.contains(&("too_late", 10)) && counted.contains(&("unchanged", 3)),
-        "{counted:?}"
-    );
-    // an operator does not wait
-    server.says(keys(&[KEY_ONE, KEY_THREE]));
-    assert_eq!(found.refresh().await, Refetched::Changed);
-    assert_eq!(found.refresh().await, Refetched::Unchanged);
-    server.says("HTTP/1.1 503 no\r\ncontent-length: 0\r\n\r\n".to_owned());
-    assert_eq!(found.refresh().await, Refetched::Failed);
-    assert_eq!((server.asked(), kids(&found).len()), (7, 2));
-}
-
-#[tokio::test]
-async fn who_needs_newer_keys_waits_for_the_next_fetch_that_is_allowed() {
-    let server = Server::start(keys(&[KEY_ONE])).await;
-    let mut stage = Stage::new();
-    let found = stage.jwks(&server, "jwks_min_refetch = \"300ms\"");
-    found.settled().await;
-    for _ in 0..3 {
-        assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::Unchanged);
-    }
-    server.says(keys(&[KEY_ONE, KEY_THREE]));
-    let begun = Instant::now();
-    let mut asking = JoinSet::new();
-    for _ in 0..50 {
-        let found = Arc::clone(&found);
-        asking.spawn(async move { found.refetch(RefetchCause::UnknownKey).await });
-    }
-    while let Some(outcome) = asking.join_next().await {
-        assert_eq!(outcome.unwrap(), Refetched::Changed);
-    }
-    assert!(begun.elapsed() > Duration::from_millis(100), "the rate holds");
-    assert_eq!(server.asked(), 5);
-    assert_eq!(found.status().waiting, 0);
-}
-
-#[tokio::test]
-async fn a_fetch_that_began_before_proves_nothing() {
-    let server = Server::delayed(keys(&[KEY_ONE]), Duration::from_millis(200)).await;
-    let mut stage = Stage::new();
-    let found = stage.jwks(&server, "");
-    found.settled().await;
-    let first = Arc::clone(&found);
-    let mut under_way = JoinSet::new();
-    under_way.spawn(async move { first.refetch(RefetchCause::UnknownKey).await });
-    until("the server is asked", || server.asked() == 2).await;
-    // it arrives while the fetch of the other is under way
-    assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::Unchanged);
-    assert_eq!(under_way.join_next().await.unwrap().unwrap(), Refetched::Unchanged);
-    assert_eq!(server.asked(), 3, "a fetch of its own");
-}
-
-#[tokio::test]
-async fn keys_that_are_replaced_send_away_who_waits_for_them() {
-    let server = Server::delayed(keys(&[KEY_ONE]), Duration::from_secs(2)).await;
-    let mut stage = Stage::new();
-    let found = stage.jwks(&server, "");
-    let asked = Arc::clone(&found);
-    let mut waiting = JoinSet::new();
-    waiting.spawn(async move { asked.refetch(RefetchCause::NoKeys).await });
-    until("it waits", || found.status().waiting == 1).await;
-    let next = stage.jwks(&server, "jwks_refresh = \"5m\"");
-    assert!(!Arc::ptr_eq(&found, &next));
-    assert_eq!(found.status().waiting, 1, "the first one runs on until the next is in use");
-    stage.fetchers.commit();
-    assert_eq!(
-        waiting.join_next().await.unwrap().unwrap(),
-        Refetched::Changed,
-        "to be decided again"
-    );
-    assert_eq!(found.refetch(RefetchCause::NoKeys).await, Refetched::TooLate);
 }
 
 #[tokio::test]
