@@ -173,7 +173,7 @@ async fn refused(
         Some(shown.take(MOST_SAID).collect::<String>()).filter(|text| !text.is_empty())
     };
     let error = text("error");
-    let credentials = status == 401 || error.as_deref() == Some("invalid_client");
+    let credentials = concerns_credentials(status, error.as_deref());
     FetchFailure::Refused {
         host: host.to_owned(),
         status,
@@ -183,9 +183,33 @@ async fn refused(
     }
 }
 
+/// Whether the gateway itself is what a server refuses. RFC 7662 says 401; Django OAuth Toolkit says 403, and Keycloak 26.7 says
+/// 400 with `unauthorized_client` of credentials that it cannot decode.
+fn concerns_credentials(status: u16, error: Option<&str>) -> bool {
+    matches!(status, 401 | 403) || matches!(error, Some("invalid_client" | "unauthorized_client"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_of_the_gateway_itself_is_known() {
+        for (status, error, expected) in [
+            (401, Some("invalid_client"), true),
+            (401, Some("invalid_request"), true),
+            (401, None, true),
+            (403, None, true),
+            (400, Some("invalid_client"), true),
+            (400, Some("unauthorized_client"), true),
+            (400, Some("invalid_request"), false),
+            (400, None, false),
+            (500, None, false),
+            (503, Some("temporarily_unavailable"), false),
+        ] {
+            assert_eq!(concerns_credentials(status, error), expected, "{status} {error:?}");
+        }
+    }
 
     #[test]
     fn what_is_not_plain_is_named() {

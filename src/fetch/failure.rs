@@ -107,7 +107,11 @@ fn told(
         (None, Some(description)) => format!(" ({description:?})"),
         (None, None) => String::new(),
     };
-    if credentials {
+    if credentials && status == 403 {
+        format!(
+            "{host} refuses the gateway's own client with 403{said}; check `credentials`, and at the server that this client may introspect"
+        )
+    } else if credentials {
         format!(
             "{host} refuses the gateway's own credentials with {status}{said}; check `credentials` and `credentials.method`"
         )

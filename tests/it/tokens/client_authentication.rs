@@ -76,13 +76,13 @@ async fn a_secret_goes_into_the_form_or_nowhere() {
     }
 }
 
-/// Answers of Keycloak 26.5, Ory Hydra 2.3 and WSO2 Identity Server 7 to a client with a wrong secret, and others.
+/// Answers of Keycloak, Django OAuth Toolkit, WSO2 Identity Server 7 and others to a client with a wrong secret.
 #[tokio::test]
 async fn a_server_that_refuses_the_gateway_is_quoted() {
     let server = Origin::start();
     let credentials = "username = \"gateway\", password = \"wrong-secret\", method = \"post\"";
     let gateway = config(&server.url(), "CustomKeyManager", credentials).start().await;
-    let refusals: [(u16, Value, &[&str]); 5] = [
+    let refusals: [(u16, Value, &[&str]); 7] = [
         (
             401,
             json!({ "error": "invalid_client", "error_description": "Invalid client or Invalid client credentials" }),
@@ -109,7 +109,18 @@ async fn a_server_that_refuses_the_gateway_is_quoted() {
             json!({ "error": "invalid_request", "error_description": "no token" }),
             &["answered 400", "invalid_request", "no token"],
         ),
-        (403, json!({ "error": "access_denied" }), &["answered 403", "access_denied"]),
+        (
+            400,
+            json!({ "error": "unauthorized_client", "error_description": "Unexpected error when authenticating client" }),
+            &["refuses the gateway's own credentials", "400", "unauthorized_client"],
+        ),
+        // of Django OAuth Toolkit, with a page and no JSON
+        (403, json!("<h1>403 Forbidden</h1>"), &["refuses the gateway's own client with 403"]),
+        (
+            403,
+            json!({ "error": "access_denied" }),
+            &["refuses the gateway's own client with 403", "access_denied"],
+        ),
     ];
     for (position, (status, body, words)) in refusals.iter().enumerate() {
         server.always(Script::answer(
