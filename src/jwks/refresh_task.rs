@@ -87,7 +87,11 @@ impl RefreshTask {
                     skipped.key_id.as_deref().unwrap_or("none"),
                     &skipped.reason,
                 );
-                tracing::warn!(target: "portcullis::jwks", key_manager = %name, position, kid, %reason, "a key of the set cannot be used; the others are");
+                if reason.is_for_another_use() {
+                    tracing::debug!(target: "portcullis::jwks", key_manager = %name, position, kid, %reason, "a key of the set is for another use");
+                } else {
+                    tracing::warn!(target: "portcullis::jwks", key_manager = %name, position, kid, %reason, "a key of the set cannot be used; the others are");
+                }
             }
         } else if memory.failing_with.is_some() {
             tracing::info!(target: "portcullis::jwks", key_manager = %name, "the key set can be read again");

@@ -60,6 +60,11 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
+    /// Whether the key is good for something else: many servers publish their encryption keys in the same set.
+    pub fn is_for_another_use(&self) -> bool {
+        matches!(self, Self::Use { .. } | Self::KeyOperations)
+    }
+
     pub fn label(&self) -> &'static str {
         match self {
             Self::NotAnObject => "not_an_object",
