@@ -189,6 +189,15 @@ impl IntrospectionTrial {
         }
     }
 
+    /// The comment above the lines that ask in this way.
+    pub(super) fn introduction(&self) -> &'static str {
+        if self.credentials.contains("username") {
+            "opaque tokens are asked about here, as the gateway's own client"
+        } else {
+            "opaque tokens are asked about here, without credentials: let nobody but the gateway reach this address"
+        }
+    }
+
     /// What came of it, each with its weight in front.
     pub(super) fn findings(&self) -> Vec<String> {
         let asked = shown(&self.endpoint);

@@ -194,10 +194,7 @@ fn table(findings: Findings<'_>) -> String {
 fn introspection(findings: Findings<'_>) -> String {
     let mut text = String::new();
     if let Some(asked) = findings.asked {
-        text.push_str(&comment(
-            "",
-            "opaque tokens are asked about here, as the gateway's own client",
-        ));
+        text.push_str(&comment("", asked.introduction()));
         line(&mut text, "introspection_endpoint", &asked.endpoint);
         let _ = writeln!(text, "credentials = {}", asked.credentials);
     } else if let Some(endpoint) = findings.metadata.endpoint("introspection_endpoint") {
@@ -318,19 +315,25 @@ fn audiences(findings: Findings<'_>) -> String {
         "the sample token has no audience; where the server can write one, ask for it here"
     } else if is_client {
         "the sample token's audience is only its client: have the server write one for your APIs, and ask for it here"
-    } else if found == ["account"] {
+    } else if found == [ACCOUNT] {
         "the sample token's audience is Keycloak's own client `account`: add an audience mapper for your APIs, and ask for that here"
+    } else if found.contains(&ACCOUNT) {
+        "the sample token's audience, without Keycloak's own client `account`, which most of its tokens name: if it means your APIs, take \
+         the # away, so that tokens for others open nothing here"
     } else if !found.is_empty() {
         "the sample token's audience: if it means your APIs, take the # away, so that tokens for others open nothing here"
     } else {
         "not known: what `aud` holds in tokens for your APIs; while it is not written, tokens for others open them, too"
     };
-    let is_theirs = !found.is_empty() && found != ["account"] && !is_client;
-    let values: Vec<String> =
-        found.iter().take(MOST_NAMES).map(|audience| quoted(audience)).collect();
+    let theirs = found.iter().filter(|audience| **audience != ACCOUNT);
+    let values: Vec<String> = theirs.take(MOST_NAMES).map(|audience| quoted(audience)).collect();
+    let is_theirs = !values.is_empty() && !is_client;
     let values = if is_theirs { values.join(", ") } else { quoted("https://api.example") };
     format!("{}# audiences = [{values}]\n", comment("", prose))
 }
+
+/// A client of every Keycloak realm. Its tokens name it beside the APIs that they are for.
+const ACCOUNT: &str = "account";
 
 /// Enough to recognize something by.
 const MOST_NAMES: usize = 8;
