@@ -10,6 +10,7 @@ mod organization_credentials;
 mod organizations;
 mod outages;
 mod presets;
+mod recorded;
 mod rotation;
 mod template_keys;
 mod unlisted;

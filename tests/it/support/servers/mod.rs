@@ -6,6 +6,7 @@ pub(crate) mod idp;
 pub(crate) mod origin;
 mod peer;
 pub(crate) mod peers;
+pub(crate) mod recorded;
 pub(crate) mod redis;
 pub(crate) mod script;
 pub(crate) mod silent;

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::origin::Received;
+use crate::support::recorded::Exchange;
 use crate::support::script::{Script, Step};
 
 /// What happens to the connection after an answer.
@@ -104,6 +105,10 @@ impl Peer {
                 Step::Echo => self.stream.write_all(&echo(request)).await,
                 Step::Answer { status, headers, body } => {
                     self.stream.write_all(&render(*status, headers, body, &request.method)).await
+                }
+                Step::Replay(exchanges) => {
+                    let (status, headers, body) = Exchange::answer(exchanges, request);
+                    self.stream.write_all(&render(status, &headers, &body, &request.method)).await
                 }
                 Step::Bytes(bytes) => self.stream.write_all(bytes).await,
                 Step::Drip { bytes, pause } => self.drip(bytes, *pause).await,

@@ -1,7 +1,10 @@
 //! [`Script`]: how a backend answers one request, as steps that may be as wrong as a test wants them.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::support::recorded::Exchange;
 
 /// How one request is answered, step by step. After the last step the connection waits for the next request.
 #[derive(Debug, Clone)]
@@ -21,9 +24,18 @@ pub(crate) enum RequestBody {
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Echo,
-    Answer { status: u16, headers: Vec<(String, String)>, body: Vec<u8> },
+    Answer {
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: Vec<u8>,
+    },
+    /// What a real server answered to the same question.
+    Replay(Arc<Vec<Exchange>>),
     Bytes(Vec<u8>),
-    Drip { bytes: Vec<u8>, pause: Duration },
+    Drip {
+        bytes: Vec<u8>,
+        pause: Duration,
+    },
     Wait(Duration),
     Hang,
     Close,
@@ -84,6 +96,11 @@ impl Script {
     pub(crate) fn ends_early(declared: usize, body: &str) -> Script {
         Script::bytes(format!("HTTP/1.1 200 OK\r\ncontent-length: {declared}\r\n\r\n{body}"))
             .then_close()
+    }
+
+    /// What a real server answered to the same question; 404 where nobody has asked it.
+    pub(crate) fn replay(exchanges: Arc<Vec<Exchange>>) -> Script {
+        Script::new(vec![Step::Replay(exchanges)])
     }
 
     /// No byte, for ever.
