@@ -78,24 +78,25 @@ async fn rapid_reset_ends_the_connection() {
 /// Each costs a backend its connection; that the gateway is given the time to open it makes no difference.
 #[tokio::test]
 async fn resets_of_requests_that_were_forwarded_end_the_connection() {
-    const ALLOWED: usize = 2000;
+    const AT_ONCE: usize = 20;
     let bank = bank("").await;
     bank.production.always(Script::hang());
     let mut frames = Frames::open(bank.gateway.address(), &[]).await.unwrap();
-    let mut sent = 0;
-    while sent < ALLOWED {
-        let id = stream(sent);
-        let asked =
-            [request(id, END_STREAM, "GET", OPEN, &[]), frame(kind::PING, 0, 0, &[1; 8])].concat();
-        if frames.send(asked).await.is_err() || frames.next_of(kind::PING).await.is_none() {
-            break;
-        }
-        if frames.send(frame(kind::RST_STREAM, 0, id, &CANCEL)).await.is_err() {
-            break;
-        }
-        sent += 1;
+    let (started, mut sent, mut ended) = (Instant::now(), 0, false);
+    // a machine that is held up may send less than a client may at length
+    while !ended && started.elapsed() < PATIENCE {
+        let ids: Vec<u32> = (sent..sent + AT_ONCE).map(stream).collect();
+        let requests = ids.iter().flat_map(|id| request(*id, END_STREAM, "GET", OPEN, &[]));
+        let asked: Vec<u8> = requests.chain(frame(kind::PING, 0, 0, &[1; 8])).collect();
+        let resets = ids.iter().flat_map(|id| frame(kind::RST_STREAM, 0, *id, &CANCEL));
+        ended = frames.send(asked).await.is_err()
+            || frames.next_of(kind::PING).await.is_none()
+            || frames.send(resets.collect::<Vec<u8>>()).await.is_err();
+        sent += AT_ONCE;
     }
-    assert!((500..ALLOWED).contains(&sent), "{sent}");
+    let allowed = 1024.0 + 400.0 * (started.elapsed().as_secs_f64() + 0.5);
+    let sent = f64::from(u32::try_from(sent).unwrap());
+    assert!(sent >= 500.0 && sent <= allowed, "{sent} of {allowed}, ended: {ended}");
     bank.production.always(Script::echo());
     another_is_answered(&bank).await;
 }

@@ -233,6 +233,19 @@ impl Gateway {
         self.reload_whole(&config.to_string()).await
     }
 
+    /// The reports with which these files are refused, as they read in any folder: one snapshot shows them all.
+    pub(crate) async fn reports(&self, files: impl IntoIterator<Item = String>) -> String {
+        let folder = format!("{}/", self.folder.display());
+        let mut reports = Vec::new();
+        for file in files {
+            match self.reload_whole(&file).await {
+                Ok(_) => panic!("it is taken: {file}"),
+                Err(report) => reports.push(report.replace(&folder, "").trim_end().to_owned()),
+            }
+        }
+        reports.join("\n\n----\n\n")
+    }
+
     /// The same with a text that is the whole file.
     pub(crate) async fn reload_whole(&self, text: &str) -> Result<u64, String> {
         fs::write(self.folder.join("gateway.toml"), text).expect("written");
