@@ -1,4 +1,7 @@
-//! The defaults in `docs/configuration.md` are those of the program.
+//! The defaults in the manual's tables of keys are those of the program.
+
+use std::fs;
+use std::path::Path;
 
 use toml::{Table, Value};
 
@@ -51,8 +54,17 @@ fn the_manual_has_the_defaults_of_the_program() {
     assert!(required > 20 && literals > 80, "{required} required, {literals} defaults");
 }
 
+/// The first line of each table of keys.
+const HEADER: &str = "| key | type | default | meaning |";
+
 fn documented() -> Vec<DocumentedKey> {
-    let page = include_str!("../../../docs/configuration.md");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let pages = paths.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    pages.flat_map(|path| documented_on(&fs::read_to_string(path).unwrap())).collect()
+}
+
+fn documented_on(page: &str) -> Vec<DocumentedKey> {
     let (mut tables, mut inside, mut found) = (Vec::new(), false, Vec::new());
     for line in page.lines() {
         if line.starts_with('#') {
@@ -67,7 +79,7 @@ fn documented() -> Vec<DocumentedKey> {
                 let paths = if tables.is_empty() { vec![key.to_owned()] } else { paths.collect() };
                 found.push(DocumentedKey { paths, default: (*default).to_owned() });
             }
-            _ => inside = line == "| key | type | default | meaning |" || line.starts_with("|---"),
+            _ => inside = line == HEADER || (inside && line.starts_with("|---")),
         }
     }
     found
