@@ -12,6 +12,8 @@ pub(super) struct BurstCell {
     /// The steady moment of `level`.
     at: u64,
     level: u64,
+    /// Requests that went in, ever; it wraps. Other gateways are told the difference.
+    spent: u32,
 }
 
 impl BurstCell {
@@ -31,6 +33,19 @@ impl BurstCell {
 
     pub(super) fn add(&mut self, burst: Burst, requests: u64) {
         self.level = self.level.saturating_add(each(burst).saturating_mul(requests));
+        self.spent = self.spent.wrapping_add(u32::try_from(requests).unwrap_or(u32::MAX));
+    }
+
+    pub(super) fn spent(&self) -> u32 {
+        self.spent
+    }
+
+    /// Sets the level that all gateways together have reached, as of the time when `spent` requests had gone in here: those
+    /// that followed are added.
+    pub(super) fn absorb(&mut self, burst: Burst, level: u64, spent: u32) {
+        let since = u64::from(self.spent.wrapping_sub(spent));
+        let level = level.saturating_add(each(burst).saturating_mul(since));
+        self.level = self.level.max(level);
     }
 
     /// Requests that may follow at once.

@@ -107,6 +107,12 @@ fn seconds(wall: u64) -> u32 {
     u32::try_from(wall / MILLISECONDS).unwrap_or(u32::MAX - 1)
 }
 
+/// The first second of the calendar window in which a moment (ms since 1970) lies, and the first one after it.
+pub(super) fn bounds(wall: u64, window: Window) -> (u64, u64) {
+    let (start, end) = period(seconds(wall), window);
+    (start.into(), end.into())
+}
+
 /// The first second of the day or month, and the first one after it.
 fn period(now: u32, window: Window) -> (u32, u32) {
     let whole = || -> Option<(u32, u32)> {

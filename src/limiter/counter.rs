@@ -198,6 +198,18 @@ impl Counter {
         }
     }
 
+    /// Requests that went into the burst, ever; it wraps.
+    pub fn burst_spent(&self) -> u32 {
+        self.burst.spent()
+    }
+
+    /// Takes over the level that the burst has over all gateways, as of the time when it was `spent`.
+    pub(super) fn absorb_burst(&mut self, level: u64, spent: u32) {
+        if let Some(burst) = self.limit.burst {
+            self.burst.absorb(burst, level, spent);
+        }
+    }
+
     /// Everything that is counted now, but for the burst.
     pub fn counted(&self) -> impl Iterator<Item = Counted> {
         (0_u8..).zip(self.cells()).flat_map(|(quota, (_, cell))| {

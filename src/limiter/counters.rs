@@ -180,6 +180,33 @@ impl Counters {
         });
     }
 
+    /// Counts a request that others have admitted.
+    pub fn record(&self, claims: &[Claim<'_>], now: CountingTime) {
+        let all = claims.iter().flat_map(|claim| [claim.key, claim.limit.overflow()]);
+        let mut locked = self.lock(all);
+        for claim in claims {
+            let place = locked.find(claim.key).unwrap_or_else(|| locked.make(self, claim, now));
+            locked.change(place, |counter| {
+                counter.advance(claim.limit, now);
+                counter.commit();
+            });
+        }
+    }
+
+    /// Takes over the level that a burst has over all gateways, as of the time when `spent` requests had gone into it here.
+    pub fn absorb_burst(&self, claim: Claim<'_>, level: u64, spent: u32, now: CountingTime) {
+        let mut locked = self.lock(std::iter::once(claim.key));
+        if let Some(counter) = locked.find(claim.key).and_then(|place| locked.counter(place)) {
+            counter.advance(claim.limit, now);
+            counter.absorb_burst(level, spent);
+        }
+    }
+
+    /// Whether a counter is in the table.
+    pub fn has(&self, key: CounterKey) -> bool {
+        self.lock(std::iter::once(key)).find(key).is_some()
+    }
+
     /// Shows a follower every counter that has changed since the last time.
     pub fn changed(&self, follower: Follower, mut show: impl FnMut(&Counter)) {
         for shard in &self.shards {

@@ -14,6 +14,8 @@ pub struct Limit {
     pub excess: ExcessRule,
     /// Who else wants to know when a counter of this limit has changed.
     pub followers: Followers,
+    /// The time between two comparisons with other gateways, where the policy has its own.
+    pub sync_interval: Option<std::time::Duration>,
     /// Where counters of this limit begin: add the parts that it counts apart with [`CounterKey::of`].
     base: CounterKey,
     /// The counter of everybody who came when the table was full.
@@ -57,6 +59,7 @@ impl Limit {
         Arc::new(Self {
             excess,
             followers: Followers::default(),
+            sync_interval: None,
             base: keys.fingerprint(parts()).counter(),
             overflow: keys.fingerprint(parts().chain([b"overflow".as_slice()])).counter(),
             quotas,

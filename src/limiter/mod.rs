@@ -29,6 +29,7 @@ pub mod counters;
 pub mod key;
 pub mod limit;
 mod shard;
+pub mod shared;
 pub mod sliding;
 pub mod time;
 

@@ -32,6 +32,7 @@ pub mod removed_headers;
 
 pub mod secret;
 pub mod template;
+pub mod throttling;
 pub mod token_handling;
 
 use crate::model::api::Api;

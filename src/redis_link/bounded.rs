@@ -54,6 +54,15 @@ impl ReplyBudget {
     }
 }
 
+impl std::fmt::Debug for BoundedConnection {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("BoundedConnection")
+            .field("bound", &self.bound)
+            .finish_non_exhaustive()
+    }
+}
+
 impl BoundedConnection {
     pub(crate) fn new(connection: MultiplexedConnection, bound: Arc<ReplyBudget>) -> Self {
         Self { connection, bound }

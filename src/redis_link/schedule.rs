@@ -17,6 +17,16 @@ pub(crate) fn retry(failures: u32, longest: Duration) -> Duration {
     wanted.mul_f64(0.5 + 0.5 * chance())
 }
 
+/// A name that no other process has.
+pub(crate) fn unique() -> String {
+    let mut bytes = [0_u8; 8];
+    // without random numbers the process id has to do
+    if rand::fill(&mut bytes).is_err() {
+        bytes = u64::from(std::process::id()).to_ne_bytes();
+    }
+    format!("{:016x}", u64::from_ne_bytes(bytes))
+}
+
 /// 0 to 1.
 fn chance() -> f64 {
     let mut bytes = [0; 4];

@@ -11,5 +11,6 @@ mod operations;
 mod revocation;
 mod streams;
 mod support;
+mod throttling;
 mod tokens;
 mod walk;

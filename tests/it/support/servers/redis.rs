@@ -24,23 +24,54 @@ impl Redis {
         Redis::with(&[], "")
     }
 
+    /// A copy of another server.
+    pub(crate) fn replica_of(primary: &Redis) -> Redis {
+        let port = primary.port.to_string();
+        Redis::with(&["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"], "")
+    }
+
+    /// A sentinel that knows a primary server as "main", and alone decides on failovers.
+    pub(crate) fn sentinel_of(primary: &Redis) -> Redis {
+        let port = primary.port;
+        let mut sentinel = Redis::prepared(&["--sentinel"], "");
+        let lines = [
+            format!("port {}", sentinel.port),
+            "bind 127.0.0.1".to_owned(),
+            format!("sentinel monitor main 127.0.0.1 {port} 1"),
+            "sentinel down-after-milliseconds main 500".to_owned(),
+            "sentinel failover-timeout main 5000".to_owned(),
+        ];
+        std::fs::write(sentinel.folder.path().join("sentinel.conf"), lines.join("\n"))
+            .expect("written");
+        sentinel.run();
+        sentinel
+    }
+
+    /// A server of a cluster that has no slots yet.
+    pub(crate) fn of_cluster() -> Redis {
+        let bus = free_port().to_string();
+        let options =
+            ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "2000"];
+        Redis::with(&options, "")
+    }
+
     /// With more options, and `user:password@` for the tests' own calls.
     pub(crate) fn with(options: &[&str], login: &str) -> Redis {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .expect("a port")
-            .local_addr()
-            .expect("an address")
-            .port();
+        let mut redis = Redis::prepared(options, login);
+        redis.run();
+        redis
+    }
+
+    fn prepared(options: &[&str], login: &str) -> Redis {
+        let port = free_port();
         let options = options.iter().map(ToString::to_string).collect();
-        let mut redis = Redis {
+        Redis {
             child: None,
             port,
             folder: tempfile::tempdir().expect("a folder"),
             options,
             login: login.to_owned(),
-        };
-        redis.run();
-        redis
+        }
     }
 
     /// Runs it, with nothing in it: it keeps no data on the disk.
@@ -48,19 +79,13 @@ impl Redis {
         let tls = self.options.iter().any(|option| option == "--tls-port");
         let port = if tls { "0".to_owned() } else { self.port.to_string() };
         let mut command = Command::new("redis-server");
-        command
-            .args([
-                "--port",
-                &port,
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-                "--dir",
-            ])
-            .arg(self.folder.path());
+        if self.options.iter().any(|option| option == "--sentinel") {
+            command.arg(self.folder.path().join("sentinel.conf"));
+        } else {
+            let options =
+                ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+            command.args(options).arg("--dir").arg(self.folder.path());
+        }
         command
             .args(self.options.iter().map(|option| option.replace("PORT", &self.port.to_string())));
         let child =
@@ -113,6 +138,11 @@ impl Redis {
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    listener.local_addr().expect("an address").port()
 }
 
 impl Drop for Redis {

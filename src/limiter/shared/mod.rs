@@ -1,0 +1,199 @@
+//! One count over all gateways, in Redis or Valkey.
+//!
+//! *Batched*: each gateway counts by itself and compares its counters with the servers every `sync_interval`; no request
+//! waits. *Exact*: the servers decide on each request, in one step for all of its counters; a request waits for
+//! [`PATIENCE`] at most. If the servers do not answer, the gateway counts alone, and tells them later.
+//!
+//! The walk through the files: [`session`] (one life of the connections), [`servers`] (who holds a key), [`slots`] (of a
+//! cluster), [`merge`] and [`known`] (comparing a counter), [`exact`] (a request), [`scripts`] (what the servers run),
+//! [`status`] (up or alone).
+
+mod error;
+mod exact;
+mod known;
+mod merge;
+mod scripts;
+mod servers;
+mod session;
+mod slots;
+mod status;
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::limiter::counters::{Claim, Counters, Exceeded, Passed};
+use crate::limiter::shared::exact::{OwnedClaim, Undecided};
+use crate::limiter::shared::merge::Sums;
+use crate::limiter::shared::servers::Servers;
+use crate::limiter::shared::session::{Memory, Parts, Session};
+pub use crate::limiter::shared::status::{SharedNumbers, SharedStatus};
+use crate::limiter::time::TimeScale;
+use crate::model::clock::Clock;
+use crate::model::redis::RedisServers;
+use crate::model::throttling::{CounterMode, SharedCounting};
+use crate::redis_link::schedule;
+
+/// The longest that a request waits for the servers.
+const PATIENCE: Duration = Duration::from_millis(5);
+
+/// After so many requests in a row that waited in vain, nobody waits until the servers are in time again.
+const MOST_IN_VAIN: u32 = 3;
+
+/// Requests that wait for the servers at a time; more are counted here.
+const MOST_WAITING: usize = 4096;
+
+/// The way of requests to the servers, shared by all workers.
+#[derive(Debug, Default)]
+pub struct SharedLimiter {
+    status: SharedStatus,
+    queue: Mutex<Option<mpsc::Sender<Undecided>>>,
+    in_vain: AtomicU32,
+    name: Mutex<String>,
+}
+
+impl SharedLimiter {
+    pub fn status(&self) -> &SharedStatus {
+        &self.status
+    }
+
+    /// Lets the servers decide on a request. `None`: they cannot, and this gateway has to decide.
+    pub async fn decide(&self, claims: &[Claim<'_>]) -> Option<Result<Passed, Exceeded>> {
+        if !self.status.decides_requests() {
+            return None;
+        }
+        if !self.status.is_up() {
+            self.status.count_alone();
+            return None;
+        }
+        let owned = claims
+            .iter()
+            .map(|claim| OwnedClaim { limit: Arc::clone(claim.limit), key: claim.key });
+        let (answer, answered) = oneshot::channel();
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let undecided = Undecided { claims: owned.collect(), answer };
+        let sent = queue.is_some_and(|queue| queue.try_send(undecided).is_ok());
+        if sent && let Ok(Ok(decision)) = timeout(PATIENCE, answered).await {
+            self.in_vain.store(0, Relaxed);
+            return Some(decision);
+        }
+        self.status.count_late();
+        if self.in_vain.fetch_add(1, Relaxed) + 1 >= MOST_IN_VAIN {
+            self.in_vain.store(0, Relaxed);
+            self.status.too_late(&self.name.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        None
+    }
+
+    fn open(&self, name: &str, patience: Option<Duration>) -> mpsc::Receiver<Undecided> {
+        let (sender, receiver) = mpsc::channel(MOST_WAITING);
+        *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        name.clone_into(&mut self.name.lock().unwrap_or_else(PoisonError::into_inner));
+        self.status.configure(true, patience);
+        receiver
+    }
+
+    fn close(&self) {
+        *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.status.configure(false, None);
+    }
+}
+
+/// Owns the task that talks to the servers; dropping it ends the task.
+#[derive(Debug)]
+pub struct SharedCounters {
+    limiter: Arc<SharedLimiter>,
+    counters: Arc<Counters>,
+    clock: Arc<dyn Clock>,
+    scale: TimeScale,
+    settings: Option<SharedCounting>,
+    task: JoinSet<()>,
+}
+
+impl SharedCounters {
+    /// Without servers yet.
+    pub fn new(
+        limiter: Arc<SharedLimiter>,
+        counters: Arc<Counters>,
+        clock: Arc<dyn Clock>,
+        scale: TimeScale,
+    ) -> Self {
+        Self { limiter, counters, clock, scale, settings: None, task: JoinSet::new() }
+    }
+
+    /// Uses these servers from now on, or none; what is unchanged goes on.
+    pub async fn follow(&mut self, wanted: Option<&SharedCounting>) {
+        if self.settings.as_ref() == wanted {
+            return;
+        }
+        self.shutdown().await;
+        self.settings = wanted.cloned();
+        if let Some(settings) = wanted.cloned() {
+            let patience = (settings.mode == CounterMode::Exact).then_some(PATIENCE);
+            let requests = self.limiter.open(&name(&settings.servers), patience);
+            let (limiter, counters) = (Arc::clone(&self.limiter), Arc::clone(&self.counters));
+            let (clock, scale) = (Arc::clone(&self.clock), self.scale);
+            self.task.spawn(run(settings, limiter, counters, clock, scale, requests));
+        }
+    }
+
+    pub async fn shutdown(&mut self) {
+        self.limiter.close();
+        self.settings = None;
+        self.task.shutdown().await;
+    }
+}
+
+/// One session after the other.
+async fn run(
+    settings: SharedCounting,
+    limiter: Arc<SharedLimiter>,
+    counters: Arc<Counters>,
+    clock: Arc<dyn Clock>,
+    scale: TimeScale,
+    mut requests: mpsc::Receiver<Undecided>,
+) {
+    let name = name(&settings.servers);
+    let gateway = schedule::unique();
+    let mut memory = Memory::begin(&counters, gateway);
+    let parts = Parts {
+        counters: &counters,
+        status: &limiter.status,
+        clock: &clock,
+        scale,
+        sums: match settings.mode {
+            CounterMode::Batched => Sums::OfAll,
+            CounterMode::Exact => Sums::OfThisGateway,
+        },
+        sync_interval: settings.sync_interval,
+        name: &name,
+    };
+    let mut failures = 0_u32;
+    loop {
+        let error = match Servers::connect(&settings.servers).await {
+            Ok(servers) => match Session::begin(parts, servers, &mut memory).await {
+                Ok(mut session) => {
+                    failures = 0;
+                    session.run(&mut requests).await
+                }
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        limiter.status.failed(&name, &error);
+        // who waits is told at once
+        while requests.try_recv().is_ok() {}
+        failures = failures.saturating_add(1);
+        sleep(schedule::retry(failures, schedule::LONGEST)).await;
+    }
+}
+
+/// The servers as the log names them: without name and password.
+fn name(servers: &RedisServers) -> String {
+    let seeds: Vec<_> = servers.seeds.iter().map(ToString::to_string).collect();
+    seeds.join(",")
+}

@@ -1,0 +1,3 @@
+//! Quotas and bursts: on one gateway, and over several.
+
+mod shared_counters;
