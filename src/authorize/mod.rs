@@ -137,7 +137,7 @@ fn caller<'s>(
     };
     let application = snapshot.directory.application(mapping.application);
     organization(application.as_ref(), principal)?;
-    match snapshot.directory.subscription(mapping.application, api.index) {
+    match snapshot.directory.subscription(mapping.application, api.slot) {
         Some(subscription) => {
             state(subscription.state, mapping.key_type).map(|()| Some((mapping, application)))
         }

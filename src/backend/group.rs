@@ -1,7 +1,4 @@
-//! Targets of a backend and whose turn it is.
-//!
-//! Decides the order of turns from the weights. Never connects: pools belong to the workers, which find theirs by
-//! [`TargetSlot`].
+//! The targets of a backend and their addresses, with the order of turns that their weights make.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,15 +9,11 @@ use http::uri::Authority;
 use rustls::pki_types::ServerName;
 
 use crate::backend::target_health::{TargetHealth, TargetHealths};
+use crate::backend::target_slot::TargetSlot;
 use crate::dial;
 use crate::model::backend::{
     Addressing, Backend, Balance, EjectRule, HealthRule, Http2, Retries, Target,
 };
-
-/// The number of a target over the life of the process: equal targets with equal trust have one number in every
-/// snapshot, so that a reload leaves their connections alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TargetSlot(pub u32);
 
 /// The targets of a backend, ready to be asked.
 #[derive(Debug)]

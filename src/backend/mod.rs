@@ -4,10 +4,12 @@
 
 mod group;
 pub mod target_health;
+mod target_slot;
 mod worker_turns;
 
 pub use group::{
     BackendGroup, CheckedTarget, CompiledTarget, EndpointList, TargetAddress, TargetAddresses,
-    TargetSlot, TargetTls, turns,
+    TargetTls, turns,
 };
+pub use target_slot::{FormerTargetSlot, TargetKey, TargetSlot, TargetSlots};
 pub use worker_turns::Turns;

@@ -17,6 +17,7 @@ use crate::introspect::{IntrospectionOutcome, IntrospectionPurpose, Introspector
 use crate::jwks::{self, KeyManagerKeys, KeySets};
 use crate::model::Model;
 use crate::model::clock::Clock;
+use crate::model::identity::Identities;
 use crate::model::key_manager::{KeyManager, KeySource};
 use crate::model::proxies::ForwardedHeader;
 use crate::supervise::clock::SystemClock;
@@ -35,7 +36,7 @@ const FETCH_WAIT: Duration = Duration::from_secs(15);
 pub(super) fn check(config: &Path, options: &CheckOptions, output: Output) -> u8 {
     install_crypto();
     let file = options.file.as_deref().unwrap_or(config);
-    let loaded = match config::load_gateway(file) {
+    let loaded = match config::load_gateway(file, &Identities::default()) {
         Ok(loaded) => loaded,
         Err(report) => {
             output.note(&report.render(output.color));

@@ -11,11 +11,12 @@ use crate::cli::exit;
 use crate::cli::output::Output;
 use crate::cli::runtime::{control_runtime, install_crypto};
 use crate::config;
+use crate::model::identity::Identities;
 
 /// Asks for a reload. Exits 0 when the files are in force, 1 when the gateway refuses or none runs, 2 when they have errors.
 pub(super) fn reload(config: &Path, options: &ReloadOptions, output: Output) -> u8 {
     install_crypto();
-    let state_dir = match config::load_gateway(config) {
+    let state_dir = match config::load_gateway(config, &Identities::default()) {
         Ok(loaded) => loaded.model.gateway.state_dir,
         Err(report) => {
             output.note(&report.render(output.color));

@@ -35,6 +35,7 @@ pub use schema::schema;
 use crate::config::problems::Problems;
 use crate::config::source::Sources;
 use crate::model::Model;
+use crate::model::identity::Identities;
 
 /// A configuration that can be used.
 #[derive(Debug)]
@@ -49,11 +50,11 @@ pub struct Loaded {
 /// Reads the configuration of a gateway that is to run.
 ///
 /// A file without a listener or without an API is refused: it serves nobody, and it is what a file looks like that a full
-/// disk has cut off.
-pub fn load_gateway(path: &Path) -> Result<Loaded, Report> {
+/// disk has cut off. What a running process knows already keeps its slot in `identities`.
+pub fn load_gateway(path: &Path, identities: &Identities) -> Result<Loaded, Report> {
     const HINT: &str =
         "was the file emptied or cut off while it was written, or does `include` match nothing?";
-    let loaded = load(path)?;
+    let loaded = load_with(path, identities)?;
     let message = if loaded.model.listeners.is_empty() {
         "no [[listeners]]: a gateway without one serves nobody"
     } else if loaded.model.apis.is_empty() {
@@ -66,9 +67,13 @@ pub fn load_gateway(path: &Path) -> Result<Loaded, Report> {
 
 /// Reads a `gateway.toml`, or a part of one, with everything that it names.
 pub fn load(path: &Path) -> Result<Loaded, Report> {
+    load_with(path, &Identities::default())
+}
+
+fn load_with(path: &Path, identities: &Identities) -> Result<Loaded, Report> {
     let problems = Problems::default();
     let sources = Sources::read(path, &problems);
-    let model = resolve::model(&sources, &problems);
+    let model = resolve::model(&sources, &problems, identities);
     let (problems, watched) = problems.into_parts();
     let report = Report::new(problems, &sources);
     if report.has_errors() {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::model::gateway::ByteLimit;
+use crate::model::identity::Identities;
 
 mod documented;
 mod effects;
@@ -59,11 +60,12 @@ fn a_gateway_that_serves_nobody_is_refused() {
         ("include = [\"conf.d/*.toml\"]\n".to_owned(), "does `include` match nothing?"),
     ] {
         fs::write(&path, &text).unwrap();
-        let report = load_gateway(&path).map(|_| ()).unwrap_err().to_string();
+        let report =
+            load_gateway(&path, &Identities::default()).map(|_| ()).unwrap_err().to_string();
         assert!(report.contains(words) && report.contains("1 error"), "{text:?}: {report}");
     }
     fs::write(&path, format!("{LISTENER}{API}")).unwrap();
-    load_gateway(&path).unwrap();
+    load_gateway(&path, &Identities::default()).unwrap();
 }
 
 #[test]

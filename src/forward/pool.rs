@@ -16,7 +16,7 @@ use hyper::client::conn::http2;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::backend::CompiledTarget;
+use crate::backend::{CompiledTarget, FormerTargetSlot};
 use crate::budget::descriptors::{Descriptor, Descriptors};
 use crate::deadline::{Deadlines, ticks};
 use crate::forward::body::RequestBody;
@@ -49,15 +49,21 @@ const DOUBT: Duration = Duration::from_mins(1);
 /// that allows so few streams that [`MOST_STREAMS`] would not fit.
 const MOST_SHARED: usize = 8;
 
-/// The pools of one worker, by [`crate::backend::TargetSlot`].
+/// The pools of one worker, by [`crate::backend::TargetSlot`]. A pool ends with its target: the slot can be another target's then.
 #[derive(Debug)]
 pub struct Pools {
-    by_slot: RefCell<Vec<Option<Rc<Pool>>>>,
+    by_slot: RefCell<Vec<Option<SlotPool>>>,
     names: Rc<NameCache>,
     deadlines: Rc<Deadlines>,
     counters: Arc<WorkerCounters>,
     idle_count: Rc<Cell<u64>>,
     descriptors: Arc<Descriptors>,
+}
+
+#[derive(Debug)]
+struct SlotPool {
+    slot: FormerTargetSlot,
+    pool: Rc<Pool>,
 }
 
 /// The open connections to one target.
@@ -347,9 +353,8 @@ impl Pools {
     }
 
     fn close_idle(&self) {
-        for pool in self.by_slot.borrow().iter().flatten() {
-            let idle = pool.idle.take();
-            pool.idle_changed(i64::try_from(idle.len()).unwrap_or_default().saturating_neg());
+        for SlotPool { pool, .. } in self.by_slot.borrow().iter().flatten() {
+            pool.close_idle();
             pool.shared.borrow_mut().retain(|shared| shared.streams.get() > 0);
         }
     }
@@ -359,7 +364,8 @@ impl Pools {
         let now = self.deadlines.now();
         let oldest = now.saturating_sub(ticks(KEEP_IDLE));
         let oldest_shared = now.saturating_sub(ticks(KEEP_IDLE_HTTP2));
-        for pool in self.by_slot.borrow().iter().flatten() {
+        self.give_back();
+        for SlotPool { pool, .. } in self.by_slot.borrow().iter().flatten() {
             let known = pool.addresses.kept();
             let mut idle = pool.idle.borrow_mut();
             let before = idle.len();
@@ -379,8 +385,21 @@ impl Pools {
         }
     }
 
+    /// Lets go of the pools of targets that no snapshot and no request uses.
+    fn give_back(&self) {
+        let mut pools = self.by_slot.borrow_mut();
+        for place in pools.iter_mut() {
+            if let Some(former) = place.take_if(|former| !former.slot.is_held()) {
+                former.pool.close_idle();
+            }
+        }
+        while pools.last().is_some_and(Option::is_none) {
+            pools.pop();
+        }
+    }
+
     fn pool(&self, target: &CompiledTarget) -> Rc<Pool> {
-        let slot = target.slot.0 as usize;
+        let slot = target.slot.position();
         let mut pools = self.by_slot.borrow_mut();
         if pools.len() <= slot {
             pools.resize_with(slot.saturating_add(1), || None);
@@ -402,9 +421,17 @@ impl Pools {
                 idle_count: Rc::clone(&self.idle_count),
             })
         };
-        match pools.get_mut(slot) {
-            Some(place) => Rc::clone(place.get_or_insert_with(new)),
-            None => new(),
+        let Some(place) = pools.get_mut(slot) else { return new() };
+        match place {
+            Some(own) if own.slot.is(&target.slot) => Rc::clone(&own.pool),
+            _ => {
+                let pool = new();
+                let slot = target.slot.remembered();
+                if let Some(former) = place.replace(SlotPool { slot, pool: Rc::clone(&pool) }) {
+                    former.pool.close_idle();
+                }
+                pool
+            }
         }
     }
 }
@@ -500,6 +527,11 @@ impl Pool {
             self.connected.notified().await;
         }
         Connecting(self)
+    }
+
+    fn close_idle(&self) {
+        let idle = self.idle.take();
+        self.idle_changed(i64::try_from(idle.len()).unwrap_or_default().saturating_neg());
     }
 
     /// The gauge is over all pools of the worker.

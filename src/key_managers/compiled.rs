@@ -9,13 +9,13 @@ use crate::key_managers::organizations::Organizations;
 use crate::model::clock::Moment;
 use crate::model::directory::{Directory, KeyOwner};
 use crate::model::key_manager::KeyManager;
-use crate::model::names::KeyManagerIndex;
+use crate::model::names::KeyManagerSlot;
 
 /// A key manager with its live key set. The same `Arc` is in the next snapshot when nothing of it changed, so a verdict
 /// that remembers it can tell whether the key manager is still the same.
 #[derive(Debug)]
 pub struct CompiledKeyManager {
-    pub index: KeyManagerIndex,
+    pub slot: KeyManagerSlot,
     pub definition: KeyManager,
     pub keys: Arc<KeyManagerKeys>,
     /// Where its tokens can be asked about.
@@ -29,19 +29,19 @@ pub struct CompiledKeyManager {
 
 impl CompiledKeyManager {
     pub fn new(
-        index: KeyManagerIndex,
+        slot: KeyManagerSlot,
         definition: KeyManager,
         keys: Arc<KeyManagerKeys>,
         introspector: Option<Introspector>,
         organizations: Option<Organizations>,
     ) -> Self {
         let used = AtomicU64::new(0);
-        Self { index, definition, keys, introspector, organizations, used }
+        Self { slot, definition, keys, introspector, organizations, used }
     }
 
     /// The names under which it can be meant: its own, and that of the template whose organization it is.
-    pub fn meanings(&self) -> impl Iterator<Item = KeyManagerIndex> {
-        std::iter::once(self.index).chain(self.definition.family)
+    pub fn meanings(&self) -> impl Iterator<Item = KeyManagerSlot> {
+        std::iter::once(self.slot).chain(self.definition.family)
     }
 
     /// A request with a token of it was let through.
@@ -59,6 +59,6 @@ impl CompiledKeyManager {
     /// What a consumer key of this key manager stands for. One that was provisioned for the organization goes before one of
     /// the template.
     pub fn find(&self, directory: &Directory, consumer_key: &str) -> Option<KeyOwner> {
-        self.meanings().find_map(|index| directory.find(index, consumer_key))
+        self.meanings().find_map(|slot| directory.find(slot, consumer_key))
     }
 }

@@ -25,7 +25,7 @@ use crate::key_managers::counts::{OrganizationCounts, OrganizationsStatus, count
 use crate::key_managers::on_demand::OnDemand;
 use crate::model::clock::Moment;
 use crate::model::key_manager::KeyManager;
-use crate::model::names::KeyManagerIndex;
+use crate::model::names::KeyManagerSlot;
 use crate::model::organization::OrganizationRule;
 use crate::model::rate::Rate;
 
@@ -42,7 +42,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// One template's organizations.
 #[derive(Debug)]
 pub struct Organizations {
-    index: KeyManagerIndex,
+    slot: KeyManagerSlot,
     template: KeyManager,
     rule: OrganizationRule,
     starter: OnDemand,
@@ -78,10 +78,10 @@ struct OpenOrganization {
 
 impl Organizations {
     /// For a template with a pattern; those that were live before are opened at once.
-    pub fn new(index: KeyManagerIndex, template: &KeyManager, starter: &OnDemand) -> Option<Self> {
+    pub fn new(slot: KeyManagerSlot, template: &KeyManager, starter: &OnDemand) -> Option<Self> {
         let rule = template.organizations.clone()?;
         let organizations = Self {
-            index,
+            slot,
             template: template.clone(),
             rule,
             starter: starter.clone(),
@@ -201,7 +201,7 @@ impl Organizations {
         let fetching = self.starter.start(&definition);
         let keys = Arc::clone(&fetching.keys);
         let key_manager =
-            Arc::new(CompiledKeyManager::new(self.index, definition, keys, None, None));
+            Arc::new(CompiledKeyManager::new(self.slot, definition, keys, None, None));
         state.sequence = state.sequence.saturating_add(1);
         let held = OpenOrganization {
             key_manager: Arc::clone(&key_manager),

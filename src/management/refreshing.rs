@@ -94,9 +94,9 @@ fn meant(snapshot: &Snapshot, name: &str) -> Vec<Arc<CompiledKeyManager>> {
             |key_manager: &Arc<CompiledKeyManager>| key_manager.definition.name.as_str() == name;
         return all.into_iter().filter(own).take(1).collect();
     };
-    let index = template.index;
+    let slot = template.slot;
     let of_it = all.iter().filter(|key_manager| {
-        key_manager.definition.family == Some(index)
+        key_manager.definition.family == Some(slot)
             || key_manager.definition.made_of.as_ref() == Some(&template.definition.name)
     });
     let found: Vec<_> = of_it.map(Arc::clone).collect();

@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 use crate::model::backend::Backend;
 use crate::model::cors::Cors;
 use crate::model::gateway::ByteLimit;
-use crate::model::names::{ApiName, KeyManagerIndex, Scope, Version};
+use crate::model::identity::Identity;
+use crate::model::names::{ApiName, ApiSlot, KeyManagerSlot, Scope, Version};
 use crate::model::provenance::Provenance;
 use crate::model::template::Template;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Api {
+    pub identity: Identity,
     pub name: ApiName,
     pub version: Version,
     /// As written: `/accounts`, `/`, or with `{version}` inside.
@@ -25,7 +27,7 @@ pub struct Api {
     /// Empty: any host.
     pub hosts: Vec<HostPattern>,
     /// Empty: tokens of every key manager are taken.
-    pub key_managers: Vec<KeyManagerIndex>,
+    pub key_managers: Vec<KeyManagerSlot>,
     /// Any of these must be in the token's `aud`; empty does not check.
     pub audiences: Vec<String>,
     pub subscription: SubscriptionRule,
@@ -54,6 +56,12 @@ pub struct Api {
     pub sandbox: Option<Backend>,
     pub operations: Vec<Operation>,
     pub place: Provenance,
+}
+
+impl Api {
+    pub fn slot(&self) -> ApiSlot {
+        ApiSlot(self.identity.slot())
+    }
 }
 
 /// The parts of paths that an API keeps although backends read them in different ways.

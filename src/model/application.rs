@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::names::{ApiIndex, InvalidName, KeyManagerIndex, MAX_NAME_BYTES, check};
+use crate::model::names::{ApiSlot, InvalidName, KeyManagerSlot, MAX_NAME_BYTES, check};
 use crate::model::provenance::Provenance;
 
 /// The longest consumer key, in bytes. WSO2 keeps 512 characters; other servers issue URLs as client ids.
@@ -76,7 +76,7 @@ impl KeyType {
 /// A consumer key that stands for an application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyMapping<'a> {
-    pub key_manager: KeyManagerIndex,
+    pub key_manager: KeyManagerSlot,
     pub key_type: KeyType,
     pub consumer_key: ConsumerKey<'a>,
 }
@@ -126,7 +126,7 @@ pub enum SubscriptionState {
 /// An application's right to call an API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subscription {
-    pub api: ApiIndex,
+    pub api: ApiSlot,
     pub state: SubscriptionState,
 }
 
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn an_application_has_one_key_of_a_type_and_one_subscription_of_an_api() {
         let key = |key_manager, consumer_key, key_type| KeyMapping {
-            key_manager: KeyManagerIndex(key_manager),
+            key_manager: KeyManagerSlot(key_manager),
             key_type,
             consumer_key: ConsumerKey::try_from(consumer_key).unwrap(),
         };
@@ -219,7 +219,7 @@ mod tests {
             keys(&[key(0, "a", production), key(0, "a", sandbox)]),
             Err(InvalidApplication::RepeatedConsumerKey { consumer_key: "a".to_owned() })
         );
-        let to = |api, state| Subscription { api: ApiIndex(api), state };
+        let to = |api, state| Subscription { api: ApiSlot(api), state };
         let (open, blocked) = (SubscriptionState::Unblocked, SubscriptionState::Blocked);
         assert!(Subscriptions::try_from(vec![to(0, open), to(1, blocked)]).is_ok());
         assert_eq!(

@@ -9,9 +9,9 @@ use std::hash::BuildHasher;
 use crate::model::application::{
     Application, KeyMapping, KeyType, Subscription, SubscriptionState,
 };
-use crate::model::names::{ApiIndex, ApplicationIndex, KeyManagerIndex};
+use crate::model::names::{ApiSlot, ApplicationSlot, KeyManagerSlot};
 use crate::model::provenance::Provenance;
-use hashbrown::HashTable;
+use hashbrown::{HashSet, HashTable};
 
 /// The finished directory: read-only.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ pub struct Directory {
 /// What a consumer key stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyOwner {
-    pub application: ApplicationIndex,
+    pub application: ApplicationSlot,
     pub key_type: KeyType,
 }
 
@@ -76,25 +76,25 @@ struct ApplicationRecord {
 #[derive(Debug, Clone, Copy)]
 struct KeyRecord {
     consumer_key: TextRange,
-    key_manager: KeyManagerIndex,
+    key_manager: KeyManagerSlot,
     key_type: KeyType,
-    application: ApplicationIndex,
+    application: ApplicationSlot,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct SubscriptionRecord {
-    api: ApiIndex,
+    api: ApiSlot,
     state: SubscriptionState,
 }
 
 impl Directory {
     /// What this key manager's consumer key stands for.
-    pub fn find(&self, key_manager: KeyManagerIndex, consumer_key: &str) -> Option<KeyOwner> {
+    pub fn find(&self, key_manager: KeyManagerSlot, consumer_key: &str) -> Option<KeyOwner> {
         let record = self.find_record(key_manager, consumer_key)?;
         Some(KeyOwner { application: record.application, key_type: record.key_type })
     }
 
-    pub fn application(&self, index: ApplicationIndex) -> Option<ApplicationView<'_>> {
+    pub fn application(&self, index: ApplicationSlot) -> Option<ApplicationView<'_>> {
         let record = self.applications.get(index.position())?;
         let organization =
             Some(self.text(record.organization)).filter(|organization| !organization.is_empty());
@@ -106,18 +106,14 @@ impl Directory {
         })
     }
 
-    pub fn subscription(
-        &self,
-        application: ApplicationIndex,
-        api: ApiIndex,
-    ) -> Option<Subscription> {
+    pub fn subscription(&self, application: ApplicationSlot, api: ApiSlot) -> Option<Subscription> {
         self.subscriptions(application).find(|subscription| subscription.api == api)
     }
 
     /// All subscriptions of an application, in the order written.
     pub fn subscriptions(
         &self,
-        application: ApplicationIndex,
+        application: ApplicationSlot,
     ) -> impl Iterator<Item = Subscription> + '_ {
         let records = self.applications.get(application.position()).and_then(|record| {
             let start = record.first_subscription as usize;
@@ -131,19 +127,13 @@ impl Directory {
     }
 
     /// The application and the key manager of every key, in the order written.
-    pub fn keys(&self) -> impl Iterator<Item = (ApplicationIndex, KeyManagerIndex)> + '_ {
+    pub fn keys(&self) -> impl Iterator<Item = (ApplicationSlot, KeyManagerSlot)> + '_ {
         self.keys.iter().map(|record| (record.application, record.key_manager))
     }
 
-    /// Whether somebody subscribes to each of so many APIs.
-    pub fn subscribed(&self, apis: usize) -> Vec<bool> {
-        let mut subscribed = vec![false; apis];
-        for record in &self.subscriptions {
-            if let Some(one) = subscribed.get_mut(record.api.position()) {
-                *one = true;
-            }
-        }
-        subscribed
+    /// The APIs that somebody subscribes to.
+    pub fn subscribed(&self) -> HashSet<ApiSlot> {
+        self.subscriptions.iter().map(|record| record.api).collect()
     }
 
     pub fn application_count(&self) -> usize {
@@ -159,10 +149,10 @@ impl Directory {
     }
 
     /// Adds an application, or says what it collides with.
-    pub fn add(&mut self, new: &Application<'_>) -> Result<ApplicationIndex, Conflict> {
+    pub fn add(&mut self, new: &Application<'_>) -> Result<ApplicationSlot, Conflict> {
         self.check(new)?;
         let index =
-            ApplicationIndex(u32::try_from(self.applications.len()).map_err(|_| Conflict::Full)?);
+            ApplicationSlot(u32::try_from(self.applications.len()).map_err(|_| Conflict::Full)?);
         let organization =
             new.organization.as_ref().map_or("", |organization| organization.as_str());
         let subscriptions = new.subscriptions.as_slice();
@@ -206,7 +196,7 @@ impl Directory {
     fn add_key(
         &mut self,
         key: &KeyMapping<'_>,
-        application: ApplicationIndex,
+        application: ApplicationSlot,
     ) -> Result<(), Conflict> {
         let position = u32::try_from(self.keys.len()).map_err(|_| Conflict::Full)?;
         let consumer_key = self.keep(key.consumer_key.as_str())?;
@@ -255,7 +245,7 @@ impl Directory {
         self.applications.get(position as usize)
     }
 
-    fn find_record(&self, key_manager: KeyManagerIndex, consumer_key: &str) -> Option<&KeyRecord> {
+    fn find_record(&self, key_manager: KeyManagerSlot, consumer_key: &str) -> Option<&KeyRecord> {
         let same = |&at: &u32| {
             self.keys.get(at as usize).is_some_and(|record| {
                 record.key_manager == key_manager && self.text(record.consumer_key) == consumer_key

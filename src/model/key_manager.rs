@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::names::{Issuer, KeyManagerIndex, KeyManagerName};
+use crate::model::identity::Identity;
+use crate::model::names::{Issuer, KeyManagerName, KeyManagerSlot};
 use crate::model::organization::OrganizationRule;
 use crate::model::provenance::Provenance;
 use crate::model::secret::Secret;
@@ -14,6 +15,7 @@ use crate::model::token_handling::TokenHandling;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyManager {
+    pub identity: Identity,
     pub name: KeyManagerName,
     /// For people; the name when nothing was written.
     pub display_name: String,
@@ -30,7 +32,7 @@ pub struct KeyManager {
     /// Claims that the backend JWT has under another name.
     pub claim_mapping: Vec<(String, String)>,
     /// The template whose organization this is.
-    pub family: Option<KeyManagerIndex>,
+    pub family: Option<KeyManagerSlot>,
     /// The template that it was made of for an organization that nobody listed.
     pub made_of: Option<KeyManagerName>,
     /// The issuer, with its braces, of the template whose organization this is, listed or not.
@@ -277,6 +279,10 @@ pub struct KeyManagerEndpoints {
 }
 
 impl KeyManager {
+    pub fn slot(&self) -> KeyManagerSlot {
+        KeyManagerSlot(u16::try_from(self.identity.slot()).unwrap_or(u16::MAX))
+    }
+
     /// What revocations of its tokens are bound to: the issuer, which outlives a change of the key manager's name.
     ///
     /// An issuer that is learned is not known at all times, so there the place of the discovery document says it

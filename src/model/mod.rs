@@ -3,7 +3,7 @@
 //! Decides nothing and touches nothing: no file, no socket, no clock. `config` makes these values from `gateway.toml`,
 //! `snapshot` compiles them into tables, and the rooms of the request's walk read those.
 //!
-//! The walk through the files: [`names`] (newtypes), [`provenance`] (where something was written), [`template`] (an
+//! The walk through the files: [`names`] (newtypes), [`identity`] (ids and slots), [`provenance`] (where something was written), [`template`] (an
 //! operation's path), [`key_manager`], [`organization`] (templates of many issuers), [`token_handling`], [`api`], [`cors`],
 //! [`backend`], [`backend_jwt`], [`application`] (with its keys and subscriptions), [`directory`] (a million of them, packed),
 //! [`gateway`] (listeners, limits, management, telemetry), [`proxies`] (who is believed about clients),
@@ -19,6 +19,7 @@ pub mod clock;
 pub mod cors;
 pub mod directory;
 pub mod gateway;
+pub mod identity;
 pub mod key_manager;
 pub mod names;
 pub mod organization;
@@ -61,9 +62,8 @@ pub struct Model {
     /// Where gateways tell each other of them.
     pub revocation_channel: Option<RedisServer>,
     pub backend_jwt: Option<BackendJwt>,
-    /// Position = [`names::KeyManagerIndex`]. Disabled ones are kept, so that a key may still name them.
+    /// Disabled ones are kept, so that a key may still name them.
     pub key_managers: Vec<KeyManager>,
-    /// Position = [`names::ApiIndex`].
     pub apis: Vec<Api>,
     pub directory: Directory,
     pub errors: ErrorFormat,

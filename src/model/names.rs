@@ -81,31 +81,31 @@ name!(
     Scope
 );
 
-/// The position of a key manager in [`super::Model::key_managers`].
+/// The slot of a key manager, or of a template of key managers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyManagerIndex(pub u16);
+pub struct KeyManagerSlot(pub u16);
 
-/// The position of an API in [`super::Model::apis`].
+/// The slot of an API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ApiIndex(pub u32);
+pub struct ApiSlot(pub u32);
 
-/// The position of an application in a [`super::directory::Directory`].
+/// The slot of an application in a [`super::directory::Directory`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ApplicationIndex(pub u32);
+pub struct ApplicationSlot(pub u32);
 
-impl KeyManagerIndex {
+impl KeyManagerSlot {
     pub fn position(self) -> usize {
         usize::from(self.0)
     }
 }
 
-impl ApiIndex {
+impl ApiSlot {
     pub fn position(self) -> usize {
         self.0 as usize
     }
 }
 
-impl ApplicationIndex {
+impl ApplicationSlot {
     pub fn position(self) -> usize {
         self.0 as usize
     }

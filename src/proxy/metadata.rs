@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::forward::forwarded::ClientOrigin;
 use crate::model::api::{AuthScheme, BindingRule, Lifecycle};
-use crate::model::names::ApiIndex;
+use crate::model::names::ApiSlot;
 use crate::route::{self, NotFound};
 use crate::snapshot::{CompiledApi, Snapshot};
 
@@ -26,7 +26,7 @@ pub(super) fn asked(
     host: &str,
     path: &str,
     method: &Method,
-) -> Option<ApiIndex> {
+) -> Option<ApiSlot> {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return None;
     }
@@ -34,7 +34,7 @@ pub(super) fn asked(
         path.strip_prefix(WELL_KNOWN).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
     let resource = route::normalize(if rest.is_empty() { "/" } else { rest }).ok()?;
     let index = match snapshot.route(host, &resource, &Method::GET) {
-        Ok(routed) => routed.api().index,
+        Ok(routed) => routed.api().slot,
         Err(NotFound::Operation { api } | NotFound::Method { api, .. }) => api,
         Err(_) => return None,
     };

@@ -83,7 +83,7 @@ async fn claim_proof(
 /// Writes into the exchange what is known of a refused request: for its log line, its metrics and `explain`.
 fn note(exchange: &mut Exchange, snapshot: &LocalSnapshot, refusal: &Refusal, inbound: &Inbound) {
     let Some(at) = &refusal.at else { return };
-    if let Some(local) = snapshot.local_api(at.api.index) {
+    if let Some(local) = snapshot.local_api(at.api.slot) {
         exchange.found(local, at.operation);
     }
     if matches!(refusal.why, Why::Preflight(_)) {

@@ -3,14 +3,14 @@
 use hashbrown::HashMap;
 
 use crate::model::api::{HostPattern, PathRules};
-use crate::model::names::ApiIndex;
+use crate::model::names::ApiSlot;
 
 type Names = HashMap<Box<str>, ServedApi, foldhash::quality::RandomState>;
 
 /// An API and the root of its operations.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ServedApi {
-    pub(super) api: ApiIndex,
+    pub(super) api: ApiSlot,
     pub(super) operations: usize,
     pub(super) paths: PathRules,
 }

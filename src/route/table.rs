@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 use http::Method;
 
 use crate::model::api::{Api, AuthScheme, Lifecycle, Operation, PathRules};
-use crate::model::names::ApiIndex;
+use crate::model::names::ApiSlot;
 use crate::model::reason::Reason;
 use crate::model::template::Segment;
 use crate::route::hosts::{Hosts, ServedApi};
@@ -29,13 +29,13 @@ pub struct RouteTable {
     /// An API keeps more of a path than others do.
     keeps: bool,
     /// The operations of the APIs of which a path may be read as several operations.
-    readable: HashMap<ApiIndex, Box<[Operation]>, foldhash::quality::RandomState>,
+    readable: HashMap<ApiSlot, Box<[Operation]>, foldhash::quality::RandomState>,
 }
 
 /// The operation that a request names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
-    pub api: ApiIndex,
+    pub api: ApiSlot,
     /// Position in [`Api::operations`].
     pub operation: u32,
     /// The bytes of the path that the base path takes.
@@ -48,9 +48,9 @@ pub enum NotFound {
     #[error("no API is served at this host and path")]
     Api,
     #[error("no operation of the API has this path")]
-    Operation { api: ApiIndex },
+    Operation { api: ApiSlot },
     #[error("no operation of the API has this path and method")]
-    Method { api: ApiIndex, allowed: Vec<Method> },
+    Method { api: ApiSlot, allowed: Vec<Method> },
     /// Answered like an invalid path: backends would not agree on the operation.
     #[error("path parameters (\";\") stand in a segment that the route spells out")]
     PathParameters,
@@ -93,16 +93,15 @@ impl RouteTable {
             readable: HashMap::default(),
         };
         table.tree.root();
-        let served =
-            || apis.iter().zip(0_u32..).filter(|(api, _)| api.lifecycle != Lifecycle::Retired);
+        let served = || apis.iter().filter(|api| api.lifecycle != Lifecycle::Retired);
         // all base paths before all operations, so that their nodes are the first ones
-        let homes: Vec<Vec<usize>> = served().map(|(api, _)| table.grow_bases(api)).collect();
-        for ((api, index), homes) in served().zip(homes) {
+        let homes: Vec<Vec<usize>> = served().map(|api| table.grow_bases(api)).collect();
+        for (api, homes) in served().zip(homes) {
             let operations = table.tree.root();
             for (operation, position) in api.operations.iter().zip(0_u32..) {
                 table.tree.add(operations, position, operation);
             }
-            let served = ServedApi { api: ApiIndex(index), operations, paths: api.paths };
+            let served = ServedApi { api: api.slot(), operations, paths: api.paths };
             let keeps = api.paths != PathRules::default();
             table.keeps |= keeps;
             if keeps || api.operations.iter().any(has_reserved) {
@@ -169,7 +168,7 @@ impl RouteTable {
     }
 
     /// Whether every request that the first operation lets pass is one that the second lets pass too.
-    fn asks_for_no_less(&self, api: ApiIndex, one: u32, other: u32) -> bool {
+    fn asks_for_no_less(&self, api: ApiSlot, one: u32, other: u32) -> bool {
         let Some(operations) = self.readable.get(&api) else { return false };
         match (operations.get(one as usize), operations.get(other as usize)) {
             (Some(one), Some(other)) => asks_for_no_less(one, other),

@@ -6,14 +6,14 @@ use crate::backend::BackendGroup;
 use crate::key_managers::CompiledKeyManager;
 use crate::limiter::concurrency::ConcurrencyLimit;
 use crate::model::api::Api;
-use crate::model::names::ApiIndex;
+use crate::model::names::ApiSlot;
 use crate::model::removed_headers::RemovedHeaders;
 use crate::telemetry::{Fragment, OperationSeries};
 
 /// An API with what was resolved for it when the snapshot was compiled.
 #[derive(Debug)]
 pub struct CompiledApi {
-    pub index: ApiIndex,
+    pub slot: ApiSlot,
     pub definition: Api,
     /// The same for all.
     pub removed: Arc<RemovedHeaders>,
@@ -37,6 +37,6 @@ impl CompiledApi {
     /// Whether the API takes tokens of this key manager.
     pub fn takes(&self, key_manager: &CompiledKeyManager) -> bool {
         let wanted = &self.definition.key_managers;
-        wanted.is_empty() || key_manager.meanings().any(|index| wanted.contains(&index))
+        wanted.is_empty() || key_manager.meanings().any(|slot| wanted.contains(&slot))
     }
 }

@@ -5,7 +5,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use hashbrown::HashMap;
 use http::HeaderValue;
@@ -14,7 +13,9 @@ use rustls::pki_types::ServerName;
 
 use crate::assertion::{Assertions, UnusableKey};
 use crate::backend::target_health::TargetHealths;
-use crate::backend::{BackendGroup, CheckedTarget, CompiledTarget, TargetSlot, TargetTls};
+use crate::backend::{
+    BackendGroup, CheckedTarget, CompiledTarget, TargetKey, TargetSlots, TargetTls,
+};
 use crate::fetch::trust::{self, TrustError};
 use crate::introspect::Introspector;
 use crate::jwks::KeyManagerKeys;
@@ -22,16 +23,15 @@ use crate::key_managers::{CompiledKeyManager, OnDemand, Organizations};
 use crate::limiter::concurrency::ConcurrencyLimit;
 use crate::model::Model;
 use crate::model::api::Api;
-use crate::model::backend::{
-    Backend, BackendScheme, BackendTls, EjectRule, HealthRule, Http2, Target,
-};
+use crate::model::backend::{Backend, BackendScheme, EjectRule, HealthRule, Http2, Target};
 use crate::model::gateway::Gateway;
 use crate::model::key_manager::{KeyManager, KeySource};
-use crate::model::names::{ApiIndex, ApiName, KeyManagerIndex, Version};
+use crate::model::names::{ApiName, KeyManagerSlot, Version};
 use crate::model::provenance::Provenance;
 use crate::model::removed_headers::RemovedHeaders;
 use crate::route::RouteTable;
-use crate::snapshot::{CompiledApi, CompiledOperation, Snapshot};
+use crate::snapshot::kept::Kept;
+use crate::snapshot::{BySlot, CompiledApi, CompiledOperation, Snapshot};
 use crate::telemetry::{Fragment, Metrics, UNMATCHED_OPERATION, operation_label};
 
 /// Makes snapshots, one after the other, and remembers what they share.
@@ -40,17 +40,18 @@ pub struct Compiler {
     metrics: Arc<Metrics>,
     workers: usize,
     generation: u64,
-    slots: HashMap<TargetKey, TargetSlot>,
-    key_managers: Vec<Arc<CompiledKeyManager>>,
-    standings: HashMap<StandingKey, Arc<TargetHealths>>,
+    slots: TargetSlots,
+    /// Of the last snapshot.
+    key_managers: HashMap<KeyManagerSlot, Arc<CompiledKeyManager>>,
+    healths: Kept<HealthKey, TargetHealths>,
     /// By API and version.
-    gates: HashMap<(ApiName, Version), Arc<ConcurrencyLimit>>,
+    limits: Kept<(ApiName, Version), ConcurrencyLimit>,
     /// `None`: templates serve what they list and nothing else.
     on_demand: Option<OnDemand>,
 }
 
-/// What makes two targets one for their health: address, path and rules.
-type StandingKey = (TargetSlot, String, Option<HealthRule>, Option<EjectRule>);
+/// The identity of a target's health: address, path and rules.
+type HealthKey = (TargetKey, String, Option<HealthRule>, Option<EjectRule>);
 
 /// A model that passed every check and still cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -67,21 +68,6 @@ pub enum CompileError {
     Credentials(#[source] UnusableKey),
     #[error("backend host {host:?} is not a valid name")]
     Host { host: String },
-    #[error("more than {} {what}", u16::MAX)]
-    TooMany { what: &'static str },
-}
-
-/// What makes two targets one: the address and the trust, not the path below it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct TargetKey {
-    scheme: BackendScheme,
-    host: String,
-    service: Option<String>,
-    http2: Http2,
-    ping_interval: Option<Duration>,
-    port: u16,
-    connect_timeout: Duration,
-    tls: String,
 }
 
 impl Compiler {
@@ -90,10 +76,10 @@ impl Compiler {
             metrics,
             workers: workers.max(1),
             generation: 0,
-            slots: HashMap::new(),
-            key_managers: Vec::new(),
-            gates: HashMap::new(),
-            standings: HashMap::new(),
+            slots: TargetSlots::default(),
+            key_managers: HashMap::new(),
+            limits: Kept::default(),
+            healths: Kept::default(),
             on_demand: None,
         }
     }
@@ -113,11 +99,8 @@ impl Compiler {
         let routes = RouteTable::build(&model.apis);
         let removed = Arc::new(removed(&model.gateway));
         let mut apis = Vec::with_capacity(model.apis.len());
-        for (position, api) in model.apis.into_iter().enumerate() {
-            let index = ApiIndex(
-                u32::try_from(position).map_err(|_| CompileError::TooMany { what: "APIs" })?,
-            );
-            apis.push(Arc::new(self.api(index, api, &removed)?));
+        for api in model.apis {
+            apis.push(Arc::new(self.api(api, &removed)?));
         }
         let assertions = model.backend_jwt.as_ref().map(Assertions::new).transpose()?.map(Arc::new);
         let checked = checked(&apis);
@@ -131,21 +114,23 @@ impl Compiler {
                     issuers
                         .entry(issuer.as_str().into())
                         .or_insert_with(Vec::new)
-                        .push(key_manager.index);
+                        .push(key_manager.slot);
                 }
                 None if key_manager.definition.keys == KeySource::None => {}
-                None => learning.push(key_manager.index),
+                None => learning.push(key_manager.slot),
             }
         }
         self.generation = self.generation.saturating_add(1);
-        self.key_managers.clone_from(&key_managers);
+        self.key_managers = key_managers.iter().map(|own| (own.slot, Arc::clone(own))).collect();
+        self.healths.forget_unused();
+        self.limits.forget_unused();
         let templates = key_managers_with_organizations(&key_managers);
         Ok(Snapshot {
             generation: self.generation,
             files: model.files,
             routes,
-            apis,
-            key_managers,
+            apis: BySlot::new(apis, |api| api.slot.position()),
+            key_managers: BySlot::new(key_managers, |key_manager| key_manager.slot.position()),
             directory: model.directory,
             limits: model.limits,
             trusted_proxies: model.gateway.trusted_proxies,
@@ -162,7 +147,6 @@ impl Compiler {
 
     fn api(
         &mut self,
-        index: ApiIndex,
         definition: Api,
         removed: &Arc<RemovedHeaders>,
     ) -> Result<CompiledApi, CompileError> {
@@ -183,7 +167,7 @@ impl Compiler {
         let unmatched = self.metrics.operation(name, version, UNMATCHED_OPERATION);
         let gate = self.gate(&definition);
         Ok(CompiledApi {
-            index,
+            slot: definition.slot(),
             definition,
             removed,
             gate,
@@ -197,13 +181,8 @@ impl Compiler {
     fn gate(&mut self, definition: &Api) -> Option<Arc<ConcurrencyLimit>> {
         let rule = definition.concurrency?;
         let key = (definition.name.clone(), definition.version.clone());
-        let gate = self
-            .gates
-            .get(&key)
-            .filter(|gate| gate.rule == rule)
-            .map_or_else(|| Arc::new(ConcurrencyLimit::new(rule)), Arc::clone);
-        self.gates.insert(key, Arc::clone(&gate));
-        Some(gate)
+        let same = |limit: &ConcurrencyLimit| limit.rule == rule;
+        Some(self.limits.get_or(key, same, || ConcurrencyLimit::new(rule)))
     }
 
     fn backend(&mut self, backend: &Backend) -> Result<BackendGroup, CompileError> {
@@ -234,11 +213,12 @@ impl Compiler {
             };
             let authority = target.authority();
             let host = || CompileError::Host { host: target.host.clone() };
-            let slot = self.slot(target, backend);
+            let key = TargetKey::new(target, backend);
+            let slot = self.slots.lease(&key);
             let address = target.host.parse::<IpAddr>().ok().filter(|_| target.service.is_none());
             targets.push(Arc::new(CompiledTarget {
                 slot,
-                standings: self.standings(slot, target, backend),
+                standings: self.health(key, target, backend),
                 address: address.map(|address| SocketAddr::new(address, target.port)),
                 http2: backend.http2,
                 ping_interval: backend.http2_ping_interval,
@@ -254,34 +234,9 @@ impl Compiler {
     }
 
     /// A target with the same rules keeps what is known of it.
-    fn standings(
-        &mut self,
-        slot: TargetSlot,
-        target: &Target,
-        backend: &Backend,
-    ) -> Arc<TargetHealths> {
-        let key = (slot, target.base_path.clone(), backend.health.clone(), backend.eject);
-        Arc::clone(self.standings.entry(key).or_default())
-    }
-
-    fn slot(&mut self, target: &Target, backend: &Backend) -> TargetSlot {
-        let tls = if target.scheme == BackendScheme::Https {
-            fingerprint(&backend.tls)
-        } else {
-            String::new()
-        };
-        let key = TargetKey {
-            scheme: target.scheme,
-            host: target.host.clone(),
-            service: target.service.clone(),
-            http2: backend.http2,
-            ping_interval: backend.http2_ping_interval,
-            port: target.port,
-            connect_timeout: backend.connect_timeout,
-            tls,
-        };
-        let next = TargetSlot(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
-        *self.slots.entry(key).or_insert(next)
+    fn health(&mut self, key: TargetKey, target: &Target, backend: &Backend) -> Arc<TargetHealths> {
+        let key = (key, target.base_path.clone(), backend.health.clone(), backend.eject);
+        self.healths.get_or(key, |_| true, TargetHealths::default)
     }
 
     /// A key manager that did not change (its place in the file aside) keeps its `Arc`, and with it the verdicts that
@@ -292,12 +247,10 @@ impl Compiler {
         keys: Vec<Arc<KeyManagerKeys>>,
     ) -> Result<Vec<Arc<CompiledKeyManager>>, CompileError> {
         let mut compiled = Vec::with_capacity(definitions.len());
-        for (position, (definition, keys)) in definitions.into_iter().zip(keys).enumerate() {
-            let index = KeyManagerIndex(
-                u16::try_from(position)
-                    .map_err(|_| CompileError::TooMany { what: "key managers" })?,
-            );
-            let same = self.key_managers.get(position).filter(|earlier| {
+        for (definition, keys) in definitions.into_iter().zip(keys) {
+            let slot = definition.slot();
+            let earlier = self.key_managers.get(&slot);
+            let same = earlier.filter(|earlier| {
                 Arc::ptr_eq(&earlier.keys, &keys)
                     && without_place(&earlier.definition) == without_place(&definition)
             });
@@ -311,9 +264,9 @@ impl Compiler {
                     let organizations = self
                         .on_demand
                         .as_ref()
-                        .and_then(|starter| Organizations::new(index, &definition, starter));
+                        .and_then(|starter| Organizations::new(slot, &definition, starter));
                     Arc::new(CompiledKeyManager::new(
-                        index,
+                        slot,
                         definition,
                         keys,
                         introspector,
@@ -335,11 +288,11 @@ fn removed(gateway: &Gateway) -> RemovedHeaders {
 
 fn key_managers_with_organizations(
     key_managers: &[Arc<CompiledKeyManager>],
-) -> Vec<KeyManagerIndex> {
+) -> Vec<KeyManagerSlot> {
     key_managers
         .iter()
         .filter(|key_manager| key_manager.organizations.is_some())
-        .map(|key_manager| key_manager.index)
+        .map(|key_manager| key_manager.slot)
         .collect()
 }
 
@@ -375,16 +328,5 @@ fn client_config(backend: &Backend) -> Result<Arc<rustls::ClientConfig>, Compile
     Ok(Arc::new(config))
 }
 
-/// Equal trust has equal text; a changed certificate file makes a new pool.
-fn fingerprint(tls: &BackendTls) -> String {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    for file in [
-        tls.ca.as_ref(),
-        tls.client_certificate.as_ref().map(|pair| &pair.certificate),
-        tls.client_certificate.as_ref().map(|pair| &pair.key),
-    ] {
-        file.map(|file| &file.content).hash(&mut hasher);
-    }
-    format!("{:016x} {}", hasher.finish(), tls.server_name.as_deref().unwrap_or_default())
-}
+#[cfg(test)]
+mod tests;

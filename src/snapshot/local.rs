@@ -11,7 +11,7 @@ use std::sync::Arc;
 use arc_swap::cache::Cache;
 
 use crate::backend::Turns;
-use crate::model::names::ApiIndex;
+use crate::model::names::ApiSlot;
 use crate::snapshot::{CompiledApi, Snapshot, Snapshots};
 
 /// A worker's handle on the snapshot in use.
@@ -70,17 +70,15 @@ impl LocalSnapshots {
 
 impl LocalSnapshot {
     fn new(snapshot: Arc<Snapshot>) -> Self {
-        let apis = snapshot.apis.iter().map(|_| OnceCell::new()).collect();
+        let apis = (0..snapshot.apis.slots()).map(|_| OnceCell::new()).collect();
         Self { snapshot, apis }
     }
 
     /// This worker's handle on an API of the snapshot.
-    pub fn local_api(&self, index: ApiIndex) -> Option<Rc<LocalApi>> {
-        let api = self.snapshot.api(index)?;
-        let local = self
-            .apis
-            .get(index.position())?
-            .get_or_init(|| Rc::new(LocalApi::new(Arc::clone(api))));
+    pub fn local_api(&self, slot: ApiSlot) -> Option<Rc<LocalApi>> {
+        let api = self.snapshot.api(slot)?;
+        let local =
+            self.apis.get(slot.position())?.get_or_init(|| Rc::new(LocalApi::new(Arc::clone(api))));
         Some(Rc::clone(local))
     }
 }

@@ -8,7 +8,9 @@
 //! walk), [`swap`] (the cell), [`local`] (one worker's view, which costs a request no shared counter).
 
 mod api;
+mod by_slot;
 pub mod compile;
+mod kept;
 pub mod local;
 mod routed;
 mod swap;
@@ -19,6 +21,7 @@ use hashbrown::HashMap;
 use http::Method;
 
 pub use api::{CompiledApi, CompiledOperation};
+pub use by_slot::BySlot;
 pub use routed::Routed;
 pub use swap::Snapshots;
 
@@ -29,7 +32,7 @@ use crate::key_managers::{CompiledKeyManager, Organizations};
 use crate::model::clock::Moment;
 use crate::model::directory::Directory;
 use crate::model::gateway::{ErrorFormat, Limits};
-use crate::model::names::{ApiIndex, KeyManagerIndex};
+use crate::model::names::{ApiSlot, KeyManagerSlot};
 use crate::model::provenance::SourceFiles;
 use crate::model::proxies::TrustedProxies;
 use crate::model::secret::SecretKey;
@@ -42,10 +45,8 @@ pub struct Snapshot {
     pub generation: u64,
     pub files: SourceFiles,
     pub routes: RouteTable,
-    /// By [`ApiIndex`].
-    pub apis: Vec<Arc<CompiledApi>>,
-    /// By [`KeyManagerIndex`].
-    pub key_managers: Vec<Arc<CompiledKeyManager>>,
+    pub apis: BySlot<CompiledApi>,
+    pub key_managers: BySlot<CompiledKeyManager>,
     pub directory: Directory,
     pub limits: Limits,
     pub trusted_proxies: TrustedProxies,
@@ -57,11 +58,11 @@ pub struct Snapshot {
     /// Where exchanges are counted that no operation was found for.
     pub unrouted: Arc<OperationSeries>,
     /// Several of one issuer tell their tokens apart by `token_handling`.
-    issuers: HashMap<Box<str>, Vec<KeyManagerIndex>>,
+    issuers: HashMap<Box<str>, Vec<KeyManagerSlot>>,
     /// Enabled key managers whose issuer comes from their discovery document.
-    learning: Vec<KeyManagerIndex>,
+    learning: Vec<KeyManagerSlot>,
     /// Those that serve organizations which nobody listed.
-    templates: Vec<KeyManagerIndex>,
+    templates: Vec<KeyManagerSlot>,
 }
 
 /// Whose an issuer is that no key manager has written.
@@ -91,7 +92,7 @@ impl Snapshot {
     ) -> Result<Routed<'_>, NotFound> {
         let Found { api, operation, base_length } = self.routes.find(host, path, method)?;
         let position = operation as usize;
-        let found = self.apis.get(api.position()).and_then(|api| {
+        let found = self.api(api).and_then(|api| {
             let operation = api.definition.operations.get(position)?;
             Some(Routed { api, position, operation, base_length })
         });
@@ -100,25 +101,22 @@ impl Snapshot {
 
     /// The enabled key manager of exactly this issuer; the first one, where several have it.
     pub fn key_manager_of(&self, issuer: &str) -> Option<&Arc<CompiledKeyManager>> {
-        if let Some(index) = self.issuers.get(issuer).and_then(|indices| indices.first()) {
-            return self.key_managers.get(index.position());
+        if let Some(index) = self.issuers.get(issuer).and_then(|slots| slots.first()) {
+            return self.key_manager(*index);
         }
-        self.learning.iter().filter_map(|index| self.key_managers.get(index.position())).find(
-            |key_manager| {
-                key_manager
-                    .keys
-                    .current()
-                    .issuer
-                    .as_ref()
-                    .is_some_and(|learned| learned.as_str() == issuer)
-            },
-        )
+        self.learning.iter().filter_map(|slot| self.key_manager(*slot)).find(|key_manager| {
+            key_manager
+                .keys
+                .current()
+                .issuer
+                .as_ref()
+                .is_some_and(|learned| learned.as_str() == issuer)
+        })
     }
 
     /// Whose an issuer is that no key manager has written or learned.
     pub fn unlisted(&self, issuer: &str) -> Unlisted {
-        let templates =
-            self.templates.iter().filter_map(|index| self.key_managers.get(index.position()));
+        let templates = self.templates.iter().filter_map(|slot| self.key_manager(*slot));
         let mut taking = templates.filter(|template| {
             template.organizations.as_ref().is_some_and(|own| own.takes(issuer))
         });
@@ -144,8 +142,7 @@ impl Snapshot {
     pub fn organizations(
         &self,
     ) -> impl Iterator<Item = (&Arc<CompiledKeyManager>, &Organizations)> {
-        let templates =
-            self.templates.iter().filter_map(|index| self.key_managers.get(index.position()));
+        let templates = self.templates.iter().filter_map(|slot| self.key_manager(*slot));
         templates.filter_map(|template| Some((template, template.organizations.as_ref()?)))
     }
 
@@ -169,24 +166,23 @@ impl Snapshot {
         issuer: &str,
     ) -> impl Iterator<Item = &Arc<CompiledKeyManager>> {
         let shared = self.issuers.get(issuer).filter(|indices| indices.len() > 1);
-        shared.into_iter().flatten().filter_map(|index| self.key_managers.get(index.position()))
+        shared.into_iter().flatten().filter_map(|slot| self.key_manager(*slot))
     }
 
     /// The key managers whose issuer is not known yet: a token of an unknown issuer may still be one of theirs.
     pub fn unlearned_issuers(&self) -> Vec<Arc<KeyManagerKeys>> {
-        let learning =
-            self.learning.iter().filter_map(|index| self.key_managers.get(index.position()));
+        let learning = self.learning.iter().filter_map(|slot| self.key_manager(*slot));
         let unlearned = learning.filter(|key_manager| key_manager.keys.current().issuer.is_none());
         unlearned.map(|key_manager| Arc::clone(&key_manager.keys)).collect()
     }
 
-    pub fn api(&self, index: ApiIndex) -> Option<&Arc<CompiledApi>> {
-        self.apis.get(index.position())
+    pub fn api(&self, slot: ApiSlot) -> Option<&Arc<CompiledApi>> {
+        self.apis.at(slot.position())
     }
 
     /// Whether a key manager is still one of these, unchanged.
     pub fn holds(&self, key_manager: &Arc<CompiledKeyManager>) -> bool {
-        self.key_manager(key_manager.index).is_some_and(|current| {
+        self.key_manager(key_manager.slot).is_some_and(|current| {
             Arc::ptr_eq(current, key_manager)
                 || current
                     .organizations
@@ -195,7 +191,7 @@ impl Snapshot {
         })
     }
 
-    pub fn key_manager(&self, index: KeyManagerIndex) -> Option<&Arc<CompiledKeyManager>> {
-        self.key_managers.get(index.position())
+    pub fn key_manager(&self, slot: KeyManagerSlot) -> Option<&Arc<CompiledKeyManager>> {
+        self.key_managers.at(slot.position())
     }
 }

@@ -14,6 +14,7 @@ use crate::management::{InForce, InForceState, ReloadOutcome, Removals};
 use crate::model::Model;
 use crate::model::clock::Clock;
 use crate::model::gateway::{Gateway, Log};
+use crate::model::identity::Identities;
 use crate::revocation::channel::Channel;
 use crate::snapshot::compile::Compiler;
 use crate::snapshot::{Snapshot, Snapshots};
@@ -39,6 +40,7 @@ pub struct Reloader {
     pub path: PathBuf,
     /// The files of the last reading.
     pub watched: Vec<PathBuf>,
+    pub identities: Identities,
     pub compiler: Compiler,
     pub fetchers: KeySets,
     pub snapshots: Arc<Snapshots>,
@@ -90,7 +92,7 @@ impl Reloader {
         removals: Removals,
     ) -> Result<Reloaded, SuperviseError> {
         let Settled { loaded: Loaded { model, watched, warnings }, seen } =
-            load_behind(self.path.clone(), self.watched.clone()).await?;
+            self.load_behind().await?;
         if removals == Removals::Guarded {
             self.inventory().guard(&Inventory::of(&model), self.settings.reload_max_removed)?;
         }
@@ -158,13 +160,21 @@ impl Reloader {
     /// Refuses a takeover by a process whose files would take away more than a reload may. Files with errors are for the
     /// new process to refuse: it may know more than this one.
     pub(super) async fn guard_takeover(&self) -> Result<(), SuperviseError> {
-        match load_behind(self.path.clone(), self.watched.clone()).await {
+        match self.load_behind().await {
             Ok(Settled { loaded, .. }) => {
                 let next = Inventory::of(&loaded.model);
                 Ok(self.inventory().guard(&next, self.settings.reload_max_removed)?)
             }
             Err(_) => Ok(()),
         }
+    }
+
+    /// Reads and checks the configuration while the workers go on with the one before.
+    async fn load_behind(&self) -> Result<Settled, SuperviseError> {
+        let (path, known, identities) =
+            (self.path.clone(), self.watched.clone(), self.identities.clone());
+        let loaded = background::done(move || settled::load(&path, &known, &identities)).await;
+        loaded.ok_or(SuperviseError::Unread)?.map_err(SuperviseError::Configuration)
     }
 
     /// What is in force.
@@ -196,12 +206,6 @@ fn retire(old: Arc<Snapshot>) {
         }
     };
     drop(background::begin(wait));
-}
-
-/// Reads and checks the configuration while the workers go on with the one before.
-async fn load_behind(path: PathBuf, known: Vec<PathBuf>) -> Result<Settled, SuperviseError> {
-    let loaded = background::done(move || settled::load(&path, &known)).await;
-    loaded.ok_or(SuperviseError::Unread)?.map_err(SuperviseError::Configuration)
 }
 
 impl From<Result<Reloaded, SuperviseError>> for ReloadOutcome {

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::config::{self, Loaded, Report};
+use crate::model::identity::Identities;
 use crate::supervise::watch::{Stamp, look};
 
 /// A file rests when it was written at least this long ago.
@@ -22,21 +23,25 @@ pub(super) struct Settled {
 
 /// Reads the files, and again while one of them changes or was written a moment ago. `known` are the files of the last
 /// reading: a file with errors does not say which others belong to it.
-pub(super) fn load(path: &Path, known: &[PathBuf]) -> Result<Settled, Report> {
-    let mut reading = read(path, known);
+pub(super) fn load(
+    path: &Path,
+    known: &[PathBuf],
+    identities: &Identities,
+) -> Result<Settled, Report> {
+    let mut reading = read(path, known, identities);
     for _ in 1..MOST_READINGS {
         if reading.rest {
             break;
         }
         thread::sleep(SETTLE);
-        reading = read(path, known);
+        reading = read(path, known, identities);
     }
     reading.result
 }
 
 /// Reads the files once, at a start.
-pub(super) fn load_once(path: &Path) -> Result<Settled, Report> {
-    read(path, &[]).result
+pub(super) fn load_once(path: &Path, identities: &Identities) -> Result<Settled, Report> {
+    read(path, &[], identities).result
 }
 
 struct SettledReading {
@@ -45,11 +50,11 @@ struct SettledReading {
     rest: bool,
 }
 
-fn read(path: &Path, known: &[PathBuf]) -> SettledReading {
+fn read(path: &Path, known: &[PathBuf], identities: &Identities) -> SettledReading {
     let mut files = known.to_vec();
     files.push(path.to_owned());
     let before = look(&files);
-    let loaded = config::load_gateway(path);
+    let loaded = config::load_gateway(path, identities);
     let after = look(&files);
     let fresh =
         |stamps: &[Stamp]| stamps.iter().any(|stamp| stamp.age().is_some_and(|age| age < SETTLE));
@@ -92,7 +97,7 @@ mod tests {
         });
         // it was emptied a moment ago: the first reading cannot count
         begun.send(()).unwrap();
-        let loaded = load(&path, &[]);
+        let loaded = load(&path, &[], &Identities::default());
         writer.join().unwrap();
         assert_eq!(loaded.unwrap().loaded.model.apis.len(), 1);
     }
@@ -105,8 +110,8 @@ mod tests {
         let file = fs::File::options().append(true).open(&path).unwrap();
         let hour_ago = file.metadata().unwrap().modified().unwrap() - Duration::from_hours(1);
         file.set_modified(hour_ago).unwrap();
-        assert!(read(&path, &[]).rest);
+        assert!(read(&path, &[], &Identities::default()).rest);
         file.set_modified(hour_ago + Duration::from_hours(2)).unwrap();
-        assert!(read(&path, &[]).rest, "a time in the future says nothing");
+        assert!(read(&path, &[], &Identities::default()).rest, "a time in the future says nothing");
     }
 }

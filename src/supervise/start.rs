@@ -24,6 +24,7 @@ use crate::management::{
 use crate::model::Model;
 use crate::model::clock::{Clock, UnixSeconds};
 use crate::model::gateway::{self, ClientAuth, ListenerTls, Protocols};
+use crate::model::identity::Identities;
 use crate::proxy::worker::WorkerParts;
 use crate::revocation::Revocations;
 use crate::revocation::channel::Channel;
@@ -57,7 +58,8 @@ pub async fn start(
     log: Option<LogHandle>,
     inherited: Inherited,
 ) -> Result<RunningGateway, SuperviseError> {
-    let settled = load(path.to_owned()).await?;
+    let identities = Identities::default();
+    let settled = load(path.to_owned(), identities.clone()).await?;
     let loaded = &settled.loaded;
     if let Some(log) = &log {
         set_log(log, loaded.model.telemetry.log);
@@ -66,7 +68,7 @@ pub async fn start(
         tracing::warn!(target: "portcullis::config", "{warning}");
     }
     tell_limits(&loaded.model, SystemClock.now());
-    assemble(path, settled, log, inherited).await
+    assemble(path, settled, identities, log, inherited).await
 }
 
 /// What of the machine and the certificates does not fit the configuration.
@@ -84,8 +86,8 @@ fn shares(model: &Model) -> Arc<Descriptors> {
 }
 
 /// Reads the files on a thread where waiting is allowed: a million applications take seconds.
-pub(super) async fn load(path: PathBuf) -> Result<Settled, SuperviseError> {
-    match tokio::task::spawn_blocking(move || settled::load_once(&path)).await {
+async fn load(path: PathBuf, identities: Identities) -> Result<Settled, SuperviseError> {
+    match tokio::task::spawn_blocking(move || settled::load_once(&path, &identities)).await {
         Ok(loaded) => loaded.map_err(SuperviseError::Configuration),
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     }
@@ -94,6 +96,7 @@ pub(super) async fn load(path: PathBuf) -> Result<Settled, SuperviseError> {
 async fn assemble(
     path: &Path,
     settled: Settled,
+    identities: Identities,
     log: Option<LogHandle>,
     mut inherited: Inherited,
 ) -> Result<RunningGateway, SuperviseError> {
@@ -172,6 +175,7 @@ async fn assemble(
     let management_address = addresses.and_then(Result::ok);
     let reloader = Reloader {
         in_force,
+        identities,
         path: path.to_owned(),
         watched: watched.clone(),
         compiler,

@@ -48,7 +48,7 @@ impl Permitted {
         let definition = &routed.api().definition;
         let limits = &snapshot.limits;
         Some(Self {
-            api: snapshot.local_api(routed.api().index)?,
+            api: snapshot.local_api(routed.api().slot)?,
             operation: routed.position(),
             base_length: routed.base_length(),
             key_type: grant.key_type(),

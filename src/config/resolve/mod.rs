@@ -27,6 +27,8 @@ mod unique;
 mod unlikely;
 mod whole;
 
+use std::collections::HashMap;
+
 use crate::config::contract::ROOT;
 use crate::config::problems::Problems;
 use crate::config::reader::Table;
@@ -36,9 +38,10 @@ use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::Model;
 use crate::model::directory::Directory;
+use crate::model::identity::Identities;
 
 /// Makes the model of what could be read; whether it may be used is in the problems.
-pub(super) fn model(sources: &Sources, problems: &Problems) -> Model {
+pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identities) -> Model {
     let roots = sources
         .tables()
         .map(|(file, members)| Table::root(file, members, &ROOT, problems))
@@ -46,7 +49,11 @@ pub(super) fn model(sources: &Sources, problems: &Problems) -> Model {
     let whole = Whole { roots, problems };
     whole.refuse_nested_includes();
     let mut files = sources.files();
-    let mut references = References::default();
+    let mut references = References {
+        identities: identities.clone(),
+        key_managers: HashMap::new(),
+        apis: HashMap::new(),
+    };
     let key_managers = key_manager::key_managers(&whole, sources, &mut references);
     let apis = api::apis(&whole, sources, &mut references);
     let mut directory = Directory::default();

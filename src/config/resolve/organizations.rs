@@ -10,8 +10,8 @@ use crate::config::problems::At;
 use crate::config::problems::Problems;
 use crate::config::reader::{Placed, Table};
 use crate::model::directory::Directory;
+use crate::model::identity::Identities;
 use crate::model::key_manager::{KeyManager, KeySource, TokenValidation};
-use crate::model::names::KeyManagerIndex;
 use crate::model::organization::{OrganizationRule, braces, fills_segments};
 use crate::model::provenance::SourceFiles;
 use crate::model::token_handling::Pattern;
@@ -27,7 +27,7 @@ const NEW_ORGANIZATIONS: i64 = 20;
 pub(super) fn expand(
     table: &Table<'_>,
     template: &KeyManager,
-    family: KeyManagerIndex,
+    identities: &Identities,
 ) -> Vec<KeyManager> {
     let braces = template.issuer.as_ref().map(|issuer| braces(issuer.as_str())).unwrap_or_default();
     let written = table.texts("organizations").unwrap_or_default();
@@ -67,14 +67,14 @@ pub(super) fn expand(
     }
     written
         .iter()
-        .filter_map(|organization| one(table, template, family, &braces, organization))
+        .filter_map(|organization| one(table, template, identities, &braces, organization))
         .collect()
 }
 
 fn one(
     table: &Table<'_>,
     template: &KeyManager,
-    family: KeyManagerIndex,
+    identities: &Identities,
     braces: &[&str],
     organization: &Placed<&str>,
 ) -> Option<KeyManager> {
@@ -92,7 +92,8 @@ fn one(
         );
         return None;
     };
-    own.family = Some(family);
+    own.identity = identities.key_manager(own.name.as_str())?;
+    own.family = Some(template.slot());
     own.credentials_for = Vec::new();
     if let Some(introspection) = &mut own.introspection {
         let single = template.credentials_for.iter().find(|(name, _)| name == organization.value);
@@ -115,15 +116,15 @@ pub(super) fn warn_of_shared_keys(
     files: &SourceFiles,
     problems: &Problems,
 ) {
-    for (position, template) in key_managers.iter().enumerate() {
-        let index = KeyManagerIndex(u16::try_from(position).unwrap_or(u16::MAX));
-        let listed = key_managers.iter().filter(|own| own.family == Some(index)).count();
+    for template in key_managers {
+        let slot = template.slot();
+        let listed = key_managers.iter().filter(|own| own.family == Some(slot)).count();
         if template.organizations.is_none() && listed < 2 {
             continue;
         }
         let mut shared = directory
             .keys()
-            .filter(|(_, key_manager)| *key_manager == index)
+            .filter(|(_, key_manager)| *key_manager == slot)
             .filter_map(|(application, _)| directory.application(application))
             .filter(|application| application.organization.is_none());
         let Some(first) = shared.next() else { continue };

@@ -4,14 +4,16 @@ use std::collections::HashMap;
 
 use crate::config::problems::Problems;
 use crate::config::reader::{Placed, nearest};
-use crate::model::names::{ApiIndex, KeyManagerIndex};
+use crate::model::identity::Identities;
+use crate::model::names::{ApiSlot, KeyManagerSlot};
 
 /// What other parts may refer to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct References {
-    pub(super) key_managers: HashMap<String, KeyManagerIndex>,
+    pub(super) identities: Identities,
+    pub(super) key_managers: HashMap<String, KeyManagerSlot>,
     /// By `name:version`.
-    pub(super) apis: HashMap<String, ApiIndex>,
+    pub(super) apis: HashMap<String, ApiSlot>,
 }
 
 /// The API of `name:version`, or what was probably meant.
@@ -19,7 +21,7 @@ pub(super) fn api(
     name: &Placed<&str>,
     references: &References,
     problems: &Problems,
-) -> Option<ApiIndex> {
+) -> Option<ApiSlot> {
     let found = references.apis.get(name.value).copied();
     if found.is_none() {
         let (message, hint) = no_such_api(name.value, references);
@@ -54,7 +56,7 @@ pub(super) fn key_manager(
     name: &Placed<&str>,
     references: &References,
     problems: &Problems,
-) -> Option<KeyManagerIndex> {
+) -> Option<KeyManagerSlot> {
     let found = references.key_managers.get(name.value).copied();
     if found.is_none() {
         let (message, hint) = no_such_key_manager(name.value, references);

@@ -7,7 +7,7 @@ use crate::config::problems::Problems;
 use crate::model::api::{Api, AuthScheme, Lifecycle, SubscriptionRule};
 use crate::model::directory::Directory;
 use crate::model::key_manager::{KeyManager, KeyManagerType};
-use crate::model::names::ApplicationIndex;
+use crate::model::names::ApplicationSlot;
 use crate::model::provenance::{Provenance, SourceFiles};
 
 /// At most this many names are written out.
@@ -40,13 +40,10 @@ impl Nouns<'_> {
 
     /// Key managers whose tokens an API takes.
     fn taken<'s>(&'s self, api: &'s Api) -> impl Iterator<Item = &'s KeyManager> {
-        let named = |position: usize| {
-            api.key_managers.is_empty()
-                || api.key_managers.iter().any(|index| usize::from(index.0) == position)
-        };
-        let all = self.key_managers.iter().enumerate();
-        all.filter(move |(position, key_manager)| key_manager.enabled && named(*position))
-            .map(|(_, key_manager)| key_manager)
+        let named = |slot| api.key_managers.is_empty() || api.key_managers.contains(&slot);
+        self.key_managers
+            .iter()
+            .filter(move |key_manager| key_manager.enabled && named(key_manager.slot()))
     }
 
     /// Tokens that were issued for anybody are taken. Access tokens of Cognito have no audience that could be asked for.
@@ -76,17 +73,15 @@ impl Nouns<'_> {
     }
 
     fn nobody_subscribed(&self, problems: &Problems) {
-        let subscribed = self.directory.subscribed(self.apis.len());
+        let subscribed = self.directory.subscribed();
         let idle: Vec<&Api> = self
             .apis
             .iter()
-            .zip(subscribed)
-            .filter(|(api, subscribed)| {
+            .filter(|api| {
                 asks_for_tokens(api)
                     && api.subscription == SubscriptionRule::Required
-                    && !subscribed
+                    && !subscribed.contains(&api.slot())
             })
-            .map(|(api, _)| api)
             .collect();
         let Some(first) = idle.first() else { return };
         problems.warning(
@@ -109,7 +104,7 @@ impl Nouns<'_> {
         let mut without = (0_u32..)
             .zip(&has_keys)
             .filter(|(_, has)| !**has)
-            .filter_map(|(index, _)| self.directory.application(ApplicationIndex(index)));
+            .filter_map(|(index, _)| self.directory.application(ApplicationSlot(index)));
         let Some(first) = without.next() else { return };
         let others = match without.count() {
             0 => String::new(),

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::{API, KEY_MANAGER, load_in};
 use crate::model::gateway::Protocols;
-use crate::model::names::{ApiIndex, KeyManagerIndex};
+use crate::model::names::{ApiSlot, KeyManagerSlot};
 
 #[test]
 fn a_certificate_and_its_key_belong_together() {
@@ -96,13 +96,13 @@ fn application_files_are_streamed_and_bad_lines_are_named() {
         (20_000, 20_000, 20_000)
     );
     for at in [0, 777, 19_999] {
-        let mapping = directory.find(KeyManagerIndex(0), &format!("key-{at}")).unwrap();
+        let mapping = directory.find(KeyManagerSlot(0), &format!("key-{at}")).unwrap();
         assert_eq!(directory.application(mapping.application).unwrap().name, format!("app-{at}"));
-        assert!(directory.subscription(mapping.application, ApiIndex(0)).is_some());
+        assert!(directory.subscription(mapping.application, ApiSlot(0)).is_some());
     }
     assert!(
-        directory.find(KeyManagerIndex(1), "key-0").is_none()
-            && directory.find(KeyManagerIndex(0), "key-20000").is_none()
+        directory.find(KeyManagerSlot(1), "key-0").is_none()
+            && directory.find(KeyManagerSlot(0), "key-20000").is_none()
     );
 
     let bad = [

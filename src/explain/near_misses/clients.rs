@@ -4,7 +4,7 @@ use crate::authenticate::Principal;
 use crate::explain::scopes;
 use crate::jwt::JsonValue;
 use crate::key_managers::CompiledKeyManager;
-use crate::model::names::{KeyManagerIndex, Scope};
+use crate::model::names::Scope;
 use crate::snapshot::{CompiledApi, Snapshot};
 
 /// The consumer key under another key manager.
@@ -13,15 +13,12 @@ pub(super) fn consumer_key(
     key_manager: &CompiledKeyManager,
     consumer_key: &str,
 ) -> Vec<String> {
-    let others = (0..snapshot.key_managers.len())
-        .filter_map(|position| u16::try_from(position).ok())
-        .map(KeyManagerIndex);
+    let others = snapshot.key_managers.iter().filter(|other| other.slot != key_manager.slot);
     let mut hints: Vec<_> = others
-        .filter(|index| *index != key_manager.index)
-        .filter_map(|index| {
-            let mapping = snapshot.directory.find(index, consumer_key)?;
+        .filter_map(|other| {
+            let mapping = snapshot.directory.find(other.slot, consumer_key)?;
             let application = snapshot.directory.application(mapping.application)?;
-            let other = &snapshot.key_manager(index)?.definition.name;
+            let other = &other.definition.name;
             Some(format!(
                 "application {:?} has this consumer key under key manager \"{other}\"",
                 application.name

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use http::uri::Authority;
 
 use super::*;
-use crate::backend::{CompiledTarget, TargetSlot};
+use crate::backend::{CompiledTarget, TargetKey, TargetSlots};
 use crate::model::backend::{
     Addressing, Backend, BackendScheme, BackendTls, EjectRule, HashKey, HealthRule, Http2, Retries,
     Target,
@@ -29,7 +29,7 @@ fn compiled(definitions: &[Target]) -> Vec<Arc<CompiledTarget>> {
     let target = |definition: &Target| {
         let authority = definition.authority();
         Arc::new(CompiledTarget {
-            slot: TargetSlot(u32::from(definition.port)),
+            slot: TargetSlots::default().lease(&TargetKey::new(definition, &backend())),
             definition: definition.clone(),
             authority: HeaderValue::try_from(&authority).unwrap(),
             uri_authority: Authority::try_from(authority.as_str()).unwrap(),
@@ -51,12 +51,17 @@ fn group(weights: &[u32], failover: usize, balance: Balance) -> BackendGroup {
     let failover: Vec<Target> =
         (100..).take(failover).map(|number| definition(number, 1)).collect();
     let (compiled_targets, compiled_failover) = (compiled(&targets), compiled(&failover));
+    let backend = Backend { targets, failover, balance, ..backend() };
+    BackendGroup::new(&backend, compiled_targets, compiled_failover)
+}
+
+fn backend() -> Backend {
     let second = Duration::from_secs(1);
-    let backend = Backend {
+    Backend {
         addressing: Addressing::default(),
-        targets,
-        failover,
-        balance,
+        targets: Vec::new(),
+        failover: Vec::new(),
+        balance: Balance::RoundRobin,
         connect_timeout: second,
         response_timeout: second,
         response_stall_timeout: Some(second),
@@ -71,8 +76,7 @@ fn group(weights: &[u32], failover: usize, balance: Balance) -> BackendGroup {
         idle_connections: 1,
         tls: BackendTls::default(),
         place: Provenance::default(),
-    };
-    BackendGroup::new(&backend, compiled_targets, compiled_failover)
+    }
 }
 
 const EJECT: EjectRule =

@@ -78,7 +78,7 @@ impl Stage {
         let template = template(self.folder.path(), self.server.address, most, new);
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let starter = OnDemand::new(self.folder.path(), clock);
-        Organizations::new(KeyManagerIndex(0), &template, &starter).unwrap()
+        Organizations::new(KeyManagerSlot(0), &template, &starter).unwrap()
     }
 
     fn later(&self, seconds: u64) -> Moment {

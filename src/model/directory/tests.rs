@@ -20,7 +20,7 @@ fn application(name: &str) -> Application<'_> {
 
 fn key(key_manager: u16, consumer_key: &str, key_type: KeyType) -> KeyMapping<'_> {
     let consumer_key = ConsumerKey::try_from(consumer_key).unwrap();
-    KeyMapping { key_manager: KeyManagerIndex(key_manager), key_type, consumer_key }
+    KeyMapping { key_manager: KeyManagerSlot(key_manager), key_type, consumer_key }
 }
 
 proptest! {
@@ -31,13 +31,13 @@ proptest! {
             (0_u16..3, "[a-d]{1,3}", any::<bool>(), prop::collection::btree_set(0_u32..4, 0..3)), 0..40),
     ) {
         let mut directory = Directory::default();
-        let mut known: HashMap<(u16, String), (ApplicationIndex, KeyType, Vec<u32>)> = HashMap::new();
+        let mut known: HashMap<(u16, String), (ApplicationSlot, KeyType, Vec<u32>)> = HashMap::new();
         for (position, (key_manager, consumer_key, sandbox, apis)) in applications.iter().enumerate() {
             let key_type = if *sandbox { KeyType::Sandbox } else { KeyType::Production };
             let name = format!("application-{position}");
             let subscriptions: Vec<_> = apis
                 .iter()
-                .map(|api| Subscription { api: ApiIndex(*api), state: SubscriptionState::Unblocked })
+                .map(|api| Subscription { api: ApiSlot(*api), state: SubscriptionState::Unblocked })
                 .collect();
             let new = Application {
                 keys: KeyMappings::try_from(vec![key(*key_manager, consumer_key, key_type)]).unwrap(),
@@ -54,12 +54,12 @@ proptest! {
         directory.shrink();
         for key_manager in 0..4_u16 {
             for consumer_key in ["a", "b", "ab", "abc", "dd", "zzz"].map(str::to_owned).into_iter().chain(known.keys().map(|(_, key)| key.clone())) {
-                let found = directory.find(KeyManagerIndex(key_manager), &consumer_key);
+                let found = directory.find(KeyManagerSlot(key_manager), &consumer_key);
                 let expected = known.get(&(key_manager, consumer_key));
                 prop_assert_eq!(found.map(|mapping| (mapping.application, mapping.key_type)), expected.map(|(index, key_type, _)| (*index, *key_type)));
                 if let (Some(mapping), Some((_, _, apis))) = (found, expected) {
                     for api in 0..5_u32 {
-                        prop_assert_eq!(directory.subscription(mapping.application, ApiIndex(api)).is_some(), apis.contains(&api));
+                        prop_assert_eq!(directory.subscription(mapping.application, ApiSlot(api)).is_some(), apis.contains(&api));
                     }
                 }
             }

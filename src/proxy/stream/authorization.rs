@@ -24,7 +24,7 @@ use crate::deadline::{moment, ticks};
 use crate::model::api::Lifecycle;
 use crate::model::application::KeyType;
 use crate::model::clock::UnixSeconds;
-use crate::model::names::{ApiIndex, ApiName, Version};
+use crate::model::names::{ApiName, ApiSlot, Version};
 use crate::proxy::connection::Connection;
 use crate::proxy::stream::authorization::vouched::VouchedStream;
 use crate::revocation::Revocations;
@@ -238,14 +238,14 @@ fn spread(at: u64, now: u64, random: u64) -> u64 {
 fn still_holds<'r>(
     snapshot: &Snapshot,
     grant: &'r StreamGrant,
-    apis: &mut HashMap<(&'r str, &'r str), Option<ApiIndex>>,
+    apis: &mut HashMap<(&'r str, &'r str), Option<ApiSlot>>,
 ) -> bool {
     let (name, version) = (grant.api.as_str(), grant.version.as_str());
     let index = *apis.entry((name, version)).or_insert_with(|| {
         let found = snapshot.apis.iter().find(|api| {
             api.definition.name == grant.api && api.definition.version == grant.version
         });
-        found.map(|api| api.index)
+        found.map(|api| api.slot)
     });
     let Some(api) = index.and_then(|index| snapshot.api(index)) else { return false };
     if matches!(api.definition.lifecycle, Lifecycle::Blocked | Lifecycle::Retired) {

@@ -6,6 +6,7 @@ use super::*;
 use crate::model::api::{
     AuthorizationForwarding, HostPattern, OperationMethod, QueryTokenRule, SubscriptionRule,
 };
+use crate::model::identity::Identities;
 use crate::model::names::{ApiName, Scope, Version};
 use crate::model::provenance::Provenance;
 use crate::model::template::{Tail, Template};
@@ -14,6 +15,7 @@ mod properties;
 
 fn api(base_path: &str, operations: &[(&str, &str)]) -> Api {
     Api {
+        identity: Identities::default().api("api:1"),
         name: ApiName::try_from("api").unwrap(),
         version: Version::try_from("1").unwrap(),
         context: base_path.to_owned(),
@@ -62,6 +64,17 @@ fn operation(method: &str, template: &str) -> Operation {
     }
 }
 
+/// The table of these APIs, whose slots are their positions.
+fn built(apis: &[Api]) -> RouteTable {
+    let identities = Identities::default();
+    let of = |(position, api): (usize, &Api)| Api {
+        identity: identities.api(&position.to_string()),
+        ..api.clone()
+    };
+    let apis: Vec<Api> = apis.iter().enumerate().map(of).collect();
+    RouteTable::build(&apis)
+}
+
 fn at(mut api: Api, hosts: &[HostPattern]) -> Api {
     api.hosts = hosts.to_vec();
     api
@@ -88,7 +101,7 @@ fn find_api(table: &RouteTable, host: &str, path: &str) -> Option<(u32, usize)> 
 
 #[test]
 fn the_most_specific_template_wins() {
-    let table = RouteTable::build(&[api(
+    let table = built(&[api(
         "",
         &[
             ("GET", "/users/{id}"),
@@ -123,12 +136,12 @@ fn the_most_specific_template_wins() {
         assert_eq!(find(&table, "GET", path), Ok(expected), "{path}");
     }
     assert_eq!(find(&table, "POST", "/users/me/notes"), Ok(4));
-    assert_eq!(find(&table, "GET", "/other"), Err(NotFound::Operation { api: ApiIndex(0) }));
+    assert_eq!(find(&table, "GET", "/other"), Err(NotFound::Operation { api: ApiSlot(0) }));
 }
 
 #[test]
 fn a_trailing_slash_is_below_only_where_that_is_written() {
-    let table = RouteTable::build(&[api(
+    let table = built(&[api(
         "/b",
         &[("GET", "/a"), ("GET", "/a/*"), ("GET", "/c"), ("GET", "/d/*"), ("*", "/")],
     )]);
@@ -151,7 +164,7 @@ fn a_trailing_slash_is_below_only_where_that_is_written() {
 
 #[test]
 fn methods_are_exact_before_any() {
-    let table = RouteTable::build(&[api(
+    let table = built(&[api(
         "",
         &[
             ("*", "/a"),
@@ -171,12 +184,12 @@ fn methods_are_exact_before_any() {
     assert_eq!(find(&table, "HEAD", "/c"), Ok(4));
     let allowed =
         ["GET", "HEAD", "POST", "BREW", "PUT"].map(|method| method.parse().unwrap()).to_vec();
-    assert_eq!(find(&table, "DELETE", "/c"), Err(NotFound::Method { api: ApiIndex(0), allowed }));
+    assert_eq!(find(&table, "DELETE", "/c"), Err(NotFound::Method { api: ApiSlot(0), allowed }));
 }
 
 #[test]
 fn parameters_are_cut_and_never_choose_the_operation() {
-    let table = RouteTable::build(&[api(
+    let table = built(&[api(
         "/p",
         &[("GET", "/users/me"), ("GET", "/users/{id}"), ("GET", "/files/*"), ("POST", "/{any}/me")],
     )]);
@@ -211,13 +224,8 @@ fn the_longest_base_path_wins_on_segment_borders() {
     retired.lifecycle = Lifecycle::Retired;
     let mut blocked = api("/blocked", any);
     blocked.lifecycle = Lifecycle::Blocked;
-    let table = RouteTable::build(&[
-        versioned,
-        retired,
-        api("", any),
-        api("/accounts/2.0.0/deep/er", &[]),
-        blocked,
-    ]);
+    let table =
+        built(&[versioned, retired, api("", any), api("/accounts/2.0.0/deep/er", &[]), blocked]);
     for (path, expected) in [
         ("/accounts/2.0.0/x", Some((0, 15))),
         ("/accounts/2.0.0", Some((0, 15))),
@@ -236,7 +244,7 @@ fn the_longest_base_path_wins_on_segment_borders() {
 #[test]
 fn the_most_specific_host_wins_among_equal_base_paths() {
     let any = &[("GET", "/*")];
-    let table = RouteTable::build(&[
+    let table = built(&[
         api("/a", any),
         at(api("/a", any), &[exact("bank.example"), exact("other.example")]),
         at(api("/a", any), &[below(".bank.example")]),
@@ -270,11 +278,11 @@ fn large_tables_find_their_own() {
         templates.iter().map(|template| ("GET", template.as_str())).collect();
     let mut apis = vec![api("/wide", &operations)];
     apis.extend((0..10_000).map(|number| api(&format!("/api{number}/1.0"), &[("GET", "/x")])));
-    let table = RouteTable::build(&apis);
+    let table = built(&apis);
     assert_eq!(find(&table, "GET", "/wide/items/9876/x"), Ok(9876));
     assert_eq!(find_api(&table, "", "/api4321/1.0/x").map(|found| found.0), Some(4322));
     assert_eq!(
         find(&table, "GET", "/wide/items/10000/x"),
-        Err(NotFound::Operation { api: ApiIndex(0) })
+        Err(NotFound::Operation { api: ApiSlot(0) })
     );
 }

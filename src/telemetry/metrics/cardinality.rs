@@ -145,6 +145,7 @@ mod tests {
     use crate::model::api::{
         AuthScheme, AuthorizationForwarding, Lifecycle, QueryTokenRule, SubscriptionRule,
     };
+    use crate::model::identity::Identities;
     use crate::model::names::{ApiName, Version};
     use crate::model::provenance::Provenance;
     use crate::model::template::Template;
@@ -158,6 +159,7 @@ mod tests {
             place: Provenance::default(),
         };
         Api {
+            identity: Identities::default().api("a:1"),
             name: ApiName::try_from("a").unwrap(),
             version: Version::try_from("1").unwrap(),
             context: "/a".to_owned(),

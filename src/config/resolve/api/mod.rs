@@ -20,7 +20,7 @@ use crate::model::api::{
     Api, AuthorizationForwarding, BindingRule, BodyStall, Concurrency, HostPattern, Lifecycle,
     PathRules, QueryTokenRule, SubscriptionRule,
 };
-use crate::model::names::{ApiIndex, ApiName, KeyManagerIndex};
+use crate::model::names::{ApiName, ApiSlot, KeyManagerSlot};
 
 pub(super) fn apis(whole: &Whole<'_>, sources: &Sources, references: &mut References) -> Vec<Api> {
     let mut names = Unique::default();
@@ -35,8 +35,9 @@ pub(super) fn apis(whole: &Whole<'_>, sources: &Sources, references: &mut Refere
         if !names.claim(&whole_name, &name.at, "API", table.problems()) {
             continue;
         }
-        let Ok(index) = u32::try_from(apis.len()).map(ApiIndex) else { continue };
-        references.apis.insert(whole_name, index);
+        // a name is known even if the rest is wrong, so that one error does not become many
+        let identity = references.identities.api(&whole_name);
+        references.apis.insert(whole_name, ApiSlot(identity.slot()));
         let Some(api) = built else { continue };
         served::check_served(&mut served, &api, &table);
         apis.push(api);
@@ -74,6 +75,7 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
     let (base_path, default_base_path) = context::base_paths(&context, &version);
     let default_version = table.flag("default_version", false);
     Some(Api {
+        identity: references.identities.api(&format!("{name}:{version}")),
         base_path,
         default_base_path: default_base_path.filter(|_| default_version),
         hosts,
@@ -165,7 +167,7 @@ fn concurrency(table: &Table<'_>) -> Option<Concurrency> {
     })
 }
 
-fn key_managers(table: &Table<'_>, references: &References) -> Vec<KeyManagerIndex> {
+fn key_managers(table: &Table<'_>, references: &References) -> Vec<KeyManagerSlot> {
     let names = table.texts("key_managers").unwrap_or_default();
     names
         .iter()

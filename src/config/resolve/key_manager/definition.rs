@@ -1,7 +1,7 @@
 //! One `[[key_managers]]`.
 
 use crate::config::pem;
-use crate::config::reader::Table;
+use crate::config::reader::{Placed, Table};
 use crate::config::resolve::introspection;
 use crate::config::resolve::key_manager::endpoints::endpoints;
 use crate::config::resolve::key_manager::keys::key_source;
@@ -9,6 +9,7 @@ use crate::config::resolve::key_manager::rules::{kind, override_claims, rules};
 use crate::config::resolve::key_manager::settings::{Settings, fetch, settings};
 use crate::config::resolve::naming::named;
 use crate::config::source::Sources;
+use crate::model::identity::{Identities, Identity};
 use crate::model::key_manager::{KeyManager, KeyManagerType, KeySource, TokenValidation};
 use crate::model::names::KeyManagerName;
 
@@ -16,6 +17,7 @@ pub(super) fn key_manager(
     table: &Table<'_>,
     sources: &Sources,
     defaults: &Settings,
+    identities: &Identities,
 ) -> Option<KeyManager> {
     let settings = settings(table, defaults);
     let kind = kind(table);
@@ -61,6 +63,7 @@ pub(super) fn key_manager(
     override_claims(table, &mut claims);
     let text = |key| table.wanted(key).map(|text| text.value.to_owned());
     Some(KeyManager {
+        identity: identity(&name, table, identities)?,
         display_name: text("display_name").unwrap_or_else(|| name.value.to_owned()),
         description: text("description").unwrap_or_default(),
         name: named::<KeyManagerName>(&name, table)?,
@@ -89,4 +92,13 @@ pub(super) fn key_manager(
         endpoints,
         place: sources.place(&table.at()),
     })
+}
+
+fn identity(name: &Placed<&str>, table: &Table<'_>, identities: &Identities) -> Option<Identity> {
+    let identity = identities.key_manager(name.value);
+    if identity.is_none() {
+        let message = format!("there are more than {} key managers", u16::MAX);
+        table.problems().error(name.at.clone(), message, None);
+    }
+    identity
 }

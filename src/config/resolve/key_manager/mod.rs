@@ -17,7 +17,7 @@ use crate::config::resolve::unique::Unique;
 use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::key_manager::KeyManager;
-use crate::model::names::KeyManagerIndex;
+use crate::model::names::KeyManagerSlot;
 
 pub(super) fn key_managers(
     whole: &Whole<'_>,
@@ -34,16 +34,18 @@ pub(super) fn key_managers(
     let mut key_managers = Vec::new();
     for table in whole.every("key_managers") {
         let name = table.needed("name");
-        let built = key_manager(&table, sources, &defaults);
+        let built = key_manager(&table, sources, &defaults, &references.identities);
         let Some(name) = name else { continue };
-        let Ok(index) = u16::try_from(key_managers.len()).map(KeyManagerIndex) else { continue };
         if !names.claim(name.value, &name.at, "key manager", table.problems()) {
             continue;
         }
-        // a name is known even if the rest is wrong, so that one error does not become many
-        references.key_managers.insert(name.value.to_owned(), index);
-        let Some(mut built) = built else { continue };
-        let organizations = organizations::expand(&table, &built, index);
+        let Some(mut built) = built else {
+            // a name is known even if the rest is wrong, so that one error does not become many
+            references.key_managers.insert(name.value.to_owned(), KeyManagerSlot(u16::MAX));
+            continue;
+        };
+        references.key_managers.insert(name.value.to_owned(), built.slot());
+        let organizations = organizations::expand(&table, &built, &references.identities);
         let rule = organizations::rule(&table, &built);
         let template = built.enabled
             && built.issuer.as_ref().is_some_and(|issuer| issuer.as_str().contains('{'));
@@ -58,10 +60,6 @@ pub(super) fn key_managers(
         if let Some(issuer) = built.issuer.as_ref().filter(|_| built.enabled) {
             one_issuer(&mut issuers, issuer, &built, &key_managers, &table);
         }
-        references.key_managers.insert(
-            name.value.to_owned(),
-            KeyManagerIndex(u16::try_from(key_managers.len()).unwrap_or(u16::MAX)),
-        );
         key_managers.push(built);
         for own in organizations.into_iter().filter(|_| template) {
             let name = Placed { value: own.name.as_str(), at: table.at_key("organizations") };
@@ -69,8 +67,7 @@ pub(super) fn key_managers(
                 if let Some(issuer) = &own.issuer {
                     one_issuer(&mut issuers, issuer, &own, &key_managers, &table);
                 }
-                let index = KeyManagerIndex(u16::try_from(key_managers.len()).unwrap_or(u16::MAX));
-                references.key_managers.insert(own.name.to_string(), index);
+                references.key_managers.insert(own.name.to_string(), own.slot());
                 key_managers.push(own);
             }
         }

@@ -102,7 +102,7 @@ fn every_reading(path: &str) -> Vec<(Vec<String>, bool)> {
 fn served(operations: Vec<Operation>) -> RouteTable {
     let mut api = api("/base", &[]);
     api.operations = operations;
-    RouteTable::build(&[api])
+    built(&[api])
 }
 
 /// The best operation by trying each one, over segments that are decoded already.
@@ -268,7 +268,7 @@ proptest! {
         keeping.operations.clone_from(&operations);
         keeping.paths = PathRules { keep_encoded_slashes: settings.0, keep_empty_segments: settings.1 };
         let other = api("/base/me", &[("*", "/*")]);
-        let table = RouteTable::build(&if nested { vec![keeping, other] } else { vec![keeping] });
+        let table = built(&if nested { vec![keeping, other] } else { vec![keeping] });
         let Ok(path) = table.normalize("", &sent) else { return Ok(()) };
         let Ok(found) = table.find("", &path, &method) else { return Ok(()) };
         if found.api.0 == 1 {
@@ -292,7 +292,7 @@ proptest! {
     fn an_encoded_slash_is_part_of_a_segment(before in "[a-z]{1,3}", after in "[a-z]{1,3}") {
         let mut keeping = api("/base", &[("GET", "/{one}"), ("GET", "/{one}/{two}"), ("GET", "/files/*")]);
         keeping.paths.keep_encoded_slashes = true;
-        let table = RouteTable::build(&[keeping]);
+        let table = built(&[keeping]);
         for (sent, expected) in [(format!("/base/{before}%2F{after}"), 0), (format!("/base/{before}%2F{after}/x"), 1), (format!("/base/files/{before}%2F{after}"), 2)] {
             let path = table.normalize("", &sent).unwrap();
             let found = table.find("", &path, &Method::GET).map(|found| found.operation);
