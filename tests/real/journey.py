@@ -1,5 +1,6 @@
 """A gateway beside a real server: which of its tokens pass, and what a new key costs."""
 
+import base64
 import contextlib
 import http.server
 import json
@@ -145,8 +146,6 @@ def noise(product):
 
 
 def part_of(content):
-    import base64
-
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 

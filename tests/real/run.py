@@ -3,9 +3,10 @@
 
     python3 tests/real/run.py keycloak            the journey, with the gateway of target/debug
     python3 tests/real/run.py hydra --record      writes tests/vectors/recorded/hydra/VERSION.json instead
+    python3 tests/real/run.py grpc                a silent stream of 75 s to a gRPC server with the defaults of grpc-go
 
-Not part of tests/run: a server is hundreds of megabytes, and starting it takes longer than most tests. Needs Java 21 or 17
-and Maven for Keycloak, Go for Hydra. Everything is kept in target/real, and every port is a free one of loopback.
+Not part of tests/run: a server is hundreds of megabytes, or the journey takes longer than most tests. Needs Java 17 or later
+and Maven for Keycloak, Go for the others. Everything is kept in target/real, and every port is a free one of loopback.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from http_client import Server
 from hydra import Hydra
 from journey import journey
 from keycloak import Keycloak
+from streams import streams
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KEPT = ROOT / "target" / "real"
@@ -68,6 +70,13 @@ def get_hydra(version):
         go("get", "-tool", f"github.com/ory/hydra/v2@v{version}")
         go("get", "github.com/ory/hydra-client-go/v2@v2.2.1")
         go("build", "-tags", "sqlite", "-o", str(program), "github.com/ory/hydra/v2")
+    return program
+
+
+def get_grpc():
+    """The server and client of tests/real/grpc, built by Go."""
+    program = KEPT / "grpc"
+    run("go", "build", "-o", str(program), ".", cwd=ROOT / "tests" / "real" / "grpc")
     return program
 
 
@@ -126,13 +135,19 @@ def record(name, version, product):
 
 def main():
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    words.add_argument("server", choices=VERSIONS)
+    words.add_argument("server", choices=[*VERSIONS, "grpc"])
     words.add_argument("--version", help="another version than the usual one")
     words.add_argument("--record", action="store_true", help="record its answers instead")
     words.add_argument("--gateway", default=ROOT / "target" / "debug" / "portcullis")
     told = words.parse_args()
-    version = told.version or VERSIONS[told.server]
+    gateway = pathlib.Path(told.gateway).resolve()
     KEPT.mkdir(parents=True, exist_ok=True)
+    if told.server == "grpc":
+        with tempfile.TemporaryDirectory() as folder:
+            streams(get_grpc(), gateway, pathlib.Path(folder), free_ports)
+        print("grpc: all as it should be")
+        return
+    version = told.version or VERSIONS[told.server]
     issuer = RECORDED_ISSUERS[told.server] if told.record else None
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
@@ -140,7 +155,7 @@ def main():
             if told.record:
                 record(told.server, version, product)
             else:
-                journey(product, pathlib.Path(told.gateway).resolve(), folder, free_ports)
+                journey(product, gateway, folder, free_ports)
     print(f"{told.server} {version}: {'recorded' if told.record else 'all as it should be'}")
 
 
