@@ -14,9 +14,9 @@ use crate::model::application::KeyType;
 use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::key_manager::ClaimNames;
 use crate::model::secret::Secret;
-use crate::revocation::marks::{HolderNames, Holders};
 use crate::revocation::record::Mark;
 use crate::revocation::{Ground, Marks, Revocations};
+use crate::revocation::{HolderNames, Holders};
 use crate::telemetry::{Fragment, TokenHash};
 
 /// Who calls. Only `authenticate` makes one.

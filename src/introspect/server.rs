@@ -13,7 +13,7 @@ use crate::deadline::moment;
 use crate::fetch::{FormPost, Posted, post};
 use crate::introspect::breaker::{Breaker, BreakerOpen};
 use crate::introspect::client_authentication::ClientAuthentication;
-use crate::introspect::{IntrospectionAnswer, IntrospectionOutcome};
+use crate::introspect::outcome::{IntrospectionAnswer, IntrospectionOutcome};
 use crate::jwks::{KeyManagerKeys, RefetchCause};
 use crate::jwt::introspection_response::{AnswerFault, ExpectedResponse, signed_answer};
 use crate::jwt::{Claims, Introspected, OddMember};

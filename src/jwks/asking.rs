@@ -6,18 +6,14 @@
 //! told so at once, and the fetch happens all the same: the client's next try finds the keys.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use crate::budget::{ClientSource, Shares};
-use crate::jwks::keys::{FetchEnding, KeyManagerKeys, RefetchCause, Refetched, WaitOutcomes};
-use crate::jwks::schedule::Moment;
-
-/// Requests that may wait for one key manager.
-const MOST_WAITING: usize = 1000;
+use crate::budget::ClientSource;
+use crate::jwks::keys::KeyManagerKeys;
+use crate::jwks::outcome::{FetchEnding, RefetchCause, Refetched, WaitOutcomes};
 
 /// Who asks for newer keys.
 #[derive(Debug, Clone, Copy)]
@@ -33,138 +29,6 @@ impl KeyWaiter {
     pub fn now(source: Option<IpAddr>) -> Self {
         Self { arrived: Instant::now(), source }
     }
-}
-
-/// What requests and the fetching task tell each other. All moments are nanoseconds since `begun`.
-#[derive(Debug)]
-pub(super) struct Desk {
-    begun: Instant,
-    /// The latest arrival that waits for a fetch.
-    wanted: AtomicU64,
-    /// The latest call of an operator.
-    forced: AtomicU64,
-    bell: Notify,
-    rung: AtomicBool,
-    /// When the allowance lets a request cause a fetch, and when it lets a bad signature cause one.
-    opens_at: AtomicU64,
-    spare_opens_at: AtomicU64,
-    background_at: AtomicU64,
-    fetching: AtomicBool,
-    pub(super) places: Shares,
-    results: [AtomicU64; Refetched::LABELS.len()],
-}
-
-impl Desk {
-    pub(super) fn new() -> Self {
-        Self {
-            begun: Instant::now(),
-            // before any moment: nobody has asked
-            wanted: AtomicU64::new(0),
-            forced: AtomicU64::new(0),
-            bell: Notify::new(),
-            rung: AtomicBool::new(false),
-            opens_at: AtomicU64::new(0),
-            spare_opens_at: AtomicU64::new(0),
-            background_at: AtomicU64::new(0),
-            fetching: AtomicBool::new(false),
-            places: Shares::new(MOST_WAITING),
-            results: Default::default(),
-        }
-    }
-
-    /// The time that has passed, never zero.
-    pub(super) fn moment(&self, at: Instant) -> Moment {
-        at.saturating_duration_since(self.begun).max(Duration::from_nanos(1))
-    }
-
-    pub(super) fn instant(&self, moment: Moment) -> Instant {
-        self.begun.checked_add(moment).unwrap_or(self.begun)
-    }
-
-    /// Whether somebody came after the moment at which the last fetch began.
-    pub(super) fn is_wanted(&self, last_began: Moment) -> bool {
-        let wanted = || self.wanted.load(Ordering::SeqCst) > nanos(last_began);
-        if wanted() {
-            return true;
-        }
-        // the next one to come has to ring; whoever came meanwhile rang in vain and is seen now
-        self.rung.store(false, Ordering::SeqCst);
-        wanted()
-    }
-
-    pub(super) fn is_forced(&self, last_began: Moment) -> bool {
-        self.forced.load(Ordering::SeqCst) > nanos(last_began)
-    }
-
-    /// Returns when somebody has asked since the last fetch began.
-    pub(super) async fn rung(&self) {
-        self.bell.notified().await;
-    }
-
-    /// A fetch begins: who asks from now on needs another one. The moment must be read after this call.
-    pub(super) fn fetch_begins(&self) {
-        self.fetching.store(true, Ordering::SeqCst);
-        self.rung.store(false, Ordering::SeqCst);
-    }
-
-    pub(super) fn fetch_ended(&self) {
-        self.fetching.store(false, Ordering::SeqCst);
-    }
-
-    /// When the next fetches can be, as the task sees it.
-    pub(super) fn announce(&self, opens_at: Moment, spare_opens_at: Moment, background_at: Moment) {
-        self.opens_at.store(nanos(opens_at), Ordering::SeqCst);
-        self.spare_opens_at.store(nanos(spare_opens_at), Ordering::SeqCst);
-        self.background_at.store(nanos(background_at), Ordering::SeqCst);
-    }
-
-    fn want(&self, arrived: Moment) {
-        self.wanted.fetch_max(nanos(arrived), Ordering::SeqCst);
-        self.ring();
-    }
-
-    fn force(&self, arrived: Moment) {
-        self.forced.fetch_max(nanos(arrived), Ordering::SeqCst);
-        // a request may have rung before, and its fetch may be far off
-        self.bell.notify_one();
-    }
-
-    /// A flood of askers wakes the task once.
-    fn ring(&self) {
-        if !self.rung.swap(true, Ordering::SeqCst) {
-            self.bell.notify_one();
-        }
-    }
-
-    fn is_fetching(&self) -> bool {
-        self.fetching.load(Ordering::SeqCst)
-    }
-
-    /// The earliest moment at which a fetch can begin that a request asks for.
-    fn next_start(&self) -> Moment {
-        let at = |moment: &AtomicU64| Duration::from_nanos(moment.load(Ordering::SeqCst));
-        at(&self.opens_at).min(at(&self.background_at))
-    }
-
-    fn may_spare(&self, now: Moment) -> bool {
-        self.spare_opens_at.load(Ordering::SeqCst) <= nanos(now)
-    }
-
-    fn count(&self, came: Refetched) {
-        if let Some(count) = came.position().and_then(|position| self.results.get(position)) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// What came of asking, by result.
-    pub(super) fn results(&self) -> Vec<(&'static str, u64)> {
-        let counts = self.results.iter().map(|count| count.load(Ordering::Relaxed));
-        Refetched::LABELS.into_iter().zip(counts).collect()
-    }
-}
-
-fn nanos(moment: Moment) -> u64 {
-    u64::try_from(moment.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl KeyManagerKeys {
@@ -276,25 +140,10 @@ impl KeyManagerKeys {
     /// How long until the next background fetch.
     #[cfg(test)]
     pub(super) fn next_background(&self) -> Duration {
-        let at = Duration::from_nanos(self.desk.background_at.load(Ordering::SeqCst));
-        at.saturating_sub(self.desk.moment(Instant::now()))
+        self.desk.background_at().saturating_sub(self.desk.moment(Instant::now()))
     }
 
     fn deadline(&self, asker: &KeyWaiter) -> Instant {
         asker.arrived.checked_add(self.wait).unwrap_or(asker.arrived)
-    }
-}
-
-impl WaitOutcomes {
-    /// What the fetches that have ended say to somebody who arrived then.
-    fn answers(&self, arrived: Moment) -> Option<Refetched> {
-        let since = |began: Option<Moment>| began.is_some_and(|began| began >= arrived);
-        if since(self.last_good_began) {
-            Some(Refetched::Unchanged)
-        } else if since(self.last_began) {
-            Some(Refetched::Failed)
-        } else {
-            None
-        }
     }
 }

@@ -8,7 +8,8 @@ use hashbrown::HashMap;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::jwks::document::learns_endpoint;
-use crate::jwks::keys::{FetchEnding, KeyManagerKeys};
+use crate::jwks::keys::KeyManagerKeys;
+use crate::jwks::outcome::FetchEnding;
 use crate::jwks::refresh_task::RefreshTask;
 use crate::jwks::schedule::Moment;
 use crate::jwt::KeySet;

@@ -1,7 +1,6 @@
 //! Holds a key manager's keys: what workers read of them, and what a fetch does to them.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,8 +9,9 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::jwks::asking::Desk;
+use crate::jwks::desk::Desk;
 use crate::jwks::failure::KeySetFailure;
+use crate::jwks::outcome::{FetchEnding, WaitOutcomes};
 use crate::jwks::schedule::Moment;
 use crate::jwt::{KeySet, SkippedKey};
 use crate::model::names::Issuer;
@@ -49,48 +49,6 @@ pub struct KeyState {
     pub last_attempt_failed: bool,
 }
 
-/// Why newer keys are asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RefetchCause {
-    UnknownKey,
-    BadSignature,
-    NoKeys,
-}
-
-/// What came of asking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refetched {
-    Changed,
-    /// Fetched since the asker arrived, and the keys are the same.
-    Unchanged,
-    /// These keys are not fetched, or no fetch is spent on this cause now.
-    NotAllowed,
-    Failed,
-    TimedOut,
-    /// The next fetch that `jwks_min_refetch` allows comes after the asker's deadline.
-    TooLate,
-    /// Too many wait already, or too many of this address.
-    Crowded,
-}
-
-impl Refetched {
-    /// The results that are counted, in the order of [`Refetched::position`].
-    pub(super) const LABELS: [&'static str; 6] =
-        ["changed", "unchanged", "failed", "timed_out", "too_late", "crowded"];
-
-    pub(super) fn position(self) -> Option<usize> {
-        match self {
-            Self::Changed => Some(0),
-            Self::Unchanged => Some(1),
-            Self::Failed => Some(2),
-            Self::TimedOut => Some(3),
-            Self::TooLate => Some(4),
-            Self::Crowded => Some(5),
-            Self::NotAllowed => None,
-        }
-    }
-}
-
 /// For `/readyz`, `/metrics`, `check` and `explain`.
 #[derive(Debug, Clone)]
 pub struct KeyManagerStatus {
@@ -109,25 +67,6 @@ pub struct KeyManagerStatus {
     pub waiting: usize,
     /// What came of waiting, by result.
     pub waits: Vec<(&'static str, u64)>,
-}
-
-/// How the last finished fetch ended.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct WaitOutcomes {
-    /// When the last fetch began that has ended, and when the last good one did.
-    pub(super) last_began: Option<Moment>,
-    pub(super) last_good_began: Option<Moment>,
-    pub(super) ending: FetchEnding,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum FetchEnding {
-    /// Nothing has finished yet.
-    #[default]
-    Pending,
-    Changed,
-    Unchanged,
-    Failed,
 }
 
 #[derive(Debug, Default)]
@@ -324,14 +263,4 @@ impl KeyManagerKeys {
 fn count(counts: &mut BTreeMap<&'static str, u64>, label: &'static str) {
     let count = counts.entry(label).or_default();
     *count = count.saturating_add(1);
-}
-
-impl fmt::Display for RefetchCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UnknownKey => "a token with an unknown kid",
-            Self::BadSignature => "a token with a bad signature",
-            Self::NoKeys => "a token, and no keys yet",
-        })
-    }
 }

@@ -11,11 +11,13 @@
 //! for them in [`asking`], in the places that there are. [`failure`] names every way in which it goes wrong.
 
 mod asking;
+mod desk;
 mod document;
 mod failure;
 mod fetching;
 mod key_sets;
 mod keys;
+mod outcome;
 mod refresh_task;
 mod routes;
 mod schedule;
@@ -27,5 +29,6 @@ mod tests;
 pub use asking::KeyWaiter;
 pub use fetching::Fetching;
 pub use key_sets::KeySets;
-pub use keys::{KeyManagerKeys, KeyManagerStatus, KeyState, RefetchCause, Refetched};
+pub use keys::{KeyManagerKeys, KeyManagerStatus, KeyState};
+pub use outcome::{RefetchCause, Refetched};
 pub use routes::routes;

@@ -10,7 +10,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::jwks::document::{self, Fetched};
 use crate::jwks::failure::KeySetFailure;
-use crate::jwks::keys::{FetchEnding, KeyManagerKeys};
+use crate::jwks::keys::KeyManagerKeys;
+use crate::jwks::outcome::FetchEnding;
 use crate::jwks::schedule::{Allowance, FetchPlan, Moment};
 use crate::jwks::{schedule, store};
 use crate::jwt::KeySet;

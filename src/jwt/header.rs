@@ -4,9 +4,9 @@
 
 use crate::jwt::json;
 use crate::jwt::jwk::MAX_KEY_ID_BYTES;
-use crate::jwt::kind;
+use crate::jwt::kind::{self, HeaderKind};
 use crate::jwt::rejection::{MalformedToken, Rejection};
-use crate::jwt::value::{JsonValue, Name};
+use crate::jwt::value::JsonValue;
 
 pub(super) struct Header {
     /// The `alg` as written, known or not.
@@ -15,14 +15,6 @@ pub(super) struct Header {
     pub(super) kind: HeaderKind,
     /// `crit`, whatever it lists, or `b64` (RFC 7797): no extension is understood here.
     pub(super) critical: Option<&'static str>,
-}
-
-/// What a header says of the kind of its token.
-#[derive(Default)]
-pub(super) struct HeaderKind {
-    pub(super) token_type: Option<Box<str>>,
-    /// Members other than `typ` that may name the kind; hardly ever any.
-    pub(super) others: Vec<(Name, JsonValue)>,
 }
 
 impl Header {

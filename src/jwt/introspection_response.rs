@@ -2,7 +2,8 @@
 //!
 //! Decides whether the server said it, to us, and just now. What it says is read as an unsigned answer is.
 
-use crate::jwt::claims::{Claims, Fraction, Introspected, audiences, date};
+use crate::jwt::claims::{Claims, Introspected, audiences};
+use crate::jwt::date::{Fraction, date};
 use crate::jwt::key_set::KeySet;
 use crate::jwt::rejection::Rejection;
 use crate::jwt::value::JsonValue;

@@ -4,8 +4,7 @@
 //! `active` for each. The rule has two halves. Whatever member names the kind of a token, only the name of an access token
 //! passes. Where no member names it, a mark that ID tokens have and access tokens do not is enough to refuse.
 
-use crate::jwt::header::HeaderKind;
-use crate::jwt::value::{JsonValue, Members};
+use crate::jwt::value::{JsonValue, Members, Name};
 use crate::model::key_manager::{IdTokens, TokenRules};
 
 /// What a token is, where it is no access token.
@@ -32,6 +31,14 @@ pub enum WrongType {
         "the token looks like an ID token: it has `{mark}`, and neither scopes nor another sign of an access token"
     )]
     IdToken { mark: &'static str },
+}
+
+/// The members of a header that name the kind of its token.
+#[derive(Default)]
+pub(super) struct HeaderKind {
+    pub(super) token_type: Option<Box<str>>,
+    /// Members other than `typ` that may name the kind; hardly ever any.
+    pub(super) others: Vec<(Name, JsonValue)>,
 }
 
 /// What is known of a token beside its claims.

@@ -12,6 +12,7 @@
 mod algorithm;
 mod claims;
 mod compact;
+mod date;
 pub mod dpop;
 mod excerpt;
 mod header;

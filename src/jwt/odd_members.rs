@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
-use crate::jwt::claims::Fraction;
+use crate::jwt::date::Fraction;
 use crate::jwt::rejection::{ClaimFault, Rejection};
 use crate::jwt::value::{JsonValue, Members, Number};
 

@@ -9,8 +9,8 @@ use crate::management::reply::{ManagementReply, json as reply, problem};
 use crate::management::routes::RevocationTeller;
 use crate::management::state::ManagementState;
 use crate::management::{notices, revoking};
+use crate::revocation::ListedRevocation;
 use crate::revocation::RevocationError;
-use crate::revocation::ledger::ListedRevocation;
 use crate::revocation::record::{CallId, Mark, RevocationKind, RevocationRecord};
 
 pub(super) async fn revoke(

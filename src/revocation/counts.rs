@@ -2,9 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::revocation::Revocations;
 use crate::revocation::record::{RevocationKind, RevocationRecord};
-use crate::telemetry::{ChannelFacts, RevocationFacts};
 
 /// How a revocation became known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,31 +23,31 @@ pub(super) enum ChannelMessage {
     Unreadable,
 }
 
-const SOURCES: [(RevocationOrigin, &str); 3] = [
+pub(super) const SOURCES: [(RevocationOrigin, &str); 3] = [
     (RevocationOrigin::Management, "management"),
     (RevocationOrigin::Channel, "channel"),
     (RevocationOrigin::Journal, "journal"),
 ];
-const KINDS: [&str; 2] = ["token", "holder"];
+pub(super) const KINDS: [&str; 2] = ["token", "holder"];
 
 /// Relaxed throughout: each number stands for itself.
 #[derive(Debug, Default)]
 pub(super) struct RevocationCounters {
-    applied: [[AtomicU64; 2]; 3],
-    expired: AtomicU64,
-    full: AtomicU64,
-    journal_failures: AtomicU64,
+    pub(super) applied: [[AtomicU64; 2]; 3],
+    pub(super) expired: AtomicU64,
+    pub(super) full: AtomicU64,
+    pub(super) journal_failures: AtomicU64,
     journal_failing: AtomicBool,
-    journal_damages: AtomicU64,
-    lifted: AtomicU64,
-    has_channel: AtomicBool,
-    channel_up: AtomicBool,
-    channel_failures: AtomicU64,
-    read: AtomicU64,
-    unreadable: AtomicU64,
-    published: AtomicU64,
-    overflows: AtomicU64,
-    comparisons: AtomicU64,
+    pub(super) journal_damages: AtomicU64,
+    pub(super) lifted: AtomicU64,
+    pub(super) has_channel: AtomicBool,
+    pub(super) channel_up: AtomicBool,
+    pub(super) channel_failures: AtomicU64,
+    pub(super) read: AtomicU64,
+    pub(super) unreadable: AtomicU64,
+    pub(super) published: AtomicU64,
+    pub(super) overflows: AtomicU64,
+    pub(super) comparisons: AtomicU64,
 }
 
 impl RevocationCounters {
@@ -125,47 +123,6 @@ impl RevocationCounters {
     }
 }
 
-impl Revocations {
-    /// For a scrape.
-    pub fn facts(&self) -> RevocationFacts {
-        let counts = &self.counts;
-        let applied = SOURCES.iter().flat_map(|(source, name)| {
-            let kinds = counts.applied.get(*source as usize).into_iter().flatten();
-            KINDS.iter().zip(kinds).map(|(kind, count)| (*kind, *name, load(count)))
-        });
-        RevocationFacts {
-            held: vec![("token", load_size(&self.tokens)), ("holder", load_size(&self.holders))],
-            bytes: self.bytes() as u64,
-            applied: applied.collect(),
-            expired: load(&counts.expired),
-            full: load(&counts.full),
-            journal_failures: load(&counts.journal_failures),
-            journal_damages: load(&counts.journal_damages),
-            lifted: load(&counts.lifted),
-            channel: counts.has_channel.load(Ordering::Relaxed).then(|| ChannelFacts {
-                up: counts.channel_up.load(Ordering::Relaxed),
-                failures: load(&counts.channel_failures),
-                messages: vec![
-                    ("read", load(&counts.read)),
-                    ("unreadable", load(&counts.unreadable)),
-                ],
-                published: load(&counts.published),
-                overflows: load(&counts.overflows),
-                comparisons: load(&counts.comparisons),
-                claims: self.claims.counts(),
-            }),
-        }
-    }
-}
-
 fn add(count: &AtomicU64, amount: u64) {
     count.fetch_add(amount, Ordering::Relaxed);
-}
-
-fn load(count: &AtomicU64) -> u64 {
-    count.load(Ordering::Relaxed)
-}
-
-fn load_size(count: &std::sync::atomic::AtomicUsize) -> u64 {
-    count.load(Ordering::Relaxed) as u64
 }

@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use super::*;
+use crate::model::clock::UnixSeconds;
 use crate::revocation::journal::Journal;
-use crate::revocation::marks::{HolderNames, Holders};
+use crate::revocation::record::{Mark, RevocationKind, RevocationRecord};
 
 fn marks(token: &str, id: &str, client: &str, issued_at: u64) -> Marks {
     let names = HolderNames { id: Some(id), client: Some(client), subject: None, entity: None };

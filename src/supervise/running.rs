@@ -12,19 +12,15 @@ use crate::management::{CallGate, Readiness, ReloadRequest, Removals};
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;
 use crate::state_dir::lock::Lock;
-use crate::supervise::link::{self, TakeoverLink};
+use crate::supervise::link::TakeoverLink;
 use crate::supervise::reload::Reloader;
-use crate::supervise::signals::{SignalMeaning, Signals};
+use crate::supervise::service_manager;
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{Drained, WorkerThreads};
-use crate::supervise::{service_manager, takeover};
 use crate::telemetry::{AccessLog, Metrics};
 
 /// How long the last lines of the access log may take.
 const LOG_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long a process that was replaced may take until it accepts nothing more.
-const TAKEOVER: Duration = Duration::from_secs(30);
 
 /// A gateway that serves. Dropping it without [`RunningGateway::stop`] leaves the worker threads to the end of the process.
 #[derive(Debug)]
@@ -85,68 +81,6 @@ impl RunningGateway {
         self.reload.clone()
     }
 
-    /// Serves until a signal ends it: SIGTERM and SIGINT drain, a second one hurries, SIGQUIT ends at once, SIGHUP
-    /// reloads, SIGUSR2 hands over to a new process.
-    pub async fn run(mut self, mut signals: Signals) -> Drained {
-        match self.predecessor.take() {
-            None => service_manager::ready(),
-            Some(link) => {
-                let gates = [Arc::clone(&self.gate), Arc::clone(&self.control)];
-                self.tasks.spawn(take_over(link, gates, self.reload.clone()));
-            }
-        }
-        let mut next = PendingSignals::default();
-        let end = loop {
-            let told = if std::mem::take(&mut next.reload) {
-                SignalMeaning::Reload
-            } else if std::mem::take(&mut next.hand_over) {
-                SignalMeaning::HandOver
-            } else {
-                tokio::select! {
-                    told = signals.next() => told,
-                    Some(request) = self.reloads.recv() => {
-                        match heard(&mut signals, &mut next, self.reload_now(Some(request))).await {
-                            Ok(()) => continue,
-                            Err(end) => break end,
-                        }
-                    }
-                    () = self.watch.changed() => SignalMeaning::Reload,
-                }
-            };
-            match told {
-                SignalMeaning::Reload => {
-                    self.access_log.reopen();
-                    if let Err(end) = heard(&mut signals, &mut next, self.reload_now(None)).await {
-                        break end;
-                    }
-                }
-                SignalMeaning::HandOver => match self.hand_over(&mut signals).await {
-                    takeover::TakeoverOutcome::Taken => {
-                        self.reloader.settings.drain_delay = Duration::ZERO;
-                        break SignalMeaning::HandOver;
-                    }
-                    takeover::TakeoverOutcome::Told(end) => break end,
-                    takeover::TakeoverOutcome::Kept => {}
-                },
-                end => break end,
-            }
-        };
-        // after a takeover the service goes on, and only this process ends
-        if end != SignalMeaning::HandOver {
-            service_manager::stopping();
-        }
-        match end {
-            SignalMeaning::Reload | SignalMeaning::HandOver | SignalMeaning::Drain => {
-                tracing::info!(target: "portcullis::supervise", "draining; a second signal ends at once");
-                let hurry = async move {
-                    signals.end().await;
-                };
-                self.stop(hurry).await
-            }
-            SignalMeaning::EndNow => self.stop(std::future::ready(())).await,
-        }
-    }
-
     /// Serves until `end` is ready, then drains.
     pub async fn run_until(mut self, end: impl Future<Output = ()>) -> Drained {
         let mut end = std::pin::pin!(end);
@@ -203,54 +137,6 @@ impl RunningGateway {
         if let Some(request) = request {
             // the caller may have left; the reload stands all the same
             let _ = request.outcome.send(result.into());
-        }
-    }
-}
-
-/// Serves requests already; answers on the management listener when the old process accepts nothing more.
-async fn take_over(
-    mut link: TakeoverLink,
-    gates: [Arc<CallGate>; 2],
-    reload: mpsc::Sender<ReloadRequest>,
-) {
-    // an old process that has gone has nothing more to say
-    let _ = link.say(link::READY).await;
-    let words = [link::MANAGEMENT, link::MANAGEMENT_RELOADED];
-    let heard = link.wait_for(&words, TAKEOVER).await;
-    for gate in &gates {
-        gate.open();
-    }
-    service_manager::main_process(std::process::id());
-    tracing::info!(target: "portcullis::supervise", "took over from the process before");
-    if heard.as_deref() == Some(link::MANAGEMENT_RELOADED) {
-        // what the old process was told to take, it took
-        let (request, _) = ReloadRequest::new(Removals::Confirmed);
-        let _ = reload.send(request).await;
-    }
-}
-
-/// What was told while something else was done, and comes next.
-#[derive(Debug, Default)]
-struct PendingSignals {
-    reload: bool,
-    hand_over: bool,
-}
-
-/// Does the work, and hears signals meanwhile: one that ends the gateway ends the work too.
-async fn heard<T>(
-    signals: &mut Signals,
-    next: &mut PendingSignals,
-    work: impl Future<Output = T>,
-) -> Result<T, SignalMeaning> {
-    let mut work = std::pin::pin!(work);
-    loop {
-        tokio::select! {
-            done = &mut work => return Ok(done),
-            told = signals.next() => match told {
-                SignalMeaning::Reload => next.reload = true,
-                SignalMeaning::HandOver => next.hand_over = true,
-                end => return Err(end),
-            },
         }
     }
 }

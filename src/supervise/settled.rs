@@ -2,14 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
 
 use crate::config::{self, Loaded, Report};
 use crate::model::identity::Identities;
-use crate::supervise::watch::{Stamp, look};
-
-/// A file rests when it was written at least this long ago.
-pub(super) const SETTLE: Duration = Duration::from_millis(250);
+use crate::supervise::stamp::{SETTLE, Stamp, look};
 
 /// So often is a file read again that does not rest; then what was read last counts.
 const MOST_READINGS: usize = 20;
@@ -76,6 +72,7 @@ fn read(path: &Path, known: &[PathBuf], identities: &Identities) -> SettledReadi
 mod tests {
     use std::fs;
     use std::sync::mpsc;
+    use std::time::Duration;
 
     use super::*;
 

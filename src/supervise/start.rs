@@ -22,7 +22,7 @@ use crate::management::{
     Access, CallGate, Explaining, InForce, ManagementState, OwnHosts, Readiness, control, server,
 };
 use crate::model::Model;
-use crate::model::clock::{Clock, UnixSeconds};
+use crate::model::clock::Clock;
 use crate::model::gateway::{self, ClientAuth, ListenerTls, Protocols};
 use crate::model::identity::Identities;
 use crate::proxy::worker::WorkerParts;
@@ -43,6 +43,7 @@ use crate::supervise::reload::{Reloader, key_manager_facts, set_log, snapshot_fa
 use crate::supervise::running::RunningGateway;
 use crate::supervise::settled::{self, Settled};
 use crate::supervise::takeover::Inherited;
+use crate::supervise::warnings::tell_limits;
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{self, WorkerThreads};
 use crate::supervise::{certificates, descriptors};
@@ -69,16 +70,6 @@ pub async fn start(
     }
     tell_limits(&loaded.model, SystemClock.now());
     assemble(path, settled, identities, log, inherited).await
-}
-
-/// What of the machine and the certificates does not fit the configuration.
-pub(super) fn tell_limits(model: &Model, now: UnixSeconds) {
-    for warning in descriptors::warning(model, descriptors::limit(false))
-        .into_iter()
-        .chain(certificates::warnings(model, now))
-    {
-        tracing::warn!(target: "portcullis::supervise", "{warning}");
-    }
 }
 
 fn shares(model: &Model) -> Arc<Descriptors> {

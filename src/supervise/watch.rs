@@ -3,17 +3,14 @@
 //! Looks at the files from time to time. The system's news of changes would come sooner, but not from every file system,
 //! and would tell of each write to a log that lies beside the files. A convenience beside SIGHUP and `POST /reload`.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::supervise::settled::SETTLE;
+use crate::supervise::stamp::{SETTLE, Stamp, look};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(500);
@@ -44,17 +41,6 @@ struct Followed {
     seen: Vec<Stamp>,
     /// Grows whenever others are followed.
     version: u64,
-}
-
-/// What a file looks like from outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stamp {
-    path: PathBuf,
-    resolved: Option<PathBuf>,
-    /// Device and inode: a file that was renamed over is another one.
-    identity: Option<(u64, u64)>,
-    length: u64,
-    modified: Option<SystemTime>,
 }
 
 impl Watch {
@@ -120,49 +106,11 @@ fn settle(files: &[PathBuf], mut now: Vec<Stamp>) -> Vec<Stamp> {
     now
 }
 
-/// The files themselves, and what else lies beside them that an `include` may match.
-pub(super) fn look(files: &[PathBuf]) -> Vec<Stamp> {
-    let mut paths: BTreeSet<PathBuf> = files.iter().cloned().collect();
-    let folders: BTreeSet<PathBuf> =
-        files.iter().filter_map(|file| file.parent()).map(folder).collect();
-    for folder in folders {
-        let entries =
-            fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-        paths.extend(
-            entries.filter(|path| path.extension().is_some_and(|extension| extension == "toml")),
-        );
-    }
-    paths.into_iter().map(Stamp::of).collect()
-}
-
-impl Stamp {
-    pub(super) fn of(path: PathBuf) -> Self {
-        let metadata = fs::metadata(&path).ok();
-        Self {
-            resolved: fs::canonicalize(&path).ok(),
-            identity: metadata.as_ref().map(|metadata| (metadata.dev(), metadata.ino())),
-            length: metadata.as_ref().map_or(0, fs::Metadata::len),
-            modified: metadata.and_then(|metadata| metadata.modified().ok()),
-            path,
-        }
-    }
-
-    pub(super) fn same_file(pair: (&Self, &Self)) -> bool {
-        pair.0.path == pair.1.path
-    }
-
-    /// How long ago it was written; `None` where nothing says so, or it says a time to come.
-    pub(super) fn age(&self) -> Option<Duration> {
-        self.modified?.elapsed().ok()
-    }
-}
-
-fn folder(path: &Path) -> PathBuf {
-    if path.as_os_str().is_empty() { PathBuf::from(".") } else { path.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use tokio::time::sleep;
 
     use super::*;

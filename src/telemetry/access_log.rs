@@ -11,24 +11,27 @@
 //! [`thread`] (who writes), [`target`] (where to).
 
 mod calendar;
+mod error;
 mod line;
 mod record;
 mod target;
 mod thread;
+mod token_hash;
 
 #[cfg(test)]
 mod tests;
 
 use std::cell::RefCell;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use self::error::AccessLogError;
 pub use self::line::Fragment;
-pub use self::record::{AccessRecord, ExchangeEnding, TokenHash, UnixMillis};
+pub use self::record::{AccessRecord, ExchangeEnding, UnixMillis};
+pub use self::token_hash::TokenHash;
 
 use self::calendar::Calendar;
 use self::line::LogLine;
@@ -53,18 +56,6 @@ pub struct AccessWriter {
     /// `None`: switched off.
     to_thread: Option<SyncSender<LogCommand>>,
     pending: RefCell<PendingLines>,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum AccessLogError {
-    #[error("the access log \"{path}\" cannot be opened")]
-    Open { path: PathBuf, source: std::io::Error },
-    #[error("the standard stream of the access log is not open")]
-    Stream { source: std::io::Error },
-    #[error("the thread that writes the access log cannot be started")]
-    Thread { source: std::io::Error },
-    #[error("the last lines of the access log could not be written in time")]
-    Unfinished,
 }
 
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 //! waits for standard error ([`queue`]). Those of the libraries below pass from
 //! `warn` upwards only: at their debug levels some print whole requests, and with them tokens.
 
+mod color;
 mod one_line;
 mod queue;
 
@@ -21,6 +22,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
+use self::color::Color;
 use self::one_line::OneLine;
 use self::queue::LogQueue;
 use crate::model::gateway::{Log, LogFormat, LogLevel};
@@ -42,13 +44,6 @@ pub enum LogError {
     Installed(#[source] tracing::subscriber::SetGlobalDefaultError),
     #[error("the log level cannot be changed")]
     Level(#[source] reload::Error),
-}
-
-/// Colors are for people's terminals, not for files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Color {
-    Plain,
-    Ansi,
 }
 
 /// Receives the process's events from now on; once per process.

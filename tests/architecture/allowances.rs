@@ -7,39 +7,18 @@ pub(crate) const CIRCLES: &[&str] = &[
     "config config::contract::api config::contract::application config::contract::backend_jwt config::contract::gateway config::contract::key_manager config::contract::listener config::contract::management config::contract::revocation config::contract::root config::contract::rule config::contract::telemetry config::contract::throttling config::contract::words config::pem config::reader::nearest config::reader::table config::redaction config::report config::resolve config::resolve::address config::resolve::api config::resolve::api::context config::resolve::api::operations config::resolve::api::served config::resolve::application config::resolve::application_files config::resolve::backend config::resolve::backend_jwt config::resolve::balancing config::resolve::cors config::resolve::gateway config::resolve::header_rules config::resolve::introspection config::resolve::key_manager config::resolve::key_manager::definition config::resolve::key_manager::endpoints config::resolve::key_manager::issuers config::resolve::key_manager::keys config::resolve::key_manager::rules config::resolve::key_manager::settings config::resolve::limits config::resolve::listeners config::resolve::management config::resolve::naming config::resolve::organizations config::resolve::proxies config::resolve::references config::resolve::revocation config::resolve::secret config::resolve::telemetry config::resolve::whole config::schema config::source",
     "forward::addressing forward::body forward::connect forward::extended_connect forward::multiplexed forward::pool forward::send",
     "forward::chain forward::forwarded",
-    "introspect introspect::server",
-    "jwks::asking jwks::keys",
-    "jwt::claims jwt::odd_members",
-    "jwt::header jwt::kind jwt::rejection",
     "key_managers::compiled key_managers::organizations",
     "listen::accept listen::serve listen::stream listen::worker",
     "management::revoking management::scopes",
     "model::key_manager model::organization",
     "model::policy model::policy::built_in model::policy::condition model::policy::deny",
-    "proxy::admission proxy::local_reply proxy::query_token proxy::service",
     "proxy::connection proxy::connection::idle proxy::exchange proxy::stream::authorization proxy::stream::authorization::vouched proxy::stream::tunnel proxy::worker",
-    "proxy::denial proxy::denial::body proxy::denial::grpc proxy::denial::table",
-    "revocation revocation::channel::claims revocation::counts revocation::keeping revocation::ledger revocation::outbox",
-    "revocation::channel revocation::channel::session",
-    "supervise::facts supervise::reload supervise::running supervise::start supervise::takeover",
-    "supervise::settled supervise::watch",
-    "telemetry::access_log telemetry::access_log::target telemetry::access_log::thread",
-    "telemetry::access_log::line telemetry::access_log::record",
-    "telemetry::log telemetry::log::one_line",
+    "proxy::permit proxy::walk",
 ];
 
 /// Type names with several owners.
-pub(crate) const SHARED_NAMES: &[&str] = &[
-    "Arrival",
-    "Claim",
-    "Follower",
-    "InvalidTemplate",
-    "Limits",
-    "Noted",
-    "Passed",
-    "Refused",
-    "Window",
-];
+pub(crate) const SHARED_NAMES: &[&str] =
+    &["Arrival", "Claim", "Follower", "InvalidTemplate", "Limits", "Noted", "Passed", "Window"];
 
 /// Rooms with modules that are public as a whole, and how many.
 pub(crate) const PUBLIC_MODULES: &[(&str, usize)] = &[
@@ -55,8 +34,8 @@ pub(crate) const PUBLIC_MODULES: &[(&str, usize)] = &[
     ("listen", 10),
     ("management", 2),
     ("model", 22),
-    ("proxy", 23),
-    ("revocation", 9),
+    ("proxy", 17),
+    ("revocation", 5),
     ("route", 3),
     ("snapshot", 2),
     ("state_dir", 1),
@@ -68,39 +47,34 @@ pub(crate) const PUBLIC_MODULES: &[(&str, usize)] = &[
 pub(crate) const LONG_FILES: &[(&str, usize)] = &[
     ("forward/body.rs", 585),
     ("forward/pool.rs", 539),
-    ("forward/send.rs", 582),
+    ("forward/send.rs", 583),
     ("jwks/tests.rs", 546),
     ("key_managers/organizations.rs", 405),
     ("listen/worker.rs", 435),
     ("model/key_manager.rs", 471),
     ("proxy/connection.rs", 514),
     ("proxy/denial/tests/rows.rs", 413),
-    ("proxy/service.rs", 547),
     ("route/path.rs", 465),
-    ("supervise/start.rs", 471),
+    ("supervise/start.rs", 462),
     ("telemetry/access_log/tests.rs", 462),
 ];
 
 /// Functions over the limit, and how many lines they may have.
 pub(crate) const LONG_FUNCTIONS: &[(&str, usize)] = &[
-    ("authenticate/mod.rs judge", 94),
     ("cli/import/block.rs table", 63),
     ("config/resolve/api/mod.rs api", 85),
     ("config/resolve/backend.rs target", 65),
     ("config/resolve/key_manager/definition.rs key_manager", 78),
     ("config/resolve/key_manager/keys.rs key_source", 66),
     ("forward/pool.rs open", 62),
-    ("forward/send.rs forward", 86),
+    ("forward/send.rs forward", 87),
     ("forward/send.rs try_target", 85),
     ("forward/send.rs send", 74),
     ("introspect/server.rs question", 63),
     ("jwks/tests.rs a_strange_certificate_is_named", 67),
     ("listen/serve.rs serve_http1", 68),
-    ("proxy/admission.rs decide_and_wait", 104),
-    ("proxy/admission.rs inquire", 62),
     // a table: one arm for each reason
     ("proxy/denial/table.rs row", 192),
-    ("proxy/service.rs answer", 109),
     ("supervise/start.rs assemble", 116),
     (
         "telemetry/metrics/tests.rs many_workers_lose_no_exchange_and_no_scrape_sees_a_count_fall",
@@ -111,7 +85,7 @@ pub(crate) const LONG_FUNCTIONS: &[(&str, usize)] = &[
 
 /// Rooms with lines over the width, and how many.
 pub(crate) const WIDE_LINES: &[(&str, usize)] = &[
-    ("assertion", 2),
+    ("assertion", 8),
     ("authenticate", 53),
     ("authorize", 3),
     ("backend", 19),
@@ -124,15 +98,15 @@ pub(crate) const WIDE_LINES: &[(&str, usize)] = &[
     ("explain", 29),
     ("fetch", 37),
     ("forward", 131),
-    ("introspect", 25),
-    ("jwks", 51),
+    ("introspect", 26),
+    ("jwks", 52),
     ("jwt", 64),
     ("key_managers", 20),
     ("limiter", 31),
     ("listen", 48),
     ("management", 63),
     ("model", 69),
-    ("proxy", 109),
+    ("proxy", 120),
     ("redis_link", 7),
     ("revocation", 77),
     ("route", 49),
@@ -140,5 +114,5 @@ pub(crate) const WIDE_LINES: &[(&str, usize)] = &[
     ("state_dir", 9),
     ("supervise", 90),
     ("telemetry", 111),
-    ("throttle", 2),
+    ("throttle", 3),
 ];

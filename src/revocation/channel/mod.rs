@@ -4,7 +4,7 @@
 //! with what it has and is told, and everything is compared when the server is back. The channel is believed: whoever
 //! writes to it can revoke tokens, and nothing on it can make a revoked token good again.
 //!
-//! The walk through the files: [`session`] (one life of the connection), [`claims`] (DPoP
+//! The walk through the files: [`session`] (one life of the connection), [`status`] (up or down), [`claims`] (DPoP
 //! proofs that were used), [`message`] (a revocation as text), [`reply`] (the server's answers); connections come from
 //! [`redis_link`](crate::redis_link).
 
@@ -12,25 +12,21 @@ pub mod claims;
 mod message;
 mod reply;
 mod session;
+mod status;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
-use crate::model::clock::{Clock, UnixSeconds};
+use crate::model::clock::Clock;
 use crate::model::redis::RedisServer;
-use crate::redis_link::{LinkError, schedule};
-use crate::revocation::Revocations;
+use crate::redis_link::schedule;
 use crate::revocation::channel::session::Session;
-use crate::revocation::counts::RevocationCounters;
+use crate::revocation::channel::status::ChannelStatus;
 use crate::revocation::record::RevocationRecord;
-
-/// Seconds by which two clocks that are kept right do not differ.
-const CLOCK_DIFFERENCE: u64 = 60;
+use crate::revocation::revocations::Revocations;
 
 /// Owns the task; dropping it ends the task, and loses nothing.
 #[derive(Debug)]
@@ -120,82 +116,5 @@ async fn run(
         let longest =
             if error.is_refusal() { schedule::LONGEST_AFTER_REFUSAL } else { schedule::LONGEST };
         sleep(schedule::retry(failures, longest)).await;
-    }
-}
-
-/// Up or down; a change is a line in the log, and what goes on is not.
-#[derive(Debug)]
-struct ChannelStatus {
-    server: String,
-    now: Mutex<ChannelState>,
-    /// It was said that the clocks differ.
-    clocks_differ: AtomicBool,
-    time_refused: AtomicBool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ChannelState {
-    New,
-    Up(Instant),
-    Down(&'static str),
-}
-
-impl ChannelStatus {
-    fn new(settings: &RedisServer) -> Self {
-        Self {
-            server: settings.at.to_string(),
-            now: Mutex::new(ChannelState::New),
-            clocks_differ: AtomicBool::new(false),
-            time_refused: AtomicBool::new(false),
-        }
-    }
-
-    /// Everything is compared, and news goes both ways.
-    fn up(&self, counts: &RevocationCounters) {
-        counts.channel_came_up();
-        let before = self.change(ChannelState::Up(Instant::now()));
-        if !matches!(before, ChannelState::Up(_)) {
-            tracing::info!(target: "portcullis::revocation", server = self.server, "the revocation channel is up");
-        }
-    }
-
-    /// For how long it was up, if it was.
-    fn down(&self, error: &LinkError, counts: &RevocationCounters) -> Option<Duration> {
-        counts.channel_failed();
-        let before = self.change(ChannelState::Down(error.label()));
-        if before != ChannelState::Down(error.label()) {
-            let (server, error) = (&self.server, error.describe());
-            tracing::warn!(target: "portcullis::revocation", server, error, "the revocation channel is down; revocations hold here, and are told when it is back");
-        }
-        match before {
-            ChannelState::Up(since) => Some(since.elapsed()),
-            ChannelState::New | ChannelState::Down(_) => None,
-        }
-    }
-
-    /// Says once that nothing can be taken out of what all share.
-    fn no_time(&self) {
-        if !self.time_refused.swap(true, Ordering::Relaxed) {
-            let server = &self.server;
-            tracing::warn!(target: "portcullis::revocation", server, "the channel's server does not let the gateway ask for its time: what has expired is not taken out of what all gateways share; give the user the right to `TIME` (`+time`)");
-        }
-    }
-
-    /// Says once that the clock here and the server's differ, and once that they do no longer.
-    fn compare_clocks(&self, ours: UnixSeconds, servers: UnixSeconds) {
-        let differ = ours.0.abs_diff(servers.0) > CLOCK_DIFFERENCE;
-        if self.clocks_differ.swap(differ, Ordering::Relaxed) == differ {
-            return;
-        }
-        let (server, ours, servers) = (&self.server, ours.0, servers.0);
-        if differ {
-            tracing::warn!(target: "portcullis::revocation", server, ours, servers, "the clock of this machine and that of the channel's server differ by more than a minute; nothing is forgotten before both say so; check the time synchronization of both");
-        } else {
-            tracing::info!(target: "portcullis::revocation", server, "the clock of this machine and that of the channel's server agree again");
-        }
-    }
-
-    fn change(&self, to: ChannelState) -> ChannelState {
-        std::mem::replace(&mut *self.now.lock().unwrap_or_else(PoisonError::into_inner), to)
     }
 }

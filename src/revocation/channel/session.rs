@@ -15,12 +15,14 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::model::clock::{Clock, MARGIN_SECONDS};
 use crate::model::redis::RedisServer;
 use crate::redis_link::BoundedConnection;
+use crate::redis_link::schedule;
 use crate::redis_link::{LinkError, connect};
+use crate::revocation::channel::message;
 use crate::revocation::channel::reply::{self, EntryId, Page};
-use crate::revocation::channel::{ChannelStatus, message, schedule};
+use crate::revocation::channel::status::ChannelStatus;
 use crate::revocation::counts::ChannelMessage;
 use crate::revocation::record::RevocationRecord;
-use crate::revocation::{Revocations, SHARDS};
+use crate::revocation::revocations::{Revocations, SHARDS};
 
 /// The braces keep both in one slot, for servers that are a cluster behind a proxy.
 const SET: &str = "{portcullis}:revocations";

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-use super::TokenHash;
+use super::token_hash::TokenHash;
 use crate::model::gateway::LogFormat;
 
 /// Stands where a text was cut.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{Method, Version};
 
 use super::line::{Fragment, LogLine, name};
+use super::token_hash::TokenHash;
 use crate::model::application::KeyType;
 use crate::model::reason::Reason;
 
@@ -62,10 +63,6 @@ pub struct AccessRecord<'a> {
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct UnixMillis(pub u64);
-
-/// The first bytes of a cryptographic hash of the token: enough to find its other lines, too little to be it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TokenHash(pub [u8; 8]);
 
 /// How far the answer came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::AccessLogError;
+use super::error::AccessLogError;
 use crate::model::gateway::AccessLogTarget;
 
 /// An open target. Unbuffered: what was written is written.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::Color;
+use super::color::Color;
 
 /// Wraps where events go.
 #[derive(Debug)]

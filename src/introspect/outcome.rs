@@ -1,0 +1,38 @@
+//! The answers of a server about a token, and the outcomes of asking for one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::jwt::{Claims, WrongType};
+use crate::model::clock::Moment;
+
+/// Why a server is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IntrospectionPurpose {
+    /// The answer is all that is known of the token.
+    Judge,
+    /// The signature is good, and the server may know better (`token_validation = "both"`).
+    Confirm,
+}
+
+/// What a server said of a token.
+#[derive(Debug, Clone)]
+pub enum IntrospectionAnswer {
+    /// With when it has to be asked again.
+    Active(Arc<Claims>, Moment),
+    /// Known to the server, and no access token.
+    NotAccess(WrongType),
+    Inactive,
+    /// Nothing, and `on_introspection_failure` lets the signature alone be enough until then.
+    Unconfirmed(Moment),
+}
+
+/// What came of asking.
+#[derive(Debug, Clone)]
+pub enum IntrospectionOutcome {
+    Answered(IntrospectionAnswer),
+    /// With the operator's word on it.
+    Unavailable(Arc<str>),
+    /// The server failed again and again, and is not asked for this long.
+    Spared(Arc<str>, Duration),
+}

@@ -1,0 +1,43 @@
+//! Outcomes that are waited for.
+
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use crate::introspect::outcome::IntrospectionOutcome;
+
+/// An outcome that somebody waits for.
+#[derive(Debug, Clone)]
+pub struct PendingAnswer(pub(super) watch::Receiver<Option<IntrospectionOutcome>>);
+
+/// A question about the token of a stream, which nobody waits for.
+#[derive(Debug)]
+pub struct Recheck {
+    pub(super) pending: PendingAnswer,
+    pub(super) _place: OwnedSemaphorePermit,
+}
+
+impl PendingAnswer {
+    pub(super) fn settled(outcome: IntrospectionOutcome) -> Self {
+        Self(watch::channel(Some(outcome)).1)
+    }
+
+    /// Waits. Dropping the future stops the waiting only.
+    pub async fn outcome(mut self) -> IntrospectionOutcome {
+        let outcome = self.0.wait_for(Option::is_some).await;
+        let outcome = outcome.ok().and_then(|outcome| outcome.clone());
+        outcome.unwrap_or_else(given_up)
+    }
+}
+
+impl Recheck {
+    /// What came of it; `None` while it is under way.
+    pub fn outcome(&self) -> Option<IntrospectionOutcome> {
+        let receiver = &self.pending.0;
+        let outcome = receiver.borrow().clone();
+        // a question that nobody will answer any more
+        outcome.or_else(|| receiver.has_changed().is_err().then(given_up))
+    }
+}
+
+fn given_up() -> IntrospectionOutcome {
+    IntrospectionOutcome::Unavailable("the question was given up".into())
+}

@@ -1,0 +1,90 @@
+//! The outcomes of a fetch, and of asking for one.
+
+use std::fmt;
+
+use crate::jwks::schedule::Moment;
+
+/// Why newer keys are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefetchCause {
+    UnknownKey,
+    BadSignature,
+    NoKeys,
+}
+
+/// What came of asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refetched {
+    Changed,
+    /// Fetched since the asker arrived, and the keys are the same.
+    Unchanged,
+    /// These keys are not fetched, or no fetch is spent on this cause now.
+    NotAllowed,
+    Failed,
+    TimedOut,
+    /// The next fetch that `jwks_min_refetch` allows comes after the asker's deadline.
+    TooLate,
+    /// Too many wait already, or too many of this address.
+    Crowded,
+}
+
+impl Refetched {
+    /// The results that are counted, in the order of [`Refetched::position`].
+    pub(super) const LABELS: [&'static str; 6] =
+        ["changed", "unchanged", "failed", "timed_out", "too_late", "crowded"];
+
+    pub(super) fn position(self) -> Option<usize> {
+        match self {
+            Self::Changed => Some(0),
+            Self::Unchanged => Some(1),
+            Self::Failed => Some(2),
+            Self::TimedOut => Some(3),
+            Self::TooLate => Some(4),
+            Self::Crowded => Some(5),
+            Self::NotAllowed => None,
+        }
+    }
+}
+
+/// How the last finished fetch ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct WaitOutcomes {
+    /// When the last fetch began that has ended, and when the last good one did.
+    pub(super) last_began: Option<Moment>,
+    pub(super) last_good_began: Option<Moment>,
+    pub(super) ending: FetchEnding,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum FetchEnding {
+    /// Nothing has finished yet.
+    #[default]
+    Pending,
+    Changed,
+    Unchanged,
+    Failed,
+}
+
+impl WaitOutcomes {
+    /// What the fetches that have ended say to somebody who arrived then.
+    pub(super) fn answers(&self, arrived: Moment) -> Option<Refetched> {
+        let since = |began: Option<Moment>| began.is_some_and(|began| began >= arrived);
+        if since(self.last_good_began) {
+            Some(Refetched::Unchanged)
+        } else if since(self.last_began) {
+            Some(Refetched::Failed)
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for RefetchCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownKey => "a token with an unknown kid",
+            Self::BadSignature => "a token with a bad signature",
+            Self::NoKeys => "a token, and no keys yet",
+        })
+    }
+}

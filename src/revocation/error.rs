@@ -1,0 +1,15 @@
+//! The failures of a revocation.
+
+/// Kept at a time, far more than a gateway sees in a life: about 200 MiB. Whoever may revoke cannot take all memory.
+pub(super) const MOST: usize = 4_000_000;
+
+/// What did not go as it should. In the first case the revocation holds all the same.
+#[derive(Debug, thiserror::Error)]
+pub enum RevocationError {
+    #[error("the journal of revocations cannot be written")]
+    Journal(#[source] std::io::Error),
+    #[error("another process has taken over")]
+    HandedOver,
+    #[error("{MOST} revocations are kept already")]
+    Full,
+}

@@ -1,0 +1,62 @@
+//! The looks of a configuration's files from outside, by which a change is noticed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// A file rests when it was written at least this long ago.
+pub(super) const SETTLE: Duration = Duration::from_millis(250);
+
+/// The looks of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stamp {
+    path: PathBuf,
+    resolved: Option<PathBuf>,
+    /// Device and inode: a file that was renamed over is another one.
+    identity: Option<(u64, u64)>,
+    length: u64,
+    modified: Option<SystemTime>,
+}
+
+/// The files themselves, and what else lies beside them that an `include` may match.
+pub(super) fn look(files: &[PathBuf]) -> Vec<Stamp> {
+    let mut paths: BTreeSet<PathBuf> = files.iter().cloned().collect();
+    let folders: BTreeSet<PathBuf> =
+        files.iter().filter_map(|file| file.parent()).map(folder).collect();
+    for folder in folders {
+        let entries =
+            fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        paths.extend(
+            entries.filter(|path| path.extension().is_some_and(|extension| extension == "toml")),
+        );
+    }
+    paths.into_iter().map(Stamp::of).collect()
+}
+
+impl Stamp {
+    pub(super) fn of(path: PathBuf) -> Self {
+        let metadata = fs::metadata(&path).ok();
+        Self {
+            resolved: fs::canonicalize(&path).ok(),
+            identity: metadata.as_ref().map(|metadata| (metadata.dev(), metadata.ino())),
+            length: metadata.as_ref().map_or(0, fs::Metadata::len),
+            modified: metadata.and_then(|metadata| metadata.modified().ok()),
+            path,
+        }
+    }
+
+    pub(super) fn same_file(pair: (&Self, &Self)) -> bool {
+        pair.0.path == pair.1.path
+    }
+
+    /// How long ago it was written; `None` where nothing says so, or it says a time to come.
+    pub(super) fn age(&self) -> Option<Duration> {
+        self.modified?.elapsed().ok()
+    }
+}
+
+fn folder(path: &Path) -> PathBuf {
+    if path.as_os_str().is_empty() { PathBuf::from(".") } else { path.to_owned() }
+}
