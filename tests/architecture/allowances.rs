@@ -8,6 +8,7 @@ pub(crate) const CIRCLES: &[&str] = &[
     "forward::addressing forward::body forward::connect forward::extended_connect forward::multiplexed forward::pool forward::send",
     "forward::chain forward::forwarded",
     "key_managers::compiled key_managers::organizations",
+    "limiter::shared::merge limiter::shared::servers",
     "listen::accept listen::serve listen::stream listen::worker",
     "management::revoking management::scopes",
     "model::key_manager model::organization",
@@ -17,8 +18,20 @@ pub(crate) const CIRCLES: &[&str] = &[
 ];
 
 /// Type names with several owners.
-pub(crate) const SHARED_NAMES: &[&str] =
-    &["Arrival", "Claim", "Follower", "InvalidTemplate", "Limits", "Noted", "Passed", "Window"];
+pub(crate) const SHARED_NAMES: &[&str] = &[
+    "Arrival",
+    "Call",
+    "Claim",
+    "Follower",
+    "InvalidTemplate",
+    "Limits",
+    "Memory",
+    "Noted",
+    "Passed",
+    "Session",
+    "Undecided",
+    "Window",
+];
 
 /// Rooms with modules that are public as a whole, and how many.
 pub(crate) const PUBLIC_MODULES: &[(&str, usize)] = &[
@@ -30,10 +43,10 @@ pub(crate) const PUBLIC_MODULES: &[(&str, usize)] = &[
     ("forward", 15),
     ("introspect", 1),
     ("jwt", 2),
-    ("limiter", 7),
+    ("limiter", 8),
     ("listen", 10),
     ("management", 2),
-    ("model", 22),
+    ("model", 24),
     ("proxy", 17),
     ("revocation", 5),
     ("route", 3),
@@ -46,25 +59,25 @@ pub(crate) const PUBLIC_MODULES: &[(&str, usize)] = &[
 /// Files over the limit, and how many lines they may have.
 pub(crate) const LONG_FILES: &[(&str, usize)] = &[
     ("forward/body.rs", 585),
-    ("forward/pool.rs", 539),
+    ("forward/pool.rs", 571),
     ("forward/send.rs", 583),
-    ("jwks/tests.rs", 546),
+    ("jwks/tests.rs", 436),
     ("key_managers/organizations.rs", 405),
     ("listen/worker.rs", 435),
-    ("model/key_manager.rs", 471),
+    ("model/key_manager.rs", 477),
     ("proxy/connection.rs", 514),
     ("proxy/denial/tests/rows.rs", 413),
     ("route/path.rs", 465),
-    ("supervise/start.rs", 462),
+    ("supervise/start.rs", 466),
     ("telemetry/access_log/tests.rs", 462),
 ];
 
 /// Functions over the limit, and how many lines they may have.
 pub(crate) const LONG_FUNCTIONS: &[(&str, usize)] = &[
     ("cli/import/block.rs table", 63),
-    ("config/resolve/api/mod.rs api", 85),
+    ("config/resolve/api/mod.rs api", 86),
     ("config/resolve/backend.rs target", 65),
-    ("config/resolve/key_manager/definition.rs key_manager", 78),
+    ("config/resolve/key_manager/definition.rs key_manager", 80),
     ("config/resolve/key_manager/keys.rs key_source", 66),
     ("forward/pool.rs open", 62),
     ("forward/send.rs forward", 87),
@@ -75,7 +88,7 @@ pub(crate) const LONG_FUNCTIONS: &[(&str, usize)] = &[
     ("listen/serve.rs serve_http1", 68),
     // a table: one arm for each reason
     ("proxy/denial/table.rs row", 192),
-    ("supervise/start.rs assemble", 116),
+    ("supervise/start.rs assemble", 118),
     (
         "telemetry/metrics/tests.rs many_workers_lose_no_exchange_and_no_scrape_sees_a_count_fall",
         84,
@@ -88,29 +101,29 @@ pub(crate) const WIDE_LINES: &[(&str, usize)] = &[
     ("assertion", 8),
     ("authenticate", 53),
     ("authorize", 3),
-    ("backend", 19),
+    ("backend", 18),
     ("budget", 32),
-    ("cli", 121),
+    ("cli", 123),
     ("config", 71),
     ("deadline", 2),
     ("demo", 27),
     ("dial", 5),
     ("explain", 29),
-    ("fetch", 37),
-    ("forward", 131),
+    ("fetch", 39),
+    ("forward", 132),
     ("introspect", 26),
-    ("jwks", 52),
-    ("jwt", 64),
+    ("jwks", 54),
+    ("jwt", 65),
     ("key_managers", 20),
-    ("limiter", 31),
+    ("limiter", 62),
     ("listen", 48),
     ("management", 63),
-    ("model", 69),
+    ("model", 72),
     ("proxy", 120),
     ("redis_link", 7),
     ("revocation", 77),
     ("route", 49),
-    ("snapshot", 11),
+    ("snapshot", 12),
     ("state_dir", 9),
     ("supervise", 90),
     ("telemetry", 111),
