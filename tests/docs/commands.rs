@@ -90,7 +90,7 @@ fn check(page: &Page, line: &str, words: &[String]) -> bool {
             Some(at) => &words[at + 1..],
             None => return false,
         },
-        "bash" => return script(page, &words[1]),
+        "bash" | "python3" => return script(page, &words[1]),
         _ if first.contains('/') => return script(page, first),
         "curl" | "kill" | "openssl" => return false,
         _ => panic!("{}: is {first:?} a command? {line}", page.name()),
