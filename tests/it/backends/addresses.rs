@@ -1,13 +1,10 @@
 //! A name with several addresses: each is asked, judged, ejected and left out for itself.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
+use super::asking::{ask, becomes};
 use super::names::{Dns, Zone, open_with};
 use crate::support::client::RawConnection;
-use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 use crate::support::silent::Silent;
@@ -17,27 +14,6 @@ const SECOND: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 fn at(address: Ipv4Addr, port: u16) -> SocketAddr {
     SocketAddr::from((IpAddr::V4(address), port))
-}
-
-async fn ask(gateway: &Gateway, method: &str) -> (u16, String) {
-    let answer = gateway.request(method, "/any/1/x", None, Bytes::new()).await;
-    (answer.status().as_u16(), String::from_utf8_lossy(answer.body()).into_owned())
-}
-
-/// Asks until eight answers in a row are as wanted.
-async fn until(gateway: &Gateway, what: &str, wanted: impl Fn(&[(u16, String)]) -> bool) {
-    let started = Instant::now();
-    loop {
-        let mut answers = Vec::new();
-        for _ in 0..8 {
-            answers.push(ask(gateway, "GET").await);
-        }
-        if wanted(&answers) {
-            return;
-        }
-        assert!(started.elapsed() < Duration::from_secs(10), "{what}: {answers:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 fn has(answers: &[(u16, String)], name: &str) -> bool {
@@ -100,7 +76,7 @@ async fn only_the_address_that_fails_is_ejected() {
     let lines = "eject = { consecutive_failures = 2, for = \"1m\", max_ejected = 0.5 }";
     let url = format!("http://api.bank.test:{}", one.address().port());
     let gateway = open_with(&dns, &url, lines).await;
-    until(&gateway, "the ill address is out", |answers| {
+    becomes(&gateway, "the ill address is out", |answers| {
         answers.iter().all(|answer| answer.1 == "two")
     })
     .await;
@@ -121,14 +97,14 @@ async fn each_address_is_checked_for_itself() {
     let lines = "health = { path = \"/health\", interval = \"50ms\", healthy = 1, unhealthy = 1 }\nslow_start = \"0s\"";
     let url = format!("http://api.bank.test:{}", one.address().port());
     let gateway = open_with(&dns, &url, lines).await;
-    until(&gateway, "both answer", |answers| has(answers, "one") && has(answers, "two")).await;
+    becomes(&gateway, "both answer", |answers| has(answers, "one") && has(answers, "two")).await;
     one.always(Script::answer(500, &[], "ill"));
-    until(&gateway, "the ill address is out", |answers| {
+    becomes(&gateway, "the ill address is out", |answers| {
         answers.iter().all(|answer| answer.1 == "two")
     })
     .await;
     one.always(Script::answer(200, &[], "one"));
-    until(&gateway, "it is back", |answers| has(answers, "one")).await;
+    becomes(&gateway, "it is back", |answers| has(answers, "one")).await;
     drop(two);
 }
 

@@ -71,7 +71,7 @@ async fn the_rest_of_a_body_is_never_a_request() {
     let (address, _tasks) = backend(answers_first).await;
     let bank = Bank::beside(open("early", address).production("http2 = \"always\"")).await;
     let smuggled = "GET /early/1/smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
-    for (pause, chunked) in [(50, false), (1500, false), (1500, true)] {
+    let client = async |pause: u64, chunked: bool| {
         let mut raw = RawConnection::open(bank.gateway.address()).await.unwrap();
         let framing = if chunked {
             format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\nhalf;", smuggled.len() + 5)
@@ -86,7 +86,8 @@ async fn the_rest_of_a_body_is_never_a_request() {
         if let Ok(Ok(Some(answer))) = timeout(Duration::from_millis(700), raw.answer()).await {
             panic!("answered after {pause} ms: {answer:?}");
         }
-    }
+    };
+    tokio::join!(client(50, false), client(1500, false), client(1500, true));
     let lines = bank.gateway.log(3).await;
     assert!(lines.iter().all(|line| line["path"] == "/early/1/upload"), "{lines:?}");
 }

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod addressing;
+mod asking;
 mod balancing;
 mod bodies;
 mod early;

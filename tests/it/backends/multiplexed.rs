@@ -80,7 +80,7 @@ async fn connections_are_shared_where_tls_agrees_on_http2() {
     // one for each worker
     assert!(origin.connections() <= 2, "{} connections", origin.connections());
     let reused = bank.gateway.metric("portcullis_backend_connection_reuses_total").await;
-    assert!(reused >= 28.0, "{reused}");
+    assert!(reused >= 28, "{reused}");
 }
 
 /// The answers are larger than all buffers on the way, so that the windows fill.
@@ -277,7 +277,7 @@ async fn a_backend_is_sent_no_more_streams_than_it_allows() {
         assert_eq!(most.load(Ordering::SeqCst), hold, "with a limit of {limit}");
         assert!(origin.connections() <= hold.div_ceil(limit));
         let waited = bank.gateway.metric("portcullis_backend_stream_waits_total").await;
-        assert!(requests == hold || waited >= 1.0, "{waited}");
+        assert!(requests == hold || waited >= 1, "{waited}");
     }
 }
 

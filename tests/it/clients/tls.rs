@@ -42,7 +42,7 @@ async fn a_connection_that_rested_wakes_for_its_next_request() {
     for _ in 0..2 {
         connection.send("GET /accounts/1.0.0/status HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
         assert_eq!(connection.answer().await.unwrap().expect("an answer").status, 200);
-        tokio::time::sleep(Duration::from_millis(2500)).await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
     }
     connection.finish().await.unwrap();
     assert!(connection.rest().await.unwrap().is_empty());

@@ -91,7 +91,7 @@ async fn its_keys_are_found_and_followed_through_a_rotation() {
 
 #[tokio::test]
 async fn it_is_asked_about_opaque_tokens() {
-    let canaille = Canaille::start(&Keys::new()).await;
+    let canaille = Canaille::shared().await;
     let origin = Origin::start();
     let key_manager = format!(
         "[[key_managers]]\nname = \"canaille\"\ntype = \"CustomKeyManager\"\nissuer = \"{}\"\ntoken_validation = \"introspection\"\n\
@@ -114,7 +114,7 @@ async fn it_is_asked_about_opaque_tokens() {
 
 #[tokio::test]
 async fn its_import_is_a_configuration() {
-    let canaille = Canaille::start(&Keys::new()).await;
+    let canaille = Canaille::shared().await;
     let origin = Origin::start();
     let folder = tempfile::tempdir().unwrap();
     let token = canaille.signed("app-eddsa").await;

@@ -87,10 +87,10 @@ async fn questions_are_asked_once_and_answers_kept() {
         ("portcullis_introspection_duration_seconds_count{key_manager=\"opaque\"}", 3),
         ("portcullis_introspection_duration_seconds_bucket{key_manager=\"opaque\",le=\"0.25\"}", 2),
     ] {
-        assert_eq!(gateway.metric(series).await.to_string(), count.to_string(), "{series}");
+        assert_eq!(gateway.metric(series).await, count, "{series}");
     }
     let hits = "portcullis_introspection_cache_hits_total{key_manager=\"opaque\"}";
-    assert!(gateway.metric(hits).await >= 3.0);
+    assert!(gateway.metric(hits).await >= 3);
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ async fn a_forger_behind_an_unlisted_balancer_does_not_lock_its_neighbors_out() 
     let verified = invented.iter().filter(|status| **status == 401).count();
     assert!((5..=9).contains(&verified), "{invented:?}");
     assert_eq!(status(gateway, None, &bank.token_with(&json!({ "jti": "plain" }))).await, 429);
-    assert!(gateway.metric("portcullis_unlisted_proxy_refused_total").await > 0.0);
+    assert!(gateway.metric("portcullis_unlisted_proxy_refused_total").await > 0);
     let budget = "portcullis_budget_refused_total{budget=\"invalid_tokens\"}";
-    assert!(gateway.metric(budget).await > 0.0);
+    assert!(gateway.metric(budget).await > 0);
 }

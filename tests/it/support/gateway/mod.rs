@@ -189,28 +189,26 @@ impl Gateway {
     }
 
     /// The sum of all series of a metric, `name` or `name{label="value",..}` with some of its labels; panics without one.
-    pub(crate) async fn metric(&self, wanted: &str) -> f64 {
+    pub(crate) async fn metric(&self, wanted: &str) -> u64 {
         let text = self.metrics().await;
         sum(&text, wanted).unwrap_or_else(|| panic!("no {wanted} in {text}"))
     }
 
     /// The same, but 0 for a series that is not there before it is counted.
-    pub(crate) async fn metric_or_zero(&self, wanted: &str) -> f64 {
-        sum(&self.metrics().await, wanted).unwrap_or(0.0)
+    pub(crate) async fn metric_or_zero(&self, wanted: &str) -> u64 {
+        sum(&self.metrics().await, wanted).unwrap_or(0)
     }
 
     /// Waits until a metric has this value.
-    pub(crate) async fn metric_becomes(&self, wanted: &str, value: f64) {
-        let same = |seen: &f64| (seen - value).abs() < f64::EPSILON;
-        until(&format!("{wanted} is {value}"), async || self.metric_or_zero(wanted).await, same)
-            .await;
+    pub(crate) async fn metric_becomes(&self, wanted: &str, value: u64) {
+        let what = format!("{wanted} is {value}");
+        until(&what, async || self.metric_or_zero(wanted).await, |seen| *seen == value).await;
     }
 
     /// Waits until a metric has at least this value.
-    pub(crate) async fn metric_reaches(&self, wanted: &str, value: f64) {
-        let enough = |seen: &f64| *seen >= value;
+    pub(crate) async fn metric_reaches(&self, wanted: &str, value: u64) {
         let what = format!("{wanted} is at least {value}");
-        until(&what, async || self.metric_or_zero(wanted).await, enough).await;
+        until(&what, async || self.metric_or_zero(wanted).await, |seen| *seen >= value).await;
     }
 
     /// Waits until every key manager has keys.
@@ -285,7 +283,7 @@ impl Drop for Gateway {
 }
 
 /// The sum of the samples of a metric in the text format, of all its series that have these labels.
-fn sum(text: &str, wanted: &str) -> Option<f64> {
+fn sum(text: &str, wanted: &str) -> Option<u64> {
     let (name, labels) = wanted.trim_end_matches('}').split_once('{').unwrap_or((wanted, ""));
     let labels: Vec<&str> = labels.split(',').filter(|label| !label.is_empty()).collect();
     let samples = text.lines().filter_map(|line| {
@@ -294,7 +292,7 @@ fn sum(text: &str, wanted: &str) -> Option<f64> {
         let has = |label: &&str| {
             series.contains(&format!("{{{label}")) || series.contains(&format!(",{label}"))
         };
-        (fits && labels.iter().all(has)).then(|| value.parse::<f64>().expect("a number"))
+        (fits && labels.iter().all(has)).then(|| value.parse::<u64>().expect("a whole number"))
     });
     samples.reduce(|one, two| one + two)
 }

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use crate::support::DEADLINE;
 use crate::support::bank;
-use crate::support::signer::Signer;
+use crate::support::signer::{Signer, claims};
 
 /// A folder with a `gateway.toml` of one listener, management and the bank's APIs.
 pub(crate) struct Program {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) management: u16,
     pub(crate) port: u16,
+    signer: Signer,
     child: Option<Child>,
 }
 
@@ -22,8 +23,8 @@ impl Program {
     /// A program that is not started yet; `more` are lines at the end of its file.
     pub(crate) fn new(production: &str, more: &str) -> Program {
         let folder = tempfile::tempdir().unwrap();
-        let keys = Signer::new("key-1").jwks();
-        fs::write(folder.path().join("keys.json"), keys).unwrap();
+        let signer = Signer::new("key-1");
+        fs::write(folder.path().join("keys.json"), signer.jwks()).unwrap();
         let (port, management) = (free_port(), free_port());
         let text = format!(
             "[[listeners]]\nname = \"http\"\naddress = \"127.0.0.1:{port}\"\n\
@@ -31,7 +32,12 @@ impl Program {
             bank::file(production, production)
         );
         fs::write(folder.path().join("gateway.toml"), text).unwrap();
-        Program { folder, management, port, child: None }
+        Program { folder, management, port, signer, child: None }
+    }
+
+    /// A good token that may read and write accounts.
+    pub(crate) fn token(&self) -> String {
+        self.signer.sign(&claims(bank::ISSUER, "good", "accounts:read accounts:write"))
     }
 
     pub(crate) fn path(&self) -> &Path {

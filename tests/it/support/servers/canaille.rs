@@ -16,6 +16,7 @@ use http::Request;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use rcgen::{KeyPair, PKCS_RSA_SHA256};
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use crate::support::client::{Client, Protocol};
 use crate::support::idp::urlencoded;
@@ -48,6 +49,12 @@ impl Canaille {
         let (process, port) =
             tokio::task::spawn_blocking(move || launch(&settings)).await.expect("Canaille starts");
         Canaille { folder, process, port }
+    }
+
+    /// One for all tests that change nothing of it.
+    pub(crate) async fn shared() -> &'static Canaille {
+        static SHARED: OnceCell<Canaille> = OnceCell::const_new();
+        SHARED.get_or_init(async || Canaille::start(&Keys::new()).await).await
     }
 
     /// The same server with other keys: operators change its configuration and start it anew.
