@@ -116,8 +116,8 @@ fn another_process_takes_the_sockets_over_and_no_connection_is_refused() {
     assert!(bad.is_empty(), "{bad:?}");
     assert!(ask(management, "/readyz").is_ok(), "it answers on the management listener");
     let successor = |log: &str| {
-        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter_map(|line| line["process"].as_u64()).next()
+        let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.find_map(|line| line["process"].as_u64())
     };
     let successor = successor(&program.log()).expect("a process that took over").to_string();
     assert!(Command::new("kill").args(["-TERM", &successor]).status().unwrap().success());

@@ -58,7 +58,7 @@ async fn each_hit_looks_at_the_time() {
     remembered(&bank.gateway, &token).await;
     let ask = async || bank.gateway.status(PATH, &token).await;
     until("the token expires", ask, |status| *status == 401).await;
-    assert!(bank.gateway.log(3).await.iter().any(|line| line["reason"] == "token_expired"));
+    bank.gateway.logged("token_expired").await;
 }
 
 #[tokio::test]

@@ -273,6 +273,17 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// Waits until the access log has a line with this reason, and returns the first.
+    pub(crate) async fn logged(&self, reason: &str) -> Value {
+        let line = async || {
+            let lines = self.log(1).await;
+            lines.into_iter().find(|line| line["reason"] == reason)
+        };
+        until(reason, line, Option::is_some).await.expect("a line")
+    }
+}
+
 impl Drop for Gateway {
     fn drop(&mut self) {
         drop(self.stop.take());
