@@ -1,9 +1,11 @@
-//! Decides who may do what on the management listener.
+//! Decides which caller of the management listener has which right.
 //!
-//! With users, the role of whoever shows a user's password (HTTP Basic) decides. Without users, whoever calls from this
-//! machine may do everything, but no page in a browser, and nobody behind a proxy: its calls only look local. Guessing is
-//! slow and bounded: an address that has shown ten wrong passwords in a minute waits, and few passwords are checked at a
-//! time.
+//! If `management.users` are configured, the user's role decides (HTTP Basic). If none are, every
+//! caller on this machine has every right, except a page in a browser and a caller behind a proxy,
+//! whose address only looks local.
+//!
+//! Guessing passwords is slow: an address waits after ten wrong passwords in a minute, and the
+//! gateway checks only a few passwords at a time.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -22,19 +24,21 @@ use crate::model::gateway::{ManagementUser, UserRole};
 use crate::model::rate::Rate;
 use crate::telemetry::{ManagementCounters, SignIn};
 
-/// Hashes are slow on purpose: so many at a time.
+/// Password hashes that are computed at a time: each is slow on purpose.
 const HASHES_AT_A_TIME: usize = 2;
 
-/// Callers whose passwords are checked or wait for it; one address has at most as many as are still free.
+/// Callers whose passwords are checked or wait for it. One address gets at most as many places as
+/// are still free.
 const MOST_CALLERS: usize = 16;
 
 /// Wrong passwords of one address in a minute.
 const WRONG_PASSWORDS: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
-/// A caller from this machine where no users are configured.
+/// The actor's name in the log for a caller on this machine, if no users are configured.
 const LOCAL: &str = "(this machine)";
 
-/// Fields that only proxies send: what comes with one is not from this machine, whatever its address.
+/// Header fields that only proxies send. A request with one of them did not start on this machine,
+/// whatever its address.
 const PROXY_FIELDS: [&str; 8] = [
     "forwarded",
     "via",
@@ -46,12 +50,12 @@ const PROXY_FIELDS: [&str; 8] = [
     "x-envoy-external-address",
 ];
 
-/// What a call asks for.
+/// The right that a call needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ManagementRight {
-    /// Changes what the gateway does.
+    /// The call changes something in the gateway.
     Operate,
-    /// Shows what the gateway knows about clients.
+    /// The call shows something about clients.
     View,
 }
 
@@ -64,7 +68,7 @@ impl ManagementRight {
     }
 }
 
-/// A caller that is let in.
+/// A caller that has the right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     name: String,
@@ -75,22 +79,23 @@ impl Actor {
         &self.name
     }
 
-    /// Whoever can open the control socket: the folder's permissions have decided.
+    /// Returns the actor for the control socket: the permissions of its folder have decided
+    /// already.
     pub fn of_control_socket() -> Self {
         Self { name: "(control socket)".to_owned() }
     }
 }
 
-/// Why a caller may not.
+/// The reason why a caller is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotAllowed {
-    /// No credentials, or wrong ones.
+    /// The caller sent no credentials, or wrong ones.
     Unknown,
-    /// The user is known, and no role of it has the right.
+    /// The user is known, but none of its roles has the right.
     Role,
     NotLocal,
     Browser,
-    /// Too many wrong passwords from this address; seconds until the next may be tried.
+    /// The address sent too many wrong passwords; it must wait this many seconds.
     Guessing {
         retry_after: u32,
     },
@@ -98,7 +103,7 @@ pub enum NotAllowed {
     Busy,
 }
 
-/// Checks callers.
+/// The check that every management call passes.
 #[derive(Debug)]
 pub struct Access {
     users: Arc<[ManagementUser]>,
@@ -139,7 +144,7 @@ impl Access {
         self.sign_in(headers, peer, right).await
     }
 
-    /// Lets a caller in that may reload: from this machine, or with credentials of a user who may.
+    /// Lets a caller in that may reload: one on this machine, or a user with the right to operate.
     pub async fn enter_reload(
         &self,
         headers: &HeaderMap,
@@ -161,9 +166,9 @@ impl Access {
         right: ManagementRight,
     ) -> Result<Actor, NotAllowed> {
         let Some((name, password)) = basic(headers) else {
-            // a client that asks what is wanted has not failed yet
+            // a client that only asks which scheme is wanted has not failed yet
             if headers.contains_key(header::AUTHORIZATION) {
-                self.failed(peer, None, "no credentials of HTTP Basic");
+                self.failed(peer, None, "the Authorization header is not HTTP Basic");
             }
             return Err(NotAllowed::Unknown);
         };
@@ -180,7 +185,7 @@ impl Access {
         let _hash = self.hashes.acquire().await.map_err(|_| busy())?;
         let Some(roles) = self.verify(&name, password).await else {
             let _ = self.wrong.charge(client, rate, self.clock.moment());
-            self.failed(peer, Some(&name), "an unknown user or a wrong password");
+            self.failed(peer, Some(&name), "unknown user or wrong password");
             return Err(NotAllowed::Unknown);
         };
         if !roles.iter().any(|role| right.is_held_by(*role)) {
@@ -191,11 +196,12 @@ impl Access {
         Ok(Actor { name })
     }
 
-    /// The roles of a user, if the password is the user's.
+    /// Returns the roles of a user, if the password is right.
     async fn verify(&self, name: &str, password: String) -> Option<Vec<UserRole>> {
         let (users, name) = (Arc::clone(&self.users), name.to_owned());
         let checked = tokio::task::spawn_blocking(move || {
-            // the same work for a name that is not there, so that its absence does not show
+            // an unknown name costs the same time, so that a caller cannot find out which users
+            // exist
             let user = users.iter().find(|user| user.name == name);
             let hash = user
                 .or_else(|| users.first())
@@ -209,11 +215,18 @@ impl Access {
     fn failed(&self, peer: IpAddr, user: Option<&str>, why: &str) {
         self.counters.signed_in(SignIn::Failed);
         let user = user.map(shown);
-        tracing::warn!(target: "portcullis::management", client = %peer, user, why, "a sign-in failed");
+        tracing::warn!(
+            target: "portcullis::management",
+            client = %peer,
+            user,
+            why,
+            "sign-in failed"
+        );
     }
 }
 
-/// A page in an operator's browser could call here; browsers always say so.
+/// Refuses browsers: a page in an operator's browser could call this listener, and a browser always
+/// sends one of these.
 fn refuse_browsers(headers: &HeaderMap) -> Result<(), NotAllowed> {
     let is_browser = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
     if is_browser { Err(NotAllowed::Browser) } else { Ok(()) }
@@ -228,7 +241,7 @@ fn local(headers: &HeaderMap, peer: IpAddr) -> Result<Actor, NotAllowed> {
     }
 }
 
-/// A name that somebody has sent, for the log: short, and without what terminals obey.
+/// Returns a caller's user name for the log: short, and without control characters.
 fn shown(name: &str) -> String {
     name.chars().filter(|character| !character.is_control()).take(60).collect()
 }

@@ -1,4 +1,5 @@
-//! One management request: its head is judged first (host, path, method, right), and only then a body is read.
+//! Answers one management request. Host, path, method and right are checked first; only then is a
+//! body read.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -31,20 +32,28 @@ pub(super) async fn answer(
         Err(NoEndpoint::Path) => {
             return problem(
                 StatusCode::NOT_FOUND,
-                "there is /livez, /readyz, /metrics, POST /reload, POST /explain, POST /key-managers/NAME/refresh and POST /revocations here",
+                "no such endpoint; this listener has /livez, /readyz, /metrics, /jwks, POST \
+                 /reload, POST /explain, POST /key-managers/NAME/refresh and POST /revocations",
             );
         }
     };
     if !endpoint.is_probe() {
         if !state.hosts.hold(&request.headers) {
-            tracing::warn!(target: "portcullis::management", client = %peer, path, "a request for a host that is not this one: add the name to management.hosts if it is");
+            tracing::warn!(
+                target: "portcullis::management",
+                client = %peer,
+                path,
+                "refused a management request for an unknown host; add the name to \
+                 management.hosts if it is this gateway's"
+            );
             return problem(
                 StatusCode::MISDIRECTED_REQUEST,
-                "this listener does not reply to the name in Host; its operator can add it to management.hosts",
+                "this listener does not answer to the name in Host; its operator can add it to \
+                 management.hosts",
             );
         }
         if seat == Seat::Probes {
-            return busy("all connections are busy: this one is kept for probes");
+            return busy("all connections are busy; this one is kept for probes");
         }
     }
     let actor = match enter(state, &endpoint, request, peer).await {
@@ -66,7 +75,7 @@ pub(super) async fn answer(
     reply
 }
 
-/// Lets the caller in, where the endpoint is not open.
+/// Lets the caller in, unless the endpoint is open to everybody.
 async fn enter(
     state: &ManagementState,
     endpoint: &ManagementRoute,
@@ -119,8 +128,8 @@ async fn carry_out(
 async fn read(body: Incoming) -> Result<Bytes, ManagementReply> {
     match timeout(BODY_TIMEOUT, Limited::new(body, MOST_BODY).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(_)) => Err(problem(StatusCode::PAYLOAD_TOO_LARGE, "a message has at most 64 KiB")),
-        Err(_) => Err(problem(StatusCode::REQUEST_TIMEOUT, "the message did not come in 10 s")),
+        Ok(Err(_)) => Err(problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 64 KiB")),
+        Err(_) => Err(problem(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 10 s")),
     }
 }
 
@@ -130,7 +139,7 @@ fn refused(why: NotAllowed) -> ManagementReply {
         NotAllowed::Unknown => {
             let mut reply = problem(
                 StatusCode::UNAUTHORIZED,
-                "a user of [management] and the password are needed",
+                "send the name and password of a user of [management] (HTTP Basic)",
             );
             reply.headers_mut().insert(
                 header::WWW_AUTHENTICATE,
@@ -140,19 +149,23 @@ fn refused(why: NotAllowed) -> ManagementReply {
         }
         NotAllowed::Role => forbidden("no role of this user has the right to do this"),
         NotAllowed::NotLocal => forbidden(
-            "without credentials of a user in [management], this is taken from loopback only, and from no proxy",
+            "without the credentials of a user in [management], only callers on this machine are \
+             let in, and none behind a proxy",
         ),
-        NotAllowed::Browser => forbidden("this is not taken from a browser"),
+        NotAllowed::Browser => forbidden("calls from a browser are not accepted"),
         NotAllowed::Guessing { retry_after } => retry(
-            problem(StatusCode::TOO_MANY_REQUESTS, "too many wrong passwords from this address"),
+            problem(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many wrong passwords from this address; wait as long as Retry-After says",
+            ),
             retry_after,
         ),
-        NotAllowed::Busy => busy("too many passwords are being checked"),
+        NotAllowed::Busy => busy("too many passwords are being checked; try again"),
     }
 }
 
-/// The longest message that is taken.
+/// The longest body: a revocation or a question is far shorter.
 const MOST_BODY: usize = 64 * 1024;
 
-/// How long a message may take that somebody may send.
+/// The longest time for a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);

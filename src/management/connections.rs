@@ -1,9 +1,9 @@
-//! The places of management connections, and who has to go when all are taken.
+//! Bounds the connections of the management listener.
 //!
-//! A connection that has not sent a whole request yet, or does not read its answer, costs its client nothing: many of them
-//! must not keep a probe out. When every place is taken, the longest waiting connection of the address that holds the most
-//! places is closed for the new one. Connections whose call is being answered stay; beside them, a few places are kept for
-//! probes.
+//! A connection that has not sent a whole request yet, or does not read its reply, costs its client
+//! nothing. Many of them must not lock a probe out. If every place is taken, the gateway closes the
+//! oldest idle connection of the address that holds the most places. Connections whose call is
+//! being answered stay, and a few more places are kept for probes.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,22 +15,22 @@ use tokio::task::AbortHandle;
 /// Scrapers and operators need few connections.
 const MOST: usize = 64;
 
-/// Beyond these, for probes alone.
+/// Places beyond these, for probes alone.
 const FOR_PROBES: usize = 16;
 
-/// What a connection may ask for.
+/// The calls that a connection may make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seat {
     Any,
-    /// All others are busy: `/livez` and `/readyz` only.
+    /// All others are busy: only `/livez` and `/readyz`.
     Probes,
 }
 
-/// Whether a connection's call is being answered.
+/// The state of one connection: true while its call is being answered.
 #[derive(Debug, Default)]
 pub(super) struct Activity(AtomicBool);
 
-/// An answer in the making, until it is dropped.
+/// Marks the connection as busy until it is dropped.
 pub(super) struct Answering<'a>(&'a Activity);
 
 impl Activity {
@@ -60,7 +60,8 @@ struct OpenConnection {
 }
 
 impl Connections {
-    /// A place for one more; `None` if every connection is busy, those of probes too.
+    /// Returns a place for one more connection; `None` if every connection is busy, those for
+    /// probes too.
     pub(super) fn seat(&mut self) -> Option<Seat> {
         self.open.retain(|open| !open.task.is_finished());
         if self.open.len() < MOST || self.close_one() {
@@ -73,7 +74,7 @@ impl Connections {
         self.open.push(OpenConnection { peer, activity, task });
     }
 
-    /// Closes a connection that waits; whether there was one.
+    /// Closes an idle connection; returns false if there is none.
     fn close_one(&mut self) -> bool {
         let waits = |open: &OpenConnection| !open.activity.0.load(Ordering::Relaxed);
         let mut held: HashMap<IpAddr, usize> = HashMap::new();

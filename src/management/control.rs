@@ -1,11 +1,14 @@
-//! The control socket `state_dir/control.socket`: what commands on this machine ask of the running gateway.
+//! Serves the control socket `state_dir/control.socket`, over which commands on this machine talk
+//! to the running gateway.
 //!
-//! Who may open the file may ask: it is for its owner alone, in a folder that is too, and the caller's user is looked at as
-//! well. HTTP/1.1 with few addresses, answered by the handlers of the management listener, with or without one.
+//! The file's permissions decide who may call: it belongs to its owner alone, in a folder that does
+//! too. The gateway also checks the caller's user id. The protocol is HTTP/1.1 with few paths; the
+//! handlers are those of the management listener, which need not be configured.
 //!
-//! At any moment one process answers: the one whose gate is open. It makes the socket under a name of its own and renames it,
-//! so that a process that takes over puts its own in the same place at once, and nobody finds nothing there. The old one lets
-//! its socket go when another has its place; who waits in the queue of that asks again.
+//! During a takeover exactly one process answers: the one whose gate is open. Each process makes
+//! its socket under a name of its own and renames it over the old one, so the path always exists.
+//! The old process drops its socket when it sees another in its place; a caller that waited in its
+//! queue tries again.
 
 use std::convert::Infallible;
 use std::fs::{self, Permissions};
@@ -37,18 +40,19 @@ pub const SOCKET: &str = "control.socket";
 /// Commands are few.
 const MOST_CONNECTIONS: usize = 16;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// A reload of a million applications is the longest thing that is asked for.
+/// The longest call is a reload of a million applications.
 const CONNECTION_TIMEOUT: Duration = Duration::from_mins(5);
-/// A question with a token, a proof and a certificate.
+/// The longest body: a question with a token, a proof and a certificate.
 const MOST_BODY: usize = 256 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How often a process that does not answer looks whether another has taken the place.
+/// The interval in which a process with a closed gate looks whether another process has taken the
+/// path.
 const LOOK: Duration = Duration::from_millis(50);
 
 const FILE_MODE: u32 = 0o600;
 const ROOT: u32 = 0;
 
-/// A socket at its place; dropping it takes it away, if it is this process' own still.
+/// A bound socket. Dropping it removes the file, if the file is still this process' own.
 #[derive(Debug)]
 pub struct ControlSocket {
     listener: UnixListener,
@@ -59,7 +63,8 @@ pub struct ControlSocket {
 }
 
 impl ControlSocket {
-    /// Makes the socket and puts it in its place. One that a dead process has left is replaced.
+    /// Binds the socket and moves it to its path. A socket that a dead process left there is
+    /// replaced.
     pub fn bind(state_dir: &Path, gate: &Arc<CallGate>) -> io::Result<Self> {
         let path = state_dir.join(SOCKET);
         let own = state_dir.join(format!("control-{}.socket", std::process::id()));
@@ -81,14 +86,14 @@ impl ControlSocket {
 
 impl Drop for ControlSocket {
     fn drop(&mut self) {
-        // with the gate closed the place is another process', or about to be
+        // if the gate is closed, the path belongs to another process, or soon will
         if self.gate.is_open() && self.is_in_place() {
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Serves until dropped, whenever the gate is open.
+/// Serves calls while the gate is open, until it is dropped.
 pub async fn serve(
     state_dir: PathBuf,
     mut bound: Option<ControlSocket>,
@@ -125,12 +130,18 @@ pub async fn serve(
     }
 }
 
-/// Says that commands will not find this process.
+/// Logs that commands cannot reach this process.
 pub fn unavailable(state_dir: &Path, error: &io::Error) {
-    tracing::warn!(target: "portcullis::management", state_dir = %state_dir.display(), %error, "no control socket: `portcullis reload` and `explain` cannot ask this process");
+    tracing::warn!(
+        target: "portcullis::management",
+        state_dir = %state_dir.display(),
+        %error,
+        "cannot open the control socket; `portcullis reload` and `portcullis explain` cannot reach \
+         this process"
+    );
 }
 
-/// Takes connections until the gate is closed.
+/// Accepts connections until the gate is closed.
 async fn accept(
     bound: &ControlSocket,
     connections: &mut JoinSet<()>,
@@ -154,10 +165,17 @@ async fn accept(
                 });
             }
             Ok(_) => {
-                tracing::warn!(target: "portcullis::management", "another user has called at the control socket, and was not heard");
+                tracing::warn!(
+                    target: "portcullis::management",
+                    "refused a call on the control socket from another user"
+                );
             }
             Err(error) => {
-                tracing::warn!(target: "portcullis::management", %error, "cannot accept at the control socket; trying again shortly");
+                tracing::warn!(
+                    target: "portcullis::management",
+                    %error,
+                    "cannot accept on the control socket; trying again shortly"
+                );
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -173,7 +191,7 @@ async fn next(
     Ok((stream, place))
 }
 
-/// The gateway's own user, and root.
+/// Returns true for the gateway's own user and for root.
 fn may_ask(stream: &UnixStream) -> bool {
     let own = rustix::process::geteuid().as_raw();
     stream.peer_cred().is_ok_and(|caller| caller.uid() == own || caller.uid() == ROOT)
@@ -191,7 +209,7 @@ async fn http(
             let Ok(body) = Limited::new(body, MOST_BODY).collect().await else {
                 return Ok::<_, Infallible>(problem(
                     StatusCode::PAYLOAD_TOO_LARGE,
-                    "a question has 256 KiB at most",
+                    "the body is longer than 256 KiB",
                 ));
             };
             let _busy = gate.busy();
@@ -204,7 +222,7 @@ async fn http(
     tokio::select! {
         served = serving.as_mut() => served,
         () = gate.closed() => {
-            // the call that is here is answered, and it is the last one
+            // the current call is still answered; it is the last one on this connection
             serving.as_mut().graceful_shutdown();
             serving.await
         }
@@ -225,12 +243,13 @@ async fn answer(
         ("/inventory", &Method::GET) => inventory(management),
         _ => problem(
             StatusCode::NOT_FOUND,
-            "there is POST /explain, POST /reload and GET /inventory here",
+            "no such endpoint; the control socket has POST /explain, POST /reload and GET \
+             /inventory",
         ),
     }
 }
 
-/// What is in force, and what a reload may take away.
+/// Returns the numbers that `portcullis check` compares with the files.
 fn inventory(management: &ManagementState) -> ManagementReply {
     let snapshot = management.snapshots.load();
     let standing = management.explaining.in_force.get();

@@ -1,4 +1,4 @@
-//! `POST /explain`: the running gateway tells how it would decide on a request, or why it refused one.
+//! Answers `POST /explain`: how the running gateway decides on a request, or why it refused one.
 
 use http::StatusCode;
 
@@ -8,13 +8,14 @@ use crate::management::state::ManagementState;
 
 /// Answers a question.
 pub(super) async fn explain(state: &ManagementState, body: &[u8]) -> ManagementReply {
-    // what stands in the body may be a token, so the parser's own words are not repeated
+    // the body may hold a token, so the parser's message, which quotes it, is not repeated
     let written: WrittenQuestion = match serde_json::from_slice(body) {
         Ok(written) => written,
         Err(error) => {
             let detail = format!(
-                "the body is no question (line {}, column {}): it is {{\"request\": \"GET https://...\", \"token\": \"...\"}} with, where \
-                 needed, dpop, client_certificate (PEM), client and at; or {{\"denial\": \"ID\"}}",
+                "the body is not a question (line {}, column {}); send {{\"request\": \"GET \
+                 https://...\", \"token\": \"...\"}} and, if needed, dpop, client_certificate \
+                 (PEM), client and at; or send {{\"denial\": \"ID\"}}",
                 error.line(),
                 error.column()
             );
@@ -50,7 +51,8 @@ fn recall(state: &ManagementState, id: &str) -> ManagementReply {
         Some(refusal) => told(state, explain::recall(&state.snapshots.load(), &refusal)),
         None => problem(
             StatusCode::NOT_FOUND,
-            "no refusal with this id is remembered: each process knows its own last 10,000 of the last hour, 16 MiB at most",
+            "no refusal with this id is known; each process remembers its last 10,000 refusals for \
+             an hour, at most 16 MiB of them",
         ),
     }
 }

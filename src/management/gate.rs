@@ -1,7 +1,7 @@
-//! Whether this process answers on the management listener: in a takeover, one of two does.
+//! Decides which process answers on the management listener: in a takeover, one of two.
 //!
-//! Whoever closes the gate waits until every call that was accepted is answered. Calls that come meanwhile wait in the
-//! socket's queue, which both processes share.
+//! Closing the gate waits until every accepted call is answered. Calls that arrive meanwhile wait
+//! in the socket's queue, which both processes share.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,13 +10,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-/// Connections that have asked for nothing are waited for as long as this, and those with a call in the making too.
+/// The longest wait for connections on which no call is being answered.
 const SILENT: Duration = Duration::from_secs(2);
 
-/// A call is waited for as long as this: a reload of a million applications is the longest.
+/// The longest wait for a call: a reload of a million applications.
 const ANSWER: Duration = Duration::from_mins(1);
 
-/// Opened and closed by whoever supervises.
+/// The gate of the management listener and of the control socket; the supervisor opens and closes
+/// it.
 #[derive(Debug)]
 pub struct CallGate {
     open: watch::Sender<bool>,
@@ -24,7 +25,7 @@ pub struct CallGate {
     busy: AtomicUsize,
 }
 
-/// A call that is being answered, until it is dropped.
+/// Counts a call as being answered until it is dropped.
 #[derive(Debug)]
 pub(super) struct CallInProgress<'g>(&'g CallGate);
 
@@ -49,7 +50,7 @@ impl CallGate {
 
     /// Returns when the gate is closed and no call is left.
     pub async fn quiet(&self) {
-        // the sender is this gate's own
+        // the sender lives as long as this gate
         let _ = self.quiet.subscribe().wait_for(|quiet| *quiet).await;
     }
 
@@ -66,7 +67,7 @@ impl CallGate {
         CallInProgress(self)
     }
 
-    /// Waits for what was accepted, and then says that it is quiet.
+    /// Waits for the accepted connections, then reports that the gate is quiet.
     pub(super) async fn finish(&self, connections: &mut JoinSet<()>) {
         const LOOK: Duration = Duration::from_millis(20);
         let began = Instant::now();

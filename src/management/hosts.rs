@@ -1,8 +1,10 @@
-//! The names that the management listener answers to.
+//! Checks the host that a management request is for.
 //!
-//! A page of another site can lead its own name to this machine (DNS rebinding) and then read what is open here, or call
-//! what needs no password. It cannot choose the `Host` that the browser sends: that is the page's name. So every name that
-//! somebody could own on the Internet has to be written; addresses, single labels and names of private networks are nobody's.
+//! A web page can point its own name at this machine (DNS rebinding). It could then read the open
+//! endpoints, or call those that need no password. It cannot choose the `Host` header that the
+//! browser sends: that is the page's own name. So a name that somebody could own on the Internet
+//! must be listed in `management.hosts`. Addresses, single labels and names of private networks
+//! belong to nobody and are always accepted.
 
 use std::net::IpAddr;
 
@@ -10,17 +12,18 @@ use http::HeaderMap;
 use http::header;
 use http::uri::Authority;
 
-/// Names below these belong to private networks, and nobody can register them (RFC 6761, RFC 6762, RFC 8375, Kubernetes).
+/// Suffixes of private networks; nobody can register a name below them (RFC 6761, RFC 6762, RFC
+/// 8375, Kubernetes).
 const PRIVATE: [&str; 5] = [".localhost", ".local", ".internal", ".svc", ".home.arpa"];
 
-/// The names besides addresses and those of private networks.
+/// The names that are accepted besides addresses and private names.
 #[derive(Debug, Default)]
 pub struct OwnHosts {
     names: Vec<String>,
 }
 
 impl OwnHosts {
-    /// The machine's own name, and what the operator has written.
+    /// Takes the machine's own name and those that the operator listed.
     pub fn new(written: &[String]) -> Self {
         let machine = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
         let mut names: Vec<_> = written.iter().map(|name| name.to_ascii_lowercase()).collect();
@@ -28,7 +31,8 @@ impl OwnHosts {
         Self { names }
     }
 
-    /// Whether a request is for this listener. One without a `Host` (HTTP/1.0) comes from no browser.
+    /// Returns true if the request is for this listener. A request without `Host` (HTTP/1.0) cannot
+    /// come from a browser.
     pub fn hold(&self, headers: &HeaderMap) -> bool {
         let mut fields = headers.get_all(header::HOST).iter();
         let (first, second) = (fields.next(), fields.next());

@@ -1,17 +1,17 @@
-//! What this process serves, for commands that ask it.
+//! The listeners and limits of this process, for commands that ask.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::explain::Listening;
 
-/// Written by whoever starts and reloads.
+/// The state in force; start and reload write it.
 #[derive(Debug, Default)]
 pub struct InForce(Mutex<InForceState>);
 
 #[derive(Debug, Clone, Default)]
 pub struct InForceState {
     pub listening: Vec<Listening>,
-    /// In thousandths.
+    /// A share, in thousandths.
     pub reload_max_removed: u16,
 }
 

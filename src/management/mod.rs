@@ -1,15 +1,18 @@
-//! The management listener: health, metrics, reload. A listener of its own, on the control runtime, so that the data
-//! path and this fail apart.
+//! Serves operators: health, metrics, reload, revocations, explanations.
 //!
-//! `/livez`, `/readyz` and `/metrics` are open to whoever reaches the address. `POST /reload` re-reads the operator's own
-//! files; whoever is on this machine may ask for it, but no browser. For all else the role of a user decides.
+//! The management listener runs on the control runtime, so that it and the data path fail apart.
+//! `/livez`, `/readyz`, `/metrics` and `/jwks` are open to everybody who reaches the address. `POST
+//! /reload` reads the operator's own files again; a caller on this machine may do it, but no
+//! browser. For every other call the role of a user decides.
 //!
-//! The walk through the files: [`readiness`] (ready, and what is missing), [`server`] (the listener), [`gate`]
-//! (whether this process answers there), [`connections`] (their places), [`hosts`] (the names that it answers to), [`access`] (who may do what), [`answer`] (one
-//! request), [`revocations`] (telling, listing, taking back), [`revoking`] (what a call is about), [`notices`] (what WSO2
-//! tells), [`scopes`] (which issuers a name stands for), [`reloading`] (a
-//! reload that was asked for), [`refreshing`] (key sets are fetched now), [`explaining`] (how it would decide), [`control`] (the socket for
-//! commands on this machine), [`in_force`] (what this process serves).
+//! The files, in the order of a call: [`server`] (the listener), [`gate`] (which process answers),
+//! [`connections`] (their bound), [`hosts`] (accepted names), [`routes`] (the endpoints),
+//! [`access`] (who may do what), [`answer`] (one request), [`state`] (what it needs), [`reply`]
+//! (forms of replies). Then one file for each endpoint: [`probes`] and [`readiness`], [`reload`]
+//! and [`reloading`], [`refreshing`] (key sets), [`explaining`], [`revocations`] with [`revoking`]
+//! (an operator's call), [`notices`] (WSO2's) and [`scopes`] (issuers of a key manager).
+//! [`control`] is the socket for commands on this machine, and [`in_force`] says what this process
+//! serves.
 
 mod access;
 mod answer;

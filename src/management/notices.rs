@@ -1,7 +1,7 @@
-//! Revocations as WSO2 Identity Server's notifier tells them.
+//! Reads the revocation notices of WSO2 Identity Server.
 //!
-//! A notice that cannot be understood is refused, never ignored. One about a token that has expired revokes nothing, and
-//! is answered so.
+//! A notice that the gateway does not understand is refused, never ignored. A notice about an
+//! expired token revokes nothing, and the reply says so.
 
 use serde_json::Value;
 
@@ -13,12 +13,12 @@ use crate::model::clock::UnixSeconds;
 use crate::revocation::record::{Mark, Of, RevocationKind, What};
 use crate::snapshot::Snapshot;
 
-/// The names of a moment up to which tokens are revoked, and of a token's end.
+/// Members that hold the time before which tokens are revoked, and members that hold a token's end.
 const MOMENTS: [&str; 3] = ["revocationTime", "revocation_time", "timeStamp"];
 const ENDS: [&str; 2] = ["expiryTime", "expiry_time"];
 
-/// WSO2's event, whose times are milliseconds. `sender` is `X-WSO2-KEY-MANAGER`: a key manager's name or type. Empty: the
-/// tokens that it is about have expired.
+/// Reads WSO2's event, whose times are milliseconds. `sender` is the header `X-WSO2-KEY-MANAGER`:
+/// the name or the type of a key manager. The result is empty if all of its tokens have expired.
 pub(super) fn notice(
     body: &[u8],
     sender: Option<&str>,
@@ -26,7 +26,7 @@ pub(super) fn notice(
     now: UnixSeconds,
 ) -> Result<Vec<Revoking>, MessageFault> {
     let whole: Value = serde_json::from_slice(body).map_err(|_| MessageFault::NotAnObject)?;
-    // what APIs in front of a gateway pass on is wrapped
+    // WSO2 API Manager wraps the event when it passes it on
     let event = ["event", "payloadData"].iter().fold(&whole, |value, name| {
         value.get(name).filter(|inner| inner.is_object()).unwrap_or(value)
     });
@@ -45,7 +45,7 @@ pub(super) fn notice(
         for event in events {
             revoked.extend(told.token(event, later(now, LONGEST_LIFE))?);
         }
-        // a list is all that a client has
+        // the list may be incomplete, so the client loses all of its tokens
         revoked.extend(told.holders(&["consumerKey"], What::Client)?);
     } else if revoked.is_empty() {
         let subjects = ["entityId", "entity_id", "userUUID", "subject"];
@@ -64,7 +64,7 @@ pub(super) fn notice(
     Ok(revoked)
 }
 
-/// One event, and whose it is.
+/// One event, and the issuers that it is about.
 struct ToldEvent<'e> {
     event: &'e Value,
     scopes: &'e [String],
@@ -73,15 +73,16 @@ struct ToldEvent<'e> {
 }
 
 impl<'e> ToldEvent<'e> {
-    /// A token by itself: its `jti`, or its signature where it has none, or all of it where it is opaque. WSO2 sends all of
-    /// these in the same member, so what is no JWT is revoked as each of them.
+    /// Returns the marks of one token: by its `jti`, by its signature if it has no `jti`, or by its
+    /// hash if it is opaque. WSO2 sends all of these in the same member, so a value that is not a
+    /// JWT is revoked as each of them.
     fn token(&self, event: &Value, at_least: UnixSeconds) -> Result<Vec<Revoking>, MessageFault> {
         let Some(token) = text(event, &["accessToken", "revokedToken", "token", "jti"]) else {
             return Ok(Vec::new());
         };
         let token = token.trim();
         let told = seconds(event, &ENDS)?.or_else(|| revoking::expiry(token));
-        // an end that has passed stays in the past: then there is nothing to revoke
+        // an end in the past stays there: then there is nothing to revoke
         let end = match told {
             Some(end) if at_least > self.now => end.max(at_least),
             Some(end) => end,
@@ -92,7 +93,7 @@ impl<'e> ToldEvent<'e> {
             mark: Mark::of_id(scope, token),
             kind: RevocationKind::Token,
             until,
-            // it may be a whole token, which is never shown
+            // the value may be a whole token, which must never be shown
             of: Of { what: What::Id, issuer: scope.as_str().into(), value: "".into() },
         };
         let ids = self.scopes.iter().filter(|_| !revoking::is_whole(token)).map(id);
@@ -103,7 +104,7 @@ impl<'e> ToldEvent<'e> {
         text(self.event, names)
     }
 
-    /// All that somebody got before a moment.
+    /// Returns the marks of all tokens that a client or subject got before a time.
     fn holders(&self, names: &[&str], what: What) -> Result<Vec<Revoking>, MessageFault> {
         let Some(holder) = self.text(names) else { return Ok(Vec::new()) };
         let before = match seconds(self.event, &MOMENTS)? {
@@ -130,7 +131,7 @@ fn text<'v>(event: &'v Value, names: &[&str]) -> Option<&'v str> {
         .filter(|text| !text.is_empty())
 }
 
-/// A time in milliseconds. A number that was never set is 0 in the server's language.
+/// Reads a time in milliseconds. The server writes 0 for a time that was never set.
 fn seconds(event: &Value, names: &[&'static str]) -> Result<Option<UnixSeconds>, MessageFault> {
     let found = names.iter().find_map(|name| {
         let time = event.get(name).and_then(milliseconds).filter(|time| *time > 0)?;
@@ -138,7 +139,7 @@ fn seconds(event: &Value, names: &[&'static str]) -> Result<Option<UnixSeconds>,
     });
     match found {
         None => Ok(None),
-        // a moment of our days, if it were seconds
+        // a recent time, if it were seconds
         Some((name, time @ EARLIEST..MILLISECONDS_FROM)) => {
             Err(MessageFault::Seconds { name, meant: time.saturating_mul(1000) })
         }

@@ -1,11 +1,12 @@
-//! `/livez`, `/readyz`, `/metrics` and `/jwks`: what is open to everybody who reaches the address.
+//! Answers `/livez`, `/readyz`, `/metrics` and `/jwks`, which are open to everybody who reaches the
+//! address.
 
 use http::StatusCode;
 
 use crate::management::reply::{ManagementReply, json, problem, text};
 use crate::management::state::ManagementState;
 
-/// Says that the process answers.
+/// Answers that the process is alive.
 pub(super) fn alive() -> ManagementReply {
     json(StatusCode::OK, &serde_json::json!({ "status": "alive" }))
 }
@@ -16,15 +17,15 @@ pub(super) fn ready(state: &ManagementState) -> ManagementReply {
     json(status, &report)
 }
 
-/// Everything that is counted, as Prometheus reads it.
+/// Answers with all metrics in Prometheus' text format.
 pub(super) fn metrics(state: &ManagementState) -> ManagementReply {
     text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", state.metrics.render())
 }
 
-/// The keys that backends verify with.
+/// Answers with the keys with which backends verify the backend JWT.
 pub(super) fn jwks(state: &ManagementState) -> ManagementReply {
     match &state.snapshots.load().assertions {
         Some(assertions) => text(StatusCode::OK, "application/json", assertions.jwks().to_string()),
-        None => problem(StatusCode::NOT_FOUND, "no [backend_jwt] is configured"),
+        None => problem(StatusCode::NOT_FOUND, "[backend_jwt] is not configured"),
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the gateway should get traffic, and what is missing if not.
+//! Decides if the gateway should get traffic, and says what is missing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,16 +10,16 @@ use crate::key_managers::CompiledKeyManager;
 use crate::model::key_manager::KeySource;
 use crate::snapshot::Snapshots;
 
-/// The facts that readiness is read from.
+/// The facts that readiness depends on.
 #[derive(Debug)]
 pub struct Readiness {
     snapshots: Arc<Snapshots>,
     draining: AtomicBool,
-    /// Worker threads that have ended and are not back yet.
+    /// Worker threads that ended and are not running again yet.
     missing_workers: AtomicUsize,
 }
 
-/// The answer of `/readyz`.
+/// The body of the reply to `/readyz`.
 #[derive(Debug, Serialize)]
 pub struct ReadinessReport {
     pub status: &'static str,
@@ -45,12 +45,12 @@ impl Readiness {
         Self { snapshots, draining: AtomicBool::new(false), missing_workers: AtomicUsize::new(0) }
     }
 
-    /// From now on the gateway asks for no more traffic.
+    /// Reports the gateway as not ready from now on.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// A worker thread has ended: until it is back the gateway asks for no more traffic.
+    /// Reports the gateway as not ready until the worker thread runs again.
     pub fn worker_ended(&self) {
         self.missing_workers.fetch_add(1, Ordering::Relaxed);
     }
@@ -59,7 +59,8 @@ impl Readiness {
         self.missing_workers.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Ready: not draining, all workers serve, and every enabled key manager has keys to judge with.
+    /// Returns the report. The gateway is ready if it is not draining, all workers serve, and every
+    /// enabled key manager has keys.
     pub fn report(&self) -> ReadinessReport {
         let snapshot = self.snapshots.load();
         let mut missing = Vec::new();
@@ -69,7 +70,7 @@ impl Readiness {
         let workers = self.missing_workers.load(Ordering::Relaxed);
         if workers > 0 {
             missing.push(format!(
-                "{workers} worker threads have ended after an error and are being started again"
+                "{workers} worker threads ended after an error and are being restarted"
             ));
         }
         let keyed = |key_manager: &&Arc<CompiledKeyManager>| {
@@ -82,7 +83,7 @@ impl Readiness {
             })
             .collect();
         for key_manager in key_managers.iter().filter(|key_manager| !key_manager.ready) {
-            let why = key_manager.failure.as_deref().unwrap_or("its key set was not read yet");
+            let why = key_manager.failure.as_deref().unwrap_or("its key set has not been read yet");
             missing.push(format!("key manager \"{}\" has no keys: {why}", key_manager.name));
         }
         let status = if missing.is_empty() { "ready" } else { "not ready" };

@@ -1,7 +1,8 @@
-//! `POST /key-managers/NAME/refresh` and `POST /reload?refresh_keys=true`: key sets are fetched now.
+//! Answers `POST /key-managers/NAME/refresh` and `POST /reload?refresh_keys=true`: fetches key sets
+//! now.
 //!
-//! A call waits for its fetch and tells what was read. Calls at one time share one fetch of a key manager, and there is
-//! never more than one under way, so that no caller can flood an authorization server.
+//! A call waits for its fetch and tells the result. Concurrent calls for one key manager share one
+//! fetch, so no caller can flood an authorization server.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::management::reply::{ManagementReply, json, problem};
 use crate::management::state::ManagementState;
 use crate::snapshot::Snapshot;
 
-/// Fetches the keys of one key manager, or of all organizations of a template, now.
+/// Fetches the keys of one key manager, or of all organizations of a template.
 pub(super) async fn refresh(state: &ManagementState, name: &str) -> ManagementReply {
     let meant = meant(&state.snapshots.load(), name);
     if meant.is_empty() {
@@ -32,14 +33,14 @@ pub(super) async fn refresh(state: &ManagementState, name: &str) -> ManagementRe
     }
 }
 
-/// All key managers whose keys are fetched.
+/// Returns all key managers whose keys are fetched.
 pub(super) fn fetched(snapshot: &Snapshot) -> Vec<Arc<CompiledKeyManager>> {
     let live = snapshot.organizations().flat_map(|(_, organizations)| organizations.live());
     let all = snapshot.key_managers.iter().map(Arc::clone).chain(live);
     all.filter(|key_manager| key_manager.keys.is_fetched()).collect()
 }
 
-/// Refreshes them, some at a time; the answers stand in their order.
+/// Refreshes the key managers, some at a time. The results keep their order.
 pub(super) async fn refresh_all(key_managers: Vec<Arc<CompiledKeyManager>>) -> Vec<Refreshed> {
     let places = Arc::new(Semaphore::new(MOST_AT_A_TIME));
     let mut tasks = JoinSet::new();
@@ -56,13 +57,13 @@ pub(super) async fn refresh_all(key_managers: Vec<Arc<CompiledKeyManager>>) -> V
     done.into_iter().map(|(_, refreshed)| refreshed).collect()
 }
 
-/// What came of refreshing one key manager.
+/// The result of refreshing one key manager.
 #[derive(Debug, Serialize)]
 pub(super) struct Refreshed {
     key_manager: String,
-    /// "changed", "unchanged", "failed", "timed_out" or "not_fetched".
+    /// One of "changed", "unchanged", "failed", "timed_out" and "not_fetched".
     status: &'static str,
-    /// Usable keys, whatever came of the fetch.
+    /// The number of usable keys after the fetch, whatever its result.
     keys: usize,
     generation: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,7 +83,7 @@ impl Refreshed {
     }
 }
 
-/// The key managers that a name means: the one of that name, or all organizations of a template.
+/// Returns the key manager with this name, or all organizations of the template with this name.
 fn meant(snapshot: &Snapshot, name: &str) -> Vec<Arc<CompiledKeyManager>> {
     let live = snapshot.organizations().flat_map(|(_, organizations)| organizations.live());
     let all: Vec<_> = snapshot.key_managers.iter().map(Arc::clone).chain(live).collect();
@@ -121,7 +122,7 @@ fn refreshed(key_manager: &CompiledKeyManager, came: Refetched) -> Refreshed {
         ),
         Refetched::TimedOut | Refetched::TooLate | Refetched::Crowded => (
             "timed_out",
-            Some("its server did not answer in time; the last good keys stay".to_owned()),
+            Some("its server did not answer in time; the last good keys stay in use".to_owned()),
         ),
         Refetched::Failed => ("failed", status.last_failure.clone()),
     };
@@ -135,5 +136,5 @@ fn refreshed(key_manager: &CompiledKeyManager, came: Refetched) -> Refreshed {
     }
 }
 
-/// A template may have a thousand organizations: so many servers are asked at a time.
+/// Servers that are asked at a time: a template may have a thousand organizations.
 const MOST_AT_A_TIME: usize = 16;

@@ -1,4 +1,4 @@
-//! `POST /reload`: the files are read again, and the answer says what came of it.
+//! Answers `POST /reload`: reads the files again and reports the result.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -35,13 +35,15 @@ pub(super) async fn reload(state: &ManagementState, query: &str) -> ManagementRe
         ),
         Ok(ReloadOutcome::Refused { report }) => json(
             StatusCode::UNPROCESSABLE_ENTITY,
-            &serde_json::json!({ "status": "refused", "detail": "nothing changed", "report": report }),
+            &serde_json::json!({
+                "status": "refused", "detail": "nothing changed", "report": report
+            }),
         ),
         Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping"),
     }
 }
 
-/// A reload that was asked for at the control socket.
+/// Answers a reload on the control socket.
 pub(super) async fn reload_from_here(state: &ManagementState, query: &str) -> ManagementReply {
     let answer = reload(state, query).await;
     let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -49,21 +51,21 @@ pub(super) async fn reload_from_here(state: &ManagementState, query: &str) -> Ma
     answer
 }
 
-/// `confirm=removals` in the query of a reload.
+/// Reads `confirm=removals` from the query of a reload.
 fn removals(query: &str) -> Removals {
     let confirmed = form_urlencoded::parse(query.as_bytes())
         .any(|(name, value)| name == "confirm" && value == "removals");
     if confirmed { Removals::Confirmed } else { Removals::Guarded }
 }
 
-/// Whether `?refresh_keys=true` was asked for; an error names what is wrong with it.
+/// Returns true for `?refresh_keys=true`; an error says what is wrong with the value.
 fn asked(query: &str) -> Result<bool, String> {
     let mut wanted = false;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         match pair.split_once('=').unwrap_or((pair, "")) {
             ("refresh_keys", "true") => wanted = true,
             ("refresh_keys", "false") => wanted = false,
-            ("refresh_keys", _) => return Err("`refresh_keys` is true or false".to_owned()),
+            ("refresh_keys", _) => return Err("`refresh_keys` must be true or false".to_owned()),
             _ => {}
         }
     }

@@ -1,4 +1,5 @@
-//! Reloads that somebody asks for: by `POST /reload`, by `portcullis reload`, by a signal or by a changed file.
+//! The request to reload, whether it came from `POST /reload`, `portcullis reload`, a signal or a
+//! changed file.
 
 use tokio::sync::oneshot;
 
@@ -6,33 +7,33 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 pub struct ReloadRequest {
     pub removals: Removals,
-    /// Receives the outcome; whoever asked may have left by then.
+    /// Receives the outcome. The requester may be gone by then.
     pub outcome: oneshot::Sender<ReloadOutcome>,
 }
 
-/// Whether a reload may take away more than `gateway.reload_max_removed`.
+/// The answer to a reload that removes more than `gateway.reload_max_removed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Removals {
     #[default]
     Guarded,
-    /// The operator has said that the removals are meant.
+    /// The operator confirmed the removals.
     Confirmed,
 }
 
-/// What came of a reload.
+/// The outcome of a reload.
 #[derive(Debug)]
 pub enum ReloadOutcome {
     Applied {
         generation: u64,
     },
-    /// The files have errors: nothing changed. The report as `check` prints it.
+    /// The files have errors, and nothing changed. Holds the report as `check` prints it.
     Refused {
         report: String,
     },
 }
 
 impl ReloadRequest {
-    /// A request with the receiver of its outcome.
+    /// Returns a request and the receiver of its outcome.
     pub fn new(removals: Removals) -> (Self, oneshot::Receiver<ReloadOutcome>) {
         let (outcome, receiver) = oneshot::channel();
         (Self { removals, outcome }, receiver)

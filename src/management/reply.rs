@@ -1,4 +1,4 @@
-//! The forms of a management reply: JSON, text, problem details (RFC 9457).
+//! Makes management replies: JSON, text, problem details (RFC 9457).
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -12,7 +12,9 @@ pub(super) fn json(status: StatusCode, value: &impl serde::Serialize) -> Managem
 
 pub(super) fn problem(status: StatusCode, detail: &str) -> ManagementReply {
     let title = status.canonical_reason().unwrap_or_default();
-    let body = serde_json::json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
+    let body = serde_json::json!({
+        "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail
+    });
     text(status, "application/problem+json", body.to_string())
 }
 
@@ -38,7 +40,10 @@ pub(super) fn retry(mut reply: ManagementReply, seconds: u32) -> ManagementReply
 }
 
 pub(super) fn not_allowed(allow: &'static str) -> ManagementReply {
-    let mut reply = problem(StatusCode::METHOD_NOT_ALLOWED, "see Allow");
+    let mut reply = problem(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this method is not allowed here; Allow lists those that are",
+    );
     reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
     reply
 }

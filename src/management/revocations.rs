@@ -1,4 +1,4 @@
-//! `/revocations` of the management listener: tells, lists and takes back what was revoked.
+//! Answers `/revocations`: adds, lists and takes back revocations.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(super) async fn revoke(
     };
     let revoked = match revoked {
         Ok(revoked) if revoked.is_empty() => {
-            let status = "the token has expired already: nothing is revoked";
+            let status = "the token has expired already; nothing is revoked";
             return reply(StatusCode::OK, &json!({ "status": status, "marks": 0 }));
         }
         Ok(revoked) => revoked,
@@ -53,11 +53,14 @@ pub(super) async fn revoke(
             reply(StatusCode::OK, &told)
         }
         Ok(Err(error)) => failed(&error),
-        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "see the log"),
+        Err(_) => problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the revocation failed; see the gateway's log",
+        ),
     }
 }
 
-/// `GET /revocations`, the newest first.
+/// Answers `GET /revocations`, the newest first.
 pub(super) async fn list(state: &ManagementState, query: &str) -> ManagementReply {
     let (limit, offset) = match page(query) {
         Ok(page) => page,
@@ -66,7 +69,10 @@ pub(super) async fn list(state: &ManagementState, query: &str) -> ManagementRepl
     let (revocations, now) = (Arc::clone(&state.revocations), state.clock.now());
     let listed = tokio::task::spawn_blocking(move || revocations.list(offset, limit, now));
     let Ok((listed, total)) = listed.await else {
-        return problem(StatusCode::INTERNAL_SERVER_ERROR, "see the log");
+        return problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the revocations cannot be listed; see the gateway's log",
+        );
     };
     let facts = state.revocations.facts();
     let channel = facts.channel.map_or("none", |channel| if channel.up { "up" } else { "down" });
@@ -81,7 +87,7 @@ pub(super) async fn list(state: &ManagementState, query: &str) -> ManagementRepl
     )
 }
 
-/// `DELETE /revocations/ID`.
+/// Answers `DELETE /revocations/ID`.
 pub(super) async fn take_back(state: &ManagementState, id: &str, user: String) -> ManagementReply {
     let unknown =
         || problem(StatusCode::NOT_FOUND, "no revocation has this id; GET /revocations lists them");
@@ -98,27 +104,31 @@ pub(super) async fn take_back(state: &ManagementState, id: &str, user: String) -
             "taken back until the next restart only: the state folder cannot be written",
         ),
         Ok(Err(error)) => failed(&error),
-        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "see the log"),
+        Err(_) => problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the revocation cannot be taken back; see the gateway's log",
+        ),
     }
 }
 
 fn failed(error: &RevocationError) -> ManagementReply {
     match error {
-        RevocationError::Full => {
-            problem(StatusCode::INSUFFICIENT_STORAGE, "not revoked: too many revocations are kept")
-        }
+        RevocationError::Full => problem(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "not revoked: too many revocations are kept already",
+        ),
         RevocationError::Journal(_) => problem(
             StatusCode::INTERNAL_SERVER_ERROR,
             "revoked until the next restart only: the state folder cannot be written",
         ),
         RevocationError::HandedOver => problem(
             StatusCode::SERVICE_UNAVAILABLE,
-            "not revoked: another process has taken over; ask again",
+            "not revoked: another process has taken over; send the call again",
         ),
     }
 }
 
-/// What one call revoked. Of a token, only its hash is known.
+/// Returns what one call revoked. Of a token, only its hash is known.
 fn shown(listed: &ListedRevocation) -> Value {
     let note = listed.records.iter().find_map(|record| record.note.as_deref());
     let until = listed.records.iter().map(|record| record.until).max().unwrap_or_default();
@@ -154,7 +164,8 @@ fn hex(mark: &Mark) -> String {
     format!("{:032x}", u128::from_be_bytes(mark.0))
 }
 
-/// A header that whoever sends a notice chooses, for people to read.
+/// Returns the notice's sender for operators to read. The sender chooses this header, so only plain
+/// characters are kept.
 fn of_sender(sender: Option<&str>) -> String {
     let visible =
         |sender: &str| sender.chars().filter(char::is_ascii_graphic).take(60).collect::<String>();
@@ -170,17 +181,17 @@ fn page(query: &str) -> Result<(usize, usize), String> {
         match name {
             "limit" => limit = number()?,
             "offset" => offset = number()?,
-            _ => return Err(format!("there is no {name:?}; there are `limit` and `offset`")),
+            _ => return Err(format!("unknown parameter {name:?}; known are `limit` and `offset`")),
         }
     }
     if (1..=LARGEST_PAGE).contains(&limit) {
         Ok((limit, offset))
     } else {
-        Err(format!("`limit` is from 1 to {LARGEST_PAGE}"))
+        Err(format!("`limit` must be from 1 to {LARGEST_PAGE}"))
     }
 }
 
-/// Listed at a time, where the call does not say.
+/// Entries in one reply, if the call does not say how many.
 const USUAL_PAGE: usize = 100;
 
 const LARGEST_PAGE: usize = 1000;

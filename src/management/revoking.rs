@@ -1,7 +1,8 @@
-//! Revocations as operators call for them.
+//! Reads an operator's call to revoke.
 //!
-//! Decides what a call is about; `revocation` keeps it. A call that would have no effect, or another one than was meant, is
-//! refused and says what was meant: nobody reads "revoked" where a token goes on.
+//! This file decides what a call is about; the room `revocation` keeps it. A call that would have
+//! no effect, or another effect than was meant, is refused with a message that says what to send.
+//! So nobody reads "revoked" while the token still works.
 
 use std::sync::Arc;
 
@@ -13,23 +14,25 @@ use crate::model::clock::UnixSeconds;
 use crate::revocation::record::{CallId, Mark, Note, Of, RevocationKind, RevocationRecord, What};
 use crate::snapshot::Snapshot;
 
-/// How long a revocation of somebody's tokens counts when nothing says how long such tokens live.
+/// The lifetime of a revocation of all tokens of a client or subject, if the call does not say how
+/// long such tokens live.
 pub(super) const LONGEST_LIFE: u64 = 30 * 24 * 3600;
 
-/// A time may lie this far in the future: clocks differ.
+/// A time may lie this far in the future, because clocks differ.
 pub(super) const CLOCK_SKEW: u64 = 300;
 
-/// Nobody's tokens live longer; a later end is a mistake.
+/// No token lives longer than this; a later end is a mistake.
 const MOST_YEARS: u64 = 10;
 const YEAR: u64 = 365 * 24 * 3600;
 
-/// 2001: what lies before is no moment at which a token was issued.
+/// The year 2001: no token was issued before.
 pub(super) const EARLIEST: u64 = 1_000_000_000;
 
-/// Seconds since 1970 stay below this until the year 5138; milliseconds have been above it since 1973.
+/// Seconds since 1970 stay below this until the year 5138; milliseconds have been above it since
+/// 1973.
 pub(super) const MILLISECONDS_FROM: u64 = 100_000_000_000;
 
-/// Tokens in a message are read up to this size.
+/// The longest token in a call.
 const MOST_TOKEN_BYTES: usize = 64 * 1024;
 
 /// All members of a call.
@@ -40,62 +43,66 @@ const MEMBERS: [&str; 8] =
 pub(super) enum MessageFault {
     #[error("the message is not a JSON object")]
     NotAnObject,
-    #[error("the message names no token, jti, consumer key or subject")]
+    #[error("the message names no `token`, `jti`, `consumer_key` or `subject`")]
     NothingRevoked,
-    #[error("no key manager is called {0:?}, or of that type")]
+    #[error("no key manager has the name or the type {0:?}")]
     UnknownKeyManager(String),
     #[error(
-        "no key manager has the issuer {0:?}: a token of it is refused anyway, and revoking it has no effect"
+        "no key manager has the issuer {0:?}: its tokens are refused anyway, so revoking one has \
+         no effect"
     )]
     UnknownIssuer(String),
     #[error("`{0}` is not a number of seconds since 1970")]
     NotATime(&'static str),
-    #[error("there is no member {0:?}; there are {members}", members = MEMBERS.join(", "))]
+    #[error("unknown member {0:?}; known are {members}", members = MEMBERS.join(", "))]
     UnknownMember(String),
-    #[error("`{0}` is not a string with something in it")]
+    #[error("`{0}` is not a string, or is empty")]
     NotText(&'static str),
-    #[error("`{0}` and `{1}` contradict each other: send one of them, or one call for each")]
+    #[error("`{0}` and `{1}` exclude each other: send one of them, or one call for each")]
     Several(&'static str, &'static str),
-    #[error("`{0}` begins with {1:?}, which is no part of it: leave it out")]
+    #[error("`{0}` begins with {1:?}, which is not part of it: leave it out")]
     Scheme(&'static str, String),
-    #[error("`{0}` holds white space or a line break: leave it out")]
+    #[error("`{0}` contains white space or a line break: leave it out")]
     WhiteSpace(&'static str),
     #[error("`{0}` begins or ends with white space: leave it out")]
     Untrimmed(&'static str),
     #[error("`{0}` is a whole token: send it as `token`")]
     WholeToken(&'static str),
     #[error(
-        "`before` goes with `consumer_key` or `subject`; one token is revoked whenever it was issued"
+        "`before` needs `consumer_key` or `subject`; a single token is revoked whenever it was \
+         issued"
     )]
     MisplacedBefore,
-    #[error("`{name}` is in milliseconds, and seconds are wanted: write {meant}")]
+    #[error("`{name}` is in milliseconds, but must be in seconds: write {meant}")]
     Milliseconds { name: &'static str, meant: u64 },
-    #[error("`{name}` is in seconds, and milliseconds are wanted: write {meant}")]
+    #[error("`{name}` is in seconds, but must be in milliseconds: write {meant}")]
     Seconds { name: &'static str, meant: u64 },
     #[error(
-        "`{name}` lies {ahead} seconds in the future, and would revoke tokens that are yet to be issued; leave it out for now"
+        "`{name}` lies {ahead} seconds in the future and would revoke tokens that are not issued \
+         yet; leave it out to mean now"
     )]
     Future { name: &'static str, ahead: u64 },
-    #[error("`{name}` lies more than {MOST_YEARS} years ahead, and no token lives so long")]
+    #[error("`{name}` lies more than {MOST_YEARS} years in the future, and no token lives so long")]
     TooFar { name: &'static str },
-    #[error("`{name}` lies before 2001, so no token would be revoked; it is seconds since 1970")]
+    #[error("`{name}` lies before 2001, so no token would be revoked; write seconds since 1970")]
     Ancient { name: &'static str },
     #[error(
-        "`expires_at` has passed {ago} seconds ago, so nothing would be revoked; it says until when the revocation counts"
+        "`expires_at` passed {ago} seconds ago, so nothing would be revoked; it says until when \
+         the revocation lasts"
     )]
     Past { ago: u64 },
     #[error(
-        "the token expired {ago} seconds ago: it is refused anyway, and there is nothing to revoke"
+        "the token expired {ago} seconds ago: it is refused anyway, so there is nothing to revoke"
     )]
     Expired { ago: u64 },
     #[error(
-        "`token` is not a whole JWT, and no key manager is asked about other tokens (introspection), so it is refused anyway; \
-         is something of it missing?"
+        "`token` is not a whole JWT, and no key manager uses introspection, so the token is \
+         refused anyway; is a part of it missing?"
     )]
     Opaque,
 }
 
-/// What is revoked, before it is said by whom.
+/// One revocation, before it has an author and a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Revoking {
     pub mark: Mark,
@@ -104,7 +111,7 @@ pub(super) struct Revoking {
     pub of: Of,
 }
 
-/// One call's revocations, said by somebody at a moment (milliseconds since 1970).
+/// Returns the records of one call, with its author and its time (milliseconds since 1970).
 pub(super) fn records(revoked: Vec<Revoking>, by: &str, at: u64) -> Vec<RevocationRecord> {
     let call = CallId::of(revoked.iter().map(|revoked| revoked.mark));
     let record = |Revoking { mark, kind, until, of }| {
@@ -114,8 +121,8 @@ pub(super) fn records(revoked: Vec<Revoking>, by: &str, at: u64) -> Vec<Revocati
     revoked.into_iter().map(record).collect()
 }
 
-/// An operator's call: `token`, or `jti`, `consumer_key` or `subject` with `key_manager` or `issuer`; `before` and
-/// `expires_at` in seconds.
+/// Reads an operator's call: `token`; or `jti`, `consumer_key` or `subject` with `key_manager` or
+/// `issuer`; `before` and `expires_at` are in seconds.
 pub(super) fn call(
     body: &[u8],
     snapshot: &Snapshot,
@@ -152,7 +159,7 @@ pub(super) fn call(
     Ok(scopes.iter().map(revoking).collect())
 }
 
-/// A call's members, read strictly.
+/// The members of a call, read strictly.
 struct Call(Map<String, Value>);
 
 impl Call {
@@ -182,7 +189,7 @@ impl Call {
         self.0.get(name).map(time).transpose()
     }
 
-    /// The one thing that is revoked.
+    /// Returns the one thing that the call revokes.
     fn what(&self) -> Result<(What, &str), MessageFault> {
         let mut found: Option<(What, &'static str, &str)> = None;
         for what in [What::Token, What::Id, What::Client, What::Subject] {
@@ -213,19 +220,19 @@ impl Call {
     }
 }
 
-/// What a token says of itself.
+/// The facts that a token states about itself.
 struct WholeToken {
     expires: Option<UnixSeconds>,
 }
 
-/// A token that could be taken.
+/// Refuses a token that no key manager would accept.
 fn whole_token(
     token: &str,
     snapshot: &Snapshot,
     now: UnixSeconds,
     margin: u64,
 ) -> Result<WholeToken, MessageFault> {
-    // a server may know tokens that look like JWTs of somebody else
+    // an introspection server may know tokens that look like another server's JWTs
     let asks = snapshot
         .key_managers
         .iter()
@@ -244,7 +251,7 @@ fn whole_token(
     }
 }
 
-/// One token by all of it, of which a hash is kept.
+/// Returns the mark of one whole token; only a hash of it is kept.
 pub(super) fn revoked_token(token: &str, until: UnixSeconds) -> Revoking {
     let of = Of { what: What::Token, ..Of::default() };
     Revoking { mark: Mark::of_token(token.as_bytes()), kind: RevocationKind::Token, until, of }
@@ -259,7 +266,7 @@ pub(super) fn mark(what: What, scope: &str, value: &str) -> Mark {
     }
 }
 
-/// A moment up to which tokens are revoked.
+/// Checks a time before which tokens are revoked.
 pub(super) fn moment(
     name: &'static str,
     seconds: u64,
@@ -275,7 +282,7 @@ pub(super) fn moment(
     }
 }
 
-/// A moment until which a revocation counts.
+/// Checks the time until which a revocation lasts.
 fn end(seconds: u64, now: UnixSeconds) -> Result<UnixSeconds, MessageFault> {
     let name = "expires_at";
     match seconds {
@@ -290,7 +297,7 @@ pub(super) fn later(than: UnixSeconds, seconds: u64) -> UnixSeconds {
     UnixSeconds(than.0.saturating_add(seconds))
 }
 
-/// When a token says that it ends.
+/// Returns the expiry that a token states.
 pub(super) fn expiry(token: &str) -> Option<UnixSeconds> {
     Unverified::parse(token.as_bytes(), MOST_TOKEN_BYTES).ok()?.expires_at()
 }
@@ -299,7 +306,7 @@ pub(super) fn is_whole(token: &str) -> bool {
     Unverified::parse(token.as_bytes(), MOST_TOKEN_BYTES).is_ok()
 }
 
-/// Tokens are taken for this long after their end.
+/// Returns the time for which expired tokens are still accepted.
 pub(super) fn longest_leeway(snapshot: &Snapshot) -> u64 {
     let leeways = snapshot
         .key_managers

@@ -1,10 +1,10 @@
-//! The endpoints of the management listener.
+//! Finds the endpoint for a path and a method.
 
 use http::Method;
 
 use crate::telemetry::ManagementCall;
 
-/// What a request is for.
+/// An endpoint of the management listener.
 #[derive(Debug, Clone)]
 pub(super) enum ManagementRoute {
     Alive,
@@ -19,18 +19,18 @@ pub(super) enum ManagementRoute {
     Explain,
 }
 
-/// Who tells of a revocation, and so in which words.
+/// The sender of a revocation, which decides the format of its message.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum RevocationTeller {
     IdentityServer,
     Operator,
 }
 
-/// Why there is no endpoint.
+/// The reason why no endpoint was found.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum NoEndpoint {
     Path,
-    /// The path takes only these.
+    /// The path exists, but only for these methods.
     Methods(&'static str),
 }
 
@@ -67,7 +67,7 @@ impl ManagementRoute {
         }
     }
 
-    /// Probes come from whoever watches the gateway, by whatever name.
+    /// Returns true for endpoints that answer under any host name: probes may use any.
     pub(super) fn is_probe(&self) -> bool {
         matches!(self, Self::Alive | Self::Ready)
     }
@@ -76,7 +76,7 @@ impl ManagementRoute {
         matches!(self, Self::Revoke(_) | Self::Explain)
     }
 
-    /// The change that is logged and counted.
+    /// Returns the kind of change, for the log and the metrics; `None` if the endpoint only reads.
     pub(super) fn change(&self) -> Option<ManagementCall> {
         match self {
             Self::Reload => Some(ManagementCall::Reload),
@@ -94,7 +94,7 @@ impl ManagementRoute {
     }
 }
 
-/// The name in `/key-managers/NAME/refresh`; the name of an organization holds slashes.
+/// Returns the name in `/key-managers/NAME/refresh`. The name of an organization contains slashes.
 fn refreshed_key_manager(path: &str) -> Option<String> {
     let name = path.strip_prefix("/key-managers/")?.strip_suffix("/refresh")?;
     decoded(name).filter(|name| !name.is_empty())
@@ -116,7 +116,7 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-/// Where WSO2 Identity Server sends its notices.
+/// The path to which WSO2 Identity Server sends its notices.
 const NOTIFY: &str = "/internal/data/v1/notify";
 
 const REVOCATIONS: &str = "/revocations";

@@ -1,4 +1,5 @@
-//! Which issuers a name of a key manager stands for: revocations are bound to issuers, and calls name key managers.
+//! Finds the issuers that a key manager's name stands for: revocations are bound to issuers, but
+//! calls name key managers.
 
 use crate::key_managers::CompiledKeyManager;
 use crate::model::key_manager::KeyManager;
@@ -6,8 +7,8 @@ use crate::snapshot::{Snapshot, Unlisted};
 
 use super::revoking::MessageFault;
 
-/// The issuers of the key managers with this name, of the organizations of a template with this name, or of all of this
-/// type.
+/// Returns the issuers of the key managers with this name or type, or of all organizations of the
+/// template with this name.
 pub(super) fn named(snapshot: &Snapshot, name: &str) -> Result<Vec<String>, MessageFault> {
     let scopes = matching(snapshot, |definition| {
         definition.name.as_str().eq_ignore_ascii_case(name)
@@ -20,7 +21,7 @@ pub(super) fn all(snapshot: &Snapshot) -> Vec<String> {
     matching(snapshot, |_| true)
 }
 
-/// This issuer, if tokens of it can be good.
+/// Returns this issuer, if the gateway accepts tokens of it.
 pub(super) fn issuer(snapshot: &Snapshot, issuer: &str) -> Result<Vec<String>, MessageFault> {
     if is_known(snapshot, issuer) {
         Ok(vec![issuer.trim_end_matches('/').to_owned()])
@@ -29,7 +30,7 @@ pub(super) fn issuer(snapshot: &Snapshot, issuer: &str) -> Result<Vec<String>, M
     }
 }
 
-/// Whether a key manager, in use or not, or an organization of a template has this issuer.
+/// Returns true if a key manager (enabled or not) or an organization of a template has this issuer.
 pub(super) fn is_known(snapshot: &Snapshot, issuer: &str) -> bool {
     let written = |key_manager: &CompiledKeyManager| {
         own_scopes(key_manager).iter().any(|scope| scope == issuer.trim_end_matches('/'))
@@ -39,8 +40,9 @@ pub(super) fn is_known(snapshot: &Snapshot, issuer: &str) -> bool {
         || !matches!(snapshot.unlisted(issuer), Unlisted::Nobodys)
 }
 
-/// Those that `X-WSO2-KEY-MANAGER` means: a name, or a type as it is spelled in WSO2's manuals. `WSO2-IS` is what Identity
-/// Server 7 is told to say too, and `default` is API Manager's own, which can be any.
+/// Returns the issuers that `X-WSO2-KEY-MANAGER` stands for: a key manager's name, or a type as
+/// WSO2's manuals spell it. Identity Server 7 may send `WSO2-IS` too. `default` is API Manager's
+/// own key manager, which can be any of ours.
 pub(super) fn senders(snapshot: &Snapshot, sender: &str) -> Result<Vec<String>, MessageFault> {
     let found = named(snapshot, sender);
     let plain: String = sender
@@ -64,7 +66,8 @@ pub(super) fn senders(snapshot: &Snapshot, sender: &str) -> Result<Vec<String>, 
     }
 }
 
-/// The scopes of the key managers that a rule picks. A template stands for all of its organizations.
+/// Returns the issuers of the key managers that a rule picks. A template stands for all of its
+/// organizations.
 fn matching(snapshot: &Snapshot, picks: impl Fn(&KeyManager) -> bool) -> Vec<String> {
     let of_picked_template = |definition: &KeyManager| {
         let template = definition.family.and_then(|index| snapshot.key_manager(index));
@@ -79,8 +82,8 @@ fn matching(snapshot: &Snapshot, picks: impl Fn(&KeyManager) -> bool) -> Vec<Str
     scopes
 }
 
-/// What the revocations of a key manager are bound to: also to an issuer that it has learned, so that they go on when an
-/// operator writes it down.
+/// Returns the issuers to which the revocations of a key manager are bound. A learned issuer is
+/// included, so that they stay in force when an operator writes it into the file.
 fn own_scopes(key_manager: &CompiledKeyManager) -> Vec<String> {
     let written = key_manager.definition.revocation_scope().into_owned();
     let learned = key_manager.keys.current().issuer.as_ref().map(|issuer| {

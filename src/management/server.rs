@@ -1,4 +1,4 @@
-//! The management listener's connections: few, short, and bounded like the others.
+//! Accepts the connections of the management listener; they are few, short and bounded.
 
 use std::convert::Infallible;
 use std::io;
@@ -23,13 +23,13 @@ use crate::management::connections::{Activity, Connections, Seat};
 use crate::management::gate::CallGate;
 use crate::management::state::ManagementState;
 
-/// From accept to the end of a request's head, and between requests.
+/// The time from accept to the end of a request head, and between requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// A whole connection; a reload of a million applications is the longest thing that happens on one.
+/// The longest life of a connection: a reload of a million applications.
 const CONNECTION_TIMEOUT: Duration = Duration::from_mins(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until dropped.
+/// Serves until it is dropped.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
@@ -41,7 +41,7 @@ pub async fn serve(
     loop {
         while connections.try_join_next().is_some() {}
         let Some(seat) = open.seat() else {
-            // every call is being answered: one of them ends first
+            // every connection is busy: wait until one of them ends
             let _ = connections.join_next().await;
             continue;
         };
@@ -71,14 +71,18 @@ pub async fn serve(
                 open.add(peer.ip(), activity, task);
             }
             Err(error) => {
-                tracing::warn!(target: "portcullis::management", %error, "cannot accept; trying again shortly");
+                tracing::warn!(
+                    target: "portcullis::management",
+                    %error,
+                    "cannot accept; trying again shortly"
+                );
                 sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-/// Who calls, and who answers.
+/// The caller of a connection, and what answers it.
 struct CallContext {
     peer: SocketAddr,
     seat: Seat,
@@ -121,7 +125,7 @@ where
     let served = tokio::select! {
         served = serving.as_mut() => served,
         () = gate.closed() => {
-            // the call that is here is answered, and it is the last one
+            // the current call is still answered; it is the last one on this connection
             serving.as_mut().graceful_shutdown();
             serving.await
         }

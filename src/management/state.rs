@@ -1,4 +1,4 @@
-//! What the management listener answers from.
+//! The state that management calls are answered from.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,17 +17,17 @@ use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;
 use crate::telemetry::{ManagementCall, Metrics};
 
-/// What the management listener answers from.
+/// The parts of the gateway that management calls use.
 #[derive(Debug)]
 pub struct ManagementState {
     pub metrics: Arc<Metrics>,
     pub readiness: Arc<Readiness>,
-    /// To whoever reloads; the answer is the report of what went wrong.
+    /// Sends a request to the supervisor; the reply holds the report.
     pub reload: mpsc::Sender<ReloadRequest>,
     pub access: Access,
     pub hosts: OwnHosts,
     pub revocations: Arc<Revocations>,
-    /// Whether WSO2 Identity Server may tell of revoked tokens.
+    /// True if WSO2 Identity Server may send revocation notices.
     pub notices: bool,
     pub snapshots: Arc<Snapshots>,
     pub clock: Arc<dyn Clock>,
@@ -44,11 +44,18 @@ impl ManagementState {
         status: StatusCode,
     ) {
         self.metrics.management().changed(change, status.is_success());
-        tracing::info!(target: "portcullis::management", change = change.label(), by = actor.name(), client = %peer, status = status.as_u16(), "a change was asked for");
+        tracing::info!(
+            target: "portcullis::management",
+            change = change.label(),
+            by = actor.name(),
+            client = %peer,
+            status = status.as_u16(),
+            "management change requested"
+        );
     }
 }
 
-/// What explanations are made from.
+/// The parts of the gateway that explanations use.
 #[derive(Debug)]
 pub struct Explaining {
     pub common: Common,
@@ -62,5 +69,5 @@ impl Explaining {
     }
 }
 
-/// Explanations at a time; servers may be asked for each.
+/// Explanations at a time: each may ask authorization servers.
 const MOST_AT_A_TIME: usize = 4;

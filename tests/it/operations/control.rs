@@ -155,9 +155,9 @@ async fn whoever_may_use_the_management_listener_may_ask() {
     for (body, words) in [
         (json!({ "token": token }).to_string(), "neither a request"),
         (json!({ "request": "GET" }).to_string(), "not a request"),
-        (json!({ "request": line, "token": [token] }).to_string(), "the body is no question"),
-        (json!({ "request": line, "tokn": token }).to_string(), "the body is no question"),
-        (String::new(), "the body is no question"),
+        (json!({ "request": line, "token": [token] }).to_string(), "the body is not a question"),
+        (json!({ "request": line, "tokn": token }).to_string(), "the body is not a question"),
+        (String::new(), "the body is not a question"),
     ] {
         let (status, said) = ask(body).await;
         assert!(status == 400 && said["detail"].as_str().unwrap().contains(words), "{said}");
