@@ -1,4 +1,4 @@
-//! `portcullis check`: the report of a reload, without one.
+//! `portcullis check`: gives the report of a reload, without a reload.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,14 +25,15 @@ use crate::supervise::inventory::Inventory;
 use crate::supervise::{certificates, descriptors};
 use crate::telemetry::{self, ExpectedLoad, Metrics};
 
-/// How many results a fetch of a key set can have, and how many reasons there are to skip a key.
+/// The number of results that a fetch of a key set can have, and of reasons to skip a key.
 const FETCH_RESULTS: usize = 24;
 const SKIP_REASONS: usize = 20;
 
-/// How long `--fetch` waits for each key set.
+/// The longest wait of `--fetch` for a key set.
 const FETCH_WAIT: Duration = Duration::from_secs(15);
 
-/// Prints what is wrong, or what the configuration says. Exits 0, 2 with every error, or 1 where `--fetch` finds a server that fails.
+/// Prints the errors, or a summary of the configuration. Exits 0; 2 with every error; 1 if
+/// `--fetch` finds a server that fails.
 pub(super) fn check(config: &Path, options: &CheckOptions, output: Output) -> u8 {
     install_crypto();
     let file = options.file.as_deref().unwrap_or(config);
@@ -88,16 +89,19 @@ fn describe(file: &Path, loaded: &Loaded, output: Output) {
     let families = telemetry::worst_case_series(&expected, most);
     let all: usize = families.iter().map(|family| family.capped).sum();
     let worst = families.iter().map(|family| family.worst_case).max().unwrap_or_default();
-    output.line(&format!("  metrics: at most {all} series in all; the largest family could need {worst}, and max_series is {most}"));
+    output.line(&format!(
+        "  metrics: at most {all} series in all; the largest metric could need \
+                          {worst}, and max_series is {most}"
+    ));
     if worst > most {
         output.note(&format!(
-            "warning: a family of metrics could need {worst} series; what is over {most} is counted as \"other\": raise \
-             telemetry.metrics.max_series to tell all of it apart"
+            "warning: a metric could need {worst} series; those above {most} are counted as \
+             \"other\"; raise telemetry.metrics.max_series to see them all"
         ));
     }
 }
 
-/// Which headers are believed, and which ones do not reach backends.
+/// Returns the headers that are trusted, and those that backends do not get.
 fn header_lines(model: &Model) -> Vec<String> {
     let proxies = &model.gateway.trusted_proxies;
     let mut lines = Vec::new();
@@ -114,7 +118,7 @@ fn header_lines(model: &Model) -> Vec<String> {
                 .map(|header| format!("{} ({})", header.name, header.format.as_str())),
         );
         let believed = if believed.is_empty() { "nothing".to_owned() } else { believed.join(", ") };
-        lines.push(format!("  trusted_proxies are believed in {believed}"));
+        lines.push(format!("  trusted_proxies are trusted in {believed}"));
     }
     lines.push("  removed from requests (gateway.remove_request_headers):".to_owned());
     let names = &model.gateway.remove_request_headers;
@@ -125,7 +129,7 @@ fn header_lines(model: &Model) -> Vec<String> {
     lines
 }
 
-/// What a running gateway says of what it serves.
+/// The numbers of a running gateway.
 #[derive(Debug, serde::Deserialize)]
 struct RunningConfiguration {
     process: u32,
@@ -134,7 +138,8 @@ struct RunningConfiguration {
     inventory: Inventory,
 }
 
-/// Why a running gateway would refuse a reload of this file, if one runs and it would.
+/// Returns why the running gateway would refuse a reload of this file, if one runs and would
+/// refuse.
 async fn removals(model: &Model) -> Option<String> {
     let state_dir = &model.gateway.state_dir;
     let asked = (Method::GET, "/inventory");
@@ -145,11 +150,11 @@ async fn removals(model: &Model) -> Option<String> {
     let guarded = inventory.guard(&Inventory::of(model), reload_max_removed_thousandths);
     let error = guarded.err()?;
     Some(format!(
-        "a reload of this file by the running gateway (process {process}) would be refused: {error}"
+        "the running gateway (process {process}) would refuse a reload of this file: {error}"
     ))
 }
 
-/// Reads the key sets and asks every server that can be asked about tokens.
+/// Reads the key sets, and asks every server that offers introspection.
 async fn fetch(model: &Model, output: Output) -> u8 {
     let mut fetchers = KeySets::new(&model.gateway.state_dir, Arc::new(SystemClock));
     let keys = fetchers.reconcile(&model.key_managers);
@@ -189,8 +194,8 @@ async fn fetch(model: &Model, output: Output) -> u8 {
     code
 }
 
-/// Asks about a token that nobody has, as the gateway asks: a server that says anything of it can be asked. Nothing changes
-/// there.
+/// Asks about an unknown token, as the gateway would ask. Every answer shows that the server works,
+/// and nothing changes there.
 async fn introspect(
     key_manager: &KeyManager,
     keys: &Arc<KeyManagerKeys>,
@@ -199,7 +204,7 @@ async fn introspect(
     let settings = key_manager.introspection.as_ref()?;
     let written = settings.endpoint.clone();
     if written.as_deref().is_some_and(|endpoint| endpoint.contains('{')) {
-        // of a template: the servers of its organizations are asked
+        // for a template, the servers of its organizations are asked
         return None;
     }
     let counters = || Metrics::new(1, 0).introspection(key_manager.name.as_str());

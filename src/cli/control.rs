@@ -17,26 +17,27 @@ use crate::management::control::SOCKET;
 
 const MOST_ANSWER: usize = 4 * 1024 * 1024;
 
-/// While one process takes over from another, a call may end without an answer; the next one is heard.
+/// The number of tries: during a takeover a call may end without an answer, and the next one
+/// succeeds.
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The longest that an answer takes: a reload of a million applications.
+/// The longest wait for an answer: a reload of a million applications.
 pub(super) const RELOAD: Duration = Duration::from_mins(5);
 pub(super) const QUESTION: Duration = Duration::from_mins(1);
 pub(super) const LOOK: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ControlError {
-    #[error("no gateway runs on {}: nobody listens at {SOCKET} there", .0.display())]
+    #[error("no gateway runs on {}: nothing listens on its {SOCKET}", .0.display())]
     Nobody(PathBuf),
-    #[error("{} cannot be opened: {source}; run this as the gateway's user", path.display())]
+    #[error("cannot open {}: {source}; run this command as the gateway's user", path.display())]
     Socket { path: PathBuf, source: io::Error },
-    #[error("the running gateway gave no answer: {0}")]
+    #[error("the running gateway did not answer: {0}")]
     Answer(String),
 }
 
-/// One call, and its answer.
+/// Sends one call and returns the answer.
 pub(super) async fn ask(
     state_dir: &Path,
     (method, path): (Method, &str),
@@ -54,9 +55,9 @@ pub(super) async fn ask(
         }
         Err(ControlError::Answer(last))
     };
-    timeout(within, tries)
-        .await
-        .unwrap_or_else(|_| Err(ControlError::Answer(format!("none in {} s", within.as_secs()))))
+    timeout(within, tries).await.unwrap_or_else(|_| {
+        Err(ControlError::Answer(format!("no answer within {} s", within.as_secs())))
+    })
 }
 
 async fn once(
@@ -72,7 +73,7 @@ async fn once(
             return Err(match error.kind() {
                 io::ErrorKind::NotFound
                 | io::ErrorKind::ConnectionRefused
-                // longer than an address may be: nobody could listen there
+                // the path is too long for a socket, so nothing can listen there
                 | io::ErrorKind::InvalidInput => ControlError::Nobody(state_dir.to_owned()),
                 _ => ControlError::Socket { path: socket, source: error },
             });
@@ -107,7 +108,7 @@ async fn exchange(
     Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
 }
 
-/// The words of a refusal: `report` or `detail` of the answer, else all of it.
+/// Returns the reason of a refusal: `report` or `detail` of the answer, or else all of it.
 pub(super) fn words(body: &str) -> String {
     let read: Option<serde_json::Value> = serde_json::from_str(body).ok();
     let said = |name: &str| read.as_ref()?.get(name)?.as_str().map(str::to_owned);

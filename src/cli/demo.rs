@@ -1,4 +1,4 @@
-//! `portcullis demo`: the gateway of this file, with everything that it talks to.
+//! `portcullis demo`: runs the gateway of this file, with everything that it talks to.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,13 +18,14 @@ use crate::supervise::start::start;
 use crate::supervise::takeover::Inherited;
 use crate::telemetry::{LogHandle, log};
 
-/// The listener of the example file that the printed lines call.
+/// The listener of the example file, which the printed commands call.
 const LISTENER: &str = "https";
 
-/// How long the first key set is waited for before the lines are printed; they work soon after in any case.
+/// The longest wait for the first key set before the commands are printed; they work soon after in
+/// any case.
 const KEYS_WAIT: Duration = Duration::from_secs(5);
 
-/// Runs until Ctrl-C, which drains; exits 0.
+/// Runs until Ctrl-C, which drains. Exits 0.
 pub(super) fn demo(config: &Path, output: Output) -> u8 {
     install_crypto();
     let clock = Arc::new(SystemClock);
@@ -80,14 +81,17 @@ async fn wait_for_keys(running: &RunningGateway) {
 fn tell(running: &RunningGateway, folder: &Path, output: Output) {
     let Some(address) = running.address(LISTENER) else {
         output.note(&format!(
-            "the gateway runs; the lines to try need a listener named \"{LISTENER}\""
+            "the gateway runs; the commands to try need a listener named \"{LISTENER}\""
         ));
         return;
     };
     let gateway = format!("https://localhost:{}", address.port());
     let ca = folder.join("dev-ca.crt").display().to_string();
     output.line("");
-    output.line("Portcullis runs, with a development authorization server and two backends. Paste these into another terminal:");
+    output.line(
+        "Portcullis runs, with a development authorization server and two backends. Paste \
+                 these commands into another terminal:",
+    );
     for line in demo::curl_lines(&gateway, &ca, demo::AUTHORIZATION_SERVER) {
         output.line("");
         output.line(&format!("# {}", line.expect));
@@ -95,9 +99,9 @@ fn tell(running: &RunningGateway, folder: &Path, output: Output) {
     }
     output.line("");
     if let Some(management) = running.management_address() {
-        output.line("# what an operator sees");
+        output.line("# an operator's view");
         output.line(&format!("curl -s http://{management}/readyz"));
         output.line("");
     }
-    output.line("Ctrl-C drains and ends. The access log follows, one line for each exchange.");
+    output.line("Ctrl-C drains and ends. The access log follows, one line for each request.");
 }

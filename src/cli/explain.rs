@@ -1,5 +1,5 @@
-//! `portcullis explain`: asks the running gateway how it decides on a request, or why it refused one; where none runs, judges by
-//! the files. Both ways are [`crate::explain`].
+//! `portcullis explain`: asks the running gateway how it decides on a request, or why it refused
+//! one. If no gateway runs, the command judges by the files. Both use [`crate::explain`].
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::snapshot::compile::Compiler;
 use crate::supervise::clock::SystemClock;
 use crate::telemetry::Metrics;
 
-/// Explains one request. Exits 0 when it is allowed, 1 when it is refused, 2 when there is nothing to judge by.
+/// Explains one request. Exits 0 if it is allowed, 1 if it is refused, 2 if it cannot be judged.
 pub(super) fn explain(config: &Path, options: &ExplainOptions, output: Output) -> u8 {
     install_crypto();
     let model = match config::load(config) {
@@ -51,7 +51,7 @@ pub(super) fn explain(config: &Path, options: &ExplainOptions, output: Output) -
     }
 }
 
-/// The question as it is sent.
+/// Returns the question as it is sent.
 fn written(options: &ExplainOptions) -> Result<WrittenQuestion, String> {
     if options.denial.is_some() {
         return Ok(WrittenQuestion {
@@ -82,7 +82,7 @@ fn written(options: &ExplainOptions) -> Result<WrittenQuestion, String> {
     Ok(written)
 }
 
-/// From the running gateway, or else from the files.
+/// Asks the running gateway, or else judges by the files.
 async fn answer(
     model: Model,
     options: &ExplainOptions,
@@ -90,14 +90,14 @@ async fn answer(
 ) -> Result<Explanation, String> {
     let state_dir = model.gateway.state_dir.clone();
     let why = if options.files {
-        "--files says so".to_owned()
+        "because of --files".to_owned()
     } else {
         let body = serde_json::to_vec(&written).map_err(|error| error.to_string())?;
         let call = (Method::POST, "/explain");
         match control::ask(&state_dir, call, Bytes::from(body), control::QUESTION).await {
             Ok((StatusCode::OK, body)) => {
                 return serde_json::from_str(&body)
-                    .map_err(|error| format!("the gateway's answer cannot be read: {error}"));
+                    .map_err(|error| format!("cannot read the gateway's answer: {error}"));
             }
             Ok((_, body)) => return Err(control::words(&body)),
             Err(error) if written.denial.is_some() => return Err(error.to_string()),
@@ -116,7 +116,7 @@ async fn by_files(model: Model, question: &ExplainRequest) -> Result<Explanation
     let (clock, state_dir) = (SystemClock, model.gateway.state_dir.clone());
     let (now, listening) = (clock.now(), listening(&model));
     let records = Journal::look(&state_dir, question.at().unwrap_or(now)).map_err(|error| {
-        format!("the revocations in {} cannot be read: {error}", state_dir.display())
+        format!("cannot read the revocations in {}: {error}", state_dir.display())
     })?;
     let revocations = Arc::new(Revocations::seen(&records));
     let mut fetchers = KeySets::new(&state_dir, Arc::new(clock));
@@ -137,7 +137,7 @@ async fn by_files(model: Model, question: &ExplainRequest) -> Result<Explanation
     judged
 }
 
-/// The listeners that the files write; a port that the system chooses is not known.
+/// Returns the listeners of the files. A port that the system chooses is not known.
 fn listening(model: &Model) -> Vec<Listening> {
     let written = model.listeners.iter().filter(|listener| listener.address.port() != 0);
     written

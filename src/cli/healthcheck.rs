@@ -1,4 +1,4 @@
-//! `portcullis healthcheck`: what a container asks its own gateway.
+//! `portcullis healthcheck`: asks a container's own gateway.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -27,19 +27,19 @@ use crate::config;
 use crate::fetch::trust::{self, TrustError};
 use crate::model::gateway::CertifiedPair;
 
-/// Container runtimes give up after 30 s; the answer takes milliseconds.
+/// The longest wait: container runtimes give up after 30 s, and the answer takes milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(3);
 const MOST_ANSWER: usize = 64 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 enum HealthcheckError {
-    #[error("no [management] is configured, so there is nobody to ask")]
+    #[error("[management] is not configured, so no listener can be asked")]
     NoManagement,
     #[error("no answer from {0} in time")]
     Timeout(SocketAddr),
-    #[error("no connection to {0}: {1}")]
+    #[error("cannot connect to {0}: {1}")]
     Connect(SocketAddr, std::io::Error),
-    #[error("the answer of {0} cannot be read: {1}")]
+    #[error("cannot read the answer of {0}: {1}")]
     Answer(SocketAddr, String),
 }
 
@@ -81,7 +81,7 @@ pub(super) fn healthcheck(config: &Path, options: &HealthcheckOptions, output: O
     }
 }
 
-/// A gateway that listens on every address is asked on loopback.
+/// Returns loopback for a gateway that listens on every address.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -108,7 +108,7 @@ async fn ask(
     exchange(address, stream, path).await
 }
 
-/// Trusts exactly the certificate in the gateway's own file, whatever name it is for.
+/// Trusts exactly the certificate in the gateway's own file, whatever its names.
 fn pinned(pair: &CertifiedPair) -> Result<ClientConfig, TrustError> {
     let own = CertificateDer::from_pem_slice(&pair.certificate.content);
     let own = own.map_err(|source| TrustError::Pem {
@@ -121,11 +121,11 @@ fn pinned(pair: &CertifiedPair) -> Result<ClientConfig, TrustError> {
     )
 }
 
-/// The gateway asks itself: what counts is that the answer comes from the holder of this very certificate.
+/// Accepts only this one certificate: the gateway asks itself, so its names do not matter.
 #[derive(Debug)]
 struct Pinned {
     own: CertificateDer<'static>,
-    /// For the handshake's signatures.
+    /// Checks the signatures of the handshake.
     library: Arc<dyn ServerCertVerifier>,
 }
 

@@ -1,4 +1,4 @@
-//! `portcullis jwk`: the public half of a private key, as a server registers it for `private_key_jwt`.
+//! `portcullis jwk`: prints the public half of a private key, to register it for `private_key_jwt`.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -17,10 +17,10 @@ use crate::cli::output::Output;
 use crate::cli::runtime::install_crypto;
 use crate::model::key_manager::PemFile;
 
-/// A private key in PEM is a few kilobytes.
+/// The largest file: a private key in PEM has a few kilobytes.
 const MOST_BYTES: u64 = 1024 * 1024;
 
-/// Prints the key set. Exits 0, or 2 for a file that holds no key that can sign.
+/// Prints the key set. Exits 0, or 2 if the file has no key that can sign.
 pub(super) fn jwk(options: &JwkOptions, output: Output) -> u8 {
     install_crypto();
     let path = &options.file;
@@ -43,8 +43,9 @@ pub(super) fn jwk(options: &JwkOptions, output: Output) -> u8 {
     output.line(&serde_json::to_string_pretty(&set).unwrap_or_default());
     if let Some(key_id) = keycloak {
         output.note(&format!(
-            "Register this key set, and nothing else has to be written. Where Keycloak was given the certificate or the \
-             public key instead, it calls the key {key_id:?}: write that as `key_id` of `credentials`."
+            "Register this key set; nothing else is needed. If Keycloak was given the certificate \
+             or the public key instead, it calls the key {key_id:?}: write that as `key_id` of \
+             `credentials`."
         ));
     }
     exit::OK
@@ -56,7 +57,8 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// The `kid` that Keycloak gives a key that came without one: the SHA-256 of its `SubjectPublicKeyInfo`, in base64url.
+/// Returns the `kid` that Keycloak gives a key without one: the SHA-256 of its
+/// `SubjectPublicKeyInfo`, in base64url.
 fn keycloak_key_id(content: &[u8]) -> Option<String> {
     let pair = KeyPair::from_pem(std::str::from_utf8(content).ok()?).ok()?;
     Some(URL_SAFE_NO_PAD.encode(digest(&SHA256, &pair.subject_public_key_info())))

@@ -1,7 +1,7 @@
-//! The command line: what an operator types, and what the program says back.
+//! The command line.
 //!
-//! The walk through the files: [`arguments`] (the words), then one file a command: [`run`], [`check`], [`demo`],
-//! [`reload`], [`explain`], [`import`], [`jwk`], [`healthcheck`]; [`control`] asks a running gateway.
+//! The files: [`arguments`], then one for each command: [`run`], [`check`], [`demo`], [`reload`],
+//! [`explain`], [`import`], [`jwk`], [`healthcheck`]. [`control`] asks a running gateway.
 
 mod arguments;
 mod check;

@@ -1,4 +1,4 @@
-//! `portcullis reload`: the running gateway reads its files again, and says what came of it.
+//! `portcullis reload`: makes the running gateway read its files again.
 
 use std::path::Path;
 
@@ -13,7 +13,8 @@ use crate::cli::runtime::{control_runtime, install_crypto};
 use crate::config;
 use crate::model::identity::Identities;
 
-/// Asks for a reload. Exits 0 when the files are in force, 1 when the gateway refuses or none runs, 2 when they have errors.
+/// Asks for a reload. Exits 0 if the files are in force, 1 if the gateway refuses or none runs, 2
+/// if the files have errors.
 pub(super) fn reload(config: &Path, options: &ReloadOptions, output: Output) -> u8 {
     install_crypto();
     let state_dir = match config::load_gateway(config, &Identities::default()) {
@@ -41,7 +42,7 @@ pub(super) fn reload(config: &Path, options: &ReloadOptions, output: Output) -> 
         }
         Err(error) => {
             let hint = if matches!(error, ControlError::Nobody(_)) {
-                "; if it runs with another file, name that with --config"
+                "; if it runs with another file, name that file with --config"
             } else {
                 ""
             };

@@ -1,4 +1,4 @@
-//! `portcullis run`.
+//! `portcullis run`: runs the gateway.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,10 +14,11 @@ use crate::supervise::start::start;
 use crate::supervise::takeover::Inherited;
 use crate::telemetry::log;
 
-/// How long the last events may take.
+/// The longest wait for the last log lines.
 const LOG_FLUSH: Duration = Duration::from_millis(500);
 
-/// Runs until a signal ends it. Exits 0 after a drain, 2 when the configuration has errors, 1 when it cannot start.
+/// Runs until a signal ends it. Exits 0 after a drain, 2 if the configuration has errors, 1 if the
+/// gateway cannot start.
 pub(super) fn run(config: &Path, output: Output) -> u8 {
     let inherited = Inherited::from_environment();
     install_crypto();
@@ -57,7 +58,7 @@ pub(super) fn run(config: &Path, output: Output) -> u8 {
     })
 }
 
-/// Says why the gateway does not start.
+/// Reports why the gateway does not start.
 pub(super) fn failed(error: &SuperviseError, output: Output) -> u8 {
     if let SuperviseError::Configuration(report) = error {
         output.note(&report.render(output.color));

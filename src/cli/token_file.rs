@@ -1,12 +1,12 @@
-//! A token that an operator hands in: from a file or standard input, as it was pasted.
+//! Reads a token from a file or standard input, as it was pasted.
 
 use std::io::Read;
 use std::path::Path;
 
-/// The most that is read: far more than any token that would be accepted.
+/// The largest file: far larger than any token that would be accepted.
 const MOST_TOKEN: u64 = 1024 * 1024;
 
-/// The file's text; `-` is standard input.
+/// Returns the file's text; `-` is standard input.
 pub(super) fn read(path: &Path) -> std::io::Result<String> {
     let mut token = String::new();
     if path.as_os_str() == "-" {
@@ -17,7 +17,7 @@ pub(super) fn read(path: &Path) -> std::io::Result<String> {
     Ok(token)
 }
 
-/// The token itself: without `Bearer` and white space around it.
+/// Returns the token itself, without `Bearer` and without white space around it.
 pub(super) fn bare(text: &str) -> &str {
     let text = text.trim();
     match text.split_once(char::is_whitespace) {

@@ -1,14 +1,14 @@
-//! `gateway.toml` -> [`Model`], or a [`Report`] with every error at once.
+//! Reads `gateway.toml` into a [`Model`], or reports every error at once ([`Report`]).
 //!
-//! Decides what the operator's words mean and what of them cannot be. Reads files and nothing else: opens no socket, asks
-//! no server. A key whose feature does not exist yet is refused by its name; what is not written has its default, and no
+//! This room reads files and nothing else: it opens no socket and asks no server. A key whose
+//! feature does not exist yet is refused by name. A key that is not written has a default, and no
 //! default opens anything.
 //!
-//! The walk through the files: [`source`] and [`tree`] (texts, values and
-//! their places), [`contract`] (every name that may be written, the one
-//! table behind the reader, the hints and the JSON Schema), [`reader`] (typed values) with [`problems`] (errors collected), [`units`]
-//! (durations and sizes), [`plain_file`] (opening what is named), [`resolve`] (one file a noun), [`report`]
-//! (what an operator reads), [`redaction`] (what no report shows), [`mod@schema`].
+//! The files: [`source`] and [`tree`] (files, values and their places), [`contract`] (every key,
+//! for the reader, the hints and the JSON Schema), [`reader`] (typed values), [`problems`] (errors
+//! collected), [`units`] (durations and sizes), [`plain_file`] and [`pem`] (files that are named),
+//! [`resolve`] (one file for each noun), [`report`] (for operators), [`redaction`] (keeps secrets
+//! out of reports), [`mod@schema`].
 
 mod contract;
 mod pem;
@@ -41,31 +41,32 @@ use crate::model::identity::Identities;
 #[derive(Debug)]
 pub struct Loaded {
     pub model: Model,
-    /// What can be used, but is probably not meant.
+    /// Settings that work, but are probably not meant.
     pub warnings: Report,
-    /// Every file that was read, and that a change of should be noticed in.
+    /// All files that were read; a change of one of them is a reason to reload.
     pub watched: Vec<PathBuf>,
 }
 
 /// Reads the configuration of a gateway that is to run.
 ///
-/// A file without a listener or without an API is refused: it serves nobody, and it is what a file looks like that a full
-/// disk has cut off. What a running process knows already keeps its slot in `identities`.
+/// A file without a listener or without an API is refused: it would serve nobody, and a file that a
+/// full disk has cut off looks like this. Objects that a running process knows keep their slots in
+/// `identities`.
 pub fn load_gateway(path: &Path, identities: &Identities) -> Result<Loaded, Report> {
     const HINT: &str =
         "was the file emptied or cut off while it was written, or does `include` match nothing?";
     let loaded = load_with(path, identities)?;
     let message = if loaded.model.listeners.is_empty() {
-        "no [[listeners]]: a gateway without one serves nobody"
+        "there is no [[listeners]]: a gateway without one serves nobody"
     } else if loaded.model.apis.is_empty() {
-        "no [[apis]]: a gateway without one answers 404 to everybody"
+        "there is no [[apis]]: a gateway without one answers 404 to every request"
     } else {
         return Ok(loaded);
     };
     Err(Report::of_file(path, message, HINT))
 }
 
-/// Reads a `gateway.toml`, or a part of one, with everything that it names.
+/// Reads a `gateway.toml`, or a part of one, with all files that it names.
 pub fn load(path: &Path) -> Result<Loaded, Report> {
     load_with(path, &Identities::default())
 }

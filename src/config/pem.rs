@@ -1,4 +1,4 @@
-//! Files that the configuration names: read now, and checked as far as their form goes.
+//! Reads the files that a configuration names, and checks their form.
 
 use std::io;
 
@@ -14,7 +14,7 @@ use crate::config::source::Sources;
 use crate::model::gateway::CertifiedPair;
 use crate::model::key_manager::{ClientCertificate, PemFile};
 
-/// Certificates, keys and key sets are small.
+/// The largest file: certificates, keys and key sets are small.
 const MOST_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Reads a file that a key names.
@@ -29,10 +29,16 @@ pub(super) fn file(
         Ok(content) => Some(PemFile { path, content }),
         Err(error) => {
             let hint = match error.kind() {
-                io::ErrorKind::NotFound => {
-                    Some("`portcullis demo` makes development certificates; paths start at the folder of gateway.toml".to_owned())
-                }
-                io::ErrorKind::PermissionDenied => Some("the user that runs the gateway must be able to read it".to_owned()),
+                io::ErrorKind::NotFound => Some(
+                    "`portcullis demo` makes development certificates; relative paths start \
+                          at the folder of gateway.toml"
+                        .to_owned(),
+                ),
+                io::ErrorKind::PermissionDenied => Some(
+                    "the gateway's user must be able to read \
+                    it"
+                    .to_owned(),
+                ),
                 _ => None,
             };
             problems.error(
@@ -45,7 +51,7 @@ pub(super) fn file(
     }
 }
 
-/// Editors of Windows begin a file with a byte order mark, and "-----BEGIN" has to begin a line.
+/// Removes the byte order mark that some editors write: "-----BEGIN" must begin a line.
 fn without_mark(mut content: Vec<u8>) -> Vec<u8> {
     const MARK: &[u8] = b"\xEF\xBB\xBF";
     if content.starts_with(MARK) {
@@ -54,7 +60,7 @@ fn without_mark(mut content: Vec<u8>) -> Vec<u8> {
     content
 }
 
-/// A file of certificate authorities.
+/// Reads a file of certificate authorities.
 pub(super) fn authorities(table: &Table<'_>, key: &str, sources: &Sources) -> Option<PemFile> {
     let named = table.wanted(key)?;
     let found = file(&named, sources, table.problems())?;
@@ -69,7 +75,7 @@ pub(super) fn authorities(table: &Table<'_>, key: &str, sources: &Sources) -> Op
     Some(found)
 }
 
-/// A file with certificates or public keys to verify tokens with.
+/// Reads a file with certificates or public keys to verify tokens with.
 pub(super) fn verification_keys(
     named: &Placed<&str>,
     sources: &Sources,
@@ -89,7 +95,7 @@ pub(super) fn verification_keys(
     }
     if usable == 0 {
         let hint = private.then(|| {
-            "this is a private key; the gateway needs the public one, or the certificate".to_owned()
+            "it is a private key; the gateway needs the public key or the certificate".to_owned()
         });
         problems.error(
             named.at.clone(),
@@ -101,7 +107,7 @@ pub(super) fn verification_keys(
     Some(found)
 }
 
-/// A certificate chain with its key, both needed.
+/// Reads a certificate chain and its key; both are required.
 pub(super) fn pair(table: &Table<'_>, sources: &Sources) -> Option<CertifiedPair> {
     let (certificate_name, key_name) = (table.needed("certificate"), table.needed("key"));
     let (certificate_name, key_name) = (certificate_name?, key_name?);
@@ -113,7 +119,7 @@ pub(super) fn pair(table: &Table<'_>, sources: &Sources) -> Option<CertifiedPair
     check(&pair, &certificate_name, &key_name, table.problems()).then_some(pair)
 }
 
-/// A certificate that the gateway shows, where one is written.
+/// Reads the certificate with which the gateway authenticates.
 pub(super) fn client_certificate(
     table: &Table<'_>,
     sources: &Sources,
@@ -140,7 +146,7 @@ fn check(
         return false;
     }
     let Ok(key) = PrivateKeyDer::from_pem_slice(&pair.key.content) else {
-        let hint = Some("an unencrypted PEM private key is needed".to_owned());
+        let hint = Some("write an unencrypted private key in PEM".to_owned());
         problems.error(
             key_name.at.clone(),
             format!("{} holds no PEM private key", pair.key.path.display()),
@@ -159,7 +165,7 @@ fn check(
             problems.error(
                 key_name.at.clone(),
                 message,
-                Some("the gateway's own certificate comes first in the chain".to_owned()),
+                Some("the gateway's own certificate must come first in the chain".to_owned()),
             );
             false
         }

@@ -1,7 +1,7 @@
-//! Opens the files that operators name.
+//! Opens the files that an operator names.
 //!
-//! A FIFO, a socket or a device makes its reader wait, or never ends: only plain files are read, and never more of them
-//! than a limit.
+//! A FIFO, a socket or a device would block its reader, or never end. So only plain files are read,
+//! and never more than a limit.
 
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Read};
@@ -22,7 +22,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
-/// Reads a plain file of at most so many bytes.
+/// Reads a plain file of at most `most` bytes.
 pub(super) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     open(path)?.take(most.saturating_add(1)).read_to_end(&mut content)?;

@@ -1,10 +1,11 @@
-//! What went wrong while a configuration was read: remembered, so that reading goes on and all errors come at once.
+//! Collects errors and warnings while a configuration is read, so that reading goes on and the
+//! operator sees all of them at once.
 
 use std::cell::RefCell;
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// What went wrong so far, and which files were looked at.
+/// The problems found so far, and the files that were looked at.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     found: RefCell<Vec<Problem>>,
@@ -20,7 +21,7 @@ impl Problems {
         self.push(Problem { severity: Severity::Warning, message, hint, at, other: None });
     }
 
-    /// Two places that cannot both stand.
+    /// Records two places that contradict each other.
     pub(super) fn conflict(&self, at: At, other: At, message: String, hint: Option<String>) {
         self.push(Problem { severity: Severity::Error, message, hint, at, other: Some(other) });
     }
@@ -45,14 +46,14 @@ impl Problems {
     }
 }
 
-/// One thing that is wrong, or probably not meant.
+/// One error or warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     pub severity: Severity,
     pub message: String,
     pub hint: Option<String>,
     pub(super) at: At,
-    /// Where the other half of a conflict is.
+    /// The place of the other half of a conflict.
     pub(super) other: Option<At>,
 }
 
@@ -65,7 +66,7 @@ pub enum Severity {
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum At {
-    /// Bytes of a text that is in memory.
+    /// Bytes of a file that is in memory.
     Span { file: u16, span: Range<usize> },
     /// A line of a file that was streamed.
     Line { path: PathBuf, line: u32 },
@@ -73,5 +74,5 @@ pub(super) enum At {
     File { path: PathBuf },
 }
 
-/// More than this many problems help nobody.
+/// More problems than this help nobody.
 const MOST_PROBLEMS: usize = 1000;

@@ -1,7 +1,9 @@
-//! Keeps secrets out of reports: a report shows the operator's lines, and goes to terminals, logs and answers.
+//! Keeps secrets out of reports, which show lines of the file and go to terminals, logs and
+//! replies.
 //!
-//! A value is secret if the contract says so, if the contract does not know its key (somebody misspelled `password`), or if
-//! it looks like a secret: an address with credentials, a private key, a password hash.
+//! A value is secret if the contract says so, if the contract does not know its key (it may be a
+//! misspelled `password`), or if it looks like a secret: an address with credentials, a private
+//! key, a password hash.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,14 +11,14 @@ use std::ops::Range;
 use crate::config::contract::{TableRule, ValueKind};
 use crate::config::tree::{TomlContent, TomlMember, TomlValue};
 
-/// What stands in a secret's place.
+/// The replacement of a secret.
 const HIDDEN: &str = "***";
 
-/// Parts of the names of keys that hold secrets.
+/// Parts of key names that suggest a secret.
 const SECRET_NAMES: [&str; 8] =
     ["pass", "pwd", "secret", "credential", "hash", "token", "private", "auth"];
 
-/// The places of the secrets in a document, in its order.
+/// Returns the places of the secrets in a document, in order.
 pub(super) fn secrets(members: &[TomlMember], rule: &TableRule) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     table(members, Some(rule), &mut found);
@@ -29,10 +31,10 @@ fn table(members: &[TomlMember], rule: Option<&TableRule>, found: &mut Vec<Range
         let known = rule.and_then(|rule| rule.keys.iter().find(|key| key.name == member.name));
         let secret = match known.map(|key| key.kind) {
             Some(ValueKind::Secret) => true,
-            // a password that stands where its table is wanted
+            // the value may be a password that stands where its table is expected
             Some(ValueKind::Table(rule) | ValueKind::Tables(rule)) => holds_secrets(rule),
             Some(_) => false,
-            // a key that nobody knows may be a misspelled one
+            // an unknown key may be a misspelled one
             None => rule.is_some() || sounds_secret(&member.name),
         };
         let below = known.and_then(|key| match key.kind {
@@ -48,7 +50,7 @@ fn table(members: &[TomlMember], rule: Option<&TableRule>, found: &mut Vec<Range
 fn value(node: &TomlValue, secret: bool, below: Option<&TableRule>, found: &mut Vec<Range<usize>>) {
     match &node.content {
         TomlContent::Text(text) if secret || looks_secret(text) => found.push(node.span.clone()),
-        // a password that is written without quotes
+        // the value may be a password without quotes
         TomlContent::Integer(_) | TomlContent::Float(_) if secret => {
             found.push(node.span.clone());
         }
@@ -75,7 +77,7 @@ fn looks_secret(text: &str) -> bool {
     text.contains("PRIVATE KEY") || text.starts_with("$argon2") || !userinfo(text).is_empty()
 }
 
-/// A line with its secrets hidden, and the span in it moved accordingly.
+/// Returns a line with its secrets hidden, and the span in it, moved accordingly.
 pub(super) fn hide(
     line: &str,
     secrets: impl Iterator<Item = Range<usize>>,
@@ -92,7 +94,7 @@ pub(super) fn hide(
         let at = hidden.len();
         hidden.push_str(HIDDEN);
         from = secret.end;
-        // inside the secret: its edges; behind it: counted anew below
+        // a span inside the secret gets its edges; a span after it is moved
         start = if span.start >= secret.end {
             hidden.len().saturating_add(span.start.saturating_sub(secret.end))
         } else if span.start >= secret.start {
@@ -113,7 +115,8 @@ pub(super) fn hide(
     (hidden, start.min(end)..end)
 }
 
-/// The places of all strings of a line. Where a file is not TOML, nobody can say which of them are secret.
+/// Returns the places of all strings of a line. In a file that is not TOML, any of them may be a
+/// secret.
 pub(super) fn strings(line: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut open: Option<(usize, char)> = None;
@@ -135,19 +138,20 @@ pub(super) fn strings(line: &str) -> Vec<Range<usize>> {
         escaped = false;
     }
     if found.is_empty() && open.is_none() && !line.contains('=') {
-        // perhaps a line of a string over several lines
+        // the line may be part of a string over several lines
         let table = line.trim_start().starts_with(['[', '#']);
         let whole = std::iter::once(0..line.len());
         return if table { found } else { whole.collect() };
     }
-    // a string that does not end is as long as its line; a value without quotes may be a secret too
+    // a string without an end reaches to the end of the line; a value without quotes may be a
+    // secret too
     let rest = open.map(|(start, _)| start).or_else(|| bare_value(line));
     found.extend(rest.map(|start| start..line.len()));
     found.sort_by_key(|range| range.start);
     found
 }
 
-/// Where a value begins that has no quotes.
+/// Returns the start of a value without quotes.
 fn bare_value(line: &str) -> Option<usize> {
     let at = line.find('=')?.saturating_add(1);
     let value = line.get(at..)?.trim_start();
@@ -155,11 +159,12 @@ fn bare_value(line: &str) -> Option<usize> {
     (!begins_otherwise).then(|| line.len().saturating_sub(value.len()))
 }
 
-/// A message without the credentials of the addresses in it, and without a key where a file's name is wanted.
+/// Returns a message without the credentials in its addresses, and without a key that stands where
+/// a file name is expected.
 pub(super) fn message(text: &str) -> Cow<'_, str> {
     if let Some((before, _)) = text.split_once("-----BEGIN") {
         return Cow::Owned(format!(
-            "{before}{HIDDEN} is a key, and the name of its file is wanted"
+            "{before}{HIDDEN} is a key, but the name of a file with the key is expected"
         ));
     }
     let found = userinfo(text);
@@ -169,7 +174,7 @@ pub(super) fn message(text: &str) -> Cow<'_, str> {
     Cow::Owned(hide(text, found.into_iter(), 0..0).0)
 }
 
-/// The places of what stands between `://` and `@`.
+/// Returns the places of the text between `://` and `@`.
 fn userinfo(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut from = 0;

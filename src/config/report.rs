@@ -1,4 +1,4 @@
-//! What an operator reads: every problem with its place, the line itself, and what to do.
+//! Shows an operator every problem with its place, its line, and what to do.
 
 use std::fmt;
 use std::ops::Range;
@@ -22,7 +22,7 @@ struct Located {
     path: String,
     /// Line and column, from 1.
     position: Option<(usize, usize)>,
-    /// The text around, and the span in it.
+    /// The line, and the span in it.
     excerpt: Option<SourceExcerpt>,
     other: Option<String>,
 }
@@ -42,7 +42,7 @@ impl Report {
         Self { problems }
     }
 
-    /// One error about a file as a whole.
+    /// Returns a report with one error about a whole file.
     pub(super) fn of_file(path: &Path, message: &str, hint: &str) -> Self {
         let problem = Problem {
             severity: Severity::Error,
@@ -69,7 +69,7 @@ impl Report {
         self.problems.iter().any(|located| located.problem.severity == Severity::Error)
     }
 
-    /// The whole report, with the lines that it is about.
+    /// Returns the whole report, with the lines that it is about.
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let mut parts: Vec<String> =
@@ -131,7 +131,7 @@ impl Located {
         }
     }
 
-    /// On one line, for logs.
+    /// Returns the problem on one line, for logs.
     fn line(&self) -> String {
         let hint = self.problem.hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}"));
         format!("{}: {}{hint}", self.place(), self.message())
@@ -165,7 +165,7 @@ impl Located {
     }
 }
 
-/// The lines of a span, without secrets; of a long one only the first.
+/// Returns the first line of a span, without secrets.
 fn excerpt(sources: &Sources, file: u16, span: &Range<usize>) -> SourceExcerpt {
     let text = sources.text(file);
     let start = span.start.min(text.len());

@@ -1,10 +1,10 @@
-//! The JSON Schema of `gateway.toml`, for editors: made of the contract, so that it cannot say anything else.
+//! Makes the JSON Schema of `gateway.toml` from the contract, so that the two always agree.
 
 use serde_json::{Map, Value, json};
 
 use crate::config::contract::{KeyRule, ROOT, Support, TableRule, ValueKind};
 
-/// JSON Schema, draft 2020-12.
+/// Returns the schema (JSON Schema, draft 2020-12).
 pub fn schema() -> Value {
     let mut schema = table(&ROOT);
     put(&mut schema, "$schema", "https://json-schema.org/draft/2020-12/schema");
@@ -45,10 +45,16 @@ fn kind(kind: ValueKind) -> Value {
         ValueKind::Integer => json!({ "type": "integer" }),
         ValueKind::Number => json!({ "type": "number" }),
         ValueKind::Duration => {
-            json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d)|none)$", "examples": ["250ms", "5s", "1m", "24h"] })
+            json!({
+                "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d)|none)$",
+                "examples": ["250ms", "5s", "1m", "24h"]
+            })
         }
         ValueKind::Size => {
-            json!({ "type": ["string", "integer"], "pattern": "^([0-9]+(B|KiB|MiB|GiB)?|none)$", "minimum": 0, "examples": ["64KiB", "1MiB"] })
+            json!({
+                "type": ["string", "integer"], "pattern": "^([0-9]+(B|KiB|MiB|GiB)?|none)$",
+                "minimum": 0, "examples": ["64KiB", "1MiB"]
+            })
         }
         ValueKind::Choice(words) => json!({ "type": "string", "enum": words }),
         ValueKind::Choices(words) => {
@@ -66,7 +72,10 @@ fn kind(kind: ValueKind) -> Value {
         ValueKind::Table(rule) => table(rule),
         ValueKind::Tables(rule) => json!({ "type": "array", "items": table(rule) }),
         ValueKind::Secret => {
-            let place = |name: &str| json!({ "type": "object", "required": [name], "properties": { name: { "type": "string" } } });
+            let place = |name: &str| {
+                let properties = json!({ name: { "type": "string" } });
+                json!({ "type": "object", "required": [name], "properties": properties })
+            };
             json!({ "anyOf": [{ "type": "string" }, place("env"), place("file")] })
         }
         ValueKind::FreeTable => json!({ "type": "object" }),

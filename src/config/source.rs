@@ -1,4 +1,4 @@
-//! The texts: `gateway.toml` and what it includes, parsed as TOML, with the way back from a byte to a line.
+//! Reads the files of a configuration as TOML, and finds the line of a byte.
 
 use std::fs;
 use std::io;
@@ -15,10 +15,10 @@ use crate::config::redaction;
 use crate::config::tree::{self, TomlContent, TomlMember};
 use crate::model::provenance::{Provenance, SourceFiles};
 
-/// A configuration text larger than this is a mistake; applications belong into application files.
+/// A larger file is a mistake; many applications belong into application files.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
-/// All texts, the main one first.
+/// All files, the main one first.
 #[derive(Debug)]
 pub(super) struct Sources {
     files: Vec<SourceFile>,
@@ -30,17 +30,17 @@ struct SourceFile {
     path: PathBuf,
     text: String,
     table: Vec<TomlMember>,
-    /// Where secrets are written.
+    /// The places of secrets.
     secrets: Vec<Range<usize>>,
-    /// Whether it is no TOML, and only parts of it could be read.
+    /// True if the file is not valid TOML, so that only parts of it could be read.
     broken: bool,
     line_starts: Vec<usize>,
-    /// Not a part of the configuration, but a table that the configuration names.
+    /// True for a file that is not part of the configuration itself, but named by it.
     named: bool,
 }
 
 impl Sources {
-    /// Reads the main file and its includes; what cannot be read becomes a problem.
+    /// Reads the main file and its includes. A file that cannot be read becomes a problem.
     pub(super) fn read(path: &Path, problems: &Problems) -> Self {
         let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
         let mut sources = Self { files: Vec::new(), folder };
@@ -68,7 +68,7 @@ impl Sources {
         sources
     }
 
-    /// A table that has a file of its own, by the path that the configuration names.
+    /// Returns the table in a file of its own, by the path that the configuration names.
     pub(super) fn named(&self, path: &Path) -> Option<(u16, &[TomlMember])> {
         let at = self.files.iter().position(|source| source.named && source.path == path)?;
         Some((u16::try_from(at).ok()?, self.files.get(at)?.table.as_slice()))
@@ -81,7 +81,7 @@ impl Sources {
         })
     }
 
-    /// Where relative paths start.
+    /// Returns a path; relative ones start at the main file's folder.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         self.folder.join(path)
     }
@@ -94,7 +94,8 @@ impl Sources {
         self.file(file).map_or("", |source| &source.text)
     }
 
-    /// A line that begins at this byte, without its secrets, and a span of it (counted from its begin).
+    /// Returns a line without its secrets, and the span in it, moved accordingly. The line begins
+    /// at the byte `begin`; the span counts from there.
     pub(super) fn shown(
         &self,
         file: u16,
@@ -114,7 +115,7 @@ impl Sources {
         redaction::hide(line, here, span)
     }
 
-    /// Line and column of a byte, from 1; the column counts characters.
+    /// Returns line and column of a byte, from 1. The column counts characters.
     pub(super) fn position(&self, file: u16, byte: usize) -> (usize, usize) {
         let Some(source) = self.file(file) else { return (1, 1) };
         let line = source.line_starts.partition_point(|start| *start <= byte).max(1);
@@ -137,7 +138,7 @@ impl Sources {
         }
     }
 
-    /// Where a line begins, for problems that show later.
+    /// Returns the beginning of a line, for problems that are found later.
     pub(super) fn at(&self, place: Provenance) -> At {
         let line = usize::try_from(place.line).unwrap_or(1).saturating_sub(1);
         let start = self
@@ -147,7 +148,7 @@ impl Sources {
         At::Span { file: place.file, span: start..start }
     }
 
-    /// The model's list of files: these, in this order; application files come after.
+    /// Returns the model's list of files: these, in this order. Application files come after them.
     pub(super) fn files(&self) -> SourceFiles {
         let mut files = SourceFiles::default();
         for source in &self.files {
@@ -156,7 +157,7 @@ impl Sources {
         files
     }
 
-    /// What to watch: these and the others that were read.
+    /// Returns all files to watch: these, and the others that were read.
     pub(super) fn watched(&self, mut others: Vec<PathBuf>) -> Vec<PathBuf> {
         others.extend(self.files.iter().map(|source| source.path.clone()));
         others.sort();
@@ -178,9 +179,9 @@ impl Sources {
                     io::ErrorKind::NotFound if from.is_none() => {
                         Some("name the file with --config FILE or PORTCULLIS_CONFIG".to_owned())
                     }
-                    io::ErrorKind::InvalidData => Some("TOML is UTF-8 text".to_owned()),
+                    io::ErrorKind::InvalidData => Some("TOML files are UTF-8".to_owned()),
                     io::ErrorKind::FileTooLarge => {
-                        Some("put applications into application_files".to_owned())
+                        Some("move applications into application_files".to_owned())
                     }
                     _ => None,
                 };
@@ -215,7 +216,7 @@ impl Sources {
         });
     }
 
-    /// The files that a pattern names, sorted. `*` matches within one file name.
+    /// Returns the files that match a pattern, sorted. `*` matches within one file name.
     fn matching(&self, pattern: &str, at: &At, problems: &Problems) -> Vec<PathBuf> {
         let whole = self.resolve(pattern);
         let (Some(folder), Some(name)) =
@@ -227,10 +228,14 @@ impl Sources {
             return vec![whole];
         }
         if folder.to_string_lossy().contains('*') {
-            problems.error(at.clone(), "\"*\" may stand in the file's name only".into(), None);
+            problems.error(
+                at.clone(),
+                "\"*\" may stand only in the file name, not in a folder".into(),
+                None,
+            );
             return Vec::new();
         }
-        // a folder that is not there yet matches nothing, as an empty one does
+        // a folder that does not exist yet matches nothing, as an empty one does
         let entries =
             fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
         let mut found: Vec<_> = entries
@@ -262,7 +267,7 @@ fn includes(table: &[TomlMember]) -> Vec<(String, Range<usize>)> {
     texts.collect()
 }
 
-/// The files of `credentials_for`, with the place where each is named.
+/// Returns the files of `credentials_for`, with the place that names each.
 fn credential_files((file, table): (u16, &[TomlMember])) -> Vec<(String, At)> {
     let tables = |members: &[TomlMember], name: &str| -> Vec<Vec<TomlMember>> {
         let found = members.iter().find(|member| member.name == name);

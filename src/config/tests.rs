@@ -30,9 +30,10 @@ fn report(text: &str) -> String {
 }
 
 const LISTENER: &str = "[[listeners]]\nname = \"http\"\naddress = \"127.0.0.1:0\"\n";
-const KEY_MANAGER: &str = "[[key_managers]]\nname = \"km\"\nissuer = \"https://i\"\ncertificates = { jwks = \"https://i/jwks\" }\n";
-const API: &str = "[[apis]]\nname = \"a\"\nversion = \"1\"\ncontext = \"/a\"\nproduction = { urls = [\"http://b\"] }\n\
-                   operations = [{ method = \"GET\", path = \"/x\" }]\n";
+const KEY_MANAGER: &str = "[[key_managers]]\nname = \"km\"\nissuer = \"https://i\"\ncertificates = \
+                           { jwks = \"https://i/jwks\" }\n";
+const API: &str = "[[apis]]\nname = \"a\"\nversion = \"1\"\ncontext = \"/a\"\nproduction = { urls \
+                   = [\"http://b\"] }\noperations = [{ method = \"GET\", path = \"/x\" }]\n";
 
 #[test]
 fn an_empty_file_opens_nothing() {
@@ -89,12 +90,14 @@ fn what_does_not_exist_yet_is_refused_by_name() {
         ),
         ("[[apis]]\nname = \"a\"\npolicies = [\"Gold\"]", "apis.policies"),
         (
-            "[[apis]]\nname = \"a\"\noperations = [{ method = \"GET\", path = \"/\", policy = \"10KPerMin\" }]",
+            "[[apis]]\nname = \"a\"\noperations = [{ method = \"GET\", path = \"/\", policy = \
+             \"10KPerMin\" }]",
             "apis.operations.policy",
         ),
         ("[[applications]]\nname = \"a\"\npolicy = \"50PerMin\"", "applications.policy"),
         (
-            "[[applications]]\nname = \"a\"\nsubscriptions = [{ api = \"a:1\", policy = \"Gold\" }]",
+            "[[applications]]\nname = \"a\"\nsubscriptions = [{ api = \"a:1\", policy = \"Gold\" \
+             }]",
             "applications.subscriptions.policy",
         ),
         ("[telemetry]\ntraces = { otlp = \"http://c:4317\" }", "telemetry.traces.otlp"),
@@ -137,10 +140,11 @@ fn a_revocation_channel_is_an_address_and_its_password_is_never_shown() {
 #[test]
 fn a_value_that_asks_for_nothing_is_taken() {
     load_text(&format!(
-        "{KEY_MANAGER}token_generation = false\nclaim_mapping = {{}}\ntoken_handling = []\npermissions = {{ type = \"public\" }}\n\
-         introspection_cache = \"0s\"\n{API}policy = \"Unlimited\"\npolicies = []\nbackend_jwt = false\nrequest_headers = {{}}\n\
-         [store]\nurl = \"none\"\n[[applications]]\nname = \"x\"\npolicy = \"Unlimited\"\nattributes = {{}}\n\
-         subscriptions = [{{ api = \"a:1\", policy = \"Unlimited\" }}]\n"
+        "{KEY_MANAGER}token_generation = false\nclaim_mapping = {{}}\ntoken_handling = \
+         []\npermissions = {{ type = \"public\" }}\nintrospection_cache = \"0s\"\n{API}policy = \
+         \"Unlimited\"\npolicies = []\nbackend_jwt = false\nrequest_headers = {{}}\n[store]\nurl = \
+         \"none\"\n[[applications]]\nname = \"x\"\npolicy = \"Unlimited\"\nattributes = \
+         {{}}\nsubscriptions = [{{ api = \"a:1\", policy = \"Unlimited\" }}]\n"
     ))
     .unwrap();
 }
@@ -148,7 +152,8 @@ fn a_value_that_asks_for_nothing_is_taken() {
 #[test]
 fn all_errors_come_at_once_with_their_places() {
     let report = report(
-        "[limits]\nidle_timout = \"5s\"\nmax_headers = \"many\"\nheader_timeout = \"5 s\"\n[gatewy]\n",
+        "[limits]\nidle_timout = \"5s\"\nmax_headers = \"many\"\nheader_timeout = \"5 \
+         s\"\n[gatewy]\n",
     );
     for part in [
         "gateway.toml:2:1",
@@ -176,12 +181,13 @@ fn references_are_checked() {
         ),
         (
             "[[applications]]\nname = \"x\"\nsubscriptions = [{ api = \"a:2\" }]\n",
-            &["there is no API \"a:2\"", "has the version 1"],
+            &["there is no API \"a:2\"", "has these versions: 1"],
         ),
         ("[[applications]]\nname = \"x\"\nsubscriptions = [{ api = \"a\" }]\n", &["name:version"]),
         (
-            "[[applications]]\nname = \"x\"\nkeys = [{ type = \"production\", key_manager = \"km\", consumer_key = \"k\" }]\n\
-             [[applications]]\nname = \"y\"\nkeys = [{ type = \"sandbox\", key_manager = \"km\", consumer_key = \"k\" }]\n",
+            "[[applications]]\nname = \"x\"\nkeys = [{ type = \"production\", key_manager = \
+             \"km\", consumer_key = \"k\" }]\n[[applications]]\nname = \"y\"\nkeys = [{ type = \
+             \"sandbox\", key_manager = \"km\", consumer_key = \"k\" }]\n",
             &["belongs to application \"x\" already", "the other is at"],
         ),
         (
@@ -189,15 +195,18 @@ fn references_are_checked() {
             &["is defined twice", "the other is at"],
         ),
         (
-            "[[apis]]\nname = \"b\"\nversion = \"1\"\ncontext = \"/a\"\nproduction = { urls = [\"http://b\"] }\n",
+            "[[apis]]\nname = \"b\"\nversion = \"1\"\ncontext = \"/a\"\nproduction = { urls = \
+             [\"http://b\"] }\n",
             &["API b 1 is served at /a/1, and so is API a 1"],
         ),
         (
-            "[[key_managers]]\nname = \"two\"\nissuer = \"https://i\"\ncertificates = { jwks = \"https://i/jwks\" }\n",
-            &["a coin toss"],
+            "[[key_managers]]\nname = \"two\"\nissuer = \"https://i\"\ncertificates = { jwks = \
+             \"https://i/jwks\" }\n",
+            &["which of them validates a token"],
         ),
         (
-            "[[key_managers]]\nname = \"km\"\nissuer = \"https://j\"\ncertificates = { jwks = \"https://i/jwks\" }\n",
+            "[[key_managers]]\nname = \"km\"\nissuer = \"https://j\"\ncertificates = { jwks = \
+             \"https://i/jwks\" }\n",
             &["key manager \"km\" is defined twice"],
         ),
     ] {
@@ -207,8 +216,9 @@ fn references_are_checked() {
         }
     }
     let report = report(
-        "[[apis]]\nname = \"a\"\nversion = \"1\"\ncontext = \"/a\"\nproduction = { urls = [\"http://b\"] }\n\
-                         operations = [{ method = \"GET\", path = \"/{id}\" }, { method = \"GET\", path = \"/{name}\" }]\n",
+        "[[apis]]\nname = \"a\"\nversion = \"1\"\ncontext = \"/a\"\nproduction = { urls = \
+         [\"http://b\"] }\noperations = [{ method = \"GET\", path = \"/{id}\" }, { method = \
+         \"GET\", path = \"/{name}\" }]\n",
     );
     assert!(report.contains("operation GET /{name} is defined twice"), "{report}");
 }
@@ -224,7 +234,7 @@ fn key_managers_are_safe_or_refused() {
     assert!(
         with("certificates = { jwks = \"https://i\", pem = \"x\" }").contains("exactly one of")
     );
-    assert!(with("").contains("nothing says where"));
+    assert!(with("").contains("has no source of keys"));
     for algorithm in ["none", "HS256"] {
         let report = with(&format!(
             "certificates = {{ jwks = \"https://i\" }}\nalgorithms = [\"{algorithm}\"]"
@@ -232,16 +242,20 @@ fn key_managers_are_safe_or_refused() {
         assert!(report.contains("is never accepted"), "{report}");
     }
     assert!(
-        with("certificates = { jwks = \"https://i\" }\nleeway = \"1h\"").contains("5m at most")
+        with("certificates = { jwks = \"https://i\" }\nleeway = \"1h\"").contains("at most 5m")
     );
     assert!(
         with("certificates = { jwks = \"https://i\" }\ntype = \"Oktaa\"")
             .contains("did you mean \"Okta\"")
     );
-    load_text("[[key_managers]]\nname = \"km\"\nissuer = \"https://i\"\ncertificates = { jwks = \"http://127.0.0.1:1/jwks\" }\n").unwrap();
+    load_text(
+        "[[key_managers]]\nname = \"km\"\nissuer = \"https://i\"\ncertificates = { jwks = \
+               \"http://127.0.0.1:1/jwks\" }\n",
+    )
+    .unwrap();
     let allowed = load_text(
-        "[key_manager_defaults]\nallow_http = true\n[[key_managers]]\nname = \"km\"\nissuer = \"https://i\"\n\
-                             certificates = { jwks = \"http://i/jwks\" }\n",
+        "[key_manager_defaults]\nallow_http = true\n[[key_managers]]\nname = \"km\"\nissuer = \
+         \"https://i\"\ncertificates = { jwks = \"http://i/jwks\" }\n",
     );
     assert!(allowed.unwrap().warnings.to_string().contains("plain http"));
 }
@@ -266,21 +280,27 @@ fn no_report_shows_a_secret() {
     let user = "[management]\naddress = \"127.0.0.1:1\"\n";
     for text in [
         // one line with a secret and a mistake
-        format!("{user}users = [ {{ name = 7, password_hash = \"s3cret\", roles = [\"admin\"] }} ]\n"),
+        format!("{user}users = [ {{ name = 7, password_hash = \"s3cret\", roles = [\"admin\"] }} \
+                 ]\n"),
         // a misspelled key
         format!("{user}users = [ {{ name = \"a\", pasword = \"s3cret\", roles = [] }} ]\n"),
-        "[[key_managers]]\nname = \"k\"\ncredentials = { usrname = \"u\", password = \"s3cret\" }\n".to_owned(),
+        "[[key_managers]]\nname = \"k\"\ncredentials = { usrname = \"u\", password = \"s3cret\" \
+         }\n".to_owned(),
         "[[key_managers]]\nname = \"k\"\ncredentials = \"u:s3cret\"\n".to_owned(),
-        "[[key_managers]]\nname = \"k\"\ncredentials = { username = \"u\", password = 12\"s3cret\" }\n".to_owned(),
+        "[[key_managers]]\nname = \"k\"\ncredentials = { username = \"u\", password = 12\"s3cret\" \
+         }\n".to_owned(),
         "[[key_managers]]\nname = \"k\"\ncredentials = { password = \"\"\"\ns3cret\n".to_owned(),
-        "[[key_managers]]\nname = \"k\"\ncredentials = { password = \"\"\"\ns3cret\"\"\", x = 1 }\n".to_owned(),
+        "[[key_managers]]\nname = \"k\"\ncredentials = { password = \"\"\"\ns3cret\"\"\", x = 1 \
+         }\n".to_owned(),
         "[revocation]\nchannel = \"redis://u:s3cret@h:x\"\n".to_owned(),
         "[revocation]\nchannel = [\"redis://u:s3cret@h\"]\n".to_owned(),
         "[store]\nurl = \"postgres://u:s3cret@h/db\"\n".to_owned(),
         "[key_manager_defaults]\nproxy = \"ftp://u:s3cret@h\"\n".to_owned(),
-        "[[apis]]\nname = \"a\"\nversion = \"1\"\ncontext = \"/a\"\nproduction = { urls = [\"ftp://u:s3cret@h\"] }\n"
+        "[[apis]]\nname = \"a\"\nversion = \"1\"\ncontext = \"/a\"\nproduction = { urls = \
+         [\"ftp://u:s3cret@h\"] }\n"
             .to_owned(),
-        "[[key_managers]]\nname = \"k\"\nissuer = 5\nwell_known_url = \"http://u:s3cret@h\"\n".to_owned(),
+        "[[key_managers]]\nname = \"k\"\nissuer = 5\nwell_known_url = \"http://u:s3cret@h\"\n"
+            .to_owned(),
         "password = s3cret\n".to_owned(),
         "[backend_jwt]\nkey = \"-----BEGIN PRIVATE KEY-----\\ns3cret\"\nheader = 1\n".to_owned(),
     ] {

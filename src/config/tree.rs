@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A value and the bytes that it stands in.
+/// A value and its bytes.
 #[derive(Debug, Clone)]
 pub(super) struct TomlValue {
     pub(super) content: TomlContent,
@@ -15,7 +15,7 @@ pub(super) struct TomlValue {
 #[derive(Debug, Clone)]
 pub(super) enum TomlContent {
     Text(String),
-    /// `None`: beyond 64 bits.
+    /// `None` if the number does not fit into 64 bits.
     Integer(Option<i64>),
     Float(f64),
     Flag(bool),
@@ -27,16 +27,16 @@ pub(super) enum TomlContent {
 #[derive(Debug, Clone)]
 pub(super) struct TomlMember {
     pub(super) name: String,
-    /// Of the name.
+    /// The bytes of the name.
     pub(super) span: Range<usize>,
     pub(super) value: TomlValue,
 }
 
 impl TomlContent {
-    /// What an operator calls it.
+    /// Returns the name of the type, for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            Self::Text(_) => "a text",
+            Self::Text(_) => "a string",
             Self::Integer(_) | Self::Float(_) => "a number",
             Self::Flag(_) => "true or false",
             Self::DateTime => "a date",
@@ -46,7 +46,7 @@ impl TomlContent {
     }
 }
 
-/// The tree of a document.
+/// Returns the tree of a document.
 pub(super) fn table(table: &DeTable<'_>) -> Vec<TomlMember> {
     let members = table.iter().map(|(key, content)| TomlMember {
         name: key.get_ref().to_string(),

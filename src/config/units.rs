@@ -1,8 +1,8 @@
-//! Durations and sizes as operators write them.
+//! Parses durations and sizes.
 
 use std::time::Duration;
 
-/// `250ms`, `5s`, `1m`, `24h`, `7d`.
+/// Parses `250ms`, `5s`, `1m`, `24h`, `7d`.
 pub(super) fn duration(text: &str) -> Option<Duration> {
     let (digits, unit) = split(text)?;
     let number: u64 = digits.parse().ok()?;
@@ -17,7 +17,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     number.checked_mul(milliseconds).map(Duration::from_millis)
 }
 
-/// `512B`, `64KiB`, `1MiB`, `2GiB`.
+/// Parses `512B`, `64KiB`, `1MiB`, `2GiB`.
 pub(super) fn size(text: &str) -> Option<u64> {
     let (digits, unit) = split(text)?;
     let number: u64 = digits.parse().ok()?;
@@ -67,7 +67,8 @@ mod tests {
         #[test]
         fn what_is_written_is_read(number in 0_u64..1_000_000) {
             prop_assert_eq!(duration(&format!("{number}ms")), Some(Duration::from_millis(number)));
-            prop_assert_eq!(duration(&format!("{number}m")), Some(Duration::from_secs(number * 60)));
+            let minutes = Some(Duration::from_secs(number * 60));
+            prop_assert_eq!(duration(&format!("{number}m")), minutes);
             prop_assert_eq!(size(&format!("{number}KiB")), Some(number * 1024));
             prop_assert_eq!(size(&format!("{number}")), Some(number));
         }

@@ -1,8 +1,8 @@
-//! The demo's authorization server: discovery document, key set, token endpoint and key rotation, at the paths that
-//! WSO2 Identity Server uses.
+//! The demo's authorization server: discovery document, key set, token endpoint and key rotation,
+//! at the paths of WSO2 Identity Server.
 //!
-//! It stands in for the operator's own, which the gateway is made for; it issues tokens to anyone who knows the demo's
-//! public secrets, and therefore listens on loopback only.
+//! It stands in for the operator's own server. It issues tokens to everybody who knows the demo's
+//! public secrets, so it listens on loopback only.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,14 +20,14 @@ use crate::demo::signing_keys::{SigningError, SigningKeys};
 use crate::demo::token_endpoint::{DemoClient, TokenError, TokenRequest};
 use crate::model::clock::Clock;
 
-/// Where the discovery document is, below the server's address.
+/// The path of the discovery document.
 pub(super) const DISCOVERY_PATH: &str = "/oauth2/token/.well-known/openid-configuration";
 pub(super) const TOKEN_PATH: &str = "/oauth2/token";
 pub(super) const JWKS_PATH: &str = "/oauth2/jwks";
-/// `POST` makes new keys sign.
+/// The path to which `POST` rotates the signing keys.
 pub(super) const ROTATE_PATH: &str = "/rotate";
 
-/// A token request is some hundred bytes.
+/// The largest token request; usual ones have some hundred bytes.
 const MAX_FORM_BYTES: usize = 16 * 1024;
 
 /// The embedded authorization server.
@@ -48,7 +48,7 @@ impl DemoServer {
         clock: Arc<dyn Clock>,
     ) -> io::Result<RunningServer> {
         let keys = generate().await.map_err(io::Error::other)?;
-        // the issuer names the port, which is known once the listener is open
+        // the issuer contains the port, which is known once the listener is open
         let server = Arc::new(std::sync::OnceLock::new());
         let running = RunningServer::serve(address, {
             let server = Arc::clone(&server);
@@ -108,7 +108,7 @@ impl DemoServer {
         let body = match Limited::new(body, MAX_FORM_BYTES).collect().await {
             Ok(collected) => collected.to_bytes(),
             Err(_) => {
-                return TokenError::InvalidRequest("the form is too large, or was not sent whole")
+                return TokenError::InvalidRequest("the form is too large or incomplete")
                     .response();
             }
         };
@@ -138,7 +138,7 @@ impl DemoServer {
     }
 }
 
-/// RSA keys take a while: not on a thread that serves.
+/// Generates keys on another thread, because RSA keys take long.
 async fn generate() -> Result<SigningKeys, SigningError> {
     tokio::task::spawn_blocking(SigningKeys::generate)
         .await
@@ -149,7 +149,7 @@ fn refuse(status: StatusCode, error: &str) -> Response<Full<Bytes>> {
     json(status, &json!({ "error": error }))
 }
 
-/// RFC 6749 5.1: no cache keeps an answer that may hold a token.
+/// Forbids caches to store an answer that may hold a token (RFC 6749 section 5.1).
 fn not_stored(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
     response
         .headers_mut()

@@ -1,7 +1,7 @@
-//! The demo's backends: each says its name and what reached it, so that a reader sees where a key was sent and what the
-//! gateway added or took away.
+//! The demo's backends. Each answers with its name and the request that reached it, so that a
+//! reader sees where a key was sent, and what the gateway added or removed.
 //!
-//! A backend checks nothing: that is what the gateway is for. It never repeats an `Authorization` value.
+//! A backend checks nothing: the gateway does. It never repeats an `Authorization` header.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -29,7 +29,7 @@ const STREAM_PAUSE: Duration = Duration::from_millis(200);
 pub(super) struct DemoBackend;
 
 impl DemoBackend {
-    /// Listens on a loopback address; `name` is what its answers say.
+    /// Listens on a loopback address; its answers contain `name`.
     pub(super) async fn start(
         address: SocketAddr,
         name: &'static str,
@@ -75,7 +75,7 @@ fn shown(headers: &HeaderMap) -> BTreeMap<&str, Vec<String>> {
     shown
 }
 
-/// A body that comes line by line: what a client sees at once, the gateway did not buffer.
+/// A body that arrives line by line, which shows that the gateway does not buffer it.
 #[derive(Debug)]
 struct Lines {
     backend: String,

@@ -1,7 +1,8 @@
-//! Development certificates: an authority of this machine and a pair for `localhost` that it has signed.
+//! Makes development certificates: an authority for this machine, and a pair for `localhost` that
+//! it signs.
 //!
-//! Made only where there are none: a file that exists is never overwritten, and a pair of which one half is missing is
-//! an error that says so. Private keys are readable by their owner alone.
+//! An existing file is never overwritten, and half a pair is an error. Private keys are readable by
+//! their owner alone.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -18,38 +19,40 @@ use x509_parser::pem::parse_x509_pem;
 use crate::model::clock::{Clock, UnixSeconds};
 
 const AUTHORITY_NAME: &str = "Portcullis development CA";
-/// Whom the gateway's certificate is for.
+/// The names in the gateway's certificate.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 const AUTHORITY_YEARS: i64 = 10;
-/// Some clients refuse certificates of more than 825 days.
+/// The lifetime of the gateway's certificate; some clients refuse more than 825 days.
 const CERTIFICATE_YEARS: i64 = 2;
 const PRIVATE: u32 = 0o600;
 const PUBLIC: u32 = 0o644;
 
-/// What became of one file.
+/// The fate of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GeneratedFile {
     Made(PathBuf),
-    /// It was there already, and is as it was.
+    /// The file existed and is unchanged.
     Kept(PathBuf),
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
-    #[error("{} exists, but {} does not: put it back, or remove the one to have both made anew", present.display(), missing.display())]
+    #[error("{} exists, but {} does not: restore the missing file, or remove the other one to have \
+             both made again", present.display(), missing.display())]
     HalfAPair { present: PathBuf, missing: PathBuf },
-    #[error("{} and its key are not a development authority made here: remove both to have them made anew", path.display())]
+    #[error("{} and its key are not a development authority that was made here: remove both to \
+             have them made again", path.display())]
     ForeignAuthority { path: PathBuf },
-    #[error("{} cannot be written or read", path.display())]
+    #[error("{} cannot be read or written", path.display())]
     File { path: PathBuf, source: io::Error },
-    #[error("a certificate cannot be made")]
+    #[error("the certificate cannot be made")]
     Make(#[from] rcgen::Error),
-    #[error("the clock is outside the years that a certificate can name")]
+    #[error("the clock shows a year that a certificate cannot contain")]
     Clock,
 }
 
-/// Makes what is missing of `gateway.crt`/`.key` and `dev-ca.crt`/`.key` in `folder`. A gateway pair that exists needs no
-/// authority, so then none is made.
+/// Makes the missing pairs of `gateway.crt`/`.key` and `dev-ca.crt`/`.key` in `folder`. If the
+/// gateway's pair exists, no authority is needed, so none is made.
 pub fn make(folder: &Path, clock: &dyn Clock) -> Result<Vec<GeneratedFile>, CertificateError> {
     let gateway = Pair::at(folder, "gateway");
     if gateway.exists()? {
@@ -99,7 +102,7 @@ fn gateway_params(now: UnixSeconds) -> Result<CertificateParams, CertificateErro
     valid_for(params, now, CERTIFICATE_YEARS)
 }
 
-/// From yesterday, so that a clock a little behind does not matter.
+/// Sets the validity. It starts yesterday, so that a clock that is a little late does not matter.
 fn valid_for(
     mut params: CertificateParams,
     UnixSeconds(now): UnixSeconds,
@@ -141,7 +144,7 @@ impl Pair {
             present: present.to_owned(),
             missing: missing.to_owned(),
         };
-        // a dangling link counts as there: it is somebody's, and writing would follow it
+        // a dangling link counts as existing: writing would follow it
         match (
             fs::symlink_metadata(&self.certificate).is_ok(),
             fs::symlink_metadata(&self.key).is_ok(),
@@ -152,7 +155,7 @@ impl Pair {
         }
     }
 
-    /// The key, once it is sure that the certificate beside it is ours and belongs to it.
+    /// Returns the key, after a check that the certificate beside it is ours and belongs to it.
     fn load_authority(&self) -> Result<KeyPair, CertificateError> {
         let foreign = || CertificateError::ForeignAuthority { path: self.certificate.clone() };
         let key = KeyPair::from_pem(&read(&self.key)?).map_err(|_| foreign())?;
@@ -170,7 +173,7 @@ impl Pair {
         }
     }
 
-    /// The key first: a certificate whose key is not there yet would be worse than the reverse.
+    /// Writes the key first: a certificate without its key would be worse than the reverse.
     fn write(&self, key: &KeyPair, certificate: &str) -> Result<(), CertificateError> {
         write_new(&self.key, &key.serialize_pem(), PRIVATE)?;
         write_new(&self.certificate, certificate, PUBLIC)

@@ -1,11 +1,11 @@
-//! `application/x-www-form-urlencoded`, as a token request carries it (RFC 6749 appendix B).
+//! Reads the form of a token request (`application/x-www-form-urlencoded`, RFC 6749 appendix B).
 
 /// The value of one parameter.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Parameter {
     Absent,
     Once(String),
-    /// RFC 6749 3.2: a parameter must not come twice.
+    /// The parameter stands twice, which RFC 6749 section 3.2 forbids.
     Repeated,
 }
 
@@ -16,7 +16,8 @@ pub(super) fn parameter(form: &str, name: &str) -> Parameter {
         .filter(|(key, _)| decode(key).as_deref() == Some(name))
         .map(|(_, value)| decode(value));
     match (values.next(), values.next()) {
-        // an empty value counts as none (RFC 6749 3.2), and so does what is not UTF-8
+        // an empty value counts as missing (RFC 6749 section 3.2), and so does one that is not
+        // UTF-8
         (None | Some(None), None) => Parameter::Absent,
         (Some(Some(value)), None) if value.is_empty() => Parameter::Absent,
         (Some(Some(value)), None) => Parameter::Once(value),

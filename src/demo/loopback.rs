@@ -1,6 +1,7 @@
-//! A small HTTP/1.1 server on a loopback address: the listener under everything that the demo embeds.
+//! A small HTTP/1.1 server on a loopback address, used by all servers of the demo.
 //!
-//! It never listens on an address that other machines reach, and never has more than [`MAX_CONNECTIONS`] open.
+//! It never listens on an address that other machines can reach, and never has more than
+//! [`MAX_CONNECTIONS`] connections.
 
 use std::convert::Infallible;
 use std::io;
@@ -19,11 +20,11 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// Enough for a demo, and a bound.
+/// The most connections: enough for a demo.
 const MAX_CONNECTIONS: usize = 512;
-/// A client that sends no request head is let go.
+/// The longest time for a request head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// A failing `accept` (no file descriptors left) is tried again, not in a hot loop.
+/// The pause after a failed `accept`, so that a lack of file descriptors does not busy the core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A listening server. Dropping it closes the listener and all connections.
@@ -62,7 +63,7 @@ impl RunningServer {
         self.address
     }
 
-    /// Returns when the listener and all connections are closed.
+    /// Closes the listener and all connections.
     pub(super) async fn shutdown(mut self) {
         self.tasks.shutdown().await;
     }
@@ -91,7 +92,7 @@ where
                 let answered = answer(request);
                 async move { Ok::<_, Infallible>(answered.await) }
             });
-            // a client that breaks off is its own affair
+            // a client may break off at any time
             let _ = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADER_TIMEOUT)
@@ -101,7 +102,7 @@ where
     }
 }
 
-/// An answer with a JSON body.
+/// Returns a response with a JSON body.
 pub(super) fn json(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
     *response.status_mut() = status;

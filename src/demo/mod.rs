@@ -1,11 +1,13 @@
-//! What `portcullis demo` starts beside the gateway, so that one command shows the whole walk: a development
-//! authorization server, a production and a sandbox backend, and development certificates.
+//! The servers that `portcullis demo` starts beside the gateway: a development authorization
+//! server, a production and a sandbox backend, and development certificates.
 //!
-//! For trying out and for nothing else: `run` never starts any of it, the secrets below are public, and every listener
-//! is refused an address that is not loopback. The repository's `gateway.toml` names the same ports and clients.
+//! They are for trying out only. `run` never starts them, their secrets are public, and every
+//! listener refuses an address that is not loopback. The repository's `gateway.toml` uses the same
+//! ports and clients.
 //!
-//! The walk through the files: [`loopback`] listens, [`backend`] answers; [`authorization_server`] routes to
-//! [`token_endpoint`] (with [`form`]) and [`signing_keys`]; [`certificates`] writes files; [`script`] says what to type.
+//! The files: [`loopback`] listens, [`backend`] answers; [`authorization_server`] routes to
+//! [`token_endpoint`] (with [`form`]) and [`signing_keys`]; [`certificates`] writes files;
+//! [`script`] is what the command prints; [`settings`] holds ports and clients.
 
 mod authorization_server;
 mod backend;
@@ -41,7 +43,7 @@ pub async fn start(clock: Arc<dyn Clock>) -> io::Result<Demo> {
     })
 }
 
-/// The embedded servers, listening. Dropping it closes them at once.
+/// The embedded servers. Dropping it closes them at once.
 #[derive(Debug)]
 pub struct Demo {
     authorization_server: RunningServer,
@@ -50,7 +52,8 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Stops listening and closes what is open. Call it after the gateway has drained: its last requests end here.
+    /// Closes the listeners and all connections. Call it after the gateway has drained, because its
+    /// last requests end here.
     pub async fn shutdown(self) {
         self.authorization_server.shutdown().await;
         self.production.shutdown().await;

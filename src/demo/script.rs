@@ -1,4 +1,5 @@
-//! The lines that `demo` prints: each is whole, and a shell with `curl` and `sed` runs it as it stands.
+//! The commands that `demo` prints. Each is complete, and runs as it is in a shell with `curl` and
+//! `sed`.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,7 +9,7 @@ use crate::demo::settings::{
     PRODUCTION_CLIENT, READ_SCOPE, SANDBOX_CLIENT, UNSUBSCRIBED_CLIENT, WRITE_SCOPE,
 };
 
-/// A command and what its reader will see.
+/// A command and its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CurlLine {
     pub command: String,
@@ -16,24 +17,27 @@ pub struct CurlLine {
 }
 
 impl fmt::Display for CurlLine {
-    /// The expectation stands behind the command as a shell comment.
+    /// Writes the result behind the command as a shell comment.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}  # {}", self.command, self.expect)
     }
 }
 
-/// Lines for a gateway at `gateway` (scheme, host and port), which serves the repository's `gateway.toml` and whose
-/// certificate the authority in the file `ca` has signed. In this order they build on each other.
+/// Returns the commands for a gateway at `gateway` (scheme, host and port) that serves the
+/// repository's `gateway.toml`. The file `ca` holds the authority of its certificate. The commands
+/// build on each other in this order.
 pub fn curl_lines(gateway: &str, ca: &str, authorization_server: SocketAddr) -> Vec<CurlLine> {
     let token = |variable: &str, (id, secret): (&str, &str), scope: &str| {
         format!(
-            "{variable}=$(curl -s -u {id}:{secret} -d grant_type=client_credentials -d 'scope={scope}' \
-             http://{authorization_server}{TOKEN_PATH} | sed -E 's/.*\"access_token\":\"([^\"]+)\".*/\\1/')"
+            "{variable}=$(curl -s -u {id}:{secret} -d grant_type=client_credentials -d \
+             'scope={scope}' http://{authorization_server}{TOKEN_PATH} | sed -E \
+             's/.*\"access_token\":\"([^\"]+)\".*/\\1/')"
         )
     };
     let call = |variable: &str, arguments: &str, path: &str| {
         format!(
-            "curl -i --cacert {ca} -H \"Authorization: Bearer ${variable}\" {arguments}{gateway}/accounts/1.0.0{path}"
+            "curl -i --cacert {ca} -H \"Authorization: Bearer ${variable}\" \
+             {arguments}{gateway}/accounts/1.0.0{path}"
         )
     };
     let line = |command: String, expect: &'static str| CurlLine { command, expect };
@@ -45,7 +49,7 @@ pub fn curl_lines(gateway: &str, ca: &str, authorization_server: SocketAddr) -> 
         line(call("TOKEN", "", "/accounts/42"), "200 from the production backend"),
         line(
             format!("curl -i --cacert {ca} {gateway}/accounts/1.0.0/status"),
-            "200: this operation asks for no token",
+            "200: this operation needs no token",
         ),
         line(
             format!("curl -i --cacert {ca} {gateway}/accounts/1.0.0/accounts/42"),
@@ -71,7 +75,7 @@ pub fn curl_lines(gateway: &str, ca: &str, authorization_server: SocketAddr) -> 
             format!("curl -s -X POST http://{authorization_server}{ROTATE_PATH}"),
             "new signing keys; the gateway finds them by itself",
         ),
-        line(token("TOKEN", PRODUCTION_CLIENT, READ_SCOPE), "a token that a new key has signed"),
+        line(token("TOKEN", PRODUCTION_CLIENT, READ_SCOPE), "a token that a new key signed"),
         line(call("TOKEN", "", "/accounts/42"), "200: nothing was restarted"),
     ]
 }

@@ -1,17 +1,18 @@
-//! The ports, clients and scopes of the demo: public, and the same that the repository's gateway.toml names.
+//! The ports, clients and scopes of the demo. They are public, and the repository's gateway.toml
+//! contains the same.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::demo::signing_keys::SigningAlgorithm;
 use crate::demo::token_endpoint::DemoClient;
 
-/// Where the authorization server listens; `gateway.toml` names it as key manager.
+/// The address of the authorization server, a key manager in `gateway.toml`.
 pub const AUTHORIZATION_SERVER: SocketAddr = loopback_port(9448);
 
-/// Where production keys are forwarded to.
+/// The address of the backend for production keys.
 pub(super) const PRODUCTION_BACKEND: SocketAddr = loopback_port(9450);
 
-/// Where sandbox keys are forwarded to.
+/// The address of the backend for sandbox keys.
 pub(super) const SANDBOX_BACKEND: SocketAddr = loopback_port(9451);
 
 /// The production key of the subscribed application.
@@ -27,7 +28,8 @@ pub(super) const READ_SCOPE: &str = "accounts:read";
 
 pub(super) const WRITE_SCOPE: &str = "accounts:write";
 
-/// The clients that the authorization server knows. One signs with ES256, so that both kinds of key are seen at work.
+/// Returns the clients of the authorization server. One signs with ES256, so that both kinds of
+/// keys are used.
 pub(super) fn clients() -> Vec<DemoClient> {
     let client = |(id, secret): (&str, &str), algorithm| DemoClient {
         id: id.to_owned(),

@@ -1,5 +1,6 @@
-//! The demo authorization server's keys: one RSA and one EC key that sign, and the two before them, which are published
-//! until the next rotation so that tokens already issued stay good for a while.
+//! The keys of the demo's authorization server: one RSA and one EC key that sign, and the two
+//! before them. The old ones are published until the next rotation, so that their tokens stay valid
+//! for a while.
 
 use std::fmt;
 
@@ -8,7 +9,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rcgen::KeyPair;
 use serde_json::{Value, json};
 
-/// The keys at one moment; a rotation makes a new value.
+/// The keys at one time; a rotation makes a new value.
 #[derive(Debug, Clone)]
 pub(super) struct SigningKeys {
     current: Generation,
@@ -16,18 +17,18 @@ pub(super) struct SigningKeys {
 }
 
 impl SigningKeys {
-    /// Takes up to a second: RSA.
+    /// Generates keys. RSA takes up to a second.
     pub(super) fn generate() -> Result<SigningKeys, SigningError> {
         Ok(SigningKeys { current: Generation::generate()?, previous: None })
     }
 
-    /// `new`'s keys sign; today's stay published, those before them are dropped.
+    /// Returns keys of which `new`'s sign, today's stay published, and older ones are dropped.
     #[must_use]
     pub(super) fn followed_by(&self, new: &SigningKeys) -> SigningKeys {
         SigningKeys { current: new.current.clone(), previous: Some(self.current.clone()) }
     }
 
-    /// The published half, newest first.
+    /// Returns the public keys, newest first.
     pub(super) fn jwks(&self) -> Value {
         let keys: Vec<&Jwk> = self
             .generations()
@@ -36,14 +37,14 @@ impl SigningKeys {
         json!({ "keys": keys })
     }
 
-    /// The ids of the published keys, newest first.
+    /// Returns the ids of the public keys, newest first.
     pub(super) fn key_ids(&self) -> Vec<&str> {
         self.generations()
             .flat_map(|generation| [generation.rsa.key_id(), generation.ec.key_id()])
             .collect()
     }
 
-    /// An RFC 9068 access token with these claims.
+    /// Returns an RFC 9068 access token with these claims.
     pub(super) fn sign(
         &self,
         algorithm: SigningAlgorithm,
@@ -64,7 +65,7 @@ impl SigningKeys {
     }
 }
 
-/// What a client's tokens are signed with.
+/// The algorithm that signs a client's tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SigningAlgorithm {
     RS256,
@@ -80,16 +81,16 @@ impl From<SigningAlgorithm> for Algorithm {
     }
 }
 
-/// Making or using a key failed.
+/// The error of making or using a key.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SigningError {
-    #[error("a signing key cannot be generated")]
+    #[error("the signing key cannot be generated")]
     Generate(#[source] rcgen::Error),
-    #[error("a token cannot be signed")]
+    #[error("the token cannot be signed")]
     Sign(#[source] jsonwebtoken::errors::Error),
 }
 
-/// The keys that were made at one time.
+/// The keys of one generation.
 #[derive(Debug, Clone)]
 struct Generation {
     rsa: DemoKey,
@@ -112,7 +113,7 @@ struct DemoKey {
 }
 
 impl fmt::Debug for DemoKey {
-    /// Only the key id.
+    /// Shows only the key id.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SigningKey").field(&self.key_id()).finish()
     }

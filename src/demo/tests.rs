@@ -73,7 +73,8 @@ async fn post(
     });
     let length = form.len();
     let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{basic}content-length: {length}\r\n\r\n{form}"
+        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{basic}content-length: \
+         {length}\r\n\r\n{form}"
     );
     let (head, body) = exchange(address, &request).await;
     (head, serde_json::from_str(&body).unwrap())
@@ -203,7 +204,8 @@ async fn the_token_endpoint_refuses_in_the_words_of_rfc_6749() {
 async fn a_backend_names_itself_and_withholds_credentials() {
     let backend = DemoBackend::start(ANY_PORT, "sandbox").await.unwrap();
     let address = backend.address();
-    let request = "PUT /accounts/1?x=y HTTP/1.1\r\nhost: x\r\nauthorization: Bearer secret\r\nx-request-id: 7\r\nconnection: close\r\n\r\n";
+    let request = "PUT /accounts/1?x=y HTTP/1.1\r\nhost: x\r\nauthorization: Bearer \
+                   secret\r\nx-request-id: 7\r\nconnection: close\r\n\r\n";
     let (_, body) = exchange(address, request).await;
     assert!(!body.contains("secret"));
     let said: Value = serde_json::from_str(&body).unwrap();
@@ -291,7 +293,8 @@ fn somebody_elses_authority_is_left_alone() {
     assert!(!folder.path().join("gateway.key").exists());
 }
 
-/// A TLS handshake in memory with the pair of `certs`, for each name, trusting the authority beside it alone.
+/// A TLS handshake in memory with the pair of `certs`, for each name, trusting the authority beside
+/// it alone.
 fn handshake(certs: &std::path::Path) {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = rustls::RootCertStore::empty();

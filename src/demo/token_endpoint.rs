@@ -1,5 +1,6 @@
-//! The demo's token endpoint: `client_credentials` (RFC 6749 4.4) for clients that prove their secret by HTTP Basic or in
-//! the form; a client gets those of the scopes that it asks for which it may have.
+//! The demo's token endpoint: `client_credentials` (RFC 6749 section 4.4), with client
+//! authentication by HTTP Basic or in the form. A client gets the requested scopes that it is
+//! allowed to have.
 
 use std::fmt;
 
@@ -18,7 +19,7 @@ use crate::model::clock::UnixSeconds;
 
 const LIFETIME_SECONDS: u64 = 3600;
 
-/// A client that the demo authorization server knows.
+/// A client of the demo's authorization server.
 #[derive(Clone)]
 pub(super) struct DemoClient {
     pub id: String,
@@ -28,7 +29,7 @@ pub(super) struct DemoClient {
 }
 
 impl fmt::Debug for DemoClient {
-    /// Without the secret.
+    /// Omits the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DemoClient")
             .field("id", &self.id)
@@ -37,16 +38,16 @@ impl fmt::Debug for DemoClient {
     }
 }
 
-/// Why no token is issued, in the words of RFC 6749 5.2.
+/// The reason why no token is issued (RFC 6749 section 5.2).
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TokenError {
     #[error("{0}")]
     InvalidRequest(&'static str),
     #[error("the client is unknown, or its secret is wrong")]
     InvalidClient,
-    #[error("only client_credentials is granted here")]
+    #[error("only the grant client_credentials is supported")]
     UnsupportedGrantType,
-    #[error("the server could not sign")]
+    #[error("the server cannot sign the token")]
     Signing(#[from] SigningError),
 }
 
@@ -68,7 +69,7 @@ impl TokenError {
     }
 }
 
-/// One token request against the clients and keys of now.
+/// One token request, with the clients and keys to answer it.
 #[derive(Debug)]
 pub(super) struct TokenRequest<'r> {
     pub(super) issuer: &'r str,
@@ -85,18 +86,19 @@ impl TokenRequest<'_> {
             Parameter::Once(_) => return Err(TokenError::UnsupportedGrantType),
             Parameter::Absent => return Err(TokenError::InvalidRequest("grant_type is missing")),
             Parameter::Repeated => {
-                return Err(TokenError::InvalidRequest("grant_type comes twice"));
+                return Err(TokenError::InvalidRequest("grant_type stands twice"));
             }
         }
         let scope = match parameter(form, "scope") {
             Parameter::Once(asked) => granted(&asked, &client.scopes),
             Parameter::Absent => String::new(),
-            Parameter::Repeated => return Err(TokenError::InvalidRequest("scope comes twice")),
+            Parameter::Repeated => return Err(TokenError::InvalidRequest("scope stands twice")),
         };
         let token = self.keys.sign(client.algorithm, &self.claims(client, &scope)?)?;
-        Ok(
-            json!({ "access_token": token, "scope": scope, "token_type": "Bearer", "expires_in": LIFETIME_SECONDS }),
-        )
+        Ok(json!({
+            "access_token": token, "scope": scope, "token_type": "Bearer",
+            "expires_in": LIFETIME_SECONDS,
+        }))
     }
 
     fn authenticate(&self, headers: &HeaderMap, form: &str) -> Result<&DemoClient, TokenError> {
@@ -104,13 +106,13 @@ impl TokenRequest<'_> {
         let (id, secret) = match (headers.get(header::AUTHORIZATION), in_form) {
             (Some(_), (_, Parameter::Once(_) | Parameter::Repeated)) => {
                 return Err(TokenError::InvalidRequest(
-                    "two ways of client authentication at once",
+                    "the request uses two kinds of client authentication",
                 ));
             }
             (Some(value), _) => basic(value).ok_or(TokenError::InvalidClient)?,
             (None, (Parameter::Once(id), Parameter::Once(secret))) => (id, secret),
             (None, (Parameter::Repeated, _) | (_, Parameter::Repeated)) => {
-                return Err(TokenError::InvalidRequest("client_id or client_secret comes twice"));
+                return Err(TokenError::InvalidRequest("client_id or client_secret stands twice"));
             }
             (None, _) => return Err(TokenError::InvalidClient),
         };
@@ -121,7 +123,8 @@ impl TokenRequest<'_> {
         Ok(known)
     }
 
-    /// RFC 9068 2.2, with `azp` and `nbf` as WSO2 Identity Server 7 writes them.
+    /// Returns the claims of RFC 9068 section 2.2, with `azp` and `nbf` as WSO2 Identity Server 7
+    /// writes them.
     fn claims(&self, client: &DemoClient, scope: &str) -> Result<Value, TokenError> {
         let mut token_id = [0; 16];
         aws_lc_rs::rand::fill(&mut token_id)
@@ -145,7 +148,7 @@ impl TokenRequest<'_> {
     }
 }
 
-/// The asked ones that are allowed, each once, in the order asked.
+/// Returns the requested scopes that are allowed, each once, in the order of the request.
 fn granted(asked: &str, allowed: &[String]) -> String {
     let mut granted: Vec<&str> = Vec::new();
     for scope in asked.split(' ') {
@@ -156,7 +159,7 @@ fn granted(asked: &str, allowed: &[String]) -> String {
     granted.join(" ")
 }
 
-/// RFC 6749 2.3.1: both halves are form-encoded inside of HTTP Basic.
+/// Reads HTTP Basic, in which both halves are form-encoded (RFC 6749 section 2.3.1).
 fn basic(value: &header::HeaderValue) -> Option<(String, String)> {
     let (scheme, credentials) = value.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {

@@ -1,21 +1,21 @@
-//! What came of a question: steps, a verdict, hints; as text for people and as JSON for programs.
+//! The answer to a question: steps, a verdict, hints; as text for people and as JSON for programs.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-/// The decision on one request, told.
+/// The explained decision on one request.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Explanation {
-    /// Who judged: the running gateway, or the files alone.
+    /// The judge: the running gateway, or the files alone.
     #[serde(default)]
     pub judged_by: String,
     pub(super) allowed: bool,
     pub(super) reason: Cow<'static, str>,
     pub(super) status: Option<u16>,
     pub(super) steps: Vec<ExplanationStep>,
-    /// Of a refusal that was remembered: what the client's token said, believed or not.
+    /// For a refusal of the past: the claims of the client's token, verified or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) claims: Option<serde_json::Value>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -37,7 +37,7 @@ impl Explanation {
         self.allowed
     }
 
-    /// With the word on who judged.
+    /// Adds who judged.
     #[must_use]
     pub fn by(self, judged_by: String) -> Self {
         Self { judged_by, ..self }

@@ -1,15 +1,15 @@
-//! Near misses of host and path: APIs that would have answered elsewhere.
+//! Hints on host and path: APIs that are served elsewhere.
 
 use crate::model::api::{Api, HostPattern};
 use crate::snapshot::Snapshot;
 
-/// At most this many are listed.
+/// The most APIs in a hint.
 const MOST: usize = 5;
 
-/// Names this much apart are called alike.
+/// The largest edit distance between names that count as similar.
 const ALIKE: usize = 2;
 
-/// APIs at this path for other hosts, and else APIs near the path.
+/// Returns APIs at this path for other hosts; if there are none, APIs near the path.
 pub(super) fn hints(snapshot: &Snapshot, host: &str, path: &str) -> Vec<String> {
     let apis = || snapshot.apis.iter().map(|api| &api.definition);
     let other_hosts = apis().filter(|api| !api.hosts.is_empty() && is_below(path, api));
@@ -38,20 +38,18 @@ fn of_host(api: &Api, host: &str) -> String {
     let served =
         format!("API {} {} is served at this path for {} only", api.name, api.version, hosts(api));
     if host.is_empty() {
-        return format!("{served}: write the whole address, with the host");
+        return format!("{served}; write the whole address, with the host");
     }
     let alike = api.hosts.iter().map(name).find(|name| is_alike(name, host));
     let below = api.hosts.iter().find(|pattern| {
         matches!(pattern, HostPattern::Below(suffix) if suffix.trim_start_matches('.') == host)
     });
     if below.is_some() {
-        format!("{served}; {host:?} itself is not below it: name it beside the pattern")
+        format!("{served}; {host:?} itself does not match: add it beside the pattern")
     } else if let Some(alike) = alike {
         format!("{served}; the request is for {host:?}: did you mean {alike:?}?")
     } else {
-        format!(
-            "{served}; the request is for {host:?}, so add that to the API's hosts if it is meant"
-        )
+        format!("{served}; the request is for {host:?}: add that to the API's hosts if it is right")
     }
 }
 
@@ -59,7 +57,7 @@ fn serves(api: &Api, host: &str) -> bool {
     api.hosts.iter().any(|pattern| pattern.matches(host))
 }
 
-/// Whether a path is the API's, whatever the host.
+/// Returns true if a path belongs to the API, whatever the host.
 fn is_below(path: &str, api: &Api) -> bool {
     [Some(&api.base_path), api.default_base_path.as_ref()].into_iter().flatten().any(|base| {
         path.strip_prefix(base.as_str())
@@ -86,7 +84,7 @@ fn first(path: &str) -> String {
     path.split('/').find(|segment| !segment.is_empty()).unwrap_or_default().to_owned()
 }
 
-/// Not the same, and nearly so.
+/// Returns true for names that are not equal, but similar.
 fn is_alike(one: &str, two: &str) -> bool {
     let (one, two) = (one.trim_end_matches('.'), two.trim_end_matches('.'));
     let (one, two) = (one.trim_start_matches("www."), two.trim_start_matches("www."));

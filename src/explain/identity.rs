@@ -1,7 +1,6 @@
-//! What is told of a token beside its signature: whose it is, what its server says, whether it was revoked, and in whose
-//! hand it has to be.
+//! Describes a token beyond its signature: its key manager, introspection, revocation and binding.
 //!
-//! Decides nothing: the verdict is the gateway's, and these are its reasons in an operator's words.
+//! Nothing is decided here: the verdict is the gateway's, and this file explains it to an operator.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,7 +16,7 @@ use crate::model::token_handling::TokenHandling;
 use crate::revocation::{Ground, Revocations};
 use crate::snapshot::Snapshot;
 
-/// How a key manager was picked for a JWT.
+/// Returns how the key manager of a JWT was chosen.
 pub(super) fn picked(
     snapshot: &Snapshot,
     definition: &KeyManager,
@@ -41,16 +40,19 @@ pub(super) fn picked(
         TokenHandling::Reference { .. } => None,
     });
     match (sharing.is_empty(), own) {
-        (true, None) => "the only one of the issuer".to_owned(),
+        (true, None) => "the only key manager with this issuer".to_owned(),
         (true, Some(own)) => {
-            format!("the only one of the issuer, and its token_handling says {own}")
+            format!("the only key manager with this issuer, and its token_handling matches: {own}")
         }
-        (false, Some(own)) => format!("of {sharing:?} with this issuer, by token_handling: {own}"),
-        (false, None) => format!("of {sharing:?} with this issuer"),
+        (false, Some(own)) => {
+            format!("one of {sharing:?} with this issuer, chosen by token_handling: {own}")
+        }
+        (false, None) => format!("one of {sharing:?} with this issuer"),
     }
 }
 
-/// What each key manager of an issuer says of a JWT that is nobody's own, or everybody's.
+/// Returns the rules of each key manager of an issuer, for a JWT that none or several of them
+/// match.
 pub(super) fn candidates(snapshot: &Snapshot, token: &Unverified<'_>) -> Vec<String> {
     let issuer = token.issuer().unwrap_or_default();
     let mut candidates: Vec<_> = snapshot.key_managers_sharing(issuer).collect();
@@ -77,24 +79,29 @@ pub(super) fn candidates(snapshot: &Snapshot, token: &Unverified<'_>) -> Vec<Str
     candidates.iter().map(said).collect()
 }
 
-/// The organization of a key manager that has one, and the token's.
+/// Returns the organizations of the key manager and of the token, if the key manager has one.
 pub(super) fn organization(principal: &Principal) -> Option<String> {
     let definition = &principal.key_manager().definition;
     let Some(wanted) = &definition.organization else {
         return definition
             .tenant
             .as_ref()
-            .map(|tenant| format!("its issuer is that of {tenant:?}"));
+            .map(|tenant| format!("the issuer is that of tenant {tenant:?}"));
     };
     Some(match principal.claims().get("org_id") {
         Some(named) => {
-            format!("the key manager is of {wanted:?}, and the token says {}", shown(Some(named)))
+            format!(
+                "the key manager has the organization {wanted:?}, and the token has {}",
+                shown(Some(named))
+            )
         }
-        None => format!("the key manager is of {wanted:?}, and the token names none"),
+        None => {
+            format!("the key manager has the organization {wanted:?}, and the token names none")
+        }
     })
 }
 
-/// What a good token stands on.
+/// Returns what proves a token: its signature or its server.
 pub(super) fn basis(principal: &Principal) -> (&'static str, String) {
     match principal.basis() {
         Basis::Signature { .. } => ("signature", "good".to_owned()),
@@ -108,46 +115,46 @@ pub(super) fn basis(principal: &Principal) -> (&'static str, String) {
             (
                 "introspection",
                 format!(
-                    "active, says {}",
-                    endpoint.unwrap_or("the endpoint that its discovery document names")
+                    "active, according to {}",
+                    endpoint.unwrap_or("the endpoint in its discovery document")
                 ),
             )
         }
     }
 }
 
-/// A token that is not revoked.
+/// Describes a token that is not revoked.
 pub(super) fn not_revoked(revocations: &Revocations) -> String {
     match revocations.count() {
-        0 => "none is kept in state_dir".to_owned(),
-        count => format!("none of the {count} that state_dir keeps concerns the token"),
+        0 => "no revocations in state_dir".to_owned(),
+        count => format!("none of the {count} revocations in state_dir is about this token"),
     }
 }
 
-/// A token that is.
+/// Describes a revoked token.
 pub(super) fn revoked(ground: Ground) -> String {
     let by = match ground {
-        Ground::Token => "it, by itself",
-        Ground::Id => "it, by its id",
-        Ground::Client => "all that its client got before a moment",
-        Ground::Subject => "all that its subject got before a moment",
+        Ground::Token => "this token",
+        Ground::Id => "this token's id",
+        Ground::Client => "all tokens that the client got before a time",
+        Ground::Subject => "all tokens that the subject got before a time",
     };
-    format!("a revocation in state_dir concerns {by}")
+    format!("revoked: a revocation in state_dir is about {by}")
 }
 
-/// A token in the right hand.
+/// Describes how the sender proved possession of the token's key.
 pub(super) fn bound(principal: &Principal, api: &Api) -> String {
     let rule = match api.binding {
-        BindingRule::Required => "the API takes only bound tokens",
-        BindingRule::NotRequired => "the API takes unbound tokens too",
+        BindingRule::Required => "the API accepts only bound tokens",
+        BindingRule::NotRequired => "the API accepts unbound tokens too",
     };
     match binding::describe(principal.claims()) {
-        Some(how) => format!("{how}, and that was proved; {rule}"),
+        Some(how) => format!("{how}, and the sender proved it; {rule}"),
         None => format!("the token is not bound; {rule}"),
     }
 }
 
-/// What to show for a token that is bound.
+/// Returns hints on the proof that a bound token needs.
 pub(super) fn binding_hints(
     fault: BindingFault,
     question: &ExplainRequest,
@@ -163,7 +170,7 @@ pub(super) fn binding_hints(
     };
     match fault {
         BindingFault::NoCertificate | BindingFault::UnreadableCertificate => {
-            vec!["give the client's certificate with --client-certificate".to_owned()]
+            vec!["pass the client's certificate with --client-certificate".to_owned()]
         }
         BindingFault::OtherCertificate => {
             let shown = question
@@ -171,31 +178,39 @@ pub(super) fn binding_hints(
                 .map(|digest| URL_SAFE_NO_PAD.encode(digest))
                 .unwrap_or_default();
             vec![format!(
-                "the token wants the certificate x5t#S256 {:?}, and {shown:?} was shown",
+                "the token is bound to the certificate x5t#S256 {:?}, but the client showed \
+                 {shown:?}",
                 wanted("x5t#S256")
             )]
         }
         BindingFault::Bearer | BindingFault::NoProof => {
             vec![
-                "give the proof with --dpop, and write the whole address that the client calls"
+                "pass the proof with --dpop, and write the whole address that the client calls"
                     .to_owned(),
             ]
         }
         BindingFault::Proof(_) => proof_hints(question),
-        BindingFault::OtherKey => vec![format!("the token wants the key jkt {:?}", wanted("jkt"))],
+        BindingFault::OtherKey => {
+            vec![format!("the token is bound to the key jkt {:?}", wanted("jkt"))]
+        }
         BindingFault::NotBound => {
-            vec!["ask the authorization server for tokens that are bound to a certificate or to a DPoP key".to_owned()]
+            vec![
+                "ask the authorization server for tokens that are bound to a certificate or to a \
+                  DPoP key"
+                    .to_owned(),
+            ]
         }
         BindingFault::Nonce => vec![
-            "without `dpop_nonce_key`, the nonces of a running gateway are not known here: it says them in DPoP-Nonce"
+            "without `dpop_nonce_key` only the running gateway knows its nonces; it sends them in \
+             DPoP-Nonce"
                 .to_owned(),
         ],
-        BindingFault::Unknown => vec!["only x5t#S256 and jkt are understood in cnf".to_owned()],
+        BindingFault::Unknown => vec!["in cnf, only x5t#S256 and jkt are supported".to_owned()],
         BindingFault::NotBoundToKey | BindingFault::Replayed => Vec::new(),
     }
 }
 
-/// What a proof says it is for, beside what was asked.
+/// Returns the request that a proof is for, beside the one that was sent.
 fn proof_hints(question: &ExplainRequest) -> Vec<String> {
     let payload = question
         .proof()
@@ -210,7 +225,7 @@ fn proof_hints(question: &ExplainRequest) -> Vec<String> {
         claims.get(name).map_or_else(|| "nothing".to_owned(), |value| cut(&value.to_string()))
     };
     vec![format!(
-        "the proof says htm {}, htu {}, iat {}; the request is {} {}",
+        "the proof has htm {}, htu {}, iat {}; the request is {} {}",
         said("htm"),
         said("htu"),
         said("iat"),
@@ -228,7 +243,7 @@ pub(super) fn shown(value: Option<&JsonValue>) -> String {
                 "{:?}",
                 elements.iter().filter_map(JsonValue::as_str).collect::<Vec<_>>()
             )),
-            (None, None) => "no text".to_owned(),
+            (None, None) => "not a string".to_owned(),
         },
     }
 }

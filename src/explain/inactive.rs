@@ -1,11 +1,11 @@
-//! A JWT that is good by itself while its server says that it is not active.
+//! Hints on a JWT with a good signature that its server calls inactive.
 
 use crate::jwt::Unverified;
 use crate::key_managers::CompiledKeyManager;
 use crate::model::clock::UnixSeconds;
 use crate::snapshot::Snapshot;
 
-/// Whether the token would be good by its signature, and why a server may say otherwise.
+/// Returns the result of the signature check, and reasons why a server may call the token inactive.
 pub(super) fn hints(snapshot: &Snapshot, token: &str, at: UnixSeconds) -> Vec<String> {
     let parse = || Unverified::parse(token.as_bytes(), snapshot.limits.max_token_bytes).ok();
     let Some(read) = parse() else { return Vec::new() };
@@ -20,12 +20,13 @@ pub(super) fn hints(snapshot: &Snapshot, token: &str, at: UnixSeconds) -> Vec<St
             state.keys.as_ref().and_then(|keys| Some(parse()?.verify(keys, &definition.rules, at)));
         match &verdict {
             Some(Ok(_)) => hints.push(format!(
-                "the token is good by its signature and its times for key manager \"{}\", and the server says that it is not active: \
-                 it was withdrawn, its session has ended, or the server tells others nothing about it",
+                "the token's signature and times are good for key manager \"{}\", but the server \
+                 says that it is not active: it was revoked, its session has ended, or the server \
+                 does not answer about other clients' tokens",
                 definition.name
             )),
             Some(Err(rejection)) => hints.push(format!(
-                "the token is not good by itself either for key manager \"{}\": {rejection}",
+                "the token is also invalid by itself for key manager \"{}\": {rejection}",
                 definition.name
             )),
             None => {}
@@ -37,7 +38,7 @@ pub(super) fn hints(snapshot: &Snapshot, token: &str, at: UnixSeconds) -> Vec<St
     hints
 }
 
-/// Servers that answer only about tokens that are for who asks.
+/// Returns a hint for servers that answer only about tokens whose audience is the asking client.
 fn audience(key_manager: &CompiledKeyManager, token: &Unverified<'_>) -> Option<String> {
     let credentials = key_manager.definition.introspection.as_ref()?.credentials.as_ref()?;
     let own = credentials.username.as_str();
@@ -48,8 +49,8 @@ fn audience(key_manager: &CompiledKeyManager, token: &Unverified<'_>) -> Option<
     });
     (!own.is_empty() && !is_for_us).then(|| {
         format!(
-            "the token's aud is {}, without the gateway's own client {own:?}: Keycloak from 26.7 on says inactive of such tokens; add \
-             that client with an audience mapper",
+            "the token's aud is {}, without the gateway's own client {own:?}; Keycloak 26.7 and \
+             later calls such tokens inactive: add that client with an audience mapper",
             crate::explain::identity::shown(named)
         )
     })

@@ -1,13 +1,15 @@
-//! Every step of the decision on one request, told to an operator.
+//! Explains to an operator every step of the decision on one request.
 //!
-//! The verdict is `proxy::decide`'s, the function that the gateway itself calls; the steps are told around it. A
-//! running gateway judges by what it has (keys, answers of servers, revocations), `portcullis explain` alone by the files.
-//! Nothing is spent and nothing remembered: a DPoP proof that was explained can still be used.
+//! The verdict comes from `proxy::decide`, the function that the gateway itself calls. A
+//! running gateway judges by its own keys, introspection answers and revocations; `portcullis
+//! explain` alone judges by the files. Nothing is used up: a DPoP proof that was explained is still
+//! accepted afterwards.
 //!
-//! The walk through the files: [`question`] (the request line, the token, what is shown beside it), [`steps`] (what each step
-//! found, and where that is written), [`explanation`] (what came of it), [`identity`] (revocation, binding, introspection),
-//! [`near_misses`] (what the operator probably meant) with [`hosts`], [`ports`], [`times`], [`scopes`] and [`inactive`],
-//! [`remembered`] (a refusal of before, by its id).
+//! The files: [`question`] (the request, the token and its proof), [`steps`] (each step with what
+//! it found and its place in the files), [`explanation`] (the answer), [`identity`] (revocation,
+//! binding, introspection), [`near_misses`] (what the operator probably meant) with [`hosts`],
+//! [`ports`], [`times`], [`scopes`] and [`inactive`], [`remembered`] (a refusal of the past, by its
+//! id).
 
 mod explanation;
 mod hosts;
@@ -44,10 +46,10 @@ use crate::proxy::question::introspection;
 use crate::snapshot::{Snapshot, Unlisted};
 use crate::telemetry::Metrics;
 
-/// How long a key manager's first answer is waited for.
+/// The longest wait for a key manager's first answer.
 const KEYS_WAIT: Duration = Duration::from_secs(10);
 
-/// What a question is judged by.
+/// The state that a question is judged by.
 #[derive(Debug)]
 pub struct Grounds<'g> {
     pub snapshot: &'g Snapshot,
@@ -57,7 +59,7 @@ pub struct Grounds<'g> {
     pub moment: Moment,
 }
 
-/// Judges a question, and asks the servers of opaque tokens as the gateway would.
+/// Judges a question; asks the servers of opaque tokens as the gateway would.
 pub async fn judge(grounds: &Grounds<'_>, question: &ExplainRequest) -> Explanation {
     let at = question.at.unwrap_or(grounds.now);
     let mut answered: Option<(Arc<CompiledKeyManager>, IntrospectionAnswer)> = None;
@@ -81,7 +83,7 @@ pub async fn judge(grounds: &Grounds<'_>, question: &ExplainRequest) -> Explanat
         let token = question.token().unwrap_or_default().as_bytes();
         let patience = introspection::patience(&key_managers);
         match introspection::ask(&key_managers, token, purpose, grounds.now, patience).await {
-            // what was handed over and is asked for again is not what was wanted
+            // the server was asked already, and its answer did not decide
             Ok(_) if answered.is_some() => unknown = Some(AuthenticateError::Inactive),
             Ok(found) => answered = Some(found),
             Err(error) => unknown = Some(error),
@@ -89,7 +91,7 @@ pub async fn judge(grounds: &Grounds<'_>, question: &ExplainRequest) -> Explanat
     }
 }
 
-/// Verdicts of this question alone.
+/// Returns a cache for this question alone.
 fn cache(grounds: &Grounds<'_>) -> TokenCache {
     const ONE_TOKEN: u64 = 64 * 1024;
     let common =
@@ -99,17 +101,19 @@ fn cache(grounds: &Grounds<'_>) -> TokenCache {
     cache
 }
 
-/// What a client has used up, where one was named.
+/// Describes the budget of the client, if the question names one.
 fn budget(grounds: &Grounds<'_>, question: &ExplainRequest) -> Vec<String> {
     let limit = grounds.snapshot.limits.max_forged_tokens;
     let (Some(client), Some(limit)) = (question.client, limit) else { return Vec::new() };
     let budgets = &grounds.common.budgets.invalid_tokens;
     let looked = budgets.look(ClaimedClient::of(client), Rate::a_minute(limit), grounds.moment);
     let found = match looked {
-        Ok(()) => format!("{client} has room for forged tokens (limits.max_forged_tokens)"),
+        Ok(()) => format!(
+            "{client} may still send tokens with invalid signatures (limits.max_forged_tokens)"
+        ),
         Err(exhausted) => format!(
-            "{client} sent too many forged tokens: what the gateway has not seen before is answered 429 for {} s \
-             (limits.max_forged_tokens)",
+            "{client} sent too many tokens with invalid signatures; for {} s the gateway answers \
+             429 to its unknown tokens (limits.max_forged_tokens)",
             exhausted.retry_after
         ),
     };
@@ -130,7 +134,7 @@ pub async fn prepare(snapshot: &Snapshot, question: &ExplainRequest) {
         && let Unlisted::Template(template) = snapshot.unlisted(&issuer)
         && let Some(organizations) = &template.organizations
     {
-        // what came of it is told by the decision
+        // the decision reports the result
         let _ = organizations.open(&issuer, None).await;
     }
 }

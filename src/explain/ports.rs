@@ -1,10 +1,10 @@
-//! Near misses of the port and the scheme: which listener would have taken the request.
+//! Hints on the port and the scheme: the listener that would have accepted the request.
 
 use std::net::SocketAddr;
 
 use crate::explain::question::ExplainRequest;
 
-/// A listener that is open.
+/// An open listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listening {
     pub name: String,
@@ -19,7 +19,8 @@ impl Listening {
     }
 }
 
-/// Says when no listener has the port of a whole address, or the one that has it speaks otherwise.
+/// Returns a hint if no listener has the port of the address, or if that listener has the other
+/// scheme.
 pub(super) fn hints(listening: &[Listening], question: &ExplainRequest) -> Vec<String> {
     let (Some(port), Some(scheme)) = (question.uri.port_u16(), question.uri.scheme_str()) else {
         return Vec::new();
@@ -32,7 +33,8 @@ pub(super) fn hints(listening: &[Listening], question: &ExplainRequest) -> Vec<S
     if at_port.is_empty() {
         let known: Vec<_> = listening.iter().map(Listening::describe).collect();
         return vec![format!(
-            "no listener has the port {port}: there is {}; this is right only where a proxy in front has that port",
+            "no listener has the port {port}; there is {}. The request can only arrive through a \
+             proxy that has this port",
             known.join(", ")
         )];
     }
@@ -41,5 +43,5 @@ pub(super) fn hints(listening: &[Listening], question: &ExplainRequest) -> Vec<S
         return Vec::new();
     }
     let known: Vec<_> = at_port.iter().map(|listener| listener.describe()).collect();
-    vec![format!("the address says {scheme}, and the listener is {}", known.join(", "))]
+    vec![format!("the address says {scheme}, but the listener is {}", known.join(", "))]
 }

@@ -1,4 +1,5 @@
-//! What is asked: `GET https://host/path`, a token, and what proves that it is in the right hand.
+//! The question that `explain` answers: a request such as `GET https://host/path`, a token, and the
+//! client's proof of possession.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,24 +14,24 @@ use crate::jwt::Unverified;
 use crate::model::clock::UnixSeconds;
 use crate::proxy::ConnectionFacts;
 
-/// A question as it is sent to a running gateway: one of `request` and `denial`.
+/// A question as it is sent to a running gateway: either `request` or `denial`.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WrittenQuestion {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
-    /// The bearer token, as it is.
+    /// The bearer token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dpop: Option<String>,
-    /// PEM.
+    /// The client's certificate, PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<String>,
-    /// The client's address, whose budgets are looked at.
+    /// The client's address; the explanation shows its budgets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<IpAddr>,
-    /// Seconds since 1970.
+    /// The time to judge at, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
     /// The id of a refusal.
@@ -39,7 +40,7 @@ pub struct WrittenQuestion {
 }
 
 impl fmt::Debug for WrittenQuestion {
-    /// Neither the token nor the proof.
+    /// Shows neither the token nor the proof.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Written")
             .field("request", &self.request)
@@ -61,7 +62,7 @@ pub struct ExplainRequest {
 }
 
 impl fmt::Debug for ExplainRequest {
-    /// Neither the token nor the proof.
+    /// Shows neither the token nor the proof.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Question")
             .field("method", &self.method)
@@ -73,14 +74,15 @@ impl fmt::Debug for ExplainRequest {
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidQuestion {
     #[error(
-        "{0:?} is not a request; write a method and an address, such as 'GET /accounts/1.0.0/accounts/42'"
+        "{0:?} is not a request; write a method and an address, such as 'GET \
+         /accounts/1.0.0/accounts/42'"
     )]
     Request(String),
     #[error("{0:?} is not an address or a path")]
     Address(String),
-    #[error("the token holds a character that cannot stand in a header")]
+    #[error("the token contains a character that is not valid in a header")]
     TokenCharacter,
-    #[error("the DPoP proof holds a character that cannot stand in a header")]
+    #[error("the DPoP proof contains a character that is not valid in a header")]
     ProofCharacter,
     #[error("the client certificate does not begin with a certificate in PEM")]
     Certificate,
@@ -89,7 +91,7 @@ pub enum InvalidQuestion {
 }
 
 impl ExplainRequest {
-    /// Reads what was written.
+    /// Reads a question as it was sent.
     pub fn read(written: &WrittenQuestion) -> Result<Self, InvalidQuestion> {
         let line = written.request.as_deref().ok_or(InvalidQuestion::Nothing)?;
         let question = Self::parse(line, written.token.clone())?;
@@ -98,7 +100,8 @@ impl ExplainRequest {
         Ok(Self { at: written.at.map(UnixSeconds), client: written.client, ..question })
     }
 
-    /// With what a client shows beside its token; a proof makes it a token of the scheme `DPoP`.
+    /// Adds the client's proof and certificate. With a proof, the token is sent with the scheme
+    /// `DPoP`.
     pub(super) fn with_evidence(
         self,
         proof: Option<String>,
@@ -111,7 +114,7 @@ impl ExplainRequest {
         Ok(Self { proof, certificate, ..self })
     }
 
-    /// From the words of a request line; a trailing `HTTP/1.1` is taken too.
+    /// Reads a request line; a trailing `HTTP/1.1` is accepted.
     pub(super) fn parse(line: &str, token: Option<String>) -> Result<Self, InvalidQuestion> {
         let mut words = line.split_whitespace();
         let (Some(method), Some(address)) = (words.next(), words.next()) else {
@@ -138,7 +141,7 @@ impl ExplainRequest {
         })
     }
 
-    /// The time to judge at, where it is not now.
+    /// Returns the time to judge at, if it is not now.
     pub fn at(&self) -> Option<UnixSeconds> {
         self.at
     }
@@ -151,14 +154,14 @@ impl ExplainRequest {
         self.token.as_deref()
     }
 
-    /// Whose token it says it is; nobody vouches for that.
+    /// Returns the issuer that the token names, unverified.
     pub(super) fn issuer(&self) -> Option<String> {
         let token = self.token.as_ref()?;
         let unverified = Unverified::parse(token.as_bytes(), token.len()).ok()?;
         unverified.issuer().map(str::to_owned)
     }
 
-    /// The request's headers, with the token in this header.
+    /// Returns the request's headers, with the token in this one.
     pub(super) fn headers(&self, header: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let scheme = if self.proof.is_some() { "DPoP" } else { "Bearer" };
@@ -182,12 +185,13 @@ impl ExplainRequest {
         self.proof.as_deref()
     }
 
-    /// The SHA-256 of the client's certificate.
+    /// Returns the SHA-256 of the client's certificate.
     pub(super) fn certificate(&self) -> Option<[u8; 32]> {
         self.certificate
     }
 
-    /// As if the request had come over a connection with this certificate. Without an address, nobody knows the host.
+    /// Returns the facts of a connection with this certificate. A request without a whole address
+    /// has no host.
     pub(super) fn connection(&self) -> ConnectionFacts<'_> {
         let scheme = if self.uri.scheme_str() == Some("http") { "http" } else { "https" };
         let authority = self.uri.authority().map_or("", http::uri::Authority::as_str);
@@ -203,7 +207,7 @@ impl ExplainRequest {
     }
 }
 
-/// The SHA-256 of the first certificate of a PEM text.
+/// Returns the SHA-256 of the first certificate in a PEM text.
 fn certificate(pem: &str) -> Result<[u8; 32], InvalidQuestion> {
     let der =
         CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| InvalidQuestion::Certificate)?;

@@ -1,4 +1,4 @@
-//! A refusal of before, by the id that its client was given: what was known of it then, and what would help now.
+//! Explains a refusal of the past by its id: what was known then, and what would help now.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use crate::model::clock::UnixSeconds;
 use crate::snapshot::Snapshot;
 use crate::telemetry::refusals::{Remembered, Unsigned};
 
-/// Tells what is remembered of a refusal.
+/// Returns what the gateway remembers of a refusal.
 pub fn recall(snapshot: &Snapshot, refusal: &Remembered) -> Explanation {
     let at = UnixSeconds(refusal.time.0 / 1000);
     let token = refusal.token.as_ref().map(whole).unwrap_or_default();
@@ -29,7 +29,7 @@ pub fn recall(snapshot: &Snapshot, refusal: &Remembered) -> Explanation {
     }
 }
 
-/// What is known of the request, and at the end why it was refused.
+/// Returns the known facts of the request, and the reason of the refusal as the last step.
 fn steps(
     refusal: &Remembered,
     token: Option<&Unverified<'_>>,
@@ -98,5 +98,5 @@ fn claims(token: &Unsigned) -> Option<serde_json::Value> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
 }
 
-/// Stands in the place of the signature, which was not kept.
+/// Replaces the signature, which is not kept.
 const NO_SIGNATURE: &[u8] = b".AAAA";

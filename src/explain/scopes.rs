@@ -1,15 +1,15 @@
-//! Other claims that hold the scopes that an operation needs: what to write in `scopes_claim`.
+//! Finds other claims with the needed scopes: candidates for `scopes_claim`.
 
 use crate::jwt::JsonValue;
 use crate::model::names::Scope;
 
-/// How deep claims of known servers lie: `resource_access.CLIENT.roles`.
+/// The depth of claims at known servers: `resource_access.CLIENT.roles`.
 const DEEPEST: usize = 3;
 
-/// At most this many claims are named.
+/// The most claims that are returned.
 const MOST: usize = 5;
 
-/// The claims that hold one of the scopes, except the one that is read.
+/// Returns the claims that hold one of the needed scopes, except the one that is read already.
 pub(super) fn elsewhere<'c>(
     claims: impl Iterator<Item = (&'c str, &'c JsonValue)>,
     read: &str,

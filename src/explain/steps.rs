@@ -1,4 +1,4 @@
-//! The steps of a decision, each with what it found and where that is written.
+//! Explains the steps of a decision, each with what it found and its place in the files.
 
 use std::sync::Arc;
 
@@ -19,21 +19,21 @@ use crate::model::reason::Reason;
 use crate::proxy::{Refusal, RequestFacts, Undecided, Why, decide, denial};
 use crate::snapshot::{CompiledApi, Routed, Snapshot};
 
-/// Collects steps on one snapshot.
+/// Collects the steps of one decision.
 struct StepTeller<'s> {
     snapshot: &'s Snapshot,
     steps: Vec<ExplanationStep>,
     cache: &'s TokenCache,
 }
 
-/// The servers that have to be asked about the token.
+/// The servers to ask about the token.
 pub(super) struct Inquiry {
     pub(super) key_managers: Vec<Arc<CompiledKeyManager>>,
     pub(super) purpose: IntrospectionPurpose,
 }
 
-/// Decides, and tells how; or says whose servers have to be asked about the token first. `unknown` is what came of asking,
-/// where none of them lets it through.
+/// Explains the decision, or returns the servers to ask about the token first. `unknown` is the
+/// result of asking, if no server confirmed the token.
 pub(super) fn explain(
     snapshot: &Snapshot,
     question: &Asking,
@@ -51,7 +51,7 @@ pub(super) fn explain(
     };
     let host = if question.host.is_empty() { "any host" } else { &question.host };
     teller.passed("request", format!("{} {} at {host}", question.method, path.as_str()), None);
-    // which header carries the token depends on the API, so the route is looked up once for that
+    // the header that carries the token depends on the API, so the route is looked up first
     let header = snapshot.route(&question.host, &path, &question.method).ok();
     let header = header
         .map_or("authorization", |routed| routed.api().definition.authorization_header.as_str());
@@ -146,7 +146,7 @@ impl StepTeller<'_> {
         match grant.principal() {
             None => self.passed(
                 "token",
-                "not asked for: auth = \"none\"".to_owned(),
+                "not needed: auth = \"none\"".to_owned(),
                 Some(routed.operation().place),
             ),
             Some(principal) => {
@@ -227,7 +227,7 @@ impl StepTeller<'_> {
         self.passed("key manager", found, Some(definition.place));
     }
 
-    /// Everything about a token that was taken.
+    /// Explains everything about an accepted token.
     fn token(
         &mut self,
         principal: &Principal,
@@ -277,7 +277,7 @@ impl StepTeller<'_> {
             }
             _ => self.passed(
                 "application",
-                format!("consumer key {consumer_key:?} is nobody's"),
+                format!("no application has the consumer key {consumer_key:?}"),
                 None,
             ),
         }

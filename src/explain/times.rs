@@ -1,13 +1,13 @@
-//! The times of a token beside those that it is judged by.
+//! Hints on the times of a token.
 
 use crate::jwt::{JsonValue, Number, Unverified};
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::KeyManager;
 
-/// More than this apart, and it is not the clocks.
+/// A larger difference is not caused by clocks.
 const CLOCKS: u64 = 15 * 60;
 
-/// What a token says of its time, what time it is, and how much clocks may differ.
+/// Returns the token's times, the time of the judgment, and the allowed clock skew.
 pub(super) fn hints(
     token: &Unverified<'_>,
     definition: &KeyManager,
@@ -20,7 +20,8 @@ pub(super) fn hints(
     let leeway = definition.rules.leeway.as_secs();
     let name = &definition.name;
     let mut hints = vec![format!(
-        "the token says {}; it is judged at {}, and key manager \"{name}\" allows clocks to differ by {leeway} s (leeway)",
+        "the token has {}; it is judged at {}, and key manager \"{name}\" allows a clock skew of \
+         {leeway} s (leeway)",
         if said.is_empty() { "no time".to_owned() } else { said.join(", ") },
         moment(at.0)
     )];
@@ -29,14 +30,15 @@ pub(super) fn hints(
         && ahead < CLOCKS
     {
         hints.push(format!(
-            "the server's clock is {ahead} s ahead of the gateway's: correct one of them, or allow it with leeway"
+            "the server's clock is {ahead} s ahead of the gateway's; correct one of them, or raise \
+             leeway"
         ));
     }
     let ended = token.claim("exp").and_then(seconds).filter(|ended| *ended <= at.0);
     let begun = token.claim("iat").and_then(seconds).filter(|begun| *begun > at.0);
     if begun.is_some() && ended.is_none() && starts.is_none() {
         hints.push(
-            "the token was issued in the future: the clocks of the server and the gateway differ"
+            "the token was issued in the future, so the clocks of the server and the gateway differ"
                 .to_owned(),
         );
     }
@@ -50,7 +52,7 @@ fn seconds(value: &JsonValue) -> Option<u64> {
     }
 }
 
-/// As people write it.
+/// Returns a time as people write it.
 pub(super) fn moment(seconds: u64) -> String {
     let time =
         i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());

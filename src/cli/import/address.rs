@@ -1,8 +1,8 @@
-//! Parts of addresses.
+//! Takes addresses apart.
 
 use http::Uri;
 
-/// An address' host in lower case; empty where there is none.
+/// Returns an address' host in lower case; an empty string if there is none.
 pub(super) fn host(address: &str) -> String {
     address
         .parse::<Uri>()
@@ -11,12 +11,12 @@ pub(super) fn host(address: &str) -> String {
         .unwrap_or_default()
 }
 
-/// An address' path; empty where there is none.
+/// Returns an address' path; an empty string if there is none.
 pub(super) fn path(address: &str) -> String {
     address.parse::<Uri>().map(|uri| uri.path().to_owned()).unwrap_or_default()
 }
 
-/// An address that the configuration accepts for people.
+/// Returns true for an http or https address, which the configuration accepts.
 pub(super) fn is_address(text: &str) -> bool {
     text.parse::<Uri>()
         .is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())

@@ -1,7 +1,7 @@
-//! Tries introspection at the server, and says what to write so that the gateway asks in the same way.
+//! Tries introspection at the server, and finds the settings with which the gateway does the same.
 //!
-//! Decides how the client secret is sent: the ways that servers know, the usual one of the type first. A secret is never
-//! shown; what is written is where it comes from.
+//! It tries the ways to send a client secret that servers know, the usual one of the type first. A
+//! secret is never shown; the settings say where it comes from.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -18,13 +18,13 @@ use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::{ClientProof, Credentials, Fetch, KeyManagerType, SecretCarrier};
 use crate::model::secret::Secret;
 
-/// The variable with the client's secret, where no file is given.
+/// The variable with the client's secret, if no file is given.
 const SECRET_VARIABLE: &str = "PORTCULLIS_CLIENT_SECRET";
 
-/// No server has issued this one.
+/// A token that no server has issued.
 const NOBODYS_TOKEN: &str = "portcullis-import-asks-whether-it-may-ask";
 
-/// How the server was asked, and what it said.
+/// The question to the server, and its answer.
 #[derive(Debug)]
 pub(super) struct IntrospectionTrial {
     pub(super) endpoint: String,
@@ -33,10 +33,10 @@ pub(super) struct IntrospectionTrial {
     pub(super) said: Result<IntrospectionVerdict, String>,
 }
 
-/// What the server said.
+/// The server's answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum IntrospectionVerdict {
-    /// It answers; there was no sample.
+    /// The server answers; there was no sample.
     Answers,
     Inactive,
     NotAccess(WrongType),
@@ -47,7 +47,7 @@ pub(super) enum IntrospectionVerdict {
     },
 }
 
-/// Asks about the sample, or about a token that nobody has.
+/// Asks about the sample, or about an unknown token.
 pub(super) async fn ask(
     options: &ImportOptions,
     settings: &Fetch,
@@ -94,7 +94,7 @@ pub(super) async fn ask(
     })
 }
 
-/// Ways to authenticate, with the `method` to write where it is not the type's own.
+/// Returns the ways to authenticate, with the `method` to write if it is not the type's own.
 fn ways(
     client_id: Option<&str>,
     secret: Option<&Secret>,
@@ -135,7 +135,7 @@ fn read_file(path: &Path) -> Result<String, ImportError> {
         .map_err(|source| ImportError::Secret { file: path.display().to_string(), source })
 }
 
-/// The inline table that asks in this way.
+/// Returns the inline table for this way.
 fn written(options: &ImportOptions, method: Option<&str>) -> String {
     let mut members = Vec::new();
     if let Some(id) = &options.client_id {
@@ -164,7 +164,7 @@ fn said(
         Introspected::Active(claims, ..) => {
             let names = kind.default_claims();
             let by_default = claims.consumer_key(&names);
-            // what the gateway falls back to: RFC 7662 names the client in one way
+            // RFC 7662 has one name for the client, which the gateway uses as a fallback
             let told = claims.get(CLIENT_ID).and_then(crate::jwt::JsonValue::as_str);
             let usual = names.consumer_key.as_deref().unwrap_or("azp");
             let claim = if by_default.is_some() { usual } else { CLIENT_ID };
@@ -181,7 +181,7 @@ fn said(
 }
 
 impl IntrospectionTrial {
-    /// The client that the server named.
+    /// Returns the client that the server named.
     pub(super) fn client(&self) -> Option<&str> {
         match &self.said {
             Ok(IntrospectionVerdict::Active { client, .. }) => client.as_deref(),
@@ -189,16 +189,16 @@ impl IntrospectionTrial {
         }
     }
 
-    /// The comment above the lines that ask in this way.
+    /// Returns the comment above the settings for this way.
     pub(super) fn introduction(&self) -> &'static str {
         if self.credentials.contains("username") {
-            "opaque tokens are asked about here, as the gateway's own client"
+            "the gateway asks here about opaque tokens, as its own client"
         } else {
-            "opaque tokens are asked about here, without credentials: let nobody but the gateway reach this address"
+            "the gateway asks here about opaque tokens, without credentials; make sure that only the gateway can reach this address"
         }
     }
 
-    /// What came of it, each with its weight in front.
+    /// Returns the findings, each with its weight in front.
     pub(super) fn findings(&self) -> Vec<String> {
         let asked = shown(&self.endpoint);
         match &self.said {
@@ -207,19 +207,26 @@ impl IntrospectionTrial {
                 vec![format!("good: introspection works, at {asked}")]
             }
             Ok(IntrospectionVerdict::Inactive) => vec![format!(
-                "WRONG: the server says that the sample is not active: it has expired, or another server issued it, or the gateway\'s \
-                 client may not ask about it (Keycloak from 26.7 on wants that client in the token\'s `aud`)"
+                "WRONG: the server says that the sample is not active: it has expired, or another \
+                 server issued it, or the gateway's client may not ask about it (Keycloak 26.7 and \
+                 later want that client in the token's `aud`)"
             )],
             Ok(IntrospectionVerdict::NotAccess(wrong)) => vec![format!(
-                "WRONG: the server knows the sample, and it is no access token: {wrong}. Take the `access_token` of the server\'s answer"
+                "WRONG: the server knows the sample, but it is not an access token: {wrong}. Use \
+                 the `access_token` of the server's answer"
             )],
             Ok(IntrospectionVerdict::Active { client, claim, scopes }) => {
                 let mut findings =
-                    vec![format!("good: the server says that the sample is active, at {asked}")];
+                    vec![format!("good: the server at {asked} says that the sample is active")];
                 match client {
-                    Some(client) => findings.push(format!("good: {claim} of the answer holds the client, {}", shown(client))),
+                    Some(client) => findings.push(format!(
+                        "good: {claim} of the answer holds the \
+                        client, {}",
+                        shown(client)
+                    )),
                     None => findings.push(
-                        "WRONG: the answer has no `client_id`, and nothing else that holds the client: write its name as consumer_key_claim"
+                        "WRONG: the answer has no `client_id` and no other claim with the client: \
+                         write its name as consumer_key_claim"
                             .to_owned(),
                     ),
                 }
@@ -233,9 +240,11 @@ impl IntrospectionTrial {
                     );
                 }
                 findings.push(if names.is_empty() {
-                    "CHECK: the answer has no scopes, so that no operation with scopes lets the token through".to_owned()
+                    "CHECK: the answer has no scopes, so every operation that needs scopes refuses \
+                     the token"
+                        .to_owned()
                 } else {
-                    format!("good: the answer\'s scopes: {names}")
+                    format!("good: the answer has the scopes {names}")
                 });
                 findings
             }
@@ -243,8 +252,8 @@ impl IntrospectionTrial {
     }
 }
 
-/// Where RFC 7662 has the client.
+/// The member for the client in RFC 7662.
 const CLIENT_ID: &str = "client_id";
 
-/// Enough to recognize something by.
+/// The most names in a list: enough to recognize something.
 const MOST_NAMES: usize = 8;

@@ -1,6 +1,7 @@
-//! A `[[key_managers]]` table, ready for gateway.toml, with what is known about the server and its tokens as comments.
+//! Writes a `[[key_managers]]` table for gateway.toml, with the facts about the server and its
+//! tokens as comments.
 //!
-//! Decides on the words only. Whatever comes from outside is quoted or shown by [`text`](super::text).
+//! This file only chooses words. Everything from outside is quoted by [`text`](super::text).
 
 use std::fmt::Write;
 
@@ -17,22 +18,22 @@ use crate::fetch::FetchUrl;
 use crate::jwt::ParsedKeySet;
 use crate::model::key_manager::{Fetch, KeyManagerType};
 
-/// All that is told.
+/// The facts to write.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Findings<'f> {
     pub(super) well_known_url: &'f str,
-    /// As the operator named it.
+    /// The name that the operator chose.
     pub(super) name: Option<&'f str>,
     pub(super) ca: Option<&'f str>,
     pub(super) metadata: &'f Metadata,
     pub(super) guess: &'f Guess,
     pub(super) keys: &'f ParsedKeySet,
-    /// With a sample token.
+    /// Present if there is a sample token.
     pub(super) diagnosis: Option<&'f Diagnosis<'f>>,
-    /// With an attempt at introspection.
+    /// Present if introspection was tried.
     pub(super) asked: Option<&'f IntrospectionTrial>,
     pub(super) wanted: &'f Wanted,
-    /// The sample's client, by the server's word or by the token's.
+    /// The sample's client, according to the server or to the token.
     pub(super) client: Option<&'f str>,
 }
 
@@ -83,11 +84,11 @@ fn about_the_server(findings: Findings<'_>) -> String {
 }
 
 fn about_the_token(diagnosis: &Diagnosis<'_>) -> String {
-    let mut text = String::from("#\n# The sample token, which is shown to nobody:\n");
+    let mut text = String::from("#\n# The sample token, which is never shown:\n");
     if let Some(signed_with) = &diagnosis.signed_with {
         text.push_str(&listed(&format!("good: signed {signed_with}")));
     }
-    // without a good signature it is anybody's word
+    // without a good signature the claims are unproven
     let head = if diagnosis.signed_with.is_some() { "good" } else { "seen" };
     if let Some(client) = &diagnosis.client {
         text.push_str(&listed(&format!(
@@ -98,7 +99,7 @@ fn about_the_token(diagnosis: &Diagnosis<'_>) -> String {
     }
     if let Some(scopes) = &diagnosis.scopes {
         let form = match scopes.form {
-            ClaimForm::Text => "a text",
+            ClaimForm::Text => "a string",
             ClaimForm::Array => "an array",
         };
         let names: Vec<String> =
@@ -118,7 +119,7 @@ fn about_the_token(diagnosis: &Diagnosis<'_>) -> String {
     text
 }
 
-/// A finding below its heading, lined up behind its first word.
+/// Returns a finding below its heading, aligned with its first word.
 fn listed(finding: &str) -> String {
     match finding.split_once(": ") {
         Some((head, prose)) => comment(&format!("  {:<7}", format!("{head}:")), prose),
@@ -136,13 +137,13 @@ fn table(findings: Findings<'_>) -> String {
     line(&mut text, "well_known_url", findings.well_known_url);
     line(&mut text, "issuer", &metadata.issuer);
     if metadata.issuer.contains('{') {
-        // a pattern stands for those that are listed, and for nobody else
+        // a pattern stands for the listed organizations, and for no others
         let _ =
-            writeln!(text, "# the issuer is a pattern: list the tenants whose tokens you believe");
+            writeln!(text, "# the issuer is a pattern: list the tenants whose tokens you trust");
         let _ = writeln!(text, "organizations = [\"00000000-0000-0000-0000-000000000000\"]");
     }
     if let Some(other) = findings.diagnosis.and_then(|diagnosis| diagnosis.other_issuer) {
-        text.push_str(&comment("", "the sample token's:"));
+        text.push_str(&comment("", "the sample token has this issuer:"));
         let _ = writeln!(text, "# issuer = {}", quoted(other));
     }
     let _ = writeln!(text, "certificates = {{ jwks = {} }}", quoted(&metadata.jwks_uri));
@@ -157,7 +158,7 @@ fn table(findings: Findings<'_>) -> String {
     {
         text.push_str(&comment(
             "",
-            "whoever is on the way can replace the keys, and with them make tokens",
+            "everybody on the way to the server can replace the keys, and then forge tokens",
         ));
         text.push_str("allow_http = true\n");
     }
@@ -190,7 +191,7 @@ fn table(findings: Findings<'_>) -> String {
     text
 }
 
-/// Whom to ask about tokens that only their server can read, and as who.
+/// Returns the introspection settings for tokens that only their server can read.
 fn introspection(findings: Findings<'_>) -> String {
     let mut text = String::new();
     if let Some(asked) = findings.asked {
@@ -200,11 +201,13 @@ fn introspection(findings: Findings<'_>) -> String {
     } else if let Some(endpoint) = findings.metadata.endpoint("introspection_endpoint") {
         text.push_str(&comment(
             "",
-            "the server can be asked about opaque tokens, once the gateway has a client of its own there (try it with --introspect):",
+            "the gateway can ask here about opaque tokens, once it has a client of its own at the \
+             server (try it with --introspect):",
         ));
         line(&mut text, "introspection_endpoint", endpoint);
         text.push_str(
-            "# credentials = { username = \"gateway\", password = { env = \"PORTCULLIS_CLIENT_SECRET\" } }\n",
+            "# credentials = { username = \"gateway\", password = { env = \
+             \"PORTCULLIS_CLIENT_SECRET\" } }\n",
         );
     }
     text
@@ -222,13 +225,13 @@ fn client(findings: Findings<'_>) -> String {
             text.push_str(&comment(
                 "",
                 &format!(
-                    "the client is taken from {}, the default of {}",
+                    "the client is read from {}, the default of {}",
                     client.claim,
                     kind.name()
                 ),
             ));
         } else {
-            text.push_str(&comment("", "the client, by the sample token"));
+            text.push_str(&comment("", "the client, according to the sample token"));
             line(&mut text, "consumer_key_claim", &client.claim);
         }
         return text;
@@ -238,14 +241,15 @@ fn client(findings: Findings<'_>) -> String {
     if let Some(claim) = usual.as_ref().filter(|claim| Some(*claim) != default.as_ref()) {
         text.push_str(&comment(
             "",
-            "the client: this product's own claim, not seen in a token yet",
+            "the client: this product's own claim, not yet seen in a token",
         ));
         line(&mut text, "consumer_key_claim", claim);
     } else {
         let claim = default.as_deref().unwrap_or("consumerKey, then azp");
         let other = if kind == KeyManagerType::AzureAD { "appid" } else { "client_id" };
         let prose = format!(
-            "not known without an access token: the client is taken from {claim}; some tokens hold it in {other}"
+            "unknown without an access token: the client is read from {claim}; some tokens have it \
+             in {other}"
         );
         text.push_str(&comment("", &prose));
         let _ = writeln!(text, "# consumer_key_claim = {}", quoted(other));
@@ -261,20 +265,20 @@ fn scopes(findings: Findings<'_>) -> String {
             text.push_str(&comment(
                 "",
                 &format!(
-                    "the scopes are taken from {}, the default of {}",
+                    "the scopes are read from {}, the default of {}",
                     scopes.claim,
                     kind.name()
                 ),
             ));
         } else {
-            text.push_str(&comment("", "the scopes, by the sample token"));
+            text.push_str(&comment("", "the scopes, according to the sample token"));
             line(&mut text, "scopes_claim", &scopes.claim);
         }
         return text;
     }
     if kind == KeyManagerType::AzureAD {
-        let prose = "not known without an access token: Entra writes the scopes of users' tokens into scp and an application's \
-                     permissions into roles; choose one";
+        let prose = "unknown without an access token: Entra writes the scopes of users' tokens \
+                     into scp, and an application's permissions into roles; choose one";
         text.push_str(&comment("", prose));
         text.push_str("# scopes_claim = \"scp\"\n# scopes_claim = \"roles\"\n");
         return text;
@@ -284,14 +288,15 @@ fn scopes(findings: Findings<'_>) -> String {
     if let Some(claim) = usual.as_ref().filter(|claim| Some(*claim) != default.as_ref()) {
         text.push_str(&comment(
             "",
-            "the scopes: this product's own claim, not seen in a token yet",
+            "the scopes: this product's own claim, not yet seen in a token",
         ));
         line(&mut text, "scopes_claim", claim);
     } else {
         let claim = default.as_deref().unwrap_or("scope");
         let other = if claim == "scope" { "scp" } else { "scope" };
         let prose = format!(
-            "not known without an access token with scopes: they are taken from {claim}; some tokens hold them in {other}"
+            "unknown without an access token that has scopes: they are read from {claim}; some \
+             tokens have them in {other}"
         );
         text.push_str(&comment("", &prose));
         let _ = writeln!(text, "# scopes_claim = {}", quoted(other));
@@ -299,7 +304,7 @@ fn scopes(findings: Findings<'_>) -> String {
     text
 }
 
-/// Never written for the operator: which audience is theirs, no document says.
+/// Returns `audiences` as a comment: no document says which audience belongs to the operator.
 fn audiences(findings: Findings<'_>) -> String {
     let known = findings.diagnosis.filter(|diagnosis| diagnosis.client.is_some());
     let found = known.map(|diagnosis| diagnosis.audiences.as_slice()).unwrap_or_default();
@@ -307,23 +312,24 @@ fn audiences(findings: Findings<'_>) -> String {
     if client.is_some_and(|client| client.claim == "aud") {
         return comment(
             "",
-            "this server's audience is the client: it cannot say which APIs a token is for",
+            "this server's audience is the client, so it cannot say which APIs a token is for",
         );
     }
     let is_client = found.len() == 1 && found.first().copied() == client.map(|client| client.value);
     let prose = if known.is_some() && found.is_empty() {
-        "the sample token has no audience; where the server can write one, ask for it here"
+        "the sample token has no audience; if the server can write one, require it here"
     } else if is_client {
-        "the sample token's audience is only its client: have the server write one for your APIs, and ask for it here"
+        "the sample token's audience is only its client; have the server write one for your APIs, and require it here"
     } else if found == [ACCOUNT] {
-        "the sample token's audience is Keycloak's own client `account`: add an audience mapper for your APIs, and ask for that here"
+        "the sample token's audience is Keycloak's own client `account`; add an audience mapper for your APIs, and require that audience here"
     } else if found.contains(&ACCOUNT) {
-        "the sample token's audience, without Keycloak's own client `account`, which most of its tokens name: if it means your APIs, take \
-         the # away, so that tokens for others open nothing here"
+        "the sample token's audience, without Keycloak's own client `account`, which is in most of its tokens; if it means your APIs, remove the #, so that tokens for others are refused"
     } else if !found.is_empty() {
-        "the sample token's audience: if it means your APIs, take the # away, so that tokens for others open nothing here"
+        "the sample token's audience; if it means your APIs, remove the #, so that tokens for \
+         others are refused"
     } else {
-        "not known: what `aud` holds in tokens for your APIs; while it is not written, tokens for others open them, too"
+        "unknown: the `aud` of tokens for your APIs; until it is written here, tokens for others \
+         are accepted too"
     };
     let theirs = found.iter().filter(|audience| **audience != ACCOUNT);
     let values: Vec<String> = theirs.take(MOST_NAMES).map(|audience| quoted(audience)).collect();
@@ -332,8 +338,8 @@ fn audiences(findings: Findings<'_>) -> String {
     format!("{}# audiences = [{values}]\n", comment("", prose))
 }
 
-/// A client of every Keycloak realm. Its tokens name it beside the APIs that they are for.
+/// A client of every Keycloak realm, which stands in its tokens beside their APIs.
 const ACCOUNT: &str = "account";
 
-/// Enough to recognize something by.
+/// The most names in a list: enough to recognize something.
 const MOST_NAMES: usize = 8;

@@ -1,6 +1,7 @@
-//! The rest of a gateway.toml that runs as it is: a listener, an API and an application beside the key manager.
+//! Writes the rest of a gateway.toml that runs as it is: a listener, an API and an application.
 //!
-//! Decides which client is the application's; everything else is the operator's word, or a placeholder that works.
+//! It decides which client is the application's. The rest comes from the operator, or is a
+//! placeholder that works.
 
 use std::fmt::Write;
 
@@ -10,7 +11,7 @@ use crate::cli::import::address::is_address;
 use crate::cli::import::text::{comment, quoted};
 use crate::model::names::{ApiName, InvalidName, Version};
 
-/// What the operator wants to have written beside the key manager.
+/// The parts that the operator wants besides the key manager.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
     api: Option<ApiDraft>,
@@ -25,25 +26,27 @@ struct ApiDraft {
     backend: String,
 }
 
-/// Why it cannot be written.
+/// The reason why they cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WantedError {
     #[error("the API given with --api {0}")]
     Name(#[from] InvalidName),
     #[error(
-        "the API given with --api can hold letters, digits, `.`, `-` and `_`: it becomes a part of a path"
+        "the API given with --api may contain only letters, digits, `.`, `-` and `_`, because it \
+         becomes part of a path"
     )]
     Path,
     #[error("the address given with --backend is not an http or https address")]
     Backend,
     #[error(
-        "nothing says which client the application given with --app is: add --token FILE with one of its access tokens, or --consumer-key ID"
+        "the client of the application given with --app is unknown: add --token FILE with one of \
+         its access tokens, or --consumer-key ID"
     )]
     NoClient,
 }
 
 impl Wanted {
-    /// From the words of the command line.
+    /// Reads the command line.
     pub(super) fn read(
         api: Option<&str>,
         backend: &str,
@@ -55,18 +58,18 @@ impl Wanted {
         Ok(Self { api, app: owned(app), consumer_key: owned(consumer_key) })
     }
 
-    /// Whether an application was asked for that no client is known for.
+    /// Refuses an application whose client is unknown.
     pub(super) fn check(&self, sampled: Option<&str>) -> Result<(), WantedError> {
         let known = self.consumer_key.as_deref().or(sampled);
         if self.app.is_some() && known.is_none() { Err(WantedError::NoClient) } else { Ok(()) }
     }
 
-    /// Whether the sample's client is written as an application's key.
+    /// Returns true if the sample's client becomes an application's key.
     pub(super) fn has_application(&self) -> bool {
         self.app.is_some()
     }
 
-    /// The tables below that of the key manager.
+    /// Returns the tables below the key manager.
     pub(super) fn render(&self, key_manager: &str, sampled: Option<&str>) -> String {
         let mut text = String::new();
         if let Some(api) = &self.api {
@@ -114,7 +117,7 @@ impl ApiDraft {
         let mut text = String::from("\n");
         text.push_str(&comment(
             "",
-            "for a gateway of its own: leave it out where your file has a listener already",
+            "for a gateway of its own: remove it if your file has a listener already",
         ));
         let _ = writeln!(text, "[[listeners]]\nname = \"http\"\naddress = \"127.0.0.1:8280\"");
         let _ =
@@ -122,7 +125,7 @@ impl ApiDraft {
         let _ = writeln!(text, "context = {}", quoted(&format!("/{name}")));
         let _ = writeln!(text, "key_managers = [{}]", quoted(key_manager));
         let _ = writeln!(text, "production = {{ urls = [{}] }}", quoted(backend));
-        text.push_str(&comment("", "every method and path, with any scopes: narrow it down"));
+        text.push_str(&comment("", "every method and path, with any scopes: restrict it"));
         let _ = writeln!(text, "operations = [{{ method = \"*\", path = \"/*\" }}]");
         text
     }

@@ -1,6 +1,7 @@
-//! What a sample token shows: whether the key set vouches for it, which claims hold what, and what is wrong with it.
+//! Examines a sample token: its signature, the claims for client and scopes, and what is wrong with
+//! it.
 //!
-//! Pure: the token, the document, the keys and the time come in.
+//! Everything comes in as an argument: token, document, keys and time.
 
 use crate::cli::import::evidence::{self, ClientEvidence, Scopes};
 use crate::cli::import::issuer::{self, Difference};
@@ -12,7 +13,7 @@ use crate::jwt::{KeySet, Rejection, TokenKind, WrongType};
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::{ClaimNames, KeyManagerType};
 
-/// What a token is held against.
+/// The facts that a token is compared with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context<'c> {
     pub(super) issuer: &'c str,
@@ -22,22 +23,22 @@ pub(super) struct Context<'c> {
     pub(super) asking: IntrospectionAdvice,
 }
 
-/// Whether the server can be asked about a token.
+/// The possibility to ask the server about a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IntrospectionAdvice {
     /// No introspection endpoint is known.
     Impossible,
     Possible,
-    /// It was, and what came of it is told beside the diagnosis.
+    /// The server was asked; its answer is written beside the diagnosis.
     Asked,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Default)]
 pub(super) struct Diagnosis<'t> {
-    /// The algorithm and the key, where the signature is good.
+    /// The algorithm and the key, if the signature is good.
     pub(super) signed_with: Option<String>,
-    /// An issuer that differs from the document's by its spelling, and whose signature is good.
+    /// An issuer with a good signature that differs from the document's only in its spelling.
     pub(super) other_issuer: Option<&'t str>,
     pub(super) troubles: Vec<Trouble>,
     pub(super) client: Option<ClientEvidence<'t>>,
@@ -96,8 +97,8 @@ fn signed<'t>(token: &'t SignedSample, context: Context<'_>) -> Diagnosis<'t> {
     let mut diagnosis = Diagnosis { audiences: token.audiences(), ..Diagnosis::default() };
     if has_good_signature {
         let key = token.header("kid").map_or_else(
-            || "the key of the set that fits".to_owned(),
-            |id| format!("the set's key {}", shown(id)),
+            || "the only key of the set that matches".to_owned(),
+            |id| format!("the key {} of the set", shown(id)),
         );
         diagnosis.signed_with =
             Some(format!("{} with {key}", token.header("alg").unwrap_or_default()));
@@ -125,7 +126,7 @@ fn signed<'t>(token: &'t SignedSample, context: Context<'_>) -> Diagnosis<'t> {
     diagnosis
 }
 
-/// Which claims hold what, with what is odd about them.
+/// Finds the claims for client and scopes, with their oddities.
 fn look<'t>(
     token: &'t SignedSample,
     defaults: &ClaimNames,
@@ -161,17 +162,17 @@ fn look<'t>(
     }
 }
 
-/// What kind of token it is, where it is no access token for an API of the operator's.
+/// Returns the kind of token, if it is not an access token for an API of the operator's.
 fn kind(token: &SignedSample, context: Context<'_>) -> Option<Trouble> {
     if let Some(trouble) = for_microsoft(token, context.kind) {
         return Some(trouble);
     }
     let because = |member: &str| match token.kind_word(member) {
         Some(word) => format!("`{member}` is {word}"),
-        None => format!("`{member}` says so"),
+        None => format!("`{member}` names it"),
     };
     match token.wrong_type(context.kind)? {
-        // told by the refusal, with what to write
+        // the refusal says what to write
         WrongType::Header => None,
         WrongType::Named { member, kind: TokenKind::Id } => {
             Some(Trouble::IdToken { because: because(member) })
@@ -185,7 +186,8 @@ fn kind(token: &SignedSample, context: Context<'_>) -> Option<Trouble> {
     }
 }
 
-/// Why it may be an ID token after all: the gateway takes it, since some access tokens look the same.
+/// Returns why the token may be an ID token after all. The gateway accepts it, because some access
+/// tokens look the same.
 fn resembles_id_token(token: &SignedSample) -> Option<String> {
     let is_access = token.header("typ").map(media_type).is_some_and(|name| name == "at+jwt")
         || ["scope", "scp", "aut", "gty", "cid", "azpacr", "appidacr", "token_use", "tokenName"]
@@ -239,7 +241,8 @@ fn issuer_trouble(
     Some(Trouble::Issuer { found: shown(found), difference, has_good_signature })
 }
 
-/// Whether the signature was good and something else was not: rules are applied after it.
+/// Returns true if the signature was good and another rule refused the token: rules are applied
+/// after the signature.
 fn is_about_claims(rejection: &Rejection) -> bool {
     matches!(
         rejection,
@@ -252,7 +255,7 @@ fn is_about_claims(rejection: &Rejection) -> bool {
     )
 }
 
-/// The gateway's refusal in an importer's words, unless something above explains it.
+/// Returns the gateway's refusal in an importer's words, unless another finding explains it.
 fn refusal(
     token: &SignedSample,
     rejection: Rejection,
@@ -281,7 +284,7 @@ fn refusal(
             })
         }
         Rejection::BadSignature => (!explained).then_some(Trouble::BadSignature),
-        // told with the time, whatever the signature is
+        // the finding about the time says it, whatever the signature
         Rejection::Expired { .. } | Rejection::NotYetValid { .. }
             if time(token, context.now).is_some() =>
         {
@@ -291,7 +294,7 @@ fn refusal(
         Rejection::TokenType(_) => {
             token.header("typ").map(|name| Trouble::Type { name: shown(name) })
         }
-        // told as the missing issuer
+        // the finding about the missing issuer says it
         Rejection::InvalidClaim { name: "iss", .. } if !token.has("iss") => None,
         rejection => Some(Trouble::Refused(rejection)),
     }
@@ -313,7 +316,7 @@ fn media_type(name: &str) -> String {
     name.strip_prefix("application/").map(str::to_owned).unwrap_or(name)
 }
 
-/// How the products are told to issue tokens that can be read.
+/// Returns how to make the product issue tokens that the gateway can read.
 fn jwt_hint(kind: KeyManagerType) -> &'static str {
     match kind {
         KeyManagerType::Wso2Is
@@ -323,7 +326,8 @@ fn jwt_hint(kind: KeyManagerType) -> &'static str {
             "Or choose JWT as the type of access tokens in the application's protocol settings"
         }
         KeyManagerType::Auth0 => {
-            "Ask for a token with the `audience` of your API: without one Auth0 gives an opaque token, for Auth0 alone"
+            "Request a token with the `audience` of your API: without one Auth0 issues an opaque \
+             token that only Auth0 can read"
         }
         KeyManagerType::PingFederate => {
             "Or use an access token manager of the type JSON Web Tokens"
@@ -338,7 +342,8 @@ fn jwt_hint(kind: KeyManagerType) -> &'static str {
 fn encryption_hint(kind: KeyManagerType) -> &'static str {
     match kind {
         KeyManagerType::Auth0 => {
-            "Auth0 gives one when no `audience` is asked for, or when the API's settings ask for encryption"
+            "Auth0 issues one if no `audience` is requested, or if the API's settings ask for \
+             encryption"
         }
         _ => "Or turn off the encryption of access tokens for this client or API",
     }
@@ -351,7 +356,7 @@ fn algorithm_hint(kind: KeyManagerType) -> &'static str {
     }
 }
 
-/// Enough to recognize a key or a claim by.
+/// The most names in a list: enough to recognize a key or a claim.
 const MOST_NAMES: usize = 24;
 
 const MICROSOFT: [(&str, &str); 4] = [

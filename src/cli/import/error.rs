@@ -1,4 +1,4 @@
-//! Why there is no table, and what to do about it.
+//! The errors of `portcullis import`, with what to do about them.
 
 use crate::cli::exit;
 use crate::cli::import::completion::WantedError;
@@ -7,21 +7,22 @@ use crate::fetch::FetchFailure;
 use crate::jwt::KeySetError;
 use crate::model::names::InvalidName;
 
-/// Why there is no table.
+/// The reason why there is no table.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ImportError {
     #[error(
-        "the address must be one of https, without a user or a password in it; plain http is for loopback, or with --allow-http"
+        "the address must use https and contain no user or password; plain http works for \
+         loopback, or with --allow-http"
     )]
     Address,
     #[error("the name given with --name {0}")]
     Name(#[from] InvalidName),
-    // the name of the file is not told: it may be the token itself
+    // the file's name is not shown: it may be the token itself
     #[error(
-        "the file given with --token cannot be read: {0}; write a file's name, or - for standard input"
+        "cannot read the file given with --token: {0}; write a file's name, or - for standard input"
     )]
     Token(std::io::Error),
-    #[error("the file given with --token holds no token")]
+    #[error("the file given with --token contains no token")]
     NoToken,
     #[error("{file} cannot be read: {source}")]
     Authorities {
@@ -40,10 +41,11 @@ pub(super) enum ImportError {
     #[error("the document names no introspection endpoint; give it with --introspection-endpoint")]
     NoIntrospection,
     #[error(
-        "the introspection endpoint must be one of https; plain http is for loopback, or with --allow-http"
+        "the introspection endpoint must use https; plain http works for loopback, or with \
+         --allow-http"
     )]
     IntrospectionAddress,
-    #[error("{file} with the client's secret cannot be read: {source}")]
+    #[error("cannot read {file} with the client's secret: {source}")]
     Secret {
         file: String,
         #[source]
@@ -56,7 +58,7 @@ pub(super) enum ImportError {
 }
 
 impl ImportError {
-    /// Whether a server stands in the way, or what was given.
+    /// Returns the exit code: a server failed, or an argument is wrong.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Address
@@ -77,24 +79,26 @@ impl ImportError {
     }
 }
 
-/// What was being read.
+/// The document that was being read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reading {
     Document,
     Keys,
 }
 
-/// What to do about it here, where the failure's own words are for gateway.toml.
+/// Returns what to do about a failed fetch; the failure's own hint is for gateway.toml.
 fn advice(failure: &FetchFailure, asked: Reading) -> &'static str {
     match failure {
         FetchFailure::Tls { .. } => {
             "\n  give the authority that signed the server's certificate with --ca FILE"
         }
-        FetchFailure::Insecure { .. } => "\n  if you trust everyone on the way, add --allow-http",
+        FetchFailure::Insecure { .. } => {
+            "\n  if you trust the whole way to the server, add --allow-http"
+        }
         FetchFailure::Status { .. } | FetchFailure::ContentType { .. }
             if asked == Reading::Document =>
         {
-            "\n  the address usually is the issuer with /.well-known/openid-configuration behind it"
+            "\n  the address usually is the issuer followed by /.well-known/openid-configuration"
         }
         _ => "",
     }

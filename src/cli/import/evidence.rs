@@ -1,6 +1,6 @@
-//! Which claims of a token hold the client and the scopes.
+//! Finds the claims of a token that hold the client and the scopes.
 //!
-//! Decides by what is there: the type's own claim where it is usable, else the first of the usual ones that is.
+//! The type's own claim is used if it is there, or else the first of the usual ones.
 
 use serde_json::{Map, Value};
 
@@ -12,9 +12,9 @@ use crate::model::key_manager::ClaimNames;
 pub(super) struct ClientEvidence<'t> {
     pub(super) claim: String,
     pub(super) value: &'t str,
-    /// Whether the type's default finds it.
+    /// True if the type's default finds it.
     pub(super) is_default: bool,
-    /// Usual claims that name somebody else.
+    /// Usual claims that name another client.
     pub(super) contradicted_by: Vec<&'static str>,
 }
 
@@ -35,7 +35,7 @@ pub(super) enum ClaimForm {
     Array,
 }
 
-/// The client, if any usual claim names one.
+/// Returns the client, if a usual claim names one.
 pub(super) fn client<'t>(
     claims: &'t Map<String, Value>,
     defaults: &ClaimNames,
@@ -43,7 +43,7 @@ pub(super) fn client<'t>(
     let usual = || CLIENTS.into_iter().filter_map(|claim| Some((claim, one(claims.get(claim)?)?)));
     let fallback = if claims.contains_key("consumerKey") { "consumerKey" } else { "azp" };
     let default = defaults.consumer_key.as_deref().unwrap_or(fallback);
-    // an audience is the client only where nothing else says who that is
+    // an audience is the client only if no other claim names the client
     let is_believed = |value: &str| {
         default != "aud" || usual().next().is_none() || usual().any(|(_, other)| other == value)
     };
@@ -59,7 +59,7 @@ pub(super) fn client<'t>(
     })
 }
 
-/// The scopes, if any usual claim holds some.
+/// Returns the scopes, if a usual claim holds some.
 pub(super) fn scopes<'t>(
     claims: &'t Map<String, Value>,
     defaults: &ClaimNames,
@@ -78,7 +78,8 @@ pub(super) fn scopes<'t>(
     Some(Scopes { claim: claim.to_owned(), form, names, is_default, beside })
 }
 
-/// A text, or an array of one: what the gateway takes for a client.
+/// Returns a string, or the only string of an array: the forms that the gateway accepts for a
+/// client.
 fn one(value: &Value) -> Option<&str> {
     let text = match value {
         Value::String(text) => text,
@@ -91,7 +92,8 @@ fn one(value: &Value) -> Option<&str> {
     (!text.trim().is_empty()).then_some(text)
 }
 
-/// A text split at spaces, or an array of texts: what the gateway takes for scopes.
+/// Returns a string split at spaces, or an array of strings: the forms that the gateway accepts for
+/// scopes.
 fn names(value: &Value) -> Option<(ClaimForm, Vec<&str>)> {
     match value {
         Value::String(text) => {
@@ -105,5 +107,6 @@ fn names(value: &Value) -> Option<(ClaimForm, Vec<&str>)> {
     }
 }
 
-/// Scopes first; roles and permissions stand in for them where a server gives an application no scopes.
+/// Claims with scopes come first. Roles and permissions replace them at servers that give an
+/// application no scopes.
 const SCOPE_CLAIMS: [&str; 4] = ["scope", "scp", "roles", "permissions"];

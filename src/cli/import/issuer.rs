@@ -1,25 +1,26 @@
-//! How a token's issuer differs from the document's: the gateway compares byte for byte, people do not.
+//! Compares a token's issuer with the document's. The gateway compares byte for byte, people do
+//! not.
 //!
-//! Decides nothing about which of the two is right.
+//! This file does not decide which of the two is right.
 
 use crate::cli::import::address::{host, path};
 
-/// What stands between two issuers.
+/// The difference between two issuers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Difference {
-    /// The document's issuer is a pattern such as `{tenantid}`: no token has it.
+    /// The document's issuer is a pattern such as `{tenantid}`, which no token has.
     Pattern,
     Slash,
     Case,
     Scheme,
-    /// Entra: the token is of this version, the document of the other one; one tenant.
+    /// Entra: the token has this version, the document the other one; they have one tenant.
     EntraVersion(u8),
-    /// One server, another tenant, realm, pool or authorization server.
+    /// They share a server, but not the tenant, realm, pool or authorization server.
     Tenant,
     Other,
 }
 
-/// `None` for equal ones.
+/// Returns the difference; `None` for equal issuers.
 pub(super) fn difference(document: &str, token: &str) -> Option<Difference> {
     if document == token {
         return None;
@@ -49,12 +50,12 @@ pub(super) fn difference(document: &str, token: &str) -> Option<Difference> {
     })
 }
 
-/// 1 for `sts.windows.net`, 2 for `login.microsoftonline.com/.../v2.0`.
+/// Returns 1 for `sts.windows.net`, 2 for `login.microsoftonline.com/.../v2.0`.
 pub(super) fn entra_version(issuer: &str) -> Option<u8> {
     entra(issuer).map(|(_, version)| version)
 }
 
-/// Tenant and version of an Entra issuer.
+/// Returns tenant and version of an Entra issuer.
 fn entra(issuer: &str) -> Option<(String, u8)> {
     let path = path(issuer);
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());

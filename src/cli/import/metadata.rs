@@ -1,39 +1,39 @@
-//! The members of a discovery document that a key manager is made of (OpenID Connect Discovery 1.0, RFC 8414).
+//! Reads the members of a discovery document that a key manager needs (OpenID Connect Discovery
+//! 1.0, RFC 8414).
 //!
-//! Decides which of them can stand in gateway.toml. What the document says is a stranger's word: it is taken member by
-//! member, and only in the form that the configuration accepts.
+//! The document comes from outside. So each member is taken only in the form that gateway.toml
+//! accepts.
 
 use serde_json::{Map, Value};
 
 use crate::cli::import::address::is_address;
 use crate::model::names::Issuer;
 
-/// What a server says of itself.
+/// The facts in a server's document.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Metadata {
     pub(super) issuer: String,
     pub(super) jwks_uri: String,
     /// Keys of gateway.toml with their addresses, in the order of the manual.
     pub(super) endpoints: Vec<(&'static str, String)>,
-    /// Members that name no address that could be written.
+    /// Members whose value is not an address.
     pub(super) unusable: Vec<&'static str>,
     pub(super) grant_types: Vec<String>,
-    /// Members that late versions of WSO2 Identity Server publish.
+    /// True if the document has members of late versions of WSO2 Identity Server.
     pub(super) has_recent_members: bool,
 }
 
-/// Why a document makes no key manager.
+/// The reason why a document does not describe a key manager.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum MetadataError {
-    #[error("what was read is no JSON object; is it the address of a discovery document?")]
+    #[error("the answer is not a JSON object; is this the address of a discovery document?")]
     NotAnObject,
-    #[error(
-        "the document has no `issuer` that could be one; is it the address of a discovery document?"
-    )]
+    #[error("the document has no valid `issuer`; is this the address of a discovery document?")]
     Issuer,
     #[error(
-        "the document names no `jwks_uri`: tokens of this server cannot be checked by a key set; write the key manager by hand with \
-         `certificates = {{ pem = \"file\" }}`, if the server's certificate is known"
+        "the document has no `jwks_uri`, so there are no keys to check this server's tokens with; \
+         if you know the server's certificate, write the key manager by hand with `certificates = \
+         {{ pem = \"file\" }}`"
     )]
     NoKeys,
 }
@@ -77,20 +77,20 @@ impl Metadata {
         })
     }
 
-    /// The address under this key of gateway.toml.
+    /// Returns the address for this key of gateway.toml.
     pub(super) fn endpoint(&self, key: &str) -> Option<&str> {
         self.endpoints.iter().find(|(name, _)| *name == key).map(|(_, address)| address.as_str())
     }
 }
 
-/// A grant's name or URN (RFC 6749 appendix A.10).
+/// Returns true for a grant's name or URN (RFC 6749 appendix A.10).
 fn is_grant_type(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 128
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte))
 }
 
-/// Members of the document, and what gateway.toml calls them.
+/// Members of the document, with their names in gateway.toml.
 const ENDPOINTS: [(&str, &str); 6] = [
     ("token_endpoint", "token_endpoint"),
     ("revocation_endpoint", "revoke_endpoint"),
@@ -106,5 +106,5 @@ const RECENT_MEMBERS: [&str; 3] = [
     "dpop_signing_alg_values_supported",
 ];
 
-/// Servers name a dozen.
+/// The most grant types: servers name a dozen.
 const MOST_GRANT_TYPES: usize = 32;

@@ -1,12 +1,15 @@
-//! `portcullis import`: a server's discovery document as a `[[key_managers]]` table, and what a sample token shows.
+//! `portcullis import`: turns a server's discovery document into a `[[key_managers]]` table, and
+//! examines a sample token.
 //!
-//! It asks the addresses that the operator wrote and that the document names, by the rules of every key-set fetch; never
-//! one that a token names. Standard output is TOML and nothing else; a token is never shown.
+//! It calls only the addresses that the operator wrote or that the document names, by the rules of
+//! every key-set fetch; never one that a token names. Standard output is TOML and nothing else, and
+//! the token is never shown.
 //!
-//! The walk through the files: [`metadata`] (what the document says), [`product`] (whose it is), [`remarks`] (what to
-//! check about it), [`sample`] (the form of a token), [`evidence`] (which claims hold what), [`issuer`] and [`diagnosis`]
-//! (what is wrong with it) in the words of [`trouble`], [`asking`] (whether introspection works), [`block`] (the table) with
-//! [`text`] (quoting), [`completion`] (the rest of a file that runs).
+//! The files: [`metadata`] (the document), [`product`] (its product), [`remarks`] (checks of the
+//! document), [`sample`] (the form of a token), [`evidence`] (claims for client and scopes),
+//! [`issuer`] and [`diagnosis`] (what is wrong with a token) with the messages in [`trouble`],
+//! [`asking`] (introspection), [`block`] (the table) with [`text`] (quoting), [`completion`] (the
+//! rest of a file that runs).
 
 mod address;
 mod asking;
@@ -46,7 +49,8 @@ use crate::model::key_manager::{Fetch, PemFile};
 use crate::model::names::KeyManagerName;
 use crate::supervise::clock::SystemClock;
 
-/// Prints the table. Exits 0, 1 where a server stands in the way, or 2 where what was given does; what is wrong with a sample token stands in the comments.
+/// Prints the table. Exits 0; 1 if a server fails; 2 if an argument is wrong. Findings on a sample
+/// token stand in the comments.
 pub(super) fn import(options: &ImportOptions, output: Output) -> u8 {
     install_crypto();
     match run(options, SystemClock.now()) {
@@ -100,7 +104,7 @@ fn run(options: &ImportOptions, now: UnixSeconds) -> Result<String, ImportError>
     )
 }
 
-/// What is written beside what the server says of itself.
+/// The operator's part of the table.
 #[derive(Debug, Clone, Copy)]
 struct Request<'r> {
     well_known_url: &'r str,
@@ -110,7 +114,7 @@ struct Request<'r> {
     wanted: &'r Wanted,
 }
 
-/// All decisions: what the server and the operator said goes in, a table comes out.
+/// Makes the table from what the server and the operator said.
 fn write(
     request: &Request<'_>,
     answers: &Answers,
@@ -161,7 +165,7 @@ async fn ask(settings: &Fetch, well_known_url: &str) -> Result<Answers, ImportEr
     Ok(Answers { metadata, keys })
 }
 
-/// What the server said.
+/// The documents of the server.
 #[derive(Debug)]
 struct Answers {
     metadata: Metadata,

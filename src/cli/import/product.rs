@@ -1,25 +1,26 @@
-//! Which product an authorization server is, from its addresses alone.
+//! Recognizes an authorization server's product by its addresses.
 //!
-//! Decides the `type` of a key manager, and which claims that product is known to write. A guess says what it rests on.
+//! The product decides the `type` of the key manager and the claims that it is known to write. A
+//! guess says what it is based on.
 
 use crate::cli::import::address::{host, path};
 use crate::cli::import::issuer;
 use crate::cli::import::metadata::Metadata;
 use crate::model::key_manager::{ClaimNames, KeyManagerType};
 
-/// A type, and why it was taken.
+/// A type, and the reason for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Guess {
     pub(super) kind: KeyManagerType,
     pub(super) because: String,
 }
 
-/// The product behind these addresses: by host first, since a path can be anyone's.
+/// Returns the product behind these addresses. Hosts are tried first, because any server can use a
+/// path.
 pub(super) fn guess(metadata: &Metadata) -> Guess {
     by_host(metadata).or_else(|| by_path(metadata)).unwrap_or_else(|| Guess {
         kind: KeyManagerType::CustomKeyManager,
-        because: "neither the hosts nor the paths are those of a product that is known here"
-            .to_owned(),
+        because: "neither the hosts nor the paths belong to a known product".to_owned(),
     })
 }
 
@@ -30,7 +31,7 @@ fn by_host(metadata: &Metadata) -> Option<Guess> {
         let is_cognito =
             host.starts_with("cognito-idp.") || host.starts_with("issuer-cognito-idp.");
         let fits = kind != KeyManagerType::Cognito || is_cognito;
-        fits.then(|| Guess { kind, because: format!("{host} is of the domain {domain}") })
+        fits.then(|| Guess { kind, because: format!("{host} is below the domain {domain}") })
     })
 }
 
@@ -59,7 +60,8 @@ fn by_path(metadata: &Metadata) -> Option<Guess> {
         return if metadata.has_recent_members {
             guessed(
                 KeyManagerType::Wso2Is7,
-                "WSO2's /oauth2/token and /oauth2/jwks, and the document has members of late versions; if this is older than 7, write WSO2-IS",
+                "WSO2's /oauth2/token and /oauth2/jwks, and the document has members of late \
+                 versions; if the version is below 7, write WSO2-IS",
             )
         } else {
             guessed(
@@ -71,7 +73,7 @@ fn by_path(metadata: &Metadata) -> Option<Guess> {
     if token.contains("/oauth2/") && token.ends_with("/v1/token") && keys.ends_with("/v1/keys") {
         return guessed(KeyManagerType::Okta, "Okta's /oauth2/.../v1/");
     }
-    // ADFS has these paths, too, and is not Entra
+    // ADFS uses these paths too, and is not Entra
     if (keys.ends_with("/discovery/v2.0/keys") || keys.ends_with("/discovery/keys"))
         && !keys.starts_with("/adfs/")
     {
@@ -87,8 +89,8 @@ fn by_path(metadata: &Metadata) -> Option<Guess> {
     None
 }
 
-/// The claims that the product itself writes, where its documents say so: the type's defaults are the ones that WSO2's
-/// connectors fill in, and some of those differ.
+/// Returns the claims that the product itself documents. The defaults of the type are those of
+/// WSO2's connectors, and some of them differ.
 pub(super) fn usual_claims(kind: KeyManagerType, issuer: &str) -> ClaimNames {
     let mut claims = kind.default_claims();
     match kind {
@@ -102,7 +104,7 @@ pub(super) fn usual_claims(kind: KeyManagerType, issuer: &str) -> ClaimNames {
     claims
 }
 
-/// A name for the key manager, and one for people.
+/// Returns a name for the key manager, and one for people.
 pub(super) fn names(kind: KeyManagerType, issuer: &str) -> (String, String) {
     let (name, display) = match kind {
         KeyManagerType::Wso2Is => ("wso2-is", "WSO2 Identity Server"),
@@ -133,7 +135,7 @@ fn is_below(host: &str, domain: &str) -> bool {
     host.strip_suffix(domain).is_some_and(|front| front.is_empty() || front.ends_with('.'))
 }
 
-/// Domains in which a vendor's own service answers.
+/// The domains of vendors' own services.
 const DOMAINS: [(&str, KeyManagerType); 20] = [
     ("asgardeo.io", KeyManagerType::Asgardeo),
     ("auth0.com", KeyManagerType::Auth0),

@@ -1,4 +1,4 @@
-//! What to check about a discovery document, before any token is seen.
+//! Checks a discovery document, before any token is seen.
 
 use crate::cli::import::address::{host, path};
 use crate::cli::import::issuer;
@@ -6,14 +6,14 @@ use crate::cli::import::metadata::Metadata;
 use crate::cli::import::text::shown;
 use crate::model::key_manager::KeyManagerType;
 
-/// Whether a token shows more than the document can.
+/// Says if there is a token, which shows more than the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sampled {
     Yes,
     No,
 }
 
-/// One sentence each, in the order of their weight.
+/// Returns one sentence for each finding, the most important first.
 pub(super) fn remarks(
     metadata: &Metadata,
     well_known_url: &str,
@@ -24,47 +24,51 @@ pub(super) fn remarks(
     let mut remarks = Vec::new();
     if issuer.contains('{') {
         remarks.push(
-            "WRONG: the issuer is a pattern for many tenants, and no token has it: import the document of the one tenant that you trust \
-             (https://login.microsoftonline.com/<tenant id>/v2.0/.well-known/openid-configuration)"
+            "WRONG: the issuer is a pattern for many tenants, and no token has it; import the \
+             document of the one tenant that you trust (https://login.microsoftonline.com/<tenant \
+             id>/v2.0/.well-known/openid-configuration)"
                 .to_owned(),
         );
     } else if kind != KeyManagerType::AzureAD && !is_at_its_place(issuer, well_known_url) {
         remarks.push(format!(
-            "CHECK: the document says the issuer is {}, and is not where such a server's document belongs: is it this server's?",
+            "CHECK: the document names the issuer {}, but is not where the document of that issuer \
+             belongs; is it this server's?",
             shown(issuer)
         ));
     }
     if kind == KeyManagerType::Okta && !path(issuer).starts_with("/oauth2/") {
         remarks.push(
-            "WRONG: this is Okta's org authorization server: its access tokens are for Okta itself, and nobody else can verify them. \
-             Import a custom one: https://<domain>/oauth2/default/.well-known/openid-configuration"
+            "WRONG: this is Okta's org authorization server, whose access tokens are for Okta \
+             itself; nobody else can verify them. Import a custom server: \
+             https://<domain>/oauth2/default/.well-known/openid-configuration"
                 .to_owned(),
         );
     }
     let keys_host = host(&metadata.jwks_uri);
     if kind != KeyManagerType::AzureAD && keys_host != host(issuer) {
         remarks.push(format!(
-            "CHECK: the key set is on another host than the issuer, {}: whoever holds it can make tokens",
+            "CHECK: the key set is not on the issuer's host, but on {}: its owner can forge tokens",
             shown(&keys_host)
         ));
     }
     if sampled == Sampled::No && issuer::entra_version(issuer) == Some(2) {
         remarks.push(
-            "CHECK: Entra writes v1 tokens, of another issuer and with appid, until requestedAccessTokenVersion is 2 in the manifest of \
-             the API's app registration"
+            "CHECK: Entra issues v1 tokens, with another issuer and with appid, until \
+             requestedAccessTokenVersion is 2 in the manifest of the API's app registration"
                 .to_owned(),
         );
     }
     if !metadata.unusable.is_empty() {
         remarks.push(format!(
-            "CHECK: left out, since they are no http or https addresses: {}",
+            "CHECK: left out, because they are not http or https addresses: {}",
             metadata.unusable.join(", ")
         ));
     }
     remarks
 }
 
-/// OpenID Connect appends the well-known path to the issuer, RFC 8414 puts it before the issuer's path.
+/// Returns true if the document is at one of the issuer's well-known addresses: OpenID Connect
+/// appends the well-known path to the issuer, RFC 8414 puts it before the issuer's path.
 fn is_at_its_place(issuer: &str, well_known_url: &str) -> bool {
     let bare = issuer.trim_end_matches('/');
     let own_path = path(bare);

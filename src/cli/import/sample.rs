@@ -1,7 +1,7 @@
-//! A sample token: what form it has, and what it says of itself before anybody vouches for it.
+//! Reads a sample token: its form, and its claims before they are verified.
 //!
-//! Decides nothing about right or wrong. It is more lenient than the gateway, so that it can tell what is wrong; whether
-//! the gateway would take the token is the gateway's own judgment, [`SignedSample::verify`].
+//! Reading is more lenient than in the gateway, so that the command can say what is wrong. The
+//! gateway's own judgment is [`SignedSample::verify`].
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,14 +12,14 @@ use crate::jwt::{KeySet, Rejection, Unverified, WrongType};
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::{IdTokens, KeyManagerType, SignatureAlgorithm, TokenRules};
 
-/// What was handed in.
+/// The token that was given.
 #[derive(Debug)]
 pub(super) enum TokenSample {
-    /// No JWT: a reference that only its server can resolve.
+    /// Not a JWT: a reference that only its server can resolve.
     Opaque(Text),
-    /// Five parts; the header may still say by whom.
+    /// A token of five parts.
     Encrypted(Text),
-    /// Looks like a JWT, and this part of it cannot be read.
+    /// A token that looks like a JWT, but this part of it cannot be read.
     Broken(&'static str, Text),
     Signed(Box<SignedSample>),
 }
@@ -58,7 +58,7 @@ impl TokenSample {
                     Self::Signed(Box::new(SignedSample { text: token.to_owned(), header, claims }))
                 }
                 (Some(_), None) => Self::Broken("payload", text()),
-                // dots stand in opaque tokens, too
+                // opaque tokens can contain dots too
                 (None, _) if token.starts_with("eyJ") => Self::Broken("header", text()),
                 (None, _) => Self::Opaque(text()),
             },
@@ -69,7 +69,7 @@ impl TokenSample {
         }
     }
 
-    /// The token itself, for its server.
+    /// Returns the token itself, for its server.
     pub(super) fn text(&self) -> &str {
         match self {
             Self::Opaque(text) | Self::Encrypted(text) | Self::Broken(_, text) => &text.0,
@@ -79,7 +79,7 @@ impl TokenSample {
 }
 
 impl SignedSample {
-    /// What the gateway would say with these keys and without any rule of the operator's.
+    /// Verifies the token as the gateway would with these keys, without rules of the operator's.
     pub(super) fn verify(
         &self,
         keys: &KeySet,
@@ -92,13 +92,13 @@ impl SignedSample {
             .map(|_| ())
     }
 
-    /// What the gateway would say of its kind.
+    /// Returns the gateway's judgment on the kind of token.
     pub(super) fn wrong_type(&self, kind: KeyManagerType) -> Option<WrongType> {
         let token = Unverified::parse(self.text.as_bytes(), MAX_TOKEN_BYTES).ok()?;
         token.wrong_type(&rules(kind))
     }
 
-    /// The word by which a member names the kind, where it is a plain one.
+    /// Returns the word with which a member names the kind, if it is a plain word.
     pub(super) fn kind_word(&self, member: &str) -> Option<&str> {
         let is_plain = |word: &&str| {
             word.len() <= 64
@@ -109,7 +109,7 @@ impl SignedSample {
         self.text(member).or_else(|| self.header(member)).filter(is_plain)
     }
 
-    /// A header member that is a text.
+    /// Returns a header member that is a string.
     pub(super) fn header(&self, member: &str) -> Option<&str> {
         self.header.get(member).and_then(Value::as_str)
     }
@@ -126,12 +126,12 @@ impl SignedSample {
         self.claims.contains_key(claim)
     }
 
-    /// A claim that is a text.
+    /// Returns a claim that is a string.
     pub(super) fn text(&self, claim: &str) -> Option<&str> {
         self.claims.get(claim).and_then(Value::as_str)
     }
 
-    /// A claim that is a time.
+    /// Returns a claim that is a time.
     pub(super) fn seconds(&self, claim: &str) -> Option<u64> {
         self.claims.get(claim).and_then(Value::as_u64)
     }
@@ -145,14 +145,14 @@ impl SignedSample {
     }
 }
 
-/// Never the token.
+/// Shows no part of the token.
 impl std::fmt::Debug for SignedSample {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Signed").field("claims", &self.claims.len()).finish_non_exhaustive()
     }
 }
 
-/// The gateway's own for this type, without any of the operator's.
+/// Returns the gateway's default rules for this type.
 pub(super) fn rules(kind: KeyManagerType) -> TokenRules {
     TokenRules {
         algorithms: SignatureAlgorithm::ALL.to_vec(),

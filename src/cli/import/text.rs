@@ -1,10 +1,10 @@
-//! How strangers' words are shown in TOML: quoted, printable, and short where nobody copies them.
+//! Shows words from outside in TOML: quoted, printable, and short if nobody copies them.
 //!
-//! What stands behind a `#` ends with its line, so no word from outside may end one.
+//! A comment ends with its line, so no word from outside may contain a line break.
 
 use std::fmt::Write;
 
-/// A name from a token or a document, between quotes, for reading.
+/// Returns a name from a token or a document, in quotes, for reading.
 pub(super) fn shown(name: &str) -> String {
     let mut text: String = name
         .chars()
@@ -17,7 +17,7 @@ pub(super) fn shown(name: &str) -> String {
     format!("\"{text}\"")
 }
 
-/// A TOML basic string.
+/// Returns a TOML basic string.
 pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len().saturating_add(2));
     quoted.push('"');
@@ -35,7 +35,7 @@ pub(super) fn quoted(text: &str) -> String {
     quoted
 }
 
-/// Prose as lines of a comment: the first behind `head`, the others below it.
+/// Returns prose as lines of a comment: the first behind `head`, the others below it.
 pub(super) fn comment(head: &str, prose: &str) -> String {
     let indent = " ".repeat(head.len());
     let (mut text, mut line, mut words) = (String::new(), head.to_owned(), 0);
@@ -53,7 +53,7 @@ pub(super) fn comment(head: &str, prose: &str) -> String {
     text
 }
 
-/// Seconds in the unit that people would use.
+/// Returns seconds in the unit that people would use.
 pub(super) fn span(seconds: u64) -> String {
     let (count, unit) = match seconds {
         0..120 => (seconds, "s"),
@@ -68,7 +68,7 @@ fn is_plain(character: char) -> bool {
     character == ' ' || (character.is_ascii_graphic() && character != '"')
 }
 
-/// An issuer or key id is as long as this.
+/// The longest name that is shown: an issuer or a key id is shorter.
 const MOST_SHOWN: usize = 120;
 
 const WIDTH: usize = 116;

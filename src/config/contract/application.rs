@@ -1,4 +1,4 @@
-//! `[[applications]]` with their keys and subscriptions.
+//! The keys of `[[applications]]` with their keys and subscriptions.
 
 use super::rule::{TableRule, ValueKind, key, only};
 use super::words::UNLIMITED;
@@ -6,10 +6,14 @@ use super::words::UNLIMITED;
 pub(super) static APPLICATION: TableRule = TableRule {
     keys: &[
         key("name", ValueKind::Text, "Unique"),
-        key("owner", ValueKind::Text, "Who it belongs to"),
-        key("organization", ValueKind::Text, "Whose tokens alone it may use"),
+        key("owner", ValueKind::Text, "The owner"),
+        key(
+            "organization",
+            ValueKind::Text,
+            "The organization whose tokens it may use, and no others",
+        ),
         only("policy", ValueKind::Text, UNLIMITED, "Application-level policy"),
-        only("attributes", ValueKind::FreeTable, &["{}"], "For the backend JWT"),
+        only("attributes", ValueKind::FreeTable, &["{}"], "Attributes for the backend JWT"),
         key("keys", ValueKind::Tables(&KEY), "Existing OAuth keys"),
         key("subscriptions", ValueKind::Tables(&SUBSCRIPTION), "APIs that it may call"),
     ],
@@ -17,8 +21,8 @@ pub(super) static APPLICATION: TableRule = TableRule {
 
 static KEY: TableRule = TableRule {
     keys: &[
-        key("type", ValueKind::Choice(&["production", "sandbox"]), "Which backend"),
-        key("key_manager", ValueKind::Text, "Who issued it"),
+        key("type", ValueKind::Choice(&["production", "sandbox"]), "The backend for this key"),
+        key("key_manager", ValueKind::Text, "The key manager that issued it"),
         key("consumer_key", ValueKind::Text, "The client id"),
     ],
 };
@@ -36,7 +40,7 @@ static SUBSCRIPTION: TableRule = TableRule {
                 "on_hold",
                 "rejected",
             ]),
-            "Whether it is in force",
+            "The state of the subscription",
         ),
     ],
 };

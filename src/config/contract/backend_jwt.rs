@@ -1,18 +1,18 @@
-//! `[backend_jwt]`.
+//! The keys of `[backend_jwt]`.
 
 use super::rule::{TableRule, ValueKind, key};
 
 pub(super) static BACKEND_JWT: TableRule = TableRule {
     keys: &[
-        key("header", ValueKind::Text, "Where it stands"),
-        key("key", ValueKind::Text, "What signs it: a private key, PEM"),
-        key("previous_keys", ValueKind::Texts, "Keys that signed before, still published"),
-        key("issuer", ValueKind::Text, "Its iss"),
-        key("ttl", ValueKind::Duration, "How long it is good; never beyond the caller's token"),
+        key("header", ValueKind::Text, "The header that carries it"),
+        key("key", ValueKind::Text, "The private key that signs it, PEM"),
+        key("previous_keys", ValueKind::Texts, "Earlier keys, which are still published"),
+        key("issuer", ValueKind::Text, "Its issuer (iss)"),
+        key("ttl", ValueKind::Duration, "Its lifetime, which never exceeds the caller's token"),
         key(
             "encoding",
             ValueKind::Choice(&["base64url", "base64"]),
-            "As RFC 7515 says, or as WSO2 does",
+            "base64url as in RFC 7515, or base64 as in WSO2",
         ),
     ],
 };

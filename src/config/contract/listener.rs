@@ -1,4 +1,4 @@
-//! `[[listeners]]`, and the pair of a certificate and its key.
+//! The keys of `[[listeners]]`, and of a certificate with its key.
 
 use super::rule::{TableRule, ValueKind, key};
 
@@ -16,11 +16,11 @@ pub(super) static LISTENER: TableRule = TableRule {
             ValueKind::Choice(&["off", "optional", "required"]),
             "PROXY protocol v1 and v2",
         ),
-        key("max_connections", ValueKind::Integer, "Connections over all workers"),
+        key("max_connections", ValueKind::Integer, "The most connections, over all workers"),
         key(
             "max_connections_per_address",
             ValueKind::Integer,
-            "Of them, those of one client address",
+            "The most connections of one client address",
         ),
         key("tls", ValueKind::Table(&LISTENER_TLS), "Certificates"),
     ],
@@ -33,9 +33,9 @@ static LISTENER_TLS: TableRule = TableRule {
         key(
             "client_auth",
             ValueKind::Choice(&["none", "optional", "required"]),
-            "Whether clients show a certificate",
+            "Asks clients for a certificate",
         ),
-        key("client_ca", ValueKind::Text, "Whose client certificates are believed"),
+        key("client_ca", ValueKind::Text, "PEM: the authorities of client certificates"),
         key("sni", ValueKind::Tables(&SNI), "Other certificates by server name"),
     ],
 };

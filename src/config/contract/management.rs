@@ -1,4 +1,4 @@
-//! `[management]` and `[store]`.
+//! The keys of `[management]` and `[store]`.
 
 use super::listener::PAIR;
 use super::rule::{TableRule, ValueKind, key, later, only};
@@ -11,22 +11,26 @@ pub(super) static MANAGEMENT: TableRule = TableRule {
         key(
             "users",
             ValueKind::Tables(&MANAGEMENT_USER),
-            "Who may revoke, and use the management API",
+            "Users who may revoke tokens and use the management API",
         ),
         key(
             "hosts",
             ValueKind::Texts,
-            "Names by which it is reached, besides addresses and the machine's name",
+            "Names of this listener, besides addresses and the machine's name",
         ),
-        later("token_key_manager", ValueKind::Text, "Whose tokens the management API takes"),
+        later(
+            "token_key_manager",
+            ValueKind::Text,
+            "The key manager whose tokens the management API accepts",
+        ),
     ],
 };
 
 static MANAGEMENT_USER: TableRule = TableRule {
     keys: &[
         key("name", ValueKind::Text, "Unique"),
-        key("password_hash", ValueKind::Secret, "Argon2, as a PHC string: $argon2id$..."),
-        key("roles", ValueKind::Choices(UserRole::NAMES), "What the user may do"),
+        key("password_hash", ValueKind::Secret, "Argon2 hash in PHC format: $argon2id$..."),
+        key("roles", ValueKind::Choices(UserRole::NAMES), "The user's rights"),
     ],
 };
 

@@ -1,7 +1,8 @@
-//! Every name that may be written in `gateway.toml`: the one table behind the reader, its hints and the JSON Schema.
+//! Every key that `gateway.toml` may contain: the one table behind the reader, its hints and the
+//! JSON Schema.
 //!
-//! A key whose feature does not exist yet stands here too, as [`Support::NotYet`] or with the values that ask for
-//! nothing: to support it, change its row and read it.
+//! A key whose feature does not exist yet is here too, as [`Support::NotYet`] or with the values
+//! that ask for nothing. To support it, change its row and read it.
 
 mod api;
 mod application;

@@ -1,4 +1,4 @@
-//! The top of a file.
+//! The keys at the top of a file.
 
 use super::api::API;
 use super::application::APPLICATION;
@@ -14,42 +14,38 @@ use super::throttling::{THROTTLING, THROTTLING_POLICY};
 
 pub(in crate::config) static ROOT: TableRule = TableRule {
     keys: &[
-        key(
-            "include",
-            ValueKind::Texts,
-            "More files of this same shape; * matches within a file's name",
-        ),
+        key("include", ValueKind::Texts, "More files of this shape; * matches within a file name"),
         key("application_files", ValueKind::Texts, "Files with one application a line, as JSON"),
         key("gateway", ValueKind::Table(&GATEWAY), "The gateway itself"),
-        key("listeners", ValueKind::Tables(&LISTENER), "Where clients connect"),
-        key("limits", ValueKind::Table(&LIMITS), "What one client may cost"),
+        key("listeners", ValueKind::Tables(&LISTENER), "The addresses where clients connect"),
+        key("limits", ValueKind::Table(&LIMITS), "Limits for each client"),
         key(
             "management",
             ValueKind::Table(&MANAGEMENT),
             "The listener for health, metrics and reload",
         ),
-        key("store", ValueKind::Table(&STORE), "Where what the management API creates is kept"),
+        key("store", ValueKind::Table(&STORE), "The store for what the management API creates"),
         key(
             "key_manager_defaults",
             ValueKind::Table(&KEY_MANAGER_DEFAULTS),
-            "What holds for every key manager",
+            "Defaults for every key manager",
         ),
         key(
             "key_managers",
             ValueKind::Tables(&KEY_MANAGER),
-            "The authorization servers whose tokens are believed",
+            "The authorization servers whose tokens are accepted",
         ),
-        key("apis", ValueKind::Tables(&API), "What is exposed"),
+        key("apis", ValueKind::Tables(&API), "The APIs that are served"),
         key(
             "applications",
             ValueKind::Tables(&APPLICATION),
-            "Who may call, with which keys and subscriptions",
+            "The applications that may call, with keys and subscriptions",
         ),
-        key("throttling", ValueKind::Table(&THROTTLING), "How requests are counted"),
+        key("throttling", ValueKind::Table(&THROTTLING), "Counting of requests"),
         key("throttling_policies", ValueKind::Tables(&THROTTLING_POLICY), "Named limits"),
-        key("revocation", ValueKind::Table(&REVOCATION), "How revoked tokens become known"),
+        key("revocation", ValueKind::Table(&REVOCATION), "The spreading of revocations"),
         key("backend_jwt", ValueKind::Table(&BACKEND_JWT), "The token that backends get"),
         key("telemetry", ValueKind::Table(&TELEMETRY), "Logs and metrics"),
-        key("errors", ValueKind::Table(&ERRORS), "How refusals are written"),
+        key("errors", ValueKind::Table(&ERRORS), "The format of error bodies"),
     ],
 };

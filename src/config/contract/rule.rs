@@ -1,6 +1,6 @@
-//! The shape of the table: what a key's value must be, and whether its feature exists.
+//! The shape of the table: the type of a key's value, and the state of its feature.
 
-/// A table of the file.
+/// The keys of one table.
 #[derive(Debug)]
 pub(in crate::config) struct TableRule {
     pub(in crate::config) keys: &'static [KeyRule],
@@ -14,7 +14,7 @@ pub(in crate::config) struct KeyRule {
     pub(in crate::config) about: &'static str,
 }
 
-/// What a value must be.
+/// The type of a value.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::config) enum ValueKind {
     Text,
@@ -22,9 +22,9 @@ pub(in crate::config) enum ValueKind {
     Flag,
     Integer,
     Number,
-    /// `"5s"`; some take `"none"`.
+    /// Such as `"5s"`; some keys accept `"none"`.
     Duration,
-    /// `"64KiB"` or a number of bytes; some take `"none"`.
+    /// Such as `"64KiB"` or a number of bytes; some keys accept `"none"`.
     Size,
     Choice(&'static [&'static str]),
     Choices(&'static [&'static str]),
@@ -32,17 +32,17 @@ pub(in crate::config) enum ValueKind {
     Workers,
     /// A number, or `"none"`.
     CountOrNone,
-    /// A text, or a table of this shape, each.
+    /// A list of strings or tables of this shape.
     TextsOrTables(&'static TableRule),
     Table(&'static TableRule),
     Tables(&'static TableRule),
-    /// A text, or `{ env = "NAME" }`, or `{ file = "path" }`.
+    /// A string, or `{ env = "NAME" }`, or `{ file = "path" }`.
     Secret,
-    /// Any names with text values.
+    /// A table of any names with strings.
     FreeTable,
 }
 
-/// Whether the feature behind a key exists.
+/// The state of the feature behind a key.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::config) enum Support {
     Yes,

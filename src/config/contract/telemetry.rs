@@ -1,12 +1,12 @@
-//! `[telemetry]`.
+//! The keys of `[telemetry]`.
 
 use super::rule::{TableRule, ValueKind, key, later, only};
 use super::words::{FORMATS, LEVELS};
 
 pub(super) static TELEMETRY: TableRule = TableRule {
     keys: &[
-        key("log", ValueKind::Table(&LOG), "What the gateway itself does"),
-        key("access_log", ValueKind::Table(&ACCESS_LOG), "One line per exchange"),
+        key("log", ValueKind::Table(&LOG), "The log of the gateway itself"),
+        key("access_log", ValueKind::Table(&ACCESS_LOG), "One line for each request"),
         key("traces", ValueKind::Table(&TRACES), "OpenTelemetry"),
         key("metrics", ValueKind::Table(&METRICS), "Prometheus"),
     ],
@@ -14,7 +14,7 @@ pub(super) static TELEMETRY: TableRule = TableRule {
 
 static LOG: TableRule = TableRule {
     keys: &[
-        key("level", ValueKind::Choice(LEVELS), "How much"),
+        key("level", ValueKind::Choice(LEVELS), "The level of detail"),
         key("format", ValueKind::Choice(FORMATS), "For programs or for people"),
     ],
 };
@@ -29,19 +29,18 @@ static ACCESS_LOG: TableRule = TableRule {
 
 static TRACES: TableRule = TableRule {
     keys: &[
-        only("otlp", ValueKind::Text, &["none"], "Where traces go"),
+        only("otlp", ValueKind::Text, &["none"], "The receiver of traces"),
         later("sample", ValueKind::Number, "The share of traces"),
     ],
 };
 
 static METRICS: TableRule = TableRule {
     keys: &[
-        only(
-            "application_label",
-            ValueKind::Flag,
-            &["false"],
-            "Whether requests are counted by application",
+        only("application_label", ValueKind::Flag, &["false"], "Counts requests by application"),
+        key(
+            "max_series",
+            ValueKind::Integer,
+            "The most series of one metric; the rest is counted as \"other\"",
         ),
-        key("max_series", ValueKind::Integer, "Of one family; the rest is \"other\""),
     ],
 };

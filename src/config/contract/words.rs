@@ -1,4 +1,4 @@
-//! The words that may be chosen where several tables, or the reader too, know them.
+//! Words that several tables use, or that the reader knows too.
 
 pub(in crate::config) const ALGORITHMS: &[&str] = &[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",

@@ -1,4 +1,4 @@
-//! Typed lists and tables.
+//! Reads lists and tables.
 
 use crate::config::problems::At;
 use crate::config::reader::table::{Placed, Table};
@@ -48,7 +48,7 @@ impl<'a> Table<'a> {
                 self.problems.error(
                     self.span_of(value),
                     format!(
-                        "`{}` is a list of texts, and this is {}",
+                        "`{}` is a list of strings, and this is {}",
                         self.path(key),
                         other.kind()
                     ),
@@ -60,7 +60,7 @@ impl<'a> Table<'a> {
         Some(texts.collect())
     }
 
-    /// A list whose members are texts or tables.
+    /// Returns a list whose members are strings or tables.
     pub(in crate::config) fn texts_or_tables(
         &self,
         key: &str,
@@ -75,7 +75,7 @@ impl<'a> Table<'a> {
                 self.problems.error(
                     self.span_of(value),
                     format!(
-                        "`{}` takes texts and tables, and this is {}",
+                        "`{}` is a list of strings or tables, and this is {}",
                         self.path(key),
                         other.kind()
                     ),
@@ -87,7 +87,7 @@ impl<'a> Table<'a> {
         members.collect()
     }
 
-    /// A text, or a table.
+    /// Returns a string or a table.
     pub(in crate::config) fn text_or_table(
         &self,
         key: &str,
@@ -101,13 +101,13 @@ impl<'a> Table<'a> {
                 Some(Err(self.below(key, members, member.value.span.clone())))
             }
             other => {
-                self.wrong(key, "a text or a table", other.kind());
+                self.wrong(key, "a string or a table", other.kind());
                 None
             }
         }
     }
 
-    /// The members of a table of any names, each a text.
+    /// Returns the members of a table of any names, each a string.
     pub(in crate::config) fn named_texts(
         &self,
         key: &str,
@@ -122,7 +122,7 @@ impl<'a> Table<'a> {
                 Some((name, Placed { value: text.as_str(), at: self.span_of(&member.value) }))
             }
             other => {
-                table.wrong(&member.name, "a text", other.kind());
+                table.wrong(&member.name, "a string", other.kind());
                 None
             }
         });

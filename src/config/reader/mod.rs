@@ -1,4 +1,5 @@
-//! Typed values out of the tree. What is wrong is remembered and reading goes on, so that all errors come at once.
+//! Reads typed values from the tree. Errors are collected and reading goes on, so that all of them
+//! come at once.
 
 mod lists;
 mod names;

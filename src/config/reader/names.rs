@@ -1,4 +1,4 @@
-//! Checks every name of a file against the contract, once.
+//! Checks every key of a file against the contract.
 
 use crate::config::contract::{KeyRule, Support, TableRule, ValueKind};
 use crate::config::problems::{At, Problems};
@@ -7,7 +7,8 @@ use crate::config::reader::table::Table;
 use crate::config::tree::{TomlContent, TomlMember, TomlValue};
 
 impl<'a> Table<'a> {
-    /// The top of a file. Every name below it is checked against the contract, once.
+    /// Returns the table at the top of a file, after it has checked every key below it against the
+    /// contract.
     pub(in crate::config) fn root(
         file: u16,
         members: &'a [TomlMember],
@@ -84,12 +85,12 @@ impl<'a> Table<'a> {
                 let found = shown(&member.value.content);
                 (
                     format!("`{path}` = {found} is not supported yet"),
-                    format!("only {} can be written today, or nothing", values.join(" and ")),
+                    format!("write only {}, or leave it out", values.join(" and ")),
                 )
             }
             _ => (
                 format!("`{path}` is not supported yet"),
-                "take it out: it would protect nothing".to_owned(),
+                "remove it: it would have no effect".to_owned(),
             ),
         };
         let at = At::Span { file: self.file, span: member.span.clone() };
@@ -98,7 +99,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// A value as the contract writes it.
+/// Returns a value as the contract writes it.
 fn shown(content: &TomlContent) -> String {
     match content {
         TomlContent::Text(text) => text.clone(),

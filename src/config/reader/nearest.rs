@@ -1,6 +1,6 @@
-//! The word that was probably meant.
+//! Finds the word that was probably meant.
 
-/// The word that was probably meant.
+/// Returns the word that was probably meant, if one is similar enough.
 pub(in crate::config) fn nearest<'w>(
     written: &str,
     words: impl Iterator<Item = &'w str>,
@@ -8,7 +8,7 @@ pub(in crate::config) fn nearest<'w>(
     const CLOSE: f64 = 0.75;
     let score = |word: &str| {
         let (one, two) = (written.to_ascii_lowercase(), word.to_ascii_lowercase());
-        // short names differ by much of themselves when they differ by one letter
+        // in short names one letter is a large part
         if strsim::damerau_levenshtein(&one, &two) <= 1 {
             1.0
         } else {

@@ -1,4 +1,4 @@
-//! Typed single values: texts, numbers, durations, sizes, choices.
+//! Reads single values: strings, numbers, durations, sizes, choices.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::model::gateway::ByteLimit;
 
 impl<'a> Table<'a> {
     pub(in crate::config) fn text(&self, key: &str) -> Option<Placed<&'a str>> {
-        self.read(key, "a text", |content| match content {
+        self.read(key, "a string", |content| match content {
             TomlContent::Text(text) => Some(text.as_str()),
             _ => None,
         })
     }
 
-    /// A text that must be there and not be empty.
+    /// Returns a string that must be there and must not be empty.
     pub(in crate::config) fn needed(&self, key: &str) -> Option<Placed<&'a str>> {
         if !self.has(key) {
             self.problems.error(self.at(), format!("`{}` is missing", self.path(key)), None);
@@ -30,7 +30,7 @@ impl<'a> Table<'a> {
         Some(text)
     }
 
-    /// A text that counts as not written when it is empty.
+    /// Returns a string; an empty one counts as missing.
     pub(in crate::config) fn wanted(&self, key: &str) -> Option<Placed<&'a str>> {
         self.text(key).filter(|text| !text.value.is_empty())
     }
@@ -43,7 +43,7 @@ impl<'a> Table<'a> {
         flag.map_or(default, |flag| flag.value)
     }
 
-    /// A whole number in a range.
+    /// Returns a whole number in a range.
     pub(in crate::config) fn integer(
         &self,
         key: &str,
@@ -66,7 +66,7 @@ impl<'a> Table<'a> {
         default
     }
 
-    /// A number from 0 to 1.
+    /// Returns a number from 0 to 1.
     pub(in crate::config) fn share(&self, key: &str, default: f64) -> f64 {
         let number = self.read(key, "a number", |content| match content {
             TomlContent::Float(number) => Some(*number),
@@ -92,14 +92,14 @@ impl<'a> Table<'a> {
                 self.problems.error(
                     text.at,
                     message,
-                    Some("durations are \"250ms\", \"5s\", \"1m\", \"24h\"".into()),
+                    Some("write one such as \"250ms\", \"5s\", \"1m\" or \"24h\"".into()),
                 );
                 None
             }
         }
     }
 
-    /// A duration that must be longer than nothing.
+    /// Returns a duration longer than 0.
     pub(in crate::config) fn time(&self, key: &str, default: Duration) -> Duration {
         let Some(found) = self.duration(key) else { return default };
         if found.value.is_zero() {
@@ -113,7 +113,7 @@ impl<'a> Table<'a> {
         found.value
     }
 
-    /// A duration, or `"none"`.
+    /// Returns a duration; `None` for `"none"`.
     pub(in crate::config) fn optional_time(
         &self,
         key: &str,
@@ -141,14 +141,14 @@ impl<'a> Table<'a> {
                 self.problems.error(
                     found.at,
                     message,
-                    Some("sizes are \"64KiB\", \"1MiB\", or a number of bytes".into()),
+                    Some("write one such as \"64KiB\" or \"1MiB\", or a number of bytes".into()),
                 );
                 None
             }
         }
     }
 
-    /// A size in a range, never `"none"`.
+    /// Returns a size in a range, never `"none"`.
     pub(in crate::config) fn bytes(
         &self,
         key: &str,
@@ -171,19 +171,19 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// A number or a word.
+    /// Returns a number or a word.
     pub(in crate::config) fn integer_or_text(
         &self,
         key: &str,
     ) -> Option<Placed<Result<i64, &'a str>>> {
-        self.read(key, "a number or a text", |content| match content {
+        self.read(key, "a number or a string", |content| match content {
             TomlContent::Integer(number) => Some(Ok(number.unwrap_or(i64::MAX))),
             TomlContent::Text(text) => Some(Err(text.as_str())),
             _ => None,
         })
     }
 
-    /// One of some words.
+    /// Returns one of some words.
     pub(in crate::config) fn choice(
         &self,
         key: &str,
@@ -202,7 +202,7 @@ impl<'a> Table<'a> {
             .map(|near| format!("did you mean {near:?}?"));
         let hint = hint.unwrap_or_else(|| {
             format!(
-                "one of {}",
+                "write one of {}",
                 words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ")
             )
         });

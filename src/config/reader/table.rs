@@ -1,4 +1,4 @@
-//! A table that is being read, and the way to its members.
+//! A table that is being read, and access to its members.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::config::tree::{TomlContent, TomlMember, TomlValue};
 #[derive(Debug, Clone)]
 pub(in crate::config) struct Table<'a> {
     pub(super) file: u16,
-    /// As an operator would name it: `apis.production`.
+    /// The name that operators use: `apis.production`.
     pub(super) name: String,
     pub(super) members: &'a [TomlMember],
     pub(super) span: Range<usize>,
@@ -28,7 +28,7 @@ impl<'a> Table<'a> {
         At::Span { file: self.file, span: self.span.clone() }
     }
 
-    /// The place of a key's value, or of the table when the key is not written.
+    /// Returns the place of a key's value, or of the table if the key is missing.
     pub(in crate::config) fn at_key(&self, key: &str) -> At {
         self.member(key).map_or_else(|| self.at(), |member| self.span_of(&member.value))
     }
@@ -45,7 +45,7 @@ impl<'a> Table<'a> {
         self.problems
     }
 
-    /// The name of a key with the tables around it.
+    /// Returns a key's name with the tables around it.
     pub(in crate::config) fn path(&self, key: &str) -> String {
         if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
     }

@@ -1,4 +1,4 @@
-//! Addresses to listen at.
+//! Reads addresses to listen on.
 
 use std::net::SocketAddr;
 
@@ -17,7 +17,9 @@ pub(super) fn address(
         return Some(Placed { value, at: text.at });
     }
     let hint = Some(
-        "an IP address and a port: \"0.0.0.0:8243\", \"[::]:8243\", \"127.0.0.1:9443\"".to_owned(),
+        "write an IP address and a port, such as \"0.0.0.0:8243\", \"[::]:8243\" or \
+         \"127.0.0.1:9443\""
+            .to_owned(),
     );
     table.problems().error(
         text.at,

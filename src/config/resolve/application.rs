@@ -1,4 +1,4 @@
-//! `[[applications]]` with their keys and subscriptions.
+//! Reads `[[applications]]` with their keys and subscriptions.
 
 use crate::config::problems::At;
 use crate::config::reader::{Placed, Table};
@@ -30,7 +30,7 @@ pub(super) fn applications(
     }
 }
 
-/// Reads all of a table before it gives up, so that all of its errors are told at once.
+/// Reads the whole table before it gives up, so that all of its errors are reported at once.
 fn application<'a>(
     table: &Table<'a>,
     sources: &Sources,
@@ -63,7 +63,7 @@ fn application<'a>(
     })
 }
 
-/// Returns a string as one of the model's types, or tells which rule it breaks.
+/// Returns a string as one of the model's types, or reports the rule that it breaks.
 fn valid<'t, T>(text: &Placed<&'t str>, table: &Table<'_>, key: &str) -> Option<T>
 where
     T: TryFrom<&'t str, Error = InvalidName>,
@@ -81,7 +81,7 @@ fn unbroken<T>(list: Result<T, InvalidApplication>, table: &Table<'_>) -> Option
     list.map_err(|error| table.problems().error(table.at(), error.to_string(), None)).ok()
 }
 
-/// The place of what an application collides with.
+/// Returns the place of the other half of a conflict.
 fn other_place(conflict: &Conflict, sources: &Sources) -> Option<At> {
     match conflict {
         Conflict::Name { other, .. } | Conflict::ConsumerKey { other, .. } => {
@@ -117,7 +117,7 @@ fn subscription(table: &Table<'_>, references: &References) -> Option<Subscripti
         Some("prod_only_blocked") => SubscriptionState::ProdOnlyBlocked,
         Some("on_hold") => SubscriptionState::OnHold,
         Some("rejected") => SubscriptionState::Rejected,
-        // a word that is none of these is an error already, and no state opens what another would close
+        // an unknown value is reported already, and this default opens nothing that the file closes
         _ => SubscriptionState::Unblocked,
     };
     Some(Subscription { api: api?, state })

@@ -1,7 +1,7 @@
-//! Application files: one application a line, as JSON, streamed.
+//! Streams application files: one application a line, as JSON.
 //!
-//! A million lines take seconds and no more memory than the directory that they become. A bad line is named by its
-//! number and the next one is read.
+//! A million lines take seconds and no more memory than the directory that they become. A bad line
+//! is reported with its number, and reading goes on.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -27,13 +27,13 @@ use crate::model::provenance::{Provenance, SourceFiles};
 /// The longest line.
 const MOST_LINE: u64 = 1024 * 1024;
 
-/// After this many bad lines of a file the rest is only counted.
+/// The number of bad lines of a file that are reported; the rest is only counted.
 const MOST_BAD: usize = 100;
 
 const READ_BUFFER: usize = 1024 * 1024;
 
-/// Lines between two offers of the core to whoever waits for it, some 150 us: a reload reads while the workers serve, and the
-/// system lets it go on for milliseconds of its own accord, however little it is entitled to.
+/// Lines between two yields of the core, about 150 us. A reload reads while the workers serve, and
+/// the kernel would let it run for milliseconds before it gives the core to a worker.
 const LINES_AT_ONCE: u32 = 64;
 
 #[derive(Debug, Deserialize)]
@@ -143,7 +143,7 @@ impl ApplicationFileReader<'_> {
                 }
             }
             if line.len() as u64 >= MOST_LINE && line.last() != Some(&b'\n') {
-                self.refuse(at, "a line is 1 MiB at most".to_owned(), None);
+                self.refuse(at, "the line is longer than 1 MiB".to_owned(), None);
                 break;
             }
             if !line.trim_ascii().is_empty() {
@@ -169,7 +169,7 @@ impl ApplicationFileReader<'_> {
             Err(error) => {
                 let column = error.column();
                 let message = error.to_string();
-                // the line within the text is always the first one
+                // serde counts lines within this line, so its number is always 1
                 let message = message.split(" at line ").next().unwrap_or_default().to_owned();
                 self.refuse(at, format!("column {column}: {message}"), None);
                 return;
@@ -285,7 +285,7 @@ fn only_unlimited(policy: Option<&str>, key: &str) -> Result<(), Refused> {
     match policy {
         None | Some("Unlimited") => Ok(()),
         Some(_) => Err(Refused::plain(format!(
-            "`{key}` is not supported yet: only \"Unlimited\" can be written today, or nothing"
+            "`{key}` is not supported yet: write \"Unlimited\", or leave it out"
         ))),
     }
 }

@@ -1,4 +1,4 @@
-//! `[apis.production]` and `[apis.sandbox]`.
+//! Reads `[apis.production]` and `[apis.sandbox]`.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::config::source::Sources;
 use crate::model::backend::{Addressing, Backend, BackendScheme, BackendTls, Target};
 use crate::model::template::literal;
 
-/// What an address looks like.
+/// The form of an address, for hints.
 const SHAPE: &str = "\"http://10.0.0.1:8080/base\" or \"https://backend.bank.example\"";
 
 const SERVICE_SHAPE: &str = "\"srv+http://_orders._tcp.bank.example\"";
@@ -19,10 +19,12 @@ const SERVICE_SHAPE: &str = "\"srv+http://_orders._tcp.bank.example\"";
 /// The default of `idle_connections`.
 const IDLE_CONNECTIONS: i64 = 256;
 
-/// Long enough for event streams with rare events, short enough that a dead peer does not hold a client for ever.
+/// The default of `response_stall_timeout`: long enough for event streams with rare events, short
+/// enough that a dead server does not hold a client for ever.
 const RESPONSE_STALL: Duration = Duration::from_mins(5);
 
-/// What servers of gRPC allow by default; they end the connections of clients that ping more often.
+/// The default of `http2_ping_interval`: gRPC servers close the connections of clients that ping
+/// more often.
 const PING_INTERVAL: Duration = Duration::from_mins(5);
 
 const SLOW_START: Duration = Duration::from_secs(10);
@@ -62,7 +64,7 @@ pub(super) fn backend(table: &Table<'_>, sources: &Sources) -> Option<Backend> {
         if table.texts_or_tables("urls").is_empty() {
             table.problems().error(
                 table.at(),
-                format!("`{}` names no backend", table.path("urls")),
+                format!("`{}` has no address", table.path("urls")),
                 None,
             );
         }
@@ -101,14 +103,23 @@ fn target(table: &Table<'_>, url: &Placed<&str>, weight: u32) -> Option<Target> 
         _ => return refuse(format!("{:?} is neither http nor https", url.value), SHAPE),
     };
     let Some(authority) = uri.authority().filter(|authority| !authority.host().is_empty()) else {
-        return refuse(format!("{:?} names no host", url.value), SHAPE);
+        return refuse(format!("{:?} has no host", url.value), SHAPE);
     };
     if authority.as_str().contains('@') {
-        // not shown: it may hold a password
-        return refuse("a backend's address cannot hold a user or a password".to_owned(), SHAPE);
+        // the address may contain a password, so it is not shown
+        return refuse(
+            "a backend's address must not contain a user or a password".to_owned(),
+            SHAPE,
+        );
     }
     if uri.query().is_some() || url.value.contains('#') {
-        return refuse(format!("{:?}: a backend's address ends with its path", url.value), SHAPE);
+        return refuse(
+            format!(
+                "{:?}: a backend's address must end with its path, without a query or fragment",
+                url.value
+            ),
+            SHAPE,
+        );
     }
     let path = uri.path().trim_end_matches('/');
     let bad = path
@@ -132,9 +143,12 @@ fn target(table: &Table<'_>, url: &Placed<&str>, weight: u32) -> Option<Target> 
         return Some(Target { scheme, host, service: None, port, base_path, weight });
     }
     if authority.port().is_some() {
-        return refuse(format!("{:?}: SRV records name the port", url.value), SERVICE_SHAPE);
+        return refuse(
+            format!("{:?} has a port, but SRV records name the port", url.value),
+            SERVICE_SHAPE,
+        );
     }
-    // the name that certificates are for is the domain below the service's labels (RFC 6125 section 6.2.1)
+    // certificates are for the domain below the service's labels (RFC 6125 section 6.2.1)
     let domain = host.splitn(3, '.').collect::<Vec<_>>();
     match domain.as_slice() {
         [service, protocol, domain] if service.starts_with('_') && protocol.starts_with('_') => {

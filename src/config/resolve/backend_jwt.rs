@@ -1,4 +1,4 @@
-//! `[backend_jwt]`.
+//! Reads `[backend_jwt]`.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::config::source::Sources;
 use crate::model::api::Api;
 use crate::model::backend_jwt::{AssertionEncoding, BackendJwt};
 
-/// WSO2's defaults.
+/// The default of `header`, as in WSO2; `issuer` and `ttl` below are WSO2's too.
 const HEADER: HeaderName = HeaderName::from_static("x-jwt-assertion");
 const ISSUER: &str = "wso2.org/products/am";
 const TTL: Duration = Duration::from_mins(15);
@@ -24,7 +24,7 @@ pub(super) fn backend_jwt(
     let Some(table) = table else {
         for api in apis.iter().filter(|api| api.backend_jwt) {
             let message = format!(
-                "API {} {} has `backend_jwt = true`, and there is no [backend_jwt] with a key",
+                "API {} {} has `backend_jwt = true`, but there is no [backend_jwt] with a key",
                 api.name, api.version
             );
             whole.problems.error(
@@ -46,7 +46,7 @@ pub(super) fn backend_jwt(
             Err(_) => {
                 table.problems().error(
                     text.at,
-                    format!("{:?} is not a header's name", text.value),
+                    format!("{:?} is not a header name", text.value),
                     None,
                 );
                 HEADER

@@ -1,4 +1,4 @@
-//! Whose turn it is, what is sent again, and which targets are healthy: the parts of `[apis.production]` that steer.
+//! Reads how requests are spread over targets: balancing, retries, health checks and ejection.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::config::contract::RETRY_CAUSES;
 use crate::config::reader::Table;
 use crate::model::backend::{Balance, EjectRule, HashKey, HealthRule, Http2, Retries};
 
-/// Below this share of usable targets, health is ignored.
+/// The default of `panic_threshold`: below this share of usable targets, health is ignored.
 const PANIC_THRESHOLD: f64 = 0.3;
 
 pub(super) fn balance(table: &Table<'_>) -> Balance {
@@ -34,11 +34,7 @@ fn hash_key(table: &Table<'_>) -> HashKey {
     match HeaderName::try_from(text.value) {
         Ok(name) => HashKey::Header(name),
         Err(_) => {
-            table.problems().error(
-                text.at,
-                format!("{:?} is not a header's name", text.value),
-                None,
-            );
+            table.problems().error(text.at, format!("{:?} is not a header name", text.value), None);
             HashKey::ConsumerKey
         }
     }
@@ -78,8 +74,10 @@ pub(super) fn health(table: &Table<'_>) -> Option<HealthRule> {
     let table = table.table("health")?;
     let path = table.needed("path")?;
     if !path.value.starts_with('/') || path.value.parse::<PathAndQuery>().is_err() {
-        let hint =
-            Some("such as \"/health\"; the target's own path does not stand before it".to_owned());
+        let hint = Some(
+            "write one such as \"/health\"; the path of the target's address is not put before it"
+                .to_owned(),
+        );
         table.problems().error(path.at, format!("{:?} is not a path", path.value), hint);
         return None;
     }
@@ -108,7 +106,7 @@ pub(super) fn panic_threshold(table: &Table<'_>) -> u16 {
     thousandths(table.share("panic_threshold", PANIC_THRESHOLD))
 }
 
-/// A share from 0 to 1 in whole thousandths, so that models can be compared.
+/// Returns a share from 0 to 1 in thousandths, which can be compared.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

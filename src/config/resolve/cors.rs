@@ -1,4 +1,4 @@
-//! `[apis.cors]`.
+//! Reads `[apis.cors]`.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use http::{HeaderName, Method, Uri};
 use crate::config::reader::{Placed, Table};
 use crate::model::cors::{AllowedHeaders, Cors, OriginPattern, Origins};
 
-/// The methods that WSO2 allows where nothing is written.
+/// The default of `allow_methods`, as in WSO2.
 const METHODS: [Method; 6] =
     [Method::GET, Method::PUT, Method::POST, Method::DELETE, Method::PATCH, Method::OPTIONS];
 
-/// What is allowed beside the API's authorization header where nothing is written.
+/// The default of `allow_headers`, besides the API's authorization header.
 const HEADERS: [HeaderName; 2] =
     [http::header::CONTENT_TYPE, HeaderName::from_static("soapaction")];
 
@@ -19,10 +19,10 @@ pub(super) fn cors(table: &Table<'_>, authorization_header: &str) -> Option<Cors
     let origins = origins(table)?;
     let credentials = table.flag("allow_credentials", false);
     if credentials && origins == Origins::Any {
-        let hint = Some("list the origins, or leave `allow_credentials` out".to_owned());
+        let hint = Some("list the origins, or remove `allow_credentials`".to_owned());
         table.error(
             "allow_credentials",
-            "credentials are never allowed to every origin".to_owned(),
+            "credentials cannot be allowed for every origin".to_owned(),
             hint,
         );
     }
@@ -42,14 +42,10 @@ pub(super) fn cors(table: &Table<'_>, authorization_header: &str) -> Option<Cors
 }
 
 fn origins(table: &Table<'_>) -> Option<Origins> {
-    let hint = || Some("such as [\"https://app.example\"], or [\"*\"] for any".to_owned());
+    let hint = || Some("write [\"https://app.example\"], or [\"*\"] for any".to_owned());
     let written = table.texts("allow_origins").unwrap_or_default();
     if written.is_empty() {
-        table.error(
-            "allow_origins",
-            format!("`{}` names no origin", table.path("allow_origins")),
-            hint(),
-        );
+        table.error("allow_origins", format!("`{}` is empty", table.path("allow_origins")), hint());
         return None;
     }
     if written.iter().any(|origin| origin.value == "*") {
@@ -60,8 +56,10 @@ fn origins(table: &Table<'_>) -> Option<Origins> {
         match pattern(&origin.value.to_ascii_lowercase()) {
             Some(pattern) => patterns.push(pattern),
             None => {
-                let message =
-                    format!("{:?} is not an origin: scheme, host and perhaps port", origin.value);
+                let message = format!(
+                    "{:?} is not an origin; an origin is a scheme, a host and perhaps a port",
+                    origin.value
+                );
                 table.problems().error(origin.at, message, hint());
             }
         }
@@ -69,7 +67,7 @@ fn origins(table: &Table<'_>) -> Option<Origins> {
     Some(Origins::Listed(patterns))
 }
 
-/// `null` is no origin: any page can have it.
+/// Returns the pattern of an origin. `null` is not one: any page can have it.
 fn pattern(text: &str) -> Option<OriginPattern> {
     let sample = text.replacen('*', "star", 1);
     let uri: Uri = sample.parse().ok().filter(|_| !sample.contains('*'))?;
@@ -117,7 +115,7 @@ fn header(table: &Table<'_>, name: &Placed<&str>) -> Option<HeaderName> {
     if found.is_none() {
         table.problems().error(
             name.at.clone(),
-            format!("{:?} is not a header's name", name.value),
+            format!("{:?} is not a header name", name.value),
             None,
         );
     }

@@ -1,4 +1,4 @@
-//! `[gateway]`.
+//! Reads `[gateway]`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -53,18 +53,18 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
     }
 }
 
-/// The folder; a warning where a socket in it could have no address.
+/// Returns the state folder. Warns if its path is too long for the address of a socket in it.
 fn state_dir(sources: &Sources, written: &str, at: At, problems: &Problems) -> PathBuf {
-    /// `sun_path` of Linux, without the 0 at its end.
+    /// The length of `sun_path` on Linux, without the 0 at its end.
     const MOST: usize = 107;
-    /// The longest name that a socket in the folder has.
+    /// The longest name of a socket in the folder.
     const SOCKET: usize = "/portcullis-4294967295.sock".len();
     let path = sources.resolve(written);
     let whole = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
     let length = whole.as_os_str().len();
     if length.saturating_add(SOCKET) > MOST {
         let message = format!(
-            "the path of state_dir is {length} bytes long, too long for a socket in it: {}",
+            "the path of `state_dir` has {length} bytes, which is too long for a socket in it: {}",
             whole.display()
         );
         let hint = format!("choose a path of at most {} bytes", MOST - SOCKET);
@@ -112,7 +112,7 @@ fn dns_servers(table: &Table<'_>) -> Vec<SocketAddr> {
     servers
 }
 
-/// A share from 0 to 1 as thousandths.
+/// Returns a share from 0 to 1 in thousandths.
 fn thousandths(table: &Table<'_>, key: &str, default: u16) -> u16 {
     let share = table.share(key, f64::from(default) / 1000.0);
     (0..=1000)
@@ -126,8 +126,9 @@ const TOKEN_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 const MOST_TOKEN_CACHE_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 
-/// With the last lines of the log and the threads' ends, well below the 30 s that Kubernetes gives a pod.
+/// The default of `drain_timeout`. Together with the last log lines and the end of the threads it
+/// stays well below the 30 s that Kubernetes gives a pod.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The default of `reload_max_removed`, in thousandths: half of what there is.
+/// The default of `reload_max_removed`, in thousandths: one half.
 const REMOVED: u16 = 500;

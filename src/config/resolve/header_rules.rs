@@ -1,11 +1,11 @@
-//! `request_headers` and `response_headers`.
+//! Reads `request_headers` and `response_headers`.
 
 use http::{HeaderName, HeaderValue};
 
 use crate::config::reader::{Placed, Table};
 use crate::model::api::HeaderRules;
 
-/// What the gateway writes itself, because it says how a message is framed and where it goes.
+/// The headers that the gateway writes itself, because they frame or route a message.
 const REFUSED: [&str; 9] = [
     "connection",
     "content-length",
@@ -18,7 +18,7 @@ const REFUSED: [&str; 9] = [
     "upgrade",
 ];
 
-/// A header that says how a message is framed and where it goes.
+/// Returns true for a header that frames or routes a message.
 pub(super) fn is_framing(name: &HeaderName) -> bool {
     REFUSED.contains(&name.as_str())
 }
@@ -30,10 +30,10 @@ pub(super) fn header_rules(table: &Table<'_>, key: &str) -> HeaderRules {
         let Some(name) = header(&table, &name) else { continue };
         match HeaderValue::try_from(value.value) {
             Ok(value) => rules.set.push((name, value)),
-            // not shown: it may be a secret
+            // the value may be a secret, so it is not shown
             Err(_) => table.problems().error(
                 value.at,
-                format!("the value of {name} cannot stand in a header"),
+                format!("the value of {name} is not a valid header value"),
                 None,
             ),
         }
@@ -52,14 +52,17 @@ fn header(table: &Table<'_>, written: &Placed<&str>) -> Option<HeaderName> {
     let Some(name) = name else {
         table.problems().error(
             written.at.clone(),
-            format!("{:?} is not a header's name", written.value),
+            format!("{:?} is not a header name", written.value),
             None,
         );
         return None;
     };
     if is_framing(&name) || name.as_str().starts_with("portcullis-") {
-        let hint =
-            Some("the gateway writes it, so that a message is read in one way only".to_owned());
+        let hint = Some(
+            "the gateway writes this header itself, so that all servers read the message in \
+                  the same way"
+                .to_owned(),
+        );
         table.problems().error(
             written.at.clone(),
             format!("{name} cannot be set or removed"),

@@ -1,4 +1,5 @@
-//! How a key manager's tokens are judged beside their signature: introspection, and which tokens are its own.
+//! Reads how tokens are validated beyond their signature: introspection with its credentials, and
+//! token handling.
 
 use std::time::Duration;
 
@@ -13,13 +14,13 @@ use crate::model::key_manager::{
 };
 use crate::model::token_handling::{Pattern, TokenHandling};
 
-/// How long an answer is believed where nothing is written.
+/// The default of `introspection_cache`.
 const CACHE: Duration = Duration::from_mins(1);
 
 const HINT: &str =
     "write `introspection_endpoint` or `well_known_url`, and `credentials` or `client_certificate`";
 
-/// How often a server confirms a token where nothing is written.
+/// The default of `introspect_every`.
 const EVERY: Duration = Duration::from_mins(1);
 
 pub(super) fn validation(table: &Table<'_>) -> TokenValidation {
@@ -28,8 +29,10 @@ pub(super) fn validation(table: &Table<'_>) -> TokenValidation {
         let every = table.time("introspect_every", EVERY);
         let on_failure = match table.choice("on_introspection_failure", &["refuse", "allow"]) {
             Some("allow") => {
-                let message = "a token that its server has withdrawn passes while that server cannot be asked".to_owned();
-                let hint = "leave `on_introspection_failure` out to refuse with 503".to_owned();
+                let message =
+                    "a revoked token is accepted while its server cannot be reached".to_owned();
+                let hint =
+                    "remove `on_introspection_failure` to refuse with 503 instead".to_owned();
                 let at = table.at_key("on_introspection_failure");
                 table.problems().warning(at, message, Some(hint));
                 OnIntrospectionFailure::Allow
@@ -42,7 +45,7 @@ pub(super) fn validation(table: &Table<'_>) -> TokenValidation {
         ["introspect_every", "on_introspection_failure"].into_iter().filter(|key| table.has(key))
     {
         let message =
-            format!("`{}` does nothing without `token_validation = \"both\"`", table.path(key));
+            format!("`{}` has no effect without `token_validation = \"both\"`", table.path(key));
         table.error(key, message, None);
     }
     match written {
@@ -51,8 +54,9 @@ pub(super) fn validation(table: &Table<'_>) -> TokenValidation {
     }
 }
 
-/// Where tokens can be asked about; needed where all are, and where opaque ones are taken. An endpoint that is not written is
-/// the discovery document's, but only for who wrote `credentials` or asks about every token.
+/// Reads the introspection settings, which are needed if the server must confirm every token, or if
+/// opaque tokens are accepted. If no endpoint is written, the discovery document's is used; but
+/// only if the operator wrote `credentials` or wants every token confirmed.
 pub(super) fn introspection(
     table: &Table<'_>,
     endpoint: &str,
@@ -71,7 +75,7 @@ pub(super) fn introspection(
         let told = |key| {
             table.error(
                 key,
-                "introspection needs an endpoint, and credentials of the gateway".to_owned(),
+                "introspection needs an endpoint and the gateway's credentials".to_owned(),
                 Some(HINT.to_owned()),
             );
         };
@@ -86,7 +90,7 @@ pub(super) fn introspection(
     }
     let credentials = match written {
         Some(Some(credentials)) => Some(credentials),
-        // what is wrong with them was told
+        // their errors are reported already
         Some(None) => return None,
         None => None,
     };
@@ -103,12 +107,13 @@ pub(super) fn introspection(
     })
 }
 
-/// An endpoint that nobody asks.
+/// Warns of an endpoint that is never asked.
 fn unused(table: &Table<'_>) {
-    let message =
-        "`introspection_endpoint` is not used: without credentials no token is asked about there"
+    let message = "`introspection_endpoint` has no effect without credentials".to_owned();
+    let hint =
+        "write `credentials` to accept opaque tokens (`credentials = { method = \"none\" }` \
+                if the server wants none), or remove the endpoint"
             .to_owned();
-    let hint = "write `credentials` (`credentials = { method = \"none\" }` where the server asks for none) to take opaque tokens, or leave it out".to_owned();
     table.problems().warning(table.at_key("introspection_endpoint"), message, Some(hint));
 }
 
@@ -122,12 +127,14 @@ fn check_signed(table: &Table<'_>, credentials: Option<&Credentials>, single: bo
         );
     }
     if !credentials.map_or(single, |credentials| !credentials.username.is_empty()) {
-        let message = "`introspection_signed` needs `credentials.username`: a signed answer says whom it is for".to_owned();
+        let message = "`introspection_signed` needs `credentials.username`, which is the audience \
+                       of a signed answer"
+            .to_owned();
         table.error("introspection_signed", message, None);
     }
 }
 
-/// The credentials of single organizations, each in a file of its own.
+/// Reads the credentials of single organizations, each from a file of its own.
 pub(super) fn credentials_for(
     table: &Table<'_>,
     sources: &Sources,
@@ -141,11 +148,12 @@ pub(super) fn credentials_for(
             continue;
         };
         if found.iter().any(|(known, _)| known == organization.value) {
-            let message = format!("{:?} has credentials already", organization.value);
+            let message =
+                format!("the organization {:?} has credentials already", organization.value);
             table.problems().error(organization.at, message, None);
             continue;
         }
-        // a file that cannot be read was told of
+        // a file that cannot be read is reported already
         let Some((file, members)) = sources.named(&sources.resolve(file.value)) else { continue };
         let whole = members.iter().any(|member| member.name == "credentials");
         let rule = if whole { &CREDENTIALS_FILE } else { &CREDENTIALS };
@@ -157,7 +165,8 @@ pub(super) fn credentials_for(
     found
 }
 
-/// One of a secret, a key, the client certificate and nothing, and how it is sent.
+/// Reads how the gateway authenticates: exactly one of a secret, a key, the client certificate and
+/// nothing.
 fn credentials(
     table: &Table<'_>,
     sources: &Sources,
@@ -181,16 +190,17 @@ fn credentials(
     {
         table.error(
             key,
-            format!("`key_managers.credentials.{key}` does nothing without `key`"),
+            format!("`key_managers.credentials.{key}` has no effect without `key`"),
             None,
         );
     }
     if let ClientProof::Password { carrier: SecretCarrier::BasicRaw, .. } = proof
         && username.contains(':')
     {
-        let message =
-            "a client id with \":\" cannot be told from its secret with the method \"basic_raw\"";
-        let hint = "write `method = \"basic\"` or `method = \"post\"`, whichever the server takes";
+        let message = "a client id that contains \":\" cannot be sent with the method \
+                       \"basic_raw\": the server could not tell it from the secret";
+        let hint =
+            "write `method = \"basic\"` or `method = \"post\"`, whichever the server accepts";
         table.error("username", message.to_owned(), Some(hint.to_owned()));
     }
     Some(Credentials { username, proof })
@@ -224,20 +234,21 @@ fn proof(
         _ => {
             let (message, hint) = match method {
                 Some("private_key_jwt") => (
-                    "the method \"private_key_jwt\" takes `key`, and no password",
-                    "`portcullis jwk FILE` prints what the server has to know of the key",
+                    "the method \"private_key_jwt\" needs `key`, and no password",
+                    "`portcullis jwk FILE` prints the public key to register at the server",
                 ),
                 Some("none") => (
-                    "the method \"none\" takes neither password nor key",
-                    "the server asks for no credentials, or only for the client certificate",
+                    "the method \"none\" allows neither a password nor a key",
+                    "write it if the server wants no credentials, or only the client certificate",
                 ),
                 Some(_) => (
-                    "the methods \"basic\", \"basic_raw\" and \"post\" take `password`, and no key",
+                    "the methods \"basic\", \"basic_raw\" and \"post\" need `password`, and no key",
                     "write `password`, or `method = \"private_key_jwt\"`",
                 ),
                 None => (
-                    "`key_managers.credentials` takes exactly one of password and key",
-                    "a client certificate needs neither, and `method = \"none\"` says that the server asks for nothing",
+                    "`key_managers.credentials` needs exactly one of `password` and `key`",
+                    "with a client certificate neither is needed; write `method = \"none\"` if the \
+                     server wants no credentials",
                 ),
             };
             table.problems().error(table.at(), message.to_owned(), Some(hint.to_owned()));
@@ -266,7 +277,7 @@ pub(super) fn handling(table: &Table<'_>) -> Vec<TokenHandling> {
                 if claims.is_empty() {
                     rule.problems().error(
                         rule.at(),
-                        "`token_handling` of the type jwt names no claim".to_owned(),
+                        "`token_handling` of type \"jwt\" names no claim".to_owned(),
                         None,
                     );
                 }

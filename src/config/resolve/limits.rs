@@ -1,4 +1,4 @@
-//! `[limits]`.
+//! Reads `[limits]`.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -50,7 +50,7 @@ fn unknown_tokens(table: &Table<'_>) -> Option<Rate> {
         (rate.integer("requests", 1..=1_000_000, 20), rate.time("per", UNKNOWN_TOKENS.per));
     if per > LONGEST_PER {
         let hint = Some(
-            "such a budget would lock a client out for longer than anybody remembers why"
+            "a longer budget would still lock a client out when nobody remembers the reason"
                 .to_owned(),
         );
         rate.error("per", format!("`{}` must be at most one hour", rate.path("per")), hint);
@@ -70,7 +70,7 @@ fn forged_tokens(table: &Table<'_>, default: Option<NonZeroU32>) -> Option<NonZe
         Err(_) => None,
     };
     if count.is_none() {
-        let hint = Some("\"none\" verifies whatever comes".to_owned());
+        let hint = Some("\"none\" turns the limit off".to_owned());
         table.problems().error(
             written.at,
             "`limits.max_forged_tokens` must be from 1 to 1000000, or \"none\"".to_owned(),
@@ -83,7 +83,8 @@ fn forged_tokens(table: &Table<'_>, default: Option<NonZeroU32>) -> Option<NonZe
 /// The default of `max_forged_tokens`: one signature a second.
 const FORGED_TOKENS: u32 = 60;
 
-/// The default of `unknown_tokens`: two a second, and a page that opens with many.
+/// The default of `unknown_tokens`: two a second, and enough at once for a page that opens with
+/// many requests.
 const UNKNOWN_TOKENS: Rate =
     Rate { requests: NonZeroU32::MIN.saturating_add(19), per: Duration::from_secs(10) };
 

@@ -1,4 +1,4 @@
-//! `[[listeners]]`.
+//! Reads `[[listeners]]`.
 
 use crate::config::pem;
 use crate::config::reader::Table;
@@ -21,12 +21,13 @@ pub(super) fn listeners(whole: &Whole<'_>, sources: &Sources) -> Vec<Listener> {
         let protocols = protocols(&table, tls_written);
         let (Some(name), Some(address)) = (name, address) else { continue };
         let fresh = names.claim(name.value, &name.at, "listener", table.problems());
-        // the system chooses a port for 0, each time another
+        // for port 0 the system chooses another port each time
         if fresh && address.value.port() != 0 {
             addresses.claim(&address.value.to_string(), &address.at, "address", table.problems());
         }
         let max_connections = table.integer("max_connections", 1..=10_000_000, MAX_CONNECTIONS);
-        // behind a balancer that hides its clients all connections have one address, so the bound must be asked for
+        // behind a balancer that hides its clients all connections have one address, so this limit
+        // is only set on request
         let per_address =
             table.integer("max_connections_per_address", 1..=10_000_000, max_connections);
         let proxy_protocol = match table.choice("proxy_protocol", &["off", "optional", "required"])
@@ -72,8 +73,8 @@ fn protocols(table: &Table<'_>, tls: bool) -> Protocols {
             if written.is_empty() {
                 table.error(
                     "protocols",
-                    "a listener that speaks nothing serves nobody".to_owned(),
-                    Some("leave `protocols` out".to_owned()),
+                    "the listener has no protocol".to_owned(),
+                    Some("remove `protocols` to use the defaults".to_owned()),
                 );
             }
             Protocols::Http1
@@ -94,7 +95,7 @@ fn listener_tls(table: &Table<'_>, sources: &Sources) -> Option<ListenerTls> {
         if names.is_empty() {
             named.problems().error(
                 named.at(),
-                "`listeners.tls.sni.names` names no server".to_owned(),
+                "`listeners.tls.sni.names` is empty".to_owned(),
                 None,
             );
         }
@@ -111,10 +112,11 @@ fn client_auth(table: &Table<'_>, sources: &Sources) -> Option<ClientAuth> {
     if matches!(wanted, None | Some("none")) {
         if table.wanted("client_ca").is_some() {
             let hint = Some(
-                "write `client_auth = \"required\"` or \"optional\", or take it out".to_owned(),
+                "write `client_auth = \"required\"` or `client_auth = \"optional\"`, or remove \
+                 `client_ca`"
+                    .to_owned(),
             );
-            let message =
-                "`client_ca` does nothing while clients are not asked for a certificate".to_owned();
+            let message = "`client_ca` has no effect while `client_auth` is \"none\"".to_owned();
             table.problems().warning(table.at_key("client_ca"), message, hint);
         }
         return Some(ClientAuth::None);
@@ -122,7 +124,8 @@ fn client_auth(table: &Table<'_>, sources: &Sources) -> Option<ClientAuth> {
     if table.wanted("client_ca").is_none() {
         table.error(
             "client_auth",
-            "`client_auth` needs `client_ca`: whose certificates are believed".to_owned(),
+            "`client_auth` needs `client_ca`, the authorities of the client certificates"
+                .to_owned(),
             None,
         );
         return None;

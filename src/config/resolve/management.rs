@@ -1,4 +1,4 @@
-//! `[management]`.
+//! Reads `[management]`.
 
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ pub(super) fn management(whole: &Whole<'_>, sources: &Sources) -> Option<Managem
     let default = SocketAddr::from(([127, 0, 0, 1], 9443));
     let address = address(&table, "address", Some(default))?;
     let tls = match table.table("tls") {
-        // a broken pair is no reason to answer in the clear
+        // without its certificate the listener must not fall back to plain HTTP
         Some(tls) => Some(pem::pair(&tls, sources)?),
         None => None,
     };
@@ -49,10 +49,13 @@ fn users(table: &Table<'_>, sources: &Sources) -> Vec<ManagementUser> {
         let hash = secret(&user, "password_hash", sources);
         let (Some(name), Some(password_hash)) = (name, hash) else { continue };
         if !password_hash.reveal().starts_with("$argon2") {
-            let hint = Some("such as $argon2id$v=19$m=19456,t=2,p=1$...: `argon2` of the package of that name makes one".to_owned());
+            let hint = Some(
+                "write one such as $argon2id$v=19$m=19456,t=2,p=1$...; the tool `argon2` makes it"
+                    .to_owned(),
+            );
             user.error(
                 "password_hash",
-                "the hash of a password is an Argon2 PHC string".to_owned(),
+                "`management.users.password_hash` is not an Argon2 hash in PHC format".to_owned(),
                 hint,
             );
             continue;
@@ -75,8 +78,8 @@ fn roles(user: &Table<'_>) -> Vec<UserRole> {
         }
     }
     if written.is_empty() {
-        let message = "the user has no role, and may do nothing".to_owned();
-        let hint = format!("roles are {}", UserRole::NAMES.join(", "));
+        let message = "the user has no role, so every call of it is refused".to_owned();
+        let hint = format!("add `roles`; known are {}", UserRole::NAMES.join(", "));
         user.problems().warning(user.at(), message, Some(hint));
     }
     roles

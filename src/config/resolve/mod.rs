@@ -1,4 +1,4 @@
-//! Tables -> nouns: what is written becomes the model, references are resolved, contradictions found.
+//! Turns tables into the model: resolves references and finds contradictions. Each noun has a file.
 
 mod address;
 mod api;
@@ -40,7 +40,7 @@ use crate::model::Model;
 use crate::model::directory::Directory;
 use crate::model::identity::Identities;
 
-/// Makes the model of what could be read; whether it may be used is in the problems.
+/// Makes the model of everything that could be read. It may be used if no errors were reported.
 pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identities) -> Model {
     let roots = sources
         .tables()

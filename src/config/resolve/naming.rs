@@ -1,9 +1,9 @@
-//! Texts as the model's names.
+//! Turns strings into the model's names.
 
 use crate::config::reader::{Placed, Table};
 use crate::model::names::InvalidName;
 
-/// A text as one of the model's names.
+/// Returns a string as one of the model's names; reports an error if it is not valid.
 pub(super) fn named<'t, N>(text: &Placed<&'t str>, table: &Table<'_>) -> Option<N>
 where
     N: TryFrom<&'t str, Error = InvalidName>,

@@ -1,8 +1,8 @@
-//! A key manager that is a template: one server that issues under an issuer of its own for each organization.
+//! Expands key manager templates: one server that has an issuer of its own for each organization.
 //!
-//! Decides the list of key managers that a template stands for, each with its own issuer, keys and endpoints, and by which
-//! rule it takes organizations that are not listed. The template itself believes no token: it is the name under which APIs
-//! and applications may mean all of its organizations.
+//! A template becomes a list of key managers, each with its own issuer, keys and endpoints, and a
+//! rule for organizations that are not listed. The template itself accepts no token: APIs and
+//! applications use its name for all of its organizations.
 
 use std::num::NonZeroU32;
 
@@ -16,14 +16,15 @@ use crate::model::organization::{OrganizationRule, braces, fills_segments};
 use crate::model::provenance::SourceFiles;
 use crate::model::token_handling::Pattern;
 
-/// Organizations of one template: each has a key set that is kept and refreshed.
+/// The most organizations of one template; the gateway keeps and refreshes a key set for each.
 const MOST: usize = 1000;
 
 /// The defaults of `max_organizations` and `max_new_organizations`.
 const ORGANIZATIONS: i64 = 100;
 const NEW_ORGANIZATIONS: i64 = 20;
 
-/// The key managers of a template's listed organizations; empty for one that is none.
+/// Returns the key managers of a template's listed organizations; none if the key manager is not a
+/// template.
 pub(super) fn expand(
     table: &Table<'_>,
     template: &KeyManager,
@@ -34,34 +35,47 @@ pub(super) fn expand(
     let hint = |text: &str| Some(text.to_owned());
     if braces.is_empty() {
         if table.has("organizations") {
-            let hint = hint("such as issuer = \"https://is/t/{tenant}/o/{org}/oauth2/token\"");
+            let hint =
+                hint("write one such as issuer = \"https://is/t/{tenant}/o/{org}/oauth2/token\"");
             table.error(
                 "organizations",
-                "`organizations` needs an `issuer` with braces for what differs".to_owned(),
+                "`organizations` needs an `issuer` with braces for the parts that differ"
+                    .to_owned(),
                 hint,
             );
         }
         if table.has("credentials_for") {
             table.error(
                 "credentials_for",
-                "`credentials_for` needs an `issuer` with braces and `organizations`".to_owned(),
-                hint("write `credentials`"),
+                "`credentials_for` needs an `issuer` with braces, and `organizations`".to_owned(),
+                hint("write `credentials` instead"),
             );
         }
         return Vec::new();
     }
     if (written.is_empty() && !table.has("organization_pattern")) || written.len() > MOST {
         let hint = hint(
-            "list them: organizations = [\"carbon.super/10084a8d-113f-4211-a0d5-efe36b082211\"], or say which: organization_pattern = \
-             \"carbon[.]super/[0-9a-f-]{36}\"",
+            "list them, as in organizations = \
+             [\"carbon.super/10084a8d-113f-4211-a0d5-efe36b082211\"], or describe them, as in \
+             organization_pattern = \"carbon[.]super/[0-9a-f-]{36}\"",
         );
-        table.error("issuer", format!("an issuer with braces needs from 1 to {MOST} `organizations`, or an `organization_pattern`"), hint);
+        table.error(
+            "issuer",
+            format!(
+                "an issuer with braces needs from 1 to {MOST} \
+                                       `organizations`, or an `organization_pattern`"
+            ),
+            hint,
+        );
         return Vec::new();
     }
     for (named, _) in &template.credentials_for {
         if !written.iter().any(|organization| organization.value == named) {
             let message = format!("{named:?} is not one of `organizations`");
-            let hint = hint("those that only the pattern takes are not asked about tokens");
+            let hint = hint(
+                "organizations that only match the pattern use no introspection, so they need no \
+                 credentials",
+            );
             table.error("credentials_for", message, hint);
         }
     }
@@ -82,13 +96,13 @@ fn one(
     let Some(mut own) = template.of_organization(&values) else {
         let shape = braces.join("/");
         let message = format!(
-            "{:?} does not say what the braces of the issuer stand for",
+            "{:?} does not have one value for each brace of the issuer",
             organization.value
         );
         table.problems().error(
             organization.at.clone(),
             message,
-            Some(format!("in their order, without other characters: {shape:?}")),
+            Some(format!("write the values in this order, without other characters: {shape:?}")),
         );
         return None;
     };
@@ -100,16 +114,17 @@ fn one(
         if let Some((_, credentials)) = single {
             introspection.credentials = Some(credentials.clone());
         } else if introspection.credentials.is_none() && own.fetch.client_certificate.is_none() {
-            let message = format!("there are no credentials for {:?}", organization.value);
-            let hint = "name it in `credentials_for`, or write `credentials` for all that are not";
+            let message = format!("the organization {:?} has no credentials", organization.value);
+            let hint = "add it to `credentials_for`, or write `credentials` for all organizations \
+                        without their own";
             table.problems().error(organization.at.clone(), message, Some(hint.to_owned()));
         }
     }
     Some(own)
 }
 
-/// Warns of keys that name a template while their application names no organization: whoever can choose client ids in one
-/// organization acts there as such an application.
+/// Warns of consumer keys that name a template while their application names no organization. A
+/// person who can choose client ids in one organization could then act as that application.
 pub(super) fn warn_of_shared_keys(
     key_managers: &[KeyManager],
     directory: &Directory,
@@ -137,33 +152,30 @@ pub(super) fn warn_of_shared_keys(
         problems.warning(
             At::Line { path, line: first.place.line },
             format!(
-                "a key of application {:?} names the template \"{name}\" and the application names no organization{others}: a client \
-                 of that id in any organization acts as this application",
+                "a key of application {:?} names the template \"{name}\", and the application \
+                 names no organization{others}: a client with that id in any organization acts as \
+                 this application",
                 first.name
             ),
             Some(format!(
-                "write `organization = \"...\"` for the application, or name one organization in the key: \
-                 `key_manager = \"{name}/...\"`"
+                "write `organization = \"...\"` for the application, or name one organization in \
+                 the key: `key_manager = \"{name}/...\"`"
             )),
         );
     }
 }
 
-/// By which rule a template takes organizations that are not listed.
+/// Reads the rule for organizations that are not listed.
 pub(super) fn rule(table: &Table<'_>, template: &KeyManager) -> Option<OrganizationRule> {
     let Some(written) = table.text("organization_pattern") else {
         for key in
             ["max_organizations", "max_new_organizations"].into_iter().filter(|key| table.has(key))
         {
-            table.error(
-                key,
-                format!("`{key}` does nothing without an `organization_pattern`"),
-                None,
-            );
+            table.error(key, format!("`{key}` has no effect without `organization_pattern`"), None);
         }
         return None;
     };
-    // as a whole: a pattern that is found anywhere would take more than was meant
+    // the pattern must match the whole name; a match inside it would accept more than was meant
     let whole =
         Pattern::new(written.value).and_then(|_| Pattern::new(&format!("^(?:{})$", written.value)));
     let pattern = match whole {
@@ -188,13 +200,14 @@ pub(super) fn rule(table: &Table<'_>, template: &KeyManager) -> Option<Organizat
     Some(OrganizationRule { pattern, most, new_in_a_minute })
 }
 
-/// A token chooses what stands in the braces, so they may stand only where that chooses nothing else.
+/// Checks the addresses of a template with a pattern. A token chooses the values of the braces, so
+/// they must not be able to choose another host or path.
 fn addresses(table: &Table<'_>, template: &KeyManager) -> Option<()> {
     let refuse = |message: String| {
         table.error(
             "organization_pattern",
             message,
-            Some("such as \"https://is/t/{tenant}/o/{org}/oauth2/jwks\"".to_owned()),
+            Some("write one such as \"https://is/t/{tenant}/o/{org}/oauth2/jwks\"".to_owned()),
         );
         None
     };
@@ -206,11 +219,16 @@ fn addresses(table: &Table<'_>, template: &KeyManager) -> Option<()> {
         .all(|(at, name)| names.iter().skip(at.saturating_add(1)).all(|other| other != name));
     if names.is_empty() || !distinct {
         return refuse(
-            "`organization_pattern` needs an `issuer` with braces, each of another name".to_owned(),
+            "`organization_pattern` needs an `issuer` with braces, each with a different name"
+                .to_owned(),
         );
     }
     if template.validation != TokenValidation::SelfValidate {
-        return refuse("`organization_pattern` needs keys alone: organizations whose server is asked about tokens have to be listed".to_owned());
+        return refuse(
+            "`organization_pattern` does not work with introspection; list those \
+                       organizations in `organizations`"
+                .to_owned(),
+        );
     }
     let keys: Vec<&str> = match &template.keys {
         KeySource::Discovery { well_known_url } => vec![well_known_url],
@@ -218,13 +236,18 @@ fn addresses(table: &Table<'_>, template: &KeyManager) -> Option<()> {
             std::iter::once(url).chain(well_known_url).map(String::as_str).collect()
         }
         KeySource::None | KeySource::Pem { .. } | KeySource::JwksFile { .. } => {
-            return refuse("`organization_pattern` needs keys that are fetched: `certificates.jwks` or `well_known_url`".to_owned());
+            return refuse(
+                "`organization_pattern` needs keys from the network: `certificates.jwks` \
+                           or `well_known_url`"
+                    .to_owned(),
+            );
         }
     };
     for address in keys.into_iter().chain([issuer]) {
         if !fills_segments(address) || braces(address).iter().any(|name| !names.contains(name)) {
             return refuse(format!(
-                "with `organization_pattern` each brace fills a segment of a path and stands in the issuer: {address:?}"
+                "with `organization_pattern`, each brace must fill a whole path segment and must \
+                 also stand in the issuer: {address:?}"
             ));
         }
     }

@@ -1,4 +1,5 @@
-//! `gateway.trusted_proxies` with the headers that they are believed in, and `gateway.remove_request_headers`.
+//! Reads `gateway.trusted_proxies` with the headers in which they are trusted, and
+//! `gateway.remove_request_headers`.
 
 use http::HeaderName;
 use ipnet::IpNet;
@@ -23,8 +24,11 @@ pub(super) fn trusted_proxies(table: &Table<'_>) -> TrustedProxies {
         if table.has(key) && proxies.networks.is_empty() && !table.has("trusted_proxies") {
             table.problems().warning(
                 table.at_key(key),
-                format!("`{}` does nothing: no proxy is trusted", table.path(key)),
-                Some("write `trusted_proxies`, the networks of the proxies in front".to_owned()),
+                format!("`{}` has no effect: no proxy is trusted", table.path(key)),
+                Some(
+                    "write `trusted_proxies`, the networks of the proxies in front of the gateway"
+                        .to_owned(),
+                ),
             );
         }
     }
@@ -88,15 +92,18 @@ fn certificate_header_name(table: &Table<'_>, written: &Placed<&str>) -> Option<
     if taken {
         table.problems().error(
             written.at.clone(),
-            format!("{name} has another meaning: no certificate stands in it"),
-            Some("such as Client-Cert, X-Forwarded-Client-Cert, X-Amzn-Mtls-Clientcert".to_owned()),
+            format!("{name} has another meaning, so it cannot carry a certificate"),
+            Some(
+                "write one such as Client-Cert, X-Forwarded-Client-Cert or X-Amzn-Mtls-Clientcert"
+                    .to_owned(),
+            ),
         );
         return None;
     }
     Some(name)
 }
 
-/// The names as they are shown; a `*` at the end stands for any rest.
+/// Returns the names as they are written; a `*` at the end stands for any rest.
 pub(super) fn removed_headers(table: &Table<'_>) -> Vec<String> {
     let Some(written) = table.texts("remove_request_headers") else { return default_removed() };
     let mut names = Vec::new();
@@ -113,8 +120,8 @@ pub(super) fn removed_headers(table: &Table<'_>) -> Vec<String> {
         {
             table.problems().error(
                 name.at,
-                format!("`remove_request_headers` cannot hold {:?}", name.value),
-                Some(format!("a request without {needed} could not be read")),
+                format!("`remove_request_headers` must not contain {:?}", name.value),
+                Some(format!("without {needed} a request cannot be read")),
             );
             continue;
         }
@@ -130,7 +137,7 @@ pub(super) fn default_removed() -> Vec<String> {
 fn header_name(table: &Table<'_>, written: &Placed<&str>) -> Option<HeaderName> {
     let name = HeaderName::try_from(written.value).ok();
     if name.is_none() {
-        let message = format!("{:?} is not a header's name", written.value);
+        let message = format!("{:?} is not a header name", written.value);
         table.problems().error(written.at.clone(), message, None);
     }
     name

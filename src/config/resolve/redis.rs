@@ -9,8 +9,8 @@ const PORT: u16 = 6379;
 /// Sentinel's own.
 const SENTINEL_PORT: u16 = 26379;
 
-/// `redis[s][-sentinel|-cluster]://[user[:password]@]host[:port][,host[:port]...][/database or /name]`, and nothing
-/// behind it. `None`: it is no such address.
+/// `redis[s][-sentinel|-cluster]://[user[:password]@]host[:port][,host[:port]...][/database or
+/// /name]`, and nothing behind it. `None`: it is no such address.
 pub(super) fn servers(address: &str) -> Option<RedisServers> {
     let (scheme, rest) = address.split_once("://")?;
     let (family, kind) = scheme.split_once('-').unwrap_or((scheme, ""));

@@ -1,4 +1,4 @@
-//! Names that other parts may refer to: found, or told of with what was probably meant.
+//! Finds what a name refers to, or reports it with the name that was probably meant.
 
 use std::collections::HashMap;
 
@@ -7,16 +7,16 @@ use crate::config::reader::{Placed, nearest};
 use crate::model::identity::Identities;
 use crate::model::names::{ApiSlot, KeyManagerSlot};
 
-/// What other parts may refer to.
+/// The names that other parts of the file may refer to.
 #[derive(Debug)]
 pub(super) struct References {
     pub(super) identities: Identities,
     pub(super) key_managers: HashMap<String, KeyManagerSlot>,
-    /// By `name:version`.
+    /// The APIs, by `name:version`.
     pub(super) apis: HashMap<String, ApiSlot>,
 }
 
-/// The API of `name:version`, or what was probably meant.
+/// Returns the API with this `name:version`; reports an error if there is none.
 pub(super) fn api(
     name: &Placed<&str>,
     references: &References,
@@ -30,7 +30,7 @@ pub(super) fn api(
     found
 }
 
-/// What to say of an API that is not there.
+/// Returns the error message and the hint for an API that does not exist.
 pub(super) fn no_such_api(name: &str, references: &References) -> (String, Option<String>) {
     let message = format!("there is no API {name:?}");
     let Some((api, _)) = name.rsplit_once(':') else {
@@ -48,10 +48,10 @@ pub(super) fn no_such_api(name: &str, references: &References) -> (String, Optio
         let near = nearest(name, references.apis.keys().map(String::as_str));
         return (message, near.map(|near| format!("did you mean {near:?}?")));
     }
-    (message, Some(format!("API {api:?} has the version {}", versions.join(", "))))
+    (message, Some(format!("API {api:?} has these versions: {}", versions.join(", "))))
 }
 
-/// The key manager of a name, or what was probably meant.
+/// Returns the key manager with this name; reports an error if there is none.
 pub(super) fn key_manager(
     name: &Placed<&str>,
     references: &References,
@@ -65,8 +65,10 @@ pub(super) fn key_manager(
     found
 }
 
-/// What to say of a key manager that is not there. Never proposes the template of an organization that is not listed: that
-/// name stands for all organizations, so that the proposal would let in more than was asked for.
+/// Returns the error message and the hint for a key manager that does not exist.
+///
+/// The hint never proposes the template of an organization that is not listed: that name stands for
+/// all organizations, so it would let in more than the operator asked for.
 pub(super) fn no_such_key_manager(name: &str, references: &References) -> (String, Option<String>) {
     let message = format!("there is no key manager {name:?}");
     let template = name
@@ -74,8 +76,8 @@ pub(super) fn no_such_key_manager(name: &str, references: &References) -> (Strin
         .filter(|(template, _)| references.key_managers.contains_key(*template));
     if let Some((template, organization)) = template {
         let hint = format!(
-            "write {organization:?} into `organizations` of key manager {template:?}; an application can also name {template:?} \
-             together with its own `organization`"
+            "add {organization:?} to `organizations` of key manager {template:?}; or name \
+             {template:?} here and write the application's own `organization`"
         );
         return (message, Some(hint));
     }

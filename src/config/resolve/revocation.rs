@@ -1,4 +1,4 @@
-//! How revoked tokens become known: who may tell, and where gateways tell each other.
+//! Reads `[revocation]`: the notices of WSO2 Identity Server, and the channel between gateways.
 
 use crate::config::pem;
 use crate::config::reader::Table;
@@ -23,12 +23,14 @@ pub(super) fn channel(whole: &Whole<'_>, sources: &Sources) -> Option<RedisServe
     if address.reveal() == "none" {
         return None;
     }
-    // the address may hold a password: it is never shown
+    // the address may contain a password, so it is never shown
     let servers = redis::servers(address.reveal());
     let single = servers.filter(|servers| servers.layout == RedisLayout::Single);
     let channel = single.and_then(|servers| Some(servers.server(servers.seeds.first()?)));
     let Some(mut channel) = channel else {
-        let hint = "\"none\", \"redis://host:6379\", or \"rediss://user:password@host:6379/0\" with what is not a letter or digit in %xx";
+        let hint = "write \"none\", \"redis://host:6379\" or \
+                    \"rediss://user:password@host:6379/0\"; percent-encode special characters of \
+                    the password";
         table.error(
             "channel",
             "`revocation.channel` is not an address of Redis or Valkey".to_owned(),
@@ -43,7 +45,8 @@ pub(super) fn channel(whole: &Whole<'_>, sources: &Sources) -> Option<RedisServe
             let hint = Some("write rediss:// for TLS".to_owned());
             table.error(
                 "channel",
-                "`revocation.ca` and `client_certificate` do nothing without TLS".to_owned(),
+                "`revocation.ca` and `revocation.client_certificate` have no effect without TLS"
+                    .to_owned(),
                 hint,
             );
         }
@@ -51,7 +54,8 @@ pub(super) fn channel(whole: &Whole<'_>, sources: &Sources) -> Option<RedisServe
             if channel.login.password.is_some() && !redis::is_loopback(&channel.at.host) =>
         {
             let message =
-                "the password of `revocation.channel` crosses the network in the clear".to_owned();
+                "the password of `revocation.channel` is sent over the network in the clear"
+                    .to_owned();
             table.problems().warning(
                 table.at_key("channel"),
                 message,

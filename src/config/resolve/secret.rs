@@ -1,4 +1,4 @@
-//! Secrets: written as they are, or where they are: `{ env = "NAME" }`, `{ file = "path" }`.
+//! Reads secrets: a string, or a reference: `{ env = "NAME" }`, `{ file = "path" }`.
 
 use std::io;
 use std::path::Path;
@@ -11,10 +11,10 @@ use crate::config::reader::Table;
 use crate::config::source::Sources;
 use crate::model::secret::{Secret, SecretKey};
 
-/// A file with more than this holds no secret.
+/// A larger file does not hold a secret.
 const MOST_BYTES: u64 = 64 * 1024;
 
-/// A key of 32 bytes, where one is written: Base64, of either alphabet.
+/// Reads a key of 32 bytes in Base64, in either alphabet.
 pub(super) fn secret_key(table: &Table<'_>, key: &str, sources: &Sources) -> Option<SecretKey> {
     if !table.has(key) {
         return None;
@@ -32,7 +32,7 @@ pub(super) fn secret_key(table: &Table<'_>, key: &str, sources: &Sources) -> Opt
     bytes.map(SecretKey::new)
 }
 
-/// A secret that must be there. Its content is never shown in an error.
+/// Reads a secret. No error shows its content.
 pub(super) fn secret(table: &Table<'_>, key: &str, sources: &Sources) -> Option<Secret> {
     match table.text_or_table(key)? {
         Ok(text) => Some(Secret::new(text.value.to_owned())),
@@ -41,24 +41,28 @@ pub(super) fn secret(table: &Table<'_>, key: &str, sources: &Sources) -> Option<
                 (Some(name), None) => {
                     let hint = "set it in the environment of the gateway".to_owned();
                     std::env::var(name.value).map_err(|_| {
-                        (name.at, format!("the variable {} is not set", name.value), hint)
+                        (
+                            name.at,
+                            format!("the environment variable {} is not set", name.value),
+                            hint,
+                        )
                     })
                 }
                 (None, Some(file)) => {
                     let path = sources.resolve(file.value);
                     table.problems().watch(path.clone());
-                    let hint = "a file with the secret and nothing else".to_owned();
+                    let hint = "the file must hold the secret and nothing else".to_owned();
                     read(&path).map_err(|error| {
                         (file.at, format!("{} cannot be read: {error}", path.display()), hint)
                     })
                 }
                 _ => {
                     let message =
-                        format!("`{}` takes exactly one of env and file", table.path(key));
+                        format!("`{}` needs exactly one of `env` and `file`", table.path(key));
                     Err((
                         place.at(),
                         message,
-                        "{ env = \"NAME\" } or { file = \"path\" }".to_owned(),
+                        "write { env = \"NAME\" } or { file = \"path\" }".to_owned(),
                     ))
                 }
             };

@@ -1,4 +1,4 @@
-//! `[telemetry]` and `[errors]`.
+//! Reads `[telemetry]` and `[errors]`.
 
 use crate::config::reader::Table;
 use crate::config::resolve::whole::Whole;

@@ -1,17 +1,17 @@
-//! Names that may be used once.
+//! Finds names that are defined twice.
 
 use std::collections::HashMap;
 
 use crate::config::problems::{At, Problems};
 
-/// Names that may be used once: tells of the second.
+/// Names that must be unique, with the place of each.
 #[derive(Debug, Default)]
 pub(super) struct Unique {
     pub(super) seen: HashMap<String, At>,
 }
 
 impl Unique {
-    /// Whether the name is new; a second one is a problem at its place.
+    /// Returns true if the name is new; reports a conflict if it is not.
     pub(super) fn claim(&mut self, name: &str, at: &At, what: &str, problems: &Problems) -> bool {
         if let Some(other) = self.seen.get(name) {
             problems.conflict(

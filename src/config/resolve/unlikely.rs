@@ -1,6 +1,6 @@
-//! What can be used and is probably not meant, seen over all tables: warnings, never errors.
+//! Warns of settings that work but are probably not meant, seen over all tables.
 //!
-//! Each is told once, at the first place that it is about, with how many more there are.
+//! Each warning is given once, at the first place, with the number of the others.
 
 use crate::config::problems::At;
 use crate::config::problems::Problems;
@@ -10,7 +10,7 @@ use crate::model::key_manager::{KeyManager, KeyManagerType};
 use crate::model::names::ApplicationSlot;
 use crate::model::provenance::{Provenance, SourceFiles};
 
-/// At most this many names are written out.
+/// The most names that a warning lists.
 const MOST: usize = 5;
 
 /// All nouns of a configuration.
@@ -22,7 +22,7 @@ pub(super) struct Nouns<'m> {
 }
 
 impl Nouns<'_> {
-    /// Nothing where there are errors: what they are about is missing here.
+    /// Warns, unless there are errors: then parts of the model are missing.
     pub(super) fn warn(&self, problems: &Problems) {
         if problems.has_errors() {
             return;
@@ -38,7 +38,7 @@ impl Nouns<'_> {
         At::Line { path, line: place.line }
     }
 
-    /// Key managers whose tokens an API takes.
+    /// Returns the key managers whose tokens an API accepts.
     fn taken<'s>(&'s self, api: &'s Api) -> impl Iterator<Item = &'s KeyManager> {
         let named = |slot| api.key_managers.is_empty() || api.key_managers.contains(&slot);
         self.key_managers
@@ -46,7 +46,8 @@ impl Nouns<'_> {
             .filter(move |key_manager| key_manager.enabled && named(key_manager.slot()))
     }
 
-    /// Tokens that were issued for anybody are taken. Access tokens of Cognito have no audience that could be asked for.
+    /// Warns of APIs that accept tokens for any audience. Access tokens of Cognito have no audience
+    /// that could be checked.
     fn no_audience(&self, problems: &Problems) {
         let open: Vec<&Api> = self
             .apis
@@ -64,11 +65,11 @@ impl Nouns<'_> {
         problems.warning(
             self.at(first.place),
             format!(
-                "no audience anywhere: neither {} nor the key manager says in `audiences` whom tokens have to be for, so a token that \
-                 was issued for another service is taken as well",
+                "no audience is checked: neither {} nor the key manager has `audiences`, so tokens \
+                 that were issued for another service are accepted too",
                 names(&open)
             ),
-            Some("write `audiences` for the key manager, or for the API".to_owned()),
+            Some("write `audiences` for the key manager or for the API".to_owned()),
         );
     }
 
@@ -86,9 +87,13 @@ impl Nouns<'_> {
         let Some(first) = idle.first() else { return };
         problems.warning(
             self.at(first.place),
-            format!("nobody is subscribed to {}: every token is refused there", names(&idle)),
+            format!(
+                "no application is subscribed to {}, so every token is refused there",
+                names(&idle)
+            ),
             Some(
-                "write it into `subscriptions` of an application, or `subscription_required = false`"
+                "add it to `subscriptions` of an application, or write `subscription_required = \
+                 false`"
                     .to_owned(),
             ),
         );
@@ -112,16 +117,17 @@ impl Nouns<'_> {
         };
         problems.warning(
             self.at(first.place),
-            format!("application {:?}{others} has no keys: no token can be its", first.name),
+            format!("application {:?}{others} has no keys, so no token belongs to it", first.name),
             Some(
-                "write `keys = [{ type = \"production\", key_manager = \"...\", consumer_key = \"...\" }]`"
+                "write `keys = [{ type = \"production\", key_manager = \"...\", consumer_key = \
+                 \"...\" }]`"
                     .to_owned(),
             ),
         );
     }
 
     fn cognito(&self, problems: &Problems) {
-        const WHY: &str = "access tokens of Cognito have no `aud`, so every one of them is refused";
+        const WHY: &str = "access tokens of Cognito have no `aud`, so all of them are refused";
         let is_cognito = |key_manager: &KeyManager| key_manager.kind == KeyManagerType::Cognito;
         for key_manager in self.key_managers {
             if is_cognito(key_manager) && !key_manager.rules.audiences.is_empty() {
@@ -129,7 +135,7 @@ impl Nouns<'_> {
                     self.at(key_manager.place),
                     format!("key manager \"{}\" has `audiences`: {WHY}", key_manager.name),
                     Some(
-                        "leave `audiences` out: the client (`client_id`) says whose the token is"
+                        "remove `audiences`; the client (`client_id`) identifies the caller"
                             .to_owned(),
                     ),
                 );
@@ -140,11 +146,11 @@ impl Nouns<'_> {
                 problems.warning(
                     self.at(api.place),
                     format!(
-                        "API {} {} has `audiences` and takes tokens of key manager \"{}\": {WHY}",
+                        "API {} {} has `audiences` and accepts tokens of key manager \"{}\": {WHY}",
                         api.name, api.version, key_manager.name
                     ),
                     Some(
-                        "leave `audiences` out, or name other key managers in `key_managers`"
+                        "remove `audiences`, or name other key managers in `key_managers`"
                             .to_owned(),
                     ),
                 );
@@ -153,7 +159,7 @@ impl Nouns<'_> {
     }
 }
 
-/// Whether the API is served and some of it needs a token.
+/// Returns true if the API is served and at least one operation needs a token.
 fn asks_for_tokens(api: &Api) -> bool {
     !matches!(api.lifecycle, Lifecycle::Blocked | Lifecycle::Retired)
         && api.operations.iter().any(|operation| operation.auth == AuthScheme::Required)

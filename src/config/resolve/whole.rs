@@ -1,16 +1,16 @@
-//! The tables of all files, by their names.
+//! Finds tables over all files of a configuration.
 
 use crate::config::problems::Problems;
 use crate::config::reader::{Placed, Table};
 
-/// All files' tables with one name.
+/// The top tables of all files.
 pub(super) struct Whole<'a> {
     pub(super) roots: Vec<Table<'a>>,
     pub(super) problems: &'a Problems,
 }
 
 impl<'a> Whole<'a> {
-    /// A table that may stand once over all files.
+    /// Returns a table that may stand in one file only.
     pub(super) fn once(&self, key: &str) -> Option<Table<'a>> {
         let mut found: Option<Table<'a>> = None;
         for root in &self.roots {
@@ -20,7 +20,7 @@ impl<'a> Whole<'a> {
                 Some(first) => self.problems.conflict(
                     table.at(),
                     first.at(),
-                    format!("[{key}] may stand in one file only"),
+                    format!("[{key}] stands in two files, but may stand in one only"),
                     None,
                 ),
             }
@@ -28,7 +28,7 @@ impl<'a> Whole<'a> {
         found
     }
 
-    /// The tables of a list, over all files.
+    /// Returns the tables of a list, over all files.
     pub(super) fn every(&self, key: &str) -> Vec<Table<'a>> {
         self.roots.iter().flat_map(|root| root.tables(key)).collect()
     }
@@ -40,7 +40,7 @@ impl<'a> Whole<'a> {
     pub(super) fn refuse_nested_includes(&self) {
         for (position, root) in self.roots.iter().enumerate() {
             if position == 0 {
-                // a list of something else is told by reading it
+                // reading it reports a value of a wrong type
                 let _ = root.texts("include");
             } else if root.has("include") {
                 root.error("include", "only the main file may include others".to_owned(), None);

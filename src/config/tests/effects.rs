@@ -1,4 +1,5 @@
-//! Every key that may be written does something: with another value, or without it, the model is another one.
+//! Every key that may be written does something: with another value, or without it, the model is
+//! another one.
 
 use std::collections::BTreeSet;
 
@@ -7,11 +8,12 @@ use toml::{Table, Value};
 use super::*;
 use crate::config::contract::{KeyRule, ROOT, Support, TableRule, ValueKind};
 
-/// Secrets that are needed where they are written, and that no `Debug` shows. Whoever logs in with them sees their effect.
+/// Secrets that are needed where they are written, and that no `Debug` shows. Whoever logs in with
+/// them sees their effect.
 const SECRETS: &[&str] = &["key_managers.credentials.password", "management.users.password_hash"];
 
-/// Keys that change the model and nothing else: application developers and operators read them in the file. The gateway does
-/// not use them, and the contract and the manual say so of each.
+/// Keys that change the model and nothing else: application developers and operators read them in
+/// the file. The gateway does not use them, and the contract and the manual say so of each.
 const FOR_PEOPLE: &[&str] = &[
     "key_managers.display_name",
     "key_managers.description",
@@ -53,7 +55,8 @@ const TEXTS: &[&str] = &[
     "^other$",
 ];
 
-const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one",
+"x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
 /// The way to one value of the file.
 #[derive(Debug, Clone)]

@@ -14,7 +14,8 @@ fn a_certificate_and_its_key_belong_together() {
     crate::demo::certificates::make(&folder.path().join("two"), &clock).unwrap();
     let listener = |certificate: &str, key: &str| {
         format!(
-            "[[listeners]]\nname = \"a\"\naddress = \"127.0.0.1:1\"\ntls = {{ certificate = \"{certificate}\", key = \"{key}\" }}\n"
+            "[[listeners]]\nname = \"a\"\naddress = \"127.0.0.1:1\"\ntls = {{ certificate = \
+             \"{certificate}\", key = \"{key}\" }}\n"
         )
     };
     let good = load_in(folder.path(), &listener("one/gateway.crt", "one/gateway.key")).unwrap();
@@ -52,7 +53,7 @@ fn includes_make_one_configuration() {
         report.contains("API \"a:1\" is defined twice") && report.contains("10-api.toml:2"),
         "{report}"
     );
-    assert!(report.contains("[limits] may stand in one file only"), "{report}");
+    assert!(report.contains("[limits] stands in two files"), "{report}");
 }
 
 #[test]
@@ -83,8 +84,8 @@ fn application_files_are_streamed_and_bad_lines_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let line = |at: usize| {
         format!(
-            "{{\"name\":\"app-{at}\",\"keys\":[{{\"type\":\"production\",\"key_manager\":\"km\",\"consumer_key\":\"key-{at}\"}}],\
-             \"subscriptions\":[{{\"api\":\"a:1\"}}]}}"
+            "{{\"name\":\"app-{at}\",\"keys\":[{{\"type\":\"production\",\"key_manager\":\"km\",\
+             \"consumer_key\":\"key-{at}\"}}],\"subscriptions\":[{{\"api\":\"a:1\"}}]}}"
         )
     };
     let lines: Vec<String> = (0..20_000).map(line).collect();

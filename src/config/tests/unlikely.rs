@@ -19,8 +19,8 @@ fn what_is_probably_not_meant_is_warned_of() {
     for (key_manager, api, applications, words) in [
         (audience, "", APP, None),
         ("", audience, APP, None),
-        ("", "", APP, Some("no audience anywhere: neither API a 1 nor the key manager")),
-        (audience, "", "", Some("nobody is subscribed to API a 1")),
+        ("", "", APP, Some("no audience is checked: neither API a 1 nor the key manager")),
+        (audience, "", "", Some("no application is subscribed to API a 1")),
         (audience, "subscription_required = false", "", None),
         (audience, "lifecycle = \"retired\"", "", None),
         (
@@ -38,15 +38,16 @@ fn what_is_probably_not_meant_is_warned_of() {
             APP,
             Some("access tokens of Cognito have no `aud`"),
         ),
-        ("type = \"Cognito\"", audience, APP, Some("takes tokens of key manager \"km\"")),
+        ("type = \"Cognito\"", audience, APP, Some("accepts tokens of key manager \"km\"")),
         (
             "audiences = [\"us\"]\nintrospection_endpoint = \"https://i/introspect\"",
             "",
             APP,
-            Some("`introspection_endpoint` is not used"),
+            Some("`introspection_endpoint` has no effect"),
         ),
         (
-            "audiences = [\"us\"]\ncredentials = { method = \"none\" }\nintrospection_endpoint = \"https://i/introspect\"",
+            "audiences = [\"us\"]\ncredentials = { method = \"none\" }\nintrospection_endpoint = \
+             \"https://i/introspect\"",
             "",
             APP,
             None,
@@ -64,7 +65,7 @@ fn what_is_probably_not_meant_is_warned_of() {
 fn what_is_wrong_comes_alone() {
     let text = format!("{LISTENER}{KEY_MANAGER}{}", API.replace("urls", "url"));
     let report = load_text(&text).unwrap_err();
-    assert!(!report.contains("nobody is subscribed"), "{report}");
+    assert!(!report.contains("no application is subscribed"), "{report}");
 }
 
 #[test]

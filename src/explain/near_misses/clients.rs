@@ -1,4 +1,4 @@
-//! Near misses of the client: its consumer key, its organization, its scopes, its subscriptions.
+//! Hints on the client: its consumer key, its organization, its scopes, its subscriptions.
 
 use crate::authenticate::Principal;
 use crate::explain::scopes;
@@ -7,7 +7,7 @@ use crate::key_managers::CompiledKeyManager;
 use crate::model::names::Scope;
 use crate::snapshot::{CompiledApi, Snapshot};
 
-/// The consumer key under another key manager.
+/// Returns key managers under which the consumer key is registered.
 pub(super) fn consumer_key(
     snapshot: &Snapshot,
     key_manager: &CompiledKeyManager,
@@ -29,7 +29,10 @@ pub(super) fn consumer_key(
     if hints.is_empty() {
         let claim =
             key_manager.definition.claims.consumer_key.as_deref().unwrap_or("consumerKey or azp");
-        hints.push(format!("the consumer key {consumer_key:?} was read from the claim {claim}; add it to an application's keys"));
+        hints.push(format!(
+            "the consumer key {consumer_key:?} comes from the claim {claim}; add it \
+                            to an application's keys"
+        ));
     }
     hints
 }
@@ -44,7 +47,8 @@ pub(super) fn consumer_key_claim<'c>(
         return Vec::new();
     }
     vec![format!(
-        "the token has the claims {usual:?}; set consumer_key_claim of key manager \"{}\" to the right one",
+        "the token has the claims {usual:?}; set consumer_key_claim of key manager \"{}\" to the \
+         right one",
         key_manager.definition.name
     )]
 }
@@ -57,12 +61,12 @@ pub(super) fn organizations(snapshot: &Snapshot, principal: &Principal) -> Vec<S
         mapping.and_then(|mapping| snapshot.directory.application(mapping.application));
     let wanted = application.and_then(|application| application.organization).unwrap_or("none");
     vec![format!(
-        "the application is of {wanted:?}; the token is of {:?}",
+        "the application's organization is {wanted:?}; the token's is {:?}",
         principal.organization().unwrap_or("none")
     )]
 }
 
-/// The same API in another version.
+/// Returns other versions of the API that the application is subscribed to.
 pub(super) fn subscriptions(
     snapshot: &Snapshot,
     principal: &Principal,
@@ -95,7 +99,7 @@ pub(super) fn subscriptions(
     )]
 }
 
-/// Where the scopes stand that are missing where they are looked for.
+/// Returns claims that hold the missing scopes.
 pub(super) fn scope_claims<'c>(
     key_manager: &CompiledKeyManager,
     claims: impl Iterator<Item = (&'c str, &'c JsonValue)>,
@@ -105,12 +109,13 @@ pub(super) fn scope_claims<'c>(
     let read = definition.claims.scopes.as_deref().unwrap_or("scope");
     let found = scopes::elsewhere(claims, read, needed).into_iter().map(|(path, scope)| {
         format!(
-            "the claim {path:?} holds {scope:?}, and scopes are read from {read:?}: write scopes_claim = {path:?} for key manager \"{}\"",
+            "the claim {path:?} holds {scope:?}, but scopes are read from {read:?}; write \
+             scopes_claim = {path:?} for key manager \"{}\"",
             definition.name
         )
     });
     found.collect()
 }
 
-/// At most this many of a kind are listed.
+/// The most entries of a list in a hint.
 const MOST: usize = 5;

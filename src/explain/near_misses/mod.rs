@@ -1,6 +1,6 @@
-//! What the operator probably meant: the thing beside the one that was asked for.
+//! Finds what the operator probably meant.
 //!
-//! For operators only; a client is never told any of this.
+//! These hints are for operators only; a client never sees them.
 
 mod clients;
 mod tokens;
@@ -21,7 +21,7 @@ use crate::route::NotFound;
 use crate::snapshot::Snapshot;
 use crate::telemetry::refusals::Remembered;
 
-/// Hints on a refusal.
+/// Returns hints on a refusal.
 pub(super) fn hints(
     snapshot: &Snapshot,
     refusal: &Refusal,
@@ -81,12 +81,12 @@ fn route(snapshot: &Snapshot, not_found: &NotFound, question: &ExplainRequest) -
                 listed.join(", ")
             )]
         }
-        NotFound::Method { allowed, .. } => vec![format!("this path takes {allowed:?}")],
+        NotFound::Method { allowed, .. } => vec![format!("this path allows {allowed:?}")],
         NotFound::PathParameters | NotFound::OtherReading => Vec::new(),
     }
 }
 
-/// Hints on a refusal that is only remembered.
+/// Returns hints on a refusal of the past, of which only the record is left.
 pub(super) fn of_remembered(
     snapshot: &Snapshot,
     refusal: &Remembered,
@@ -129,7 +129,7 @@ pub(super) fn of_remembered(
     }
 }
 
-/// The scopes of the operation that refused, as it is now.
+/// Returns the scopes that the operation needs now.
 fn operation_scopes(snapshot: &Snapshot, refusal: &Remembered) -> Vec<Scope> {
     let name = refusal.api.as_deref().unwrap_or_default();
     let api = snapshot.apis.iter().map(|api| &api.definition).find(|api| {
@@ -137,10 +137,10 @@ fn operation_scopes(snapshot: &Snapshot, refusal: &Remembered) -> Vec<Scope> {
     });
     let operations = api.into_iter().flat_map(|api| &api.operations).filter(|operation| {
         Some(operation.template.as_str()) == refusal.operation.as_deref()
-            && matches!(operation.method.as_str(), method if method == "*" || method == &*refusal.method)
+            && ["*", &*refusal.method].contains(&operation.method.as_str())
     });
     operations.flat_map(|operation| operation.scopes.iter().cloned()).collect()
 }
 
-/// At most this many of a kind are listed.
+/// The most entries of a list in a hint.
 const MOST: usize = 5;

@@ -1,4 +1,4 @@
-//! Near misses of a token: its issuer, its kind, its times, its keys.
+//! Hints on a token: its issuer, its kind, its times, its keys.
 
 use crate::authenticate::AuthenticateError;
 use crate::explain::question::ExplainRequest;
@@ -35,7 +35,11 @@ pub(super) fn authentication(
             self::rejection(key_manager, rejection, unverified.as_ref(), at)
         }
         AuthenticateError::Opaque => {
-            vec!["write introspection_endpoint and credentials for the key manager that issues such tokens".to_owned()]
+            vec![
+                "write introspection_endpoint and credentials for the key manager that issues \
+                  such tokens"
+                    .to_owned(),
+            ]
         }
         AuthenticateError::KeyManagerNotAllowed { .. } => {
             vec!["add the key manager to the API's key_managers".to_owned()]
@@ -51,7 +55,7 @@ pub(super) fn authentication(
     }
 }
 
-/// Hints on a token that a key manager has judged.
+/// Returns hints on a token that a key manager refused.
 fn rejection(
     key_manager: &CompiledKeyManager,
     rejection: &Rejection,
@@ -67,7 +71,7 @@ fn rejection(
             let wanted = &definition.rules.audiences;
             let said = token.and_then(|token| token.claim("aud"));
             vec![format!(
-                "the token's aud is {}; key manager \"{}\" takes any of {wanted:?}",
+                "the token's aud is {}; key manager \"{}\" accepts {wanted:?}",
                 identity::shown(said),
                 definition.name
             )]
@@ -85,7 +89,7 @@ fn rejection(
     }
 }
 
-/// Issuers that differ only in what people overlook.
+/// Returns known issuers that differ only in details that people overlook.
 pub(super) fn issuers(snapshot: &Snapshot, issuer: &str) -> Vec<String> {
     let mut hints = Vec::new();
     for key_manager in &snapshot.key_managers {
@@ -99,9 +103,17 @@ pub(super) fn issuers(snapshot: &Snapshot, issuer: &str) -> Vec<String> {
                 definition.name
             ));
         } else if known != issuer && known.trim_end_matches('/') == issuer.trim_end_matches('/') {
-            hints.push(format!("key manager \"{}\" has the issuer {known:?}, which differs only by a slash at the end", definition.name));
+            hints.push(format!(
+                "key manager \"{}\" has the issuer {known:?}, which differs only by \
+                                a slash at the end",
+                definition.name
+            ));
         } else if known != issuer && known.eq_ignore_ascii_case(issuer) {
-            hints.push(format!("key manager \"{}\" has the issuer {known:?}, which differs only in the case of letters", definition.name));
+            hints.push(format!(
+                "key manager \"{}\" has the issuer {known:?}, which differs only in \
+                                upper and lower case",
+                definition.name
+            ));
         } else if known != issuer && without_scheme(known) == without_scheme(issuer) {
             hints.push(format!(
                 "key manager \"{}\" has the issuer {known:?}, which differs only in the scheme",
@@ -116,15 +128,15 @@ fn without_scheme(issuer: &str) -> &str {
     issuer.split_once("://").map_or(issuer, |(_, rest)| rest)
 }
 
-/// A token whose `org_id` is of another organization than the key manager of its issuer.
+/// Returns a hint if the token's `org_id` is not the organization of its issuer's key manager.
 pub(super) fn foreign_organization(snapshot: &Snapshot, token: &Unverified<'_>) -> Vec<String> {
     let issuer = token.issuer().unwrap_or_default();
     let Some(key_manager) = snapshot.key_manager_of(issuer) else { return Vec::new() };
     let named = token.claim("org_id");
     match (&key_manager.definition.organization, named) {
         (Some(wanted), Some(named)) if named.as_str() != Some(wanted) => vec![format!(
-            "the token's org_id is {}, and key manager \"{}\" is of the organization {wanted:?}: the token is of another organization \
-             of this issuer",
+            "the token's org_id is {}, but key manager \"{}\" has the organization {wanted:?}: the \
+             token is for another organization of this issuer",
             identity::shown(Some(named)),
             key_manager.definition.name
         )],
@@ -132,7 +144,8 @@ pub(super) fn foreign_organization(snapshot: &Snapshot, token: &Unverified<'_>) 
     }
 }
 
-/// What to send instead, or what to write for a server whose access tokens look so.
+/// Returns which token to send, or what to write for a server whose access tokens look like this
+/// one.
 fn kind(wrong: WrongType, key_manager: &CompiledKeyManager) -> String {
     let name = &key_manager.definition.name;
     match wrong {
@@ -144,12 +157,13 @@ fn kind(wrong: WrongType, key_manager: &CompiledKeyManager) -> String {
                 accepted.join(", ")
             };
             format!(
-                "key manager \"{name}\" accepts the types {accepted}; if this is an access token, write its type in token_types"
+                "key manager \"{name}\" accepts the types {accepted}; if this is an access token, \
+                 add its type to token_types"
             )
         }
         WrongType::Named { kind: TokenKind::Id, .. } | WrongType::IdToken { .. } => format!(
-            "send the access_token of the same answer; if this server's access tokens look like this, write \
-             id_tokens = \"allow\" for key manager \"{name}\""
+            "send the access_token of the same answer; if this server's access tokens look like \
+             this, write id_tokens = \"allow\" for key manager \"{name}\""
         ),
         WrongType::Named { .. } => {
             "send the access_token of the server's answer, not another token".to_owned()
@@ -157,5 +171,5 @@ fn kind(wrong: WrongType, key_manager: &CompiledKeyManager) -> String {
     }
 }
 
-/// At most this many of a kind are listed.
+/// The most entries of a list in a hint.
 const MOST: usize = 5;

@@ -33,7 +33,8 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let (x, y) = pair.der_bytes()[1..].split_at(32);
-        let jwk = json!({ "kty": "EC", "crv": "P-256", "kid": "k", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y) });
+        let jwk = json!({ "kty": "EC", "crv": "P-256", "kid": "k", "x": URL_SAFE_NO_PAD.encode(x),
+            "y": URL_SAFE_NO_PAD.encode(y) });
         std::fs::write(folder.path().join("keys.json"), json!({ "keys": [&jwk] }).to_string())
             .unwrap();
         std::fs::write(folder.path().join("gateway.toml"), FILE).unwrap();
@@ -66,7 +67,8 @@ impl Stage {
     }
 
     pub(super) fn token_with(&self, issuer: &str, more: &serde_json::Value) -> String {
-        let mut claims = json!({ "iss": issuer, "azp": "client", "scope": "read", "exp": self.now.0 + 60, "iat": self.now.0, "sub": "s" });
+        let mut claims = json!({ "iss": issuer, "azp": "client", "scope": "read",
+            "exp": self.now.0 + 60, "iat": self.now.0, "sub": "s" });
         claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let header = Header { kid: Some("k".to_owned()), ..Header::new(Algorithm::ES256) };
         jsonwebtoken::encode(&header, &claims, &self.key).unwrap()

@@ -128,14 +128,14 @@ async fn its_import_is_a_configuration() {
     let block = String::from_utf8(told.stdout).unwrap();
     assert_eq!(told.status.code(), Some(0));
     assert!(
-        block.contains("good:  signed EdDSA with the set's key")
+        block.contains("good:  signed EdDSA with the key")
             && block.contains("the key set has 2 usable keys"),
         "{block}"
     );
     assert!(block.contains(&format!("issuer = \"{}\"", canaille.url(""))), "{block}");
     // its tokens name their client in no claim that others use: the import says so, and what to write
     assert!(
-        block.contains("WRONG: none of its claims is known to hold the client")
+        block.contains("WRONG: it has none of the usual claims for the client")
             && block.contains("\"aud\""),
         "{block}"
     );

@@ -102,7 +102,7 @@ async fn an_organization_without_credentials_is_told_by_name() {
     std::fs::write(gateway.folder().join("broken.toml"), "username =\n").unwrap();
     let both = format!("{SHARED}\n{FOR}");
     for (more, words) in [
-        (FOR.to_owned(), "there are no credentials for \"carbon.super/org-c\""),
+        (FOR.to_owned(), "the organization \"carbon.super/org-c\" has no credentials"),
         (both.replace("org-a\", file", "org-z\", file"), "\"carbon.super/org-z\" is not one of"),
         (both.replace("org-b\", file", "org-a\", file"), "has credentials already"),
         (both.replace("a.toml", "absent.toml"), "absent.toml cannot be read"),

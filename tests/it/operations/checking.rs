@@ -51,11 +51,11 @@ async fn introspection_is_tried_and_the_exit_code_says_what_came_of_it() {
     // warnings change no exit code
     let (exit, _, told) = run(folder.path(), &["check"]).await;
     assert_eq!(exit, Some(0));
-    assert!(told.contains("nobody is subscribed to API t 1.0.0"), "{told}");
+    assert!(told.contains("no application is subscribed to API t 1.0.0"), "{told}");
     fs::write(folder.path().join("gateway.toml"), file(&server.url(), "")).unwrap();
     let (exit, _, told) = run(folder.path(), &["check"]).await;
     assert_eq!(exit, Some(0));
-    for words in ["`introspection_endpoint` is not used", "no audience anywhere"] {
+    for words in ["`introspection_endpoint` has no effect", "no audience is checked"] {
         assert!(told.contains(words), "{words}: {told}");
     }
     fs::write(folder.path().join("gateway.toml"), "[gateway]\nnot = 1\n").unwrap();

@@ -53,7 +53,7 @@ async fn a_reload_works_without_a_management_listener() {
     fs::write(&path, format!("{start}{one}")).unwrap();
     let (code, _, told) = run(folder, &["check"]).await;
     assert_eq!(code, Some(0));
-    assert!(told.contains("would be refused") && told.contains("take away"), "{told}");
+    assert!(told.contains("would refuse a reload") && told.contains("take away"), "{told}");
     let (code, _, told) = run(folder, &["reload"]).await;
     assert!(code == Some(1) && told.contains("--confirm removals"), "{code:?} {told}");
     let (code, _, told) = run(folder, &["reload", "--confirm", "removals"]).await;
@@ -116,7 +116,7 @@ async fn explain_asks_the_gateway_that_runs_and_the_files_where_none_does() {
     // a watched file is read again by itself, so the gateway is asked about what holds before and after
     let (code, said) = ask(&["--files", line]).await;
     assert_eq!((code, &said["reason"]), (Some(1), &json!("api_not_found")), "{said}");
-    assert_eq!(said["judged_by"], "the files (--files says so)");
+    assert_eq!(said["judged_by"], "the files (because of --files)");
     fs::write(&path, whole).unwrap();
     let (code, said) = ask(&[line]).await;
     assert!(said["judged_by"].as_str().unwrap().starts_with("the running gateway"), "{said}");

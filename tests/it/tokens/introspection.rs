@@ -192,7 +192,7 @@ async fn key_managers_of_one_issuer_pick_their_own_tokens() {
     };
     for (first, second) in [("", ""), (&*org("^a$"), ""), (&*org("^a$"), &*org("^a$"))] {
         let report = bank.gateway.reload_whole(&shared(first, second)).await.unwrap_err();
-        assert!(report.contains("coin toss"), "{report}");
+        assert!(report.contains("which of them validates"), "{report}");
     }
     bank.gateway.reload_whole(&shared(&org("^a$"), &org("^b$"))).await.unwrap();
     let path = "/accounts/1.0.0/accounts/42";

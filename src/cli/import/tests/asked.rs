@@ -18,7 +18,8 @@ fn serve(answers: Vec<(u16, String)>) -> String {
             let _ = stream.read(&mut [0; 2048]);
             let body = body.replace("ORIGIN", &own);
             let head = format!(
-                "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: \
+                 {}\r\nconnection: close\r\n\r\n",
                 body.len()
             );
             let _ = stream.write_all(format!("{head}{body}").as_bytes());
@@ -91,20 +92,17 @@ fn what_stands_in_the_way_is_said_with_what_to_do() {
         "https://user:secret@id.bank.example/x",
     ] {
         let message = failed(&options(url.to_owned()));
-        assert!(
-            message.contains("must be one of https") && !message.contains("secret"),
-            "{message}"
-        );
+        assert!(message.contains("must use https") && !message.contains("secret"), "{message}");
     }
     let url = |origin: String| options(format!("{origin}/.well-known/openid-configuration"));
     let missing = failed(&url(serve(vec![(404, String::new())])));
     assert!(
         missing.contains("answered 404")
-            && missing.contains("/.well-known/openid-configuration behind it"),
+            && missing.contains("followed by /.well-known/openid-configuration"),
         "{missing}"
     );
     let other = failed(&url(serve(vec![(200, "[]".to_owned())])));
-    assert!(other.contains("no JSON object"), "{other}");
+    assert!(other.contains("not a JSON object"), "{other}");
     let keyless = failed(&url(serve(vec![(200, r#"{"issuer":"https://i"}"#.to_owned())])));
     assert!(keyless.contains("no `jwks_uri`"), "{keyless}");
     let plain = failed(&url(serve(vec![(

@@ -11,7 +11,8 @@ fn told(server: &Server, header: &Value, payload: &Value) -> String {
 }
 
 fn good() -> Value {
-    json!({ "sub": "s", "azp": "client-1", "aud": "https://api.bank.example", "scope": "accounts:read" })
+    json!({ "sub": "s", "azp": "client-1", "aud": "https://api.bank.example",
+        "scope": "accounts:read" })
 }
 
 fn good_with(members: &Value) -> Value {
@@ -33,7 +34,7 @@ fn a_good_token_has_nothing_wrong() {
     has(
         &text,
         &[
-            "good: signed ES256 with the set's key \"key-1\"",
+            "good: signed ES256 with the key \"key-1\" of the set",
             "good: azp holds the client, \"client-1\"",
         ],
     );
@@ -56,7 +57,7 @@ fn id_tokens() {
         ),
     ] {
         let text = told(&server, &json!({}), &payload);
-        has(&text, &["WRONG: it is an ID token", because, "Take the `access_token`"]);
+        has(&text, &["WRONG: it is an ID token", because, "Use the `access_token`"]);
         assert!(
             !text.contains("holds the client,") && !text.contains("its type"),
             "an ID token is no evidence: {text}"
@@ -115,24 +116,27 @@ fn issuers_that_differ() {
 
     // a stranger's word is no reason to write another issuer
     let other = Signer::new("ES256");
-    let payload = json!({ "iss": "https://sso.bank.example/realms/bank/", "exp": NOW.0 + 60, "azp": "c", "scope": "a" });
+    let payload = json!({ "iss": "https://sso.bank.example/realms/bank/", "exp": NOW.0 + 60,
+        "azp": "c", "scope": "a" });
     let token = other.token(r#"{"alg":"ES256","kid":"key-1"}"#, &payload.to_string());
     let text = unbroken(&server.told(Some(&token)));
-    has(&text, &["equal, byte for byte", "WRONG: its signature is not that of the key it names"]);
+    has(&text, &["equal, byte for byte", "WRONG: its signature does not match the key it names"]);
     assert!(!text.contains("write the token's issuer"), "{text}");
 }
 
 #[test]
 fn entra_versions_tenants_and_patterns() {
-    let payload = json!({ "iss": entra_v1().issuer(), "aud": "api://bank", "appid": "c", "scp": "a", "ver": "1.0" });
+    let payload = json!({ "iss": entra_v1().issuer(), "aud": "api://bank", "appid": "c",
+        "scp": "a", "ver": "1.0" });
     has(
         &told(&entra_v2(), &json!({}), &payload),
-        &["of an Entra v1 token, and the document is of v2: set requestedAccessTokenVersion to 2"],
+        &["of an Entra v1 token, but the document is for v2: set requestedAccessTokenVersion to 2"],
     );
-    let payload = json!({ "iss": entra_v2().issuer(), "aud": "api://bank", "azp": "c", "scp": "a", "ver": "2.0" });
+    let payload = json!({ "iss": entra_v2().issuer(), "aud": "api://bank", "azp": "c", "scp": "a",
+        "ver": "2.0" });
     has(
         &told(&entra_v1(), &json!({}), &payload),
-        &["of an Entra v2 token, and the document is of v1"],
+        &["of an Entra v2 token, but the document is for v1"],
     );
     let elsewhere = "https://login.microsoftonline.com/99999999-2222-3333-4444-555555555555/v2.0";
     has(
@@ -178,7 +182,7 @@ fn tokens_for_microsoft_itself() {
     let broken = format!("{front}.{}", server.signer.token("{}", "{}").rsplit_once('.').unwrap().1);
     let text = unbroken(&server.told(Some(&broken)));
     has(&text, &["its header has a `nonce`"]);
-    assert!(!text.contains("its signature is not"), "one cause is enough: {text}");
+    assert!(!text.contains("its signature does not match"), "one cause is enough: {text}");
 }
 
 #[test]
@@ -263,7 +267,7 @@ fn times_bindings_and_claims() {
     );
     has(
         &told(&server, &json!({}), &good_with(&json!({ "nbf": NOW.0 + 600 }))),
-        &["CHECK: it is not valid for another 10 minutes"],
+        &["CHECK: it is not valid yet, for another 10 minutes"],
     );
     has(
         &told(&server, &json!({}), &good_with(&json!({ "cnf": { "jkt": "x" } }))),
@@ -271,14 +275,14 @@ fn times_bindings_and_claims() {
     );
     has(
         &told(&server, &json!({}), &good_with(&json!({ "client_id": "client-2" }))),
-        &["CHECK: azp is taken for the client, and client_id"],
+        &["CHECK: azp is read as the client, but client_id"],
     );
     let nobody = told(
         &server,
         &json!({}),
         &json!({ "sub": "s", "aud": "x", "scope": "a", "owner\n[gateway]": "y" }),
     );
-    has(&nobody, &["WRONG: none of its claims is known to hold the client", "\"owner?[gateway]\""]);
+    has(&nobody, &["WRONG: it has none of the usual claims for the client", "\"owner?[gateway]\""]);
     has(
         &told(&server, &json!({}), &json!({ "sub": "s", "aud": "x", "azp": "c" })),
         &["CHECK: it has no scope, scp or roles"],
@@ -291,7 +295,8 @@ fn a_strangers_words_stay_words() {
         .with("userinfo_endpoint", json!("https://x/\"\n[gateway]\nworkers = 1"))
         .with("grant_types_supported", json!(["a\"]\n[gateway]", "password"]));
     let payload = good_with(
-        &json!({ "azp": "c\n[gateway]", "aud": "a\"]\n[gateway]\nworkers = 1\n#\u{7f}\u{202e}", "scope": "a\u{2028}b\r[x]" }),
+        &json!({ "azp": "c\n[gateway]", "aud": "a\"]\n[gateway]\nworkers = 1\n#\u{7f}\u{202e}",
+            "scope": "a\u{2028}b\r[x]" }),
     );
     let text = server.told(Some(&server.token(&json!({ "kid": "k\n[x]" }), &payload)));
     let key_manager = loaded(&text);

@@ -1,4 +1,5 @@
-//! Every vendor's documented access token: the findings and the table, held against what was written down.
+//! Every vendor's documented access token: the findings and the table, held against what was
+//! written down.
 //!
 //! `PORTCULLIS_WRITE_GOLDEN=1 cargo test --lib import` writes the files anew; read the difference.
 
@@ -112,7 +113,8 @@ fn custom() -> Server {
     Server::new("https://id.bank.example", "/token", "/keys")
 }
 
-/// Holds what is told against the file of that name, and reads the table with the gateway's own reader.
+/// Holds what is told against the file of that name, and reads the table with the gateway's own
+/// reader.
 fn golden(name: &str, server: &Server, token: Option<&str>) -> KeyManager {
     let told = server.told(token);
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -143,13 +145,16 @@ fn fits(name: &str, server: &Server, header: &Value, payload: &Value, expected: 
 fn wso2() {
     let header = json!({ "typ": "at+jwt", "x5t": "dGh1bWI" });
     let payload = json!({
-        "sub": "user", "azp": "client-1", "client_id": "client-1", "aud": "client-1", "nbf": NOW.0 - 60, "jti": "j",
+        "sub": "user", "azp": "client-1", "client_id": "client-1", "aud": "client-1",
+        "nbf": NOW.0 - 60, "jti": "j",
         "scope": "accounts:read openid", "aut": "APPLICATION_USER",
     });
     fits("wso2-is", &wso2_is(), &header, &payload, (KeyManagerType::Wso2Is, None, None));
     let payload = json!({
-        "sub": "user", "act": { "sub": "agent" }, "aud": "client-1", "aut": "APPLICATION_USER", "azp": "client-1", "client_id": "client-1",
-        "org_handle": "bank", "org_id": "10084a8d", "scope": "create_meeting list_meetings openid profile",
+        "sub": "user", "act": { "sub": "agent" }, "aud": "client-1", "aut": "APPLICATION_USER",
+        "azp": "client-1", "client_id": "client-1",
+        "org_handle": "bank", "org_id": "10084a8d", "scope": "create_meeting list_meetings openid \
+            profile",
     });
     fits(
         "wso2-is-7",
@@ -159,7 +164,8 @@ fn wso2() {
         (KeyManagerType::Wso2Is7, Some("azp"), Some("scope")),
     );
     // the shape of an on-behalf-of token: no azp
-    let payload = json!({ "sub": "user", "aud": "client-1", "aut": "APPLICATION_USER", "client_id": "client-1", "scope": "list_meetings" });
+    let payload = json!({ "sub": "user", "aud": "client-1", "aut": "APPLICATION_USER",
+        "client_id": "client-1", "scope": "list_meetings" });
     fits(
         "wso2-is-7-on-behalf",
         &wso2_is_7(),
@@ -167,7 +173,8 @@ fn wso2() {
         &payload,
         (KeyManagerType::Wso2Is7, Some("client_id"), Some("scope")),
     );
-    let payload = json!({ "sub": "client-1", "aud": ["client-1", "https://api.bank"], "azp": "client-1", "client_id": "client-1", "scope": "a" });
+    let payload = json!({ "sub": "client-1", "aud": ["client-1", "https://api.bank"],
+        "azp": "client-1", "client_id": "client-1", "scope": "a" });
     fits(
         "asgardeo",
         &asgardeo(),
@@ -180,7 +187,8 @@ fn wso2() {
 #[test]
 fn auth0_in_both_profiles() {
     let payload = json!({
-        "sub": "client-1@clients", "aud": "https://api.bank.example", "azp": "client-1", "scope": "accounts:read", "gty": "client-credentials",
+        "sub": "client-1@clients", "aud": "https://api.bank.example", "azp": "client-1",
+        "scope": "accounts:read", "gty": "client-credentials",
         "permissions": ["accounts:read"],
     });
     fits(
@@ -191,7 +199,8 @@ fn auth0_in_both_profiles() {
         (KeyManagerType::Auth0, Some("azp"), Some("scope")),
     );
     let payload = json!({
-        "sub": "auth0|1", "aud": ["https://api.bank.example", "https://tenant.auth0.com/userinfo"], "client_id": "client-1",
+        "sub": "auth0|1", "aud": ["https://api.bank.example", "https://tenant.auth0.com/userinfo"],
+        "client_id": "client-1",
         "scope": "openid accounts:read", "jti": "j",
     });
     fits(
@@ -206,13 +215,17 @@ fn auth0_in_both_profiles() {
 #[test]
 fn okta_and_keycloak() {
     let payload = json!({
-        "ver": 1, "jti": "AT.j", "aud": "api://default", "sub": "user@bank.example", "cid": "0oa1client", "uid": "00u1",
+        "ver": 1, "jti": "AT.j", "aud": "api://default", "sub": "user@bank.example",
+        "cid": "0oa1client", "uid": "00u1",
         "scp": ["openid", "profile"], "auth_time": NOW.0 - 60,
     });
     fits("okta", &okta(), &json!({}), &payload, (KeyManagerType::Okta, Some("cid"), Some("scp")));
     let payload = json!({
-        "jti": "j", "aud": "account", "sub": "user", "typ": "Bearer", "azp": "client-1", "sid": "s", "acr": "1",
-        "allowed-origins": ["https://app.example"], "realm_access": { "roles": ["user"] }, "resource_access": {}, "scope": "email profile",
+        "jti": "j", "aud": "account", "sub": "user", "typ": "Bearer", "azp": "client-1",
+        "sid": "s", "acr": "1",
+        "allowed-origins": ["https://app.example"], "realm_access": { "roles": ["user"] },
+        "resource_access": {}, "scope": "email \
+            profile",
         "preferred_username": "user",
     });
     fits("keycloak", &keycloak(), &json!({}), &payload, (KeyManagerType::KeyCloak, None, None));
@@ -221,7 +234,8 @@ fn okta_and_keycloak() {
 #[test]
 fn entra_in_both_versions() {
     let payload = json!({
-        "aud": "api://bank", "appid": "client-1", "appidacr": "1", "idp": "x", "oid": "o", "scp": "accounts.read", "sub": "s", "tid": TENANT,
+        "aud": "api://bank", "appid": "client-1", "appidacr": "1", "idp": "x", "oid": "o",
+        "scp": "accounts.read", "sub": "s", "tid": TENANT,
         "ver": "1.0",
     });
     fits(
@@ -232,7 +246,8 @@ fn entra_in_both_versions() {
         (KeyManagerType::AzureAD, Some("appid"), Some("scp")),
     );
     let payload = json!({
-        "aud": "66666666-7777-8888-9999-000000000000", "aio": "x", "azp": "client-1", "azpacr": "1", "oid": "o", "rh": "r",
+        "aud": "66666666-7777-8888-9999-000000000000", "aio": "x", "azp": "client-1",
+        "azpacr": "1", "oid": "o", "rh": "r",
         "roles": ["Accounts.Read"], "sub": "s", "tid": TENANT, "uti": "u", "ver": "2.0",
     });
     fits(
@@ -247,8 +262,10 @@ fn entra_in_both_versions() {
 #[test]
 fn cognito_pingfederate_forgerock_and_another() {
     let payload = json!({
-        "sub": "s", "device_key": "d", "client_id": "client-1", "origin_jti": "o", "event_id": "e", "token_use": "access",
-        "scope": "aws.cognito.signin.user.admin bank/accounts.read", "auth_time": NOW.0, "jti": "j", "version": 2, "username": "user",
+        "sub": "s", "device_key": "d", "client_id": "client-1", "origin_jti": "o", "event_id": "e",
+        "token_use": "access",
+        "scope": "aws.cognito.signin.user.admin bank/accounts.read", "auth_time": NOW.0,
+        "jti": "j", "version": 2, "username": "user",
         "cognito:groups": ["g"],
     });
     fits(
@@ -258,7 +275,8 @@ fn cognito_pingfederate_forgerock_and_another() {
         &payload,
         (KeyManagerType::Cognito, Some("client_id"), Some("scope")),
     );
-    let payload = json!({ "client_id": "client-1", "scope": ["accounts.read", "openid"], "sub": "user", "aud": "bank-api" });
+    let payload = json!({ "client_id": "client-1", "scope": ["accounts.read", "openid"],
+        "sub": "user", "aud": "bank-api" });
     fits(
         "pingfederate",
         &pingfederate(),
@@ -267,8 +285,10 @@ fn cognito_pingfederate_forgerock_and_another() {
         (KeyManagerType::PingFederate, Some("client_id"), None),
     );
     let payload = json!({
-        "sub": "user", "cts": "OAUTH2_STATELESS_GRANT", "auditTrackingId": "a", "tokenName": "access_token", "token_type": "Bearer",
-        "authGrantId": "g", "aud": "client-1", "nbf": NOW.0 - 60, "grant_type": "client_credentials", "scope": ["accounts.read"],
+        "sub": "user", "cts": "OAUTH2_STATELESS_GRANT", "auditTrackingId": "a",
+        "tokenName": "access_token", "token_type": "Bearer",
+        "authGrantId": "g", "aud": "client-1", "nbf": NOW.0 - 60,
+        "grant_type": "client_credentials", "scope": ["accounts.read"],
         "auth_time": NOW.0, "realm": "/bank", "expires_in": 3600, "jti": "j",
     });
     fits(
@@ -278,7 +298,8 @@ fn cognito_pingfederate_forgerock_and_another() {
         &payload,
         (KeyManagerType::Forgerock, Some("aud"), Some("scope")),
     );
-    let payload = json!({ "sub": "client-1", "client_id": "client-1", "aud": "https://api.bank.example", "scp": "accounts.read" });
+    let payload = json!({ "sub": "client-1", "client_id": "client-1",
+        "aud": "https://api.bank.example", "scp": "accounts.read" });
     fits(
         "custom",
         &custom(),

@@ -1,4 +1,4 @@
-//! The place in the path that an API is served at: its version and its context.
+//! Reads the context and the version of an API, which make its base path.
 
 use crate::config::reader::Table;
 use crate::config::resolve::naming::named;
@@ -10,7 +10,7 @@ pub(super) fn version(table: &Table<'_>) -> Option<Version> {
     if let Err(error) = literal(text.value) {
         table.problems().error(
             text.at,
-            format!("`apis.version` is a part of the path: {error}"),
+            format!("`apis.version` is not valid in a path: {error}"),
             None,
         );
         return None;
@@ -18,7 +18,7 @@ pub(super) fn version(table: &Table<'_>) -> Option<Version> {
     if text.value.len() > 30 {
         table.problems().error(
             text.at,
-            "`apis.version` may have 30 characters at most".to_owned(),
+            "`apis.version` is longer than 30 characters".to_owned(),
             None,
         );
         return None;
@@ -26,19 +26,22 @@ pub(super) fn version(table: &Table<'_>) -> Option<Version> {
     named(&text, table)
 }
 
-/// A context in normal form, without a slash at its end unless it is the root.
+/// Returns a context in normal form, without a slash at its end unless it is the root.
 pub(super) fn context(table: &Table<'_>) -> Option<String> {
     let text = table.needed("context")?;
     let refuse = |message: String| {
         table.problems().error(
             text.at.clone(),
             message,
-            Some("a context is \"/accounts\", \"/\", or \"/api/{version}/accounts\"".to_owned()),
+            Some(
+                "write a context such as \"/accounts\", \"/\" or \"/api/{version}/accounts\""
+                    .to_owned(),
+            ),
         );
         None
     };
     let Some(body) = text.value.strip_prefix('/') else {
-        return refuse("`apis.context` starts with \"/\"".to_owned());
+        return refuse("`apis.context` does not start with \"/\"".to_owned());
     };
     let body = body.strip_suffix('/').unwrap_or(body);
     let mut versions = 0_usize;
@@ -58,13 +61,13 @@ pub(super) fn context(table: &Table<'_>) -> Option<String> {
         }
     }
     if versions > 1 {
-        refuse("`apis.context` names {version} twice".to_owned())
+        refuse("`apis.context` contains {version} twice".to_owned())
     } else {
         Some(format!("/{body}"))
     }
 }
 
-/// Where an API is served with its version and, if it is the default, without.
+/// Returns the base path with the version and, for the default version, the one without.
 pub(super) fn base_paths(context: &str, version: &Version) -> (String, Option<String>) {
     let trimmed = context.trim_end_matches('/');
     if trimmed.contains("/{version}") {

@@ -1,4 +1,4 @@
-//! `[[apis]]` with their operations.
+//! Reads `[[apis]]`.
 
 mod context;
 mod operations;
@@ -57,7 +57,7 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
     if !table.has("production") && !table.has("sandbox") {
         table.problems().error(
             table.at(),
-            "the API has no backend: write [apis.production], [apis.sandbox] or both".to_owned(),
+            "the API has no backend; write [apis.production], [apis.sandbox] or both".to_owned(),
             None,
         );
     }
@@ -69,7 +69,8 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
     let hosts = hosts(table);
     let (name, version, context) = (name?, version?, context?);
     if operations.is_empty() {
-        let message = format!("API {name} {version} has no operations: nothing of it is served");
+        let message =
+            format!("API {name} {version} has no operations, so every request to it gets 404");
         table.problems().warning(table.at(), message, Some("write [[apis.operations]]".to_owned()));
     }
     let (base_path, default_base_path) = context::base_paths(&context, &version);
@@ -219,8 +220,8 @@ fn authorization_header(table: &Table<'_>) -> String {
     if HeaderName::try_from(name.as_str()).is_err() || REFUSED.contains(&name.as_str()) {
         table.problems().error(
             text.at,
-            format!("{:?} cannot carry a token", text.value),
-            Some("such as \"Authorization\" or \"X-Authorization\"".to_owned()),
+            format!("the header {:?} cannot carry a token", text.value),
+            Some("write one such as \"Authorization\" or \"X-Authorization\"".to_owned()),
         );
     }
     name

@@ -1,4 +1,4 @@
-//! `[[apis.operations]]`.
+//! Reads `[[apis.operations]]`.
 
 use std::collections::HashMap;
 
@@ -22,10 +22,10 @@ pub(super) fn operations(table: &Table<'_>, sources: &Sources) -> Vec<Operation>
             _ => AuthScheme::Required,
         };
         if auth == AuthScheme::None && !scopes.is_empty() {
-            let hint = Some("take the scopes out, or `auth = \"none\"`".to_owned());
+            let hint = Some("remove `scopes`, or remove `auth = \"none\"`".to_owned());
             table.error(
                 "scopes",
-                "scopes are in a token, and auth = \"none\" asks for none".to_owned(),
+                "scopes come from a token, and auth = \"none\" asks for none".to_owned(),
                 hint,
             );
         }
@@ -37,7 +37,9 @@ pub(super) fn operations(table: &Table<'_>, sources: &Sources) -> Vec<Operation>
                 table.at(),
                 other.clone(),
                 message,
-                Some("parameters' names do not tell operations apart".to_owned()),
+                Some(
+                    "operations with other parameter names are still the same operation".to_owned(),
+                ),
             );
             continue;
         }
@@ -66,7 +68,9 @@ fn method(table: &Table<'_>) -> Option<OperationMethod> {
     match Method::from_bytes(text.value.as_bytes()) {
         Ok(method) if upper == text.value => Some(OperationMethod::Exact(method)),
         _ => {
-            let hint = Some(format!("methods are case-sensitive: {upper:?}, or \"*\" for any"));
+            let hint = Some(format!(
+                "methods are case-sensitive: write {upper:?}, or \"*\" for any method"
+            ));
             table.problems().error(text.at, format!("{:?} is not a method", text.value), hint);
             None
         }
@@ -95,8 +99,8 @@ fn scopes(table: &Table<'_>) -> Vec<Scope> {
         } else {
             table.problems().error(
                 text.at,
-                format!("{:?} is not one scope", text.value),
-                Some("one scope a text, without spaces or quotes".to_owned()),
+                format!("{:?} is not a scope", text.value),
+                Some("write one scope in each string, without spaces or quotes".to_owned()),
             );
         }
     }

@@ -1,10 +1,10 @@
-//! Base paths that are taken: two APIs on one base path cannot both answer the same host.
+//! Finds APIs that would answer at the same base path and host.
 
 use crate::config::problems::At;
 use crate::config::reader::Table;
 use crate::model::api::{Api, HostPattern};
 
-/// A base path that is taken, for some hosts.
+/// A base path that an API uses, for some hosts.
 pub(super) struct ServedBasePath {
     base_path: String,
     hosts: Vec<HostPattern>,
@@ -12,7 +12,7 @@ pub(super) struct ServedBasePath {
     at: At,
 }
 
-/// Two APIs on one base path cannot both answer the same host.
+/// Reports an API whose base path another API uses for the same host.
 pub(super) fn check_served(served: &mut Vec<ServedBasePath>, api: &Api, table: &Table<'_>) {
     for base_path in std::iter::once(&api.base_path).chain(&api.default_base_path) {
         let other = served
@@ -28,7 +28,7 @@ pub(super) fn check_served(served: &mut Vec<ServedBasePath>, api: &Api, table: &
                 table.at_key("context"),
                 other.at.clone(),
                 message,
-                Some("change a context, a version or the hosts".to_owned()),
+                Some("change the context, the version or the hosts of one of them".to_owned()),
             );
         }
         served.push(ServedBasePath {
@@ -40,7 +40,7 @@ pub(super) fn check_served(served: &mut Vec<ServedBasePath>, api: &Api, table: &
     }
 }
 
-/// Equal patterns overlap; a more specific one is a choice and no conflict.
+/// Returns true for equal patterns. A more specific pattern is no conflict: it wins.
 fn overlap(one: &[HostPattern], two: &[HostPattern]) -> bool {
     (one.is_empty() && two.is_empty()) || one.iter().any(|host| two.contains(host))
 }

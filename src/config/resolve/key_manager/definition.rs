@@ -1,4 +1,4 @@
-//! One `[[key_managers]]`.
+//! Reads one `[[key_managers]]`.
 
 use crate::config::pem;
 use crate::config::reader::{Placed, Table};
@@ -38,7 +38,9 @@ pub(super) fn key_manager(
         table.table("client_certificate").and_then(|pair| pem::client_certificate(&pair, sources));
     if settings.allow_http {
         let message =
-            "keys may be fetched over plain http: whoever is on the way can make tokens".to_owned();
+            "keys may be fetched over plain http: everybody on the way to the server can forge \
+             tokens"
+                .to_owned();
         table.problems().warning(table.at_key("allow_http"), message, None);
     }
     let name = table.text("name")?;
@@ -53,7 +55,7 @@ pub(super) fn key_manager(
     if issuer.is_none() && !well_known && !unsigned {
         table.problems().error(
             table.at(),
-            "`key_managers.issuer` is missing, and there is no `well_known_url` to take it from"
+            "`key_managers.issuer` is missing, and there is no `well_known_url` to learn it from"
                 .to_owned(),
             None,
         );

@@ -1,4 +1,4 @@
-//! The addresses of a key manager.
+//! Reads the endpoints of a key manager.
 
 use http::Uri;
 

@@ -1,4 +1,4 @@
-//! Issuers that are taken: for each token one key manager decides.
+//! Makes sure that exactly one key manager decides on each token.
 
 use crate::config::reader::Table;
 use crate::config::resolve::unique::Unique;
@@ -6,7 +6,8 @@ use crate::model::key_manager::KeyManager;
 use crate::model::names::Issuer;
 use crate::model::token_handling::TokenHandling;
 
-/// Templates whose organizations are not listed: two of one issuer would be a coin toss for each token.
+/// Templates that accept organizations which are not listed. For two of them with one issuer,
+/// chance would decide.
 #[derive(Debug, Default)]
 pub(super) struct Templates(Unique);
 
@@ -30,7 +31,8 @@ impl Templates {
     }
 }
 
-/// Several key managers may have one issuer where each says by claims which tokens are its own, and no two say the same.
+/// Reports key managers that share an issuer. They may do so if each has a `token_handling` rule
+/// for its own tokens, and no two rules are equal.
 pub(super) fn one_issuer(
     issuers: &mut Unique,
     issuer: &Issuer,
@@ -60,10 +62,12 @@ pub(super) fn one_issuer(
         });
     if ambiguous {
         let message = format!(
-            "two enabled key managers have the issuer {:?}: which of them judges a token would be a coin toss",
+            "two enabled key managers have the issuer {:?}, so it is not clear which of them \
+             validates a token",
             issuer.as_str()
         );
-        let hint = "disable one, or give each a `token_handling` of the type jwt that fits its own tokens only";
+        let hint = "disable one, or give each a `token_handling` of type \"jwt\" that matches its \
+                    own tokens only";
         table.problems().conflict(at, other_at.clone(), message, Some(hint.to_owned()));
     }
 }

@@ -1,4 +1,4 @@
-//! Where a key manager's keys come from.
+//! Reads where a key manager's keys come from.
 
 use http::Uri;
 
@@ -28,7 +28,7 @@ pub(super) fn key_source(
             );
             table.problems().error(
                 table.at(),
-                "nothing says where this key manager's keys are".to_owned(),
+                "the key manager has no source of keys".to_owned(),
                 hint,
             );
         };
@@ -67,7 +67,7 @@ pub(super) fn key_source(
         _ => {
             table.problems().error(
                 certificates.at(),
-                "`certificates` takes exactly one of jwks, pem and jwks_file".to_owned(),
+                "`certificates` needs exactly one of `jwks`, `pem` and `jwks_file`".to_owned(),
                 None,
             );
             None
@@ -75,7 +75,7 @@ pub(super) fn key_source(
     }
 }
 
-/// An address that keys may be fetched from: https, or loopback, or plain http where that is allowed.
+/// Returns an address to fetch keys from: https, or loopback, or plain http if `allow_http` is set.
 fn fetchable(table: &Table<'_>, url: &Placed<&str>, settings: &Settings) -> Option<String> {
     let uri: Option<Uri> = url.value.parse().ok();
     let uri = uri.filter(|uri| uri.host().is_some());
@@ -86,7 +86,8 @@ fn fetchable(table: &Table<'_>, url: &Placed<&str>, settings: &Settings) -> Opti
         }
         Some("http") => {
             let hint = Some(
-                "write https, or `allow_http = true` if you trust everyone on the way".to_owned(),
+                "write https, or `allow_http = true` if you trust the whole way to the server"
+                    .to_owned(),
             );
             table.problems().error(
                 url.at.clone(),

@@ -1,4 +1,4 @@
-//! `[[key_managers]]` and their defaults.
+//! Reads `[[key_managers]]` and their defaults.
 
 mod definition;
 mod endpoints;
@@ -40,7 +40,7 @@ pub(super) fn key_managers(
             continue;
         }
         let Some(mut built) = built else {
-            // a name is known even if the rest is wrong, so that one error does not become many
+            // the name is known even if the rest is wrong, so that one error does not become many
             references.key_managers.insert(name.value.to_owned(), KeyManagerSlot(u16::MAX));
             continue;
         };
@@ -54,7 +54,7 @@ pub(super) fn key_managers(
                 templates.claim_template(&built, &table);
             }
             built.organizations = rule;
-            // it stands for its organizations, and believes nothing itself
+            // a template stands for its organizations, and accepts no token itself
             built.enabled = false;
         }
         if let Some(issuer) = built.issuer.as_ref().filter(|_| built.enabled) {

@@ -1,4 +1,4 @@
-//! By which rules a key manager's tokens are judged, and its type.
+//! Reads the type of a key manager and the rules for its tokens.
 
 use crate::config::contract::{ALGORITHMS, KEY_MANAGER_TYPES};
 use crate::config::reader::{Placed, Table};
@@ -18,8 +18,8 @@ pub(super) fn rules(
         if written.is_empty() {
             table.error(
                 "algorithms",
-                "without an algorithm no token can be good".to_owned(),
-                Some("leave `algorithms` out to accept all".to_owned()),
+                "without an algorithm every token is refused".to_owned(),
+                Some("remove `algorithms` to accept all of them".to_owned()),
             );
         }
     }
@@ -29,7 +29,7 @@ pub(super) fn rules(
         let lower = text.to_ascii_lowercase();
         lower.strip_prefix("application/").map(str::to_owned).unwrap_or(lower)
     };
-    // an empty list that is written takes the usual ones, whatever the type
+    // an empty list accepts the usual types, whatever the key manager's type
     let token_types = if table.has("token_types") {
         texts("token_types").map(kind).collect()
     } else {
@@ -55,7 +55,11 @@ fn algorithm(table: &Table<'_>, name: &Placed<&str>) -> Option<SignatureAlgorith
         if name.value.eq_ignore_ascii_case("none")
             || name.value.to_ascii_uppercase().starts_with("HS")
         {
-            let hint = Some("whoever can read a public key set could sign with it; only public-key signatures are accepted".to_owned());
+            let hint = Some(
+                "everybody who can read the public keys could sign with it; only \
+                             public-key signatures are accepted"
+                    .to_owned(),
+            );
             table.problems().error(
                 name.at.clone(),
                 format!("{:?} is never accepted", name.value),

@@ -1,4 +1,4 @@
-//! What a key manager may set for itself, and `[key_manager_defaults]` for all.
+//! Reads the settings of a key manager that have a default in `[key_manager_defaults]`.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::config::reader::{Placed, Table};
 use crate::model::gateway::ByteLimit;
 use crate::model::key_manager::{ClientCertificate, Fetch, PemFile, ProxyChoice};
 
-/// What a key manager may set for itself.
+/// The settings of one key manager.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) leeway: Duration,
@@ -46,8 +46,8 @@ pub(super) fn settings(table: &Table<'_>, defaults: &Settings) -> Settings {
         if leeway.value > MOST_LEEWAY {
             table.problems().error(
                 leeway.at,
-                format!("`{}` may be 5m at most", table.path("leeway")),
-                Some("set the clocks instead".to_owned()),
+                format!("`{}` must be at most 5m", table.path("leeway")),
+                Some("correct the clocks instead".to_owned()),
             );
         }
         leeway.value
@@ -92,11 +92,13 @@ fn proxy(table: &Table<'_>, default: &ProxyChoice) -> ProxyChoice {
             ProxyChoice::Url(url.to_owned())
         }
         _ => {
-            let hint = Some("\"env\", \"none\", or \"http://proxy:3128\"".to_owned());
-            // the text may hold a password
+            let hint = Some(
+                "write \"env\", \"none\" or an address such as \"http://proxy:3128\"".to_owned(),
+            );
+            // the address may contain a password, so it is not shown
             table.problems().error(
                 text.at,
-                format!("`{}` is not a proxy", table.path("proxy")),
+                format!("`{}` is not a valid proxy", table.path("proxy")),
                 hint,
             );
             default.clone()
@@ -123,5 +125,5 @@ pub(super) fn fetch(
     }
 }
 
-/// More than this is no clock skew.
+/// The longest `leeway`: more than this is no clock skew.
 const MOST_LEEWAY: Duration = Duration::from_mins(5);
