@@ -10,15 +10,16 @@
 //! [`access`] (who may do what), [`answer`] (one request), [`state`] (what it needs), [`reply`]
 //! (forms of replies). Then one file for each endpoint: [`probes`] and [`readiness`], [`reload`]
 //! and [`reloading`], [`refreshing`] (key sets), [`explaining`], [`revocations`] with [`revoking`]
-//! (an operator's call), [`notices`] (WSO2's) and [`scopes`] (issuers of a key manager).
-//! [`control`] is the socket for commands on this machine, and [`in_force`] says what this process
-//! serves.
+//! (an operator's call), [`fault`] (what is wrong with one), [`notices`] (WSO2's) and [`scopes`]
+//! (issuers of a key manager). [`control`] is the socket for commands on this machine, and
+//! [`in_force`] says what this process serves.
 
 mod access;
 mod answer;
 mod connections;
 pub mod control;
 mod explaining;
+mod fault;
 mod gate;
 mod hosts;
 mod in_force;

@@ -5,8 +5,9 @@
 
 use serde_json::Value;
 
+use crate::management::fault::MessageFault;
 use crate::management::revoking::{
-    self, EARLIEST, LONGEST_LIFE, MILLISECONDS_FROM, MessageFault, Revoking, later,
+    self, EARLIEST, LONGEST_LIFE, MILLISECONDS_FROM, Revoking, later,
 };
 use crate::management::scopes;
 use crate::model::clock::UnixSeconds;

@@ -5,7 +5,7 @@ use crate::key_managers::CompiledKeyManager;
 use crate::model::key_manager::KeyManager;
 use crate::snapshot::{Snapshot, Unlisted};
 
-use super::revoking::MessageFault;
+use crate::management::fault::MessageFault;
 
 /// Returns the issuers of the key managers with this name or type, or of all organizations of the
 /// template with this name.

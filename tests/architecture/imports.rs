@@ -70,6 +70,8 @@ fn re_exports(modules: &Modules, module: &str, code: &str) -> BTreeMap<String, V
 }
 
 fn used_paths(modules: &Modules, module: &str, code: &str) -> Vec<Vec<String>> {
+    // a scope of visibility names a room without a use of it
+    let code = &Regex::new(r"pub\(in [^)]*\)").unwrap().replace_all(code, "pub");
     let body = uses().replace_all(code, "");
     let mut found = Vec::new();
     for statement in uses().captures_iter(code) {

@@ -194,7 +194,8 @@ impl IntrospectionTrial {
         if self.credentials.contains("username") {
             "the gateway asks here about opaque tokens, as its own client"
         } else {
-            "the gateway asks here about opaque tokens, without credentials; make sure that only the gateway can reach this address"
+            "the gateway asks here about opaque tokens, without credentials; make sure that only \
+             the gateway can reach this address"
         }
     }
 

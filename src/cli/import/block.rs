@@ -136,32 +136,9 @@ fn table(findings: Findings<'_>) -> String {
     line(&mut text, "type", guess.kind.name());
     line(&mut text, "well_known_url", findings.well_known_url);
     line(&mut text, "issuer", &metadata.issuer);
-    if metadata.issuer.contains('{') {
-        // a pattern stands for the listed organizations, and for no others
-        let _ =
-            writeln!(text, "# the issuer is a pattern: list the tenants whose tokens you trust");
-        let _ = writeln!(text, "organizations = [\"00000000-0000-0000-0000-000000000000\"]");
-    }
-    if let Some(other) = findings.diagnosis.and_then(|diagnosis| diagnosis.other_issuer) {
-        text.push_str(&comment("", "the sample token has this issuer:"));
-        let _ = writeln!(text, "# issuer = {}", quoted(other));
-    }
+    text.push_str(&issuer_notes(findings));
     let _ = writeln!(text, "certificates = {{ jwks = {} }}", quoted(&metadata.jwks_uri));
-    if let Some(ca) = findings.ca {
-        text.push_str(&comment("", "a relative path starts at the folder of gateway.toml"));
-        line(&mut text, "ca", ca);
-    }
-    let usual = Fetch::default();
-    if [findings.well_known_url, &metadata.jwks_uri]
-        .iter()
-        .any(|url| FetchUrl::permitted(&usual, url).is_err())
-    {
-        text.push_str(&comment(
-            "",
-            "everybody on the way to the server can replace the keys, and then forge tokens",
-        ));
-        text.push_str("allow_http = true\n");
-    }
+    text.push_str(&transport(findings));
     text.push_str(&client(findings));
     text.push_str(&scopes(findings));
     text.push_str(&audiences(findings));
@@ -188,6 +165,37 @@ fn table(findings: Findings<'_>) -> String {
         );
     }
     text.push_str(&findings.wanted.render(name, findings.client));
+    text
+}
+
+fn issuer_notes(findings: Findings<'_>) -> String {
+    let mut text = String::new();
+    if findings.metadata.issuer.contains('{') {
+        // a pattern stands for the listed organizations, and for no others
+        text.push_str("# the issuer is a pattern: list the tenants whose tokens you trust\n");
+        text.push_str("organizations = [\"00000000-0000-0000-0000-000000000000\"]\n");
+    }
+    if let Some(other) = findings.diagnosis.and_then(|diagnosis| diagnosis.other_issuer) {
+        text.push_str(&comment("", "the sample token has this issuer:"));
+        let _ = writeln!(text, "# issuer = {}", quoted(other));
+    }
+    text
+}
+
+fn transport(findings: Findings<'_>) -> String {
+    let mut text = String::new();
+    if let Some(ca) = findings.ca {
+        text.push_str(&comment("", "a relative path starts at the folder of gateway.toml"));
+        line(&mut text, "ca", ca);
+    }
+    let usual = Fetch::default();
+    let addresses = [findings.well_known_url, &findings.metadata.jwks_uri];
+    if addresses.iter().any(|url| FetchUrl::permitted(&usual, url).is_err()) {
+        let prose =
+            "everybody on the way to the server can replace the keys, and then forge tokens";
+        text.push_str(&comment("", prose));
+        text.push_str("allow_http = true\n");
+    }
     text
 }
 
@@ -319,11 +327,14 @@ fn audiences(findings: Findings<'_>) -> String {
     let prose = if known.is_some() && found.is_empty() {
         "the sample token has no audience; if the server can write one, require it here"
     } else if is_client {
-        "the sample token's audience is only its client; have the server write one for your APIs, and require it here"
+        "the sample token's audience is only its client; have the server write one for your APIs, \
+         and require it here"
     } else if found == [ACCOUNT] {
-        "the sample token's audience is Keycloak's own client `account`; add an audience mapper for your APIs, and require that audience here"
+        "the sample token's audience is Keycloak's own client `account`; add an audience mapper \
+         for your APIs, and require that audience here"
     } else if found.contains(&ACCOUNT) {
-        "the sample token's audience, without Keycloak's own client `account`, which is in most of its tokens; if it means your APIs, remove the #, so that tokens for others are refused"
+        "the sample token's audience, without Keycloak's own client `account`, which is in most of \
+         its tokens; if it means your APIs, remove the #, so that tokens for others are refused"
     } else if !found.is_empty() {
         "the sample token's audience; if it means your APIs, remove the #, so that tokens for \
          others are refused"

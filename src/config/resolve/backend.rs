@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::Uri;
+use http::uri::Authority;
 
 use crate::config::pem;
 use crate::config::reader::{Placed, Table};
@@ -88,80 +89,108 @@ fn targets(table: &Table<'_>, key: &str) -> Vec<Target> {
 }
 
 fn target(table: &Table<'_>, url: &Placed<&str>, weight: u32) -> Option<Target> {
-    let refuse = |message: String, hint: &str| {
-        table.problems().error(url.at.clone(), message, Some(hint.to_owned()));
-        None
-    };
-    let (text, by_service) =
-        url.value.strip_prefix("srv+").map_or((url.value, false), |rest| (rest, true));
-    let Ok(uri) = text.parse::<Uri>() else {
-        return refuse(format!("{:?} is not an address", url.value), SHAPE);
+    match address(url.value) {
+        Ok(target) => Some(Target { weight, ..target }),
+        Err(InvalidAddress { message, hint }) => {
+            table.problems().error(url.at.clone(), message, Some(hint.to_owned()));
+            None
+        }
+    }
+}
+
+/// The reason why an address is not a backend's, and the form of one that is.
+struct InvalidAddress {
+    message: String,
+    hint: &'static str,
+}
+
+impl InvalidAddress {
+    fn new(message: String) -> Self {
+        Self { message, hint: SHAPE }
+    }
+
+    fn of_service(message: String) -> Self {
+        Self { message, hint: SERVICE_SHAPE }
+    }
+}
+
+/// Reads an address; the target has the weight 1.
+fn address(written: &str) -> Result<Target, InvalidAddress> {
+    let service = written.strip_prefix("srv+");
+    let Ok(uri) = service.unwrap_or(written).parse::<Uri>() else {
+        return Err(InvalidAddress::new(format!("{written:?} is not an address")));
     };
     let scheme = match uri.scheme_str() {
         Some("http") => BackendScheme::Http,
         Some("https") => BackendScheme::Https,
-        _ => return refuse(format!("{:?} is neither http nor https", url.value), SHAPE),
+        _ => return Err(InvalidAddress::new(format!("{written:?} is neither http nor https"))),
     };
     let Some(authority) = uri.authority().filter(|authority| !authority.host().is_empty()) else {
-        return refuse(format!("{:?} has no host", url.value), SHAPE);
+        return Err(InvalidAddress::new(format!("{written:?} has no host")));
     };
     if authority.as_str().contains('@') {
         // the address may contain a password, so it is not shown
-        return refuse(
-            "a backend's address must not contain a user or a password".to_owned(),
-            SHAPE,
-        );
+        let message = "a backend's address must not contain a user or a password".to_owned();
+        return Err(InvalidAddress::new(message));
     }
-    if uri.query().is_some() || url.value.contains('#') {
-        return refuse(
-            format!(
-                "{:?}: a backend's address must end with its path, without a query or fragment",
-                url.value
-            ),
-            SHAPE,
-        );
+    if uri.query().is_some() || written.contains('#') {
+        return Err(InvalidAddress::new(format!(
+            "{written:?}: a backend's address must end with its path, without a query or fragment"
+        )));
     }
-    let path = uri.path().trim_end_matches('/');
+    let base_path = base_path(uri.path(), written)?;
+    let host = authority.host().trim_matches(['[', ']']).to_ascii_lowercase();
+    let (host, service) = match service {
+        None => (host, None),
+        Some(_) => service_host(authority, host, written)?,
+    };
+    let port = port(authority, scheme, written)?;
+    Ok(Target { scheme, host, service, port, base_path, weight: 1 })
+}
+
+fn base_path(path: &str, written: &str) -> Result<String, InvalidAddress> {
+    let path = path.trim_end_matches('/');
     let bad = path
         .split('/')
         .skip(1)
         .find(|segment| matches!(*segment, "" | "." | "..") || literal(segment).is_err());
-    if let Some(segment) = bad {
-        return refuse(
-            format!("{:?}: the segment {segment:?} is not in normal form", url.value),
-            SHAPE,
-        );
+    match bad {
+        None => Ok(path.to_owned()),
+        Some(segment) => Err(InvalidAddress::new(format!(
+            "{written:?}: the segment {segment:?} is not in normal form"
+        ))),
     }
-    let port = match (authority.port(), authority.port_u16()) {
-        (None, _) => scheme.default_port(),
-        (Some(_), Some(port)) if port > 0 => port,
-        _ => return refuse(format!("{:?} has no valid port", url.value), SHAPE),
-    };
-    let host = authority.host().trim_matches(['[', ']']).to_ascii_lowercase();
-    let base_path = path.to_owned();
-    if !by_service {
-        return Some(Target { scheme, host, service: None, port, base_path, weight });
+}
+
+fn port(
+    authority: &Authority,
+    scheme: BackendScheme,
+    written: &str,
+) -> Result<u16, InvalidAddress> {
+    match (authority.port(), authority.port_u16()) {
+        (None, _) => Ok(scheme.default_port()),
+        (Some(_), Some(port)) if port > 0 => Ok(port),
+        _ => Err(InvalidAddress::new(format!("{written:?} has no valid port"))),
     }
+}
+
+/// Returns the host that certificates are for, and the service's whole name.
+fn service_host(
+    authority: &Authority,
+    name: String,
+    written: &str,
+) -> Result<(String, Option<String>), InvalidAddress> {
     if authority.port().is_some() {
-        return refuse(
-            format!("{:?} has a port, but SRV records name the port", url.value),
-            SERVICE_SHAPE,
-        );
+        return Err(InvalidAddress::of_service(format!(
+            "{written:?} has a port, but SRV records name the port"
+        )));
     }
     // certificates are for the domain below the service's labels (RFC 6125 section 6.2.1)
-    let domain = host.splitn(3, '.').collect::<Vec<_>>();
-    match domain.as_slice() {
+    match name.splitn(3, '.').collect::<Vec<_>>().as_slice() {
         [service, protocol, domain] if service.starts_with('_') && protocol.starts_with('_') => {
-            Some(Target {
-                scheme,
-                host: (*domain).to_owned(),
-                service: Some(host.clone()),
-                port,
-                base_path,
-                weight,
-            })
+            Ok(((*domain).to_owned(), Some(name)))
         }
-        _ => refuse(format!("{:?} does not name a service", url.value), SERVICE_SHAPE),
+        _ => Err(InvalidAddress::of_service(format!("{written:?} does not name a service"))),
     }
 }
 

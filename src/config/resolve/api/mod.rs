@@ -20,6 +20,7 @@ use crate::model::api::{
     Api, AuthorizationForwarding, BindingRule, BodyStall, Concurrency, HostPattern, Lifecycle,
     PathRules, QueryTokenRule, SubscriptionRule,
 };
+use crate::model::backend::Backend;
 use crate::model::names::{ApiName, ApiSlot, KeyManagerSlot};
 
 pub(super) fn apis(whole: &Whole<'_>, sources: &Sources, references: &mut References) -> Vec<Api> {
@@ -51,16 +52,7 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
     let context = context::context(table);
     let key_managers = key_managers(table, references);
     let operations = operations::operations(table, sources);
-    let production =
-        table.table("production").and_then(|backend| backend::backend(&backend, sources));
-    let sandbox = table.table("sandbox").and_then(|backend| backend::backend(&backend, sources));
-    if !table.has("production") && !table.has("sandbox") {
-        table.problems().error(
-            table.at(),
-            "the API has no backend; write [apis.production], [apis.sandbox] or both".to_owned(),
-            None,
-        );
-    }
+    let (production, sandbox) = backends(table, sources);
     let authorization_header = authorization_header(table);
     let cors = table.table("cors").and_then(|cors| cors::cors(&cors, &authorization_header));
     let (request_headers, response_headers) =
@@ -81,41 +73,16 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
         default_base_path: default_base_path.filter(|_| default_version),
         hosts,
         key_managers,
-        audiences: table
-            .texts("audiences")
-            .unwrap_or_default()
-            .iter()
-            .map(|text| text.value.to_owned())
-            .collect(),
-        subscription: if table.flag("subscription_required", true) {
-            SubscriptionRule::Required
-        } else {
-            SubscriptionRule::NotRequired
-        },
-        binding: if table.flag("require_bound_token", false) {
-            BindingRule::Required
-        } else {
-            BindingRule::NotRequired
-        },
+        audiences: audiences(table),
+        subscription: subscription_rule(table),
+        binding: binding_rule(table),
         dpop_nonce: table.flag("dpop_nonce", false),
         authorization_header,
-        query_token: if table.flag("access_token_query", false) {
-            QueryTokenRule::OnHandshakes
-        } else {
-            QueryTokenRule::Never
-        },
-        authorization: if table.flag("forward_authorization", false) {
-            AuthorizationForwarding::Forward
-        } else {
-            AuthorizationForwarding::Remove
-        },
+        query_token: query_token_rule(table),
+        authorization: authorization_forwarding(table),
         backend_jwt: table.flag("backend_jwt", false),
         lifecycle: lifecycle(table),
-        paths: PathRules {
-            keep_encoded_slashes: table.choice("encoded_slashes", &["refuse", "keep"])
-                == Some("keep"),
-            keep_empty_segments: !table.flag("merge_slashes", true),
-        },
+        paths: path_rules(table),
         max_body_bytes: table.size("max_body_bytes").map(|size| size.value),
         body_stall: body_stall(table),
         concurrency,
@@ -131,6 +98,63 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
         version,
         context,
     })
+}
+
+fn backends(table: &Table<'_>, sources: &Sources) -> (Option<Backend>, Option<Backend>) {
+    if !table.has("production") && !table.has("sandbox") {
+        table.problems().error(
+            table.at(),
+            "the API has no backend; write [apis.production], [apis.sandbox] or both".to_owned(),
+            None,
+        );
+    }
+    let read =
+        |key| table.table(key).and_then(|backend: Table<'_>| backend::backend(&backend, sources));
+    (read("production"), read("sandbox"))
+}
+
+fn audiences(table: &Table<'_>) -> Vec<String> {
+    let written = table.texts("audiences").unwrap_or_default();
+    written.iter().map(|text| text.value.to_owned()).collect()
+}
+
+fn subscription_rule(table: &Table<'_>) -> SubscriptionRule {
+    if table.flag("subscription_required", true) {
+        SubscriptionRule::Required
+    } else {
+        SubscriptionRule::NotRequired
+    }
+}
+
+fn binding_rule(table: &Table<'_>) -> BindingRule {
+    if table.flag("require_bound_token", false) {
+        BindingRule::Required
+    } else {
+        BindingRule::NotRequired
+    }
+}
+
+fn query_token_rule(table: &Table<'_>) -> QueryTokenRule {
+    if table.flag("access_token_query", false) {
+        QueryTokenRule::OnHandshakes
+    } else {
+        QueryTokenRule::Never
+    }
+}
+
+fn authorization_forwarding(table: &Table<'_>) -> AuthorizationForwarding {
+    if table.flag("forward_authorization", false) {
+        AuthorizationForwarding::Forward
+    } else {
+        AuthorizationForwarding::Remove
+    }
+}
+
+fn path_rules(table: &Table<'_>) -> PathRules {
+    PathRules {
+        keep_encoded_slashes: table.choice("encoded_slashes", &["refuse", "keep"]) == Some("keep"),
+        keep_empty_segments: !table.flag("merge_slashes", true),
+    }
 }
 
 fn body_stall(table: &Table<'_>) -> BodyStall {

@@ -29,36 +29,17 @@ pub(super) fn key_manager(
     let introspection =
         introspection::introspection(table, &endpoints.introspection, sources, validation, shown);
     let credentials_for = introspection::credentials_for(table, sources, shown);
-    let unsigned = validation == TokenValidation::Introspection
-        && !table.has("certificates")
-        && !table.has("well_known_url");
-    let keys = if unsigned { Some(KeySource::None) } else { key_source(table, sources, &settings) };
+    let keys = keys(table, sources, &settings, validation);
     let ca = pem::authorities(table, "ca", sources);
     let client_certificate =
         table.table("client_certificate").and_then(|pair| pem::client_certificate(&pair, sources));
-    if settings.allow_http {
-        let message =
-            "keys may be fetched over plain http: everybody on the way to the server can forge \
-             tokens"
-                .to_owned();
-        table.problems().warning(table.at_key("allow_http"), message, None);
-    }
+    warn_of_plain_http(table, &settings);
     let name = table.text("name")?;
     let (kind, keys) = (kind?, keys?);
-    let well_known = !matches!(
-        keys,
-        KeySource::None
-            | KeySource::Pem { .. }
-            | KeySource::JwksFile { .. }
-            | KeySource::Jwks { well_known_url: None, .. }
-    );
-    if issuer.is_none() && !well_known && !unsigned {
-        table.problems().error(
-            table.at(),
-            "`key_managers.issuer` is missing, and there is no `well_known_url` to learn it from"
-                .to_owned(),
-            None,
-        );
+    if issuer.is_none() && !can_learn_issuer(&keys) {
+        let message =
+            "`key_managers.issuer` is missing, and there is no `well_known_url` to learn it from";
+        table.problems().error(table.at(), message.to_owned(), None);
         return None;
     }
     let mut claims = kind.default_claims();
@@ -76,11 +57,7 @@ pub(super) fn key_manager(
         fetch: fetch(settings, ca, client_certificate),
         claims,
         rules,
-        claim_mapping: table
-            .named_texts("claim_mapping")
-            .into_iter()
-            .map(|(from, to)| (from.value.to_owned(), to.value.to_owned()))
-            .collect(),
+        claim_mapping: claim_mapping(table),
         family: None,
         made_of: None,
         template_issuer: None,
@@ -103,4 +80,41 @@ fn identity(name: &Placed<&str>, table: &Table<'_>, identities: &Identities) -> 
         table.problems().error(name.at.clone(), message, None);
     }
     identity
+}
+
+/// Returns the source of the keys. A key manager whose server confirms every token needs none.
+fn keys(
+    table: &Table<'_>,
+    sources: &Sources,
+    settings: &Settings,
+    validation: TokenValidation,
+) -> Option<KeySource> {
+    let is_written = table.has("certificates") || table.has("well_known_url");
+    if validation == TokenValidation::Introspection && !is_written {
+        Some(KeySource::None)
+    } else {
+        key_source(table, sources, settings)
+    }
+}
+
+fn warn_of_plain_http(table: &Table<'_>, settings: &Settings) {
+    if settings.allow_http {
+        let message = "keys may be fetched over plain http: everybody on the way to the server \
+                       can forge tokens";
+        table.problems().warning(table.at_key("allow_http"), message.to_owned(), None);
+    }
+}
+
+/// Returns true if the discovery document can name the issuer, or if no token needs one.
+fn can_learn_issuer(keys: &KeySource) -> bool {
+    match keys {
+        KeySource::None | KeySource::Discovery { .. } => true,
+        KeySource::Jwks { well_known_url, .. } => well_known_url.is_some(),
+        KeySource::Pem { .. } | KeySource::JwksFile { .. } => false,
+    }
+}
+
+fn claim_mapping(table: &Table<'_>) -> Vec<(String, String)> {
+    let written = table.named_texts("claim_mapping").into_iter();
+    written.map(|(from, to)| (from.value.to_owned(), to.value.to_owned())).collect()
 }

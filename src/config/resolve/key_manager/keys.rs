@@ -18,28 +18,35 @@ pub(super) fn key_source(
         Some(url) => Some(fetchable(table, url, settings)?),
         None => None,
     };
-    let Some(certificates) = table.table("certificates") else {
-        if table.has("certificates") {
-            return None;
-        }
-        let missing = || {
-            let hint = Some(
-                "write `certificates = { jwks = \"https://...\" }`, or `well_known_url`".to_owned(),
-            );
-            table.problems().error(
-                table.at(),
-                "the key manager has no source of keys".to_owned(),
-                hint,
-            );
-        };
-        return match well_known_url {
-            Some(well_known_url) => Some(KeySource::Discovery { well_known_url }),
-            None => {
-                missing();
-                None
-            }
-        };
-    };
+    match table.table("certificates") {
+        Some(certificates) => written(table, &certificates, well_known_url, sources, settings),
+        // a value of another type is reported already
+        None if table.has("certificates") => None,
+        None => discovery(table, well_known_url),
+    }
+}
+
+/// Returns the source of a key manager that writes `well_known_url` alone.
+fn discovery(table: &Table<'_>, well_known_url: Option<String>) -> Option<KeySource> {
+    if well_known_url.is_none() {
+        let hint = "write `certificates = { jwks = \"https://...\" }`, or `well_known_url`";
+        table.problems().error(
+            table.at(),
+            "the key manager has no source of keys".to_owned(),
+            Some(hint.to_owned()),
+        );
+    }
+    well_known_url.map(|well_known_url| KeySource::Discovery { well_known_url })
+}
+
+/// Returns the source in `certificates`.
+fn written(
+    table: &Table<'_>,
+    certificates: &Table<'_>,
+    well_known_url: Option<String>,
+    sources: &Sources,
+    settings: &Settings,
+) -> Option<KeySource> {
     let (jwks, pem, jwks_file) =
         (certificates.wanted("jwks"), certificates.wanted("pem"), certificates.wanted("jwks_file"));
     match (jwks, pem, jwks_file) {
