@@ -8,6 +8,7 @@ use crate::key_managers::CompiledKeyManager;
 use crate::model::api::{AuthScheme, SubscriptionRule};
 use crate::model::application::{KeyType, SubscriptionState};
 use crate::model::directory::{ApplicationView, KeyOwner};
+use crate::model::policy::PolicyIndex;
 use crate::model::reason::Reason;
 use crate::snapshot::{CompiledApi, Routed, Snapshot};
 
@@ -17,6 +18,8 @@ pub struct Grant<'s> {
     routed: Routed<'s>,
     principal: Option<Principal>,
     application: Option<ApplicationView<'s>>,
+    /// The policy of the subscription, where there is one.
+    subscription: Option<PolicyIndex>,
     key_type: KeyType,
 }
 
@@ -73,7 +76,13 @@ pub fn open(routed: Routed<'_>) -> Option<Result<Grant<'_>, AuthorizationError>>
     // an open operation has no key: production where there is one, as in WSO2
     let key_type =
         if routed.api().production.is_some() { KeyType::Production } else { KeyType::Sandbox };
-    Some(with_backend(Grant { routed, principal: None, application: None, key_type }))
+    Some(with_backend(Grant {
+        routed,
+        principal: None,
+        application: None,
+        subscription: None,
+        key_type,
+    }))
 }
 
 /// Grants an operation to a principal.
@@ -95,11 +104,11 @@ pub fn authorize<'s>(
     {
         return Err(AuthorizationError::Audience);
     }
-    let (key_type, application) = caller
-        .map_or((KeyType::Production, None), |(mapping, application)| {
-            (mapping.key_type, application)
+    let (key_type, application, subscription) = caller
+        .map_or((KeyType::Production, None, None), |caller| {
+            (caller.owner.key_type, caller.application, caller.subscription)
         });
-    with_backend(Grant { routed, principal: Some(principal), application, key_type })
+    with_backend(Grant { routed, principal: Some(principal), application, subscription, key_type })
 }
 
 /// Whether the caller of a stream that goes on would still be subscribed, with a key of the same type.
@@ -111,14 +120,18 @@ pub fn still(
     key_type: KeyType,
 ) -> bool {
     match caller(snapshot, api, key_manager, principal) {
-        Ok(Some((mapping, _))) => mapping.key_type == key_type,
+        Ok(Some(caller)) => caller.owner.key_type == key_type,
         Ok(None) => true,
         Err(_) => false,
     }
 }
 
-/// A key, and whose it is.
-type Caller<'s> = (KeyOwner, Option<ApplicationView<'s>>);
+/// A key, its application, and the policy of the application's subscription.
+struct KeyHolder<'s> {
+    owner: KeyOwner,
+    application: Option<ApplicationView<'s>>,
+    subscription: Option<PolicyIndex>,
+}
 
 /// The application's key, with a subscription that allows it; `None` where an API asks for no subscription and the token
 /// names no client, or one that is no application's.
@@ -127,7 +140,7 @@ fn caller<'s>(
     api: &CompiledApi,
     key_manager: &CompiledKeyManager,
     principal: &Principal,
-) -> Result<Option<Caller<'s>>, AuthorizationError> {
+) -> Result<Option<KeyHolder<'s>>, AuthorizationError> {
     let required = api.definition.subscription == SubscriptionRule::Required;
     let Some(consumer_key) = principal.consumer_key() else {
         return if required { Err(AuthorizationError::ConsumerKeyMissing) } else { Ok(None) };
@@ -139,10 +152,12 @@ fn caller<'s>(
     organization(application.as_ref(), principal)?;
     match snapshot.directory.subscription(mapping.application, api.slot) {
         Some(subscription) => {
-            state(subscription.state, mapping.key_type).map(|()| Some((mapping, application)))
+            state(subscription.state, mapping.key_type)?;
+            let subscription = Some(subscription.policy);
+            Ok(Some(KeyHolder { owner: mapping, application, subscription }))
         }
         None if required => Err(AuthorizationError::NotSubscribed),
-        None => Ok(Some((mapping, application))),
+        None => Ok(Some(KeyHolder { owner: mapping, application, subscription: None })),
     }
 }
 
@@ -199,6 +214,11 @@ impl<'s> Grant<'s> {
     /// `None` for an open operation, and where no subscription is required and the key is nobody's.
     pub fn application(&self) -> Option<ApplicationView<'s>> {
         self.application
+    }
+
+    /// The policy of the subscription; `None` where nobody subscribed.
+    pub fn subscription(&self) -> Option<PolicyIndex> {
+        self.subscription
     }
 
     pub fn key_type(&self) -> KeyType {

@@ -4,6 +4,7 @@
 //! checked and then all are counted: a refused request consumes nothing on any level, and with any number of threads
 //! exactly the quota is granted.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +14,8 @@ use crate::limiter::counter::{Counted, Counter, Excess, QuotaLeft, Share, Usage}
 use crate::limiter::key::{CounterKey, KeySpace};
 use crate::limiter::limit::{ExcessRule, Follower, Limit, LimitPart};
 use crate::limiter::shard::{Shard, shards};
-use crate::limiter::time::CountingTime;
+use crate::limiter::time::{CountingTime, TimeScale};
+use crate::model::clock::Moment;
 
 /// The number of shards, a power of two: enough that two cores seldom want the same one.
 const SHARDS: usize = 512;
@@ -26,6 +28,7 @@ const INLINE: usize = 8;
 pub struct Counters {
     shards: Box<[Mutex<Shard>]>,
     keys: KeySpace,
+    scale: TimeScale,
     live: AtomicUsize,
     most: AtomicUsize,
     /// Requests that were counted in a shared counter of their policy.
@@ -52,6 +55,8 @@ pub struct Passed {
 pub struct Tightest {
     /// The position among the claims.
     pub claim: usize,
+    /// The position of the quota in its limit.
+    pub position: u8,
     pub left: QuotaLeft,
 }
 
@@ -72,8 +77,19 @@ pub struct Exceeded {
 }
 
 impl Counters {
-    pub fn new(most: usize, keys: KeySpace) -> Self {
+    /// Counters whose names are as random as the process' hash tables: they are never kept.
+    pub fn unkept() -> Self {
+        let random = || RandomState::new().hash_one(0_u8).to_le_bytes();
+        let mut bytes = [0; 32];
+        for part in bytes.as_chunks_mut::<8>().0 {
+            *part = random();
+        }
+        Self::new(0, KeySpace::from_bytes(bytes), TimeScale::default())
+    }
+
+    pub fn new(most: usize, keys: KeySpace, scale: TimeScale) -> Self {
         Self {
+            scale,
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             keys,
             live: AtomicUsize::new(0),
@@ -84,6 +100,11 @@ impl Counters {
 
     pub fn keys(&self) -> KeySpace {
         self.keys
+    }
+
+    /// The time of a request, by the monotonic time and the wall clock's milliseconds.
+    pub fn time(&self, moment: Moment, wall: u64) -> CountingTime {
+        self.scale.at(moment, wall)
     }
 
     /// Counters that exist.
@@ -351,7 +372,7 @@ impl Locked<'_> {
         }
         passed.tightest = tightest.and_then(|(share, claim, place)| {
             let left = self.counter(place)?.left_of(share.position, now)?;
-            Some(Tightest { claim, left })
+            Some(Tightest { claim, position: share.position, left })
         });
         Ok(passed)
     }

@@ -28,6 +28,7 @@ pub mod counter;
 pub mod counters;
 pub mod key;
 pub mod limit;
+pub mod saved;
 mod shard;
 pub mod shared;
 pub mod sliding;

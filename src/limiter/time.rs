@@ -13,7 +13,7 @@ pub struct CountingTime {
 
 /// The start of the steady scale. It begins at the wall clock's time, so that a count can be written to a file, or compared
 /// with another gateway's.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct TimeScale {
     offset: u64,
 }

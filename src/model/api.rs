@@ -10,6 +10,7 @@ use crate::model::cors::Cors;
 use crate::model::gateway::ByteLimit;
 use crate::model::identity::Identity;
 use crate::model::names::{ApiName, ApiSlot, KeyManagerSlot, Scope, Version};
+use crate::model::policy::PolicyIndex;
 use crate::model::provenance::Provenance;
 use crate::model::template::Template;
 
@@ -47,6 +48,7 @@ pub struct Api {
     pub max_body_bytes: Option<ByteLimit>,
     pub body_stall: BodyStall,
     pub concurrency: Option<Concurrency>,
+    pub policies: ApiPolicies,
     /// Whether streams and upgraded connections end with their token.
     pub close_on_token_expiry: bool,
     pub cors: Option<Cors>,
@@ -93,6 +95,15 @@ pub struct Concurrency {
     pub queue_timeout: Duration,
 }
 
+/// The throttling policies of an API.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ApiPolicies {
+    /// One that has limits replaces those of the operations.
+    pub api: PolicyIndex,
+    /// Those that a subscription may choose; empty: any.
+    pub offered: Vec<PolicyIndex>,
+}
+
 /// What an operator changes of a message's headers, after everything else.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HeaderRules {
@@ -107,6 +118,7 @@ pub struct Operation {
     pub auth: AuthScheme,
     /// Any one of these; empty asks for none.
     pub scopes: Vec<Scope>,
+    pub policy: PolicyIndex,
     pub place: Provenance,
 }
 

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::model::names::{ApiSlot, InvalidName, KeyManagerSlot, MAX_NAME_BYTES, check};
+use crate::model::policy::PolicyIndex;
 use crate::model::provenance::Provenance;
 
 /// The longest consumer key, in bytes. WSO2 keeps 512 characters; other servers issue URLs as client ids.
@@ -128,6 +129,8 @@ pub enum SubscriptionState {
 pub struct Subscription {
     pub api: ApiSlot,
     pub state: SubscriptionState,
+    /// Of the level "subscription".
+    pub policy: PolicyIndex,
 }
 
 /// The subscriptions of one application: at most one per API.
@@ -173,6 +176,8 @@ pub struct Application<'a> {
     pub owner: Owner<'a>,
     /// `None`: it can be used with the tokens of any organization.
     pub organization: Option<OrganizationName<'a>>,
+    /// Of the level "application".
+    pub policy: PolicyIndex,
     pub keys: KeyMappings<'a>,
     pub subscriptions: Subscriptions,
     pub place: Provenance,
@@ -219,7 +224,8 @@ mod tests {
             keys(&[key(0, "a", production), key(0, "a", sandbox)]),
             Err(InvalidApplication::RepeatedConsumerKey { consumer_key: "a".to_owned() })
         );
-        let to = |api, state| Subscription { api: ApiSlot(api), state };
+        let to =
+            |api, state| Subscription { api: ApiSlot(api), state, policy: PolicyIndex::UNLIMITED };
         let (open, blocked) = (SubscriptionState::Unblocked, SubscriptionState::Blocked);
         assert!(Subscriptions::try_from(vec![to(0, open), to(1, blocked)]).is_ok());
         assert_eq!(

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::model::key_manager::{ClientCertificate, PemFile};
+use crate::model::policy::Quota;
 use crate::model::provenance::Provenance;
 
 /// The backend of production or of sandbox keys. Its targets take turns.
@@ -35,6 +36,8 @@ pub struct Backend {
     pub idle_connections: usize,
     pub tls: BackendTls,
     pub addressing: Addressing,
+    /// The most that this backend may be sent, over all applications.
+    pub hard_limit: Option<Quota>,
     pub place: Provenance,
 }
 

@@ -10,6 +10,7 @@ use crate::model::application::{
     Application, KeyMapping, KeyType, Subscription, SubscriptionState,
 };
 use crate::model::names::{ApiSlot, ApplicationSlot, KeyManagerSlot};
+use crate::model::policy::PolicyIndex;
 use crate::model::provenance::Provenance;
 use hashbrown::{HashSet, HashTable};
 
@@ -40,6 +41,8 @@ pub struct ApplicationView<'a> {
     pub owner: &'a str,
     /// Whose tokens alone it may use.
     pub organization: Option<&'a str>,
+    /// Of the level "application".
+    pub policy: PolicyIndex,
     pub place: Provenance,
 }
 
@@ -70,6 +73,7 @@ struct ApplicationRecord {
     organization: TextRange,
     first_subscription: u32,
     subscription_count: u16,
+    policy: PolicyIndex,
     place: Provenance,
 }
 
@@ -85,6 +89,7 @@ struct KeyRecord {
 struct SubscriptionRecord {
     api: ApiSlot,
     state: SubscriptionState,
+    policy: PolicyIndex,
 }
 
 impl Directory {
@@ -102,6 +107,7 @@ impl Directory {
             name: self.text(record.name),
             owner: self.text(record.owner),
             organization,
+            policy: record.policy,
             place: record.place,
         })
     }
@@ -120,15 +126,22 @@ impl Directory {
             self.subscriptions
                 .get(start..start.checked_add(usize::from(record.subscription_count))?)
         });
-        records
-            .unwrap_or_default()
-            .iter()
-            .map(|record| Subscription { api: record.api, state: record.state })
+        records.unwrap_or_default().iter().map(|record| Subscription {
+            api: record.api,
+            state: record.state,
+            policy: record.policy,
+        })
     }
 
     /// The application and the key manager of every key, in the order written.
     pub fn keys(&self) -> impl Iterator<Item = (ApplicationSlot, KeyManagerSlot)> + '_ {
         self.keys.iter().map(|record| (record.application, record.key_manager))
+    }
+
+    /// Every policy that an application or a subscription has.
+    pub fn policies(&self) -> impl Iterator<Item = PolicyIndex> + '_ {
+        let applications = self.applications.iter().map(|record| record.policy);
+        applications.chain(self.subscriptions.iter().map(|record| record.policy))
     }
 
     /// The APIs that somebody subscribes to.
@@ -163,12 +176,14 @@ impl Directory {
             first_subscription: u32::try_from(self.subscriptions.len())
                 .map_err(|_| Conflict::Full)?,
             subscription_count: u16::try_from(subscriptions.len()).map_err(|_| Conflict::Full)?,
+            policy: new.policy,
             place: new.place,
         };
         self.applications.push(record);
         let records = subscriptions.iter().map(|subscription| SubscriptionRecord {
             api: subscription.api,
             state: subscription.state,
+            policy: subscription.policy,
         });
         self.subscriptions.extend(records);
         for key in new.keys.as_slice() {

@@ -43,6 +43,7 @@ use crate::model::gateway::{
     ErrorFormat, Gateway, Limits, Listener, ManagementSettings, Telemetry,
 };
 use crate::model::key_manager::KeyManager;
+use crate::model::policy::Throttling;
 use crate::model::provenance::SourceFiles;
 use crate::model::redis::RedisServer;
 
@@ -66,6 +67,7 @@ pub struct Model {
     pub key_managers: Vec<KeyManager>,
     pub apis: Vec<Api>,
     pub directory: Directory,
+    pub throttling: Throttling,
     pub errors: ErrorFormat,
     pub telemetry: Telemetry,
 }

@@ -122,6 +122,18 @@ reasons! {
     // --- throttle ---
     /// As many requests of the API are in flight, and wait, as may.
     ConcurrencyLimit = "concurrency_limit",
+    /// A deny condition is about the request.
+    Denied = "denied",
+    ApiQuota = "api_quota",
+    OperationQuota = "operation_quota",
+    SubscriptionQuota = "subscription_quota",
+    SubscriptionBurst = "subscription_burst",
+    ApplicationQuota = "application_quota",
+    ApplicationBurst = "application_burst",
+    /// A custom policy.
+    CustomQuota = "custom_quota",
+    /// The most that the API's backend may be sent.
+    HardLimit = "hard_limit",
 
     // --- forward ---
     BackendUnresolved = "backend_unresolved",

@@ -21,6 +21,7 @@ use crate::introspect::Introspector;
 use crate::jwks::KeyManagerKeys;
 use crate::key_managers::{CompiledKeyManager, OnDemand, Organizations};
 use crate::limiter::concurrency::ConcurrencyLimit;
+use crate::limiter::counters::Counters;
 use crate::model::Model;
 use crate::model::api::Api;
 use crate::model::backend::{Backend, BackendScheme, EjectRule, HealthRule, Http2, Target};
@@ -31,6 +32,7 @@ use crate::model::provenance::Provenance;
 use crate::model::removed_headers::RemovedHeaders;
 use crate::route::RouteTable;
 use crate::snapshot::kept::Kept;
+use crate::snapshot::throttling::LimitCompiler;
 use crate::snapshot::{BySlot, CompiledApi, CompiledOperation, Snapshot};
 use crate::telemetry::{Fragment, Metrics, UNMATCHED_OPERATION, operation_label};
 
@@ -48,6 +50,9 @@ pub struct Compiler {
     limits: Kept<(ApiName, Version), ConcurrencyLimit>,
     /// `None`: templates serve what they list and nothing else.
     on_demand: Option<OnDemand>,
+    counters: Arc<Counters>,
+    /// Long counts are kept in `state_dir`.
+    kept: bool,
 }
 
 /// The identity of a target's health: address, path and rules.
@@ -81,6 +86,8 @@ impl Compiler {
             limits: Kept::default(),
             healths: Kept::default(),
             on_demand: None,
+            counters: Arc::new(Counters::unkept()),
+            kept: false,
         }
     }
 
@@ -90,6 +97,12 @@ impl Compiler {
         Self { on_demand: Some(on_demand), ..self }
     }
 
+    /// With the counters of the process, whose long counts are kept.
+    #[must_use]
+    pub fn counting(self, counters: Arc<Counters>) -> Self {
+        Self { counters, kept: true, ..self }
+    }
+
     /// Compiles the next generation. `keys` stand in the order of the model's key managers.
     pub fn compile(
         &mut self,
@@ -97,6 +110,9 @@ impl Compiler {
         keys: Vec<Arc<KeyManagerKeys>>,
     ) -> Result<Snapshot, CompileError> {
         let routes = RouteTable::build(&model.apis);
+        let compiler =
+            LimitCompiler { counters: &self.counters, metrics: &self.metrics, kept: self.kept };
+        let throttling = Arc::new(compiler.compile(&model.throttling, &model.apis));
         let removed = Arc::new(removed(&model.gateway));
         let mut apis = Vec::with_capacity(model.apis.len());
         for api in model.apis {
@@ -133,6 +149,7 @@ impl Compiler {
             key_managers: BySlot::new(key_managers, |key_manager| key_manager.slot.position()),
             directory: model.directory,
             limits: model.limits,
+            throttling,
             trusted_proxies: model.gateway.trusted_proxies,
             dpop_nonce_key: model.gateway.dpop_nonce_key,
             errors: model.errors,

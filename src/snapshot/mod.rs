@@ -5,7 +5,8 @@
 //! generation lives (key sets, counters, connection pools) stands beside the snapshot and outlives it.
 //!
 //! The walk through the files: [`compile`] (model -> tables), [`api`] (an API with its backends), [`routed`] (the first proof of the
-//! walk), [`swap`] (the cell), [`local`] (one worker's view, which costs a request no shared counter).
+//! walk), [`throttling`] (limits), [`swap`] (the cell), [`local`] (one worker's view, which costs a request no shared
+//! counter).
 
 mod api;
 mod by_slot;
@@ -14,6 +15,7 @@ mod kept;
 pub mod local;
 mod routed;
 mod swap;
+pub mod throttling;
 
 use std::sync::Arc;
 
@@ -49,6 +51,7 @@ pub struct Snapshot {
     pub key_managers: BySlot<CompiledKeyManager>,
     pub directory: Directory,
     pub limits: Limits,
+    pub throttling: Arc<CompiledThrottling>,
     pub trusted_proxies: TrustedProxies,
     pub dpop_nonce_key: Option<SecretKey>,
     pub errors: ErrorFormat,

@@ -14,6 +14,7 @@ pub struct Snapshots {
 
 impl Snapshots {
     pub fn new(first: Snapshot) -> Self {
+        first.throttling.take_effect();
         Self { current: ArcSwap::from_pointee(first) }
     }
 
@@ -23,6 +24,7 @@ impl Snapshots {
 
     /// Publishes the next generation; requests under way keep theirs.
     pub fn publish(&self, next: Snapshot) {
+        next.throttling.take_effect();
         self.current.store(Arc::new(next));
     }
 

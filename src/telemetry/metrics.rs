@@ -7,7 +7,7 @@
 //! No label comes from a request but the method and the status, each from a closed list.
 //!
 //! The walk through the files: [`operation`] (exchanges), [`worker`], [`listener`], [`control`] (what the control side
-//! says), [`identity`] (revocations and introspection), [`collect`] and [`exposition`] (a scrape and its cap), [`families`] (all names), [`cardinality`] (how many
+//! says), [`identity`] (revocations and introspection), [`throttling`], [`collect`] and [`exposition`] (a scrape and its cap), [`families`] (all names), [`cardinality`] (how many
 //! series a configuration can come to); below them [`cell`], [`histogram`], [`status`] and [`process`].
 
 mod cardinality;
@@ -24,6 +24,7 @@ mod operation;
 mod process;
 mod registry;
 mod status;
+mod throttling;
 mod worker;
 
 #[cfg(test)]
@@ -43,12 +44,14 @@ pub use self::identity::{ChannelFacts, IntrospectionCounters, RevocationFacts};
 pub use self::listener::{ListenerSeries, RefusedConnection, TlsFailure};
 pub use self::management::{ManagementCall, ManagementCounters, SignIn};
 pub use self::operation::{Measured, OperationSeries};
+pub use self::throttling::{CounterFacts, PolicySeries};
 pub use self::worker::WorkerCounters;
 
 use self::control::Control;
 use self::exposition::{Caps, Exposition};
 use self::identity::{Introspections, RevocationSource};
 use self::registry::Registry;
+use self::throttling::{CounterSource, PolicyRegistry};
 use crate::model::clock::UnixSeconds;
 
 /// The type of what [`Metrics::render`] returns.
@@ -64,6 +67,8 @@ pub struct Metrics {
     control: Control,
     revocations: OnceLock<RevocationSource>,
     introspections: Introspections,
+    policies: PolicyRegistry,
+    counters: OnceLock<CounterSource>,
     access_log_dropped: OnceLock<Arc<AtomicU64>>,
     log_dropped: OnceLock<Arc<AtomicU64>>,
     management: Arc<ManagementCounters>,
@@ -83,6 +88,8 @@ impl Metrics {
             control: Control::default(),
             revocations: OnceLock::new(),
             introspections: Introspections::default(),
+            policies: PolicyRegistry::default(),
+            counters: OnceLock::new(),
             access_log_dropped: OnceLock::new(),
             log_dropped: OnceLock::new(),
             management: Arc::default(),
@@ -161,6 +168,16 @@ impl Metrics {
         self.introspections.of(key_manager)
     }
 
+    /// The series of a throttling policy: the same one for the same name and level while anything holds it.
+    pub fn policy(&self, name: &str, level: &'static str) -> Arc<PolicySeries> {
+        self.policies.of(name, level)
+    }
+
+    /// The source of the facts about counters. The first call holds.
+    pub fn counters(&self, source: impl Fn() -> CounterFacts + Send + Sync + 'static) {
+        let _ = self.counters.set(CounterSource::new(source));
+    }
+
     /// Who to ask at each scrape what is kept about callers.
     pub fn identity(&self, source: IdentitySource) {
         self.control.ask_identity(source);
@@ -199,6 +216,10 @@ impl Metrics {
         identity::introspections(&mut out, &self.introspections.live());
         if let Some(source) = self.revocations.get() {
             identity::revocations(&mut out, &source.ask());
+        }
+        throttling::policies(&mut out, &self.policies.live());
+        if let Some(source) = self.counters.get() {
+            throttling::counters(&mut out, source.ask());
         }
         collect::identity(&mut out, &self.control.identity());
         collect::control(&mut out, &self.control);

@@ -17,9 +17,9 @@ pub use access_log::{
 };
 pub use log::LogHandle;
 pub use metrics::{
-    BudgetFacts, CertificateFacts, ChannelFacts, ExpectedLoad, FamilySeries, IdentityFacts,
-    IntrospectionCounters, KeyManagerFacts, ListenerSeries, ManagementCall, ManagementCounters,
-    Measured, Metrics, OperationSeries, OrganizationFacts, RefusedConnection, RevocationFacts,
-    SignIn, SnapshotFacts, TlsFailure, UNMATCHED_OPERATION, WorkerCounters, operation_label,
-    worst_case_series,
+    BudgetFacts, CertificateFacts, ChannelFacts, CounterFacts, ExpectedLoad, FamilySeries,
+    IdentityFacts, IntrospectionCounters, KeyManagerFacts, ListenerSeries, ManagementCall,
+    ManagementCounters, Measured, Metrics, OperationSeries, OrganizationFacts, PolicySeries,
+    RefusedConnection, RevocationFacts, SignIn, SnapshotFacts, TlsFailure, UNMATCHED_OPERATION,
+    WorkerCounters, operation_label, worst_case_series,
 };

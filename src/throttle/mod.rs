@@ -3,7 +3,11 @@
 //! Every limit is a step of [`admit`]. Only the concurrency limit of an API exists yet: of policies, `config` takes
 //! "Unlimited" and refuses every other by name.
 
+mod condition;
+pub mod headers;
+pub mod levels;
 mod permitted;
+mod subject;
 
 pub use crate::throttle::permitted::{BodyLimits, Permitted};
 

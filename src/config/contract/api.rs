@@ -1,7 +1,8 @@
 //! The keys of `[[apis]]` with their backends and operations.
 
-use super::rule::{TableRule, ValueKind, key, only};
-use super::words::{RETRY_CAUSES, UNLIMITED};
+use super::rule::{TableRule, ValueKind, key};
+use super::throttling::HARD_LIMIT;
+use super::words::RETRY_CAUSES;
 
 pub(super) static API: TableRule = TableRule {
     keys: &[
@@ -31,13 +32,12 @@ pub(super) static API: TableRule = TableRule {
             "Accepts only tokens bound to a certificate or a key",
         ),
         key("dpop_nonce", ValueKind::Flag, "Refuses DPoP proofs without a nonce of the gateway"),
-        only(
+        key(
             "policies",
             ValueKind::Texts,
-            &["[]", "[\"Unlimited\"]"],
-            "Subscription policies that applications can choose",
+            "Subscription policies that applications can choose; an empty list offers all",
         ),
-        only("policy", ValueKind::Text, UNLIMITED, "API-level policy"),
+        key("policy", ValueKind::Text, "API-level policy, which replaces those of operations"),
         key("authorization_header", ValueKind::Text, "The header that carries the token"),
         key(
             "access_token_query",
@@ -148,6 +148,7 @@ static BACKEND: TableRule = TableRule {
             ValueKind::TextsOrTables(&TARGET),
             "Addresses to use while no target of urls is healthy",
         ),
+        key("hard_limit", ValueKind::Table(&HARD_LIMIT), "The most that this backend may be sent"),
         key("connect_timeout", ValueKind::Duration, "Timeout for one connection, TLS included"),
         key("response_timeout", ValueKind::Duration, "Timeout for the response head"),
         key(
@@ -272,6 +273,6 @@ static OPERATION: TableRule = TableRule {
         key("path", ValueKind::Text, "Below context and version: /accounts/{id}, /files/*"),
         key("auth", ValueKind::Choice(&["required", "none"]), "Asks for a token"),
         key("scopes", ValueKind::Texts, "One of these is enough"),
-        only("policy", ValueKind::Text, UNLIMITED, "Operation-level policy"),
+        key("policy", ValueKind::Text, "Operation-level policy"),
     ],
 };

@@ -1,7 +1,6 @@
 //! The keys of `[[applications]]` with their keys and subscriptions.
 
 use super::rule::{TableRule, ValueKind, key, only};
-use super::words::UNLIMITED;
 
 pub(super) static APPLICATION: TableRule = TableRule {
     keys: &[
@@ -12,7 +11,7 @@ pub(super) static APPLICATION: TableRule = TableRule {
             ValueKind::Text,
             "The organization whose tokens it may use, and no others",
         ),
-        only("policy", ValueKind::Text, UNLIMITED, "Application-level policy"),
+        key("policy", ValueKind::Text, "Application-level policy"),
         only("attributes", ValueKind::FreeTable, &["{}"], "Attributes for the backend JWT"),
         key("keys", ValueKind::Tables(&KEY), "Existing OAuth keys"),
         key("subscriptions", ValueKind::Tables(&SUBSCRIPTION), "APIs that it may call"),
@@ -30,7 +29,7 @@ static KEY: TableRule = TableRule {
 static SUBSCRIPTION: TableRule = TableRule {
     keys: &[
         key("api", ValueKind::Text, "name:version"),
-        only("policy", ValueKind::Text, UNLIMITED, "Subscription-level policy"),
+        key("policy", ValueKind::Text, "Subscription-level policy"),
         key(
             "status",
             ValueKind::Choice(&[

@@ -21,6 +21,7 @@ mod words;
 pub(super) use key_manager::{CREDENTIALS, CREDENTIALS_FILE};
 pub(super) use root::ROOT;
 pub(super) use rule::{KeyRule, Support, TableRule, ValueKind};
+pub(super) use throttling::{CONDITION_KINDS, DENY_TYPES, POLICY_LEVELS};
 pub(super) use words::{
     ALGORITHMS, CERTIFICATE_FORMATS, CREDENTIAL_METHODS, KEY_MANAGER_TYPES, RETRY_CAUSES,
 };

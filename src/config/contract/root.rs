@@ -10,7 +10,7 @@ use super::management::{MANAGEMENT, STORE};
 use super::revocation::REVOCATION;
 use super::rule::{TableRule, ValueKind, key};
 use super::telemetry::TELEMETRY;
-use super::throttling::{THROTTLING, THROTTLING_POLICY};
+use super::throttling::{DENY_CONDITION, THROTTLING, THROTTLING_POLICY};
 
 pub(in crate::config) static ROOT: TableRule = TableRule {
     keys: &[
@@ -43,6 +43,11 @@ pub(in crate::config) static ROOT: TableRule = TableRule {
         ),
         key("throttling", ValueKind::Table(&THROTTLING), "Counting of requests"),
         key("throttling_policies", ValueKind::Tables(&THROTTLING_POLICY), "Named limits"),
+        key(
+            "deny_conditions",
+            ValueKind::Tables(&DENY_CONDITION),
+            "Requests that are refused first",
+        ),
         key("revocation", ValueKind::Table(&REVOCATION), "The spreading of revocations"),
         key("backend_jwt", ValueKind::Table(&BACKEND_JWT), "The token that backends get"),
         key("telemetry", ValueKind::Table(&TELEMETRY), "Logs and metrics"),

@@ -40,5 +40,3 @@ pub(super) const FORWARDED_HEADERS: &[&str] = &[
 pub(super) const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 
 pub(super) const FORMATS: &[&str] = &["json", "text"];
-
-pub(super) const UNLIMITED: &[&str] = &["Unlimited"];

@@ -11,6 +11,7 @@ use crate::model::application::{
 };
 use crate::model::directory::{Conflict, Directory};
 use crate::model::names::InvalidName;
+use crate::model::policy::PolicyLevel;
 
 pub(super) fn applications(
     whole: &Whole<'_>,
@@ -57,6 +58,7 @@ fn application<'a>(
         name: name?,
         owner: owner?,
         organization: organization?,
+        policy: references::policy(table, "policy", PolicyLevel::Application, references),
         keys: keys?,
         subscriptions: subscriptions?,
         place: sources.place(&table.at()),
@@ -120,5 +122,9 @@ fn subscription(table: &Table<'_>, references: &References) -> Option<Subscripti
         // an unknown value is reported already, and this default opens nothing that the file closes
         _ => SubscriptionState::Unblocked,
     };
-    Some(Subscription { api: api?, state })
+    let policy = references::policy(table, "policy", PolicyLevel::Subscription, references);
+    if let Err((message, hint)) = references.offers(api?, policy) {
+        table.error("policy", message, hint);
+    }
+    Some(Subscription { api: api?, state, policy })
 }

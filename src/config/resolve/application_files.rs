@@ -14,7 +14,9 @@ use serde::Deserialize;
 use crate::config::plain_file;
 use crate::config::problems::{At, Problems};
 use crate::config::reader::Placed;
-use crate::config::resolve::references::{References, no_such_api, no_such_key_manager};
+use crate::config::resolve::references::{
+    References, no_such_api, no_such_key_manager, no_such_policy,
+};
 use crate::config::source::Sources;
 use crate::model::application::{
     Application, ApplicationName, ConsumerKey, InvalidApplication, KeyMapping, KeyMappings,
@@ -22,6 +24,7 @@ use crate::model::application::{
 };
 use crate::model::directory::{Conflict, Directory};
 use crate::model::names::InvalidName;
+use crate::model::policy::{PolicyIndex, PolicyLevel};
 use crate::model::provenance::{Provenance, SourceFiles};
 
 /// The longest line.
@@ -238,7 +241,7 @@ fn application<'l>(
     if !line.attributes.is_empty() {
         return Err(Refused::plain("`attributes` is not supported yet"));
     }
-    only_unlimited(line.policy.as_deref(), "policy")?;
+    let policy = policy(line.policy.as_deref(), PolicyLevel::Application, references)?;
     let organization = line.organization.as_deref();
     let keys: Result<Vec<_>, Refused> =
         line.keys.iter().map(|key| key_mapping(key, references)).collect();
@@ -250,6 +253,7 @@ fn application<'l>(
         organization: organization
             .map(|text| valid::<OrganizationName<'_>>(text, "organization"))
             .transpose()?,
+        policy,
         keys: KeyMappings::try_from(keys?)?,
         subscriptions: Subscriptions::try_from(subscriptions?)?,
         place,
@@ -274,20 +278,22 @@ fn subscription(
     written: &SubscriptionMember<'_>,
     references: &References,
 ) -> Result<Subscription, Refused> {
-    only_unlimited(written.policy.as_deref(), "subscriptions.policy")?;
-    match references.apis.get(&*written.api) {
-        Some(api) => Ok(Subscription { api: *api, state: written.status }),
-        None => Err(no_such_api(&written.api, references).into()),
-    }
+    let policy = policy(written.policy.as_deref(), PolicyLevel::Subscription, references)?;
+    let Some(api) = references.apis.get(&*written.api) else {
+        return Err(no_such_api(&written.api, references).into());
+    };
+    references.offers(*api, policy)?;
+    Ok(Subscription { api: *api, state: written.status, policy })
 }
 
-fn only_unlimited(policy: Option<&str>, key: &str) -> Result<(), Refused> {
-    match policy {
-        None | Some("Unlimited") => Ok(()),
-        Some(_) => Err(Refused::plain(format!(
-            "`{key}` is not supported yet: write \"Unlimited\", or leave it out"
-        ))),
-    }
+fn policy(
+    name: Option<&str>,
+    level: PolicyLevel,
+    references: &References,
+) -> Result<PolicyIndex, Refused> {
+    let Some(name) = name else { return Ok(PolicyIndex::UNLIMITED) };
+    let found = references.policies.find(level, name);
+    found.ok_or_else(|| no_such_policy(name, level, references).into())
 }
 
 /// Returns a string as one of the model's types, or the rule that it breaks.

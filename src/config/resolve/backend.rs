@@ -7,7 +7,7 @@ use http::uri::Authority;
 
 use crate::config::pem;
 use crate::config::reader::{Placed, Table};
-use crate::config::resolve::balancing;
+use crate::config::resolve::{balancing, figures};
 use crate::config::source::Sources;
 use crate::model::backend::{Addressing, Backend, BackendScheme, BackendTls, Target};
 use crate::model::template::literal;
@@ -58,6 +58,7 @@ pub(super) fn backend(table: &Table<'_>, sources: &Sources) -> Option<Backend> {
             rewrite_location: table.flag("rewrite_location", false),
             forward_prefix: table.flag("forward_prefix", false),
         },
+        hard_limit: figures::hard_limit(table),
         place: sources.place(&table.at()),
         targets,
     };

@@ -7,7 +7,10 @@ mod application_files;
 mod backend;
 mod backend_jwt;
 mod balancing;
+mod condition;
 mod cors;
+mod deny;
+mod figures;
 mod gateway;
 mod header_rules;
 mod introspection;
@@ -23,8 +26,10 @@ mod references;
 mod revocation;
 mod secret;
 mod telemetry;
+mod throttling;
 mod unique;
 mod unlikely;
+mod unlikely_limits;
 mod whole;
 
 use std::collections::HashMap;
@@ -34,11 +39,13 @@ use crate::config::problems::Problems;
 use crate::config::reader::Table;
 use crate::config::resolve::references::References;
 use crate::config::resolve::unlikely::Nouns;
+use crate::config::resolve::unlikely_limits::LimitNouns;
 use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::Model;
 use crate::model::directory::Directory;
 use crate::model::identity::Identities;
+use crate::model::policy::Throttling;
 
 /// Makes the model of everything that could be read. It may be used if no errors were reported.
 pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identities) -> Model {
@@ -53,6 +60,8 @@ pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identit
         identities: identities.clone(),
         key_managers: HashMap::new(),
         apis: HashMap::new(),
+        policies: throttling::policies(&whole, sources),
+        offered: HashMap::new(),
     };
     let key_managers = key_manager::key_managers(&whole, sources, &mut references);
     let apis = api::apis(&whole, sources, &mut references);
@@ -70,6 +79,13 @@ pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identit
     organizations::warn_of_shared_keys(&key_managers, &directory, &files, problems);
     Nouns { key_managers: &key_managers, apis: &apis, directory: &directory, files: &files }
         .warn(problems);
+    let throttling = Throttling {
+        deny: deny::deny_conditions(&whole, sources),
+        ..throttling::throttling(&whole, &references)
+    };
+    let throttling = Throttling { policies: references.policies, ..throttling };
+    LimitNouns { throttling: &throttling, apis: &apis, directory: &directory, files: &files }
+        .warn(problems);
     let listeners = listeners::listeners(&whole, sources);
     Model {
         files,
@@ -83,6 +99,7 @@ pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identit
         key_managers,
         apis,
         directory,
+        throttling,
         errors: telemetry::errors(&whole),
         telemetry: telemetry::telemetry(&whole, sources),
     }

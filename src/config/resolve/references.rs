@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use crate::config::problems::Problems;
-use crate::config::reader::{Placed, nearest};
+use crate::config::reader::{Placed, Table, nearest};
 use crate::model::identity::Identities;
 use crate::model::names::{ApiSlot, KeyManagerSlot};
+use crate::model::policy::{Policies, PolicyIndex, PolicyLevel};
 
 /// The names that other parts of the file may refer to.
 #[derive(Debug)]
@@ -14,6 +15,72 @@ pub(super) struct References {
     pub(super) key_managers: HashMap<String, KeyManagerSlot>,
     /// The APIs, by `name:version`.
     pub(super) apis: HashMap<String, ApiSlot>,
+    pub(super) policies: Policies,
+    /// The policies that subscriptions may choose, of APIs that do not offer all.
+    pub(super) offered: HashMap<ApiSlot, Vec<PolicyIndex>>,
+}
+
+impl References {
+    /// Refuses a subscription policy that an API does not offer.
+    pub(super) fn offers(
+        &self,
+        api: ApiSlot,
+        policy: PolicyIndex,
+    ) -> Result<(), (String, Option<String>)> {
+        let Some(offered) = self.offered.get(&api).filter(|offered| !offered.contains(&policy))
+        else {
+            return Ok(());
+        };
+        let names: Vec<_> =
+            offered.iter().map(|offered| format!("{:?}", self.policies.name(*offered))).collect();
+        let name = self.policies.name(policy);
+        let message = format!("the API does not offer the subscription policy {name:?}");
+        Err((message, Some(format!("`policies` of the API has {}", names.join(", ")))))
+    }
+}
+
+/// The policy that a key names; unlimited if none is written.
+pub(super) fn policy(
+    table: &Table<'_>,
+    key: &str,
+    level: PolicyLevel,
+    references: &References,
+) -> PolicyIndex {
+    let Some(name) = table.text(key) else { return PolicyIndex::UNLIMITED };
+    named_policy(&name, level, references, table.problems()).unwrap_or_default()
+}
+
+/// The policy of a name and level, or a problem.
+pub(super) fn named_policy(
+    name: &Placed<&str>,
+    level: PolicyLevel,
+    references: &References,
+    problems: &Problems,
+) -> Option<PolicyIndex> {
+    let found = references.policies.find(level, name.value);
+    if found.is_none() {
+        let (message, hint) = no_such_policy(name.value, level, references);
+        problems.error(name.at.clone(), message, hint);
+    }
+    found
+}
+
+/// The words for a policy that does not exist.
+pub(super) fn no_such_policy(
+    name: &str,
+    level: PolicyLevel,
+    references: &References,
+) -> (String, Option<String>) {
+    let message = format!("there is no throttling policy {name:?} of level {:?}", level.as_str());
+    let policies = &references.policies;
+    let other = PolicyLevel::ALL
+        .into_iter()
+        .find(|other| *other != level && policies.find(*other, name).is_some());
+    let hint = match other {
+        Some(other) => Some(format!("{name:?} is of level {:?}", other.as_str())),
+        None => nearest(name, policies.names(level)).map(|near| format!("did you mean {near:?}?")),
+    };
+    (message, hint)
 }
 
 /// Returns the API with this `name:version`; reports an error if there is none.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::limiter::counters::{Claim, Counters};
 use crate::limiter::key::{CounterKey, KeySpace};
 use crate::limiter::limit::{ExcessRule, Limit};
-use crate::limiter::time::CountingTime;
+use crate::limiter::time::{CountingTime, TimeScale};
 use crate::model::policy::{Burst, Quota, QuotaUnit, Window};
 
 /// 2026-11-27T00:00:00Z.
@@ -22,7 +22,7 @@ fn keys() -> KeySpace {
 }
 
 fn counters(most: usize) -> Counters {
-    Counters::new(most, keys())
+    Counters::new(most, keys(), TimeScale::default())
 }
 
 fn at(milliseconds: u64) -> CountingTime {

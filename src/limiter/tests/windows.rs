@@ -5,7 +5,6 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{MIDNIGHT, at, burst, claim, counters, limit, quota, seconds};
-use crate::limiter::counters::Counters;
 use crate::limiter::limit::LimitPart;
 use crate::limiter::sliding::SUB_WINDOWS;
 use crate::limiter::time::CountingTime;
@@ -50,7 +49,7 @@ proptest! {
                     prop_assert!(recent(&grants, now, longer) as u64 >= most, "refused too early");
                     prop_assert_eq!(exceeded.part, LimitPart::Quota(0));
                     // the wait is true: not a millisecond earlier, and then it passes
-                    let fresh = Counters::new(10, super::keys());
+                    let fresh = counters(10);
                     for grant in &grants {
                         fresh.admit(&[claim(&limit, "a")], at(*grant)).unwrap();
                     }

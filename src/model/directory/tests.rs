@@ -12,6 +12,7 @@ fn application(name: &str) -> Application<'_> {
         name: ApplicationName::try_from(name).unwrap(),
         owner: Owner::try_from("owner").unwrap(),
         organization: None,
+        policy: PolicyIndex::UNLIMITED,
         keys: KeyMappings::default(),
         subscriptions: Subscriptions::default(),
         place: Provenance { file: 0, line: 1 },
@@ -37,7 +38,7 @@ proptest! {
             let name = format!("application-{position}");
             let subscriptions: Vec<_> = apis
                 .iter()
-                .map(|api| Subscription { api: ApiSlot(*api), state: SubscriptionState::Unblocked })
+                .map(|api| Subscription { api: ApiSlot(*api), state: SubscriptionState::Unblocked, policy: PolicyIndex::UNLIMITED })
                 .collect();
             let new = Application {
                 keys: KeyMappings::try_from(vec![key(*key_manager, consumer_key, key_type)]).unwrap(),

@@ -30,7 +30,7 @@ struct Fault<'a> {
 
 fn wso2(row: &Row) -> Bytes {
     let kind = match row.family {
-        FaultFamily::Security => None,
+        FaultFamily::Security | FaultFamily::Throttling => None,
         FaultFamily::Status => Some(STATUS_REPORT),
     };
     json(&Fault { code: row.code, kind, message: row.message, description: &row.description })
@@ -67,12 +67,13 @@ fn json(body: &impl Serialize) -> Bytes {
 fn xml(row: &Row) -> Bytes {
     let (prefix, namespace) = match row.family {
         FaultFamily::Security => ("ams", "http://wso2.org/apimanager/security"),
+        FaultFamily::Throttling => ("amt", "http://wso2.org/apimanager/throttling"),
         FaultFamily::Status => ("am", "http://wso2.org/apimanager"),
     };
     let element =
         |name: &str, text: &str| format!("<{prefix}:{name}>{}</{prefix}:{name}>", escape(text));
     let kind = match row.family {
-        FaultFamily::Security => String::new(),
+        FaultFamily::Security | FaultFamily::Throttling => String::new(),
         FaultFamily::Status => element("type", STATUS_REPORT),
     };
     let (code, message) = (element("code", row.code), element("message", row.message));

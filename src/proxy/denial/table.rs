@@ -24,11 +24,13 @@ pub(super) struct Row {
     pub(super) retry_after: Option<u32>,
 }
 
-/// The two shapes of WSO2's faults.
+/// The shapes of WSO2's faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FaultFamily {
     /// Authentication and authorization.
     Security,
+    /// Throttling: like the first, with the time from which requests may pass again where that is known.
+    Throttling,
     /// All others: with a `type`, which always is `Status report`.
     Status,
 }
@@ -52,6 +54,9 @@ const BLOCKED: &str = "This API has been blocked temporarily. Please try again l
 const FORGED_TOKENS: &str =
     "Too many tokens of this address could not be verified. Try again later";
 const UNKNOWN_TOKENS: &str = "Too many unknown tokens from this address. Try again later";
+const DENIED: &str = "You have been blocked from accessing the resource";
+const OVER_QUOTA: &str = "You have exceeded your quota";
+const OVER_BURST: &str = "You have exceeded your application burst limit quota";
 const NO_PRODUCTION: &str = "Production key offered to the API with no production endpoint";
 const NO_SANDBOX: &str = "Sandbox key offered to the API with no sandbox endpoint";
 
@@ -207,6 +212,27 @@ pub(super) fn row(refusal: &DenialReply<'_>) -> Row {
             )
         },
 
+        Reason::HardLimit => Row {
+            family: FaultFamily::Throttling,
+            ..status(
+                S::SERVICE_UNAVAILABLE,
+                "900801",
+                "API Limit Reached",
+                "API not accepting requests",
+            )
+        },
+        Reason::Denied => Row {
+            family: FaultFamily::Throttling,
+            ..status(S::FORBIDDEN, "900805", "Message blocked", DENIED)
+        },
+        Reason::ApiQuota => throttled("900800", OVER_QUOTA),
+        Reason::OperationQuota => throttled("900802", OVER_QUOTA),
+        Reason::ApplicationQuota => throttled("900803", OVER_QUOTA),
+        Reason::SubscriptionQuota => throttled("900804", OVER_QUOTA),
+        Reason::CustomQuota => throttled("900806", OVER_QUOTA),
+        Reason::SubscriptionBurst => throttled("900807", OVER_QUOTA),
+        Reason::ApplicationBurst => throttled("900809", OVER_BURST),
+
         Reason::BackendUnresolved => {
             runtime(S::SERVICE_UNAVAILABLE, "303001", "The backend cannot be found")
         }
@@ -265,6 +291,13 @@ fn status(
         description,
         challenge: None,
         retry_after: None,
+    }
+}
+
+fn throttled(code: &'static str, description: &'static str) -> Row {
+    Row {
+        family: FaultFamily::Throttling,
+        ..status(StatusCode::TOO_MANY_REQUESTS, code, "Message throttled out", description)
     }
 }
 

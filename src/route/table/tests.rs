@@ -36,6 +36,7 @@ fn api(base_path: &str, operations: &[(&str, &str)]) -> Api {
         max_body_bytes: None,
         body_stall: crate::model::api::BodyStall::Limits,
         concurrency: None,
+        policies: crate::model::api::ApiPolicies::default(),
         close_on_token_expiry: true,
         cors: None,
         request_headers: crate::model::api::HeaderRules::default(),
@@ -60,6 +61,7 @@ fn operation(method: &str, template: &str) -> Operation {
         template: Template::try_from(template).unwrap(),
         auth: AuthScheme::Required,
         scopes: Vec::new(),
+        policy: crate::model::policy::PolicyIndex::UNLIMITED,
         place: Provenance::default(),
     }
 }

@@ -29,6 +29,8 @@ pub struct ExpectedLoad {
     pub key_managers: usize,
     /// Those of them that serve organizations which nobody listed.
     pub templates: usize,
+    /// Throttling policies, and backends with a hard limit.
+    pub policies: usize,
     /// Files of certificates.
     pub certificates: usize,
     /// The results that a fetch of a key set can have.
@@ -74,6 +76,7 @@ impl ExpectedLoad {
                 .iter()
                 .filter(|key_manager| key_manager.organizations.is_some())
                 .count(),
+            policies: model.throttling.policies.iter().count() + hard_limits(model),
             certificates: certificates::files(model).len(),
             fetch_results,
             skip_reasons,
@@ -96,9 +99,15 @@ impl ExpectedLoad {
             Scale::Waits => self.key_managers * 6,
             Scale::Skips => self.key_managers * self.skip_reasons,
             Scale::Organizations(each) => self.templates * each,
+            Scale::Policies(each) => self.policies * each,
             Scale::Families => families::ALL.iter().filter(|family| family.capped()).count(),
         }
     }
+}
+
+fn hard_limits(model: &Model) -> usize {
+    let backends = model.apis.iter().flat_map(|api| [&api.production, &api.sandbox]).flatten();
+    backends.filter(|backend| backend.hard_limit.is_some()).count()
 }
 
 fn unlisted(key_manager: &KeyManager) -> usize {
@@ -156,6 +165,7 @@ mod tests {
             template: Template::try_from(*path).unwrap(),
             auth: AuthScheme::Required,
             scopes: Vec::new(),
+            policy: crate::model::policy::PolicyIndex::UNLIMITED,
             place: Provenance::default(),
         };
         Api {
@@ -180,6 +190,7 @@ mod tests {
             max_body_bytes: None,
             body_stall: crate::model::api::BodyStall::Limits,
             concurrency: None,
+            policies: crate::model::api::ApiPolicies::default(),
             close_on_token_expiry: true,
             cors: None,
             request_headers: crate::model::api::HeaderRules::default(),

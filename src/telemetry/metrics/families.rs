@@ -45,6 +45,8 @@ pub(super) enum Scale {
     Waits,
     /// So many for each key manager.
     Organizations(usize),
+    /// So many for each throttling policy and hard limit.
+    Policies(usize),
     /// One for each file of certificates and its role.
     Certificates,
     /// One for each family that has labels.
@@ -74,7 +76,7 @@ use Combine::{Max, Min, Sum};
 use MetricKind::{Counter, Gauge, Histogram};
 use Scale::{
     Apis, Certificates, Exchanges, Families, Fetches, Fixed, KeyManagers, Listeners, Organizations,
-    Questions, Skips, Waits,
+    Policies, Questions, Skips, Waits,
 };
 
 use super::listener::{RefusedConnection, TlsFailure};
@@ -220,6 +222,16 @@ families! {
         "DPoP proofs by the channel's word: first used here, taken before (refused), unanswered (this gateway's memory counts).";
     REVOCATION_CHANNEL_MESSAGES = "portcullis_revocation_channel_messages_total", Counter, ["result"], Fixed(2),
         "Entries of the channel that were read, and those that are not revocations and were skipped.";
+    THROTTLED = "portcullis_throttled_total", Counter, ["policy", "level", "outcome"], Policies(3),
+        "Requests beyond a throttling policy: refused, let through and marked, or only observed.";
+    THROTTLE_COUNTERS = "portcullis_throttle_counters", Gauge(Sum), [], Fixed(1),
+        "Counters of limits that exist.";
+    THROTTLE_COUNTERS_LIMIT = "portcullis_throttle_counters_limit", Gauge(Max), [], Fixed(1),
+        "The most counters that may exist: throttling.max_counters.";
+    THROTTLE_SHARED = "portcullis_throttle_shared_counter_requests_total", Counter, [], Fixed(1),
+        "Times that a request was counted together with others of its policy, because all counters were taken.";
+    THROTTLE_STATE_FAILURES = "portcullis_throttle_state_failures_total", Counter, [], Fixed(1),
+        "Times that counts could not be written to state_dir; a restart would forget them.";
     SNAPSHOT_GENERATION = "portcullis_snapshot_generation", Gauge(Max), [], Fixed(1),
         "The number of the configuration in use; grows with each that takes effect.";
     RELOAD_SUCCESS = "portcullis_config_last_reload_success", Gauge(Min), [], Fixed(1),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::config::reader::Table;
+use crate::config::reader::{Placed, Table};
 use crate::config::resolve::header_rules::header_rules;
 use crate::config::resolve::naming::named;
 use crate::config::resolve::references::References;
@@ -17,11 +17,12 @@ use crate::config::resolve::whole::Whole;
 use crate::config::resolve::{backend, cors, references};
 use crate::config::source::Sources;
 use crate::model::api::{
-    Api, AuthorizationForwarding, BindingRule, BodyStall, Concurrency, HostPattern, Lifecycle,
-    PathRules, QueryTokenRule, SubscriptionRule,
+    Api, ApiPolicies, AuthorizationForwarding, BindingRule, BodyStall, Concurrency, HostPattern,
+    Lifecycle, PathRules, QueryTokenRule, SubscriptionRule,
 };
 use crate::model::backend::Backend;
 use crate::model::names::{ApiName, ApiSlot, KeyManagerSlot};
+use crate::model::policy::PolicyLevel;
 
 pub(super) fn apis(whole: &Whole<'_>, sources: &Sources, references: &mut References) -> Vec<Api> {
     let mut names = Unique::default();
@@ -38,8 +39,12 @@ pub(super) fn apis(whole: &Whole<'_>, sources: &Sources, references: &mut Refere
         }
         // a name is known even if the rest is wrong, so that one error does not become many
         let identity = references.identities.api(&whole_name);
-        references.apis.insert(whole_name, ApiSlot(identity.slot()));
+        let slot = ApiSlot(identity.slot());
+        references.apis.insert(whole_name, slot);
         let Some(api) = built else { continue };
+        if !api.policies.offered.is_empty() {
+            references.offered.insert(slot, api.policies.offered.clone());
+        }
         served::check_served(&mut served, &api, &table);
         apis.push(api);
     }
@@ -51,13 +56,14 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
     let version = context::version(table);
     let context = context::context(table);
     let key_managers = key_managers(table, references);
-    let operations = operations::operations(table, sources);
+    let operations = operations::operations(table, sources, references);
     let (production, sandbox) = backends(table, sources);
     let authorization_header = authorization_header(table);
     let cors = table.table("cors").and_then(|cors| cors::cors(&cors, &authorization_header));
     let (request_headers, response_headers) =
         (header_rules(table, "request_headers"), header_rules(table, "response_headers"));
     let concurrency = concurrency(table);
+    let policies = policies(table, references);
     let hosts = hosts(table);
     let (name, version, context) = (name?, version?, context?);
     if operations.is_empty() {
@@ -86,6 +92,7 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
         max_body_bytes: table.size("max_body_bytes").map(|size| size.value),
         body_stall: body_stall(table),
         concurrency,
+        policies,
         close_on_token_expiry: table.flag("close_on_token_expiry", true),
         cors,
         request_headers,
@@ -162,6 +169,18 @@ fn body_stall(table: &Table<'_>) -> BodyStall {
         return BodyStall::Limits;
     }
     table.optional_time("body_stall_timeout", None).map_or(BodyStall::Never, BodyStall::After)
+}
+
+fn policies(table: &Table<'_>, references: &References) -> ApiPolicies {
+    let offered = table.texts("policies").unwrap_or_default();
+    let named = |name: &Placed<&str>| {
+        let level = PolicyLevel::Subscription;
+        references::named_policy(name, level, references, table.problems())
+    };
+    ApiPolicies {
+        api: references::policy(table, "policy", PolicyLevel::Advanced, references),
+        offered: offered.iter().filter_map(named).collect(),
+    }
 }
 
 fn concurrency(table: &Table<'_>) -> Option<Concurrency> {

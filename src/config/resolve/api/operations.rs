@@ -7,16 +7,23 @@ use http::Method;
 use crate::config::problems::At;
 use crate::config::reader::Table;
 use crate::config::resolve::naming::named;
+use crate::config::resolve::references::{self, References};
 use crate::config::source::Sources;
 use crate::model::api::{AuthScheme, Operation, OperationMethod};
 use crate::model::names::Scope;
+use crate::model::policy::PolicyLevel;
 use crate::model::template::Template;
 
-pub(super) fn operations(table: &Table<'_>, sources: &Sources) -> Vec<Operation> {
+pub(super) fn operations(
+    table: &Table<'_>,
+    sources: &Sources,
+    references: &References,
+) -> Vec<Operation> {
     let mut seen: HashMap<(String, String), At> = HashMap::new();
     let mut operations = Vec::new();
     for table in table.tables("operations") {
         let (method, template, scopes) = (method(&table), template(&table), scopes(&table));
+        let policy = references::policy(&table, "policy", PolicyLevel::Advanced, references);
         let auth = match table.choice("auth", &["required", "none"]) {
             Some("none") => AuthScheme::None,
             _ => AuthScheme::Required,
@@ -49,6 +56,7 @@ pub(super) fn operations(table: &Table<'_>, sources: &Sources) -> Vec<Operation>
             template,
             auth,
             scopes,
+            policy,
             place: sources.place(&table.at()),
         });
     }

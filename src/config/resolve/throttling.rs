@@ -1,0 +1,186 @@
+//! `[throttling]` and `[[throttling_policies]]`.
+
+use http::HeaderName;
+
+use crate::config::contract::POLICY_LEVELS;
+use crate::config::reader::{Placed, Table, nearest};
+use crate::config::resolve::references::{self, References};
+use crate::config::resolve::unique::Unique;
+use crate::config::resolve::whole::Whole;
+use crate::config::resolve::{condition, figures};
+use crate::config::source::Sources;
+use crate::model::names::MAX_NAME_BYTES;
+use crate::model::policy::{
+    ExcessRule, InvalidTemplate, KeyTemplate, Limits, Policies, Policy, PolicyIndex, PolicyLevel,
+    QuotaUnit, Throttling, UNLIMITED, VARIABLES, built_in,
+};
+
+/// Counters that exist at a time, unless the operator says otherwise: 192 MiB at most.
+const DEFAULT_COUNTERS: i64 = 1_000_000;
+
+/// A hundred million counters take 19 GiB.
+const MOST_COUNTERS: i64 = 100_000_000;
+
+/// `[throttling]`, without the deny conditions, which are about APIs and applications.
+pub(super) fn throttling(whole: &Whole<'_>, references: &References) -> Throttling {
+    let table = whole.once("throttling");
+    let most = table.as_ref().map_or(DEFAULT_COUNTERS, |table| {
+        table.integer("max_counters", 1..=MOST_COUNTERS, DEFAULT_COUNTERS)
+    });
+    let default = |key| {
+        let level = PolicyLevel::Subscription;
+        table
+            .as_ref()
+            .map_or(PolicyIndex::UNLIMITED, |t| references::policy(t, key, level, references))
+    };
+    Throttling {
+        max_counters: usize::try_from(most).unwrap_or(usize::MAX),
+        headers: table.as_ref().is_none_or(|table| table.flag("headers", true)),
+        unauthenticated: default("unauthenticated_policy"),
+        subscriptionless: default("subscriptionless_policy"),
+        policies: Policies::default(),
+        deny: Vec::new(),
+    }
+}
+
+/// The built-in policies, and those that are written.
+pub(super) fn policies(whole: &Whole<'_>, sources: &Sources) -> Policies {
+    let mut policies = Policies::default();
+    for policy in built_in() {
+        policies.add(policy);
+    }
+    let mut names = Unique::default();
+    for table in whole.every("throttling_policies") {
+        let Some((name, policy)) = policy(&table, sources) else { continue };
+        let unique = format!("{} {}", policy.level.as_str(), policy.name);
+        if !names.claim(&unique, &name.at, "throttling policy", table.problems()) {
+            continue;
+        }
+        if !policies.add(policy) {
+            table.problems().error(table.at(), "too many throttling policies".to_owned(), None);
+        }
+    }
+    policies
+}
+
+fn policy<'t>(table: &Table<'t>, sources: &Sources) -> Option<(Placed<&'t str>, Policy)> {
+    let level = level(table);
+    let limits = figures::limits(table);
+    let conditions: Vec<_> =
+        table.tables("conditions").iter().filter_map(condition::condition).collect();
+    let name = name(table)?;
+    let level = level?;
+    let mut policy = Policy::new(name.value, level, limits);
+    policy.conditions = conditions;
+    policy.per_user = table.flag("per_user", false);
+    policy.excess = excess(table);
+    policy.events_header = events_header(table, &policy);
+    policy.key = key(table, level);
+    policy.place = Some(sources.place(&table.at()));
+    refuse_keys_of_other_levels(table, level);
+    if policy.limits == Limits::default() {
+        let hint = Some("write `requests` and `per`, or a `burst`".to_owned());
+        let message = format!("throttling policy {:?} has no limit", name.value);
+        table.problems().error(table.at(), message, hint);
+    }
+    Some((name, policy))
+}
+
+fn name<'t>(table: &Table<'t>) -> Option<Placed<&'t str>> {
+    let name = table.needed("name")?;
+    // it stands in a header and in metrics
+    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\') || c == ' ';
+    if name.value == UNLIMITED
+        || name.value.len() > MAX_NAME_BYTES
+        || !name.value.chars().all(plain)
+    {
+        let message = if name.value == UNLIMITED {
+            "\"Unlimited\" is the policy without limits, and stays so".to_owned()
+        } else {
+            format!("{:?} cannot be a policy's name", name.value)
+        };
+        let hint = Some("letters, digits and signs of ASCII, without quotes".to_owned());
+        table.problems().error(name.at, message, hint);
+        return None;
+    }
+    Some(name)
+}
+
+fn level(table: &Table<'_>) -> Option<PolicyLevel> {
+    table.needed("level")?;
+    let word = table.choice("level", POLICY_LEVELS)?;
+    PolicyLevel::ALL.into_iter().find(|level| level.as_str() == word)
+}
+
+fn excess(table: &Table<'_>) -> ExcessRule {
+    if table.flag("observe", false) {
+        ExcessRule::Observe
+    } else if table.flag("stop_on_quota_reach", true) {
+        ExcessRule::Refuse
+    } else {
+        ExcessRule::Mark
+    }
+}
+
+fn events_header(table: &Table<'_>, policy: &Policy) -> Option<HeaderName> {
+    let of_events = |limits: &Limits| limits.quotas.iter().any(|q| q.unit == QuotaUnit::Events);
+    let counts_events = policy.every_limits().any(of_events);
+    let Some(text) = table.wanted("events_header") else {
+        if counts_events {
+            let hint = Some("write `events_header = \"x-usage\"`".to_owned());
+            let message = "`events` needs `events_header`: the header of the backend's number";
+            table.problems().error(table.at(), message.to_owned(), hint);
+        }
+        return None;
+    };
+    if !counts_events {
+        table.error("events_header", "`events_header` needs `events`".to_owned(), None);
+    }
+    let name = HeaderName::try_from(text.value);
+    if name.is_err() {
+        let message = format!("{:?} is not a header's name", text.value);
+        table.problems().error(text.at, message, None);
+    }
+    name.ok()
+}
+
+fn key(table: &Table<'_>, level: PolicyLevel) -> Option<KeyTemplate> {
+    if level != PolicyLevel::Custom {
+        return None;
+    }
+    let text = table.needed("key")?;
+    match KeyTemplate::try_from(text.value) {
+        Ok(key) => Some(key),
+        Err(error) => {
+            let hint = match &error {
+                InvalidTemplate::Variable(name) => nearest(name, VARIABLES.into_iter())
+                    .map(|near| format!("did you mean \"${near}\"?")),
+                _ => None,
+            };
+            let known = || {
+                let all: Vec<_> = VARIABLES.iter().map(|name| format!("${name}")).collect();
+                format!("variables are {} and $claim.NAME", all.join(", "))
+            };
+            let hint = hint.unwrap_or_else(known);
+            table.problems().error(text.at, format!("`key`: {error}"), Some(hint));
+            None
+        }
+    }
+}
+
+/// A key that this level would ignore.
+fn refuse_keys_of_other_levels(table: &Table<'_>, level: PolicyLevel) {
+    use PolicyLevel::{Advanced, Application, Custom};
+    let rules: [(&str, &[PolicyLevel]); 3] =
+        [("conditions", &[Advanced]), ("key", &[Custom]), ("per_user", &[Application, Advanced])];
+    for (key, levels) in rules {
+        if table.has(key) && !levels.contains(&level) {
+            let all: Vec<_> = levels.iter().map(|level| format!("{:?}", level.as_str())).collect();
+            table.error(
+                key,
+                format!("`{key}` is for policies of level {}", all.join(" and ")),
+                None,
+            );
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! The compiled limits: what a request of each API counts against, and who is denied.
+//!
+//! Counters outlive snapshots: they are found again by the names of policy, application and API.
+
+use std::collections::HashSet;
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+
+use crate::limiter::counters::Counters;
+use crate::limiter::key::{CounterKey, Fingerprint, KeySpace};
+use crate::limiter::limit::{Follower, Limit};
+use crate::model::api::Api;
+use crate::model::application::KeyType;
+use crate::model::names::ApiSlot;
+use crate::model::policy::{
+    AddressRange, DenyTarget, ExcessRule, Limits, Policies, Policy, PolicyIndex, PolicyLevel,
+    Quota, QuotaUnit, Throttling, Window,
+};
+use crate::telemetry::{Metrics, PolicySeries};
+
+/// Counts of windows from this length on survive a restart.
+const KEPT_FROM: Duration = Duration::from_hours(1);
+
+/// All limits of a generation.
+#[derive(Debug)]
+pub struct CompiledThrottling {
+    pub counters: Arc<Counters>,
+    /// The bound of the counters, from when this generation is in use.
+    pub max_counters: usize,
+    pub headers: bool,
+    pub unauthenticated: PolicyIndex,
+    pub subscriptionless: PolicyIndex,
+    /// Policies of level "custom": every request counts against them.
+    pub custom: Vec<PolicyIndex>,
+    pub deny: Option<CompiledDeny>,
+    /// By position of the index.
+    policies: Vec<Arc<CompiledPolicy>>,
+    /// By [`ApiSlot`].
+    apis: Vec<ApiLimits>,
+}
+
+/// A policy, with its limits ready to be counted.
+#[derive(Debug)]
+pub struct CompiledPolicy {
+    pub definition: Policy,
+    /// The policy's own limits, then those of its conditions.
+    pub limits: Vec<CompiledLimit>,
+    pub series: Arc<PolicySeries>,
+}
+
+#[derive(Debug)]
+pub struct CompiledLimit {
+    pub limit: Arc<Limit>,
+    /// The value of `RateLimit-Policy`.
+    pub header: HeaderValue,
+}
+
+/// What counts at one API, by names that stay the same.
+#[derive(Debug)]
+pub struct ApiLimits {
+    pub api: Fingerprint,
+    pub operations: Vec<Fingerprint>,
+    production: Option<HardLimit>,
+    sandbox: Option<HardLimit>,
+}
+
+/// The most that one backend may be sent.
+#[derive(Debug)]
+pub struct HardLimit {
+    pub policy: Arc<CompiledPolicy>,
+    pub key: CounterKey,
+}
+
+/// The deny conditions that are in force.
+#[derive(Debug, Default)]
+pub struct CompiledDeny {
+    apis: HashSet<String>,
+    /// By owner and name.
+    applications: HashSet<(String, String)>,
+    users: HashSet<String>,
+    addresses: Vec<AddressRange>,
+    /// An address that is in none of each is denied.
+    others: Vec<AddressRange>,
+}
+
+/// The kind of deny condition that refuses a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeniedBy {
+    Api,
+    Application,
+    User,
+    Address,
+}
+
+/// Compiles limits: for which counters, and whether long counts are kept in `state_dir`.
+#[derive(Debug)]
+pub(super) struct LimitCompiler<'c> {
+    pub(super) counters: &'c Arc<Counters>,
+    pub(super) metrics: &'c Arc<Metrics>,
+    pub(super) kept: bool,
+}
+
+impl LimitCompiler<'_> {
+    pub(super) fn compile(&self, throttling: &Throttling, apis: &[Api]) -> CompiledThrottling {
+        let policies = &throttling.policies;
+        let compiled: Vec<_> =
+            policies.iter().map(|(_, policy)| Arc::new(self.policy(policy.clone()))).collect();
+        CompiledThrottling {
+            counters: Arc::clone(self.counters),
+            max_counters: throttling.max_counters,
+            headers: throttling.headers,
+            unauthenticated: throttling.unauthenticated,
+            subscriptionless: throttling.subscriptionless,
+            custom: custom(policies),
+            deny: CompiledDeny::of(throttling),
+            policies: compiled,
+            apis: apis.iter().map(|api| self.api(api)).collect(),
+        }
+    }
+
+    fn keys(&self) -> KeySpace {
+        self.counters.keys()
+    }
+
+    fn policy(&self, definition: Policy) -> CompiledPolicy {
+        let level = definition.level.as_str();
+        let limits = definition.every_limits().enumerate().map(|(position, limits)| {
+            let condition = position.to_string();
+            let name = [level, &definition.name, &condition];
+            self.limit(&name, &definition.name, limits, definition.excess)
+        });
+        CompiledPolicy {
+            limits: limits.collect(),
+            series: self.metrics.policy(&definition.name, level),
+            definition,
+        }
+    }
+
+    fn limit(
+        &self,
+        name: &[&str],
+        shown: &str,
+        limits: &Limits,
+        excess: ExcessRule,
+    ) -> CompiledLimit {
+        let quotas = limits.quotas.as_slice();
+        let mut limit = Limit::new(self.keys(), name, quotas, limits.burst, excess);
+        if self.kept && quotas.iter().any(|quota| quota.window.length() >= KEPT_FROM) {
+            limit = limit.followed_by(Follower::StateDir);
+        }
+        CompiledLimit { limit, header: policy_header(shown, limits) }
+    }
+
+    fn api(&self, api: &Api) -> ApiLimits {
+        let (name, version) = (api.name.as_str().as_bytes(), api.version.as_str().as_bytes());
+        let operations = api.operations.iter().map(|operation| {
+            let (method, path) = (operation.method.as_str(), operation.template.as_str());
+            let kind = b"operation".as_slice();
+            self.keys().fingerprint([kind, name, version, method.as_bytes(), path.as_bytes()])
+        });
+        let hard = |backend: Option<Option<Quota>>, key_type: KeyType| {
+            let quota = backend.flatten()?;
+            let limits = Limits { quotas: vec![quota], burst: None };
+            let shown = format!("{}:{} {}", api.name, api.version, key_type.label());
+            let parts = ["hard_limit", api.name.as_str(), api.version.as_str(), key_type.label()];
+            let limit = self.limit(&parts, &shown, &limits, ExcessRule::Refuse);
+            let key = limit.limit.base();
+            let policy = CompiledPolicy {
+                definition: Policy::new(&shown, PolicyLevel::Advanced, limits),
+                limits: vec![limit],
+                series: self.metrics.policy(&shown, "hard_limit"),
+            };
+            Some(HardLimit { policy: Arc::new(policy), key })
+        };
+        ApiLimits {
+            api: self.keys().fingerprint([b"api".as_slice(), name, version]),
+            operations: operations.collect(),
+            production: hard(api.production.as_ref().map(|b| b.hard_limit), KeyType::Production),
+            sandbox: hard(api.sandbox.as_ref().map(|b| b.hard_limit), KeyType::Sandbox),
+        }
+    }
+}
+
+impl CompiledThrottling {
+    /// Sets the bound of the counters: this generation is in use now.
+    pub(super) fn take_effect(&self) {
+        self.counters.set_most(self.max_counters);
+    }
+
+    /// `None`: no limits.
+    pub fn policy(&self, index: PolicyIndex) -> Option<&Arc<CompiledPolicy>> {
+        self.policies.get(index.position()?)
+    }
+
+    pub fn api(&self, index: ApiSlot) -> Option<&ApiLimits> {
+        self.apis.get(index.position())
+    }
+
+    /// Every limit, with the level that it is written for.
+    pub fn every_limit(&self) -> impl Iterator<Item = &Arc<Limit>> {
+        let hard = self.apis.iter().flat_map(|api| [&api.production, &api.sandbox]).flatten();
+        let policies = self.policies.iter().chain(hard.map(|hard| &hard.policy));
+        policies.flat_map(|policy| policy.limits.iter().map(|limit| &limit.limit))
+    }
+}
+
+impl ApiLimits {
+    pub fn hard_limit(&self, key_type: KeyType) -> Option<&HardLimit> {
+        match key_type {
+            KeyType::Production => self.production.as_ref(),
+            KeyType::Sandbox => self.sandbox.as_ref(),
+        }
+    }
+}
+
+impl CompiledPolicy {
+    /// The limit at a position among the policy's own and its conditions'.
+    pub fn limit(&self, position: usize) -> Option<&CompiledLimit> {
+        self.limits.get(position)
+    }
+}
+
+impl CompiledDeny {
+    fn of(throttling: &Throttling) -> Option<Self> {
+        let mut all = Self::default();
+        let mut any = false;
+        for deny in throttling.deny.iter().filter(|deny| deny.enabled) {
+            any = true;
+            match &deny.target {
+                DenyTarget::Api(path) => drop(all.apis.insert(path.clone())),
+                DenyTarget::Application { owner, name } => {
+                    all.applications.insert((owner.clone(), name.clone()));
+                }
+                DenyTarget::User(name) => drop(all.users.insert(name.clone())),
+                DenyTarget::Addresses { range, inverted: false } => all.addresses.push(*range),
+                DenyTarget::Addresses { range, inverted: true } => all.others.push(*range),
+            }
+        }
+        any.then_some(all)
+    }
+
+    /// The kind of condition that denies a request, the API's first.
+    pub fn denies(
+        &self,
+        base_path: &str,
+        application: Option<(&str, &str)>,
+        user: Option<&str>,
+        address: IpAddr,
+    ) -> Option<DeniedBy> {
+        let is_application = |(owner, name): (&str, &str)| {
+            // a set of pairs cannot be asked without owning them, and few gateways deny anybody
+            self.applications.iter().any(|(o, n)| o == owner && n == name)
+        };
+        if self.apis.contains(base_path) {
+            Some(DeniedBy::Api)
+        } else if application.is_some_and(is_application) {
+            Some(DeniedBy::Application)
+        } else if user.is_some_and(|user| self.users.contains(user)) {
+            Some(DeniedBy::User)
+        } else if self.addresses.iter().any(|range| range.holds(address))
+            || self.others.iter().any(|range| !range.holds(address))
+        {
+            Some(DeniedBy::Address)
+        } else {
+            None
+        }
+    }
+}
+
+fn custom(policies: &Policies) -> Vec<PolicyIndex> {
+    let custom = policies.iter().filter(|(_, policy)| policy.level == PolicyLevel::Custom);
+    custom.map(|(index, _)| index).collect()
+}
+
+/// The names of a policy's quotas in `RateLimit` and `RateLimit-Policy`: the policy's own, then numbered ones.
+pub fn quota_name(policy: &str, position: u8) -> String {
+    match position {
+        0 => policy.to_owned(),
+        more => format!("{policy}.{}", more + 1),
+    }
+}
+
+/// The members of `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11): quota, unit and window of each quota.
+fn policy_header(name: &str, limits: &Limits) -> HeaderValue {
+    let mut text = String::new();
+    for (position, quota) in (0_u8..).zip(&limits.quotas) {
+        let unit = match quota.unit {
+            QuotaUnit::Requests => "",
+            QuotaUnit::Bandwidth => ";qu=\"content-bytes\"",
+            QuotaUnit::Events => ";qu=\"events\"",
+        };
+        let comma = if text.is_empty() { "" } else { ", " };
+        let (name, seconds) = (quota_name(name, position), window_seconds(quota.window));
+        let _ = write!(text, "{comma}\"{name}\";q={}{unit};w={seconds}", quota.most);
+    }
+    if let Some(burst) = limits.burst {
+        let comma = if text.is_empty() { "" } else { ", " };
+        let seconds = burst.per.as_millis().div_ceil(1000);
+        let _ = write!(text, "{comma}\"{name}.burst\";q={};w={seconds}", burst.requests);
+    }
+    // names are of printable ASCII without quotes, so this is a value
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+fn window_seconds(window: Window) -> u64 {
+    window.length().as_secs()
+}

@@ -1,0 +1,122 @@
+//! Limits: requests that a policy refused or let through, and the table of counters.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::cell::Cell;
+use super::collect::{as_f64, sample};
+use super::exposition::{Exposition, Label};
+use super::families::{self, FamilyDefinition};
+
+/// Requests beyond one policy. All workers count here: they contend only where requests are refused.
+#[derive(Debug, Default)]
+pub struct PolicySeries {
+    refused: Cell,
+    marked: Cell,
+    observed: Cell,
+}
+
+impl PolicySeries {
+    pub fn refused(&self) {
+        self.refused.add_shared(1);
+    }
+
+    /// The policy's `stop_on_quota_reach` is false.
+    pub fn marked(&self) {
+        self.marked.add_shared(1);
+    }
+
+    /// The policy is only observed.
+    pub fn observed(&self) {
+        self.observed.add_shared(1);
+    }
+}
+
+/// The table of counters, asked at each scrape.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CounterFacts {
+    pub live: u64,
+    pub most: u64,
+    /// Requests that were counted in a shared counter of their policy.
+    pub shared: u64,
+    /// Times that counts could not be written to `state_dir`.
+    pub failures: u64,
+}
+
+/// The owner of [`CounterFacts`].
+pub(super) struct CounterSource(Box<dyn Fn() -> CounterFacts + Send + Sync>);
+
+impl CounterSource {
+    pub(super) fn new(source: impl Fn() -> CounterFacts + Send + Sync + 'static) -> Self {
+        Self(Box::new(source))
+    }
+
+    pub(super) fn ask(&self) -> CounterFacts {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for CounterSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CounterSource")
+    }
+}
+
+/// A policy's name and level.
+type PolicyLabels = (Arc<str>, &'static str);
+
+/// All policies that a snapshot has.
+#[derive(Debug, Default)]
+pub(super) struct PolicyRegistry {
+    known: Mutex<BTreeMap<PolicyLabels, Weak<PolicySeries>>>,
+}
+
+type LivePolicies = Vec<(PolicyLabels, Arc<PolicySeries>)>;
+
+impl PolicyRegistry {
+    pub(super) fn of(&self, name: &str, level: &'static str) -> Arc<PolicySeries> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (Arc::from(name), level);
+        if let Some(series) = known.get(&key).and_then(Weak::upgrade) {
+            return series;
+        }
+        let series = Arc::default();
+        known.insert(key, Arc::downgrade(&series));
+        series
+    }
+
+    pub(super) fn live(&self) -> LivePolicies {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, series| series.strong_count() > 0);
+        let live = known.iter();
+        live.filter_map(|(key, series)| Some((key.clone(), series.upgrade()?))).collect()
+    }
+}
+
+/// Writes the policies that had anything to say.
+pub(super) fn policies(out: &mut Exposition<'_>, live: &LivePolicies) {
+    let samples = live.iter().flat_map(|((name, level), series)| {
+        let outcomes = [
+            ("refused", &series.refused),
+            ("marked", &series.marked),
+            ("observed", &series.observed),
+        ];
+        outcomes.into_iter().filter(|(_, cell)| cell.load() > 0).map(|(outcome, cell)| {
+            let labels =
+                [Label::Shared(Arc::clone(name)), Label::Fixed(level), Label::Fixed(outcome)];
+            sample(labels, as_f64(cell.load()))
+        })
+    });
+    out.write(&families::THROTTLED, samples.collect());
+}
+
+pub(super) fn counters(out: &mut Exposition<'_>, facts: CounterFacts) {
+    let mut one = |family: &'static FamilyDefinition, value: u64| {
+        out.write(family, vec![sample([], as_f64(value))]);
+    };
+    one(&families::THROTTLE_COUNTERS, facts.live);
+    one(&families::THROTTLE_COUNTERS_LIMIT, facts.most);
+    one(&families::THROTTLE_SHARED, facts.shared);
+    one(&families::THROTTLE_STATE_FAILURES, facts.failures);
+}

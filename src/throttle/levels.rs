@@ -1,0 +1,417 @@
+//! The levels of one request: which policies it counts against, and under which names.
+//!
+//! The order is WSO2's: API or operation, subscription, application, custom policies, the backend's hard limit. Deny
+//! conditions come before all of them.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use smallvec::SmallVec;
+
+use crate::authenticate::Principal;
+use crate::authorize::Grant;
+use crate::limiter::counter::{QuotaLeft, Usage};
+use crate::limiter::counters::{Claim, Counters, Exceeded, Noted, Passed, Tightest};
+use crate::limiter::key::CounterKey;
+use crate::limiter::limit::LimitPart;
+use crate::limiter::time::CountingTime;
+use crate::model::application::KeyType;
+use crate::model::names::ApiSlot;
+use crate::model::policy::{ExcessRule, PolicyIndex, QuotaUnit};
+use crate::model::reason::Reason;
+use crate::snapshot::Snapshot;
+use crate::snapshot::throttling::{CompiledLimit, CompiledPolicy, CompiledThrottling, DeniedBy};
+use crate::throttle::condition;
+use crate::throttle::subject::Subjects;
+
+/// Levels that need no allocation.
+const INLINE: usize = 6;
+
+/// The parts of a request that limits may depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct CallFacts<'r> {
+    pub headers: &'r HeaderMap,
+    pub query: Option<&'r str>,
+    pub client: IpAddr,
+}
+
+/// Everything that one request counts against. It outlives the snapshot that it was made of.
+#[derive(Debug, Default)]
+pub struct Levels {
+    /// `None`: no level.
+    throttling: Option<Arc<CompiledThrottling>>,
+    all: SmallVec<[Level; INLINE]>,
+    passed: Passed,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Level {
+    kind: LevelKind,
+    limit: LimitPlace,
+    key: CounterKey,
+    /// The number that the backend reported.
+    events: u64,
+}
+
+/// The level that a policy was chosen for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LevelKind {
+    Api,
+    Operation,
+    Subscription,
+    Application,
+    Custom,
+    HardLimit,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum LimitPlace {
+    /// A policy's own limit, or that of one of its conditions.
+    Policy(PolicyIndex, usize),
+    HardLimit(ApiSlot, KeyType),
+}
+
+/// A limit that has no room for a request.
+#[derive(Debug, Clone)]
+pub struct LimitExceeded {
+    pub kind: LevelKind,
+    pub part: LimitPart,
+    pub policy: Arc<CompiledPolicy>,
+    /// The limit of the policy that refuses.
+    pub position: usize,
+    /// Milliseconds until the request may come again.
+    pub wait: u64,
+    /// The time of the refusal, in milliseconds since 1970.
+    pub at: u64,
+    /// Answers tell clients of their limits.
+    pub headers: bool,
+}
+
+/// The state of one level, for people.
+#[derive(Debug, Clone)]
+pub struct LevelLeft {
+    pub kind: LevelKind,
+    pub policy: Arc<CompiledPolicy>,
+    pub quotas: Vec<QuotaLeft>,
+    pub burst: Option<u64>,
+}
+
+impl Levels {
+    /// Finds the levels of a granted request, unless a deny condition is about it.
+    pub fn of(
+        snapshot: &Snapshot,
+        grant: &Grant<'_>,
+        facts: &CallFacts<'_>,
+    ) -> Result<Self, DeniedBy> {
+        let throttling = &snapshot.throttling;
+        if let Some(deny) = &throttling.deny {
+            let base_path = &grant.routed().api().definition.base_path;
+            let application = grant.application().map(|known| (known.owner, known.name));
+            let user = grant.principal().and_then(|principal| principal.claims().subject());
+            if let Some(by) = deny.denies(base_path, application, user, facts.client) {
+                return Err(by);
+            }
+        }
+        let mut finder = Finder {
+            throttling,
+            subjects: Subjects::new(throttling.counters.keys(), grant, facts),
+            levels: SmallVec::new(),
+        };
+        finder.find(grant, facts);
+        let all = finder.levels;
+        let throttling = (!all.is_empty()).then(|| Arc::clone(throttling));
+        Ok(Self { throttling, all, passed: Passed::default() })
+    }
+
+    /// Counts the request on all levels, or on none of them.
+    pub fn count(&mut self, now: CountingTime) -> Result<(), LimitExceeded> {
+        let Some(throttling) = &self.throttling else { return Ok(()) };
+        let claims: SmallVec<[Claim<'_>; INLINE]> = self.claims(throttling).collect();
+        let admitted = throttling.counters.admit(&claims, now);
+        drop(claims);
+        let passed = match admitted {
+            Ok(passed) => passed,
+            Err(exceeded) => return self.exceeded(throttling, exceeded, now).map_or(Ok(()), Err),
+        };
+        if let Some(noted) = passed.noted {
+            self.note(throttling, noted);
+        }
+        self.passed = passed;
+        Ok(())
+    }
+
+    /// The counters of the process, where any level counts.
+    pub fn counters(&self) -> Option<&Arc<Counters>> {
+        self.throttling.as_ref().map(|throttling| &throttling.counters)
+    }
+
+    /// The first level that let the request through although it is beyond its limit.
+    pub fn noted(&self) -> Option<(LevelKind, &Arc<CompiledPolicy>)> {
+        let level = self.all.get(self.passed.noted?.claim)?;
+        Some((level.kind, policy(self.throttling.as_ref()?, level)?))
+    }
+
+    /// Reads the numbers that a backend reports. A missing or unreadable one counts as 1: a backend that forgets to report
+    /// opens no gate.
+    pub fn read_events(&mut self, headers: &HeaderMap) {
+        let Some(throttling) = &self.throttling else { return };
+        for level in &mut self.all {
+            let Some(name) =
+                policy(throttling, level).and_then(|p| p.definition.events_header.as_ref())
+            else {
+                continue;
+            };
+            let text = headers.get(name).and_then(|value| value.to_str().ok());
+            level.events = text.and_then(|text| text.trim().parse().ok()).unwrap_or(1);
+        }
+    }
+
+    /// Charges what is known only now: the bytes of both bodies, and reported numbers.
+    pub fn charge(&self, bandwidth: u64, now: CountingTime) {
+        let Some(throttling) = &self.throttling else { return };
+        for (level, claim) in self.all.iter().zip(self.claims(throttling)) {
+            let is_metered = |unit: QuotaUnit| unit != QuotaUnit::Requests;
+            if claim.limit.quotas.iter().any(|quota| is_metered(quota.unit)) {
+                let usage = Usage { bandwidth, events: level.events };
+                throttling.counters.charge(claim, usage, now);
+            }
+        }
+    }
+
+    /// The tightest quota of a request that passed, with its policy's name, and the policies that clients are told of.
+    pub fn told(&self) -> Option<(Option<(&str, Tightest)>, impl Iterator<Item = &CompiledLimit>)> {
+        let throttling = self.throttling.as_ref().filter(|throttling| throttling.headers)?;
+        let tightest = self.passed.tightest.and_then(|tightest| {
+            let level = self.all.get(tightest.claim).filter(|level| level.is_told())?;
+            Some((policy(throttling, level)?.definition.name.as_str(), tightest))
+        });
+        let told = self.all.iter().filter(|level| level.is_told());
+        Some((tightest, told.filter_map(|level| limit(throttling, level))))
+    }
+
+    /// The state of every level, without counting.
+    pub fn look(&self, now: CountingTime) -> Vec<LevelLeft> {
+        let Some(throttling) = &self.throttling else { return Vec::new() };
+        let all = self.all.iter().zip(self.claims(throttling));
+        all.filter_map(|(level, claim)| {
+            let (quotas, burst) = throttling.counters.look(claim, now);
+            let policy = Arc::clone(policy(throttling, level)?);
+            Some(LevelLeft { kind: level.kind, policy, quotas, burst })
+        })
+        .collect()
+    }
+
+    fn claims<'l>(&'l self, throttling: &'l CompiledThrottling) -> impl Iterator<Item = Claim<'l>> {
+        self.all.iter().filter_map(|level| {
+            Some(Claim { limit: &limit(throttling, level)?.limit, key: level.key })
+        })
+    }
+
+    fn note(&self, throttling: &CompiledThrottling, noted: Noted) {
+        let level = self.all.get(noted.claim);
+        let Some(policy) = level.and_then(|level| policy(throttling, level)) else { return };
+        if policy.definition.excess == ExcessRule::Observe {
+            policy.series.observed();
+        } else {
+            policy.series.marked();
+        }
+    }
+
+    fn exceeded(
+        &self,
+        throttling: &CompiledThrottling,
+        exceeded: Exceeded,
+        now: CountingTime,
+    ) -> Option<LimitExceeded> {
+        let level = self.all.get(exceeded.claim)?;
+        let policy = Arc::clone(policy(throttling, level)?);
+        policy.series.refused();
+        Some(LimitExceeded {
+            kind: level.kind,
+            part: exceeded.part,
+            policy,
+            position: level.limit.position(),
+            wait: exceeded.wait,
+            at: now.wall,
+            headers: throttling.headers && level.is_told(),
+        })
+    }
+}
+
+impl Level {
+    /// Clients learn of their own limits, not of what a backend can bear.
+    fn is_told(&self) -> bool {
+        self.kind != LevelKind::HardLimit
+    }
+}
+
+fn policy<'t>(
+    throttling: &'t CompiledThrottling,
+    level: &Level,
+) -> Option<&'t Arc<CompiledPolicy>> {
+    match level.limit {
+        LimitPlace::Policy(index, _) => throttling.policy(index),
+        LimitPlace::HardLimit(api, key_type) => {
+            Some(&throttling.api(api)?.hard_limit(key_type)?.policy)
+        }
+    }
+}
+
+fn limit<'t>(throttling: &'t CompiledThrottling, level: &Level) -> Option<&'t CompiledLimit> {
+    policy(throttling, level)?.limit(level.limit.position())
+}
+
+impl LimitPlace {
+    /// The position among the policy's limits.
+    fn position(self) -> usize {
+        match self {
+            Self::Policy(_, position) => position,
+            Self::HardLimit(..) => 0,
+        }
+    }
+}
+
+/// Collects the levels of one request.
+struct Finder<'r> {
+    throttling: &'r CompiledThrottling,
+    subjects: Subjects<'r>,
+    levels: SmallVec<[Level; INLINE]>,
+}
+
+impl Finder<'_> {
+    fn find(&mut self, grant: &Grant<'_>, facts: &CallFacts<'_>) {
+        self.api_or_operation(grant, facts);
+        self.subscription(grant);
+        if let Some(application) = grant.application() {
+            self.application(application.policy);
+        }
+        for index in &self.throttling.custom {
+            let Some(policy) = self.throttling.policy(*index) else { continue };
+            let Some(template) = &policy.definition.key else { continue };
+            let value = self.subjects.template(template);
+            self.push(LevelKind::Custom, *index, 0, |base| base.of(value));
+        }
+        let api = grant.routed().api().slot;
+        let hard = self.throttling.api(api).and_then(|api| api.hard_limit(grant.key_type()));
+        if let Some(hard) = hard {
+            self.levels.push(Level {
+                kind: LevelKind::HardLimit,
+                limit: LimitPlace::HardLimit(api, grant.key_type()),
+                key: hard.key,
+                events: 0,
+            });
+        }
+    }
+
+    /// A policy of the API that has limits replaces those of its operations.
+    fn api_or_operation(&mut self, grant: &Grant<'_>, facts: &CallFacts<'_>) {
+        let routed = grant.routed();
+        let Some(names) = self.throttling.api(routed.api().slot) else { return };
+        let of_api = routed.api().definition.policies.api;
+        let (kind, index, name) = if of_api == PolicyIndex::UNLIMITED {
+            let Some(name) = names.operations.get(routed.position()) else { return };
+            (LevelKind::Operation, routed.operation().policy, *name)
+        } else {
+            (LevelKind::Api, of_api, names.api)
+        };
+        let Some(policy) = self.throttling.policy(index) else { return };
+        let claims = grant.principal().map(Principal::claims);
+        let position = condition::first(&policy.definition.conditions, facts, claims);
+        let apart = policy.definition.per_user || grant.principal().is_none();
+        let caller = apart.then(|| self.subjects.caller());
+        self.push(kind, index, position, |base| {
+            let all = base.of(name);
+            caller.map_or(all, |caller| all.of(caller))
+        });
+    }
+
+    fn subscription(&mut self, grant: &Grant<'_>) {
+        let Some(api) = self.throttling.api(grant.routed().api().slot).map(|names| names.api)
+        else {
+            return;
+        };
+        let (index, subject) = match (grant.principal(), grant.subscription()) {
+            (None, _) => (self.throttling.unauthenticated, None),
+            (Some(_), None) => (self.throttling.subscriptionless, None),
+            (Some(_), Some(policy)) => (policy, self.subjects.application()),
+        };
+        if index == PolicyIndex::UNLIMITED {
+            return;
+        }
+        let subject = subject.unwrap_or_else(|| self.subjects.client());
+        self.push(LevelKind::Subscription, index, 0, |base| base.of(subject).of(api));
+    }
+
+    fn application(&mut self, index: PolicyIndex) {
+        let Some(policy) = self.throttling.policy(index) else { return };
+        let Some(application) = self.subjects.application() else { return };
+        let user = policy.definition.per_user.then(|| self.subjects.caller());
+        self.push(LevelKind::Application, index, 0, |base| {
+            let all = base.of(application);
+            user.map_or(all, |user| all.of(user))
+        });
+    }
+
+    fn push(
+        &mut self,
+        kind: LevelKind,
+        index: PolicyIndex,
+        position: usize,
+        key: impl FnOnce(CounterKey) -> CounterKey,
+    ) {
+        let limit = self.throttling.policy(index).and_then(|policy| policy.limit(position));
+        if let Some(limit) = limit {
+            let key = key(limit.limit.base());
+            let limit = LimitPlace::Policy(index, position);
+            self.levels.push(Level { kind, limit, key, events: 0 });
+        }
+    }
+}
+
+impl LevelKind {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Operation => "operation",
+            Self::Subscription => "subscription",
+            Self::Application => "application",
+            Self::Custom => "custom",
+            Self::HardLimit => "hard_limit",
+        }
+    }
+}
+
+impl LimitExceeded {
+    pub fn reason(&self) -> Reason {
+        match (self.kind, self.part) {
+            (LevelKind::Api, _) => Reason::ApiQuota,
+            (LevelKind::Operation, _) => Reason::OperationQuota,
+            (LevelKind::Subscription, LimitPart::Quota(_)) => Reason::SubscriptionQuota,
+            (LevelKind::Subscription, LimitPart::Burst) => Reason::SubscriptionBurst,
+            (LevelKind::Application, LimitPart::Quota(_)) => Reason::ApplicationQuota,
+            (LevelKind::Application, LimitPart::Burst) => Reason::ApplicationBurst,
+            (LevelKind::Custom, _) => Reason::CustomQuota,
+            (LevelKind::HardLimit, _) => Reason::HardLimit,
+        }
+    }
+
+    /// Seconds until the request may come again, rounded up.
+    pub fn retry_after(&self) -> u64 {
+        self.wait.div_ceil(1000).max(1)
+    }
+}
+
+impl std::fmt::Display for LimitExceeded {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let part = match self.part {
+            LimitPart::Burst => "burst",
+            LimitPart::Quota(_) => "quota",
+        };
+        let (kind, name) = (self.kind.label(), &self.policy.definition.name);
+        let wait = self.retry_after();
+        write!(formatter, "the {part} of {kind} policy {name:?} is used up for {wait} s")
+    }
+}
+
+impl std::error::Error for LimitExceeded {}

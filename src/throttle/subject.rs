@@ -1,0 +1,111 @@
+//! The names of those whom counters count apart: applications, users, clients, addresses.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use smallvec::SmallVec;
+
+use crate::authenticate::Principal;
+use crate::authorize::Grant;
+use crate::limiter::key::{Fingerprint, KeySpace};
+use crate::model::policy::{KeyPart, KeyTemplate};
+use crate::throttle::condition::claim_text;
+use crate::throttle::levels::CallFacts;
+
+/// The subjects of one request.
+pub(super) struct Subjects<'r> {
+    keys: KeySpace,
+    grant: &'r Grant<'r>,
+    client: IpAddr,
+}
+
+impl<'r> Subjects<'r> {
+    pub(super) fn new(keys: KeySpace, grant: &'r Grant<'r>, facts: &CallFacts<'_>) -> Self {
+        Self { keys, grant, client: facts.client }
+    }
+
+    pub(super) fn application(&self) -> Option<Fingerprint> {
+        let application = self.grant.application()?;
+        Some(self.keys.fingerprint([
+            b"application".as_slice(),
+            application.owner.as_bytes(),
+            application.name.as_bytes(),
+        ]))
+    }
+
+    /// The user of a token, of whichever key manager; without a token, the client's address.
+    pub(super) fn caller(&self) -> Fingerprint {
+        let Some(principal) = self.grant.principal() else { return self.address() };
+        let key_manager = principal.key_manager().definition.name.as_str().as_bytes();
+        let user = principal.claims().subject().unwrap_or_default().as_bytes();
+        self.keys.fingerprint([b"user".as_slice(), key_manager, user])
+    }
+
+    /// The client that a token was issued to, where it is no application's; without a token, the client's address.
+    pub(super) fn client(&self) -> Fingerprint {
+        let Some(principal) = self.grant.principal() else { return self.address() };
+        let Some(consumer_key) = principal.consumer_key() else { return self.caller() };
+        let key_manager = principal.key_manager().definition.name.as_str().as_bytes();
+        self.keys.fingerprint([b"client".as_slice(), key_manager, consumer_key.as_bytes()])
+    }
+
+    fn address(&self) -> Fingerprint {
+        self.keys.fingerprint([b"address".as_slice(), network(self.client).as_slice()])
+    }
+
+    /// The value of a custom policy's key. A part that the request does not have is empty, so that all such requests share
+    /// a count.
+    pub(super) fn template(&self, template: &KeyTemplate) -> Fingerprint {
+        let api = &self.grant.routed().api().definition;
+        let address = network(self.client);
+        let subject = self.grant.principal().and_then(|principal| principal.claims().subject());
+        let claims = self.grant.principal().map(Principal::claims);
+        let named = template.parts().iter().filter_map(|part| match part {
+            KeyPart::Claim(name) => Some(name.as_str()),
+            _ => None,
+        });
+        // a claim that is no text counts as one that is missing
+        let text =
+            |name| claims.and_then(|claims| claim_text(claims.get(name)?)).unwrap_or_default();
+        let texts: SmallVec<[Cow<'_, str>; 2]> = named.map(text).collect();
+        let mut texts = texts.iter();
+        let application = self.grant.application();
+        let parts = template.parts().iter().map(|part| match part {
+            KeyPart::Text(text) => text.as_bytes(),
+            // without a token, each address is a user
+            KeyPart::User => subject.map_or(address.as_slice(), str::as_bytes),
+            KeyPart::Application => application.map_or(b"".as_slice(), |a| a.name.as_bytes()),
+            KeyPart::Api => api.name.as_str().as_bytes(),
+            KeyPart::ApiContext => api.context.as_bytes(),
+            KeyPart::Version => api.version.as_str().as_bytes(),
+            KeyPart::Address => address.as_slice(),
+            KeyPart::Claim(_) => texts.next().map_or(b"".as_slice(), |text| text.as_bytes()),
+        });
+        self.keys.fingerprint(parts)
+    }
+}
+
+/// An IPv4 address, or the /64 of an IPv6 address: nobody has less of those.
+fn network(address: IpAddr) -> [u8; 8] {
+    let set = |(byte, octet): (&mut u8, u8)| *byte = octet;
+    let mut bytes = [0; 8];
+    match address.to_canonical() {
+        IpAddr::V4(address) => bytes.iter_mut().zip(address.octets()).for_each(set),
+        IpAddr::V6(address) => bytes.iter_mut().zip(address.octets()).for_each(set),
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_count_as_written_and_by_64_bits() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("192.0.2.1"), of("::ffff:192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+    }
+}
