@@ -6,8 +6,13 @@
 
 use std::collections::HashMap;
 
+use crate::limiter::burst::milliseconds;
 use crate::limiter::counter::{Counted, Counter};
 use crate::limiter::key::{CounterKey, KeySpace};
+use crate::limiter::limit::Limit;
+use crate::limiter::sliding::sub_window;
+use crate::limiter::time::CountingTime;
+use crate::model::policy::Window;
 
 const MAGIC: &[u8; 8] = b"PORTCNT1";
 const KEYS: usize = 32;
@@ -28,6 +33,23 @@ pub struct SavedCounter {
     /// The steady time of the record.
     pub at: u64,
     pub counted: Vec<Counted>,
+}
+
+impl SavedCounter {
+    /// The counts for a counter of this limit. Where the clock was ahead when they were saved, their sub-windows lie in the
+    /// future: they are moved to the present.
+    pub fn counted_at(&self, limit: &Limit, now: CountingTime) -> Vec<Counted> {
+        let all = self.counted.iter().filter_map(|counted| {
+            let quota = limit.quotas.get(usize::from(counted.quota))?;
+            let Window::Sliding(length) = quota.window else { return Some(*counted) };
+            let length = milliseconds(length);
+            let current = sub_window(now.steady, length);
+            let ahead = sub_window(self.at, length).saturating_sub(current);
+            let at = counted.at.saturating_sub(ahead).min(current);
+            Some(Counted { at, ..*counted })
+        });
+        all.collect()
+    }
 }
 
 /// Writes a file's head.

@@ -18,8 +18,9 @@ const STICKY: u32 = 0o1000;
 const ROOT: u32 = 0;
 
 /// Beginnings of the names that the gateway gives to files here.
-const OWN_NAMES: [&str; 9] = [
+const OWN_NAMES: [&str; 10] = [
     "revocations",
+    "counters",
     "keys-",
     "organizations",
     "lock",

@@ -11,6 +11,7 @@ mod background;
 pub mod certificates;
 pub mod clock;
 mod clock_watch;
+mod counts;
 pub mod descriptors;
 pub mod error;
 mod facts;

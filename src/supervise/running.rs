@@ -12,6 +12,7 @@ use crate::management::{CallGate, Readiness, ReloadRequest, Removals};
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;
 use crate::state_dir::lock::Lock;
+use crate::supervise::counts::{self, KeptCounts};
 use crate::supervise::link::TakeoverLink;
 use crate::supervise::reload::Reloader;
 use crate::supervise::service_manager;
@@ -40,6 +41,7 @@ pub struct RunningGateway {
     pub(super) management_socket: Option<TcpListener>,
     /// The right to write to `state_dir`.
     pub(super) lock: Option<Lock>,
+    pub(super) counts: Arc<KeptCounts>,
     pub(super) revocations: Arc<Revocations>,
     /// Whether this process answers on the management listener.
     pub(super) gate: Arc<CallGate>,
@@ -116,6 +118,10 @@ impl RunningGateway {
         };
         let drained = self.threads.drain(self.reloader.settings.drain_timeout, hurry).await;
         self.tasks.shutdown().await;
+        let (counts, now) =
+            (Arc::clone(&self.counts), counts::time(&self.counts, &*self.reloader.clock));
+        // a failure is told there
+        let _ = tokio::task::spawn_blocking(move || counts.write(now)).await;
         self.reloader.fetchers.shutdown().await;
         self.reloader.channel.shutdown().await;
         drop(self.lock.take());

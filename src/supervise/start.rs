@@ -35,6 +35,7 @@ use crate::state_dir::lock::Lock;
 use crate::state_dir::{self, FolderNote};
 use crate::supervise::clock::SystemClock;
 use crate::supervise::clock_watch::{self, ClockReading};
+use crate::supervise::counts::{self, KeptCounts};
 use crate::supervise::error::{SuperviseError, bind_error};
 use crate::supervise::facts::identity_facts;
 use crate::supervise::link::{self, Predecessor, TakeoverLink};
@@ -47,7 +48,7 @@ use crate::supervise::warnings::tell_limits;
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{self, WorkerThreads};
 use crate::supervise::{certificates, descriptors};
-use crate::telemetry::{AccessLog, LogHandle, Metrics, SnapshotFacts};
+use crate::telemetry::{AccessLog, CounterFacts, LogHandle, Metrics, SnapshotFacts};
 
 /// Reloads that may wait for one that is under way; more callers wait in their own connection.
 const RELOAD_QUEUE: usize = 16;
@@ -118,10 +119,13 @@ async fn assemble(
         metrics.log_dropped(log.dropped());
     }
 
+    let counts = kept_counts(&state_dir, &*clock, &metrics)?;
     let mut fetchers = KeySets::new(&model.gateway.state_dir, Arc::clone(&clock));
     let keys = fetchers.reconcile(&model.key_managers);
     let on_demand = OnDemand::new(&model.gateway.state_dir, Arc::clone(&clock));
-    let mut compiler = Compiler::new(Arc::clone(&metrics), worker_count).starting(on_demand);
+    let mut compiler = Compiler::new(Arc::clone(&metrics), worker_count)
+        .starting(on_demand)
+        .counting(Arc::clone(counts.counters()));
     let (settings, addresses) =
         (model.gateway.clone(), management.as_ref().map(|(socket, _)| socket.local_addr()));
     let facts = snapshot_facts(&model);
@@ -136,6 +140,7 @@ async fn assemble(
     let snapshots = Arc::new(Snapshots::new(snapshot));
 
     let lock = turn(lock, predecessor.as_mut(), &keys, &state_dir).await?;
+    counts.own(&snapshots.load().throttling, counts::time(&counts, &*clock));
     let common = common(&state_dir, &*clock)?;
     show(&metrics, &common, &snapshots);
 
@@ -163,6 +168,7 @@ async fn assemble(
     channel.follow(channel_settings.as_ref()).await;
     let revocations = Arc::clone(&common.revocations);
     tend(&mut tasks, first_reading, common, &clock, &metrics, &snapshots);
+    tasks.spawn(counts::keep(Arc::clone(&counts), Arc::clone(&clock)));
     let management_address = addresses.and_then(Result::ok);
     let reloader = Reloader {
         in_force,
@@ -196,11 +202,30 @@ async fn assemble(
         management_address,
         management_socket,
         lock: Some(lock),
+        counts,
         revocations,
         gate,
         control,
         predecessor,
     })
+}
+
+/// The counters of limits, which each scrape asks.
+fn kept_counts(
+    state_dir: &Path,
+    clock: &dyn Clock,
+    metrics: &Metrics,
+) -> Result<Arc<KeptCounts>, SuperviseError> {
+    let counts = KeptCounts::open(state_dir, clock).map_err(|_| SuperviseError::Random)?;
+    let counts = Arc::new(counts);
+    let asked = Arc::clone(&counts);
+    metrics.counters(move || CounterFacts {
+        live: asked.counters().live() as u64,
+        most: asked.counters().most() as u64,
+        shared: asked.counters().overflowed(),
+        failures: asked.failures(),
+    });
+    Ok(counts)
 }
 
 /// Whom each scrape asks.

@@ -22,6 +22,7 @@ use crate::revocation::journal::Journal;
 use crate::revocation::journal::follower::Follower;
 use crate::revocation::{RevocationError, Revocations};
 use crate::state_dir::lock::{Lock, LockError};
+use crate::supervise::counts;
 pub use crate::supervise::inherited::Inherited;
 use crate::supervise::link::{self, TakeoverLink};
 use crate::supervise::running::RunningGateway;
@@ -268,7 +269,13 @@ impl RunningGateway {
     async fn release(&mut self, heir: u32) -> Result<(), TakeoverError> {
         self.reloader.channel.pause().await;
         let revocations = Arc::clone(&self.revocations);
-        let released = tokio::task::spawn_blocking(move || revocations.hand_over()).await;
+        let (counts, now) =
+            (Arc::clone(&self.counts), counts::time(&self.counts, &*self.reloader.clock));
+        let released = tokio::task::spawn_blocking(move || {
+            counts.hand_over(now);
+            revocations.hand_over()
+        })
+        .await;
         match released {
             Ok(released) => released.map_err(TakeoverError::Journal)?,
             Err(_) => return Err(TakeoverError::Silent),
@@ -285,7 +292,10 @@ impl RunningGateway {
             let folder = self.reloader.settings.state_dir.clone();
             let keep_from = self.reloader.clock.forget_before();
             let (revocations, lock) = (Arc::clone(&self.revocations), self.lock.take());
+            let (counts, now) =
+                (Arc::clone(&self.counts), counts::time(&self.counts, &*self.reloader.clock));
             let owned = tokio::task::spawn_blocking(move || {
+                counts.take_back(now);
                 let lock = lock.map_or_else(|| Lock::take_back(&folder), Ok);
                 let opened = Journal::open(&folder, keep_from).map_err(LockError::Unusable);
                 lock.and_then(|lock| opened.map(|opened| (lock, revocations.own(opened))))
