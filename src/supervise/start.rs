@@ -114,10 +114,7 @@ async fn assemble(
     inherited.close_unused();
     let management_socket = management.as_ref().and_then(|(socket, _)| socket.try_clone().ok());
     let access_log = AccessLog::open(&model.telemetry.access_log)?;
-    metrics.access_log_dropped(access_log.dropped());
-    if let Some(log) = &log {
-        metrics.log_dropped(log.dropped());
-    }
+    show_lost_lines(&metrics, &access_log, log.as_ref());
 
     let counts = kept_counts(&state_dir, &*clock, &metrics)?;
     let mut fetchers = KeySets::new(&model.gateway.state_dir, Arc::clone(&clock));
@@ -135,8 +132,7 @@ async fn assemble(
     let notices = model.revocation_notices;
     let channel_settings = model.revocation_channel.clone();
     let snapshot = compiler.compile(model, keys.clone())?;
-    metrics.snapshot_installed(&SnapshotFacts { generation: snapshot.generation, ..facts });
-    metrics.configuration_loaded(clock.now());
+    show_snapshot(&metrics, SnapshotFacts { generation: snapshot.generation, ..facts }, &*clock);
     let snapshots = Arc::new(Snapshots::new(snapshot));
 
     let lock = turn(lock, predecessor.as_mut(), &keys, &state_dir).await?;
@@ -226,6 +222,18 @@ fn kept_counts(
         failures: asked.failures(),
     });
     Ok(counts)
+}
+
+fn show_lost_lines(metrics: &Metrics, access_log: &AccessLog, log: Option<&LogHandle>) {
+    metrics.access_log_dropped(access_log.dropped());
+    if let Some(log) = log {
+        metrics.log_dropped(log.dropped());
+    }
+}
+
+fn show_snapshot(metrics: &Metrics, facts: SnapshotFacts, clock: &dyn Clock) {
+    metrics.snapshot_installed(&facts);
+    metrics.configuration_loaded(clock.now());
 }
 
 /// Whom each scrape asks.
