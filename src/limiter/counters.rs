@@ -129,14 +129,8 @@ impl Counters {
     /// Counts a request in all of its counters, or in none.
     pub fn admit(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<Passed, Exceeded> {
         let mut locked = self.lock(claims.iter().map(|claim| claim.key));
-        let mut places: SmallVec<[Place; INLINE]> = SmallVec::new();
-        for claim in claims {
-            match locked.find(claim.key) {
-                Some(place) => places.push(place),
-                None => break,
-            }
-        }
-        if places.len() == claims.len() {
+        let places = locked.find_all(claims);
+        if places.iter().all(Option::is_some) {
             return locked.judge(claims, &places, now);
         }
         drop(locked);
@@ -149,15 +143,12 @@ impl Counters {
     fn admit_new(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<Passed, Exceeded> {
         let overflows = claims.iter().map(|claim| claim.limit.overflow());
         let mut locked = self.lock(claims.iter().map(|claim| claim.key).chain(overflows));
-        let mut places: SmallVec<[Place; INLINE]> = SmallVec::new();
+        let mut places = locked.find_all(claims);
         let mut made: SmallVec<[Place; INLINE]> = SmallVec::new();
-        for claim in claims {
-            let place = locked.find(claim.key).unwrap_or_else(|| {
-                let place = locked.make(self, claim, now);
-                made.push(place);
-                place
-            });
-            places.push(place);
+        for (claim, place) in claims.iter().zip(&mut places).filter(|(_, place)| place.is_none()) {
+            let new = locked.make(self, claim, now);
+            made.push(new);
+            *place = Some(new);
         }
         let judged = locked.judge(claims, &places, now);
         if judged.is_err() {
@@ -165,6 +156,13 @@ impl Counters {
             made.iter().for_each(|place| locked.unmake(self, *place));
         }
         judged
+    }
+
+    /// Tells whether a request would be admitted now, and counts nothing.
+    pub fn check(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<(), Exceeded> {
+        let mut locked = self.lock(claims.iter().map(|claim| claim.key));
+        let places = locked.find_all(claims);
+        locked.weigh(claims, &places, now).map(|_| ())
     }
 
     /// Adds what a request has used, when that is known. Nothing is refused any more.
@@ -292,6 +290,10 @@ impl Locked<'_> {
         Some(Place { guard, slot })
     }
 
+    fn find_all(&self, claims: &[Claim<'_>]) -> SmallVec<[Option<Place>; INLINE]> {
+        claims.iter().map(|claim| self.find(claim.key)).collect()
+    }
+
     fn counter(&mut self, place: Place) -> Option<&mut Counter> {
         self.0.get_mut(place.guard)?.1.counter(place.slot)
     }
@@ -336,30 +338,10 @@ impl Locked<'_> {
     fn judge(
         &mut self,
         claims: &[Claim<'_>],
-        places: &[Place],
+        places: &[Option<Place>],
         now: CountingTime,
     ) -> Result<Passed, Exceeded> {
-        let mut refused: Option<Exceeded> = None;
-        let mut passed = Passed::default();
-        let mut paying: SmallVec<[(usize, Place); INLINE]> = SmallVec::new();
-        for (claim, (limit, place)) in claims.iter().map(|c| c.limit).zip(places).enumerate() {
-            let Some(counter) = self.counter(*place) else { continue };
-            counter.advance(limit, now);
-            let (refusing, noted) = weigh(counter, limit.excess, now);
-            if let Some(Excess { part, wait }) = refusing {
-                let first = refused.get_or_insert(Exceeded { claim, part, wait });
-                first.wait = first.wait.max(wait);
-            }
-            if let Some(Excess { part, .. }) = noted {
-                passed.noted.get_or_insert(Noted { claim, part });
-            }
-            if noted.is_none() || limit.excess != ExcessRule::Observe {
-                paying.push((claim, *place));
-            }
-        }
-        if let Some(exceeded) = refused {
-            return Err(exceeded);
-        }
+        let Weighed { noted, paying } = self.weigh(claims, places, now)?;
         let mut tightest: Option<(Share, usize, Place)> = None;
         for (claim, place) in paying {
             self.change(place, Counter::commit);
@@ -370,16 +352,51 @@ impl Locked<'_> {
                 tightest = Some((share, claim, place));
             }
         }
-        passed.tightest = tightest.and_then(|(share, claim, place)| {
+        let tightest = tightest.and_then(|(share, claim, place)| {
             let left = self.counter(place)?.left_of(share.position, now)?;
             Some(Tightest { claim, position: share.position, left })
         });
-        Ok(passed)
+        Ok(Passed { tightest, noted })
+    }
+
+    /// Checks all claims. A counter that does not exist has room.
+    fn weigh(
+        &mut self,
+        claims: &[Claim<'_>],
+        places: &[Option<Place>],
+        now: CountingTime,
+    ) -> Result<Weighed, Exceeded> {
+        let mut refused: Option<Exceeded> = None;
+        let mut weighed = Weighed { noted: None, paying: SmallVec::new() };
+        for (claim, (limit, place)) in claims.iter().map(|c| c.limit).zip(places).enumerate() {
+            let Some(place) = *place else { continue };
+            let Some(counter) = self.counter(place) else { continue };
+            counter.advance(limit, now);
+            let (refusing, noted) = excess(counter, limit.excess, now);
+            if let Some(Excess { part, wait }) = refusing {
+                let first = refused.get_or_insert(Exceeded { claim, part, wait });
+                first.wait = first.wait.max(wait);
+            }
+            if let Some(Excess { part, .. }) = noted {
+                weighed.noted.get_or_insert(Noted { claim, part });
+            }
+            if noted.is_none() || limit.excess != ExcessRule::Observe {
+                weighed.paying.push((claim, place));
+            }
+        }
+        refused.map_or(Ok(weighed), Err)
     }
 }
 
+/// Claims that may all be counted.
+struct Weighed {
+    noted: Option<Noted>,
+    /// Those that are counted, with their positions.
+    paying: SmallVec<[(usize, Place); INLINE]>,
+}
+
 /// The excess that refuses, and the one that is only noted.
-fn weigh(
+fn excess(
     counter: &Counter,
     rule: ExcessRule,
     now: CountingTime,

@@ -141,6 +141,16 @@ impl Levels {
         Ok(())
     }
 
+    /// Tells whether the request would pass now, and counts nothing.
+    pub fn check(&self, now: CountingTime) -> Result<(), LimitExceeded> {
+        let Some(throttling) = &self.throttling else { return Ok(()) };
+        let claims: SmallVec<[Claim<'_>; INLINE]> = self.claims(throttling).collect();
+        match throttling.counters.check(&claims, now) {
+            Ok(()) => Ok(()),
+            Err(exceeded) => self.exceeded(throttling, exceeded, now).map_or(Ok(()), Err),
+        }
+    }
+
     /// The counters of the process, where any level counts.
     pub fn counters(&self) -> Option<&Arc<Counters>> {
         self.throttling.as_ref().map(|throttling| &throttling.counters)
