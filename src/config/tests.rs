@@ -12,6 +12,7 @@ mod effects;
 mod files;
 mod proxies;
 mod streams;
+mod throttling;
 mod unlikely;
 
 fn load_text(text: &str) -> Result<Loaded, String> {
@@ -72,8 +73,8 @@ fn a_gateway_that_serves_nobody_is_refused() {
 #[test]
 fn what_does_not_exist_yet_is_refused_by_name() {
     for (text, name) in [
-        ("[throttling]\ncounters = \"local\"", "throttling.counters"),
-        ("[[throttling_policies]]\nname = \"Gold\"", "throttling_policies.name"),
+        ("[throttling]\ncounters = \"redis://h:6379\"", "throttling.counters"),
+        ("[throttling]\nmode = \"exact\"", "throttling.mode"),
         ("[store]\nurl = \"sqlite:x\"", "store.url"),
         ("[management]\ntoken_key_manager = \"km\"", "management.token_key_manager"),
         (
@@ -87,18 +88,6 @@ fn what_does_not_exist_yet_is_refused_by_name() {
         (
             "[[key_managers]]\nname = \"k\"\npermissions = { type = \"allow\", roles = [\"a\"] }",
             "key_managers.permissions",
-        ),
-        ("[[apis]]\nname = \"a\"\npolicies = [\"Gold\"]", "apis.policies"),
-        (
-            "[[apis]]\nname = \"a\"\noperations = [{ method = \"GET\", path = \"/\", policy = \
-             \"10KPerMin\" }]",
-            "apis.operations.policy",
-        ),
-        ("[[applications]]\nname = \"a\"\npolicy = \"50PerMin\"", "applications.policy"),
-        (
-            "[[applications]]\nname = \"a\"\nsubscriptions = [{ api = \"a:1\", policy = \"Gold\" \
-             }]",
-            "applications.subscriptions.policy",
         ),
         ("[telemetry]\ntraces = { otlp = \"http://c:4317\" }", "telemetry.traces.otlp"),
         (

@@ -14,7 +14,7 @@ pub use quota::{
     Burst, LONGEST_WINDOW, MOST_REQUESTS, MOST_UNITS, Quota, QuotaUnit, SHORTEST_WINDOW, Window,
 };
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use http::HeaderName;
 
@@ -93,7 +93,7 @@ pub struct PolicyIndex(u16);
 pub struct Policies {
     /// Without the unlimited one: position 0 has the index 1.
     all: Vec<Policy>,
-    by_name: HashMap<(PolicyLevel, String), PolicyIndex>,
+    by_name: BTreeMap<(PolicyLevel, String), PolicyIndex>,
 }
 
 impl PolicyLevel {

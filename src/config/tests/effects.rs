@@ -53,6 +53,10 @@ const TEXTS: &[&str] = &[
     "carbon.super/one",
     "two.toml",
     "^other$",
+    "Silver",
+    "Unauthenticated",
+    "192.0.2.7",
+    "other",
 ];
 
 const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one",

@@ -75,6 +75,7 @@ fn backend() -> Backend {
         slow_start: Duration::from_secs(10),
         idle_connections: 1,
         tls: BackendTls::default(),
+        hard_limit: None,
         place: Provenance::default(),
     }
 }

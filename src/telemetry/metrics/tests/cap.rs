@@ -120,6 +120,7 @@ fn a_capped_gauge_shows_the_worst() {
 #[test]
 fn the_prediction_is_what_a_fully_exercised_gateway_shows() {
     let expected = ExpectedLoad {
+        policies: 2,
         certificates: 1,
         apis: 2,
         operation_methods: 3 * METHODS.len(),
