@@ -39,6 +39,7 @@ use crate::model::provenance::SourceFiles;
 use crate::model::proxies::TrustedProxies;
 use crate::model::secret::SecretKey;
 use crate::route::{Found, InvalidPath, NormalPath, NotFound, RouteTable};
+use crate::snapshot::throttling::CompiledThrottling;
 use crate::telemetry::OperationSeries;
 
 /// One generation of the configuration.

@@ -119,9 +119,8 @@ async fn assemble(
     let counts = kept_counts(&state_dir, &*clock, &metrics)?;
     let mut fetchers = KeySets::new(&model.gateway.state_dir, Arc::clone(&clock));
     let keys = fetchers.reconcile(&model.key_managers);
-    let on_demand = OnDemand::new(&model.gateway.state_dir, Arc::clone(&clock));
     let mut compiler = Compiler::new(Arc::clone(&metrics), worker_count)
-        .starting(on_demand)
+        .starting(OnDemand::new(&model.gateway.state_dir, Arc::clone(&clock)))
         .counting(Arc::clone(counts.counters()));
     let (settings, addresses) =
         (model.gateway.clone(), management.as_ref().map(|(socket, _)| socket.local_addr()));
