@@ -20,13 +20,15 @@ use crate::model::application::KeyType;
 use crate::model::reason::Reason;
 use crate::proxy::connection::{Connection, InFlight, Transport};
 use crate::proxy::denial::FormatWish;
-use crate::proxy::refusal::Refusal;
+use crate::proxy::refusal::{Refusal, Why};
 use crate::proxy::request_origin::RequestOrigin;
 use crate::proxy::worker::Worker;
 use crate::snapshot::local::LocalApi;
+use crate::snapshot::throttling::CompiledPolicy;
 use crate::telemetry::refusals::{Remembered, Unsigned};
 use crate::telemetry::{AccessRecord, ExchangeEnding, Measured, OperationSeries, UnixMillis};
-use crate::throttle::Permitted;
+use crate::throttle::levels::{LevelKind, Levels};
+use crate::throttle::{Permitted, Throttled};
 
 /// The status in HTTP/1 logs of an exchange whose client left before an answer.
 const CLIENT_CLOSED: u16 = 499;
@@ -48,6 +50,10 @@ pub struct Exchange {
     api: Option<(Rc<LocalApi>, Option<usize>)>,
     /// Counts among the API's requests in flight until the exchange ends.
     permit: Option<Permit>,
+    /// Charged at the end with what the exchange used.
+    pub(super) levels: Levels,
+    /// The policy that refused.
+    limited: Option<LimitingPolicy>,
     outcome: ExchangeOutcome,
     /// The operator's message on a refusal, or on an early end.
     message: Option<String>,
@@ -89,6 +95,9 @@ pub(super) struct CallerFacts {
     /// A refused token, kept for `explain`.
     pub(super) token: Option<Unsigned>,
 }
+
+/// A policy, and the level that it was chosen for.
+type LimitingPolicy = (LevelKind, Arc<CompiledPolicy>);
 
 /// The facts that forwarding finds.
 #[derive(Debug, Default)]
@@ -137,6 +146,8 @@ impl Exchange {
             backend: BackendFacts::default(),
             api: None,
             permit: None,
+            levels: Levels::default(),
+            limited: None,
             outcome: ExchangeOutcome { status: CLIENT_CLOSED, reason: Reason::ClientClosed },
             message: None,
             sent: 0,
@@ -176,9 +187,17 @@ impl Exchange {
     /// Notes what a refusal tells the operator.
     pub(super) fn refused(&mut self, refusal: &Refusal) {
         self.message = refusal.message();
+        if let Why::Throttle(Throttled::Limit(exceeded)) = &refusal.why {
+            self.limited = Some((exceeded.kind, Arc::clone(&exceeded.policy)));
+        }
         if let Some(judge) = refusal.key_manager() {
             self.caller.judge = Some(Arc::clone(judge));
         }
+    }
+
+    /// Notes the levels that the request was counted on.
+    pub(super) fn counts_on(&mut self, levels: Levels) {
+        self.levels = levels;
     }
 
     /// Holds a place among the API's requests in flight until the exchange ends.
@@ -245,6 +264,13 @@ impl Exchange {
         Some(known.definition.name.as_str())
     }
 
+    /// Charges the bytes of both bodies, and what the backend reported.
+    fn charge(&self) {
+        if let Some(now) = self.levels.time(self.worker.clock()) {
+            self.levels.charge(self.received().saturating_add(self.sent), now);
+        }
+    }
+
     fn measure(&self, total: Duration) {
         let measured = Measured {
             method: &self.request.method,
@@ -273,6 +299,9 @@ impl Exchange {
         let claims = caller.principal.as_ref().map(Principal::claims);
         let request_id =
             self.head.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
+        // of a request that passed: the policy that it is beyond
+        let limited = self.limited.as_ref().map(|(kind, policy)| (*kind, policy));
+        let limited = limited.or_else(|| self.levels.noted());
         let record = AccessRecord {
             time: self.began,
             request_id,
@@ -303,6 +332,8 @@ impl Exchange {
             status: self.outcome.status,
             reason: self.outcome.reason,
             message: self.message.as_deref(),
+            policy: limited.map(|(_, policy)| policy.definition.name.as_str()),
+            policy_level: limited.map(|(kind, _)| kind.label()),
             backend: self.backend.target.as_ref().map(|target| &*target.label),
             duration: total,
             backend_duration: self.backend.time,
@@ -370,6 +401,7 @@ impl Drop for Exchange {
         if std::thread::panicking() {
             self.outcome = ExchangeOutcome { status: 500, reason: Reason::InternalError };
         }
+        self.charge();
         self.measure(total);
         self.log(total);
         if is_refusal(self.outcome.reason) {

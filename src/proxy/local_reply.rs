@@ -16,6 +16,8 @@ use crate::proxy::metadata;
 use crate::proxy::refusal::{Refusal, Why};
 use crate::proxy::worker::Worker;
 use crate::route::NotFound;
+use crate::throttle::levels::LevelKind;
+use crate::throttle::{self, Throttled};
 
 /// Answers a refused request, and notes the answer in its exchange.
 pub(super) fn respond(
@@ -58,7 +60,15 @@ fn deny(worker: &Worker, exchange: &Exchange, refusal: &Refusal) -> Response<Byt
     let format = exchange.request.wish.choose(snapshot.errors);
     let why = denial::why(&refusal.why);
     let reason = refusal.reason();
+    let limit = match &refusal.why {
+        Why::Throttle(Throttled::Limit(exceeded)) => Some(exceeded),
+        _ => None,
+    };
+    // a backend's limit is no client's affair
+    let next = limit.filter(|exceeded| exceeded.kind != LevelKind::HardLimit);
+    let next = next.map(|exceeded| exceeded.next_access());
     let mut reply = DenialReply {
+        next_access: next.as_deref(),
         why: why.as_deref(),
         retry_after: refusal.retry_after(),
         ..DenialReply::new(reason, &id, &exchange.request.method, format)
@@ -72,6 +82,9 @@ fn deny(worker: &Worker, exchange: &Exchange, refusal: &Refusal) -> Response<Byt
         reply.allowed = allowed;
     }
     let mut response = denial::answer(&reply);
+    if let Some(exceeded) = limit {
+        throttle::headers::refused(exceeded, response.headers_mut());
+    }
     if response.status() == StatusCode::UNAUTHORIZED
         && let Some((api, origin)) = refusal.api().zip(exchange.head.origin.as_ref())
     {

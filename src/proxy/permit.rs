@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::authenticate::binding::{BindingFault, PROOF_LIFETIME, ProofMark};
 use crate::authenticate::{AuthenticateError, CallerNames, Principal, credentials};
+use crate::authorize::Grant;
 use crate::model::reason::Reason;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::head::Head;
@@ -16,7 +17,8 @@ use crate::proxy::worker::Worker;
 use crate::revocation::channel::claims::Claimed;
 use crate::snapshot::local::LocalSnapshot;
 use crate::telemetry::refusals::Unsigned;
-use crate::throttle::Permitted;
+use crate::throttle::levels::{CallFacts, Levels};
+use crate::throttle::{Permitted, Throttled};
 
 /// Decides on a request, on the newest snapshot each time. Servers are asked in between, as long as [`Questions`] allows.
 pub(super) async fn permit(
@@ -33,7 +35,8 @@ pub(super) async fn permit(
         let refusal = match decide(&snapshot, &facts, worker.cache(), now) {
             Ok(grant) => {
                 let claim = worker.cache().take_claim();
-                let permitted = Permitted::new(&snapshot, &grant);
+                let levels = levels(&snapshot, &grant, exchange, head, inbound)?;
+                let permitted = Permitted::new(&snapshot, &grant, levels);
                 let permitted = permitted.ok_or_else(|| Refusal::new(Reason::InternalError))?;
                 exchange.permitted(&permitted);
                 // before it takes a place, or counts against a quota
@@ -59,6 +62,27 @@ pub(super) async fn permit(
         note(exchange, &snapshot, &refusal, inbound);
         return Err(refusal);
     }
+}
+
+/// Finds the policies that a granted request counts against, unless a deny condition is about it.
+fn levels(
+    snapshot: &LocalSnapshot,
+    grant: &Grant<'_>,
+    exchange: &mut Exchange,
+    head: &Head<'_>,
+    inbound: &Inbound,
+) -> Result<Levels, Refusal> {
+    let headers = inbound.request.headers();
+    let (query, client) = (head.query.as_deref(), exchange.head.client);
+    Levels::of(snapshot, grant, &CallFacts { headers, query, client }).map_err(|by| {
+        let routed = grant.routed();
+        let at = RefusalPlace { api: Arc::clone(routed.api()), operation: Some(routed.position()) };
+        // the log names whom it was about
+        if let Some(permitted) = Permitted::new(snapshot, grant, Levels::default()) {
+            exchange.permitted(&permitted);
+        }
+        at.refusal(Why::Throttle(Throttled::Denied(by)))
+    })
 }
 
 /// Lets a DPoP proof pass that no other gateway has seen. If the channel does not answer, the proofs that this gateway

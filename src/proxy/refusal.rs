@@ -114,6 +114,9 @@ impl Refusal {
                 | AuthenticateError::NotOpened { why: Closed::TooMany { retry_after }, .. },
             ) => Some(*retry_after),
             Why::Authenticate(AuthenticateError::Unanswered { retry_after, .. }) => *retry_after,
+            Why::Throttle(Throttled::Limit(exceeded)) => {
+                Some(u32::try_from(exceeded.retry_after()).unwrap_or(u32::MAX))
+            }
             _ => None,
         }
     }

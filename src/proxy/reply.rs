@@ -19,7 +19,7 @@ use crate::proxy::stream::kind::StreamKind;
 use crate::proxy::stream::limit::StreamLimit;
 use crate::proxy::stream::upgrade::UpgradeRequest;
 use crate::proxy::worker::Worker;
-use crate::throttle::{Admitted, Permitted};
+use crate::throttle::{self, Admitted, Permitted};
 
 /// The backend's answer, ready for the client.
 #[derive(Debug)]
@@ -116,7 +116,9 @@ fn rewrite(
         let client = ClientAddress { scheme: origin.scheme(), host: origin.host(), base };
         location::rewrite(response.headers_mut(), group, &target, &client);
     }
+    exchange.levels.read_events(response.headers());
     headers::apply(&api.response_headers, response.headers_mut());
+    throttle::headers::passed(&exchange.levels, response.headers_mut());
     if let Some(id) = exchange.head.request_id.clone() {
         response.headers_mut().insert(trace::REQUEST_ID, id);
     }

@@ -224,6 +224,17 @@ impl CompiledPolicy {
     }
 }
 
+impl DeniedBy {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Api => "API",
+            Self::Application => "application",
+            Self::User => "user",
+            Self::Address => "client's address",
+        }
+    }
+}
+
 impl CompiledDeny {
     fn of(throttling: &Throttling) -> Option<Self> {
         let mut all = Self::default();

@@ -7,16 +7,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
+use jiff::Timestamp;
 use smallvec::SmallVec;
 
 use crate::authenticate::Principal;
 use crate::authorize::Grant;
 use crate::limiter::counter::{QuotaLeft, Usage};
-use crate::limiter::counters::{Claim, Counters, Exceeded, Noted, Passed, Tightest};
+use crate::limiter::counters::{Claim, Exceeded, Noted, Passed, Tightest};
 use crate::limiter::key::CounterKey;
 use crate::limiter::limit::LimitPart;
 use crate::limiter::time::CountingTime;
 use crate::model::application::KeyType;
+use crate::model::clock::Clock;
 use crate::model::names::ApiSlot;
 use crate::model::policy::{ExcessRule, PolicyIndex, QuotaUnit};
 use crate::model::reason::Reason;
@@ -151,9 +153,10 @@ impl Levels {
         }
     }
 
-    /// The counters of the process, where any level counts.
-    pub fn counters(&self) -> Option<&Arc<Counters>> {
-        self.throttling.as_ref().map(|throttling| &throttling.counters)
+    /// The time by which the levels count; `None` where there are none.
+    pub fn time(&self, clock: &dyn Clock) -> Option<CountingTime> {
+        let counters = &self.throttling.as_ref()?.counters;
+        Some(counters.time(clock.moment(), clock.milliseconds()))
     }
 
     /// The first level that let the request through although it is beyond its limit.
@@ -404,6 +407,14 @@ impl LimitExceeded {
             (LevelKind::Custom, _) => Reason::CustomQuota,
             (LevelKind::HardLimit, _) => Reason::HardLimit,
         }
+    }
+
+    /// The time from which the request may come again, as WSO2 writes it: `2026-Nov-27 21:30:00+0000 UTC`.
+    pub fn next_access(&self) -> String {
+        let second = self.at.saturating_add(self.wait).div_ceil(1000);
+        let second = i64::try_from(second).unwrap_or(i64::MAX);
+        let timestamp = Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
+        timestamp.strftime("%Y-%b-%d %H:%M:%S+0000 UTC").to_string()
     }
 
     /// Seconds until the request may come again, rounded up.

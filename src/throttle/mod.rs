@@ -1,7 +1,7 @@
 //! Decides whether a permitted caller may call *now*.
 //!
-//! Every limit is a step of [`admit`]. Only the concurrency limit of an API exists yet: of policies, `config` takes
-//! "Unlimited" and refuses every other by name.
+//! Every limit is a step of [`admit`]: a place among the API's requests in flight, then the quotas of all [`levels`]. Deny
+//! conditions are judged when the levels are found, before anything is counted. [`headers`] tells clients of their limits.
 
 mod condition;
 pub mod headers;
@@ -14,7 +14,10 @@ pub use crate::throttle::permitted::{BodyLimits, Permitted};
 use crate::backend::{BackendGroup, Turns};
 use crate::limiter::concurrency::{Full, Permit};
 use crate::model::application::KeyType;
+use crate::model::clock::Clock;
 use crate::model::reason::Reason;
+use crate::snapshot::throttling::DeniedBy;
+use crate::throttle::levels::{Levels, LimitExceeded};
 
 /// The last proof before the backend: `forward` takes nothing else.
 #[derive(Debug)]
@@ -24,32 +27,56 @@ pub struct Admitted {
 }
 
 /// The limit that refuses a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Throttled {
     #[error(transparent)]
     ConcurrencyLimit(#[from] Full),
+    #[error("a deny condition is about the {}", .0.label())]
+    Denied(DeniedBy),
+    #[error(transparent)]
+    Limit(Box<LimitExceeded>),
 }
 
 impl Throttled {
-    pub fn reason(self) -> Reason {
+    pub fn reason(&self) -> Reason {
         match self {
             Self::ConcurrencyLimit(Full) => Reason::ConcurrencyLimit,
+            Self::Denied(_) => Reason::Denied,
+            Self::Limit(exceeded) => exceeded.reason(),
         }
     }
 }
 
-/// Admits a call once every limit has room for it, and takes that room.
-pub async fn admit(permitted: Permitted) -> Result<Admitted, Throttled> {
+/// Admits a call once every limit has room for it, and takes that room. A call that is refused takes none, of any limit.
+pub async fn admit(mut permitted: Permitted, clock: &dyn Clock) -> Result<Admitted, Throttled> {
     let permit = match &permitted.api().gate {
-        Some(limit) => Some(limit.enter().await?),
+        Some(limit) => {
+            // a call that is beyond its quota takes no place, not even among those that wait
+            if let Some(now) = permitted.levels.time(clock) {
+                permitted.levels.check(now).map_err(exceeded)?;
+            }
+            Some(limit.enter().await?)
+        }
         None => None,
     };
+    if let Some(now) = permitted.levels.time(clock) {
+        permitted.levels.count(now).map_err(exceeded)?;
+    }
     Ok(Admitted { permitted, permit })
+}
+
+fn exceeded(exceeded: LimitExceeded) -> Throttled {
+    Throttled::Limit(Box::new(exceeded))
 }
 
 impl Admitted {
     pub fn permitted(&self) -> &Permitted {
         &self.permitted
+    }
+
+    /// Takes the levels out: the exchange charges them with what it used.
+    pub fn take_levels(&mut self) -> Levels {
+        std::mem::take(&mut self.permitted.levels)
     }
 
     /// Takes the permit out. The API has room for another request once it is dropped.

@@ -11,6 +11,7 @@ use crate::model::api::BodyStall;
 use crate::model::application::KeyType;
 use crate::model::gateway::ByteLimit;
 use crate::snapshot::local::{LocalApi, LocalSnapshot};
+use crate::throttle::levels::Levels;
 
 /// An owned grant, with everything that later steps take from the snapshot. The snapshot itself is let go, so that an old
 /// directory lives no longer than the decisions made on it.
@@ -24,6 +25,7 @@ pub struct Permitted {
     caller: Option<Rc<CallerNames>>,
     body: BodyLimits,
     assertions: Option<Arc<Assertions>>,
+    pub(super) levels: Levels,
 }
 
 /// The limits of one request's body: the API's own, or the gateway's.
@@ -43,7 +45,7 @@ impl BodyLimits {
 
 impl Permitted {
     /// Takes a grant out of its snapshot; `None` if another snapshot granted it.
-    pub fn new(snapshot: &LocalSnapshot, grant: &Grant<'_>) -> Option<Self> {
+    pub fn new(snapshot: &LocalSnapshot, grant: &Grant<'_>, levels: Levels) -> Option<Self> {
         let routed = grant.routed();
         let definition = &routed.api().definition;
         let limits = &snapshot.limits;
@@ -65,6 +67,7 @@ impl Permitted {
                 },
             },
             assertions: snapshot.assertions.clone(),
+            levels,
         })
     }
 

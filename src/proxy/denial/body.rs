@@ -12,7 +12,7 @@ const STATUS_REPORT: &str = "Status report";
 /// The content type and the body.
 pub(super) fn write(row: &Row, refusal: &DenialReply<'_>) -> (&'static str, Bytes) {
     match refusal.format {
-        ReplyFormat::Wso2 | ReplyFormat::Grpc => ("application/json", wso2(row)),
+        ReplyFormat::Wso2 | ReplyFormat::Grpc => ("application/json", wso2(row, refusal)),
         ReplyFormat::Problem => ("application/problem+json", problem(row, refusal)),
         ReplyFormat::ApplicationXml => ("application/xml", xml(row)),
         ReplyFormat::TextXml => ("text/xml", xml(row)),
@@ -26,14 +26,22 @@ struct Fault<'a> {
     kind: Option<&'static str>,
     message: &'static str,
     description: &'a str,
+    #[serde(rename = "nextAccessTime", skip_serializing_if = "Option::is_none")]
+    next_access: Option<&'a str>,
 }
 
-fn wso2(row: &Row) -> Bytes {
+fn wso2(row: &Row, refusal: &DenialReply<'_>) -> Bytes {
     let kind = match row.family {
         FaultFamily::Security | FaultFamily::Throttling => None,
         FaultFamily::Status => Some(STATUS_REPORT),
     };
-    json(&Fault { code: row.code, kind, message: row.message, description: &row.description })
+    json(&Fault {
+        code: row.code,
+        kind,
+        message: row.message,
+        description: &row.description,
+        next_access: refusal.next_access,
+    })
 }
 
 /// RFC 9457, with WSO2's code and the denial's id as extension members.

@@ -5,13 +5,15 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response};
 
-use crate::proxy::denial::table::Row;
+use crate::proxy::denial::table::{FaultFamily, Row};
 
-/// Which of gRPC's statuses says the same as one of HTTP's.
-fn status(status: StatusCode) -> &'static str {
-    match status.as_u16() {
+/// Which of gRPC's statuses says the same as one of HTTP's. A limit is RESOURCE_EXHAUSTED: clients must not send again at
+/// once, as they do where a server is unavailable.
+fn status(row: &Row) -> &'static str {
+    match row.status.as_u16() {
+        503 if row.family == FaultFamily::Throttling => "8",
         401 => "16",
         403 => "7",
         404 | 405 | 501 => "12",
@@ -27,7 +29,7 @@ pub(super) fn answer(row: &Row, why: Option<&str>) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert("grpc-status", HeaderValue::from_static(status(row.status)));
+    headers.insert("grpc-status", HeaderValue::from_static(status(row)));
     if let Ok(message) = HeaderValue::try_from(encoded(&format!(
         "{}: {}",
         row.code,

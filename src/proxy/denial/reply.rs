@@ -26,6 +26,8 @@ pub struct DenialReply<'a> {
     pub why: Option<&'a str>,
     /// Seconds after which it is worth trying again.
     pub retry_after: Option<u32>,
+    /// The time from which a throttled request may come again, as WSO2 writes it.
+    pub next_access: Option<&'a str>,
 }
 
 /// The API that refuses, as its clients know it.
@@ -56,6 +58,7 @@ impl<'a> DenialReply<'a> {
             allowed: &[],
             why: None,
             retry_after: None,
+            next_access: None,
         }
     }
 }

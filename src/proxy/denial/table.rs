@@ -225,13 +225,13 @@ pub(super) fn row(refusal: &DenialReply<'_>) -> Row {
             family: FaultFamily::Throttling,
             ..status(S::FORBIDDEN, "900805", "Message blocked", DENIED)
         },
-        Reason::ApiQuota => throttled("900800", OVER_QUOTA),
-        Reason::OperationQuota => throttled("900802", OVER_QUOTA),
-        Reason::ApplicationQuota => throttled("900803", OVER_QUOTA),
-        Reason::SubscriptionQuota => throttled("900804", OVER_QUOTA),
-        Reason::CustomQuota => throttled("900806", OVER_QUOTA),
-        Reason::SubscriptionBurst => throttled("900807", OVER_QUOTA),
-        Reason::ApplicationBurst => throttled("900809", OVER_BURST),
+        Reason::ApiQuota => throttled(refusal, "900800", OVER_QUOTA),
+        Reason::OperationQuota => throttled(refusal, "900802", OVER_QUOTA),
+        Reason::ApplicationQuota => throttled(refusal, "900803", OVER_QUOTA),
+        Reason::SubscriptionQuota => throttled(refusal, "900804", OVER_QUOTA),
+        Reason::CustomQuota => throttled(refusal, "900806", OVER_QUOTA),
+        Reason::SubscriptionBurst => throttled(refusal, "900807", OVER_QUOTA),
+        Reason::ApplicationBurst => throttled(refusal, "900809", OVER_BURST),
 
         Reason::BackendUnresolved => {
             runtime(S::SERVICE_UNAVAILABLE, "303001", "The backend cannot be found")
@@ -294,9 +294,12 @@ fn status(
     }
 }
 
-fn throttled(code: &'static str, description: &'static str) -> Row {
+fn throttled(refusal: &DenialReply<'_>, code: &'static str, description: &'static str) -> Row {
+    // the space before the full stop is WSO2's
+    let later = |next| format!("{description} .You can access API after {next}").into();
     Row {
         family: FaultFamily::Throttling,
+        description: refusal.next_access.map_or(Cow::Borrowed(description), later),
         ..status(StatusCode::TOO_MANY_REQUESTS, code, "Message throttled out", description)
     }
 }

@@ -51,6 +51,9 @@ pub struct AccessRecord<'a> {
     /// The operator's word on a refusal.
     pub message: Option<&'a str>,
     /// The target that was asked, as `host:port`.
+    /// The throttling policy that refused the request, or that let it through although it is beyond.
+    pub policy: Option<&'a str>,
+    pub policy_level: Option<&'a str>,
     pub backend: Option<&'a str>,
     pub duration: Duration,
     pub backend_duration: Option<Duration>,
@@ -104,6 +107,8 @@ impl AccessRecord<'_> {
         line.number(name!("status"), self.status.into());
         line.word(name!("reason"), self.reason.label());
         line.cut(name!("message"), self.message.unwrap_or_default(), MAX_MESSAGE_BYTES);
+        line.text(name!("policy"), self.policy.unwrap_or_default());
+        line.text(name!("policy_level"), self.policy_level.unwrap_or_default());
         line.text(name!("backend"), self.backend.unwrap_or_default());
         line.milliseconds(name!("duration_ms"), self.duration);
         if let Some(duration) = self.backend_duration {

@@ -44,6 +44,8 @@ fn refused() -> AccessRecord<'static> {
         status: 403,
         reason: Reason::InsufficientScope,
         message: None,
+        policy: None,
+        policy_level: None,
         backend: None,
         duration: Duration::from_nanos(1_234_567),
         backend_duration: None,
@@ -122,6 +124,8 @@ fn the_manual_has_every_field_once() {
         owner: Some("charlie"),
         issuer: Some("https://is.bank.example"),
         message: Some("no scope"),
+        policy: None,
+        policy_level: None,
         backend: Some("127.0.0.1:8080"),
         backend_duration: Some(Duration::from_millis(1)),
         ..refused()
