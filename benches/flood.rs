@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use portcullis::authenticate::{Question, Unproven};
 use portcullis::jwks::Refetched;
 
 use crate::crowd::{Crowd, Random, key_set};
@@ -104,9 +105,10 @@ async fn flooded(crowd: &Crowd, flood: &[String]) -> usize {
     let (cache, routed) = (crowd.cache(0, 1024 * 1024), crowd.routed());
     let mut looked = 0;
     for token in flood {
-        let error =
+        let unproven =
             crowd.judge(&routed, token.as_bytes(), &cache).expect_err("nobody knows its key");
-        for (keys, cause) in error.stale_keys() {
+        let Unproven::Needs(Question::RefreshKeys { stale, .. }) = unproven else { continue };
+        for (keys, cause) in stale {
             looked += usize::from(keys.refetch(cause).await == Refetched::Unchanged);
         }
     }

@@ -3,7 +3,8 @@
 use std::fs;
 
 use super::{API, KEY_MANAGER, LISTENER, load_in, load_text, report};
-use crate::model::policy::{DenyTarget, ExcessRule, PolicyLevel, Window, built_in};
+use crate::model::policy::PolicyLevel::{self, Advanced, Application, Subscription};
+use crate::model::policy::{DenyTarget, ExcessRule, Window, built_in};
 
 fn policy(lines: &str) -> String {
     format!("[[throttling_policies]]\nname = \"p\"\nlevel = \"subscription\"\n{lines}\n")
@@ -25,7 +26,6 @@ fn the_policies_of_wso2_are_there_and_a_written_one_replaces_its_namesake() {
         let all = built_in().find(|policy| policy.level == level && policy.name == name).unwrap();
         all.limits.quotas.iter().map(|quota| quota.most.get()).collect::<Vec<_>>()
     };
-    use PolicyLevel::{Advanced, Application, Subscription};
     for (level, name, most) in [
         (Application, "50PerMin", 50),
         (Application, "20PerMin", 20),

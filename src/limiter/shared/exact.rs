@@ -42,7 +42,7 @@ impl Undecided {
         for OwnedClaim { limit, .. } in &self.claims {
             arguments.push(rule(limit.excess).as_bytes().to_vec());
             arguments.extend([number(lifetime(limit)), number(limit.quotas.len() as u64)]);
-            for quota in &limit.quotas {
+            for (position, quota) in (0_u8..).zip(&limit.quotas) {
                 let adds = u64::from(quota.unit == QuotaUnit::Requests);
                 arguments.extend([number(quota.most.get()), number(adds)]);
                 match quota.window {
@@ -112,7 +112,7 @@ impl Undecided {
                 });
                 if is_less {
                     let left = QuotaLeft { quota: *quota, left, reset };
-                    least = Some((Tightest { claim, left }, most));
+                    least = Some((Tightest { claim, position, left }, most));
                 }
             }
         }

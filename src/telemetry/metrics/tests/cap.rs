@@ -148,7 +148,12 @@ fn the_prediction_is_what_a_fully_exercised_gateway_shows() {
     );
 }
 
-type Held = (Vec<Arc<OperationSeries>>, [Arc<ListenerSeries>; 2], [Arc<IntrospectionCounters>; 2]);
+type Held = (
+    Vec<Arc<OperationSeries>>,
+    [Arc<ListenerSeries>; 2],
+    [Arc<IntrospectionCounters>; 2],
+    [Arc<PolicySeries>; 2],
+);
 
 /// Every method, status and reason on three operations of two APIs and on the requests that matched none.
 fn exercise(metrics: &Metrics) -> Held {
@@ -189,6 +194,14 @@ fn exercise(metrics: &Metrics) -> Held {
         }),
         ..RevocationFacts::default()
     });
+    let policies =
+        [metrics.policy("Gold", "subscription"), metrics.policy("Silver", "subscription")];
+    for policy in &policies {
+        policy.refused();
+        policy.marked();
+        policy.observed();
+    }
+    metrics.counters(CounterFacts::default);
     let introspections = [metrics.introspection("is7"), metrics.introspection("okta")];
     let organizations = OrganizationFacts {
         key_manager: "is7".to_owned(),
@@ -214,7 +227,7 @@ fn exercise(metrics: &Metrics) -> Held {
         budgets: budgets.to_vec(),
         ..IdentityFacts::default()
     }));
-    (operations, [metrics.listener("http"), metrics.listener("https")], introspections)
+    (operations, [metrics.listener("http"), metrics.listener("https")], introspections, policies)
 }
 
 fn overflow(scrape: &Scrape, family: &str) -> f64 {

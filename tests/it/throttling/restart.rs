@@ -1,0 +1,87 @@
+//! Long quotas outlive the process and a reload.
+
+use std::fs;
+
+use portcullis::limiter::saved::{HEAD_BYTES, read_batches, read_head};
+
+use super::{PATH, Shop, same, two};
+use crate::support::bank::ISSUER;
+use crate::support::client::{Client, Protocol};
+use crate::support::origin::Origin;
+use crate::support::program::{Program, wait_until};
+use crate::support::signer::{Signer, claims};
+
+const BANK: &str = "/accounts/1.0.0/accounts/42";
+
+fn program(backend: &Origin) -> Program {
+    let more = two("Two", "application").replace("requests = 2", "requests = 5");
+    let program = Program::new(&backend.url(), &more);
+    program.edit("owner = \"charlie\"", "owner = \"charlie\"\npolicy = \"Two\"");
+    program
+}
+
+async fn status(program: &Program) -> u16 {
+    let token = Signer::new("key-1").sign(&claims(ISSUER, "good", "accounts:read"));
+    let request = http::Request::get(format!("http://127.0.0.1:{}{BANK}", program.port))
+        .header("authorization", format!("Bearer {token}"))
+        .body(bytes::Bytes::new())
+        .unwrap();
+    Client::plain(Protocol::Http1).send(request).await.unwrap().status().as_u16()
+}
+
+/// The amounts that the file of counts has.
+fn saved(program: &Program) -> u64 {
+    let bytes = fs::read(program.path().join("state/counters")).unwrap_or_default();
+    let Some(keys) = read_head(&bytes) else { return 0 };
+    let (saved, _) = read_batches(keys, &bytes[HEAD_BYTES..]);
+    saved.iter().flat_map(|counter| &counter.counted).map(|counted| counted.amount).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_process_forgets_a_second_at_most_and_a_stopped_one_nothing() {
+    let backend = Origin::start();
+    let mut program = program(&backend);
+    program.start();
+    program.wait_until_ready();
+    assert_eq!([status(&program).await, status(&program).await], [200, 200]);
+    wait_until("the counts are in state_dir", || saved(&program) == 2);
+    program.signal("KILL");
+    program.wait();
+    program.start();
+    program.wait_until_ready();
+    assert_eq!([status(&program).await, status(&program).await], [200, 200]);
+    program.signal("TERM");
+    program.wait();
+    assert_eq!(saved(&program), 4, "a process that stops writes what it has");
+    // a torn write at the end loses that write alone
+    let path = program.path().join("state/counters");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.extend([9; 7]);
+    fs::write(&path, bytes).unwrap();
+    program.start();
+    program.wait_until_ready();
+    assert_eq!([status(&program).await, status(&program).await], [200, 429]);
+    assert!(program.log().contains("cut off"), "{}", program.log());
+    program.signal("TERM");
+    program.wait();
+    // a file of something else begins anew, and says so
+    fs::write(&path, b"something else, and long enough to hold a head of forty-eight bytes")
+        .unwrap();
+    program.start();
+    program.wait_until_ready();
+    assert_eq!(status(&program).await, 200);
+    assert!(program.log().contains("begin anew"), "{}", program.log());
+}
+
+#[tokio::test]
+async fn a_reload_keeps_the_counts_and_takes_new_figures() {
+    let shop =
+        Shop::open(same, |app| app.lines("policy = \"Two\""), &two("Two", "application")).await;
+    let token = shop.token("client");
+    assert_eq!(shop.statuses(3, PATH, Some(&token)).await, [200, 200, 429]);
+    let three = two("Two", "application").replace("requests = 2", "requests = 3");
+    let changed =
+        super::config(&shop.backend.url(), &shop.signer, same, |app| app.lines("policy = \"Two\""));
+    shop.gateway.change(&changed.tables(&three)).await.unwrap();
+    assert_eq!(shop.statuses(2, PATH, Some(&token)).await, [200, 429]);
+}
