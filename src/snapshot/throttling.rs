@@ -20,6 +20,7 @@ use crate::model::policy::{
     AddressRange, DenyTarget, ExcessRule, Limits, Policies, Policy, PolicyIndex, PolicyLevel,
     Quota, QuotaUnit, Throttling, Window,
 };
+use crate::snapshot::BySlot;
 use crate::telemetry::{Metrics, PolicySeries};
 
 /// Counts of windows from this length on survive a restart.
@@ -39,8 +40,7 @@ pub struct CompiledThrottling {
     pub deny: Option<CompiledDeny>,
     /// By position of the index.
     policies: Vec<Arc<CompiledPolicy>>,
-    /// By [`ApiSlot`].
-    apis: Vec<ApiLimits>,
+    apis: BySlot<ApiLimits>,
 }
 
 /// A policy, with its limits ready to be counted.
@@ -62,6 +62,7 @@ pub struct CompiledLimit {
 /// What counts at one API, by names that stay the same.
 #[derive(Debug)]
 pub struct ApiLimits {
+    slot: ApiSlot,
     pub api: Fingerprint,
     pub operations: Vec<Fingerprint>,
     production: Option<HardLimit>,
@@ -118,7 +119,10 @@ impl LimitCompiler<'_> {
             custom: custom(policies),
             deny: CompiledDeny::of(throttling),
             policies: compiled,
-            apis: apis.iter().map(|api| self.api(api)).collect(),
+            apis: BySlot::new(
+                apis.iter().map(|api| Arc::new(self.api(api))).collect(),
+                |limits: &ApiLimits| limits.slot.position(),
+            ),
         }
     }
 
@@ -177,6 +181,7 @@ impl LimitCompiler<'_> {
             Some(HardLimit { policy: Arc::new(policy), key })
         };
         ApiLimits {
+            slot: api.slot(),
             api: self.keys().fingerprint([b"api".as_slice(), name, version]),
             operations: operations.collect(),
             production: hard(api.production.as_ref().map(|b| b.hard_limit), KeyType::Production),
@@ -196,8 +201,8 @@ impl CompiledThrottling {
         self.policies.get(index.position()?)
     }
 
-    pub fn api(&self, index: ApiSlot) -> Option<&ApiLimits> {
-        self.apis.get(index.position())
+    pub fn api(&self, slot: ApiSlot) -> Option<&ApiLimits> {
+        self.apis.at(slot.position()).map(|limits| &**limits)
     }
 
     /// Every limit, with the level that it is written for.

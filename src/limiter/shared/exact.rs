@@ -42,7 +42,7 @@ impl Undecided {
         for OwnedClaim { limit, .. } in &self.claims {
             arguments.push(rule(limit.excess).as_bytes().to_vec());
             arguments.extend([number(lifetime(limit)), number(limit.quotas.len() as u64)]);
-            for (position, quota) in (0_u8..).zip(&limit.quotas) {
+            for quota in &limit.quotas {
                 let adds = u64::from(quota.unit == QuotaUnit::Requests);
                 arguments.extend([number(quota.most.get()), number(adds)]);
                 match quota.window {
@@ -103,7 +103,7 @@ impl Undecided {
         let mut next = || parts.next().and_then(whole).ok_or(OtherShape);
         let mut least: Option<(Tightest, u64)> = None;
         for (claim, OwnedClaim { limit, .. }) in self.claims.iter().enumerate() {
-            for quota in &limit.quotas {
+            for (position, quota) in (0_u8..).zip(&limit.quotas) {
                 let (total, reset) = (next()?, next()?);
                 let (most, left) = (quota.most.get(), quota.most.get().saturating_sub(total));
                 let is_less = least.is_none_or(|(least, of)| {
