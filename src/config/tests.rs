@@ -257,7 +257,7 @@ fn the_schema_knows_what_the_reader_knows() {
         &schema["properties"]["apis"]["items"]["properties"]["operations"]["items"]["properties"];
     assert_eq!(operation["auth"]["enum"][0], "required");
     assert!(
-        schema["properties"]["throttling"]["properties"]["counters"]["description"]
+        schema["properties"]["throttling"]["properties"]["mode"]["description"]
             .as_str()
             .unwrap()
             .contains("not supported yet")

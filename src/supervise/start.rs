@@ -127,8 +127,7 @@ async fn assemble(
     let facts = snapshot_facts(&model);
     let management_settings = model.management.clone();
     metrics.certificates(certificates::facts(&model));
-    let descriptors = shares(&model);
-    let notices = model.revocation_notices;
+    let (descriptors, notices) = (shares(&model), model.revocation_notices);
     let channel_settings = model.revocation_channel.clone();
     let snapshot = compiler.compile(model, keys.clone())?;
     show_snapshot(&metrics, SnapshotFacts { generation: snapshot.generation, ..facts }, &*clock);

@@ -124,8 +124,8 @@ fn the_manual_has_every_field_once() {
         owner: Some("charlie"),
         issuer: Some("https://is.bank.example"),
         message: Some("no scope"),
-        policy: None,
-        policy_level: None,
+        policy: Some("Gold"),
+        policy_level: Some("subscription"),
         backend: Some("127.0.0.1:8080"),
         backend_duration: Some(Duration::from_millis(1)),
         ..refused()
