@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{API, KEY_MANAGER, LISTENER, load_in, load_text, report};
-use crate::model::policy::PolicyLevel::{self, Advanced, Application, Subscription};
+use crate::model::policy::PolicyLevel::{Advanced, Application, Subscription};
 use crate::model::policy::{DenyTarget, ExcessRule, Window, built_in};
 
 fn policy(lines: &str) -> String {
@@ -183,7 +183,7 @@ fn an_excess_is_refused_marked_or_observed() {
     let excess = |lines: &str| {
         let text = policy(&format!("requests = 5\nper = \"1m\"\n{lines}"));
         let model = load_text(&text).unwrap().model;
-        let index = model.throttling.policies.find(PolicyLevel::Subscription, "p").unwrap();
+        let index = model.throttling.policies.find(Subscription, "p").unwrap();
         model.throttling.policies.get(index).unwrap().excess
     };
     assert_eq!(excess(""), ExcessRule::Refuse);

@@ -378,7 +378,7 @@ pub(super) const ROWS: &[Expected] = &[
         "Service Unavailable",
         "The gateway is overloaded. Try again shortly",
     ),
-    (Reason::HardLimit, 503, "900801", false, "API Limit Reached", "API not accepting requests"),
+    (Reason::HardLimit, 503, "900801", SECURITY, "API Limit Reached", "API not accepting requests"),
     (
         Reason::Denied,
         403,
