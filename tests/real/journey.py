@@ -81,8 +81,13 @@ class Gateway:
         if status != wanted:
             raise SystemExit(f"{what}: {status}, not {wanted}; see {self.folder}")
 
-    def log(self):
-        return (self.folder / "stderr.log").read_text()
+    def hears(self, what, words):
+        """Waits until the log says that; it is written by a thread of its own."""
+        end = time.monotonic() + 10
+        while words not in (text := (self.folder / "stderr.log").read_text()):
+            if time.monotonic() > end:
+                raise SystemExit(f"{what}: the log does not say {words!r}\n{text}")
+            time.sleep(0.1)
 
 
 def issuer(product):
@@ -202,19 +207,25 @@ def imported(product, program, folder, more, token, wanted):
         raise SystemExit(f"check: {checked.stdout}{checked.stderr}\n{told.stdout}")
 
 
-def keycloak(product, program, folder):
-    token, answers, stall = product.access_token(), product.of_alice(), product.of_stall()
+USUAL = f'username = "{GATEWAY[0]}", password = {{ env = "SECRET" }}'
+
+
+def keycloak_by_keys(product, program, folder):
     print("verified by keys")
     with gateway(product, program, folder, "") as running:
-        running.expect("access token", token, 200)
+        answers = product.of_alice()
+        running.expect("access token", product.access_token(), 200)
         running.expect("access token of a person", answers["access_token"], 200)
-        running.expect("access token of another client", stall, 200)
+        running.expect("access token of another client", product.of_stall(), 200)
         for what, other in product.refused(answers).items():
             running.expect(what, other, 401)
         rotation(product, running, product.access_token)
-    usual = f'username = "{GATEWAY[0]}", password = {{ env = "SECRET" }}'
+
+
+def keycloak_asked(product, program, folder):
     print("introspection")
-    with gateway(product, program, folder, asking(product, usual)) as running:
+    token, answers = product.access_token(), product.of_alice()
+    with gateway(product, program, folder, asking(product, USUAL)) as running:
         running.expect("access token", token, 200)
         running.expect("access token of a person", answers["access_token"], 200)
         for what, other in product.refused(answers).items():
@@ -230,31 +241,47 @@ def keycloak(product, program, folder):
     ]:
         with gateway(product, program, folder, asking(product, credentials)) as running:
             running.expect(what, token, status)
-            if status == 503 and "refuses the gateway's own credentials" not in running.log():
-                raise SystemExit(f"{what}: the log does not say what is wrong\n{running.log()}")
-    (folder / "key.pem").write_bytes(
-        subprocess.run(
-            ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
-            check=True, capture_output=True,
-        ).stdout
-    )  # fmt: skip
-    keys = subprocess.run([program, "jwk", folder / "key.pem"], check=True, capture_output=True)
+            if status == 503:
+                running.hears(what, "refuses the gateway's own credentials")
+
+
+def keycloak_keyed(product, program, folder):
+    print("private_key_jwt")
+    key = folder / "key.pem"
+    line = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
+    key.write_bytes(subprocess.run(line, check=True, capture_output=True).stdout)
+    keys = subprocess.run([program, "jwk", key], check=True, capture_output=True)
     product.register(keys.stdout.decode())
-    keyed = f'username = "keyed", key = {{ file = "{folder}/key.pem" }}'
-    with gateway(product, program, folder, asking(product, keyed)) as running:
-        running.expect("private_key_jwt", product.access_token(), 200)
+    lines = asking(product, f'username = "keyed", key = "{key}"')
+    with gateway(product, program, folder, lines) as running:
+        running.expect("access token", product.access_token(), 200)
+
+
+def keycloak_both(product, program, folder):
     print("both")
-    both = asking(product, usual, "both", 'introspect_every = "1s"')
-    with gateway(product, program, folder, both) as running:
-        again = product.of_alice()
+    lines = asking(product, USUAL, "both", 'introspect_every = "1s"')
+    with gateway(product, program, folder, lines) as running:
+        token, answers = product.access_token(), product.of_alice()
         running.expect("access token", token, 200)
-        running.expect("access token of a person", again["access_token"], 200)
-        product.log_out(again)
+        running.expect("access token of a person", answers["access_token"], 200)
+        product.log_out(answers)
         time.sleep(1.5)
-        running.expect("the same after a logout", again["access_token"], 401)
+        running.expect("the same after a logout", answers["access_token"], 401)
         running.expect("access token", token, 200)
+
+
+def keycloak_imported(product, program, folder):
     client = ["--client-id", GATEWAY[0], "--client-secret-file", "secret"]
-    imported(product, program, folder, client, token, ["type = \"KeyCloak\"", "is active"])
+    wanted = ['type = "KeyCloak"', "is active"]
+    imported(product, program, folder, client, product.access_token(), wanted)
+
+
+def keycloak(product, program, folder):
+    keycloak_by_keys(product, program, folder)
+    keycloak_asked(product, program, folder)
+    keycloak_keyed(product, program, folder)
+    keycloak_both(product, program, folder)
+    keycloak_imported(product, program, folder)
 
 
 def hydra(product, program, folder):
