@@ -40,9 +40,9 @@ async fn a_refusal_says_when_to_come_again_and_the_log_names_the_policy() {
     assert!(line["message"].as_str().unwrap().contains("application policy \"Two\""), "{line}");
     let refused =
         "portcullis_throttled_total{level=\"application\",outcome=\"refused\",policy=\"Two\"}";
-    shop.gateway.metric_becomes(refused, 1.0).await;
-    assert!(shop.gateway.metric("portcullis_throttle_counters").await >= 1.0);
-    shop.gateway.metric_becomes("portcullis_throttle_counters_limit", 1_000_000.0).await;
+    shop.gateway.metric_becomes(refused, 1).await;
+    assert!(shop.gateway.metric("portcullis_throttle_counters").await >= 1);
+    shop.gateway.metric_becomes("portcullis_throttle_counters_limit", 1_000_000).await;
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn a_policy_may_let_through_and_mark_or_only_observe() {
         let metric = format!(
             "portcullis_throttled_total{{level=\"application\",outcome=\"{outcome}\",policy=\"Two\"}}"
         );
-        shop.gateway.metric_becomes(&metric, 2.0).await;
+        shop.gateway.metric_becomes(&metric, 2).await;
     }
 }
 

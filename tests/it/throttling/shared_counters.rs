@@ -31,7 +31,7 @@ impl Counting {
     async fn begin(settings: &SharedCounting) -> Counting {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let scale = TimeScale::begin(clock.moment(), clock.milliseconds());
-        let counters = Arc::new(Counters::new(10_000, keys()));
+        let counters = Arc::new(Counters::new(10_000, keys(), scale));
         let limiter = Arc::new(SharedLimiter::default());
         let mut shared = SharedCounters::new(
             Arc::clone(&limiter),
