@@ -1,7 +1,8 @@
 //! Deadlines of one worker, kept by one coarse clock.
 //!
-//! A timer of the runtime costs an allocation and often a system call for each request; a deadline here costs a place in
-//! a table that the worker's tick looks through. Deadlines fire up to two ticks late and never early.
+//! A timer of the runtime costs an allocation and often a system call for each request; a deadline
+//! here costs a place in a table that the worker's tick looks through. Deadlines fire up to two
+//! ticks late and never early.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -13,7 +14,7 @@ use slab::Slab;
 
 use crate::model::clock::Moment;
 
-/// How often the worker ticks: the precision of every deadline.
+/// The time between two ticks of a worker: the precision of every deadline.
 pub const TICK: Duration = Duration::from_millis(50);
 
 /// The monotonic time of the process, one scale for all threads.
@@ -88,7 +89,7 @@ impl Deadline {
         }
     }
 
-    /// What its worker's clock says, in ticks.
+    /// Returns the time of the worker's clock, in ticks.
     pub fn now(&self) -> u64 {
         self.deadlines.now()
     }

@@ -1,8 +1,8 @@
 //! Opens TCP connections to servers with several addresses, as RFC 8305 (Happy Eyeballs) says.
 //!
-//! The address families take turns. The next attempt starts when the one before has failed, or has had [`NEXT_ATTEMPT`]
-//! without an answer; the first connection wins and the others are given up. Deadlines are the caller's. Also tells the
-//! gateway's own shortages from failures of the server.
+//! The address families take turns. The next attempt starts when the one before has failed, or has
+//! had [`NEXT_ATTEMPT`] without an answer; the first connection wins and the others are given up.
+//! Deadlines are the caller's. Also tells the gateway's own shortages from failures of the server.
 
 use std::fmt;
 use std::future::{Future, pending, poll_fn};
@@ -16,7 +16,8 @@ use rustix::io::Errno;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-/// The delay of RFC 8305 section 8: far longer than a handshake takes, short enough not to be felt as a failure.
+/// The delay of RFC 8305 section 8: far longer than a handshake takes, short enough not to be felt
+/// as a failure.
 pub const NEXT_ATTEMPT: Duration = Duration::from_millis(250);
 
 /// One attempt that is under way.
@@ -112,7 +113,8 @@ pub async fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     }
 }
 
-/// The same addresses with their families in turns (RFC 8305 section 4), that of the first address first.
+/// The same addresses with their families in turns (RFC 8305 section 4), that of the first address
+/// first.
 pub fn in_order(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let first = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (same, other): (Vec<_>, Vec<_>) =
@@ -127,8 +129,8 @@ pub fn in_order(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     ordered
 }
 
-/// Whether a connection failed for want of something on this machine: descriptors, ports, buffers, memory. The server has
-/// no part in it.
+/// Tells whether a connection failed because something is short on this machine: descriptors,
+/// ports, buffers, memory. The server has no part in it.
 pub fn is_own_shortage(error: &io::Error) -> bool {
     let own = [
         Errno::MFILE,

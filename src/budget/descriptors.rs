@@ -1,9 +1,11 @@
-//! The file descriptors of the process: so many for clients, so many for backends, and a reserve for all else.
+//! The file descriptors of the process: so many for clients, so many for backends, and a reserve
+//! for all else.
 //!
-//! Each side has its own share, so that neither can take what the other needs, and the management listener, files and key
-//! managers always find the reserve. Within the backends' share, the first request of a client connection comes before its
-//! others: the streams of HTTP/2 clients beyond their first open connections only while half of the share is free, and one
-//! place for each open client connection.
+//! Each side has its own share, so that neither can take what the other needs, and the management
+//! listener, files and key managers always find the reserve. Within the backends' share, the first
+//! request of a client connection comes before its others: the streams of HTTP/2 clients beyond
+//! their first open connections only while half of the share is free, and one place for each open
+//! client connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +19,7 @@ const RESERVE_SHARE: usize = 16;
 /// The reserve is never more than this part of a small limit.
 const MOST_RESERVE_SHARE: usize = 4;
 
-/// How the descriptors of a process are divided.
+/// The division of a process's descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Division {
     pub clients: usize,
@@ -25,8 +27,8 @@ pub struct Division {
 }
 
 impl Division {
-    /// Divides `limit` descriptors, of which the gateway itself needs `own`, for `wanted` client connections. Each may
-    /// need one to a backend.
+    /// Divides `limit` descriptors, of which the gateway itself needs `own`, for `wanted` client
+    /// connections. Each may need one to a backend.
     pub fn of(limit: usize, own: usize, wanted: usize) -> Self {
         let reserve = (limit / RESERVE_SHARE).max(LEAST_RESERVE).min(limit / MOST_RESERVE_SHARE);
         let rest = limit.saturating_sub(reserve).saturating_sub(own).max(2);
@@ -79,7 +81,7 @@ impl Descriptors {
         Self { clients: share(division.clients), backends: share(division.backends) }
     }
 
-    /// A reload divides anew. What is taken stays.
+    /// Divides anew, for a reload. Descriptors in use stay in use.
     pub fn divide(&self, division: Division) {
         self.clients.most.store(division.clients, Ordering::Relaxed);
         self.backends.most.store(division.backends, Ordering::Relaxed);
@@ -90,7 +92,8 @@ impl Descriptors {
         self.take(Side::Clients, 0)
     }
 
-    /// For a connection to a backend. `neighbors` are the other requests that are in flight on the same client connection.
+    /// For a connection to a backend. `neighbors` are the other requests that are in flight on the
+    /// same client connection.
     pub fn backend(self: &Arc<Self>, neighbors: usize) -> Option<Descriptor> {
         let kept_free = if neighbors == 0 {
             0

@@ -1,7 +1,7 @@
 //! A leaky bucket: each request fills it by a part, and time empties it evenly.
 //!
-//! Kept as the moment at which it will be empty (the generic cell rate algorithm, ITU-T I.371): one number, which stays
-//! right when the rate is changed by a reload.
+//! Kept as the moment at which it will be empty (the generic cell rate algorithm, ITU-T I.371): one
+//! number, which stays right when the rate is changed by a reload.
 
 use crate::model::clock::Moment;
 use crate::model::rate::Rate;
@@ -22,7 +22,8 @@ impl LeakyBucket {
         (over > 0).then(|| u32::try_from(over.div_ceil(NANOS_IN_A_SECOND)).unwrap_or(u32::MAX))
     }
 
-    /// One more request. A full bucket does not overflow: nobody waits longer than one `per` for an empty one.
+    /// One more request. A full bucket does not overflow: nobody waits longer than one `per` for an
+    /// empty one.
     pub fn add(&mut self, rate: Rate, now: Moment) {
         let now = nanos(now);
         let filled = self.0.max(now).saturating_add(each(rate));

@@ -1,20 +1,23 @@
-//! Budgets per client address: what a client may make the gateway do for nothing.
+//! Limits, for each client address, what a client can make the gateway do for nothing.
 //!
-//! One mechanism for everything that costs the gateway or a server something before anybody knows whether a client means
-//! well: invalid tokens, tokens that no server has vouched for yet, new organizations, places in a queue. A source (see
-//! [`source`]) has a leaky bucket of its own, so that whoever uses its budget up stops only itself. Time is monotonic: no
-//! clock that is set forgives or locks out.
+//! One mechanism for everything that costs the gateway or a server something before it is known
+//! whether a client means well: invalid tokens, tokens that no server has vouched for yet, new
+//! organizations, places in a queue. Each source (see [`source`]) has a leaky bucket of its own, so
+//! that a source that uses its budget up stops only itself. Time is monotonic: setting a clock
+//! neither forgives nor locks out.
 //!
-//! Clients behind one address share its budget, unless the address is in `trusted_proxies`. Where an address that is not
-//! names its clients all the same, those that have done nothing yet may use a small reserve of the address. So a
-//! forger behind a balancer that nobody listed does not lock out its neighbors, and whoever invents clients wins a quarter.
+//! Clients behind one address share its budget, unless the address is in `trusted_proxies`. If
+//! another address names its clients all the same, those that have done nothing yet may use a small
+//! reserve of the address. So a forger behind a balancer that the file does not list does not lock
+//! out its neighbors, and inventing clients gains a quarter at most.
 //!
-//! Shared by all workers and looked at only where something is about to be spent. Bounded: when the table is full, a
-//! source that owes little is forgotten for a new one.
+//! All workers share the budgets and look at them only before something is spent. Bounded: when the
+//! table is full, a source that owes little is forgotten for a new one.
 //!
-//! The walk through the files: [`descriptors`] (those of the process), [`source`] (who is charged), [`leaky_bucket`] (one debt), [`places`] (a fair share of what
-//! is done at a time, for which requests wait), [`shares`] (a fair share of the places to wait in), [`unlisted`] (addresses
-//! that look like proxies).
+//! The walk through the files: [`descriptors`] (those of the process), [`source`] (who is charged),
+//! [`leaky_bucket`] (one debt), [`places`] (a fair share of what is done at a time, for which
+//! requests wait), [`shares`] (a fair share of the places to wait in), [`unlisted`] (addresses that
+//! look like proxies).
 
 pub mod descriptors;
 pub mod leaky_bucket;
@@ -46,7 +49,7 @@ const CANDIDATES: usize = 8;
 
 type Shard = HashMap<ClientSource, Debt, foldhash::fast::RandomState>;
 
-/// What a source owes: of its budget, and of its reserve.
+/// The debt of a source: of its budget, and of its reserve.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Debt {
     budget: LeakyBucket,
@@ -92,7 +95,7 @@ pub struct BudgetStatus {
 }
 
 impl BudgetStatus {
-    /// Of two tables together.
+    /// Adds two tables.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -117,7 +120,7 @@ impl Default for SourceBudgets {
 }
 
 impl SourceBudgets {
-    /// Whether a client may go on; charges nothing.
+    /// Tells whether a client may go on; charges nothing.
     pub fn check(&self, client: ClaimedClient, rate: Rate, now: Moment) -> Result<(), Exhausted> {
         self.room(client, rate, now).map(|_| ()).inspect_err(|_| self.refuse())
     }

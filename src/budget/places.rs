@@ -1,7 +1,8 @@
-//! A fair share of what is done at a time: so many places in all, and no more than so many of them for one source.
+//! Gives each source a fair share of what is done at a time: so many places in all, and no more
+//! than so many of them for one source.
 //!
-//! Whoever has its share waits for a place of its own to become free, and delays nobody else. Who waits does so within its
-//! own deadline, which is the caller's.
+//! A request of a source that has its share waits for one of that source's places, and delays
+//! nobody else. Its deadline is the caller's.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,7 +20,7 @@ pub struct FairPlaces {
     sources: Mutex<HashMap<ClientSource, SourcePlaces>>,
 }
 
-/// What one source has of them; here as long as somebody uses it.
+/// The places of one source; here as long as somebody uses it.
 #[derive(Debug)]
 struct SourcePlaces {
     places: Arc<Semaphore>,

@@ -1,7 +1,9 @@
-//! Places for requests that wait for something: bounded, and shared fairly among the addresses that they come from.
+//! Places for requests that wait for something: bounded, and shared fairly among the addresses that
+//! they come from.
 //!
-//! One address may hold as many places as are still free; nobody waits for a place. So a crowd behind one balancer gets half of them, a second
-//! crowd half of the rest, and no number of addresses leaves the next one without a place.
+//! One address may hold as many places as are still free; nobody waits for a place. So a crowd
+//! behind one balancer gets half of them, a second crowd half of the rest, and no number of
+//! addresses leaves the next one without a place.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,7 +36,8 @@ impl Shares {
         Self { all, taken: Mutex::default() }
     }
 
-    /// Takes a place; `None` if too many are taken. The gateway's own questions have no source, and only the whole bound.
+    /// Takes a place; `None` if too many are taken. The gateway's own questions have no source, and
+    /// only the whole bound.
     pub fn take(&self, source: Option<ClientSource>) -> Option<SourceShare<'_>> {
         let mut taken = self.lock();
         let free = self.all.saturating_sub(taken.all);

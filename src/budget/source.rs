@@ -1,4 +1,4 @@
-//! Where requests come from, as far as budgets tell clients apart.
+//! The sources of requests, as far as budgets tell clients apart.
 
 use std::hash::BuildHasher;
 use std::net::IpAddr;
@@ -9,16 +9,17 @@ pub enum ClientSource {
     V4(u32),
     /// The first 64 bits.
     V6(u64),
-    /// What an address says of a client behind it, as a hash. Nobody believes it: see [`ClaimedClient`].
+    /// The client that an address names, as a hash. Nobody believes it: see [`ClaimedClient`].
     Claimed(u64),
 }
 
-/// Who is charged for a request.
+/// The client that is charged for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimedClient {
     pub source: ClientSource,
-    /// The client that an address which is not in `trusted_proxies` claims to speak for. Nobody gains a budget by such a
-    /// claim. It only tells those apart who share what an exhausted address still has, its reserve.
+    /// The client that an address which is not in `trusted_proxies` claims to speak for. Nobody
+    /// gains a budget by such a claim. It only tells those apart who share what an exhausted
+    /// address still has, its reserve.
     pub claimed: Option<ClientSource>,
 }
 
@@ -38,12 +39,13 @@ impl ClaimedClient {
         Self { source: ClientSource::of(address), claimed: None }
     }
 
-    /// Adds the claim of an address that is not believed: the last element of its `X-Forwarded-For`, which is what an honest
-    /// proxy has added itself.
+    /// Adds the claim of an address that is not believed: the last element of its
+    /// `X-Forwarded-For`, which is what an honest proxy has added itself.
     #[must_use]
     pub fn claiming(self, forwarded_for: &[u8]) -> Self {
         let last = forwarded_for.rsplit(|byte| *byte == b',').next().unwrap_or_default();
-        // the same in every run: what a claim may win is bounded, so nobody gains by choosing hashes
+        // the same in every run: what a claim may win is bounded, so nobody gains by choosing
+        // hashes
         let hash =
             foldhash::quality::FixedState::default().hash_one((self.source, last.trim_ascii()));
         Self { claimed: Some(ClientSource::Claimed(hash)), ..self }

@@ -27,7 +27,8 @@ impl FetchUrl {
         parsed.ok_or_else(|| FetchFailure::Address { url: shown(text) })
     }
 
-    /// Reads an address that this key manager may ask: https, loopback, or plain http where `allow_http` is set.
+    /// Reads an address that this key manager may ask: https, loopback, or plain http where
+    /// `allow_http` is set.
     pub fn permitted(settings: &Fetch, text: &str) -> Result<Self, FetchFailure> {
         let url = Self::read(text)?;
         if url.is_https() || settings.allow_http || url.is_loopback() {
@@ -38,7 +39,8 @@ impl FetchUrl {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        // the URL standard also reads `https:host` and `https:\\host`, which no other reader of the file would
+        // the URL standard also reads `https:host` and `https:\\host`, which no other reader of the
+        // file would
         let (scheme, _) = text.split_once("://")?;
         let mut url = Url::parse(text).ok()?;
         let is_http = matches!(url.scheme(), "http" | "https");
@@ -90,7 +92,8 @@ impl fmt::Display for FetchUrl {
     }
 }
 
-/// Tells whether a host is this machine: `localhost`, or an address of loopback, with or without brackets.
+/// Tells whether a host is this machine: `localhost`, or an address of loopback, with or without
+/// brackets.
 pub fn is_loopback_host(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     let address = bare.parse::<IpAddr>();

@@ -14,7 +14,8 @@ use crate::fetch::one_request::{OpenResponse, send};
 use crate::fetch::proxy::{Proxy, route};
 use crate::model::key_manager::Fetch;
 
-/// Key sets have a type of their own (RFC 7517 section 8.5.2); discovery documents, and most key sets, are JSON.
+/// Key sets have a type of their own (RFC 7517 section 8.5.2); discovery documents, and most key
+/// sets, are JSON.
 const KEY_SET_OR_JSON: &str = "application/jwk-set+json, application/json;q=0.9";
 
 const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));

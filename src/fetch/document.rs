@@ -154,7 +154,8 @@ fn strange_beginning(content: &[u8]) -> Option<String> {
     }
 }
 
-/// Reads why a server did not take a form, in its own words where it has some (RFC 6749 section 5.2).
+/// Reads why a server did not take a form, in its own words where it has some (RFC 6749 section
+/// 5.2).
 async fn refused(
     settings: &Fetch,
     host: &str,
@@ -166,7 +167,8 @@ async fn refused(
     let said: serde_json::Value = serde_json::from_slice(&content).unwrap_or_default();
     let text = |name: &str| {
         let text = said.get(name)?.as_str()?;
-        // the text goes to the operator's log: printable, and without anything that the server quotes of the form
+        // the text goes to the operator's log: printable, and without anything that the server
+        // quotes of the form
         let secrets = form.fields.iter().map(|(_, value)| *value).filter(|value| value.len() > 3);
         let text = secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "..."));
         let shown = text.chars().filter(|character| !character.is_control());
@@ -183,8 +185,9 @@ async fn refused(
     }
 }
 
-/// Whether the gateway itself is what a server refuses. RFC 7662 says 401; Django OAuth Toolkit says 403, and Keycloak 26.7 says
-/// 400 with `unauthorized_client` of credentials that it cannot decode.
+/// Tells whether the server refuses the gateway itself. RFC 7662 says 401; Django OAuth Toolkit
+/// says 403, and Keycloak 26.7 says 400 with `unauthorized_client` if it cannot decode the
+/// credentials.
 fn concerns_credentials(status: u16, error: Option<&str>) -> bool {
     matches!(status, 401 | 403) || matches!(error, Some("invalid_client" | "unauthorized_client"))
 }

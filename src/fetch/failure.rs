@@ -37,11 +37,14 @@ pub enum FetchFailure {
     #[error("{host} answered {content_type}, not JSON; is this the address of a key set?")]
     ContentType { host: String, content_type: String },
     #[error(
-        "the answer of {host} is encoded as {encoding}, and plain UTF-8 was asked for (Accept-Encoding: identity): turn that off for this address, at the server or at a proxy before it"
+        "the answer of {host} is encoded as {encoding}, and plain UTF-8 was asked for \
+         (Accept-Encoding: identity): turn that off for this address, at the server or at a proxy \
+         before it"
     )]
     Encoded { host: String, encoding: String },
     #[error(
-        "the answer of {host} cannot be read as JSON: it begins with {character}; is this the address of a key set or a discovery document?"
+        "the answer of {host} cannot be read as JSON: it begins with {character}; is this the \
+         address of a key set or a discovery document?"
     )]
     Beginning { host: String, character: String },
     #[error("the answer of {host} is larger than max_document_bytes ({limit} bytes)")]
@@ -49,14 +52,15 @@ pub enum FetchFailure {
     #[error("the answer of {host} broke off")]
     BrokenOff { host: String },
     #[error(
-        "{url} must not be fetched over plain http: use https, an address of loopback, or allow_http"
+        "{url} must not be fetched over plain http: use https, an address of loopback, or \
+         allow_http"
     )]
     Insecure { url: String },
 }
 
 impl FetchFailure {
-    /// Whether the server cannot be reached, does not answer in time, or says itself that it is in trouble. What it refuses
-    /// is none: whoever sends a token can make it refuse.
+    /// Tells whether the server cannot be reached, does not answer in time, or says itself that it
+    /// is in trouble. A refusal is no outage: any client that sends a token can cause one.
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Dns { .. }
@@ -109,11 +113,13 @@ fn told(
     };
     if credentials && status == 403 {
         format!(
-            "{host} refuses the gateway's own client with 403{said}; check `credentials`, and at the server that this client may introspect"
+            "{host} refuses the gateway's own client with 403{said}; check `credentials`, and at \
+             the server that this client may introspect"
         )
     } else if credentials {
         format!(
-            "{host} refuses the gateway's own credentials with {status}{said}; check `credentials` and `credentials.method`"
+            "{host} refuses the gateway's own credentials with {status}{said}; check \
+             `credentials` and `credentials.method`"
         )
     } else {
         format!("{host} answered {status}, not 200{said}")

@@ -24,7 +24,8 @@ impl FormPost<'_> {
     }
 }
 
-/// Encodes one name or value of a form. A space is `%20`, which every decoder of forms and of addresses reads.
+/// Encodes one name or value of a form. A space is `%20`, which every decoder of forms and of
+/// addresses reads.
 pub fn form_encoded(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }

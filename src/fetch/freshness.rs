@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, header};
 
-/// What the server's answer says about keeping it.
+/// The time for which a server lets its answer be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
     /// Nothing is said.
@@ -15,7 +15,7 @@ pub enum Freshness {
     Uncached,
 }
 
-/// What `Cache-Control`, `Age`, `Expires` and `Pragma` say together.
+/// Reads `Cache-Control`, `Age`, `Expires` and `Pragma` together.
 pub(super) fn of(headers: &HeaderMap) -> Freshness {
     let all = |name: HeaderName| {
         headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>()
@@ -62,7 +62,8 @@ pub(super) fn of(headers: &HeaderMap) -> Freshness {
     }
 }
 
-/// Seconds since 1970 of a date as every server of today writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Seconds since 1970 of a date as every server of today writes it: `Sun, 06 Nov 1994 08:49:37
+/// GMT`.
 fn seconds(date: &str) -> Option<u64> {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -1,11 +1,13 @@
 //! The outbound HTTP client of the control side: key sets, discovery documents, introspection.
 //!
-//! Asks only addresses that the operator wrote or that the operator's discovery document names. A request has a
-//! connection of its own: no redirects, no compression, no second try, and a bound on everything that a server sends.
+//! Asks only addresses that the operator wrote or that the operator's discovery document names. A
+//! request has a connection of its own: no redirects, no compression, no second try, and a bound on
+//! everything that a server sends.
 //!
-//! [`get`] and [`post`] do a whole exchange by the rules of a key manager: [`address`] says which addresses are permitted,
-//! [`proxy`] which way is taken, [`connector`] opens the connection with the trust of [`trust`], and [`document`] judges
-//! the response. [`send`] is the part below: one request over a stream that is open already.
+//! [`get`] and [`post`] do a whole exchange by the rules of a key manager: [`address`] says which
+//! addresses are permitted, [`proxy`] which way is taken, [`connector`] opens the connection with
+//! the trust of [`trust`], and [`document`] judges the response. [`send`] is the part below: one
+//! request over a stream that is open already.
 
 mod address;
 mod client;

@@ -1,8 +1,10 @@
-//! `NO_PROXY`: which servers are reached directly, in all the forms in which the variable is written.
+//! Reads `NO_PROXY`, the list of servers that are reached directly, in all the forms in which it is
+//! written.
 //!
-//! There is no standard. What is understood: names with all that is below them (`bank.example`, `.bank.example`), patterns
-//! with stars (`*`, `*.bank.example`, `10.0.*`), addresses (`10.0.0.1`, `::1`, `[::1]`), networks (`10.0.0.0/8`), each
-//! with or without a port, separated by commas or white space, in either case.
+//! There is no standard. The gateway understands names with all subdomains (`bank.example`,
+//! `.bank.example`), patterns with stars (`*`, `*.bank.example`, `10.0.*`), addresses (`10.0.0.1`,
+//! `::1`, `[::1]`) and networks (`10.0.0.0/8`). Each can have a port. Commas or white space
+//! separate them, and case does not matter.
 
 use std::net::IpAddr;
 
@@ -10,7 +12,7 @@ use ipnet::IpNet;
 
 use crate::fetch::address::FetchUrl;
 
-/// Whether this list says that the address is reached directly.
+/// Tells whether this list says that the address is reached directly.
 pub(super) fn lists(list: &str, url: &FetchUrl) -> bool {
     let host = url.host().trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
     let port = url.port();

@@ -1,7 +1,8 @@
-//! Which way a fetch takes: directly, or through a proxy.
+//! Finds the way of a fetch: directly, or through a proxy.
 //!
-//! The usual variables are honored (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, in either case); loopback is
-//! always reached directly. A proxy's credentials are used and never shown.
+//! The gateway honors the usual variables (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, in
+//! either case) and always reaches loopback directly. A proxy's credentials are used and never
+//! shown.
 
 use std::fmt;
 
@@ -64,7 +65,8 @@ pub fn route(choice: &ProxyChoice, url: &FetchUrl) -> Route {
     Route { url: url.clone(), proxy }
 }
 
-/// Whether `NO_PROXY` names it. The library reads the variable too, and knows fewer forms.
+/// Tells whether `NO_PROXY` names the address. The library reads the variable too, and knows fewer
+/// forms.
 fn is_excepted(url: &FetchUrl) -> bool {
     let list = ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| std::env::var(name).ok());
     list.is_some_and(|list| no_proxy::lists(&list, url))

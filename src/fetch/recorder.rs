@@ -1,4 +1,5 @@
-//! A certificate check that remembers whom it refused, so that an operator learns whose certificate it was.
+//! A certificate check that remembers whom it refused, so that an operator learns whose certificate
+//! it was.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

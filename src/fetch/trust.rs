@@ -1,7 +1,8 @@
 //! TLS towards servers: whose certificates are believed, and which one of ours is shown.
 //!
-//! Decides on trust and nothing else. Verification cannot be turned off here. [`listed`] takes a server's own certificate
-//! where it stands in `ca`; [`explained()`] says in words why a handshake failed.
+//! Decides on trust and nothing else. Verification cannot be turned off here. [`listed`] takes a
+//! server's own certificate where it stands in `ca`; [`explained()`] says in words why a handshake
+//! failed.
 
 mod explained;
 mod listed;
@@ -40,7 +41,8 @@ pub enum TrustError {
     Setup(#[source] rustls::Error),
 }
 
-/// TLS with the system's authorities, those in `ca`, and a client certificate where the server asks for one.
+/// TLS with the system's authorities, those in `ca`, and a client certificate where the server asks
+/// for one.
 pub fn client_config(
     ca: Option<&PemFile>,
     client: Option<&ClientCertificate>,
@@ -82,7 +84,7 @@ pub fn client_config_with(
     finish(builder()?.dangerous().with_custom_certificate_verifier(verifier), client)
 }
 
-/// How many authorities the system brings.
+/// Returns the number of authorities that the system brings.
 pub fn system_root_count() -> usize {
     system_roots().len()
 }
@@ -122,12 +124,20 @@ fn system_roots() -> &'static RootCertStore {
     ROOTS.get_or_init(|| {
         let found = rustls_native_certs::load_native_certs();
         for error in &found.errors {
-            tracing::debug!(target: "portcullis::trust", %error, "a part of the system's certificates cannot be read");
+            tracing::debug!(
+                target: "portcullis::trust",
+                %error,
+                "a part of the system's certificates cannot be read",
+            );
         }
         let mut roots = RootCertStore::empty();
         let (_, unusable) = roots.add_parsable_certificates(found.certs);
         if unusable > 0 {
-            tracing::debug!(target: "portcullis::trust", unusable, "certificates of the system that cannot be used");
+            tracing::debug!(
+                target: "portcullis::trust",
+                unusable,
+                "certificates of the system that cannot be used",
+            );
         }
         roots
     })

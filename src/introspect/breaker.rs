@@ -1,8 +1,9 @@
 //! A circuit breaker: a server that fails again and again is left alone for a while.
 //!
-//! Decides whether a question may be asked now; never why one failed. After [`FAILURES`] failures in a row questions are
-//! refused at once, so that requests do not wait for a server that does not answer. Then one question at a time tries
-//! whether it does again. The time between two tries doubles up to [`LONGEST`].
+//! Decides whether a question may be asked now; never why one failed. After [`FAILURES`] failures
+//! in a row questions are refused at once, so that requests do not wait for a server that does not
+//! answer. Then one question at a time tries whether it does again. The time between two tries
+//! doubles up to [`LONGEST`].
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -87,7 +88,11 @@ impl Attempt<'_> {
         if let BreakerState::Open { .. } = before {
             let key_manager = &*self.breaker.name;
             self.breaker.counters.breaker(false);
-            tracing::info!(target: "portcullis::introspect", key_manager, "the server answers again: tokens are asked about as usual");
+            tracing::info!(
+                target: "portcullis::introspect",
+                key_manager,
+                "the server answers again: tokens are asked about as usual",
+            );
         }
     }
 
@@ -112,7 +117,15 @@ impl Attempt<'_> {
         self.breaker.counters.breaker(true);
         if openings == 0 {
             let key_manager = &*self.breaker.name;
-            tracing::warn!(target: "portcullis::introspect", key_manager, failures = FAILURES, "the server failed again and again: for a while questions about tokens are refused at once with 503, and one at a time tries whether it answers; check the server and `introspection_endpoint`");
+            tracing::warn!(
+                target: "portcullis::introspect",
+                key_manager,
+                failures = FAILURES,
+                "the server failed again and again: for a while questions about tokens are refused \
+                 at once with 503, and one at a time tries whether it answers; check the server \
+                 and \
+                 `introspection_endpoint`",
+            );
         }
     }
 }

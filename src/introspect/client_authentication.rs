@@ -1,7 +1,8 @@
-//! How the gateway authenticates to a server that it asks: by a secret (HTTP Basic, or in the form), by a client
-//! assertion for each question (RFC 7523), by the certificate of the connection (RFC 8705), or not at all.
+//! Authenticates the gateway to an introspection endpoint: by a secret (HTTP Basic, or in the
+//! form), by a client assertion for each request (RFC 7523), by the certificate of the connection
+//! (RFC 8705), or not at all.
 //!
-//! Decides what a question carries; the certificate itself is the connection's.
+//! Decides which fields a request carries. The connection shows the certificate.
 
 use aws_lc_rs::rand;
 use base64::Engine;
@@ -41,7 +42,7 @@ pub(super) enum ClientAuthentication {
     },
 }
 
-/// What a question carries beside its token.
+/// The fields that a request carries beside its token.
 #[derive(Default)]
 pub(super) struct CredentialFields<'c> {
     pub(super) authorization: Option<&'c HeaderValue>,
@@ -70,7 +71,8 @@ impl ClientAuthentication {
         })
     }
 
-    /// For one question to a server of this issuer, at this endpoint. `None`: nothing can be signed now.
+    /// For one question to a server of this issuer, at this endpoint. `None`: nothing can be signed
+    /// now.
     pub(super) fn proof(
         &self,
         issuer: &str,
@@ -97,7 +99,10 @@ impl ClientAuthentication {
                 rand::fill(&mut random).ok()?;
                 let usual = if issuer.is_empty() { endpoint } else { issuer };
                 let claims = json!({
-                    "iss": id, "sub": id, "aud": audience.as_deref().unwrap_or(usual), "jti": URL_SAFE_NO_PAD.encode(random),
+                    "iss": id,
+                    "sub": id,
+                    "aud": audience.as_deref().unwrap_or(usual),
+                    "jti": URL_SAFE_NO_PAD.encode(random),
                     "iat": now.0, "exp": now.0.saturating_add(LIFETIME_SECONDS),
                 });
                 let assertion = key.sign(&claims, key_id.as_deref())?;

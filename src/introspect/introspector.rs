@@ -31,16 +31,19 @@ const MOST_ASKED: usize = 1024;
 /// Questions of streams that are under way at a time, so that they leave places to requests.
 const MOST_RECHECKS: usize = 16;
 
-/// A token that is not active may become known a moment later (replication); a forged one never does.
+/// A token that is not active may become known a moment later (replication); a forged one never
+/// does.
 const NEGATIVE: Duration = Duration::from_secs(5);
 
-/// How long a signature alone is enough, where `on_introspection_failure` is "allow" and the server cannot be asked.
+/// The time for which a signature alone is enough if `on_introspection_failure` is "allow" and the
+/// server cannot be asked.
 const UNCONFIRMED: Duration = Duration::from_secs(5);
 
 /// The shortest time between two questions about the token of one stream.
 const SHORTEST_RECHECK: Duration = Duration::from_secs(1);
 
-/// The time between two questions about the token of one stream, where answers to requests are not kept.
+/// The time between two questions about the token of one stream, where answers to requests are not
+/// kept.
 const UNCACHED_RECHECK: Duration = Duration::from_secs(5);
 
 type TokenKey = [u8; 32];
@@ -53,12 +56,12 @@ pub struct Introspector {
     tasks: Mutex<JoinSet<()>>,
 }
 
-/// What is shared with the questions under way.
+/// The state that introspection requests share.
 struct IntrospectionTarget {
     server: IntrospectionServer,
-    /// How long answers hold; zero: only for the requests that asked.
+    /// The time for which answers hold. Zero: only for the requests that asked.
     cache: Duration,
-    /// How long a confirmation of a signed token holds.
+    /// The time for which a confirmation of a signed token holds.
     every: Duration,
     on_failure: OnIntrospectionFailure,
     answers: Mutex<Cache<TokenKey, CachedAnswer>>,
@@ -110,7 +113,7 @@ impl Introspector {
         }))
     }
 
-    /// What is known of a token without asking.
+    /// Returns the remembered answer about a token, without asking.
     pub fn known(&self, token: &[u8], now: Moment) -> Option<IntrospectionAnswer> {
         let known = self.known.find(&key(token), now);
         if known.is_some() {
@@ -119,7 +122,8 @@ impl Introspector {
         known
     }
 
-    /// Asks the server, or joins a question about the same token that is under way. Needs a runtime.
+    /// Asks the server, or joins a question about the same token that is under way. Needs a
+    /// runtime.
     pub fn begin(
         &self,
         token: &[u8],
@@ -137,7 +141,8 @@ impl Introspector {
         let (sender, pending) = match self.known.asking.entry(key) {
             Entry::Occupied(asked) => return asked.get().clone(),
             Entry::Vacant(place) => {
-                // what was answered since the caller looked was kept before its question left this table
+                // what was answered since the caller looked was kept before its question left this
+                // table
                 if let Some(answer) = self.known.find(&key, moment()) {
                     return PendingAnswer::settled(IntrospectionOutcome::Answered(answer));
                 }
@@ -175,7 +180,8 @@ impl Introspector {
         self.begin(token, purpose, now).outcome().await
     }
 
-    /// Asks again about the token of a stream; `None` while as many such questions are under way as may be.
+    /// Asks again about the token of a stream; `None` while as many such questions are under way as
+    /// may be.
     pub fn recheck(
         &self,
         token: &[u8],
@@ -199,7 +205,7 @@ impl Introspector {
         }
     }
 
-    /// Whether a stream may go on however long its server cannot be asked.
+    /// Tells whether a stream may go on, however long its server cannot be asked.
     pub fn allows_silence(&self, purpose: IntrospectionPurpose) -> bool {
         purpose == IntrospectionPurpose::Confirm
             && self.known.on_failure == OnIntrospectionFailure::Allow
@@ -265,7 +271,8 @@ impl IntrospectionTarget {
         }
     }
 
-    /// The server cannot be asked, and that is let pass: but a token that it has called inactive stays so.
+    /// The server cannot be asked, and that is let pass: but a token that it has called inactive
+    /// stays so.
     fn pass_over(&self, key: TokenKey, until: Moment) -> IntrospectionAnswer {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let refused = answers.get(&key).map(|kept| kept.answer.clone());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::jwt::{Claims, WrongType};
 use crate::model::clock::Moment;
 
-/// Why a server is asked.
+/// The reason why a server is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IntrospectionPurpose {
     /// The answer is all that is known of the token.
@@ -15,7 +15,7 @@ pub enum IntrospectionPurpose {
     Confirm,
 }
 
-/// What a server said of a token.
+/// The answer of a server about a token.
 #[derive(Debug, Clone)]
 pub enum IntrospectionAnswer {
     /// With when it has to be asked again.
@@ -27,7 +27,7 @@ pub enum IntrospectionAnswer {
     Unconfirmed(Moment),
 }
 
-/// What came of asking.
+/// The outcome of asking.
 #[derive(Debug, Clone)]
 pub enum IntrospectionOutcome {
     Answered(IntrospectionAnswer),

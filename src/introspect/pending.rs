@@ -29,7 +29,7 @@ impl PendingAnswer {
 }
 
 impl Recheck {
-    /// What came of it; `None` while it is under way.
+    /// Returns the outcome; `None` while the request is under way.
     pub fn outcome(&self) -> Option<IntrospectionOutcome> {
         let receiver = &self.pending.0;
         let outcome = receiver.borrow().clone();

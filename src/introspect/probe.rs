@@ -1,4 +1,5 @@
-//! Asks a server about one token, once and outside of any key manager: for commands that try what a file will say.
+//! Asks a server about one token, once and outside of any key manager: for commands that try what a
+//! file will say.
 
 use crate::fetch::{FormPost, post};
 use crate::introspect::client_authentication::ClientAuthentication;
@@ -6,7 +7,7 @@ use crate::jwt::{Claims, Introspected};
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::{Credentials, Fetch, TokenRules};
 
-/// Whom to ask, as who, and by which rules to read the answer.
+/// The endpoint, the credentials and the rules of one introspection request.
 #[derive(Debug, Clone, Copy)]
 pub struct Probe<'p> {
     pub fetch: &'p Fetch,
@@ -17,7 +18,7 @@ pub struct Probe<'p> {
 }
 
 impl Probe<'_> {
-    /// What the server says, or the operator's message of why it says nothing.
+    /// Returns the server's answer, or the operator's message about the reason why there is none.
     pub async fn ask(&self, token: &str, now: UnixSeconds) -> Result<Introspected, String> {
         let client =
             ClientAuthentication::of(Some(self.credentials)).map_err(|error| error.to_string())?;

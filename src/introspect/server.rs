@@ -1,4 +1,5 @@
-//! One question to one server, and its answer: read, and believed as far as the key manager's keys and issuer say so.
+//! One question to one server, and its answer: read, and believed as far as the key manager's keys
+//! and issuer say so.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -37,7 +38,7 @@ pub(super) struct IntrospectionServer {
     keys: Arc<KeyManagerKeys>,
     rules: TokenRules,
     fetch: Fetch,
-    /// Where it is written.
+    /// The issuer, if it is configured; else empty.
     issuer: String,
     places: Semaphore,
     breaker: Breaker,
@@ -48,11 +49,12 @@ pub(super) struct IntrospectionServer {
     counters: Arc<IntrospectionCounters>,
 }
 
-/// Why a question brought nothing.
+/// The reason why a request brought no answer.
 enum Failure {
     /// The server was not reached, did not answer in time, or says that it is in trouble.
     Trouble(String),
-    /// It answered, and that says nothing of the token. A token may make a server refuse: that is no trouble of the server.
+    /// It answered, and that says nothing of the token. A token may make a server refuse: that is
+    /// no trouble of the server.
     Unusable(String),
     /// It was not asked.
     NotAsked(String),
@@ -93,8 +95,8 @@ impl IntrospectionServer {
         })
     }
 
-    /// Asks about a token, all within one `request_timeout`. The answer holds for as long as `hold`, and not beyond the
-    /// token's end.
+    /// Asks about a token, all within one `request_timeout`. The answer holds for as long as
+    /// `hold`, and not beyond the token's end.
     pub(super) async fn question(
         &self,
         token: &str,
@@ -201,7 +203,8 @@ impl IntrospectionServer {
         })
     }
 
-    /// As it is written, or as the discovery document says; where that was not read yet, it is asked for.
+    /// As it is written, or as the discovery document says; where that was not read yet, it is
+    /// asked for.
     async fn endpoint(&self) -> Option<Arc<str>> {
         if let Some(written) = &self.endpoint {
             return Some(written.as_str().into());
@@ -269,7 +272,7 @@ impl IntrospectionServer {
         Some(signed_answer(content.trim_ascii(), keys, &expected, latest, now))
     }
 
-    /// Why the server is not asked, for as long as this.
+    /// Explains why the server is not asked for this long.
     fn left_alone(&self, rest: Duration) -> Arc<str> {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let last = trouble.as_deref().unwrap_or("it failed");

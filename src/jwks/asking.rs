@@ -1,9 +1,10 @@
 //! Asking for newer keys, and waiting for them.
 //!
-//! A request that needs newer keys is satisfied by a good fetch that began after it arrived, and by nothing older: a set
-//! that was fetched before proves nothing about a key that was published since. It waits for the next fetch that is
-//! allowed, within its deadline and in a place of its own ([`crate::budget::shares`]). If no fetch can begin in time, it is
-//! told so at once, and the fetch happens all the same: the client's next try finds the keys.
+//! A request that needs newer keys is satisfied by a good fetch that began after it arrived, and by
+//! nothing older: a set that was fetched before proves nothing about a key that was published
+//! since. It waits for the next fetch that is allowed, within its deadline and in a place of its
+//! own ([`crate::budget::shares`]). If no fetch can begin in time, it is told so at once, and the
+//! fetch happens all the same: the client's next try finds the keys.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::budget::ClientSource;
 use crate::jwks::keys::KeyManagerKeys;
 use crate::jwks::outcome::{FetchEnding, RefetchCause, Refetched, WaitOutcomes};
 
-/// Who asks for newer keys.
+/// A request that asks for newer keys.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyWaiter {
     /// Only a fetch that begins later can tell that a key does not exist.
@@ -37,8 +38,9 @@ impl KeyManagerKeys {
         self.refetch_for(cause, &KeyWaiter::now(None)).await
     }
 
-    /// Asks for newer keys and waits for what comes of it, until `request_timeout` has passed since the asker arrived. All
-    /// who ask at one time share one fetch. Callable from any runtime; dropping the future stops the waiting only.
+    /// Asks for newer keys and waits for what comes of it, until `request_timeout` has passed since
+    /// the asker arrived. All who ask at one time share one fetch. Callable from any runtime;
+    /// dropping the future stops the waiting only.
     pub async fn refetch_for(&self, cause: RefetchCause, asker: &KeyWaiter) -> Refetched {
         let came = self.newer(cause, asker).await;
         self.desk.count(came);
@@ -82,7 +84,8 @@ impl KeyManagerKeys {
                     }
                     desk.want(arrived);
                 } else {
-                    // any keys will do: those of a fetch that began before, too, and no other one unless that one fails
+                    // any keys will do: those of a fetch that began before, too, and no other one
+                    // unless that one fails
                     if cause == RefetchCause::NoKeys {
                         desk.want(arrived);
                     }
@@ -109,8 +112,8 @@ impl KeyManagerKeys {
         u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
     }
 
-    /// Fetches now, whatever requests have used up, and waits for the end. Calls at one time share one fetch, and there
-    /// is never more than one under way.
+    /// Fetches now, whatever requests have used up, and waits for the end. Calls at one time share
+    /// one fetch, and there is never more than one under way.
     pub async fn refresh(&self) -> Refetched {
         if !self.is_fetched() {
             return Refetched::NotAllowed;
@@ -137,7 +140,7 @@ impl KeyManagerKeys {
         }
     }
 
-    /// How long until the next background fetch.
+    /// The time until the next background fetch.
     #[cfg(test)]
     pub(super) fn next_background(&self) -> Duration {
         self.desk.background_at().saturating_sub(self.desk.moment(Instant::now()))

@@ -1,4 +1,5 @@
-//! The place where requests and the fetching task meet: who wants newer keys, and when the next fetches can be.
+//! The place where requests and the fetching task meet: who wants newer keys, and when the next
+//! fetches can be.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::jwks::schedule::Moment;
 /// Requests that may wait for one key manager.
 const MOST_WAITING: usize = 1000;
 
-/// What requests and the fetching task tell each other. All moments are nanoseconds since `begun`.
+/// The state that requests and the fetching task share. All moments are nanoseconds since `begun`.
 #[derive(Debug)]
 pub(super) struct Desk {
     begun: Instant,
@@ -59,7 +60,7 @@ impl Desk {
         self.begun.checked_add(moment).unwrap_or(self.begun)
     }
 
-    /// Whether somebody came after the moment at which the last fetch began.
+    /// Tells whether a request came after the last fetch began.
     pub(super) fn is_wanted(&self, last_began: Moment) -> bool {
         let wanted = || self.wanted.load(Ordering::SeqCst) > nanos(last_began);
         if wanted() {
@@ -79,7 +80,8 @@ impl Desk {
         self.bell.notified().await;
     }
 
-    /// A fetch begins: who asks from now on needs another one. The moment must be read after this call.
+    /// A fetch begins: who asks from now on needs another one. The moment must be read after this
+    /// call.
     pub(super) fn fetch_begins(&self) {
         self.fetching.store(true, Ordering::SeqCst);
         self.rung.store(false, Ordering::SeqCst);
@@ -139,7 +141,7 @@ impl Desk {
         Duration::from_nanos(self.background_at.load(Ordering::SeqCst))
     }
 
-    /// What came of asking, by result.
+    /// The outcomes of asking, counted by result.
     pub(super) fn results(&self) -> Vec<(&'static str, u64)> {
         let counts = self.results.iter().map(|count| count.load(Ordering::Relaxed));
         Refetched::LABELS.into_iter().zip(counts).collect()

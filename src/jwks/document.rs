@@ -11,7 +11,7 @@ use crate::jwt::{KeySet, ParsedKeySet};
 use crate::model::key_manager::{KeyManager, KeySource};
 use crate::model::names::Issuer;
 
-/// What a whole fetch brought.
+/// The result of a whole fetch.
 #[derive(Debug)]
 pub(super) struct Fetched {
     pub(super) keys: ParsedKeySet,
@@ -77,12 +77,12 @@ fn local(keys: ParsedKeySet, content: &[u8]) -> Fetched {
     }
 }
 
-/// Whether the discovery document is to say where tokens can be asked about.
+/// Tells whether the discovery document has to name the introspection endpoint.
 pub(super) fn learns_endpoint(key_manager: &KeyManager) -> bool {
     key_manager.introspection.as_ref().is_some_and(|introspection| introspection.endpoint.is_none())
 }
 
-/// What a discovery document says.
+/// The used members of a discovery document.
 struct Discovered {
     issuer: Issuer,
     keys: Option<String>,
@@ -93,7 +93,8 @@ async fn discover(key_manager: &KeyManager, url: &str) -> Result<Discovered, Key
     let document = get(&key_manager.fetch, url).await?;
     let found: Discovery =
         serde_json::from_slice(&document.content).map_err(|_| unreadable(url))?;
-    // Microsoft's `common` and `organizations` say https://login.microsoftonline.com/{tenantid}/v2.0
+    // Microsoft's `common` and `organizations` say
+    // https://login.microsoftonline.com/{tenantid}/v2.0
     if found.issuer.contains(['{', '}']) {
         return Err(KeySetFailure::IssuerTemplate {
             instead: of_a_tenant(url),

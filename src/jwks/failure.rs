@@ -1,4 +1,5 @@
-//! The failures of reading a key set, each with a message that says what to do and a label for a metric.
+//! The failures of reading a key set, each with a message that says what to do and a label for a
+//! metric.
 
 use crate::fetch::FetchFailure;
 use crate::jwt::KeySetError;
@@ -13,11 +14,14 @@ pub(super) enum KeySetFailure {
     #[error("the discovery document of {host} is not JSON with the members issuer and jwks_uri")]
     Discovery { host: String },
     #[error(
-        "the discovery document says the issuer is {found:?}, and {configured:?} is configured; they must be equal, byte for byte"
+        "the discovery document says the issuer is {found:?}, and {configured:?} is configured; \
+         they must be equal, byte for byte"
     )]
     IssuerMismatch { found: String, configured: String },
     #[error(
-        "the discovery document says the issuer is {found:?}: a template for many tenants, which no token's `iss` equals; write the tenant's own address as `well_known_url` ({instead}), or serve many tenants with `issuer`, `certificates` and `organizations`"
+        "the discovery document says the issuer is {found:?}: a template for many tenants, which \
+         no token's `iss` equals; write the tenant's own address as `well_known_url` ({instead}), \
+         or serve many tenants with `issuer`, `certificates` and `organizations`"
     )]
     IssuerTemplate { found: String, instead: String },
     #[error("the discovery document names an address that cannot be used: {0}")]

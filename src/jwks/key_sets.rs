@@ -24,7 +24,8 @@ pub struct KeySets {
     tasks: JoinSet<()>,
     /// By name.
     running: HashMap<String, KeySetEntry>,
-    /// Since the last reconciliation: what ran under a name before, until it is known which configuration holds.
+    /// Since the last reconciliation: what ran under a name before, until it is known which
+    /// configuration holds.
     replaced: Vec<(String, Option<KeySetEntry>)>,
 }
 
@@ -56,8 +57,9 @@ impl KeySets {
         }
     }
 
-    /// Makes the tasks those of this configuration; the answer stands in its order. What did not change is not touched, and
-    /// what is replaced goes on until [`KeySets::commit`]. Must be called on a runtime; never waits.
+    /// Starts a task for each key manager of this configuration and returns their keys in its
+    /// order. A task whose settings did not change goes on. A replaced task goes on until
+    /// [`KeySets::commit`]. Must be called on a runtime; never waits.
     pub fn reconcile(&mut self, key_managers: &[KeyManager]) -> Vec<Arc<KeyManagerKeys>> {
         self.commit();
         while self.tasks.try_join_next().is_some() {}
@@ -80,7 +82,8 @@ impl KeySets {
         }
     }
 
-    /// The configuration of the last reconciliation is not used: what it started stops, what ran before runs on.
+    /// The configuration of the last reconciliation is not used: what it started stops, what ran
+    /// before runs on.
     pub fn take_back(&mut self) {
         for (name, earlier) in std::mem::take(&mut self.replaced) {
             if let Some(started) = self.running.remove(&name) {
@@ -140,7 +143,8 @@ impl KeySets {
                     kept: Arc::new(AtomicBool::new(true)),
                     clock: Arc::clone(&self.clock),
                 };
-                // before anything is served: a first request must not find fewer keys than the last run had
+                // before anything is served: a first request must not find fewer keys than the last
+                // run had
                 fetcher.restore();
                 Some(self.tasks.spawn(fetcher.run()))
             }
@@ -160,7 +164,13 @@ fn fixed(
         Ok(parsed) => {
             for skipped in &parsed.skipped {
                 let (position, reason) = (skipped.position, &skipped.reason);
-                tracing::warn!(target: "portcullis::jwks", key_manager = %definition.name, position, %reason, "a key cannot be used; the others are");
+                tracing::warn!(
+                    target: "portcullis::jwks",
+                    key_manager = %definition.name,
+                    position,
+                    %reason,
+                    "a key cannot be used; the others are",
+                );
             }
             let ending = keys.succeed(parsed.keys, &parsed.skipped, None, None);
             keys.finish(Moment::ZERO, ending);
@@ -169,7 +179,12 @@ fn fixed(
             let failure = error.into();
             keys.fail(&failure);
             keys.finish(Moment::ZERO, FetchEnding::Failed);
-            tracing::error!(target: "portcullis::jwks", key_manager = %definition.name, %failure, "the keys cannot be used");
+            tracing::error!(
+                target: "portcullis::jwks",
+                key_manager = %definition.name,
+                %failure,
+                "the keys cannot be used",
+            );
         }
     }
 }
@@ -187,7 +202,7 @@ fn inherit(definition: &KeyManager, keys: &KeyManagerKeys, earlier: Option<&KeyS
     }
 }
 
-/// Whether a running task already does what is wanted: the same server, asked the same way.
+/// Tells whether a running task already asks the wanted server in the wanted way.
 fn asks_the_same(running: &KeyManager, wanted: &KeyManager) -> bool {
     let asking = |key_manager: &KeyManager| {
         let KeyManager { enabled, issuer, keys, fetch, .. } = key_manager.clone();

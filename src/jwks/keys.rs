@@ -16,7 +16,7 @@ use crate::jwks::schedule::Moment;
 use crate::jwt::{KeySet, SkippedKey};
 use crate::model::names::Issuer;
 
-/// What began to be true so shortly before a request was judged may not have been seen by it.
+/// A change that is this young may have come after a request looked at the keys.
 const RECENTLY: Duration = Duration::from_secs(1);
 
 /// One key manager's keys: outlives snapshots and reloads, read without a lock.
@@ -25,7 +25,8 @@ pub struct KeyManagerKeys {
     state: ArcSwap<KeyState>,
     pub(super) outcome: watch::Sender<WaitOutcomes>,
     pub(super) desk: Desk,
-    /// Whether a fetch may be asked for: not for keys from files, nor for a disabled key manager.
+    /// Tells whether a fetch may be asked for. Keys from files and keys of a disabled key manager
+    /// are not fetched.
     fetched: AtomicBool,
     /// Nobody fetches them any more: the configuration has others in their place.
     retired: AtomicBool,
@@ -43,7 +44,7 @@ pub struct KeyState {
     pub generation: u64,
     /// From the discovery document, where one was read.
     pub issuer: Option<Issuer>,
-    /// Where the discovery document says that tokens can be asked about.
+    /// The introspection endpoint that the discovery document names.
     pub introspection: Option<Arc<str>>,
     /// An unknown key now means that we do not know, not that there is no such key.
     pub last_attempt_failed: bool,
@@ -65,7 +66,7 @@ pub struct KeyManagerStatus {
     pub skipped: Vec<(&'static str, u64)>,
     /// Requests that wait for newer keys.
     pub waiting: usize,
-    /// What came of waiting, by result.
+    /// The outcomes of waiting, counted by result.
     pub waits: Vec<(&'static str, u64)>,
 }
 
@@ -106,12 +107,12 @@ impl KeyManagerKeys {
         self.state.load()
     }
 
-    /// Whether the keys changed a moment ago, perhaps after they were looked at.
+    /// Tells whether the keys changed a moment ago, perhaps after a request looked at them.
     pub fn changed_recently(&self) -> bool {
         self.is_fetched() && self.record().last_change.is_some_and(|at| at.elapsed() < RECENTLY)
     }
 
-    /// Whether a server is asked for them.
+    /// Tells whether the keys come from a server.
     pub fn is_fetched(&self) -> bool {
         self.fetched.load(Ordering::Relaxed)
     }
@@ -150,7 +151,8 @@ impl KeyManagerKeys {
         }
     }
 
-    /// Puts a good key set in place of the old one; says whether it differs. Whoever waits hears of it by [`Self::finish`].
+    /// Puts a good key set in place of the old one; says whether it differs. Whoever waits hears of
+    /// it by [`Self::finish`].
     pub(super) fn succeed(
         &self,
         keys: KeySet,
@@ -228,17 +230,17 @@ impl KeyManagerKeys {
         self.fetched.store(false, Ordering::Relaxed);
     }
 
-    /// Whether the server, when it was last asked, said that there is no such key set.
+    /// Tells whether the server said at the last fetch that there is no such key set.
     pub fn is_absent(&self) -> bool {
         self.record().absent
     }
 
-    /// Whether a first fetch has ended.
+    /// Tells whether a first fetch has ended.
     pub fn has_settled(&self) -> bool {
         self.outcome.borrow().ending != FetchEnding::Pending
     }
 
-    /// How old the last good keys are.
+    /// The age of the last good keys.
     pub(super) fn age(&self) -> Option<Duration> {
         self.record().last_good.map(|at| at.elapsed())
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::jwks::schedule::Moment;
 
-/// Why newer keys are asked for.
+/// The reason why newer keys are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefetchCause {
     UnknownKey,
@@ -12,7 +12,7 @@ pub enum RefetchCause {
     NoKeys,
 }
 
-/// What came of asking.
+/// The outcome of asking for newer keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refetched {
     Changed,
@@ -46,7 +46,7 @@ impl Refetched {
     }
 }
 
-/// How the last finished fetch ended.
+/// The end of the last finished fetch.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct WaitOutcomes {
     /// When the last fetch began that has ended, and when the last good one did.
@@ -66,7 +66,7 @@ pub(super) enum FetchEnding {
 }
 
 impl WaitOutcomes {
-    /// What the fetches that have ended say to somebody who arrived then.
+    /// Returns the outcome for a request that arrived then, if a fetch that ended decides it.
     pub(super) fn answers(&self, arrived: Moment) -> Option<Refetched> {
         let since = |began: Option<Moment>| began.is_some_and(|began| began >= arrived);
         if since(self.last_good_began) {

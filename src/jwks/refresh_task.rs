@@ -1,4 +1,5 @@
-//! The task of one key manager: asks on its own clock and when a request asks it to, whatever others do.
+//! The task of one key manager: asks on its own clock and when a request asks it to, whatever
+//! others do.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,12 +29,13 @@ pub(super) struct RefreshTask {
     pub(super) key_manager: KeyManager,
     pub(super) keys: Arc<KeyManagerKeys>,
     pub(super) folder: PathBuf,
-    /// Whether good keys are kept on disk: not for whoever any token may name.
+    /// Tells whether good keys are kept on disk. Key sets of organizations that any token can name
+    /// are not, until they are trusted.
     pub(super) kept: Arc<AtomicBool>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
-/// What the task remembers between fetches.
+/// The state of the task between fetches.
 #[derive(Debug, Default)]
 struct Memory {
     failures: u32,
@@ -60,7 +62,11 @@ impl RefreshTask {
             let began = desk.moment(Instant::now());
             last_began = began;
             if start.charged {
-                tracing::debug!(target: "portcullis::jwks", key_manager = %self.key_manager.name, "a request needs newer keys");
+                tracing::debug!(
+                    target: "portcullis::jwks",
+                    key_manager = %self.key_manager.name,
+                    "a request needs newer keys",
+                );
                 allowance.take(began);
             }
             let (wait, ending) = match document::read(&self.key_manager).await {
@@ -89,13 +95,31 @@ impl RefreshTask {
                     &skipped.reason,
                 );
                 if reason.is_for_another_use() {
-                    tracing::debug!(target: "portcullis::jwks", key_manager = %name, position, kid, %reason, "a key of the set is for another use");
+                    tracing::debug!(
+                        target: "portcullis::jwks",
+                        key_manager = %name,
+                        position,
+                        kid,
+                        %reason,
+                        "a key of the set is for another use",
+                    );
                 } else {
-                    tracing::warn!(target: "portcullis::jwks", key_manager = %name, position, kid, %reason, "a key of the set cannot be used; the others are");
+                    tracing::warn!(
+                        target: "portcullis::jwks",
+                        key_manager = %name,
+                        position,
+                        kid,
+                        %reason,
+                        "a key of the set cannot be used; the others are",
+                    );
                 }
             }
         } else if memory.failing_with.is_some() {
-            tracing::info!(target: "portcullis::jwks", key_manager = %name, "the key set can be read again");
+            tracing::info!(
+                target: "portcullis::jwks",
+                key_manager = %name,
+                "the key set can be read again",
+            );
         }
         memory.failures = 0;
         memory.failing_with = None;
@@ -110,7 +134,14 @@ impl RefreshTask {
         if news {
             memory.logged = Some(Instant::now());
             let kept = self.keys.current().keys.is_some();
-            tracing::warn!(target: "portcullis::jwks", key_manager = %name, class = failure.label(), %failure, keys_kept = kept, "the key set cannot be read");
+            tracing::warn!(
+                target: "portcullis::jwks",
+                key_manager = %name,
+                class = failure.label(),
+                %failure,
+                keys_kept = kept,
+                "the key set cannot be read",
+            );
         }
         memory.failures = memory.failures.saturating_add(1);
         memory.failing_with = Some(failure.label());
@@ -129,7 +160,11 @@ impl RefreshTask {
             .age()
             .is_some_and(|age| !schedule::is_believed(age, fetch.keep_stale, fetch.refresh));
         if too_old && self.keys.current().keys.is_some() {
-            tracing::error!(target: "portcullis::jwks", key_manager = %self.key_manager.name, "the last good keys are older than jwks_keep_stale: tokens can no longer be judged");
+            tracing::error!(
+                target: "portcullis::jwks",
+                key_manager = %self.key_manager.name,
+                "the last good keys are older than jwks_keep_stale: tokens can no longer be judged",
+            );
             self.keys.expire();
         }
     }
@@ -144,11 +179,17 @@ impl RefreshTask {
             return;
         };
         if let Err(error) = store::write(&self.folder, &self.key_manager, &kept) {
-            tracing::warn!(target: "portcullis::jwks", key_manager = %self.key_manager.name, %error, "the last good keys cannot be kept on disk");
+            tracing::warn!(
+                target: "portcullis::jwks",
+                key_manager = %self.key_manager.name,
+                %error,
+                "the last good keys cannot be kept on disk",
+            );
         }
     }
 
-    /// Takes up the keys of an earlier run, unless they are too old or were kept for something else.
+    /// Takes up the keys of an earlier run, unless they are too old or were kept for something
+    /// else.
     pub(super) fn restore(&self) {
         if self.keys.current().keys.is_some() {
             return;
@@ -174,7 +215,12 @@ impl RefreshTask {
             return;
         }
         if let Ok(parsed) = KeySet::from_jwks(kept.document.as_bytes()) {
-            tracing::info!(target: "portcullis::jwks", key_manager = %self.key_manager.name, age = age.as_secs(), "last good keys taken up from disk");
+            tracing::info!(
+                target: "portcullis::jwks",
+                key_manager = %self.key_manager.name,
+                age = age.as_secs(),
+                "last good keys taken up from disk",
+            );
             self.keys.restore(Arc::new(parsed.keys), issuer, age);
         }
     }

@@ -23,7 +23,7 @@ const BURST: u32 = 3;
 /// The number of fetches of the burst that a bad signature leaves for unknown key ids.
 const SPARED: u32 = 1;
 
-/// How long to wait for the next background fetch after a good one. `jitter` is 0 to 1.
+/// Returns the wait until the next background fetch after a good one. `jitter` is 0 to 1.
 pub(super) fn refresh(configured: Duration, freshness: Freshness, jitter: f64) -> Duration {
     let wanted = match freshness {
         Freshness::For(lifetime) => configured.min(lifetime.max(SHORTEST_REFRESH)),
@@ -34,20 +34,21 @@ pub(super) fn refresh(configured: Duration, freshness: Freshness, jitter: f64) -
     wanted.mul_f64(1.0 - 0.1 * jitter.clamp(0.0, 1.0))
 }
 
-/// How long to wait after the `failures`th failure in a row.
+/// Returns the wait after the `failures`th failure in a row.
 pub(super) fn retry(failures: u32, jitter: f64) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     let wanted = FIRST_RETRY.saturating_mul(1 << doublings).min(LONGEST_RETRY);
     wanted.mul_f64(1.0 - 0.3 * jitter.clamp(0.0, 1.0))
 }
 
-/// Whether keys of this age are still believed.
+/// Tells whether keys of this age are still used.
 pub(super) fn is_believed(age: Duration, keep_stale: Duration, refresh: Duration) -> bool {
     // keys are never too old while they are refreshed as configured
     age <= keep_stale.max(refresh)
 }
 
-/// The fetches that requests may cause: one in `each` on average, [`BURST`] in a row at most (a token bucket).
+/// The fetches that requests may cause: one in `each` on average, [`BURST`] in a row at most (a
+/// token bucket).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Allowance {
     each: Duration,
@@ -77,7 +78,7 @@ impl Allowance {
     }
 }
 
-/// What the task waits for.
+/// The events that the task waits for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FetchPlan {
     /// The next background fetch.
@@ -96,7 +97,8 @@ pub(super) struct Start {
 }
 
 impl FetchPlan {
-    /// The next start. The background fetch and an operator's are free: neither grows with what clients send.
+    /// The next start. The background fetch and an operator's are free: neither grows with what
+    /// clients send.
     pub(super) fn next(self, allowance: &Allowance, now: Moment) -> Start {
         if self.forced {
             return Start { at: now, charged: false };
@@ -193,9 +195,10 @@ mod tests {
             prop_assert!(refresh >= SHORTEST_REFRESH.mul_f64(0.89) && refresh <= Duration::from_mins(10));
         }
 
-        /// Requests come whenever they like, and fetches take as long as they take: everybody gets a fetch that began after
-        /// he came, no later than one interval after the fetch that was under way; and in any time there are no more
-        /// fetches than the burst and the average rate allow.
+        /// Requests come whenever they like, and fetches take as long as they take: everybody gets
+        /// a fetch that began after he came, no later than one interval after the fetch that was
+        /// under way; and in any time there are no more fetches than the burst and the average rate
+        /// allow.
         #[test]
         fn all_are_served_and_fetches_stay_bounded(
             gaps in prop::collection::vec(0_u64..20_000, 1..200),
@@ -221,7 +224,8 @@ mod tests {
                 let plan = FetchPlan { background, wanted: true, forced: false };
                 let start = plan.next(&allowance, now);
                 prop_assert!(start.charged);
-                prop_assert!(start.at <= now.max(*arrival) + EACH, "{:?} for {arrival:?} at {now:?}", start.at);
+                prop_assert!(start.at <= now.max(*arrival) + EACH, "{:?} for {arrival:?} at \
+                    {now:?}", start.at);
                 prop_assert!(start.at <= *arrival + EACH + longest);
                 allowance.take(start.at);
                 began = Some(start.at);

@@ -1,7 +1,8 @@
 //! Last good key sets on disk, so that a restart during an outage still works.
 //!
-//! A file is believed only for the same source and issuer that it was kept for. Writing goes through a temporary file and
-//! a rename: a crash leaves the old one or the new one. Failing to write is logged and nothing else.
+//! A file is believed only for the same source and issuer that it was kept for. Writing goes
+//! through a temporary file and a rename: a crash leaves the old one or the new one. Failing to
+//! write is logged and nothing else.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -18,7 +19,7 @@ use crate::state_dir;
 /// A key set as it was last good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StoredKeySet {
-    /// Where it came from: another address, another trust.
+    /// The address and the trust that it was fetched with.
     pub(super) source: String,
     /// As configured.
     pub(super) issuer: Option<String>,
@@ -47,14 +48,14 @@ impl StoredKeySet {
         })
     }
 
-    /// Whether this was kept for exactly this configuration.
+    /// Tells whether the key set was stored for exactly this configuration.
     pub(super) fn is_for(&self, key_manager: &KeyManager) -> bool {
         Some(&self.source) == source(key_manager).as_ref()
             && self.issuer == key_manager.issuer.as_ref().map(ToString::to_string)
     }
 }
 
-/// What a fetched key set is known by; `None` for keys that are not fetched.
+/// Returns the address and the trust of a key set; `None` for keys that are not fetched.
 fn source(key_manager: &KeyManager) -> Option<String> {
     match &key_manager.keys {
         KeySource::Discovery { well_known_url } => Some(format!("discovery {well_known_url}")),
@@ -65,7 +66,8 @@ fn source(key_manager: &KeyManager) -> Option<String> {
     }
 }
 
-/// Names may hold any character, so the file is named by their base64url, cut where file systems cut.
+/// Names may hold any character, so the file is named by their base64url, cut where file systems
+/// cut.
 fn path(folder: &Path, key_manager: &KeyManager) -> PathBuf {
     const MOST: usize = 200;
     let mut name = URL_SAFE_NO_PAD.encode(key_manager.name.as_str());
@@ -93,24 +95,40 @@ pub(super) fn remove(folder: &Path, key_manager: &KeyManager) {
     if let Err(error) = fs::remove_file(&path)
         && error.kind() != io::ErrorKind::NotFound
     {
-        tracing::warn!(target: "portcullis::jwks", file = %path.display(), %error, "kept keys cannot be removed");
+        tracing::warn!(
+            target: "portcullis::jwks",
+            file = %path.display(),
+            %error,
+            "kept keys cannot be removed",
+        );
     }
 }
 
-/// The kept key set; `None` when there is none, and when there is one that cannot be read, which is logged.
+/// The kept key set; `None` when there is none, and when there is one that cannot be read, which is
+/// logged.
 pub(super) fn read(folder: &Path, key_manager: &KeyManager) -> Option<StoredKeySet> {
     let path = path(folder, key_manager);
     let file = match state_dir::read(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => {
-            tracing::warn!(target: "portcullis::jwks", file = %path.display(), %error, "the last good keys cannot be read");
+            tracing::warn!(
+                target: "portcullis::jwks",
+                file = %path.display(),
+                %error,
+                "the last good keys cannot be read",
+            );
             return None;
         }
     };
     let kept = serde_json::from_reader(io::BufReader::new(file.take(MOST_BYTES)));
-    kept.inspect_err(
-        |error| tracing::warn!(target: "portcullis::jwks", file = %path.display(), %error, "the last good keys are not readable as JSON"),
-    )
+    kept.inspect_err(|error| {
+        tracing::warn!(
+            target: "portcullis::jwks",
+            file = %path.display(),
+            %error,
+            "the last good keys are not readable as JSON",
+        );
+    })
     .ok()
 }

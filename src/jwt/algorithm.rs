@@ -1,7 +1,8 @@
-//! The closed list of signature algorithms and what a key of each kind may verify (RFC 7518 3.1, RFC 8037 3.1).
+//! The closed list of signature algorithms and what a key of each kind may verify (RFC 7518 3.1,
+//! RFC 8037 3.1).
 //!
-//! The kind of the key decides; a token's `alg` is only compared with what the key allows. There is no symmetric
-//! algorithm and no `none`.
+//! The kind of the key decides; a token's `alg` is only compared with what the key allows. There is
+//! no symmetric algorithm and no `none`.
 
 use aws_lc_rs::signature::{self, EcdsaVerificationAlgorithm, RsaParameters};
 
@@ -63,7 +64,8 @@ impl Curve {
     }
 }
 
-/// What an RSA key may verify when nothing narrows it, with the parameters of each; the salt of PSS is as long as the digest.
+/// The algorithms of an RSA key that nothing narrows, with the parameters of each. The salt of PSS
+/// is as long as the digest.
 pub(super) const RSA_ALGORITHMS: [(SignatureAlgorithm, &RsaParameters); 6] = [
     (SignatureAlgorithm::RS256, &signature::RSA_PKCS1_2048_8192_SHA256),
     (SignatureAlgorithm::RS384, &signature::RSA_PKCS1_2048_8192_SHA384),

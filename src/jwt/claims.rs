@@ -1,7 +1,8 @@
-//! The claims of a verified token (RFC 7519 4.1): registered ones with their types, all others by name.
+//! Types the claims of a verified token (RFC 7519 section 4.1): registered ones by type, all others
+//! by name.
 //!
-//! A registered claim of the wrong type is an error, never an absent claim. Whether the values are good enough is for
-//! `rules`.
+//! A registered claim of the wrong type is an error, never an absent claim. `rules` decides whether
+//! the values are good enough.
 
 use crate::jwt::date::{Fraction, date};
 use crate::jwt::json;
@@ -52,8 +53,8 @@ impl Claims {
         })
     }
 
-    /// The claims of an introspection answer (RFC 7662 section 2.2). `issuer` is the key manager's, where it has one; an
-    /// answer without `exp` holds until `latest`.
+    /// The claims of an introspection answer (RFC 7662 section 2.2). `issuer` is the key manager's,
+    /// where it has one; an answer without `exp` holds until `latest`.
     pub fn introspected(
         answer: &[u8],
         issuer: &str,
@@ -103,7 +104,7 @@ impl Claims {
         })
     }
 
-    /// What tells the kind of the token; without a header in an introspection answer.
+    /// Returns the members that tell the kind of the token. An introspection answer has no header.
     pub(super) fn kind<'c>(&'c self, header: Option<&'c HeaderKind>) -> kind::Token<'c> {
         kind::Token { header, claims: &self.members, audiences: &self.audiences }
     }
@@ -125,7 +126,8 @@ impl Claims {
         self.expires_at
     }
 
-    /// Whether the token's end is known; without, [`Self::expires_at`] is when its server has to be asked again.
+    /// Tells whether the token's end is known. If not, [`Self::expires_at`] is the time to ask its
+    /// server again.
     pub fn states_expiry(&self) -> bool {
         self.states_expiry
     }
@@ -142,8 +144,8 @@ impl Claims {
         &self.audiences
     }
 
-    /// The client: a string, or an array of exactly one; never blank. Without a configured claim the first of
-    /// `consumerKey` and `azp` that is present decides.
+    /// The client: a string, or an array of exactly one; never blank. Without a configured claim
+    /// the first of `consumerKey` and `azp` that is present decides.
     pub fn consumer_key(&self, names: &ClaimNames) -> Option<&str> {
         let value = match &names.consumer_key {
             Some(name) => self.at(name),
@@ -160,7 +162,8 @@ impl Claims {
         (!text.trim().is_empty()).then_some(text)
     }
 
-    /// A string split at spaces, or an array of strings; elements that are not strings grant nothing.
+    /// A string split at spaces, or an array of strings; elements that are not strings grant
+    /// nothing.
     pub fn scopes(&self, names: &ClaimNames) -> Vec<&str> {
         match self.at(names.scopes.as_deref().unwrap_or("scope")) {
             Some(JsonValue::String(text)) => {
@@ -175,7 +178,7 @@ impl Claims {
         }
     }
 
-    /// What they hold beside themselves, in bytes.
+    /// The size of the values beside the struct itself, in bytes.
     pub fn heap_bytes(&self) -> usize {
         let audiences: usize = self
             .audiences
@@ -198,7 +201,8 @@ impl Claims {
         self.members.iter()
     }
 
-    /// Whether the token says that it is bound to a key or certificate (RFC 7800), in whatever form.
+    /// Tells whether the token says that it is bound to a key or certificate (RFC 7800), in
+    /// whatever form.
     pub fn is_bound(&self) -> bool {
         self.members.contains("cnf")
     }
@@ -214,7 +218,7 @@ impl Claims {
     }
 }
 
-/// What a server says of a token that it was asked about.
+/// The answer of a server that was asked about a token.
 #[derive(Debug)]
 pub enum Introspected {
     /// With the members that had to be understood.

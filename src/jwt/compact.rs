@@ -1,4 +1,5 @@
-//! The compact serialization (RFC 7515 7.1): exactly three parts of base64url in their only spelling.
+//! The compact serialization (RFC 7515 7.1): exactly three parts of base64url in their only
+//! spelling.
 //!
 //! It judges the form and decodes; what the parts say is for others.
 
@@ -45,7 +46,8 @@ fn parts(token: &[u8]) -> Result<[&[u8]; 3], MalformedToken> {
     }
 }
 
-/// Refuses padding, white space, other alphabets and bits after the end: each token has one spelling.
+/// Refuses padding, white space, other alphabets and bits after the end: each token has one
+/// spelling.
 fn decode(part: &[u8], which: Part) -> Result<Vec<u8>, Rejection> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| Rejection::Malformed(MalformedToken::Base64(which)))
 }

@@ -4,12 +4,13 @@ use crate::jwt::rejection::{ClaimFault, Rejection};
 use crate::jwt::value::{JsonValue, Members, Number};
 use crate::model::clock::UnixSeconds;
 
-/// Servers write the end of a signed 64-bit clock, in seconds or milliseconds, for "never"; what lies beyond is no time.
+/// Servers write the end of a signed 64-bit clock, in seconds or milliseconds, for "never"; what
+/// lies beyond is no time.
 const LAST_SECOND: u64 = i64::MAX.unsigned_abs();
 /// 2^63
 const FIRST_FLOAT_TOO_LARGE: f64 = 9_223_372_036_854_775_808.0;
 
-/// What becomes of a part of a second: always what makes the token valid for less time.
+/// The treatment of a fraction of a second. Both ways make the token valid for less time.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fraction {
     Drop,

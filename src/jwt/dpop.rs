@@ -1,7 +1,8 @@
-//! A DPoP proof (RFC 9449 section 4.3): a JWS of one request, signed by the key that a token is bound to.
+//! Verifies DPoP proofs (RFC 9449 section 4.3): a JWS of one request, signed by the key that a
+//! token is bound to.
 //!
-//! Decides whether the proof is good for this request and which key it proves. Whether it was seen before, and whether the
-//! token is bound to that key, is for the caller.
+//! Decides whether the proof is good for this request, and which key it proves. The caller decides
+//! whether the proof was used before, and whether the token is bound to that key.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -21,11 +22,12 @@ const MOST_BYTES: usize = 8192;
 /// Longer ids are refused, so that remembering them costs what is planned.
 const MOST_ID_BYTES: usize = 256;
 
-/// A proof is made for one request: how old it may be, clock skew apart, and how far ahead of our clock.
+/// A proof is made for one request: how old it may be, clock skew apart, and how far ahead of our
+/// clock.
 pub const WINDOW: u64 = 60;
 const AHEAD: u64 = 30;
 
-/// What a proof has to be about.
+/// The request that a proof has to be for.
 #[derive(Debug, Clone, Copy)]
 pub struct Proved<'r> {
     pub method: &'r str,
@@ -48,7 +50,7 @@ pub struct DpopProof {
     pub nonce: Option<Box<str>>,
 }
 
-/// Why a proof proves nothing.
+/// The reason why a proof is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProofFault {
     #[error("it is not a compact JWS of the type dpop+jwt")]
@@ -135,7 +137,8 @@ fn issued_at(claims: &Members) -> Result<u64, ProofFault> {
     }
 }
 
-/// The canonical form of the key's required members (RFC 7638 section 3.2), hashed. Private members are refused.
+/// The canonical form of the key's required members (RFC 7638 section 3.2), hashed. Private members
+/// are refused.
 pub(super) fn thumbprint(key: &Members) -> Result<[u8; 32], ProofFault> {
     if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|private| key.contains(private)) {
         return Err(ProofFault::Key);
@@ -158,7 +161,8 @@ pub(super) fn thumbprint(key: &Members) -> Result<[u8; 32], ProofFault> {
     digest(&SHA256, canonical.as_bytes()).as_ref().try_into().map_err(|_| ProofFault::Key)
 }
 
-/// Without query and fragment, and after the normalization of RFC 3986 sections 6.2.2 and 6.2.3 that costs nothing.
+/// Without query and fragment, and after the normalization of RFC 3986 sections 6.2.2 and 6.2.3
+/// that costs nothing.
 fn is_same_address(written: &str, about: &Proved<'_>) -> bool {
     let Ok(uri) = written.split(['?', '#']).next().unwrap_or_default().parse::<Uri>() else {
         return false;

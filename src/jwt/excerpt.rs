@@ -1,4 +1,5 @@
-//! A name out of a token or a key set in the form in which an operator may be shown it: short and printable.
+//! A name out of a token or a key set in the form in which an operator may be shown it: short and
+//! printable.
 
 use std::fmt;
 
@@ -24,7 +25,8 @@ impl Excerpt {
     }
 }
 
-/// ASCII only: no control characters, no direction marks, nothing that looks like something else in a log.
+/// ASCII only: no control characters, no direction marks, nothing that looks like something else in
+/// a log.
 fn is_shown(character: char) -> bool {
     character == ' ' || character.is_ascii_graphic()
 }

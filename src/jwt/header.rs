@@ -1,6 +1,8 @@
-//! A token's protected header (RFC 7515 4.1): which algorithm and key it names, its type, and what it declares critical.
+//! A token's protected header (RFC 7515 4.1): which algorithm and key it names, its type, and what
+//! it declares critical.
 //!
-//! `jku`, `x5u`, `jwk` and `x5c` are never used: a token does not bring its own key. Unknown members are ignored.
+//! `jku`, `x5u`, `jwk` and `x5c` are never used: a token does not bring its own key. Unknown
+//! members are ignored.
 
 use crate::jwt::json;
 use crate::jwt::jwk::MAX_KEY_ID_BYTES;

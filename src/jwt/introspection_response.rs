@@ -1,6 +1,8 @@
-//! A signed introspection answer (RFC 9701): a JWS of the authorization server that holds what it says of one token.
+//! Verifies signed introspection responses (RFC 9701): a JWS of the authorization server about one
+//! token.
 //!
-//! Decides whether the server said it, to us, and just now. What it says is read as an unsigned answer is.
+//! Decides whether the server said it, to this gateway, and just now. The content is then read like
+//! an unsigned answer.
 
 use crate::jwt::claims::{Claims, Introspected, audiences};
 use crate::jwt::date::{Fraction, date};
@@ -14,7 +16,7 @@ use crate::model::key_manager::{SignatureAlgorithm, TokenRules};
 /// An answer is made for one question: an older one may be somebody else's, or of another time.
 const OLDEST_SECONDS: u64 = 60;
 
-/// Who should have signed it, and for whom.
+/// The expected signer and audience of a response.
 #[derive(Debug, Clone, Copy)]
 pub struct ExpectedResponse<'e> {
     pub issuer: &'e str,
@@ -23,7 +25,7 @@ pub struct ExpectedResponse<'e> {
     pub max_bytes: usize,
 }
 
-/// Why a signed answer says nothing.
+/// The reason why a signed response cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerFault {
     #[error("{0}")]

@@ -1,14 +1,15 @@
-//! JSON text into a [`JsonValue`] tree, strictly: UTF-8 without a byte order mark, one object, bounded depth and width.
+//! JSON text into a [`JsonValue`] tree, strictly: UTF-8 without a byte order mark, one object,
+//! bounded depth and width.
 //!
-//! It reads each text once. Member names given twice are kept, so that the caller can refuse a token for them and only
-//! one key of a set.
+//! It reads each text once. Member names given twice are kept, so that the caller can refuse a
+//! token for them and only one key of a set.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 
 use crate::jwt::value::{self, JsonValue, Members, Number};
 
-/// Why a text is not the JSON object that was asked for.
+/// The reason why a text is not the JSON object that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JsonFault {
     #[error("not UTF-8")]
@@ -16,7 +17,8 @@ pub enum JsonFault {
     #[error("not JSON, seen at line {line} column {column}")]
     Syntax { line: usize, column: usize },
     #[error(
-        "nested deeper than {MAX_DEPTH} levels, or more than {MAX_WIDTH} members in one object or array"
+        "nested deeper than {MAX_DEPTH} levels, or more than {MAX_WIDTH} members in one object or \
+         array"
     )]
     OverLimit,
     #[error("not an object")]

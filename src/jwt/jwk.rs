@@ -1,8 +1,9 @@
 //! One JWK (RFC 7517, RFC 7518 6, RFC 8037 2) into a verifying key, or why not.
 //!
-//! It reads the public members only; `x5c`, `x5u` and unknown members are ignored. Three spellings that RFC 7518 forbids
-//! are read all the same, because they mean one key only and servers write them: base64 padding, leading zero bytes of a
-//! number (Java's sign byte), and coordinates of a curve without their leading zeros.
+//! It reads the public members only; `x5c`, `x5u` and unknown members are ignored. Three spellings
+//! that RFC 7518 forbids are read all the same, because they mean one key only and servers write
+//! them: base64 padding, leading zero bytes of a number (Java's sign byte), and coordinates of a
+//! curve without their leading zeros.
 
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
@@ -112,7 +113,8 @@ fn bytes(members: &Members, member: &'static str) -> Result<Vec<u8>, SkipReason>
     PADDED_OR_NOT.decode(required(members, member)?).map_err(|_| SkipReason::Base64 { member })
 }
 
-/// base64url as RFC 7515 wants it, and with the padding that some servers add. Bits that mean nothing must be zero.
+/// base64url as RFC 7515 wants it, and with the padding that some servers add. Bits that mean
+/// nothing must be zero.
 const PADDED_OR_NOT: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),

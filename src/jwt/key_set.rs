@@ -1,6 +1,7 @@
 //! The keys of one key manager, and which of them a token's signature is checked with.
 //!
-//! A key set that exists has at least one usable key. It knows nothing of where documents come from or how old they are.
+//! A key set that exists has at least one usable key. It knows nothing of where documents come from
+//! or how old they are.
 
 use aws_lc_rs::digest;
 use x509_parser::pem::Pem;
@@ -20,7 +21,7 @@ pub struct KeySet {
     fingerprint: [u8; 32],
 }
 
-/// What a token's `kid` means to a set.
+/// The meaning of a token's `kid` in a key set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum KeyChoice {
     /// A JWKS: exactly one key of that id may fit.
@@ -36,7 +37,7 @@ pub struct ParsedKeySet {
     pub skipped: Vec<SkippedKey>,
 }
 
-/// Why a document gave no key set at all.
+/// The reason why a document has no key set at all.
 #[derive(Debug, thiserror::Error)]
 pub enum KeySetError {
     #[error("the document cannot be read: {0}")]
@@ -119,7 +120,7 @@ impl KeySet {
         self.keys.iter().filter_map(VerifyingKey::id)
     }
 
-    /// Whether the key that signed a token is still here, with the same id and algorithms.
+    /// Tells whether the key that signed a token is still here, with the same id and algorithms.
     pub fn contains(&self, key: &KeyIdentity) -> bool {
         self.keys.iter().any(|own| own.identity() == key)
     }

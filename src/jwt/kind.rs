@@ -1,13 +1,15 @@
-//! Tells an access token from the other tokens of its server: one rule for JWTs, for introspection answers and for `import`.
+//! Tells an access token from the other tokens of its server, by one rule for JWTs, for
+//! introspection answers and for `import`.
 //!
-//! Servers sign ID tokens, refresh tokens and logout tokens with the keys of their access tokens, and many of them answer
-//! `active` for each. The rule has two halves. Whatever member names the kind of a token, only the name of an access token
-//! passes. Where no member names it, a mark that ID tokens have and access tokens do not is enough to refuse.
+//! Servers sign ID tokens, refresh tokens and logout tokens with the keys of their access tokens,
+//! and many of them answer `active` for each. The rule has two halves. If a member names the kind
+//! of a token, only the name of an access token passes. If no member names it, one mark that ID
+//! tokens have and access tokens do not have is enough to refuse.
 
 use crate::jwt::value::{JsonValue, Members, Name};
 use crate::model::key_manager::{IdTokens, TokenRules};
 
-/// What a token is, where it is no access token.
+/// The kind of a token that is no access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenKind {
     Id,
@@ -20,7 +22,7 @@ pub enum TokenKind {
     Other,
 }
 
-/// Why a token is not an access token of the accepted kinds.
+/// The reason why a token is not an access token of the accepted kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WrongType {
     #[error("the header's `typ` of the token is not one of the accepted types")]
@@ -28,7 +30,8 @@ pub enum WrongType {
     #[error("`{member}` of the token says that it is {kind}, not an access token")]
     Named { member: &'static str, kind: TokenKind },
     #[error(
-        "the token looks like an ID token: it has `{mark}`, and neither scopes nor another sign of an access token"
+        "the token looks like an ID token: it has `{mark}`, and neither scopes nor another sign \
+         of an access token"
     )]
     IdToken { mark: &'static str },
 }
@@ -41,7 +44,7 @@ pub(super) struct HeaderKind {
     pub(super) others: Vec<(Name, JsonValue)>,
 }
 
-/// What is known of a token beside its claims.
+/// A token as it tells its kind.
 #[derive(Clone, Copy)]
 pub(super) struct Token<'t> {
     /// `None` for an introspection answer.
@@ -73,13 +76,13 @@ pub(super) fn check(token: Token<'_>, rules: &TokenRules) -> Result<(), WrongTyp
     id_mark(token.claims, token.audiences).map_or(Ok(()), |mark| Err(WrongType::IdToken { mark }))
 }
 
-/// Whether a header member other than `typ` may name the kind of its token.
+/// Tells whether a header member other than `typ` can name the kind of its token.
 pub(super) fn names_a_kind(name: &str) -> bool {
     KindMember::of(name).is_some()
 }
 
-/// `typ` (RFC 8725 3.11): a media type, so without regard to case, and `application/` may be left out. Tells whether it is
-/// the type of access tokens and of nothing else.
+/// `typ` (RFC 8725 3.11): a media type, so without regard to case, and `application/` may be left
+/// out. Tells whether it is the type of access tokens and of nothing else.
 fn check_header_type(token_type: Option<&str>, rules: &TokenRules) -> Result<bool, WrongType> {
     let accepted = &rules.token_types;
     let Some(written) = token_type else {
@@ -113,13 +116,14 @@ struct KindMember {
 enum Meaning {
     /// The kind of the token and nothing else: an unknown word is not an access token's.
     Kind,
-    /// The kind, or how it is presented (RFC 6749 section 5.1): `Bearer` stands there for any token.
+    /// The kind, or how it is presented (RFC 6749 section 5.1): `Bearer` stands there for any
+    /// token.
     KindOrUse,
     /// Used for other things too: only the known name of another kind counts.
     Anything,
 }
 
-/// What a member says of its token.
+/// The statement of a member about its token.
 enum KindStatement {
     Nothing,
     Access,
@@ -188,7 +192,8 @@ fn kind_of(word: &str) -> Option<TokenKind> {
     OTHER_WORDS.iter().find(|(other, _)| is_same(&lower, other)).map(|(_, kind)| *kind)
 }
 
-/// The mark of an ID token (OpenID Connect Core 2, 3.3.2.11), where nothing speaks for an access token.
+/// The mark of an ID token (OpenID Connect Core 2, 3.3.2.11), where nothing speaks for an access
+/// token.
 fn id_mark(claims: &Members, audiences: &[String]) -> Option<&'static str> {
     if SIGNS_OF_ACCESS.iter().any(|claim| claims.get(claim).is_some_and(says_something)) {
         return None;
@@ -197,7 +202,8 @@ fn id_mark(claims: &Members, audiences: &[String]) -> Option<&'static str> {
     if hash.is_some() {
         return hash;
     }
-    // `nonce` alone is not enough: it counts where the token is meant for its client and for nobody else
+    // `nonce` alone is not enough: it counts where the token is meant for its client and for nobody
+    // else
     claims.get("nonce").filter(|nonce| says_something(nonce))?;
     let mut clients = CLIENTS.iter().filter_map(|claim| claims.get(claim)?.as_str()).peekable();
     let is_for_client = clients.peek().is_none()
@@ -245,7 +251,7 @@ const APPLICATION: &str = "application/";
 /// RFC 8693 section 3.
 const TOKEN_TYPE_URN: &str = "urn:ietf:params:oauth:token-type:";
 
-/// What access tokens carry when nothing was configured (RFC 7519 5.1, RFC 9068 2.1).
+/// The types of access tokens if none is configured (RFC 7519 section 5.1, RFC 9068 section 2.1).
 const USUAL_TYPES: [&str; 2] = ["jwt", "at+jwt"];
 
 const fn member(name: &'static str, plain: &'static str, means: Meaning) -> KindMember {
@@ -279,8 +285,8 @@ const MEMBERS: [KindMember; 14] = [
 
 const ACCESS_WORDS: [&str; 4] = ["access", "accesstoken", "at", "at+jwt"];
 
-/// How access tokens are presented: RFC 6750, RFC 9449, and drafts before it. `N_A` is not among them: RFC 8693 writes it
-/// for what is not an access token.
+/// The ways to present access tokens: RFC 6750, RFC 9449, and drafts before it. `N_A` is not among
+/// them: RFC 8693 uses it for tokens that are no access tokens.
 const USE_WORDS: [&str; 5] = ["bearer", "bearertoken", "dpop", "pop", "mac"];
 
 const OTHER_WORDS: [(&str, TokenKind); 14] = [
@@ -301,7 +307,8 @@ const OTHER_WORDS: [(&str, TokenKind); 14] = [
     ("devicecode", TokenKind::Other),
 ];
 
-/// Claims of access tokens: scopes, and what single servers write into those alone (WSO2, Auth0, Okta, Entra).
+/// Claims of access tokens: scopes, and what single servers write into those alone (WSO2, Auth0,
+/// Okta, Entra).
 const SIGNS_OF_ACCESS: [&str; 7] = ["scope", "scp", "aut", "gty", "cid", "azpacr", "appidacr"];
 
 const HASHES: [&str; 3] = ["at_hash", "c_hash", "s_hash"];

@@ -1,13 +1,16 @@
-//! Verifies bearer tokens: a compact JWS (RFC 7515) goes in with keys, rules and a time; claims or a reason come out.
+//! Verifies bearer tokens: a compact JWS (RFC 7515) goes in with keys, rules and a time; claims or
+//! a reason come out.
 //!
-//! The walk: `compact` splits and decodes; `header` reads what the token says of itself; the caller chooses the key manager
-//! by [`Unverified::issuer`] and brings its [`KeySet`]; `key_set` finds the key and checks the signature over the bytes as
-//! they came; `claims` types the payload; `kind` tells access tokens from others; `rules` applies what the key manager asks for. `jwk` and `pem` turn documents
-//! into keys, `algorithm` is the closed list of what keys may verify; `proof` reads DPoP proofs,
-//! `answer` signed introspection answers, `odd_members` what servers write otherwise in any answer.
+//! The walk: `compact` splits and decodes; `header` reads what the token says of itself; the caller
+//! chooses the key manager by [`Unverified::issuer`] and brings its [`KeySet`]; `key_set` finds the
+//! key and checks the signature over the bytes as they came; `claims` types the payload; `kind`
+//! tells access tokens from others; `rules` applies what the key manager asks for. `jwk` and `pem`
+//! turn documents into keys, `algorithm` is the closed list of what keys may verify; `proof` reads
+//! DPoP proofs, `answer` signed introspection answers, `odd_members` what servers write otherwise
+//! in any answer.
 //!
-//! The room is pure: no I/O, no clock, no shared state. It never fetches what a token names, and it never tells a part of
-//! a token in an error.
+//! The room is pure: no I/O, no clock, no shared state. It never fetches what a token names, and it
+//! never tells a part of a token in an error.
 
 mod algorithm;
 mod claims;
@@ -100,7 +103,8 @@ impl<'t> Unverified<'t> {
         &self.header.algorithm
     }
 
-    /// Why it is no access token, by what it says of itself; nobody vouches for it.
+    /// Returns the reason why the token says of itself that it is no access token. Nothing is
+    /// verified yet.
     pub fn wrong_type(&self, rules: &TokenRules) -> Option<WrongType> {
         let audiences = claims::audiences(&self.payload).unwrap_or_default();
         let token = kind::Token {

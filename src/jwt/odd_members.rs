@@ -1,8 +1,9 @@
-//! Members of introspection answers that servers write otherwise than RFC 7662 says, brought into its form.
+//! Brings members of introspection answers into the form of RFC 7662, if servers write them
+//! otherwise.
 //!
-//! Decides what can be meant one way only: `null` is an absent member, a date in a string is a date, a number where a
-//! string belongs is that string. What is needed and cannot be understood is an error that names the member. What was
-//! understood is told, so that an operator hears of it.
+//! Only unambiguous forms are accepted: `null` is an absent member, a date in a string is a date,
+//! and a number in the place of a string is that string. If a needed member cannot be understood,
+//! the error names it. Every odd member is reported, so that an operator hears of it.
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
@@ -19,12 +20,13 @@ pub struct OddMember {
     pub found: &'static str,
 }
 
-/// What a member is needed for.
+/// The form of a member, and whether the gateway needs it.
 #[derive(Debug, Clone, Copy)]
 enum MemberForm {
     /// A date without which the token cannot be judged.
     NeededDate(Fraction),
-    /// A date that is left out if it cannot be read: the token then counts as issued before any revocation.
+    /// A date that is left out if it cannot be read: the token then counts as issued before any
+    /// revocation.
     Date,
     /// A string by which tokens are told apart or revoked.
     NeededText,
@@ -178,7 +180,8 @@ fn written(number: Number) -> String {
     }
 }
 
-/// As seconds these would be times after the year 33000; as milliseconds they are times from 2001 to 2286.
+/// As seconds these would be times after the year 33000; as milliseconds they are times from 2001
+/// to 2286.
 const MILLISECONDS_FROM: u64 = 1_000_000_000_000;
 const MILLISECONDS_TO: u64 = 10_000_000_000_000;
 

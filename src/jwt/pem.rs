@@ -1,7 +1,8 @@
-//! Public keys out of PEM text: `CERTIFICATE`, `PUBLIC KEY` and `RSA PUBLIC KEY` blocks (RFC 7468, RFC 8017 A.1.1).
+//! Reads public keys from PEM text: `CERTIFICATE`, `PUBLIC KEY` and `RSA PUBLIC KEY` blocks (RFC
+//! 7468, RFC 8017 appendix A.1.1).
 //!
-//! Of a certificate only the key is used: whoever wrote it into the configuration vouches for it, so neither its dates
-//! nor its issuer are judged.
+//! Only the key of a certificate is used. The operator who wrote the certificate into the
+//! configuration vouches for it, so neither its dates nor its issuer are checked.
 
 use x509_parser::certificate::X509Certificate;
 use x509_parser::pem::Pem;
@@ -48,7 +49,7 @@ fn rsa_key(key: &RSAPublicKey<'_>) -> Result<VerifyingKey, SkipReason> {
     VerifyingKey::new(None, None, &Material::Rsa { modulus: key.modulus, exponent: key.exponent })
 }
 
-/// What was parsed, if nothing is left behind it.
+/// Returns the parsed value if no bytes are left behind it.
 fn whole<T, E>(parsed: Result<(&[u8], T), E>, expected: &'static str) -> Result<T, SkipReason> {
     match parsed {
         Ok(([], value)) => Ok(value),

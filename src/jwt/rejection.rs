@@ -1,6 +1,8 @@
-//! Why a token was refused: for the operator in full, for the rest of the gateway as a [`Reason`].
+//! Names the reasons why a token is refused: in full for the operator, as a [`Reason`] for the rest
+//! of the gateway.
 //!
-//! A message never holds a part of a token, except the names of its key and algorithm made short and printable.
+//! A message never holds a part of a token, except the names of its key and algorithm, made short
+//! and printable.
 
 use crate::jwt::excerpt::Excerpt;
 use crate::jwt::json::JsonFault;
@@ -40,7 +42,7 @@ pub enum Rejection {
     InvalidClaim { name: &'static str, fault: ClaimFault },
 }
 
-/// What is wrong with a token's form.
+/// The fault in a token's form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedToken {
     #[error("not three parts with dots between")]
@@ -67,7 +69,7 @@ pub enum Part {
     Signature,
 }
 
-/// What is wrong with a claim.
+/// The fault in a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimFault {
     Missing,
@@ -95,7 +97,8 @@ impl Rejection {
         }
     }
 
-    /// Whether newer keys could turn this into a yes: the key is not known, or another one now has its name.
+    /// Tells whether newer keys could turn the rejection into an acceptance: the key is not known,
+    /// or another key now has its name.
     pub fn newer_keys_may_help(&self) -> bool {
         matches!(
             self,

@@ -1,9 +1,10 @@
-//! RSA keys of a generator that was broken (ROCA, CVE-2017-15361): known by their modulus, and factored in affordable time.
+//! Recognizes RSA keys of a broken generator (ROCA, CVE-2017-15361), which can be factored at an
+//! affordable price.
 //!
-//! Decides by the published fingerprint: modulo each small prime, such a modulus is a power of 65537. Of other keys one in
-//! some hundred million has it too.
+//! The published fingerprint decides: modulo each small prime, such a modulus is a power of 65537.
+//! One in some hundred million other keys has the fingerprint too.
 
-/// Whether a modulus, big-endian, has the fingerprint.
+/// Tells whether a modulus, big-endian, has the fingerprint.
 pub(super) fn is_marked(modulus: &[u8]) -> bool {
     PRIMES.iter().all(|&prime| is_power(remainder(modulus, prime), prime))
 }
@@ -12,7 +13,7 @@ fn remainder(number: &[u8], prime: u32) -> u32 {
     number.iter().fold(0, |rest, byte| (rest * 256 + u32::from(*byte)) % prime)
 }
 
-/// Whether some power of 65537 leaves this rest.
+/// Tells whether some power of 65537 leaves this rest.
 fn is_power(rest: u32, prime: u32) -> bool {
     let mut power = 1;
     loop {

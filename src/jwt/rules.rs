@@ -1,4 +1,5 @@
-//! Applies what a key manager asks of a token beside a good signature and the right kind: time, audience.
+//! Applies what a key manager asks of a token beside a good signature and the right kind: time,
+//! audience.
 //!
 //! The rules are the configuration's; this only applies them.
 

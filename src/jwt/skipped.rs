@@ -12,7 +12,7 @@ pub struct SkippedKey {
     pub reason: SkipReason,
 }
 
-/// Why a key cannot be used. Display is for the log, [`SkipReason::label`] for a metric.
+/// The reason why a key cannot be used. Display is for the log, [`SkipReason::label`] for a metric.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SkipReason {
     #[error("not a JSON object")]
@@ -46,7 +46,8 @@ pub enum SkipReason {
     #[error("an RSA exponent that is even, below 3 or longer than 4 bytes")]
     RsaExponent,
     #[error(
-        "an RSA key of a broken generator (ROCA, CVE-2017-15361): whoever wants can compute its private half"
+        "an RSA key of a broken generator (ROCA, CVE-2017-15361): whoever wants can compute its \
+         private half"
     )]
     RsaRoca,
     #[error("a coordinate or point of {bytes} bytes; the curve has {expected}")]
@@ -60,7 +61,8 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    /// Whether the key is good for something else: many servers publish their encryption keys in the same set.
+    /// Tells whether the key is good for something else: many servers publish their encryption keys
+    /// in the same set.
     pub fn is_for_another_use(&self) -> bool {
         matches!(self, Self::Use { .. } | Self::KeyOperations)
     }

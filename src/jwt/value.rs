@@ -1,6 +1,7 @@
 //! The small JSON tree in which a token's header, its claims and a key set are read.
 //!
-//! It decides nothing about the meaning of a member; a wrong type is answered with `None` here and refused by the rules.
+//! It decides nothing about the meaning of a member; a wrong type is answered with `None` here and
+//! refused by the rules.
 
 use std::borrow::Cow;
 
@@ -54,7 +55,7 @@ impl JsonValue {
         }
     }
 
-    /// What it holds beside itself, in bytes.
+    /// The size of what the value owns beside itself, in bytes.
     fn heap_bytes(&self) -> usize {
         match self {
             Self::String(text) => text.len(),
@@ -67,7 +68,7 @@ impl JsonValue {
         }
     }
 
-    /// Whether some object of this tree names a member twice.
+    /// Tells whether some object of this tree names a member twice.
     pub(super) fn repeats_a_member(&self) -> bool {
         match self {
             Self::Array(elements) => elements.iter().any(Self::repeats_a_member),
@@ -86,8 +87,9 @@ impl Members {
         self.iter().find(|(member, _)| *member == name).map(|(_, value)| value)
     }
 
-    /// The member of this name, or, where no member is spelled like that, what a path of names with dots between leads to:
-    /// `realm_access.roles`. A name on the way can hold dots itself, as client ids do.
+    /// The member of this name, or, where no member is spelled like that, what a path of names with
+    /// dots between leads to: `realm_access.roles`. A name on the way can hold dots itself, as
+    /// client ids do.
     pub fn at(&self, path: &str) -> Option<&JsonValue> {
         self.get(path).or_else(|| {
             path.match_indices('.').find_map(|(dot, _)| {
@@ -105,7 +107,7 @@ impl Members {
         self.0.iter().map(|(name, value)| (name.as_ref(), value))
     }
 
-    /// What they hold, in bytes.
+    /// The size of all members, in bytes.
     pub(super) fn heap_bytes(&self) -> usize {
         let each = |(name, value): &(Name, JsonValue)| {
             let name = if let Cow::Owned(name) = name { name.capacity() } else { 0 };
@@ -118,7 +120,7 @@ impl Members {
         self.repeats_a_name() || self.0.iter().any(|(_, value)| value.repeats_a_member())
     }
 
-    /// Whether this object itself, whatever is inside its values, names a member twice.
+    /// Tells whether this object names a member twice; objects inside its values do not count.
     pub(super) fn repeats_a_name(&self) -> bool {
         if self.0.len() <= FEW_MEMBERS {
             let mut rest = self.0.iter();

@@ -11,7 +11,7 @@ use crate::jwt::roca;
 use crate::jwt::skipped::SkipReason;
 use crate::model::key_manager::SignatureAlgorithm;
 
-/// Which key it was: a digest of its id, its algorithms and its public numbers.
+/// The identity of a key: a digest of its id, its algorithms and its public numbers.
 pub type KeyIdentity = [u8; 32];
 
 /// The public numbers of a key, from whatever document.
@@ -36,7 +36,8 @@ pub(super) struct VerifyingKey {
     identity: KeyIdentity,
     /// All signatures of one key have one length.
     signature_bytes: usize,
-    /// An RSA key whose document does not say its algorithm has one entry for each; they differ in digest and padding.
+    /// An RSA key whose document does not say its algorithm has one entry for each; they differ in
+    /// digest and padding.
     verifiers: Box<[(SignatureAlgorithm, ParsedPublicKey)]>,
 }
 
@@ -89,7 +90,7 @@ impl<'k> Verifier<'k> {
         self.identity
     }
 
-    /// Whether both are the same public numbers, under whatever ids.
+    /// Tells whether both are the same public numbers, under whatever ids.
     pub(super) fn is_same_key(&self, other: &Self) -> bool {
         self.parsed.as_ref() == other.parsed.as_ref()
     }

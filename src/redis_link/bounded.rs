@@ -1,4 +1,5 @@
-//! A bound on what the server may answer: a server that answers without end costs a connection and no memory.
+//! A bound on what the server may answer: a server that answers without end costs a connection and
+//! no memory.
 
 use std::io;
 use std::pin::Pin;
@@ -10,11 +11,11 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, Pipeline, RedisFuture, Value};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes from one command to the next. The largest answer that is asked for, a page of the set, is about 400 KiB; read, it
-/// takes up to fifteen times as much.
+/// Bytes from one command to the next. The largest answer that is asked for, a page of the set, is
+/// about 400 KiB; read, it takes up to fifteen times as much.
 pub(crate) const MOST_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What was read since the last command.
+/// The bytes that were read since the last command.
 #[derive(Debug, Default)]
 pub(crate) struct ReplyBudget {
     read: AtomicU64,

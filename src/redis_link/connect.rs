@@ -1,6 +1,7 @@
 //! A connection to the server: TCP, TLS where it is asked for, the password, the database.
 //!
-//! Decides nothing. TLS is the gateway's own, with the same trust as all its calls; certificates are always checked.
+//! Decides nothing. TLS is the gateway's own, with the same trust as all its calls; certificates
+//! are always checked.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,10 +25,10 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// A command's answer; longer than a read waits for news.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// What drives a connection; it ends when the connection does.
+/// The driver of a connection; it ends when the connection does.
 pub(crate) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Why a channel is down.
+/// The reason why a connection is down.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
     #[error("it cannot be reached")]
@@ -41,7 +42,8 @@ pub(crate) enum LinkError {
     #[error("the server said")]
     Server(#[from] RedisError),
     #[error(
-        "it answered without end: more than {} MiB to one command; check what else uses the server", MOST_BYTES / 1024 / 1024
+        "it answered without end: more than {} MiB to one command; check what else uses the server",
+        MOST_BYTES / 1024 / 1024
     )]
     Endless,
     #[error("the connection was closed")]
@@ -65,7 +67,7 @@ impl LinkError {
         }
     }
 
-    /// Whether the server answered, and said no.
+    /// Tells whether the server answered, and refused.
     pub(crate) fn is_refusal(&self) -> bool {
         self.label() == "refused"
     }

@@ -11,7 +11,8 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(5);
 /// One that answers and refuses needs an operator, and a comparison costs it something.
 pub(crate) const LONGEST_AFTER_REFUSAL: Duration = Duration::from_secs(30);
 
-/// How long to wait after the `failures`th failure in a row: half of it by chance, so that gateways do not come together.
+/// Returns the wait after the `failures`th failure in a row: half of it by chance, so that gateways
+/// do not come together.
 pub(crate) fn retry(failures: u32, longest: Duration) -> Duration {
     let wanted = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(longest);
     wanted.mul_f64(0.5 + 0.5 * chance())

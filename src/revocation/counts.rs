@@ -1,10 +1,10 @@
-//! What operators see of revocations: how many came, from where, and how the channel stands.
+//! Counts revocations for operators: how many came, from where, and the state of the channel.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::revocation::record::{RevocationKind, RevocationRecord};
 
-/// How a revocation became known.
+/// The source of a revocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RevocationOrigin {
     /// A notice or a call.
@@ -15,7 +15,7 @@ pub(super) enum RevocationOrigin {
     Journal,
 }
 
-/// What became of a message on the channel.
+/// The fate of a message on the channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChannelMessage {
     Read,
@@ -69,7 +69,10 @@ impl RevocationCounters {
     /// No room for one more.
     pub(super) fn refused_full(&self) {
         if self.full.fetch_add(1, Ordering::Relaxed) == 0 {
-            tracing::error!(target: "portcullis::revocation", "there are too many revocations; new ones do not hold");
+            tracing::error!(
+                target: "portcullis::revocation",
+                "there are too many revocations; new ones do not hold",
+            );
         }
     }
 
@@ -77,13 +80,21 @@ impl RevocationCounters {
     pub(super) fn journal_failed(&self, error: &std::io::Error) {
         add(&self.journal_failures, 1);
         if !self.journal_failing.swap(true, Ordering::Relaxed) {
-            tracing::error!(target: "portcullis::revocation", %error, "the journal of revocations cannot be written; they hold, and a restart forgets them");
+            tracing::error!(
+                target: "portcullis::revocation",
+                %error,
+                "the journal of revocations cannot be written; they hold, and a restart forgets \
+                 them",
+            );
         }
     }
 
     pub(super) fn journal_written(&self) {
         if self.journal_failing.swap(false, Ordering::Relaxed) {
-            tracing::info!(target: "portcullis::revocation", "the journal of revocations can be written again");
+            tracing::info!(
+                target: "portcullis::revocation",
+                "the journal of revocations can be written again",
+            );
         }
     }
 

@@ -1,9 +1,10 @@
 //! The failures of a revocation.
 
-/// Kept at a time, far more than a gateway sees in a life: about 200 MiB. Whoever may revoke cannot take all memory.
+/// Kept at a time, far more than a gateway sees in a life: about 200 MiB. Whoever may revoke cannot
+/// take all memory.
 pub(super) const MOST: usize = 4_000_000;
 
-/// What did not go as it should. In the first case the revocation holds all the same.
+/// The failures of a revocation. After a failure of the journal the revocation holds all the same.
 #[derive(Debug, thiserror::Error)]
 pub enum RevocationError {
     #[error("the journal of revocations cannot be written")]

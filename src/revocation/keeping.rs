@@ -1,10 +1,11 @@
-//! Who owns the journal.
+//! Names the owner of the journal.
 //!
-//! One process at a time writes to it. A process that handed it over goes on with what the other one writes.
+//! One process at a time writes to the journal. A process that handed it over follows the writes of
+//! the other one.
 
 use crate::revocation::journal::Journal;
 
-/// Where revocations are kept.
+/// The place where revocations are kept.
 #[derive(Debug, Default)]
 pub(super) enum Keeping {
     /// For `explain` and tests.

@@ -1,7 +1,7 @@
-//! Who revoked what and when, for people, and what was taken back.
+//! Notes for people who revoked what and when, and what was taken back.
 //!
-//! Nothing here is looked at by a request. A mark that was taken back stays known until its tokens have expired: a gateway
-//! that was away meanwhile must not bring the revocation back.
+//! No request looks at this. A mark that was taken back stays known until its tokens have expired:
+//! a gateway that was away meanwhile must not bring the revocation back.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ struct Lifted {
 }
 
 impl Ledger {
-    /// Whether this was taken back after it was said.
+    /// Tells whether the revocation was taken back after it was made.
     pub(super) fn overrules(&self, record: &RevocationRecord) -> bool {
         !self.lifted.is_empty()
             && self.lifted.get(&record.mark).is_some_and(|lifted| lifted.at >= record.at)
@@ -92,7 +92,7 @@ impl Ledger {
         self.lifted.len()
     }
 
-    /// What was taken back, as records.
+    /// Returns the marks that were taken back, as records.
     pub(super) fn lifted(&self) -> Vec<RevocationRecord> {
         let record = |(mark, lifted): (&Mark, &Lifted)| RevocationRecord {
             mark: *mark,
@@ -105,11 +105,11 @@ impl Ledger {
     }
 }
 
-/// What one call revoked, as it is listed.
+/// The revocations of one call, as they are listed.
 #[derive(Debug, Clone)]
 pub struct ListedRevocation {
     pub call: CallId,
     pub at: u64,
-    /// Of each of its marks that still counts.
+    /// The records of its marks that still count.
     pub records: Vec<RevocationRecord>,
 }

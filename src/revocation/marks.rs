@@ -14,13 +14,13 @@ pub struct Marks {
     pub issued_at: Option<UnixSeconds>,
 }
 
-/// What a token may be revoked by beside itself, within one scope.
+/// The marks, within one scope, by which a token can be revoked beside itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Holders {
     pub id: Option<Mark>,
     pub client: Option<Mark>,
     pub subject: Option<Mark>,
-    /// Whom the token is about where `sub` is a name that people read: WSO2's `entity_id`.
+    /// The subject, if `sub` is a name that people read: WSO2's `entity_id`.
     pub entity: Option<Mark>,
 }
 

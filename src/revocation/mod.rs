@@ -1,13 +1,16 @@
-//! Tokens that ended before their time: by themselves, by their id, or with all that a client or a subject got before a
-//! moment.
+//! Holds revocations: of single tokens, of token ids, and of all tokens that a client or a subject
+//! got before a moment.
 //!
-//! Decides whether a token is revoked; never what may revoke it. Read by every worker on every request: nothing is looked
-//! up while nothing is revoked, and then only hashes that a verdict brings with it. What is kept outlives a restart, and
-//! is forgotten when the tokens would have expired.
+//! Decides whether a token is revoked, and never what may revoke it. Every worker reads this room
+//! on every request. While nothing is revoked nothing is looked up; then only hashes are, which a
+//! verdict brings with it. Revocations outlive a restart, and are forgotten when the tokens would
+//! have expired.
 //!
-//! The walk through the files: [`marks`] (what a token may be revoked by), [`record`] (one revocation as it is kept),
-//! [`ledger`] (who, when, of what; taking back), [`journal`] (the file), [`keeping`] (who owns the file), [`outbox`] (what other gateways have yet to hear), [`channel`] (Redis or Valkey between the gateways),
-//! [`counts`] (what operators see); [`revocations`] puts them together.
+//! The walk through the files: [`marks`] (by what a token can be revoked), [`record`] (one
+//! revocation as it is kept), [`ledger`] (who revoked what and when), [`journal`] (the file),
+//! [`keeping`] (who owns the file), [`outbox`] (the queue to other gateways), [`channel`] (Redis or
+//! Valkey between the gateways), [`counts`] (numbers for operators); [`revocations`] puts them
+//! together.
 
 pub mod channel;
 mod counts;

@@ -1,6 +1,7 @@
-//! What the other gateways have yet to hear: a short queue to the channel's task.
+//! Queues revocations for the other gateways: a short queue to the channel's task.
 //!
-//! Decides nothing. What finds no place is not lost, for it is kept: the channel is told to offer everything again.
+//! Decides nothing. A revocation that finds no place is not lost, because it is kept: the channel
+//! is told to offer everything again.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,7 +10,8 @@ use tokio::sync::{Notify, mpsc};
 use crate::revocation::counts::RevocationCounters;
 use crate::revocation::record::RevocationRecord;
 
-/// More wait for a channel that is slow than any burst of notices holds; beyond, everything is compared anew.
+/// More wait for a channel that is slow than any burst of notices holds; beyond, everything is
+/// compared anew.
 const MOST_WAITING: usize = 10_000;
 
 #[derive(Debug, Default)]

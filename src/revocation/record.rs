@@ -1,4 +1,5 @@
-//! One revocation, or the taking back of one: what it is about as a hash, for how long it counts, who said so and when.
+//! One revocation, or the taking back of one: what it is about as a hash, for how long it counts,
+//! who said so and when.
 
 use std::sync::Arc;
 
@@ -6,18 +7,20 @@ use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::model::clock::UnixSeconds;
 
-/// The beginning of a SHA-256 over what is revoked and whose it is: equal ids of two issuers have two marks.
+/// The beginning of a SHA-256 over what is revoked and whose it is: equal ids of two issuers have
+/// two marks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Mark(pub [u8; 16]);
 
-/// What is kept and told of one mark.
+/// One revocation, as it is kept and sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevocationRecord {
     pub mark: Mark,
     pub kind: RevocationKind,
     /// When the last token that it concerns has expired.
     pub until: UnixSeconds,
-    /// When it was said, in milliseconds since 1970. 0 in records of builds that bound revocations to a key manager's name.
+    /// When it was said, in milliseconds since 1970. 0 in records of builds that bound revocations
+    /// to a key manager's name.
     pub at: u64,
     pub note: Option<Arc<Note>>,
 }
@@ -28,21 +31,21 @@ pub enum RevocationKind {
     Token,
     /// All tokens that were issued to somebody up to this moment.
     Holder { before: UnixSeconds },
-    /// What was said of the mark up to [`RevocationRecord::at`] no longer counts.
+    /// Takes back every revocation of the mark up to [`RevocationRecord::at`].
     Lifted,
 }
 
-/// What people want to know of a revocation. No token is in it.
+/// The facts about a revocation that people ask for. It holds no token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// The same for all marks of one call, and for the same call told twice.
     pub call: CallId,
-    /// Who said it.
+    /// The user who made the call.
     pub by: Box<str>,
     pub of: Of,
 }
 
-/// What was revoked.
+/// The revoked thing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Of {
     pub what: What,

@@ -23,7 +23,7 @@ use crate::revocation::record::{Mark, RevocationKind, RevocationRecord};
 /// Locks that share the marks, so that workers seldom meet.
 pub(super) const SHARDS: usize = 64;
 
-/// By what a token is revoked.
+/// The mark by which a token is revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ground {
     Token,
@@ -42,7 +42,7 @@ struct MarkEntry {
     before: u32,
 }
 
-/// What came of entering a revocation.
+/// The outcome of entering a revocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entered {
     Changed,
@@ -54,7 +54,7 @@ pub(super) enum Entered {
 #[derive(Debug)]
 pub struct Revocations {
     shards: Box<[RwLock<Shard>]>,
-    /// Of single tokens, and of all that somebody got.
+    /// The number of revoked tokens, and of revoked holders.
     tokens: AtomicUsize,
     holders: AtomicUsize,
     generation: AtomicU64,
@@ -85,12 +85,12 @@ impl Revocations {
         }
     }
 
-    /// What one gateway alone may use, where gateways share a channel.
+    /// The things that one gateway alone may use, if gateways share a channel.
     pub fn claims(&self) -> &ProofClaims {
         &self.claims
     }
 
-    /// What is kept, and kept up by somebody else.
+    /// Holds these records, which another process keeps up.
     pub fn seen(records: &[RevocationRecord]) -> Self {
         let revocations = Self::in_memory();
         for record in records {
@@ -106,8 +106,8 @@ impl Revocations {
         revocations
     }
 
-    /// Revokes, or takes back; holds from the next request on. Kept in the journal first, then told to the other gateways,
-    /// these also where the journal failed. Waits for the disk.
+    /// Revokes, or takes back; holds from the next request on. Kept in the journal first, then told
+    /// to the other gateways, these also where the journal failed. Waits for the disk.
     pub fn revoke(&self, records: &[RevocationRecord]) -> Result<(), RevocationError> {
         let (changed, full) = self.apply(&self.after_lifts(records), RevocationOrigin::Management);
         // who tells the same again after a failure wants to know whether it is kept now
@@ -119,7 +119,8 @@ impl Revocations {
         }
     }
 
-    /// Takes what another gateway told; what is news is kept in the journal too. Waits for the disk.
+    /// Takes what another gateway told; what is news is kept in the journal too. Waits for the
+    /// disk.
     pub fn take(
         &self,
         records: &[RevocationRecord],
@@ -162,12 +163,12 @@ impl Revocations {
         (changed, full)
     }
 
-    /// Whether a token with these marks is revoked.
+    /// Tells whether a token with these marks is revoked.
     pub fn is_revoked(&self, marks: &Marks, now: UnixSeconds) -> bool {
         self.ground(marks, now).is_some()
     }
 
-    /// By what a token with these marks is revoked.
+    /// Returns the mark by which a token is revoked.
     pub fn ground(&self, marks: &Marks, now: UnixSeconds) -> Option<Ground> {
         let scopes = || std::iter::once(&marks.own).chain(marks.family.as_deref());
         if self.tokens.load(Ordering::Relaxed) > 0 {
@@ -193,7 +194,7 @@ impl Revocations {
         subject.then_some(Ground::Subject)
     }
 
-    /// Whether some are bound to the name of a key manager and not to its issuer.
+    /// Tells whether some revocations are bound to the name of a key manager and not to its issuer.
     pub fn has_named(&self) -> bool {
         self.has_named.load(Ordering::Relaxed)
     }
@@ -221,7 +222,8 @@ impl Revocations {
         shards.fold(0, usize::saturating_add)
     }
 
-    /// Forgets what no token can be good for any more, and brings the journal in order. Waits for the disk.
+    /// Forgets what no token can be good for any more, and brings the journal in order. Waits for
+    /// the disk.
     pub fn forget_expired(&self, now: UnixSeconds) -> Result<(), RevocationError> {
         {
             let mut ledger = self.ledger();
@@ -275,7 +277,8 @@ impl Revocations {
             return Entered::Known;
         }
         let entered = self.insert(record);
-        // said again later, it outlives a taking back in between of which this gateway has yet to hear
+        // said again later, it outlives a taking back in between of which this gateway has yet to
+        // hear
         let is_later = entered == Entered::Known && record.at > ledger.said_at(&record.mark);
         if entered == Entered::Changed || is_later {
             if record.at == 0 {

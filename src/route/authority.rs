@@ -1,8 +1,9 @@
-//! The host that a request is for: read once, in one spelling, from where RFC 9112 section 3.2 and RFC 9113 section 8.3.1
-//! say it stands.
+//! The host that a request is for: read once, in one spelling, from where RFC 9112 section 3.2 and
+//! RFC 9113 section 8.3.1 say it stands.
 //!
-//! Stricter than the grammar: a host is a DNS name or an IP address, so that what is routed can be written into
-//! `X-Forwarded-Host` and `Forwarded` as it stands. User information, encoded characters and empty hosts are refused.
+//! Stricter than the grammar: a host is a DNS name or an IP address, so that what is routed can be
+//! written into `X-Forwarded-Host` and `Forwarded` as it stands. User information, encoded
+//! characters and empty hosts are refused.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,14 +15,15 @@ use http::{HeaderMap, Uri, Version};
 /// The longest host: a DNS name has at most 253 characters.
 const MAX_HOST_BYTES: usize = 255;
 
-/// `host[:port]`. The host is in lower case and without a trailing dot; IPv6 stands in brackets, in its shortest form.
+/// `host[:port]`. The host is in lower case and without a trailing dot; IPv6 stands in brackets, in
+/// its shortest form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority<'r> {
     host: Cow<'r, str>,
     port: Option<u16>,
 }
 
-/// Why a request names no single host.
+/// The reason why a request names no single host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAuthority {
     #[error("the request names no host")]
@@ -38,9 +40,11 @@ pub enum InvalidAuthority {
     Port,
 }
 
-/// The host of a request: from the absolute form or `:authority` and from `Host`, which must agree where both are there.
+/// The host of a request: from the absolute form or `:authority` and from `Host`, which must agree
+/// where both are there.
 ///
-/// `None` only for HTTP/1.0, which knows requests without a host: they reach APIs that are served under any host.
+/// `None` only for HTTP/1.0, which knows requests without a host: they reach APIs that are served
+/// under any host.
 pub fn request_authority<'r>(
     version: Version,
     target: &'r Uri,
@@ -136,7 +140,7 @@ fn same_port(one: Option<u16>, other: Option<u16>, scheme: Option<&str>) -> bool
 }
 
 impl Authority<'_> {
-    /// What APIs are looked up by.
+    /// The host by which APIs are looked up.
     pub fn host(&self) -> &str {
         &self.host
     }

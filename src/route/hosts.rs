@@ -1,4 +1,5 @@
-//! Which of the APIs at one base path is served under a host: an exact name, else the longest wildcard, else any host.
+//! Finds the API that is served under a host, among those at one base path: an exact name, else the
+//! longest wildcard, else any host.
 
 use hashbrown::HashMap;
 

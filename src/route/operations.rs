@@ -1,12 +1,15 @@
-//! The operation of an API that a path and a method name: a tree of segments, literals found by hash.
+//! Finds the operation of an API by path and method: a tree of segments, with literals found by
+//! hash.
 //!
-//! Order: at each segment a literal before a `{parameter}` before `*`, from the left; at the end of the path its own
-//! operation before `*`, or the other way round where the path ends with a slash (`/files/` is below `/files`). Of one
-//! template the operation with the method's own name comes first; HEAD is served by GET's rule where nothing is written for
-//! it (RFC 9110 section 9.3.2); then `"*"`. A template that fits but does not offer the method is passed over.
+//! Order: at each segment a literal comes before a `{parameter}`, and that before `*`, from the
+//! left. At the end of the path its own operation comes before `*`, or the other way round if the
+//! path ends with a slash (`/files/` is below `/files`). Among operations of one template the
+//! method's own name comes first; GET's rule serves HEAD if nothing is written for it (RFC 9110
+//! section 9.3.2); then `"*"`. A template that fits but does not offer the method is passed over.
 //!
-//! Cost: a search visits each tree node of the API at most once, and no more than two to the power of the segments: linear
-//! in what the operator wrote, whatever the client sends. Templates without parameters cost one lookup a segment.
+//! Cost: a search visits each tree node of the API at most once, and no more than two to the power
+//! of the segments: linear in the operator's file, whatever the client sends. Templates without
+//! parameters cost one lookup a segment.
 
 use hashbrown::{Equivalent, HashMap};
 use http::Method;
@@ -50,13 +53,14 @@ struct PathStep<'a> {
     literal: &'a str,
 }
 
-/// What a search comes to.
+/// The result of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Search {
     Operation(u32),
     /// The best template fits only by a cut: two readings, so none.
     Ambiguous,
-    /// The best template fits only once reserved characters are decoded, and without that another one fits.
+    /// The best template fits only once reserved characters are decoded, and without that another
+    /// one fits.
     Undecided {
         decoded: u32,
         as_sent: u32,
@@ -73,7 +77,8 @@ impl Tree {
         self.nodes.len() - 1
     }
 
-    /// Walks or makes the way down a literal segment in normal form; `%2A` is how a template writes a literal `*`.
+    /// Walks or makes the way down a literal segment in normal form; `%2A` is how a template writes
+    /// a literal `*`.
     pub(super) fn grow(&mut self, node: usize, literal: &str) -> usize {
         let literal = plain(literal);
         if let Some(child) = self.child(node, &literal) {
@@ -88,7 +93,8 @@ impl Tree {
         self.literals.get(&PathStep { node, literal }).copied()
     }
 
-    /// Of two operations with one shape and method the first stays: configuration has refused the second.
+    /// Adds an operation. If two have one shape and method the first stays: configuration has
+    /// refused the second.
     pub(super) fn add(&mut self, root: usize, position: u32, operation: &Operation) {
         let mut node = root;
         for segment in operation.template.segments() {
@@ -125,7 +131,8 @@ impl Tree {
         child
     }
 
-    /// `rest` is what follows the base path: empty, or a normal path. Only [`Search::OtherMethods`] allocates.
+    /// `rest` is what follows the base path: empty, or a normal path. Only [`Search::OtherMethods`]
+    /// allocates.
     pub(super) fn search(&self, root: usize, rest: &str, method: &Method) -> Search {
         let mut found = Search::Nothing;
         self.walk(root, rest, Fit::AsSent, &mut |rules, fit| {
@@ -155,9 +162,9 @@ impl Tree {
         found
     }
 
-    /// Shows `take` the templates that fit, best first, until it takes one. Leaving out those that fit by a cut changes
-    /// nothing in the order of the others: when the best one fits as sent, a backend that cuts parameters and a backend
-    /// that does not both come to it.
+    /// Shows `take` the templates that fit, best first, until it takes one. Leaving out those that
+    /// fit by a cut changes nothing in the order of the others: when the best one fits as sent, a
+    /// backend that cuts parameters and a backend that does not both come to it.
     fn walk(
         &self,
         node: usize,

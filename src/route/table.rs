@@ -1,12 +1,14 @@
 //! The route table: host and longest base path to an API, then template and method to an operation.
 //!
-//! Base paths match on segment borders; among APIs that share one, the most specific host wins (exact, then the longest
-//! wildcard, then any). An API that has the longest base path but not the operation ends the search: a shorter base path is
-//! never tried. Retired APIs are left out, blocked ones are found. Reading takes no lock and, but for the list of allowed
-//! methods of a refusal and for segments with encoded reserved characters, no allocation.
+//! Base paths match on segment borders; among APIs that share one, the most specific host wins
+//! (exact, then the longest wildcard, then any). An API that has the longest base path but not the
+//! operation ends the search: a shorter base path is never tried. Retired APIs are left out,
+//! blocked ones are found. Reading takes no lock and, but for the list of allowed methods of a
+//! refusal and for segments with encoded reserved characters, no allocation.
 //!
-//! A path that only an API's own rules let through (`%2F`, `//`) is matched as sent. It is refused if a backend that decodes
-//! or folds it would come to another API, or to an operation that asks for more.
+//! A path that only an API's own rules let through (`%2F`, `//`) is matched as sent. It is refused
+//! if a backend that decodes or folds it would come to another API, or to an operation that asks
+//! for more.
 
 use hashbrown::HashMap;
 use http::Method;
@@ -42,7 +44,7 @@ pub struct Found {
     pub base_length: usize,
 }
 
-/// Why a request names no operation.
+/// The reason why a request names no operation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotFound {
     #[error("no API is served at this host and path")]
@@ -56,7 +58,8 @@ pub enum NotFound {
     PathParameters,
     /// Answered like an invalid path, too.
     #[error(
-        "a backend that decodes the path, or folds its slashes, would come to another API or operation"
+        "a backend that decodes the path, or folds its slashes, would come to another API or \
+         operation"
     )]
     OtherReading,
 }
@@ -156,7 +159,7 @@ impl RouteTable {
         }
     }
 
-    /// Whether no backend reads a path as one that asks for more.
+    /// Tells whether no backend reads a path as one that asks for more.
     fn agrees(&self, host: &str, path: &NormalPath<'_>, method: &Method, found: Found) -> bool {
         let Ok(readings) = path.readings() else { return false };
         readings.iter().all(|reading| match self.find_as_sent(host, reading, method) {
@@ -167,7 +170,8 @@ impl RouteTable {
         })
     }
 
-    /// Whether every request that the first operation lets pass is one that the second lets pass too.
+    /// Tells whether every request that the first operation lets pass is one that the second lets
+    /// pass too.
     fn asks_for_no_less(&self, api: ApiSlot, one: u32, other: u32) -> bool {
         let Some(operations) = self.readable.get(&api) else { return false };
         match (operations.get(one as usize), operations.get(other as usize)) {
@@ -255,7 +259,8 @@ impl RouteTable {
         node
     }
 
-    /// Points every node past the ones above it that no API is served at. Parents stand before their children.
+    /// Points every node past the ones above it that no API is served at. Parents stand before
+    /// their children.
     fn link(&mut self) {
         for node in 0..self.bases.len() {
             let parent = self.bases.get(node).and_then(|base| base.above);
@@ -271,7 +276,7 @@ impl RouteTable {
     }
 }
 
-/// Whether a literal of the operation can be sent in two spellings.
+/// Tells whether a literal of the operation can be sent in two spellings.
 fn has_reserved(operation: &Operation) -> bool {
     let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     operation.template.segments().iter().any(|segment| match segment {

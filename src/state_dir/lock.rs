@@ -1,7 +1,9 @@
-//! Keeps two gateways from using one `state_dir`: a lock that ends with its process, however that ends.
+//! Keeps two gateways from using one `state_dir`: a lock that ends with its process, however that
+//! ends.
 //!
-//! The lock belongs to the open file (flock), so a `lock` file without a process means nothing. The file says who has the
-//! lock, and to whom it is being handed over: between two processes of one takeover, no third one gets it.
+//! The lock belongs to the open file (flock), so a `lock` file without a process means nothing. The
+//! file says who has the lock, and to whom it is being handed over: between two processes of one
+//! takeover, no third one gets it.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -21,11 +23,12 @@ pub struct Lock {
     file: File,
 }
 
-/// Why this process may not use the folder.
+/// The reason why this process may not use the folder.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     #[error(
-        "{} is used by another gateway{}; two gateways on one folder would lose each other's revocations: stop the \
+        "{} is used by another gateway{}; two gateways on one folder would lose each other's \
+         revocations: stop the \
          other one, or give this one a `state_dir` of its own", path.display(), process(*.pid)
     )]
     Held { path: PathBuf, pid: Option<u32> },
@@ -55,7 +58,12 @@ impl Lock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(held(pid_of(&text(&file)))),
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                tracing::warn!(target: "portcullis::supervise", folder = %folder.display(), "this file system has no locks: nothing keeps a second gateway from using state_dir");
+                tracing::warn!(
+                    target: "portcullis::supervise",
+                    folder = %folder.display(),
+                    "this file system has no locks: nothing keeps a second gateway from using \
+                     state_dir",
+                );
             }
             Err(TryLockError::Error(error)) => return Err(LockError::Unusable(error)),
         }

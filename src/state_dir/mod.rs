@@ -1,6 +1,8 @@
-//! Opens, creates and replaces files of `state_dir`, for its owner alone and without following symbolic links.
+//! Opens, creates and replaces files of `state_dir`, for its owner alone and without following
+//! symbolic links.
 //!
-//! What lies in this folder decides who is let in (key sets, revocations), so nobody else may read, write or redirect it.
+//! The files of this folder decide who is let in (key sets, revocations), so nobody else may read,
+//! write or redirect them.
 
 pub mod lock;
 
@@ -31,13 +33,14 @@ const OWN_NAMES: [&str; 10] = [
     ".writable",
 ];
 
-/// Why a folder cannot hold the gateway's state.
+/// The reason why a folder cannot hold the gateway's state.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderFault {
     #[error("it cannot be made or written; create it, or set gateway.state_dir")]
     Unusable(#[source] io::Error),
     #[error(
-        "it belongs to user {owner}, and the gateway runs as user {user}: whoever owns it decides which tokens are \
+        "it belongs to user {owner}, and the gateway runs as user {user}: whoever owns it decides \
+         which tokens are \
          good; run `chown {user}`, or choose another folder"
     )]
     Foreign { owner: u32, user: u32 },
@@ -58,8 +61,8 @@ pub enum FolderNote {
 
 /// Makes the folder if it is missing (mode 0700), and checks that it is the gateway's own.
 ///
-/// The folder itself may be reached through a symbolic link: that is what systemd's `DynamicUser=` makes of
-/// `StateDirectory=`. Its owner is checked behind the link.
+/// The folder itself may be reached through a symbolic link: that is what systemd's `DynamicUser=`
+/// makes of `StateDirectory=`. Its owner is checked behind the link.
 pub fn prepare(folder: &Path) -> Result<Option<FolderNote>, FolderFault> {
     let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder);
     let facts = match (fs::metadata(folder), made) {

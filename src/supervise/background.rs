@@ -1,16 +1,18 @@
-//! Work that may wait: reading a million keys again, and freeing those before, takes seconds of a core, and the workers need
-//! all of them.
+//! Work that may wait: reading a million keys again, and freeing those before, takes seconds of a
+//! core, and the workers need all of them.
 //!
-//! Decides nothing. Each piece of work has a thread of its own: a thread may lower its priority, and not raise it again.
+//! Decides nothing. Each piece of work has a thread of its own: a thread may lower its priority,
+//! and not raise it again.
 
 use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
-/// About a tenth of a worker's share of a core that both want; all of it where nobody else wants it.
+/// About a tenth of a worker's share of a core that both want; all of it where nobody else wants
+/// it.
 const NICE: i32 = 10;
 
-/// Does the work behind the workers' and waits for it. `None` if it panicked, which its thread has told, or the system has no
-/// more threads.
+/// Does the work behind the workers' and waits for it. `None` if it panicked, which its thread has
+/// told, or the system has no more threads.
 pub(super) async fn done<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {

@@ -1,7 +1,7 @@
 //! Until when the certificates of the configuration are valid: warnings, and what a scrape shows.
 //!
-//! An expired certificate is used all the same: a gateway that does not start helps nobody, and clients say what they
-//! think of it.
+//! An expired certificate is used all the same: a gateway that does not start helps nobody, and
+//! clients say what they think of it.
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -13,7 +13,8 @@ use crate::model::certificates::{CertificateFile, CertificateRole, files};
 use crate::model::clock::UnixSeconds;
 use crate::telemetry::CertificateFacts;
 
-/// A warning comes this long before the end: as long as automatic renewal leaves before it should have happened.
+/// A warning comes this long before the end: as long as automatic renewal leaves before it should
+/// have happened.
 const SOON_DAYS: u64 = 14;
 
 const DAY: u64 = 24 * 60 * 60;
@@ -25,7 +26,7 @@ struct Validity {
     not_after: u64,
 }
 
-/// What a scrape shows.
+/// Returns the facts for a scrape.
 pub fn facts(model: &Model) -> Vec<CertificateFacts> {
     let facts = files(model).into_iter().filter_map(|found| {
         Some(CertificateFacts {

@@ -1,8 +1,8 @@
 //! A clock that jumps is noticed: the time of day against the monotonic time, once a second.
 //!
-//! Changes nothing but what the operator knows. Caches, budgets and deadlines go by monotonic time anyway, and tokens are
-//! judged by the time of day, whatever it is. After a jump back the revocations of the channel are compared: one that
-//! was taken for long expired may count again.
+//! Changes nothing but what the operator knows. Caches, budgets and deadlines go by monotonic time
+//! anyway, and tokens are judged by the time of day, whatever it is. After a jump back the
+//! revocations of the channel are compared: one that was taken for long expired may count again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,13 @@ pub(super) async fn watch(
         let forward = jump > 0;
         metrics.clock_jumped(forward);
         let (direction, seconds) = (if forward { "forward" } else { "back" }, jump.abs() / 1000);
-        tracing::warn!(target: "portcullis::supervise", direction, seconds, "the system's clock jumped: tokens are judged by the new time; caches, limits and revocations go on as if it had not; check the time synchronization of this machine");
+        tracing::warn!(
+            target: "portcullis::supervise",
+            direction,
+            seconds,
+            "the system's clock jumped: tokens are judged by the new time; caches, limits and \
+             revocations go on as if it had not; check the time synchronization of this machine",
+        );
         if !forward {
             revocations.compare_channel();
         }

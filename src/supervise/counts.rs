@@ -1,7 +1,9 @@
-//! The counts of long quotas in `state_dir`: read at the start, written each second, handed over on SIGUSR2.
+//! The counts of long quotas in `state_dir`: read at the start, written each second, handed over on
+//! SIGUSR2.
 //!
-//! The file is a journal of changed counters (see [`crate::limiter::saved`]). When it has grown to several times its contents,
-//! it is written anew beside the old one and takes its place. A process that is killed forgets one second at most.
+//! The file is a journal of changed counters (see [`crate::limiter::saved`]). When it has grown to
+//! several times its contents, it is written anew beside the old one and takes its place. A process
+//! that is killed forgets one second at most.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -28,7 +30,8 @@ const FILE: &str = "counters";
 /// A killed process forgets what was counted since the last write.
 const EACH: Duration = Duration::from_secs(1);
 
-/// Each second, one of so many parts of the table is searched for idle counters: a million take a few milliseconds each time.
+/// Each second, one of so many parts of the table is searched for idle counters: a million take a
+/// few milliseconds each time.
 const SWEEP_PARTS: usize = 16;
 
 /// A file below this size is not worth writing anew.
@@ -113,7 +116,8 @@ impl KeptCounts {
             Writing::File(file) => {
                 let appended = self.append(file, now);
                 let long = file.length > LEAST_REWRITE.max(file.compact * GROWTH);
-                // after a failure, a part of a batch may be in the file: nothing could be read behind it
+                // after a failure, a part of a batch may be in the file: nothing could be read
+                // behind it
                 Some(appended).filter(|appended| appended.is_ok() && !long)
             }
         };
@@ -198,7 +202,11 @@ impl KeptCounts {
         let (saved, sound) = read_batches(keys, batches);
         if sound < batches.len() {
             let lost = batches.len() - sound;
-            tracing::warn!(target: "portcullis::throttle", lost, "the last counts in state_dir were cut off; those before them hold");
+            tracing::warn!(
+                target: "portcullis::throttle",
+                lost,
+                "the last counts in state_dir were cut off; those before them hold",
+            );
         }
         Ok(saved)
     }
@@ -220,19 +228,33 @@ impl KeptCounts {
             restored += 1;
         }
         if restored > 0 {
-            tracing::info!(target: "portcullis::throttle", counters = restored, "counts of long quotas go on");
+            tracing::info!(
+                target: "portcullis::throttle",
+                counters = restored,
+                "counts of long quotas go on",
+            );
         }
     }
 
     fn damaged(&self, error: &io::Error) {
-        tracing::error!(target: "portcullis::throttle", %error, file = %self.path.display(), "counts of long quotas cannot be read and begin anew");
+        tracing::error!(
+            target: "portcullis::throttle",
+            %error,
+            file = %self.path.display(),
+            "counts of long quotas cannot be read and begin anew",
+        );
     }
 
     fn note(&self, written: io::Result<()>) {
         if let Err(error) = written
             && self.failures.fetch_add(1, Ordering::Relaxed) == 0
         {
-            tracing::error!(target: "portcullis::throttle", %error, file = %self.path.display(), "counts of long quotas cannot be written: a restart would forget them");
+            tracing::error!(
+                target: "portcullis::throttle",
+                %error,
+                file = %self.path.display(),
+                "counts of long quotas cannot be written: a restart would forget them",
+            );
         }
     }
 

@@ -1,4 +1,4 @@
-//! How many files the process may have open, and what that means for `max_connections`.
+//! Reads how many files the process may have open, and compares it with `max_connections`.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -19,7 +19,13 @@ pub fn raise() {
     if soft < hard
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
     {
-        tracing::warn!(target: "portcullis::supervise", soft, hard, %error, "the limit of open files cannot be raised");
+        tracing::warn!(
+            target: "portcullis::supervise",
+            soft,
+            hard,
+            %error,
+            "the limit of open files cannot be raised",
+        );
     }
 }
 
@@ -30,19 +36,21 @@ pub fn limit(raised: bool) -> usize {
     limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
 }
 
-/// How the descriptors are divided for this configuration.
+/// Divides the descriptors for this configuration.
 pub fn division(model: &Model, limit: usize) -> Division {
     Division::of(limit, own(model), wanted(model))
 }
 
-/// What an operator should know where `max_connections` cannot be held.
+/// Returns the warning for an operator, if `max_connections` cannot be reached.
 pub fn warning(model: &Model, limit: usize) -> Option<String> {
     let (wanted, Division { clients, .. }) = (wanted(model), division(model, limit));
     let enough = Division::limit_for(own(model), wanted);
     (clients < wanted).then(|| {
         format!(
-            "max_connections of all listeners is {wanted}, but with at most {limit} open files {clients} clients can be \
-             connected, with as many connections to backends; raise the limit to {enough} (systemd: \
+            "max_connections of all listeners is {wanted}, but with at most {limit} open files \
+             {clients} clients can be \
+             connected, with as many connections to backends; raise the limit to {enough} \
+             (systemd: \
              LimitNOFILE={enough}; containers: ulimit nofile), or lower max_connections"
         )
     })
@@ -52,7 +60,8 @@ fn wanted(model: &Model) -> usize {
     model.listeners.iter().fold(0, |all, listener| all.saturating_add(listener.max_connections))
 }
 
-/// What the gateway has open itself. Each worker has a copy of each listening socket.
+/// Returns the number of descriptors that the gateway itself needs. Each worker has a copy of each
+/// listening socket.
 fn own(model: &Model) -> usize {
     let workers = workers::count(model.gateway.workers);
     let sockets = model.listeners.len().saturating_mul(workers.saturating_add(1));

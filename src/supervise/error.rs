@@ -1,4 +1,4 @@
-//! Why the gateway does not start, or does not take a new configuration.
+//! The reasons why the gateway does not start, or does not take a new configuration.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,7 +18,8 @@ pub enum SuperviseError {
     #[error("{0}")]
     Configuration(Report),
     #[error(
-        "the configuration could not be read: its thread panicked, or the system has no more threads"
+        "the configuration could not be read: its thread panicked, or the system has no more \
+         threads"
     )]
     Unread,
     #[error("{0}")]
@@ -26,17 +27,21 @@ pub enum SuperviseError {
     #[error("the configuration cannot be used")]
     Compile(#[from] CompileError),
     #[error(
-        "listener \"{listener}\": {address} is taken by another process; stop it, or choose another address"
+        "listener \"{listener}\": {address} is taken by another process; stop it, or choose \
+         another address"
     )]
     AddressInUse { listener: String, address: SocketAddr },
     #[error(
-        "listener \"{listener}\": ports below 1024 such as {} need a privilege; choose a higher port, or give the binary \
+        "listener \"{listener}\": ports below 1024 such as {} need a privilege; choose a higher \
+         port, or give the binary \
          CAP_NET_BIND_SERVICE", address.port()
     )]
     Privileged { listener: String, address: SocketAddr },
     #[error(
-        "listener \"{listener}\": the file says {address}, and the service manager passed a socket on {passed}, which does \
-         not take its connections; write `address = \"{passed}\"`, or change the .socket unit (`BindIPv6Only=both` lets \
+        "listener \"{listener}\": the file says {address}, and the service manager passed a \
+         socket on {passed}, which does \
+         not take its connections; write `address = \"{passed}\"`, or change the .socket unit \
+         (`BindIPv6Only=both` lets \
          [::] take IPv4 too)"
     )]
     Passed { listener: String, address: SocketAddr, passed: SocketAddr },
@@ -95,7 +100,8 @@ impl SuperviseError {
     }
 }
 
-/// What a failed bind means. `passed`: a socket on the same port that this process was given and that does not fit.
+/// Explains a failed bind. `passed`: a socket on the same port that this process was given and that
+/// does not fit.
 pub(super) fn bind_error(
     listener: &str,
     address: SocketAddr,

@@ -1,4 +1,4 @@
-//! What a scrape shows of the rooms that know callers.
+//! Collects the facts about callers for a scrape.
 
 use crate::authenticate::cache::Common;
 use crate::budget::BudgetStatus;

@@ -1,4 +1,5 @@
-//! Listening sockets that were opened by whoever started this process: systemd, or the gateway that it takes over from.
+//! Listening sockets that were opened by whoever started this process: systemd, or the gateway that
+//! it takes over from.
 //!
 //! Protocol: sd_listen_fds(3). A socket is taken by its address.
 
@@ -9,7 +10,7 @@ use socket2::SockRef;
 
 use crate::supervise::link::Predecessor;
 
-/// What this process was given.
+/// The sockets and the predecessor that this process was given.
 #[derive(Debug, Default)]
 pub struct Inherited {
     sockets: Vec<(SocketAddr, TcpListener)>,
@@ -44,13 +45,18 @@ impl Inherited {
     /// Closes what no listener of the configuration asked for.
     pub fn close_unused(self) {
         for (address, _) in self.sockets {
-            tracing::warn!(target: "portcullis::supervise", %address, "a passed socket fits no listener and is closed; write its address as the `address` of one, or take it out of the .socket unit");
+            tracing::warn!(
+                target: "portcullis::supervise",
+                %address,
+                "a passed socket fits no listener and is closed; write its address as the \
+                 `address` of one, or take it out of the .socket unit",
+            );
         }
     }
 }
 
-/// Whether a socket takes the connections of every address, IPv4 among them, as `0.0.0.0` wants: systemd's
-/// `ListenStream=8080` opens `[::]` for both.
+/// Tells whether a socket takes the connections of every address, IPv4 among them, as `0.0.0.0`
+/// wants: systemd's `ListenStream=8080` opens `[::]` for both.
 fn covers((known, socket): &(SocketAddr, TcpListener), wanted: SocketAddr) -> bool {
     known.port() == wanted.port()
         && known.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)

@@ -1,11 +1,12 @@
 //! Counts what a configuration serves, and guards a reload against taking most of it away.
 //!
-//! An empty application file, an `include` whose folder is not mounted, a file that was cut off at the end of a table: each
-//! is a valid configuration. Nobody means it, and half of the clients would be locked out.
+//! An empty application file, an `include` whose folder is not mounted, a file that was cut off at
+//! the end of a table: each is a valid configuration. Nobody means it, and half of the clients
+//! would be locked out.
 
 use crate::model::Model;
 
-/// How many of each kind a configuration holds.
+/// The number of objects of each kind in a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 pub struct Inventory {
     pub listeners: usize,
@@ -16,8 +17,10 @@ pub struct Inventory {
 /// A reload would take away more than is allowed without a confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the files take away {removed} of {before} {what}, and gateway.reload_max_removed allows {} of them; nothing changed. \
-     If this is meant, confirm it: `portcullis reload --confirm removals`, or POST /reload?confirm=removals",
+    "the files take away {removed} of {before} {what}, and gateway.reload_max_removed allows {} \
+     of them; nothing changed. \
+     If this is meant, confirm it: `portcullis reload --confirm removals`, or POST \
+     /reload?confirm=removals",
     f64::from(*allowed) / 1000.0
 )]
 pub struct TooManyRemoved {

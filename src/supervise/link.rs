@@ -1,8 +1,9 @@
-//! What two processes of a takeover tell each other, over a socket pair that is the new one's standard input.
+//! Carries the conversation of a takeover over a socket pair, which is the new process's standard
+//! input.
 //!
-//! The new one says [`STAGED`] when all is read and nothing is served, and [`READY`] when it serves; the old one says
-//! [`JOURNAL`] when it has let go of `state_dir`, and [`MANAGEMENT`] when it accepts nothing more. No file is needed for
-//! it, so no path can be too long.
+//! The new process says [`STAGED`] when everything is read and nothing is served, and [`READY`]
+//! when it serves. The old one says [`JOURNAL`] when it has let go of `state_dir`, and
+//! [`MANAGEMENT`] when it accepts nothing more. No file is needed, so no path can be too long.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -72,7 +73,8 @@ impl TakeoverLink {
         timeout(SAY, self.stream.write_all(line.as_bytes())).await?
     }
 
-    /// The next word; `None` when the other process has gone. What was heard stays heard if the future is dropped.
+    /// Returns the next word; `None` when the other process has gone. A word that was heard stays
+    /// heard if the future is dropped.
     pub(super) async fn hear(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.heard.iter().position(|byte| *byte == b'\n') {
@@ -89,7 +91,8 @@ impl TakeoverLink {
         }
     }
 
-    /// Waits for one of these words, and returns it; `None` when the other process has gone or took too long.
+    /// Waits for one of these words, and returns it; `None` when the other process has gone or took
+    /// too long.
     pub(super) async fn wait_for(&mut self, words: &[&str], within: Duration) -> Option<String> {
         let heard = async {
             loop {

@@ -1,4 +1,4 @@
-//! Which sockets a configuration needs, and which of them are open already.
+//! Compares the sockets that a configuration needs with those that are open.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub struct Listeners {
     open: Vec<Arc<ListenerSocket>>,
 }
 
-/// What a new configuration changes; nothing has changed yet.
+/// The changes of a new configuration; nothing has changed yet.
 #[derive(Debug)]
 pub struct ListenerPlan {
     keep: Vec<(Arc<ListenerSocket>, ListenerSettings)>,
@@ -25,7 +25,7 @@ pub struct ListenerPlan {
     close: Vec<Arc<ListenerSocket>>,
 }
 
-/// What the workers are told after a plan was applied.
+/// The changes that workers are told after a plan was applied.
 #[derive(Debug)]
 pub struct Changes {
     pub opened: Vec<Arc<ListenerSocket>>,
@@ -37,8 +37,9 @@ impl Listeners {
         self.open.iter()
     }
 
-    /// Binds what is new and was not inherited. A socket with the same name and address stays, whatever else of it changed.
-    /// A listener with a new name on an address that is open goes on with the socket of that address.
+    /// Binds what is new and was not inherited. A socket with the same name and address stays,
+    /// whatever else of it changed. A listener with a new name on an address that is open goes on
+    /// with the socket of that address.
     pub fn plan(
         &self,
         wanted: &[Listener],
@@ -96,7 +97,8 @@ fn has_address(socket: &ListenerSocket, definition: &Listener) -> bool {
     socket.settings.load().definition.address == definition.address
 }
 
-/// Unchanged certificates keep their TLS settings, and with them the session tickets that clients hold.
+/// Unchanged certificates keep their TLS settings, and with them the session tickets that clients
+/// hold.
 fn settings(
     definition: &Listener,
     current: Option<Guard<Arc<ListenerSettings>>>,

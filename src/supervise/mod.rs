@@ -1,11 +1,12 @@
 //! Assembly: start in order, reload, drain, stop. The only room that knows every other.
 //!
-//! Decides the order of things and what a reload may touch. The walk through the files: [`start`] (from a file to a
-//! running gateway), [`facts`] (what a scrape shows), [`reload`] (the next generation, prepared in the [`background`]),
-//! [`settled`] (files that rest), [`inventory`] (what a reload may take away), [`listeners`] (which sockets open and close),
-//! [`running`] (what it is
-//! told, and the end), [`descriptors`] (how many connections the process can hold), [`certificates`] (until when they are
-//! valid), [`signals`], [`watch`] (changed files), [`workers`] (the threads), [`clock`], [`clock_watch`] (a clock that jumps).
+//! Decides the order of things and what a reload may touch. The walk through the files: [`start`]
+//! (from a file to a running gateway), [`facts`] (what a scrape shows), [`reload`] (the next
+//! generation, prepared in the [`background`]), [`settled`] (files that rest), [`inventory`] (what
+//! a reload may take away), [`listeners`] (which sockets open and close), [`running`] (what it is
+//! told, and the end), [`descriptors`] (how many connections the process can hold),
+//! [`certificates`] (until when they are valid), [`signals`], [`watch`] (changed files),
+//! [`workers`] (the threads), [`clock`], [`clock_watch`] (a clock that jumps).
 
 mod background;
 pub mod certificates;

@@ -1,4 +1,5 @@
-//! The next generation: read, check, bind, compile; only when all of that went well is anything in use touched.
+//! The next generation: read, check, bind, compile; only when all of that went well is anything in
+//! use touched.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ use crate::telemetry::{KeyManagerFacts, LogHandle, Metrics, OrganizationFacts, S
 const RETIREMENT_LOOK: Duration = Duration::from_millis(20);
 const LONGEST_RETIREMENT: Duration = Duration::from_secs(2);
 
-/// What reloading needs, and nothing else touches.
+/// The state of reloading, which nothing else touches.
 #[derive(Debug)]
 pub struct Reloader {
     pub path: PathBuf,
@@ -52,7 +53,7 @@ pub struct Reloader {
     pub settings: Gateway,
     pub channel: Channel,
     pub clock: Arc<dyn Clock>,
-    /// What commands are told of it.
+    /// The facts for commands.
     pub in_force: Arc<InForce>,
 }
 
@@ -76,11 +77,19 @@ impl Reloader {
         match &result {
             Ok(Reloaded { generation, .. }) => {
                 self.metrics.reload_succeeded(self.clock.now());
-                tracing::info!(target: "portcullis::supervise", generation, "configuration reloaded");
+                tracing::info!(
+                    target: "portcullis::supervise",
+                    generation,
+                    "configuration reloaded",
+                );
             }
             Err(error) => {
                 self.metrics.reload_failed();
-                tracing::error!(target: "portcullis::supervise", report = %error.describe(), "configuration not reloaded; nothing changed");
+                tracing::error!(
+                    target: "portcullis::supervise",
+                    report = %error.describe(),
+                    "configuration not reloaded; nothing changed",
+                );
             }
         }
         result
@@ -136,7 +145,12 @@ impl Reloader {
         for listener in &changes.closed {
             listener.close();
             threads.unlisten(listener).await;
-            tracing::info!(target: "portcullis::supervise", listener = %listener.name, address = %listener.address, "no longer listening");
+            tracing::info!(
+                target: "portcullis::supervise",
+                listener = %listener.name,
+                address = %listener.address,
+                "no longer listening",
+            );
         }
         threads.listen_all(&changes.opened).await;
         self.note_in_force();
@@ -157,8 +171,8 @@ impl Reloader {
         });
     }
 
-    /// Refuses a takeover by a process whose files would take away more than a reload may. Files with errors are for the
-    /// new process to refuse: it may know more than this one.
+    /// Refuses a takeover by a process whose files would take away more than a reload may. Files
+    /// with errors are for the new process to refuse: it may know more than this one.
     pub(super) async fn guard_takeover(&self) -> Result<(), SuperviseError> {
         match self.load_behind().await {
             Ok(Settled { loaded, .. }) => {
@@ -177,7 +191,7 @@ impl Reloader {
         loaded.ok_or(SuperviseError::Unread)?.map_err(SuperviseError::Configuration)
     }
 
-    /// What is in force.
+    /// Counts the objects of the configuration in use.
     fn inventory(&self) -> Inventory {
         let snapshot = self.snapshots.load();
         Inventory {
@@ -192,12 +206,17 @@ impl Reloader {
             (gateway.workers, gateway.token_cache_bytes, gateway.state_dir.clone())
         };
         if of(wanted) != of(&self.settings) {
-            tracing::warn!(target: "portcullis::supervise", "gateway.workers, gateway.token_cache_bytes and gateway.state_dir take effect at the next start");
+            tracing::warn!(
+                target: "portcullis::supervise",
+                "gateway.workers, gateway.token_cache_bytes and gateway.state_dir take effect at \
+                 the next start",
+            );
         }
     }
 }
 
-/// Lets go of an old generation after the workers have: a million records are freed here, and not between two requests.
+/// Lets go of an old generation after the workers have: a million records are freed here, and not
+/// between two requests.
 fn retire(old: Arc<Snapshot>) {
     let wait = move || {
         let begun = Instant::now();
@@ -217,7 +236,7 @@ impl From<Result<Reloaded, SuperviseError>> for ReloadOutcome {
     }
 }
 
-/// What the metrics say of the key managers of a snapshot.
+/// Collects the facts about the key managers of a snapshot.
 pub(super) fn key_manager_facts(snapshot: &Snapshot) -> Vec<KeyManagerFacts> {
     let live = snapshot.organizations().flat_map(|(_, organizations)| organizations.live());
     let enabled = snapshot
@@ -244,7 +263,7 @@ pub(super) fn key_manager_facts(snapshot: &Snapshot) -> Vec<KeyManagerFacts> {
         .collect()
 }
 
-/// What the metrics say of organizations that nobody listed.
+/// Collects the facts about organizations that the file does not list.
 pub(super) fn organization_facts(snapshot: &Snapshot) -> Vec<OrganizationFacts> {
     let facts = snapshot.organizations().map(|(template, organizations)| {
         let OrganizationsStatus { live, on_trial, closed, events } = organizations.status();
@@ -261,7 +280,7 @@ pub(super) fn organization_facts(snapshot: &Snapshot) -> Vec<OrganizationFacts> 
     facts.collect()
 }
 
-/// What the metrics say of a model; the generation comes when it compiles.
+/// Counts the objects of a model. The generation follows when it is compiled.
 pub(super) fn snapshot_facts(model: &Model) -> SnapshotFacts {
     SnapshotFacts {
         generation: 0,

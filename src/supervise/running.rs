@@ -20,10 +20,11 @@ use crate::supervise::watch::Watch;
 use crate::supervise::workers::{Drained, WorkerThreads};
 use crate::telemetry::{AccessLog, Metrics};
 
-/// How long the last lines of the access log may take.
+/// The longest time for writing the last lines of the access log.
 const LOG_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A gateway that serves. Dropping it without [`RunningGateway::stop`] leaves the worker threads to the end of the process.
+/// A gateway that serves. Dropping it without [`RunningGateway::stop`] leaves the worker threads to
+/// the end of the process.
 #[derive(Debug)]
 pub struct RunningGateway {
     pub(super) reloader: Reloader,
@@ -43,7 +44,7 @@ pub struct RunningGateway {
     pub(super) lock: Option<Lock>,
     pub(super) counts: Arc<KeptCounts>,
     pub(super) revocations: Arc<Revocations>,
-    /// Whether this process answers on the management listener.
+    /// Opens when this process answers on the management listener.
     pub(super) gate: Arc<CallGate>,
     /// The same for the control socket.
     pub(super) control: Arc<CallGate>,
@@ -52,7 +53,8 @@ pub struct RunningGateway {
 }
 
 impl RunningGateway {
-    /// The address that a listener is bound to: the port that the system chose, where 0 was written.
+    /// The address that a listener is bound to: the port that the system chose, where 0 was
+    /// written.
     pub fn address(&self, listener: &str) -> Option<SocketAddr> {
         self.reloader
             .listeners
@@ -65,7 +67,7 @@ impl RunningGateway {
         self.management_address
     }
 
-    /// Whether every key manager has keys.
+    /// Tells whether every key manager has keys.
     pub fn is_ready(&self) -> bool {
         self.readiness.report().is_ready()
     }
@@ -96,7 +98,8 @@ impl RunningGateway {
         self.stop(std::future::pending()).await
     }
 
-    /// Stops accepting, finishes what is in flight within `drain_timeout` or until `hurry`, writes the last log lines.
+    /// Stops accepting, finishes what is in flight within `drain_timeout` or until `hurry`, writes
+    /// the last log lines.
     pub async fn stop(mut self, hurry: impl Future<Output = ()>) -> Drained {
         self.readiness.drain();
         let mut hurry = std::pin::pin!(hurry);
@@ -128,7 +131,11 @@ impl RunningGateway {
         if let Err(error) = self.access_log.shutdown(LOG_TIMEOUT) {
             tracing::warn!(target: "portcullis::supervise", %error, "lines are lost");
         }
-        tracing::info!(target: "portcullis::supervise", whole = drained == Drained::Whole, "stopped");
+        tracing::info!(
+            target: "portcullis::supervise",
+            whole = drained == Drained::Whole,
+            "stopped",
+        );
         drained
     }
 

@@ -13,12 +13,12 @@ use crate::supervise::signals::{SignalMeaning, Signals};
 use crate::supervise::workers::Drained;
 use crate::supervise::{service_manager, takeover};
 
-/// How long a process that was replaced may take until it accepts nothing more.
+/// The longest time until a replaced process accepts nothing more.
 const TAKEOVER: Duration = Duration::from_secs(30);
 
 impl RunningGateway {
-    /// Serves until a signal ends it: SIGTERM and SIGINT drain, a second one hurries, SIGQUIT ends at once, SIGHUP
-    /// reloads, SIGUSR2 hands over to a new process.
+    /// Serves until a signal ends it: SIGTERM and SIGINT drain, a second one hurries, SIGQUIT ends
+    /// at once, SIGHUP reloads, SIGUSR2 hands over to a new process.
     pub async fn run(mut self, mut signals: Signals) -> Drained {
         match self.predecessor.take() {
             None => service_manager::ready(),
@@ -69,7 +69,10 @@ impl RunningGateway {
         }
         match end {
             SignalMeaning::Reload | SignalMeaning::HandOver | SignalMeaning::Drain => {
-                tracing::info!(target: "portcullis::supervise", "draining; a second signal ends at once");
+                tracing::info!(
+                    target: "portcullis::supervise",
+                    "draining; a second signal ends at once",
+                );
                 let hurry = async move {
                     signals.end().await;
                 };
@@ -80,7 +83,8 @@ impl RunningGateway {
     }
 }
 
-/// Serves requests already; answers on the management listener when the old process accepts nothing more.
+/// Serves requests already; answers on the management listener when the old process accepts nothing
+/// more.
 async fn take_over(
     mut link: TakeoverLink,
     gates: [Arc<CallGate>; 2],
@@ -102,7 +106,7 @@ async fn take_over(
     }
 }
 
-/// What was told while something else was done, and comes next.
+/// Signals that came while other work was under way, and are served next.
 #[derive(Debug, Default)]
 struct PendingSignals {
     reload: bool,

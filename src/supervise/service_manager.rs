@@ -1,4 +1,5 @@
-//! Tells the service manager (systemd with `Type=notify` or `notify-reload`) what the process does: sd_notify(3).
+//! Tells the service manager (systemd with `Type=notify` or `notify-reload`) what the process does:
+//! sd_notify(3).
 //!
 //! Decides nothing, and never waits: a service manager that does not listen is told nothing.
 
@@ -41,7 +42,12 @@ fn tell(state: &str) {
     };
     if let Err(error) = send(&path, state) {
         let state = state.trim_end().replace('\n', " ");
-        tracing::warn!(target: "portcullis::supervise", %error, state, "the service manager could not be told");
+        tracing::warn!(
+            target: "portcullis::supervise",
+            %error,
+            state,
+            "the service manager could not be told",
+        );
     }
 }
 

@@ -1,4 +1,5 @@
-//! Reads a configuration whose files rest: one that is being written is read again, and not put into effect by half.
+//! Reads a configuration whose files rest: one that is being written is read again, and not put
+//! into effect by half.
 
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -7,7 +8,7 @@ use crate::config::{self, Loaded, Report};
 use crate::model::identity::Identities;
 use crate::supervise::stamp::{SETTLE, Stamp, look};
 
-/// So often is a file read again that does not rest; then what was read last counts.
+/// The most readings of a file that keeps changing; then the last one counts.
 const MOST_READINGS: usize = 20;
 
 /// A configuration, and how its files looked when they were read.
@@ -17,8 +18,8 @@ pub(super) struct Settled {
     pub(super) seen: Vec<Stamp>,
 }
 
-/// Reads the files, and again while one of them changes or was written a moment ago. `known` are the files of the last
-/// reading: a file with errors does not say which others belong to it.
+/// Reads the files, and again while one of them changes or was written a moment ago. `known` are
+/// the files of the last reading: a file with errors does not say which others belong to it.
 pub(super) fn load(
     path: &Path,
     known: &[PathBuf],
@@ -42,7 +43,7 @@ pub(super) fn load_once(path: &Path, identities: &Identities) -> Result<Settled,
 
 struct SettledReading {
     result: Result<Settled, Report>,
-    /// Whether every file rested while it was read.
+    /// Every file rested while it was read.
     rest: bool,
 }
 
@@ -57,7 +58,8 @@ fn read(path: &Path, known: &[PathBuf], identities: &Identities) -> SettledReadi
     let rest = before == after && !fresh(&after);
     match loaded {
         Ok(loaded) => {
-            // as they were before the reading, where those are all: what changes from then on is noticed
+            // as they were before the reading, where those are all: what changes from then on is
+            // noticed
             let all = look(&loaded.watched);
             let rest = rest && !fresh(&all);
             let same = all.len() == before.len() && all.iter().zip(&before).all(Stamp::same_file);

@@ -1,4 +1,5 @@
-//! Signals, heard by a thread of their own: whatever the gateway is busy with, it can be told to end.
+//! Signals, heard by a thread of their own: whatever the gateway is busy with, it can be told to
+//! end.
 
 use std::io;
 use std::process;
@@ -11,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-/// How long an orderly end may take after SIGQUIT: log lines are written, and nothing is waited for.
+/// The longest orderly end after SIGQUIT: log lines are written, and nothing else is waited for.
 const LAST_CALL: Duration = Duration::from_secs(3);
 
 /// The exit code of a process that did not end by itself after SIGQUIT.
@@ -26,7 +27,7 @@ pub struct Signals {
     told: mpsc::UnboundedReceiver<SignalMeaning>,
 }
 
-/// What a signal says.
+/// The meaning of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignalMeaning {
     Reload,
@@ -90,7 +91,8 @@ struct Heard {
     interrupt: Signal,
     quit: Signal,
     take_over: Signal,
-    /// Held so that they do not end the process, which is what the system does where nobody hears them.
+    /// Held so that they do not end the process, which is what the system does where nobody hears
+    /// them.
     _unused: Vec<Signal>,
 }
 

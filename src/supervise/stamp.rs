@@ -51,7 +51,7 @@ impl Stamp {
         pair.0.path == pair.1.path
     }
 
-    /// How long ago it was written; `None` where nothing says so, or it says a time to come.
+    /// Returns the time since the file was written; `None` if it is unknown or lies in the future.
     pub(super) fn age(&self) -> Option<Duration> {
         self.modified?.elapsed().ok()
     }

@@ -1,4 +1,5 @@
-//! From a file to a running gateway: read, check, bind, compile, serve; a failure on the way leaves nothing running.
+//! From a file to a running gateway: read, check, bind, compile, serve; a failure on the way leaves
+//! nothing running.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -53,8 +54,9 @@ use crate::telemetry::{AccessLog, CounterFacts, LogHandle, Metrics, SnapshotFact
 /// Reloads that may wait for one that is under way; more callers wait in their own connection.
 const RELOAD_QUEUE: usize = 16;
 
-/// Starts the gateway of this file on the current runtime and on worker threads of its own. Key sets are fetched in the
-/// background: an authorization server that is down does not stop the start.
+/// Starts the gateway of this file on the current runtime and on worker threads of its own. Key
+/// sets are fetched in the background: an authorization server that is down does not stop the
+/// start.
 pub async fn start(
     path: &Path,
     log: Option<LogHandle>,
@@ -234,7 +236,7 @@ fn show_snapshot(metrics: &Metrics, facts: SnapshotFacts, clock: &dyn Clock) {
     metrics.configuration_loaded(clock.now());
 }
 
-/// Whom each scrape asks.
+/// Sets the sources that each scrape asks.
 fn show(metrics: &Metrics, common: &Common, snapshots: &Arc<Snapshots>) {
     let facts_of = Arc::clone(snapshots);
     metrics.key_managers(Box::new(move || key_manager_facts(&facts_of.load())));
@@ -244,7 +246,7 @@ fn show(metrics: &Metrics, common: &Common, snapshots: &Arc<Snapshots>) {
     metrics.identity(Box::new(move || identity_facts(&known, &facts_of.load())));
 }
 
-/// What all workers read.
+/// The state that all workers read.
 struct WorkerShared<'s> {
     snapshots: &'s Arc<Snapshots>,
     metrics: &'s Arc<Metrics>,
@@ -301,8 +303,8 @@ async fn turn(
     }
 }
 
-/// Says that everything is read, and waits until the old process has let the journal go. Keys come first: requests are
-/// served from then on.
+/// Says that everything is read, and waits until the old process has let the journal go. Keys come
+/// first: requests are served from then on.
 async fn await_turn(
     link: &mut TakeoverLink,
     keys: &[Arc<KeyManagerKeys>],
@@ -348,10 +350,21 @@ fn own_folder(path: &Path) -> Result<(), SuperviseError> {
     match note {
         None => {}
         Some(FolderNote::Tightened(mode)) => {
-            tracing::info!(target: "portcullis::supervise", %folder, before = format!("{mode:04o}"), "only the owner can use state_dir now (mode 0700)");
+            tracing::info!(
+                target: "portcullis::supervise",
+                %folder,
+                before = format!("{mode:04o}"),
+                "only the owner can use state_dir now (mode 0700)",
+            );
         }
         Some(FolderNote::Open(mode)) => {
-            tracing::warn!(target: "portcullis::supervise", %folder, mode = format!("{mode:04o}"), "others can use state_dir too, and what is in it decides which tokens are good; give the gateway a folder of its own with mode 0700");
+            tracing::warn!(
+                target: "portcullis::supervise",
+                %folder,
+                mode = format!("{mode:04o}"),
+                "others can use state_dir too, and what is in it decides which tokens are good; \
+                 give the gateway a folder of its own with mode 0700",
+            );
         }
     }
     Ok(())
@@ -412,7 +425,7 @@ fn serve_management(
     Ok(tasks)
 }
 
-/// What goes on beside the requests.
+/// Starts the tasks beside the requests.
 fn tend(
     tasks: &mut JoinSet<()>,
     first_reading: Option<ClockReading>,
@@ -453,7 +466,7 @@ async fn tend_organizations(snapshots: Arc<Snapshots>, clock: Arc<dyn Clock>) {
     }
 }
 
-/// What all workers know together, with what was revoked before the start.
+/// Makes the memory that all workers share, with the revocations from before the start.
 fn common(state_dir: &Path, clock: &dyn Clock) -> Result<Common, SuperviseError> {
     let mut secret = [0; 32];
     rand::fill(&mut secret).map_err(|_| SuperviseError::Random)?;
@@ -492,6 +505,10 @@ fn bind_management(
     let passed = inherited.beside(management.address);
     let socket =
         socket.map_err(|error| bind_error("management", management.address, passed, error))?;
-    tracing::info!(target: "portcullis::supervise", address = %management.address, "management listening");
+    tracing::info!(
+        target: "portcullis::supervise",
+        address = %management.address,
+        "management listening",
+    );
     Ok((socket, tls))
 }

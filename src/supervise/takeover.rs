@@ -1,10 +1,11 @@
-//! Another process takes over on SIGUSR2: of the same command, perhaps with a new binary behind it.
+//! Hands over to another process on SIGUSR2: the same command, perhaps with a new binary behind it.
 //!
-//! The listening sockets are one queue for both processes, so nobody is refused. At any moment one process at most owns
-//! the journal and answers on the management listener: the new one reads everything, the old one stops answering there
-//! and lets the journal go, the new one reads the journal and serves, the old one stops accepting, and only then the new
-//! one answers on the management listener. What is called in between waits in the socket's queue. Until it stops accepting
-//! the old process takes all of it back when the new one does not come up.
+//! The listening sockets are one queue for both processes, so nobody is refused. At any moment one
+//! process at most owns the journal and answers on the management listener. The new one reads
+//! everything. The old one stops answering there and lets the journal go. The new one reads the
+//! journal and serves. The old one stops accepting, and only then the new one answers on the
+//! management listener. Management calls in between wait in the socket's queue. Until it stops
+//! accepting, the old process takes all of it back if the new one does not come up.
 
 use std::io;
 use std::net::TcpListener;
@@ -32,22 +33,22 @@ use crate::supervise::signals::{SignalMeaning, Signals};
 /// The first of the passed descriptors.
 const FIRST_DESCRIPTOR: i32 = 3;
 
-/// How long the new process may take to read its configuration, and then to read the journal and to listen. Nobody
-/// answers on the management listener in the second time.
+/// The longest times for the new process to read its configuration, and then to read the journal
+/// and to listen. Nobody answers on the management listener in the second time.
 const STAGING: Duration = Duration::from_mins(2);
 const TAKING: Duration = Duration::from_secs(30);
 
-/// How long a killed process may take to end.
+/// The longest time for a killed process to end.
 const END: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(10);
 
-/// How long a process that has closed its end may take to end by itself.
+/// The longest time for a process that has closed its end to end by itself.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How often a process that was replaced looks for revocations that the new one was told.
+/// The pause after which a replaced process looks for revocations that the new one was told.
 const FOLLOW: Duration = Duration::from_millis(5);
 
-/// Why the new process did not take over; the old one goes on.
+/// The reason why the new process did not take over; the old one goes on.
 #[derive(Debug, thiserror::Error)]
 pub enum TakeoverError {
     #[error("the new process cannot be started")]
@@ -66,7 +67,7 @@ pub enum TakeoverError {
     Signal(SignalMeaning),
 }
 
-/// What came of a takeover.
+/// The outcome of a takeover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TakeoverOutcome {
     /// Another process serves; this one drains.
@@ -87,7 +88,8 @@ impl Successor {
     fn start(sockets: Vec<TcpListener>) -> io::Result<Self> {
         let mut arguments = std::env::args_os();
         let written = arguments.next().map(PathBuf::from).unwrap_or_default();
-        // the name that this process was started by: a new binary has taken its place, while /proc still leads to the old one
+        // the name that this process was started by: a new binary has taken its place, while /proc
+        // still leads to the old one
         let program =
             if written.components().count() > 1 { written } else { std::env::current_exe()? };
         let count = sockets.len();
@@ -134,7 +136,13 @@ impl RunningGateway {
     /// Starts a new process on the same sockets and hands everything over to it, or goes on.
     pub(super) async fn hand_over(&mut self, signals: &mut Signals) -> TakeoverOutcome {
         if std::process::id() == 1 {
-            tracing::error!(target: "portcullis::supervise", "SIGUSR2 is refused: this process is PID 1 of its container, which would end with it, and the new process too. Start the gateway under an init (`docker run --init`, tini), or replace the container");
+            tracing::error!(
+                target: "portcullis::supervise",
+                "SIGUSR2 is refused: this process is PID 1 of its container, which would end with \
+                 it, and the new process too. Start the gateway under an init (`docker run \
+                 --init`, \
+                 tini), or replace the container",
+            );
             return TakeoverOutcome::Kept;
         }
         let guarded = tokio::select! {
@@ -142,7 +150,11 @@ impl RunningGateway {
             told = signals.next_end() => return TakeoverOutcome::Told(told),
         };
         if let Err(error) = guarded {
-            tracing::error!(target: "portcullis::supervise", error = %error.describe(), "no other process took over; this one goes on");
+            tracing::error!(
+                target: "portcullis::supervise",
+                error = %error.describe(),
+                "no other process took over; this one goes on",
+            );
             return TakeoverOutcome::Kept;
         }
         tracing::info!(target: "portcullis::supervise", "a new process takes over");
@@ -167,7 +179,12 @@ impl RunningGateway {
             },
         };
         let cause = std::error::Error::source(&error).map(ToString::to_string);
-        tracing::error!(target: "portcullis::supervise", %error, cause, "no other process took over; this one goes on");
+        tracing::error!(
+            target: "portcullis::supervise",
+            %error,
+            cause,
+            "no other process took over; this one goes on",
+        );
         match error {
             TakeoverError::Signal(told) => TakeoverOutcome::Told(told),
             _ => TakeoverOutcome::Kept,
@@ -227,7 +244,10 @@ impl RunningGateway {
                         self.reload_now(None).await;
                     }
                     SignalMeaning::HandOver => {
-                        tracing::warn!(target: "portcullis::supervise", "a new process is taking over already");
+                        tracing::warn!(
+                            target: "portcullis::supervise",
+                            "a new process is taking over already",
+                        );
                     }
                     end => return Err(TakeoverError::Signal(end)),
                 },
@@ -303,7 +323,12 @@ impl RunningGateway {
             match owned.await {
                 Ok(Ok((lock, ()))) => self.lock = Some(lock),
                 Ok(Err(error)) => {
-                    tracing::error!(target: "portcullis::supervise", %error, "state_dir cannot be taken back: revocations are refused until the gateway is started anew");
+                    tracing::error!(
+                        target: "portcullis::supervise",
+                        %error,
+                        "state_dir cannot be taken back: revocations are refused until the gateway \
+                         is started anew",
+                    );
                 }
                 Err(_) => {}
             }

@@ -1,7 +1,8 @@
 //! Notices that a configuration file changed.
 //!
-//! Looks at the files from time to time. The system's news of changes would come sooner, but not from every file system,
-//! and would tell of each write to a log that lies beside the files. A convenience beside SIGHUP and `POST /reload`.
+//! Looks at the files from time to time. The system's news of changes would come sooner, but not
+//! from every file system, and would tell of each write to a log that lies beside the files. A
+//! convenience beside SIGHUP and `POST /reload`.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -15,14 +16,17 @@ use crate::supervise::stamp::{SETTLE, Stamp, look};
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// Looking at many files, or over a network, takes longer: it has a hundredth of the time, and comes once a minute.
+/// Looking at many files, or over a network, takes longer: it has a hundredth of the time, and
+/// comes once a minute.
 const SHARE: u32 = 100;
 const SELDOM: Duration = Duration::from_mins(1);
 
-/// So often is waited for files to rest; a file that never rests keeps no other from being read.
+/// The most waits for files to rest, so that a file that never rests keeps no other from being
+/// read.
 const MOST_SETTLES: usize = 20;
 
-/// The files of a configuration, watched by a thread of their own: a file system that hangs holds nothing else up.
+/// The files of a configuration, watched by a thread of their own: a file system that hangs holds
+/// nothing else up.
 #[derive(Debug)]
 pub struct Watch {
     shared: Arc<WatchState>,
@@ -44,15 +48,19 @@ struct Followed {
 }
 
 impl Watch {
-    /// Watches these files, which looked like this when they were read. Without a thread nothing is noticed; SIGHUP and
-    /// `POST /reload` are heard all the same.
+    /// Watches these files, which looked like this when they were read. Without a thread nothing is
+    /// noticed; SIGHUP and `POST /reload` are heard all the same.
     pub(super) fn new(files: Vec<PathBuf>, seen: Vec<Stamp>) -> Self {
         let followed = Mutex::new(Followed { files, seen, version: 0 });
         let shared = Arc::new(WatchState { followed, changed: Notify::new() });
         let watched = Arc::downgrade(&shared);
         let begun = thread::Builder::new().name("watch".to_owned()).spawn(move || watch(&watched));
         if let Err(error) = begun {
-            tracing::warn!(target: "portcullis::supervise", %error, "no thread watches the files; reload with SIGHUP");
+            tracing::warn!(
+                target: "portcullis::supervise",
+                %error,
+                "no thread watches the files; reload with SIGHUP",
+            );
         }
         Self { shared }
     }
@@ -93,7 +101,8 @@ fn watch(shared: &Weak<WatchState>) {
     }
 }
 
-/// Editors and deployments write several files: they are done when nothing has changed for a moment.
+/// Editors and deployments write several files: they are done when nothing has changed for a
+/// moment.
 fn settle(files: &[PathBuf], mut now: Vec<Stamp>) -> Vec<Stamp> {
     for _ in 0..MOST_SETTLES {
         thread::sleep(SETTLE);

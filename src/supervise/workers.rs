@@ -1,7 +1,7 @@
 //! The worker threads: started together, told together, waited for together.
 //!
-//! A worker that fails is started again on its own thread, with its queue and its listening sockets; its connections are
-//! lost. Until it is back the gateway is not ready.
+//! A worker that fails is started again on its own thread, with its queue and its listening
+//! sockets; its connections are lost. Until it is back the gateway is not ready.
 
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,10 +19,10 @@ use crate::proxy::worker::WorkerParts;
 use crate::supervise::error::SuperviseError;
 use crate::telemetry::Metrics;
 
-/// How often the end of the threads is looked for.
+/// The pause between two looks for the end of the threads.
 const POLL: Duration = Duration::from_millis(10);
 
-/// How long a worker may take to do what it was told.
+/// The longest time for a worker to do as it was told.
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// Before a worker that has failed is started again: it may have failed for want of something.
@@ -41,7 +41,7 @@ pub struct WorkerThreads {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// How many workers a setting means on this machine.
+/// Returns the number of workers that a setting means on this machine.
 pub fn count(setting: WorkerCount) -> usize {
     match setting {
         WorkerCount::Auto => thread::available_parallelism().map_or(1, NonZero::get),
@@ -79,7 +79,12 @@ impl WorkerThreads {
     pub async fn listen_all(&self, listeners: &[Arc<ListenerSocket>]) {
         for listener in listeners {
             self.listen(listener).await;
-            tracing::info!(target: "portcullis::supervise", listener = %listener.name, address = %listener.address, "listening");
+            tracing::info!(
+                target: "portcullis::supervise",
+                listener = %listener.name,
+                address = %listener.address,
+                "listening",
+            );
         }
     }
 
@@ -99,7 +104,8 @@ impl WorkerThreads {
         }
     }
 
-    /// Asks every worker to finish what it has; returns whether all did so in time. `hurry` ends the wait.
+    /// Asks every worker to finish what it has; returns whether all did so in time. `hurry` ends
+    /// the wait.
     pub async fn drain(mut self, within: Duration, hurry: impl Future<Output = ()>) -> Drained {
         self.tell(|| WorkerCommand::Drain { within }).await;
         let deadline = Instant::now().checked_add(within);
@@ -140,7 +146,7 @@ impl WorkerThreads {
     }
 }
 
-/// Who hears of a worker that fails.
+/// Tells of a worker that fails.
 struct Watched {
     readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
@@ -152,7 +158,8 @@ impl Watched {
         let mut pause = RESTART_PAUSE;
         loop {
             let begun = Instant::now();
-            // nothing of a failed worker is used again but its queue, which no failure leaves half changed
+            // nothing of a failed worker is used again but its queue, which no failure leaves half
+            // changed
             let ended = catch_unwind(AssertUnwindSafe(|| {
                 worker::run(parts.again(), &mut queue, peers.to_vec())
             }));
@@ -162,12 +169,23 @@ impl Watched {
                 Err(_) => "it panicked".to_owned(),
             };
             if queue.is_draining() {
-                tracing::error!(target: "portcullis::supervise", worker = parts.index, error, "a worker failed while it was drained; its connections are lost");
+                tracing::error!(
+                    target: "portcullis::supervise",
+                    worker = parts.index,
+                    error,
+                    "a worker failed while it was drained; its connections are lost",
+                );
                 return;
             }
             self.readiness.worker_ended();
             self.metrics.worker_restarted();
-            tracing::error!(target: "portcullis::supervise", worker = parts.index, error, "a worker failed and is started again; its connections are lost. This is a bug: please report it");
+            tracing::error!(
+                target: "portcullis::supervise",
+                worker = parts.index,
+                error,
+                "a worker failed and is started again; its connections are lost. This is a bug: \
+                 please report it",
+            );
             pause = if begun.elapsed() > RECOVERED { RESTART_PAUSE } else { pause };
             thread::sleep(pause);
             pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
@@ -176,7 +194,7 @@ impl Watched {
     }
 }
 
-/// How a drain ended.
+/// The end of a drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
     /// Everything in flight was finished.

@@ -1,14 +1,15 @@
-//! The access log: one line for each exchange, also when the client hung up.
+//! Writes the access log: one line for each exchange, also when the client hung up.
 //!
-//! A worker formats lines into a buffer of its own and hands full buffers to one thread that writes them. It never waits
-//! for that thread: what does not fit into the queue, and what the target does not take (a full disk, a closed pipe), is
-//! dropped and counted. A file is opened for appending and opened anew when its path was renamed or removed.
+//! A worker formats lines into a buffer of its own and hands full buffers to one thread that writes
+//! them. It never waits for that thread. If the queue is full, or the target takes no more (a full
+//! disk, a closed pipe), lines are dropped and counted. A file is opened for appending, and opened
+//! anew when its path was renamed or removed.
 //!
-//! Lines hold no query and no token. What came from the network is escaped so that it stays inside its line, see
-//! [`mod@line`].
+//! Lines hold no query and no token. Text from the network is escaped so that it stays inside its
+//! line, see [`mod@line`].
 //!
-//! The walk through the files: [`record`] (what a line says), [`mod@line`] (JSON or text), [`calendar`] (its time),
-//! [`thread`] (who writes), [`target`] (where to).
+//! The walk through the files: [`record`] (the fields), [`mod@line`] (JSON or text), [`calendar`]
+//! (the time), [`thread`] (the writer), [`target`] (the file or stream).
 
 mod calendar;
 mod error;
@@ -75,7 +76,7 @@ struct PendingLines {
     returned: Receiver<Vec<u8>>,
 }
 
-/// Which share of the forwarded exchanges is written: every so many-th, by a counter.
+/// The share of forwarded exchanges that is written: every so many-th, by a counter.
 #[derive(Debug, Clone, Copy)]
 struct Sampling {
     /// Added for each exchange; a line is due at [`WHOLE`].
@@ -85,7 +86,8 @@ struct Sampling {
 
 const WHOLE: u64 = 1 << 32;
 
-/// A buffer of this length is handed over: waking the thread, and each write to a file, has a price of its own.
+/// A buffer of this length is handed over: waking the thread, and each write to a file, has a price
+/// of its own.
 const FULL_BUFFER: usize = 64 * 1024;
 
 /// Room for the line that fills a buffer.
@@ -139,7 +141,8 @@ impl AccessLog {
         Arc::clone(&self.dropped)
     }
 
-    /// Opens the file again now, as after a rotation. Without this a rotation is noticed within a second of traffic.
+    /// Opens the file again now, as after a rotation. Without this a rotation is noticed within a
+    /// second of traffic.
     pub fn reopen(&self) {
         if let Some(thread) = &self.thread {
             // with a full queue there is traffic, which notices a rotation by itself
@@ -147,8 +150,8 @@ impl AccessLog {
         }
     }
 
-    /// Writes what the workers have handed over, for at most so long, and stops. Blocks; lines that come later are
-    /// dropped and counted.
+    /// Writes what the workers have handed over, for at most so long, and stops. Blocks; lines that
+    /// come later are dropped and counted.
     pub fn shutdown(&self, within: Duration) -> Result<(), AccessLogError> {
         let Some(thread) = &self.thread else { return Ok(()) };
         let deadline = Instant::now() + within;
@@ -200,8 +203,8 @@ impl AccessWriter {
         }
     }
 
-    /// Keeps a line for this exchange. Refused, aborted and truncated ones always have one; forwarded ones in the
-    /// configured share.
+    /// Keeps a line for this exchange. Refused, aborted and truncated ones always have one;
+    /// forwarded ones in the configured share.
     pub fn write(&self, record: &AccessRecord<'_>) {
         if self.to_thread.is_none() {
             return;

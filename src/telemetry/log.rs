@@ -1,8 +1,9 @@
 //! The gateway's own events, for operators: one line each on stderr, as JSON or as text.
 //!
-//! Events of the gateway pass at the configured level; a reload may change it, and the format. Nobody who reports an event
-//! waits for standard error ([`queue`]). Those of the libraries below pass from
-//! `warn` upwards only: at their debug levels some print whole requests, and with them tokens.
+//! Events of the gateway pass at the configured level; a reload may change it, and the format.
+//! Nobody who reports an event waits for standard error ([`queue`]). Those of the libraries below
+//! pass from `warn` upwards only: at their debug levels some print whole requests, and with them
+//! tokens.
 
 mod color;
 mod one_line;
@@ -31,10 +32,10 @@ use crate::model::gateway::{Log, LogFormat, LogLevel};
 #[derive(Debug, Clone)]
 pub struct LogHandle {
     level: reload::Handle<Targets, Registry>,
-    /// Whether lines are JSON.
+    /// Lines are JSON.
     json: Arc<AtomicBool>,
     queue: Option<LogQueue>,
-    /// Whether the format stays whatever the configuration says.
+    /// The format stays, whatever the configuration says.
     keeps_format: bool,
 }
 

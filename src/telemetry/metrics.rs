@@ -1,14 +1,16 @@
-//! What is counted, and `/metrics` in Prometheus' text format.
+//! Counts, and answers `/metrics` in Prometheus' text format.
 //!
-//! Workers write to cells of their own and never wait; a scrape sums the cells. Series live as long as something holds
-//! them: a snapshot keeps those of its operations, and a scrape leaves out what nobody holds any more. A snapshot that
-//! asks for the same labels while the one before still lives gets the same series, so counters outlive reloads.
+//! Workers write to cells of their own and never wait; a scrape sums the cells. Series live as long
+//! as something holds them: a snapshot keeps those of its operations, and a scrape leaves out
+//! series that nothing holds any more. If a snapshot asks for the labels of the one before while
+//! that still lives, it gets the same series, so counters outlive reloads.
 //!
-//! No label comes from a request but the method and the status, each from a closed list.
+//! The method and the status are the only labels that come from a request, each from a closed list.
 //!
-//! The walk through the files: [`operation`] (exchanges), [`worker`], [`listener`], [`control`] (what the control side
-//! says), [`identity`] (revocations and introspection), [`throttling`], [`collect`] and [`exposition`] (a scrape and its cap), [`families`] (all names), [`cardinality`] (how many
-//! series a configuration can come to); below them [`cell`], [`histogram`], [`status`] and [`process`].
+//! The walk through the files: [`operation`] (exchanges), [`worker`], [`listener`], [`control`]
+//! (the control side), [`identity`] (revocations and introspection), [`throttling`], [`collect`]
+//! and [`exposition`] (a scrape and its cap), [`families`] (all names), [`cardinality`] (the number
+//! of series of a configuration); below them [`cell`], [`histogram`], [`status`] and [`process`].
 
 mod cardinality;
 mod cell;
@@ -77,7 +79,8 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// For workers `0..workers`; each family has at most `max_series` series (a histogram at least its own one).
+    /// For workers `0..workers`; each family has at most `max_series` series (a histogram at least
+    /// its own one).
     pub fn new(workers: usize, max_series: usize) -> Arc<Self> {
         let registry = Registry::new(workers);
         let unrouted = registry.operation("", "", UNMATCHED_OPERATION);
@@ -97,9 +100,10 @@ impl Metrics {
         })
     }
 
-    /// The series of an operation: the same one for the same labels while anything holds it. Called when a snapshot is
-    /// compiled, never for a request. The label of an operation is [`operation_label`]; requests that an API has no
-    /// operation for go to [`UNMATCHED_OPERATION`].
+    /// The series of an operation: the same one for the same labels while anything holds it. Called
+    /// when a snapshot is compiled, never for a request. The label of an operation is
+    /// [`operation_label`]; requests that an API has no operation for go to
+    /// [`UNMATCHED_OPERATION`].
     pub fn operation(&self, api: &str, version: &str, operation: &str) -> Arc<OperationSeries> {
         self.registry.operation(api, version, operation)
     }
@@ -153,22 +157,24 @@ impl Metrics {
         self.control.reload_failed();
     }
 
-    /// Who to ask at each scrape how the key managers' keys stand.
+    /// Sets the source of facts about the key managers' keys, asked at each scrape.
     pub fn key_managers(&self, source: KeyManagerSource) {
         self.control.ask_key_managers(source);
     }
 
-    /// Who to ask at each scrape how revocations stand. The first call holds.
+    /// Sets the source of facts about revocations, asked at each scrape. The first call holds.
     pub fn revocations(&self, source: impl Fn() -> RevocationFacts + Send + Sync + 'static) {
         let _ = self.revocations.set(RevocationSource::new(source));
     }
 
-    /// Where a key manager's questions are counted: the same for the same name while anything holds it.
+    /// Returns the counters of a key manager's introspection: the same for the same name while
+    /// anything holds them.
     pub fn introspection(&self, key_manager: &str) -> Arc<IntrospectionCounters> {
         self.introspections.of(key_manager)
     }
 
-    /// The series of a throttling policy: the same one for the same name and level while anything holds it.
+    /// The series of a throttling policy: the same one for the same name and level while anything
+    /// holds it.
     pub fn policy(&self, name: &str, level: &'static str) -> Arc<PolicySeries> {
         self.policies.of(name, level)
     }
@@ -178,22 +184,22 @@ impl Metrics {
         let _ = self.counters.set(CounterSource::new(source));
     }
 
-    /// Who to ask at each scrape what is kept about callers.
+    /// Sets the source of facts about callers, asked at each scrape.
     pub fn identity(&self, source: IdentitySource) {
         self.control.ask_identity(source);
     }
 
-    /// Where the access log counts the lines that it lost. The first call holds.
+    /// Sets the counter of lines that the access log lost. The first call holds.
     pub fn access_log_dropped(&self, counter: Arc<AtomicU64>) {
         let _ = self.access_log_dropped.set(counter);
     }
 
-    /// Where the operators' log counts the events that it lost. The first call holds.
+    /// Sets the counter of events that the operators' log lost. The first call holds.
     pub fn log_dropped(&self, counter: Arc<AtomicU64>) {
         let _ = self.log_dropped.set(counter);
     }
 
-    /// What happens on the management listener.
+    /// Returns the counters of the management listener.
     pub fn management(&self) -> &Arc<ManagementCounters> {
         &self.management
     }

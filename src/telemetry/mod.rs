@@ -1,10 +1,12 @@
-//! What operators see of the gateway: counts, one line per exchange, and the gateway's own events.
+//! Shows the gateway to operators: counts, one line for each exchange, and the gateway's own
+//! events.
 //!
-//! Knows only [`crate::model`] and decides nothing about a request. Nothing here blocks, fails or slows down a worker:
-//! metrics are plain cells that one thread writes, and lines that cannot be written in time are dropped and counted.
+//! Knows only [`crate::model`] and decides nothing about a request. Nothing here blocks, fails or
+//! slows down a worker: metrics are plain cells that one thread writes, and lines that cannot be
+//! written in time are dropped and counted.
 //!
-//! The walk through the files: [`metrics`] (what is counted, and `/metrics`), [`access_log`] (one line per exchange),
-//! [`log`] (events for operators, on stderr), [`refusals`] (the last ones, by id).
+//! The walk through the files: [`metrics`] (counts and `/metrics`), [`access_log`] (one line for
+//! each exchange), [`log`] (events for operators, on stderr), [`refusals`] (the last ones, by id).
 
 pub mod access_log;
 pub mod log;

@@ -1,7 +1,8 @@
-//! The last refusals, so that an operator can ask about one by the id that its client was given.
+//! Remembers the last refusals, so that an operator can ask about one by the id that its client was
+//! given.
 //!
-//! Bounded in number, bytes and time. Of a token its claims are kept, without the signature: what is kept opens nothing. Written
-//! only when a request was refused.
+//! Bounded in number, bytes and time. The claims of a token are kept without the signature, so that
+//! they open nothing. Written only when a request was refused.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -70,7 +71,7 @@ pub struct RefusalFacts {
 }
 
 impl Unsigned {
-    /// Of a compact JWS; `None` for any other token, and for one that is too long to keep.
+    /// Reads a compact JWS; `None` for any other token, and for one that is too long to keep.
     pub fn of(token: &[u8]) -> Option<Self> {
         let end = memchr::memrchr(b'.', token)?;
         let (signed, _) = token.split_at_checked(end)?;

@@ -10,7 +10,8 @@ pub fn explained(error: io::Error) -> io::Error {
         Some(text) => io::Error::new(error.kind(), text),
         None if error.kind() == io::ErrorKind::UnexpectedEof => io::Error::new(
             error.kind(),
-            "the server closed the connection during the handshake; does it speak TLS on this port?",
+            "the server closed the connection during the handshake; does it speak TLS on this \
+             port?",
         ),
         None => error,
     }
@@ -26,7 +27,8 @@ fn said(error: &Error) -> Option<String> {
         }
         Error::NoCertificatesPresented => "the server shows no certificate".to_owned(),
         Error::PeerIncompatible(_) => {
-            "the server and the gateway have no TLS version or cipher in common (TLS 1.2 and 1.3 are spoken)"
+            "the server and the gateway have no TLS version or cipher in common (TLS 1.2 and 1.3 \
+             are spoken)"
                 .to_owned()
         }
         _ => return None,
@@ -81,12 +83,14 @@ fn other_fault(name: &str) -> String {
     let said = [
         (
             "CaUsedAsEndEntity",
-            "the server shows a certificate that is marked as an authority (CA:TRUE); add exactly this certificate to `ca`, or \
+            "the server shows a certificate that is marked as an authority (CA:TRUE); add exactly \
+             this certificate to `ca`, or \
              give the server one that is not so marked",
         ),
         (
             "UnsupportedCertVersion",
-            "the server's certificate is not of X.509 version 3; make it anew with a subjectAltName",
+            "the server's certificate is not of X.509 version 3; make it anew with a \
+             subjectAltName",
         ),
         (
             "PathLenConstraintViolated",
@@ -99,7 +103,8 @@ fn other_fault(name: &str) -> String {
         ),
         (
             "UnsupportedSignatureAlgorithm",
-            "the server's certificate is signed with an algorithm that is not accepted, such as SHA-1",
+            "the server's certificate is signed with an algorithm that is not accepted, such as \
+             SHA-1",
         ),
     ];
     let text = said.into_iter().find(|(fault, _)| name.contains(fault)).map(|(_, text)| text);
@@ -125,7 +130,9 @@ fn alerted(alert: AlertDescription) -> String {
             "the server speaks neither TLS 1.2 nor TLS 1.3".to_owned()
         }
         AlertDescription::HandshakeFailure => {
-            "the server refused the handshake: nothing in common, or it asks for a client certificate".to_owned()
+            "the server refused the handshake: nothing in common, or it asks for a client \
+             certificate"
+                .to_owned()
         }
         other => format!("the server ended the handshake ({other:?})"),
     }

@@ -1,8 +1,8 @@
-//! What one gateway alone may use, kept by the channel's server: DPoP proofs, which are good once.
+//! Claims DPoP proofs at the channel's server, so that each is good once over all gateways.
 //!
-//! A claim is one `SET ... NX EX`: the server says who came first. It has a connection of its own, so that news and
-//! comparisons do not hold it up. A claim waits for [`PATIENCE`] at most, and not at all while the server is away: the
-//! caller has its own memory for that time.
+//! A claim is one `SET ... NX EX`: the server says who came first. It has a connection of its own,
+//! so that news and comparisons do not hold it up. A claim waits for [`PATIENCE`] at most, and not
+//! at all while the server is away: the caller has its own memory for that time.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -61,7 +61,7 @@ pub struct ProofClaims {
 }
 
 impl ProofClaims {
-    /// Whether there is a channel to ask.
+    /// Tells whether there is a channel to ask.
     pub fn are_shared(&self) -> bool {
         self.shared.load(Ordering::Relaxed)
     }
@@ -95,7 +95,7 @@ impl ProofClaims {
         }
     }
 
-    /// What became of the claims so far.
+    /// The outcomes of the claims so far.
     pub(in crate::revocation) fn counts(&self) -> Vec<(&'static str, u64)> {
         [("first", &self.first), ("taken", &self.taken), ("unanswered", &self.unanswered)]
             .map(|(result, count)| (result, count.load(Ordering::Relaxed)))
@@ -130,7 +130,12 @@ pub(super) async fn run(settings: RedisServer, claims: &ProofClaims, mut queue: 
         failures = failures.saturating_add(1);
         if failures == 1 {
             let error = error.describe();
-            tracing::warn!(target: "portcullis::revocation", error, "used DPoP proofs are not shared with the other gateways until the channel answers; each remembers its own");
+            tracing::warn!(
+                target: "portcullis::revocation",
+                error,
+                "used DPoP proofs are not shared with the other gateways until the channel \
+                 answers; each remembers its own",
+            );
         }
         let longest =
             if error.is_refusal() { schedule::LONGEST_AFTER_REFUSAL } else { schedule::LONGEST };

@@ -1,10 +1,11 @@
-//! One revocation on the wire: text that is read strictly, for whatever else writes to the same server.
+//! One revocation on the wire: text that is read strictly, for whatever else writes to the same
+//! server.
 //!
-//! In the set, `t.<mark>`, `h.<mark>.<before>` or, for what was taken back, `l.<mark>`, each followed by
-//! `.<at>.<call>.<what><by>`, with the end as its score; in the stream the same with `<until>.` in front. Marks and calls
-//! are hexadecimal, `until` and `before` are seconds and `at` milliseconds since 1970, `what` is a digit, and `by` is
-//! base64url. Earlier builds write nothing behind the mark or `before`. There is no token and no name of a client or
-//! subject in it.
+//! In the set, `t.<mark>`, `h.<mark>.<before>` or, for what was taken back, `l.<mark>`, each
+//! followed by `.<at>.<call>.<what><by>`, with the end as its score; in the stream the same with
+//! `<until>.` in front. Marks and calls are hexadecimal, `until` and `before` are seconds and `at`
+//! milliseconds since 1970, `what` is a digit, and `by` is base64url. Earlier builds write nothing
+//! behind the mark or `before`. There is no token and no name of a client or subject in it.
 
 use std::sync::Arc;
 
@@ -15,11 +16,11 @@ use crate::model::clock::UnixSeconds;
 use crate::revocation::record::{CallId, Mark, Note, Of, RevocationKind, RevocationRecord, What};
 
 const MARK_DIGITS: usize = 32;
-/// Of a `u32`.
+/// The digits of the largest `u32`.
 const MOST_DIGITS: usize = 10;
-/// Of milliseconds; they reach to 2286 with 13.
+/// Digits of a time in milliseconds; 13 of them reach to 2286.
 const MOST_MILLISECOND_DIGITS: usize = 14;
-/// Of base64url; a longer name of a user is cut.
+/// Bytes of a user's name in base64url; a longer name is cut.
 const MOST_BY: usize = 128;
 
 /// In the set.

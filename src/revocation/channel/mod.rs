@@ -1,12 +1,14 @@
-//! Revocations between gateways, over Redis or Valkey: what one gateway is told, all know within a second.
+//! Revocations between gateways, over Redis or Valkey: what one gateway is told, all know within a
+//! second.
 //!
-//! A task of its own beside the requests, none of which ever waits for it: while the server is down, each gateway goes on
-//! with what it has and is told, and everything is compared when the server is back. The channel is believed: whoever
-//! writes to it can revoke tokens, and nothing on it can make a revoked token good again.
+//! A task of its own beside the requests, none of which ever waits for it: while the server is
+//! down, each gateway goes on with what it has and is told, and everything is compared when the
+//! server is back. The channel is believed: whoever writes to it can revoke tokens, and nothing on
+//! it can make a revoked token good again.
 //!
-//! The walk through the files: [`session`] (one life of the connection), [`status`] (up or down), [`claims`] (DPoP
-//! proofs that were used), [`message`] (a revocation as text), [`reply`] (the server's answers); connections come from
-//! [`redis_link`](crate::redis_link).
+//! The walk through the files: [`session`] (one life of the connection), [`status`] (up or down),
+//! [`claims`] (DPoP proofs that were used), [`message`] (a revocation as text), [`reply`] (the
+//! server's answers); connections come from [`redis_link`](crate::redis_link).
 
 pub mod claims;
 mod message;
@@ -34,7 +36,7 @@ pub struct Channel {
     revocations: Arc<Revocations>,
     clock: Arc<dyn Clock>,
     settings: Option<RedisServer>,
-    /// Of a channel that says nothing for now.
+    /// The server of a paused channel.
     paused: Option<RedisServer>,
     task: JoinSet<()>,
 }

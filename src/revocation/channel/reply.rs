@@ -1,5 +1,5 @@
-//! The server's answers, as far as they are used: shapes that are not the expected ones are errors, and entries that
-//! something else wrote are told apart from ours.
+//! The server's answers, as far as they are used: shapes that are not the expected ones are errors,
+//! and entries that something else wrote are told apart from ours.
 
 use std::fmt;
 
@@ -73,7 +73,7 @@ fn entry(value: &Value) -> Option<Entry> {
 
 /// A page of the set.
 pub(super) struct Page<'v> {
-    /// Where to go on; `0` at the end.
+    /// The cursor of the next page; `0` at the end.
     pub(super) next: &'v [u8],
     found: &'v [Value],
 }

@@ -1,9 +1,10 @@
 //! One life of the channel, from a connection to its loss.
 //!
-//! Two keys of the server hold everything: a sorted set with all revocations by their end, from which a gateway that
-//! starts or comes back learns what it missed, and a short stream, on which news arrives. A session begins by comparing:
-//! it takes what the set has and gives what it lacks, so that a server that lost its data gets it again from any gateway.
-//! The stream is read from before the comparison, so that nothing falls between the two.
+//! Two keys of the server hold everything: a sorted set with all revocations by their end, from
+//! which a gateway that starts or comes back learns what it missed, and a short stream, on which
+//! news arrives. A session begins by comparing: it takes what the set has and gives what it lacks,
+//! so that a server that lost its data gets it again from any gateway. The stream is read from
+//! before the comparison, so that nothing falls between the two.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,16 +33,18 @@ const STREAM: &str = "{portcullis}:revocations:news";
 const STREAM_LENGTH: usize = 100_000;
 /// News in one answer.
 const PAGE: usize = 1000;
-/// Of the set in one answer, and so in one write to the disk: a few milliseconds of the server's one thread.
+/// Members of the set in one answer, and so in one write to the disk: a few milliseconds of the
+/// server's one thread.
 const SCAN: usize = 5000;
 /// In one command.
 const BATCH: usize = 1000;
 /// A read returns after this long without news; well below the time that an answer may take.
 const WAIT_MILLISECONDS: u64 = 3000;
-/// How often the size of the set is looked at: a server that was emptied keeps its connections.
+/// The pause between two looks at the size of the set: a server that was emptied keeps its
+/// connections.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// What a session works with.
+/// The state of one session.
 pub(super) struct Session<'c> {
     pub(super) settings: &'c RedisServer,
     pub(super) revocations: &'c Arc<Revocations>,
@@ -135,8 +138,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Tells news as it comes, and compares at the beginning and whenever asked to. A server that refuses is asked again
-    /// later; its news is read meanwhile.
+    /// Tells news as it comes, and compares at the beginning and whenever asked to. A server that
+    /// refuses is asked again later; its news is read meanwhile.
     async fn speak(
         &self,
         mut writer: BoundedConnection,
@@ -174,7 +177,9 @@ impl Session<'_> {
                     0 => return std::future::pending().await,
                     _ => self.publish(writer, &batch).await?,
                 },
-                () = self.revocations.outbox.compare.notified() => self.compare(writer, queue).await?,
+                () = self.revocations.outbox.compare.notified() => {
+                    self.compare(writer, queue).await?;
+                }
                 _ = look.tick() => {
                     let held = ask(writer, cmd("ZCARD").arg(SET)).await?;
                     if reply::count(&held)? < self.revocations.count() as u64 {
@@ -221,8 +226,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Takes out of the set what has expired by two clocks, ours and the server's, a day ago: a gateway whose clock is wrong
-    /// empties nothing that all share.
+    /// Takes out of the set what has expired by two clocks, ours and the server's, a day ago: a
+    /// gateway whose clock is wrong empties nothing that all share.
     async fn prune(&self, writer: &mut BoundedConnection) -> Result<(), LinkError> {
         let servers = match ask(writer, &cmd("TIME")).await {
             Ok(time) => reply::time(&time)?,

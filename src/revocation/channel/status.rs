@@ -46,7 +46,11 @@ impl ChannelStatus {
         counts.channel_came_up();
         let before = self.change(ChannelState::Up(Instant::now()));
         if !matches!(before, ChannelState::Up(_)) {
-            tracing::info!(target: "portcullis::revocation", server = self.server, "the revocation channel is up");
+            tracing::info!(
+                target: "portcullis::revocation",
+                server = self.server,
+                "the revocation channel is up",
+            );
         }
     }
 
@@ -56,7 +60,13 @@ impl ChannelStatus {
         let before = self.change(ChannelState::Down(error.label()));
         if before != ChannelState::Down(error.label()) {
             let (server, error) = (&self.server, error.describe());
-            tracing::warn!(target: "portcullis::revocation", server, error, "the revocation channel is down; revocations hold here, and are told when it is back");
+            tracing::warn!(
+                target: "portcullis::revocation",
+                server,
+                error,
+                "the revocation channel is down; revocations hold here, and are told when it is \
+                 back",
+            );
         }
         match before {
             ChannelState::Up(since) => Some(since.elapsed()),
@@ -68,7 +78,13 @@ impl ChannelStatus {
     pub(super) fn no_time(&self) {
         if !self.time_refused.swap(true, Ordering::Relaxed) {
             let server = &self.server;
-            tracing::warn!(target: "portcullis::revocation", server, "the channel's server does not let the gateway ask for its time: what has expired is not taken out of what all gateways share; give the user the right to `TIME` (`+time`)");
+            tracing::warn!(
+                target: "portcullis::revocation",
+                server,
+                "the channel's server does not let the gateway ask for its time: what has expired \
+                 is not taken out of what all gateways share; give the user the right to `TIME` \
+                 (`+time`)",
+            );
         }
     }
 
@@ -80,9 +96,22 @@ impl ChannelStatus {
         }
         let (server, ours, servers) = (&self.server, ours.0, servers.0);
         if differ {
-            tracing::warn!(target: "portcullis::revocation", server, ours, servers, "the clock of this machine and that of the channel's server differ by more than a minute; nothing is forgotten before both say so; check the time synchronization of both");
+            tracing::warn!(
+                target: "portcullis::revocation",
+                server,
+                ours,
+                servers,
+                "the clock of this machine and that of the channel's server differ by more than a \
+                 minute; nothing is forgotten before both say so; check the time synchronization \
+                 of \
+                 both",
+            );
         } else {
-            tracing::info!(target: "portcullis::revocation", server, "the clock of this machine and that of the channel's server agree again");
+            tracing::info!(
+                target: "portcullis::revocation",
+                server,
+                "the clock of this machine and that of the channel's server agree again",
+            );
         }
     }
 

@@ -1,5 +1,5 @@
-//! Reads what another process appends to the journal: a gateway that was replaced goes on with streams for a while, and
-//! they end when the new process is told that their token is revoked.
+//! Reads what another process appends to the journal: a gateway that was replaced goes on with
+//! streams for a while, and they end when the new process is told that their token is revoked.
 
 use std::fs;
 use std::io;
@@ -27,7 +27,7 @@ impl Follower {
         Self { folder: folder.to_owned(), identity: None, at: 0 }
     }
 
-    /// What is new; all of it after a rewrite.
+    /// Returns the new records, or all of them after the file was written anew.
     pub fn read(&mut self, now: UnixSeconds) -> io::Result<Vec<RevocationRecord>> {
         let path = self.folder.join(FILE);
         let facts = fs::symlink_metadata(&path)?;

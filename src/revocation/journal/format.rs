@@ -1,8 +1,9 @@
 //! The bytes of the journal: a header, then frames, each with its number and a checksum.
 //!
-//! Reads whatever the bytes are: what was damaged is told, and every frame that is whole is found again behind it. The
-//! header holds how far the file reached when it was last synced, so that an end that was cut off is noticed too. Only
-//! the end of the file may be half a frame: a crash in the middle of a write leaves that, and nothing in it was answered.
+//! Reads whatever the bytes are: what was damaged is told, and every frame that is whole is found
+//! again behind it. The header holds how far the file reached when it was last synced, so that an
+//! end that was cut off is noticed too. Only the end of the file may be half a frame: a crash in
+//! the middle of a write leaves that, and nothing in it was answered.
 
 use std::io::{self, Read};
 
@@ -16,7 +17,7 @@ const MAGIC: &[u8; 25] = b"portcullis-revocations/2\n";
 /// After the magic: the length of the file when it was last synced, and a checksum of both.
 pub(super) const HEADER_BYTES: usize = MAGIC.len() + 8 + SUM_BYTES;
 
-/// Where the part of the header begins that changes.
+/// The offset of the part of the header that changes.
 pub(super) const SYNCED_AT: u64 = MAGIC.len() as u64;
 
 /// Begins each frame, and is looked for behind damage.
@@ -29,13 +30,13 @@ const MOST_FRAME: usize = FRAME_HEAD + MOST_RECORD_BYTES + SUM_BYTES;
 /// Read at a time.
 const CHUNK: usize = 256 * 1024;
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pub(super) records: Vec<RevocationRecord>,
     /// Frames in the file, those that were filtered out among them.
     pub(super) frames: u64,
-    /// Where the last whole frame ends.
+    /// The end of the last whole frame.
     pub(super) end: u64,
     /// The number of the next frame.
     pub(super) next: u32,
@@ -46,7 +47,7 @@ pub(super) struct Contents {
     pub(super) damage: Option<Damage>,
 }
 
-/// What is wrong with a file.
+/// The damage of a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     #[error("it is empty")]
@@ -92,8 +93,8 @@ pub(super) fn frame(record: &RevocationRecord, number: u32) -> Vec<u8> {
     bytes
 }
 
-/// Reads a file. `is_new`: it can only be one of this format, whatever its first bytes say. Records that `keeps` does not
-/// want are counted and left out.
+/// Reads a file. `is_new`: it can only be one of this format, whatever its first bytes say. Records
+/// that `keeps` does not want are counted and left out.
 pub(super) fn read(
     file: impl Read,
     is_new: bool,
@@ -199,8 +200,8 @@ impl Run {
         std::mem::take(self)
     }
 
-    /// Whether it is what a crash leaves at the end of a file: the beginning of a frame, or room without content, behind
-    /// all that was synced.
+    /// Tells whether the rest is what a crash leaves at the end of a file: the beginning of a
+    /// frame, or room without content, behind everything that was synced.
     fn is_torn(&self, synced: u64) -> bool {
         let begins = !self.start.is_empty() && SYNC.starts_with(&self.start);
         self.from >= synced
@@ -235,7 +236,7 @@ fn old(
     Ok(found)
 }
 
-/// How far the file reached, if the header is whole.
+/// Returns the length of the file at the last sync, if the header is whole.
 fn synced(start: &[u8]) -> Option<u64> {
     let (header, _) = start.split_first_chunk::<HEADER_BYTES>()?;
     let number = header.get(MAGIC.len()..)?.first_chunk::<8>()?;
@@ -288,7 +289,7 @@ struct Window<R> {
     file: R,
     bytes: Vec<u8>,
     at: usize,
-    /// Of the first of `bytes` in the file.
+    /// The position in the file of the first of `bytes`.
     offset: u64,
     ended: bool,
 }

@@ -1,9 +1,10 @@
-//! Revocations in a file: appended and synced, rewritten without what is of no more use at the start and when half of it
-//! is.
+//! Keeps revocations in a file: appends and syncs, and writes the file anew at the start and when
+//! half of it is of no more use.
 //!
-//! Decides what the file holds and nothing else. A crash loses nothing that was synced. What something else did to the
-//! file is noticed ([`mod@format`]: the bytes): at the start by checksums, and at the next write by looking whether it is
-//! still the same file. A damaged file is kept aside, and never overwritten.
+//! Decides the content of the file and nothing else. A crash loses nothing that was synced. The
+//! journal notices changes that something else makes ([`mod@format`]: the bytes): at the start by
+//! checksums, and at the next write by looking whether it is still the same file. A damaged file is
+//! kept aside and never overwritten.
 
 pub mod follower;
 mod format;
@@ -32,7 +33,8 @@ const SPARE: u64 = 10_000;
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    /// `None` where the file on the disk cannot be appended to; it is written anew as soon as there is room.
+    /// `None` where the file on the disk cannot be appended to; it is written anew as soon as there
+    /// is room.
     open: Option<OpenJournal>,
     /// In the file, those of no more use among them.
     records: u64,
@@ -50,26 +52,35 @@ struct OpenJournal {
     next: u32,
 }
 
-/// What was found at the start.
+/// The journal as it was found at the start.
 #[derive(Debug)]
 pub struct Opened {
     pub journal: Journal,
-    /// What still counts.
+    /// The records that still count.
     pub records: Vec<RevocationRecord>,
     pub damage: Option<(Damage, Option<PathBuf>)>,
 }
 
 impl Journal {
-    /// Opens the journal of this folder with what still counts. A disk without room for the rewrite is no reason not to
-    /// start: then the file is used as it is.
+    /// Opens the journal of this folder with what still counts. A disk without room for the rewrite
+    /// is no reason not to start: then the file is used as it is.
     pub fn open(folder: &Path, now: UnixSeconds) -> io::Result<Opened> {
         let path = folder.join(FILE);
         let found = contents(folder, now)?;
         if found.torn > 0 {
-            tracing::info!(target: "portcullis::revocation", bytes = found.torn, "the last write to the journal of revocations was cut off, as a crash does; nothing in it was answered");
+            tracing::info!(
+                target: "portcullis::revocation",
+                bytes = found.torn,
+                "the last write to the journal of revocations was cut off, as a crash does; \
+                 nothing in it was answered",
+            );
         }
         if found.is_old && found.frames > 0 {
-            tracing::info!(target: "portcullis::revocation", records = found.frames, "the journal of revocations is of an earlier build; it is written anew");
+            tracing::info!(
+                target: "portcullis::revocation",
+                records = found.frames,
+                "the journal of revocations is of an earlier build; it is written anew",
+            );
         }
         let damage = found.damage.clone().map(|damage| {
             let aside = keep_aside(&path);
@@ -82,14 +93,19 @@ impl Journal {
                 Self { path, open: Some(open), records, behind: false }
             }
             Err(error) => {
-                tracing::warn!(target: "portcullis::revocation", %error, "the journal of revocations cannot be rewritten; it is used as it is");
+                tracing::warn!(
+                    target: "portcullis::revocation",
+                    %error,
+                    "the journal of revocations cannot be rewritten; it is used as it is",
+                );
                 Self::as_it_is(path, &found)?
             }
         };
         Ok(Opened { journal, records: found.records, damage })
     }
 
-    /// What still counts, without touching the file: for `explain` beside a running gateway.
+    /// Reads the records that still count without touching the file: for `explain` beside a running
+    /// gateway.
     pub fn look(folder: &Path, now: UnixSeconds) -> io::Result<Vec<RevocationRecord>> {
         Ok(contents(folder, now)?.records)
     }
@@ -138,12 +154,13 @@ impl Journal {
         written
     }
 
-    /// Whether something that holds is not in it.
+    /// Tells whether the journal lacks a revocation that holds.
     pub fn is_behind(&self) -> bool {
         self.behind
     }
 
-    /// Whether it should be written anew, for it lacks something or holds too much.
+    /// Tells whether the journal has to be written anew, because it lacks something or holds too
+    /// much.
     pub fn wants_rewrite(&self, live: u64) -> bool {
         // the numbers of frames must not begin anew within a file
         let numbered_out = self.open.as_ref().is_some_and(|open| open.next > u32::MAX / 2);
@@ -157,8 +174,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Whether something else took the file away, put another in its place or changed its length. What is there instead
-    /// is kept aside; the journal then has to be written anew.
+    /// Looks whether something else removed the file, replaced it or changed its length. The file
+    /// that is there instead is kept aside, and the journal has to be written anew.
     pub fn check(&mut self) -> Option<Damage> {
         let open = self.open.as_ref()?;
         let damage = match fs::symlink_metadata(&self.path) {
@@ -190,7 +207,8 @@ fn contents(folder: &Path, now: UnixSeconds) -> io::Result<Contents> {
     }
 }
 
-/// From now on a missing journal is no fresh start. Where that cannot be written, it is tried at the next start.
+/// Notes that a missing journal is no fresh start from now on. If the note cannot be written, the
+/// next start tries again.
 fn mark(folder: &Path) {
     let path = folder.join(FORMAT_FILE);
     if state_dir::read(&path).is_err() {
@@ -198,7 +216,8 @@ fn mark(folder: &Path) {
     }
 }
 
-/// A second name for the damaged file, by when it was last written, which the rewrite does not take away.
+/// A second name for the damaged file, by when it was last written, which the rewrite does not take
+/// away.
 fn keep_aside(path: &Path) -> Option<PathBuf> {
     let written = fs::symlink_metadata(path).ok()?.mtime();
     let aside = state_dir::aside(path, written);
@@ -209,9 +228,24 @@ fn tell(path: &Path, damage: &Damage, aside: Option<&Path>, readable: usize) {
     let (file, aside) = (path.display(), aside.map(|path| path.display().to_string()));
     let aside = aside.as_deref().unwrap_or("nothing was there to keep");
     if readable == 0 && matches!(damage, Damage::Gone | Damage::Replaced | Damage::Resized) {
-        tracing::error!(target: "portcullis::revocation", %file, %damage, aside, "the journal of revocations was changed by something else; it is written anew. Find out what did it");
+        tracing::error!(
+            target: "portcullis::revocation",
+            %file,
+            %damage,
+            aside,
+            "the journal of revocations was changed by something else; it is written anew. Find \
+             out what did it",
+        );
     } else {
-        tracing::error!(target: "portcullis::revocation", %file, %damage, aside, readable, "the journal of revocations is damaged: tokens that were revoked may pass again. Every readable record holds; revoke again what is missing, and find out what did it");
+        tracing::error!(
+            target: "portcullis::revocation",
+            %file,
+            %damage,
+            aside,
+            readable,
+            "the journal of revocations is damaged: tokens that were revoked may pass again. Every \
+             readable record holds; revoke again what is missing, and find out what did it",
+        );
     }
 }
 

@@ -32,7 +32,7 @@ impl Revocations {
         let _ = self.apply(records, RevocationOrigin::Journal);
     }
 
-    /// Whether this process may revoke.
+    /// Tells whether this process may revoke.
     pub fn is_owner(&self) -> bool {
         !matches!(*self.keeping(), Keeping::HandedOver)
     }
@@ -73,7 +73,7 @@ impl Revocations {
         if wanted { self.rewrite() } else { Ok(()) }
     }
 
-    /// Whether something else took the journal away or changed it.
+    /// Tells whether something else removed the journal or changed it.
     fn is_damaged(&self) -> bool {
         let damage = match &mut *self.keeping() {
             Keeping::Journal(journal) => journal.check(),

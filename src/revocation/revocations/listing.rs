@@ -11,7 +11,8 @@ use crate::revocation::record::{CallId, Mark, Note, RevocationKind, RevocationRe
 use crate::revocation::revocations::{Revocations, SHARDS};
 
 impl Revocations {
-    /// What counts, the newest first: `count` calls behind the first `skip`, and how many there are in all.
+    /// Lists the calls that count, the newest first: `count` calls behind the first `skip`, and
+    /// their number in all.
     pub fn list(
         &self,
         skip: usize,
@@ -35,8 +36,8 @@ impl Revocations {
         (listed.into_iter().skip(skip).take(count).collect(), all)
     }
 
-    /// Takes back what a call revoked: here, in the journal, and on the other gateways. Returns how many marks that were.
-    /// Waits for the disk.
+    /// Takes back what a call revoked: here, in the journal, and on the other gateways. Returns how
+    /// many marks that were. Waits for the disk.
     pub fn take_back(&self, call: CallId, by: &str, now: u64) -> Result<usize, RevocationError> {
         let lifts: Vec<_> = self
             .all_records()
@@ -65,13 +66,13 @@ impl Revocations {
         calls
     }
 
-    /// What a call says now counts, whatever was taken back before: clocks may differ.
+    /// Makes a call count now, whatever was taken back before: clocks may differ.
     pub(super) fn after_lifts(&self, records: &[RevocationRecord]) -> Vec<RevocationRecord> {
         let ledger = self.ledger();
         records.iter().map(|record| ledger.after_lift(record)).collect()
     }
 
-    /// What was taken back, and is still remembered as such.
+    /// Returns the marks that were taken back and are still remembered.
     pub(in crate::revocation) fn lifted_records(&self) -> Vec<RevocationRecord> {
         self.ledger().lifted()
     }

@@ -207,7 +207,7 @@ fn normal_segment() -> impl Strategy<Value = Vec<String>> {
 }
 
 fn unreserved(character: &str) -> bool {
-    character.len() == 1 && character.bytes().all(is_unreserved)
+    character.len() == 1 && character.bytes().all(spelling::is_unreserved)
 }
 
 fn respell(characters: &[String], choices: &mut impl Iterator<Item = u8>) -> String {

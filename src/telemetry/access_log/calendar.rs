@@ -1,4 +1,5 @@
-//! The time at the beginning of a line. Dates are worked out once a second; the milliseconds of a line are put behind.
+//! The time at the beginning of a line. Dates are worked out once a second; the milliseconds of a
+//! line are put behind.
 
 use std::fmt::Write;
 
@@ -10,12 +11,13 @@ pub(super) struct Calendar {
     /// Since 1970.
     second: Option<u64>,
     text: String,
-    /// How much of the text is the second's.
+    /// The length of the text that the second shares.
     date_bytes: usize,
 }
 
 impl Calendar {
-    /// RFC 3339, UTC, to the millisecond. Times outside of what the calendar knows are written as their number.
+    /// RFC 3339, UTC, to the millisecond. Times outside of what the calendar knows are written as
+    /// their number.
     pub(super) fn text(&mut self, UnixMillis(time): UnixMillis) -> &str {
         let (second, millisecond) = (time / 1000, time % 1000);
         if self.second != Some(second) {

@@ -1,8 +1,9 @@
 //! A record as one line: a JSON object, or `name=value` pairs for people.
 //!
-//! Nothing in a value can end the line or command a terminal: beside what JSON escapes, the other control characters and
-//! the marks that turn the direction of text are written as `\uXXXX`, in both formats. Nearly every value needs none of
-//! that, and is copied as it is once a look at its bytes has said so; the others are left to `serde_json`.
+//! Nothing in a value can end the line or command a terminal: beside what JSON escapes, the other
+//! control characters and the marks that turn the direction of text are written as `\uXXXX`, in
+//! both formats. Nearly every value needs none of that, and is copied as it is once a look at its
+//! bytes has said so; the others are left to `serde_json`.
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -18,7 +19,7 @@ use crate::model::gateway::LogFormat;
 /// Stands where a text was cut.
 const CUT_MARK: &str = "\u{2026}";
 
-/// What stands before a text's value, with its opening quote; numbers take all but that.
+/// The text before a value, with the opening quote of a string; numbers use all but that quote.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FieldName {
     json: &'static str,
@@ -42,8 +43,8 @@ macro_rules! name {
 }
 pub(super) use name;
 
-/// Fields that many lines share: written with the first one, copied into the others. Whoever keeps it vouches that they
-/// never change.
+/// Fields that many lines share: written with the first one, copied into the others. Whoever keeps
+/// it vouches that they never change.
 #[derive(Debug, Default)]
 pub struct Fragment(OnceLock<Box<[u8]>>);
 
@@ -216,7 +217,8 @@ impl<'l> LogLine<'l> {
     }
 }
 
-/// Whether a text is printable ASCII without `"` and `\`: eight bytes at a time, for most of a line is looked at here.
+/// Tells whether a text is printable ASCII without `"` and `\`. Eight bytes at a time, because most
+/// of a line is checked here.
 fn is_plain(text: &[u8]) -> bool {
     let (words, rest) = text.as_chunks::<8>();
     let mut last = [b' '; 8];
@@ -226,7 +228,8 @@ fn is_plain(text: &[u8]) -> bool {
     words.iter().chain([&last]).all(|word| {
         let word = u64::from_le_bytes(*word);
         let every = |byte: u8| u64::from_le_bytes([byte; 8]);
-        // a byte's high bit is set where the byte is zero, or was below `bound`; a byte above 0x7f is refused by itself
+        // a byte's high bit is set where the byte is zero, or was below `bound`; a byte above 0x7f
+        // is refused by itself
         let below = |word: u64, bound: u8| word.wrapping_sub(every(bound)) & !word;
         let is = |byte: u8| below(word ^ every(byte), 1);
         (word | below(word, b' ') | is(b'"') | is(b'\\') | is(0x7f)) & every(0x80) == 0
@@ -257,10 +260,12 @@ impl Formatter for Escaping {
     }
 }
 
-/// Control characters (C1 and DEL too), line and paragraph separators, and marks of direction; all within `\uXXXX`.
+/// Control characters (C1 and DEL too), line and paragraph separators, and marks of direction; all
+/// within `\uXXXX`.
 fn is_unsafe(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{feff}')
+        || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

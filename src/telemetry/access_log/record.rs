@@ -1,5 +1,5 @@
-//! What a line says about an exchange. Borrowed, so that a line costs no memory of its own; fields without a value are
-//! left out; what a client chooses freely is cut at a length.
+//! The fields of a line about an exchange. Borrowed, so that a line costs no memory of its own.
+//! Fields without a value are left out, and text that a client chooses freely is cut at a length.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub struct AccessRecord<'a> {
     /// When the request head had arrived.
     pub time: UnixMillis,
     pub request_id: &'a str,
-    /// What the `Portcullis-Denial` header of a refusal says.
+    /// The value of the `Portcullis-Denial` header of a refusal.
     pub denial: Option<&'a str>,
     /// The peer of the connection.
     pub remote: SocketAddr,
@@ -33,7 +33,7 @@ pub struct AccessRecord<'a> {
     pub api: Option<&'a str>,
     pub version: Option<&'a str>,
     pub operation: Option<&'a str>,
-    /// Where the fields from `api` to here are kept.
+    /// The prepared text of the fields from `api` to here.
     pub kept_route: Option<&'a Fragment>,
     pub application: Option<&'a str>,
     pub owner: Option<&'a str>,
@@ -44,14 +44,14 @@ pub struct AccessRecord<'a> {
     /// The token's `kid`.
     pub key_id: Option<&'a str>,
     pub token_hash: Option<TokenHash>,
-    /// Where the fields from `application` to here are kept.
+    /// The prepared text of the fields from `application` to here.
     pub kept_caller: Option<&'a Fragment>,
     pub status: u16,
     pub reason: Reason,
     /// The operator's word on a refusal.
     pub message: Option<&'a str>,
-    /// The target that was asked, as `host:port`.
-    /// The throttling policy that refused the request, or that let it through although it is beyond.
+    /// The target that was asked, as `host:port`. The throttling policy that refused the request,
+    /// or that let it through although it is beyond.
     pub policy: Option<&'a str>,
     pub policy_level: Option<&'a str>,
     pub backend: Option<&'a str>,
@@ -67,7 +67,7 @@ pub struct AccessRecord<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct UnixMillis(pub u64);
 
-/// How far the answer came.
+/// The end of the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExchangeEnding {
     /// To its end.
@@ -76,7 +76,8 @@ pub enum ExchangeEnding {
     ClientAborted,
     /// The backend ended it early, and the client saw that.
     BackendTruncated,
-    /// The gateway ended a stream: its token expired, its right was withdrawn, or its time was over.
+    /// The gateway ended a stream: its token expired, its right was withdrawn, or its time was
+    /// over.
     GatewayClosed,
 }
 
@@ -91,7 +92,7 @@ impl ExchangeEnding {
     }
 }
 
-/// What is kept of a text that a client, or an authorization server, chose.
+/// The longest texts, in bytes, that a client or an authorization server chose.
 const MAX_PATH_BYTES: usize = 2048;
 const MAX_MESSAGE_BYTES: usize = 512;
 const MAX_TEXT_BYTES: usize = 256;

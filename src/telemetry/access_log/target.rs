@@ -1,4 +1,4 @@
-//! Where lines go: a standard stream, or a file that may be rotated under it.
+//! Writes lines to a standard stream, or to a file that may be rotated under it.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -38,7 +38,7 @@ pub(super) struct Interrupted {
 /// Access logs name people's doings: not for everyone on the machine.
 const FILE_MODE: u32 = 0o640;
 
-/// How long a rotated file may be written to.
+/// The longest time for which a rotated file is still written to.
 const ROTATION_CHECK: Duration = Duration::from_secs(1);
 
 /// A stream that somebody made non-blocking is tried again so often, then the lines are lost.

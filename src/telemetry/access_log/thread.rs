@@ -1,4 +1,5 @@
-//! The one thread that writes the access log. It may wait for a disk or a pipe as long as these like; workers do not.
+//! The one thread that writes the access log. It may wait for a disk or a pipe as long as these
+//! like; workers do not.
 
 use std::io;
 use std::sync::Arc;
@@ -33,7 +34,8 @@ struct LogThread {
 /// Between two events about a target that fails.
 const COMPLAINT_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Starts the thread; it ends at [`LogCommand::Stop`] or when nobody can send any more, and says so to `done`.
+/// Starts the thread; it ends at [`LogCommand::Stop`] or when nobody can send any more, and says so
+/// to `done`.
 pub(super) fn start(
     target: LogTarget,
     messages: Receiver<LogCommand>,
@@ -79,7 +81,11 @@ impl LogThread {
         if self.complained.is_none_or(|at| at.elapsed() >= COMPLAINT_INTERVAL) {
             self.complained = Some(Instant::now());
             let dropped = self.dropped.load(Ordering::Relaxed);
-            tracing::warn!(%error, dropped, "the access log cannot be written; lines that cannot be written are dropped");
+            tracing::warn!(
+                %error,
+                dropped,
+                "the access log cannot be written; lines that cannot be written are dropped",
+            );
         }
     }
 }

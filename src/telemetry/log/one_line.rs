@@ -1,5 +1,6 @@
-//! Keeps a text event on one line: a line feed inside a value (an error of a peer, a file's content) is shown as `\n`, so
-//! that nobody writes events by sending them. JSON does that by itself.
+//! Keeps a text event on one line: a line feed inside a value (an error of a peer, a file's
+//! content) is shown as `\n`, so that nobody writes events by sending them. JSON does that by
+//! itself.
 
 use std::io::{self, Write};
 
@@ -64,8 +65,8 @@ impl<W: Write> Write for EventLine<W> {
 }
 
 impl<W> EventLine<W> {
-    /// The formatter does not escape every value, so its colors are known by their sequence. A value may carry one of
-    /// these too: it colors a line and hides nothing.
+    /// The formatter does not escape every value, so its colors are known by their sequence. A
+    /// value may carry one of these too: it colors a line and hides nothing.
     fn is_own_color(&self, text: &str) -> bool {
         self.color == Color::Ansi
             && FORMATTER_COLORS.iter().any(|sequence| text.starts_with(sequence))

@@ -1,7 +1,8 @@
 //! A bounded queue between events and standard error.
 //!
-//! Standard error may be a pipe that nobody reads: whoever reports an event must not wait for it. A thread writes; what
-//! does not fit into the queue is dropped and counted, and the thread says so once it can.
+//! Standard error may be a pipe that nobody reads: whoever reports an event must not wait for it. A
+//! thread writes; what does not fit into the queue is dropped and counted, and the thread says so
+//! once it can.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -62,7 +63,7 @@ impl LogQueue {
 }
 
 fn write(events: &Receiver<QueuedEvent>, mut writer: impl Write, dropped: &AtomicU64) {
-    /// How often a loss is told.
+    /// The pause between two messages about lost events.
     const TELL: Duration = Duration::from_secs(1);
     let mut told = 0;
     loop {
@@ -77,7 +78,11 @@ fn write(events: &Receiver<QueuedEvent>, mut writer: impl Write, dropped: &Atomi
         if now > told {
             let lost = now - told;
             told = now;
-            tracing::warn!(target: "portcullis::telemetry", events = lost, "events of this log were dropped: standard error was not read");
+            tracing::warn!(
+                target: "portcullis::telemetry",
+                events = lost,
+                "events of this log were dropped: standard error was not read",
+            );
         }
     }
 }

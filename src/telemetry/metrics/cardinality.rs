@@ -1,10 +1,13 @@
-//! How many series a configuration can come to, before it runs.
+//! Computes how many series a configuration can come to, before it runs.
 //!
-//! An upper bound: every operation called by each of its methods, each call ending in every way there is. The families
-//! grow so (the reasons beside `forwarded` have one status each; statuses that are not registered share one series):
+//! An upper bound: every operation called by each of its methods, each call ending in every way
+//! there is. The reasons beside `forwarded` have one status each, and statuses that are not
+//! registered share one series, so the families grow like this:
 //!
-//! - exchanges: (methods of all operations + methods of unmatched requests) x (statuses + reasons - 1)
-//! - by API: APIs + 1 for requests without one; a histogram takes a series for each bucket, the sum and the count
+//! - exchanges: (methods of all operations + methods of unmatched requests) x (statuses + reasons -
+//!   1)
+//! - by API: APIs + 1 for requests without one; a histogram needs a series for each bucket, the sum
+//!   and the count
 //! - by listener and by key manager: their number, times the results or reasons there are
 
 use std::collections::{HashMap, HashSet};
@@ -19,7 +22,7 @@ use crate::model::certificates;
 use crate::model::key_manager::KeyManager;
 use crate::model::reason::Reason;
 
-/// What the number of series depends on.
+/// The facts that the number of series depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ExpectedLoad {
     pub apis: usize,
@@ -45,12 +48,12 @@ pub struct FamilySeries {
     pub family: &'static str,
     /// Without a cap.
     pub worst_case: usize,
-    /// What `max_series` leaves of it.
+    /// The number of series within `max_series`.
     pub capped: usize,
 }
 
-/// The `operation` label: the template as the operator wrote it. Operations of one template and several methods share
-/// it, for the method is a label of its own.
+/// The `operation` label: the template as the operator wrote it. Operations of one template and
+/// several methods share it, for the method is a label of its own.
 pub fn operation_label(operation: &Operation) -> &str {
     operation.template.as_str()
 }

@@ -2,12 +2,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Relaxed throughout: each number stands for itself, and a reader that comes a moment early sees the value before.
+/// Relaxed throughout: each number stands for itself, and a reader that comes a moment early sees
+/// the value before.
 #[derive(Debug, Default)]
 pub(super) struct Cell(AtomicU64);
 
 impl Cell {
-    /// For the one thread that owns this cell: a load and a store, no locked instruction. Two threads would lose counts.
+    /// For the one thread that owns this cell: a load and a store, no locked instruction. Two
+    /// threads would lose counts.
     pub(super) fn add(&self, amount: u64) {
         self.0.store(self.load().wrapping_add(amount), Ordering::Relaxed);
     }
@@ -26,7 +28,7 @@ impl Cell {
     }
 }
 
-/// What is open now, from what ever began and what ever ended.
+/// The number of open things: everything that ever began, less everything that ever ended.
 #[derive(Debug, Default)]
 pub(super) struct OpenCount {
     pub(super) began: Cell,

@@ -1,4 +1,5 @@
-//! A scrape: sums the workers' cells and hands every family to the exposition, in the order of the families.
+//! A scrape: sums the workers' cells and hands every family to the exposition, in the order of the
+//! families.
 
 use std::sync::Arc;
 
@@ -270,7 +271,7 @@ pub(super) fn process(out: &mut Exposition<'_>, facts: &ProcessFacts) {
     one(&families::PROCESS_START, facts.start_seconds);
 }
 
-/// What was lost of both logs.
+/// The losses of both logs.
 pub(super) fn logs(out: &mut Exposition<'_>, lines: u64, events: u64) {
     out.write(&families::ACCESS_LOG_DROPPED, vec![sample([], as_f64(lines))]);
     out.write(&families::LOG_DROPPED, vec![sample([], as_f64(events))]);

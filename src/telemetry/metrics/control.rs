@@ -1,4 +1,4 @@
-//! What the control side says about the process: the configuration in use, its reloads, and the key managers' keys.
+//! Counts for the control side: the configuration in use, its reloads, and the key managers' keys.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -7,7 +7,7 @@ use super::cell::Cell;
 use crate::model::clock::UnixSeconds;
 use crate::telemetry::refusals::RefusalFacts;
 
-/// What the configuration in use holds.
+/// The size of the configuration in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SnapshotFacts {
     pub generation: u64,
@@ -16,7 +16,7 @@ pub struct SnapshotFacts {
     pub subscriptions: u64,
 }
 
-/// How one key manager's keys stand, asked at each scrape.
+/// The state of one key manager's keys, asked at each scrape.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct KeyManagerFacts {
     pub name: String,
@@ -25,7 +25,7 @@ pub struct KeyManagerFacts {
     pub generation: u64,
     /// Since the keys were last fetched or confirmed; `None` if they never were.
     pub age_seconds: Option<f64>,
-    /// Whether tokens can be verified now.
+    /// Tokens can be verified now.
     pub usable: bool,
     /// Fetches ever made, by result.
     pub fetches: Vec<(&'static str, u64)>,
@@ -33,7 +33,7 @@ pub struct KeyManagerFacts {
     pub skipped: Vec<(&'static str, u64)>,
     /// Requests that wait for newer keys.
     pub waiting: u64,
-    /// What ever came of waiting, by result.
+    /// The outcomes of waiting, counted by result.
     pub waits: Vec<(&'static str, u64)>,
 }
 
@@ -46,7 +46,7 @@ pub struct CertificateFacts {
     pub not_after: u64,
 }
 
-/// What the rooms that know callers keep beside key sets, asked at each scrape.
+/// The facts about callers beside key sets, asked at each scrape.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IdentityFacts {
     pub forging_sources: u64,
@@ -58,7 +58,7 @@ pub struct IdentityFacts {
     pub organizations: Vec<OrganizationFacts>,
 }
 
-/// How one kind of budgets per client address stands.
+/// The state of one kind of budgets per client address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BudgetFacts {
     pub budget: &'static str,
@@ -67,7 +67,7 @@ pub struct BudgetFacts {
     pub refused: u64,
 }
 
-/// How the organizations of one template stand that nobody listed.
+/// The state of one template's organizations that the file does not list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrganizationFacts {
     pub key_manager: String,
@@ -75,10 +75,10 @@ pub struct OrganizationFacts {
     pub events: [(&'static str, u64); 6],
 }
 
-/// Where [`IdentityFacts`] come from.
+/// The source of [`IdentityFacts`].
 pub type IdentitySource = Box<dyn Fn() -> IdentityFacts + Send + Sync>;
 
-/// Where [`KeyManagerFacts`] come from.
+/// The source of [`KeyManagerFacts`].
 pub type KeyManagerSource = Box<dyn Fn() -> Vec<KeyManagerFacts> + Send + Sync>;
 
 #[derive(Default)]

@@ -1,8 +1,8 @@
 //! From values to Prometheus' text format 0.0.4, with at most `max_series` series for each family.
 //!
-//! The label sets that are seen first keep a series of their own for as long as they exist; those that come when the
-//! family is full are one series whose every label is `other`. Nothing moves between the two, and what has left `other`
-//! stays in its sum, so that counters never fall.
+//! The label sets that are seen first keep a series of their own for as long as they exist; those
+//! that come when the family is full are one series whose every label is `other`. Nothing moves
+//! between the two, and what has left `other` stays in its sum, so that counters never fall.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
@@ -40,7 +40,7 @@ pub(super) enum SampleValue {
     Histogram(HistogramTotals),
 }
 
-/// Which label sets have a series, remembered from scrape to scrape.
+/// The label sets that have a series, remembered from scrape to scrape.
 #[derive(Debug)]
 pub(super) struct Caps {
     max_series: usize,
@@ -52,7 +52,7 @@ struct Cap {
     named: HashSet<Labels>,
     /// With their values at the last scrape.
     unnamed: HashMap<Labels, SampleValue>,
-    /// What label sets counted under `other` that exist no more.
+    /// The counts under `other` of label sets that exist no more.
     gone: Option<SampleValue>,
     overflowed: u64,
 }
@@ -113,8 +113,8 @@ impl Caps {
     }
 }
 
-/// How many label sets fit into so many series, `other` among them: a histogram takes a series for each bucket. There is
-/// always room for one.
+/// Returns how many label sets fit into so many series, `other` among them. A histogram needs a
+/// series for each bucket. There is always room for one.
 pub(super) fn label_sets(kind: MetricKind, max_series: usize) -> usize {
     (max_series / series_each(kind)).max(1)
 }
@@ -201,7 +201,7 @@ fn add_other(
 }
 
 impl SampleValue {
-    /// What only grows has begun anew.
+    /// A value that only grows has begun anew.
     fn is_below(&self, before: &Self) -> bool {
         match (self, before) {
             (Self::Number(now), Self::Number(before)) => now < before,

@@ -17,7 +17,7 @@ pub(super) enum MetricKind {
     Histogram,
 }
 
-/// How gauges that did not get a series of their own become one.
+/// The way to combine gauges that did not get a series of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Combine {
     Sum,
@@ -25,7 +25,7 @@ pub(super) enum Combine {
     Min,
 }
 
-/// What the number of label sets grows with.
+/// The fact that the number of label sets grows with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scale {
     Fixed(usize),
@@ -64,8 +64,13 @@ const fn family(
 }
 
 macro_rules! families {
-    ($($constant:ident = $name:literal, $kind:expr, $labels:expr, $scale:expr, $help:literal;)*) => {
-        $(pub(super) static $constant: FamilyDefinition = family($name, $kind, &$labels, $scale, $help);)*
+    ($(
+        $constant:ident = $name:literal, $kind:expr, $labels:expr, $scale:expr, $help:literal;
+    )*) => {
+        $(
+            pub(super) static $constant: FamilyDefinition =
+                family($name, $kind, &$labels, $scale, $help);
+        )*
 
         /// Every family, in the order of a scrape.
         pub(super) static ALL: &[&FamilyDefinition] = &[$(&$constant,)*];
@@ -82,8 +87,10 @@ use Scale::{
 use super::listener::{RefusedConnection, TlsFailure};
 
 families! {
-    REQUESTS = "portcullis_requests_total", Counter, ["api", "version", "operation", "method", "status", "reason"], Exchanges,
-        "Exchanges that ended, by decision reason. Empty api: no API was found; empty operation: the API has none for the request.";
+    REQUESTS = "portcullis_requests_total",
+        Counter, ["api", "version", "operation", "method", "status", "reason"], Exchanges,
+        "Exchanges that ended, by decision reason. Empty api: no API was found; empty operation: \
+         the API has none for the request.";
     REQUEST_DURATION = "portcullis_request_duration_seconds", Histogram, ["api", "version"], Apis,
         "Time from the request head to the end of the answer.";
     BACKEND_DURATION = "portcullis_backend_duration_seconds", Histogram, ["api", "version"], Apis,
@@ -102,9 +109,11 @@ families! {
         "Client connections that are open.";
     CONNECTIONS_TOTAL = "portcullis_connections_total", Counter, ["listener"], Listeners(1),
         "Client connections that were accepted.";
-    CONNECTIONS_REFUSED = "portcullis_connections_refused_total", Counter, ["listener", "reason"], Listeners(RefusedConnection::ALL.len()),
+    CONNECTIONS_REFUSED = "portcullis_connections_refused_total",
+        Counter, ["listener", "reason"], Listeners(RefusedConnection::ALL.len()),
         "Client connections that were not served.";
-    TLS_FAILURES = "portcullis_tls_handshake_failures_total", Counter, ["listener", "reason"], Listeners(TlsFailure::ALL.len()),
+    TLS_FAILURES = "portcullis_tls_handshake_failures_total",
+        Counter, ["listener", "reason"], Listeners(TlsFailure::ALL.len()),
         "TLS handshakes of clients that did not finish.";
     TOKEN_CACHE_HITS = "portcullis_token_cache_hits_total", Counter, [], Fixed(1),
         "Tokens whose verdict was known.";
@@ -125,18 +134,23 @@ families! {
     BUDGET_SOURCES = "portcullis_budget_sources", Gauge(Sum), ["budget"], Fixed(3),
         "Client addresses that have used a part of their budget of late.";
     BUDGET_FORGOTTEN = "portcullis_budget_sources_forgotten_total", Counter, ["budget"], Fixed(3),
-        "Client addresses that were forgotten for others because too many had used a part of their budget.";
+        "Client addresses that were forgotten for others because too many had used a part of \
+         their budget.";
     BUDGET_REFUSED = "portcullis_budget_refused_total", Counter, ["budget"], Fixed(3),
         "Requests that were refused because their client address had used its budget up.";
     UNLISTED_PROXY_REFUSALS = "portcullis_unlisted_proxy_refused_total", Counter, [], Fixed(1),
-        "Requests that were refused for the budget of an address which sends X-Forwarded-For and is not in trusted_proxies.";
+        "Requests that were refused for the budget of an address which sends X-Forwarded-For and \
+         is not in trusted_proxies.";
     REMEMBERED_REFUSALS = "portcullis_remembered_refusals", Gauge(Sum), [], Fixed(1),
         "Refusals of the last hour that `explain --denial` can tell about.";
     REMEMBERED_REFUSAL_BYTES = "portcullis_remembered_refusal_bytes", Gauge(Sum), [], Fixed(1),
         "What they take.";
-    ORGANIZATIONS = "portcullis_organizations", Gauge(Sum), ["key_manager", "state"], Organizations(3),
-        "Organizations that nobody listed: live, on trial, or closed because their server does not know them.";
-    ORGANIZATION_EVENTS = "portcullis_organization_events_total", Counter, ["key_manager", "event"], Organizations(6),
+    ORGANIZATIONS = "portcullis_organizations",
+        Gauge(Sum), ["key_manager", "state"], Organizations(3),
+        "Organizations that nobody listed: live, on trial, or closed because their server does \
+         not know them.";
+    ORGANIZATION_EVENTS = "portcullis_organization_events_total",
+        Counter, ["key_manager", "event"], Organizations(6),
         "Organizations that nobody listed: what came of opening them, and which were let go.";
     BACKEND_CONNECTIONS = "portcullis_backend_connections_total", Counter, ["result"], Fixed(2),
         "Connections to backends that were tried, by result.";
@@ -156,7 +170,8 @@ families! {
         "Access log lines that were lost because the target was full, failing or too slow.";
     MANAGEMENT_SIGN_INS = "portcullis_management_sign_ins_total", Counter, ["result"], Fixed(3),
         "Credentials shown to the management listener, by result.";
-    MANAGEMENT_CHANGES = "portcullis_management_changes_total", Counter, ["change", "result"], Fixed(10),
+    MANAGEMENT_CHANGES = "portcullis_management_changes_total",
+        Counter, ["change", "result"], Fixed(10),
         "Changes that somebody was let in for on the management listener, by kind and result.";
     LOG_DROPPED = "portcullis_log_dropped_total", Counter, [], Fixed(1),
         "Events of the operators' log that were lost because standard error was not read.";
@@ -168,33 +183,48 @@ families! {
         "1 if tokens of the key manager can be verified now, else 0.";
     KEY_SET_GENERATION = "portcullis_key_set_generation", Gauge(Max), ["key_manager"], KeyManagers,
         "Grows whenever the usable keys change.";
-    KEY_SET_FETCHES = "portcullis_key_set_fetches_total", Counter, ["key_manager", "result"], Fetches,
+    KEY_SET_FETCHES = "portcullis_key_set_fetches_total",
+        Counter, ["key_manager", "result"], Fetches,
         "Fetches of the key set, by result.";
-    KEY_SET_SKIPPED = "portcullis_key_set_skipped_keys_total", Counter, ["key_manager", "reason"], Skips,
+    KEY_SET_SKIPPED = "portcullis_key_set_skipped_keys_total",
+        Counter, ["key_manager", "reason"], Skips,
         "Keys of fetched key sets that cannot be used, by reason.";
-    KEY_SET_WAITING = "portcullis_key_set_waiting_requests", Gauge(Sum), ["key_manager"], KeyManagers,
+    KEY_SET_WAITING = "portcullis_key_set_waiting_requests",
+        Gauge(Sum), ["key_manager"], KeyManagers,
         "Requests that wait for newer keys; a thousand at most for each key manager.";
     KEY_SET_WAITS = "portcullis_key_set_waits_total", Counter, ["key_manager", "result"], Waits,
-        "Requests that asked for newer keys, by what came of it: changed, unchanged, failed, timed_out, too_late (no fetch is allowed in time) or crowded (too many wait).";
-    INTROSPECTIONS = "portcullis_introspections_total", Counter, ["key_manager", "result"], Questions,
+        "Requests that asked for newer keys, by what came of it: changed, unchanged, failed, \
+         timed_out, too_late (no fetch is allowed in time) or crowded (too many wait).";
+    INTROSPECTIONS = "portcullis_introspections_total",
+        Counter, ["key_manager", "result"], Questions,
         "Questions to the key manager's server about a token, by result.";
-    INTROSPECTION_DURATION = "portcullis_introspection_duration_seconds", Histogram, ["key_manager"], KeyManagers,
+    INTROSPECTION_DURATION = "portcullis_introspection_duration_seconds",
+        Histogram, ["key_manager"], KeyManagers,
         "Time that a question about a token took, the wait for a place among it.";
-    INTROSPECTIONS_IN_FLIGHT = "portcullis_introspections_in_flight", Gauge(Sum), ["key_manager"], KeyManagers,
+    INTROSPECTIONS_IN_FLIGHT = "portcullis_introspections_in_flight",
+        Gauge(Sum), ["key_manager"], KeyManagers,
         "Questions about tokens that are under way.";
-    INTROSPECTION_CACHE_HITS = "portcullis_introspection_cache_hits_total", Counter, ["key_manager"], KeyManagers,
+    INTROSPECTION_CACHE_HITS = "portcullis_introspection_cache_hits_total",
+        Counter, ["key_manager"], KeyManagers,
         "Tokens whose answer was remembered.";
-    INTROSPECTION_BREAKER_OPEN = "portcullis_introspection_breaker_open", Gauge(Max), ["key_manager"], KeyManagers,
+    INTROSPECTION_BREAKER_OPEN = "portcullis_introspection_breaker_open",
+        Gauge(Max), ["key_manager"], KeyManagers,
         "1 while the server fails again and again and questions to it are refused at once, else 0.";
-    INTROSPECTION_BREAKER_OPENINGS = "portcullis_introspection_breaker_openings_total", Counter, ["key_manager"], KeyManagers,
+    INTROSPECTION_BREAKER_OPENINGS = "portcullis_introspection_breaker_openings_total",
+        Counter, ["key_manager"], KeyManagers,
         "Times that the circuit breaker of the key manager's server opened.";
-    INTROSPECTION_BREAKER_REFUSED = "portcullis_introspection_breaker_refused_total", Counter, ["key_manager"], KeyManagers,
+    INTROSPECTION_BREAKER_REFUSED = "portcullis_introspection_breaker_refused_total",
+        Counter, ["key_manager"], KeyManagers,
         "Questions that were refused because the circuit breaker was open.";
-    INTROSPECTION_ODD_MEMBERS = "portcullis_introspection_odd_members_total", Counter, ["key_manager"], KeyManagers,
-        "Members of introspection answers that were not in the form of RFC 7662 and were understood, or left out.";
+    INTROSPECTION_ODD_MEMBERS = "portcullis_introspection_odd_members_total",
+        Counter, ["key_manager"], KeyManagers,
+        "Members of introspection answers that were not in the form of RFC 7662 and were \
+         understood, or left out.";
     REVOCATIONS = "portcullis_revocations", Gauge(Sum), ["kind"], Fixed(2),
-        "Revocations that are kept: of one token, or of all that a client or a subject got before a moment.";
-    REVOCATIONS_APPLIED = "portcullis_revocations_applied_total", Counter, ["kind", "source"], Fixed(6),
+        "Revocations that are kept: of one token, or of all that a client or a subject got before \
+         a moment.";
+    REVOCATIONS_APPLIED = "portcullis_revocations_applied_total",
+        Counter, ["kind", "source"], Fixed(6),
         "Revocations that were news, by kind and by where they came from.";
     REVOCATION_BYTES = "portcullis_revocation_bytes", Gauge(Sum), [], Fixed(1),
         "Memory that revocations take.";
@@ -202,26 +232,38 @@ families! {
         "Revocations that were forgotten because their tokens have expired.";
     REVOCATIONS_FULL = "portcullis_revocations_refused_full_total", Counter, [], Fixed(1),
         "Revocations that were not taken because too many are kept. Any is an emergency.";
-    REVOCATION_JOURNAL_FAILURES = "portcullis_revocation_journal_failures_total", Counter, [], Fixed(1),
+    REVOCATION_JOURNAL_FAILURES = "portcullis_revocation_journal_failures_total",
+        Counter, [], Fixed(1),
         "Times that revocations could not be written to state_dir; they hold until a restart.";
-    REVOCATION_JOURNAL_DAMAGES = "portcullis_revocation_journal_damages_total", Counter, [], Fixed(1),
-        "Times that the journal of revocations was found damaged, emptied, replaced or gone; the log says what was lost. Any needs an operator.";
+    REVOCATION_JOURNAL_DAMAGES = "portcullis_revocation_journal_damages_total",
+        Counter, [], Fixed(1),
+        "Times that the journal of revocations was found damaged, emptied, replaced or gone; the \
+         log says what was lost. Any needs an operator.";
     REVOCATIONS_LIFTED = "portcullis_revocations_lifted_total", Counter, [], Fixed(1),
         "Revocations that were taken back, here or on another gateway.";
     REVOCATION_CHANNEL_UP = "portcullis_revocation_channel_up", Gauge(Min), [], Fixed(1),
-        "1 while revocations go to and come from other gateways, else 0. Absent without revocation.channel.";
-    REVOCATION_CHANNEL_FAILURES = "portcullis_revocation_channel_failures_total", Counter, [], Fixed(1),
+        "1 while revocations go to and come from other gateways, else 0. Absent without \
+         revocation.channel.";
+    REVOCATION_CHANNEL_FAILURES = "portcullis_revocation_channel_failures_total",
+        Counter, [], Fixed(1),
         "Times that the channel could not be reached, was lost or refused.";
-    REVOCATION_CHANNEL_PUBLISHED = "portcullis_revocation_channel_published_total", Counter, [], Fixed(1),
+    REVOCATION_CHANNEL_PUBLISHED = "portcullis_revocation_channel_published_total",
+        Counter, [], Fixed(1),
         "Revocations that this gateway added to the channel.";
-    REVOCATION_CHANNEL_OVERFLOWS = "portcullis_revocation_channel_overflows_total", Counter, [], Fixed(1),
-        "Revocations that found no place in the queue to the channel and went with a comparison instead.";
-    REVOCATION_CHANNEL_COMPARISONS = "portcullis_revocation_channel_comparisons_total", Counter, [], Fixed(1),
+    REVOCATION_CHANNEL_OVERFLOWS = "portcullis_revocation_channel_overflows_total",
+        Counter, [], Fixed(1),
+        "Revocations that found no place in the queue to the channel and went with a comparison \
+         instead.";
+    REVOCATION_CHANNEL_COMPARISONS = "portcullis_revocation_channel_comparisons_total",
+        Counter, [], Fixed(1),
         "Times that everything was compared with the channel.";
     DPOP_PROOF_CLAIMS = "portcullis_dpop_proof_claims_total", Counter, ["result"], Fixed(3),
-        "DPoP proofs by the channel's word: first used here, taken before (refused), unanswered (this gateway's memory counts).";
-    REVOCATION_CHANNEL_MESSAGES = "portcullis_revocation_channel_messages_total", Counter, ["result"], Fixed(2),
-        "Entries of the channel that were read, and those that are not revocations and were skipped.";
+        "DPoP proofs by the channel's word: first used here, taken before (refused), unanswered \
+         (this gateway's memory counts).";
+    REVOCATION_CHANNEL_MESSAGES = "portcullis_revocation_channel_messages_total",
+        Counter, ["result"], Fixed(2),
+        "Entries of the channel that were read, and those that are not revocations and were \
+         skipped.";
     THROTTLED = "portcullis_throttled_total", Counter, ["policy", "level", "outcome"], Policies(3),
         "Requests beyond a throttling policy: refused, let through and marked, or only observed.";
     THROTTLE_COUNTERS = "portcullis_throttle_counters", Gauge(Sum), [], Fixed(1),
@@ -229,7 +271,8 @@ families! {
     THROTTLE_COUNTERS_LIMIT = "portcullis_throttle_counters_limit", Gauge(Max), [], Fixed(1),
         "The most counters that may exist: throttling.max_counters.";
     THROTTLE_SHARED = "portcullis_throttle_shared_counter_requests_total", Counter, [], Fixed(1),
-        "Times that a request was counted together with others of its policy, because all counters were taken.";
+        "Times that a request was counted together with others of its policy, because all \
+         counters were taken.";
     THROTTLE_STATE_FAILURES = "portcullis_throttle_state_failures_total", Counter, [], Fixed(1),
         "Times that counts could not be written to state_dir; a restart would forget them.";
     SNAPSHOT_GENERATION = "portcullis_snapshot_generation", Gauge(Max), [], Fixed(1),
@@ -244,8 +287,10 @@ families! {
         "Times that the system's clock jumped by more than a second.";
     WORKER_RESTARTS = "portcullis_worker_restarts_total", Counter, [], Fixed(1),
         "Worker threads that ended and were started again. Any is a bug.";
-    CERTIFICATE_NOT_AFTER = "portcullis_certificate_not_after_timestamp_seconds", Gauge(Min), ["role", "file"], Certificates,
-        "When the certificates of a file expire, in seconds since 1970: the first of a chain, the last of a list of authorities.";
+    CERTIFICATE_NOT_AFTER = "portcullis_certificate_not_after_timestamp_seconds",
+        Gauge(Min), ["role", "file"], Certificates,
+        "When the certificates of a file expire, in seconds since 1970: the first of a chain, the \
+         last of a list of authorities.";
     APPLICATIONS = "portcullis_applications", Gauge(Sum), [], Fixed(1),
         "Applications of the configuration in use.";
     CONSUMER_KEYS = "portcullis_consumer_keys", Gauge(Sum), [], Fixed(1),
@@ -271,7 +316,8 @@ families! {
 }
 
 impl FamilyDefinition {
-    /// Whether `max_series` holds for it. The counter of overflows is as long as this file and no longer.
+    /// Tells whether `max_series` holds for the family. The counter of overflows is as long as this
+    /// file and no longer.
     pub(super) fn capped(&self) -> bool {
         !self.labels.is_empty() && self.scale != Families
     }

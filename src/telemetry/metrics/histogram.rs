@@ -75,7 +75,7 @@ impl HistogramTotals {
         self.nanoseconds = self.nanoseconds.wrapping_add(other.nanoseconds);
     }
 
-    /// Whether any part of it is smaller: it was begun anew.
+    /// Tells whether any part is smaller: the histogram began anew.
     pub(super) fn is_below(&self, before: &Self) -> bool {
         self.nanoseconds < before.nanoseconds
             || self.buckets.iter().zip(&before.buckets).any(|(now, before)| now < before)

@@ -1,6 +1,6 @@
-//! What is seen of revocations, and of questions about tokens that only their server can read.
+//! Counts revocations, and introspection of tokens that only their server can read.
 //!
-//! No label comes from a token: key managers' names, and closed lists.
+//! No label comes from a token: labels are key managers' names, and words of closed lists.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use super::exposition::{Exposition, Label, MetricSample, SampleValue};
 use super::families::{self, FamilyDefinition};
 use super::histogram::{HistogramCells, HistogramTotals};
 
-/// How revocations stand, asked at each scrape.
+/// The state of the revocations, asked at each scrape.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RevocationFacts {
     /// By kind.
@@ -32,21 +32,21 @@ pub struct RevocationFacts {
     pub channel: Option<ChannelFacts>,
 }
 
-/// How the channel to the other gateways stands.
+/// The state of the channel to the other gateways, asked at each scrape.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChannelFacts {
     pub up: bool,
     pub failures: u64,
-    /// By what became of them.
+    /// Messages, by outcome.
     pub messages: Vec<(&'static str, u64)>,
     pub published: u64,
     pub overflows: u64,
     pub comparisons: u64,
-    /// Of DPoP proofs, by the server's word.
+    /// Claims of DPoP proofs, by the server's answer.
     pub claims: Vec<(&'static str, u64)>,
 }
 
-/// Where [`RevocationFacts`] come from.
+/// The source of [`RevocationFacts`].
 pub(super) struct RevocationSource(Box<dyn Fn() -> RevocationFacts + Send + Sync>);
 
 impl RevocationSource {
@@ -65,7 +65,8 @@ impl fmt::Debug for RevocationSource {
     }
 }
 
-/// Questions to one key manager's server; all workers count here, for a question costs far more than the count.
+/// Questions to one key manager's server; all workers count here, for a question costs far more
+/// than the count.
 #[derive(Debug, Default)]
 pub struct IntrospectionCounters {
     questions: OpenCount,

@@ -1,10 +1,10 @@
-//! What is counted for each listener. Connections are rare beside requests, so any thread may count here.
+//! Counts for each listener. Connections are rare beside requests, so any thread may count here.
 
 use std::sync::Arc;
 
 use super::cell::{Cell, OpenCount};
 
-/// Why a client's connection was not served.
+/// The reason why a client's connection was not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusedConnection {
     /// The listener's `max_connections` are open.
@@ -21,7 +21,7 @@ pub enum RefusedConnection {
     Draining,
 }
 
-/// Why a client's TLS handshake did not finish.
+/// The reason why a client's TLS handshake did not finish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsFailure {
     /// Longer than `header_timeout`.

@@ -5,7 +5,7 @@ use super::collect::{as_f64, sample};
 use super::exposition::{Exposition, Label};
 use super::families;
 
-/// What came of credentials.
+/// The outcome of checking credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignIn {
     Succeeded,
@@ -14,12 +14,12 @@ pub enum SignIn {
     Refused,
 }
 
-/// What somebody changed.
+/// The kind of a change that somebody made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ManagementCall {
     Reload,
     Revocation,
-    /// Of WSO2 Identity Server.
+    /// A notice of WSO2 Identity Server.
     Notice,
     TakenBack,
     KeyRefresh,

@@ -1,7 +1,8 @@
-//! What is counted for each exchange: by operation, method, reason and status, and by API.
+//! Counts each exchange: by operation, method, reason and status, and by API.
 //!
-//! Every worker has cells of its own, made when it first needs them, and is the only writer of them. So `record` takes
-//! no lock, no locked instruction and, after the first exchange of a worker, an operation and a method, no memory.
+//! Every worker has cells of its own, made when it first needs them, and is the only writer of
+//! them. So `record` takes no lock, no locked instruction and, after the first exchange of a
+//! worker, an operation and a method, no memory.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -14,7 +15,7 @@ use super::histogram::{HistogramCells, HistogramTotals};
 use super::status::{STATUS_CELLS, cell_of};
 use crate::model::reason::Reason;
 
-/// What one exchange came to.
+/// The measures of one exchange.
 #[derive(Debug, Clone, Copy)]
 pub struct Measured<'a> {
     pub method: &'a Method,
@@ -28,7 +29,8 @@ pub struct Measured<'a> {
     pub sent_bytes: u64,
 }
 
-/// The counts of one operation, with those of its API. Outlives snapshots: the same labels give the same series.
+/// The counts of one operation, with those of its API. Outlives snapshots: the same labels give the
+/// same series.
 #[derive(Debug)]
 pub struct OperationSeries {
     pub(super) operation: Arc<str>,
@@ -45,12 +47,12 @@ pub(super) struct ApiSeries {
     workers: Box<[OnceLock<Box<ApiCells>>]>,
 }
 
-/// The status that each reason is answered with, plus one: the first one seen. A refusal's status is fixed, so this keeps
-/// one series per reason whatever happens.
+/// The status that each reason is answered with, plus one: the first one seen. A refusal's status
+/// is fixed, so this keeps one series per reason whatever happens.
 #[derive(Debug)]
 pub(super) struct ReasonStatuses([AtomicU16; Reason::COUNT]);
 
-/// What an API's workers counted, summed.
+/// The counts of an API, summed over all workers.
 #[derive(Debug, Default)]
 pub(super) struct ApiTotals {
     pub(super) total: HistogramTotals,
@@ -59,7 +61,7 @@ pub(super) struct ApiTotals {
     pub(super) sent_bytes: u64,
 }
 
-/// What an operation's workers counted for one method, summed.
+/// The counts of an operation for one method, summed over all workers.
 #[derive(Debug)]
 pub(super) struct MethodTotals {
     /// By [`Reason::index`]; nothing at [`Reason::Forwarded`].
@@ -70,7 +72,8 @@ pub(super) struct MethodTotals {
 
 type MethodTable = [OnceLock<Box<MethodCells>>; METHODS.len()];
 
-/// Aligned, so that no two workers write to one cache line (or to a pair of them that the processor fetches as one).
+/// Aligned, so that no two workers write to one cache line (or to a pair of them that the processor
+/// fetches as one).
 #[derive(Debug)]
 #[repr(align(128))]
 struct MethodCells {
@@ -115,7 +118,8 @@ impl OperationSeries {
         Self { operation, api, statuses, workers: (0..workers).map(|_| OnceLock::new()).collect() }
     }
 
-    /// Counts an exchange. `worker` must be the calling thread's own number; one that does not exist counts nothing.
+    /// Counts an exchange. `worker` must be the calling thread's own number; one that does not
+    /// exist counts nothing.
     pub fn record(&self, worker: usize, exchange: &Measured<'_>) {
         let Some(methods) = self.workers.get(worker) else { return };
         if let Some(cells) = methods.get_or_init(Box::default).get(method_class(exchange.method)) {

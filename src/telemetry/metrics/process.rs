@@ -1,8 +1,9 @@
-//! The process as the kernel sees it, read from `/proc/self` (Linux; elsewhere these metrics are absent).
+//! The process as the kernel sees it, read from `/proc/self` (Linux; elsewhere these metrics are
+//! absent).
 
 use std::fs;
 
-/// What could be read; each fact by itself.
+/// The facts about the process that could be read, each by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct ProcessFacts {
     pub(super) cpu_seconds: Option<f64>,
@@ -13,10 +14,12 @@ pub(super) struct ProcessFacts {
     pub(super) start_seconds: Option<f64>,
 }
 
-/// Linux reports times in `/proc` in this unit on every architecture that Rust's standard library supports.
+/// Linux reports times in `/proc` in this unit on every architecture that Rust's standard library
+/// supports.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// The fields of `/proc/self/stat`, counted after the command's closing parenthesis (proc(5) numbers 14, 15 and 22).
+/// The fields of `/proc/self/stat`, counted after the command's closing parenthesis (proc(5)
+/// numbers 14, 15 and 22).
 const USER_TIME: usize = 11;
 const SYSTEM_TIME: usize = 12;
 const START_TIME: usize = 19;

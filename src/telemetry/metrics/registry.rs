@@ -1,4 +1,4 @@
-//! Which series exist: found by their labels, kept alive by whoever counts in them.
+//! Finds series by their labels. Whatever counts in a series keeps it alive.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -23,7 +23,7 @@ struct KnownSeries {
     tidy_at: usize,
 }
 
-/// What exists at a scrape, in the order of the labels.
+/// The series of a scrape, in the order of their labels.
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) apis: Vec<Arc<ApiSeries>>,

@@ -1,5 +1,6 @@
-//! The HTTP statuses that have a cell of their own: those registered with IANA (RFC 9110 16.2), and 499 for a client that
-//! left. Backends may send any number, so the rest shares one cell: a backend cannot add series.
+//! The HTTP statuses that have a cell of their own: those registered with IANA (RFC 9110 16.2), and
+//! 499 for a client that left. Backends may send any number, so the rest shares one cell: a backend
+//! cannot add series.
 
 /// Sorted; position = the cell.
 const REGISTERED: [u16; 63] = [

@@ -9,7 +9,8 @@ use super::collect::{as_f64, sample};
 use super::exposition::{Exposition, Label};
 use super::families::{self, FamilyDefinition};
 
-/// Requests beyond one policy. All workers count here: they contend only where requests are refused.
+/// Requests beyond one policy. All workers count here: they contend only where requests are
+/// refused.
 #[derive(Debug, Default)]
 pub struct PolicySeries {
     refused: Cell,

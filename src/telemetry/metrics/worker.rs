@@ -1,8 +1,9 @@
-//! What a worker counts beside exchanges and connections. One writer: the worker's own thread.
+//! Counts of a worker beside exchanges and connections. The worker's own thread is the only writer.
 
 use super::cell::{Cell, OpenCount};
 
-/// The counters of one worker. Only its own thread may call these, but for [`WorkerCounters::panicked`].
+/// The counters of one worker. Only its own thread may call these, but for
+/// [`WorkerCounters::panicked`].
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct WorkerCounters {
