@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::support::config::{Config, api, application};
 use crate::support::gateway::{Gateway, json as body};
 use crate::support::origin::Origin;
 use crate::support::script::Script;
@@ -15,16 +16,14 @@ const PATH: &str = "/orders/1.0.0/1";
 const MANUAL: &str = include_str!("../../../docs/troubleshooting.md");
 
 /// One API behind a key manager with these lines.
-fn file(lines: &str, backend: &Origin) -> String {
-    format!(
-        "[[key_managers]]\nname = \"as\"\ntype = \"CustomKeyManager\"\nissuer = \"{ISSUER}\"\n{lines}\njwks_min_refetch = \"100ms\"\n\
-         request_timeout = \"2s\"\nmax_document_bytes = \"64KiB\"\n\
-         [[applications]]\nname = \"app\"\nkeys = [{{ type = \"production\", key_manager = \"as\", consumer_key = \"client\" }}]\n\
-         subscriptions = [{{ api = \"orders:1.0.0\" }}]\n\
-         [[apis]]\nname = \"orders\"\nversion = \"1.0.0\"\ncontext = \"/orders\"\nproduction = {{ urls = [\"{}\"] }}\n\
-         operations = [{{ method = \"GET\", path = \"/*\" }}]\n",
-        backend.url()
-    )
+fn config(lines: &str, backend: &Origin) -> Config {
+    let common =
+        "jwks_min_refetch = \"100ms\"\nrequest_timeout = \"2s\"\nmax_document_bytes = \"64KiB\"";
+    let lines = format!("type = \"CustomKeyManager\"\nissuer = \"{ISSUER}\"\n{lines}\n{common}");
+    Config::new()
+        .key_manager("as", &lines)
+        .api(api("orders:1.0.0").to(&backend.url()))
+        .application(application("app").key("as", "client"))
 }
 
 fn jwks(server: &Origin) -> String {
@@ -55,7 +54,7 @@ fn token(signer: &Signer) -> String {
 }
 
 async fn status(gateway: &Gateway, token: &str) -> u16 {
-    gateway.get(PATH, Some(token)).await.status().as_u16()
+    gateway.status(PATH, token).await
 }
 
 /// After the time in which nobody is asked again.
@@ -88,7 +87,7 @@ async fn known_keys_stay_and_unknown_ones_are_our_trouble() {
     let both = keys(&[&known, &unknown]);
     let server = Origin::serving(document(known.jwks()));
     let (elsewhere, backend) = (Origin::serving(document(both.clone())), Origin::start());
-    let gateway = Gateway::start(&file(&jwks(&server), &backend)).await;
+    let gateway = config(&jwks(&server), &backend).start().await;
     gateway.ready().await;
     let (good, other) = (token(&known), token(&unknown));
     assert_eq!(status(&gateway, &good).await, 200);
@@ -165,9 +164,9 @@ async fn down_at_the_start_and_down_during_a_rotation() {
     let (known, unknown) = (Signer::new("known"), Signer::new("unknown"));
     let (server, backend) = (Origin::serving(document(known.jwks())), Origin::start());
     let address = server.address();
-    let text = file(&jwks(&server), &backend);
+    let config = config(&jwks(&server), &backend);
     drop(server);
-    let gateway = Gateway::start(&text).await;
+    let gateway = config.start().await;
     assert_eq!(status(&gateway, &token(&known)).await, 503);
     let ready = gateway.management("GET", "/readyz").await;
     assert_eq!(ready.status(), 503);
@@ -209,7 +208,7 @@ async fn one_key_does_not_spoil_the_others() {
         set["keys"].as_array_mut().unwrap().insert(0, garbage);
     }
     let (server, backend) = (Origin::serving(document(set.to_string())), Origin::start());
-    let gateway = Gateway::start(&file(&jwks(&server), &backend)).await;
+    let gateway = config(&jwks(&server), &backend).start().await;
     gateway.ready().await;
     assert_eq!(status(&gateway, &token(&good)).await, 200);
     for signer in [&first, &second] {
@@ -234,7 +233,7 @@ async fn a_new_key_under_an_old_kid() {
     is_in_the_manual("a `kid` reused for a new key");
     let (old, new) = (Signer::new("same"), Signer::new("same"));
     let (server, backend) = (Origin::serving(document(old.jwks())), Origin::start());
-    let gateway = Gateway::start(&file(&jwks(&server), &backend)).await;
+    let gateway = config(&jwks(&server), &backend).start().await;
     gateway.ready().await;
     assert_eq!(status(&gateway, &token(&old)).await, 200);
     server.always(document(new.jwks()));
@@ -254,8 +253,7 @@ async fn a_clock_that_is_ten_minutes_off() {
     let signer = Signer::new("k");
     let (server, backend) = (Origin::serving(document(signer.jwks())), Origin::start());
     // the widest leeway that may be written
-    let gateway =
-        Gateway::start(&file(&format!("{}\nleeway = \"5m\"", jwks(&server)), &backend)).await;
+    let gateway = config(&format!("{}\nleeway = \"5m\"", jwks(&server)), &backend).start().await;
     gateway.ready().await;
     let now = jsonwebtoken::get_current_timestamp();
     let at = |clock: u64, lifetime: u64, nbf: bool| {
@@ -291,7 +289,7 @@ async fn a_discovery_document_of_another_issuer() {
     };
     let server = Origin::serving(discovery("https://as.example/"));
     let gateway =
-        Gateway::start(&file(&format!("well_known_url = \"{}/d\"", server.url()), &backend)).await;
+        config(&format!("well_known_url = \"{}/d\"", server.url()), &backend).start().await;
     assert_eq!(status(&gateway, &token(&known)).await, 503, "a slash is another issuer");
     let ready = gateway.management("GET", "/readyz").await;
     let missing = body(&ready)["missing"][0].as_str().unwrap().to_owned();

@@ -12,7 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::support::gateway::{FRONT, Gateway, json as body};
+use crate::support::config::{Config, api, application};
+use crate::support::gateway::json as body;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 use crate::support::signer::{Signer, claims};
@@ -20,17 +21,11 @@ use crate::support::signer::{Signer, claims};
 const PATH: &str = "/orders/1.0.0/1";
 const ISSUER: &str = "https://as.example";
 
-fn api(backend: &str, tls: &str) -> String {
-    format!(
-        "[[applications]]\nname = \"app\"\nkeys = [{{ type = \"production\", key_manager = \"as\", consumer_key = \"client\" }}]\n\
-         subscriptions = [{{ api = \"orders:1.0.0\" }}]\n\
-         [[apis]]\nname = \"orders\"\nversion = \"1.0.0\"\ncontext = \"/orders\"\n\
-         production = {{ urls = [\"{backend}\"]{tls} }}\noperations = [{{ method = \"GET\", path = \"/*\" }}]\n"
-    )
-}
-
-fn key_manager(source: &str) -> String {
-    format!("[[key_managers]]\nname = \"as\"\nissuer = \"{ISSUER}\"\n{source}\n")
+fn config(source: &str, backend: &str) -> Config {
+    Config::new()
+        .key_manager("as", &format!("issuer = \"{ISSUER}\"\n{source}"))
+        .api(api("orders:1.0.0").to(backend))
+        .application(application("app").key("as", "client"))
 }
 
 /// A certificate for "localhost" as `openssl req -x509 -addext subjectAltName=DNS:localhost` makes it: its own issuer, and
@@ -91,15 +86,11 @@ impl SelfSigned {
 /// What readiness says is missing, for a server with this certificate and this `ca`.
 async fn missing(shown: &SelfSigned, ca: &str) -> String {
     let (address, _tasks) = shown.serve(Signer::new("k").jwks()).await;
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("ca.crt"), ca).unwrap();
     let source = format!(
         "certificates = {{ jwks = \"https://localhost:{}/jwks\" }}\nca = \"ca.crt\"",
         address.port()
     );
-    let text = format!("{FRONT}{}{}", key_manager(&source), api("http://127.0.0.1:9", ""));
-    std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
-    let gateway = Gateway::start_in(folder.path(), None).await;
+    let gateway = config(&source, "http://127.0.0.1:9").beside("ca.crt", ca).start().await;
     // its first look decides
     let token = Signer::new("k").sign(&claims(ISSUER, "client", ""));
     gateway.get(PATH, Some(&token)).await;
@@ -113,18 +104,20 @@ async fn a_self_signed_authority_that_stands_in_ca_is_the_server_itself() {
     let signer = Signer::new("k");
     let (server, _server) = shown.serve(signer.jwks()).await;
     let (backend, _backend) = shown.serve("{\"from\":\"the backend\"}".to_owned()).await;
-    let folder = tempfile::tempdir().unwrap();
     // as an editor of Windows writes it
-    std::fs::write(folder.path().join("ca.crt"), format!("\u{feff}{}", shown.pem)).unwrap();
+    let ca = format!("\u{feff}{}", shown.pem);
     let source = format!(
         "certificates = {{ jwks = \"https://localhost:{}/jwks\" }}\nca = \"ca.crt\"",
         server.port()
     );
     let backend = format!("https://localhost:{}", backend.port());
-    let text =
-        format!("{FRONT}{}{}", key_manager(&source), api(&backend, ", tls = { ca = \"ca.crt\" }"));
-    std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
-    let gateway = Gateway::start_in(folder.path(), None).await;
+    let gateway = Config::new()
+        .key_manager("as", &format!("issuer = \"{ISSUER}\"\n{source}"))
+        .api(api("orders:1.0.0").to(&backend).production("tls = { ca = \"ca.crt\" }"))
+        .application(application("app").key("as", "client"))
+        .beside("ca.crt", ca)
+        .start()
+        .await;
     gateway.ready().await;
     let answer = gateway.get(PATH, Some(&signer.sign(&claims(ISSUER, "client", "")))).await;
     assert_eq!((answer.status().as_u16(), &body(&answer)["from"]), (200, &json!("the backend")));
@@ -157,7 +150,7 @@ async fn a_backends_certificate_is_refused_in_words() {
     let (backend, _tasks) = shown.serve("{}".to_owned()).await;
     let source = format!("certificates = {{ jwks = \"{}/jwks\" }}", server.url());
     let backend = format!("https://localhost:{}", backend.port());
-    let gateway = Gateway::start(&format!("{}{}", key_manager(&source), api(&backend, ""))).await;
+    let gateway = config(&source, &backend).start().await;
     gateway.ready().await;
     let answer = gateway.get(PATH, Some(&signer.sign(&claims(ISSUER, "client", "")))).await;
     assert!(answer.status().is_server_error());
@@ -182,11 +175,12 @@ async fn a_discovery_document_for_all_tenants_is_no_issuer() {
     ));
     let url = format!("{}/common/v2.0/.well-known/openid-configuration", server.url());
     for issuer in ["", "issuer = \"https://login.microsoftonline.com/1111/v2.0\"\n"] {
-        let source = format!(
-            "[[key_managers]]\nname = \"as\"\ntype = \"AzureAD\"\n{issuer}well_known_url = \"{url}\"\n"
-        );
-        let text = format!("{source}{}", api("http://127.0.0.1:9", ""));
-        let gateway = Gateway::start(&text).await;
+        let source = format!("type = \"AzureAD\"\n{issuer}well_known_url = \"{url}\"");
+        let config = Config::new()
+            .key_manager("as", &source)
+            .api(api("orders:1.0.0").to("http://127.0.0.1:9"))
+            .application(application("app").key("as", "client"));
+        let gateway = config.start().await;
         let token = Signer::new("k").sign(&claims(
             "https://login.microsoftonline.com/1111/v2.0",
             "client",
@@ -200,7 +194,7 @@ async fn a_discovery_document_for_all_tenants_is_no_issuer() {
         assert!(said.contains("/<tenant id>/v2.0/.well-known/openid-configuration"), "{said}");
 
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("gateway.toml"), format!("{FRONT}{text}")).unwrap();
+        config.write_to(folder.path());
         let told = check(folder.path(), &["--fetch"], &[]);
         assert!(!told.0 && told.1.contains("a template for many tenants"), "{told:?}");
     }
@@ -233,8 +227,7 @@ async fn no_proxy_is_read_in_the_forms_in_which_it_is_written() {
         ("https://192.0.2.7", "192.0.3.0/24", false),
     ] {
         let source = format!("certificates = {{ jwks = \"{server}/jwks\" }}");
-        let text = format!("{FRONT}{}{}", key_manager(&source), api("http://127.0.0.1:9", ""));
-        std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
+        config(&source, "http://127.0.0.1:9").write_to(folder.path());
         let (good, told) = check(folder.path(), &[], &[proxy, ("NO_PROXY", exceptions)]);
         let way = if direct { "directly" } else { "through http://proxy.example:3128" };
         assert!(good && told.contains(&format!("{server}/jwks {way}")), "{exceptions}: {told}");
@@ -255,8 +248,7 @@ async fn a_key_set_is_asked_for_by_its_own_type_and_read_as_it_comes() {
         "certificates = {{ jwks = \"{}/jwks\" }}\njwks_min_refetch = \"1ms\"",
         server.url()
     );
-    let gateway =
-        Gateway::start(&format!("{}{}", key_manager(&source), api(&backend.url(), ""))).await;
+    let gateway = config(&source, &backend.url()).start().await;
     gateway.ready().await;
     let token = signer.sign(&claims(ISSUER, "client", ""));
     assert_eq!(gateway.get(PATH, Some(&token)).await.status(), 200);

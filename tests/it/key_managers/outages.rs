@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::support::config::{Config, api, application};
 use crate::support::gateway::{Gateway, json};
 use crate::support::idp::Idp;
 use crate::support::origin::Origin;
@@ -11,23 +12,23 @@ use crate::support::origin::Origin;
 const PATH: &str = "/orders/1.0.0/1";
 
 /// One API behind one preset's key manager.
-fn file(idp: &Idp, preset: &str, kind: &str, origin: &Origin) -> String {
-    format!(
-        "[[key_managers]]\nname = \"{preset}\"\ntype = \"{kind}\"\nissuer = \"{}\"\ncertificates = {{ jwks = \"{}\" }}\n\
-         jwks_min_refetch = \"100ms\"\nrequest_timeout = \"500ms\"\nmax_document_bytes = \"64KiB\"\n\
-         [[applications]]\nname = \"app\"\nkeys = [{{ type = \"production\", key_manager = \"{preset}\", consumer_key = \"{}\" }}]\n\
-         subscriptions = [{{ api = \"orders:1.0.0\" }}]\n\
-         [[apis]]\nname = \"orders\"\nversion = \"1.0.0\"\ncontext = \"/orders\"\nproduction = {{ urls = [\"{}\"] }}\n\
-         operations = [{{ method = \"GET\", path = \"/*\" }}, {{ method = \"GET\", path = \"/open\", auth = \"none\" }}]\n",
-        idp.issuer(preset),
-        idp.jwks(preset),
-        idp.consumer_key(preset),
-        origin.url()
-    )
+fn config(idp: &Idp, preset: &str, kind: &str, origin: &Origin) -> Config {
+    let limits =
+        "jwks_min_refetch = \"100ms\"\nrequest_timeout = \"500ms\"\nmax_document_bytes = \"64KiB\"";
+    let (issuer, jwks) = (idp.issuer(preset), idp.jwks(preset));
+    let source = format!("issuer = \"{issuer}\"\ncertificates = {{ jwks = \"{jwks}\" }}");
+    let orders = api("orders:1.0.0")
+        .to(&origin.url())
+        .operation("method = \"GET\", path = \"/*\"")
+        .operation("method = \"GET\", path = \"/open\", auth = \"none\"");
+    Config::new()
+        .key_manager(preset, &format!("type = \"{kind}\"\n{source}\n{limits}"))
+        .api(orders)
+        .application(application("app").key(preset, idp.consumer_key(preset)))
 }
 
 async fn status(gateway: &Gateway, token: &str) -> u16 {
-    gateway.get(PATH, Some(token)).await.status().as_u16()
+    gateway.status(PATH, token).await
 }
 
 #[tokio::test]
@@ -35,7 +36,7 @@ async fn a_gateway_starts_without_its_authorization_server() {
     let idp = Idp::start(&["okta"]).await;
     let origin = Origin::start();
     idp.fault("okta", json!({ "route": "jwks", "status": 503 })).await;
-    let gateway = Gateway::start(&file(&idp, "okta", "Okta", &origin)).await;
+    let gateway = config(&idp, "okta", "Okta", &origin).start().await;
     let token = idp.token("okta").await;
 
     assert_eq!(
@@ -65,7 +66,7 @@ async fn a_gateway_starts_without_its_authorization_server() {
 async fn known_keys_go_on_whatever_the_server_says() {
     let idp = Idp::start(&["okta"]).await;
     let origin = Origin::start();
-    let gateway = Gateway::start(&file(&idp, "okta", "Okta", &origin)).await;
+    let gateway = config(&idp, "okta", "Okta", &origin).start().await;
     gateway.ready().await;
     let known = idp.token("okta").await;
     assert_eq!(status(&gateway, &known).await, 200);
@@ -99,7 +100,7 @@ async fn known_keys_go_on_whatever_the_server_says() {
 async fn a_key_under_an_old_kid_is_noticed() {
     let idp = Idp::start(&["okta"]).await;
     let origin = Origin::start();
-    let gateway = Gateway::start(&file(&idp, "okta", "Okta", &origin)).await;
+    let gateway = config(&idp, "okta", "Okta", &origin).start().await;
     gateway.ready().await;
     let old = idp.token("okta").await;
     assert_eq!(status(&gateway, &old).await, 200);
@@ -115,8 +116,7 @@ async fn a_restart_during_an_outage_works_with_the_last_good_keys() {
     let idp = Idp::start(&["okta"]).await;
     let origin = Origin::start();
     let folder = tempfile::tempdir().unwrap();
-    let text = format!("{}{}", crate::support::gateway::FRONT, file(&idp, "okta", "Okta", &origin));
-    std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
+    config(&idp, "okta", "Okta", &origin).write_to(folder.path());
     let token = idp.token("okta").await;
     {
         let gateway = Gateway::start_in(folder.path(), None).await;
@@ -133,9 +133,11 @@ async fn a_restart_during_an_outage_works_with_the_last_good_keys() {
 async fn a_flood_of_unknown_kids_is_three_fetches() {
     let idp = Idp::start(&["okta"]).await;
     let origin = Origin::start();
-    let text = file(&idp, "okta", "Okta", &origin)
+    let gateway = config(&idp, "okta", "Okta", &origin).start().await;
+    let seldom = config(&idp, "okta", "Okta", &origin)
+        .to_string()
         .replace("jwks_min_refetch = \"100ms\"", "jwks_min_refetch = \"30s\"");
-    let gateway = Gateway::start(&text).await;
+    gateway.reload_whole(&seldom).await.unwrap();
     gateway.ready().await;
     let before = idp.stats("okta").await["jwks"];
     let forged: Vec<String> = (0..50)
@@ -164,13 +166,12 @@ async fn one_servers_trouble_is_not_anothers() {
     let idp = Idp::start(&["okta", "keycloak"]).await;
     let origin = Origin::start();
     idp.fault("keycloak", json!({ "route": "jwks", "hang": true })).await;
-    let text = format!(
-        "{}[[key_managers]]\nname = \"keycloak\"\ntype = \"KeyCloak\"\nissuer = \"{}\"\ncertificates = {{ jwks = \"{}\" }}\n",
-        file(&idp, "okta", "Okta", &origin),
-        idp.issuer("keycloak"),
-        idp.jwks("keycloak")
+    let (issuer, jwks) = (idp.issuer("keycloak"), idp.jwks("keycloak"));
+    let hanging = format!(
+        "type = \"KeyCloak\"\nissuer = \"{issuer}\"\ncertificates = {{ jwks = \"{jwks}\" }}"
     );
-    let gateway = Gateway::start(&text).await;
+    let config = config(&idp, "okta", "Okta", &origin).key_manager("keycloak", &hanging);
+    let gateway = config.start().await;
     let token = idp.token("okta").await;
     assert_eq!(status(&gateway, &token).await, 200);
 }

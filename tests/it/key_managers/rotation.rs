@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::support::DEADLINE;
-use crate::support::gateway::{FRONT, Gateway, json as body};
+use crate::support::config::{Config, api, application};
+use crate::support::gateway::json as body;
 use crate::support::idp::Idp;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
@@ -20,15 +21,12 @@ use crate::support::signer::{Signer, claims};
 const PATH: &str = "/orders/1.0.0/1";
 const ISSUER: &str = "https://as.example";
 
-fn file(issuer: &str, jwks: &str, client: &str, lines: &str, backend: &Origin) -> String {
-    format!(
-        "[[key_managers]]\nname = \"as\"\ntype = \"Okta\"\nissuer = \"{issuer}\"\ncertificates = {{ jwks = \"{jwks}\" }}\n{lines}\n\
-         [[applications]]\nname = \"app\"\nkeys = [{{ type = \"production\", key_manager = \"as\", consumer_key = \"{client}\" }}]\n\
-         subscriptions = [{{ api = \"orders:1.0.0\" }}]\n\
-         [[apis]]\nname = \"orders\"\nversion = \"1.0.0\"\ncontext = \"/orders\"\nproduction = {{ urls = [\"{}\"] }}\n\
-         operations = [{{ method = \"GET\", path = \"/*\" }}]\n",
-        backend.url()
-    )
+fn config(issuer: &str, jwks: &str, client: &str, lines: &str, backend: &Origin) -> Config {
+    let source = format!("issuer = \"{issuer}\"\ncertificates = {{ jwks = \"{jwks}\" }}");
+    Config::new()
+        .key_manager("as", &format!("type = \"Okta\"\n{source}\n{lines}"))
+        .api(api("orders:1.0.0").to(&backend.url()))
+        .application(application("app").key("as", client))
 }
 
 /// Tokens of a key manager, each with a kid that nobody has heard of.
@@ -73,14 +71,14 @@ fn seconds(answer: &Response<bytes::Bytes>) -> u64 {
 async fn no_good_token_is_refused_while_keys_rotate_under_noise() {
     let idp = Idp::start(&["okta"]).await;
     let backend = Origin::start();
-    let text = file(
+    let config = config(
         idp.issuer("okta"),
         idp.jwks("okta"),
         idp.consumer_key("okta"),
         "jwks_min_refetch = \"500ms\"",
         &backend,
     );
-    let gateway = Arc::new(Gateway::start(&text).await);
+    let gateway = Arc::new(config.start().await);
     gateway.ready().await;
     assert_eq!(gateway.get(PATH, Some(&idp.token("okta").await)).await.status(), 200);
     let (before, begun) = (idp.stats("okta").await["jwks"], Instant::now());
@@ -124,7 +122,7 @@ async fn what_cannot_be_looked_up_in_time_is_not_called_bad() {
     let (old, new) = (Signer::new("old"), Signer::new("new"));
     let (server, backend) = (Origin::serving(keys(&[&old])), Origin::start());
     let jwks = format!("{}/jwks", server.url());
-    let gateway = Gateway::start(&file(ISSUER, &jwks, "client", "", &backend)).await;
+    let gateway = config(ISSUER, &jwks, "client", "", &backend).start().await;
     gateway.ready().await;
     let mut noise = Noise::new(ISSUER);
     // three in a row: it is known of each that it is bad
@@ -161,7 +159,7 @@ async fn a_bad_signature_spends_less_and_waits_for_nothing() {
     let (old, forger) = (Signer::new("same"), Signer::new("same"));
     let (server, backend) = (Origin::serving(keys(&[&old])), Origin::start());
     let jwks = format!("{}/jwks", server.url());
-    let gateway = Gateway::start(&file(ISSUER, &jwks, "client", "", &backend)).await;
+    let gateway = config(ISSUER, &jwks, "client", "", &backend).start().await;
     gateway.ready().await;
     for _ in 0..6 {
         assert_eq!(gateway.get(PATH, Some(&of(&forger))).await.status(), 401);
@@ -177,8 +175,8 @@ async fn who_waits_for_keys_is_not_forgotten_by_a_reload() {
     let (old, new) = (Signer::new("old"), Signer::new("new"));
     let (server, backend) = (Origin::serving(keys(&[&old])), Origin::start());
     let jwks = format!("{}/jwks", server.url());
-    let text = |lines: &str| file(ISSUER, &jwks, "client", lines, &backend);
-    let gateway = Arc::new(Gateway::start(&text("")).await);
+    let config = |lines: &str| config(ISSUER, &jwks, "client", lines, &backend);
+    let gateway = Arc::new(config("").start().await);
     gateway.ready().await;
     server.once(Script::hang());
     server.always(keys(&[&old, &new]));
@@ -186,7 +184,7 @@ async fn who_waits_for_keys_is_not_forgotten_by_a_reload() {
     let mut waiting = JoinSet::new();
     waiting.spawn(async move { asking.get(PATH, Some(&token)).await.status() });
     server.wait_for(2).await;
-    gateway.reload(&text("jwks_refresh = \"5m\"")).await.unwrap();
+    gateway.change(&config("jwks_refresh = \"5m\"")).await.unwrap();
     assert_eq!(
         waiting.join_next().await.unwrap().unwrap(),
         200,
@@ -199,12 +197,10 @@ async fn operators_refresh_keys_and_are_told_what_was_read() {
     let (old, new) = (Signer::new("old"), Signer::new("new"));
     let (server, backend) = (Origin::serving(keys(&[&old])), Origin::start());
     let jwks = format!("{}/jwks", server.url());
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("keys.json"), old.jwks()).unwrap();
-    let more = "[[key_managers]]\nname = \"my file\"\nissuer = \"https://f\"\ncertificates = { jwks_file = \"keys.json\" }\n";
-    let text = format!("{FRONT}{}{more}", file(ISSUER, &jwks, "client", "", &backend));
-    std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
-    let gateway = Gateway::start_in(folder.path(), None).await;
+    let gateway = config(ISSUER, &jwks, "client", "", &backend)
+        .signed_by("my file", "https://f", &old, "")
+        .start()
+        .await;
     gateway.ready().await;
     let call = async |method: &str, path: &str| {
         let answer = gateway.management(method, path).await;
@@ -243,17 +239,14 @@ async fn operators_refresh_keys_and_are_told_what_was_read() {
 async fn a_refresh_asks_for_credentials_where_there_are_users() {
     // the hash of "secret"
     let hash = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$zXjmL1CoczLKsvDVz4XyTw";
-    let front = FRONT.replace(
-        "[management]",
-        &format!("[management]\nusers = [{{ name = \"admin\", password_hash = \"{hash}\", roles = [\"admin\"] }}]"),
+    let users = format!(
+        "users = [{{ name = \"admin\", password_hash = \"{hash}\", roles = [\"admin\"] }}]"
     );
     let (old, backend) = (Signer::new("old"), Origin::start());
     let server = Origin::serving(keys(&[&old]));
     let jwks = format!("{}/jwks", server.url());
-    let folder = tempfile::tempdir().unwrap();
-    let text = format!("{front}{}", file(ISSUER, &jwks, "client", "", &backend));
-    std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
-    let gateway = Gateway::start_in(folder.path(), None).await;
+    let config = config(ISSUER, &jwks, "client", "", &backend);
+    let gateway = config.management(&users).start().await;
     gateway.ready().await;
     let before = server.received().len();
     let answer = gateway.management("POST", "/key-managers/as/refresh").await;

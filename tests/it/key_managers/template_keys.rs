@@ -5,38 +5,34 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::config::{Application, Config, api, application};
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 use crate::support::signer::{Signer, claims};
 
 /// Realms of one server, and one application that is provisioned for all of them.
-fn file(server: &str, rule: &str, application: &str) -> String {
-    format!(
-        r#"{FRONT}
-[[key_managers]]
-name = "realms"
-type = "KeyCloak"
+fn config(server: &str, rule: &str, application: Application) -> Config {
+    let lines = format!(
+        r#"type = "KeyCloak"
 issuer = "{server}/realms/{{realm}}"
 certificates = {{ jwks = "{server}/realms/{{realm}}/certs" }}
-{rule}
-[[apis]]
-name = "t"
-version = "1.0.0"
-context = "/t"
-production = {{ urls = ["{server}"] }}
-operations = [{{ method = "*", path = "/*" }}]
-[[applications]]
-name = "alpha"
-{application}
-subscriptions = [{{ api = "t:1.0.0" }}]
-"#
-    )
+{rule}"#
+    );
+    Config::new()
+        .key_manager("realms", &lines)
+        .api(api("t:1.0.0").to(server))
+        .application(application)
 }
 
 const PATTERN: &str = "organization_pattern = \"[a-z]+\"";
-const KEY: &str =
-    "keys = [{ type = \"production\", key_manager = \"realms\", consumer_key = \"app-alpha\" }]";
+
+fn alpha(key_manager: &str) -> Application {
+    application("alpha").key(key_manager, "app-alpha")
+}
+
+fn of_one(application: Application) -> Application {
+    application.lines("organization = \"one\"")
+}
 
 /// The exit code and the report of `portcullis check`.
 fn check(folder: &Path) -> (Option<i32>, String) {
@@ -49,10 +45,9 @@ fn check(folder: &Path) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-fn checked(rule: &str, application: &str) -> (Option<i32>, String) {
+fn checked(rule: &str, application: Application) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
-    let text = file("https://kc.example", rule, application);
-    std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
+    config("https://kc.example", rule, application).write_to(folder.path());
     check(folder.path())
 }
 
@@ -60,14 +55,13 @@ fn checked(rule: &str, application: &str) -> (Option<i32>, String) {
 fn a_key_of_a_template_without_an_organization_is_warned_of() {
     let words = "a client of that id in any organization acts as this application";
     for rule in [PATTERN, "organizations = [\"one\", \"two\"]"] {
-        let (code, report) = checked(rule, KEY);
+        let (code, report) = checked(rule, alpha("realms"));
         assert_eq!(code, Some(0), "a warning is no error: {report}");
         assert!(report.contains("\"alpha\"") && report.contains(words), "{report}");
-        let (code, report) = checked(rule, &format!("organization = \"one\"\n{KEY}"));
+        let (code, report) = checked(rule, of_one(alpha("realms")));
         assert!(code == Some(0) && !report.contains(words), "{report}");
     }
-    let one = KEY.replace("\"realms\"", "\"realms/one\"");
-    let (code, report) = checked("organizations = [\"one\", \"two\"]", &one);
+    let (code, report) = checked("organizations = [\"one\", \"two\"]", alpha("realms/one"));
     assert!(code == Some(0) && !report.contains(words), "{report}");
 }
 
@@ -78,28 +72,26 @@ fn the_help_for_an_organization_that_is_not_listed_never_proposes_all() {
         ("organizations = [\"one\", \"two\"]", "realms/three"),
         (PATTERN, "realm/one"),
     ] {
-        let (code, report) = checked(rule, &KEY.replace("\"realms\"", &format!("{name:?}")));
+        let (code, report) = checked(rule, alpha(name));
         assert_eq!(code, Some(2), "{report}");
         assert!(report.contains(&format!("there is no key manager {name:?}")), "{report}");
         assert!(!report.contains("did you mean \"realms\"?"), "{report}");
     }
-    let (_, report) = checked(PATTERN, &KEY.replace("\"realms\"", "\"realms/one\""));
+    let (_, report) = checked(PATTERN, alpha("realms/one"));
     assert!(report.contains("`organization`"), "{report}");
 }
 
 /// An issuer proves its realm, and a token of another realm can say what it likes.
 #[tokio::test]
 async fn an_application_that_names_its_realm_is_that_realms_alone() {
-    let (signer, folder) = (Signer::new("key-1"), tempfile::tempdir().unwrap());
+    let signer = Signer::new("key-1");
     let server = Origin::serving(Script::answer(
         200,
         &[("Content-Type", "application/json")],
         signer.jwks(),
     ));
-    let text = file(&server.url(), PATTERN, &format!("organization = \"one\"\n{KEY}"));
-    std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
-    let path = folder.path().to_owned();
-    let gateway = Gateway::start_in(&path, Some(folder)).await;
+    let config = config(&server.url(), PATTERN, of_one(alpha("realms")));
+    let gateway = config.start().await;
     for (realm, org_id, status) in
         [("one", None, 200), ("two", None, 401), ("two", Some("one"), 401), ("one", Some("x"), 200)]
     {
