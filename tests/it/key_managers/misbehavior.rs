@@ -70,15 +70,9 @@ fn is_in_the_manual(row: &str) {
     assert!(MANUAL.contains(&format!("| {row} |")), "docs/troubleshooting.md has no row \"{row}\"");
 }
 
-/// How many fetches ended so.
-async fn counted(gateway: &Gateway, result: &str) -> u64 {
-    let series =
-        format!("portcullis_key_set_fetches_total{{key_manager=\"as\",result=\"{result}\"}} ");
-    let metrics = gateway.metrics().await;
-    metrics
-        .lines()
-        .find_map(|line| line.strip_prefix(&series))
-        .map_or(0, |count| count.parse().expect("a count"))
+/// The metric of fetches that ended so.
+fn fetches(result: &str) -> String {
+    format!("portcullis_key_set_fetches_total{{key_manager=\"as\",result=\"{result}\"}}")
 }
 
 #[tokio::test]
@@ -129,7 +123,7 @@ async fn known_keys_stay_and_unknown_ones_are_our_trouble() {
         ("no answer", Script::hang(), "timeout"),
     ] {
         is_in_the_manual(row);
-        let before = counted(&gateway, result).await;
+        let before = gateway.metric_or_zero(&fetches(result)).await;
         server.always(script);
         rested().await;
         let started = Instant::now();
@@ -141,7 +135,7 @@ async fn known_keys_stay_and_unknown_ones_are_our_trouble() {
         );
         assert!(started.elapsed() < Duration::from_secs(8), "{row}: {:?}", started.elapsed());
         assert_eq!(status(&gateway, &good).await, 200, "{row}");
-        assert!(counted(&gateway, result).await > before, "{row}: {}", gateway.metrics().await);
+        gateway.metric_reaches(&fetches(result), before + 1).await;
         let ready = gateway.management("GET", "/readyz").await;
         assert_eq!(ready.status(), 200, "{row}: there are keys to judge with");
         assert!(
@@ -187,7 +181,7 @@ async fn down_at_the_start_and_down_during_a_rotation() {
         "it may be a new key, and nobody can say"
     );
     assert_eq!(status(&gateway, &token(&known)).await, 200);
-    assert!(counted(&gateway, "connect").await > 0);
+    assert!(gateway.metric_or_zero(&fetches("connect")).await > 0);
 
     let _server = Origin::serving_at(address, document(keys(&[&known, &unknown])));
     rested().await;
@@ -307,5 +301,5 @@ async fn a_discovery_document_of_another_issuer() {
     rested().await;
     assert_eq!(status(&gateway, &token(&other)).await, 503, "its keys are not looked at");
     assert_eq!(status(&gateway, &token(&known)).await, 200);
-    assert!(counted(&gateway, "issuer").await > 0);
+    assert!(gateway.metric_or_zero(&fetches("issuer")).await > 0);
 }
