@@ -19,9 +19,11 @@ async fn ten_times_the_limit_from_many_connections_lets_exactly_the_limit_throug
     let more = two("Two", "application").replace("requests = 2", &format!("requests = {LIMIT}"));
     let mut program = Program::new(&backend.url(), &format!("[gateway]\nworkers = 2\n{more}"));
     program.edit("owner = \"charlie\"", "owner = \"charlie\"\npolicy = \"Two\"");
+    let signer = Signer::new("key-1");
+    std::fs::write(program.path().join("keys.json"), signer.jwks()).unwrap();
+    let token = signer.sign(&claims(ISSUER, "good", "accounts:read"));
     program.start();
     program.wait_until_ready();
-    let token = Signer::new("key-1").sign(&claims(ISSUER, "good", "accounts:read"));
     let url = format!("http://127.0.0.1:{}/accounts/1.0.0/accounts/42", program.port);
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..CONNECTIONS {

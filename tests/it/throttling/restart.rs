@@ -13,15 +13,16 @@ use crate::support::signer::{Signer, claims};
 
 const BANK: &str = "/accounts/1.0.0/accounts/42";
 
-fn program(backend: &Origin) -> Program {
+fn program(backend: &Origin, signer: &Signer) -> Program {
     let more = two("Two", "application").replace("requests = 2", "requests = 5");
     let program = Program::new(&backend.url(), &more);
     program.edit("owner = \"charlie\"", "owner = \"charlie\"\npolicy = \"Two\"");
+    fs::write(program.path().join("keys.json"), signer.jwks()).unwrap();
     program
 }
 
-async fn status(program: &Program) -> u16 {
-    let token = Signer::new("key-1").sign(&claims(ISSUER, "good", "accounts:read"));
+async fn status(program: &Program, signer: &Signer) -> u16 {
+    let token = signer.sign(&claims(ISSUER, "good", "accounts:read"));
     let request = http::Request::get(format!("http://127.0.0.1:{}{BANK}", program.port))
         .header("authorization", format!("Bearer {token}"))
         .body(bytes::Bytes::new())
@@ -39,17 +40,17 @@ fn saved(program: &Program) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_process_forgets_a_second_at_most_and_a_stopped_one_nothing() {
-    let backend = Origin::start();
-    let mut program = program(&backend);
+    let (backend, signer) = (Origin::start(), Signer::new("key-1"));
+    let mut program = program(&backend, &signer);
     program.start();
     program.wait_until_ready();
-    assert_eq!([status(&program).await, status(&program).await], [200, 200]);
+    assert_eq!([status(&program, &signer).await, status(&program, &signer).await], [200, 200]);
     wait_until("the counts are in state_dir", || saved(&program) == 2);
     program.signal("KILL");
     program.wait();
     program.start();
     program.wait_until_ready();
-    assert_eq!([status(&program).await, status(&program).await], [200, 200]);
+    assert_eq!([status(&program, &signer).await, status(&program, &signer).await], [200, 200]);
     program.signal("TERM");
     program.wait();
     assert_eq!(saved(&program), 4, "a process that stops writes what it has");
@@ -60,7 +61,7 @@ async fn a_killed_process_forgets_a_second_at_most_and_a_stopped_one_nothing() {
     fs::write(&path, bytes).unwrap();
     program.start();
     program.wait_until_ready();
-    assert_eq!([status(&program).await, status(&program).await], [200, 429]);
+    assert_eq!([status(&program, &signer).await, status(&program, &signer).await], [200, 429]);
     assert!(program.log().contains("cut off"), "{}", program.log());
     program.signal("TERM");
     program.wait();
@@ -69,7 +70,7 @@ async fn a_killed_process_forgets_a_second_at_most_and_a_stopped_one_nothing() {
         .unwrap();
     program.start();
     program.wait_until_ready();
-    assert_eq!(status(&program).await, 200);
+    assert_eq!(status(&program, &signer).await, 200);
     assert!(program.log().contains("begin anew"), "{}", program.log());
 }
 
