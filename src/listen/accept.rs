@@ -99,13 +99,8 @@ pub fn take(worker: &Rc<LocalWorker>, arrival: Arrival) {
         let _ = stream.set_nodelay(true);
         let transport = if settings.tls.is_some() { Transport::Tls } else { Transport::Plain };
         let listener = Arc::clone(place.listener());
-        let connection = Rc::new(Connection::new(
-            &listener.name,
-            peer,
-            transport,
-            Rc::clone(worker.shared().idle()),
-            worker.deadlines().now(),
-        ));
+        let connection =
+            Rc::new(Connection::new(&listener.name, peer, transport, worker.deadlines().now()));
         let limit = worker.limits().header_timeout;
         if settings.definition.proxy_protocol == ProxyProtocol::Off && !place.claim(peer.ip()) {
             listener.series.refused(worker.index(), RefusedConnection::Address);

@@ -22,7 +22,7 @@ use crate::listen::worker::LocalWorker;
 use crate::model::gateway::Limits;
 use crate::model::reason::Reason;
 use crate::proxy;
-use crate::proxy::connection::{Connection, ConnectionClosing};
+use crate::proxy::connection::{Connection, ConnectionClosing, InFlight};
 
 /// Which HTTP a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,8 @@ async fn serve_http1(
         let (worker, connection) = (Rc::clone(worker), Rc::clone(connection));
         service_fn(move |request: Request<Incoming>| {
             // from now on, and not from the first poll: the connection must know at once that it owes an answer
-            let in_flight = connection.request_began(worker.deadlines());
+            let in_flight =
+                InFlight::begin(&connection, worker.deadlines(), worker.shared().idle());
             proxy::service::handle(Rc::clone(worker.shared()), in_flight, request)
         })
     };
@@ -122,8 +123,8 @@ async fn serve_http1(
             ConnectionClosing::No => {}
         }
     };
-    if let Some(tunnel) = connection.take_tunnel() {
-        Box::pin(tunnel.run(wire.into_socket(), unread)).await;
+    if let Some(continuation) = connection.take_continuation() {
+        Box::pin(continuation.run(Box::new(wire.into_socket()), unread)).await;
         return;
     }
     let refused = refusal(&wire, worker.limits().max_header_bytes);
@@ -221,7 +222,8 @@ async fn serve_http2(
         let (worker, connection) = (Rc::clone(worker), Rc::clone(connection));
         service_fn(move |request: Request<Incoming>| {
             // from now on, and not from the first poll: the connection must know at once that it owes an answer
-            let in_flight = connection.request_began(worker.deadlines());
+            let in_flight =
+                InFlight::begin(&connection, worker.deadlines(), worker.shared().idle());
             proxy::service::handle(Rc::clone(worker.shared()), in_flight, request)
         })
     };

@@ -9,7 +9,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, hea
 
 use crate::forward::trace;
 use crate::model::reason::Reason;
-use crate::proxy::connection::Connection;
+use crate::proxy::connection::{Connection, InFlight};
 use crate::proxy::denial::{self, DenialReply, RefusingApi, ReplyFormat};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::metadata;
@@ -134,7 +134,7 @@ pub fn refuse_bytes(
     let snapshot = worker.snapshots().load();
     let mut exchange = Exchange::begin(
         Rc::clone(worker),
-        connection.request_began(worker.deadlines()),
+        InFlight::begin(connection, worker.deadlines(), worker.idle()),
         Arc::clone(&snapshot.unrouted),
         &mut request,
     );

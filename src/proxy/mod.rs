@@ -1,6 +1,6 @@
 //! The walk of a request.
 //!
-//! [`walk`] has its steps on one page: [`head`], [`permit`] (with the [`question`]s that a decision raises), `throttle`,
+//! [`walk`] has its steps on one page: [`head`], the decision with its [`question`]s and its [`verdict`], `throttle`,
 //! [`outgoing`], [`forwarding`], [`reply`]. A step that refuses returns a [`refusal`]; [`local_reply`] turns it into a
 //! response, by [`denial`]'s one table of statuses. [`service`] is the HTTP library's side; [`exchange`] has the facts of one
 //! exchange, written once. [`stream`] holds what outlasts a response head, [`connection`] and [`worker`] what a request is
@@ -17,7 +17,6 @@ mod inbound;
 pub mod local_reply;
 mod metadata;
 mod outgoing;
-mod permit;
 mod query_token;
 pub mod question;
 mod refusal;
@@ -28,6 +27,7 @@ mod request_origin;
 mod routing;
 pub mod service;
 pub mod stream;
+mod verdict;
 mod walk;
 pub mod worker;
 

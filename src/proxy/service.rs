@@ -19,7 +19,7 @@ use tokio::task::spawn_local;
 
 use crate::forward::body::ResponseBody;
 use crate::proxy::answer::AnswerBody;
-use crate::proxy::connection::InFlight;
+use crate::proxy::connection::{Continuation, InFlight};
 use crate::proxy::cors;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::inbound::Inbound;
@@ -137,7 +137,7 @@ fn switch(
         deadlines: Rc::clone(worker.deadlines()),
     };
     match upgrade.stream.take() {
-        None => connection.switch(tunnel),
+        None => connection.switch(Continuation::new(|client, first| tunnel.run(client, first))),
         // owned by the worker's runtime; ends with its stream, whose connection waits for it
         Some(stream) => drop(spawn_local(async move {
             if let Ok(client) = stream.await {

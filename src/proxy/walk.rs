@@ -9,16 +9,18 @@ use crate::authorize::{self, Grant, authorize};
 use crate::model::clock::UnixSeconds;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::forwarding::forward;
+use crate::proxy::head::{self, Head};
 use crate::proxy::inbound::Inbound;
-use crate::proxy::permit::permit;
-use crate::proxy::refusal::{Refusal, Undecided};
+use crate::proxy::outgoing;
+use crate::proxy::question::{Asking, Questions};
+use crate::proxy::refusal::{Refusal, Undecided, Why};
 use crate::proxy::reply::{self, Reply};
 use crate::proxy::request_facts::RequestFacts;
 use crate::proxy::routing::route;
+use crate::proxy::verdict;
 use crate::proxy::worker::Worker;
-use crate::proxy::{head, outgoing};
 use crate::snapshot::Snapshot;
-use crate::throttle;
+use crate::throttle::{self, Permitted};
 
 /// Walks one request to its backend and back. Dropping the future (the client left) cancels the backend's request.
 pub(super) async fn walk(
@@ -40,6 +42,39 @@ pub(super) async fn walk(
     let answer = forward(worker, exchange, &admitted, outgoing, &way_back).await?;
     // relay, limited stream, or tunnel
     Ok(reply::of(worker, exchange, admitted, answer, way_back))
+}
+
+/// Decides, each time on the newest snapshot, until no question is open or [`Questions`] allows no further one.
+async fn permit(
+    worker: &Worker,
+    exchange: &mut Exchange,
+    head: &Head<'_>,
+    inbound: &Inbound,
+) -> Result<Permitted, Refusal> {
+    let facts = head.facts(exchange, inbound);
+    let mut questions = Questions::default();
+    loop {
+        let snapshot = worker.snapshots().load();
+        let refusal = match decide(&snapshot, &facts, worker.cache(), worker.clock().now()) {
+            Ok(grant) => {
+                // of this decision: whatever becomes of it, the next one must not find it
+                let proof = worker.cache().take_claim();
+                let permitted = verdict::permitted(exchange, &snapshot, &grant, head, inbound)?;
+                drop(snapshot);
+                return verdict::claimed(worker, exchange, inbound, permitted, proof).await;
+            }
+            Err(Undecided::Refused(refusal)) => refusal,
+            Err(Undecided::Needs(question, at)) => {
+                let asking = Asking::new(worker, &facts, &snapshot, &at, exchange.head.client);
+                match Box::pin(questions.ask(question, asking)).await {
+                    Ok(()) => continue,
+                    Err(error) => at.refusal(Why::Authenticate(error)),
+                }
+            }
+        };
+        verdict::refused(exchange, &snapshot, &refusal, inbound);
+        return Err(refusal);
+    }
 }
 
 /// Decides on one snapshot, without waiting. `explain` calls this too, so that it tells what the gateway does.

@@ -17,7 +17,7 @@ use crate::forward::pool::Pools;
 use crate::forward::send::Forwarder;
 use crate::forward::via::Via;
 use crate::model::clock::Clock;
-use crate::proxy::connection::idle::IdleConnections;
+use crate::proxy::connection::IdleConnections;
 use crate::proxy::request_ids::RequestIds;
 use crate::proxy::stream::authorization::StreamAuthorizations;
 use crate::snapshot::Snapshots;

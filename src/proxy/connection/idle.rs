@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::deadline::ticks;
-use crate::proxy::connection::Connection;
+use crate::proxy::connection::client::Connection;
 
 /// A client that goes on within this time meets a connection that is awake.
 const REST_AFTER: Duration = Duration::from_millis(100);
@@ -54,7 +54,8 @@ mod tests {
 
     use super::*;
     use crate::deadline::Deadlines;
-    use crate::proxy::connection::Transport;
+    use crate::proxy::connection::client::Transport;
+    use crate::proxy::connection::in_flight::InFlight;
 
     const CLIENT: &str = "192.0.2.1:4711";
 
@@ -62,15 +63,10 @@ mod tests {
     fn a_connection_rests_once_it_has_waited_and_not_while_it_is_used() {
         let (deadlines, waiting) =
             (Rc::new(Deadlines::default()), Rc::new(IdleConnections::default()));
-        let connection = Rc::new(Connection::new(
-            "http",
-            CLIENT.parse().unwrap(),
-            Transport::Plain,
-            Rc::clone(&waiting),
-            0,
-        ));
+        let connection =
+            Rc::new(Connection::new("http", CLIENT.parse().unwrap(), Transport::Plain, 0));
         let exchange = || {
-            drop(connection.request_began(&deadlines));
+            drop(InFlight::begin(&connection, &deadlines, &waiting));
             connection.flushed();
         };
         let _ = connection.poll_closing(&Context::from_waker(Waker::noop()));
@@ -91,7 +87,7 @@ mod tests {
         assert!(!connection.goes_to_rest(), "until it was used again");
         assert!(waiting.0.borrow().is_empty());
         exchange();
-        let busy = connection.request_began(&deadlines);
+        let busy = InFlight::begin(&connection, &deadlines, &waiting);
         pass(100);
         assert!(!connection.goes_to_rest(), "it is being answered");
         drop(busy);

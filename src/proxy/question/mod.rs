@@ -17,6 +17,7 @@ use crate::key_managers::CompiledKeyManager;
 use crate::model::rate::Rate;
 use crate::proxy::question::introspection_budget::IntrospectionAsker;
 use crate::proxy::question::newer_keys::NewerKeys;
+use crate::proxy::refusal::RefusalPlace;
 use crate::proxy::request_facts::RequestFacts;
 use crate::proxy::worker::Worker;
 use crate::snapshot::local::LocalSnapshot;
@@ -35,13 +36,27 @@ pub(super) struct Questions {
 /// The request that a question is asked for.
 #[derive(Clone, Copy)]
 pub(super) struct Asking<'a> {
-    pub(super) worker: &'a Worker,
-    pub(super) facts: &'a RequestFacts<'a>,
-    pub(super) snapshot: &'a LocalSnapshot,
+    worker: &'a Worker,
+    facts: &'a RequestFacts<'a>,
+    snapshot: &'a LocalSnapshot,
     /// The client that pays for the question.
-    pub(super) client: IpAddr,
+    client: IpAddr,
     /// The header that carries the token.
-    pub(super) header: &'a str,
+    header: &'a str,
+}
+
+impl<'a> Asking<'a> {
+    /// `at` is the API whose decision raised the question.
+    pub(super) fn new(
+        worker: &'a Worker,
+        facts: &'a RequestFacts<'a>,
+        snapshot: &'a LocalSnapshot,
+        at: &'a RefusalPlace,
+        client: IpAddr,
+    ) -> Self {
+        let header = &at.api.definition.authorization_header;
+        Self { worker, facts, snapshot, client, header }
+    }
 }
 
 impl Questions {

@@ -1,4 +1,4 @@
-//! From a head to the proof that its caller is permitted: decide; on a question, ask; repeat.
+//! What follows from a decision, for the exchange and for the steps that come.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,9 +10,7 @@ use crate::model::reason::Reason;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::head::Head;
 use crate::proxy::inbound::Inbound;
-use crate::proxy::question::{Asking, Questions};
-use crate::proxy::refusal::{Refusal, RefusalPlace, Undecided, Why};
-use crate::proxy::walk::decide;
+use crate::proxy::refusal::{Refusal, RefusalPlace, Why};
 use crate::proxy::worker::Worker;
 use crate::revocation::channel::claims::Claimed;
 use crate::snapshot::local::LocalSnapshot;
@@ -20,48 +18,36 @@ use crate::telemetry::refusals::Unsigned;
 use crate::throttle::levels::{CallFacts, Levels};
 use crate::throttle::{Permitted, Throttled};
 
-/// Decides on a request, on the newest snapshot each time. Servers are asked in between, as long as [`Questions`] allows.
-pub(super) async fn permit(
-    worker: &Worker,
+/// Takes a grant out of its snapshot, and notes the caller. Refuses a body that declares too many bytes here, before it
+/// takes a place in flight or counts against a quota.
+pub(super) fn permitted(
     exchange: &mut Exchange,
+    snapshot: &LocalSnapshot,
+    grant: &Grant<'_>,
     head: &Head<'_>,
     inbound: &Inbound,
 ) -> Result<Permitted, Refusal> {
-    let facts = head.facts(exchange, inbound);
-    let mut questions = Questions::default();
-    loop {
-        let snapshot = worker.snapshots().load();
-        let now = worker.clock().now();
-        let refusal = match decide(&snapshot, &facts, worker.cache(), now) {
-            Ok(grant) => {
-                let claim = worker.cache().take_claim();
-                let levels = levels(&snapshot, &grant, exchange, head, inbound)?;
-                let permitted = Permitted::new(&snapshot, &grant, levels);
-                let permitted = permitted.ok_or_else(|| Refusal::new(Reason::InternalError))?;
-                exchange.permitted(&permitted);
-                // before it takes a place, or counts against a quota
-                if head.declared.is_some_and(|declared| permitted.body().refuses(declared.bytes)) {
-                    return Err(Refusal::new(Reason::BodyTooLarge));
-                }
-                let Some(mark) = claim else { return Ok(permitted) };
-                drop(snapshot);
-                let claimed = Box::pin(claim_proof(worker, permitted, mark)).await;
-                return claimed.inspect_err(|refusal| note_token(exchange, refusal, inbound));
-            }
-            Err(Undecided::Refused(refusal)) => refusal,
-            Err(Undecided::Needs(question, at)) => {
-                let header = &at.api.definition.authorization_header;
-                let client = exchange.head.client;
-                let asking = Asking { worker, facts: &facts, snapshot: &snapshot, client, header };
-                match Box::pin(questions.ask(question, asking)).await {
-                    Ok(()) => continue,
-                    Err(error) => at.refusal(Why::Authenticate(error)),
-                }
-            }
-        };
-        note(exchange, &snapshot, &refusal, inbound);
-        return Err(refusal);
+    let levels = levels(snapshot, grant, exchange, head, inbound)?;
+    let permitted = Permitted::new(snapshot, grant, levels);
+    let permitted = permitted.ok_or_else(|| Refusal::new(Reason::InternalError))?;
+    exchange.permitted(&permitted);
+    if head.declared.is_some_and(|declared| permitted.body().refuses(declared.bytes)) {
+        return Err(Refusal::new(Reason::BodyTooLarge));
     }
+    Ok(permitted)
+}
+
+/// Claims the DPoP proof of the request, if all gateways share theirs.
+pub(super) async fn claimed(
+    worker: &Worker,
+    exchange: &mut Exchange,
+    inbound: &Inbound,
+    permitted: Permitted,
+    proof: Option<ProofMark>,
+) -> Result<Permitted, Refusal> {
+    let Some(mark) = proof else { return Ok(permitted) };
+    let claimed = Box::pin(claim(worker, permitted, mark)).await;
+    claimed.inspect_err(|refusal| note_token(exchange, refusal, inbound))
 }
 
 /// Finds the policies that a granted request counts against, unless a deny condition is about it.
@@ -87,7 +73,7 @@ fn levels(
 
 /// Lets a DPoP proof pass that no other gateway has seen. If the channel does not answer, the proofs that this gateway
 /// remembers must do.
-async fn claim_proof(
+async fn claim(
     worker: &Worker,
     permitted: Permitted,
     mark: ProofMark,
@@ -105,7 +91,12 @@ async fn claim_proof(
 }
 
 /// Writes into the exchange what is known of a refused request: for its log line, its metrics and `explain`.
-fn note(exchange: &mut Exchange, snapshot: &LocalSnapshot, refusal: &Refusal, inbound: &Inbound) {
+pub(super) fn refused(
+    exchange: &mut Exchange,
+    snapshot: &LocalSnapshot,
+    refusal: &Refusal,
+    inbound: &Inbound,
+) {
     let Some(at) = &refusal.at else { return };
     if let Some(local) = snapshot.local_api(at.api.slot) {
         exchange.found(local, at.operation);

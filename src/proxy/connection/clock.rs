@@ -1,0 +1,103 @@
+//! The times of one connection, and whether it has waited longer than the limits allow. All times are in ticks.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::deadline::ticks;
+use crate::model::gateway::Limits;
+
+/// An idle HTTP/1 client has this long to use its connection once more when the connection is drained.
+const ONCE_MORE: Duration = Duration::from_secs(1);
+
+/// A drained HTTP/2 connection without streams is closed after this time, even if its client does not read what it is told.
+const UNHEARD: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Between requests.
+    Idle,
+    /// Some bytes of a head came, or the connection is new.
+    Head,
+    Serving,
+}
+
+/// Why the worker's sweep closes a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overdue {
+    Head,
+    Idle,
+    /// It was told to go, and had long enough to.
+    Lingering,
+    Write,
+}
+
+#[derive(Debug)]
+pub(super) struct ConnectionClock {
+    pub(super) phase: Cell<Phase>,
+    /// The time at which the phase began.
+    pub(super) since: Cell<u64>,
+    /// Set while the client takes none of our bytes.
+    pub(super) blocked: Cell<Option<u64>>,
+    /// The time at which it was told to go because it asked for nothing.
+    pub(super) told: Cell<Option<u64>>,
+    /// From this time on the next request is the last one.
+    pub(super) draining: Cell<Option<u64>>,
+    /// HTTP/2 is spoken: its clients can be told when to go.
+    pub(super) multiplexed: Cell<bool>,
+}
+
+impl ConnectionClock {
+    pub(super) fn new(now: u64) -> Self {
+        Self {
+            phase: Cell::new(Phase::Head),
+            since: Cell::new(now),
+            blocked: Cell::new(None),
+            told: Cell::new(None),
+            draining: Cell::new(None),
+            multiplexed: Cell::new(false),
+        }
+    }
+
+    pub(super) fn enter(&self, phase: Phase, now: u64) {
+        self.phase.set(phase);
+        self.since.set(now);
+    }
+
+    pub(super) fn write_blocked(&self, blocked: bool, now: u64) {
+        match (blocked, self.blocked.get()) {
+            (true, None) => self.blocked.set(Some(now)),
+            (false, Some(_)) => self.blocked.set(None),
+            _ => {}
+        }
+    }
+
+    /// Returns the limit that the connection has exceeded, if there is one.
+    pub(super) fn overdue(&self, limits: &Limits, now: u64, serving: bool) -> Option<Overdue> {
+        let longer = |since: Option<u64>, limit| {
+            since.is_some_and(|since| now.saturating_sub(since) > limit)
+        };
+        if longer(self.blocked.get(), ticks(limits.body_stall_timeout)) {
+            return Some(Overdue::Write);
+        }
+        // from when it was told, and not from when it should have been: the sweep may have come late
+        if longer(self.told.get(), ticks(limits.header_timeout)) {
+            return Some(Overdue::Lingering);
+        }
+        let waited = now.saturating_sub(self.since.get());
+        if let Some(since) = self.draining.get().filter(|_| !serving) {
+            let waited = waited.min(now.saturating_sub(since));
+            if self.multiplexed.get() {
+                if waited > ticks(UNHEARD) {
+                    return Some(Overdue::Lingering);
+                }
+            } else if self.phase.get() == Phase::Idle && waited > ticks(ONCE_MORE) {
+                return Some(Overdue::Idle);
+            }
+        }
+        match self.phase.get() {
+            Phase::Head if waited > ticks(limits.header_timeout) => Some(Overdue::Head),
+            Phase::Idle if waited > ticks(limits.idle_timeout) => Some(Overdue::Idle),
+            _ => None,
+        }
+    }
+}
