@@ -5,7 +5,7 @@ use http::{HeaderValue, Method, Request, Uri, header};
 use http_body::Body;
 
 use crate::backend::CompiledTarget;
-use crate::forward::body::RequestBody;
+use crate::forward::body::request::RequestBody;
 use crate::forward::failure::ForwardError;
 
 /// Says how long the body is, where the library would not. HTTP/2 has its own framing.

@@ -8,7 +8,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName};
 
-use crate::forward::forwarded::MAX_CHAIN;
+/// The most addresses of a chain that are read: far more proxies than anybody has in a row.
+pub(super) const MAX_CHAIN: usize = 32;
 
 /// What the element of the client says of its request.
 #[derive(Debug, Default)]

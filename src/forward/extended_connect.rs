@@ -7,7 +7,7 @@ use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{Method, Request};
 use hyper::ext::Protocol;
 
-use crate::forward::body::RequestBody;
+use crate::forward::body::request::RequestBody;
 
 /// Whether an upgrade can be asked for like this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

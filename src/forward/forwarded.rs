@@ -17,9 +17,6 @@ use crate::forward::chain::{self, ClientElement};
 use crate::model::proxies::{ForwardedHeader, ForwardedHeaders, TrustedProxies};
 use crate::route::{Authority, normalize, parse_authority};
 
-/// The most addresses of a chain that are read.
-pub const MAX_CHAIN: usize = 32;
-
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");

@@ -14,11 +14,12 @@ use tokio::time::timeout;
 use crate::backend::CheckedTarget;
 use crate::backend::target_health::{HealthChange, TargetHealth, monotonic_millis};
 use crate::forward::addressing::speak;
-use crate::forward::body::{RequestBody, RequestProgress};
+use crate::forward::body::progress::RequestProgress;
+use crate::forward::body::request::RequestBody;
 use crate::forward::failure::ForwardError;
+use crate::forward::forwarder::Forwarder;
 use crate::forward::pool::ConnectionPurpose;
 use crate::forward::reach::Way;
-use crate::forward::send::Forwarder;
 
 /// Makes the checks that are due, one for each address. Called by the worker's tick.
 pub fn check(forwarder: &Rc<Forwarder>, targets: &[CheckedTarget]) {

@@ -2,17 +2,19 @@
 //!
 //! Decides what a backend is sent, on which connection, and what is sent again. Takes only what was admitted.
 //!
-//! The walk through the files: [`headers`] strips what ends at this hop and what only the gateway may say, then adds what
-//! the gateway says, with [`forwarded`] (who the client is, by the [`chain`] of proxies), [`via`] (this hop, loops) and [`trace`] (request id and trace
-//! context); [`balance`] says which target is asked, [`send`] asks it in the form of [`addressing`], on a connection of [`pool`] or a new one of [`connect`], on the
-//! way that [`reach`] finds to an address of [`dns`] (with [`search`]), driven as [`driver`] says, or shared as
-//! [`multiplexed`] says, which [`observed`] watches; [`replay`]
-//! keeps what can be sent again; [`health`] checks targets; [`extended_connect`] asks backends of HTTP/2 for
-//! a WebSocket; [`framing`] checks how answers are framed; [`early_hints`] passes early hints; [`location`] puts the client's
-//! address in place of the backend's; [`body`] streams both ways;
+//! [`headers`] strips what ends at this hop and what only the gateway may say, then adds what the gateway says, with
+//! [`forwarded`] (the client, by the [`chain`] of proxies), [`via`] (this hop, loops) and [`trace`] (request id, trace
+//! context). [`targets`] chooses a target by [`balance`] and makes an [`attempt`] on it; [`again`] knows what can be sent
+//! again. An attempt takes a connection of [`pool`] or a new one of [`connect`], on the way that [`reach`] finds to an
+//! address of [`dns`] (with [`search`]); [`send`] sends in the form of [`addressing`]. Connections are
+//! [`http1_connection`], driven by [`driver`], or [`multiplexed`], watched by [`observed`]. [`health`] checks targets,
+//! [`extended_connect`] asks backends of HTTP/2 for a WebSocket, [`framing`] checks how answers are framed, [`early_hints`]
+//! passes early hints, [`location`] puts the client's address in place of the backend's, [`body`] streams both ways, and
 //! [`failure`] says why there was no answer.
 
 mod addressing;
+mod again;
+mod attempt;
 pub mod balance;
 pub mod body;
 mod chain;
@@ -24,16 +26,19 @@ pub mod early_hints;
 mod extended_connect;
 pub mod failure;
 pub mod forwarded;
+pub mod forwarder;
 pub mod framing;
 pub mod headers;
 pub mod health;
+mod http1_connection;
+mod in_flight;
 pub mod location;
 mod multiplexed;
 mod observed;
 pub mod pool;
 pub mod reach;
-mod replay;
 mod search;
-pub mod send;
+mod send;
+pub mod targets;
 pub mod trace;
 pub mod via;

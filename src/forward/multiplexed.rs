@@ -18,8 +18,7 @@ use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::timeout;
 
 use crate::backend::CompiledTarget;
-use crate::forward::body::RequestBody;
-use crate::forward::connect::Connected;
+use crate::forward::body::request::RequestBody;
 use crate::forward::failure::ForwardError;
 use crate::forward::observed::{Observation, Observed};
 
@@ -108,7 +107,7 @@ pub(super) fn open<S>(
     target: &CompiledTarget,
     stream: S,
     upgrade: bool,
-) -> impl Future<Output = Result<Connected, ForwardError>> + use<S>
+) -> impl Future<Output = Result<Http2Connection, ForwardError>> + use<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -160,7 +159,7 @@ where
             own.tell();
         });
         let driver = driver.abort_handle();
-        Ok(Connected::Http2(Http2Connection { sender, driver, state }))
+        Ok(Http2Connection { sender, driver, state })
     }
 }
 

@@ -384,7 +384,7 @@ async fn a_strange_certificate_is_named() {
         clients: crate::model::gateway::ClientAuth::None,
     };
     let config =
-        crate::listen::tls::server_config(&tls, crate::model::gateway::Protocols::Http1).unwrap();
+        crate::listen::server_config(&tls, crate::model::gateway::Protocols::Http1).unwrap();
     let mut tasks = JoinSet::new();
     let mut ports = Vec::new();
     for address in ["127.0.0.1:0", "127.0.0.2:0"] {

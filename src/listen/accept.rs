@@ -13,11 +13,11 @@ use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use crate::listen::local_worker::{Arrival, LocalWorker, Registration};
 use crate::listen::proxy_protocol::{self, Preamble};
 use crate::listen::serve::{Protocol, serve};
-use crate::listen::socket::{ConnectionPlace, ListenerSettings, ListenerSocket};
+use crate::listen::socket::{ListenerSettings, ListenerSocket};
 use crate::listen::wire::Socket;
-use crate::listen::worker::{Arrival, LocalWorker, Registration};
 use crate::model::gateway::{Protocols, ProxyProtocol};
 use crate::proxy::connection::{Connection, Transport};
 use crate::telemetry::{RefusedConnection, TlsFailure};
@@ -29,7 +29,11 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts for as long as the worker listens here. Owned by the worker, which ends it.
-pub async fn accept(worker: Rc<LocalWorker>, listener: Arc<ListenerSocket>, socket: TcpListener) {
+pub(super) async fn accept(
+    worker: Rc<LocalWorker>,
+    listener: Arc<ListenerSocket>,
+    socket: TcpListener,
+) {
     loop {
         match socket.accept().await {
             Ok((stream, peer)) => admit(&worker, &listener, stream, peer),
@@ -90,7 +94,7 @@ fn admit(
 }
 
 /// Serves a connection on this worker.
-pub fn take(worker: &Rc<LocalWorker>, arrival: Arrival) {
+pub(super) fn take(worker: &Rc<LocalWorker>, arrival: Arrival) {
     let worker = Rc::clone(worker);
     // owned by the worker's runtime, and counted in its table of connections, which draining waits for
     spawn_local(async move {
@@ -250,16 +254,6 @@ async fn sniff(
 }
 
 /// A listening socket of this worker.
-pub fn register(socket: std::net::TcpListener) -> io::Result<TcpListener> {
+pub(super) fn register(socket: std::net::TcpListener) -> io::Result<TcpListener> {
     TcpListener::from_std(socket)
-}
-
-impl Arrival {
-    /// For another worker: off this runtime's event loop.
-    pub(super) fn detach(
-        self,
-    ) -> Result<(std::net::TcpStream, SocketAddr, ConnectionPlace), io::Error> {
-        let Self { stream, peer, place } = self;
-        Ok((stream.into_std()?, peer, place))
-    }
 }

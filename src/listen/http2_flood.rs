@@ -10,7 +10,7 @@ use thiserror::Error;
 
 /// Follows what one client sends.
 #[derive(Debug)]
-pub struct FrameFollower {
+pub(super) struct FrameFollower {
     /// Bytes to pass over: of the preface at first, then of a payload.
     skip: usize,
     /// The header of a frame, as far as it came.
@@ -34,7 +34,7 @@ enum HeaderBlock {
 /// The client has spent its allowance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("more frames that ask for nothing than a client has a use for")]
-pub struct Flood;
+pub(super) struct Flood;
 
 const PREFACE: usize = 24;
 const HEADER: usize = 9;
@@ -65,7 +65,7 @@ const CONTROL_COST: u32 = 64;
 const WINDOW_COST: u32 = 4;
 
 impl FrameFollower {
-    pub fn new(now: u64) -> Self {
+    pub(super) fn new(now: u64) -> Self {
         Self {
             skip: PREFACE,
             header: [0; HEADER],
@@ -77,7 +77,7 @@ impl FrameFollower {
     }
 
     /// Looks at the next bytes of the connection.
-    pub fn inspect(&mut self, mut bytes: &[u8], now: u64) -> Result<(), Flood> {
+    pub(super) fn inspect(&mut self, mut bytes: &[u8], now: u64) -> Result<(), Flood> {
         self.fill(now);
         loop {
             let skipped = self.skip.min(bytes.len());
@@ -101,7 +101,7 @@ impl FrameFollower {
     }
 
     /// A head has begun, or the connection has only just, and the rest has not come.
-    pub fn within_head(&self) -> bool {
+    pub(super) fn within_head(&self) -> bool {
         match self.head {
             HeaderBlock::No => false,
             HeaderBlock::Open => true,
@@ -110,7 +110,7 @@ impl FrameFollower {
     }
 
     /// So many bytes went to the client.
-    pub fn answered(&mut self, bytes: usize) {
+    pub(super) fn answered(&mut self, bytes: usize) {
         self.allowance =
             self.allowance.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX)).min(MOST);
     }

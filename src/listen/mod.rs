@@ -1,20 +1,28 @@
 //! Sockets in: accepting, TLS, HTTP/1.1 and HTTP/2 serving, limits of a connection, draining.
 //!
-//! Decides who may connect, how long a connection may wait, and which worker serves it. Never looks into a request: the
-//! walk is `proxy`'s.
+//! Decides who may connect, how long a connection may wait, and which worker serves it. Never looks into a request: that is
+//! `proxy`'s.
 //!
-//! The walk through the files: [`socket`] (a listener that all workers share), [`accept`] (a connection comes in),
-//! [`proxy_protocol`] (who stands behind a balancer), [`wire`] (its bytes), [`http1_framing`] (framing with one reading),
-//! [`http2_flood`] (HTTP/2 frames without use), [`serve`] (HTTP on it), [`stream`] (one of HTTP/2's),
-//! [`tls`] (certificates), [`worker`] (one thread's life).
+//! [`socket`] is a listener that all workers share; [`accept`] takes a connection, behind a balancer's [`proxy_protocol`];
+//! [`wire`] has its bytes, checked by [`http1_framing`] and [`http2_flood`]; [`serve`] speaks HTTP on it, [`stream`] watches
+//! one stream of HTTP/2; [`tls`] has certificates. [`worker`] runs one thread by its [`commands`], with the connections of a
+//! [`local_worker`] and the clock of [`tick`].
 
-pub mod accept;
+mod accept;
+mod commands;
 pub mod http1_framing;
-pub mod http2_flood;
+mod http2_flood;
+mod local_worker;
 pub mod proxy_protocol;
-pub mod serve;
-pub mod socket;
-pub mod stream;
-pub mod tls;
-pub mod wire;
-pub mod worker;
+mod serve;
+mod socket;
+mod stream;
+mod tick;
+mod tls;
+mod wire;
+mod worker;
+
+pub use crate::listen::commands::{WorkerCommand, WorkerHandle, WorkerQueue};
+pub use crate::listen::socket::{ListenerSettings, ListenerSocket, listen};
+pub use crate::listen::tls::{TlsError, server_config};
+pub use crate::listen::worker::run;

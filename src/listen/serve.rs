@@ -16,9 +16,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::listen::http1_framing::Violation;
+use crate::listen::local_worker::LocalWorker;
 use crate::listen::stream::Streams;
 use crate::listen::wire::{Socket, Wire};
-use crate::listen::worker::LocalWorker;
 use crate::model::gateway::Limits;
 use crate::model::reason::Reason;
 use crate::proxy;
@@ -26,7 +26,7 @@ use crate::proxy::connection::{Connection, ConnectionClosing, InFlight};
 
 /// Which HTTP a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
+pub(super) enum Protocol {
     Http1,
     Http2,
 }
@@ -52,7 +52,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Serves until the connection ends. Dropping the future closes it.
-pub async fn serve(
+pub(super) async fn serve(
     worker: Rc<LocalWorker>,
     connection: Rc<Connection>,
     socket: Socket,

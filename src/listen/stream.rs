@@ -12,12 +12,12 @@ use std::time::Duration;
 use tokio::task::spawn_local;
 
 use crate::deadline::Deadline;
-use crate::listen::worker::LocalWorker;
+use crate::listen::local_worker::LocalWorker;
 use crate::proxy::connection::{Connection, Handed};
 
 /// Runs an HTTP/2 connection's streams on the worker's own thread.
 #[derive(Debug, Clone)]
-pub struct Streams {
+pub(super) struct Streams {
     worker: Rc<LocalWorker>,
     connection: Rc<Connection>,
 }
@@ -27,7 +27,7 @@ pub struct Streams {
 const SLOWEST: usize = 1024;
 
 impl Streams {
-    pub fn new(worker: &Rc<LocalWorker>, connection: &Rc<Connection>) -> Self {
+    pub(super) fn new(worker: &Rc<LocalWorker>, connection: &Rc<Connection>) -> Self {
         Self { worker: Rc::clone(worker), connection: Rc::clone(connection) }
     }
 

@@ -19,14 +19,14 @@ use crate::proxy::connection::Connection;
 
 /// A client's socket.
 #[derive(Debug)]
-pub enum Socket {
+pub(super) enum Socket {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// A socket as the HTTP library reads and writes it.
 #[derive(Debug)]
-pub struct Wire {
+pub(super) struct Wire {
     socket: Socket,
     /// Bytes that were read to tell the protocol.
     first: Bytes,
@@ -50,7 +50,7 @@ pub struct Wire {
 const LEAVING_GRACE: Duration = Duration::from_millis(600);
 
 impl Wire {
-    pub fn http1(
+    pub(super) fn http1(
         socket: Socket,
         first: Bytes,
         connection: Rc<Connection>,
@@ -62,7 +62,7 @@ impl Wire {
         }
     }
 
-    pub fn http2(
+    pub(super) fn http2(
         socket: Socket,
         first: Bytes,
         connection: Rc<Connection>,
@@ -93,31 +93,31 @@ impl Wire {
     }
 
     /// What ended the connection's framing, if something did.
-    pub fn violation(&self) -> Option<Violation> {
+    pub(super) fn violation(&self) -> Option<Violation> {
         self.violation
     }
 
     /// The status with which the parser refused the client's bytes; its bare answer was not sent.
-    pub fn swallowed(&self) -> Option<u16> {
+    pub(super) fn swallowed(&self) -> Option<u16> {
         self.swallowed
     }
 
     /// The length of the last request line, or of what has come of it.
-    pub fn request_line(&self) -> usize {
+    pub(super) fn request_line(&self) -> usize {
         self.framing.as_ref().map_or(0, Framing::request_line)
     }
 
-    pub fn into_socket(self) -> Socket {
+    pub(super) fn into_socket(self) -> Socket {
         self.socket
     }
 
     /// Takes back what was read and not used. A copy, mostly of nothing: the whole buffer behind it would live as long.
-    pub fn give_back(&mut self, unread: &[u8]) {
+    pub(super) fn give_back(&mut self, unread: &[u8]) {
         self.unread = Bytes::copy_from_slice(unread);
     }
 
     /// Ready when something can be read, the end included.
-    pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
         if !self.unread.is_empty() || !self.first.is_empty() {
             return Poll::Ready(());
         }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use http::{StatusCode, Version};
 
 use crate::forward::failure::{ForwardError, chain};
-use crate::forward::send::{BackendAnswer, Outgoing};
+use crate::forward::targets::{BackendAnswer, Outgoing};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::outgoing::WayBack;
 use crate::proxy::refusal::Refusal;

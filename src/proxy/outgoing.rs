@@ -12,7 +12,7 @@ use crate::forward::body::RequestBody;
 use crate::forward::early_hints::Interim;
 use crate::forward::headers::{self, Hop, Trailers};
 use crate::forward::pool::ConnectionPurpose;
-use crate::forward::send::Outgoing;
+use crate::forward::targets::Outgoing;
 use crate::model::api::AuthorizationForwarding;
 use crate::model::backend::{Addressing, Balance, HashKey};
 use crate::model::reason::Reason;

@@ -8,7 +8,7 @@ use http::{HeaderValue, Response, StatusCode, Version};
 use crate::forward::body::ResponseBody;
 use crate::forward::headers;
 use crate::forward::location::{self, ClientAddress};
-use crate::forward::send::BackendAnswer;
+use crate::forward::targets::BackendAnswer;
 use crate::forward::trace;
 use crate::model::reason::Reason;
 use crate::proxy::exchange::Exchange;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::config::Report;
-use crate::listen::tls::TlsError;
+use crate::listen::TlsError;
 use crate::snapshot::compile::CompileError;
 use crate::state_dir::FolderFault;
 use crate::state_dir::lock::LockError;

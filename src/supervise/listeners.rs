@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 
-use crate::listen::socket::{ListenerSettings, ListenerSocket};
-use crate::listen::tls::server_config;
+use crate::listen::{ListenerSettings, ListenerSocket, server_config};
 use crate::model::gateway::Listener;
 use crate::supervise::error::{SuperviseError, bind_error};
 use crate::supervise::takeover::Inherited;

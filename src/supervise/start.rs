@@ -17,8 +17,7 @@ use crate::config::Loaded;
 use crate::forward::via::Via;
 use crate::jwks::{KeyManagerKeys, KeySets};
 use crate::key_managers::OnDemand;
-use crate::listen::socket::listen;
-use crate::listen::tls::server_config;
+use crate::listen::{listen, server_config};
 use crate::management::{
     Access, CallGate, Explaining, InForce, ManagementState, OwnHosts, Readiness, control, server,
 };

@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::listen::socket::ListenerSocket;
-use crate::listen::worker::{self, WorkerCommand, WorkerHandle, WorkerQueue};
+use crate::listen::{self, ListenerSocket, WorkerCommand, WorkerHandle, WorkerQueue};
 use crate::management::Readiness;
 use crate::model::gateway::Workers as WorkerCount;
 use crate::proxy::worker::WorkerParts;
@@ -161,7 +160,7 @@ impl Watched {
             // nothing of a failed worker is used again but its queue, which no failure leaves half
             // changed
             let ended = catch_unwind(AssertUnwindSafe(|| {
-                worker::run(parts.again(), &mut queue, peers.to_vec())
+                listen::run(parts.again(), &mut queue, peers.to_vec())
             }));
             let error = match ended {
                 Ok(Ok(())) => return,

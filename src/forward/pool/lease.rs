@@ -1,18 +1,68 @@
 //! A connection in use: what is asked of it, and what it says about the connection that it came from.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
+use hyper::client::conn::{TrySendError, http2};
 
-use super::{DOUBT, HeldConnection, Idle, Lease, LeaseKind};
 use crate::deadline::ticks;
-use crate::forward::body::RequestBody;
+use crate::forward::body::request::RequestBody;
 use crate::forward::framing::Reuse;
+use crate::forward::http1_connection::Http1Connection;
+use crate::forward::pool::shared::{MultiplexedStream, SharedConnection};
+use crate::forward::pool::target_pool::{Idle, Pool};
+
+/// A backend that sent bytes after an answer is not trusted with reused connections for this long.
+const DOUBT: Duration = Duration::from_mins(1);
+
+/// A connection in use. Dropping it closes the connection, or ends the stream.
+#[derive(Debug)]
+pub struct Lease {
+    pool: Rc<Pool>,
+    held: HeldConnection,
+    kind: LeaseKind,
+    reuse: Reuse,
+}
+
+#[derive(Debug)]
+enum HeldConnection {
+    Http1 { connection: Box<Http1Connection>, address: SocketAddr },
+    Stream { sender: http2::SendRequest<RequestBody>, place: MultiplexedStream },
+}
+
+/// The past of a connection in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseKind {
+    Fresh,
+    Reused,
+    /// Idle for so long that the backend may be closing it at this moment.
+    Aged,
+    /// It may carry bytes that follow an earlier answer: only for requests that can be sent again.
+    Doubtful,
+}
 
 impl Lease {
+    pub(super) fn http1(
+        pool: Rc<Pool>,
+        connection: Box<Http1Connection>,
+        address: SocketAddr,
+        kind: LeaseKind,
+    ) -> Self {
+        let held = HeldConnection::Http1 { connection, address };
+        Self { pool, held, kind, reuse: Reuse::Allowed }
+    }
+
+    /// Takes a stream of a shared connection.
+    pub(super) fn stream(pool: Rc<Pool>, shared: &Rc<SharedConnection>, kind: LeaseKind) -> Self {
+        let place = MultiplexedStream::of(shared, &pool.deadlines);
+        let held = HeldConnection::Stream { sender: shared.connection.sender.clone(), place };
+        Self { pool, held, kind, reuse: Reuse::Allowed }
+    }
+
     pub fn kind(&self) -> LeaseKind {
         self.kind
     }

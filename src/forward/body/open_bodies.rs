@@ -1,0 +1,23 @@
+//! Counts the bodies of a connection that have not come to their end.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// The number of a client connection's bodies that have not come to their end. One that was given up never does: what
+/// follows on such a connection may still be of it.
+#[derive(Debug, Clone, Default)]
+pub struct OpenBodies(Rc<Cell<u32>>);
+
+impl OpenBodies {
+    pub fn any(&self) -> bool {
+        self.0.get() > 0
+    }
+
+    pub(super) fn opened(&self) {
+        self.0.set(self.0.get().saturating_add(1));
+    }
+
+    pub(super) fn ended(&self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+}

@@ -1,0 +1,23 @@
+//! Counts the requests that are with a target.
+
+use std::sync::Arc;
+
+use crate::backend::TargetAddress;
+use crate::backend::target_health::TargetHealth;
+
+/// A request that is with its target; counted where the busy targets get fewer.
+#[derive(Debug)]
+pub(super) struct InFlightRequest(Arc<TargetHealth>);
+
+impl InFlightRequest {
+    pub(super) fn new(endpoint: &TargetAddress) -> Self {
+        endpoint.standing.began();
+        Self(Arc::clone(&endpoint.standing))
+    }
+}
+
+impl Drop for InFlightRequest {
+    fn drop(&mut self) {
+        self.0.ended();
+    }
+}
