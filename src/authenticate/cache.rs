@@ -11,9 +11,9 @@ use std::sync::Arc;
 use quick_cache::unsync::Cache;
 use quick_cache::{Lifecycle, Weighter};
 
-use crate::authenticate::binding::{ProofMark, Proofs};
 use crate::authenticate::budgets::Budgets;
 use crate::authenticate::principal::Verdict;
+use crate::authenticate::proofs::{ProofMark, Proofs};
 use crate::introspect::IntrospectionAnswer;
 use crate::jwt::KeySet;
 use crate::key_managers::CompiledKeyManager;

@@ -12,7 +12,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderMap;
 
-use crate::authenticate::binding::BindingFault;
+use crate::authenticate::binding_fault::BindingFault;
 use crate::model::proxies::{CertificateFormat, TrustedProxies};
 
 type Digest = [u8; 32];

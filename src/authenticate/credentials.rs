@@ -5,7 +5,7 @@
 
 use http::HeaderMap;
 
-use crate::authenticate::AuthenticateError;
+use crate::authenticate::error::AuthenticateError;
 
 /// How a token was presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

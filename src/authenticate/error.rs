@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::authenticate::binding::BindingFault;
+use crate::authenticate::binding_fault::BindingFault;
 use crate::jwks::{KeyManagerKeys, RefetchCause};
 use crate::jwt::Rejection;
 use crate::key_managers::Closed;

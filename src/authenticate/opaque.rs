@@ -8,9 +8,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::authenticate::cache::TokenCache;
+use crate::authenticate::error::AuthenticateError;
+use crate::authenticate::ownership::{is_of_organization, take};
 use crate::authenticate::principal::{Basis, Principal, Verdict};
 use crate::authenticate::question::{Question, Unproven};
-use crate::authenticate::{AuthenticateError, is_of_organization, take};
 use crate::introspect::{IntrospectionAnswer, IntrospectionPurpose};
 use crate::jwt::{self, Rejection};
 use crate::key_managers::CompiledKeyManager;

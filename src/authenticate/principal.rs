@@ -27,7 +27,7 @@ pub struct Principal {
 
 /// What was found out about a token; true for as long as the key manager and its keys stay as they are.
 #[derive(Debug)]
-pub struct Verdict {
+pub(super) struct Verdict {
     key_manager: Arc<CompiledKeyManager>,
     basis: Basis,
     claims: Claims,

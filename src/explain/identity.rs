@@ -5,8 +5,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::authenticate::binding::{self, BindingFault};
 use crate::authenticate::{Basis, Principal};
+use crate::authenticate::{BindingFault, binding};
 use crate::explain::question::ExplainRequest;
 use crate::jwt::{JsonValue, Unverified};
 use crate::key_managers::CompiledKeyManager;

@@ -11,7 +11,7 @@ use crate::model::backend::Balance;
 
 /// What a choice depends on beside the group.
 #[derive(Debug, Clone, Copy)]
-pub struct Choice<'c> {
+pub(super) struct Choice<'c> {
     /// This worker's count of requests to the group.
     pub turn: usize,
     /// What consistent hashing goes by.
@@ -23,10 +23,10 @@ pub struct Choice<'c> {
 }
 
 /// An endpoint's identity within one request.
-pub type Tried = *const TargetHealth;
+pub(super) type Tried = *const TargetHealth;
 
 /// The endpoint to ask; `None` only for a group without targets.
-pub fn choose<'g>(
+pub(super) fn choose<'g>(
     group: &BackendGroup,
     endpoints: &'g TargetAddresses,
     choice: Choice<'_>,

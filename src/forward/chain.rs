@@ -9,7 +9,7 @@ use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName};
 
 /// The most addresses of a chain that are read: far more proxies than anybody has in a row.
-pub(super) const MAX_CHAIN: usize = 32;
+pub const MAX_CHAIN: usize = 32;
 
 /// What the element of the client says of its request.
 #[derive(Debug, Default)]

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+pub use crate::forward::chain::MAX_CHAIN;
 use crate::forward::chain::{self, ClientElement};
 use crate::model::proxies::{ForwardedHeader, ForwardedHeaders, TrustedProxies};
 use crate::route::{Authority, normalize, parse_authority};

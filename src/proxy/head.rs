@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, Uri, Version, header};
 
-use crate::authenticate::certificate::is_told_twice;
+use crate::authenticate::is_told_twice;
 use crate::forward::forwarded::ClientScheme;
 use crate::forward::trace;
 use crate::model::reason::Reason;

@@ -6,11 +6,11 @@
 //! exchange, written once. [`stream`] holds what outlasts a response head, [`connection`] and [`worker`] what a request is
 //! lent.
 
-pub mod answer;
+mod answer;
 pub mod connection;
 mod cors;
 pub mod denial;
-pub mod exchange;
+mod exchange;
 mod forwarding;
 mod head;
 mod inbound;
@@ -26,7 +26,7 @@ mod request_ids;
 mod request_origin;
 mod routing;
 pub mod service;
-pub mod stream;
+mod stream;
 mod verdict;
 mod walk;
 pub mod worker;

@@ -3,8 +3,9 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::authenticate::binding::{BindingFault, PROOF_LIFETIME, ProofMark};
-use crate::authenticate::{AuthenticateError, CallerNames, Principal, credentials};
+use crate::authenticate::{
+    AuthenticateError, BindingFault, CallerNames, PROOF_LIFETIME, Principal, ProofMark, credentials,
+};
 use crate::authorize::Grant;
 use crate::model::reason::Reason;
 use crate::proxy::exchange::Exchange;

@@ -10,7 +10,7 @@ use aws_lc_rs::rand;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::authenticate::binding::Proofs;
+use crate::authenticate::Proofs;
 use crate::authenticate::cache::Common;
 use crate::budget::descriptors::Descriptors;
 use crate::config::Loaded;

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::authenticate::AuthenticateError;
-use crate::authenticate::binding::BindingFault;
+use crate::authenticate::BindingFault;
 use crate::authorize::AuthorizationError;
 use crate::jwt::{Rejection, TimeSpan, TokenKind, WrongType};
 use crate::key_managers::Closed;

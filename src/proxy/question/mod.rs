@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::authenticate::error::shown;
+use crate::authenticate::shown;
 use crate::authenticate::unknown_tokens::Word;
 use crate::authenticate::{AuthenticateError, Question, credentials};
 use crate::introspect::IntrospectionPurpose;

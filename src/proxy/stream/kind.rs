@@ -38,7 +38,7 @@ impl StreamKind {
 }
 
 /// The time that a gRPC client gives: `grpc-timeout`, up to eight digits and a unit.
-pub fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
+pub(in crate::proxy) fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -1,8 +1,8 @@
 //! Responses that outlast their head: their limits, their authorization, tunnels of other protocols.
 
-pub mod authorization;
-pub mod kind;
-pub mod limit;
-pub mod tunnel;
-pub mod upgrade;
-pub mod websocket;
+pub(super) mod authorization;
+pub(super) mod kind;
+pub(super) mod limit;
+pub(super) mod tunnel;
+pub(super) mod upgrade;
+mod websocket;

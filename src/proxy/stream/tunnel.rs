@@ -34,10 +34,11 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A connection that was switched to another protocol, and all that belongs to it.
 #[derive(Debug)]
-pub struct Tunnel {
+pub(in crate::proxy) struct Tunnel {
     pub exchange: Box<Exchange>,
     pub backend: OnUpgrade,
     /// Holds the backend's connection until it is handed over.
+    #[expect(dead_code, reason = "held for its drop")]
     pub head: ResponseBody,
     pub authorization: Option<StreamAuthorization>,
     pub websocket: bool,
@@ -76,7 +77,7 @@ struct TunnelClosing {
 
 impl Tunnel {
     /// Passes bytes until the end. `first` came from the client behind its request.
-    pub async fn run<S>(mut self, client: S, first: Bytes)
+    pub(in crate::proxy) async fn run<S>(mut self, client: S, first: Bytes)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {

@@ -18,7 +18,7 @@ use crate::proxy::stream::websocket;
 
 /// A request for another protocol.
 #[derive(Debug)]
-pub struct UpgradeRequest {
+pub(in crate::proxy) struct UpgradeRequest {
     pub protocol: HeaderValue,
     /// HTTP/2: the stream, once it is answered.
     pub stream: Option<OnUpgrade>,
@@ -30,7 +30,7 @@ pub struct UpgradeRequest {
 
 impl UpgradeRequest {
     /// Takes the wish out of a request. An extended CONNECT becomes the GET that it stands for.
-    pub fn take<B: Body>(request: &mut Request<B>) -> Option<Self> {
+    pub(in crate::proxy) fn take<B: Body>(request: &mut Request<B>) -> Option<Self> {
         if request.version() == Version::HTTP_2 {
             let protocol = request.extensions().get::<Protocol>()?;
             if *request.method() != Method::CONNECT || protocol.as_str() != "websocket" {
@@ -63,13 +63,13 @@ impl UpgradeRequest {
         plain.then(|| Self { protocol: protocol.clone(), stream: None, accept: None, key: None })
     }
 
-    pub fn is_websocket(&self) -> bool {
+    pub(in crate::proxy) fn is_websocket(&self) -> bool {
         self.protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
     }
 
     /// Puts the wish on a request to the backend, whose headers were stripped. Fails where the system has no random
     /// numbers.
-    pub fn ask(&mut self, headers: &mut HeaderMap) -> Result<(), Unspecified> {
+    pub(in crate::proxy) fn ask(&mut self, headers: &mut HeaderMap) -> Result<(), Unspecified> {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, self.protocol.clone());
         if self.stream.is_none() {
@@ -88,7 +88,7 @@ impl UpgradeRequest {
     }
 
     /// Whether a 101 is the answer to this wish.
-    pub fn is_answered_by(&self, headers: &HeaderMap) -> bool {
+    pub(in crate::proxy) fn is_answered_by(&self, headers: &HeaderMap) -> bool {
         let same = |value: &HeaderValue| {
             value
                 .as_bytes()
@@ -102,7 +102,7 @@ impl UpgradeRequest {
     }
 
     /// Makes the backend's switch, whose headers were stripped, the client's.
-    pub fn answer<B>(&self, response: &mut Response<B>) {
+    pub(in crate::proxy) fn answer<B>(&self, response: &mut Response<B>) {
         let answered_for = response.status() == StatusCode::OK;
         let headers = response.headers_mut();
         if self.stream.is_some() {

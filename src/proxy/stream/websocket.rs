@@ -6,14 +6,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 /// The status of a connection that the gateway's policy ends (section 7.4.1).
-pub const POLICY_VIOLATION: u16 = 1008;
+pub(super) const POLICY_VIOLATION: u16 = 1008;
 
 /// The status of a connection whose gateway stops (section 7.4.1).
-pub const GOING_AWAY: u16 = 1001;
+pub(super) const GOING_AWAY: u16 = 1001;
 
 /// Follows the frames of one direction by their headers.
 #[derive(Debug, Default)]
-pub struct WebSocketFrames {
+pub(super) struct WebSocketFrames {
     /// The header of the frame that is beginning.
     header: [u8; 14],
     read: usize,
@@ -23,12 +23,12 @@ pub struct WebSocketFrames {
 
 impl WebSocketFrames {
     /// Nothing of a frame is under way.
-    pub fn at_boundary(&self) -> bool {
+    pub(super) fn at_boundary(&self) -> bool {
         self.read == 0 && self.payload == 0
     }
 
     /// Takes bytes that have passed.
-    pub fn passed(&mut self, bytes: &[u8]) {
+    pub(super) fn passed(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
             let taken = self.step(rest);
@@ -37,7 +37,7 @@ impl WebSocketFrames {
     }
 
     /// How many of these bytes end the frame that is under way; all of them where it does not end here.
-    pub fn until_boundary(&self, bytes: &[u8]) -> usize {
+    pub(super) fn until_boundary(&self, bytes: &[u8]) -> usize {
         let mut ahead = Self { header: self.header, read: self.read, payload: self.payload };
         let mut count = 0;
         while count < bytes.len() && !ahead.at_boundary() {
@@ -87,7 +87,7 @@ fn payload_length(header: &[u8]) -> Option<u64> {
 }
 
 /// A server's close frame.
-pub fn close_frame(status: u16, reason: &str) -> Vec<u8> {
+pub(super) fn close_frame(status: u16, reason: &str) -> Vec<u8> {
     const MOST_REASON: usize = 123;
     let reason = reason.as_bytes().get(..reason.len().min(MOST_REASON)).unwrap_or_default();
     let length = u8::try_from(reason.len().saturating_add(2)).unwrap_or(2);
@@ -98,7 +98,7 @@ pub fn close_frame(status: u16, reason: &str) -> Vec<u8> {
 }
 
 /// A client's close frame: masked (section 5.3).
-pub fn masked_close_frame(status: u16, reason: &str, mask: [u8; 4]) -> Vec<u8> {
+pub(super) fn masked_close_frame(status: u16, reason: &str, mask: [u8; 4]) -> Vec<u8> {
     const HEADER: usize = 2;
     let frame = close_frame(status, reason);
     let (header, payload) = frame.split_at_checked(HEADER).unwrap_or((&[], &[]));
@@ -112,13 +112,13 @@ pub fn masked_close_frame(status: u16, reason: &str, mask: [u8; 4]) -> Vec<u8> {
 }
 
 /// What a server must answer to a handshake's key (section 4.2.2).
-pub fn accept(key: &str) -> String {
+pub(super) fn accept(key: &str) -> String {
     const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, format!("{key}{GUID}").as_bytes()))
 }
 
 /// A handshake's key of 16 bytes.
-pub fn key(random: [u8; 16]) -> String {
+pub(super) fn key(random: [u8; 16]) -> String {
     STANDARD.encode(random)
 }
 

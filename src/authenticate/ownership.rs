@@ -1,0 +1,46 @@
+//! The tokens that a key manager judges: its own, and those that the API accepts of it.
+
+use std::sync::Arc;
+
+use crate::authenticate::error::AuthenticateError;
+use crate::jwt::{Claims, JsonValue, Unverified};
+use crate::key_managers::CompiledKeyManager;
+use crate::model::token_handling::{Pattern, TokenHandling};
+use crate::snapshot::Routed;
+
+/// Tells whether a token is of its key manager's organization. A token that names none is.
+pub(super) fn is_of_organization(key_manager: &CompiledKeyManager, claims: &Claims) -> bool {
+    let Some(wanted) = &key_manager.definition.organization else { return true };
+    claims.get("org_id").is_none_or(|named| named.as_str() == Some(wanted.as_str()))
+}
+
+/// Tells whether a key manager's rules claim a JWT. Without rules for JWTs, all tokens of its issuer are its own.
+pub(super) fn is_own(handling: &[TokenHandling], unverified: &Unverified<'_>) -> bool {
+    let mut rules = handling.iter().filter_map(|rule| match rule {
+        TokenHandling::Jwt { claims } => Some(claims),
+        TokenHandling::Reference { .. } => None,
+    });
+    let fits = |claims: &Vec<(String, Pattern)>| {
+        claims.iter().all(|(name, pattern)| match unverified.claim(name) {
+            Some(JsonValue::String(text)) => pattern.matches(text),
+            Some(JsonValue::Array(elements)) => {
+                elements.iter().filter_map(JsonValue::as_str).any(|text| pattern.matches(text))
+            }
+            _ => false,
+        })
+    };
+    let first = rules.next();
+    first.is_none_or(|first| fits(first) || rules.any(fits))
+}
+
+/// Refuses a key manager that the API does not accept tokens of.
+pub(super) fn take(
+    routed: &Routed<'_>,
+    key_manager: &Arc<CompiledKeyManager>,
+) -> Result<(), AuthenticateError> {
+    if routed.api().takes(key_manager) {
+        Ok(())
+    } else {
+        Err(AuthenticateError::KeyManagerNotAllowed { key_manager: Arc::clone(key_manager) })
+    }
+}
