@@ -74,7 +74,7 @@ fn main() {
 fn one_worker(crowd: &Crowd, tokens: &[String], barrier: &Barrier, worker: usize) -> (f64, f64) {
     let (cache, routed) = (crowd.cache(worker, CACHE_BYTES), crowd.routed());
     for token in tokens {
-        crowd.judge(&routed, token.as_bytes(), &cache).unwrap_or_else(|error| panic!("{error}"));
+        crowd.judge(&routed, token.as_bytes(), &cache).unwrap_or_else(|error| panic!("{error:?}"));
     }
     assert!(format!("{cache:?}").contains(&tokens.len().to_string()), "{cache:?}");
     let measure = || {

@@ -13,7 +13,7 @@ use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::listen::local_worker::{Arrival, LocalWorker, Registration};
+use crate::listen::local_worker::{AcceptedConnection, LocalWorker, Registration};
 use crate::listen::proxy_protocol::{self, Preamble};
 use crate::listen::serve::{Protocol, serve};
 use crate::listen::socket::{ListenerSettings, ListenerSocket};
@@ -86,7 +86,7 @@ fn admit(
         listener.series.refused(worker.index(), RefusedConnection::Limit);
         return;
     };
-    let arrival = match worker.hand_over(Arrival { stream, peer, place }) {
+    let arrival = match worker.hand_over(AcceptedConnection { stream, peer, place }) {
         Ok(()) => return,
         Err(arrival) => arrival,
     };
@@ -94,11 +94,11 @@ fn admit(
 }
 
 /// Serves a connection on this worker.
-pub(super) fn take(worker: &Rc<LocalWorker>, arrival: Arrival) {
+pub(super) fn take(worker: &Rc<LocalWorker>, arrival: AcceptedConnection) {
     let worker = Rc::clone(worker);
     // owned by the worker's runtime, and counted in its table of connections, which draining waits for
     spawn_local(async move {
-        let Arrival { stream, peer, mut place } = arrival;
+        let AcceptedConnection { stream, peer, mut place } = arrival;
         let settings = place.listener().settings.load_full();
         let _ = stream.set_nodelay(true);
         let transport = if settings.tls.is_some() { Transport::Tls } else { Transport::Plain };

@@ -48,7 +48,7 @@ pub(super) struct Registration {
 
 /// A connection that was just accepted.
 #[derive(Debug)]
-pub(super) struct Arrival {
+pub(super) struct AcceptedConnection {
     pub stream: TcpStream,
     pub peer: SocketAddr,
     pub place: ConnectionPlace,
@@ -103,7 +103,10 @@ impl LocalWorker {
     }
 
     /// Gives a connection to a less busy worker; it comes back when this one should serve it.
-    pub(super) fn hand_over(&self, arrival: Arrival) -> Result<(), Box<Arrival>> {
+    pub(super) fn hand_over(
+        &self,
+        arrival: AcceptedConnection,
+    ) -> Result<(), Box<AcceptedConnection>> {
         let mine = self.open.load(Ordering::Relaxed);
         let others = self.peers.iter().enumerate().filter(|(index, _)| *index != self.index());
         let least = others.min_by_key(|(_, peer)| peer.connections.load(Ordering::Relaxed));
@@ -202,7 +205,7 @@ impl Drop for Registration {
     }
 }
 
-impl Arrival {
+impl AcceptedConnection {
     /// Takes the connection off this runtime's event loop, for another worker.
     fn detach(self) -> Result<(std::net::TcpStream, SocketAddr, ConnectionPlace), io::Error> {
         let Self { stream, peer, place } = self;

@@ -12,7 +12,7 @@ use tokio::task::{AbortHandle, JoinSet, yield_now};
 
 use crate::listen::accept;
 use crate::listen::commands::{WorkerCommand, WorkerHandle, WorkerQueue};
-use crate::listen::local_worker::{Arrival, LocalWorker};
+use crate::listen::local_worker::{AcceptedConnection, LocalWorker};
 use crate::listen::socket::ListenerSocket;
 use crate::listen::tick::tick;
 use crate::proxy::worker::{Worker, WorkerParts};
@@ -103,7 +103,7 @@ async fn serve(
             Some(WorkerCommand::Take { stream, peer, mut place }) => {
                 place.arrive(worker.index());
                 if let Ok(stream) = TcpStream::from_std(stream) {
-                    accept::take(worker, Arrival { stream, peer, place });
+                    accept::take(worker, AcceptedConnection { stream, peer, place });
                 }
             }
             Some(WorkerCommand::Drain { within }) => {
