@@ -53,7 +53,7 @@ fn checked(rule: &str, application: Application) -> (Option<i32>, String) {
 
 #[test]
 fn a_key_of_a_template_without_an_organization_is_warned_of() {
-    let words = "a client of that id in any organization acts as this application";
+    let words = "a client with that id in any organization acts as this application";
     for rule in [PATTERN, "organizations = [\"one\", \"two\"]"] {
         let (code, report) = checked(rule, alpha("realms"));
         assert_eq!(code, Some(0), "a warning is no error: {report}");
