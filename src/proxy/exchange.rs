@@ -266,7 +266,7 @@ impl Exchange {
 
     /// Charges the bytes of both bodies, and what the backend reported.
     fn charge(&self) {
-        if let Some(now) = self.levels.time(self.worker.clock()) {
+        if let Some(now) = self.levels.time(|counters| self.worker.counting_time(counters)) {
             self.levels.charge(self.received().saturating_add(self.sent), now);
         }
     }

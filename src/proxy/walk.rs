@@ -34,7 +34,8 @@ pub(super) async fn walk(
     // decide; on a question, ask; repeat
     let permitted = permit(worker, exchange, &head, &inbound).await?;
     // quotas, and a place among the requests in flight
-    let mut admitted = throttle::admit(permitted, worker.clock()).await?;
+    let mut admitted =
+        throttle::admit(permitted, |counters| worker.counting_time(counters)).await?;
     exchange.counts_on(admitted.take_levels());
     // headers, body limits, backend JWT, upgrade
     let (outgoing, way_back) = outgoing::prepare(worker, exchange, &head, &admitted, inbound)?;

@@ -16,6 +16,8 @@ use crate::forward::dns::NameCache;
 use crate::forward::forwarder::Forwarder;
 use crate::forward::pool::Pools;
 use crate::forward::via::Via;
+use crate::limiter::counters::Counters;
+use crate::limiter::time::CountingTime;
 use crate::model::clock::Clock;
 use crate::proxy::connection::IdleConnections;
 use crate::proxy::request_ids::RequestIds;
@@ -161,6 +163,11 @@ impl Worker {
 
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
+    }
+
+    /// Reads the clocks for counters.
+    pub(super) fn counting_time(&self, counters: &Counters) -> CountingTime {
+        counters.time(self.clock().moment(), self.clock().milliseconds())
     }
 
     pub fn clock(&self) -> &dyn Clock {

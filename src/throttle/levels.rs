@@ -13,12 +13,11 @@ use smallvec::SmallVec;
 use crate::authenticate::Principal;
 use crate::authorize::Grant;
 use crate::limiter::counter::{QuotaLeft, Usage};
-use crate::limiter::counters::{Claim, Exceeded, Noted, Passed, Tightest};
+use crate::limiter::counters::{Claim, Counters, Exceeded, Noted, Passed, Tightest};
 use crate::limiter::key::CounterKey;
 use crate::limiter::limit::LimitPart;
 use crate::limiter::time::CountingTime;
 use crate::model::application::KeyType;
-use crate::model::clock::Clock;
 use crate::model::names::ApiSlot;
 use crate::model::policy::{ExcessRule, PolicyIndex, QuotaUnit};
 use crate::model::reason::Reason;
@@ -153,10 +152,9 @@ impl Levels {
         }
     }
 
-    /// The time by which the levels count; `None` where there are none.
-    pub fn time(&self, clock: &dyn Clock) -> Option<CountingTime> {
-        let counters = &self.throttling.as_ref()?.counters;
-        Some(counters.time(clock.moment(), clock.milliseconds()))
+    /// The time by which the levels count, read only where there are any.
+    pub fn time(&self, now: impl FnOnce(&Counters) -> CountingTime) -> Option<CountingTime> {
+        self.throttling.as_ref().map(|throttling| now(&throttling.counters))
     }
 
     /// The first level that let the request through although it is beyond its limit.

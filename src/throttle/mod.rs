@@ -13,8 +13,9 @@ pub use crate::throttle::permitted::{BodyLimits, Permitted};
 
 use crate::backend::{BackendGroup, Turns};
 use crate::limiter::concurrency::{Full, Permit};
+use crate::limiter::counters::Counters;
+use crate::limiter::time::CountingTime;
 use crate::model::application::KeyType;
-use crate::model::clock::Clock;
 use crate::model::reason::Reason;
 use crate::snapshot::throttling::DeniedBy;
 use crate::throttle::levels::{Levels, LimitExceeded};
@@ -48,18 +49,21 @@ impl Throttled {
 }
 
 /// Admits a call once every limit has room for it, and takes that room. A call that is refused takes none, of any limit.
-pub async fn admit(mut permitted: Permitted, clock: &dyn Clock) -> Result<Admitted, Throttled> {
+pub async fn admit(
+    mut permitted: Permitted,
+    now: impl Fn(&Counters) -> CountingTime,
+) -> Result<Admitted, Throttled> {
     let permit = match &permitted.api().gate {
         Some(limit) => {
             // a call that is beyond its quota takes no place, not even among those that wait
-            if let Some(now) = permitted.levels.time(clock) {
+            if let Some(now) = permitted.levels.time(&now) {
                 permitted.levels.check(now).map_err(exceeded)?;
             }
             Some(limit.enter().await?)
         }
         None => None,
     };
-    if let Some(now) = permitted.levels.time(clock) {
+    if let Some(now) = permitted.levels.time(&now) {
         permitted.levels.count(now).map_err(exceeded)?;
     }
     Ok(Admitted { permitted, permit })

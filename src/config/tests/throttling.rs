@@ -103,7 +103,7 @@ fn templates_and_conditions_that_cannot_be_meant_are_refused() {
         ("", "`throttling_policies.key` is missing"),
         ("key = \"\"", "must not be empty"),
         ("key = \"$usr\"", "did you mean \"$user\"?"),
-        ("key = \"$colour\"", "variables are $user, $application"),
+        ("key = \"$shade\"", "variables are $user, $application"),
         ("key = \"$claim\"", "needs the name of a claim"),
     ] {
         let report = report(&custom(key));
