@@ -73,8 +73,6 @@ fn a_gateway_that_serves_nobody_is_refused() {
 #[test]
 fn what_does_not_exist_yet_is_refused_by_name() {
     for (text, name) in [
-        ("[throttling]\ncounters = \"redis://h:6379\"", "throttling.counters"),
-        ("[throttling]\nmode = \"exact\"", "throttling.mode"),
         ("[store]\nurl = \"sqlite:x\"", "store.url"),
         ("[management]\ntoken_key_manager = \"km\"", "management.token_key_manager"),
         (
@@ -257,7 +255,7 @@ fn the_schema_knows_what_the_reader_knows() {
         &schema["properties"]["apis"]["items"]["properties"]["operations"]["items"]["properties"];
     assert_eq!(operation["auth"]["enum"][0], "required");
     assert!(
-        schema["properties"]["throttling"]["properties"]["mode"]["description"]
+        schema["properties"]["management"]["properties"]["token_key_manager"]["description"]
             .as_str()
             .unwrap()
             .contains("not supported yet")

@@ -27,6 +27,9 @@ pub struct ReadinessReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
     pub key_managers: Vec<KeyManagerReport>,
+    /// The count over all gateways: "up", or why this gateway counts alone. It takes no readiness away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared_counters: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -87,7 +90,15 @@ impl Readiness {
             missing.push(format!("key manager \"{}\" has no keys: {why}", key_manager.name));
         }
         let status = if missing.is_empty() { "ready" } else { "not ready" };
-        ReadinessReport { status, generation: snapshot.generation, missing, key_managers }
+        let shared_counters = snapshot.throttling.shared.as_ref().map(|shared| {
+            let status = shared.limiter.status();
+            match status.failing() {
+                None => "up".to_owned(),
+                Some(failure) => format!("this gateway counts alone: {failure}"),
+            }
+        });
+        let generation = snapshot.generation;
+        ReadinessReport { status, generation, missing, key_managers, shared_counters }
     }
 }
 

@@ -15,10 +15,12 @@ pub use quota::{
 };
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use http::HeaderName;
 
 use crate::model::provenance::Provenance;
+use crate::model::throttling::SharedCounting;
 
 /// The policy without limits. It exists on every level but "custom".
 pub const UNLIMITED: &str = "Unlimited";
@@ -33,6 +35,8 @@ pub struct Throttling {
     pub unauthenticated: PolicyIndex,
     /// The subscription policy of each client of APIs that need no subscription.
     pub subscriptionless: PolicyIndex,
+    /// One count over all gateways.
+    pub shared: Option<SharedCounting>,
     pub policies: Policies,
     pub deny: Vec<DenyCondition>,
 }
@@ -46,6 +50,8 @@ pub struct Policy {
     pub excess: ExcessRule,
     /// Counts each user apart: of an application, or each caller of an API.
     pub per_user: bool,
+    /// The time between two comparisons with other gateways, where the policy has its own.
+    pub sync_interval: Option<Duration>,
     /// The response header in which a backend reports a number.
     pub events_header: Option<HeaderName>,
     /// Advanced policies: other limits under conditions, the first that holds.
@@ -119,6 +125,7 @@ impl Policy {
             limits,
             excess: ExcessRule::default(),
             per_user: false,
+            sync_interval: None,
             events_header: None,
             conditions: Vec::new(),
             key: None,

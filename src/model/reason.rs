@@ -134,6 +134,8 @@ reasons! {
     CustomQuota = "custom_quota",
     /// The most that the API's backend may be sent.
     HardLimit = "hard_limit",
+    /// The counters of all gateways cannot be reached, and the file says to refuse.
+    CountersUnavailable = "counters_unavailable",
 
     // --- forward ---
     BackendUnresolved = "backend_unresolved",

@@ -22,6 +22,7 @@ use crate::jwks::KeyManagerKeys;
 use crate::key_managers::{CompiledKeyManager, OnDemand, Organizations};
 use crate::limiter::concurrency::ConcurrencyLimit;
 use crate::limiter::counters::Counters;
+use crate::limiter::shared::SharedLimiter;
 use crate::model::Model;
 use crate::model::api::Api;
 use crate::model::backend::{Backend, BackendScheme, EjectRule, HealthRule, Http2, Target};
@@ -51,6 +52,7 @@ pub struct Compiler {
     /// `None`: templates serve what they list and nothing else.
     on_demand: Option<OnDemand>,
     counters: Arc<Counters>,
+    limiter: Arc<SharedLimiter>,
     /// Long counts are kept in `state_dir`.
     kept: bool,
 }
@@ -87,6 +89,7 @@ impl Compiler {
             healths: Kept::default(),
             on_demand: None,
             counters: Arc::new(Counters::unkept()),
+            limiter: Arc::default(),
             kept: false,
         }
     }
@@ -97,10 +100,10 @@ impl Compiler {
         Self { on_demand: Some(on_demand), ..self }
     }
 
-    /// With the counters of the process, whose long counts are kept.
+    /// With the counters of the process, whose long counts are kept, and the way to those of all gateways.
     #[must_use]
-    pub fn counting(self, counters: Arc<Counters>) -> Self {
-        Self { counters, kept: true, ..self }
+    pub fn counting(self, counters: Arc<Counters>, limiter: Arc<SharedLimiter>) -> Self {
+        Self { counters, limiter, kept: true, ..self }
     }
 
     /// Compiles the next generation. `keys` stand in the order of the model's key managers.
@@ -110,8 +113,13 @@ impl Compiler {
         keys: Vec<Arc<KeyManagerKeys>>,
     ) -> Result<Snapshot, CompileError> {
         let routes = RouteTable::build(&model.apis);
-        let compiler =
-            LimitCompiler { counters: &self.counters, metrics: &self.metrics, kept: self.kept };
+        let compiler = LimitCompiler {
+            counters: &self.counters,
+            limiter: &self.limiter,
+            shared: model.throttling.shared.as_ref(),
+            metrics: &self.metrics,
+            kept: self.kept,
+        };
         let throttling = Arc::new(compiler.compile(&model.throttling, &model.apis));
         let removed = Arc::new(removed(&model.gateway));
         let mut apis = Vec::with_capacity(model.apis.len());

@@ -13,6 +13,7 @@ use http::HeaderValue;
 use crate::limiter::counters::Counters;
 use crate::limiter::key::{CounterKey, Fingerprint, KeySpace};
 use crate::limiter::limit::{Follower, Limit};
+use crate::limiter::shared::{self, SharedLimiter};
 use crate::model::api::Api;
 use crate::model::application::KeyType;
 use crate::model::names::ApiSlot;
@@ -20,6 +21,7 @@ use crate::model::policy::{
     AddressRange, DenyTarget, ExcessRule, Limits, Policies, Policy, PolicyIndex, PolicyLevel,
     Quota, QuotaUnit, Throttling, Window,
 };
+use crate::model::throttling::{OnCounterFailure, SharedCounting};
 use crate::snapshot::BySlot;
 use crate::telemetry::{Metrics, PolicySeries};
 
@@ -33,6 +35,10 @@ pub struct CompiledThrottling {
     /// The bound of the counters, from when this generation is in use.
     pub max_counters: usize,
     pub headers: bool,
+    /// The count over all gateways.
+    pub shared: Option<SharedLimits>,
+    /// The secret of the counters' names: all gateways that share counts have one.
+    pub keys: KeySpace,
     pub unauthenticated: PolicyIndex,
     pub subscriptionless: PolicyIndex,
     /// Policies of level "custom": every request counts against them.
@@ -41,6 +47,13 @@ pub struct CompiledThrottling {
     /// By position of the index.
     policies: Vec<Arc<CompiledPolicy>>,
     apis: BySlot<ApiLimits>,
+}
+
+/// The way of requests to the servers that count for all gateways.
+#[derive(Debug)]
+pub struct SharedLimits {
+    pub limiter: Arc<SharedLimiter>,
+    pub on_failure: OnCounterFailure,
 }
 
 /// A policy, with its limits ready to be counted.
@@ -101,6 +114,8 @@ pub enum DeniedBy {
 #[derive(Debug)]
 pub(super) struct LimitCompiler<'c> {
     pub(super) counters: &'c Arc<Counters>,
+    pub(super) limiter: &'c Arc<SharedLimiter>,
+    pub(super) shared: Option<&'c SharedCounting>,
     pub(super) metrics: &'c Arc<Metrics>,
     pub(super) kept: bool,
 }
@@ -114,6 +129,11 @@ impl LimitCompiler<'_> {
             counters: Arc::clone(self.counters),
             max_counters: throttling.max_counters,
             headers: throttling.headers,
+            shared: throttling.shared.as_ref().map(|shared| SharedLimits {
+                limiter: Arc::clone(self.limiter),
+                on_failure: shared.on_failure,
+            }),
+            keys: self.keys(),
             unauthenticated: throttling.unauthenticated,
             subscriptionless: throttling.subscriptionless,
             custom: custom(policies),
@@ -127,7 +147,7 @@ impl LimitCompiler<'_> {
     }
 
     fn keys(&self) -> KeySpace {
-        self.counters.keys()
+        self.shared.map_or_else(|| self.counters.keys(), shared::key_space)
     }
 
     fn policy(&self, definition: Policy) -> CompiledPolicy {
@@ -135,7 +155,9 @@ impl LimitCompiler<'_> {
         let limits = definition.every_limits().enumerate().map(|(position, limits)| {
             let condition = position.to_string();
             let name = [level, &definition.name, &condition];
-            self.limit(&name, &definition.name, limits, definition.excess)
+            let mut compiled = self.limit(&name, &definition.name, limits, definition.excess);
+            Arc::make_mut(&mut compiled.limit).sync_interval = definition.sync_interval;
+            compiled
         });
         CompiledPolicy {
             limits: limits.collect(),
@@ -155,6 +177,9 @@ impl LimitCompiler<'_> {
         let mut limit = Limit::new(self.keys(), name, quotas, limits.burst, excess);
         if self.kept && quotas.iter().any(|quota| quota.window.length() >= KEPT_FROM) {
             limit = limit.followed_by(Follower::StateDir);
+        }
+        if self.shared.is_some() {
+            limit = limit.followed_by(Follower::Shared);
         }
         CompiledLimit { limit, header: policy_header(shown, limits) }
     }

@@ -2,9 +2,16 @@
 
 use crate::authenticate::cache::Common;
 use crate::budget::BudgetStatus;
+use crate::limiter::shared::SharedNumbers;
 use crate::snapshot::Snapshot;
 use crate::supervise::reload::organization_facts;
-use crate::telemetry::{BudgetFacts, IdentityFacts};
+use crate::telemetry::{BudgetFacts, IdentityFacts, SharedCounterFacts};
+
+pub(super) fn shared_counters(numbers: SharedNumbers) -> SharedCounterFacts {
+    let SharedNumbers { up, rounds, failures, told, known, decided, alone, late, last_round } =
+        numbers;
+    SharedCounterFacts { up, rounds, failures, told, known, decided, alone, late, last_round }
+}
 
 pub(super) fn identity_facts(common: &Common, snapshot: &Snapshot) -> IdentityFacts {
     let invalid = common.budgets.invalid_tokens.status();

@@ -11,6 +11,7 @@ use crate::config::Loaded;
 use crate::explain::Listening;
 use crate::jwks::KeySets;
 use crate::key_managers::OrganizationsStatus;
+use crate::limiter::shared::SharedCounters;
 use crate::management::{InForce, InForceState, ReloadOutcome, Removals};
 use crate::model::Model;
 use crate::model::clock::Clock;
@@ -52,6 +53,7 @@ pub struct Reloader {
     /// As they were at the start: what of it changes takes effect at the next one.
     pub settings: Gateway,
     pub channel: Channel,
+    pub shared_counters: SharedCounters,
     pub clock: Arc<dyn Clock>,
     /// The facts for commands.
     pub in_force: Arc<InForce>,
@@ -117,6 +119,7 @@ impl Reloader {
         let (drain_delay, drain_timeout) = (model.gateway.drain_delay, model.gateway.drain_timeout);
         let reload_max_removed = model.gateway.reload_max_removed;
         let channel = model.revocation_channel.clone();
+        let counting = model.throttling.shared.clone();
         let certificates = certificates::facts(&model);
         let division = descriptors::division(&model, descriptors::limit(false));
         let before = self.snapshots.load();
@@ -141,6 +144,7 @@ impl Reloader {
             set_log(handle, log);
         }
         self.channel.follow(channel.as_ref()).await;
+        self.shared_counters.follow(counting.as_ref()).await;
         let changes = self.listeners.apply(plan);
         for listener in &changes.closed {
             listener.close();

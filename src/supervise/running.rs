@@ -127,6 +127,7 @@ impl RunningGateway {
         let _ = tokio::task::spawn_blocking(move || counts.write(now)).await;
         self.reloader.fetchers.shutdown().await;
         self.reloader.channel.shutdown().await;
+        self.reloader.shared_counters.shutdown().await;
         drop(self.lock.take());
         if let Err(error) = self.access_log.shutdown(LOG_TIMEOUT) {
             tracing::warn!(target: "portcullis::supervise", %error, "lines are lost");

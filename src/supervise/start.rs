@@ -17,6 +17,7 @@ use crate::config::Loaded;
 use crate::forward::via::Via;
 use crate::jwks::{KeyManagerKeys, KeySets};
 use crate::key_managers::OnDemand;
+use crate::limiter::shared::{SharedCounters, SharedLimiter};
 use crate::listen::{listen, server_config};
 use crate::management::{
     Access, CallGate, Explaining, InForce, ManagementState, OwnHosts, Readiness, control, server,
@@ -25,6 +26,7 @@ use crate::model::Model;
 use crate::model::clock::Clock;
 use crate::model::gateway::{self, ClientAuth, ListenerTls, Protocols};
 use crate::model::identity::Identities;
+use crate::model::throttling::SharedCounting;
 use crate::proxy::worker::WorkerParts;
 use crate::revocation::Revocations;
 use crate::revocation::channel::Channel;
@@ -37,7 +39,7 @@ use crate::supervise::clock::SystemClock;
 use crate::supervise::clock_watch::{self, ClockReading};
 use crate::supervise::counts::{self, KeptCounts};
 use crate::supervise::error::{SuperviseError, bind_error};
-use crate::supervise::facts::identity_facts;
+use crate::supervise::facts::{identity_facts, shared_counters};
 use crate::supervise::link::{self, Predecessor, TakeoverLink};
 use crate::supervise::listeners::Listeners;
 use crate::supervise::reload::{Reloader, key_manager_facts, set_log, snapshot_facts};
@@ -107,29 +109,27 @@ async fn assemble(
 
     let mut listeners = Listeners::default();
     let plan = listeners.plan(&model.listeners, &mut inherited, &metrics)?;
-    let management = model
-        .management
-        .as_ref()
-        .map(|wanted| bind_management(wanted, &mut inherited))
-        .transpose()?;
+    let wanted = model.management.as_ref();
+    let management = wanted.map(|wanted| bind_management(wanted, &mut inherited)).transpose()?;
     inherited.close_unused();
     let management_socket = management.as_ref().and_then(|(socket, _)| socket.try_clone().ok());
     let access_log = AccessLog::open(&model.telemetry.access_log)?;
     show_lost_lines(&metrics, &access_log, log.as_ref());
 
-    let counts = kept_counts(&state_dir, &*clock, &metrics)?;
+    let limiter = Arc::<SharedLimiter>::default();
+    let counts = kept_counts(&state_dir, &*clock, &metrics, &limiter)?;
     let mut fetchers = KeySets::new(&model.gateway.state_dir, Arc::clone(&clock));
     let keys = fetchers.reconcile(&model.key_managers);
     let mut compiler = Compiler::new(Arc::clone(&metrics), worker_count)
         .starting(OnDemand::new(&model.gateway.state_dir, Arc::clone(&clock)))
-        .counting(Arc::clone(counts.counters()));
+        .counting(Arc::clone(counts.counters()), Arc::clone(&limiter));
     let (settings, addresses) =
         (model.gateway.clone(), management.as_ref().map(|(socket, _)| socket.local_addr()));
     let facts = snapshot_facts(&model);
     let management_settings = model.management.clone();
     metrics.certificates(certificates::facts(&model));
     let (descriptors, notices) = (shares(&model), model.revocation_notices);
-    let channel_settings = model.revocation_channel.clone();
+    let (talking, counting) = (model.revocation_channel.clone(), model.throttling.shared.clone());
     let snapshot = compiler.compile(model, keys.clone())?;
     show_snapshot(&metrics, SnapshotFacts { generation: snapshot.generation, ..facts }, &*clock);
     let snapshots = Arc::new(Snapshots::new(snapshot));
@@ -160,11 +160,11 @@ async fn assemble(
     let [gate, control] = [(); 2].map(|()| Arc::new(CallGate::new(predecessor.is_none())));
     let mut tasks = serve_management(management, answers, &gate, (&state_dir, &control))?;
     let mut channel = Channel::new(Arc::clone(&common.revocations), Arc::clone(&clock));
-    channel.follow(channel_settings.as_ref()).await;
+    channel.follow(talking.as_ref()).await;
+    let shared_counters = share(&limiter, &counts, &clock, counting.as_ref()).await;
     let revocations = Arc::clone(&common.revocations);
     tend(&mut tasks, first_reading, common, &clock, &metrics, &snapshots);
     tasks.spawn(counts::keep(Arc::clone(&counts), Arc::clone(&clock)));
-    let management_address = addresses.and_then(Result::ok);
     let reloader = Reloader {
         in_force,
         identities,
@@ -179,10 +179,10 @@ async fn assemble(
         log,
         settings,
         channel,
+        shared_counters,
         clock,
     };
     reloader.note_in_force();
-    let watch = Watch::new(watched, seen);
     Ok(RunningGateway {
         reloader,
         threads,
@@ -193,8 +193,8 @@ async fn assemble(
         tasks,
         reload,
         reloads,
-        watch,
-        management_address,
+        watch: Watch::new(watched, seen),
+        management_address: addresses.and_then(Result::ok),
         management_socket,
         lock: Some(lock),
         counts,
@@ -205,20 +205,35 @@ async fn assemble(
     })
 }
 
+/// Begins to compare the counters with those of the other gateways, if the file wants it.
+async fn share(
+    limiter: &Arc<SharedLimiter>,
+    counts: &KeptCounts,
+    clock: &Arc<dyn Clock>,
+    counting: Option<&SharedCounting>,
+) -> SharedCounters {
+    let counters = Arc::clone(counts.counters());
+    let mut shared = SharedCounters::new(Arc::clone(limiter), counters, Arc::clone(clock));
+    shared.follow(counting).await;
+    shared
+}
+
 /// The counters of limits, which each scrape asks.
 fn kept_counts(
     state_dir: &Path,
     clock: &dyn Clock,
     metrics: &Metrics,
+    limiter: &Arc<SharedLimiter>,
 ) -> Result<Arc<KeptCounts>, SuperviseError> {
     let counts = KeptCounts::open(state_dir, clock).map_err(|_| SuperviseError::Random)?;
     let counts = Arc::new(counts);
-    let asked = Arc::clone(&counts);
+    let (asked, limiter) = (Arc::clone(&counts), Arc::clone(limiter));
     metrics.counters(move || CounterFacts {
         live: asked.counters().live() as u64,
         most: asked.counters().most() as u64,
         shared: asked.counters().overflowed(),
         failures: asked.failures(),
+        of_all_gateways: limiter.status().numbers().map(shared_counters),
     });
     Ok(counts)
 }

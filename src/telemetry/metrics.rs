@@ -46,7 +46,7 @@ pub use self::identity::{ChannelFacts, IntrospectionCounters, RevocationFacts};
 pub use self::listener::{ListenerSeries, RefusedConnection, TlsFailure};
 pub use self::management::{ManagementCall, ManagementCounters, SignIn};
 pub use self::operation::{Measured, OperationSeries};
-pub use self::throttling::{CounterFacts, PolicySeries};
+pub use self::throttling::{CounterFacts, PolicySeries, SharedCounterFacts};
 pub use self::worker::WorkerCounters;
 
 use self::control::Control;

@@ -22,6 +22,6 @@ pub use metrics::{
     BudgetFacts, CertificateFacts, ChannelFacts, CounterFacts, ExpectedLoad, FamilySeries,
     IdentityFacts, IntrospectionCounters, KeyManagerFacts, ListenerSeries, ManagementCall,
     ManagementCounters, Measured, Metrics, OperationSeries, OrganizationFacts, PolicySeries,
-    RefusedConnection, RevocationFacts, SignIn, SnapshotFacts, TlsFailure, UNMATCHED_OPERATION,
-    WorkerCounters, operation_label, worst_case_series,
+    RefusedConnection, RevocationFacts, SharedCounterFacts, SignIn, SnapshotFacts, TlsFailure,
+    UNMATCHED_OPERATION, WorkerCounters, operation_label, worst_case_series,
 };

@@ -3,39 +3,30 @@
 //! The order is WSO2's: API or operation, subscription, application, custom policies, the backend's hard limit. Deny
 //! conditions come before all of them.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
-use crate::authenticate::Principal;
 use crate::authorize::Grant;
 use crate::limiter::counter::{QuotaLeft, Usage};
 use crate::limiter::counters::{Claim, Counters, Exceeded, Noted, Passed, Tightest};
-use crate::limiter::key::CounterKey;
 use crate::limiter::limit::LimitPart;
+use crate::limiter::shared::SharedLimiter;
 use crate::limiter::time::CountingTime;
-use crate::model::application::KeyType;
-use crate::model::names::ApiSlot;
-use crate::model::policy::{ExcessRule, PolicyIndex, QuotaUnit};
+use crate::model::policy::{ExcessRule, QuotaUnit};
 use crate::model::reason::Reason;
+use crate::model::throttling::OnCounterFailure;
 use crate::snapshot::Snapshot;
-use crate::snapshot::throttling::{CompiledLimit, CompiledPolicy, CompiledThrottling, DeniedBy};
-use crate::throttle::condition;
+use crate::snapshot::throttling::{
+    CompiledLimit, CompiledPolicy, CompiledThrottling, DeniedBy, SharedLimits,
+};
+use crate::throttle::Throttled;
+use crate::throttle::finder::Finder;
+pub use crate::throttle::level::{CallFacts, LevelKind};
+use crate::throttle::level::{INLINE, Level, LimitPlace};
 use crate::throttle::subject::Subjects;
-
-/// Levels that need no allocation.
-const INLINE: usize = 6;
-
-/// The parts of a request that limits may depend on.
-#[derive(Debug, Clone, Copy)]
-pub struct CallFacts<'r> {
-    pub headers: &'r HeaderMap,
-    pub query: Option<&'r str>,
-    pub client: IpAddr,
-}
 
 /// Everything that one request counts against. It outlives the snapshot that it was made of.
 #[derive(Debug, Default)]
@@ -44,33 +35,6 @@ pub struct Levels {
     throttling: Option<Arc<CompiledThrottling>>,
     all: SmallVec<[Level; INLINE]>,
     passed: Passed,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Level {
-    kind: LevelKind,
-    limit: LimitPlace,
-    key: CounterKey,
-    /// The number that the backend reported.
-    events: u64,
-}
-
-/// The level that a policy was chosen for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LevelKind {
-    Api,
-    Operation,
-    Subscription,
-    Application,
-    Custom,
-    HardLimit,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum LimitPlace {
-    /// A policy's own limit, or that of one of its conditions.
-    Policy(PolicyIndex, usize),
-    HardLimit(ApiSlot, KeyType),
 }
 
 /// A limit that has no room for a request.
@@ -116,7 +80,7 @@ impl Levels {
         }
         let mut finder = Finder {
             throttling,
-            subjects: Subjects::new(throttling.counters.keys(), grant, facts),
+            subjects: Subjects::new(throttling.keys, grant, facts),
             levels: SmallVec::new(),
         };
         finder.find(grant, facts);
@@ -125,13 +89,57 @@ impl Levels {
         Ok(Self { throttling, all, passed: Passed::default() })
     }
 
-    /// Counts the request on all levels, or on none of them.
+    /// Counts the request on all levels, or on none of them: by the word of the servers that count for all gateways, where
+    /// they decide on each request.
+    pub async fn admit(&mut self, now: CountingTime) -> Result<(), Throttled> {
+        let shared = self.throttling.as_ref().and_then(|throttling| throttling.shared.as_ref());
+        let Some(SharedLimits { limiter, on_failure }) = shared else {
+            return self.count(now).map_err(Throttled::from);
+        };
+        let (limiter, on_failure) = (Arc::clone(limiter), *on_failure);
+        if limiter.status().decides_requests()
+            && let Some(decided) = Box::pin(self.decide(&limiter, now)).await
+        {
+            return decided.map_err(Throttled::from);
+        }
+        if on_failure == OnCounterFailure::Refuse
+            && (limiter.status().decides_requests() || !limiter.status().is_up())
+        {
+            return Err(Throttled::CountersUnavailable);
+        }
+        self.count(now).map_err(Throttled::from)
+    }
+
+    /// Lets the servers decide. `None`: they cannot.
+    async fn decide(
+        &mut self,
+        limiter: &SharedLimiter,
+        now: CountingTime,
+    ) -> Option<Result<(), LimitExceeded>> {
+        let throttling = Arc::clone(self.throttling.as_ref()?);
+        let claims: SmallVec<[Claim<'_>; INLINE]> = self.claims(&throttling).collect();
+        let decided = limiter.decide(&claims).await?;
+        drop(claims);
+        Some(self.judged(&throttling, decided, now))
+    }
+
+    /// Counts the request on all levels of this gateway, or on none of them.
     pub fn count(&mut self, now: CountingTime) -> Result<(), LimitExceeded> {
-        let Some(throttling) = &self.throttling else { return Ok(()) };
-        let claims: SmallVec<[Claim<'_>; INLINE]> = self.claims(throttling).collect();
+        let Some(throttling) = self.throttling.clone() else { return Ok(()) };
+        let claims: SmallVec<[Claim<'_>; INLINE]> = self.claims(&throttling).collect();
         let admitted = throttling.counters.admit(&claims, now);
         drop(claims);
-        let passed = match admitted {
+        self.judged(&throttling, admitted, now)
+    }
+
+    /// Notes how the request passed, or tells what refuses it.
+    fn judged(
+        &mut self,
+        throttling: &CompiledThrottling,
+        judged: Result<Passed, Exceeded>,
+        now: CountingTime,
+    ) -> Result<(), LimitExceeded> {
+        let passed = match judged {
             Ok(passed) => passed,
             Err(exceeded) => return self.exceeded(throttling, exceeded, now).map_or(Ok(()), Err),
         };
@@ -250,13 +258,6 @@ impl Levels {
     }
 }
 
-impl Level {
-    /// Clients learn of their own limits, not of what a backend can bear.
-    fn is_told(&self) -> bool {
-        self.kind != LevelKind::HardLimit
-    }
-}
-
 fn policy<'t>(
     throttling: &'t CompiledThrottling,
     level: &Level,
@@ -271,126 +272,6 @@ fn policy<'t>(
 
 fn limit<'t>(throttling: &'t CompiledThrottling, level: &Level) -> Option<&'t CompiledLimit> {
     policy(throttling, level)?.limit(level.limit.position())
-}
-
-impl LimitPlace {
-    /// The position among the policy's limits.
-    fn position(self) -> usize {
-        match self {
-            Self::Policy(_, position) => position,
-            Self::HardLimit(..) => 0,
-        }
-    }
-}
-
-/// Collects the levels of one request.
-struct Finder<'r> {
-    throttling: &'r CompiledThrottling,
-    subjects: Subjects<'r>,
-    levels: SmallVec<[Level; INLINE]>,
-}
-
-impl Finder<'_> {
-    fn find(&mut self, grant: &Grant<'_>, facts: &CallFacts<'_>) {
-        self.api_or_operation(grant, facts);
-        self.subscription(grant);
-        if let Some(application) = grant.application() {
-            self.application(application.policy);
-        }
-        for index in &self.throttling.custom {
-            let Some(policy) = self.throttling.policy(*index) else { continue };
-            let Some(template) = &policy.definition.key else { continue };
-            let value = self.subjects.template(template);
-            self.push(LevelKind::Custom, *index, 0, |base| base.of(value));
-        }
-        let api = grant.routed().api().slot;
-        let hard = self.throttling.api(api).and_then(|api| api.hard_limit(grant.key_type()));
-        if let Some(hard) = hard {
-            self.levels.push(Level {
-                kind: LevelKind::HardLimit,
-                limit: LimitPlace::HardLimit(api, grant.key_type()),
-                key: hard.key,
-                events: 0,
-            });
-        }
-    }
-
-    /// A policy of the API that has limits replaces those of its operations.
-    fn api_or_operation(&mut self, grant: &Grant<'_>, facts: &CallFacts<'_>) {
-        let routed = grant.routed();
-        let Some(names) = self.throttling.api(routed.api().slot) else { return };
-        let of_api = routed.api().definition.policies.api;
-        let (kind, index, name) = if of_api == PolicyIndex::UNLIMITED {
-            let Some(name) = names.operations.get(routed.position()) else { return };
-            (LevelKind::Operation, routed.operation().policy, *name)
-        } else {
-            (LevelKind::Api, of_api, names.api)
-        };
-        let Some(policy) = self.throttling.policy(index) else { return };
-        let claims = grant.principal().map(Principal::claims);
-        let position = condition::first(&policy.definition.conditions, facts, claims);
-        let apart = policy.definition.per_user || grant.principal().is_none();
-        let caller = apart.then(|| self.subjects.caller());
-        self.push(kind, index, position, |base| {
-            let all = base.of(name);
-            caller.map_or(all, |caller| all.of(caller))
-        });
-    }
-
-    fn subscription(&mut self, grant: &Grant<'_>) {
-        let Some(api) = self.throttling.api(grant.routed().api().slot).map(|names| names.api)
-        else {
-            return;
-        };
-        let (index, subject) = match (grant.principal(), grant.subscription()) {
-            (None, _) => (self.throttling.unauthenticated, None),
-            (Some(_), None) => (self.throttling.subscriptionless, None),
-            (Some(_), Some(policy)) => (policy, self.subjects.application()),
-        };
-        if index == PolicyIndex::UNLIMITED {
-            return;
-        }
-        let subject = subject.unwrap_or_else(|| self.subjects.client());
-        self.push(LevelKind::Subscription, index, 0, |base| base.of(subject).of(api));
-    }
-
-    fn application(&mut self, index: PolicyIndex) {
-        let Some(policy) = self.throttling.policy(index) else { return };
-        let Some(application) = self.subjects.application() else { return };
-        let user = policy.definition.per_user.then(|| self.subjects.caller());
-        self.push(LevelKind::Application, index, 0, |base| {
-            let all = base.of(application);
-            user.map_or(all, |user| all.of(user))
-        });
-    }
-
-    fn push(
-        &mut self,
-        kind: LevelKind,
-        index: PolicyIndex,
-        position: usize,
-        key: impl FnOnce(CounterKey) -> CounterKey,
-    ) {
-        let limit = self.throttling.policy(index).and_then(|policy| policy.limit(position));
-        if let Some(limit) = limit {
-            let key = key(limit.limit.base());
-            let limit = LimitPlace::Policy(index, position);
-            self.levels.push(Level { kind, limit, key, events: 0 });
-        }
-    }
-}
-
-impl LevelKind {
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Api => "api",
-            Self::Operation => "operation",
-            Self::Subscription => "subscription",
-            Self::Application => "application",
-            Self::Custom => "custom",
-            Self::HardLimit => "hard_limit",
-        }
-    }
 }
 
 impl LimitExceeded {

@@ -4,7 +4,9 @@
 //! conditions are judged when the levels are found, before anything is counted. [`headers`] tells clients of their limits.
 
 mod condition;
+mod finder;
 pub mod headers;
+mod level;
 pub mod levels;
 mod permitted;
 mod subject;
@@ -34,6 +36,8 @@ pub enum Throttled {
     ConcurrencyLimit(#[from] Full),
     #[error("a deny condition is about the {}", .0.label())]
     Denied(DeniedBy),
+    #[error("the shared counters do not answer, and on_counter_failure says to refuse")]
+    CountersUnavailable,
     #[error(transparent)]
     Limit(Box<LimitExceeded>),
 }
@@ -43,6 +47,7 @@ impl Throttled {
         match self {
             Self::ConcurrencyLimit(Full) => Reason::ConcurrencyLimit,
             Self::Denied(_) => Reason::Denied,
+            Self::CountersUnavailable => Reason::CountersUnavailable,
             Self::Limit(exceeded) => exceeded.reason(),
         }
     }
@@ -57,20 +62,22 @@ pub async fn admit(
         Some(limit) => {
             // a call that is beyond its quota takes no place, not even among those that wait
             if let Some(now) = permitted.levels.time(&now) {
-                permitted.levels.check(now).map_err(exceeded)?;
+                permitted.levels.check(now)?;
             }
             Some(limit.enter().await?)
         }
         None => None,
     };
     if let Some(now) = permitted.levels.time(&now) {
-        permitted.levels.count(now).map_err(exceeded)?;
+        permitted.levels.admit(now).await?;
     }
     Ok(Admitted { permitted, permit })
 }
 
-fn exceeded(exceeded: LimitExceeded) -> Throttled {
-    Throttled::Limit(Box::new(exceeded))
+impl From<LimitExceeded> for Throttled {
+    fn from(exceeded: LimitExceeded) -> Self {
+        Self::Limit(Box::new(exceeded))
+    }
 }
 
 impl Admitted {

@@ -1,6 +1,7 @@
 //! `[throttling]`, `[[throttling_policies]]` and `[[deny_conditions]]`.
 
-use super::rule::{TableRule, ValueKind, key, later, only};
+use super::listener::PAIR;
+use super::rule::{TableRule, ValueKind, key};
 
 pub(in crate::config) const POLICY_LEVELS: &[&str] =
     &["advanced", "subscription", "application", "custom"];
@@ -21,12 +22,20 @@ pub(super) static THROTTLING: TableRule = TableRule {
             ValueKind::Text,
             "Subscription policy of each client of APIs that need no subscription",
         ),
-        only("counters", ValueKind::Text, &["local"], "\"local\" or an address of Redis"),
-        later("mode", ValueKind::Choice(&["batched", "exact"]), "How counts are shared"),
-        later("sync_interval", ValueKind::Duration, "How often"),
-        later("on_counter_failure", ValueKind::Choice(&["local", "refuse"]), "When they cannot be"),
-        later("ca", ValueKind::Text, "PEM: trust for Redis, beside the system's"),
-        later("client_certificate", ValueKind::FreeTable, "Where Redis asks for one"),
+        key(
+            "counters",
+            ValueKind::Secret,
+            "\"local\", or an address of Redis or Valkey: one count over all gateways",
+        ),
+        key("mode", ValueKind::Choice(&["batched", "exact"]), "When counts are compared"),
+        key("sync_interval", ValueKind::Duration, "The time between two comparisons"),
+        key(
+            "on_counter_failure",
+            ValueKind::Choice(&["local", "refuse"]),
+            "What a gateway does that cannot compare its counts",
+        ),
+        key("ca", ValueKind::Text, "PEM: trust for the counters' servers, beside the system's"),
+        key("client_certificate", ValueKind::Table(&PAIR), "Where these servers ask for one"),
     ],
 };
 
@@ -46,7 +55,7 @@ pub(super) static THROTTLING_POLICY: TableRule = TableRule {
         key("observe", ValueKind::Flag, "Log and count refusals, and forward all the same"),
         key("conditions", ValueKind::Tables(&CONDITION), "Other limits, the first that holds"),
         key("key", ValueKind::Text, "Of a custom policy: one count for each value"),
-        later("sync_interval", ValueKind::Duration, "How often its counts are shared"),
+        key("sync_interval", ValueKind::Duration, "The time between two comparisons of its counts"),
     ],
 };
 

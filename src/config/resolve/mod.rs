@@ -25,6 +25,7 @@ mod redis;
 mod references;
 mod revocation;
 mod secret;
+mod shared_counters;
 mod telemetry;
 mod throttling;
 mod unique;
@@ -81,7 +82,7 @@ pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identit
         .warn(problems);
     let throttling = Throttling {
         deny: deny::deny_conditions(&whole, sources),
-        ..throttling::throttling(&whole, &references)
+        ..throttling::throttling(&whole, &references, sources)
     };
     let throttling = Throttling { policies: references.policies, ..throttling };
     LimitNouns { throttling: &throttling, apis: &apis, directory: &directory, files: &files }

@@ -7,7 +7,7 @@ use crate::config::reader::{Placed, Table, nearest};
 use crate::config::resolve::references::{self, References};
 use crate::config::resolve::unique::Unique;
 use crate::config::resolve::whole::Whole;
-use crate::config::resolve::{condition, figures};
+use crate::config::resolve::{condition, figures, shared_counters};
 use crate::config::source::Sources;
 use crate::model::names::MAX_NAME_BYTES;
 use crate::model::policy::{
@@ -22,7 +22,11 @@ const DEFAULT_COUNTERS: i64 = 1_000_000;
 const MOST_COUNTERS: i64 = 100_000_000;
 
 /// `[throttling]`, without the deny conditions, which are about APIs and applications.
-pub(super) fn throttling(whole: &Whole<'_>, references: &References) -> Throttling {
+pub(super) fn throttling(
+    whole: &Whole<'_>,
+    references: &References,
+    sources: &Sources,
+) -> Throttling {
     let table = whole.once("throttling");
     let most = table.as_ref().map_or(DEFAULT_COUNTERS, |table| {
         table.integer("max_counters", 1..=MOST_COUNTERS, DEFAULT_COUNTERS)
@@ -38,6 +42,7 @@ pub(super) fn throttling(whole: &Whole<'_>, references: &References) -> Throttli
         headers: table.as_ref().is_none_or(|table| table.flag("headers", true)),
         unauthenticated: default("unauthenticated_policy"),
         subscriptionless: default("subscriptionless_policy"),
+        shared: table.as_ref().and_then(|table| shared_counters::shared_counters(table, sources)),
         policies: Policies::default(),
         deny: Vec::new(),
     }
@@ -76,6 +81,7 @@ fn policy<'t>(table: &Table<'t>, sources: &Sources) -> Option<(Placed<&'t str>, 
     policy.excess = excess(table);
     policy.events_header = events_header(table, &policy);
     policy.key = key(table, level);
+    policy.sync_interval = shared_counters::interval(table);
     policy.place = Some(sources.place(&table.at()));
     refuse_keys_of_other_levels(table, level);
     if policy.limits == Limits::default() {

@@ -81,7 +81,7 @@ fn figures_that_cannot_be_meant_are_refused() {
         ("requests = 5\nper = \"1m\"\nper_user = true", "`per_user` is for policies of level"),
         ("requests = 5\nper = \"1m\"\nkey = \"$ip\"", "`key` is for policies of level \"custom\""),
         ("requests = 5\nper = \"1m\"\nreqests = 5", "did you mean `requests`?"),
-        ("requests = 5\nper = \"1m\"\nsync_interval = \"1s\"", "is not supported yet"),
+        ("requests = 5\nper = \"1m\"\nsync_interval = \"1ms\"", "is between 10ms and 1m"),
     ] {
         let report = report(&policy(lines));
         assert!(report.contains(words), "{lines}: {words}: {report}");
@@ -293,4 +293,22 @@ fn limits_that_are_probably_not_meant_are_warned_of() {
         advanced("requests = 5\nper = \"1m\"\nburst = { requests = 5, per = \"1s\" }")
     );
     assert!(!warnings(&fine).contains("throttling policy"), "{}", warnings(&fine));
+}
+
+#[test]
+fn counters_of_all_gateways_have_an_address_that_is_never_shown() {
+    for (lines, words) in [
+        ("counters = \"memcached://h\"", "not an address of Redis"),
+        ("counters = \"redis://:s3cret@h:x\"", "not an address of Redis"),
+        ("counters = \"redis-sentinel://h\"", "not an address of Redis"),
+        ("counters = \"redis://h\"\nca = \"none.pem\"", "none.pem"),
+        ("counters = \"redis://h\"\nsync_interval = \"1h\"", "is between 10ms and 1m"),
+        ("counters = \"redis://h\"\nmode = \"exakt\"", "did you mean \"exact\"?"),
+    ] {
+        let report = report(&format!("[throttling]\n{lines}"));
+        assert!(report.contains(words) && !report.contains("s3cret"), "{lines}: {report}");
+    }
+    let loaded = load_text("[throttling]\nmode = \"exact\"").unwrap();
+    assert!(loaded.model.throttling.shared.is_none());
+    assert!(loaded.warnings.to_string().contains("each gateway counts alone"));
 }

@@ -51,11 +51,12 @@ impl AllKnown {
         self.0.clear();
     }
 
-    /// Takes it for granted that the servers hold this.
+    /// Takes it for granted that the servers hold this; they are told it with the next change, in case they do not.
     pub(super) fn assume(&mut self, state: &CounterState) {
         let known = self.of(state.key);
         known.seen.clone_from(&state.counted);
         known.spent = state.spent;
+        known.lost = true;
     }
 
     /// Forgets the counters that the table has forgotten.

@@ -22,17 +22,18 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_lc_rs::digest;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::limiter::counters::{Claim, Counters, Exceeded, Passed};
+use crate::limiter::key::KeySpace;
 use crate::limiter::shared::exact::{OwnedClaim, Undecided};
 use crate::limiter::shared::merge::Sums;
 use crate::limiter::shared::servers::Servers;
 use crate::limiter::shared::session::{Memory, Parts, Session};
 pub use crate::limiter::shared::status::{SharedNumbers, SharedStatus};
-use crate::limiter::time::TimeScale;
 use crate::model::clock::Clock;
 use crate::model::redis::RedisServers;
 use crate::model::throttling::{CounterMode, SharedCounting};
@@ -103,13 +104,27 @@ impl SharedLimiter {
     }
 }
 
+/// The secret of the counters' names, which all gateways must agree on: made of the password that they share. Without a
+/// password, whoever reaches the servers can change every count anyway.
+pub fn key_space(settings: &SharedCounting) -> KeySpace {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(b"portcullis shared counters 1\0");
+    if let Some(password) = &settings.servers.login.password {
+        context.update(password.reveal().as_bytes());
+    }
+    let mut bytes = [0; 32];
+    for (to, from) in bytes.iter_mut().zip(context.finish().as_ref()) {
+        *to = *from;
+    }
+    KeySpace::from_bytes(bytes)
+}
+
 /// Owns the task that talks to the servers; dropping it ends the task.
 #[derive(Debug)]
 pub struct SharedCounters {
     limiter: Arc<SharedLimiter>,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
-    scale: TimeScale,
     settings: Option<SharedCounting>,
     task: JoinSet<()>,
 }
@@ -120,9 +135,8 @@ impl SharedCounters {
         limiter: Arc<SharedLimiter>,
         counters: Arc<Counters>,
         clock: Arc<dyn Clock>,
-        scale: TimeScale,
     ) -> Self {
-        Self { limiter, counters, clock, scale, settings: None, task: JoinSet::new() }
+        Self { limiter, counters, clock, settings: None, task: JoinSet::new() }
     }
 
     /// Uses these servers from now on, or none; what is unchanged goes on.
@@ -136,8 +150,8 @@ impl SharedCounters {
             let patience = (settings.mode == CounterMode::Exact).then_some(PATIENCE);
             let requests = self.limiter.open(&name(&settings.servers), patience);
             let (limiter, counters) = (Arc::clone(&self.limiter), Arc::clone(&self.counters));
-            let (clock, scale) = (Arc::clone(&self.clock), self.scale);
-            self.task.spawn(run(settings, limiter, counters, clock, scale, requests));
+            let clock = Arc::clone(&self.clock);
+            self.task.spawn(run(settings, limiter, counters, clock, requests));
         }
     }
 
@@ -154,7 +168,6 @@ async fn run(
     limiter: Arc<SharedLimiter>,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
-    scale: TimeScale,
     mut requests: mpsc::Receiver<Undecided>,
 ) {
     let name = name(&settings.servers);
@@ -164,7 +177,6 @@ async fn run(
         counters: &counters,
         status: &limiter.status,
         clock: &clock,
-        scale,
         sums: match settings.mode {
             CounterMode::Batched => Sums::OfAll,
             CounterMode::Exact => Sums::OfThisGateway,

@@ -19,7 +19,7 @@ use crate::limiter::shared::merge::{Merged, Round, Sums};
 use crate::limiter::shared::servers::Servers;
 use crate::limiter::shared::status::SharedStatus;
 use crate::limiter::sliding::sub_window;
-use crate::limiter::time::{CountingTime, TimeScale};
+use crate::limiter::time::CountingTime;
 use crate::model::clock::Clock;
 use crate::model::policy::{QuotaUnit, Window};
 
@@ -72,7 +72,6 @@ pub(super) struct Parts<'p> {
     pub(super) counters: &'p Counters,
     pub(super) status: &'p SharedStatus,
     pub(super) clock: &'p Arc<dyn Clock>,
-    pub(super) scale: TimeScale,
     pub(super) sums: Sums,
     pub(super) sync_interval: Duration,
     /// The servers, as the log names them.
@@ -99,7 +98,7 @@ impl Memory {
 
 impl Parts<'_> {
     fn now(&self) -> CountingTime {
-        self.scale.at(self.clock.moment(), self.clock.milliseconds())
+        self.counters.time(self.clock.moment(), self.clock.milliseconds())
     }
 }
 

@@ -202,7 +202,7 @@ pub(super) fn row(refusal: &DenialReply<'_>) -> Row {
         Reason::NoProductionBackend => runtime(S::FORBIDDEN, "900901", NO_PRODUCTION),
         Reason::NoSandboxBackend => runtime(S::FORBIDDEN, "900901", NO_SANDBOX),
 
-        Reason::ConcurrencyLimit => Row {
+        Reason::ConcurrencyLimit | Reason::CountersUnavailable => Row {
             retry_after: Some(1),
             ..status(
                 S::SERVICE_UNAVAILABLE,

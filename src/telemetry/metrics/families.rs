@@ -275,6 +275,18 @@ families! {
          counters were taken.";
     THROTTLE_STATE_FAILURES = "portcullis_throttle_state_failures_total", Counter, [], Fixed(1),
         "Times that counts could not be written to state_dir; a restart would forget them.";
+    SHARED_COUNTERS_UP = "portcullis_shared_counters_up", Gauge(Min), [], Fixed(1),
+        "1 while the servers that count for all gateways answer in time, 0 while this gateway counts alone.";
+    SHARED_COUNTERS_KNOWN = "portcullis_shared_counters", Gauge(Sum), [], Fixed(1),
+        "Counters that these servers are known to hold.";
+    SHARED_COUNTERS_TOLD = "portcullis_shared_counters_told_total", Counter, [], Fixed(1),
+        "Counters that these servers were told of, each once for each comparison.";
+    SHARED_COUNTERS_ROUNDS = "portcullis_shared_counters_rounds_total", Counter, ["result"], Fixed(2),
+        "Calls to these servers that were answered, and that failed.";
+    SHARED_COUNTERS_REQUESTS = "portcullis_shared_counters_requests_total", Counter, ["decision"], Fixed(3),
+        "Requests in mode exact: decided by the servers, alone because they are away, or here because they were late.";
+    SHARED_COUNTERS_ROUND_SECONDS = "portcullis_shared_counters_round_seconds", Gauge(Max), [], Fixed(1),
+        "The time that these servers took for their last answer.";
     SNAPSHOT_GENERATION = "portcullis_snapshot_generation", Gauge(Max), [], Fixed(1),
         "The number of the configuration in use; grows with each that takes effect.";
     RELOAD_SUCCESS = "portcullis_config_last_reload_success", Gauge(Min), [], Fixed(1),

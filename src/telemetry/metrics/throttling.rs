@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use super::cell::Cell;
 use super::collect::{as_f64, sample};
@@ -43,6 +44,24 @@ pub struct CounterFacts {
     pub shared: u64,
     /// Times that counts could not be written to `state_dir`.
     pub failures: u64,
+    /// The count over all gateways, where there is one.
+    pub of_all_gateways: Option<SharedCounterFacts>,
+}
+
+/// The state of the count over all gateways.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SharedCounterFacts {
+    pub up: bool,
+    /// Calls that were answered, and that failed.
+    pub rounds: u64,
+    pub failures: u64,
+    pub told: u64,
+    pub known: u64,
+    /// Requests that the servers decided, that this gateway decided alone, and that waited in vain.
+    pub decided: u64,
+    pub alone: u64,
+    pub late: u64,
+    pub last_round: Duration,
 }
 
 /// The owner of [`CounterFacts`].
@@ -112,6 +131,32 @@ pub(super) fn policies(out: &mut Exposition<'_>, live: &LivePolicies) {
     out.write(&families::THROTTLED, samples.collect());
 }
 
+/// Writes the state of the count over all gateways, where there is one.
+pub(super) fn shared(out: &mut Exposition<'_>, facts: SharedCounterFacts) {
+    let mut one = |family: &'static FamilyDefinition, value: u64| {
+        out.write(family, vec![sample([], as_f64(value))]);
+    };
+    one(&families::SHARED_COUNTERS_UP, facts.up.into());
+    one(&families::SHARED_COUNTERS_KNOWN, facts.known);
+    one(&families::SHARED_COUNTERS_TOLD, facts.told);
+    out.write(
+        &families::SHARED_COUNTERS_ROUNDS,
+        [("answered", facts.rounds), ("failed", facts.failures)]
+            .map(|(result, count)| sample([Label::Fixed(result)], as_f64(count)))
+            .into(),
+    );
+    out.write(
+        &families::SHARED_COUNTERS_REQUESTS,
+        [("servers", facts.decided), ("alone", facts.alone), ("late", facts.late)]
+            .map(|(by, count)| sample([Label::Fixed(by)], as_f64(count)))
+            .into(),
+    );
+    out.write(
+        &families::SHARED_COUNTERS_ROUND_SECONDS,
+        vec![sample([], facts.last_round.as_secs_f64())],
+    );
+}
+
 pub(super) fn counters(out: &mut Exposition<'_>, facts: CounterFacts) {
     let mut one = |family: &'static FamilyDefinition, value: u64| {
         out.write(family, vec![sample([], as_f64(value))]);
@@ -120,4 +165,7 @@ pub(super) fn counters(out: &mut Exposition<'_>, facts: CounterFacts) {
     one(&families::THROTTLE_COUNTERS_LIMIT, facts.most);
     one(&families::THROTTLE_SHARED, facts.shared);
     one(&families::THROTTLE_STATE_FAILURES, facts.failures);
+    if let Some(all) = facts.of_all_gateways {
+        shared(out, all);
+    }
 }

@@ -24,7 +24,6 @@ struct Counting {
     limiter: Arc<SharedLimiter>,
     shared: SharedCounters,
     clock: Arc<dyn Clock>,
-    scale: TimeScale,
 }
 
 impl Counting {
@@ -33,18 +32,14 @@ impl Counting {
         let scale = TimeScale::begin(clock.moment(), clock.milliseconds());
         let counters = Arc::new(Counters::new(10_000, keys(), scale));
         let limiter = Arc::new(SharedLimiter::default());
-        let mut shared = SharedCounters::new(
-            Arc::clone(&limiter),
-            Arc::clone(&counters),
-            Arc::clone(&clock),
-            scale,
-        );
+        let mut shared =
+            SharedCounters::new(Arc::clone(&limiter), Arc::clone(&counters), Arc::clone(&clock));
         shared.follow(Some(settings)).await;
-        Counting { counters, limiter, shared, clock, scale }
+        Counting { counters, limiter, shared, clock }
     }
 
     fn now(&self) -> CountingTime {
-        self.scale.at(self.clock.moment(), self.clock.milliseconds())
+        self.counters.time(self.clock.moment(), self.clock.milliseconds())
     }
 
     async fn is_up(&self) {

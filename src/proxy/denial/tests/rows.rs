@@ -452,6 +452,14 @@ pub(super) const ROWS: &[Expected] = &[
         "API not accepting requests",
     ),
     (
+        Reason::CountersUnavailable,
+        503,
+        "900801",
+        STATUS,
+        "API Limit Reached",
+        "API not accepting requests",
+    ),
+    (
         Reason::RequestTimeout,
         504,
         "101504",

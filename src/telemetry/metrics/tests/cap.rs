@@ -201,7 +201,10 @@ fn exercise(metrics: &Metrics) -> Held {
         policy.marked();
         policy.observed();
     }
-    metrics.counters(CounterFacts::default);
+    metrics.counters(|| CounterFacts {
+        of_all_gateways: Some(SharedCounterFacts::default()),
+        ..CounterFacts::default()
+    });
     let introspections = [metrics.introspection("is7"), metrics.introspection("okta")];
     let organizations = OrganizationFacts {
         key_manager: "is7".to_owned(),
