@@ -10,10 +10,7 @@ use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -24,7 +21,7 @@ use crate::cli::exit;
 use crate::cli::output::Output;
 use crate::cli::runtime::{control_runtime, install_crypto};
 use crate::config;
-use crate::fetch::trust::{self, TrustError};
+use crate::fetch::trust;
 use crate::model::gateway::CertifiedPair;
 
 /// The longest wait: container runtimes give up after 30 s, and the answer takes milliseconds.
@@ -101,73 +98,11 @@ async fn ask(
         .map_err(|error| HealthcheckError::Connect(address, error))?;
     let Some(pair) = tls else { return exchange(address, stream, path).await };
     let connect = async {
-        let config = pinned(pair).map_err(std::io::Error::other)?;
+        let config = trust::pinned_config(&pair.certificate).map_err(std::io::Error::other)?;
         TlsConnector::from(Arc::new(config)).connect(ServerName::from(address.ip()), stream).await
     };
     let stream = connect.await.map_err(|error| HealthcheckError::Connect(address, error))?;
     exchange(address, stream, path).await
-}
-
-/// Trusts exactly the certificate in the gateway's own file, whatever its names.
-fn pinned(pair: &CertifiedPair) -> Result<ClientConfig, TrustError> {
-    let own = CertificateDer::from_pem_slice(&pair.certificate.content);
-    let own = own.map_err(|source| TrustError::Pem {
-        file: pair.certificate.path.display().to_string(),
-        source,
-    })?;
-    trust::client_config_with(
-        Arc::new(Pinned { own, library: trust::verifier(Some(&pair.certificate))? }),
-        None,
-    )
-}
-
-/// Accepts only this one certificate: the gateway asks itself, so its names do not matter.
-#[derive(Debug)]
-struct Pinned {
-    own: CertificateDer<'static>,
-    /// Checks the signatures of the handshake.
-    library: Arc<dyn ServerCertVerifier>,
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        if *end_entity == self.own {
-            Ok(ServerCertVerified::assertion())
-        } else {
-            Err(rustls::Error::InvalidCertificate(
-                rustls::CertificateError::ApplicationVerificationFailure,
-            ))
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.library.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.library.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.library.supported_verify_schemes()
-    }
 }
 
 async fn exchange<S>(

@@ -22,7 +22,7 @@ use crate::fetch::address::FetchUrl;
 use crate::fetch::failure::FetchFailure;
 use crate::fetch::proxy::Proxy;
 use crate::fetch::recorder::Recorder;
-use crate::fetch::trust;
+use crate::fetch::trust::{self, RuledVerifier};
 use crate::model::key_manager::Fetch;
 
 /// A connection on which the request can be sent.
@@ -41,7 +41,8 @@ pub(super) async fn connect(
     if !url.is_https() {
         return way.call(url.uri().clone()).await.map(MaybeHttpsStream::Http);
     }
-    let recorder = Arc::new(Recorder::new(trust::verifier(settings.ca.as_ref())?));
+    let library = trust::verifier(settings.ca.as_ref())?;
+    let recorder = Arc::new(RuledVerifier::new(library, Recorder::default()));
     let config = trust::client_config_with(
         Arc::clone(&recorder) as _,
         settings.client_certificate.as_ref(),
@@ -52,7 +53,7 @@ pub(super) async fn connect(
         .enable_http1()
         .wrap_connector(way);
     let connected = connector.call(url.uri().clone()).await;
-    connected.map_err(|error| failure(settings, url, error, &recorder))
+    connected.map_err(|error| failure(settings, url, error, recorder.rule()))
 }
 
 /// Names the step that failed: the connector has one error for all of them.

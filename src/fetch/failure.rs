@@ -7,13 +7,13 @@ pub enum FetchFailure {
     Address { url: String },
     #[error("the name {host} cannot be resolved; check the address and the resolver")]
     Dns { host: String },
-    #[error("{host} cannot be connected to: {source}")]
+    #[error("cannot connect to {host}: {source}")]
     Connect {
         host: String,
         #[source]
         source: std::io::Error,
     },
-    #[error("the proxy {proxy} does not let us through to {host}: {message}")]
+    #[error("the proxy {proxy} does not connect to {host}: {message}")]
     Proxy { proxy: String, host: String, message: String },
     #[error("TLS with {host} failed: {message}{}", seen(presented.as_deref(), authorities))]
     Tls { host: String, message: String, presented: Option<String>, authorities: String },

@@ -4,8 +4,10 @@
 //! server's own certificate where it stands in `ca`; [`explained()`] says in words why a handshake
 //! failed.
 
+mod checked;
 mod explained;
 mod listed;
+mod pinned;
 
 use std::sync::{Arc, OnceLock};
 
@@ -16,8 +18,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
+pub(super) use crate::fetch::trust::checked::{CertificateRule, RuledVerifier, ShownCertificate};
 pub use crate::fetch::trust::explained::explained;
-use crate::fetch::trust::listed::ListedVerifier;
+use crate::fetch::trust::listed::ListedCertificates;
+pub use crate::fetch::trust::pinned::pinned_config;
 use crate::model::key_manager::{ClientCertificate, PemFile};
 
 /// Trust that cannot be set up.
@@ -33,9 +37,7 @@ pub enum TrustError {
     NoCertificate { file: String },
     #[error("the client certificate cannot be used")]
     ClientCertificate(#[source] rustls::Error),
-    #[error(
-        "there is no certificate authority to believe: the system has none, and no ca is written"
-    )]
+    #[error("there is no certificate authority to trust: the system has none, and `ca` is not set")]
     NoRoots,
     #[error("TLS cannot be set up")]
     Setup(#[source] rustls::Error),
@@ -73,7 +75,8 @@ pub fn verifier(ca: Option<&PemFile>) -> Result<Arc<dyn ServerCertVerifier>, Tru
     }
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-    Ok(Arc::new(ListedVerifier::new(verifier.map_err(|_| TrustError::NoRoots)?, listed)))
+    let verifier = verifier.map_err(|_| TrustError::NoRoots)?;
+    Ok(Arc::new(RuledVerifier::new(verifier, ListedCertificates::of(listed))))
 }
 
 /// Client TLS with a verifier of the caller's, over [`verifier`].

@@ -1,7 +1,5 @@
 //! Why a backend gave no answer.
 
-use std::error::Error;
-
 use crate::forward::early_hints;
 use crate::forward::framing::FramingFault;
 use crate::model::reason::Reason;
@@ -141,16 +139,4 @@ impl ForwardError {
                 | Self::Tls { .. }
         )
     }
-}
-
-/// An error with its causes, for the log.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -133,25 +133,9 @@ impl IntrospectionServer {
             Ok(_) | Err(Failure::Unusable(_)) => attempt.succeeded(),
         }
         match read {
-            Ok(Introspected::Inactive) => {
+            Ok(said) => {
                 self.recovered();
-                IntrospectionOutcome::Answered(IntrospectionAnswer::Inactive)
-            }
-            Ok(Introspected::NotAccess(wrong)) => {
-                self.recovered();
-                IntrospectionOutcome::Answered(IntrospectionAnswer::NotAccess(wrong))
-            }
-            Ok(Introspected::Active(claims, odd)) => {
-                self.recovered();
-                self.name_odd(&odd);
-                let left = Duration::from_secs(claims.expires_at().0.saturating_sub(now.0));
-                let until = match (hold.is_zero(), claims.states_expiry()) {
-                    // workers count in ticks: not even until the next one
-                    (true, _) => Moment::default(),
-                    (false, true) => moment().after(hold.min(left)),
-                    (false, false) => moment().after(hold),
-                };
-                IntrospectionOutcome::Answered(IntrospectionAnswer::Active(Arc::new(claims), until))
+                IntrospectionOutcome::Answered(self.answer(said, hold, now))
             }
             Err(Failure::Trouble(why) | Failure::Unusable(why) | Failure::NotAsked(why)) => {
                 let why: Arc<str> = why.into();
@@ -159,6 +143,23 @@ impl IntrospectionServer {
                 IntrospectionOutcome::Unavailable(why)
             }
         }
+    }
+
+    fn answer(&self, said: Introspected, hold: Duration, now: UnixSeconds) -> IntrospectionAnswer {
+        let (claims, odd) = match said {
+            Introspected::Inactive => return IntrospectionAnswer::Inactive,
+            Introspected::NotAccess(wrong) => return IntrospectionAnswer::NotAccess(wrong),
+            Introspected::Active(claims, odd) => (claims, odd),
+        };
+        self.name_odd(&odd);
+        let left = Duration::from_secs(claims.expires_at().0.saturating_sub(now.0));
+        let until = match (hold.is_zero(), claims.states_expiry()) {
+            // workers count in ticks: not even until the next one
+            (true, _) => Moment::default(),
+            (false, true) => moment().after(hold.min(left)),
+            (false, false) => moment().after(hold),
+        };
+        IntrospectionAnswer::Active(Arc::new(claims), until)
     }
 
     async fn exchange(
@@ -283,7 +284,10 @@ impl IntrospectionServer {
     fn failed(&self, why: &Arc<str>) {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         if trouble.as_ref() != Some(why) {
-            tracing::warn!(key_manager = &*self.name, "tokens cannot be asked about: {why}");
+            tracing::warn!(
+                key_manager = &*self.name,
+                "the server does not answer introspection requests: {why}"
+            );
             *trouble = Some(Arc::clone(why));
         }
     }
@@ -308,7 +312,10 @@ impl IntrospectionServer {
     fn recovered(&self) {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         if trouble.take().is_some() {
-            tracing::info!(key_manager = &*self.name, "tokens can be asked about again");
+            tracing::info!(
+                key_manager = &*self.name,
+                "the server answers introspection requests again"
+            );
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct RefreshTask {
 
 /// The state of the task between fetches.
 #[derive(Debug, Default)]
-struct Memory {
+struct FetchMemory {
     failures: u32,
     failing_with: Option<&'static str>,
     logged: Option<Instant>,
@@ -47,7 +47,7 @@ impl RefreshTask {
     /// Runs until it is dropped. The first fetch is at once.
     pub(super) async fn run(self) {
         let desk = &self.keys.desk;
-        let mut memory = Memory::default();
+        let mut memory = FetchMemory::default();
         let mut allowance = Allowance::new(self.key_manager.fetch.min_refetch);
         let (mut background, mut last_began) = (Moment::ZERO, Moment::ZERO);
         loop {
@@ -80,7 +80,7 @@ impl RefreshTask {
         }
     }
 
-    fn good(&self, fetched: Fetched, memory: &mut Memory) -> (Duration, FetchEnding) {
+    fn good(&self, fetched: Fetched, memory: &mut FetchMemory) -> (Duration, FetchEnding) {
         let Fetched { keys, content, issuer, freshness, introspection } = fetched;
         let name = &self.key_manager.name;
         let learned = issuer.as_ref().map(ToString::to_string);
@@ -127,7 +127,7 @@ impl RefreshTask {
         (schedule::refresh(self.key_manager.fetch.refresh, freshness, jitter()), ending)
     }
 
-    fn bad(&self, failure: &KeySetFailure, memory: &mut Memory) -> Duration {
+    fn bad(&self, failure: &KeySetFailure, memory: &mut FetchMemory) -> Duration {
         let name = &self.key_manager.name;
         let news = memory.failing_with != Some(failure.label())
             || memory.logged.is_none_or(|at| at.elapsed() >= REPEAT_LOG);

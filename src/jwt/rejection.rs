@@ -18,7 +18,7 @@ pub enum Rejection {
     Malformed(#[source] MalformedToken),
     #[error("the token's algorithm {name} is not one of the key manager's")]
     Algorithm { name: Excerpt },
-    #[error("the token's header holds `{member}`, which asks for something that is not done here")]
+    #[error("the token's header has `{member}`, an extension that the gateway does not support")]
     CriticalHeader { member: &'static str },
     #[error("no key {} fits the token", shown(key_id.as_ref()))]
     UnknownKey { key_id: Option<Excerpt> },
@@ -26,7 +26,7 @@ pub enum Rejection {
     KeyAlgorithm { algorithm: SignatureAlgorithm },
     #[error("several keys fit the token and nothing says which is meant")]
     AmbiguousKey,
-    #[error("the signature is not the key's")]
+    #[error("the token's signature does not match the key")]
     BadSignature,
     #[error("the token expired {} ago", TimeSpan(*seconds))]
     Expired { seconds: u64 },

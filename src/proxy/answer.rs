@@ -7,12 +7,11 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::forward::body::{BodyBroken, Cause, ResponseBody};
-use crate::forward::failure::chain;
 use crate::proxy::connection::Handed;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::stream::kind::StreamKind;
 use crate::proxy::stream::limit::{EndReason, StreamLimit};
-use crate::telemetry::ExchangeEnding;
+use crate::telemetry::{ExchangeEnding, with_causes};
 
 /// A response's body. Dropping it before its end is how a client that left shows.
 #[derive(Debug)]
@@ -94,7 +93,7 @@ impl AnswerBody {
         if let Some(exchange) = &mut self.exchange {
             match cause {
                 Cause::Backend => {
-                    let told = error.map(|error| chain(error)).unwrap_or_default();
+                    let told = error.map(|error| with_causes(error)).unwrap_or_default();
                     exchange.truncated(format!("{}: {told}", cut.message()));
                 }
                 Cause::Silence(time) => {

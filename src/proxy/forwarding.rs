@@ -8,13 +8,14 @@ use std::time::Instant;
 
 use http::{StatusCode, Version};
 
-use crate::forward::failure::{ForwardError, chain};
+use crate::forward::failure::ForwardError;
 use crate::forward::targets::{BackendAnswer, Outgoing};
 use crate::proxy::exchange::Exchange;
 use crate::proxy::outgoing::WayBack;
 use crate::proxy::refusal::Refusal;
 use crate::proxy::stream::upgrade::UpgradeRequest;
 use crate::proxy::worker::Worker;
+use crate::telemetry::with_causes;
 use crate::throttle::Admitted;
 
 /// The backend's response head.
@@ -49,7 +50,7 @@ pub(super) async fn forward(
         let switched = is_switch(&answer, way_back.upgrade.as_deref())?;
         Ok(ForwardedAnswer { answer, switched })
     });
-    checked.map_err(|error| Refusal::because(error.reason(), chain(&error)))
+    checked.map_err(|error| Refusal::because(error.reason(), with_causes(&error)))
 }
 
 /// Tells whether the backend switched protocols. A switch that nobody asked for is a fault.

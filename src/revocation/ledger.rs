@@ -14,13 +14,13 @@ type Map<V> = HashMap<Mark, V, foldhash::fast::RandomState>;
 
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    pub(super) noted: Map<Noted>,
+    pub(super) noted: Map<MarkNote>,
     lifted: Map<Lifted>,
 }
 
 /// When it was said, and by whom.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Noted {
+pub(super) struct MarkNote {
     pub(super) at: u64,
     pub(super) note: Option<Arc<Note>>,
 }
@@ -57,14 +57,14 @@ impl Ledger {
         }
         let noted = self.noted.entry(record.mark).or_default();
         if record.at >= noted.at {
-            *noted = Noted { at: record.at, note: record.note.clone() };
+            *noted = MarkNote { at: record.at, note: record.note.clone() };
         }
     }
 
     /// The call under which a mark is listed.
     pub(super) fn call_of(&self, mark: &Mark) -> CallId {
         match self.noted.get(mark) {
-            Some(Noted { note: Some(note), .. }) => note.call,
+            Some(MarkNote { note: Some(note), .. }) => note.call,
             _ => CallId::of_mark(mark),
         }
     }

@@ -10,7 +10,7 @@ use crate::snapshot::compile::CompileError;
 use crate::state_dir::FolderFault;
 use crate::state_dir::lock::LockError;
 use crate::supervise::inventory::TooManyRemoved;
-use crate::telemetry::AccessLogError;
+use crate::telemetry::{AccessLogError, with_causes};
 
 /// Each tells the operator what to do.
 #[derive(Debug, thiserror::Error)]
@@ -82,21 +82,14 @@ pub enum SuperviseError {
     AccessLog(#[from] AccessLogError),
     #[error("a worker thread cannot start")]
     Worker(#[source] io::Error),
-    #[error("random numbers cannot be had from the system")]
+    #[error("the system gives no random numbers")]
     Random,
 }
 
 impl SuperviseError {
-    /// The message with its causes, on one line each.
+    /// Returns the message with its causes, on one line.
     pub fn describe(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
+        with_causes(self)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::snapshot::{Snapshot, Snapshots};
 use crate::supervise::background;
 use crate::supervise::error::SuperviseError;
 use crate::supervise::inventory::Inventory;
-use crate::supervise::listeners::Listeners;
+use crate::supervise::listeners::{Changes, Listeners};
 use crate::supervise::settled::{self, Settled};
 use crate::supervise::stamp::Stamp;
 use crate::supervise::takeover::Inherited;
@@ -146,16 +146,7 @@ impl Reloader {
         self.channel.follow(channel.as_ref()).await;
         self.shared_counters.follow(counting.as_ref()).await;
         let changes = self.listeners.apply(plan);
-        for listener in &changes.closed {
-            listener.close();
-            threads.unlisten(listener).await;
-            tracing::info!(
-                target: "portcullis::supervise",
-                listener = %listener.name,
-                address = %listener.address,
-                "no longer listening",
-            );
-        }
+        close_listeners(&changes, threads).await;
         threads.listen_all(&changes.opened).await;
         self.note_in_force();
         self.watched.clone_from(&watched);
@@ -216,6 +207,19 @@ impl Reloader {
                  the next start",
             );
         }
+    }
+}
+
+async fn close_listeners(changes: &Changes, threads: &WorkerThreads) {
+    for listener in &changes.closed {
+        listener.close();
+        threads.unlisten(listener).await;
+        tracing::info!(
+            target: "portcullis::supervise",
+            listener = %listener.name,
+            address = %listener.address,
+            "no longer listening",
+        );
     }
 }
 

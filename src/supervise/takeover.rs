@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::model::clock::{Clock, UnixSeconds};
 use crate::revocation::journal::Journal;
-use crate::revocation::journal::follower::Follower;
+use crate::revocation::journal::follower::JournalFollower;
 use crate::revocation::{RevocationError, Revocations};
 use crate::state_dir::lock::{Lock, LockError};
 use crate::supervise::counts;
@@ -214,7 +214,11 @@ impl RunningGateway {
         self.threads.settled().await;
         let revocations = Arc::clone(&self.revocations);
         let folder = self.reloader.settings.state_dir.clone();
-        self.tasks.spawn(follow(revocations, Follower::new(&folder), self.reloader.clock.clone()));
+        self.tasks.spawn(follow(
+            revocations,
+            JournalFollower::new(&folder),
+            self.reloader.clock.clone(),
+        ));
         let reloaded = self.snapshots.load().generation != generation;
         let word = if reloaded { link::MANAGEMENT_RELOADED } else { link::MANAGEMENT };
         // it goes on by itself when it hears nothing
@@ -340,7 +344,11 @@ impl RunningGateway {
 }
 
 /// Holds what the new process is told, for the streams that are still here.
-async fn follow(revocations: Arc<Revocations>, mut follower: Follower, clock: Arc<dyn Clock>) {
+async fn follow(
+    revocations: Arc<Revocations>,
+    mut follower: JournalFollower,
+    clock: Arc<dyn Clock>,
+) {
     loop {
         let (told, now): (_, UnixSeconds) = (Arc::clone(&revocations), clock.forget_before());
         let read = tokio::task::spawn_blocking(move || {

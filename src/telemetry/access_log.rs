@@ -47,7 +47,7 @@ pub struct AccessLog {
     sampling: Sampling,
     dropped: Arc<AtomicU64>,
     /// `None`: switched off.
-    thread: Option<Writing>,
+    thread: Option<WriterThread>,
 }
 
 /// A worker's own end of the access log; not for several threads.
@@ -60,7 +60,7 @@ pub struct AccessWriter {
 }
 
 #[derive(Debug)]
-struct Writing {
+struct WriterThread {
     sender: SyncSender<LogCommand>,
     /// Hears once that everything was written.
     finished: Mutex<Receiver<()>>,
@@ -174,12 +174,12 @@ fn start(
     target: LogTarget,
     queue: usize,
     dropped: &Arc<AtomicU64>,
-) -> Result<Writing, AccessLogError> {
+) -> Result<WriterThread, AccessLogError> {
     let (sender, receiver) = sync_channel(queue);
     let (done, finished) = sync_channel(1);
     thread::start(target, receiver, Arc::clone(dropped), done)
         .map_err(|source| AccessLogError::Thread { source })?;
-    Ok(Writing { sender, finished: Mutex::new(finished) })
+    Ok(WriterThread { sender, finished: Mutex::new(finished) })
 }
 
 impl AccessWriter {

@@ -9,6 +9,7 @@
 //! each exchange), [`log`] (events for operators, on stderr), [`refusals`] (the last ones, by id).
 
 pub mod access_log;
+mod causes;
 pub mod log;
 pub mod metrics;
 pub mod refusals;
@@ -17,6 +18,7 @@ pub use access_log::{
     AccessLog, AccessLogError, AccessRecord, AccessWriter, ExchangeEnding, Fragment, TokenHash,
     UnixMillis,
 };
+pub use causes::with_causes;
 pub use log::LogHandle;
 pub use metrics::{
     BudgetFacts, CertificateFacts, ChannelFacts, CounterFacts, ExpectedLoad, FamilySeries,

@@ -6,6 +6,7 @@ use crate::config::resolve::redis;
 use crate::config::resolve::secret::secret;
 use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
+use crate::fetch::is_loopback_host;
 use crate::model::redis::{RedisLayout, RedisServer, RedisTls};
 use crate::model::secret::Secret;
 
@@ -50,9 +51,7 @@ pub(super) fn channel(whole: &Whole<'_>, sources: &Sources) -> Option<RedisServe
                 hint,
             );
         }
-        (None, None)
-            if channel.login.password.is_some() && !redis::is_loopback(&channel.at.host) =>
-        {
+        (None, None) if channel.login.password.is_some() && !is_loopback_host(&channel.at.host) => {
             let message =
                 "the password of `revocation.channel` is sent over the network in the clear"
                     .to_owned();

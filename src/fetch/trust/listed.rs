@@ -7,69 +7,36 @@
 //! dates, its name and its purpose are checked here, and the handshake proves, as always, that the
 //! server holds its key. Everything else is the library's to judge.
 
-use std::sync::Arc;
-
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, Error};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-#[derive(Debug)]
-pub(super) struct ListedVerifier {
-    library: Arc<dyn ServerCertVerifier>,
-    /// The certificates of `ca` that are marked as authorities.
-    authorities: Vec<CertificateDer<'static>>,
-}
+use crate::fetch::trust::checked::{CertificateRule, ShownCertificate};
 
-impl ListedVerifier {
-    pub(super) fn new(
-        library: Arc<dyn ServerCertVerifier>,
-        listed: Vec<CertificateDer<'static>>,
-    ) -> Self {
-        let authorities =
-            listed.into_iter().filter(|certificate| is_authority(certificate)).collect();
-        Self { library, authorities }
+/// The certificates of `ca` that are marked as authorities.
+#[derive(Debug)]
+pub(super) struct ListedCertificates(Vec<CertificateDer<'static>>);
+
+impl ListedCertificates {
+    pub(super) fn of(listed: Vec<CertificateDer<'static>>) -> Self {
+        Self(listed.into_iter().filter(|certificate| is_authority(certificate)).collect())
     }
 }
 
-impl ServerCertVerifier for ListedVerifier {
-    fn verify_server_cert(
+impl CertificateRule for ListedCertificates {
+    fn check(
         &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
+        library: &dyn ServerCertVerifier,
+        shown: &ShownCertificate<'_>,
     ) -> Result<ServerCertVerified, Error> {
-        if self.authorities.iter().any(|listed| listed.as_ref() == end_entity.as_ref()) {
-            check(end_entity, server_name, now)?;
+        if self.0.iter().any(|listed| listed.as_ref() == shown.end_entity.as_ref()) {
+            check(shown.end_entity, shown.server_name, shown.now)?;
             return Ok(ServerCertVerified::assertion());
         }
-        self.library.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.library.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.library.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.library.supported_verify_schemes()
+        shown.check_by(library)
     }
 }
 

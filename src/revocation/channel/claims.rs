@@ -43,7 +43,7 @@ pub enum Claimed {
 }
 
 #[derive(Debug)]
-struct Claim {
+struct QueuedClaim {
     name: [u8; 16],
     lifetime: Duration,
     answer: oneshot::Sender<bool>,
@@ -52,7 +52,7 @@ struct Claim {
 /// The way from the requests to the server. Counters are relaxed: each number stands for itself.
 #[derive(Debug, Default)]
 pub struct ProofClaims {
-    queue: Mutex<Option<mpsc::Sender<Claim>>>,
+    queue: Mutex<Option<mpsc::Sender<QueuedClaim>>>,
     shared: AtomicBool,
     up: AtomicBool,
     first: AtomicU64,
@@ -84,7 +84,8 @@ impl ProofClaims {
         }
         let (answer, answered) = oneshot::channel();
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let sent = queue.and_then(|queue| queue.try_send(Claim { name, lifetime, answer }).ok());
+        let sent =
+            queue.and_then(|queue| queue.try_send(QueuedClaim { name, lifetime, answer }).ok());
         if sent.is_none() {
             return Claimed::Unknown;
         }
@@ -117,7 +118,7 @@ impl ProofClaims {
 }
 
 /// Claims on their way to the server.
-pub(super) struct ClaimQueue(mpsc::Receiver<Claim>);
+pub(super) struct ClaimQueue(mpsc::Receiver<QueuedClaim>);
 
 /// Asks the server, over one connection after the other.
 pub(super) async fn run(settings: RedisServer, claims: &ProofClaims, mut queue: ClaimQueue) {
@@ -146,7 +147,7 @@ pub(super) async fn run(settings: RedisServer, claims: &ProofClaims, mut queue: 
 async fn serve(
     settings: &RedisServer,
     claims: &ProofClaims,
-    queue: &mut mpsc::Receiver<Claim>,
+    queue: &mut mpsc::Receiver<QueuedClaim>,
     failures: &mut u32,
 ) -> LinkError {
     let (mut link, driver) = match connect(settings).await {
@@ -186,7 +187,7 @@ async fn serve(
     }
 }
 
-fn questions(batch: &[Claim]) -> Pipeline {
+fn questions(batch: &[QueuedClaim]) -> Pipeline {
     let mut round = Pipeline::new();
     for claim in batch {
         let mut key = String::from(PREFIX);

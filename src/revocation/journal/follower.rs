@@ -16,13 +16,13 @@ const PAGE: u64 = 1024 * 1024;
 
 /// A place in a journal that somebody else writes.
 #[derive(Debug)]
-pub struct Follower {
+pub struct JournalFollower {
     folder: PathBuf,
     identity: Option<(u64, u64)>,
     at: u64,
 }
 
-impl Follower {
+impl JournalFollower {
     pub fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), identity: None, at: 0 }
     }

@@ -100,7 +100,7 @@ pub(super) fn read(
     is_new: bool,
     keeps: impl Fn(&RevocationRecord) -> bool,
 ) -> io::Result<Contents> {
-    let mut window = Window { file, bytes: Vec::new(), at: 0, offset: 0, ended: false };
+    let mut window = FileWindow { file, bytes: Vec::new(), at: 0, offset: 0, ended: false };
     window.fill()?;
     let start = window.rest();
     if start.is_empty() {
@@ -128,7 +128,7 @@ pub(super) fn appended(bytes: &[u8]) -> (Vec<RevocationRecord>, usize) {
 }
 
 fn frames(
-    mut window: Window<impl Read>,
+    mut window: FileWindow<impl Read>,
     synced: Option<u64>,
     keeps: impl Fn(&RevocationRecord) -> bool,
 ) -> io::Result<Contents> {
@@ -212,7 +212,7 @@ impl Run {
 
 /// Files of earlier builds: records of one length, without a header or a checksum.
 fn old(
-    mut window: Window<impl Read>,
+    mut window: FileWindow<impl Read>,
     keeps: impl Fn(&RevocationRecord) -> bool,
 ) -> io::Result<Contents> {
     let mut found = Contents { is_old: true, ..Contents::default() };
@@ -285,7 +285,7 @@ fn sum(bytes: &[u8]) -> [u8; SUM_BYTES] {
 }
 
 /// A part of a file that always holds a whole frame, as long as there is one.
-struct Window<R> {
+struct FileWindow<R> {
     file: R,
     bytes: Vec<u8>,
     at: usize,
@@ -294,7 +294,7 @@ struct Window<R> {
     ended: bool,
 }
 
-impl<R: Read> Window<R> {
+impl<R: Read> FileWindow<R> {
     fn fill(&mut self) -> io::Result<()> {
         if self.ended || self.rest().len() >= MOST_FRAME {
             return Ok(());

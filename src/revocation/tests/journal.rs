@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::revocation::journal::follower::Follower;
+use crate::revocation::journal::follower::JournalFollower;
 use crate::revocation::journal::{Damage, Opened};
 
 const NOW: UnixSeconds = UnixSeconds(10);
@@ -195,7 +195,7 @@ fn a_follower_sees_what_is_appended_and_what_is_written_anew() {
     let folder = tempfile::tempdir().unwrap();
     let writer = Revocations::kept(opened(folder.path()));
     writer.revoke(&[token(mark(1), 200)]).unwrap();
-    let mut follower = Follower::new(folder.path());
+    let mut follower = JournalFollower::new(folder.path());
     assert_eq!(follower.read(NOW).unwrap().len(), 1);
     assert_eq!(follower.read(NOW).unwrap(), []);
     writer.revoke(&[token(mark(2), 200), token(mark(3), 200)]).unwrap();

@@ -85,7 +85,7 @@ fn what_fails_goes_to_standard_error_alone() {
     let failed = import(&["http://127.0.0.1:9/.well-known/openid-configuration"]);
     assert_eq!(failed.status.code(), Some(1));
     assert!(
-        failed.stdout.is_empty() && text(&failed.stderr).contains("cannot be connected to"),
+        failed.stdout.is_empty() && text(&failed.stderr).contains("cannot connect to"),
         "{}",
         text(&failed.stderr)
     );

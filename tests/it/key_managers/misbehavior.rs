@@ -165,7 +165,7 @@ async fn down_at_the_start_and_down_during_a_rotation() {
     let ready = gateway.management("GET", "/readyz").await;
     assert_eq!(ready.status(), 503);
     assert!(
-        body(&ready)["missing"][0].as_str().unwrap().contains("cannot be connected to"),
+        body(&ready)["missing"][0].as_str().unwrap().contains("cannot connect to"),
         "{:?}",
         ready.body()
     );

@@ -6,6 +6,7 @@ use crate::config::pem;
 use crate::config::reader::{Placed, Table};
 use crate::config::resolve::key_manager::settings::Settings;
 use crate::config::source::Sources;
+use crate::fetch::is_loopback_host;
 use crate::model::key_manager::KeySource;
 
 pub(super) fn key_source(
@@ -88,7 +89,10 @@ fn fetchable(table: &Table<'_>, url: &Placed<&str>, settings: &Settings) -> Opti
     let uri = uri.filter(|uri| uri.host().is_some());
     match uri.as_ref().and_then(Uri::scheme_str) {
         Some("https") => Some(url.value.to_owned()),
-        Some("http") if settings.allow_http || uri.as_ref().is_some_and(is_loopback) => {
+        Some("http")
+            if settings.allow_http
+                || uri.as_ref().and_then(Uri::host).is_some_and(is_loopback_host) =>
+        {
             Some(url.value.to_owned())
         }
         Some("http") => {
@@ -112,12 +116,4 @@ fn fetchable(table: &Table<'_>, url: &Placed<&str>, settings: &Settings) -> Opti
             None
         }
     }
-}
-
-fn is_loopback(uri: &Uri) -> bool {
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    host.eq_ignore_ascii_case("localhost")
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.to_canonical().is_loopback())
 }
