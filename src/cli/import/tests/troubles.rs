@@ -244,7 +244,7 @@ fn keys_and_algorithms() {
     );
     has(&told(&server, &json!({ "alg": "none" }), &good()), &["it is not signed (alg none)"]);
     has(&told(&server, &json!({ "alg": "RS256" }), &good()), &["does not verify RS256"]);
-    has(&told(&server, &json!({ "crit": ["x"] }), &good()), &["holds `crit`"]);
+    has(&told(&server, &json!({ "crit": ["x"] }), &good()), &["has `crit`, an extension"]);
     has(
         &told(&server, &json!({ "typ": "odd+jwt" }), &good()),
         &["its type \"odd+jwt\"", "token_types = [\"odd+jwt\"]"],
