@@ -7,6 +7,7 @@ use crate::config::reader::Table;
 use crate::config::resolve::redis;
 use crate::config::resolve::secret::secret;
 use crate::config::source::Sources;
+use crate::fetch::is_loopback_host;
 use crate::model::redis::{RedisServers, RedisTls};
 use crate::model::throttling::{CounterMode, OnCounterFailure, SharedCounting};
 
@@ -72,7 +73,7 @@ fn trust(table: &Table<'_>, servers: &mut RedisServers, sources: &Sources) {
     let client_certificate =
         table.table("client_certificate").and_then(|pair| pem::client_certificate(&pair, sources));
     let written = table.has("ca") || table.has("client_certificate");
-    let is_near = servers.seeds.iter().all(|seed| redis::is_loopback(&seed.host));
+    let is_near = servers.seeds.iter().all(|seed| is_loopback_host(&seed.host));
     let hint = Some("write rediss for TLS".to_owned());
     match &mut servers.login.tls {
         Some(tls) => *tls = RedisTls { ca, client_certificate },
