@@ -1,4 +1,5 @@
-//! Remembers backend JWTs: signed once for a token and an API, and used until shortly before they end.
+//! Remembers backend JWTs: signed once for a token and an API, and used until shortly before they
+//! end.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use crate::model::clock::{Moment, UnixSeconds};
 /// Backend JWTs that one worker remembers. Each is about a kilobyte.
 const CAPACITY: usize = 8192;
 
-/// Seconds before its end from which a backend JWT is not used again: the backend may be slow, or its clock ahead.
+/// Seconds before its end from which a backend JWT is not used again: the backend may be slow, or
+/// its clock ahead.
 const MARGIN: u64 = 30;
 
 type Key = [u8; 32];
@@ -53,8 +55,8 @@ impl Default for AssertionCache {
 }
 
 impl AssertionCache {
-    /// Returns the backend JWT of a caller, signed now or before. `token` is the digest of the caller's token; `id` makes
-    /// the `jti` of a new one.
+    /// Returns the backend JWT of a caller, signed now or before. `token` is the digest of the
+    /// caller's token; `id` makes the `jti` of a new one.
     pub fn backend_jwt(
         &self,
         assertions: &Assertions,

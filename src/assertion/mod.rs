@@ -1,7 +1,8 @@
 //! Signs what the gateway says about itself and about its callers.
 //!
-//! [`signer`] writes the backend JWT about a [`caller`], [`cache`] remembers those that were signed, and [`signing_key`]
-//! reads a private key. Never reads a request: the walk hands in what the decision found.
+//! [`signer`] writes the backend JWT about a [`caller`], [`cache`] remembers those that were
+//! signed, and [`signing_key`] reads a private key. Never reads a request: the walk hands in what
+//! the decision found.
 
 mod cache;
 mod caller;

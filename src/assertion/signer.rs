@@ -1,4 +1,5 @@
-//! Writes and signs the backend JWT, with WSO2's names of claims, and publishes the public half of its key.
+//! Writes and signs the backend JWT, with WSO2's names of claims, and publishes the public half of
+//! its key.
 
 use std::sync::Arc;
 
@@ -17,7 +18,8 @@ use crate::model::clock::UnixSeconds;
 /// The prefix of WSO2's own claims.
 const DIALECT: &str = "http://wso2.org/claims";
 
-/// Claims of the access token that the backend JWT says in its own way, or that mean nothing to a backend.
+/// Claims of the access token that the backend JWT says in its own way, or that mean nothing to a
+/// backend.
 const NOT_PASSED_ON: [&str; 13] = [
     "iss",
     "sub",
@@ -69,7 +71,8 @@ impl Assertions {
         &self.key.key_id
     }
 
-    /// Signs a backend JWT and returns it with its end; `None` if the key fails. `id` must be unique.
+    /// Signs a backend JWT and returns it with its end; `None` if the key fails. `id` must be
+    /// unique.
     pub fn sign(
         &self,
         caller: &AssertedCaller<'_>,

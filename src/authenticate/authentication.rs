@@ -17,8 +17,8 @@ use crate::snapshot::{Routed, Snapshot};
 
 /// Judges a token for the API that was found.
 ///
-/// The order is the one that WSO2's clients know: issuer, the API's list of key managers, signature, time, the other
-/// claims.
+/// The order is the one that WSO2's clients know: issuer, the API's list of key managers,
+/// signature, time, the other claims.
 pub fn authenticate(
     snapshot: &Snapshot,
     routed: &Routed<'_>,

@@ -1,7 +1,8 @@
-//! Tokens that are good only in one hand: bound to a client certificate (RFC 8705) or to a key (RFC 9449).
+//! Checks that the sender of a bound token possesses what it is bound to: a client certificate (RFC
+//! 8705) or a key (RFC 9449).
 //!
-//! Decides, for each request anew, whether the hand was shown. A token with a `cnf` that is not understood is refused: a
-//! binding that is not checked is none.
+//! Each request proves that anew. A token with a `cnf` that is not understood is refused: a binding
+//! that is not checked is none.
 
 use std::net::IpAddr;
 
@@ -17,7 +18,7 @@ use crate::jwt::dpop::{self, DpopProof, Proved};
 use crate::model::clock::UnixSeconds;
 use crate::snapshot::Snapshot;
 
-/// What a token's `cnf` asks for.
+/// The possession that a token's `cnf` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Binding {
     None,
@@ -31,19 +32,19 @@ pub enum Binding {
     Unknown,
 }
 
-/// What a request shows beside its token.
+/// The evidence that a request shows beside its token.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'r> {
-    /// Of the certificate that the TLS handshake proved.
+    /// The SHA-256 of the certificate that the TLS handshake proved.
     pub certificate: Option<[u8; 32]>,
-    /// Whose word on certificates may be believed.
+    /// The peer, which may be a proxy that is believed about certificates.
     pub peer: Option<IpAddr>,
-    /// Who sends, behind trusted proxies.
+    /// The client behind trusted proxies.
     pub client: Option<IpAddr>,
     pub method: &'r str,
     pub scheme: &'static str,
     pub authority: &'r str,
-    /// As sent, and in normal form; below what trusted proxies took off.
+    /// The path as sent, and in normal form; both behind the prefix that trusted proxies took off.
     pub paths: [&'r str; 2],
     pub prefix: &'r str,
     pub headers: &'r HeaderMap,
@@ -68,7 +69,8 @@ fn decode(text: &str) -> Option<[u8; 32]> {
     URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
 
-/// Checks a binding against what a request shows. The proof that was used, where there was one, is to be remembered.
+/// Checks a binding against a request's evidence. Returns the DPoP proof, if one was used: it must
+/// be remembered.
 pub(super) fn prove(
     binding: Binding,
     token: &[u8],
@@ -117,7 +119,7 @@ pub(super) fn prove(
     if proof.thumbprint == wanted { Ok(Some(proof)) } else { Err(BindingFault::OtherKey) }
 }
 
-/// What `cnf` holds, for `explain`.
+/// Describes what `cnf` holds, for `explain`.
 pub fn describe(claims: &Claims) -> Option<String> {
     let confirmation = claims.get("cnf")?;
     let names = confirmation

@@ -1,4 +1,5 @@
-//! What a client may make the gateway do before anybody has vouched for it: check signatures, and ask servers about tokens.
+//! Bounds what a client can make the gateway do before anybody has vouched for it: check
+//! signatures, ask servers about tokens.
 //!
 //! Decides who is charged. The bounds are the operator's, and [`crate::budget`] keeps them.
 
@@ -39,7 +40,7 @@ impl Budgets {
         self.unknown_tokens.forget_settled(now);
     }
 
-    /// Who pays for a request of this client, which came from this peer.
+    /// Finds the payer for a request of this client, which came from this peer.
     pub fn payer(
         &self,
         client: IpAddr,

@@ -1,8 +1,9 @@
 //! Verdicts of tokens seen before: a lookup instead of a signature check.
 //!
-//! One cache a worker, so nothing is shared and nothing is locked. The key is the whole token, byte for byte: no
-//! digest that could collide, no `jti` that two issuers may share. Bounded in bytes. Only verified tokens are kept, so
-//! forged ones cannot push good ones out; what a verdict is still worth is checked at each use by the caller.
+//! One cache a worker, so nothing is shared and nothing is locked. The key is the whole token, byte
+//! for byte: no digest that could collide, no `jti` that two issuers may share. Bounded in bytes.
+//! Only verified tokens are kept, so forged ones cannot push good ones out; the caller checks at
+//! each use what a verdict is still worth.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -39,7 +40,8 @@ pub struct TokenCache {
     budgets: Arc<Budgets>,
     /// The monotonic time, as coarse as the worker's ticks: no request reads a clock for it.
     moment: Cell<Moment>,
-    /// Tokens whose signature was found bad, with the keys that found it so: a forger who repeats itself costs a lookup.
+    /// Tokens whose signature was found bad, with the keys that found it so: a client that repeats
+    /// one costs a lookup.
     forged: RefCell<Cache<Mark, KeySetMark>>,
     /// The answer that a request waited for, where answers are not kept.
     answered: RefCell<Option<Answered>>,
@@ -47,18 +49,18 @@ pub struct TokenCache {
     claim: Cell<Option<ProofMark>>,
 }
 
-/// What all workers know together.
+/// The knowledge that all workers share.
 #[derive(Debug, Clone)]
 pub struct Common {
     pub proofs: Arc<Proofs>,
     pub revocations: Arc<Revocations>,
     pub budgets: Arc<Budgets>,
-    /// What `explain` can be asked about by id.
+    /// The refusals that `explain` can be asked about by id.
     pub refusals: Arc<Refusals>,
 }
 
 impl Common {
-    /// Of nobody else: for `explain`, tests and benches.
+    /// Makes knowledge that nobody else shares: for `explain`, tests and benches.
     pub fn alone() -> Self {
         Self {
             proofs: Arc::new(Proofs::new(&[0; 32])),
@@ -69,10 +71,10 @@ impl Common {
     }
 }
 
-/// Which keys a key set has.
+/// The digest of a key set's keys.
 type KeySetMark = [u8; 32];
 
-/// Whose answer it is, and about which token.
+/// A server's answer, with its key manager and its token.
 type Answered = (Arc<CompiledKeyManager>, Box<[u8]>, IntrospectionAnswer);
 
 #[derive(Debug, Clone)]
@@ -97,7 +99,7 @@ impl Lifecycle<Box<[u8]>, Rc<Verdict>> for EvictionCounter {
 }
 
 impl TokenCache {
-    /// A cache of at most `bytes`, or none; what is `common` is everybody's.
+    /// Makes a cache of at most `bytes`, or none; what is `common` is everybody's.
     pub fn new(bytes: u64, counters: Arc<WorkerCounters>, common: Common) -> Self {
         const USUAL_WEIGHT: u64 = 2560;
         let Common { proofs, revocations, budgets, refusals: _ } = common;
@@ -138,7 +140,7 @@ impl TokenCache {
         self.moment.set(moment);
     }
 
-    /// Whether these keys have found the token forged before.
+    /// Tells whether these keys have found the token forged before.
     pub(super) fn is_forged(&self, token: &[u8], keys: &KeySet) -> bool {
         let forged = self.forged.borrow();
         let known =

@@ -1,7 +1,8 @@
-//! The client certificate that a trusted proxy tells of: the one header that the configuration names, in its one format.
+//! Reads the client certificate that a trusted proxy tells about, from the one header that the
+//! configuration names.
 //!
-//! Decides which certificate is meant, as the SHA-256 of its DER form. The proxy has checked the certificate: here it is a
-//! name, and nothing in it is read.
+//! The result is the SHA-256 of the certificate's DER form. The proxy has checked the certificate:
+//! here it is a name, and nothing in it is read.
 
 use std::net::IpAddr;
 
@@ -23,8 +24,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The certificate that a client proved to have. Behind a proxy that tells of certificates, the connection's own is the
-/// proxy's.
+/// Returns the certificate that a client proved to have. Behind a proxy that tells about
+/// certificates, the connection's own is the proxy's.
 pub(super) fn shown(
     proved: Option<Digest>,
     peer: Option<IpAddr>,
@@ -47,7 +48,8 @@ pub(super) fn shown(
     read(text, header.format).map(Some).ok_or(BindingFault::UnreadableCertificate)
 }
 
-/// Whether a trusted proxy tells of two certificates, of which one is not its own word.
+/// Tells whether a trusted proxy's request names two certificates, of which one is not its own
+/// word.
 pub fn is_told_twice(peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies) -> bool {
     proxies.certificate.as_ref().is_some_and(|header| {
         headers.get_all(&header.name).iter().nth(1).is_some() && proxies.include(peer)
@@ -79,18 +81,21 @@ fn of_base64(text: &str) -> Option<Digest> {
 const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const PEM_END: &str = "-----END CERTIFICATE-----";
 
-/// The first certificate of a PEM text, which is the client's own; its lines may have been joined.
+/// Reads the first certificate of a PEM text, which is the client's own; its lines may have been
+/// joined.
 fn of_pem(text: &str) -> Option<Digest> {
     let (body, _) = text.trim_start().strip_prefix(PEM_BEGIN)?.split_once(PEM_END)?;
     of_der(&BASE64.decode(body.split_ascii_whitespace().collect::<String>()).ok()?)
 }
 
-/// Of Envoy's list, what the nearest proxy said: each one appends, and clients may have begun it.
+/// Returns the nearest proxy's element of Envoy's list: each proxy appends, and clients may have
+/// begun it.
 fn last_element(text: &str) -> Option<&str> {
     split_unquoted(text, ',')?.last().map(|element| element.trim())
 }
 
-/// `Hash` is the SHA-256 of the certificate, and `Cert` the certificate: what is there must agree.
+/// Reads `Hash`, the SHA-256 of the certificate, and `Cert`, the certificate. If both are there,
+/// they must agree.
 fn of_element(element: &str) -> Option<Digest> {
     let (mut hash, mut certificate) = (None, None);
     for pair in split_unquoted(element, ';')? {
@@ -127,7 +132,7 @@ fn of_hexadecimal(text: &str) -> Option<Digest> {
     bytes.filter(|_| rest.is_empty())?.try_into().ok()
 }
 
-/// The parts between separators that no quotes hold; `None` where a quote does not end.
+/// Splits at separators outside of quotes; `None` if a quote does not end.
 fn split_unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut quoted, mut escaped) = (false, false);
     let parts = text

@@ -1,13 +1,13 @@
 //! The bearer token in a request's head (RFC 6750 section 2.1).
 //!
-//! Decides what counts as a credential: one field of the API's authorization header, with the scheme `Bearer` or `DPoP`
-//! in any case. Never takes a token from the query or the body.
+//! Decides what counts as a credential: one field of the API's authorization header, with the
+//! scheme `Bearer` or `DPoP` in any case. Never takes a token from the query or the body.
 
 use http::HeaderMap;
 
 use crate::authenticate::error::AuthenticateError;
 
-/// How a token was presented.
+/// The scheme with which a token was presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenScheme {
     Bearer,
@@ -32,7 +32,7 @@ impl std::fmt::Debug for Credential<'_> {
     }
 }
 
-/// The token of a request, or why there is none to judge.
+/// Finds the token of a request, or the reason why there is none to judge.
 pub fn credential<'h>(
     headers: &'h HeaderMap,
     header: &str,

@@ -1,4 +1,5 @@
-//! Why a token was not taken: the operator's message here, the client's in `proxy::denial`.
+//! The reasons for which a token is not accepted, with the operator's messages. The client's are in
+//! `proxy::denial`.
 
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ pub enum AuthenticateError {
     UnknownIssuer { issuer: String },
     #[error("no key manager has the issuer {issuer}, and one has not learned its own issuer yet")]
     IssuerNotLearned { issuer: String, unlearned: Vec<Arc<KeyManagerKeys>> },
-    #[error("the API does not take tokens of key manager \"{}\"", key_manager.definition.name)]
+    #[error("the API does not accept tokens of key manager \"{}\"", key_manager.definition.name)]
     KeyManagerNotAllowed { key_manager: Arc<CompiledKeyManager> },
     #[error("key manager \"{}\": {rejection}", key_manager.definition.name)]
     Token {
@@ -54,11 +55,11 @@ pub enum AuthenticateError {
         repeated: bool,
     },
     #[error(
-        "too many forged tokens came from this address: those that are not known are not looked at for {retry_after} s"
+        "too many invalid tokens came from this address (`limits.max_forged_tokens`): unknown ones are not looked at for {retry_after} s"
     )]
-    Forging { retry_after: u32 },
+    InvalidTokens { retry_after: u32 },
     #[error(
-        "too many tokens of this address that no server has vouched for: `limits.unknown_tokens` allows the next one in {retry_after} s"
+        "too many tokens from this address that no server has vouched for: `limits.unknown_tokens` allows the next one in {retry_after} s"
     )]
     UnknownTokens { retry_after: u32 },
     #[error("key manager \"{}\": {fault}", key_manager.definition.name)]
@@ -83,8 +84,8 @@ impl AuthenticateError {
         Self::KeysUnavailable { key_manager: Arc::clone(key_manager), cause }
     }
 
-    /// Of two refusals of one token by two servers, the one that says more: who knows the token says more about it than
-    /// who does not.
+    /// Returns the refusal that says more, of two by different servers: one that knows the token
+    /// says more about it than one that does not.
     #[must_use]
     pub fn or_better(self, other: Self) -> Self {
         if matches!(self, Self::Inactive) { other } else { self }
@@ -105,7 +106,7 @@ impl AuthenticateError {
             | Self::KeysPending { .. }
             | Self::OrganizationUnasked { .. }
             | Self::NotOpened { .. } => Reason::KeysUnavailable,
-            Self::Forging { .. } => Reason::ForgedTokens,
+            Self::InvalidTokens { .. } => Reason::ForgedTokens,
             Self::UnknownTokens { .. } => Reason::UnknownTokens,
             Self::Opaque => Reason::TokenMalformed,
             Self::Inactive => Reason::TokenInactive,
@@ -139,7 +140,7 @@ impl AuthenticateError {
             | Self::Unreadable(_)
             | Self::Opaque
             | Self::Inactive
-            | Self::Forging { .. }
+            | Self::InvalidTokens { .. }
             | Self::UnknownTokens { .. }
             | Self::NobodysOwn { .. }
             | Self::UnknownIssuer { .. }
@@ -160,8 +161,8 @@ impl AuthenticateError {
         }
     }
 
-    /// Returns the key sets to fetch again before this verdict is final: the key may be new, or new under an old `kid`,
-    /// or the issuer may be one that its key manager has still to learn.
+    /// Returns the key sets to fetch again before this verdict is final: the key may be new, or new
+    /// under an old `kid`, or the issuer may be one that its key manager has still to learn.
     pub(super) fn stale_keys(&self) -> Vec<(Arc<KeyManagerKeys>, RefetchCause)> {
         match self {
             Self::IssuerNotLearned { unlearned, .. } => {
@@ -193,7 +194,7 @@ fn listed(key_managers: &[Arc<CompiledKeyManager>]) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// A claim's text as an operator may read it: cut, and without control characters.
+/// Writes a claim's text for an operator: cut, and without control characters.
 pub fn shown(text: &str) -> String {
     const MOST: usize = 200;
     let cut: String = text.chars().take(MOST).collect();

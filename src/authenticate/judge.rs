@@ -1,4 +1,5 @@
-//! Judges a token that nobody has judged before: finds its key manager by exactly its issuer, and checks it.
+//! Judges a token that nobody has judged before: finds its key manager by exactly its issuer, and
+//! checks it.
 
 use std::sync::Arc;
 
@@ -19,8 +20,8 @@ use crate::model::key_manager::TokenValidation;
 use crate::model::rate::Rate;
 use crate::snapshot::{Routed, Snapshot, Unlisted};
 
-/// Finds the verdict on a token, or judges it. A client that sends too many invalid tokens has none of its unknown ones
-/// judged.
+/// Finds the verdict on a token, or judges it. A client that sends too many invalid tokens has none
+/// of its unknown ones judged.
 pub(super) fn find_or_judge(
     snapshot: &Snapshot,
     routed: &Routed<'_>,
@@ -47,7 +48,7 @@ pub(super) fn find_or_judge(
         && let Err(Exhausted { retry_after }) = budgets.invalid_tokens.check(client, rate, moment)
     {
         budgets.note_refusal(client, evidence.peer);
-        return Err(Unproven::Refused(AuthenticateError::Forging { retry_after }));
+        return Err(Unproven::Refused(AuthenticateError::InvalidTokens { retry_after }));
     }
     let judged = judge(snapshot, routed, token, cache, now);
     if let (
@@ -113,7 +114,7 @@ fn judge(
     verify(&key_manager, unverified, token, cache, now)
 }
 
-/// Says what is missing before an organization of a template can judge a token.
+/// Tells what is missing before an organization of a template can judge a token.
 fn unopened(template: Arc<CompiledKeyManager>, issuer: &str, cache: &TokenCache) -> Unproven {
     let closed = template
         .organizations

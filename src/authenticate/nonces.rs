@@ -1,7 +1,7 @@
 //! Nonces for DPoP proofs (RFC 9449 section 8): tags of the time, which need no memory.
 //!
-//! Gateways with one `dpop_nonce_key` take each other's nonces, and those from before a restart. Without it each process has
-//! a secret of its own.
+//! Gateways with one `dpop_nonce_key` take each other's nonces, and those from before a restart.
+//! Without it each process has a secret of its own.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
@@ -30,7 +30,8 @@ impl Nonces {
         self.of_period(period(now))
     }
 
-    /// Whether a nonce is of this period or of the last one; or of the next one, by another gateway's clock.
+    /// Tells whether a nonce is of this period or of the last one; or of the next one, by another
+    /// gateway's clock.
     pub(super) fn take(&self, nonce: &str, now: UnixSeconds) -> bool {
         let period = period(now);
         [period, period.saturating_sub(1), period.saturating_add(1)].iter().any(|period| {

@@ -1,8 +1,10 @@
-//! Tokens that the gateway cannot judge alone: whose server may know one, and what it said of it.
+//! Judges tokens that only servers can judge: finds the servers that may know one, and goes by what
+//! they said.
 //!
-//! Opaque is whatever is not a JWS of a known issuer: any text, an encrypted token, a JWS of an issuer that no key manager
-//! has. Where a `reference` pattern of `token_handling` claims a token, only the key managers that claim it are asked:
-//! a live token is never shown to somebody else's server. Otherwise those without a pattern are asked, all at once.
+//! Opaque is whatever is not a JWS of a known issuer: any text, an encrypted token, a JWS of an
+//! issuer that no key manager has. Where a `reference` pattern of `token_handling` claims a token,
+//! only the key managers that claim it are asked: a live token is never shown to somebody else's
+//! server. Otherwise those without a pattern are asked, all at once.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -32,7 +34,7 @@ pub(super) fn judge(
     judge_as(snapshot, routed, token, cache, now, (None, unknown))
 }
 
-/// The same; `issuer` is the one that a JWS names.
+/// Judges an opaque token; `issuer` is the one that a JWS names.
 fn judge_as(
     snapshot: &Snapshot,
     routed: &Routed<'_>,
@@ -76,9 +78,9 @@ fn judge_as(
     })
 }
 
-/// Judges a JWS whose issuer no key manager has: only servers whose own issuer is not known may have issued it. Where its
-/// issuer may still be learned, or is written for a key manager that is disabled, and otherwise too, a pattern that claims
-/// the token decides before that.
+/// Judges a JWS whose issuer no key manager has: only servers whose own issuer is not known may
+/// have issued it. Where its issuer may still be learned, or is written for a key manager that is
+/// disabled, and otherwise too, a pattern that claims the token decides before that.
 pub(super) fn judge_foreign(
     snapshot: &Snapshot,
     routed: &Routed<'_>,
@@ -100,7 +102,8 @@ pub(super) fn judge_foreign(
     judge_as(snapshot, routed, token, cache, now, (issuer, unknown))
 }
 
-/// The verdict on a token by what a key manager's server has said of it; `None` if the server was not asked yet.
+/// Judges a token by what a key manager's server has said of it; `None` if the server was not asked
+/// yet.
 pub(super) fn answer(
     key_manager: &Arc<CompiledKeyManager>,
     token: &[u8],
@@ -127,7 +130,8 @@ pub(super) fn answer(
     })))
 }
 
-/// Until when the server's word beside a good signature holds; `None` where its key manager needs none.
+/// Returns the end of the server's confirmation of a good signature; `None` if its key manager
+/// needs none.
 pub(super) fn confirmed_until(
     key_manager: &Arc<CompiledKeyManager>,
     token: &[u8],
@@ -150,7 +154,7 @@ pub(super) fn confirmed_until(
     })
 }
 
-/// Whether a server's answer lets a token through, as far as its key manager's rules go.
+/// Checks whether a server's answer lets a token through, by its key manager's rules.
 pub fn check_answer(
     key_manager: &Arc<CompiledKeyManager>,
     answer: &IntrospectionAnswer,
@@ -192,7 +196,7 @@ fn said(
         .or_else(|| key_manager.introspector.as_ref()?.known(token, cache.moment()))
 }
 
-/// The key managers that claim a token by a pattern, whatever else is true of them.
+/// Finds the key managers that claim a token by a pattern, whatever else is true of them.
 fn claiming<'s>(snapshot: &'s Snapshot, text: &str) -> Vec<&'s Arc<CompiledKeyManager>> {
     enabled(snapshot, |handling| {
         handling.iter().any(|rule| match rule {
@@ -208,7 +212,7 @@ fn has_no_issuer(key_manager: &CompiledKeyManager) -> bool {
     key_manager.definition.issuer.is_none() && key_manager.keys.current().issuer.is_none()
 }
 
-/// The key managers whose opaque tokens have no form of their own.
+/// Finds the key managers whose opaque tokens have no form of their own.
 fn unclaiming(snapshot: &Snapshot) -> Vec<&Arc<CompiledKeyManager>> {
     enabled(snapshot, |handling| {
         handling.is_empty()

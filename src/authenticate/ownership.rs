@@ -14,7 +14,8 @@ pub(super) fn is_of_organization(key_manager: &CompiledKeyManager, claims: &Clai
     claims.get("org_id").is_none_or(|named| named.as_str() == Some(wanted.as_str()))
 }
 
-/// Tells whether a key manager's rules claim a JWT. Without rules for JWTs, all tokens of its issuer are its own.
+/// Tells whether a key manager's rules claim a JWT. Without rules for JWTs, all tokens of its
+/// issuer are its own.
 pub(super) fn is_own(handling: &[TokenHandling], unverified: &Unverified<'_>) -> bool {
     let mut rules = handling.iter().filter_map(|rule| match rule {
         TokenHandling::Jwt { claims } => Some(claims),

@@ -1,4 +1,4 @@
-//! The second proof of the walk: a verified token, and what it says.
+//! The second proof of the walk: a verified token, with its claims.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,13 +19,13 @@ use crate::revocation::{Ground, Marks, Revocations};
 use crate::revocation::{HolderNames, Holders};
 use crate::telemetry::{Fragment, TokenHash};
 
-/// Who calls. Only `authenticate` makes one.
+/// A caller whose token was verified. Only `authenticate` makes one.
 #[derive(Debug, Clone)]
 pub struct Principal {
     verdict: Rc<Verdict>,
 }
 
-/// What was found out about a token; true for as long as the key manager and its keys stay as they are.
+/// The verdict on a token; true for as long as the key manager and its keys stay as they are.
 #[derive(Debug)]
 pub(super) struct Verdict {
     key_manager: Arc<CompiledKeyManager>,
@@ -42,20 +42,21 @@ pub(super) struct Verdict {
     caller: RefCell<Option<Rc<CallerNames>>>,
 }
 
-/// What the log calls the application that a token was issued for.
+/// The application that a token was issued for, as logs and backends call it.
 #[derive(Debug)]
 pub struct CallerNames {
     pub application: Box<str>,
     pub owner: Box<str>,
     key_type: KeyType,
-    /// What log lines say of it and of its token.
+    /// The part of log lines about it and its token.
     pub logged: Fragment,
 }
 
-/// A place in the cache, its share of the index, what log lines say of it, and what allocations cost.
+/// A place in the cache, its share of the index, what log lines say of it, and what allocations
+/// cost.
 const PLACE_BYTES: usize = 896;
 
-/// What a verdict stands on.
+/// The basis of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Basis {
     /// The key manager's keys of this generation.
@@ -66,12 +67,12 @@ pub enum Basis {
     Confirmed { generation: u64, until: Moment },
 }
 
-/// What it takes to ask a server again about a token.
+/// The facts for asking a server again about a token.
 #[derive(Debug)]
 pub struct IntrospectionCheck {
     pub token: Secret,
     pub purpose: IntrospectionPurpose,
-    /// When the last answer ends.
+    /// The end of the last answer.
     pub until: Moment,
 }
 
@@ -129,12 +130,13 @@ impl Verdict {
         self.binding
     }
 
-    /// What it takes to remember, with its token.
+    /// Returns the bytes that the verdict takes, with its token.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Whether what made this verdict still holds: the keys in use, or the time of an answer.
+    /// Tells whether the basis of this verdict still holds: the keys in use, or the time of an
+    /// answer.
     pub(super) fn still_stands(&self, now: Moment) -> bool {
         match self.basis {
             Basis::Signature { generation } => self.is_signed_by(generation),
@@ -211,12 +213,12 @@ impl Principal {
         }
     }
 
-    /// What the verdict stands on.
+    /// Returns the basis of the verdict.
     pub fn basis(&self) -> Basis {
         self.verdict.basis
     }
 
-    /// What it takes to ask its server again; `None` where nobody is asked.
+    /// Returns the facts for asking its server again; `None` if nobody is asked.
     pub fn asking(&self) -> Option<IntrospectionCheck> {
         let (purpose, until) = match self.verdict.basis {
             Basis::Signature { .. } => return None,
@@ -226,13 +228,13 @@ impl Principal {
         Some(IntrospectionCheck { token: self.verdict.token.clone()?, purpose, until })
     }
 
-    /// What it may be revoked by.
+    /// Returns the marks by which it can be revoked.
     pub fn marks(&self) -> &Marks {
         &self.verdict.marks
     }
 
-    /// By what it is revoked. Without the `token`, one without an id is not found where it was revoked by its signature
-    /// for a key manager's name, as earlier builds did.
+    /// By what it is revoked. Without the `token`, one without an id is not found where it was
+    /// revoked by its signature for a key manager's name, as earlier builds did.
     pub fn revoked_by(
         &self,
         revocations: &Revocations,
@@ -268,7 +270,7 @@ impl CallerNames {
     }
 }
 
-/// What a token says of whom it may be revoked by.
+/// Returns the names by which a token can be revoked.
 fn holder_names<'t>(
     claims: &'t Claims,
     client: Option<&'t str>,
@@ -283,7 +285,8 @@ fn holder_names<'t>(
     }
 }
 
-/// The scopes: of an answer also where RFC 7662 has them, if the JWTs of its server have them in `scp`.
+/// The scopes: of an answer also where RFC 7662 has them, if the JWTs of its server have them in
+/// `scp`.
 fn scopes(basis: Basis, claims: &Claims, names: &ClaimNames) -> Box<[Box<str>]> {
     let mut held = claims.scopes(names);
     let is_answer = matches!(basis, Basis::Introspection { .. });

@@ -12,32 +12,35 @@ use crate::jwt::dpop::{DpopProof, WINDOW};
 use crate::model::clock::UnixSeconds;
 use crate::model::secret::SecretKey;
 
-/// Names a proof: the beginning of a SHA-256 over its key and its id.
+/// The name of a proof: the beginning of a SHA-256 over its key and its id.
 pub type ProofMark = [u8; 16];
 
-/// How long a proof that was used is remembered: as long as the clock of any gateway could take it.
+/// The time for which a used proof is remembered: as long as the clock of any gateway could accept
+/// it.
 pub const PROOF_LIFETIME: Duration = Duration::from_secs(2 * WINDOW);
 
 /// Proofs that were used, for as long as they could be used again; shared by all workers.
 #[derive(Debug)]
 pub struct Proofs {
     used: Mutex<HashMap<ProofMark, u64, foldhash::quality::RandomState>>,
-    /// Of this process.
+    /// The nonces of this process.
     nonces: Nonces,
     /// Looked at, and never written: what these have seen was used before.
     before: Option<Arc<Proofs>>,
 }
 
-/// More proofs than this within their window, and new ones are refused: forgetting one would let it be used again.
+/// More proofs than this within their window, and new ones are refused: forgetting one would let it
+/// be used again.
 const MOST_PROOFS: usize = 1 << 20;
 
 impl Proofs {
-    /// `secret` makes the nonces of this process unguessable.
+    /// Makes an empty memory. `secret` makes the nonces of this process unguessable.
     pub fn new(secret: &[u8; 32]) -> Self {
         Self { used: Mutex::default(), nonces: Nonces::of(secret), before: None }
     }
 
-    /// The same proofs and nonces for who only looks: a proof that is judged by these can still be used.
+    /// Returns the same proofs and nonces for somebody who only looks: a proof that is judged by
+    /// these can still be used.
     #[must_use]
     pub fn looking_only(self: &Arc<Self>) -> Self {
         let nonces = self.nonces.clone();
@@ -49,7 +52,8 @@ impl Proofs {
         used.get(&key).is_some_and(|until| *until >= now.0)
     }
 
-    /// Remembers a proof and names it, in the same way in every gateway; an error if it was used before.
+    /// Remembers a proof and names it, in the same way in every gateway; an error if it was used
+    /// before.
     pub(super) fn remember(
         &self,
         proof: &DpopProof,
@@ -79,7 +83,8 @@ impl Proofs {
         Ok(key)
     }
 
-    /// The nonce that a proof should carry now, by the key of all gateways or that of this process.
+    /// Returns the nonce that a proof should carry now, by the key of all gateways or that of this
+    /// process.
     pub fn nonce(&self, shared: Option<&SecretKey>, now: UnixSeconds) -> String {
         shared.map_or_else(|| self.nonces.now(now), |key| Nonces::of(key.reveal()).now(now))
     }

@@ -13,7 +13,8 @@ pub type StaleKeys = Vec<(Arc<KeyManagerKeys>, RefetchCause)>;
 /// A question to servers. The caller asks it and decides once more.
 #[derive(Debug, Clone)]
 pub enum Question {
-    /// Asks the servers of these key managers about the token, all at once. The first that calls it active wins.
+    /// Asks the servers of these key managers about the token, all at once. The first that calls it
+    /// active wins.
     Introspect { key_managers: Vec<Arc<CompiledKeyManager>>, purpose: IntrospectionPurpose },
     /// Asks the server of this template for the organization that the issuer names.
     OpenOrganization { template: Arc<CompiledKeyManager>, issuer: Box<str> },

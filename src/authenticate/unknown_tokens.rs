@@ -1,11 +1,13 @@
-//! Tokens that no server has vouched for yet: what a client may make the gateway ask about.
+//! Bounds the questions about tokens that no server has vouched for yet.
 //!
-//! Decides whether a question may be asked now (`limits.unknown_tokens`). The client is charged before the question, and
-//! gets it back when the server calls the token active: so good tokens are free, and garbage is bounded. Tokens that a
-//! server has vouched for before are never charged and never refused, whatever else comes from their address.
+//! Decides whether a question may be asked now (`limits.unknown_tokens`). The client is charged
+//! before the question, and gets it back when the server calls the token active: so good tokens are
+//! free, and garbage is bounded. Tokens that a server has vouched for before are never charged and
+//! never refused, whatever else comes from their address.
 //!
-//! One client has at most [`EACH`] questions under way. Its next ones wait for their turn, within their own time: a burst of
-//! good new tokens is asked about, and a slow server keeps places for everybody else.
+//! One client has at most [`EACH`] questions under way. Its next ones wait for their turn, within
+//! their own time: a burst of good new tokens is asked about, and a slow server keeps places for
+//! everybody else.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -62,7 +64,7 @@ struct Paid {
     _place: HeldPlace,
 }
 
-/// What came of a question.
+/// The outcome of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Word {
     /// A server calls the token active.
@@ -85,7 +87,8 @@ impl Default for UnknownTokens {
 }
 
 impl UnknownTokens {
-    /// Waits until a client may ask about a token, and charges it. Dropping the future gives the wait up.
+    /// Waits until a client may ask about a token, and charges it. Dropping the future gives the
+    /// wait up.
     pub async fn admit(
         self: &Arc<Self>,
         token: &[u8],
@@ -100,7 +103,8 @@ impl UnknownTokens {
         if let Some(ticket) = self.join(mark) {
             return Ok(ticket);
         }
-        // no more at a time than the budget has: good ones give their part back before the next is charged
+        // no more at a time than the budget has: good ones give their part back before the next is
+        // charged
         let each = usize::try_from(rate.requests.get()).unwrap_or(EACH).min(EACH);
         let place = self.places.take(client.source, each).await;
         let place = place.map_err(|_| Exhausted { retry_after: 1 })?;

@@ -44,7 +44,7 @@ pub struct TargetAddress {
     pub target: Arc<CompiledTarget>,
     /// `None` while the target's name has no address that is known.
     pub address: Option<SocketAddr>,
-    pub standing: Arc<TargetHealth>,
+    pub health: Arc<TargetHealth>,
     /// Its share of the target's weight, on a scale of the list.
     pub weight: u32,
 }
@@ -80,7 +80,7 @@ pub struct CompiledTarget {
     pub http2: Http2,
     /// How often an HTTP/2 connection is pinged while something waits.
     pub ping_interval: Option<Duration>,
-    pub standings: Arc<TargetHealths>,
+    pub healths: Arc<TargetHealths>,
     /// For logs: `http://host:port`.
     pub label: Box<str>,
     pub tls: Option<TargetTls>,
@@ -164,19 +164,19 @@ impl BackendGroup {
     /// Takes an endpoint out for its failures, unless too many are out.
     pub fn eject(&self, endpoints: &TargetAddresses, endpoint: &TargetAddress, now: u64) -> bool {
         let Some(rule) = &self.eject else { return false };
-        let same = |own: &TargetAddress| Arc::ptr_eq(&own.standing, &endpoint.standing);
+        let same = |own: &TargetAddress| Arc::ptr_eq(&own.health, &endpoint.health);
         let list = if endpoints.main.endpoints.iter().any(same) {
             &endpoints.main.endpoints
         } else {
             &endpoints.failover.endpoints
         };
-        let out = list.iter().filter(|endpoint| endpoint.standing.is_ejected(now)).count();
+        let out = list.iter().filter(|endpoint| endpoint.health.is_ejected(now)).count();
         let most = list
             .len()
             .saturating_mul(usize::from(rule.max_ejected))
             .checked_div(1000)
             .unwrap_or_default();
-        out < most && endpoint.standing.eject(rule, now)
+        out < most && endpoint.health.eject(rule, now)
     }
 }
 
@@ -196,8 +196,8 @@ impl TargetAddresses {
     pub fn others(&self, endpoint: &TargetAddress, now: u64) -> Vec<SocketAddr> {
         let others = self
             .of(&endpoint.target)
-            .filter(|other| other.address != endpoint.address && other.standing.is_usable(now));
-        let (last, first): (Vec<_>, Vec<_>) = others.partition(|other| other.standing.refuses(now));
+            .filter(|other| other.address != endpoint.address && other.health.is_usable(now));
+        let (last, first): (Vec<_>, Vec<_>) = others.partition(|other| other.health.refuses(now));
         let addresses = endpoint.address.into_iter();
         let ordered: Vec<SocketAddr> =
             addresses.chain(first.iter().filter_map(|other| other.address)).collect();
@@ -221,10 +221,10 @@ impl CompiledTarget {
         now: u64,
     ) -> Vec<(Option<SocketAddr>, Arc<TargetHealth>)> {
         if self.address.is_some() || addresses.is_empty() {
-            return vec![(self.address, Arc::clone(self.standings.own()))];
+            return vec![(self.address, Arc::clone(self.healths.own()))];
         }
-        let standings = self.standings.of(addresses, now);
-        addresses.iter().copied().map(Some).zip(standings).collect()
+        let healths = self.healths.of(addresses, now);
+        addresses.iter().copied().map(Some).zip(healths).collect()
     }
 }
 
@@ -248,7 +248,7 @@ impl EndpointList {
             distinct.sort_unstable();
             distinct.dedup();
             let share = scale.checked_div(addresses.len().max(1) as u64).unwrap_or(1).max(1);
-            for (address, standing) in target.endpoints(&distinct, now) {
+            for (address, health) in target.endpoints(&distinct, now) {
                 let times = addresses.iter().filter(|other| Some(**other) == address).count();
                 let weight = u64::from(target.definition.weight)
                     .saturating_mul(share)
@@ -256,7 +256,7 @@ impl EndpointList {
                 endpoints.push(TargetAddress {
                     target: Arc::clone(target),
                     address,
-                    standing,
+                    health,
                     weight: u32::try_from(weight).unwrap_or(u32::MAX),
                 });
             }

@@ -35,7 +35,7 @@ pub struct TargetHealths {
 
 #[derive(Debug)]
 struct Seen {
-    standing: Arc<TargetHealth>,
+    health: Arc<TargetHealth>,
     /// In milliseconds.
     last: u64,
 }
@@ -49,15 +49,14 @@ impl TargetHealths {
     pub fn of(&self, addresses: &[SocketAddr], now: u64) -> Vec<Arc<TargetHealth>> {
         let mut known = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let mut look = |address: &SocketAddr| {
-            let seen = known
-                .entry(*address)
-                .or_insert_with(|| Seen { standing: Arc::default(), last: now });
+            let seen =
+                known.entry(*address).or_insert_with(|| Seen { health: Arc::default(), last: now });
             seen.last = now;
-            Arc::clone(&seen.standing)
+            Arc::clone(&seen.health)
         };
         let found = addresses.iter().map(&mut look).collect();
         known.retain(|_, seen| {
-            after(seen.last, FORGOTTEN) > now || Arc::strong_count(&seen.standing) > 1
+            after(seen.last, FORGOTTEN) > now || Arc::strong_count(&seen.health) > 1
         });
         found
     }
@@ -245,79 +244,79 @@ mod tests {
 
     #[test]
     fn failures_in_a_row_take_a_target_out_and_time_brings_it_back() {
-        let standing = TargetHealth::default();
-        assert!(!standing.failed(&EJECT) && !standing.failed(&EJECT));
-        standing.succeeded(1);
-        assert!(!standing.failed(&EJECT) && !standing.failed(&EJECT), "not in a row");
-        assert!(standing.failed(&EJECT));
-        assert!(standing.eject(&EJECT, 1000));
-        assert!(!standing.eject(&EJECT, 1000), "out already");
-        assert!(!standing.is_usable(10_999));
-        assert!(standing.is_usable(11_000));
-        assert!(standing.eject(&EJECT, 11_000));
-        assert!(!standing.is_usable(30_999), "the second time in a row is longer");
-        assert!(standing.is_usable(31_000));
+        let health = TargetHealth::default();
+        assert!(!health.failed(&EJECT) && !health.failed(&EJECT));
+        health.succeeded(1);
+        assert!(!health.failed(&EJECT) && !health.failed(&EJECT), "not in a row");
+        assert!(health.failed(&EJECT));
+        assert!(health.eject(&EJECT, 1000));
+        assert!(!health.eject(&EJECT, 1000), "out already");
+        assert!(!health.is_usable(10_999));
+        assert!(health.is_usable(11_000));
+        assert!(health.eject(&EJECT, 11_000));
+        assert!(!health.is_usable(30_999), "the second time in a row is longer");
+        assert!(health.is_usable(31_000));
     }
 
     #[test]
     fn checks_in_a_row_change_health() {
-        let (standing, rule) = (TargetHealth::default(), health());
+        let (health, rule) = (TargetHealth::default(), health());
         assert_eq!(
-            [standing.checked(&rule, false, 1), standing.checked(&rule, false, 2)],
+            [health.checked(&rule, false, 1), health.checked(&rule, false, 2)],
             [None, None]
         );
-        assert_eq!(standing.checked(&rule, true, 3), None);
+        assert_eq!(health.checked(&rule, true, 3), None);
         assert_eq!(
-            [standing.checked(&rule, false, 4), standing.checked(&rule, false, 5)],
+            [health.checked(&rule, false, 4), health.checked(&rule, false, 5)],
             [None, None]
         );
-        assert_eq!(standing.checked(&rule, false, 6), Some(HealthChange::Unhealthy));
-        assert!(!standing.is_usable(7));
-        assert_eq!(standing.checked(&rule, true, 8), None);
-        assert_eq!(standing.checked(&rule, true, 1000), Some(HealthChange::Healthy));
-        assert!(standing.is_usable(1000));
-        assert_eq!(standing.warmth(Duration::from_secs(10), 1000), 100, "cold");
-        assert_eq!(standing.warmth(Duration::from_secs(10), 6000), 500);
-        assert_eq!(standing.warmth(Duration::from_secs(10), 60_000), 1000);
+        assert_eq!(health.checked(&rule, false, 6), Some(HealthChange::Unhealthy));
+        assert!(!health.is_usable(7));
+        assert_eq!(health.checked(&rule, true, 8), None);
+        assert_eq!(health.checked(&rule, true, 1000), Some(HealthChange::Healthy));
+        assert!(health.is_usable(1000));
+        assert_eq!(health.warmth(Duration::from_secs(10), 1000), 100, "cold");
+        assert_eq!(health.warmth(Duration::from_secs(10), 6000), 500);
+        assert_eq!(health.warmth(Duration::from_secs(10), 60_000), 1000);
     }
 
     #[test]
     fn an_address_is_known_for_as_long_as_somebody_looks_at_it() {
         let (one, two) = ("10.0.0.1:80".parse().unwrap(), "10.0.0.2:80".parse().unwrap());
-        let standings = TargetHealths::default();
-        standings.of(&[one, two], 1000)[0].refused(1000);
-        assert!(standings.of(&[one], 30_000)[0].refusals.load(Relaxed) == 1, "the same one");
-        standings.of(&[one], 70_000);
-        assert_eq!(standings.by_address.lock().unwrap().len(), 1, "the other one is gone");
-        let held = standings.of(&[two], 70_000);
-        standings.of(&[one], 700_000);
-        assert!(Arc::ptr_eq(&held[0], &standings.of(&[two], 700_000)[0]), "somebody holds it");
+        let healths = TargetHealths::default();
+        healths.of(&[one, two], 1000)[0].refused(1000);
+        assert!(healths.of(&[one], 30_000)[0].refusals.load(Relaxed) == 1, "the same one");
+        healths.of(&[one], 70_000);
+        assert_eq!(healths.by_address.lock().unwrap().len(), 1, "the other one is gone");
+        let held = healths.of(&[two], 70_000);
+        healths.of(&[one], 700_000);
+        assert!(Arc::ptr_eq(&held[0], &healths.of(&[two], 700_000)[0]), "somebody holds it");
     }
 
     #[test]
     fn an_address_that_takes_no_connection_is_left_alone_for_longer_each_time() {
-        let standing = TargetHealth::default();
+        let health = TargetHealth::default();
         let mut now = 1000;
         for seconds in [1, 2, 4, 8, 16, 16] {
-            standing.refused(now);
-            standing.refused(now);
-            assert!(standing.refuses(now + seconds * 1000 - 1), "{seconds}");
+            health.refused(now);
+            health.refused(now);
+            assert!(health.refuses(now + seconds * 1000 - 1), "{seconds}");
             now += seconds * 1000;
-            assert!(!standing.refuses(now), "{seconds}");
+            assert!(!health.refuses(now), "{seconds}");
         }
-        standing.probing(now);
-        assert!(standing.refuses(now + 999), "one tries, the others wait");
-        standing.succeeded(now + 10);
-        assert!(!standing.refuses(now + 10));
-        standing.refused(now);
-        assert!(!standing.refuses(now + 1000), "the first one again");
+        health.probing(now);
+        assert!(health.refuses(now + 999), "one tries, the others wait");
+        health.succeeded(now + 10);
+        assert!(!health.refuses(now + 10));
+        health.refused(now);
+        assert!(!health.refuses(now + 1000), "the first one again");
     }
 
     #[test]
     fn one_caller_makes_a_check() {
-        let (standing, rule) = (TargetHealth::default(), health());
-        assert!(standing.check_is_due(&rule, 5));
-        assert!(!standing.check_is_due(&rule, 5));
-        assert!(standing.check_is_due(&rule, 1005));
+        let (health, rule) = (TargetHealth::default(), health());
+        assert!(health.check_is_due(&rule, 5));
+        assert!(!health.check_is_due(&rule, 5));
+        assert!(health.check_is_due(&rule, 1005));
     }
 }

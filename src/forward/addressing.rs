@@ -1,4 +1,5 @@
-//! The form in which a request is sent to one target: its URI, its `Host`, and how long its body is.
+//! The form in which a request is sent to one target: its URI, its `Host`, and how long its body
+//! is.
 
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method, Request, Uri, header};
@@ -8,10 +9,10 @@ use crate::backend::CompiledTarget;
 use crate::forward::body::request::RequestBody;
 use crate::forward::failure::ForwardError;
 
-/// Says how long the body is, where the library would not. HTTP/2 has its own framing.
+/// Declares the length of the body if the library would not. HTTP/2 has its own framing.
 ///
-/// The library takes a GET or HEAD without a length for one without a body. A method that expects a body says that there
-/// is none (RFC 9110 section 8.6).
+/// The library takes a GET or HEAD without a length for one without a body. A method that expects a
+/// body says that there is none (RFC 9110 section 8.6).
 fn frame(request: &mut Request<RequestBody>, http2: bool) {
     let empty = request.body().is_end_stream();
     let method = request.method();
@@ -31,14 +32,14 @@ fn frame(request: &mut Request<RequestBody>, http2: bool) {
     }
 }
 
-/// Whether there is a body that nothing says the length of, with a method that seldom has one.
+/// Tells whether there is a body without a length, with a method that seldom has one.
 pub(super) fn lacks_length(request: &Request<RequestBody>) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
         && !request.body().is_end_stream()
         && request.body().size_hint().exact().is_none()
 }
 
-/// HTTP/2 has the authority in the URI, HTTP/1.1 in `Host`.
+/// Puts the authority where the protocol has it: HTTP/2 in the URI, HTTP/1.1 in `Host`.
 pub(super) fn speak(
     request: &mut Request<RequestBody>,
     target: &CompiledTarget,
@@ -97,7 +98,8 @@ pub(super) fn address(
         text.push('?');
         text.push_str(query);
     }
-    // both parts were read as parts of a valid URI, so this cannot fail; were it to, nothing is sent
+    // both parts were read as parts of a valid URI, so this cannot fail; were it to, nothing is
+    // sent
     let path = PathAndQuery::from_maybe_shared(bytes::Bytes::from(text))
         .map_err(|_| ForwardError::NoBackend)?;
     *request.uri_mut() = Uri::from(path);

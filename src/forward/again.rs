@@ -49,8 +49,8 @@ pub(super) fn keep(request: &Request<RequestBody>, progress: &Rc<RequestProgress
     head(request)
 }
 
-/// Makes a request again that was kept, with its whole body. `None` if that is not all there, or the time for an answer is
-/// over.
+/// Makes a request again that was kept, with its whole body. `None` if that is not all there, or
+/// the time for an answer is over.
 pub(super) async fn again(
     head: Request<()>,
     progress: &Rc<RequestProgress>,

@@ -1,4 +1,5 @@
-//! One attempt to have a request answered by one target: find a connection, send, and send again what was not processed.
+//! One attempt to have a request answered by one target: find a connection, send, and send again
+//! what was not processed.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -25,7 +26,8 @@ use crate::forward::reach::{Fate, Way};
 use crate::forward::send::{Sending, Sent, send};
 use crate::model::backend::Http2;
 
-/// The number of times that a request which a backend refuses to look at is sent again to that backend.
+/// The number of times that a request which a backend refuses to look at is sent again to that
+/// backend.
 const MOST_REFUSALS: u32 = 3;
 
 /// The facts about a request that stay the same for all its attempts.
@@ -118,14 +120,14 @@ impl Forwarder {
     ) -> Result<Lease, ForwardError> {
         let Trying { group, endpoints, purpose, .. } = trying;
         let (target, now) = (&asked.target, monotonic_millis());
-        asked.standing.probing(now);
+        asked.health.probing(now);
         let hears = |address: SocketAddr, fate: Fate| {
             let Some(endpoint) = endpoints.find(target, address) else { return };
             let now = monotonic_millis();
-            if !endpoint.standing.refuses(now) {
+            if !endpoint.health.refuses(now) {
                 tracing::debug!(target: "portcullis::forward", backend = %target.label, %address, ?fate, "no connection");
             }
-            endpoint.standing.refused(now);
+            endpoint.health.refused(now);
             if fate == Fate::Failed {
                 self.note(group, endpoints, endpoint, false);
             }
@@ -200,7 +202,8 @@ async fn refused(
     }
 }
 
-/// Makes the request again if a connection failed that was used before, and nothing can happen twice.
+/// Makes the request again if a connection failed that was used before, and nothing can happen
+/// twice.
 fn failed(
     error: ForwardError,
     kept: Option<Request<()>>,

@@ -1,6 +1,7 @@
 //! Chooses the endpoint that is asked: whose turn it is among those that are usable.
 //!
-//! Decides on the rules of the group and on what is known of its targets; asks nobody, waits for nothing.
+//! Decides on the rules of the group and on what is known of its targets; asks nobody, waits for
+//! nothing.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -9,12 +10,12 @@ use crate::backend::target_health::TargetHealth;
 use crate::backend::{BackendGroup, EndpointList, TargetAddress, TargetAddresses};
 use crate::model::backend::Balance;
 
-/// What a choice depends on beside the group.
+/// The facts that a choice depends on, beside the group.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Choice<'c> {
     /// This worker's count of requests to the group.
     pub turn: usize,
-    /// What consistent hashing goes by.
+    /// The key for consistent hashing.
     pub key: &'c [u8],
     /// In milliseconds: [`crate::backend::target_health::monotonic_millis`].
     pub now: u64,
@@ -35,7 +36,7 @@ pub(super) fn choose<'g>(
     if let ([only], []) = (main.endpoints.as_slice(), failover.endpoints.as_slice()) {
         return Some(only);
     }
-    let healthy = |endpoint: &TargetAddress| endpoint.standing.is_usable(choice.now);
+    let healthy = |endpoint: &TargetAddress| endpoint.health.is_usable(choice.now);
     let usable = main.endpoints.iter().filter(|endpoint| healthy(endpoint)).count();
     if usable == 0
         && let Some(found) = among(group, failover, choice, healthy)
@@ -59,10 +60,9 @@ fn among<'g>(
     choice: Choice<'_>,
     allowed: impl Fn(&TargetAddress) -> bool,
 ) -> Option<&'g TargetAddress> {
-    let untried =
-        |endpoint: &TargetAddress| !choice.tried.contains(&Arc::as_ptr(&endpoint.standing));
+    let untried = |endpoint: &TargetAddress| !choice.tried.contains(&Arc::as_ptr(&endpoint.health));
     let fresh = |endpoint: &TargetAddress| {
-        allowed(endpoint) && untried(endpoint) && !endpoint.standing.refuses(choice.now)
+        allowed(endpoint) && untried(endpoint) && !endpoint.health.refuses(choice.now)
     };
     let second = |endpoint: &TargetAddress| allowed(endpoint) && untried(endpoint);
     pick(group, list, choice, fresh)
@@ -111,7 +111,7 @@ fn next<'g>(
     };
     let mut cold = None;
     for endpoint in (0..turns.len()).filter_map(in_turn).filter(|endpoint| suits(endpoint)) {
-        let warmth = endpoint.standing.warmth(group.slow_start, choice.now);
+        let warmth = endpoint.health.warmth(group.slow_start, choice.now);
         if warmth >= 1000 || (scatter(choice.turn) % 1000) < usize::try_from(warmth).unwrap_or(1000)
         {
             return Some(endpoint);
@@ -123,7 +123,7 @@ fn next<'g>(
 
 /// Requests in flight for each unit of weight, in fixed point.
 fn load(endpoint: &TargetAddress) -> u64 {
-    let in_flight = endpoint.standing.in_flight() as u64;
+    let in_flight = endpoint.health.in_flight() as u64;
     in_flight
         .saturating_add(1)
         .saturating_mul(u64::from(u32::MAX))

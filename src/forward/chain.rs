@@ -1,7 +1,8 @@
-//! The chain of proxies that a request came through, as `X-Forwarded-For` and `Forwarded` (RFC 7239) tell it.
+//! The chain of proxies that a request came through, as `X-Forwarded-For` and `Forwarded` (RFC
+//! 7239) tell it.
 //!
-//! Decides how the entries are read: from the end, where the nearest proxy wrote, up to the first one that is no address.
-//! Who of them is believed is for the caller.
+//! Entries are read from the end, where the nearest proxy wrote, up to the first one that is no
+//! address. The caller decides which of them it believes.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -11,7 +12,7 @@ use http::{HeaderMap, HeaderName};
 /// The most addresses of a chain that are read: far more proxies than anybody has in a row.
 pub const MAX_CHAIN: usize = 32;
 
-/// What the element of the client says of its request.
+/// The client's element of `Forwarded`.
 #[derive(Debug, Default)]
 pub(super) struct ClientElement {
     pub(super) proto: Option<String>,
@@ -34,8 +35,9 @@ pub(super) fn read(headers: &HeaderMap, name: &HeaderName) -> Vec<IpAddr> {
     chain
 }
 
-/// The addresses of `Forwarded`, and what the outermost trusted proxy says there of the request that it got: each
-/// element was written by the proxy that the next one names, and the last one by the peer.
+/// The addresses of `Forwarded`, and what the outermost trusted proxy says there of the request
+/// that it got: each element was written by the proxy that the next one names, and the last one by
+/// the peer.
 pub(super) fn read_standard(
     headers: &HeaderMap,
     trusted: impl Fn(IpAddr) -> bool,

@@ -1,4 +1,5 @@
-//! A connection to a backend that gives its descriptor back to the backends' share when it is closed.
+//! A connection to a backend that gives its descriptor back to the backends' share when it is
+//! closed.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -1,7 +1,8 @@
 //! Addresses of backends' names.
 //!
-//! Decides when a name is asked for again (its time to live, within bounds) and what holds while nobody answers: the last
-//! good answer. Each worker asks for itself; requests wait only for the first answer.
+//! Decides when a name is asked for again (its time to live, within bounds) and what holds while
+//! nobody answers: the last good answer. Each worker asks for itself; requests wait only for the
+//! first answer.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
@@ -83,7 +84,8 @@ impl NameCache {
         self.changes.get()
     }
 
-    /// `None` where the system's configuration cannot be read: then the C library is asked, which tells no time to live.
+    /// `None` where the system's configuration cannot be read: then the C library is asked, which
+    /// tells no time to live.
     fn client(&self) -> Option<&ResolverClient> {
         let made = self.client.get_or_init(|| {
             let made = ResolverClient::new(&self.servers);
@@ -196,7 +198,7 @@ fn is_server_failure(error: &NetError) -> bool {
     matches!(error, NetError::Dns(DnsError::ResponseCode(ResponseCode::ServFail)))
 }
 
-/// Why there are no addresses.
+/// The reason for which there are no addresses.
 #[derive(Debug)]
 enum Missing {
     /// The name's own servers say that it is not there.
@@ -269,7 +271,8 @@ impl Addresses {
         Ok(known)
     }
 
-    /// What is known now; asks again, without waiting, when its time is over.
+    /// Returns the addresses that are known now. Asks again, without waiting, when their time is
+    /// over.
     pub(super) fn known(self: &Rc<Self>, names: &Rc<NameCache>) -> Rc<[SocketAddr]> {
         if self.good_until.get() <= self.deadlines.now() {
             self.ask(names);
@@ -334,7 +337,7 @@ impl Addresses {
     }
 }
 
-/// The same error, for one more request.
+/// Copies an error, for one more request.
 fn again(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),

@@ -1,9 +1,11 @@
-//! Who drives a backend's HTTP/1.1 connection: the library's connection does nothing unless it is polled.
+//! Drives a backend's HTTP/1.1 connection: the library's connection does nothing unless it is
+//! polled.
 //!
-//! Decides: the exchange that waits for an answer drives the connection itself, so that a request is one task's work and
-//! not two tasks', each of which wakes the other. A request with a body is the exception. Its body may have to be sent on
-//! while nobody asks for more of the answer (a client that sends everything before it reads anything), so a task of its
-//! own drives the connection for as long as the exchange lasts. Never looks at what is said on the connection.
+//! Decides: the exchange that waits for an answer drives the connection itself, so that a request
+//! is one task's work and not two tasks', each of which wakes the other. A request with a body is
+//! the exception. Its body may have to be sent on while nobody asks for more of the answer (a
+//! client that sends everything before it reads anything), so a task of its own drives the
+//! connection for as long as the exchange lasts. Never looks at what is said on the connection.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -17,8 +19,9 @@ use tokio::task::{AbortHandle, spawn_local};
 
 pub(super) type Driving = Pin<Box<dyn Future<Output = hyper::Result<()>>>>;
 
-/// The driver of one connection. Dropping it closes the connection at once, whatever is still being sent on it: a backend
-/// that has answered and reads no further would otherwise hold the rest of the client's body.
+/// The driver of one connection. Dropping it closes the connection at once, whatever is still being
+/// sent on it: a backend that has answered and reads no further would otherwise hold the rest of
+/// the client's body.
 pub(super) struct Driver {
     mode: Mode,
     relay: Arc<Relay>,
@@ -157,8 +160,8 @@ fn drive(mode: &mut Mode, context: &mut Context<'_>) {
     }
 }
 
-/// Passes what the connection is woken for on to whoever waits for it now. Deaf while the connection is driven: what it is
-/// woken for then is mostly what the driver itself has just done.
+/// Passes what the connection is woken for on to whoever waits for it now. Deaf while the
+/// connection is driven: what it is woken for then is mostly what the driver itself has just done.
 #[derive(Debug, Default)]
 struct Relay(Mutex<Ears>);
 
@@ -182,12 +185,12 @@ impl Relay {
         (ears.closed, ears.missed) = (true, false);
     }
 
-    /// Whether something was missed so far.
+    /// Tells whether something was missed so far, and forgets it.
     fn forget(&self) -> bool {
         std::mem::take(&mut self.state().missed)
     }
 
-    /// Whether something was missed.
+    /// Tells whether something was missed.
     fn open_ears(&self, to: Option<Waker>) -> bool {
         let mut ears = self.state();
         let before = std::mem::replace(&mut ears.to, to);

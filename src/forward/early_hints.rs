@@ -1,8 +1,8 @@
 //! Early hints (RFC 8297): a backend's 103 on its way to a client of HTTP/1.1, ahead of the answer.
 //!
-//! Other interim answers end here: 100 is the gateway's own to give, and 101 is an upgrade. HTTP/2 clients get none,
-//! because the library that serves them has no way to send one. All of them are counted: a backend may send [`MOST`]
-//! for one request.
+//! Other interim answers end here: 100 is the gateway's own to give, and 101 is an upgrade. HTTP/2
+//! clients get none, because the library that serves them has no way to send one. All of them are
+//! counted: a backend may send [`MOST`] for one request.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -12,14 +12,14 @@ use http::{HeaderMap, StatusCode, header};
 
 use crate::forward::headers;
 
-/// Interim answers to one request. A server that says 102 while it works repeats it every 20 seconds (RFC 2518 section
-/// 10.1), so this is enough for twenty minutes; hints come once or twice.
+/// Interim answers to one request. A server that says 102 while it works repeats it every 20
+/// seconds (RFC 2518 section 10.1), so this is enough for twenty minutes; hints come once or twice.
 pub const MOST: u32 = 64;
 
 /// More hints than this of one request are dropped.
 const MOST_BYTES: usize = 16 * 1024;
 
-/// What a connection has to say before its answer.
+/// The interim answers that a connection has to send before its answer.
 #[derive(Debug, Default)]
 pub struct Interim {
     /// The client gets none.
@@ -36,7 +36,7 @@ struct Inner {
 }
 
 impl Interim {
-    /// For a client that can be sent none: they are only counted.
+    /// Makes a receiver for a client that can be sent none. They are only counted.
     pub fn mute() -> Self {
         Self { mute: true, ..Self::default() }
     }
@@ -91,7 +91,7 @@ impl Interim {
         }
     }
 
-    /// Whether there is something to say; cheap, for every look at a connection.
+    /// Tells whether there is something to send; cheap, for every look at a connection.
     pub fn is_waiting(&self) -> bool {
         self.waiting.load(Ordering::Acquire)
     }

@@ -1,7 +1,8 @@
-//! A WebSocket's handshake as HTTP/2 has it: extended CONNECT (RFC 8441).
+//! Asks backends of HTTP/2 for a WebSocket, by extended CONNECT (RFC 8441).
 //!
-//! Decides which upgrades a backend of HTTP/2 can be asked for and turns the request into that question. Never judges the
-//! answer, and never asks a backend whose settings did not invite it: its connection is opened first.
+//! Decides which upgrades a backend of HTTP/2 can be asked for and turns the request into that
+//! question. Never judges the answer, and never asks a backend whose settings did not invite it:
+//! its connection is opened first.
 
 use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{Method, Request};
@@ -9,12 +10,12 @@ use hyper::ext::Protocol;
 
 use crate::forward::body::request::RequestBody;
 
-/// Whether an upgrade can be asked for like this.
+/// The outcome of turning an upgrade into an extended CONNECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum UpgradeSupport {
     Asked,
-    /// Another protocol than WebSocket, for which nobody has defined it; or a client that shows no key, which says that it
-    /// is none.
+    /// Another protocol than WebSocket, for which nobody has defined it; or a client that shows no
+    /// key, which says that it is none.
     Impossible,
 }
 

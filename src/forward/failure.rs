@@ -1,4 +1,4 @@
-//! Why a backend gave no answer.
+//! The reasons for which a backend gave no answer.
 
 use crate::forward::early_hints;
 use crate::forward::framing::FramingFault;
@@ -78,7 +78,7 @@ pub enum ForwardError {
     NoUpgrade { target: String },
     #[error("{target} switched protocols without being asked, or not to what was asked")]
     UpgradeRefused { target: String },
-    #[error("the exchange took longer than it may")]
+    #[error("the request exceeded its time limit")]
     TooLong,
     #[error("the request's body is larger than allowed")]
     BodyTooLarge,
@@ -112,7 +112,7 @@ impl ForwardError {
         }
     }
 
-    /// Whether the target is to blame, for its ejection.
+    /// Tells whether the target is to blame, for its ejection.
     pub fn is_the_targets(&self) -> bool {
         (self.before_sending() && !matches!(self, Self::OwnShortage { .. } | Self::NoShare { .. }))
             || matches!(
@@ -127,7 +127,8 @@ impl ForwardError {
             )
     }
 
-    /// Whether the backend cannot have seen anything of the request, so that another target may be asked.
+    /// Tells whether the backend cannot have seen anything of the request, so that another target
+    /// may be asked.
     pub fn before_sending(&self) -> bool {
         matches!(
             self,

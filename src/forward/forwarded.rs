@@ -1,11 +1,13 @@
-//! Who the client is, and how backends are told: `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `Forwarded` (RFC 7239).
+//! Finds the client, and tells backends about it: `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and
+//! `Forwarded` (RFC 7239).
 //!
-//! A peer's claims are believed if the peer is a trusted proxy, and only in the headers that the configuration names: the
-//! proxies overwrite those, and pass the others on as clients sent them. The chain of addresses is kept and the peer
-//! appended. A chain is read from its end, where the proxy wrote, up to the first entry that is no address or
-//! [`MAX_CHAIN`] of them: whatever stands before is not believed and not passed on. If both `X-Forwarded-*` and
-//! `Forwarded` are believed and there, the first is read. `Forwarded` is always written anew from the same facts, with
-//! host and protocol on the client's element, whose request they are.
+//! A peer's claims are believed if the peer is a trusted proxy, and only in the headers that the
+//! configuration names: the proxies overwrite those, and pass the others on as clients sent them.
+//! The chain of addresses is kept and the peer appended. A chain is read from its end, where the
+//! proxy wrote, up to the first entry that is no address or [`MAX_CHAIN`] of them: whatever stands
+//! before is not believed and not passed on. If both `X-Forwarded-*` and `Forwarded` are believed
+//! and there, the first is read. `Forwarded` is always written anew from the same facts, with host
+//! and protocol on the client's element, whose request they are.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -35,17 +37,17 @@ pub enum ClientScheme {
 pub struct Arrival<'a> {
     pub peer: IpAddr,
     pub scheme: ClientScheme,
-    /// What the request names as its host.
+    /// The host that the request names.
     pub authority: Option<&'a Authority<'a>>,
     pub trusted_proxies: &'a TrustedProxies,
 }
 
-/// Where a request comes from, as far as it can be believed.
+/// The origin of a request, as far as it can be believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientOrigin {
     client: IpAddr,
     peer: IpAddr,
-    /// What stands before the peer, the farthest first; empty unless the peer is trusted.
+    /// The addresses before the peer, the farthest first; empty unless the peer is trusted.
     chain: Vec<IpAddr>,
     /// The client's place in the chain with the peer.
     client_place: usize,
@@ -125,12 +127,13 @@ impl ClientOrigin {
         self.scheme
     }
 
-    /// What the client named as its host, with the port where it sent one.
+    /// Returns the host that the client named, with the port if it sent one.
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()
     }
 
-    /// The part of the path that trusted proxies took off; empty where they took nothing off, or are not believed.
+    /// The part of the path that trusted proxies took off; empty where they took nothing off, or
+    /// are not believed.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -142,7 +145,8 @@ impl ClientOrigin {
 
     /// The facts as fields: the same for every request of a connection that names one host.
     pub fn written(&self) -> WrittenOrigin {
-        // every part is an address or a checked host, so this always is a value; if not, silence is the safe answer
+        // every part is an address or a checked host, so this always is a value; if not, silence is
+        // the safe answer
         WrittenOrigin {
             forwarded_for: HeaderValue::try_from(self.forwarded_for()).ok(),
             forwarded: HeaderValue::try_from(self.forwarded()).ok(),
@@ -226,7 +230,7 @@ pub struct WrittenOrigin {
 }
 
 impl WrittenOrigin {
-    /// What the client named as its host.
+    /// Returns the host that the client named.
     pub fn host(&self) -> Option<&HeaderValue> {
         self.host.as_ref()
     }

@@ -62,12 +62,12 @@ impl Forwarder {
         if good && group.eject.is_none() && endpoints.is_single() {
             return;
         }
-        let (standing, now) = (&asked.standing, monotonic_millis());
+        let (health, now) = (&asked.health, monotonic_millis());
         if good {
-            standing.succeeded(now);
+            health.succeeded(now);
             return;
         }
-        if group.eject.as_ref().is_some_and(|rule| standing.failed(rule))
+        if group.eject.as_ref().is_some_and(|rule| health.failed(rule))
             && group.eject(endpoints, asked, now)
         {
             self.counters.backend_ejected();

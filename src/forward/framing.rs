@@ -1,8 +1,9 @@
-//! Checks the framing of backends' answers (RFC 9112 section 6): what cannot be passed on truly becomes an error.
+//! Checks the framing of backends' answers (RFC 9112 section 6): what cannot be passed on truly
+//! becomes an error.
 //!
-//! The HTTP library reads more than it should: `Transfer-Encoding` silently beats `Content-Length`, a coding before
-//! `chunked` is lost, and answers without a body are not looked at. A client behind the gateway could read such an answer
-//! in another way, so it never sees one.
+//! The HTTP library reads more than it should: `Transfer-Encoding` silently beats `Content-Length`,
+//! a coding before `chunked` is lost, and answers without a body are not looked at. A client behind
+//! the gateway could read such an answer in another way, so it never sees one.
 
 use std::str::from_utf8;
 
@@ -24,12 +25,12 @@ pub enum FramingFault {
     ContentLength,
 }
 
-/// Says if the connection may carry another exchange after an answer.
+/// The verdict on a connection after an answer: it may carry another exchange, or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reuse {
     Allowed,
-    /// The answer tells the length of a body that it does not have. A backend that sends this body all the same may do
-    /// so when the next request is on its way.
+    /// The answer tells the length of a body that it does not have. A backend that sends this body
+    /// all the same may do so when the next request is on its way.
     Doubtful,
     /// The answer announces a body that it cannot have; whatever follows it belongs to no request.
     Forbidden,

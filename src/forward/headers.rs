@@ -1,13 +1,15 @@
 //! The headers of a message that passes the gateway: first strip, then add, in both directions.
 //!
-//! Stripped are the fields that end at this hop (RFC 9110 section 7.6.1) with those that `Connection` names, and from a
-//! client also the fields that only the gateway or a proxy that it trusts may set. Because adding comes last, no client
-//! can name one of ours away. Names in `Connection` that every hop needs ([`Class::Guarded`]: `Host`, `Content-Length`,
-//! ...) are ignored rather than refused: old clients send odd lists.
+//! Stripped are the fields that end at this hop (RFC 9110 section 7.6.1) with those that
+//! `Connection` names, and from a client also the fields that only the gateway or a proxy that it
+//! trusts may set. Because adding comes last, no client can name one of ours away. Names in
+//! `Connection` that every hop needs ([`Class::Guarded`]: `Host`, `Content-Length`, ...) are
+//! ignored rather than refused: old clients send odd lists.
 //!
-//! `_` counts as `-`: servers that turn names into variables cannot tell the two, so `Content_Length` or
-//! `X_JWT_Assertion` never pass. `Expect` is answered by the gateway and ends here too. Never decides who may call: the
-//! walk has read what it needs before anything is stripped.
+//! `_` counts as `-`: servers that turn names into variables cannot tell the two, so
+//! `Content_Length` or `X_JWT_Assertion` never pass. `Expect` is answered by the gateway and ends
+//! here too. Never decides who may call: the walk has read what it needs before anything is
+//! stripped.
 
 use http::header::{CONNECTION, TE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
@@ -21,30 +23,32 @@ use crate::model::removed_headers::RemovedHeaders;
 
 const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// Whether the client reads trailers (`TE: trailers`).
+/// The client's attitude to trailers (`TE: trailers`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trailers {
     Read,
     NotRead,
 }
 
-/// What this hop says of a request, and keeps of it.
+/// The headers that this hop adds to a request, and those that it removes.
 #[derive(Debug, Clone)]
 pub struct Hop<'h> {
-    /// The field of a token that ends here; a proof goes with it, which is worth nothing alone and says what it was for.
+    /// The field of a token that ends here; a proof goes with it, which is worth nothing alone and
+    /// says what it was for.
     pub credential: Option<&'h str>,
     /// Read from the same headers.
     pub origin: &'h WrittenOrigin,
     /// The part of the client's path that was taken off, where the backend is told.
     pub prefix: Option<HeaderValue>,
-    /// What else no client may say to a backend.
+    /// Further headers that no client may send to a backend.
     pub removed: &'h RemovedHeaders,
     /// The one that the client spoke.
     pub version: Version,
     pub via: &'h Via,
 }
 
-/// Makes a client's headers those of the request to the backend. What is left to the caller: `Host` and framing.
+/// Makes a client's headers those of the request to the backend. What is left to the caller: `Host`
+/// and framing.
 pub fn rewrite_request(headers: &mut HeaderMap, hop: &Hop<'_>) -> Result<Trailers, Loop> {
     let ends = |name: &HeaderName| {
         hop.credential
@@ -68,7 +72,8 @@ pub fn rewrite_request(headers: &mut HeaderMap, hop: &Hop<'_>) -> Result<Trailer
     Ok(trailers)
 }
 
-/// Makes a backend's headers those of the answer to the client. `version` is the one that the backend spoke.
+/// Makes a backend's headers those of the answer to the client. `version` is the one that the
+/// backend spoke.
 pub fn rewrite_response(headers: &mut HeaderMap, version: Version) {
     strip_response(headers);
     Via::add_to_response(headers, version);
@@ -96,7 +101,8 @@ fn ends_well(name: &str) -> bool {
     class(name) == Class::Plain && passes_from_client(name) && !reads_on
 }
 
-/// Removes a header in every spelling that a server may take for it, such as one that only the gateway may set.
+/// Removes a header in every spelling that a server may take for it, such as one that only the
+/// gateway may set.
 pub fn remove_every_spelling(headers: &mut HeaderMap, name: &str) {
     let doomed = headers.keys().filter(|other| is_spelled(other, name)).cloned().collect();
     remove(headers, doomed);
@@ -108,7 +114,7 @@ fn is_spelled(name: &HeaderName, like: &str) -> bool {
         && name.map(dashed).eq(like.map(|byte| dashed(byte.to_ascii_lowercase())))
 }
 
-/// What the operator changes, after all else.
+/// Applies the operator's header rules, after all else.
 pub fn apply(rules: &HeaderRules, headers: &mut HeaderMap) {
     for name in &rules.remove {
         remove_every_spelling(headers, name.as_str());
@@ -118,14 +124,15 @@ pub fn apply(rules: &HeaderRules, headers: &mut HeaderMap) {
     }
 }
 
-/// What a name means to a hop.
+/// The meaning of a header's name to a hop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
     Plain,
     HopByHop,
     /// Said by the gateway, or by a proxy that it trusts: never by a client.
     Own,
-    /// End-to-end, but needed by each hop or read by the gateway: `Connection` cannot remove it, `_` cannot imitate it.
+    /// End-to-end, but needed by each hop or read by the gateway: `Connection` cannot remove it,
+    /// `_` cannot imitate it.
     Guarded,
 }
 
@@ -187,7 +194,7 @@ fn dashed(byte: u8) -> u8 {
     if byte == b'_' { b'-' } else { byte }
 }
 
-/// What one look at the names of a head finds.
+/// The findings of one look at the names of a head.
 struct Look {
     doomed: Doomed,
     connection: bool,

@@ -27,15 +27,15 @@ pub fn check(forwarder: &Rc<Forwarder>, targets: &[CheckedTarget]) {
     for checked in targets {
         let CheckedTarget { target, rule } = checked;
         if target.address.is_some() {
-            let own = target.standings.own();
+            let own = target.healths.own();
             if own.check_is_due(rule, now) {
                 start(forwarder, checked, target.address, Arc::clone(own));
             }
             continue;
         }
-        for (address, standing) in target.endpoints(&forwarder.pools.addresses(target), now) {
-            if standing.check_is_due(rule, now) {
-                start(forwarder, checked, address, standing);
+        for (address, health) in target.endpoints(&forwarder.pools.addresses(target), now) {
+            if health.check_is_due(rule, now) {
+                start(forwarder, checked, address, health);
             }
         }
     }
@@ -45,7 +45,7 @@ fn start(
     forwarder: &Rc<Forwarder>,
     checked: &CheckedTarget,
     address: Option<SocketAddr>,
-    standing: Arc<TargetHealth>,
+    health: Arc<TargetHealth>,
 ) {
     let (forwarder, checked) = (Rc::clone(forwarder), checked.clone());
     // owned by the worker's runtime; ends with the rule's time limit
@@ -55,7 +55,7 @@ fn start(
         let Some(good) = asked.unwrap_or(Some(false)) else { return };
         forwarder.counters.health_checked(good);
         let address = address.map(tracing::field::display);
-        match standing.checked(rule, good, monotonic_millis()) {
+        match health.checked(rule, good, monotonic_millis()) {
             Some(HealthChange::Unhealthy) => {
                 tracing::warn!(target: "portcullis::forward", backend = %target.label, address, "target is unhealthy");
             }
@@ -67,7 +67,8 @@ fn start(
     });
 }
 
-/// `None`: this says nothing of the target. The name was only just resolved, or this machine cannot connect to anybody.
+/// `None`: this says nothing of the target. The name was only just resolved, or this machine cannot
+/// connect to anybody.
 async fn ask(
     forwarder: &Forwarder,
     checked: &CheckedTarget,

@@ -27,7 +27,7 @@ pub(super) struct Http1Connection {
 }
 
 impl Http1Connection {
-    /// What the exchange waits for; drives the connection meanwhile.
+    /// Polls what the exchange waits for, and drives the connection meanwhile.
     pub(super) fn poll<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -48,18 +48,19 @@ impl Http1Connection {
         poll_fn(|context| driver.poll(context, |context| answer.as_mut().poll(context))).await
     }
 
-    /// Whether it takes another request now: nothing of the one before is still to be sent or read.
+    /// Tells whether it takes another request now: nothing of the one before is still to be sent or
+    /// read.
     pub(super) fn is_ready(&mut self) -> bool {
         self.is_open() && self.sender.is_ready()
     }
 
-    /// Whether the backend has not closed it.
+    /// Tells whether the backend has kept it open.
     pub(super) fn is_open(&mut self) -> bool {
         self.driver.look();
         !self.sender.is_closed()
     }
 
-    /// The exchange is over; the connection may need one more turn to notice.
+    /// Ends an exchange. The connection may need one more turn to notice.
     pub(super) fn rest(&mut self) {
         self.driver.hold();
         if !self.sender.is_ready() {

@@ -11,8 +11,8 @@ pub(super) struct InFlightRequest(Arc<TargetHealth>);
 
 impl InFlightRequest {
     pub(super) fn new(endpoint: &TargetAddress) -> Self {
-        endpoint.standing.began();
-        Self(Arc::clone(&endpoint.standing))
+        endpoint.health.began();
+        Self(Arc::clone(&endpoint.health))
     }
 }
 

@@ -1,8 +1,9 @@
 //! `Location` and `Content-Location` of a backend, given the client's address (`rewrite_location`).
 //!
-//! Decides which references name the backend: those with the address of one of its targets, or with a path alone, at or
-//! below the target's base path. Everything else passes as it is: other servers, paths beside the base path, and relative
-//! references, which are right for the client too, because the paths below the context are the same on both sides.
+//! Decides which references name the backend: those with the address of one of its targets, or with
+//! a path alone, at or below the target's base path. Everything else passes as it is: other
+//! servers, paths beside the base path, and relative references, which are right for the client
+//! too, because the paths below the context are the same on both sides.
 
 use http::header::{CONTENT_LOCATION, LOCATION};
 use http::{HeaderMap, HeaderValue};
@@ -17,7 +18,8 @@ use crate::route::parse_authority;
 pub struct ClientAddress<'a> {
     pub scheme: ClientScheme,
     pub host: Option<&'a str>,
-    /// What proxies took off, with the API's context and version; without a slash at its end.
+    /// The prefix that proxies took off, with the API's context and version; without a slash at its
+    /// end.
     pub base: &'a str,
 }
 
@@ -132,7 +134,7 @@ fn same_authority(scheme: BackendScheme, one: &str, other: &str) -> bool {
     one.host() == other.host() && port(one.port()) == port(other.port())
 }
 
-/// What follows the base path; `None` where the path is beside it, or climbs out of it.
+/// Returns the path behind the base path; `None` if the path is beside it, or climbs out of it.
 fn below<'r>(rest: &'r str, base: &str) -> Option<&'r str> {
     let inner = rest.strip_prefix(base)?;
     let path = inner.split(['?', '#']).next().unwrap_or_default();

@@ -1,8 +1,9 @@
-//! One HTTP/2 connection to a backend: how it is opened, how many streams it takes, when it is over.
+//! One HTTP/2 connection to a backend: how it is opened, how many streams it takes, when it is
+//! over.
 //!
-//! The receive window of the connection is as large as the windows of all its streams together. A client that reads
-//! nothing holds the window of its own stream and nobody else's. So a connection holds at most [`CONNECTION_WINDOW`] bytes
-//! of answers that clients have not taken.
+//! The receive window of the connection is as large as the windows of all its streams together. A
+//! client that reads nothing holds the window of its own stream and nobody else's. So a connection
+//! holds at most [`CONNECTION_WINDOW`] bytes of answers that clients have not taken.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -27,16 +28,17 @@ const MOST_RESPONSE_HEADER_BYTES: u32 = 256 * 1024;
 /// Streams that one connection carries before another is opened, whatever the backend allows.
 pub(super) const MOST_STREAMS: usize = 100;
 
-/// What a backend may send on one stream before the client has taken it.
+/// Bytes that a backend may send on one stream before the client has taken them.
 const STREAM_WINDOW: u32 = 256 * 1024;
 
-/// The same for a connection: no number of streams uses it up. 25 MiB.
+/// The same for a connection, 25 MiB: no number of streams uses it up.
 const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
 
 /// A backend that does not answer a ping for this long is gone. The value of the gRPC libraries.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How often it is looked whether a backend's first settings have come, because the library tells nobody.
+/// The time between two looks for a backend's first settings: the library tells nobody when they
+/// come.
 const SETTINGS_LOOK: Duration = Duration::from_millis(2);
 
 /// An open connection that a task drives. Dropping it closes the connection.
@@ -47,13 +49,13 @@ pub(super) struct Http2Connection {
     state: Rc<MultiplexedState>,
 }
 
-/// What the driver knows.
+/// The state that the driver shares.
 #[derive(Debug, Default)]
 struct MultiplexedState {
     observation: Rc<Observation>,
     /// The streams that the backend allows; `None` before its settings came.
     allowed: Cell<Option<usize>>,
-    /// Who waits for a stream.
+    /// Wakes those who wait for a stream.
     waiting: RefCell<Option<Rc<Notify>>>,
 }
 
@@ -72,12 +74,13 @@ impl MultiplexedState {
 }
 
 impl Http2Connection {
-    /// How many streams it may carry. Before the backend's settings came, one: more could be refused.
+    /// Returns the number of streams that it may carry. Before the backend's settings came it is
+    /// one: more could be refused.
     pub(super) fn capacity(&self) -> usize {
         self.state.allowed.get().map_or(1, |allowed| allowed.min(MOST_STREAMS))
     }
 
-    /// Whether the backend has said how many streams it takes.
+    /// Tells whether the backend has said how many streams it takes.
     pub(super) fn is_settled(&self) -> bool {
         self.state.allowed.get().is_some()
     }
@@ -102,7 +105,8 @@ impl Drop for Http2Connection {
     }
 }
 
-/// Speaks HTTP/2 on a new connection. With `upgrade`, the backend must have invited extended CONNECT.
+/// Speaks HTTP/2 on a new connection. With `upgrade`, the backend must have invited extended
+/// CONNECT.
 pub(super) fn open<S>(
     target: &CompiledTarget,
     stream: S,

@@ -1,7 +1,9 @@
-//! Reads the frame headers of a backend's HTTP/2 connection on their way to the library, for what the library tells nobody.
+//! Reads the frame headers of a backend's HTTP/2 connection on their way to the library, for what
+//! the library tells nobody.
 //!
-//! It tells when the backend's settings arrive, and whether anything arrives at all. It also counts the interim answers of
-//! each stream: the library keeps or drops them without a bound. It never builds a frame and never reads a payload.
+//! It tells when the backend's settings arrive, and whether anything arrives at all. It also counts
+//! the interim answers of each stream: the library keeps or drops them without a bound. It never
+//! builds a frame and never reads a payload.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -24,11 +26,11 @@ const SETTINGS: u8 = 4;
 const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 
-/// Streams whose heads are counted. Streams that the gateway gave up leave their count behind, so the table is emptied
-/// when it holds more: a connection carries far fewer streams at a time.
+/// Streams whose heads are counted. Streams that the gateway gave up leave their count behind, so
+/// the table is emptied when it holds more: a connection carries far fewer streams at a time.
 const MOST_COUNTED: usize = 1024;
 
-/// What is known of one connection.
+/// The observations of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Observation {
     reads: Cell<u64>,
@@ -49,7 +51,7 @@ struct Reader {
     heads: HashMap<u32, u32>,
 }
 
-/// What a frame tells.
+/// The meaning of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ObservedFrame {
     Nothing,
@@ -68,7 +70,7 @@ impl Observation {
         self.flooded.get()
     }
 
-    /// Whether the backend's settings came since the last call.
+    /// Tells whether the backend's settings came since the last call.
     pub(super) fn take_settings(&self) -> bool {
         self.settings.take()
     }

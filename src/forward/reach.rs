@@ -1,7 +1,8 @@
 //! Finds an address of a target that takes a connection.
 //!
-//! Starts with the address whose turn it is and goes on to the target's others as [`crate::dial`] does. An open connection
-//! to one of the others is better than a new one. Whoever chose the address hears of each one that took no connection.
+//! Starts with the address whose turn it is and goes on to the target's others as [`crate::dial`]
+//! does. An open connection to one of the others is better than a new one. Whoever chose the
+//! address hears of each one that took no connection.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -14,7 +15,7 @@ use crate::backend::CompiledTarget;
 use crate::dial::{Race, RaceStep, is_own_shortage};
 use crate::forward::failure::ForwardError;
 
-/// What became of an address that was tried.
+/// The outcome of trying an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It refused, broke off, or said nothing until the time was over.
@@ -60,7 +61,7 @@ impl<'w> Way<'w> {
         Self { target, first, others, neighbors: 0, hears, trying, connected }
     }
 
-    /// For a request of a client connection that has others in flight.
+    /// Notes the number of other requests in flight on the client's connection.
     #[must_use]
     pub fn beside(self, neighbors: usize) -> Self {
         Self { neighbors, ..self }
@@ -122,8 +123,8 @@ impl<'w> Way<'w> {
         race.start(address);
     }
 
-    /// Another address serves: those that had more time than it are not worth to be tried first again soon. Those that
-    /// were started later than the winner had less, and keep their turns.
+    /// Another address serves: those that had more time than it are not worth trying first again
+    /// soon. Those that were started later than the winner had less, and keep their turns.
     fn pass_over(&self, failures: &[(SocketAddr, io::Error)], winner: Option<SocketAddr>) {
         let trying = self.trying.replace(winner.into_iter().collect());
         let late = trying.into_iter().take_while(|address| Some(*address) != winner);

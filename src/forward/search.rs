@@ -1,7 +1,8 @@
-//! Completes names as the system does (resolv.conf(5)): the search list, `ndots`, and the hosts file before all.
+//! Completes names as the system does (resolv.conf(5)): the search list, `ndots`, and the hosts
+//! file before all.
 //!
-//! The order is that of getaddrinfo in glibc: a name that ends with a dot is whole; one with `ndots` dots or more is asked
-//! for as it is first, one with fewer is completed first.
+//! The order is that of getaddrinfo in glibc: a name that ends with a dot is whole; one with
+//! `ndots` dots or more is asked for as it is first, one with fewer is completed first.
 
 use std::env;
 use std::net::{IpAddr, SocketAddr};
@@ -16,7 +17,7 @@ use tokio::task::spawn_blocking;
 /// glibc counts no further.
 const MOST_DOTS: usize = 15;
 
-/// How short names are completed.
+/// The domains that complete short names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SearchList {
     /// Without the final dot; empty for the root.
@@ -77,7 +78,8 @@ fn without_dot(domain: &str) -> String {
     domain.trim_end_matches('.').to_owned()
 }
 
-/// The addresses that the hosts file has for a name, if it has any. Read anew each time, as the system does.
+/// The addresses that the hosts file has for a name, if it has any. Read anew each time, as the
+/// system does.
 pub(super) async fn from_hosts_file(host: &str, port: u16) -> Vec<SocketAddr> {
     let Ok(name) = Name::from_str(host) else { return Vec::new() };
     // a small file, but a file

@@ -131,7 +131,8 @@ fn unanswered(
     Sent::Failed(failure)
 }
 
-/// Counts the interim answers to a request on an HTTP/1.1 connection, and passes on what the client can have.
+/// Counts the interim answers to a request on an HTTP/1.1 connection, and passes on what the client
+/// can have.
 fn listen(request: &mut Request<RequestBody>, interim: &Arc<Interim>) {
     let interim = Arc::clone(interim);
     hyper::ext::on_informational(request, move |answer| {
@@ -154,8 +155,8 @@ fn failure(target: &CompiledTarget, error: hyper::Error, state: RequestState) ->
     }
 }
 
-/// Tells whether the backend said that it did not process the request: it refused the stream, or it is going away and the
-/// stream is beyond the last one that it took (RFC 9113 section 8.7).
+/// Tells whether the backend said that it did not process the request: it refused the stream, or it
+/// is going away and the stream is beyond the last one that it took (RFC 9113 section 8.7).
 fn is_unprocessed(error: &hyper::Error) -> bool {
     let Some(error) = error.source().and_then(|source| source.downcast_ref::<h2::Error>()) else {
         return false;

@@ -1,10 +1,12 @@
-//! Forwards one request to one backend group: choose a target, try it, and try another where that may be.
+//! Forwards one request to one backend group: choose a target, try it, and try another where that
+//! may be.
 //!
-//! Decides what may be sent again: a request that never left, to another target; one whose stream the backend refused, or
-//! left behind with its GOAWAY (RFC 9113 section 8.7), whatever its method; one that left on a used connection which the
-//! backend was just closing; and after a reset or a 502 or 503 where the operator asks for it. What may have arrived is sent
-//! again only if it is idempotent and has no body: a POST never is. Retries have a budget, so that they never become the
-//! load that breaks a backend which only was slow.
+//! Decides what may be sent again: a request that never left, to another target; one whose stream
+//! the backend refused, or left behind with its GOAWAY (RFC 9113 section 8.7), whatever its method;
+//! one that left on a used connection which the backend was just closing; and after a reset or a
+//! 502 or 503 where the operator asks for it. What may have arrived is sent again only if it is
+//! idempotent and has no body: a POST never is. Retries have a budget, so that they never become
+//! the load that breaks a backend which only was slow.
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -28,7 +30,8 @@ use crate::forward::forwarder::Forwarder;
 use crate::forward::pool::ConnectionPurpose;
 use crate::throttle::Admitted;
 
-/// A request on its way out, boxed because it is handed on many times: final but for its URI and `Host`.
+/// A request on its way out, boxed because it is handed on many times: final but for its URI and
+/// `Host`.
 #[derive(Debug)]
 pub struct Outgoing<'p> {
     pub request: Box<Request<RequestBody>>,
@@ -54,7 +57,8 @@ pub struct BackendAnswer {
 }
 
 impl Forwarder {
-    /// Forwards an admitted request. Dropping the future closes the backend's connection, or resets its stream.
+    /// Forwards an admitted request. Dropping the future closes the backend's connection, or resets
+    /// its stream.
     pub async fn forward(
         &self,
         admitted: &Admitted,
@@ -115,7 +119,7 @@ impl Forwarder {
                 Err(failure) => round.repeat_failed(failure, spare)?,
             };
             self.counters.backend_retried();
-            tried.push(Arc::as_ptr(&asked.standing));
+            tried.push(Arc::as_ptr(&asked.health));
         }
     }
 }
@@ -133,7 +137,8 @@ struct Round<'r> {
 }
 
 impl Round<'_> {
-    /// Notes an answer. Returns the request for another attempt if the answer tells of a target in trouble.
+    /// Notes an answer. Returns the request for another attempt if the answer tells of a target in
+    /// trouble.
     fn repeat_answered(
         &self,
         status: StatusCode,
@@ -157,7 +162,7 @@ impl Round<'_> {
             self.note(false);
         }
         if unresolved && error.is_the_targets() {
-            self.asked.standing.refused(monotonic_millis());
+            self.asked.health.refused(monotonic_millis());
         }
         let retries = self.group.retries;
         let next = match returned {

@@ -1,6 +1,8 @@
-//! What ties an exchange to others: the request id, and the trace context of the W3C recommendation.
+//! Ties an exchange to others: by the request id, and by the trace context of the W3C
+//! recommendation.
 //!
-//! Makes no random numbers: the caller does. Values that are not well-formed never reach a log or a backend.
+//! Makes no random numbers: the caller does. Values that are not well-formed never reach a log or a
+//! backend.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -10,7 +12,8 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
-/// The id of the exchange: the client's `X-Request-Id` if it is one plain word, else a new one, which is put in its place.
+/// Returns the id of the exchange: the client's `X-Request-Id` if it is one plain word, else a new
+/// one, which is put in its place.
 pub fn request_id(headers: &mut HeaderMap, new: impl FnOnce() -> HeaderValue) -> HeaderValue {
     if let Some(sent) = single(headers, &REQUEST_ID).filter(|sent| is_plain(sent)) {
         return sent.clone();
@@ -39,7 +42,8 @@ fn is_plain(id: &HeaderValue) -> bool {
     (1..=MAX_REQUEST_ID_BYTES).contains(&id.len()) && id.as_bytes().iter().all(plain)
 }
 
-/// `version "-" trace-id "-" parent-id "-" flags`, in lower-case hexadecimal; later versions may add fields.
+/// `version "-" trace-id "-" parent-id "-" flags`, in lower-case hexadecimal; later versions may
+/// add fields.
 fn is_parent(value: &[u8]) -> bool {
     let mut fields = value.split(|byte| *byte == b'-');
     let mut hexadecimal = |length: usize| {

@@ -1,7 +1,8 @@
-//! `Via` (RFC 9110 section 7.6.3): this hop in both directions, and the end of requests that go round in circles.
+//! `Via` (RFC 9110 section 7.6.3): this hop in both directions, and the end of requests that go
+//! round in circles.
 //!
-//! Towards backends the hop has a name of its own process, so that gateways may stand in a row; towards clients it is only
-//! `portcullis`.
+//! Towards backends the hop has a name of its own process, so that gateways may stand in a row;
+//! towards clients it is only `portcullis`.
 
 use http::header::VIA;
 use http::{HeaderMap, HeaderValue, Version};
@@ -14,7 +15,7 @@ const MAX_ROUNDS: usize = 8;
 #[error("the request passed this gateway {MAX_ROUNDS} times already: a backend points back at it")]
 pub struct Loop;
 
-/// How this process names itself; made once.
+/// The name of this process in `Via`; made once.
 #[derive(Debug, Clone)]
 pub struct Via {
     pseudonym: String,

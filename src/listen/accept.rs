@@ -1,4 +1,4 @@
-//! A connection comes in: accepted by whichever worker wakes first, served by the least busy one.
+//! Accepts connections: on whichever worker wakes first, for the least busy one to serve.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use crate::model::gateway::{Protocols, ProxyProtocol};
 use crate::proxy::connection::{Connection, Transport};
 use crate::telemetry::{RefusedConnection, TlsFailure};
 
-/// What HTTP/2 clients with prior knowledge send first (RFC 9113 section 3.4).
+/// The first bytes of HTTP/2 clients with prior knowledge (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Out of descriptors: wait this long before the next try, instead of asking the kernel in a loop.
@@ -96,7 +96,8 @@ fn admit(
 /// Serves a connection on this worker.
 pub(super) fn take(worker: &Rc<LocalWorker>, arrival: AcceptedConnection) {
     let worker = Rc::clone(worker);
-    // owned by the worker's runtime, and counted in its table of connections, which draining waits for
+    // owned by the worker's runtime, and counted in its table of connections, which draining waits
+    // for
     spawn_local(async move {
         let AcceptedConnection { stream, peer, mut place } = arrival;
         let settings = place.listener().settings.load_full();
@@ -156,7 +157,7 @@ impl From<io::Error> for NotOpened {
     }
 }
 
-/// Reads the balancer's PROXY header, where the listener takes one, and nothing behind it.
+/// Reads the balancer's PROXY header, if the listener takes one, and nothing behind it.
 async fn introduce(
     settings: &ListenerSettings,
     mut stream: TcpStream,
@@ -193,7 +194,8 @@ async fn introduce(
     }
 }
 
-/// The handshake, and which HTTP is spoken; `None` when the client left before it said anything.
+/// Makes the handshake, and finds out which HTTP is spoken; `None` if the client left before it
+/// said anything.
 async fn open(
     settings: &ListenerSettings,
     stream: TcpStream,
@@ -253,7 +255,7 @@ async fn sniff(
     }
 }
 
-/// A listening socket of this worker.
+/// Registers a listening socket with this worker's runtime.
 pub(super) fn register(socket: std::net::TcpListener) -> io::Result<TcpListener> {
     TcpListener::from_std(socket)
 }

@@ -43,8 +43,8 @@ pub struct WorkerHandle {
     pub(super) connections: Arc<AtomicUsize>,
 }
 
-/// The two ends of a worker's queue, made before its thread so that all workers know each other. Outlives a worker that
-/// fails: the next one goes on with it.
+/// The two ends of a worker's queue, made before its thread so that all workers know each other.
+/// Outlives a worker that fails: the next one goes on with it.
 #[derive(Debug)]
 pub struct WorkerQueue {
     pub handle: WorkerHandle,

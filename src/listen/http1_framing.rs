@@ -1,9 +1,10 @@
 //! HTTP/1 framing that cannot be read two ways, checked on the bytes before the parser sees them.
 //!
-//! The parser is lenient where RFC 9112 allows it to be: a bare LF ends a line, `Transfer-Encoding` silently beats
-//! `Content-Length`. A proxy in front of us may read the same bytes the other way, and then the rest of one client's
-//! body is another client's request. So this follows the framing of each message, and refuses what has two readings.
-//! It never builds a message: names, values and everything else are the parser's.
+//! The parser is lenient where RFC 9112 allows it to be: a bare LF ends a line, `Transfer-Encoding`
+//! silently beats `Content-Length`. A proxy in front of us may read the same bytes the other way,
+//! and then the rest of one client's body is another client's request. So this follows the framing
+//! of each message, and refuses what has two readings. It never builds a message: names, values and
+//! everything else are the parser's.
 
 /// Follows one connection's requests.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ enum FramingState {
     Trailers,
 }
 
-/// What has two readings, or none.
+/// A framing that has two readings, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     #[error("a line ends with LF without CR")]
@@ -51,9 +52,10 @@ pub enum Violation {
     Version,
 }
 
-/// Lines that span reads are carried up to this; longer ones cannot be framing headers, whose values are short.
+/// Lines that span reads are carried up to this; longer ones cannot be framing headers, whose
+/// values are short.
 const MOST_CARRIED: usize = 256;
-/// What is kept of the end of a longer line: more than ` HTTP/1.1` with its CRLF.
+/// Bytes that are kept of the end of a longer line: more than ` HTTP/1.1` with its CRLF.
 const CARRIED_END: usize = 16;
 
 impl Default for Framing {
@@ -94,7 +96,7 @@ impl Framing {
         self.request_line
     }
 
-    /// Whether the next byte begins a message.
+    /// Tells whether the next byte begins a message.
     pub fn is_between_messages(&self) -> bool {
         self.state == FramingState::RequestLine && self.carried.is_empty()
     }
@@ -134,7 +136,8 @@ impl Framing {
         Ok(rest)
     }
 
-    /// Refuses a fragment, which the parser would cut in silence, in a request line or a part of one.
+    /// Refuses a fragment, which the parser would cut in silence, in a request line or a part of
+    /// one.
     fn look_at_target(&mut self, part: &[u8]) -> Result<(), Violation> {
         if self.state != FramingState::RequestLine {
             return Ok(());
@@ -155,7 +158,8 @@ impl Framing {
         Ok(())
     }
 
-    /// Asked of lines that came in one read too, so that the verdict does not depend on where reads end.
+    /// Asked of lines that came in one read too, so that the verdict does not depend on where reads
+    /// end.
     fn check_length(&self, line: &[u8]) -> Result<(), Violation> {
         let may_be_long = match self.state {
             FramingState::RequestLine | FramingState::Headers | FramingState::Trailers => {
@@ -223,7 +227,8 @@ impl Framing {
     }
 }
 
-/// Refuses HTTP/1.2 and later by name. Other versions, and what is none, are the parser's to refuse.
+/// Refuses HTTP/1.2 and later by name. Other versions, and what is none, are the parser's to
+/// refuse.
 fn check_version(line: &[u8]) -> Result<(), Violation> {
     match line {
         [.., b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] => {
@@ -248,8 +253,8 @@ fn starts_with(line: &[u8], name: &[u8]) -> bool {
     line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
 }
 
-/// The value of a header of this name. White space before the colon still counts as this header here; the parser
-/// refuses it.
+/// The value of a header of this name. White space before the colon still counts as this header
+/// here; the parser refuses it.
 fn value_of<'l>(line: &'l [u8], name: &[u8]) -> Option<&'l [u8]> {
     if !starts_with(line, name) {
         return None;
@@ -296,14 +301,14 @@ fn skip_blanks(text: &[u8]) -> &[u8] {
     text.get(end..).unwrap_or_default()
 }
 
-/// What follows a token of at least one character.
+/// Returns the rest behind a token of at least one character.
 fn after_token(text: &[u8]) -> Option<&[u8]> {
     let in_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     let end = text.iter().position(|byte| !in_token(byte)).unwrap_or(text.len());
     if end == 0 { None } else { text.get(end..) }
 }
 
-/// What follows the rest of a quoted string.
+/// Returns the rest behind a quoted string.
 fn after_quoted(mut text: &[u8]) -> Option<&[u8]> {
     let is_text = |byte: u8| byte == b'\t' || !byte.is_ascii_control();
     loop {

@@ -1,10 +1,13 @@
-//! HTTP/2 frames, followed by their nine-byte headers only, on the bytes before the library sees them.
+//! HTTP/2 frames, followed by their nine-byte headers only, on the bytes before the library sees
+//! them.
 //!
-//! The library bounds what a client can make it keep, and what it can make it do with streams, CONTINUATION and DATA.
-//! It answers PING and SETTINGS, and reads PRIORITY, WINDOW_UPDATE and unknown frames, for as long as a client sends them;
-//! and a stream that was taken and is reset costs a backend its connection. So frames that ask for nothing spend an
-//! allowance, which time and our own answers fill: a client that is being served never comes near its end.
-//! This also knows whether a head has begun and not ended. It never builds a frame and never looks at a payload.
+//! The library bounds what a client can make it keep, and what it can make it do with streams,
+//! CONTINUATION and DATA. It answers PING and SETTINGS, and reads PRIORITY, WINDOW_UPDATE and
+//! unknown frames, for as long as a client sends them; and a stream that was taken and is reset
+//! costs a backend its connection. So frames that ask for nothing spend an allowance, which time
+//! and our own answers fill: a client that is being served never comes near its end. This also
+//! knows whether a head has begun and not ended. It never builds a frame and never looks at a
+//! payload.
 
 use thiserror::Error;
 
@@ -49,10 +52,11 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// What a connection begins with and may save: the resets of a thousand streams, four thousand pings.
+/// The allowance that a connection begins with, and can save: the resets of a thousand streams,
+/// four thousand pings.
 const MOST: u32 = 256 * 1024;
 
-/// What time adds in a tick of 50 ms: 390 resets, 1,500 pings a second.
+/// The allowance that a tick of 50 ms adds: 390 resets, 1,500 pings a second.
 const EACH_TICK: u32 = 5_000;
 
 /// A stream that is answered with as much, and then reset, was no attack.
@@ -168,7 +172,7 @@ mod tests {
         frames
     }
 
-    /// How many of these are taken, at most `most`.
+    /// Takes some of these, at most `most`, and returns their number.
     fn taken(frames: &mut FrameFollower, bytes: &[u8], most: u32) -> u32 {
         (0..most).take_while(|_| frames.inspect(bytes, 0).is_ok()).count().try_into().unwrap()
     }

@@ -1,7 +1,7 @@
 //! The PROXY protocol, versions 1 and 2: who stands behind the balancer that opened a connection.
 //!
-//! Reads a header and nothing behind it, and never believes half of one. The extensions of version 2 are bounded and
-//! skipped. Specification: haproxy.org, "The PROXY protocol, versions 1 & 2".
+//! Reads a header and nothing behind it, and never believes half of one. The extensions of version
+//! 2 are bounded and skipped. Specification: haproxy.org, "The PROXY protocol, versions 1 & 2".
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -14,14 +14,15 @@ pub const LONGEST: usize = 4096;
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 const FIXED: usize = 16;
 
-/// What the first bytes of a connection are.
+/// The meaning of a connection's first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preamble {
     /// More bytes are needed to tell.
     Incomplete,
     /// Not a PROXY header: the client speaks for itself.
     Absent,
-    /// A header of so many bytes. `None`: the balancer speaks for itself, or does not know (`LOCAL`, `UNKNOWN`).
+    /// A header of so many bytes. `None`: the balancer speaks for itself, or does not know
+    /// (`LOCAL`, `UNKNOWN`).
     Present { length: usize, client: Option<SocketAddr> },
 }
 
@@ -41,7 +42,7 @@ pub fn read(bytes: &[u8]) -> Result<Preamble, MalformedPreamble> {
     Ok(if bytes.is_empty() { Preamble::Incomplete } else { Preamble::Absent })
 }
 
-/// Whether the bytes so far are those of the mark.
+/// Tells whether the bytes so far are those of the mark.
 fn is_start(bytes: &[u8], mark: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().zip(mark).all(|(byte, wanted)| byte == wanted)
 }

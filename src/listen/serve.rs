@@ -1,4 +1,4 @@
-//! HTTP on one connection, from the first request to a clean end.
+//! Speaks HTTP on one connection, from the first request to a clean end.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -24,21 +24,22 @@ use crate::model::reason::Reason;
 use crate::proxy;
 use crate::proxy::connection::{Connection, ConnectionClosing, InFlight};
 
-/// Which HTTP a connection speaks.
+/// The version of HTTP that a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
     Http1,
     Http2,
 }
 
-/// Streams that a client has reset and that are not cleaned up yet, before the connection is ended (rapid reset).
+/// Streams that a client has reset and that are not cleaned up yet, before the connection is ended
+/// (rapid reset).
 const MOST_PENDING_RESETS: usize = 20;
 
 /// HTTP/2 peers that do not answer a ping are gone.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a stream, and a connection, may send before we have passed it on.
+/// Bytes that a stream, and a connection, may send before we have passed them on.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const SEND_BUFFER: usize = 64 * 1024;
@@ -46,8 +47,8 @@ const SEND_BUFFER: usize = 64 * 1024;
 /// The smallest buffer that the HTTP/1 parser takes.
 const SMALLEST_BUFFER: usize = 8192;
 
-/// After our last byte, what the client still sends is read and dropped for this long, so that closing does not destroy
-/// a response that is still on its way.
+/// After our last byte, what the client still sends is read and dropped for this long, so that
+/// closing does not destroy a response that is still on its way.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -75,7 +76,8 @@ async fn serve_http1(
     let service = {
         let (worker, connection) = (Rc::clone(worker), Rc::clone(connection));
         service_fn(move |request: Request<Incoming>| {
-            // from now on, and not from the first poll: the connection must know at once that it owes an answer
+            // from now on, and not from the first poll: the connection must know at once that it
+            // owes an answer
             let in_flight =
                 InFlight::begin(&connection, worker.deadlines(), worker.shared().idle());
             proxy::service::handle(Rc::clone(worker.shared()), in_flight, request)
@@ -127,6 +129,12 @@ async fn serve_http1(
         Box::pin(continuation.run(Box::new(wire.into_socket()), unread)).await;
         return;
     }
+    end(worker, connection, wire).await;
+}
+
+/// Ends a connection: refuses bytes that never became a request, and waits until the client has read
+/// what was sent.
+async fn end(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, wire: Wire) {
     let refused = refusal(&wire, worker.limits().max_header_bytes);
     let mut socket = wire.into_socket();
     if let Some((reason, message)) = refused {
@@ -135,13 +143,13 @@ async fn serve_http1(
     let _ = Box::pin(timeout(LINGER, linger(&mut socket))).await;
 }
 
-/// Why the HTTP library lets go of a connection.
+/// The reason for which the HTTP library lets go of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pause {
     Cut,
     Ended,
-    /// Its client has sent nothing for a while: the library's buffers, most of what a connection takes, are given up until
-    /// it does.
+    /// Its client has sent nothing for a while: the library's buffers, most of what a connection
+    /// takes, are given up until it does.
     Rest,
 }
 
@@ -168,7 +176,8 @@ fn http1_builder(limits: &Limits) -> http1::Builder {
     builder
 }
 
-/// Why bytes that never became a request were refused, by the framing or by the parser.
+/// Finds the reason for which bytes were refused that never became a request, by the framing or by
+/// the parser.
 fn refusal(wire: &Wire, max_header_bytes: usize) -> Option<(Reason, String)> {
     if let Some(violation) = wire.violation() {
         let reason = match violation {
@@ -221,7 +230,8 @@ async fn serve_http2(
     let service = {
         let (worker, connection) = (Rc::clone(worker), Rc::clone(connection));
         service_fn(move |request: Request<Incoming>| {
-            // from now on, and not from the first poll: the connection must know at once that it owes an answer
+            // from now on, and not from the first poll: the connection must know at once that it
+            // owes an answer
             let in_flight =
                 InFlight::begin(&connection, worker.deadlines(), worker.shared().idle());
             proxy::service::handle(Rc::clone(worker.shared()), in_flight, request)

@@ -1,7 +1,7 @@
 //! A listening socket that all workers accept from.
 //!
-//! One socket with one queue, so that no worker's queue is lost when it stops and a taken port is an error; each worker
-//! waits on its own copy of the descriptor.
+//! One socket with one queue, so that no worker's queue is lost when it stops and a taken port is
+//! an error; each worker waits on its own copy of the descriptor.
 
 use std::collections::HashMap;
 use std::io;
@@ -34,7 +34,7 @@ pub struct ListenerSocket {
     by_address: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// What a reload may change without a new socket.
+/// The settings that a reload can change without a new socket.
 #[derive(Debug)]
 pub struct ListenerSettings {
     pub definition: Listener,
@@ -58,7 +58,8 @@ pub struct ConnectionPlace {
 }
 
 impl ListenerSocket {
-    /// Binds and listens. `EADDRINUSE` and `EACCES` come back as they are; `supervise` says what to do about them.
+    /// Binds and listens. `EADDRINUSE` and `EACCES` come back as they are; `supervise` says what to
+    /// do about them.
     pub fn bind(settings: ListenerSettings, series: Arc<ListenerSeries>) -> io::Result<Self> {
         let socket = listen(settings.definition.address)?;
         Self::on(socket, settings, series)
@@ -88,7 +89,7 @@ impl ListenerSocket {
         socket.as_ref().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?.try_clone()
     }
 
-    /// The same socket under another name, where a reload renames a listener.
+    /// Returns the same socket under another name, for a listener that a reload renames.
     pub fn renamed(
         &self,
         settings: ListenerSettings,
@@ -97,12 +98,13 @@ impl ListenerSocket {
         Self::on(self.copy()?, settings, series)
     }
 
-    /// Whether the listener was removed, or the gateway stops.
+    /// Tells whether the listener was removed, or the gateway stops.
     pub fn is_closed(&self) -> bool {
         self.socket.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
-    /// Lets the socket go: when the workers have done so too, connecting is refused at once instead of waiting for us.
+    /// Lets the socket go: when the workers have done so too, connecting is refused at once instead
+    /// of waiting for us.
     pub fn close(&self) {
         self.socket.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -167,7 +169,8 @@ impl ConnectionPlace {
         true
     }
 
-    /// The connection leaves this worker; the next one calls [`ConnectionPlace::arrive`]. Each worker writes only its own cells.
+    /// The connection leaves this worker; the next one calls [`ConnectionPlace::arrive`]. Each
+    /// worker writes only its own cells.
     pub fn leave(&self) {
         self.listener.series.closed(self.worker);
     }

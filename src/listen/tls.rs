@@ -84,8 +84,8 @@ pub fn server_config(
     Ok(Arc::new(config))
 }
 
-/// Believes the certificates that these authorities signed; one that is shown and not believed ends the handshake, also
-/// where none is required.
+/// Believes the certificates that these authorities signed; one that is shown and not believed ends
+/// the handshake, also where none is required.
 fn client_verifier(
     authorities: &PemFile,
     required: bool,

@@ -45,8 +45,8 @@ pub(super) struct Wire {
     deadlines: Rc<Deadlines>,
 }
 
-/// A client that ends its sending side may still read its answer, or may have left: one that is ready this soon is still
-/// sent, and then the request is canceled.
+/// A client that ends its sending side may still read its answer, or may have left: one that is
+/// ready this soon is still sent, and then the request is canceled.
 const LEAVING_GRACE: Duration = Duration::from_millis(600);
 
 impl Wire {
@@ -92,7 +92,7 @@ impl Wire {
         }
     }
 
-    /// What ended the connection's framing, if something did.
+    /// Returns the violation that ended the connection's framing, if there was one.
     pub(super) fn violation(&self) -> Option<Violation> {
         self.violation
     }
@@ -111,7 +111,8 @@ impl Wire {
         self.socket
     }
 
-    /// Takes back what was read and not used. A copy, mostly of nothing: the whole buffer behind it would live as long.
+    /// Takes back what was read and not used. A copy, mostly of nothing: the whole buffer behind it
+    /// would live as long.
     pub(super) fn give_back(&mut self, unread: &[u8]) {
         self.unread = Bytes::copy_from_slice(unread);
     }
@@ -129,7 +130,8 @@ impl Wire {
         stream.poll_read_ready(context).map(|_| ())
     }
 
-    /// A violation shows once nothing is being answered, so that a request accepted before it gets its response.
+    /// A violation shows once nothing is being answered, so that a request accepted before it gets
+    /// its response.
     fn refuse(&self) -> Poll<io::Result<()>> {
         if self.connection.is_serving() {
             Poll::Pending
@@ -162,7 +164,7 @@ impl Wire {
         self.leaving.get_or_insert_with(|| deadlines.after(LEAVING_GRACE)).poll(context).map(Ok)
     }
 
-    /// What the parser writes when no answer is owed is its own refusal.
+    /// Swallows the parser's own refusal: it writes one when no answer is owed.
     fn swallow(&mut self, bytes: &[u8]) -> bool {
         if self.framing.is_none() || self.connection.owes_bytes() {
             return false;
@@ -175,7 +177,7 @@ impl Wire {
         self.swallowed.is_some()
     }
 
-    /// What goes ahead of the answer. Pending while the socket takes no more.
+    /// Writes what goes ahead of the answer. Pending while the socket takes no more.
     fn say_interim(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.connection.interim().is_waiting() {
             return Poll::Ready(Ok(()));
@@ -221,7 +223,8 @@ impl AsyncRead for Wire {
             return self.refuse();
         }
         if self.framing.is_some() {
-            // reading goes on whether or not the hints could be written; the answer's first byte waits for them
+            // reading goes on whether or not the hints could be written; the answer's first byte
+            // waits for them
             let _ = self.say_interim(context)?;
         }
         if !self.unread.is_empty() {

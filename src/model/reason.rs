@@ -146,7 +146,7 @@ reasons! {
     BackendTls = "backend_tls",
     /// No response head in time.
     BackendTimeout = "backend_timeout",
-    /// The whole exchange took longer than it may.
+    /// The request exceeded its time limit.
     RequestTimeout = "request_timeout",
     /// Closed or reset before a response head.
     BackendReset = "backend_reset",

@@ -1,4 +1,5 @@
-//! The body that goes to the client: a refusal's own, or the backend's, with the exchange that it ends.
+//! The body that goes to the client: the gateway's own or the backend's, with the exchange that it
+//! ends.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -67,8 +68,8 @@ impl AnswerBody {
 }
 
 impl AnswerBody {
-    /// The answer is over before its body: told in the way that its client understands. Letting go of the backend's body
-    /// closes its connection, or resets its stream.
+    /// Ends the answer before its body, in the way that its client understands. Letting go of the
+    /// backend's body closes its connection, or resets its stream.
     fn cut(&mut self, cut: EndReason) -> Option<Result<Frame<Bytes>, BodyBroken>> {
         self.limit = None;
         self.content = ReplyContent::Own(None);
@@ -82,7 +83,8 @@ impl AnswerBody {
         }
     }
 
-    /// The body broke off. The log names the side that broke it, and a client of gRPC gets a status.
+    /// Ends an answer whose body broke off. The log names the side that broke it, and a client of
+    /// gRPC gets a status.
     fn broke_off(&mut self) -> Result<Frame<Bytes>, BodyBroken> {
         let broken = match &self.content {
             ReplyContent::Backend(body) => body.broken(),

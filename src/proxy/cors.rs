@@ -1,7 +1,7 @@
-//! Cross-origin requests (the Fetch standard, section 3.2): which answers a page of another origin may read.
+//! Lets pages of other origins read answers (the Fetch standard, section 3.2).
 //!
-//! Decides headers and nothing else: whether a request may be made at all is decided before, by route, token and
-//! subscription. What a backend says of CORS itself goes before what the gateway would say.
+//! Decides headers and nothing else: route, token and subscription decide whether a request may be
+//! made. A backend's own CORS headers go before the gateway's.
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -12,14 +12,15 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::model::cors::{AllowedHeaders, Cors, Origins};
 
-/// A preflight: a browser asks before it sends the request that it has.
+/// Tells a preflight, which a browser sends before the request that it has.
 pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::OPTIONS
         && headers.contains_key(ORIGIN)
         && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// The headers of the answer to an `OPTIONS` that the gateway answers itself. `served` are the path's methods; `None`: any.
+/// Returns the headers for an `OPTIONS` that the gateway answers itself. `served` are the path's
+/// methods; `None`: any.
 pub(super) fn preflight(cors: &Cors, served: Option<&[Method]>, request: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let methods: Vec<&str> = match served {
@@ -65,7 +66,8 @@ pub(super) fn preflight(cors: &Cors, served: Option<&[Method]>, request: &Header
     headers
 }
 
-/// Makes an answer readable for the page that asked, unless its backend has said what it wants of that.
+/// Makes an answer readable for the page that asked, unless its backend has said something about
+/// that.
 pub(super) fn decorate(cors: &Cors, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
     if headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
         return;
@@ -99,7 +101,7 @@ fn allow_origin(cors: &Cors, origin: Option<&HeaderValue>, headers: &mut HeaderM
     true
 }
 
-/// The headers that the page wants to send, rebuilt from their names.
+/// Lists the headers that the page wants to send, rebuilt from their names.
 fn requested(request: &HeaderMap) -> String {
     let lines = request
         .get_all(ACCESS_CONTROL_REQUEST_HEADERS)

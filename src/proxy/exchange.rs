@@ -1,31 +1,27 @@
-//! Collects the facts of one exchange on its way, and writes them once: to metrics and to the access log.
+//! Collects the facts of one exchange on its way, and writes them once: to metrics and to the
+//! access log.
 //!
-//! They are written when the response's body has ended or was dropped, so that a client that hangs up is counted and logged
-//! like any other.
+//! They are written when the response's body has ended or was dropped, so that a client that hangs
+//! up is counted and logged like any other.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Method, Request, Uri, Version};
+use http::{HeaderValue, Request};
 
-use crate::authenticate::{CallerNames, Principal};
-use crate::backend::CompiledTarget;
+use crate::authenticate::Principal;
 use crate::forward::body::RequestProgress;
 use crate::jwt::Claims;
-use crate::key_managers::CompiledKeyManager;
 use crate::limiter::concurrency::Permit;
-use crate::model::application::KeyType;
 use crate::model::reason::Reason;
 use crate::proxy::connection::{Connection, InFlight, Transport};
-use crate::proxy::denial::FormatWish;
+use crate::proxy::exchange_facts::{BackendFacts, CallerFacts, HeadFacts, ReceivedRequest};
 use crate::proxy::refusal::{Refusal, Why};
-use crate::proxy::request_origin::RequestOrigin;
 use crate::proxy::worker::Worker;
 use crate::snapshot::local::LocalApi;
 use crate::snapshot::throttling::CompiledPolicy;
-use crate::telemetry::refusals::{Remembered, Unsigned};
+use crate::telemetry::refusals::Remembered;
 use crate::telemetry::{AccessRecord, ExchangeEnding, Measured, OperationSeries, UnixMillis};
 use crate::throttle::levels::{LevelKind, Levels};
 use crate::throttle::{Permitted, Throttled};
@@ -33,8 +29,8 @@ use crate::throttle::{Permitted, Throttled};
 /// The status in HTTP/1 logs of an exchange whose client left before an answer.
 const CLIENT_CLOSED: u16 = 499;
 
-/// One request with its response, from the first look at it to the last byte. Its facts are grouped by the step that
-/// finds them.
+/// One request with its response, from the first look at it to the last byte. Its facts are grouped
+/// by the step that finds them.
 #[derive(Debug)]
 pub struct Exchange {
     worker: Rc<Worker>,
@@ -62,50 +58,8 @@ pub struct Exchange {
     ending: Option<ExchangeEnding>,
 }
 
-/// The request as it was received.
-#[derive(Debug)]
-pub(super) struct ReceivedRequest {
-    pub(super) method: Method,
-    pub(super) version: Version,
-    pub(super) uri: Uri,
-    user_agent: Option<HeaderValue>,
-    /// The format in which the client reads errors.
-    pub(super) wish: FormatWish,
-}
-
-/// The facts that reading the head finds.
-#[derive(Debug)]
-pub(super) struct HeadFacts {
-    pub(super) request_id: Option<HeaderValue>,
-    pub(super) origin: Option<Rc<RequestOrigin>>,
-    /// The client behind trusted proxies; the peer until the head was read.
-    pub(super) client: IpAddr,
-    /// `None` where it is the URI's.
-    pub(super) normal_path: Option<String>,
-}
-
-/// The facts that the decision finds.
-#[derive(Debug, Default)]
-pub(super) struct CallerFacts {
-    pub(super) principal: Option<Principal>,
-    pub(super) names: Option<Rc<CallerNames>>,
-    key_type: Option<KeyType>,
-    /// The key manager that judged a refused token, if one was found.
-    judge: Option<Arc<CompiledKeyManager>>,
-    /// A refused token, kept for `explain`.
-    pub(super) token: Option<Unsigned>,
-}
-
 /// A policy, and the level that it was chosen for.
 type LimitingPolicy = (LevelKind, Arc<CompiledPolicy>);
-
-/// The facts that forwarding finds.
-#[derive(Debug, Default)]
-pub(super) struct BackendFacts {
-    pub(super) progress: Option<Rc<RequestProgress>>,
-    pub(super) target: Option<Arc<CompiledTarget>>,
-    pub(super) time: Option<Duration>,
-}
 
 #[derive(Debug, Clone, Copy)]
 struct ExchangeOutcome {
@@ -122,20 +76,11 @@ impl Exchange {
         request: &mut Request<B>,
     ) -> Self {
         worker.counters().request_began();
-        let headers = request.headers();
-        let (user_agent, wish) =
-            (headers.get(http::header::USER_AGENT).cloned(), FormatWish::of(headers));
         Self {
             began: UnixMillis(worker.clock().milliseconds()),
             started: Instant::now(),
             series,
-            request: ReceivedRequest {
-                method: request.method().clone(),
-                version: request.version(),
-                uri: std::mem::take(request.uri_mut()),
-                user_agent,
-                wish,
-            },
+            request: ReceivedRequest::take(request),
             head: HeadFacts {
                 request_id: None,
                 origin: None,

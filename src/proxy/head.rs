@@ -1,6 +1,7 @@
 //! Reads a request's head once: one authority, one client, one spelling of the path.
 //!
-//! Refuses a head with two readings. Later steps, the log and the backend all get the spelling that is read here.
+//! Refuses a head with two readings. Later steps, the log and the backend all get the spelling that
+//! is read here.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -121,8 +122,8 @@ fn check(
     }
 }
 
-/// Counts the fields of a head but for the request id, which every head has by now. HTTP/1's were counted by the parser;
-/// HTTP/2's were not, and a client can split one Cookie into many.
+/// Counts the fields of a head but for the request id, which every head has by now. HTTP/1's were
+/// counted by the parser; HTTP/2's were not, and a client can split one Cookie into many.
 fn fields(headers: &HeaderMap) -> usize {
     let cookies = headers.get_all(header::COOKIE).iter().count();
     headers.len().saturating_sub(1).saturating_sub(cookies.saturating_sub(1))
@@ -149,8 +150,8 @@ fn origin(
     connection.last_origin().read(request.version(), uri, request.headers(), from)
 }
 
-/// Refuses a target for its scheme (RFC 9110 sections 4.2.2 and 7.4). Over HTTP/2 a proxy in front can name the scheme
-/// that its client used.
+/// Refuses a target for its scheme (RFC 9110 sections 4.2.2 and 7.4). Over HTTP/2 a proxy in front
+/// can name the scheme that its client used.
 fn refused_scheme(version: Version, target: &Uri, scheme: ClientScheme) -> Option<Reason> {
     match target.scheme_str()? {
         "http" => None,

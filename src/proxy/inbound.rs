@@ -8,8 +8,8 @@ use crate::proxy::connection::{Connection, InFlight};
 use crate::proxy::stream::upgrade::UpgradeRequest;
 use crate::proxy::worker::Worker;
 
-/// A request with the protocol that it asks to go on in. Both stand in boxes of their own: the request is large and handed
-/// on, and few ask for another protocol.
+/// A request with the protocol that it asks to go on in. Both stand in boxes of their own: the
+/// request is large and handed on, and few ask for another protocol.
 #[derive(Debug)]
 pub(super) struct Inbound {
     pub(super) request: Box<Request<RequestBody>>,
@@ -23,7 +23,8 @@ impl Inbound {
         Self { request: Box::new(request), upgrade: None }
     }
 
-    /// Finds out whether the request asks for another protocol. Then what follows it may not be HTTP.
+    /// Finds out whether the request asks for another protocol. Then what follows it may not be
+    /// HTTP.
     pub(super) fn read_upgrade(&mut self, connection: &Connection) {
         self.upgrade = UpgradeRequest::take(&mut *self.request).map(Box::new);
         if self.is_http1_upgrade() {

@@ -57,7 +57,7 @@ pub(super) fn respond(
 fn deny(worker: &Worker, exchange: &Exchange, refusal: &Refusal) -> Response<Bytes> {
     let snapshot = worker.snapshots().load();
     let id = exchange.head.request_id.clone().unwrap_or_else(|| worker.request_id());
-    let format = exchange.request.wish.choose(snapshot.errors);
+    let format = exchange.request.preference.choose(snapshot.errors);
     let why = denial::why(&refusal.why);
     let reason = refusal.reason();
     let limit = match &refusal.why {
@@ -120,7 +120,8 @@ pub(super) fn after_panic(worker: &Worker) -> Response<Bytes> {
     denial::answer(&reply)
 }
 
-/// Answers bytes that never became a request. The connection writes the answer itself, and ends with it.
+/// Answers bytes that never became a request. The connection writes the answer itself, and ends
+/// with it.
 pub fn refuse_bytes(
     worker: &Rc<Worker>,
     connection: &Rc<Connection>,

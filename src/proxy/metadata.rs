@@ -1,8 +1,8 @@
-//! What standard clients ask before they have a token (RFC 9728): which authorization servers an API believes, and which
-//! scopes it knows.
+//! Serves protected resource metadata (RFC 9728): the authorization servers that an API believes,
+//! and the scopes that it knows.
 //!
-//! Told without a token, and nothing but what a client needs to get one. An API without an operation that asks for a token
-//! has nothing to tell.
+//! Clients read it before they have a token, so it tells nothing but what they need to get one. An
+//! API without an operation that asks for a token has none.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ use crate::snapshot::{CompiledApi, Snapshot};
 /// Section 3.1: the well-known part stands before the resource's own path.
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
-/// The API whose metadata a path asks for.
+/// Finds the API whose metadata a path asks for.
 pub(super) fn asked(
     snapshot: &Snapshot,
     host: &str,
@@ -48,7 +48,7 @@ fn asks_for_tokens(api: &CompiledApi) -> bool {
     api.definition.operations.iter().any(|operation| operation.auth == AuthScheme::Required)
 }
 
-/// The document.
+/// Writes the document.
 pub(super) fn document(
     snapshot: &Snapshot,
     api: &CompiledApi,

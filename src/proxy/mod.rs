@@ -1,16 +1,18 @@
 //! The walk of a request.
 //!
-//! [`walk`] has its steps on one page: [`head`], the decision with its [`question`]s and its [`verdict`], `throttle`,
-//! [`outgoing`], [`forwarding`], [`reply`]. A step that refuses returns a [`refusal`]; [`local_reply`] turns it into a
-//! response, by [`denial`]'s one table of statuses. [`service`] is the HTTP library's side; [`exchange`] has the facts of one
-//! exchange, written once. [`stream`] holds what outlasts a response head, [`connection`] and [`worker`] what a request is
-//! lent.
+//! [`walk`] has its steps on one page: [`head`], the decision with its [`question`]s and its
+//! [`verdict`], `throttle`, [`outgoing`], [`forwarding`], [`reply`]. A step that refuses returns a
+//! [`refusal`]; [`local_reply`] turns it into a response, by [`denial`]'s one table of statuses.
+//! [`service`] is the HTTP library's side; [`exchange`] has the facts of one exchange, written
+//! once. [`stream`] holds what outlasts a response head, [`connection`] and [`worker`] what a
+//! request is lent.
 
 mod answer;
 pub mod connection;
 mod cors;
 pub mod denial;
 mod exchange;
+mod exchange_facts;
 mod forwarding;
 mod head;
 mod inbound;

@@ -28,7 +28,8 @@ use crate::throttle::{Admitted, Permitted};
 /// The facts about a request that the way back needs, once the request itself is with the backend.
 #[derive(Debug)]
 pub(super) struct WayBack {
-    /// The end of the whole exchange: `request_timeout`, or the client's `grpc-timeout` if that is shorter.
+    /// The end of the whole exchange: `request_timeout`, or the client's `grpc-timeout` if that is
+    /// shorter.
     pub(super) deadline: Option<Deadline>,
     pub(super) upgrade: Option<Box<UpgradeRequest>>,
     pub(super) client_base: String,
@@ -90,7 +91,7 @@ fn deadline(
     headers: &HeaderMap,
 ) -> Option<Deadline> {
     let operators = admitted.backend().and_then(|(group, _)| group.request_timeout);
-    let clients = if exchange.request.wish.is_grpc() { grpc_timeout(headers) } else { None };
+    let clients = if exchange.request.preference.is_grpc() { grpc_timeout(headers) } else { None };
     let time = operators.into_iter().chain(clients).min()?;
     Some(worker.deadlines().after(time))
 }
@@ -118,8 +119,9 @@ fn addressing(admitted: &Admitted) -> Addressing {
     admitted.backend().map(|(group, _)| group.addressing).unwrap_or_default()
 }
 
-/// Returns the part of the client's path that the backend does not see: the prefix that proxies in front took off, and the
-/// API's context and version. Empty unless the backend's addressing asks for it.
+/// Returns the part of the client's path that the backend does not see: the prefix that proxies in
+/// front took off, and the API's context and version. Empty unless the backend's addressing asks
+/// for it.
 fn client_base(admitted: &Admitted, head: &Head<'_>) -> String {
     let Addressing { rewrite_location, forward_prefix, .. } = addressing(admitted);
     if !rewrite_location && !forward_prefix {
@@ -182,8 +184,8 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Tells the backend about the caller by a backend JWT, if the API asks for one and somebody calls. A client's own field of
-/// that name goes in any case.
+/// Tells the backend about the caller by a backend JWT, if the API asks for one and somebody calls.
+/// A client's own field of that name goes in any case.
 fn assert_caller(
     worker: &Worker,
     permitted: &Permitted,

@@ -1,8 +1,10 @@
-//! The token in the query of a WebSocket's handshake (`access_token_query`): browsers cannot set `Authorization` there.
+//! The token in the query of a WebSocket's handshake (`access_token_query`): browsers cannot set
+//! `Authorization` there.
 //!
-//! Decides which requests may bring it, and moves it to where all other tokens stand, so that it is judged like them: with
-//! a token in the header too, or twice in the query, it is one credential too many. Whatever is named `access_token` is
-//! taken out of the query that the backend sees. The log has no queries.
+//! Decides which requests may bring it, and moves it to where all other tokens stand, so that it is
+//! judged like them: with a token in the header too, or twice in the query, it is one credential
+//! too many. Whatever is named `access_token` is taken out of the query that the backend sees. The
+//! log has no queries.
 
 use http::header::SEC_WEBSOCKET_KEY;
 use http::{HeaderName, HeaderValue, Method, Version};
@@ -15,10 +17,10 @@ use crate::snapshot::Snapshot;
 /// RFC 6750 section 2.3.
 const PARAMETER: &str = "access_token";
 
-/// A query whose tokens were taken out of it.
+/// A query without its tokens.
 #[derive(Debug)]
 pub(super) struct Stripped {
-    /// What is left of the query, if something is.
+    /// The rest of the query, if there is one.
     pub(super) query: Option<String>,
 }
 
@@ -33,7 +35,8 @@ pub(super) fn take(
     let upgrade = inbound.upgrade.as_ref().filter(|upgrade| upgrade.is_websocket())?;
     let (rest, tokens) = split(query?)?;
     let request = &mut inbound.request;
-    // over HTTP/2 the method says that it is a handshake; over HTTP/1.1 a header of any client does, and its key
+    // over HTTP/2 the method says that it is a handshake; over HTTP/1.1 a header of any client
+    // does, and its key
     let handshake = upgrade.stream.is_some()
         || (request.method() == Method::GET
             && request.version() == Version::HTTP_11
@@ -50,7 +53,7 @@ pub(super) fn take(
     for token in tokens {
         let mut value = token
             .and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok())
-            // what cannot be a token is none
+            // a value that cannot be a token counts as none
             .unwrap_or(HeaderValue::from_static("Bearer"));
         value.set_sensitive(true);
         request.headers_mut().append(name.clone(), value);
@@ -58,7 +61,8 @@ pub(super) fn take(
     Some(Stripped { query: rest })
 }
 
-/// The query without tokens, and the tokens; one that is no text is `None`. `None` altogether where there is no token.
+/// The query without tokens, and the tokens; one that is no text is `None`. `None` altogether where
+/// there is no token.
 fn split(query: &str) -> Option<(Option<String>, Vec<Option<String>>)> {
     let mut tokens = Vec::new();
     let mut rest: Vec<&str> = Vec::new();

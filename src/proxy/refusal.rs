@@ -1,5 +1,5 @@
-//! A request that the gateway answers itself, as a value: [`local_reply`](crate::proxy::local_reply) turns it into a
-//! response.
+//! A request that the gateway answers itself, as a value:
+//! [`local_reply`](crate::proxy::local_reply) turns it into a response.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -108,7 +108,7 @@ impl Refusal {
     pub fn retry_after(&self) -> Option<u32> {
         match &self.why {
             Why::Authenticate(
-                AuthenticateError::Forging { retry_after }
+                AuthenticateError::InvalidTokens { retry_after }
                 | AuthenticateError::UnknownTokens { retry_after }
                 | AuthenticateError::KeysPending { retry_after, .. }
                 | AuthenticateError::NotOpened { why: Closed::TooMany { retry_after }, .. },

@@ -1,4 +1,5 @@
-//! The reply to a forwarded request: relayed, limited like a stream, or switched to another protocol.
+//! The reply to a forwarded request: relayed, limited like a stream, or switched to another
+//! protocol.
 
 use std::time::Duration;
 

@@ -18,8 +18,8 @@ pub struct RequestFacts<'r> {
     pub connection: ConnectionFacts<'r>,
 }
 
-/// The facts about the connection of a request, and about the address that it was sent to: they prove possession of a
-/// bound token, and name the client that pays for questions.
+/// The facts about the connection of a request, and about the address that it was sent to: they
+/// prove possession of a bound token, and name the client that pays for questions.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionFacts<'r> {
     /// The SHA-256 of the client's certificate.

@@ -1,6 +1,8 @@
-//! New request ids: no other request of any gateway has the same. Random in front, drawn once for a worker, counted behind.
+//! Makes request ids that no other request of any gateway has: random in front, drawn once for a
+//! worker, counted behind.
 //!
-//! Not a secret: who knows one knows the next. Ids are written many at a time into one piece of memory that they share.
+//! They are no secrets: one tells the next. Ids are written many at a time into one piece of memory
+//! that they share.
 
 use std::cell::RefCell;
 

@@ -1,7 +1,9 @@
-//! The host that a request names and where it comes from, read once for the requests of a connection that say the same.
+//! The host that a request names and where it comes from, read once for the requests of a
+//! connection that say the same.
 //!
-//! Decides when what was read before still holds: the host stands in one place, spelled as before, and the peer's word on
-//! its client is not believed. Never what a host or a chain means: `route` and `forward` do.
+//! An origin that was read before still holds if the host stands in one place, spelled as before,
+//! and the peer is not believed about its client. `route` and `forward` decide what a host or a
+//! chain means.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -13,7 +15,7 @@ use crate::forward::forwarded::{Arrival, ClientOrigin, ClientScheme, WrittenOrig
 use crate::model::proxies::TrustedProxies;
 use crate::route::{self, InvalidAuthority};
 
-/// What a request says of its host and its client.
+/// The host that a request names, and the client that it comes from.
 #[derive(Debug)]
 pub struct RequestOrigin {
     /// Lower case, without a port; empty where the request names none.
@@ -23,7 +25,7 @@ pub struct RequestOrigin {
     pub written: WrittenOrigin,
 }
 
-/// What the last request of a connection said.
+/// The origin of the last request of a connection.
 #[derive(Debug, Default)]
 pub struct OriginCache(RefCell<Option<Last>>);
 

@@ -11,7 +11,8 @@ use crate::proxy::request_facts::RequestFacts;
 use crate::route::NotFound;
 use crate::snapshot::{CompiledApi, Routed, Snapshot};
 
-/// Routes a request. A blocked API refuses all its paths alike; an API with CORS has its preflights answered here.
+/// Routes a request. A blocked API refuses all its paths alike; an API with CORS has its preflights
+/// answered here.
 pub(super) fn route<'s>(
     snapshot: &'s Snapshot,
     asked: &RequestFacts<'_>,
@@ -40,8 +41,8 @@ pub(super) fn route<'s>(
     }
 }
 
-/// Answers an `OPTIONS` for the API: a preflight without an operation of its own, or any where the path has no operation
-/// for it.
+/// Answers an `OPTIONS` for the API: a preflight without an operation of its own, or any where the
+/// path has no operation for it.
 fn preflight(
     api: &CompiledApi,
     found: &Result<Routed<'_>, NotFound>,

@@ -1,7 +1,7 @@
 //! The HTTP library's side of the walk: a request in, a response out, whatever happens in between.
 //!
-//! A panic ends one request and not the connection's others. Dropping the future (the client left) ends the walk, and
-//! writes the exchange's line.
+//! A panic ends one request and not the connection's others. Dropping the future (the client left)
+//! ends the walk, and writes the exchange's line.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -31,8 +31,8 @@ use crate::proxy::worker::Worker;
 
 /// Answers one request. Never fails: a failure is a response too.
 ///
-/// The walk lives in a box of its own for as long as it lasts, so that an idle connection holds none, and so that it is
-/// moved once.
+/// The walk lives in a box of its own for as long as it lasts, so that an idle connection holds
+/// none, and so that it is moved once.
 pub fn handle(
     worker: Rc<Worker>,
     in_flight: InFlight,
@@ -105,7 +105,8 @@ async fn serve(
     response
 }
 
-/// Lets a page of another origin read the response. Errors too: a page that may call should see why it could not.
+/// Lets a page of another origin read the response. Errors too: a page that may call should see why
+/// it could not.
 fn decorate(exchange: &Exchange, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
     if let Some(cors) = exchange.api().and_then(|api| api.definition.cors.as_ref())
         && !exchange.is_preflight()

@@ -1,4 +1,4 @@
-//! What follows from a decision, for the exchange and for the steps that come.
+//! Draws the consequences of a decision, for the exchange and for the steps that follow.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ use crate::telemetry::refusals::Unsigned;
 use crate::throttle::levels::{CallFacts, Levels};
 use crate::throttle::{Permitted, Throttled};
 
-/// Takes a grant out of its snapshot, and notes the caller. Refuses a body that declares too many bytes here, before it
-/// takes a place in flight or counts against a quota.
+/// Takes a grant out of its snapshot, and notes the caller. Refuses a body that declares too many
+/// bytes here, before it takes a place in flight or counts against a quota.
 pub(super) fn permitted(
     exchange: &mut Exchange,
     snapshot: &LocalSnapshot,
@@ -72,8 +72,8 @@ fn levels(
     })
 }
 
-/// Lets a DPoP proof pass that no other gateway has seen. If the channel does not answer, the proofs that this gateway
-/// remembers must do.
+/// Lets a DPoP proof pass that no other gateway has seen. If the channel does not answer, the
+/// proofs that this gateway remembers must do.
 async fn claim(
     worker: &Worker,
     permitted: Permitted,
@@ -91,7 +91,8 @@ async fn claim(
     Err(at.refusal(Why::Authenticate(replayed)))
 }
 
-/// Writes into the exchange what is known of a refused request: for its log line, its metrics and `explain`.
+/// Writes into the exchange what is known of a refused request: for its log line, its metrics and
+/// `explain`.
 pub(super) fn refused(
     exchange: &mut Exchange,
     snapshot: &LocalSnapshot,

@@ -1,7 +1,8 @@
-//! The walk of one request, and the decision on it: every step, its proof and its order, on one page.
+//! The walk of one request, and the decision on it: every step, its proof and its order, on one
+//! page.
 //!
-//! A step takes the proof of the step before, so none can be skipped. The first that refuses ends the walk; only
-//! [`local_reply`](crate::proxy::local_reply) turns its refusal into a response.
+//! A step takes the proof of the step before, so none can be skipped. The first that refuses ends
+//! the walk; only [`local_reply`](crate::proxy::local_reply) turns its refusal into a response.
 
 use crate::authenticate::cache::TokenCache;
 use crate::authenticate::{authenticate, credentials};
@@ -22,7 +23,8 @@ use crate::proxy::worker::Worker;
 use crate::snapshot::Snapshot;
 use crate::throttle::{self, Permitted};
 
-/// Walks one request to its backend and back. Dropping the future (the client left) cancels the backend's request.
+/// Walks one request to its backend and back. Dropping the future (the client left) cancels the
+/// backend's request.
 pub(super) async fn walk(
     worker: &Worker,
     exchange: &mut Exchange,
@@ -45,7 +47,8 @@ pub(super) async fn walk(
     Ok(reply::of(worker, exchange, admitted, answer, way_back))
 }
 
-/// Decides, each time on the newest snapshot, until no question is open or [`Questions`] allows no further one.
+/// Decides, each time on the newest snapshot, until no question is open or [`Questions`] allows no
+/// further one.
 async fn permit(
     worker: &Worker,
     exchange: &mut Exchange,
@@ -78,7 +81,8 @@ async fn permit(
     }
 }
 
-/// Decides on one snapshot, without waiting. `explain` calls this too, so that it tells what the gateway does.
+/// Decides on one snapshot, without waiting. `explain` calls this too, so that it tells what the
+/// gateway does.
 pub fn decide<'s>(
     snapshot: &'s Snapshot,
     asked: &RequestFacts<'_>,

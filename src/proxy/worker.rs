@@ -47,8 +47,8 @@ pub struct WorkerParts {
 }
 
 impl WorkerParts {
-    /// Returns the parts for a worker that is started again. Nothing that is counted or remembered begins anew, but request
-    /// ids do not repeat.
+    /// Returns the parts for a worker that is started again. Nothing that is counted or remembered
+    /// begins anew, but request ids do not repeat.
     #[must_use]
     pub fn again(&self) -> Self {
         let mut prefix = [0; 8];

@@ -243,7 +243,7 @@ impl Compiler {
             let address = target.host.parse::<IpAddr>().ok().filter(|_| target.service.is_none());
             targets.push(Arc::new(CompiledTarget {
                 slot,
-                standings: self.health(key, target, backend),
+                healths: self.health(key, target, backend),
                 address: address.map(|address| SocketAddr::new(address, target.port)),
                 http2: backend.http2,
                 ping_interval: backend.http2_ping_interval,
@@ -326,7 +326,7 @@ fn checked(apis: &[Arc<CompiledApi>]) -> Vec<CheckedTarget> {
     let mut known = std::collections::HashSet::new();
     for group in apis.iter().flat_map(|api| [&api.production, &api.sandbox]).flatten() {
         let Some(rule) = group.health.clone().map(Arc::new) else { continue };
-        let new = group.all().filter(|target| known.insert(Arc::as_ptr(&target.standings)));
+        let new = group.all().filter(|target| known.insert(Arc::as_ptr(&target.healths)));
         checked.extend(
             new.map(|target| CheckedTarget { target: Arc::clone(target), rule: Arc::clone(&rule) }),
         );

@@ -7,13 +7,12 @@ pub(crate) const CIRCLES: &[&str] = &[
     "limiter::shared::merge limiter::shared::servers",
     "model::key_manager model::organization",
     "model::policy model::policy::built_in model::policy::condition model::policy::deny",
-    "proxy::stream::authorization proxy::stream::authorization::vouched",
     "throttle throttle::levels throttle::permitted",
 ];
 
 /// Type names with several owners.
 pub(crate) const SHARED_NAMES: &[&str] =
-    &["Call", "InvalidTemplate", "Limits", "Passed", "Round", "Session", "Undecided"];
+    &["Call", "InvalidTemplate", "Limits", "Passed", "Session", "Undecided"];
 
 /// Rooms with modules that are public as a whole, and how many.
 pub(crate) const PUBLIC_MODULES: &[(&str, usize)] = &[
@@ -46,9 +45,7 @@ pub(crate) const LONG_FILES: &[(&str, usize)] = &[
     ("key_managers/organizations.rs", 405),
     ("limiter/counters.rs", 418),
     ("model/key_manager.rs", 477),
-    ("proxy/denial/table.rs", 414),
     ("proxy/denial/tests/rows.rs", 486),
-    ("proxy/exchange.rs", 412),
     ("supervise/start.rs", 528),
     ("telemetry/access_log/tests.rs", 466),
 ];
@@ -56,10 +53,7 @@ pub(crate) const LONG_FILES: &[(&str, usize)] = &[
 /// Functions over the limit, and how many lines they may have.
 pub(crate) const LONG_FUNCTIONS: &[(&str, usize)] = &[
     ("config/tests/throttling.rs limits_that_are_probably_not_meant_are_warned_of", 81),
-    ("forward/attempt.rs try_target", 64),
-    ("forward/targets.rs forward", 63),
     ("jwks/tests.rs a_strange_certificate_is_named", 67),
-    ("listen/serve.rs serve_http1", 69),
     // a table: one arm for each reason
     ("proxy/denial/table.rs row", 213),
     ("snapshot/compile.rs compile", 62),
@@ -74,22 +68,21 @@ pub(crate) const LONG_FUNCTIONS: &[(&str, usize)] = &[
 
 /// Rooms with lines over the width, and how many.
 pub(crate) const WIDE_LINES: &[(&str, usize)] = &[
-    ("assertion", 8),
-    ("authenticate", 56),
+    ("authenticate", 9),
     ("authorize", 3),
     ("backend", 18),
     ("budget", 2),
     ("config", 3),
     ("fetch", 1),
-    ("forward", 141),
+    ("forward", 23),
     ("jwks", 3),
     ("jwt", 1),
     ("key_managers", 20),
     ("limiter", 70),
-    ("listen", 49),
+    ("listen", 9),
     ("management", 1),
     ("model", 72),
-    ("proxy", 126),
+    ("proxy", 21),
     ("revocation", 10),
     ("snapshot", 15),
     ("telemetry", 5),

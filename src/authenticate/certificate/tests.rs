@@ -1,4 +1,5 @@
-//! Certificates are read in the format that is written and in no other, from one field of a trusted proxy.
+//! Certificates are read in the format that is written and in no other, from one field of a trusted
+//! proxy.
 
 use std::fmt::Write as _;
 

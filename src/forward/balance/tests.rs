@@ -36,7 +36,7 @@ fn compiled(definitions: &[Target]) -> Vec<Arc<CompiledTarget>> {
             address: Some(([10, 0, 0, 1], definition.port).into()),
             http2: Http2::Auto,
             ping_interval: None,
-            standings: Arc::default(),
+            healths: Arc::default(),
             label: authority.into(),
             tls: None,
             idle_per_worker: 1,
@@ -84,7 +84,7 @@ const EJECT: EjectRule =
     EjectRule { consecutive_failures: 1, duration: Duration::from_secs(10), max_ejected: 500 };
 
 fn own(target: &CompiledTarget) -> &TargetHealth {
-    target.standings.own()
+    target.healths.own()
 }
 
 fn written(group: &BackendGroup) -> &TargetAddresses {
@@ -154,8 +154,8 @@ fn tried_targets_are_not_tried_again_while_there_are_others() {
         let target =
             choose(&group, written(&group), Choice { turn: 7, key: b"", now: 1, tried: &tried })
                 .unwrap();
-        assert!(!tried.contains(&Arc::as_ptr(&target.standing)));
-        tried.push(Arc::as_ptr(&target.standing));
+        assert!(!tried.contains(&Arc::as_ptr(&target.health)));
+        tried.push(Arc::as_ptr(&target.health));
     }
     assert!(
         choose(&group, written(&group), Choice { turn: 7, key: b"", now: 1, tried: &tried })
@@ -275,11 +275,11 @@ fn one_address_of_a_name_is_out_and_the_others_have_its_turns() {
     assert!(group.eject(&endpoints, &endpoints.main.endpoints[0], 1000));
     assert_eq!(addresses_of(&group, &endpoints, 2000).get("10.0.0.1:1"), None);
     assert_eq!(addresses_of(&group, &endpoints, 2000).len(), 3);
-    endpoints.main.endpoints[1].standing.refused(2000);
+    endpoints.main.endpoints[1].health.refused(2000);
     assert_eq!(addresses_of(&group, &endpoints, 2500).len(), 2);
     let again =
         group.resolved(2500, 2, |_| [1, 5].map(|host| ([10, 0, 0, host], 1).into()).to_vec());
-    assert!(again.main.endpoints[0].standing.is_ejected(2500), "another answer brings none back");
+    assert!(again.main.endpoints[0].health.is_ejected(2500), "another answer brings none back");
 }
 
 #[test]

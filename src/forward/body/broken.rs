@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Why the answer's body ended before its end.
+/// The cause of an early end of an answer's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// The backend ended its connection or the stream, or broke its framing.

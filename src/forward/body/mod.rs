@@ -1,7 +1,8 @@
-//! Bodies on their way through: streamed, counted, and watched for stalls. Nothing is kept but the frame in hand, and what
-//! [`replay`] keeps of a request that an HTTP/2 backend may refuse.
+//! Bodies on their way through: streamed, counted, and watched for stalls. Nothing is kept but the
+//! frame in hand, and what [`replay`] keeps of a request that an HTTP/2 backend may refuse.
 //!
-//! A stall is when nothing moves in either direction: a side may be silent for as long as the other one talks.
+//! A stall is when nothing moves in either direction: a side may be silent for as long as the other
+//! one talks.
 
 mod broken;
 mod open_bodies;

@@ -20,7 +20,7 @@ pub struct RequestProgress {
     /// Runs from the last byte of the request that was handed over to the response head.
     response: Deadline,
     response_timeout: Cell<Duration>,
-    /// When something last moved in either direction, in ticks.
+    /// The time when something last moved in either direction, in ticks.
     moved: Cell<u64>,
     /// Nothing moved for this long.
     silent: Cell<Duration>,
@@ -88,13 +88,13 @@ impl RequestProgress {
         self.replay.replace(Some(Box::default()));
     }
 
-    /// Whether a body is kept.
+    /// Tells whether a body is kept.
     pub(in crate::forward) fn keeps(&self) -> bool {
         self.replay.borrow().is_some()
     }
 
-    /// Polls for the source of a body that was not processed, with the pieces that come before it. `None` if it is not all
-    /// there.
+    /// Polls for the source of a body that was not processed, with the pieces that come before it.
+    /// `None` if it is not all there.
     pub(super) fn poll_source(
         &self,
         context: &Context<'_>,

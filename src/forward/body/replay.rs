@@ -1,8 +1,9 @@
-//! What is kept of a request's body so that the request can be sent again.
+//! Keeps the beginning of a request's body, so that the request can be sent again.
 //!
-//! A backend may refuse a stream that it has not looked at (RFC 9113 section 8.7). By then the beginning of the body is
-//! often on its way. So the first [`MOST_KEPT`] bytes are kept until the backend answers: as the pieces that they came in,
-//! which costs no copy. The rest of the body comes back when the library drops it.
+//! A backend may refuse a stream that it has not looked at (RFC 9113 section 8.7). By then the
+//! beginning of the body is often on its way. So the first [`MOST_KEPT`] bytes are kept until the
+//! backend answers: as the pieces that they came in, which costs no copy. The rest of the body
+//! comes back when the library drops it.
 
 use std::task::{Context, Poll, Waker};
 
@@ -10,8 +11,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
 
-/// More of a body than this is not kept; the request is then sent once. A backend that gives no more than the windows of
-/// the protocol (65,535 bytes) before it refuses has got less, with the piece that waits for the window.
+/// More of a body than this is not kept; the request is then sent once. A backend that gives no
+/// more than the windows of the protocol (65,535 bytes) before it refuses has got less, with the
+/// piece that waits for the window.
 const MOST_KEPT: usize = 128 * 1024;
 
 /// One piece of a body.
@@ -21,7 +23,7 @@ pub(super) enum Piece {
     Trailers(HeaderMap),
 }
 
-/// What is kept of one body; `S` is the source that the rest comes from.
+/// The kept part of one body. `S` is the source of the rest.
 #[derive(Debug)]
 pub(super) struct Replay<S> {
     kept: Vec<Piece>,
@@ -59,8 +61,8 @@ impl<S> Replay<S> {
         }
     }
 
-    /// The whole body again: the source, and what is to be sent before it, the last piece first. `None` if too much was
-    /// sent. Pending as long as the library holds the body.
+    /// The whole body again: the source, and what is to be sent before it, the last piece first.
+    /// `None` if too much was sent. Pending as long as the library holds the body.
     pub(super) fn poll(&mut self, context: &Context<'_>) -> Poll<Option<(S, Vec<Piece>)>> {
         if self.overrun {
             return Poll::Ready(None);

@@ -73,7 +73,8 @@ impl RequestBody {
         Self { source: BodySource::empty(), ahead: Vec::new(), progress }
     }
 
-    /// Polls for the body of a request that was not processed, from its beginning. `None` if it is not all there.
+    /// Polls for the body of a request that was not processed, from its beginning. `None` if it is
+    /// not all there.
     pub(in crate::forward) fn poll_again(
         progress: &Rc<RequestProgress>,
         context: &Context<'_>,
@@ -86,7 +87,8 @@ impl RequestBody {
         }))
     }
 
-    /// Looks whether a body without a length ends before it begins: some clients of HTTP/2 end their streams so.
+    /// Looks whether a body without a length ends before it begins: some clients of HTTP/2 end
+    /// their streams so.
     pub(in crate::forward) fn peek(&mut self, context: &mut Context<'_>) {
         while let Some(incoming) = &mut self.source.incoming {
             match Pin::new(incoming).poll_frame(context) {

@@ -17,7 +17,8 @@ use crate::forward::headers::strip_trailers;
 use crate::forward::in_flight::InFlightRequest;
 use crate::forward::pool::lease::Lease;
 
-/// The backend's body as the client's connection reads it. At its end the connection goes back to the pool.
+/// The backend's body as the client's connection reads it. At its end the connection goes back to
+/// the pool.
 #[derive(Debug)]
 pub struct ResponseBody {
     incoming: Incoming,
@@ -63,12 +64,13 @@ impl ResponseBody {
         Self { incoming, lease: Some(lease), progress, stall: None, busy, broken: None }
     }
 
-    /// Why it ended before its end, with what the library says of a backend; `None` as long as it did not.
+    /// Returns the cause of an early end, with the library's error about a backend; `None` as long
+    /// as there was none.
     pub fn broken(&self) -> Option<(Cause, Option<&hyper::Error>)> {
         self.broken.as_ref().map(|broken| (broken.cause, broken.error.as_ref()))
     }
 
-    /// The answer suffers for the request where that broke off first.
+    /// Finds the cause of an early end. If the request broke off first, that is the cause.
     fn cause(&self) -> Cause {
         match self.progress.state() {
             RequestState::Stalled => Cause::Silence(self.progress.silent()),
@@ -78,7 +80,8 @@ impl ResponseBody {
         }
     }
 
-    /// A connection whose request is still being sent cannot be used again; it closes with its lease.
+    /// A connection whose request is still being sent cannot be used again; it closes with its
+    /// lease.
     fn finish(&mut self) {
         self.busy = None;
         if let Some(lease) = self.lease.take()

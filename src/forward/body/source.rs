@@ -9,7 +9,7 @@ use crate::forward::body::stall::Stall;
 use crate::model::gateway::ByteLimit;
 use crate::snapshot::local::LocalApi;
 
-/// Where a body comes from, within which limits.
+/// The source of a body, with its limits.
 #[derive(Debug)]
 pub(super) struct BodySource {
     /// `None`: no body.
@@ -19,11 +19,11 @@ pub(super) struct BodySource {
     pub(super) limit: ByteLimit,
     pub(super) stall: Option<Stall>,
     pub(super) peeked: Peeked,
-    /// Whose trailers may not say everything; there once it was admitted.
+    /// The API, which decides about trailers; there once the request was admitted.
     pub(super) api: Option<Rc<LocalApi>>,
 }
 
-/// What was read of a body before it was sent.
+/// The part of a body that was read before it was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Peeked {
     Nothing,

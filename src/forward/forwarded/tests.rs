@@ -308,7 +308,8 @@ fn a_request_without_a_host_claims_none() {
 }
 
 proptest! {
-    /// Whatever stands in the headers, the client is the peer or an address of the chain, and what is written can be read.
+    /// Whatever stands in the headers, the client is the peer or an address of the chain, and what
+    /// is written can be read.
     #[test]
     fn any_header_of_a_trusted_proxy_is_survived(chain in "[0-9a-f.:,;=\"\\[\\] for]{0,60}", standard in any::<bool>()) {
         let name = if standard { "forwarded" } else { "x-forwarded-for" };

@@ -1,4 +1,5 @@
-//! A connection in use: what is asked of it, and what it says about the connection that it came from.
+//! A connection in use: what is asked of it, and what it says about the connection that it came
+//! from.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -67,7 +68,7 @@ impl Lease {
         self.kind
     }
 
-    /// Where the connection leads to.
+    /// Returns the address that the connection leads to.
     pub fn address(&self) -> SocketAddr {
         match &self.held {
             HeldConnection::Http1 { address, .. } => *address,
@@ -79,13 +80,14 @@ impl Lease {
         matches!(self.held, HeldConnection::Stream { .. })
     }
 
-    /// Says how far the connection can be trusted after this exchange.
+    /// Decides how far the connection is trusted after this exchange.
     pub(in crate::forward) fn trust(&mut self, reuse: Reuse) {
         self.reuse = reuse;
     }
 
-    /// Notes that the answer could not be read. On a connection that was used before, the reason may be bytes that
-    /// followed the answer before: for a while, no connection of this target is trusted.
+    /// Notes that the answer could not be read. On a connection that was used before, the reason
+    /// may be bytes that followed the answer before: for a while, no connection of this target is
+    /// trusted.
     pub(in crate::forward) fn said_too_much(&self) {
         if self.kind != LeaseKind::Fresh {
             let pool = &self.pool;
@@ -93,7 +95,7 @@ impl Lease {
         }
     }
 
-    /// Changes whenever something arrives on an HTTP/2 connection.
+    /// Returns a number that changes whenever something arrives on an HTTP/2 connection.
     pub(in crate::forward) fn reads(&self) -> Option<u64> {
         match &self.held {
             HeldConnection::Http1 { .. } => None,
@@ -103,7 +105,7 @@ impl Lease {
         }
     }
 
-    /// The backend sent more interim answers on an HTTP/2 connection than it may.
+    /// Tells whether the backend sent more interim answers on an HTTP/2 connection than it may.
     pub(in crate::forward) fn is_flooded(&self) -> bool {
         match &self.held {
             HeldConnection::Http1 { .. } => false,
@@ -131,7 +133,7 @@ impl Lease {
         }
     }
 
-    /// What the exchange waits for: the connection is driven meanwhile.
+    /// Polls what the exchange waits for. The connection is driven meanwhile.
     pub(in crate::forward) fn poll<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -155,7 +157,8 @@ impl Lease {
         }
         connection.rest();
         let mut idle = pool.idle.borrow_mut();
-        // a backend that answered before it had read everything, and reads no further, would keep the next request waiting
+        // a backend that answered before it had read everything, and reads no further, would keep
+        // the next request waiting
         if connection.is_ready() && idle.len() < pool.most_idle {
             let doubtful = reuse == Reuse::Doubtful;
             idle.push(Idle { connection, address, since: pool.deadlines.now(), doubtful });

@@ -22,18 +22,20 @@ use crate::forward::pool::target_pool::{Idle, Pool, Spoken, StreamPlace};
 use crate::forward::reach::{Reached, Way};
 use crate::telemetry::WorkerCounters;
 
-/// Idle connections older than this are closed. Shorter than the keep-alive of the usual servers (Node.js closes after
-/// 5 s, nginx after 75 s), so that a request seldom meets a connection that the backend is just closing.
+/// Idle connections older than this are closed. Shorter than the keep-alive of the usual servers
+/// (Node.js closes after 5 s, nginx after 75 s), so that a request seldom meets a connection that
+/// the backend is just closing.
 const KEEP_IDLE: Duration = Duration::from_secs(4);
 
 /// HTTP/2 servers say goodbye before they close.
 const KEEP_IDLE_HTTP2: Duration = Duration::from_mins(1);
 
-/// Backends close idle connections after whole seconds; one that was used within this time is not about to be closed.
+/// Backends close idle connections after whole seconds; one that was used within this time is not
+/// about to be closed.
 const AGED: Duration = Duration::from_millis(500);
 
-/// The pools of one worker, by [`crate::backend::TargetSlot`]. A pool ends with its target: the slot
-/// can be another target's then.
+/// The pools of one worker, by [`crate::backend::TargetSlot`]. A pool ends with its target: the
+/// slot can be another target's then.
 #[derive(Debug)]
 pub struct Pools {
     by_slot: RefCell<Vec<Option<SlotPool>>>,
@@ -51,12 +53,12 @@ struct SlotPool {
     pool: Rc<Pool>,
 }
 
-/// Which connections will do.
+/// The purpose of a connection, which decides the ones that will do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionPurpose {
     Exchange,
-    /// A new connection for itself alone: of HTTP/1.1, and of HTTP/2 where the target speaks nothing else. Long streams
-    /// would keep the places and the window of a shared one.
+    /// A new connection for itself alone: of HTTP/1.1, and of HTTP/2 where the target speaks
+    /// nothing else. Long streams would keep the places and the window of a shared one.
     Upgrade,
 }
 
@@ -77,12 +79,13 @@ impl Pools {
         }
     }
 
-    /// A number that is another one once any name has other addresses.
+    /// Returns a number that changes when any name gets other addresses.
     pub fn changes(&self) -> u64 {
         self.names.changes()
     }
 
-    /// The addresses of a target as they are known now; none while nobody has answered. Asks again when it is time.
+    /// Returns the addresses of a target as they are known now; none while nobody has answered.
+    /// Asks again when it is time.
     pub fn addresses(&self, target: &CompiledTarget) -> Rc<[SocketAddr]> {
         self.pool(target).addresses.known(&self.names)
     }
@@ -103,7 +106,7 @@ impl Pools {
         }
     }
 
-    /// An open connection to this address of the target.
+    /// Takes an open connection to this address of the target.
     pub fn idle(&self, target: &CompiledTarget, wanted: SocketAddr) -> Option<Lease> {
         let pool = self.pool(target);
         let known = pool.addresses.known(&self.names);
@@ -131,7 +134,8 @@ impl Pools {
         }
     }
 
-    /// A new connection on this way, or a stream of one that others opened, for which a request waits for `patience`.
+    /// Opens a connection on this way, or a stream of one that others opened, for which a request
+    /// waits for `patience`.
     pub async fn connect(
         &self,
         way: &Way<'_>,
@@ -168,8 +172,8 @@ impl Pools {
         }
     }
 
-    /// Opens a connection, or finds one that others opened meanwhile. `None`: all connections are full, and there are as
-    /// many as may be.
+    /// Opens a connection, or finds one that others opened meanwhile. `None`: all connections are
+    /// full, and there are as many as may be.
     async fn open(
         &self,
         pool: &Rc<Pool>,
@@ -250,7 +254,8 @@ impl Pools {
         }
     }
 
-    /// A descriptor for a new connection. Where they are scarce, the worker's idle connections go first.
+    /// Takes a descriptor for a new connection. If they are scarce, the worker's idle connections
+    /// go first.
     fn descriptor(&self, way: &Way<'_>) -> Result<Descriptor, ForwardError> {
         let take = || self.descriptors.backend(way.neighbors);
         let descriptor = take().or_else(|| {

@@ -16,8 +16,8 @@ use crate::forward::pool::shared::SharedConnection;
 use crate::model::backend::Http2;
 use crate::telemetry::WorkerCounters;
 
-/// HTTP/2 connections that one worker opens to one target; beyond, requests wait for a stream. More only for a backend
-/// that allows so few streams that [`MOST_STREAMS`] would not fit.
+/// HTTP/2 connections that one worker opens to one target; beyond, requests wait for a stream. More
+/// only for a backend that allows so few streams that [`MOST_STREAMS`] would not fit.
 const MOST_SHARED: usize = 8;
 
 /// The open connections to one target.
@@ -33,7 +33,7 @@ pub(super) struct Pool {
     connected: Notify,
     /// Tells those who wait for a stream that there may be one.
     pub(super) streams: Rc<Notify>,
-    /// How many wait.
+    /// The number of requests that wait.
     pub(super) queued: Cell<usize>,
     pub(super) most_idle: usize,
     pub(super) deadlines: Rc<Deadlines>,
@@ -52,7 +52,7 @@ pub(super) struct Idle {
     pub(super) doubtful: bool,
 }
 
-/// What a target spoke on the last connection that was opened to it.
+/// The protocol that a target spoke on the last connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spoken {
     Unknown,
@@ -60,12 +60,12 @@ pub(super) enum Spoken {
     Http2,
 }
 
-/// What a request can have of a pool of HTTP/2 connections.
+/// The offer of a pool of HTTP/2 connections to a request.
 pub(super) enum StreamPlace {
     Stream(Rc<SharedConnection>),
     /// Another connection should be opened.
     Open,
-    /// As many connections are open as may be, and they are full.
+    /// All connections are full, and no further one may be opened.
     Full,
 }
 
@@ -120,8 +120,8 @@ impl Pool {
         found.filter(|idle| idle.address == address)
     }
 
-    /// Whether a connection that is opened now may be one that requests share. Where nobody knows yet, one request finds
-    /// out and the others wait for it.
+    /// Tells whether requests may share a connection that is opened now. While nobody knows, one
+    /// request finds out and the others wait for it.
     pub(super) fn may_share(&self, target: &CompiledTarget) -> bool {
         match self.spoken.get() {
             Spoken::Http2 => true,
@@ -134,7 +134,8 @@ impl Pool {
         }
     }
 
-    /// A stream on the open connection to this address that carries the fewest, unless another should be opened.
+    /// A stream on the open connection to this address that carries the fewest, unless another
+    /// should be opened.
     pub(super) fn place(&self, wanted: SocketAddr) -> StreamPlace {
         let mut open = self.shared.borrow_mut();
         open.retain(|shared| !shared.connection.is_closed());

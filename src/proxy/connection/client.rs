@@ -30,7 +30,7 @@ pub struct Connection {
     rest: Cell<IdleConnection>,
     listed: Cell<bool>,
     bodies: OpenBodies,
-    /// What came last was not the end of a message.
+    /// The last bytes were not the end of a message.
     within_message: Cell<bool>,
     /// The connection was switched, and this goes on with it.
     continuation: RefCell<Option<Continuation>>,
@@ -46,7 +46,8 @@ pub enum Transport {
     Tls,
 }
 
-/// Whether a connection that waits for its client keeps what it needs to read a request.
+/// The state of a connection that waits for its client: it can give up the buffers that it needs to
+/// read a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum IdleConnection {
     Awake,
@@ -62,7 +63,7 @@ pub enum ConnectionClosing {
     Now,
 }
 
-/// What an answer's body came to when it was last asked for more.
+/// The outcome of asking an answer's body for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handed {
     /// It was not asked: what it gave before has not been taken.
@@ -100,7 +101,7 @@ impl Connection {
         self.peer.get()
     }
 
-    /// A balancer that is believed has said who the client is.
+    /// Notes the client that a trusted balancer tells about.
     pub fn stands_for(&self, client: SocketAddr) {
         self.peer.set(client);
     }
@@ -114,14 +115,15 @@ impl Connection {
         self.certificate.set(Some(certificate));
     }
 
-    /// Bytes came from the client.
+    /// Notes bytes from the client.
     pub fn bytes_came(&self, now: u64) {
         if self.clock.phase.get() == Phase::Idle {
             self.enter(Phase::Head, now);
         }
     }
 
-    /// Frames of HTTP/2 came. Pings, acknowledgements and windows of a client without requests are no head that is late.
+    /// Notes frames of HTTP/2. Pings, acknowledgements and windows of a client without requests are
+    /// no head that is late.
     pub fn frames_came(&self, within_head: bool, now: u64) {
         match (self.clock.phase.get(), within_head) {
             (Phase::Idle, true) => self.enter(Phase::Head, now),
@@ -146,7 +148,8 @@ impl Connection {
         self.enter(Phase::Serving, now);
     }
 
-    /// Notes that a request was answered. Returns true if the connection now waits for its next one.
+    /// Notes that a request was answered. Returns true if the connection now waits for its next
+    /// one.
     pub(super) fn request_ended(&self, now: u64) -> bool {
         self.in_flight.set(self.in_flight.get().saturating_sub(1));
         let waits = self.in_flight.get() == 0;
@@ -156,29 +159,29 @@ impl Connection {
         waits && !self.clock.multiplexed.get()
     }
 
-    /// An answer's body was asked for more.
+    /// Notes that an answer's body was asked for more.
     pub fn body_polled(&self, handed: Handed) {
         self.handed.set(handed);
     }
 
-    /// What came of it; of interest only between two streams' turns.
+    /// Returns the outcome of asking an answer's body; of interest only between two streams' turns.
     pub fn handed(&self) -> Handed {
         self.handed.get()
     }
 
-    /// Whether an answer, or the rest of one, is still to be written.
+    /// Tells whether an answer, or the rest of one, is still to be written.
     pub fn owes_bytes(&self) -> bool {
         self.owes_bytes.get()
     }
 
-    /// Everything that was written has gone out.
+    /// Notes that everything written has gone out.
     pub fn flushed(&self) {
         if self.in_flight.get() == 0 {
             self.owes_bytes.set(false);
         }
     }
 
-    /// The requests that are in flight beside one.
+    /// Returns the number of requests in flight beside one.
     pub fn neighbors(&self) -> usize {
         usize::try_from(self.in_flight.get().saturating_sub(1)).unwrap_or(usize::MAX)
     }
@@ -192,22 +195,23 @@ impl Connection {
         self.clock.overdue(limits, now, self.is_serving())
     }
 
-    /// An answer may be over before its request is: then what comes is of that request.
+    /// Tells whether the next bytes begin a request. An answer can be over before its request is.
     fn is_between_requests(&self) -> bool {
         self.clock.phase.get() == Phase::Idle && !self.bodies.any() && !self.within_message.get()
     }
 
-    /// How the bytes that came ended, as the watch over the framing reads them.
+    /// Notes whether the last bytes ended within a message, as the framing's watch reads them.
     pub fn within_message(&self, within: bool) {
         self.within_message.set(within);
     }
 
-    /// The bodies of its requests.
+    /// Returns the counter of its requests' bodies.
     pub fn bodies(&self) -> &OpenBodies {
         &self.bodies
     }
 
-    /// When it began to wait for its next request, in ticks; `None` where it does not, or is to stay awake.
+    /// Returns the time at which it began to wait for its next request, in ticks; `None` if it does
+    /// not wait, or must stay awake.
     pub(super) fn waits_since(&self) -> Option<u64> {
         let waits = self.is_between_requests()
             && !self.clock.multiplexed.get()
@@ -220,13 +224,13 @@ impl Connection {
         self.listed.replace(listed)
     }
 
-    /// Lets go of its buffers.
+    /// Asks the connection to give up its buffers.
     pub(super) fn rest(&self) {
         self.rest.set(IdleConnection::Wanted);
         self.wake();
     }
 
-    /// Whether it should rest now; it does so once.
+    /// Tells whether it should rest now; it does so once.
     pub fn goes_to_rest(&self) -> bool {
         let goes = self.rest.get() == IdleConnection::Wanted
             && self.is_between_requests()
@@ -237,13 +241,14 @@ impl Connection {
         goes
     }
 
-    /// HTTP/2 is spoken: its clients can be told when to go.
+    /// Notes that HTTP/2 is spoken: its clients can be told when to go.
     pub fn is_multiplexed(&self) {
         self.clock.multiplexed.set(true);
     }
 
-    /// The gateway is stopping, or the listener was removed. An idle HTTP/1 client may be sending its next request at this
-    /// moment, and closing would lose it: it is answered, with `Connection: close`.
+    /// Drains the connection: the gateway is stopping, or the listener was removed. An idle HTTP/1
+    /// client may be sending its next request at this moment, and closing would lose it: it is
+    /// answered, with `Connection: close`.
     pub fn drain(&self, now: u64) {
         self.clock.draining.set(self.clock.draining.get().or(Some(now)));
         if self.is_serving() || self.clock.multiplexed.get() {
@@ -251,7 +256,8 @@ impl Connection {
         }
     }
 
-    /// Nothing was asked for long: it should close once what is on its way has been answered.
+    /// Tells a client that asked for nothing for long to go. Requests on their way are still
+    /// answered.
     pub fn tell_to_go(&self, now: u64) {
         self.clock.told.set(self.clock.told.get().or(Some(now)));
         self.close(ConnectionClosing::Gracefully);
@@ -277,7 +283,7 @@ impl Connection {
         &self.origins
     }
 
-    /// What has to be said before the answer.
+    /// Returns the interim answers that come before the answer.
     pub fn interim(&self) -> &Arc<Interim> {
         &self.interim
     }
@@ -308,7 +314,7 @@ impl Connection {
         }
     }
 
-    /// How the connection should close; the task is woken when this changes.
+    /// Returns how the connection should close. The task is woken when this changes.
     pub fn poll_closing(&self, context: &Context<'_>) -> ConnectionClosing {
         match &mut *self.waker.borrow_mut() {
             Some(waker) => waker.clone_from(context.waker()),

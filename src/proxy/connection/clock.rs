@@ -1,4 +1,5 @@
-//! The times of one connection, and whether it has waited longer than the limits allow. All times are in ticks.
+//! The times of one connection, and whether it has waited longer than the limits allow. All times
+//! are in ticks.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -6,12 +7,15 @@ use std::time::Duration;
 use crate::deadline::ticks;
 use crate::model::gateway::Limits;
 
-/// An idle HTTP/1 client has this long to use its connection once more when the connection is drained.
+/// An idle HTTP/1 client has this long to use its connection once more when the connection is
+/// drained.
 const ONCE_MORE: Duration = Duration::from_secs(1);
 
-/// A drained HTTP/2 connection without streams is closed after this time, even if its client does not read what it is told.
+/// A drained HTTP/2 connection without streams is closed after this time, even if its client does
+/// not read what it is told.
 const UNHEARD: Duration = Duration::from_secs(2);
 
+/// The phase that a connection is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Between requests.
@@ -21,7 +25,7 @@ pub(super) enum Phase {
     Serving,
 }
 
-/// Why the worker's sweep closes a connection.
+/// The reason for which the worker's sweep closes a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overdue {
     Head,
@@ -31,6 +35,7 @@ pub enum Overdue {
     Write,
 }
 
+/// The times of one connection.
 #[derive(Debug)]
 pub(super) struct ConnectionClock {
     pub(super) phase: Cell<Phase>,
@@ -79,7 +84,8 @@ impl ConnectionClock {
         if longer(self.blocked.get(), ticks(limits.body_stall_timeout)) {
             return Some(Overdue::Write);
         }
-        // from when it was told, and not from when it should have been: the sweep may have come late
+        // from when it was told, and not from when it should have been: the sweep may have come
+        // late
         if longer(self.told.get(), ticks(limits.header_timeout)) {
             return Some(Overdue::Lingering);
         }

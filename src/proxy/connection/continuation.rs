@@ -1,4 +1,4 @@
-//! What goes on with a client's socket behind the answer that switches protocols.
+//! Hands a client's socket over to the protocol that goes on behind a switch.
 
 use std::fmt;
 use std::future::Future;

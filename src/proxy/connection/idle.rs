@@ -1,7 +1,7 @@
-//! Connections between two requests: which have waited so long that they should give their buffers up.
+//! Finds idle connections that should give up their buffers.
 //!
-//! Decides that by the worker's coarse clock, and looks only at connections that began to wait a moment ago: an idle one
-//! costs nothing here, however many there are.
+//! Goes by the worker's coarse clock, and looks only at connections that began to wait a moment
+//! ago. Those that are idle already cost nothing here, however many there are.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ const REST_AFTER: Duration = Duration::from_millis(100);
 pub struct IdleConnections(RefCell<VecDeque<(u64, Rc<Connection>)>>);
 
 impl IdleConnections {
-    /// A connection began to wait.
+    /// Adds a connection that began to wait.
     pub(super) fn add(&self, connection: &Rc<Connection>, now: u64) {
         if !connection.list(true) {
             self.0.borrow_mut().push_back((now, Rc::clone(connection)));

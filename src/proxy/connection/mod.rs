@@ -1,6 +1,8 @@
-//! Client connections: what a request knows of its connection, and what the connection knows of its requests.
+//! Client connections: what a request knows of its connection, and what the connection knows of its
+//! requests.
 //!
-//! Decides when a connection has waited too long. Never touches the socket: `listen` owns it and asks here.
+//! Decides when a connection has waited too long. Never touches the socket: `listen` owns it and
+//! asks here.
 
 mod client;
 mod clock;

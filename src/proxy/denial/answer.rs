@@ -9,12 +9,13 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use crate::model::reason::Reason;
 use crate::proxy::denial::format::ReplyFormat;
 use crate::proxy::denial::reply::DenialReply;
+use crate::proxy::denial::row::Row;
 use crate::proxy::denial::{body, challenge, grpc, table};
 
 /// Tells an answer of the gateway from one of a backend: the gateway strips the backends' own.
 pub(super) const DENIAL: HeaderName = HeaderName::from_static("portcullis-denial");
 
-/// The answer to a refused request, whole: nothing is left to add but what the connection needs.
+/// Writes the answer to a refused request.
 pub fn answer(refusal: &DenialReply<'_>) -> Response<Bytes> {
     let row = table::row(refusal);
     let mut response = if refusal.format == ReplyFormat::Grpc {
@@ -37,7 +38,7 @@ pub fn answer(refusal: &DenialReply<'_>) -> Response<Bytes> {
     response
 }
 
-fn with_body(row: &table::Row, refusal: &DenialReply<'_>) -> Response<Bytes> {
+fn with_body(row: &Row, refusal: &DenialReply<'_>) -> Response<Bytes> {
     let (content_type, body) = body::write(row, refusal);
     let length = HeaderValue::from(body.len());
     // RFC 9110 section 9.3.2: the head that GET would have had, alone
@@ -49,7 +50,7 @@ fn with_body(row: &table::Row, refusal: &DenialReply<'_>) -> Response<Bytes> {
     response
 }
 
-/// The status that a client gets for a reason.
+/// Returns the status that a client gets for a reason.
 pub fn status(reason: Reason) -> StatusCode {
     match reason {
         Reason::CorsPreflight | Reason::ResourceMetadata => return StatusCode::OK,

@@ -1,15 +1,15 @@
-//! One answer in the format that the client reads.
+//! Writes the body of an answer in the format that the client reads.
 
 use bytes::Bytes;
 use serde::Serialize;
 
 use crate::proxy::denial::format::ReplyFormat;
 use crate::proxy::denial::reply::DenialReply;
-use crate::proxy::denial::table::{FaultFamily, Row};
+use crate::proxy::denial::row::{FaultFamily, Row};
 
 const STATUS_REPORT: &str = "Status report";
 
-/// The content type and the body.
+/// Returns the content type and the body.
 pub(super) fn write(row: &Row, refusal: &DenialReply<'_>) -> (&'static str, Bytes) {
     match refusal.format {
         ReplyFormat::Wso2 | ReplyFormat::Grpc => ("application/json", wso2(row, refusal)),
@@ -89,7 +89,7 @@ fn xml(row: &Row) -> Bytes {
     format!("<{prefix}:fault xmlns:{prefix}=\"{namespace}\">{code}{kind}{message}{description}</{prefix}:fault>").into()
 }
 
-/// What XML 1.0 cannot carry is left out.
+/// Escapes a text. Characters that XML 1.0 cannot carry are left out.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

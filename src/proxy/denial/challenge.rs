@@ -1,14 +1,16 @@
-//! Writes `WWW-Authenticate` (RFC 6750 section 3): which token is asked for, and what was wrong, in one word for programs and
-//! one sentence for developers.
+//! Writes `WWW-Authenticate` (RFC 6750 section 3): the token that is asked for, and the fault, in
+//! one word for programs and one sentence for developers.
 //!
-//! The realm is the one that clients of WSO2 API Manager know. `error` is left out when no credentials were sent. A 403 has a
-//! challenge only where other scopes would do: a client that asks for more scopes for another reason would ask in vain. A 401 of a blocked subscription has a challenge as well, as RFC 9110 section
-//! 15.5.2 asks of each 401.
+//! The realm is the one that clients of WSO2 API Manager know. `error` is left out when no
+//! credentials were sent. A 403 has a challenge only where other scopes would do: a client that
+//! asks for more scopes for another reason would ask in vain. A 401 of a blocked subscription has a
+//! challenge as well, as RFC 9110 section 15.5.2 asks of each 401.
 
 use http::HeaderValue;
 
 use crate::model::names::Scope;
 
+/// The kind of a challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Challenge {
     /// Nothing was sent.
@@ -34,7 +36,8 @@ const PROOF: &str = r#"DPoP realm="WSO2 API Manager", error="invalid_dpop_proof"
 const PROOF_FOR: &str = r#"DPoP realm="WSO2 API Manager", algs="ES256 ES384 ES512 EdDSA PS256 RS256", error="invalid_dpop_proof", error_description=""#;
 const PROOF_NONCE: &str = r#"DPoP realm="WSO2 API Manager", error="use_dpop_nonce", error_description="The proof must carry the nonce of DPoP-Nonce", algs="ES256 ES384 ES512 EdDSA PS256 RS256""#;
 
-/// `why` is for the developer of the client, where more is known than the error says.
+/// Writes the challenge. `why` is for the developer of the client, if more is known than the error
+/// says.
 pub(super) fn value(challenge: Challenge, scopes: &[Scope], why: Option<&str>) -> HeaderValue {
     match challenge {
         Challenge::Bare => HeaderValue::from_static(BARE),
@@ -50,14 +53,14 @@ pub(super) fn value(challenge: Challenge, scopes: &[Scope], why: Option<&str>) -
     }
 }
 
-/// With a description that the grammar can express (RFC 6750 section 3).
+/// Adds a description, if the grammar can express it (RFC 6750 section 3).
 fn described(challenge: &str, why: Option<&str>) -> Option<HeaderValue> {
     let plain = |byte: u8| matches!(byte, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E);
     let why = why.filter(|why| why.bytes().all(plain))?;
     HeaderValue::try_from(format!("{challenge}{why}\"")).ok()
 }
 
-/// Scopes that the grammar cannot express are left out.
+/// Adds the scopes that the grammar can express.
 fn with_scopes(scopes: &[Scope]) -> Option<HeaderValue> {
     let token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
     let names: Vec<&str> =

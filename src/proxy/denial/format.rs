@@ -1,8 +1,10 @@
-//! The format of a refusal: what `Accept` prefers (RFC 9110 section 12.5.1), else what the operator chose.
+//! The format of a refusal: what `Accept` prefers (RFC 9110 section 12.5.1), else what the operator
+//! chose.
 //!
-//! A client is never refused for its `Accept`: whoever accepts nothing of what there is gets the operator's choice. XML is
-//! for clients that accept only XML, as browsers and many libraries list it beside all else. Where the operator chose
-//! RFC 9457, accepting JSON is accepting `problem+json`.
+//! A client is never refused for its `Accept`: whoever accepts nothing of what there is gets the
+//! operator's choice. XML is for clients that accept only XML, as browsers and many libraries list
+//! it beside all else. Where the operator chose RFC 9457, accepting JSON is accepting
+//! `problem+json`.
 
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
@@ -23,15 +25,15 @@ pub enum ReplyFormat {
     Grpc,
 }
 
-/// The parts of a request's head that choose a format. Kept because the head itself leaves with the request, and a failure
-/// of the backend is told in the client's format too.
+/// The parts of a request's head that choose a format. Kept because the head itself leaves with the
+/// request, and a failure of the backend is told in the client's format too.
 #[derive(Debug, Clone)]
-pub struct FormatWish {
+pub struct FormatPreference {
     accept: Option<HeaderValue>,
     grpc: bool,
 }
 
-impl FormatWish {
+impl FormatPreference {
     pub fn of(headers: &HeaderMap) -> Self {
         let mut lines = headers.get_all(ACCEPT).iter();
         let accept = match (lines.next(), lines.next()) {
@@ -85,7 +87,8 @@ struct Accepted {
     text_xml: MediaWeight,
 }
 
-/// How much a media type is wanted. Of equal quality, the one that is named more exactly is wanted more.
+/// The weight of a media type. Of two with equal quality, the one that is named more exactly weighs
+/// more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct MediaWeight {
     thousandths: u16,
@@ -161,7 +164,7 @@ mod tests {
         for line in accept {
             headers.append(ACCEPT, HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
-        FormatWish::of(&headers).choose(format)
+        FormatPreference::of(&headers).choose(format)
     }
 
     #[test]

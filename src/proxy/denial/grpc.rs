@@ -1,5 +1,5 @@
-//! A refusal for a gRPC client: an answer of headers alone, whose status gRPC libraries read. HTTP's is 200, as for every
-//! gRPC answer.
+//! Writes a refusal for a gRPC client: headers alone, with the status that gRPC libraries read. The
+//! HTTP status is 200, as for every gRPC answer.
 
 use std::fmt::Write;
 
@@ -7,10 +7,10 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
 
-use crate::proxy::denial::table::{FaultFamily, Row};
+use crate::proxy::denial::row::{FaultFamily, Row};
 
-/// Which of gRPC's statuses says the same as one of HTTP's. A limit is RESOURCE_EXHAUSTED: clients must not send again at
-/// once, as they do where a server is unavailable.
+/// Returns the gRPC status that says the same as one of HTTP. A limit is RESOURCE_EXHAUSTED:
+/// clients must not send again at once, as they do where a server is unavailable.
 fn status(row: &Row) -> &'static str {
     match row.status.as_u16() {
         503 if row.family == FaultFamily::Throttling => "8",
@@ -40,7 +40,7 @@ pub(super) fn answer(row: &Row, why: Option<&str>) -> Response<Bytes> {
     response
 }
 
-/// Percent-encoded, as the gRPC protocol wants whatever is not printable ASCII.
+/// Percent-encodes everything but printable ASCII, as the gRPC protocol asks.
 fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.trim().bytes() {

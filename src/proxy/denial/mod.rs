@@ -1,8 +1,10 @@
-//! Turns a reason into an answer: the only place that knows statuses, WSO2's codes and texts, and challenges.
+//! Turns a reason into an answer: the only place that knows statuses, WSO2's codes and texts, and
+//! challenges.
 //!
-//! [`table`] has the row of each reason; [`mod@format`] picks one of three bodies (WSO2's JSON, XML, RFC 9457; [`grpc`] has no
-//! body), and [`body`] writes it. [`challenge`] is `WWW-Authenticate`, with the sentence for developers from [`mod@why`].
-//! A body in WSO2's format is a fixed text; nothing of a token is ever repeated to a client. The operator's message is in
+//! [`table`] has the row of each reason; [`mod@format`] picks one of three bodies (WSO2's JSON,
+//! XML, RFC 9457; [`grpc`] has no body), and [`body`] writes it. [`challenge`] is
+//! `WWW-Authenticate`, with the sentence for developers from [`mod@why`]. A body in WSO2's format
+//! is a fixed text; nothing of a token is ever repeated to a client. The operator's message is in
 //! the access log, under the id that `Portcullis-Denial` carries.
 
 mod answer;
@@ -11,11 +13,12 @@ mod challenge;
 mod format;
 mod grpc;
 mod reply;
+mod row;
 mod table;
 mod why;
 
 pub use crate::proxy::denial::answer::{answer, status};
-pub use crate::proxy::denial::format::{FormatWish, ReplyFormat};
+pub use crate::proxy::denial::format::{FormatPreference, ReplyFormat};
 pub use crate::proxy::denial::reply::{DenialReply, RefusingApi};
 pub use crate::proxy::denial::why::of as why;
 

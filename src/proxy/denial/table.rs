@@ -1,39 +1,17 @@
-//! What each reason means to a client: status, code, message and description.
+//! The table of reasons: status, code, message and description for the client.
 //!
-//! The codes, messages and descriptions are WSO2's where WSO2 has the case. Where it answers 500 for a trouble of the
-//! backend, or of fetching keys, this table says 502, 503 or 504, with WSO2's own backend codes.
-
-use std::borrow::Cow;
+//! The codes, messages and descriptions are WSO2's where WSO2 has the case. Where it answers 500
+//! for a trouble of the backend, or of fetching keys, this table says 502, 503 or 504, with WSO2's
+//! own backend codes.
 
 use http::StatusCode;
 
 use crate::model::reason::Reason;
 use crate::proxy::denial::challenge::Challenge;
 use crate::proxy::denial::reply::DenialReply;
-
-/// One answer, before it is written in a format.
-#[derive(Debug)]
-pub(super) struct Row {
-    pub(super) status: StatusCode,
-    pub(super) code: &'static str,
-    pub(super) family: FaultFamily,
-    pub(super) message: &'static str,
-    pub(super) description: Cow<'static, str>,
-    pub(super) challenge: Option<Challenge>,
-    /// When the refusal itself does not know better.
-    pub(super) retry_after: Option<u32>,
-}
-
-/// The shapes of WSO2's faults.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FaultFamily {
-    /// Authentication and authorization.
-    Security,
-    /// Throttling: like the first, with the time from which requests may pass again where that is known.
-    Throttling,
-    /// All others: with a `type`, which always is `Status report`.
-    Status,
-}
+use crate::proxy::denial::row::{
+    FaultFamily, Row, forbidden, runtime, status, throttled, unauthorized,
+};
 
 /// Seconds after which keys may have arrived: the first retry of a failed fetch.
 const KEYS_RETRY_SECONDS: u32 = 1;
@@ -51,8 +29,7 @@ const ORGANIZATION_MISSING: &str =
 const ORGANIZATION_MISMATCH: &str = "Claim Mismatch. The claim configured in the system and the claim provided in the token do not align. \
                                      Please ensure the claims match.";
 const BLOCKED: &str = "This API has been blocked temporarily. Please try again later or contact the system administrators.";
-const FORGED_TOKENS: &str =
-    "Too many tokens of this address could not be verified. Try again later";
+const FORGED_TOKENS: &str = "Too many invalid tokens from this address. Try again later";
 const UNKNOWN_TOKENS: &str = "Too many unknown tokens from this address. Try again later";
 const DENIED: &str = "You have been blocked from accessing the resource";
 const OVER_QUOTA: &str = "You have exceeded your quota";
@@ -252,7 +229,7 @@ pub(super) fn row(refusal: &DenialReply<'_>) -> Row {
             runtime(S::GATEWAY_TIMEOUT, "101504", "The backend took too long to answer")
         }
         Reason::RequestTimeout => {
-            runtime(S::GATEWAY_TIMEOUT, "101504", "The exchange took longer than it may")
+            runtime(S::GATEWAY_TIMEOUT, "101504", "The request exceeded its time limit")
         }
         Reason::UpgradeRefused => {
             runtime(S::BAD_GATEWAY, "101506", "The backend did not switch protocols as it said")
@@ -267,74 +244,13 @@ pub(super) fn row(refusal: &DenialReply<'_>) -> Row {
         }
 
         Reason::ClientClosed => client_closed(),
-        // the first four are no refusals: who refuses with them has a bug, and a bug never opens the gateway
+        // the first four are no refusals: who refuses with them has a bug, and a bug never opens
+        // the gateway
         Reason::Forwarded
         | Reason::ServerOptions
         | Reason::CorsPreflight
         | Reason::ResourceMetadata
         | Reason::InternalError => internal_error(),
-    }
-}
-
-fn status(
-    status: StatusCode,
-    code: &'static str,
-    message: &'static str,
-    description: &'static str,
-) -> Row {
-    let description = Cow::Borrowed(description);
-    Row {
-        status,
-        code,
-        family: FaultFamily::Status,
-        message,
-        description,
-        challenge: None,
-        retry_after: None,
-    }
-}
-
-fn throttled(refusal: &DenialReply<'_>, code: &'static str, description: &'static str) -> Row {
-    // the space before the full stop is WSO2's
-    let later = |next| format!("{description} .You can access API after {next}").into();
-    Row {
-        family: FaultFamily::Throttling,
-        description: refusal.next_access.map_or(Cow::Borrowed(description), later),
-        ..status(StatusCode::TOO_MANY_REQUESTS, code, "Message throttled out", description)
-    }
-}
-
-fn runtime(code_status: StatusCode, code: &'static str, description: &'static str) -> Row {
-    status(code_status, code, "Runtime Error", description)
-}
-
-fn unauthorized(
-    code: &'static str,
-    message: &'static str,
-    description: impl Into<Cow<'static, str>>,
-) -> Row {
-    let challenge = Some(Challenge::InvalidToken);
-    let description = description.into();
-    Row {
-        status: StatusCode::UNAUTHORIZED,
-        code,
-        family: FaultFamily::Security,
-        message,
-        description,
-        challenge,
-        retry_after: None,
-    }
-}
-
-fn forbidden(
-    code: &'static str,
-    message: &'static str,
-    description: impl Into<Cow<'static, str>>,
-) -> Row {
-    Row {
-        status: StatusCode::FORBIDDEN,
-        challenge: None,
-        ..unauthorized(code, message, description)
     }
 }
 

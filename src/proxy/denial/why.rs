@@ -1,7 +1,8 @@
-//! Says why a request was refused, to the developer of the client.
+//! Tells the developer of a client, in one sentence, why a request was refused.
 //!
-//! Decides how much a client may know: the kind of the fault and times, never a word of the token, of the configuration, or of
-//! another party. A refusal that says nothing more than its code has no sentence here.
+//! A client may know the kind of the fault, and times. It never hears a word of the token, of the
+//! configuration, or of another party. A refusal that says nothing more than its code has no
+//! sentence here.
 
 use std::borrow::Cow;
 
@@ -14,7 +15,7 @@ use crate::proxy::refusal::Why;
 
 type Sentence = Option<Cow<'static, str>>;
 
-/// One sentence in plain ASCII, without quotes.
+/// Returns the sentence, in plain ASCII, without quotes.
 pub fn of(why: &Why) -> Sentence {
     match why {
         Why::Authenticate(error) => authentication(error),

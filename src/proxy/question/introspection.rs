@@ -1,6 +1,7 @@
 //! Asks all servers that may know a token about it, at once. The first that calls it active wins.
 //!
-//! Each question belongs to its key manager's introspector, and goes on when the request that began it leaves.
+//! Each question belongs to its key manager's introspector, and goes on when the request that began
+//! it leaves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,8 @@ use crate::model::clock::UnixSeconds;
 /// Servers that are asked about one token at a time; the others follow as these answer.
 const MOST_AT_A_TIME: usize = 64;
 
-/// The questions end by themselves after `request_timeout`; only those that had to follow others are cut by this.
+/// The questions end by themselves after `request_timeout`; only those that had to follow others
+/// are cut by this.
 const GRACE: Duration = Duration::from_millis(200);
 
 /// Returns the time for a question and all that comes before it: the longest `request_timeout`.
@@ -25,8 +27,8 @@ pub fn patience(key_managers: &[Arc<CompiledKeyManager>]) -> Duration {
     limits.max().unwrap_or_default()
 }
 
-/// Returns the first answer that lets the token through, with the key manager that gave it. If no server knows the token,
-/// it is inactive, unless a server could not be asked.
+/// Returns the first answer that lets the token through, with the key manager that gave it. If no
+/// server knows the token, it is inactive, unless a server could not be asked.
 pub async fn ask(
     key_managers: &[Arc<CompiledKeyManager>],
     token: &[u8],

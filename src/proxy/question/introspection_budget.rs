@@ -1,4 +1,5 @@
-//! Keeps questions about tokens that no server has vouched for within the budget of the client that sends them.
+//! Keeps questions about tokens that no server has vouched for within the budget of the client that
+//! sends them.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -22,8 +22,9 @@ use crate::proxy::request_facts::RequestFacts;
 use crate::proxy::worker::Worker;
 use crate::snapshot::local::LocalSnapshot;
 
-/// Questions to authorization servers for one request: an organization is opened, the servers are asked about the token,
-/// and once more where a reload came in between. Key sets have a bound of their own.
+/// Questions to authorization servers for one request: an organization is opened, the servers are
+/// asked about the token, and once more where a reload came in between. Key sets have a bound of
+/// their own.
 const MOST_QUESTIONS: u8 = 3;
 
 /// The questions that one request has asked.
@@ -121,7 +122,8 @@ async fn introspect(
     Ok(())
 }
 
-/// Opens the organization that an issuer names. A client pays for one that is not there as for an invalid token.
+/// Opens the organization that an issuer names. A client pays for one that is not there as for an
+/// invalid token.
 async fn open_organization(
     asking: Asking<'_>,
     template: &Arc<CompiledKeyManager>,

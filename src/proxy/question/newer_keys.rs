@@ -1,8 +1,8 @@
 //! Waits for newer keys where they could change the verdict on a token.
 //!
-//! A token whose key is unknown is refused for good only after its key set was fetched since the request arrived. If that
-//! cannot be had in time, the trouble is the gateway's and not the client's: 503, with the seconds after which to try
-//! again.
+//! A token whose key is unknown is refused for good only after its key set was fetched since the
+//! request arrived. If that cannot be had in time, the trouble is the gateway's and not the
+//! client's: 503, with the seconds after which to try again.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,8 +26,8 @@ pub(super) struct NewerKeys {
 }
 
 impl NewerKeys {
-    /// Waits for newer keys within the request's deadline. After `Ok` the decision is worth repeating; `otherwise` is the
-    /// verdict if they do not help.
+    /// Waits for newer keys within the request's deadline. After `Ok` the decision is worth
+    /// repeating; `otherwise` is the verdict if they do not help.
     pub(super) async fn wait(
         &mut self,
         stale: StaleKeys,
@@ -39,7 +39,8 @@ impl NewerKeys {
         }
         let first = self.waiter.is_none();
         let waiter = *self.waiter.get_or_insert_with(|| KeyWaiter::now(Some(client)));
-        // they may have changed between the decision and now; a bad signature is not checked twice for that
+        // they may have changed between the decision and now; a bad signature is not checked twice
+        // for that
         let missed = |(keys, cause): &(Arc<KeyManagerKeys>, RefetchCause)| {
             *cause != RefetchCause::BadSignature && keys.changed_recently()
         };
@@ -84,8 +85,8 @@ fn pending(
     }
 }
 
-/// Fetches all of them side by side, so that one server's silence is not another's. Returns at the first change, or with
-/// the outcome of the last fetch.
+/// Fetches all of them side by side, so that one server's silence is not another's. Returns at the
+/// first change, or with the outcome of the last fetch.
 async fn refetch(mut stale: StaleKeys, waiter: KeyWaiter) -> Refetched {
     if stale.len() == 1
         && let Some((keys, cause)) = stale.pop()

@@ -1,12 +1,12 @@
-//! How long a stream or an upgraded connection may go on: until its token expires, its right is withdrawn, or its
-//! connection is drained.
+//! Ends streams and upgraded connections when their token expires, their right is withdrawn, or
+//! their connection is drained.
 //!
-//! Decides on the snapshot that is in use now, and only when there is a new one or the time has come. A reload that does
-//! not concern a stream leaves it alone. A stream whose key manager has new keys ends if the one that signed its token is
-//! not among them; a stream whose token its server is asked about is asked about again, in the background, for as long as
-//! it goes on.
+//! Decides on the snapshot that is in use now, and only when there is a new one or the time has
+//! come. A reload that does not concern a stream leaves it alone. A stream whose key manager has
+//! new keys ends if the one that signed its token is not among them; a stream whose token its
+//! server is asked about is asked about again, in the background, for as long as it goes on.
 //!
-//! The walk through the files: [`vouched`] (what signed or vouched for a token, and whether it still does).
+//! [`vouched`] knows what signed or vouched for a token, and whether it still does.
 
 mod vouched;
 
@@ -30,15 +30,15 @@ use crate::proxy::stream::authorization::vouched::VouchedStream;
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshot;
 
-/// Tokens that expire together do not end their streams together: the end comes up to this share of the rest of the
-/// token's life later, and never later than [`MOST_JITTER`].
+/// Tokens that expire together do not end their streams together: the end comes up to this share of
+/// the rest of the token's life later, and never later than [`MOST_JITTER`].
 const JITTER_SHARE: u64 = 10;
 const MOST_JITTER: u64 = 5_000;
 
-/// How long the streams of a removed listener may take to go: as `drain_timeout` is where nobody writes it.
+/// The time for the streams of a removed listener to go: the default of `drain_timeout`.
 const LEAVE_WITHIN: Duration = Duration::from_secs(20);
 
-/// Why a stream has to end.
+/// The reason for which a stream has to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     TokenExpired,
@@ -55,11 +55,12 @@ pub enum Ended {
     GoingAway,
 }
 
-/// When a stream is told to go while its connection is drained. The ends are spread, so that not all clients connect
-/// again at once.
+/// The time at which a stream is told to go while its connection is drained. The ends are spread,
+/// so that not all clients connect again at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Departure {
-    /// In the first quarter of the time: a WebSocket never ends by itself, and its client hears why it ends.
+    /// In the first quarter of the time: a WebSocket never ends by itself, and its client hears why
+    /// it ends.
     Early,
     /// In the third quarter: an event stream or a call may end by itself until then.
     Late,
@@ -78,9 +79,9 @@ pub struct StreamGrant {
 #[derive(Debug, Default)]
 pub struct StreamAuthorizations {
     held: RefCell<Slab<Rc<HeldStream>>>,
-    /// Of the snapshot, and of the revocations, that were looked at last.
+    /// The generations of the snapshot and of the revocations that were looked at last.
     generation: Cell<(u64, u64)>,
-    /// In ticks: how long a drain may take.
+    /// The time that a drain may take, in ticks.
     leave_within: Cell<Option<u64>>,
 }
 
@@ -99,7 +100,7 @@ struct HeldStream {
     waker: RefCell<Option<Waker>>,
 }
 
-/// One stream's; dropping it ends the watch.
+/// The authorization of one stream. Dropping it ends the watch.
 #[derive(Debug)]
 pub struct StreamAuthorization {
     streams: Rc<StreamAuthorizations>,
@@ -108,7 +109,7 @@ pub struct StreamAuthorization {
 }
 
 impl Ended {
-    /// What the log says, and the peer where the protocol has room for it.
+    /// Returns the message for the log, and for the peer if the protocol has room for it.
     pub fn message(self) -> &'static str {
         match self {
             Self::TokenExpired => "the token expired",
@@ -154,12 +155,13 @@ impl StreamAuthorizations {
         StreamAuthorization { streams: Rc::clone(self), held, key }
     }
 
-    /// The worker is drained within this time.
+    /// Notes that the worker is drained within this time.
     pub fn leave_within(&self, time: Duration) {
         self.leave_within.set(Some(ticks(time)));
     }
 
-    /// Ends what has to end: `now` is in milliseconds since 1970, `tick` the worker's time. Called by the worker's tick.
+    /// Ends what has to end: `now` is in milliseconds since 1970, `tick` the worker's time. Called
+    /// by the worker's tick.
     pub fn sweep(&self, snapshot: &Snapshot, revocations: &Revocations, now: u64, tick: u64) {
         let newest = (snapshot.generation, revocations.generation());
         let changed = self.generation.replace(newest) != newest;
@@ -201,7 +203,7 @@ impl StreamAuthorizations {
 }
 
 impl HeldStream {
-    /// Whether its connection is drained, and its turn to go has come.
+    /// Tells whether its connection is drained and its turn to go has come.
     fn leaves(&self, tick: u64, within: u64) -> bool {
         if !self.connection.is_draining() {
             return false;
@@ -216,7 +218,7 @@ impl HeldStream {
 }
 
 impl Departure {
-    /// How much of a drain of this length a stream may stay, in ticks.
+    /// Returns the time that a stream may stay in a drain of this length, in ticks.
     fn after(self, within: u64, random: u64) -> u64 {
         let quarter = within / 4;
         let jitter = random.checked_rem(quarter.saturating_add(1)).unwrap_or_default();
@@ -227,14 +229,14 @@ impl Departure {
     }
 }
 
-/// A moment a little later than this one, so that not all come at once.
+/// Returns a moment a little later than this one, so that not all come at once.
 fn spread(at: u64, now: u64, random: u64) -> u64 {
     let most =
         at.saturating_sub(now).checked_div(JITTER_SHARE).unwrap_or_default().min(MOST_JITTER);
     at.saturating_add(random.checked_rem(most.saturating_add(1)).unwrap_or_default())
 }
 
-/// Whether a new request with the same token would still find its API and its subscription.
+/// Tells whether a new request with the same token would still find its API and its subscription.
 fn still_holds<'r>(
     snapshot: &Snapshot,
     grant: &'r StreamGrant,

@@ -5,10 +5,10 @@ use std::time::Duration;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
-/// What kind of stream an answer is, for the end that its client understands.
+/// The kind of stream that an answer is. It decides the end that its client understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamKind {
-    /// None: an end before the end is a truncation.
+    /// No stream: an early end is a truncation.
     No,
     /// Server-sent events: a client connects again after the end.
     Events,
@@ -17,7 +17,7 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
-    /// By the content type of an answer.
+    /// Finds the kind by the content type of an answer.
     pub fn of(headers: &HeaderMap) -> Self {
         let Some(kind) = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) else {
             return Self::No;
@@ -37,7 +37,7 @@ impl StreamKind {
     }
 }
 
-/// The time that a gRPC client gives: `grpc-timeout`, up to eight digits and a unit.
+/// Reads the time that a gRPC client gives: `grpc-timeout`, up to eight digits and a unit.
 pub(in crate::proxy) fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;

@@ -1,4 +1,4 @@
-//! What ends an answer before its body does: its time is over, or its right.
+//! Ends an answer before its body does: its time is over, or its authorization.
 
 use std::task::{Context, Poll};
 
@@ -11,21 +11,22 @@ use crate::proxy::stream::authorization::{Ended, StreamAuthorization};
 /// The end of an answer that may go on for long.
 #[derive(Debug)]
 pub struct StreamLimit {
-    /// The whole exchange's.
+    /// The deadline of the whole exchange.
     pub deadline: Option<Deadline>,
     pub authorization: Option<StreamAuthorization>,
 }
 
-/// Why an answer was cut.
+/// The reason for which an answer was cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndReason {
     TooLong,
     Ended(Ended),
-    /// Its body broke off.
+    /// Its body broke off, on this side.
     Broken(Cause),
 }
 
 impl StreamLimit {
+    /// Ready when the answer must end.
     pub fn poll(&self, context: &Context<'_>) -> Poll<EndReason> {
         if let Some(Poll::Ready(ended)) =
             self.authorization.as_ref().map(|authorization| authorization.poll_ended(context))
@@ -42,7 +43,7 @@ impl StreamLimit {
 impl EndReason {
     pub fn message(self) -> &'static str {
         match self {
-            Self::TooLong => "the exchange took longer than it may",
+            Self::TooLong => "the request exceeded its time limit",
             Self::Ended(ended) => ended.message(),
             Self::Broken(Cause::Backend) => "the backend ended the stream",
             Self::Broken(Cause::Silence(_)) => "neither side sent anything for too long",

@@ -1,4 +1,5 @@
-//! Responses that outlast their head: their limits, their authorization, tunnels of other protocols.
+//! Responses that outlast their head: their limits, their authorization, tunnels of other
+//! protocols.
 
 pub(super) mod authorization;
 pub(super) mod kind;

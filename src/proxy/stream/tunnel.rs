@@ -1,8 +1,9 @@
-//! Bytes both ways after an upgrade, until one side ends, nobody says anything for too long, or the right is over.
+//! Passes bytes both ways after an upgrade, until one side ends, both are silent for too long, or
+//! the stream's authorization ends.
 //!
-//! Holds two buffers of fixed size, whatever passes. A WebSocket client whose token expired is told so between two
-//! frames (1008), and when the gateway stops both sides are (1001); others see the end of the connection. Nobody waits for
-//! the peer's consent.
+//! Holds two buffers of fixed size, whatever passes. A WebSocket client whose token expired is told
+//! so between two frames (1008), and when the gateway stops both sides are (1001); others see the
+//! end of the connection. Nobody waits for the peer's consent.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -26,10 +27,11 @@ use crate::telemetry::ExchangeEnding;
 
 const BUFFER: usize = 16 * 1024;
 
-/// Neither side says anything: long enough for sockets that wait for rare events, short enough that dead peers go.
+/// Neither side says anything: long enough for sockets that wait for rare events, short enough that
+/// dead peers go.
 const IDLE: Duration = Duration::from_hours(1);
 
-/// What a last frame, and the peer's reading of it, may take.
+/// The time for a last frame, and for the peer to read it.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A connection that was switched to another protocol, and all that belongs to it.
@@ -42,12 +44,13 @@ pub(in crate::proxy) struct Tunnel {
     pub head: ResponseBody,
     pub authorization: Option<StreamAuthorization>,
     pub websocket: bool,
-    /// Nobody reads what we write for this long: the peer is gone. `None`: as long as both may be silent.
+    /// Nobody reads what we write for this long: the peer is gone. `None`: as long as both may be
+    /// silent.
     pub stall: Option<Duration>,
     pub deadlines: Rc<Deadlines>,
 }
 
-/// How a tunnel came to its end.
+/// The end of a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     /// Both sides have said all.
@@ -58,7 +61,7 @@ enum End {
     Broken,
 }
 
-/// How one direction ended.
+/// The end of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Passed {
     All,
@@ -68,7 +71,7 @@ enum Passed {
     Broken,
 }
 
-/// What a direction knows of the end.
+/// The state of one direction's end.
 #[derive(Debug, Default)]
 struct TunnelClosing {
     asked: Cell<bool>,
@@ -310,12 +313,12 @@ where
     }
 }
 
-/// How long one direction waits.
+/// The patience of one direction.
 #[derive(Clone, Copy)]
 struct Patience<'p> {
     deadline: &'p Deadline,
     stall: Duration,
-    /// When something last passed in either direction, in ticks.
+    /// The time when something last passed in either direction, in ticks.
     moved: &'p Cell<u64>,
 }
 

@@ -1,8 +1,9 @@
-//! Requests that ask to go on in another protocol: `Upgrade` of HTTP/1.1 (RFC 9110 section 7.8) and extended CONNECT of
-//! HTTP/2 (RFC 8441).
+//! Requests that ask to go on in another protocol: `Upgrade` of HTTP/1.1 (RFC 9110 section 7.8) and
+//! extended CONNECT of HTTP/2 (RFC 8441).
 //!
-//! Decides what counts as one and whether a backend's answer is the one to it: 101, or 200 from one that was asked by extended CONNECT. The token is judged before, on the
-//! handshake, like that of any request. HTTP itself is never upgraded to: `h2c` would open a way around the walk.
+//! Decides what counts as one, and whether a backend's answer fits it: 101, or 200 from one that
+//! was asked by extended CONNECT. The token is judged before, on the handshake, like that of any
+//! request. Nobody can upgrade to HTTP itself: `h2c` would open a way around the walk.
 
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand;
@@ -20,16 +21,16 @@ use crate::proxy::stream::websocket;
 #[derive(Debug)]
 pub(in crate::proxy) struct UpgradeRequest {
     pub protocol: HeaderValue,
-    /// HTTP/2: the stream, once it is answered.
+    /// HTTP/2 only: the stream, once it is answered.
     pub stream: Option<OnUpgrade>,
-    /// What the backend must answer to a key that the gateway made.
+    /// The answer that the backend must give to a key that the gateway made.
     accept: Option<String>,
     /// The client's own, which the gateway answers where the backend cannot.
     key: Option<HeaderValue>,
 }
 
 impl UpgradeRequest {
-    /// Takes the wish out of a request. An extended CONNECT becomes the GET that it stands for.
+    /// Takes the upgrade out of a request. An extended CONNECT becomes the GET that it stands for.
     pub(in crate::proxy) fn take<B: Body>(request: &mut Request<B>) -> Option<Self> {
         if request.version() == Version::HTTP_2 {
             let protocol = request.extensions().get::<Protocol>()?;
@@ -67,8 +68,8 @@ impl UpgradeRequest {
         self.protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
     }
 
-    /// Puts the wish on a request to the backend, whose headers were stripped. Fails where the system has no random
-    /// numbers.
+    /// Puts the upgrade on a request to the backend, whose headers were stripped. Fails if the
+    /// system has no random numbers.
     pub(in crate::proxy) fn ask(&mut self, headers: &mut HeaderMap) -> Result<(), Unspecified> {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, self.protocol.clone());
@@ -87,7 +88,7 @@ impl UpgradeRequest {
         Ok(())
     }
 
-    /// Whether a 101 is the answer to this wish.
+    /// Tells whether a 101 is the answer to this request.
     pub(in crate::proxy) fn is_answered_by(&self, headers: &HeaderMap) -> bool {
         let same = |value: &HeaderValue| {
             value

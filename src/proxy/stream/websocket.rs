@@ -1,5 +1,5 @@
-//! What the gateway must know of WebSocket (RFC 6455): where a frame ends, how a connection is closed in order, and how a
-//! handshake is answered. Never looks into a message.
+//! Knows as much of WebSocket (RFC 6455) as the gateway needs: the end of a frame, the close of a
+//! connection, and the answer to a handshake. Never looks into a message.
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
@@ -36,7 +36,8 @@ impl WebSocketFrames {
         }
     }
 
-    /// How many of these bytes end the frame that is under way; all of them where it does not end here.
+    /// Counts the bytes up to the end of the frame that is under way; all of them if it does not
+    /// end here.
     pub(super) fn until_boundary(&self, bytes: &[u8]) -> usize {
         let mut ahead = Self { header: self.header, read: self.read, payload: self.payload };
         let mut count = 0;
@@ -111,7 +112,7 @@ pub(super) fn masked_close_frame(status: u16, reason: &str, mask: [u8; 4]) -> Ve
     masked
 }
 
-/// What a server must answer to a handshake's key (section 4.2.2).
+/// Returns the answer to a handshake's key (section 4.2.2).
 pub(super) fn accept(key: &str) -> String {
     const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, format!("{key}{GUID}").as_bytes()))

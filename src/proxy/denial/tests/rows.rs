@@ -344,7 +344,7 @@ pub(super) const ROWS: &[Expected] = &[
         "429",
         STATUS,
         "Too Many Requests",
-        "Too many tokens of this address could not be verified. Try again later",
+        "Too many invalid tokens from this address. Try again later",
     ),
     (
         Reason::UnknownTokens,
@@ -465,7 +465,7 @@ pub(super) const ROWS: &[Expected] = &[
         "101504",
         STATUS,
         "Runtime Error",
-        "The exchange took longer than it may",
+        "The request exceeded its time limit",
     ),
     (
         Reason::UpgradeRefused,

@@ -1,7 +1,8 @@
-//! What vouches for the token of a stream: the key that signed it, the server that was asked about it, or both.
+//! Watches what vouches for the token of a stream: the key that signed it, the server that was
+//! asked about it, or both.
 //!
-//! Looks at keys only when the key manager has new ones. Asks the server again when its last answer ends, at most a few
-//! questions at a time of one key manager; a stream waits for its turn.
+//! Looks at keys only when the key manager has new ones. Asks the server again when its last answer
+//! ends, at most a few questions at a time of one key manager; a stream waits for its turn.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// A stream goes on for this long while its server cannot be asked.
 const LONGEST_SILENCE: Duration = Duration::from_mins(5);
 
+/// The keys and the server that a stream's token depends on.
 #[derive(Debug)]
 pub(super) struct VouchedStream {
     /// The keys that the token's signature hangs on, and which of their generations was looked at.
@@ -33,12 +35,12 @@ pub(super) struct VouchedStream {
     server: Option<StreamIntrospection>,
 }
 
-/// The server that is asked again.
+/// The server that is asked again about a token.
 #[derive(Debug)]
 struct StreamIntrospection {
     asking: IntrospectionCheck,
     next: Cell<Moment>,
-    /// When the last answer came.
+    /// The time of the last answer.
     answered: Cell<Moment>,
     question: RefCell<Option<(Arc<CompiledKeyManager>, Recheck)>>,
     random: u64,
@@ -75,7 +77,8 @@ impl VouchedStream {
         }
     }
 
-    /// Why the stream has to end, if it has to. `changed`: the snapshot, or a revocation, is new.
+    /// Returns the reason for which the stream has to end, if there is one. `changed`: the
+    /// snapshot, or a revocation, is new.
     pub(super) fn look(
         &self,
         principal: &Principal,
@@ -186,7 +189,7 @@ impl StreamIntrospection {
         }
     }
 
-    /// Nobody could be asked: the stream goes on for a while.
+    /// Notes that the server could not be asked. The stream goes on for a while.
     fn silence(&self, allowed: bool, now: Moment) -> Option<Ended> {
         self.next.set(later(now.after(RETRY), now, self.random));
         let silent = now.since(self.answered.get());
@@ -194,7 +197,7 @@ impl StreamIntrospection {
     }
 }
 
-/// A moment a little later, so that not all questions come at once.
+/// Returns a moment a little later, so that not all questions come at once.
 fn later(at: Moment, now: Moment, random: u64) -> Moment {
     Moment(spread(at.0, now.0, random))
 }

@@ -1,0 +1,73 @@
+//! The facts of one exchange, grouped by the step that finds them.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, Method, Request, Uri, Version};
+
+use crate::authenticate::{CallerNames, Principal};
+use crate::backend::CompiledTarget;
+use crate::forward::body::RequestProgress;
+use crate::key_managers::CompiledKeyManager;
+use crate::model::application::KeyType;
+use crate::proxy::denial::FormatPreference;
+use crate::proxy::request_origin::RequestOrigin;
+use crate::telemetry::refusals::Unsigned;
+
+/// The request as it was received.
+#[derive(Debug)]
+pub(super) struct ReceivedRequest {
+    pub(super) method: Method,
+    pub(super) version: Version,
+    pub(super) uri: Uri,
+    pub(super) user_agent: Option<HeaderValue>,
+    /// The format in which the client reads errors.
+    pub(super) preference: FormatPreference,
+}
+
+/// The facts that reading the head finds.
+#[derive(Debug)]
+pub(super) struct HeadFacts {
+    pub(super) request_id: Option<HeaderValue>,
+    pub(super) origin: Option<Rc<RequestOrigin>>,
+    /// The client behind trusted proxies; the peer until the head was read.
+    pub(super) client: IpAddr,
+    /// `None` where it is the URI's.
+    pub(super) normal_path: Option<String>,
+}
+
+/// The facts that the decision finds.
+#[derive(Debug, Default)]
+pub(super) struct CallerFacts {
+    pub(super) principal: Option<Principal>,
+    pub(super) names: Option<Rc<CallerNames>>,
+    pub(super) key_type: Option<KeyType>,
+    /// The key manager that judged a refused token, if one was found.
+    pub(super) judge: Option<Arc<CompiledKeyManager>>,
+    /// A refused token, kept for `explain`.
+    pub(super) token: Option<Unsigned>,
+}
+
+/// The facts that forwarding finds.
+#[derive(Debug, Default)]
+pub(super) struct BackendFacts {
+    pub(super) progress: Option<Rc<RequestProgress>>,
+    pub(super) target: Option<Arc<CompiledTarget>>,
+    pub(super) time: Option<Duration>,
+}
+
+impl ReceivedRequest {
+    /// Takes the facts of a request, and its URI: the backend gets another one.
+    pub(super) fn take<B>(request: &mut Request<B>) -> Self {
+        let headers = request.headers();
+        Self {
+            user_agent: headers.get(http::header::USER_AGENT).cloned(),
+            preference: FormatPreference::of(headers),
+            method: request.method().clone(),
+            version: request.version(),
+            uri: std::mem::take(request.uri_mut()),
+        }
+    }
+}
