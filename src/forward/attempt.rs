@@ -55,18 +55,12 @@ impl Forwarder {
     ) -> Result<Response<ResponseBody>, NotAnswered> {
         let Trying { group, progress, purpose, interim, .. } = trying;
         let target = &asked.target;
-        let multiplexed_upgrade =
-            purpose == ConnectionPurpose::Upgrade && target.http2 == Http2::Always;
-        if multiplexed_upgrade && extended_connect::ask(&mut request) == UpgradeSupport::Impossible
-        {
+        if purpose == ConnectionPurpose::Upgrade && !can_upgrade(target, &mut request) {
             return Err((ForwardError::NoUpgrade { target: target.label.to_string() }, None));
         }
         let mut busy = group.counts_in_flight().then(|| InFlightRequest::new(asked));
-        let mut idle = if purpose == ConnectionPurpose::Exchange {
-            self.pools.idle(target, first)
-        } else {
-            None
-        };
+        let may_share = purpose == ConnectionPurpose::Exchange;
+        let mut idle = if may_share { self.pools.idle(target, first) } else { None };
         let mut refusals: u32 = 0;
         loop {
             let lease = match idle.take() {
@@ -100,8 +94,8 @@ impl Forwarder {
                 }
                 Sent::Unsent(returned) => returned,
                 Sent::Refused(source) => {
+                    let last = refusals >= MOST_REFUSALS;
                     refusals = refusals.saturating_add(1);
-                    let last = refusals > MOST_REFUSALS;
                     let next = Box::pin(refused(target, source, kept, progress, last)).await?;
                     self.counters.backend_retried();
                     next
@@ -163,6 +157,11 @@ impl Forwarder {
             ResponseBody::new(incoming, lease, Rc::clone(progress), stall, &self.deadlines, busy)
         })
     }
+}
+
+/// Puts an upgrade in the form of a target that speaks HTTP/2 only. Returns false if there is none.
+fn can_upgrade(target: &CompiledTarget, request: &mut Request<RequestBody>) -> bool {
+    target.http2 != Http2::Always || extended_connect::ask(request) == UpgradeSupport::Asked
 }
 
 /// Keeps what is needed to send a request again, if its connection may make that necessary.

@@ -71,12 +71,9 @@ impl Forwarder {
         let Outgoing { mut request, path, query, host, key, purpose, interim, neighbors } =
             outgoing;
         if lacks_length(&request) {
-            poll_fn(|context| {
-                request.body_mut().peek(context);
-                Poll::Ready(())
-            })
-            .await;
+            peek(&mut request).await;
         }
+        let repeating = Repeating { forwarder: self, group, turns, progress };
         let mut known = self.endpoints(group, turns, now);
         let mut tried: Vec<Tried> = Vec::new();
         loop {
@@ -108,15 +105,15 @@ impl Forwarder {
                     Err(error) => Err((error, Some(request))),
                 },
             };
-            let round = Round { forwarder: self, group, turns, endpoints, asked, progress, again };
+            let attempt = (endpoints, asked);
             request = match answered {
-                Ok(response) => match round.repeat_answered(response.status(), spare) {
+                Ok(response) => match repeating.answered(attempt, response.status(), spare) {
                     Some(next) => next,
                     None => {
                         return Ok(BackendAnswer { response, target: Arc::clone(&asked.target) });
                     }
                 },
-                Err(failure) => round.repeat_failed(failure, spare)?,
+                Err(failure) => repeating.failed(attempt, again, failure, spare)?,
             };
             self.counters.backend_retried();
             tried.push(Arc::as_ptr(&asked.health));
@@ -124,50 +121,63 @@ impl Forwarder {
     }
 }
 
-/// An attempt that is over.
-struct Round<'r> {
+/// Looks once whether a body without a length is there at all.
+async fn peek(request: &mut Request<RequestBody>) {
+    poll_fn(|context| {
+        request.body_mut().peek(context);
+        Poll::Ready(())
+    })
+    .await;
+}
+
+/// The facts that decide whether a request is sent once more.
+struct Repeating<'r> {
     forwarder: &'r Forwarder,
     group: &'r BackendGroup,
     turns: &'r Turns,
-    endpoints: &'r TargetAddresses,
-    asked: &'r TargetAddress,
     progress: &'r Rc<RequestProgress>,
-    /// Another attempt is within `attempts`.
-    again: bool,
 }
 
-impl Round<'_> {
+/// An attempt that is over: the addresses to choose from, and the one that was asked.
+type FinishedAttempt<'r> = (&'r TargetAddresses, &'r TargetAddress);
+
+impl Repeating<'_> {
     /// Notes an answer. Returns the request for another attempt if the answer tells of a target in
     /// trouble.
-    fn repeat_answered(
+    fn answered(
         &self,
+        attempt: FinishedAttempt<'_>,
         status: StatusCode,
         spare: Option<Request<()>>,
     ) -> Option<Box<Request<RequestBody>>> {
-        self.note(!is_trouble(status));
+        self.note(attempt, !is_trouble(status));
         let retries = self.group.retries;
         let spare = spare.filter(|_| may_retry(retries, status) && self.turns.retry());
         spare.map(|head| again_without_body(head, self.progress))
     }
 
-    /// Notes a failure. Returns the request for another attempt, or the failure.
-    fn repeat_failed(
+    /// Notes a failure. Returns the request for another attempt, or the failure. `again`: another
+    /// attempt is within `attempts`.
+    fn failed(
         &self,
+        attempt: FinishedAttempt<'_>,
+        again: bool,
         (error, returned): NotAnswered,
         spare: Option<Request<()>>,
     ) -> Result<Box<Request<RequestBody>>, ForwardError> {
-        let unresolved = self.asked.address.is_none();
+        let (_, asked) = attempt;
+        let unresolved = asked.address.is_none();
         // whoever connects notes the addresses that took no connection
         if error.is_the_targets() && (!error.before_sending() || unresolved) {
-            self.note(false);
+            self.note(attempt, false);
         }
         if unresolved && error.is_the_targets() {
-            self.asked.health.refused(monotonic_millis());
+            asked.health.refused(monotonic_millis());
         }
         let retries = self.group.retries;
         let next = match returned {
             // whatever comes back with its error was not processed
-            Some(request) if self.again && retries.connect => Some(request),
+            Some(request) if again && retries.connect => Some(request),
             _ if retries.reset && matches!(error, ForwardError::Reset { .. }) => {
                 spare.map(|head| again_without_body(head, self.progress))
             }
@@ -176,8 +186,8 @@ impl Round<'_> {
         next.filter(|_| self.turns.retry()).ok_or(error)
     }
 
-    fn note(&self, good: bool) {
-        self.forwarder.note(self.group, self.endpoints, self.asked, good);
+    fn note(&self, (endpoints, asked): FinishedAttempt<'_>, good: bool) {
+        self.forwarder.note(self.group, endpoints, asked, good);
     }
 }
 

@@ -23,6 +23,7 @@ use crate::model::gateway::Limits;
 use crate::model::reason::Reason;
 use crate::proxy;
 use crate::proxy::connection::{Connection, ConnectionClosing, InFlight};
+use crate::proxy::service::RequestHandling;
 
 /// The version of HTTP that a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,21 @@ pub(super) async fn serve(
     }
 }
 
+/// Answers the requests of a connection.
+fn answering(
+    worker: &Rc<LocalWorker>,
+    connection: &Rc<Connection>,
+) -> impl Fn(Request<Incoming>) -> RequestHandling + Clone + use<> {
+    let (worker, connection) = (Rc::clone(worker), Rc::clone(connection));
+    move |request| {
+        let shared = worker.shared();
+        // from now on, and not from the first poll: the connection must know at once that it owes an
+        // answer
+        let in_flight = InFlight::begin(&connection, worker.deadlines(), shared.idle());
+        proxy::service::handle(Rc::clone(shared), in_flight, request)
+    }
+}
+
 async fn serve_http1(
     worker: &Rc<LocalWorker>,
     connection: &Rc<Connection>,
@@ -73,16 +89,7 @@ async fn serve_http1(
     first: Bytes,
 ) {
     let mut wire = Wire::http1(socket, first, Rc::clone(connection), Rc::clone(worker.deadlines()));
-    let service = {
-        let (worker, connection) = (Rc::clone(worker), Rc::clone(connection));
-        service_fn(move |request: Request<Incoming>| {
-            // from now on, and not from the first poll: the connection must know at once that it
-            // owes an answer
-            let in_flight =
-                InFlight::begin(&connection, worker.deadlines(), worker.shared().idle());
-            proxy::service::handle(Rc::clone(worker.shared()), in_flight, request)
-        })
-    };
+    let service = service_fn(answering(worker, connection));
     let mut introduced = false;
     let unread = loop {
         let mut http =
@@ -227,16 +234,7 @@ async fn serve_http2(
     connection.is_multiplexed();
     let limits = worker.limits();
     let wire = Wire::http2(socket, first, Rc::clone(connection), Rc::clone(worker.deadlines()));
-    let service = {
-        let (worker, connection) = (Rc::clone(worker), Rc::clone(connection));
-        service_fn(move |request: Request<Incoming>| {
-            // from now on, and not from the first poll: the connection must know at once that it
-            // owes an answer
-            let in_flight =
-                InFlight::begin(&connection, worker.deadlines(), worker.shared().idle());
-            proxy::service::handle(Rc::clone(worker.shared()), in_flight, request)
-        })
-    };
+    let service = service_fn(answering(worker, connection));
     let mut builder = http2::Builder::new(Streams::new(worker, connection));
     builder
         .timer(TokioTimer::new())

@@ -244,8 +244,7 @@ pub(super) fn row(refusal: &DenialReply<'_>) -> Row {
         }
 
         Reason::ClientClosed => client_closed(),
-        // the first four are no refusals: who refuses with them has a bug, and a bug never opens
-        // the gateway
+        // the first four refuse nothing: a refusal with them is a bug, and no bug opens the gateway
         Reason::Forwarded
         | Reason::ServerOptions
         | Reason::CorsPreflight

@@ -27,33 +27,12 @@ use crate::model::clock::UnixSeconds;
 use crate::model::names::{ApiName, ApiSlot, Version};
 use crate::proxy::connection::Connection;
 use crate::proxy::stream::authorization::vouched::VouchedStream;
+use crate::proxy::stream::ended::{Ended, spread};
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshot;
 
-/// Tokens that expire together do not end their streams together: the end comes up to this share of
-/// the rest of the token's life later, and never later than [`MOST_JITTER`].
-const JITTER_SHARE: u64 = 10;
-const MOST_JITTER: u64 = 5_000;
-
 /// The time for the streams of a removed listener to go: the default of `drain_timeout`.
 const LEAVE_WITHIN: Duration = Duration::from_secs(20);
-
-/// The reason for which a stream has to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    TokenExpired,
-    Revoked,
-    /// The key that signed the token is no longer one of its key manager's.
-    KeyWithdrawn,
-    /// The authorization server says that the token is not active.
-    Inactive,
-    /// The authorization server could not be asked for too long.
-    Unconfirmed,
-    /// Blocked, unsubscribed, or the API or the key manager is gone.
-    Withdrawn,
-    /// The gateway stops, or the listener was removed.
-    GoingAway,
-}
 
 /// The time at which a stream is told to go while its connection is drained. The ends are spread,
 /// so that not all clients connect again at once.
@@ -106,21 +85,6 @@ pub struct StreamAuthorization {
     streams: Rc<StreamAuthorizations>,
     held: Rc<HeldStream>,
     key: usize,
-}
-
-impl Ended {
-    /// Returns the message for the log, and for the peer if the protocol has room for it.
-    pub fn message(self) -> &'static str {
-        match self {
-            Self::TokenExpired => "the token expired",
-            Self::Revoked => "the token was revoked",
-            Self::KeyWithdrawn => "the key that signed the token was withdrawn",
-            Self::Inactive => "the authorization server says that the token is not active",
-            Self::Unconfirmed => "the authorization server could not be asked about the token",
-            Self::Withdrawn => "the right to call the API was withdrawn",
-            Self::GoingAway => "the gateway is stopping",
-        }
-    }
 }
 
 impl StreamAuthorizations {
@@ -227,13 +191,6 @@ impl Departure {
             Self::Late => quarter.saturating_mul(2).saturating_add(jitter),
         }
     }
-}
-
-/// Returns a moment a little later than this one, so that not all come at once.
-fn spread(at: u64, now: u64, random: u64) -> u64 {
-    let most =
-        at.saturating_sub(now).checked_div(JITTER_SHARE).unwrap_or_default().min(MOST_JITTER);
-    at.saturating_add(random.checked_rem(most.saturating_add(1)).unwrap_or_default())
 }
 
 /// Tells whether a new request with the same token would still find its API and its subscription.

@@ -6,7 +6,8 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::deadline::Deadline;
 use crate::forward::body::Cause;
-use crate::proxy::stream::authorization::{Ended, StreamAuthorization};
+use crate::proxy::stream::authorization::StreamAuthorization;
+use crate::proxy::stream::ended::Ended;
 
 /// The end of an answer that may go on for long.
 #[derive(Debug)]

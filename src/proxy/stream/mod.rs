@@ -2,6 +2,7 @@
 //! protocols.
 
 pub(super) mod authorization;
+mod ended;
 pub(super) mod kind;
 pub(super) mod limit;
 pub(super) mod tunnel;

@@ -21,7 +21,8 @@ use tokio::time::timeout;
 use crate::deadline::{Deadline, Deadlines, TICK, ticks};
 use crate::forward::body::ResponseBody;
 use crate::proxy::exchange::Exchange;
-use crate::proxy::stream::authorization::{Ended, StreamAuthorization};
+use crate::proxy::stream::authorization::StreamAuthorization;
+use crate::proxy::stream::ended::Ended;
 use crate::proxy::stream::websocket::{self, WebSocketFrames};
 use crate::telemetry::ExchangeEnding;
 

@@ -14,7 +14,7 @@ use crate::introspect::{IntrospectionAnswer, IntrospectionOutcome, Recheck};
 use crate::jwks::KeyManagerKeys;
 use crate::key_managers::CompiledKeyManager;
 use crate::model::clock::{Moment, UnixSeconds};
-use crate::proxy::stream::authorization::{Ended, spread};
+use crate::proxy::stream::ended::{Ended, spread};
 use crate::snapshot::Snapshot;
 
 /// The time until a server is asked again that could not be asked.
