@@ -25,7 +25,9 @@ const PATH: &str = "/orders/1.0.0/orders/42";
 
 /// Everything that one decision needs.
 pub struct Stage {
-    snapshot: Snapshot,
+    pub snapshot: Snapshot,
+    #[allow(dead_code, reason = "not every user of this file changes anything")]
+    pub compiler: Compiler,
     cache: TokenCache,
     metrics: Arc<Metrics>,
     headers: http::HeaderMap,
@@ -60,8 +62,8 @@ impl Stage {
         let keys = fetchers.reconcile(&model.key_managers);
         let metrics = Metrics::new(1, 1000);
         let cache = TokenCache::new(1024 * 1024, metrics.worker(0), Common::alone());
-        let snapshot =
-            Compiler::new(Arc::clone(&metrics), 1).compile(model, keys).expect("a snapshot");
+        let mut compiler = Compiler::new(Arc::clone(&metrics), 1);
+        let snapshot = compiler.compile(model, keys).expect("a snapshot");
         let claims = json!({
             "iss": ISSUER, "azp": format!("consumer-{}", consumer_keys / 2), "client_id": "x", "scope": "orders:read orders:write",
             "exp": now.0 + 3600, "iat": now.0, "jti": "5ad3006d-6f4b-4c0c-a6a0-0f3b9ad0e5b1", "sub": "someone",
@@ -76,7 +78,7 @@ impl Stage {
         let mut headers = http::HeaderMap::new();
         headers.insert("authorization", format!("Bearer {token}").parse().expect("a value"));
         headers.insert("user-agent", "bench".parse().expect("a value"));
-        Self { snapshot, cache, metrics, headers, now }
+        Self { snapshot, compiler, cache, metrics, headers, now }
     }
 
     /// What the verdicts that are kept are reckoned to take.

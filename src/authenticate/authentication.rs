@@ -52,7 +52,7 @@ pub fn authenticate(
     if let Some(proof) = &proof
         && routed.api().definition.dpop_nonce
         && !proof.nonce.as_deref().is_some_and(|nonce| {
-            cache.proofs().is_nonce(nonce, snapshot.dpop_nonce_key.as_ref(), now)
+            cache.proofs().is_nonce(nonce, snapshot.settings.dpop_nonce_key.as_ref(), now)
         })
     {
         return Err(fault(BindingFault::Nonce));

@@ -87,7 +87,7 @@ pub(super) fn prove(
     };
     if let Some(wanted) = certificate {
         let Evidence { certificate: proved, peer, headers, .. } = *evidence;
-        let shown = certificate::shown(proved, peer, headers, &snapshot.trusted_proxies)?
+        let shown = certificate::shown(proved, peer, headers, &snapshot.settings.trusted_proxies)?
             .ok_or(BindingFault::NoCertificate)?;
         if shown != wanted {
             return Err(BindingFault::OtherCertificate);

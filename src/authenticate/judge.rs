@@ -42,7 +42,7 @@ pub(super) fn find_or_judge(
     }
     // before anything is spent on a token of somebody who forges them
     let client = evidence.payer(cache.budgets());
-    let limit = client.zip(snapshot.limits.max_forged_tokens.map(Rate::a_minute));
+    let limit = client.zip(snapshot.settings.limits.max_forged_tokens.map(Rate::a_minute));
     let (budgets, moment) = (cache.budgets(), cache.moment());
     if let Some((client, rate)) = limit
         && let Err(Exhausted { retry_after }) = budgets.invalid_tokens.check(client, rate, moment)
@@ -71,7 +71,7 @@ fn judge(
     cache: &TokenCache,
     now: UnixSeconds,
 ) -> Result<Principal, Unproven> {
-    let unverified = match Unverified::parse(token, snapshot.limits.max_token_bytes) {
+    let unverified = match Unverified::parse(token, snapshot.settings.limits.max_token_bytes) {
         Ok(unverified) => unverified,
         // not a JWS at all: only a server that can be asked may know it
         Err(Rejection::Malformed(fault)) => {

@@ -1,7 +1,8 @@
 //! Whether the caller may: consumer key -> application -> subscription -> scopes -> audience.
 //!
-//! Decides on what is in the snapshot and in the proof of the step before; touches nothing else. The order of the
-//! checks is WSO2's: an unsubscribed application with a wrong scope hears of the subscription.
+//! Decides on what is in the snapshot and in the proof of the step before; touches nothing else.
+//! The order of the checks is WSO2's: an unsubscribed application with a wrong scope hears of the
+//! subscription.
 
 use crate::authenticate::Principal;
 use crate::key_managers::CompiledKeyManager;
@@ -111,7 +112,8 @@ pub fn authorize<'s>(
     with_backend(Grant { routed, principal: Some(principal), application, subscription, key_type })
 }
 
-/// Whether the caller of a stream that goes on would still be subscribed, with a key of the same type.
+/// Whether the caller of a stream that goes on would still be subscribed, with a key of the same
+/// type.
 pub fn still(
     snapshot: &Snapshot,
     api: &CompiledApi,
@@ -133,8 +135,8 @@ struct KeyHolder<'s> {
     subscription: Option<PolicyIndex>,
 }
 
-/// The application's key, with a subscription that allows it; `None` where an API asks for no subscription and the token
-/// names no client, or one that is no application's.
+/// The application's key, with a subscription that allows it; `None` where an API asks for no
+/// subscription and the token names no client, or one that is no application's.
 fn caller<'s>(
     snapshot: &'s Snapshot,
     api: &CompiledApi,
@@ -150,7 +152,7 @@ fn caller<'s>(
     };
     let application = snapshot.directory.application(mapping.application);
     organization(application.as_ref(), principal)?;
-    match snapshot.directory.subscription(mapping.application, api.slot) {
+    match application.and_then(|application| application.subscription(api.slot)) {
         Some(subscription) => {
             state(subscription.state, mapping.key_type)?;
             let subscription = Some(subscription.policy);

@@ -20,7 +20,8 @@ use crate::model::backend::{
 pub struct BackendGroup {
     pub targets: Vec<Arc<CompiledTarget>>,
     pub failover: Vec<Arc<CompiledTarget>>,
-    /// The addresses of all targets, where each is written as one. Else each worker resolves the names.
+    /// The addresses of all targets, where each is written as one. Else each worker resolves the
+    /// names.
     pub written: Option<Arc<TargetAddresses>>,
     pub balance: Balance,
     /// The same in every gateway, so that they agree on whose key is whose.
@@ -101,7 +102,8 @@ pub struct TargetTls {
     pub server_name: ServerName<'static>,
 }
 
-/// The sum of turns is cut to this by scaling weights down, so that no operator's weights cost memory.
+/// The sum of turns is cut to this by scaling weights down, so that no operator's weights cost
+/// memory.
 const MOST_TURNS: u32 = 4096;
 
 impl BackendGroup {
@@ -191,8 +193,8 @@ impl TargetAddresses {
         self.main.endpoints.len() == 1 && self.failover.endpoints.is_empty()
     }
 
-    /// The other addresses of an endpoint's target that may be asked, families in turns, those that took no connection
-    /// lately last.
+    /// The other addresses of an endpoint's target that may be asked, families in turns, those that
+    /// took no connection lately last.
     pub fn others(&self, endpoint: &TargetAddress, now: u64) -> Vec<SocketAddr> {
         let others = self
             .of(&endpoint.target)
@@ -214,7 +216,8 @@ impl TargetAddresses {
 }
 
 impl CompiledTarget {
-    /// Its addresses with what is known of each. A target that is written as an address, or has none, stands for itself.
+    /// Its addresses with what is known of each. A target that is written as an address, or has
+    /// none, stands for itself.
     pub fn endpoints(
         self: &Arc<Self>,
         addresses: &[SocketAddr],
@@ -232,7 +235,8 @@ impl CompiledTarget {
 const MOST_SHARES: u64 = 1 << 16;
 
 impl EndpointList {
-    /// Divides each target's weight among its addresses. One that is named several times (by SRV records) counts so often.
+    /// Divides each target's weight among its addresses. One that is named several times (by SRV
+    /// records) counts so often.
     fn new(
         targets: &[Arc<CompiledTarget>],
         now: u64,
@@ -274,7 +278,8 @@ fn least_common_multiple(left: u64, right: u64) -> u64 {
     left.checked_div(divisor).unwrap_or(1).saturating_mul(right)
 }
 
-/// Smooth weighted round robin: over one round each position stands as often as its weight, spread evenly.
+/// Smooth weighted round robin: over one round each position stands as often as its weight, spread
+/// evenly.
 pub fn turns(weights: &[u32]) -> Box<[u16]> {
     let divisor = weights.iter().copied().fold(0, greatest_common_divisor).max(1);
     let mut weights: Vec<i64> =

@@ -1,6 +1,7 @@
 //! Knows the live targets of backends: their addresses, turns, health, ejection, how busy they are.
 //!
-//! Decides whose turn it is. Never connects: pools belong to the workers, which find theirs by [`TargetSlot`].
+//! Decides whose turn it is. Never connects: pools belong to the workers, which find theirs by
+//! [`TargetSlot`].
 
 mod group;
 pub mod target_health;

@@ -1,7 +1,9 @@
-//! What is known of a target beside its definition: how busy it is, whether it is healthy, whether it is out.
+//! What is known of a target beside its definition: how busy it is, whether it is healthy, whether
+//! it is out.
 //!
-//! Shared by all workers, and kept through reloads for a target whose address, trust and rules did not change. Decides
-//! when failures in a row take a target out and when it is back; never asks a target anything.
+//! Shared by all workers, and kept through reloads for a target whose address, trust and rules did
+//! not change. Decides when failures in a row take a target out and when it is back; never asks a
+//! target anything.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -17,16 +19,19 @@ pub fn monotonic_millis() -> u64 {
     u64::try_from(BEGAN.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// An address that took no connection is asked last for this long; twice as long each time in a row.
+/// An address that took no connection is asked last for this long; twice as long each time in a
+/// row.
 const REFUSED: Duration = Duration::from_secs(1);
 const MOST_DOUBLINGS: u32 = 4;
 
 /// What is known of an address is kept for so long after the last look at it.
 const FORGOTTEN: Duration = Duration::from_mins(1);
 
-/// What is known of one target: of each of its addresses, and of itself while it has none or is written as one.
+/// What is known of one target: of each of its addresses, and of itself while it has none or is
+/// written as one.
 ///
-/// Workers ask for names at different times, so an address that only one of them knows is kept for all.
+/// Workers ask for names at different times, so an address that only one of them knows is kept for
+/// all.
 #[derive(Debug, Default)]
 pub struct TargetHealths {
     own: Arc<TargetHealth>,
@@ -45,7 +50,8 @@ impl TargetHealths {
         &self.own
     }
 
-    /// Finds what is known of these addresses, and forgets those that nobody has asked about for a while.
+    /// Finds what is known of these addresses, and forgets those that nobody has asked about for a
+    /// while.
     pub fn of(&self, addresses: &[SocketAddr], now: u64) -> Vec<Arc<TargetHealth>> {
         let mut known = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let mut look = |address: &SocketAddr| {
@@ -154,7 +160,8 @@ impl TargetHealth {
         }
     }
 
-    /// The target failed: whether that was one too many. The caller says whether it may be [`TargetHealth::eject`]ed.
+    /// The target failed: whether that was one too many. The caller says whether it may be
+    /// [`TargetHealth::eject`]ed.
     pub fn failed(&self, rule: &EjectRule) -> bool {
         self.failures.fetch_add(1, Relaxed).saturating_add(1) >= rule.consecutive_failures
     }
@@ -203,7 +210,8 @@ impl TargetHealth {
         Some(HealthChange::Unhealthy)
     }
 
-    /// The share of its turns that a target takes now, in thousandths: it grows while a target that came back warms up.
+    /// The share of its turns that a target takes now, in thousandths: it grows while a target that
+    /// came back warms up.
     pub fn warmth(&self, slow_start: Duration, now: u64) -> u64 {
         const COLDEST: u64 = 100;
         let recovered = self.recovered.load(Relaxed);

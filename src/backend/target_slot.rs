@@ -20,8 +20,9 @@ pub struct TargetKey {
     tls: String,
 }
 
-/// The slot of a target. Equal targets with equal trust have one slot in every snapshot, so that a reload leaves their
-/// connections alone. It is free again when no snapshot and no request uses the target.
+/// The slot of a target. Equal targets with equal trust have one slot in every snapshot, so that a
+/// reload leaves their connections alone. It is free again when no snapshot and no request uses the
+/// target.
 #[derive(Debug, Clone)]
 pub struct TargetSlot(Arc<SlotLease<TargetKey>>);
 

@@ -22,8 +22,8 @@ impl Turns {
     const MOST_BUDGET: u32 = 100_000;
     const FIRST_BUDGET: u32 = 10_000;
 
-    /// The next turn; `budget` is what each request adds, in thousandths of a retry. A second adds one more, so that a
-    /// quiet API may retry too.
+    /// The next turn; `budget` is what each request adds, in thousandths of a retry. A second adds
+    /// one more, so that a quiet API may retry too.
     pub fn next(&self, budget: u16, now: u64) -> usize {
         let count = self.count.get();
         if count == 0 {
@@ -40,7 +40,8 @@ impl Turns {
         count
     }
 
-    /// The backend's addresses; `resolve` says them where the worker's count of changed names is another one than it was.
+    /// The backend's addresses; `resolve` says them where the worker's count of changed names is
+    /// another one than it was.
     pub fn endpoints(
         &self,
         changes: u64,

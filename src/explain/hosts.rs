@@ -11,7 +11,7 @@ const ALIKE: usize = 2;
 
 /// Returns APIs at this path for other hosts; if there are none, APIs near the path.
 pub(super) fn hints(snapshot: &Snapshot, host: &str, path: &str) -> Vec<String> {
-    let apis = || snapshot.apis.iter().map(|api| &api.definition);
+    let apis = || snapshot.routes.apis.iter().map(|api| &api.definition);
     let other_hosts = apis().filter(|api| !api.hosts.is_empty() && is_below(path, api));
     let other_hosts: Vec<_> = other_hosts.filter(|api| !serves(api, host)).take(MOST).collect();
     if !other_hosts.is_empty() {

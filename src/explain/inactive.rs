@@ -7,7 +7,8 @@ use crate::snapshot::Snapshot;
 
 /// Returns the result of the signature check, and reasons why a server may call the token inactive.
 pub(super) fn hints(snapshot: &Snapshot, token: &str, at: UnixSeconds) -> Vec<String> {
-    let parse = || Unverified::parse(token.as_bytes(), snapshot.limits.max_token_bytes).ok();
+    let parse =
+        || Unverified::parse(token.as_bytes(), snapshot.settings.limits.max_token_bytes).ok();
     let Some(read) = parse() else { return Vec::new() };
     let issuer = read.issuer().unwrap_or_default();
     let mut key_managers: Vec<_> = snapshot.key_managers_sharing(issuer).collect();

@@ -103,7 +103,7 @@ fn cache(grounds: &Grounds<'_>) -> TokenCache {
 
 /// Describes the budget of the client, if the question names one.
 fn budget(grounds: &Grounds<'_>, question: &ExplainRequest) -> Vec<String> {
-    let limit = grounds.snapshot.limits.max_forged_tokens;
+    let limit = grounds.snapshot.settings.limits.max_forged_tokens;
     let (Some(client), Some(limit)) = (question.client, limit) else { return Vec::new() };
     let budgets = &grounds.common.budgets.invalid_tokens;
     let looked = budgets.look(ClaimedClient::of(client), Rate::a_minute(limit), grounds.moment);

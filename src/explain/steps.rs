@@ -104,7 +104,7 @@ impl StepTeller<'_> {
     }
 
     fn push(&mut self, step: &'static str, passed: bool, found: String, place: Option<Provenance>) {
-        let written_at = place.map(|place| self.snapshot.files.describe(place));
+        let written_at = place.map(|place| self.snapshot.settings.files.describe(place));
         self.steps.push(ExplanationStep { name: step.into(), passed, found, written_at });
     }
 
@@ -213,7 +213,11 @@ impl StepTeller<'_> {
     }
 
     fn unverified<'q>(&self, question: &'q Asking) -> Option<Unverified<'q>> {
-        Unverified::parse(question.token()?.as_bytes(), self.snapshot.limits.max_token_bytes).ok()
+        Unverified::parse(
+            question.token()?.as_bytes(),
+            self.snapshot.settings.limits.max_token_bytes,
+        )
+        .ok()
     }
 
     fn key_manager(&mut self, key_manager: &CompiledKeyManager, token: Option<&Unverified<'_>>) {

@@ -11,8 +11,8 @@ use crate::model::directory::{Directory, KeyOwner};
 use crate::model::key_manager::KeyManager;
 use crate::model::names::KeyManagerSlot;
 
-/// A key manager with its live key set. The same `Arc` is in the next snapshot when nothing of it changed, so a verdict
-/// that remembers it can tell whether the key manager is still the same.
+/// A key manager with its live key set. The same `Arc` is in the next snapshot when nothing of it
+/// changed, so a verdict that remembers it can tell whether the key manager is still the same.
 #[derive(Debug)]
 pub struct CompiledKeyManager {
     pub slot: KeyManagerSlot,
@@ -22,8 +22,8 @@ pub struct CompiledKeyManager {
     pub introspector: Option<Introspector>,
     /// Of a template: the organizations that nobody listed.
     pub organizations: Option<Organizations>,
-    /// When a request with a token of it was last let through, in seconds since 1970; zero: never. Only kept for
-    /// organizations that nobody listed.
+    /// When a request with a token of it was last let through, in seconds since 1970; zero: never.
+    /// Only kept for organizations that nobody listed.
     used: AtomicU64,
 }
 
@@ -39,7 +39,8 @@ impl CompiledKeyManager {
         Self { slot, definition, keys, introspector, organizations, used }
     }
 
-    /// The names under which it can be meant: its own, and that of the template whose organization it is.
+    /// The names under which it can be meant: its own, and that of the template whose organization
+    /// it is.
     pub fn meanings(&self) -> impl Iterator<Item = KeyManagerSlot> {
         std::iter::once(self.slot).chain(self.definition.family)
     }
@@ -56,8 +57,8 @@ impl CompiledKeyManager {
         Some(Moment(self.used.load(Ordering::Relaxed))).filter(|used| used.0 > 0)
     }
 
-    /// What a consumer key of this key manager stands for. One that was provisioned for the organization goes before one of
-    /// the template.
+    /// What a consumer key of this key manager stands for. One that was provisioned for the
+    /// organization goes before one of the template.
     pub fn find(&self, directory: &Directory, consumer_key: &str) -> Option<KeyOwner> {
         self.meanings().find_map(|slot| directory.find(slot, consumer_key))
     }

@@ -1,11 +1,13 @@
-//! Knows the live key managers: their key sets, their introspection, and the organizations that are opened on demand.
+//! Knows the live key managers: their key sets, their introspection, and the organizations that are
+//! opened on demand.
 //!
-//! Decides which organizations of a template have a key set. Outlives snapshots: a key manager that did not change is the
-//! same in the next one.
+//! Decides which organizations of a template have a key set. Outlives snapshots: a key manager that
+//! did not change is the same in the next one.
 
 mod closed;
 mod compiled;
 mod counts;
+mod held;
 mod on_demand;
 mod organizations;
 

@@ -1,7 +1,7 @@
 //! Key sets that no file lists: started when a token asks for one.
 //!
-//! Decides nothing: the caller says which can be started, and how many. Keeps the list of those that are to be opened again
-//! at the next start.
+//! Decides nothing: the caller says which can be started, and how many. Keeps the list of those
+//! that are to be opened again at the next start.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -28,7 +28,8 @@ pub struct OnDemand {
 }
 
 impl OnDemand {
-    /// `state_dir` is where last good keys are kept. Must be called on the runtime that keys are to be fetched on.
+    /// `state_dir` is where last good keys are kept. Must be called on the runtime that keys are to
+    /// be fetched on.
     pub fn new(state_dir: &Path, clock: Arc<dyn Clock>) -> Self {
         Self { folder: state_dir.to_owned(), clock, runtime: Handle::current() }
     }

@@ -1,11 +1,14 @@
-//! Organizations of a template that nobody listed: opened when a token names one, within bounds that no client can move.
+//! Organizations of a template that nobody listed: opened when a token names one, within bounds
+//! that no client can move.
 //!
-//! Decides which organizations have a key set. A new one is opened at most so many times in a minute, whatever tokens say,
-//! and a quarter of that for one client address, unless the server knows what it names: whoever names made-up ones leaves
-//! the others their share. A new one is on trial until a request of it was let through, and then live. One on trial can only make another one on trial go.
-//! A live one goes only for a new live one, and only when no request of it was let through for an hour: forged tokens, which
-//! are never let through, push nothing out. What the server says is not there is remembered for a minute. Live ones are
-//! listed in `state_dir` and opened again at the next start.
+//! Decides which organizations have a key set. A new one is opened at most so many times in a
+//! minute, whatever tokens say, and a quarter of that for one client address, unless the server
+//! knows what it names: whoever names made-up ones leaves the others their share. A new one is on
+//! trial until a request of it was let through, and then live. One on trial can only make another
+//! one on trial go. A live one goes only for a new live one, and only when no request of it was let
+//! through for an hour: forged tokens, which are never let through, push nothing out. What the
+//! server says is not there is remembered for a minute. Live ones are listed in `state_dir` and
+//! opened again at the next start.
 //!
 //! Reading is one load and a lookup; opening and tending take a lock that no decision waits for.
 
@@ -16,12 +19,11 @@ use arc_swap::ArcSwap;
 use hashbrown::HashMap;
 use tokio::time::timeout;
 
-use crate::budget::leaky_bucket::LeakyBucket;
 use crate::budget::{BudgetStatus, Charge, ClaimedClient, Exhausted, SourceBudgets};
-use crate::jwks::Fetching;
 use crate::key_managers::closed::Closed;
 use crate::key_managers::compiled::CompiledKeyManager;
 use crate::key_managers::counts::{OrganizationCounts, OrganizationsStatus, count};
+use crate::key_managers::held::{OpenOrganization, OrganizationsState};
 use crate::key_managers::on_demand::OnDemand;
 use crate::model::clock::Moment;
 use crate::model::key_manager::KeyManager;
@@ -32,7 +34,8 @@ use crate::model::rate::Rate;
 /// A live organization that was not used for this long may make room.
 const IDLE: Duration = Duration::from_hours(1);
 
-/// How long it is remembered that an organization is not there, or that its server could not be asked.
+/// How long it is remembered that an organization is not there, or that its server could not be
+/// asked.
 const ABSENT: Duration = Duration::from_mins(1);
 const UNAVAILABLE: Duration = Duration::from_secs(5);
 
@@ -52,28 +55,6 @@ pub struct Organizations {
     /// What one client address may open.
     budgets: SourceBudgets,
     counts: OrganizationCounts,
-}
-
-#[derive(Debug, Default)]
-struct OrganizationsState {
-    held: HashMap<Box<str>, OpenOrganization>,
-    /// Until when not to ask again.
-    closed: HashMap<Box<str>, (Moment, Closed)>,
-    opened: LeakyBucket,
-    sequence: u64,
-    /// Live ones came or went.
-    changed: bool,
-}
-
-#[derive(Debug)]
-struct OpenOrganization {
-    key_manager: Arc<CompiledKeyManager>,
-    fetching: Fetching,
-    name: Box<str>,
-    live: bool,
-    /// It should be live, and all places were taken.
-    waits: bool,
-    sequence: u64,
 }
 
 impl Organizations {
@@ -120,8 +101,8 @@ impl Organizations {
             .map(|(_, why)| why)
     }
 
-    /// Opens the organization of an issuer and waits, bounded, for its keys. Requests for one organization share one fetch;
-    /// dropping the future stops the waiting only.
+    /// Opens the organization of an issuer and waits, bounded, for its keys. Requests for one
+    /// organization share one fetch; dropping the future stops the waiting only.
     pub async fn open(&self, issuer: &str, client: Option<ClaimedClient>) -> Result<(), Closed> {
         let now = self.starter.now();
         let (key_manager, charge) = self.begin(issuer, client, now)?;
@@ -268,8 +249,8 @@ impl Organizations {
         state.closed.insert(issuer.into(), (now.after(time), why));
     }
 
-    /// Makes those live that were let through, lets go what brought no keys, and keeps the list. Called now and then, on
-    /// a thread that may write files.
+    /// Makes those live that were let through, lets go what brought no keys, and keeps the list.
+    /// Called now and then, on a thread that may write files.
     pub fn tend(&self, now: Moment) {
         self.budgets.forget_settled(now);
         let mut state = self.state();

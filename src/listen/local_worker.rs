@@ -82,7 +82,7 @@ impl LocalWorker {
     }
 
     pub(super) fn limits(&self) -> Limits {
-        self.shared.snapshots().load().limits
+        self.shared.snapshots().load().settings.limits
     }
 
     /// Enters a connection into the table.

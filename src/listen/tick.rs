@@ -42,7 +42,7 @@ pub(super) async fn tick(worker: Rc<LocalWorker>) {
             worker.shared().access_log().flush();
         }
         let snapshot = worker.shared().snapshots().load();
-        health::check(worker.shared().forwarder(), &snapshot.checked);
+        health::check(worker.shared().forwarder(), &snapshot.routes.checked);
         if !worker.shared().stream_authorizations().is_empty() {
             let revocations = worker.shared().cache().revocations();
             worker.shared().stream_authorizations().sweep(

@@ -259,7 +259,7 @@ fn inventory(management: &ManagementState) -> ManagementReply {
             "process": std::process::id(),
             "generation": snapshot.generation,
             "listeners": standing.listening.len(),
-            "apis": snapshot.apis.len(),
+            "apis": snapshot.routes.apis.len(),
             "applications": snapshot.directory.application_count(),
             "reload_max_removed_thousandths": standing.reload_max_removed,
         }),

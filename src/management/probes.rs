@@ -24,7 +24,7 @@ pub(super) fn metrics(state: &ManagementState) -> ManagementReply {
 
 /// Answers with the keys with which backends verify the backend JWT.
 pub(super) fn jwks(state: &ManagementState) -> ManagementReply {
-    match &state.snapshots.load().assertions {
+    match &state.snapshots.load().settings.assertions {
         Some(assertions) => text(StatusCode::OK, "application/json", assertions.jwks().to_string()),
         None => problem(StatusCode::NOT_FOUND, "[backend_jwt] is not configured"),
     }

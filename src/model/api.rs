@@ -21,7 +21,8 @@ pub struct Api {
     pub version: Version,
     /// As written: `/accounts`, `/`, or with `{version}` inside.
     pub context: String,
-    /// Where it is served, in normal form and without a trailing slash: `/accounts/1.0.0`; the empty string is the root.
+    /// Where it is served, in normal form and without a trailing slash: `/accounts/1.0.0`; the
+    /// empty string is the root.
     pub base_path: String,
     /// With `default_version`: the base path without the version.
     pub default_base_path: Option<String>,

@@ -1,7 +1,8 @@
 //! Applications: who calls APIs, with which keys and which subscriptions.
 //!
-//! Every rule about them stands here once: lengths, characters, one key per type and key manager, one subscription per
-//! API. The texts borrow where they can, because a file of a million lines is read without an allocation for each name.
+//! Every rule about them stands here once: lengths, characters, one key per type and key manager,
+//! one subscription per API. The texts borrow where they can, because a file of a million lines is
+//! read without an allocation for each name.
 
 use std::borrow::Cow;
 
@@ -11,7 +12,8 @@ use crate::model::names::{ApiSlot, InvalidName, KeyManagerSlot, MAX_NAME_BYTES, 
 use crate::model::policy::PolicyIndex;
 use crate::model::provenance::Provenance;
 
-/// The longest consumer key, in bytes. WSO2 keeps 512 characters; other servers issue URLs as client ids.
+/// The longest consumer key, in bytes. WSO2 keeps 512 characters; other servers issue URLs as
+/// client ids.
 pub const MAX_CONSUMER_KEY_BYTES: usize = 1024;
 
 macro_rules! text {
@@ -20,9 +22,18 @@ macro_rules! text {
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name<'a>(Cow<'a, str>);
 
-        impl $name<'_> {
+        impl<'a> $name<'a> {
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+
+            /// A text that was valid when it was put where it comes from.
+            pub(super) fn known(text: &'a str) -> Self {
+                Self(Cow::Borrowed(text))
+            }
+
+            fn to_static(&self) -> $name<'static> {
+                $name(Cow::Owned(self.0.clone().into_owned()))
             }
         }
 
@@ -107,6 +118,11 @@ impl<'a> TryFrom<Vec<KeyMapping<'a>>> for KeyMappings<'a> {
 }
 
 impl<'a> KeyMappings<'a> {
+    /// Keys that were valid when they were put where they come from.
+    pub(super) fn known(keys: Vec<KeyMapping<'a>>) -> Self {
+        Self(keys)
+    }
+
     pub fn as_slice(&self) -> &[KeyMapping<'a>] {
         &self.0
     }
@@ -153,6 +169,11 @@ impl TryFrom<Vec<Subscription>> for Subscriptions {
 }
 
 impl Subscriptions {
+    /// Subscriptions that were valid when they were put where they come from.
+    pub(super) fn known(subscriptions: Vec<Subscription>) -> Self {
+        Self(subscriptions)
+    }
+
     pub fn as_slice(&self) -> &[Subscription] {
         &self.0
     }
@@ -181,6 +202,26 @@ pub struct Application<'a> {
     pub keys: KeyMappings<'a>,
     pub subscriptions: Subscriptions,
     pub place: Provenance,
+}
+
+impl Application<'_> {
+    /// A copy that borrows nothing.
+    pub fn to_static(&self) -> Application<'static> {
+        let key = |key: &KeyMapping<'_>| KeyMapping {
+            key_manager: key.key_manager,
+            key_type: key.key_type,
+            consumer_key: key.consumer_key.to_static(),
+        };
+        Application {
+            name: self.name.to_static(),
+            owner: self.owner.to_static(),
+            organization: self.organization.as_ref().map(OrganizationName::to_static),
+            policy: self.policy,
+            keys: KeyMappings(self.keys.0.iter().map(key).collect()),
+            subscriptions: self.subscriptions.clone(),
+            place: self.place,
+        }
+    }
 }
 
 #[cfg(test)]

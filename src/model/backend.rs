@@ -24,7 +24,8 @@ pub struct Backend {
     /// The whole exchange, to the last byte of the answer.
     pub request_timeout: Option<Duration>,
     pub http2: Http2,
-    /// How often an HTTP/2 connection is pinged while something waits and nothing comes; `None`: never.
+    /// How often an HTTP/2 connection is pinged while something waits and nothing comes; `None`:
+    /// never.
     pub http2_ping_interval: Option<Duration>,
     pub retries: Retries,
     pub health: Option<HealthRule>,
@@ -41,7 +42,8 @@ pub struct Backend {
     pub place: Provenance,
 }
 
-/// What a backend learns of the address that the client used, and whether its own one is told to the client.
+/// What a backend learns of the address that the client used, and whether its own one is told to
+/// the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Addressing {
     /// The backend gets the client's `Host`.
@@ -130,7 +132,8 @@ impl Default for Retries {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target {
     pub scheme: BackendScheme,
-    /// A DNS name or an IP address (IPv6 without brackets); of SRV records, the domain that they belong to.
+    /// A DNS name or an IP address (IPv6 without brackets); of SRV records, the domain that they
+    /// belong to.
     pub host: String,
     /// `_orders._tcp.bank.example`: the records that name hosts and ports.
     pub service: Option<String>,
@@ -173,7 +176,8 @@ impl BackendScheme {
 }
 
 impl Target {
-    /// `host:port` as it stands in a `Host` header: brackets around IPv6, no port where it is the scheme's own.
+    /// `host:port` as it stands in a `Host` header: brackets around IPv6, no port where it is the
+    /// scheme's own.
     pub fn authority(&self) -> String {
         let host =
             if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };

@@ -11,7 +11,8 @@ pub struct BackendJwt {
     pub header: HeaderName,
     /// A private key, PEM: RSA, or EC on P-256.
     pub key: PemFile,
-    /// Private keys that signed before: their public halves stay published while tokens of theirs are about.
+    /// Private keys that signed before: their public halves stay published while tokens of theirs
+    /// are about.
     pub previous: Vec<PemFile>,
     pub issuer: String,
     pub ttl: Duration,

@@ -1,4 +1,5 @@
-//! The files of a configuration that hold certificates with an end: what the gateway shows, and whom it believes.
+//! The files of a configuration that hold certificates with an end: what the gateway shows, and
+//! whom it believes.
 
 use crate::model::Model;
 use crate::model::backend::{Backend, BackendTls};

@@ -1,9 +1,11 @@
-//! The two times of the gateway, read in one place and passed in: the time of day, by which tokens are judged, and the
-//! monotonic time, by which everything is measured that the gateway remembers for a while.
+//! The two times of the gateway, read in one place and passed in: the time of day, by which tokens
+//! are judged, and the monotonic time, by which everything is measured that the gateway remembers
+//! for a while.
 
 use std::time::Duration;
 
-/// What has expired is kept for this much longer where forgetting it does harm: a clock may be wrong for a while.
+/// What has expired is kept for this much longer where forgetting it does harm: a clock may be
+/// wrong for a while.
 pub const MARGIN_SECONDS: u64 = 24 * 3600;
 
 /// Seconds since 1970-01-01T00:00:00Z (RFC 7519 `NumericDate`, whole seconds).

@@ -25,7 +25,8 @@ pub enum Origins {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OriginPattern {
     Exact(String),
-    /// `https://*.bank.example`: something that a host may hold stands for the star, and nothing else.
+    /// `https://*.bank.example`: something that a host may hold stands for the star, and nothing
+    /// else.
     Around {
         before: String,
         after: String,

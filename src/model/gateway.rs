@@ -20,16 +20,19 @@ pub struct Gateway {
     pub workers: Workers,
     /// What all workers' verdicts of tokens may take, in bytes; zero: none is remembered.
     pub token_cache_bytes: u64,
-    /// A stop goes on accepting for this long after readiness failed, so that load balancers can notice.
+    /// A stop goes on accepting for this long after readiness failed, so that load balancers can
+    /// notice.
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
-    /// The share of listeners, APIs or applications, in thousandths, that a reload may take away unconfirmed.
+    /// The share of listeners, APIs or applications, in thousandths, that a reload may take away
+    /// unconfirmed.
     pub reload_max_removed: u16,
     /// Empty: the system's.
     pub dns_servers: Vec<SocketAddr>,
     /// Who is believed about clients, and in which headers.
     pub trusted_proxies: TrustedProxies,
-    /// Request headers that are removed, as they are shown: the operator's list, or the default one.
+    /// Request headers that are removed, as they are shown: the operator's list, or the default
+    /// one.
     pub remove_request_headers: Vec<String>,
     /// What makes nonces for DPoP proofs; `None`: a secret of the process.
     pub dpop_nonce_key: Option<SecretKey>,

@@ -1,8 +1,9 @@
 //! Identities: what stays the same while files, positions and generations change.
 //!
-//! An object that a file declares has an id that is derived from its kind and its name, so that it is the same in every
-//! process and on every gateway. Tables are indexed by slots: small numbers that one object holds for as long as anything
-//! in the process uses it. Deleting an object renumbers no other one.
+//! An object that a file declares has an id that is derived from its kind and its name, so that it
+//! is the same in every process and on every gateway. Tables are indexed by slots: small numbers
+//! that one object holds for as long as anything in the process uses it. Deleting an object
+//! renumbers no other one.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,7 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use hashbrown::HashMap;
 use uuid::Uuid;
 
-/// The namespace (RFC 9562, section 5.5) of ids that are derived from names. Drawn once; a change of it would change every id.
+/// The namespace (RFC 9562, section 5.5) of ids that are derived from names. Drawn once; a change
+/// of it would change every id.
 const NAMESPACE: Uuid = Uuid::from_u128(0x8d0b_1d2e_5c6a_4f0e_9b3a_71e2_4c95_d6a8);
 
 /// The id of an object.
@@ -175,7 +177,8 @@ impl Identities {
         Identity(self.apis.lease(&ObjectId::declared(ObjectKind::Api, name)))
     }
 
-    /// The identity of a key manager, or `None` when 65,535 are there: a consumer key has two bytes for its own.
+    /// The identity of a key manager, or `None` when 65,535 are there: a consumer key has two bytes
+    /// for its own.
     pub fn key_manager(&self, name: &str) -> Option<Identity> {
         let lease = self.key_managers.lease(&ObjectId::declared(ObjectKind::KeyManager, name));
         (lease.number() < u32::from(u16::MAX)).then_some(Identity(lease))

@@ -1,6 +1,6 @@
-//! A key manager: an outside authorization server whose tokens the gateway believes, and how to read them.
+//! A key manager: an outside authorization server whose tokens the gateway believes, and how to
+//! read them.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,7 +41,8 @@ pub struct KeyManager {
     pub organizations: Option<OrganizationRule>,
     /// What a token's `org_id` must be, where it has one.
     pub organization: Option<String>,
-    /// What stands in the braces of its template: the organization that its issuer proves, whatever a token says.
+    /// What stands in the braces of its template: the organization that its issuer proves, whatever
+    /// a token says.
     pub tenant: Option<String>,
     pub validation: TokenValidation,
     /// Where tokens can be asked about.
@@ -149,10 +150,11 @@ pub enum SecretCarrier {
 /// Where the keys that verify signatures come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
-    /// The `jwks_uri` of the discovery document at this address. When the key manager's issuer is written too, the
-    /// document's `issuer` must equal it.
+    /// The `jwks_uri` of the discovery document at this address. When the key manager's issuer is
+    /// written too, the document's `issuer` must equal it.
     Discovery { well_known_url: String },
-    /// A JWKS address; with a `well_known_url` the discovery document is still read for a missing issuer.
+    /// A JWKS address; with a `well_known_url` the discovery document is still read for a missing
+    /// issuer.
     Jwks { url: String, well_known_url: Option<String> },
     /// Nowhere: every token is asked about.
     None,
@@ -282,54 +284,6 @@ impl KeyManager {
     pub fn slot(&self) -> KeyManagerSlot {
         KeyManagerSlot(u16::try_from(self.identity.slot()).unwrap_or(u16::MAX))
     }
-
-    /// What revocations of its tokens are bound to: the issuer, which outlives a change of the key manager's name.
-    ///
-    /// An issuer that is learned is not known at all times, so there the place of the discovery document says it
-    /// (RFC 8414: the issuer and a suffix). A server that only introspects is known by its endpoint.
-    pub fn revocation_scope(&self) -> Cow<'_, str> {
-        if let Some(issuer) = &self.issuer {
-            return Cow::Borrowed(issuer.as_str().trim_end_matches('/'));
-        }
-        match &self.keys {
-            KeySource::Discovery { well_known_url: url }
-            | KeySource::Jwks { well_known_url: Some(url), .. } => {
-                return Cow::Owned(issuer_of(url));
-            }
-            KeySource::Jwks { .. }
-            | KeySource::None
-            | KeySource::Pem { .. }
-            | KeySource::JwksFile { .. } => {}
-        }
-        let endpoint =
-            self.introspection.as_ref().and_then(|settings| settings.endpoint.as_deref());
-        Cow::Borrowed(endpoint.unwrap_or(self.name.as_str()))
-    }
-
-    /// What revocations are bound to that concern all organizations of its template.
-    pub fn family_scope(&self) -> Option<&str> {
-        self.template_issuer.as_ref().map(|issuer| issuer.as_str().trim_end_matches('/'))
-    }
-
-    /// By which name earlier builds bound revocations of its tokens: organizations that nobody listed have no name that
-    /// an operator knows.
-    /// The name that earlier builds bound revocations of its tokens to. Organizations that nobody listed have no name
-    /// that an operator knows.
-    pub fn revocation_name(&self) -> &str {
-        self.made_of.as_ref().unwrap_or(&self.name).as_str()
-    }
-}
-
-/// The issuer whose discovery document lies at this address.
-fn issuer_of(well_known_url: &str) -> String {
-    const MARKS: [&str; 3] = [
-        "/.well-known/openid-configuration",
-        "/.well-known/oauth-authorization-server",
-        "/.well-known/",
-    ];
-    let found = MARKS.iter().find_map(|mark| well_known_url.split_once(mark));
-    let (before, after) = found.unwrap_or((well_known_url, ""));
-    format!("{before}{}", after.trim_end_matches('/')).trim_end_matches('/').to_owned()
 }
 
 impl Default for Fetch {
@@ -369,7 +323,8 @@ impl KeyManagerType {
         }
     }
 
-    /// The `typ` that this server always writes into its access tokens, where it is known to; empty for all others.
+    /// The `typ` that this server always writes into its access tokens, where it is known to; empty
+    /// for all others.
     pub fn default_token_types(self) -> &'static [&'static str] {
         match self {
             Self::Wso2Is7 | Self::FsKeyManager | Self::Asgardeo => &["at+jwt"],
@@ -395,7 +350,8 @@ impl KeyManagerType {
         }
     }
 
-    /// The claim names that the connector of this type fills in (WSO2's connector defaults; Cognito's own tokens).
+    /// The claim names that the connector of this type fills in (WSO2's connector defaults;
+    /// Cognito's own tokens).
     pub fn default_claims(self) -> ClaimNames {
         let (consumer_key, scopes) = match self {
             Self::Wso2Is | Self::KeyCloak => (None, None),
@@ -448,30 +404,13 @@ impl SignatureAlgorithm {
         }
     }
 
-    /// The algorithm of that exact name: one of [`SignatureAlgorithm::name`], or the name that RFC 9864 gives to EdDSA with
-    /// the only curve that is supported. ECDSA's names in JOSE say the curve already; `ESP256` and its kin are COSE's.
+    /// The algorithm of that exact name: one of [`SignatureAlgorithm::name`], or the name that RFC
+    /// 9864 gives to EdDSA with the only curve that is supported. ECDSA's names in JOSE say the
+    /// curve already; `ESP256` and its kin are COSE's.
     pub fn from_name(name: &str) -> Option<Self> {
         if name == "Ed25519" {
             return Some(Self::EdDSA);
         }
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::issuer_of;
-
-    #[test]
-    fn an_issuer_is_known_by_where_its_discovery_document_lies() {
-        for (url, issuer) in [
-            ("https://is/oauth2/token/.well-known/openid-configuration", "https://is/oauth2/token"),
-            ("https://a.auth0.com/.well-known/openid-configuration", "https://a.auth0.com"),
-            ("https://as/.well-known/oauth-authorization-server", "https://as"),
-            ("https://as/.well-known/oauth-authorization-server/tenant/", "https://as/tenant"),
-            ("https://odd/discovery", "https://odd/discovery"),
-        ] {
-            assert_eq!(issuer_of(url), issuer);
-        }
     }
 }

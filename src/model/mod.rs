@@ -1,14 +1,17 @@
 //! What an operator and a client mean: the nouns of the gateway, valid by construction.
 //!
-//! Decides nothing and touches nothing: no file, no socket, no clock. `config` makes these values from `gateway.toml`,
-//! `snapshot` compiles them into tables, and the rooms of the request's walk read those.
+//! Decides nothing and touches nothing: no file, no socket, no clock. `config` makes these values
+//! from `gateway.toml`, `snapshot` compiles them into tables, and the rooms of the request's walk
+//! read those.
 //!
-//! The walk through the files: [`names`] (newtypes), [`identity`] (ids and slots), [`provenance`] (where something was written), [`template`] (an
-//! operation's path), [`key_manager`], [`organization`] (templates of many issuers), [`token_handling`], [`api`], [`cors`],
-//! [`backend`], [`backend_jwt`], [`application`] (with its keys and subscriptions), [`directory`] (a million of them, packed),
-//! [`gateway`] (listeners, limits, management, telemetry), [`proxies`] (who is believed about clients),
-//! [`policy`] (throttling), [`removed_headers`] (what ends at the gateway), [`redis`], [`secret`], [`rate`]
-//! (so many in a time), [`reason`] (how exchanges end), [`certificates`] (files whose certificates end), [`clock`].
+//! The walk through the files: [`names`] (newtypes), [`identity`] (ids and slots), [`provenance`]
+//! (where something was written), [`template`] (an operation's path), [`key_manager`],
+//! [`organization`] (templates of many issuers), [`token_handling`], [`api`], [`cors`],
+//! [`backend`], [`backend_jwt`], [`application`] (with its keys and subscriptions), [`directory`]
+//! (a million of them, packed), [`gateway`] (listeners, limits, management, telemetry), [`proxies`]
+//! (who is believed about clients), [`policy`] (throttling), [`removed_headers`] (what ends at the
+//! gateway), [`redis`], [`secret`], [`rate`] (so many in a time), [`reason`] (how exchanges end),
+//! [`certificates`] (files whose certificates end), [`clock`].
 
 pub mod api;
 pub mod application;
@@ -31,6 +34,7 @@ pub mod reason;
 pub mod redis;
 pub mod removed_headers;
 
+mod revocation_scope;
 pub mod secret;
 pub mod template;
 pub mod throttling;
@@ -47,8 +51,8 @@ use crate::model::policy::Throttling;
 use crate::model::provenance::SourceFiles;
 use crate::model::redis::RedisServer;
 
-/// Everything that one `gateway.toml`, with the files that it names, says. Cross references are resolved: an index in
-/// one part is valid in the part that it points to.
+/// Everything that one `gateway.toml`, with the files that it names, says. Cross references are
+/// resolved: an index in one part is valid in the part that it points to.
 #[derive(Debug)]
 pub struct Model {
     /// The files that were read; [`provenance::Provenance`] points into them.

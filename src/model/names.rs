@@ -1,4 +1,5 @@
-//! Names as types: a consumer key is not an issuer, and an index of an API is not one of a key manager.
+//! Names as types: a consumer key is not an issuer, and an index of an API is not one of a key
+//! manager.
 
 use std::fmt;
 

@@ -1,8 +1,10 @@
-//! Organizations of one authorization server, each with an issuer of its own: what stands in a template's braces.
+//! Organizations of one authorization server, each with an issuer of its own: what stands in a
+//! template's braces.
 //!
-//! Decides which issuers are a template's, and what the key manager of one organization is. A value may hold letters,
-//! digits, `.`, `-` and `_` and nothing else, and begins with a letter or a digit, so that filled into an address it stays
-//! within its segment, whatever a token says: no slash, no percent, no dots that climb, no `@`, `?` or `#`.
+//! Decides which issuers are a template's, and what the key manager of one organization is. A value
+//! may hold letters, digits, `.`, `-` and `_` and nothing else, and begins with a letter or a
+//! digit, so that filled into an address it stays within its segment, whatever a token says: no
+//! slash, no percent, no dots that climb, no `@`, `?` or `#`.
 
 use std::num::NonZeroU32;
 
@@ -45,8 +47,8 @@ fn brace(segment: &str) -> Option<&str> {
         .filter(|name| !name.is_empty() && !name.contains(['{', '}']))
 }
 
-/// Whether each brace of an address fills a whole segment of its path: only then is there one way to read a value out of
-/// an issuer, and no value can choose a host.
+/// Whether each brace of an address fills a whole segment of its path: only then is there one way
+/// to read a value out of an issuer, and no value can choose a host.
 pub fn fills_segments(address: &str) -> bool {
     // "https:", "", the authority; only then the path
     const BEFORE_PATH: usize = 3;
@@ -56,7 +58,8 @@ pub fn fills_segments(address: &str) -> bool {
     path == address && address.matches(['{', '}']).count() == whole.saturating_mul(2)
 }
 
-/// What the braces of a template stand for in an issuer, in their order; `None` for an issuer that is not the template's.
+/// What the braces of a template stand for in an issuer, in their order; `None` for an issuer that
+/// is not the template's.
 pub fn values<'i>(template: &str, issuer: &'i str) -> Option<Vec<&'i str>> {
     let mut values = Vec::new();
     let (mut wanted, mut found) = (template.split('/'), issuer.split('/'));
@@ -74,14 +77,16 @@ pub fn values<'i>(template: &str, issuer: &'i str) -> Option<Vec<&'i str>> {
 }
 
 impl KeyManager {
-    /// What stands in the braces of this template for the organization of an issuer, where the pattern takes it.
+    /// What stands in the braces of this template for the organization of an issuer, where the
+    /// pattern takes it.
     pub fn organization_of<'i>(&self, issuer: &'i str) -> Option<Vec<&'i str>> {
         let rule = self.organizations.as_ref()?;
         let values = values(self.issuer.as_ref()?.as_str(), issuer)?;
         rule.pattern.matches(&values.join("/")).then_some(values)
     }
 
-    /// The key manager of one organization of this template, or `None` for values that cannot stand in its braces.
+    /// The key manager of one organization of this template, or `None` for values that cannot stand
+    /// in its braces.
     pub fn of_organization(&self, values: &[&str]) -> Option<Self> {
         let template = self.issuer.as_ref()?;
         let braces = braces(template.as_str());
@@ -213,7 +218,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever an issuer says, what is read out of it and filled into an address changes nothing else of the address.
+        /// Whatever an issuer says, what is read out of it and filled into an address changes
+        /// nothing else of the address.
         #[test]
         fn a_value_never_leaves_its_segment(text in "\\PC{0,40}|[a-z./%@?#:;{}\\\\]{0,20}") {
             if let Some(found) = values(TEMPLATE, &issuer("carbon.super", &text)) {

@@ -148,7 +148,8 @@ impl PolicyIndex {
 }
 
 impl Policies {
-    /// Adds a policy. One that is written replaces the built-in one of its name; `false`: there is no room for more.
+    /// Adds a policy. One that is written replaces the built-in one of its name; `false`: there is
+    /// no room for more.
     pub fn add(&mut self, policy: Policy) -> bool {
         let key = (policy.level, policy.name.clone());
         if let Some(place) = self.by_name.get(&key).and_then(|index| index.position()) {

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// A file (by its position in [`SourceFiles`]) and a line, counted from 1. Packed, for a million applications have one each.
+/// A file (by its position in [`SourceFiles`]) and a line, counted from 1. Packed, for a million
+/// applications have one each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Provenance {
     pub file: u16,

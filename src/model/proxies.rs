@@ -1,11 +1,13 @@
-//! The proxies in front of the gateway: which networks they are in, and the headers of theirs that are believed.
+//! The proxies in front of the gateway: which networks they are in, and the headers of theirs that
+//! are believed.
 
 use std::net::IpAddr;
 
 use http::HeaderName;
 use ipnet::IpNet;
 
-/// Proxies whose word about a client is believed, in the headers that are named here and in no others.
+/// Proxies whose word about a client is believed, in the headers that are named here and in no
+/// others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TrustedProxies {
     pub networks: Vec<IpNet>,

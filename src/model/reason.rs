@@ -1,6 +1,8 @@
-//! Why an exchange ended as it did: the closed list that the access log, the metrics and `explain` share.
+//! Why an exchange ended as it did: the closed list that the access log, the metrics and `explain`
+//! share.
 //!
-//! The answers that clients get for these are in `proxy::denial`, the only table of statuses and codes.
+//! The answers that clients get for these are in `proxy::denial`, the only table of statuses and
+//! codes.
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $label:literal,)*) => {
@@ -88,7 +90,8 @@ reasons! {
     TokenRevoked = "token_revoked",
     /// Too many forged tokens of this client: what is not known is not verified.
     ForgedTokens = "forged_tokens",
-    /// Too many tokens of this client that no server has vouched for: none is asked about for a while.
+    /// Too many tokens of this client that no server has vouched for: none is asked about for a
+    /// while.
     UnknownTokens = "unknown_tokens",
     /// The server that was asked does not know it as active.
     TokenInactive = "token_inactive",

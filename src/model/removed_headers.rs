@@ -1,7 +1,9 @@
-//! Request headers that end at the gateway, because backends would do something else for them, or for somebody else.
+//! Request headers that end at the gateway, because backends would do something else for them, or
+//! for somebody else.
 //!
-//! Every field of every request is looked up here, and almost none is found: a filter of a few words says so without
-//! comparing names. `_` counts as `-`, as in the servers that turn names into variables.
+//! Every field of every request is looked up here, and almost none is found: a filter of a few
+//! words says so without comparing names. `_` counts as `-`, as in the servers that turn names into
+//! variables.
 
 /// What is removed where the operator writes no list. A `*` at the end stands for any rest.
 pub const DEFAULT_REMOVED: &[&str] = &[

@@ -1,7 +1,9 @@
-//! The path template of an operation: literals, `{parameters}`, and a last `*` that takes all below.
+//! The path template of an operation: literals, `{parameters}`, and a last `*` that takes all
+//! below.
 //!
-//! A template is written in normal form, so that it can be compared with a normalized request path byte for byte: what
-//! can stand unencoded is not encoded, and hexadecimal digits are in upper case.
+//! A template is written in normal form, so that it can be compared with a normalized request path
+//! byte for byte: what can stand unencoded is not encoded, and hexadecimal digits are in upper
+//! case.
 
 use std::fmt;
 
@@ -66,7 +68,8 @@ impl Template {
         self.tail
     }
 
-    /// The template with parameters' names left out: two templates with one shape match the same paths.
+    /// The template with parameters' names left out: two templates with one shape match the same
+    /// paths.
     pub fn shape(&self) -> String {
         let mut shape = String::with_capacity(self.text.len());
         for segment in &self.segments {
@@ -135,7 +138,8 @@ fn segment(part: &str) -> Result<Segment, InvalidTemplate> {
     literal(part).map(|()| Segment::Literal(part.into()))
 }
 
-/// Accepts the text of a literal segment, or of a context, when it is in the normal form of request paths.
+/// Accepts the text of a literal segment, or of a context, when it is in the normal form of request
+/// paths.
 pub fn literal(part: &str) -> Result<(), InvalidTemplate> {
     let mut rest = part.chars();
     while let Some(character) = rest.next() {
@@ -175,7 +179,8 @@ fn percent_encoded(digits: &str) -> Result<(), InvalidTemplate> {
     let refused = || InvalidTemplate::PercentEncoding(format!("%{digits}"));
     let normal = digits.len() == 2 && digits.chars().all(|c| matches!(c, '0'..='9' | 'A'..='F'));
     let byte = u8::from_str_radix(digits, 16).map_err(|_| refused())?;
-    // "%2A" is the only way to write a literal "*"; ";" would be cut before matching however it is spelled
+    // "%2A" is the only way to write a literal "*"; ";" would be cut before matching however it is
+    // spelled
     let stands_plainly = byte.is_ascii_alphanumeric() || b"-._~!$&'()+,=:@".contains(&byte);
     let matchable =
         normal && !stands_plainly && byte >= 0x20 && !matches!(byte, b'/' | b'\\' | b';' | 0x7F);

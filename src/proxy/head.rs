@@ -97,7 +97,7 @@ fn check(
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(Refusal::new(Reason::MethodRefused));
     }
-    let most = snapshot.limits.max_headers;
+    let most = snapshot.settings.limits.max_headers;
     if fields(request.headers()) > most {
         let message = format!("more than {most} header fields");
         return Err(Refusal::because(Reason::HeadTooLarge, message));
@@ -105,7 +105,7 @@ fn check(
     let origin = origin(exchange, snapshot, inbound, uri)
         .map_err(|error| Refusal::because(Reason::InvalidRequest, error.to_string()))?;
     let peer = exchange.connection().peer().ip();
-    if is_told_twice(peer, request.headers(), &snapshot.trusted_proxies) {
+    if is_told_twice(peer, request.headers(), &snapshot.settings.trusted_proxies) {
         return Err(Refusal::because(
             Reason::InvalidRequest,
             "a trusted proxy's request has more than one client certificate",
@@ -144,7 +144,7 @@ fn origin(
     let from = Arriving {
         peer: connection.peer().ip(),
         scheme,
-        trusted_proxies: &snapshot.trusted_proxies,
+        trusted_proxies: &snapshot.settings.trusted_proxies,
     };
     let request = &inbound.request;
     connection.last_origin().read(request.version(), uri, request.headers(), from)

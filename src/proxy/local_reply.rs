@@ -57,7 +57,7 @@ pub(super) fn respond(
 fn deny(worker: &Worker, exchange: &Exchange, refusal: &Refusal) -> Response<Bytes> {
     let snapshot = worker.snapshots().load();
     let id = exchange.head.request_id.clone().unwrap_or_else(|| worker.request_id());
-    let format = exchange.request.preference.choose(snapshot.errors);
+    let format = exchange.request.preference.choose(snapshot.settings.errors);
     let why = denial::why(&refusal.why);
     let reason = refusal.reason();
     let limit = match &refusal.why {
@@ -92,7 +92,7 @@ fn deny(worker: &Worker, exchange: &Exchange, refusal: &Refusal) -> Response<Byt
     }
     if reason == Reason::ProofNonce {
         let nonces = worker.cache().proofs();
-        let nonce = nonces.nonce(snapshot.dpop_nonce_key.as_ref(), worker.clock().now());
+        let nonce = nonces.nonce(snapshot.settings.dpop_nonce_key.as_ref(), worker.clock().now());
         if let Ok(nonce) = HeaderValue::try_from(nonce) {
             response.headers_mut().insert("dpop-nonce", nonce);
         }
@@ -136,7 +136,7 @@ pub fn refuse_bytes(
     let mut exchange = Exchange::begin(
         Rc::clone(worker),
         InFlight::begin(connection, worker.deadlines(), worker.idle()),
-        Arc::clone(&snapshot.unrouted),
+        Arc::clone(&snapshot.routes.unrouted),
         &mut request,
     );
     exchange.head.request_id = Some(worker.request_id());

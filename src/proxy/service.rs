@@ -79,7 +79,7 @@ async fn serve(
 ) -> Response<AnswerBody> {
     let worker = &worker;
     inbound.read_upgrade(in_flight.connection());
-    let unrouted = Arc::clone(&worker.snapshots().load().unrouted);
+    let unrouted = Arc::clone(&worker.snapshots().load().routes.unrouted);
     let request = &mut *inbound.request;
     let mut exchange = Box::new(Exchange::begin(Rc::clone(worker), in_flight, unrouted, request));
     let origin = request.headers().get(header::ORIGIN).cloned();

@@ -5,7 +5,8 @@ use std::sync::{Arc, Weak};
 
 use hashbrown::HashMap;
 
-/// Shares values between snapshots without keeping any alive: what no snapshot and no request uses is forgotten.
+/// Shares values between snapshots without keeping any alive: what no snapshot and no request uses
+/// is forgotten.
 #[derive(Debug)]
 pub(super) struct Kept<K, V>(HashMap<K, Weak<V>>);
 

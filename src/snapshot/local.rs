@@ -1,7 +1,8 @@
 //! One worker's view of the snapshot: reference counts that only this thread touches.
 //!
-//! A request takes one `Rc` of the view and lets it go before it waits for a backend, so an old generation (and its
-//! directory) lives no longer than the decisions made on it. What a request needs to its end, it takes as [`LocalApi`].
+//! A request takes one `Rc` of the view and lets it go before it waits for a backend, so an old
+//! generation (and its directory) lives no longer than the decisions made on it. What a request
+//! needs to its end, it takes as [`LocalApi`].
 
 use std::cell::{OnceCell, RefCell};
 use std::ops::Deref;
@@ -70,7 +71,7 @@ impl LocalSnapshots {
 
 impl LocalSnapshot {
     fn new(snapshot: Arc<Snapshot>) -> Self {
-        let apis = (0..snapshot.apis.slots()).map(|_| OnceCell::new()).collect();
+        let apis = (0..snapshot.routes.apis.slots()).map(|_| OnceCell::new()).collect();
         Self { snapshot, apis }
     }
 

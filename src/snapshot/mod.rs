@@ -1,75 +1,59 @@
-//! The compiled configuration: read-only tables that every request of a generation reads, and the one swap cell that
-//! holds them.
+//! The compiled configuration: read-only tables that every request of a generation reads, and the
+//! one swap cell that holds them.
 //!
-//! Decides how a model becomes tables. Never waits, never changes a table after it is published; what changes while a
-//! generation lives (key sets, counters, connection pools) stands beside the snapshot and outlives it.
+//! Decides how a model becomes tables. Never waits, never changes a table after it is published;
+//! what changes while a generation lives (key sets, counters, connection pools) stands beside the
+//! snapshot and outlives it.
 //!
-//! The walk through the files: [`compile`] (model -> tables), [`api`] (an API with its backends), [`routed`] (the first proof of the
-//! walk), [`throttling`] (limits), [`swap`] (the cell), [`local`] (one worker's view, which costs a request no shared
+//! The walk through the files: [`compile`] (model -> tables), [`state`] (what differs), [`parts`],
+//! [`api`] (an API with its backends), [`routed`] (the first proof of the walk), [`throttling`]
+//! (limits), [`swap`] (the cell), [`local`] (one worker's view, which costs a request no shared
 //! counter).
 
 mod api;
 mod by_slot;
 pub mod compile;
+mod difference;
 mod kept;
 pub mod local;
+mod parts;
 mod routed;
+mod state;
 mod swap;
 pub mod throttling;
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use http::Method;
 
 pub use api::{CompiledApi, CompiledOperation};
 pub use by_slot::BySlot;
+pub use parts::{KeyManagers, Routes, SnapshotSettings};
 pub use routed::Routed;
+pub use state::{Change, SettingsState, SnapshotState};
 pub use swap::Snapshots;
 
-use crate::assertion::Assertions;
-use crate::backend::CheckedTarget;
 use crate::jwks::KeyManagerKeys;
 use crate::key_managers::{CompiledKeyManager, Organizations};
 use crate::model::clock::Moment;
 use crate::model::directory::Directory;
-use crate::model::gateway::{ErrorFormat, Limits};
 use crate::model::names::{ApiSlot, KeyManagerSlot};
-use crate::model::provenance::SourceFiles;
-use crate::model::proxies::TrustedProxies;
-use crate::model::secret::SecretKey;
-use crate::route::{Found, InvalidPath, NormalPath, NotFound, RouteTable};
+use crate::route::{Found, InvalidPath, NormalPath, NotFound};
 use crate::snapshot::throttling::CompiledThrottling;
-use crate::telemetry::OperationSeries;
 
-/// One generation of the configuration.
-#[derive(Debug)]
+/// One generation of the configuration, made of parts that it shares with the generations before
+/// and after. Clones share all of them.
+#[derive(Debug, Clone)]
 pub struct Snapshot {
     pub generation: u64,
-    pub files: SourceFiles,
-    pub routes: RouteTable,
-    pub apis: BySlot<CompiledApi>,
-    pub key_managers: BySlot<CompiledKeyManager>,
+    pub settings: Arc<SnapshotSettings>,
+    pub routes: Arc<Routes>,
+    pub key_managers: Arc<KeyManagers>,
     pub directory: Directory,
-    pub limits: Limits,
     pub throttling: Arc<CompiledThrottling>,
-    pub trusted_proxies: TrustedProxies,
-    pub dpop_nonce_key: Option<SecretKey>,
-    pub errors: ErrorFormat,
-    pub assertions: Option<Arc<Assertions>>,
-    /// Each once, however many APIs ask it.
-    pub checked: Vec<CheckedTarget>,
-    /// Where exchanges are counted that no operation was found for.
-    pub unrouted: Arc<OperationSeries>,
-    /// Several of one issuer tell their tokens apart by `token_handling`.
-    issuers: HashMap<Box<str>, Vec<KeyManagerSlot>>,
-    /// Enabled key managers whose issuer comes from their discovery document.
-    learning: Vec<KeyManagerSlot>,
-    /// Those that serve organizations which nobody listed.
-    templates: Vec<KeyManagerSlot>,
 }
 
-/// Whose an issuer is that no key manager has written.
+/// The key manager that serves an issuer which no file lists.
 #[derive(Debug)]
 pub enum Unlisted {
     /// An organization's that is open.
@@ -84,7 +68,7 @@ pub enum Unlisted {
 impl Snapshot {
     /// Brings the path of a request target to the normal form that its API takes.
     pub fn normalize<'r>(&self, host: &str, path: &'r str) -> Result<NormalPath<'r>, InvalidPath> {
-        self.routes.normalize(host, path)
+        self.routes.table.normalize(host, path)
     }
 
     /// Finds the operation that answers a request.
@@ -94,7 +78,7 @@ impl Snapshot {
         path: &NormalPath<'_>,
         method: &Method,
     ) -> Result<Routed<'_>, NotFound> {
-        let Found { api, operation, base_length } = self.routes.find(host, path, method)?;
+        let Found { api, operation, base_length } = self.routes.table.find(host, path, method)?;
         let position = operation as usize;
         let found = self.api(api).and_then(|api| {
             let operation = api.definition.operations.get(position)?;
@@ -105,22 +89,25 @@ impl Snapshot {
 
     /// The enabled key manager of exactly this issuer; the first one, where several have it.
     pub fn key_manager_of(&self, issuer: &str) -> Option<&Arc<CompiledKeyManager>> {
-        if let Some(index) = self.issuers.get(issuer).and_then(|slots| slots.first()) {
+        if let Some(index) = self.key_managers.issuers.get(issuer).and_then(|slots| slots.first()) {
             return self.key_manager(*index);
         }
-        self.learning.iter().filter_map(|slot| self.key_manager(*slot)).find(|key_manager| {
-            key_manager
-                .keys
-                .current()
-                .issuer
-                .as_ref()
-                .is_some_and(|learned| learned.as_str() == issuer)
-        })
+        self.key_managers.learning.iter().filter_map(|slot| self.key_manager(*slot)).find(
+            |key_manager| {
+                key_manager
+                    .keys
+                    .current()
+                    .issuer
+                    .as_ref()
+                    .is_some_and(|learned| learned.as_str() == issuer)
+            },
+        )
     }
 
-    /// Whose an issuer is that no key manager has written or learned.
+    /// Finds the key manager of an issuer that no file lists, and that none has learned.
     pub fn unlisted(&self, issuer: &str) -> Unlisted {
-        let templates = self.templates.iter().filter_map(|slot| self.key_manager(*slot));
+        let templates =
+            self.key_managers.templates.iter().filter_map(|slot| self.key_manager(*slot));
         let mut taking = templates.filter(|template| {
             template.organizations.as_ref().is_some_and(|own| own.takes(issuer))
         });
@@ -146,7 +133,8 @@ impl Snapshot {
     pub fn organizations(
         &self,
     ) -> impl Iterator<Item = (&Arc<CompiledKeyManager>, &Organizations)> {
-        let templates = self.templates.iter().filter_map(|slot| self.key_manager(*slot));
+        let templates =
+            self.key_managers.templates.iter().filter_map(|slot| self.key_manager(*slot));
         templates.filter_map(|template| Some((template, template.organizations.as_ref()?)))
     }
 
@@ -169,19 +157,20 @@ impl Snapshot {
         &self,
         issuer: &str,
     ) -> impl Iterator<Item = &Arc<CompiledKeyManager>> {
-        let shared = self.issuers.get(issuer).filter(|indices| indices.len() > 1);
+        let shared = self.key_managers.issuers.get(issuer).filter(|indices| indices.len() > 1);
         shared.into_iter().flatten().filter_map(|slot| self.key_manager(*slot))
     }
 
-    /// The key managers whose issuer is not known yet: a token of an unknown issuer may still be one of theirs.
+    /// The key managers whose issuer is not known yet: a token of an unknown issuer may still be
+    /// one of theirs.
     pub fn unlearned_issuers(&self) -> Vec<Arc<KeyManagerKeys>> {
-        let learning = self.learning.iter().filter_map(|slot| self.key_manager(*slot));
+        let learning = self.key_managers.learning.iter().filter_map(|slot| self.key_manager(*slot));
         let unlearned = learning.filter(|key_manager| key_manager.keys.current().issuer.is_none());
         unlearned.map(|key_manager| Arc::clone(&key_manager.keys)).collect()
     }
 
     pub fn api(&self, slot: ApiSlot) -> Option<&Arc<CompiledApi>> {
-        self.apis.at(slot.position())
+        self.routes.apis.at(slot.position())
     }
 
     /// Whether a key manager is still one of these, unchanged.
@@ -196,6 +185,6 @@ impl Snapshot {
     }
 
     pub fn key_manager(&self, slot: KeyManagerSlot) -> Option<&Arc<CompiledKeyManager>> {
-        self.key_managers.at(slot.position())
+        self.key_managers.listed.at(slot.position())
     }
 }

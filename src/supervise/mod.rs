@@ -20,6 +20,7 @@ pub mod inherited;
 pub mod inventory;
 mod link;
 pub mod listeners;
+mod publisher;
 pub mod reload;
 pub mod running;
 mod serve;

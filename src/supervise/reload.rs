@@ -3,28 +3,23 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::budget::descriptors::Descriptors;
 use crate::config::Loaded;
 use crate::explain::Listening;
-use crate::jwks::KeySets;
 use crate::key_managers::OrganizationsStatus;
 use crate::limiter::shared::SharedCounters;
 use crate::management::{InForce, InForceState, ReloadOutcome, Removals};
 use crate::model::Model;
 use crate::model::clock::Clock;
 use crate::model::gateway::{Gateway, Log};
-use crate::model::identity::Identities;
 use crate::revocation::channel::Channel;
-use crate::snapshot::compile::Compiler;
-use crate::snapshot::{Snapshot, Snapshots};
-use crate::supervise::background;
+use crate::snapshot::Snapshot;
 use crate::supervise::error::SuperviseError;
 use crate::supervise::inventory::Inventory;
 use crate::supervise::listeners::{Changes, Listeners};
-use crate::supervise::settled::{self, Settled};
+use crate::supervise::publisher::Publisher;
+use crate::supervise::settled::Settled;
 use crate::supervise::stamp::Stamp;
 use crate::supervise::takeover::Inherited;
 use crate::supervise::warnings::tell_limits;
@@ -32,20 +27,13 @@ use crate::supervise::workers::WorkerThreads;
 use crate::supervise::{certificates, descriptors};
 use crate::telemetry::{KeyManagerFacts, LogHandle, Metrics, OrganizationFacts, SnapshotFacts};
 
-/// Workers look for the newest generation with every request and every tick of theirs.
-const RETIREMENT_LOOK: Duration = Duration::from_millis(20);
-const LONGEST_RETIREMENT: Duration = Duration::from_secs(2);
-
 /// The state of reloading, which nothing else touches.
 #[derive(Debug)]
 pub struct Reloader {
     pub path: PathBuf,
     /// The files of the last reading.
     pub watched: Vec<PathBuf>,
-    pub identities: Identities,
-    pub compiler: Compiler,
-    pub fetchers: KeySets,
-    pub snapshots: Arc<Snapshots>,
+    pub(super) publisher: Publisher,
     pub metrics: Arc<Metrics>,
     pub listeners: Listeners,
     pub descriptors: Arc<Descriptors>,
@@ -103,7 +91,7 @@ impl Reloader {
         removals: Removals,
     ) -> Result<Reloaded, SuperviseError> {
         let Settled { loaded: Loaded { model, watched, warnings }, seen } =
-            self.load_behind().await?;
+            self.publisher.read(self.path.clone(), self.watched.clone()).await?;
         if removals == Removals::Guarded {
             self.inventory().guard(&Inventory::of(&model), self.settings.reload_max_removed)?;
         }
@@ -122,19 +110,7 @@ impl Reloader {
         let counting = model.throttling.shared.clone();
         let certificates = certificates::facts(&model);
         let division = descriptors::division(&model, descriptors::limit(false));
-        let before = self.snapshots.load();
-        let keys = self.fetchers.reconcile(&model.key_managers);
-        let snapshot = match self.compiler.compile(model, keys) {
-            Ok(snapshot) => snapshot,
-            Err(error) => {
-                self.fetchers.take_back();
-                return Err(error.into());
-            }
-        };
-        let generation = snapshot.generation;
-        self.snapshots.publish(snapshot);
-        self.fetchers.commit();
-        retire(before);
+        let generation = self.publisher.publish(model)?;
         self.metrics.certificates(certificates);
         self.descriptors.divide(division);
         self.metrics.snapshot_installed(&SnapshotFacts { generation, ..facts });
@@ -169,7 +145,7 @@ impl Reloader {
     /// Refuses a takeover by a process whose files would take away more than a reload may. Files
     /// with errors are for the new process to refuse: it may know more than this one.
     pub(super) async fn guard_takeover(&self) -> Result<(), SuperviseError> {
-        match self.load_behind().await {
+        match self.publisher.read(self.path.clone(), self.watched.clone()).await {
             Ok(Settled { loaded, .. }) => {
                 let next = Inventory::of(&loaded.model);
                 Ok(self.inventory().guard(&next, self.settings.reload_max_removed)?)
@@ -178,20 +154,12 @@ impl Reloader {
         }
     }
 
-    /// Reads and checks the configuration while the workers go on with the one before.
-    async fn load_behind(&self) -> Result<Settled, SuperviseError> {
-        let (path, known, identities) =
-            (self.path.clone(), self.watched.clone(), self.identities.clone());
-        let loaded = background::done(move || settled::load(&path, &known, &identities)).await;
-        loaded.ok_or(SuperviseError::Unread)?.map_err(SuperviseError::Configuration)
-    }
-
     /// Counts the objects of the configuration in use.
     fn inventory(&self) -> Inventory {
-        let snapshot = self.snapshots.load();
+        let snapshot = self.publisher.snapshots().load();
         Inventory {
             listeners: self.listeners.iter().count(),
-            apis: snapshot.apis.len(),
+            apis: snapshot.routes.apis.len(),
             applications: snapshot.directory.application_count(),
         }
     }
@@ -221,18 +189,6 @@ async fn close_listeners(changes: &Changes, threads: &WorkerThreads) {
             "no longer listening",
         );
     }
-}
-
-/// Lets go of an old generation after the workers have: a million records are freed here, and not
-/// between two requests.
-fn retire(old: Arc<Snapshot>) {
-    let wait = move || {
-        let begun = Instant::now();
-        while Arc::strong_count(&old) > 1 && begun.elapsed() < LONGEST_RETIREMENT {
-            thread::sleep(RETIREMENT_LOOK);
-        }
-    };
-    drop(background::begin(wait));
 }
 
 impl From<Result<Reloaded, SuperviseError>> for ReloadOutcome {

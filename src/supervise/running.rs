@@ -93,6 +93,7 @@ impl RunningGateway {
                 () = &mut end => break,
                 Some(request) = self.reloads.recv() => self.reload_now(Some(request)).await,
                 () = self.watch.changed() => self.reload_now(None).await,
+                () = self.reloader.publisher.fold() => {}
             }
         }
         self.stop(std::future::pending()).await
@@ -125,7 +126,7 @@ impl RunningGateway {
             (Arc::clone(&self.counts), counts::time(&self.counts, &*self.reloader.clock));
         // a failure is told there
         let _ = tokio::task::spawn_blocking(move || counts.write(now)).await;
-        self.reloader.fetchers.shutdown().await;
+        self.reloader.publisher.shutdown().await;
         self.reloader.channel.shutdown().await;
         self.reloader.shared_counters.shutdown().await;
         drop(self.lock.take());

@@ -17,9 +17,8 @@ use crate::supervise::{service_manager, takeover};
 const TAKEOVER: Duration = Duration::from_secs(30);
 
 impl RunningGateway {
-    /// Serves until a signal ends it: SIGTERM and SIGINT drain, a second one hurries, SIGQUIT ends
-    /// at once, SIGHUP reloads, SIGUSR2 hands over to a new process.
-    pub async fn run(mut self, mut signals: Signals) -> Drained {
+    /// Tells the service manager, or the process that this one takes over from.
+    fn announce(&mut self) {
         match self.predecessor.take() {
             None => service_manager::ready(),
             Some(link) => {
@@ -27,6 +26,12 @@ impl RunningGateway {
                 self.tasks.spawn(take_over(link, gates, self.reload.clone()));
             }
         }
+    }
+
+    /// Serves until a signal ends it: SIGTERM and SIGINT drain, a second one hurries, SIGQUIT ends
+    /// at once, SIGHUP reloads, SIGUSR2 hands over to a new process.
+    pub async fn run(mut self, mut signals: Signals) -> Drained {
+        self.announce();
         let mut next = PendingSignals::default();
         let end = loop {
             let told = if std::mem::take(&mut next.reload) {
@@ -43,6 +48,7 @@ impl RunningGateway {
                         }
                     }
                     () = self.watch.changed() => SignalMeaning::Reload,
+                    () = self.reloader.publisher.fold() => continue,
                 }
             };
             match told {

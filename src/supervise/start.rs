@@ -15,8 +15,7 @@ use crate::authenticate::cache::Common;
 use crate::budget::descriptors::Descriptors;
 use crate::config::Loaded;
 use crate::forward::via::Via;
-use crate::jwks::{KeyManagerKeys, KeySets};
-use crate::key_managers::OnDemand;
+use crate::jwks::KeyManagerKeys;
 use crate::limiter::shared::{SharedCounters, SharedLimiter};
 use crate::listen::{listen, server_config};
 use crate::management::{
@@ -32,7 +31,6 @@ use crate::revocation::Revocations;
 use crate::revocation::channel::Channel;
 use crate::revocation::journal::Journal;
 use crate::snapshot::Snapshots;
-use crate::snapshot::compile::Compiler;
 use crate::state_dir::lock::Lock;
 use crate::state_dir::{self, FolderNote};
 use crate::supervise::clock::SystemClock;
@@ -42,6 +40,7 @@ use crate::supervise::error::{SuperviseError, bind_error};
 use crate::supervise::facts::{identity_facts, shared_counters};
 use crate::supervise::link::{self, Predecessor, TakeoverLink};
 use crate::supervise::listeners::Listeners;
+use crate::supervise::publisher::{Publisher, PublisherContext};
 use crate::supervise::reload::{Reloader, key_manager_facts, set_log, snapshot_facts};
 use crate::supervise::running::RunningGateway;
 use crate::supervise::settled::{self, Settled};
@@ -118,11 +117,6 @@ async fn assemble(
 
     let limiter = Arc::<SharedLimiter>::default();
     let counts = kept_counts(&state_dir, &*clock, &metrics, &limiter)?;
-    let mut fetchers = KeySets::new(&model.gateway.state_dir, Arc::clone(&clock));
-    let keys = fetchers.reconcile(&model.key_managers);
-    let mut compiler = Compiler::new(Arc::clone(&metrics), worker_count)
-        .starting(OnDemand::new(&model.gateway.state_dir, Arc::clone(&clock)))
-        .counting(Arc::clone(counts.counters()), Arc::clone(&limiter));
     let (settings, addresses) =
         (model.gateway.clone(), management.as_ref().map(|(socket, _)| socket.local_addr()));
     let facts = snapshot_facts(&model);
@@ -130,9 +124,17 @@ async fn assemble(
     metrics.certificates(certificates::facts(&model));
     let (descriptors, notices) = (shares(&model), model.revocation_notices);
     let (talking, counting) = (model.revocation_channel.clone(), model.throttling.shared.clone());
-    let snapshot = compiler.compile(model, keys.clone())?;
-    show_snapshot(&metrics, SnapshotFacts { generation: snapshot.generation, ..facts }, &*clock);
-    let snapshots = Arc::new(Snapshots::new(snapshot));
+    let context = PublisherContext {
+        metrics: &metrics,
+        workers: worker_count,
+        clock: &clock,
+        counters: counts.counters(),
+        limiter: &limiter,
+    };
+    let (publisher, keys) = Publisher::start(identities, model, &context)?;
+    let snapshots = Arc::clone(publisher.snapshots());
+    let generation = snapshots.load().generation;
+    show_snapshot(&metrics, SnapshotFacts { generation, ..facts }, &*clock);
 
     let lock = turn(lock, predecessor.as_mut(), &keys, &state_dir).await?;
     counts.own(&snapshots.load().throttling, counts::time(&counts, &*clock));
@@ -167,12 +169,9 @@ async fn assemble(
     tasks.spawn(counts::keep(Arc::clone(&counts), Arc::clone(&clock)));
     let reloader = Reloader {
         in_force,
-        identities,
         path: path.to_owned(),
         watched: watched.clone(),
-        compiler,
-        fetchers,
-        snapshots: Arc::clone(&snapshots),
+        publisher,
         metrics: Arc::clone(&metrics),
         listeners,
         descriptors,

@@ -48,7 +48,7 @@ impl Permitted {
     pub fn new(snapshot: &LocalSnapshot, grant: &Grant<'_>, levels: Levels) -> Option<Self> {
         let routed = grant.routed();
         let definition = &routed.api().definition;
-        let limits = &snapshot.limits;
+        let limits = &snapshot.settings.limits;
         Some(Self {
             api: snapshot.local_api(routed.api().slot)?,
             operation: routed.position(),
@@ -66,7 +66,7 @@ impl Permitted {
                     BodyStall::Never => None,
                 },
             },
-            assertions: snapshot.assertions.clone(),
+            assertions: snapshot.settings.assertions.clone(),
             levels,
         })
     }

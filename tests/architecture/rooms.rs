@@ -36,7 +36,8 @@ const ROOMS: &[&[&str]] = &[
 /// Rooms that decide and touch nothing: no file, no socket, no clock, no task, no log line.
 ///
 /// `backend`, `authenticate` and `limiter` decide too, and read the clock; `deadline` is the clock.
-const PURE: &[&str] = &["model", "jwt", "route", "snapshot", "authorize", "throttle"];
+/// `snapshot` decides too: what it calls reads the system's authorities and opens organizations.
+const PURE: &[&str] = &["model", "jwt", "route", "authorize", "throttle"];
 
 /// Words that a pure room does not have.
 const TOUCHING: &[&str] = &[

@@ -9,7 +9,7 @@ use crate::model::application::{
     Application, ApplicationName, ConsumerKey, InvalidApplication, KeyMapping, KeyMappings,
     KeyType, OrganizationName, Owner, Subscription, SubscriptionState, Subscriptions,
 };
-use crate::model::directory::{Conflict, Directory};
+use crate::model::directory::{Conflict, DirectoryBuilder};
 use crate::model::names::InvalidName;
 use crate::model::policy::PolicyLevel;
 
@@ -17,7 +17,7 @@ pub(super) fn applications(
     whole: &Whole<'_>,
     sources: &Sources,
     references: &References,
-    directory: &mut Directory,
+    directory: &mut DirectoryBuilder,
 ) {
     for table in whole.every("applications") {
         let Some(application) = application(&table, sources, references) else { continue };

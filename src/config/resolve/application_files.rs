@@ -22,7 +22,7 @@ use crate::model::application::{
     Application, ApplicationName, ConsumerKey, InvalidApplication, KeyMapping, KeyMappings,
     KeyType, OrganizationName, Owner, Subscription, SubscriptionState, Subscriptions,
 };
-use crate::model::directory::{Conflict, Directory};
+use crate::model::directory::{Conflict, DirectoryBuilder};
 use crate::model::names::InvalidName;
 use crate::model::policy::{PolicyIndex, PolicyLevel};
 use crate::model::provenance::{Provenance, SourceFiles};
@@ -85,7 +85,7 @@ pub(super) fn stream(
     named: &[Placed<&str>],
     sources: &Sources,
     references: &References,
-    directory: &mut Directory,
+    directory: &mut DirectoryBuilder,
     files: &mut SourceFiles,
     problems: &Problems,
 ) {
@@ -119,7 +119,7 @@ struct ApplicationFileReader<'r> {
     path: &'r Path,
     number: u16,
     references: &'r References,
-    directory: &'r mut Directory,
+    directory: &'r mut DirectoryBuilder,
     files: &'r SourceFiles,
     problems: &'r Problems,
     bad: usize,

@@ -44,7 +44,7 @@ use crate::config::resolve::unlikely_limits::LimitNouns;
 use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::Model;
-use crate::model::directory::Directory;
+use crate::model::directory::DirectoryBuilder;
 use crate::model::identity::Identities;
 use crate::model::policy::Throttling;
 
@@ -66,7 +66,7 @@ pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identit
     };
     let key_managers = key_manager::key_managers(&whole, sources, &mut references);
     let apis = api::apis(&whole, sources, &mut references);
-    let mut directory = Directory::default();
+    let mut directory = DirectoryBuilder::default();
     application::applications(&whole, sources, &references, &mut directory);
     application_files::stream(
         &whole.application_files(),
@@ -76,7 +76,7 @@ pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identit
         &mut files,
         problems,
     );
-    directory.shrink();
+    let directory = directory.build();
     organizations::warn_of_shared_keys(&key_managers, &directory, &files, problems);
     Nouns { key_managers: &key_managers, apis: &apis, directory: &directory, files: &files }
         .warn(problems);

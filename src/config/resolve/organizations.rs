@@ -138,10 +138,11 @@ pub(super) fn warn_of_shared_keys(
             continue;
         }
         let mut shared = directory
-            .keys()
-            .filter(|(_, key_manager)| *key_manager == slot)
-            .filter_map(|(application, _)| directory.application(application))
-            .filter(|application| application.organization.is_none());
+            .applications()
+            .filter(|application| application.organization.is_none())
+            .flat_map(|application| application.keys().map(move |key| (application, key)))
+            .filter(|(_, key)| key.key_manager == slot)
+            .map(|(application, _)| application);
         let Some(first) = shared.next() else { continue };
         let others = match shared.count() {
             0 => String::new(),

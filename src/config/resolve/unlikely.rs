@@ -7,7 +7,6 @@ use crate::config::problems::Problems;
 use crate::model::api::{Api, AuthScheme, Lifecycle, SubscriptionRule};
 use crate::model::directory::Directory;
 use crate::model::key_manager::{KeyManager, KeyManagerType};
-use crate::model::names::ApplicationSlot;
 use crate::model::provenance::{Provenance, SourceFiles};
 
 /// The most names that a warning lists.
@@ -100,16 +99,8 @@ impl Nouns<'_> {
     }
 
     fn without_keys(&self, problems: &Problems) {
-        let mut has_keys = vec![false; self.directory.application_count()];
-        for (application, _) in self.directory.keys() {
-            if let Some(has) = has_keys.get_mut(application.position()) {
-                *has = true;
-            }
-        }
-        let mut without = (0_u32..)
-            .zip(&has_keys)
-            .filter(|(_, has)| !**has)
-            .filter_map(|(index, _)| self.directory.application(ApplicationSlot(index)));
+        let mut without =
+            self.directory.applications().filter(|application| application.keys().next().is_none());
         let Some(first) = without.next() else { return };
         let others = match without.count() {
             0 => String::new(),

@@ -132,7 +132,7 @@ pub(super) fn of_remembered(
 /// Returns the scopes that the operation needs now.
 fn operation_scopes(snapshot: &Snapshot, refusal: &Remembered) -> Vec<Scope> {
     let name = refusal.api.as_deref().unwrap_or_default();
-    let api = snapshot.apis.iter().map(|api| &api.definition).find(|api| {
+    let api = snapshot.routes.apis.iter().map(|api| &api.definition).find(|api| {
         name.strip_prefix(api.name.as_str()).is_some_and(|rest| rest.trim() == api.version.as_str())
     });
     let operations = api.into_iter().flat_map(|api| &api.operations).filter(|operation| {

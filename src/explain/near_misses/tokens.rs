@@ -15,7 +15,7 @@ pub(super) fn authentication(
     at: UnixSeconds,
 ) -> Vec<String> {
     let unverified = question.token().and_then(|token| {
-        Unverified::parse(token.as_bytes(), snapshot.limits.max_token_bytes).ok()
+        Unverified::parse(token.as_bytes(), snapshot.settings.limits.max_token_bytes).ok()
     });
     match error {
         AuthenticateError::UnknownIssuer { .. } | AuthenticateError::IssuerNotLearned { .. } => {
@@ -92,7 +92,7 @@ fn rejection(
 /// Returns known issuers that differ only in details that people overlook.
 pub(super) fn issuers(snapshot: &Snapshot, issuer: &str) -> Vec<String> {
     let mut hints = Vec::new();
-    for key_manager in &snapshot.key_managers {
+    for key_manager in snapshot.key_managers.iter() {
         let definition = &key_manager.definition;
         let learned = key_manager.keys.current().issuer.clone();
         let Some(known) = definition.issuer.clone().or(learned) else { continue };

@@ -23,7 +23,8 @@ impl Clock for HandClock {
     }
 }
 
-/// A server that has keys for organizations whose name begins with `real`, and counts who asks for keys.
+/// A server that has keys for organizations whose name begins with `real`, and counts who asks for
+/// keys.
 struct Server {
     address: std::net::SocketAddr,
     asked: Arc<AtomicUsize>,

@@ -1,11 +1,17 @@
-//! What is put into the directory is found there, and conflicts are told.
+//! What is put into a directory is found there, however it came there.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::application::{ApplicationName, ConsumerKey, KeyMappings, Owner, Subscriptions};
+use crate::model::application::{
+    Application, ApplicationName, ConsumerKey, KeyMapping, KeyMappings, KeyType, Owner,
+    Subscription, SubscriptionState, Subscriptions,
+};
+use crate::model::names::{ApiSlot, ApplicationSlot, KeyManagerSlot};
+use crate::model::policy::PolicyIndex;
+use crate::model::provenance::Provenance;
 
 fn application(name: &str) -> Application<'_> {
     Application {
@@ -24,46 +30,139 @@ fn key(key_manager: u16, consumer_key: &str, key_type: KeyType) -> KeyMapping<'_
     KeyMapping { key_manager: KeyManagerSlot(key_manager), key_type, consumer_key }
 }
 
-proptest! {
-    /// Every key and subscription that was added is found, and nothing else is.
-    #[test]
-    fn what_was_added_is_found_and_nothing_is_invented(
-        applications in prop::collection::vec(
-            (0_u16..3, "[a-d]{1,3}", any::<bool>(), prop::collection::btree_set(0_u32..4, 0..3)), 0..40),
-    ) {
-        let mut directory = Directory::default();
-        let mut known: HashMap<(u16, String), (ApplicationSlot, KeyType, Vec<u32>)> = HashMap::new();
-        for (position, (key_manager, consumer_key, sandbox, apis)) in applications.iter().enumerate() {
-            let key_type = if *sandbox { KeyType::Sandbox } else { KeyType::Production };
-            let name = format!("application-{position}");
-            let subscriptions: Vec<_> = apis
-                .iter()
-                .map(|api| Subscription { api: ApiSlot(*api), state: SubscriptionState::Unblocked, policy: PolicyIndex::UNLIMITED })
-                .collect();
-            let new = Application {
-                keys: KeyMappings::try_from(vec![key(*key_manager, consumer_key, key_type)]).unwrap(),
-                subscriptions: Subscriptions::try_from(subscriptions).unwrap(),
-                ..application(&name)
-            };
-            let added = directory.add(&new);
-            let key = (*key_manager, consumer_key.clone());
-            prop_assert_eq!(added.is_err(), known.contains_key(&key), "a key belongs to one application of a key manager");
-            if let Ok(index) = added {
-                known.insert(key, (index, key_type, apis.iter().copied().collect()));
-            }
+/// One application of a small world, in which names and keys often collide.
+fn arbitrary() -> impl Strategy<Value = Application<'static>> {
+    let keys = prop::collection::btree_map((0_u16..2, any::<bool>()), "[a-e]", 0..3);
+    let apis = prop::collection::btree_set(0_u32..4, 0..4);
+    ("[a-h]", keys, apis, 0_u32..3).prop_filter_map("one key twice", |(name, keys, apis, line)| {
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|((key_manager, sandbox), consumer_key)| {
+                let key_type = if *sandbox { KeyType::Sandbox } else { KeyType::Production };
+                key(*key_manager, consumer_key, key_type)
+            })
+            .collect();
+        let to = |api: &u32| Subscription {
+            api: ApiSlot(*api),
+            state: SubscriptionState::Unblocked,
+            policy: PolicyIndex::UNLIMITED,
+        };
+        let whole = Application {
+            keys: KeyMappings::try_from(keys).ok()?,
+            subscriptions: Subscriptions::try_from(apis.iter().map(to).collect::<Vec<_>>()).ok()?,
+            place: Provenance { file: 0, line },
+            ..application(&name)
+        };
+        Some(whole.to_static())
+    })
+}
+
+/// One step: changes at once, and whether a fold begins before them and ends after them.
+fn step() -> impl Strategy<Value = (Vec<(bool, Application<'static>)>, bool)> {
+    (prop::collection::vec((prop::bool::weighted(0.75), arbitrary()), 1..4), any::<bool>())
+}
+
+type Known = BTreeMap<String, Application<'static>>;
+
+fn as_change<'a>((put, application): &'a (bool, Application<'static>)) -> ApplicationChange<'a> {
+    if *put {
+        ApplicationChange::Put(application.clone())
+    } else {
+        ApplicationChange::Remove(application.name.as_str())
+    }
+}
+
+fn wanted(known: &Known, changes: &[(bool, Application<'static>)]) -> Known {
+    let mut wanted = known.clone();
+    for (put, application) in changes {
+        let name = application.name.as_str().to_owned();
+        if *put {
+            wanted.insert(name, application.clone());
+        } else {
+            wanted.remove(&name);
         }
-        directory.shrink();
-        for key_manager in 0..4_u16 {
-            for consumer_key in ["a", "b", "ab", "abc", "dd", "zzz"].map(str::to_owned).into_iter().chain(known.keys().map(|(_, key)| key.clone())) {
-                let found = directory.find(KeyManagerSlot(key_manager), &consumer_key);
-                let expected = known.get(&(key_manager, consumer_key));
-                prop_assert_eq!(found.map(|mapping| (mapping.application, mapping.key_type)), expected.map(|(index, key_type, _)| (*index, *key_type)));
-                if let (Some(mapping), Some((_, _, apis))) = (found, expected) {
-                    for api in 0..5_u32 {
-                        prop_assert_eq!(directory.subscription(mapping.application, ApiSlot(api)).is_some(), apis.contains(&api));
+    }
+    wanted
+}
+
+fn listed(directory: &Directory) -> Known {
+    let views = directory.applications();
+    views.map(|view| (view.name.to_owned(), view.to_application().to_static())).collect()
+}
+
+fn built(applications: &BTreeMap<String, Application<'static>>) -> Directory {
+    let mut builder = DirectoryBuilder::default();
+    for application in applications.values() {
+        builder.add(application).unwrap();
+    }
+    builder.build()
+}
+
+fn assert_same(directory: &Directory, known: &BTreeMap<String, Application<'static>>) {
+    let listed: BTreeMap<String, Application<'_>> = directory
+        .applications()
+        .map(|view| (view.name.to_owned(), view.to_application()))
+        .collect();
+    assert_eq!(&listed, known);
+    let sum = |of: fn(&Application<'_>) -> usize| known.values().map(of).sum::<usize>();
+    assert_eq!(directory.application_count(), known.len());
+    assert_eq!(directory.key_count(), sum(|own| own.keys.as_slice().len()));
+    assert_eq!(directory.subscription_count(), sum(|own| own.subscriptions.as_slice().len()));
+    for key_manager in (0..3).map(KeyManagerSlot) {
+        for consumer_key in ["a", "b", "c", "d", "e", "f"] {
+            let found = directory.find(key_manager, consumer_key);
+            let expected = known.values().find_map(|own| {
+                let mut keys = own.keys.as_slice().iter();
+                let same = keys.find(|key| {
+                    key.key_manager == key_manager && key.consumer_key.as_str() == consumer_key
+                });
+                same.map(|key| (own.name.as_str(), key.key_type))
+            });
+            let found = found.map(|owner| {
+                (directory.application(owner.application).unwrap().name, owner.key_type)
+            });
+            assert_eq!(found, expected);
+        }
+    }
+}
+
+proptest! {
+    /// A directory that was changed, folded and rebased holds what a directory holds that is built
+    /// of the same applications; nobody's slot moves; and the difference of any two leads from one
+    /// to the other.
+    #[test]
+    fn changes_and_folds_lead_where_building_leads(steps in prop::collection::vec(step(), 1..12)) {
+        let (mut directory, mut known) = (Directory::default(), BTreeMap::new());
+        for (changes, fold) in steps {
+            let before = directory.clone();
+            let folding = fold.then(|| (directory.clone(), directory.folded().unwrap()));
+            let puts: Vec<_> = changes.iter().map(as_change).collect();
+            match directory.with(&puts) {
+                Ok(next) => {
+                    let after = wanted(&known, &changes);
+                    known = listed(&next);
+                    // of a batch that names one application twice, one change wins
+                    if puts.len() == 1 {
+                        prop_assert_eq!(&known, &after);
                     }
+                    directory = next;
+                }
+                Err(_) => prop_assert_eq!(&listed(&directory), &known, "all or nothing"),
+            }
+            if let Some((from, folded)) = folding {
+                directory = directory.rebased(&from, &folded).unwrap();
+            }
+            assert_same(&directory, &known);
+            for view in before.applications() {
+                let slot = before.slot_of(view.name);
+                if known.contains_key(view.name) {
+                    prop_assert_eq!(directory.slot_of(view.name), slot);
                 }
             }
+            let fresh = built(&known);
+            let difference = before.difference(&fresh, usize::MAX).unwrap();
+            assert_same(&before.with(&difference).unwrap(), &known);
+            prop_assert_eq!(directory.difference(&fresh, 0), Some(Vec::new()));
         }
     }
 }
@@ -74,9 +173,29 @@ fn a_name_and_a_key_belong_to_one_application() {
         keys: KeyMappings::try_from(vec![key(0, consumer_key, KeyType::Production)]).unwrap(),
         ..application(name)
     };
-    let mut directory = Directory::default();
-    assert!(directory.add(&new("one", "a")).is_ok());
-    assert!(matches!(directory.add(&new("one", "b")), Err(Conflict::Name { .. })));
-    assert!(matches!(directory.add(&new("two", "a")), Err(Conflict::ConsumerKey { .. })));
+    let mut builder = DirectoryBuilder::default();
+    assert!(builder.add(&new("one", "a")).is_ok());
+    assert!(matches!(builder.add(&new("one", "b")), Err(Conflict::Name { .. })));
+    assert!(matches!(builder.add(&new("two", "a")), Err(Conflict::ConsumerKey { .. })));
+    let directory = builder.build();
     assert_eq!((directory.application_count(), directory.key_count()), (1, 1));
+    let taken = directory.with(&[ApplicationChange::Put(new("two", "a"))]);
+    assert!(matches!(taken, Err(Conflict::ConsumerKey { .. })));
+    let moved = [ApplicationChange::Put(new("one", "b")), ApplicationChange::Put(new("two", "a"))];
+    assert!(directory.with(&moved).is_ok(), "a key can move from one application to another");
+}
+
+#[test]
+fn a_slot_is_used_again_when_no_directory_has_its_application_any_more() {
+    let put = |name| ApplicationChange::Put(application(name));
+    let first = Directory::default().with(&[put("a"), put("b")]).unwrap().folded().unwrap();
+    let without = first.with(&[ApplicationChange::Remove("a")]).unwrap().folded().unwrap();
+    let early = without.with(&[put("c")]).unwrap();
+    assert_eq!(early.slot_of("c"), Some(ApplicationSlot(2)), "somebody may still read `first`");
+    drop(first);
+    let late = without.with(&[put("c")]).unwrap();
+    assert_eq!(
+        (late.slot_of("c"), late.slot_of("b")),
+        (Some(ApplicationSlot(0)), without.slot_of("b"))
+    );
 }

@@ -17,7 +17,8 @@ pub struct Condition {
     pub limits: Limits,
 }
 
-/// One kind of condition: a client address must be in one of the ranges; of headers, parameters and claims all must fit.
+/// One kind of condition: a client address must be in one of the ranges; of headers, parameters and
+/// claims all must fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matcher<T> {
     /// Empty: nothing is asked.

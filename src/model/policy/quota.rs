@@ -6,7 +6,8 @@ use std::time::Duration;
 /// The largest number that a quota may allow. Counters of requests have 32 bits in each sub-window.
 pub const MOST_REQUESTS: u64 = 4_000_000_000;
 
-/// The largest number of bytes, or of reported units, that a quota may allow: sums of them must not overflow.
+/// The largest number of bytes, or of reported units, that a quota may allow: sums of them must not
+/// overflow.
 pub const MOST_UNITS: u64 = 1 << 60;
 
 /// The shortest window: below it, the milliseconds of the clock are too coarse.

@@ -97,7 +97,7 @@ async fn introspect(
     let (began, patience) = (Instant::now(), introspection::patience(key_managers));
     // a good signature is paid for by whoever signed it
     let ticket = if purpose == IntrospectionPurpose::Judge {
-        let rate = snapshot.limits.unknown_tokens;
+        let rate = snapshot.settings.limits.unknown_tokens;
         let asker = IntrospectionAsker::new(worker, client, facts, rate);
         Some(asker.admit(worker, token, patience).await?)
     } else {
@@ -134,7 +134,7 @@ async fn open_organization(
     let (budgets, peer) = (worker.cache().budgets(), facts.connection.peer);
     let client = budgets.payer(client, peer, facts.headers);
     let opened = organizations.open(issuer, Some(client)).await;
-    match (opened, snapshot.limits.max_forged_tokens.map(Rate::a_minute)) {
+    match (opened, snapshot.settings.limits.max_forged_tokens.map(Rate::a_minute)) {
         (Err(Closed::Absent), Some(rate)) => {
             let _ = budgets.invalid_tokens.charge(client, rate, worker.cache().moment());
         }

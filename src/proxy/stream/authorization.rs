@@ -201,7 +201,7 @@ fn still_holds<'r>(
 ) -> bool {
     let (name, version) = (grant.api.as_str(), grant.version.as_str());
     let index = *apis.entry((name, version)).or_insert_with(|| {
-        let found = snapshot.apis.iter().find(|api| {
+        let found = snapshot.routes.apis.iter().find(|api| {
             api.definition.name == grant.api && api.definition.version == grant.version
         });
         found.map(|api| api.slot)

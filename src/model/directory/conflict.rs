@@ -1,0 +1,16 @@
+//! What two applications cannot share.
+
+use crate::model::provenance::Provenance;
+
+/// The reason why an application cannot be added.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    #[error("application \"{name}\" is defined twice")]
+    Name { name: String, other: Provenance },
+    #[error(
+        "consumer key \"{consumer_key}\" of this key manager belongs to application \"{application}\" already"
+    )]
+    ConsumerKey { consumer_key: String, application: String, other: Provenance },
+    #[error("too many applications: their names and keys must fit into 4 GiB")]
+    Full,
+}

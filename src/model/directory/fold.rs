@@ -1,0 +1,25 @@
+//! Makes one base of a base and its overlay.
+
+use std::sync::Arc;
+
+use crate::model::directory::builder::DirectoryBuilder;
+use crate::model::directory::conflict::Conflict;
+use crate::model::directory::whole::Directory;
+
+impl Directory {
+    /// Packs everything into a new base. Takes time that grows with the number of applications.
+    pub fn folded(&self) -> Result<Self, Conflict> {
+        DirectoryBuilder::folding(self).map(DirectoryBuilder::build)
+    }
+
+    /// Puts a folded base under what was changed since `folded_from` was read. `None` if another
+    /// base is in use by now.
+    pub fn rebased(&self, folded_from: &Self, folded: &Self) -> Option<Self> {
+        let same_base = Arc::ptr_eq(&self.base, &folded_from.base);
+        same_base.then(|| Self {
+            base: Arc::clone(&folded.base),
+            recent: Arc::new(self.recent.since(&folded_from.recent)),
+            totals: self.totals,
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! An application as the walk and the logs see it.
+
+use crate::model::application::{
+    Application, ApplicationName, ConsumerKey, KeyMapping, KeyMappings, OrganizationName, Owner,
+    Subscription, Subscriptions,
+};
+use crate::model::directory::packed::{ApplicationRecord, Packed};
+use crate::model::names::ApiSlot;
+use crate::model::policy::PolicyIndex;
+use crate::model::provenance::Provenance;
+
+/// An application, wherever the directory keeps it.
+#[derive(Debug, Clone, Copy)]
+pub struct ApplicationView<'a> {
+    pub name: &'a str,
+    pub owner: &'a str,
+    /// The organization whose tokens alone it can use.
+    pub organization: Option<&'a str>,
+    /// Of the level "application".
+    pub policy: PolicyIndex,
+    pub place: Provenance,
+    kept: KeptIn<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum KeptIn<'a> {
+    Base(&'a Packed, &'a ApplicationRecord),
+    Overlay(&'a Application<'static>),
+}
+
+impl<'a> ApplicationView<'a> {
+    pub(super) fn packed(base: &'a Packed, record: &'a ApplicationRecord) -> Self {
+        Self {
+            name: base.name(record),
+            owner: base.owner(record),
+            organization: base.organization(record),
+            policy: record.policy,
+            place: record.place(),
+            kept: KeptIn::Base(base, record),
+        }
+    }
+
+    pub(super) fn recent(application: &'a Application<'static>) -> Self {
+        Self {
+            name: application.name.as_str(),
+            owner: application.owner.as_str(),
+            organization: application.organization.as_ref().map(OrganizationName::as_str),
+            policy: application.policy,
+            place: application.place,
+            kept: KeptIn::Overlay(application),
+        }
+    }
+
+    /// The right to call an API, if the application has one.
+    pub fn subscription(&self, api: ApiSlot) -> Option<Subscription> {
+        self.subscriptions().find(|subscription| subscription.api == api)
+    }
+
+    /// All subscriptions, in the order written.
+    pub fn subscriptions(&self) -> impl Iterator<Item = Subscription> + use<'a> {
+        let (packed, recent) = match self.kept {
+            KeptIn::Base(base, record) => (base.subscriptions(record), &[][..]),
+            KeptIn::Overlay(application) => (&[][..], application.subscriptions.as_slice()),
+        };
+        packed.iter().chain(recent).copied()
+    }
+
+    /// All keys, in the order written.
+    pub fn keys(&self) -> impl Iterator<Item = KeyMapping<'a>> + use<'a> {
+        let (packed, recent) = match self.kept {
+            KeptIn::Base(base, record) => (Some(base.keys(record)), &[][..]),
+            KeptIn::Overlay(application) => (None, application.keys.as_slice()),
+        };
+        let recent = recent.iter().map(|key| KeyMapping {
+            key_manager: key.key_manager,
+            key_type: key.key_type,
+            consumer_key: ConsumerKey::known(key.consumer_key.as_str()),
+        });
+        packed.into_iter().flatten().chain(recent)
+    }
+
+    pub(super) fn to_application(self) -> Application<'a> {
+        Application {
+            name: ApplicationName::known(self.name),
+            owner: Owner::known(self.owner),
+            organization: self.organization.map(OrganizationName::known),
+            policy: self.policy,
+            keys: KeyMappings::known(self.keys().collect()),
+            subscriptions: Subscriptions::known(self.subscriptions().collect()),
+            place: self.place,
+        }
+    }
+}

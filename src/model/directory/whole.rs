@@ -1,0 +1,192 @@
+//! A directory as a whole: a packed base with an overlay of recent changes.
+
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+
+use crate::model::application::{Application, Subscription};
+use crate::model::directory::conflict::Conflict;
+use crate::model::directory::overlay::{Overlay, RecentState};
+use crate::model::directory::owner::KeyOwner;
+use crate::model::directory::packed::Packed;
+use crate::model::directory::totals::Totals;
+use crate::model::directory::view::ApplicationView;
+use crate::model::names::{ApiSlot, ApplicationSlot, KeyManagerSlot};
+use crate::model::policy::PolicyIndex;
+
+/// All applications of a snapshot. Clones share everything.
+#[derive(Debug, Clone, Default)]
+pub struct Directory {
+    pub(super) base: Arc<Packed>,
+    pub(super) recent: Arc<Overlay>,
+    pub(super) totals: Totals,
+}
+
+/// One change of a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApplicationChange<'a> {
+    /// Adds the application, or replaces the one of the same name.
+    Put(Application<'a>),
+    /// Removes the application of this name, if there is one.
+    Remove(&'a str),
+}
+
+impl Directory {
+    /// Finds the application of a key manager's consumer key.
+    pub fn find(&self, key_manager: KeyManagerSlot, consumer_key: &str) -> Option<KeyOwner> {
+        let hash = self.base.hash_key(key_manager, consumer_key);
+        if self.recent.is_empty() {
+            return self.base.find(hash, key_manager, consumer_key);
+        }
+        if let Some(owner) = self.recent.find(hash, key_manager, consumer_key) {
+            return Some(owner);
+        }
+        let owner = self.base.find(hash, key_manager, consumer_key)?;
+        (!self.recent.has(owner.application)).then_some(owner)
+    }
+
+    pub fn application(&self, slot: ApplicationSlot) -> Option<ApplicationView<'_>> {
+        if !self.recent.is_empty()
+            && let Some(recent) = self.recent.application(slot)
+        {
+            return match recent {
+                RecentState::Put(application) => Some(ApplicationView::recent(application)),
+                RecentState::Removed => None,
+            };
+        }
+        self.base.application(slot).map(|record| ApplicationView::packed(&self.base, record))
+    }
+
+    pub fn subscription(&self, application: ApplicationSlot, api: ApiSlot) -> Option<Subscription> {
+        self.application(application)?.subscription(api)
+    }
+
+    /// All subscriptions of an application, in the order written.
+    pub fn subscriptions(
+        &self,
+        application: ApplicationSlot,
+    ) -> impl Iterator<Item = Subscription> + '_ {
+        self.application(application).into_iter().flat_map(|view| view.subscriptions())
+    }
+
+    /// All applications, by slot.
+    pub fn applications(&self) -> impl Iterator<Item = ApplicationView<'_>> {
+        let slots = self.base.slots().max(self.recent.slots());
+        (0..slots).filter_map(|slot| self.application(ApplicationSlot(slot)))
+    }
+
+    /// Every policy that an application or a subscription has.
+    pub fn policies(&self) -> impl Iterator<Item = PolicyIndex> + '_ {
+        self.applications().flat_map(|application| {
+            let of_subscriptions = application.subscriptions().map(|own| own.policy);
+            std::iter::once(application.policy).chain(of_subscriptions)
+        })
+    }
+
+    /// The APIs that somebody subscribes to.
+    pub fn subscribed(&self) -> HashSet<ApiSlot> {
+        self.applications()
+            .flat_map(|application| application.subscriptions())
+            .map(|subscription| subscription.api)
+            .collect()
+    }
+
+    pub fn application_count(&self) -> usize {
+        self.totals.applications
+    }
+
+    pub fn key_count(&self) -> usize {
+        self.totals.keys
+    }
+
+    pub fn subscription_count(&self) -> usize {
+        self.totals.subscriptions
+    }
+
+    /// The number of applications that are not yet part of the base.
+    pub fn recent_count(&self) -> usize {
+        self.recent.len()
+    }
+
+    /// Applies changes: all of them, or none. The cost grows with the overlay, not with the base.
+    pub fn with(&self, changes: &[ApplicationChange<'_>]) -> Result<Self, Conflict> {
+        let mut next = self.clone();
+        // what is replaced goes first, so that a key can move from one application to another
+        let slots: Vec<_> = changes.iter().map(|change| next.take_out(change.name())).collect();
+        let named = changes.iter().map(ApplicationChange::name).zip(slots);
+        let mut slots: HashMap<_, _> =
+            named.filter_map(|(name, slot)| Some((name, slot?))).collect();
+        for change in changes {
+            if let ApplicationChange::Put(application) = change {
+                next.put(slots.remove(change.name()), application)?;
+            }
+        }
+        Ok(next)
+    }
+
+    /// Whether this is that very directory.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.base, &other.base) && Arc::ptr_eq(&self.recent, &other.recent)
+    }
+
+    pub(super) fn slot_of(&self, name: &str) -> Option<ApplicationSlot> {
+        if let Some(slot) = self.recent.slot_of(name) {
+            return Some(slot);
+        }
+        self.base.slot_of(name).filter(|slot| !self.recent.has(*slot))
+    }
+
+    /// Removes the application of a name and returns the slot that it had.
+    fn take_out(&mut self, name: &str) -> Option<ApplicationSlot> {
+        let slot = self.slot_of(name)?;
+        let gone = self.application(slot).map(|view| Totals::of(&view)).unwrap_or_default();
+        self.totals = self.totals.less(gone);
+        Arc::make_mut(&mut self.recent).take_out(slot);
+        Some(slot)
+    }
+
+    fn put(
+        &mut self,
+        slot: Option<ApplicationSlot>,
+        application: &Application<'_>,
+    ) -> Result<(), Conflict> {
+        self.check(application)?;
+        let recent = Arc::make_mut(&mut self.recent);
+        let slot = match slot {
+            Some(slot) => slot,
+            None => recent.new_slot(&self.base).ok_or(Conflict::Full)?,
+        };
+        let base = &self.base;
+        let hash = |key_manager, consumer_key: &str| base.hash_key(key_manager, consumer_key);
+        recent.put(slot, Arc::new(application.to_static()), hash);
+        self.totals = self.totals.and(Totals::new(application));
+        Ok(())
+    }
+
+    fn check(&self, new: &Application<'_>) -> Result<(), Conflict> {
+        let name = new.name.as_str();
+        if let Some(other) = self.slot_of(name).and_then(|slot| self.application(slot)) {
+            return Err(Conflict::Name { name: name.to_owned(), other: other.place });
+        }
+        for key in new.keys.as_slice() {
+            let consumer_key = key.consumer_key.as_str();
+            let Some(owner) = self.find(key.key_manager, consumer_key) else { continue };
+            let other = self.application(owner.application);
+            return Err(Conflict::ConsumerKey {
+                consumer_key: consumer_key.to_owned(),
+                application: other.map_or_else(String::new, |other| other.name.to_owned()),
+                other: other.map(|other| other.place).unwrap_or_default(),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl ApplicationChange<'_> {
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Put(application) => application.name.as_str(),
+            Self::Remove(name) => name,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What revocations of a key manager's tokens are bound to.
+
+use std::borrow::Cow;
+
+use crate::model::key_manager::{KeyManager, KeySource};
+
+impl KeyManager {
+    /// What revocations of its tokens are bound to: the issuer, which outlives a change of the key
+    /// manager's name.
+    ///
+    /// An issuer that is learned is not known at all times, so there the place of the discovery
+    /// document says it (RFC 8414: the issuer and a suffix). A server that only introspects is
+    /// known by its endpoint.
+    pub fn revocation_scope(&self) -> Cow<'_, str> {
+        if let Some(issuer) = &self.issuer {
+            return Cow::Borrowed(issuer.as_str().trim_end_matches('/'));
+        }
+        match &self.keys {
+            KeySource::Discovery { well_known_url: url }
+            | KeySource::Jwks { well_known_url: Some(url), .. } => {
+                return Cow::Owned(issuer_of(url));
+            }
+            KeySource::Jwks { .. }
+            | KeySource::None
+            | KeySource::Pem { .. }
+            | KeySource::JwksFile { .. } => {}
+        }
+        let endpoint =
+            self.introspection.as_ref().and_then(|settings| settings.endpoint.as_deref());
+        Cow::Borrowed(endpoint.unwrap_or(self.name.as_str()))
+    }
+
+    /// What revocations are bound to that concern all organizations of its template.
+    pub fn family_scope(&self) -> Option<&str> {
+        self.template_issuer.as_ref().map(|issuer| issuer.as_str().trim_end_matches('/'))
+    }
+
+    /// By which name earlier builds bound revocations of its tokens: organizations that nobody
+    /// listed have no name that an operator knows. The name that earlier builds bound revocations
+    /// of its tokens to. Organizations that nobody listed have no name that an operator knows.
+    pub fn revocation_name(&self) -> &str {
+        self.made_of.as_ref().unwrap_or(&self.name).as_str()
+    }
+}
+
+/// The issuer whose discovery document lies at this address.
+fn issuer_of(well_known_url: &str) -> String {
+    const MARKS: [&str; 3] = [
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/",
+    ];
+    let found = MARKS.iter().find_map(|mark| well_known_url.split_once(mark));
+    let (before, after) = found.unwrap_or((well_known_url, ""));
+    format!("{before}{}", after.trim_end_matches('/')).trim_end_matches('/').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::issuer_of;
+
+    #[test]
+    fn an_issuer_is_known_by_where_its_discovery_document_lies() {
+        for (url, issuer) in [
+            ("https://is/oauth2/token/.well-known/openid-configuration", "https://is/oauth2/token"),
+            ("https://a.auth0.com/.well-known/openid-configuration", "https://a.auth0.com"),
+            ("https://as/.well-known/oauth-authorization-server", "https://as"),
+            ("https://as/.well-known/oauth-authorization-server/tenant/", "https://as/tenant"),
+            ("https://odd/discovery", "https://odd/discovery"),
+        ] {
+            assert_eq!(issuer_of(url), issuer);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The state that a snapshot is compiled from, in the parts that it is made of.
+
+use std::sync::Arc;
+
+use crate::jwks::KeyManagerKeys;
+use crate::model::Model;
+use crate::model::api::Api;
+use crate::model::backend_jwt::BackendJwt;
+use crate::model::directory::Directory;
+use crate::model::gateway::{ErrorFormat, Gateway, Limits};
+use crate::model::key_manager::KeyManager;
+use crate::model::policy::Throttling;
+use crate::model::provenance::{Provenance, SourceFiles};
+use crate::model::proxies::TrustedProxies;
+use crate::model::removed_headers::RemovedHeaders;
+use crate::model::secret::SecretKey;
+
+/// All parts.
+#[derive(Debug)]
+pub struct SnapshotState {
+    pub(super) settings: SettingsState,
+    pub(super) apis: ApisState,
+    pub(super) key_managers: KeyManagersState,
+    pub(super) directory: Directory,
+}
+
+/// One part of a snapshot that becomes another one.
+#[derive(Debug)]
+pub enum Change {
+    Settings(Box<SettingsState>),
+    Apis(Box<ApisState>),
+    KeyManagers(KeyManagersState),
+    /// Costs nothing but the swap: a directory is ready to be read.
+    Directory(Directory),
+}
+
+/// What holds for every request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsState {
+    pub files: SourceFiles,
+    pub limits: Limits,
+    pub trusted_proxies: TrustedProxies,
+    pub dpop_nonce_key: Option<SecretKey>,
+    pub errors: ErrorFormat,
+    pub backend_jwt: Option<BackendJwt>,
+}
+
+#[derive(Debug)]
+pub struct ApisState {
+    pub(super) apis: Vec<Api>,
+    /// Headers of clients that no backend gets.
+    pub(super) removed: RemovedHeaders,
+    /// Limits are compiled with the APIs, for which they count.
+    pub(super) throttling: Throttling,
+}
+
+#[derive(Debug)]
+pub struct KeyManagersState {
+    pub(super) definitions: Vec<KeyManager>,
+    /// In the order of the definitions.
+    pub(super) keys: Vec<Arc<KeyManagerKeys>>,
+}
+
+impl SnapshotState {
+    pub fn of(model: Model, keys: Vec<Arc<KeyManagerKeys>>) -> Self {
+        let removed = removed(&model.gateway);
+        Self {
+            settings: SettingsState {
+                files: model.files,
+                limits: model.limits,
+                trusted_proxies: model.gateway.trusted_proxies,
+                dpop_nonce_key: model.gateway.dpop_nonce_key,
+                errors: model.errors,
+                backend_jwt: model.backend_jwt,
+            },
+            apis: ApisState { apis: model.apis, removed, throttling: model.throttling },
+            key_managers: KeyManagersState { definitions: model.key_managers, keys },
+            directory: model.directory,
+        }
+    }
+}
+
+/// A key manager without the place where it stands: a line above it changes nothing of it.
+pub(super) fn without_place(key_manager: &KeyManager) -> KeyManager {
+    KeyManager { place: Provenance::default(), ..key_manager.clone() }
+}
+
+/// The headers that no client's request takes to a backend, the one of certificates included.
+fn removed(gateway: &Gateway) -> RemovedHeaders {
+    let certificate = gateway.trusted_proxies.certificate.as_ref();
+    let names = gateway.remove_request_headers.iter().map(String::as_str);
+    RemovedHeaders::new(names.chain(certificate.map(|header| header.name.as_str())))
+}

@@ -1,0 +1,206 @@
+//! Owns the way to the snapshot: compares what was read with what is in force, applies the
+//! difference, publishes it.
+//!
+//! Nothing else makes or swaps a snapshot while the gateway runs. Applications that changed go into
+//! the directory's overlay. When it has grown, a background thread folds it into a new base, and
+//! the publisher puts that under whatever has changed meanwhile.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::jwks::{KeyManagerKeys, KeySets};
+use crate::key_managers::OnDemand;
+use crate::limiter::counters::Counters;
+use crate::limiter::shared::SharedLimiter;
+use crate::model::Model;
+use crate::model::clock::Clock;
+use crate::model::directory::{Conflict, Directory};
+use crate::model::identity::Identities;
+use crate::snapshot::compile::{CompileError, Compiler};
+use crate::snapshot::{Snapshot, SnapshotState, Snapshots};
+use crate::supervise::background;
+use crate::supervise::error::SuperviseError;
+use crate::supervise::settled::{self, Settled};
+use crate::telemetry::Metrics;
+
+/// More changed applications than this are not worth an overlay: what was read becomes the new
+/// base.
+const MOST_CHANGES: usize = 10_000;
+
+/// An overlay of more applications than this is folded. A copy of it takes less than a millisecond,
+/// and each change makes one.
+const FOLD_BEYOND: usize = 1_000;
+
+/// Workers look for the newest generation with every request and every tick of theirs.
+const RETIREMENT_LOOK: Duration = Duration::from_millis(20);
+const LONGEST_RETIREMENT: Duration = Duration::from_secs(2);
+
+/// The one owner of compiler, key sets and swap cell.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    identities: Identities,
+    compiler: Compiler,
+    key_sets: KeySets,
+    snapshots: Arc<Snapshots>,
+    folding: Option<oneshot::Receiver<Folded>>,
+}
+
+/// What compiling needs of the process.
+#[derive(Debug)]
+pub(super) struct PublisherContext<'p> {
+    pub(super) metrics: &'p Arc<Metrics>,
+    pub(super) workers: usize,
+    pub(super) clock: &'p Arc<dyn Clock>,
+    pub(super) counters: &'p Arc<Counters>,
+    pub(super) limiter: &'p Arc<SharedLimiter>,
+}
+
+/// A directory that was folded in the background.
+#[derive(Debug)]
+struct Folded {
+    from: Directory,
+    folded: Result<Directory, Conflict>,
+}
+
+impl Publisher {
+    /// Publishes the first generation. Key sets are fetched in the background from now on.
+    pub(super) fn start(
+        identities: Identities,
+        model: Model,
+        context: &PublisherContext<'_>,
+    ) -> Result<(Self, Vec<Arc<KeyManagerKeys>>), CompileError> {
+        let PublisherContext { metrics, workers, clock, counters, limiter } = *context;
+        let state_dir = model.gateway.state_dir.clone();
+        let mut key_sets = KeySets::new(&state_dir, Arc::clone(clock));
+        let keys = key_sets.reconcile(&model.key_managers);
+        let on_demand = OnDemand::new(&state_dir, Arc::clone(clock));
+        let mut compiler = Compiler::new(Arc::clone(metrics), workers)
+            .starting(on_demand)
+            .counting(Arc::clone(counters), Arc::clone(limiter));
+        let snapshots = Arc::new(Snapshots::new(compiler.compile(model, keys.clone())?));
+        Ok((Self { identities, compiler, key_sets, snapshots, folding: None }, keys))
+    }
+
+    pub(super) fn snapshots(&self) -> &Arc<Snapshots> {
+        &self.snapshots
+    }
+
+    /// Reads and checks the configuration while the workers go on with the one in force, and
+    /// compares its applications with those.
+    pub(super) async fn read(
+        &self,
+        path: PathBuf,
+        known: Vec<PathBuf>,
+    ) -> Result<Settled, SuperviseError> {
+        let (identities, current) = (self.identities.clone(), self.snapshots.load());
+        let read = move || {
+            let mut settled = settled::load(&path, &known, &identities)?;
+            let model = &mut settled.loaded.model;
+            if let Some(directory) = following(&current, model) {
+                model.directory = directory;
+            }
+            Ok(settled)
+        };
+        let settled = background::done(read).await;
+        settled.ok_or(SuperviseError::Unread)?.map_err(SuperviseError::Configuration)
+    }
+
+    /// Puts a model into effect, or changes nothing. Returns the number of the generation.
+    pub(super) fn publish(&mut self, model: Model) -> Result<u64, CompileError> {
+        let before = self.snapshots.load();
+        let keys = self.key_sets.reconcile(&model.key_managers);
+        let changes = SnapshotState::of(model, keys).changes_since(&before);
+        let snapshot = match self.compiler.apply(&before, changes) {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                self.key_sets.take_back();
+                return Err(error);
+            }
+        };
+        let generation = snapshot.generation;
+        self.begin_folding(&snapshot.directory);
+        self.snapshots.publish(snapshot);
+        self.key_sets.commit();
+        retire(before);
+        Ok(generation)
+    }
+
+    fn begin_folding(&mut self, directory: &Directory) {
+        if self.folding.is_some() || directory.recent_count() <= FOLD_BEYOND {
+            return;
+        }
+        let from = directory.clone();
+        self.folding = background::begin(move || Folded { folded: from.folded(), from });
+    }
+
+    /// Waits for a directory that is being folded, and puts it under what has changed since. Nobody
+    /// can tell the difference, so it is no new generation. Waits for ever if there is none.
+    pub(super) async fn fold(&mut self) {
+        let folded = match &mut self.folding {
+            Some(folding) => folding.await.ok(),
+            None => std::future::pending().await,
+        };
+        self.folding = None;
+        if let Some(folded) = folded {
+            self.rebase(folded);
+        }
+    }
+
+    fn rebase(&self, Folded { from, folded }: Folded) {
+        let folded = match folded {
+            Ok(folded) => folded,
+            Err(error) => {
+                tracing::warn!(
+                    target: "portcullis::supervise",
+                    %error,
+                    "recent changes of applications stay apart from the others",
+                );
+                return;
+            }
+        };
+        let before = self.snapshots.load();
+        if let Some(directory) = before.directory.rebased(&from, &folded) {
+            self.snapshots.publish(Snapshot { directory, ..Snapshot::clone(&before) });
+        }
+        retire(before);
+    }
+
+    /// Stops fetching keys.
+    pub(super) async fn shutdown(self) {
+        self.key_sets.shutdown().await;
+    }
+}
+
+/// The directory in force with the difference to the one that was read, or `None` where that one is
+/// the better base.
+fn following(current: &Snapshot, model: &Model) -> Option<Directory> {
+    // a place is a file's number and a line: with other files the numbers mean others
+    if current.settings.files != model.files {
+        return None;
+    }
+    // and a policy is its position
+    if current.routes.throttling.policies != model.throttling.policies {
+        return None;
+    }
+    let changes = current.directory.difference(&model.directory, MOST_CHANGES)?;
+    current.directory.with(&changes).ok()
+}
+
+/// Lets go of an old generation after the workers have: a million records are freed here, and not
+/// between two requests.
+fn retire(old: Arc<Snapshot>) {
+    let wait = move || {
+        let begun = Instant::now();
+        while Arc::strong_count(&old) > 1 && begun.elapsed() < LONGEST_RETIREMENT {
+            thread::sleep(RETIREMENT_LOOK);
+        }
+    };
+    drop(background::begin(wait));
+}
+
+#[cfg(test)]
+mod tests;

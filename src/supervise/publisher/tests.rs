@@ -1,0 +1,128 @@
+//! A file that is read again becomes what differs, and the overlay does not stay.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::*;
+use crate::config;
+use crate::supervise::clock::SystemClock;
+
+const FILE: &str = r#"
+application_files = ["applications.jsonl"]
+[[listeners]]
+name = "http"
+address = "127.0.0.1:0"
+[[key_managers]]
+name = "km"
+issuer = "https://issuer.example"
+certificates = { jwks = "http://127.0.0.1:1/jwks" }
+[[apis]]
+name = "orders"
+version = "1"
+context = "/orders"
+production = { urls = ["http://127.0.0.1:9"] }
+operations = [{ method = "GET", path = "/" }]
+"#;
+
+/// So many applications, of which some are blocked.
+fn applications(count: usize, blocked: impl Fn(usize) -> bool) -> String {
+    let mut lines = String::new();
+    for at in 0..count {
+        let status = if blocked(at) { "blocked" } else { "unblocked" };
+        writeln!(
+            lines,
+            r#"{{"name":"application-{at}","keys":[{{"type":"production","key_manager":"km","consumer_key":"consumer-{at}"}}],"subscriptions":[{{"api":"orders:1","status":"{status}"}}]}}"#
+        )
+        .unwrap();
+    }
+    lines
+}
+
+fn load(folder: &Path, lines: &str, identities: &Identities) -> Model {
+    std::fs::write(folder.join("applications.jsonl"), lines).unwrap();
+    std::fs::write(folder.join("gateway.toml"), FILE).unwrap();
+    let mut model = config::load_gateway(&folder.join("gateway.toml"), identities).unwrap().model;
+    model.gateway.state_dir = folder.to_owned();
+    model
+}
+
+fn publisher(model: Model, identities: &Identities) -> Publisher {
+    let (metrics, clock) = (Metrics::new(1, 1000), Arc::new(SystemClock) as Arc<dyn Clock>);
+    let counters = Arc::new(Counters::unkept());
+    let limiter = Arc::<SharedLimiter>::default();
+    let context = PublisherContext {
+        metrics: &metrics,
+        workers: 1,
+        clock: &clock,
+        counters: &counters,
+        limiter: &limiter,
+    };
+    Publisher::start(identities.clone(), model, &context).unwrap().0
+}
+
+/// Reads and publishes as a reload does.
+fn reload(publisher: &mut Publisher, mut model: Model) -> Option<usize> {
+    let directory = following(&publisher.snapshots.load(), &model);
+    let changed = directory.as_ref().map(Directory::recent_count);
+    if let Some(directory) = directory {
+        model.directory = directory;
+    }
+    publisher.publish(model).unwrap();
+    changed
+}
+
+#[tokio::test]
+async fn a_file_that_is_read_again_is_applied_as_what_differs() {
+    let (folder, identities) = (tempfile::tempdir().unwrap(), Identities::default());
+    let first = load(folder.path(), &applications(100, |_| false), &identities);
+    let mut publisher = publisher(first, &identities);
+    let before = publisher.snapshots.load();
+
+    let same = load(folder.path(), &applications(100, |_| false), &identities);
+    assert_eq!(reload(&mut publisher, same), Some(0));
+    let after = publisher.snapshots.load();
+    assert_eq!(after.generation, before.generation + 1);
+    assert!(Arc::ptr_eq(&before.routes, &after.routes), "nothing differs, and all is shared");
+    assert!(Arc::ptr_eq(&before.settings, &after.settings));
+    assert!(Arc::ptr_eq(&before.key_managers, &after.key_managers));
+    assert!(before.directory.is(&after.directory));
+
+    let one = load(folder.path(), &applications(100, |at| at == 42), &identities);
+    assert_eq!(reload(&mut publisher, one), Some(1), "one application differs");
+    let blocked = publisher.snapshots.load();
+    assert!(Arc::ptr_eq(&before.routes, &blocked.routes));
+    let key_manager = Arc::clone(&blocked.key_managers[0]);
+    let state = |snapshot: &Snapshot, at: usize| {
+        let owner = key_manager.find(&snapshot.directory, &format!("consumer-{at}")).unwrap();
+        let api = snapshot.routes.apis[0].slot;
+        snapshot.directory.subscription(owner.application, api).unwrap().state
+    };
+    let (blocked_before, blocked_now) = (state(&before, 42), state(&blocked, 42));
+    assert_ne!(blocked_before, blocked_now);
+    assert_eq!(state(&blocked, 41), blocked_before);
+
+    let renumbered =
+        load(folder.path(), &format!("\n{}", applications(100, |_| false)), &identities);
+    assert_eq!(reload(&mut publisher, renumbered), Some(100), "each line has another number");
+    publisher.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_grown_overlay_is_folded_under_what_changed_meanwhile() {
+    let (folder, identities) = (tempfile::tempdir().unwrap(), Identities::default());
+    let count = FOLD_BEYOND * 2;
+    let first = load(folder.path(), &applications(count, |_| false), &identities);
+    let mut publisher = publisher(first, &identities);
+    let many = load(folder.path(), &applications(count, |at| at <= FOLD_BEYOND), &identities);
+    assert_eq!(reload(&mut publisher, many), Some(FOLD_BEYOND + 1));
+    let more = load(folder.path(), &applications(count, |at| at <= FOLD_BEYOND + 1), &identities);
+    assert_eq!(reload(&mut publisher, more), Some(FOLD_BEYOND + 2));
+    let before = publisher.snapshots.load();
+    publisher.fold().await;
+    let after = publisher.snapshots.load();
+    assert_eq!(after.directory.recent_count(), 1, "what changed after the fold began");
+    assert_eq!(after.generation, before.generation);
+    assert_eq!(before.directory.difference(&after.directory, 0), Some(Vec::new()));
+    assert_eq!(after.directory.application_count(), count);
+    publisher.shutdown().await;
+}
