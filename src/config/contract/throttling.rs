@@ -47,7 +47,7 @@ pub(super) static THROTTLING_POLICY: TableRule = TableRule {
         key("bandwidth", ValueKind::Size, "Bytes of both bodies in the same time"),
         key("events", ValueKind::Integer, "Of the number in `events_header`, in the same time"),
         key("events_header", ValueKind::Text, "The response header in which backends report it"),
-        key("per", ValueKind::Duration, "In which time: up to \"24h\"; \"1d\" and \"1month\""),
+        key("per", ValueKind::Text, "In which time: up to \"24h\"; \"1d\" and \"1month\""),
         key("quotas", ValueKind::Tables(&QUOTA), "More quotas, which hold as well"),
         key("burst", ValueKind::Table(&BURST), "Spike arrest"),
         key("stop_on_quota_reach", ValueKind::Flag, "Whether requests end with the quota"),
@@ -64,7 +64,7 @@ static QUOTA: TableRule = TableRule {
         key("requests", ValueKind::Integer, "How many"),
         key("bandwidth", ValueKind::Size, "Bytes of both bodies in the same time"),
         key("events", ValueKind::Integer, "Of the number in `events_header`, in the same time"),
-        key("per", ValueKind::Duration, "In which time"),
+        key("per", ValueKind::Text, "In which time"),
     ],
 };
 
@@ -85,7 +85,7 @@ static CONDITION: TableRule = TableRule {
         key("requests", ValueKind::Integer, "How many"),
         key("bandwidth", ValueKind::Size, "Bytes of both bodies in the same time"),
         key("events", ValueKind::Integer, "Of the number in `events_header`, in the same time"),
-        key("per", ValueKind::Duration, "In which time"),
+        key("per", ValueKind::Text, "In which time"),
         key("quotas", ValueKind::Tables(&QUOTA), "More quotas, which hold as well"),
         key("burst", ValueKind::Table(&BURST), "Spike arrest"),
     ],
@@ -104,6 +104,6 @@ pub(super) static DENY_CONDITION: TableRule = TableRule {
 pub(super) static HARD_LIMIT: TableRule = TableRule {
     keys: &[
         key("requests", ValueKind::Integer, "How many, over all applications"),
-        key("per", ValueKind::Duration, "In which time"),
+        key("per", ValueKind::Text, "In which time"),
     ],
 };

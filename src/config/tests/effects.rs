@@ -56,6 +56,7 @@ const TEXTS: &[&str] = &[
     "Silver",
     "Unauthenticated",
     "192.0.2.7",
+    "1month",
     "other",
 ];
 
