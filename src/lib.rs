@@ -9,6 +9,7 @@ pub mod budget;
 pub mod config;
 pub mod deadline;
 pub mod dial;
+pub mod http_server;
 pub mod jwt;
 pub mod route;
 

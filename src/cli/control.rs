@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
+use http_body_util::Full;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::fetch;
 use crate::management::control::SOCKET;
 
 const MOST_ANSWER: usize = 4 * 1024 * 1024;
@@ -88,10 +87,6 @@ async fn exchange(
     path: &str,
     body: Bytes,
 ) -> Result<(StatusCode, String), String> {
-    let said = |error: hyper::Error| error.to_string();
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(said)?;
-    let mut tasks = JoinSet::new();
-    tasks.spawn(connection);
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -99,13 +94,11 @@ async fn exchange(
         .header(header::CONTENT_TYPE, "application/json")
         .body(Full::new(body))
         .map_err(|error| error.to_string())?;
-    let response = sender.send_request(request).await.map_err(said)?;
+    let response =
+        fetch::send(TokioIo::new(stream), request).await.map_err(|error| error.to_string())?;
     let status = response.status();
-    let body = Limited::new(response.into_body(), MOST_ANSWER)
-        .collect()
-        .await
-        .map_err(|error| error.to_string())?;
-    Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+    let body = response.content(MOST_ANSWER).await.map_err(|error| error.to_string())?;
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }
 
 /// Returns the reason of a refusal: `report` or `detail` of the answer, or else all of it.

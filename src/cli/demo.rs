@@ -16,7 +16,7 @@ use crate::supervise::running::RunningGateway;
 use crate::supervise::signals::Signals;
 use crate::supervise::start::start;
 use crate::supervise::takeover::Inherited;
-use crate::telemetry::{LogHandle, log};
+use crate::telemetry::{LogHandle, log, with_causes};
 
 /// The listener of the example file, which the printed commands call.
 const LISTENER: &str = "https";
@@ -33,7 +33,7 @@ pub(super) fn demo(config: &Path, output: Output) -> u8 {
     match certificates::make(&folder, &*clock) {
         Ok(files) => files.iter().for_each(|file| tell_file(file, output)),
         Err(error) => {
-            output.note(&format!("portcullis: {error}"));
+            output.note(&format!("portcullis: {}", with_causes(&error)));
             return exit::FAILED;
         }
     }

@@ -5,15 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::client::conn::http1;
+use http_body_util::Full;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
 use crate::cli::arguments::HealthcheckOptions;
@@ -21,7 +18,7 @@ use crate::cli::exit;
 use crate::cli::output::Output;
 use crate::cli::runtime::{control_runtime, install_crypto};
 use crate::config;
-use crate::fetch::trust;
+use crate::fetch::{self, trust};
 use crate::model::gateway::CertifiedPair;
 
 /// The longest wait: container runtimes give up after 30 s, and the answer takes milliseconds.
@@ -114,20 +111,15 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let unreadable = |error: String| HealthcheckError::Answer(address, error);
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+    let request = Request::get(path)
+        .header(header::HOST, address.to_string())
+        .body(Full::default())
+        .map_err(|error| unreadable(error.to_string()))?;
+    let response = fetch::send(TokioIo::new(stream), request)
         .await
         .map_err(|error| unreadable(error.to_string()))?;
-    let mut tasks = JoinSet::new();
-    tasks.spawn(connection);
-    let request =
-        Request::get(path).header(header::HOST, address.to_string()).body(Empty::<Bytes>::new());
-    let request = request.map_err(|error| unreadable(error.to_string()))?;
-    let response =
-        sender.send_request(request).await.map_err(|error| unreadable(error.to_string()))?;
     let status = response.status();
-    let body = Limited::new(response.into_body(), MOST_ANSWER)
-        .collect()
-        .await
-        .map_err(|error| unreadable(error.to_string()))?;
-    Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+    let body =
+        response.content(MOST_ANSWER).await.map_err(|error| unreadable(error.to_string()))?;
+    Ok((status, String::from_utf8_lossy(&body).into_owned()))
 }

@@ -3,29 +3,22 @@
 //! It never listens on an address that other machines can reach, and never has more than
 //! [`MAX_CONNECTIONS`] connections.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use http_body::Body;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::http_server::{self, ACCEPT_PAUSE};
+
 /// The most connections: enough for a demo.
 const MAX_CONNECTIONS: usize = 512;
-/// The longest time for a request head.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// The pause after a failed `accept`, so that a lack of file descriptors does not busy the core.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A listening server. Dropping it closes the listener and all connections.
 #[derive(Debug)]
@@ -88,16 +81,8 @@ where
         };
         let answer = answer.clone();
         connections.spawn(async move {
-            let service = service_fn(move |request| {
-                let answered = answer(request);
-                async move { Ok::<_, Infallible>(answered.await) }
-            });
             // a client may break off at any time
-            let _ = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADER_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = http_server::serve(stream, std::future::pending(), answer).await;
         });
     }
 }

@@ -1,17 +1,15 @@
 //! The demo's parts as their users meet them: over sockets and on the disk.
 
+mod certificates;
+
 use std::collections::HashSet;
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -20,7 +18,6 @@ use crate::demo::authorization_server::{
     DISCOVERY_PATH, DemoServer, JWKS_PATH, ROTATE_PATH, TOKEN_PATH,
 };
 use crate::demo::backend::DemoBackend;
-use crate::demo::certificates::{CertificateError, GeneratedFile, make};
 use crate::demo::loopback::RunningServer;
 use crate::demo::script::curl_lines;
 use crate::demo::settings::{
@@ -242,100 +239,6 @@ async fn other_machines_cannot_reach_the_demo() {
     let taken = DemoBackend::start(ANY_PORT, "production").await.unwrap();
     let error = DemoBackend::start(taken.address(), "production").await.unwrap_err();
     assert!(error.to_string().contains(&taken.address().to_string()), "{error}");
-}
-
-#[test]
-fn certificates_are_made_once_and_verify() {
-    let folder = tempfile::tempdir().unwrap();
-    let certs = folder.path().join("certs");
-    let made = make(&certs, &WallClock).unwrap();
-    assert_eq!(made.len(), 4);
-    assert!(made.iter().all(|file| matches!(file, GeneratedFile::Made(_))), "{made:?}");
-    for name in ["dev-ca.key", "gateway.key"] {
-        assert_eq!(fs::metadata(certs.join(name)).unwrap().permissions().mode() & 0o777, 0o600);
-    }
-    handshake(&certs);
-
-    let content = |name: &str| fs::read(certs.join(name)).unwrap();
-    let before = (content("gateway.crt"), content("gateway.key"), content("dev-ca.crt"));
-    assert!(
-        make(&certs, &WallClock).unwrap().iter().all(|file| matches!(file, GeneratedFile::Kept(_)))
-    );
-    assert_eq!(before, (content("gateway.crt"), content("gateway.key"), content("dev-ca.crt")));
-
-    fs::remove_file(certs.join("gateway.crt")).unwrap();
-    assert!(matches!(make(&certs, &WallClock), Err(CertificateError::HalfAPair { .. })));
-    fs::remove_file(certs.join("gateway.key")).unwrap();
-    let again = make(&certs, &WallClock).unwrap();
-    assert!(matches!(
-        again.as_slice(),
-        [
-            GeneratedFile::Kept(_),
-            GeneratedFile::Kept(_),
-            GeneratedFile::Made(_),
-            GeneratedFile::Made(_)
-        ]
-    ));
-    assert_eq!(before.2, content("dev-ca.crt"));
-    handshake(&certs);
-}
-
-#[test]
-fn somebody_elses_authority_is_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let other = rcgen::generate_simple_self_signed(vec!["theirs".to_owned()]).unwrap();
-    fs::write(folder.path().join("dev-ca.crt"), other.cert.pem()).unwrap();
-    fs::write(folder.path().join("dev-ca.key"), other.signing_key.serialize_pem()).unwrap();
-    assert!(matches!(
-        make(folder.path(), &WallClock),
-        Err(CertificateError::ForeignAuthority { .. })
-    ));
-    assert!(!folder.path().join("gateway.key").exists());
-}
-
-/// A TLS handshake in memory with the pair of `certs`, for each name, trusting the authority beside
-/// it alone.
-fn handshake(certs: &std::path::Path) {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(certs.join("dev-ca.crt")).unwrap()).unwrap();
-    let chain = vec![CertificateDer::from_pem_file(certs.join("gateway.crt")).unwrap()];
-    let key = PrivateKeyDer::from_pem_file(certs.join("gateway.key")).unwrap();
-    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    let server = Arc::new(builder.with_no_client_auth().with_single_cert(chain, key).unwrap());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    let client = Arc::new(builder.with_root_certificates(roots).with_no_client_auth());
-    for name in ["localhost", "127.0.0.1", "::1"] {
-        let mut client =
-            rustls::ClientConnection::new(Arc::clone(&client), ServerName::try_from(name).unwrap())
-                .unwrap();
-        let mut server = rustls::ServerConnection::new(Arc::clone(&server)).unwrap();
-        for _ in 0..10 {
-            let mut wire = Vec::new();
-            while client.wants_write() {
-                client.write_tls(&mut wire).unwrap();
-            }
-            let mut rest = wire.as_slice();
-            while !rest.is_empty() {
-                server.read_tls(&mut rest).unwrap();
-                server.process_new_packets().unwrap();
-            }
-            wire = Vec::new();
-            while server.wants_write() {
-                server.write_tls(&mut wire).unwrap();
-            }
-            let mut rest = wire.as_slice();
-            while !rest.is_empty() {
-                client.read_tls(&mut rest).unwrap();
-                client.process_new_packets().unwrap();
-            }
-        }
-        assert!(!client.is_handshaking(), "{name}");
-    }
 }
 
 #[tokio::test]

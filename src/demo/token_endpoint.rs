@@ -6,7 +6,7 @@ use std::fmt;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::Full;
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::demo::form::{Parameter, decode, parameter};
 use crate::demo::loopback::json;
 use crate::demo::signing_keys::{SigningAlgorithm, SigningError, SigningKeys};
+use crate::model::BasicCredentials;
 use crate::model::clock::UnixSeconds;
 
 const LIFETIME_SECONDS: u64 = 3600;
@@ -160,12 +161,7 @@ fn granted(asked: &str, allowed: &[String]) -> String {
 }
 
 /// Reads HTTP Basic, in which both halves are form-encoded (RFC 6749 section 2.3.1).
-fn basic(value: &header::HeaderValue) -> Option<(String, String)> {
-    let (scheme, credentials) = value.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let decoded = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
-    let (id, secret) = decoded.split_once(':')?;
-    Some((decode(id)?, decode(secret)?))
+fn basic(field: &header::HeaderValue) -> Option<(String, String)> {
+    let credentials = BasicCredentials::read(field)?;
+    Some((decode(&credentials.name)?, decode(credentials.password.reveal())?))
 }

@@ -6,12 +6,13 @@
 
 use aws_lc_rs::rand;
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use serde_json::json;
 
 use crate::assertion::{SigningKey, UnusableKey};
 use crate::fetch::form_encoded;
+use crate::model::BasicCredentials;
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::{ClientProof, Credentials, SecretCarrier};
 use crate::model::secret::Secret;
@@ -121,13 +122,7 @@ impl ClientAuthentication {
 }
 
 fn basic(id: &str, secret: &str) -> ClientAuthentication {
-    let pair = STANDARD.encode(format!("{id}:{secret}"));
-    match HeaderValue::try_from(format!("Basic {pair}")) {
-        Ok(mut value) => {
-            value.set_sensitive(true);
-            ClientAuthentication::Basic(value)
-        }
-        // base64 always is a value
-        Err(_) => ClientAuthentication::Unnamed,
-    }
+    // base64 is always valid in a header
+    BasicCredentials::field(id, secret)
+        .map_or(ClientAuthentication::Unnamed, ClientAuthentication::Basic)
 }

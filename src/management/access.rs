@@ -13,15 +13,15 @@ use std::sync::Arc;
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordVerifier};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, header};
 use tokio::sync::Semaphore;
 
 use crate::budget::{ClaimedClient, ClientSource, Shares, SourceBudgets};
+use crate::model::BasicCredentials;
 use crate::model::clock::Clock;
 use crate::model::gateway::{ManagementUser, UserRole};
 use crate::model::rate::Rate;
+use crate::model::secret::Secret;
 use crate::telemetry::{ManagementCounters, SignIn};
 
 /// Password hashes that are computed at a time: each is slow on purpose.
@@ -165,13 +165,15 @@ impl Access {
         peer: IpAddr,
         right: ManagementRight,
     ) -> Result<Actor, NotAllowed> {
-        let Some((name, password)) = basic(headers) else {
+        let field = headers.get(header::AUTHORIZATION);
+        let Some(credentials) = field.and_then(BasicCredentials::read) else {
             // a client that only asks which scheme is wanted has not failed yet
-            if headers.contains_key(header::AUTHORIZATION) {
+            if field.is_some() {
                 self.failed(peer, None, "the Authorization header is not HTTP Basic");
             }
             return Err(NotAllowed::Unknown);
         };
+        let BasicCredentials { name, password } = credentials;
         let (client, rate) = (ClaimedClient::of(peer), Rate::a_minute(WRONG_PASSWORDS));
         if let Err(exhausted) = self.wrong.check(client, rate, self.clock.moment()) {
             self.counters.signed_in(SignIn::Refused);
@@ -197,7 +199,7 @@ impl Access {
     }
 
     /// Returns the roles of a user, if the password is right.
-    async fn verify(&self, name: &str, password: String) -> Option<Vec<UserRole>> {
+    async fn verify(&self, name: &str, password: Secret) -> Option<Vec<UserRole>> {
         let (users, name) = (Arc::clone(&self.users), name.to_owned());
         let checked = tokio::task::spawn_blocking(move || {
             // an unknown name costs the same time, so that a caller cannot find out which users
@@ -206,7 +208,7 @@ impl Access {
             let hash = user
                 .or_else(|| users.first())
                 .and_then(|user| PasswordHash::new(user.password_hash.reveal()).ok())?;
-            Argon2::default().verify_password(password.as_bytes(), &hash).ok()?;
+            Argon2::default().verify_password(password.reveal().as_bytes(), &hash).ok()?;
             user.map(|user| user.roles.clone())
         });
         checked.await.ok().flatten()
@@ -244,15 +246,4 @@ fn local(headers: &HeaderMap, peer: IpAddr) -> Result<Actor, NotAllowed> {
 /// Returns a caller's user name for the log: short, and without control characters.
 fn shown(name: &str) -> String {
     name.chars().filter(|character| !character.is_control()).take(60).collect()
-}
-
-fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let field = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, credentials) = field.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let text = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
-    let (name, password) = text.split_once(':')?;
-    Some((name.to_owned(), password.to_owned()))
 }

@@ -10,7 +10,6 @@
 //! The old process drops its socket when it sees another in its place; a caller that waited in its
 //! queue tries again.
 
-use std::convert::Infallible;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -21,14 +20,12 @@ use std::time::Duration;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::http_server::{self, ACCEPT_PAUSE};
 use crate::management::gate::CallGate;
 use crate::management::reply::{ManagementReply, json, problem};
 use crate::management::state::ManagementState;
@@ -39,12 +36,10 @@ pub const SOCKET: &str = "control.socket";
 
 /// Commands are few.
 const MOST_CONNECTIONS: usize = 16;
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest call is a reload of a million applications.
 const CONNECTION_TIMEOUT: Duration = Duration::from_mins(5);
 /// The longest body: a question with a token, a proof and a certificate.
 const MOST_BODY: usize = 256 * 1024;
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The interval in which a process with a closed gate looks whether another process has taken the
 /// path.
 const LOOK: Duration = Duration::from_millis(50);
@@ -202,31 +197,19 @@ async fn http(
     management: Arc<ManagementState>,
     gate: Arc<CallGate>,
 ) -> hyper::Result<()> {
-    let service = service_fn(|request: Request<Incoming>| {
+    http_server::serve(stream, gate.closed(), |request: Request<Incoming>| {
         let (management, gate) = (Arc::clone(&management), Arc::clone(&gate));
         async move {
             let (parts, body) = request.into_parts();
             let Ok(body) = Limited::new(body, MOST_BODY).collect().await else {
-                return Ok::<_, Infallible>(problem(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "the body is longer than 256 KiB",
-                ));
+                let detail = "the body is longer than 256 KiB";
+                return problem(StatusCode::PAYLOAD_TOO_LARGE, detail);
             };
             let _busy = gate.busy();
-            Ok(answer(&management, &parts, &body.to_bytes()).await)
+            answer(&management, &parts, &body.to_bytes()).await
         }
-    });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    tokio::select! {
-        served = serving.as_mut() => served,
-        () = gate.closed() => {
-            // the current call is still answered; it is the last one on this connection
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    }
+    })
+    .await
 }
 
 async fn answer(

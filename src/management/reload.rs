@@ -61,8 +61,8 @@ fn removals(query: &str) -> Removals {
 /// Returns true for `?refresh_keys=true`; an error says what is wrong with the value.
 fn asked(query: &str) -> Result<bool, String> {
     let mut wanted = false;
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        match pair.split_once('=').unwrap_or((pair, "")) {
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match (&*name, &*value) {
             ("refresh_keys", "true") => wanted = true,
             ("refresh_keys", "false") => wanted = false,
             ("refresh_keys", _) => return Err("`refresh_keys` must be true or false".to_owned()),

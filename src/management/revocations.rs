@@ -174,11 +174,10 @@ fn of_sender(sender: Option<&str>) -> String {
 
 fn page(query: &str) -> Result<(usize, usize), String> {
     let (mut limit, mut offset) = (USUAL_PAGE, 0);
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let number =
             || value.parse::<usize>().map_err(|_| format!("`{name}` is not a number: {value:?}"));
-        match name {
+        match &*name {
             "limit" => limit = number()?,
             "offset" => offset = number()?,
             _ => return Err(format!("unknown parameter {name:?}; known are `limit` and `offset`")),

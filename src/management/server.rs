@@ -1,6 +1,5 @@
 //! Accepts the connections of the management listener; they are few, short and bounded.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,9 +7,6 @@ use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,16 +14,14 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use crate::http_server::{self, ACCEPT_PAUSE, HEAD_TIMEOUT};
 use crate::management::answer::answer;
 use crate::management::connections::{Activity, Connections, Seat};
 use crate::management::gate::CallGate;
 use crate::management::state::ManagementState;
 
-/// The time from accept to the end of a request head, and between requests.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest life of a connection: a reload of a million applications.
 const CONNECTION_TIMEOUT: Duration = Duration::from_mins(5);
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until it is dropped.
 pub async fn serve(
@@ -110,25 +104,14 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let CallContext { peer, seat, activity, management, gate } = caller;
-    let service = service_fn(|request: Request<Incoming>| {
+    let served = http_server::serve(stream, gate.closed(), |request: Request<Incoming>| {
         let (management, gate) = (Arc::clone(&management), Arc::clone(&gate));
         let activity = Arc::clone(&activity);
         async move {
             let (parts, body) = request.into_parts();
             let (_busy, _answering) = (gate.busy(), activity.answering());
-            Ok::<_, Infallible>(answer(&management, &parts, body, peer.ip(), seat).await)
+            answer(&management, &parts, body, peer.ip(), seat).await
         }
     });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let mut serving = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let served = tokio::select! {
-        served = serving.as_mut() => served,
-        () = gate.closed() => {
-            // the current call is still answered; it is the last one on this connection
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    };
-    served.map_err(io::Error::other)
+    served.await.map_err(io::Error::other)
 }

@@ -10,13 +10,14 @@
 //! [`backend`], [`backend_jwt`], [`application`] (with its keys and subscriptions), [`directory`]
 //! (a million of them, packed), [`gateway`] (listeners, limits, management, telemetry), [`proxies`]
 //! (who is believed about clients), [`policy`] (throttling), [`removed_headers`] (what ends at the
-//! gateway), [`redis`], [`secret`], [`rate`] (so many in a time), [`reason`] (how exchanges end),
-//! [`certificates`] (files whose certificates end), [`clock`].
+//! gateway), [`redis`], [`secret`], [`basic`] (credentials), [`rate`] (so many in a time),
+//! [`reason`] (how exchanges end), [`certificates`] (files whose certificates end), [`clock`].
 
 pub mod api;
 pub mod application;
 pub mod backend;
 pub mod backend_jwt;
+mod basic;
 pub mod certificates;
 pub mod clock;
 pub mod cors;
@@ -39,6 +40,8 @@ pub mod secret;
 pub mod template;
 pub mod throttling;
 pub mod token_handling;
+
+pub use basic::BasicCredentials;
 
 use crate::model::api::Api;
 use crate::model::backend_jwt::BackendJwt;

@@ -12,7 +12,7 @@ use crate::sources::{Source, code_sources, package, sources};
 /// The rooms from the bottom up: each may import those before it. Rooms of one line may not see each other.
 const ROOMS: &[&[&str]] = &[
     &["model"],
-    &["budget", "deadline", "jwt", "route", "state_dir", "telemetry", "dial"],
+    &["budget", "deadline", "http_server", "jwt", "route", "state_dir", "telemetry", "dial"],
     &["fetch"],
     &["config"],
     &["jwks", "redis_link"],

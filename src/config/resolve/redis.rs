@@ -1,16 +1,20 @@
-//! Addresses of Redis and Valkey: one server, sentinels, or a cluster.
+//! Reads addresses of Redis and Valkey: one server, sentinels, or a cluster.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
 
 use crate::model::redis::{HostPort, RedisLayout, RedisLogin, RedisServers, RedisTls};
 use crate::model::secret::Secret;
 
-/// Redis' and Valkey's own.
+/// The default port of Redis and Valkey.
 const PORT: u16 = 6379;
 
-/// Sentinel's own.
+/// The default port of Sentinel.
 const SENTINEL_PORT: u16 = 26379;
 
-/// `redis[s][-sentinel|-cluster]://[user[:password]@]host[:port][,host[:port]...][/database or
-/// /name]`, and nothing behind it. `None`: it is no such address.
+/// Reads `redis[s][-sentinel|-cluster]://[user[:password]@]host[:port][,host[:port]...]`, followed
+/// by `/database`, or by `/name` and `/database` for sentinels.
 pub(super) fn servers(address: &str) -> Option<RedisServers> {
     let (scheme, rest) = address.split_once("://")?;
     let (family, kind) = scheme.split_once('-').unwrap_or((scheme, ""));
@@ -80,25 +84,22 @@ fn number(text: &str) -> Option<u16> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-/// RFC 3986: `%xx` is a byte.
+/// Decodes a percent-encoded part; `None` for a bare `%`, which the operator forgot to encode.
 fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut parts = text.split('%');
-    bytes.extend_from_slice(parts.next()?.as_bytes());
-    for part in parts {
-        let (digits, rest) = part.split_at_checked(2)?;
-        let plain = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-        bytes.push(plain.then(|| u8::from_str_radix(digits, 16).ok()).flatten()?);
-        bytes.extend_from_slice(rest.as_bytes());
+    let is_encoded = |rest: &str| {
+        rest.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if !text.split('%').skip(1).all(is_encoded) {
+        return None;
     }
-    String::from_utf8(bytes).ok()
+    percent_decode_str(text).decode_utf8().ok().map(Cow::into_owned)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// All of it as one text, for comparing.
+    /// Returns all parts as one string, for comparing.
     fn parts(address: &str) -> String {
         let RedisServers { layout, seeds, login } = servers(address).unwrap();
         let password = login.password.map(|password| password.reveal().to_owned());

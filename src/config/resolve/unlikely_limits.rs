@@ -87,7 +87,8 @@ impl LimitNouns<'_> {
             });
             if let Some(stricter) = stricter {
                 let message = format!(
-                    "throttling policy {:?}: {} {} {} are never reached, because {} {} are the most",
+                    "throttling policy {:?}: {} {} {} are never reached, because {} {} are the \
+                     most",
                     policy.name,
                     quota.most,
                     quota.unit.label(),
@@ -105,8 +106,8 @@ impl LimitNouns<'_> {
             let number = position + 1;
             if holds_for_nobody(condition) {
                 let message = format!(
-                    "condition {number} of throttling policy {:?} matches nothing: every address is \
-                     excluded",
+                    "condition {number} of throttling policy {:?} matches nothing: every address \
+                     is excluded",
                     policy.name
                 );
                 problems.warning(self.at(place), message, None);

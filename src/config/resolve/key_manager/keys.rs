@@ -1,12 +1,10 @@
 //! Reads where a key manager's keys come from.
 
-use http::Uri;
-
 use crate::config::pem;
 use crate::config::reader::{Placed, Table};
 use crate::config::resolve::key_manager::settings::Settings;
 use crate::config::source::Sources;
-use crate::fetch::is_loopback_host;
+use crate::fetch::FetchUrl;
 use crate::model::key_manager::KeySource;
 
 pub(super) fn key_source(
@@ -85,35 +83,16 @@ fn written(
 
 /// Returns an address to fetch keys from: https, or loopback, or plain http if `allow_http` is set.
 fn fetchable(table: &Table<'_>, url: &Placed<&str>, settings: &Settings) -> Option<String> {
-    let uri: Option<Uri> = url.value.parse().ok();
-    let uri = uri.filter(|uri| uri.host().is_some());
-    match uri.as_ref().and_then(Uri::scheme_str) {
-        Some("https") => Some(url.value.to_owned()),
-        Some("http")
-            if settings.allow_http
-                || uri.as_ref().and_then(Uri::host).is_some_and(is_loopback_host) =>
-        {
-            Some(url.value.to_owned())
+    let (message, hint) = match FetchUrl::read(url.value) {
+        Ok(read) if read.is_https() || settings.allow_http || read.is_loopback() => {
+            return Some(url.value.to_owned());
         }
-        Some("http") => {
-            let hint = Some(
-                "write https, or `allow_http = true` if you trust the whole way to the server"
-                    .to_owned(),
-            );
-            table.problems().error(
-                url.at.clone(),
-                "keys are not fetched over plain http, except from loopback".to_owned(),
-                hint,
-            );
-            None
-        }
-        _ => {
-            table.problems().error(
-                url.at.clone(),
-                format!("{:?} is not an http or https address", url.value),
-                None,
-            );
-            None
-        }
-    }
+        Ok(_) => (
+            "keys are not fetched over plain http, except from loopback".to_owned(),
+            Some("write https, or `allow_http = true` if you trust the whole way to the server"),
+        ),
+        Err(_) => (format!("{:?} is not an http or https address", url.value), None),
+    };
+    table.problems().error(url.at.clone(), message, hint.map(str::to_owned));
+    None
 }
