@@ -1,7 +1,7 @@
 //! Bursts: the generic cell rate algorithm (ITU-T I.371), as a bucket that time empties evenly.
 //!
-//! Levels are whole numbers: a request fills the bucket by `per` milliseconds, and a millisecond empties it by `requests`.
-//! At most N(1 + L/W) requests pass in any interval of length L.
+//! Levels are whole numbers: a request fills the bucket by `per` milliseconds, and a millisecond
+//! empties it by `requests`. At most N(1 + L/W) requests pass in any interval of length L.
 
 use std::time::Duration;
 
@@ -40,8 +40,8 @@ impl BurstCell {
         self.spent
     }
 
-    /// Sets the level that all gateways together have reached, as of the time when `spent` requests had gone in here: those
-    /// that followed are added.
+    /// Sets the level that all gateways together have reached, as of the time when `spent` requests
+    /// had gone in here: those that followed are added.
     pub(super) fn absorb(&mut self, burst: Burst, level: u64, spent: u32) {
         let since = u64::from(self.spent.wrapping_sub(spent));
         let level = level.saturating_add(each(burst).saturating_mul(since));

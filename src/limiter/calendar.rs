@@ -1,7 +1,8 @@
 //! Calendar windows: days and months in UTC.
 //!
-//! A cell remembers two periods, so that a clock that steps back over midnight, and forward again, finds the count of
-//! either day as it was. A clock that was far ahead keeps its count where it steps back: no gate opens.
+//! A cell remembers two periods, so that a clock that steps back over midnight, and forward again,
+//! finds the count of either day as it was. A clock that was far ahead keeps its count where it
+//! steps back: no gate opens.
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -62,7 +63,8 @@ impl CalendarCell {
         self.current.count = self.current.count.saturating_add(amount);
     }
 
-    /// Counts in the period that begins at `start`: a count of another gateway, or of a file, oldest first.
+    /// Counts in the period that begins at `start`: a count of another gateway, or of a file,
+    /// oldest first.
     pub(super) fn absorb(&mut self, start: u64, amount: u64, window: Window) {
         let both = [&mut self.current, &mut self.other];
         let known = both.into_iter().find(|p| p.end != 0 && u64::from(p.start) == start);
@@ -107,7 +109,8 @@ fn seconds(wall: u64) -> u32 {
     u32::try_from(wall / MILLISECONDS).unwrap_or(u32::MAX - 1)
 }
 
-/// The first second of the calendar window in which a moment (ms since 1970) lies, and the first one after it.
+/// The first second of the calendar window in which a moment (ms since 1970) lies, and the first
+/// one after it.
 pub(super) fn bounds(wall: u64, window: Window) -> (u64, u64) {
     let (start, end) = period(seconds(wall), window);
     (start.into(), end.into())

@@ -1,4 +1,5 @@
-//! How many requests of an API are in flight at a time, over all workers, and how many wait for a place.
+//! How many requests of an API are in flight at a time, over all workers, and how many wait for a
+//! place.
 //!
 //! Stands beside the snapshots: an API whose rule did not change keeps its gate through a reload.
 

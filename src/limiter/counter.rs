@@ -139,7 +139,8 @@ impl Counter {
         }
     }
 
-    /// The first quota that has no room for one more request, with the longest wait of all such quotas.
+    /// The first quota that has no room for one more request, with the longest wait of all such
+    /// quotas.
     pub(super) fn quota_excess(&self, now: CountingTime) -> Option<Excess> {
         let mut found: Option<Excess> = None;
         for (position, (quota, cell)) in (0_u8..).zip(self.cells()) {
@@ -203,7 +204,8 @@ impl Counter {
         self.burst.spent()
     }
 
-    /// Takes over the level that the burst has over all gateways, as of the time when it was `spent`.
+    /// Takes over the level that the burst has over all gateways, as of the time when it was
+    /// `spent`.
     pub(super) fn absorb_burst(&mut self, level: u64, spent: u32) {
         if let Some(burst) = self.limit.burst {
             self.burst.absorb(burst, level, spent);

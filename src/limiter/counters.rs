@@ -1,8 +1,8 @@
 //! The table of counters: all counts of one gateway, bounded.
 //!
-//! A request's counters lie in up to eight shards. Their locks are held, in the order of the shards, while all counters are
-//! checked and then all are counted: a refused request consumes nothing on any level, and with any number of threads
-//! exactly the quota is granted.
+//! A request's counters lie in up to eight shards. Their locks are held, in the order of the
+//! shards, while all counters are checked and then all are counted: a refused request consumes
+//! nothing on any level, and with any number of threads exactly the quota is granted.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -47,7 +47,8 @@ pub struct Claim<'l> {
 pub struct Passed {
     /// The quota of which the smallest share is left, of all claims.
     pub tightest: Option<Tightest>,
-    /// The first claim that is beyond its limit and lets the request through ([`ExcessRule::Mark`], `Observe`).
+    /// The first claim that is beyond its limit and lets the request through ([`ExcessRule::Mark`],
+    /// `Observe`).
     pub noted: Option<Noted>,
 }
 
@@ -137,8 +138,8 @@ impl Counters {
         self.admit_new(claims, now)
     }
 
-    /// As [`Self::admit`], where a counter is missing. A new counter begins with the count of its policy's shared one, if
-    /// that has any: its caller may be among those who were counted there.
+    /// As [`Self::admit`], where a counter is missing. A new counter begins with the count of its
+    /// policy's shared one, if that has any: its caller may be among those who were counted there.
     #[cold]
     fn admit_new(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<Passed, Exceeded> {
         let overflows = claims.iter().map(|claim| claim.limit.overflow());
@@ -187,7 +188,8 @@ impl Counters {
         (counter.left(now).collect(), counter.burst_left())
     }
 
-    /// Adds counts of another gateway, or of a file. They lie in the past: the caller corrects other clocks.
+    /// Adds counts of another gateway, or of a file. They lie in the past: the caller corrects
+    /// other clocks.
     pub fn absorb(&self, claim: Claim<'_>, counted: &[Counted], now: CountingTime) {
         let mut locked = self.lock([claim.key, claim.limit.overflow()].into_iter());
         let place = locked.find(claim.key).unwrap_or_else(|| locked.make(self, &claim, now));
@@ -212,7 +214,8 @@ impl Counters {
         }
     }
 
-    /// Takes over the level that a burst has over all gateways, as of the time when `spent` requests had gone into it here.
+    /// Takes over the level that a burst has over all gateways, as of the time when `spent`
+    /// requests had gone into it here.
     pub fn absorb_burst(&self, claim: Claim<'_>, level: u64, spent: u32, now: CountingTime) {
         let mut locked = self.lock(std::iter::once(claim.key));
         if let Some(counter) = locked.find(claim.key).and_then(|place| locked.counter(place)) {

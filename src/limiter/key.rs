@@ -1,8 +1,8 @@
 //! The names of counters: 128 bits each, made of what they count for.
 //!
-//! No user name, address or claim is kept: a counter is found by a keyed fingerprint (SipHash-2-4, twice). The keys are
-//! random, so nobody outside can choose two callers that share a counter. They are saved with the counts, and the gateways
-//! of a fleet agree on them.
+//! No user name, address or claim is kept: a counter is found by a keyed fingerprint (SipHash-2-4,
+//! twice). The keys are random, so nobody outside can choose two callers that share a counter. They
+//! are saved with the counts, and the gateways of a fleet agree on them.
 
 #![expect(
     deprecated,

@@ -16,7 +16,8 @@ pub struct Limit {
     pub followers: Followers,
     /// The time between two comparisons with other gateways, where the policy has its own.
     pub sync_interval: Option<std::time::Duration>,
-    /// Where counters of this limit begin: add the parts that it counts apart with [`CounterKey::of`].
+    /// Where counters of this limit begin: add the parts that it counts apart with
+    /// [`CounterKey::of`].
     base: CounterKey,
     /// The counter of everybody who came when the table was full.
     overflow: CounterKey,
@@ -44,8 +45,8 @@ pub enum LimitPart {
 }
 
 impl Limit {
-    /// `name` is the policy's, with its level: counters of the same name and the same windows survive a reload, even if the
-    /// figures change.
+    /// `name` is the policy's, with its level: counters of the same name and the same windows
+    /// survive a reload, even if the figures change.
     pub fn new(
         keys: KeySpace,
         name: &[&str],

@@ -1,8 +1,9 @@
 //! Counts as bytes, for a file that survives the process.
 //!
-//! A file begins with a head: a magic number, the secret of the counters' names, and a checksum. Batches follow: a length, a
-//! checksum, the steady time at which it was written, and counters with everything that they count. A later record of a
-//! counter replaces an earlier one. A batch that is cut off or damaged ends the file; what is before it holds.
+//! A file begins with a head: a magic number, the secret of the counters' names, and a checksum.
+//! Batches follow: a length, a checksum, the steady time at which it was written, and counters with
+//! everything that they count. A later record of a counter replaces an earlier one. A batch that is
+//! cut off or damaged ends the file; what is before it holds.
 
 use std::collections::HashMap;
 
@@ -21,7 +22,8 @@ const SUM: usize = 8;
 /// The length of a file's head.
 pub const HEAD_BYTES: usize = MAGIC.len() + KEYS + SUM;
 
-/// The longest batch that is read: one record of each of a hundred million counters is not written in one.
+/// The longest batch that is read: one record of each of a hundred million counters is not written
+/// in one.
 const MOST_BATCH: usize = 1 << 30;
 
 /// One counter, as it was saved.
@@ -36,8 +38,8 @@ pub struct SavedCounter {
 }
 
 impl SavedCounter {
-    /// The counts for a counter of this limit. Where the clock was ahead when they were saved, their sub-windows lie in the
-    /// future: they are moved to the present.
+    /// The counts for a counter of this limit. Where the clock was ahead when they were saved,
+    /// their sub-windows lie in the future: they are moved to the present.
     pub fn counted_at(&self, limit: &Limit, now: CountingTime) -> Vec<Counted> {
         let all = self.counted.iter().filter_map(|counted| {
             let quota = limit.quotas.get(usize::from(counted.quota))?;
@@ -114,7 +116,8 @@ impl Batch {
     }
 }
 
-/// Reads what follows the head: the last record of each counter, and the number of bytes that are sound.
+/// Reads what follows the head: the last record of each counter, and the number of bytes that are
+/// sound.
 pub fn read_batches(keys: KeySpace, bytes: &[u8]) -> (Vec<SavedCounter>, usize) {
     let mut found = HashMap::new();
     let mut rest = bytes;

@@ -35,7 +35,8 @@ pub(super) fn shards<const N: usize>(
 }
 
 impl Shard {
-    /// The shard of a key among `of` shards, a power of two. Not by the bits that the hash table uses.
+    /// The shard of a key among `of` shards, a power of two. Not by the bits that the hash table
+    /// uses.
     pub(super) fn number(key: CounterKey, of: usize) -> u16 {
         const FROM: u32 = 32;
         let number = usize::try_from(key.0 >> FROM & 0xffff).unwrap_or_default() & (of - 1);

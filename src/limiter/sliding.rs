@@ -1,8 +1,9 @@
 //! A sliding window: a ring of sub-windows, counted conservatively.
 //!
-//! A window is cut into sixteen sub-windows. The ring holds the current one and the sixteen before it, so it covers the
-//! whole window at any moment, and up to one sub-window more. Hence never more than the quota is granted in any window,
-//! wherever it begins, and at most a sixteenth of the time is counted too long.
+//! A window is cut into sixteen sub-windows. The ring holds the current one and the sixteen before
+//! it, so it covers the whole window at any moment, and up to one sub-window more. Hence never more
+//! than the quota is granted in any window, wherever it begins, and at most a sixteenth of the time
+//! is counted too long.
 
 /// Sub-windows in a window: finer ones cost memory, coarser ones grant less at the edge.
 pub const SUB_WINDOWS: u64 = 16;
@@ -53,7 +54,8 @@ pub fn sub_window(steady: u64, length: u64) -> u64 {
 }
 
 impl<T: Tally> SlidingCell<T> {
-    /// Forgets the sub-windows that have left the window. A moment before the latest one counts as the latest one.
+    /// Forgets the sub-windows that have left the window. A moment before the latest one counts as
+    /// the latest one.
     pub(super) fn advance(&mut self, steady: u64, length: u64) {
         self.advance_to(sub_window(steady, length));
     }
@@ -86,7 +88,8 @@ impl<T: Tally> SlidingCell<T> {
         self.add_at(self.head, amount);
     }
 
-    /// Counts in another sub-window: a count of another gateway, or of a file. An older one than the ring has is over.
+    /// Counts in another sub-window: a count of another gateway, or of a file. An older one than
+    /// the ring has is over.
     pub(super) fn absorb(&mut self, number: u64, amount: u64) {
         self.advance_to(number);
         self.add_at(number, amount);

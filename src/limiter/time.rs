@@ -5,14 +5,15 @@ use crate::model::clock::Moment;
 /// A request's time, read once for all its counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CountingTime {
-    /// Milliseconds that only go forward. Sliding windows and bursts are measured by it: nobody can set this clock.
+    /// Milliseconds that only go forward. Sliding windows and bursts are measured by it: nobody can
+    /// set this clock.
     pub steady: u64,
     /// Milliseconds since 1970, as the wall clock says. Calendar windows are found by it.
     pub wall: u64,
 }
 
-/// The start of the steady scale. It begins at the wall clock's time, so that a count can be written to a file, or compared
-/// with another gateway's.
+/// The start of the steady scale. It begins at the wall clock's time, so that a count can be
+/// written to a file, or compared with another gateway's.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TimeScale {
     offset: u64,

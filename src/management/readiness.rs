@@ -27,7 +27,8 @@ pub struct ReadinessReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
     pub key_managers: Vec<KeyManagerReport>,
-    /// The count over all gateways: "up", or why this gateway counts alone. It takes no readiness away.
+    /// The count over all gateways: "up", or why this gateway counts alone. Readiness does not
+    /// depend on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared_counters: Option<String>,
 }

@@ -193,7 +193,8 @@ fn a_million_cost_less_than_64_mebibytes_and_no_time() {
         "{counted} said, {} taken",
         measured.bytes_current
     );
-    // a look allocates nothing, and the best of some rounds shows what it takes where nobody else is served
+    // a look allocates nothing, and the best of some rounds shows what it takes where nobody else
+    // is served
     let looked_for: Vec<_> = (0_u32..1000)
         .map(|number| marks(&format!("t{number}"), &format!("i{number}"), "c", 1))
         .collect();

@@ -317,7 +317,8 @@ fn custom(policies: &Policies) -> Vec<PolicyIndex> {
     custom.map(|(index, _)| index).collect()
 }
 
-/// The names of a policy's quotas in `RateLimit` and `RateLimit-Policy`: the policy's own, then numbered ones.
+/// The names of a policy's quotas in `RateLimit` and `RateLimit-Policy`: the policy's own, then
+/// numbered ones.
 pub fn quota_name(policy: &str, position: u8) -> String {
     match position {
         0 => policy.to_owned(),
@@ -325,7 +326,8 @@ pub fn quota_name(policy: &str, position: u8) -> String {
     }
 }
 
-/// The members of `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11): quota, unit and window of each quota.
+/// The members of `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11): quota, unit and
+/// window of each quota.
 fn policy_header(name: &str, limits: &Limits) -> HeaderValue {
     let mut text = String::new();
     for (position, quota) in (0_u8..).zip(&limits.quotas) {

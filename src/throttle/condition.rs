@@ -7,7 +7,8 @@ use crate::model::policy::Condition;
 use crate::model::token_handling::Pattern;
 use crate::throttle::levels::CallFacts;
 
-/// The position of the limits that hold: 0 for the policy's own, or one more than the first condition that fits.
+/// The position of the limits that hold: 0 for the policy's own, or one more than the first
+/// condition that fits.
 pub(super) fn first(
     conditions: &[Condition],
     facts: &CallFacts<'_>,

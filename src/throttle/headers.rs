@@ -6,7 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::limiter::limit::LimitPart;
 use crate::snapshot::throttling::quota_name;
-use crate::throttle::levels::{Levels, LimitExceeded};
+use crate::throttle::exceeded::LimitExceeded;
+use crate::throttle::levels::Levels;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -14,8 +15,8 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 /// The largest integer of a structured field (RFC 9651 section 3.3.1).
 const MOST: u64 = 999_999_999_999_999;
 
-/// Tells the client of an answer which quotas it has, and what is left of the one that ends first. What a backend said of its
-/// own limits goes.
+/// Tells the client of an answer which quotas it has, and what is left of the one that ends first.
+/// What a backend said of its own limits goes.
 pub fn passed(levels: &Levels, headers: &mut HeaderMap) {
     let Some((tightest, limits)) = levels.told() else { return };
     let mut first = true;

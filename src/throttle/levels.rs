@@ -1,32 +1,30 @@
 //! The levels of one request: which policies it counts against, and under which names.
 //!
-//! The order is WSO2's: API or operation, subscription, application, custom policies, the backend's hard limit. Deny
-//! conditions come before all of them.
+//! The order is WSO2's: API or operation, subscription, application, custom policies, the backend's
+//! hard limit. Deny conditions come before all of them.
 
 use std::sync::Arc;
 
 use http::HeaderMap;
-use jiff::Timestamp;
 use smallvec::SmallVec;
 
 use crate::authorize::Grant;
 use crate::limiter::counter::{QuotaLeft, Usage};
 use crate::limiter::counters::{Claim, Counters, Exceeded, Noted, Passed, Tightest};
-use crate::limiter::limit::LimitPart;
 use crate::limiter::shared::SharedLimiter;
 use crate::limiter::time::CountingTime;
 use crate::model::policy::{ExcessRule, QuotaUnit};
-use crate::model::reason::Reason;
 use crate::model::throttling::OnCounterFailure;
 use crate::snapshot::Snapshot;
 use crate::snapshot::throttling::{
     CompiledLimit, CompiledPolicy, CompiledThrottling, DeniedBy, SharedLimits,
 };
-use crate::throttle::Throttled;
+use crate::throttle::exceeded::LimitExceeded;
 use crate::throttle::finder::Finder;
 pub use crate::throttle::level::{CallFacts, LevelKind};
 use crate::throttle::level::{INLINE, Level, LimitPlace};
 use crate::throttle::subject::Subjects;
+use crate::throttle::throttled::Throttled;
 
 /// Everything that one request counts against. It outlives the snapshot that it was made of.
 #[derive(Debug, Default)]
@@ -35,22 +33,6 @@ pub struct Levels {
     throttling: Option<Arc<CompiledThrottling>>,
     all: SmallVec<[Level; INLINE]>,
     passed: Passed,
-}
-
-/// A limit that has no room for a request.
-#[derive(Debug, Clone)]
-pub struct LimitExceeded {
-    pub kind: LevelKind,
-    pub part: LimitPart,
-    pub policy: Arc<CompiledPolicy>,
-    /// The limit of the policy that refuses.
-    pub position: usize,
-    /// Milliseconds until the request may come again.
-    pub wait: u64,
-    /// The time of the refusal, in milliseconds since 1970.
-    pub at: u64,
-    /// Answers tell clients of their limits.
-    pub headers: bool,
 }
 
 /// The state of one level, for people.
@@ -89,8 +71,8 @@ impl Levels {
         Ok(Self { throttling, all, passed: Passed::default() })
     }
 
-    /// Counts the request on all levels, or on none of them: by the word of the servers that count for all gateways, where
-    /// they decide on each request.
+    /// Counts the request on all levels, or on none of them: by the word of the servers that count
+    /// for all gateways, where they decide on each request.
     pub async fn admit(&mut self, now: CountingTime) -> Result<(), Throttled> {
         let shared = self.throttling.as_ref().and_then(|throttling| throttling.shared.as_ref());
         let Some(SharedLimits { limiter, on_failure }) = shared else {
@@ -171,8 +153,8 @@ impl Levels {
         Some((level.kind, policy(self.throttling.as_ref()?, level)?))
     }
 
-    /// Reads the numbers that a backend reports. A missing or unreadable one counts as 1: a backend that forgets to report
-    /// opens no gate.
+    /// Reads the numbers that a backend reports. A missing or unreadable one counts as 1: a backend
+    /// that forgets to report opens no gate.
     pub fn read_events(&mut self, headers: &HeaderMap) {
         let Some(throttling) = &self.throttling else { return };
         for level in &mut self.all {
@@ -198,7 +180,8 @@ impl Levels {
         }
     }
 
-    /// The tightest quota of a request that passed, with its policy's name, and the policies that clients are told of.
+    /// The tightest quota of a request that passed, with its policy's name, and the policies that
+    /// clients are told of.
     pub fn told(&self) -> Option<(Option<(&str, Tightest)>, impl Iterator<Item = &CompiledLimit>)> {
         let throttling = self.throttling.as_ref().filter(|throttling| throttling.headers)?;
         let tightest = self.passed.tightest.and_then(|tightest| {
@@ -273,45 +256,3 @@ fn policy<'t>(
 fn limit<'t>(throttling: &'t CompiledThrottling, level: &Level) -> Option<&'t CompiledLimit> {
     policy(throttling, level)?.limit(level.limit.position())
 }
-
-impl LimitExceeded {
-    pub fn reason(&self) -> Reason {
-        match (self.kind, self.part) {
-            (LevelKind::Api, _) => Reason::ApiQuota,
-            (LevelKind::Operation, _) => Reason::OperationQuota,
-            (LevelKind::Subscription, LimitPart::Quota(_)) => Reason::SubscriptionQuota,
-            (LevelKind::Subscription, LimitPart::Burst) => Reason::SubscriptionBurst,
-            (LevelKind::Application, LimitPart::Quota(_)) => Reason::ApplicationQuota,
-            (LevelKind::Application, LimitPart::Burst) => Reason::ApplicationBurst,
-            (LevelKind::Custom, _) => Reason::CustomQuota,
-            (LevelKind::HardLimit, _) => Reason::HardLimit,
-        }
-    }
-
-    /// The time from which the request may come again, as WSO2 writes it: `2026-Nov-27 21:30:00+0000 UTC`.
-    pub fn next_access(&self) -> String {
-        let second = self.at.saturating_add(self.wait).div_ceil(1000);
-        let second = i64::try_from(second).unwrap_or(i64::MAX);
-        let timestamp = Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
-        timestamp.strftime("%Y-%b-%d %H:%M:%S+0000 UTC").to_string()
-    }
-
-    /// Seconds until the request may come again, rounded up.
-    pub fn retry_after(&self) -> u64 {
-        self.wait.div_ceil(1000).max(1)
-    }
-}
-
-impl std::fmt::Display for LimitExceeded {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let part = match self.part {
-            LimitPart::Burst => "burst",
-            LimitPart::Quota(_) => "quota",
-        };
-        let (kind, name) = (self.kind.label(), &self.policy.definition.name);
-        let wait = self.retry_after();
-        write!(formatter, "the {part} of {kind} policy {name:?} is used up for {wait} s")
-    }
-}
-
-impl std::error::Error for LimitExceeded {}

@@ -1,26 +1,29 @@
 //! Decides whether a permitted caller may call *now*.
 //!
-//! Every limit is a step of [`admit`]: a place among the API's requests in flight, then the quotas of all [`levels`]. Deny
-//! conditions are judged when the levels are found, before anything is counted. [`headers`] tells clients of their limits.
+//! Every limit is a step of [`admit`]: a place among the API's requests in flight, then the quotas
+//! of all [`levels`]. Deny conditions are judged when the levels are found, before anything is
+//! counted. [`headers`] tells clients of their limits.
 
 mod condition;
+mod exceeded;
 mod finder;
 pub mod headers;
 mod level;
 pub mod levels;
 mod permitted;
 mod subject;
+mod throttled;
 
+pub use crate::throttle::exceeded::LimitExceeded;
 pub use crate::throttle::permitted::{BodyLimits, Permitted};
+pub use crate::throttle::throttled::Throttled;
 
 use crate::backend::{BackendGroup, Turns};
-use crate::limiter::concurrency::{Full, Permit};
+use crate::limiter::concurrency::Permit;
 use crate::limiter::counters::Counters;
 use crate::limiter::time::CountingTime;
 use crate::model::application::KeyType;
-use crate::model::reason::Reason;
-use crate::snapshot::throttling::DeniedBy;
-use crate::throttle::levels::{Levels, LimitExceeded};
+use crate::throttle::levels::Levels;
 
 /// The last proof before the backend: `forward` takes nothing else.
 #[derive(Debug)]
@@ -29,31 +32,8 @@ pub struct Admitted {
     permit: Option<Permit>,
 }
 
-/// The limit that refuses a call.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Throttled {
-    #[error(transparent)]
-    ConcurrencyLimit(#[from] Full),
-    #[error("a deny condition is about the {}", .0.label())]
-    Denied(DeniedBy),
-    #[error("the shared counters do not answer, and on_counter_failure says to refuse")]
-    CountersUnavailable,
-    #[error(transparent)]
-    Limit(Box<LimitExceeded>),
-}
-
-impl Throttled {
-    pub fn reason(&self) -> Reason {
-        match self {
-            Self::ConcurrencyLimit(Full) => Reason::ConcurrencyLimit,
-            Self::Denied(_) => Reason::Denied,
-            Self::CountersUnavailable => Reason::CountersUnavailable,
-            Self::Limit(exceeded) => exceeded.reason(),
-        }
-    }
-}
-
-/// Admits a call once every limit has room for it, and takes that room. A call that is refused takes none, of any limit.
+/// Admits a call once every limit has room for it, and takes that room. A call that is refused
+/// takes none, of any limit.
 pub async fn admit(
     mut permitted: Permitted,
     now: impl Fn(&Counters) -> CountingTime,
@@ -72,12 +52,6 @@ pub async fn admit(
         permitted.levels.admit(now).await?;
     }
     Ok(Admitted { permitted, permit })
-}
-
-impl From<LimitExceeded> for Throttled {
-    fn from(exceeded: LimitExceeded) -> Self {
-        Self::Limit(Box::new(exceeded))
-    }
 }
 
 impl Admitted {

@@ -13,8 +13,8 @@ use crate::model::gateway::ByteLimit;
 use crate::snapshot::local::{LocalApi, LocalSnapshot};
 use crate::throttle::levels::Levels;
 
-/// An owned grant, with everything that later steps take from the snapshot. The snapshot itself is let go, so that an old
-/// directory lives no longer than the decisions made on it.
+/// An owned grant, with everything that later steps take from the snapshot. The snapshot itself is
+/// let go, so that an old directory lives no longer than the decisions made on it.
 #[derive(Debug)]
 pub struct Permitted {
     api: Rc<LocalApi>,
@@ -80,7 +80,8 @@ impl Permitted {
         self.operation
     }
 
-    /// The number of bytes of the path that the backend does not see: the API's context and version.
+    /// The number of bytes of the path that the backend does not see: the API's context and
+    /// version.
     pub fn base_length(&self) -> usize {
         self.base_length
     }

@@ -41,7 +41,8 @@ impl<'r> Subjects<'r> {
         self.keys.fingerprint([b"user".as_slice(), key_manager, user])
     }
 
-    /// The client that a token was issued to, where it is no application's; without a token, the client's address.
+    /// The client that a token was issued to, where it is no application's; without a token, the
+    /// client's address.
     pub(super) fn client(&self) -> Fingerprint {
         let Some(principal) = self.grant.principal() else { return self.address() };
         let Some(consumer_key) = principal.consumer_key() else { return self.caller() };
@@ -53,8 +54,8 @@ impl<'r> Subjects<'r> {
         self.keys.fingerprint([b"address".as_slice(), network(self.client).as_slice()])
     }
 
-    /// The value of a custom policy's key. A part that the request does not have is empty, so that all such requests share
-    /// a count.
+    /// The value of a custom policy's key. A part that the request does not have is empty, so that
+    /// all such requests share a count.
     pub(super) fn template(&self, template: &KeyTemplate) -> Fingerprint {
         let api = &self.grant.routed().api().definition;
         let address = network(self.client);

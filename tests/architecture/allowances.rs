@@ -42,9 +42,9 @@ pub(crate) const PUBLIC_MODULES: &[(&str, usize)] = &[
 pub(crate) const LONG_FILES: &[(&str, usize)] = &[
     ("demo/tests.rs", 401),
     ("jwks/tests.rs", 436),
-    ("key_managers/organizations.rs", 405),
-    ("limiter/counters.rs", 418),
-    ("model/key_manager.rs", 477),
+    ("key_managers/organizations.rs", 409),
+    ("limiter/counters.rs", 421),
+    ("model/key_manager.rs", 484),
     ("proxy/denial/tests/rows.rs", 486),
     ("supervise/start.rs", 528),
     ("telemetry/access_log/tests.rs", 466),
@@ -67,24 +67,4 @@ pub(crate) const LONG_FUNCTIONS: &[(&str, usize)] = &[
 ];
 
 /// Rooms with lines over the width, and how many.
-pub(crate) const WIDE_LINES: &[(&str, usize)] = &[
-    ("authenticate", 9),
-    ("authorize", 3),
-    ("backend", 18),
-    ("budget", 2),
-    ("config", 3),
-    ("fetch", 1),
-    ("forward", 23),
-    ("jwks", 3),
-    ("jwt", 1),
-    ("key_managers", 20),
-    ("limiter", 70),
-    ("listen", 9),
-    ("management", 1),
-    ("model", 72),
-    ("proxy", 21),
-    ("revocation", 10),
-    ("snapshot", 15),
-    ("telemetry", 5),
-    ("throttle", 14),
-];
+pub(crate) const WIDE_LINES: &[(&str, usize)] = &[("config", 3), ("fetch", 1), ("telemetry", 5)];

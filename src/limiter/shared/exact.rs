@@ -95,7 +95,8 @@ impl Undecided {
         }
     }
 
-    /// The quota of which the smallest share is left, if there is any quota. An error: the answer has another shape.
+    /// The quota of which the smallest share is left, if there is any quota. An error: the answer
+    /// has another shape.
     fn tightest<'v>(
         &self,
         parts: &mut impl Iterator<Item = &'v Value>,

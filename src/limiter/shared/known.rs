@@ -1,4 +1,5 @@
-//! The counts that the servers are known to hold: the difference to a counter is what this gateway has to tell them.
+//! The counts that the servers are known to hold: the difference to a counter is what this gateway
+//! has to tell them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -51,7 +52,8 @@ impl AllKnown {
         self.0.clear();
     }
 
-    /// Takes it for granted that the servers hold this; they are told it with the next change, in case they do not.
+    /// Takes it for granted that the servers hold this; they are told it with the next change, in
+    /// case they do not.
     pub(super) fn assume(&mut self, state: &CounterState) {
         let known = self.of(state.key);
         known.seen.clone_from(&state.counted);

@@ -14,13 +14,14 @@ use crate::model::policy::{Quota, Window};
 /// A counter lives this much longer than its longest window: clocks differ, and rounds come late.
 const SPARE: u64 = 60_000;
 
-/// Prefixes of the keys: each counter of its own may lie on any server of a cluster; those with a tag lie on one.
+/// Prefixes of the keys: each counter of its own may lie on any server of a cluster; those with a
+/// tag lie on one.
 const APART: &str = "portcullis:count:";
 const TOGETHER: &str = "{portcullis}:count:";
 
 /// The numbers of a round that all of its counters share.
 #[derive(Debug, Clone)]
-pub(super) struct Round {
+pub(super) struct Comparison {
     /// This process, as the counters know it.
     pub(super) gateway: String,
     /// Grows with each round.
@@ -52,7 +53,7 @@ pub(super) struct Merged {
     pub(super) counted: Vec<Counted>,
 }
 
-impl Round {
+impl Comparison {
     pub(super) fn call(&self, state: &CounterState, known: &Known) -> Call {
         let mut arguments = vec![
             self.gateway.clone().into_bytes(),
@@ -111,7 +112,8 @@ impl Round {
         parts.next().is_none().then_some(Merged { now, burst, counted })
     }
 
-    /// The counts of other gateways in an answer, to be added here: no more than lies in the present.
+    /// The counts of other gateways in an answer, to be added here: no more than lies in the
+    /// present.
     pub(super) fn of_others(
         &self,
         limit: &Limit,
@@ -137,8 +139,8 @@ impl Round {
         more
     }
 
-    /// The counts that the servers hold after an answer. A count of the near future is left out: it is read again when it
-    /// has come.
+    /// The counts that the servers hold after an answer. A count of the near future is left out: it
+    /// is read again when it has come.
     pub(super) fn held(
         &self,
         limit: &Limit,

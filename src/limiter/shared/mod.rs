@@ -1,12 +1,13 @@
 //! One count over all gateways, in Redis or Valkey.
 //!
-//! *Batched*: each gateway counts by itself and compares its counters with the servers every `sync_interval`; no request
-//! waits. *Exact*: the servers decide on each request, in one step for all of its counters; a request waits for
-//! [`PATIENCE`] at most. If the servers do not answer, the gateway counts alone, and tells them later.
+//! *Batched*: each gateway counts by itself and compares its counters with the servers every
+//! `sync_interval`; no request waits. *Exact*: the servers decide on each request, in one step for
+//! all of its counters; a request waits for [`PATIENCE`] at most. If the servers do not answer, the
+//! gateway counts alone, and tells them later.
 //!
-//! The walk through the files: [`session`] (one life of the connections), [`servers`] (who holds a key), [`slots`] (of a
-//! cluster), [`merge`] and [`known`] (comparing a counter), [`exact`] (a request), [`scripts`] (what the servers run),
-//! [`status`] (up or alone).
+//! The walk through the files: [`session`] (one life of the connections), [`servers`] (who holds a
+//! key), [`slots`] (of a cluster), [`merge`] and [`known`] (comparing a counter), [`exact`] (a
+//! request), [`scripts`] (what the servers run), [`status`] (up or alone).
 
 mod error;
 mod exact;
@@ -42,7 +43,8 @@ use crate::redis_link::schedule;
 /// The longest that a request waits for the servers.
 const PATIENCE: Duration = Duration::from_millis(5);
 
-/// After so many requests in a row that waited in vain, nobody waits until the servers are in time again.
+/// After so many requests in a row that waited in vain, nobody waits until the servers are in time
+/// again.
 const MOST_IN_VAIN: u32 = 3;
 
 /// Requests that wait for the servers at a time; more are counted here.
@@ -104,8 +106,8 @@ impl SharedLimiter {
     }
 }
 
-/// The secret of the counters' names, which all gateways must agree on: made of the password that they share. Without a
-/// password, whoever reaches the servers can change every count anyway.
+/// The secret of the counters' names, which all gateways must agree on: made of the password that
+/// they share. Without a password, whoever reaches the servers can change every count anyway.
 pub fn key_space(settings: &SharedCounting) -> KeySpace {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(b"portcullis shared counters 1\0");

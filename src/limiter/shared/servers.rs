@@ -1,4 +1,5 @@
-//! Connections to the servers that hold the counters: one server, the primary behind sentinels, or a cluster.
+//! Connections to the servers that hold the counters: one server, the primary behind sentinels, or
+//! a cluster.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -120,7 +121,8 @@ impl Servers {
         Ok(timeout(ROUND, asking).await.map_err(|_| CounterError::Late)??)
     }
 
-    /// Runs all calls at once, each on the server that holds its keys. The answers have the order of the calls.
+    /// Runs all calls at once, each on the server that holds its keys. The answers have the order
+    /// of the calls.
     pub(super) async fn run(&mut self, calls: &[Call]) -> Result<Vec<Value>, CounterError> {
         timeout(ROUND, self.run_all(calls)).await.map_err(|_| CounterError::Late)?
     }
@@ -181,7 +183,8 @@ impl Servers {
         Ok(again)
     }
 
-    /// Follows `ASK` to the server that takes the slot over. `None`: the slots have to be read again.
+    /// Follows `ASK` to the server that takes the slot over. `None`: the slots have to be read
+    /// again.
     async fn redirected(
         &mut self,
         error: RedisError,
@@ -247,7 +250,8 @@ impl Servers {
         Ok(())
     }
 
-    /// Refuses counters that another build wrote in another way; an empty server gets the number of this one.
+    /// Refuses counters that another build wrote in another way; an empty server gets the number of
+    /// this one.
     async fn check_version(&mut self) -> Result<(), CounterError> {
         let set = cmd("SET").arg(VERSION_KEY).arg(VERSION).arg("NX").to_owned();
         self.ask(VERSION_KEY, &set).await?;

@@ -1,4 +1,5 @@
-//! One life of the connections: rounds that compare counters, and requests that the servers decide on.
+//! One life of the connections: rounds that compare counters, and requests that the servers decide
+//! on.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::limiter::limit::{Follower, Limit};
 use crate::limiter::shared::error::CounterError;
 use crate::limiter::shared::exact::{OwnedClaim, Undecided};
 use crate::limiter::shared::known::{AllKnown, CounterState};
-use crate::limiter::shared::merge::{Merged, Round, Sums};
+use crate::limiter::shared::merge::{self, Comparison, Merged, Sums};
 use crate::limiter::shared::servers::Servers;
 use crate::limiter::shared::status::SharedStatus;
 use crate::limiter::sliding::sub_window;
@@ -36,7 +37,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 /// Counters that the table has forgotten are forgotten here this often.
 const FORGETTING: Duration = Duration::from_mins(1);
 
-/// A clock that is off by more than this is believed again.
+/// A larger difference of the clocks is taken over.
 const CLOCK_STEP: i64 = 250;
 
 /// Everything that outlives a connection.
@@ -46,7 +47,8 @@ pub(super) struct Memory {
     pending: HashMap<CounterKey, Pending>,
     gateway: String,
     number: u64,
-    /// The round that was not answered. It may have been counted: it comes again as it was, and counts once.
+    /// The round that was not answered. It may have been counted: it comes again as it was, and
+    /// counts once.
     doubtful: Option<Told>,
     /// The sign by which servers are known again that were emptied in between.
     pub(super) epoch: Option<Vec<u8>>,
@@ -55,7 +57,7 @@ pub(super) struct Memory {
 /// One round, as the servers were told.
 #[derive(Debug)]
 struct Told {
-    round: Round,
+    round: Comparison,
     states: Vec<CounterState>,
 }
 
@@ -88,7 +90,8 @@ pub(super) struct Session<'p> {
 }
 
 impl Memory {
-    /// The servers are taken to hold what a file, or an earlier configuration, has left in the table.
+    /// The servers are taken to hold what a file, or an earlier configuration, has left in the
+    /// table.
     pub(super) fn begin(counters: &Counters, gateway: String) -> Self {
         let mut known = AllKnown::default();
         counters.each(|counter| known.assume(&CounterState::of(counter)));
@@ -126,10 +129,8 @@ impl<'p> Session<'p> {
 
     /// Works until the servers fail.
     pub(super) async fn run(&mut self, requests: &mut mpsc::Receiver<Undecided>) -> CounterError {
-        match self.work(requests).await {
-            Ok(never) => match never {},
-            Err(error) => error,
-        }
+        let Err(error) = self.work(requests).await;
+        error
     }
 
     async fn work(
@@ -202,8 +203,8 @@ impl<'p> Session<'p> {
             };
             entry.insert_entry(Pending { state, due });
         });
-        let due = pending.iter().filter(|(_, pending)| pending.due <= now).map(|(key, _)| *key);
-        let mut due: Vec<CounterKey> = due.collect();
+        let due = pending.iter().filter(|(_, pending)| pending.due <= now);
+        let mut due: Vec<CounterKey> = due.map(|(key, _)| *key).collect();
         let most = match self.parts.sums {
             Sums::OfAll => usize::MAX,
             Sums::OfThisGateway => MERGES_BETWEEN_REQUESTS,
@@ -233,7 +234,7 @@ impl<'p> Session<'p> {
     async fn merge(&mut self, states: Vec<CounterState>) -> Result<(), CounterError> {
         let now = self.parts.now();
         self.memory.number = now.wall.max(self.memory.number.saturating_add(1));
-        let round = Round {
+        let round = Comparison {
             gateway: self.memory.gateway.clone(),
             number: self.memory.number,
             ahead: self.ahead,
@@ -271,13 +272,13 @@ impl<'p> Session<'p> {
         Ok(())
     }
 
-    fn take_over(&mut self, round: &Round, state: &CounterState, merged: &Merged) {
+    fn take_over(&mut self, round: &Comparison, state: &CounterState, merged: &Merged) {
         let known = self.memory.known.of(state.key);
         if round.sums == Sums::OfThisGateway {
             known.told(state.spent, state.counted.clone());
             return;
         }
-        let has_lost = Round::has_lost(state, merged);
+        let has_lost = Comparison::has_lost(state, merged);
         known.told(state.spent, round.held(&state.limit, state, merged));
         known.lost = has_lost;
         let claim = Claim { limit: &state.limit, key: state.key };
@@ -392,7 +393,7 @@ fn is_other_type(answer: &redis::Value) -> bool {
 }
 
 fn report_other_type(key: CounterKey, sums: Sums) {
-    let key = crate::limiter::shared::merge::key(key.0, sums);
+    let key = merge::key(key.0, sums);
     let key = String::from_utf8_lossy(&key);
     tracing::error!(target: "portcullis::throttle", %key, "a key of the shared counters holds something else than a counter: this gateway counts alone there; delete the key, or use another database");
 }

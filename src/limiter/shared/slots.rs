@@ -19,7 +19,8 @@ struct SlotRange {
 }
 
 impl SlotMap {
-    /// Reads the answer to `CLUSTER SLOTS`. A server that does not know its own name is the one that was asked.
+    /// Reads the answer to `CLUSTER SLOTS`. A server that does not know its own name is the one
+    /// that was asked.
     pub(super) fn read(answer: &Value, asked: &HostPort) -> Option<Self> {
         let Value::Array(ranges) = answer else { return None };
         let mut map = Vec::with_capacity(ranges.len());

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::limiter::shared::error::CounterError;
 
-/// The state of the shared counters, for requests, metrics and readiness. Each number stands for itself.
+/// The state of the shared counters, for requests, metrics and readiness. Each number stands for
+/// itself.
 #[derive(Debug, Default)]
 pub struct SharedStatus {
     configured: AtomicBool,
@@ -37,7 +38,8 @@ pub struct SharedNumbers {
     pub told: u64,
     /// Counters that the servers are known to hold.
     pub known: u64,
-    /// Requests that the servers decided, that this gateway decided because it counts alone, and that waited in vain.
+    /// Requests that the servers decided, that this gateway decided because it counts alone, and
+    /// that waited in vain.
     pub decided: u64,
     pub alone: u64,
     pub late: u64,

@@ -87,7 +87,8 @@ fn bytes_and_reported_numbers_are_judged_before_and_charged_after() {
     assert!(table.admit(&[mine], at(MIDNIGHT + 64_000)).is_ok());
 }
 
-/// Exactly the quota is granted to threads that want it at the same time; the levels above it lose nothing to refusals.
+/// Exactly the quota is granted to threads that want it at the same time; the levels above it lose
+/// nothing to refusals.
 #[test]
 fn with_many_threads_exactly_the_quota_is_granted() {
     const THREADS: u64 = 8;
@@ -101,7 +102,8 @@ fn with_many_threads_exactly_the_quota_is_granted() {
             let (table, shared, own, granted) = (&table, &shared, &own, &granted);
             scope.spawn(move || {
                 for turn in 0..EACH {
-                    // callers are shared by the threads, and their counters are named in either order
+                    // callers are shared by the threads, and their counters are named in either
+                    // order
                     let caller = (number + turn) % THREADS;
                     let mut claims = [claim(shared, "all"), claim(own, &caller.to_string())];
                     if number % 2 == 0 {
@@ -124,7 +126,8 @@ fn with_many_threads_exactly_the_quota_is_granted() {
 }
 
 proptest! {
-    /// Two levels with several callers against plain lists of grants: what one level refuses leaves no trace on the other.
+    /// Two levels with several callers against plain lists of grants: what one level refuses leaves
+    /// no trace on the other.
     #[test]
     fn levels_agree_with_a_naive_model(
         requests in prop::collection::vec((0_u64..5000, 0_usize..3), 1..300),

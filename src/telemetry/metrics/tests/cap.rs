@@ -155,7 +155,8 @@ type Held = (
     [Arc<PolicySeries>; 2],
 );
 
-/// Every method, status and reason on three operations of two APIs and on the requests that matched none.
+/// Every method, status and reason on three operations of two APIs and on the requests that matched
+/// none.
 fn exercise(metrics: &Metrics) -> Held {
     let labels = [
         ("a", "/1"),
