@@ -1,4 +1,4 @@
-//! What `explain` says is what the gateway does.
+//! `explain` says what the gateway does.
 
 mod stage;
 

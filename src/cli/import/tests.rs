@@ -1,4 +1,4 @@
-//! What `import` says of every vendor's tokens, and of tokens that are none.
+//! The output of `import` for every vendor's tokens, and for tokens that are none.
 
 mod asked;
 mod troubles;
@@ -67,7 +67,7 @@ impl Server {
         self.signer.token(&head.to_string(), &all.to_string())
     }
 
-    /// What is printed for this token.
+    /// Returns the output for this token.
     fn told(&self, token: Option<&str>) -> String {
         let sample = token.map(TokenSample::read);
         let told = write(&self.well_known_url, None, None, &self.answers(), sample.as_ref(), NOW);
@@ -78,7 +78,7 @@ impl Server {
     }
 }
 
-/// What is printed without a word about introspection or applications.
+/// Returns the output without introspection and applications.
 fn write(
     well_known_url: &str,
     name: Option<&str>,

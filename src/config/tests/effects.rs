@@ -31,7 +31,7 @@ const FOR_PEOPLE: &[&str] = &[
 /// A file in which every key is written whose feature exists.
 pub(super) const WHOLE: &str = include_str!("whole.toml");
 
-/// What else may be written in place of a text: of these, some will do for any key.
+/// Other strings to write in place of a value: some of them are valid for each key.
 const TEXTS: &[&str] = &[
     "other",
     "https://other.example/x",
@@ -135,7 +135,7 @@ impl Stage {
         Self { folder }
     }
 
-    /// What is resolved, without the places that it was written at.
+    /// Returns the resolved model without its places.
     pub(super) fn resolved(&self, file: &Table) -> Result<String, String> {
         let loaded = load_in(self.folder.path(), &toml::to_string(file).unwrap())?;
         let text = format!("{:?}", loaded.model);
@@ -180,7 +180,7 @@ fn each_key(
     }
 }
 
-/// Where a key is written: once for each table of an array.
+/// Returns the places of a key: one for each table of an array.
 fn find(value: &Value, names: &[&'static str], way: &mut Vec<Step>, places: &mut Vec<Vec<Step>>) {
     match (value, names) {
         (_, []) => places.push(way.clone()),
@@ -226,7 +226,7 @@ fn with(file: &Table, place: &[Step], other: Option<Value>) -> Table {
     file
 }
 
-/// What may stand in the place of a value: nothing, or another value of its kind.
+/// Returns replacements of a value: nothing, or another value of its kind.
 fn others(rule: &KeyRule, written: &Value) -> Vec<Option<Value>> {
     let texts = |texts: &[&str]| texts.iter().map(|text| Value::from(*text)).collect();
     let values: Vec<Value> = match (rule.kind, written) {

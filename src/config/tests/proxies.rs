@@ -1,4 +1,4 @@
-//! Who is believed, and what is removed: what is written, what is not, and what cannot be.
+//! Trusted proxies and removed headers: written, left out, and wrong.
 
 use super::*;
 use crate::model::proxies::{CertificateFormat, ForwardedHeader, ForwardedHeaders};

@@ -1,4 +1,4 @@
-//! What is written of pings and of silence.
+//! The settings for pings and for silent streams.
 
 use std::time::Duration;
 

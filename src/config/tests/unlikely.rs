@@ -1,4 +1,4 @@
-//! What can be used and is probably not meant.
+//! Settings that work but are probably not meant.
 
 use super::{API, KEY_MANAGER, LISTENER, load_text};
 

@@ -1,9 +1,9 @@
-//! What is wrong with a token is said plainly.
+//! The output says plainly what is wrong with a token.
 
 use super::vendors::{auth0, entra_v1, entra_v2, forgerock, keycloak, okta};
 use super::*;
 
-/// What is told of this token, on one line.
+/// Returns the output for this token on one line.
 fn told(server: &Server, header: &Value, payload: &Value) -> String {
     let text = server.told(Some(&server.token(header, payload)));
     loaded(&text);
