@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use crate::limiter::counter::{Counted, Counter, Excess, QuotaLeft, Share, Usage};
 use crate::limiter::key::{CounterKey, KeySpace};
 use crate::limiter::limit::{ExcessRule, Follower, Limit, LimitPart};
-use crate::limiter::shard::{Shard, shards};
+use crate::limiter::shard::Shard;
 use crate::limiter::time::{CountingTime, TimeScale};
 use crate::model::clock::Moment;
 
@@ -130,9 +130,9 @@ impl Counters {
     /// Counts a request in all of its counters, or in none.
     pub fn admit(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<Passed, Exceeded> {
         let mut locked = self.lock(claims.iter().map(|claim| claim.key));
-        let places = locked.find_all(claims);
+        let mut places = locked.find_all(claims);
         if places.iter().all(Option::is_some) {
-            return locked.judge(claims, &places, now);
+            return locked.judge(claims, &mut places, now);
         }
         drop(locked);
         self.admit_new(claims, now)
@@ -151,7 +151,7 @@ impl Counters {
             made.push(new);
             *place = Some(new);
         }
-        let judged = locked.judge(claims, &places, now);
+        let judged = locked.judge(claims, &mut places, now);
         if judged.is_err() {
             // nobody makes the table grow by being refused
             made.iter().for_each(|place| locked.unmake(self, *place));
@@ -162,8 +162,8 @@ impl Counters {
     /// Tells whether a request would be admitted now, and counts nothing.
     pub fn check(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<(), Exceeded> {
         let mut locked = self.lock(claims.iter().map(|claim| claim.key));
-        let places = locked.find_all(claims);
-        locked.weigh(claims, &places, now).map(|_| ())
+        let mut places = locked.find_all(claims);
+        locked.weigh(claims, &mut places, now).map(|_| ())
     }
 
     /// Adds what a request has used, when that is known. Nothing is refused any more.
@@ -252,7 +252,10 @@ impl Counters {
     }
 
     fn lock(&self, keys: impl Iterator<Item = CounterKey>) -> Locked<'_> {
-        let order = shards::<INLINE>(keys, SHARDS);
+        let mut order: SmallVec<[u16; INLINE]> =
+            keys.map(|key| Shard::number(key, SHARDS)).collect();
+        order.sort_unstable();
+        order.dedup();
         let all = order.into_iter().filter_map(|number| {
             let shard = self.shards.get(usize::from(number))?;
             Some((number, lock(shard)))
@@ -277,7 +280,7 @@ struct Locked<'t>(SmallVec<[(u16, MutexGuard<'t, Shard>); INLINE]>);
 /// A counter in a locked shard.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    guard: usize,
+    guard: u32,
     slot: u32,
 }
 
@@ -290,7 +293,7 @@ impl Locked<'_> {
     fn find(&self, key: CounterKey) -> Option<Place> {
         let guard = self.guard(key)?;
         let slot = self.0.get(guard)?.1.find(key)?;
-        Some(Place { guard, slot })
+        Some(Place { guard: u32::try_from(guard).ok()?, slot })
     }
 
     fn find_all(&self, claims: &[Claim<'_>]) -> SmallVec<[Option<Place>; INLINE]> {
@@ -298,11 +301,11 @@ impl Locked<'_> {
     }
 
     fn counter(&mut self, place: Place) -> Option<&mut Counter> {
-        self.0.get_mut(place.guard)?.1.counter(place.slot)
+        self.0.get_mut(place.guard as usize)?.1.counter(place.slot)
     }
 
     fn change(&mut self, place: Place, change: impl FnOnce(&mut Counter)) {
-        if let Some((_, shard)) = self.0.get_mut(place.guard) {
+        if let Some((_, shard)) = self.0.get_mut(place.guard as usize) {
             shard.change(place.slot, change);
         }
     }
@@ -325,13 +328,13 @@ impl Locked<'_> {
     fn insert(&mut self, counter: Counter) -> Place {
         let guard = self.guard(counter.key()).unwrap_or_default();
         let slot = self.0.get_mut(guard).map_or(0, |(_, shard)| shard.insert(counter));
-        Place { guard, slot }
+        Place { guard: u32::try_from(guard).unwrap_or_default(), slot }
     }
 
     /// Removes a counter that was made for a request that is refused. A shared one stays.
     fn unmake(&mut self, counters: &Counters, place: Place) {
         let own = self.counter(place).is_some_and(|counter| !counter.is_overflow());
-        if let Some((_, shard)) = self.0.get_mut(place.guard).filter(|_| own) {
+        if let Some((_, shard)) = self.0.get_mut(place.guard as usize).filter(|_| own) {
             shard.remove(place.slot);
             counters.live.fetch_sub(1, Ordering::Relaxed);
         }
@@ -341,12 +344,13 @@ impl Locked<'_> {
     fn judge(
         &mut self,
         claims: &[Claim<'_>],
-        places: &[Option<Place>],
+        places: &mut [Option<Place>],
         now: CountingTime,
     ) -> Result<Passed, Exceeded> {
-        let Weighed { noted, paying } = self.weigh(claims, places, now)?;
+        let noted = self.weigh(claims, places, now)?;
         let mut tightest: Option<(Share, usize, Place)> = None;
-        for (claim, place) in paying {
+        for (claim, place) in places.iter().enumerate() {
+            let Some(place) = *place else { continue };
             self.change(place, Counter::commit);
             let share = self.counter(place).and_then(|counter| counter.tightest());
             if let Some(share) = share
@@ -362,18 +366,17 @@ impl Locked<'_> {
         Ok(Passed { tightest, noted })
     }
 
-    /// Checks all claims. A counter that does not exist has room.
+    /// Checks all claims; the places of those that are not counted are cleared. A counter that does not exist has room.
     fn weigh(
         &mut self,
         claims: &[Claim<'_>],
-        places: &[Option<Place>],
+        places: &mut [Option<Place>],
         now: CountingTime,
-    ) -> Result<Weighed, Exceeded> {
+    ) -> Result<Option<Noted>, Exceeded> {
         let mut refused: Option<Exceeded> = None;
-        let mut weighed = Weighed { noted: None, paying: SmallVec::new() };
+        let mut first_noted = None;
         for (claim, (limit, place)) in claims.iter().map(|c| c.limit).zip(places).enumerate() {
-            let Some(place) = *place else { continue };
-            let Some(counter) = self.counter(place) else { continue };
+            let Some(counter) = place.and_then(|place| self.counter(place)) else { continue };
             counter.advance(limit, now);
             let (refusing, noted) = excess(counter, limit.excess, now);
             if let Some(Excess { part, wait }) = refusing {
@@ -381,21 +384,14 @@ impl Locked<'_> {
                 first.wait = first.wait.max(wait);
             }
             if let Some(Excess { part, .. }) = noted {
-                weighed.noted.get_or_insert(Noted { claim, part });
-            }
-            if noted.is_none() || limit.excess != ExcessRule::Observe {
-                weighed.paying.push((claim, place));
+                first_noted.get_or_insert(Noted { claim, part });
+                if limit.excess == ExcessRule::Observe {
+                    *place = None;
+                }
             }
         }
-        refused.map_or(Ok(weighed), Err)
+        refused.map_or(Ok(first_noted), Err)
     }
-}
-
-/// Claims that may all be counted.
-struct Weighed {
-    noted: Option<Noted>,
-    /// Those that are counted, with their positions.
-    paying: SmallVec<[(usize, Place); INLINE]>,
 }
 
 /// The excess that refuses, and the one that is only noted.

@@ -2,7 +2,6 @@
 
 use hashbrown::HashTable;
 use slab::Slab;
-use smallvec::SmallVec;
 
 use crate::limiter::counter::Counter;
 use crate::limiter::key::CounterKey;
@@ -21,17 +20,6 @@ pub(super) struct Shard {
     counters: Slab<Counter>,
     /// For each follower, the counters that have changed.
     changed: [Vec<u32>; Follower::ALL.len()],
-}
-
-/// The shards of some keys, each once, in order.
-pub(super) fn shards<const N: usize>(
-    keys: impl Iterator<Item = CounterKey>,
-    of: usize,
-) -> SmallVec<[u16; N]> {
-    let mut all: SmallVec<[u16; N]> = keys.map(|key| Shard::number(key, of)).collect();
-    all.sort_unstable();
-    all.dedup();
-    all
 }
 
 impl Shard {

@@ -49,7 +49,12 @@ pub(super) struct SlidingCell<T> {
 
 /// The number of the sub-window in which a moment lies.
 pub fn sub_window(steady: u64, length: u64) -> u64 {
-    let number = u128::from(steady) * u128::from(SUB_WINDOWS) / u128::from(length.max(1));
+    let length = length.max(1);
+    if let Some(parts) = steady.checked_mul(SUB_WINDOWS) {
+        return parts / length;
+    }
+    // beyond the year 36,000,000, where a division of 128 bits may cost what it does
+    let number = u128::from(steady) * u128::from(SUB_WINDOWS) / u128::from(length);
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
@@ -142,6 +147,10 @@ fn position(number: u64) -> usize {
 
 /// The moment at which a sub-window leaves the ring.
 fn end_of_stay(number: u64, length: u64) -> u64 {
-    let ends = (u128::from(number) + SLOTS as u128) * u128::from(length);
+    let slots = number.saturating_add(SLOTS as u64);
+    if let Some(ends) = slots.checked_mul(length) {
+        return ends.div_ceil(SUB_WINDOWS);
+    }
+    let ends = u128::from(slots) * u128::from(length);
     u64::try_from(ends.div_ceil(u128::from(SUB_WINDOWS))).unwrap_or(u64::MAX)
 }
