@@ -11,7 +11,7 @@
 //! keeps good keys in [`store`]. A key set that is started alone has its own task ([`fetching`]).
 //! Workers read [`keys`]. Requests ask for newer keys and wait for them in [`asking`], over the
 //! [`desk`] that they share with the task; [`outcome`] names what comes of it, and [`failure`]
-//! every way in which it goes wrong. [`routes`] tells `check` which way a fetch takes.
+//! every way in which it goes wrong. [`mod@routes`] tells `check` which way a fetch takes.
 
 mod asking;
 mod desk;
