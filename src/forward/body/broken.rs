@@ -15,7 +15,8 @@ pub enum Cause {
     TooLarge,
 }
 
-/// The body ended early; the reason is in [`RequestProgress`](super::progress::RequestProgress) and in the exchange.
+/// The body ended early. The reason is in [`RequestProgress`](super::progress::RequestProgress)
+/// and in the exchange.
 #[derive(Debug, thiserror::Error)]
 #[error("the body broke off")]
 pub struct BodyBroken;

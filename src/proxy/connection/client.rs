@@ -219,7 +219,8 @@ impl Connection {
         waits.then_some(self.clock.since.get())
     }
 
-    /// Remembers whether [`IdleConnections`](super::idle::IdleConnections) has it, and says whether it had.
+    /// Remembers whether [`IdleConnections`](super::idle::IdleConnections) has it, and says
+    /// whether it had.
     pub(super) fn list(&self, listed: bool) -> bool {
         self.listed.replace(listed)
     }
