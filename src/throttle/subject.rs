@@ -10,7 +10,7 @@ use crate::authorize::Grant;
 use crate::limiter::key::{Fingerprint, KeySpace};
 use crate::model::policy::{KeyPart, KeyTemplate};
 use crate::throttle::condition::claim_text;
-use crate::throttle::levels::CallFacts;
+use crate::throttle::level::CallFacts;
 
 /// The subjects of one request.
 pub(super) struct Subjects<'r> {

@@ -11,9 +11,9 @@ use crate::limiter::counter::QuotaLeft;
 use crate::limiter::counters::{Exceeded, Noted, Passed, Tightest};
 use crate::limiter::key::CounterKey;
 use crate::limiter::limit::{ExcessRule, Limit, LimitPart};
-use crate::limiter::shared::merge::{Sums, key, lifetime, number, whole};
-use crate::limiter::shared::scripts::Script;
-use crate::limiter::shared::servers::Call;
+use crate::limiter::shared::merge::{Sums, key, lifetime, number};
+use crate::limiter::shared::scripts::{Script, whole};
+use crate::limiter::shared::servers::ScriptCall;
 use crate::limiter::time::CountingTime;
 use crate::model::policy::{QuotaUnit, Window};
 
@@ -22,7 +22,7 @@ pub(super) type Decision = Result<Passed, Exceeded>;
 
 /// A request that waits for the servers.
 #[derive(Debug)]
-pub(super) struct Undecided {
+pub(super) struct UndecidedRequest {
     pub(super) claims: SmallVec<[OwnedClaim; 4]>,
     pub(super) answer: oneshot::Sender<Decision>,
 }
@@ -34,9 +34,9 @@ pub(super) struct OwnedClaim {
     pub(super) key: CounterKey,
 }
 
-impl Undecided {
+impl UndecidedRequest {
     /// The call that decides. `ahead`: the servers' clock less this gateway's wall clock, in ms.
-    pub(super) fn call(&self, now: CountingTime, ahead: i64) -> Call {
+    pub(super) fn call(&self, now: CountingTime, ahead: i64) -> ScriptCall {
         let wall = now.wall.saturating_add_signed(ahead);
         let mut arguments = Vec::new();
         for OwnedClaim { limit, .. } in &self.claims {
@@ -62,7 +62,7 @@ impl Undecided {
             arguments.extend([number(requests), number(per)]);
         }
         let keys = self.claims.iter().map(|claim| key(claim.key.0, Sums::OfThisGateway)).collect();
-        Call { script: Script::Admit, keys, arguments }
+        ScriptCall { script: Script::Admit, keys, arguments }
     }
 
     /// Reads the answer. `None`: it has another shape, or a key holds something else.

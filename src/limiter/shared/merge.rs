@@ -6,8 +6,8 @@ use crate::limiter::burst::milliseconds;
 use crate::limiter::counter::Counted;
 use crate::limiter::limit::Limit;
 use crate::limiter::shared::known::{CounterState, Known};
-use crate::limiter::shared::scripts::Script;
-use crate::limiter::shared::servers::Call;
+use crate::limiter::shared::scripts::{Script, whole};
+use crate::limiter::shared::servers::ScriptCall;
 use crate::limiter::sliding::SUB_WINDOWS;
 use crate::model::policy::{Quota, Window};
 
@@ -54,7 +54,7 @@ pub(super) struct Merged {
 }
 
 impl Comparison {
-    pub(super) fn call(&self, state: &CounterState, known: &Known) -> Call {
+    pub(super) fn call(&self, state: &CounterState, known: &Known) -> ScriptCall {
         let mut arguments = vec![
             self.gateway.clone().into_bytes(),
             number(self.number),
@@ -89,7 +89,7 @@ impl Comparison {
             .map_or((0, 0), |burst| (burst.requests.get(), milliseconds(burst.per)));
         let spent = u64::from(known.untold_burst(state.spent));
         arguments.extend([number(requests), number(per), number(spent)]);
-        Call { script: Script::Merge, keys: vec![self.key(state)], arguments }
+        ScriptCall { script: Script::Merge, keys: vec![self.key(state)], arguments }
     }
 
     fn key(&self, state: &CounterState) -> Vec<u8> {
@@ -227,15 +227,6 @@ pub(super) fn lifetime(limit: &Limit) -> u64 {
 
 pub(super) fn number(value: u64) -> Vec<u8> {
     value.to_string().into_bytes()
-}
-
-/// Reads a number, which scripts return as one, or as text where it is large.
-pub(super) fn whole(value: &Value) -> Option<u64> {
-    match value {
-        Value::Int(number) => u64::try_from(*number).ok(),
-        Value::BulkString(text) => std::str::from_utf8(text).ok()?.parse().ok(),
-        _ => None,
-    }
 }
 
 fn sub_window(steady: u64, length: u64) -> u64 {

@@ -30,10 +30,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::limiter::counters::{Claim, Counters, Exceeded, Passed};
 use crate::limiter::key::KeySpace;
-use crate::limiter::shared::exact::{OwnedClaim, Undecided};
+use crate::limiter::shared::exact::{OwnedClaim, UndecidedRequest};
 use crate::limiter::shared::merge::Sums;
 use crate::limiter::shared::servers::Servers;
-use crate::limiter::shared::session::{Memory, Parts, Session};
+use crate::limiter::shared::session::{CounterSession, Memory, Parts};
 pub use crate::limiter::shared::status::{SharedNumbers, SharedStatus};
 use crate::model::clock::Clock;
 use crate::model::redis::RedisServers;
@@ -54,7 +54,7 @@ const MOST_WAITING: usize = 4096;
 #[derive(Debug, Default)]
 pub struct SharedLimiter {
     status: SharedStatus,
-    queue: Mutex<Option<mpsc::Sender<Undecided>>>,
+    queue: Mutex<Option<mpsc::Sender<UndecidedRequest>>>,
     in_vain: AtomicU32,
     name: Mutex<String>,
 }
@@ -78,7 +78,7 @@ impl SharedLimiter {
             .map(|claim| OwnedClaim { limit: Arc::clone(claim.limit), key: claim.key });
         let (answer, answered) = oneshot::channel();
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let undecided = Undecided { claims: owned.collect(), answer };
+        let undecided = UndecidedRequest { claims: owned.collect(), answer };
         let sent = queue.is_some_and(|queue| queue.try_send(undecided).is_ok());
         if sent && let Ok(Ok(decision)) = timeout(PATIENCE, answered).await {
             self.in_vain.store(0, Relaxed);
@@ -92,7 +92,7 @@ impl SharedLimiter {
         None
     }
 
-    fn open(&self, name: &str, patience: Option<Duration>) -> mpsc::Receiver<Undecided> {
+    fn open(&self, name: &str, patience: Option<Duration>) -> mpsc::Receiver<UndecidedRequest> {
         let (sender, receiver) = mpsc::channel(MOST_WAITING);
         *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         name.clone_into(&mut self.name.lock().unwrap_or_else(PoisonError::into_inner));
@@ -170,7 +170,7 @@ async fn run(
     limiter: Arc<SharedLimiter>,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
-    mut requests: mpsc::Receiver<Undecided>,
+    mut requests: mpsc::Receiver<UndecidedRequest>,
 ) {
     let name = name(&settings.servers);
     let gateway = schedule::unique();
@@ -189,7 +189,7 @@ async fn run(
     let mut failures = 0_u32;
     loop {
         let error = match Servers::connect(&settings.servers).await {
-            Ok(servers) => match Session::begin(parts, servers, &mut memory).await {
+            Ok(servers) => match CounterSession::begin(parts, servers, &mut memory).await {
                 Ok(mut session) => {
                     failures = 0;
                     session.run(&mut requests).await

@@ -1,6 +1,6 @@
 //! The scripts that Redis runs: each call is one step that nobody else can divide.
 
-use redis::{Cmd, cmd};
+use redis::{Cmd, Value, cmd};
 
 /// A script, by its name in [`Scripts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,5 +46,14 @@ impl Scripts {
             Script::Merge => &self.merge,
             Script::Admit => &self.admit,
         }
+    }
+}
+
+/// Reads a number, which scripts return as one, or as text where it is large.
+pub(super) fn whole(value: &Value) -> Option<u64> {
+    match value {
+        Value::Int(number) => u64::try_from(*number).ok(),
+        Value::BulkString(text) => std::str::from_utf8(text).ok()?.parse().ok(),
+        _ => None,
     }
 }

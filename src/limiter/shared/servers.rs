@@ -9,8 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::limiter::shared::error::CounterError;
-use crate::limiter::shared::merge::whole;
-use crate::limiter::shared::scripts::{Script, Scripts};
+use crate::limiter::shared::scripts::{Script, Scripts, whole};
 use crate::limiter::shared::slots::{SlotMap, slot};
 use crate::model::redis::{HostPort, RedisLayout, RedisServers};
 use crate::redis_link::{BoundedConnection, connect, schedule};
@@ -29,7 +28,7 @@ const VERSION: &str = "1";
 
 /// One script on one key, or on several keys of one slot.
 #[derive(Debug, Clone)]
-pub(super) struct Call {
+pub(super) struct ScriptCall {
     pub(super) script: Script,
     pub(super) keys: Vec<Vec<u8>>,
     pub(super) arguments: Vec<Vec<u8>>,
@@ -123,11 +122,11 @@ impl Servers {
 
     /// Runs all calls at once, each on the server that holds its keys. The answers have the order
     /// of the calls.
-    pub(super) async fn run(&mut self, calls: &[Call]) -> Result<Vec<Value>, CounterError> {
+    pub(super) async fn run(&mut self, calls: &[ScriptCall]) -> Result<Vec<Value>, CounterError> {
         timeout(ROUND, self.run_all(calls)).await.map_err(|_| CounterError::Late)?
     }
 
-    async fn run_all(&mut self, calls: &[Call]) -> Result<Vec<Value>, CounterError> {
+    async fn run_all(&mut self, calls: &[ScriptCall]) -> Result<Vec<Value>, CounterError> {
         let mut answers = vec![Value::Nil; calls.len()];
         let all: Vec<usize> = (0..calls.len()).collect();
         let again = self.round(calls, &all, &mut answers).await?;
@@ -144,7 +143,7 @@ impl Servers {
     /// Asks each server for its part. Returns the calls that another server must answer.
     async fn round(
         &mut self,
-        calls: &[Call],
+        calls: &[ScriptCall],
         which: &[usize],
         answers: &mut [Value],
     ) -> Result<Vec<usize>, CounterError> {
@@ -188,7 +187,7 @@ impl Servers {
     async fn redirected(
         &mut self,
         error: RedisError,
-        calls: &[Call],
+        calls: &[ScriptCall],
         position: usize,
     ) -> Result<Option<Value>, CounterError> {
         match error.kind() {
@@ -216,7 +215,7 @@ impl Servers {
         Some(HostPort { host, port: port.parse().ok()? })
     }
 
-    fn holder(&self, call: &Call) -> Result<HostPort, CounterError> {
+    fn holder(&self, call: &ScriptCall) -> Result<HostPort, CounterError> {
         match (&self.slots, call.keys.first()) {
             (Some(slots), Some(key)) => {
                 slots.server(slot(key)).cloned().ok_or(CounterError::Incomplete)
@@ -266,7 +265,7 @@ impl Servers {
     }
 }
 
-impl Call {
+impl ScriptCall {
     fn command(&self, scripts: &Scripts) -> Cmd {
         let mut command = cmd("EVALSHA");
         command.arg(scripts.digest(self.script)).arg(self.keys.len());

@@ -14,7 +14,7 @@ use crate::limiter::counters::{Claim, Counters};
 use crate::limiter::key::CounterKey;
 use crate::limiter::limit::{Follower, Limit};
 use crate::limiter::shared::error::CounterError;
-use crate::limiter::shared::exact::{OwnedClaim, Undecided};
+use crate::limiter::shared::exact::{OwnedClaim, UndecidedRequest};
 use crate::limiter::shared::known::{AllKnown, CounterState};
 use crate::limiter::shared::merge::{self, Comparison, Merged, Sums};
 use crate::limiter::shared::servers::Servers;
@@ -80,7 +80,7 @@ pub(super) struct Parts<'p> {
     pub(super) name: &'p str,
 }
 
-pub(super) struct Session<'p> {
+pub(super) struct CounterSession<'p> {
     parts: Parts<'p>,
     servers: Servers,
     memory: &'p mut Memory,
@@ -105,7 +105,7 @@ impl Parts<'_> {
     }
 }
 
-impl<'p> Session<'p> {
+impl<'p> CounterSession<'p> {
     pub(super) async fn begin(
         parts: Parts<'p>,
         mut servers: Servers,
@@ -128,14 +128,17 @@ impl<'p> Session<'p> {
     }
 
     /// Works until the servers fail.
-    pub(super) async fn run(&mut self, requests: &mut mpsc::Receiver<Undecided>) -> CounterError {
+    pub(super) async fn run(
+        &mut self,
+        requests: &mut mpsc::Receiver<UndecidedRequest>,
+    ) -> CounterError {
         let Err(error) = self.work(requests).await;
         error
     }
 
     async fn work(
         &mut self,
-        requests: &mut mpsc::Receiver<Undecided>,
+        requests: &mut mpsc::Receiver<UndecidedRequest>,
     ) -> Result<std::convert::Infallible, CounterError> {
         let mut tick = interval(self.parts.sync_interval);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -293,7 +296,7 @@ impl<'p> Session<'p> {
     }
 
     /// Lets the servers decide on some requests.
-    async fn decide(&mut self, batch: &mut Vec<Undecided>) -> Result<(), CounterError> {
+    async fn decide(&mut self, batch: &mut Vec<UndecidedRequest>) -> Result<(), CounterError> {
         // those that wait no longer are counted here
         batch.retain(|undecided| !undecided.answer.is_closed());
         let now = self.parts.now();
