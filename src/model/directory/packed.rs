@@ -314,3 +314,15 @@ fn slice(text: &[u8], range: TextRange) -> &str {
         text.get(start..start.saturating_add(usize::from(range.length))).unwrap_or_default();
     std::str::from_utf8(bytes).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_applications_take_few_bytes_each() {
+        assert!(size_of::<ApplicationRecord>() <= 36);
+        assert!(size_of::<KeyRecord>() <= 16);
+        assert!(size_of::<Subscription>() <= 8);
+    }
+}
