@@ -366,7 +366,8 @@ impl Locked<'_> {
         Ok(Passed { tightest, noted })
     }
 
-    /// Checks all claims; the places of those that are not counted are cleared. A counter that does not exist has room.
+    /// Checks all claims; the places of those that are not counted are cleared. A counter that does
+    /// not exist has room.
     fn weigh(
         &mut self,
         claims: &[Claim<'_>],

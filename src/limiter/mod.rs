@@ -1,25 +1,32 @@
-//! Counts requests, and limits them: quotas in windows of time, bursts, and the requests in flight at a time.
+//! Counts requests, and limits them: quotas in windows of time, bursts, and the requests in flight
+//! at a time.
 //!
 //! # The counting interface
 //!
-//! [`counters::Counters`] is the table of one gateway, shared by all workers. A caller prepares one [`counters::Claim`] for
-//! each level that a request counts on: the policy's [`limit::Limit`], and a [`key::CounterKey`] that says for whom. Then
+//! [`counters::Counters`] is the table of one gateway, shared by all workers. A caller prepares one
+//! [`counters::Claim`] for each level that a request counts on: the policy's [`limit::Limit`], and
+//! a [`key::CounterKey`] that says for whom. Then
 //!
 //! - [`counters::Counters::admit`] counts the request in all of its counters, or in none of them;
-//! - [`counters::Counters::charge`] adds what is known only afterwards: bytes, and numbers that a backend reports;
+//! - [`counters::Counters::charge`] adds what is known only afterwards: bytes, and numbers that a
+//!   backend reports;
 //! - [`counters::Counters::look`] tells what is left, without counting.
 //!
-//! Sliding windows are cut into [`sliding::SUB_WINDOWS`] sub-windows. They are numbered from 1970 by the steady time of
-//! [`time::CountingTime`], so gateways with synchronized clocks number them alike ([`sliding::sub_window`]). A count over
-//! several gateways, or a file, works with three calls:
+//! Sliding windows are cut into [`sliding::SUB_WINDOWS`] sub-windows. They are numbered from 1970
+//! by the steady time of [`time::CountingTime`], so gateways with synchronized clocks number them
+//! alike ([`sliding::sub_window`]). A count over several gateways, or a file, works with three
+//! calls:
 //!
 //! - a limit that is [`limit::Limit::followed_by`] somebody notes its changed counters, and
 //!   [`counters::Counters::changed`] shows each of them once;
-//! - [`counter::Counter::counted`] lists the amounts of all windows: by sub-window, or by the first second of a day or month;
-//! - [`counters::Counters::absorb`] adds amounts from elsewhere to those windows. A number of a sub-window that lies in the
-//!   future would move the counter there: the caller corrects other clocks first.
+//! - [`counter::Counter::counted`] lists the amounts of all windows: by sub-window, or by the first
+//!   second of a day or month;
+//! - [`counters::Counters::absorb`] adds amounts from elsewhere to those windows. A number of a
+//!   sub-window that lies in the future would move the counter there: the caller corrects other
+//!   clocks first.
 //!
-//! Bursts are not shared: they limit what arrives at one gateway at once.
+//! A burst is compared by its level: [`counter::Counter::burst_spent`] and
+//! [`counters::Counters::absorb_burst`].
 
 mod burst;
 mod calendar;

@@ -76,7 +76,7 @@ pub(crate) const WIDE_LINES: &[(&str, usize)] = &[
     ("jwks", 3),
     ("jwt", 1),
     ("key_managers", 3),
-    ("limiter", 15),
+    ("limiter", 7),
     ("listen", 7),
     ("model", 3),
     ("proxy", 10),

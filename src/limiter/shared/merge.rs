@@ -4,6 +4,7 @@ use redis::Value;
 
 use crate::limiter::burst::milliseconds;
 use crate::limiter::counter::Counted;
+use crate::limiter::key::CounterKey;
 use crate::limiter::limit::Limit;
 use crate::limiter::shared::known::{CounterState, Known};
 use crate::limiter::shared::scripts::{Script, whole};
@@ -231,4 +232,16 @@ pub(super) fn number(value: u64) -> Vec<u8> {
 
 fn sub_window(steady: u64, length: u64) -> u64 {
     crate::limiter::sliding::sub_window(steady, length)
+}
+
+/// Tells that a key holds something else than a counter.
+pub(super) fn is_other_type(answer: &Value) -> bool {
+    let Value::Array(parts) = answer else { return false };
+    parts.iter().take(2).any(|part| matches!(part, Value::BulkString(word) if word == b"type"))
+}
+
+pub(super) fn report_other_type(key: CounterKey, sums: Sums) {
+    let key = self::key(key.0, sums);
+    let key = String::from_utf8_lossy(&key);
+    tracing::error!(target: "portcullis::throttle", %key, "a key of the shared counters holds something else than a counter: this gateway counts alone there; delete the key, or use another database");
 }

@@ -16,7 +16,7 @@ use crate::limiter::limit::{Follower, Limit};
 use crate::limiter::shared::error::CounterError;
 use crate::limiter::shared::exact::{OwnedClaim, UndecidedRequest};
 use crate::limiter::shared::known::{AllKnown, CounterState};
-use crate::limiter::shared::merge::{self, Comparison, Merged, Sums};
+use crate::limiter::shared::merge::{Comparison, Merged, Sums, is_other_type, report_other_type};
 use crate::limiter::shared::servers::Servers;
 use crate::limiter::shared::status::SharedStatus;
 use crate::limiter::sliding::sub_window;
@@ -24,7 +24,7 @@ use crate::limiter::time::CountingTime;
 use crate::model::clock::Clock;
 use crate::model::policy::{QuotaUnit, Window};
 
-/// Counters in one call to the servers. Where requests wait for them too, a call is shorter.
+/// Counters in one call. Where requests wait for the servers too, a call is shorter.
 const MERGES: usize = 256;
 const MERGES_BETWEEN_REQUESTS: usize = 16;
 
@@ -385,18 +385,4 @@ fn current(limit: &Limit, now: CountingTime) -> impl Iterator<Item = (u8, u64)> 
 
 fn difference(one: u64, other: u64) -> i64 {
     i64::try_from(i128::from(one) - i128::from(other)).unwrap_or_default()
-}
-
-fn is_other_type(answer: &redis::Value) -> bool {
-    let redis::Value::Array(parts) = answer else { return false };
-    parts
-        .iter()
-        .take(2)
-        .any(|part| matches!(part, redis::Value::BulkString(word) if word == b"type"))
-}
-
-fn report_other_type(key: CounterKey, sums: Sums) {
-    let key = merge::key(key.0, sums);
-    let key = String::from_utf8_lossy(&key);
-    tracing::error!(target: "portcullis::throttle", %key, "a key of the shared counters holds something else than a counter: this gateway counts alone there; delete the key, or use another database");
 }
