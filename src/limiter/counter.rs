@@ -80,6 +80,10 @@ pub(super) struct Share {
 }
 
 impl Share {
+    pub(super) fn new(position: u8, total: u64, most: u64) -> Self {
+        Self { position, left: most.saturating_sub(total), most }
+    }
+
     pub(super) fn is_below(self, other: Self) -> bool {
         u128::from(self.left) * u128::from(other.most)
             < u128::from(other.left) * u128::from(self.most)
@@ -230,10 +234,9 @@ impl Counter {
 
     /// The quota of which the smallest share is left.
     pub(super) fn tightest(&self) -> Option<Share> {
-        let all = (0_u8..).zip(self.cells()).map(|(position, (quota, cell))| {
-            let left = quota.most.get().saturating_sub(cell.total());
-            Share { position, left, most: quota.most.get() }
-        });
+        let all = (0_u8..)
+            .zip(self.cells())
+            .map(|(position, (quota, cell))| Share::new(position, cell.total(), quota.most.get()));
         all.reduce(|one, other| if other.is_below(one) { other } else { one })
     }
 

@@ -54,6 +54,9 @@ impl Finder<'_> {
         } else {
             (LevelKind::Api, of_api, names.api)
         };
+        if index == PolicyIndex::UNLIMITED {
+            return;
+        }
         let Some(policy) = self.throttling.policy(index) else { return };
         let claims = grant.principal().map(Principal::claims);
         let position = condition::first(&policy.definition.conditions, facts, claims);
@@ -70,19 +73,24 @@ impl Finder<'_> {
         else {
             return;
         };
-        let (index, subject) = match (grant.principal(), grant.subscription()) {
-            (None, _) => (self.throttling.unauthenticated, None),
-            (Some(_), None) => (self.throttling.subscriptionless, None),
-            (Some(_), Some(policy)) => (policy, self.subjects.application()),
+        let (index, is_subscribed) = match (grant.principal(), grant.subscription()) {
+            (None, _) => (self.throttling.unauthenticated, false),
+            (Some(_), None) => (self.throttling.subscriptionless, false),
+            (Some(_), Some(policy)) => (policy, true),
         };
+        // most requests have no limit here, and need no fingerprint
         if index == PolicyIndex::UNLIMITED {
             return;
         }
-        let subject = subject.unwrap_or_else(|| self.subjects.client());
+        let application = is_subscribed.then(|| self.subjects.application()).flatten();
+        let subject = application.unwrap_or_else(|| self.subjects.client());
         self.push(LevelKind::Subscription, index, 0, |base| base.of(subject).of(api));
     }
 
     fn application(&mut self, index: PolicyIndex) {
+        if index == PolicyIndex::UNLIMITED {
+            return;
+        }
         let Some(policy) = self.throttling.policy(index) else { return };
         let Some(application) = self.subjects.application() else { return };
         let user = policy.definition.per_user.then(|| self.subjects.caller());

@@ -1,6 +1,7 @@
 //! The names of those whom counters count apart: applications, users, clients, addresses.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::net::IpAddr;
 
 use smallvec::SmallVec;
@@ -17,20 +18,24 @@ pub(super) struct Subjects<'r> {
     keys: KeySpace,
     grant: &'r Grant<'r>,
     client: IpAddr,
+    /// Found once: the levels of the subscription and of the application both count it.
+    application: OnceCell<Option<Fingerprint>>,
 }
 
 impl<'r> Subjects<'r> {
     pub(super) fn new(keys: KeySpace, grant: &'r Grant<'r>, facts: &CallFacts<'_>) -> Self {
-        Self { keys, grant, client: facts.client }
+        Self { keys, grant, client: facts.client, application: OnceCell::new() }
     }
 
     pub(super) fn application(&self) -> Option<Fingerprint> {
-        let application = self.grant.application()?;
-        Some(self.keys.fingerprint([
-            b"application".as_slice(),
-            application.owner.as_bytes(),
-            application.name.as_bytes(),
-        ]))
+        *self.application.get_or_init(|| {
+            let application = self.grant.application()?;
+            Some(self.keys.fingerprint([
+                b"application".as_slice(),
+                application.owner.as_bytes(),
+                application.name.as_bytes(),
+            ]))
+        })
     }
 
     /// The user of a token, of whichever key manager; without a token, the client's address.

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use crate::limiter::burst::milliseconds;
-use crate::limiter::counter::QuotaLeft;
+use crate::limiter::counter::{QuotaLeft, Share};
 use crate::limiter::counters::{Exceeded, Noted, Passed, Tightest};
 use crate::limiter::key::CounterKey;
 use crate::limiter::limit::{ExcessRule, Limit, LimitPart};
@@ -102,22 +102,19 @@ impl UndecidedRequest {
         parts: &mut impl Iterator<Item = &'v Value>,
     ) -> Result<Option<Tightest>, OtherShape> {
         let mut next = || parts.next().and_then(whole).ok_or(OtherShape);
-        let mut least: Option<(Tightest, u64)> = None;
+        let mut least: Option<(Share, Tightest)> = None;
         for (claim, OwnedClaim { limit, .. }) in self.claims.iter().enumerate() {
             for (position, quota) in (0_u8..).zip(&limit.quotas) {
                 let (total, reset) = (next()?, next()?);
-                let (most, left) = (quota.most.get(), quota.most.get().saturating_sub(total));
-                let is_less = least.is_none_or(|(least, of)| {
-                    u128::from(left) * u128::from(of)
-                        < u128::from(least.left.left) * u128::from(most)
-                });
-                if is_less {
+                let share = Share::new(position, total, quota.most.get());
+                if least.is_none_or(|(least, _)| share.is_below(least)) {
+                    let left = quota.most.get().saturating_sub(total);
                     let left = QuotaLeft { quota: *quota, left, reset };
-                    least = Some((Tightest { claim, position, left }, most));
+                    least = Some((share, Tightest { claim, position, left }));
                 }
             }
         }
-        Ok(least.map(|(tightest, _)| tightest))
+        Ok(least.map(|(_, tightest)| tightest))
     }
 }
 

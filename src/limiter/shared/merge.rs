@@ -9,7 +9,7 @@ use crate::limiter::limit::Limit;
 use crate::limiter::shared::known::{CounterState, Known};
 use crate::limiter::shared::scripts::{Script, whole};
 use crate::limiter::shared::servers::ScriptCall;
-use crate::limiter::sliding::SUB_WINDOWS;
+use crate::limiter::sliding::{SUB_WINDOWS, sub_window};
 use crate::model::policy::{Quota, Window};
 
 /// A counter lives this much longer than its longest window: clocks differ, and rounds come late.
@@ -228,10 +228,6 @@ pub(super) fn lifetime(limit: &Limit) -> u64 {
 
 pub(super) fn number(value: u64) -> Vec<u8> {
     value.to_string().into_bytes()
-}
-
-fn sub_window(steady: u64, length: u64) -> u64 {
-    crate::limiter::sliding::sub_window(steady, length)
 }
 
 /// Tells that a key holds something else than a counter.
