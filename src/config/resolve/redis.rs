@@ -4,6 +4,10 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use crate::config::pem;
+use crate::config::reader::Table;
+use crate::config::source::Sources;
+use crate::fetch::is_loopback_host;
 use crate::model::redis::{HostPort, RedisLayout, RedisLogin, RedisServers, RedisTls};
 use crate::model::secret::Secret;
 
@@ -63,6 +67,37 @@ pub(super) fn servers(address: &str) -> Option<RedisServers> {
     }
     let username = username.filter(|name| !name.is_empty());
     Some(RedisServers { layout, seeds, login: RedisLogin { tls, username, password, database } })
+}
+
+/// Reads `ca` and `client_certificate` beside an address, and warns of a password in the clear.
+pub(super) fn trust(
+    table: &Table<'_>,
+    key: &str,
+    seeds: &[HostPort],
+    login: &mut RedisLogin,
+    sources: &Sources,
+) {
+    let ca = pem::authorities(table, "ca", sources);
+    let client_certificate =
+        table.table("client_certificate").and_then(|pair| pem::client_certificate(&pair, sources));
+    let written = table.has("ca") || table.has("client_certificate");
+    let is_near = seeds.iter().all(|seed| is_loopback_host(&seed.host));
+    let hint = Some("write rediss:// for TLS".to_owned());
+    match &mut login.tls {
+        Some(tls) => *tls = RedisTls { ca, client_certificate },
+        None if written => {
+            let (ca, pair) = (table.path("ca"), table.path("client_certificate"));
+            table.error(key, format!("`{ca}` and `{pair}` have no effect without TLS"), hint);
+        }
+        None if login.password.is_some() && !is_near => {
+            let message = format!(
+                "the password of `{}` is sent over the network in the clear",
+                table.path(key)
+            );
+            table.problems().warning(table.at_key(key), message, hint);
+        }
+        None => {}
+    }
 }
 
 fn place_of(place: &str, usual: u16) -> Option<HostPort> {

@@ -1,13 +1,10 @@
 //! Reads `[revocation]`: the notices of WSO2 Identity Server, and the channel between gateways.
 
-use crate::config::pem;
-use crate::config::reader::Table;
 use crate::config::resolve::redis;
 use crate::config::resolve::secret::secret;
 use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
-use crate::fetch::is_loopback_host;
-use crate::model::redis::{RedisLayout, RedisServer, RedisTls};
+use crate::model::redis::{RedisLayout, RedisServer};
 use crate::model::secret::Secret;
 
 pub(super) fn notices(whole: &Whole<'_>) -> bool {
@@ -39,37 +36,7 @@ pub(super) fn channel(whole: &Whole<'_>, sources: &Sources) -> Option<RedisServe
         );
         return None;
     };
-    let trust = tls(&table, sources);
-    match (&mut channel.login.tls, trust) {
-        (Some(tls), trust) => *tls = trust.unwrap_or_default(),
-        (None, Some(_)) => {
-            let hint = Some("write rediss:// for TLS".to_owned());
-            table.error(
-                "channel",
-                "`revocation.ca` and `revocation.client_certificate` have no effect without TLS"
-                    .to_owned(),
-                hint,
-            );
-        }
-        (None, None) if channel.login.password.is_some() && !is_loopback_host(&channel.at.host) => {
-            let message =
-                "the password of `revocation.channel` is sent over the network in the clear"
-                    .to_owned();
-            table.problems().warning(
-                table.at_key("channel"),
-                message,
-                Some("write rediss:// for TLS".to_owned()),
-            );
-        }
-        (None, None) => {}
-    }
+    let seeds = std::slice::from_ref(&channel.at);
+    redis::trust(&table, "channel", seeds, &mut channel.login, sources);
     Some(channel)
-}
-
-fn tls(table: &Table<'_>, sources: &Sources) -> Option<RedisTls> {
-    let ca = pem::authorities(table, "ca", sources);
-    let client_certificate =
-        table.table("client_certificate").and_then(|pair| pem::client_certificate(&pair, sources));
-    (table.has("ca") || table.has("client_certificate"))
-        .then_some(RedisTls { ca, client_certificate })
 }

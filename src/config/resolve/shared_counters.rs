@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use crate::config::pem;
 use crate::config::reader::Table;
 use crate::config::resolve::redis;
 use crate::config::resolve::secret::secret;
 use crate::config::source::Sources;
-use crate::fetch::is_loopback_host;
-use crate::model::redis::{RedisServers, RedisTls};
+
 use crate::model::throttling::{CounterMode, OnCounterFailure, SharedCounting};
 
 /// Comparing more often costs the servers more than it tells.
@@ -44,7 +42,7 @@ pub(super) fn shared_counters(table: &Table<'_>, sources: &Sources) -> Option<Sh
         table.error("counters", message, Some(hint.to_owned()));
         return None;
     };
-    trust(table, &mut servers, sources);
+    redis::trust(table, "counters", &servers.seeds, &mut servers.login, sources);
     let mode = match table.choice("mode", &["batched", "exact"]) {
         Some("exact") => CounterMode::Exact,
         _ => CounterMode::Batched,
@@ -66,25 +64,4 @@ pub(super) fn interval(table: &Table<'_>) -> Option<Duration> {
     let message = format!("`{}` is between 10ms and 1m", table.path("sync_interval"));
     table.error("sync_interval", message, None);
     None
-}
-
-fn trust(table: &Table<'_>, servers: &mut RedisServers, sources: &Sources) {
-    let ca = pem::authorities(table, "ca", sources);
-    let client_certificate =
-        table.table("client_certificate").and_then(|pair| pem::client_certificate(&pair, sources));
-    let written = table.has("ca") || table.has("client_certificate");
-    let is_near = servers.seeds.iter().all(|seed| is_loopback_host(&seed.host));
-    let hint = Some("write rediss for TLS".to_owned());
-    match &mut servers.login.tls {
-        Some(tls) => *tls = RedisTls { ca, client_certificate },
-        None if written => {
-            let message = "`throttling.ca` and `client_certificate` do nothing without TLS";
-            table.error("counters", message.to_owned(), hint);
-        }
-        None if servers.login.password.is_some() && !is_near => {
-            let message = "the password of `throttling.counters` crosses the network in the clear";
-            table.problems().warning(table.at_key("counters"), message.to_owned(), hint);
-        }
-        None => {}
-    }
 }
