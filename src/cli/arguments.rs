@@ -92,6 +92,8 @@ With --api and --app the output is a complete file that runs as it is.")]
     Healthcheck(HealthcheckOptions),
     /// Print a shell's completions
     Completions { shell: Shell },
+    /// Print the manual page, or write the pages of all commands into a folder
+    Man(ManOptions),
 }
 
 #[derive(Debug, Args)]
@@ -218,4 +220,10 @@ pub(super) struct HealthcheckOptions {
     /// Ask only if the process is alive
     #[arg(long)]
     pub live: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ManOptions {
+    /// A folder for the pages of all commands; it must exist
+    pub folder: Option<PathBuf>,
 }

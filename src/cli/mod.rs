@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! The files: [`arguments`], then one for each command: [`run`], [`check`], [`demo`], [`reload`],
-//! [`explain`], [`import`], [`jwk`], [`healthcheck`]. [`control`] asks a running gateway.
+//! [`explain`], [`import`], [`jwk`], [`healthcheck`], [`man`]. [`control`] asks a running gateway.
 
 mod arguments;
 mod check;
@@ -12,6 +12,7 @@ mod explain;
 mod healthcheck;
 mod import;
 mod jwk;
+mod man;
 mod output;
 mod reload;
 mod run;
@@ -54,6 +55,7 @@ pub fn main() -> ExitCode {
             clap_complete::generate(shell, &mut command(), "portcullis", &mut std::io::stdout());
             exit::OK
         }
+        CliCommand::Man(options) => man::man(command(), &options, output),
     };
     ExitCode::from(code)
 }

@@ -142,6 +142,28 @@ fn schema_and_completions_are_printed() {
 }
 
 #[test]
+fn a_manual_page_is_written_for_each_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("pages");
+    let arguments = ["man", pages.to_str().unwrap()];
+    let refused = portcullis(folder.path(), &arguments);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(text(&refused.stderr).contains("cannot be written"), "{refused:?}");
+    std::fs::create_dir(&pages).unwrap();
+    assert_eq!(portcullis(folder.path(), &arguments).status.code(), Some(0));
+    let page = std::fs::read_to_string(pages.join("portcullis-explain.1")).unwrap();
+    assert!(page.contains(".SH OPTIONS") && page.contains("DPoP proof"), "{page}");
+    let program = portcullis(folder.path(), &["man"]);
+    assert!(text(&program.stdout).contains(".SH SUBCOMMANDS"), "{program:?}");
+    let commands = portcullis::cli::command();
+    assert_eq!(
+        std::fs::read_dir(&pages).unwrap().count(),
+        commands.get_subcommands().count() + 1,
+        "one for each, and one for the program"
+    );
+}
+
+#[test]
 fn a_port_in_use_is_told_and_exits_1() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let (folder, signer) = (tempfile::tempdir().unwrap(), Signer::new("key-1"));
