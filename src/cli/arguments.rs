@@ -129,7 +129,8 @@ pub(super) struct ExplainOptions {
         long,
         value_name = "ID",
         conflicts_with_all = [
-            "request", "token", "token_file", "dpop", "client_certificate", "client", "at", "files"
+            "request", "token", "token_file", "dpop", "client_certificate", "headers", "client",
+            "at", "files"
         ]
     )]
     pub denial: Option<String>,
@@ -145,8 +146,11 @@ pub(super) struct ExplainOptions {
     /// The client's certificate, PEM
     #[arg(long, value_name = "FILE")]
     pub client_certificate: Option<PathBuf>,
-    /// The client's address; shows how much of limits.max_forged_tokens it has used in the running
-    /// gateway
+    /// Another header of the request, for policies with conditions on headers; may be repeated
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    pub headers: Vec<String>,
+    /// The client's address; limits can depend on it. Shows how much of limits.max_forged_tokens it
+    /// has used in the running gateway
     #[arg(long, value_name = "ADDRESS")]
     pub client: Option<std::net::IpAddr>,
     /// Judge by the files, even if a gateway runs

@@ -15,7 +15,9 @@ use crate::cli::output::Output;
 use crate::cli::runtime::{control_runtime, install_crypto};
 use crate::cli::token_file;
 use crate::config;
-use crate::explain::{self, ExplainRequest, Explanation, Grounds, Listening, WrittenQuestion};
+use crate::explain::{
+    self, CountsKnown, ExplainRequest, Explanation, Grounds, Listening, WrittenQuestion,
+};
 use crate::jwks::KeySets;
 use crate::key_managers::OnDemand;
 use crate::model::Model;
@@ -74,6 +76,7 @@ fn written(options: &ExplainOptions) -> Result<WrittenQuestion, String> {
         token: token.as_deref().map(|text| token_file::bare(text).to_owned()),
         dpop: options.dpop.clone(),
         client_certificate: certificate.transpose()?,
+        headers: options.headers.clone(),
         client: options.client,
         at: options.at,
         denial: None,
@@ -128,7 +131,8 @@ async fn by_files(model: Model, question: &ExplainRequest) -> Result<Explanation
             explain::prepare(&snapshot, question).await;
             let common = Common { revocations, ..Common::alone() };
             let (moment, snapshot) = (clock.moment(), &snapshot);
-            let grounds = Grounds { snapshot, common, listening: &listening, now, moment };
+            let counts = CountsKnown::Unknown;
+            let grounds = Grounds { snapshot, common, listening: &listening, now, moment, counts };
             Ok(explain::judge(&grounds, question).await)
         }
         Err(error) => Err(error.to_string()),

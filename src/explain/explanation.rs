@@ -5,6 +5,8 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
+use crate::explain::explained_limit::ExplainedLimit;
+
 /// The explained decision on one request.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Explanation {
@@ -15,6 +17,9 @@ pub struct Explanation {
     pub(super) reason: Cow<'static, str>,
     pub(super) status: Option<u16>,
     pub(super) steps: Vec<ExplanationStep>,
+    /// The limits that the request counts against, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) limits: Vec<ExplainedLimit>,
     /// For a refusal of the past: the claims of the client's token, verified or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) claims: Option<serde_json::Value>,

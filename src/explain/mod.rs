@@ -6,15 +6,19 @@
 //! accepted afterwards.
 //!
 //! The files: [`question`] (the request, the token and its proof), [`steps`] (each step with what
-//! it found and its place in the files), [`explanation`] (the answer), [`identity`] (revocation,
-//! binding, introspection), [`near_misses`] (what the operator probably meant) with [`hosts`],
-//! [`ports`], [`times`], [`scopes`] and [`inactive`], [`remembered`] (a refusal of the past, by its
-//! id).
+//! it found and its place in the files), [`limits`] and [`explained_limit`] (policies),
+//! [`explanation`] (the answer), [`identity`] (revocation, binding, introspection), [`near_misses`]
+//! (what the operator probably meant) with [`hosts`], [`ports`], [`times`], [`scopes`] and
+//! [`inactive`], [`remembered`] (a refusal of the past, by its id), [`grounds`] (what a question is
+//! judged by).
 
+mod explained_limit;
 mod explanation;
+mod grounds;
 mod hosts;
 mod identity;
 mod inactive;
+mod limits;
 mod near_misses;
 mod ports;
 mod question;
@@ -30,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use explanation::Explanation;
+pub use grounds::{CountsKnown, Grounds};
 pub use ports::Listening;
 pub use question::{ExplainRequest, InvalidQuestion, WrittenQuestion};
 pub use remembered::recall;
@@ -40,7 +45,6 @@ use crate::budget::ClaimedClient;
 use crate::explain::steps::Inquiry;
 use crate::introspect::IntrospectionAnswer;
 use crate::key_managers::CompiledKeyManager;
-use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::rate::Rate;
 use crate::proxy::question::introspection;
 use crate::snapshot::{Snapshot, Unlisted};
@@ -48,16 +52,6 @@ use crate::telemetry::Metrics;
 
 /// The longest wait for a key manager's first answer.
 const KEYS_WAIT: Duration = Duration::from_secs(10);
-
-/// The state that a question is judged by.
-#[derive(Debug)]
-pub struct Grounds<'g> {
-    pub snapshot: &'g Snapshot,
-    pub common: Common,
-    pub listening: &'g [Listening],
-    pub now: UnixSeconds,
-    pub moment: Moment,
-}
 
 /// Judges a question; asks the servers of opaque tokens as the gateway would.
 pub async fn judge(grounds: &Grounds<'_>, question: &ExplainRequest) -> Explanation {
@@ -71,7 +65,7 @@ pub async fn judge(grounds: &Grounds<'_>, question: &ExplainRequest) -> Explanat
                 let token = question.token().unwrap_or_default().as_bytes();
                 cache.hand_over(key_manager, token, answer.clone());
             }
-            match steps::explain(grounds.snapshot, question, &cache, unknown.as_ref(), at) {
+            match steps::explain(grounds, question, &cache, unknown.as_ref(), at) {
                 Ok(mut explanation) => {
                     explanation.add_hints(ports::hints(grounds.listening, question));
                     explanation.add_hints(budget(grounds, question));

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,9 @@ pub struct WrittenQuestion {
     /// The client's certificate, PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<String>,
+    /// Other headers, `name: value`: policies can have conditions on them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<String>,
     /// The client's address; the explanation shows its budgets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<IpAddr>,
@@ -56,6 +59,7 @@ pub struct ExplainRequest {
     pub(super) host: String,
     pub(super) at: Option<UnixSeconds>,
     pub(super) client: Option<IpAddr>,
+    pub(super) others: HeaderMap,
     token: Option<String>,
     proof: Option<String>,
     certificate: Option<[u8; 32]>,
@@ -86,6 +90,8 @@ pub enum InvalidQuestion {
     ProofCharacter,
     #[error("the client certificate does not begin with a certificate in PEM")]
     Certificate,
+    #[error("{0:?} is not a header; write a name and a value, such as 'x-tier: gold'")]
+    Header(String),
     #[error("there is neither a request nor the id of a refusal to explain")]
     Nothing,
 }
@@ -97,7 +103,9 @@ impl ExplainRequest {
         let question = Self::parse(line, written.token.clone())?;
         let certificate = written.client_certificate.as_deref().map(certificate).transpose()?;
         let question = question.with_evidence(written.dpop.clone(), certificate)?;
-        Ok(Self { at: written.at.map(UnixSeconds), client: written.client, ..question })
+        let others = written.headers.iter().map(|line| other_header(line));
+        let others = others.collect::<Result<HeaderMap, _>>()?;
+        Ok(Self { at: written.at.map(UnixSeconds), client: written.client, others, ..question })
     }
 
     /// Adds the client's proof and certificate. With a proof, the token is sent with the scheme
@@ -135,6 +143,7 @@ impl ExplainRequest {
             host,
             at: None,
             client: None,
+            others: HeaderMap::new(),
             token,
             proof: None,
             certificate: None,
@@ -169,7 +178,7 @@ impl ExplainRequest {
             .token
             .as_ref()
             .and_then(|token| HeaderValue::try_from(format!("{scheme} {token}")).ok());
-        if let (Some(mut value), Ok(name)) = (value, http::HeaderName::try_from(header)) {
+        if let (Some(mut value), Ok(name)) = (value, HeaderName::try_from(header)) {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
@@ -205,6 +214,16 @@ impl ExplainRequest {
             prefix: "",
         }
     }
+}
+
+/// Reads a header as people write it.
+fn other_header(line: &str) -> Result<(HeaderName, HeaderValue), InvalidQuestion> {
+    let read = |(name, value): (&str, &str)| {
+        let name = HeaderName::try_from(name.trim()).ok()?;
+        Some((name, HeaderValue::try_from(value.trim()).ok()?))
+    };
+    let header = line.split_once(':').and_then(read);
+    header.ok_or_else(|| InvalidQuestion::Header(line.to_owned()))
 }
 
 /// Returns the SHA-256 of the first certificate in a PEM text.

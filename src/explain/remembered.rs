@@ -24,6 +24,7 @@ pub fn recall(snapshot: &Snapshot, refusal: &Remembered) -> Explanation {
         reason: refusal.reason.label().into(),
         status: Some(refusal.status),
         steps,
+        limits: Vec::new(),
         claims,
         hints,
     }

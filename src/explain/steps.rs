@@ -6,6 +6,8 @@ use crate::authenticate::cache::TokenCache;
 use crate::authenticate::{AuthenticateError, Principal, Question};
 use crate::authorize::{AuthorizationError, Grant};
 use crate::explain::explanation::{Explanation, ExplanationStep};
+use crate::explain::grounds::Grounds;
+use crate::explain::limits::{self, LimitFindings};
 use crate::explain::question::ExplainRequest as Asking;
 use crate::explain::{identity, near_misses};
 use crate::introspect::IntrospectionPurpose;
@@ -35,12 +37,13 @@ pub(super) struct Inquiry {
 /// Explains the decision, or returns the servers to ask about the token first. `unknown` is the
 /// result of asking, if no server confirmed the token.
 pub(super) fn explain(
-    snapshot: &Snapshot,
+    grounds: &Grounds<'_>,
     question: &Asking,
     cache: &TokenCache,
     unknown: Option<&AuthenticateError>,
     now: UnixSeconds,
 ) -> Result<Explanation, Inquiry> {
+    let snapshot = grounds.snapshot;
     let mut teller = StepTeller { snapshot, steps: Vec::new(), cache };
     let path = match snapshot.normalize(&question.host, question.uri.path()) {
         Ok(path) => path,
@@ -67,15 +70,7 @@ pub(super) fn explain(
     Ok(match decide(snapshot, &asked, cache, now) {
         Ok(grant) => {
             teller.granted(&grant, question, now);
-            Explanation {
-                allowed: true,
-                judged_by: String::new(),
-                reason: Reason::Forwarded.label().into(),
-                claims: None,
-                status: None,
-                steps: teller.steps,
-                hints: Vec::new(),
-            }
+            teller.limited(limits::find(grounds, &grant, question, &headers))
         }
         Err(undecided) => {
             let refusal = match undecided {
@@ -108,6 +103,24 @@ impl StepTeller<'_> {
         self.steps.push(ExplanationStep { name: step.into(), passed, found, written_at });
     }
 
+    fn limited(mut self, found: LimitFindings) -> Explanation {
+        let LimitFindings { steps, limits, refused, hints } = found;
+        for step in steps {
+            self.push(step.name, step.passed, step.found, step.place);
+        }
+        let status = refused.map(|reason| denial::status(reason).as_u16());
+        Explanation {
+            judged_by: String::new(),
+            allowed: refused.is_none(),
+            reason: refused.unwrap_or(Reason::Forwarded).label().into(),
+            claims: None,
+            status,
+            steps: self.steps,
+            limits,
+            hints,
+        }
+    }
+
     fn refused(self, reason: Reason, hints: Vec<String>) -> Explanation {
         let status = denial::status(reason);
         Explanation {
@@ -117,6 +130,7 @@ impl StepTeller<'_> {
             claims: None,
             status: Some(status.as_u16()),
             steps: self.steps,
+            limits: Vec::new(),
             hints,
         }
     }

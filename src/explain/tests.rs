@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use crate::explain::tests::stage::{Stage, control_runtime};
+use crate::model::clock::{Moment, UnixSeconds};
 use crate::proxy::{ConnectionFacts, RequestFacts, decide};
 use crate::revocation::record::{Mark, RevocationKind, RevocationRecord};
 use crate::route;
@@ -104,6 +105,7 @@ fn near_hosts_and_ports_are_named() {
             listening: &listening,
             now: stage.now,
             moment: Moment(1),
+            counts: CountsKnown::OfThisGateway,
         };
         let question = ExplainRequest::parse(line, None).unwrap();
         control_runtime().block_on(judge(&grounds, &question)).hints().join("; ")

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::explain::{self, ExplainRequest, Explanation, Grounds, WrittenQuestion};
+use crate::explain::{self, CountsKnown, ExplainRequest, Explanation, Grounds, WrittenQuestion};
 use crate::management::reply::{ManagementReply, json, problem};
 use crate::management::state::ManagementState;
 
@@ -15,7 +15,7 @@ pub(super) async fn explain(state: &ManagementState, body: &[u8]) -> ManagementR
             let detail = format!(
                 "the body is not a question (line {}, column {}); send {{\"request\": \"GET \
                  https://...\", \"token\": \"...\"}} and, if needed, dpop, client_certificate \
-                 (PEM), client and at; or send {{\"denial\": \"ID\"}}",
+                 (PEM), headers, client and at; or send {{\"denial\": \"ID\"}}",
                 error.line(),
                 error.column()
             );
@@ -40,6 +40,7 @@ pub(super) async fn explain(state: &ManagementState, body: &[u8]) -> ManagementR
         listening: &state.explaining.in_force.get().listening,
         now: state.clock.now(),
         moment: state.clock.moment(),
+        counts: CountsKnown::OfThisGateway,
     };
     let explanation = explain::judge(&grounds, &question).await;
     told(state, explanation)

@@ -284,6 +284,11 @@ impl CompiledDeny {
         any.then_some(all)
     }
 
+    /// Some condition is about client addresses.
+    pub fn needs_address(&self) -> bool {
+        !(self.addresses.is_empty() && self.others.is_empty())
+    }
+
     /// The kind of condition that denies a request, the API's first.
     pub fn denies(
         &self,

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use crate::authorize::Grant;
 use crate::limiter::counter::{QuotaLeft, Usage};
 use crate::limiter::counters::{Claim, Counters, Exceeded, Noted, Passed, Tightest};
+use crate::limiter::key::CounterKey;
 use crate::limiter::shared::SharedLimiter;
 use crate::limiter::time::CountingTime;
 use crate::model::policy::{ExcessRule, QuotaUnit};
@@ -40,6 +41,9 @@ pub struct Levels {
 pub struct LevelLeft {
     pub kind: LevelKind,
     pub policy: Arc<CompiledPolicy>,
+    /// 0 for the policy's own limits, or one more than the condition that holds.
+    pub position: usize,
+    pub key: CounterKey,
     pub quotas: Vec<QuotaLeft>,
     pub burst: Option<u64>,
 }
@@ -84,9 +88,9 @@ impl Levels {
         {
             return decided.map_err(Throttled::from);
         }
-        if on_failure == OnCounterFailure::Refuse
-            && (limiter.status().decides_requests() || !limiter.status().is_up())
-        {
+        let status = limiter.status();
+        let alone = status.decides_requests() || !status.is_up();
+        if alone && on_failure == OnCounterFailure::Refuse {
             return Err(Throttled::CountersUnavailable);
         }
         self.count(now).map_err(Throttled::from)
@@ -123,7 +127,13 @@ impl Levels {
     ) -> Result<(), LimitExceeded> {
         let passed = match judged {
             Ok(passed) => passed,
-            Err(exceeded) => return self.exceeded(throttling, exceeded, now).map_or(Ok(()), Err),
+            Err(exceeded) => {
+                let Some(exceeded) = self.of_excess(throttling, exceeded, now) else {
+                    return Ok(());
+                };
+                exceeded.policy.series.refused();
+                return Err(exceeded);
+            }
         };
         if let Some(noted) = passed.noted {
             self.note(throttling, noted);
@@ -132,13 +142,18 @@ impl Levels {
         Ok(())
     }
 
-    /// Tells whether the request would pass now, and counts nothing.
+    /// Refuses a request that would not pass now, and counts nothing but the refusal.
     pub fn check(&self, now: CountingTime) -> Result<(), LimitExceeded> {
+        self.foresee(now).inspect_err(|exceeded| exceeded.policy.series.refused())
+    }
+
+    /// Tells whether the request would pass now, and counts nothing at all.
+    pub fn foresee(&self, now: CountingTime) -> Result<(), LimitExceeded> {
         let Some(throttling) = &self.throttling else { return Ok(()) };
         let claims: SmallVec<[Claim<'_>; INLINE]> = self.claims(throttling).collect();
         match throttling.counters.check(&claims, now) {
             Ok(()) => Ok(()),
-            Err(exceeded) => self.exceeded(throttling, exceeded, now).map_or(Ok(()), Err),
+            Err(exceeded) => self.of_excess(throttling, exceeded, now).map_or(Ok(()), Err),
         }
     }
 
@@ -199,7 +214,8 @@ impl Levels {
         all.filter_map(|(level, claim)| {
             let (quotas, burst) = throttling.counters.look(claim, now);
             let policy = Arc::clone(policy(throttling, level)?);
-            Some(LevelLeft { kind: level.kind, policy, quotas, burst })
+            let (position, key) = (level.limit.position(), level.key);
+            Some(LevelLeft { kind: level.kind, policy, position, key, quotas, burst })
         })
         .collect()
     }
@@ -220,7 +236,7 @@ impl Levels {
         }
     }
 
-    fn exceeded(
+    fn of_excess(
         &self,
         throttling: &CompiledThrottling,
         exceeded: Exceeded,
@@ -228,7 +244,6 @@ impl Levels {
     ) -> Option<LimitExceeded> {
         let level = self.all.get(exceeded.claim)?;
         let policy = Arc::clone(policy(throttling, level)?);
-        policy.series.refused();
         Some(LimitExceeded {
             kind: level.kind,
             part: exceeded.part,

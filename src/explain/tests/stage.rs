@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::authenticate::cache::Common;
 use crate::config;
-use crate::explain::{ExplainRequest, Explanation, Grounds, judge};
+use crate::explain::{CountsKnown, ExplainRequest, Explanation, Grounds, judge};
 use crate::jwks::KeySets;
 use crate::model::clock::{Clock, Moment, UnixSeconds};
 use crate::revocation::Revocations;
@@ -112,6 +112,7 @@ impl Stage {
             listening: &[],
             now: self.now,
             moment: Moment(1),
+            counts: CountsKnown::OfThisGateway,
         };
         control_runtime().block_on(judge(&grounds, question))
     }

@@ -29,7 +29,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::limiter::counters::{Claim, Counters, Exceeded, Passed};
-use crate::limiter::key::KeySpace;
+use crate::limiter::key::{CounterKey, KeySpace};
 use crate::limiter::shared::exact::{OwnedClaim, UndecidedRequest};
 use crate::limiter::shared::merge::Sums;
 use crate::limiter::shared::servers::Servers;
@@ -106,6 +106,18 @@ impl SharedLimiter {
     }
 }
 
+/// The name of a counter on the servers.
+pub fn counter_name(counter: CounterKey, mode: CounterMode) -> String {
+    String::from_utf8_lossy(&merge::key(counter.0, sums(mode))).into_owned()
+}
+
+fn sums(mode: CounterMode) -> Sums {
+    match mode {
+        CounterMode::Batched => Sums::OfAll,
+        CounterMode::Exact => Sums::OfThisGateway,
+    }
+}
+
 /// The secret of the counters' names, which all gateways must agree on: made of the password that
 /// they share. Without a password, whoever reaches the servers can change every count anyway.
 pub fn key_space(settings: &SharedCounting) -> KeySpace {
@@ -179,10 +191,7 @@ async fn run(
         counters: &counters,
         status: &limiter.status,
         clock: &clock,
-        sums: match settings.mode {
-            CounterMode::Batched => Sums::OfAll,
-            CounterMode::Exact => Sums::OfThisGateway,
-        },
+        sums: sums(settings.mode),
         sync_interval: settings.sync_interval,
         name: &name,
     };

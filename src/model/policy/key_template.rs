@@ -41,6 +41,22 @@ impl KeyTemplate {
     }
 }
 
+/// Writes the template as it is in a file.
+impl std::fmt::Display for KeyTemplate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|part| match part {
+            KeyPart::Text(text) => f.write_str(text),
+            KeyPart::User => f.write_str("$user"),
+            KeyPart::Application => f.write_str("$application"),
+            KeyPart::Api => f.write_str("$api"),
+            KeyPart::ApiContext => f.write_str("$api_context"),
+            KeyPart::Version => f.write_str("$version"),
+            KeyPart::Address => f.write_str("$ip"),
+            KeyPart::Claim(name) => write!(f, "$claim.{name}"),
+        })
+    }
+}
+
 impl TryFrom<&str> for KeyTemplate {
     type Error = InvalidTemplate;
 
@@ -116,6 +132,9 @@ mod tests {
         }
         for name in VARIABLES {
             assert_eq!(parts(&format!("${name}")).map(|parts| parts.len()), Ok(1));
+        }
+        for text in ["$user:$api_context", "a$claim.org-id/$version", "$application$api $ip"] {
+            assert_eq!(KeyTemplate::try_from(text).unwrap().to_string(), text);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Throttling: every level, what clients are told, and what holds under load, over restarts and over several gateways.
 
 mod answers;
+mod explained;
 mod fleet;
 mod levels;
 mod load;
