@@ -15,6 +15,7 @@ pub mod route;
 
 pub mod fetch;
 pub mod state_dir;
+pub mod store;
 pub mod telemetry;
 
 pub mod jwks;
@@ -23,6 +24,7 @@ pub mod revocation;
 
 pub mod assertion;
 pub mod introspect;
+pub mod registration;
 
 pub mod backend;
 pub mod key_managers;
@@ -43,6 +45,8 @@ pub mod proxy;
 pub mod listen;
 
 pub mod explain;
+
+pub mod admin;
 
 pub mod demo;
 pub mod management;

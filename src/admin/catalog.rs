@@ -1,0 +1,308 @@
+//! Everything that the API shows and changes: what files declare and what the store keeps.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout};
+use uuid::Uuid;
+
+use crate::admin::caller::Caller;
+use crate::admin::live::{DeclaredObjects, LiveRequest, Preview};
+use crate::admin::object::Object;
+use crate::admin::refused::{Fault, Refused};
+use crate::store::{Change, Condition, Kind, Page, Query, Record, Store, StoreError, Write};
+
+/// Compiling a configuration takes milliseconds; a million applications take seconds.
+const PREVIEW_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A change that is kept is in force soon after. A caller that waits longer is told so.
+const FORCE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The longest wait for other gateways.
+const FLEET_TIMEOUT: Duration = Duration::from_secs(10);
+
+const FLEET_LOOK: Duration = Duration::from_millis(50);
+
+/// A gateway that was not heard of for longer is not waited for: three of the longest pauses
+/// between two reports.
+const LIVE_MILLIS: i64 = 3_000;
+
+/// The number of the revision that a change got.
+const REVISION: &str = "portcullis-revision";
+
+/// The gateways that do not have it yet.
+const PENDING: &str = "portcullis-pending";
+
+/// The objects of the API.
+#[derive(Debug)]
+pub struct Catalog {
+    store: Arc<dyn Store>,
+    declared: Arc<ArcSwap<DeclaredObjects>>,
+    live: mpsc::Sender<LiveRequest>,
+}
+
+/// What a caller asks of any change: `?dryRun=true`, `?wait=fleet`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WriteOptions {
+    pub dry_run: bool,
+    pub wait_for_fleet: bool,
+}
+
+/// A change that is kept, or that would be.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// `None`: the call was only a preview.
+    pub revision: Option<u64>,
+    /// The records as they are now, in the order of the changes; nothing for a deleted one.
+    pub records: Vec<Record>,
+    pub preview: Preview,
+    /// Gateways that do not have the change yet.
+    pub pending: Vec<String>,
+}
+
+/// Why a change was not made.
+#[derive(Debug)]
+pub enum WriteRefused {
+    /// The store refuses: a handler gives it WSO2's code.
+    Store(StoreError),
+    /// The gateway could not serve the result.
+    Unservable(Refused),
+}
+
+impl Catalog {
+    pub fn new(
+        store: Arc<dyn Store>,
+        declared: Arc<ArcSwap<DeclaredObjects>>,
+        live: mpsc::Sender<LiveRequest>,
+    ) -> Self {
+        Self { store, declared, live }
+    }
+
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// What files declare.
+    pub fn declared(&self) -> Arc<DeclaredObjects> {
+        self.declared.load_full()
+    }
+
+    pub async fn get(&self, kind: Kind, id: Uuid) -> Result<Option<Object>, StoreError> {
+        if let Some(declared) = self.find_declared(kind, |record| record.id == id) {
+            return Ok(Some(declared));
+        }
+        Ok(self.store.get(kind, id).await?.map(Object::kept))
+    }
+
+    /// Finds an object by the unique name that [`Record::name`] tells of.
+    pub async fn named(&self, kind: Kind, name: &str) -> Result<Option<Object>, StoreError> {
+        if let Some(declared) = self.find_declared(kind, |record| record.name == name) {
+            return Ok(Some(declared));
+        }
+        Ok(self.store.named(kind, name).await?.map(Object::kept))
+    }
+
+    /// Returns all objects of a kind of which there are few, by name.
+    pub async fn all(&self, kind: Kind) -> Result<Vec<Object>, StoreError> {
+        let mut query = Query::of(kind);
+        let mut objects: Vec<Object> = self.declared_of(kind);
+        loop {
+            let page = self.store.list(&query).await?;
+            let read = page.items.len() as u64;
+            objects.extend(page.items.into_iter().map(Object::kept));
+            query.offset = query.offset.saturating_add(read);
+            if read == 0 || query.offset >= page.total {
+                break;
+            }
+        }
+        objects.sort_by(|one, other| one.record.name.cmp(&other.record.name));
+        Ok(objects)
+    }
+
+    /// Returns a page of the objects that match: those of files first, then those of the store.
+    pub async fn page(&self, query: &Query) -> Result<Page<Object>, StoreError> {
+        let mut declared: Vec<_> = self
+            .declared_of(query.kind)
+            .into_iter()
+            .filter(|object| matches(query, &object.record))
+            .collect();
+        let count = declared.len() as u64;
+        let skipped = usize::try_from(query.offset.min(count)).unwrap_or(usize::MAX);
+        let mut items = declared.split_off(skipped);
+        items.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
+        let rest = Query {
+            offset: query.offset.saturating_sub(count),
+            limit: query.limit.saturating_sub(items.len() as u64),
+            ..query.clone()
+        };
+        let kept = self.store.list(&rest).await?;
+        items.extend(kept.items.into_iter().map(Object::kept));
+        Ok(Page { total: kept.total.saturating_add(count), items })
+    }
+
+    fn declared_of(&self, kind: Kind) -> Vec<Object> {
+        let declared = self.declared.load();
+        let list =
+            if kind.is_of_applications() { &declared.applications } else { &declared.objects };
+        list.iter().filter(|object| object.record.kind == kind).cloned().collect()
+    }
+
+    fn find_declared(&self, kind: Kind, is: impl Fn(&Record) -> bool) -> Option<Object> {
+        let declared = self.declared.load();
+        let list =
+            if kind.is_of_applications() { &declared.applications } else { &declared.objects };
+        list.iter().find(|object| object.record.kind == kind && is(&object.record)).cloned()
+    }
+
+    /// Checks a change, keeps it, and waits until it is in force here.
+    pub async fn write(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        options: WriteOptions,
+        changes: Vec<Change>,
+        conditions: Vec<Condition>,
+    ) -> Result<Committed, WriteRefused> {
+        let preview = self.preview(changes.clone()).await.map_err(WriteRefused::Unservable)?;
+        if options.dry_run {
+            let records = changes.into_iter().filter_map(written).collect();
+            return Ok(Committed { revision: None, records, preview, pending: Vec::new() });
+        }
+        let write = Write { author: caller.author(), action, changes, conditions };
+        let written = self.store.write(write).await.map_err(WriteRefused::Store)?;
+        let mut pending = Vec::new();
+        if !self.in_force(written.revision).await {
+            pending.push("this gateway".to_owned());
+        }
+        if options.wait_for_fleet {
+            pending.extend(self.behind(written.revision).await);
+        }
+        let revision = Some(written.revision);
+        Ok(Committed { revision, records: written.records, preview, pending })
+    }
+
+    /// Asks the publisher what a change would do.
+    pub async fn preview(&self, changes: Vec<Change>) -> Result<Preview, Refused> {
+        let busy =
+            || Refused::plain(StatusCode::SERVICE_UNAVAILABLE, "the gateway is busy; try again");
+        let (reply, answer) = oneshot::channel();
+        let asked = self.live.send(LiveRequest::Preview { changes, reply });
+        let answer = timeout(PREVIEW_TIMEOUT, async {
+            asked.await.ok()?;
+            answer.await.ok()
+        });
+        match answer.await.ok().flatten().ok_or_else(busy)? {
+            Ok(preview) => Ok(preview),
+            Err(problems) => {
+                let texts: Vec<_> = problems.iter().map(|own| own.message.clone()).collect();
+                let mut refused = Refused::bad_request(texts.join("; "));
+                refused.errors = texts
+                    .into_iter()
+                    .map(|message| Fault { code: refused.code.to_string(), message })
+                    .collect();
+                Err(refused)
+            }
+        }
+    }
+
+    async fn in_force(&self, revision: u64) -> bool {
+        let (reply, answer) = oneshot::channel();
+        let asked = self.live.send(LiveRequest::Follow { revision, reply });
+        let done = timeout(FORCE_TIMEOUT, async {
+            asked.await.ok()?;
+            answer.await.ok()
+        });
+        done.await.ok().flatten().is_some()
+    }
+
+    /// Waits until all live gateways have a revision, and names those that do not.
+    async fn behind(&self, revision: u64) -> Vec<String> {
+        let end = Instant::now().checked_add(FLEET_TIMEOUT);
+        loop {
+            let Ok(gateways) = self.store.gateways().await else {
+                return vec!["(unknown)".to_owned()];
+            };
+            let newest = gateways.iter().map(|gateway| gateway.seen_at).max().unwrap_or_default();
+            let live = gateways
+                .iter()
+                .filter(|gateway| gateway.seen_at.saturating_add(LIVE_MILLIS) >= newest);
+            let behind: Vec<_> = live
+                .filter(|gateway| gateway.revision < revision)
+                .map(|gateway| gateway.name.clone())
+                .collect();
+            if behind.is_empty() || end.is_none_or(|end| Instant::now() >= end) {
+                return behind;
+            }
+            sleep(FLEET_LOOK).await;
+        }
+    }
+}
+
+fn written(change: Change) -> Option<Record> {
+    match change {
+        Change::Create(record) | Change::Update { record, .. } => Some(record),
+        Change::Delete { .. } => None,
+    }
+}
+
+fn matches(query: &Query, record: &Record) -> bool {
+    let is = |wanted: &Option<String>, own: Option<&str>| {
+        wanted.as_deref().is_none_or(|wanted| own == Some(wanted))
+    };
+    query.prefix.as_deref().is_none_or(|prefix| record.name.starts_with(prefix))
+        && is(&query.owner, record.owner.as_deref())
+        && is(&query.target, record.target.as_deref())
+        && query.parent.is_none_or(|parent| record.parent == Some(parent))
+}
+
+impl Committed {
+    /// Adds the headers that tell the revision and who does not have it yet.
+    pub fn respond(&self, response: impl IntoResponse) -> Response {
+        let mut response = response.into_response();
+        let headers = response.headers_mut();
+        if let Some(revision) = self.revision {
+            headers.insert(REVISION, HeaderValue::from(revision));
+        }
+        if !self.pending.is_empty()
+            && let Ok(names) = HeaderValue::from_str(&self.pending.join(", "))
+        {
+            headers.insert(PENDING, names);
+        }
+        response
+    }
+}
+
+impl From<WriteRefused> for Refused {
+    fn from(refused: WriteRefused) -> Self {
+        match refused {
+            WriteRefused::Store(error) => error.into(),
+            WriteRefused::Unservable(refused) => refused,
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for WriteOptions {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refused> {
+        let mut options = Self::default();
+        let query = parts.uri.query().unwrap_or_default().as_bytes();
+        for (name, value) in form_urlencoded::parse(query) {
+            match (&*name, &*value) {
+                ("dryRun", "true") => options.dry_run = true,
+                ("dryRun", "false") => {}
+                ("dryRun", _) => return Err(Refused::bad_request("`dryRun` is true or false")),
+                ("wait", "fleet") => options.wait_for_fleet = true,
+                ("wait", _) => return Err(Refused::bad_request("`wait` can be \"fleet\" only")),
+                _ => {}
+            }
+        }
+        Ok(options)
+    }
+}

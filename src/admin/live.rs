@@ -1,0 +1,41 @@
+//! The other side of the API: the publisher, which checks a change before it is kept and puts it
+//! into force afterwards.
+
+use tokio::sync::oneshot;
+
+use crate::admin::object::Object;
+use crate::store::Change;
+
+/// A question to the publisher, or a hint.
+#[derive(Debug)]
+pub enum LiveRequest {
+    /// Would the gateway take these changes? Nothing is changed.
+    Preview { changes: Vec<Change>, reply: oneshot::Sender<Result<Preview, Vec<PreviewProblem>>> },
+    /// The store has this revision now; the reply comes when the gateway has it in force.
+    Follow { revision: u64, reply: oneshot::Sender<()> },
+}
+
+/// What a change would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Preview {
+    /// Warnings of the configuration compiler.
+    pub warnings: Vec<String>,
+    /// A line for each application that gains or loses operations.
+    pub access: Vec<String>,
+}
+
+/// Why a change cannot come into force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviewProblem {
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+/// What files declare, for reading: replaced with each reload.
+#[derive(Debug, Clone, Default)]
+pub struct DeclaredObjects {
+    /// Everything but applications.
+    pub objects: Vec<Object>,
+    /// Applications with their keys and subscriptions, of which there may be many.
+    pub applications: Vec<Object>,
+}

@@ -1,0 +1,35 @@
+//! The REST API: what administrators, publishers and application developers do, in WSO2's shape.
+//!
+//! A handler reads the request into the store's records and back. It never touches the snapshot:
+//! [`catalog`] checks a change with the publisher, keeps it in the store, and waits until it is in
+//! force. A [`Caller`] is the proof that somebody signed in; each handler asks it for the scopes of
+//! its operation.
+//!
+//! The files: [`service`] (one request), [`caller`] and [`access`] (who calls, and with which
+//! scopes), [`catalog`] with [`object`] and [`live`] (what is declared and what is kept),
+//! [`refused`] (WSO2's error body), [`paging`], [`body`](mod@body). Then one folder for each of
+//! WSO2's APIs: [`administration`], [`devportal`], [`publisher`], and [`portcullis`] for what WSO2
+//! has no path for.
+
+#![allow(dead_code, reason = "the operations that use this follow")]
+
+mod access;
+mod administration;
+mod body;
+mod caller;
+mod catalog;
+mod devportal;
+mod live;
+mod object;
+mod paging;
+mod portcullis;
+mod publisher;
+mod refused;
+mod service;
+
+pub use caller::{Caller, CallerScopes};
+pub use catalog::{Catalog, Committed, WriteOptions, WriteRefused};
+pub use live::{DeclaredObjects, LiveRequest, Preview, PreviewProblem};
+pub use object::Object;
+pub use refused::{Fault, Refused};
+pub use service::{Admin, AdminService};

@@ -1,0 +1,20 @@
+//! An object as the API shows it: kept in the store, or declared in a file and read-only.
+
+use crate::store::Record;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Object {
+    pub record: Record,
+    /// The file and line of an object that a file declares; only that file can change it.
+    pub declared_at: Option<String>,
+}
+
+impl Object {
+    pub fn kept(record: Record) -> Self {
+        Self { record, declared_at: None }
+    }
+
+    pub fn declared(record: Record, place: String) -> Self {
+        Self { record, declared_at: Some(place) }
+    }
+}

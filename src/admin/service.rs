@@ -1,0 +1,125 @@
+//! One request to the API: its body within its bounds, then the handler.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use tokio::time::timeout;
+use tower::ServiceExt;
+
+use crate::admin::access::{ApiAccess, Peer};
+use crate::admin::catalog::Catalog;
+use crate::admin::refused::Refused;
+use crate::admin::{administration, devportal, portcullis, publisher};
+
+/// The longest body.
+const MOST_BODY: usize = 1024 * 1024;
+
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A call that takes longer has a fault: every wait below it has its own deadline.
+const CALL_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// What handlers work with.
+#[derive(Debug)]
+pub struct Admin {
+    pub(super) catalog: Catalog,
+    pub(super) access: ApiAccess,
+}
+
+/// The API, ready to answer.
+#[derive(Debug)]
+pub struct AdminService(Router);
+
+impl Admin {
+    pub fn new(catalog: Catalog) -> Self {
+        Self { catalog, access: ApiAccess::default() }
+    }
+}
+
+impl AdminService {
+    /// Whether the API has an operation at this path or below.
+    pub fn serves(path: &str) -> bool {
+        const PREFIXES: [&str; 4] =
+            ["/api/am/", "/api/portcullis/", "/client-registration/", "/oauth2/"];
+        PREFIXES.iter().any(|prefix| path.starts_with(prefix))
+    }
+
+    pub fn new(admin: Admin) -> Self {
+        Self(router(&Arc::new(admin)))
+    }
+
+    /// Answers a request of the management listener.
+    pub async fn answer(
+        &self,
+        parts: Parts,
+        body: Incoming,
+        peer: IpAddr,
+    ) -> Response<Full<Bytes>> {
+        let response = match timeout(BODY_TIMEOUT, Limited::new(body, MOST_BODY).collect()).await {
+            Ok(Ok(body)) => {
+                let mut request = Request::from_parts(parts, Body::from(body.to_bytes()));
+                request.extensions_mut().insert(Peer(peer));
+                let called = self.0.clone().oneshot(request);
+                match timeout(CALL_TIMEOUT, called).await {
+                    Ok(Ok(response)) => response,
+                    Ok(Err(never)) => match never {},
+                    Err(_) => Refused::plain(StatusCode::GATEWAY_TIMEOUT, "the call took too long")
+                        .into_response(),
+                }
+            }
+            Ok(Err(_)) => {
+                Refused::plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 1 MiB")
+                    .into_response()
+            }
+            Err(_) => {
+                Refused::plain(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 10 s")
+                    .into_response()
+            }
+        };
+        whole(response).await
+    }
+}
+
+fn router(admin: &Arc<Admin>) -> Router {
+    let versions = |api: &'static str, versions: &[&str], own: Router<Arc<Admin>>| {
+        versions.iter().fold(Router::new(), |router, version| {
+            router.nest(&format!("/api/am/{api}/{version}"), own.clone())
+        })
+    };
+    Router::new()
+        .merge(versions("admin", &["v4", "v3"], administration::router()))
+        .merge(versions("devportal", &["v3", "v2.1", "v2"], devportal::router()))
+        .merge(versions("publisher", &["v4", "v3"], publisher::router()))
+        .nest("/api/portcullis/v1", portcullis::router())
+        .fallback(|uri: Uri| async move {
+            Refused::not_found(format!("there is no operation at {}", uri.path()))
+        })
+        .method_not_allowed_fallback(|| async {
+            Refused::plain(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this method is not allowed here; Allow lists those that are",
+            )
+        })
+        .with_state(Arc::clone(admin))
+}
+
+/// Answers are documents of at most some MiB, so each is sent as one piece.
+async fn whole(response: Response<Body>) -> Response<Full<Bytes>> {
+    let (mut parts, body) = response.into_parts();
+    // a body of ours is in memory already, so this neither waits nor fails
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    if !parts.headers.contains_key(header::CACHE_CONTROL) {
+        parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    parts.headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    Response::from_parts(parts, Full::new(body))
+}

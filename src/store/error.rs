@@ -1,0 +1,32 @@
+//! Why the store refuses, or cannot answer.
+
+use uuid::Uuid;
+
+use crate::store::kind::Kind;
+
+/// A refusal leaves everything as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another object has this name, or this place.
+    #[error("another {} has this name", kind.as_str())]
+    Taken { kind: Kind, name: String, holder: Uuid },
+    #[error("there is no such {}", kind.as_str())]
+    Missing { kind: Kind, id: Uuid },
+    /// It was changed since the caller read it.
+    #[error("the {} is of revision {revision} now", kind.as_str())]
+    Changed { kind: Kind, id: Uuid, revision: u64 },
+    /// Something still points to it, or belongs to it.
+    #[error("a {} still uses it", kind.as_str())]
+    InUse { kind: Kind, by: Uuid },
+    #[error("the disk of the store is full")]
+    Full,
+    /// The database cannot be reached, or does not answer in time.
+    #[error("the store does not answer: {0}")]
+    Unavailable(String),
+    /// The database holds something that this version cannot read.
+    #[error("the store cannot be read: {0}")]
+    Unreadable(String),
+    /// No encryption key is configured, and a secret would have to be kept.
+    #[error("`store.encryption_key` is not configured, so no secret can be kept")]
+    NoEncryptionKey,
+}

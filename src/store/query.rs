@@ -1,0 +1,65 @@
+//! Lists of one kind.
+
+use uuid::Uuid;
+
+use crate::store::kind::Kind;
+use crate::store::record::Record;
+
+/// A page of the objects of one kind. Every field narrows it further.
+#[derive(Debug, Clone)]
+pub struct Query {
+    pub kind: Kind,
+    /// Names that begin with this.
+    pub prefix: Option<String>,
+    pub owner: Option<String>,
+    pub parent: Option<Uuid>,
+    pub target: Option<String>,
+    /// Applications of these groups too, besides those of `owner`.
+    pub groups: Vec<String>,
+    pub sort_by: SortBy,
+    pub order: SortOrder,
+    pub offset: u64,
+    /// At most 1,000.
+    pub limit: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SortBy {
+    #[default]
+    Name,
+    Owner,
+    CreatedAt,
+    UpdatedAt,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SortOrder {
+    #[default]
+    Ascending,
+    Descending,
+}
+
+/// Some of the objects, and the number of all that match.
+#[derive(Debug, Clone)]
+pub struct Page<T = Record> {
+    pub total: u64,
+    pub items: Vec<T>,
+}
+
+impl Query {
+    /// All objects of a kind, by name, the first thousand.
+    pub fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            prefix: None,
+            owner: None,
+            parent: None,
+            target: None,
+            groups: Vec::new(),
+            sort_by: SortBy::default(),
+            order: SortOrder::default(),
+            offset: 0,
+            limit: 1000,
+        }
+    }
+}

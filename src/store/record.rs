@@ -1,0 +1,76 @@
+//! One object as it is kept.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::store::kind::Kind;
+
+/// An object of the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    pub kind: Kind,
+    pub id: Uuid,
+    /// Unique among the objects of its kind, byte for byte. For an API it is `name:version`, for a
+    /// policy `level:name`, for a key and a subscription what [`Record::key_name`] and
+    /// [`Record::subscription_name`] return.
+    pub name: String,
+    /// A second text that is unique in its kind: an API's context with its version; for a key, what
+    /// [`Record::key_place`] returns.
+    pub place: Option<String>,
+    /// Of an application: the user it belongs to.
+    pub owner: Option<String>,
+    /// Of a key or a subscription: the id of its application. Of a revision: the id of its API.
+    pub parent: Option<Uuid>,
+    /// The name of what it points to: a key's key manager, a subscription's `name:version`.
+    pub target: Option<String>,
+    /// In the form of `gateway.toml`: what the configuration compiler reads.
+    pub declared: Map<String, Value>,
+    /// What the REST API gives back and the gateway has no use for.
+    pub extra: Map<String, Value>,
+    /// Milliseconds since the epoch, set by the store.
+    pub created_at: i64,
+    pub updated_at: i64,
+    /// Of the last change; set by the store. It is also the entity tag.
+    pub revision: u64,
+}
+
+impl Record {
+    /// A record that the store has not seen: the times and the revision are set when it is written.
+    pub fn new(kind: Kind, id: Uuid, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            id,
+            name: name.into(),
+            place: None,
+            owner: None,
+            parent: None,
+            target: None,
+            declared: Map::new(),
+            extra: Map::new(),
+            created_at: 0,
+            updated_at: 0,
+            revision: 0,
+        }
+    }
+
+    /// The unique name of a consumer key: one key of one key manager belongs to one application.
+    pub fn key_name(key_manager: &str, consumer_key: &str) -> String {
+        // no name has a control character
+        format!("{key_manager}\n{consumer_key}")
+    }
+
+    /// The place of a key: an application has one of each type at each key manager.
+    pub fn key_place(application: Uuid, key_manager: &str, key_type: &str) -> String {
+        format!("{application}\n{key_manager}\n{key_type}")
+    }
+
+    /// The unique name of a subscription: an application subscribes to an API once.
+    pub fn subscription_name(application: Uuid, api: &str) -> String {
+        format!("{application}\n{api}")
+    }
+
+    /// A text of the declared form.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.declared.get(key).and_then(Value::as_str)
+    }
+}

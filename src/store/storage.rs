@@ -1,0 +1,64 @@
+//! What a database does for the gateway. SQLite and PostgreSQL are behind it.
+
+use std::fmt::Debug;
+use std::pin::Pin;
+
+use uuid::Uuid;
+
+use crate::store::audit::{AuditEntry, AuditQuery};
+use crate::store::changes::{Changes, Head};
+use crate::store::error::StoreError;
+use crate::store::fleet::{GatewayState, LastUse};
+use crate::store::kind::Kind;
+use crate::store::query::{Page, Query};
+use crate::store::record::Record;
+use crate::store::write::{Write, Written};
+
+/// The answer of a store, which always comes: each call has a deadline.
+pub type Answer<'s, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 's>>;
+
+/// A database with the objects of the management API.
+pub trait Store: Debug + Send + Sync {
+    fn head(&self) -> Answer<'_, Head>;
+
+    fn get(&self, kind: Kind, id: Uuid) -> Answer<'_, Option<Record>>;
+
+    /// Finds an object by its unique name.
+    fn named<'s>(&'s self, kind: Kind, name: &'s str) -> Answer<'s, Option<Record>>;
+
+    fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, Page>;
+
+    /// Makes all changes of a write or none, with its audit entries, under the next revision.
+    fn write(&self, write: Write) -> Answer<'_, Written>;
+
+    /// Returns what was written after a revision: at most about `most` records.
+    fn changes(&self, after: u64, most: usize) -> Answer<'_, Changes>;
+
+    /// Passes every record of these kinds to `each`, as they all were at one revision, which is
+    /// returned. Applications come each followed by its keys and its subscriptions. `each` runs on
+    /// a thread where waiting is allowed.
+    fn read_all<'s>(
+        &'s self,
+        kinds: &'s [Kind],
+        each: Box<dyn FnMut(Record) + Send + 's>,
+    ) -> Answer<'s, Head>;
+
+    /// Returns a checksum over all objects at one revision, the same in every database.
+    fn checksum(&self) -> Answer<'_, (Head, [u8; 32])>;
+
+    fn audit<'s>(&'s self, query: &'s AuditQuery) -> Answer<'s, Page<AuditEntry>>;
+
+    /// Says that a gateway lives and which revision it has in force.
+    fn report<'s>(&'s self, state: &'s GatewayState) -> Answer<'s, ()>;
+
+    /// Returns the gateways that were heard of in the last day.
+    fn gateways(&self) -> Answer<'_, Vec<GatewayState>>;
+
+    /// Notes days on which applications used APIs.
+    fn note_uses<'s>(&'s self, uses: &'s [LastUse]) -> Answer<'s, ()>;
+
+    fn last_uses(&self, application: Uuid) -> Answer<'_, Vec<LastUse>>;
+
+    /// Waits until somebody may have written: a nudge, which can be lost.
+    fn nudged(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+}

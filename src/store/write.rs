@@ -1,0 +1,61 @@
+//! Changes that are made together, and what must be true for them.
+
+use std::net::IpAddr;
+
+use uuid::Uuid;
+
+use crate::store::kind::Kind;
+use crate::store::record::Record;
+
+/// Changes of one call: all of them are made, or none.
+#[derive(Debug, Clone)]
+pub struct Write {
+    pub author: Author,
+    /// A verb for the audit log, such as "map-keys".
+    pub action: &'static str,
+    pub changes: Vec<Change>,
+    /// Checked in the transaction, so that two callers cannot pass each other.
+    pub conditions: Vec<Condition>,
+}
+
+/// Who makes a change, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    pub name: String,
+    /// `None` for a command on this machine.
+    pub address: Option<IpAddr>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Change {
+    Create(Record),
+    /// Replaces the record of this kind and id. `expected` is the revision that the caller saw.
+    Update {
+        record: Record,
+        expected: Option<u64>,
+    },
+    Delete {
+        kind: Kind,
+        id: Uuid,
+        expected: Option<u64>,
+    },
+}
+
+/// A state that a write relies on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// This object is there, and stays until the write is done.
+    Exists { kind: Kind, id: Uuid },
+    /// Nothing of this kind points to this name.
+    Untargeted { kind: Kind, target: String },
+    /// Nothing of this kind has this parent.
+    Childless { kind: Kind, parent: Uuid },
+}
+
+/// A write that is kept.
+#[derive(Debug, Clone)]
+pub struct Written {
+    pub revision: u64,
+    /// The records as they are now, in the order of the changes; nothing for a deleted one.
+    pub records: Vec<Record>,
+}
