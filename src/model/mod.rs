@@ -11,7 +11,7 @@
 //! (a million of them, packed), [`gateway`] (listeners, limits, management, telemetry), [`proxies`]
 //! (who is believed about clients), [`policy`] (throttling), [`removed_headers`] (what ends at the
 //! gateway), [`redis`], [`secret`], [`basic`] (credentials), [`rate`] (so many in a time),
-//! [`reason`] (how exchanges end), [`certificates`] (files whose certificates end), [`clock`].
+//! [`reason`] (how exchanges end), [`store`], [`certificates`] (files whose certificates end), [`clock`].
 
 pub mod api;
 pub mod application;
@@ -37,6 +37,7 @@ pub mod removed_headers;
 
 mod revocation_scope;
 pub mod secret;
+pub mod store;
 pub mod template;
 pub mod throttling;
 pub mod token_handling;
