@@ -7,7 +7,8 @@
 //!
 //! The files: [`service`] (one request), [`caller`] and [`access`] (who calls, and with which
 //! scopes), [`catalog`] with [`object`] and [`live`] (what is declared and what is kept),
-//! [`refused`] (WSO2's error body), [`paging`], [`body`](mod@body). Then one folder for each of
+//! [`refused`] (WSO2's error body), [`paging`], [`query`], [`body`](mod@body), [`entity_tag`],
+//! [`object_id`], [`texts`] (rules for names). Then one folder for each of
 //! WSO2's APIs: [`administration`], [`devportal`], [`publisher`], and [`portcullis`] for what WSO2
 //! has no path for.
 
@@ -19,13 +20,17 @@ mod body;
 mod caller;
 mod catalog;
 mod devportal;
+mod entity_tag;
 mod live;
 mod object;
+mod object_id;
 mod paging;
 mod portcullis;
 mod publisher;
+mod query;
 mod refused;
 mod service;
+mod texts;
 
 pub use caller::{Caller, CallerScopes};
 pub use catalog::{Catalog, Committed, WriteOptions, WriteRefused};

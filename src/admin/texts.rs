@@ -1,0 +1,82 @@
+//! Rules for texts that callers send: their lengths, and characters that nobody can see.
+
+use crate::admin::refused::Refused;
+
+/// The longest name in bytes, which is the model's limit: 100 characters of most scripts fit.
+const MOST_NAME_BYTES: usize = 256;
+
+/// Refuses a name that is blank, longer than `most` characters, has space around it, or holds a
+/// character that cannot be seen. Two names that look alike are two names; one that cannot be told
+/// from another on a screen is none.
+pub(super) fn name(field: &str, text: &str, most: usize) -> Result<(), Refused> {
+    if text.trim().is_empty() {
+        return Err(Refused::bad_request(format!("`{field}` is empty")));
+    }
+    length(field, text, most)?;
+    if text.len() > MOST_NAME_BYTES {
+        let description = format!("`{field}` is longer than {MOST_NAME_BYTES} bytes");
+        return Err(Refused::bad_request(description));
+    }
+    if text.trim() != text {
+        return Err(Refused::bad_request(format!("`{field}` begins or ends with a space")));
+    }
+    if text.chars().any(unseen) {
+        let description = format!("`{field}` has a control character or an invisible one");
+        return Err(Refused::bad_request(description));
+    }
+    Ok(())
+}
+
+/// Refuses a longer text, and control characters other than tabs and line ends.
+pub(super) fn prose(field: &str, text: &str, most: usize) -> Result<(), Refused> {
+    length(field, text, most)?;
+    let odd = |character: char| character.is_control() && !matches!(character, '\t' | '\n' | '\r');
+    if text.chars().any(odd) {
+        return Err(Refused::bad_request(format!("`{field}` has a control character")));
+    }
+    Ok(())
+}
+
+fn length(field: &str, text: &str, most: usize) -> Result<(), Refused> {
+    if text.chars().nth(most).is_some() {
+        let description = format!("`{field}` is longer than {most} characters");
+        return Err(Refused::bad_request(description));
+    }
+    Ok(())
+}
+
+/// Control characters, characters without width, and those that turn the direction of a line.
+fn unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_their_length_and_nothing_unseen() {
+        for good in ["a", "Ünïcode app", "a/b:c", "' OR 1=1 --", "{{7*7}}", "п", "a  b"] {
+            name("name", good, 100).unwrap();
+        }
+        name("name", &"x".repeat(100), 100).unwrap();
+        for bad in ["", "  ", " a", "a ", "a\nb", "a\0", "a\u{200b}b", "\u{202e}txt", "a\u{feff}"] {
+            assert!(name("name", bad, 100).is_err(), "{bad:?}");
+        }
+        for long in ["x".repeat(101), "x".repeat(10_000), "€".repeat(100)] {
+            let refused = name("name", &long, 100).unwrap_err();
+            assert!(refused.description.starts_with("`name` is longer than"), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn prose_has_lines() {
+        prose("description", "one\r\n\ttwo", 512).unwrap();
+        assert!(prose("description", "a\u{7}", 512).is_err());
+        assert!(prose("description", &"x".repeat(513), 512).is_err());
+    }
+}
