@@ -26,6 +26,7 @@ pub struct ObjectId(Uuid);
 pub enum ObjectKind {
     Api,
     KeyManager,
+    ThrottlingPolicy,
 }
 
 impl ObjectKind {
@@ -34,6 +35,7 @@ impl ObjectKind {
         match self {
             Self::Api => "api",
             Self::KeyManager => "key manager",
+            Self::ThrottlingPolicy => "throttling policy",
         }
     }
 }
@@ -169,6 +171,7 @@ impl Eq for Identity {}
 pub struct Identities {
     apis: Slots<ObjectId>,
     key_managers: Slots<ObjectId>,
+    policies: Slots<ObjectId>,
 }
 
 impl Identities {
@@ -182,6 +185,11 @@ impl Identities {
     pub fn key_manager(&self, name: &str) -> Option<Identity> {
         let lease = self.key_managers.lease(&ObjectId::declared(ObjectKind::KeyManager, name));
         (lease.number() < u32::from(u16::MAX)).then_some(Identity(lease))
+    }
+
+    /// The identity of the throttling policy `level:name`.
+    pub fn policy(&self, name: &str) -> Identity {
+        Identity(self.policies.lease(&ObjectId::declared(ObjectKind::ThrottlingPolicy, name)))
     }
 }
 

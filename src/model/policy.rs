@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use crate::model::identity::{Identities, Identity, ObjectId};
 use crate::model::provenance::Provenance;
 use crate::model::throttling::SharedCounting;
 
@@ -90,16 +91,26 @@ pub enum ExcessRule {
     Observe,
 }
 
-/// A policy's position in [`Policies`]; the default is the one without limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// A policy's slot, from 1: it keeps it over reloads, and no other one is renumbered when it goes.
+/// The default is the policy without limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct PolicyIndex(u16);
 
-/// All policies, found by level and name.
+/// All policies, found by level and name, or by slot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policies {
-    /// Without the unlimited one: position 0 has the index 1.
-    all: Vec<Policy>,
-    by_name: BTreeMap<(PolicyLevel, String), PolicyIndex>,
+    /// In the order in which they are written, without the unlimited one.
+    all: Vec<IdentifiedPolicy>,
+    by_name: BTreeMap<(PolicyLevel, String), usize>,
+    by_slot: BTreeMap<PolicyIndex, usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct IdentifiedPolicy {
+    /// Holds the slot for as long as somebody uses these policies.
+    identity: Identity,
+    index: PolicyIndex,
+    policy: Policy,
 }
 
 impl PolicyLevel {
@@ -142,25 +153,30 @@ impl Policy {
 impl PolicyIndex {
     pub const UNLIMITED: Self = Self(0);
 
+    /// The slot; `None` for the policy without limits.
     pub fn position(self) -> Option<usize> {
         usize::from(self.0).checked_sub(1)
+    }
+
+    fn of(identity: &Identity) -> Option<Self> {
+        u16::try_from(identity.slot()).ok()?.checked_add(1).map(Self)
     }
 }
 
 impl Policies {
     /// Adds a policy. One that is written replaces the built-in one of its name; `false`: there is
     /// no room for more.
-    pub fn add(&mut self, policy: Policy) -> bool {
+    pub fn add(&mut self, policy: Policy, identities: &Identities) -> bool {
         let key = (policy.level, policy.name.clone());
-        if let Some(place) = self.by_name.get(&key).and_then(|index| index.position()) {
-            if let Some(old) = self.all.get_mut(place) {
-                *old = policy;
-            }
+        if let Some(known) = self.by_name.get(&key).and_then(|at| self.all.get_mut(*at)) {
+            known.policy = policy;
             return true;
         }
-        let Ok(index) = u16::try_from(self.all.len() + 1) else { return false };
-        self.by_name.insert(key, PolicyIndex(index));
-        self.all.push(policy);
+        let identity = identities.policy(&format!("{}:{}", policy.level.as_str(), policy.name));
+        let Some(index) = PolicyIndex::of(&identity) else { return false };
+        self.by_name.insert(key, self.all.len());
+        self.by_slot.insert(index, self.all.len());
+        self.all.push(IdentifiedPolicy { identity, index, policy });
         true
     }
 
@@ -168,12 +184,18 @@ impl Policies {
         if name == UNLIMITED && level != PolicyLevel::Custom {
             return Some(PolicyIndex::UNLIMITED);
         }
-        self.by_name.get(&(level, name.to_owned())).copied()
+        let at = self.by_name.get(&(level, name.to_owned()))?;
+        self.all.get(*at).map(|known| known.index)
     }
 
     /// `None`: no limits.
     pub fn get(&self, index: PolicyIndex) -> Option<&Policy> {
-        self.all.get(index.position()?)
+        self.known(index).map(|known| &known.policy)
+    }
+
+    /// The id that a policy has in every process; `None` for the one without limits.
+    pub fn id(&self, index: PolicyIndex) -> Option<ObjectId> {
+        self.known(index).map(|known| known.identity.id())
     }
 
     pub fn name(&self, index: PolicyIndex) -> &str {
@@ -182,11 +204,66 @@ impl Policies {
 
     /// Every policy with its index, but for the unlimited one.
     pub fn iter(&self) -> impl Iterator<Item = (PolicyIndex, &Policy)> {
-        (1_u16..).map(PolicyIndex).zip(&self.all)
+        self.all.iter().map(|known| (known.index, &known.policy))
     }
 
     pub fn names(&self, level: PolicyLevel) -> impl Iterator<Item = &str> {
-        let named = self.all.iter().filter(move |policy| policy.level == level);
+        let named = self.all.iter().map(|known| &known.policy);
+        let named = named.filter(move |policy| policy.level == level);
         named.map(|policy| policy.name.as_str()).chain([UNLIMITED])
+    }
+
+    fn known(&self, index: PolicyIndex) -> Option<&IdentifiedPolicy> {
+        self.all.get(*self.by_slot.get(&index)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policies(names: &[&str], identities: &Identities) -> Policies {
+        let mut policies = Policies::default();
+        for name in names {
+            let policy = Policy::new(name, PolicyLevel::Subscription, Limits::default());
+            assert!(policies.add(policy, identities));
+        }
+        policies
+    }
+
+    fn slot(policies: &Policies, name: &str) -> usize {
+        policies.find(PolicyLevel::Subscription, name).and_then(PolicyIndex::position).unwrap()
+    }
+
+    #[test]
+    fn a_policy_keeps_its_slot_while_others_come_and_go() {
+        let identities = Identities::default();
+        let first = policies(&["a", "b", "c"], &identities);
+        assert_eq!(["a", "b", "c"].map(|name| slot(&first, name)), [0, 1, 2]);
+        let second = policies(&["new", "c", "a"], &identities);
+        assert_eq!(["new", "c", "a"].map(|name| slot(&second, name)), [3, 2, 0]);
+        assert_eq!(second.name(PolicyIndex(2)), UNLIMITED, "\"b\" is none of these");
+        // nobody knows "b" any more
+        drop(first);
+        let third = policies(&["later", "c"], &identities);
+        assert_eq!(["later", "c"].map(|name| slot(&third, name)), [1, 2]);
+        assert_eq!(third, policies(&["later", "c"], &identities));
+        assert_ne!(third, policies(&["c", "later"], &identities), "custom ones have an order");
+    }
+
+    #[test]
+    fn an_id_is_derived_from_level_and_name() {
+        let identities = Identities::default();
+        let mut both = policies(&["Gold"], &identities);
+        let other = Policy::new("Gold", PolicyLevel::Application, Limits::default());
+        assert!(both.add(other, &identities));
+        let id = |level| both.id(both.find(level, "Gold").unwrap()).unwrap();
+        assert_ne!(id(PolicyLevel::Subscription), id(PolicyLevel::Application));
+        // people keep ids: the next version of the gateway has to derive the same ones
+        assert_eq!(
+            id(PolicyLevel::Subscription).to_string(),
+            "b35c7b1d-d796-5181-98f3-ec535cecca08"
+        );
+        assert_eq!(both.id(PolicyIndex::UNLIMITED), None);
     }
 }

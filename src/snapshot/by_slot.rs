@@ -12,14 +12,20 @@ pub struct BySlot<T> {
 
 impl<T> BySlot<T> {
     pub(super) fn new(listed: Vec<Arc<T>>, slot: impl Fn(&T) -> usize) -> Self {
-        let slots = listed.iter().map(|object| slot(object).saturating_add(1)).max();
+        let slots: Vec<_> = listed.iter().map(|object| slot(object)).collect();
+        Self::placed(slots.into_iter().zip(listed).collect())
+    }
+
+    /// Objects that do not know their slots themselves.
+    pub(super) fn placed(objects: Vec<(usize, Arc<T>)>) -> Self {
+        let slots = objects.iter().map(|(slot, _)| slot.saturating_add(1)).max();
         let mut by_slot = vec![None; slots.unwrap_or_default()];
-        for object in &listed {
-            if let Some(place) = by_slot.get_mut(slot(object)) {
+        for (slot, object) in &objects {
+            if let Some(place) = by_slot.get_mut(*slot) {
                 *place = Some(Arc::clone(object));
             }
         }
-        Self { listed, by_slot }
+        Self { listed: objects.into_iter().map(|(_, object)| object).collect(), by_slot }
     }
 
     pub(super) fn at(&self, slot: usize) -> Option<&Arc<T>> {

@@ -42,7 +42,7 @@ pub struct Routes {
     pub unrouted: Arc<OperationSeries>,
     /// Headers of clients that no backend gets.
     pub(super) removed: Arc<RemovedHeaders>,
-    /// The policies as they were declared: a directory names them by position.
+    /// The policies as they were declared. They hold the slots by which a directory names them.
     pub throttling: Throttling,
 }
 

@@ -44,8 +44,7 @@ pub struct CompiledThrottling {
     /// Policies of level "custom": every request counts against them.
     pub custom: Vec<PolicyIndex>,
     pub deny: Option<CompiledDeny>,
-    /// By position of the index.
-    policies: Vec<Arc<CompiledPolicy>>,
+    policies: BySlot<CompiledPolicy>,
     apis: BySlot<ApiLimits>,
 }
 
@@ -123,8 +122,10 @@ pub(super) struct LimitCompiler<'c> {
 impl LimitCompiler<'_> {
     pub(super) fn compile(&self, throttling: &Throttling, apis: &[Api]) -> CompiledThrottling {
         let policies = &throttling.policies;
-        let compiled: Vec<_> =
-            policies.iter().map(|(_, policy)| Arc::new(self.policy(policy.clone()))).collect();
+        let compiled = policies.iter().filter_map(|(index, policy)| {
+            Some((index.position()?, Arc::new(self.policy(policy.clone()))))
+        });
+        let compiled = BySlot::placed(compiled.collect());
         CompiledThrottling {
             counters: Arc::clone(self.counters),
             max_counters: throttling.max_counters,
@@ -223,7 +224,7 @@ impl CompiledThrottling {
 
     /// `None`: no limits.
     pub fn policy(&self, index: PolicyIndex) -> Option<&Arc<CompiledPolicy>> {
-        self.policies.get(index.position()?)
+        self.policies.at(index.position()?)
     }
 
     pub fn api(&self, slot: ApiSlot) -> Option<&ApiLimits> {

@@ -61,7 +61,7 @@ pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identit
         identities: identities.clone(),
         key_managers: HashMap::new(),
         apis: HashMap::new(),
-        policies: throttling::policies(&whole, sources),
+        policies: throttling::policies(&whole, sources, identities),
         offered: HashMap::new(),
     };
     let key_managers = key_manager::key_managers(&whole, sources, &mut references);

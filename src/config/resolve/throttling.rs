@@ -9,6 +9,7 @@ use crate::config::resolve::unique::Unique;
 use crate::config::resolve::whole::Whole;
 use crate::config::resolve::{condition, figures, shared_counters};
 use crate::config::source::Sources;
+use crate::model::identity::Identities;
 use crate::model::names::MAX_NAME_BYTES;
 use crate::model::policy::{
     ExcessRule, InvalidTemplate, KeyTemplate, Limits, Policies, Policy, PolicyIndex, PolicyLevel,
@@ -49,10 +50,10 @@ pub(super) fn throttling(
 }
 
 /// The built-in policies, and those that are written.
-pub(super) fn policies(whole: &Whole<'_>, sources: &Sources) -> Policies {
+pub(super) fn policies(whole: &Whole<'_>, sources: &Sources, identities: &Identities) -> Policies {
     let mut policies = Policies::default();
     for policy in built_in() {
-        policies.add(policy);
+        policies.add(policy, identities);
     }
     let mut names = Unique::default();
     for table in whole.every("throttling_policies") {
@@ -61,7 +62,7 @@ pub(super) fn policies(whole: &Whole<'_>, sources: &Sources) -> Policies {
         if !names.claim(&unique, &name.at, "throttling policy", table.problems()) {
             continue;
         }
-        if !policies.add(policy) {
+        if !policies.add(policy, identities) {
             table.problems().error(table.at(), "too many throttling policies".to_owned(), None);
         }
     }

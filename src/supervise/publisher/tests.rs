@@ -126,3 +126,51 @@ async fn a_grown_overlay_is_folded_under_what_changed_meanwhile() {
     assert_eq!(after.directory.application_count(), count);
     publisher.shutdown().await;
 }
+
+#[tokio::test]
+async fn policies_that_come_and_go_change_no_application() {
+    let (folder, identities) = (tempfile::tempdir().unwrap(), Identities::default());
+    let with = |policies: &[&str], application: &str| {
+        let mut text = FILE.to_owned();
+        for name in policies {
+            writeln!(
+                text,
+                "[[throttling_policies]]\nname = \"{name}\"\nlevel = \"application\"\nrequests = 9\nper = \"1m\""
+            )
+            .unwrap();
+        }
+        let file = folder.path().join("gateway.toml");
+        std::fs::write(&file, text).unwrap();
+        let more = format!(r#"{{"name":"more","policy":"{application}"}}"#);
+        let lines =
+            applications(100, |_| false).replace("\"keys\"", "\"policy\":\"kept\",\"keys\"");
+        std::fs::write(folder.path().join("applications.jsonl"), lines + &more).unwrap();
+        let mut model = config::load_gateway(&file, &identities).unwrap().model;
+        model.gateway.state_dir = folder.path().to_owned();
+        model
+    };
+    let policy_of = |publisher: &Publisher, name: &str| {
+        let snapshot = publisher.snapshots.load();
+        let index =
+            snapshot.directory.applications().find(|known| known.name == name).unwrap().policy;
+        let compiled =
+            snapshot.throttling.policy(index).map(|policy| policy.definition.name.clone());
+        assert_eq!(
+            compiled.as_deref(),
+            snapshot.routes.throttling.policies.get(index).map(|p| p.name.as_str())
+        );
+        compiled.unwrap()
+    };
+    let mut publisher = publisher(with(&["gone", "kept"], "gone"), &identities);
+    // one before the others, and one that goes: of the applications, one has changed
+    assert_eq!(reload(&mut publisher, with(&["new", "kept"], "new")), Some(1));
+    assert_eq!(policy_of(&publisher, "application-7"), "kept");
+    assert_eq!(policy_of(&publisher, "more"), "new");
+    for round in 0..10 {
+        let name = format!("p-{round}");
+        let changed = reload(&mut publisher, with(&[&name, "kept"], &name));
+        assert_eq!(changed, Some(1), "{round}");
+        assert_eq!(policy_of(&publisher, "application-7"), "kept");
+        assert_eq!(policy_of(&publisher, "more"), name);
+    }
+}
