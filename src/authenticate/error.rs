@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use crate::authenticate::binding_fault::BindingFault;
+use crate::authenticate::token_judge::TokenJudge;
 use crate::jwks::{KeyManagerKeys, RefetchCause};
 use crate::jwt::Rejection;
-use crate::key_managers::Closed;
-use crate::key_managers::CompiledKeyManager;
+use crate::key_managers::{Closed, CompiledKeyManager, CompiledTemplate};
 use crate::model::reason::Reason;
 use crate::revocation::Ground;
 
@@ -26,8 +26,8 @@ pub enum AuthenticateError {
     Inactive,
     #[error("the token must be asked about at {}", listed(key_managers))]
     NotIntrospected { key_managers: Vec<Arc<CompiledKeyManager>> },
-    #[error("the issuer {issuer:?} may be an organization of key manager \"{}\", whose server has to be asked", template.definition.name)]
-    OrganizationUnasked { template: Arc<CompiledKeyManager>, issuer: Box<str> },
+    #[error("the issuer {issuer:?} may be an organization of key manager \"{}\", whose server has to be asked", template.definition.name())]
+    OrganizationUnasked { template: Arc<CompiledTemplate>, issuer: Box<str> },
     #[error("key manager \"{}\" cannot be asked about the token: {why}", key_manager.definition.name)]
     Unanswered {
         key_manager: Arc<CompiledKeyManager>,
@@ -39,14 +39,14 @@ pub enum AuthenticateError {
         "several key managers have the issuer {issuer}, and none, or more than one, says that the token is its own"
     )]
     NobodysOwn { issuer: String },
-    #[error("the issuer {issuer} may be an organization of key manager \"{}\": {why}", template.definition.name)]
-    NotOpened { template: Arc<CompiledKeyManager>, issuer: String, why: Closed },
+    #[error("the issuer {issuer} may be an organization of key manager \"{}\": {why}", template.definition.name())]
+    NotOpened { template: Arc<CompiledTemplate>, issuer: String, why: Closed },
     #[error("no enabled key manager has the issuer {issuer}")]
     UnknownIssuer { issuer: String },
     #[error("no key manager has the issuer {issuer}, and one has not learned its own issuer yet")]
     IssuerNotLearned { issuer: String, unlearned: Vec<Arc<KeyManagerKeys>> },
-    #[error("the API does not accept tokens of key manager \"{}\"", key_manager.definition.name)]
-    KeyManagerNotAllowed { key_manager: Arc<CompiledKeyManager> },
+    #[error("the API does not accept tokens of key manager \"{}\"", judge.name())]
+    KeyManagerNotAllowed { judge: TokenJudge },
     #[error("key manager \"{}\": {rejection}", key_manager.definition.name)]
     Token {
         key_manager: Arc<CompiledKeyManager>,
@@ -132,6 +132,17 @@ impl AuthenticateError {
         }
     }
 
+    /// The key manager or template that judged, when one was found.
+    pub fn judge(&self) -> Option<TokenJudge> {
+        match self {
+            Self::KeyManagerNotAllowed { judge } => Some(judge.clone()),
+            Self::NotOpened { template, .. } | Self::OrganizationUnasked { template, .. } => {
+                Some(TokenJudge::Template(Arc::clone(template)))
+            }
+            _ => self.key_manager().map(Arc::clone).map(TokenJudge::KeyManager),
+        }
+    }
+
     /// The key manager that judged, when one was found.
     pub fn key_manager(&self) -> Option<&Arc<CompiledKeyManager>> {
         match self {
@@ -144,18 +155,19 @@ impl AuthenticateError {
             | Self::UnknownTokens { .. }
             | Self::NobodysOwn { .. }
             | Self::UnknownIssuer { .. }
-            | Self::IssuerNotLearned { .. } => None,
+            | Self::IssuerNotLearned { .. }
+            | Self::NotOpened { .. }
+            | Self::OrganizationUnasked { .. }
+            | Self::KeyManagerNotAllowed { judge: TokenJudge::Template(_) } => None,
             Self::NotIntrospected { key_managers } => match key_managers.as_slice() {
                 [only] => Some(only),
                 _ => None,
             },
-            Self::KeyManagerNotAllowed { key_manager }
+            Self::KeyManagerNotAllowed { judge: TokenJudge::KeyManager(key_manager) }
             | Self::Token { key_manager, .. }
             | Self::Binding { key_manager, .. }
             | Self::Revoked { key_manager, .. }
             | Self::Unanswered { key_manager, .. }
-            | Self::NotOpened { template: key_manager, .. }
-            | Self::OrganizationUnasked { template: key_manager, .. }
             | Self::KeysPending { key_manager, .. }
             | Self::KeysUnavailable { key_manager, .. } => Some(key_manager),
         }

@@ -7,14 +7,15 @@ use crate::authenticate::binding::Evidence;
 use crate::authenticate::cache::TokenCache;
 use crate::authenticate::error::{AuthenticateError, shown};
 use crate::authenticate::opaque;
-use crate::authenticate::ownership::{is_of_organization, is_own, take};
+use crate::authenticate::ownership::{is_of_organization, is_own, take, take_template};
 use crate::authenticate::principal::{Basis, Principal, Verdict};
 use crate::authenticate::question::{Question, Unproven};
+use crate::authenticate::token_judge::TokenJudge;
 use crate::budget::Exhausted;
 use crate::introspect::IntrospectionPurpose;
 use crate::jwks::RefetchCause;
 use crate::jwt::{MalformedToken, Rejection, Unverified};
-use crate::key_managers::CompiledKeyManager;
+use crate::key_managers::{CompiledKeyManager, CompiledTemplate};
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::TokenValidation;
 use crate::model::rate::Rate;
@@ -86,9 +87,9 @@ fn judge(
         }
     };
     let key_manager = match key_manager(snapshot, &unverified) {
-        Ok(Judge::Known(key_manager)) => key_manager,
-        Ok(Judge::ToOpen(template)) => {
-            take(routed, &template)?;
+        Ok(TokenJudge::KeyManager(key_manager)) => key_manager,
+        Ok(TokenJudge::Template(template)) => {
+            take_template(routed, &template)?;
             return Err(unopened(template, unverified.issuer().unwrap_or_default(), cache));
         }
         // a JWS of nobody's issuer is opaque to the gateway
@@ -115,7 +116,7 @@ fn judge(
 }
 
 /// Tells what is missing before an organization of a template can judge a token.
-fn unopened(template: Arc<CompiledKeyManager>, issuer: &str, cache: &TokenCache) -> Unproven {
+fn unopened(template: Arc<CompiledTemplate>, issuer: &str, cache: &TokenCache) -> Unproven {
     let closed = template
         .organizations
         .as_ref()
@@ -171,33 +172,27 @@ fn verify(
     Ok(Principal::new(cache.keep(token, verdict)))
 }
 
-/// The key manager that judges a token.
-enum Judge {
-    Known(Arc<CompiledKeyManager>),
-    /// An organization of this template, which has to be opened first.
-    ToOpen(Arc<CompiledKeyManager>),
-}
-
+/// Finds the key manager that judges a token.
 fn key_manager(
     snapshot: &Snapshot,
     unverified: &Unverified<'_>,
-) -> Result<Judge, AuthenticateError> {
+) -> Result<TokenJudge, AuthenticateError> {
     let issuer = unverified.issuer().unwrap_or_default();
     let mut sharing = snapshot.key_managers_sharing(issuer).peekable();
     if sharing.peek().is_some() {
         let mut owners =
             sharing.filter(|key_manager| is_own(&key_manager.definition.handling, unverified));
         return match (owners.next(), owners.next()) {
-            (Some(owner), None) => Ok(Judge::Known(Arc::clone(owner))),
+            (Some(owner), None) => Ok(TokenJudge::KeyManager(Arc::clone(owner))),
             _ => Err(AuthenticateError::NobodysOwn { issuer: shown(issuer) }),
         };
     }
     drop(sharing);
     let judge = match snapshot.key_manager_of(issuer) {
-        Some(key_manager) => Judge::Known(Arc::clone(key_manager)),
+        Some(key_manager) => TokenJudge::KeyManager(Arc::clone(key_manager)),
         None => match snapshot.unlisted(issuer) {
-            Unlisted::Open(key_manager) => Judge::Known(key_manager),
-            Unlisted::Template(template) => Judge::ToOpen(template),
+            Unlisted::Open(key_manager) => TokenJudge::KeyManager(key_manager),
+            Unlisted::Template(template) => TokenJudge::Template(template),
             Unlisted::Several => {
                 return Err(AuthenticateError::NobodysOwn { issuer: shown(issuer) });
             }
@@ -211,8 +206,7 @@ fn key_manager(
             }
         },
     };
-    let (Judge::Known(judging) | Judge::ToOpen(judging)) = &judge;
-    if is_own(&judging.definition.handling, unverified) {
+    if is_own(&judge.definition().handling, unverified) {
         Ok(judge)
     } else {
         Err(AuthenticateError::NobodysOwn { issuer: shown(issuer) })

@@ -26,6 +26,7 @@ mod ownership;
 mod principal;
 mod proofs;
 mod question;
+mod token_judge;
 pub mod unknown_tokens;
 
 pub use crate::authenticate::authentication::{Authenticated, authenticate};
@@ -36,3 +37,4 @@ pub use crate::authenticate::opaque::check_answer;
 pub use crate::authenticate::principal::{Basis, CallerNames, IntrospectionCheck, Principal};
 pub use crate::authenticate::proofs::{PROOF_LIFETIME, ProofMark, Proofs};
 pub use crate::authenticate::question::{Question, StaleKeys, Unproven};
+pub use crate::authenticate::token_judge::TokenJudge;

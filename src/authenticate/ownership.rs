@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use crate::authenticate::error::AuthenticateError;
+use crate::authenticate::token_judge::TokenJudge;
 use crate::jwt::{Claims, JsonValue, Unverified};
-use crate::key_managers::CompiledKeyManager;
+use crate::key_managers::{CompiledKeyManager, CompiledTemplate};
 use crate::model::token_handling::{Pattern, TokenHandling};
 use crate::snapshot::Routed;
 
 /// Tells whether a token is of its key manager's organization. A token that names none is.
 pub(super) fn is_of_organization(key_manager: &CompiledKeyManager, claims: &Claims) -> bool {
-    let Some(wanted) = &key_manager.definition.organization else { return true };
-    claims.get("org_id").is_none_or(|named| named.as_str() == Some(wanted.as_str()))
+    let Some(wanted) = key_manager.definition.organization_id() else { return true };
+    claims.get("org_id").is_none_or(|named| named.as_str() == Some(wanted))
 }
 
 /// Tells whether a key manager's rules claim a JWT. Without rules for JWTs, all tokens of its
@@ -42,6 +43,20 @@ pub(super) fn take(
     if routed.api().takes(key_manager) {
         Ok(())
     } else {
-        Err(AuthenticateError::KeyManagerNotAllowed { key_manager: Arc::clone(key_manager) })
+        let judge = TokenJudge::KeyManager(Arc::clone(key_manager));
+        Err(AuthenticateError::KeyManagerNotAllowed { judge })
+    }
+}
+
+/// Refuses a template that the API does not accept tokens of.
+pub(super) fn take_template(
+    routed: &Routed<'_>,
+    template: &Arc<CompiledTemplate>,
+) -> Result<(), AuthenticateError> {
+    if routed.api().takes_template(template) {
+        Ok(())
+    } else {
+        let judge = TokenJudge::Template(Arc::clone(template));
+        Err(AuthenticateError::KeyManagerNotAllowed { judge })
     }
 }

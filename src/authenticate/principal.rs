@@ -178,9 +178,8 @@ impl Principal {
     pub fn organization(&self) -> Option<&str> {
         let definition = &self.verdict.key_manager.definition;
         definition
-            .organization
-            .as_deref()
-            .or(definition.tenant.as_deref())
+            .organization_id()
+            .or(definition.tenant())
             .or_else(|| self.verdict.claims.get("org_id")?.as_str())
     }
 

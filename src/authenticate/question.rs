@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::authenticate::error::AuthenticateError;
 use crate::introspect::IntrospectionPurpose;
 use crate::jwks::{KeyManagerKeys, RefetchCause};
-use crate::key_managers::CompiledKeyManager;
+use crate::key_managers::{CompiledKeyManager, CompiledTemplate};
 
 /// Key sets that may be older than the token, each with the reason to fetch it again.
 pub type StaleKeys = Vec<(Arc<KeyManagerKeys>, RefetchCause)>;
@@ -17,7 +17,7 @@ pub enum Question {
     /// active wins.
     Introspect { key_managers: Vec<Arc<CompiledKeyManager>>, purpose: IntrospectionPurpose },
     /// Asks the server of this template for the organization that the issuer names.
-    OpenOrganization { template: Arc<CompiledKeyManager>, issuer: Box<str> },
+    OpenOrganization { template: Arc<CompiledTemplate>, issuer: Box<str> },
     /// Fetches key sets again. If that changes nothing, the token is refused for `otherwise`.
     RefreshKeys { stale: StaleKeys, otherwise: Box<AuthenticateError> },
 }

@@ -70,6 +70,9 @@ fn describe(file: &Path, loaded: &Loaded, output: Output) {
         model.key_managers.len(),
         model.apis.len()
     ));
+    if !model.templates.is_empty() {
+        output.line(&format!("  {} templates of key managers", model.templates.len()));
+    }
     output.line(&format!(
         "  {} applications, {} consumer keys, {} subscriptions",
         model.directory.application_count(),

@@ -82,10 +82,9 @@ pub(super) fn candidates(snapshot: &Snapshot, token: &Unverified<'_>) -> Vec<Str
 /// Returns the organizations of the key manager and of the token, if the key manager has one.
 pub(super) fn organization(principal: &Principal) -> Option<String> {
     let definition = &principal.key_manager().definition;
-    let Some(wanted) = &definition.organization else {
+    let Some(wanted) = definition.organization_id() else {
         return definition
-            .tenant
-            .as_ref()
+            .tenant()
             .map(|tenant| format!("the issuer is that of tenant {tenant:?}"));
     };
     Some(match principal.claims().get("org_id") {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::authenticate::cache::TokenCache;
-use crate::authenticate::{AuthenticateError, Principal, Question};
+use crate::authenticate::{AuthenticateError, Principal, Question, TokenJudge};
 use crate::authorize::{AuthorizationError, Grant};
 use crate::explain::explanation::{Explanation, ExplanationStep};
 use crate::explain::grounds::Grounds;
@@ -16,6 +16,7 @@ use crate::key_managers::CompiledKeyManager;
 use crate::model::api::{AuthScheme, Operation, SubscriptionRule};
 use crate::model::application::KeyType;
 use crate::model::clock::UnixSeconds;
+use crate::model::key_manager_template::KeyManagerTemplate;
 use crate::model::provenance::Provenance;
 use crate::model::reason::Reason;
 use crate::proxy::{Refusal, RequestFacts, Undecided, Why, decide, denial};
@@ -206,10 +207,15 @@ impl StepTeller<'_> {
             );
             self.passed("token", found, None);
         }
-        if let Some(key_manager) = error.key_manager() {
-            self.key_manager(key_manager, unverified.as_ref());
+        let judge = error.judge();
+        match &judge {
+            Some(TokenJudge::KeyManager(key_manager)) => {
+                self.key_manager(key_manager, unverified.as_ref());
+            }
+            Some(TokenJudge::Template(template)) => self.template(&template.definition),
+            None => {}
         }
-        let place = error.key_manager().map(|key_manager| key_manager.definition.place);
+        let place = judge.map(|judge| judge.definition().place);
         let (step, found) = match error {
             AuthenticateError::Revoked { ground, .. } => ("revocation", identity::revoked(*ground)),
             AuthenticateError::Binding { .. } => {
@@ -243,6 +249,15 @@ impl StepTeller<'_> {
         );
         let found = format!("{}, {} keys; {picked}", definition.name, status.key_count);
         self.passed("key manager", found, Some(definition.place));
+    }
+
+    fn template(&mut self, template: &KeyManagerTemplate) {
+        let found = format!(
+            "{}, a template with the issuer {:?}",
+            template.name(),
+            template.issuer().as_str()
+        );
+        self.passed("key manager", found, Some(template.place()));
     }
 
     /// Explains everything about an accepted token.

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::introspect::Introspector;
 use crate::jwks::KeyManagerKeys;
-use crate::key_managers::organizations::Organizations;
 use crate::model::clock::Moment;
 use crate::model::directory::{Directory, KeyOwner};
 use crate::model::key_manager::KeyManager;
@@ -20,8 +19,6 @@ pub struct CompiledKeyManager {
     pub keys: Arc<KeyManagerKeys>,
     /// Where its tokens can be asked about.
     pub introspector: Option<Introspector>,
-    /// Of a template: the organizations that nobody listed.
-    pub organizations: Option<Organizations>,
     /// When a request with a token of it was last let through, in seconds since 1970; zero: never.
     /// Only kept for organizations that nobody listed.
     used: AtomicU64,
@@ -33,21 +30,21 @@ impl CompiledKeyManager {
         definition: KeyManager,
         keys: Arc<KeyManagerKeys>,
         introspector: Option<Introspector>,
-        organizations: Option<Organizations>,
     ) -> Self {
         let used = AtomicU64::new(0);
-        Self { slot, definition, keys, introspector, organizations, used }
+        Self { slot, definition, keys, introspector, used }
     }
 
     /// The names under which it can be meant: its own, and that of the template whose organization
     /// it is.
     pub fn meanings(&self) -> impl Iterator<Item = KeyManagerSlot> {
-        std::iter::once(self.slot).chain(self.definition.family)
+        let template = self.definition.template().filter(|template| *template != self.slot);
+        std::iter::once(self.slot).chain(template)
     }
 
     /// A request with a token of it was let through.
     pub fn note_use(&self, now: Moment) {
-        if self.definition.made_of.is_some() && self.used.load(Ordering::Relaxed) < now.0.max(1) {
+        if self.definition.is_unlisted() && self.used.load(Ordering::Relaxed) < now.0.max(1) {
             // zero is never
             self.used.store(now.0.max(1), Ordering::Relaxed);
         }

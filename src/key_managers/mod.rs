@@ -10,9 +10,11 @@ mod counts;
 mod held;
 mod on_demand;
 mod organizations;
+mod template;
 
 pub use closed::Closed;
 pub use compiled::CompiledKeyManager;
 pub use counts::OrganizationsStatus;
 pub use on_demand::OnDemand;
 pub use organizations::Organizations;
+pub use template::CompiledTemplate;

@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use crate::jwks::Fetching;
 use crate::model::clock::{Clock, Moment};
 use crate::model::key_manager::KeyManager;
+use crate::model::names::KeyManagerName;
 use crate::state_dir;
 
 /// Larger lists are not ours: a thousand names of the greatest length.
@@ -44,7 +45,7 @@ impl OnDemand {
     }
 
     /// The names that were kept for a template.
-    pub fn listed(&self, template: &KeyManager) -> Vec<String> {
+    pub fn listed(&self, template: &KeyManagerName) -> Vec<String> {
         let path = list(&self.folder, template);
         let mut content = Vec::new();
         let read = match state_dir::read(&path) {
@@ -59,7 +60,7 @@ impl OnDemand {
     }
 
     /// Keeps the names of a template's organizations for the next start.
-    pub fn keep_list(&self, template: &KeyManager, names: &[&str]) {
+    pub fn keep_list(&self, template: &KeyManagerName, names: &[&str]) {
         let path = list(&self.folder, template);
         let temporary = path.with_extension("new");
         let written = serde_json::to_vec(names)
@@ -71,9 +72,9 @@ impl OnDemand {
     }
 }
 
-fn list(folder: &Path, template: &KeyManager) -> PathBuf {
+fn list(folder: &Path, template: &KeyManagerName) -> PathBuf {
     const MOST: usize = 200;
-    let mut name = URL_SAFE_NO_PAD.encode(template.name.as_str());
+    let mut name = URL_SAFE_NO_PAD.encode(template.as_str());
     name.truncate(MOST);
     folder.join(format!("organizations-{name}.json"))
 }

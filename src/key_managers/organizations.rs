@@ -27,7 +27,7 @@ use crate::key_managers::held::{OpenOrganization, OrganizationsState};
 use crate::key_managers::on_demand::OnDemand;
 use crate::model::clock::Moment;
 use crate::model::key_manager::KeyManager;
-use crate::model::names::KeyManagerSlot;
+use crate::model::key_manager_template::KeyManagerTemplate;
 use crate::model::organization::OrganizationRule;
 use crate::model::rate::Rate;
 
@@ -45,8 +45,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// One template's organizations.
 #[derive(Debug)]
 pub struct Organizations {
-    slot: KeyManagerSlot,
-    template: KeyManager,
+    template: KeyManagerTemplate,
     rule: OrganizationRule,
     starter: OnDemand,
     /// By issuer.
@@ -59,10 +58,9 @@ pub struct Organizations {
 
 impl Organizations {
     /// For a template with a pattern; those that were live before are opened at once.
-    pub fn new(slot: KeyManagerSlot, template: &KeyManager, starter: &OnDemand) -> Option<Self> {
-        let rule = template.organizations.clone()?;
+    pub fn new(template: &KeyManagerTemplate, starter: &OnDemand) -> Option<Self> {
+        let rule = template.unlisted.clone()?;
         let organizations = Self {
-            slot,
             template: template.clone(),
             rule,
             starter: starter.clone(),
@@ -77,7 +75,7 @@ impl Organizations {
 
     /// Whether an issuer is that of an organization which this template takes, open or not.
     pub fn takes(&self, issuer: &str) -> bool {
-        self.template.organization_of(issuer).is_some()
+        self.template.unlisted_values(issuer).is_some()
     }
 
     /// The key manager of an issuer that is open.
@@ -136,8 +134,8 @@ impl Organizations {
         }
         let definition = self
             .template
-            .organization_of(issuer)
-            .and_then(|values| self.template.of_organization(&values));
+            .unlisted_values(issuer)
+            .and_then(|values| self.template.unlisted_organization(&values));
         let Some(definition) = definition else { return Err(Closed::KnownAbsent) };
         let rate = Rate::a_minute(self.rule.new_in_a_minute);
         if let Some(retry_after) = state.opened.wait(rate, now) {
@@ -170,19 +168,11 @@ impl Organizations {
     ) -> Arc<CompiledKeyManager> {
         let issuer: Box<str> =
             definition.issuer.as_ref().map_or("", |issuer| issuer.as_str()).into();
-        let name =
-            definition.name.as_str().strip_prefix(self.template.name.as_str()).unwrap_or_default();
-        let name: Box<str> = name.trim_start_matches('/').into();
-        let definition = KeyManager {
-            enabled: true,
-            introspection: None,
-            made_of: Some(self.template.name.clone()),
-            ..definition
-        };
+        let name: Box<str> = definition.tenant().unwrap_or_default().into();
         let fetching = self.starter.start(&definition);
         let keys = Arc::clone(&fetching.keys);
         let key_manager =
-            Arc::new(CompiledKeyManager::new(self.slot, definition, keys, None, None));
+            Arc::new(CompiledKeyManager::new(self.template.slot(), definition, keys, None));
         state.sequence = state.sequence.saturating_add(1);
         let held = OpenOrganization {
             key_manager: Arc::clone(&key_manager),
@@ -287,7 +277,7 @@ impl Organizations {
         if std::mem::take(&mut state.changed) {
             let names: Vec<&str> =
                 state.held.values().filter(|held| held.live).map(|held| &*held.name).collect();
-            self.starter.keep_list(&self.template, &names);
+            self.starter.keep_list(self.template.name(), &names);
         }
     }
 
@@ -324,9 +314,9 @@ impl Organizations {
     fn restore(&self) {
         let now = self.starter.now();
         let mut state = self.state();
-        for name in self.starter.listed(&self.template).into_iter().take(self.rule.most) {
+        for name in self.starter.listed(self.template.name()).into_iter().take(self.rule.most) {
             let values: Vec<&str> = name.split('/').collect();
-            let definition = self.template.of_organization(&values);
+            let definition = self.template.unlisted_organization(&values);
             let issuer = definition.as_ref().and_then(|definition| definition.issuer.clone());
             let Some((definition, issuer)) =
                 definition.zip(issuer).filter(|(_, issuer)| self.takes(issuer.as_str()))

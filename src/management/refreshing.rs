@@ -19,9 +19,12 @@ use crate::snapshot::Snapshot;
 
 /// Fetches the keys of one key manager, or of all organizations of a template.
 pub(super) async fn refresh(state: &ManagementState, name: &str) -> ManagementReply {
-    let meant = meant(&state.snapshots.load(), name);
-    if meant.is_empty() {
+    let Some(meant) = meant(&state.snapshots.load(), name) else {
         return problem(StatusCode::NOT_FOUND, "no key manager has this name");
+    };
+    if meant.is_empty() {
+        let why = "none of the template's organizations is open, so there are no keys to fetch";
+        return problem(StatusCode::CONFLICT, why);
     }
     let mut refreshed = refresh_all(meant).await;
     match (refreshed.pop(), refreshed.is_empty()) {
@@ -84,28 +87,18 @@ impl Refreshed {
 }
 
 /// Returns the key manager with this name, or all organizations of the template with this name.
-fn meant(snapshot: &Snapshot, name: &str) -> Vec<Arc<CompiledKeyManager>> {
+fn meant(snapshot: &Snapshot, name: &str) -> Option<Vec<Arc<CompiledKeyManager>>> {
     let live = snapshot.organizations().flat_map(|(_, organizations)| organizations.live());
-    let all: Vec<_> = snapshot.key_managers.iter().map(Arc::clone).chain(live).collect();
-    let template = all.iter().find(|key_manager| {
-        key_manager.definition.name.as_str() == name && is_template(key_manager)
-    });
+    let all = snapshot.key_managers.iter().map(Arc::clone).chain(live);
+    let mut templates = snapshot.key_managers.templates.iter();
+    let template = templates.find(|template| template.definition.name().as_str() == name);
     let Some(template) = template else {
-        let own =
-            |key_manager: &Arc<CompiledKeyManager>| key_manager.definition.name.as_str() == name;
-        return all.into_iter().filter(own).take(1).collect();
+        let mut all = all;
+        let own = all.find(|key_manager| key_manager.definition.name.as_str() == name);
+        return own.map(|own| vec![own]);
     };
-    let slot = template.slot;
-    let of_it = all.iter().filter(|key_manager| {
-        key_manager.definition.family == Some(slot)
-            || key_manager.definition.made_of.as_ref() == Some(&template.definition.name)
-    });
-    let found: Vec<_> = of_it.map(Arc::clone).collect();
-    if found.is_empty() { vec![Arc::clone(template)] } else { found }
-}
-
-fn is_template(key_manager: &CompiledKeyManager) -> bool {
-    key_manager.definition.issuer.as_ref().is_some_and(|issuer| issuer.as_str().contains('{'))
+    let slot = Some(template.definition.slot());
+    Some(all.filter(|key_manager| key_manager.definition.template() == slot).collect())
 }
 
 fn refreshed(key_manager: &CompiledKeyManager, came: Refetched) -> Refreshed {

@@ -240,9 +240,9 @@ pub(super) fn is_whole(token: &str) -> bool {
 
 /// Returns the time for which expired tokens are still accepted.
 pub(super) fn longest_leeway(snapshot: &Snapshot) -> u64 {
-    let leeways = snapshot
-        .key_managers
-        .iter()
-        .map(|key_manager| key_manager.definition.rules.leeway.as_secs());
+    let templates = snapshot.key_managers.templates.iter();
+    let key_managers = snapshot.key_managers.iter().map(|key_manager| &key_manager.definition);
+    let all = key_managers.chain(templates.map(|template| template.definition.outline()));
+    let leeways = all.map(|definition| definition.rules.leeway.as_secs());
     leeways.max().unwrap_or_default().saturating_add(1)
 }

@@ -1,7 +1,7 @@
 //! Finds the issuers that a key manager's name stands for: revocations are bound to issuers, but
 //! calls name key managers.
 
-use crate::key_managers::CompiledKeyManager;
+use crate::key_managers::{CompiledKeyManager, CompiledTemplate};
 use crate::model::key_manager::KeyManager;
 use crate::snapshot::{Snapshot, Unlisted};
 
@@ -35,8 +35,12 @@ pub(super) fn is_known(snapshot: &Snapshot, issuer: &str) -> bool {
     let written = |key_manager: &CompiledKeyManager| {
         own_scopes(key_manager).iter().any(|scope| scope == issuer.trim_end_matches('/'))
     };
+    let template = |template: &CompiledTemplate| {
+        template.definition.revocation_scope() == issuer.trim_end_matches('/')
+    };
     snapshot.key_manager_of(issuer).is_some()
         || snapshot.key_managers.iter().any(|key_manager| written(key_manager))
+        || snapshot.key_managers.templates.iter().any(|own| template(own))
         || !matches!(snapshot.unlisted(issuer), Unlisted::Nobodys)
 }
 
@@ -69,14 +73,17 @@ pub(super) fn senders(snapshot: &Snapshot, sender: &str) -> Result<Vec<String>, 
 /// Returns the issuers of the key managers that a rule picks. A template stands for all of its
 /// organizations.
 fn matching(snapshot: &Snapshot, picks: impl Fn(&KeyManager) -> bool) -> Vec<String> {
+    let templates = &snapshot.key_managers.templates;
+    let templates = templates.iter().filter(|template| picks(template.definition.outline()));
     let of_picked_template = |definition: &KeyManager| {
-        let template = definition.family.and_then(|index| snapshot.key_manager(index));
-        template.is_some_and(|template| picks(&template.definition))
+        let template = definition.template().and_then(|slot| snapshot.template(slot));
+        template.is_some_and(|template| picks(template.definition.outline()))
     };
     let picked = snapshot.key_managers.iter().filter(|key_manager| {
         picks(&key_manager.definition) && !of_picked_template(&key_manager.definition)
     });
     let mut scopes: Vec<_> = picked.flat_map(|key_manager| own_scopes(key_manager)).collect();
+    scopes.extend(templates.map(|template| template.definition.revocation_scope().to_owned()));
     scopes.sort();
     scopes.dedup();
     scopes

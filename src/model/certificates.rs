@@ -5,6 +5,7 @@ use crate::model::Model;
 use crate::model::backend::{Backend, BackendTls};
 use crate::model::gateway::{ClientAuth, ListenerTls};
 use crate::model::key_manager::{ClientCertificate, PemFile};
+use crate::model::key_manager_template::KeyManagerTemplate;
 
 /// A file of certificates, and what it is for.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +59,8 @@ pub fn files(model: &Model) -> Vec<CertificateFile<'_>> {
     for Backend { tls: BackendTls { ca, client_certificate, .. }, .. } in backends {
         files.server(ca.as_ref(), client_certificate.as_ref());
     }
-    for key_manager in &model.key_managers {
+    let outlines = model.templates.iter().map(KeyManagerTemplate::outline);
+    for key_manager in model.key_managers.iter().chain(outlines) {
         let fetch = &key_manager.fetch;
         files.server(fetch.ca.as_ref(), fetch.client_certificate.as_ref());
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::identity::Identity;
 use crate::model::names::{Issuer, KeyManagerName, KeyManagerSlot};
-use crate::model::organization::OrganizationRule;
+use crate::model::organization::{Listing, TemplateOrganization};
 use crate::model::provenance::Provenance;
 use crate::model::secret::Secret;
 use crate::model::token_handling::TokenHandling;
@@ -31,24 +31,11 @@ pub struct KeyManager {
     pub rules: TokenRules,
     /// Claims that the backend JWT has under another name.
     pub claim_mapping: Vec<(String, String)>,
-    /// The template whose organization this is.
-    pub family: Option<KeyManagerSlot>,
-    /// The template that it was made of for an organization that nobody listed.
-    pub made_of: Option<KeyManagerName>,
-    /// The issuer, with its braces, of the template whose organization this is, listed or not.
-    pub template_issuer: Option<Issuer>,
-    /// Which organizations this template serves beside those that are listed.
-    pub organizations: Option<OrganizationRule>,
-    /// What a token's `org_id` must be, where it has one.
-    pub organization: Option<String>,
-    /// What stands in the braces of its template: the organization that its issuer proves, whatever
-    /// a token says.
-    pub tenant: Option<String>,
+    /// The organization whose tokens it judges, if it was made of a template.
+    pub organization: Option<TemplateOrganization>,
     pub validation: TokenValidation,
     /// Where tokens can be asked about.
     pub introspection: Option<Introspection>,
-    /// Of a template: the credentials of single organizations.
-    pub credentials_for: Vec<(String, Credentials)>,
     /// Which tokens are its own; empty: all of its issuer, and opaque ones where it can be asked.
     pub handling: Vec<TokenHandling>,
     /// What application developers are shown.
@@ -283,6 +270,32 @@ pub struct KeyManagerEndpoints {
 impl KeyManager {
     pub fn slot(&self) -> KeyManagerSlot {
         KeyManagerSlot(u16::try_from(self.identity.slot()).unwrap_or(u16::MAX))
+    }
+
+    /// Makes a key manager whose place is left out: a line above it changes nothing of it.
+    #[must_use]
+    pub fn without_place(&self) -> Self {
+        Self { place: Provenance::default(), ..self.clone() }
+    }
+
+    /// Returns true for an organization that no file lists.
+    pub fn is_unlisted(&self) -> bool {
+        self.organization.as_ref().is_some_and(|own| own.listing == Listing::Unlisted)
+    }
+
+    /// The template whose organization this is.
+    pub fn template(&self) -> Option<KeyManagerSlot> {
+        self.organization.as_ref().map(|own| own.template)
+    }
+
+    /// The value that a token's `org_id` must have, where it has one.
+    pub fn organization_id(&self) -> Option<&str> {
+        self.organization.as_ref()?.id.as_deref()
+    }
+
+    /// The organization that its issuer proves.
+    pub fn tenant(&self) -> Option<&str> {
+        self.organization.as_ref().map(|own| own.tenant.as_str())
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! The walk through the files: [`names`] (newtypes), [`identity`] (ids and slots), [`provenance`]
 //! (where something was written), [`template`] (an operation's path), [`key_manager`],
-//! [`organization`] (templates of many issuers), [`token_handling`], [`api`], [`cors`],
+//! [`key_manager_template`], [`organization`] (one of many issuers), [`token_handling`], [`api`], [`cors`],
 //! [`backend`], [`backend_jwt`], [`application`] (with its keys and subscriptions), [`directory`]
 //! (a million of them, packed), [`gateway`] (listeners, limits, management, telemetry), [`proxies`]
 //! (who is believed about clients), [`policy`] (throttling), [`removed_headers`] (what ends at the
@@ -25,6 +25,7 @@ pub mod directory;
 pub mod gateway;
 pub mod identity;
 pub mod key_manager;
+pub mod key_manager_template;
 pub mod names;
 pub mod organization;
 pub mod policy;
@@ -51,6 +52,7 @@ use crate::model::gateway::{
     ErrorFormat, Gateway, Limits, Listener, ManagementSettings, Telemetry,
 };
 use crate::model::key_manager::KeyManager;
+use crate::model::key_manager_template::KeyManagerTemplate;
 use crate::model::policy::Throttling;
 use crate::model::provenance::SourceFiles;
 use crate::model::redis::RedisServer;
@@ -73,6 +75,8 @@ pub struct Model {
     pub backend_jwt: Option<BackendJwt>,
     /// Disabled ones are kept, so that a key may still name them.
     pub key_managers: Vec<KeyManager>,
+    /// Their listed organizations stand among the key managers.
+    pub templates: Vec<KeyManagerTemplate>,
     pub apis: Vec<Api>,
     pub directory: Directory,
     pub throttling: Throttling,

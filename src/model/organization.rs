@@ -1,15 +1,13 @@
-//! Organizations of one authorization server, each with an issuer of its own: what stands in a
+//! Organizations of one authorization server, each with an issuer of its own: the values of a
 //! template's braces.
 //!
-//! Decides which issuers are a template's, and what the key manager of one organization is. A value
-//! may hold letters, digits, `.`, `-` and `_` and nothing else, and begins with a letter or a
+//! Decides which issuers have the form of a template's. A value may hold letters, digits, `.`, `-` and `_` and nothing else, and begins with a letter or a
 //! digit, so that filled into an address it stays within its segment, whatever a token says: no
 //! slash, no percent, no dots that climb, no `@`, `?` or `#`.
 
 use std::num::NonZeroU32;
 
-use crate::model::key_manager::{KeyManager, KeySource};
-use crate::model::names::{Issuer, KeyManagerName};
+use crate::model::names::{Issuer, KeyManagerName, KeyManagerSlot};
 use crate::model::token_handling::Pattern;
 
 /// The longest value of a brace, in bytes.
@@ -24,6 +22,29 @@ pub struct OrganizationRule {
     pub most: usize,
     /// New ones that the server is asked about.
     pub new_in_a_minute: NonZeroU32,
+}
+
+/// The organization whose tokens a key manager judges, and the template that it was made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateOrganization {
+    pub template: KeyManagerSlot,
+    pub template_name: KeyManagerName,
+    /// With its braces.
+    pub template_issuer: Issuer,
+    pub listing: Listing,
+    /// The value that a token's `org_id` must have, where it has one.
+    pub id: Option<String>,
+    /// The values of all braces: the organization that the issuer proves, whatever a token says.
+    pub tenant: String,
+}
+
+/// The reason why a template serves an organization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// It stands in `organizations`.
+    Listed,
+    /// A token named it, and it matches `organization_pattern`.
+    Unlisted,
 }
 
 /// Whether a text may stand for a brace.
@@ -73,55 +94,6 @@ pub fn values<'i>(template: &str, issuer: &'i str) -> Option<Vec<&'i str>> {
             },
             _ => return None,
         }
-    }
-}
-
-impl KeyManager {
-    /// What stands in the braces of this template for the organization of an issuer, where the
-    /// pattern takes it.
-    pub fn organization_of<'i>(&self, issuer: &'i str) -> Option<Vec<&'i str>> {
-        let rule = self.organizations.as_ref()?;
-        let values = values(self.issuer.as_ref()?.as_str(), issuer)?;
-        rule.pattern.matches(&values.join("/")).then_some(values)
-    }
-
-    /// The key manager of one organization of this template, or `None` for values that cannot stand
-    /// in its braces.
-    pub fn of_organization(&self, values: &[&str]) -> Option<Self> {
-        let template = self.issuer.as_ref()?;
-        let braces = braces(template.as_str());
-        if braces.len() != values.len() || !values.iter().all(|value| is_value(value)) {
-            return None;
-        }
-        let fill = |text: &str| {
-            braces.iter().zip(values).fold(text.to_owned(), |filled, (name, value)| {
-                filled.replace(&format!("{{{name}}}"), value)
-            })
-        };
-        let mut own = self.clone();
-        own.name = KeyManagerName::try_from(format!("{}/{}", self.name, values.join("/")).as_str())
-            .ok()?;
-        own.issuer = Some(Issuer::try_from(fill(template.as_str()).as_str()).ok()?);
-        own.keys = match &self.keys {
-            KeySource::Discovery { well_known_url } => {
-                KeySource::Discovery { well_known_url: fill(well_known_url) }
-            }
-            KeySource::Jwks { url, well_known_url } => KeySource::Jwks {
-                url: fill(url),
-                well_known_url: well_known_url.as_deref().map(fill),
-            },
-            same => same.clone(),
-        };
-        if let Some(introspection) = &mut own.introspection {
-            introspection.endpoint = introspection.endpoint.as_deref().map(fill);
-        }
-        let organization =
-            braces.iter().zip(values).find(|(name, _)| matches!(**name, "org" | "organization"));
-        own.organization = organization.map(|(_, value)| (*value).to_owned());
-        own.tenant = Some(values.join("/"));
-        own.organizations = None;
-        own.template_issuer.clone_from(&self.issuer);
-        Some(own)
     }
 }
 

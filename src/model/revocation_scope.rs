@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::model::key_manager::{KeyManager, KeySource};
+use crate::model::organization::Listing;
 
 impl KeyManager {
     /// What revocations of its tokens are bound to: the issuer, which outlives a change of the key
@@ -32,14 +33,17 @@ impl KeyManager {
 
     /// What revocations are bound to that concern all organizations of its template.
     pub fn family_scope(&self) -> Option<&str> {
-        self.template_issuer.as_ref().map(|issuer| issuer.as_str().trim_end_matches('/'))
+        let own = self.organization.as_ref()?;
+        Some(own.template_issuer.as_str().trim_end_matches('/'))
     }
 
-    /// By which name earlier builds bound revocations of its tokens: organizations that nobody
-    /// listed have no name that an operator knows. The name that earlier builds bound revocations
-    /// of its tokens to. Organizations that nobody listed have no name that an operator knows.
+    /// The name that earlier builds bound revocations of its tokens to. Organizations that nobody
+    /// listed have no name that an operator knows.
     pub fn revocation_name(&self) -> &str {
-        self.made_of.as_ref().unwrap_or(&self.name).as_str()
+        match &self.organization {
+            Some(own) if own.listing == Listing::Unlisted => own.template_name.as_str(),
+            _ => self.name.as_str(),
+        }
     }
 }
 

@@ -135,8 +135,8 @@ impl Exchange {
         if let Why::Throttle(Throttled::Limit(exceeded)) = &refusal.why {
             self.limited = Some((exceeded.kind, Arc::clone(&exceeded.policy)));
         }
-        if let Some(judge) = refusal.key_manager() {
-            self.caller.judge = Some(Arc::clone(judge));
+        if let Some(judge) = refusal.judge() {
+            self.caller.judge = Some(judge);
         }
     }
 
@@ -204,9 +204,11 @@ impl Exchange {
 
     /// The key manager of the principal, or else the one that refused the token.
     fn key_manager(&self) -> Option<&str> {
-        let principal = self.caller.principal.as_ref().map(Principal::key_manager);
-        let known = principal.or(self.caller.judge.as_ref())?;
-        Some(known.definition.name.as_str())
+        let name = match &self.caller.principal {
+            Some(principal) => &principal.key_manager().definition.name,
+            None => self.caller.judge.as_ref()?.name(),
+        };
+        Some(name.as_str())
     }
 
     /// Charges the bytes of both bodies, and what the backend reported.

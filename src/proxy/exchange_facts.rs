@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use http::{HeaderValue, Method, Request, Uri, Version};
 
-use crate::authenticate::{CallerNames, Principal};
+use crate::authenticate::{CallerNames, Principal, TokenJudge};
 use crate::backend::CompiledTarget;
 use crate::forward::body::RequestProgress;
-use crate::key_managers::CompiledKeyManager;
 use crate::model::application::KeyType;
 use crate::proxy::denial::FormatPreference;
 use crate::proxy::request_origin::RequestOrigin;
@@ -45,7 +44,7 @@ pub(super) struct CallerFacts {
     pub(super) names: Option<Rc<CallerNames>>,
     pub(super) key_type: Option<KeyType>,
     /// The key manager that judged a refused token, if one was found.
-    pub(super) judge: Option<Arc<CompiledKeyManager>>,
+    pub(super) judge: Option<TokenJudge>,
     /// A refused token, kept for `explain`.
     pub(super) token: Option<Unsigned>,
 }

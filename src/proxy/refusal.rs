@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use crate::authenticate::{AuthenticateError, Principal, Question, Unproven};
+use crate::authenticate::{AuthenticateError, Principal, Question, TokenJudge, Unproven};
 use crate::authorize::AuthorizationError;
 use crate::key_managers::Closed;
-use crate::key_managers::CompiledKeyManager;
 use crate::model::api::Operation;
 use crate::model::reason::Reason;
 use crate::route::NotFound;
@@ -122,10 +121,14 @@ impl Refusal {
     }
 
     /// Returns the key manager that judged the token, if one was found.
-    pub fn key_manager(&self) -> Option<&Arc<CompiledKeyManager>> {
+    pub fn judge(&self) -> Option<TokenJudge> {
         match &self.why {
-            Why::Authenticate(error) => error.key_manager(),
-            Why::Authorize(_, principal) => principal.as_ref().map(Principal::key_manager),
+            Why::Authenticate(error) => error.judge(),
+            Why::Authorize(_, principal) => principal
+                .as_ref()
+                .map(Principal::key_manager)
+                .map(Arc::clone)
+                .map(TokenJudge::KeyManager),
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::backend::BackendGroup;
-use crate::key_managers::CompiledKeyManager;
+use crate::key_managers::{CompiledKeyManager, CompiledTemplate};
 use crate::limiter::concurrency::ConcurrencyLimit;
 use crate::model::api::Api;
 use crate::model::names::ApiSlot;
@@ -38,5 +38,11 @@ impl CompiledApi {
     pub fn takes(&self, key_manager: &CompiledKeyManager) -> bool {
         let wanted = &self.definition.key_managers;
         wanted.is_empty() || key_manager.meanings().any(|slot| wanted.contains(&slot))
+    }
+
+    /// Returns true if the API accepts tokens of every organization of this template.
+    pub fn takes_template(&self, template: &CompiledTemplate) -> bool {
+        let wanted = &self.definition.key_managers;
+        wanted.is_empty() || wanted.contains(&template.definition.slot())
     }
 }

@@ -16,7 +16,7 @@ use crate::backend::target_health::TargetHealths;
 use crate::backend::{TargetKey, TargetSlots};
 use crate::fetch::trust::TrustError;
 use crate::jwks::KeyManagerKeys;
-use crate::key_managers::{CompiledKeyManager, OnDemand};
+use crate::key_managers::{CompiledKeyManager, CompiledTemplate, OnDemand};
 use crate::limiter::concurrency::ConcurrencyLimit;
 use crate::limiter::counters::Counters;
 use crate::limiter::shared::SharedLimiter;
@@ -39,6 +39,7 @@ pub struct Compiler {
     slots: TargetSlots,
     /// Of the last snapshot.
     key_managers: HashMap<KeyManagerSlot, Arc<CompiledKeyManager>>,
+    templates: HashMap<KeyManagerSlot, Arc<CompiledTemplate>>,
     healths: Kept<HealthKey, TargetHealths>,
     /// By API and version.
     limits: Kept<(ApiName, Version), ConcurrencyLimit>,
@@ -78,6 +79,7 @@ impl Compiler {
             generation: 0,
             slots: TargetSlots::default(),
             key_managers: HashMap::new(),
+            templates: HashMap::new(),
             limits: Kept::default(),
             healths: Kept::default(),
             on_demand: None,
@@ -157,6 +159,8 @@ impl Compiler {
         self.generation = self.generation.saturating_add(1);
         self.key_managers =
             snapshot.key_managers.iter().map(|own| (own.slot, Arc::clone(own))).collect();
+        let templates = snapshot.key_managers.templates.iter();
+        self.templates = templates.map(|own| (own.definition.slot(), Arc::clone(own))).collect();
         self.healths.forget_unused();
         self.limits.forget_unused();
         Snapshot { generation: self.generation, ..snapshot }

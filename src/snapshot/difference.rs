@@ -52,7 +52,9 @@ impl KeyManagersState {
     fn is_that_of(&self, current: &Snapshot) -> bool {
         let listed = &current.key_managers;
         let mut pairs = self.definitions.iter().zip(&self.keys).zip(listed.iter());
+        let templates = listed.templates.iter().map(|template| &template.definition);
         listed.len() == self.definitions.len()
+            && self.templates.iter().eq(templates)
             && pairs.all(|((definition, keys), own)| {
                 Arc::ptr_eq(keys, &own.keys) && *definition == own.definition
             })

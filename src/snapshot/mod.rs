@@ -34,7 +34,7 @@ pub use state::{Change, SettingsState, SnapshotState};
 pub use swap::Snapshots;
 
 use crate::jwks::KeyManagerKeys;
-use crate::key_managers::{CompiledKeyManager, Organizations};
+use crate::key_managers::{CompiledKeyManager, CompiledTemplate, Organizations};
 use crate::model::clock::Moment;
 use crate::model::directory::Directory;
 use crate::model::names::{ApiSlot, KeyManagerSlot};
@@ -59,7 +59,7 @@ pub enum Unlisted {
     /// An organization's that is open.
     Open(Arc<CompiledKeyManager>),
     /// An organization's that this template would take.
-    Template(Arc<CompiledKeyManager>),
+    Template(Arc<CompiledTemplate>),
     /// Of several templates: which of them is meant cannot be told.
     Several,
     Nobodys,
@@ -106,9 +106,7 @@ impl Snapshot {
 
     /// Finds the key manager of an issuer that no file lists, and that none has learned.
     pub fn unlisted(&self, issuer: &str) -> Unlisted {
-        let templates =
-            self.key_managers.templates.iter().filter_map(|slot| self.key_manager(*slot));
-        let mut taking = templates.filter(|template| {
+        let mut taking = self.key_managers.templates.iter().filter(|template| {
             template.organizations.as_ref().is_some_and(|own| own.takes(issuer))
         });
         match (taking.next(), taking.next()) {
@@ -130,12 +128,11 @@ impl Snapshot {
     }
 
     /// The templates that serve organizations which nobody listed.
-    pub fn organizations(
-        &self,
-    ) -> impl Iterator<Item = (&Arc<CompiledKeyManager>, &Organizations)> {
-        let templates =
-            self.key_managers.templates.iter().filter_map(|slot| self.key_manager(*slot));
-        templates.filter_map(|template| Some((template, template.organizations.as_ref()?)))
+    pub fn organizations(&self) -> impl Iterator<Item = (&Arc<CompiledTemplate>, &Organizations)> {
+        self.key_managers
+            .templates
+            .iter()
+            .filter_map(|template| Some((template, template.organizations.as_ref()?)))
     }
 
     /// What a key manager of an earlier snapshot is now: the one of the same name, listed or not.
@@ -175,13 +172,17 @@ impl Snapshot {
 
     /// Whether a key manager is still one of these, unchanged.
     pub fn holds(&self, key_manager: &Arc<CompiledKeyManager>) -> bool {
-        self.key_manager(key_manager.slot).is_some_and(|current| {
-            Arc::ptr_eq(current, key_manager)
-                || current
-                    .organizations
-                    .as_ref()
-                    .is_some_and(|organizations| organizations.holds(key_manager))
-        })
+        match self.key_manager(key_manager.slot) {
+            Some(current) => Arc::ptr_eq(current, key_manager),
+            None => self
+                .template(key_manager.slot)
+                .and_then(|template| template.organizations.as_ref())
+                .is_some_and(|organizations| organizations.holds(key_manager)),
+        }
+    }
+
+    pub fn template(&self, slot: KeyManagerSlot) -> Option<&Arc<CompiledTemplate>> {
+        self.key_managers.templates.at(slot.position())
     }
 
     pub fn key_manager(&self, slot: KeyManagerSlot) -> Option<&Arc<CompiledKeyManager>> {

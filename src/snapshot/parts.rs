@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use crate::assertion::Assertions;
 use crate::backend::CheckedTarget;
-use crate::key_managers::CompiledKeyManager;
+use crate::key_managers::{CompiledKeyManager, CompiledTemplate};
 use crate::model::names::KeyManagerSlot;
 use crate::model::policy::Throttling;
 use crate::model::removed_headers::RemovedHeaders;
@@ -54,8 +54,7 @@ pub struct KeyManagers {
     pub(super) issuers: HashMap<Box<str>, Vec<KeyManagerSlot>>,
     /// Enabled key managers whose issuer comes from their discovery document.
     pub(super) learning: Vec<KeyManagerSlot>,
-    /// Those that serve organizations which nobody listed.
-    pub(super) templates: Vec<KeyManagerSlot>,
+    pub templates: BySlot<CompiledTemplate>,
 }
 
 impl Deref for KeyManagers {

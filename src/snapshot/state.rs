@@ -9,8 +9,9 @@ use crate::model::backend_jwt::BackendJwt;
 use crate::model::directory::Directory;
 use crate::model::gateway::{ErrorFormat, Gateway, Limits};
 use crate::model::key_manager::KeyManager;
+use crate::model::key_manager_template::KeyManagerTemplate;
 use crate::model::policy::Throttling;
-use crate::model::provenance::{Provenance, SourceFiles};
+use crate::model::provenance::SourceFiles;
 use crate::model::proxies::TrustedProxies;
 use crate::model::removed_headers::RemovedHeaders;
 use crate::model::secret::SecretKey;
@@ -59,6 +60,7 @@ pub struct KeyManagersState {
     pub(super) definitions: Vec<KeyManager>,
     /// In the order of the definitions.
     pub(super) keys: Vec<Arc<KeyManagerKeys>>,
+    pub(super) templates: Vec<KeyManagerTemplate>,
 }
 
 impl SnapshotState {
@@ -74,15 +76,14 @@ impl SnapshotState {
                 backend_jwt: model.backend_jwt,
             },
             apis: ApisState { apis: model.apis, removed, throttling: model.throttling },
-            key_managers: KeyManagersState { definitions: model.key_managers, keys },
+            key_managers: KeyManagersState {
+                definitions: model.key_managers,
+                keys,
+                templates: model.templates,
+            },
             directory: model.directory,
         }
     }
-}
-
-/// A key manager without the place where it stands: a line above it changes nothing of it.
-pub(super) fn without_place(key_manager: &KeyManager) -> KeyManager {
-    KeyManager { place: Provenance::default(), ..key_manager.clone() }
 }
 
 /// The headers that no client's request takes to a backend, the one of certificates included.

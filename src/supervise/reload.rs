@@ -232,7 +232,7 @@ pub(super) fn organization_facts(snapshot: &Snapshot) -> Vec<OrganizationFacts> 
     let facts = snapshot.organizations().map(|(template, organizations)| {
         let OrganizationsStatus { live, on_trial, closed, events } = organizations.status();
         OrganizationFacts {
-            key_manager: template.definition.name.to_string(),
+            key_manager: template.definition.name().to_string(),
             states: [
                 ("live", live as u64),
                 ("on_trial", on_trial as u64),

@@ -98,11 +98,13 @@ fn loaded(text: &str) -> KeyManager {
     let path = folder.path().join("gateway.toml");
     std::fs::write(&path, text).unwrap();
     let mut model = config::load(&path).unwrap_or_else(|report| panic!("{report}\n{text}")).model;
-    // a pattern is a template beside the organization that it lists
-    let patterns =
-        model.key_managers.iter().filter(|key_manager| key_manager.family.is_some()).count();
-    assert_eq!(model.key_managers.len(), 1 + patterns);
-    model.key_managers.remove(0)
+    match model.templates.pop() {
+        Some(template) => template.outline().clone(),
+        None => {
+            assert_eq!(model.key_managers.len(), 1);
+            model.key_managers.remove(0)
+        }
+    }
 }
 
 /// Prose on one line, as it was before it was broken into comments.

@@ -38,6 +38,7 @@ use std::collections::HashMap;
 use crate::config::contract::ROOT;
 use crate::config::problems::Problems;
 use crate::config::reader::Table;
+use crate::config::resolve::key_manager::DeclaredKeyManagers;
 use crate::config::resolve::references::References;
 use crate::config::resolve::unlikely::Nouns;
 use crate::config::resolve::unlikely_limits::LimitNouns;
@@ -64,7 +65,8 @@ pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identit
         policies: throttling::policies(&whole, sources, identities),
         offered: HashMap::new(),
     };
-    let key_managers = key_manager::key_managers(&whole, sources, &mut references);
+    let DeclaredKeyManagers { key_managers, templates } =
+        key_manager::key_managers(&whole, sources, &mut references);
     let apis = api::apis(&whole, sources, &mut references);
     let mut directory = DirectoryBuilder::default();
     application::applications(&whole, sources, &references, &mut directory);
@@ -77,9 +79,15 @@ pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identit
         problems,
     );
     let directory = directory.build();
-    organizations::warn_of_shared_keys(&key_managers, &directory, &files, problems);
-    Nouns { key_managers: &key_managers, apis: &apis, directory: &directory, files: &files }
-        .warn(problems);
+    organizations::warn_of_shared_keys(&templates, &key_managers, &directory, &files, problems);
+    Nouns {
+        key_managers: &key_managers,
+        templates: &templates,
+        apis: &apis,
+        directory: &directory,
+        files: &files,
+    }
+    .warn(problems);
     let throttling = Throttling {
         deny: deny::deny_conditions(&whole, sources),
         ..throttling::throttling(&whole, &references, sources)
@@ -98,6 +106,7 @@ pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identit
         revocation_channel: revocation::channel(&whole, sources),
         backend_jwt: backend_jwt::backend_jwt(&whole, sources, &apis),
         key_managers,
+        templates,
         apis,
         directory,
         throttling,

@@ -12,6 +12,7 @@ use crate::config::reader::{Placed, Table};
 use crate::model::directory::Directory;
 use crate::model::identity::Identities;
 use crate::model::key_manager::{KeyManager, KeySource, TokenValidation};
+use crate::model::key_manager_template::KeyManagerTemplate;
 use crate::model::organization::{OrganizationRule, braces, fills_segments};
 use crate::model::provenance::SourceFiles;
 use crate::model::token_handling::Pattern;
@@ -23,36 +24,51 @@ const MOST: usize = 1000;
 const ORGANIZATIONS: i64 = 100;
 const NEW_ORGANIZATIONS: i64 = 20;
 
-/// Returns the key managers of a template's listed organizations; none if the key manager is not a
-/// template.
+const ADDRESS_HINT: &str = "write one such as \"https://is/t/{tenant}/o/{org}/oauth2/jwks\"";
+
+/// Refuses the keys that only a template has.
+pub(super) fn refuse_template_keys(table: &Table<'_>) {
+    for (key, message, hint) in [
+        (
+            "organizations",
+            "`organizations` needs an `issuer` with braces for the parts that differ",
+            "write one such as issuer = \"https://is/t/{tenant}/o/{org}/oauth2/token\"",
+        ),
+        (
+            "credentials_for",
+            "`credentials_for` needs an `issuer` with braces, and `organizations`",
+            "write `credentials` instead",
+        ),
+        (
+            "organization_pattern",
+            "`organization_pattern` needs an `issuer` with braces, each with a different name",
+            ADDRESS_HINT,
+        ),
+    ] {
+        if table.has(key) {
+            table.error(key, message.to_owned(), Some(hint.to_owned()));
+        }
+    }
+    refuse_limits_without_pattern(table);
+}
+
+fn refuse_limits_without_pattern(table: &Table<'_>) {
+    if !table.has("organization_pattern") {
+        let limits = ["max_organizations", "max_new_organizations"];
+        for key in limits.into_iter().filter(|key| table.has(key)) {
+            table.error(key, format!("`{key}` has no effect without `organization_pattern`"), None);
+        }
+    }
+}
+
+/// Returns the key managers of a template's listed organizations.
 pub(super) fn expand(
     table: &Table<'_>,
-    template: &KeyManager,
+    template: &KeyManagerTemplate,
     identities: &Identities,
 ) -> Vec<KeyManager> {
-    let braces = template.issuer.as_ref().map(|issuer| braces(issuer.as_str())).unwrap_or_default();
     let written = table.texts("organizations").unwrap_or_default();
     let hint = |text: &str| Some(text.to_owned());
-    if braces.is_empty() {
-        if table.has("organizations") {
-            let hint =
-                hint("write one such as issuer = \"https://is/t/{tenant}/o/{org}/oauth2/token\"");
-            table.error(
-                "organizations",
-                "`organizations` needs an `issuer` with braces for the parts that differ"
-                    .to_owned(),
-                hint,
-            );
-        }
-        if table.has("credentials_for") {
-            table.error(
-                "credentials_for",
-                "`credentials_for` needs an `issuer` with braces, and `organizations`".to_owned(),
-                hint("write `credentials` instead"),
-            );
-        }
-        return Vec::new();
-    }
     if (written.is_empty() && !table.has("organization_pattern")) || written.len() > MOST {
         let hint = hint(
             "list them, as in organizations = \
@@ -69,7 +85,7 @@ pub(super) fn expand(
         );
         return Vec::new();
     }
-    for (named, _) in &template.credentials_for {
+    for (named, _) in template.credentials_for() {
         if !written.iter().any(|organization| organization.value == named) {
             let message = format!("{named:?} is not one of `organizations`");
             let hint = hint(
@@ -81,20 +97,19 @@ pub(super) fn expand(
     }
     written
         .iter()
-        .filter_map(|organization| one(table, template, identities, &braces, organization))
+        .filter_map(|organization| one(table, template, identities, organization))
         .collect()
 }
 
 fn one(
     table: &Table<'_>,
-    template: &KeyManager,
+    template: &KeyManagerTemplate,
     identities: &Identities,
-    braces: &[&str],
     organization: &Placed<&str>,
 ) -> Option<KeyManager> {
     let values: Vec<&str> = organization.value.split('/').collect();
-    let Some(mut own) = template.of_organization(&values) else {
-        let shape = braces.join("/");
+    let Some(own) = template.listed_organization(&values, identities) else {
+        let shape = braces(template.issuer().as_str()).join("/");
         let message = format!(
             "{:?} does not have one value for each brace of the issuer",
             organization.value
@@ -106,19 +121,14 @@ fn one(
         );
         return None;
     };
-    own.identity = identities.key_manager(own.name.as_str())?;
-    own.family = Some(template.slot());
-    own.credentials_for = Vec::new();
-    if let Some(introspection) = &mut own.introspection {
-        let single = template.credentials_for.iter().find(|(name, _)| name == organization.value);
-        if let Some((_, credentials)) = single {
-            introspection.credentials = Some(credentials.clone());
-        } else if introspection.credentials.is_none() && own.fetch.client_certificate.is_none() {
-            let message = format!("the organization {:?} has no credentials", organization.value);
-            let hint = "add it to `credentials_for`, or write `credentials` for all organizations \
-                        without their own";
-            table.problems().error(organization.at.clone(), message, Some(hint.to_owned()));
-        }
+    if let Some(introspection) = &own.introspection
+        && introspection.credentials.is_none()
+        && own.fetch.client_certificate.is_none()
+    {
+        let message = format!("the organization {:?} has no credentials", organization.value);
+        let hint = "add it to `credentials_for`, or write `credentials` for all organizations \
+                    without their own";
+        table.problems().error(organization.at.clone(), message, Some(hint.to_owned()));
     }
     Some(own)
 }
@@ -126,15 +136,16 @@ fn one(
 /// Warns of consumer keys that name a template while their application names no organization. A
 /// person who can choose client ids in one organization could then act as that application.
 pub(super) fn warn_of_shared_keys(
+    templates: &[KeyManagerTemplate],
     key_managers: &[KeyManager],
     directory: &Directory,
     files: &SourceFiles,
     problems: &Problems,
 ) {
-    for template in key_managers {
+    for template in templates {
         let slot = template.slot();
-        let listed = key_managers.iter().filter(|own| own.family == Some(slot)).count();
-        if template.organizations.is_none() && listed < 2 {
+        let listed = key_managers.iter().filter(|own| own.template() == Some(slot)).count();
+        if template.unlisted.is_none() && listed < 2 {
             continue;
         }
         let mut shared = directory
@@ -149,7 +160,7 @@ pub(super) fn warn_of_shared_keys(
             more => format!(" (and {more} more keys of other applications)"),
         };
         let path = files.path(first.place).map(ToOwned::to_owned).unwrap_or_default();
-        let name = &template.name;
+        let name = template.name();
         problems.warning(
             At::Line { path, line: first.place.line },
             format!(
@@ -167,15 +178,9 @@ pub(super) fn warn_of_shared_keys(
 }
 
 /// Reads the rule for organizations that are not listed.
-pub(super) fn rule(table: &Table<'_>, template: &KeyManager) -> Option<OrganizationRule> {
-    let Some(written) = table.text("organization_pattern") else {
-        for key in
-            ["max_organizations", "max_new_organizations"].into_iter().filter(|key| table.has(key))
-        {
-            table.error(key, format!("`{key}` has no effect without `organization_pattern`"), None);
-        }
-        return None;
-    };
+pub(super) fn rule(table: &Table<'_>, template: &KeyManagerTemplate) -> Option<OrganizationRule> {
+    refuse_limits_without_pattern(table);
+    let written = table.text("organization_pattern")?;
     // the pattern must match the whole name; a match inside it would accept more than was meant
     let whole =
         Pattern::new(written.value).and_then(|_| Pattern::new(&format!("^(?:{})$", written.value)));
@@ -203,35 +208,31 @@ pub(super) fn rule(table: &Table<'_>, template: &KeyManager) -> Option<Organizat
 
 /// Checks the addresses of a template with a pattern. A token chooses the values of the braces, so
 /// they must not be able to choose another host or path.
-fn addresses(table: &Table<'_>, template: &KeyManager) -> Option<()> {
+fn addresses(table: &Table<'_>, template: &KeyManagerTemplate) -> Option<()> {
     let refuse = |message: String| {
-        table.error(
-            "organization_pattern",
-            message,
-            Some("write one such as \"https://is/t/{tenant}/o/{org}/oauth2/jwks\"".to_owned()),
-        );
+        table.error("organization_pattern", message, Some(ADDRESS_HINT.to_owned()));
         None
     };
-    let issuer = template.issuer.as_ref().map_or("", |issuer| issuer.as_str());
+    let issuer = template.issuer().as_str();
     let names = braces(issuer);
     let distinct = names
         .iter()
         .enumerate()
         .all(|(at, name)| names.iter().skip(at.saturating_add(1)).all(|other| other != name));
-    if names.is_empty() || !distinct {
+    if !distinct {
         return refuse(
             "`organization_pattern` needs an `issuer` with braces, each with a different name"
                 .to_owned(),
         );
     }
-    if template.validation != TokenValidation::SelfValidate {
+    if template.outline().validation != TokenValidation::SelfValidate {
         return refuse(
             "`organization_pattern` does not work with introspection; list those \
                        organizations in `organizations`"
                 .to_owned(),
         );
     }
-    let keys: Vec<&str> = match &template.keys {
+    let keys: Vec<&str> = match &template.outline().keys {
         KeySource::Discovery { well_known_url } => vec![well_known_url],
         KeySource::Jwks { url, well_known_url } => {
             std::iter::once(url).chain(well_known_url).map(String::as_str).collect()

@@ -7,6 +7,7 @@ use crate::config::problems::Problems;
 use crate::model::api::{Api, AuthScheme, Lifecycle, SubscriptionRule};
 use crate::model::directory::Directory;
 use crate::model::key_manager::{KeyManager, KeyManagerType};
+use crate::model::key_manager_template::KeyManagerTemplate;
 use crate::model::provenance::{Provenance, SourceFiles};
 
 /// The most names that a warning lists.
@@ -15,6 +16,7 @@ const MOST: usize = 5;
 /// All nouns of a configuration.
 pub(super) struct Nouns<'m> {
     pub(super) key_managers: &'m [KeyManager],
+    pub(super) templates: &'m [KeyManagerTemplate],
     pub(super) apis: &'m [Api],
     pub(super) directory: &'m Directory,
     pub(super) files: &'m SourceFiles,
@@ -40,9 +42,13 @@ impl Nouns<'_> {
     /// Returns the key managers whose tokens an API accepts.
     fn taken<'s>(&'s self, api: &'s Api) -> impl Iterator<Item = &'s KeyManager> {
         let named = |slot| api.key_managers.is_empty() || api.key_managers.contains(&slot);
-        self.key_managers
-            .iter()
-            .filter(move |key_manager| key_manager.enabled && named(key_manager.slot()))
+        self.written().filter(move |key_manager| key_manager.enabled && named(key_manager.slot()))
+    }
+
+    /// Returns the key managers as they are written: a template for all of its organizations.
+    fn written(&self) -> impl Iterator<Item = &KeyManager> {
+        let alone = self.key_managers.iter().filter(|own| own.organization.is_none());
+        alone.chain(self.templates.iter().map(KeyManagerTemplate::outline))
     }
 
     /// Warns of APIs that accept tokens for any audience. Access tokens of Cognito have no audience
@@ -120,7 +126,7 @@ impl Nouns<'_> {
     fn cognito(&self, problems: &Problems) {
         const WHY: &str = "access tokens of Cognito have no `aud`, so all of them are refused";
         let is_cognito = |key_manager: &KeyManager| key_manager.kind == KeyManagerType::Cognito;
-        for key_manager in self.key_managers {
+        for key_manager in self.written() {
             if is_cognito(key_manager) && !key_manager.rules.audiences.is_empty() {
                 problems.warning(
                     self.at(key_manager.place),

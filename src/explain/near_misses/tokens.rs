@@ -133,7 +133,7 @@ pub(super) fn foreign_organization(snapshot: &Snapshot, token: &Unverified<'_>) 
     let issuer = token.issuer().unwrap_or_default();
     let Some(key_manager) = snapshot.key_manager_of(issuer) else { return Vec::new() };
     let named = token.claim("org_id");
-    match (&key_manager.definition.organization, named) {
+    match (key_manager.definition.organization_id(), named) {
         (Some(wanted), Some(named)) if named.as_str() != Some(wanted) => vec![format!(
             "the token's org_id is {}, but key manager \"{}\" has the organization {wanted:?}: the \
              token is for another organization of this issuer",

@@ -79,7 +79,7 @@ impl Stage {
         let template = template(self.folder.path(), self.server.address, most, new);
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let starter = OnDemand::new(self.folder.path(), clock);
-        Organizations::new(KeyManagerSlot(0), &template, &starter).unwrap()
+        Organizations::new(&template, &starter).unwrap()
     }
 
     fn later(&self, seconds: u64) -> Moment {
@@ -88,7 +88,12 @@ impl Stage {
     }
 }
 
-fn template(folder: &Path, server: std::net::SocketAddr, most: usize, new: u32) -> KeyManager {
+fn template(
+    folder: &Path,
+    server: std::net::SocketAddr,
+    most: usize,
+    new: u32,
+) -> KeyManagerTemplate {
     let text = format!(
         "[[key_managers]]\nname = \"is\"\nissuer = \"https://is.example/o/{{org}}\"\n\
          certificates = {{ jwks = \"http://{server}/o/{{org}}/jwks\" }}\norganization_pattern = \"[a-z0-9-]+\"\n\
@@ -96,7 +101,7 @@ fn template(folder: &Path, server: std::net::SocketAddr, most: usize, new: u32) 
     );
     let path = folder.join("gateway.toml");
     std::fs::write(&path, text).unwrap();
-    config::load(&path).unwrap_or_else(|report| panic!("{report}")).model.key_managers.remove(0)
+    config::load(&path).unwrap_or_else(|report| panic!("{report}")).model.templates.remove(0)
 }
 
 fn issuer(organization: &str) -> String {
@@ -133,7 +138,7 @@ async fn all_who_ask_for_one_share_one_fetch() {
     assert_eq!((stage.server.asked(), event(&organizations, "opened")), (1, 1));
     let open = organizations.find(&issuer("real-a")).unwrap();
     assert!(organizations.holds(&open) && open.definition.name.as_str() == "is/real-a");
-    assert_eq!(open.definition.organization.as_deref(), Some("real-a"));
+    assert_eq!(open.definition.organization_id(), Some("real-a"));
     assert_eq!((open.definition.revocation_name(), open.definition.enabled), ("is", true));
 }
 

@@ -12,8 +12,7 @@ use crate::authenticate::shown;
 use crate::authenticate::unknown_tokens::Word;
 use crate::authenticate::{AuthenticateError, Question, credentials};
 use crate::introspect::IntrospectionPurpose;
-use crate::key_managers::Closed;
-use crate::key_managers::CompiledKeyManager;
+use crate::key_managers::{Closed, CompiledKeyManager, CompiledTemplate};
 use crate::model::rate::Rate;
 use crate::proxy::question::introspection_budget::IntrospectionAsker;
 use crate::proxy::question::newer_keys::NewerKeys;
@@ -126,7 +125,7 @@ async fn introspect(
 /// invalid token.
 async fn open_organization(
     asking: Asking<'_>,
-    template: &Arc<CompiledKeyManager>,
+    template: &Arc<CompiledTemplate>,
     issuer: &str,
 ) -> Result<(), AuthenticateError> {
     let Asking { worker, facts, snapshot, client, .. } = asking;

@@ -5,19 +5,22 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::introspect::Introspector;
-use crate::key_managers::{CompiledKeyManager, Organizations};
-use crate::model::key_manager::KeySource;
+use crate::jwks::KeyManagerKeys;
+use crate::key_managers::{CompiledKeyManager, CompiledTemplate};
+use crate::model::key_manager::{KeyManager, KeySource};
+use crate::model::key_manager_template::KeyManagerTemplate;
 use crate::snapshot::BySlot;
 use crate::snapshot::compile::{CompileError, Compiler};
 use crate::snapshot::parts::KeyManagers;
-use crate::snapshot::state::{KeyManagersState, without_place};
+use crate::snapshot::state::KeyManagersState;
 
 impl Compiler {
     pub(super) fn key_managers(
         &self,
         state: KeyManagersState,
     ) -> Result<KeyManagers, CompileError> {
-        let listed = self.compiled(state)?;
+        let KeyManagersState { definitions, keys, templates } = state;
+        let listed = self.compiled(definitions, keys)?;
         let mut issuers = HashMap::new();
         let mut learning = Vec::new();
         for key_manager in listed.iter().filter(|key_manager| key_manager.definition.enabled) {
@@ -32,8 +35,8 @@ impl Compiler {
                 None => learning.push(key_manager.slot),
             }
         }
-        let with_organizations = listed.iter().filter(|own| own.organizations.is_some());
-        let templates = with_organizations.map(|own| own.slot).collect();
+        let templates = templates.into_iter().map(|template| self.template(template)).collect();
+        let templates = BySlot::new(templates, |template| template.definition.slot().position());
         let listed = BySlot::new(listed, |key_manager| key_manager.slot.position());
         Ok(KeyManagers { listed, issuers, learning, templates })
     }
@@ -42,16 +45,16 @@ impl Compiler {
     /// the verdicts that workers remember.
     fn compiled(
         &self,
-        state: KeyManagersState,
+        definitions: Vec<KeyManager>,
+        keys: Vec<Arc<KeyManagerKeys>>,
     ) -> Result<Vec<Arc<CompiledKeyManager>>, CompileError> {
-        let KeyManagersState { definitions, keys } = state;
         let mut compiled = Vec::with_capacity(definitions.len());
         for (definition, keys) in definitions.into_iter().zip(keys) {
             let slot = definition.slot();
             let earlier = self.key_managers.get(&slot);
             let same = earlier.filter(|earlier| {
                 Arc::ptr_eq(&earlier.keys, &keys)
-                    && without_place(&earlier.definition) == without_place(&definition)
+                    && earlier.definition.without_place() == definition.without_place()
             });
             compiled.push(match same {
                 Some(earlier) => Arc::clone(earlier),
@@ -60,20 +63,21 @@ impl Compiler {
                         self.metrics.introspection(definition.name.as_str())
                     })
                     .map_err(CompileError::Credentials)?;
-                    let organizations = self
-                        .on_demand
-                        .as_ref()
-                        .and_then(|starter| Organizations::new(slot, &definition, starter));
-                    Arc::new(CompiledKeyManager::new(
-                        slot,
-                        definition,
-                        keys,
-                        introspector,
-                        organizations,
-                    ))
+                    Arc::new(CompiledKeyManager::new(slot, definition, keys, introspector))
                 }
             });
         }
         Ok(compiled)
+    }
+
+    /// A template that did not change keeps its `Arc`, and with it its open organizations.
+    fn template(&self, definition: KeyManagerTemplate) -> Arc<CompiledTemplate> {
+        let earlier = self.templates.get(&definition.slot());
+        let same = earlier
+            .filter(|earlier| earlier.definition.without_place() == definition.without_place());
+        same.map_or_else(
+            || Arc::new(CompiledTemplate::new(definition, self.on_demand.as_ref())),
+            Arc::clone,
+        )
     }
 }

@@ -11,7 +11,6 @@ use crate::config;
 use crate::jwks::KeySets;
 use crate::model::identity::Identities;
 use crate::snapshot::CompiledApi;
-use crate::snapshot::state::without_place;
 use crate::supervise::clock::SystemClock;
 
 /// A gateway with these APIs, each with a backend and a concurrency limit of its own.
@@ -144,7 +143,7 @@ fn told(snapshot: &Snapshot) -> Vec<String> {
     }
     for own in snapshot.key_managers.iter() {
         let keys = Arc::as_ptr(&own.keys);
-        told.push(format!("{} {:?} {keys:?}", own.slot.position(), without_place(&own.definition)));
+        told.push(format!("{} {:?} {keys:?}", own.slot.position(), own.definition.without_place()));
         let issuer = own.definition.issuer.as_ref().unwrap().as_str();
         let found = snapshot.key_manager_of(issuer).map(|found| found.slot);
         told.push(format!("{issuer} {found:?}"));

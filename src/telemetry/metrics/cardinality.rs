@@ -19,7 +19,7 @@ use super::status::STATUS_CELLS;
 use crate::model::Model;
 use crate::model::api::{Api, Operation, OperationMethod};
 use crate::model::certificates;
-use crate::model::key_manager::KeyManager;
+use crate::model::organization::OrganizationRule;
 use crate::model::reason::Reason;
 
 /// The facts that the number of series depends on.
@@ -69,16 +69,9 @@ impl ExpectedLoad {
             operation_methods: model.apis.iter().map(operation_methods).sum(),
             listeners: model.listeners.len(),
             // organizations that become live are counted as if they were listed
-            key_managers: model
-                .key_managers
-                .iter()
-                .map(|key_manager| 1 + unlisted(key_manager))
-                .sum(),
-            templates: model
-                .key_managers
-                .iter()
-                .filter(|key_manager| key_manager.organizations.is_some())
-                .count(),
+            key_managers: model.key_managers.len()
+                + unlisted(model).map(|rule| rule.most).sum::<usize>(),
+            templates: unlisted(model).count(),
             policies: model.throttling.policies.iter().count() + hard_limits(model),
             certificates: certificates::files(model).len(),
             fetch_results,
@@ -113,8 +106,8 @@ fn hard_limits(model: &Model) -> usize {
     backends.filter(|backend| backend.hard_limit.is_some()).count()
 }
 
-fn unlisted(key_manager: &KeyManager) -> usize {
-    key_manager.organizations.as_ref().map_or(0, |rule| rule.most)
+fn unlisted(model: &Model) -> impl Iterator<Item = &OrganizationRule> {
+    model.templates.iter().filter_map(|template| template.unlisted.as_ref())
 }
 
 /// The worst case of every family, in the order of a scrape.

@@ -11,14 +11,30 @@ use crate::config::resolve::naming::named;
 use crate::config::source::Sources;
 use crate::model::identity::{Identities, Identity};
 use crate::model::key_manager::{KeyManager, KeyManagerType, KeySource, TokenValidation};
-use crate::model::names::KeyManagerName;
+use crate::model::key_manager_template::KeyManagerTemplate;
+use crate::model::names::{KeyManagerName, KeyManagerSlot};
+
+/// One `[[key_managers]]`: with braces in its issuer, it is a template.
+pub(super) enum Declared {
+    KeyManager(Box<KeyManager>),
+    Template(Box<KeyManagerTemplate>),
+}
+
+impl Declared {
+    pub(super) fn slot(&self) -> KeyManagerSlot {
+        match self {
+            Self::KeyManager(key_manager) => key_manager.slot(),
+            Self::Template(template) => template.slot(),
+        }
+    }
+}
 
 pub(super) fn key_manager(
     table: &Table<'_>,
     sources: &Sources,
     defaults: &Settings,
     identities: &Identities,
-) -> Option<KeyManager> {
+) -> Option<Declared> {
     let settings = settings(table, defaults);
     let kind = kind(table);
     let endpoints = endpoints(table);
@@ -45,7 +61,7 @@ pub(super) fn key_manager(
     let mut claims = kind.default_claims();
     override_claims(table, &mut claims);
     let text = |key| table.wanted(key).map(|text| text.value.to_owned());
-    Some(KeyManager {
+    let declared = KeyManager {
         identity: identity(&name, table, identities)?,
         display_name: text("display_name").unwrap_or_else(|| name.value.to_owned()),
         description: text("description").unwrap_or_default(),
@@ -58,18 +74,16 @@ pub(super) fn key_manager(
         claims,
         rules,
         claim_mapping: claim_mapping(table),
-        family: None,
-        made_of: None,
-        template_issuer: None,
-        organizations: None,
         organization: None,
-        tenant: None,
         validation,
         introspection,
-        credentials_for,
         handling: introspection::handling(table),
         endpoints,
         place: sources.place(&table.at()),
+    };
+    Some(match KeyManagerTemplate::try_of(declared, credentials_for) {
+        Ok(template) => Declared::Template(Box::new(template)),
+        Err(key_manager) => Declared::KeyManager(key_manager),
     })
 }
 

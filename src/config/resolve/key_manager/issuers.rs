@@ -3,6 +3,7 @@
 use crate::config::reader::Table;
 use crate::config::resolve::unique::Unique;
 use crate::model::key_manager::KeyManager;
+use crate::model::key_manager_template::KeyManagerTemplate;
 use crate::model::names::Issuer;
 use crate::model::token_handling::TokenHandling;
 
@@ -12,22 +13,16 @@ use crate::model::token_handling::TokenHandling;
 pub(super) struct Templates(Unique);
 
 impl Templates {
-    pub(super) fn claim_template(&mut self, built: &KeyManager, table: &Table<'_>) {
-        let shape = built.issuer.as_ref().map(|issuer| {
-            let segments = issuer
-                .as_str()
-                .split('/')
-                .map(|segment| if segment.starts_with('{') { "{}" } else { segment });
-            segments.collect::<Vec<_>>().join("/")
-        });
-        if let Some(shape) = shape {
-            self.0.claim(
-                &shape,
-                &table.at_key("issuer"),
-                "a template with a pattern and the issuer",
-                table.problems(),
-            );
-        }
+    pub(super) fn claim_template(&mut self, template: &KeyManagerTemplate, table: &Table<'_>) {
+        let segments = template.issuer().as_str().split('/');
+        let shape: Vec<_> =
+            segments.map(|segment| if segment.starts_with('{') { "{}" } else { segment }).collect();
+        self.0.claim(
+            &shape.join("/"),
+            &table.at_key("issuer"),
+            "a template with a pattern and the issuer",
+            table.problems(),
+        );
     }
 }
 

@@ -7,8 +7,8 @@ mod keys;
 mod rules;
 mod settings;
 
-use crate::config::reader::Placed;
-use crate::config::resolve::key_manager::definition::key_manager;
+use crate::config::reader::Table;
+use crate::config::resolve::key_manager::definition::{Declared, key_manager};
 use crate::config::resolve::key_manager::issuers::{Templates, one_issuer};
 use crate::config::resolve::key_manager::settings::{Settings, settings};
 use crate::config::resolve::organizations;
@@ -17,60 +17,97 @@ use crate::config::resolve::unique::Unique;
 use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::key_manager::KeyManager;
+use crate::model::key_manager_template::KeyManagerTemplate;
 use crate::model::names::KeyManagerSlot;
+
+/// The key managers and the templates of a configuration, in its order.
+#[derive(Debug, Default)]
+pub(super) struct DeclaredKeyManagers {
+    pub(super) key_managers: Vec<KeyManager>,
+    pub(super) templates: Vec<KeyManagerTemplate>,
+}
 
 pub(super) fn key_managers(
     whole: &Whole<'_>,
     sources: &Sources,
     references: &mut References,
-) -> Vec<KeyManager> {
+) -> DeclaredKeyManagers {
     let defaults = Settings::default();
     let defaults = match whole.once("key_manager_defaults") {
         Some(table) => settings(&table, &defaults),
         None => defaults,
     };
-    let (mut names, mut issuers, mut templates) =
-        (Unique::default(), Unique::default(), Templates::default());
-    let mut key_managers = Vec::new();
+    let mut reading =
+        Reading { references, claims: Claims::default(), found: DeclaredKeyManagers::default() };
     for table in whole.every("key_managers") {
         let name = table.needed("name");
-        let built = key_manager(&table, sources, &defaults, &references.identities);
+        let built = key_manager(&table, sources, &defaults, &reading.references.identities);
         let Some(name) = name else { continue };
-        if !names.claim(name.value, &name.at, "key manager", table.problems()) {
+        if !reading.claims.names.claim(name.value, &name.at, "key manager", table.problems()) {
             continue;
         }
-        let Some(mut built) = built else {
+        let Some(built) = built else {
             // the name is known even if the rest is wrong, so that one error does not become many
-            references.key_managers.insert(name.value.to_owned(), KeyManagerSlot(u16::MAX));
+            reading.know(name.value, KeyManagerSlot(u16::MAX));
             continue;
         };
-        references.key_managers.insert(name.value.to_owned(), built.slot());
-        let organizations = organizations::expand(&table, &built, &references.identities);
-        let rule = organizations::rule(&table, &built);
-        let template = built.enabled
-            && built.issuer.as_ref().is_some_and(|issuer| issuer.as_str().contains('{'));
-        if template {
-            if rule.is_some() {
-                templates.claim_template(&built, &table);
-            }
-            built.organizations = rule;
-            // a template stands for its organizations, and accepts no token itself
-            built.enabled = false;
-        }
-        if let Some(issuer) = built.issuer.as_ref().filter(|_| built.enabled) {
-            one_issuer(&mut issuers, issuer, &built, &key_managers, &table);
-        }
-        key_managers.push(built);
-        for own in organizations.into_iter().filter(|_| template) {
-            let name = Placed { value: own.name.as_str(), at: table.at_key("organizations") };
-            if names.claim(name.value, &name.at, "organization", table.problems()) {
-                if let Some(issuer) = &own.issuer {
-                    one_issuer(&mut issuers, issuer, &own, &key_managers, &table);
-                }
-                references.key_managers.insert(own.name.to_string(), own.slot());
-                key_managers.push(own);
+        reading.know(name.value, built.slot());
+        match built {
+            Declared::Template(template) => reading.template(*template, &table),
+            Declared::KeyManager(built) => {
+                organizations::refuse_template_keys(&table);
+                reading.key_manager(*built, &table);
             }
         }
     }
-    key_managers
+    reading.found
+}
+
+/// The tables that were read so far.
+struct Reading<'r> {
+    references: &'r mut References,
+    claims: Claims,
+    found: DeclaredKeyManagers,
+}
+
+/// The names and issuers that are taken.
+#[derive(Default)]
+struct Claims {
+    names: Unique,
+    issuers: Unique,
+    templates: Templates,
+}
+
+impl Reading<'_> {
+    fn know(&mut self, name: &str, slot: KeyManagerSlot) {
+        self.references.key_managers.insert(name.to_owned(), slot);
+    }
+
+    fn key_manager(&mut self, built: KeyManager, table: &Table<'_>) {
+        if let Some(issuer) = built.issuer.as_ref().filter(|_| built.enabled) {
+            one_issuer(&mut self.claims.issuers, issuer, &built, &self.found.key_managers, table);
+        }
+        self.found.key_managers.push(built);
+    }
+
+    /// Reads the organizations of a template. A disabled one serves none.
+    fn template(&mut self, mut template: KeyManagerTemplate, table: &Table<'_>) {
+        let listed = organizations::expand(table, &template, &self.references.identities);
+        let rule = organizations::rule(table, &template);
+        if template.is_enabled() {
+            if rule.is_some() {
+                self.claims.templates.claim_template(&template, table);
+            }
+            template.unlisted = rule;
+            for own in listed {
+                let at = table.at_key("organizations");
+                if self.claims.names.claim(own.name.as_str(), &at, "organization", table.problems())
+                {
+                    self.know(own.name.as_str(), own.slot());
+                    self.key_manager(own, table);
+                }
+            }
+        }
+        self.found.templates.push(template);
+    }
 }

@@ -1,0 +1,29 @@
+//! The key manager, or the template of one, that judges a token.
+
+use std::sync::Arc;
+
+use crate::key_managers::{CompiledKeyManager, CompiledTemplate};
+use crate::model::key_manager::KeyManager;
+use crate::model::names::KeyManagerName;
+
+/// Judges a token, or would.
+#[derive(Debug, Clone)]
+pub enum TokenJudge {
+    KeyManager(Arc<CompiledKeyManager>),
+    /// An organization of this template, which has to be opened first.
+    Template(Arc<CompiledTemplate>),
+}
+
+impl TokenJudge {
+    pub fn name(&self) -> &KeyManagerName {
+        &self.definition().name
+    }
+
+    /// The definition; of a template, what its organizations have in common.
+    pub fn definition(&self) -> &KeyManager {
+        match self {
+            Self::KeyManager(key_manager) => &key_manager.definition,
+            Self::Template(template) => template.definition.outline(),
+        }
+    }
+}
