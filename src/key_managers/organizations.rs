@@ -25,9 +25,9 @@ use crate::key_managers::compiled::CompiledKeyManager;
 use crate::key_managers::counts::{OrganizationCounts, OrganizationsStatus, count};
 use crate::key_managers::held::{OpenOrganization, OrganizationsState};
 use crate::key_managers::on_demand::OnDemand;
+use crate::model::KeyManagerTemplate;
 use crate::model::clock::Moment;
 use crate::model::key_manager::KeyManager;
-use crate::model::key_manager_template::KeyManagerTemplate;
 use crate::model::organization::OrganizationRule;
 use crate::model::rate::Rate;
 

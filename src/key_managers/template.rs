@@ -2,7 +2,7 @@
 
 use crate::key_managers::on_demand::OnDemand;
 use crate::key_managers::organizations::Organizations;
-use crate::model::key_manager_template::KeyManagerTemplate;
+use crate::model::KeyManagerTemplate;
 
 /// A template with the organizations that are opened on demand. The same `Arc` is in the next
 /// snapshot when nothing of it changed, so that they stay open.

@@ -1,11 +1,11 @@
 //! The files of a configuration that hold certificates with an end: what the gateway shows, and
 //! whom it believes.
 
+use crate::model::KeyManagerTemplate;
 use crate::model::Model;
 use crate::model::backend::{Backend, BackendTls};
 use crate::model::gateway::{ClientAuth, ListenerTls};
 use crate::model::key_manager::{ClientCertificate, PemFile};
-use crate::model::key_manager_template::KeyManagerTemplate;
 
 /// A file of certificates, and what it is for.
 #[derive(Debug, Clone, Copy)]

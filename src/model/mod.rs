@@ -6,10 +6,10 @@
 //!
 //! The walk through the files: [`names`] (newtypes), [`identity`] (ids and slots), [`provenance`]
 //! (where something was written), [`template`] (an operation's path), [`key_manager`],
-//! [`key_manager_template`], [`organization`] (one of many issuers), [`token_handling`], [`api`], [`cors`],
-//! [`backend`], [`backend_jwt`], [`application`] (with its keys and subscriptions), [`directory`]
-//! (a million of them, packed), [`gateway`] (listeners, limits, management, telemetry), [`proxies`]
-//! (who is believed about clients), [`policy`] (throttling), [`removed_headers`] (what ends at the
+//! [`KeyManagerTemplate`], [`organization`] (one of many issuers), [`token_handling`], [`api`],
+//! [`cors`], [`backend`], [`backend_jwt`], [`application`] (with its keys and subscriptions),
+//! [`directory`] (a million of them, packed), [`gateway`] (listeners, limits, management,
+//! telemetry), [`proxies`] (who is believed about clients), [`policy`] (throttling), [`removed_headers`] (what ends at the
 //! gateway), [`redis`], [`secret`], [`basic`] (credentials), [`rate`] (so many in a time),
 //! [`reason`] (how exchanges end), [`store`], [`certificates`] (files whose certificates end), [`clock`].
 
@@ -25,7 +25,7 @@ pub mod directory;
 pub mod gateway;
 pub mod identity;
 pub mod key_manager;
-pub mod key_manager_template;
+mod key_manager_template;
 pub mod names;
 pub mod organization;
 pub mod policy;
@@ -44,6 +44,7 @@ pub mod throttling;
 pub mod token_handling;
 
 pub use basic::BasicCredentials;
+pub use key_manager_template::KeyManagerTemplate;
 
 use crate::model::api::Api;
 use crate::model::backend_jwt::BackendJwt;
@@ -52,7 +53,6 @@ use crate::model::gateway::{
     ErrorFormat, Gateway, Limits, Listener, ManagementSettings, Telemetry,
 };
 use crate::model::key_manager::KeyManager;
-use crate::model::key_manager_template::KeyManagerTemplate;
 use crate::model::policy::Throttling;
 use crate::model::provenance::SourceFiles;
 use crate::model::redis::RedisServer;

@@ -1,9 +1,10 @@
 //! Organizations of one authorization server, each with an issuer of its own: the values of a
 //! template's braces.
 //!
-//! Decides which issuers have the form of a template's. A value may hold letters, digits, `.`, `-` and `_` and nothing else, and begins with a letter or a
-//! digit, so that filled into an address it stays within its segment, whatever a token says: no
-//! slash, no percent, no dots that climb, no `@`, `?` or `#`.
+//! Decides which issuers have the form of a template's. A value holds letters, digits, `.`, `-` and
+//! `_` and nothing else, and begins with a letter or a digit. So a value that is filled into an
+//! address stays within its segment, whatever a token says: no slash, no percent, no dots that
+//! climb, no `@`, `?` or `#`.
 
 use std::num::NonZeroU32;
 

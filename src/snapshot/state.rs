@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::jwks::KeyManagerKeys;
+use crate::model::KeyManagerTemplate;
 use crate::model::Model;
 use crate::model::api::Api;
 use crate::model::backend_jwt::BackendJwt;
 use crate::model::directory::Directory;
 use crate::model::gateway::{ErrorFormat, Gateway, Limits};
 use crate::model::key_manager::KeyManager;
-use crate::model::key_manager_template::KeyManagerTemplate;
 use crate::model::policy::Throttling;
 use crate::model::provenance::SourceFiles;
 use crate::model::proxies::TrustedProxies;

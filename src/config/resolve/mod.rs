@@ -45,9 +45,10 @@ use crate::config::resolve::unlikely_limits::LimitNouns;
 use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::Model;
-use crate::model::directory::DirectoryBuilder;
+use crate::model::directory::{Directory, DirectoryBuilder};
 use crate::model::identity::Identities;
 use crate::model::policy::Throttling;
+use crate::model::provenance::SourceFiles;
 
 /// Makes the model of everything that could be read. It may be used if no errors were reported.
 pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identities) -> Model {
@@ -68,17 +69,7 @@ pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identit
     let DeclaredKeyManagers { key_managers, templates } =
         key_manager::key_managers(&whole, sources, &mut references);
     let apis = api::apis(&whole, sources, &mut references);
-    let mut directory = DirectoryBuilder::default();
-    application::applications(&whole, sources, &references, &mut directory);
-    application_files::stream(
-        &whole.application_files(),
-        sources,
-        &references,
-        &mut directory,
-        &mut files,
-        problems,
-    );
-    let directory = directory.build();
+    let directory = directory(&whole, sources, &references, &mut files);
     organizations::warn_of_shared_keys(&templates, &key_managers, &directory, &files, problems);
     Nouns {
         key_managers: &key_managers,
@@ -113,4 +104,24 @@ pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identit
         errors: telemetry::errors(&whole),
         telemetry: telemetry::telemetry(&whole, sources),
     }
+}
+
+/// Reads the applications of the tables, then those of application files.
+fn directory(
+    whole: &Whole<'_>,
+    sources: &Sources,
+    references: &References,
+    files: &mut SourceFiles,
+) -> Directory {
+    let mut directory = DirectoryBuilder::default();
+    application::applications(whole, sources, references, &mut directory);
+    application_files::stream(
+        &whole.application_files(),
+        sources,
+        references,
+        &mut directory,
+        files,
+        whole.problems,
+    );
+    directory.build()
 }

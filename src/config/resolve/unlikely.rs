@@ -4,10 +4,10 @@
 
 use crate::config::problems::At;
 use crate::config::problems::Problems;
+use crate::model::KeyManagerTemplate;
 use crate::model::api::{Api, AuthScheme, Lifecycle, SubscriptionRule};
 use crate::model::directory::Directory;
 use crate::model::key_manager::{KeyManager, KeyManagerType};
-use crate::model::key_manager_template::KeyManagerTemplate;
 use crate::model::provenance::{Provenance, SourceFiles};
 
 /// The most names that a warning lists.

@@ -61,6 +61,22 @@ fn what_is_probably_not_meant_is_warned_of() {
     }
 }
 
+/// A template accepts tokens of organizations that nobody listed, so it is one of the key managers.
+#[test]
+fn a_template_is_warned_of_like_a_key_manager() {
+    let template = "[[key_managers]]\nname = \"km\"\nissuer = \"https://i.example/{org}\"\n\
+                    certificates = { jwks = \"https://i.example/{org}/jwks\" }\n\
+                    organization_pattern = \"[a-z]+\"\n";
+    let application = APP.replace("name = \"app\"", "name = \"app\"\norganization = \"one\"");
+    for (line, warned) in [("", true), ("audiences = [\"us\"]\n", false)] {
+        let text = format!("{LISTENER}{template}{line}{API}{application}");
+        let loaded = load_text(&text).unwrap();
+        let found = loaded.warnings.problems().collect::<Vec<_>>().join("\n");
+        assert_eq!(found.contains("no audience is checked"), warned, "{found}");
+        assert_eq!((loaded.model.key_managers.len(), loaded.model.templates.len()), (0, 1));
+    }
+}
+
 #[test]
 fn what_is_wrong_comes_alone() {
     let text = format!("{LISTENER}{KEY_MANAGER}{}", API.replace("urls", "url"));

@@ -9,9 +9,9 @@ use crate::config::resolve::key_manager::rules::{kind, override_claims, rules};
 use crate::config::resolve::key_manager::settings::{Settings, fetch, settings};
 use crate::config::resolve::naming::named;
 use crate::config::source::Sources;
+use crate::model::KeyManagerTemplate;
 use crate::model::identity::{Identities, Identity};
 use crate::model::key_manager::{KeyManager, KeyManagerType, KeySource, TokenValidation};
-use crate::model::key_manager_template::KeyManagerTemplate;
 use crate::model::names::{KeyManagerName, KeyManagerSlot};
 
 /// One `[[key_managers]]`: with braces in its issuer, it is a template.

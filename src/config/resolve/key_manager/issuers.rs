@@ -2,8 +2,8 @@
 
 use crate::config::reader::Table;
 use crate::config::resolve::unique::Unique;
+use crate::model::KeyManagerTemplate;
 use crate::model::key_manager::KeyManager;
-use crate::model::key_manager_template::KeyManagerTemplate;
 use crate::model::names::Issuer;
 use crate::model::token_handling::TokenHandling;
 

@@ -16,8 +16,8 @@ use crate::config::resolve::references::References;
 use crate::config::resolve::unique::Unique;
 use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
+use crate::model::KeyManagerTemplate;
 use crate::model::key_manager::KeyManager;
-use crate::model::key_manager_template::KeyManagerTemplate;
 use crate::model::names::KeyManagerSlot;
 
 /// The key managers and the templates of a configuration, in its order.
@@ -37,55 +37,58 @@ pub(super) fn key_managers(
         Some(table) => settings(&table, &defaults),
         None => defaults,
     };
-    let mut reading =
-        Reading { references, claims: Claims::default(), found: DeclaredKeyManagers::default() };
+    let mut reader = KeyManagerReader {
+        references,
+        taken: TakenNames::default(),
+        found: DeclaredKeyManagers::default(),
+    };
     for table in whole.every("key_managers") {
         let name = table.needed("name");
-        let built = key_manager(&table, sources, &defaults, &reading.references.identities);
+        let built = key_manager(&table, sources, &defaults, &reader.references.identities);
         let Some(name) = name else { continue };
-        if !reading.claims.names.claim(name.value, &name.at, "key manager", table.problems()) {
+        if !reader.taken.names.claim(name.value, &name.at, "key manager", table.problems()) {
             continue;
         }
         let Some(built) = built else {
             // the name is known even if the rest is wrong, so that one error does not become many
-            reading.know(name.value, KeyManagerSlot(u16::MAX));
+            reader.know(name.value, KeyManagerSlot(u16::MAX));
             continue;
         };
-        reading.know(name.value, built.slot());
+        reader.know(name.value, built.slot());
         match built {
-            Declared::Template(template) => reading.template(*template, &table),
+            Declared::Template(template) => reader.template(*template, &table),
             Declared::KeyManager(built) => {
                 organizations::refuse_template_keys(&table);
-                reading.key_manager(*built, &table);
+                reader.key_manager(*built, &table);
             }
         }
     }
-    reading.found
+    reader.found
 }
 
 /// The tables that were read so far.
-struct Reading<'r> {
+struct KeyManagerReader<'r> {
     references: &'r mut References,
-    claims: Claims,
+    taken: TakenNames,
     found: DeclaredKeyManagers,
 }
 
 /// The names and issuers that are taken.
 #[derive(Default)]
-struct Claims {
+struct TakenNames {
     names: Unique,
     issuers: Unique,
     templates: Templates,
 }
 
-impl Reading<'_> {
+impl KeyManagerReader<'_> {
     fn know(&mut self, name: &str, slot: KeyManagerSlot) {
         self.references.key_managers.insert(name.to_owned(), slot);
     }
 
     fn key_manager(&mut self, built: KeyManager, table: &Table<'_>) {
         if let Some(issuer) = built.issuer.as_ref().filter(|_| built.enabled) {
-            one_issuer(&mut self.claims.issuers, issuer, &built, &self.found.key_managers, table);
+            one_issuer(&mut self.taken.issuers, issuer, &built, &self.found.key_managers, table);
         }
         self.found.key_managers.push(built);
     }
@@ -96,12 +99,12 @@ impl Reading<'_> {
         let rule = organizations::rule(table, &template);
         if template.is_enabled() {
             if rule.is_some() {
-                self.claims.templates.claim_template(&template, table);
+                self.taken.templates.claim_template(&template, table);
             }
             template.unlisted = rule;
             for own in listed {
                 let at = table.at_key("organizations");
-                if self.claims.names.claim(own.name.as_str(), &at, "organization", table.problems())
+                if self.taken.names.claim(own.name.as_str(), &at, "organization", table.problems())
                 {
                     self.know(own.name.as_str(), own.slot());
                     self.key_manager(own, table);
