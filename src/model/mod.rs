@@ -9,9 +9,10 @@
 //! [`KeyManagerTemplate`], [`organization`] (one of many issuers), [`token_handling`], [`api`],
 //! [`cors`], [`backend`], [`backend_jwt`], [`application`] (with its keys and subscriptions),
 //! [`directory`] (a million of them, packed), [`gateway`] (listeners, limits, management,
-//! telemetry), [`proxies`] (who is believed about clients), [`policy`] (throttling), [`removed_headers`] (what ends at the
-//! gateway), [`redis`], [`secret`], [`basic`] (credentials), [`rate`] (so many in a time),
-//! [`reason`] (how exchanges end), [`store`], [`certificates`] (files whose certificates end), [`clock`].
+//! telemetry), [`proxies`] (who is believed about clients), [`policy`] (throttling),
+//! [`removed_headers`] (what ends at the gateway), [`redis`], [`secret`], [`basic`] (credentials),
+//! [`rate`] (so many in a time), [`reason`] (how exchanges end), [`store`], [`certificates`] (files
+//! whose certificates end), [`clock`].
 
 pub mod api;
 pub mod application;
