@@ -8,9 +8,11 @@
 //! for the reader, the hints and the JSON Schema), [`reader`] (typed values), [`problems`] (errors
 //! collected), [`units`] (durations and sizes), [`plain_file`] and [`pem`] (files that are named),
 //! [`resolve`] (one file for each noun), [`report`] (for operators), [`redaction`] (keeps secrets
-//! out of reports), [`mod@schema`].
+//! out of reports), [`mod@schema`], [`stored`] (objects of the store, read by the same rules),
+//! [`declared`] (what files say, for those who show it).
 
 mod contract;
+mod declared;
 mod pem;
 mod plain_file;
 mod problems;
@@ -20,6 +22,7 @@ mod report;
 mod resolve;
 mod schema;
 mod source;
+mod stored;
 mod tree;
 mod units;
 
@@ -27,15 +30,21 @@ mod units;
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+pub use declared::DeclaredTable;
 pub use problems::{Problem, Severity};
 pub use report::Report;
+pub use resolve::ApplicationNames;
 pub use schema::schema;
+pub use stored::{StoredApplication, StoredApplications, StoredObjects, StoredTable};
 
 use crate::config::problems::Problems;
+use crate::config::resolve::ResolvedModel;
 use crate::config::source::Sources;
 use crate::model::Model;
 use crate::model::identity::Identities;
+use crate::model::store::StoreSettings;
 
 /// A configuration that can be used.
 #[derive(Debug)]
@@ -45,40 +54,102 @@ pub struct Loaded {
     pub warnings: Report,
     /// All files that were read; a change of one of them is a reason to reload.
     pub watched: Vec<PathBuf>,
+    /// The files as they were read, for the next change of the store.
+    pub files: Arc<ConfigFiles>,
+    /// Makes applications of the store by the names of this configuration.
+    pub names: ApplicationNames,
 }
 
-/// Reads the configuration of a gateway that is to run.
-///
-/// A file without a listener or without an API is refused: it would serve nobody, and a file that a
-/// full disk has cut off looks like this. Objects that a running process knows keep their slots in
-/// `identities`.
+/// The files of a configuration, read but not resolved.
+#[derive(Debug)]
+pub struct ConfigFiles {
+    path: PathBuf,
+    sources: Sources,
+    /// Found while they were read.
+    problems: Vec<Problem>,
+    watched: Vec<PathBuf>,
+}
+
+impl ConfigFiles {
+    /// Reads a `gateway.toml`, or a part of one, with the files that it includes.
+    pub fn read(path: &Path) -> Self {
+        let problems = Problems::default();
+        let sources = Sources::read(path, &problems);
+        let (problems, watched) = problems.into_parts();
+        Self { path: path.to_owned(), sources, problems, watched }
+    }
+
+    /// Says where the store is, if objects of one are to be served.
+    pub fn store_settings(&self) -> Result<Option<StoreSettings>, Report> {
+        let problems = Problems::after(&self.problems, &self.watched);
+        let settings = resolve::store_settings(&self.sources, &problems);
+        let report = Report::new(problems.into_parts().0, &self.sources);
+        if report.has_errors() { Err(report) } else { Ok(settings) }
+    }
+
+    /// Returns the objects that the files declare, without those of application files.
+    pub fn declared(&self) -> Vec<DeclaredTable> {
+        declared::declared(&self.sources)
+    }
+
+    /// Makes the model of files and store, with all problems in one report.
+    pub fn resolve(
+        self: &Arc<Self>,
+        identities: &Identities,
+        stored: StoredObjects<'_>,
+    ) -> Result<Loaded, Report> {
+        let problems = Problems::after(&self.problems, &self.watched);
+        let sources = match stored.applications {
+            StoredApplications::None => self.sources.clone(),
+            _ => self.sources.clone().with_store(&stored.tables),
+        };
+        let ResolvedModel { model, names } =
+            resolve::model(&sources, &problems, identities, stored.applications);
+        let (problems, watched) = problems.into_parts();
+        let report = Report::new(problems, &sources);
+        if report.has_errors() {
+            return Err(report);
+        }
+        Ok(Loaded {
+            model,
+            warnings: report,
+            watched: sources.watched(watched),
+            files: Arc::clone(self),
+            names,
+        })
+    }
+
+    /// Makes the model of a gateway that is to run.
+    ///
+    /// A file without a listener is refused, and one without an API where there is no store that
+    /// could have some: it would serve nobody, and a file that a full disk has cut off looks like
+    /// this.
+    pub fn resolve_gateway(
+        self: &Arc<Self>,
+        identities: &Identities,
+        stored: StoredObjects<'_>,
+    ) -> Result<Loaded, Report> {
+        const HINT: &str = "was the file emptied or cut off while it was written, or does \
+                            `include` match nothing?";
+        let loaded = self.resolve(identities, stored)?;
+        let message = if loaded.model.listeners.is_empty() {
+            "there is no [[listeners]]: a gateway without one serves nobody"
+        } else if loaded.model.apis.is_empty() && !loaded.model.has_store() {
+            "there is no [[apis]]: a gateway without one answers 404 to every request"
+        } else {
+            return Ok(loaded);
+        };
+        Err(Report::of_file(&self.path, message, HINT))
+    }
+}
+
+/// Reads the configuration of a gateway that is to run, from files alone. Objects that a running
+/// process knows keep their slots in `identities`.
 pub fn load_gateway(path: &Path, identities: &Identities) -> Result<Loaded, Report> {
-    const HINT: &str =
-        "was the file emptied or cut off while it was written, or does `include` match nothing?";
-    let loaded = load_with(path, identities)?;
-    let message = if loaded.model.listeners.is_empty() {
-        "there is no [[listeners]]: a gateway without one serves nobody"
-    } else if loaded.model.apis.is_empty() {
-        "there is no [[apis]]: a gateway without one answers 404 to every request"
-    } else {
-        return Ok(loaded);
-    };
-    Err(Report::of_file(path, message, HINT))
+    Arc::new(ConfigFiles::read(path)).resolve_gateway(identities, StoredObjects::default())
 }
 
 /// Reads a `gateway.toml`, or a part of one, with all files that it names.
 pub fn load(path: &Path) -> Result<Loaded, Report> {
-    load_with(path, &Identities::default())
-}
-
-fn load_with(path: &Path, identities: &Identities) -> Result<Loaded, Report> {
-    let problems = Problems::default();
-    let sources = Sources::read(path, &problems);
-    let model = resolve::model(&sources, &problems, identities);
-    let (problems, watched) = problems.into_parts();
-    let report = Report::new(problems, &sources);
-    if report.has_errors() {
-        return Err(report);
-    }
-    Ok(Loaded { model, warnings: report, watched: sources.watched(watched) })
+    Arc::new(ConfigFiles::read(path)).resolve(&Identities::default(), StoredObjects::default())
 }

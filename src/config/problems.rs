@@ -13,6 +13,11 @@ pub(super) struct Problems {
 }
 
 impl Problems {
+    /// Goes on after a reading that found these.
+    pub(super) fn after(found: &[Problem], watched: &[PathBuf]) -> Self {
+        Self { found: RefCell::new(found.to_vec()), watched: RefCell::new(watched.to_vec()) }
+    }
+
     pub(super) fn error(&self, at: At, message: String, hint: Option<String>) {
         self.push(Problem { severity: Severity::Error, message, hint, at, other: None });
     }

@@ -30,7 +30,7 @@ fn table(members: &[TomlMember], rule: Option<&TableRule>, found: &mut Vec<Range
     for member in members {
         let known = rule.and_then(|rule| rule.keys.iter().find(|key| key.name == member.name));
         let secret = match known.map(|key| key.kind) {
-            Some(ValueKind::Secret) => true,
+            Some(ValueKind::Secret | ValueKind::Secrets) => true,
             // the value may be a password that stands where its table is expected
             Some(ValueKind::Table(rule) | ValueKind::Tables(rule)) => holds_secrets(rule),
             Some(_) => false,
@@ -65,7 +65,7 @@ fn value(node: &TomlValue, secret: bool, below: Option<&TableRule>, found: &mut 
 }
 
 fn holds_secrets(rule: &TableRule) -> bool {
-    rule.keys.iter().any(|key| matches!(key.kind, ValueKind::Secret))
+    rule.keys.iter().any(|key| matches!(key.kind, ValueKind::Secret | ValueKind::Secrets))
 }
 
 fn sounds_secret(name: &str) -> bool {

@@ -9,6 +9,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use crate::config::problems::{At, Problem, Severity};
 use crate::config::redaction;
 use crate::config::source::Sources;
+use crate::model::provenance::STORE;
 
 /// All problems of one reading.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +56,11 @@ impl Report {
         Self {
             problems: vec![Located { problem, path, position: None, excerpt: None, other: None }],
         }
+    }
+
+    /// Returns a report with one error about the store as a whole.
+    pub fn of_store(message: &str) -> Self {
+        Self::of_file(Path::new(STORE), message, "see `[store]` of the configuration")
     }
 
     pub fn problems(&self) -> impl Iterator<Item = String> + '_ {

@@ -71,13 +71,16 @@ fn kind(kind: ValueKind) -> Value {
         }
         ValueKind::Table(rule) => table(rule),
         ValueKind::Tables(rule) => json!({ "type": "array", "items": table(rule) }),
-        ValueKind::Secret => {
-            let place = |name: &str| {
-                let properties = json!({ name: { "type": "string" } });
-                json!({ "type": "object", "required": [name], "properties": properties })
-            };
-            json!({ "anyOf": [{ "type": "string" }, place("env"), place("file")] })
-        }
+        ValueKind::Secret => secret(),
+        ValueKind::Secrets => json!({ "type": "array", "items": secret() }),
         ValueKind::FreeTable => json!({ "type": "object" }),
     }
+}
+
+fn secret() -> Value {
+    let place = |name: &str| {
+        let properties = json!({ name: { "type": "string" } });
+        json!({ "type": "object", "required": [name], "properties": properties })
+    };
+    json!({ "anyOf": [{ "type": "string" }, place("env"), place("file")] })
 }

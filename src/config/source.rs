@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::de::DeTable;
 
@@ -12,16 +13,17 @@ use crate::config::plain_file;
 use crate::config::problems::At;
 use crate::config::problems::Problems;
 use crate::config::redaction;
+use crate::config::stored::{self, StoreText, StoredTable};
 use crate::config::tree::{self, TomlContent, TomlMember};
-use crate::model::provenance::{Provenance, SourceFiles};
+use crate::model::provenance::{Provenance, STORE, SourceFiles};
 
 /// A larger file is a mistake; many applications belong into application files.
 const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// All files, the main one first.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Sources {
-    files: Vec<SourceFile>,
+    files: Vec<Arc<SourceFile>>,
     folder: PathBuf,
 }
 
@@ -35,8 +37,16 @@ struct SourceFile {
     /// True if the file is not valid TOML, so that only parts of it could be read.
     broken: bool,
     line_starts: Vec<usize>,
-    /// True for a file that is not part of the configuration itself, but named by it.
-    named: bool,
+    kind: SourceKind,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum SourceKind {
+    Configuration,
+    /// Not part of the configuration itself, but named by it.
+    Named,
+    /// The objects of the store, a line each, with the revision of each.
+    Store(Vec<u64>),
 }
 
 impl Sources {
@@ -57,8 +67,9 @@ impl Sources {
             let path = sources.resolve(&file);
             if sources.named(&path).is_none() {
                 sources.add(&path, Some(&at), problems);
-                if let Some(added) = sources.files.last_mut().filter(|added| added.path == path) {
-                    added.named = true;
+                let last = sources.files.last_mut().and_then(Arc::get_mut);
+                if let Some(added) = last.filter(|added| added.path == path) {
+                    added.kind = SourceKind::Named;
                     let whole = added.table.iter().any(|member| member.name == "credentials");
                     let rule = if whole { &CREDENTIALS_FILE } else { &CREDENTIALS };
                     added.secrets = redaction::secrets(&added.table, rule);
@@ -70,12 +81,16 @@ impl Sources {
 
     /// Returns the table in a file of its own, by the path that the configuration names.
     pub(super) fn named(&self, path: &Path) -> Option<(u16, &[TomlMember])> {
-        let at = self.files.iter().position(|source| source.named && source.path == path)?;
+        let at = self
+            .files
+            .iter()
+            .position(|source| source.kind == SourceKind::Named && source.path == path)?;
         Some((u16::try_from(at).ok()?, self.files.get(at)?.table.as_slice()))
     }
 
     pub(super) fn tables(&self) -> impl Iterator<Item = (u16, &[TomlMember])> {
-        let files = self.files.iter().enumerate().filter(|(_, source)| !source.named);
+        let files =
+            self.files.iter().enumerate().filter(|(_, source)| source.kind != SourceKind::Named);
         files.map(|(file, source)| {
             (u16::try_from(file).unwrap_or(u16::MAX), source.table.as_slice())
         })
@@ -129,10 +144,16 @@ impl Sources {
 
     pub(super) fn place(&self, at: &At) -> Provenance {
         match at {
-            At::Span { file, span } => Provenance {
-                file: *file,
-                line: u32::try_from(self.position(*file, span.start).0).unwrap_or(u32::MAX),
-            },
+            At::Span { file, span } => {
+                let line = self.position(*file, span.start).0;
+                match self.file(*file).map(|source| &source.kind) {
+                    Some(SourceKind::Store(revisions)) => {
+                        let own = revisions.get(line.saturating_sub(1)).copied();
+                        Provenance::stored(own.unwrap_or_default())
+                    }
+                    _ => Provenance { file: *file, line: u32::try_from(line).unwrap_or(u32::MAX) },
+                }
+            }
             At::Line { line, .. } => Provenance { file: 0, line: *line },
             At::File { .. } => Provenance::default(),
         }
@@ -140,6 +161,9 @@ impl Sources {
 
     /// Returns the beginning of a line, for problems that are found later.
     pub(super) fn at(&self, place: Provenance) -> At {
+        if let Some(revision) = place.revision() {
+            return At::Line { path: PathBuf::from(STORE), line: revision };
+        }
         let line = usize::try_from(place.line).unwrap_or(1).saturating_sub(1);
         let start = self
             .file(place.file)
@@ -157,16 +181,36 @@ impl Sources {
         files
     }
 
+    /// Adds the objects of the store, as if they stood in one more file.
+    pub(super) fn with_store(mut self, tables: &[StoredTable]) -> Self {
+        let StoreText { text, table, revisions } = stored::lay_out(tables);
+        self.files.push(Arc::new(SourceFile {
+            path: PathBuf::from(STORE),
+            line_starts: line_starts(&text),
+            text,
+            table,
+            secrets: Vec::new(),
+            broken: false,
+            kind: SourceKind::Store(revisions),
+        }));
+        self
+    }
+
+    pub(super) fn is_store(&self, file: u16) -> bool {
+        self.file(file).is_some_and(|source| matches!(source.kind, SourceKind::Store(_)))
+    }
+
     /// Returns all files to watch: these, and the others that were read.
     pub(super) fn watched(&self, mut others: Vec<PathBuf>) -> Vec<PathBuf> {
-        others.extend(self.files.iter().map(|source| source.path.clone()));
+        let files = self.files.iter().filter(|own| !matches!(own.kind, SourceKind::Store(_)));
+        others.extend(files.map(|source| source.path.clone()));
         others.sort();
         others.dedup();
         others
     }
 
     fn file(&self, file: u16) -> Option<&SourceFile> {
-        self.files.get(usize::from(file))
+        self.files.get(usize::from(file)).map(Arc::as_ref)
     }
 
     fn add(&mut self, path: &Path, from: Option<&At>, problems: &Problems) {
@@ -191,9 +235,7 @@ impl Sources {
         };
         let (table, errors) = DeTable::parse_recoverable(&text);
         let table = tree::table(table.get_ref());
-        let line_starts = std::iter::once(0)
-            .chain(text.match_indices('\n').map(|(at, _)| at.saturating_add(1)))
-            .collect();
+        let line_starts = line_starts(&text);
         let file = u16::try_from(self.files.len()).unwrap_or(u16::MAX);
         let broken = !errors.is_empty();
         for error in errors {
@@ -205,15 +247,15 @@ impl Sources {
             );
         }
         let secrets = redaction::secrets(&table, &ROOT);
-        self.files.push(SourceFile {
+        self.files.push(Arc::new(SourceFile {
             path: path.to_owned(),
             text,
             table,
             secrets,
             broken,
             line_starts,
-            named: false,
-        });
+            kind: SourceKind::Configuration,
+        }));
     }
 
     /// Returns the files that match a pattern, sorted. `*` matches within one file name.
@@ -248,6 +290,10 @@ impl Sources {
         found.sort();
         found
     }
+}
+
+fn line_starts(text: &str) -> Vec<usize> {
+    std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at.saturating_add(1))).collect()
 }
 
 fn read(path: &Path) -> io::Result<String> {

@@ -145,6 +145,13 @@ pub struct ManagementSettings {
     pub place: Provenance,
 }
 
+impl ManagementSettings {
+    /// Whether anybody can sign in to the REST API. Without, nothing of a store is served.
+    pub fn somebody_may_sign_in(&self) -> bool {
+        !self.users.is_empty()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManagementUser {
     pub name: String,

@@ -57,6 +57,7 @@ use crate::model::key_manager::KeyManager;
 use crate::model::policy::Throttling;
 use crate::model::provenance::SourceFiles;
 use crate::model::redis::RedisServer;
+use crate::model::store::{StoreLocation, StoreSettings};
 
 /// Everything that one `gateway.toml`, with the files that it names, says. Cross references are
 /// resolved: an index in one part is valid in the part that it points to.
@@ -65,6 +66,7 @@ pub struct Model {
     /// The files that were read; [`provenance::Provenance`] points into them.
     pub files: SourceFiles,
     pub gateway: Gateway,
+    pub store: StoreSettings,
     pub listeners: Vec<Listener>,
     pub limits: Limits,
     /// `None`: no `[management]` was written, so no management listener is opened.
@@ -83,4 +85,12 @@ pub struct Model {
     pub throttling: Throttling,
     pub errors: ErrorFormat,
     pub telemetry: Telemetry,
+}
+
+impl Model {
+    /// Whether objects of a store are served beside those of the files.
+    pub fn has_store(&self) -> bool {
+        self.management.as_ref().is_some_and(ManagementSettings::somebody_may_sign_in)
+            && self.store.location != StoreLocation::None
+    }
 }

@@ -1,14 +1,35 @@
-//! Where something was written, for reports and for `explain`: a file and a line.
+//! Where something was written, for reports and for `explain`: a file and a line, or a revision of
+//! the store, whose audit log tells who wrote it and when.
 
 use std::path::{Path, PathBuf};
 
-/// A file (by its position in [`SourceFiles`]) and a line, counted from 1. Packed, for a million
-/// applications have one each.
+/// A file (by its position in [`SourceFiles`]) and a line, counted from 1; or a revision of the
+/// store. Packed, for a million applications have one each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Provenance {
     pub file: u16,
+    /// Of the store: the revision.
     pub line: u32,
 }
+
+impl Provenance {
+    /// The number that stands for the store; no file has it.
+    const STORE: u16 = u16::MAX;
+
+    /// The change of the store that an object has its present form from. Revisions beyond four
+    /// billion are all shown as that.
+    pub fn stored(revision: u64) -> Self {
+        Self { file: Self::STORE, line: u32::try_from(revision).unwrap_or(u32::MAX) }
+    }
+
+    /// The revision, if this is the store.
+    pub fn revision(self) -> Option<u32> {
+        (self.file == Self::STORE).then_some(self.line)
+    }
+}
+
+/// The name of the store, where a file has its path.
+pub const STORE: &str = "the store";
 
 /// The files that a configuration was read from, in the order of reading.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,6 +44,9 @@ impl SourceFiles {
     }
 
     pub fn path(&self, place: Provenance) -> Option<&Path> {
+        if place.revision().is_some() {
+            return Some(Path::new(STORE));
+        }
         self.0.get(usize::from(place.file)).map(PathBuf::as_path)
     }
 
@@ -32,6 +56,9 @@ impl SourceFiles {
 
     /// `gateway.toml:12`, as an operator's editor opens it.
     pub fn describe(&self, place: Provenance) -> String {
+        if let Some(revision) = place.revision() {
+            return format!("{STORE}, revision {revision}");
+        }
         match self.path(place) {
             Some(path) => format!("{}:{}", path.display(), place.line),
             None => format!("line {}", place.line),

@@ -90,7 +90,7 @@ impl Reloader {
         threads: &WorkerThreads,
         removals: Removals,
     ) -> Result<Reloaded, SuperviseError> {
-        let Settled { loaded: Loaded { model, watched, warnings }, seen } =
+        let Settled { loaded: Loaded { model, watched, warnings, .. }, seen } =
             self.publisher.read(self.path.clone(), self.watched.clone()).await?;
         if removals == Removals::Guarded {
             self.inventory().guard(&Inventory::of(&model), self.settings.reload_max_removed)?;

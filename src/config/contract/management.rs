@@ -1,7 +1,7 @@
 //! The keys of `[management]` and `[store]`.
 
 use super::listener::PAIR;
-use super::rule::{TableRule, ValueKind, key, later, only};
+use super::rule::{TableRule, ValueKind, key, later};
 use crate::model::gateway::UserRole;
 
 pub(super) static MANAGEMENT: TableRule = TableRule {
@@ -35,5 +35,17 @@ static MANAGEMENT_USER: TableRule = TableRule {
 };
 
 pub(super) static STORE: TableRule = TableRule {
-    keys: &[only("url", ValueKind::Text, &["none"], "sqlite:, postgres: or \"none\"")],
+    keys: &[
+        key("url", ValueKind::Text, "\"sqlite:PATH\", \"postgres://user@host/db\" or \"none\""),
+        key("password", ValueKind::Secret, "The password for PostgreSQL"),
+        key("ca", ValueKind::Text, "Authorities that may have signed its certificate"),
+        key("tls", ValueKind::Choice(&["required", "off"]), "Encryption of the connection"),
+        key("poll_interval", ValueKind::Duration, "The time between two looks for changes"),
+        key("encryption_key", ValueKind::Secret, "32 bytes in Base64, for secrets that are kept"),
+        key(
+            "previous_encryption_keys",
+            ValueKind::Secrets,
+            "Keys that are still read, until `portcullis store rekey`",
+        ),
+    ],
 };

@@ -38,6 +38,8 @@ pub(in crate::config) enum ValueKind {
     Tables(&'static TableRule),
     /// A string, or `{ env = "NAME" }`, or `{ file = "path" }`.
     Secret,
+    /// A list of such.
+    Secrets,
     /// A table of any names with strings.
     FreeTable,
 }

@@ -1,6 +1,5 @@
 //! Reads `[[applications]]` with their keys and subscriptions.
 
-use crate::config::problems::At;
 use crate::config::reader::{Placed, Table};
 use crate::config::resolve::references::{self, References};
 use crate::config::resolve::whole::Whole;
@@ -9,7 +8,7 @@ use crate::model::application::{
     Application, ApplicationName, ConsumerKey, InvalidApplication, KeyMapping, KeyMappings,
     KeyType, OrganizationName, Owner, Subscription, SubscriptionState, Subscriptions,
 };
-use crate::model::directory::{Conflict, DirectoryBuilder};
+use crate::model::directory::DirectoryBuilder;
 use crate::model::names::InvalidName;
 use crate::model::policy::PolicyLevel;
 
@@ -23,7 +22,7 @@ pub(super) fn applications(
         let Some(application) = application(&table, sources, references) else { continue };
         if let Err(conflict) = directory.add(&application) {
             let message = conflict.to_string();
-            match other_place(&conflict, sources) {
+            match conflict.other().map(|other| sources.at(other)) {
                 Some(other) => table.problems().conflict(table.at(), other, message, None),
                 None => table.problems().error(table.at(), message, None),
             }
@@ -81,16 +80,6 @@ where
 
 fn unbroken<T>(list: Result<T, InvalidApplication>, table: &Table<'_>) -> Option<T> {
     list.map_err(|error| table.problems().error(table.at(), error.to_string(), None)).ok()
-}
-
-/// Returns the place of the other half of a conflict.
-fn other_place(conflict: &Conflict, sources: &Sources) -> Option<At> {
-    match conflict {
-        Conflict::Name { other, .. } | Conflict::ConsumerKey { other, .. } => {
-            Some(At::Line { path: sources.path(other.file).into(), line: other.line })
-        }
-        Conflict::Full => None,
-    }
 }
 
 fn key_mapping<'a>(table: &Table<'a>, references: &References) -> Option<KeyMapping<'a>> {

@@ -18,11 +18,12 @@ use crate::config::resolve::references::{
     References, no_such_api, no_such_key_manager, no_such_policy,
 };
 use crate::config::source::Sources;
+use crate::config::stored::StoredApplication;
 use crate::model::application::{
     Application, ApplicationName, ConsumerKey, InvalidApplication, KeyMapping, KeyMappings,
     KeyType, OrganizationName, Owner, Subscription, SubscriptionState, Subscriptions,
 };
-use crate::model::directory::{Conflict, DirectoryBuilder};
+use crate::model::directory::DirectoryBuilder;
 use crate::model::names::InvalidName;
 use crate::model::policy::{PolicyIndex, PolicyLevel};
 use crate::model::provenance::{Provenance, SourceFiles};
@@ -115,6 +116,48 @@ pub(super) fn stream(
     }
 }
 
+/// Adds the applications of the store to the directory.
+pub(super) fn stored(
+    applications: &mut dyn Iterator<Item = StoredApplication>,
+    sources: &Sources,
+    references: &References,
+    directory: &mut DirectoryBuilder,
+    problems: &Problems,
+) {
+    for stored in applications {
+        let place = Provenance::stored(stored.revision);
+        let added = ApplicationLine::read(&stored).and_then(|line| {
+            let application = application(&line, references, place)?;
+            directory.add(&application).map(|_| ()).map_err(|conflict| Refused {
+                hint: conflict
+                    .other()
+                    .map(|other| format!("the other is at {}", sources.files().describe(other))),
+                message: conflict.to_string(),
+            })
+        });
+        if let Err(Refused { message, hint }) = added {
+            problems.error(sources.at(place), message, hint);
+        }
+    }
+}
+
+/// Makes an application of the store, or says why it is none.
+pub(super) fn one(
+    stored: &StoredApplication,
+    references: &References,
+) -> Result<Application<'static>, (String, Option<String>)> {
+    let place = Provenance::stored(stored.revision);
+    ApplicationLine::read(stored)
+        .and_then(|line| application(&line, references, place).map(|own| own.to_static()))
+        .map_err(|Refused { message, hint }| (message, hint))
+}
+
+impl<'l> ApplicationLine<'l> {
+    fn read(stored: &'l StoredApplication) -> Result<Self, Refused> {
+        Self::deserialize(&stored.members).map_err(|error| Refused::plain(error.to_string()))
+    }
+}
+
 struct ApplicationFileReader<'r> {
     path: &'r Path,
     number: u16,
@@ -187,12 +230,8 @@ impl ApplicationFileReader<'_> {
         let place = Provenance { file: self.number, line: at };
         let application = application(line, self.references, place)?;
         self.directory.add(&application).map(|_| ()).map_err(|conflict| {
-            let hint = match &conflict {
-                Conflict::Name { other, .. } | Conflict::ConsumerKey { other, .. } => {
-                    Some(format!("the other is at {}", self.files.describe(*other)))
-                }
-                Conflict::Full => None,
-            };
+            let other = conflict.other();
+            let hint = other.map(|other| format!("the other is at {}", self.files.describe(other)));
             Refused { message: conflict.to_string(), hint }
         })
     }

@@ -26,6 +26,7 @@ mod references;
 mod revocation;
 mod secret;
 mod shared_counters;
+mod store;
 mod telemetry;
 mod throttling;
 mod unique;
@@ -44,21 +45,65 @@ use crate::config::resolve::unlikely::Nouns;
 use crate::config::resolve::unlikely_limits::LimitNouns;
 use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
+use crate::config::stored::{StoredApplication, StoredApplications};
 use crate::model::Model;
+use crate::model::application::Application;
 use crate::model::directory::{Directory, DirectoryBuilder};
 use crate::model::identity::Identities;
 use crate::model::policy::Throttling;
 use crate::model::provenance::SourceFiles;
+use crate::model::store::{StoreLocation, StoreSettings};
 
-/// Makes the model of everything that could be read. It may be used if no errors were reported.
-pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identities) -> Model {
+/// Everything that files and store say, and the names in it.
+pub(super) struct ResolvedModel {
+    pub(super) model: Model,
+    pub(super) names: ApplicationNames,
+}
+
+/// The names that an application may refer to.
+#[derive(Debug)]
+pub struct ApplicationNames(References);
+
+impl ApplicationNames {
+    /// Makes an application of the store, or returns the message and the hint that say why it is
+    /// none.
+    pub fn application(
+        &self,
+        stored: &StoredApplication,
+    ) -> Result<Application<'static>, (String, Option<String>)> {
+        application_files::one(stored, &self.0)
+    }
+}
+
+/// Reads where the store is, before anything of it can be read.
+///
+/// Nobody can change anything where nobody can sign in: then there is none.
+pub(super) fn store_settings(sources: &Sources, problems: &Problems) -> Option<StoreSettings> {
+    let whole = whole(sources, problems);
+    let management = management::management(&whole, sources);
+    let settings = store::store(&whole, sources, &gateway::gateway(&whole, sources).state_dir);
+    let usable = management.is_some_and(|own| own.somebody_may_sign_in())
+        && settings.location != StoreLocation::None;
+    usable.then_some(settings)
+}
+
+fn whole<'s>(sources: &'s Sources, problems: &'s Problems) -> Whole<'s> {
     let roots = sources
         .tables()
         .map(|(file, members)| Table::root(file, members, &ROOT, problems))
         .collect();
-    let whole = Whole { roots, problems };
+    Whole { roots, problems }
+}
+
+/// Makes the model of everything that could be read. It may be used if no errors were reported.
+pub(super) fn model(
+    sources: &Sources,
+    problems: &Problems,
+    identities: &Identities,
+    applications: StoredApplications<'_>,
+) -> ResolvedModel {
+    let whole = whole(sources, problems);
     whole.refuse_nested_includes();
-    let mut files = sources.files();
     let mut references = References {
         identities: identities.clone(),
         key_managers: HashMap::new(),
@@ -69,7 +114,7 @@ pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identit
     let DeclaredKeyManagers { key_managers, templates } =
         key_manager::key_managers(&whole, sources, &mut references);
     let apis = api::apis(&whole, sources, &mut references);
-    let directory = directory(&whole, sources, &references, &mut files);
+    let (directory, files) = directory(&whole, sources, &references, applications);
     organizations::warn_of_shared_keys(&templates, &key_managers, &directory, &files, problems);
     Nouns {
         key_managers: &key_managers,
@@ -83,13 +128,15 @@ pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identit
         deny: deny::deny_conditions(&whole, sources),
         ..throttling::throttling(&whole, &references, sources)
     };
-    let throttling = Throttling { policies: references.policies, ..throttling };
+    let throttling = Throttling { policies: references.policies.clone(), ..throttling };
     LimitNouns { throttling: &throttling, apis: &apis, directory: &directory, files: &files }
         .warn(problems);
     let listeners = listeners::listeners(&whole, sources);
-    Model {
+    let gateway = gateway::gateway(&whole, sources);
+    let model = Model {
         files,
-        gateway: gateway::gateway(&whole, sources),
+        store: store::store(&whole, sources, &gateway.state_dir),
+        gateway,
         listeners,
         limits: limits::limits(&whole),
         management: management::management(&whole, sources),
@@ -103,25 +150,29 @@ pub(super) fn model(sources: &Sources, problems: &Problems, identities: &Identit
         throttling,
         errors: telemetry::errors(&whole),
         telemetry: telemetry::telemetry(&whole, sources),
-    }
+    };
+    ResolvedModel { model, names: ApplicationNames(references) }
 }
 
-/// Reads the applications of the tables, then those of application files.
+/// Reads the applications of tables, of application files and of the store, in this order.
 fn directory(
     whole: &Whole<'_>,
     sources: &Sources,
     references: &References,
-    files: &mut SourceFiles,
-) -> Directory {
-    let mut directory = DirectoryBuilder::default();
-    application::applications(whole, sources, references, &mut directory);
-    application_files::stream(
-        &whole.application_files(),
-        sources,
-        references,
-        &mut directory,
-        files,
-        whole.problems,
-    );
-    directory.build()
+    applications: StoredApplications<'_>,
+) -> (Directory, SourceFiles) {
+    let stored = match applications {
+        StoredApplications::Unchanged { directory, files } => return (directory, files),
+        StoredApplications::Each(stored) => Some(stored),
+        StoredApplications::None => None,
+    };
+    let (problems, mut files) = (whole.problems, sources.files());
+    let mut builder = DirectoryBuilder::default();
+    application::applications(whole, sources, references, &mut builder);
+    let named = whole.application_files();
+    application_files::stream(&named, sources, references, &mut builder, &mut files, problems);
+    if let Some(stored) = stored {
+        application_files::stored(stored, sources, references, &mut builder, problems);
+    }
+    (builder.build(), files)
 }

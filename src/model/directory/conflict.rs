@@ -14,3 +14,13 @@ pub enum Conflict {
     #[error("too many applications: their names and keys must fit into 4 GiB")]
     Full,
 }
+
+impl Conflict {
+    /// Returns the place of the other half.
+    pub fn other(&self) -> Option<Provenance> {
+        match self {
+            Self::Name { other, .. } | Self::ConsumerKey { other, .. } => Some(*other),
+            Self::Full => None,
+        }
+    }
+}
