@@ -46,6 +46,8 @@ pub mod listen;
 
 pub mod explain;
 
+pub mod sign_in;
+
 pub mod admin;
 
 pub mod demo;

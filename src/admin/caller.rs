@@ -12,6 +12,10 @@ use crate::admin::refused::Refused;
 use crate::admin::service::Admin;
 use crate::store::Author;
 
+/// The peer of a request, put into its extensions by the management listener.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) IpAddr);
+
 /// Somebody who signed in. Only [`access`](super::access) makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -69,6 +73,10 @@ impl FromRequestParts<Arc<Admin>> for Caller {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Refused> {
-        admin.access.enter(parts).await
+        let peer = parts.extensions.get::<Peer>().copied();
+        let Some(Peer(peer)) = peer else {
+            return Err(Refused::plain(StatusCode::INTERNAL_SERVER_ERROR, "the call has no peer"));
+        };
+        admin.access.enter(&admin.catalog, parts, peer).await
     }
 }

@@ -4,6 +4,7 @@
 use tokio::sync::oneshot;
 
 use crate::admin::object::Object;
+use crate::model::gateway::PortalSettings;
 use crate::store::Change;
 
 /// A question to the publisher, or a hint.
@@ -38,4 +39,5 @@ pub struct DeclaredObjects {
     pub objects: Vec<Object>,
     /// Applications with their keys and subscriptions, of which there may be many.
     pub applications: Vec<Object>,
+    pub portal: PortalSettings,
 }

@@ -32,6 +32,7 @@ mod refused;
 mod service;
 mod texts;
 
+pub use access::ApiAccess;
 pub use caller::{Caller, CallerScopes};
 pub use catalog::{Catalog, Committed, WriteOptions, WriteRefused};
 pub use live::{DeclaredObjects, LiveRequest, Preview, PreviewProblem};

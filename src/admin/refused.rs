@@ -7,6 +7,9 @@ use serde::Serialize;
 
 use crate::store::StoreError;
 
+/// The challenge to a caller who sent no credentials, or wrong ones.
+const BASIC: &str = "Basic realm=\"Portcullis\", charset=\"UTF-8\"";
+
 /// A refused call. Its texts name the field and nothing internal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
@@ -19,6 +22,8 @@ pub struct Refused {
     pub errors: Vec<Fault>,
     /// Seconds.
     pub retry_after: Option<u32>,
+    /// The `WWW-Authenticate` field of a 401.
+    pub challenge: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,6 +56,7 @@ impl Refused {
             description: description.into(),
             errors: Vec::new(),
             retry_after: None,
+            challenge: BASIC,
         }
     }
 
@@ -129,8 +135,7 @@ impl IntoResponse for Refused {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            const SCHEMES: &str = "Basic realm=\"Portcullis\", charset=\"UTF-8\"";
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(SCHEMES));
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge));
         }
         response
     }

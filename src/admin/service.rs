@@ -15,7 +15,8 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-use crate::admin::access::{ApiAccess, Peer};
+use crate::admin::access::ApiAccess;
+use crate::admin::caller::Peer;
 use crate::admin::catalog::Catalog;
 use crate::admin::refused::Refused;
 use crate::admin::{administration, devportal, portcullis, publisher};
@@ -40,8 +41,8 @@ pub struct Admin {
 pub struct AdminService(Router);
 
 impl Admin {
-    pub fn new(catalog: Catalog) -> Self {
-        Self { catalog, access: ApiAccess::default() }
+    pub fn new(catalog: Catalog, access: ApiAccess) -> Self {
+        Self { catalog, access }
     }
 }
 

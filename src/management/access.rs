@@ -4,35 +4,16 @@
 //! caller on this machine has every right, except a page in a browser and a caller behind a proxy,
 //! whose address only looks local.
 //!
-//! Guessing passwords is slow: an address waits after ten wrong passwords in a minute, and the
-//! gateway checks only a few passwords at a time.
+//! Guessing passwords is slow: [`sign_in`](crate::sign_in) sees to it.
 
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHash, PasswordVerifier};
 use http::{HeaderMap, header};
-use tokio::sync::Semaphore;
 
-use crate::budget::{ClaimedClient, ClientSource, Shares, SourceBudgets};
 use crate::model::BasicCredentials;
-use crate::model::clock::Clock;
 use crate::model::gateway::{ManagementUser, UserRole};
-use crate::model::rate::Rate;
-use crate::model::secret::Secret;
-use crate::telemetry::{ManagementCounters, SignIn};
-
-/// Password hashes that are computed at a time: each is slow on purpose.
-const HASHES_AT_A_TIME: usize = 2;
-
-/// Callers whose passwords are checked or wait for it. One address gets at most as many places as
-/// are still free.
-const MOST_CALLERS: usize = 16;
-
-/// Wrong passwords of one address in a minute.
-const WRONG_PASSWORDS: NonZeroU32 = NonZeroU32::new(10).unwrap();
+use crate::sign_in::{PasswordChecks, PasswordFault};
 
 /// The actor's name in the log for a caller on this machine, if no users are configured.
 const LOCAL: &str = "(this machine)";
@@ -107,27 +88,12 @@ pub enum NotAllowed {
 #[derive(Debug)]
 pub struct Access {
     users: Arc<[ManagementUser]>,
-    hashes: Semaphore,
-    callers: Shares,
-    wrong: SourceBudgets,
-    clock: Arc<dyn Clock>,
-    counters: Arc<ManagementCounters>,
+    passwords: Arc<PasswordChecks>,
 }
 
 impl Access {
-    pub fn new(
-        users: Vec<ManagementUser>,
-        clock: Arc<dyn Clock>,
-        counters: Arc<ManagementCounters>,
-    ) -> Self {
-        Self {
-            users: users.into(),
-            hashes: Semaphore::new(HASHES_AT_A_TIME),
-            callers: Shares::new(MOST_CALLERS),
-            wrong: SourceBudgets::default(),
-            clock,
-            counters,
-        }
+    pub fn new(users: Arc<[ManagementUser]>, passwords: Arc<PasswordChecks>) -> Self {
+        Self { users, passwords }
     }
 
     /// Lets a caller in that has the right.
@@ -169,61 +135,33 @@ impl Access {
         let Some(credentials) = field.and_then(BasicCredentials::read) else {
             // a client that only asks which scheme is wanted has not failed yet
             if field.is_some() {
-                self.failed(peer, None, "the Authorization header is not HTTP Basic");
+                self.passwords.failed(peer, None, "the Authorization header is not HTTP Basic");
             }
             return Err(NotAllowed::Unknown);
         };
         let BasicCredentials { name, password } = credentials;
-        let (client, rate) = (ClaimedClient::of(peer), Rate::a_minute(WRONG_PASSWORDS));
-        if let Err(exhausted) = self.wrong.check(client, rate, self.clock.moment()) {
-            self.counters.signed_in(SignIn::Refused);
-            return Err(NotAllowed::Guessing { retry_after: exhausted.retry_after });
-        }
-        let busy = || {
-            self.counters.signed_in(SignIn::Refused);
-            NotAllowed::Busy
-        };
-        let _caller = self.callers.take(Some(ClientSource::of(peer))).ok_or_else(busy)?;
-        let _hash = self.hashes.acquire().await.map_err(|_| busy())?;
-        let Some(roles) = self.verify(&name, password).await else {
-            let _ = self.wrong.charge(client, rate, self.clock.moment());
-            self.failed(peer, Some(&name), "unknown user or wrong password");
-            return Err(NotAllowed::Unknown);
-        };
+        let turn = self.passwords.turn(peer)?;
+        let user = self.users.iter().find(|user| user.name == name);
+        let hash = user.map(|user| &user.password_hash);
+        let decoy = self.users.first().map(|user| &user.password_hash);
+        turn.verify(&name, password, hash, decoy).await?;
+        let roles = user.map(|user| &*user.roles).unwrap_or_default();
         if !roles.iter().any(|role| right.is_held_by(*role)) {
-            self.failed(peer, Some(&name), "no role of the user has this right");
+            self.passwords.failed(peer, Some(&name), "no role of the user has this right");
             return Err(NotAllowed::Role);
         }
-        self.counters.signed_in(SignIn::Succeeded);
+        self.passwords.succeeded();
         Ok(Actor { name })
     }
+}
 
-    /// Returns the roles of a user, if the password is right.
-    async fn verify(&self, name: &str, password: Secret) -> Option<Vec<UserRole>> {
-        let (users, name) = (Arc::clone(&self.users), name.to_owned());
-        let checked = tokio::task::spawn_blocking(move || {
-            // an unknown name costs the same time, so that a caller cannot find out which users
-            // exist
-            let user = users.iter().find(|user| user.name == name);
-            let hash = user
-                .or_else(|| users.first())
-                .and_then(|user| PasswordHash::new(user.password_hash.reveal()).ok())?;
-            Argon2::default().verify_password(password.reveal().as_bytes(), &hash).ok()?;
-            user.map(|user| user.roles.clone())
-        });
-        checked.await.ok().flatten()
-    }
-
-    fn failed(&self, peer: IpAddr, user: Option<&str>, why: &str) {
-        self.counters.signed_in(SignIn::Failed);
-        let user = user.map(shown);
-        tracing::warn!(
-            target: "portcullis::management",
-            client = %peer,
-            user,
-            why,
-            "sign-in failed"
-        );
+impl From<PasswordFault> for NotAllowed {
+    fn from(fault: PasswordFault) -> Self {
+        match fault {
+            PasswordFault::Wrong => Self::Unknown,
+            PasswordFault::Guessing { retry_after } => Self::Guessing { retry_after },
+            PasswordFault::Busy => Self::Busy,
+        }
     }
 }
 
@@ -241,9 +179,4 @@ fn local(headers: &HeaderMap, peer: IpAddr) -> Result<Actor, NotAllowed> {
     } else {
         Err(NotAllowed::NotLocal)
     }
-}
-
-/// Returns a caller's user name for the log: short, and without control characters.
-fn shown(name: &str) -> String {
-    name.chars().filter(|character| !character.is_control()).take(60).collect()
 }

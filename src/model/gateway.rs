@@ -138,7 +138,8 @@ pub enum ByteLimit {
 pub struct ManagementSettings {
     pub address: SocketAddr,
     pub tls: Option<CertifiedPair>,
-    /// Who may change something; without one, whoever is on this machine.
+    /// The users who may sign in. Without one, callers on this machine may operate the gateway, and
+    /// nobody may use the REST API.
     pub users: Vec<ManagementUser>,
     /// Names that the listener answers to, besides its addresses and the machine's name.
     pub hosts: Vec<String>,
@@ -158,6 +159,32 @@ pub struct ManagementUser {
     /// Argon2, as a PHC string.
     pub password_hash: Secret,
     pub roles: Vec<UserRole>,
+    /// Names of the groups whose applications are the user's own too.
+    pub groups: Vec<String>,
+}
+
+/// Rights of application developers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortalSettings {
+    /// Anybody may make an account.
+    pub self_signup: bool,
+    /// The address of a page that a new account must accept; empty: there is none.
+    pub terms: String,
+    /// Developers may map existing OAuth keys, where the key manager allows it too.
+    pub key_provisioning: bool,
+    /// An authorization server is asked whether an existing client exists, where its type can tell.
+    pub validate_existing_keys: bool,
+}
+
+impl Default for PortalSettings {
+    fn default() -> Self {
+        Self {
+            self_signup: false,
+            terms: String::new(),
+            key_provisioning: true,
+            validate_existing_keys: true,
+        }
+    }
 }
 
 /// What a user of the management listener is there for.
@@ -180,10 +207,17 @@ impl UserRole {
     pub const NAMES: &'static [&'static str] =
         &["admin", "operator", "publisher", "developer", "viewer"];
 
+    /// In the order of their names.
+    const ALL: [Self; 5] =
+        [Self::Admin, Self::Operator, Self::Publisher, Self::Developer, Self::Viewer];
+
     pub fn named(name: &str) -> Option<Self> {
-        let roles = [Self::Admin, Self::Operator, Self::Publisher, Self::Developer, Self::Viewer];
         let position = Self::NAMES.iter().position(|known| *known == name)?;
-        roles.get(position).copied()
+        Self::ALL.get(position).copied()
+    }
+
+    pub fn name(self) -> &'static str {
+        Self::NAMES.get(self as usize).copied().unwrap_or_default()
     }
 }
 

@@ -51,7 +51,7 @@ use crate::model::api::Api;
 use crate::model::backend_jwt::BackendJwt;
 use crate::model::directory::Directory;
 use crate::model::gateway::{
-    ErrorFormat, Gateway, Limits, Listener, ManagementSettings, Telemetry,
+    ErrorFormat, Gateway, Limits, Listener, ManagementSettings, PortalSettings, Telemetry,
 };
 use crate::model::key_manager::KeyManager;
 use crate::model::policy::Throttling;
@@ -71,6 +71,7 @@ pub struct Model {
     pub limits: Limits,
     /// `None`: no `[management]` was written, so no management listener is opened.
     pub management: Option<ManagementSettings>,
+    pub portal: PortalSettings,
     /// Whether WSO2 Identity Server may tell of revoked tokens.
     pub revocation_notices: bool,
     /// Where gateways tell each other of them.

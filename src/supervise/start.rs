@@ -30,6 +30,7 @@ use crate::proxy::worker::WorkerParts;
 use crate::revocation::Revocations;
 use crate::revocation::channel::Channel;
 use crate::revocation::journal::Journal;
+use crate::sign_in::PasswordChecks;
 use crate::snapshot::Snapshots;
 use crate::state_dir::lock::Lock;
 use crate::state_dir::{self, FolderNote};
@@ -393,15 +394,13 @@ fn answers(
 ) -> ManagementState {
     let (users, hosts) =
         management.map(|management| (management.users, management.hosts)).unwrap_or_default();
+    let counters = Arc::clone(shared.metrics.management());
+    let passwords = Arc::new(PasswordChecks::new(Arc::clone(shared.clock), counters));
     ManagementState {
         metrics: Arc::clone(shared.metrics),
         readiness: Arc::clone(readiness),
         reload,
-        access: Access::new(
-            users,
-            Arc::clone(shared.clock),
-            Arc::clone(shared.metrics.management()),
-        ),
+        access: Access::new(users.into(), passwords),
         hosts: OwnHosts::new(&hosts),
         revocations: Arc::clone(&shared.common.revocations),
         notices,

@@ -30,6 +30,7 @@ const ROOMS: &[&[&str]] = &[
     &["proxy"],
     &["listen"],
     &["explain"],
+    &["sign_in"],
     &["admin"],
     &["management", "demo"],
     &["supervise"],

@@ -1,4 +1,4 @@
-//! The keys of `[management]` and `[store]`.
+//! The keys of `[management]`, `[portal]` and `[store]`.
 
 use super::listener::PAIR;
 use super::rule::{TableRule, ValueKind, key, later};
@@ -31,6 +31,24 @@ static MANAGEMENT_USER: TableRule = TableRule {
         key("name", ValueKind::Text, "Unique"),
         key("password_hash", ValueKind::Secret, "Argon2 hash in PHC format: $argon2id$..."),
         key("roles", ValueKind::Choices(UserRole::NAMES), "The user's rights"),
+        key("groups", ValueKind::Texts, "The user sees and changes applications of these groups"),
+    ],
+};
+
+pub(super) static PORTAL: TableRule = TableRule {
+    keys: &[
+        key("self_signup", ValueKind::Flag, "Anybody may make an account with the role developer"),
+        key("terms", ValueKind::Text, "The address of a page that a new account must accept"),
+        key(
+            "key_provisioning",
+            ValueKind::Flag,
+            "Application developers may map existing OAuth keys, where the key manager allows it",
+        ),
+        key(
+            "validate_existing_keys",
+            ValueKind::Flag,
+            "The authorization server is asked for an existing client, where its type can tell",
+        ),
     ],
 };
 

@@ -6,7 +6,7 @@ use super::backend_jwt::BACKEND_JWT;
 use super::gateway::{ERRORS, GATEWAY, LIMITS};
 use super::key_manager::{KEY_MANAGER, KEY_MANAGER_DEFAULTS};
 use super::listener::LISTENER;
-use super::management::{MANAGEMENT, STORE};
+use super::management::{MANAGEMENT, PORTAL, STORE};
 use super::revocation::REVOCATION;
 use super::rule::{TableRule, ValueKind, key};
 use super::telemetry::TELEMETRY;
@@ -24,6 +24,7 @@ pub(in crate::config) static ROOT: TableRule = TableRule {
             ValueKind::Table(&MANAGEMENT),
             "The listener for health, metrics and reload",
         ),
+        key("portal", ValueKind::Table(&PORTAL), "Rights of application developers"),
         key("store", ValueKind::Table(&STORE), "The store for what the management API creates"),
         key(
             "key_manager_defaults",

@@ -1,4 +1,4 @@
-//! Reads `[management]`.
+//! Reads `[management]` and `[portal]`.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use crate::config::resolve::secret::secret;
 use crate::config::resolve::unique::Unique;
 use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
-use crate::model::gateway::{ManagementSettings, ManagementUser, UserRole};
+use crate::model::gateway::{ManagementSettings, ManagementUser, PortalSettings, UserRole};
 
 pub(super) fn management(whole: &Whole<'_>, sources: &Sources) -> Option<ManagementSettings> {
     let table = whole.once("management")?;
@@ -32,6 +32,18 @@ pub(super) fn management(whole: &Whole<'_>, sources: &Sources) -> Option<Managem
             .collect(),
         place: sources.place(&table.at()),
     })
+}
+
+pub(super) fn portal(whole: &Whole<'_>) -> PortalSettings {
+    let default = PortalSettings::default();
+    let Some(table) = whole.once("portal") else { return default };
+    PortalSettings {
+        self_signup: table.flag("self_signup", default.self_signup),
+        terms: table.text("terms").map(|terms| terms.value.to_owned()).unwrap_or_default(),
+        key_provisioning: table.flag("key_provisioning", default.key_provisioning),
+        validate_existing_keys: table
+            .flag("validate_existing_keys", default.validate_existing_keys),
+    }
 }
 
 fn users(table: &Table<'_>, sources: &Sources) -> Vec<ManagementUser> {
@@ -62,7 +74,10 @@ fn users(table: &Table<'_>, sources: &Sources) -> Vec<ManagementUser> {
         }
         if names.claim(name.value, &name.at, "user", user.problems()) {
             let roles = roles(&user);
-            users.push(ManagementUser { name: name.value.to_owned(), password_hash, roles });
+            let groups = user.texts("groups").unwrap_or_default();
+            let groups = groups.iter().map(|group| group.value.to_owned()).collect();
+            let name = name.value.to_owned();
+            users.push(ManagementUser { name, password_hash, roles, groups });
         }
     }
     users

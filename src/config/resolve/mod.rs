@@ -140,6 +140,7 @@ pub(super) fn model(
         listeners,
         limits: limits::limits(&whole),
         management: management::management(&whole, sources),
+        portal: management::portal(&whole),
         revocation_notices: revocation::notices(&whole),
         revocation_channel: revocation::channel(&whole, sources),
         backend_jwt: backend_jwt::backend_jwt(&whole, sources, &apis),
