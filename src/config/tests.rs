@@ -13,6 +13,7 @@ mod files;
 mod proxies;
 mod streams;
 mod throttling;
+mod traces;
 mod unlikely;
 
 fn load_text(text: &str) -> Result<Loaded, String> {
@@ -87,7 +88,6 @@ fn what_does_not_exist_yet_is_refused_by_name() {
             "[[key_managers]]\nname = \"k\"\npermissions = { type = \"allow\", roles = [\"a\"] }",
             "key_managers.permissions",
         ),
-        ("[telemetry]\ntraces = { otlp = \"http://c:4317\" }", "telemetry.traces.otlp"),
         (
             "[telemetry]\nmetrics = { application_label = true }",
             "telemetry.metrics.application_label",

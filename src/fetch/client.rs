@@ -1,7 +1,10 @@
 //! One exchange by the rules of a key manager, within its `request_timeout`, connecting included.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::request::Builder;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Full;
 use tokio::time::timeout;
 
@@ -19,6 +22,15 @@ use crate::model::key_manager::Fetch;
 const KEY_SET_OR_JSON: &str = "application/jwk-set+json, application/json;q=0.9";
 
 const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
+
+/// The answer to a delivery.
+#[derive(Debug)]
+pub struct Receipt {
+    pub status: StatusCode,
+    /// The time after which the server can take more.
+    pub retry_after: Option<Duration>,
+    pub content: Bytes,
+}
 
 /// Fetches one document.
 pub async fn get(settings: &Fetch, url: &str) -> Result<Document, FetchFailure> {
@@ -44,6 +56,39 @@ pub async fn post(
     within(settings, &url, reading).await
 }
 
+/// Posts JSON to a server that takes deliveries, such as a collector of traces. What its statuses
+/// mean is the caller's to know.
+pub async fn deliver(
+    settings: &Fetch,
+    url: &str,
+    json: Bytes,
+    authorization: Option<&HeaderValue>,
+) -> Result<Receipt, FetchFailure> {
+    let url = FetchUrl::permitted(settings, url)?;
+    let delivering = async {
+        let response = open(settings, &url, |proxy| {
+            let mut request = begun(&url, proxy, Method::POST);
+            request = request.header(header::CONTENT_TYPE, "application/json");
+            if let Some(authorization) = authorization {
+                request = request.header(header::AUTHORIZATION, authorization);
+            }
+            finished(&url, request, json)
+        });
+        let response = response.await?;
+        let (status, retry_after) = (response.status(), retry_after(response.headers()));
+        let most = usize::try_from(settings.max_document_bytes).unwrap_or(usize::MAX);
+        // an answer that cannot be read says nothing beside its status
+        let content = response.content(most).await.unwrap_or_default();
+        Ok(Receipt { status, retry_after, content })
+    };
+    within(settings, &url, delivering).await
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
 async fn within<T>(
     settings: &Fetch,
     url: &FetchUrl,
@@ -62,11 +107,20 @@ async fn exchange(
     url: &FetchUrl,
     form: Option<&FormPost<'_>>,
 ) -> Result<OpenResponse, FetchFailure> {
+    open(settings, url, |proxy| request(url, proxy, form)).await
+}
+
+/// Sends a request, and waits for the response's head. `request` is told the proxy that it goes
+/// to by name.
+async fn open(
+    settings: &Fetch,
+    url: &FetchUrl,
+    request: impl FnOnce(Option<&Proxy>) -> Result<Request<Full<Bytes>>, FetchFailure>,
+) -> Result<OpenResponse, FetchFailure> {
     let proxy = route(&settings.proxy, url).proxy;
     let connection = connect(settings, url, proxy.as_ref()).await?;
     // a tunnel hides the proxy from the request
-    let proxy = proxy.as_ref().filter(|_| !url.is_https());
-    let request = request(url, proxy, form)?;
+    let request = request(proxy.as_ref().filter(|_| !url.is_https()))?;
     let sent = send(connection, request).await;
     sent.map_err(|_| FetchFailure::BrokenOff { host: url.host().to_owned() })
 }
@@ -76,22 +130,8 @@ fn request(
     proxy: Option<&Proxy>,
     form: Option<&FormPost<'_>>,
 ) -> Result<Request<Full<Bytes>>, FetchFailure> {
-    // a proxy is sent the whole address of a plain document (RFC 9112 section 3.2.2)
-    let target = match (proxy, url.uri().path_and_query()) {
-        (Some(_), _) => url.to_string(),
-        (None, Some(path)) => path.to_string(),
-        (None, None) => "/".to_owned(),
-    };
-    let mut request = Request::builder()
-        .method(if form.is_some() { Method::POST } else { Method::GET })
-        .uri(target)
-        .header(header::HOST, url.authority())
-        .header(header::ACCEPT, accept(form))
-        .header(header::ACCEPT_ENCODING, "identity")
-        .header(header::USER_AGENT, USER_AGENT);
-    if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.clone()) {
-        request = request.header(header::PROXY_AUTHORIZATION, authorization);
-    }
+    let method = if form.is_some() { Method::POST } else { Method::GET };
+    let mut request = begun(url, proxy, method).header(header::ACCEPT, accept(form));
     if let Some(form) = form {
         request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         if let Some(authorization) = form.authorization {
@@ -99,9 +139,36 @@ fn request(
         }
     }
     let body = form.map_or_else(String::new, FormPost::encoded);
-    request
-        .body(Full::new(Bytes::from(body)))
-        .map_err(|_| FetchFailure::Address { url: url.to_string() })
+    finished(url, request, Bytes::from(body))
+}
+
+/// Begins a request: its target, and the fields that every request has.
+fn begun(url: &FetchUrl, proxy: Option<&Proxy>, method: Method) -> Builder {
+    // a proxy is sent the whole address of a plain document (RFC 9112 section 3.2.2)
+    let target = match (proxy, url.uri().path_and_query()) {
+        (Some(_), _) => url.to_string(),
+        (None, Some(path)) => path.to_string(),
+        (None, None) => "/".to_owned(),
+    };
+    let request = Request::builder()
+        .method(method)
+        .uri(target)
+        .header(header::HOST, url.authority())
+        .header(header::ACCEPT_ENCODING, "identity")
+        .header(header::USER_AGENT, USER_AGENT);
+    match proxy.and_then(|proxy| proxy.authorization.clone()) {
+        Some(authorization) => request.header(header::PROXY_AUTHORIZATION, authorization),
+        None => request,
+    }
+}
+
+fn finished(
+    url: &FetchUrl,
+    request: Builder,
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, FetchFailure> {
+    let request = request.body(Full::new(body));
+    request.map_err(|_| FetchFailure::Address { url: url.to_string() })
 }
 
 fn accept(form: Option<&FormPost<'_>>) -> &'static str {

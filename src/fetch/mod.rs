@@ -4,10 +4,10 @@
 //! request has a connection of its own: no redirects, no compression, no second try, and a bound on
 //! everything that a server sends.
 //!
-//! [`get`] and [`post`] do a whole exchange by the rules of a key manager: [`address`] says which
-//! addresses are permitted, [`proxy`] which way is taken, [`connector`] opens the connection with
-//! the trust of [`trust`], and [`document`] judges the response. [`send`] is the part below: one
-//! request over a stream that is open already.
+//! [`get`], [`post`] and [`deliver`] do a whole exchange by the rules of a key manager: [`address`]
+//! says which addresses are permitted, [`proxy`] which way is taken, [`connector`] opens the
+//! connection with the trust of [`trust`], and [`document`] judges the response. [`send`] is the
+//! part below: one request over a stream that is open already.
 
 mod address;
 mod client;
@@ -23,7 +23,7 @@ mod recorder;
 pub mod trust;
 
 pub use address::{FetchUrl, is_loopback_host};
-pub use client::{get, post};
+pub use client::{Receipt, deliver, get, post};
 pub use document::{Document, Posted};
 pub use failure::FetchFailure;
 pub use form::{FormPost, form_encoded};

@@ -6,6 +6,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::telemetry::TraceContext;
+
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -23,9 +25,21 @@ pub fn request_id(headers: &mut HeaderMap, new: impl FnOnce() -> HeaderValue) ->
     id
 }
 
+/// Returns the trace that the client names, if it is one valid value.
+pub fn context(headers: &HeaderMap) -> Option<TraceContext> {
+    TraceContext::read(single(headers, &TRACEPARENT)?.as_bytes())
+}
+
+/// Puts the gateway's own span in the client's place. The client's `tracestate` stays.
+pub fn propagate(headers: &mut HeaderMap, context: &TraceContext) {
+    if let Ok(value) = HeaderValue::from_bytes(&context.header()) {
+        headers.insert(TRACEPARENT, value);
+    }
+}
+
 /// Removes `traceparent` unless it is one valid value, and `tracestate` with it.
 pub fn keep_valid_context(headers: &mut HeaderMap) {
-    if !single(headers, &TRACEPARENT).is_some_and(|parent| is_parent(parent.as_bytes())) {
+    if context(headers).is_none() {
         headers.remove(TRACEPARENT);
         headers.remove(TRACESTATE);
     }
@@ -40,26 +54,6 @@ fn is_plain(id: &HeaderValue) -> bool {
     let plain =
         |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'-');
     (1..=MAX_REQUEST_ID_BYTES).contains(&id.len()) && id.as_bytes().iter().all(plain)
-}
-
-/// `version "-" trace-id "-" parent-id "-" flags`, in lower-case hexadecimal; later versions may
-/// add fields.
-fn is_parent(value: &[u8]) -> bool {
-    let mut fields = value.split(|byte| *byte == b'-');
-    let mut hexadecimal = |length: usize| {
-        let lower = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        fields.next().filter(|field| field.len() == length && field.iter().all(lower))
-    };
-    let (Some(version), Some(trace), Some(parent), Some(_)) =
-        (hexadecimal(2), hexadecimal(32), hexadecimal(16), hexadecimal(2))
-    else {
-        return false;
-    };
-    let zero = |field: &[u8]| field.iter().all(|byte| *byte == b'0');
-    version != b"ff"
-        && !zero(trace)
-        && !zero(parent)
-        && (version != b"00" || fields.next().is_none())
 }
 
 #[cfg(test)]

@@ -40,6 +40,9 @@ pub(super) async fn tick(worker: Rc<LocalWorker>) {
         worker.shared().idle().tick(deadlines.now());
         if turn.is_multiple_of(LOG_FLUSH) {
             worker.shared().access_log().flush();
+            if let Some(tracer) = worker.shared().tracer() {
+                tracer.flush();
+            }
         }
         let snapshot = worker.shared().snapshots().load();
         health::check(worker.shared().forwarder(), &snapshot.routes.checked);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::key_manager::PemFile;
+use crate::model::key_manager::{Fetch, PemFile};
 use crate::model::provenance::Provenance;
 use crate::model::proxies::TrustedProxies;
 use crate::model::rate::Rate;
@@ -236,6 +236,8 @@ pub enum ErrorFormat {
 pub struct Telemetry {
     pub log: Log,
     pub access_log: AccessLogSettings,
+    /// `None`: the gateway makes no spans.
+    pub traces: Option<TraceSettings>,
     /// The most series that one metric family may have; the rest is counted as `other`.
     pub max_series: usize,
 }
@@ -271,6 +273,20 @@ pub struct AccessLogSettings {
     pub format: LogFormat,
     /// The share of exchanges that are written, 0 to 1. Refusals are always written.
     pub sample: f64,
+}
+
+/// Which traces are exported, and where to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TraceSettings {
+    /// The collector's address, with the path for spans.
+    pub url: String,
+    /// The value of `Authorization`.
+    pub authorization: Option<Secret>,
+    pub fetch: Fetch,
+    /// The share of traces that nobody in front of the gateway has decided on, 0 to 1.
+    pub sample: f64,
+    /// An exchange that takes as long is exported in any case.
+    pub slow: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

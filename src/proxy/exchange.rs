@@ -16,8 +16,12 @@ use crate::jwt::Claims;
 use crate::limiter::concurrency::Permit;
 use crate::model::reason::Reason;
 use crate::proxy::connection::{Connection, InFlight, Transport};
-use crate::proxy::exchange_facts::{BackendFacts, CallerFacts, HeadFacts, ReceivedRequest};
+use crate::proxy::exchange_facts::{
+    BackendFacts, CallerFacts, HeadFacts, ReceivedRequest, is_refusal,
+};
+use crate::proxy::exchange_spans::{EndedExchange, has_failed};
 use crate::proxy::refusal::{Refusal, Why};
+use crate::proxy::wait::Wait;
 use crate::proxy::worker::Worker;
 use crate::snapshot::local::LocalApi;
 use crate::snapshot::throttling::CompiledPolicy;
@@ -83,6 +87,7 @@ impl Exchange {
             request: ReceivedRequest::take(request),
             head: HeadFacts {
                 request_id: None,
+                trace: None,
                 origin: None,
                 client: in_flight.connection().peer().ip(),
                 normal_path: None,
@@ -190,6 +195,13 @@ impl Exchange {
         }
     }
 
+    /// Notes a wait for an authorization server, where spans are made.
+    pub(super) fn waited(&mut self, wait: Wait, answered: bool) {
+        if let Some((trace, tracer)) = self.head.trace.as_mut().zip(self.worker.tracer()) {
+            trace.waited(|| wait.span(tracer, self.started, answered));
+        }
+    }
+
     fn received(&self) -> u64 {
         self.backend.progress.as_ref().map_or(0, |progress| progress.received())
     }
@@ -231,6 +243,12 @@ impl Exchange {
         self.series.record(self.worker.index(), &measured);
     }
 
+    /// The policy that refused, or that a request which passed is beyond.
+    fn limiting(&self) -> Option<(LevelKind, &Arc<CompiledPolicy>)> {
+        let limited = self.limited.as_ref().map(|(kind, policy)| (*kind, policy));
+        limited.or_else(|| self.levels.noted())
+    }
+
     fn log(&self, total: Duration) {
         let api = self.api.as_ref().map(|(api, _)| &api.definition);
         let place = self.api.as_ref().and_then(|(api, position)| Some((api, (*position)?)));
@@ -246,12 +264,11 @@ impl Exchange {
         let claims = caller.principal.as_ref().map(Principal::claims);
         let request_id =
             self.head.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
-        // of a request that passed: the policy that it is beyond
-        let limited = self.limited.as_ref().map(|(kind, policy)| (*kind, policy));
-        let limited = limited.or_else(|| self.levels.noted());
+        let limited = self.limiting();
         let record = AccessRecord {
             time: self.began,
             request_id,
+            trace_id: self.head.trace.as_ref().map(|trace| trace.trace),
             denial: refused.then_some(request_id),
             remote: self.connection().peer(),
             client: self.head.client,
@@ -294,6 +311,36 @@ impl Exchange {
 }
 
 impl Exchange {
+    /// Makes the spans of the exchange, if it is sampled, failed or was slow.
+    fn trace(&mut self, total: Duration) {
+        let Some(tracer) = self.worker.tracer() else { return };
+        let ExchangeOutcome { status, reason } = self.outcome;
+        let truncated = self.ending == Some(ExchangeEnding::BackendTruncated);
+        let failed = truncated || has_failed(status, reason);
+        let trace = self.head.trace.take();
+        let Some(trace) = trace.filter(|trace| tracer.wants(trace, failed, total)) else { return };
+        let ended = EndedExchange {
+            began: self.began,
+            started: self.started,
+            duration: total,
+            connection: self.connection(),
+            request: &self.request,
+            head: &self.head,
+            caller: &self.caller,
+            backend: &self.backend,
+            api: self.api.as_ref().map(|(api, position)| (&**api, *position)),
+            key_manager: self.key_manager(),
+            status,
+            reason,
+            failed,
+            request_bytes: self.received(),
+            response_bytes: self.sent,
+        };
+        if let Some(spans) = ended.spans(trace) {
+            tracer.finish(spans);
+        }
+    }
+
     /// Remembers a refusal that its client can name.
     fn remember(&mut self) {
         let ExchangeOutcome { status, reason } = self.outcome;
@@ -330,18 +377,6 @@ impl Exchange {
     }
 }
 
-/// Tells whether the client was refused, and got an id to ask about.
-fn is_refusal(reason: Reason) -> bool {
-    !matches!(
-        reason,
-        Reason::Forwarded
-            | Reason::CorsPreflight
-            | Reason::ResourceMetadata
-            | Reason::ServerOptions
-            | Reason::ClientClosed
-    )
-}
-
 impl Drop for Exchange {
     fn drop(&mut self) {
         let total = self.started.elapsed();
@@ -351,6 +386,7 @@ impl Drop for Exchange {
         self.charge();
         self.measure(total);
         self.log(total);
+        self.trace(total);
         if is_refusal(self.outcome.reason) {
             self.remember();
         }

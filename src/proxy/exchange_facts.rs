@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method, Request, Uri, Version};
 
@@ -11,8 +11,10 @@ use crate::authenticate::{CallerNames, Principal, TokenJudge};
 use crate::backend::CompiledTarget;
 use crate::forward::body::RequestProgress;
 use crate::model::application::KeyType;
+use crate::model::reason::Reason;
 use crate::proxy::denial::FormatPreference;
 use crate::proxy::request_origin::RequestOrigin;
+use crate::telemetry::ExchangeTrace;
 use crate::telemetry::refusals::Unsigned;
 
 /// The request as it was received.
@@ -30,6 +32,8 @@ pub(super) struct ReceivedRequest {
 #[derive(Debug)]
 pub(super) struct HeadFacts {
     pub(super) request_id: Option<HeaderValue>,
+    /// `None`: the client names no trace, and the gateway does not trace.
+    pub(super) trace: Option<ExchangeTrace>,
     pub(super) origin: Option<Rc<RequestOrigin>>,
     /// The client behind trusted proxies; the peer until the head was read.
     pub(super) client: IpAddr,
@@ -54,6 +58,7 @@ pub(super) struct CallerFacts {
 pub(super) struct BackendFacts {
     pub(super) progress: Option<Rc<RequestProgress>>,
     pub(super) target: Option<Arc<CompiledTarget>>,
+    pub(super) began: Option<Instant>,
     pub(super) time: Option<Duration>,
 }
 
@@ -69,4 +74,16 @@ impl ReceivedRequest {
             uri: std::mem::take(request.uri_mut()),
         }
     }
+}
+
+/// Tells whether the client was refused, and got an id to ask about.
+pub(super) fn is_refusal(reason: Reason) -> bool {
+    !matches!(
+        reason,
+        Reason::Forwarded
+            | Reason::CorsPreflight
+            | Reason::ResourceMetadata
+            | Reason::ServerOptions
+            | Reason::ClientClosed
+    )
 }

@@ -36,6 +36,7 @@ pub(super) async fn forward(
 ) -> Result<ForwardedAnswer, Refusal> {
     let progress = Rc::clone(outgoing.request.body().progress());
     let began = Instant::now();
+    exchange.backend.began = Some(began);
     // made here and not handed in: what would be moved is large
     let mut forwarding = pin!(worker.forwarder().forward(admitted, outgoing, &progress));
     let answered = poll_fn(|context| match forwarding.as_mut().poll(context) {

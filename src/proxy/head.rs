@@ -54,6 +54,7 @@ pub(super) fn read<'u>(
 ) -> Result<Head<'u>, Refusal> {
     let headers = inbound.request.headers_mut();
     exchange.head.request_id = Some(trace::request_id(headers, || worker.request_id()));
+    exchange.head.trace = worker.trace(trace::context(headers));
     if worker.is_overloaded() {
         return Err(Refusal::new(Reason::Overloaded));
     }

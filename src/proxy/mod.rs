@@ -13,6 +13,7 @@ mod cors;
 pub mod denial;
 mod exchange;
 mod exchange_facts;
+mod exchange_spans;
 mod forwarding;
 mod head;
 mod inbound;
@@ -30,6 +31,7 @@ mod routing;
 pub mod service;
 mod stream;
 mod verdict;
+mod wait;
 mod walk;
 pub mod worker;
 

@@ -13,6 +13,7 @@ use crate::forward::early_hints::Interim;
 use crate::forward::headers::{self, Hop, Trailers};
 use crate::forward::pool::ConnectionPurpose;
 use crate::forward::targets::Outgoing;
+use crate::forward::trace;
 use crate::model::api::AuthorizationForwarding;
 use crate::model::backend::{Addressing, Balance, HashKey};
 use crate::model::reason::Reason;
@@ -23,6 +24,7 @@ use crate::proxy::refusal::Refusal;
 use crate::proxy::stream::kind::grpc_timeout;
 use crate::proxy::stream::upgrade::UpgradeRequest;
 use crate::proxy::worker::Worker;
+use crate::telemetry::ExchangeTrace;
 use crate::throttle::{Admitted, Permitted};
 
 /// The facts about a request that the way back needs, once the request itself is with the backend.
@@ -49,7 +51,7 @@ pub(super) fn prepare<'h>(
     let deadline = deadline(worker, exchange, admitted, request.headers());
     let key = hash_key(exchange, admitted, request.headers());
     let client_base = client_base(admitted, head);
-    rewrite(worker, admitted, head, &client_base, &mut request)?;
+    rewrite(worker, exchange, admitted, (head, &client_base), &mut request)?;
     assert_caller(worker, permitted, request.headers_mut())?;
     if let Some(declared) = head.declared.filter(|declared| declared.padded) {
         request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(declared.bytes));
@@ -135,9 +137,9 @@ fn client_base(admitted: &Admitted, head: &Head<'_>) -> String {
 /// Rewrites the headers: first those that end here go, then the gateway's own come.
 fn rewrite(
     worker: &Worker,
+    exchange: &Exchange,
     admitted: &Admitted,
-    head: &Head<'_>,
-    client_base: &str,
+    (head, client_base): (&Head<'_>, &str),
     request: &mut Request<RequestBody>,
 ) -> Result<(), Refusal> {
     let api = admitted.permitted().api();
@@ -163,6 +165,10 @@ fn rewrite(
         .map_err(|error| Refusal::because(Reason::InvalidRequest, error.to_string()))?;
     if trailers == Trailers::Read {
         request.headers_mut().insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    let trace = exchange.head.trace.as_ref();
+    if let Some(context) = trace.and_then(ExchangeTrace::for_backend) {
+        trace::propagate(request.headers_mut(), &context);
     }
     headers::apply(&definition.request_headers, request.headers_mut());
     // what the client's connection knows of it is not the backend's

@@ -19,6 +19,7 @@ use crate::proxy::reply::{self, Reply};
 use crate::proxy::request_facts::RequestFacts;
 use crate::proxy::routing::route;
 use crate::proxy::verdict;
+use crate::proxy::wait::Wait;
 use crate::proxy::worker::Worker;
 use crate::snapshot::Snapshot;
 use crate::throttle::{self, Permitted};
@@ -70,7 +71,10 @@ async fn permit(
             Err(Undecided::Refused(refusal)) => refusal,
             Err(Undecided::Needs(question, at)) => {
                 let asking = Asking::new(worker, &facts, &snapshot, &at, exchange.head.client);
-                match Box::pin(questions.ask(question, asking)).await {
+                let wait = Wait::begin(&question);
+                let asked = Box::pin(questions.ask(question, asking)).await;
+                exchange.waited(wait, asked.is_ok());
+                match asked {
                     Ok(()) => continue,
                     Err(error) => at.refusal(Why::Authenticate(error)),
                 }

@@ -25,7 +25,9 @@ use crate::proxy::stream::authorization::StreamAuthorizations;
 use crate::snapshot::Snapshots;
 use crate::snapshot::local::LocalSnapshots;
 use crate::telemetry::refusals::Refusals;
-use crate::telemetry::{AccessWriter, WorkerCounters};
+use crate::telemetry::{
+    AccessWriter, ExchangeTrace, TraceContext, Tracer, TracerParts, WorkerCounters,
+};
 
 /// The parts that a worker's thread is given. It makes everything else itself, on its own thread.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub struct WorkerParts {
     pub snapshots: Arc<Snapshots>,
     pub counters: Arc<WorkerCounters>,
     pub access_log: AccessWriter,
+    /// `None`: the gateway makes no spans.
+    pub tracer: Option<TracerParts>,
     pub clock: Arc<dyn Clock>,
     pub token_cache_bytes: u64,
     pub common: Common,
@@ -61,6 +65,7 @@ impl WorkerParts {
             snapshots: Arc::clone(&self.snapshots),
             counters: Arc::clone(&self.counters),
             access_log: self.access_log.again(),
+            tracer: self.tracer.clone(),
             clock: Arc::clone(&self.clock),
             token_cache_bytes: self.token_cache_bytes,
             common: self.common.clone(),
@@ -81,6 +86,7 @@ pub struct Worker {
     forwarder: Rc<Forwarder>,
     counters: Arc<WorkerCounters>,
     access_log: AccessWriter,
+    tracer: Option<Tracer>,
     refusals: Arc<Refusals>,
     clock: Arc<dyn Clock>,
     request_ids: RequestIds,
@@ -108,6 +114,10 @@ impl Worker {
         let cache =
             TokenCache::new(parts.token_cache_bytes, Arc::clone(&parts.counters), parts.common);
         cache.set_moment(parts.clock.moment());
+        let randomness = foldhash::quality::RandomState::default();
+        // no two workers of any gateway begin with the same
+        let seed =
+            u128::from(parts.id_prefix) << 64 | u128::from(randomness.hash_one(parts.id_prefix));
         Self {
             index: parts.index,
             snapshots: LocalSnapshots::new(parts.snapshots),
@@ -119,11 +129,12 @@ impl Worker {
             }),
             counters: parts.counters,
             access_log: parts.access_log,
+            tracer: parts.tracer.map(|tracer| tracer.tracer(seed)),
             refusals,
             clock: parts.clock,
             request_ids: RequestIds::new(parts.id_prefix),
             drawn: Cell::new(0),
-            randomness: foldhash::quality::RandomState::default(),
+            randomness,
             via: parts.via,
             overloaded: Cell::new(false),
             stream_authorizations: Rc::default(),
@@ -159,6 +170,18 @@ impl Worker {
 
     pub fn access_log(&self) -> &AccessWriter {
         &self.access_log
+    }
+
+    pub fn tracer(&self) -> Option<&Tracer> {
+        self.tracer.as_ref()
+    }
+
+    /// Begins the trace of an exchange. A gateway that does not trace knows the client's alone.
+    pub(super) fn trace(&self, client: Option<TraceContext>) -> Option<ExchangeTrace> {
+        match &self.tracer {
+            Some(tracer) => Some(tracer.begin(client)),
+            None => client.map(ExchangeTrace::of_client),
+        }
     }
 
     pub fn refusals(&self) -> &Refusals {

@@ -6,7 +6,8 @@
 //! a reload may take away), [`listeners`] (which sockets open and close), [`running`] (what it is
 //! told, and the end), [`descriptors`] (how many connections the process can hold),
 //! [`certificates`] (until when they are valid), [`signals`], [`watch`] (changed files),
-//! [`workers`] (the threads), [`clock`], [`clock_watch`] (a clock that jumps).
+//! [`workers`] (the threads), [`trace_export`] (spans for the collector), [`clock`],
+//! [`clock_watch`] (a clock that jumps).
 
 mod background;
 pub mod certificates;
@@ -20,6 +21,7 @@ pub mod inherited;
 pub mod inventory;
 mod link;
 pub mod listeners;
+mod own_folder;
 mod publisher;
 pub mod reload;
 pub mod running;
@@ -30,6 +32,7 @@ pub mod signals;
 mod stamp;
 pub mod start;
 pub mod takeover;
+mod trace_export;
 mod warnings;
 pub mod watch;
 pub mod workers;

@@ -16,6 +16,7 @@ use crate::supervise::counts::{self, KeptCounts};
 use crate::supervise::link::TakeoverLink;
 use crate::supervise::reload::Reloader;
 use crate::supervise::service_manager;
+use crate::supervise::trace_export::TraceExport;
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{Drained, WorkerThreads};
 use crate::telemetry::{AccessLog, Metrics};
@@ -31,6 +32,7 @@ pub struct RunningGateway {
     pub(super) threads: WorkerThreads,
     pub(super) readiness: Arc<Readiness>,
     pub(super) access_log: AccessLog,
+    pub(super) traces: TraceExport,
     pub(super) snapshots: Arc<Snapshots>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tasks: JoinSet<()>,
@@ -122,6 +124,7 @@ impl RunningGateway {
         };
         let drained = self.threads.drain(self.reloader.settings.drain_timeout, hurry).await;
         self.tasks.shutdown().await;
+        self.traces.shutdown().await;
         let (counts, now) =
             (Arc::clone(&self.counts), counts::time(&self.counts, &*self.reloader.clock));
         // a failure is told there

@@ -33,7 +33,6 @@ use crate::revocation::journal::Journal;
 use crate::sign_in::PasswordChecks;
 use crate::snapshot::Snapshots;
 use crate::state_dir::lock::Lock;
-use crate::state_dir::{self, FolderNote};
 use crate::supervise::clock::SystemClock;
 use crate::supervise::clock_watch::{self, ClockReading};
 use crate::supervise::counts::{self, KeptCounts};
@@ -41,16 +40,18 @@ use crate::supervise::error::{SuperviseError, bind_error};
 use crate::supervise::facts::{identity_facts, shared_counters};
 use crate::supervise::link::{self, Predecessor, TakeoverLink};
 use crate::supervise::listeners::Listeners;
+use crate::supervise::own_folder::own_folder;
 use crate::supervise::publisher::{Publisher, PublisherContext};
 use crate::supervise::reload::{Reloader, key_manager_facts, set_log, snapshot_facts};
 use crate::supervise::running::RunningGateway;
 use crate::supervise::settled::{self, Settled};
 use crate::supervise::takeover::Inherited;
+use crate::supervise::trace_export::TraceExport;
 use crate::supervise::warnings::tell_limits;
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{self, WorkerThreads};
 use crate::supervise::{certificates, descriptors};
-use crate::telemetry::{AccessLog, CounterFacts, LogHandle, Metrics, SnapshotFacts};
+use crate::telemetry::{AccessLog, CounterFacts, LogHandle, Metrics, SnapshotFacts, TracerParts};
 
 /// Reloads that may wait for one that is under way; more callers wait in their own connection.
 const RELOAD_QUEUE: usize = 16;
@@ -73,7 +74,7 @@ pub async fn start(
         tracing::warn!(target: "portcullis::config", "{warning}");
     }
     tell_limits(&loaded.model, SystemClock.now());
-    assemble(path, settled, identities, log, inherited).await
+    Box::pin(assemble(path, settled, identities, log, inherited)).await
 }
 
 fn shares(model: &Model) -> Arc<Descriptors> {
@@ -109,11 +110,11 @@ async fn assemble(
 
     let mut listeners = Listeners::default();
     let plan = listeners.plan(&model.listeners, &mut inherited, &metrics)?;
-    let wanted = model.management.as_ref();
-    let management = wanted.map(|wanted| bind_management(wanted, &mut inherited)).transpose()?;
+    let management = bind_management(model.management.as_ref(), &mut inherited)?;
     inherited.close_unused();
     let management_socket = management.as_ref().and_then(|(socket, _)| socket.try_clone().ok());
     let access_log = AccessLog::open(&model.telemetry.access_log)?;
+    let (tracer, traces) = TraceExport::start(model.telemetry.traces.as_ref(), &metrics);
     show_lost_lines(&metrics, &access_log, log.as_ref());
 
     let limiter = Arc::<SharedLimiter>::default();
@@ -134,8 +135,7 @@ async fn assemble(
     };
     let (publisher, keys) = Publisher::start(identities, model, &context)?;
     let snapshots = Arc::clone(publisher.snapshots());
-    let generation = snapshots.load().generation;
-    show_snapshot(&metrics, SnapshotFacts { generation, ..facts }, &*clock);
+    show_snapshot(&metrics, &snapshots, facts, &*clock);
 
     let lock = turn(lock, predecessor.as_mut(), &keys, &state_dir).await?;
     counts.own(&snapshots.load().throttling, counts::time(&counts, &*clock));
@@ -146,6 +146,7 @@ async fn assemble(
         snapshots: &snapshots,
         metrics: &metrics,
         access_log: &access_log,
+        tracer: tracer.as_ref(),
         clock: &clock,
         common: &common,
         descriptors: &descriptors,
@@ -153,8 +154,7 @@ async fn assemble(
     let parts = walk_parts(worker_count, &settings, &shared)?;
     let readiness = Arc::new(Readiness::new(Arc::clone(&snapshots)));
     let threads = WorkerThreads::start(parts, &readiness, &metrics)?;
-    let changes = listeners.apply(plan);
-    threads.listen_all(&changes.opened).await;
+    threads.listen_all(&listeners.apply(plan).opened).await;
 
     let (reload, reloads) = mpsc::channel(RELOAD_QUEUE);
     let in_force = Arc::<InForce>::default();
@@ -188,6 +188,7 @@ async fn assemble(
         threads,
         readiness,
         access_log,
+        traces,
         snapshots,
         metrics,
         tasks,
@@ -245,8 +246,14 @@ fn show_lost_lines(metrics: &Metrics, access_log: &AccessLog, log: Option<&LogHa
     }
 }
 
-fn show_snapshot(metrics: &Metrics, facts: SnapshotFacts, clock: &dyn Clock) {
-    metrics.snapshot_installed(&facts);
+fn show_snapshot(
+    metrics: &Metrics,
+    snapshots: &Snapshots,
+    facts: SnapshotFacts,
+    clock: &dyn Clock,
+) {
+    let generation = snapshots.load().generation;
+    metrics.snapshot_installed(&SnapshotFacts { generation, ..facts });
     metrics.configuration_loaded(clock.now());
 }
 
@@ -265,6 +272,7 @@ struct WorkerShared<'s> {
     snapshots: &'s Arc<Snapshots>,
     metrics: &'s Arc<Metrics>,
     access_log: &'s AccessLog,
+    tracer: Option<&'s TracerParts>,
     clock: &'s Arc<dyn Clock>,
     common: &'s Common,
     descriptors: &'s Arc<Descriptors>,
@@ -283,6 +291,7 @@ fn walk_parts(
             snapshots: Arc::clone(shared.snapshots),
             counters: shared.metrics.worker(index),
             access_log: shared.access_log.writer(),
+            tracer: shared.tracer.cloned(),
             clock: Arc::clone(shared.clock),
             common: shared.common.clone(),
             token_cache_bytes: share,
@@ -354,34 +363,6 @@ async fn take_released_lock(path: &Path) -> Result<Lock, SuperviseError> {
 
 fn take_lock(path: &Path) -> Result<Lock, SuperviseError> {
     Lock::take(path).map_err(|source| SuperviseError::Lock { path: path.to_owned(), source })
-}
-
-/// The folder must be there, writable and nobody else's before anything is accepted.
-fn own_folder(path: &Path) -> Result<(), SuperviseError> {
-    let note = state_dir::prepare(path)
-        .map_err(|source| SuperviseError::Folder { path: path.to_owned(), source })?;
-    let folder = path.display();
-    match note {
-        None => {}
-        Some(FolderNote::Tightened(mode)) => {
-            tracing::info!(
-                target: "portcullis::supervise",
-                %folder,
-                before = format!("{mode:04o}"),
-                "only the owner can use state_dir now (mode 0700)",
-            );
-        }
-        Some(FolderNote::Open(mode)) => {
-            tracing::warn!(
-                target: "portcullis::supervise",
-                %folder,
-                mode = format!("{mode:04o}"),
-                "others can use state_dir too, and what is in it decides which tokens are good; \
-                 give the gateway a folder of its own with mode 0700",
-            );
-        }
-    }
-    Ok(())
 }
 
 fn answers(
@@ -501,9 +482,10 @@ fn revocations(state_dir: &Path, clock: &dyn Clock) -> Result<Revocations, Super
 type BoundManagement = (TcpListener, Option<Arc<rustls::ServerConfig>>);
 
 fn bind_management(
-    management: &gateway::ManagementSettings,
+    management: Option<&gateway::ManagementSettings>,
     inherited: &mut Inherited,
-) -> Result<BoundManagement, SuperviseError> {
+) -> Result<Option<BoundManagement>, SuperviseError> {
+    let Some(management) = management else { return Ok(None) };
     let tls = management.tls.as_ref().map(|pair| {
         let tls =
             ListenerTls { default: pair.clone(), by_name: Vec::new(), clients: ClientAuth::None };
@@ -522,5 +504,5 @@ fn bind_management(
         address = %management.address,
         "management listening",
     );
-    Ok((socket, tls))
+    Ok(Some((socket, tls)))
 }

@@ -55,6 +55,7 @@ use self::identity::{Introspections, RevocationSource};
 use self::registry::Registry;
 use self::throttling::{CounterSource, PolicyRegistry};
 use crate::model::clock::UnixSeconds;
+use crate::telemetry::traces::TraceCounters;
 
 /// The type of what [`Metrics::render`] returns.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -73,6 +74,7 @@ pub struct Metrics {
     counters: OnceLock<CounterSource>,
     access_log_dropped: OnceLock<Arc<AtomicU64>>,
     log_dropped: OnceLock<Arc<AtomicU64>>,
+    traces: OnceLock<Arc<TraceCounters>>,
     management: Arc<ManagementCounters>,
     /// One scrape at a time, for what got a series is remembered.
     caps: Mutex<Caps>,
@@ -95,6 +97,7 @@ impl Metrics {
             counters: OnceLock::new(),
             access_log_dropped: OnceLock::new(),
             log_dropped: OnceLock::new(),
+            traces: OnceLock::new(),
             management: Arc::default(),
             caps: Mutex::new(Caps::new(max_series)),
         })
@@ -199,6 +202,11 @@ impl Metrics {
         let _ = self.log_dropped.set(counter);
     }
 
+    /// Returns the counters of exported spans: from the first call on they are shown.
+    pub fn traces(&self) -> Arc<TraceCounters> {
+        Arc::clone(self.traces.get_or_init(Arc::default))
+    }
+
     /// Returns the counters of the management listener.
     pub fn management(&self) -> &Arc<ManagementCounters> {
         &self.management
@@ -218,6 +226,9 @@ impl Metrics {
         };
         management::management(&mut out, &self.management);
         collect::logs(&mut out, lost(&self.access_log_dropped), lost(&self.log_dropped));
+        if let Some(traces) = self.traces.get() {
+            collect::traces(&mut out, traces);
+        }
         collect::key_managers(&mut out, &self.control.key_managers());
         identity::introspections(&mut out, &self.introspections.live());
         if let Some(source) = self.revocations.get() {

@@ -6,13 +6,15 @@
 //! written in time are dropped and counted.
 //!
 //! The walk through the files: [`metrics`] (counts and `/metrics`), [`access_log`] (one line for
-//! each exchange), [`log`] (events for operators, on stderr), [`refusals`] (the last ones, by id).
+//! each exchange), [`log`] (events for operators, on stderr), [`refusals`] (the last ones, by id),
+//! [`traces`] (spans of exchanges).
 
 pub mod access_log;
 mod causes;
 pub mod log;
 pub mod metrics;
 pub mod refusals;
+mod traces;
 
 pub use access_log::{
     AccessLog, AccessLogError, AccessRecord, AccessWriter, ExchangeEnding, Fragment, TokenHash,
@@ -26,4 +28,9 @@ pub use metrics::{
     ManagementCounters, Measured, Metrics, OperationSeries, OrganizationFacts, PolicySeries,
     RefusedConnection, RevocationFacts, SharedCounterFacts, SignIn, SnapshotFacts, TlsFailure,
     UNMATCHED_OPERATION, WorkerCounters, operation_label, worst_case_series,
+};
+pub use traces::{
+    ChildSpan, ClientSpan, DroppedSpans, ExchangeSpans, ExchangeTrace, FinishedExchanges,
+    ServerSpan, SpanReceiver, TraceContext, TraceCounters, TraceId, TraceResource, Tracer,
+    TracerParts, encode_spans, rejected_spans,
 };

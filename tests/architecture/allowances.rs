@@ -47,7 +47,7 @@ pub(crate) const LONG_FILES: &[(&str, usize)] = &[
     ("model/key_manager.rs", 484),
     ("proxy/denial/tests/rows.rs", 486),
     ("supervise/start.rs", 528),
-    ("telemetry/access_log/tests.rs", 466),
+    ("telemetry/access_log/tests.rs", 446),
 ];
 
 /// Functions over the limit, and how many lines they may have.
@@ -63,7 +63,7 @@ pub(crate) const LONG_FUNCTIONS: &[(&str, usize)] = &[
         "telemetry/metrics/tests.rs many_workers_lose_no_exchange_and_no_scrape_sees_a_count_fall",
         84,
     ),
-    ("telemetry/metrics/tests/cap.rs exercise", 76),
+    ("telemetry/metrics/tests/cap.rs exercise", 77),
 ];
 
 /// Rooms with lines over the width, and how many.

@@ -1,6 +1,6 @@
 //! The keys of `[telemetry]`.
 
-use super::rule::{TableRule, ValueKind, key, later, only};
+use super::rule::{TableRule, ValueKind, key, only};
 use super::words::{FORMATS, LEVELS};
 
 pub(super) static TELEMETRY: TableRule = TableRule {
@@ -29,8 +29,11 @@ static ACCESS_LOG: TableRule = TableRule {
 
 static TRACES: TableRule = TableRule {
     keys: &[
-        only("otlp", ValueKind::Text, &["none"], "The receiver of traces"),
-        later("sample", ValueKind::Number, "The share of traces"),
+        key("otlp", ValueKind::Text, "The collector: \"none\" or \"http://collector:4318\""),
+        key("sample", ValueKind::Number, "The share of traces, 0 to 1"),
+        key("slow", ValueKind::Duration, "Exchanges that take as long are always exported"),
+        key("authorization", ValueKind::Secret, "What the collector wants in `Authorization`"),
+        key("ca", ValueKind::Text, "Trust for the collector, beside the system's roots"),
     ],
 };
 

@@ -29,6 +29,7 @@ mod shared_counters;
 mod store;
 mod telemetry;
 mod throttling;
+mod traces;
 mod unique;
 mod unlikely;
 mod unlikely_limits;

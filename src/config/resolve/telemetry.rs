@@ -1,6 +1,7 @@
 //! Reads `[telemetry]` and `[errors]`.
 
 use crate::config::reader::Table;
+use crate::config::resolve::traces;
 use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::gateway::{
@@ -29,10 +30,15 @@ pub(super) fn telemetry(whole: &Whole<'_>, sources: &Sources) -> Telemetry {
         format: access.as_ref().map_or(LogFormat::Json, format),
         sample: access.as_ref().map_or(1.0, |table| table.share("sample", 1.0)),
     };
+    let traces = table
+        .as_ref()
+        .and_then(|table| table.table("traces"))
+        .and_then(|table| traces::traces(&table, sources));
     let metrics = table.as_ref().and_then(|table| table.table("metrics"));
     let max_series =
         metrics.map_or(10_000, |table| table.integer("max_series", 100..=10_000_000, 10_000));
-    Telemetry { log, access_log, max_series: usize::try_from(max_series).unwrap_or(10_000) }
+    let max_series = usize::try_from(max_series).unwrap_or(10_000);
+    Telemetry { log, access_log, traces, max_series }
 }
 
 fn level(table: &Table<'_>) -> LogLevel {

@@ -145,6 +145,13 @@ impl<'l> LogLine<'l> {
         self.lines.push(b'"');
     }
 
+    /// Digits that need no escape.
+    pub(super) fn hexadecimal(&mut self, name: FieldName, digits: &[u8]) {
+        self.lead(name);
+        self.lines.extend_from_slice(digits);
+        self.lines.push(b'"');
+    }
+
     pub(super) fn socket(&mut self, name: FieldName, address: SocketAddr) {
         self.lead(name);
         match address {

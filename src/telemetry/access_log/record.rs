@@ -10,6 +10,7 @@ use super::line::{Fragment, LogLine, name};
 use super::token_hash::TokenHash;
 use crate::model::application::KeyType;
 use crate::model::reason::Reason;
+use crate::telemetry::traces::TraceId;
 
 /// One exchange, as it ended. Holds no token and no query, and there is no field for one.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +18,8 @@ pub struct AccessRecord<'a> {
     /// When the request head had arrived.
     pub time: UnixMillis,
     pub request_id: &'a str,
+    /// The trace that the exchange belongs to.
+    pub trace_id: Option<TraceId>,
     /// The value of the `Portcullis-Denial` header of a refusal.
     pub denial: Option<&'a str>,
     /// The peer of the connection.
@@ -123,6 +126,9 @@ impl AccessRecord<'_> {
 
     fn write_request(&self, line: &mut LogLine<'_>) {
         line.cut(name!("request_id"), self.request_id, MAX_ID_BYTES);
+        if let Some(trace) = self.trace_id {
+            line.hexadecimal(name!("trace_id"), &trace.digits());
+        }
         line.cut(name!("denial"), self.denial.unwrap_or_default(), MAX_ID_BYTES);
         line.socket(name!("remote"), self.remote);
         line.address(name!("client"), self.client);

@@ -16,6 +16,7 @@ use super::status::status_of;
 use super::worker::WorkerCounters;
 use crate::model::reason::Reason;
 use crate::telemetry::refusals::RefusalFacts;
+use crate::telemetry::traces::{DroppedSpans, TraceCounters};
 
 pub(super) fn exchanges(
     out: &mut Exposition<'_>,
@@ -275,6 +276,16 @@ pub(super) fn process(out: &mut Exposition<'_>, facts: &ProcessFacts) {
 pub(super) fn logs(out: &mut Exposition<'_>, lines: u64, events: u64) {
     out.write(&families::ACCESS_LOG_DROPPED, vec![sample([], as_f64(lines))]);
     out.write(&families::LOG_DROPPED, vec![sample([], as_f64(events))]);
+}
+
+/// Spans, where the gateway makes some.
+pub(super) fn traces(out: &mut Exposition<'_>, counters: &TraceCounters) {
+    out.write(&families::TRACE_SPANS_EXPORTED, vec![sample([], as_f64(counters.exported_total()))]);
+    let dropped = DroppedSpans::ALL
+        .map(|why| sample([Label::Fixed(why.label())], as_f64(counters.dropped_total(why))));
+    out.write(&families::TRACE_SPANS_DROPPED, dropped.into());
+    let up = f64::from(u8::from(counters.is_up()));
+    out.write(&families::TRACE_COLLECTOR_UP, vec![sample([], up)]);
 }
 
 /// The last family: what the others could not take.

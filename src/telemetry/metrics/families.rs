@@ -295,6 +295,12 @@ families! {
         "When the configuration in use took effect, in seconds since 1970.";
     RELOADS = "portcullis_config_reloads_total", Counter, ["result"], Fixed(2),
         "Attempts to reload the configuration, by result.";
+    TRACE_SPANS_EXPORTED = "portcullis_trace_spans_exported_total", Counter, [], Fixed(1),
+        "Spans that the collector of traces accepted.";
+    TRACE_SPANS_DROPPED = "portcullis_trace_spans_dropped_total", Counter, ["reason"], Fixed(3),
+        "Spans that were lost: the queue was full, the collector unreachable, or it refused them.";
+    TRACE_COLLECTOR_UP = "portcullis_trace_collector_up", Gauge(Min), [], Fixed(1),
+        "1 while the collector of traces accepts spans, else 0.";
     CLOCK_JUMPS = "portcullis_clock_jumps_total", Counter, ["direction"], Fixed(2),
         "Times that the system's clock jumped by more than a second.";
     WORKER_RESTARTS = "portcullis_worker_restarts_total", Counter, [], Fixed(1),

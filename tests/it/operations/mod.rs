@@ -16,3 +16,4 @@ mod removals;
 mod service_manager;
 mod signals;
 pub(crate) mod takeover;
+mod traces;

@@ -9,6 +9,7 @@
 //! What it talks to, in `servers/`:
 //! - [`idp::Idp`]: real authorization servers (`tests/idp`, node-oidc-provider) that issue tokens, rotate keys and can fail.
 //! - [`canaille::Canaille`]: a real authorization server of other authors, for mistakes that two would have to make alike.
+//! - [`collector::Collector`]: the receiver of traces of the OpenTelemetry Collector (`tests/collector`).
 //! - [`origin::Origin`]: a backend that records what it got, byte for byte, and answers by [`script::Script`], badly if told so.
 //! - [`http2_origin::Http2Origin`]: a backend that speaks HTTP/2 by hand.
 //! - [`peers::Peers`]: real WebSocket and gRPC libraries (`tests/peers`), on both sides of the gateway.
@@ -32,7 +33,7 @@ use std::time::{Duration, Instant};
 pub(crate) use clients::{client, frames, hand, signer};
 pub(crate) use gateway::{bank, config, program};
 pub(crate) use servers::{
-    canaille, http2_origin, idp, origin, peers, recorded, redis, script, silent,
+    canaille, collector, http2_origin, idp, origin, peers, recorded, redis, script, silent,
 };
 
 /// Far longer than anything on loopback takes: reaching it means that something hangs.

@@ -168,6 +168,7 @@ fn exercise(metrics: &Metrics) -> Held {
     let mut operations: Vec<_> =
         labels.iter().map(|(api, operation)| metrics.operation(api, "1", operation)).collect();
     operations.push(metrics.unrouted());
+    metrics.traces();
     for operation in &operations {
         for method in METHODS.map(|name| Method::from_bytes(name.as_bytes()).unwrap()) {
             for status in 100..600 {

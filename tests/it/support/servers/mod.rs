@@ -1,6 +1,7 @@
 //! What the gateway talks to.
 
 pub(crate) mod canaille;
+pub(crate) mod collector;
 pub(crate) mod http2_origin;
 pub(crate) mod idp;
 pub(crate) mod origin;
