@@ -103,7 +103,7 @@ impl From<StoreError> for Refused {
             StoreError::Missing { .. } => StatusCode::NOT_FOUND,
             StoreError::Changed { .. } => StatusCode::PRECONDITION_FAILED,
             StoreError::Full => StatusCode::INSUFFICIENT_STORAGE,
-            StoreError::NoEncryptionKey => StatusCode::BAD_REQUEST,
+            StoreError::NoEncryptionKey | StoreError::Unfit(_) => StatusCode::BAD_REQUEST,
             StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             StoreError::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };

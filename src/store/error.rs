@@ -18,6 +18,9 @@ pub enum StoreError {
     /// Something still points to it, or belongs to it.
     #[error("a {} still uses it", kind.as_str())]
     InUse { kind: Kind, by: Uuid },
+    /// A text of it is longer than 2,000 bytes, or holds a NUL character.
+    #[error("a name of the {} cannot be kept", .0.as_str())]
+    Unfit(Kind),
     #[error("the disk of the store is full")]
     Full,
     /// The database cannot be reached, or does not answer in time.

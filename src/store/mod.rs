@@ -8,24 +8,35 @@
 //! The files: [`kind`] and [`record`] (what is kept), [`write`](mod@write) (changes and their
 //! conditions), [`query`] (lists), [`changes`] (what followed a revision), [`audit`] (who changed
 //! what), [`fleet`] (gateways, and who used what last), [`error`]; [`storage`] is what a database
-//! has to do.
+//! has to do. [`sql`] does it in SQL, [`sqlite`] runs that, and [`open`](mod@open) chooses.
+//! [`digest`] adds up whole states, [`difference`] compares two states of an object.
 
 mod audit;
 mod changes;
+mod difference;
+mod digest;
 mod error;
 mod fleet;
 mod kind;
+mod open;
 mod query;
 mod record;
+mod sql;
+mod sqlite;
 mod storage;
+#[cfg(test)]
+mod suite;
 mod write;
 
 pub use audit::{AuditEntry, AuditQuery, FieldChange};
 pub use changes::{Changes, Head, Removal};
+pub use digest::StateDigest;
 pub use error::StoreError;
 pub use fleet::{GatewayState, LastUse};
 pub use kind::Kind;
+pub use open::open;
 pub use query::{Page, Query, SortBy, SortOrder};
 pub use record::Record;
+pub use sqlite::SqliteStore;
 pub use storage::{Answer, Store};
 pub use write::{Author, Change, Condition, Write, Written};

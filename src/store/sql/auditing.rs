@@ -1,0 +1,159 @@
+//! The audit log: one entry for each changed object, written in the transaction of the change.
+
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+
+use crate::store::audit::{AuditEntry, AuditQuery, FieldChange};
+use crate::store::difference::difference;
+use crate::store::error::StoreError;
+use crate::store::query::Page;
+use crate::store::record::Record;
+use crate::store::sql::columns::read_kind;
+use crate::store::sql::filter::Filter;
+use crate::store::sql::session::{
+    SqlRow, SqlSession, SqlValue, count_of, id_of, one_number, stored, text_of,
+};
+use crate::store::write::Write;
+
+/// The oldest entries go when there are more: nothing that callers can grow is without a bound.
+const MOST_ENTRIES: i64 = 1_000_000;
+
+/// The most entries of one page.
+const MOST_LISTED: u64 = 1000;
+
+/// The entries of one write.
+#[derive(Debug)]
+pub(super) struct AuditTrail<'w> {
+    write: &'w Write,
+    address: Option<String>,
+    revision: u64,
+    at: i64,
+    last: i64,
+}
+
+impl<'w> AuditTrail<'w> {
+    pub(super) async fn begin(
+        session: &mut impl SqlSession,
+        write: &'w Write,
+        revision: u64,
+        at: i64,
+    ) -> Result<Self, StoreError> {
+        let last =
+            session.query("SELECT coalesce(max(entry), 0) FROM audit", &[], one_number).await?;
+        Ok(Self {
+            write,
+            address: write.author.address.map(|address| address.to_string()),
+            revision,
+            at,
+            last: last.first().copied().unwrap_or_default(),
+        })
+    }
+
+    pub(super) async fn note(
+        &mut self,
+        session: &mut impl SqlSession,
+        before: Option<&Record>,
+        after: Option<&Record>,
+    ) -> Result<(), StoreError> {
+        let Some(object) = after.or(before) else { return Ok(()) };
+        self.last = self.last.saturating_add(1);
+        let sql = "INSERT INTO audit \
+                   (entry, revision, at, author, address, action, kind, id, name, fields) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        // no database keeps a NUL in a text
+        let author = self.write.author.name.replace('\0', "");
+        let values = [
+            SqlValue::Number(self.last),
+            SqlValue::Number(stored(self.revision)),
+            SqlValue::Number(self.at),
+            SqlValue::Text(&author),
+            SqlValue::MaybeText(self.address.as_deref()),
+            SqlValue::Text(self.write.action),
+            SqlValue::Text(object.kind.as_str()),
+            SqlValue::Id(object.id),
+            SqlValue::Text(&object.name),
+            SqlValue::Owned(written(difference(before, after))),
+        ];
+        session.run(sql, &values).await
+    }
+}
+
+fn written(fields: Vec<FieldChange>) -> String {
+    let fields = fields.into_iter().map(|change| {
+        let FieldChange { field, before, after } = change;
+        json!({"field": field, "before": before.map(|value| [value]),
+               "after": after.map(|value| [value])})
+    });
+    Value::Array(fields.collect()).to_string()
+}
+
+fn read_fields(text: &str) -> Option<Vec<FieldChange>> {
+    let Ok(Value::Array(fields)) = serde_json::from_str(text) else { return None };
+    // in a list of one: a value of null is not the same as no value
+    let side = |field: &Value, name| field.get(name)?.get(0).cloned();
+    fields
+        .iter()
+        .map(|field| {
+            Some(FieldChange {
+                field: field.get("field")?.as_str()?.to_owned(),
+                before: side(field, "before"),
+                after: side(field, "after"),
+            })
+        })
+        .collect()
+}
+
+/// Lists entries, the latest first.
+pub(in crate::store) async fn audit(
+    session: &mut impl SqlSession,
+    query: &AuditQuery,
+) -> Result<Page<AuditEntry>, StoreError> {
+    let mut filter = Filter::default();
+    if let Some(author) = &query.author {
+        filter.equals("author", SqlValue::Text(author));
+    }
+    if let Some(kind) = query.kind {
+        filter.equals("kind", SqlValue::Text(kind.as_str()));
+    }
+    if let Some(id) = query.id {
+        filter.equals("id", SqlValue::Id(id));
+    }
+    if let Some(since) = query.since {
+        filter.compare("at", ">=", SqlValue::Number(since));
+    }
+    let sql = format!("SELECT count(*) FROM audit {}", filter.clause());
+    let total = session.query(&sql, filter.values(), one_number).await?;
+    let total = total.first().map_or(0, |total| u64::try_from(*total).unwrap_or_default());
+    let clause = filter.clause().to_owned();
+    let limit = filter.number(query.limit.min(MOST_LISTED));
+    let offset = filter.number(query.offset);
+    let sql = format!(
+        "SELECT revision, at, author, address, action, kind, id, name, fields FROM audit {clause} \
+         ORDER BY entry DESC LIMIT {limit} OFFSET {offset}"
+    );
+    let items = session.query(&sql, filter.values(), read_entry).await?;
+    Ok(Page { total, items })
+}
+
+fn read_entry(row: &dyn SqlRow) -> Result<AuditEntry, StoreError> {
+    let fields = row.text(8)?.and_then(read_fields);
+    Ok(AuditEntry {
+        revision: count_of(row, 0)?,
+        at: row.number(1)?,
+        author: text_of(row, 2)?,
+        address: row.text(3)?.and_then(|address| address.parse::<IpAddr>().ok()),
+        action: text_of(row, 4)?,
+        kind: read_kind(row, 5)?,
+        id: id_of(row, 6)?,
+        name: text_of(row, 7)?,
+        fields: fields
+            .ok_or_else(|| StoreError::Unreadable("the fields of an audit entry".to_owned()))?,
+    })
+}
+
+/// Throws the oldest entries away, if there are too many.
+pub(super) async fn prune_audit(session: &mut impl SqlSession) -> Result<(), StoreError> {
+    let sql = "DELETE FROM audit WHERE entry <= (SELECT max(entry) FROM audit) - $1";
+    session.run(sql, &[SqlValue::Number(MOST_ENTRIES)]).await
+}

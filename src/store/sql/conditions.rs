@@ -1,0 +1,56 @@
+//! States that a write relies on, checked while nobody else writes.
+
+use crate::store::error::StoreError;
+use crate::store::kind::Kind;
+use crate::store::sql::session::{SqlSession, SqlValue, id_of};
+use crate::store::write::Condition;
+
+/// Checks what must be there before the changes.
+pub(super) async fn check(
+    session: &mut impl SqlSession,
+    conditions: &[Condition],
+) -> Result<(), StoreError> {
+    for condition in conditions {
+        if let Condition::Exists { kind, id } = condition {
+            let values = [SqlValue::Text(kind.as_str()), SqlValue::Id(*id)];
+            let sql = "SELECT id FROM objects WHERE kind = $1 AND id = $2";
+            if session.query(sql, &values, |row| id_of(row, 0)).await?.is_empty() {
+                return Err(StoreError::Missing { kind: *kind, id: *id });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks what must not be there after them: a write may remove it by itself.
+pub(super) async fn check_kept(
+    session: &mut impl SqlSession,
+    conditions: &[Condition],
+) -> Result<(), StoreError> {
+    for condition in conditions {
+        match condition {
+            Condition::Exists { .. } => {}
+            Condition::Untargeted { kind, target } => {
+                refuse_user(session, *kind, "target", SqlValue::Text(target)).await?;
+            }
+            Condition::Childless { kind, parent } => {
+                refuse_user(session, *kind, "parent", SqlValue::Id(*parent)).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn refuse_user(
+    session: &mut impl SqlSession,
+    kind: Kind,
+    column: &str,
+    value: SqlValue<'_>,
+) -> Result<(), StoreError> {
+    let sql = format!("SELECT id FROM objects WHERE kind = $1 AND {column} = $2 LIMIT 1");
+    let values = [SqlValue::Text(kind.as_str()), value];
+    match session.query(&sql, &values, |row| id_of(row, 0)).await?.into_iter().next() {
+        Some(by) => Err(StoreError::InUse { kind, by }),
+        None => Ok(()),
+    }
+}

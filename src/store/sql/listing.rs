@@ -1,0 +1,187 @@
+//! Lists of one kind: a page, and the number of all that match, without walking along a million
+//! rows.
+
+use crate::store::error::StoreError;
+use crate::store::kind::Kind;
+use crate::store::query::{Page, Query, SortBy, SortOrder};
+use crate::store::record::Record;
+use crate::store::sql::columns::{COLUMNS, read_record};
+use crate::store::sql::counts::{NameBlock, blocks, rank, sum, tallied};
+use crate::store::sql::filter::{Filter, after_prefix};
+use crate::store::sql::session::{SqlSession, SqlValue, one_number};
+
+/// The most objects of one page.
+const MOST_LISTED: u64 = 1000;
+
+/// Sorting more takes longer than walking along the whole index of the order: what matches is
+/// frequent there.
+const MOST_SORTED: u64 = 10_000;
+
+/// Lists objects.
+pub(in crate::store) async fn list(
+    session: &mut impl SqlSession,
+    query: &Query,
+) -> Result<Page, StoreError> {
+    let limit = query.limit.min(MOST_LISTED);
+    if query.owner.is_none()
+        && query.parent.is_none()
+        && query.target.is_none()
+        && query.groups.is_empty()
+    {
+        return by_prefix(session, query, limit).await;
+    }
+    let total = count(session, query).await?;
+    let items = page(session, query, total, limit).await?;
+    Ok(Page { total, items })
+}
+
+/// Lists all objects of a kind, or those whose names begin with a prefix.
+async fn by_prefix<S: SqlSession>(
+    session: &mut S,
+    query: &Query,
+    limit: u64,
+) -> Result<Page, StoreError> {
+    let blocks = blocks(session, query.kind).await?;
+    let prefix = query.prefix.as_deref().unwrap_or_default();
+    let before = rank(session, query.kind, &blocks, prefix).await?;
+    let end = match after_prefix(prefix) {
+        Some(end) => rank(session, query.kind, &blocks, &end).await?,
+        None => sum(&blocks),
+    };
+    let total = end.saturating_sub(before);
+    let count = limit.min(total.saturating_sub(query.offset));
+    if count == 0 {
+        return Ok(Page { total, items: Vec::new() });
+    }
+    if query.sort_by != SortBy::Name {
+        let items = page(session, query, total, limit).await?;
+        return Ok(Page { total, items });
+    }
+    let skipped = match query.order {
+        SortOrder::Ascending => query.offset,
+        SortOrder::Descending => total.saturating_sub(query.offset).saturating_sub(count),
+    };
+    let mut items =
+        from_place(session, query.kind, &blocks, before.saturating_add(skipped), count).await?;
+    if query.order == SortOrder::Descending {
+        items.reverse();
+    }
+    Ok(Page { total, items })
+}
+
+/// Returns objects by name, from the one with this number on.
+async fn from_place<S: SqlSession>(
+    session: &mut S,
+    kind: Kind,
+    blocks: &[NameBlock],
+    place: u64,
+    count: u64,
+) -> Result<Vec<Record>, StoreError> {
+    let (mut first, mut skip) = ("", place);
+    for block in blocks {
+        first = &block.first;
+        if skip < block.names {
+            break;
+        }
+        skip = skip.saturating_sub(block.names);
+    }
+    let mut filter = Filter::default();
+    filter.equals("kind", SqlValue::Text(kind.as_str()));
+    filter.compare("name", ">=", SqlValue::Text(first));
+    let (limit, offset) = (filter.number(count), filter.number(skip));
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {} {} ORDER BY name LIMIT {limit} OFFSET {offset}",
+        S::objects_by("objects_name"),
+        filter.clause()
+    );
+    session.query(&sql, filter.values(), read_record).await
+}
+
+async fn count(session: &mut impl SqlSession, query: &Query) -> Result<u64, StoreError> {
+    let plain = query.prefix.is_none() && query.parent.is_none() && query.groups.is_empty();
+    match (&query.owner, &query.target) {
+        (Some(owner), None) if plain => return tallied(session, query.kind, "owner", owner).await,
+        (None, Some(target)) if plain => {
+            return tallied(session, query.kind, "target", target).await;
+        }
+        _ => {}
+    }
+    let filter = narrowed(query);
+    let sql = format!("SELECT count(*) FROM objects {}", filter.clause());
+    let found = session.query(&sql, filter.values(), one_number).await?;
+    Ok(found.first().map_or(0, |total| u64::try_from(*total).unwrap_or_default()))
+}
+
+async fn page<S: SqlSession>(
+    session: &mut S,
+    query: &Query,
+    total: u64,
+    limit: u64,
+) -> Result<Vec<Record>, StoreError> {
+    let mut filter = narrowed(query);
+    let walks = total > MOST_SORTED && query.kind == Kind::Application;
+    let (from, by) = match query.sort_by {
+        SortBy::Name => ("objects".to_owned(), "name"),
+        SortBy::Owner => ("objects".to_owned(), "owner"),
+        SortBy::CreatedAt if walks => (S::objects_by("objects_created"), "created_at"),
+        SortBy::UpdatedAt if walks => (S::objects_by("objects_updated"), "updated_at"),
+        SortBy::CreatedAt => ("objects".to_owned(), "created_at"),
+        SortBy::UpdatedAt => ("objects".to_owned(), "updated_at"),
+    };
+    if walks && from != "objects" {
+        // those indexes hold applications alone, and say so by this word
+        filter.and("kind = 'application'");
+    }
+    let way = match query.order {
+        SortOrder::Ascending => "ASC",
+        SortOrder::Descending => "DESC",
+    };
+    let then = match query.sort_by {
+        SortBy::Name => String::new(),
+        SortBy::Owner => format!(", name {way}"),
+        SortBy::CreatedAt | SortBy::UpdatedAt => format!(", seq {way}"),
+    };
+    let clause = filter.clause().to_owned();
+    let (limit, offset) = (filter.number(limit), filter.number(query.offset));
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {from} {clause} ORDER BY {by} {way}{then} \
+         LIMIT {limit} OFFSET {offset}"
+    );
+    session.query(&sql, filter.values(), read_record).await
+}
+
+fn narrowed(query: &Query) -> Filter<'_> {
+    let mut filter = Filter::default();
+    let kind = SqlValue::Text(query.kind.as_str());
+    filter.equals("kind", kind.clone());
+    if let Some(parent) = query.parent {
+        filter.equals("parent", SqlValue::Id(parent));
+    }
+    if let Some(target) = &query.target {
+        filter.equals("target", SqlValue::Text(target));
+    }
+    if let Some(prefix) = &query.prefix {
+        filter.compare("name", ">=", SqlValue::Text(prefix));
+        if let Some(end) = after_prefix(prefix) {
+            filter.compare("name", "<", SqlValue::Owned(end));
+        }
+    }
+    match (&query.owner, query.groups.as_slice()) {
+        (Some(owner), []) => filter.equals("owner", SqlValue::Text(owner)),
+        (None, []) => {}
+        (owner, groups) => {
+            let places: Vec<_> =
+                groups.iter().map(|group| filter.value(SqlValue::Text(group))).collect();
+            let mut union =
+                format!("SELECT seq FROM memberships WHERE grp IN ({})", places.join(", "));
+            if let Some(owner) = owner {
+                let (kind, owner) = (filter.value(kind), filter.value(SqlValue::Text(owner)));
+                union = format!(
+                    "{union} UNION SELECT seq FROM objects WHERE kind = {kind} AND owner = {owner}"
+                );
+            }
+            filter.and(&format!("seq IN ({union})"));
+        }
+    }
+    filter
+}

@@ -1,0 +1,24 @@
+//! The store in SQL, once for both databases: statements are the same, and a [`session`] runs them.
+
+mod auditing;
+mod columns;
+mod conditions;
+mod counts;
+mod filter;
+mod fleet;
+mod listing;
+mod migrations;
+mod reading;
+mod rows;
+mod session;
+mod state;
+mod writing;
+
+pub(in crate::store) use auditing::audit;
+pub(in crate::store) use fleet::{gateways, last_uses, note_uses, report};
+pub(in crate::store) use listing::list;
+pub(in crate::store) use migrations::{META, done, missing};
+pub(in crate::store) use reading::{changes, checksum, get, named, read_all, recount};
+pub(in crate::store) use session::{ReadRow, SqlRow, SqlSession, SqlValue, stored};
+pub(in crate::store) use state::read_state;
+pub(in crate::store) use writing::apply;

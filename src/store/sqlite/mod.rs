@@ -1,0 +1,248 @@
+//! The store in a database file of SQLite.
+//!
+//! [`writer`] is the one thread that writes, [`readers`] are some connections that read, and
+//! [`session`] is one connection.
+
+mod readers;
+mod session;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::model::clock::Clock;
+use crate::state_dir;
+use crate::store::audit::{AuditEntry, AuditQuery};
+use crate::store::changes::{Changes, Head};
+use crate::store::error::StoreError;
+use crate::store::fleet::{GatewayState, LastUse};
+use crate::store::kind::Kind;
+use crate::store::query::{Page, Query};
+use crate::store::record::Record;
+use crate::store::sql::{self, SqlSession, stored};
+use crate::store::sqlite::readers::Readers;
+use crate::store::sqlite::session::{SqliteSession, now};
+use crate::store::sqlite::writer::{Job, Writer};
+use crate::store::storage::{Answer, Store};
+use crate::store::write::{Write, Written};
+
+/// Writes that may wait. Callers beyond are refused.
+const MOST_WAITING: usize = 1024;
+
+/// The longest wait for a write: the disk of a busy machine takes its time.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Records that travel together while everything is read.
+const TOGETHER: usize = 256;
+
+/// Such groups that may wait for their reader.
+const GROUPS: usize = 8;
+
+/// A database file, made when it is missing.
+#[derive(Debug)]
+pub struct SqliteStore {
+    readers: Readers,
+    jobs: Option<mpsc::Sender<Job>>,
+    writer: Option<JoinHandle<()>>,
+    written: Arc<Notify>,
+    clock: Arc<dyn Clock>,
+}
+
+impl SqliteStore {
+    /// Opens the database, makes it if there is none, and brings an older one up to date. Waits for
+    /// the disk.
+    pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let unusable =
+            |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
+        state_dir::open_or_create(path).map_err(unusable)?;
+        // an existing one is taken from everybody else
+        state_dir::write(path).map_err(unusable)?;
+        let mut session = SqliteSession::open(path)?;
+        session.writing(migrate)?;
+        let (jobs, queue) = mpsc::channel(MOST_WAITING);
+        let written = Arc::new(Notify::new());
+        let writer =
+            Writer { session, queue, clock: Arc::clone(&clock), written: Arc::clone(&written) };
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || writer.run())
+            .map_err(unusable)?;
+        Ok(Self {
+            readers: Readers::new(path),
+            jobs: Some(jobs),
+            writer: Some(thread),
+            written,
+            clock,
+        })
+    }
+
+    /// Adds up the checksum of what is really in the file, which takes seconds for a million
+    /// applications. [`Store::checksum`] returns the one that is kept with each change.
+    pub async fn recount(&self) -> Result<(Head, [u8; 32]), StoreError> {
+        self.readers.read_long(|session| now(sql::recount(session))).await
+    }
+
+    fn time(&self) -> i64 {
+        stored(self.clock.milliseconds())
+    }
+
+    async fn queue(&self, job: Job) -> Result<(), StoreError> {
+        let closed = || StoreError::Unavailable("the store is closed".to_owned());
+        let jobs = self.jobs.as_ref().ok_or_else(closed)?;
+        jobs.send(job).await.map_err(|_| closed())
+    }
+
+    /// Runs work on the writer's thread, in a transaction of its own.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteSession) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Other(Box::new(move |session| {
+            let _ = reply.send(session.writing(work));
+        }));
+        self.answered(job, answer).await
+    }
+
+    async fn answered<T>(
+        &self,
+        job: Job,
+        answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let done = timeout(WRITE_TIMEOUT, async {
+            self.queue(job).await?;
+            answer.await.map_err(|_| StoreError::Unavailable("the writer ended".to_owned()))?
+        });
+        done.await.map_err(|_| {
+            let seconds = WRITE_TIMEOUT.as_secs();
+            StoreError::Unavailable(format!("SQLite wrote nothing within {seconds} seconds"))
+        })?
+    }
+}
+
+fn migrate(session: &mut SqliteSession) -> Result<(), StoreError> {
+    now(session.run(sql::META, &[]))?;
+    for step in now(sql::missing(session))? {
+        session.batch(step.sqlite)?;
+    }
+    now(sql::done(session))
+}
+
+impl Drop for SqliteStore {
+    /// Lets the writer finish what was queued.
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Store for SqliteStore {
+    fn head(&self) -> Answer<'_, Head> {
+        Box::pin(self.readers.read(|session| Ok(now(sql::read_state(session))?.head())))
+    }
+
+    fn get(&self, kind: Kind, id: Uuid) -> Answer<'_, Option<Record>> {
+        Box::pin(self.readers.read(move |session| now(sql::get(session, kind, id))))
+    }
+
+    fn named<'s>(&'s self, kind: Kind, name: &'s str) -> Answer<'s, Option<Record>> {
+        let name = name.to_owned();
+        Box::pin(self.readers.read(move |session| now(sql::named(session, kind, &name))))
+    }
+
+    fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, Page> {
+        let query = query.clone();
+        Box::pin(self.readers.read(move |session| now(sql::list(session, &query))))
+    }
+
+    fn write(&self, write: Write) -> Answer<'_, Written> {
+        let (reply, answer) = oneshot::channel();
+        Box::pin(self.answered(Job::Write(Box::new(write), reply), answer))
+    }
+
+    fn changes(&self, after: u64, most: usize) -> Answer<'_, Changes> {
+        Box::pin(self.readers.read(move |session| now(sql::changes(session, after, most))))
+    }
+
+    fn read_all<'s>(
+        &'s self,
+        kinds: &'s [Kind],
+        mut each: Box<dyn FnMut(Record) + Send + 's>,
+    ) -> Answer<'s, Head> {
+        let kinds = kinds.to_vec();
+        Box::pin(async move {
+            let (groups, mut read) = mpsc::channel(GROUPS);
+            let reading = self.readers.read_long(move |session| pass(session, &kinds, &groups));
+            let passing = async {
+                while let Some(group) = read.recv().await {
+                    Vec::into_iter(group).for_each(&mut each);
+                }
+            };
+            let (head, ()) = tokio::join!(reading, passing);
+            head
+        })
+    }
+
+    fn checksum(&self) -> Answer<'_, (Head, [u8; 32])> {
+        Box::pin(self.readers.read(|session| now(sql::checksum(session))))
+    }
+
+    fn audit<'s>(&'s self, query: &'s AuditQuery) -> Answer<'s, Page<AuditEntry>> {
+        let query = query.clone();
+        Box::pin(self.readers.read(move |session| now(sql::audit(session, &query))))
+    }
+
+    fn report<'s>(&'s self, state: &'s GatewayState) -> Answer<'s, ()> {
+        let (state, time) = (state.clone(), self.time());
+        Box::pin(self.work(move |session| now(sql::report(session, &state, time))))
+    }
+
+    fn gateways(&self) -> Answer<'_, Vec<GatewayState>> {
+        let time = self.time();
+        Box::pin(self.readers.read(move |session| now(sql::gateways(session, time))))
+    }
+
+    fn note_uses<'s>(&'s self, uses: &'s [LastUse]) -> Answer<'s, ()> {
+        let uses = uses.to_vec();
+        Box::pin(self.work(move |session| now(sql::note_uses(session, &uses))))
+    }
+
+    fn last_uses(&self, application: Uuid) -> Answer<'_, Vec<LastUse>> {
+        Box::pin(self.readers.read(move |session| now(sql::last_uses(session, application))))
+    }
+
+    fn nudged(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.written.notified())
+    }
+}
+
+/// Passes all records to a task, in groups.
+fn pass(
+    session: &mut SqliteSession,
+    kinds: &[Kind],
+    groups: &mpsc::Sender<Vec<Record>>,
+) -> Result<Head, StoreError> {
+    let mut group = Vec::with_capacity(TOGETHER);
+    let mut each = |record| {
+        group.push(record);
+        if group.len() == TOGETHER {
+            // nobody reads any more: the rest is read for nothing, and soon done
+            let full = std::mem::replace(&mut group, Vec::with_capacity(TOGETHER));
+            let _ = groups.blocking_send(full);
+        }
+    };
+    let head = now(sql::read_all(session, kinds, &mut each))?;
+    let _ = groups.blocking_send(group);
+    Ok(head)
+}

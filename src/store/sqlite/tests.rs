@@ -1,0 +1,74 @@
+//! The suite on SQLite, and what only a file can do.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::store::suite::{Given, SetClock, application, whole_suite, write_of};
+use crate::store::write::Change;
+
+whole_suite! { with_sqlite }
+
+fn with_sqlite(test: impl AsyncFnOnce(Given<'_>)) {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SetClock::default());
+    let runtime = runtime();
+    let store = SqliteStore::open(&folder.path().join("portcullis.db"), Arc::clone(&clock) as _);
+    let store = store.unwrap();
+    runtime.block_on(test(Given { store: &store, clock }));
+    let kept = runtime.block_on(store.checksum()).unwrap();
+    assert_eq!(runtime.block_on(store.recount()).unwrap(), kept);
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+    SqliteStore::open(path, Arc::new(SetClock::default()))
+}
+
+#[test]
+fn a_store_is_the_same_when_it_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("portcullis.db");
+    let runtime = runtime();
+    let mut heads = Vec::new();
+    for round in 0..3 {
+        let store = open(&path).unwrap();
+        let app = application(&format!("app {round}"), "anna");
+        runtime.block_on(store.write(write_of(vec![Change::Create(app)]))).unwrap();
+        heads.push(runtime.block_on(store.head()).unwrap());
+    }
+    let revisions: Vec<_> = heads.iter().map(|head| head.revision).collect();
+    assert_eq!(revisions, [1, 2, 3]);
+    assert!(heads.iter().all(|head| head.epoch == heads[0].epoch));
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let mode = file.unwrap().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn a_store_of_a_later_version_is_refused_by_its_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("portcullis.db");
+    drop(open(&path).unwrap());
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("UPDATE meta SET format = 77").unwrap();
+    let refused = open(&path).unwrap_err().to_string();
+    assert!(refused.contains("has format 77") && refused.contains("up to 1"), "{refused}");
+    other.execute_batch("UPDATE meta SET format = 1").unwrap();
+    drop(open(&path).unwrap());
+}
+
+#[test]
+fn what_is_no_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("portcullis.db");
+    std::fs::write(&path, "not a database, ".repeat(100)).unwrap();
+    assert!(matches!(open(&path), Err(StoreError::Unreadable(_))));
+    let link = folder.path().join("link.db");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let refused = open(&link).unwrap_err().to_string();
+    assert!(refused.contains("symbolic link"), "{refused}");
+}

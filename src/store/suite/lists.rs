@@ -1,0 +1,164 @@
+//! Lists: pages, sort orders, prefixes, and the numbers of all that match.
+
+use serde_json::json;
+
+use crate::store::suite::{Given, application, key, map, record, subscription};
+use crate::store::{Kind, Query, Record, SortBy, SortOrder};
+
+async fn names(given: &Given<'_>, query: &Query) -> (u64, Vec<String>) {
+    let page = given.store.list(query).await.unwrap();
+    (page.total, page.items.into_iter().map(|record| record.name).collect())
+}
+
+fn applications() -> Query {
+    Query::of(Kind::Application)
+}
+
+pub(in crate::store) async fn pages_are_sorted_and_counted(given: Given<'_>) {
+    for (at, (name, owner)) in
+        [("b", "zoe"), ("a", "ben"), ("d", "anna"), ("c", "ben")].into_iter().enumerate()
+    {
+        given.set_time(at as u64);
+        given.create(&[&application(name, owner)]).await;
+    }
+    given.set_time(9);
+    let first = given.store.named(Kind::Application, "b").await.unwrap().unwrap();
+    given.update(&first).await.unwrap();
+    let orders = [
+        (SortBy::Name, ["a", "b", "c", "d"]),
+        (SortBy::Owner, ["d", "a", "c", "b"]),
+        (SortBy::CreatedAt, ["b", "a", "d", "c"]),
+        (SortBy::UpdatedAt, ["a", "d", "c", "b"]),
+    ];
+    for (sort_by, expected) in orders {
+        for prefix in [None, Some(String::new())] {
+            let query = Query { sort_by, prefix, ..applications() };
+            assert_eq!(names(&given, &query).await, (4, expected.map(str::to_owned).to_vec()));
+            let mut back = expected.map(str::to_owned).to_vec();
+            back.reverse();
+            let query = Query { order: SortOrder::Descending, ..query };
+            assert_eq!(names(&given, &query).await, (4, back.clone()));
+            let query = Query { offset: 1, limit: 2, ..query };
+            assert_eq!(names(&given, &query).await, (4, back[1..3].to_vec()));
+            let query = Query { offset: 3, ..query };
+            assert_eq!(names(&given, &query).await, (4, back[3..].to_vec()));
+            for (offset, limit) in [(4, 2), (u64::MAX, u64::MAX), (0, 0)] {
+                let query = Query { offset, limit, ..query.clone() };
+                assert_eq!(names(&given, &query).await, (4, Vec::new()));
+            }
+        }
+    }
+    assert_eq!(names(&given, &Query::of(Kind::Api)).await, (0, Vec::new()));
+}
+
+pub(in crate::store) async fn prefixes_are_taken_by_the_letter(given: Given<'_>) {
+    let all =
+        ["a", "a%b", "a_b", "ab", "a\u{10FFFF}", "a\u{10FFFF}\u{10FFFF}x", "b", "A", "🦀", "🦀x"];
+    for name in all {
+        given.create(&[&application(name, "anna")]).await;
+    }
+    for prefix in all.into_iter().chain(["", "a%", "%", "_", "'", "c", "\u{10FFFF}", "?", "$1"]) {
+        let mut expected: Vec<_> =
+            all.into_iter().filter(|name| name.starts_with(prefix)).map(str::to_owned).collect();
+        expected.sort_unstable();
+        for owner in [None, Some("anna".to_owned())] {
+            for sort_by in [SortBy::Name, SortBy::CreatedAt] {
+                let prefix = Some(prefix.to_owned());
+                let query = Query { prefix, owner: owner.clone(), sort_by, ..applications() };
+                let (total, mut found) = names(&given, &query).await;
+                found.sort_unstable();
+                assert_eq!((total as usize, &found), (expected.len(), &expected), "{query:?}");
+            }
+        }
+    }
+}
+
+pub(in crate::store) async fn owners_groups_parents_and_targets_narrow_a_list(given: Given<'_>) {
+    let shared = |name: &str, owner: &str, groups: &[&str]| -> Record {
+        let mut app = application(name, owner);
+        app.extra = map(json!({"groups": groups}));
+        app
+    };
+    let (one, two) = (shared("one", "anna", &["g1"]), shared("two", "ben", &["g1", "g2", "g1"]));
+    let mut three = shared("three", "ben", &[]);
+    given.create(&[&one, &two, &three]).await;
+    let subs = [subscription(&one, "orders:1"), subscription(&two, "orders:1")];
+    given.create(&[&subs[0], &subs[1], &key(&one, "is7", "k1"), &key(&two, "is7", "k2")]).await;
+    let mine = |owner: Option<&str>, groups: &[&str]| Query {
+        owner: owner.map(str::to_owned),
+        groups: groups.iter().map(ToString::to_string).collect(),
+        ..applications()
+    };
+    let found = async |query: Query| names(&given, &query).await.1;
+    assert_eq!(found(mine(Some("ben"), &[])).await, ["three", "two"]);
+    assert_eq!(found(mine(Some("anna"), &["g2"])).await, ["one", "two"]);
+    assert_eq!(found(mine(Some("anna"), &["g1", "g2"])).await, ["one", "two"], "each once");
+    assert_eq!(found(mine(None, &["g1"])).await, ["one", "two"]);
+    assert_eq!(found(mine(Some("ben' OR 1=1 --"), &["%"])).await, [""; 0]);
+    let narrow = Query { prefix: Some("t".to_owned()), ..mine(Some("anna"), &["g1"]) };
+    assert_eq!(found(narrow).await, ["two"]);
+    // groups and owners change with their application
+    three.extra = map(json!({"groups": ["g2"]}));
+    three.owner = Some("cleo".to_owned());
+    given.update(&three).await.unwrap();
+    given.delete(&two).await.unwrap();
+    assert_eq!(found(mine(Some("anna"), &["g2"])).await, ["one", "three"]);
+    assert_eq!(names(&given, &mine(Some("ben"), &[])).await, (0, Vec::new()));
+    let of = |kind, target: Option<&str>, parent| Query {
+        target: target.map(str::to_owned),
+        parent,
+        ..Query::of(kind)
+    };
+    let (total, found) = names(&given, &of(Kind::Subscription, Some("orders:1"), None)).await;
+    assert_eq!((total, found.len()), (2, 2));
+    let (total, found) = names(&given, &of(Kind::Key, Some("is7"), Some(one.id))).await;
+    assert_eq!((total, found), (1, vec![Record::key_name("is7", "k1")]));
+    given.create(&[&record(Kind::Scope, "s")]).await;
+    assert_eq!(names(&given, &of(Kind::Scope, Some("is7"), None)).await.0, 0);
+}
+
+/// Blocks of names hold 4,096 names at most; this makes and empties several.
+pub(in crate::store) async fn counts_stay_right_through_blocks_and_changes(given: Given<'_>) {
+    const NAMES: usize = 9000;
+    let name = |n: usize| format!("app-{n:05}");
+    // in an order that is not that of the names
+    let order: Vec<_> = (0..NAMES).map(|n| n * 7919 % NAMES).collect();
+    for part in order.chunks(1000) {
+        let apps: Vec<_> = part
+            .iter()
+            .map(|n| application(&name(*n), if n % 3 == 0 { "anna" } else { "ben" }))
+            .collect();
+        given.create(&apps.iter().collect::<Vec<_>>()).await;
+    }
+    let at =
+        |offset: usize, order| Query { offset: offset as u64, limit: 2, order, ..applications() };
+    for offset in [0, 1, 4095, 4096, 4500, 8997] {
+        let (total, found) = names(&given, &at(offset, SortOrder::Ascending)).await;
+        assert_eq!((total, found), (9000, vec![name(offset), name(offset + 1)]));
+        let (_, found) = names(&given, &at(offset, SortOrder::Descending)).await;
+        assert_eq!(found, [name(8999 - offset), name(8998 - offset)]);
+    }
+    let prefixed = Query { prefix: Some("app-04".to_owned()), offset: 998, ..applications() };
+    assert_eq!(names(&given, &prefixed).await, (1000, vec![name(4998), name(4999)]));
+    let hers = Query { owner: Some("anna".to_owned()), limit: 1, ..applications() };
+    assert_eq!(names(&given, &hers).await.0, 3000);
+    // a tenth is renamed behind the others, and a tenth goes
+    for tenth in 0..2 {
+        let mut changes = Vec::new();
+        for n in (tenth..NAMES).step_by(10) {
+            let mut app = given.store.named(Kind::Application, &name(n)).await.unwrap().unwrap();
+            let (kind, id) = (app.kind, app.id);
+            app.name = format!("moved-{n:05}");
+            changes.push(match tenth {
+                0 => crate::store::Change::Update { record: app, expected: None },
+                _ => crate::store::Change::Delete { kind, id, expected: None },
+            });
+        }
+        given.write(changes).await.unwrap();
+    }
+    let (total, found) = names(&given, &at(7199, SortOrder::Ascending)).await;
+    assert_eq!((total, found), (8100, vec![name(8999), "moved-00000".to_owned()]));
+    let moved = Query { prefix: Some("moved-".to_owned()), offset: 899, ..applications() };
+    assert_eq!(names(&given, &moved).await, (900, vec!["moved-08990".to_owned()]));
+    assert_eq!(names(&given, &hers).await.0, 2700);
+}
