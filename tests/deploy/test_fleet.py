@@ -1,0 +1,342 @@
+"""Four gateways behind HAProxy with one Redis, upgraded one after the other under load: no request is lost.
+
+HAProxy runs by the file of deploy/compose, with the addresses of this test.
+"""
+
+import base64
+import contextlib
+import http.client
+import http.server
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+from packages import BUILT, ROOT
+
+GATEWAYS = 4
+CLIENTS = 6
+# far longer than anything takes here
+DEADLINE = 60
+ISSUER = "https://is.bank.example/oauth2/token"
+# a request of this length is in flight while a gateway is told to stop
+SLOW = 1.5
+CONFIGURATION = """
+[gateway]
+state_dir = "state"
+workers = 1
+drain_delay = "2s"
+drain_timeout = "10s"
+trusted_proxies = ["127.0.0.1"]
+[[listeners]]
+name = "http"
+address = "127.0.0.1:{port}"
+[management]
+address = "127.0.0.1:{management}"
+[[key_managers]]
+name = "is7"
+type = "WSO2-IS-7"
+issuer = "{issuer}"
+certificates = {{ jwks_file = "keys.json" }}
+[[apis]]
+name = "orders"
+version = "1.0.0"
+context = "/orders"
+policies = []
+production = {{ urls = ["http://127.0.0.1:{backend}"] }}
+operations = [{{ method = "*", path = "/*" }}]
+[[applications]]
+name = "shop"
+keys = [{{ type = "production", key_manager = "is7", consumer_key = "shop" }}]
+subscriptions = [{{ api = "orders:1.0.0" }}]
+[revocation]
+channel = "redis://127.0.0.1:{redis}"
+[throttling]
+counters = "redis://127.0.0.1:{redis}"
+[telemetry]
+access_log = {{ path = "access.log", sample = 0.0 }}
+"""
+
+
+def free_ports(count):
+    """Ports that nobody listens on; the servers take them a moment later."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in sockets]
+    for listener in sockets:
+        listener.close()
+    return ports
+
+
+def eventually(what, look):
+    end = time.monotonic() + DEADLINE
+    while not (found := look()):
+        if time.monotonic() > end:
+            raise AssertionError(f"never {what}")
+        time.sleep(0.02)
+    return found
+
+
+def call(port, method, path, body=None, headers=(), connection=None):
+    own = connection or http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+    with contextlib.ExitStack() as stack:
+        if connection is None:
+            stack.callback(own.close)
+        own.request(method, path, body, dict(headers))
+        answer = own.getresponse()
+        return answer.status, answer.read()
+
+
+class Backend(http.server.BaseHTTPRequestHandler):
+    """Says who the client is, after a while if the path asks for it."""
+
+    protocol_version = "HTTP/1.1"
+    # two writes would wait for each other's acknowledgment
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def do_GET(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path == "/slow":
+            time.sleep(SLOW)
+        said = json.dumps({"client": self.headers["X-Forwarded-For"], "body": body.decode()}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+class Signer:
+    """Signs tokens as the authorization server would."""
+
+    def __init__(self, folder):
+        self.key = folder / "issuer.key"
+        line = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", self.key]
+        subprocess.run(line, check=True, capture_output=True)
+        keys = subprocess.run([BUILT, "jwk", self.key], check=True, capture_output=True, text=True).stdout
+        self.keys = keys
+        self.key_id = json.loads(keys)["keys"][0].get("kid")
+
+    def token(self, jti):
+        now = int(time.time())
+        header = {"alg": "RS256", "typ": "at+jwt", "kid": self.key_id}
+        claims = {"iss": ISSUER, "azp": "shop", "sub": "charlie", "iat": now, "exp": now + 3600, "jti": jti, "scope": ""}
+        encode = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=")
+        parts = b".".join(encode(json.dumps(part).encode()) for part in [header, claims])
+        line = ["openssl", "dgst", "-sha256", "-sign", self.key]
+        signature = subprocess.run(line, input=parts, check=True, capture_output=True).stdout
+        return (parts + b"." + encode(signature)).decode()
+
+
+class Gateway:
+    """One gateway of the fleet, and its successors."""
+
+    def __init__(self, folder, text, management):
+        self.folder, self.management, self.process = folder, management, None
+        folder.mkdir()
+        (folder / "gateway.toml").write_text(text)
+        self.program = folder / "portcullis"
+
+    def install(self, version):
+        """As a package does: another file in the place of the old one."""
+        shutil.copy(BUILT, self.folder / version)
+        os.chmod(self.folder / version, 0o755)
+        os.replace(self.folder / version, self.program)
+
+    def start(self):
+        log = open(self.folder / "log", "ab")
+        with log:
+            self.process = subprocess.Popen([self.program, "run"], cwd=self.folder, stdout=log, stderr=log)
+        eventually("ready", self.is_ready)
+
+    def is_ready(self):
+        with contextlib.suppress(OSError):
+            return call(self.management, "GET", "/readyz")[0] == 200
+        return False
+
+    def replace(self):
+        """Stops it in order and starts the new program: what an orchestrator does."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(DEADLINE)
+        if code != 0:
+            raise AssertionError(f"ended with {code}: {self.log()}")
+        self.start()
+
+    def hand_over(self):
+        """SIGUSR2: the new program takes the sockets over."""
+        self.process.send_signal(signal.SIGUSR2)
+        code = self.process.wait(DEADLINE)
+        if code != 0:
+            raise AssertionError(f"ended with {code}: {self.log()}")
+        eventually("ready", self.is_ready)
+
+    def owner(self):
+        text = (self.folder / "state/lock").read_text()
+        return int(text.removeprefix("pid "))
+
+    def log(self):
+        return (self.folder / "log").read_text()
+
+    def answered(self):
+        text = call(self.management, "GET", "/metrics")[1].decode()
+        counted = re.findall(r'(?m)^portcullis_requests_total\{.*status="2\d\d".*\} (\d+)$', text)
+        counted = counted or re.findall(r"(?m)^portcullis_requests_total\{.*\} (\d+)$", text)
+        return sum(map(int, counted))
+
+    def end(self):
+        with contextlib.suppress(OSError, ValueError):
+            owner = self.owner()
+            if pathlib.Path(os.readlink(f"/proc/{owner}/cwd")) == self.folder:
+                os.kill(owner, signal.SIGKILL)
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+        if self.process:
+            self.process.wait(DEADLINE)
+
+
+class Load:
+    """Clients that ask one request after the other; what was not as it should be."""
+
+    def __init__(self, port, token):
+        self.port, self.headers = port, {"Authorization": f"Bearer {token}"}
+        self.over = threading.Event()
+        self.good, self.wrong = [0] * CLIENTS, []
+        self.clients = [threading.Thread(target=self.ask, args=(number,), daemon=True) for number in range(CLIENTS)]
+
+    def ask(self, number):
+        """Every third opens a connection each time, every third keeps one, every third asks for what takes long."""
+        kept = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE) if number % 3 == 1 else None
+        path = "/orders/1.0.0/slow" if number % 3 == 2 else "/orders/1.0.0/fast"
+        count = 0
+        # a pause, because the gateways of this test share two cores with everything else
+        while not self.over.wait(0.002):
+            count += 1
+            method, body = ("POST", f"order {number}-{count}") if count % 2 else ("GET", None)
+            try:
+                status, said = call(self.port, method, path, body, self.headers, kept)
+            except (OSError, http.client.HTTPException) as error:
+                self.wrong.append(f"client {number}: {method} {path}: {error!r}")
+                if kept:
+                    kept.close()
+                continue
+            # the client, as HAProxy says, and HAProxy
+            expected = {"client": "127.0.0.1, 127.0.0.1", "body": body or ""}
+            if status == 200 and json.loads(said) == expected:
+                self.good[number] += 1
+            else:
+                self.wrong.append(f"client {number}: {method} {path}: {status} {said}")
+        if kept:
+            kept.close()
+
+    def __enter__(self):
+        for client in self.clients:
+            client.start()
+        self.more(5)
+        return self
+
+    def more(self, count):
+        """Each client has as many more answers."""
+        enough = [good + count for good in self.good]
+        eventually("more answers", lambda: self.wrong or all(map(lambda good, least: good >= least, self.good, enough)))
+
+    def __exit__(self, *_):
+        self.over.set()
+        for client in self.clients:
+            client.join(DEADLINE)
+
+
+class Fleet(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        backend = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Backend)
+        threading.Thread(target=backend.serve_forever, daemon=True).start()
+        self.addCleanup(backend.server_close)
+        self.addCleanup(backend.shutdown)
+        self.port, self.redis, *ports = free_ports(2 + 2 * GATEWAYS)
+        line = ["redis-server", "--port", str(self.redis), "--bind", "127.0.0.1", "--save", "", "--dir", self.folder]
+        self.started(line)
+        eventually("Redis", lambda: self.listens(self.redis))
+        self.signer = Signer(self.folder)
+        self.gateways = []
+        for number, (port, management) in enumerate(zip(ports[::2], ports[1::2]), 1):
+            more = {"port": port, "management": management, "backend": backend.server_port, "redis": self.redis}
+            text = CONFIGURATION.format(issuer=ISSUER, **more)
+            gateway = Gateway(self.folder / f"gateway-{number}", text, management)
+            (gateway.folder / "keys.json").write_text(self.signer.keys)
+            self.addCleanup(gateway.end)
+            gateway.install("old")
+            gateway.start()
+            self.gateways.append(gateway)
+        self.balance(list(zip(ports[::2], ports[1::2])))
+
+    def started(self, line):
+        process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait, DEADLINE)
+        self.addCleanup(process.kill)
+
+    def listens(self, port):
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), DEADLINE).close()
+            return True
+        return False
+
+    def balance(self, ports):
+        """Starts HAProxy by the file of the manual, with these servers."""
+        text = (ROOT / "deploy/compose/haproxy.cfg").read_text()
+        text = text.replace("bind :8280", f"bind 127.0.0.1:{self.port}").replace("check port 9443 ", "")
+        text, found = re.subn(r"(?m)^ +server gateway-\d .*\n", "", text)
+        self.assertEqual(found, 2)
+        for port, management in ports:
+            text += f"    server gateway-{port} 127.0.0.1:{port} check port {management}\n"
+        configuration = self.folder / "haproxy.cfg"
+        configuration.write_text(text)
+        self.started(["haproxy", "-db", "-f", configuration])
+        eventually("HAProxy", lambda: self.listens(self.port))
+
+    def test_no_request_is_lost_while_the_fleet_is_upgraded(self):
+        token = self.signer.token("load")
+        with Load(self.port, token) as load:
+            for gateway in self.gateways:
+                gateway.install("new")
+                before = gateway.owner()
+                gateway.replace()
+                self.assertNotEqual(gateway.owner(), before)
+                load.more(2)
+            self.assertEqual(load.wrong[:5], [])
+            for gateway in self.gateways:
+                gateway.install("newer")
+                gateway.hand_over()
+                load.more(2)
+                self.assertEqual(os.readlink(f"/proc/{gateway.owner()}/exe"), str(gateway.program))
+        self.assertEqual(load.wrong[:5], [])
+        answered = [gateway.answered() for gateway in self.gateways]
+        self.assertTrue(all(answered), answered)
+        print(f"{sum(load.good)} requests, {CLIENTS} clients, {2 * GATEWAYS} upgrades", end=" ", flush=True)
+        self.one_revocation_holds_everywhere()
+
+    def one_revocation_holds_everywhere(self):
+        token = self.signer.token("revoked")
+        headers = {"Authorization": f"Bearer {token}"}
+        ask = lambda: call(self.port, "GET", "/orders/1.0.0/fast", None, headers)[0]
+        self.assertEqual(ask(), 200)
+        body = json.dumps({"jti": "revoked", "key_manager": "is7"})
+        status, said = call(self.gateways[0].management, "POST", "/revocations", body, {"Content-Type": "application/json"})
+        self.assertEqual(status, 200, said)
+        # more often than there are gateways, so that each has been asked
+        eventually("refused everywhere", lambda: all(ask() == 401 for _ in range(4 * GATEWAYS)))
+
+
+if __name__ == "__main__":
+    unittest.main()
