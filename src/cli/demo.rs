@@ -12,10 +12,10 @@ use crate::demo;
 use crate::demo::certificates::{self, GeneratedFile};
 use crate::model::gateway::{Log, LogFormat, LogLevel};
 use crate::supervise::clock::SystemClock;
+use crate::supervise::inherited::Inherited;
 use crate::supervise::running::RunningGateway;
 use crate::supervise::signals::Signals;
 use crate::supervise::start::start;
-use crate::supervise::takeover::Inherited;
 use crate::telemetry::{LogHandle, log, with_causes};
 
 /// The listener of the example file, which the printed commands call.

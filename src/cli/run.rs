@@ -9,9 +9,9 @@ use crate::cli::runtime::{control_runtime, install_crypto};
 use crate::model::gateway::{Log, LogFormat, LogLevel};
 use crate::supervise::descriptors;
 use crate::supervise::error::SuperviseError;
+use crate::supervise::inherited::Inherited;
 use crate::supervise::signals::Signals;
 use crate::supervise::start::start;
-use crate::supervise::takeover::Inherited;
 use crate::telemetry::log;
 
 /// The longest wait for the last log lines.

@@ -29,12 +29,15 @@ pub struct CallGate {
 #[derive(Debug)]
 pub(super) struct CallInProgress<'g>(&'g CallGate);
 
-impl CallGate {
-    pub fn new(open: bool) -> Self {
-        let (open, quiet) = (watch::Sender::new(open), watch::Sender::new(!open));
+impl Default for CallGate {
+    /// A closed gate.
+    fn default() -> Self {
+        let (open, quiet) = (watch::Sender::new(false), watch::Sender::new(true));
         Self { open, quiet, busy: AtomicUsize::new(0) }
     }
+}
 
+impl CallGate {
     pub fn open(&self) {
         self.quiet.send_replace(false);
         self.open.send_replace(true);

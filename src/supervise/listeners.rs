@@ -7,7 +7,7 @@ use arc_swap::Guard;
 use crate::listen::{ListenerSettings, ListenerSocket, server_config};
 use crate::model::gateway::Listener;
 use crate::supervise::error::{SuperviseError, bind_error};
-use crate::supervise::takeover::Inherited;
+use crate::supervise::inherited::Inherited;
 use crate::telemetry::Metrics;
 
 /// The open sockets.

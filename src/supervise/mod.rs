@@ -1,7 +1,9 @@
 //! Assembly: start in order, reload, drain, stop. The only room that knows every other.
 //!
 //! Decides the order of things and what a reload may touch. The walk through the files: [`start`]
-//! (from a file to a running gateway), [`facts`] (what a scrape shows), [`reload`] (the next
+//! (from a file to a running gateway) over [`opening`] (sockets, folder, log), [`turn`] (who may
+//! write to `state_dir`), [`worker_parts`], [`control_side`] (management) and [`upkeep`] (tasks
+//! beside the requests), [`facts`] (what a scrape shows), [`reload`] (the next
 //! generation, prepared in the [`background`]), [`settled`] (files that rest), [`inventory`] (what
 //! a reload may take away), [`listeners`] (which sockets open and close), [`running`] (what it is
 //! told, and the end), [`descriptors`] (how many connections the process can hold),
@@ -13,6 +15,7 @@ mod background;
 pub mod certificates;
 pub mod clock;
 mod clock_watch;
+mod control_side;
 mod counts;
 pub mod descriptors;
 pub mod error;
@@ -21,7 +24,9 @@ pub mod inherited;
 pub mod inventory;
 mod link;
 pub mod listeners;
+mod opening;
 mod own_folder;
+mod process;
 mod publisher;
 pub mod reload;
 pub mod running;
@@ -31,8 +36,11 @@ mod settled;
 pub mod signals;
 mod stamp;
 pub mod start;
-pub mod takeover;
+mod takeover;
 mod trace_export;
+mod turn;
+mod upkeep;
 mod warnings;
 pub mod watch;
+mod worker_parts;
 pub mod workers;

@@ -7,25 +7,23 @@ use std::sync::Arc;
 use crate::budget::descriptors::Descriptors;
 use crate::config::Loaded;
 use crate::explain::Listening;
-use crate::key_managers::OrganizationsStatus;
 use crate::limiter::shared::SharedCounters;
 use crate::management::{InForce, InForceState, ReloadOutcome, Removals};
-use crate::model::Model;
 use crate::model::clock::Clock;
 use crate::model::gateway::{Gateway, Log};
 use crate::revocation::channel::Channel;
-use crate::snapshot::Snapshot;
 use crate::supervise::error::SuperviseError;
+use crate::supervise::facts::snapshot_facts;
+use crate::supervise::inherited::Inherited;
 use crate::supervise::inventory::Inventory;
 use crate::supervise::listeners::{Changes, Listeners};
 use crate::supervise::publisher::Publisher;
 use crate::supervise::settled::Settled;
 use crate::supervise::stamp::Stamp;
-use crate::supervise::takeover::Inherited;
 use crate::supervise::warnings::tell_limits;
 use crate::supervise::workers::WorkerThreads;
 use crate::supervise::{certificates, descriptors};
-use crate::telemetry::{KeyManagerFacts, LogHandle, Metrics, OrganizationFacts, SnapshotFacts};
+use crate::telemetry::{LogHandle, Metrics, SnapshotFacts};
 
 /// The state of reloading, which nothing else touches.
 #[derive(Debug)]
@@ -197,60 +195,6 @@ impl From<Result<Reloaded, SuperviseError>> for ReloadOutcome {
             Ok(Reloaded { generation, .. }) => Self::Applied { generation },
             Err(error) => Self::Refused { report: error.describe() },
         }
-    }
-}
-
-/// Collects the facts about the key managers of a snapshot.
-pub(super) fn key_manager_facts(snapshot: &Snapshot) -> Vec<KeyManagerFacts> {
-    let live = snapshot.organizations().flat_map(|(_, organizations)| organizations.live());
-    let enabled = snapshot
-        .key_managers
-        .iter()
-        .map(Arc::clone)
-        .chain(live)
-        .filter(|key_manager| key_manager.definition.enabled);
-    enabled
-        .map(|key_manager| {
-            let status = key_manager.keys.status();
-            KeyManagerFacts {
-                name: key_manager.definition.name.to_string(),
-                keys: status.key_count as u64,
-                generation: status.generation,
-                age_seconds: status.age.map(|age| age.as_secs_f64()),
-                usable: status.usable,
-                fetches: status.fetches,
-                skipped: status.skipped,
-                waiting: status.waiting as u64,
-                waits: status.waits,
-            }
-        })
-        .collect()
-}
-
-/// Collects the facts about organizations that the file does not list.
-pub(super) fn organization_facts(snapshot: &Snapshot) -> Vec<OrganizationFacts> {
-    let facts = snapshot.organizations().map(|(template, organizations)| {
-        let OrganizationsStatus { live, on_trial, closed, events } = organizations.status();
-        OrganizationFacts {
-            key_manager: template.definition.name().to_string(),
-            states: [
-                ("live", live as u64),
-                ("on_trial", on_trial as u64),
-                ("closed", closed as u64),
-            ],
-            events,
-        }
-    });
-    facts.collect()
-}
-
-/// Counts the objects of a model. The generation follows when it is compiled.
-pub(super) fn snapshot_facts(model: &Model) -> SnapshotFacts {
-    SnapshotFacts {
-        generation: 0,
-        applications: model.directory.application_count() as u64,
-        consumer_keys: model.directory.key_count() as u64,
-        subscriptions: model.directory.subscription_count() as u64,
     }
 }
 

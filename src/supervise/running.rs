@@ -39,7 +39,6 @@ pub struct RunningGateway {
     pub(super) reload: mpsc::Sender<ReloadRequest>,
     pub(super) reloads: mpsc::Receiver<ReloadRequest>,
     pub(super) watch: Watch,
-    pub(super) management_address: Option<SocketAddr>,
     /// For the process that takes over.
     pub(super) management_socket: Option<TcpListener>,
     /// The right to write to `state_dir`.
@@ -66,7 +65,7 @@ impl RunningGateway {
     }
 
     pub fn management_address(&self) -> Option<SocketAddr> {
-        self.management_address
+        self.management_socket.as_ref().and_then(|socket| socket.local_addr().ok())
     }
 
     /// Tells whether every key manager has keys.

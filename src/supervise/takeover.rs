@@ -24,7 +24,6 @@ use crate::revocation::journal::follower::JournalFollower;
 use crate::revocation::{RevocationError, Revocations};
 use crate::state_dir::lock::{Lock, LockError};
 use crate::supervise::counts;
-pub use crate::supervise::inherited::Inherited;
 use crate::supervise::link::{self, TakeoverLink};
 use crate::supervise::running::RunningGateway;
 use crate::supervise::service_manager;
@@ -50,7 +49,7 @@ const FOLLOW: Duration = Duration::from_millis(5);
 
 /// The reason why the new process did not take over; the old one goes on.
 #[derive(Debug, thiserror::Error)]
-pub enum TakeoverError {
+pub(super) enum TakeoverError {
     #[error("the new process cannot be started")]
     Start(#[source] io::Error),
     #[error("the new process ended with {0}: its own log says why")]

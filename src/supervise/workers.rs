@@ -209,8 +209,8 @@ mod tests {
     use tokio::runtime::Builder;
 
     use super::*;
+    use crate::supervise::inherited::Inherited;
     use crate::supervise::start::start;
-    use crate::supervise::takeover::Inherited;
 
     const FILE: &str = r#"
 [gateway]
