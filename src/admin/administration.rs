@@ -1,5 +1,7 @@
 //! WSO2's admin API, v4: key managers, throttling and deny policies, applications of everybody.
 
+mod applications;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -7,5 +9,5 @@ use axum::Router;
 use crate::admin::service::Admin;
 
 pub(super) fn router() -> Router<Arc<Admin>> {
-    Router::new()
+    Router::new().merge(applications::router())
 }

@@ -255,7 +255,10 @@ fn matches(query: &Query, record: &Record) -> bool {
     let is = |wanted: &Option<String>, own: Option<&str>| {
         wanted.as_deref().is_none_or(|wanted| own == Some(wanted))
     };
-    query.prefix.as_deref().is_none_or(|prefix| record.name.starts_with(prefix))
+    // no file puts an application into a group
+    let grouped = query.owner.is_none() && !query.groups.is_empty();
+    !grouped
+        && query.prefix.as_deref().is_none_or(|prefix| record.name.starts_with(prefix))
         && is(&query.owner, record.owner.as_deref())
         && is(&query.target, record.target.as_deref())
         && query.parent.is_none_or(|parent| record.parent == Some(parent))

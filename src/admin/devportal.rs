@@ -1,11 +1,91 @@
 //! WSO2's developer portal API, v3: applications, keys, subscriptions, the catalog of APIs.
+//!
+//! The files: `applications` with `application` (its form) and `visible` (who may see it);
+//! `map_keys` with `existing_client`, `oauth_keys` and `generated` with `key` (its form);
+//! `subscriptions` and `subscribing` with `subscription`; `apis` with `api`, `policies`,
+//! `key_managers` with `roles` (who may use them), `settings`.
+
+mod api;
+pub(super) mod apis;
+pub(super) mod application;
+pub(super) mod applications;
+pub(super) mod existing_client;
+mod generated;
+pub(super) mod key;
+pub(super) mod key_managers;
+mod map_keys;
+pub(super) mod oauth_keys;
+pub(super) mod policies;
+pub(super) mod roles;
+mod settings;
+mod subscribing;
+pub(super) mod subscription;
+mod subscriptions;
+pub(super) mod visible;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::routing::{get, post};
 
+use crate::admin::refused::Refused;
 use crate::admin::service::Admin;
 
 pub(super) fn router() -> Router<Arc<Admin>> {
     Router::new()
+        .route("/applications", get(applications::list).post(applications::create))
+        .route(
+            "/applications/{id}",
+            get(applications::get).put(applications::update).delete(applications::delete),
+        )
+        .route("/applications/{id}/reset-throttle-policy", post(reset_throttle_policy))
+        .merge(keys())
+        .route("/subscriptions", get(subscriptions::list).post(subscribing::create))
+        .route("/subscriptions/multiple", post(subscribing::create_several))
+        .route(
+            "/subscriptions/{id}",
+            get(subscriptions::get).put(subscriptions::update).delete(subscriptions::delete),
+        )
+        .route("/subscriptions/{id}/additionalInfo", get(subscriptions::additional))
+        .route("/subscriptions/{id}/usage", get(subscriptions::usage))
+        .route("/apis", get(apis::list))
+        .route("/apis/{id}", get(apis::get))
+        .route("/apis/{id}/subscription-policies", get(apis::subscription_policies))
+        .route("/throttling-policies/{level}", get(policies::list))
+        .route("/throttling-policies/{level}/{name}", get(policies::get))
+        .route("/key-managers", get(key_managers::list))
+        .route("/settings", get(settings::get))
+        .route("/settings/application-attributes", get(settings::application_attributes))
+}
+
+fn keys() -> Router<Arc<Admin>> {
+    const ONE: &str = "/applications/{id}/oauth-keys/{mapping}";
+    const ONLY: &str = "/applications/{id}/keys/{type}";
+    Router::new()
+        .route("/applications/{id}/map-keys", post(map_keys::map_keys))
+        .route("/applications/{id}/generate-keys", post(generated::generate_keys))
+        .route("/applications/{id}/oauth-keys", get(oauth_keys::list))
+        .route(ONE, get(oauth_keys::get).put(oauth_keys::update).delete(oauth_keys::delete))
+        .route(&format!("{ONE}/clean-up"), post(oauth_keys::clean_up))
+        .route(&format!("{ONE}/generate-token"), post(generated::generate_token))
+        .route(&format!("{ONE}/regenerate-secret"), post(generated::secrets))
+        .route(&format!("{ONE}/generate-secret"), post(generated::secrets))
+        .route(&format!("{ONE}/secrets"), get(generated::secrets))
+        .route(&format!("{ONE}/revoke-secret"), post(generated::secrets))
+        .route("/applications/{id}/keys", get(oauth_keys::list))
+        .route(ONLY, get(oauth_keys::get_only).put(oauth_keys::update_only))
+        .route(&format!("{ONLY}/clean-up"), post(oauth_keys::clean_up_only))
+        .route(&format!("{ONLY}/generate-token"), post(generated::generate_token_only))
+        .route(&format!("{ONLY}/regenerate-secret"), post(generated::secrets_only))
+}
+
+/// The counters of an application are many and on many gateways: nothing sets them back.
+async fn reset_throttle_policy(
+    axum::extract::State(admin): axum::extract::State<Arc<Admin>>,
+    caller: crate::admin::caller::Caller,
+    axum::extract::Path(id): axum::extract::Path<String>,
+) -> Result<axum::response::Response, Refused> {
+    caller.needs(&["app_manage", "subscribe"])?;
+    visible::application(&admin, &caller, &id).await?;
+    Err(Refused::not_implemented("setting the counts of an application back"))
 }

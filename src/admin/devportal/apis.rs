@@ -1,0 +1,121 @@
+//! `/apis`: the APIs that developers can subscribe to.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{OriginalUri, Path, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Deserialize;
+
+use crate::admin::caller::Caller;
+use crate::admin::devportal::api::{ShownApi, details, is_open, state};
+use crate::admin::devportal::policies::offers;
+use crate::admin::entity_tag::IfNoneMatch;
+use crate::admin::object::Object;
+use crate::admin::object_id::object_id;
+use crate::admin::paging::PageQuery;
+use crate::admin::query::Parameters;
+use crate::admin::refused::Refused;
+use crate::admin::service::Admin;
+use crate::store::{Kind, Query};
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct ApiSearch {
+    query: Option<String>,
+    #[serde(flatten)]
+    page: PageQuery,
+}
+
+pub(in crate::admin) fn unknown_api() -> Refused {
+    let description = "there is no API with this id that you may see";
+    Refused::new(StatusCode::NOT_FOUND, 900_308, "API Not Found", description)
+}
+
+/// Finds an API that developers may see: one that is retired is gone for them.
+pub(super) async fn api(admin: &Admin, id: &str) -> Result<Object, Refused> {
+    let Some(id) = object_id(id) else { return Err(unknown_api()) };
+    let found = admin.catalog.get(Kind::Api, id).await?;
+    found.filter(|api| state(api) != "retired").ok_or_else(unknown_api)
+}
+
+pub(super) async fn list(
+    State(admin): State<Arc<Admin>>,
+    _caller: Caller,
+    uri: OriginalUri,
+    Parameters(search): Parameters<ApiSearch>,
+) -> Result<Response, Refused> {
+    let range = search.page.range()?;
+    let wanted = ApiFilter::read(search.query.as_deref().unwrap_or_default())?;
+    let mut all = admin.catalog.all(Kind::Api).await?;
+    all.retain(|api| is_open(api) && wanted.fits(api));
+    let (page, total) = range.of(all);
+    Ok(range.respond(&uri.0, page.iter().map(ShownApi::of).collect(), total))
+}
+
+/// One condition of WSO2's search: `name:x`, `version:x`, `context:x`, or the beginning of a name.
+#[derive(Debug, PartialEq, Eq)]
+enum ApiFilter<'q> {
+    NamePrefix(&'q str),
+    Version(&'q str),
+    Context(&'q str),
+}
+
+impl<'q> ApiFilter<'q> {
+    fn read(query: &'q str) -> Result<Self, Refused> {
+        match query.trim().split_once(':') {
+            None => Ok(Self::NamePrefix(query.trim())),
+            Some(("name", value)) => Ok(Self::NamePrefix(value)),
+            Some(("version", value)) => Ok(Self::Version(value)),
+            Some(("context", value)) => Ok(Self::Context(value)),
+            Some(_) => Err(Refused::bad_request(
+                "`query` is the beginning of a name, or one of name:, version:, context:",
+            )),
+        }
+    }
+
+    fn fits(&self, api: &Object) -> bool {
+        let text = |key| api.record.text(key).unwrap_or_default();
+        match self {
+            Self::NamePrefix(prefix) => text("name").starts_with(prefix),
+            Self::Version(version) => text("version") == *version,
+            Self::Context(context) => text("context").starts_with(context),
+        }
+    }
+}
+
+pub(super) async fn get(
+    State(admin): State<Arc<Admin>>,
+    caller: Caller,
+    if_none_match: IfNoneMatch,
+    Path(id): Path<String>,
+) -> Result<Response, Refused> {
+    let api = api(&admin, &id).await?;
+    let target = Some(api.record.name.clone());
+    let query = Query { target, limit: 0, ..Query::of(Kind::Subscription) };
+    let subscriptions = admin.catalog.page(&query).await?.total;
+    let policies = offers(&admin, &caller, &api).await?;
+    let parts = format!("{subscriptions}.{}", policies.len());
+    Ok(if_none_match.respond(&api, &parts, Json(details(&api, &policies, subscriptions))))
+}
+
+pub(super) async fn subscription_policies(
+    State(admin): State<Arc<Admin>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Refused> {
+    let api = api(&admin, &id).await?;
+    Ok(Json(offers(&admin, &caller, &api).await?).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_names_one_field() {
+        assert_eq!(ApiFilter::read("Acc").unwrap(), ApiFilter::NamePrefix("Acc"));
+        assert_eq!(ApiFilter::read("version:1").unwrap(), ApiFilter::Version("1"));
+        assert!(ApiFilter::read("tag:x").unwrap_err().description.starts_with("`query`"));
+    }
+}

@@ -1,0 +1,75 @@
+//! Calls that need a client of the authorization server's own, which no key manager makes yet.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+
+use crate::admin::caller::Caller;
+use crate::admin::devportal::key_managers::choose;
+use crate::admin::devportal::map_keys::unsupported;
+use crate::admin::devportal::oauth_keys::{only_key, own_key};
+use crate::admin::devportal::visible::application;
+use crate::admin::refused::Refused;
+use crate::admin::service::Admin;
+
+const SEES: &[&str] = &["subscribe", "app_manage"];
+
+pub(super) async fn generate_keys(
+    State(admin): State<Arc<Admin>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Refused> {
+    caller.needs(SEES)?;
+    application(&admin, &caller, &id).await?;
+    choose(&admin, &caller, None).await?;
+    Err(unsupported("the key manager makes no clients (oauth_app_creation)"))
+}
+
+pub(super) async fn generate_token(
+    State(admin): State<Arc<Admin>>,
+    caller: Caller,
+    Path((id, mapping)): Path<(String, String)>,
+) -> Result<Response, Refused> {
+    caller.needs(SEES)?;
+    own_key(&admin, &caller, &id, &mapping).await?;
+    Err(unsupported("the key manager makes no tokens here (token_generation)"))
+}
+
+pub(super) async fn generate_token_only(
+    State(admin): State<Arc<Admin>>,
+    caller: Caller,
+    Path((id, key_type)): Path<(String, String)>,
+) -> Result<Response, Refused> {
+    caller.needs(SEES)?;
+    only_key(&admin, &caller, &id, &key_type).await?;
+    Err(unsupported("the key manager makes no tokens here (token_generation)"))
+}
+
+/// Everything about the secrets of a client that was made elsewhere.
+pub(super) async fn secrets(
+    State(admin): State<Arc<Admin>>,
+    caller: Caller,
+    Path((id, mapping)): Path<(String, String)>,
+) -> Result<Response, Refused> {
+    caller.needs(SEES)?;
+    own_key(&admin, &caller, &id, &mapping).await?;
+    Err(out_of_band())
+}
+
+pub(super) async fn secrets_only(
+    State(admin): State<Arc<Admin>>,
+    caller: Caller,
+    Path((id, key_type)): Path<(String, String)>,
+) -> Result<Response, Refused> {
+    caller.needs(SEES)?;
+    only_key(&admin, &caller, &id, &key_type).await?;
+    Err(out_of_band())
+}
+
+fn out_of_band() -> Refused {
+    let message = "Operation not implemented for custom Key Manager for Out-of-Band type";
+    let description = "the client was made at the authorization server, which keeps its secrets";
+    Refused::new(StatusCode::NOT_IMPLEMENTED, 901_413, message, description)
+}

@@ -1,0 +1,68 @@
+//! Finds what a caller may see: an application of its own, with its keys and subscriptions.
+
+use http::StatusCode;
+use uuid::Uuid;
+
+use crate::admin::caller::Caller;
+use crate::admin::devportal::application::groups;
+use crate::admin::object::Object;
+use crate::admin::object_id::object_id;
+use crate::admin::refused::Refused;
+use crate::admin::service::Admin;
+use crate::store::{Kind, Query, StoreError};
+
+/// Finds an application. One that belongs to others is answered like one that does not exist.
+pub(in crate::admin) async fn application(
+    admin: &Admin,
+    caller: &Caller,
+    id: &str,
+) -> Result<Object, Refused> {
+    let Some(id) = object_id(id) else { return Err(unknown_application()) };
+    let found = admin.catalog.get(Kind::Application, id).await?;
+    found.filter(|object| owns(caller, object)).ok_or_else(unknown_application)
+}
+
+pub(in crate::admin) fn owns(caller: &Caller, application: &Object) -> bool {
+    caller.owns(application.record.owner.as_deref(), &groups(&application.record))
+}
+
+pub(in crate::admin) fn unknown_application() -> Refused {
+    let description = "there is no application with this id that you may see";
+    Refused::new(StatusCode::NOT_FOUND, 900_307, "Application not found", description)
+}
+
+/// Refuses a change of an application that a file declares, or of what belongs to it.
+pub(in crate::admin) fn changeable(application: &Object) -> Result<(), Refused> {
+    match &application.declared_at {
+        Some(place) => Err(Refused::declared("application", place)),
+        None => Ok(()),
+    }
+}
+
+/// Returns all keys, or all subscriptions, of an application.
+pub(in crate::admin) async fn children(
+    admin: &Admin,
+    kind: Kind,
+    application: Uuid,
+) -> Result<Vec<Object>, StoreError> {
+    let mut query = Query { parent: Some(application), ..Query::of(kind) };
+    let mut all = Vec::new();
+    loop {
+        let page = admin.catalog.page(&query).await?;
+        let read = page.items.len() as u64;
+        all.extend(page.items);
+        query.offset = query.offset.saturating_add(read);
+        if read == 0 || query.offset >= page.total {
+            return Ok(all);
+        }
+    }
+}
+
+/// Returns the number of subscriptions of an application.
+pub(in crate::admin) async fn subscription_count(
+    admin: &Admin,
+    application: Uuid,
+) -> Result<u64, StoreError> {
+    let query = Query { parent: Some(application), limit: 0, ..Query::of(Kind::Subscription) };
+    Ok(admin.catalog.page(&query).await?.total)
+}
