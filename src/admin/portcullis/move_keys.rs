@@ -40,7 +40,7 @@ pub(super) struct MoveBody {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Moved {
+struct MoveReport {
     from: String,
     to: String,
     moved: usize,
@@ -71,7 +71,7 @@ pub(super) async fn move_keys(
     }
     let count = changes.len();
     let answer =
-        Moved { from: from.record.name.clone(), to: target.clone(), moved: count, declared };
+        MoveReport { from: from.record.name.clone(), to: target.clone(), moved: count, declared };
     if changes.is_empty() {
         return Ok(axum::response::IntoResponse::into_response(Json(answer)));
     }
