@@ -168,7 +168,12 @@ pub(super) async fn list(
 ) -> Result<Response, Refused> {
     caller.needs(&["subscribe", "app_manage"])?;
     let usable = usable(&admin, &caller).await?;
-    let list: Vec<_> = usable.iter().map(ShownKeyManager::of).collect();
+    let mut list: Vec<_> = usable.iter().map(ShownKeyManager::of).collect();
+    if !admin.catalog.declared().portal.key_provisioning {
+        for shown in &mut list {
+            shown.enable_map_oauth_consumer_apps = false;
+        }
+    }
     Ok(Json(json!({ "count": list.len(), "list": list })).into_response())
 }
 

@@ -45,6 +45,9 @@ pub(super) async fn map_keys(
     let application = application(&admin, &caller, &id).await?;
     changeable(&application)?;
     let key_manager = choose(&admin, &caller, body.key_manager.as_deref()).await?;
+    if !admin.catalog.declared().portal.key_provisioning {
+        return Err(unsupported("out-of-band provisioning is off (portal.key_provisioning)"));
+    }
     if only_exchanges(&key_manager) {
         return Err(unsupported("the key manager only exchanges tokens of others"));
     }

@@ -38,7 +38,7 @@ pub(super) async fn get(
         "scopes": SCOPES,
         "applicationSharingEnabled": true,
         "IsLegacyApiKeysEnabled": false,
-        "mapExistingAuthApps": true,
+        "mapExistingAuthApps": admin.catalog.declared().portal.key_provisioning,
         "apiGatewayEndpoint": "",
         "monetizationEnabled": false,
         "recommendationEnabled": false,
