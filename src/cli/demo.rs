@@ -53,7 +53,7 @@ pub(super) fn demo(config: &Path, output: Output) -> u8 {
             Ok(running) => {
                 wait_for_keys(&running).await;
                 tell(&running, &folder, output);
-                running.run(signals).await;
+                Box::pin(running.run(signals)).await;
                 exit::OK
             }
             Err(error) => failed(&error, output),

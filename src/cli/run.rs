@@ -46,7 +46,7 @@ pub(super) fn run(config: &Path, output: Output) -> u8 {
         };
         let code = match started {
             Ok(running) => {
-                running.run(signals).await;
+                Box::pin(running.run(signals)).await;
                 exit::OK
             }
             Err(error) => failed(&error, output),

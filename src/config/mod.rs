@@ -57,7 +57,7 @@ pub struct Loaded {
     /// The files as they were read, for the next change of the store.
     pub files: Arc<ConfigFiles>,
     /// Makes applications of the store by the names of this configuration.
-    pub names: ApplicationNames,
+    pub names: Arc<ApplicationNames>,
 }
 
 /// The files of a configuration, read but not resolved.
@@ -115,7 +115,7 @@ impl ConfigFiles {
             warnings: report,
             watched: sources.watched(watched),
             files: Arc::clone(self),
-            names,
+            names: Arc::new(names),
         })
     }
 

@@ -67,6 +67,13 @@ impl Report {
         self.problems.iter().map(Located::line)
     }
 
+    /// Returns the message and the hint of each error, without its place.
+    pub fn errors(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let errors =
+            self.problems.iter().filter(|located| located.problem.severity == Severity::Error);
+        errors.map(|own| (own.problem.message.as_str(), own.problem.hint.as_deref()))
+    }
+
     pub fn is_empty(&self) -> bool {
         self.problems.is_empty()
     }

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
+use crate::admin::AdminService;
 use crate::management::access::{Actor, ManagementRight, NotAllowed};
 use crate::management::connections::Seat;
 use crate::management::reply::{ManagementReply, busy, not_allowed, problem, retry};
@@ -26,6 +27,9 @@ pub(super) async fn answer(
     seat: Seat,
 ) -> ManagementReply {
     let path = request.uri.path();
+    if AdminService::serves(path) {
+        return api(state, request, body, peer, seat).await;
+    }
     let endpoint = match ManagementRoute::find(path, &request.method, state.notices) {
         Ok(endpoint) => endpoint,
         Err(NoEndpoint::Methods(allow)) => return not_allowed(allow),
@@ -39,18 +43,7 @@ pub(super) async fn answer(
     };
     if !endpoint.is_probe() {
         if !state.hosts.hold(&request.headers) {
-            tracing::warn!(
-                target: "portcullis::management",
-                client = %peer,
-                path,
-                "refused a management request for an unknown host; add the name to \
-                 management.hosts if it is this gateway's"
-            );
-            return problem(
-                StatusCode::MISDIRECTED_REQUEST,
-                "this listener does not answer to the name in Host; its operator can add it to \
-                 management.hosts",
-            );
+            return unknown_host(peer, path);
         }
         if seat == Seat::Probes {
             return busy("all connections are busy; this one is kept for probes");
@@ -73,6 +66,44 @@ pub(super) async fn answer(
         state.note(change, &actor, peer, reply.status());
     }
     reply
+}
+
+/// Passes a call to the REST API, which signs callers in by itself.
+async fn api(
+    state: &ManagementState,
+    request: &Parts,
+    body: Incoming,
+    peer: IpAddr,
+    seat: Seat,
+) -> ManagementReply {
+    if !state.hosts.hold(&request.headers) {
+        return unknown_host(peer, request.uri.path());
+    }
+    if seat == Seat::Probes {
+        return busy("all connections are busy; this one is kept for probes");
+    }
+    match &state.admin {
+        Some(admin) => admin.answer(request.clone(), body, peer).await,
+        None => problem(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "nobody may sign in: [management] has no users, or [store] says \"none\"",
+        ),
+    }
+}
+
+fn unknown_host(peer: IpAddr, path: &str) -> ManagementReply {
+    tracing::warn!(
+        target: "portcullis::management",
+        client = %peer,
+        path,
+        "refused a management request for an unknown host; add the name to \
+         management.hosts if it is this gateway's"
+    );
+    problem(
+        StatusCode::MISDIRECTED_REQUEST,
+        "this listener does not answer to the name in Host; its operator can add it to \
+         management.hosts",
+    )
 }
 
 /// Lets the caller in, unless the endpoint is open to everybody.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::admin::AdminService;
 use crate::authenticate::cache::Common;
 use crate::management::access::{Access, Actor};
 use crate::management::hosts::OwnHosts;
@@ -32,6 +33,8 @@ pub struct ManagementState {
     pub snapshots: Arc<Snapshots>,
     pub clock: Arc<dyn Clock>,
     pub explaining: Explaining,
+    /// The REST API; `None` if there is no store, or nobody could sign in.
+    pub admin: Option<AdminService>,
 }
 
 impl ManagementState {

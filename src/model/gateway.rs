@@ -15,6 +15,8 @@ use crate::model::secret::{Secret, SecretKey};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gateway {
+    /// In the fleet.
+    pub name: String,
     /// Last good key sets; created if missing.
     pub state_dir: PathBuf,
     pub workers: Workers,

@@ -27,6 +27,10 @@ pub enum ObjectKind {
     Api,
     KeyManager,
     ThrottlingPolicy,
+    DenyCondition,
+    Application,
+    Key,
+    Subscription,
 }
 
 impl ObjectKind {
@@ -36,6 +40,10 @@ impl ObjectKind {
             Self::Api => "api",
             Self::KeyManager => "key manager",
             Self::ThrottlingPolicy => "throttling policy",
+            Self::DenyCondition => "deny condition",
+            Self::Application => "application",
+            Self::Key => "key",
+            Self::Subscription => "subscription",
         }
     }
 }
@@ -44,6 +52,12 @@ impl ObjectId {
     /// Derives the id of an object that a file declares under this name.
     pub fn declared(kind: ObjectKind, name: &str) -> Self {
         Self(Uuid::new_v5(&NAMESPACE, format!("{}:{name}", kind.as_str()).as_bytes()))
+    }
+}
+
+impl From<ObjectId> for Uuid {
+    fn from(id: ObjectId) -> Self {
+        id.0
     }
 }
 

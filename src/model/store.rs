@@ -10,6 +10,8 @@ use crate::model::secret::{Secret, SecretKey};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSettings {
     pub location: StoreLocation,
+    /// Where a copy of a shared database is kept.
+    pub state_dir: PathBuf,
     /// How often a gateway asks for changes even if nobody told it of one.
     pub poll_interval: Duration,
     /// For the secrets that must be kept; `None`: none is kept.

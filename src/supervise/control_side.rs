@@ -7,16 +7,18 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::admin::{ApiAccess, LiveRequest};
 use crate::management::{
     Access, CallGate, Explaining, InForce, ManagementState, OwnHosts, Readiness, ReloadRequest,
     control, server,
 };
 use crate::model::Model;
-use crate::model::gateway::ManagementSettings;
+use crate::model::gateway::{ManagementSettings, ManagementUser};
 use crate::sign_in::PasswordChecks;
 use crate::supervise::error::{SuperviseError, bind_error};
 use crate::supervise::link::TakeoverLink;
 use crate::supervise::opening::BoundManagement;
+use crate::supervise::provisioning::Provisioning;
 use crate::supervise::worker_parts::WorkerShared;
 
 /// Reloads that may wait for one that is under way; more callers wait in their own connection.
@@ -27,6 +29,8 @@ pub(super) struct ControlSide {
     pub(super) tasks: JoinSet<()>,
     pub(super) reload: mpsc::Sender<ReloadRequest>,
     pub(super) reloads: mpsc::Receiver<ReloadRequest>,
+    /// Questions of the REST API.
+    pub(super) live: mpsc::Receiver<LiveRequest>,
     pub(super) in_force: Arc<InForce>,
     /// The gate of the management listener.
     pub(super) gate: Arc<CallGate>,
@@ -51,24 +55,30 @@ impl ManagementWanted {
         readiness: &Arc<Readiness>,
         reload: mpsc::Sender<ReloadRequest>,
         in_force: &Arc<InForce>,
-    ) -> ManagementState {
+        provisioning: &Provisioning,
+    ) -> (ManagementState, mpsc::Receiver<LiveRequest>) {
         let (metrics, clock) = (&shared.process.metrics, &shared.process.clock);
         let settings = self.settings.map(|settings| (settings.users, settings.hosts));
         let (users, hosts) = settings.unwrap_or_default();
         let counters = Arc::clone(metrics.management());
         let passwords = Arc::new(PasswordChecks::new(Arc::clone(clock), counters));
-        ManagementState {
+        let users: Arc<[ManagementUser]> = users.into();
+        let access = ApiAccess::new(Arc::clone(&users), Arc::clone(&passwords));
+        let (admin, live) = provisioning.admin(access);
+        let state = ManagementState {
             metrics: Arc::clone(metrics),
             readiness: Arc::clone(readiness),
             reload,
-            access: Access::new(users.into(), passwords),
+            access: Access::new(users, passwords),
             hosts: OwnHosts::new(&hosts),
             revocations: Arc::clone(&shared.common.revocations),
             notices: self.notices,
             snapshots: Arc::clone(shared.snapshots),
             clock: Arc::clone(clock),
             explaining: Explaining::new(shared.common.clone(), Arc::clone(in_force)),
-        }
+            admin,
+        };
+        (state, live)
     }
 }
 
@@ -91,11 +101,14 @@ impl ControlSide {
         predecessor: Option<&TakeoverLink>,
         (state_dir, shared): (&Path, &WorkerShared<'_>),
         readiness: &Arc<Readiness>,
+        provisioning: &Provisioning,
     ) -> Result<Self, SuperviseError> {
         let [gate, control] = gates(predecessor);
         let (reload, reloads) = mpsc::channel(RELOAD_QUEUE);
         let in_force = Arc::<InForce>::default();
-        let state = Arc::new(wanted.state(shared, readiness, reload.clone(), &in_force));
+        let (state, live) =
+            wanted.state(shared, readiness, reload.clone(), &in_force, provisioning);
+        let state = Arc::new(state);
         let mut tasks = JoinSet::new();
         // in a takeover the old process has the place for now
         let bound = control.is_open().then(|| control::ControlSocket::bind(state_dir, &control));
@@ -114,6 +127,6 @@ impl ControlSide {
             })?;
             tasks.spawn(server::serve(socket, tls, state, Arc::clone(&gate)));
         }
-        Ok(Self { tasks, reload, reloads, in_force, gate, control })
+        Ok(Self { tasks, reload, reloads, live, in_force, gate, control })
     }
 }

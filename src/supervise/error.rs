@@ -9,6 +9,7 @@ use crate::listen::TlsError;
 use crate::snapshot::compile::CompileError;
 use crate::state_dir::FolderFault;
 use crate::state_dir::lock::LockError;
+use crate::store::StoreError;
 use crate::supervise::inventory::TooManyRemoved;
 use crate::telemetry::{AccessLogError, with_causes};
 
@@ -22,6 +23,8 @@ pub enum SuperviseError {
          threads"
     )]
     Unread,
+    #[error("{0}")]
+    Store(#[from] StoreError),
     #[error("{0}")]
     Removes(#[from] TooManyRemoved),
     #[error("the configuration cannot be used")]

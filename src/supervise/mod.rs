@@ -27,6 +27,7 @@ pub mod listeners;
 mod opening;
 mod own_folder;
 mod process;
+mod provisioning;
 mod publisher;
 pub mod reload;
 pub mod running;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::config::{ConfigFiles, Loaded, StoredApplications, StoredObjects, StoredTable};
 use crate::jwks::{KeyManagerKeys, KeySets};
 use crate::key_managers::OnDemand;
 use crate::limiter::counters::Counters;
@@ -21,10 +22,11 @@ use crate::model::clock::Clock;
 use crate::model::directory::{Conflict, Directory};
 use crate::model::identity::Identities;
 use crate::snapshot::compile::{CompileError, Compiler};
-use crate::snapshot::{Snapshot, SnapshotState, Snapshots};
+use crate::snapshot::{Change, Snapshot, SnapshotState, Snapshots};
 use crate::supervise::background;
 use crate::supervise::error::SuperviseError;
-use crate::supervise::settled::{self, Settled};
+use crate::supervise::provisioning::StoreReader;
+use crate::supervise::settled::{self, Settled, StoredState};
 use crate::telemetry::Metrics;
 
 /// More changed applications than this are not worth an overlay: what was read becomes the new
@@ -95,10 +97,11 @@ impl Publisher {
         &self,
         path: PathBuf,
         known: Vec<PathBuf>,
+        store: Option<StoreReader>,
     ) -> Result<Settled, SuperviseError> {
         let (identities, current) = (self.identities.clone(), self.snapshots.load());
         let read = move || {
-            let mut settled = settled::load(&path, &known, &identities)?;
+            let mut settled = settled::load(&path, &known, &identities, store.as_ref())?;
             let model = &mut settled.loaded.model;
             if let Some(directory) = following(&current, model) {
                 model.directory = directory;
@@ -125,6 +128,54 @@ impl Publisher {
         self.begin_folding(&snapshot.directory);
         self.snapshots.publish(snapshot);
         self.key_sets.commit();
+        retire(before);
+        Ok(generation)
+    }
+
+    /// Reads the whole store again, beside files that are as they were.
+    pub(super) async fn read_stored(
+        &self,
+        files: Arc<ConfigFiles>,
+        store: Option<StoreReader>,
+    ) -> Result<(Loaded, Option<StoredState>), SuperviseError> {
+        let (identities, current) = (self.identities.clone(), self.snapshots.load());
+        let read = move || {
+            let (mut loaded, stored) = settled::resolve(&files, &identities, store.as_ref())?;
+            if let Some(directory) = following(&current, &loaded.model) {
+                loaded.model.directory = directory;
+            }
+            Ok((loaded, stored))
+        };
+        let read = background::done(read).await;
+        read.ok_or(SuperviseError::Unread)?.map_err(SuperviseError::Configuration)
+    }
+
+    /// Reads the configuration with other tables of the store, as far as that can be done without
+    /// reading files and applications again.
+    pub(super) async fn resolve(
+        &self,
+        files: Arc<ConfigFiles>,
+        tables: Vec<StoredTable>,
+    ) -> Result<Loaded, SuperviseError> {
+        let (identities, current) = (self.identities.clone(), self.snapshots.load());
+        let resolve = move || {
+            let applications = StoredApplications::Unchanged {
+                directory: current.directory.clone(),
+                files: current.settings.files.clone(),
+            };
+            files.resolve_gateway(&identities, StoredObjects { tables, applications })
+        };
+        let loaded = background::done(resolve).await;
+        loaded.ok_or(SuperviseError::Unread)?.map_err(SuperviseError::Configuration)
+    }
+
+    /// Puts other applications into effect. Returns the number of the generation.
+    pub(super) fn publish_directory(&mut self, directory: Directory) -> Result<u64, CompileError> {
+        let before = self.snapshots.load();
+        let snapshot = self.compiler.apply(&before, vec![Change::Directory(directory)])?;
+        let generation = snapshot.generation;
+        self.begin_folding(&snapshot.directory);
+        self.snapshots.publish(snapshot);
         retire(before);
         Ok(generation)
     }

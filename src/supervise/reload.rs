@@ -17,6 +17,7 @@ use crate::supervise::facts::snapshot_facts;
 use crate::supervise::inherited::Inherited;
 use crate::supervise::inventory::Inventory;
 use crate::supervise::listeners::{Changes, Listeners};
+use crate::supervise::provisioning::Provisioning;
 use crate::supervise::publisher::Publisher;
 use crate::supervise::settled::Settled;
 use crate::supervise::stamp::Stamp;
@@ -43,6 +44,7 @@ pub struct Reloader {
     pub clock: Arc<dyn Clock>,
     /// The facts for commands.
     pub in_force: Arc<InForce>,
+    pub(super) provisioning: Provisioning,
 }
 
 /// A reload that worked.
@@ -88,8 +90,8 @@ impl Reloader {
         threads: &WorkerThreads,
         removals: Removals,
     ) -> Result<Reloaded, SuperviseError> {
-        let Settled { loaded: Loaded { model, watched, warnings, .. }, seen } =
-            self.publisher.read(self.path.clone(), self.watched.clone()).await?;
+        let Settled { loaded, seen, stored } = self.read().await?;
+        let Loaded { model, watched, warnings, files, names } = loaded;
         if removals == Removals::Guarded {
             self.inventory().guard(&Inventory::of(&model), self.settings.reload_max_removed)?;
         }
@@ -123,8 +125,18 @@ impl Reloader {
         close_listeners(&changes, threads).await;
         threads.listen_all(&changes.opened).await;
         self.note_in_force();
+        (self.provisioning.files, self.provisioning.names) = (files, names);
+        self.provisioning.show_files();
+        if let (Some(follower), Some(state)) = (&mut self.provisioning.follower, stored) {
+            follower.arrived(state.head, Some(state.tables));
+        }
         self.watched.clone_from(&watched);
         Ok(Reloaded { generation, watched, seen })
+    }
+
+    async fn read(&self) -> Result<Settled, SuperviseError> {
+        let store = self.provisioning.follower.as_ref().map(|own| own.reader().clone());
+        self.publisher.read(self.path.clone(), self.watched.clone(), store).await
     }
 
     /// Says what is in force from now on.
@@ -143,7 +155,7 @@ impl Reloader {
     /// Refuses a takeover by a process whose files would take away more than a reload may. Files
     /// with errors are for the new process to refuse: it may know more than this one.
     pub(super) async fn guard_takeover(&self) -> Result<(), SuperviseError> {
-        match self.publisher.read(self.path.clone(), self.watched.clone()).await {
+        match self.read().await {
             Ok(Settled { loaded, .. }) => {
                 let next = Inventory::of(&loaded.model);
                 Ok(self.inventory().guard(&next, self.settings.reload_max_removed)?)

@@ -8,12 +8,14 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::admin::LiveRequest;
 use crate::management::{CallGate, Readiness, ReloadRequest, Removals};
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;
 use crate::state_dir::lock::Lock;
 use crate::supervise::counts::{self, KeptCounts};
 use crate::supervise::link::TakeoverLink;
+use crate::supervise::provisioning::store_work;
 use crate::supervise::reload::Reloader;
 use crate::supervise::service_manager;
 use crate::supervise::trace_export::TraceExport;
@@ -38,6 +40,8 @@ pub struct RunningGateway {
     pub(super) tasks: JoinSet<()>,
     pub(super) reload: mpsc::Sender<ReloadRequest>,
     pub(super) reloads: mpsc::Receiver<ReloadRequest>,
+    /// Questions of the REST API.
+    pub(super) live: mpsc::Receiver<LiveRequest>,
     pub(super) watch: Watch,
     /// For the process that takes over.
     pub(super) management_socket: Option<TcpListener>,
@@ -92,9 +96,12 @@ impl RunningGateway {
         loop {
             tokio::select! {
                 () = &mut end => break,
-                Some(request) = self.reloads.recv() => self.reload_now(Some(request)).await,
-                () = self.watch.changed() => self.reload_now(None).await,
+                Some(request) = self.reloads.recv() => Box::pin(self.reload_now(Some(request))).await,
+                () = self.watch.changed() => Box::pin(self.reload_now(None)).await,
                 () = self.reloader.publisher.fold() => {}
+                work = store_work(&mut self.live, &self.reloader.provisioning) => {
+                    Box::pin(self.reloader.store_work(work)).await;
+                }
             }
         }
         self.stop(std::future::pending()).await

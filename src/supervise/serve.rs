@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::management::{CallGate, ReloadRequest, Removals};
 use crate::supervise::link::{self, TakeoverLink};
+use crate::supervise::provisioning::store_work;
 use crate::supervise::running::RunningGateway;
 use crate::supervise::signals::{SignalMeaning, Signals};
 use crate::supervise::workers::Drained;
@@ -42,19 +43,28 @@ impl RunningGateway {
                 tokio::select! {
                     told = signals.next() => told,
                     Some(request) = self.reloads.recv() => {
-                        match heard(&mut signals, &mut next, self.reload_now(Some(request))).await {
+                        match heard(&mut signals, &mut next, Box::pin(self.reload_now(Some(request)))).await {
                             Ok(()) => continue,
                             Err(end) => break end,
                         }
                     }
                     () = self.watch.changed() => SignalMeaning::Reload,
                     () = self.reloader.publisher.fold() => continue,
+                    work = store_work(&mut self.live, &self.reloader.provisioning) => {
+                        let done = Box::pin(self.reloader.store_work(work));
+                        match heard(&mut signals, &mut next, done).await {
+                            Ok(()) => continue,
+                            Err(end) => break end,
+                        }
+                    }
                 }
             };
             match told {
                 SignalMeaning::Reload => {
                     self.access_log.reopen();
-                    if let Err(end) = heard(&mut signals, &mut next, self.reload_now(None)).await {
+                    if let Err(end) =
+                        heard(&mut signals, &mut next, Box::pin(self.reload_now(None))).await
+                    {
                         break end;
                     }
                 }

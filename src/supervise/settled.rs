@@ -2,10 +2,13 @@
 //! into effect by half.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
-use crate::config::{self, Loaded, Report};
+use crate::config::{ConfigFiles, Loaded, Report, StoredApplications, StoredObjects};
 use crate::model::identity::Identities;
+use crate::store::Head;
+use crate::supervise::provisioning::{StoreReader, StoredTables};
 use crate::supervise::stamp::{SETTLE, Stamp, look};
 
 /// The most readings of a file that keeps changing; then the last one counts.
@@ -16,6 +19,15 @@ const MOST_READINGS: usize = 20;
 pub(super) struct Settled {
     pub(super) loaded: Loaded,
     pub(super) seen: Vec<Stamp>,
+    /// The state of the store that was read with them.
+    pub(super) stored: Option<StoredState>,
+}
+
+/// A revision of the store with its tables.
+#[derive(Debug)]
+pub(super) struct StoredState {
+    pub(super) head: Head,
+    pub(super) tables: StoredTables,
 }
 
 /// Reads the files, and again while one of them changes or was written a moment ago. `known` are
@@ -24,21 +36,26 @@ pub(super) fn load(
     path: &Path,
     known: &[PathBuf],
     identities: &Identities,
+    store: Option<&StoreReader>,
 ) -> Result<Settled, Report> {
-    let mut reading = read(path, known, identities);
+    let mut reading = read(path, known, identities, store);
     for _ in 1..MOST_READINGS {
         if reading.rest {
             break;
         }
         thread::sleep(SETTLE);
-        reading = read(path, known, identities);
+        reading = read(path, known, identities, store);
     }
     reading.result
 }
 
 /// Reads the files once, at a start.
-pub(super) fn load_once(path: &Path, identities: &Identities) -> Result<Settled, Report> {
-    read(path, &[], identities).result
+pub(super) fn load_once(
+    path: &Path,
+    identities: &Identities,
+    store: Option<&StoreReader>,
+) -> Result<Settled, Report> {
+    read(path, &[], identities, store).result
 }
 
 struct SettledReading {
@@ -47,27 +64,53 @@ struct SettledReading {
     rest: bool,
 }
 
-fn read(path: &Path, known: &[PathBuf], identities: &Identities) -> SettledReading {
+fn read(
+    path: &Path,
+    known: &[PathBuf],
+    identities: &Identities,
+    store: Option<&StoreReader>,
+) -> SettledReading {
     let mut files = known.to_vec();
     files.push(path.to_owned());
     let before = look(&files);
-    let loaded = config::load_gateway(path, identities);
+    let loaded = resolve(&Arc::new(ConfigFiles::read(path)), identities, store);
     let after = look(&files);
     let fresh =
         |stamps: &[Stamp]| stamps.iter().any(|stamp| stamp.age().is_some_and(|age| age < SETTLE));
     let rest = before == after && !fresh(&after);
     match loaded {
-        Ok(loaded) => {
+        Ok((loaded, stored)) => {
             // as they were before the reading, where those are all: what changes from then on is
             // noticed
             let all = look(&loaded.watched);
             let rest = rest && !fresh(&all);
             let same = all.len() == before.len() && all.iter().zip(&before).all(Stamp::same_file);
             let seen = if same { before } else { all };
-            SettledReading { result: Ok(Settled { loaded, seen }), rest }
+            SettledReading { result: Ok(Settled { loaded, seen, stored }), rest }
         }
         Err(report) => SettledReading { result: Err(report), rest },
     }
+}
+
+/// Resolves files with the store beside them. Call it on a thread where waiting is allowed.
+pub(super) fn resolve(
+    files: &Arc<ConfigFiles>,
+    identities: &Identities,
+    store: Option<&StoreReader>,
+) -> Result<(Loaded, Option<StoredState>), Report> {
+    let Some(store) = store else {
+        let loaded = files.resolve_gateway(identities, StoredObjects::default())?;
+        return Ok((loaded, None));
+    };
+    let mut reading = store.begin();
+    let tables = reading.tables.clone();
+    let stored = StoredObjects {
+        tables: tables.to_vec(),
+        applications: StoredApplications::Each(&mut reading),
+    };
+    let loaded = files.resolve_gateway(identities, stored);
+    let head = reading.finish().map_err(|error| Report::of_store(&error.to_string()))?;
+    Ok((loaded?, Some(StoredState { head, tables })))
 }
 
 #[cfg(test)]
@@ -96,7 +139,7 @@ mod tests {
         });
         // it was emptied a moment ago: the first reading cannot count
         begun.send(()).unwrap();
-        let loaded = load(&path, &[], &Identities::default());
+        let loaded = load(&path, &[], &Identities::default(), None);
         writer.join().unwrap();
         assert_eq!(loaded.unwrap().loaded.model.apis.len(), 1);
     }
@@ -109,8 +152,11 @@ mod tests {
         let file = fs::File::options().append(true).open(&path).unwrap();
         let hour_ago = file.metadata().unwrap().modified().unwrap() - Duration::from_hours(1);
         file.set_modified(hour_ago).unwrap();
-        assert!(read(&path, &[], &Identities::default()).rest);
+        assert!(read(&path, &[], &Identities::default(), None).rest);
         file.set_modified(hour_ago + Duration::from_hours(2)).unwrap();
-        assert!(read(&path, &[], &Identities::default()).rest, "a time in the future says nothing");
+        assert!(
+            read(&path, &[], &Identities::default(), None).rest,
+            "a time in the future says nothing"
+        );
     }
 }

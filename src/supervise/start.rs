@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::authenticate::cache::Common;
-use crate::config::Loaded;
+use crate::config::{ConfigFiles, Loaded};
 use crate::jwks::KeyManagerKeys;
 use crate::limiter::shared::SharedCounters;
 use crate::management::Readiness;
@@ -18,6 +18,7 @@ use crate::model::redis::RedisServer;
 use crate::model::throttling::SharedCounting;
 use crate::revocation::channel::Channel;
 use crate::state_dir::lock::Lock;
+use crate::store;
 use crate::supervise::clock::SystemClock;
 use crate::supervise::control_side::{ControlSide, ManagementWanted};
 use crate::supervise::counts::{self, KeptCounts};
@@ -27,7 +28,9 @@ use crate::supervise::inherited::Inherited;
 use crate::supervise::link::TakeoverLink;
 use crate::supervise::listeners::{Changes, ListenerPlan, Listeners};
 use crate::supervise::opening::{BoundManagement, HeldResources};
+use crate::supervise::own_folder::own_folder;
 use crate::supervise::process::Process;
+use crate::supervise::provisioning::{Provisioning, StoreReader};
 use crate::supervise::publisher::{Publisher, PublisherContext};
 use crate::supervise::reload::{Reloader, set_log};
 use crate::supervise::running::RunningGateway;
@@ -51,7 +54,8 @@ pub async fn start(
     inherited: Inherited,
 ) -> Result<RunningGateway, SuperviseError> {
     let identities = Identities::default();
-    let settled = load(path.to_owned(), identities.clone()).await?;
+    let store = open_store(path.to_owned()).await?;
+    let settled = load(path.to_owned(), identities.clone(), store.clone()).await?;
     let loaded = &settled.loaded;
     if let Some(log) = &log {
         set_log(log, loaded.model.telemetry.log);
@@ -60,15 +64,34 @@ pub async fn start(
         tracing::warn!(target: "portcullis::config", "{warning}");
     }
     tell_limits(&loaded.model, SystemClock.now());
-    Box::pin(assemble(path, settled, identities, log, inherited)).await
+    let provisioning = Provisioning::new(store, &settled);
+    Box::pin(assemble(path, settled, provisioning, identities, log, inherited)).await
+}
+
+/// Opens the store that the files name, if its objects are to be served.
+async fn open_store(path: PathBuf) -> Result<Option<StoreReader>, SuperviseError> {
+    let settings = waited(move || ConfigFiles::read(&path).store_settings()).await;
+    let Some(settings) = settings.map_err(SuperviseError::Configuration)? else { return Ok(None) };
+    own_folder(&settings.state_dir)?;
+    let store = store::open(&settings, &settings.state_dir, Arc::new(SystemClock)).await?;
+    Ok(store.map(StoreReader::new))
+}
+
+async fn waited<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
 }
 
 /// Reads the files on a thread where waiting is allowed: a million applications take seconds.
-async fn load(path: PathBuf, identities: Identities) -> Result<Settled, SuperviseError> {
-    match tokio::task::spawn_blocking(move || settled::load_once(&path, &identities)).await {
-        Ok(loaded) => loaded.map_err(SuperviseError::Configuration),
-        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-    }
+async fn load(
+    path: PathBuf,
+    identities: Identities,
+    store: Option<StoreReader>,
+) -> Result<Settled, SuperviseError> {
+    let loaded = waited(move || settled::load_once(&path, &identities, store.as_ref())).await;
+    loaded.map_err(SuperviseError::Configuration)
 }
 
 /// A gateway that holds all it needs and serves nothing yet.
@@ -87,6 +110,7 @@ struct Staged {
     traces: TraceExport,
     counts: Arc<KeptCounts>,
     publisher: Publisher,
+    provisioning: Provisioning,
     common: Common,
 }
 
@@ -101,11 +125,12 @@ struct Lasting {
 async fn assemble(
     path: &Path,
     settled: Settled,
+    provisioning: Provisioning,
     identities: Identities,
     log: Option<LogHandle>,
     inherited: Inherited,
 ) -> Result<RunningGateway, SuperviseError> {
-    let Settled { loaded: Loaded { model, watched, .. }, seen } = settled;
+    let Settled { loaded: Loaded { model, watched, .. }, seen, .. } = settled;
     let process = Process::of(&model);
     let opened = HeldResources::of(&model, inherited, &process.metrics)?;
     let HeldResources { mut predecessor, lock, listeners, plan, management, access_log } = opened;
@@ -140,6 +165,7 @@ async fn assemble(
         traces,
         counts,
         publisher,
+        provisioning,
         common,
     };
     let files = WatchedFiles { path: path.to_owned(), watched, seen };
@@ -192,7 +218,7 @@ impl Staged {
     ) -> Result<RunningGateway, SuperviseError> {
         let Self { process, settings, predecessor, lock, mut listeners, plan, tracer, .. } = self;
         let Self { management, management_socket, access_log, traces, counts, .. } = self;
-        let Self { publisher, common, .. } = self;
+        let Self { publisher, provisioning, common, .. } = self;
         let snapshots = Arc::clone(publisher.snapshots());
         let shared = WorkerShared {
             process: &process,
@@ -204,8 +230,10 @@ impl Staged {
         let readiness = Arc::new(Readiness::new(Arc::clone(&snapshots)));
         let threads = work(&settings, &shared, &readiness, &listeners.apply(plan)).await?;
         let (side, at) = (lasting.calls, (&*settings.state_dir, &shared));
-        let side = ControlSide::start(side, management, predecessor.as_ref(), at, &readiness)?;
-        let ControlSide { mut tasks, reload, reloads, in_force, gate, control } = side;
+        let predecessors = predecessor.as_ref();
+        let side =
+            ControlSide::start(side, management, predecessors, at, &readiness, &provisioning)?;
+        let ControlSide { mut tasks, reload, reloads, live, in_force, gate, control } = side;
         let channel = join_channel(&process, &common, lasting.channel.as_ref()).await;
         let shared_counters = share(&process, &counts, lasting.shared_counting.as_ref()).await;
         upkeep::begin(&mut tasks, &process, &common, &snapshots, &counts);
@@ -222,6 +250,7 @@ impl Staged {
             channel,
             shared_counters,
             clock: process.clock,
+            provisioning,
         };
         reloader.note_in_force();
         Ok(RunningGateway {
@@ -235,6 +264,7 @@ impl Staged {
             tasks,
             reload,
             reloads,
+            live,
             watch: Watch::new(files.watched, files.seen),
             management_socket,
             lock: Some(lock),

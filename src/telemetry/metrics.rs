@@ -160,6 +160,16 @@ impl Metrics {
         self.control.reload_failed();
     }
 
+    /// Everything up to this revision of the store is in force.
+    pub fn store_in_force(&self, revision: u64) {
+        self.control.store_in_force(revision);
+    }
+
+    /// The store does not answer, or what it says cannot be put into force.
+    pub fn store_failed(&self) {
+        self.control.store_failed();
+    }
+
     /// Sets the source of facts about the key managers' keys, asked at each scrape.
     pub fn key_managers(&self, source: KeyManagerSource) {
         self.control.ask_key_managers(source);

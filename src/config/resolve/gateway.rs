@@ -17,6 +17,7 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
     let table = whole.once("gateway");
     let Some(table) = table else {
         return Gateway {
+            name: host_name(),
             state_dir: state_dir(
                 sources,
                 "state",
@@ -36,6 +37,7 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
     };
     let written = table.wanted("state_dir").map_or("state", |path| path.value);
     Gateway {
+        name: table.wanted("name").map_or_else(host_name, |name| name.value.to_owned()),
         state_dir: state_dir(sources, written, table.at_key("state_dir"), table.problems()),
         workers: workers(&table),
         token_cache_bytes: table.bytes(
@@ -51,6 +53,11 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
         remove_request_headers: proxies::removed_headers(&table),
         dpop_nonce_key: secret_key(&table, "dpop_nonce_key", sources),
     }
+}
+
+/// The name of a gateway that says none.
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// Returns the state folder. Warns if its path is too long for the address of a socket in it.

@@ -28,6 +28,7 @@ pub(super) fn store(whole: &Whole<'_>, sources: &Sources, state_dir: &Path) -> S
     let Some(table) = whole.once("store") else {
         return StoreSettings {
             location: own_file(),
+            state_dir: state_dir.to_owned(),
             poll_interval: POLL_INTERVAL,
             encryption_key: None,
             previous_encryption_keys: Vec::new(),
@@ -51,6 +52,7 @@ pub(super) fn store(whole: &Whole<'_>, sources: &Sources, state_dir: &Path) -> S
     }
     StoreSettings {
         location,
+        state_dir: state_dir.to_owned(),
         poll_interval: poll_interval(&table),
         encryption_key: secret_key(&table, "encryption_key", sources),
         previous_encryption_keys: secret_keys(&table, "previous_encryption_keys", sources),

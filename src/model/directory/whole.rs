@@ -57,6 +57,11 @@ impl Directory {
         self.base.application(slot).map(|record| ApplicationView::packed(&self.base, record))
     }
 
+    /// Returns the application of a name.
+    pub fn named(&self, name: &str) -> Option<ApplicationView<'_>> {
+        self.slot_of(name).and_then(|slot| self.application(slot))
+    }
+
     pub fn subscription(&self, application: ApplicationSlot, api: ApiSlot) -> Option<Subscription> {
         self.application(application)?.subscription(api)
     }

@@ -244,6 +244,11 @@ pub(super) fn control(out: &mut Exposition<'_>, control: &Control) {
     one(&families::APPLICATIONS, control.applications.load());
     one(&families::CONSUMER_KEYS, control.consumer_keys.load());
     one(&families::SUBSCRIPTIONS, control.subscriptions.load());
+    if let Some(place) = control.store() {
+        one(&families::STORE_UP, u64::from(place.up));
+        one(&families::STORE_REVISION, place.revision);
+        one(&families::STORE_LAG, place.current_at.elapsed().as_secs());
+    }
     let results = [("success", &control.reloads_succeeded), ("failure", &control.reloads_failed)];
     let reloads =
         results.map(|(result, count)| sample([Label::Fixed(result)], as_f64(count.load())));

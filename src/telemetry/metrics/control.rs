@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use super::cell::Cell;
 use crate::model::clock::UnixSeconds;
@@ -97,9 +98,35 @@ pub(super) struct Control {
     certificates: Mutex<Vec<CertificateFacts>>,
     key_managers: Mutex<Option<KeyManagerSource>>,
     identity: Mutex<Option<IdentitySource>>,
+    store: Mutex<Option<StorePlace>>,
+}
+
+/// A gateway's place in the history of its store.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StorePlace {
+    pub(super) revision: u64,
+    pub(super) up: bool,
+    /// When the store last said that nothing more is to be put into force.
+    pub(super) current_at: Instant,
 }
 
 impl Control {
+    pub(super) fn store_in_force(&self, revision: u64) {
+        let place = StorePlace { revision, up: true, current_at: Instant::now() };
+        *self.store.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+    }
+
+    pub(super) fn store_failed(&self) {
+        if let Some(place) = &mut *self.store.lock().unwrap_or_else(PoisonError::into_inner) {
+            place.up = false;
+        }
+    }
+
+    /// `None`: files alone say everything.
+    pub(super) fn store(&self) -> Option<StorePlace> {
+        *self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn snapshot(&self, facts: &SnapshotFacts) {
         self.generation.set(facts.generation);
         self.applications.set(facts.applications);

@@ -293,6 +293,12 @@ families! {
         "1 if the last attempt to load the configuration took effect, else 0.";
     RELOAD_TIMESTAMP = "portcullis_config_last_reload_timestamp_seconds", Gauge(Max), [], Fixed(1),
         "When the configuration in use took effect, in seconds since 1970.";
+    STORE_UP = "portcullis_store_up", Gauge(Min), [], Fixed(1),
+        "1 if the store answers and all that it says is in force.";
+    STORE_REVISION = "portcullis_store_revision", Gauge(Min), [], Fixed(1),
+        "The revision of the store that is in force.";
+    STORE_LAG = "portcullis_store_lag_seconds", Gauge(Max), [], Fixed(1),
+        "The time since all that the store says was last known to be in force.";
     RELOADS = "portcullis_config_reloads_total", Counter, ["result"], Fixed(2),
         "Attempts to reload the configuration, by result.";
     TRACE_SPANS_EXPORTED = "portcullis_trace_spans_exported_total", Counter, [], Fixed(1),

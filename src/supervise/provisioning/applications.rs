@@ -1,0 +1,116 @@
+//! Applications of the store with their keys and subscriptions.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::config::StoredApplication;
+use crate::store::{Change, Kind, Query, Record, Removal, Store, StoreError};
+
+/// Puts an application's records into the form of a line of an application file.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    pub(super) application: Record,
+    pub(super) keys: Vec<Record>,
+    pub(super) subscriptions: Vec<Record>,
+}
+
+impl Gathering {
+    pub(super) fn of(application: Record) -> Self {
+        Self { application, keys: Vec::new(), subscriptions: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, record: Record) {
+        match record.kind {
+            Kind::Key => self.keys.push(record),
+            Kind::Subscription => self.subscriptions.push(record),
+            _ => {}
+        }
+    }
+
+    pub(super) fn finish(self) -> StoredApplication {
+        let Self { application, keys, subscriptions } = self;
+        let parts = keys.iter().chain(&subscriptions);
+        let revision = parts.map(|own| own.revision).fold(application.revision, u64::max);
+        let tables = |records: Vec<Record>| {
+            let tables = records.into_iter().map(|own| Value::Object(own.declared));
+            Value::Array(tables.collect())
+        };
+        let mut members = application.declared;
+        members.insert("keys".to_owned(), tables(keys));
+        members.insert("subscriptions".to_owned(), tables(subscriptions));
+        StoredApplication { revision, members }
+    }
+}
+
+/// Returns the applications that these changes are about.
+pub(super) fn touched(written: &[Record], removed: &[Removal]) -> BTreeSet<Uuid> {
+    let of = |kind: Kind, id: Uuid, parent: Option<Uuid>| match kind {
+        Kind::Application => Some(id),
+        Kind::Key | Kind::Subscription => parent,
+        _ => None,
+    };
+    let written = written.iter().filter_map(|own| of(own.kind, own.id, own.parent));
+    let removed = removed.iter().filter_map(|own| of(own.kind, own.id, own.parent));
+    written.chain(removed).collect()
+}
+
+/// Reads an application as it is now.
+pub(super) async fn read(
+    store: &Arc<dyn Store>,
+    id: Uuid,
+) -> Result<Option<Gathering>, StoreError> {
+    let Some(application) = store.get(Kind::Application, id).await? else { return Ok(None) };
+    let mut gathering = Gathering::of(application);
+    for kind in [Kind::Key, Kind::Subscription] {
+        let mut query = Query { parent: Some(id), ..Query::of(kind) };
+        loop {
+            let page = store.list(&query).await?;
+            query.offset = query.offset.saturating_add(page.items.len() as u64);
+            let done = page.items.is_empty() || query.offset >= page.total;
+            for record in page.items {
+                gathering.add(record);
+            }
+            if done {
+                break;
+            }
+        }
+    }
+    Ok(Some(gathering))
+}
+
+/// An application as it would be after changes that are not made yet.
+pub(super) fn after(current: Option<Gathering>, id: Uuid, changes: &[Change]) -> Option<Gathering> {
+    let mut application = None;
+    let mut parts = Vec::new();
+    if let Some(Gathering { application: own, keys, subscriptions }) = current {
+        application = Some(own);
+        parts.extend(keys);
+        parts.extend(subscriptions);
+    }
+    for change in changes {
+        match change {
+            Change::Create(record) | Change::Update { record, .. } => {
+                if record.kind == Kind::Application && record.id == id {
+                    application = Some(record.clone());
+                } else if record.kind.is_of_applications() && record.parent == Some(id) {
+                    parts.retain(|own: &Record| (own.kind, own.id) != (record.kind, record.id));
+                    parts.push(record.clone());
+                }
+            }
+            Change::Delete { kind: Kind::Application, id: gone, .. } if *gone == id => {
+                application = None;
+            }
+            Change::Delete { kind, id: gone, .. } => {
+                parts.retain(|own: &Record| (own.kind, own.id) != (*kind, *gone));
+            }
+        }
+    }
+    let mut gathering = Gathering::of(application?);
+    for record in parts {
+        gathering.add(record);
+    }
+    Some(gathering)
+}

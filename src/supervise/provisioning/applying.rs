@@ -1,0 +1,314 @@
+//! Puts changes of the store into force, and says what a change would do.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::admin::{LiveRequest, Preview, PreviewProblem};
+use crate::config::Loaded;
+use crate::model::Model;
+use crate::model::api::Api;
+use crate::model::application::Application;
+use crate::model::directory::{ApplicationChange, Directory};
+use crate::model::key_manager::KeyManager;
+use crate::model::names::{ApiSlot, KeyManagerSlot};
+use crate::model::provenance::Provenance;
+use crate::store::{Change, Head, StoreError};
+use crate::supervise::certificates;
+use crate::supervise::error::SuperviseError;
+use crate::supervise::facts::snapshot_facts;
+use crate::supervise::provisioning::follower::{ChangedApplication, Follower, Step};
+use crate::supervise::provisioning::start::Provisioning;
+use crate::supervise::provisioning::tables::StoredTables;
+use crate::supervise::reload::Reloader;
+use crate::telemetry::SnapshotFacts;
+
+/// Something to do about the store.
+#[derive(Debug)]
+pub(in crate::supervise) enum StoreWork {
+    /// It may have changed.
+    Look,
+    Answer(LiveRequest),
+}
+
+/// Waits until there is something to do; for ever if there is no store. Nothing is lost when the
+/// wait is given up.
+pub(in crate::supervise) async fn store_work(
+    live: &mut mpsc::Receiver<LiveRequest>,
+    provisioning: &Provisioning,
+) -> StoreWork {
+    let due = async {
+        match &provisioning.follower {
+            Some(follower) => follower.due().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        Some(request) = live.recv() => StoreWork::Answer(request),
+        () = due => StoreWork::Look,
+    }
+}
+
+impl Reloader {
+    pub(in crate::supervise) async fn store_work(&mut self, work: StoreWork) {
+        match work {
+            StoreWork::Look => self.follow_store().await,
+            StoreWork::Answer(request) => self.live_request(request).await,
+        }
+    }
+
+    /// Puts everything into force that the store has beyond the revision in force.
+    async fn follow_store(&mut self) {
+        if let Err(error) = self.try_follow().await {
+            self.metrics.store_failed();
+            let detail = error.describe();
+            tracing::warn!(
+                target: "portcullis::supervise",
+                error = %detail,
+                "the changes of the store are not in force yet; trying again",
+            );
+        }
+        let Some(follower) = &mut self.provisioning.follower else { return };
+        if follower.report().await.is_ok() {
+            self.metrics.store_in_force(follower.head().revision);
+        }
+    }
+
+    /// Reads files and store again, since the store's history is another one.
+    async fn read_store_again(&mut self) -> Result<(), SuperviseError> {
+        tracing::warn!(
+            target: "portcullis::supervise",
+            "the store is another one, or an older one, than before; reading all of it",
+        );
+        let reader = self.provisioning.follower.as_ref().map(|own| own.reader().clone());
+        let files = Arc::clone(&self.provisioning.files);
+        let (loaded, stored) = self.publisher.read_stored(files, reader).await?;
+        self.install(loaded)?;
+        if let (Some(follower), Some(state)) = (&mut self.provisioning.follower, stored) {
+            follower.arrived(state.head, Some(state.tables));
+        }
+        Ok(())
+    }
+
+    async fn try_follow(&mut self) -> Result<(), SuperviseError> {
+        loop {
+            let Some(follower) = &self.provisioning.follower else { return Ok(()) };
+            match follower.step().await? {
+                Step::Nothing => return Ok(()),
+                Step::Everything => return self.read_store_again().await,
+                Step::Changes { to, more, tables, applications } => {
+                    self.put_in_force(to, tables, applications).await?;
+                    if !more {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    fn install(&mut self, loaded: Loaded) -> Result<(), SuperviseError> {
+        let facts = snapshot_facts(&loaded.model);
+        let certificates = certificates::facts(&loaded.model);
+        let generation = self.publisher.publish(loaded.model)?;
+        self.provisioning.names = loaded.names;
+        self.metrics.certificates(certificates);
+        self.metrics.snapshot_installed(&SnapshotFacts { generation, ..facts });
+        Ok(())
+    }
+
+    async fn put_in_force(
+        &mut self,
+        to: u64,
+        tables: Option<StoredTables>,
+        applications: Vec<ChangedApplication>,
+    ) -> Result<(), SuperviseError> {
+        if let Some(tables) = &tables {
+            let files = Arc::clone(&self.provisioning.files);
+            let loaded = self.publisher.resolve(files, tables.to_vec()).await?;
+            dangling(&loaded.model).map_err(SuperviseError::Store)?;
+            self.install(loaded)?;
+        }
+        if !applications.is_empty() {
+            let current = self.publisher.snapshots().load().directory.clone();
+            let directory = self.changed(&current, applications);
+            self.publisher.publish_directory(directory)?;
+        }
+        if let Some(follower) = &mut self.provisioning.follower {
+            let head = Head { revision: to, ..follower.head() };
+            follower.arrived(head, tables);
+        }
+        Ok(())
+    }
+
+    /// The directory with these applications. One that cannot be served is left out: nobody gets
+    /// access by a mapping that is not understood.
+    fn changed(&self, current: &Directory, applications: Vec<ChangedApplication>) -> Directory {
+        let mut puts: Vec<Application<'static>> = Vec::new();
+        let mut gone: Vec<String> = Vec::new();
+        for ChangedApplication { former_names, current } in applications {
+            gone.extend(former_names);
+            let Some(stored) = current else { continue };
+            match self.provisioning.names.application(&stored) {
+                Ok(application) => puts.push(application),
+                Err((message, _)) => {
+                    let name = stored.members.get("name").and_then(serde_json::Value::as_str);
+                    tracing::error!(
+                        target: "portcullis::supervise",
+                        application = name,
+                        revision = stored.revision,
+                        message,
+                        "an application of the store cannot be served",
+                    );
+                    gone.extend(name.map(ToOwned::to_owned));
+                }
+            }
+        }
+        let put_names: HashSet<&str> = puts.iter().map(|own| own.name.as_str()).collect();
+        let gone = gone.iter().filter(|name| !put_names.contains(name.as_str()));
+        let removals = gone.map(|name| ApplicationChange::Remove(name));
+        let changes: Vec<ApplicationChange<'_>> = removals
+            .chain(puts.iter().cloned().map(ApplicationChange::Put))
+            // a file's application is not the store's to change
+            .filter(|change| declared_in_file(current, change.name()).is_none())
+            .collect();
+        match current.with(&changes) {
+            Ok(directory) => directory,
+            // one of them collides with what a file declares: the others are served
+            Err(_) => one_by_one(current, &changes),
+        }
+    }
+
+    /// Answers the API.
+    async fn live_request(&mut self, request: LiveRequest) {
+        match request {
+            LiveRequest::Preview { changes, reply } => {
+                // the caller may have left
+                let _ = reply.send(self.preview(&changes).await);
+            }
+            LiveRequest::Follow { revision, reply } => {
+                let behind = |follower: &Follower| follower.head().revision < revision;
+                if self.provisioning.follower.as_ref().is_some_and(behind) {
+                    self.follow_store().await;
+                }
+                if self.provisioning.follower.as_ref().is_some_and(|own| !behind(own)) {
+                    let _ = reply.send(());
+                }
+            }
+        }
+    }
+
+    /// Says what changes would do, or why they cannot come into force.
+    async fn preview(&self, changes: &[Change]) -> Result<Preview, Vec<PreviewProblem>> {
+        let Some(follower) = &self.provisioning.follower else {
+            return Err(vec![PreviewProblem {
+                message: "there is no store".to_owned(),
+                hint: None,
+            }]);
+        };
+        let (tables, applications) =
+            follower.preview(changes).await.map_err(|error| vec![problem(&error)])?;
+        let mut preview = Preview::default();
+        let mut next = None;
+        if let Some(tables) = tables {
+            let files = Arc::clone(&self.provisioning.files);
+            let loaded = self.publisher.resolve(files, tables.to_vec()).await;
+            let loaded = loaded.map_err(|error| problems(&error))?;
+            dangling(&loaded.model).map_err(|error| vec![problem(&error)])?;
+            preview.warnings = loaded.warnings.problems().collect();
+            next = Some(loaded.names);
+        }
+        let names = next.as_ref().unwrap_or(&self.provisioning.names);
+        let mut faults = Vec::new();
+        let mut puts = Vec::new();
+        for ChangedApplication { former_names, current } in &applications {
+            puts.extend(former_names.iter().map(|name| ApplicationChange::Remove(name)));
+            let Some(stored) = current else { continue };
+            match names.application(stored) {
+                Ok(application) => puts.push(ApplicationChange::Put(application)),
+                Err((message, hint)) => faults.push(PreviewProblem { message, hint }),
+            }
+        }
+        let snapshot = self.publisher.snapshots().load();
+        let directory = &snapshot.directory;
+        for change in &puts {
+            if let Some(place) = declared_in_file(directory, change.name()) {
+                let place = snapshot.settings.files.describe(place);
+                let name = change.name();
+                let message = format!("application {name:?} is declared in {place}");
+                faults.push(PreviewProblem { message, hint: None });
+            }
+        }
+        if faults.is_empty()
+            && let Err(conflict) = directory.with(&puts)
+        {
+            // a collision with the store is the database's to refuse, with its own code
+            let with_file = conflict.other().is_some_and(|other| other.revision().is_none());
+            if with_file {
+                faults.push(PreviewProblem { message: conflict.to_string(), hint: None });
+            }
+        }
+        if faults.is_empty() { Ok(preview) } else { Err(faults) }
+    }
+}
+
+/// The place of a file's application of this name.
+fn declared_in_file(directory: &Directory, name: &str) -> Option<Provenance> {
+    directory.named(name).map(|own| own.place).filter(|place| place.revision().is_none())
+}
+
+/// Refuses a model in which applications point to what is not there: its slot may be given to
+/// another object, whose access they would have.
+fn dangling(model: &Model) -> Result<(), StoreError> {
+    let apis: HashSet<ApiSlot> = model.apis.iter().map(Api::slot).collect();
+    let key_managers: HashSet<KeyManagerSlot> =
+        model.key_managers.iter().map(KeyManager::slot).collect();
+    for application in model.directory.applications() {
+        let whole = application.keys().all(|key| key_managers.contains(&key.key_manager))
+            && application.subscriptions().all(|own| apis.contains(&own.api));
+        if !whole {
+            let message = format!("application {:?} still uses what is removed", application.name);
+            return Err(StoreError::Unreadable(message));
+        }
+    }
+    Ok(())
+}
+
+fn one_by_one(current: &Directory, changes: &[ApplicationChange<'_>]) -> Directory {
+    let mut directory = current.clone();
+    for change in changes {
+        match directory.with(std::slice::from_ref(change)) {
+            Ok(next) => directory = next,
+            Err(conflict) => {
+                tracing::error!(
+                    target: "portcullis::supervise",
+                    %conflict,
+                    "an application of the store cannot be served",
+                );
+                // what it was before must not stay in force either
+                let gone = ApplicationChange::Remove(change.name());
+                if let Ok(next) = directory.with(&[gone]) {
+                    directory = next;
+                }
+            }
+        }
+    }
+    directory
+}
+
+fn problem(error: &StoreError) -> PreviewProblem {
+    PreviewProblem { message: error.to_string(), hint: None }
+}
+
+fn problems(error: &SuperviseError) -> Vec<PreviewProblem> {
+    match error {
+        SuperviseError::Configuration(report) => report
+            .errors()
+            .map(|(message, hint)| PreviewProblem {
+                message: message.to_owned(),
+                hint: hint.map(ToOwned::to_owned),
+            })
+            .collect(),
+        other => vec![PreviewProblem { message: other.describe(), hint: None }],
+    }
+}

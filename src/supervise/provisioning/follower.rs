@@ -1,0 +1,180 @@
+//! Which revision is in force, and what follows it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use crate::config::StoredApplication;
+use crate::store::{Change, Changes, GatewayState, Head, Kind, Store, StoreError};
+use crate::supervise::provisioning::applications;
+use crate::supervise::provisioning::state::StoreReader;
+use crate::supervise::provisioning::tables::StoredTables;
+
+/// Changes that are put into force at once.
+const AT_ONCE: usize = 1000;
+
+/// A gateway's place in the store's history.
+#[derive(Debug)]
+pub(in crate::supervise) struct Follower {
+    reader: StoreReader,
+    /// In force.
+    head: Head,
+    tables: StoredTables,
+    poll_interval: Duration,
+    reporting: GatewayState,
+}
+
+/// What has to be done to come to a later revision.
+#[derive(Debug)]
+pub(in crate::supervise) enum Step {
+    /// Nothing has changed.
+    Nothing,
+    /// These changes, in any order; then the gateway is at this revision.
+    Changes {
+        to: u64,
+        more: bool,
+        tables: Option<StoredTables>,
+        applications: Vec<ChangedApplication>,
+    },
+    /// The history is not known any more: everything has to be read.
+    Everything,
+}
+
+/// An application that changed.
+#[derive(Debug)]
+pub(in crate::supervise) struct ChangedApplication {
+    pub(in crate::supervise) former_names: Vec<String>,
+    pub(in crate::supervise) current: Option<StoredApplication>,
+}
+
+impl Follower {
+    pub(in crate::supervise) fn new(
+        reader: StoreReader,
+        head: Head,
+        tables: StoredTables,
+        poll_interval: Duration,
+        reporting: GatewayState,
+    ) -> Self {
+        Self { reader, head, tables, poll_interval, reporting }
+    }
+
+    pub(in crate::supervise) fn reader(&self) -> &StoreReader {
+        &self.reader
+    }
+
+    pub(in crate::supervise) fn head(&self) -> Head {
+        self.head
+    }
+
+    fn store(&self) -> &Arc<dyn Store> {
+        self.reader.store()
+    }
+
+    /// Waits until it is time to look.
+    pub(in crate::supervise) async fn due(&self) {
+        tokio::select! {
+            () = self.store().nudged() => {}
+            () = sleep(self.poll_interval) => {}
+        }
+    }
+
+    /// Reads what follows the revision in force.
+    pub(in crate::supervise) async fn step(&self) -> Result<Step, StoreError> {
+        let changes = self.store().changes(self.head.revision, AT_ONCE).await?;
+        let Changes { head, written, removed, complete_to, known } = changes;
+        if head.epoch != self.head.epoch || head.revision < self.head.revision || !known {
+            return Ok(Step::Everything);
+        }
+        if head.revision == self.head.revision {
+            return Ok(Step::Nothing);
+        }
+        let declared = written.iter().any(|own| own.kind.is_declared())
+            || removed.iter().any(|own| own.kind.is_declared());
+        let tables = declared.then(|| {
+            let mut tables = self.tables.clone();
+            for own in &removed {
+                tables.remove(own.kind, own.id);
+            }
+            for own in written.iter().filter(|own| own.kind.is_declared()) {
+                tables.put(own.clone());
+            }
+            tables
+        });
+        let mut applications = Vec::new();
+        for id in applications::touched(&written, &removed) {
+            let gone = removed.iter().filter(|own| own.kind == Kind::Application && own.id == id);
+            let former_names = gone.map(|own| own.name.clone()).collect();
+            let current = applications::read(self.store(), id).await?;
+            let current = current.map(applications::Gathering::finish);
+            applications.push(ChangedApplication { former_names, current });
+        }
+        Ok(Step::Changes {
+            to: complete_to,
+            more: complete_to < head.revision,
+            tables,
+            applications,
+        })
+    }
+
+    /// The tables and applications as they would be after changes that are not made yet.
+    pub(in crate::supervise) async fn preview(
+        &self,
+        changes: &[Change],
+    ) -> Result<(Option<StoredTables>, Vec<ChangedApplication>), StoreError> {
+        let is_declared = |change: &Change| kind_of(change).is_declared();
+        let tables = changes.iter().any(is_declared).then(|| self.tables.after(changes));
+        let mut found = Vec::new();
+        for id in ids_of_applications(changes) {
+            let current = applications::read(self.store(), id).await?;
+            let former_names = current.iter().map(|own| own.application.name.clone()).collect();
+            let next = applications::after(current, id, changes);
+            let current = next.map(applications::Gathering::finish);
+            found.push(ChangedApplication { former_names, current });
+        }
+        Ok((tables, found))
+    }
+
+    /// Notes what is in force from now on.
+    pub(in crate::supervise) fn arrived(&mut self, head: Head, tables: Option<StoredTables>) {
+        self.head = head;
+        if let Some(tables) = tables {
+            self.tables = tables;
+        }
+    }
+
+    /// Tells the store that this gateway lives.
+    pub(in crate::supervise) async fn report(&mut self) -> Result<(), StoreError> {
+        self.reporting.revision = self.head.revision;
+        self.reader.store().report(&self.reporting).await
+    }
+}
+
+fn kind_of(change: &Change) -> Kind {
+    match change {
+        Change::Create(record) | Change::Update { record, .. } => record.kind,
+        Change::Delete { kind, .. } => *kind,
+    }
+}
+
+/// The applications that changes are about. A deleted key or subscription does not say whose it
+/// was, so a caller that deletes one names its application by a change of that too, or the check
+/// leaves it out: a deletion cannot break anything.
+fn ids_of_applications(changes: &[Change]) -> Vec<Uuid> {
+    let mut ids: Vec<Uuid> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::Create(record) | Change::Update { record, .. } => match record.kind {
+                Kind::Application => Some(record.id),
+                Kind::Key | Kind::Subscription => record.parent,
+                _ => None,
+            },
+            Change::Delete { kind: Kind::Application, id, .. } => Some(*id),
+            Change::Delete { .. } => None,
+        })
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}

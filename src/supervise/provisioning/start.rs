@@ -1,0 +1,71 @@
+//! The parts of provisioning that a start puts together.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
+
+use crate::admin::{Admin, AdminService, ApiAccess, Catalog, DeclaredObjects, LiveRequest};
+use crate::config::{ApplicationNames, ConfigFiles, Loaded};
+use crate::store::GatewayState;
+use crate::supervise::provisioning::declared::declared_objects;
+use crate::supervise::provisioning::follower::Follower;
+use crate::supervise::provisioning::state::StoreReader;
+use crate::supervise::settled::Settled;
+
+/// Calls of the API that may wait for the publisher.
+const LIVE_QUEUE: usize = 64;
+
+/// What a gateway knows of files and store.
+#[derive(Debug)]
+pub(in crate::supervise) struct Provisioning {
+    /// As they were last read: changes of the store are added to them.
+    pub(in crate::supervise) files: Arc<ConfigFiles>,
+    pub(in crate::supervise) names: Arc<ApplicationNames>,
+    /// `None`: files alone say everything.
+    pub(in crate::supervise) follower: Option<Follower>,
+    declared: Arc<ArcSwap<DeclaredObjects>>,
+}
+
+impl Provisioning {
+    pub(in crate::supervise) fn new(store: Option<StoreReader>, settled: &Settled) -> Self {
+        let Loaded { model, files, names, .. } = &settled.loaded;
+        let declared = declared_objects(files.declared());
+        let follower = store.zip(settled.stored.as_ref()).map(|(reader, state)| {
+            let reporting = GatewayState {
+                name: model.gateway.name.clone(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                revision: state.head.revision,
+                started_at: 0,
+                seen_at: 0,
+            };
+            let poll_interval = model.store.poll_interval;
+            Follower::new(reader, state.head, state.tables.clone(), poll_interval, reporting)
+        });
+        Self {
+            files: Arc::clone(files),
+            names: Arc::clone(names),
+            follower,
+            declared: Arc::new(ArcSwap::from_pointee(declared)),
+        }
+    }
+
+    /// Shows what the files say now.
+    pub(in crate::supervise) fn show_files(&self) {
+        self.declared.store(Arc::new(declared_objects(self.files.declared())));
+    }
+
+    /// The API, if there is a store, and the questions that it will ask.
+    pub(in crate::supervise) fn admin(
+        &self,
+        access: ApiAccess,
+    ) -> (Option<AdminService>, mpsc::Receiver<LiveRequest>) {
+        let (sender, receiver) = mpsc::channel(LIVE_QUEUE);
+        let admin = self.follower.as_ref().map(|follower| {
+            let store = Arc::clone(follower.reader().store());
+            let catalog = Catalog::new(store, Arc::clone(&self.declared), sender);
+            AdminService::new(Admin::new(catalog, access))
+        });
+        (admin, receiver)
+    }
+}

@@ -1,0 +1,56 @@
+//! Records as tables of the configuration, which the compiler reads beside those of the files.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::config::StoredTable;
+use crate::store::{Change, Kind, Record};
+
+/// The tables of the store that are not about applications, in the order of their names.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in crate::supervise) struct StoredTables(BTreeMap<(Kind, Uuid), StoredTable>);
+
+impl StoredTables {
+    /// Adds or replaces the table of a record; a record of another kind changes nothing.
+    pub(super) fn put(&mut self, record: Record) {
+        if let Some(list) = list_of(record.kind) {
+            let Record { kind, id, name, revision, declared: members, .. } = record;
+            self.0.insert((kind, id), StoredTable { list, name, revision, members });
+        }
+    }
+
+    pub(super) fn remove(&mut self, kind: Kind, id: Uuid) {
+        self.0.remove(&(kind, id));
+    }
+
+    /// These tables after a change that is not made yet.
+    pub(super) fn after(&self, changes: &[Change]) -> Self {
+        let mut next = self.clone();
+        for change in changes {
+            match change {
+                Change::Create(record) | Change::Update { record, .. } => next.put(record.clone()),
+                Change::Delete { kind, id, .. } => next.remove(*kind, *id),
+            }
+        }
+        next
+    }
+
+    pub(in crate::supervise) fn to_vec(&self) -> Vec<StoredTable> {
+        let mut tables: Vec<_> = self.0.values().cloned().collect();
+        // the order of ids means nothing to a reader of a report
+        tables.sort_by(|one, other| (one.list, &one.name).cmp(&(other.list, &other.name)));
+        tables
+    }
+}
+
+/// The list of the configuration that a kind of records belongs to.
+fn list_of(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::KeyManager => Some("key_managers"),
+        Kind::Api => Some("apis"),
+        Kind::ThrottlingPolicy => Some("throttling_policies"),
+        Kind::DenyCondition => Some("deny_conditions"),
+        _ => None,
+    }
+}
