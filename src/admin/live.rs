@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 
 use crate::admin::object::Object;
 use crate::model::gateway::PortalSettings;
+use crate::model::key_manager::Fetch;
 use crate::store::Change;
 
 /// A question to the publisher, or a hint.
@@ -40,4 +41,6 @@ pub struct DeclaredObjects {
     /// Applications with their keys and subscriptions, of which there may be many.
     pub applications: Vec<Object>,
     pub portal: PortalSettings,
+    /// Calls to addresses that come by the API.
+    pub calls: Fetch,
 }

@@ -7,14 +7,15 @@
 //!
 //! The files: [`service`] (one request), [`caller`] and [`access`] (who calls, and with which
 //! scopes), [`catalog`] with [`object`] and [`live`] (what is declared and what is kept),
-//! [`refused`] (WSO2's error body), [`paging`], [`query`], [`body`](mod@body), [`entity_tag`],
-//! [`object_id`], [`texts`] (rules for names). Then one folder for each of
+//! [`refused`] (WSO2's error body), [`paging`], [`query`], [`body`](mod@body), [`addresses`],
+//! [`entity_tag`], [`object_id`], [`texts`] (rules for names). Then one folder for each of
 //! WSO2's APIs: [`administration`], [`devportal`], [`publisher`], and [`portcullis`] for what WSO2
 //! has no path for.
 
 #![allow(dead_code, reason = "the operations that use this follow")]
 
 mod access;
+mod addresses;
 mod administration;
 mod body;
 mod caller;

@@ -82,9 +82,20 @@ pub(super) fn verification_keys(
     problems: &Problems,
 ) -> Option<PemFile> {
     let found = file(named, sources, problems)?;
+    holds_keys(&found.content, &found.path.display().to_string(), named, problems).then_some(found)
+}
+
+/// Reads certificates or public keys that stand in the configuration itself.
+pub(super) fn inline_keys(text: &Placed<&str>, problems: &Problems) -> Option<Vec<u8>> {
+    let content = text.value.as_bytes().to_vec();
+    holds_keys(&content, "`pem_text`", text, problems).then_some(content)
+}
+
+/// Tells whether a content has something to verify tokens with, and reports it if not.
+fn holds_keys(content: &[u8], holder: &str, at: &Placed<&str>, problems: &Problems) -> bool {
     let mut usable = 0_usize;
     let mut private = false;
-    for section in <(SectionKind, Vec<u8>) as PemObject>::pem_slice_iter(&found.content).flatten() {
+    for section in <(SectionKind, Vec<u8>) as PemObject>::pem_slice_iter(content).flatten() {
         match section.0 {
             SectionKind::Certificate | SectionKind::PublicKey => usable = usable.saturating_add(1),
             SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey => {
@@ -97,14 +108,10 @@ pub(super) fn verification_keys(
         let hint = private.then(|| {
             "it is a private key; the gateway needs the public key or the certificate".to_owned()
         });
-        problems.error(
-            named.at.clone(),
-            format!("{} holds no PEM certificate or public key", found.path.display()),
-            hint,
-        );
-        return None;
+        let message = format!("{holder} holds no PEM certificate or public key");
+        problems.error(at.at.clone(), message, hint);
     }
-    Some(found)
+    usable > 0
 }
 
 /// Reads a certificate chain and its key; both are required.

@@ -77,18 +77,6 @@ fn what_does_not_exist_yet_is_refused_by_name() {
         ("[store]\nurl = \"sqlite:x\"", "store.url"),
         ("[management]\ntoken_key_manager = \"km\"", "management.token_key_manager"),
         (
-            "[[key_managers]]\nname = \"k\"\ntoken_generation = true",
-            "key_managers.token_generation",
-        ),
-        (
-            "[[key_managers]]\nname = \"k\"\nout_of_band_provisioning = false",
-            "key_managers.out_of_band_provisioning",
-        ),
-        (
-            "[[key_managers]]\nname = \"k\"\npermissions = { type = \"allow\", roles = [\"a\"] }",
-            "key_managers.permissions",
-        ),
-        (
             "[telemetry]\nmetrics = { application_label = true }",
             "telemetry.metrics.application_label",
         ),

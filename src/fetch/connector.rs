@@ -3,7 +3,6 @@
 
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,9 +20,11 @@ use crate::dial;
 use crate::fetch::address::FetchUrl;
 use crate::fetch::failure::FetchFailure;
 use crate::fetch::proxy::Proxy;
+use crate::fetch::reach;
 use crate::fetch::recorder::Recorder;
 use crate::fetch::trust::{self, RuledVerifier};
 use crate::model::key_manager::Fetch;
+use crate::model::network::NetworkRule;
 
 /// A connection on which the request can be sent.
 pub(super) type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;
@@ -37,7 +38,11 @@ pub(super) async fn connect(
     url: &FetchUrl,
     proxy: Option<&Proxy>,
 ) -> Result<Connection, FetchFailure> {
-    let mut way = TcpWay { proxy: proxy.cloned(), limit: settings.connect_timeout };
+    let mut way = TcpWay {
+        proxy: proxy.cloned(),
+        limit: settings.connect_timeout,
+        networks: settings.networks.clone(),
+    };
     if !url.is_https() {
         return way.call(url.uri().clone()).await.map(MaybeHttpsStream::Http);
     }
@@ -99,6 +104,7 @@ fn authorities(settings: &Fetch) -> String {
 struct TcpWay {
     proxy: Option<Proxy>,
     limit: Duration,
+    networks: Option<NetworkRule>,
 }
 
 impl Service<Uri> for TcpWay {
@@ -111,10 +117,10 @@ impl Service<Uri> for TcpWay {
     }
 
     fn call(&mut self, server: Uri) -> Opening {
-        let Self { proxy, limit } = self.clone();
+        let Self { proxy, limit, networks } = self.clone();
         Box::pin(async move {
             let host = server.host().unwrap_or_default().to_owned();
-            let opening = open(server, proxy);
+            let opening = open(server, proxy, networks.as_ref());
             timeout(limit, opening)
                 .await
                 .map_err(|_| FetchFailure::Timeout { host, seconds: limit.as_secs().max(1) })?
@@ -122,10 +128,16 @@ impl Service<Uri> for TcpWay {
     }
 }
 
-async fn open(server: Uri, proxy: Option<Proxy>) -> Result<TokioIo<TcpStream>, FetchFailure> {
-    let Some(proxy) = proxy else { return dial_uri(&server).await };
+async fn open(
+    server: Uri,
+    proxy: Option<Proxy>,
+    networks: Option<&NetworkRule>,
+) -> Result<TokioIo<TcpStream>, FetchFailure> {
+    let Some(proxy) = proxy else { return dial_uri(&server, networks).await };
+    // names are the proxy's to resolve, and to permit
+    reach::check_literal(server.host().unwrap_or_default(), networks)?;
     if server.scheme_str() != Some("https") {
-        return dial_uri(&proxy.uri).await;
+        return dial_uri(&proxy.uri, None).await;
     }
     let mut tunnel = Tunnel::new(proxy.uri.clone(), DialProxy);
     if let Some(authorization) = &proxy.authorization {
@@ -153,17 +165,18 @@ impl Service<Uri> for DialProxy {
     }
 
     fn call(&mut self, proxy: Uri) -> Opening {
-        Box::pin(async move { dial_uri(&proxy).await })
+        Box::pin(async move { dial_uri(&proxy, None).await })
     }
 }
 
-async fn dial_uri(uri: &Uri) -> Result<TokioIo<TcpStream>, FetchFailure> {
+async fn dial_uri(
+    uri: &Uri,
+    networks: Option<&NetworkRule>,
+) -> Result<TokioIo<TcpStream>, FetchFailure> {
     let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = uri.port_u16().unwrap_or(default_port);
-    let found = tokio::net::lookup_host((host.as_str(), port)).await;
-    let found = found.map(Iterator::collect::<Vec<SocketAddr>>);
-    let Ok(addresses) = found else { return Err(FetchFailure::Dns { host }) };
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let addresses = reach::resolve(&host, port, networks).await?;
     let connected = dial::connect(&addresses).await;
     connected.map(TokioIo::new).map_err(|source| FetchFailure::Connect { host, source })
 }

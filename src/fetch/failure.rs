@@ -56,6 +56,11 @@ pub enum FetchFailure {
          allow_http"
     )]
     Insecure { url: String },
+    #[error(
+        "{host} is in a network that addresses of the management API may not lead to; \
+         `management.allowed_networks` lists exceptions"
+    )]
+    Network { host: String },
 }
 
 impl FetchFailure {
@@ -93,6 +98,7 @@ impl FetchFailure {
             Self::TooLarge { .. } => "size",
             Self::BrokenOff { .. } => "broken_off",
             Self::Insecure { .. } => "insecure",
+            Self::Network { .. } => "network",
             Self::Beginning { .. } => "json",
         }
     }

@@ -1,13 +1,14 @@
 //! The outbound HTTP client of the control side: key sets, discovery documents, introspection.
 //!
-//! Asks only addresses that the operator wrote or that the operator's discovery document names. A
+//! Asks only addresses that the operator wrote, that the operator's discovery document names, or
+//! that came by the management API and lead to a permitted network. A
 //! request has a connection of its own: no redirects, no compression, no second try, and a bound on
 //! everything that a server sends.
 //!
 //! [`get`], [`post`] and [`deliver`] do a whole exchange by the rules of a key manager: [`address`]
-//! says which addresses are permitted, [`proxy`] which way is taken, [`connector`] opens the
-//! connection with the trust of [`trust`], and [`document`] judges the response. [`send`] is the
-//! part below: one request over a stream that is open already.
+//! says which addresses are permitted, [`reach`] in which networks, [`proxy`] which way is taken,
+//! [`connector`] opens the connection with the trust of [`trust`], and [`document`] judges the
+//! response. [`send`] is the part below: one request over a stream that is open already.
 
 mod address;
 mod client;
@@ -19,6 +20,7 @@ mod freshness;
 mod no_proxy;
 mod one_request;
 mod proxy;
+mod reach;
 mod recorder;
 pub mod trust;
 
@@ -30,3 +32,4 @@ pub use form::{FormPost, form_encoded};
 pub use freshness::Freshness;
 pub use one_request::{ContentError, OpenResponse, send};
 pub use proxy::{Route, route};
+pub use reach::check_reach;

@@ -145,6 +145,9 @@ pub struct ManagementSettings {
     pub users: Vec<ManagementUser>,
     /// Names that the listener answers to, besides its addresses and the machine's name.
     pub hosts: Vec<String>,
+    /// Calls to addresses that come by the management API: the defaults of key managers, in the
+    /// networks that are permitted.
+    pub calls: Fetch,
     pub place: Provenance,
 }
 

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::identity::Identity;
 use crate::model::names::{Issuer, KeyManagerName, KeyManagerSlot};
+use crate::model::network::NetworkRule;
 use crate::model::organization::{Listing, TemplateOrganization};
 use crate::model::provenance::Provenance;
+use crate::model::provisioning::KeyProvisioning;
 use crate::model::secret::Secret;
 use crate::model::token_handling::TokenHandling;
 
@@ -40,6 +42,8 @@ pub struct KeyManager {
     pub handling: Vec<TokenHandling>,
     /// What application developers are shown.
     pub endpoints: KeyManagerEndpoints,
+    /// How applications get keys.
+    pub provisioning: KeyProvisioning,
     pub place: Provenance,
 }
 
@@ -171,6 +175,8 @@ pub struct Fetch {
     pub ca: Option<PemFile>,
     /// Where the server asks for a client certificate.
     pub client_certificate: Option<ClientCertificate>,
+    /// The networks that may be called; `None` (the address stands in a file): all.
+    pub networks: Option<NetworkRule>,
 }
 
 /// A file with its content at the time the configuration was read.
@@ -313,6 +319,7 @@ impl Default for Fetch {
             proxy: ProxyChoice::Environment,
             ca: None,
             client_certificate: None,
+            networks: None,
         }
     }
 }

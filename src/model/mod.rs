@@ -6,10 +6,11 @@
 //!
 //! The walk through the files: [`names`] (newtypes), [`identity`] (ids and slots), [`provenance`]
 //! (where something was written), [`template`] (an operation's path), [`key_manager`],
-//! [`KeyManagerTemplate`], [`organization`] (one of many issuers), [`token_handling`], [`api`],
-//! [`cors`], [`backend`], [`backend_jwt`], [`application`] (with its keys and subscriptions),
-//! [`directory`] (a million of them, packed), [`gateway`] (listeners, limits, management,
-//! telemetry), [`proxies`] (who is believed about clients), [`policy`] (throttling),
+//! [`KeyManagerTemplate`], [`organization`] (one of many issuers), [`token_handling`],
+//! [`provisioning`] (who gets keys), [`network`] (where addresses of the management API may lead),
+//! [`api`], [`cors`], [`backend`], [`backend_jwt`], [`application`] (with its keys and
+//! subscriptions), [`directory`] (a million of them, packed), [`gateway`] (listeners, limits,
+//! management, telemetry), [`proxies`] (who is believed about clients), [`policy`] (throttling),
 //! [`removed_headers`] (what ends at the gateway), [`redis`], [`secret`], [`basic`] (credentials),
 //! [`rate`] (so many in a time), [`reason`] (how exchanges end), [`store`], [`certificates`] (files
 //! whose certificates end), [`clock`].
@@ -28,9 +29,11 @@ pub mod identity;
 pub mod key_manager;
 mod key_manager_template;
 pub mod names;
+pub mod network;
 pub mod organization;
 pub mod policy;
 pub mod provenance;
+pub mod provisioning;
 pub mod proxies;
 pub mod rate;
 pub mod reason;

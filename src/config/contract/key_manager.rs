@@ -1,8 +1,8 @@
 //! The keys of `[key_manager_defaults]` and `[[key_managers]]`.
 
 use super::listener::PAIR;
-use super::rule::{TableRule, ValueKind, key, later, only};
-use super::words::{ALGORITHMS, CREDENTIAL_METHODS, KEY_MANAGER_TYPES};
+use super::rule::{TableRule, ValueKind, key};
+use super::words::{ALGORITHMS, CREDENTIAL_METHODS, KEY_MANAGER_TYPES, PERMISSION_TYPES};
 
 pub(super) static KEY_MANAGER_DEFAULTS: TableRule = TableRule {
     keys: &[
@@ -140,15 +140,18 @@ pub(super) static KEY_MANAGER: TableRule = TableRule {
             "The most unlisted organizations that the server is asked about in a minute",
         ),
         key("grant_types", ValueKind::Texts, "For application developers"),
-        only("token_generation", ValueKind::Flag, &["false"], "Makes tokens for developers"),
-        only("oauth_app_creation", ValueKind::Flag, &["false"], "Makes clients for developers"),
-        only("out_of_band_provisioning", ValueKind::Flag, &["true"], "Accepts existing keys"),
-        only(
-            "permissions",
-            ValueKind::Table(&PERMISSIONS),
-            &["{ type = \"public\" }"],
-            "The roles that may make keys",
+        key("token_generation", ValueKind::Flag, "The management API makes tokens for developers"),
+        key(
+            "oauth_app_creation",
+            ValueKind::Flag,
+            "The management API makes clients for developers",
         ),
+        key(
+            "out_of_band_provisioning",
+            ValueKind::Flag,
+            "The management API accepts existing clients",
+        ),
+        key("permissions", ValueKind::Table(&PERMISSIONS), "The roles that may make keys"),
         key(
             "credentials",
             ValueKind::Table(&CREDENTIALS),
@@ -239,13 +242,14 @@ static CERTIFICATES: TableRule = TableRule {
     keys: &[
         key("jwks", ValueKind::Text, "The address of a key set"),
         key("pem", ValueKind::Text, "A file with certificates or public keys"),
+        key("pem_text", ValueKind::Text, "Certificates or public keys, instead of a file"),
         key("jwks_file", ValueKind::Text, "A file with a key set"),
     ],
 };
 
 static PERMISSIONS: TableRule = TableRule {
     keys: &[
-        only("type", ValueKind::Choice(&["public", "allow", "deny"]), &["public"], "Who"),
-        later("roles", ValueKind::Texts, "Roles"),
+        key("type", ValueKind::Choice(PERMISSION_TYPES), "All, some, or all but some"),
+        key("roles", ValueKind::Texts, "The roles of \"allow\" and \"deny\""),
     ],
 };

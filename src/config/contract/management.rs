@@ -18,6 +18,11 @@ pub(super) static MANAGEMENT: TableRule = TableRule {
             ValueKind::Texts,
             "Names of this listener, besides addresses and the machine's name",
         ),
+        key(
+            "allowed_networks",
+            ValueKind::Texts,
+            "Networks besides the internet that addresses of the management API may lead to",
+        ),
         later(
             "token_key_manager",
             ValueKind::Text,

@@ -23,6 +23,8 @@ pub(in crate::config) const KEY_MANAGER_TYPES: &[&str] = &[
 pub(in crate::config) const CREDENTIAL_METHODS: &[&str] =
     &["basic", "basic_raw", "post", "none", "private_key_jwt"];
 
+pub(in crate::config) const PERMISSION_TYPES: &[&str] = &["public", "allow", "deny"];
+
 pub(in crate::config) const RETRY_CAUSES: &[&str] = &["connect", "reset", "502", "503"];
 
 pub(in crate::config) const CERTIFICATE_FORMATS: &[&str] =

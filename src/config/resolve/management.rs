@@ -5,13 +5,28 @@ use std::net::SocketAddr;
 use crate::config::pem;
 use crate::config::reader::Table;
 use crate::config::resolve::address::address;
+use crate::config::resolve::proxies::networks;
 use crate::config::resolve::secret::secret;
 use crate::config::resolve::unique::Unique;
 use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::gateway::{ManagementSettings, ManagementUser, PortalSettings, UserRole};
+use crate::model::key_manager::Fetch;
+use crate::model::network::NetworkRule;
 
-pub(super) fn management(whole: &Whole<'_>, sources: &Sources) -> Option<ManagementSettings> {
+/// Returns the networks that addresses of the management API may lead to.
+pub(super) fn foreign_networks(whole: &Whole<'_>) -> NetworkRule {
+    // a second table is reported where the listener is read
+    let table = whole.roots.iter().find_map(|root| root.table("management"));
+    let allowed = table.map(|table| networks(&table, "allowed_networks"));
+    NetworkRule::new(allowed.unwrap_or_default())
+}
+
+pub(super) fn management(
+    whole: &Whole<'_>,
+    sources: &Sources,
+    calls: Fetch,
+) -> Option<ManagementSettings> {
     let table = whole.once("management")?;
     let default = SocketAddr::from(([127, 0, 0, 1], 9443));
     let address = address(&table, "address", Some(default))?;
@@ -30,6 +45,7 @@ pub(super) fn management(whole: &Whole<'_>, sources: &Sources) -> Option<Managem
             .iter()
             .map(|host| host.value.to_owned())
             .collect(),
+        calls,
         place: sources.place(&table.at()),
     })
 }

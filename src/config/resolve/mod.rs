@@ -51,6 +51,7 @@ use crate::model::Model;
 use crate::model::application::Application;
 use crate::model::directory::{Directory, DirectoryBuilder};
 use crate::model::identity::Identities;
+use crate::model::key_manager::Fetch;
 use crate::model::policy::Throttling;
 use crate::model::provenance::SourceFiles;
 use crate::model::store::{StoreLocation, StoreSettings};
@@ -81,7 +82,7 @@ impl ApplicationNames {
 /// Nobody can change anything where nobody can sign in: then there is none.
 pub(super) fn store_settings(sources: &Sources, problems: &Problems) -> Option<StoreSettings> {
     let whole = whole(sources, problems);
-    let management = management::management(&whole, sources);
+    let management = management::management(&whole, sources, Fetch::default());
     let settings = store::store(&whole, sources, &gateway::gateway(&whole, sources).state_dir);
     let usable = management.is_some_and(|own| own.somebody_may_sign_in())
         && settings.location != StoreLocation::None;
@@ -112,8 +113,10 @@ pub(super) fn model(
         policies: throttling::policies(&whole, sources, identities),
         offered: HashMap::new(),
     };
-    let DeclaredKeyManagers { key_managers, templates } =
-        key_manager::key_managers(&whole, sources, &mut references);
+    let networks = management::foreign_networks(&whole);
+    let DeclaredKeyManagers { key_managers, templates, fetch } =
+        key_manager::key_managers(&whole, sources, &mut references, &networks);
+    let calls = Fetch { networks: Some(networks), ..fetch };
     let apis = api::apis(&whole, sources, &mut references);
     let (directory, files) = directory(&whole, sources, &references, applications);
     organizations::warn_of_shared_keys(&templates, &key_managers, &directory, &files, problems);
@@ -140,7 +143,7 @@ pub(super) fn model(
         gateway,
         listeners,
         limits: limits::limits(&whole),
-        management: management::management(&whole, sources),
+        management: management::management(&whole, sources, calls),
         portal: management::portal(&whole),
         revocation_notices: revocation::notices(&whole),
         revocation_channel: revocation::channel(&whole, sources),

@@ -14,7 +14,7 @@ use crate::model::removed_headers::DEFAULT_REMOVED;
 
 pub(super) fn trusted_proxies(table: &Table<'_>) -> TrustedProxies {
     let proxies = TrustedProxies {
-        networks: networks(table),
+        networks: networks(table, "trusted_proxies"),
         headers: forwarded_headers(table),
         certificate: table
             .table("client_certificate_header")
@@ -35,9 +35,9 @@ pub(super) fn trusted_proxies(table: &Table<'_>) -> TrustedProxies {
     proxies
 }
 
-fn networks(table: &Table<'_>) -> Vec<IpNet> {
+pub(super) fn networks(table: &Table<'_>, key: &str) -> Vec<IpNet> {
     let mut networks = Vec::new();
-    for network in table.texts("trusted_proxies").unwrap_or_default() {
+    for network in table.texts(key).unwrap_or_default() {
         match parse_network(network.value) {
             Some(network) => networks.push(network),
             None => {

@@ -57,6 +57,8 @@ const TEXTS: &[&str] = &[
     "Unauthenticated",
     "192.0.2.7",
     "1month",
+    "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n\
+     -----END PUBLIC KEY-----\n",
     "other",
 ];
 

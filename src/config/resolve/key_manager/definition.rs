@@ -5,13 +5,14 @@ use crate::config::reader::{Placed, Table};
 use crate::config::resolve::introspection;
 use crate::config::resolve::key_manager::endpoints::endpoints;
 use crate::config::resolve::key_manager::keys::key_source;
+use crate::config::resolve::key_manager::provisioning::provisioning;
 use crate::config::resolve::key_manager::rules::{kind, override_claims, rules};
 use crate::config::resolve::key_manager::settings::{Settings, fetch, settings};
 use crate::config::resolve::naming::named;
 use crate::config::source::Sources;
 use crate::model::KeyManagerTemplate;
 use crate::model::identity::{Identities, Identity};
-use crate::model::key_manager::{KeyManager, KeyManagerType, KeySource, TokenValidation};
+use crate::model::key_manager::{Fetch, KeyManager, KeyManagerType, KeySource, TokenValidation};
 use crate::model::names::{KeyManagerName, KeyManagerSlot};
 
 /// One `[[key_managers]]`: with braces in its issuer, it is a template.
@@ -61,6 +62,9 @@ pub(super) fn key_manager(
     let mut claims = kind.default_claims();
     override_claims(table, &mut claims);
     let text = |key| table.wanted(key).map(|text| text.value.to_owned());
+    let place = sources.place(&table.at());
+    // whoever writes a file may call any server; whoever uses the management API may not
+    let networks = place.revision().map(|_| settings.networks.clone());
     let declared = KeyManager {
         identity: identity(&name, table, identities)?,
         display_name: text("display_name").unwrap_or_else(|| name.value.to_owned()),
@@ -70,7 +74,7 @@ pub(super) fn key_manager(
         enabled: table.flag("enabled", true),
         issuer,
         keys,
-        fetch: fetch(settings, ca, client_certificate),
+        fetch: Fetch { networks, ..fetch(settings, ca, client_certificate) },
         claims,
         rules,
         claim_mapping: claim_mapping(table),
@@ -79,7 +83,8 @@ pub(super) fn key_manager(
         introspection,
         handling: introspection::handling(table),
         endpoints,
-        place: sources.place(&table.at()),
+        provisioning: provisioning(table),
+        place,
     };
     Some(match KeyManagerTemplate::try_of(declared, credentials_for) {
         Ok(template) => Declared::Template(Box::new(template)),

@@ -1,5 +1,7 @@
 //! Reads where a key manager's keys come from.
 
+use std::path::PathBuf;
+
 use crate::config::pem;
 use crate::config::reader::{Placed, Table};
 use crate::config::resolve::key_manager::settings::Settings;
@@ -46,17 +48,20 @@ fn written(
     sources: &Sources,
     settings: &Settings,
 ) -> Option<KeySource> {
-    let (jwks, pem, jwks_file) =
-        (certificates.wanted("jwks"), certificates.wanted("pem"), certificates.wanted("jwks_file"));
-    match (jwks, pem, jwks_file) {
-        (Some(url), None, None) => {
+    let written = ["jwks", "pem", "pem_text", "jwks_file"].map(|key| certificates.wanted(key));
+    match written {
+        [Some(url), None, None, None] => {
             Some(KeySource::Jwks { url: fetchable(table, &url, settings)?, well_known_url })
         }
-        (None, Some(named), None) => {
+        [None, Some(named), None, None] => {
             let found = pem::verification_keys(&named, sources, table.problems())?;
             Some(KeySource::Pem { path: found.path, content: found.content })
         }
-        (None, None, Some(named)) => {
+        [None, None, Some(text), None] => {
+            let content = pem::inline_keys(&text, table.problems())?;
+            Some(KeySource::Pem { path: PathBuf::from("pem_text"), content })
+        }
+        [None, None, None, Some(named)] => {
             let found = pem::file(&named, sources, table.problems())?;
             match crate::jwt::KeySet::from_jwks(&found.content) {
                 Ok(_) => Some(KeySource::JwksFile { path: found.path, content: found.content }),
@@ -73,7 +78,9 @@ fn written(
         _ => {
             table.problems().error(
                 certificates.at(),
-                "`certificates` needs exactly one of `jwks`, `pem` and `jwks_file`".to_owned(),
+                "`certificates` needs exactly one of `jwks`, `pem`, `pem_text` and \
+                 `jwks_file`"
+                    .to_owned(),
                 None,
             );
             None

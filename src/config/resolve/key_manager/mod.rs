@@ -4,35 +4,40 @@ mod definition;
 mod endpoints;
 mod issuers;
 mod keys;
+mod provisioning;
 mod rules;
 mod settings;
 
 use crate::config::reader::Table;
 use crate::config::resolve::key_manager::definition::{Declared, key_manager};
 use crate::config::resolve::key_manager::issuers::{Templates, one_issuer};
-use crate::config::resolve::key_manager::settings::{Settings, settings};
+use crate::config::resolve::key_manager::settings::{Settings, fetch, settings};
 use crate::config::resolve::organizations;
 use crate::config::resolve::references::References;
 use crate::config::resolve::unique::Unique;
 use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::KeyManagerTemplate;
-use crate::model::key_manager::KeyManager;
+use crate::model::key_manager::{Fetch, KeyManager};
 use crate::model::names::KeyManagerSlot;
+use crate::model::network::NetworkRule;
 
 /// The key managers and the templates of a configuration, in its order.
 #[derive(Debug, Default)]
 pub(super) struct DeclaredKeyManagers {
     pub(super) key_managers: Vec<KeyManager>,
     pub(super) templates: Vec<KeyManagerTemplate>,
+    /// What the defaults say about fetching.
+    pub(super) fetch: Fetch,
 }
 
 pub(super) fn key_managers(
     whole: &Whole<'_>,
     sources: &Sources,
     references: &mut References,
+    networks: &NetworkRule,
 ) -> DeclaredKeyManagers {
-    let defaults = Settings::default();
+    let defaults = Settings { networks: networks.clone(), ..Settings::default() };
     let defaults = match whole.once("key_manager_defaults") {
         Some(table) => settings(&table, &defaults),
         None => defaults,
@@ -40,7 +45,10 @@ pub(super) fn key_managers(
     let mut reader = KeyManagerReader {
         references,
         taken: TakenNames::default(),
-        found: DeclaredKeyManagers::default(),
+        found: DeclaredKeyManagers {
+            fetch: fetch(defaults.clone(), None, None),
+            ..DeclaredKeyManagers::default()
+        },
     };
     for table in whole.every("key_managers") {
         let name = table.needed("name");

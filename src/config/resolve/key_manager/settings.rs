@@ -7,6 +7,7 @@ use http::Uri;
 use crate::config::reader::{Placed, Table};
 use crate::model::gateway::ByteLimit;
 use crate::model::key_manager::{ClientCertificate, Fetch, PemFile, ProxyChoice};
+use crate::model::network::NetworkRule;
 
 /// The settings of one key manager.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub(super) struct Settings {
     pub(super) allow_http: bool,
     pub(super) proxy: ProxyChoice,
     pub(super) max_lifetime: Option<Duration>,
+    /// The networks of addresses that came by the management API.
+    pub(super) networks: NetworkRule,
 }
 
 impl Default for Settings {
@@ -37,6 +40,7 @@ impl Default for Settings {
             allow_http: fetch.allow_http,
             proxy: fetch.proxy,
             max_lifetime: None,
+            networks: NetworkRule::default(),
         }
     }
 }
@@ -77,6 +81,7 @@ pub(super) fn settings(table: &Table<'_>, defaults: &Settings) -> Settings {
         allow_http: table.flag("allow_http", defaults.allow_http),
         proxy: proxy(table, &defaults.proxy),
         max_lifetime: table.optional_time("max_lifetime", defaults.max_lifetime),
+        networks: defaults.networks.clone(),
     }
 }
 
@@ -122,6 +127,7 @@ pub(super) fn fetch(
         proxy: settings.proxy,
         ca,
         client_certificate,
+        networks: None,
     }
 }
 
