@@ -1,6 +1,10 @@
 //! WSO2's admin API, v4: key managers, throttling and deny policies, applications of everybody.
 
 mod applications;
+mod deny_policies;
+mod key_managers;
+mod policies;
+mod settings;
 
 use std::sync::Arc;
 
@@ -9,5 +13,10 @@ use axum::Router;
 use crate::admin::service::Admin;
 
 pub(super) fn router() -> Router<Arc<Admin>> {
-    Router::new().merge(applications::router())
+    Router::new()
+        .merge(applications::router())
+        .merge(key_managers::router())
+        .merge(policies::router())
+        .merge(deny_policies::router())
+        .merge(settings::router())
 }

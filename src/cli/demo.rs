@@ -49,7 +49,7 @@ pub(super) fn demo(config: &Path, output: Output) -> u8 {
                 return exit::FAILED;
             }
         };
-        let code = match start(config, log, Inherited::default()).await {
+        let code = match Box::pin(start(config, log, Inherited::default())).await {
             Ok(running) => {
                 wait_for_keys(&running).await;
                 tell(&running, &folder, output);

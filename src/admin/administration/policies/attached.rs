@@ -1,0 +1,62 @@
+//! Finds out whether a policy is in use.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::Value;
+
+use crate::admin::administration::policies::shown::level_and_name;
+use crate::admin::catalog::Catalog;
+use crate::admin::object::Object;
+use crate::model::policy::PolicyLevel;
+use crate::store::{Kind, Record, StoreError};
+
+/// Tells whether an API, an application or a subscription has a policy.
+pub(super) async fn is_attached(
+    catalog: &Catalog,
+    level: PolicyLevel,
+    policy: &Object,
+) -> Result<bool, StoreError> {
+    let Some((_, name)) = level_and_name(&policy.record) else { return Ok(false) };
+    match level {
+        PolicyLevel::Custom => Ok(false),
+        PolicyLevel::Advanced => api_names(catalog, &["policy"], name).await,
+        PolicyLevel::Application => held_by(catalog, Kind::Application, name).await,
+        PolicyLevel::Subscription => {
+            let offered = api_names(catalog, &["policies"], name).await?;
+            Ok(offered || held_by(catalog, Kind::Subscription, name).await?)
+        }
+    }
+}
+
+/// Tells whether an API, or an operation of one, names a policy under one of these keys.
+async fn api_names(catalog: &Catalog, keys: &[&str], name: &str) -> Result<bool, StoreError> {
+    let apis = catalog.all(Kind::Api).await?;
+    Ok(apis.iter().any(|api| {
+        let operations = api.record.declared.get("operations").and_then(Value::as_array);
+        let tables = operations.into_iter().flatten().filter_map(Value::as_object);
+        std::iter::once(&api.record.declared).chain(tables).any(|table| {
+            keys.iter().any(|key| match table.get(*key) {
+                Some(Value::String(own)) => own == name,
+                Some(Value::Array(all)) => all.iter().any(|own| own == name),
+                _ => false,
+            })
+        })
+    }))
+}
+
+/// Tells whether an application or a subscription has a policy. There can be a million of them:
+/// they are read once, in one pass.
+async fn held_by(catalog: &Catalog, kind: Kind, name: &str) -> Result<bool, StoreError> {
+    let has = |record: &Record| record.kind == kind && record.text("policy") == Some(name);
+    if catalog.declared().applications.iter().any(|own| has(&own.record)) {
+        return Ok(true);
+    }
+    let found = AtomicBool::new(false);
+    let each = |record: Record| {
+        if has(&record) {
+            found.store(true, Ordering::Relaxed);
+        }
+    };
+    catalog.store().read_all(&[kind], Box::new(each)).await?;
+    Ok(found.into_inner())
+}
