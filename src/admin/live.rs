@@ -1,6 +1,8 @@
 //! The other side of the API: the publisher, which checks a change before it is kept and puts it
 //! into force afterwards.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use crate::admin::object::Object;
@@ -42,5 +44,5 @@ pub struct DeclaredObjects {
     pub applications: Vec<Object>,
     pub portal: PortalSettings,
     /// Calls to addresses that come by the API.
-    pub calls: Fetch,
+    pub calls: Arc<Fetch>,
 }

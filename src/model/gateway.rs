@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -147,7 +148,7 @@ pub struct ManagementSettings {
     pub hosts: Vec<String>,
     /// Calls to addresses that come by the management API: the defaults of key managers, in the
     /// networks that are permitted.
-    pub calls: Fetch,
+    pub calls: Arc<Fetch>,
     pub place: Provenance,
 }
 

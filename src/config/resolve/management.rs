@@ -1,6 +1,7 @@
 //! Reads `[management]` and `[portal]`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::config::pem;
 use crate::config::reader::Table;
@@ -25,7 +26,7 @@ pub(super) fn foreign_networks(whole: &Whole<'_>) -> NetworkRule {
 pub(super) fn management(
     whole: &Whole<'_>,
     sources: &Sources,
-    calls: Fetch,
+    calls: Arc<Fetch>,
 ) -> Option<ManagementSettings> {
     let table = whole.once("management")?;
     let default = SocketAddr::from(([127, 0, 0, 1], 9443));

@@ -36,6 +36,7 @@ mod unlikely_limits;
 mod whole;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::config::contract::ROOT;
 use crate::config::problems::Problems;
@@ -82,7 +83,7 @@ impl ApplicationNames {
 /// Nobody can change anything where nobody can sign in: then there is none.
 pub(super) fn store_settings(sources: &Sources, problems: &Problems) -> Option<StoreSettings> {
     let whole = whole(sources, problems);
-    let management = management::management(&whole, sources, Fetch::default());
+    let management = management::management(&whole, sources, Arc::default());
     let settings = store::store(&whole, sources, &gateway::gateway(&whole, sources).state_dir);
     let usable = management.is_some_and(|own| own.somebody_may_sign_in())
         && settings.location != StoreLocation::None;
@@ -116,7 +117,7 @@ pub(super) fn model(
     let networks = management::foreign_networks(&whole);
     let DeclaredKeyManagers { key_managers, templates, fetch } =
         key_manager::key_managers(&whole, sources, &mut references, &networks);
-    let calls = Fetch { networks: Some(networks), ..fetch };
+    let calls = Arc::new(Fetch { networks: Some(networks), ..fetch });
     let apis = api::apis(&whole, sources, &mut references);
     let (directory, files) = directory(&whole, sources, &references, applications);
     organizations::warn_of_shared_keys(&templates, &key_managers, &directory, &files, problems);
