@@ -256,7 +256,12 @@ fn serves(api: &Record, path: &str) -> bool {
         return false;
     };
     let context = context.trim_end_matches('/');
-    context.replace("{version}", version) == path || format!("{context}/{version}") == path
+    let served = if context.contains("{version}") {
+        context.replace("{version}", version)
+    } else {
+        format!("{context}/{version}")
+    };
+    served == path
 }
 
 /// Returns the text that makes a condition unique.

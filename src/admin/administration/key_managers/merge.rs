@@ -4,7 +4,9 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::admin::administration::key_managers::body::ENDPOINTS;
-use crate::admin::administration::key_managers::properties::{SecretPlace, SecretValue};
+use crate::admin::administration::key_managers::properties::{
+    ConnectorSecret, ConnectorSecretValue,
+};
 use crate::admin::administration::key_managers::read::KeyManagerDraft;
 use crate::admin::refused::Refused;
 use crate::admin::service::Admin;
@@ -37,7 +39,7 @@ const SAID: [&str; 18] = [
 pub(super) fn replace(
     record: &mut Record,
     draft: KeyManagerDraft,
-) -> Result<Vec<(SecretPlace, String)>, Refused> {
+) -> Result<Vec<(ConnectorSecret, String)>, Refused> {
     let old = std::mem::replace(&mut record.declared, draft.declared);
     let old_extra = std::mem::replace(&mut record.extra, draft.extra);
     if let Some(global) = old_extra.get("global") {
@@ -66,8 +68,8 @@ pub(super) fn replace(
     let mut new_secrets = Vec::new();
     for (place, value) in draft.secrets {
         match value {
-            SecretValue::New(text) => new_secrets.push((place, text)),
-            SecretValue::Kept => {
+            ConnectorSecretValue::New(text) => new_secrets.push((place, text)),
+            ConnectorSecretValue::Kept => {
                 let kept = sealed(&old, &old_extra, &place).ok_or_else(|| masked(&place))?;
                 put(record, &place, kept);
             }
@@ -76,10 +78,10 @@ pub(super) fn replace(
     Ok(new_secrets)
 }
 
-fn masked(place: &SecretPlace) -> Refused {
+fn masked(place: &ConnectorSecret) -> Refused {
     let name = match place {
-        SecretPlace::Password => "the password",
-        SecretPlace::Property(name) => name.as_str(),
+        ConnectorSecret::Password => "the password",
+        ConnectorSecret::Property(name) => name.as_str(),
     };
     let description = format!("`additionalProperties`: {name} is a mask, and no secret is kept");
     Refused::new(StatusCode::BAD_REQUEST, 901_410, "Invalid additional properties", description)
@@ -88,11 +90,11 @@ fn masked(place: &SecretPlace) -> Refused {
 fn sealed(
     declared: &Map<String, Value>,
     extra: &Map<String, Value>,
-    place: &SecretPlace,
+    place: &ConnectorSecret,
 ) -> Option<Value> {
     match place {
-        SecretPlace::Password => declared.get("credentials")?.get("password").cloned(),
-        SecretPlace::Property(name) => extra.get("additionalProperties")?.get(name).cloned(),
+        ConnectorSecret::Password => declared.get("credentials")?.get("password").cloned(),
+        ConnectorSecret::Property(name) => extra.get("additionalProperties")?.get(name).cloned(),
     }
 }
 
@@ -100,16 +102,18 @@ fn sealed(
 pub(super) fn seal(
     _admin: &Admin,
     _record: &mut Record,
-    secrets: &[(SecretPlace, String)],
+    secrets: &[(ConnectorSecret, String)],
 ) -> Result<(), Refused> {
     if secrets.is_empty() { Ok(()) } else { Err(StoreError::NoEncryptionKey.into()) }
 }
 
 /// Puts a sealed secret into its place.
-pub(super) fn put(record: &mut Record, place: &SecretPlace, sealed: Value) {
+pub(super) fn put(record: &mut Record, place: &ConnectorSecret, sealed: Value) {
     let (document, key, name) = match place {
-        SecretPlace::Password => (&mut record.declared, "credentials", "password"),
-        SecretPlace::Property(name) => (&mut record.extra, "additionalProperties", name.as_str()),
+        ConnectorSecret::Password => (&mut record.declared, "credentials", "password"),
+        ConnectorSecret::Property(name) => {
+            (&mut record.extra, "additionalProperties", name.as_str())
+        }
     };
     let table = document.entry(key).or_insert_with(|| json!({}));
     if let Value::Object(members) = table {

@@ -13,7 +13,7 @@ use crate::admin::texts;
 
 /// The place of a secret in a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum SecretPlace {
+pub(super) enum ConnectorSecret {
     /// `credentials.password` of the declared form.
     Password,
     /// A connector setting that is kept beside it.
@@ -21,13 +21,13 @@ pub(super) enum SecretPlace {
 }
 
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum SecretValue {
+pub(super) enum ConnectorSecretValue {
     New(String),
     /// The caller sent the mask back: the old one stays.
     Kept,
 }
 
-impl std::fmt::Debug for SecretValue {
+impl std::fmt::Debug for ConnectorSecretValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::New(_) => "New(..)",
@@ -40,7 +40,7 @@ impl std::fmt::Debug for SecretValue {
 #[derive(Default)]
 struct ReadProperties {
     user: Option<String>,
-    secrets: Vec<(SecretPlace, SecretValue)>,
+    secrets: Vec<(ConnectorSecret, ConnectorSecretValue)>,
     others: Map<String, Value>,
     called: Vec<(String, String)>,
 }
@@ -52,7 +52,7 @@ pub(super) fn properties_of(
     declared: &mut Map<String, Value>,
     extra: &mut Map<String, Value>,
     called: &mut Vec<(String, String)>,
-) -> Result<Vec<(SecretPlace, SecretValue)>, Refused> {
+) -> Result<Vec<(ConnectorSecret, ConnectorSecretValue)>, Refused> {
     if properties.len() > MOST_ENTRIES {
         return Err(Refused::bad_request("`additionalProperties` has too many settings"));
     }
@@ -105,13 +105,18 @@ impl ReadProperties {
         {
             return Err(Refused::bad_request(format!("`{field}` is {}", choices.join(" or "))));
         }
-        let secret_value =
-            || if text == MASK { SecretValue::Kept } else { SecretValue::New(text.clone()) };
+        let secret_value = || {
+            if text == MASK {
+                ConnectorSecretValue::Kept
+            } else {
+                ConnectorSecretValue::New(text.clone())
+            }
+        };
         match role {
             FieldRole::User => self.user = Some(text),
-            FieldRole::Password => self.secrets.push((SecretPlace::Password, secret_value())),
+            FieldRole::Password => self.secrets.push((ConnectorSecret::Password, secret_value())),
             FieldRole::Other if secret => {
-                self.secrets.push((SecretPlace::Property(name), secret_value()));
+                self.secrets.push((ConnectorSecret::Property(name), secret_value()));
             }
             FieldRole::Other => {
                 if known.is_some_and(|own| own.name.ends_with("endpoint")) {
@@ -128,10 +133,10 @@ impl ReadProperties {
 fn credentials(
     connector: &'static Connector,
     user: Option<String>,
-    secrets: &[(SecretPlace, SecretValue)],
+    secrets: &[(ConnectorSecret, ConnectorSecretValue)],
     declared: &mut Map<String, Value>,
 ) -> Result<(), Refused> {
-    let with_password = secrets.iter().any(|(place, _)| *place == SecretPlace::Password);
+    let with_password = secrets.iter().any(|(place, _)| *place == ConnectorSecret::Password);
     let missing = match (&user, with_password) {
         (None, false) | (Some(_), true) => None,
         (Some(_), false) => connector.with_role(FieldRole::Password),

@@ -14,7 +14,7 @@ use crate::admin::administration::key_managers::limits::{
 };
 use crate::admin::administration::key_managers::pem_value;
 use crate::admin::administration::key_managers::properties::{
-    SecretPlace, SecretValue, properties_of,
+    ConnectorSecret, ConnectorSecretValue, properties_of,
 };
 use crate::admin::administration::key_managers::rules::lists;
 use crate::admin::refused::Refused;
@@ -33,7 +33,7 @@ pub(super) struct KeyManagerDraft {
     pub(super) name: String,
     pub(super) declared: Map<String, Value>,
     pub(super) extra: Map<String, Value>,
-    pub(super) secrets: Vec<(SecretPlace, SecretValue)>,
+    pub(super) secrets: Vec<(ConnectorSecret, ConnectorSecretValue)>,
     /// Addresses that the gateway calls, with the fields that hold them.
     pub(super) called: Vec<(String, String)>,
 }

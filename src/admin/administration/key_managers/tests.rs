@@ -5,7 +5,9 @@ use uuid::Uuid;
 
 use crate::admin::administration::key_managers::body::KeyManagerBody;
 use crate::admin::administration::key_managers::merge;
-use crate::admin::administration::key_managers::properties::{SecretPlace, SecretValue};
+use crate::admin::administration::key_managers::properties::{
+    ConnectorSecret, ConnectorSecretValue,
+};
 use crate::admin::administration::key_managers::read::draft;
 use crate::admin::administration::key_managers::shown;
 use crate::admin::object::Object;
@@ -126,7 +128,7 @@ fn what_is_shown_can_be_sent_back_and_changes_nothing() {
     assert_eq!(shown["tokenValidation"], whole()["tokenValidation"]);
     let before = record.clone();
     let again = draft(body(shown).unwrap()).unwrap();
-    assert!(again.secrets.iter().all(|(_, value)| *value == SecretValue::Kept));
+    assert!(again.secrets.iter().all(|(_, value)| *value == ConnectorSecretValue::Kept));
     assert_eq!(merge::replace(&mut record, again).unwrap(), Vec::new());
     // the answer says these, which the first body left to their defaults
     record.extra.remove("enableTokenHashing");
@@ -146,8 +148,8 @@ fn a_change_keeps_what_the_form_cannot_say() {
     assert_eq!(record.declared["credentials"]["method"], json!("post"));
     assert_eq!(record.declared.get("scopes_claim"), None);
     let places: Vec<_> = secrets.iter().map(|(place, text)| (place, text.as_str())).collect();
-    assert!(places.contains(&(&SecretPlace::Password, "swordfish")));
-    assert!(places.contains(&(&SecretPlace::Property("own_token".to_owned()), "t0k3n")));
+    assert!(places.contains(&(&ConnectorSecret::Password, "swordfish")));
+    assert!(places.contains(&(&ConnectorSecret::Property("own_token".to_owned()), "t0k3n")));
 }
 
 #[test]
