@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import json
 import os
 import pathlib
 import subprocess
@@ -199,6 +200,28 @@ class Chart(unittest.TestCase):
                 yaml.safe_dump({"config": text}, values)
                 values.flush()
                 self.assert_refused(text, ["--values", values.name], message)
+
+    def test_rules_and_dashboards_are_those_of_their_folders(self):
+        """As long as a folder is empty, the chart says so."""
+        rules = ROOT / "deploy/prometheus/portcullis.rules.yml"
+        dashboards = {path.name: path.read_text() for path in (ROOT / "deploy/grafana").glob("*.json")}
+        for what, there in [("rules", rules.exists()), ("dashboards", bool(dashboards))]:
+            enabled = ["--set", f"monitoring.{what}.enabled=true"]
+            if not there:
+                self.assert_refused(what, enabled, f"monitoring.{what}: this chart has no")
+                continue
+            done = helm("template", "edge", CHART, *enabled)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            made = [each for each in yaml.safe_load_all(done.stdout) if each]
+            if what == "rules":
+                (rule,) = [each for each in made if each["kind"] == "PrometheusRule"]
+                self.assertEqual(rule["spec"], yaml.safe_load(rules.read_text()))
+                self.assertEqual(self.operator(rule), "")
+            else:
+                (shown,) = [each for each in made if each["metadata"]["name"].endswith("-dashboards")]
+                self.assertEqual({name: json.loads(text) for name, text in shown["data"].items()},
+                                 {name: json.loads(text) for name, text in dashboards.items()})
+                kubernetes_validate.validate(shown, KUBERNETES[0], strict=True)
 
     def assert_refused(self, what, values, message):
         with self.subTest(what):
