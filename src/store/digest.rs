@@ -97,8 +97,12 @@ mod tests {
             .map(|n| Record::new(Kind::Application, Uuid::from_u128(n), format!("app {n}")))
             .collect();
         let (mut forward, mut backward) = (StateDigest::default(), StateDigest::default());
-        records.iter().for_each(|record| forward.add(record));
-        records.iter().rev().for_each(|record| backward.add(record));
+        for record in &records {
+            forward.add(record);
+        }
+        for record in records.iter().rev() {
+            backward.add(record);
+        }
         assert_eq!(forward, backward);
         assert_eq!(StateDigest::read(&forward.bytes()), Some(forward));
         let mut changed = records[7].clone();
@@ -109,7 +113,9 @@ mod tests {
         backward.remove(&changed);
         backward.add(&records[7]);
         assert_eq!(forward, backward);
-        records.iter().for_each(|record| forward.remove(record));
+        for record in &records {
+            forward.remove(record);
+        }
         assert_eq!(forward, StateDigest::default());
     }
 }

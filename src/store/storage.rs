@@ -35,12 +35,12 @@ pub trait Store: Debug + Send + Sync {
     fn changes(&self, after: u64, most: usize) -> Answer<'_, Changes>;
 
     /// Passes every record of these kinds to `each`, as they all were at one revision, which is
-    /// returned. Applications come each followed by its keys and its subscriptions. `each` runs on
-    /// a thread where waiting is allowed.
+    /// returned. Applications come last, each followed by its keys and its subscriptions. `each`
+    /// runs on a thread where waiting is allowed.
     fn read_all<'s>(
         &'s self,
         kinds: &'s [Kind],
-        each: Box<dyn FnMut(Record) + Send + 's>,
+        each: Box<dyn FnMut(Record) + Send>,
     ) -> Answer<'s, Head>;
 
     /// Returns a checksum over all objects at one revision, the same in every database.

@@ -63,6 +63,9 @@ pub(in crate::store) async fn note_uses(
     let sql = "INSERT INTO last_uses (application, api, day) VALUES ($1, $2, $3) \
                ON CONFLICT (application, api) DO UPDATE SET day = excluded.day \
                WHERE excluded.day > last_uses.day";
+    // gateways that note the same rows at once lock them in the same order
+    let mut uses: Vec<_> = uses.iter().collect();
+    uses.sort_by(|one, two| (one.application, &one.api).cmp(&(two.application, &two.api)));
     for last in uses {
         let values = [
             SqlValue::Id(last.application),

@@ -6,15 +6,18 @@ use crate::store::digest::StateDigest;
 use crate::store::error::StoreError;
 use crate::store::sql::session::{SqlSession, SqlValue, one_number};
 
-/// One step.
+/// One step, in both dialects.
 #[derive(Debug)]
 pub(in crate::store) struct Migration {
     pub(in crate::store) sqlite: &'static str,
+    pub(in crate::store) postgres: &'static str,
 }
 
 /// All steps, from the first on. A released one is never changed.
-pub(in crate::store) const MIGRATIONS: &[Migration] =
-    &[Migration { sqlite: include_str!("migrations/0001.sqlite.sql") }];
+pub(in crate::store) const MIGRATIONS: &[Migration] = &[Migration {
+    sqlite: include_str!("migrations/0001.sqlite.sql"),
+    postgres: include_str!("migrations/0001.postgres.sql"),
+}];
 
 /// The table of this row is made first, and never changed: every version can read it.
 pub(in crate::store) const META: &str = "CREATE TABLE IF NOT EXISTS meta (\

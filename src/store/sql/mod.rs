@@ -6,6 +6,7 @@ mod conditions;
 mod counts;
 mod filter;
 mod fleet;
+mod following;
 mod listing;
 mod migrations;
 mod reading;
@@ -16,9 +17,12 @@ mod writing;
 
 pub(in crate::store) use auditing::audit;
 pub(in crate::store) use fleet::{gateways, last_uses, note_uses, report};
+pub(in crate::store) use following::{follow, replace_all, settle};
 pub(in crate::store) use listing::list;
 pub(in crate::store) use migrations::{META, done, missing};
-pub(in crate::store) use reading::{changes, checksum, get, named, read_all, recount};
-pub(in crate::store) use session::{ReadRow, SqlRow, SqlSession, SqlValue, stored};
+pub(in crate::store) use reading::{
+    FullReading, changes, checksum, get, named, read_rows, recount,
+};
+pub(in crate::store) use session::{ReadRow, SqlRow, SqlSession, SqlValue, one_number, stored};
 pub(in crate::store) use state::read_state;
 pub(in crate::store) use writing::apply;

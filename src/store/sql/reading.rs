@@ -8,6 +8,7 @@ use crate::store::error::StoreError;
 use crate::store::kind::Kind;
 use crate::store::record::Record;
 use crate::store::sql::columns::{COLUMNS, read_kind, read_placed, read_record};
+use crate::store::sql::filter::Filter;
 use crate::store::sql::session::{
     SqlRow, SqlSession, SqlValue, count_of, id_of, one_number, stored, text_of,
 };
@@ -85,14 +86,92 @@ fn read_removal(row: &dyn SqlRow) -> Result<Removal, StoreError> {
     })
 }
 
-/// Reads all records of some kinds in one state of the database, which the caller holds: each
-/// application, then its keys, then its subscriptions.
-pub(in crate::store) async fn read_all(
+/// A reading of everything in one state of the database, which the caller holds. Applications come
+/// last, each followed by its keys and its subscriptions.
+#[derive(Debug)]
+pub(in crate::store) struct FullReading {
+    /// Kinds that are still to be read by name, the next one last.
+    by_name: Vec<Kind>,
+    /// The last name of the kind that is being read.
+    name: Option<String>,
+    of_applications: Vec<Kind>,
+    seq: i64,
+    family: Vec<(Record, i64)>,
+    ended: bool,
+}
+
+impl FullReading {
+    pub(in crate::store) fn new(kinds: &[Kind]) -> Self {
+        let (of_applications, mut by_name): (Vec<Kind>, Vec<Kind>) =
+            kinds.iter().partition(|kind| kind.is_of_applications());
+        by_name.reverse();
+        let ended = kinds.is_empty();
+        Self { by_name, name: None, of_applications, seq: -1, family: Vec::new(), ended }
+    }
+
+    /// Returns the next records; none at the end.
+    pub(in crate::store) async fn next(
+        &mut self,
+        session: &mut impl SqlSession,
+    ) -> Result<Vec<Record>, StoreError> {
+        while let Some(kind) = self.by_name.last() {
+            let records = read_named(session, *kind, self.name.as_deref()).await?;
+            self.name = records.last().map(|record| record.name.clone());
+            if !records.is_empty() {
+                return Ok(records);
+            }
+            self.by_name.pop();
+        }
+        let mut whole = Vec::new();
+        while whole.is_empty() && !self.ended {
+            let rows = read_rows(session, &self.of_applications, self.seq).await?;
+            self.ended = rows.is_empty();
+            for (record, seq) in rows {
+                if self.seq >> GROUP_BITS != seq >> GROUP_BITS {
+                    finish(&mut self.family, &mut whole);
+                }
+                self.seq = seq;
+                self.family.push((record, seq));
+            }
+            if self.ended {
+                finish(&mut self.family, &mut whole);
+            }
+        }
+        Ok(whole)
+    }
+}
+
+/// Moves an application and what belongs to it, keys before subscriptions.
+fn finish(family: &mut Vec<(Record, i64)>, whole: &mut Vec<Record>) {
+    family.sort_by_key(|(record, seq)| (record.kind, *seq));
+    whole.extend(family.drain(..).map(|(record, _)| record));
+}
+
+async fn read_named(
+    session: &mut impl SqlSession,
+    kind: Kind,
+    after: Option<&str>,
+) -> Result<Vec<Record>, StoreError> {
+    let mut filter = Filter::default();
+    filter.equals("kind", SqlValue::Text(kind.as_str()));
+    if let Some(after) = after {
+        filter.compare("name", ">", SqlValue::Text(after));
+    }
+    let clause = filter.clause().to_owned();
+    let limit = filter.value(SqlValue::Number(ROWS));
+    let sql = format!("SELECT {COLUMNS} FROM objects {clause} ORDER BY name LIMIT {limit}");
+    session.query(&sql, filter.values(), read_record).await
+}
+
+/// Reads the next rows behind one, in their order.
+pub(in crate::store) async fn read_rows(
     session: &mut impl SqlSession,
     kinds: &[Kind],
-    each: &mut (dyn FnMut(Record) + Send),
-) -> Result<Head, StoreError> {
-    let head = read_state(session).await?.head();
+    after: i64,
+) -> Result<Vec<(Record, i64)>, StoreError> {
+    if kinds.is_empty() {
+        return Ok(Vec::new());
+    }
     // names of our own, never of a caller
     let names: Vec<_> = kinds.iter().map(|kind| format!("'{}'", kind.as_str())).collect();
     let sql = format!(
@@ -100,28 +179,8 @@ pub(in crate::store) async fn read_all(
          ORDER BY seq LIMIT $2",
         names.join(", ")
     );
-    let mut after = -1;
-    let mut family: Vec<(Record, i64)> = Vec::new();
-    while !kinds.is_empty() {
-        let values = [SqlValue::Number(after), SqlValue::Number(ROWS)];
-        let rows = session.query(&sql, &values, read_placed).await?;
-        let Some((_, last)) = rows.last() else { break };
-        after = *last;
-        for (record, seq) in rows {
-            if family.last().is_some_and(|(_, last)| last >> GROUP_BITS != seq >> GROUP_BITS) {
-                pass(&mut family, each);
-            }
-            family.push((record, seq));
-        }
-    }
-    pass(&mut family, each);
-    Ok(head)
-}
-
-/// Passes an application and what belongs to it, keys before subscriptions.
-fn pass(family: &mut Vec<(Record, i64)>, each: &mut (dyn FnMut(Record) + Send)) {
-    family.sort_by_key(|(record, seq)| (record.kind, *seq));
-    family.drain(..).for_each(|(record, _)| each(record));
+    let values = [SqlValue::Number(after), SqlValue::Number(ROWS)];
+    session.query(&sql, &values, read_placed).await
 }
 
 /// Returns the checksum that is kept with every change.
@@ -137,6 +196,14 @@ pub(in crate::store) async fn recount(
     session: &mut impl SqlSession,
 ) -> Result<(Head, [u8; 32]), StoreError> {
     let mut digest = StateDigest::default();
-    let head = read_all(session, &Kind::ALL, &mut |record| digest.add(&record)).await?;
-    Ok((head, digest.bytes()))
+    let head = read_state(session).await?.head();
+    let mut after = -1;
+    loop {
+        let rows = read_rows(session, &Kind::ALL, after).await?;
+        let Some((_, last)) = rows.last() else { return Ok((head, digest.bytes())) };
+        after = *last;
+        for (record, _) in &rows {
+            digest.add(record);
+        }
+    }
 }

@@ -30,7 +30,7 @@ use crate::store::query::{Page, Query};
 use crate::store::record::Record;
 use crate::store::sql::{self, SqlSession, stored};
 use crate::store::sqlite::readers::Readers;
-use crate::store::sqlite::session::{SqliteSession, now};
+pub(in crate::store) use crate::store::sqlite::session::{SqliteSession, now};
 use crate::store::sqlite::writer::{Job, Writer};
 use crate::store::storage::{Answer, Store};
 use crate::store::write::{Write, Written};
@@ -40,12 +40,6 @@ const MOST_WAITING: usize = 1024;
 
 /// The longest wait for a write: the disk of a busy machine takes its time.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// Records that travel together while everything is read.
-const TOGETHER: usize = 256;
-
-/// Such groups that may wait for their reader.
-const GROUPS: usize = 8;
 
 /// A database file, made when it is missing.
 #[derive(Debug)]
@@ -101,8 +95,29 @@ impl SqliteStore {
         jobs.send(job).await.map_err(|_| closed())
     }
 
-    /// Runs work on the writer's thread, in a transaction of its own.
-    async fn work<T: Send + 'static>(
+    /// Runs work on one state of the database.
+    pub(in crate::store) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteSession) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.readers.read(work).await
+    }
+
+    /// Runs work on the writer's thread, in a transaction of its own, for as long as it takes.
+    pub(in crate::store) async fn work_long<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteSession) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Other(Box::new(move |session| {
+            let _ = reply.send(session.writing(work));
+        }));
+        self.queue(job).await?;
+        answer.await.map_err(|_| StoreError::Unavailable("the writer ended".to_owned()))?
+    }
+
+    /// Like [`SqliteStore::work_long`], within the time of a write.
+    pub(in crate::store) async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut SqliteSession) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -178,20 +193,19 @@ impl Store for SqliteStore {
     fn read_all<'s>(
         &'s self,
         kinds: &'s [Kind],
-        mut each: Box<dyn FnMut(Record) + Send + 's>,
+        mut each: Box<dyn FnMut(Record) + Send>,
     ) -> Answer<'s, Head> {
-        let kinds = kinds.to_vec();
-        Box::pin(async move {
-            let (groups, mut read) = mpsc::channel(GROUPS);
-            let reading = self.readers.read_long(move |session| pass(session, &kinds, &groups));
-            let passing = async {
-                while let Some(group) = read.recv().await {
-                    Vec::into_iter(group).for_each(&mut each);
+        let mut reading = sql::FullReading::new(kinds);
+        Box::pin(self.readers.read_long(move |session| {
+            let head = now(sql::read_state(session))?.head();
+            loop {
+                let records = now(reading.next(session))?;
+                if records.is_empty() {
+                    return Ok(head);
                 }
-            };
-            let (head, ()) = tokio::join!(reading, passing);
-            head
-        })
+                records.into_iter().for_each(&mut each);
+            }
+        }))
     }
 
     fn checksum(&self) -> Answer<'_, (Head, [u8; 32])> {
@@ -225,24 +239,4 @@ impl Store for SqliteStore {
     fn nudged(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(self.written.notified())
     }
-}
-
-/// Passes all records to a task, in groups.
-fn pass(
-    session: &mut SqliteSession,
-    kinds: &[Kind],
-    groups: &mpsc::Sender<Vec<Record>>,
-) -> Result<Head, StoreError> {
-    let mut group = Vec::with_capacity(TOGETHER);
-    let mut each = |record| {
-        group.push(record);
-        if group.len() == TOGETHER {
-            // nobody reads any more: the rest is read for nothing, and soon done
-            let full = std::mem::replace(&mut group, Vec::with_capacity(TOGETHER));
-            let _ = groups.blocking_send(full);
-        }
-    };
-    let head = now(sql::read_all(session, kinds, &mut each))?;
-    let _ = groups.blocking_send(group);
-    Ok(head)
 }

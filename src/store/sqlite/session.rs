@@ -48,7 +48,7 @@ impl SqliteSession {
     }
 
     /// Runs statements that take no values.
-    pub(super) fn batch(&self, sql: &str) -> Result<(), StoreError> {
+    pub(in crate::store) fn batch(&self, sql: &str) -> Result<(), StoreError> {
         self.connection.execute_batch(sql).map_err(told)
     }
 

@@ -1,12 +1,23 @@
 //! The suite on SQLite, and what only a file can do.
 
+mod crash;
+
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::store::suite::{Given, SetClock, application, whole_suite, write_of};
+use crate::store::suite::{Given, SetClock, application, every_function, write_of};
 use crate::store::write::Change;
 
-whole_suite! { with_sqlite }
+macro_rules! a_test_for_each {
+    ($with:ident: $($module:ident::$name:ident),* $(,)?) => {
+        $(#[test]
+        fn $name() {
+            $with(async |given| crate::store::suite::$module::$name(given).await);
+        })*
+    };
+}
+
+every_function! { a_test_for_each with_sqlite: }
 
 fn with_sqlite(test: impl AsyncFnOnce(Given<'_>)) {
     let folder = tempfile::tempdir().unwrap();

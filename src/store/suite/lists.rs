@@ -32,7 +32,7 @@ pub(in crate::store) async fn pages_are_sorted_and_counted(given: Given<'_>) {
     ];
     for (sort_by, expected) in orders {
         for prefix in [None, Some(String::new())] {
-            let query = Query { sort_by, prefix, ..applications() };
+            let query = Query { prefix, sort_by, ..applications() };
             assert_eq!(names(&given, &query).await, (4, expected.map(str::to_owned).to_vec()));
             let mut back = expected.map(str::to_owned).to_vec();
             back.reverse();
@@ -67,7 +67,7 @@ pub(in crate::store) async fn prefixes_are_taken_by_the_letter(given: Given<'_>)
                 let query = Query { prefix, owner: owner.clone(), sort_by, ..applications() };
                 let (total, mut found) = names(&given, &query).await;
                 found.sort_unstable();
-                assert_eq!((total as usize, &found), (expected.len(), &expected), "{query:?}");
+                assert_eq!((total, &found), (expected.len() as u64, &expected), "{query:?}");
             }
         }
     }

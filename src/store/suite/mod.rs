@@ -13,7 +13,9 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::model::clock::{Clock, UnixSeconds};
-use crate::store::{Author, Change, Condition, Kind, Record, Store, StoreError, Write, Written};
+use crate::store::{
+    Author, Change, Condition, Head, Kind, Record, Store, StoreError, Write, Written,
+};
 
 /// A clock that tests set.
 #[derive(Debug, Default)]
@@ -31,20 +33,10 @@ pub(in crate::store) struct Given<'s> {
     pub(in crate::store) clock: Arc<SetClock>,
 }
 
-/// Calls every function of the suite with a store of its own.
-macro_rules! suite {
-    ($with:path: $($module:ident::$name:ident),* $(,)?) => {
-        $(#[test]
-        fn $name() {
-            $with(async |given| crate::store::suite::$module::$name(given).await);
-        })*
-    };
-}
-
-/// The names of all functions of the suite, for one database.
-macro_rules! whole_suite {
-    ($with:path) => {
-        crate::store::suite::suite! { $with:
+/// Hands the names of all functions to another macro.
+macro_rules! every_function {
+    ($then:ident $($given:tt)*) => {
+        $then! { $($given)*
             writes::a_write_gets_the_next_revision_and_its_records_come_back,
             writes::names_and_places_are_unique_and_free_again_when_deleted,
             writes::two_callers_cannot_take_one_name,
@@ -60,7 +52,7 @@ macro_rules! whole_suite {
             lists::counts_stay_right_through_blocks_and_changes,
             state::changes_follow_a_revision_each_once,
             state::a_revision_comes_whole,
-            state::everything_is_read_with_applications_first,
+            state::everything_is_read_with_applications_last,
             state::the_checksum_is_that_of_the_objects,
             state::gateways_report_and_are_forgotten,
             state::last_uses_only_grow,
@@ -69,7 +61,7 @@ macro_rules! whole_suite {
     };
 }
 
-pub(in crate::store) use {suite, whole_suite};
+pub(in crate::store) use every_function;
 
 pub(in crate::store) fn record(kind: Kind, name: &str) -> Record {
     Record::new(kind, Uuid::new_v4(), name)
@@ -108,6 +100,14 @@ pub(in crate::store) fn subscription(application: &Record, api: &str) -> Record 
 pub(in crate::store) fn write_of(changes: Vec<Change>) -> Write {
     let author = Author { name: "anna".to_owned(), address: Some([192, 0, 2, 7].into()) };
     Write { author, action: "test", changes, conditions: Vec::new() }
+}
+
+/// Reads everything of some kinds.
+pub(in crate::store) async fn read_all(store: &dyn Store, kinds: &[Kind]) -> (Head, Vec<Record>) {
+    let (told, read) = std::sync::mpsc::channel();
+    let each = Box::new(move |record| told.send(record).unwrap());
+    let head = store.read_all(kinds, each).await.unwrap();
+    (head, read.into_iter().collect())
 }
 
 /// Waits for all of them, none before the others.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::store::suite::{Given, application, key, map, record, subscription};
-use crate::store::{Change, GatewayState, Kind, LastUse, Record, StateDigest};
+use crate::store::suite::{Given, application, key, map, read_all, record, subscription};
+use crate::store::{Change, GatewayState, Kind, LastUse, StateDigest};
 
 pub(in crate::store) async fn changes_follow_a_revision_each_once(given: Given<'_>) {
     let store = given.store;
@@ -53,7 +53,7 @@ pub(in crate::store) async fn a_revision_comes_whole(given: Given<'_>) {
     assert_eq!((after, seen.len()), (4, 20));
 }
 
-pub(in crate::store) async fn everything_is_read_with_applications_first(given: Given<'_>) {
+pub(in crate::store) async fn everything_is_read_with_applications_last(given: Given<'_>) {
     let apps: Vec<_> = (0..700).map(|n| application(&format!("app {n}"), "anna")).collect();
     given.create(&apps.iter().collect::<Vec<_>>()).await;
     given.create(&[&record(Kind::Api, "orders:1"), &record(Kind::User, "anna")]).await;
@@ -65,8 +65,7 @@ pub(in crate::store) async fn everything_is_read_with_applications_first(given: 
     let orphan = key(&application("never kept", "anna"), "is7", "orphan");
     given.create(&[&orphan]).await;
     let kinds = [Kind::Application, Kind::Key, Kind::Subscription];
-    let mut read: Vec<Record> = Vec::new();
-    let head = given.store.read_all(&kinds, Box::new(|record| read.push(record))).await.unwrap();
+    let (head, read) = read_all(given.store, &kinds).await;
     assert_eq!((head.revision, read.len()), (703, 2801));
     let mut families = 0;
     for (at, app) in read.iter().enumerate() {
@@ -80,11 +79,13 @@ pub(in crate::store) async fn everything_is_read_with_applications_first(given: 
     }
     assert_eq!(families, 700);
     assert!(read.iter().any(|record| record.id == orphan.id));
-    let mut few = Vec::new();
-    let kinds = [Kind::Api, Kind::User];
-    given.store.read_all(&kinds, Box::new(|record| few.push(record.name))).await.unwrap();
-    assert_eq!(few, ["orders:1", "anna"]);
-    given.store.read_all(&[], Box::new(|record| panic!("{record:?}"))).await.unwrap();
+    let (_, all) = read_all(given.store, &Kind::ALL).await;
+    let names: Vec<_> = all.iter().take(3).map(|record| &*record.name).collect();
+    assert_eq!((all.len(), names), (2803, vec!["orders:1", "anna", "app 0"]));
+    let (_, few) = read_all(given.store, &[Kind::User, Kind::Key, Kind::Api]).await;
+    let names: Vec<_> = few.iter().take(2).map(|record| &*record.name).collect();
+    assert_eq!((few.len(), names), (703, vec!["anna", "orders:1"]));
+    assert_eq!(read_all(given.store, &[]).await.1, []);
 }
 
 pub(in crate::store) async fn the_checksum_is_that_of_the_objects(given: Given<'_>) {
@@ -100,8 +101,11 @@ pub(in crate::store) async fn the_checksum_is_that_of_the_objects(given: Given<'
     given.update(&mine).await.unwrap();
     given.update(&app).await.unwrap();
     let mut digest = StateDigest::default();
-    let head = given.store.read_all(&Kind::ALL, Box::new(|record| digest.add(&record))).await;
-    assert_eq!(given.store.checksum().await.unwrap(), (head.unwrap(), digest.bytes()));
+    let (head, all) = read_all(given.store, &Kind::ALL).await;
+    for record in &all {
+        digest.add(record);
+    }
+    assert_eq!(given.store.checksum().await.unwrap(), (head, digest.bytes()));
     let names = ["shop", "other"].map(|name| (Kind::Application, name));
     for (kind, name) in names.into_iter().chain([(Kind::Scope, "s"), (Kind::Key, &*mine.name)]) {
         let record = given.store.named(kind, name).await.unwrap().unwrap();

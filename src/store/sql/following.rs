@@ -1,0 +1,86 @@
+//! Makes a copy of another store, and keeps it up to date by revision.
+
+use crate::store::changes::{Changes, Head};
+use crate::store::digest::StateDigest;
+use crate::store::error::StoreError;
+use crate::store::record::Record;
+use crate::store::sql::rows::{find, insert, remove, replace};
+use crate::store::sql::session::SqlSession;
+use crate::store::sql::state::{StoreState, read_state, write_state};
+
+/// The tables of what a copy holds.
+const COPIED: [&str; 5] = ["objects", "memberships", "name_blocks", "tallies", "removals"];
+
+/// Takes changes over as they are, with their times and revisions.
+pub(in crate::store) async fn follow(
+    session: &mut impl SqlSession,
+    mut changes: Changes,
+) -> Result<(), StoreError> {
+    let mut state = read_state(session).await?;
+    for gone in &changes.removed {
+        if let Some((old, seq)) = find(session, gone.kind, gone.id).await? {
+            remove(session, &mut state, (&old, seq), gone.revision).await?;
+        }
+    }
+    park(session, &mut state, &changes.written).await?;
+    // an application before what belongs to it: their rows stand together
+    changes.written.sort_by_key(|record| record.kind);
+    for record in &changes.written {
+        match find(session, record.kind, record.id).await? {
+            Some((old, seq)) => replace(session, &mut state, (&old, seq), record).await?,
+            None => insert(session, &mut state, record).await?,
+        }
+    }
+    state.revision = changes.complete_to;
+    write_state(session, &state).await
+}
+
+/// Gives objects that change their names or places others that nobody has: two may have exchanged
+/// theirs.
+async fn park(
+    session: &mut impl SqlSession,
+    state: &mut StoreState,
+    written: &[Record],
+) -> Result<(), StoreError> {
+    for record in written {
+        let Some((old, seq)) = find(session, record.kind, record.id).await? else { continue };
+        if old.name != record.name || old.place != record.place {
+            let mut parked = old.clone();
+            // no name begins like this
+            parked.name = format!("\u{1}{}", old.id);
+            parked.place = None;
+            replace(session, state, (&old, seq), &parked).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Replaces everything by the records that `next` returns until there is none.
+pub(in crate::store) async fn replace_all(
+    session: &mut impl SqlSession,
+    mut next: impl FnMut() -> Option<Record> + Send,
+) -> Result<StoreState, StoreError> {
+    for table in COPIED {
+        session.run(&format!("DELETE FROM {table}"), &[]).await?;
+    }
+    let mut state = read_state(session).await?;
+    state.digest = StateDigest::default();
+    state.next_group = 1;
+    while let Some(record) = next() {
+        insert(session, &mut state, &record).await?;
+    }
+    Ok(state)
+}
+
+/// Notes which state of the other store a copy is.
+pub(in crate::store) async fn settle(
+    session: &mut impl SqlSession,
+    mut state: StoreState,
+    head: Head,
+) -> Result<(), StoreError> {
+    state.epoch = head.epoch;
+    state.revision = head.revision;
+    // it knows nothing of what was removed before
+    state.known_from = head.revision;
+    write_state(session, &state).await
+}
