@@ -8,7 +8,9 @@
 //! The files: [`kind`] and [`record`] (what is kept), [`write`](mod@write) (changes and their
 //! conditions), [`query`] (lists), [`changes`] (what followed a revision), [`audit`] (who changed
 //! what), [`fleet`] (gateways, and who used what last), [`error`]; [`storage`] is what a database
-//! has to do. [`sql`] does it in SQL, [`sqlite`] runs that, and [`open`](mod@open) chooses.
+//! has to do. [`sql`] does it in SQL, [`sqlite`] and [`postgres`] run that, and
+//! [`open`](mod@open) chooses. [`shared`] is PostgreSQL with a copy in `state_dir` ([`replica`]).
+//! [`secrets`] encrypts what must not be read by everybody.
 //! [`digest`] adds up whole states, [`difference`] compares two states of an object.
 
 mod audit;
@@ -19,8 +21,12 @@ mod error;
 mod fleet;
 mod kind;
 mod open;
+mod postgres;
 mod query;
 mod record;
+mod replica;
+mod secrets;
+mod shared;
 mod sql;
 mod sqlite;
 mod storage;
@@ -35,8 +41,11 @@ pub use error::StoreError;
 pub use fleet::{GatewayState, LastUse};
 pub use kind::Kind;
 pub use open::open;
+pub use postgres::PostgresStore;
 pub use query::{Page, Query, SortBy, SortOrder};
 pub use record::Record;
+pub use secrets::{SecretPlace, StoreKeys, is_sealed};
+pub use shared::SharedStore;
 pub use sqlite::SqliteStore;
 pub use storage::{Answer, Store};
 pub use write::{Author, Change, Condition, Write, Written};

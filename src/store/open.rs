@@ -6,26 +6,38 @@ use std::sync::Arc;
 use crate::model::clock::Clock;
 use crate::model::store::{StoreLocation, StoreSettings};
 use crate::store::error::StoreError;
+use crate::store::shared::SharedStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::storage::Store;
 
 /// Opens the store; `None` if files alone say everything. A store of several gateways keeps a copy
-/// in `state_dir`.
+/// in `state_dir`, and opens while PostgreSQL is down.
 pub async fn open(
     settings: &StoreSettings,
-    _state_dir: &Path,
+    state_dir: &Path,
     clock: Arc<dyn Clock>,
 ) -> Result<Option<Arc<dyn Store>>, StoreError> {
     match &settings.location {
         StoreLocation::None => Ok(None),
         StoreLocation::Sqlite(path) => {
             let path = path.clone();
-            let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path, clock)).await;
-            let store = opened.map_err(|error| StoreError::Unavailable(error.to_string()))??;
+            let store = waiting(move || SqliteStore::open(&path, clock)).await?;
             Ok(Some(Arc::new(store)))
         }
-        StoreLocation::Postgres(_) => {
-            Err(StoreError::Unavailable("PostgreSQL is not supported yet".to_owned()))
+        StoreLocation::Postgres(server) => {
+            let (server, poll) = (server.clone(), settings.poll_interval);
+            let state_dir = state_dir.to_owned();
+            let store =
+                waiting(move || SharedStore::open(&server, &state_dir, poll, clock)).await?;
+            Ok(Some(Arc::new(store)))
         }
     }
+}
+
+/// Runs work on a thread where waiting for the disk is allowed.
+async fn waiting<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| StoreError::Unavailable(error.to_string()))?
 }

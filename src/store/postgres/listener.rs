@@ -1,0 +1,40 @@
+//! Listens for other writers on a connection of its own, as long as the store lives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use crate::store::error::StoreError;
+use crate::store::postgres::nudges::Nudges;
+use crate::store::postgres::pool::Pool;
+use crate::store::postgres::session::CHANNEL;
+
+/// The time between two looks at the connection; notifications do not wait for it.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// The server has this long to answer a look.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// The time before another connection is tried.
+const AGAIN: Duration = Duration::from_secs(1);
+
+pub(super) async fn listen(pool: Arc<Pool>, nudges: Arc<Nudges>) {
+    loop {
+        // nudges are hints: followers ask by themselves too, and say what is wrong
+        let _ = once(&pool, &nudges).await;
+        sleep(AGAIN).await;
+    }
+}
+
+async fn once(pool: &Pool, nudges: &Nudges) -> Result<(), StoreError> {
+    let session = pool.connect().await?;
+    session.batch(&format!("LISTEN {CHANNEL}")).await?;
+    // somebody may have written before anybody listened
+    nudges.nudge();
+    loop {
+        sleep(LOOK).await;
+        let late = |_| StoreError::Unavailable("PostgreSQL is silent".to_owned());
+        timeout(ANSWER, session.batch("")).await.map_err(late)??;
+    }
+}

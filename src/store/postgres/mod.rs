@@ -1,0 +1,233 @@
+//! The store in PostgreSQL, which several gateways share.
+//!
+//! [`target`] is the way to the server, [`session`] one connection, [`pool`] some of them,
+//! [`listener`] the one that hears of other writers, [`nudges`] those that want to know.
+
+mod listener;
+mod nudges;
+mod pool;
+#[cfg(test)]
+#[path = "../../../tests/it/support/servers/postgres.rs"]
+pub(in crate::store) mod server;
+mod session;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::model::clock::Clock;
+use crate::model::store::PostgresServer;
+use crate::store::audit::{AuditEntry, AuditQuery};
+use crate::store::changes::{Changes, Head};
+use crate::store::error::StoreError;
+use crate::store::fleet::{GatewayState, LastUse};
+use crate::store::kind::Kind;
+use crate::store::postgres::nudges::Nudges;
+use crate::store::postgres::pool::{Pool, READ, WRITE};
+use crate::store::postgres::session::PostgresSession;
+use crate::store::query::{Page, Query};
+use crate::store::record::Record;
+use crate::store::sql::{self, SqlSession, stored};
+use crate::store::storage::{Answer, Store};
+use crate::store::write::{Write, Written};
+
+/// The longest wait for an answer, with everything that it takes.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A database on a server.
+#[derive(Debug)]
+pub struct PostgresStore {
+    pool: Arc<Pool>,
+    nudges: Arc<Nudges>,
+    /// `None`: the server's, which is the same for all gateways.
+    clock: Option<Arc<dyn Clock>>,
+    _listener: JoinSet<()>,
+}
+
+/// Runs work on one transaction of a connection.
+macro_rules! within {
+    ($store:expr, $begin:ident, $session:ident => $work:expr) => {
+        async move {
+            let mut lease = $store.pool.lease().await?;
+            let $session = lease.begin($begin).await?;
+            let done = $work;
+            lease.end(done).await
+        }
+    };
+}
+
+impl PostgresStore {
+    /// Describes the store; the first call connects, and makes the tables if they are missing.
+    pub fn new(server: &PostgresServer, clock: Option<Arc<dyn Clock>>) -> Result<Self, StoreError> {
+        let nudges = Arc::new(Nudges::default());
+        let pool = Arc::new(Pool::new(server, &nudges)?);
+        let mut listener = JoinSet::new();
+        listener.spawn(listener::listen(Arc::clone(&pool), Arc::clone(&nudges)));
+        Ok(Self { pool, nudges, clock, _listener: listener })
+    }
+
+    /// Adds up the checksum of what is really there.
+    pub async fn recount(&self) -> Result<(Head, [u8; 32]), StoreError> {
+        within!(self, READ, session => sql::recount(session).await).await
+    }
+
+    /// Reads everything in groups of rows and returns the state that they are of. The groups come
+    /// in the order in which a copy has to take them.
+    pub(in crate::store) async fn read_groups(
+        &self,
+        groups: mpsc::Sender<Vec<Record>>,
+    ) -> Result<Head, StoreError> {
+        within!(self, READ, session => read_into(session, &groups).await).await
+    }
+
+    /// Waits until somebody may have written, for the copy in `state_dir`.
+    pub(in crate::store) async fn nudged_replica(&self) {
+        self.nudges.replica.notified().await;
+    }
+}
+
+fn in_time<'s, T>(work: impl Future<Output = Result<T, StoreError>> + Send + 's) -> Answer<'s, T> {
+    Box::pin(async move {
+        timeout(DEADLINE, work).await.map_err(|_| {
+            let seconds = DEADLINE.as_secs();
+            StoreError::Unavailable(format!("PostgreSQL did not answer within {seconds} seconds"))
+        })?
+    })
+}
+
+async fn read_each(
+    session: &mut PostgresSession,
+    kinds: &[Kind],
+    mut each: Box<dyn FnMut(Record) + Send>,
+) -> Result<Head, StoreError> {
+    let head = sql::read_state(session).await?.head();
+    let mut reading = sql::FullReading::new(kinds);
+    loop {
+        let records = reading.next(session).await?;
+        if records.is_empty() {
+            return Ok(head);
+        }
+        let passed = tokio::task::spawn_blocking(move || {
+            records.into_iter().for_each(&mut each);
+            each
+        });
+        each = passed.await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    }
+}
+
+async fn read_into(
+    session: &mut PostgresSession,
+    groups: &mpsc::Sender<Vec<Record>>,
+) -> Result<Head, StoreError> {
+    let head = sql::read_state(session).await?.head();
+    let mut after = -1;
+    loop {
+        let rows = sql::read_rows(session, &Kind::ALL, after).await?;
+        let Some((_, last)) = rows.last() else { return Ok(head) };
+        after = *last;
+        let group = rows.into_iter().map(|(record, _)| record).collect();
+        if groups.send(group).await.is_err() {
+            return Err(StoreError::Unavailable("nobody takes the copy".to_owned()));
+        }
+    }
+}
+
+async fn time(
+    session: &mut impl SqlSession,
+    clock: Option<&Arc<dyn Clock>>,
+) -> Result<i64, StoreError> {
+    if let Some(clock) = clock {
+        return Ok(stored(clock.milliseconds()));
+    }
+    let sql = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
+    let found = session.query(sql, &[], sql::one_number).await?;
+    Ok(found.first().copied().unwrap_or_default())
+}
+
+impl Store for PostgresStore {
+    fn head(&self) -> Answer<'_, Head> {
+        in_time(within!(self, READ, session => {
+            sql::read_state(session).await.map(|state| state.head())
+        }))
+    }
+
+    fn get(&self, kind: Kind, id: Uuid) -> Answer<'_, Option<Record>> {
+        in_time(within!(self, READ, session => sql::get(session, kind, id).await))
+    }
+
+    fn named<'s>(&'s self, kind: Kind, name: &'s str) -> Answer<'s, Option<Record>> {
+        in_time(within!(self, READ, session => sql::named(session, kind, name).await))
+    }
+
+    fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, Page> {
+        in_time(within!(self, READ, session => sql::list(session, query).await))
+    }
+
+    fn write(&self, write: Write) -> Answer<'_, Written> {
+        in_time(within!(self, WRITE, session => {
+            match time(session, self.clock.as_ref()).await {
+                Ok(now) => sql::apply(session, &write, now).await,
+                Err(error) => Err(error),
+            }
+        }))
+    }
+
+    fn changes(&self, after: u64, most: usize) -> Answer<'_, Changes> {
+        in_time(within!(self, READ, session => sql::changes(session, after, most).await))
+    }
+
+    fn read_all<'s>(
+        &'s self,
+        kinds: &'s [Kind],
+        each: Box<dyn FnMut(Record) + Send>,
+    ) -> Answer<'s, Head> {
+        // as long as it takes: each statement has its own limit
+        Box::pin(within!(self, READ, session => read_each(session, kinds, each).await))
+    }
+
+    fn checksum(&self) -> Answer<'_, (Head, [u8; 32])> {
+        in_time(within!(self, READ, session => sql::checksum(session).await))
+    }
+
+    fn audit<'s>(&'s self, query: &'s AuditQuery) -> Answer<'s, Page<AuditEntry>> {
+        in_time(within!(self, READ, session => sql::audit(session, query).await))
+    }
+
+    fn report<'s>(&'s self, state: &'s GatewayState) -> Answer<'s, ()> {
+        in_time(within!(self, WRITE, session => {
+            match time(session, self.clock.as_ref()).await {
+                Ok(now) => sql::report(session, state, now).await,
+                Err(error) => Err(error),
+            }
+        }))
+    }
+
+    fn gateways(&self) -> Answer<'_, Vec<GatewayState>> {
+        in_time(within!(self, READ, session => {
+            match time(session, self.clock.as_ref()).await {
+                Ok(now) => sql::gateways(session, now).await,
+                Err(error) => Err(error),
+            }
+        }))
+    }
+
+    fn note_uses<'s>(&'s self, uses: &'s [LastUse]) -> Answer<'s, ()> {
+        in_time(within!(self, WRITE, session => sql::note_uses(session, uses).await))
+    }
+
+    fn last_uses(&self, application: Uuid) -> Answer<'_, Vec<LastUse>> {
+        in_time(within!(self, READ, session => sql::last_uses(session, application).await))
+    }
+
+    fn nudged(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.nudges.gateway.notified())
+    }
+}

@@ -1,0 +1,103 @@
+//! The copy of a shared store in `state_dir`: a database file of SQLite with the same tables.
+//!
+//! A gateway can start from it and read from it while PostgreSQL is down. Nobody writes to it but
+//! the follower, which takes changes over by revision.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::model::clock::Clock;
+use crate::store::changes::{Changes, Head};
+use crate::store::error::StoreError;
+use crate::store::postgres::PostgresStore;
+use crate::store::record::Record;
+use crate::store::sql;
+use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::now;
+use crate::store::storage::Store;
+
+/// Its name in `state_dir`.
+const FILE: &str = "portcullis-replica.db";
+
+/// Groups of rows that may wait for the disk while everything is copied.
+const WAITING: usize = 4;
+
+/// SQLite's own number for the use of a file: set when the copy was complete once.
+const COMPLETE: i64 = 1;
+
+#[derive(Debug)]
+pub(super) struct Replica {
+    store: SqliteStore,
+}
+
+impl Replica {
+    pub(super) fn open(state_dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        Ok(Self { store: SqliteStore::open(&state_dir.join(FILE), clock)? })
+    }
+
+    /// Returns the copy, for reading; an error if it was never complete.
+    pub(super) async fn complete(&self) -> Result<&dyn Store, StoreError> {
+        if self.is_complete().await? {
+            return Ok(&self.store);
+        }
+        Err(incomplete())
+    }
+
+    async fn is_complete(&self) -> Result<bool, StoreError> {
+        let number = self
+            .store
+            .read(|session| {
+                now(sql::SqlSession::query(session, "PRAGMA user_version", &[], sql::one_number))
+            })
+            .await?;
+        Ok(number.first() == Some(&COMPLETE))
+    }
+
+    /// Returns the state that it has; `None` if it was never complete.
+    pub(super) async fn head(&self) -> Result<Option<Head>, StoreError> {
+        if self.is_complete().await? { self.store.head().await.map(Some) } else { Ok(None) }
+    }
+
+    /// Adds up what is really there.
+    pub(super) async fn recount(&self) -> Result<(Head, [u8; 32]), StoreError> {
+        self.store.recount().await
+    }
+
+    pub(super) async fn follow(&self, changes: Changes) -> Result<(), StoreError> {
+        self.store.work(move |session| now(sql::follow(session, changes))).await
+    }
+
+    /// Copies everything: a reader sees the old state until the new one is complete.
+    pub(super) async fn copy(&self, from: &PostgresStore) -> Result<(), StoreError> {
+        let (groups, mut waiting) = mpsc::channel::<Vec<Record>>(WAITING);
+        let (told, head) = std::sync::mpsc::sync_channel::<Head>(1);
+        let keeping = self.store.work_long(move |session| {
+            let mut group = Vec::new().into_iter();
+            let state = now(sql::replace_all(session, || {
+                loop {
+                    if let Some(record) = group.next() {
+                        return Some(record);
+                    }
+                    group = waiting.blocking_recv()?.into_iter();
+                }
+            }))?;
+            // without the head not everything came, and nothing is kept
+            let head = head.recv().map_err(|_| incomplete())?;
+            session.batch(&format!("PRAGMA user_version = {COMPLETE}"))?;
+            now(sql::settle(session, state, head))
+        });
+        let reading = async move {
+            let head = from.read_groups(groups).await?;
+            told.send(head).map_err(|_| incomplete())
+        };
+        let (kept, read) = tokio::join!(keeping, reading);
+        // why the reading ended says more
+        read.and(kept)
+    }
+}
+
+fn incomplete() -> StoreError {
+    StoreError::Unavailable("there is no complete copy of the store".to_owned())
+}

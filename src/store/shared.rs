@@ -1,0 +1,250 @@
+//! A store that several gateways share: PostgreSQL, with a copy in `state_dir` for the time in which
+//! it is down.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use crate::model::clock::Clock;
+use crate::model::store::PostgresServer;
+use crate::store::audit::{AuditEntry, AuditQuery};
+use crate::store::changes::{Changes, Head};
+use crate::store::error::StoreError;
+use crate::store::fleet::{GatewayState, LastUse};
+use crate::store::kind::Kind;
+use crate::store::postgres::PostgresStore;
+use crate::store::query::{Page, Query};
+use crate::store::record::Record;
+use crate::store::replica::Replica;
+use crate::store::storage::{Answer, Store};
+use crate::store::write::{Write, Written};
+
+#[cfg(test)]
+mod tests;
+
+/// Changes that the copy takes over in one transaction.
+const TOGETHER: usize = 5000;
+
+/// The copy is compared with the server after each reconnection, and this often besides.
+const COMPARE: Duration = Duration::from_mins(10);
+
+/// PostgreSQL, and its copy.
+#[derive(Debug)]
+pub struct SharedStore {
+    both: Arc<Both>,
+    _follower: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct Both {
+    server: PostgresStore,
+    replica: Replica,
+    /// The last call found no server: reads do not wait for it until the follower has found it.
+    down: AtomicBool,
+    /// The follower's last failure, so that each is told once.
+    failure: Mutex<Option<String>>,
+}
+
+impl SharedStore {
+    /// Opens the copy and begins to follow the server, whether or not that can be reached. Waits
+    /// for the disk.
+    pub fn open(
+        server: &PostgresServer,
+        state_dir: &Path,
+        poll_interval: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let both = Arc::new(Both {
+            server: PostgresStore::new(server, None)?,
+            replica: Replica::open(state_dir, clock)?,
+            down: AtomicBool::new(false),
+            failure: Mutex::default(),
+        });
+        let mut follower = JoinSet::new();
+        follower.spawn(follow(Arc::clone(&both), poll_interval));
+        Ok(Self { both, _follower: follower })
+    }
+}
+
+async fn follow(both: Arc<Both>, poll_interval: Duration) {
+    let mut compared: Option<Instant> = None;
+    loop {
+        let done = both.step(&mut compared).await;
+        both.told(&done);
+        if done.is_err() {
+            compared = None;
+        }
+        tokio::select! {
+            () = both.server.nudged_replica() => {}
+            () = sleep(poll_interval) => {}
+        }
+    }
+}
+
+impl Both {
+    /// Takes over what is new, and compares where it is time.
+    async fn step(&self, compared: &mut Option<Instant>) -> Result<(), StoreError> {
+        loop {
+            let Some(head) = self.replica.head().await? else {
+                self.replica.copy(&self.server).await?;
+                continue;
+            };
+            let changes = self.server.changes(head.revision, TOGETHER).await?;
+            if changes.head.epoch != head.epoch || !changes.known {
+                self.replica.copy(&self.server).await?;
+                continue;
+            }
+            if changes.complete_to == head.revision {
+                break;
+            }
+            self.replica.follow(changes).await?;
+        }
+        if compared.is_none_or(|at| at.elapsed() >= COMPARE) && self.compare().await? {
+            *compared = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Adds the copy up and compares it with what the server has counted. False if there was a
+    /// change meanwhile.
+    async fn compare(&self) -> Result<bool, StoreError> {
+        let (own, sum) = self.replica.recount().await?;
+        let (theirs, expected) = self.server.checksum().await?;
+        if own != theirs {
+            return Ok(false);
+        }
+        if sum != expected {
+            tracing::warn!(
+                target: "portcullis::store",
+                revision = own.revision,
+                "the copy of the store in state_dir differs from PostgreSQL and is made again"
+            );
+            self.replica.copy(&self.server).await?;
+        }
+        Ok(true)
+    }
+
+    /// Notes whether the server answers, and tells of a change.
+    fn told(&self, done: &Result<(), StoreError>) {
+        let down = matches!(done, Err(StoreError::Unavailable(_)));
+        self.down.store(down, Ordering::Relaxed);
+        let failure = done.as_ref().err().map(ToString::to_string);
+        let mut before = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        if *before == failure {
+            return;
+        }
+        match &failure {
+            Some(error) => tracing::warn!(
+                target: "portcullis::store",
+                error,
+                "the store cannot be followed; the gateway goes on with what it has"
+            ),
+            None => tracing::info!(target: "portcullis::store", "the store is followed again"),
+        }
+        *before = failure;
+    }
+
+    fn is_down(&self) -> bool {
+        self.down.load(Ordering::Relaxed)
+    }
+
+    /// Returns the server's answer, or that of the copy if the server gives none.
+    async fn either<T>(
+        &self,
+        server: impl Future<Output = Result<T, StoreError>> + Send,
+        copy: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        if !self.is_down() {
+            match server.await {
+                Err(StoreError::Unavailable(_)) => self.down.store(true, Ordering::Relaxed),
+                done => return done,
+            }
+        }
+        copy.await
+    }
+}
+
+/// Asks the server, and its copy if the server does not answer.
+macro_rules! either {
+    ($own:ident, $call:ident($($value:expr),*)) => {{
+        let both = &$own.both;
+        Box::pin(both.either(both.server.$call($($value),*), async move {
+            both.replica.complete().await?.$call($($value),*).await
+        }))
+    }};
+}
+
+impl Store for SharedStore {
+    fn head(&self) -> Answer<'_, Head> {
+        either!(self, head())
+    }
+
+    fn get(&self, kind: Kind, id: Uuid) -> Answer<'_, Option<Record>> {
+        either!(self, get(kind, id))
+    }
+
+    fn named<'s>(&'s self, kind: Kind, name: &'s str) -> Answer<'s, Option<Record>> {
+        either!(self, named(kind, name))
+    }
+
+    fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, Page> {
+        either!(self, list(query))
+    }
+
+    fn write(&self, write: Write) -> Answer<'_, Written> {
+        self.both.server.write(write)
+    }
+
+    fn changes(&self, after: u64, most: usize) -> Answer<'_, Changes> {
+        either!(self, changes(after, most))
+    }
+
+    fn read_all<'s>(
+        &'s self,
+        kinds: &'s [Kind],
+        each: Box<dyn FnMut(Record) + Send>,
+    ) -> Answer<'s, Head> {
+        Box::pin(async move {
+            // nothing may come twice: the choice is made before anything is read
+            let head = if self.both.is_down() { None } else { self.both.server.head().await.ok() };
+            match head {
+                Some(_) => self.both.server.read_all(kinds, each).await,
+                None => self.both.replica.complete().await?.read_all(kinds, each).await,
+            }
+        })
+    }
+
+    fn checksum(&self) -> Answer<'_, (Head, [u8; 32])> {
+        either!(self, checksum())
+    }
+
+    fn audit<'s>(&'s self, query: &'s AuditQuery) -> Answer<'s, Page<AuditEntry>> {
+        self.both.server.audit(query)
+    }
+
+    fn report<'s>(&'s self, state: &'s GatewayState) -> Answer<'s, ()> {
+        self.both.server.report(state)
+    }
+
+    fn gateways(&self) -> Answer<'_, Vec<GatewayState>> {
+        self.both.server.gateways()
+    }
+
+    fn note_uses<'s>(&'s self, uses: &'s [LastUse]) -> Answer<'s, ()> {
+        self.both.server.note_uses(uses)
+    }
+
+    fn last_uses(&self, application: Uuid) -> Answer<'_, Vec<LastUse>> {
+        self.both.server.last_uses(application)
+    }
+
+    fn nudged(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.both.server.nudged()
+    }
+}
