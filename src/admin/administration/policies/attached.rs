@@ -1,5 +1,6 @@
 //! Finds out whether a policy is in use.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
@@ -51,12 +52,13 @@ async fn held_by(catalog: &Catalog, kind: Kind, name: &str) -> Result<bool, Stor
     if catalog.declared().applications.iter().any(|own| has(&own.record)) {
         return Ok(true);
     }
-    let found = AtomicBool::new(false);
-    let each = |record: Record| {
-        if has(&record) {
-            found.store(true, Ordering::Relaxed);
+    let found = Arc::new(AtomicBool::new(false));
+    let (seen, name) = (Arc::clone(&found), name.to_owned());
+    let each = move |record: Record| {
+        if record.text("policy") == Some(&name) {
+            seen.store(true, Ordering::Relaxed);
         }
     };
     catalog.store().read_all(&[kind], Box::new(each)).await?;
-    Ok(found.into_inner())
+    Ok(found.load(Ordering::Relaxed))
 }
