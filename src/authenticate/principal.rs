@@ -1,6 +1,6 @@
 //! The second proof of the walk: a verified token, with its claims.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::model::secret::Secret;
 use crate::revocation::record::Mark;
 use crate::revocation::{Ground, Marks, Revocations};
 use crate::revocation::{HolderNames, Holders};
-use crate::telemetry::{Fragment, TokenHash};
+use crate::telemetry::{ApplicationRegistry, ApplicationSeries, Fragment, TokenHash};
 
 /// A caller whose token was verified. Only `authenticate` makes one.
 #[derive(Debug, Clone)]
@@ -50,6 +50,7 @@ pub struct CallerNames {
     key_type: KeyType,
     /// The part of log lines about it and its token.
     pub logged: Fragment,
+    series: OnceCell<Arc<ApplicationSeries>>,
 }
 
 /// A place in the cache, its share of the index, what log lines say of it, and what allocations
@@ -206,6 +207,7 @@ impl Principal {
                     owner: owner.into(),
                     key_type,
                     logged: Fragment::default(),
+                    series: OnceCell::new(),
                 };
                 Rc::clone(known.insert(Rc::new(caller)))
             }
@@ -264,6 +266,11 @@ impl Principal {
 }
 
 impl CallerNames {
+    /// Returns the series of the application, found once for each verdict.
+    pub fn series(&self, registry: &ApplicationRegistry) -> &ApplicationSeries {
+        self.series.get_or_init(|| registry.of(&self.application, &self.owner))
+    }
+
     fn is(&self, application: &str, owner: &str, key_type: KeyType) -> bool {
         *self.application == *application && *self.owner == *owner && self.key_type == key_type
     }

@@ -35,6 +35,8 @@ const FORGOTTEN: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub struct TargetHealths {
     own: Arc<TargetHealth>,
+    /// The end of the certificate that the target has shown last, in seconds since 1970; 0: none.
+    certificate_until: AtomicU64,
     by_address: Mutex<HashMap<SocketAddr, Seen>>,
 }
 
@@ -46,6 +48,15 @@ struct Seen {
 }
 
 impl TargetHealths {
+    /// Notes the end of the target's certificate.
+    pub fn note_certificate(&self, until: u64) {
+        self.certificate_until.store(until, Relaxed);
+    }
+
+    pub fn certificate_until(&self) -> Option<u64> {
+        Some(self.certificate_until.load(Relaxed)).filter(|until| *until > 0)
+    }
+
     pub fn own(&self) -> &Arc<TargetHealth> {
         &self.own
     }

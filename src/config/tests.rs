@@ -76,10 +76,6 @@ fn what_does_not_exist_yet_is_refused_by_name() {
     for (text, name) in [
         ("[store]\nurl = \"sqlite:x\"", "store.url"),
         ("[management]\ntoken_key_manager = \"km\"", "management.token_key_manager"),
-        (
-            "[telemetry]\nmetrics = { application_label = true }",
-            "telemetry.metrics.application_label",
-        ),
     ] {
         let report = report(text);
         assert!(

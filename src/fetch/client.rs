@@ -9,7 +9,7 @@ use http_body_util::Full;
 use tokio::time::timeout;
 
 use crate::fetch::address::FetchUrl;
-use crate::fetch::connector::connect;
+use crate::fetch::connector::{certificate_until, connect};
 use crate::fetch::document::{Document, Posted, SIGNED_TYPE, answer, document};
 use crate::fetch::failure::FetchFailure;
 use crate::fetch::form::FormPost;
@@ -36,8 +36,9 @@ pub struct Receipt {
 pub async fn get(settings: &Fetch, url: &str) -> Result<Document, FetchFailure> {
     let url = FetchUrl::permitted(settings, url)?;
     let reading = async {
-        let response = exchange(settings, &url, None).await?;
-        document(settings, url.host(), response).await
+        let (response, certificate_until) = exchange(settings, &url, None).await?;
+        let document = document(settings, url.host(), response).await?;
+        Ok(Document { certificate_until, ..document })
     };
     within(settings, &url, reading).await
 }
@@ -50,7 +51,7 @@ pub async fn post(
 ) -> Result<Posted, FetchFailure> {
     let url = FetchUrl::permitted(settings, url)?;
     let reading = async {
-        let response = exchange(settings, &url, Some(form)).await?;
+        let (response, _) = exchange(settings, &url, Some(form)).await?;
         answer(settings, url.host(), response, form).await
     };
     within(settings, &url, reading).await
@@ -74,7 +75,7 @@ pub async fn deliver(
             }
             finished(&url, request, json)
         });
-        let response = response.await?;
+        let (response, _) = response.await?;
         let (status, retry_after) = (response.status(), retry_after(response.headers()));
         let most = usize::try_from(settings.max_document_bytes).unwrap_or(usize::MAX);
         // an answer that cannot be read says nothing beside its status
@@ -106,9 +107,12 @@ async fn exchange(
     settings: &Fetch,
     url: &FetchUrl,
     form: Option<&FormPost<'_>>,
-) -> Result<OpenResponse, FetchFailure> {
+) -> Result<Answered, FetchFailure> {
     open(settings, url, |proxy| request(url, proxy, form)).await
 }
+
+/// A response, and the end of the certificate that its server has shown.
+type Answered = (OpenResponse, Option<u64>);
 
 /// Sends a request, and waits for the response's head. `request` is told the proxy that it goes
 /// to by name.
@@ -116,13 +120,15 @@ async fn open(
     settings: &Fetch,
     url: &FetchUrl,
     request: impl FnOnce(Option<&Proxy>) -> Result<Request<Full<Bytes>>, FetchFailure>,
-) -> Result<OpenResponse, FetchFailure> {
+) -> Result<Answered, FetchFailure> {
     let proxy = route(&settings.proxy, url).proxy;
     let connection = connect(settings, url, proxy.as_ref()).await?;
     // a tunnel hides the proxy from the request
     let request = request(proxy.as_ref().filter(|_| !url.is_https()))?;
+    let certificate_until = certificate_until(&connection);
     let sent = send(connection, request).await;
-    sent.map_err(|_| FetchFailure::BrokenOff { host: url.host().to_owned() })
+    let sent = sent.map_err(|_| FetchFailure::BrokenOff { host: url.host().to_owned() })?;
+    Ok((sent, certificate_until))
 }
 
 fn request(

@@ -61,6 +61,12 @@ pub(super) async fn connect(
     connected.map_err(|error| failure(settings, url, error, recorder.rule()))
 }
 
+/// Returns the end of the certificate that the server has shown, in seconds since 1970.
+pub(super) fn certificate_until(connection: &Connection) -> Option<u64> {
+    let MaybeHttpsStream::Https(stream) = connection else { return None };
+    trust::valid_until(stream.inner().get_ref().1.peer_certificates()?)
+}
+
 /// Names the step that failed: the connector has one error for all of them.
 fn failure(
     settings: &Fetch,

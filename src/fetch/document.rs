@@ -23,6 +23,8 @@ const MOST_NAMED: usize = 100;
 pub struct Document {
     pub content: Bytes,
     pub freshness: Freshness,
+    /// The end of the server's certificate, in seconds since 1970.
+    pub certificate_until: Option<u64>,
 }
 
 /// The answer to a form.
@@ -50,7 +52,7 @@ pub(super) async fn document(
     if let Some(character) = strange_beginning(&content) {
         return Err(FetchFailure::Beginning { host: host.to_owned(), character });
     }
-    Ok(Document { content, freshness })
+    Ok(Document { content, freshness, certificate_until: None })
 }
 
 /// Reads the answer to a form, or the server's reason why it did not take the form.

@@ -17,6 +17,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 pub(super) use crate::fetch::trust::checked::{CertificateRule, RuledVerifier, ShownCertificate};
 pub use crate::fetch::trust::explained::explained;
@@ -85,6 +86,12 @@ pub fn client_config_with(
     client: Option<&ClientCertificate>,
 ) -> Result<ClientConfig, TrustError> {
     finish(builder()?.dangerous().with_custom_certificate_verifier(verifier), client)
+}
+
+/// Returns the end of a chain's first certificate, in seconds since 1970.
+pub fn valid_until(chain: &[CertificateDer<'_>]) -> Option<u64> {
+    let (_, certificate) = X509Certificate::from_der(chain.first()?).ok()?;
+    u64::try_from(certificate.validity().not_after.timestamp()).ok()
 }
 
 /// Returns the number of authorities that the system brings.

@@ -41,6 +41,10 @@ pub(super) async fn open(
     }
     let stream = connector.connect(server_name.clone(), stream).await;
     let stream = stream.map_err(|source| tls_failed(target, source))?;
+    let shown = stream.get_ref().1.peer_certificates();
+    if let Some(until) = shown.and_then(trust::valid_until) {
+        target.healths.note_certificate(until);
+    }
     let agreed = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     if agreed || target.http2 == Http2::Always {
         multiplexed::open(target, stream, upgrade).await.map(Connected::Http2)

@@ -22,6 +22,7 @@ pub(super) struct Fetched {
     pub(super) freshness: Freshness,
     /// From the discovery document, where one was read.
     pub(super) introspection: Option<Arc<str>>,
+    pub(super) certificate_until: Option<u64>,
 }
 
 /// The members that count; all others are for other parties.
@@ -64,6 +65,7 @@ pub(super) async fn read(key_manager: &KeyManager) -> Result<Fetched, KeySetFail
         issuer,
         freshness: document.freshness,
         introspection,
+        certificate_until: document.certificate_until,
     })
 }
 
@@ -74,6 +76,7 @@ fn local(keys: ParsedKeySet, content: &[u8]) -> Fetched {
         issuer: None,
         freshness: Freshness::Unsaid,
         introspection: None,
+        certificate_until: None,
     }
 }
 

@@ -68,6 +68,8 @@ pub struct KeyManagerStatus {
     pub waiting: usize,
     /// The outcomes of waiting, counted by result.
     pub waits: Vec<(&'static str, u64)>,
+    /// The end of the certificate that the server has shown last, in seconds since 1970.
+    pub certificate_until: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +81,7 @@ struct FetchRecord {
     absent: bool,
     fetches: BTreeMap<&'static str, u64>,
     skipped: BTreeMap<&'static str, u64>,
+    certificate_until: Option<u64>,
 }
 
 impl KeyManagerKeys {
@@ -148,7 +151,13 @@ impl KeyManagerKeys {
             skipped: record.skipped.iter().map(|(label, count)| (*label, *count)).collect(),
             waiting: self.desk.places.taken(),
             waits: self.desk.results(),
+            certificate_until: record.certificate_until,
         }
+    }
+
+    /// Notes the end of the server's certificate.
+    pub(super) fn note_certificate(&self, until: Option<u64>) {
+        self.record().certificate_until = until;
     }
 
     /// Puts a good key set in place of the old one; says whether it differs. Whoever waits hears of

@@ -81,7 +81,9 @@ impl RefreshTask {
     }
 
     fn good(&self, fetched: Fetched, memory: &mut FetchMemory) -> (Duration, FetchEnding) {
-        let Fetched { keys, content, issuer, freshness, introspection } = fetched;
+        let Fetched { keys, content, issuer, freshness, introspection, certificate_until } =
+            fetched;
+        self.keys.note_certificate(certificate_until);
         let name = &self.key_manager.name;
         let learned = issuer.as_ref().map(ToString::to_string);
         let kids: Vec<String> = keys.keys.key_ids().map(str::to_owned).collect();

@@ -143,7 +143,7 @@ async fn carry_out(
     match endpoint {
         ManagementRoute::Alive => probes::alive(),
         ManagementRoute::Ready => probes::ready(state),
-        ManagementRoute::Metrics => probes::metrics(state),
+        ManagementRoute::Metrics => probes::metrics(state, &request.headers),
         ManagementRoute::Jwks => probes::jwks(state),
         ManagementRoute::Reload => reload::reload(state, query).await,
         ManagementRoute::Revoke(teller) => {

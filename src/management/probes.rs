@@ -1,10 +1,12 @@
 //! Answers `/livez`, `/readyz`, `/metrics` and `/jwks`, which are open to everybody who reaches the
 //! address.
 
-use http::StatusCode;
+use http::header::ACCEPT;
+use http::{HeaderMap, StatusCode};
 
 use crate::management::reply::{ManagementReply, json, problem, text};
 use crate::management::state::ManagementState;
+use crate::telemetry::ScrapeFormat;
 
 /// Answers that the process is alive.
 pub(super) fn alive() -> ManagementReply {
@@ -17,9 +19,11 @@ pub(super) fn ready(state: &ManagementState) -> ManagementReply {
     json(status, &report)
 }
 
-/// Answers with all metrics in Prometheus' text format.
-pub(super) fn metrics(state: &ManagementState) -> ManagementReply {
-    text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", state.metrics.render())
+/// Answers with all metrics, in the format that weighs more.
+pub(super) fn metrics(state: &ManagementState, headers: &HeaderMap) -> ManagementReply {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = ScrapeFormat::accepted(accept.unwrap_or_default());
+    text(StatusCode::OK, format.content_type(), state.metrics.scrape(format))
 }
 
 /// Answers with the keys with which backends verify the backend JWT.

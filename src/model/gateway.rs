@@ -244,6 +244,8 @@ pub struct Telemetry {
     pub access_log: AccessLogSettings,
     /// `None`: the gateway makes no spans.
     pub traces: Option<TraceSettings>,
+    /// Exchanges are counted by application too.
+    pub application_label: bool,
     /// The most series that one metric family may have; the rest is counted as `other`.
     pub max_series: usize,
 }

@@ -17,7 +17,8 @@ use crate::limiter::concurrency::Permit;
 use crate::model::reason::Reason;
 use crate::proxy::connection::{Connection, InFlight, Transport};
 use crate::proxy::exchange_facts::{
-    BackendFacts, CallerFacts, HeadFacts, ReceivedRequest, is_refusal,
+    BackendFacts, CallerFacts, ExchangeOutcome, HeadFacts, LimitingPolicy, ReceivedRequest,
+    is_refusal,
 };
 use crate::proxy::exchange_spans::{EndedExchange, has_failed};
 use crate::proxy::refusal::{Refusal, Why};
@@ -26,12 +27,11 @@ use crate::proxy::worker::Worker;
 use crate::snapshot::local::LocalApi;
 use crate::snapshot::throttling::CompiledPolicy;
 use crate::telemetry::refusals::Remembered;
-use crate::telemetry::{AccessRecord, ExchangeEnding, Measured, OperationSeries, UnixMillis};
+use crate::telemetry::{
+    AccessRecord, ExchangeEnding, ExchangeTrace, Measured, OperationSeries, TraceId, UnixMillis,
+};
 use crate::throttle::levels::{LevelKind, Levels};
 use crate::throttle::{Permitted, Throttled};
-
-/// The status in HTTP/1 logs of an exchange whose client left before an answer.
-const CLIENT_CLOSED: u16 = 499;
 
 /// One request with its response, from the first look at it to the last byte. Its facts are grouped
 /// by the step that finds them.
@@ -62,15 +62,6 @@ pub struct Exchange {
     ending: Option<ExchangeEnding>,
 }
 
-/// A policy, and the level that it was chosen for.
-type LimitingPolicy = (LevelKind, Arc<CompiledPolicy>);
-
-#[derive(Debug, Clone, Copy)]
-struct ExchangeOutcome {
-    status: u16,
-    reason: Reason,
-}
-
 impl Exchange {
     /// Begins an exchange. Takes the request's URI: the backend gets another one.
     pub fn begin<B>(
@@ -98,7 +89,7 @@ impl Exchange {
             permit: None,
             levels: Levels::default(),
             limited: None,
-            outcome: ExchangeOutcome { status: CLIENT_CLOSED, reason: Reason::ClientClosed },
+            outcome: ExchangeOutcome::LEFT,
             message: None,
             sent: 0,
             ending: None,
@@ -230,7 +221,8 @@ impl Exchange {
         }
     }
 
-    fn measure(&self, total: Duration) {
+    fn measure(&self, total: Duration, exported: Option<TraceId>) {
+        let end = self.began.0.saturating_add(u64::try_from(total.as_millis()).unwrap_or_default());
         let measured = Measured {
             method: &self.request.method,
             status: self.outcome.status,
@@ -239,8 +231,13 @@ impl Exchange {
             backend: self.backend.time,
             received_bytes: self.received(),
             sent_bytes: self.sent,
+            exported: exported.map(|trace| (trace, UnixMillis(end))),
         };
         self.series.record(self.worker.index(), &measured);
+        if let Some((caller, registry)) = self.caller.names.as_ref().zip(self.worker.applications())
+        {
+            caller.series(registry).record(self.worker.index(), self.outcome.reason);
+        }
     }
 
     /// The policy that refused, or that a request which passed is beyond.
@@ -311,14 +308,19 @@ impl Exchange {
 }
 
 impl Exchange {
-    /// Makes the spans of the exchange, if it is sampled, failed or was slow.
-    fn trace(&mut self, total: Duration) {
-        let Some(tracer) = self.worker.tracer() else { return };
+    /// Takes the trace out, if the exchange is sampled, failed or was slow, and tells whether it
+    /// failed.
+    fn exported(&mut self, total: Duration) -> Option<(ExchangeTrace, bool)> {
+        let tracer = self.worker.tracer()?;
         let ExchangeOutcome { status, reason } = self.outcome;
         let truncated = self.ending == Some(ExchangeEnding::BackendTruncated);
         let failed = truncated || has_failed(status, reason);
-        let trace = self.head.trace.take();
-        let Some(trace) = trace.filter(|trace| tracer.wants(trace, failed, total)) else { return };
+        let trace = self.head.trace.take_if(|trace| tracer.wants(trace, failed, total))?;
+        Some((trace, failed))
+    }
+
+    /// Makes the spans of the exchange.
+    fn trace(&self, trace: ExchangeTrace, failed: bool, total: Duration) {
         let ended = EndedExchange {
             began: self.began,
             started: self.started,
@@ -330,13 +332,13 @@ impl Exchange {
             backend: &self.backend,
             api: self.api.as_ref().map(|(api, position)| (&**api, *position)),
             key_manager: self.key_manager(),
-            status,
-            reason,
+            status: self.outcome.status,
+            reason: self.outcome.reason,
             failed,
             request_bytes: self.received(),
             response_bytes: self.sent,
         };
-        if let Some(spans) = ended.spans(trace) {
+        if let Some((spans, tracer)) = ended.spans(trace).zip(self.worker.tracer()) {
             tracer.finish(spans);
         }
     }
@@ -384,9 +386,12 @@ impl Drop for Exchange {
             self.outcome = ExchangeOutcome { status: 500, reason: Reason::InternalError };
         }
         self.charge();
-        self.measure(total);
         self.log(total);
-        self.trace(total);
+        let exported = self.exported(total);
+        self.measure(total, exported.as_ref().map(|(trace, _)| trace.trace));
+        if let Some((trace, failed)) = exported {
+            self.trace(trace, failed, total);
+        }
         if is_refusal(self.outcome.reason) {
             self.remember();
         }

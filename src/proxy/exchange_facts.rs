@@ -14,8 +14,10 @@ use crate::model::application::KeyType;
 use crate::model::reason::Reason;
 use crate::proxy::denial::FormatPreference;
 use crate::proxy::request_origin::RequestOrigin;
+use crate::snapshot::throttling::CompiledPolicy;
 use crate::telemetry::ExchangeTrace;
 use crate::telemetry::refusals::Unsigned;
+use crate::throttle::levels::LevelKind;
 
 /// The request as it was received.
 #[derive(Debug)]
@@ -60,6 +62,23 @@ pub(super) struct BackendFacts {
     pub(super) target: Option<Arc<CompiledTarget>>,
     pub(super) began: Option<Instant>,
     pub(super) time: Option<Duration>,
+}
+
+/// The status in HTTP/1 logs of an exchange whose client left before an answer.
+const CLIENT_CLOSED: u16 = 499;
+
+/// A policy, and the level that it was chosen for.
+pub(super) type LimitingPolicy = (LevelKind, Arc<CompiledPolicy>);
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ExchangeOutcome {
+    pub(super) status: u16,
+    pub(super) reason: Reason,
+}
+
+impl ExchangeOutcome {
+    /// The client left before an answer.
+    pub(super) const LEFT: Self = Self { status: CLIENT_CLOSED, reason: Reason::ClientClosed };
 }
 
 impl ReceivedRequest {

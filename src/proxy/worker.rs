@@ -26,7 +26,8 @@ use crate::snapshot::Snapshots;
 use crate::snapshot::local::LocalSnapshots;
 use crate::telemetry::refusals::Refusals;
 use crate::telemetry::{
-    AccessWriter, ExchangeTrace, TraceContext, Tracer, TracerParts, WorkerCounters,
+    AccessWriter, ApplicationRegistry, ExchangeTrace, TraceContext, Tracer, TracerParts,
+    WorkerCounters,
 };
 
 /// The parts that a worker's thread is given. It makes everything else itself, on its own thread.
@@ -36,6 +37,8 @@ pub struct WorkerParts {
     pub snapshots: Arc<Snapshots>,
     pub counters: Arc<WorkerCounters>,
     pub access_log: AccessWriter,
+    /// `None`: exchanges are not counted by application.
+    pub applications: Option<Arc<ApplicationRegistry>>,
     /// `None`: the gateway makes no spans.
     pub tracer: Option<TracerParts>,
     pub clock: Arc<dyn Clock>,
@@ -65,6 +68,7 @@ impl WorkerParts {
             snapshots: Arc::clone(&self.snapshots),
             counters: Arc::clone(&self.counters),
             access_log: self.access_log.again(),
+            applications: self.applications.clone(),
             tracer: self.tracer.clone(),
             clock: Arc::clone(&self.clock),
             token_cache_bytes: self.token_cache_bytes,
@@ -86,6 +90,7 @@ pub struct Worker {
     forwarder: Rc<Forwarder>,
     counters: Arc<WorkerCounters>,
     access_log: AccessWriter,
+    applications: Option<Arc<ApplicationRegistry>>,
     tracer: Option<Tracer>,
     refusals: Arc<Refusals>,
     clock: Arc<dyn Clock>,
@@ -129,6 +134,7 @@ impl Worker {
             }),
             counters: parts.counters,
             access_log: parts.access_log,
+            applications: parts.applications,
             tracer: parts.tracer.map(|tracer| tracer.tracer(seed)),
             refusals,
             clock: parts.clock,
@@ -170,6 +176,10 @@ impl Worker {
 
     pub fn access_log(&self) -> &AccessWriter {
         &self.access_log
+    }
+
+    pub fn applications(&self) -> Option<&ApplicationRegistry> {
+        self.applications.as_deref()
     }
 
     pub fn tracer(&self) -> Option<&Tracer> {

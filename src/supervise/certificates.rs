@@ -47,6 +47,11 @@ pub fn warnings(model: &Model, now: UnixSeconds) -> Vec<String> {
     warnings.collect()
 }
 
+/// Says that a certificate expires soon, or has.
+pub(super) fn ends_soon(not_after: u64, now: UnixSeconds) -> Option<String> {
+    trouble(Validity { not_before: 0, not_after }, now.0)
+}
+
 fn meaning(role: CertificateRole) -> &'static str {
     match role {
         CertificateRole::Listener => "the certificate of a listener",

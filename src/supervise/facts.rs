@@ -7,11 +7,13 @@ use crate::budget::BudgetStatus;
 use crate::key_managers::OrganizationsStatus;
 use crate::limiter::shared::{SharedLimiter, SharedNumbers};
 use crate::model::Model;
+use crate::model::gateway::Telemetry;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::supervise::counts::KeptCounts;
+use crate::supervise::server_certificates;
 use crate::telemetry::{
     AccessLog, BudgetFacts, CounterFacts, IdentityFacts, KeyManagerFacts, LogHandle, Metrics,
-    OrganizationFacts, SharedCounterFacts, SnapshotFacts,
+    OrganizationFacts, ServerCertificateFacts, SharedCounterFacts, SnapshotFacts,
 };
 
 pub(super) fn show_lost_lines(metrics: &Metrics, access_log: &AccessLog, log: Option<&LogHandle>) {
@@ -62,6 +64,7 @@ fn identity_facts(common: &Common, snapshot: &Snapshot) -> IdentityFacts {
         unlisted_proxy_refusals: common.budgets.unlisted.refused(),
         refusals: common.refusals.facts(),
         organizations: organization_facts(snapshot),
+        server_certificates: server_certificates(snapshot),
     }
 }
 
@@ -98,6 +101,8 @@ fn key_manager_facts(snapshot: &Snapshot) -> Vec<KeyManagerFacts> {
                 generation: status.generation,
                 age_seconds: status.age.map(|age| age.as_secs_f64()),
                 usable: status.usable,
+                keep_stale_seconds: key_manager.definition.fetch.keep_stale.as_secs_f64(),
+                certificate_until: status.certificate_until,
                 fetches: status.fetches,
                 skipped: status.skipped,
                 waiting: status.waiting as u64,
@@ -132,4 +137,18 @@ pub(super) fn snapshot_facts(model: &Model) -> SnapshotFacts {
         consumer_keys: model.directory.key_count() as u64,
         subscriptions: model.directory.subscription_count() as u64,
     }
+}
+
+/// Collects when the certificates expire that servers have shown.
+pub(super) fn server_certificates(snapshot: &Snapshot) -> Vec<ServerCertificateFacts> {
+    server_certificates::facts(snapshot, key_manager_facts(snapshot))
+}
+
+/// Makes the counts of the process as the file wants them.
+pub(super) fn counting(workers: usize, telemetry: &Telemetry) -> Arc<Metrics> {
+    let metrics = Metrics::new(workers, telemetry.max_series);
+    if telemetry.application_label {
+        metrics.count_applications(telemetry.max_series);
+    }
+    metrics
 }

@@ -79,8 +79,12 @@ impl Listeners {
         let ListenerPlan { keep, new, close } = plan;
         self.open = Vec::with_capacity(keep.len().saturating_add(new.len()));
         for (socket, settings) in keep {
+            socket.series.set_limit(settings.definition.max_connections);
             socket.settings.store(Arc::new(settings));
             self.open.push(socket);
+        }
+        for socket in &new {
+            socket.series.set_limit(socket.settings.load().definition.max_connections);
         }
         self.open.extend(new.iter().cloned());
         Changes { opened: new, closed: close }

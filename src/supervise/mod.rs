@@ -32,6 +32,7 @@ mod publisher;
 pub mod reload;
 pub mod running;
 mod serve;
+mod server_certificates;
 mod service_manager;
 mod settled;
 pub mod signals;

@@ -8,7 +8,7 @@ use crate::model::Model;
 use crate::model::clock::Clock;
 use crate::supervise::clock::SystemClock;
 use crate::supervise::clock_watch::{self, ClockReading};
-use crate::supervise::{certificates, descriptors, workers};
+use crate::supervise::{certificates, descriptors, facts, workers};
 use crate::telemetry::Metrics;
 
 pub(super) struct Process {
@@ -25,7 +25,7 @@ pub(super) struct Process {
 impl Process {
     pub(super) fn of(model: &Model) -> Self {
         let workers = workers::count(model.gateway.workers);
-        let metrics = Metrics::new(workers, model.telemetry.max_series);
+        let metrics = facts::counting(workers, &model.telemetry);
         metrics.certificates(certificates::facts(model));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let division = descriptors::division(model, descriptors::limit(false));

@@ -11,6 +11,7 @@ use crate::snapshot::Snapshots;
 use crate::supervise::clock_watch;
 use crate::supervise::counts::{self, KeptCounts};
 use crate::supervise::process::Process;
+use crate::supervise::{facts, server_certificates};
 
 pub(super) fn begin(
     tasks: &mut JoinSet<()>,
@@ -27,6 +28,11 @@ pub(super) fn begin(
         Arc::clone(&common.revocations),
     ));
     tasks.spawn(forget_expired(common.clone(), Arc::clone(clock)));
+    tasks.spawn(server_certificates::watch(
+        Arc::clone(snapshots),
+        Arc::clone(clock),
+        facts::server_certificates,
+    ));
     tasks.spawn(tend_organizations(Arc::clone(snapshots), Arc::clone(clock)));
     tasks.spawn(counts::keep(Arc::clone(counts), Arc::clone(clock)));
 }

@@ -40,6 +40,7 @@ pub(super) fn worker_parts(
             snapshots: Arc::clone(shared.snapshots),
             counters: metrics.worker(index),
             access_log: shared.access_log.writer(),
+            applications: shared.process.metrics.applications(),
             tracer: shared.tracer.cloned(),
             clock: Arc::clone(clock),
             common: shared.common.clone(),

@@ -12,19 +12,24 @@
 //! and [`exposition`] (a scrape and its cap), [`families`] (all names), [`cardinality`] (the number
 //! of series of a configuration); below them [`cell`], [`histogram`], [`status`] and [`process`].
 
+mod application;
 mod cardinality;
 mod cell;
 mod collect;
 mod control;
+mod exemplars;
 mod exposition;
 mod families;
 mod histogram;
 mod identity;
 mod listener;
 mod management;
+mod openmetrics;
 mod operation;
 mod process;
 mod registry;
+mod sample;
+mod scrape_format;
 mod status;
 mod throttling;
 mod worker;
@@ -35,17 +40,19 @@ mod tests;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+pub use self::application::{ApplicationRegistry, ApplicationSeries};
 pub use self::cardinality::{
     ExpectedLoad, FamilySeries, UNMATCHED_OPERATION, operation_label, worst_case_series,
 };
 pub use self::control::{
     BudgetFacts, CertificateFacts, IdentityFacts, IdentitySource, KeyManagerFacts,
-    KeyManagerSource, OrganizationFacts, SnapshotFacts,
+    KeyManagerSource, OrganizationFacts, ServerCertificateFacts, SnapshotFacts,
 };
 pub use self::identity::{ChannelFacts, IntrospectionCounters, RevocationFacts};
 pub use self::listener::{ListenerSeries, RefusedConnection, TlsFailure};
 pub use self::management::{ManagementCall, ManagementCounters, SignIn};
 pub use self::operation::{Measured, OperationSeries};
+pub use self::scrape_format::ScrapeFormat;
 pub use self::throttling::{CounterFacts, PolicySeries, SharedCounterFacts};
 pub use self::worker::WorkerCounters;
 
@@ -56,9 +63,6 @@ use self::registry::Registry;
 use self::throttling::{CounterSource, PolicyRegistry};
 use crate::model::clock::UnixSeconds;
 use crate::telemetry::traces::TraceCounters;
-
-/// The type of what [`Metrics::render`] returns.
-pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
 /// Every count of the process; made once.
 #[derive(Debug)]
@@ -71,6 +75,7 @@ pub struct Metrics {
     revocations: OnceLock<RevocationSource>,
     introspections: Introspections,
     policies: PolicyRegistry,
+    applications: OnceLock<Arc<ApplicationRegistry>>,
     counters: OnceLock<CounterSource>,
     access_log_dropped: OnceLock<Arc<AtomicU64>>,
     log_dropped: OnceLock<Arc<AtomicU64>>,
@@ -94,6 +99,7 @@ impl Metrics {
             revocations: OnceLock::new(),
             introspections: Introspections::default(),
             policies: PolicyRegistry::default(),
+            applications: OnceLock::new(),
             counters: OnceLock::new(),
             access_log_dropped: OnceLock::new(),
             log_dropped: OnceLock::new(),
@@ -212,6 +218,17 @@ impl Metrics {
         let _ = self.log_dropped.set(counter);
     }
 
+    /// Counts by application from now on, up to so many of them, and returns their series.
+    pub fn count_applications(&self, most: usize) -> Arc<ApplicationRegistry> {
+        let registry = || Arc::new(ApplicationRegistry::new(self.workers.len(), most));
+        Arc::clone(self.applications.get_or_init(registry))
+    }
+
+    /// Returns the series of applications, if they are counted.
+    pub fn applications(&self) -> Option<Arc<ApplicationRegistry>> {
+        self.applications.get().cloned()
+    }
+
     /// Returns the counters of exported spans: from the first call on they are shown.
     pub fn traces(&self) -> Arc<TraceCounters> {
         Arc::clone(self.traces.get_or_init(Arc::default))
@@ -224,8 +241,13 @@ impl Metrics {
 
     /// Everything, in Prometheus' text format 0.0.4.
     pub fn render(&self) -> String {
+        self.scrape(ScrapeFormat::Text)
+    }
+
+    /// Everything, in the format that was asked for.
+    pub fn scrape(&self, format: ScrapeFormat) -> String {
         let mut caps = self.caps.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut out = Exposition::new(&mut caps);
+        let mut out = Exposition::new(&mut caps, format);
         let live = self.registry.live();
         collect::exchanges(&mut out, &live.operations, self.registry.statuses());
         collect::apis(&mut out, &live.apis);
@@ -243,6 +265,9 @@ impl Metrics {
         identity::introspections(&mut out, &self.introspections.live());
         if let Some(source) = self.revocations.get() {
             identity::revocations(&mut out, &source.ask());
+        }
+        if let Some(registry) = self.applications.get() {
+            application::applications(&mut out, registry);
         }
         throttling::policies(&mut out, &self.policies.live());
         if let Some(source) = self.counters.get() {

@@ -23,10 +23,11 @@ pub use access_log::{
 pub use causes::with_causes;
 pub use log::LogHandle;
 pub use metrics::{
-    BudgetFacts, CertificateFacts, ChannelFacts, CounterFacts, ExpectedLoad, FamilySeries,
-    IdentityFacts, IntrospectionCounters, KeyManagerFacts, ListenerSeries, ManagementCall,
-    ManagementCounters, Measured, Metrics, OperationSeries, OrganizationFacts, PolicySeries,
-    RefusedConnection, RevocationFacts, SharedCounterFacts, SignIn, SnapshotFacts, TlsFailure,
+    ApplicationRegistry, ApplicationSeries, BudgetFacts, CertificateFacts, ChannelFacts,
+    CounterFacts, ExpectedLoad, FamilySeries, IdentityFacts, IntrospectionCounters,
+    KeyManagerFacts, ListenerSeries, ManagementCall, ManagementCounters, Measured, Metrics,
+    OperationSeries, OrganizationFacts, PolicySeries, RefusedConnection, RevocationFacts,
+    ScrapeFormat, ServerCertificateFacts, SharedCounterFacts, SignIn, SnapshotFacts, TlsFailure,
     UNMATCHED_OPERATION, WorkerCounters, operation_label, worst_case_series,
 };
 pub use traces::{

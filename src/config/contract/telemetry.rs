@@ -1,6 +1,6 @@
 //! The keys of `[telemetry]`.
 
-use super::rule::{TableRule, ValueKind, key, only};
+use super::rule::{TableRule, ValueKind, key};
 use super::words::{FORMATS, LEVELS};
 
 pub(super) static TELEMETRY: TableRule = TableRule {
@@ -39,7 +39,7 @@ static TRACES: TableRule = TableRule {
 
 static METRICS: TableRule = TableRule {
     keys: &[
-        only("application_label", ValueKind::Flag, &["false"], "Counts requests by application"),
+        key("application_label", ValueKind::Flag, "Counts requests by application"),
         key(
             "max_series",
             ValueKind::Integer,

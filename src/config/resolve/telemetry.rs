@@ -35,10 +35,12 @@ pub(super) fn telemetry(whole: &Whole<'_>, sources: &Sources) -> Telemetry {
         .and_then(|table| table.table("traces"))
         .and_then(|table| traces::traces(&table, sources));
     let metrics = table.as_ref().and_then(|table| table.table("metrics"));
+    let application_label =
+        metrics.as_ref().is_some_and(|table| table.flag("application_label", false));
     let max_series =
         metrics.map_or(10_000, |table| table.integer("max_series", 100..=10_000_000, 10_000));
     let max_series = usize::try_from(max_series).unwrap_or(10_000);
-    Telemetry { log, access_log, traces, max_series }
+    Telemetry { log, access_log, traces, application_label, max_series }
 }
 
 fn level(table: &Table<'_>) -> LogLevel {

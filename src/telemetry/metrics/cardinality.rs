@@ -18,6 +18,7 @@ use super::operation::{METHODS, method_class};
 use super::status::STATUS_CELLS;
 use crate::model::Model;
 use crate::model::api::{Api, Operation, OperationMethod};
+use crate::model::backend::{BackendScheme, Target};
 use crate::model::certificates;
 use crate::model::organization::OrganizationRule;
 use crate::model::reason::Reason;
@@ -32,8 +33,12 @@ pub struct ExpectedLoad {
     pub key_managers: usize,
     /// Those of them that serve organizations which nobody listed.
     pub templates: usize,
+    /// Applications, where exchanges are counted by them.
+    pub applications: usize,
     /// Throttling policies, and backends with a hard limit.
     pub policies: usize,
+    /// Targets with TLS, whose certificates are seen.
+    pub servers: usize,
     /// Files of certificates.
     pub certificates: usize,
     /// The results that a fetch of a key set can have.
@@ -72,7 +77,9 @@ impl ExpectedLoad {
             key_managers: model.key_managers.len()
                 + unlisted(model).map(|rule| rule.most).sum::<usize>(),
             templates: unlisted(model).count(),
+            applications: applications(model),
             policies: model.throttling.policies.iter().count() + hard_limits(model),
+            servers: servers(model),
             certificates: certificates::files(model).len(),
             fetch_results,
             skip_reasons,
@@ -87,7 +94,9 @@ impl ExpectedLoad {
                 (self.operation_methods + unmatched) * (STATUS_CELLS + Reason::COUNT - 1)
             }
             Scale::Apis => self.apis + 1,
+            Scale::Applications => self.applications * Reason::COUNT,
             Scale::Listeners(each) => self.listeners * each,
+            Scale::Servers => self.servers + self.key_managers,
             Scale::Certificates => self.certificates,
             Scale::KeyManagers => self.key_managers,
             Scale::Fetches => self.key_managers * self.fetch_results,
@@ -99,6 +108,20 @@ impl ExpectedLoad {
             Scale::Families => families::ALL.iter().filter(|family| family.capped()).count(),
         }
     }
+}
+
+/// Counts one more, for all that find no place.
+fn applications(model: &Model) -> usize {
+    let counted = model.telemetry.application_label;
+    if counted { model.directory.application_count().saturating_add(1) } else { 0 }
+}
+
+fn servers(model: &Model) -> usize {
+    let backends = model.apis.iter().flat_map(|api| [&api.production, &api.sandbox]).flatten();
+    let targets = backends.flat_map(|backend| backend.targets.iter().chain(&backend.failover));
+    let secure = targets.filter(|target| target.scheme == BackendScheme::Https);
+    let secure: HashSet<_> = secure.map(Target::authority).collect();
+    secure.len()
 }
 
 fn hard_limits(model: &Model) -> usize {

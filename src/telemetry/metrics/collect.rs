@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use super::cell::Cell;
 use super::control::{BudgetFacts, Control, IdentityFacts, KeyManagerFacts, OrganizationFacts};
-use super::exposition::{Exposition, Label, MetricSample, SampleValue};
+use super::exemplars::Exemplars;
+use super::exposition::Exposition;
 use super::families::{self, FamilyDefinition};
 use super::listener::{ListenerSeries, RefusedConnection, TlsFailure};
 use super::operation::{
     ApiSeries, ApiTotals, METHODS, MethodTotals, OperationSeries, ReasonStatuses,
 };
 use super::process::ProcessFacts;
+use super::sample::{Label, MetricSample, SampleValue};
 use super::status::status_of;
 use super::worker::WorkerCounters;
 use crate::model::reason::Reason;
@@ -54,6 +56,7 @@ fn method_samples(
             samples.push(MetricSample {
                 labels: Box::new(labels),
                 value: SampleValue::Number(as_f64(count)),
+                exemplars: None,
             });
         }
     };
@@ -79,6 +82,7 @@ pub(super) fn apis(out: &mut Exposition<'_>, apis: &[Arc<ApiSeries>]) {
                 Label::Shared(Arc::clone(&api.version)),
             ]),
             value: value(totals),
+            exemplars: traced(family, totals),
         });
         out.write(family, samples.collect());
     };
@@ -86,6 +90,12 @@ pub(super) fn apis(out: &mut Exposition<'_>, apis: &[Arc<ApiSeries>]) {
     each(&families::BACKEND_DURATION, &|totals| SampleValue::Histogram(totals.backend));
     each(&families::REQUEST_BYTES, &|totals| SampleValue::Number(as_f64(totals.received_bytes)));
     each(&families::RESPONSE_BYTES, &|totals| SampleValue::Number(as_f64(totals.sent_bytes)));
+}
+
+/// Returns the exemplars of an API, where the family has some.
+fn traced(family: &FamilyDefinition, totals: &ApiTotals) -> Option<Box<Exemplars>> {
+    let has_any = totals.exemplars.iter().any(Option::is_some);
+    (has_any && family.name == families::REQUEST_DURATION.name).then(|| Box::new(totals.exemplars))
 }
 
 pub(super) fn listeners(out: &mut Exposition<'_>, listeners: &[Arc<ListenerSeries>]) {
@@ -101,6 +111,7 @@ pub(super) fn listeners(out: &mut Exposition<'_>, listeners: &[Arc<ListenerSerie
         &families::CONNECTIONS_TOTAL,
         each(&|listener| listener.workers.iter().map(|cells| cells.connections.began.load()).sum()),
     );
+    out.write(&families::CONNECTIONS_LIMIT, each(&|listener| listener.limit.load()));
     let mut refused = Vec::new();
     let mut tls_failures = Vec::new();
     for listener in listeners {
@@ -179,6 +190,7 @@ pub(super) fn key_managers(out: &mut Exposition<'_>, facts: &[KeyManagerFacts]) 
         );
     };
     each(&families::KEY_SET_AGE, &|facts| facts.age_seconds);
+    each(&families::KEY_SET_KEEP_STALE, &|facts| Some(facts.keep_stale_seconds));
     each(&families::KEY_SET_KEYS, &|facts| Some(as_f64(facts.keys)));
     each(&families::KEY_SET_USABLE, &|facts| Some(f64::from(u8::from(facts.usable))));
     each(&families::KEY_SET_GENERATION, &|facts| Some(as_f64(facts.generation)));
@@ -230,6 +242,11 @@ pub(super) fn identity(out: &mut Exposition<'_>, facts: &IdentityFacts) {
         })
         .collect::<Vec<_>>()
     };
+    let certificates = facts.server_certificates.iter().map(|facts| {
+        let labels = [Label::Fixed(facts.role), Label::Shared(facts.server.as_str().into())];
+        sample(labels, as_f64(facts.not_after))
+    });
+    out.write(&families::SERVER_CERTIFICATE_NOT_AFTER, certificates.collect());
     out.write(&families::ORGANIZATIONS, each(&|facts| &facts.states));
     out.write(&families::ORGANIZATION_EVENTS, each(&|facts| &facts.events));
 }
@@ -262,7 +279,16 @@ pub(super) fn control(out: &mut Exposition<'_>, control: &Control) {
         sample(labels, as_f64(facts.not_after))
     });
     out.write(&families::CERTIFICATE_NOT_AFTER, certificates.collect());
-    out.write(&families::BUILD_INFO, vec![sample([Label::Fixed(env!("CARGO_PKG_VERSION"))], 1.0)]);
+    out.write(&families::BUILD_INFO, vec![sample(build_labels(), 1.0)]);
+}
+
+/// The version, the commit where the build was told of it, and the platform.
+fn build_labels() -> [Label; 3] {
+    [
+        Label::Fixed(env!("CARGO_PKG_VERSION")),
+        Label::Fixed(option_env!("PORTCULLIS_REVISION").unwrap_or("unknown")),
+        Label::Fixed(std::env::consts::ARCH),
+    ]
 }
 
 pub(super) fn process(out: &mut Exposition<'_>, facts: &ProcessFacts) {
@@ -272,6 +298,8 @@ pub(super) fn process(out: &mut Exposition<'_>, facts: &ProcessFacts) {
     one(&families::PROCESS_CPU, facts.cpu_seconds);
     one(&families::PROCESS_RESIDENT, facts.resident_bytes);
     one(&families::PROCESS_VIRTUAL, facts.virtual_bytes);
+    one(&families::PROCESS_VIRTUAL_MAX, facts.max_virtual_bytes);
+    one(&families::PROCESS_THREADS, facts.threads);
     one(&families::PROCESS_OPEN_FDS, facts.open_descriptors);
     one(&families::PROCESS_MAX_FDS, facts.max_descriptors);
     one(&families::PROCESS_START, facts.start_seconds);
@@ -303,7 +331,7 @@ pub(super) fn overflow(out: &mut Exposition<'_>) {
 }
 
 pub(super) fn sample<const N: usize>(labels: [Label; N], value: f64) -> MetricSample {
-    MetricSample { labels: Box::new(labels), value: SampleValue::Number(value) }
+    MetricSample { labels: Box::new(labels), value: SampleValue::Number(value), exemplars: None }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "Prometheus' numbers are doubles; exact up to 2^53")]

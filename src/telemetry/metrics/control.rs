@@ -28,6 +28,10 @@ pub struct KeyManagerFacts {
     pub age_seconds: Option<f64>,
     /// Tokens can be verified now.
     pub usable: bool,
+    /// How long the last good keys are used.
+    pub keep_stale_seconds: f64,
+    /// The end of the server's certificate, as it was shown last.
+    pub certificate_until: Option<u64>,
     /// Fetches ever made, by result.
     pub fetches: Vec<(&'static str, u64)>,
     /// Keys ever skipped, by reason.
@@ -57,6 +61,15 @@ pub struct IdentityFacts {
     pub unlisted_proxy_refusals: u64,
     pub refusals: RefusalFacts,
     pub organizations: Vec<OrganizationFacts>,
+    pub server_certificates: Vec<ServerCertificateFacts>,
+}
+
+/// The end of a certificate that a server has shown, in seconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerCertificateFacts {
+    pub role: &'static str,
+    pub server: String,
+    pub not_after: u64,
 }
 
 /// The state of one kind of budgets per client address.

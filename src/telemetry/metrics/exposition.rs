@@ -5,8 +5,6 @@
 //! between the two, and what has left `other` stays in its sum, so that counters never fall.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
 use prometheus::TextEncoder;
 use prometheus::proto::{
@@ -15,30 +13,9 @@ use prometheus::proto::{
 
 use super::families::{Combine, FamilyDefinition, MetricKind};
 use super::histogram::{HISTOGRAM_SERIES, HistogramTotals};
-
-/// The label value of what did not get a series.
-pub(super) const OTHER: &str = "other";
-
-/// A label's value.
-#[derive(Debug, Clone, Eq)]
-pub(super) enum Label {
-    Fixed(&'static str),
-    Shared(Arc<str>),
-}
-
-pub(super) type Labels = Box<[Label]>;
-
-#[derive(Debug, Clone)]
-pub(super) struct MetricSample {
-    pub(super) labels: Labels,
-    pub(super) value: SampleValue,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum SampleValue {
-    Number(f64),
-    Histogram(HistogramTotals),
-}
+use super::openmetrics;
+use super::sample::{Label, Labels, MetricSample, OTHER, SampleValue};
+use super::scrape_format::ScrapeFormat;
 
 /// The label sets that have a series, remembered from scrape to scrape.
 #[derive(Debug)]
@@ -61,18 +38,23 @@ struct Cap {
 #[derive(Debug)]
 pub(super) struct Exposition<'a> {
     caps: &'a mut Caps,
+    format: ScrapeFormat,
     text: String,
 }
 
 impl<'a> Exposition<'a> {
-    pub(super) fn new(caps: &'a mut Caps) -> Self {
-        Self { caps, text: String::new() }
+    pub(super) fn new(caps: &'a mut Caps, format: ScrapeFormat) -> Self {
+        Self { caps, format, text: String::new() }
     }
 
     /// One family at a time, so that a large one is not kept beside its text.
     pub(super) fn write(&mut self, family: &'static FamilyDefinition, samples: Vec<MetricSample>) {
         let samples = if family.capped() { self.caps.apply(family, samples) } else { samples };
         if samples.is_empty() {
+            return;
+        }
+        if self.format == ScrapeFormat::OpenMetrics {
+            openmetrics::write(&mut self.text, family, &samples);
             return;
         }
         let mut metrics = MetricFamily::default();
@@ -93,7 +75,10 @@ impl<'a> Exposition<'a> {
         self.caps.families.get(family.name).map_or(0, |cap| cap.overflowed)
     }
 
-    pub(super) fn into_text(self) -> String {
+    pub(super) fn into_text(mut self) -> String {
+        if self.format == ScrapeFormat::OpenMetrics {
+            self.text.push_str(openmetrics::END);
+        }
         self.text
     }
 }
@@ -196,33 +181,8 @@ fn add_other(
         None => samples.push(MetricSample {
             labels: family.labels.iter().map(|_| Label::Fixed(OTHER)).collect(),
             value,
+            exemplars: None,
         }),
-    }
-}
-
-impl SampleValue {
-    /// A value that only grows has begun anew.
-    fn is_below(&self, before: &Self) -> bool {
-        match (self, before) {
-            (Self::Number(now), Self::Number(before)) => now < before,
-            (Self::Histogram(now), Self::Histogram(before)) => now.is_below(before),
-            _ => false,
-        }
-    }
-
-    fn combined(self, other: Option<Self>, combine: Combine) -> Self {
-        match (self, other) {
-            (Self::Number(a), Some(Self::Number(b))) => Self::Number(match combine {
-                Combine::Sum => a + b,
-                Combine::Max => a.max(b),
-                Combine::Min => a.min(b),
-            }),
-            (Self::Histogram(mut a), Some(Self::Histogram(b))) => {
-                a.add(&b);
-                Self::Histogram(a)
-            }
-            (value, _) => value,
-        }
     }
 }
 
@@ -272,25 +232,4 @@ fn histogram(totals: &HistogramTotals) -> Histogram {
     histogram.set_sample_count(totals.count());
     histogram.set_sample_sum(totals.sum().as_secs_f64());
     histogram
-}
-
-impl Label {
-    pub(super) fn as_str(&self) -> &str {
-        match self {
-            Self::Fixed(text) => text,
-            Self::Shared(text) => text,
-        }
-    }
-}
-
-impl PartialEq for Label {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
-    }
-}
-
-impl Hash for Label {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_str().hash(state);
-    }
 }

@@ -32,6 +32,8 @@ pub(super) enum Scale {
     /// Operation x method x (reason or status).
     Exchanges,
     Apis,
+    /// Application x reason, where they are counted.
+    Applications,
     /// So many for each listener.
     Listeners(usize),
     KeyManagers,
@@ -47,6 +49,8 @@ pub(super) enum Scale {
     Organizations(usize),
     /// So many for each throttling policy and hard limit.
     Policies(usize),
+    /// Key managers, and backends with TLS.
+    Servers,
     /// One for each file of certificates and its role.
     Certificates,
     /// One for each family that has labels.
@@ -80,8 +84,8 @@ macro_rules! families {
 use Combine::{Max, Min, Sum};
 use MetricKind::{Counter, Gauge, Histogram};
 use Scale::{
-    Apis, Certificates, Exchanges, Families, Fetches, Fixed, KeyManagers, Listeners, Organizations,
-    Policies, Questions, Skips, Waits,
+    Apis, Applications, Certificates, Exchanges, Families, Fetches, Fixed, KeyManagers, Listeners,
+    Organizations, Policies, Questions, Servers, Skips, Waits,
 };
 
 use super::listener::{RefusedConnection, TlsFailure};
@@ -91,6 +95,9 @@ families! {
         Counter, ["api", "version", "operation", "method", "status", "reason"], Exchanges,
         "Exchanges that ended, by decision reason. Empty api: no API was found; empty operation: \
          the API has none for the request.";
+    APPLICATION_REQUESTS = "portcullis_application_requests_total",
+        Counter, ["application", "owner", "reason"], Applications,
+        "Exchanges of a known application that ended, by decision reason.";
     REQUEST_DURATION = "portcullis_request_duration_seconds", Histogram, ["api", "version"], Apis,
         "Time from the request head to the end of the answer.";
     BACKEND_DURATION = "portcullis_backend_duration_seconds", Histogram, ["api", "version"], Apis,
@@ -107,6 +114,8 @@ families! {
         "Panics caught: each ended one request or connection. Any is a bug.";
     CONNECTIONS = "portcullis_connections", Gauge(Sum), ["listener"], Listeners(1),
         "Client connections that are open.";
+    CONNECTIONS_LIMIT = "portcullis_connections_limit", Gauge(Sum), ["listener"], Listeners(1),
+        "The most connections that may be open: max_connections.";
     CONNECTIONS_TOTAL = "portcullis_connections_total", Counter, ["listener"], Listeners(1),
         "Client connections that were accepted.";
     CONNECTIONS_REFUSED = "portcullis_connections_refused_total",
@@ -145,6 +154,10 @@ families! {
         "Refusals of the last hour that `explain --denial` can tell about.";
     REMEMBERED_REFUSAL_BYTES = "portcullis_remembered_refusal_bytes", Gauge(Sum), [], Fixed(1),
         "What they take.";
+    SERVER_CERTIFICATE_NOT_AFTER = "portcullis_server_certificate_not_after_timestamp_seconds",
+        Gauge(Min), ["role", "server"], Servers,
+        "When the certificate expires that a key manager's server or a backend has shown, in \
+         seconds since 1970.";
     ORGANIZATIONS = "portcullis_organizations",
         Gauge(Sum), ["key_manager", "state"], Organizations(3),
         "Organizations that nobody listed: live, on trial, or closed because their server does \
@@ -177,6 +190,9 @@ families! {
         "Events of the operators' log that were lost because standard error was not read.";
     KEY_SET_AGE = "portcullis_key_set_age_seconds", Gauge(Max), ["key_manager"], KeyManagers,
         "Time since the key set was last fetched or confirmed.";
+    KEY_SET_KEEP_STALE = "portcullis_key_set_keep_stale_seconds", Gauge(Min), ["key_manager"],
+        KeyManagers,
+        "The age at which the last good keys are given up: jwks_keep_stale.";
     KEY_SET_KEYS = "portcullis_key_set_keys", Gauge(Sum), ["key_manager"], KeyManagers,
         "Usable keys of the key manager.";
     KEY_SET_USABLE = "portcullis_key_set_usable", Gauge(Min), ["key_manager"], KeyManagers,
@@ -321,14 +337,19 @@ families! {
         "Consumer keys of the configuration in use.";
     SUBSCRIPTIONS = "portcullis_subscriptions", Gauge(Sum), [], Fixed(1),
         "Subscriptions of the configuration in use.";
-    BUILD_INFO = "portcullis_build_info", Gauge(Max), ["version"], Fixed(1),
-        "Always 1; the label says which version runs.";
+    BUILD_INFO = "portcullis_build_info", Gauge(Max), ["version", "revision", "architecture"],
+        Fixed(1),
+        "Always 1; the labels say which build runs.";
     PROCESS_CPU = "process_cpu_seconds_total", Counter, [], Fixed(1),
         "Total user and system CPU time spent in seconds.";
     PROCESS_RESIDENT = "process_resident_memory_bytes", Gauge(Sum), [], Fixed(1),
         "Resident memory size in bytes.";
     PROCESS_VIRTUAL = "process_virtual_memory_bytes", Gauge(Sum), [], Fixed(1),
         "Virtual memory size in bytes.";
+    PROCESS_VIRTUAL_MAX = "process_virtual_memory_max_bytes", Gauge(Sum), [], Fixed(1),
+        "Maximum amount of virtual memory available in bytes.";
+    PROCESS_THREADS = "process_threads", Gauge(Sum), [], Fixed(1),
+        "Number of OS threads in the process.";
     PROCESS_OPEN_FDS = "process_open_fds", Gauge(Sum), [], Fixed(1),
         "Number of open file descriptors.";
     PROCESS_MAX_FDS = "process_max_fds", Gauge(Sum), [], Fixed(1),

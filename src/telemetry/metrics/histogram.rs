@@ -25,27 +25,35 @@ const BOUNDS: [Duration; BOUND_COUNT] = [
 
 const BOUND_COUNT: usize = 15;
 
+/// The buckets with that of what exceeds every bound.
+pub(super) const BUCKETS: usize = BOUND_COUNT + 1;
+
 /// The buckets with `+Inf`, `_sum` and `_count`: what one histogram adds to a scrape.
 pub(super) const HISTOGRAM_SERIES: usize = BOUND_COUNT + 3;
 
 #[derive(Debug, Default)]
 pub(super) struct HistogramCells {
     /// The last is for what exceeds every bound.
-    buckets: [Cell; BOUND_COUNT + 1],
+    buckets: [Cell; BUCKETS],
     nanoseconds: Cell,
 }
 
 /// A histogram at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct HistogramTotals {
-    buckets: [u64; BOUND_COUNT + 1],
+    buckets: [u64; BUCKETS],
     nanoseconds: u64,
+}
+
+/// Returns the position of the bucket that counts a duration.
+pub(super) fn bucket_of(duration: Duration) -> usize {
+    BOUNDS.partition_point(|bound| *bound < duration)
 }
 
 impl HistogramCells {
     /// By the owning worker only.
     pub(super) fn observe(&self, duration: Duration) {
-        if let Some(bucket) = self.buckets.get(BOUNDS.partition_point(|bound| *bound < duration)) {
+        if let Some(bucket) = self.buckets.get(bucket_of(duration)) {
             bucket.add(1);
         }
         self.nanoseconds.add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
@@ -53,7 +61,7 @@ impl HistogramCells {
 
     /// From any thread, for what is rare.
     pub(super) fn observe_shared(&self, duration: Duration) {
-        if let Some(bucket) = self.buckets.get(BOUNDS.partition_point(|bound| *bound < duration)) {
+        if let Some(bucket) = self.buckets.get(bucket_of(duration)) {
             bucket.add_shared(1);
         }
         self.nanoseconds.add_shared(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));

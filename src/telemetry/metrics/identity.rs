@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use super::cell::{Cell, OpenCount};
 use super::collect::{as_f64, sample};
-use super::exposition::{Exposition, Label, MetricSample, SampleValue};
+use super::exposition::Exposition;
 use super::families::{self, FamilyDefinition};
 use super::histogram::{HistogramCells, HistogramTotals};
+use super::sample::{Label, MetricSample, SampleValue};
 
 /// The state of the revocations, asked at each scrape.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -184,6 +185,7 @@ pub(super) fn introspections(out: &mut Exposition<'_>, live: &Live) {
         MetricSample {
             labels: Box::new([name(key_manager)]),
             value: SampleValue::Histogram(totals),
+            exemplars: None,
         }
     });
     out.write(&families::INTROSPECTION_DURATION, durations.collect());

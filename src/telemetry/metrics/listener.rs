@@ -36,6 +36,7 @@ pub enum TlsFailure {
 #[derive(Debug)]
 pub struct ListenerSeries {
     pub(super) name: Arc<str>,
+    pub(super) limit: Cell,
     pub(super) workers: Box<[ListenerCells]>,
 }
 
@@ -49,7 +50,16 @@ pub(super) struct ListenerCells {
 
 impl ListenerSeries {
     pub(super) fn new(name: Arc<str>, workers: usize) -> Self {
-        Self { name, workers: (0..workers.max(1)).map(|_| ListenerCells::default()).collect() }
+        Self {
+            name,
+            limit: Cell::default(),
+            workers: (0..workers.max(1)).map(|_| ListenerCells::default()).collect(),
+        }
+    }
+
+    /// So many connections may be open.
+    pub fn set_limit(&self, connections: usize) {
+        self.limit.set(connections as u64);
     }
 
     /// A connection was accepted; the worker that serves it says so.

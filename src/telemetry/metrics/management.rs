@@ -2,8 +2,9 @@
 
 use super::cell::Cell;
 use super::collect::{as_f64, sample};
-use super::exposition::{Exposition, Label};
+use super::exposition::Exposition;
 use super::families;
+use super::sample::Label;
 
 /// The outcome of checking credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

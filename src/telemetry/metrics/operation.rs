@@ -11,9 +11,12 @@ use std::time::Duration;
 use http::Method;
 
 use super::cell::Cell;
+use super::exemplars::{Exemplar, ExemplarCells, Exemplars};
 use super::histogram::{HistogramCells, HistogramTotals};
 use super::status::{STATUS_CELLS, cell_of};
 use crate::model::reason::Reason;
+use crate::telemetry::access_log::UnixMillis;
+use crate::telemetry::traces::TraceId;
 
 /// The measures of one exchange.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +30,8 @@ pub struct Measured<'a> {
     pub backend: Option<Duration>,
     pub received_bytes: u64,
     pub sent_bytes: u64,
+    /// The trace and the end of an exchange that is exported.
+    pub exported: Option<(TraceId, UnixMillis)>,
 }
 
 /// The counts of one operation, with those of its API. Outlives snapshots: the same labels give the
@@ -59,6 +64,7 @@ pub(super) struct ApiTotals {
     pub(super) backend: HistogramTotals,
     pub(super) received_bytes: u64,
     pub(super) sent_bytes: u64,
+    pub(super) exemplars: Exemplars,
 }
 
 /// The counts of an operation for one method, summed over all workers.
@@ -88,6 +94,7 @@ struct ApiCells {
     backend: HistogramCells,
     received_bytes: Cell,
     sent_bytes: Cell,
+    exemplars: ExemplarCells,
 }
 
 /// The `method` labels: clients may invent methods, so all that are not here share the last.
@@ -153,6 +160,9 @@ impl ApiSeries {
         }
         cells.received_bytes.add(exchange.received_bytes);
         cells.sent_bytes.add(exchange.sent_bytes);
+        if let Some((trace, at)) = exchange.exported {
+            cells.exemplars.note(Exemplar { trace, value: exchange.total, at });
+        }
     }
 
     pub(super) fn totals(&self) -> ApiTotals {
@@ -162,6 +172,7 @@ impl ApiSeries {
             cells.backend.add_to(&mut sum.backend);
             sum.received_bytes += cells.received_bytes.load();
             sum.sent_bytes += cells.sent_bytes.load();
+            cells.exemplars.add_to(&mut sum.exemplars);
         }
         sum
     }

@@ -9,6 +9,8 @@ pub(super) struct ProcessFacts {
     pub(super) cpu_seconds: Option<f64>,
     pub(super) resident_bytes: Option<f64>,
     pub(super) virtual_bytes: Option<f64>,
+    pub(super) max_virtual_bytes: Option<f64>,
+    pub(super) threads: Option<f64>,
     pub(super) open_descriptors: Option<f64>,
     pub(super) max_descriptors: Option<f64>,
     pub(super) start_seconds: Option<f64>,
@@ -35,6 +37,8 @@ pub(super) fn read() -> ProcessFacts {
             .map(|(user, system)| user + system),
         resident_bytes: kibibytes(&status, "VmRSS:"),
         virtual_bytes: kibibytes(&status, "VmSize:"),
+        max_virtual_bytes: max_virtual_bytes(&limits),
+        threads: threads(&status),
         open_descriptors: open_descriptors(),
         max_descriptors: max_descriptors(&limits),
         start_seconds: ticks(&stat, START_TIME)
@@ -65,6 +69,17 @@ fn open_descriptors() -> Option<f64> {
 fn max_descriptors(limits: &str) -> Option<f64> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// Unlimited is the largest number, as in other programs.
+fn max_virtual_bytes(limits: &str) -> Option<f64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
+    let soft = line.split_ascii_whitespace().next()?;
+    if soft == "unlimited" { Some(18_446_744_073_709_551_615.0) } else { soft.parse().ok() }
+}
+
+fn threads(status: &str) -> Option<f64> {
+    status.lines().find_map(|line| line.strip_prefix("Threads:"))?.trim().parse().ok()
 }
 
 fn boot_seconds(stat: &str) -> Option<f64> {
@@ -114,6 +129,8 @@ mod tests {
         let facts = read();
         assert!(facts.resident_bytes.unwrap() > 100_000.0);
         assert!(facts.open_descriptors.unwrap() >= 3.0);
+        assert!(facts.threads.unwrap() >= 1.0);
+        assert!(facts.max_virtual_bytes.unwrap() > 1_000_000.0);
         assert!(facts.start_seconds.unwrap() > 1_000_000_000.0);
         assert!(facts.cpu_seconds.unwrap() < 10_000.0);
     }

@@ -5,8 +5,10 @@
     reason = "counts are whole numbers, and the other values are read back as they were written"
 )]
 
+mod applications;
 mod cap;
 mod documented;
+mod openmetrics;
 mod scrape;
 
 use std::collections::HashSet;
@@ -28,6 +30,7 @@ fn measured(method: &Method, status: u16, reason: Reason) -> Measured<'_> {
         backend: (reason == Reason::Forwarded).then(|| Duration::from_millis(3)),
         received_bytes: 10,
         sent_bytes: 100,
+        exported: None,
     }
 }
 
@@ -347,6 +350,8 @@ fn key_manager(name: &str, age_seconds: Option<f64>) -> KeyManagerFacts {
         generation: 4,
         age_seconds,
         usable: age_seconds.is_some(),
+        keep_stale_seconds: 86_400.0,
+        certificate_until: None,
         fetches: vec![("ok", 5), ("timeout", 1)],
         skipped: vec![("symmetric", 6)],
         waiting: 3,

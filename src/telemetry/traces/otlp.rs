@@ -161,12 +161,14 @@ fn client_span<'e>(exchange: &'e ExchangeSpans, backend: &'e ClientSpan, began: 
     let mut attributes = method(Attributes::default(), &server.method);
     let target = backend.target.as_deref().unwrap_or_default();
     let target = target.split_once("://").map_or(target, |(_, authority)| authority);
-    let target = target.rsplit_once(':');
-    if let Some((host, port)) = target {
+    // without a port it is the scheme's own
+    let port = target.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let (host, port) = port.map_or((target, None), |(host, port): (_, u16)| (host, Some(port)));
+    if !host.is_empty() {
         attributes = attributes.text("server.address", host.trim_matches(['[', ']']));
-        if let Ok(port) = port.parse::<u16>() {
-            attributes = attributes.number("server.port", port.into());
-        }
+    }
+    if let Some(port) = port {
+        attributes = attributes.number("server.port", port.into());
     }
     // the conventions call every status from 400 on a client's error
     let failed = backend.status.is_none_or(|status| status >= 400);

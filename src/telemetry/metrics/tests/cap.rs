@@ -122,6 +122,8 @@ fn the_prediction_is_what_a_fully_exercised_gateway_shows() {
     let expected = ExpectedLoad {
         policies: 2,
         certificates: 1,
+        servers: 1,
+        applications: 2,
         apis: 2,
         operation_methods: 3 * METHODS.len(),
         listeners: 2,
@@ -227,7 +229,17 @@ fn exercise(metrics: &Metrics) -> Held {
         file: "chain.pem".to_owned(),
         not_after: 1,
     }]);
+    let application = metrics.count_applications(1);
+    for application in [application.of("a", "o"), application.of("b", "o")] {
+        Reason::ALL.iter().for_each(|reason| application.record(0, *reason));
+    }
+    let servers = ["a", "b", "c"].map(|server| ServerCertificateFacts {
+        role: "backend",
+        server: server.to_owned(),
+        not_after: 1,
+    });
     metrics.identity(Box::new(move || IdentityFacts {
+        server_certificates: servers.to_vec(),
         organizations: vec![organizations.clone()],
         budgets: budgets.to_vec(),
         ..IdentityFacts::default()
