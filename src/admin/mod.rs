@@ -31,6 +31,8 @@ mod publisher;
 mod query;
 mod refused;
 mod service;
+#[cfg(test)]
+mod stage;
 mod texts;
 
 pub use access::ApiAccess;

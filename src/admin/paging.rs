@@ -15,8 +15,8 @@ const MOST_LIMIT: u64 = 1000;
 /// `limit` and `offset` of a query. Read as texts, so that a fault is named in WSO2's body.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct PageQuery {
-    limit: Option<String>,
-    offset: Option<String>,
+    pub(super) limit: Option<String>,
+    pub(super) offset: Option<String>,
 }
 
 /// A valid page.

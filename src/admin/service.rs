@@ -19,7 +19,7 @@ use crate::admin::access::ApiAccess;
 use crate::admin::caller::Peer;
 use crate::admin::catalog::Catalog;
 use crate::admin::refused::Refused;
-use crate::admin::{administration, devportal, portcullis, publisher};
+use crate::admin::{access, administration, devportal, portcullis, publisher};
 
 /// The longest body.
 const MOST_BODY: usize = 1024 * 1024;
@@ -90,7 +90,7 @@ impl AdminService {
     }
 }
 
-fn router(admin: &Arc<Admin>) -> Router {
+pub(super) fn router(admin: &Arc<Admin>) -> Router {
     let versions = |api: &'static str, versions: &[&str], own: Router<Arc<Admin>>| {
         versions.iter().fold(Router::new(), |router, version| {
             router.nest(&format!("/api/am/{api}/{version}"), own.clone())
@@ -101,6 +101,7 @@ fn router(admin: &Arc<Admin>) -> Router {
         .merge(versions("devportal", &["v3", "v2.1", "v2"], devportal::router()))
         .merge(versions("publisher", &["v4", "v3"], publisher::router()))
         .nest("/api/portcullis/v1", portcullis::router())
+        .merge(access::router())
         .fallback(|uri: Uri| async move {
             Refused::not_found(format!("there is no operation at {}", uri.path()))
         })

@@ -1,5 +1,7 @@
 //! Something that must not be shown.
 
+use serde::Deserialize;
+
 /// A key of 32 bytes that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretKey([u8; 32]);
@@ -21,7 +23,8 @@ impl std::fmt::Debug for SecretKey {
 }
 
 /// A text that only [`Secret::reveal`] gives away.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use argon2::Argon2;
 use argon2::password_hash::rand_core::OsRng;
@@ -11,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::budget::shares::SourceShare;
 use crate::budget::{ClaimedClient, ClientSource, Shares, SourceBudgets};
-use crate::model::clock::Clock;
+use crate::model::clock::{Clock, Moment};
 use crate::model::rate::Rate;
 use crate::model::secret::Secret;
 use crate::sign_in::remembered::{RememberedPasswords, RememberedPlace};
@@ -26,6 +27,11 @@ const MOST_CALLERS: usize = 16;
 
 /// Wrong passwords of one address in a minute.
 const WRONG_PASSWORDS: NonZeroU32 = NonZeroU32::new(10).unwrap();
+
+/// Accounts that one address may ask for in an hour: a class behind one address gets in within an
+/// hour, and a program fills no store.
+const SIGN_UPS: Rate =
+    Rate { requests: NonZeroU32::new(30).unwrap(), per: Duration::from_hours(1) };
 
 /// The hash of nobody's password: it costs what a hash of this gateway costs.
 const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3Mgc2FsdA$\
@@ -48,6 +54,7 @@ pub struct PasswordChecks {
     hashes: Semaphore,
     callers: Shares,
     wrong: SourceBudgets,
+    sign_ups: SourceBudgets,
     remembered: RememberedPasswords,
     clock: Arc<dyn Clock>,
     counters: Arc<ManagementCounters>,
@@ -67,6 +74,7 @@ impl PasswordChecks {
             hashes: Semaphore::new(HASHES_AT_A_TIME),
             callers: Shares::new(MOST_CALLERS),
             wrong: SourceBudgets::default(),
+            sign_ups: SourceBudgets::default(),
             remembered: RememberedPasswords::default(),
             clock,
             counters,
@@ -82,6 +90,23 @@ impl PasswordChecks {
         }
         let place = self.callers.take(Some(ClientSource::of(peer))).ok_or_else(|| self.busy())?;
         Ok(PasswordTurn { checks: self, peer, _place: place })
+    }
+
+    /// Lets an address ask for an account, unless it asked for many.
+    pub fn may_sign_up(&self, peer: IpAddr) -> Result<(), PasswordFault> {
+        let charged =
+            self.sign_ups.try_charge(ClaimedClient::of(peer), SIGN_UPS, self.clock.moment());
+        charged
+            .map(|_| ())
+            .map_err(|exhausted| PasswordFault::Guessing { retry_after: exhausted.retry_after })
+    }
+
+    pub fn counters(&self) -> &Arc<ManagementCounters> {
+        &self.counters
+    }
+
+    pub fn moment(&self) -> Moment {
+        self.clock.moment()
     }
 
     /// Hashes a new password with the parameters of `argon2`'s authors.
@@ -110,6 +135,11 @@ impl PasswordChecks {
             why,
             "sign-in failed"
         );
+    }
+
+    /// Counts a token that was refused. Tokens end all the time, so the log stays quiet.
+    pub fn refused_token(&self) {
+        self.counters.signed_in(SignIn::Failed);
     }
 
     fn busy(&self) -> PasswordFault {
@@ -150,14 +180,17 @@ impl PasswordTurn<'_> {
                 checks.remembered.remember(&place, checks.clock.moment());
                 Ok(())
             }
-            _ => {
-                let (client, rate) =
-                    (ClaimedClient::of(self.peer), Rate::a_minute(WRONG_PASSWORDS));
-                let _ = checks.wrong.charge(client, rate, checks.clock.moment());
-                checks.failed(self.peer, Some(name), "unknown user or wrong password");
-                Err(PasswordFault::Wrong)
-            }
+            _ => Err(self.wrong(name, "unknown user or wrong password")),
         }
+    }
+
+    /// Notes a wrong password, or another secret that its owner knows.
+    pub fn wrong(self, name: &str, why: &str) -> PasswordFault {
+        let checks = self.checks;
+        let (client, rate) = (ClaimedClient::of(self.peer), Rate::a_minute(WRONG_PASSWORDS));
+        let _ = checks.wrong.charge(client, rate, checks.clock.moment());
+        checks.failed(self.peer, Some(name), why);
+        PasswordFault::Wrong
     }
 }
 

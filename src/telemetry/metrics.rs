@@ -50,7 +50,7 @@ pub use self::control::{
 };
 pub use self::identity::{ChannelFacts, IntrospectionCounters, RevocationFacts};
 pub use self::listener::{ListenerSeries, RefusedConnection, TlsFailure};
-pub use self::management::{ManagementCall, ManagementCounters, SignIn};
+pub use self::management::{ManagementCall, ManagementCounters, SignIn, SignUp};
 pub use self::operation::{Measured, OperationSeries};
 pub use self::scrape_format::ScrapeFormat;
 pub use self::throttling::{CounterFacts, PolicySeries, SharedCounterFacts};

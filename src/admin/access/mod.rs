@@ -2,34 +2,76 @@
 //!
 //! A user is one of `[management] users`, or one that the store keeps; its roles decide which of
 //! WSO2's scopes it has. The files: [`scopes`] (the scopes of each role), [`user`] (a user as it is
-//! kept), [`password`] (HTTP Basic).
+//! kept), [`password`] (HTTP Basic), [`bearer`] (tokens), [`anonymous`] (calls without
+//! credentials). WSO2's command line tool registers a client ([`registration`], [`client`]) and
+//! gets tokens of the gateway's own ([`grants`], [`tokens`], [`token_refused`], [`form`]).
 
+mod anonymous;
+mod bearer;
+mod client;
+mod form;
+mod grants;
 mod password;
+mod registration;
 mod scopes;
+#[cfg(test)]
+mod tests;
+mod token_refused;
+mod tokens;
 mod user;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use axum::Router;
+use axum::routing::post;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 
+pub(super) use anonymous::Anonymous;
+pub(super) use password::refused;
+pub(super) use user::{DISABLED, GROUPS, PASSWORD_HASH, ROLES, has_name};
+
+use crate::admin::access::tokens::ApiTokens;
 use crate::admin::caller::Caller;
 use crate::admin::catalog::Catalog;
 use crate::admin::refused::Refused;
+use crate::admin::service::Admin;
 use crate::model::gateway::ManagementUser;
 use crate::sign_in::{PasswordChecks, same_origin};
 
 /// The ways to sign in.
 #[derive(Debug)]
 pub struct ApiAccess {
-    users: Arc<[ManagementUser]>,
-    passwords: Arc<PasswordChecks>,
+    /// Those of `[management]`.
+    pub(super) users: Arc<[ManagementUser]>,
+    pub(super) passwords: Arc<PasswordChecks>,
+    tokens: ApiTokens,
+}
+
+/// The operations by which clients get tokens.
+pub(super) fn router() -> Router<Arc<Admin>> {
+    Router::new()
+        .route("/client-registration/v0.17/register", post(registration::register))
+        .route("/oauth2/token", post(grants::token))
+        .route("/oauth2/revoke", post(grants::revoke))
 }
 
 impl ApiAccess {
     pub fn new(users: Arc<[ManagementUser]>, passwords: Arc<PasswordChecks>) -> Self {
-        Self { users, passwords }
+        let tokens = ApiTokens::new(Arc::clone(passwords.counters()));
+        Self { users, passwords, tokens }
+    }
+
+    /// Refuses every call if nobody may sign in, and calls of other sites' pages.
+    fn open(&self, parts: &Parts) -> Result<(), Refused> {
+        if self.users.is_empty() {
+            return Err(nobody());
+        }
+        if !same_origin(parts) {
+            return Err(Refused::forbidden("calls from pages of other sites are not accepted"));
+        }
+        Ok(())
     }
 
     /// Lets a caller in by its credentials.
@@ -39,21 +81,21 @@ impl ApiAccess {
         parts: &Parts,
         peer: IpAddr,
     ) -> Result<Caller, Refused> {
-        if self.users.is_empty() {
-            return Err(nobody());
-        }
-        if !same_origin(parts) {
-            return Err(Refused::forbidden("calls from pages of other sites are not accepted"));
-        }
+        self.open(parts)?;
         let mut fields = parts.headers.get_all(header::AUTHORIZATION).iter();
         match (fields.next(), fields.next()) {
-            (None, _) => Err(unknown("send the name and password of a user (HTTP Basic)")),
+            (None, _) => Err(unknown(
+                "send the name and password of a user (HTTP Basic), or an access token (Bearer)",
+            )),
             (Some(field), None) if is_of_scheme(field, "basic") => {
                 self.enter_by_password(catalog, field, peer).await
             }
+            (Some(field), None) if is_of_scheme(field, "bearer") => {
+                self.enter_by_token(catalog, field, peer).await
+            }
             (Some(_), None) => {
                 self.passwords.failed(peer, None, "the scheme of the credentials is unknown");
-                Err(unknown("the Authorization header is not HTTP Basic"))
+                Err(unknown("the Authorization header is neither HTTP Basic nor Bearer"))
             }
             (Some(_), Some(_)) => Err(Refused::bad_request("there are two Authorization headers")),
         }
@@ -61,7 +103,7 @@ impl ApiAccess {
 }
 
 /// The answer of an API that no user and no token opens.
-pub(super) fn nobody() -> Refused {
+fn nobody() -> Refused {
     Refused::plain(
         StatusCode::SERVICE_UNAVAILABLE,
         "nobody may sign in: `management.users` is empty",

@@ -10,7 +10,7 @@ use crate::admin::caller::Caller;
 use crate::admin::catalog::Catalog;
 use crate::admin::refused::Refused;
 use crate::model::BasicCredentials;
-use crate::sign_in::PasswordFault;
+use crate::sign_in::{PasswordFault, PasswordTurn};
 use crate::store::Kind;
 
 impl ApiAccess {
@@ -29,15 +29,24 @@ impl ApiAccess {
         Ok(user.caller(peer))
     }
 
-    /// Finds the user of a name and compares the password.
-    pub(super) async fn verify(
+    async fn verify(
         &self,
         catalog: &Catalog,
         credentials: BasicCredentials,
         peer: IpAddr,
     ) -> Result<ApiUser, Refused> {
-        let BasicCredentials { name, password } = credentials;
         let turn = self.passwords.turn(peer).map_err(refused)?;
+        self.verify_in(turn, catalog, credentials).await
+    }
+
+    /// Finds the user of a name and compares the password.
+    pub(in crate::admin) async fn verify_in(
+        &self,
+        turn: PasswordTurn<'_>,
+        catalog: &Catalog,
+        credentials: BasicCredentials,
+    ) -> Result<ApiUser, Refused> {
+        let BasicCredentials { name, password } = credentials;
         let user = self.find(catalog, &name).await?;
         let hash = user.as_ref().map(|user| &user.password_hash);
         let decoy = self.users.first().map(|user| &user.password_hash);
@@ -46,7 +55,11 @@ impl ApiAccess {
     }
 
     /// Finds a user who may sign in. One of the files comes before one of the store.
-    async fn find(&self, catalog: &Catalog, name: &str) -> Result<Option<ApiUser>, Refused> {
+    pub(super) async fn find(
+        &self,
+        catalog: &Catalog,
+        name: &str,
+    ) -> Result<Option<ApiUser>, Refused> {
         if let Some(user) = self.users.iter().find(|user| user.name == name) {
             return Ok(Some(ApiUser::from(user)));
         }
@@ -58,7 +71,7 @@ impl ApiAccess {
     }
 }
 
-pub(super) fn refused(fault: PasswordFault) -> Refused {
+pub(in crate::admin) fn refused(fault: PasswordFault) -> Refused {
     let later = |status, description, seconds| {
         let mut refused = Refused::plain(status, description);
         refused.retry_after = Some(seconds);

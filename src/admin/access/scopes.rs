@@ -9,6 +9,9 @@ use crate::model::gateway::UserRole;
 /// The prefix of all scopes.
 pub(super) const PREFIX: &str = "apim:";
 
+/// Scopes of everybody who has a role: command line tools log in for all of them.
+const EVERYBODY: &[&str] = &["dcr:app_manage"];
+
 /// Scopes that only an administrator has.
 const ADMINISTRATION: &[&str] = &[
     "admin",
@@ -18,7 +21,6 @@ const ADMINISTRATION: &[&str] = &[
     "app_import_export",
     "app_owner_change",
     "app_settings_change",
-    "dcr:app_manage",
     "environment_manage",
     "keymanagers_manage",
     "policies_import_export",
@@ -100,6 +102,7 @@ pub(super) fn scopes_of(roles: &[UserRole]) -> CallerScopes {
 fn of_role(role: UserRole) -> &'static [&'static [&'static str]] {
     match role {
         UserRole::Admin => &[
+            EVERYBODY,
             ADMINISTRATION,
             ADMINISTRATION_VIEW,
             OPERATION,
@@ -107,10 +110,10 @@ fn of_role(role: UserRole) -> &'static [&'static [&'static str]] {
             PUBLICATION_VIEW,
             DEVELOPMENT,
         ],
-        UserRole::Operator => &[ADMINISTRATION_VIEW, OPERATION, PUBLICATION_VIEW],
-        UserRole::Publisher => &[PUBLICATION, PUBLICATION_VIEW],
-        UserRole::Developer => &[DEVELOPMENT],
-        UserRole::Viewer => &[ADMINISTRATION_VIEW, PUBLICATION_VIEW],
+        UserRole::Operator => &[EVERYBODY, ADMINISTRATION_VIEW, OPERATION, PUBLICATION_VIEW],
+        UserRole::Publisher => &[EVERYBODY, PUBLICATION, PUBLICATION_VIEW],
+        UserRole::Developer => &[EVERYBODY, DEVELOPMENT],
+        UserRole::Viewer => &[EVERYBODY, ADMINISTRATION_VIEW, PUBLICATION_VIEW],
     }
 }
 

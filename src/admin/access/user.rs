@@ -2,35 +2,40 @@
 
 use std::net::IpAddr;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::Value;
 
 use crate::admin::access::scopes::scopes_of;
 use crate::admin::caller::Caller;
+use crate::admin::refused::Refused;
 use crate::model::gateway::{ManagementUser, UserRole};
 use crate::model::secret::Secret;
 use crate::store::Record;
 
-/// The longest name of a user that the store keeps, in bytes: as long as WSO2's.
-pub(super) const MOST_NAME: usize = 255;
+/// The longest name of a user that the store keeps: an address of electronic mail fits in most
+/// cases, and it is shown in one line.
+pub(super) const MOST_NAME: usize = 100;
+
+const LEAST_NAME: usize = 3;
 
 /// The keys of a record's declared form.
-pub(super) const PASSWORD_HASH: &str = "password_hash";
-pub(super) const ROLES: &str = "roles";
-pub(super) const GROUPS: &str = "groups";
-pub(super) const DISABLED: &str = "disabled";
+pub(in crate::admin) const PASSWORD_HASH: &str = "password_hash";
+pub(in crate::admin) const ROLES: &str = "roles";
+pub(in crate::admin) const GROUPS: &str = "groups";
+pub(in crate::admin) const DISABLED: &str = "disabled";
 
 /// A user who may sign in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ApiUser {
-    pub(super) name: String,
-    pub(super) password_hash: Secret,
-    pub(super) roles: Vec<UserRole>,
-    pub(super) groups: Vec<String>,
+pub(in crate::admin) struct ApiUser {
+    pub(in crate::admin) name: String,
+    pub(in crate::admin) password_hash: Secret,
+    pub(in crate::admin) roles: Vec<UserRole>,
+    pub(in crate::admin) groups: Vec<String>,
 }
 
 impl ApiUser {
     /// Reads a user of the store; `None` for one that is disabled, or that is not whole.
-    pub(super) fn of_record(record: &Record) -> Option<Self> {
+    pub(in crate::admin) fn of_record(record: &Record) -> Option<Self> {
         if record.declared.get(DISABLED).is_some_and(|disabled| *disabled != Value::Bool(false)) {
             return None;
         }
@@ -41,6 +46,11 @@ impl ApiUser {
             roles,
             groups: texts(record, GROUPS),
         })
+    }
+
+    /// Returns a mark that changes with the password: what was granted by the old one ends.
+    pub(super) fn stamp(&self) -> [u8; 32] {
+        sha256(self.password_hash.reveal())
     }
 
     pub(super) fn caller(self, address: IpAddr) -> Caller {
@@ -63,6 +73,22 @@ impl From<&ManagementUser> for ApiUser {
             groups: user.groups.clone(),
         }
     }
+}
+
+pub(super) fn sha256(text: &str) -> [u8; 32] {
+    digest(&SHA256, text.as_bytes()).as_ref().try_into().unwrap_or_default()
+}
+
+/// Refuses a name that a user of the store cannot have. These characters need no escape anywhere,
+/// HTTP Basic included, and nobody takes one of them for another alphabet's.
+pub(in crate::admin) fn has_name(name: &str) -> Result<(), Refused> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._@+-".contains(&byte);
+    if (LEAST_NAME..=MOST_NAME).contains(&name.len()) && name.bytes().all(is_plain) {
+        return Ok(());
+    }
+    Err(Refused::bad_request(format!(
+        "`name` has {LEAST_NAME} to {MOST_NAME} of the characters A-Z, a-z, 0-9 and . _ @ + -"
+    )))
 }
 
 fn texts(record: &Record, key: &str) -> Vec<String> {

@@ -183,6 +183,10 @@ families! {
         "Access log lines that were lost because the target was full, failing or too slow.";
     MANAGEMENT_SIGN_INS = "portcullis_management_sign_ins_total", Counter, ["result"], Fixed(3),
         "Credentials shown to the management listener, by result.";
+    MANAGEMENT_SIGN_UPS = "portcullis_management_sign_ups_total", Counter, ["result"], Fixed(2),
+        "Accounts that somebody asked for through the REST API, by result.";
+    MANAGEMENT_TOKENS = "portcullis_management_tokens", Gauge(Sum), [], Fixed(1),
+        "Access and refresh tokens of the REST API that this process keeps.";
     MANAGEMENT_CHANGES = "portcullis_management_changes_total",
         Counter, ["change", "result"], Fixed(10),
         "Changes that somebody was let in for on the management listener, by kind and result.";

@@ -15,6 +15,13 @@ pub enum SignIn {
     Refused,
 }
 
+/// The outcome of a request for an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignUp {
+    Created,
+    Refused,
+}
+
 /// The kind of a change that somebody made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ManagementCall {
@@ -30,6 +37,10 @@ impl SignIn {
     const LABELS: [&'static str; 3] = ["success", "failure", "refused"];
 }
 
+impl SignUp {
+    const LABELS: [&'static str; 2] = ["created", "refused"];
+}
+
 impl ManagementCall {
     const LABELS: [&'static str; 5] =
         ["reload", "revocation", "notice", "revocation_taken_back", "key_refresh"];
@@ -43,6 +54,9 @@ impl ManagementCall {
 #[derive(Debug, Default)]
 pub struct ManagementCounters {
     sign_ins: [Cell; SignIn::LABELS.len()],
+    sign_ups: [Cell; SignUp::LABELS.len()],
+    /// Tokens of the REST API that are kept at the moment.
+    tokens: Cell,
     done: [Cell; ManagementCall::LABELS.len()],
     failed: [Cell; ManagementCall::LABELS.len()],
 }
@@ -52,6 +66,16 @@ impl ManagementCounters {
         if let Some(cell) = self.sign_ins.get(outcome as usize) {
             cell.add_shared(1);
         }
+    }
+
+    pub fn signed_up(&self, outcome: SignUp) {
+        if let Some(cell) = self.sign_ups.get(outcome as usize) {
+            cell.add_shared(1);
+        }
+    }
+
+    pub fn keeps_tokens(&self, number: usize) {
+        self.tokens.set(number as u64);
     }
 
     /// Counts a change that somebody was let in for; `done`: whether it took effect.
@@ -68,6 +92,11 @@ pub(super) fn management(out: &mut Exposition<'_>, counters: &ManagementCounters
     let sign_ins =
         sign_ins.map(|(label, cell)| sample([Label::Fixed(label)], as_f64(cell.load()))).collect();
     out.write(&families::MANAGEMENT_SIGN_INS, sign_ins);
+    let sign_ups = SignUp::LABELS.iter().zip(&counters.sign_ups);
+    let sign_ups =
+        sign_ups.map(|(label, cell)| sample([Label::Fixed(label)], as_f64(cell.load()))).collect();
+    out.write(&families::MANAGEMENT_SIGN_UPS, sign_ups);
+    out.write(&families::MANAGEMENT_TOKENS, vec![sample([], as_f64(counters.tokens.load()))]);
     let of = |result: &'static str, cells: &[Cell]| {
         let changes = ManagementCall::LABELS.iter().zip(cells);
         changes

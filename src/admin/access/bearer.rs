@@ -1,0 +1,67 @@
+//! Bearer tokens of the gateway's own token endpoint.
+
+use std::net::IpAddr;
+
+use http::{HeaderValue, StatusCode};
+
+use crate::admin::access::ApiAccess;
+use crate::admin::access::scopes::scopes_of;
+use crate::admin::access::tokens::TokenKind;
+use crate::admin::caller::{Caller, CallerScopes};
+use crate::admin::catalog::Catalog;
+use crate::admin::refused::Refused;
+
+/// The challenge to a token that was refused (RFC 6750 section 3).
+const INVALID_TOKEN: &str = "Bearer realm=\"Portcullis\", error=\"invalid_token\"";
+
+impl ApiAccess {
+    pub(super) async fn enter_by_token(
+        &self,
+        catalog: &Catalog,
+        field: &HeaderValue,
+        peer: IpAddr,
+    ) -> Result<Caller, Refused> {
+        let token = field.to_str().ok().and_then(|field| field.split_once(' '));
+        let token = token.map(|(_, token)| token.trim()).unwrap_or_default();
+        let caller = self.own_token(catalog, token, peer).await?;
+        match caller {
+            Some(caller) => {
+                self.passwords.succeeded();
+                Ok(caller)
+            }
+            None => {
+                self.passwords.refused_token();
+                Err(invalid_token())
+            }
+        }
+    }
+
+    /// Finds the user of a token that the gateway issued. The user is looked up anew: one that is
+    /// gone, disabled, or has another password has no token any more.
+    async fn own_token(
+        &self,
+        catalog: &Catalog,
+        token: &str,
+        peer: IpAddr,
+    ) -> Result<Option<Caller>, Refused> {
+        let Some(grant) = self.tokens.find(token, TokenKind::Access, self.passwords.moment())
+        else {
+            return Ok(None);
+        };
+        let Some(user) = self.find(catalog, &grant.user).await? else { return Ok(None) };
+        if user.stamp() != grant.stamp {
+            return Ok(None);
+        }
+        let held = scopes_of(&user.roles);
+        let scopes = grant.scopes.into_iter().filter(|scope| held.holds(scope));
+        let scopes = CallerScopes::new(scopes);
+        Ok(Some(Caller { scopes, ..user.caller(peer) }))
+    }
+}
+
+fn invalid_token() -> Refused {
+    let description = "the access token is unknown, or has ended";
+    let mut refused = Refused::plain(StatusCode::UNAUTHORIZED, description);
+    refused.challenge = INVALID_TOKEN;
+    refused
+}
