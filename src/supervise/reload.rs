@@ -110,6 +110,7 @@ impl Reloader {
         let counting = model.throttling.shared.clone();
         let certificates = certificates::facts(&model);
         let division = descriptors::division(&model, descriptors::limit(false));
+        let portal = model.portal.clone();
         let generation = self.publisher.publish(model)?;
         self.metrics.certificates(certificates);
         self.descriptors.divide(division);
@@ -126,7 +127,7 @@ impl Reloader {
         threads.listen_all(&changes.opened).await;
         self.note_in_force();
         (self.provisioning.files, self.provisioning.names) = (files, names);
-        self.provisioning.show_files();
+        self.provisioning.show_files(portal);
         if let (Some(follower), Some(state)) = (&mut self.provisioning.follower, stored) {
             follower.arrived(state.head, Some(state.tables));
         }

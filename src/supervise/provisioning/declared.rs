@@ -5,12 +5,16 @@ use uuid::Uuid;
 
 use crate::admin::{DeclaredObjects, Object};
 use crate::config::DeclaredTable;
+use crate::model::gateway::PortalSettings;
 use crate::model::identity::{ObjectId, ObjectKind};
 use crate::store::{Kind, Record};
 
-/// Makes objects of the tables of files.
-pub(in crate::supervise) fn declared_objects(tables: Vec<DeclaredTable>) -> DeclaredObjects {
-    let mut declared = DeclaredObjects::default();
+/// Makes objects of the tables of files. `portal` is shown with them.
+pub(in crate::supervise) fn declared_objects(
+    tables: Vec<DeclaredTable>,
+    portal: PortalSettings,
+) -> DeclaredObjects {
+    let mut declared = DeclaredObjects { portal, ..DeclaredObjects::default() };
     for DeclaredTable { list, members, place } in tables {
         match list {
             "key_managers" => {

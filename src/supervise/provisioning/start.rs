@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::admin::{Admin, AdminService, ApiAccess, Catalog, DeclaredObjects, LiveRequest};
 use crate::config::{ApplicationNames, ConfigFiles, Loaded};
+use crate::model::gateway::PortalSettings;
 use crate::store::GatewayState;
 use crate::supervise::provisioning::declared::declared_objects;
 use crate::supervise::provisioning::follower::Follower;
@@ -30,7 +31,7 @@ pub(in crate::supervise) struct Provisioning {
 impl Provisioning {
     pub(in crate::supervise) fn new(store: Option<StoreReader>, settled: &Settled) -> Self {
         let Loaded { model, files, names, .. } = &settled.loaded;
-        let declared = declared_objects(files.declared());
+        let declared = declared_objects(files.declared(), model.portal.clone());
         let follower = store.zip(settled.stored.as_ref()).map(|(reader, state)| {
             let reporting = GatewayState {
                 name: model.gateway.name.clone(),
@@ -51,8 +52,8 @@ impl Provisioning {
     }
 
     /// Shows what the files say now.
-    pub(in crate::supervise) fn show_files(&self) {
-        self.declared.store(Arc::new(declared_objects(self.files.declared())));
+    pub(in crate::supervise) fn show_files(&self, portal: PortalSettings) {
+        self.declared.store(Arc::new(declared_objects(self.files.declared(), portal)));
     }
 
     /// The API, if there is a store, and the questions that it will ask.
