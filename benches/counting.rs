@@ -1,46 +1,116 @@
-//! What counting one request on four levels costs: on one thread, on two that count other callers, and on two that count
-//! one hot application.
+//! What limits cost: the levels of a whole request beside the decision alone, counting on four levels on one thread and on
+//! two (which count one hot application, or two callers), and the memory of a million counters.
 
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
     clippy::cast_precision_loss,
+    missing_debug_implementations,
+    unreachable_pub,
     reason = "a bench that cannot start says so"
 )]
 
+#[path = "support/stage.rs"]
+mod stage;
+
+use std::hint::black_box;
 use std::num::NonZeroU64;
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
 use portcullis::limiter::counters::{Claim, Counters};
 use portcullis::limiter::key::KeySpace;
 use portcullis::limiter::limit::Limit;
 use portcullis::limiter::time::{CountingTime, TimeScale};
 use portcullis::model::policy::{Burst, ExcessRule, Quota, QuotaUnit, Window};
+use portcullis::throttle::headers::RateLimitValues;
+
+use crate::stage::Stage;
 
 const START: u64 = 1_795_737_600_000;
+
+/// Each figure is the least of so many: other work on the machine only adds.
+const REPEATS: usize = 5;
 
 fn main() {
     // `cargo test` runs benches too, to see that they start
     let measured = std::env::args().any(|argument| argument == "--bench");
-    let rounds: u64 = if measured { 3_000_000 } else { 1_000 };
+    let time = Duration::from_millis(if measured { 1000 } else { 1 });
+    requests(time);
+    table(time, if measured { 100_000 } else { 100 });
+    memory(if measured { 1_000_000 } else { 1_000 });
+}
+
+/// A request of a subscribed application with all levels: operation, subscription, application, custom and hard limit.
+fn requests(time: Duration) {
+    let (bare, limited) = (Stage::new(1_000), Stage::limited(1_000));
+    let (values, mut answer) = (RateLimitValues::default(), HeaderMap::new());
+    assert!(bare.decide() && limited.decide(), "the first one verifies the token");
+    let decided = least(|| timed(time, |_| assert!(black_box(bare.decide()))));
+    let whole = least(|| {
+        timed(time, |round| {
+            answer.clear();
+            assert!(limited.admit(at(round / 10), &values, &mut answer));
+        })
+    });
+    println!("the decision without limits: {decided:.0} ns");
+    println!("the decision with five levels found, counted and told: {whole:.0} ns");
+    println!("all levels together: {:.0} ns a request", whole - decided);
+}
+
+fn table(time: Duration, others: u32) {
     let table = Counters::new(1_000_000, keys(), TimeScale::default());
     let limits = ["operation", "subscription", "application", "custom"].map(limit);
-    let others = if measured { 100_000 } else { 100 };
     for caller in 0..others {
-        let claims = claims(&limits, caller);
-        table.admit(&claims, at(0)).expect("room");
+        table.admit(&claims(&limits, caller), at(0)).expect("room");
     }
-    println!("one thread: {:.0} ns a request on four levels", run(&table, &limits, &[7], rounds));
-    println!("two threads, two callers: {:.0} ns", run(&table, &limits, &[7, 8], rounds));
-    println!("two threads, one caller: {:.0} ns", run(&table, &limits, &[7, 7], rounds));
+    let of = |callers: &[u32]| least(|| run(&table, &limits, callers, time));
+    println!("counting on four levels, one thread: {:.0} ns", of(&[7]));
+    println!("counting on four levels, two threads, two callers: {:.0} ns", of(&[7, 8]));
+    println!("counting on four levels, two threads, one caller: {:.0} ns", of(&[7, 7]));
+}
+
+/// What a million callers of one policy take.
+fn memory(callers: u32) {
+    let before = resident();
+    let table = Counters::new(callers as usize, keys(), TimeScale::default());
+    let limit = limit("application");
+    for caller in 0..callers {
+        let key = limit.base().of(keys().fingerprint([caller.to_le_bytes().as_slice()]));
+        table.admit(&[Claim { limit: &limit, key }], at(0)).expect("room");
+    }
+    let mib = (resident() - before) as f64 / (1024.0 * 1024.0);
+    println!("{} counters: {mib:.0} MiB resident", table.live());
+}
+
+/// Bytes of this process in memory.
+fn resident() -> u64 {
+    const PAGE: u64 = 4096;
+    let pages = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    pages.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).expect("a number") * PAGE
+}
+
+fn least(mut figure: impl FnMut() -> f64) -> f64 {
+    (0..REPEATS).map(|_| figure()).fold(f64::INFINITY, f64::min)
+}
+
+/// Nanoseconds of one round, over this time.
+fn timed(time: Duration, mut round: impl FnMut(u64)) -> f64 {
+    const BETWEEN_LOOKS: u64 = 256;
+    let (began, mut rounds) = (Instant::now(), 0);
+    while began.elapsed() < time {
+        (rounds..rounds + BETWEEN_LOOKS).for_each(&mut round);
+        rounds += BETWEEN_LOOKS;
+    }
+    began.elapsed().as_secs_f64() * 1e9 / rounds as f64
 }
 
 /// Nanoseconds of one request, for threads that each count one caller.
-fn run(table: &Counters, limits: &[Arc<Limit>], callers: &[u32], rounds: u64) -> f64 {
+fn run(table: &Counters, limits: &[Arc<Limit>], callers: &[u32], time: Duration) -> f64 {
     let barrier = Barrier::new(callers.len());
-    let times: Vec<Duration> = thread::scope(|scope| {
+    let figures: Vec<f64> = thread::scope(|scope| {
         let threads: Vec<_> = callers
             .iter()
             .map(|caller| {
@@ -48,19 +118,14 @@ fn run(table: &Counters, limits: &[Arc<Limit>], callers: &[u32], rounds: u64) ->
                 scope.spawn(move || {
                     let claims = claims(limits, *caller);
                     barrier.wait();
-                    let began = Instant::now();
-                    for round in 0..rounds {
-                        // a millisecond for every ten requests: sub-windows and bursts move on
-                        let _ = table.admit(&claims, at(round / 10));
-                    }
-                    began.elapsed()
+                    // a millisecond for every ten requests: sub-windows and bursts move on
+                    timed(time, |round| assert!(table.admit(&claims, at(round / 10)).is_ok()))
                 })
             })
             .collect();
         threads.into_iter().map(|thread| thread.join().expect("counted")).collect()
     });
-    let total: f64 = times.iter().map(Duration::as_secs_f64).sum();
-    total * 1e9 / (rounds as f64 * callers.len() as f64)
+    figures.iter().sum::<f64>() / callers.len() as f64
 }
 
 fn keys() -> KeySpace {

@@ -2,14 +2,18 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::HeaderMap;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use portcullis::authenticate::cache::{Common, TokenCache};
+use portcullis::authorize::Grant;
 use portcullis::config;
 use portcullis::jwks::KeySets;
+use portcullis::limiter::time::CountingTime;
 use portcullis::model::clock::{Clock, UnixSeconds};
 use portcullis::proxy::{ConnectionFacts, RequestFacts, decide};
 use portcullis::route;
@@ -17,6 +21,8 @@ use portcullis::snapshot::Snapshot;
 use portcullis::snapshot::compile::Compiler;
 use portcullis::supervise::clock::SystemClock;
 use portcullis::telemetry::Metrics;
+use portcullis::throttle::headers::{self, RateLimitValues};
+use portcullis::throttle::levels::{CallFacts, Levels};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
 use serde_json::json;
 
@@ -30,13 +36,42 @@ pub struct Stage {
     pub compiler: Compiler,
     cache: TokenCache,
     metrics: Arc<Metrics>,
-    headers: http::HeaderMap,
+    headers: HeaderMap,
     now: UnixSeconds,
 }
 
 impl Stage {
     /// With this many consumer keys.
     pub fn new(consumer_keys: usize) -> Self {
+        Self::of(consumer_keys, FILE, "", "")
+    }
+
+    /// With limits on all levels, which nobody reaches.
+    #[allow(dead_code, reason = "not every user of this file limits anything")]
+    pub fn limited(consumer_keys: usize) -> Self {
+        let operation = r#"path = "/orders/{id}", policy = "most""#;
+        let file = FILE
+            .replace(r#"path = "/orders/{id}""#, operation)
+            .replace(r#":9"]"#, r#":9"], hard_limit = { requests = 4_000_000_000, per = "1s" }"#);
+        let most = r#"requests = 4_000_000_000, per = "1m", burst = { requests = 4_000_000_000, per = "1s" }"#;
+        let most = most.replace(", per", "\nper").replace(", burst", "\nburst");
+        let policy = |level: &str, more: &str| {
+            format!(
+                "[[throttling_policies]]\nname = \"most\"\nlevel = \"{level}\"\n{most}\n{more}\n"
+            )
+        };
+        let file = [
+            file,
+            policy("advanced", ""),
+            policy("subscription", ""),
+            policy("application", ""),
+            policy("custom", "key = \"$user:$api_context\""),
+        ];
+        let policy = r#","policy":"most""#;
+        Self::of(consumer_keys, &file.concat(), policy, policy)
+    }
+
+    fn of(consumer_keys: usize, file: &str, application: &str, subscription: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
         let (x, y) = pair.der_bytes().get(1..).expect("a point").split_at(32);
@@ -47,12 +82,12 @@ impl Stage {
         for at in 0..consumer_keys {
             writeln!(
                 applications,
-                r#"{{"name":"application-{at}","keys":[{{"type":"production","key_manager":"km","consumer_key":"consumer-{at}"}}],"subscriptions":[{{"api":"orders:1.0.0"}}]}}"#
+                r#"{{"name":"application-{at}","keys":[{{"type":"production","key_manager":"km","consumer_key":"consumer-{at}"}}],"subscriptions":[{{"api":"orders:1.0.0"{subscription}}}]{application}}}"#
             )
             .expect("memory");
         }
         fs::write(folder.path().join("applications.jsonl"), applications).expect("written");
-        fs::write(folder.path().join("gateway.toml"), FILE).expect("written");
+        fs::write(folder.path().join("gateway.toml"), file).expect("written");
         let model = config::load(&folder.path().join("gateway.toml")).expect("a good file").model;
         let now = SystemClock.now();
         let runtime =
@@ -75,7 +110,7 @@ impl Stage {
             &EncodingKey::from_ec_der(pair.serialized_der()),
         )
         .expect("signed");
-        let mut headers = http::HeaderMap::new();
+        let mut headers = HeaderMap::new();
         headers.insert("authorization", format!("Bearer {token}").parse().expect("a value"));
         headers.insert("user-agent", "bench".parse().expect("a value"));
         Self { snapshot, compiler, cache, metrics, headers, now }
@@ -93,6 +128,28 @@ impl Stage {
 
     /// Decides once; says whether the request is allowed.
     pub fn decide(&self) -> bool {
+        self.decide_and(|_| true)
+    }
+
+    /// Decides once, counts the request on all levels, and tells the client in these headers.
+    #[allow(dead_code, reason = "not every user of this file limits anything")]
+    pub fn admit(
+        &self,
+        now: CountingTime,
+        values: &RateLimitValues,
+        answer: &mut HeaderMap,
+    ) -> bool {
+        self.decide_and(|grant| {
+            let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            let facts = CallFacts { headers: &self.headers, query: None, client };
+            let Ok(mut levels) = Levels::of(&self.snapshot, grant, &facts) else { return false };
+            let admitted = levels.count(now).is_ok();
+            headers::passed(&levels, values, answer);
+            admitted
+        })
+    }
+
+    fn decide_and(&self, more: impl FnOnce(&Grant<'_>) -> bool) -> bool {
         let Ok(path) = route::normalize(PATH) else { return false };
         let asked = RequestFacts {
             method: &http::Method::GET,
@@ -101,7 +158,7 @@ impl Stage {
             headers: &self.headers,
             connection: ConnectionFacts::UNKNOWN,
         };
-        decide(&self.snapshot, &asked, &self.cache, self.now).is_ok()
+        decide(&self.snapshot, &asked, &self.cache, self.now).is_ok_and(|grant| more(&grant))
     }
 }
 

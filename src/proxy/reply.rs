@@ -50,7 +50,7 @@ pub(super) fn of(
 ) -> Reply {
     let ForwardedAnswer { answer, switched } = forwarded;
     exchange.hold(admitted.take_permit());
-    let mut response = rewrite(exchange, &admitted, answer, &way_back);
+    let mut response = rewrite(worker, exchange, &admitted, answer, &way_back);
     let WayBack { deadline, upgrade, .. } = way_back;
     let permitted = admitted.permitted();
     let stream = StreamKind::of(response.headers());
@@ -100,6 +100,7 @@ fn authorize_stream(
 
 /// Rewrites the headers: first those that end here go, then the gateway's own come.
 fn rewrite(
+    worker: &Worker,
     exchange: &mut Exchange,
     admitted: &Admitted,
     answer: BackendAnswer,
@@ -119,7 +120,8 @@ fn rewrite(
     }
     exchange.levels.read_events(response.headers());
     headers::apply(&api.response_headers, response.headers_mut());
-    throttle::headers::passed(&exchange.levels, response.headers_mut());
+    let values = worker.rate_limit_values();
+    throttle::headers::passed(&exchange.levels, values, response.headers_mut());
     if let Some(id) = exchange.head.request_id.clone() {
         response.headers_mut().insert(trace::REQUEST_ID, id);
     }

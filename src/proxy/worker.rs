@@ -29,6 +29,7 @@ use crate::telemetry::{
     AccessWriter, ApplicationRegistry, ExchangeTrace, TraceContext, Tracer, TracerParts,
     WorkerCounters,
 };
+use crate::throttle::headers::RateLimitValues;
 
 /// The parts that a worker's thread is given. It makes everything else itself, on its own thread.
 #[derive(Debug)]
@@ -101,6 +102,7 @@ pub struct Worker {
     overloaded: Cell<bool>,
     stream_authorizations: Rc<StreamAuthorizations>,
     assertions: AssertionCache,
+    rate_limit_values: RateLimitValues,
     idle: Rc<IdleConnections>,
     descriptors: Arc<Descriptors>,
 }
@@ -145,6 +147,7 @@ impl Worker {
             overloaded: Cell::new(false),
             stream_authorizations: Rc::default(),
             assertions: AssertionCache::default(),
+            rate_limit_values: RateLimitValues::default(),
             idle: Rc::default(),
             descriptors: parts.descriptors,
         }
@@ -225,6 +228,10 @@ impl Worker {
 
     pub fn assertions(&self) -> &AssertionCache {
         &self.assertions
+    }
+
+    pub fn rate_limit_values(&self) -> &RateLimitValues {
+        &self.rate_limit_values
     }
 
     /// Returns a number that spreads well. Not for secrets.

@@ -69,6 +69,8 @@ pub struct CompiledLimit {
     pub limit: Arc<Limit>,
     /// The value of `RateLimit-Policy`.
     pub header: HeaderValue,
+    /// For each quota, what `RateLimit` begins with: its name, up to the number that is left.
+    pub left_of: Box<[String]>,
 }
 
 /// What counts at one API, by names that stay the same.
@@ -182,7 +184,9 @@ impl LimitCompiler<'_> {
         if self.shared.is_some() {
             limit = limit.followed_by(Follower::Shared);
         }
-        CompiledLimit { limit, header: policy_header(shown, limits) }
+        let position = (0_u8..).zip(quotas);
+        let left_of = position.map(|(position, _)| left_of(&quota_name(shown, position)));
+        CompiledLimit { limit, header: policy_header(shown, limits), left_of: left_of.collect() }
     }
 
     fn api(&self, api: &Api) -> ApiLimits {
@@ -330,6 +334,11 @@ pub fn quota_name(policy: &str, position: u8) -> String {
         0 => policy.to_owned(),
         more => format!("{policy}.{}", more + 1),
     }
+}
+
+/// The first part of `RateLimit`, which is the same for all requests.
+fn left_of(name: &str) -> String {
+    format!("\"{name}\";r=")
 }
 
 /// The members of `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11): quota, unit and

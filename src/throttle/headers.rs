@@ -1,13 +1,16 @@
 //! `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11).
 
+use std::cell::RefCell;
 use std::fmt::Write;
 
+use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::limiter::counters::Tightest;
 use crate::limiter::limit::LimitPart;
 use crate::snapshot::throttling::quota_name;
 use crate::throttle::exceeded::LimitExceeded;
-use crate::throttle::levels::Levels;
+use crate::throttle::levels::{Levels, ToldLimits};
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -15,10 +18,39 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 /// The largest integer of a structured field (RFC 9651 section 3.3.1).
 const MOST: u64 = 999_999_999_999_999;
 
+/// Room for a hundred values: they go with the answers, and their room is used again.
+const ROOM: usize = 4096;
+
+/// The longest end of a value: two numbers, and what stands between them.
+const LONGEST_END: usize = 48;
+
+/// Makes the values of `RateLimit` in one piece of memory, so that an answer costs no allocation.
+#[derive(Debug)]
+pub struct RateLimitValues(RefCell<BytesMut>);
+
+impl Default for RateLimitValues {
+    fn default() -> Self {
+        Self(RefCell::new(BytesMut::with_capacity(ROOM)))
+    }
+}
+
+impl RateLimitValues {
+    fn value(&self, left_of: &str, left: u64, reset: u64) -> Option<HeaderValue> {
+        let mut room = self.0.try_borrow_mut().ok()?;
+        let mut digits = itoa::Buffer::new();
+        room.reserve(left_of.len() + LONGEST_END);
+        room.extend_from_slice(left_of.as_bytes());
+        room.extend_from_slice(digits.format(left.min(MOST)).as_bytes());
+        room.extend_from_slice(b";t=");
+        room.extend_from_slice(digits.format(reset.div_ceil(1000)).as_bytes());
+        HeaderValue::from_maybe_shared(room.split().freeze()).ok()
+    }
+}
+
 /// Tells the client of an answer which quotas it has, and what is left of the one that ends first.
 /// What a backend said of its own limits goes.
-pub fn passed(levels: &Levels, headers: &mut HeaderMap) {
-    let Some((tightest, limits)) = levels.told() else { return };
+pub fn passed(levels: &Levels, values: &RateLimitValues, headers: &mut HeaderMap) {
+    let Some(ToldLimits { tightest, limits }) = levels.told() else { return };
     let mut first = true;
     for limit in limits {
         if first {
@@ -28,9 +60,10 @@ pub fn passed(levels: &Levels, headers: &mut HeaderMap) {
         }
         first = false;
     }
-    if let Some((name, tightest)) = tightest {
-        let (left, reset) = (tightest.left.left, tightest.left.reset);
-        if let Some(value) = rate_limit(&quota_name(name, tightest.position), left, reset) {
+    if let Some((limit, Tightest { position, left, .. })) = tightest {
+        let left_of = limit.left_of.get(usize::from(position));
+        let value = left_of.and_then(|left_of| values.value(left_of, left.left, left.reset));
+        if let Some(value) = value {
             headers.insert(RATE_LIMIT, value);
         }
     } else if !first {

@@ -48,6 +48,13 @@ pub struct LevelLeft {
     pub burst: Option<u64>,
 }
 
+/// The limits that clients are told of.
+#[derive(Debug)]
+pub struct ToldLimits<'l, L> {
+    pub tightest: Option<(&'l CompiledLimit, Tightest)>,
+    pub limits: L,
+}
+
 impl Levels {
     /// Finds the levels of a granted request, unless a deny condition is about it.
     pub fn of(
@@ -111,11 +118,14 @@ impl Levels {
 
     /// Counts the request on all levels of this gateway, or on none of them.
     pub fn count(&mut self, now: CountingTime) -> Result<(), LimitExceeded> {
-        let Some(throttling) = self.throttling.clone() else { return Ok(()) };
+        // taken out, not cloned: all workers would write to one number
+        let Some(throttling) = self.throttling.take() else { return Ok(()) };
         let claims: SmallVec<[Claim<'_>; INLINE]> = self.claims(&throttling).collect();
         let admitted = throttling.counters.admit(&claims, now);
         drop(claims);
-        self.judged(&throttling, admitted, now)
+        let judged = self.judged(&throttling, admitted, now);
+        self.throttling = Some(throttling);
+        judged
     }
 
     /// Notes how the request passed, or tells what refuses it.
@@ -195,16 +205,17 @@ impl Levels {
         }
     }
 
-    /// The tightest quota of a request that passed, with its policy's name, and the policies that
-    /// clients are told of.
-    pub fn told(&self) -> Option<(Option<(&str, Tightest)>, impl Iterator<Item = &CompiledLimit>)> {
+    /// The tightest quota of a request that passed, with its limit, and the limits that clients are
+    /// told of.
+    pub fn told(&self) -> Option<ToldLimits<'_, impl Iterator<Item = &CompiledLimit>>> {
         let throttling = self.throttling.as_ref().filter(|throttling| throttling.headers)?;
         let tightest = self.passed.tightest.and_then(|tightest| {
             let level = self.all.get(tightest.claim).filter(|level| level.is_told())?;
-            Some((policy(throttling, level)?.definition.name.as_str(), tightest))
+            Some((limit(throttling, level)?, tightest))
         });
         let told = self.all.iter().filter(|level| level.is_told());
-        Some((tightest, told.filter_map(|level| limit(throttling, level))))
+        let limits = told.filter_map(|level| limit(throttling, level));
+        Some(ToldLimits { tightest, limits })
     }
 
     /// The state of every level, without counting.
