@@ -6,13 +6,14 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use smallvec::SmallVec;
 
+pub use crate::limiter::claim::{Claim, Exceeded, Noted, Passed, Tightest};
 use crate::limiter::counter::{Counted, Counter, Excess, QuotaLeft, Share, Usage};
 use crate::limiter::key::{CounterKey, KeySpace};
-use crate::limiter::limit::{ExcessRule, Follower, Limit, LimitPart};
+use crate::limiter::limit::{ExcessRule, Follower};
 use crate::limiter::shard::Shard;
 use crate::limiter::time::{CountingTime, TimeScale};
 use crate::model::clock::Moment;
@@ -33,48 +34,6 @@ pub struct Counters {
     most: AtomicUsize,
     /// Requests that were counted in a shared counter of their policy.
     overflowed: AtomicU64,
-}
-
-/// A counter that a request wants to be counted in.
-#[derive(Debug, Clone, Copy)]
-pub struct Claim<'l> {
-    pub limit: &'l Arc<Limit>,
-    pub key: CounterKey,
-}
-
-/// The answer for a request that may pass. All claims are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Passed {
-    /// The quota of which the smallest share is left, of all claims.
-    pub tightest: Option<Tightest>,
-    /// The first claim that is beyond its limit and lets the request through ([`ExcessRule::Mark`],
-    /// `Observe`).
-    pub noted: Option<Noted>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tightest {
-    /// The position among the claims.
-    pub claim: usize,
-    /// The position of the quota in its limit.
-    pub position: u8,
-    pub left: QuotaLeft,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Noted {
-    pub claim: usize,
-    pub part: LimitPart,
-}
-
-/// The answer for a request that must wait. Nothing was counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Exceeded {
-    /// The first claim that refuses.
-    pub claim: usize,
-    pub part: LimitPart,
-    /// Milliseconds until all claims have room, if nobody else takes it.
-    pub wait: u64,
 }
 
 impl Counters {

@@ -30,6 +30,7 @@
 
 mod burst;
 mod calendar;
+mod claim;
 pub mod concurrency;
 pub mod counter;
 pub mod counters;

@@ -1,0 +1,49 @@
+//! A request's question to the table of counters, and the answers.
+
+use std::sync::Arc;
+
+use crate::limiter::counter::QuotaLeft;
+use crate::limiter::key::CounterKey;
+use crate::limiter::limit::{Limit, LimitPart};
+
+/// A counter that a request wants to be counted in.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'l> {
+    pub limit: &'l Arc<Limit>,
+    pub key: CounterKey,
+}
+
+/// The answer for a request that may pass. All claims are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Passed {
+    /// The quota of which the smallest share is left, of all claims.
+    pub tightest: Option<Tightest>,
+    /// The first claim that is beyond its limit and lets the request through ([`ExcessRule::Mark`],
+    /// `Observe`).
+    pub noted: Option<Noted>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tightest {
+    /// The position among the claims.
+    pub claim: usize,
+    /// The position of the quota in its limit.
+    pub position: u8,
+    pub left: QuotaLeft,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Noted {
+    pub claim: usize,
+    pub part: LimitPart,
+}
+
+/// The answer for a request that must wait. Nothing was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exceeded {
+    /// The first claim that refuses.
+    pub claim: usize,
+    pub part: LimitPart,
+    /// Milliseconds until all claims have room, if nobody else takes it.
+    pub wait: u64,
+}
