@@ -1,6 +1,6 @@
 //! The second proof of the walk: a verified token, with its claims.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use crate::authenticate::binding::Binding;
 use crate::introspect::IntrospectionPurpose;
 use crate::jwt::{self, Claims, Rejection};
 use crate::key_managers::CompiledKeyManager;
+use crate::limiter::key::{Fingerprint, KeySpace};
 use crate::model::application::KeyType;
 use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::key_manager::ClaimNames;
@@ -51,11 +52,13 @@ pub struct CallerNames {
     /// The part of log lines about it and its token.
     pub logged: Fragment,
     series: OnceCell<Arc<ApplicationSeries>>,
+    /// The name that its counters have, for the secret of them.
+    counted: Cell<Option<(KeySpace, Fingerprint)>>,
 }
 
 /// A place in the cache, its share of the index, what log lines say of it, and what allocations
 /// cost.
-const PLACE_BYTES: usize = 896;
+const PLACE_BYTES: usize = 960;
 
 /// The basis of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,6 +211,7 @@ impl Principal {
                     key_type,
                     logged: Fragment::default(),
                     series: OnceCell::new(),
+                    counted: Cell::default(),
                 };
                 Rc::clone(known.insert(Rc::new(caller)))
             }
@@ -269,6 +273,16 @@ impl CallerNames {
     /// Returns the series of the application, found once for each verdict.
     pub fn series(&self, registry: &ApplicationRegistry) -> &ApplicationSeries {
         self.series.get_or_init(|| registry.of(&self.application, &self.owner))
+    }
+
+    /// The fingerprint by which counters know the application, made once for each token.
+    pub fn fingerprint(&self, keys: KeySpace) -> Fingerprint {
+        if let Some((_, known)) = self.counted.get().filter(|(space, _)| *space == keys) {
+            return known;
+        }
+        let made = keys.application(&self.owner, &self.application);
+        self.counted.set(Some((keys, made)));
+        made
     }
 
     fn is(&self, application: &str, owner: &str, key_type: KeyType) -> bool {

@@ -62,6 +62,13 @@ impl KeySpace {
     }
 }
 
+impl KeySpace {
+    /// The fingerprint of an application.
+    pub fn application(self, owner: &str, name: &str) -> Fingerprint {
+        self.fingerprint([b"application".as_slice(), owner.as_bytes(), name.as_bytes()])
+    }
+}
+
 impl Fingerprint {
     /// The counter of this policy and nobody in particular.
     pub fn counter(self) -> CounterKey {

@@ -133,10 +133,12 @@ impl<T: Tally> SlidingCell<T> {
         self.counts_from(oldest).filter(|(_, count)| *count > 0)
     }
 
+    /// From `oldest`, at most a whole ring before the current sub-window, up to the current one.
     fn counts_from(&self, oldest: u64) -> impl Iterator<Item = (u64, u64)> {
-        (oldest..=self.head).map(|number| {
-            (number, self.counts.get(position(number)).map_or(0, |count| count.get()))
-        })
+        // by two slices: a remainder for each of seventeen places would cost more than all else
+        let (later, first) = self.counts.split_at_checked(position(oldest)).unwrap_or_default();
+        let counts = first.iter().chain(later).map(|count| count.get());
+        (oldest..=self.head).zip(counts)
     }
 }
 

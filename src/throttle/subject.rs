@@ -30,11 +30,12 @@ impl<'r> Subjects<'r> {
     pub(super) fn application(&self) -> Option<Fingerprint> {
         *self.application.get_or_init(|| {
             let application = self.grant.application()?;
-            Some(self.keys.fingerprint([
-                b"application".as_slice(),
-                application.owner.as_bytes(),
-                application.name.as_bytes(),
-            ]))
+            let (owner, name) = (application.owner, application.name);
+            let Some(principal) = self.grant.principal() else {
+                return Some(self.keys.application(owner, name));
+            };
+            let caller = principal.caller(name, owner, self.grant.key_type());
+            Some(caller.fingerprint(self.keys))
         })
     }
 
