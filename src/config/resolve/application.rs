@@ -10,7 +10,7 @@ use crate::model::application::{
 };
 use crate::model::directory::DirectoryBuilder;
 use crate::model::names::InvalidName;
-use crate::model::policy::PolicyLevel;
+use crate::model::policy::{PolicyIndex, PolicyLevel};
 
 pub(super) fn applications(
     whole: &Whole<'_>,
@@ -111,7 +111,13 @@ fn subscription(table: &Table<'_>, references: &References) -> Option<Subscripti
         // an unknown value is reported already, and this default opens nothing that the file closes
         _ => SubscriptionState::Unblocked,
     };
-    let policy = references::policy(table, "policy", PolicyLevel::Subscription, references);
+    let policy = match table.text("policy") {
+        None => PolicyIndex::UNLIMITED,
+        Some(name) => {
+            let level = PolicyLevel::Subscription;
+            references::named_policy(&name, level, references, table.problems())?
+        }
+    };
     if let Err((message, hint)) = references.offers(api?, policy) {
         table.error("policy", message, hint);
     }

@@ -12,14 +12,9 @@ use crate::model::token_handling::Pattern;
 pub(super) fn condition(table: &Table<'_>) -> Option<Condition> {
     let inverted = inverted(table);
     let limits = figures::limits(table);
-    if limits == Limits::default() {
+    if limits == Limits::default() && !figures::are_written(table) {
         let hint = Some("write `requests` and `per` beside the condition".to_owned());
         table.problems().error(table.at(), "the condition has no limit".to_owned(), hint);
-    }
-    if !CONDITION_KINDS.iter().any(|kind| table.has(kind)) {
-        let hint = Some(format!("write one of {}", CONDITION_KINDS.join(", ")));
-        table.problems().error(table.at(), "the condition asks for nothing".to_owned(), hint);
-        return None;
     }
     let wanted = |kind: &'static str| inverted.contains(&kind);
     let ranges: Option<Vec<_>> = table
@@ -45,13 +40,20 @@ pub(super) fn condition(table: &Table<'_>) -> Option<Condition> {
     let plain = |all: Vec<(Placed<&str>, Pattern)>| {
         all.into_iter().map(|(name, pattern)| (name.value.to_owned(), pattern)).collect()
     };
-    Some(Condition {
+    let condition = Condition {
         ips: Matcher { wanted: ranges?, inverted: wanted("ips") },
         headers: Matcher { wanted: headers?, inverted: wanted("headers") },
         query: Matcher { wanted: plain(query?), inverted: wanted("query") },
         claims: Matcher { wanted: plain(claims?), inverted: wanted("claims") },
         limits,
-    })
+    };
+    // it would hold for every request
+    if condition.asks_for_nothing() {
+        let hint = Some(format!("write one of {}", CONDITION_KINDS.join(", ")));
+        table.problems().error(table.at(), "the condition asks for nothing".to_owned(), hint);
+        return None;
+    }
+    Some(condition)
 }
 
 /// The kinds that must not fit. One that is not there would turn nothing around.

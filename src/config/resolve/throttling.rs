@@ -85,7 +85,7 @@ fn policy<'t>(table: &Table<'t>, sources: &Sources) -> Option<(Placed<&'t str>, 
     policy.sync_interval = shared_counters::interval(table);
     policy.place = Some(sources.place(&table.at()));
     refuse_keys_of_other_levels(table, level);
-    if policy.limits == Limits::default() {
+    if policy.limits == Limits::default() && !figures::are_written(table) {
         let hint = Some("write `requests` and `per`, or a `burst`".to_owned());
         let message = format!("throttling policy {:?} has no limit", name.value);
         table.problems().error(table.at(), message, hint);

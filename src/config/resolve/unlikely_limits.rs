@@ -8,8 +8,8 @@ use crate::model::api::Api;
 use crate::model::directory::Directory;
 use crate::model::names::ApplicationSlot;
 use crate::model::policy::{
-    AddressRange, Condition, DenyCondition, DenyTarget, Limits, Policy, PolicyIndex, PolicyLevel,
-    QuotaUnit, Throttling, Window,
+    AddressRange, Burst, Condition, DenyCondition, DenyTarget, Limits, Policy, PolicyIndex,
+    PolicyLevel, Quota, QuotaUnit, Throttling, Window,
 };
 use crate::model::provenance::{Provenance, SourceFiles};
 
@@ -77,6 +77,19 @@ impl LimitNouns<'_> {
             );
             let hint = Some("the quota ends first: the burst limits nothing".to_owned());
             problems.warning(self.at(place), message, hint);
+        }
+        if let Some(burst) = limits.burst
+            && let Some(quota) = requests().find(|quota| never_reached(quota, burst))
+        {
+            let message = format!(
+                "throttling policy {:?}: its quota of {} {} is never reached, because its burst of \
+                 {} lets fewer through in that time",
+                policy.name,
+                quota.most,
+                window(quota.window),
+                burst.requests
+            );
+            problems.warning(self.at(place), message, None);
         }
         for quota in &limits.quotas {
             let stricter = limits.quotas.iter().find(|other| {
@@ -193,6 +206,13 @@ impl LimitNouns<'_> {
             problems.warning(self.at(second.place), message.to_owned(), None);
         }
     }
+}
+
+/// The burst alone lets less than the quota through: N(1 + L/W) in a time of L.
+fn never_reached(quota: &Quota, burst: Burst) -> bool {
+    let (length, per) = (quota.window.length().as_millis(), burst.per.as_millis().max(1));
+    let most = u128::from(burst.requests.get()).saturating_mul(per.saturating_add(length));
+    most < u128::from(quota.most.get()).saturating_mul(per)
 }
 
 /// All addresses of both families are excluded.

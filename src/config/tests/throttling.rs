@@ -61,6 +61,7 @@ fn the_policies_of_wso2_are_there_and_a_written_one_replaces_its_namesake() {
 fn figures_that_cannot_be_meant_are_refused() {
     for (lines, words) in [
         ("", "has no limit"),
+        ("quotas = []", "has no limit"),
         ("requests = 0\nper = \"1m\"", "`throttling_policies.requests` must be from 1 to"),
         ("requests = -5\nper = \"1m\"", "`throttling_policies.requests` must be from 1 to"),
         ("requests = 99999999999\nper = \"1m\"", "must be from 1 to 4000000000"),
@@ -86,6 +87,8 @@ fn figures_that_cannot_be_meant_are_refused() {
         let report = report(&policy(lines));
         assert!(report.contains(words), "{lines}: {words}: {report}");
     }
+    let once = report(&policy("requests = 5\nper = \"soon\""));
+    assert!(!once.contains("has no limit"), "{once}");
     for (name, words) in [("Unlimited", "stays so"), ("a\\\"b", "cannot be a policy's name")] {
         let text = policy("requests = 5\nper = \"1m\"").replace("\"p\"", &format!("\"{name}\""));
         assert!(report(&text).contains(words), "{name}");
@@ -115,7 +118,11 @@ fn templates_and_conditions_that_cannot_be_meant_are_refused() {
     };
     for (condition, words) in [
         ("requests = 5, per = \"1m\"", "the condition asks for nothing"),
+        ("ips = [], requests = 5, per = \"1m\"", "the condition asks for nothing"),
+        ("ips = [], invert = [\"ips\"], requests = 5, per = \"1m\"", "asks for nothing"),
+        ("headers = {}, query = {}, requests = 5, per = \"1m\"", "asks for nothing"),
         ("ips = [\"10.0.0.0/8\"]", "the condition has no limit"),
+        ("ips = [\"10.0.0.0/8\"], quotas = []", "the condition has no limit"),
         ("ips = [\"10.0.0.0/33\"], requests = 5, per = \"1m\"", "is no range of addresses"),
         ("ips = [\"10.0.0.9-10.0.0.1\"], requests = 5, per = \"1m\"", "is no range of addresses"),
         ("headers = { \"a b\" = \"x\" }, requests = 5, per = \"1m\"", "is not a header's name"),
@@ -226,6 +233,14 @@ fn limits_that_are_probably_not_meant_are_warned_of() {
                 advanced("requests = 5\nper = \"1m\"\nburst = { requests = 6, per = \"1s\" }")
             ),
             "has a burst of 6 above its quota of 5",
+        ),
+        (
+            format!(
+                "{}{}",
+                api(used),
+                advanced("requests = 50\nper = \"1m\"\nburst = { requests = 9, per = \"30s\" }")
+            ),
+            "its quota of 50 per 60s is never reached, because its burst of 9 lets fewer through",
         ),
         (
             format!(

@@ -26,6 +26,15 @@ pub struct Matcher<T> {
     pub inverted: bool,
 }
 
+impl Condition {
+    pub fn asks_for_nothing(&self) -> bool {
+        self.ips.wanted.is_empty()
+            && self.headers.wanted.is_empty()
+            && self.query.wanted.is_empty()
+            && self.claims.wanted.is_empty()
+    }
+}
+
 impl<T> Matcher<T> {
     /// Asks for nothing, or judges what is wanted.
     pub fn holds(&self, fits: impl FnOnce(&[T]) -> bool) -> bool {
