@@ -19,23 +19,25 @@ ACCESS_LOG = "access.log"
 CHANGES = "changes.toml"
 
 
-def applications(materials: Path, consumer_keys: int) -> Path:
+def applications(materials: Path, consumer_keys: int, policy: str | None) -> Path:
     """One application and one subscription for each consumer key."""
-    path = materials / f"applications-{consumer_keys}.jsonl"
+    path = materials / f"applications-{consumer_keys}{f'-{policy}' if policy else ''}.jsonl"
+    subscription = {"api": "a:1"} | ({"policy": policy} if policy else {})
     if not path.exists():
         with path.open("w") as lines:
             for i in range(consumer_keys):
                 key = {"type": "production", "key_manager": "issuer", "consumer_key": f"consumer-key-{i}"}
-                application = {"name": f"application-{i}", "owner": "owner", "keys": [key], "subscriptions": [{"api": "a:1"}]}
+                application = {"name": f"application-{i}", "owner": "owner", "keys": [key], "subscriptions": [subscription]}
                 lines.write(json.dumps(application, separators=(",", ":")) + "\n")
     return path
 
 
-def command(placement: Placement, binary: Path) -> list[str]:
+def command(placement: Placement, binary: Path, policy: str | None = None, tables: str = "") -> list[str]:
+    """`policy` is that of all subscriptions, and `tables` stand at the end of the file."""
     materials = placement.materials
     (placement.folder / CHANGES).touch()
     (placement.folder / "gateway.toml").write_text(f"""
-application_files = ["{applications(materials, placement.consumer_keys)}"]
+application_files = ["{applications(materials, placement.consumer_keys, policy)}"]
 include = ["{CHANGES}"]
 
 [gateway]
@@ -82,16 +84,16 @@ operations = [
   {{ method = "GET", path = "/open", auth = "none" }},
   {{ method = "POST", path = "/body/{{size}}", auth = "none" }},
 ]
-""")
+{tables}""")
     return [str(binary), "--config", "gateway.toml", "run"]
 
 
-def build(name: str, binary: Path) -> Contestant:
+def build(name: str, binary: Path, policy: str | None = None, tables: str = "") -> Contestant:
     return Contestant(
         name=name,
         note=f"token, subscription, scope, access log to a file, metrics{'; built by deploy/build' if binary == TRAINED else ''}",
         version=lambda: output_of([str(binary), "--version"]).strip().removeprefix("portcullis "),
-        command=lambda placement: command(placement, binary),
+        command=lambda placement: command(placement, binary, policy, tables),
         missing=lambda: None if binary.exists() else f"no {binary}",
         logs=(ACCESS_LOG,),
     )
