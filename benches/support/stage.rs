@@ -53,8 +53,8 @@ impl Stage {
         let file = FILE
             .replace(r#"path = "/orders/{id}""#, operation)
             .replace(r#":9"]"#, r#":9"], hard_limit = { requests = 4_000_000_000, per = "1s" }"#);
-        let most = r#"requests = 4_000_000_000, per = "1m", burst = { requests = 4_000_000_000, per = "1s" }"#;
-        let most = most.replace(", per", "\nper").replace(", burst", "\nburst");
+        let burst = "burst = { requests = 4_000_000_000, per = \"1s\" }";
+        let most = format!("requests = 4_000_000_000\nper = \"1m\"\n{burst}");
         let policy = |level: &str, more: &str| {
             format!(
                 "[[throttling_policies]]\nname = \"most\"\nlevel = \"{level}\"\n{most}\n{more}\n"
@@ -99,6 +99,8 @@ impl Stage {
         let cache = TokenCache::new(1024 * 1024, metrics.worker(0), Common::alone());
         let mut compiler = Compiler::new(Arc::clone(&metrics), 1);
         let snapshot = compiler.compile(model, keys).expect("a snapshot");
+        // as if it were published
+        snapshot.throttling.counters.set_most(snapshot.throttling.max_counters);
         let claims = json!({
             "iss": ISSUER, "azp": format!("consumer-{}", consumer_keys / 2), "client_id": "x", "scope": "orders:read orders:write",
             "exp": now.0 + 3600, "iat": now.0, "jti": "5ad3006d-6f4b-4c0c-a6a0-0f3b9ad0e5b1", "sub": "someone",

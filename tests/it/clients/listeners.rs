@@ -158,9 +158,9 @@ async fn clients_show_a_certificate_that_is_believed() {
 }
 
 /// PEM: an authority, a certificate of it for a client, and its key.
-fn client_certificate() -> (String, String, String) {
+pub(crate) fn client_certificate() -> (String, String, String) {
     use rcgen::{
-        BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+        BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     };
     let authority_key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
@@ -169,6 +169,8 @@ fn client_certificate() -> (String, String, String) {
     let issuer = Issuer::new(authority, authority_key);
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec!["client.example".to_owned()]).unwrap();
+    // with the authority's name it would look self-signed to OpenSSL
+    params.distinguished_name.push(DnType::CommonName, "client.example");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     (authority_pem, params.signed_by(&key, &issuer).unwrap().pem(), key.serialize_pem())
 }

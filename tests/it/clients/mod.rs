@@ -3,7 +3,7 @@
 mod floods;
 mod framing;
 mod h2spec;
-mod listeners;
+pub(crate) mod listeners;
 mod removed_listeners;
 mod resting;
 mod targets;

@@ -74,6 +74,57 @@ async fn a_killed_process_forgets_a_second_at_most_and_a_stopped_one_nothing() {
     assert!(program.log().contains("begin anew"), "{}", program.log());
 }
 
+/// Ends the process that took over: it is nobody's child.
+struct Successor<'p>(&'p Program, u32);
+
+impl Successor<'_> {
+    /// The process that owns `state_dir`.
+    fn owner(program: &Program) -> Option<u32> {
+        let lock = fs::read_to_string(program.path().join("state/lock")).ok()?;
+        lock.strip_prefix("pid ")?.trim().parse().ok()
+    }
+}
+
+impl Drop for Successor<'_> {
+    fn drop(&mut self) {
+        // only a process that runs in this test's folder
+        let folder = fs::read_link(format!("/proc/{}/cwd", self.1));
+        if folder.is_ok_and(|folder| folder == self.0.path()) {
+            let id = self.1.to_string();
+            let _ = std::process::Command::new("kill").args(["-KILL", &id]).status();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_takes_over_goes_on_with_the_counts() {
+    let (backend, signer) = (Origin::start(), Signer::new("key-1"));
+    let mut program = program(&backend, &signer);
+    program.start();
+    program.wait_until_ready();
+    for _ in 0..3 {
+        assert_eq!(status(&program, &signer).await, 200);
+    }
+    let before = program.id();
+    program.signal("USR2");
+    let mut after = None;
+    wait_until("another owner of state_dir", || {
+        after = Successor::owner(&program).filter(|owner| *owner != before);
+        after.is_some()
+    });
+    let successor = Successor(&program, after.unwrap());
+    program.wait_for_log("took over from the process before");
+    let ended = || fs::read_to_string(format!("/proc/{before}/stat"));
+    // a zombie until the test waits for it
+    wait_until("the end of the first process", || ended().is_ok_and(|stat| stat.contains(") Z ")));
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(status(&program, &signer).await);
+    }
+    assert_eq!(statuses, [200, 200, 429], "{}", program.log());
+    drop(successor);
+}
+
 #[tokio::test]
 async fn a_reload_keeps_the_counts_and_takes_new_figures() {
     let shop =
