@@ -6,8 +6,10 @@ mod fleet;
 mod levels;
 mod load;
 mod metered;
+mod overshoot;
 mod restart;
 mod shared_counters;
+mod shared_layouts;
 
 use http::Response;
 

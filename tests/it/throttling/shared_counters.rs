@@ -1,4 +1,4 @@
-//! One count over several gateways, on a real Redis: alone, behind sentinels, and as a cluster.
+//! One count over several gateways, on a real Redis.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -19,15 +19,15 @@ use crate::support::redis::Redis;
 use crate::support::until;
 
 /// The counting part of one gateway.
-struct Counting {
+pub(super) struct Counting {
     counters: Arc<Counters>,
-    limiter: Arc<SharedLimiter>,
+    pub(super) limiter: Arc<SharedLimiter>,
     shared: SharedCounters,
     clock: Arc<dyn Clock>,
 }
 
 impl Counting {
-    async fn begin(settings: &SharedCounting) -> Counting {
+    pub(super) async fn begin(settings: &SharedCounting) -> Counting {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let scale = TimeScale::begin(clock.moment(), clock.milliseconds());
         let counters = Arc::new(Counters::new(10_000, keys(), scale));
@@ -42,16 +42,16 @@ impl Counting {
         self.counters.time(self.clock.moment(), self.clock.milliseconds())
     }
 
-    async fn is_up(&self) {
+    pub(super) async fn is_up(&self) {
         comes("the servers answer", || self.limiter.status().is_up()).await;
     }
 
-    async fn counts_alone(&self) {
+    pub(super) async fn counts_alone(&self) {
         comes("the gateway counts alone", || !self.limiter.status().is_up()).await;
     }
 
     /// A request as the gateway counts it: by the servers where they can, else here.
-    async fn request(&self, limits: &[Arc<Limit>]) -> Result<Passed, Exceeded> {
+    pub(super) async fn request(&self, limits: &[Arc<Limit>]) -> Result<Passed, Exceeded> {
         let claims: Vec<_> = limits.iter().map(|limit| claim(limit)).collect();
         match self.limiter.decide(&claims).await {
             Some(decision) => decision,
@@ -60,17 +60,17 @@ impl Counting {
     }
 
     /// A request that no server is asked about.
-    fn request_here(&self, limit: &Arc<Limit>) -> bool {
+    pub(super) fn request_here(&self, limit: &Arc<Limit>) -> bool {
         self.counters.admit(&[claim(limit)], self.now()).is_ok()
     }
 
-    fn left(&self, limit: &Arc<Limit>) -> u64 {
+    pub(super) fn left(&self, limit: &Arc<Limit>) -> u64 {
         self.counters.look(claim(limit), self.now()).0[0].left
     }
 }
 
 /// The sum of a counter's fields on a server whose names begin so.
-fn held(redis: &Redis, limit: &Arc<Limit>, fields: &str) -> u64 {
+pub(super) fn held(redis: &Redis, limit: &Arc<Limit>, fields: &str) -> u64 {
     let key = format!("portcullis:count:{:032x}", claim(limit).key.0);
     let redis::Value::Array(words) = redis.call(&format!("HGETALL {key}")).unwrap() else {
         return 0;
@@ -89,7 +89,7 @@ fn held(redis: &Redis, limit: &Arc<Limit>, fields: &str) -> u64 {
         .sum()
 }
 
-async fn comes(what: &str, look: impl Fn() -> bool) {
+pub(super) async fn comes(what: &str, look: impl Fn() -> bool) {
     until(what, async || look(), |seen| *seen).await;
 }
 
@@ -97,7 +97,7 @@ fn keys() -> KeySpace {
     KeySpace::from_bytes([7; 32])
 }
 
-fn claim(limit: &Arc<Limit>) -> Claim<'_> {
+pub(super) fn claim(limit: &Arc<Limit>) -> Claim<'_> {
     Claim { limit, key: limit.base() }
 }
 
@@ -108,11 +108,11 @@ fn limit(name: &str, most: u64, window: Window) -> Arc<Limit> {
         .followed_by(Follower::Shared)
 }
 
-fn an_hour(name: &str, most: u64) -> Arc<Limit> {
+pub(super) fn an_hour(name: &str, most: u64) -> Arc<Limit> {
     limit(name, most, Window::Sliding(Duration::from_hours(1)))
 }
 
-fn settings(layout: RedisLayout, ports: &[u16], mode: CounterMode) -> SharedCounting {
+pub(super) fn settings(layout: RedisLayout, ports: &[u16], mode: CounterMode) -> SharedCounting {
     let seeds = ports.iter().map(|port| HostPort { host: "127.0.0.1".to_owned(), port: *port });
     let login = RedisLogin::default();
     SharedCounting {
@@ -234,7 +234,7 @@ async fn a_server_that_loses_everything_is_told_again() {
 }
 
 /// Requests at another gateway find so much of the quota left, once all counts are back.
-async fn until_passed_is(counting: &Counting, limit: &Arc<Limit>, left: u64) {
+pub(super) async fn until_passed_is(counting: &Counting, limit: &Arc<Limit>, left: u64) {
     for _ in 0..200 {
         let decision = counting.request(std::slice::from_ref(limit)).await;
         if decision.is_ok_and(|passed| passed.tightest.is_some_and(|t| t.left.left < left)) {
@@ -302,155 +302,4 @@ async fn counters_of_a_gateway_that_ends_stay() {
     other.is_up().await;
     assert!(other.request_here(&gold), "it cannot know yet");
     comes("it knows", || other.left(&gold) == 0).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sentinels_name_the_server_that_took_over() {
-    let mut primary = Redis::start();
-    let replica = Redis::replica_of(&primary);
-    let sentinel = Redis::sentinel_of(&primary);
-    let layout = RedisLayout::Sentinel { name: "main".to_owned() };
-    let settings = settings(layout, &[sentinel.port()], CounterMode::Batched);
-    let one = Counting::begin(&settings).await;
-    one.is_up().await;
-    let gold = an_hour("gold", 100);
-    for _ in 0..30 {
-        assert!(one.request_here(&gold));
-    }
-    comes("it was told", || one.limiter.status().numbers().unwrap().told > 0).await;
-    comes("the sentinel knows the replica", || {
-        let info = sentinel.call("INFO sentinel").unwrap();
-        format!("{info:?}").contains("slaves=1")
-    })
-    .await;
-    comes("the replica is in step", || {
-        let info = format!("{:?}", replica.call("INFO replication").unwrap());
-        info.contains("master_link_status:up")
-    })
-    .await;
-    primary.kill();
-    one.counts_alone().await;
-    assert!(one.request_here(&gold));
-    one.is_up().await;
-    let other = Counting::begin(&settings).await;
-    other.is_up().await;
-    assert!(other.request_here(&gold));
-    comes("the other gateway knows of all", || other.left(&gold) == 100 - 32).await;
-    let unknown = RedisLayout::Sentinel { name: "mian".to_owned() };
-    let mistaken = SharedCounting {
-        servers: RedisServers { layout: unknown, ..settings.servers.clone() },
-        ..settings
-    };
-    let mistaken = Counting::begin(&mistaken).await;
-    comes("it says why", || mistaken.limiter.status().failing() == Some("sentinel")).await;
-}
-
-/// Three servers with all slots, and which of them has which.
-async fn cluster() -> [Redis; 3] {
-    let servers = [Redis::of_cluster(), Redis::of_cluster(), Redis::of_cluster()];
-    let bounds = [(0, 5460), (5461, 10922), (10923, 16383)];
-    for (server, (first, last)) in servers.iter().zip(bounds) {
-        server.call(&format!("CLUSTER ADDSLOTSRANGE {first} {last}")).unwrap();
-    }
-    for (number, server) in servers.iter().enumerate() {
-        // or all of them would begin with the same epoch, and quarrel about it
-        server.call(&format!("CLUSTER SET-CONFIG-EPOCH {}", number + 1)).unwrap();
-    }
-    for server in &servers[1..] {
-        let bus = server.call("CONFIG GET cluster-port").unwrap();
-        let redis::Value::Array(words) = bus else { panic!("{bus:?}") };
-        let redis::Value::BulkString(bus) = &words[1] else { panic!("{words:?}") };
-        let bus = String::from_utf8_lossy(bus);
-        servers[0].call(&format!("CLUSTER MEET 127.0.0.1 {} {bus}", server.port())).unwrap();
-    }
-    comes("the cluster is whole", || {
-        servers.iter().all(|server| {
-            let info = format!("{:?}", server.call("CLUSTER INFO").unwrap());
-            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
-        })
-    })
-    .await;
-    servers
-}
-
-fn id(server: &Redis) -> String {
-    let id = server.call("CLUSTER MYID").unwrap();
-    let redis::Value::BulkString(id) = id else { panic!("{id:?}") };
-    String::from_utf8(id).unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_holds_the_counters_and_a_slot_moves_under_load() {
-    let servers = cluster().await;
-    let ports: Vec<_> = servers.iter().map(Redis::port).collect();
-    for mode in [CounterMode::Batched, CounterMode::Exact] {
-        let settings = settings(RedisLayout::Cluster, &ports, mode);
-        let one = Counting::begin(&settings).await;
-        one.is_up().await;
-        // many counters lie on all servers
-        let limits: Vec<_> = (0..50).map(|n| an_hour(&format!("{mode:?}{n}"), 1000)).collect();
-        for limit in &limits {
-            assert!(one.request(std::slice::from_ref(limit)).await.is_ok());
-        }
-        comes("all were told", || one.limiter.status().numbers().unwrap().known >= 50).await;
-        let key = match mode {
-            CounterMode::Batched => {
-                format!("portcullis:count:{:032x}", claim(&limits[0]).key.0)
-            }
-            CounterMode::Exact => "{portcullis}".to_owned(),
-        };
-        let redis::Value::Int(slot) = servers[0].call(&format!("CLUSTER KEYSLOT {key}")).unwrap()
-        else {
-            panic!("no slot");
-        };
-        let from = match slot {
-            0..=5460 => 0,
-            5461..=10922 => 1,
-            _ => 2,
-        };
-        let (source, target) = (&servers[from], &servers[(from + 1) % 3]);
-        target.call(&format!("CLUSTER SETSLOT {slot} IMPORTING {}", id(source))).unwrap();
-        source.call(&format!("CLUSTER SETSLOT {slot} MIGRATING {}", id(target))).unwrap();
-        for _ in 0..20 {
-            assert!(one.request(&limits[..1]).await.is_ok());
-        }
-        loop {
-            let keys = source.call(&format!("CLUSTER GETKEYSINSLOT {slot} 10")).unwrap();
-            let redis::Value::Array(keys) = keys else { panic!("{keys:?}") };
-            let keys: Vec<_> = keys
-                .iter()
-                .map(|key| match key {
-                    redis::Value::BulkString(key) => String::from_utf8_lossy(key).into_owned(),
-                    other => panic!("{other:?}"),
-                })
-                .collect();
-            if keys.is_empty() {
-                break;
-            }
-            for key in keys {
-                assert!(one.request(&limits[..1]).await.is_ok());
-                source.call(&format!("MIGRATE 127.0.0.1 {} {key} 0 5000", target.port())).unwrap();
-            }
-        }
-        for server in [target, source] {
-            server.call(&format!("CLUSTER SETSLOT {slot} NODE {}", id(target))).unwrap();
-        }
-        for _ in 0..20 {
-            assert!(one.request(&limits[..1]).await.is_ok());
-        }
-        one.is_up().await;
-        let counted = 1000 - one.left(&limits[0]);
-        if mode == CounterMode::Batched {
-            comes("the servers know it", || held(target, &limits[0], "0:") == counted).await;
-        }
-        let other = Counting::begin(&settings).await;
-        other.is_up().await;
-        match mode {
-            CounterMode::Batched => {
-                assert!(other.request_here(&limits[0]));
-                comes("nothing was lost", || 1000 - other.left(&limits[0]) == counted + 1).await;
-            }
-            CounterMode::Exact => until_passed_is(&other, &limits[0], 1000 - counted).await,
-        }
-    }
 }
