@@ -109,7 +109,7 @@ class Image(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
-        cls.addClassCleanup(lambda: cls.podman("system", "reset", "--force"))
+        cls.addClassCleanup(lambda: cls.podman("rmi", "--all", "--force"))
         base = cls.folder / "base"
         cls.linked = cls.libraries()
         for path in cls.linked:
@@ -140,7 +140,8 @@ class Image(unittest.TestCase):
     @classmethod
     def podman(cls, *line):
         places = [f"--root={cls.folder}/images", f"--runroot={cls.folder}/run", f"--tmpdir={cls.folder}/tmp"]
-        managed = ["--runtime=runc", "--cgroup-manager=cgroupfs", "--events-backend=file"]
+        # copies instead of mounts, so that nothing stays mounted
+        managed = ["--storage-driver=vfs", "--runtime=runc", "--cgroup-manager=cgroupfs", "--events-backend=file"]
         return subprocess.run(["podman", *places, *managed, *line], capture_output=True, text=True, timeout=DEADLINE)
 
     @staticmethod
