@@ -1,6 +1,7 @@
 //! Operations that WSO2 has no path for: audit, gateways, moving keys, users, sign-up.
 
 mod audit;
+mod gateways;
 mod move_keys;
 mod own_password;
 mod sign_up;
@@ -24,4 +25,5 @@ pub(super) fn router() -> Router<Arc<Admin>> {
         .route("/me/change-password", post(own_password::change))
         .route("/users", get(users::list).post(users::create))
         .route("/users/{id}", get(users::show).put(users::update).delete(users::delete))
+        .route("/gateways", get(gateways::list))
 }

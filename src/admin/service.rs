@@ -20,6 +20,7 @@ use crate::admin::caller::Peer;
 use crate::admin::catalog::Catalog;
 use crate::admin::refused::Refused;
 use crate::admin::{access, administration, devportal, portcullis, publisher};
+use crate::store::StoreKeys;
 
 /// The longest body.
 const MOST_BODY: usize = 1024 * 1024;
@@ -34,6 +35,8 @@ const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 pub struct Admin {
     pub(super) catalog: Catalog,
     pub(super) access: ApiAccess,
+    /// Encrypt the secrets that are kept.
+    pub(super) keys: Arc<StoreKeys>,
 }
 
 /// The API, ready to answer.
@@ -41,8 +44,8 @@ pub struct Admin {
 pub struct AdminService(Router);
 
 impl Admin {
-    pub fn new(catalog: Catalog, access: ApiAccess) -> Self {
-        Self { catalog, access }
+    pub fn new(catalog: Catalog, access: ApiAccess, keys: Arc<StoreKeys>) -> Self {
+        Self { catalog, access, keys }
     }
 }
 

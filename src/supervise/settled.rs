@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::config::{ConfigFiles, Loaded, Report, StoredApplications, StoredObjects};
 use crate::model::identity::Identities;
-use crate::store::Head;
+use crate::store::{Head, StoreError};
 use crate::supervise::provisioning::{StoreReader, StoredTables};
 use crate::supervise::stamp::{SETTLE, Stamp, look};
 
@@ -102,14 +102,15 @@ pub(super) fn resolve(
         let loaded = files.resolve_gateway(identities, StoredObjects::default())?;
         return Ok((loaded, None));
     };
-    let mut reading = store.begin();
+    let unread = |error: StoreError| Report::of_store(&error.to_string());
+    let mut reading = store.begin().map_err(unread)?;
     let tables = reading.tables.clone();
     let stored = StoredObjects {
         tables: tables.to_vec(),
         applications: StoredApplications::Each(&mut reading),
     };
     let loaded = files.resolve_gateway(identities, stored);
-    let head = reading.finish().map_err(|error| Report::of_store(&error.to_string()))?;
+    let head = reading.finish().map_err(unread)?;
     Ok((loaded?, Some(StoredState { head, tables })))
 }
 

@@ -18,7 +18,7 @@ use crate::model::redis::RedisServer;
 use crate::model::throttling::SharedCounting;
 use crate::revocation::channel::Channel;
 use crate::state_dir::lock::Lock;
-use crate::store;
+use crate::store::{self, StoreKeys};
 use crate::supervise::clock::SystemClock;
 use crate::supervise::control_side::{ControlSide, ManagementWanted};
 use crate::supervise::counts::{self, KeptCounts};
@@ -74,7 +74,8 @@ async fn open_store(path: PathBuf) -> Result<Option<StoreReader>, SuperviseError
     let Some(settings) = settings.map_err(SuperviseError::Configuration)? else { return Ok(None) };
     own_folder(&settings.state_dir)?;
     let store = store::open(&settings, &settings.state_dir, Arc::new(SystemClock)).await?;
-    Ok(store.map(StoreReader::new))
+    let keys = StoreKeys::new(&settings)?;
+    Ok(store.map(|store| StoreReader::new(store, keys)))
 }
 
 async fn waited<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {

@@ -98,10 +98,11 @@ impl Follower {
                 tables.remove(own.kind, own.id);
             }
             for own in written.iter().filter(|own| own.kind.is_declared()) {
-                tables.put(own.clone());
+                tables.put(own.clone(), self.reader.keys())?;
             }
-            tables
+            Ok::<_, StoreError>(tables)
         });
+        let tables = tables.transpose()?;
         let mut applications = Vec::new();
         for id in applications::touched(&written, &removed) {
             let gone = removed.iter().filter(|own| own.kind == Kind::Application && own.id == id);
@@ -124,7 +125,9 @@ impl Follower {
         changes: &[Change],
     ) -> Result<(Option<StoredTables>, Vec<ChangedApplication>), StoreError> {
         let is_declared = |change: &Change| kind_of(change).is_declared();
-        let tables = changes.iter().any(is_declared).then(|| self.tables.after(changes));
+        let declared = changes.iter().any(is_declared);
+        let keys = self.reader.keys();
+        let tables = declared.then(|| self.tables.after(changes, keys)).transpose()?;
         let mut found = Vec::new();
         for id in ids_of_applications(changes) {
             let current = applications::read(self.store(), id).await?;

@@ -65,7 +65,8 @@ impl Provisioning {
         let admin = self.follower.as_ref().map(|follower| {
             let store = Arc::clone(follower.reader().store());
             let catalog = Catalog::new(store, Arc::clone(&self.declared), sender);
-            AdminService::new(Admin::new(catalog, access))
+            let keys = Arc::clone(follower.reader().keys());
+            AdminService::new(Admin::new(catalog, access, keys))
         });
         (admin, receiver)
     }

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::config::StoredApplication;
-use crate::store::{Head, Kind, Record, Store, StoreError};
+use crate::store::{Head, Kind, Record, Store, StoreError, StoreKeys};
 use crate::supervise::provisioning::applications::Gathering;
 use crate::supervise::provisioning::tables::StoredTables;
 
@@ -29,6 +29,7 @@ const BETWEEN: usize = 1024;
 #[derive(Debug, Clone)]
 pub(in crate::supervise) struct StoreReader {
     store: Arc<dyn Store>,
+    keys: Arc<StoreKeys>,
     runtime: Handle,
 }
 
@@ -44,8 +45,13 @@ pub(in crate::supervise) struct StateReading {
 
 impl StoreReader {
     /// For the current runtime.
-    pub(in crate::supervise) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, runtime: Handle::current() }
+    pub(in crate::supervise) fn new(store: Arc<dyn Store>, keys: StoreKeys) -> Self {
+        Self { store, keys: Arc::new(keys), runtime: Handle::current() }
+    }
+
+    /// Opens the secrets of records.
+    pub(in crate::supervise) fn keys(&self) -> &Arc<StoreKeys> {
+        &self.keys
     }
 
     pub(in crate::supervise) fn store(&self) -> &Arc<dyn Store> {
@@ -53,7 +59,7 @@ impl StoreReader {
     }
 
     /// Begins a reading. Call it on a thread where waiting is allowed.
-    pub(in crate::supervise) fn begin(&self) -> StateReading {
+    pub(in crate::supervise) fn begin(&self) -> Result<StateReading, StoreError> {
         let (sender, receiver) = sync_channel(BETWEEN);
         let store = Arc::clone(&self.store);
         let end = self.runtime.spawn(async move {
@@ -68,20 +74,21 @@ impl StoreReader {
             end,
             runtime: self.runtime.clone(),
         };
-        reading.read_tables();
-        reading
+        reading.read_tables(&self.keys)?;
+        Ok(reading)
     }
 }
 
 impl StateReading {
-    fn read_tables(&mut self) {
+    fn read_tables(&mut self, keys: &StoreKeys) -> Result<(), StoreError> {
         for record in self.records.by_ref() {
             if record.kind.is_of_applications() {
                 self.next = Some(record);
                 break;
             }
-            self.tables.put(record);
+            self.tables.put(record, keys)?;
         }
+        Ok(())
     }
 
     /// Waits for the end and returns the revision that all of it is of.

@@ -10,7 +10,8 @@ use crate::admin::administration::key_managers::properties::{
 use crate::admin::administration::key_managers::read::KeyManagerDraft;
 use crate::admin::refused::Refused;
 use crate::admin::service::Admin;
-use crate::store::{Record, StoreError};
+use crate::model::secret::Secret;
+use crate::store::{Record, SecretPlace};
 
 /// The keys of the declared form that WSO2's form says. All others (such as `audiences`) came with
 /// an import, and stay.
@@ -100,11 +101,20 @@ fn sealed(
 
 /// Encrypts new secrets and puts them into their places.
 pub(super) fn seal(
-    _admin: &Admin,
-    _record: &mut Record,
+    admin: &Admin,
+    record: &mut Record,
     secrets: &[(ConnectorSecret, String)],
 ) -> Result<(), Refused> {
-    if secrets.is_empty() { Ok(()) } else { Err(StoreError::NoEncryptionKey.into()) }
+    for (secret, text) in secrets {
+        let field = match secret {
+            ConnectorSecret::Password => "password",
+            ConnectorSecret::Property(name) => name.as_str(),
+        };
+        let place = SecretPlace { kind: record.kind, id: record.id, field };
+        let sealed = admin.keys.seal(place, &Secret::new(text.clone()))?;
+        put(record, secret, sealed);
+    }
+    Ok(())
 }
 
 /// Puts a sealed secret into its place.
