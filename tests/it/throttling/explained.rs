@@ -15,10 +15,11 @@ fn tables() -> String {
     let tier = "[[throttling_policies]]\nname = \"Tier\"\nlevel = \"advanced\"\nrequests = 50\nper = \"1m\"\n\
                 [[throttling_policies.conditions]]\nheaders = { \"x-tier\" = \"^gold$\" }\nrequests = 90\nper = \"1d\"\n";
     let custom = "[[throttling_policies]]\nname = \"each\"\nlevel = \"custom\"\nkey = \"$user:$api_context\"\nobserve = true\n\
-                  burst = { requests = 30, per = \"500ms\" }\n";
+                  burst = { requests = 30, per = \"10h\" }\n";
     format!("{}{tier}{custom}", two("Two", "subscription"))
 }
 
+/// Limits that give nothing back while the test runs.
 async fn open() -> Shop {
     let api = |api: Api| {
         api.operation("method = \"GET\", path = \"/x\", policy = \"Tier\"")
@@ -71,7 +72,7 @@ async fn every_limit_is_named_with_what_is_left() {
         [
             ("operation", "Tier", "GET /x of API orders:1.0.0", Some(49)),
             ("subscription", "Two", application, Some(1)),
-            ("custom", "each", custom, Some(30)),
+            ("custom", "each", custom, Some(29)),
             (
                 "hard_limit",
                 "orders:1.0.0 production",
@@ -88,7 +89,7 @@ async fn every_limit_is_named_with_what_is_left() {
     assert!(limits[1]["written_at"].as_str().unwrap().contains("gateway.toml:"));
     assert_eq!(
         (&limits[2]["beyond"], &limits[2]["burst"]["per"]),
-        (&json!("observe"), &json!("500ms"))
+        (&json!("observe"), &json!("10h"))
     );
     let again = ask(&shop, question).await;
     assert_eq!(again["limits"][1]["quotas"][0]["left"], 1, "explaining counts nothing");
@@ -104,7 +105,7 @@ async fn a_request_beyond_its_quota_is_explained_as_it_is_refused() {
     for words in [
         "NO  limit        subscription policy \"Two\": 0 left of 2 requests per 1h (more in 3",
         "ok  limit        operation policy \"Tier\": 48 left of 50 requests per 1m",
-        "; burst: 30 left of 30 per 500ms; counted for this value of $user:$api_context in ",
+        "; burst: 28 left of 30 per 10h; counted for this value of $user:$api_context in ",
         "; only observed",
         "hint: the quota of subscription policy \"Two\" is used up for 3",
         "refused: subscription_quota (HTTP 429)",
