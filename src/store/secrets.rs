@@ -195,6 +195,7 @@ mod tests {
     fn keys(current: Option<u8>, previous: &[u8]) -> StoreKeys {
         StoreKeys::new(&StoreSettings {
             location: StoreLocation::None,
+            state_dir: std::path::PathBuf::new(),
             poll_interval: Duration::from_secs(1),
             encryption_key: current.map(|byte| SecretKey::new([byte; 32])),
             previous_encryption_keys: previous
