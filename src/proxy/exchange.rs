@@ -50,7 +50,7 @@ pub struct Exchange {
     api: Option<(Rc<LocalApi>, Option<usize>)>,
     /// Counts among the API's requests in flight until the exchange ends.
     permit: Option<Permit>,
-    /// Charged at the end with what the exchange used.
+    /// The levels that the request counts on. They are charged at the end with what it used.
     pub(super) levels: Levels,
     /// The policy that refused.
     limited: Option<LimitingPolicy>,
@@ -136,11 +136,6 @@ impl Exchange {
         }
     }
 
-    /// Notes the levels that the request was counted on.
-    pub(super) fn counts_on(&mut self, levels: Levels) {
-        self.levels = levels;
-    }
-
     /// Holds a place among the API's requests in flight until the exchange ends.
     pub(super) fn hold(&mut self, permit: Option<Permit>) {
         self.permit = permit;
@@ -216,9 +211,8 @@ impl Exchange {
 
     /// Charges the bytes of both bodies, and what the backend reported.
     fn charge(&self) {
-        if let Some(now) = self.levels.time(|counters| self.worker.counting_time(counters)) {
-            self.levels.charge(self.received().saturating_add(self.sent), now);
-        }
+        let bandwidth = self.received().saturating_add(self.sent);
+        self.levels.charge(bandwidth, |counters| self.worker.counting_time(counters));
     }
 
     fn measure(&self, total: Duration, exported: Option<TraceId>) {

@@ -16,7 +16,7 @@ use crate::proxy::worker::Worker;
 use crate::revocation::channel::claims::Claimed;
 use crate::snapshot::local::LocalSnapshot;
 use crate::telemetry::refusals::Unsigned;
-use crate::throttle::levels::{CallFacts, Levels};
+use crate::throttle::levels::CallFacts;
 use crate::throttle::{Permitted, Throttled};
 
 /// Takes a grant out of its snapshot, and notes the caller. Refuses a body that declares too many
@@ -28,8 +28,8 @@ pub(super) fn permitted(
     head: &Head<'_>,
     inbound: &Inbound,
 ) -> Result<Permitted, Refusal> {
-    let levels = levels(snapshot, grant, exchange, head, inbound)?;
-    let permitted = Permitted::new(snapshot, grant, levels);
+    find_levels(snapshot, grant, exchange, head, inbound)?;
+    let permitted = Permitted::new(snapshot, grant);
     let permitted = permitted.ok_or_else(|| Refusal::new(Reason::InternalError))?;
     exchange.permitted(&permitted);
     if head.declared.is_some_and(|declared| permitted.body().refuses(declared.bytes)) {
@@ -52,20 +52,21 @@ pub(super) async fn claimed(
 }
 
 /// Finds the policies that a granted request counts against, unless a deny condition is about it.
-fn levels(
+fn find_levels(
     snapshot: &LocalSnapshot,
     grant: &Grant<'_>,
     exchange: &mut Exchange,
     head: &Head<'_>,
     inbound: &Inbound,
-) -> Result<Levels, Refusal> {
+) -> Result<(), Refusal> {
     let headers = inbound.request.headers();
     let (query, client) = (head.query.as_deref(), exchange.head.client);
-    Levels::of(snapshot, grant, &CallFacts { headers, query, client }).map_err(|by| {
+    let found = exchange.levels.find(snapshot, grant, &CallFacts { headers, query, client });
+    found.map_err(|by| {
         let routed = grant.routed();
         let at = RefusalPlace { api: Arc::clone(routed.api()), operation: Some(routed.position()) };
         // the log names whom it was about
-        if let Some(permitted) = Permitted::new(snapshot, grant, Levels::default()) {
+        if let Some(permitted) = Permitted::new(snapshot, grant) {
             exchange.permitted(&permitted);
         }
         at.refusal(Why::Throttle(Throttled::Denied(by)))

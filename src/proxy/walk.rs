@@ -7,6 +7,7 @@
 use crate::authenticate::cache::TokenCache;
 use crate::authenticate::{authenticate, credentials};
 use crate::authorize::{self, Grant, authorize};
+use crate::limiter::counters::Counters;
 use crate::model::clock::UnixSeconds;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::forwarding::forward;
@@ -37,9 +38,8 @@ pub(super) async fn walk(
     // decide; on a question, ask; repeat
     let permitted = permit(worker, exchange, &head, &inbound).await?;
     // quotas, and a place among the requests in flight
-    let mut admitted =
-        throttle::admit(permitted, |counters| worker.counting_time(counters)).await?;
-    exchange.counts_on(admitted.take_levels());
+    let now = |counters: &Counters| worker.counting_time(counters);
+    let admitted = throttle::admit(permitted, &mut exchange.levels, now).await?;
     // headers, body limits, backend JWT, upgrade
     let (outgoing, way_back) = outgoing::prepare(worker, exchange, &head, &admitted, inbound)?;
     // the backend's response head

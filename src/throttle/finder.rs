@@ -15,7 +15,7 @@ use crate::throttle::subject::Subjects;
 pub(super) struct Finder<'r> {
     pub(super) throttling: &'r CompiledThrottling,
     pub(super) subjects: Subjects<'r>,
-    pub(super) levels: SmallVec<[Level; INLINE]>,
+    pub(super) levels: &'r mut SmallVec<[Level; INLINE]>,
 }
 
 impl Finder<'_> {

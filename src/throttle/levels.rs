@@ -28,12 +28,15 @@ use crate::throttle::subject::Subjects;
 use crate::throttle::throttled::Throttled;
 
 /// Everything that one request counts against. It outlives the snapshot that it was made of.
+///
+/// It is large, so it stays in the exchange from the beginning, and the steps of the walk borrow it.
 #[derive(Debug, Default)]
 pub struct Levels {
     /// `None`: no level.
     throttling: Option<Arc<CompiledThrottling>>,
     all: SmallVec<[Level; INLINE]>,
-    passed: Passed,
+    /// `None` until the request was counted.
+    passed: Option<Passed>,
 }
 
 /// The state of one level, for people.
@@ -56,12 +59,24 @@ pub struct ToldLimits<'l, L> {
 }
 
 impl Levels {
-    /// Finds the levels of a granted request, unless a deny condition is about it.
+    /// Makes the levels of a granted request, unless a deny condition is about it.
     pub fn of(
         snapshot: &Snapshot,
         grant: &Grant<'_>,
         facts: &CallFacts<'_>,
     ) -> Result<Self, DeniedBy> {
+        let mut levels = Self::default();
+        levels.find(snapshot, grant, facts)?;
+        Ok(levels)
+    }
+
+    /// Finds the levels of a granted request, unless a deny condition is about it.
+    pub fn find(
+        &mut self,
+        snapshot: &Snapshot,
+        grant: &Grant<'_>,
+        facts: &CallFacts<'_>,
+    ) -> Result<(), DeniedBy> {
         let throttling = &snapshot.throttling;
         if let Some(deny) = &throttling.deny {
             let base_path = &grant.routed().api().definition.base_path;
@@ -71,15 +86,11 @@ impl Levels {
                 return Err(by);
             }
         }
-        let mut finder = Finder {
-            throttling,
-            subjects: Subjects::new(throttling.keys, grant, facts),
-            levels: SmallVec::new(),
-        };
-        finder.find(grant, facts);
-        let all = finder.levels;
-        let throttling = (!all.is_empty()).then(|| Arc::clone(throttling));
-        Ok(Self { throttling, all, passed: Passed::default() })
+        self.all.clear();
+        let subjects = Subjects::new(throttling.keys, grant, facts);
+        Finder { throttling, subjects, levels: &mut self.all }.find(grant, facts);
+        self.throttling = (!self.all.is_empty()).then(|| Arc::clone(throttling));
+        Ok(())
     }
 
     /// Counts the request on all levels, or on none of them: by the word of the servers that count
@@ -139,6 +150,7 @@ impl Levels {
             Ok(passed) => passed,
             Err(exceeded) => {
                 let Some(exceeded) = self.of_excess(throttling, exceeded, now) else {
+                    self.passed = Some(Passed::default());
                     return Ok(());
                 };
                 exceeded.policy.series.refused();
@@ -148,7 +160,7 @@ impl Levels {
         if let Some(noted) = passed.noted {
             self.note(throttling, noted);
         }
-        self.passed = passed;
+        self.passed = Some(passed);
         Ok(())
     }
 
@@ -174,7 +186,7 @@ impl Levels {
 
     /// The first level that let the request through although it is beyond its limit.
     pub fn noted(&self) -> Option<(LevelKind, &Arc<CompiledPolicy>)> {
-        let level = self.all.get(self.passed.noted?.claim)?;
+        let level = self.all.get(self.passed?.noted?.claim)?;
         Some((level.kind, policy(self.throttling.as_ref()?, level)?))
     }
 
@@ -193,9 +205,13 @@ impl Levels {
         }
     }
 
-    /// Charges what is known only now: the bytes of both bodies, and reported numbers.
-    pub fn charge(&self, bandwidth: u64, now: CountingTime) {
-        let Some(throttling) = &self.throttling else { return };
+    /// Charges what is known only now: the bytes of both bodies, and reported numbers. A request
+    /// that was not let through is charged nothing.
+    pub fn charge(&self, bandwidth: u64, now: impl FnOnce(&Counters) -> CountingTime) {
+        let Some(throttling) = self.throttling.as_ref().filter(|_| self.passed.is_some()) else {
+            return;
+        };
+        let now = now(&throttling.counters);
         for (level, claim) in self.all.iter().zip(self.claims(throttling)) {
             let is_metered = |unit: QuotaUnit| unit != QuotaUnit::Requests;
             if claim.limit.quotas.iter().any(|quota| is_metered(quota.unit)) {
@@ -209,7 +225,7 @@ impl Levels {
     /// told of.
     pub fn told(&self) -> Option<ToldLimits<'_, impl Iterator<Item = &CompiledLimit>>> {
         let throttling = self.throttling.as_ref().filter(|throttling| throttling.headers)?;
-        let tightest = self.passed.tightest.and_then(|tightest| {
+        let tightest = self.passed.and_then(|passed| passed.tightest).and_then(|tightest| {
             let level = self.all.get(tightest.claim).filter(|level| level.is_told())?;
             Some((limit(throttling, level)?, tightest))
         });

@@ -35,21 +35,22 @@ pub struct Admitted {
 /// Admits a call once every limit has room for it, and takes that room. A call that is refused
 /// takes none, of any limit.
 pub async fn admit(
-    mut permitted: Permitted,
+    permitted: Permitted,
+    levels: &mut Levels,
     now: impl Fn(&Counters) -> CountingTime,
 ) -> Result<Admitted, Throttled> {
     let permit = match &permitted.api().gate {
         Some(limit) => {
             // a call that is beyond its quota takes no place, not even among those that wait
-            if let Some(now) = permitted.levels.time(&now) {
-                permitted.levels.check(now)?;
+            if let Some(now) = levels.time(&now) {
+                levels.check(now)?;
             }
             Some(limit.enter().await?)
         }
         None => None,
     };
-    if let Some(now) = permitted.levels.time(&now) {
-        permitted.levels.admit(now).await?;
+    if let Some(now) = levels.time(&now) {
+        levels.admit(now).await?;
     }
     Ok(Admitted { permitted, permit })
 }
@@ -57,11 +58,6 @@ pub async fn admit(
 impl Admitted {
     pub fn permitted(&self) -> &Permitted {
         &self.permitted
-    }
-
-    /// Takes the levels out: the exchange charges them with what it used.
-    pub fn take_levels(&mut self) -> Levels {
-        std::mem::take(&mut self.permitted.levels)
     }
 
     /// Takes the permit out. The API has room for another request once it is dropped.

@@ -11,7 +11,6 @@ use crate::model::api::BodyStall;
 use crate::model::application::KeyType;
 use crate::model::gateway::ByteLimit;
 use crate::snapshot::local::{LocalApi, LocalSnapshot};
-use crate::throttle::levels::Levels;
 
 /// An owned grant, with everything that later steps take from the snapshot. The snapshot itself is
 /// let go, so that an old directory lives no longer than the decisions made on it.
@@ -25,7 +24,6 @@ pub struct Permitted {
     caller: Option<Rc<CallerNames>>,
     body: BodyLimits,
     assertions: Option<Arc<Assertions>>,
-    pub(super) levels: Levels,
 }
 
 /// The limits of one request's body: the API's own, or the gateway's.
@@ -45,7 +43,7 @@ impl BodyLimits {
 
 impl Permitted {
     /// Takes a grant out of its snapshot; `None` if another snapshot granted it.
-    pub fn new(snapshot: &LocalSnapshot, grant: &Grant<'_>, levels: Levels) -> Option<Self> {
+    pub fn new(snapshot: &LocalSnapshot, grant: &Grant<'_>) -> Option<Self> {
         let routed = grant.routed();
         let definition = &routed.api().definition;
         let limits = &snapshot.settings.limits;
@@ -67,7 +65,6 @@ impl Permitted {
                 },
             },
             assertions: snapshot.settings.assertions.clone(),
-            levels,
         })
     }
 
