@@ -90,7 +90,7 @@ fn failure(
     }
 }
 
-/// Takes out the error that the connector has put into another.
+/// Returns the cause that the connector wrapped in an I/O error.
 fn innermost(error: io::Error) -> io::Error {
     match error.downcast::<io::Error>() {
         Ok(inner) | Err(inner) => inner,

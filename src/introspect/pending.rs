@@ -33,7 +33,7 @@ impl Recheck {
     pub fn outcome(&self) -> Option<IntrospectionOutcome> {
         let receiver = &self.pending.0;
         let outcome = receiver.borrow().clone();
-        // a question that nobody will answer any more
+        // nobody will answer: the task that asked has ended
         outcome.or_else(|| receiver.has_changed().is_err().then(given_up))
     }
 }

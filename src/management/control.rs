@@ -88,7 +88,7 @@ impl Drop for ControlSocket {
     }
 }
 
-/// Serves calls while the gate is open, until it is dropped.
+/// Serves calls while the gate is open. Dropping the future ends the serving.
 pub async fn serve(
     state_dir: PathBuf,
     mut bound: Option<ControlSocket>,

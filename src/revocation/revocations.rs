@@ -106,8 +106,8 @@ impl Revocations {
         revocations
     }
 
-    /// Revokes, or takes back; holds from the next request on. Kept in the journal first, then told
-    /// to the other gateways, these also where the journal failed. Waits for the disk.
+    /// Revokes, or takes back, from the next request on. Writes the journal first and waits for the
+    /// disk. Then tells the other gateways, even if the journal could not be written.
     pub fn revoke(&self, records: &[RevocationRecord]) -> Result<(), RevocationError> {
         let (changed, full) = self.apply(&self.after_lifts(records), RevocationOrigin::Management);
         // who tells the same again after a failure wants to know whether it is kept now

@@ -37,7 +37,7 @@ pub struct Compiler {
     workers: usize,
     generation: u64,
     slots: TargetSlots,
-    /// Of the last snapshot.
+    /// The key managers of the last snapshot.
     key_managers: HashMap<KeyManagerSlot, Arc<CompiledKeyManager>>,
     templates: HashMap<KeyManagerSlot, Arc<CompiledTemplate>>,
     healths: Kept<HealthKey, TargetHealths>,

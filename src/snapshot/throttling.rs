@@ -253,7 +253,7 @@ impl ApiLimits {
 }
 
 impl CompiledPolicy {
-    /// The limit at a position among the policy's own and its conditions'.
+    /// Returns a limit: at 0 the policy's own, then those of its conditions.
     pub fn limit(&self, position: usize) -> Option<&CompiledLimit> {
         self.limits.get(position)
     }

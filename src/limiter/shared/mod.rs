@@ -144,7 +144,7 @@ pub struct SharedCounters {
 }
 
 impl SharedCounters {
-    /// Without servers yet.
+    /// Makes the counters of a gateway that has no servers yet.
     pub fn new(
         limiter: Arc<SharedLimiter>,
         counters: Arc<Counters>,

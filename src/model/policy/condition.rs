@@ -7,7 +7,8 @@ use http::HeaderName;
 use crate::model::policy::Limits;
 use crate::model::token_handling::Pattern;
 
-/// Limits that hold instead of the policy's own ones where all that is written fits.
+/// A condition of a policy. Its limits replace the policy's own for requests that fit all of its
+/// written parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     pub ips: Matcher<AddressRange>,

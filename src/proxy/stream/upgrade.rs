@@ -102,7 +102,7 @@ impl UpgradeRequest {
         headers.get(UPGRADE).is_some_and(same) && says_upgrade(headers) && accepted
     }
 
-    /// Makes the backend's switch, whose headers were stripped, the client's.
+    /// Writes the answer to the client's upgrade. The headers of the backend's own were stripped.
     pub(in crate::proxy) fn answer<B>(&self, response: &mut Response<B>) {
         let answered_for = response.status() == StatusCode::OK;
         let headers = response.headers_mut();
