@@ -40,12 +40,12 @@ pub(super) fn check(config: &Path, options: &CheckOptions, output: Output) -> u8
     let loaded = match config::load_gateway(file, &Identities::default()) {
         Ok(loaded) => loaded,
         Err(report) => {
-            output.note(&report.render(output.color));
+            output.note(&report.render(output.style));
             return exit::CONFIGURATION;
         }
     };
     if !loaded.warnings.is_empty() {
-        output.note(&loaded.warnings.render(output.color));
+        output.note(&loaded.warnings.render(output.style));
     }
     let limits = descriptors::warning(&loaded.model, descriptors::limit(true));
     let certificates = certificates::warnings(&loaded.model, SystemClock.now());

@@ -34,7 +34,7 @@ pub(super) fn explain(config: &Path, options: &ExplainOptions, output: Output) -
     let model = match config::load(config) {
         Ok(loaded) => loaded.model,
         Err(report) => {
-            output.note(&report.render(output.color));
+            output.note(&report.render(output.style));
             return exit::CONFIGURATION;
         }
     };

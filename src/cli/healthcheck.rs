@@ -51,7 +51,7 @@ pub(super) fn healthcheck(config: &Path, options: &HealthcheckOptions, output: O
                 }
             },
             Err(report) => {
-                output.note(&report.render(output.color));
+                output.note(&report.render(output.style));
                 return exit::CONFIGURATION;
             }
         },

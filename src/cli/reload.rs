@@ -20,7 +20,7 @@ pub(super) fn reload(config: &Path, options: &ReloadOptions, output: Output) -> 
     let state_dir = match config::load_gateway(config, &Identities::default()) {
         Ok(loaded) => loaded.model.gateway.state_dir,
         Err(report) => {
-            output.note(&report.render(output.color));
+            output.note(&report.render(output.style));
             return exit::CONFIGURATION;
         }
     };

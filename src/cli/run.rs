@@ -61,7 +61,7 @@ pub(super) fn run(config: &Path, output: Output) -> u8 {
 /// Reports why the gateway does not start.
 pub(super) fn failed(error: &SuperviseError, output: Output) -> u8 {
     if let SuperviseError::Configuration(report) = error {
-        output.note(&report.render(output.color));
+        output.note(&report.render(output.style));
         exit::CONFIGURATION
     } else {
         output.note(&format!("portcullis: {}", error.describe()));

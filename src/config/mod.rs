@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 pub use declared::DeclaredTable;
 pub use problems::{Problem, Severity};
-pub use report::Report;
+pub use report::{Report, ReportStyle};
 pub use resolve::ApplicationNames;
 pub use schema::schema;
 pub use stored::{StoredApplication, StoredApplications, StoredObjects, StoredTable};

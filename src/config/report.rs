@@ -35,6 +35,14 @@ struct SourceExcerpt {
     span: Range<usize>,
 }
 
+/// The look of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportStyle {
+    Plain,
+    /// With the colors of a terminal.
+    Colored,
+}
+
 impl Report {
     pub(super) fn new(problems: Vec<Problem>, sources: &Sources) -> Self {
         let mut problems: Vec<_> =
@@ -83,8 +91,11 @@ impl Report {
     }
 
     /// Returns the whole report, with the lines that it is about.
-    pub fn render(&self, color: bool) -> String {
-        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    pub fn render(&self, style: ReportStyle) -> String {
+        let renderer = match style {
+            ReportStyle::Plain => Renderer::plain(),
+            ReportStyle::Colored => Renderer::styled(),
+        };
         let mut parts: Vec<String> =
             self.problems.iter().map(|located| located.render(&renderer)).collect();
         let errors = self
@@ -101,7 +112,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.render(false))
+        f.write_str(&self.render(ReportStyle::Plain))
     }
 }
 

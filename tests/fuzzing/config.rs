@@ -26,7 +26,7 @@ pub(crate) fn check(bytes: &[u8]) {
                     .problems()
                     .all(|problem| problem.contains("gateway.toml") || problem.contains(": "))
             );
-            let rendered = report.render(false);
+            let rendered = report.render(ReportStyle::Plain);
             assert!(
                 rendered.lines().last().is_some_and(|last| last.contains(" error")),
                 "{rendered}"

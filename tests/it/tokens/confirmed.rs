@@ -155,7 +155,7 @@ async fn what_does_nothing_is_told_and_what_opens_is_warned_of() {
     let allowed = good.replacen("\"both\"", "\"both\"\non_introspection_failure = \"allow\"", 1);
     std::fs::write(&path, allowed).unwrap();
     let loaded = portcullis::config::load(&path).unwrap();
-    let warnings = loaded.warnings.render(false);
+    let warnings = loaded.warnings.render(portcullis::config::ReportStyle::Plain);
     assert!(
         warnings.contains("a revoked token is accepted while its server cannot be reached"),
         "{warnings}"
