@@ -1,6 +1,7 @@
 //! Against scripted servers on loopback.
 
 mod asking;
+mod trust;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -364,73 +365,4 @@ async fn reconciling_leaves_alone_what_did_not_change() {
     let disabled = stage.jwks(&server, "enabled = false");
     assert!(kids(&disabled).is_empty());
     assert_eq!(disabled.refetch(RefetchCause::NoKeys).await, Refetched::NotAllowed);
-}
-
-#[tokio::test]
-async fn a_strange_certificate_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    crate::demo::certificates::make(folder.path(), &SystemClock).unwrap();
-    let read = |name: &str| crate::model::key_manager::PemFile {
-        path: name.into(),
-        content: std::fs::read(folder.path().join(name)).unwrap(),
-    };
-    let pair = crate::model::gateway::CertifiedPair {
-        certificate: read("gateway.crt"),
-        key: read("gateway.key"),
-    };
-    let tls = crate::model::gateway::ListenerTls {
-        default: pair,
-        by_name: Vec::new(),
-        clients: crate::model::gateway::ClientAuth::None,
-    };
-    let config =
-        crate::listen::server_config(&tls, crate::model::gateway::Protocols::Http1).unwrap();
-    let mut tasks = JoinSet::new();
-    let mut ports = Vec::new();
-    for address in ["127.0.0.1:0", "127.0.0.2:0"] {
-        let listener = TcpListener::bind(address).await.unwrap();
-        ports.push(listener.local_addr().unwrap().port());
-        let config = Arc::clone(&config);
-        tasks.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let Ok(mut stream) =
-                    tokio_rustls::TlsAcceptor::from(Arc::clone(&config)).accept(stream).await
-                else {
-                    continue;
-                };
-                let _ = stream.read(&mut [0; 2048]).await;
-                let _ = stream.write_all(keys(&[KEY_ONE]).as_bytes()).await;
-                let _ = stream.shutdown().await;
-            }
-        });
-    }
-    let lines = format!(
-        "issuer = \"https://i\"\ncertificates = {{ jwks = \"https://localhost:{}/jwks\" }}\n",
-        ports[0]
-    );
-    let mut stage = Stage::new();
-    let refused = stage.run(&lines);
-    refused.settled().await;
-    let failure = refused.status().last_failure.unwrap();
-    assert!(
-        failure.contains("the server presented") && failure.contains("set ca to trust another"),
-        "{failure}"
-    );
-    let trusted =
-        stage.run(&format!("{lines}ca = \"{}\"\n", folder.path().join("dev-ca.crt").display()));
-    trusted.settled().await;
-    assert_eq!(kids(&trusted), ["one"], "{:?}", trusted.status());
-    // signed by a trusted authority, for somebody else
-    let lines = format!(
-        "issuer = \"https://i\"\ncertificates = {{ jwks = \"https://127.0.0.2:{}/jwks\" }}\n",
-        ports[1]
-    );
-    let other =
-        stage.run(&format!("{lines}ca = \"{}\"\n", folder.path().join("dev-ca.crt").display()));
-    other.settled().await;
-    assert!(
-        kids(&other).is_empty() && other.status().fetches.iter().any(|(label, _)| *label == "tls"),
-        "{:?}",
-        other.status()
-    );
 }

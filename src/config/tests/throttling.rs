@@ -221,92 +221,56 @@ fn deny_conditions_are_read_and_bad_ones_refused() {
 
 #[test]
 fn limits_that_are_probably_not_meant_are_warned_of() {
-    let used = "policy = \"p\"";
+    const FIVE: &str = "requests = 5\nper = \"1m\"";
     let advanced = |lines: &str| policy(lines).replace("subscription", "advanced");
     let api = |policies: &str| with_subscription(policies, "");
+    let used = |lines: &str| format!("{}{}", api("policy = \"p\""), advanced(lines));
+    let denied = |lines: &str| format!("{}[[deny_conditions]]\n{lines}\n", api(""));
+    let inverted = "type = \"ip\"\nvalue = \"::1\"\ninvert = true";
     for (text, words) in [
-        (format!("{}{}", api(""), advanced("requests = 5\nper = \"1m\"")), "nobody can reach"),
+        (format!("{}{}", api(""), advanced(FIVE)), "nobody can reach"),
         (
-            format!(
-                "{}{}",
-                api(used),
-                advanced("requests = 5\nper = \"1m\"\nburst = { requests = 6, per = \"1s\" }")
-            ),
+            used(&format!("{FIVE}\nburst = {{ requests = 6, per = \"1s\" }}")),
             "has a burst of 6 above its quota of 5",
         ),
         (
-            format!(
-                "{}{}",
-                api(used),
-                advanced("requests = 50\nper = \"1m\"\nburst = { requests = 9, per = \"30s\" }")
-            ),
+            used("requests = 50\nper = \"1m\"\nburst = { requests = 9, per = \"30s\" }"),
             "its quota of 50 per 60s is never reached, because its burst of 9 lets fewer through",
         ),
         (
-            format!(
-                "{}{}",
-                api(used),
-                advanced("requests = 50\nper = \"1m\"\nquotas = [{ requests = 40, per = \"1h\" }]")
-            ),
+            used("requests = 50\nper = \"1m\"\nquotas = [{ requests = 40, per = \"1h\" }]"),
             "50 requests per 60s are never reached, because 40 per 3600s are the most",
         ),
         (
-            format!(
-                "{}{}",
-                api(used),
-                advanced(
-                    "requests = 5\nper = \"1m\"\nconditions = [{ ips = [\"0.0.0.0/0\", \"::/0\"], invert = [\"ips\"], requests = 9, per = \"1m\" }]"
-                )
-            ),
+            used(&format!(
+                "{FIVE}\nconditions = [{{ ips = [\"0.0.0.0/0\", \"::/0\"], invert = [\"ips\"], \
+                 requests = 9, per = \"1m\" }}]"
+            )),
             "matches nothing",
         ),
         (
-            format!(
-                "{}{}",
-                api(used),
-                advanced(
-                    "requests = 5\nper = \"1m\"\nconditions = [{ ips = [\"::1\"], requests = 9, per = \"1m\" }, { ips = [\"::1\"], requests = 8, per = \"1m\" }]"
-                )
-            ),
+            used(&format!(
+                "{FIVE}\nconditions = [{{ ips = [\"::1\"], requests = 9, per = \"1m\" }}, \
+                 {{ ips = [\"::1\"], requests = 8, per = \"1m\" }}]"
+            )),
             "condition 2 of throttling policy \"p\" is never reached",
         ),
         (
-            format!(
-                "{}{}",
-                api(used).replace("path = \"/x\"", "path = \"/x\", policy = \"10KPerMin\""),
-                advanced("requests = 5\nper = \"1m\"")
-            ),
+            used(FIVE).replace("path = \"/x\"", "path = \"/x\", policy = \"10KPerMin\""),
             "\"10KPerMin\" of operation GET /x never counts",
         ),
+        (denied("type = \"api\"\nvalue = \"/a/2\""), "did you mean \"/a/1\"?"),
+        (denied("type = \"application\"\nvalue = \":y\""), "there is no application \":y\""),
+        (denied("type = \"ip_range\"\nvalue = \"::/0\""), "everybody is denied"),
         (
-            format!("{}[[deny_conditions]]\ntype = \"api\"\nvalue = \"/a/2\"\n", api("")),
-            "did you mean \"/a/1\"?",
-        ),
-        (
-            format!("{}[[deny_conditions]]\ntype = \"application\"\nvalue = \":y\"\n", api("")),
-            "there is no application \":y\"",
-        ),
-        (
-            format!("{}[[deny_conditions]]\ntype = \"ip_range\"\nvalue = \"::/0\"\n", api("")),
-            "everybody is denied",
-        ),
-        (
-            format!(
-                "{0}{1}{1}",
-                api(""),
-                "[[deny_conditions]]\ntype = \"ip\"\nvalue = \"::1\"\ninvert = true\n"
-            ),
+            denied(&format!("{inverted}\n[[deny_conditions]]\n{inverted}")),
             "an address must be in all of them",
         ),
     ] {
         let found = warnings(&text);
         assert!(found.contains(words), "{text}: {words}: {found}");
     }
-    let fine = format!(
-        "{}{}",
-        api(used),
-        advanced("requests = 5\nper = \"1m\"\nburst = { requests = 5, per = \"1s\" }")
-    );
+    let fine = used(&format!("{FIVE}\nburst = {{ requests = 5, per = \"1s\" }}"));
     assert!(!warnings(&fine).contains("throttling policy"), "{}", warnings(&fine));
 }
 

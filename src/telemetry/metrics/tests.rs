@@ -40,39 +40,7 @@ fn many_workers_lose_no_exchange_and_no_scrape_sees_a_count_fall() {
     const EACH: u64 = 20_000;
     let metrics = Metrics::new(WORKERS, 10_000);
     let operation = metrics.operation("accounts", "1.0.0", "/accounts/{id}");
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..WORKERS)
-            .map(|worker| {
-                let (operation, metrics) = (&operation, &metrics);
-                scope.spawn(move || {
-                    let counters = metrics.worker(worker);
-                    for number in 0..EACH {
-                        counters.request_began();
-                        match number % 4 {
-                            0 => operation
-                                .record(worker, &measured(&Method::GET, 200, Reason::Forwarded)),
-                            1 => operation
-                                .record(worker, &measured(&Method::POST, 404, Reason::Forwarded)),
-                            2 => operation.record(
-                                worker,
-                                &measured(&Method::GET, 403, Reason::InsufficientScope),
-                            ),
-                            _ => metrics
-                                .unrouted
-                                .record(worker, &measured(&Method::GET, 404, Reason::ApiNotFound)),
-                        }
-                        counters.request_ended();
-                    }
-                })
-            })
-            .collect();
-        let mut before = Scrape::of(&metrics);
-        while !workers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
-            let now = Scrape::of(&metrics);
-            now.assert_not_below(&before);
-            before = now;
-        }
-    });
+    record_on_all_workers(&metrics, &operation, WORKERS, EACH);
 
     let scrape = Scrape::of(&metrics);
     // a quarter of each worker's, on four workers
@@ -107,15 +75,61 @@ fn many_workers_lose_no_exchange_and_no_scrape_sees_a_count_fall() {
         quarter
     );
     assert_eq!(scrape.count(requests), 4);
+    assert_of_an_api(&scrape, &api, quarter);
+}
 
+/// A quarter of the exchanges has each of four outcomes. Scrapes go on meanwhile.
+fn record_on_all_workers(
+    metrics: &Metrics,
+    operation: &Arc<OperationSeries>,
+    worker_count: usize,
+    each: u64,
+) {
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..worker_count)
+            .map(|worker| {
+                let (operation, metrics) = (operation, metrics);
+                scope.spawn(move || {
+                    let counters = metrics.worker(worker);
+                    for number in 0..each {
+                        counters.request_began();
+                        match number % 4 {
+                            0 => operation
+                                .record(worker, &measured(&Method::GET, 200, Reason::Forwarded)),
+                            1 => operation
+                                .record(worker, &measured(&Method::POST, 404, Reason::Forwarded)),
+                            2 => operation.record(
+                                worker,
+                                &measured(&Method::GET, 403, Reason::InsufficientScope),
+                            ),
+                            _ => metrics
+                                .unrouted
+                                .record(worker, &measured(&Method::GET, 404, Reason::ApiNotFound)),
+                        }
+                        counters.request_ended();
+                    }
+                })
+            })
+            .collect();
+        let mut before = Scrape::of(metrics);
+        while !workers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            let now = Scrape::of(metrics);
+            now.assert_not_below(&before);
+            before = now;
+        }
+    });
+}
+
+/// Three quarters were of the API, and two had a backend.
+fn assert_of_an_api(scrape: &Scrape, api: &[(&str, &str); 2], quarter: f64) {
     let duration = "portcullis_request_duration_seconds";
-    assert_eq!(scrape.one(&format!("{duration}_count"), &api), 3.0 * quarter);
+    assert_eq!(scrape.one(&format!("{duration}_count"), api), 3.0 * quarter);
     assert_eq!(scrape.one(&format!("{duration}_bucket"), &[api[0], ("le", "0.005")]), 0.0);
     assert_eq!(scrape.one(&format!("{duration}_bucket"), &[api[0], ("le", "0.01")]), 3.0 * quarter);
     assert_eq!(scrape.one(&format!("{duration}_bucket"), &[api[0], ("le", "+Inf")]), 3.0 * quarter);
-    assert!((scrape.one(&format!("{duration}_sum"), &api) - 3.0 * quarter * 0.007).abs() < 1e-6);
-    assert_eq!(scrape.one("portcullis_backend_duration_seconds_count", &api), 2.0 * quarter);
-    assert_eq!(scrape.one("portcullis_request_bytes_total", &api), 30.0 * quarter);
+    assert!((scrape.one(&format!("{duration}_sum"), api) - 3.0 * quarter * 0.007).abs() < 1e-6);
+    assert_eq!(scrape.one("portcullis_backend_duration_seconds_count", api), 2.0 * quarter);
+    assert_eq!(scrape.one("portcullis_request_bytes_total", api), 30.0 * quarter);
     assert_eq!(scrape.one("portcullis_response_bytes_total", &[("api", "")]), 100.0 * quarter);
     assert_eq!(scrape.one("portcullis_requests_in_flight", &[]), 0.0);
 }

@@ -157,9 +157,19 @@ type Held = (
     [Arc<PolicySeries>; 2],
 );
 
+/// Whatever a gateway with these APIs, policies and key managers can show.
+fn exercise(metrics: &Metrics) -> Held {
+    let operations = every_exchange(metrics);
+    show_key_managers(metrics);
+    let policies = every_policy(metrics);
+    let introspections = [metrics.introspection("is7"), metrics.introspection("okta")];
+    show_identity(metrics);
+    (operations, [metrics.listener("http"), metrics.listener("https")], introspections, policies)
+}
+
 /// Every method, status and reason on three operations of two APIs and on the requests that matched
 /// none.
-fn exercise(metrics: &Metrics) -> Held {
+fn every_exchange(metrics: &Metrics) -> Vec<Arc<OperationSeries>> {
     let labels = [
         ("a", "/1"),
         ("a", "/2"),
@@ -181,6 +191,10 @@ fn exercise(metrics: &Metrics) -> Held {
             }
         }
     }
+    operations
+}
+
+fn show_key_managers(metrics: &Metrics) {
     metrics.key_managers(Box::new(|| {
         vec![key_manager("is7", Some(1.0)), key_manager("okta", Some(2.0))]
     }));
@@ -198,6 +212,9 @@ fn exercise(metrics: &Metrics) -> Held {
         }),
         ..RevocationFacts::default()
     });
+}
+
+fn every_policy(metrics: &Metrics) -> [Arc<PolicySeries>; 2] {
     let policies =
         [metrics.policy("Gold", "subscription"), metrics.policy("Silver", "subscription")];
     for policy in &policies {
@@ -209,7 +226,10 @@ fn exercise(metrics: &Metrics) -> Held {
         of_all_gateways: Some(SharedCounterFacts::default()),
         ..CounterFacts::default()
     });
-    let introspections = [metrics.introspection("is7"), metrics.introspection("okta")];
+    policies
+}
+
+fn show_identity(metrics: &Metrics) {
     let organizations = OrganizationFacts {
         key_manager: "is7".to_owned(),
         states: [("live", 1), ("on_trial", 2), ("closed", 3)],
@@ -244,7 +264,6 @@ fn exercise(metrics: &Metrics) -> Held {
         budgets: budgets.to_vec(),
         ..IdentityFacts::default()
     }));
-    (operations, [metrics.listener("http"), metrics.listener("https")], introspections, policies)
 }
 
 fn overflow(scrape: &Scrape, family: &str) -> f64 {
