@@ -7,7 +7,7 @@ use crate::authenticate::binding_fault::BindingFault;
 use crate::authenticate::token_judge::TokenJudge;
 use crate::jwks::{KeyManagerKeys, RefetchCause};
 use crate::jwt::Rejection;
-use crate::key_managers::{Closed, CompiledKeyManager, CompiledTemplate};
+use crate::key_managers::{CompiledKeyManager, CompiledTemplate, OrganizationClosed};
 use crate::model::reason::Reason;
 use crate::revocation::Ground;
 
@@ -40,7 +40,7 @@ pub enum AuthenticateError {
     )]
     NobodysOwn { issuer: String },
     #[error("the issuer {issuer} may be an organization of key manager \"{}\": {why}", template.definition.name())]
-    NotOpened { template: Arc<CompiledTemplate>, issuer: String, why: Closed },
+    NotOpened { template: Arc<CompiledTemplate>, issuer: String, why: OrganizationClosed },
     #[error("no enabled key manager has the issuer {issuer}")]
     UnknownIssuer { issuer: String },
     #[error("no key manager has the issuer {issuer}, and one has not learned its own issuer yet")]
@@ -98,9 +98,10 @@ impl AuthenticateError {
             Self::Unreadable(rejection) | Self::Token { rejection, .. } => rejection.reason(),
             Self::UnknownIssuer { .. }
             | Self::NobodysOwn { .. }
-            | Self::NotOpened { why: Closed::Absent | Closed::KnownAbsent, .. } => {
-                Reason::UnknownIssuer
-            }
+            | Self::NotOpened {
+                why: OrganizationClosed::Absent | OrganizationClosed::KnownAbsent,
+                ..
+            } => Reason::UnknownIssuer,
             Self::IssuerNotLearned { .. }
             | Self::KeysUnavailable { .. }
             | Self::KeysPending { .. }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hashbrown::HashMap;
 use quick_cache::unsync::Cache;
 
-use crate::budget::places::{FairPlaces, HeldPlace};
+use crate::budget::fair_places::{FairPlaces, HeldPlace};
 use crate::budget::{BudgetStatus, Charge, ClaimedClient, Exhausted, SourceBudgets};
 use crate::model::clock::Moment;
 use crate::model::rate::Rate;

@@ -15,13 +15,13 @@
 //! table is full, a source that owes little is forgotten for a new one.
 //!
 //! The walk through the files: [`descriptors`] (those of the process), [`source`] (who is charged),
-//! [`leaky_bucket`] (one debt), [`places`] (a fair share of what is done at a time, for which
+//! [`leaky_bucket`] (one debt), [`fair_places`] (a fair share of what is done at a time, for which
 //! requests wait), [`shares`] (a fair share of the places to wait in), [`unlisted`] (addresses that
 //! look like proxies).
 
 pub mod descriptors;
+pub mod fair_places;
 pub mod leaky_bucket;
-pub mod places;
 pub mod shares;
 pub mod source;
 pub mod unlisted;

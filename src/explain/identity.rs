@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::authenticate::{Basis, Principal};
 use crate::authenticate::{BindingFault, binding};
-use crate::explain::question::ExplainRequest;
+use crate::explain::request::ExplainRequest;
 use crate::jwt::{JsonValue, Unverified};
 use crate::key_managers::CompiledKeyManager;
 use crate::model::api::{Api, BindingRule};

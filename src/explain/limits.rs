@@ -9,7 +9,7 @@ use http::HeaderMap;
 use crate::authorize::Grant;
 use crate::explain::explained_limit::{ExplainedBurst, ExplainedLimit, ExplainedQuota};
 use crate::explain::grounds::{CountsKnown, Grounds};
-use crate::explain::question::ExplainRequest;
+use crate::explain::request::ExplainRequest;
 use crate::limiter::shared::counter_name;
 use crate::limiter::time::CountingTime;
 use crate::model::policy::{Burst, ExcessRule, KeyPart, PolicyLevel, Quota, Window};

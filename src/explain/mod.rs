@@ -5,7 +5,7 @@
 //! explain` alone judges by the files. Nothing is used up: a DPoP proof that was explained is still
 //! accepted afterwards.
 //!
-//! The files: [`question`] (the request, the token and its proof), [`steps`] (each step with what
+//! The files: [`request`] (the request, the token and its proof), [`steps`] (each step with what
 //! it found and its place in the files), [`limits`] and [`explained_limit`] (policies),
 //! [`explanation`] (the answer), [`identity`] (revocation, binding, introspection), [`near_misses`]
 //! (what the operator probably meant) with [`hosts`], [`ports`], [`times`], [`scopes`] and
@@ -21,8 +21,8 @@ mod inactive;
 mod limits;
 mod near_misses;
 mod ports;
-mod question;
 mod remembered;
+mod request;
 mod scopes;
 mod steps;
 mod times;
@@ -36,8 +36,8 @@ use std::time::Duration;
 pub use explanation::Explanation;
 pub use grounds::{CountsKnown, Grounds};
 pub use ports::Listening;
-pub use question::{ExplainRequest, InvalidQuestion, WrittenQuestion};
 pub use remembered::recall;
+pub use request::{ExplainRequest, InvalidQuestion, WrittenQuestion};
 
 use crate::authenticate::AuthenticateError;
 use crate::authenticate::cache::{Common, TokenCache};
@@ -46,7 +46,7 @@ use crate::explain::steps::Inquiry;
 use crate::introspect::IntrospectionAnswer;
 use crate::key_managers::CompiledKeyManager;
 use crate::model::rate::Rate;
-use crate::proxy::question::introspection;
+use crate::proxy::asking::introspection;
 use crate::snapshot::{Snapshot, Unlisted};
 use crate::telemetry::Metrics;
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::explain::question::ExplainRequest;
+use crate::explain::request::ExplainRequest;
 
 /// An open listener.
 #[derive(Debug, Clone, PartialEq, Eq)]

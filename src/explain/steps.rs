@@ -8,7 +8,7 @@ use crate::authorize::{AuthorizationError, Grant};
 use crate::explain::explanation::{Explanation, ExplanationStep};
 use crate::explain::grounds::Grounds;
 use crate::explain::limits::{self, LimitFindings};
-use crate::explain::question::ExplainRequest as Asking;
+use crate::explain::request::ExplainRequest as Asking;
 use crate::explain::{identity, near_misses};
 use crate::introspect::IntrospectionPurpose;
 use crate::jwt::Unverified;

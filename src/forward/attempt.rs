@@ -11,7 +11,6 @@ use hyper::upgrade::OnUpgrade;
 
 use crate::backend::target_health::monotonic_millis;
 use crate::backend::{BackendGroup, CompiledTarget, TargetAddress, TargetAddresses};
-use crate::forward::again::{again, again_without_body, keep, spare};
 use crate::forward::body::progress::RequestProgress;
 use crate::forward::body::request::RequestBody;
 use crate::forward::body::response::ResponseBody;
@@ -22,7 +21,8 @@ use crate::forward::forwarder::Forwarder;
 use crate::forward::in_flight::InFlightRequest;
 use crate::forward::pool::ConnectionPurpose;
 use crate::forward::pool::lease::{Lease, LeaseKind};
-use crate::forward::reach::{Fate, Way};
+use crate::forward::reachable_address::{Fate, Way};
+use crate::forward::resend::{again, again_without_body, keep, spare};
 use crate::forward::send::{Sending, Sent, send};
 use crate::model::backend::Http2;
 
@@ -105,7 +105,7 @@ impl Forwarder {
         }
     }
 
-    /// Opens a connection to an address, or to another one of its target.
+    /// Opens a connection to an address, or to another address of the same target if it takes none.
     async fn connect<'t>(
         &self,
         trying: Trying<'t>,

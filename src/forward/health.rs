@@ -19,7 +19,7 @@ use crate::forward::body::request::RequestBody;
 use crate::forward::failure::ForwardError;
 use crate::forward::forwarder::Forwarder;
 use crate::forward::pool::ConnectionPurpose;
-use crate::forward::reach::Way;
+use crate::forward::reachable_address::Way;
 
 /// Makes the checks that are due, one for each address. Called by the worker's tick.
 pub fn check(forwarder: &Rc<Forwarder>, targets: &[CheckedTarget]) {

@@ -6,8 +6,8 @@
 //! [`headers`] strips what ends at this hop and what only the gateway may say, then adds what the
 //! gateway says, with [`forwarded`] (the client, by the [`chain`] of proxies), [`via`] (this hop,
 //! loops) and [`trace`] (request id, trace context). [`targets`] chooses a target by [`balance`]
-//! and makes an [`attempt`] on it; [`again`] knows what can be sent again. An attempt takes a
-//! connection of [`pool`] or a new one of [`connect`], on the way that [`reach`] finds to an
+//! and makes an [`attempt`] on it; [`resend`] knows what can be sent again. An attempt takes a
+//! connection of [`pool`] or a new one of [`connect`], on the way that [`reachable_address`] finds to an
 //! address of [`dns`] (with [`search`]); [`send`] sends in the form of [`addressing`]. Connections
 //! are [`http1_connection`], driven by [`driver`], or [`multiplexed`], watched by [`observed`].
 //! [`health`] checks targets, [`extended_connect`] asks backends of HTTP/2 for a WebSocket,
@@ -16,7 +16,6 @@
 //! why there was no answer.
 
 mod addressing;
-mod again;
 mod attempt;
 mod balance;
 pub mod body;
@@ -39,7 +38,8 @@ pub mod location;
 mod multiplexed;
 mod observed;
 pub mod pool;
-mod reach;
+mod reachable_address;
+mod resend;
 mod search;
 mod send;
 pub mod targets;

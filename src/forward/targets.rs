@@ -18,7 +18,6 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use crate::backend::target_health::monotonic_millis;
 use crate::backend::{BackendGroup, CompiledTarget, TargetAddress, TargetAddresses, Turns};
 use crate::forward::addressing::{address, lacks_length};
-use crate::forward::again::{again_without_body, may_retry, sends_answered_again, spare};
 use crate::forward::attempt::{NotAnswered, Trying};
 use crate::forward::balance::{Choice, Tried, choose};
 use crate::forward::body::progress::RequestProgress;
@@ -28,6 +27,7 @@ use crate::forward::early_hints::Interim;
 use crate::forward::failure::ForwardError;
 use crate::forward::forwarder::Forwarder;
 use crate::forward::pool::ConnectionPurpose;
+use crate::forward::resend::{again_without_body, may_retry, sends_answered_again, spare};
 use crate::throttle::Admitted;
 
 /// A request on its way out, boxed because it is handed on many times: final but for its URI and

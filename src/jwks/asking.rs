@@ -43,7 +43,7 @@ impl KeyManagerKeys {
     /// dropping the future stops the waiting only.
     pub async fn refetch_for(&self, cause: RefetchCause, asker: &KeyWaiter) -> Refetched {
         let came = self.newer(cause, asker).await;
-        self.desk.count(came);
+        self.refetch_requests.count(came);
         came
     }
 
@@ -55,12 +55,12 @@ impl KeyManagerKeys {
             // the next snapshot has others in their place
             return Refetched::TooLate;
         }
-        let desk = &self.desk;
-        let (arrived, deadline) = (desk.moment(asker.arrived), self.deadline(asker));
+        let refetch_requests = &self.refetch_requests;
+        let (arrived, deadline) = (refetch_requests.moment(asker.arrived), self.deadline(asker));
         let mut outcome = self.outcome.subscribe();
         let generation = self.current().generation;
         if cause == RefetchCause::UnknownKey {
-            desk.want(arrived);
+            refetch_requests.want(arrived);
         }
         let mut place = None;
         loop {
@@ -76,26 +76,26 @@ impl KeyManagerKeys {
             if let Some(came) = ended.answers(arrived) {
                 return came;
             }
-            if !desk.is_fetching() {
+            if !refetch_requests.is_fetching() {
                 let now = Instant::now();
                 if cause == RefetchCause::BadSignature {
-                    if !desk.may_spare(desk.moment(now)) {
+                    if !refetch_requests.may_spare(refetch_requests.moment(now)) {
                         return Refetched::NotAllowed;
                     }
-                    desk.want(arrived);
+                    refetch_requests.want(arrived);
                 } else {
                     // any keys will do: those of a fetch that began before, too, and no other one
                     // unless that one fails
                     if cause == RefetchCause::NoKeys {
-                        desk.want(arrived);
+                        refetch_requests.want(arrived);
                     }
-                    if desk.instant(desk.next_start()).max(now) > deadline {
+                    if refetch_requests.instant(refetch_requests.next_start()).max(now) > deadline {
                         return Refetched::TooLate;
                     }
                 }
             }
             if place.is_none() {
-                place = desk.places.take(asker.source.map(ClientSource::of));
+                place = refetch_requests.places.take(asker.source.map(ClientSource::of));
                 if place.is_none() {
                     return Refetched::Crowded;
                 }
@@ -108,7 +108,10 @@ impl KeyManagerKeys {
 
     /// Seconds after which a client may try again: by then the next fetch has begun.
     pub fn retry_after(&self) -> u32 {
-        let wait = self.desk.next_start().saturating_sub(self.desk.moment(Instant::now()));
+        let wait = self
+            .refetch_requests
+            .next_start()
+            .saturating_sub(self.refetch_requests.moment(Instant::now()));
         u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
     }
 
@@ -119,9 +122,9 @@ impl KeyManagerKeys {
             return Refetched::NotAllowed;
         }
         let called = Instant::now();
-        let moment = self.desk.moment(called);
+        let moment = self.refetch_requests.moment(called);
         let mut outcome: watch::Receiver<WaitOutcomes> = self.outcome.subscribe();
-        self.desk.force(moment);
+        self.refetch_requests.force(moment);
         // the one under way, then this one; each may read two documents
         let longest = self.wait.saturating_mul(4).saturating_add(Duration::from_secs(1));
         let deadline = called.checked_add(longest).unwrap_or(called);
@@ -143,7 +146,9 @@ impl KeyManagerKeys {
     /// The time until the next background fetch.
     #[cfg(test)]
     pub(super) fn next_background(&self) -> Duration {
-        self.desk.background_at().saturating_sub(self.desk.moment(Instant::now()))
+        self.refetch_requests
+            .background_at()
+            .saturating_sub(self.refetch_requests.moment(Instant::now()))
     }
 
     fn deadline(&self, asker: &KeyWaiter) -> Instant {

@@ -9,9 +9,9 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::jwks::desk::Desk;
 use crate::jwks::failure::KeySetFailure;
 use crate::jwks::outcome::{FetchEnding, WaitOutcomes};
+use crate::jwks::refetch_requests::RefetchRequests;
 use crate::jwks::schedule::Moment;
 use crate::jwt::{KeySet, SkippedKey};
 use crate::model::names::Issuer;
@@ -24,7 +24,7 @@ const RECENTLY: Duration = Duration::from_secs(1);
 pub struct KeyManagerKeys {
     state: ArcSwap<KeyState>,
     pub(super) outcome: watch::Sender<WaitOutcomes>,
-    pub(super) desk: Desk,
+    pub(super) refetch_requests: RefetchRequests,
     /// Tells whether a fetch may be asked for. Keys from files and keys of a disabled key manager
     /// are not fetched.
     fetched: AtomicBool,
@@ -97,7 +97,7 @@ impl KeyManagerKeys {
         Arc::new(Self {
             state: ArcSwap::from_pointee(state),
             outcome: watch::Sender::new(WaitOutcomes::default()),
-            desk: Desk::new(),
+            refetch_requests: RefetchRequests::new(),
             fetched: AtomicBool::new(true),
             retired: AtomicBool::new(false),
             wait,
@@ -149,8 +149,8 @@ impl KeyManagerKeys {
             last_failure: record.last_failure.clone(),
             fetches: record.fetches.iter().map(|(label, count)| (*label, *count)).collect(),
             skipped: record.skipped.iter().map(|(label, count)| (*label, *count)).collect(),
-            waiting: self.desk.places.taken(),
-            waits: self.desk.results(),
+            waiting: self.refetch_requests.places.taken(),
+            waits: self.refetch_requests.results(),
             certificate_until: record.certificate_until,
         }
     }

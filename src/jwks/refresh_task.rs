@@ -46,20 +46,21 @@ struct FetchMemory {
 impl RefreshTask {
     /// Runs until it is dropped. The first fetch is at once.
     pub(super) async fn run(self) {
-        let desk = &self.keys.desk;
+        let refetch_requests = &self.keys.refetch_requests;
         let mut memory = FetchMemory::default();
         let mut allowance = Allowance::new(self.key_manager.fetch.min_refetch);
         let (mut background, mut last_began) = (Moment::ZERO, Moment::ZERO);
         loop {
-            let now = desk.moment(Instant::now());
-            let (wanted, forced) = (desk.is_wanted(last_began), desk.is_forced(last_began));
+            let now = refetch_requests.moment(Instant::now());
+            let (wanted, forced) =
+                (refetch_requests.is_wanted(last_began), refetch_requests.is_forced(last_began));
             let start = FetchPlan { background, wanted, forced }.next(&allowance, now);
             tokio::select! {
-                () = sleep_until(desk.instant(start.at)) => {}
-                () = desk.rung() => continue,
+                () = sleep_until(refetch_requests.instant(start.at)) => {}
+                () = refetch_requests.rung() => continue,
             }
-            desk.fetch_begins();
-            let began = desk.moment(Instant::now());
+            refetch_requests.fetch_begins();
+            let began = refetch_requests.moment(Instant::now());
             last_began = began;
             if start.charged {
                 tracing::debug!(
@@ -73,9 +74,9 @@ impl RefreshTask {
                 Ok(fetched) => self.good(fetched, &mut memory),
                 Err(failure) => (self.bad(&failure, &mut memory), FetchEnding::Failed),
             };
-            background = desk.moment(Instant::now()).saturating_add(wait);
-            desk.announce(allowance.opens_at(), allowance.spare_opens_at(), background);
-            desk.fetch_ended();
+            background = refetch_requests.moment(Instant::now()).saturating_add(wait);
+            refetch_requests.announce(allowance.opens_at(), allowance.spare_opens_at(), background);
+            refetch_requests.fetch_ended();
             self.keys.finish(began, ending);
         }
     }

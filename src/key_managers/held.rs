@@ -6,15 +6,15 @@ use hashbrown::HashMap;
 
 use crate::budget::leaky_bucket::LeakyBucket;
 use crate::jwks::Fetching;
-use crate::key_managers::closed::Closed;
 use crate::key_managers::compiled::CompiledKeyManager;
+use crate::key_managers::organization_closed::OrganizationClosed;
 use crate::model::clock::Moment;
 
 #[derive(Debug, Default)]
 pub(super) struct OrganizationsState {
     pub(super) held: HashMap<Box<str>, OpenOrganization>,
     /// Until when not to ask again.
-    pub(super) closed: HashMap<Box<str>, (Moment, Closed)>,
+    pub(super) closed: HashMap<Box<str>, (Moment, OrganizationClosed)>,
     pub(super) opened: LeakyBucket,
     pub(super) sequence: u64,
     /// Live ones came or went.

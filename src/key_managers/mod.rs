@@ -4,17 +4,17 @@
 //! Decides which organizations of a template have a key set. Outlives snapshots: a key manager that
 //! did not change is the same in the next one.
 
-mod closed;
 mod compiled;
 mod counts;
 mod held;
 mod on_demand;
+mod organization_closed;
 mod organizations;
 mod template;
 
-pub use closed::Closed;
 pub use compiled::CompiledKeyManager;
 pub use counts::OrganizationsStatus;
 pub use on_demand::OnDemand;
+pub use organization_closed::OrganizationClosed;
 pub use organizations::Organizations;
 pub use template::CompiledTemplate;

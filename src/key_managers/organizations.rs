@@ -20,11 +20,11 @@ use hashbrown::HashMap;
 use tokio::time::timeout;
 
 use crate::budget::{BudgetStatus, Charge, ClaimedClient, Exhausted, SourceBudgets};
-use crate::key_managers::closed::Closed;
 use crate::key_managers::compiled::CompiledKeyManager;
 use crate::key_managers::counts::{OrganizationCounts, OrganizationsStatus, count};
 use crate::key_managers::held::{OpenOrganization, OrganizationsState};
 use crate::key_managers::on_demand::OnDemand;
+use crate::key_managers::organization_closed::OrganizationClosed;
 use crate::model::KeyManagerTemplate;
 use crate::model::clock::Moment;
 use crate::model::key_manager::KeyManager;
@@ -90,7 +90,7 @@ impl Organizations {
     }
 
     /// Why an issuer's organization will not be opened, where that was found out a moment ago.
-    pub fn known_closed(&self, issuer: &str, now: Moment) -> Option<Closed> {
+    pub fn known_closed(&self, issuer: &str, now: Moment) -> Option<OrganizationClosed> {
         self.state()
             .closed
             .get(issuer)
@@ -101,7 +101,11 @@ impl Organizations {
 
     /// Opens the organization of an issuer and waits, bounded, for its keys. Requests for one
     /// organization share one fetch; dropping the future stops the waiting only.
-    pub async fn open(&self, issuer: &str, client: Option<ClaimedClient>) -> Result<(), Closed> {
+    pub async fn open(
+        &self,
+        issuer: &str,
+        client: Option<ClaimedClient>,
+    ) -> Result<(), OrganizationClosed> {
         let now = self.starter.now();
         let (key_manager, charge) = self.begin(issuer, client, now)?;
         let _ = timeout(LONGEST_WAIT, key_manager.keys.settled()).await;
@@ -122,7 +126,7 @@ impl Organizations {
         issuer: &str,
         client: Option<ClaimedClient>,
         now: Moment,
-    ) -> Result<(Arc<CompiledKeyManager>, Option<Charge>), Closed> {
+    ) -> Result<(Arc<CompiledKeyManager>, Option<Charge>), OrganizationClosed> {
         let mut state = self.state();
         if let Some(held) = state.held.get(issuer) {
             return Ok((Arc::clone(&held.key_manager), None));
@@ -136,16 +140,16 @@ impl Organizations {
             .template
             .unlisted_values(issuer)
             .and_then(|values| self.template.unlisted_organization(&values));
-        let Some(definition) = definition else { return Err(Closed::KnownAbsent) };
+        let Some(definition) = definition else { return Err(OrganizationClosed::KnownAbsent) };
         let rate = Rate::a_minute(self.rule.new_in_a_minute);
         if let Some(retry_after) = state.opened.wait(rate, now) {
             count(&self.counts.too_many);
-            return Err(Closed::TooMany { retry_after });
+            return Err(OrganizationClosed::TooMany { retry_after });
         }
         let charge = client.map(|client| self.budgets.try_charge(client, self.share(), now));
         let charge = charge.transpose().map_err(|Exhausted { retry_after }| {
             count(&self.counts.too_many);
-            Closed::TooMany { retry_after }
+            OrganizationClosed::TooMany { retry_after }
         })?;
         state.opened.add(rate, now);
         state.closed.retain(|_, (until, _)| *until > now);
@@ -210,9 +214,14 @@ impl Organizations {
     }
 
     /// A first fetch brought no keys: the organization is let go, and not asked about for a while.
-    fn give_up(&self, issuer: &str, key_manager: &Arc<CompiledKeyManager>, now: Moment) -> Closed {
+    fn give_up(
+        &self,
+        issuer: &str,
+        key_manager: &Arc<CompiledKeyManager>,
+        now: Moment,
+    ) -> OrganizationClosed {
         if !key_manager.keys.has_settled() {
-            return Closed::Unavailable;
+            return OrganizationClosed::Unavailable;
         }
         let absent = key_manager.keys.is_absent();
         let mut state = self.state();
@@ -224,15 +233,15 @@ impl Organizations {
             self.close(&mut state, issuer, absent, now);
             self.publish(&state);
         }
-        if absent { Closed::Absent } else { Closed::Unavailable }
+        if absent { OrganizationClosed::Absent } else { OrganizationClosed::Unavailable }
     }
 
     fn close(&self, state: &mut OrganizationsState, issuer: &str, absent: bool, now: Moment) {
         state.held.remove(issuer);
         let (time, why, counted) = if absent {
-            (ABSENT, Closed::KnownAbsent, &self.counts.absent)
+            (ABSENT, OrganizationClosed::KnownAbsent, &self.counts.absent)
         } else {
-            (UNAVAILABLE, Closed::Unavailable, &self.counts.unavailable)
+            (UNAVAILABLE, OrganizationClosed::Unavailable, &self.counts.unavailable)
         };
         count(counted);
         // as many as were opened in that time, at most

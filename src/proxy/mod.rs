@@ -1,6 +1,6 @@
 //! The walk of a request.
 //!
-//! [`walk`] has its steps on one page: [`head`], the decision with its [`question`]s and its
+//! [`walk`] has its steps on one page: [`head`], the decision with its [`asking`]s and its
 //! [`verdict`], `throttle`, [`outgoing`], [`forwarding`], [`reply`]. A step that refuses returns a
 //! [`refusal`]; [`local_reply`] turns it into a response, by [`denial`]'s one table of statuses.
 //! [`service`] is the HTTP library's side; [`exchange`] has the facts of one exchange, written
@@ -8,6 +8,7 @@
 //! request is lent.
 
 mod answer;
+pub mod asking;
 pub mod connection;
 mod cors;
 pub mod denial;
@@ -21,7 +22,6 @@ pub mod local_reply;
 mod metadata;
 mod outgoing;
 mod query_token;
-pub mod question;
 mod refusal;
 mod reply;
 mod request_facts;

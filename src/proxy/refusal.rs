@@ -8,7 +8,7 @@ use http::HeaderMap;
 
 use crate::authenticate::{AuthenticateError, Principal, Question, TokenJudge, Unproven};
 use crate::authorize::AuthorizationError;
-use crate::key_managers::Closed;
+use crate::key_managers::OrganizationClosed;
 use crate::model::api::Operation;
 use crate::model::reason::Reason;
 use crate::route::NotFound;
@@ -110,7 +110,10 @@ impl Refusal {
                 AuthenticateError::InvalidTokens { retry_after }
                 | AuthenticateError::UnknownTokens { retry_after }
                 | AuthenticateError::KeysPending { retry_after, .. }
-                | AuthenticateError::NotOpened { why: Closed::TooMany { retry_after }, .. },
+                | AuthenticateError::NotOpened {
+                    why: OrganizationClosed::TooMany { retry_after },
+                    ..
+                },
             ) => Some(*retry_after),
             Why::Authenticate(AuthenticateError::Unanswered { retry_after, .. }) => *retry_after,
             Why::Throttle(Throttled::Limit(exceeded)) => {

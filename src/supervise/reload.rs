@@ -14,13 +14,13 @@ use crate::model::gateway::{Gateway, Log};
 use crate::revocation::channel::Channel;
 use crate::supervise::error::SuperviseError;
 use crate::supervise::facts::snapshot_facts;
+use crate::supervise::file_stamp::FileStamp;
 use crate::supervise::inherited::Inherited;
 use crate::supervise::inventory::Inventory;
 use crate::supervise::listeners::{Changes, Listeners};
 use crate::supervise::provisioning::Provisioning;
 use crate::supervise::publisher::Publisher;
 use crate::supervise::settled::Settled;
-use crate::supervise::stamp::Stamp;
 use crate::supervise::warnings::tell_limits;
 use crate::supervise::workers::WorkerThreads;
 use crate::supervise::{certificates, descriptors};
@@ -53,7 +53,7 @@ pub struct Reloaded {
     pub generation: u64,
     /// The files to watch from now on.
     pub watched: Vec<PathBuf>,
-    pub(super) seen: Vec<Stamp>,
+    pub(super) seen: Vec<FileStamp>,
 }
 
 impl Reloader {

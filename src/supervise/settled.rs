@@ -8,8 +8,8 @@ use std::thread;
 use crate::config::{ConfigFiles, Loaded, Report, StoredApplications, StoredObjects};
 use crate::model::identity::Identities;
 use crate::store::{Head, StoreError};
+use crate::supervise::file_stamp::{FileStamp, SETTLE, look};
 use crate::supervise::provisioning::{StoreReader, StoredTables};
-use crate::supervise::stamp::{SETTLE, Stamp, look};
 
 /// The most readings of a file that keeps changing; then the last one counts.
 const MOST_READINGS: usize = 20;
@@ -18,7 +18,7 @@ const MOST_READINGS: usize = 20;
 #[derive(Debug)]
 pub(super) struct Settled {
     pub(super) loaded: Loaded,
-    pub(super) seen: Vec<Stamp>,
+    pub(super) seen: Vec<FileStamp>,
     /// The state of the store that was read with them.
     pub(super) stored: Option<StoredState>,
 }
@@ -75,8 +75,9 @@ fn read(
     let before = look(&files);
     let loaded = resolve(&Arc::new(ConfigFiles::read(path)), identities, store);
     let after = look(&files);
-    let fresh =
-        |stamps: &[Stamp]| stamps.iter().any(|stamp| stamp.age().is_some_and(|age| age < SETTLE));
+    let fresh = |stamps: &[FileStamp]| {
+        stamps.iter().any(|stamp| stamp.age().is_some_and(|age| age < SETTLE))
+    };
     let rest = before == after && !fresh(&after);
     match loaded {
         Ok((loaded, stored)) => {
@@ -84,7 +85,8 @@ fn read(
             // noticed
             let all = look(&loaded.watched);
             let rest = rest && !fresh(&all);
-            let same = all.len() == before.len() && all.iter().zip(&before).all(Stamp::same_file);
+            let same =
+                all.len() == before.len() && all.iter().zip(&before).all(FileStamp::same_file);
             let seen = if same { before } else { all };
             SettledReading { result: Ok(Settled { loaded, seen, stored }), rest }
         }

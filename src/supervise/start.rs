@@ -24,6 +24,7 @@ use crate::supervise::control_side::{ControlSide, ManagementWanted};
 use crate::supervise::counts::{self, KeptCounts};
 use crate::supervise::error::SuperviseError;
 use crate::supervise::facts;
+use crate::supervise::file_stamp::FileStamp;
 use crate::supervise::inherited::Inherited;
 use crate::supervise::link::TakeoverLink;
 use crate::supervise::listeners::{Changes, ListenerPlan, Listeners};
@@ -35,7 +36,6 @@ use crate::supervise::publisher::{Publisher, PublisherContext};
 use crate::supervise::reload::{Reloader, set_log};
 use crate::supervise::running::RunningGateway;
 use crate::supervise::settled::{self, Settled};
-use crate::supervise::stamp::Stamp;
 use crate::supervise::trace_export::TraceExport;
 use crate::supervise::turn::turn;
 use crate::supervise::upkeep;
@@ -177,7 +177,7 @@ async fn assemble(
 struct WatchedFiles {
     path: PathBuf,
     watched: Vec<PathBuf>,
-    seen: Vec<Stamp>,
+    seen: Vec<FileStamp>,
 }
 
 /// The counters of limits, which each scrape asks.

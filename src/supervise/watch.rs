@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::supervise::stamp::{SETTLE, Stamp, look};
+use crate::supervise::file_stamp::{FileStamp, SETTLE, look};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(500);
@@ -42,7 +42,7 @@ struct WatchState {
 struct Followed {
     files: Vec<PathBuf>,
     /// As they were when they were read.
-    seen: Vec<Stamp>,
+    seen: Vec<FileStamp>,
     /// Grows whenever others are followed.
     version: u64,
 }
@@ -50,7 +50,7 @@ struct Followed {
 impl Watch {
     /// Watches these files, which looked like this when they were read. Without a thread nothing is
     /// noticed; SIGHUP and `POST /reload` are heard all the same.
-    pub(super) fn new(files: Vec<PathBuf>, seen: Vec<Stamp>) -> Self {
+    pub(super) fn new(files: Vec<PathBuf>, seen: Vec<FileStamp>) -> Self {
         let followed = Mutex::new(Followed { files, seen, version: 0 });
         let shared = Arc::new(WatchState { followed, changed: Notify::new() });
         let watched = Arc::downgrade(&shared);
@@ -66,7 +66,7 @@ impl Watch {
     }
 
     /// Watches these files from now on.
-    pub(super) fn follow(&mut self, files: Vec<PathBuf>, seen: Vec<Stamp>) {
+    pub(super) fn follow(&mut self, files: Vec<PathBuf>, seen: Vec<FileStamp>) {
         let mut followed = self.shared.followed.lock().unwrap_or_else(PoisonError::into_inner);
         let version = followed.version.saturating_add(1);
         *followed = Followed { files, seen, version };
@@ -103,7 +103,7 @@ fn watch(shared: &Weak<WatchState>) {
 
 /// Editors and deployments write several files: they are done when nothing has changed for a
 /// moment.
-fn settle(files: &[PathBuf], mut now: Vec<Stamp>) -> Vec<Stamp> {
+fn settle(files: &[PathBuf], mut now: Vec<FileStamp>) -> Vec<FileStamp> {
     for _ in 0..MOST_SETTLES {
         thread::sleep(SETTLE);
         let later = look(files);

@@ -10,7 +10,7 @@ use crate::explain::near_misses::clients::{
     consumer_key, consumer_key_claim, organizations, scope_claims, subscriptions,
 };
 use crate::explain::near_misses::tokens::{authentication, foreign_organization, issuers};
-use crate::explain::question::ExplainRequest;
+use crate::explain::request::ExplainRequest;
 use crate::explain::{hosts, times};
 use crate::jwt::Unverified;
 use crate::model::clock::UnixSeconds;

@@ -1,7 +1,7 @@
 //! Hints on a token: its issuer, its kind, its times, its keys.
 
 use crate::authenticate::AuthenticateError;
-use crate::explain::question::ExplainRequest;
+use crate::explain::request::ExplainRequest;
 use crate::explain::{identity, inactive, times};
 use crate::jwt::{Rejection, TokenKind, Unverified, WrongType};
 use crate::key_managers::CompiledKeyManager;

@@ -19,7 +19,7 @@ use crate::forward::failure::ForwardError;
 use crate::forward::pool::lease::{Lease, LeaseKind};
 use crate::forward::pool::shared::SharedConnection;
 use crate::forward::pool::target_pool::{Idle, Pool, Spoken, StreamPlace};
-use crate::forward::reach::{Reached, Way};
+use crate::forward::reachable_address::{Reached, Way};
 use crate::telemetry::WorkerCounters;
 
 /// Idle connections older than this are closed. Shorter than the keep-alive of the usual servers

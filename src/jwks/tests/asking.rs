@@ -36,7 +36,7 @@ async fn the_fetch_under_way_is_enough_for_who_has_no_keys_yet() {
     while let Some(outcome) = asking.join_next().await {
         assert_eq!(outcome.unwrap(), Refetched::Changed);
     }
-    assert!(!found.desk.is_wanted(Duration::ZERO), "nobody has asked for another one");
+    assert!(!found.refetch_requests.is_wanted(Duration::ZERO), "nobody has asked for another one");
     assert_eq!(server.asked(), 1);
 }
 

@@ -113,7 +113,7 @@ async fn serve(
     organizations: &Organizations,
     organization: &str,
     now: Moment,
-) -> Result<(), Closed> {
+) -> Result<(), OrganizationClosed> {
     organizations.open(&issuer(organization), None).await?;
     organizations.find(&issuer(organization)).expect("open").note_use(now);
     Ok(())
@@ -151,7 +151,7 @@ async fn whoever_names_made_up_ones_leaves_the_others_their_share() {
     let mut absent = 0;
     for number in 0..100 {
         let outcome = organizations.open(&issuer(&format!("made-up-{number}")), liar).await;
-        absent += u32::from(outcome == Err(Closed::Absent));
+        absent += u32::from(outcome == Err(OrganizationClosed::Absent));
     }
     assert_eq!((absent, stage.server.asked()), (5, 5));
     for number in 0..15 {
@@ -160,7 +160,10 @@ async fn whoever_names_made_up_ones_leaves_the_others_their_share() {
     }
     assert_eq!(organizations.budget().known, 2);
     stage.later(60);
-    assert_eq!(organizations.open(&issuer("made-up-x"), liar).await, Err(Closed::Absent));
+    assert_eq!(
+        organizations.open(&issuer("made-up-x"), liar).await,
+        Err(OrganizationClosed::Absent)
+    );
     organizations.tend(stage.later(60));
     assert_eq!(organizations.budget().known, 0);
 }
@@ -173,22 +176,31 @@ async fn whatever_is_asked_for_the_server_is_asked_so_often_and_no_more() {
     for number in 0..200 {
         outcomes.push(organizations.open(&issuer(&format!("made-up-{number}")), None).await);
     }
-    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(Closed::Absent)).count(), 5);
-    assert_eq!(outcomes[5], Err(Closed::TooMany { retry_after: 12 }));
+    assert_eq!(
+        outcomes.iter().filter(|outcome| **outcome == Err(OrganizationClosed::Absent)).count(),
+        5
+    );
+    assert_eq!(outcomes[5], Err(OrganizationClosed::TooMany { retry_after: 12 }));
     assert_eq!(stage.server.asked(), 5);
-    assert_eq!(organizations.open(&issuer("made-up-0"), None).await, Err(Closed::KnownAbsent));
+    assert_eq!(
+        organizations.open(&issuer("made-up-0"), None).await,
+        Err(OrganizationClosed::KnownAbsent)
+    );
     assert_eq!(
         organizations.known_closed(&issuer("made-up-0"), stage.clock.moment()),
-        Some(Closed::KnownAbsent)
+        Some(OrganizationClosed::KnownAbsent)
     );
     assert_eq!(organizations.status().on_trial, 0, "what is not there takes no place");
     stage.later(30);
-    assert_eq!(organizations.open(&issuer("made-up-1"), None).await, Err(Closed::KnownAbsent));
+    assert_eq!(
+        organizations.open(&issuer("made-up-1"), None).await,
+        Err(OrganizationClosed::KnownAbsent)
+    );
     assert_eq!(stage.server.asked(), 5);
     stage.later(31);
     assert_eq!(
         organizations.open(&issuer("made-up-1"), None).await,
-        Err(Closed::Absent),
+        Err(OrganizationClosed::Absent),
         "asked again"
     );
     assert_eq!(stage.server.asked(), 6);
@@ -203,11 +215,20 @@ async fn whatever_is_asked_for_the_server_is_asked_so_often_and_no_more() {
 async fn a_server_in_trouble_is_not_an_absence() {
     let stage = Stage::new().await;
     let organizations = stage.organizations(10, 5);
-    assert_eq!(organizations.open(&issuer("broken"), None).await, Err(Closed::Unavailable));
-    assert_eq!(organizations.open(&issuer("broken"), None).await, Err(Closed::Unavailable));
+    assert_eq!(
+        organizations.open(&issuer("broken"), None).await,
+        Err(OrganizationClosed::Unavailable)
+    );
+    assert_eq!(
+        organizations.open(&issuer("broken"), None).await,
+        Err(OrganizationClosed::Unavailable)
+    );
     assert_eq!(stage.server.asked(), 1);
     stage.later(6);
-    assert_eq!(organizations.open(&issuer("broken"), None).await, Err(Closed::Unavailable));
+    assert_eq!(
+        organizations.open(&issuer("broken"), None).await,
+        Err(OrganizationClosed::Unavailable)
+    );
     assert_eq!((stage.server.asked(), event(&organizations, "unavailable")), (2, 2));
 }
 

@@ -10,7 +10,7 @@ use crate::authenticate::AuthenticateError;
 use crate::authenticate::BindingFault;
 use crate::authorize::AuthorizationError;
 use crate::jwt::{Rejection, TimeSpan, TokenKind, WrongType};
-use crate::key_managers::Closed;
+use crate::key_managers::OrganizationClosed;
 use crate::proxy::refusal::Why;
 
 type Sentence = Option<Cow<'static, str>>;
@@ -35,9 +35,10 @@ fn authentication(error: &AuthenticateError) -> Sentence {
         AuthenticateError::Inactive => "The authorization server does not know the token as active",
         AuthenticateError::NobodysOwn { .. }
         | AuthenticateError::UnknownIssuer { .. }
-        | AuthenticateError::NotOpened { why: Closed::Absent | Closed::KnownAbsent, .. } => {
-            "The token's issuer is not known here"
-        }
+        | AuthenticateError::NotOpened {
+            why: OrganizationClosed::Absent | OrganizationClosed::KnownAbsent,
+            ..
+        } => "The token's issuer is not known here",
         AuthenticateError::KeyManagerNotAllowed { .. } => {
             "This API does not accept tokens of this issuer"
         }

@@ -6,9 +6,9 @@
 //! new keys ends if the one that signed its token is not among them; a stream whose token its
 //! server is asked about is asked about again, in the background, for as long as it goes on.
 //!
-//! [`vouched`] knows what signed or vouched for a token, and whether it still does.
+//! [`token_watch`] knows what signed or vouched for a token, and whether it still does.
 
-mod vouched;
+mod token_watch;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ use crate::model::application::KeyType;
 use crate::model::clock::UnixSeconds;
 use crate::model::names::{ApiName, ApiSlot, Version};
 use crate::proxy::connection::Connection;
-use crate::proxy::stream::authorization::vouched::VouchedStream;
+use crate::proxy::stream::authorization::token_watch::TokenWatch;
 use crate::proxy::stream::ended::{Ended, spread};
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshot;
@@ -67,7 +67,7 @@ pub struct StreamAuthorizations {
 #[derive(Debug)]
 struct HeldStream {
     /// `None`: nobody's token opened it, or it may outlive its token.
-    grant: Option<(StreamGrant, VouchedStream)>,
+    grant: Option<(StreamGrant, TokenWatch)>,
     /// Milliseconds since 1970; the end of time where the token has none.
     until: u64,
     connection: Rc<Connection>,
@@ -102,7 +102,7 @@ impl StreamAuthorizations {
             spread(claims.expires_at().0.saturating_mul(1000), now, random)
         });
         let grant = grant.map(|grant| {
-            let vouched = VouchedStream::of(&grant.principal, random);
+            let vouched = TokenWatch::of(&grant.principal, random);
             (grant, vouched)
         });
         let held = Rc::new(HeldStream {
@@ -167,7 +167,8 @@ impl StreamAuthorizations {
 }
 
 impl HeldStream {
-    /// Tells whether its connection is drained and its turn to go has come.
+    /// Returns true when the stream must end because its connection is drained. Streams end one
+    /// after the other within the time of draining.
     fn leaves(&self, tick: u64, within: u64) -> bool {
         if !self.connection.is_draining() {
             return false;

@@ -4,5 +4,5 @@ mod grpc;
 mod query_token;
 mod responses;
 mod silence;
-mod vouched;
+mod token_watch;
 mod websocket;

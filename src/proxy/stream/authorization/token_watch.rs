@@ -28,7 +28,7 @@ const LONGEST_SILENCE: Duration = Duration::from_mins(5);
 
 /// The keys and the server that a stream's token depends on.
 #[derive(Debug)]
-pub(super) struct VouchedStream {
+pub(super) struct TokenWatch {
     /// The keys that the token's signature hangs on, and which of their generations was looked at.
     keys: Option<RefCell<Arc<KeyManagerKeys>>>,
     looked_at: Cell<u64>,
@@ -46,7 +46,7 @@ struct StreamIntrospection {
     random: u64,
 }
 
-impl VouchedStream {
+impl TokenWatch {
     pub(super) fn of(principal: &Principal, random: u64) -> Self {
         let key_manager = principal.key_manager();
         let generation = match principal.basis() {

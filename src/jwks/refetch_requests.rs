@@ -16,7 +16,7 @@ const MOST_WAITING: usize = 1000;
 
 /// The state that requests and the fetching task share. All moments are nanoseconds since `begun`.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct RefetchRequests {
     begun: Instant,
     /// The latest arrival that waits for a fetch.
     wanted: AtomicU64,
@@ -33,7 +33,7 @@ pub(super) struct Desk {
     results: [AtomicU64; Refetched::LABELS.len()],
 }
 
-impl Desk {
+impl RefetchRequests {
     pub(super) fn new() -> Self {
         Self {
             begun: Instant::now(),

@@ -2,7 +2,7 @@
 
 /// The reason why an organization is not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Closed {
+pub enum OrganizationClosed {
     /// The server was asked now, and says that there is none.
     Absent,
     /// As it said before.
@@ -13,7 +13,7 @@ pub enum Closed {
     TooMany { retry_after: u32 },
 }
 
-impl std::fmt::Display for Closed {
+impl std::fmt::Display for OrganizationClosed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Absent => f.write_str("its server says that there is no such organization"),

@@ -11,7 +11,7 @@ pub(super) const SETTLE: Duration = Duration::from_millis(250);
 
 /// The looks of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(super) struct FileStamp {
     path: PathBuf,
     resolved: Option<PathBuf>,
     /// Device and inode: a file that was renamed over is another one.
@@ -21,7 +21,7 @@ pub(super) struct Stamp {
 }
 
 /// The files themselves, and what else lies beside them that an `include` may match.
-pub(super) fn look(files: &[PathBuf]) -> Vec<Stamp> {
+pub(super) fn look(files: &[PathBuf]) -> Vec<FileStamp> {
     let mut paths: BTreeSet<PathBuf> = files.iter().cloned().collect();
     let folders: BTreeSet<PathBuf> =
         files.iter().filter_map(|file| file.parent()).map(folder).collect();
@@ -32,10 +32,10 @@ pub(super) fn look(files: &[PathBuf]) -> Vec<Stamp> {
             entries.filter(|path| path.extension().is_some_and(|extension| extension == "toml")),
         );
     }
-    paths.into_iter().map(Stamp::of).collect()
+    paths.into_iter().map(FileStamp::of).collect()
 }
 
-impl Stamp {
+impl FileStamp {
     pub(super) fn of(path: PathBuf) -> Self {
         let metadata = fs::metadata(&path).ok();
         Self {

@@ -12,10 +12,10 @@ use crate::authenticate::shown;
 use crate::authenticate::unknown_tokens::Word;
 use crate::authenticate::{AuthenticateError, Question, credentials};
 use crate::introspect::IntrospectionPurpose;
-use crate::key_managers::{Closed, CompiledKeyManager, CompiledTemplate};
+use crate::key_managers::{CompiledKeyManager, CompiledTemplate, OrganizationClosed};
 use crate::model::rate::Rate;
-use crate::proxy::question::introspection_budget::IntrospectionAsker;
-use crate::proxy::question::newer_keys::NewerKeys;
+use crate::proxy::asking::introspection_budget::IntrospectionAsker;
+use crate::proxy::asking::newer_keys::NewerKeys;
 use crate::proxy::refusal::RefusalPlace;
 use crate::proxy::request_facts::RequestFacts;
 use crate::proxy::worker::Worker;
@@ -134,10 +134,10 @@ async fn open_organization(
     let client = budgets.payer(client, peer, facts.headers);
     let opened = organizations.open(issuer, Some(client)).await;
     match (opened, snapshot.settings.limits.max_forged_tokens.map(Rate::a_minute)) {
-        (Err(Closed::Absent), Some(rate)) => {
+        (Err(OrganizationClosed::Absent), Some(rate)) => {
             let _ = budgets.invalid_tokens.charge(client, rate, worker.cache().moment());
         }
-        (Err(Closed::TooMany { .. }), _) => budgets.note_refusal(client, peer),
+        (Err(OrganizationClosed::TooMany { .. }), _) => budgets.note_refusal(client, peer),
         _ => {}
     }
     opened.map_err(|why| AuthenticateError::NotOpened {
