@@ -85,7 +85,8 @@ impl ApiStage {
         let declared = Arc::new(ArcSwap::from_pointee(declared));
         let passwords = Arc::new(PasswordChecks::new(clock, Arc::default()));
         let access = ApiAccess::new(users.into(), passwords);
-        let admin = Admin::new(Catalog::new(Arc::new(store), declared, live), access);
+        let catalog = Catalog::new(Arc::new(store), declared, live);
+        let admin = Admin::new(catalog, access, Arc::default());
         Self { router: router(&Arc::new(admin)), _folder: folder, _publisher: publisher }
     }
 

@@ -37,8 +37,8 @@ pub struct SecretPlace<'p> {
     pub field: &'p str,
 }
 
-/// The keys of the store's secrets.
-#[derive(Debug)]
+/// The keys of the store's secrets; by default there are none.
+#[derive(Debug, Default)]
 pub struct StoreKeys {
     current: Option<NamedKey>,
     previous: Vec<NamedKey>,
