@@ -290,7 +290,7 @@ families! {
         "Counters of limits that exist.";
     THROTTLE_COUNTERS_LIMIT = "portcullis_throttle_counters_limit", Gauge(Max), [], Fixed(1),
         "The most counters that may exist: throttling.max_counters.";
-    THROTTLE_SHARED = "portcullis_throttle_shared_counter_requests_total", Counter, [], Fixed(1),
+    THROTTLE_SHARED = "portcullis_throttle_shared_requests_total", Counter, [], Fixed(1),
         "Times that a request was counted together with others of its policy, because all \
          counters were taken.";
     THROTTLE_STATE_FAILURES = "portcullis_throttle_state_failures_total", Counter, [], Fixed(1),

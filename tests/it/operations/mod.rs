@@ -8,6 +8,7 @@ mod descriptors;
 mod expiring;
 mod explaining;
 mod leaving;
+mod monitoring;
 mod processes;
 mod program;
 mod registering;
