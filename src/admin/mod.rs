@@ -35,7 +35,7 @@ mod service;
 mod stage;
 mod texts;
 
-pub use access::ApiAccess;
+pub use access::{ApiAccess, ForeignTokens};
 pub use caller::{Caller, CallerScopes};
 pub use catalog::{Catalog, Committed, WriteOptions, WriteRefused};
 pub use live::{DeclaredObjects, LiveRequest, Preview, PreviewProblem};

@@ -42,9 +42,9 @@ pub(super) struct ApiAnswer {
 }
 
 #[derive(Debug)]
-struct Still;
+struct StageClock;
 
-impl Clock for Still {
+impl Clock for StageClock {
     fn now(&self) -> UnixSeconds {
         UnixSeconds(1_700_000_000)
     }
@@ -65,7 +65,7 @@ impl ApiStage {
 
     pub(super) fn of(users: Vec<ManagementUser>, portal: PortalSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(Still);
+        let clock: Arc<dyn Clock> = Arc::new(StageClock);
         let store = SqliteStore::open(&folder.path().join("test.db"), Arc::clone(&clock)).unwrap();
         let (live, mut asked) = mpsc::channel(4);
         let mut publisher = JoinSet::new();

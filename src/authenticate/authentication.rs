@@ -10,10 +10,11 @@ use crate::authenticate::error::AuthenticateError;
 use crate::authenticate::judge::find_or_judge;
 use crate::authenticate::principal::Principal;
 use crate::authenticate::question::Unproven;
+use crate::authenticate::reception::TokenReception;
 use crate::jwt::dpop::DpopProof;
 use crate::model::api::BindingRule;
 use crate::model::clock::UnixSeconds;
-use crate::snapshot::{Routed, Snapshot};
+use crate::snapshot::Snapshot;
 
 /// Judges a token for the API that was found.
 ///
@@ -21,13 +22,13 @@ use crate::snapshot::{Routed, Snapshot};
 /// signature, time, the other claims.
 pub fn authenticate(
     snapshot: &Snapshot,
-    routed: &Routed<'_>,
+    reception: &impl TokenReception,
     credential: Credential<'_>,
     evidence: &Evidence<'_>,
     cache: &TokenCache,
     now: UnixSeconds,
 ) -> Result<Authenticated, Unproven> {
-    let principal = find_or_judge(snapshot, routed, credential.token, evidence, cache, now)?;
+    let principal = find_or_judge(snapshot, reception, credential.token, evidence, cache, now)?;
     let key_manager = principal.key_manager();
     let revoked = principal.revoked_by(cache.revocations(), Some(credential.token), now);
     if let Some(ground) = revoked {
@@ -39,7 +40,7 @@ pub fn authenticate(
         Unproven::Refused(AuthenticateError::Binding { key_manager, fault })
     };
     let binding = principal.binding();
-    if binding == Binding::None && routed.api().definition.binding == BindingRule::Required {
+    if binding == Binding::None && reception.binding() == BindingRule::Required {
         return Err(fault(BindingFault::NotBound));
     }
     // by far the most: nothing to prove
@@ -50,7 +51,7 @@ pub fn authenticate(
         binding::prove(binding, credential.token, credential.scheme, evidence, snapshot, now)
             .map_err(fault)?;
     if let Some(proof) = &proof
-        && routed.api().definition.dpop_nonce
+        && reception.asks_for_nonce()
         && !proof.nonce.as_deref().is_some_and(|nonce| {
             cache.proofs().is_nonce(nonce, snapshot.settings.dpop_nonce_key.as_ref(), now)
         })

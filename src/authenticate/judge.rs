@@ -10,6 +10,7 @@ use crate::authenticate::opaque;
 use crate::authenticate::ownership::{is_of_organization, is_own, take, take_template};
 use crate::authenticate::principal::{Basis, Principal, Verdict};
 use crate::authenticate::question::{Question, Unproven};
+use crate::authenticate::reception::TokenReception;
 use crate::authenticate::token_judge::TokenJudge;
 use crate::budget::Exhausted;
 use crate::introspect::IntrospectionPurpose;
@@ -19,13 +20,13 @@ use crate::key_managers::{CompiledKeyManager, CompiledTemplate};
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::TokenValidation;
 use crate::model::rate::Rate;
-use crate::snapshot::{Routed, Snapshot, Unlisted};
+use crate::snapshot::{Snapshot, Unlisted};
 
 /// Finds the verdict on a token, or judges it. A client that sends too many invalid tokens has none
 /// of its unknown ones judged.
 pub(super) fn find_or_judge(
     snapshot: &Snapshot,
-    routed: &Routed<'_>,
+    reception: &impl TokenReception,
     token: &[u8],
     evidence: &Evidence<'_>,
     cache: &TokenCache,
@@ -35,7 +36,7 @@ pub(super) fn find_or_judge(
         snapshot.holds(verdict.key_manager()) && verdict.still_stands(cache.moment())
     }) {
         let key_manager = verdict.key_manager();
-        take(routed, key_manager)?;
+        take(reception, key_manager)?;
         verdict
             .check_time(now)
             .map_err(|rejection| AuthenticateError::token(key_manager, rejection))?;
@@ -51,7 +52,7 @@ pub(super) fn find_or_judge(
         budgets.note_refusal(client, evidence.peer);
         return Err(Unproven::Refused(AuthenticateError::InvalidTokens { retry_after }));
     }
-    let judged = judge(snapshot, routed, token, cache, now);
+    let judged = judge(snapshot, reception, token, cache, now);
     if let (
         Some(AuthenticateError::Token {
             rejection: Rejection::BadSignature, repeated: false, ..
@@ -67,7 +68,7 @@ pub(super) fn find_or_judge(
 
 fn judge(
     snapshot: &Snapshot,
-    routed: &Routed<'_>,
+    reception: &impl TokenReception,
     token: &[u8],
     cache: &TokenCache,
     now: UnixSeconds,
@@ -80,7 +81,7 @@ fn judge(
                 MalformedToken::Parts => AuthenticateError::Opaque,
                 fault => AuthenticateError::Unreadable(Rejection::Malformed(fault)),
             };
-            return opaque::judge(snapshot, routed, token, cache, now, unknown);
+            return opaque::judge(snapshot, reception, token, cache, now, unknown);
         }
         Err(rejection) => {
             return Err(Unproven::Refused(AuthenticateError::Unreadable(rejection)));
@@ -89,7 +90,7 @@ fn judge(
     let key_manager = match key_manager(snapshot, &unverified) {
         Ok(TokenJudge::KeyManager(key_manager)) => key_manager,
         Ok(TokenJudge::Template(template)) => {
-            take_template(routed, &template)?;
+            take_template(reception, &template)?;
             return Err(unopened(template, unverified.issuer().unwrap_or_default(), cache));
         }
         // a JWS of nobody's issuer is opaque to the gateway
@@ -98,11 +99,18 @@ fn judge(
             | AuthenticateError::IssuerNotLearned { .. }),
         ) => {
             let issuer = unverified.issuer();
-            return opaque::judge_foreign(snapshot, routed, token, cache, now, (issuer, unknown));
+            return opaque::judge_foreign(
+                snapshot,
+                reception,
+                token,
+                cache,
+                now,
+                (issuer, unknown),
+            );
         }
         Err(error) => return Err(error.into()),
     };
-    take(routed, &key_manager)?;
+    take(reception, &key_manager)?;
     if key_manager.definition.validation == TokenValidation::Introspection {
         return opaque::answer(&key_manager, token, cache, now).map_or_else(
             || {

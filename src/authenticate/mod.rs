@@ -5,7 +5,7 @@
 //! server's answer is a [`Question`], which the caller asks before it comes back.
 //!
 //! [`credentials`] finds the token in a request's head, [`mod@authentication`] is the step,
-//! [`mod@judge`] judges a token by its key manager's [`ownership`], [`opaque`] judges by what
+//! [`mod@judge`] judges a token by its key manager's [`ownership`], [`reception`] is the place that it is shown to, [`opaque`] judges by what
 //! servers say. [`principal`] is the proof; [`binding`] checks possession, with a [`certificate`]
 //! that a trusted proxy tells of, or DPoP [`proofs`] and their [`nonces`]. [`cache`] keeps verdicts
 //! of tokens seen before, [`budgets`] and [`unknown_tokens`] bound what a client can make the
@@ -26,6 +26,7 @@ mod ownership;
 mod principal;
 mod proofs;
 mod question;
+mod reception;
 mod token_judge;
 pub mod unknown_tokens;
 
@@ -37,4 +38,5 @@ pub use crate::authenticate::opaque::check_answer;
 pub use crate::authenticate::principal::{Basis, CallerNames, IntrospectionCheck, Principal};
 pub use crate::authenticate::proofs::{PROOF_LIFETIME, ProofMark, Proofs};
 pub use crate::authenticate::question::{Question, StaleKeys, Unproven};
+pub use crate::authenticate::reception::TokenReception;
 pub use crate::authenticate::token_judge::TokenJudge;

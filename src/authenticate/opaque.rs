@@ -14,30 +14,31 @@ use crate::authenticate::error::AuthenticateError;
 use crate::authenticate::ownership::{is_of_organization, take};
 use crate::authenticate::principal::{Basis, Principal, Verdict};
 use crate::authenticate::question::{Question, Unproven};
+use crate::authenticate::reception::TokenReception;
 use crate::introspect::{IntrospectionAnswer, IntrospectionPurpose};
 use crate::jwt::{self, Rejection};
 use crate::key_managers::CompiledKeyManager;
 use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::key_manager::TokenValidation;
 use crate::model::token_handling::TokenHandling;
-use crate::snapshot::{Routed, Snapshot};
+use crate::snapshot::Snapshot;
 
 /// Judges an opaque token; `unknown` is the verdict where no server could know it.
 pub(super) fn judge(
     snapshot: &Snapshot,
-    routed: &Routed<'_>,
+    reception: &impl TokenReception,
     token: &[u8],
     cache: &TokenCache,
     now: UnixSeconds,
     unknown: AuthenticateError,
 ) -> Result<Principal, Unproven> {
-    judge_as(snapshot, routed, token, cache, now, (None, unknown))
+    judge_as(snapshot, reception, token, cache, now, (None, unknown))
 }
 
 /// Judges an opaque token; `issuer` is the one that a JWS names.
 fn judge_as(
     snapshot: &Snapshot,
-    routed: &Routed<'_>,
+    reception: &impl TokenReception,
     token: &[u8],
     cache: &TokenCache,
     now: UnixSeconds,
@@ -49,17 +50,16 @@ fn judge_as(
         candidates = unclaiming(snapshot);
         // a server whose issuer is known to be another one did not issue this
         candidates.retain(|key_manager| issuer.is_none() || has_no_issuer(key_manager));
-        candidates.retain(|key_manager| routed.api().takes(key_manager));
-    } else if candidates.iter().all(|key_manager| !routed.api().takes(key_manager)) {
+        candidates.retain(|key_manager| reception.takes(key_manager));
+    } else if candidates.iter().all(|key_manager| !reception.takes(key_manager)) {
         return candidates
             .iter()
-            .try_for_each(|key_manager| take(routed, key_manager))
+            .try_for_each(|key_manager| take(reception, key_manager))
             .and(Err(unknown))
             .map_err(Unproven::from);
     }
-    candidates.retain(|key_manager| {
-        routed.api().takes(key_manager) && key_manager.introspector.is_some()
-    });
+    candidates
+        .retain(|key_manager| reception.takes(key_manager) && key_manager.introspector.is_some());
     if candidates.is_empty() {
         return Err(unknown.into());
     }
@@ -83,7 +83,7 @@ fn judge_as(
 /// disabled, and otherwise too, a pattern that claims the token decides before that.
 pub(super) fn judge_foreign(
     snapshot: &Snapshot,
-    routed: &Routed<'_>,
+    reception: &impl TokenReception,
     token: &[u8],
     cache: &TokenCache,
     now: UnixSeconds,
@@ -99,7 +99,7 @@ pub(super) fn judge_foreign(
     if somebodys && !claimed {
         return Err(unknown.into());
     }
-    judge_as(snapshot, routed, token, cache, now, (issuer, unknown))
+    judge_as(snapshot, reception, token, cache, now, (issuer, unknown))
 }
 
 /// Judges a token by what a key manager's server has said of it; `None` if the server was not asked

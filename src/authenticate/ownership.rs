@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::authenticate::error::AuthenticateError;
+use crate::authenticate::reception::TokenReception;
 use crate::authenticate::token_judge::TokenJudge;
 use crate::jwt::{Claims, JsonValue, Unverified};
 use crate::key_managers::{CompiledKeyManager, CompiledTemplate};
 use crate::model::token_handling::{Pattern, TokenHandling};
-use crate::snapshot::Routed;
 
 /// Tells whether a token is of its key manager's organization. A token that names none is.
 pub(super) fn is_of_organization(key_manager: &CompiledKeyManager, claims: &Claims) -> bool {
@@ -37,10 +37,10 @@ pub(super) fn is_own(handling: &[TokenHandling], unverified: &Unverified<'_>) ->
 
 /// Refuses a key manager that the API does not accept tokens of.
 pub(super) fn take(
-    routed: &Routed<'_>,
+    reception: &impl TokenReception,
     key_manager: &Arc<CompiledKeyManager>,
 ) -> Result<(), AuthenticateError> {
-    if routed.api().takes(key_manager) {
+    if reception.takes(key_manager) {
         Ok(())
     } else {
         let judge = TokenJudge::KeyManager(Arc::clone(key_manager));
@@ -50,10 +50,10 @@ pub(super) fn take(
 
 /// Refuses a template that the API does not accept tokens of.
 pub(super) fn take_template(
-    routed: &Routed<'_>,
+    reception: &impl TokenReception,
     template: &Arc<CompiledTemplate>,
 ) -> Result<(), AuthenticateError> {
-    if routed.api().takes_template(template) {
+    if reception.takes_template(template) {
         Ok(())
     } else {
         let judge = TokenJudge::Template(Arc::clone(template));

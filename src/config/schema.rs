@@ -28,7 +28,6 @@ fn property(key: &KeyRule) -> Value {
     let mut property = kind(key.kind);
     let about = match key.support {
         Support::Yes => key.about.to_owned(),
-        Support::NotYet => format!("{} (not supported yet)", key.about),
         Support::Only(values) => {
             format!("{} (only {} is supported yet)", key.about, values.join(" or "))
         }

@@ -73,10 +73,7 @@ fn a_gateway_that_serves_nobody_is_refused() {
 
 #[test]
 fn what_does_not_exist_yet_is_refused_by_name() {
-    for (text, name) in [
-        ("[store]\nurl = \"sqlite:x\"", "store.url"),
-        ("[management]\ntoken_key_manager = \"km\"", "management.token_key_manager"),
-    ] {
+    for (text, name) in [("[store]\nurl = \"sqlite:x\"", "store.url")] {
         let report = report(text);
         assert!(
             report.contains(&format!("`{name}`")) && report.contains("is not supported yet"),
@@ -238,12 +235,6 @@ fn the_schema_knows_what_the_reader_knows() {
     let operation =
         &schema["properties"]["apis"]["items"]["properties"]["operations"]["items"]["properties"];
     assert_eq!(operation["auth"]["enum"][0], "required");
-    assert!(
-        schema["properties"]["management"]["properties"]["token_key_manager"]["description"]
-            .as_str()
-            .unwrap()
-            .contains("not supported yet")
-    );
 }
 
 #[test]

@@ -144,6 +144,7 @@ pub struct ManagementSettings {
     /// The users who may sign in. Without one, callers on this machine may operate the gateway, and
     /// nobody may use the REST API.
     pub users: Vec<ManagementUser>,
+    pub tokens: Option<ManagementTokens>,
     /// Names that the listener answers to, besides its addresses and the machine's name.
     pub hosts: Vec<String>,
     /// Calls to addresses that come by the management API: the defaults of key managers, in the
@@ -155,7 +156,7 @@ pub struct ManagementSettings {
 impl ManagementSettings {
     /// Whether anybody can sign in to the REST API. Without, nothing of a store is served.
     pub fn somebody_may_sign_in(&self) -> bool {
-        !self.users.is_empty()
+        !self.users.is_empty() || self.tokens.is_some()
     }
 }
 
@@ -167,6 +168,15 @@ pub struct ManagementUser {
     pub roles: Vec<UserRole>,
     /// Names of the groups whose applications are the user's own too.
     pub groups: Vec<String>,
+}
+
+/// The bearer tokens that the REST API accepts, besides its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManagementTokens {
+    /// The name of the key manager that judges them.
+    pub key_manager: String,
+    pub roles_claim: String,
+    pub groups_claim: String,
 }
 
 /// Rights of application developers.

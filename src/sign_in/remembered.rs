@@ -20,7 +20,7 @@ const LIFETIME: Duration = Duration::from_mins(1);
 /// The most passwords that are known; the oldest make room. Each takes some 50 bytes.
 const MOST: usize = 1024;
 
-type Mark = [u8; 32];
+type PasswordMark = [u8; 32];
 
 /// A password of a user, with the hash that it fits.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(super) struct RememberedPlace<'p> {
 pub(super) struct RememberedPasswords {
     /// Drawn for this process; `None` without random numbers, and nothing is remembered then.
     key: OnceLock<Option<hmac::Key>>,
-    marks: Mutex<HashMap<Mark, Moment>>,
+    marks: Mutex<HashMap<PasswordMark, Moment>>,
 }
 
 impl RememberedPasswords {
@@ -58,7 +58,7 @@ impl RememberedPasswords {
         marks.insert(mark, now.after(LIFETIME));
     }
 
-    fn mark(&self, place: &RememberedPlace<'_>) -> Option<Mark> {
+    fn mark(&self, place: &RememberedPlace<'_>) -> Option<PasswordMark> {
         let key =
             self.key.get_or_init(|| hmac::Key::generate(HMAC_SHA256, &SystemRandom::new()).ok());
         let mut context = hmac::Context::with_key(key.as_ref()?);
@@ -69,7 +69,7 @@ impl RememberedPasswords {
         context.sign().as_ref().try_into().ok()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Mark, Moment>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PasswordMark, Moment>> {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

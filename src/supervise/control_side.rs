@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::admin::{ApiAccess, LiveRequest};
+use crate::admin::{ApiAccess, ForeignTokens, LiveRequest};
 use crate::management::{
     Access, CallGate, Explaining, InForce, ManagementState, OwnHosts, Readiness, ReloadRequest,
     control, server,
@@ -58,12 +58,19 @@ impl ManagementWanted {
         provisioning: &Provisioning,
     ) -> (ManagementState, mpsc::Receiver<LiveRequest>) {
         let (metrics, clock) = (&shared.process.metrics, &shared.process.clock);
-        let settings = self.settings.map(|settings| (settings.users, settings.hosts));
-        let (users, hosts) = settings.unwrap_or_default();
+        let settings =
+            self.settings.map(|settings| (settings.users, settings.hosts, settings.tokens));
+        let (users, hosts, tokens) = settings.unwrap_or_default();
+        let foreign = tokens.map(|settings| ForeignTokens {
+            settings,
+            snapshots: Arc::clone(shared.snapshots),
+            common: shared.common.clone(),
+            clock: Arc::clone(clock),
+        });
         let counters = Arc::clone(metrics.management());
         let passwords = Arc::new(PasswordChecks::new(Arc::clone(clock), counters));
         let users: Arc<[ManagementUser]> = users.into();
-        let access = ApiAccess::new(Arc::clone(&users), Arc::clone(&passwords));
+        let access = ApiAccess::new(Arc::clone(&users), Arc::clone(&passwords)).accepting(foreign);
         let (admin, live) = provisioning.admin(access);
         let state = ManagementState {
             metrics: Arc::clone(metrics),

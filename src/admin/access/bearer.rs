@@ -1,12 +1,13 @@
-//! Bearer tokens of the gateway's own token endpoint.
+//! Bearer tokens: of the gateway's own token endpoint, or of a key manager.
 
 use std::net::IpAddr;
 
+use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 
 use crate::admin::access::ApiAccess;
 use crate::admin::access::scopes::scopes_of;
-use crate::admin::access::tokens::TokenKind;
+use crate::admin::access::tokens::ApiTokenKind;
 use crate::admin::caller::{Caller, CallerScopes};
 use crate::admin::catalog::Catalog;
 use crate::admin::refused::Refused;
@@ -19,21 +20,24 @@ impl ApiAccess {
         &self,
         catalog: &Catalog,
         field: &HeaderValue,
+        parts: &Parts,
         peer: IpAddr,
     ) -> Result<Caller, Refused> {
         let token = field.to_str().ok().and_then(|field| field.split_once(' '));
         let token = token.map(|(_, token)| token.trim()).unwrap_or_default();
-        let caller = self.own_token(catalog, token, peer).await?;
-        match caller {
-            Some(caller) => {
-                self.passwords.succeeded();
-                Ok(caller)
+        let own = self.own_token(catalog, token, peer).await?;
+        let judged = match (own, &self.foreign) {
+            (Some(caller), _) => Ok(caller),
+            (None, Some(foreign)) => {
+                Box::pin(foreign.caller(token, parts, peer, &self.passwords)).await
             }
-            None => {
-                self.passwords.refused_token();
-                Err(invalid_token())
-            }
+            (None, None) => Err(invalid_token()),
+        };
+        match &judged {
+            Ok(_) => self.passwords.succeeded(),
+            Err(_) => self.passwords.refused_token(),
         }
+        judged
     }
 
     /// Finds the user of a token that the gateway issued. The user is looked up anew: one that is
@@ -44,7 +48,7 @@ impl ApiAccess {
         token: &str,
         peer: IpAddr,
     ) -> Result<Option<Caller>, Refused> {
-        let Some(grant) = self.tokens.find(token, TokenKind::Access, self.passwords.moment())
+        let Some(grant) = self.tokens.find(token, ApiTokenKind::Access, self.passwords.moment())
         else {
             return Ok(None);
         };
@@ -59,7 +63,7 @@ impl ApiAccess {
     }
 }
 
-fn invalid_token() -> Refused {
+pub(super) fn invalid_token() -> Refused {
     let description = "the access token is unknown, or has ended";
     let mut refused = Refused::plain(StatusCode::UNAUTHORIZED, description);
     refused.challenge = INVALID_TOKEN;

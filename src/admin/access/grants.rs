@@ -17,7 +17,7 @@ use crate::admin::access::client::{ApiClient, authenticated};
 use crate::admin::access::form::FormParameters;
 use crate::admin::access::scopes::scopes_of;
 use crate::admin::access::token_refused::TokenRefused;
-use crate::admin::access::tokens::{ACCESS_LIFETIME, TokenGrant, TokenKind};
+use crate::admin::access::tokens::{ACCESS_LIFETIME, ApiTokenKind, TokenGrant};
 use crate::admin::access::user::ApiUser;
 use crate::admin::service::Admin;
 use crate::model::BasicCredentials;
@@ -105,7 +105,7 @@ async fn by_refresh_token(
     let token = form.needed("refresh_token")?;
     let ended = || TokenRefused::grant("the refresh token is unknown, or has ended");
     let tokens = &admin.access.tokens;
-    let grant = tokens.find(token, TokenKind::Refresh, admin.access.passwords.moment());
+    let grant = tokens.find(token, ApiTokenKind::Refresh, admin.access.passwords.moment());
     let grant = grant.filter(|grant| grant.client == client.id).ok_or_else(ended)?;
     // it is good for one use
     tokens.end(token, &client.id);
@@ -154,13 +154,13 @@ fn granted(
         issued.ok_or_else(|| TokenRefused::server("no token could be made"))
     };
     let mut answer = json!({
-        "access_token": issue(TokenKind::Access)?.reveal(),
+        "access_token": issue(ApiTokenKind::Access)?.reveal(),
         "token_type": "Bearer",
         "expires_in": ACCESS_LIFETIME.as_secs(),
         "scope": scopes.join(" "),
     });
     if with_refresh == WithRefresh::Yes {
-        let token = issue(TokenKind::Refresh)?;
+        let token = issue(ApiTokenKind::Refresh)?;
         if let Some(members) = answer.as_object_mut() {
             members.insert("refresh_token".to_owned(), token.reveal().into());
         }

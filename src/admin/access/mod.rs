@@ -9,6 +9,7 @@
 mod anonymous;
 mod bearer;
 mod client;
+mod foreign;
 mod form;
 mod grants;
 mod password;
@@ -29,6 +30,7 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 
 pub(super) use anonymous::Anonymous;
+pub use foreign::ForeignTokens;
 pub(super) use password::refused;
 pub(super) use user::{DISABLED, GROUPS, PASSWORD_HASH, ROLES, has_name};
 
@@ -47,6 +49,8 @@ pub struct ApiAccess {
     pub(super) users: Arc<[ManagementUser]>,
     pub(super) passwords: Arc<PasswordChecks>,
     tokens: ApiTokens,
+    /// Tokens of `management.token_key_manager`.
+    foreign: Option<ForeignTokens>,
 }
 
 /// The operations by which clients get tokens.
@@ -60,12 +64,18 @@ pub(super) fn router() -> Router<Arc<Admin>> {
 impl ApiAccess {
     pub fn new(users: Arc<[ManagementUser]>, passwords: Arc<PasswordChecks>) -> Self {
         let tokens = ApiTokens::new(Arc::clone(passwords.counters()));
-        Self { users, passwords, tokens }
+        Self { users, passwords, tokens, foreign: None }
+    }
+
+    /// Accepts tokens of a key manager too.
+    #[must_use]
+    pub fn accepting(self, foreign: Option<ForeignTokens>) -> Self {
+        Self { foreign, ..self }
     }
 
     /// Refuses every call if nobody may sign in, and calls of other sites' pages.
     fn open(&self, parts: &Parts) -> Result<(), Refused> {
-        if self.users.is_empty() {
+        if self.users.is_empty() && self.foreign.is_none() {
             return Err(nobody());
         }
         if !same_origin(parts) {
@@ -91,7 +101,7 @@ impl ApiAccess {
                 self.enter_by_password(catalog, field, peer).await
             }
             (Some(field), None) if is_of_scheme(field, "bearer") => {
-                self.enter_by_token(catalog, field, peer).await
+                self.enter_by_token(catalog, field, parts, peer).await
             }
             (Some(_), None) => {
                 self.passwords.failed(peer, None, "the scheme of the credentials is unknown");
@@ -106,7 +116,7 @@ impl ApiAccess {
 fn nobody() -> Refused {
     Refused::plain(
         StatusCode::SERVICE_UNAVAILABLE,
-        "nobody may sign in: `management.users` is empty",
+        "nobody may sign in: `management.users` and `management.token_key_manager` are not written",
     )
 }
 

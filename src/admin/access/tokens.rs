@@ -29,7 +29,7 @@ const MOST_OF_USER: usize = 64;
 const MOST: usize = 8192;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TokenKind {
+pub(super) enum ApiTokenKind {
     Access,
     Refresh,
 }
@@ -50,7 +50,7 @@ pub(super) struct TokenGrant {
 #[derive(Debug)]
 struct KeptToken {
     grant: TokenGrant,
-    kind: TokenKind,
+    kind: ApiTokenKind,
     end: Moment,
     /// Grows with each token.
     number: u64,
@@ -75,11 +75,16 @@ impl ApiTokens {
     }
 
     /// Makes a token; `None` without random numbers.
-    pub(super) fn issue(&self, grant: TokenGrant, kind: TokenKind, now: Moment) -> Option<Secret> {
+    pub(super) fn issue(
+        &self,
+        grant: TokenGrant,
+        kind: ApiTokenKind,
+        now: Moment,
+    ) -> Option<Secret> {
         let token = random_text()?;
         let lifetime = match kind {
-            TokenKind::Access => ACCESS_LIFETIME,
-            TokenKind::Refresh => REFRESH_LIFETIME,
+            ApiTokenKind::Access => ACCESS_LIFETIME,
+            ApiTokenKind::Refresh => REFRESH_LIFETIME,
         };
         let mut table = self.lock();
         table.by_hash.retain(|_, token| now < token.end);
@@ -92,7 +97,7 @@ impl ApiTokens {
         Some(token)
     }
 
-    pub(super) fn find(&self, token: &str, kind: TokenKind, now: Moment) -> Option<TokenGrant> {
+    pub(super) fn find(&self, token: &str, kind: ApiTokenKind, now: Moment) -> Option<TokenGrant> {
         let table = self.lock();
         let kept = table.by_hash.get(&sha256(token))?;
         (kept.kind == kind && now < kept.end).then(|| kept.grant.clone())
@@ -151,26 +156,26 @@ mod tests {
     #[test]
     fn a_token_ends_and_is_of_one_kind_and_of_one_client() {
         let tokens = ApiTokens::new(Arc::default());
-        let token = tokens.issue(grant("ann"), TokenKind::Access, Moment(0)).unwrap();
+        let token = tokens.issue(grant("ann"), ApiTokenKind::Access, Moment(0)).unwrap();
         let find = |kind, now| tokens.find(token.reveal(), kind, Moment(now)).is_some();
-        assert!(find(TokenKind::Access, 3_599_999));
-        assert!(!find(TokenKind::Access, 3_600_000));
-        assert!(!find(TokenKind::Refresh, 0));
+        assert!(find(ApiTokenKind::Access, 3_599_999));
+        assert!(!find(ApiTokenKind::Access, 3_600_000));
+        assert!(!find(ApiTokenKind::Refresh, 0));
         tokens.end(token.reveal(), "other");
-        assert!(find(TokenKind::Access, 0));
+        assert!(find(ApiTokenKind::Access, 0));
         tokens.end(token.reveal(), "client");
-        assert!(!find(TokenKind::Access, 0));
+        assert!(!find(ApiTokenKind::Access, 0));
         assert!(!format!("{tokens:?}").contains(token.reveal()));
     }
 
     #[test]
     fn the_oldest_of_a_user_makes_room() {
         let tokens = ApiTokens::new(Arc::default());
-        let issue = |user| tokens.issue(grant(user), TokenKind::Access, Moment(0)).unwrap();
+        let issue = |user| tokens.issue(grant(user), ApiTokenKind::Access, Moment(0)).unwrap();
         let (other, first) = (issue("bob"), issue("ann"));
         let others: Vec<_> = (0..MOST_OF_USER).map(|_| issue("ann")).collect();
         let is_there =
-            |token: &Secret| tokens.find(token.reveal(), TokenKind::Access, Moment(0)).is_some();
+            |token: &Secret| tokens.find(token.reveal(), ApiTokenKind::Access, Moment(0)).is_some();
         assert!(!is_there(&first) && is_there(&other) && others.iter().all(is_there));
         assert_eq!(tokens.lock().by_hash.len(), MOST_OF_USER + 1);
     }

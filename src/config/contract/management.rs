@@ -1,7 +1,7 @@
 //! The keys of `[management]`, `[portal]` and `[store]`.
 
 use super::listener::PAIR;
-use super::rule::{TableRule, ValueKind, key, later};
+use super::rule::{TableRule, ValueKind, key};
 use crate::model::gateway::UserRole;
 
 pub(super) static MANAGEMENT: TableRule = TableRule {
@@ -23,11 +23,13 @@ pub(super) static MANAGEMENT: TableRule = TableRule {
             ValueKind::Texts,
             "Networks besides the internet that addresses of the management API may lead to",
         ),
-        later(
+        key(
             "token_key_manager",
             ValueKind::Text,
-            "The key manager whose tokens the management API accepts",
+            "The key manager whose tokens with apim: scopes the management API accepts",
         ),
+        key("roles_claim", ValueKind::Text, "The claim of these tokens that lists roles"),
+        key("groups_claim", ValueKind::Text, "The claim of these tokens that lists groups"),
     ],
 };
 

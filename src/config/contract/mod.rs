@@ -1,7 +1,7 @@
 //! Every key that `gateway.toml` may contain: the one table behind the reader, its hints and the
 //! JSON Schema.
 //!
-//! A key whose feature does not exist yet is here too, as [`Support::NotYet`] or with the values
+//! A key whose feature does not exist yet is here too, as [`Support::Only`] with the values
 //! that ask for nothing. To support it, change its row and read it.
 
 mod api;

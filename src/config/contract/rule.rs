@@ -48,17 +48,12 @@ pub(in crate::config) enum ValueKind {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::config) enum Support {
     Yes,
-    NotYet,
     /// Only these values, which ask for nothing; `[]` and `{}` are empty ones.
     Only(&'static [&'static str]),
 }
 
 pub(super) const fn key(name: &'static str, kind: ValueKind, about: &'static str) -> KeyRule {
     KeyRule { name, kind, support: Support::Yes, about }
-}
-
-pub(super) const fn later(name: &'static str, kind: ValueKind, about: &'static str) -> KeyRule {
-    KeyRule { name, kind, support: Support::NotYet, about }
 }
 
 pub(super) const fn only(

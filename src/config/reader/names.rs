@@ -73,7 +73,6 @@ impl<'a> Table<'a> {
     fn is_supported(&self, key: &KeyRule, member: &TomlMember) -> bool {
         let supported = match key.support {
             Support::Yes => true,
-            Support::NotYet => false,
             Support::Only(values) => values.contains(&shown(&member.value.content).as_str()),
         };
         if supported {

@@ -11,8 +11,10 @@ use crate::config::resolve::secret::secret;
 use crate::config::resolve::unique::Unique;
 use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
-use crate::model::gateway::{ManagementSettings, ManagementUser, PortalSettings, UserRole};
-use crate::model::key_manager::Fetch;
+use crate::model::gateway::{
+    ManagementSettings, ManagementTokens, ManagementUser, PortalSettings, UserRole,
+};
+use crate::model::key_manager::{Fetch, KeyManager};
 use crate::model::network::NetworkRule;
 
 /// Returns the networks that addresses of the management API may lead to.
@@ -40,6 +42,7 @@ pub(super) fn management(
         address: address.value,
         tls,
         users: users(&table, sources),
+        tokens: tokens(&table),
         hosts: table
             .texts("hosts")
             .unwrap_or_default()
@@ -61,6 +64,32 @@ pub(super) fn portal(whole: &Whole<'_>) -> PortalSettings {
         validate_existing_keys: table
             .flag("validate_existing_keys", default.validate_existing_keys),
     }
+}
+
+fn tokens(table: &Table<'_>) -> Option<ManagementTokens> {
+    let claim = |key: &str, default: &str| {
+        table.text(key).map_or_else(|| default.to_owned(), |claim| claim.value.to_owned())
+    };
+    let (roles_claim, groups_claim) =
+        (claim("roles_claim", "roles"), claim("groups_claim", "groups"));
+    let key_manager = table.text("token_key_manager")?.value.to_owned();
+    Some(ManagementTokens { key_manager, roles_claim, groups_claim })
+}
+
+/// Refuses a `token_key_manager` that judges no token: nobody should wait for it.
+pub(super) fn check_token_key_manager(whole: &Whole<'_>, key_managers: &[KeyManager]) {
+    let Some(table) = whole.once("management") else { return };
+    let Some(name) = table.text("token_key_manager") else { return };
+    let found = key_managers.iter().find(|own| own.name.as_str() == name.value);
+    if found.is_some_and(|key_manager| key_manager.enabled) {
+        return;
+    }
+    let why = if found.is_some() { "is disabled" } else { "is not there" };
+    table.error(
+        "token_key_manager",
+        format!("the key manager {:?} of `management.token_key_manager` {why}", name.value),
+        Some("name an enabled key manager, and no template of several".to_owned()),
+    );
 }
 
 fn users(table: &Table<'_>, sources: &Sources) -> Vec<ManagementUser> {

@@ -137,6 +137,7 @@ pub(super) fn model(
     LimitNouns { throttling: &throttling, apis: &apis, directory: &directory, files: &files }
         .warn(problems);
     let listeners = listeners::listeners(&whole, sources);
+    management::check_token_key_manager(&whole, &key_managers);
     let gateway = gateway::gateway(&whole, sources);
     let model = Model {
         files,

@@ -9,7 +9,7 @@ use crate::support::bank::Bank;
 const PATH: &str = "/accounts/1.0.0/accounts/42";
 
 /// The hash of "secret", with little work.
-fn hash() -> String {
+pub(crate) fn hash() -> String {
     use argon2::password_hash::{PasswordHasher, SaltString};
     let params = argon2::Params::new(8, 1, 1, None).unwrap();
     let hasher = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
@@ -45,7 +45,7 @@ async fn call(
     bank.gateway.send(request.body(Bytes::from(body.to_owned())).unwrap()).await
 }
 
-fn basic(user: &str, password: &str) -> String {
+pub(crate) fn basic(user: &str, password: &str) -> String {
     use base64::Engine;
     let text = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
     format!("Basic {text}")

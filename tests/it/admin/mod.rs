@@ -1,4 +1,5 @@
 //! The management listener: who may do what, and what one caller cannot take from others.
 
 mod access;
+mod sign_in;
 mod slow_callers;
