@@ -26,7 +26,7 @@ use crate::model::api::BindingRule;
 use crate::model::clock::Clock;
 use crate::model::gateway::ManagementTokens;
 use crate::model::reason::Reason;
-use crate::proxy::question::introspection;
+use crate::proxy::asking::introspection;
 use crate::sign_in::PasswordChecks;
 use crate::snapshot::Snapshots;
 use crate::telemetry::Metrics;
