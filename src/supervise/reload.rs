@@ -18,7 +18,7 @@ use crate::supervise::file_stamp::FileStamp;
 use crate::supervise::inherited::Inherited;
 use crate::supervise::inventory::Inventory;
 use crate::supervise::listeners::{Changes, Listeners};
-use crate::supervise::provisioning::Provisioning;
+use crate::supervise::provisioning::{ApiSettings, Provisioning};
 use crate::supervise::publisher::Publisher;
 use crate::supervise::settled::Settled;
 use crate::supervise::warnings::tell_limits;
@@ -110,7 +110,7 @@ impl Reloader {
         let counting = model.throttling.shared.clone();
         let certificates = certificates::facts(&model);
         let division = descriptors::division(&model, descriptors::limit(false));
-        let portal = model.portal.clone();
+        let api_settings = ApiSettings::of(&model);
         let generation = self.publisher.publish(model)?;
         self.metrics.certificates(certificates);
         self.descriptors.divide(division);
@@ -127,7 +127,7 @@ impl Reloader {
         threads.listen_all(&changes.opened).await;
         self.note_in_force();
         (self.provisioning.files, self.provisioning.names) = (files, names);
-        self.provisioning.show_files(portal);
+        self.provisioning.show_files(api_settings);
         if let (Some(follower), Some(state)) = (&mut self.provisioning.follower, stored) {
             follower.arrived(state.head, Some(state.tables));
         }

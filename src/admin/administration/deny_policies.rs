@@ -365,7 +365,7 @@ fn taken() -> Refused {
 mod tests {
     use super::*;
 
-    fn read(kind: &str, value: Value) -> Result<Object, Refused> {
+    fn read(kind: &str, value: &Value) -> Result<Object, Refused> {
         let body = json!({ "conditionType": kind, "conditionValue": value });
         let mut record = Record::new(Kind::DenyCondition, Uuid::nil(), "x");
         record.declared = declared(&serde_json::from_value(body).unwrap())?;
@@ -386,7 +386,7 @@ mod tests {
                 "192.0.2.1-192.0.2.9",
             ),
         ] {
-            let object = read(kind, value.clone()).unwrap();
+            let object = read(kind, &value).unwrap();
             assert_eq!(object.record.text("type"), Some(own));
             assert_eq!(object.record.text("value"), Some(text));
             let shown = shown(&object);
@@ -411,7 +411,7 @@ mod tests {
             ("IP", json!({ "fixedIp": "192.0.2.1", "mask": 8 }), "mask"),
             ("IPRANGE", json!({ "startingIp": "192.0.2.1" }), "conditionValue.endingIp"),
         ] {
-            let refused = read(kind, value.clone()).unwrap_err();
+            let refused = read(kind, &value).unwrap_err();
             assert_eq!(refused.status.as_u16(), 400, "{value}");
             assert!(refused.description.contains(named), "{value}: {}", refused.description);
         }

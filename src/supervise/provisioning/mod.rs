@@ -18,6 +18,6 @@ mod state;
 mod tables;
 
 pub(super) use applying::store_work;
-pub(super) use start::Provisioning;
+pub(super) use start::{ApiSettings, Provisioning};
 pub(super) use state::StoreReader;
 pub(super) use tables::StoredTables;

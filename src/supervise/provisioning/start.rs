@@ -7,7 +7,9 @@ use tokio::sync::mpsc;
 
 use crate::admin::{Admin, AdminService, ApiAccess, Catalog, DeclaredObjects, LiveRequest};
 use crate::config::{ApplicationNames, ConfigFiles, Loaded};
+use crate::model::Model;
 use crate::model::gateway::PortalSettings;
+use crate::model::key_manager::Fetch;
 use crate::store::GatewayState;
 use crate::supervise::provisioning::declared::declared_objects;
 use crate::supervise::provisioning::follower::Follower;
@@ -31,7 +33,7 @@ pub(in crate::supervise) struct Provisioning {
 impl Provisioning {
     pub(in crate::supervise) fn new(store: Option<StoreReader>, settled: &Settled) -> Self {
         let Loaded { model, files, names, .. } = &settled.loaded;
-        let declared = declared_objects(files.declared(), model.portal.clone());
+        let declared = with_settings(files, ApiSettings::of(model));
         let follower = store.zip(settled.stored.as_ref()).map(|(reader, state)| {
             let reporting = GatewayState {
                 name: model.gateway.name.clone(),
@@ -52,8 +54,8 @@ impl Provisioning {
     }
 
     /// Shows what the files say now.
-    pub(in crate::supervise) fn show_files(&self, portal: PortalSettings) {
-        self.declared.store(Arc::new(declared_objects(self.files.declared(), portal)));
+    pub(in crate::supervise) fn show_files(&self, settings: ApiSettings) {
+        self.declared.store(Arc::new(with_settings(&self.files, settings)));
     }
 
     /// The API, if there is a store, and the questions that it will ask.
@@ -70,4 +72,23 @@ impl Provisioning {
         });
         (admin, receiver)
     }
+}
+
+/// The settings of files that the API works by.
+#[derive(Debug)]
+pub(in crate::supervise) struct ApiSettings {
+    portal: PortalSettings,
+    calls: Arc<Fetch>,
+}
+
+impl ApiSettings {
+    pub(in crate::supervise) fn of(model: &Model) -> Self {
+        let calls = model.management.as_ref().map(|own| Arc::clone(&own.calls));
+        Self { portal: model.portal.clone(), calls: calls.unwrap_or_default() }
+    }
+}
+
+fn with_settings(files: &ConfigFiles, settings: ApiSettings) -> DeclaredObjects {
+    let ApiSettings { portal, calls } = settings;
+    DeclaredObjects { calls, ..declared_objects(files.declared(), portal) }
 }

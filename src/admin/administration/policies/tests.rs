@@ -28,7 +28,7 @@ fn requests(count: u64, time_unit: &str, unit_time: u64) -> Value {
     })
 }
 
-fn with_limit(limit: Value) -> Value {
+fn with_limit(limit: &Value) -> Value {
     json!({ "policyName": "P", "defaultLimit": limit })
 }
 
@@ -78,7 +78,7 @@ fn figures_are_those_of_the_file() {
             }),
         ),
     ] {
-        let found = read(Application, with_limit(limit.clone())).unwrap();
+        let found = read(Application, with_limit(&limit)).unwrap();
         let mut declared = Value::Object(found.declared.clone());
         for key in ["name", "level"] {
             declared.as_object_mut().unwrap().remove(key);
@@ -90,7 +90,7 @@ fn figures_are_those_of_the_file() {
 
 #[test]
 fn an_imported_policy_is_shown_by_what_it_declares() {
-    let mut draft = read(Application, with_limit(requests(5, "minutes", 1))).unwrap();
+    let mut draft = read(Application, with_limit(&requests(5, "minutes", 1))).unwrap();
     draft.declared.insert("requests".to_owned(), json!(7));
     let shown = shown_again(Application, draft);
     assert_eq!(shown["defaultLimit"], requests(7, "min", 1));
@@ -98,7 +98,7 @@ fn an_imported_policy_is_shown_by_what_it_declares() {
 
 #[test]
 fn a_subscription_policy_goes_on_unless_it_says_stop() {
-    let mut body = with_limit(requests(5, "min", 1));
+    let mut body = with_limit(&requests(5, "min", 1));
     let declared = |body: &Value| read(Subscription, body.clone()).unwrap().declared;
     assert_eq!(declared(&body)["stop_on_quota_reach"], false);
     body["stopOnQuotaReach"] = json!(true);
@@ -119,7 +119,7 @@ fn a_subscription_policy_goes_on_unless_it_says_stop() {
     assert_eq!(shown["isDeployed"], true);
 }
 
-fn group(conditions: Value) -> Value {
+fn group(conditions: &Value) -> Value {
     json!({
         "policyName": "P",
         "defaultLimit": requests(9, "min", 1),
@@ -153,7 +153,7 @@ fn address(kind: &str) -> Value {
 
 #[test]
 fn conditional_groups_are_conditions() {
-    let body = group(json!([
+    let body = group(&json!([
         header("X-One", false),
         header("X-Two", false),
         address("IPRANGE"),
@@ -197,10 +197,10 @@ fn a_bad_field_is_named() {
         for (name, value) in change.as_object().unwrap() {
             limit["requestCount"][name] = value.clone();
         }
-        with_limit(limit)
+        with_limit(&limit)
     };
-    let of_group = |conditions: Value| group(conditions);
-    let mut no_type = with_limit(requests(5, "min", 1));
+    let of_group = |conditions: Value| group(&conditions);
+    let mut no_type = with_limit(&requests(5, "min", 1));
     no_type["defaultLimit"]["type"] = json!("REQUESTS");
     let cases = [
         (Application, json!({ "policyName": "P" }), "defaultLimit"),
