@@ -140,7 +140,9 @@ mod tests {
     fn no_secret_is_shown() {
         let before = record(
             json!({"registration": {"token": {"sealed": "AAAA"}}, "password_hash": "$argon2id$"}),
-            json!({"additional": [{"client_secret": "hush", "name": "n", "t": {"sealed": "BBBB"}}]}),
+            json!({"additional": [
+                {"client_secret": "hush", "name": "n", "t": {"sealed": "BBBB"}}
+            ]}),
         );
         let after = record(json!({"registration": {"token": {"sealed": "CCCC"}}}), json!({}));
         let told = told(Some(&before), Some(&after)).join("\n");

@@ -97,6 +97,13 @@ impl Both {
             };
             let changes = self.server.changes(head.revision, TOGETHER).await?;
             if changes.head.epoch != head.epoch || !changes.known {
+                tracing::warn!(
+                    target: "portcullis::store",
+                    own = head.revision,
+                    server = changes.head.revision,
+                    "PostgreSQL has another state than the copy in state_dir can follow, such as \
+                     an old backup; everything is read again"
+                );
                 self.replica.copy(&self.server).await?;
                 continue;
             }

@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::store::error::StoreError;
 use crate::store::postgres::nudges::Nudges;
-use crate::store::postgres::pool::Pool;
+use crate::store::postgres::pool::PostgresPool;
 use crate::store::postgres::session::CHANNEL;
 
 /// The time between two looks at the connection; notifications do not wait for it.
@@ -19,7 +19,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// The time before another connection is tried.
 const AGAIN: Duration = Duration::from_secs(1);
 
-pub(super) async fn listen(pool: Arc<Pool>, nudges: Arc<Nudges>) {
+pub(super) async fn listen(pool: Arc<PostgresPool>, nudges: Arc<Nudges>) {
     loop {
         // nudges are hints: followers ask by themselves too, and say what is wrong
         let _ = once(&pool, &nudges).await;
@@ -27,7 +27,7 @@ pub(super) async fn listen(pool: Arc<Pool>, nudges: Arc<Nudges>) {
     }
 }
 
-async fn once(pool: &Pool, nudges: &Nudges) -> Result<(), StoreError> {
+async fn once(pool: &PostgresPool, nudges: &Nudges) -> Result<(), StoreError> {
     let session = pool.connect().await?;
     session.batch(&format!("LISTEN {CHANNEL}")).await?;
     // somebody may have written before anybody listened

@@ -31,7 +31,7 @@ use crate::store::error::StoreError;
 use crate::store::fleet::{GatewayState, LastUse};
 use crate::store::kind::Kind;
 use crate::store::postgres::nudges::Nudges;
-use crate::store::postgres::pool::{Pool, READ, WRITE};
+use crate::store::postgres::pool::{PostgresPool, READ, WRITE};
 use crate::store::postgres::session::PostgresSession;
 use crate::store::query::{Page, Query};
 use crate::store::record::Record;
@@ -45,7 +45,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// A database on a server.
 #[derive(Debug)]
 pub struct PostgresStore {
-    pool: Arc<Pool>,
+    pool: Arc<PostgresPool>,
     nudges: Arc<Nudges>,
     /// `None`: the server's, which is the same for all gateways.
     clock: Option<Arc<dyn Clock>>,
@@ -68,7 +68,7 @@ impl PostgresStore {
     /// Describes the store; the first call connects, and makes the tables if they are missing.
     pub fn new(server: &PostgresServer, clock: Option<Arc<dyn Clock>>) -> Result<Self, StoreError> {
         let nudges = Arc::new(Nudges::default());
-        let pool = Arc::new(Pool::new(server, &nudges)?);
+        let pool = Arc::new(PostgresPool::new(server, &nudges)?);
         let mut listener = JoinSet::new();
         listener.spawn(listener::listen(Arc::clone(&pool), Arc::clone(&nudges)));
         Ok(Self { pool, nudges, clock, _listener: listener })

@@ -21,7 +21,7 @@ pub(super) const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 pub(super) const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 #[derive(Debug)]
-pub(super) struct Pool {
+pub(super) struct PostgresPool {
     target: PostgresTarget,
     nudges: Arc<Nudges>,
     places: Arc<Semaphore>,
@@ -34,11 +34,11 @@ pub(super) struct Pool {
 #[derive(Debug)]
 pub(super) struct PostgresLease {
     session: PostgresSession,
-    pool: Arc<Pool>,
+    pool: Arc<PostgresPool>,
     _place: OwnedSemaphorePermit,
 }
 
-impl Pool {
+impl PostgresPool {
     pub(super) fn new(server: &PostgresServer, nudges: &Arc<Nudges>) -> Result<Self, StoreError> {
         Ok(Self {
             target: PostgresTarget::new(server)?,

@@ -31,7 +31,7 @@ use crate::store::record::Record;
 use crate::store::sql::{self, SqlSession, stored};
 use crate::store::sqlite::readers::Readers;
 pub(in crate::store) use crate::store::sqlite::session::{SqliteSession, now};
-use crate::store::sqlite::writer::{Job, Writer};
+use crate::store::sqlite::writer::{Job, SqliteWriter};
 use crate::store::storage::{Answer, Store};
 use crate::store::write::{Write, Written};
 
@@ -64,8 +64,12 @@ impl SqliteStore {
         session.writing(migrate)?;
         let (jobs, queue) = mpsc::channel(MOST_WAITING);
         let written = Arc::new(Notify::new());
-        let writer =
-            Writer { session, queue, clock: Arc::clone(&clock), written: Arc::clone(&written) };
+        let writer = SqliteWriter {
+            session,
+            queue,
+            clock: Arc::clone(&clock),
+            written: Arc::clone(&written),
+        };
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer.run())

@@ -16,17 +16,17 @@ use crate::store::write::{Write, Written};
 const MOST_TOGETHER: usize = 64;
 
 /// Takes the answer of a write.
-pub(super) type Reply = oneshot::Sender<Result<Written, StoreError>>;
+pub(super) type WriteReply = oneshot::Sender<Result<Written, StoreError>>;
 
 /// Work for the writer.
 pub(super) enum Job {
-    Write(Box<Write>, Reply),
+    Write(Box<Write>, WriteReply),
     Other(Box<dyn FnOnce(&mut SqliteSession) + Send>),
 }
 
 /// The writer's side of the queue.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct SqliteWriter {
     pub(super) session: SqliteSession,
     pub(super) queue: mpsc::Receiver<Job>,
     pub(super) clock: Arc<dyn Clock>,
@@ -39,7 +39,7 @@ impl Debug for Job {
     }
 }
 
-impl Writer {
+impl SqliteWriter {
     /// Works until the store is dropped, and finishes what was queued.
     pub(super) fn run(mut self) {
         while let Some(job) = self.queue.blocking_recv() {
@@ -51,7 +51,7 @@ impl Writer {
     }
 
     /// Makes this write, and those that wait behind it.
-    fn together(&mut self, first: (Box<Write>, Reply)) {
+    fn together(&mut self, first: (Box<Write>, WriteReply)) {
         let mut batch = vec![first];
         let mut after = None;
         while batch.len() < MOST_TOGETHER
@@ -71,7 +71,7 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, batch: Vec<(Box<Write>, Reply)>) {
+    fn commit(&mut self, batch: Vec<(Box<Write>, WriteReply)>) {
         let mut batch = batch.into_iter();
         let mut kept = Vec::new();
         let made = self
@@ -102,8 +102,8 @@ impl Writer {
     /// nothing of all this can be kept.
     fn make(
         &mut self,
-        batch: &mut impl Iterator<Item = (Box<Write>, Reply)>,
-        kept: &mut Vec<(Written, Reply)>,
+        batch: &mut impl Iterator<Item = (Box<Write>, WriteReply)>,
+        kept: &mut Vec<(Written, WriteReply)>,
     ) -> Result<(), StoreError> {
         for (write, reply) in batch {
             self.session.batch("SAVEPOINT one")?;
