@@ -105,13 +105,17 @@ impl Catalog {
         if let Some(declared) = self.find_declared(kind, |record| record.name == name) {
             return Ok(Some(declared));
         }
+        // no text of a store has a NUL, and PostgreSQL refuses a question with one
+        if name.contains('\0') {
+            return Ok(None);
+        }
         Ok(self.store.named(kind, name).await?.map(Object::kept))
     }
 
     /// Returns all objects of a kind of which there are few, by name.
     pub async fn all(&self, kind: Kind) -> Result<Vec<Object>, StoreError> {
         let mut query = Query::of(kind);
-        let mut objects: Vec<Object> = self.declared_of(kind);
+        let mut objects: Vec<Object> = self.declared_of(kind, |_| true);
         loop {
             let page = self.store.list(&query).await?;
             let read = page.items.len() as u64;
@@ -127,11 +131,11 @@ impl Catalog {
 
     /// Returns a page of the objects that match: those of files first, then those of the store.
     pub async fn page(&self, query: &Query) -> Result<Page<Object>, StoreError> {
-        let mut declared: Vec<_> = self
-            .declared_of(query.kind)
-            .into_iter()
-            .filter(|object| matches(query, &object.record))
-            .collect();
+        let texts = [&query.prefix, &query.owner, &query.target].into_iter().flatten();
+        if texts.chain(&query.groups).any(|text| text.contains('\0')) {
+            return Ok(Page { total: 0, items: Vec::new() });
+        }
+        let mut declared = self.declared_of(query.kind, |record| matches(query, record));
         let count = declared.len() as u64;
         let skipped = usize::try_from(query.offset.min(count)).unwrap_or(usize::MAX);
         let mut items = declared.split_off(skipped);
@@ -146,11 +150,14 @@ impl Catalog {
         Ok(Page { total: kept.total.saturating_add(count), items })
     }
 
-    fn declared_of(&self, kind: Kind) -> Vec<Object> {
+    fn declared_of(&self, kind: Kind, is: impl Fn(&Record) -> bool) -> Vec<Object> {
         let declared = self.declared.load();
         let list =
             if kind.is_of_applications() { &declared.applications } else { &declared.objects };
-        list.iter().filter(|object| object.record.kind == kind).cloned().collect()
+        list.iter()
+            .filter(|object| object.record.kind == kind && is(&object.record))
+            .cloned()
+            .collect()
     }
 
     fn find_declared(&self, kind: Kind, is: impl Fn(&Record) -> bool) -> Option<Object> {

@@ -1,16 +1,21 @@
 //! WSO2's developer portal API, v3: applications, keys, subscriptions, the catalog of APIs.
 //!
 //! The files: `applications` with `application` (its form) and `visible` (who may see it);
-//! `map_keys` with `existing_client`, `oauth_keys` and `generated` with `key` (its form);
-//! `subscriptions` and `subscribing` with `subscription`; `apis` with `api`, `policies`,
-//! `key_managers` with `roles` (who may use them), `settings`.
+//! `exporting` and `importing` with `archive` and `import_parts`; `map_keys` with
+//! `existing_client`, `oauth_keys` and `generated` with `key` (its form); `subscriptions` and
+//! `subscribing` with `subscription`; `apis` with `api`, `policies`, `key_managers` with `roles` (who
+//! may use them), `settings`.
 
 mod api;
 pub(super) mod apis;
 pub(super) mod application;
 pub(super) mod applications;
+mod archive;
 pub(super) mod existing_client;
+mod exporting;
 mod generated;
+mod import_parts;
+mod importing;
 pub(super) mod key;
 pub(super) mod key_managers;
 mod map_keys;
@@ -39,6 +44,8 @@ pub(super) fn router() -> Router<Arc<Admin>> {
             get(applications::get).put(applications::update).delete(applications::delete),
         )
         .route("/applications/{id}/reset-throttle-policy", post(reset_throttle_policy))
+        .route("/applications/export", get(exporting::export))
+        .route("/applications/import", post(importing::import))
         .merge(keys())
         .route("/subscriptions", get(subscriptions::list).post(subscribing::create))
         .route("/subscriptions/multiple", post(subscribing::create_several))

@@ -304,7 +304,7 @@ pub(in crate::admin) async fn whole(
 }
 
 /// Refuses a policy that is none of the level "application".
-async fn policy_exists(admin: &Admin, name: &str) -> Result<(), Refused> {
+pub(super) async fn policy_exists(admin: &Admin, name: &str) -> Result<(), Refused> {
     if name.is_empty() {
         let description = "`throttlingPolicy` is empty";
         return Err(Refused::new(
@@ -323,7 +323,7 @@ async fn policy_exists(admin: &Admin, name: &str) -> Result<(), Refused> {
 
 /// The name of an application is unique over all owners, because limits and logs speak of names.
 /// Only who may see the other one is told whose it is.
-fn taken(caller: &Caller, other: Option<&Object>) -> Refused {
+pub(super) fn taken(caller: &Caller, other: Option<&Object>) -> Refused {
     let description = match other.filter(|other| owns(caller, other)) {
         Some(other) => match (&other.declared_at, &other.record.owner) {
             (Some(place), _) => format!("an application of this name is declared in {place}"),

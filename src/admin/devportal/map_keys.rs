@@ -21,6 +21,7 @@ use crate::admin::object::Object;
 use crate::admin::refused::Refused;
 use crate::admin::service::Admin;
 use crate::model::application::ConsumerKey;
+use crate::model::names::InvalidName;
 use crate::store::{Change, Kind, Record};
 
 /// WSO2's `ApplicationKeyMappingRequest`.
@@ -60,6 +61,7 @@ pub(super) async fn map_keys(
         key_type: body.key_type,
         consumer_key: &body.consumer_key,
     };
+    wanted.check()?;
     if let Some(conflict) = wanted.conflict(&admin, &caller).await? {
         return Err(conflict);
     }
@@ -69,9 +71,6 @@ pub(super) async fn map_keys(
         consumer_secret: body.consumer_secret.as_deref(),
     };
     let facts = check(&admin, &client).await?;
-    if let Err(error) = ConsumerKey::try_from(body.consumer_key.as_str()) {
-        return Err(Refused::bad_request(format!("`consumerKey` {error}")));
-    }
     let committed = wanted.keep(&admin, &caller, options, &facts).await?;
     let Some(record) = committed.records.first() else {
         return Err(Refused::plain(StatusCode::INTERNAL_SERVER_ERROR, "the key was not kept"));
@@ -98,6 +97,14 @@ struct NewKey<'k> {
 }
 
 impl NewKey<'_> {
+    /// Refuses a client id that no server issues. WSO2's refusal of an empty one comes later.
+    fn check(&self) -> Result<(), Refused> {
+        match ConsumerKey::try_from(self.consumer_key) {
+            Ok(_) | Err(InvalidName::Empty) => Ok(()),
+            Err(error) => Err(Refused::bad_request(format!("`consumerKey` {error}"))),
+        }
+    }
+
     /// Says why the key cannot be: the application has one of this type, or somebody has the
     /// client.
     async fn conflict(&self, admin: &Admin, caller: &Caller) -> Result<Option<Refused>, Refused> {
