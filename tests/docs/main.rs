@@ -6,5 +6,6 @@ mod commands;
 mod keys;
 mod links;
 mod pages;
+mod provisioning;
 mod reasons;
 mod runs;

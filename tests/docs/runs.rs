@@ -18,16 +18,16 @@ const DEADLINE: Duration = Duration::from_secs(15);
 const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
 /// A shell in which the program has its name, and a failed call ends it.
-const PRELUDE: &str = r#"set -eu
+pub(crate) const PRELUDE: &str = r#"set -eu
 portcullis() { "$PORTCULLIS" "$@"; }
 curl() { command curl -fsS --max-time 15 "$@"; }
 "#;
 
 /// The ports of this test, instead of those on the pages.
-struct Ports([(&'static str, u16); 3]);
+pub(crate) struct Ports(pub(crate) [(&'static str, u16); 3]);
 
 impl Ports {
-    fn put(&self, text: &str) -> String {
+    pub(crate) fn put(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (written, port)| {
             text.replace(&format!(":{written}"), &format!(":{port}"))
         })
@@ -35,7 +35,7 @@ impl Ports {
 }
 
 /// The gateway's process; it ends with its owner.
-struct Gateway(Child);
+pub(crate) struct Gateway(Child);
 
 impl Drop for Gateway {
     fn drop(&mut self) {
@@ -48,7 +48,7 @@ impl Drop for Gateway {
 fn the_marked_commands_work() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let backend = server.local_addr().unwrap().port();
-    std::thread::spawn(move || server.incoming().flatten().for_each(answer));
+    std::thread::spawn(move || server.incoming().flatten().for_each(|stream| answer(stream, KEYS)));
     let ports = Ports([("8080", backend), ("8280", free_port()), ("9443", free_port())]);
     let folder = tempfile::tempdir().unwrap();
     certificates::make(&folder.path().join("certs"), &SystemClock).unwrap();
@@ -62,7 +62,7 @@ fn the_marked_commands_work() {
          certificates = {{ jwks = \"http://127.0.0.1:8080/jwks\" }}\n"
     );
     fs::write(folder.path().join("gateway.toml"), ports.put(&text)).unwrap();
-    let gateway = start(folder.path());
+    let gateway = start(folder.path(), &[]);
     let mut ran = 0;
     for page in pages() {
         for block in page.blocks("sh").iter().filter(|block| block.mark == "run: in the folder") {
@@ -76,15 +76,17 @@ fn the_marked_commands_work() {
     drop(gateway);
 }
 
-fn shell(folder: &Path, script: &str) -> std::process::Output {
+pub(crate) fn shell(folder: &Path, script: &str) -> std::process::Output {
     let mut command = Command::new("bash");
     command.args(["-c", script]).current_dir(folder).env_remove("PORTCULLIS_CONFIG");
     command.env("PORTCULLIS", env!("CARGO_BIN_EXE_portcullis")).output().unwrap()
 }
 
-fn start(folder: &Path) -> Gateway {
+/// Starts the program in a folder, with these variables.
+pub(crate) fn start(folder: &Path, variables: &[(&str, &str)]) -> Gateway {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
     command.arg("run").current_dir(folder).env_remove("PORTCULLIS_CONFIG");
+    command.envs(variables.iter().copied());
     let log = fs::File::create(folder.join("log")).unwrap();
     let mut gateway = Gateway(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
     let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
@@ -97,12 +99,12 @@ fn start(folder: &Path) -> Gateway {
     gateway
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A backend and an authorization server: answers every request with a key set.
-fn answer(mut stream: TcpStream) {
+/// A backend and an authorization server: answers every request with this key set.
+pub(crate) fn answer(mut stream: TcpStream, body: &str) {
     let _ = stream.set_read_timeout(Some(DEADLINE));
     let mut head = Vec::new();
     let mut bytes = [0; 1024];
@@ -114,7 +116,7 @@ fn answer(mut stream: TcpStream) {
     }
     let _ = write!(
         stream,
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{KEYS}",
-        KEYS.len()
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
     );
 }

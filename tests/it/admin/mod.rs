@@ -1,5 +1,6 @@
 //! The management listener: who may do what, and what one caller cannot take from others.
 
 mod access;
+mod devportal;
 mod sign_in;
 mod slow_callers;

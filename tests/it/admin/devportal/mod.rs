@@ -1,0 +1,152 @@
+//! The developer portal's API on a running gateway.
+
+mod applications;
+mod bad_input;
+mod catalog;
+mod keys;
+mod subscriptions;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request};
+use serde_json::{Value, json};
+
+use crate::support::bank::Bank;
+
+pub(super) const PORTAL: &str = "/api/am/devportal/v3";
+pub(super) const ADMINISTRATION: &str = "/api/am/admin/v4";
+
+/// The bank with a management API: "admin" is an administrator; "ann" and "bob" are developers of one team, "eve" is of
+/// none, and "vic" only looks.
+pub(super) struct Portal {
+    pub(super) bank: Bank,
+}
+
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Value,
+}
+
+/// The hash of "secret", with little work.
+fn hash() -> String {
+    use argon2::password_hash::{PasswordHasher, SaltString};
+    let params = argon2::Params::new(8, 1, 1, None).unwrap();
+    let hasher = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
+    let salt = SaltString::encode_b64(b"somesaltsomesalt").unwrap();
+    hasher.hash_password(b"secret", &salt).unwrap().to_string()
+}
+
+impl Portal {
+    pub(super) async fn open() -> Portal {
+        let hash = hash();
+        let user = |name: &str, role: &str, groups: &str| {
+            format!(
+                "{{ name = \"{name}\", password_hash = \"{hash}\", roles = [\"{role}\"], groups = [{groups}] }}"
+            )
+        };
+        let users = [
+            user("admin", "admin", ""),
+            user("ann", "developer", "\"team\""),
+            user("bob", "developer", "\"team\""),
+            user("eve", "developer", ""),
+            user("vic", "viewer", ""),
+        ];
+        let users = format!("users = [{}]", users.join(", "));
+        Portal { bank: Bank::of(|config| config.management(&users)).await }
+    }
+
+    /// A call by a user, with more headers.
+    pub(super) async fn send(
+        &self,
+        user: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Answered {
+        use base64::Engine;
+        let credentials =
+            base64::engine::general_purpose::STANDARD.encode(format!("{user}:secret"));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(self.bank.gateway.management_url(path))
+            .header("authorization", format!("Basic {credentials}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let answer = self.bank.gateway.send(request.body(Bytes::from(body)).unwrap()).await;
+        Answered {
+            status: answer.status().as_u16(),
+            headers: answer.headers().clone(),
+            body: serde_json::from_slice(answer.body()).unwrap_or(Value::Null),
+        }
+    }
+
+    pub(super) async fn get(&self, user: &str, path: &str) -> Answered {
+        self.send(user, "GET", &format!("{PORTAL}{path}"), &[], None).await
+    }
+
+    pub(super) async fn post(&self, user: &str, path: &str, body: &Value) -> Answered {
+        self.send(user, "POST", &format!("{PORTAL}{path}"), &[], Some(body)).await
+    }
+
+    pub(super) async fn put(&self, user: &str, path: &str, body: &Value) -> Answered {
+        self.send(user, "PUT", &format!("{PORTAL}{path}"), &[], Some(body)).await
+    }
+
+    pub(super) async fn delete(&self, user: &str, path: &str) -> Answered {
+        self.send(user, "DELETE", &format!("{PORTAL}{path}"), &[], None).await
+    }
+
+    /// Creates an application and returns its id.
+    pub(super) async fn application(&self, user: &str, name: &str) -> String {
+        let body = json!({ "name": name, "throttlingPolicy": "Unlimited" });
+        let created = self.post(user, "/applications", &body).await;
+        assert_eq!(created.status, 201, "{created:?}");
+        text(&created.body["applicationId"])
+    }
+
+    /// Maps a client to an application, at the bank's key manager.
+    pub(super) async fn map(&self, user: &str, application: &str, client: &str) -> Answered {
+        let body =
+            json!({ "consumerKey": client, "keyType": "PRODUCTION", "keyManager": "bank-is" });
+        self.post(user, &format!("/applications/{application}/map-keys"), &body).await
+    }
+
+    /// The id of an API of the bank.
+    pub(super) async fn api(&self, name: &str) -> String {
+        let found = self.get("ann", &format!("/apis?query=name:{name}")).await;
+        assert_eq!(found.body["count"], 1, "{found:?}");
+        text(&found.body["list"][0]["id"])
+    }
+}
+
+pub(super) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
+impl Answered {
+    /// The status and WSO2's code, of a refusal.
+    pub(super) fn code(&self) -> (u16, u64) {
+        (self.status, self.body["code"].as_u64().unwrap_or_default())
+    }
+
+    pub(super) fn description(&self) -> &str {
+        self.body["description"].as_str().unwrap_or_default()
+    }
+
+    /// The names in a list.
+    pub(super) fn names(&self) -> Vec<&str> {
+        let list = self.body["list"].as_array().unwrap_or_else(|| panic!("no list: {self:?}"));
+        list.iter().map(|one| one["name"].as_str().unwrap_or_default()).collect()
+    }
+
+    pub(super) fn tag(&self) -> &str {
+        self.headers["etag"].to_str().unwrap()
+    }
+}
