@@ -103,7 +103,9 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<Value, Refused> {
     }
     for at in 0..archive.len() {
         let file = archive.by_index(at).map_err(|_| bad("has a file that cannot be read"))?;
-        let name = file.name().rsplit('/').next().unwrap_or_default().to_owned();
+        let path = file.name().map_err(|_| bad("has a file without a name"))?;
+        let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+        drop(path);
         if !matches!(name.as_str(), "application.json" | "application.yaml") {
             continue;
         }
@@ -131,7 +133,8 @@ mod tests {
             let bytes = pack("ann", "../odd name", format, &document).unwrap();
             assert_eq!(unpack(&bytes).unwrap(), document);
             let archive = ZipArchive::new(Cursor::new(bytes)).unwrap();
-            let names: Vec<_> = archive.file_names().collect();
+            let names: Vec<_> =
+                archive.file_names().map(|name| name.unwrap().into_owned()).collect();
             assert_eq!(names, [format!("ann-.._odd_name/{}", format.file())]);
         }
     }

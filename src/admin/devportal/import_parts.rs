@@ -21,7 +21,7 @@ const MOST_PARTS: usize = 1000;
 
 /// What is read out of an archive for an application.
 #[derive(Debug)]
-pub(super) struct Parts<'p> {
+pub(super) struct ArchiveParts<'p> {
     pub(super) admin: &'p Admin,
     pub(super) caller: &'p Caller,
     pub(super) application: Uuid,
@@ -40,7 +40,7 @@ fn listed<'v>(values: &[Option<&'v Value>]) -> Result<Vec<&'v Value>, Refused> {
 
 /// Returns the keys that the application does not have yet. A client that another application has
 /// refuses the whole archive.
-pub(super) async fn keys(parts: &Parts<'_>) -> Result<Vec<Change>, Refused> {
+pub(super) async fn keys(parts: &ArchiveParts<'_>) -> Result<Vec<Change>, Refused> {
     let info = parts.data.get("applicationInfo").and_then(|info| info.get("keys"));
     let present = children(parts.admin, Kind::Key, parts.application).await?;
     let mut changes = Vec::new();
@@ -78,7 +78,7 @@ pub(super) async fn keys(parts: &Parts<'_>) -> Result<Vec<Change>, Refused> {
 
 /// Returns the subscriptions that can be made, and the APIs of those that cannot.
 pub(super) async fn subscriptions(
-    parts: &Parts<'_>,
+    parts: &ArchiveParts<'_>,
     ignore_policy: bool,
 ) -> Result<(Vec<Change>, Vec<Value>), Refused> {
     let (mut changes, mut skipped) = (Vec::new(), Vec::new());

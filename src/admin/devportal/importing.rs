@@ -18,7 +18,7 @@ use crate::admin::devportal::application::{ApplicationBody, ApplicationInfo, giv
 use crate::admin::devportal::applications::{policy_exists, refusal, taken};
 use crate::admin::devportal::archive::unpack;
 use crate::admin::devportal::exporting::flag;
-use crate::admin::devportal::import_parts::{Parts, keys, subscriptions};
+use crate::admin::devportal::import_parts::{ArchiveParts, keys, subscriptions};
 use crate::admin::devportal::visible::{changeable, subscription_count};
 use crate::admin::object::Object;
 use crate::admin::query::Parameters;
@@ -72,7 +72,7 @@ pub(super) async fn import(
     body.check(&caller, present.as_ref().map(|object| &object.record))?;
     policy_exists(&admin, &body.throttling_policy).await?;
     let (mut changes, record) = application_change(&body, &owner, present);
-    let parts = Parts { admin: &admin, caller: &caller, application: record.id, data };
+    let parts = ArchiveParts { admin: &admin, caller: &caller, application: record.id, data };
     if !is(&order.skip_application_keys, "skipApplicationKeys")? {
         changes.extend(keys(&parts).await?);
     }

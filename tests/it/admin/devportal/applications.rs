@@ -8,7 +8,7 @@ use super::{ADMINISTRATION, PORTAL, Portal, text};
 async fn a_developer_creates_finds_changes_and_deletes_an_application() {
     let portal = Portal::open().await;
     let body = json!({ "name": "Shop", "throttlingPolicy": "10PerMin", "description": "d",
-                       "groups": ["team"], "attributes": { "a": "b" }, "tokenType": "OAUTH" });
+                       "groups": ["team"], "tokenType": "OAUTH" });
     let created = portal.post("ann", "/applications", &body).await;
     assert_eq!(created.status, 201, "{created:?}");
     let id = text(&created.body["applicationId"]);
@@ -20,7 +20,7 @@ async fn a_developer_creates_finds_changes_and_deletes_an_application() {
         ("throttlingPolicy", json!("10PerMin")),
         ("description", json!("d")),
         ("groups", json!(["team"])),
-        ("attributes", json!({ "a": "b" })),
+        ("attributes", json!({})),
         ("tokenType", json!("OAUTH")),
         ("owner", json!("ann")),
         ("status", json!("APPROVED")),
@@ -203,8 +203,8 @@ async fn an_administrator_finds_by_owner_and_gives_applications_away() {
     assert_eq!(portal.get("ann", &format!("/applications/{id}")).await.status, 404);
     assert_eq!(portal.get("eve", &format!("/applications/{id}")).await.body["owner"], "eve");
     let settings = json!({ "owner": "ann", "tokenType": "OAUTH" });
-    let changed = admin("POST", &format!("/applications/{id}/change-settings"), Some(&settings));
-    let changed = changed.await;
+    let path = format!("/applications/{id}/change-settings");
+    let changed = admin("POST", &path, Some(&settings)).await;
     assert_eq!((changed.status, &changed.body["tokenType"]), (200, &json!("OAUTH")), "{changed:?}");
     let refused =
         portal.send("ann", "GET", &format!("{ADMINISTRATION}/applications/{id}"), &[], None).await;

@@ -39,7 +39,9 @@ async fn policies_key_managers_and_settings_are_shown() {
     assert_eq!(portal.get("ann", "/throttling-policies/advanced").await.status, 404);
     assert_eq!(portal.get("ann", "/throttling-policies/application/x").await.status, 404);
     let key_managers = portal.get("ann", "/key-managers").await;
-    assert_eq!(key_managers.names(), ["bank-is", "other-is"], "closed-is is switched off");
+    // "closed-is" is switched off, and "operators-is" is not for developers
+    assert_eq!(key_managers.names(), ["bank-is", "other-is", "sealed-is"]);
+    assert_eq!(key_managers.body["list"][2]["enableMapOAuthConsumerApps"], false);
     assert_eq!(key_managers.body["list"][0]["enableMapOAuthConsumerApps"], true);
     assert_eq!(key_managers.body["list"][0]["type"], "WSO2-IS-7");
     let settings = portal.get("ann", "/settings").await;

@@ -72,6 +72,14 @@ async fn the_first_rule_that_is_broken_is_told() {
         assert!(names.contains("bank-is") && !names.contains("closed-is"), "{names}");
     }
     assert_eq!(map(&portal, "ann", &id, &body("", json!("bank-is"))).await.code(), (400, 901_414));
+    let sealed = map(&portal, "ann", &id, &body("", json!("sealed-is"))).await;
+    assert_eq!(sealed.code(), (400, 901_405), "the switch of the key manager comes first");
+    let others = map(&portal, "ann", &id, &body("", json!("operators-is"))).await;
+    assert_eq!(others.code(), (403, 902_013));
+    let path = format!("/applications/{id}/generate-keys");
+    let generate = json!({ "keyType": "PRODUCTION", "keyManager": "bank-is",
+                           "grantTypesToBeSupported": ["client_credentials"] });
+    assert_eq!(portal.post("ann", &path, &generate).await.code(), (400, 901_405));
     let long = "c".repeat(1025);
     for odd in [long.as_str(), "a\nb", "a\u{0}"] {
         let refused = map(&portal, "ann", &id, &body(odd, json!("bank-is"))).await;

@@ -1,6 +1,7 @@
 //! The developer portal's API on a running gateway.
 
 mod applications;
+mod archives;
 mod bad_input;
 mod catalog;
 mod keys;
@@ -11,6 +12,7 @@ use http::{HeaderMap, Request};
 use serde_json::{Value, json};
 
 use crate::support::bank::Bank;
+use crate::support::config::Config;
 
 pub(super) const PORTAL: &str = "/api/am/devportal/v3";
 pub(super) const ADMINISTRATION: &str = "/api/am/admin/v4";
@@ -53,7 +55,17 @@ impl Portal {
             user("vic", "viewer", ""),
         ];
         let users = format!("users = [{}]", users.join(", "));
-        Portal { bank: Bank::of(|config| config.management(&users)).await }
+        let key_manager = |name: &str, lines: &str| {
+            format!(
+                "[[key_managers]]\nname = \"{name}\"\nissuer = \"https://{name}.example\"\n\
+                 certificates = {{ jwks_file = \"keys.json\" }}\n{lines}\n"
+            )
+        };
+        let sealed = key_manager("sealed-is", "out_of_band_provisioning = false");
+        let permitted = "permissions = { type = \"allow\", roles = [\"operator\"] }";
+        let operators = key_manager("operators-is", permitted);
+        let change = |config: Config| config.management(&users).tables(&sealed).tables(&operators);
+        Portal { bank: Bank::of(change).await }
     }
 
     /// A call by a user, with more headers.
