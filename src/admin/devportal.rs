@@ -3,8 +3,8 @@
 //! The files: `applications` with `application` (its form) and `visible` (who may see it);
 //! `exporting` and `importing` with `archive` and `import_parts`; `map_keys` with
 //! `existing_client`, `oauth_keys` and `generated` with `key` (its form); `subscriptions` and
-//! `subscribing` with `subscription`; `apis` with `api`, `policies`, `key_managers` with `roles` (who
-//! may use them), `settings`.
+//! `subscribing` with `subscription`; `apis` with `api`, `policies`, `key_managers` with `roles`
+//! (who may use them), `settings`.
 
 mod api;
 pub(super) mod apis;

@@ -91,7 +91,9 @@ pub(crate) fn start(folder: &Path, variables: &[(&str, &str)]) -> Gateway {
     let mut gateway = Gateway(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
     let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
     let started = Instant::now();
-    while !shell(folder, &format!("{PRELUDE}portcullis healthcheck")).status.success() {
+    let exports = variables.iter().map(|(name, value)| format!("export {name}='{value}'\n"));
+    let check = format!("{PRELUDE}{}portcullis healthcheck", exports.collect::<String>());
+    while !shell(folder, &check).status.success() {
         assert!(gateway.0.try_wait().unwrap().is_none(), "it ended: {}", log());
         assert!(started.elapsed() < DEADLINE, "never ready: {}", log());
         std::thread::sleep(Duration::from_millis(20));

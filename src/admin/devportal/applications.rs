@@ -340,6 +340,17 @@ pub(in crate::admin) fn refusal(caller: &Caller, refused: WriteRefused) -> Refus
         WriteRefused::Store(StoreError::Taken { kind: Kind::Application, .. }) => {
             taken(caller, None)
         }
+        // who was faster may not be visible yet
+        WriteRefused::Store(StoreError::Taken { kind: Kind::Key, .. }) => {
+            let description = "the consumer key belongs to another application";
+            let message = "Key Mappings already exists";
+            Refused::new(StatusCode::CONFLICT, 901_409, message, description)
+        }
+        WriteRefused::Store(StoreError::Taken { kind: Kind::Subscription, .. }) => {
+            let description = "the application subscribes to this API already";
+            let message = "Subscription already exists";
+            Refused::new(StatusCode::CONFLICT, 900_336, message, description)
+        }
         WriteRefused::Store(StoreError::Missing { kind: Kind::Application, .. }) => {
             unknown_application()
         }

@@ -1,5 +1,5 @@
-//! `POST /applications/import`: an application out of an archive, with its keys and subscriptions in
-//! one change.
+//! `POST /applications/import`: an application out of an archive, with its keys and
+//! subscriptions in one change.
 
 use std::sync::Arc;
 

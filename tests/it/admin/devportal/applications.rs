@@ -37,7 +37,7 @@ async fn a_developer_creates_finds_changes_and_deletes_an_application() {
     // what it got is what a client sends back, with its change
     let mut changed = read.body.clone();
     changed["name"] = json!("Shop 2");
-    let stale = [("if-match", "\"1\"")];
+    let stale = [("if-match", "\"999\"")];
     let path = format!("{PORTAL}/applications/{id}");
     let lost = portal.send("ann", "PUT", &path, &stale, Some(&changed)).await;
     assert_eq!(lost.status, 412, "{lost:?}");
