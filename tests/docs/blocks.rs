@@ -106,7 +106,9 @@ fn with_secrets(text: &str, folder: &Path) -> String {
     for part in parts {
         let (name, rest) = part.split_once('"').expect("the end of a name");
         let secret = match name {
-            "PORTCULLIS_NONCE_KEY" => "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "PORTCULLIS_NONCE_KEY" | "PORTCULLIS_STORE_KEY" => {
+                "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+            }
             "PORTCULLIS_CHANNEL" => "rediss://gateway:secret@redis.bank.example/0",
             name if name.ends_with("_HASH") => {
                 "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$9sXBtbEJ8sOlSPlhQ5yuKqYbXcmCRVHfqOSZBTCS9kc"

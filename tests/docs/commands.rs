@@ -34,7 +34,12 @@ fn every_option_is_documented_once() {
 fn every_command_line_is_read() {
     let mut read = 0;
     for page in pages() {
-        for line in page.blocks("sh").iter().flat_map(|block| lines(&block.text)) {
+        // a journey is a whole script, which a test of its own runs
+        let journeys = ["run: provisioning", "run: administration"];
+        let blocks = page.blocks("sh").into_iter();
+        let blocks: Vec<_> =
+            blocks.filter(|block| !journeys.contains(&block.mark.as_str())).collect();
+        for line in blocks.iter().flat_map(|block| lines(&block.text)) {
             for words in commands(&line) {
                 read += usize::from(check(&page, &line, &words));
             }

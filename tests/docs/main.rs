@@ -1,6 +1,7 @@
 //! Holds the documents against the program: names, defaults, links, blocks and commands.
 #![cfg(test)]
 
+mod administration;
 mod blocks;
 mod commands;
 mod keys;

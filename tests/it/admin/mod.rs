@@ -1,6 +1,7 @@
 //! The management listener: who may do what, and what one caller cannot take from others.
 
 mod access;
+mod administration;
 mod devportal;
 mod sign_in;
 mod slow_callers;
