@@ -24,7 +24,7 @@ use portcullis::model::directory::ApplicationChange;
 use portcullis::model::policy::PolicyIndex;
 use portcullis::model::provenance::Provenance;
 use portcullis::snapshot::local::LocalSnapshots;
-use portcullis::snapshot::{Change, Snapshot, Snapshots};
+use portcullis::snapshot::{Snapshot, SnapshotChange, Snapshots};
 
 use crate::stage::Stage;
 
@@ -96,8 +96,10 @@ fn change(stage: &mut Stage, snapshots: &Snapshots, at: usize, state: Subscripti
     };
     let directory =
         current.directory.with(&[ApplicationChange::Put(application)]).expect("no conflict");
-    let next =
-        stage.compiler.apply(&current, vec![Change::Directory(directory)]).expect("a snapshot");
+    let next = stage
+        .compiler
+        .apply(&current, vec![SnapshotChange::Directory(directory)])
+        .expect("a snapshot");
     snapshots.publish(next);
 }
 

@@ -24,7 +24,6 @@ pub mod revocation;
 
 pub mod assertion;
 pub mod introspect;
-pub mod registration;
 
 pub mod backend;
 pub mod key_managers;

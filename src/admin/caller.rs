@@ -2,14 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
 use http::StatusCode;
-use http::request::Parts;
 
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
 use crate::store::Author;
 
 /// The peer of a request, put into its extensions by the management listener.
@@ -66,17 +62,5 @@ impl Caller {
 
     pub fn author(&self) -> Author {
         Author { name: self.name.clone(), address: Some(self.address) }
-    }
-}
-
-impl FromRequestParts<Arc<Admin>> for Caller {
-    type Rejection = Refused;
-
-    async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Refused> {
-        let peer = parts.extensions.get::<Peer>().copied();
-        let Some(Peer(peer)) = peer else {
-            return Err(Refused::plain(StatusCode::INTERNAL_SERVER_ERROR, "the call has no peer"));
-        };
-        admin.access.enter(&admin.catalog, parts, peer).await
     }
 }

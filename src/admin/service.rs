@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::FromRequestParts;
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use http::request::Parts;
@@ -16,7 +17,7 @@ use tokio::time::timeout;
 use tower::ServiceExt;
 
 use crate::admin::access::ApiAccess;
-use crate::admin::caller::Peer;
+use crate::admin::caller::{Caller, Peer};
 use crate::admin::catalog::Catalog;
 use crate::admin::refused::Refused;
 use crate::admin::{access, administration, devportal, portcullis, publisher};
@@ -46,6 +47,18 @@ pub struct AdminService(Router);
 impl Admin {
     pub fn new(catalog: Catalog, access: ApiAccess, keys: Arc<StoreKeys>) -> Self {
         Self { catalog, access, keys }
+    }
+}
+
+impl FromRequestParts<Arc<Admin>> for Caller {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Refused> {
+        let peer = parts.extensions.get::<Peer>().copied();
+        let Some(Peer(peer)) = peer else {
+            return Err(Refused::plain(StatusCode::INTERNAL_SERVER_ERROR, "the call has no peer"));
+        };
+        admin.access.enter(&admin.catalog, parts, peer).await
     }
 }
 

@@ -26,7 +26,7 @@ use crate::model::names::{ApiName, KeyManagerSlot, Version};
 use crate::snapshot::Snapshot;
 use crate::snapshot::kept::Kept;
 use crate::snapshot::parts::SnapshotSettings;
-use crate::snapshot::state::{ApisState, Change, SettingsState, SnapshotState};
+use crate::snapshot::state::{ApisState, SettingsState, SnapshotChange, SnapshotState};
 use crate::snapshot::throttling::{CompiledThrottling, LimitCompiler};
 use crate::telemetry::Metrics;
 
@@ -125,20 +125,22 @@ impl Compiler {
     pub fn apply(
         &mut self,
         current: &Snapshot,
-        changes: Vec<Change>,
+        changes: Vec<SnapshotChange>,
     ) -> Result<Snapshot, CompileError> {
         let mut next = Snapshot::clone(current);
         for change in changes {
             match change {
-                Change::Settings(state) => next.settings = Arc::new(compiled_settings(*state)?),
-                Change::Apis(state) => {
+                SnapshotChange::Settings(state) => {
+                    next.settings = Arc::new(compiled_settings(*state)?);
+                }
+                SnapshotChange::Apis(state) => {
                     next.throttling = Arc::new(self.throttling(&state));
                     next.routes = Arc::new(self.routes(*state)?);
                 }
-                Change::KeyManagers(state) => {
+                SnapshotChange::KeyManagers(state) => {
                     next.key_managers = Arc::new(self.key_managers(state)?);
                 }
-                Change::Directory(directory) => next.directory = directory,
+                SnapshotChange::Directory(directory) => next.directory = directory,
             }
         }
         Ok(self.finish(next))

@@ -5,23 +5,23 @@ use std::sync::Arc;
 use crate::model::api::Api;
 use crate::model::backend::{Backend, BackendScheme};
 use crate::snapshot::Snapshot;
-use crate::snapshot::state::{ApisState, Change, KeyManagersState, SnapshotState};
+use crate::snapshot::state::{ApisState, KeyManagersState, SnapshotChange, SnapshotState};
 
 impl SnapshotState {
     /// The changes that make a snapshot into one of this state.
-    pub fn changes_since(self, current: &Snapshot) -> Vec<Change> {
+    pub fn changes_since(self, current: &Snapshot) -> Vec<SnapshotChange> {
         let mut changes = Vec::new();
         if self.settings != current.settings.declared {
-            changes.push(Change::Settings(Box::new(self.settings)));
+            changes.push(SnapshotChange::Settings(Box::new(self.settings)));
         }
         if !self.apis.is_that_of(current) {
-            changes.push(Change::Apis(Box::new(self.apis)));
+            changes.push(SnapshotChange::Apis(Box::new(self.apis)));
         }
         if !self.key_managers.is_that_of(current) {
-            changes.push(Change::KeyManagers(self.key_managers));
+            changes.push(SnapshotChange::KeyManagers(self.key_managers));
         }
         if !self.directory.is(&current.directory) {
-            changes.push(Change::Directory(self.directory));
+            changes.push(SnapshotChange::Directory(self.directory));
         }
         changes
     }

@@ -30,7 +30,7 @@ pub use api::{CompiledApi, CompiledOperation};
 pub use by_slot::BySlot;
 pub use parts::{KeyManagers, Routes, SnapshotSettings};
 pub use routed::Routed;
-pub use state::{Change, SettingsState, SnapshotState};
+pub use state::{SettingsState, SnapshotChange, SnapshotState};
 pub use swap::Snapshots;
 
 use crate::jwks::KeyManagerKeys;

@@ -27,7 +27,7 @@ pub struct SnapshotState {
 
 /// One part of a snapshot that becomes another one.
 #[derive(Debug)]
-pub enum Change {
+pub enum SnapshotChange {
     Settings(Box<SettingsState>),
     Apis(Box<ApisState>),
     KeyManagers(KeyManagersState),

@@ -22,7 +22,7 @@ use crate::model::clock::Clock;
 use crate::model::directory::{Conflict, Directory};
 use crate::model::identity::Identities;
 use crate::snapshot::compile::{CompileError, Compiler};
-use crate::snapshot::{Change, Snapshot, SnapshotState, Snapshots};
+use crate::snapshot::{Snapshot, SnapshotChange, SnapshotState, Snapshots};
 use crate::supervise::background;
 use crate::supervise::error::SuperviseError;
 use crate::supervise::provisioning::StoreReader;
@@ -172,7 +172,7 @@ impl Publisher {
     /// Puts other applications into effect. Returns the number of the generation.
     pub(super) fn publish_directory(&mut self, directory: Directory) -> Result<u64, CompileError> {
         let before = self.snapshots.load();
-        let snapshot = self.compiler.apply(&before, vec![Change::Directory(directory)])?;
+        let snapshot = self.compiler.apply(&before, vec![SnapshotChange::Directory(directory)])?;
         let generation = snapshot.generation;
         self.begin_folding(&snapshot.directory);
         self.snapshots.publish(snapshot);

@@ -20,7 +20,6 @@ const ROOMS: &[&[&str]] = &[
     &["revocation"],
     &["assertion"],
     &["introspect"],
-    &["registration"],
     &["backend", "key_managers", "limiter"],
     &["snapshot"],
     &["authenticate"],

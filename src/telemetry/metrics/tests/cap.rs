@@ -251,7 +251,9 @@ fn show_identity(metrics: &Metrics) {
     }]);
     let application = metrics.count_applications(1);
     for application in [application.of("a", "o"), application.of("b", "o")] {
-        Reason::ALL.iter().for_each(|reason| application.record(0, *reason));
+        for reason in Reason::ALL {
+            application.record(0, reason);
+        }
     }
     let servers = ["a", "b", "c"].map(|server| ServerCertificateFacts {
         role: "backend",
