@@ -4,7 +4,7 @@
 use std::fs;
 use std::sync::{LazyLock, Mutex};
 
-use portcullis::config::{self, Loaded, Report};
+use portcullis::config::{self, Loaded, Report, ReportStyle};
 use portcullis::model::api::{AuthScheme, SubscriptionRule};
 use portcullis::model::proxies::ForwardedHeaders;
 use tempfile::TempDir;

@@ -28,7 +28,7 @@ const INTERVAL: &str = "250ms";
 const RATE: &str = "5s";
 
 /// Far longer than a series needs to appear.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn deploy(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)

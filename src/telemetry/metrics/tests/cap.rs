@@ -252,7 +252,7 @@ fn show_identity(metrics: &Metrics) {
     let application = metrics.count_applications(1);
     for application in [application.of("a", "o"), application.of("b", "o")] {
         for reason in Reason::ALL {
-            application.record(0, reason);
+            application.record(0, *reason);
         }
     }
     let servers = ["a", "b", "c"].map(|server| ServerCertificateFacts {
