@@ -15,8 +15,10 @@ use uuid::Uuid;
 use crate::admin::caller::Caller;
 use crate::admin::live::{DeclaredObjects, LiveRequest, Preview};
 use crate::admin::object::Object;
-use crate::admin::refused::{Fault, Refused};
-use crate::store::{Change, Condition, Kind, Page, Query, Record, Store, StoreError, Write};
+use crate::admin::refused::{ApiFault, Refused};
+use crate::store::{
+    Change, Kind, Query, Record, Store, StoreError, StorePage, Write, WriteCondition,
+};
 
 /// Compiling a configuration takes milliseconds; a million applications take seconds.
 const PREVIEW_TIMEOUT: Duration = Duration::from_secs(20);
@@ -130,10 +132,10 @@ impl Catalog {
     }
 
     /// Returns a page of the objects that match: those of files first, then those of the store.
-    pub async fn page(&self, query: &Query) -> Result<Page<Object>, StoreError> {
+    pub async fn page(&self, query: &Query) -> Result<StorePage<Object>, StoreError> {
         let texts = [&query.prefix, &query.owner, &query.target].into_iter().flatten();
         if texts.chain(&query.groups).any(|text| text.contains('\0')) {
-            return Ok(Page { total: 0, items: Vec::new() });
+            return Ok(StorePage { total: 0, items: Vec::new() });
         }
         let mut declared = self.declared_of(query.kind, |record| matches(query, record));
         let count = declared.len() as u64;
@@ -147,7 +149,7 @@ impl Catalog {
         };
         let kept = self.store.list(&rest).await?;
         items.extend(kept.items.into_iter().map(Object::kept));
-        Ok(Page { total: kept.total.saturating_add(count), items })
+        Ok(StorePage { total: kept.total.saturating_add(count), items })
     }
 
     fn declared_of(&self, kind: Kind, is: impl Fn(&Record) -> bool) -> Vec<Object> {
@@ -174,7 +176,7 @@ impl Catalog {
         action: &'static str,
         options: WriteOptions,
         changes: Vec<Change>,
-        conditions: Vec<Condition>,
+        conditions: Vec<WriteCondition>,
     ) -> Result<Committed, WriteRefused> {
         let preview = self.preview(changes.clone()).await.map_err(WriteRefused::Unservable)?;
         if options.dry_run {
@@ -211,7 +213,7 @@ impl Catalog {
                 let mut refused = Refused::bad_request(texts.join("; "));
                 refused.errors = texts
                     .into_iter()
-                    .map(|message| Fault { code: refused.code.to_string(), message })
+                    .map(|message| ApiFault { code: refused.code.to_string(), message })
                     .collect();
                 Err(refused)
             }

@@ -34,7 +34,7 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 
 pub(super) fn router() -> Router<Arc<Admin>> {
     Router::new()

@@ -5,7 +5,7 @@
 //! force. A [`Caller`] is the proof that somebody signed in; each handler asks it for the scopes of
 //! its operation.
 //!
-//! The files: [`service`] (one request), [`caller`] and [`access`] (who calls, and with which
+//! The files: [`service`] (one request), [`state`] (what handlers work with), [`caller`] and [`access`] (who calls, and with which
 //! scopes), [`catalog`] with [`object`] and [`live`] (what is declared and what is kept),
 //! [`refused`] (WSO2's error body), [`paging`], [`query`], [`body`](mod@body), [`addresses`],
 //! [`entity_tag`], [`object_id`], [`texts`] (rules for names). Then one folder for each of
@@ -33,6 +33,7 @@ mod refused;
 mod service;
 #[cfg(test)]
 mod stage;
+mod state;
 mod texts;
 
 pub use access::{ApiAccess, ForeignTokens};
@@ -40,5 +41,6 @@ pub use caller::{Caller, CallerScopes};
 pub use catalog::{Catalog, Committed, WriteOptions, WriteRefused};
 pub use live::{DeclaredObjects, LiveRequest, Preview, PreviewProblem};
 pub use object::Object;
-pub use refused::{Fault, Refused};
-pub use service::{Admin, AdminService};
+pub use refused::{ApiFault, Refused};
+pub use service::AdminService;
+pub use state::Admin;

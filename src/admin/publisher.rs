@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 
 pub(super) fn router() -> Router<Arc<Admin>> {
     Router::new()

@@ -19,7 +19,7 @@ pub struct Refused {
     pub message: String,
     pub description: String,
     /// Each fault on its own, where there are several.
-    pub errors: Vec<Fault>,
+    pub errors: Vec<ApiFault>,
     /// Seconds.
     pub retry_after: Option<u32>,
     /// The `WWW-Authenticate` field of a 401.
@@ -27,7 +27,7 @@ pub struct Refused {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Fault {
+pub struct ApiFault {
     pub code: String,
     pub message: String,
 }
@@ -39,7 +39,7 @@ struct ErrorBody<'e> {
     description: &'e str,
     #[serde(rename = "moreInfo")]
     more_info: &'e str,
-    error: &'e [Fault],
+    error: &'e [ApiFault],
 }
 
 impl Refused {

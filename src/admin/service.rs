@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::FromRequestParts;
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use http::request::Parts;
@@ -16,12 +15,10 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-use crate::admin::access::ApiAccess;
-use crate::admin::caller::{Caller, Peer};
-use crate::admin::catalog::Catalog;
+use crate::admin::caller::Peer;
 use crate::admin::refused::Refused;
+use crate::admin::state::Admin;
 use crate::admin::{access, administration, devportal, portcullis, publisher};
-use crate::store::StoreKeys;
 
 /// The longest body.
 const MOST_BODY: usize = 1024 * 1024;
@@ -31,36 +28,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A call that takes longer has a fault: every wait below it has its own deadline.
 const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What handlers work with.
-#[derive(Debug)]
-pub struct Admin {
-    pub(super) catalog: Catalog,
-    pub(super) access: ApiAccess,
-    /// Encrypt the secrets that are kept.
-    pub(super) keys: Arc<StoreKeys>,
-}
-
 /// The API, ready to answer.
 #[derive(Debug)]
 pub struct AdminService(Router);
-
-impl Admin {
-    pub fn new(catalog: Catalog, access: ApiAccess, keys: Arc<StoreKeys>) -> Self {
-        Self { catalog, access, keys }
-    }
-}
-
-impl FromRequestParts<Arc<Admin>> for Caller {
-    type Rejection = Refused;
-
-    async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Refused> {
-        let peer = parts.extensions.get::<Peer>().copied();
-        let Some(Peer(peer)) = peer else {
-            return Err(Refused::plain(StatusCode::INTERNAL_SERVER_ERROR, "the call has no peer"));
-        };
-        admin.access.enter(&admin.catalog, parts, peer).await
-    }
-}
 
 impl AdminService {
     /// Whether the API has an operation at this path or below.

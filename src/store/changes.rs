@@ -7,7 +7,7 @@ use crate::store::record::Record;
 
 /// The state of a store as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
+pub struct StoreHead {
     /// Drawn when the store is made. Another one, or a revision that went back, means that
     /// somebody restored a backup.
     pub epoch: Uuid,
@@ -16,8 +16,8 @@ pub struct Head {
 
 /// Records that were written after a revision, each once, in the order of revisions.
 #[derive(Debug, Clone)]
-pub struct Changes {
-    pub head: Head,
+pub struct StoreChanges {
+    pub head: StoreHead,
     pub written: Vec<Record>,
     pub removed: Vec<Removal>,
     /// The revision up to which these are complete; less than the head's if more follow.

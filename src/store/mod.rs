@@ -3,7 +3,7 @@
 //! Every object is a [`Record`]: its kind, its id, the texts that must be unique, and a document in
 //! the form that `gateway.toml` has for it, so that the configuration compiler reads files and store
 //! by the same rules. A [`Write`] changes several records or none, and gets the next revision with
-//! its audit entries in one transaction. Gateways follow the store by revision ([`Changes`]).
+//! its audit entries in one transaction. Gateways follow the store by revision ([`StoreChanges`]).
 //!
 //! The files: [`kind`] and [`record`] (what is kept), [`write`](mod@write) (changes and their
 //! conditions), [`query`] (lists), [`changes`] (what followed a revision), [`audit`] (who changed
@@ -35,17 +35,17 @@ mod suite;
 mod write;
 
 pub use audit::{AuditEntry, AuditQuery, FieldChange};
-pub use changes::{Changes, Head, Removal};
+pub use changes::{Removal, StoreChanges, StoreHead};
 pub use digest::StateDigest;
 pub use error::StoreError;
 pub use fleet::{GatewayState, LastUse};
 pub use kind::Kind;
 pub use open::open;
 pub use postgres::PostgresStore;
-pub use query::{Page, Query, SortBy, SortOrder};
+pub use query::{Query, SortBy, SortOrder, StorePage};
 pub use record::Record;
 pub use secrets::{SecretPlace, StoreKeys, is_sealed};
 pub use shared::SharedStore;
 pub use sqlite::SqliteStore;
 pub use storage::{Answer, Store};
-pub use write::{Author, Change, Condition, Write, Written};
+pub use write::{Author, Change, Write, WriteCondition, Written};

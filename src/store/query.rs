@@ -41,7 +41,7 @@ pub enum SortOrder {
 
 /// Some of the objects, and the number of all that match.
 #[derive(Debug, Clone)]
-pub struct Page<T = Record> {
+pub struct StorePage<T = Record> {
     pub total: u64,
     pub items: Vec<T>,
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::model::clock::Clock;
-use crate::store::changes::{Changes, Head};
+use crate::store::changes::{StoreChanges, StoreHead};
 use crate::store::error::StoreError;
 use crate::store::postgres::PostgresStore;
 use crate::store::record::Record;
@@ -56,23 +56,23 @@ impl Replica {
     }
 
     /// Returns the state that it has; `None` if it was never complete.
-    pub(super) async fn head(&self) -> Result<Option<Head>, StoreError> {
+    pub(super) async fn head(&self) -> Result<Option<StoreHead>, StoreError> {
         if self.is_complete().await? { self.store.head().await.map(Some) } else { Ok(None) }
     }
 
     /// Adds up what is really there.
-    pub(super) async fn recount(&self) -> Result<(Head, [u8; 32]), StoreError> {
+    pub(super) async fn recount(&self) -> Result<(StoreHead, [u8; 32]), StoreError> {
         self.store.recount().await
     }
 
-    pub(super) async fn follow(&self, changes: Changes) -> Result<(), StoreError> {
+    pub(super) async fn follow(&self, changes: StoreChanges) -> Result<(), StoreError> {
         self.store.work(move |session| now(sql::follow(session, changes))).await
     }
 
     /// Copies everything: a reader sees the old state until the new one is complete.
     pub(super) async fn copy(&self, from: &PostgresStore) -> Result<(), StoreError> {
         let (groups, mut waiting) = mpsc::channel::<Vec<Record>>(WAITING);
-        let (told, head) = std::sync::mpsc::sync_channel::<Head>(1);
+        let (told, head) = std::sync::mpsc::sync_channel::<StoreHead>(1);
         let keeping = self.store.work_long(move |session| {
             let mut group = Vec::new().into_iter();
             let state = now(sql::replace_all(session, || {

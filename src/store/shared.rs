@@ -14,12 +14,12 @@ use uuid::Uuid;
 use crate::model::clock::Clock;
 use crate::model::store::PostgresServer;
 use crate::store::audit::{AuditEntry, AuditQuery};
-use crate::store::changes::{Changes, Head};
+use crate::store::changes::{StoreChanges, StoreHead};
 use crate::store::error::StoreError;
 use crate::store::fleet::{GatewayState, LastUse};
 use crate::store::kind::Kind;
 use crate::store::postgres::PostgresStore;
-use crate::store::query::{Page, Query};
+use crate::store::query::{Query, StorePage};
 use crate::store::record::Record;
 use crate::store::replica::Replica;
 use crate::store::storage::{Answer, Store};
@@ -188,7 +188,7 @@ macro_rules! either {
 }
 
 impl Store for SharedStore {
-    fn head(&self) -> Answer<'_, Head> {
+    fn head(&self) -> Answer<'_, StoreHead> {
         either!(self, head())
     }
 
@@ -200,7 +200,7 @@ impl Store for SharedStore {
         either!(self, named(kind, name))
     }
 
-    fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, Page> {
+    fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, StorePage> {
         either!(self, list(query))
     }
 
@@ -208,7 +208,7 @@ impl Store for SharedStore {
         self.both.server.write(write)
     }
 
-    fn changes(&self, after: u64, most: usize) -> Answer<'_, Changes> {
+    fn changes(&self, after: u64, most: usize) -> Answer<'_, StoreChanges> {
         either!(self, changes(after, most))
     }
 
@@ -216,7 +216,7 @@ impl Store for SharedStore {
         &'s self,
         kinds: &'s [Kind],
         each: Box<dyn FnMut(Record) + Send>,
-    ) -> Answer<'s, Head> {
+    ) -> Answer<'s, StoreHead> {
         Box::pin(async move {
             // nothing may come twice: the choice is made before anything is read
             let head = if self.both.is_down() { None } else { self.both.server.head().await.ok() };
@@ -227,11 +227,11 @@ impl Store for SharedStore {
         })
     }
 
-    fn checksum(&self) -> Answer<'_, (Head, [u8; 32])> {
+    fn checksum(&self) -> Answer<'_, (StoreHead, [u8; 32])> {
         either!(self, checksum())
     }
 
-    fn audit<'s>(&'s self, query: &'s AuditQuery) -> Answer<'s, Page<AuditEntry>> {
+    fn audit<'s>(&'s self, query: &'s AuditQuery) -> Answer<'s, StorePage<AuditEntry>> {
         self.both.server.audit(query)
     }
 

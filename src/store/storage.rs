@@ -6,11 +6,11 @@ use std::pin::Pin;
 use uuid::Uuid;
 
 use crate::store::audit::{AuditEntry, AuditQuery};
-use crate::store::changes::{Changes, Head};
+use crate::store::changes::{StoreChanges, StoreHead};
 use crate::store::error::StoreError;
 use crate::store::fleet::{GatewayState, LastUse};
 use crate::store::kind::Kind;
-use crate::store::query::{Page, Query};
+use crate::store::query::{Query, StorePage};
 use crate::store::record::Record;
 use crate::store::write::{Write, Written};
 
@@ -19,20 +19,20 @@ pub type Answer<'s, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Se
 
 /// A database with the objects of the management API.
 pub trait Store: Debug + Send + Sync {
-    fn head(&self) -> Answer<'_, Head>;
+    fn head(&self) -> Answer<'_, StoreHead>;
 
     fn get(&self, kind: Kind, id: Uuid) -> Answer<'_, Option<Record>>;
 
     /// Finds an object by its unique name.
     fn named<'s>(&'s self, kind: Kind, name: &'s str) -> Answer<'s, Option<Record>>;
 
-    fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, Page>;
+    fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, StorePage>;
 
     /// Makes all changes of a write or none, with its audit entries, under the next revision.
     fn write(&self, write: Write) -> Answer<'_, Written>;
 
     /// Returns what was written after a revision: at most about `most` records.
-    fn changes(&self, after: u64, most: usize) -> Answer<'_, Changes>;
+    fn changes(&self, after: u64, most: usize) -> Answer<'_, StoreChanges>;
 
     /// Passes every record of these kinds to `each`, as they all were at one revision, which is
     /// returned. Applications come last, each followed by its keys and its subscriptions. `each`
@@ -41,12 +41,12 @@ pub trait Store: Debug + Send + Sync {
         &'s self,
         kinds: &'s [Kind],
         each: Box<dyn FnMut(Record) + Send>,
-    ) -> Answer<'s, Head>;
+    ) -> Answer<'s, StoreHead>;
 
     /// Returns a checksum over all objects at one revision, the same in every database.
-    fn checksum(&self) -> Answer<'_, (Head, [u8; 32])>;
+    fn checksum(&self) -> Answer<'_, (StoreHead, [u8; 32])>;
 
-    fn audit<'s>(&'s self, query: &'s AuditQuery) -> Answer<'s, Page<AuditEntry>>;
+    fn audit<'s>(&'s self, query: &'s AuditQuery) -> Answer<'s, StorePage<AuditEntry>>;
 
     /// Says that a gateway lives and which revision it has in force.
     fn report<'s>(&'s self, state: &'s GatewayState) -> Answer<'s, ()>;

@@ -15,7 +15,7 @@ pub struct Write {
     pub action: &'static str,
     pub changes: Vec<Change>,
     /// Checked in the transaction, so that two callers cannot pass each other.
-    pub conditions: Vec<Condition>,
+    pub conditions: Vec<WriteCondition>,
 }
 
 /// Who makes a change, and from where.
@@ -43,7 +43,7 @@ pub enum Change {
 
 /// A state that a write relies on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
+pub enum WriteCondition {
     /// This object is there, and stays until the write is done.
     Exists { kind: Kind, id: Uuid },
     /// Nothing of this kind points to this name.

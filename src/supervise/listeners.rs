@@ -26,7 +26,7 @@ pub struct ListenerPlan {
 
 /// The changes that workers are told after a plan was applied.
 #[derive(Debug)]
-pub struct Changes {
+pub struct ListenerChanges {
     pub opened: Vec<Arc<ListenerSocket>>,
     pub closed: Vec<Arc<ListenerSocket>>,
 }
@@ -75,7 +75,7 @@ impl Listeners {
     }
 
     /// Puts a plan into effect.
-    pub fn apply(&mut self, plan: ListenerPlan) -> Changes {
+    pub fn apply(&mut self, plan: ListenerPlan) -> ListenerChanges {
         let ListenerPlan { keep, new, close } = plan;
         self.open = Vec::with_capacity(keep.len().saturating_add(new.len()));
         for (socket, settings) in keep {
@@ -87,7 +87,7 @@ impl Listeners {
             socket.series.set_limit(socket.settings.load().definition.max_connections);
         }
         self.open.extend(new.iter().cloned());
-        Changes { opened: new, closed: close }
+        ListenerChanges { opened: new, closed: close }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::supervise::facts::snapshot_facts;
 use crate::supervise::file_stamp::FileStamp;
 use crate::supervise::inherited::Inherited;
 use crate::supervise::inventory::Inventory;
-use crate::supervise::listeners::{Changes, Listeners};
+use crate::supervise::listeners::{ListenerChanges, Listeners};
 use crate::supervise::provisioning::{ApiSettings, Provisioning};
 use crate::supervise::publisher::Publisher;
 use crate::supervise::settled::Settled;
@@ -189,7 +189,7 @@ impl Reloader {
     }
 }
 
-async fn close_listeners(changes: &Changes, threads: &WorkerThreads) {
+async fn close_listeners(changes: &ListenerChanges, threads: &WorkerThreads) {
     for listener in &changes.closed {
         listener.close();
         threads.unlisten(listener).await;

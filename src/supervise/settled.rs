@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::config::{ConfigFiles, Loaded, Report, StoredApplications, StoredObjects};
 use crate::model::identity::Identities;
-use crate::store::{Head, StoreError};
+use crate::store::{StoreError, StoreHead};
 use crate::supervise::file_stamp::{FileStamp, SETTLE, look};
 use crate::supervise::provisioning::{StoreReader, StoredTables};
 
@@ -26,7 +26,7 @@ pub(super) struct Settled {
 /// A revision of the store with its tables.
 #[derive(Debug)]
 pub(super) struct StoredState {
-    pub(super) head: Head,
+    pub(super) head: StoreHead,
     pub(super) tables: StoredTables,
 }
 

@@ -27,7 +27,7 @@ use crate::supervise::facts;
 use crate::supervise::file_stamp::FileStamp;
 use crate::supervise::inherited::Inherited;
 use crate::supervise::link::TakeoverLink;
-use crate::supervise::listeners::{Changes, ListenerPlan, Listeners};
+use crate::supervise::listeners::{ListenerChanges, ListenerPlan, Listeners};
 use crate::supervise::opening::{BoundManagement, HeldResources};
 use crate::supervise::own_folder::own_folder;
 use crate::supervise::process::Process;
@@ -283,7 +283,7 @@ async fn work(
     settings: &Gateway,
     shared: &WorkerShared<'_>,
     readiness: &Arc<Readiness>,
-    listeners: &Changes,
+    listeners: &ListenerChanges,
 ) -> Result<WorkerThreads, SuperviseError> {
     let parts = worker_parts(settings, shared)?;
     let threads = WorkerThreads::start(parts, readiness, &shared.process.metrics)?;

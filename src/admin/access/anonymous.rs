@@ -9,7 +9,7 @@ use http::request::Parts;
 
 use crate::admin::caller::Peer;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 
 /// The address of a caller that nobody knows yet. No page of another site makes the call.
 #[derive(Debug, Clone, Copy)]

@@ -12,7 +12,7 @@ use crate::admin::access::form::FormParameters;
 use crate::admin::access::password::refused;
 use crate::admin::access::token_refused::TokenRefused;
 use crate::admin::access::user::sha256;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::model::BasicCredentials;
 use crate::model::secret::Secret;
 use crate::sign_in::PasswordTurn;

@@ -19,7 +19,7 @@ use crate::admin::access::scopes::scopes_of;
 use crate::admin::access::token_refused::TokenRefused;
 use crate::admin::access::tokens::{ACCESS_LIFETIME, ApiTokenKind, TokenGrant};
 use crate::admin::access::user::ApiUser;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::model::BasicCredentials;
 use crate::model::secret::Secret;
 use crate::sign_in::PasswordTurn;

@@ -38,7 +38,7 @@ use crate::admin::access::tokens::ApiTokens;
 use crate::admin::caller::Caller;
 use crate::admin::catalog::Catalog;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::model::gateway::ManagementUser;
 use crate::sign_in::{PasswordChecks, same_origin};
 

@@ -17,7 +17,7 @@ use crate::admin::access::tokens::random_text;
 use crate::admin::body::JsonBody;
 use crate::admin::caller::Caller;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::admin::texts;
 use crate::store::{Change, Kind, Query, Record, SortBy, Write};
 

@@ -22,7 +22,7 @@ use crate::admin::object_id::object_id;
 use crate::admin::paging::PageQuery;
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::admin::texts;
 use crate::store::{Change, Kind, Query};
 

@@ -19,7 +19,7 @@ use crate::admin::object::Object;
 use crate::admin::object_id::object_id;
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::admin::texts;
 use crate::store::{Change, Kind, Record, StoreError};
 

@@ -36,8 +36,8 @@ use crate::admin::entity_tag::{IfMatch, IfNoneMatch, tag};
 use crate::admin::object::Object;
 use crate::admin::object_id::object_id;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
-use crate::store::{Change, Condition, Kind, Record, StoreError};
+use crate::admin::state::Admin;
+use crate::store::{Change, Kind, Record, StoreError, WriteCondition};
 
 /// Scopes of all operations but deletion.
 const MANAGE: &[&str] = &["admin", "admin_operations", "keymanagers_manage"];
@@ -61,9 +61,9 @@ pub(super) fn router() -> Router<Arc<Admin>> {
 }
 
 fn of_realm(path: &str, realm: Realm) -> Router<Arc<Admin>> {
-    type Catalogued = State<Arc<Admin>>;
-    let all = get(move |admin: Catalogued, caller: Caller| list(admin, caller, realm)).post(
-        move |admin: Catalogued,
+    type CatalogEntry = State<Arc<Admin>>;
+    let all = get(move |admin: CatalogEntry, caller: Caller| list(admin, caller, realm)).post(
+        move |admin: CatalogEntry,
               caller: Caller,
               options: WriteOptions,
               uri: OriginalUri,
@@ -71,26 +71,29 @@ fn of_realm(path: &str, realm: Realm) -> Router<Arc<Admin>> {
             create(admin, caller, options, uri, body, realm)
         },
     );
-    let one = get(move |admin: Catalogued, caller: Caller, id: Path<String>, seen: IfNoneMatch| {
-        show(admin, caller, id, seen, realm)
-    })
-    .put(
-        move |admin: Catalogued,
-              caller: Caller,
-              id: Path<String>,
-              options: WriteOptions,
-              expected: IfMatch,
-              body: JsonBody<KeyManagerBody>| {
-            update(admin, caller, id, (options, expected), body, realm)
-        },
-    )
-    .delete(
-        move |admin: Catalogued,
-              caller: Caller,
-              id: Path<String>,
-              options: WriteOptions,
-              expected: IfMatch| { delete(admin, caller, id, (options, expected), realm) },
-    );
+    let one =
+        get(move |admin: CatalogEntry, caller: Caller, id: Path<String>, seen: IfNoneMatch| {
+            show(admin, caller, id, seen, realm)
+        })
+        .put(
+            move |admin: CatalogEntry,
+                  caller: Caller,
+                  id: Path<String>,
+                  options: WriteOptions,
+                  expected: IfMatch,
+                  body: JsonBody<KeyManagerBody>| {
+                update(admin, caller, id, (options, expected), body, realm)
+            },
+        )
+        .delete(
+            move |admin: CatalogEntry,
+                  caller: Caller,
+                  id: Path<String>,
+                  options: WriteOptions,
+                  expected: IfMatch| {
+                delete(admin, caller, id, (options, expected), realm)
+            },
+        );
     Router::new().route(path, all).route(&format!("{path}/{{id}}"), one)
 }
 
@@ -199,7 +202,7 @@ async fn delete(
         return Err(in_use(&name));
     }
     let changes = vec![Change::Delete { kind: Kind::KeyManager, id: object.record.id, expected }];
-    let conditions = vec![Condition::Untargeted { kind: Kind::Key, target: name.clone() }];
+    let conditions = vec![WriteCondition::Untargeted { kind: Kind::Key, target: name.clone() }];
     let written =
         admin.catalog.write(&caller, "delete-key-manager", options, changes, conditions).await;
     let committed = written.map_err(|refused| of_write(refused, &name))?;

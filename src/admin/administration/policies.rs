@@ -32,7 +32,7 @@ use crate::admin::entity_tag::{IfMatch, IfNoneMatch, tag};
 use crate::admin::object::Object;
 use crate::admin::object_id::object_id;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::model::policy::PolicyLevel;
 use crate::store::{Change, Kind, Record, StoreError};
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::admin::administration::key_managers;
 use crate::admin::caller::Caller;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 
 /// The scopes of WSO2's admin API that operations here ask for.
 const SCOPES: [&str; 16] = [

@@ -17,7 +17,7 @@ use crate::admin::object_id::object_id;
 use crate::admin::paging::PageQuery;
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::store::{Kind, Query};
 
 #[derive(Debug, Default, Deserialize)]

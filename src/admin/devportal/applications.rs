@@ -24,8 +24,8 @@ use crate::admin::object::Object;
 use crate::admin::paging::PageQuery;
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
-use crate::store::{Change, Condition, Kind, Query, Record, SortBy, SortOrder, StoreError};
+use crate::admin::state::Admin;
+use crate::store::{Change, Kind, Query, Record, SortBy, SortOrder, StoreError, WriteCondition};
 
 const SEES: &[&str] = &["subscribe", "app_manage"];
 const LISTS: &[&str] = &["subscribe", "app_manage", "app_import_export"];
@@ -255,8 +255,8 @@ pub(in crate::admin) async fn remove(
         changes.push(Change::Delete { kind: Kind::Application, id, expected });
         // a key or a subscription that comes meanwhile would be nobody's
         let conditions = vec![
-            Condition::Childless { kind: Kind::Key, parent: id },
-            Condition::Childless { kind: Kind::Subscription, parent: id },
+            WriteCondition::Childless { kind: Kind::Key, parent: id },
+            WriteCondition::Childless { kind: Kind::Subscription, parent: id },
         ];
         let action = "delete-application";
         let written = admin.catalog.write(caller, action, options, changes, conditions).await;
@@ -359,6 +359,6 @@ pub(in crate::admin) fn refusal(caller: &Caller, refused: WriteRefused) -> Refus
 }
 
 /// The application stays while something is added to it.
-pub(in crate::admin) fn stays(application: &Object) -> Condition {
-    Condition::Exists { kind: Kind::Application, id: application.record.id }
+pub(in crate::admin) fn stays(application: &Object) -> WriteCondition {
+    WriteCondition::Exists { kind: Kind::Application, id: application.record.id }
 }

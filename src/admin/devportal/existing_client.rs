@@ -2,7 +2,7 @@
 
 use crate::admin::object::Object;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use http::StatusCode;
 use serde_json::Value;
 

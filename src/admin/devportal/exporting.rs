@@ -13,7 +13,7 @@ use crate::admin::devportal::archive::{ArchiveFormat, document, pack};
 use crate::admin::devportal::visible::{children, unknown_application};
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::store::Kind;
 
 #[derive(Debug, Default, Deserialize)]

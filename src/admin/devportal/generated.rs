@@ -14,7 +14,7 @@ use crate::admin::devportal::map_keys::unsupported;
 use crate::admin::devportal::oauth_keys::{OwnKey, only_key, own_key};
 use crate::admin::devportal::visible::application;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 
 const SEES: &[&str] = &["subscribe", "app_manage"];
 

@@ -12,7 +12,7 @@ use crate::admin::devportal::policies::{offered_names, offers};
 use crate::admin::devportal::subscription;
 use crate::admin::devportal::visible::children;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::model::application::ConsumerKey;
 use crate::store::{Change, Kind, Record};
 

@@ -23,7 +23,7 @@ use crate::admin::devportal::visible::{changeable, subscription_count};
 use crate::admin::object::Object;
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::admin::texts;
 use crate::store::{Change, Kind, Record};
 

@@ -14,7 +14,7 @@ use crate::admin::caller::Caller;
 use crate::admin::devportal::roles::permits;
 use crate::admin::object::Object;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::store::{Kind, StoreError};
 
 /// A key manager as developers see it.

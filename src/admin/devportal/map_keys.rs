@@ -19,7 +19,7 @@ use crate::admin::devportal::key_managers::{choose, only_exchanges, takes_existi
 use crate::admin::devportal::visible::{application, changeable, children, owns};
 use crate::admin::object::Object;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::model::application::ConsumerKey;
 use crate::model::names::InvalidName;
 use crate::store::{Change, Kind, Record};

@@ -21,7 +21,7 @@ use crate::admin::entity_tag::{IfMatch, IfNoneMatch};
 use crate::admin::object::Object;
 use crate::admin::object_id::object_id;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::admin::texts;
 use crate::store::{Change, Kind};
 

@@ -15,7 +15,7 @@ use crate::admin::object::Object;
 use crate::admin::paging::PageQuery;
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::model::policy::{Policy, PolicyLevel, QuotaUnit, UNLIMITED, Window, built_in};
 use crate::store::{Kind, StoreError};
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::admin::caller::Caller;
 use crate::admin::devportal::key_managers::{grant_types, is_enabled};
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::store::Kind;
 
 /// The scopes of this API.

@@ -21,8 +21,8 @@ use crate::admin::devportal::subscription::{
 use crate::admin::devportal::visible::{application, changeable, subscription_count};
 use crate::admin::object::Object;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
-use crate::store::{Change, Condition, Kind, Record, StoreError};
+use crate::admin::state::Admin;
+use crate::store::{Change, Kind, Record, StoreError, WriteCondition};
 
 const SUBSCRIBES: &[&str] = &["subscribe", "sub_manage"];
 
@@ -107,7 +107,7 @@ async fn subscribe(
     let changes = vec![Change::Create(record(id, target, policy))];
     let mut conditions = vec![stays(&application)];
     if api.declared_at.is_none() {
-        conditions.push(Condition::Exists { kind: Kind::Api, id: api.record.id });
+        conditions.push(WriteCondition::Exists { kind: Kind::Api, id: api.record.id });
     }
     let written = admin.catalog.write(caller, "subscribe", options, changes, conditions).await;
     let committed = match written {

@@ -26,8 +26,8 @@ use crate::admin::object_id::object_id;
 use crate::admin::paging::{PageQuery, PageRange};
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
-use crate::store::{Change, Kind, Page, Query, Record};
+use crate::admin::state::Admin;
+use crate::store::{Change, Kind, Query, Record, StorePage};
 
 const SUBSCRIBES: &[&str] = &["subscribe", "sub_manage"];
 
@@ -91,7 +91,7 @@ pub(super) async fn list(
             let outside =
                 group.as_ref().is_some_and(|group| !groups(&application.record).contains(group));
             if outside {
-                Page { total: 0, items: Vec::new() }
+                StorePage { total: 0, items: Vec::new() }
             } else {
                 let parent = Some(application.record.id);
                 page_of(&admin, range, Query { parent, target, ..Query::of(Kind::Subscription) })
@@ -105,7 +105,7 @@ pub(super) async fn list(
         (None, Some(target)) => {
             let found = of_own_applications(&admin, &caller, &target, group).await?;
             let (items, total) = range.of(found);
-            Page { total, items }
+            StorePage { total, items }
         }
         (None, None) => {
             return Err(Refused::bad_request("either `applicationId` or `apiId` is needed"));
@@ -118,7 +118,11 @@ pub(super) async fn list(
     Ok(range.respond(&uri.0, list, page.total))
 }
 
-async fn page_of(admin: &Admin, range: PageRange, query: Query) -> Result<Page<Object>, Refused> {
+async fn page_of(
+    admin: &Admin,
+    range: PageRange,
+    query: Query,
+) -> Result<StorePage<Object>, Refused> {
     let query = Query { offset: range.offset, limit: range.limit, ..query };
     Ok(admin.catalog.page(&query).await?)
 }

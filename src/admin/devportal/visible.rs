@@ -8,7 +8,7 @@ use crate::admin::devportal::application::groups;
 use crate::admin::object::Object;
 use crate::admin::object_id::object_id;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::store::{Kind, Query, StoreError};
 
 /// Finds an application. One that belongs to others is answered like one that does not exist.

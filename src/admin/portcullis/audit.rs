@@ -14,7 +14,7 @@ use crate::admin::paging::PageQuery;
 use crate::admin::portcullis::user_body::time;
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::store::{AuditEntry, AuditQuery, Kind};
 
 /// The filters of a call.

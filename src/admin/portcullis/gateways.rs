@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::admin::caller::Caller;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::store::GatewayState;
 
 #[derive(Serialize)]

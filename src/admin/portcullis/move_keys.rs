@@ -21,8 +21,8 @@ use crate::admin::devportal::visible::children;
 use crate::admin::object::Object;
 use crate::admin::object_id::object_id;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
-use crate::store::{Change, Condition, Kind, Query, Record, StoreError};
+use crate::admin::state::Admin;
+use crate::store::{Change, Kind, Query, Record, StoreError, WriteCondition};
 
 /// The most keys of one call, which is one transaction. Others follow by a call for more
 /// applications.
@@ -77,7 +77,7 @@ pub(super) async fn move_keys(
     }
     let mut conditions = Vec::new();
     if to.declared_at.is_none() {
-        conditions.push(Condition::Exists { kind: Kind::KeyManager, id: to.record.id });
+        conditions.push(WriteCondition::Exists { kind: Kind::KeyManager, id: to.record.id });
     }
     let written = admin.catalog.write(&caller, "move-keys", options, changes, conditions).await;
     let committed = written.map_err(|refused| match refused {

@@ -14,7 +14,7 @@ use crate::admin::caller::Caller;
 use crate::admin::catalog::WriteOptions;
 use crate::admin::portcullis::user_body::valid_password;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::model::BasicCredentials;
 use crate::model::secret::Secret;
 use crate::store::{Change, Kind};

@@ -15,7 +15,7 @@ use crate::admin::body::JsonBody;
 use crate::admin::portcullis::user_body::{UserView, fill, record, valid_password};
 use crate::admin::portcullis::users::refuse_name_of_file;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::model::gateway::UserRole;
 use crate::model::secret::Secret;
 use crate::store::{Author, Change, Kind, Query, StoreError, Write};

@@ -22,7 +22,7 @@ use crate::admin::portcullis::user_body::{
 };
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::store::{Change, Kind, Query, Record};
 
 /// The scopes of which a caller needs one.

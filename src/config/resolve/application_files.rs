@@ -128,14 +128,14 @@ pub(super) fn stored(
         let place = Provenance::stored(stored.revision);
         let added = ApplicationLine::read(&stored).and_then(|line| {
             let application = application(&line, references, place)?;
-            directory.add(&application).map(|_| ()).map_err(|conflict| Refused {
+            directory.add(&application).map(|_| ()).map_err(|conflict| RefusedLine {
                 hint: conflict
                     .other()
                     .map(|other| format!("the other is at {}", sources.files().describe(other))),
                 message: conflict.to_string(),
             })
         });
-        if let Err(Refused { message, hint }) = added {
+        if let Err(RefusedLine { message, hint }) = added {
             problems.error(sources.at(place), message, hint);
         }
     }
@@ -149,12 +149,12 @@ pub(super) fn one(
     let place = Provenance::stored(stored.revision);
     ApplicationLine::read(stored)
         .and_then(|line| application(&line, references, place).map(|own| own.to_static()))
-        .map_err(|Refused { message, hint }| (message, hint))
+        .map_err(|RefusedLine { message, hint }| (message, hint))
 }
 
 impl<'l> ApplicationLine<'l> {
-    fn read(stored: &'l StoredApplication) -> Result<Self, Refused> {
-        Self::deserialize(&stored.members).map_err(|error| Refused::plain(error.to_string()))
+    fn read(stored: &'l StoredApplication) -> Result<Self, RefusedLine> {
+        Self::deserialize(&stored.members).map_err(|error| RefusedLine::plain(error.to_string()))
     }
 }
 
@@ -221,18 +221,18 @@ impl ApplicationFileReader<'_> {
                 return;
             }
         };
-        if let Err(Refused { message, hint }) = self.add(at, &line) {
+        if let Err(RefusedLine { message, hint }) = self.add(at, &line) {
             self.refuse(at, message, hint);
         }
     }
 
-    fn add(&mut self, at: u32, line: &ApplicationLine<'_>) -> Result<(), Refused> {
+    fn add(&mut self, at: u32, line: &ApplicationLine<'_>) -> Result<(), RefusedLine> {
         let place = Provenance { file: self.number, line: at };
         let application = application(line, self.references, place)?;
         self.directory.add(&application).map(|_| ()).map_err(|conflict| {
             let other = conflict.other();
             let hint = other.map(|other| format!("the other is at {}", self.files.describe(other)));
-            Refused { message: conflict.to_string(), hint }
+            RefusedLine { message: conflict.to_string(), hint }
         })
     }
 
@@ -249,24 +249,24 @@ impl ApplicationFileReader<'_> {
 }
 
 /// The reason why a line is not an application, and what to do.
-struct Refused {
+struct RefusedLine {
     message: String,
     hint: Option<String>,
 }
 
-impl Refused {
+impl RefusedLine {
     fn plain(message: impl Into<String>) -> Self {
         Self { message: message.into(), hint: None }
     }
 }
 
-impl From<InvalidApplication> for Refused {
+impl From<InvalidApplication> for RefusedLine {
     fn from(error: InvalidApplication) -> Self {
         Self::plain(error.to_string())
     }
 }
 
-impl From<(String, Option<String>)> for Refused {
+impl From<(String, Option<String>)> for RefusedLine {
     fn from((message, hint): (String, Option<String>)) -> Self {
         Self { message, hint }
     }
@@ -276,15 +276,15 @@ fn application<'l>(
     line: &'l ApplicationLine<'_>,
     references: &References,
     place: Provenance,
-) -> Result<Application<'l>, Refused> {
+) -> Result<Application<'l>, RefusedLine> {
     if !line.attributes.is_empty() {
-        return Err(Refused::plain("`attributes` is not supported yet"));
+        return Err(RefusedLine::plain("`attributes` is not supported yet"));
     }
     let policy = policy(line.policy.as_deref(), PolicyLevel::Application, references)?;
     let organization = line.organization.as_deref();
-    let keys: Result<Vec<_>, Refused> =
+    let keys: Result<Vec<_>, RefusedLine> =
         line.keys.iter().map(|key| key_mapping(key, references)).collect();
-    let subscriptions: Result<Vec<_>, Refused> =
+    let subscriptions: Result<Vec<_>, RefusedLine> =
         line.subscriptions.iter().map(|own| subscription(own, references)).collect();
     Ok(Application {
         name: valid::<ApplicationName<'_>>(&line.name, "name")?,
@@ -302,7 +302,7 @@ fn application<'l>(
 fn key_mapping<'l>(
     key: &'l KeyMember<'_>,
     references: &References,
-) -> Result<KeyMapping<'l>, Refused> {
+) -> Result<KeyMapping<'l>, RefusedLine> {
     let Some(key_manager) = references.key_managers.get(&*key.key_manager) else {
         return Err(no_such_key_manager(&key.key_manager, references).into());
     };
@@ -316,7 +316,7 @@ fn key_mapping<'l>(
 fn subscription(
     written: &SubscriptionMember<'_>,
     references: &References,
-) -> Result<Subscription, Refused> {
+) -> Result<Subscription, RefusedLine> {
     let policy = policy(written.policy.as_deref(), PolicyLevel::Subscription, references)?;
     let Some(api) = references.apis.get(&*written.api) else {
         return Err(no_such_api(&written.api, references).into());
@@ -329,16 +329,16 @@ fn policy(
     name: Option<&str>,
     level: PolicyLevel,
     references: &References,
-) -> Result<PolicyIndex, Refused> {
+) -> Result<PolicyIndex, RefusedLine> {
     let Some(name) = name else { return Ok(PolicyIndex::UNLIMITED) };
     let found = references.policies.find(level, name);
     found.ok_or_else(|| no_such_policy(name, level, references).into())
 }
 
 /// Returns a string as one of the model's types, or the rule that it breaks.
-fn valid<'l, T>(text: &'l str, key: &str) -> Result<T, Refused>
+fn valid<'l, T>(text: &'l str, key: &str) -> Result<T, RefusedLine>
 where
     T: TryFrom<&'l str, Error = InvalidName>,
 {
-    T::try_from(text).map_err(|error| Refused::plain(format!("`{key}` {error}")))
+    T::try_from(text).map_err(|error| RefusedLine::plain(format!("`{key}` {error}")))
 }

@@ -26,14 +26,14 @@ use uuid::Uuid;
 use crate::model::clock::Clock;
 use crate::model::store::PostgresServer;
 use crate::store::audit::{AuditEntry, AuditQuery};
-use crate::store::changes::{Changes, Head};
+use crate::store::changes::{StoreChanges, StoreHead};
 use crate::store::error::StoreError;
 use crate::store::fleet::{GatewayState, LastUse};
 use crate::store::kind::Kind;
 use crate::store::postgres::nudges::Nudges;
 use crate::store::postgres::pool::{PostgresPool, READ, WRITE};
 use crate::store::postgres::session::PostgresSession;
-use crate::store::query::{Page, Query};
+use crate::store::query::{Query, StorePage};
 use crate::store::record::Record;
 use crate::store::sql::{self, SqlSession, stored};
 use crate::store::storage::{Answer, Store};
@@ -75,7 +75,7 @@ impl PostgresStore {
     }
 
     /// Adds up the checksum of what is really there.
-    pub async fn recount(&self) -> Result<(Head, [u8; 32]), StoreError> {
+    pub async fn recount(&self) -> Result<(StoreHead, [u8; 32]), StoreError> {
         within!(self, READ, session => sql::recount(session).await).await
     }
 
@@ -84,7 +84,7 @@ impl PostgresStore {
     pub(in crate::store) async fn read_groups(
         &self,
         groups: mpsc::Sender<Vec<Record>>,
-    ) -> Result<Head, StoreError> {
+    ) -> Result<StoreHead, StoreError> {
         within!(self, READ, session => read_into(session, &groups).await).await
     }
 
@@ -107,7 +107,7 @@ async fn read_each(
     session: &mut PostgresSession,
     kinds: &[Kind],
     mut each: Box<dyn FnMut(Record) + Send>,
-) -> Result<Head, StoreError> {
+) -> Result<StoreHead, StoreError> {
     let head = sql::read_state(session).await?.head();
     let mut reading = sql::FullReading::new(kinds);
     loop {
@@ -126,7 +126,7 @@ async fn read_each(
 async fn read_into(
     session: &mut PostgresSession,
     groups: &mpsc::Sender<Vec<Record>>,
-) -> Result<Head, StoreError> {
+) -> Result<StoreHead, StoreError> {
     let head = sql::read_state(session).await?.head();
     let mut after = -1;
     loop {
@@ -153,7 +153,7 @@ async fn time(
 }
 
 impl Store for PostgresStore {
-    fn head(&self) -> Answer<'_, Head> {
+    fn head(&self) -> Answer<'_, StoreHead> {
         in_time(within!(self, READ, session => {
             sql::read_state(session).await.map(|state| state.head())
         }))
@@ -167,7 +167,7 @@ impl Store for PostgresStore {
         in_time(within!(self, READ, session => sql::named(session, kind, name).await))
     }
 
-    fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, Page> {
+    fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, StorePage> {
         in_time(within!(self, READ, session => sql::list(session, query).await))
     }
 
@@ -180,7 +180,7 @@ impl Store for PostgresStore {
         }))
     }
 
-    fn changes(&self, after: u64, most: usize) -> Answer<'_, Changes> {
+    fn changes(&self, after: u64, most: usize) -> Answer<'_, StoreChanges> {
         in_time(within!(self, READ, session => sql::changes(session, after, most).await))
     }
 
@@ -188,16 +188,16 @@ impl Store for PostgresStore {
         &'s self,
         kinds: &'s [Kind],
         each: Box<dyn FnMut(Record) + Send>,
-    ) -> Answer<'s, Head> {
+    ) -> Answer<'s, StoreHead> {
         // as long as it takes: each statement has its own limit
         Box::pin(within!(self, READ, session => read_each(session, kinds, each).await))
     }
 
-    fn checksum(&self) -> Answer<'_, (Head, [u8; 32])> {
+    fn checksum(&self) -> Answer<'_, (StoreHead, [u8; 32])> {
         in_time(within!(self, READ, session => sql::checksum(session).await))
     }
 
-    fn audit<'s>(&'s self, query: &'s AuditQuery) -> Answer<'s, Page<AuditEntry>> {
+    fn audit<'s>(&'s self, query: &'s AuditQuery) -> Answer<'s, StorePage<AuditEntry>> {
         in_time(within!(self, READ, session => sql::audit(session, query).await))
     }
 

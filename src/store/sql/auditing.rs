@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::store::audit::{AuditEntry, AuditQuery, FieldChange};
 use crate::store::difference::difference;
 use crate::store::error::StoreError;
-use crate::store::query::Page;
+use crate::store::query::StorePage;
 use crate::store::record::Record;
 use crate::store::sql::columns::read_kind;
 use crate::store::sql::filter::Filter;
@@ -108,7 +108,7 @@ fn read_fields(text: &str) -> Option<Vec<FieldChange>> {
 pub(in crate::store) async fn audit(
     session: &mut impl SqlSession,
     query: &AuditQuery,
-) -> Result<Page<AuditEntry>, StoreError> {
+) -> Result<StorePage<AuditEntry>, StoreError> {
     let mut filter = Filter::default();
     if let Some(author) = &query.author {
         filter.equals("author", SqlValue::Text(author));
@@ -133,7 +133,7 @@ pub(in crate::store) async fn audit(
          ORDER BY entry DESC LIMIT {limit} OFFSET {offset}"
     );
     let items = session.query(&sql, filter.values(), read_entry).await?;
-    Ok(Page { total, items })
+    Ok(StorePage { total, items })
 }
 
 fn read_entry(row: &dyn SqlRow) -> Result<AuditEntry, StoreError> {

@@ -3,15 +3,15 @@
 use crate::store::error::StoreError;
 use crate::store::kind::Kind;
 use crate::store::sql::session::{SqlSession, SqlValue, id_of};
-use crate::store::write::Condition;
+use crate::store::write::WriteCondition;
 
 /// Checks what must be there before the changes.
 pub(super) async fn check(
     session: &mut impl SqlSession,
-    conditions: &[Condition],
+    conditions: &[WriteCondition],
 ) -> Result<(), StoreError> {
     for condition in conditions {
-        if let Condition::Exists { kind, id } = condition {
+        if let WriteCondition::Exists { kind, id } = condition {
             let values = [SqlValue::Text(kind.as_str()), SqlValue::Id(*id)];
             let sql = "SELECT id FROM objects WHERE kind = $1 AND id = $2";
             if session.query(sql, &values, |row| id_of(row, 0)).await?.is_empty() {
@@ -25,15 +25,15 @@ pub(super) async fn check(
 /// Checks what must not be there after them: a write may remove it by itself.
 pub(super) async fn check_kept(
     session: &mut impl SqlSession,
-    conditions: &[Condition],
+    conditions: &[WriteCondition],
 ) -> Result<(), StoreError> {
     for condition in conditions {
         match condition {
-            Condition::Exists { .. } => {}
-            Condition::Untargeted { kind, target } => {
+            WriteCondition::Exists { .. } => {}
+            WriteCondition::Untargeted { kind, target } => {
                 refuse_user(session, *kind, "target", SqlValue::Text(target)).await?;
             }
-            Condition::Childless { kind, parent } => {
+            WriteCondition::Childless { kind, parent } => {
                 refuse_user(session, *kind, "parent", SqlValue::Id(*parent)).await?;
             }
         }

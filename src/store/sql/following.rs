@@ -1,6 +1,6 @@
 //! Makes a copy of another store, and keeps it up to date by revision.
 
-use crate::store::changes::{Changes, Head};
+use crate::store::changes::{StoreChanges, StoreHead};
 use crate::store::digest::StateDigest;
 use crate::store::error::StoreError;
 use crate::store::record::Record;
@@ -14,7 +14,7 @@ const COPIED: [&str; 5] = ["objects", "memberships", "name_blocks", "tallies", "
 /// Takes changes over as they are, with their times and revisions.
 pub(in crate::store) async fn follow(
     session: &mut impl SqlSession,
-    mut changes: Changes,
+    mut changes: StoreChanges,
 ) -> Result<(), StoreError> {
     let mut state = read_state(session).await?;
     for gone in &changes.removed {
@@ -76,7 +76,7 @@ pub(in crate::store) async fn replace_all(
 pub(in crate::store) async fn settle(
     session: &mut impl SqlSession,
     mut state: StoreState,
-    head: Head,
+    head: StoreHead,
 ) -> Result<(), StoreError> {
     state.epoch = head.epoch;
     state.revision = head.revision;

@@ -3,7 +3,7 @@
 
 use crate::store::error::StoreError;
 use crate::store::kind::Kind;
-use crate::store::query::{Page, Query, SortBy, SortOrder};
+use crate::store::query::{Query, SortBy, SortOrder, StorePage};
 use crate::store::record::Record;
 use crate::store::sql::columns::{COLUMNS, read_record};
 use crate::store::sql::counts::{NameBlock, blocks, rank, sum, tallied};
@@ -21,7 +21,7 @@ const MOST_SORTED: u64 = 10_000;
 pub(in crate::store) async fn list(
     session: &mut impl SqlSession,
     query: &Query,
-) -> Result<Page, StoreError> {
+) -> Result<StorePage, StoreError> {
     let limit = query.limit.min(MOST_LISTED);
     if query.owner.is_none()
         && query.parent.is_none()
@@ -32,7 +32,7 @@ pub(in crate::store) async fn list(
     }
     let total = count(session, query).await?;
     let items = page(session, query, total, limit).await?;
-    Ok(Page { total, items })
+    Ok(StorePage { total, items })
 }
 
 /// Lists all objects of a kind, or those whose names begin with a prefix.
@@ -40,7 +40,7 @@ async fn by_prefix<S: SqlSession>(
     session: &mut S,
     query: &Query,
     limit: u64,
-) -> Result<Page, StoreError> {
+) -> Result<StorePage, StoreError> {
     let blocks = blocks(session, query.kind).await?;
     let prefix = query.prefix.as_deref().unwrap_or_default();
     let before = rank(session, query.kind, &blocks, prefix).await?;
@@ -51,11 +51,11 @@ async fn by_prefix<S: SqlSession>(
     let total = end.saturating_sub(before);
     let count = limit.min(total.saturating_sub(query.offset));
     if count == 0 {
-        return Ok(Page { total, items: Vec::new() });
+        return Ok(StorePage { total, items: Vec::new() });
     }
     if query.sort_by != SortBy::Name {
         let items = page(session, query, total, limit).await?;
-        return Ok(Page { total, items });
+        return Ok(StorePage { total, items });
     }
     let skipped = match query.order {
         SortOrder::Ascending => query.offset,
@@ -66,7 +66,7 @@ async fn by_prefix<S: SqlSession>(
     if query.order == SortOrder::Descending {
         items.reverse();
     }
-    Ok(Page { total, items })
+    Ok(StorePage { total, items })
 }
 
 /// Returns objects by name, from the one with this number on.

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::store::changes::{Changes, Head, Removal};
+use crate::store::changes::{Removal, StoreChanges, StoreHead};
 use crate::store::digest::StateDigest;
 use crate::store::error::StoreError;
 use crate::store::kind::Kind;
@@ -48,7 +48,7 @@ pub(in crate::store) async fn changes(
     session: &mut impl SqlSession,
     after: u64,
     most: usize,
-) -> Result<Changes, StoreError> {
+) -> Result<StoreChanges, StoreError> {
     let state = read_state(session).await?;
     let mut complete_to = state.revision;
     let most = i64::try_from(most.max(1)).unwrap_or(i64::MAX);
@@ -73,7 +73,7 @@ pub(in crate::store) async fn changes(
                WHERE revision > $1 AND revision <= $2 ORDER BY revision";
     let removed = session.query(sql, &between, read_removal).await?;
     let known = after >= state.known_from && after <= state.revision;
-    Ok(Changes { head: state.head(), written, removed, complete_to, known })
+    Ok(StoreChanges { head: state.head(), written, removed, complete_to, known })
 }
 
 fn read_removal(row: &dyn SqlRow) -> Result<Removal, StoreError> {
@@ -186,7 +186,7 @@ pub(in crate::store) async fn read_rows(
 /// Returns the checksum that is kept with every change.
 pub(in crate::store) async fn checksum(
     session: &mut impl SqlSession,
-) -> Result<(Head, [u8; 32]), StoreError> {
+) -> Result<(StoreHead, [u8; 32]), StoreError> {
     let state = read_state(session).await?;
     Ok((state.head(), state.digest.bytes()))
 }
@@ -194,7 +194,7 @@ pub(in crate::store) async fn checksum(
 /// Adds up the checksum of what is really there.
 pub(in crate::store) async fn recount(
     session: &mut impl SqlSession,
-) -> Result<(Head, [u8; 32]), StoreError> {
+) -> Result<(StoreHead, [u8; 32]), StoreError> {
     let mut digest = StateDigest::default();
     let head = read_state(session).await?.head();
     let mut after = -1;

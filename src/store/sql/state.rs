@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::store::changes::Head;
+use crate::store::changes::StoreHead;
 use crate::store::digest::StateDigest;
 use crate::store::error::StoreError;
 use crate::store::sql::session::{SqlRow, SqlSession, SqlValue, count_of, id_of, stored};
@@ -20,8 +20,8 @@ pub(in crate::store) struct StoreState {
 }
 
 impl StoreState {
-    pub(in crate::store) fn head(&self) -> Head {
-        Head { epoch: self.epoch, revision: self.revision }
+    pub(in crate::store) fn head(&self) -> StoreHead {
+        StoreHead { epoch: self.epoch, revision: self.revision }
     }
 }
 

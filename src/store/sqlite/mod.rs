@@ -22,11 +22,11 @@ use uuid::Uuid;
 use crate::model::clock::Clock;
 use crate::state_dir;
 use crate::store::audit::{AuditEntry, AuditQuery};
-use crate::store::changes::{Changes, Head};
+use crate::store::changes::{StoreChanges, StoreHead};
 use crate::store::error::StoreError;
 use crate::store::fleet::{GatewayState, LastUse};
 use crate::store::kind::Kind;
-use crate::store::query::{Page, Query};
+use crate::store::query::{Query, StorePage};
 use crate::store::record::Record;
 use crate::store::sql::{self, SqlSession, stored};
 use crate::store::sqlite::readers::Readers;
@@ -85,7 +85,7 @@ impl SqliteStore {
 
     /// Adds up the checksum of what is really in the file, which takes seconds for a million
     /// applications. [`Store::checksum`] returns the one that is kept with each change.
-    pub async fn recount(&self) -> Result<(Head, [u8; 32]), StoreError> {
+    pub async fn recount(&self) -> Result<(StoreHead, [u8; 32]), StoreError> {
         self.readers.read_long(|session| now(sql::recount(session))).await
     }
 
@@ -167,7 +167,7 @@ impl Drop for SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn head(&self) -> Answer<'_, Head> {
+    fn head(&self) -> Answer<'_, StoreHead> {
         Box::pin(self.readers.read(|session| Ok(now(sql::read_state(session))?.head())))
     }
 
@@ -180,7 +180,7 @@ impl Store for SqliteStore {
         Box::pin(self.readers.read(move |session| now(sql::named(session, kind, &name))))
     }
 
-    fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, Page> {
+    fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, StorePage> {
         let query = query.clone();
         Box::pin(self.readers.read(move |session| now(sql::list(session, &query))))
     }
@@ -190,7 +190,7 @@ impl Store for SqliteStore {
         Box::pin(self.answered(Job::Write(Box::new(write), reply), answer))
     }
 
-    fn changes(&self, after: u64, most: usize) -> Answer<'_, Changes> {
+    fn changes(&self, after: u64, most: usize) -> Answer<'_, StoreChanges> {
         Box::pin(self.readers.read(move |session| now(sql::changes(session, after, most))))
     }
 
@@ -198,7 +198,7 @@ impl Store for SqliteStore {
         &'s self,
         kinds: &'s [Kind],
         mut each: Box<dyn FnMut(Record) + Send>,
-    ) -> Answer<'s, Head> {
+    ) -> Answer<'s, StoreHead> {
         let mut reading = sql::FullReading::new(kinds);
         Box::pin(self.readers.read_long(move |session| {
             let head = now(sql::read_state(session))?.head();
@@ -212,11 +212,11 @@ impl Store for SqliteStore {
         }))
     }
 
-    fn checksum(&self) -> Answer<'_, (Head, [u8; 32])> {
+    fn checksum(&self) -> Answer<'_, (StoreHead, [u8; 32])> {
         Box::pin(self.readers.read(|session| now(sql::checksum(session))))
     }
 
-    fn audit<'s>(&'s self, query: &'s AuditQuery) -> Answer<'s, Page<AuditEntry>> {
+    fn audit<'s>(&'s self, query: &'s AuditQuery) -> Answer<'s, StorePage<AuditEntry>> {
         let query = query.clone();
         Box::pin(self.readers.read(move |session| now(sql::audit(session, &query))))
     }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::model::clock::{Clock, UnixSeconds};
 use crate::store::{
-    Author, Change, Condition, Head, Kind, Record, Store, StoreError, Write, Written,
+    Author, Change, Kind, Record, Store, StoreError, StoreHead, Write, WriteCondition, Written,
 };
 
 /// A clock that tests set.
@@ -103,7 +103,10 @@ pub(in crate::store) fn write_of(changes: Vec<Change>) -> Write {
 }
 
 /// Reads everything of some kinds.
-pub(in crate::store) async fn read_all(store: &dyn Store, kinds: &[Kind]) -> (Head, Vec<Record>) {
+pub(in crate::store) async fn read_all(
+    store: &dyn Store,
+    kinds: &[Kind],
+) -> (StoreHead, Vec<Record>) {
     let (told, read) = std::sync::mpsc::channel();
     let each = Box::new(move |record| told.send(record).unwrap());
     let head = store.read_all(kinds, each).await.unwrap();
@@ -155,7 +158,7 @@ impl Given<'_> {
 
     pub(in crate::store) async fn write_if(
         &self,
-        condition: Condition,
+        condition: WriteCondition,
         changes: Vec<Change>,
     ) -> Result<Written, StoreError> {
         self.store.write(Write { conditions: vec![condition], ..write_of(changes) }).await

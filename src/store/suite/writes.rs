@@ -4,7 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::store::suite::{Given, application, join_all, key, map, record, subscription, write_of};
-use crate::store::{AuditQuery, Change, Condition, Kind, Record, StoreError};
+use crate::store::{AuditQuery, Change, Kind, Record, StoreError, WriteCondition};
 
 pub(in crate::store) async fn a_write_gets_the_next_revision_and_its_records_come_back(
     given: Given<'_>,
@@ -148,9 +148,10 @@ pub(in crate::store) async fn conditions_are_checked_in_the_transaction(given: G
     let app = application("shop", "anna");
     let sub = subscription(&app, "orders:1");
     given.create(&[&app, &sub]).await;
-    let there = Condition::Exists { kind: Kind::Application, id: app.id };
-    let alone = Condition::Childless { kind: Kind::Subscription, parent: app.id };
-    let unused = Condition::Untargeted { kind: Kind::Subscription, target: "orders:1".to_owned() };
+    let there = WriteCondition::Exists { kind: Kind::Application, id: app.id };
+    let alone = WriteCondition::Childless { kind: Kind::Subscription, parent: app.id };
+    let unused =
+        WriteCondition::Untargeted { kind: Kind::Subscription, target: "orders:1".to_owned() };
     let delete =
         |record: &Record| Change::Delete { kind: record.kind, id: record.id, expected: None };
     for condition in [&alone, &unused] {

@@ -14,11 +14,11 @@ use crate::model::directory::{ApplicationChange, Directory};
 use crate::model::key_manager::KeyManager;
 use crate::model::names::{ApiSlot, KeyManagerSlot};
 use crate::model::provenance::Provenance;
-use crate::store::{Change, Head, StoreError};
+use crate::store::{Change, StoreError, StoreHead};
 use crate::supervise::certificates;
 use crate::supervise::error::SuperviseError;
 use crate::supervise::facts::snapshot_facts;
-use crate::supervise::provisioning::follower::{ChangedApplication, Follower, Step};
+use crate::supervise::provisioning::follower::{ChangedApplication, Step, StoreFollower};
 use crate::supervise::provisioning::start::Provisioning;
 use crate::supervise::provisioning::tables::StoredTables;
 use crate::supervise::reload::Reloader;
@@ -135,7 +135,7 @@ impl Reloader {
             self.publisher.publish_directory(directory)?;
         }
         if let Some(follower) = &mut self.provisioning.follower {
-            let head = Head { revision: to, ..follower.head() };
+            let head = StoreHead { revision: to, ..follower.head() };
             follower.arrived(head, tables);
         }
         Ok(())
@@ -187,7 +187,7 @@ impl Reloader {
                 let _ = reply.send(self.preview(&changes).await);
             }
             LiveRequest::Follow { revision, reply } => {
-                let behind = |follower: &Follower| follower.head().revision < revision;
+                let behind = |follower: &StoreFollower| follower.head().revision < revision;
                 if self.provisioning.follower.as_ref().is_some_and(behind) {
                     self.follow_store().await;
                 }

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::config::StoredApplication;
-use crate::store::{Change, Changes, GatewayState, Head, Kind, Store, StoreError};
+use crate::store::{Change, GatewayState, Kind, Store, StoreChanges, StoreError, StoreHead};
 use crate::supervise::provisioning::applications;
 use crate::supervise::provisioning::state::StoreReader;
 use crate::supervise::provisioning::tables::StoredTables;
@@ -17,10 +17,10 @@ const AT_ONCE: usize = 1000;
 
 /// A gateway's place in the store's history.
 #[derive(Debug)]
-pub(in crate::supervise) struct Follower {
+pub(in crate::supervise) struct StoreFollower {
     reader: StoreReader,
     /// In force.
-    head: Head,
+    head: StoreHead,
     tables: StoredTables,
     poll_interval: Duration,
     reporting: GatewayState,
@@ -49,10 +49,10 @@ pub(in crate::supervise) struct ChangedApplication {
     pub(in crate::supervise) current: Option<StoredApplication>,
 }
 
-impl Follower {
+impl StoreFollower {
     pub(in crate::supervise) fn new(
         reader: StoreReader,
-        head: Head,
+        head: StoreHead,
         tables: StoredTables,
         poll_interval: Duration,
         reporting: GatewayState,
@@ -64,7 +64,7 @@ impl Follower {
         &self.reader
     }
 
-    pub(in crate::supervise) fn head(&self) -> Head {
+    pub(in crate::supervise) fn head(&self) -> StoreHead {
         self.head
     }
 
@@ -83,7 +83,7 @@ impl Follower {
     /// Reads what follows the revision in force.
     pub(in crate::supervise) async fn step(&self) -> Result<Step, StoreError> {
         let changes = self.store().changes(self.head.revision, AT_ONCE).await?;
-        let Changes { head, written, removed, complete_to, known } = changes;
+        let StoreChanges { head, written, removed, complete_to, known } = changes;
         if head.epoch != self.head.epoch || head.revision < self.head.revision || !known {
             return Ok(Step::Everything);
         }
@@ -140,7 +140,7 @@ impl Follower {
     }
 
     /// Notes what is in force from now on.
-    pub(in crate::supervise) fn arrived(&mut self, head: Head, tables: Option<StoredTables>) {
+    pub(in crate::supervise) fn arrived(&mut self, head: StoreHead, tables: Option<StoredTables>) {
         self.head = head;
         if let Some(tables) = tables {
             self.tables = tables;

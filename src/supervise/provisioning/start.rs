@@ -12,7 +12,7 @@ use crate::model::gateway::PortalSettings;
 use crate::model::key_manager::Fetch;
 use crate::store::GatewayState;
 use crate::supervise::provisioning::declared::declared_objects;
-use crate::supervise::provisioning::follower::Follower;
+use crate::supervise::provisioning::follower::StoreFollower;
 use crate::supervise::provisioning::state::StoreReader;
 use crate::supervise::settled::Settled;
 
@@ -26,7 +26,7 @@ pub(in crate::supervise) struct Provisioning {
     pub(in crate::supervise) files: Arc<ConfigFiles>,
     pub(in crate::supervise) names: Arc<ApplicationNames>,
     /// `None`: files alone say everything.
-    pub(in crate::supervise) follower: Option<Follower>,
+    pub(in crate::supervise) follower: Option<StoreFollower>,
     declared: Arc<ArcSwap<DeclaredObjects>>,
 }
 
@@ -43,7 +43,7 @@ impl Provisioning {
                 seen_at: 0,
             };
             let poll_interval = model.store.poll_interval;
-            Follower::new(reader, state.head, state.tables.clone(), poll_interval, reporting)
+            StoreFollower::new(reader, state.head, state.tables.clone(), poll_interval, reporting)
         });
         Self {
             files: Arc::clone(files),

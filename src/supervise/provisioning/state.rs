@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::config::StoredApplication;
-use crate::store::{Head, Kind, Record, Store, StoreError, StoreKeys};
+use crate::store::{Kind, Record, Store, StoreError, StoreHead, StoreKeys};
 use crate::supervise::provisioning::applications::Gathering;
 use crate::supervise::provisioning::tables::StoredTables;
 
@@ -39,7 +39,7 @@ pub(in crate::supervise) struct StateReading {
     pub(in crate::supervise) tables: StoredTables,
     next: Option<Record>,
     records: IntoIter<Record>,
-    end: JoinHandle<Result<Head, StoreError>>,
+    end: JoinHandle<Result<StoreHead, StoreError>>,
     runtime: Handle,
 }
 
@@ -92,7 +92,7 @@ impl StateReading {
     }
 
     /// Waits for the end and returns the revision that all of it is of.
-    pub(in crate::supervise) fn finish(self) -> Result<Head, StoreError> {
+    pub(in crate::supervise) fn finish(self) -> Result<StoreHead, StoreError> {
         let Self { records, end, runtime, .. } = self;
         // a reader that stopped early must not hold the database up
         drop(records);

@@ -19,7 +19,7 @@ use crate::admin::administration::key_managers::connectors::Connector;
 use crate::admin::administration::key_managers::limits::{MOST_ENTRIES, MOST_TEXT};
 use crate::admin::caller::Caller;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::fetch::{FetchFailure, get};
 
 /// The members of a discovery document (OpenID Connect Discovery, RFC 8414) that a key manager has

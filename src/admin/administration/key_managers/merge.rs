@@ -9,7 +9,7 @@ use crate::admin::administration::key_managers::properties::{
 };
 use crate::admin::administration::key_managers::read::KeyManagerDraft;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::model::secret::Secret;
 use crate::store::{Record, SecretPlace};
 

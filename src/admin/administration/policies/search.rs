@@ -12,7 +12,7 @@ use crate::admin::administration::policies::{every, shown};
 use crate::admin::caller::Caller;
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::model::policy::PolicyLevel;
 
 #[derive(Debug, Default, Deserialize)]

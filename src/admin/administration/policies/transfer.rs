@@ -22,7 +22,7 @@ use crate::admin::entity_tag::IfMatch;
 use crate::admin::object_id::object_id;
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
-use crate::admin::service::Admin;
+use crate::admin::state::Admin;
 use crate::model::policy::PolicyLevel;
 
 const TRANSFER: &[&str] = &["admin", "tier_manage", "admin_tier_manage", "policies_import_export"];

@@ -1,0 +1,40 @@
+//! What handlers work with, and how a request proves its caller.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use http::StatusCode;
+use http::request::Parts;
+
+use crate::admin::access::ApiAccess;
+use crate::admin::caller::{Caller, Peer};
+use crate::admin::catalog::Catalog;
+use crate::admin::refused::Refused;
+use crate::store::StoreKeys;
+
+/// What handlers work with.
+#[derive(Debug)]
+pub struct Admin {
+    pub(super) catalog: Catalog,
+    pub(super) access: ApiAccess,
+    /// Encrypt the secrets that are kept.
+    pub(super) keys: Arc<StoreKeys>,
+}
+
+impl Admin {
+    pub fn new(catalog: Catalog, access: ApiAccess, keys: Arc<StoreKeys>) -> Self {
+        Self { catalog, access, keys }
+    }
+}
+
+impl FromRequestParts<Arc<Admin>> for Caller {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Refused> {
+        let peer = parts.extensions.get::<Peer>().copied();
+        let Some(Peer(peer)) = peer else {
+            return Err(Refused::plain(StatusCode::INTERNAL_SERVER_ERROR, "the call has no peer"));
+        };
+        admin.access.enter(&admin.catalog, parts, peer).await
+    }
+}
