@@ -5,14 +5,15 @@
 //! force. A [`Caller`] is the proof that somebody signed in; each handler asks it for the scopes of
 //! its operation.
 //!
-//! The files: [`service`] (one request), [`state`] (what handlers work with), [`caller`] and [`access`] (who calls, and with which
-//! scopes), [`catalog`] with [`object`] and [`live`] (what is declared and what is kept),
+//! The files: [`service`] (one request), [`state`] (what handlers work with), [`caller`] and
+//! [`access`] (who calls, and with which scopes), [`catalog`] with [`object`] and [`live`] (what is
+//! declared and what is kept),
 //! [`refused`] (WSO2's error body), [`paging`], [`query`], [`body`](mod@body), [`addresses`],
 //! [`entity_tag`], [`object_id`], [`texts`] (rules for names). Then one folder for each of
 //! WSO2's APIs: [`administration`], [`devportal`], [`publisher`], and [`portcullis`] for what WSO2
 //! has no path for.
 
-#![allow(dead_code, reason = "the operations that use this follow")]
+#![allow(dead_code, reason = "authorization servers are not asked about clients yet")]
 
 mod access;
 mod addresses;

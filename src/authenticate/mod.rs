@@ -5,7 +5,8 @@
 //! server's answer is a [`Question`], which the caller asks before it comes back.
 //!
 //! [`credentials`] finds the token in a request's head, [`mod@authentication`] is the step,
-//! [`mod@judge`] judges a token by its key manager's [`ownership`], [`reception`] is the place that it is shown to, [`opaque`] judges by what
+//! [`mod@judge`] judges a token by its key manager's [`ownership`], [`reception`] is the place that
+//! it is shown to, [`opaque`] judges by what
 //! servers say. [`principal`] is the proof; [`binding`] checks possession, with a [`certificate`]
 //! that a trusted proxy tells of, or DPoP [`proofs`] and their [`nonces`]. [`cache`] keeps verdicts
 //! of tokens seen before, [`budgets`] and [`unknown_tokens`] bound what a client can make the

@@ -7,7 +7,8 @@
 //! gateway says, with [`forwarded`] (the client, by the [`chain`] of proxies), [`via`] (this hop,
 //! loops) and [`trace`] (request id, trace context). [`targets`] chooses a target by [`balance`]
 //! and makes an [`attempt`] on it; [`resend`] knows what can be sent again. An attempt takes a
-//! connection of [`pool`] or a new one of [`connect`], on the way that [`reachable_address`] finds to an
+//! connection of [`pool`] or a new one of [`connect`], on the way that [`reachable_address`] finds
+//! to an
 //! address of [`dns`] (with [`search`]); [`send`] sends in the form of [`addressing`]. Connections
 //! are [`http1_connection`], driven by [`driver`], or [`multiplexed`], watched by [`observed`].
 //! [`health`] checks targets, [`extended_connect`] asks backends of HTTP/2 for a WebSocket,

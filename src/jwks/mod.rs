@@ -10,7 +10,8 @@
 //! which asks the server ([`document`] over [`crate::fetch`]) by the clock of [`schedule`] and
 //! keeps good keys in [`store`]. A key set that is started alone has its own task ([`fetching`]).
 //! Workers read [`keys`]. Requests ask for newer keys and wait for them in [`asking`], over the
-//! [`refetch_requests`] that they share with the task; [`outcome`] names what comes of it, and [`failure`]
+//! [`refetch_requests`] that they share with the task; [`outcome`] names what comes of it, and
+//! [`failure`]
 //! every way in which it goes wrong. [`mod@routes`] tells `check` which way a fetch takes.
 
 mod asking;

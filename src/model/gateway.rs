@@ -188,18 +188,11 @@ pub struct PortalSettings {
     pub terms: String,
     /// Developers may map existing OAuth keys, where the key manager allows it too.
     pub key_provisioning: bool,
-    /// An authorization server is asked whether an existing client exists, where its type can tell.
-    pub validate_existing_keys: bool,
 }
 
 impl Default for PortalSettings {
     fn default() -> Self {
-        Self {
-            self_signup: false,
-            terms: String::new(),
-            key_provisioning: true,
-            validate_existing_keys: true,
-        }
+        Self { self_signup: false, terms: String::new(), key_provisioning: true }
     }
 }
 

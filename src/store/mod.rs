@@ -1,7 +1,8 @@
 //! Keeps what the management API creates, in SQLite or PostgreSQL, with a revision for each change.
 //!
 //! Every object is a [`Record`]: its kind, its id, the texts that must be unique, and a document in
-//! the form that `gateway.toml` has for it, so that the configuration compiler reads files and store
+//! the form that `gateway.toml` has for it, so that the configuration compiler reads files and
+//! store
 //! by the same rules. A [`Write`] changes several records or none, and gets the next revision with
 //! its audit entries in one transaction. Gateways follow the store by revision ([`StoreChanges`]).
 //!

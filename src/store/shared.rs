@@ -1,5 +1,5 @@
-//! A store that several gateways share: PostgreSQL, with a copy in `state_dir` for the time in which
-//! it is down.
+//! A store that several gateways share: PostgreSQL, with a copy in `state_dir` for the time in
+//! which it is down.
 
 use std::path::Path;
 use std::pin::Pin;

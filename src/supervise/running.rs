@@ -96,7 +96,9 @@ impl RunningGateway {
         loop {
             tokio::select! {
                 () = &mut end => break,
-                Some(request) = self.reloads.recv() => Box::pin(self.reload_now(Some(request))).await,
+                Some(request) = self.reloads.recv() => {
+                    Box::pin(self.reload_now(Some(request))).await;
+                }
                 () = self.watch.changed() => Box::pin(self.reload_now(None)).await,
                 () = self.reloader.publisher.fold() => {}
                 work = store_work(&mut self.live, &self.reloader.provisioning) => {

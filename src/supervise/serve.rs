@@ -43,7 +43,8 @@ impl RunningGateway {
                 tokio::select! {
                     told = signals.next() => told,
                     Some(request) = self.reloads.recv() => {
-                        match heard(&mut signals, &mut next, Box::pin(self.reload_now(Some(request)))).await {
+                        let done = Box::pin(self.reload_now(Some(request)));
+                        match heard(&mut signals, &mut next, done).await {
                             Ok(()) => continue,
                             Err(end) => break end,
                         }

@@ -29,7 +29,8 @@ use crate::throttle::throttled::Throttled;
 
 /// Everything that one request counts against. It outlives the snapshot that it was made of.
 ///
-/// It is large, so it stays in the exchange from the beginning, and the steps of the walk borrow it.
+/// It is large, so it stays in the exchange from the beginning, and the steps of the walk borrow
+/// it.
 #[derive(Debug, Default)]
 pub struct Levels {
     /// `None`: no level.

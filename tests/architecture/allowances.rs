@@ -54,7 +54,7 @@ pub(crate) const LONG_FUNCTIONS: &[(&str, usize)] = &[
     ("admin/administration/policies/figures.rs amounts", 68),
     ("config/resolve/key_manager/definition.rs key_manager", 61),
     ("config/resolve/mod.rs model", 61),
-    ("supervise/serve.rs run", 66),
+    ("supervise/serve.rs run", 68),
     ("supervise/start.rs serve", 64),
 ];
 

@@ -150,8 +150,15 @@ fn gather(schema: &Value, path: &str, found: &mut BTreeMap<String, SchemaKey>) {
         found.insert(path.clone(), key);
         gather(property, &path, found);
         gather(&property["items"], &path, found);
-        gather(&property["items"]["anyOf"][1], &path, found);
+        if !is_secrets(property) {
+            gather(&property["items"]["anyOf"][1], &path, found);
+        }
     }
+}
+
+/// A secret is a text, or one of two tables that say where it stands.
+fn is_secrets(property: &Value) -> bool {
+    property["items"]["anyOf"].as_array().is_some_and(|forms| forms.len() == 3)
 }
 
 /// The manual's word for a type.
@@ -162,6 +169,7 @@ fn kind(property: &Value) -> String {
         Some("string") if has("enum") => "choice",
         Some("string") if has("pattern") => "duration",
         Some("array") if !items["enum"].is_null() => "choices",
+        Some("array") if is_secrets(property) => "secrets",
         Some("array") if !items["anyOf"].is_null() => "strings or tables",
         Some("array") if items["type"] == "object" => "tables",
         Some("array") => "strings",

@@ -62,11 +62,25 @@ fn check_fault(fault: JsonFault, theirs: Option<&serde_json::Value>, repeats: Op
     }
 }
 
+fn has_reserved_name(value: &serde_json::Value) -> bool {
+    const RESERVED: &str = "$serde_json::private::RawValue";
+    match value {
+        serde_json::Value::Object(members) => {
+            members.iter().any(|(name, below)| name == RESERVED || has_reserved_name(below))
+        }
+        serde_json::Value::Array(values) => values.iter().any(has_reserved_name),
+        _ => false,
+    }
+}
+
 /// What was believed is what anyone reads in the text, and is still good.
 fn check_claims(claims: &Claims, theirs: &serde_json::Value) {
     let tree: serde_json::Map<_, _> =
         claims.iter().map(|(name, value)| (name.to_owned(), as_theirs(value))).collect();
-    assert_eq!(serde_json::Value::Object(tree), *theirs, "the trees differ");
+    // with its feature `raw_value`, the other reader gives this name a meaning of its own
+    if !claims.iter().any(|(_, value)| has_reserved_name(&as_theirs(value))) {
+        assert_eq!(serde_json::Value::Object(tree), *theirs, "the trees differ");
+    }
     assert_eq!(Some(claims.issuer()), theirs["iss"].as_str());
     for name in ["sub", "jti"] {
         assert!(theirs.get(name).is_none_or(serde_json::Value::is_string), "{name}");

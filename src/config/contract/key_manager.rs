@@ -140,11 +140,15 @@ pub(super) static KEY_MANAGER: TableRule = TableRule {
             "The most unlisted organizations that the server is asked about in a minute",
         ),
         key("grant_types", ValueKind::Texts, "For application developers"),
-        key("token_generation", ValueKind::Flag, "The management API makes tokens for developers"),
+        key(
+            "token_generation",
+            ValueKind::Flag,
+            "Shown to developers; the calls that make tokens answer 501",
+        ),
         key(
             "oauth_app_creation",
             ValueKind::Flag,
-            "The management API makes clients for developers",
+            "Shown to developers; the calls that make clients answer 501",
         ),
         key(
             "out_of_band_provisioning",

@@ -41,6 +41,7 @@ const TEXTS: &[&str] = &[
     "POST",
     "X-Other",
     "redis://127.0.0.1:7",
+    "postgres://other@127.0.0.1/other",
     "none",
     "other:1",
     "alone:2",

@@ -1,5 +1,5 @@
-//! The writer is killed at any moment, and the disk is full: no acknowledged write is lost, and none
-//! is there by half.
+//! The writer is killed at any moment, and the disk is full: no acknowledged write is lost, and
+//! none is there by half.
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::process::{Command, Stdio};

@@ -164,6 +164,7 @@ fn exercise(metrics: &Metrics) -> Held {
     let policies = every_policy(metrics);
     let introspections = [metrics.introspection("is7"), metrics.introspection("okta")];
     show_identity(metrics);
+    metrics.store_in_force(1);
     (operations, [metrics.listener("http"), metrics.listener("https")], introspections, policies)
 }
 
