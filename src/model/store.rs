@@ -16,7 +16,7 @@ pub struct StoreSettings {
     pub poll_interval: Duration,
     /// For the secrets that must be kept; `None`: none is kept.
     pub encryption_key: Option<SecretKey>,
-    /// Still read, and rewritten by `portcullis store rekey`.
+    /// Still read.
     pub previous_encryption_keys: Vec<SecretKey>,
 }
 

@@ -71,7 +71,7 @@ pub(super) static STORE: TableRule = TableRule {
         key(
             "previous_encryption_keys",
             ValueKind::Secrets,
-            "Keys that are still read, until `portcullis store rekey`",
+            "Keys that are still read: those before a change",
         ),
     ],
 };
