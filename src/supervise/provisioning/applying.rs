@@ -60,8 +60,8 @@ impl Reloader {
 
     /// Puts everything into force that the store has beyond the revision in force.
     async fn follow_store(&mut self) {
-        if let Err(error) = self.try_follow().await {
-            self.metrics.store_failed();
+        let followed = self.try_follow().await;
+        if let Err(error) = &followed {
             let detail = error.describe();
             tracing::warn!(
                 target: "portcullis::supervise",
@@ -70,8 +70,12 @@ impl Reloader {
             );
         }
         let Some(follower) = &mut self.provisioning.follower else { return };
-        if follower.report().await.is_ok() {
+        // a copy answers reads while its server is down, and only a write tells
+        let reported = follower.report().await;
+        if followed.is_ok() && reported.is_ok() {
             self.metrics.store_in_force(follower.head().revision);
+        } else {
+            self.metrics.store_failed();
         }
     }
 
