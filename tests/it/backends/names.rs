@@ -158,14 +158,15 @@ async fn ask(gateway: &Gateway) -> String {
 }
 
 async fn becomes(gateway: &Gateway, what: &str, wanted: impl Fn(&Vec<String>) -> bool) {
-    let eight = async || {
+    let many = async || {
         let mut answers = Vec::new();
-        for _ in 0..8 {
+        // each worker has its own list: so many answers come from all of them
+        for _ in 0..32 {
             answers.push(ask(gateway).await);
         }
         answers
     };
-    until(what, eight, wanted).await;
+    until(what, many, wanted).await;
 }
 
 fn has(answers: &[String], name: &str) -> bool {
