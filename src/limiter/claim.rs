@@ -18,7 +18,7 @@ pub struct Claim<'l> {
 pub struct Passed {
     /// The quota of which the smallest share is left, of all claims.
     pub tightest: Option<Tightest>,
-    /// The first claim that is beyond its limit and lets the request through ([`ExcessRule::Mark`],
+    /// The first claim that is beyond its limit and lets the request through (`ExcessRule::Mark`,
     /// `Observe`).
     pub noted: Option<Noted>,
 }
