@@ -5,6 +5,7 @@
 //! the directory's overlay. When it has grown, a background thread folds it into a new base, and
 //! the publisher puts that under whatever has changed meanwhile.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -17,12 +18,17 @@ use crate::jwks::{KeyManagerKeys, KeySets};
 use crate::key_managers::OnDemand;
 use crate::limiter::counters::Counters;
 use crate::limiter::shared::SharedLimiter;
-use crate::model::Model;
+use crate::model::api::Api;
 use crate::model::clock::Clock;
 use crate::model::directory::{Conflict, Directory};
 use crate::model::identity::Identities;
+use crate::model::key_manager::KeyManager;
+use crate::model::{KeyManagerTemplate, Model};
+
+use crate::model::names::{ApiSlot, KeyManagerSlot};
 use crate::snapshot::compile::{CompileError, Compiler};
 use crate::snapshot::{Snapshot, SnapshotChange, SnapshotState, Snapshots};
+use crate::store::StoreError;
 use crate::supervise::background;
 use crate::supervise::error::SuperviseError;
 use crate::supervise::provisioning::StoreReader;
@@ -163,10 +169,12 @@ impl Publisher {
                 directory: current.directory.clone(),
                 files: current.settings.files.clone(),
             };
-            files.resolve_gateway(&identities, StoredObjects { tables, applications })
+            let loaded = files.resolve_gateway(&identities, StoredObjects { tables, applications });
+            let loaded = loaded.map_err(SuperviseError::Configuration)?;
+            refuse_dangling(&loaded.model)?;
+            Ok(loaded)
         };
-        let loaded = background::done(resolve).await;
-        loaded.ok_or(SuperviseError::Unread)?.map_err(SuperviseError::Configuration)
+        background::done(resolve).await.ok_or(SuperviseError::Unread)?
     }
 
     /// Puts other applications into effect. Returns the number of the generation.
@@ -235,6 +243,24 @@ fn following(current: &Snapshot, model: &Model) -> Option<Directory> {
     }
     let changes = current.directory.difference(&model.directory, MOST_CHANGES)?;
     current.directory.with(&changes).ok()
+}
+
+/// Refuses a model in which applications point to what is not there: its slot may be given to
+/// another object, whose access they would have.
+fn refuse_dangling(model: &Model) -> Result<(), StoreError> {
+    let apis: HashSet<ApiSlot> = model.apis.iter().map(Api::slot).collect();
+    let templates = model.templates.iter().map(KeyManagerTemplate::slot);
+    let key_managers: HashSet<KeyManagerSlot> =
+        model.key_managers.iter().map(KeyManager::slot).chain(templates).collect();
+    for application in model.directory.applications() {
+        let whole = application.keys().all(|key| key_managers.contains(&key.key_manager))
+            && application.subscriptions().all(|own| apis.contains(&own.api));
+        if !whole {
+            let message = format!("application {:?} still uses what is removed", application.name);
+            return Err(StoreError::Unreadable(message));
+        }
+    }
+    Ok(())
 }
 
 /// Lets go of an old generation after the workers have: a million records are freed here, and not

@@ -7,12 +7,8 @@ use tokio::sync::mpsc;
 
 use crate::admin::{LiveRequest, Preview, PreviewProblem};
 use crate::config::Loaded;
-use crate::model::Model;
-use crate::model::api::Api;
 use crate::model::application::Application;
 use crate::model::directory::{ApplicationChange, Directory};
-use crate::model::key_manager::KeyManager;
-use crate::model::names::{ApiSlot, KeyManagerSlot};
 use crate::model::provenance::Provenance;
 use crate::store::{Change, StoreError, StoreHead};
 use crate::supervise::certificates;
@@ -130,7 +126,6 @@ impl Reloader {
         if let Some(tables) = &tables {
             let files = Arc::clone(&self.provisioning.files);
             let loaded = self.publisher.resolve(files, tables.to_vec()).await?;
-            dangling(&loaded.model).map_err(SuperviseError::Store)?;
             self.install(loaded)?;
         }
         if !applications.is_empty() {
@@ -218,7 +213,6 @@ impl Reloader {
             let files = Arc::clone(&self.provisioning.files);
             let loaded = self.publisher.resolve(files, tables.to_vec()).await;
             let loaded = loaded.map_err(|error| problems(&error))?;
-            dangling(&loaded.model).map_err(|error| vec![problem(&error)])?;
             preview.warnings = loaded.warnings.problems().collect();
             next = Some(loaded.names);
         }
@@ -261,23 +255,6 @@ fn declared_in_file(directory: &Directory, name: &str) -> Option<Provenance> {
     directory.named(name).map(|own| own.place).filter(|place| place.revision().is_none())
 }
 
-/// Refuses a model in which applications point to what is not there: its slot may be given to
-/// another object, whose access they would have.
-fn dangling(model: &Model) -> Result<(), StoreError> {
-    let apis: HashSet<ApiSlot> = model.apis.iter().map(Api::slot).collect();
-    let key_managers: HashSet<KeyManagerSlot> =
-        model.key_managers.iter().map(KeyManager::slot).collect();
-    for application in model.directory.applications() {
-        let whole = application.keys().all(|key| key_managers.contains(&key.key_manager))
-            && application.subscriptions().all(|own| apis.contains(&own.api));
-        if !whole {
-            let message = format!("application {:?} still uses what is removed", application.name);
-            return Err(StoreError::Unreadable(message));
-        }
-    }
-    Ok(())
-}
-
 fn one_by_one(current: &Directory, changes: &[ApplicationChange<'_>]) -> Directory {
     let mut directory = current.clone();
     for change in changes {
@@ -313,6 +290,7 @@ fn problems(error: &SuperviseError) -> Vec<PreviewProblem> {
                 hint: hint.map(ToOwned::to_owned),
             })
             .collect(),
+        SuperviseError::Store(error) => vec![problem(error)],
         other => vec![PreviewProblem { message: other.describe(), hint: None }],
     }
 }

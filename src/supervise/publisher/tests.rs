@@ -174,3 +174,26 @@ async fn policies_that_come_and_go_change_no_application() {
         assert_eq!(policy_of(&publisher, "more"), name);
     }
 }
+
+#[test]
+fn nothing_points_to_what_is_removed_and_a_template_counts_as_there() {
+    const TEMPLATE: &str = "[[key_managers]]\nname = \"km\"\n\
+        issuer = \"https://issuer.example/t/{tenant}/o/{org}/token\"\n\
+        certificates = { jwks = \"https://issuer.example/t/{tenant}/o/{org}/jwks\" }\n\
+        organization_pattern = \"carbon[.]super/[0-9a-f-]{36}\"\n[[apis]]";
+    let (folder, identities) = (tempfile::tempdir().unwrap(), Identities::default());
+    let path = folder.path().join("gateway.toml");
+    let begin = FILE.find("[[key_managers]]").unwrap();
+    let end = FILE.find("[[apis]]").unwrap() + "[[apis]]".len();
+    let file = [&FILE[..begin], TEMPLATE, &FILE[end..]].concat();
+    std::fs::write(&path, file).unwrap();
+    std::fs::write(folder.path().join("applications.jsonl"), applications(2, |_| false)).unwrap();
+    let mut model = config::load_gateway(&path, &identities).unwrap().model;
+    assert_eq!((model.templates.len(), model.key_managers.len()), (1, 0));
+    refuse_dangling(&model).unwrap();
+    let templates = std::mem::take(&mut model.templates);
+    assert!(refuse_dangling(&model).unwrap_err().to_string().contains("application-0"));
+    model.templates = templates;
+    model.apis.clear();
+    refuse_dangling(&model).unwrap_err();
+}
