@@ -116,18 +116,19 @@ impl Catalog {
 
     /// Returns all objects of a kind of which there are few, by name.
     pub async fn all(&self, kind: Kind) -> Result<Vec<Object>, StoreError> {
-        let mut query = Query::of(kind);
-        let mut objects: Vec<Object> = self.declared_of(kind, |_| true);
-        loop {
-            let page = self.store.list(&query).await?;
-            let read = page.items.len() as u64;
-            objects.extend(page.items.into_iter().map(Object::kept));
-            query.offset = query.offset.saturating_add(read);
-            if read == 0 || query.offset >= page.total {
-                break;
-            }
-        }
+        let mut objects = self.every(Query::of(kind)).await?;
         objects.sort_by(|one, other| one.record.name.cmp(&other.record.name));
+        Ok(objects)
+    }
+
+    /// Returns all objects that match, in the order of their pages.
+    pub async fn every(&self, query: Query) -> Result<Vec<Object>, StoreError> {
+        let (mut objects, mut next) = (Vec::new(), Some(query));
+        while let Some(query) = next {
+            let page = self.page(&query).await?;
+            next = query.after(&page);
+            objects.extend(page.items);
+        }
         Ok(objects)
     }
 
@@ -154,19 +155,12 @@ impl Catalog {
 
     fn declared_of(&self, kind: Kind, is: impl Fn(&Record) -> bool) -> Vec<Object> {
         let declared = self.declared.load();
-        let list =
-            if kind.is_of_applications() { &declared.applications } else { &declared.objects };
-        list.iter()
-            .filter(|object| object.record.kind == kind && is(&object.record))
-            .cloned()
-            .collect()
+        declared.of(kind).filter(|object| is(&object.record)).cloned().collect()
     }
 
     fn find_declared(&self, kind: Kind, is: impl Fn(&Record) -> bool) -> Option<Object> {
         let declared = self.declared.load();
-        let list =
-            if kind.is_of_applications() { &declared.applications } else { &declared.objects };
-        list.iter().find(|object| object.record.kind == kind && is(&object.record)).cloned()
+        declared.of(kind).find(|object| is(&object.record)).cloned()
     }
 
     /// Checks a change, keeps it, and waits until it is in force here.

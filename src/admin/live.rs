@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::admin::object::Object;
 use crate::model::gateway::PortalSettings;
 use crate::model::key_manager::Fetch;
-use crate::store::Change;
+use crate::store::{Change, Kind};
 
 /// A question to the publisher, or a hint.
 #[derive(Debug)]
@@ -45,4 +45,12 @@ pub struct DeclaredObjects {
     pub portal: PortalSettings,
     /// Calls to addresses that come by the API.
     pub calls: Arc<Fetch>,
+}
+
+impl DeclaredObjects {
+    /// Those of one kind.
+    pub(super) fn of(&self, kind: Kind) -> impl Iterator<Item = &Object> {
+        let list = if kind.is_of_applications() { &self.applications } else { &self.objects };
+        list.iter().filter(move |object| object.record.kind == kind)
+    }
 }

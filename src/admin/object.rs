@@ -1,5 +1,6 @@
 //! An object as the API shows it: kept in the store, or declared in a file and read-only.
 
+use crate::admin::refused::Refused;
 use crate::store::Record;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -16,5 +17,13 @@ impl Object {
 
     pub fn declared(record: Record, place: String) -> Self {
         Self { record, declared_at: Some(place) }
+    }
+
+    /// Refuses a change of an object that a file declares. `what` names its kind.
+    pub(super) fn changeable(&self, what: &str) -> Result<(), Refused> {
+        match &self.declared_at {
+            Some(place) => Err(Refused::declared(what, place)),
+            None => Ok(()),
+        }
     }
 }

@@ -47,6 +47,13 @@ pub struct StorePage<T = Record> {
 }
 
 impl Query {
+    /// Moves on to what follows a page; `None` if that was the last.
+    pub fn after<T>(mut self, page: &StorePage<T>) -> Option<Self> {
+        let read = page.items.len() as u64;
+        self.offset = self.offset.saturating_add(read);
+        (read > 0 && self.offset < page.total).then_some(self)
+    }
+
     /// All objects of a kind, by name, the first thousand.
     pub fn of(kind: Kind) -> Self {
         Self {

@@ -334,10 +334,8 @@ async fn find(catalog: &Catalog, id: &str) -> Result<Object, Refused> {
 
 async fn changeable(catalog: &Catalog, id: &str) -> Result<Object, Refused> {
     let object = find(catalog, id).await?;
-    match &object.declared_at {
-        Some(place) => Err(Refused::declared("deny condition", place)),
-        None => Ok(object),
-    }
+    object.changeable("deny condition")?;
+    Ok(object)
 }
 
 fn answer(committed: &Committed, status: StatusCode) -> Response {

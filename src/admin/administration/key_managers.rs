@@ -230,9 +230,7 @@ async fn find(admin: &Admin, id: &str, realm: Realm) -> Result<Object, Refused> 
 /// Finds a key manager that a caller may change at this path.
 async fn changeable(admin: &Admin, id: &str, realm: Realm) -> Result<Object, Refused> {
     let object = find(admin, id, realm).await?;
-    if let Some(place) = &object.declared_at {
-        return Err(Refused::declared("key manager", place));
-    }
+    object.changeable("key manager")?;
     if realm == Realm::Own && shown::is_global(&object.record) {
         return Err(Refused::forbidden(
             "the key manager is a global one, which `/global-key-managers` changes",

@@ -134,9 +134,7 @@ async fn delete(
     caller.needs(DELETE)?;
     let level = level_of(&level)?;
     let object = find(&admin.catalog, level, &id).await?;
-    if let Some(place) = &object.declared_at {
-        return Err(Refused::declared("throttling policy", place));
-    }
+    object.changeable("throttling policy")?;
     let expected = expected.expect(&object)?;
     let name = object.record.name.clone();
     // without it, the built-in one of its name is in force again
@@ -178,9 +176,7 @@ async fn replace(
     expected: &IfMatch,
     draft: PolicyDraft,
 ) -> Result<Committed, Refused> {
-    if let Some(place) = &object.declared_at {
-        return Err(Refused::declared("throttling policy", place));
-    }
+    object.changeable("throttling policy")?;
     let expected = expected.expect(&object)?;
     let mut record = object.record;
     let old = std::mem::replace(&mut record.declared, draft.declared);

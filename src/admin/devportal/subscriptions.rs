@@ -164,19 +164,16 @@ async fn of_own_applications(
             query.groups.clone_from(&caller.groups);
         }
     }
-    let mut found = Vec::new();
-    loop {
+    let (mut found, mut next) = (Vec::new(), Some(query));
+    while let Some(query) = next {
         let page = admin.catalog.page(&query).await?;
         for application in &page.items {
             let name = Record::subscription_name(application.record.id, api);
             found.extend(admin.catalog.named(Kind::Subscription, &name).await?);
         }
-        let read = page.items.len() as u64;
-        query.offset = query.offset.saturating_add(read);
-        if read == 0 || query.offset >= page.total {
-            return Ok(found);
-        }
+        next = query.after(&page);
     }
+    Ok(found)
 }
 
 pub(super) async fn get(

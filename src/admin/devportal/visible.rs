@@ -33,10 +33,7 @@ pub(in crate::admin) fn unknown_application() -> Refused {
 
 /// Refuses a change of an application that a file declares, or of what belongs to it.
 pub(in crate::admin) fn changeable(application: &Object) -> Result<(), Refused> {
-    match &application.declared_at {
-        Some(place) => Err(Refused::declared("application", place)),
-        None => Ok(()),
-    }
+    application.changeable("application")
 }
 
 /// Returns all keys, or all subscriptions, of an application.
@@ -45,17 +42,7 @@ pub(in crate::admin) async fn children(
     kind: Kind,
     application: Uuid,
 ) -> Result<Vec<Object>, StoreError> {
-    let mut query = Query { parent: Some(application), ..Query::of(kind) };
-    let mut all = Vec::new();
-    loop {
-        let page = admin.catalog.page(&query).await?;
-        let read = page.items.len() as u64;
-        all.extend(page.items);
-        query.offset = query.offset.saturating_add(read);
-        if read == 0 || query.offset >= page.total {
-            return Ok(all);
-        }
-    }
+    admin.catalog.every(Query { parent: Some(application), ..Query::of(kind) }).await
 }
 
 /// Returns the number of subscriptions of an application.

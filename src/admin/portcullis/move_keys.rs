@@ -111,11 +111,12 @@ async fn keys_of(
     key_manager: &str,
     of: Option<&BTreeSet<Uuid>>,
 ) -> Result<(Vec<Object>, usize), Refused> {
-    let mut query = Query { target: Some(key_manager.to_owned()), ..Query::of(Kind::Key) };
+    let query = Query { target: Some(key_manager.to_owned()), ..Query::of(Kind::Key) };
+    let mut next = Some(query);
     let (mut keys, mut declared) = (Vec::new(), 0_usize);
-    loop {
+    while let Some(query) = next {
         let page = admin.catalog.page(&query).await?;
-        let read = page.items.len() as u64;
+        next = query.after(&page);
         for key in page.items {
             let wanted =
                 of.is_none_or(|of| key.record.parent.is_some_and(|parent| of.contains(&parent)));
@@ -130,11 +131,8 @@ async fn keys_of(
                 format!("a call moves {MOST_MOVED} keys at most; name `applicationIds`");
             return Err(Refused::bad_request(description));
         }
-        query.offset = query.offset.saturating_add(read);
-        if read == 0 || query.offset >= page.total {
-            return Ok((keys, declared));
-        }
     }
+    Ok((keys, declared))
 }
 
 /// Refuses a key whose place or whose client is taken at the other key manager.

@@ -112,10 +112,7 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&mut SqliteSession) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        let job = Job::Other(Box::new(move |session| {
-            let _ = reply.send(session.writing(work));
-        }));
+        let (job, answer) = other(work);
         self.queue(job).await?;
         answer.await.map_err(|_| StoreError::Unavailable("the writer ended".to_owned()))?
     }
@@ -125,10 +122,7 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&mut SqliteSession) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        let job = Job::Other(Box::new(move |session| {
-            let _ = reply.send(session.writing(work));
-        }));
+        let (job, answer) = other(work);
         self.answered(job, answer).await
     }
 
@@ -146,6 +140,17 @@ impl SqliteStore {
             StoreError::Unavailable(format!("SQLite wrote nothing within {seconds} seconds"))
         })?
     }
+}
+
+/// Work for the writer's thread, and where its result arrives.
+fn other<T: Send + 'static>(
+    work: impl FnOnce(&mut SqliteSession) -> Result<T, StoreError> + Send + 'static,
+) -> (Job, oneshot::Receiver<Result<T, StoreError>>) {
+    let (reply, answer) = oneshot::channel();
+    let job = Job::Other(Box::new(move |session| {
+        let _ = reply.send(session.writing(work));
+    }));
+    (job, answer)
 }
 
 fn migrate(session: &mut SqliteSession) -> Result<(), StoreError> {

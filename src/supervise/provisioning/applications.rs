@@ -65,16 +65,12 @@ pub(super) async fn read(
     let Some(application) = store.get(Kind::Application, id).await? else { return Ok(None) };
     let mut gathering = Gathering::of(application);
     for kind in [Kind::Key, Kind::Subscription] {
-        let mut query = Query { parent: Some(id), ..Query::of(kind) };
-        loop {
+        let mut next = Some(Query { parent: Some(id), ..Query::of(kind) });
+        while let Some(query) = next {
             let page = store.list(&query).await?;
-            query.offset = query.offset.saturating_add(page.items.len() as u64);
-            let done = page.items.is_empty() || query.offset >= page.total;
+            next = query.after(&page);
             for record in page.items {
                 gathering.add(record);
-            }
-            if done {
-                break;
             }
         }
     }
