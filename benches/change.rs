@@ -89,6 +89,7 @@ fn change(stage: &mut Stage, snapshots: &Snapshots, at: usize, state: Subscripti
         owner: Owner::try_from("").expect("nobody"),
         organization: None,
         policy,
+        attributes: None,
         keys: KeyMappings::try_from(vec![key]).expect("one key"),
         subscriptions: Subscriptions::try_from(vec![Subscription { api, state, policy }])
             .expect("one"),

@@ -88,8 +88,10 @@ fn key(caller: &AssertedCaller<'_>, token: &[u8], key_id: &str) -> Key {
     let (name, owner) = caller.application.unwrap_or_default();
     let mut context = Context::new(&SHA256);
     context.update(token);
+    let attributes = caller.attributes.unwrap_or_default();
+    let key_type = caller.key_type.label();
     for part in
-        [caller.api, caller.version, caller.context, key_id, caller.key_type.label(), name, owner]
+        [caller.api, caller.version, caller.context, key_id, key_type, name, owner, attributes]
     {
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part.as_bytes());

@@ -11,6 +11,8 @@ pub struct AssertedCaller<'c> {
     pub mapping: &'c [(String, String)],
     /// The application's name and owner.
     pub application: Option<(&'c str, &'c str)>,
+    /// The application's attributes, a JSON object of texts.
+    pub attributes: Option<&'c str>,
     pub key_type: KeyType,
     pub api: &'c str,
     pub version: &'c str,

@@ -127,6 +127,10 @@ impl Assertions {
             say("applicationname", name.into());
             say("subscriber", owner.into());
         }
+        let attributes = caller.attributes.and_then(|own| serde_json::from_str(own).ok());
+        if let Some(attributes) = attributes {
+            say("applicationAttributes", attributes);
+        }
         say("apiname", caller.api.into());
         say("apicontext", caller.context.into());
         say("version", caller.version.into());

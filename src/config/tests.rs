@@ -73,9 +73,9 @@ fn a_gateway_that_serves_nobody_is_refused() {
 
 #[test]
 fn what_does_not_exist_yet_is_refused_by_name() {
-    let report =
-        report("[[applications]]\nname = \"a\"\nowner = \"o\"\nattributes = { a = \"b\" }");
-    assert!(report.contains("`applications.attributes` is not supported yet"), "{report}");
+    let report = report("[portal]\nvalidate_existing_keys = true");
+    let words = "`portal.validate_existing_keys` = true is not supported yet";
+    assert!(report.contains(words), "{report}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! read without an allocation for each name.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +68,55 @@ text!(
     ConsumerKey,
     |text| check(text, MAX_CONSUMER_KEY_BYTES)
 );
+
+/// The longest value of an attribute, in bytes, as WSO2 has it.
+const MAX_ATTRIBUTE_BYTES: usize = 1024;
+
+/// All attributes of an application as JSON, in bytes: they are sent to backends in a header, and
+/// many servers take no more than 8 KiB of headers.
+const MAX_ATTRIBUTES_BYTES: usize = 4096;
+
+/// What backends are told about an application besides its name: texts by name, as one JSON object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplicationAttributes<'a>(Cow<'a, str>);
+
+impl<'a> ApplicationAttributes<'a> {
+    /// Returns `None` for no attribute at all.
+    pub fn new(
+        texts: &BTreeMap<Cow<'_, str>, Cow<'_, str>>,
+    ) -> Result<Option<Self>, InvalidApplication> {
+        for (name, value) in texts {
+            let invalid = |error| InvalidApplication::Attribute { name: name.to_string(), error };
+            check(name, MAX_NAME_BYTES).map_err(invalid)?;
+            if value.len() > MAX_ATTRIBUTE_BYTES {
+                return Err(invalid(InvalidName::TooLong { most: MAX_ATTRIBUTE_BYTES }));
+            }
+        }
+        if texts.is_empty() {
+            return Ok(None);
+        }
+        // a map of texts always has a form in JSON
+        let json = serde_json::to_string(texts).unwrap_or_default();
+        if json.len() > MAX_ATTRIBUTES_BYTES {
+            return Err(InvalidApplication::Attributes { most: MAX_ATTRIBUTES_BYTES });
+        }
+        Ok(Some(Self(Cow::Owned(json))))
+    }
+
+    /// A JSON object of texts.
+    pub fn as_json(&self) -> &str {
+        &self.0
+    }
+
+    /// Attributes that were valid when they were put where they come from.
+    pub(super) fn known(json: &'a str) -> Self {
+        Self(Cow::Borrowed(json))
+    }
+
+    fn to_static(&self) -> ApplicationAttributes<'static> {
+        ApplicationAttributes(Cow::Owned(self.0.clone().into_owned()))
+    }
+}
 
 /// The kind of backend that a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,6 +238,10 @@ pub enum InvalidApplication {
     RepeatedKeyType { key_type: KeyType },
     #[error("the application subscribes to one API twice")]
     RepeatedSubscription,
+    #[error("`attributes`: \"{name}\" {error}")]
+    Attribute { name: String, error: InvalidName },
+    #[error("`attributes` must not be longer than {most} bytes as JSON")]
+    Attributes { most: usize },
 }
 
 /// An application with its keys and subscriptions.
@@ -199,6 +253,7 @@ pub struct Application<'a> {
     pub organization: Option<OrganizationName<'a>>,
     /// Of the level "application".
     pub policy: PolicyIndex,
+    pub attributes: Option<ApplicationAttributes<'a>>,
     pub keys: KeyMappings<'a>,
     pub subscriptions: Subscriptions,
     pub place: Provenance,
@@ -217,6 +272,7 @@ impl Application<'_> {
             owner: self.owner.to_static(),
             organization: self.organization.as_ref().map(OrganizationName::to_static),
             policy: self.policy,
+            attributes: self.attributes.as_ref().map(ApplicationAttributes::to_static),
             keys: KeyMappings(self.keys.0.iter().map(key).collect()),
             subscriptions: self.subscriptions.clone(),
             place: self.place,
@@ -244,6 +300,25 @@ mod tests {
             ConsumerKey::try_from(format!("{longest}a").as_str()),
             Err(InvalidName::TooLong { most: MAX_CONSUMER_KEY_BYTES })
         );
+    }
+
+    #[test]
+    fn attributes_are_short_texts_with_names() {
+        let attributes = |name: &str, value: &str, count: usize| {
+            let texts = (0..count).map(|number| {
+                let name = if number == 0 { name.to_owned() } else { format!("{name}{number}") };
+                (Cow::Owned(name), Cow::Owned(value.to_owned()))
+            });
+            ApplicationAttributes::new(&texts.collect())
+        };
+        assert_eq!(attributes("a", "b", 0), Ok(None));
+        let quoted = attributes("a", "\"\n", 2).unwrap().unwrap();
+        assert_eq!(quoted.as_json(), r#"{"a":"\"\n","a1":"\"\n"}"#);
+        let long = "x".repeat(MAX_ATTRIBUTE_BYTES);
+        assert!(attributes("a", &long, 3).is_ok());
+        assert!(attributes("a", &long, 4).is_err(), "all together");
+        assert!(attributes("a", &format!("{long}x"), 1).is_err());
+        assert!(attributes("", "b", 1).is_err() && attributes("a\n", "b", 1).is_err());
     }
 
     #[test]

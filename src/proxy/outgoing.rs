@@ -206,6 +206,7 @@ fn assert_caller(
         claims: principal.claims(),
         mapping: &principal.key_manager().definition.claim_mapping,
         application: names.map(|names| (&*names.application, &*names.owner)),
+        attributes: permitted.attributes(),
         key_type: permitted.key_type(),
         api: api.name.as_str(),
         version: api.version.as_str(),

@@ -22,6 +22,8 @@ pub struct Permitted {
     key_type: KeyType,
     principal: Option<Principal>,
     caller: Option<Rc<CallerNames>>,
+    /// For the backend JWT only.
+    attributes: Option<Box<str>>,
     body: BodyLimits,
     assertions: Option<Arc<Assertions>>,
 }
@@ -56,6 +58,10 @@ impl Permitted {
             caller: grant.principal().zip(grant.application()).map(|(principal, application)| {
                 principal.caller(application.name, application.owner, grant.key_type())
             }),
+            attributes: grant
+                .application()
+                .filter(|_| definition.backend_jwt)
+                .and_then(|application| application.attributes().map(Box::from)),
             body: BodyLimits {
                 size: definition.max_body_bytes.unwrap_or(limits.max_body_bytes),
                 stall: match definition.body_stall {
@@ -95,6 +101,11 @@ impl Permitted {
     /// `None` for an open operation, and for a key that belongs to no application.
     pub fn caller(&self) -> Option<&Rc<CallerNames>> {
         self.caller.as_ref()
+    }
+
+    /// The application's attributes for a backend JWT, a JSON object of texts.
+    pub fn attributes(&self) -> Option<&str> {
+        self.attributes.as_deref()
     }
 
     pub fn body(&self) -> BodyLimits {

@@ -1,6 +1,6 @@
 //! The keys of `[[applications]]` with their keys and subscriptions.
 
-use super::rule::{TableRule, ValueKind, key, only};
+use super::rule::{TableRule, ValueKind, key};
 
 pub(super) static APPLICATION: TableRule = TableRule {
     keys: &[
@@ -12,7 +12,7 @@ pub(super) static APPLICATION: TableRule = TableRule {
             "The organization whose tokens it may use, and no others",
         ),
         key("policy", ValueKind::Text, "Application-level policy"),
-        only("attributes", ValueKind::FreeTable, &["{}"], "Attributes for the backend JWT"),
+        key("attributes", ValueKind::FreeTable, "Attributes for the backend JWT"),
         key("keys", ValueKind::Tables(&KEY), "Existing OAuth keys"),
         key("subscriptions", ValueKind::Tables(&SUBSCRIPTION), "APIs that it may call"),
     ],

@@ -1,12 +1,15 @@
 //! Reads `[[applications]]` with their keys and subscriptions.
 
+use std::borrow::Cow;
+
 use crate::config::reader::{Placed, Table};
 use crate::config::resolve::references::{self, References};
 use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::application::{
-    Application, ApplicationName, ConsumerKey, InvalidApplication, KeyMapping, KeyMappings,
-    KeyType, OrganizationName, Owner, Subscription, SubscriptionState, Subscriptions,
+    Application, ApplicationAttributes, ApplicationName, ConsumerKey, InvalidApplication,
+    KeyMapping, KeyMappings, KeyType, OrganizationName, Owner, Subscription, SubscriptionState,
+    Subscriptions,
 };
 use crate::model::directory::DirectoryBuilder;
 use crate::model::names::InvalidName;
@@ -46,6 +49,11 @@ fn application<'a>(
         Some(organization) => valid(&organization, table, "organization").map(Some),
         None => Some(None),
     };
+    let attributes = table.named_texts("attributes").into_iter();
+    let attributes = attributes
+        .map(|(name, value)| (Cow::Borrowed(name.value), Cow::Borrowed(value.value)))
+        .collect();
+    let attributes = unbroken(ApplicationAttributes::new(&attributes), table);
     let keys = table.tables("keys");
     let keys: Vec<_> = keys.iter().filter_map(|key| key_mapping(key, references)).collect();
     let keys = unbroken(KeyMappings::try_from(keys), table);
@@ -58,6 +66,7 @@ fn application<'a>(
         owner: owner?,
         organization: organization?,
         policy: references::policy(table, "policy", PolicyLevel::Application, references),
+        attributes: attributes?,
         keys: keys?,
         subscriptions: subscriptions?,
         place: sources.place(&table.at()),

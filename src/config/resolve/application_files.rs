@@ -4,7 +4,7 @@
 //! is reported with its number, and reading goes on.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -20,8 +20,9 @@ use crate::config::resolve::references::{
 use crate::config::source::Sources;
 use crate::config::stored::StoredApplication;
 use crate::model::application::{
-    Application, ApplicationName, ConsumerKey, InvalidApplication, KeyMapping, KeyMappings,
-    KeyType, OrganizationName, Owner, Subscription, SubscriptionState, Subscriptions,
+    Application, ApplicationAttributes, ApplicationName, ConsumerKey, InvalidApplication,
+    KeyMapping, KeyMappings, KeyType, OrganizationName, Owner, Subscription, SubscriptionState,
+    Subscriptions,
 };
 use crate::model::directory::DirectoryBuilder;
 use crate::model::names::InvalidName;
@@ -51,8 +52,8 @@ struct ApplicationLine<'l> {
     organization: Option<Cow<'l, str>>,
     #[serde(borrow, default)]
     policy: Option<Cow<'l, str>>,
-    #[serde(default)]
-    attributes: HashMap<String, serde_json::Value>,
+    #[serde(borrow, default)]
+    attributes: BTreeMap<Cow<'l, str>, Cow<'l, str>>,
     #[serde(borrow, default)]
     keys: Vec<KeyMember<'l>>,
     #[serde(borrow, default)]
@@ -277,9 +278,6 @@ fn application<'l>(
     references: &References,
     place: Provenance,
 ) -> Result<Application<'l>, RefusedLine> {
-    if !line.attributes.is_empty() {
-        return Err(RefusedLine::plain("`attributes` is not supported yet"));
-    }
     let policy = policy(line.policy.as_deref(), PolicyLevel::Application, references)?;
     let organization = line.organization.as_deref();
     let keys: Result<Vec<_>, RefusedLine> =
@@ -293,6 +291,7 @@ fn application<'l>(
             .map(|text| valid::<OrganizationName<'_>>(text, "organization"))
             .transpose()?,
         policy,
+        attributes: ApplicationAttributes::new(&line.attributes)?,
         keys: KeyMappings::try_from(keys?)?,
         subscriptions: Subscriptions::try_from(subscriptions?)?,
         place,

@@ -1,6 +1,7 @@
 //! The packed base of a directory: all texts in one piece, records of a few bytes, tables of
 //! positions.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Weak;
@@ -23,6 +24,8 @@ pub(super) struct Packed {
     subscriptions: Vec<Subscription>,
     /// Owners and organizations, which many applications share.
     shared: Vec<TextRange>,
+    /// Of the few applications that have some, by slot.
+    attributes: HashMap<u32, TextRange>,
     by_key: HashTable<u32>,
     by_name: HashTable<u32>,
     /// Seeded for each directory, so that nobody can choose colliding keys.
@@ -145,6 +148,10 @@ impl Packed {
         Some(self.shared(record.organization)).filter(|organization| !organization.is_empty())
     }
 
+    pub(super) fn attributes(&self, slot: ApplicationSlot) -> Option<&str> {
+        self.attributes.get(&slot.0).map(|range| self.text(*range))
+    }
+
     pub(super) fn subscriptions(&self, record: &ApplicationRecord) -> &[Subscription] {
         let start = record.first_subscription as usize;
         let end = start.saturating_add(usize::from(record.subscription_count));
@@ -230,6 +237,10 @@ impl Packed {
             line: new.place.line,
         };
         self.applications.push(record);
+        if let Some(attributes) = &new.attributes {
+            let range = self.keep(attributes.as_json())?;
+            self.attributes.insert(slot.0, range);
+        }
         self.subscriptions.extend_from_slice(subscriptions);
         for key in keys {
             self.push_key(key, slot)?;
@@ -272,6 +283,7 @@ impl Packed {
         self.keys.shrink_to_fit();
         self.subscriptions.shrink_to_fit();
         self.shared.shrink_to_fit();
+        self.attributes.shrink_to_fit();
     }
 
     fn keep(&mut self, text: &str) -> Result<TextRange, Conflict> {

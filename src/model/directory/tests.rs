@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::application::{
-    Application, ApplicationName, ConsumerKey, KeyMapping, KeyMappings, KeyType, Owner,
-    Subscription, SubscriptionState, Subscriptions,
+    Application, ApplicationAttributes, ApplicationName, ConsumerKey, KeyMapping, KeyMappings,
+    KeyType, Owner, Subscription, SubscriptionState, Subscriptions,
 };
 use crate::model::names::{ApiSlot, ApplicationSlot, KeyManagerSlot};
 use crate::model::policy::PolicyIndex;
@@ -19,6 +19,7 @@ fn application(name: &str) -> Application<'_> {
         owner: Owner::try_from("owner").unwrap(),
         organization: None,
         policy: PolicyIndex::UNLIMITED,
+        attributes: None,
         keys: KeyMappings::default(),
         subscriptions: Subscriptions::default(),
         place: Provenance { file: 0, line: 1 },
@@ -51,6 +52,7 @@ fn arbitrary() -> impl Strategy<Value = Application<'static>> {
             keys: KeyMappings::try_from(keys).ok()?,
             subscriptions: Subscriptions::try_from(apis.iter().map(to).collect::<Vec<_>>()).ok()?,
             place: Provenance { file: 0, line },
+            attributes: (line == 2).then(|| ApplicationAttributes::known(r#"{"a":"b"}"#)),
             ..application(&name)
         };
         Some(whole.to_static())

@@ -1,11 +1,11 @@
 //! An application as the walk and the logs see it.
 
 use crate::model::application::{
-    Application, ApplicationName, ConsumerKey, KeyMapping, KeyMappings, OrganizationName, Owner,
-    Subscription, Subscriptions,
+    Application, ApplicationAttributes, ApplicationName, ConsumerKey, KeyMapping, KeyMappings,
+    OrganizationName, Owner, Subscription, Subscriptions,
 };
 use crate::model::directory::packed::{ApplicationRecord, Packed};
-use crate::model::names::ApiSlot;
+use crate::model::names::{ApiSlot, ApplicationSlot};
 use crate::model::policy::PolicyIndex;
 use crate::model::provenance::Provenance;
 
@@ -24,19 +24,23 @@ pub struct ApplicationView<'a> {
 
 #[derive(Debug, Clone, Copy)]
 enum KeptIn<'a> {
-    Base(&'a Packed, &'a ApplicationRecord),
+    Base(&'a Packed, &'a ApplicationRecord, ApplicationSlot),
     Overlay(&'a Application<'static>),
 }
 
 impl<'a> ApplicationView<'a> {
-    pub(super) fn packed(base: &'a Packed, record: &'a ApplicationRecord) -> Self {
+    pub(super) fn packed(
+        base: &'a Packed,
+        record: &'a ApplicationRecord,
+        slot: ApplicationSlot,
+    ) -> Self {
         Self {
             name: base.name(record),
             owner: base.owner(record),
             organization: base.organization(record),
             policy: record.policy,
             place: record.place(),
-            kept: KeptIn::Base(base, record),
+            kept: KeptIn::Base(base, record, slot),
         }
     }
 
@@ -51,6 +55,14 @@ impl<'a> ApplicationView<'a> {
         }
     }
 
+    /// What backends are told about it besides its name, as a JSON object of texts.
+    pub fn attributes(&self) -> Option<&'a str> {
+        match self.kept {
+            KeptIn::Base(base, _, slot) => base.attributes(slot),
+            KeptIn::Overlay(own) => own.attributes.as_ref().map(ApplicationAttributes::as_json),
+        }
+    }
+
     /// The right to call an API, if the application has one.
     pub fn subscription(&self, api: ApiSlot) -> Option<Subscription> {
         self.subscriptions().find(|subscription| subscription.api == api)
@@ -59,7 +71,7 @@ impl<'a> ApplicationView<'a> {
     /// All subscriptions, in the order written.
     pub fn subscriptions(&self) -> impl Iterator<Item = Subscription> + use<'a> {
         let (packed, recent) = match self.kept {
-            KeptIn::Base(base, record) => (base.subscriptions(record), &[][..]),
+            KeptIn::Base(base, record, _) => (base.subscriptions(record), &[][..]),
             KeptIn::Overlay(application) => (&[][..], application.subscriptions.as_slice()),
         };
         packed.iter().chain(recent).copied()
@@ -68,7 +80,7 @@ impl<'a> ApplicationView<'a> {
     /// All keys, in the order written.
     pub fn keys(&self) -> impl Iterator<Item = KeyMapping<'a>> + use<'a> {
         let (packed, recent) = match self.kept {
-            KeptIn::Base(base, record) => (Some(base.keys(record)), &[][..]),
+            KeptIn::Base(base, record, _) => (Some(base.keys(record)), &[][..]),
             KeptIn::Overlay(application) => (None, application.keys.as_slice()),
         };
         let recent = recent.iter().map(|key| KeyMapping {
@@ -85,6 +97,7 @@ impl<'a> ApplicationView<'a> {
             owner: Owner::known(self.owner),
             organization: self.organization.map(OrganizationName::known),
             policy: self.policy,
+            attributes: self.attributes().map(ApplicationAttributes::known),
             keys: KeyMappings::known(self.keys().collect()),
             subscriptions: Subscriptions::known(self.subscriptions().collect()),
             place: self.place,

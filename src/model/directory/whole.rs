@@ -54,7 +54,7 @@ impl Directory {
                 RecentState::Removed => None,
             };
         }
-        self.base.application(slot).map(|record| ApplicationView::packed(&self.base, record))
+        self.base.application(slot).map(|record| ApplicationView::packed(&self.base, record, slot))
     }
 
     /// Returns the application of a name.

@@ -15,6 +15,8 @@ use crate::support::signer::{Signer, claims};
 
 const PATH: &str = "/accounts/1.0.0/accounts/42";
 
+const OWNED: &str = "owner = \"charlie\"\nattributes = { team = \"loans\", cost = \"7\" }";
+
 struct Teller {
     gateway: Gateway,
     backend: Origin,
@@ -34,7 +36,7 @@ async fn open(settings: &str) -> Teller {
             ),
         )
         .api(api("other:1.0.0").to(&backend.url()))
-        .application(application("good").lines("owner = \"charlie\"").key("bank-is", "good"))
+        .application(application("good").lines(OWNED).key("bank-is", "good"))
         .beside("new.key", key())
         .beside("old.key", key())
         .start()
@@ -89,6 +91,7 @@ async fn a_backend_is_told_who_calls_and_can_verify_it() {
         ("sub", json!("good")),
         ("http://wso2.org/claims/applicationname", json!("good")),
         ("http://wso2.org/claims/subscriber", json!("charlie")),
+        ("http://wso2.org/claims/applicationAttributes", json!({ "team": "loans", "cost": "7" })),
         ("http://wso2.org/claims/apiname", json!("accounts")),
         ("http://wso2.org/claims/apicontext", json!("/accounts/1.0.0")),
         ("http://wso2.org/claims/version", json!("1.0.0")),
