@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use crate::admin::caller::Caller;
-use crate::admin::live::{DeclaredObjects, LiveRequest, Preview};
+use crate::admin::dry_run::DryRun;
+use crate::admin::live::{DeclaredObjects, LiveRequest, Preview, PreviewDetail};
 use crate::admin::object::Object;
 use crate::admin::refused::{ApiFault, Refused};
 use crate::store::{
@@ -172,7 +173,9 @@ impl Catalog {
         changes: Vec<Change>,
         conditions: Vec<WriteCondition>,
     ) -> Result<Committed, WriteRefused> {
-        let preview = self.preview(changes.clone()).await.map_err(WriteRefused::Unservable)?;
+        let detail = if options.dry_run { PreviewDetail::Access } else { PreviewDetail::Check };
+        let preview = self.preview(changes.clone(), detail).await;
+        let preview = preview.map_err(WriteRefused::Unservable)?;
         if options.dry_run {
             let records = changes.into_iter().filter_map(written).collect();
             return Ok(Committed { revision: None, records, preview, pending: Vec::new() });
@@ -191,11 +194,15 @@ impl Catalog {
     }
 
     /// Asks the publisher what a change would do.
-    pub async fn preview(&self, changes: Vec<Change>) -> Result<Preview, Refused> {
+    pub async fn preview(
+        &self,
+        changes: Vec<Change>,
+        detail: PreviewDetail,
+    ) -> Result<Preview, Refused> {
         let busy =
             || Refused::plain(StatusCode::SERVICE_UNAVAILABLE, "the gateway is busy; try again");
         let (reply, answer) = oneshot::channel();
-        let asked = self.live.send(LiveRequest::Preview { changes, reply });
+        let asked = self.live.send(LiveRequest::Preview { changes, detail, reply });
         let answer = timeout(PREVIEW_TIMEOUT, async {
             asked.await.ok()?;
             answer.await.ok()
@@ -203,7 +210,7 @@ impl Catalog {
         match answer.await.ok().flatten().ok_or_else(busy)? {
             Ok(preview) => Ok(preview),
             Err(problems) => {
-                let texts: Vec<_> = problems.iter().map(|own| own.message.clone()).collect();
+                let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
                 let mut refused = Refused::bad_request(texts.join("; "));
                 refused.errors = texts
                     .into_iter()
@@ -268,9 +275,13 @@ fn matches(query: &Query, record: &Record) -> bool {
 }
 
 impl Committed {
-    /// Adds the headers that tell the revision and who does not have it yet.
+    /// Adds the headers that tell the revision and who does not have it yet. The answer of a dry
+    /// run becomes a preview.
     pub fn respond(&self, response: impl IntoResponse) -> Response {
         let mut response = response.into_response();
+        if self.revision.is_none() {
+            response.extensions_mut().insert(DryRun(self.preview.clone()));
+        }
         let headers = response.headers_mut();
         if let Some(revision) = self.revision {
             headers.insert(REVISION, HeaderValue::from(revision));

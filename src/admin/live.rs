@@ -1,6 +1,7 @@
 //! The other side of the API: the publisher, which checks a change before it is kept and puts it
 //! into force afterwards.
 
+use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -14,9 +15,22 @@ use crate::store::{Change, Kind};
 #[derive(Debug)]
 pub enum LiveRequest {
     /// Would the gateway take these changes? Nothing is changed.
-    Preview { changes: Vec<Change>, reply: oneshot::Sender<Result<Preview, Vec<PreviewProblem>>> },
+    Preview {
+        changes: Vec<Change>,
+        detail: PreviewDetail,
+        reply: oneshot::Sender<Result<Preview, Vec<PreviewProblem>>>,
+    },
     /// The store has this revision now; the reply comes when the gateway has it in force.
     Follow { revision: u64, reply: oneshot::Sender<()> },
+}
+
+/// The extent of a preview.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PreviewDetail {
+    /// Problems and warnings, before a change is made.
+    Check,
+    /// Also who would gain or lose access, for somebody who reads it.
+    Access,
 }
 
 /// What a change would do.
@@ -33,6 +47,15 @@ pub struct Preview {
 pub struct PreviewProblem {
     pub message: String,
     pub hint: Option<String>,
+}
+
+impl fmt::Display for PreviewProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.hint {
+            Some(hint) => write!(f, "{}: {hint}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
 }
 
 /// What files declare, for reading: replaced with each reload.

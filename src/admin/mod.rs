@@ -7,7 +7,7 @@
 //!
 //! The files: [`service`] (one request), [`state`] (what handlers work with), [`caller`] and
 //! [`access`] (who calls, and with which scopes), [`catalog`] with [`object`] and [`live`] (what is
-//! declared and what is kept),
+//! declared and what is kept), [`dry_run`] (the answer of a preview),
 //! [`refused`] (WSO2's error body), [`paging`], [`query`], [`body`](mod@body), [`addresses`],
 //! [`entity_tag`], [`object_id`], [`texts`] (rules for names). Then one folder for each of
 //! WSO2's APIs: [`administration`], [`devportal`], [`publisher`], and [`portcullis`] for what WSO2
@@ -22,6 +22,7 @@ mod body;
 mod caller;
 mod catalog;
 mod devportal;
+mod dry_run;
 mod entity_tag;
 mod live;
 mod object;
@@ -40,7 +41,7 @@ mod texts;
 pub use access::{ApiAccess, ForeignTokens};
 pub use caller::{Caller, CallerScopes};
 pub use catalog::{Catalog, Committed, WriteOptions, WriteRefused};
-pub use live::{DeclaredObjects, LiveRequest, Preview, PreviewProblem};
+pub use live::{DeclaredObjects, LiveRequest, Preview, PreviewDetail, PreviewProblem};
 pub use object::Object;
 pub use refused::{ApiFault, Refused};
 pub use service::AdminService;

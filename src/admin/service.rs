@@ -18,7 +18,7 @@ use tower::ServiceExt;
 use crate::admin::caller::Peer;
 use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
-use crate::admin::{access, administration, devportal, portcullis, publisher};
+use crate::admin::{access, administration, devportal, dry_run, portcullis, publisher};
 
 /// The longest body.
 const MOST_BODY: usize = 1024 * 1024;
@@ -97,6 +97,7 @@ pub(super) fn router(admin: &Arc<Admin>) -> Router {
                 "this method is not allowed here; Allow lists those that are",
             )
         })
+        .layer(axum::middleware::map_response(dry_run::told))
         .with_state(Arc::clone(admin))
 }
 

@@ -13,8 +13,9 @@
 //! management, telemetry), [`proxies`] (who is believed about clients), [`policy`] (throttling),
 //! [`removed_headers`] (what ends at the gateway), [`redis`], [`secret`], [`basic`] (credentials),
 //! [`rate`] (so many in a time), [`reason`] (how exchanges end), [`store`], [`certificates`] (files
-//! whose certificates end), [`clock`].
+//! whose certificates end), [`clock`], [`access`] (who gains or loses what).
 
+mod access;
 pub mod api;
 pub mod application;
 pub mod backend;
@@ -39,7 +40,6 @@ pub mod rate;
 pub mod reason;
 pub mod redis;
 pub mod removed_headers;
-
 mod revocation_scope;
 pub mod secret;
 pub mod store;
@@ -47,6 +47,7 @@ pub mod template;
 pub mod throttling;
 pub mod token_handling;
 
+pub use access::{AccessChange, AccessDifference, AccessHolder, AccessState, AccessTurn, Among};
 pub use basic::BasicCredentials;
 pub use key_manager_template::KeyManagerTemplate;
 

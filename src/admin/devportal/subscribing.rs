@@ -63,8 +63,11 @@ pub(super) async fn create_several(
     let mut last: Option<Committed> = None;
     for body in &bodies {
         match subscribe(&admin, &caller, options, body).await {
-            Ok((committed, shown)) => {
+            Ok((mut committed, shown)) => {
                 made.push(shown);
+                if let Some(earlier) = last.take() {
+                    committed.preview.access.splice(0..0, earlier.preview.access);
+                }
                 last = Some(committed);
             }
             // the trouble is ours, and those that follow would fail alike

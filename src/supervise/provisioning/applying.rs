@@ -1,16 +1,16 @@
-//! Puts changes of the store into force, and says what a change would do.
+//! Puts changes of the store into force.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::admin::{LiveRequest, Preview, PreviewProblem};
+use crate::admin::LiveRequest;
 use crate::config::Loaded;
 use crate::model::application::Application;
 use crate::model::directory::{ApplicationChange, Directory};
 use crate::model::provenance::Provenance;
-use crate::store::{Change, StoreError, StoreHead};
+use crate::store::StoreHead;
 use crate::supervise::certificates;
 use crate::supervise::error::SuperviseError;
 use crate::supervise::facts::snapshot_facts;
@@ -181,9 +181,9 @@ impl Reloader {
     /// Answers the API.
     async fn live_request(&mut self, request: LiveRequest) {
         match request {
-            LiveRequest::Preview { changes, reply } => {
+            LiveRequest::Preview { changes, detail, reply } => {
                 // the caller may have left
-                let _ = reply.send(self.preview(&changes).await);
+                let _ = reply.send(self.preview(&changes, detail).await);
             }
             LiveRequest::Follow { revision, reply } => {
                 let behind = |follower: &StoreFollower| follower.head().revision < revision;
@@ -196,62 +196,10 @@ impl Reloader {
             }
         }
     }
-
-    /// Says what changes would do, or why they cannot come into force.
-    async fn preview(&self, changes: &[Change]) -> Result<Preview, Vec<PreviewProblem>> {
-        let Some(follower) = &self.provisioning.follower else {
-            return Err(vec![PreviewProblem {
-                message: "there is no store".to_owned(),
-                hint: None,
-            }]);
-        };
-        let (tables, applications) =
-            follower.preview(changes).await.map_err(|error| vec![problem(&error)])?;
-        let mut preview = Preview::default();
-        let mut next = None;
-        if let Some(tables) = tables {
-            let files = Arc::clone(&self.provisioning.files);
-            let loaded = self.publisher.resolve(files, tables.to_vec()).await;
-            let loaded = loaded.map_err(|error| problems(&error))?;
-            preview.warnings = loaded.warnings.problems().collect();
-            next = Some(loaded.names);
-        }
-        let names = next.as_ref().unwrap_or(&self.provisioning.names);
-        let mut faults = Vec::new();
-        let mut puts = Vec::new();
-        for ChangedApplication { former_names, current } in &applications {
-            puts.extend(former_names.iter().map(|name| ApplicationChange::Remove(name)));
-            let Some(stored) = current else { continue };
-            match names.application(stored) {
-                Ok(application) => puts.push(ApplicationChange::Put(application)),
-                Err((message, hint)) => faults.push(PreviewProblem { message, hint }),
-            }
-        }
-        let snapshot = self.publisher.snapshots().load();
-        let directory = &snapshot.directory;
-        for change in &puts {
-            if let Some(place) = declared_in_file(directory, change.name()) {
-                let place = snapshot.settings.files.describe(place);
-                let name = change.name();
-                let message = format!("application {name:?} is declared in {place}");
-                faults.push(PreviewProblem { message, hint: None });
-            }
-        }
-        if faults.is_empty()
-            && let Err(conflict) = directory.with(&puts)
-        {
-            // a collision with the store is the database's to refuse, with its own code
-            let with_file = conflict.other().is_some_and(|other| other.revision().is_none());
-            if with_file {
-                faults.push(PreviewProblem { message: conflict.to_string(), hint: None });
-            }
-        }
-        if faults.is_empty() { Ok(preview) } else { Err(faults) }
-    }
 }
 
 /// The place of a file's application of this name.
-fn declared_in_file(directory: &Directory, name: &str) -> Option<Provenance> {
+pub(super) fn declared_in_file(directory: &Directory, name: &str) -> Option<Provenance> {
     directory.named(name).map(|own| own.place).filter(|place| place.revision().is_none())
 }
 
@@ -275,22 +223,4 @@ fn one_by_one(current: &Directory, changes: &[ApplicationChange<'_>]) -> Directo
         }
     }
     directory
-}
-
-fn problem(error: &StoreError) -> PreviewProblem {
-    PreviewProblem { message: error.to_string(), hint: None }
-}
-
-fn problems(error: &SuperviseError) -> Vec<PreviewProblem> {
-    match error {
-        SuperviseError::Configuration(report) => report
-            .errors()
-            .map(|(message, hint)| PreviewProblem {
-                message: message.to_owned(),
-                hint: hint.map(ToOwned::to_owned),
-            })
-            .collect(),
-        SuperviseError::Store(error) => vec![problem(error)],
-        other => vec![PreviewProblem { message: other.describe(), hint: None }],
-    }
 }

@@ -1,11 +1,13 @@
 //! Which revision is in force, and what follows it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
 use uuid::Uuid;
 
+use crate::admin::PreviewDetail;
 use crate::config::StoredApplication;
 use crate::store::{Change, GatewayState, Kind, Store, StoreChanges, StoreError, StoreHead};
 use crate::supervise::provisioning::applications;
@@ -14,6 +16,9 @@ use crate::supervise::provisioning::tables::StoredTables;
 
 /// Changes that are put into force at once.
 const AT_ONCE: usize = 1000;
+
+/// Deleted objects whose application a preview looks up: a call deletes fewer.
+const MOST_LOOKED_UP: usize = 1000;
 
 /// A gateway's place in the store's history.
 #[derive(Debug)]
@@ -123,13 +128,18 @@ impl StoreFollower {
     pub(in crate::supervise) async fn preview(
         &self,
         changes: &[Change],
+        detail: PreviewDetail,
     ) -> Result<(Option<StoredTables>, Vec<ChangedApplication>), StoreError> {
         let is_declared = |change: &Change| kind_of(change).is_declared();
         let declared = changes.iter().any(is_declared);
         let keys = self.reader.keys();
         let tables = declared.then(|| self.tables.after(changes, keys)).transpose()?;
+        let mut ids = ids_of_applications(changes);
+        if detail == PreviewDetail::Access {
+            ids.extend(self.parents_of_deleted(changes).await?);
+        }
         let mut found = Vec::new();
-        for id in ids_of_applications(changes) {
+        for id in ids {
             let current = applications::read(self.store(), id).await?;
             let former_names = current.iter().map(|own| own.application.name.clone()).collect();
             let next = applications::after(current, id, changes);
@@ -137,6 +147,22 @@ impl StoreFollower {
             found.push(ChangedApplication { former_names, current });
         }
         Ok((tables, found))
+    }
+
+    /// Returns the applications whose keys and subscriptions are deleted.
+    async fn parents_of_deleted(&self, changes: &[Change]) -> Result<Vec<Uuid>, StoreError> {
+        let mut parents = BTreeSet::new();
+        for change in changes.iter().take(MOST_LOOKED_UP) {
+            if let Change::Delete { kind: kind @ (Kind::Key | Kind::Subscription), id, .. } = change
+            {
+                let found = self.store().get(*kind, *id).await?;
+                parents.extend(found.and_then(|own| own.parent));
+            }
+        }
+        for named in ids_of_applications(changes) {
+            parents.remove(&named);
+        }
+        Ok(parents.into_iter().collect())
     }
 
     /// Notes what is in force from now on.

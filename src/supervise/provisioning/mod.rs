@@ -7,12 +7,14 @@
 //!
 //! The files: [`state`] (everything at one revision), [`tables`] (records as tables of the
 //! configuration), [`applications`] (applications that changed), [`follower`] (which revision is in
-//! force, and what follows), [`declared`] (what the API shows of the files), [`start`].
+//! force, and what follows), [`applying`], [`previewing`] (what a change would do), [`declared`]
+//! (what the API shows of the files), [`start`].
 
 mod applications;
 mod applying;
 mod declared;
 mod follower;
+mod previewing;
 mod start;
 mod state;
 mod tables;

@@ -198,7 +198,8 @@ async fn keys_move_to_another_key_manager_all_or_none() {
     assert_eq!(portal.get("ann", "/applications?consumerKey=client-1").await.body["count"], 1);
     let only = json!({ "from": "bank-is", "to": "other-is", "applicationIds": [first] });
     let planned = call("admin", &format!("{path}?dryRun=true"), &only).await;
-    assert_eq!((planned.status, &planned.body["moved"]), (200, &json!(1)), "{planned:?}");
+    let would = &planned.body["result"];
+    assert_eq!((planned.status, &would["moved"]), (200, &json!(1)), "{planned:?}");
     let moved = call("admin", path, &only).await;
     assert_eq!((moved.status, &moved.body["moved"]), (200, &json!(1)), "{moved:?}");
     let keys = portal.get("ann", &format!("/applications/{first}/oauth-keys")).await;

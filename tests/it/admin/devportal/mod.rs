@@ -4,6 +4,7 @@ mod applications;
 mod archives;
 mod bad_input;
 mod catalog;
+mod dry_runs;
 mod keys;
 mod subscriptions;
 

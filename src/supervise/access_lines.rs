@@ -1,0 +1,66 @@
+//! What a comparison of access needs of the running gateway: the snapshot, and last uses.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::model::identity::{ObjectId, ObjectKind};
+use crate::model::{AccessDifference, AccessHolder, AccessState};
+use crate::snapshot::Snapshot;
+use crate::store::{Kind, LastUse, Store, StoreError};
+
+/// Returns who can call what by a snapshot.
+pub(super) fn access_of(snapshot: &Snapshot) -> AccessState<'_> {
+    let key_managers = &snapshot.key_managers;
+    AccessState::new(
+        snapshot.routes.apis.iter().map(|own| &own.definition),
+        key_managers.iter().map(|own| &own.definition),
+        key_managers.templates.iter().map(|own| &own.definition),
+        &snapshot.directory,
+    )
+}
+
+/// Adds the day on which each application last used the API that a line is about. A store that does
+/// not answer leaves it out.
+pub(super) async fn note_last_uses(store: &dyn Store, access: &mut AccessDifference) {
+    let mut found: HashMap<String, Vec<LastUse>> = HashMap::new();
+    for change in &mut access.changes {
+        let AccessHolder::Application { application, .. } = &change.holder else { continue };
+        if !found.contains_key(application) {
+            let Ok(uses) = uses_of(store, application).await else { return };
+            found.insert(application.clone(), uses);
+        }
+        let uses = found.get(application).into_iter().flatten();
+        let day = uses.filter(|own| own.api == change.api).map(|own| own.day).max();
+        change.last_used = day.and_then(date);
+    }
+}
+
+async fn uses_of(store: &dyn Store, application: &str) -> Result<Vec<LastUse>, StoreError> {
+    let kept = store.named(Kind::Application, application).await?;
+    store.last_uses(kept.map_or_else(|| declared_id(application), |own| own.id)).await
+}
+
+/// The id of an application that a file declares.
+pub(super) fn declared_id(application: &str) -> Uuid {
+    Uuid::from(ObjectId::declared(ObjectKind::Application, application))
+}
+
+/// Writes a day as a date.
+fn date(day: u32) -> Option<String> {
+    let days = i64::from(day);
+    let date = jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().try_days(days).ok()?);
+    date.ok().map(|date| date.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_dates() {
+        assert_eq!(date(0).as_deref(), Some("1970-01-01"));
+        assert_eq!(date(20_420).as_deref(), Some("2025-11-28"));
+        assert_eq!(date(u32::MAX), None);
+    }
+}
