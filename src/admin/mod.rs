@@ -9,7 +9,7 @@
 //! [`access`] (who calls, and with which scopes), [`catalog`] with [`object`] and [`live`] (what is
 //! declared and what is kept), [`dry_run`] (the answer of a preview),
 //! [`refused`] (WSO2's error body), [`paging`], [`query`], [`body`](mod@body), [`addresses`],
-//! [`entity_tag`], [`object_id`], [`texts`] (rules for names). Then one folder for each of
+//! [`entity_tag`], [`object_id`], [`texts`] (rules for names), [`timestamp`]. Then one folder for each of
 //! WSO2's APIs: [`administration`], [`devportal`], [`publisher`], and [`portcullis`] for what WSO2
 //! has no path for.
 
@@ -37,6 +37,7 @@ mod service;
 mod stage;
 mod state;
 mod texts;
+mod timestamp;
 
 pub use access::{ApiAccess, ForeignTokens};
 pub use caller::{Caller, CallerScopes};

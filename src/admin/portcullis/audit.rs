@@ -11,10 +11,10 @@ use serde_json::Value;
 use crate::admin::caller::Caller;
 use crate::admin::object_id::object_id;
 use crate::admin::paging::PageQuery;
-use crate::admin::portcullis::user_body::time;
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
+use crate::admin::timestamp::rfc3339;
 use crate::store::{AuditEntry, AuditQuery, Kind};
 
 /// The filters of a call.
@@ -95,7 +95,7 @@ fn shown(entry: AuditEntry) -> AuditView {
     });
     AuditView {
         revision: entry.revision,
-        at: time(entry.at),
+        at: rfc3339(entry.at),
         author: entry.author,
         ip: entry.address.map(|address| address.to_string()),
         action: entry.action,

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::admin::access::{DISABLED, GROUPS, PASSWORD_HASH, ROLES};
 use crate::admin::refused::Refused;
 use crate::admin::texts;
+use crate::admin::timestamp::rfc3339;
 use crate::model::gateway::{ManagementUser, UserRole};
 use crate::model::secret::Secret;
 use crate::store::{Kind, Record};
@@ -71,8 +72,8 @@ impl UserView {
             groups: texts(record, GROUPS),
             disabled: record.declared.get(DISABLED).is_some_and(is_disabled),
             read_only: false,
-            created_at: Some(time(record.created_at)),
-            updated_at: Some(time(record.updated_at)),
+            created_at: Some(rfc3339(record.created_at)),
+            updated_at: Some(rfc3339(record.updated_at)),
         }
     }
 
@@ -142,12 +143,6 @@ pub(super) fn valid_rights(roles: &[String], groups: &[String]) -> Result<(), Re
         return Err(Refused::bad_request(format!("`groups` has more than {MOST_GROUPS}")));
     }
     groups.iter().try_for_each(|group| texts::name("groups", group, MOST_GROUP))
-}
-
-/// Writes a time of the store as RFC 3339 has it.
-pub(super) fn time(milliseconds: i64) -> String {
-    let time = jiff::Timestamp::from_millisecond(milliseconds);
-    time.map(|time| time.to_string()).unwrap_or_default()
 }
 
 fn texts(record: &Record, key: &str) -> Vec<String> {
