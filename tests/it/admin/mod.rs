@@ -3,5 +3,6 @@
 mod access;
 mod administration;
 mod devportal;
+mod publisher;
 mod sign_in;
 mod slow_callers;

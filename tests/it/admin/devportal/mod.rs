@@ -19,7 +19,7 @@ pub(super) const PORTAL: &str = "/api/am/devportal/v3";
 pub(super) const ADMINISTRATION: &str = "/api/am/admin/v4";
 
 /// The bank with a management API: "admin" is an administrator; "ann" and "bob" are developers of one team, "eve" is of
-/// none, and "vic" only looks.
+/// none, "vic" only looks, and "pat" publishes. Servers of tests are on loopback.
 pub(super) struct Portal {
     pub(super) bank: Bank,
 }
@@ -54,6 +54,7 @@ impl Portal {
             user("bob", "developer", "\"team\""),
             user("eve", "developer", ""),
             user("vic", "viewer", ""),
+            user("pat", "publisher", ""),
         ];
         let users = format!("users = [{}]", users.join(", "));
         let key_manager = |name: &str, lines: &str| {
@@ -65,7 +66,11 @@ impl Portal {
         let sealed = key_manager("sealed-is", "out_of_band_provisioning = false");
         let permitted = "permissions = { type = \"allow\", roles = [\"operator\"] }";
         let operators = key_manager("operators-is", permitted);
-        let change = |config: Config| config.management(&users).tables(&sealed).tables(&operators);
+        let change = |config: Config| {
+            let loopback = "allowed_networks = [\"127.0.0.0/8\"]";
+            let config = config.management(&users).management(loopback);
+            config.tables(&sealed).tables(&operators)
+        };
         Portal { bank: Bank::of(change).await }
     }
 

@@ -1,0 +1,241 @@
+//! Fields of WSO2's form of an API that have no function here.
+//!
+//! Each is kept and given back, or permitted with its default only.
+
+use serde_json::{Map, Value};
+
+use crate::admin::publisher::body::ApiBody;
+use crate::admin::refused::Refused;
+use crate::admin::texts;
+
+/// Entries of a list. WSO2's definition has no limit.
+pub(super) const MOST_ENTRIES: usize = 1000;
+
+/// The longest text where WSO2's definition has no limit.
+const MOST_TEXT: usize = 4096;
+
+/// WSO2's limit of a description.
+const MOST_DESCRIPTION: usize = 32_766;
+
+#[derive(Debug, Clone, Copy)]
+enum FieldRule {
+    /// It is an answer's: a body that repeats it says nothing.
+    Shown,
+    /// A text of at most so many characters, given back as it came.
+    Text(usize),
+    /// A list of texts, given back as it came.
+    Texts,
+    /// Any document that holds no odd text, given back as it came.
+    Document,
+    /// One of these, as JSON: nothing else has a function.
+    Only(&'static [&'static str]),
+}
+
+use FieldRule::{Document, Only, Shown, Text, Texts};
+
+const NOTHING: FieldRule = Only(&["[]", "{}", "\"\""]);
+const OFF: FieldRule = Only(&["false"]);
+
+/// Policies of messages, of which there are none.
+pub(super) const NO_POLICIES: [&str; 2] = ["{}", "{\"request\":[],\"response\":[],\"fault\":[]}"];
+
+const OTHERS: &[(&str, FieldRule)] = &[
+    ("id", Shown),
+    ("createdTime", Shown),
+    ("lastUpdatedTime", Shown),
+    ("lastUpdatedTimestamp", Shown),
+    ("workflowStatus", Shown),
+    ("hasThumbnail", Shown),
+    ("gatewayVendor", Shown),
+    ("displayName", Text(MOST_TEXT)),
+    ("description", Text(MOST_DESCRIPTION)),
+    ("tags", Texts),
+    ("categories", Texts),
+    ("businessInformation", Document),
+    ("additionalProperties", Document),
+    ("additionalPropertiesMap", Document),
+    // without caching it is a number that nobody reads
+    ("cacheTimeout", Document),
+    ("responseCachingEnabled", OFF),
+    ("wsdlInfo", NOTHING),
+    ("wsdlUrl", NOTHING),
+    ("isRevision", OFF),
+    ("revisionedApiId", NOTHING),
+    ("revisionId", Only(&["0"])),
+    ("enableSchemaValidation", OFF),
+    ("enableSubscriberVerification", OFF),
+    ("type", Only(&["\"HTTP\""])),
+    ("audience", Only(&["\"PUBLIC\""])),
+    ("transport", Only(&["[\"http\",\"https\"]", "[\"https\",\"http\"]"])),
+    ("organizationPolicies", NOTHING),
+    ("apiKeyHeader", Only(&["\"\"", "\"ApiKey\"", "\"apiKey\""])),
+    (
+        "securityScheme",
+        Only(&[
+            "[\"oauth2\"]",
+            "[\"oauth2\",\"oauth_basic_auth_api_key_mandatory\"]",
+            "[\"oauth_basic_auth_api_key_mandatory\",\"oauth2\"]",
+        ]),
+    ),
+    ("visibility", Only(&["\"PUBLIC\""])),
+    ("visibleRoles", NOTHING),
+    ("visibleTenants", NOTHING),
+    ("visibleOrganizations", Only(&["[]", "[\"all\"]"])),
+    ("mediationPolicies", NOTHING),
+    ("apiPolicies", Only(&NO_POLICIES)),
+    ("apiHubPolicies", NOTHING),
+    ("subscriptionAvailability", Only(&["\"CURRENT_TENANT\""])),
+    ("subscriptionAvailableTenants", NOTHING),
+    ("monetization", Only(&["{\"enabled\":false}", "{\"enabled\":false,\"properties\":{}}"])),
+    ("accessControl", Only(&["\"NONE\""])),
+    ("accessControlRoles", NOTHING),
+    (
+        "websubSubscriptionConfiguration",
+        Only(&[
+            "{\"enable\":false}",
+            "{\"enable\":false,\"secret\":\"\",\"signingAlgorithm\":\"\",\"signatureHeader\":\"\"}",
+            "{\"enable\":false,\"secret\":\"\",\"signingAlgorithm\":\"SHA1\",\
+             \"signatureHeader\":\"x-hub-signature\"}",
+        ]),
+    ),
+    ("primaryProductionEndpointId", NOTHING),
+    ("primarySandboxEndpointId", NOTHING),
+    ("endpointImplementationType", Only(&["\"ENDPOINT\""])),
+    (
+        "subtypeConfiguration",
+        Only(&[
+            "{}",
+            "{\"subtype\":\"DEFAULT\"}",
+            "{\"subtype\":\"DEFAULT\",\"configuration\":{}}",
+        ]),
+    ),
+    ("threatProtectionPolicies", Only(&["{}", "{\"list\":[]}"])),
+    ("serviceInfo", NOTHING),
+    (
+        "advertiseInfo",
+        Only(&[
+            "{\"advertised\":false}",
+            "{\"advertised\":false,\"vendor\":\"WSO2\"}",
+            "{\"advertised\":false,\"apiOwner\":\"\",\"vendor\":\"WSO2\"}",
+        ]),
+    ),
+    ("gatewayType", Only(&["\"wso2/synapse\""])),
+    ("initiatedFromGateway", OFF),
+    ("asyncTransportProtocols", NOTHING),
+    ("egress", OFF),
+];
+
+/// Returns what is given back as it came.
+pub(super) fn kept(body: &ApiBody) -> Result<Map<String, Value>, Refused> {
+    let mut kept = Map::new();
+    let Ok(Value::Object(others)) = serde_json::to_value(body) else { return Ok(kept) };
+    for (name, value) in others {
+        let Some((_, rule)) = OTHERS.iter().find(|(own, _)| *own == name) else { continue };
+        if value.is_null() || matches!(rule, Shown) {
+            continue;
+        }
+        rule.check(&name, &value)?;
+        kept.insert(name, value);
+    }
+    Ok(kept)
+}
+
+impl FieldRule {
+    fn check(self, name: &str, value: &Value) -> Result<(), Refused> {
+        let refused = |why: &str| Err(Refused::bad_request(format!("`{name}` {why}")));
+        match (self, value) {
+            (Shown, _) => Ok(()),
+            (Text(most), Value::String(text)) => texts::prose(name, text, most),
+            (Text(_), _) => refused("is not a text"),
+            (Texts, Value::Array(list)) if list.iter().all(Value::is_string) => {
+                texts_within(name, value)
+            }
+            (Texts, _) => refused("is not a list of texts"),
+            (Document, _) => texts_within(name, value),
+            (Only(permitted), _) => only(name, value, permitted),
+        }
+    }
+}
+
+/// Refuses a value that is none of these, and not `null`.
+pub(super) fn only(name: &str, value: &Value, permitted: &[&str]) -> Result<(), Refused> {
+    let fits = |text: &&str| serde_json::from_str::<Value>(text).is_ok_and(|own| own == *value);
+    if value.is_null() || permitted.iter().any(fits) {
+        return Ok(());
+    }
+    let description =
+        format!("`{name}` has no function here; these are possible: {}", permitted.join(", "));
+    Err(Refused::bad_request(description))
+}
+
+fn texts_within(name: &str, value: &Value) -> Result<(), Refused> {
+    match value {
+        Value::String(text) => texts::prose(name, text, MOST_TEXT),
+        Value::Array(list) => {
+            bounded(name, list.len())?;
+            list.iter().try_for_each(|own| texts_within(name, own))
+        }
+        Value::Object(members) => {
+            bounded(name, members.len())?;
+            members.iter().try_for_each(|(key, own)| {
+                texts::prose(name, key, MOST_TEXT)?;
+                texts_within(name, own)
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn bounded(name: &str, entries: usize) -> Result<(), Refused> {
+    if entries > MOST_ENTRIES {
+        let description = format!("`{name}` has more than {MOST_ENTRIES} entries");
+        return Err(Refused::bad_request(description));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(value: Value) -> Result<Map<String, Value>, Refused> {
+        kept(&serde_json::from_value::<ApiBody>(value).unwrap())
+    }
+
+    #[test]
+    fn every_field_without_a_function_has_a_rule() {
+        let mut fields = json!(ApiBody::default());
+        let fields = fields.as_object_mut().unwrap();
+        for (name, _) in OTHERS {
+            assert!(fields.remove(*name).is_some(), "{name} is no field");
+        }
+        assert!(fields.is_empty(), "no rule: {fields:?}");
+    }
+
+    #[test]
+    fn the_default_is_kept_and_anything_else_is_refused_by_name() {
+        let good = json!({ "type": "HTTP", "visibility": "PUBLIC", "tags": ["a"], "egress": false,
+                           "transport": ["https", "http"], "serviceInfo": null, "id": "x" });
+        let kept = read(good.clone()).unwrap();
+        assert_eq!(kept.len(), 5, "{kept:?}");
+        assert_eq!(kept["tags"], good["tags"]);
+        for (name, value) in [
+            ("type", json!("WS")),
+            ("visibility", json!("RESTRICTED")),
+            ("transport", json!(["https"])),
+            ("egress", json!(true)),
+            ("mediationPolicies", json!([{ "name": "x" }])),
+            ("tags", json!("a")),
+            ("tags", json!([1])),
+            ("tags", json!(["a\u{0}"])),
+            ("description", json!(7)),
+            ("description", json!("x".repeat(MOST_DESCRIPTION + 1))),
+            ("additionalProperties", json!([{ "name": "\u{7}" }])),
+        ] {
+            let refused = read(json!({ name: value })).unwrap_err();
+            assert!(refused.description.starts_with(&format!("`{name}`")), "{refused:?}");
+        }
+    }
+}
