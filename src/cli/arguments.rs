@@ -48,6 +48,16 @@ pub(super) enum CliCommand {
                       changes nothing."
     )]
     Reload(ReloadOptions),
+    /// Show what a file would change in the running gateway, and which applications would gain or
+    /// lose which operations; exits 0 if nothing would change, 1 if something would, 2 on errors
+    #[command(after_help = "Examples:
+  portcullis plan                                     an edited gateway.toml
+  portcullis --config new.toml plan --json            another file
+  portcullis plan --against /etc/portcullis/old.toml  two files, without a gateway
+
+The command asks the gateway that runs on the file's state_dir, over state_dir/control.socket.
+Nothing is changed. With --against the files alone are compared, without a store.")]
+    Plan(PlanOptions),
     /// Run the gateway with an embedded development authorization server and two backends
     Demo,
     /// Print the JSON Schema of gateway.toml
@@ -111,6 +121,16 @@ pub(super) struct ReloadOptions {
     /// Confirm a change: `removals` lets the reload remove more than gateway.reload_max_removed
     #[arg(long, value_enum, value_name = "WHAT")]
     pub confirm: Option<Confirmation>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanOptions {
+    /// Compare with this file, not with the running gateway
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

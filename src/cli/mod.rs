@@ -1,7 +1,8 @@
 //! The command line.
 //!
 //! The files: [`arguments`], then one for each command: [`run`], [`check`], [`demo`], [`reload`],
-//! [`explain`], [`import`], [`jwk`], [`healthcheck`], [`man`]. [`control`] asks a running gateway.
+//! [`plan`], [`explain`], [`import`], [`jwk`], [`healthcheck`], [`man`]. [`control`] asks a running
+//! gateway.
 
 mod arguments;
 mod check;
@@ -14,6 +15,7 @@ mod import;
 mod jwk;
 mod man;
 mod output;
+mod plan;
 mod reload;
 mod run;
 mod runtime;
@@ -39,6 +41,7 @@ pub fn main() -> ExitCode {
         CliCommand::Run => run::run(&arguments.config, output),
         CliCommand::Check(options) => check::check(&arguments.config, &options, output),
         CliCommand::Reload(options) => reload::reload(&arguments.config, &options, output),
+        CliCommand::Plan(options) => plan::plan(&arguments.config, &options, output),
         CliCommand::Demo => demo::demo(&arguments.config, output),
         CliCommand::Schema => {
             output

@@ -9,8 +9,9 @@
 //! collected), [`units`] (durations and sizes), [`plain_file`] and [`pem`] (files that are named),
 //! [`resolve`] (one file for each noun), [`report`] (for operators), [`redaction`] (keeps secrets
 //! out of reports), [`mod@schema`], [`stored`] (objects of the store, read by the same rules),
-//! [`declared`] (what files say, for those who show it).
+//! [`declared`] (what files say, for those who show it), [`changes`] (two readings compared).
 
+mod changes;
 mod contract;
 mod declared;
 mod pem;
@@ -32,6 +33,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use changes::{ChangeTurn, DeclaredChange};
 pub use declared::DeclaredTable;
 pub use problems::{Problem, Severity};
 pub use report::{Report, ReportStyle};
@@ -85,6 +87,11 @@ impl ConfigFiles {
         let settings = resolve::store_settings(&self.sources, &problems);
         let report = Report::new(problems.into_parts().0, &self.sources);
         if report.has_errors() { Err(report) } else { Ok(settings) }
+    }
+
+    /// Returns the state folder, from which a command finds the gateway that runs.
+    pub fn state_dir(&self) -> PathBuf {
+        resolve::state_dir(&self.sources, &Problems::default())
     }
 
     /// Returns the objects that the files declare, without those of application files.

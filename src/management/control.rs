@@ -131,7 +131,7 @@ pub fn unavailable(state_dir: &Path, error: &io::Error) {
         target: "portcullis::management",
         state_dir = %state_dir.display(),
         %error,
-        "cannot open the control socket; `portcullis reload` and `portcullis explain` cannot reach \
+        "cannot open the control socket; `portcullis reload`, `plan` and `explain` cannot reach \
          this process"
     );
 }
@@ -223,11 +223,12 @@ async fn answer(
             let query = request.uri.query().unwrap_or_default();
             reload::reload_from_here(management, query).await
         }
+        ("/plan", &Method::POST) => reload::plan(management, body).await,
         ("/inventory", &Method::GET) => inventory(management),
         _ => problem(
             StatusCode::NOT_FOUND,
-            "no such endpoint; the control socket has POST /explain, POST /reload and GET \
-             /inventory",
+            "no such endpoint; the control socket has POST /explain, POST /plan, POST /reload and \
+             GET /inventory",
         ),
     }
 }

@@ -42,5 +42,5 @@ pub use gate::CallGate;
 pub use hosts::OwnHosts;
 pub use in_force::{InForce, InForceState};
 pub use readiness::Readiness;
-pub use reloading::{ReloadOutcome, ReloadRequest, Removals};
+pub use reloading::{ReloadOutcome, ReloadRequest, ReloadWanted, Removals};
 pub use state::{Explaining, ManagementState};

@@ -1,6 +1,7 @@
 //! Answers `POST /reload`: reads the files again and reports the result.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 
 use http::StatusCode;
 
@@ -33,14 +34,41 @@ pub(super) async fn reload(state: &ManagementState, query: &str) -> ManagementRe
             StatusCode::OK,
             &serde_json::json!({ "status": "reloaded", "generation": generation }),
         ),
-        Ok(ReloadOutcome::Refused { report }) => json(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            &serde_json::json!({
-                "status": "refused", "detail": "nothing changed", "report": report
-            }),
-        ),
+        Ok(ReloadOutcome::Planned { plan }) => json(StatusCode::OK, &plan),
+        Ok(ReloadOutcome::Refused { report }) => refused(&report),
         Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping"),
     }
+}
+
+fn refused(report: &str) -> ManagementReply {
+    let answer = serde_json::json!({
+        "status": "refused", "detail": "nothing changed", "report": report
+    });
+    json(StatusCode::UNPROCESSABLE_ENTITY, &answer)
+}
+
+/// Answers a plan on the control socket: what a reload of a file would do.
+pub(super) async fn plan(state: &ManagementState, body: &[u8]) -> ManagementReply {
+    let Ok(PlannedFile { file }) = serde_json::from_slice(body) else {
+        let detail = "the body is not {\"file\": \"PATH\"}";
+        return problem(StatusCode::BAD_REQUEST, detail);
+    };
+    let (request, outcome) = ReloadRequest::plan(file);
+    if state.reload.send(request).await.is_err() {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping");
+    }
+    match outcome.await {
+        Ok(ReloadOutcome::Planned { plan }) => json(StatusCode::OK, &plan),
+        Ok(ReloadOutcome::Refused { report }) => refused(&report),
+        Ok(ReloadOutcome::Applied { .. }) | Err(_) => {
+            problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping")
+        }
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct PlannedFile {
+    file: PathBuf,
 }
 
 /// Answers a reload on the control socket.

@@ -35,6 +35,14 @@ pub(super) fn look(files: &[PathBuf]) -> Vec<FileStamp> {
     paths.into_iter().map(FileStamp::of).collect()
 }
 
+/// Tells whether a file is another one than when it was seen. One that was not seen is left out.
+pub(super) fn was_written_since(path: &Path, seen: &[FileStamp]) -> bool {
+    let now = FileStamp::of(path.to_owned());
+    let facts = |own: &FileStamp| (own.identity, own.length, own.modified);
+    let before = seen.iter().find(|own| own.resolved.is_some() && own.resolved == now.resolved);
+    before.is_some_and(|before| facts(before) != facts(&now))
+}
+
 impl FileStamp {
     pub(super) fn of(path: PathBuf) -> Self {
         let metadata = fs::metadata(&path).ok();

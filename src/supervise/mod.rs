@@ -9,7 +9,8 @@
 //! told, and the end), [`descriptors`] (how many connections the process can hold),
 //! [`certificates`] (until when they are valid), [`signals`], [`watch`] (changed files),
 //! [`workers`] (the threads), [`trace_export`] (spans for the collector), [`clock`],
-//! [`clock_watch`] (a clock that jumps), [`access_lines`] (who gains or loses access).
+//! [`clock_watch`] (a clock that jumps), [`access_lines`] (who gains or loses access),
+//! [`planning`] (what another file would change).
 
 mod access_lines;
 mod background;
@@ -28,6 +29,7 @@ mod link;
 pub mod listeners;
 mod opening;
 mod own_folder;
+mod planning;
 mod process;
 mod provisioning;
 mod publisher;
@@ -47,3 +49,5 @@ mod warnings;
 pub mod watch;
 mod worker_parts;
 pub mod workers;
+
+pub use planning::{Plan, between_files};

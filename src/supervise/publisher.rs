@@ -118,6 +118,18 @@ impl Publisher {
         settled.ok_or(SuperviseError::Unread)?.map_err(SuperviseError::Configuration)
     }
 
+    /// Reads another configuration, as it is at the moment, to compare it with the one in force.
+    pub(super) async fn read_once(
+        &self,
+        path: PathBuf,
+        store: Option<StoreReader>,
+    ) -> Result<Settled, SuperviseError> {
+        let identities = self.identities.clone();
+        let read = move || settled::load_once(&path, &identities, store.as_ref());
+        let settled = background::done(read).await;
+        settled.ok_or(SuperviseError::Unread)?.map_err(SuperviseError::Configuration)
+    }
+
     /// Puts a model into effect, or changes nothing. Returns the number of the generation.
     pub(super) fn publish(&mut self, model: Model) -> Result<u64, CompileError> {
         let before = self.snapshots.load();

@@ -166,7 +166,7 @@ impl Reloader {
     }
 
     /// Counts the objects of the configuration in use.
-    fn inventory(&self) -> Inventory {
+    pub(super) fn inventory(&self) -> Inventory {
         let snapshot = self.publisher.snapshots().load();
         Inventory {
             listeners: self.listeners.iter().count(),

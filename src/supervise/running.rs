@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::admin::LiveRequest;
-use crate::management::{CallGate, Readiness, ReloadRequest, Removals};
+use crate::management::{CallGate, Readiness, ReloadRequest, ReloadWanted, Removals};
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;
 use crate::state_dir::lock::Lock;
@@ -153,7 +153,18 @@ impl RunningGateway {
     }
 
     pub(super) async fn reload_now(&mut self, request: Option<ReloadRequest>) {
-        let removals = request.as_ref().map_or(Removals::Guarded, |request| request.removals);
+        let removals = match &request {
+            Some(ReloadRequest { wanted: ReloadWanted::Apply(removals), .. }) => *removals,
+            Some(ReloadRequest { wanted: ReloadWanted::Plan(file), .. }) => {
+                let planned = self.reloader.plan(file.clone(), self.watch.seen()).await;
+                if let Some(request) = request {
+                    // the caller may have left
+                    let _ = request.outcome.send(planned);
+                }
+                return;
+            }
+            None => Removals::Guarded,
+        };
         service_manager::reloading();
         let result = self.reloader.reload(&self.threads, removals).await;
         service_manager::ready();

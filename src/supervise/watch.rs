@@ -72,6 +72,12 @@ impl Watch {
         *followed = Followed { files, seen, version };
     }
 
+    /// The files as they were when they were read.
+    pub(super) fn seen(&self) -> Vec<FileStamp> {
+        let followed = self.shared.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.seen.clone()
+    }
+
     /// Returns when a file is different from when it was read, and all have settled.
     pub async fn changed(&mut self) {
         self.shared.changed.notified().await;

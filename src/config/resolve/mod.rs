@@ -36,6 +36,7 @@ mod unlikely_limits;
 mod whole;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::contract::ROOT;
@@ -88,6 +89,11 @@ pub(super) fn store_settings(sources: &Sources, problems: &Problems) -> Option<S
     let usable = management.is_some_and(|own| own.somebody_may_sign_in())
         && settings.location != StoreLocation::None;
     usable.then_some(settings)
+}
+
+/// Says where the state of a gateway is, whatever else is wrong with the files.
+pub(super) fn state_dir(sources: &Sources, problems: &Problems) -> PathBuf {
+    gateway::gateway(&whole(sources, problems), sources).state_dir
 }
 
 fn whole<'s>(sources: &'s Sources, problems: &'s Problems) -> Whole<'s> {

@@ -9,6 +9,7 @@ mod expiring;
 mod explaining;
 mod leaving;
 mod monitoring;
+mod planning;
 mod processes;
 mod program;
 mod registering;

@@ -253,6 +253,7 @@ impl Gateway {
         match within("a reload", outcome).await.expect("an outcome") {
             ReloadOutcome::Applied { generation } => Ok(generation),
             ReloadOutcome::Refused { report } => Err(report),
+            ReloadOutcome::Planned { plan } => panic!("nobody asked for {plan}"),
         }
     }
 
