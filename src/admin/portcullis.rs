@@ -1,10 +1,12 @@
-//! Operations that WSO2 has no path for: audit, gateways, moving keys, users, sign-up.
+//! Operations that WSO2 has no path for: audit, gateways, moving keys, users, sign-up,
+//! statistics.
 
 mod audit;
 mod gateways;
 mod move_keys;
 mod own_password;
 mod sign_up;
+mod statistics;
 #[cfg(test)]
 mod tests;
 mod user_body;
@@ -26,4 +28,5 @@ pub(super) fn router() -> Router<Arc<Admin>> {
         .route("/users", get(users::list).post(users::create))
         .route("/users/{id}", get(users::show).put(users::update).delete(users::delete))
         .route("/gateways", get(gateways::list))
+        .route("/statistics", get(statistics::show))
 }

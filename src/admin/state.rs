@@ -11,6 +11,7 @@ use crate::admin::caller::{Caller, Peer};
 use crate::admin::catalog::Catalog;
 use crate::admin::refused::Refused;
 use crate::store::StoreKeys;
+use crate::telemetry::CallStatistics;
 
 /// What handlers work with.
 #[derive(Debug)]
@@ -19,11 +20,19 @@ pub struct Admin {
     pub(super) access: ApiAccess,
     /// Encrypt the secrets that are kept.
     pub(super) keys: Arc<StoreKeys>,
+    /// `None`: this process serves no requests.
+    pub(super) statistics: Option<Arc<CallStatistics>>,
 }
 
 impl Admin {
     pub fn new(catalog: Catalog, access: ApiAccess, keys: Arc<StoreKeys>) -> Self {
-        Self { catalog, access, keys }
+        Self { catalog, access, keys, statistics: None }
+    }
+
+    /// Shows statistics of applications.
+    #[must_use]
+    pub fn counting(self, statistics: Option<Arc<CallStatistics>>) -> Self {
+        Self { statistics, ..self }
     }
 }
 

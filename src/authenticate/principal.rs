@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use smallvec::SmallVec;
 
 use crate::authenticate::binding::Binding;
 use crate::introspect::IntrospectionPurpose;
@@ -18,7 +19,10 @@ use crate::model::secret::Secret;
 use crate::revocation::record::Mark;
 use crate::revocation::{Ground, Marks, Revocations};
 use crate::revocation::{HolderNames, Holders};
-use crate::telemetry::{ApplicationRegistry, ApplicationSeries, Fragment, TokenHash};
+use crate::telemetry::{
+    ApplicationRegistry, ApplicationSeries, CallStatistics, CountedCalls, Fragment,
+    OperationSeries, TokenHash,
+};
 
 /// A caller whose token was verified. Only `authenticate` makes one.
 #[derive(Debug, Clone)]
@@ -52,13 +56,19 @@ pub struct CallerNames {
     /// The part of log lines about it and its token.
     pub logged: Fragment,
     series: OnceCell<Arc<ApplicationSeries>>,
+    /// The statistics of the APIs that the token was used at.
+    calls: RefCell<SmallVec<[CountedCalls; 1]>>,
     /// The name that its counters have, for the secret of them.
     counted: Cell<Option<(KeySpace, Fingerprint)>>,
 }
 
 /// A place in the cache, its share of the index, what log lines say of it, and what allocations
 /// cost.
-const PLACE_BYTES: usize = 960;
+const PLACE_BYTES: usize = 1_024;
+
+/// A token is used at few APIs. One that is used at more of them in turn asks for its statistics
+/// again, now and then.
+const MOST_APIS: usize = 16;
 
 /// The basis of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,6 +221,7 @@ impl Principal {
                     key_type,
                     logged: Fragment::default(),
                     series: OnceCell::new(),
+                    calls: RefCell::default(),
                     counted: Cell::default(),
                 };
                 Rc::clone(known.insert(Rc::new(caller)))
@@ -273,6 +284,25 @@ impl CallerNames {
     /// Returns the series of the application, found once for each verdict.
     pub fn series(&self, registry: &ApplicationRegistry) -> &ApplicationSeries {
         self.series.get_or_init(|| registry.of(&self.application, &self.owner))
+    }
+
+    /// Counts a call at the API of an operation. The statistics are asked once for each API.
+    pub fn count_call(
+        &self,
+        statistics: &CallStatistics,
+        operation: &OperationSeries,
+        count: impl FnOnce(&CountedCalls),
+    ) {
+        let mut calls = self.calls.borrow_mut();
+        if let Some(known) = calls.iter().find(|calls| calls.is_at(operation)) {
+            return count(known);
+        }
+        if calls.len() >= MOST_APIS {
+            calls.clear();
+        }
+        let found = statistics.of(&self.application, &self.owner, operation);
+        count(&found);
+        calls.push(found);
     }
 
     /// The fingerprint by which counters know the application, made once for each token.

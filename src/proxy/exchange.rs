@@ -228,9 +228,15 @@ impl Exchange {
             exported: exported.map(|trace| (trace, UnixMillis(end))),
         };
         self.series.record(self.worker.index(), &measured);
-        if let Some((caller, registry)) = self.caller.names.as_ref().zip(self.worker.applications())
-        {
-            caller.series(registry).record(self.worker.index(), self.outcome.reason);
+        let Some(caller) = &self.caller.names else { return };
+        let (worker, reason) = (self.worker.index(), self.outcome.reason);
+        if let Some(registry) = self.worker.applications() {
+            caller.series(registry).record(worker, reason);
+        }
+        if let Some(statistics) = self.worker.statistics() {
+            caller.count_call(statistics, &self.series, |calls| {
+                calls.record(worker, reason, total);
+            });
         }
     }
 

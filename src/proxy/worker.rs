@@ -26,8 +26,8 @@ use crate::snapshot::Snapshots;
 use crate::snapshot::local::LocalSnapshots;
 use crate::telemetry::refusals::Refusals;
 use crate::telemetry::{
-    AccessWriter, ApplicationRegistry, ExchangeTrace, TraceContext, Tracer, TracerParts,
-    WorkerCounters,
+    AccessWriter, ApplicationRegistry, CallStatistics, ExchangeTrace, TraceContext, Tracer,
+    TracerParts, WorkerCounters,
 };
 use crate::throttle::headers::RateLimitValues;
 
@@ -40,6 +40,8 @@ pub struct WorkerParts {
     pub access_log: AccessWriter,
     /// `None`: exchanges are not counted by application.
     pub applications: Option<Arc<ApplicationRegistry>>,
+    /// `None`: nobody can ask for statistics of applications.
+    pub statistics: Option<Arc<CallStatistics>>,
     /// `None`: the gateway makes no spans.
     pub tracer: Option<TracerParts>,
     pub clock: Arc<dyn Clock>,
@@ -70,6 +72,7 @@ impl WorkerParts {
             counters: Arc::clone(&self.counters),
             access_log: self.access_log.again(),
             applications: self.applications.clone(),
+            statistics: self.statistics.clone(),
             tracer: self.tracer.clone(),
             clock: Arc::clone(&self.clock),
             token_cache_bytes: self.token_cache_bytes,
@@ -92,6 +95,7 @@ pub struct Worker {
     counters: Arc<WorkerCounters>,
     access_log: AccessWriter,
     applications: Option<Arc<ApplicationRegistry>>,
+    statistics: Option<Arc<CallStatistics>>,
     tracer: Option<Tracer>,
     refusals: Arc<Refusals>,
     clock: Arc<dyn Clock>,
@@ -137,6 +141,7 @@ impl Worker {
             counters: parts.counters,
             access_log: parts.access_log,
             applications: parts.applications,
+            statistics: parts.statistics,
             tracer: parts.tracer.map(|tracer| tracer.tracer(seed)),
             refusals,
             clock: parts.clock,
@@ -183,6 +188,10 @@ impl Worker {
 
     pub fn applications(&self) -> Option<&ApplicationRegistry> {
         self.applications.as_deref()
+    }
+
+    pub fn statistics(&self) -> Option<&CallStatistics> {
+        self.statistics.as_deref()
     }
 
     pub fn tracer(&self) -> Option<&Tracer> {

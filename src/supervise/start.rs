@@ -133,6 +133,9 @@ async fn assemble(
 ) -> Result<RunningGateway, SuperviseError> {
     let Settled { loaded: Loaded { model, watched, .. }, seen, .. } = settled;
     let process = Process::of(&model);
+    if provisioning.follower.is_some() {
+        process.metrics.keep_statistics(Arc::clone(&process.clock));
+    }
     let opened = HeldResources::of(&model, inherited, &process.metrics)?;
     let HeldResources { mut predecessor, lock, listeners, plan, management, access_log } = opened;
     let (tracer, traces) = TraceExport::start(model.telemetry.traces.as_ref(), &process.metrics);

@@ -12,6 +12,7 @@ use crate::supervise::clock_watch;
 use crate::supervise::counts::{self, KeptCounts};
 use crate::supervise::process::Process;
 use crate::supervise::{facts, server_certificates};
+use crate::telemetry::CallStatistics;
 
 pub(super) fn begin(
     tasks: &mut JoinSet<()>,
@@ -34,6 +35,9 @@ pub(super) fn begin(
         facts::server_certificates,
     ));
     tasks.spawn(tend_organizations(Arc::clone(snapshots), Arc::clone(clock)));
+    if let Some(statistics) = metrics.statistics() {
+        tasks.spawn(settle(statistics));
+    }
     tasks.spawn(counts::keep(Arc::clone(counts), Arc::clone(clock)));
 }
 
@@ -47,6 +51,15 @@ async fn forget_expired(common: Common, clock: Arc<dyn Clock>) {
         common.refusals.forget_old(clock.moment());
         // a failure is told and counted there; this is tried again
         let _ = tokio::task::spawn_blocking(move || revocations.forget_expired(now)).await;
+    }
+}
+
+/// Keeps the statistics of applications up to date.
+async fn settle(statistics: Arc<CallStatistics>) {
+    const EACH: Duration = Duration::from_mins(1);
+    loop {
+        tokio::time::sleep(EACH).await;
+        statistics.settle();
     }
 }
 

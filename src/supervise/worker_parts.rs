@@ -41,6 +41,7 @@ pub(super) fn worker_parts(
             counters: metrics.worker(index),
             access_log: shared.access_log.writer(),
             applications: shared.process.metrics.applications(),
+            statistics: shared.process.metrics.statistics(),
             tracer: shared.tracer.cloned(),
             clock: Arc::clone(clock),
             common: shared.common.clone(),

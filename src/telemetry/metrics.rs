@@ -8,8 +8,8 @@
 //! The method and the status are the only labels that come from a request, each from a closed list.
 //!
 //! The walk through the files: [`operation`] (exchanges), [`worker`], [`listener`], [`control`]
-//! (the control side), [`identity`] (revocations and introspection), [`throttling`], [`collect`]
-//! and [`exposition`] (a scrape and its cap), [`families`] (all names), [`cardinality`] (the number
+//! (the control side), [`identity`] (revocations and introspection), [`throttling`],
+//! [`statistics`] (applications' own), [`collect`] and [`exposition`] (a scrape and its cap), [`families`] (all names), [`cardinality`] (the number
 //! of series of a configuration); below them [`cell`], [`histogram`], [`status`] and [`process`].
 
 mod application;
@@ -30,6 +30,7 @@ mod process;
 mod registry;
 mod sample;
 mod scrape_format;
+mod statistics;
 mod status;
 mod throttling;
 mod worker;
@@ -53,6 +54,7 @@ pub use self::listener::{ListenerSeries, RefusedConnection, TlsFailure};
 pub use self::management::{ManagementCall, ManagementCounters, SignIn, SignUp};
 pub use self::operation::{Measured, OperationSeries};
 pub use self::scrape_format::ScrapeFormat;
+pub use self::statistics::{CallPair, CallReport, CallStatistics, CallWindow, CountedCalls};
 pub use self::throttling::{CounterFacts, PolicySeries, SharedCounterFacts};
 pub use self::worker::WorkerCounters;
 
@@ -61,7 +63,7 @@ use self::exposition::{Caps, Exposition};
 use self::identity::{Introspections, RevocationSource};
 use self::registry::Registry;
 use self::throttling::{CounterSource, PolicyRegistry};
-use crate::model::clock::UnixSeconds;
+use crate::model::clock::{Clock, UnixSeconds};
 use crate::telemetry::traces::TraceCounters;
 
 /// Every count of the process; made once.
@@ -76,6 +78,7 @@ pub struct Metrics {
     introspections: Introspections,
     policies: PolicyRegistry,
     applications: OnceLock<Arc<ApplicationRegistry>>,
+    statistics: OnceLock<Arc<CallStatistics>>,
     counters: OnceLock<CounterSource>,
     access_log_dropped: OnceLock<Arc<AtomicU64>>,
     log_dropped: OnceLock<Arc<AtomicU64>>,
@@ -100,6 +103,7 @@ impl Metrics {
             introspections: Introspections::default(),
             policies: PolicyRegistry::default(),
             applications: OnceLock::new(),
+            statistics: OnceLock::new(),
             counters: OnceLock::new(),
             access_log_dropped: OnceLock::new(),
             log_dropped: OnceLock::new(),
@@ -229,6 +233,17 @@ impl Metrics {
         self.applications.get().cloned()
     }
 
+    /// Keeps statistics of applications from now on, by this clock, and returns them.
+    pub fn keep_statistics(&self, clock: Arc<dyn Clock>) -> Arc<CallStatistics> {
+        let statistics = || Arc::new(CallStatistics::new(self.workers.len(), clock));
+        Arc::clone(self.statistics.get_or_init(statistics))
+    }
+
+    /// Returns the statistics of applications, if they are kept.
+    pub fn statistics(&self) -> Option<Arc<CallStatistics>> {
+        self.statistics.get().cloned()
+    }
+
     /// Returns the counters of exported spans: from the first call on they are shown.
     pub fn traces(&self) -> Arc<TraceCounters> {
         Arc::clone(self.traces.get_or_init(Arc::default))
@@ -268,6 +283,9 @@ impl Metrics {
         }
         if let Some(registry) = self.applications.get() {
             application::applications(&mut out, registry);
+        }
+        if let Some(kept) = self.statistics.get() {
+            statistics::statistics(&mut out, kept);
         }
         throttling::policies(&mut out, &self.policies.live());
         if let Some(source) = self.counters.get() {

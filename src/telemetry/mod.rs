@@ -23,12 +23,13 @@ pub use access_log::{
 pub use causes::with_causes;
 pub use log::LogHandle;
 pub use metrics::{
-    ApplicationRegistry, ApplicationSeries, BudgetFacts, CertificateFacts, ChannelFacts,
-    CounterFacts, ExpectedLoad, FamilySeries, IdentityFacts, IntrospectionCounters,
-    KeyManagerFacts, ListenerSeries, ManagementCall, ManagementCounters, Measured, Metrics,
-    OperationSeries, OrganizationFacts, PolicySeries, RefusedConnection, RevocationFacts,
-    ScrapeFormat, ServerCertificateFacts, SharedCounterFacts, SignIn, SignUp, SnapshotFacts,
-    TlsFailure, UNMATCHED_OPERATION, WorkerCounters, operation_label, worst_case_series,
+    ApplicationRegistry, ApplicationSeries, BudgetFacts, CallPair, CallReport, CallStatistics,
+    CallWindow, CertificateFacts, ChannelFacts, CountedCalls, CounterFacts, ExpectedLoad,
+    FamilySeries, IdentityFacts, IntrospectionCounters, KeyManagerFacts, ListenerSeries,
+    ManagementCall, ManagementCounters, Measured, Metrics, OperationSeries, OrganizationFacts,
+    PolicySeries, RefusedConnection, RevocationFacts, ScrapeFormat, ServerCertificateFacts,
+    SharedCounterFacts, SignIn, SignUp, SnapshotFacts, TlsFailure, UNMATCHED_OPERATION,
+    WorkerCounters, operation_label, worst_case_series,
 };
 pub use traces::{
     ChildSpan, ClientSpan, DroppedSpans, ExchangeSpans, ExchangeTrace, FinishedExchanges,

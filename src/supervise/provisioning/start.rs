@@ -15,6 +15,7 @@ use crate::supervise::provisioning::declared::declared_objects;
 use crate::supervise::provisioning::follower::StoreFollower;
 use crate::supervise::provisioning::state::StoreReader;
 use crate::supervise::settled::Settled;
+use crate::telemetry::Metrics;
 
 /// Calls of the API that may wait for the publisher.
 const LIVE_QUEUE: usize = 64;
@@ -62,13 +63,14 @@ impl Provisioning {
     pub(in crate::supervise) fn admin(
         &self,
         access: ApiAccess,
+        metrics: &Metrics,
     ) -> (Option<AdminService>, mpsc::Receiver<LiveRequest>) {
         let (sender, receiver) = mpsc::channel(LIVE_QUEUE);
         let admin = self.follower.as_ref().map(|follower| {
             let store = Arc::clone(follower.reader().store());
             let catalog = Catalog::new(store, Arc::clone(&self.declared), sender);
             let keys = Arc::clone(follower.reader().keys());
-            AdminService::new(Admin::new(catalog, access, keys))
+            AdminService::new(Admin::new(catalog, access, keys).counting(metrics.statistics()))
         });
         (admin, receiver)
     }

@@ -98,6 +98,10 @@ families! {
     APPLICATION_REQUESTS = "portcullis_application_requests_total",
         Counter, ["application", "owner", "reason"], Applications,
         "Exchanges of a known application that ended, by decision reason.";
+    STATISTICS_PAIRS = "portcullis_statistics_pairs", Gauge(Sum), [], Fixed(1),
+        "Pairs of an application and an API whose statistics are kept apart.";
+    STATISTICS_UNCOUNTED = "portcullis_statistics_uncounted_requests_total", Counter, [], Fixed(1),
+        "Requests of pairs that found no place among the statistics.";
     REQUEST_DURATION = "portcullis_request_duration_seconds", Histogram, ["api", "version"], Apis,
         "Time from the request head to the end of the answer.";
     BACKEND_DURATION = "portcullis_backend_duration_seconds", Histogram, ["api", "version"], Apis,

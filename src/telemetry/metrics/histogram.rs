@@ -83,6 +83,36 @@ impl HistogramTotals {
         self.nanoseconds = self.nanoseconds.wrapping_add(other.nanoseconds);
     }
 
+    /// Returns what was counted since an earlier moment.
+    pub(super) fn less(&self, before: &Self) -> Self {
+        let mut less = *self;
+        for (count, before) in less.buckets.iter_mut().zip(&before.buckets) {
+            *count = count.saturating_sub(*before);
+        }
+        less.nanoseconds = self.nanoseconds.wrapping_sub(before.nanoseconds);
+        less
+    }
+
+    /// Estimates a quantile, in hundredths, on a line through the bucket that it falls into. Beyond
+    /// the last bound it is the bound.
+    pub(super) fn quantile(&self, hundredths: u64) -> Duration {
+        let rank = self.count().saturating_mul(hundredths);
+        let (mut below, mut lower) = (0_u64, Duration::ZERO);
+        for (bound, count) in BOUNDS.iter().zip(&self.buckets) {
+            let inside = count.saturating_mul(100);
+            if *count > 0 && below.saturating_add(inside) >= rank {
+                let width = bound.saturating_sub(lower).as_nanos();
+                let part = width.saturating_mul(u128::from(rank.saturating_sub(below)));
+                let part = part.checked_div(u128::from(inside)).unwrap_or_default();
+                let part = Duration::from_nanos(u64::try_from(part).unwrap_or(u64::MAX));
+                return lower.saturating_add(part);
+            }
+            below = below.saturating_add(inside);
+            lower = *bound;
+        }
+        lower
+    }
+
     /// Tells whether any part is smaller: the histogram began anew.
     pub(super) fn is_below(&self, before: &Self) -> bool {
         self.nanoseconds < before.nanoseconds
@@ -138,6 +168,19 @@ mod tests {
         assert_eq!(long.cumulative().last().unwrap().1, 1);
         assert_eq!(long.count(), 2);
         assert_eq!(long.sum(), Duration::from_secs(31));
+    }
+
+    #[test]
+    fn a_quantile_lies_in_its_bucket() {
+        let millis = |millis: u64| Duration::from_millis(millis);
+        let mixed: Vec<_> =
+            [millis(3); 90].into_iter().chain([millis(80); 9]).chain([millis(40_000)]).collect();
+        let mixed = totals(&mixed);
+        assert!((millis(2)..millis(5)).contains(&mixed.quantile(50)));
+        assert!((millis(50)..millis(100)).contains(&mixed.quantile(95)));
+        assert_eq!(mixed.quantile(99), millis(100));
+        assert_eq!(mixed.quantile(100), Duration::from_secs(30), "the last bound");
+        assert_eq!(totals(&[]).quantile(50), Duration::from_secs(30));
     }
 
     #[test]

@@ -21,6 +21,16 @@ use super::families::ALL;
 use super::*;
 use crate::model::reason::Reason;
 
+/// A clock that stands at 0.
+#[derive(Debug)]
+pub(super) struct StillClock;
+
+impl Clock for StillClock {
+    fn now(&self) -> UnixSeconds {
+        UnixSeconds(0)
+    }
+}
+
 fn measured(method: &Method, status: u16, reason: Reason) -> Measured<'_> {
     Measured {
         method,

@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::scrape::Scrape;
-use super::{key_manager, measured};
+use super::{StillClock, key_manager, measured};
 use crate::model::reason::Reason;
 use crate::telemetry::metrics::operation::METHODS;
 use crate::telemetry::metrics::*;
@@ -182,6 +182,7 @@ fn every_exchange(metrics: &Metrics) -> Vec<Arc<OperationSeries>> {
         labels.iter().map(|(api, operation)| metrics.operation(api, "1", operation)).collect();
     operations.push(metrics.unrouted());
     metrics.traces();
+    metrics.keep_statistics(Arc::new(StillClock));
     for operation in &operations {
         for method in METHODS.map(|name| Method::from_bytes(name.as_bytes()).unwrap()) {
             for status in 100..600 {

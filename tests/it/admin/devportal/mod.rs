@@ -6,6 +6,7 @@ mod bad_input;
 mod catalog;
 mod dry_runs;
 mod keys;
+mod statistics;
 mod subscriptions;
 
 use bytes::Bytes;
