@@ -253,6 +253,55 @@ unknown_tokens = {{ requests = 2, per = "1s" }}
 }
 
 #[tokio::test]
+async fn a_quota_holds_whatever_the_clock_does() {
+    let counted = |name: &str, per: &str| {
+        format!(
+            r#"
+[[throttling_policies]]
+name = "{name}"
+level = "advanced"
+requests = 2
+per = "{per}"
+[[apis]]
+name = "{name}"
+version = "1"
+context = "/{name}"
+policy = "{name}"
+subscription_required = false
+production = {{ urls = ["http://127.0.0.1:9"] }}
+operations = [{{ method = "GET", path = "/*" }}]
+"#
+        )
+    };
+    let gateway =
+        Gateway::start(&format!("{}{}", counted("hour", "1h"), counted("day", "1d")), "+0s").await;
+    let mut claims = claims(ISSUER, "good", "accounts:read");
+    let now = jsonwebtoken::get_current_timestamp();
+    claims["iat"] = json!(now - 10_000);
+    claims["exp"] = json!(now + 200_000);
+    let token = gateway.signer.sign(&claims);
+    let statuses =
+        async |path: &str| [gateway.status(path, &token).await, gateway.status(path, &token).await];
+    // nobody listens there: a request that is let through is answered 502 or 503
+    let passed = |status: &u16| [502, 503].contains(status);
+    for path in ["/hour/1/x", "/day/1/x"] {
+        let found = statuses(path).await;
+        assert!(found.iter().all(passed), "{path}: {found:?}");
+        assert_eq!(statuses(path).await, [429, 429], "{path}");
+    }
+    gateway.set_clock("-1h");
+    gateway.jumped("back").await;
+    assert_eq!(statuses("/hour/1/x").await, [429, 429]);
+    assert_eq!(statuses("/day/1/x").await, [429, 429]);
+    gateway.set_clock("+26h");
+    gateway.jumped("forward").await;
+    assert_eq!(statuses("/hour/1/x").await, [429, 429], "an hour has not passed");
+    let another_day = statuses("/day/1/x").await;
+    assert!(another_day.iter().all(passed), "{another_day:?}");
+    assert_eq!(statuses("/day/1/x").await, [429, 429]);
+}
+
+#[tokio::test]
 async fn one_wrong_clock_does_not_empty_what_gateways_share() {
     let redis = Redis::start();
     let channel = format!("\n[revocation]\nchannel = \"{}\"\n", redis.address(""));
