@@ -8,8 +8,8 @@ use crate::cli::exit;
 use crate::cli::output::Output;
 use crate::cli::run::failed;
 use crate::cli::runtime::{control_runtime, install_crypto};
-use crate::demo;
 use crate::demo::certificates::{self, GeneratedFile};
+use crate::demo::{self, CurlLine};
 use crate::model::gateway::{Log, LogFormat, LogLevel};
 use crate::supervise::clock::SystemClock;
 use crate::supervise::inherited::Inherited;
@@ -92,16 +92,24 @@ fn tell(running: &RunningGateway, folder: &Path, output: Output) {
         "Portcullis runs, with a development authorization server and two backends. Paste \
                  these commands into another terminal:",
     );
-    for line in demo::curl_lines(&gateway, &ca, demo::AUTHORIZATION_SERVER) {
-        output.line("");
-        output.line(&format!("# {}", line.expect));
-        output.line(&line.command);
-    }
+    tell_lines(&demo::curl_lines(&gateway, &ca, demo::AUTHORIZATION_SERVER), output);
     output.line("");
     if let Some(management) = running.management_address() {
+        output.line("And a developer gives a new client an application, without a reload:");
+        let lines = demo::portal_lines(&gateway, &ca, demo::AUTHORIZATION_SERVER, management);
+        tell_lines(&lines, output);
+        output.line("");
         output.line("# an operator's view");
         output.line(&format!("curl -s http://{management}/readyz"));
         output.line("");
     }
     output.line("Ctrl-C drains and ends. The access log follows, one line for each request.");
+}
+
+fn tell_lines(lines: &[CurlLine], output: Output) {
+    for line in lines {
+        output.line("");
+        output.line(&format!("# {}", line.expect));
+        output.line(&line.command);
+    }
 }

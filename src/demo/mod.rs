@@ -22,7 +22,7 @@ mod token_endpoint;
 #[cfg(test)]
 mod tests;
 
-pub use script::{CurlLine, curl_lines};
+pub use script::{CurlLine, curl_lines, portal_lines};
 pub use settings::AUTHORIZATION_SERVER;
 
 use std::io;

@@ -24,6 +24,15 @@ pub(super) const SANDBOX_CLIENT: (&str, &str) = ("demo-app-sandbox", "demo-sandb
 /// The key of an application without a subscription.
 pub(super) const UNSUBSCRIBED_CLIENT: (&str, &str) = ("demo-other", "demo-other-secret");
 
+/// A client that no application of `gateway.toml` has.
+pub(super) const NEW_CLIENT: (&str, &str) = ("demo-new", "demo-new-secret");
+
+/// The developer who uses the REST API.
+pub(super) const DEVELOPER_CLIENT: (&str, &str) = ("demo-developer", "demo-developer-secret");
+
+/// The scope of the REST API's operations on applications and subscriptions.
+pub(super) const SUBSCRIBE_SCOPE: &str = "apim:subscribe";
+
 pub(super) const READ_SCOPE: &str = "accounts:read";
 
 pub(super) const WRITE_SCOPE: &str = "accounts:write";
@@ -37,10 +46,16 @@ pub(super) fn clients() -> Vec<DemoClient> {
         scopes: vec![READ_SCOPE.to_owned(), WRITE_SCOPE.to_owned()],
         algorithm,
     };
+    let developer = DemoClient {
+        scopes: vec![SUBSCRIBE_SCOPE.to_owned()],
+        ..client(DEVELOPER_CLIENT, SigningAlgorithm::RS256)
+    };
     vec![
         client(PRODUCTION_CLIENT, SigningAlgorithm::RS256),
         client(SANDBOX_CLIENT, SigningAlgorithm::ES256),
         client(UNSUBSCRIBED_CLIENT, SigningAlgorithm::RS256),
+        client(NEW_CLIENT, SigningAlgorithm::RS256),
+        developer,
     ]
 }
 

@@ -21,8 +21,8 @@ use crate::demo::backend::DemoBackend;
 use crate::demo::loopback::RunningServer;
 use crate::demo::script::curl_lines;
 use crate::demo::settings::{
-    AUTHORIZATION_SERVER, PRODUCTION_BACKEND, PRODUCTION_CLIENT, SANDBOX_BACKEND, SANDBOX_CLIENT,
-    UNSUBSCRIBED_CLIENT, clients,
+    AUTHORIZATION_SERVER, NEW_CLIENT, PRODUCTION_BACKEND, PRODUCTION_CLIENT, SANDBOX_BACKEND,
+    SANDBOX_CLIENT, UNSUBSCRIBED_CLIENT, clients,
 };
 use crate::model::clock::{Clock, UnixSeconds};
 
@@ -286,6 +286,10 @@ fn the_repositorys_gateway_toml_names_what_the_demo_starts() {
     assert_eq!(key(0, 1), ("sandbox", SANDBOX_CLIENT.0));
     assert_eq!(key(1, 0), ("production", UNSUBSCRIBED_CLIENT.0));
     assert!(file["applications"][1].get("subscriptions").is_none());
+    assert!(!file["applications"].to_string().contains(NEW_CLIENT.0), "nobody has it yet");
+    let audiences = key_manager["audiences"].as_array().unwrap();
+    assert!(clients().iter().all(|client| audiences.contains(&client.id.as_str().into())));
+    assert_eq!(file["management"]["token_key_manager"], key_manager["name"]);
     let mut scopes: Vec<&str> = Vec::new();
     for operation in api["operations"].as_array().unwrap() {
         scopes.extend(

@@ -212,13 +212,22 @@ impl Levels {
         let Some(throttling) = self.throttling.as_ref().filter(|_| self.passed.is_some()) else {
             return;
         };
+        let mut metered = self
+            .all
+            .iter()
+            .zip(self.claims(throttling))
+            .filter(|(_, claim)| {
+                claim.limit.quotas.iter().any(|quota| quota.unit != QuotaUnit::Requests)
+            })
+            .peekable();
+        // most policies count requests alone: the clocks are not read for them
+        if metered.peek().is_none() {
+            return;
+        }
         let now = now(&throttling.counters);
-        for (level, claim) in self.all.iter().zip(self.claims(throttling)) {
-            let is_metered = |unit: QuotaUnit| unit != QuotaUnit::Requests;
-            if claim.limit.quotas.iter().any(|quota| is_metered(quota.unit)) {
-                let usage = Usage { bandwidth, events: level.events };
-                throttling.counters.charge(claim, usage, now);
-            }
+        for (level, claim) in metered {
+            let usage = Usage { bandwidth, events: level.events };
+            throttling.counters.charge(claim, usage, now);
         }
     }
 
