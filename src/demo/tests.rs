@@ -103,7 +103,10 @@ async fn tokens_verify_against_the_published_keys() {
     let address = server.address();
     let discovered = get(address, DISCOVERY_PATH).await;
     assert_eq!(discovered["jwks_uri"], format!("http://{address}/oauth2/jwks"));
-    assert_eq!(discovered["scopes_supported"], json!(["accounts:read", "accounts:write"]));
+    assert_eq!(
+        discovered["scopes_supported"],
+        json!(["accounts:read", "accounts:write", "apim:subscribe"])
+    );
 
     let mut token_ids = HashSet::new();
     for client in [PRODUCTION_CLIENT, SANDBOX_CLIENT, UNSUBSCRIBED_CLIENT] {
