@@ -45,6 +45,8 @@ pub mod listen;
 
 pub mod explain;
 
+pub mod registration;
+
 pub mod sign_in;
 
 pub mod admin;

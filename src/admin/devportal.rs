@@ -2,7 +2,9 @@
 //!
 //! The files: `applications` with `application` (its form) and `visible` (who may see it);
 //! `exporting` and `importing` with `archive` and `import_parts`; `map_keys` with
-//! `existing_client`, `oauth_keys` and `generated` with `key` (its form); `subscriptions` and
+//! `existing_client`; `generate_keys` with `wish`; `oauth_keys`, `generate_token` and `generated`
+//! with `key` (its form) and `own_key`; `clients` (authorization servers), `created` (what is kept
+//! of a client there) and `created_keys` (what is changed there); `subscriptions` and
 //! `subscribing` with `subscription`; `apis` with `api`, `policies`, `key_managers` with `roles`
 //! (who may use them), `settings`.
 
@@ -11,8 +13,13 @@ pub(super) mod apis;
 pub(super) mod application;
 pub(super) mod applications;
 mod archive;
+mod clients;
+mod created;
+mod created_keys;
 pub(super) mod existing_client;
 mod exporting;
+mod generate_keys;
+mod generate_token;
 mod generated;
 mod import_parts;
 mod importing;
@@ -20,6 +27,7 @@ pub(super) mod key;
 pub(super) mod key_managers;
 mod map_keys;
 pub(super) mod oauth_keys;
+pub(super) mod own_key;
 pub(super) mod policies;
 pub(super) mod roles;
 mod settings;
@@ -27,6 +35,7 @@ mod subscribing;
 pub(super) mod subscription;
 mod subscriptions;
 pub(super) mod visible;
+mod wish;
 
 use std::sync::Arc;
 
@@ -70,11 +79,11 @@ fn keys() -> Router<Arc<Admin>> {
     const ONLY: &str = "/applications/{id}/keys/{type}";
     Router::new()
         .route("/applications/{id}/map-keys", post(map_keys::map_keys))
-        .route("/applications/{id}/generate-keys", post(generated::generate_keys))
+        .route("/applications/{id}/generate-keys", post(generate_keys::generate_keys))
         .route("/applications/{id}/oauth-keys", get(oauth_keys::list))
         .route(ONE, get(oauth_keys::get).put(oauth_keys::update).delete(oauth_keys::delete))
         .route(&format!("{ONE}/clean-up"), post(oauth_keys::clean_up))
-        .route(&format!("{ONE}/generate-token"), post(generated::generate_token))
+        .route(&format!("{ONE}/generate-token"), post(generate_token::generate_token))
         .route(&format!("{ONE}/regenerate-secret"), post(generated::secrets))
         .route(&format!("{ONE}/generate-secret"), post(generated::secrets))
         .route(&format!("{ONE}/secrets"), get(generated::secrets))
@@ -82,7 +91,7 @@ fn keys() -> Router<Arc<Admin>> {
         .route("/applications/{id}/keys", get(oauth_keys::list))
         .route(ONLY, get(oauth_keys::get_only).put(oauth_keys::update_only))
         .route(&format!("{ONLY}/clean-up"), post(oauth_keys::clean_up_only))
-        .route(&format!("{ONLY}/generate-token"), post(generated::generate_token_only))
+        .route(&format!("{ONLY}/generate-token"), post(generate_token::generate_token_only))
         .route(&format!("{ONLY}/regenerate-secret"), post(generated::secrets_only))
 }
 

@@ -9,11 +9,12 @@
 //! [`access`] (who calls, and with which scopes), [`catalog`] with [`object`] and [`live`] (what is
 //! declared and what is kept), [`dry_run`] (the answer of a preview),
 //! [`refused`] (WSO2's error body), [`paging`], [`query`], [`body`](mod@body), [`addresses`],
-//! [`entity_tag`], [`object_id`], [`texts`] (rules for names), [`timestamp`]. Then one folder for each of
+//! [`entity_tag`], [`object_id`], [`texts`] (rules for names), [`timestamp`], [`errands`] (work at
+//! authorization servers). Then one folder for each of
 //! WSO2's APIs: [`administration`], [`devportal`], [`publisher`], and [`portcullis`] for what WSO2
 //! has no path for.
 
-#![allow(dead_code, reason = "authorization servers are not asked about clients yet")]
+#![allow(dead_code, reason = "authorization servers are not asked about existing clients yet")]
 
 mod access;
 mod addresses;
@@ -24,6 +25,7 @@ mod catalog;
 mod devportal;
 mod dry_run;
 mod entity_tag;
+mod errands;
 mod live;
 mod object;
 mod object_id;

@@ -9,7 +9,9 @@ use http::request::Parts;
 use crate::admin::access::ApiAccess;
 use crate::admin::caller::{Caller, Peer};
 use crate::admin::catalog::Catalog;
+use crate::admin::errands::Errands;
 use crate::admin::refused::Refused;
+use crate::snapshot::Snapshots;
 use crate::store::StoreKeys;
 use crate::telemetry::CallStatistics;
 
@@ -22,17 +24,27 @@ pub struct Admin {
     pub(super) keys: Arc<StoreKeys>,
     /// `None`: this process serves no requests.
     pub(super) statistics: Option<Arc<CallStatistics>>,
+    /// The key managers in force, with their secrets opened.
+    pub(super) snapshots: Option<Arc<Snapshots>>,
+    pub(super) errands: Errands,
 }
 
 impl Admin {
     pub fn new(catalog: Catalog, access: ApiAccess, keys: Arc<StoreKeys>) -> Self {
-        Self { catalog, access, keys, statistics: None }
+        let errands = Errands::default();
+        Self { catalog, access, keys, statistics: None, snapshots: None, errands }
     }
 
     /// Shows statistics of applications.
     #[must_use]
     pub fn counting(self, statistics: Option<Arc<CallStatistics>>) -> Self {
         Self { statistics, ..self }
+    }
+
+    /// Calls the authorization servers of these key managers.
+    #[must_use]
+    pub fn calling(self, snapshots: Arc<Snapshots>) -> Self {
+        Self { snapshots: Some(snapshots), ..self }
     }
 }
 

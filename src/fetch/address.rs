@@ -58,6 +58,11 @@ impl FetchUrl {
         self.url.host_str().unwrap_or_default()
     }
 
+    /// Tells whether both addresses have one scheme, host and port.
+    pub fn has_origin_of(&self, other: &Self) -> bool {
+        self.url.origin() == other.url.origin()
+    }
+
     pub(super) fn port(&self) -> u16 {
         self.url.port_or_known_default().unwrap_or_default()
     }

@@ -90,7 +90,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-async fn within<T>(
+pub(super) async fn within<T>(
     settings: &Fetch,
     url: &FetchUrl,
     // on the heap: a TLS connection is large, and a task holds it only while it fetches
@@ -112,11 +112,11 @@ async fn exchange(
 }
 
 /// A response, and the end of the certificate that its server has shown.
-type Answered = (OpenResponse, Option<u64>);
+pub(super) type Answered = (OpenResponse, Option<u64>);
 
 /// Sends a request, and waits for the response's head. `request` is told the proxy that it goes
 /// to by name.
-async fn open(
+pub(super) async fn open(
     settings: &Fetch,
     url: &FetchUrl,
     request: impl FnOnce(Option<&Proxy>) -> Result<Request<Full<Bytes>>, FetchFailure>,
@@ -149,7 +149,7 @@ fn request(
 }
 
 /// Begins a request: its target, and the fields that every request has.
-fn begun(url: &FetchUrl, proxy: Option<&Proxy>, method: Method) -> Builder {
+pub(super) fn begun(url: &FetchUrl, proxy: Option<&Proxy>, method: Method) -> Builder {
     // a proxy is sent the whole address of a plain document (RFC 9112 section 3.2.2)
     let target = match (proxy, url.uri().path_and_query()) {
         (Some(_), _) => url.to_string(),
@@ -168,7 +168,7 @@ fn begun(url: &FetchUrl, proxy: Option<&Proxy>, method: Method) -> Builder {
     }
 }
 
-fn finished(
+pub(super) fn finished(
     url: &FetchUrl,
     request: Builder,
     body: Bytes,

@@ -71,7 +71,7 @@ pub(super) async fn answer(
     Ok(Posted { content: content(settings, host, response).await?, signed })
 }
 
-fn check_redirect(host: &str, response: &OpenResponse) -> Result<(), FetchFailure> {
+pub(super) fn check_redirect(host: &str, response: &OpenResponse) -> Result<(), FetchFailure> {
     if !response.status().is_redirection() {
         return Ok(());
     }
@@ -114,7 +114,7 @@ fn field<'r>(response: &'r OpenResponse, name: &HeaderName) -> &'r str {
     response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-async fn content(
+pub(super) async fn content(
     settings: &Fetch,
     host: &str,
     response: OpenResponse,

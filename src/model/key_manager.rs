@@ -5,6 +5,7 @@ mod algorithm;
 mod fetch;
 mod introspection;
 mod kind;
+mod registration;
 mod rules;
 
 pub use algorithm::SignatureAlgorithm;
@@ -13,6 +14,7 @@ pub use introspection::{
     ClientProof, Credentials, Introspection, OnIntrospectionFailure, SecretCarrier, TokenValidation,
 };
 pub use kind::KeyManagerType;
+pub use registration::RegistrationSettings;
 pub use rules::{ClaimNames, IdTokens, TokenRules};
 
 use crate::model::identity::Identity;
@@ -51,10 +53,12 @@ pub struct KeyManager {
     pub endpoints: KeyManagerEndpoints,
     /// How applications get keys.
     pub provisioning: KeyProvisioning,
+    /// As whom the gateway makes clients.
+    pub registration: RegistrationSettings,
     pub place: Provenance,
 }
 
-/// Addresses that only people and later features use; empty when not written.
+/// Addresses beside those of keys; empty when not written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyManagerEndpoints {
     pub token: String,

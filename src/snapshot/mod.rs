@@ -185,6 +185,11 @@ impl Snapshot {
         self.key_managers.templates.at(slot.position())
     }
 
+    /// Finds a key manager by its name.
+    pub fn key_manager_named(&self, name: &str) -> Option<&Arc<CompiledKeyManager>> {
+        self.key_managers.iter().find(|own| own.definition.name.as_str() == name)
+    }
+
     pub fn key_manager(&self, slot: KeyManagerSlot) -> Option<&Arc<CompiledKeyManager>> {
         self.key_managers.listed.at(slot.position())
     }

@@ -71,7 +71,7 @@ impl ManagementWanted {
         let passwords = Arc::new(PasswordChecks::new(Arc::clone(clock), counters));
         let users: Arc<[ManagementUser]> = users.into();
         let access = ApiAccess::new(Arc::clone(&users), Arc::clone(&passwords)).accepting(foreign);
-        let (admin, live) = provisioning.admin(access, metrics);
+        let (admin, live) = provisioning.admin(access, metrics, shared.snapshots);
         let state = ManagementState {
             metrics: Arc::clone(metrics),
             readiness: Arc::clone(readiness),

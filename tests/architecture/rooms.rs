@@ -29,6 +29,7 @@ const ROOMS: &[&[&str]] = &[
     &["proxy"],
     &["listen"],
     &["explain"],
+    &["registration"],
     &["sign_in"],
     &["admin"],
     &["management", "demo"],

@@ -87,6 +87,31 @@ pub(super) fn unsupported(description: &str) -> Refused {
     Refused::new(StatusCode::BAD_REQUEST, 901_405, message, description)
 }
 
+fn exists_already(description: String) -> Refused {
+    let message = "Key Mappings already exists";
+    Refused::new(StatusCode::CONFLICT, 901_409, message, description)
+}
+
+/// Says why an application cannot have a key: it has one of this type.
+pub(super) async fn second_key(
+    admin: &Admin,
+    application: &Object,
+    key_manager: &str,
+    key_type: ShownKeyType,
+) -> Result<Option<Refused>, Refused> {
+    let own = children(admin, Kind::Key, application.record.id).await?;
+    let same = own.iter().any(|key| {
+        key.record.target.as_deref() == Some(key_manager)
+            && ShownKeyType::of(&key.record) == key_type
+    });
+    let name = key_type.as_str();
+    Ok(same.then(|| {
+        exists_already(format!(
+            "the application has a {name} key of key manager \"{key_manager}\" already"
+        ))
+    }))
+}
+
 /// A key that an application is to have.
 #[derive(Debug)]
 struct NewKey<'k> {
@@ -108,21 +133,10 @@ impl NewKey<'_> {
     /// Says why the key cannot be: the application has one of this type, or somebody has the
     /// client.
     async fn conflict(&self, admin: &Admin, caller: &Caller) -> Result<Option<Refused>, Refused> {
-        let refused = |description: String| {
-            let message = "Key Mappings already exists";
-            Ok(Some(Refused::new(StatusCode::CONFLICT, 901_409, message, description)))
-        };
-        let own = children(admin, Kind::Key, self.application.record.id).await?;
-        let same = own.iter().any(|key| {
-            key.record.target.as_deref() == Some(self.key_manager)
-                && ShownKeyType::of(&key.record) == self.key_type
-        });
-        if same {
-            return refused(format!(
-                "the application has a {} key of key manager \"{}\" already",
-                self.key_type.as_str(),
-                self.key_manager
-            ));
+        let refused = |description: String| Ok(Some(exists_already(description)));
+        let (application, key_manager) = (self.application, self.key_manager);
+        if let Some(second) = second_key(admin, application, key_manager, self.key_type).await? {
+            return Ok(Some(second));
         }
         let name = Record::key_name(self.key_manager, self.consumer_key);
         let Some(key) = admin.catalog.named(Kind::Key, &name).await? else { return Ok(None) };

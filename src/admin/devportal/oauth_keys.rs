@@ -14,24 +14,21 @@ use serde_json::{Map, Value, json};
 use crate::admin::body::JsonBody;
 use crate::admin::caller::Caller;
 use crate::admin::catalog::WriteOptions;
+use crate::admin::devportal::created::is_created;
+use crate::admin::devportal::created_keys::{ClientChange, CreatedKey};
 use crate::admin::devportal::key::{ShownKey, ShownKeyType};
-use crate::admin::devportal::key_managers::{choose, find, grant_types};
+use crate::admin::devportal::key_managers::find;
+use crate::admin::devportal::own_key::{OwnKey, only_key, own_key, unknown_key};
 use crate::admin::devportal::visible::{application, changeable, children};
+use crate::admin::devportal::wish::{MOST_CALLBACK, check_grants};
 use crate::admin::entity_tag::{IfMatch, IfNoneMatch};
 use crate::admin::object::Object;
-use crate::admin::object_id::object_id;
 use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
 use crate::admin::texts;
 use crate::store::{Change, Kind};
 
 const SEES: &[&str] = &["subscribe", "app_manage"];
-
-/// A longer address is none that anybody uses.
-const MOST_CALLBACK: usize = 2048;
-
-/// More than any server has.
-const MOST_GRANT_TYPES: usize = 50;
 
 /// WSO2's `ApplicationKey` as a caller writes it. What is read-only, or cannot change, is not read.
 #[derive(Debug, Deserialize)]
@@ -58,50 +55,6 @@ pub(super) struct KeyBody {
     _group_id: IgnoredAny,
     #[serde(rename = "token", default)]
     _token: IgnoredAny,
-}
-
-/// A key with its application. Only a caller who may see the application gets one.
-#[derive(Debug)]
-pub(in crate::admin) struct OwnKey {
-    pub(in crate::admin) application: Object,
-    pub(in crate::admin) key: Object,
-}
-
-pub(in crate::admin) fn unknown_key() -> Refused {
-    let description = "the application has no such key";
-    Refused::new(StatusCode::NOT_FOUND, 900_331, "Application Key mapping not found", description)
-}
-
-/// Finds a key by the id of its mapping.
-pub(in crate::admin) async fn own_key(
-    admin: &Admin,
-    caller: &Caller,
-    id: &str,
-    mapping: &str,
-) -> Result<OwnKey, Refused> {
-    let application = application(admin, caller, id).await?;
-    let Some(mapping) = object_id(mapping) else { return Err(unknown_key()) };
-    let key = admin.catalog.get(Kind::Key, mapping).await?;
-    let key = key.filter(|key| key.record.parent == Some(application.record.id));
-    Ok(OwnKey { key: key.ok_or_else(unknown_key)?, application })
-}
-
-/// Finds a key by its type, at the only key manager.
-pub(in crate::admin) async fn only_key(
-    admin: &Admin,
-    caller: &Caller,
-    id: &str,
-    key_type: &str,
-) -> Result<OwnKey, Refused> {
-    let application = application(admin, caller, id).await?;
-    let Some(key_type) = ShownKeyType::named(key_type) else { return Err(unknown_key()) };
-    let key_manager = choose(admin, caller, None).await?;
-    let mut keys = children(admin, Kind::Key, application.record.id).await?.into_iter();
-    let key = keys.find(|key| {
-        key.record.target.as_deref() == Some(key_manager.record.name.as_str())
-            && ShownKeyType::of(&key.record) == key_type
-    });
-    Ok(OwnKey { key: key.ok_or_else(unknown_key)?, application })
 }
 
 pub(super) async fn list(
@@ -148,7 +101,7 @@ pub(super) async fn update(
 ) -> Result<Response, Refused> {
     caller.needs(SEES)?;
     let own = own_key(&admin, &caller, &id, &mapping).await?;
-    change(&admin, &caller, options, &if_match, own, body).await
+    change(&admin, caller, options, &if_match, own, body).await
 }
 
 pub(super) async fn update_only(
@@ -161,12 +114,12 @@ pub(super) async fn update_only(
 ) -> Result<Response, Refused> {
     caller.needs(SEES)?;
     let own = only_key(&admin, &caller, &id, &key_type).await?;
-    change(&admin, &caller, options, &if_match, own, body).await
+    change(&admin, caller, options, &if_match, own, body).await
 }
 
 async fn change(
-    admin: &Admin,
-    caller: &Caller,
+    admin: &Arc<Admin>,
+    caller: Caller,
     options: WriteOptions,
     if_match: &IfMatch,
     own: OwnKey,
@@ -175,6 +128,16 @@ async fn change(
     changeable(&own.application)?;
     let expected = if_match.expect(&own.key)?;
     body.check(admin, &own.key).await?;
+    if is_created(&own.key.record) {
+        let change = ClientChange {
+            grant_types: body.supported_grant_types,
+            callback_url: body.callback_url,
+            properties: body.additional_properties,
+        };
+        let admin_of_key = Arc::clone(admin);
+        let key = CreatedKey { admin: admin_of_key, caller, options, own, expected };
+        return admin.errands.finish(Box::pin(key.update(change))).await;
+    }
     let mut record = own.key.record;
     if let Some(grants) = body.supported_grant_types {
         record.extra.insert("supportedGrantTypes".to_owned(), json!(grants));
@@ -184,7 +147,7 @@ async fn change(
     }
     let changes = vec![Change::Update { record, expected }];
     let committed =
-        admin.catalog.write(caller, "update-keys", options, changes, Vec::new()).await?;
+        admin.catalog.write(&caller, "update-keys", options, changes, Vec::new()).await?;
     let Some(record) = committed.records.first() else { return Err(unknown_key()) };
     let shown = ShownKey::of(&Object::kept(record.clone()));
     Ok(committed.respond(Json(shown)))
@@ -203,26 +166,14 @@ impl KeyBody {
         if self.key_type.is_some_and(|own| own != ShownKeyType::of(&key.record)) {
             return Err(Refused::bad_request("`keyType` of a key cannot be changed"));
         }
-        if self.additional_properties.as_ref().is_some_and(|own| !own.is_empty()) {
+        let properties = self.additional_properties.as_ref();
+        if properties.is_some_and(|own| !own.is_empty()) && !is_created(&key.record) {
             let description = "`additionalProperties` have no function for a mapped key";
             return Err(Refused::bad_request(description));
         }
         texts::prose("callbackUrl", self.callback_url.as_deref().unwrap_or(""), MOST_CALLBACK)?;
-        let served = server.as_ref().map(grant_types).unwrap_or_default();
         let wanted = self.supported_grant_types.as_deref().unwrap_or_default();
-        if wanted.len() > MOST_GRANT_TYPES {
-            let description = format!("`supportedGrantTypes` are {MOST_GRANT_TYPES} at most");
-            return Err(Refused::bad_request(description));
-        }
-        for grant in wanted {
-            texts::name("supportedGrantTypes", grant, 100)?;
-            if !served.is_empty() && !served.contains(grant) {
-                let names = served.join(", ");
-                let description = format!("`supportedGrantTypes` are out of these: {names}");
-                return Err(Refused::bad_request(description));
-            }
-        }
-        Ok(())
+        check_grants("supportedGrantTypes", wanted, server.as_ref())
     }
 }
 
@@ -235,6 +186,12 @@ pub(super) async fn delete(
 ) -> Result<Response, Refused> {
     caller.needs(SEES)?;
     let own = own_key(&admin, &caller, &id, &mapping).await?;
+    if is_created(&own.key.record) {
+        changeable(&own.application)?;
+        let expected = if_match.expect(&own.key)?;
+        let key = CreatedKey { admin: Arc::clone(&admin), caller, options, own, expected };
+        return admin.errands.finish(Box::pin(key.delete())).await;
+    }
     remove(&admin, &caller, "delete-keys", options, &if_match, &own).await
 }
 

@@ -48,7 +48,11 @@ pub(super) static KEY_MANAGER: TableRule = TableRule {
             "The discovery document; fills in what the file leaves out",
         ),
         key("issuer", ValueKind::Text, "Equal to a token's iss, byte for byte"),
-        key("token_endpoint", ValueKind::Text, "For application developers"),
+        key(
+            "token_endpoint",
+            ValueKind::Text,
+            "The token endpoint, for tokens of generate-token; by default the discovery document's",
+        ),
         key(
             "display_token_endpoint",
             ValueKind::Text,
@@ -67,7 +71,11 @@ pub(super) static KEY_MANAGER: TableRule = TableRule {
         ),
         key("userinfo_endpoint", ValueKind::Text, "For application developers"),
         key("authorize_endpoint", ValueKind::Text, "For application developers"),
-        key("client_registration_endpoint", ValueKind::Text, "For application developers"),
+        key(
+            "client_registration_endpoint",
+            ValueKind::Text,
+            "The registration service; by default the discovery document's",
+        ),
         key("scope_management_endpoint", ValueKind::Text, "For application developers"),
         key("certificates", ValueKind::Table(&CERTIFICATES), "The source of its keys"),
         key(
@@ -140,15 +148,11 @@ pub(super) static KEY_MANAGER: TableRule = TableRule {
             "The most unlisted organizations that the server is asked about in a minute",
         ),
         key("grant_types", ValueKind::Texts, "For application developers"),
-        key(
-            "token_generation",
-            ValueKind::Flag,
-            "Shown to developers; the calls that make tokens answer 501",
-        ),
+        key("token_generation", ValueKind::Flag, "The management API makes tokens for developers"),
         key(
             "oauth_app_creation",
             ValueKind::Flag,
-            "Shown to developers; the calls that make clients answer 501",
+            "The management API makes clients at the server",
         ),
         key(
             "out_of_band_provisioning",
@@ -159,8 +163,9 @@ pub(super) static KEY_MANAGER: TableRule = TableRule {
         key(
             "credentials",
             ValueKind::Table(&CREDENTIALS),
-            "The gateway's credentials for introspection",
+            "The gateway's credentials for introspection and registration",
         ),
+        key("registration", ValueKind::Table(&REGISTRATION), "For servers that make clients"),
         key(
             "credentials_for",
             ValueKind::Tables(&CREDENTIALS_FOR),
@@ -248,6 +253,13 @@ static CERTIFICATES: TableRule = TableRule {
         key("pem", ValueKind::Text, "A file with certificates or public keys"),
         key("pem_text", ValueKind::Text, "Certificates or public keys, instead of a file"),
         key("jwks_file", ValueKind::Text, "A file with a key set"),
+    ],
+};
+
+static REGISTRATION: TableRule = TableRule {
+    keys: &[
+        key("initial_access_token", ValueKind::Secret, "The token of RFC 7591, or Okta's API key"),
+        key("software_statement", ValueKind::Secret, "The statement of RFC 7591 about clients"),
     ],
 };
 

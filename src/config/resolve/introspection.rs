@@ -54,19 +54,29 @@ pub(super) fn validation(table: &Table<'_>) -> TokenValidation {
     }
 }
 
+/// `credentials`, if they are written, and if they are right.
+pub(super) type WrittenCredentials = Option<Option<Credentials>>;
+
+/// Reads `credentials`.
+pub(super) fn written_credentials(
+    table: &Table<'_>,
+    sources: &Sources,
+    kind: KeyManagerType,
+) -> WrittenCredentials {
+    let certificate = table.has("client_certificate");
+    table.table("credentials").map(|table| credentials(&table, sources, certificate, kind))
+}
+
 /// Reads the introspection settings, which are needed if the server must confirm every token, or if
 /// opaque tokens are accepted. If no endpoint is written, the discovery document's is used; but
 /// only if the operator wrote `credentials` or wants every token confirmed.
 pub(super) fn introspection(
     table: &Table<'_>,
     endpoint: &str,
-    sources: &Sources,
     validation: TokenValidation,
-    kind: KeyManagerType,
+    written: &WrittenCredentials,
 ) -> Option<Introspection> {
     let certificate = table.has("client_certificate");
-    let written =
-        table.table("credentials").map(|table| credentials(&table, sources, certificate, kind));
     let single = table.has("credentials_for");
     let known = written.is_some() || certificate || single;
     let all = validation != TokenValidation::SelfValidate;
@@ -89,7 +99,7 @@ pub(super) fn introspection(
         return None;
     }
     let credentials = match written {
-        Some(Some(credentials)) => Some(credentials),
+        Some(Some(credentials)) => Some(credentials.clone()),
         // their errors are reported already
         Some(None) => return None,
         None => None,

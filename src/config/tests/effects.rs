@@ -17,13 +17,11 @@ const SECRETS: &[&str] = &["key_managers.credentials.password", "management.user
 const FOR_PEOPLE: &[&str] = &[
     "key_managers.display_name",
     "key_managers.description",
-    "key_managers.token_endpoint",
     "key_managers.display_token_endpoint",
     "key_managers.revoke_endpoint",
     "key_managers.display_revoke_endpoint",
     "key_managers.userinfo_endpoint",
     "key_managers.authorize_endpoint",
-    "key_managers.client_registration_endpoint",
     "key_managers.scope_management_endpoint",
     "key_managers.grant_types",
 ];

@@ -10,6 +10,7 @@ use crate::config::{ApplicationNames, ConfigFiles, Loaded};
 use crate::model::Model;
 use crate::model::gateway::PortalSettings;
 use crate::model::key_manager::Fetch;
+use crate::snapshot::Snapshots;
 use crate::store::GatewayState;
 use crate::supervise::provisioning::declared::declared_objects;
 use crate::supervise::provisioning::follower::StoreFollower;
@@ -64,13 +65,15 @@ impl Provisioning {
         &self,
         access: ApiAccess,
         metrics: &Metrics,
+        snapshots: &Arc<Snapshots>,
     ) -> (Option<AdminService>, mpsc::Receiver<LiveRequest>) {
         let (sender, receiver) = mpsc::channel(LIVE_QUEUE);
         let admin = self.follower.as_ref().map(|follower| {
             let store = Arc::clone(follower.reader().store());
             let catalog = Catalog::new(store, Arc::clone(&self.declared), sender);
             let keys = Arc::clone(follower.reader().keys());
-            AdminService::new(Admin::new(catalog, access, keys).counting(metrics.statistics()))
+            let admin = Admin::new(catalog, access, keys).counting(metrics.statistics());
+            AdminService::new(admin.calling(Arc::clone(snapshots)))
         });
         (admin, receiver)
     }

@@ -4,5 +4,6 @@ mod access;
 mod administration;
 mod devportal;
 mod publisher;
+mod registration;
 mod sign_in;
 mod slow_callers;

@@ -5,15 +5,18 @@ use crate::config::reader::{Placed, Table};
 use crate::config::resolve::introspection;
 use crate::config::resolve::key_manager::endpoints::endpoints;
 use crate::config::resolve::key_manager::keys::key_source;
-use crate::config::resolve::key_manager::provisioning::provisioning;
+use crate::config::resolve::key_manager::provisioning::{provisioning, registration};
 use crate::config::resolve::key_manager::rules::{kind, override_claims, rules};
 use crate::config::resolve::key_manager::settings::{Settings, fetch, settings};
 use crate::config::resolve::naming::named;
 use crate::config::source::Sources;
 use crate::model::KeyManagerTemplate;
 use crate::model::identity::{Identities, Identity};
-use crate::model::key_manager::{Fetch, KeyManager, KeyManagerType, KeySource, TokenValidation};
+use crate::model::key_manager::{
+    ClientCertificate, Fetch, KeyManager, KeyManagerType, KeySource, PemFile, TokenValidation,
+};
 use crate::model::names::{KeyManagerName, KeyManagerSlot};
+use crate::model::provenance::Provenance;
 
 /// One `[[key_managers]]`: with braces in its issuer, it is a template.
 pub(super) enum Declared {
@@ -43,8 +46,9 @@ pub(super) fn key_manager(
     let issuer = table.wanted("issuer").and_then(|text| named(&text, table));
     let validation = introspection::validation(table);
     let shown = kind.unwrap_or(KeyManagerType::CustomKeyManager);
+    let credentials = introspection::written_credentials(table, sources, shown);
     let introspection =
-        introspection::introspection(table, &endpoints.introspection, sources, validation, shown);
+        introspection::introspection(table, &endpoints.introspection, validation, &credentials);
     let credentials_for = introspection::credentials_for(table, sources, shown);
     let keys = keys(table, sources, &settings, validation);
     let ca = pem::authorities(table, "ca", sources);
@@ -63,8 +67,6 @@ pub(super) fn key_manager(
     override_claims(table, &mut claims);
     let text = |key| table.wanted(key).map(|text| text.value.to_owned());
     let place = sources.place(&table.at());
-    // whoever writes a file may call any server; whoever uses the management API may not
-    let networks = place.revision().map(|_| settings.networks.clone());
     let declared = KeyManager {
         identity: identity(&name, table, identities)?,
         display_name: text("display_name").unwrap_or_else(|| name.value.to_owned()),
@@ -74,7 +76,7 @@ pub(super) fn key_manager(
         enabled: table.flag("enabled", true),
         issuer,
         keys,
-        fetch: Fetch { networks, ..fetch(settings, ca, client_certificate) },
+        fetch: fetch_from(&place, settings, ca, client_certificate),
         claims,
         rules,
         claim_mapping: claim_mapping(table),
@@ -84,12 +86,24 @@ pub(super) fn key_manager(
         handling: introspection::handling(table),
         endpoints,
         provisioning: provisioning(table),
+        registration: registration(table, sources, credentials.flatten()),
         place,
     };
     Some(match KeyManagerTemplate::try_of(declared, credentials_for) {
         Ok(template) => Declared::Template(Box::new(template)),
         Err(key_manager) => Declared::KeyManager(key_manager),
     })
+}
+
+/// Whoever writes a file may call any server; whoever uses the management API may not.
+fn fetch_from(
+    place: &Provenance,
+    settings: Settings,
+    ca: Option<PemFile>,
+    client_certificate: Option<ClientCertificate>,
+) -> Fetch {
+    let networks = place.revision().map(|_| settings.networks.clone());
+    Fetch { networks, ..fetch(settings, ca, client_certificate) }
 }
 
 fn identity(name: &Placed<&str>, table: &Table<'_>, identities: &Identities) -> Option<Identity> {

@@ -2,6 +2,9 @@
 
 use crate::config::contract::PERMISSION_TYPES;
 use crate::config::reader::Table;
+use crate::config::resolve::secret::secret;
+use crate::config::source::Sources;
+use crate::model::key_manager::{Credentials, RegistrationSettings};
 use crate::model::provisioning::{KeyPermissions, KeyProvisioning};
 
 pub(super) fn provisioning(table: &Table<'_>) -> KeyProvisioning {
@@ -12,6 +15,28 @@ pub(super) fn provisioning(table: &Table<'_>) -> KeyProvisioning {
         oauth_app_creation: table.flag("oauth_app_creation", default.oauth_app_creation),
         out_of_band: table.flag("out_of_band_provisioning", default.out_of_band),
         permissions: permissions.map(|table| self::permissions(&table)).unwrap_or_default(),
+    }
+}
+
+/// Reads as whom the gateway makes clients.
+pub(super) fn registration(
+    table: &Table<'_>,
+    sources: &Sources,
+    credentials: Option<Credentials>,
+) -> RegistrationSettings {
+    let Some(table) = table.table("registration") else {
+        return RegistrationSettings { credentials, ..RegistrationSettings::default() };
+    };
+    RegistrationSettings {
+        credentials,
+        initial_access_token: table
+            .has("initial_access_token")
+            .then(|| secret(&table, "initial_access_token", sources))
+            .flatten(),
+        software_statement: table
+            .has("software_statement")
+            .then(|| secret(&table, "software_statement", sources))
+            .flatten(),
     }
 }
 

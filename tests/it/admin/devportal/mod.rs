@@ -16,20 +16,20 @@ use serde_json::{Value, json};
 use crate::support::bank::Bank;
 use crate::support::config::Config;
 
-pub(super) const PORTAL: &str = "/api/am/devportal/v3";
-pub(super) const ADMINISTRATION: &str = "/api/am/admin/v4";
+pub(in crate::admin) const PORTAL: &str = "/api/am/devportal/v3";
+pub(in crate::admin) const ADMINISTRATION: &str = "/api/am/admin/v4";
 
 /// The bank with a management API: "admin" is an administrator; "ann" and "bob" are developers of one team, "eve" is of
 /// none, "vic" only looks, and "pat" publishes. Servers of tests are on loopback.
-pub(super) struct Portal {
-    pub(super) bank: Bank,
+pub(in crate::admin) struct Portal {
+    pub(in crate::admin) bank: Bank,
 }
 
 #[derive(Debug)]
-pub(super) struct Answered {
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Value,
+pub(in crate::admin) struct Answered {
+    pub(in crate::admin) status: u16,
+    pub(in crate::admin) headers: HeaderMap,
+    pub(in crate::admin) body: Value,
 }
 
 /// The hash of "secret", with little work.
@@ -42,7 +42,12 @@ fn hash() -> String {
 }
 
 impl Portal {
-    pub(super) async fn open() -> Portal {
+    pub(in crate::admin) async fn open() -> Portal {
+        Portal::of(|config| config).await
+    }
+
+    /// With a changed `gateway.toml`.
+    pub(in crate::admin) async fn of(further: impl FnOnce(Config) -> Config) -> Portal {
         let hash = hash();
         let user = |name: &str, role: &str, groups: &str| {
             format!(
@@ -70,13 +75,13 @@ impl Portal {
         let change = |config: Config| {
             let loopback = "allowed_networks = [\"127.0.0.0/8\"]";
             let config = config.management(&users).management(loopback);
-            config.tables(&sealed).tables(&operators)
+            further(config.tables(&sealed).tables(&operators))
         };
         Portal { bank: Bank::of(change).await }
     }
 
     /// A call by a user, with more headers.
-    pub(super) async fn send(
+    pub(in crate::admin) async fn send(
         &self,
         user: &str,
         method: &str,
@@ -106,24 +111,24 @@ impl Portal {
         }
     }
 
-    pub(super) async fn get(&self, user: &str, path: &str) -> Answered {
+    pub(in crate::admin) async fn get(&self, user: &str, path: &str) -> Answered {
         self.send(user, "GET", &format!("{PORTAL}{path}"), &[], None).await
     }
 
-    pub(super) async fn post(&self, user: &str, path: &str, body: &Value) -> Answered {
+    pub(in crate::admin) async fn post(&self, user: &str, path: &str, body: &Value) -> Answered {
         self.send(user, "POST", &format!("{PORTAL}{path}"), &[], Some(body)).await
     }
 
-    pub(super) async fn put(&self, user: &str, path: &str, body: &Value) -> Answered {
+    pub(in crate::admin) async fn put(&self, user: &str, path: &str, body: &Value) -> Answered {
         self.send(user, "PUT", &format!("{PORTAL}{path}"), &[], Some(body)).await
     }
 
-    pub(super) async fn delete(&self, user: &str, path: &str) -> Answered {
+    pub(in crate::admin) async fn delete(&self, user: &str, path: &str) -> Answered {
         self.send(user, "DELETE", &format!("{PORTAL}{path}"), &[], None).await
     }
 
     /// Creates an application and returns its id.
-    pub(super) async fn application(&self, user: &str, name: &str) -> String {
+    pub(in crate::admin) async fn application(&self, user: &str, name: &str) -> String {
         let body = json!({ "name": name, "throttlingPolicy": "Unlimited" });
         let created = self.post(user, "/applications", &body).await;
         assert_eq!(created.status, 201, "{created:?}");
@@ -131,41 +136,46 @@ impl Portal {
     }
 
     /// Maps a client to an application, at the bank's key manager.
-    pub(super) async fn map(&self, user: &str, application: &str, client: &str) -> Answered {
+    pub(in crate::admin) async fn map(
+        &self,
+        user: &str,
+        application: &str,
+        client: &str,
+    ) -> Answered {
         let body =
             json!({ "consumerKey": client, "keyType": "PRODUCTION", "keyManager": "bank-is" });
         self.post(user, &format!("/applications/{application}/map-keys"), &body).await
     }
 
     /// The id of an API of the bank.
-    pub(super) async fn api(&self, name: &str) -> String {
+    pub(in crate::admin) async fn api(&self, name: &str) -> String {
         let found = self.get("ann", &format!("/apis?query=name:{name}")).await;
         assert_eq!(found.body["count"], 1, "{found:?}");
         text(&found.body["list"][0]["id"])
     }
 }
 
-pub(super) fn text(value: &Value) -> String {
+pub(in crate::admin) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }
 
 impl Answered {
     /// The status and WSO2's code, of a refusal.
-    pub(super) fn code(&self) -> (u16, u64) {
+    pub(in crate::admin) fn code(&self) -> (u16, u64) {
         (self.status, self.body["code"].as_u64().unwrap_or_default())
     }
 
-    pub(super) fn description(&self) -> &str {
+    pub(in crate::admin) fn description(&self) -> &str {
         self.body["description"].as_str().unwrap_or_default()
     }
 
     /// The names in a list.
-    pub(super) fn names(&self) -> Vec<&str> {
+    pub(in crate::admin) fn names(&self) -> Vec<&str> {
         let list = self.body["list"].as_array().unwrap_or_else(|| panic!("no list: {self:?}"));
         list.iter().map(|one| one["name"].as_str().unwrap_or_default()).collect()
     }
 
-    pub(super) fn tag(&self) -> &str {
+    pub(in crate::admin) fn tag(&self) -> &str {
         self.headers["etag"].to_str().unwrap()
     }
 }

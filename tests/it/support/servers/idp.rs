@@ -39,6 +39,7 @@ struct Preset {
     jwks: String,
     token: String,
     introspection: Option<String>,
+    registration: Option<String>,
     client: MainClient,
     ca: Option<String>,
 }
@@ -83,6 +84,16 @@ impl Idp {
     /// Where tokens can be asked about, as the client `gateway` with the secret `gateway-secret`.
     pub(crate) fn introspection(&self, preset: &str) -> &str {
         self.preset(preset).introspection.as_deref().expect("a server that can be asked")
+    }
+
+    /// The token endpoint.
+    pub(crate) fn token_endpoint(&self, preset: &str) -> &str {
+        &self.preset(preset).token
+    }
+
+    /// Where clients are made.
+    pub(crate) fn registration(&self, preset: &str) -> &str {
+        self.preset(preset).registration.as_deref().expect("a server that makes clients")
     }
 
     /// The client that [`Idp::token`] uses: what the gateway knows as the consumer key.

@@ -1,0 +1,29 @@
+//! Clients at authorization servers: made, read, changed and deleted, and the tokens that they get.
+//!
+//! Three kinds of servers are spoken to (`ServerKind`): any that has RFC 7591 and RFC 7592, WSO2
+//! Identity Server 7 with its extension fields, and older ones of WSO2. Nothing is kept here: who
+//! asks gets what the server answered, and keeps what it needs later.
+//!
+//! The files: [`server`] (what a call goes to), [`service`] (what it does), [`kind`],
+//! [`authorization`] (as whom), [`call`] (one call and its answer), [`metadata`] and
+//! [`properties`] (a client as each kind of server writes it), [`token`], [`discovery`] (endpoints
+//! that nobody wrote), [`failure`].
+
+mod authorization;
+mod call;
+mod discovery;
+mod failure;
+mod kind;
+mod metadata;
+mod properties;
+mod server;
+mod service;
+mod token;
+
+pub use failure::RegistrationFailure;
+pub use kind::ServerKind;
+pub use metadata::{ClientWish, ManagementAccess, RegisteredClient};
+pub use properties::{ClientProperties, PropertyFault};
+pub use server::{RegistrationServer, ServerSecrets};
+pub use service::KnownClient;
+pub use token::ClientToken;
