@@ -76,7 +76,7 @@ pub(super) fn key_manager(
         enabled: table.flag("enabled", true),
         issuer,
         keys,
-        fetch: fetch_from(&place, settings, ca, client_certificate),
+        fetch: fetch_from(place, settings, ca, client_certificate),
         claims,
         rules,
         claim_mapping: claim_mapping(table),
@@ -97,7 +97,7 @@ pub(super) fn key_manager(
 
 /// Whoever writes a file may call any server; whoever uses the management API may not.
 fn fetch_from(
-    place: &Provenance,
+    place: Provenance,
     settings: Settings,
     ca: Option<PemFile>,
     client_certificate: Option<ClientCertificate>,
