@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::fetch::address::FetchUrl;
 use crate::fetch::connector::{certificate_until, connect};
-use crate::fetch::document::{Document, Posted, SIGNED_TYPE, answer, document};
+use crate::fetch::document::{Document, Posted, SIGNED_TYPE, answer, document, text};
 use crate::fetch::failure::FetchFailure;
 use crate::fetch::form::FormPost;
 use crate::fetch::one_request::{OpenResponse, send};
@@ -39,6 +39,16 @@ pub async fn get(settings: &Fetch, url: &str) -> Result<Document, FetchFailure> 
         let (response, certificate_until) = exchange(settings, &url, None).await?;
         let document = document(settings, url.host(), response).await?;
         Ok(Document { certificate_until, ..document })
+    };
+    within(settings, &url, reading).await
+}
+
+/// Fetches a text of any type.
+pub async fn get_text(settings: &Fetch, url: &str) -> Result<Bytes, FetchFailure> {
+    let url = FetchUrl::permitted(settings, url)?;
+    let reading = async {
+        let (response, _) = exchange(settings, &url, None).await?;
+        text(settings, url.host(), response).await
     };
     within(settings, &url, reading).await
 }

@@ -55,6 +55,21 @@ pub(super) async fn document(
     Ok(Document { content, freshness, certificate_until: None })
 }
 
+/// Reads a text of any type, whose reader judges it.
+pub(super) async fn text(
+    settings: &Fetch,
+    host: &str,
+    response: OpenResponse,
+) -> Result<Bytes, FetchFailure> {
+    check_redirect(host, &response)?;
+    if response.status() != StatusCode::OK {
+        let status = response.status().as_u16();
+        return Err(FetchFailure::Status { host: host.to_owned(), status });
+    }
+    check_encoding(host, &response)?;
+    content(settings, host, response).await
+}
+
 /// Reads the answer to a form, or the server's reason why it did not take the form.
 pub(super) async fn answer(
     settings: &Fetch,
@@ -83,15 +98,18 @@ pub(super) fn check_redirect(host: &str, response: &OpenResponse) -> Result<(), 
     })
 }
 
-fn check_type(host: &str, response: &OpenResponse, signed: bool) -> Result<(), FetchFailure> {
-    let host = host.to_owned();
+fn check_encoding(host: &str, response: &OpenResponse) -> Result<(), FetchFailure> {
     let encoding = field(response, &header::CONTENT_ENCODING).trim().to_ascii_lowercase();
-    if !matches!(encoding.as_str(), "" | "identity") {
-        return Err(FetchFailure::Encoded {
-            host,
-            encoding: encoding.chars().take(MOST_NAMED).collect(),
-        });
+    if matches!(encoding.as_str(), "" | "identity") {
+        return Ok(());
     }
+    let encoding = encoding.chars().take(MOST_NAMED).collect();
+    Err(FetchFailure::Encoded { host: host.to_owned(), encoding })
+}
+
+fn check_type(host: &str, response: &OpenResponse, signed: bool) -> Result<(), FetchFailure> {
+    check_encoding(host, response)?;
+    let host = host.to_owned();
     let content_type = content_type(response);
     // many servers call everything text/plain; a content that is not JSON fails as JSON later
     let is_json = matches!(

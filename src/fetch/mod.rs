@@ -5,10 +5,11 @@
 //! request has a connection of its own: no redirects, no compression, no second try, and a bound on
 //! everything that a server sends.
 //!
-//! [`get`], [`post`], [`deliver`] and [`ask`] do a whole exchange by the rules of a key manager:
-//! [`address`] says which addresses are permitted, [`reach`] in which networks, [`proxy`] which way
-//! is taken, [`connector`] opens the connection with the trust of [`trust`], and [`document`]
-//! judges the response. [`send`] is the part below: one request over a stream that is open already.
+//! [`get`], [`get_text`], [`post`], [`deliver`] and [`ask`] do a whole exchange by the rules of a
+//! key manager: [`address`] says which addresses are permitted, [`reach`] in which networks,
+//! [`proxy`] which way is taken, [`connector`] opens the connection with the trust of [`trust`],
+//! and [`document`] judges the response. [`send`] is the part below: one request over a stream that
+//! is open already.
 
 mod address;
 mod ask;
@@ -27,7 +28,7 @@ pub mod trust;
 
 pub use address::{FetchUrl, is_loopback_host};
 pub use ask::{ApiCall, ApiReply, ask};
-pub use client::{Receipt, deliver, get, post};
+pub use client::{Receipt, deliver, get, get_text, post};
 pub use document::{Document, Posted};
 pub use failure::FetchFailure;
 pub use form::{FormPost, form_encoded};
