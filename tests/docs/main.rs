@@ -1,12 +1,11 @@
 //! Holds the documents against the program: names, defaults, links, blocks and commands.
 #![cfg(test)]
 
-mod administration;
 mod blocks;
 mod commands;
+mod journeys;
 mod keys;
 mod links;
 mod pages;
-mod provisioning;
 mod reasons;
 mod runs;

@@ -26,18 +26,20 @@ const NO_LIMIT: u64 = 2_147_483_647;
 pub(super) const SUBSCRIPTIONLESS: &str = "DefaultSubscriptionless";
 const UNAUTHENTICATED: &str = "Unauthenticated";
 
-/// The levels of which developers choose.
+/// The levels of which developers and publishers choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::admin) enum PolicyKind {
     Application,
     Subscription,
+    /// Of APIs and operations, which only publishers see.
+    Advanced,
 }
 
 /// A policy in WSO2's form.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ShownPolicy {
-    pub(super) name: String,
+pub(in crate::admin) struct ShownPolicy {
+    pub(in crate::admin) name: String,
     description: String,
     policy_level: &'static str,
     attributes: Map<String, Value>,
@@ -67,13 +69,20 @@ impl PolicyKind {
         match self {
             Self::Application => "application",
             Self::Subscription => "subscription",
+            Self::Advanced => "advanced",
         }
+    }
+
+    /// WSO2's word in an answer.
+    fn word(self) -> &'static str {
+        if self == Self::Advanced { "api" } else { self.as_str() }
     }
 
     fn level(self) -> PolicyLevel {
         match self {
             Self::Application => PolicyLevel::Application,
             Self::Subscription => PolicyLevel::Subscription,
+            Self::Advanced => PolicyLevel::Advanced,
         }
     }
 }
@@ -92,7 +101,7 @@ pub(in crate::admin) async fn is_known(
 }
 
 /// Returns the policies of a level that this caller can choose, by name.
-pub(super) async fn choices(
+pub(in crate::admin) async fn choices(
     admin: &Admin,
     caller: &Caller,
     kind: PolicyKind,
@@ -127,7 +136,7 @@ impl ShownPolicy {
         Self {
             name: UNLIMITED.to_owned(),
             description: "Allows unlimited requests".to_owned(),
-            policy_level: kind.as_str(),
+            policy_level: kind.word(),
             attributes: Map::new(),
             request_count: NO_LIMIT,
             data_unit: None,
@@ -264,7 +273,7 @@ pub(super) async fn get(
 }
 
 /// Refuses a subscription policy that cannot be chosen for this API.
-pub(super) async fn offered(
+pub(in crate::admin) async fn offered(
     admin: &Admin,
     caller: &Caller,
     api: &Object,
@@ -286,7 +295,7 @@ pub(super) async fn offered(
 }
 
 /// Returns the policies that an API offers to this caller.
-pub(super) async fn offers(
+pub(in crate::admin) async fn offers(
     admin: &Admin,
     caller: &Caller,
     api: &Object,

@@ -81,11 +81,11 @@ pub(in crate::admin) fn record(application: Uuid, api: &str, policy: &str) -> Re
 }
 
 /// The state of a subscription, in WSO2's word.
-pub(super) fn status(record: &Record) -> String {
+pub(in crate::admin) fn status(record: &Record) -> String {
     record.text("status").unwrap_or("unblocked").to_uppercase()
 }
 
-pub(super) fn policy(record: &Record) -> &str {
+pub(in crate::admin) fn policy(record: &Record) -> &str {
     record.text("policy").unwrap_or(UNLIMITED)
 }
 

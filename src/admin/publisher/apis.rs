@@ -5,35 +5,38 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{OriginalUri, Path, State};
 use axum::response::Response;
-use http::{HeaderValue, StatusCode, Uri, header};
+use http::StatusCode;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::admin::addresses::check_address;
 use crate::admin::body::JsonBody;
 use crate::admin::caller::Caller;
-use crate::admin::catalog::{Committed, WriteOptions, WriteRefused};
-use crate::admin::devportal::apis::unknown_api;
-use crate::admin::entity_tag::{IfMatch, IfNoneMatch, tag};
-use crate::admin::object::Object;
-use crate::admin::object_id::object_id;
+use crate::admin::catalog::WriteOptions;
+use crate::admin::entity_tag::{IfMatch, IfNoneMatch};
 use crate::admin::paging::PageQuery;
 use crate::admin::publisher::body::ApiBody;
+use crate::admin::publisher::one_api::{CREATE, answer, changeable, commit, created, find, in_use};
 use crate::admin::publisher::read::{
     PublishedApiDraft, base_path, draft, taken_context, taken_name,
 };
 use crate::admin::publisher::search::ApiSearchTerms;
+use crate::admin::publisher::shared_scope::scopes_exist;
 use crate::admin::publisher::shown;
 use crate::admin::publisher::state::{PublicationState, put};
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
-use crate::store::{Change, Kind, Query, StoreError, WriteCondition};
+use crate::admin::texts;
+use crate::store::{Change, Kind, Query, Record, WriteCondition};
 
 const VIEW: &[&str] = &["api_view", "api_manage", "api_import_export"];
 const LIST: &[&str] = &["api_view", "api_manage", "api_import_export", "api_list_view"];
-pub(super) const CREATE: &[&str] = &["api_create", "api_manage"];
 const CHANGE: &[&str] = &["api_create", "api_manage", "api_publish"];
 const DELETE: &[&str] = &["api_delete", "api_manage", "api_import_export"];
+
+/// WSO2's limit.
+const MOST_PROVIDER: usize = 200;
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct PublisherSearch {
@@ -65,17 +68,20 @@ pub(super) async fn create(
     JsonBody(body): JsonBody<ApiBody>,
 ) -> Result<Response, Refused> {
     caller.needs(CREATE)?;
-    let changes = creation(&admin, &caller, body).await?;
+    let record = creation(&admin, &caller, body, None).await?;
+    let changes = vec![Change::Create(record)];
     let committed = commit(&admin, &caller, "create-api", options, changes, Vec::new()).await?;
     created(&committed, &uri)
 }
 
-/// Returns the change that makes an API, which begins as one that is not published.
+/// Makes the record of a new API, which begins as one that is not published. `operations` are those
+/// of a definition, for a body without any.
 pub(super) async fn creation(
     admin: &Admin,
     caller: &Caller,
     body: ApiBody,
-) -> Result<Vec<Change>, Refused> {
+    operations: Option<Value>,
+) -> Result<Record, Refused> {
     if let Some(state) = body.life_cycle_status.as_deref()
         && !state.is_empty()
         && PublicationState::named(state) != Some(PublicationState::Created)
@@ -89,14 +95,15 @@ pub(super) async fn creation(
         return Err(Refused::bad_request("`provider` is the user who creates the API"));
     }
     let provider = provider.unwrap_or_else(|| caller.name.clone());
-    crate::admin::texts::name("provider", &provider, 200)?;
-    let draft = draft(body)?;
+    texts::name("provider", &provider, MOST_PROVIDER)?;
+    let draft = draft(body, operations)?;
     check_addresses(admin, &draft).await?;
     refuse_taken(admin, &draft).await?;
     let mut record = draft.into_record();
     record.owner = Some(provider);
+    scopes_exist(admin, &record).await?;
     put(&mut record, PublicationState::Created, false);
-    Ok(vec![Change::Create(record)])
+    Ok(record)
 }
 
 pub(super) async fn get(
@@ -136,7 +143,7 @@ pub(super) async fn update(
     if body.operations.as_ref().is_none_or(Vec::is_empty) {
         return Err(Refused::bad_request("`operations` is missing"));
     }
-    let draft = draft(body)?;
+    let draft = draft(body, None)?;
     for (field, new) in
         [("name", &draft.name), ("version", &draft.version), ("context", &draft.context)]
     {
@@ -146,6 +153,7 @@ pub(super) async fn update(
     }
     check_addresses(&admin, &draft).await?;
     draft.replace(&mut record);
+    scopes_exist(&admin, &record).await?;
     let changes = vec![Change::Update { record, expected }];
     let committed = commit(&admin, &caller, "update-api", options, changes, Vec::new()).await?;
     answer(&committed, StatusCode::OK)
@@ -168,23 +176,24 @@ pub(super) async fn delete(
     if admin.catalog.page(&query).await?.total > 0 {
         return Err(in_use());
     }
-    let changes = vec![Change::Delete { kind: Kind::Api, id, expected }];
-    let conditions = vec![WriteCondition::Untargeted { kind: Kind::Subscription, target: name }];
+    let mut changes = vec![Change::Delete { kind: Kind::Api, id, expected }];
+    let query = Query { parent: Some(id), ..Query::of(Kind::ApiRevision) };
+    let revisions = admin.catalog.every(query).await?.into_iter();
+    changes.extend(revisions.map(|own| Change::Delete {
+        kind: Kind::ApiRevision,
+        id: own.record.id,
+        expected: None,
+    }));
+    if admin.catalog.get(Kind::Definition, id).await?.is_some() {
+        changes.push(Change::Delete { kind: Kind::Definition, id, expected: None });
+    }
+    let conditions = vec![
+        WriteCondition::Untargeted { kind: Kind::Subscription, target: name },
+        // a revision that comes meanwhile would be nobody's
+        WriteCondition::Childless { kind: Kind::ApiRevision, parent: id },
+    ];
     let committed = commit(&admin, &caller, "delete-api", options, changes, conditions).await?;
     Ok(committed.respond(StatusCode::OK))
-}
-
-/// Finds an API.
-pub(super) async fn find(admin: &Admin, id: &str) -> Result<Object, Refused> {
-    let Some(id) = object_id(id) else { return Err(unknown_api()) };
-    admin.catalog.get(Kind::Api, id).await?.ok_or_else(unknown_api)
-}
-
-/// Finds an API that the store keeps.
-pub(super) async fn changeable(admin: &Admin, id: &str) -> Result<Object, Refused> {
-    let api = find(admin, id).await?;
-    api.changeable("API")?;
-    Ok(api)
 }
 
 async fn check_addresses(admin: &Admin, draft: &PublishedApiDraft) -> Result<(), Refused> {
@@ -214,58 +223,4 @@ async fn refuse_taken(admin: &Admin, draft: &PublishedApiDraft) -> Result<(), Re
         }
     }
     Ok(())
-}
-
-/// Makes changes of an API, whose record is the first.
-pub(super) async fn commit(
-    admin: &Admin,
-    caller: &Caller,
-    action: &'static str,
-    options: WriteOptions,
-    changes: Vec<Change>,
-    conditions: Vec<WriteCondition>,
-) -> Result<Committed, Refused> {
-    let names = changes.iter().find_map(|change| match change {
-        Change::Create(record) => {
-            Some((record.name.clone(), record.text("context").unwrap_or_default().to_owned()))
-        }
-        _ => None,
-    });
-    let written = admin.catalog.write(caller, action, options, changes, conditions).await;
-    written.map_err(|refused| match refused {
-        WriteRefused::Store(StoreError::Taken { kind: Kind::Api, name, .. }) => match names {
-            Some((own, _)) if own == name => taken_name(&own),
-            Some((_, context)) => taken_context(&context),
-            None => taken_name(&name),
-        },
-        WriteRefused::Store(StoreError::InUse { kind: Kind::Subscription, .. }) => in_use(),
-        other => other.into(),
-    })
-}
-
-fn in_use() -> Refused {
-    Refused::conflict("applications subscribe to the API; it cannot be deleted")
-}
-
-pub(super) fn created(committed: &Committed, uri: &Uri) -> Result<Response, Refused> {
-    let mut response = answer(committed, StatusCode::CREATED)?;
-    let base = uri.path().split("/apis").next().unwrap_or_default();
-    if let Some(record) = committed.records.first()
-        && let Ok(place) = HeaderValue::from_str(&format!("{base}/apis/{}", record.id))
-    {
-        response.headers_mut().insert(header::LOCATION, place);
-    }
-    Ok(response)
-}
-
-fn answer(committed: &Committed, status: StatusCode) -> Result<Response, Refused> {
-    let Some(record) = committed.records.first().cloned() else {
-        return Err(Refused::plain(StatusCode::INTERNAL_SERVER_ERROR, "nothing was kept"));
-    };
-    let api = Object::kept(record);
-    let mut response = committed.respond((status, Json(shown::api(&api))));
-    if let Some(tag) = tag(&api, "") {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    Ok(response)
 }

@@ -13,7 +13,8 @@ use crate::admin::caller::Caller;
 use crate::admin::catalog::WriteOptions;
 use crate::admin::entity_tag::{IfMatch, IfNoneMatch};
 use crate::admin::object::Object;
-use crate::admin::publisher::apis::{changeable, commit, find};
+use crate::admin::publisher::one_api::{changeable, commit, find};
+use crate::admin::publisher::revision::{deployed_with, marks, revisions};
 use crate::admin::publisher::state::{PublicationState, is_undeployed, put};
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
@@ -79,7 +80,13 @@ pub(super) async fn change(
     // what is published is in force: nobody has to deploy it first
     let undeployed = is_undeployed(&record) && next == state;
     put(&mut record, next, undeployed);
-    changes.push(Change::Update { record, expected });
+    if next == Retired {
+        let all = revisions(&admin, &api).await?;
+        changes.extend(marks(&all, None));
+    } else if next.is_served() && !undeployed {
+        changes.extend(deployed_with(&admin, &api, &record).await?);
+    }
+    changes.insert(0, Change::Update { record, expected });
     if deprecates && next == Published {
         changes.extend(deprecations(&admin, &api).await?);
     }

@@ -57,7 +57,8 @@ pub(super) struct PublishedApiDraft {
     pub(super) addresses: Vec<(String, String)>,
 }
 
-pub(super) fn draft(body: ApiBody) -> Result<PublishedApiDraft, Refused> {
+/// Reads a body. `defined` are the operations of a definition, for a body without any.
+pub(super) fn draft(body: ApiBody, defined: Option<Value>) -> Result<PublishedApiDraft, Refused> {
     let name = identifier("name", body.name.as_deref(), MOST_NAME)?;
     let version = identifier("version", body.version.as_deref(), MOST_VERSION)?;
     if version.contains(char::is_whitespace) {
@@ -78,7 +79,7 @@ pub(super) fn draft(body: ApiBody) -> Result<PublishedApiDraft, Refused> {
         read_cors(cors, &mut declared, &mut extra)?;
     }
     let operations = match body.operations.as_deref() {
-        None | Some([]) => operations::default_operations(),
+        None | Some([]) => defined.unwrap_or_else(operations::default_operations),
         Some(bodies) => operations::declared(bodies)?,
     };
     declared.insert("operations".to_owned(), operations);

@@ -59,6 +59,12 @@ impl ApiSearchTerms {
         Ok(Self(terms))
     }
 
+    /// The same conditions, each for a whole field.
+    pub(super) fn whole(mut self) -> Self {
+        self.0.iter_mut().for_each(|term| term.is_whole = true);
+        self
+    }
+
     pub(super) fn fit(&self, record: &Record) -> bool {
         self.0.iter().all(|term| term.fits(record))
     }

@@ -1,6 +1,10 @@
 //! WSO2's publisher API on a running gateway.
 
 mod apis;
+mod bad_input;
+mod definitions;
+mod revisions;
+mod subscriptions;
 
 use serde_json::{Value, json};
 

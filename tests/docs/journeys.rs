@@ -1,0 +1,105 @@
+//! Runs the journeys of provisioning.md, line by line, each on its own file.
+
+use std::fs;
+use std::net::TcpListener;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
+use serde_json::json;
+
+use crate::pages::page;
+use crate::runs::{PRELUDE, Ports, answer, free_port, shell, start};
+
+/// The page's key manager.
+const ISSUER: &str = "https://sso.bank.example";
+
+/// A journey: the blocks with its mark, and its file, whose mark has " file" behind it.
+struct Journey {
+    mark: &'static str,
+    /// The client of the token that the journey calls with.
+    client: &'static str,
+    /// The variables of the page with hashes of passwords, which are all "secret".
+    hashes: &'static [&'static str],
+    least_lines: usize,
+}
+
+#[test]
+fn the_developers_journey_works() {
+    let hashes = &["PORTCULLIS_ANN_HASH"];
+    Journey { mark: "provisioning", client: "7wYeybBG", hashes, least_lines: 15 }.run();
+}
+
+#[test]
+fn the_administrators_journey_works() {
+    let hashes = &["PORTCULLIS_ANNA_HASH"];
+    Journey { mark: "administration", client: "app", hashes, least_lines: 40 }.run();
+}
+
+#[test]
+fn the_publishers_journey_works() {
+    let hashes = &["PORTCULLIS_ANN_HASH", "PORTCULLIS_PIA_HASH"];
+    Journey { mark: "publishing", client: "7wYeybBG", hashes, least_lines: 40 }.run();
+}
+
+impl Journey {
+    fn run(&self) {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let backend = server.local_addr().unwrap().port();
+        let (document, token) = document_and_token(backend, self.client);
+        std::thread::spawn(move || {
+            server.incoming().flatten().for_each(|stream| answer(stream, &document));
+        });
+        let ports = Ports([("8080", backend), ("8280", free_port()), ("9443", free_port())]);
+        let page = page("provisioning.md");
+        let of = |language: &str, mark: &str| -> String {
+            let blocks = page.blocks(language).into_iter().filter(|block| block.mark == mark);
+            blocks.map(|block| block.text).collect()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let file = of("toml", &format!("run: {} file", self.mark));
+        fs::write(folder.path().join("gateway.toml"), ports.put(&file)).unwrap();
+        fs::write(folder.path().join("token.jwt"), token).unwrap();
+        let hash = hash();
+        let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        let mut environment = vec![("PORTCULLIS_STORE_KEY", key)];
+        environment.extend(self.hashes.iter().map(|name| (*name, hash.as_str())));
+        let gateway = start(folder.path(), &environment);
+        let journey = of("sh", &format!("run: {}", self.mark));
+        assert!(journey.lines().count() >= self.least_lines, "{journey}");
+        // a pipe fails with its first command
+        let script = format!("{PRELUDE}set -o pipefail\n{}", ports.put(&journey));
+        let output = shell(folder.path(), &script);
+        assert!(output.status.success(), "{journey}\n{output:?}");
+        drop(gateway);
+    }
+}
+
+/// The hash of "secret", with little work.
+fn hash() -> String {
+    use argon2::password_hash::{PasswordHasher, SaltString};
+    let params = argon2::Params::new(8, 1, 1, None).unwrap();
+    let hasher = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
+    let salt = SaltString::encode_b64(b"somesaltsomesalt").unwrap();
+    hasher.hash_password(b"secret", &salt).unwrap().to_string()
+}
+
+/// A document that is the discovery document and the key set in one, and a token of a client that
+/// it verifies.
+fn document_and_token(port: u16, client: &str) -> (String, String) {
+    let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+    let (x, y) = pair.der_bytes().get(1..).unwrap().split_at(32);
+    let key = json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "one",
+                      "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y) });
+    let at = |path: &str| format!("http://127.0.0.1:{port}/{path}");
+    let document = json!({ "issuer": ISSUER, "jwks_uri": at("jwks"), "token_endpoint": at("token"),
+                           "introspection_endpoint": at("introspect"), "keys": [key] });
+    let now = jsonwebtoken::get_current_timestamp();
+    let claims = json!({ "iss": ISSUER, "client_id": client, "sub": client, "iat": now,
+                         "exp": now + 3600 });
+    let header = Header { kid: Some("one".to_owned()), ..Header::new(Algorithm::ES256) };
+    let signing = EncodingKey::from_ec_der(pair.serialized_der());
+    let token = jsonwebtoken::encode(&header, &claims, &signing).unwrap();
+    (document.to_string(), token)
+}
