@@ -9,6 +9,7 @@ mod clients;
 mod key_managers;
 mod operations;
 mod revocation;
+mod seeds;
 mod streams;
 mod support;
 mod throttling;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 pub(crate) struct Signer {
     key: EncodingKey,
     jwk: Value,
+    pem: String,
     pub(crate) key_id: &'static str,
 }
 
@@ -24,7 +25,13 @@ impl Signer {
             "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": key_id,
             "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
         });
-        Signer { key: EncodingKey::from_ec_der(pair.serialized_der()), jwk, key_id }
+        let pem = pair.public_key_pem();
+        Signer { key: EncodingKey::from_ec_der(pair.serialized_der()), jwk, pem, key_id }
+    }
+
+    /// The public key in PEM.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
     }
 
     /// The key set that holds this key and nothing else.
