@@ -121,7 +121,7 @@ mod tests {
     use crate::admin::publisher::definition::read;
     use crate::store::Kind;
 
-    fn api(operations: Value) -> Record {
+    fn api(operations: &Value) -> Record {
         let mut record = Record::new(Kind::Api, Uuid::nil(), "Pay:1");
         let declared = json!({ "name": "Pay", "version": "1", "operations": operations });
         record.declared = declared.as_object().unwrap().clone();
@@ -134,7 +134,7 @@ mod tests {
             { "method": "GET", "path": "/a/{id}", "scopes": ["r"], "policy": "10KPerMin" },
             { "method": "POST", "path": "/b", "auth": "none", "policy": "Unlimited" },
         ]);
-        let shown = definition(&api(operations.clone()), None);
+        let shown = definition(&api(&operations), None);
         assert_eq!(shown["paths"]["/a/{id}"]["get"]["parameters"][0]["name"], "id");
         assert_eq!(read(shown).unwrap().declared(None), operations);
     }
@@ -145,7 +145,7 @@ mod tests {
                            "paths": { "/a": { "get": { "summary": "A" }, "put": {} },
                                       "/gone": { "get": {} } } });
         let now = json!([{ "method": "GET", "path": "/a" }, { "method": "*", "path": "/new" }]);
-        let shown = definition(&api(now), Some(sent));
+        let shown = definition(&api(&now), Some(sent));
         assert_eq!(shown["info"], json!({ "title": "Pay", "version": "1", "contact": {} }));
         assert_eq!(shown["paths"]["/a"]["get"]["summary"], "A");
         assert!(shown["paths"]["/a"].get("put").is_none() && shown["paths"].get("/gone").is_none());

@@ -1,3 +1,5 @@
+use std::fmt::Write;
+
 use serde_json::json;
 
 use super::*;
@@ -86,7 +88,7 @@ fn odd_documents_are_refused() {
     for (one, two) in ["ab", "bc", "cd", "de", "ef", "fg", "gh"].iter().map(|pair| pair.split_at(1))
     {
         let uses = vec![format!("*{one}"); 10].join(", ");
-        bomb.push_str(&format!("{two}: &{two} [{uses}]\n"));
+        writeln!(bomb, "{two}: &{two} [{uses}]").unwrap();
     }
     let deep = format!("{}1{}", "[".repeat(300), "]".repeat(300));
     let deep_yaml = format!("a: {}1{}", "[".repeat(300), "]".repeat(300));

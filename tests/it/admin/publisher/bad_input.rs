@@ -5,14 +5,15 @@ use serde_json::{Value, json};
 use super::super::devportal::Portal;
 use super::pay;
 
-fn odd_apis(portal: &Portal) -> Vec<(&'static str, Value)> {
+/// A word that the answer has, and a body that is refused.
+type OddApi = (&'static str, Value);
+
+fn odd_fields(portal: &Portal) -> Vec<OddApi> {
     let with = |field: &str, value: Value| {
         let mut body = pay(portal);
         body[field] = value;
         body
     };
-    let backend = |url: &str| json!({ "production_endpoints": { "url": url } });
-    let operation = |own: Value| with("operations", json!([own]));
     vec![
         ("odd", with("odd", json!(1))),
         ("__proto__", with("__proto__", json!({}))),
@@ -50,6 +51,18 @@ fn odd_apis(portal: &Portal) -> Vec<(&'static str, Value)> {
         ("securityScheme", with("securityScheme", json!(["mutualssl", "mutualssl_mandatory"]))),
         ("visibility", with("visibility", json!("PRIVATE"))),
         ("enableSchemaValidation", with("enableSchemaValidation", json!(true))),
+    ]
+}
+
+fn odd_parts(portal: &Portal) -> Vec<OddApi> {
+    let with = |field: &str, value: Value| {
+        let mut body = pay(portal);
+        body[field] = value;
+        body
+    };
+    let backend = |url: &str| json!({ "production_endpoints": { "url": url } });
+    let operation = |own: &Value| with("operations", json!([own]));
+    vec![
         ("corsConfiguration", with("corsConfiguration", json!({ "odd": 1 }))),
         (
             "allow_credentials",
@@ -73,12 +86,12 @@ fn odd_apis(portal: &Portal) -> Vec<(&'static str, Value)> {
         ("production_endpoints", with("endpointConfig", backend("http://2852039166/"))),
         ("scopes", with("scopes", json!([{ "scope": { "name": "" } }]))),
         ("scope", with("scopes", json!([{ "name": "a" }]))),
-        ("target", operation(json!({ "verb": "GET", "target": "orders" }))),
-        ("verb", operation(json!({ "target": "/orders" }))),
-        ("odd", operation(json!({ "verb": "GET", "target": "/a", "odd": 1 }))),
+        ("target", operation(&json!({ "verb": "GET", "target": "orders" }))),
+        ("verb", operation(&json!({ "target": "/orders" }))),
+        ("odd", operation(&json!({ "verb": "GET", "target": "/a", "odd": 1 }))),
         (
             "Nothing",
-            operation(json!({ "verb": "GET", "target": "/a", "throttlingPolicy": "Nothing" })),
+            operation(&json!({ "verb": "GET", "target": "/a", "throttlingPolicy": "Nothing" })),
         ),
         (
             "twice",
@@ -95,7 +108,7 @@ async fn every_field_has_a_type_and_a_limit_and_the_answer_names_it() {
     let portal = Portal::open().await;
     let id = portal.create_api(&pay(&portal)).await;
     let before = portal.publisher("GET", "/apis?limit=1000", None).await.body;
-    for (field, mut body) in odd_apis(&portal) {
+    for (field, mut body) in odd_fields(&portal).into_iter().chain(odd_parts(&portal)) {
         let put = portal.publisher("PUT", &format!("/apis/{id}"), Some(&body)).await;
         assert_eq!(put.status, 400, "{field}: {put:?}");
         if body["name"] == "Pay" {

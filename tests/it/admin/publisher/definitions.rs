@@ -1,5 +1,7 @@
 //! OpenAPI definitions: imported, judged, shown and replaced.
 
+use std::fmt::Write;
+
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
@@ -26,9 +28,11 @@ impl Portal {
         let mut body = String::new();
         for (name, value) in fields {
             let file = if *name == "file" { "; filename=\"api\"" } else { "" };
-            body.push_str(&format!(
+            write!(
+                body,
                 "--edge\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n{value}\r\n"
-            ));
+            )
+            .unwrap();
         }
         body.push_str("--edge--\r\n");
         let credentials = base64::engine::general_purpose::STANDARD.encode("pat:secret");
@@ -125,7 +129,7 @@ async fn definitions_are_judged() {
     for pair in ["ab", "bc", "cd", "de", "ef", "fg", "gh"] {
         let (one, two) = pair.split_at(1);
         let uses = vec![format!("*{one}"); 10].join(", ");
-        bomb.push_str(&format!("{two}: &{two} [{uses}]\n"));
+        writeln!(bomb, "{two}: &{two} [{uses}]").unwrap();
     }
     let deep = format!("{{\"openapi\": {}", "[".repeat(100_000));
     for odd in ["[]", "7", "hello", "{\"openapi\": \"3.0.0\"}", &bomb, &deep] {
