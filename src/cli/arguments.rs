@@ -58,6 +58,19 @@ pub(super) enum CliCommand {
 The command asks the gateway that runs on the file's state_dir, over state_dir/control.socket.
 Nothing is changed. With --against the files alone are compared, without a store.")]
     Plan(PlanOptions),
+    /// Export and import what the management API keeps, or encrypt its secrets with a new key
+    #[command(after_help = "Examples:
+  portcullis store export store.toml
+  portcullis store import store.toml --dry-run
+  portcullis store import store.toml --yes
+  portcullis store rekey    after a new store.encryption_key; the old one is among
+                            store.previous_encryption_keys
+
+The store is the one that the gateway's file names. A gateway may run on it.")]
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
     /// Run the gateway with an embedded development authorization server and two backends
     Demo,
     /// Print the JSON Schema of gateway.toml
@@ -121,6 +134,37 @@ pub(super) struct ReloadOptions {
     /// Confirm a change: `removals` lets the reload remove more than gateway.reload_max_removed
     #[arg(long, value_enum, value_name = "WHAT")]
     pub confirm: Option<Confirmation>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StoreCommand {
+    /// Write the store's objects as TOML of gateway.toml, each with its id; secrets and users stay
+    /// in the store
+    Export {
+        /// The file to write, instead of standard output
+        file: Option<PathBuf>,
+    },
+    /// Take a file into the store: shows what it changes and who gains or loses access, asks, and
+    /// changes everything or nothing
+    Import(StoreImportOptions),
+    /// Encrypt all secrets with store.encryption_key that are under a previous key
+    Rekey,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StoreImportOptions {
+    /// A file of [[key_managers]], [[apis]], [[throttling_policies]], [[deny_conditions]] and
+    /// [[applications]]
+    pub file: PathBuf,
+    /// Only show what would change; exits 1 if something would
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(long, conflicts_with = "dry_run")]
+    pub yes: bool,
+    /// Remove what the file does not have
+    #[arg(long)]
+    pub replace: bool,
 }
 
 #[derive(Debug, Args)]

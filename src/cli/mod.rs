@@ -1,8 +1,8 @@
 //! The command line.
 //!
 //! The files: [`arguments`], then one for each command: [`run`], [`check`], [`demo`], [`reload`],
-//! [`plan`], [`explain`], [`import`], [`jwk`], [`healthcheck`], [`man`]. [`control`] asks a running
-//! gateway.
+//! [`plan`], [`store`], [`explain`], [`import`], [`jwk`], [`healthcheck`], [`man`]. [`control`] asks
+//! a running gateway.
 
 mod arguments;
 mod check;
@@ -19,6 +19,7 @@ mod plan;
 mod reload;
 mod run;
 mod runtime;
+mod store;
 mod token_file;
 
 use std::process::ExitCode;
@@ -42,6 +43,7 @@ pub fn main() -> ExitCode {
         CliCommand::Check(options) => check::check(&arguments.config, &options, output),
         CliCommand::Reload(options) => reload::reload(&arguments.config, &options, output),
         CliCommand::Plan(options) => plan::plan(&arguments.config, &options, output),
+        CliCommand::Store { command } => store::store(&arguments.config, &command, output),
         CliCommand::Demo => demo::demo(&arguments.config, output),
         CliCommand::Schema => {
             output

@@ -45,6 +45,17 @@ pub(super) fn declared(sources: &Sources) -> Vec<DeclaredTable> {
     tables
 }
 
+/// Tells whether a key of an object holds a secret, by its path below the list. Lists on the way
+/// have no name of their own.
+pub fn is_secret_key(list: &str, path: &[&str]) -> bool {
+    let Some((last, way)) = path.split_last() else { return false };
+    let mut rule = rule_of(&ROOT, list);
+    for key in way {
+        rule = rule.and_then(|rule| rule_of(rule, key));
+    }
+    is_secret(rule, last)
+}
+
 fn rule_of(rule: &'static TableRule, key: &str) -> Option<&'static TableRule> {
     let found = rule.keys.iter().find(|own| own.name == key)?;
     match found.kind {

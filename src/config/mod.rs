@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use changes::{ChangeTurn, DeclaredChange};
-pub use declared::DeclaredTable;
+pub use declared::{DeclaredTable, is_secret_key};
 pub use problems::{Problem, Severity};
 pub use report::{Report, ReportStyle};
 pub use resolve::ApplicationNames;

@@ -41,12 +41,14 @@ pub use digest::StateDigest;
 pub use error::StoreError;
 pub use fleet::{GatewayState, LastUse};
 pub use kind::Kind;
-pub use open::open;
+pub use open::{open, open_beside};
 pub use postgres::PostgresStore;
+#[cfg(test)]
+pub(crate) use postgres::server;
 pub use query::{Query, SortBy, SortOrder, StorePage};
 pub use record::Record;
-pub use secrets::{SecretPlace, StoreKeys, is_sealed};
+pub use secrets::{SecretPlace, StoreKeys, has_sealed, is_sealed};
 pub use shared::SharedStore;
 pub use sqlite::SqliteStore;
 pub use storage::{Answer, Store};
-pub use write::{Author, Change, Write, WriteCondition, Written};
+pub use write::{Author, Change, Write, WriteCondition, WriteProgress, Written};

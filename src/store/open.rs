@@ -1,11 +1,13 @@
 //! Opens the store that the settings name.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::clock::Clock;
 use crate::model::store::{StoreLocation, StoreSettings};
 use crate::store::error::StoreError;
+use crate::store::postgres::PostgresStore;
 use crate::store::shared::SharedStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::storage::Store;
@@ -32,6 +34,43 @@ pub async fn open(
             Ok(Some(Arc::new(store)))
         }
     }
+}
+
+/// Opens a store that is there, for a command beside the gateway: without a copy of a shared one.
+pub async fn open_beside(
+    settings: &StoreSettings,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn Store>, StoreError> {
+    match &settings.location {
+        StoreLocation::None => Err(StoreError::Unavailable("`store.url` is \"none\"".to_owned())),
+        StoreLocation::Sqlite(path) => {
+            let path = path.clone();
+            let store = waiting(move || {
+                own(&path)?;
+                SqliteStore::open(&path, clock)
+            });
+            Ok(Arc::new(store.await?))
+        }
+        StoreLocation::Postgres(server) => Ok(Arc::new(PostgresStore::new(server, None)?)),
+    }
+}
+
+/// Refuses a database file of another user: files that are made beside it would be this user's, and
+/// the gateway could not open them.
+fn own(path: &Path) -> Result<(), StoreError> {
+    let found = std::fs::metadata(path).map_err(|error| {
+        let path = path.display();
+        StoreError::Unavailable(format!("{path}: {error}; the gateway makes it at its first start"))
+    })?;
+    if found.uid() == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} belongs to user {}; run this command as the gateway's user",
+        path.display(),
+        found.uid()
+    );
+    Err(StoreError::Unavailable(message))
 }
 
 /// Runs work on a thread where waiting for the disk is allowed.

@@ -69,6 +69,23 @@ impl Record {
         format!("{application}\n{api}")
     }
 
+    /// The place of an API: the path that it is served at.
+    pub fn api_place(context: &str, version: &str) -> String {
+        let trimmed = context.trim_end_matches('/');
+        if trimmed.contains("/{version}") {
+            trimmed.replace("/{version}", &format!("/{version}"))
+        } else {
+            format!("{trimmed}/{version}")
+        }
+    }
+
+    /// The place of a deny condition: what makes it unique.
+    pub fn condition_place(declared: &Map<String, Value>) -> String {
+        let text = |key: &str| declared.get(key).and_then(Value::as_str).unwrap_or_default();
+        let inverted = declared.get("invert") == Some(&Value::Bool(true));
+        format!("{}\n{}\n{inverted}", text("type"), text("value"))
+    }
+
     /// A text of the declared form.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.declared.get(key).and_then(Value::as_str)

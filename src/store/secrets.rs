@@ -168,6 +168,19 @@ pub fn is_sealed(value: &Value) -> bool {
     sealed_text(value).is_some()
 }
 
+/// Tells whether a record holds a sealed secret anywhere.
+pub fn has_sealed(record: &Record) -> bool {
+    fn below(value: &Value) -> bool {
+        match value {
+            sealed if is_sealed(sealed) => true,
+            Value::Object(map) => map.values().any(below),
+            Value::Array(values) => values.iter().any(below),
+            _ => false,
+        }
+    }
+    record.declared.values().chain(record.extra.values()).any(below)
+}
+
 fn sealed_text(value: &Value) -> Option<&str> {
     let map = value.as_object().filter(|map| map.len() == 1)?;
     map.get(SEALED)?.as_str()

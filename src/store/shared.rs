@@ -23,7 +23,7 @@ use crate::store::query::{Query, StorePage};
 use crate::store::record::Record;
 use crate::store::replica::Replica;
 use crate::store::storage::{Answer, Store};
-use crate::store::write::{Write, Written};
+use crate::store::write::{Write, WriteProgress, Written};
 
 #[cfg(test)]
 mod tests;
@@ -206,6 +206,10 @@ impl Store for SharedStore {
 
     fn write(&self, write: Write) -> Answer<'_, Written> {
         self.both.server.write(write)
+    }
+
+    fn write_long(&self, write: Write, progress: WriteProgress) -> Answer<'_, Written> {
+        self.both.server.write_long(write, progress)
     }
 
     fn changes(&self, after: u64, most: usize) -> Answer<'_, StoreChanges> {

@@ -12,7 +12,7 @@ use crate::store::fleet::{GatewayState, LastUse};
 use crate::store::kind::Kind;
 use crate::store::query::{Query, StorePage};
 use crate::store::record::Record;
-use crate::store::write::{Write, Written};
+use crate::store::write::{Write, WriteProgress, Written};
 
 /// The answer of a store, which always comes: each call has a deadline.
 pub type Answer<'s, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 's>>;
@@ -30,6 +30,9 @@ pub trait Store: Debug + Send + Sync {
 
     /// Makes all changes of a write or none, with its audit entries, under the next revision.
     fn write(&self, write: Write) -> Answer<'_, Written>;
+
+    /// Like [`Store::write`], for as long as it takes; other writers wait, or give up.
+    fn write_long(&self, write: Write, progress: WriteProgress) -> Answer<'_, Written>;
 
     /// Returns what was written after a revision: at most about `most` records.
     fn changes(&self, after: u64, most: usize) -> Answer<'_, StoreChanges>;

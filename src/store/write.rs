@@ -1,6 +1,8 @@
 //! Changes that are made together, and what must be true for them.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use uuid::Uuid;
 
@@ -16,6 +18,20 @@ pub struct Write {
     pub changes: Vec<Change>,
     /// Checked in the transaction, so that two callers cannot pass each other.
     pub conditions: Vec<WriteCondition>,
+}
+
+/// The number of changes that a long write has made so far. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct WriteProgress(Arc<AtomicUsize>);
+
+impl WriteProgress {
+    pub fn made(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::store) fn step(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Who makes a change, and from where.

@@ -10,7 +10,7 @@
 //! [`certificates`] (until when they are valid), [`signals`], [`watch`] (changed files),
 //! [`workers`] (the threads), [`trace_export`] (spans for the collector), [`clock`],
 //! [`clock_watch`] (a clock that jumps), [`access_lines`] (who gains or loses access),
-//! [`planning`] (what another file would change).
+//! [`planning`] (what another file would change), [`transfer`] (the store as a file).
 
 mod access_lines;
 mod background;
@@ -43,6 +43,7 @@ pub mod signals;
 pub mod start;
 mod takeover;
 mod trace_export;
+mod transfer;
 mod turn;
 mod upkeep;
 mod warnings;
@@ -51,3 +52,4 @@ mod worker_parts;
 pub mod workers;
 
 pub use planning::{Plan, between_files};
+pub use transfer::{ImportTarget, Others, StoreImport, TransferError, export, rekey};

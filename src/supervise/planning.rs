@@ -10,3 +10,4 @@ mod running;
 
 pub use compare::between_files;
 pub use plan::Plan;
+pub(super) use plan::PlannedChange;

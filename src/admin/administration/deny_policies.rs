@@ -266,9 +266,7 @@ fn serves(api: &Record, path: &str) -> bool {
 
 /// Returns the text that makes a condition unique.
 fn place(declared: &Map<String, Value>) -> String {
-    let text = |key: &str| declared.get(key).and_then(Value::as_str).unwrap_or_default();
-    let inverted = declared.get("invert") == Some(&json!(true));
-    format!("{}\n{}\n{inverted}", text("type"), text("value"))
+    Record::condition_place(declared)
 }
 
 fn shown(object: &Object) -> Value {

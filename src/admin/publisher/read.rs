@@ -223,12 +223,7 @@ impl PublishedApiDraft {
 
 /// Returns the path that an API is served at.
 pub(super) fn base_path(context: &str, version: &str) -> String {
-    let trimmed = context.trim_end_matches('/');
-    if trimmed.contains("/{version}") {
-        trimmed.replace("/{version}", &format!("/{version}"))
-    } else {
-        format!("{trimmed}/{version}")
-    }
+    Record::api_place(context, version)
 }
 
 /// The policies of an API in WSO2's words.

@@ -7,6 +7,7 @@ use super::words::RETRY_CAUSES;
 pub(super) static API: TableRule = TableRule {
     keys: &[
         key("name", ValueKind::Text, "Unique together with the version"),
+        key("id", ValueKind::Text, "Its id in the REST API, a UUID; derived from its name"),
         key("version", ValueKind::Text, "Part of the path"),
         key("context", ValueKind::Text, "The path before the version"),
         key("default_version", ValueKind::Flag, "Serves the API at the context alone, too"),

@@ -5,6 +5,7 @@ use super::rule::{TableRule, ValueKind, key};
 pub(super) static APPLICATION: TableRule = TableRule {
     keys: &[
         key("name", ValueKind::Text, "Unique"),
+        key("id", ValueKind::Text, "Its id in the REST API, a UUID; derived from its name"),
         key("owner", ValueKind::Text, "The owner"),
         key(
             "organization",
@@ -23,6 +24,7 @@ static KEY: TableRule = TableRule {
         key("type", ValueKind::Choice(&["production", "sandbox"]), "The backend for this key"),
         key("key_manager", ValueKind::Text, "The key manager that issued it"),
         key("consumer_key", ValueKind::Text, "The client id"),
+        key("id", ValueKind::Text, "Its id in the REST API, a UUID; derived from its name"),
     ],
 };
 
@@ -41,5 +43,6 @@ static SUBSCRIPTION: TableRule = TableRule {
             ]),
             "The state of the subscription",
         ),
+        key("id", ValueKind::Text, "Its id in the REST API, a UUID; derived from its name"),
     ],
 };

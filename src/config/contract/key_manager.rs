@@ -34,6 +34,7 @@ pub(super) static KEY_MANAGER_DEFAULTS: TableRule = TableRule {
 pub(super) static KEY_MANAGER: TableRule = TableRule {
     keys: &[
         key("name", ValueKind::Text, "Unique"),
+        key("id", ValueKind::Text, "Its id in the REST API, a UUID; derived from its name"),
         key("display_name", ValueKind::Text, "For people"),
         key("description", ValueKind::Text, "For people"),
         key(

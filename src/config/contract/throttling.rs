@@ -42,6 +42,7 @@ pub(super) static THROTTLING: TableRule = TableRule {
 pub(super) static THROTTLING_POLICY: TableRule = TableRule {
     keys: &[
         key("name", ValueKind::Text, "Unique in its level; replaces a built-in one"),
+        key("id", ValueKind::Text, "Its id in the REST API, a UUID; derived from its name"),
         key("level", ValueKind::Choice(POLICY_LEVELS), "What it can be chosen for"),
         key("requests", ValueKind::Integer, "How many"),
         key("bandwidth", ValueKind::Size, "Bytes of both bodies in the same time"),
@@ -93,6 +94,7 @@ static CONDITION: TableRule = TableRule {
 
 pub(super) static DENY_CONDITION: TableRule = TableRule {
     keys: &[
+        key("id", ValueKind::Text, "Its id in the REST API, a UUID; derived from its name"),
         key("type", ValueKind::Choice(DENY_TYPES), "What is refused"),
         key("value", ValueKind::Text, "Which"),
         key("enabled", ValueKind::Flag, "Whether it is in force"),

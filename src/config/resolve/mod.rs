@@ -19,6 +19,7 @@ mod limits;
 mod listeners;
 mod management;
 mod naming;
+mod object_ids;
 mod organizations;
 mod proxies;
 mod redis;
@@ -96,6 +97,13 @@ pub(super) fn state_dir(sources: &Sources, problems: &Problems) -> PathBuf {
     gateway::gateway(&whole(sources, problems), sources).state_dir
 }
 
+fn checked<'s>(sources: &'s Sources, problems: &'s Problems) -> Whole<'s> {
+    let whole = whole(sources, problems);
+    whole.refuse_nested_includes();
+    object_ids::check(sources, problems);
+    whole
+}
+
 fn whole<'s>(sources: &'s Sources, problems: &'s Problems) -> Whole<'s> {
     let roots = sources
         .tables()
@@ -111,8 +119,7 @@ pub(super) fn model(
     identities: &Identities,
     applications: StoredApplications<'_>,
 ) -> ResolvedModel {
-    let whole = whole(sources, problems);
-    whole.refuse_nested_includes();
+    let whole = checked(sources, problems);
     let mut references = References {
         identities: identities.clone(),
         key_managers: HashMap::new(),

@@ -8,7 +8,7 @@ mod nudges;
 mod pool;
 #[cfg(test)]
 #[path = "../../../tests/it/support/servers/postgres.rs"]
-pub(in crate::store) mod server;
+pub(crate) mod server;
 mod session;
 mod target;
 #[cfg(test)]
@@ -37,7 +37,7 @@ use crate::store::query::{Query, StorePage};
 use crate::store::record::Record;
 use crate::store::sql::{self, SqlSession, stored};
 use crate::store::storage::{Answer, Store};
-use crate::store::write::{Write, Written};
+use crate::store::write::{Write, WriteProgress, Written};
 
 /// The longest wait for an answer, with everything that it takes.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -175,6 +175,15 @@ impl Store for PostgresStore {
         in_time(within!(self, WRITE, session => {
             match time(session, self.clock.as_ref()).await {
                 Ok(now) => sql::apply(session, &write, now).await,
+                Err(error) => Err(error),
+            }
+        }))
+    }
+
+    fn write_long(&self, write: Write, progress: WriteProgress) -> Answer<'_, Written> {
+        Box::pin(within!(self, WRITE, session => {
+            match time(session, self.clock.as_ref()).await {
+                Ok(now) => sql::apply_counted(session, &write, now, &progress).await,
                 Err(error) => Err(error),
             }
         }))

@@ -25,4 +25,4 @@ pub(in crate::store) use reading::{
 };
 pub(in crate::store) use session::{ReadRow, SqlRow, SqlSession, SqlValue, one_number, stored};
 pub(in crate::store) use state::read_state;
-pub(in crate::store) use writing::apply;
+pub(in crate::store) use writing::{apply, apply_counted};

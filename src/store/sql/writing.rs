@@ -8,7 +8,7 @@ use crate::store::sql::conditions;
 use crate::store::sql::rows::{find, insert, refuse_taken, remove, replace};
 use crate::store::sql::session::{SqlSession, SqlValue, one_number, stored};
 use crate::store::sql::state::{StoreState, read_state, write_state};
-use crate::store::write::{Change, Write, Written};
+use crate::store::write::{Change, Write, WriteProgress, Written};
 
 /// Followers that missed more removals than this read everything again.
 const MOST_REMOVALS: u64 = 100_000;
@@ -21,6 +21,16 @@ pub(in crate::store) async fn apply(
     session: &mut impl SqlSession,
     write: &Write,
     now: i64,
+) -> Result<Written, StoreError> {
+    apply_counted(session, write, now, &WriteProgress::default()).await
+}
+
+/// Like [`apply`], and tells how far it is.
+pub(in crate::store) async fn apply_counted(
+    session: &mut impl SqlSession,
+    write: &Write,
+    now: i64,
+    progress: &WriteProgress,
 ) -> Result<Written, StoreError> {
     session.exclude().await?;
     let mut state = read_state(session).await?;
@@ -37,6 +47,7 @@ pub(in crate::store) async fn apply(
         let (before, after) = make(session, &mut state, change, now).await?;
         audit.note(session, before.as_ref(), after.as_ref()).await?;
         records.extend(after);
+        progress.step();
     }
     // a condition holds after the changes too: what a write itself adds counts
     conditions::check_kept(session, &write.conditions).await?;

@@ -33,7 +33,7 @@ use crate::store::sqlite::readers::Readers;
 pub(in crate::store) use crate::store::sqlite::session::{SqliteSession, now};
 use crate::store::sqlite::writer::{Job, SqliteWriter};
 use crate::store::storage::{Answer, Store};
-use crate::store::write::{Write, Written};
+use crate::store::write::{Write, WriteProgress, Written};
 
 /// Writes that may wait. Callers beyond are refused.
 const MOST_WAITING: usize = 1024;
@@ -193,6 +193,18 @@ impl Store for SqliteStore {
     fn write(&self, write: Write) -> Answer<'_, Written> {
         let (reply, answer) = oneshot::channel();
         Box::pin(self.answered(Job::Write(Box::new(write), reply), answer))
+    }
+
+    fn write_long(&self, write: Write, progress: WriteProgress) -> Answer<'_, Written> {
+        let time = self.time();
+        Box::pin(async move {
+            let work = move |session: &mut SqliteSession| {
+                now(sql::apply_counted(session, &write, time, &progress))
+            };
+            let written = self.work_long(work).await?;
+            self.written.notify_one();
+            Ok(written)
+        })
     }
 
     fn changes(&self, after: u64, most: usize) -> Answer<'_, StoreChanges> {

@@ -46,7 +46,7 @@ impl Plan {
         self.changes.is_empty() && self.access.is_empty()
     }
 
-    pub(super) fn add(&mut self, change: PlannedChange) {
+    pub(in crate::supervise) fn add(&mut self, change: PlannedChange) {
         if self.changes.len() < MOST_CHANGES {
             self.changes.push(change);
         } else {
@@ -54,7 +54,7 @@ impl Plan {
         }
     }
 
-    pub(super) fn add_access(&mut self, difference: &AccessDifference) {
+    pub(in crate::supervise) fn add_access(&mut self, difference: &AccessDifference) {
         self.access.extend(difference.changes.iter().map(PlannedAccess::of));
         self.more_access = self.more_access.saturating_add(difference.more);
     }

@@ -11,18 +11,18 @@ use crate::store::{Change, Kind, Query, Record, Removal, Store, StoreError};
 
 /// Puts an application's records into the form of a line of an application file.
 #[derive(Debug)]
-pub(super) struct Gathering {
-    pub(super) application: Record,
-    pub(super) keys: Vec<Record>,
-    pub(super) subscriptions: Vec<Record>,
+pub(in crate::supervise) struct Gathering {
+    pub(in crate::supervise) application: Record,
+    pub(in crate::supervise) keys: Vec<Record>,
+    pub(in crate::supervise) subscriptions: Vec<Record>,
 }
 
 impl Gathering {
-    pub(super) fn of(application: Record) -> Self {
+    pub(in crate::supervise) fn of(application: Record) -> Self {
         Self { application, keys: Vec::new(), subscriptions: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, record: Record) {
+    pub(in crate::supervise) fn add(&mut self, record: Record) {
         match record.kind {
             Kind::Key => self.keys.push(record),
             Kind::Subscription => self.subscriptions.push(record),
@@ -30,7 +30,7 @@ impl Gathering {
         }
     }
 
-    pub(super) fn finish(self) -> StoredApplication {
+    pub(in crate::supervise) fn finish(self) -> StoredApplication {
         let Self { application, keys, subscriptions } = self;
         let parts = keys.iter().chain(&subscriptions);
         let revision = parts.map(|own| own.revision).fold(application.revision, u64::max);

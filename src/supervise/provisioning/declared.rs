@@ -50,8 +50,9 @@ fn text(members: &Map<String, Value>, key: &str) -> String {
     members.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-fn named(kind: Kind, object: ObjectKind, name: String, members: Map<String, Value>) -> Record {
-    let id = Uuid::from(ObjectId::declared(object, &name));
+fn named(kind: Kind, object: ObjectKind, name: String, mut members: Map<String, Value>) -> Record {
+    let written = members.remove("id").and_then(|id| id.as_str()?.parse().ok());
+    let id = written.unwrap_or_else(|| Uuid::from(ObjectId::declared(object, &name)));
     Record { declared: members, ..Record::new(kind, id, name) }
 }
 
@@ -95,5 +96,42 @@ fn application(objects: &mut Vec<Object>, mut members: Map<String, Value>, place
             ..named(Kind::Subscription, ObjectKind::Subscription, name, subscription)
         };
         objects.push(Object::declared(record, place.to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_written_id_is_the_objects_id_and_others_are_derived() {
+        let table = |list, members| {
+            let members = serde_json::from_value(members).unwrap();
+            DeclaredTable { list, members, place: "gateway.toml:1".to_owned() }
+        };
+        let id = |number: u128| Uuid::from_u128(number);
+        let tables = vec![
+            table("apis", json!({ "name": "a", "version": "1", "id": id(1) })),
+            table("apis", json!({ "name": "b", "version": "1" })),
+            table("deny_conditions", json!({ "type": "ip", "value": "x", "id": id(2) })),
+            table(
+                "applications",
+                json!({
+                    "name": "shop", "id": id(3),
+                    "keys": [{ "key_manager": "k", "consumer_key": "c", "id": id(4) }],
+                    "subscriptions": [{ "api": "a:1", "id": id(5) }]
+                }),
+            ),
+        ];
+        let shown = declared_objects(tables, PortalSettings::default());
+        let all: Vec<&Record> =
+            shown.objects.iter().chain(&shown.applications).map(|own| &own.record).collect();
+        let derived = Uuid::from(ObjectId::declared(ObjectKind::Api, "b:1"));
+        let ids: Vec<Uuid> = all.iter().map(|own| own.id).collect();
+        assert_eq!(ids, [id(1), derived, id(2), id(3), id(4), id(5)]);
+        assert!(all.iter().all(|own| !own.declared.contains_key("id")));
+        assert_eq!((all[2].name.clone(), all[4].parent), (id(2).to_string(), Some(id(3))));
     }
 }

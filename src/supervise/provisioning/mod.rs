@@ -19,6 +19,7 @@ mod start;
 mod state;
 mod tables;
 
+pub(super) use applications::Gathering;
 pub(super) use applying::store_work;
 pub(super) use start::{ApiSettings, Provisioning};
 pub(super) use state::StoreReader;

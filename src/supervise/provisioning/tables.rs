@@ -15,7 +15,11 @@ pub(in crate::supervise) struct StoredTables(BTreeMap<(Kind, Uuid), StoredTable>
 impl StoredTables {
     /// Adds or replaces the table of a record, with its secrets opened; a record of another kind
     /// changes nothing.
-    pub(super) fn put(&mut self, record: Record, keys: &StoreKeys) -> Result<(), StoreError> {
+    pub(in crate::supervise) fn put(
+        &mut self,
+        record: Record,
+        keys: &StoreKeys,
+    ) -> Result<(), StoreError> {
         let Some(list) = list_of(record.kind) else { return Ok(()) };
         let Record { kind, id, name, revision, declared: mut members, .. } = record;
         for (field, value) in &mut members {

@@ -25,7 +25,7 @@ pub(super) fn hash() -> String {
 }
 
 /// The bank with an administrator and a store. Servers of tests are on loopback.
-pub(super) async fn bank() -> Bank {
+pub(crate) async fn bank() -> Bank {
     let hash = hash();
     let users =
         format!("users = [{{ name = \"anna\", password_hash = \"{hash}\", roles = [\"admin\"] }}]");

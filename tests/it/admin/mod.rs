@@ -1,7 +1,7 @@
 //! The management listener: who may do what, and what one caller cannot take from others.
 
 mod access;
-mod administration;
+pub(crate) mod administration;
 mod devportal;
 mod publisher;
 mod registration;

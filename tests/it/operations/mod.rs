@@ -17,5 +17,6 @@ mod reload;
 mod removals;
 mod service_manager;
 mod signals;
+mod store;
 pub(crate) mod takeover;
 mod traces;
