@@ -82,15 +82,17 @@ fn responses() -> Value {
 /// The parts of a path in braces.
 fn parameters(path: &str) -> Vec<Value> {
     let names = path.split('/').filter_map(|own| own.strip_prefix('{')?.strip_suffix('}'));
-    let parameter = |name: &str| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } });
+    let text = json!({ "type": "string" });
+    let parameter =
+        |name: &str| json!({ "name": name, "in": "path", "required": true, "schema": text });
     names.map(parameter).collect()
 }
 
 fn put_scheme(document: &mut Map<String, Value>, api: &Record) -> Option<()> {
     let scopes: Map<String, Value> = asked(api).map(|name| (name.to_owned(), json!(""))).collect();
     if document.contains_key("swagger") {
-        let scheme = json!({ "type": "oauth2", "flow": "implicit", "authorizationUrl": AUTHORIZATION,
-                             "scopes": scopes });
+        let scheme = json!({ "type": "oauth2", "flow": "implicit",
+                             "authorizationUrl": AUTHORIZATION, "scopes": scopes });
         object(document, "securityDefinitions")?.insert(SCHEME.to_owned(), scheme);
         return Some(());
     }

@@ -189,7 +189,8 @@ mod tests {
         let sent = json!([
             { "target": "/a/{id}", "verb": "get", "authType": "None", "throttlingPolicy": "" },
             { "target": "/*", "verb": "POST", "scopes": ["w"], "throttlingPolicy": "10KPerMin",
-              "authType": "Any", "operationPolicies": { "request": [], "response": [], "fault": [] } },
+              "authType": "Any",
+              "operationPolicies": { "request": [], "response": [], "fault": [] } },
         ]);
         let expected = json!([
             { "method": "GET", "path": "/a/{id}", "auth": "none" },

@@ -60,7 +60,8 @@ fn faults_are_told_all_at_once() {
     for part in ["`openapi`", "`info.title`", "`info.version`", "`paths`"] {
         assert!(all.contains(part), "{part}: {all}");
     }
-    let with = |paths: Value| json!({ "openapi": "3.1.0", "info": { "title": "a", "version": "1" }, "paths": paths });
+    let info = json!({ "title": "a", "version": "1" });
+    let with = |paths: Value| json!({ "openapi": "3.1.0", "info": info, "paths": paths });
     for (paths, part) in [
         (json!({}), "no operation"),
         (json!({ "a": { "get": {} } }), "no path"),
