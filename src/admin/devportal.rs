@@ -2,17 +2,18 @@
 //!
 //! The files: `applications` with `application` (its form) and `visible` (who may see it);
 //! `exporting` and `importing` with `archive` and `import_parts`; `map_keys` with
-//! `existing_client`; `generate_keys` with `wish`; `oauth_keys`, `generate_token` and `generated`
-//! with `key` (its form) and `own_key`; `clients` (authorization servers), `created` (what is kept
-//! of a client there) and `created_keys` (what is changed there); `subscriptions` and
-//! `subscribing` with `subscription`; `apis` with `api`, `policies`, `key_managers` with `roles`
-//! (who may use them), `settings`.
+//! `existing_client`; `generate_keys` with `wish`, `regulatory` and `property_faults`; `oauth_keys`,
+//! `generate_token` and `client_secrets` with `key` (its form) and `own_key`; `clients`
+//! (authorization servers), `created` (what is kept of a client there) and `created_keys` (what is
+//! changed there); `subscriptions` and `subscribing` with `subscription`; `apis` with `api`,
+//! `policies`, `key_managers` with `roles` (who may use them), `settings`.
 
 mod api;
 pub(super) mod apis;
 pub(super) mod application;
 pub(super) mod applications;
 mod archive;
+mod client_secrets;
 mod clients;
 mod created;
 mod created_keys;
@@ -20,7 +21,6 @@ pub(super) mod existing_client;
 mod exporting;
 mod generate_keys;
 mod generate_token;
-mod generated;
 mod import_parts;
 mod importing;
 pub(super) mod key;
@@ -29,6 +29,8 @@ mod map_keys;
 pub(super) mod oauth_keys;
 pub(super) mod own_key;
 pub(super) mod policies;
+mod property_faults;
+mod regulatory;
 pub(super) mod roles;
 mod settings;
 mod subscribing;
@@ -84,15 +86,15 @@ fn keys() -> Router<Arc<Admin>> {
         .route(ONE, get(oauth_keys::get).put(oauth_keys::update).delete(oauth_keys::delete))
         .route(&format!("{ONE}/clean-up"), post(oauth_keys::clean_up))
         .route(&format!("{ONE}/generate-token"), post(generate_token::generate_token))
-        .route(&format!("{ONE}/regenerate-secret"), post(generated::secrets))
-        .route(&format!("{ONE}/generate-secret"), post(generated::secrets))
-        .route(&format!("{ONE}/secrets"), get(generated::secrets))
-        .route(&format!("{ONE}/revoke-secret"), post(generated::secrets))
+        .route(&format!("{ONE}/regenerate-secret"), post(client_secrets::regenerate))
+        .route(&format!("{ONE}/generate-secret"), post(client_secrets::add))
+        .route(&format!("{ONE}/secrets"), get(client_secrets::list))
+        .route(&format!("{ONE}/revoke-secret"), post(client_secrets::revoke))
         .route("/applications/{id}/keys", get(oauth_keys::list))
         .route(ONLY, get(oauth_keys::get_only).put(oauth_keys::update_only))
         .route(&format!("{ONLY}/clean-up"), post(oauth_keys::clean_up_only))
         .route(&format!("{ONLY}/generate-token"), post(generate_token::generate_token_only))
-        .route(&format!("{ONLY}/regenerate-secret"), post(generated::secrets_only))
+        .route(&format!("{ONLY}/regenerate-secret"), post(client_secrets::regenerate_only))
 }
 
 /// The counters of an application are many and on many gateways: nothing sets them back.

@@ -14,7 +14,7 @@
 //! WSO2's APIs: [`administration`], [`devportal`], [`publisher`], and [`portcullis`] for what WSO2
 //! has no path for.
 
-#![allow(dead_code, reason = "authorization servers are not asked about existing clients yet")]
+#![allow(dead_code, reason = "the publisher's API is still growing")]
 
 mod access;
 mod addresses;

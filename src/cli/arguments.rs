@@ -127,6 +127,10 @@ pub(super) struct CheckOptions {
     /// fails
     #[arg(long)]
     pub fetch: bool,
+    /// Also make one client at the server of this key manager and delete it again; exits 1 if that
+    /// fails
+    #[arg(long, value_name = "KEY_MANAGER")]
+    pub registration: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ use crate::cli::arguments::CheckOptions;
 use crate::cli::control;
 use crate::cli::exit;
 use crate::cli::output::Output;
+use crate::cli::registration::try_registration;
 use crate::cli::runtime::{control_runtime, install_crypto};
 use crate::config::{self, Loaded};
 use crate::introspect::{IntrospectionOutcome, IntrospectionPurpose, Introspector};
@@ -33,7 +34,7 @@ const SKIP_REASONS: usize = 20;
 const FETCH_WAIT: Duration = Duration::from_secs(15);
 
 /// Prints the errors, or a summary of the configuration. Exits 0; 2 with every error; 1 if
-/// `--fetch` finds a server that fails.
+/// `--fetch` or `--registration` finds a server that fails.
 pub(super) fn check(config: &Path, options: &CheckOptions, output: Output) -> u8 {
     install_crypto();
     let file = options.file.as_deref().unwrap_or(config);
@@ -57,7 +58,14 @@ pub(super) fn check(config: &Path, options: &CheckOptions, output: Output) -> u8
     if let Some(warning) = runtime.block_on(removals(&loaded.model)) {
         output.note(&format!("warning: {warning}"));
     }
-    if options.fetch { runtime.block_on(fetch(&loaded.model, output)) } else { exit::OK }
+    let mut code = exit::OK;
+    if options.fetch {
+        code = code.max(runtime.block_on(fetch(&loaded.model, output)));
+    }
+    if let Some(name) = &options.registration {
+        code = code.max(runtime.block_on(try_registration(&loaded.model, name, output)));
+    }
+    code
 }
 
 fn describe(file: &Path, loaded: &Loaded, output: Output) {

@@ -16,6 +16,7 @@ mod jwk;
 mod man;
 mod output;
 mod plan;
+mod registration;
 mod reload;
 mod run;
 mod runtime;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::contract::{KeyRule, ROOT, Support, TableRule, ValueKind};
+use crate::config::contract::{KeyRule, ROOT, TableRule, ValueKind};
 
 /// Returns the schema (JSON Schema, draft 2020-12).
 pub fn schema() -> Value {
@@ -26,13 +26,7 @@ fn table(rule: &TableRule) -> Value {
 
 fn property(key: &KeyRule) -> Value {
     let mut property = kind(key.kind);
-    let about = match key.support {
-        Support::Yes => key.about.to_owned(),
-        Support::Only(values) => {
-            format!("{} (only {} is supported yet)", key.about, values.join(" or "))
-        }
-    };
-    put(&mut property, "description", &about);
+    put(&mut property, "description", key.about);
     property
 }
 

@@ -72,13 +72,6 @@ fn a_gateway_that_serves_nobody_is_refused() {
 }
 
 #[test]
-fn what_does_not_exist_yet_is_refused_by_name() {
-    let report = report("[portal]\nvalidate_existing_keys = true");
-    let words = "`portal.validate_existing_keys` = true is not supported yet";
-    assert!(report.contains(words), "{report}");
-}
-
-#[test]
 fn a_revocation_channel_is_an_address_and_its_password_is_never_shown() {
     let channel =
         |text: &str| load_text(&format!("[revocation]\n{text}")).unwrap().model.revocation_channel;

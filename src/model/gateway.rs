@@ -188,11 +188,18 @@ pub struct PortalSettings {
     pub terms: String,
     /// Developers may map existing OAuth keys, where the key manager allows it too.
     pub key_provisioning: bool,
+    /// Servers are asked about existing keys, where they can tell.
+    pub validate_existing_keys: bool,
 }
 
 impl Default for PortalSettings {
     fn default() -> Self {
-        Self { self_signup: false, terms: String::new(), key_provisioning: true }
+        Self {
+            self_signup: false,
+            terms: String::new(),
+            key_provisioning: true,
+            validate_existing_keys: false,
+        }
     }
 }
 

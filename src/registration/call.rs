@@ -31,11 +31,24 @@ pub(super) enum CallBody<'c> {
     Form(&'c [(&'c str, &'c str)]),
 }
 
-/// Calls a server. Statuses other than 2xx are failures, with the server's own reason.
+/// Calls a server that answers with an object, or with nothing.
 pub(super) async fn call(
     settings: &Fetch,
     call: ServerCall<'_>,
 ) -> Result<Map<String, Value>, RegistrationFailure> {
+    let url = call.url;
+    match call_any(settings, call).await? {
+        Value::Object(members) => Ok(members),
+        Value::Null => Ok(Map::new()),
+        _ => Err(RegistrationFailure::unreadable(url, "it is no JSON object")),
+    }
+}
+
+/// Calls a server. Statuses other than 2xx are failures, with the server's own reason.
+pub(super) async fn call_any(
+    settings: &Fetch,
+    call: ServerCall<'_>,
+) -> Result<Value, RegistrationFailure> {
     let content = match call.body {
         CallBody::None => None,
         CallBody::Json(value) => Some(("application/json", Bytes::from(value.to_string()))),
@@ -43,15 +56,16 @@ pub(super) async fn call(
     };
     let request = ApiCall { method: call.method, authorization: call.authorization, content };
     let ApiReply { status, content } = ask(settings, call.url, request).await?;
-    let host = FetchUrl::read(call.url).map(|url| url.host().to_owned()).unwrap_or_default();
-    let json: Option<Map<String, Value>> = serde_json::from_slice(&content).ok();
+    let json: Option<Value> = serde_json::from_slice(&content).ok();
     if !status.is_success() {
-        return Err(refused(host, status, &json.unwrap_or_default(), &call.secrets));
+        let host = FetchUrl::read(call.url).map(|url| url.host().to_owned()).unwrap_or_default();
+        let members = json.as_ref().and_then(Value::as_object);
+        return Err(refused(host, status, members.unwrap_or(&Map::new()), &call.secrets));
     }
     match json {
-        Some(members) => Ok(members),
-        None if content.iter().all(u8::is_ascii_whitespace) => Ok(Map::new()),
-        None => Err(RegistrationFailure::Unreadable { host, why: "it is no JSON object" }),
+        Some(value) => Ok(value),
+        None if content.iter().all(u8::is_ascii_whitespace) => Ok(Value::Null),
+        None => Err(RegistrationFailure::unreadable(call.url, "it is no JSON object")),
     }
 }
 

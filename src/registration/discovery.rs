@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::fetch::{FetchUrl, get};
+use crate::fetch::get;
 use crate::model::key_manager::Fetch;
 use crate::registration::failure::RegistrationFailure;
 
@@ -18,8 +18,6 @@ pub(super) async fn discover(
     well_known_url: &str,
 ) -> Result<DiscoveredEndpoints, RegistrationFailure> {
     let document = get(settings, well_known_url).await?;
-    serde_json::from_slice(&document.content).map_err(|_| RegistrationFailure::Unreadable {
-        host: FetchUrl::read(well_known_url).map(|url| url.host().to_owned()).unwrap_or_default(),
-        why: "it is no discovery document",
-    })
+    serde_json::from_slice(&document.content)
+        .map_err(|_| RegistrationFailure::unreadable(well_known_url, "it is no discovery document"))
 }

@@ -1,6 +1,6 @@
 //! The reasons why a server did not do what it was asked for.
 
-use crate::fetch::FetchFailure;
+use crate::fetch::{FetchFailure, FetchUrl};
 
 /// Why a call to an authorization server brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,12 @@ pub enum RegistrationFailure {
 }
 
 impl RegistrationFailure {
+    /// An answer of the server at this address that cannot be used.
+    pub(super) fn unreadable(url: &str, why: &'static str) -> Self {
+        let host = FetchUrl::read(url).map(|own| own.host().to_owned()).unwrap_or_default();
+        Self::Unreadable { host, why }
+    }
+
     /// Tells whether the server says that the caller's request is wrong, and not that the gateway
     /// may not call, or that the server is in trouble.
     pub fn is_of_the_request(&self) -> bool {

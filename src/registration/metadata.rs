@@ -27,6 +27,10 @@ pub struct ClientWish {
     pub callbacks: Vec<String>,
     pub scopes: Vec<String>,
     pub properties: ClientProperties,
+    /// An application under the rules of financial services.
+    pub regulatory: bool,
+    /// In PEM: the certificate with which the client calls.
+    pub certificate: Option<String>,
 }
 
 /// A client as the server answered it.
@@ -70,6 +74,9 @@ impl ClientWish {
                 put("token_type_extension", json!("JWT"));
                 put("ext_application_owner", json!(self.owner));
                 put("ext_application_display_name", json!(self.display_name));
+                if self.regulatory {
+                    put("tls_client_certificate_bound_access_tokens", json!(true));
+                }
             }
             ServerKind::ClassicIdentityServer => {
                 put("token_type_extension", json!("JWT"));
@@ -147,6 +154,8 @@ mod tests {
             callbacks: Vec::new(),
             scopes: vec!["read".to_owned(), "write".to_owned()],
             properties: ClientProperties::default(),
+            regulatory: false,
+            certificate: None,
         }
     }
 

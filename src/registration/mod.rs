@@ -7,12 +7,15 @@
 //! The files: [`server`] (what a call goes to), [`service`] (what it does), [`kind`],
 //! [`authorization`] (as whom), [`call`] (one call and its answer), [`metadata`] and
 //! [`properties`] (a client as each kind of server writes it), [`token`], [`discovery`] (endpoints
-//! that nobody wrote), [`failure`].
+//! that nobody wrote), [`failure`]; [`identity_server`] and [`application_certificate`] (what only
+//! servers of WSO2 do).
 
+mod application_certificate;
 mod authorization;
 mod call;
 mod discovery;
 mod failure;
+mod identity_server;
 mod kind;
 mod metadata;
 mod properties;
@@ -20,7 +23,9 @@ mod server;
 mod service;
 mod token;
 
+pub use application_certificate::check_certificate;
 pub use failure::RegistrationFailure;
+pub use identity_server::ClientSecret;
 pub use kind::ServerKind;
 pub use metadata::{ClientWish, ManagementAccess, RegisteredClient};
 pub use properties::{ClientProperties, PropertyFault};

@@ -9,7 +9,7 @@ use crate::fetch::{FetchUrl, form_encoded};
 use crate::model::key_manager::{ClientProof, Credentials, KeyManagerType};
 use crate::model::secret::Secret;
 use crate::registration::authorization::field;
-use crate::registration::call::{CallBody, ServerCall, call};
+use crate::registration::call::{CallBody, ServerCall, call, call_any};
 use crate::registration::failure::RegistrationFailure;
 use crate::registration::kind::ServerKind;
 use crate::registration::metadata::{ClientWish, ManagementAccess, RegisteredClient};
@@ -45,7 +45,26 @@ impl RegistrationServer {
         let answer = self
             .call(Method::POST, &endpoint, authorization.as_ref(), CallBody::Json(&body), None)
             .await?;
-        read(&answer, None, &endpoint)
+        let client = read(&answer, None, &endpoint)?;
+        if let Some(pem) = &wish.certificate
+            && let Err(failure) = self.put_certificate(&client.id, pem).await
+        {
+            let known = KnownClient { id: &client.id, management: client.management.as_ref() };
+            // the failure that is told is the first one; the server's administrator sees both
+            if let Err(second) = self.delete(known).await {
+                tracing::error!(
+                    target: "portcullis::registration", client = client.id, error = %second,
+                    "a client without its certificate cannot be deleted again",
+                );
+            }
+            return Err(failure);
+        }
+        Ok(client)
+    }
+
+    /// Tells whether the gateway can read clients that it did not make.
+    pub fn reads_any_client(&self) -> bool {
+        self.kind != ServerKind::Standard || self.key_manager_type == KeyManagerType::Okta
     }
 
     /// Reads a client.
@@ -85,6 +104,9 @@ impl RegistrationServer {
         }
         let body = CallBody::Json(&Value::Object(members));
         let answer = self.call(Method::PUT, &url, authorization.as_ref(), body, management).await?;
+        if let Some(pem) = &wish.certificate {
+            self.put_certificate(client.id, pem).await?;
+        }
         read(&answer, Some(client.id), &url)
     }
 
@@ -136,6 +158,25 @@ impl RegistrationServer {
         call(&self.fetch, ServerCall { method, url, authorization, body, secrets }).await
     }
 
+    /// Calls another API of the server, as its administrator.
+    pub(super) async fn administer(
+        &self,
+        method: Method,
+        url: &str,
+        body: CallBody<'_>,
+    ) -> Result<Value, RegistrationFailure> {
+        let authorization = self.authorization().await?;
+        let authorization = authorization.as_ref();
+        let secrets = self.password().map(|(_, secret)| vec![secret]).unwrap_or_default();
+        call_any(&self.fetch, ServerCall { method, url, authorization, body, secrets }).await
+    }
+
+    /// The address of a client at an older server of WSO2.
+    pub(super) async fn classic_client(&self, id: &str) -> Result<String, RegistrationFailure> {
+        let endpoint = self.registration_endpoint().await?;
+        Ok(format!("{}/{}", endpoint.trim_end_matches('/'), URL_SAFE_NO_PAD.encode(id)))
+    }
+
     /// Returns the address of a client and the credentials for it.
     async fn way_to(
         &self,
@@ -177,9 +218,7 @@ fn read(
     id: Option<&str>,
     url: &str,
 ) -> Result<RegisteredClient, RegistrationFailure> {
-    let host = || FetchUrl::read(url).map(|own| own.host().to_owned()).unwrap_or_default();
-    RegisteredClient::read(answer, id)
-        .map_err(|why| RegistrationFailure::Unreadable { host: host(), why })
+    RegisteredClient::read(answer, id).map_err(|why| RegistrationFailure::unreadable(url, why))
 }
 
 /// Tells whether two addresses are at one server: a token must go to no other.

@@ -3,7 +3,7 @@
 use http::{HeaderValue, Method};
 use serde_json::{Map, Value};
 
-use crate::fetch::{FetchUrl, form_encoded};
+use crate::fetch::form_encoded;
 use crate::model::BasicCredentials;
 use crate::model::key_manager::{Fetch, SecretCarrier};
 use crate::model::secret::Secret;
@@ -83,11 +83,8 @@ async fn attempt(
         secrets: vec![question.secret],
     };
     let answer = call(settings, asked).await?;
-    read(&answer, question.scopes).ok_or_else(|| RegistrationFailure::Unreadable {
-        host: FetchUrl::read(question.endpoint)
-            .map(|own| own.host().to_owned())
-            .unwrap_or_default(),
-        why: "it has no `access_token`",
+    read(&answer, question.scopes).ok_or_else(|| {
+        RegistrationFailure::unreadable(question.endpoint, "it has no `access_token`")
     })
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::budget::shares::SourceShare;
 use crate::budget::{ClaimedClient, ClientSource, Shares, SourceBudgets};
-use crate::model::clock::{Clock, Moment};
+use crate::model::clock::{Clock, Moment, UnixSeconds};
 use crate::model::rate::Rate;
 use crate::model::secret::Secret;
 use crate::sign_in::remembered::{RememberedPasswords, RememberedPlace};
@@ -103,6 +103,10 @@ impl PasswordChecks {
 
     pub fn counters(&self) -> &Arc<ManagementCounters> {
         &self.counters
+    }
+
+    pub fn now(&self) -> UnixSeconds {
+        self.clock.now()
     }
 
     pub fn moment(&self) -> Moment {

@@ -8,14 +8,12 @@ use serde_json::Value;
 use crate::pages::{Page, Row, code_spans, one_code_span, page, pages};
 
 const KEYS: [&str; 4] = ["key", "type", "default", "meaning"];
-const RESERVED: [&str; 3] = ["key", "accepted value", "feature"];
 const DEFAULTS: [&str; 3] = ["key", "default", "why"];
 
 /// A key as the schema has it.
 struct SchemaKey {
     kind: String,
     /// The feature behind it exists.
-    supported: bool,
     words: Vec<String>,
 }
 
@@ -26,16 +24,15 @@ fn every_key_is_documented_once_with_its_type() {
     for (page, row) in key_rows() {
         for path in paths(&row) {
             let key = schema.get(&path).unwrap_or_else(|| panic!("{page}: no key {path}"));
-            assert!(key.supported, "{page}: {path} is not supported");
             assert_eq!(row.cells[1].replace('`', ""), key.kind, "{page}: the type of {path}");
             *counts.entry(path).or_default() += 1;
         }
     }
     let headings: Vec<String> = key_rows().iter().flat_map(|(_, row)| tables(row)).collect();
-    for (path, key) in schema.iter().filter(|(_, key)| key.supported) {
+    for (path, key) in &schema {
         let top_table = !path.contains('.') && key.kind.starts_with("table");
         if top_table {
-            assert!(headings.contains(path) || reserved_table(path), "no table for [{path}]");
+            assert!(headings.contains(path), "no table for [{path}]");
         } else {
             let count = counts.get(path).copied().unwrap_or_default();
             assert_eq!(count, 1, "{path} is documented {count} times");
@@ -47,26 +44,10 @@ fn every_key_is_documented_once_with_its_type() {
 #[test]
 fn every_choice_is_named() {
     let texts: String = key_pages().iter().map(|page| page.text.as_str()).collect();
-    for (path, key) in schema_keys().iter().filter(|(_, key)| key.supported) {
+    for (path, key) in &schema_keys() {
         for word in &key.words {
             assert!(texts.contains(&format!("`{word}`")), "{path}: `{word}` is not named");
         }
-    }
-}
-
-#[test]
-fn reserved_keys_are_listed_once() {
-    let rows = reserved_rows();
-    let fits = |name: &str, path: &str| {
-        name == path || name.strip_suffix('*').is_some_and(|start| path.starts_with(start))
-    };
-    let schema = schema_keys();
-    for (path, key) in &schema {
-        let count = rows.iter().filter(|name| fits(name, path)).count();
-        assert_eq!(count, usize::from(!key.supported), "{path} is among the reserved keys");
-    }
-    for name in &rows {
-        assert!(schema.keys().any(|path| fits(name, path)), "there is no {name}");
     }
 }
 
@@ -102,16 +83,6 @@ fn key_rows() -> Vec<(String, Row)> {
     key_pages().iter().flat_map(rows).collect()
 }
 
-fn reserved_rows() -> Vec<String> {
-    let rows = page("configuration.md").rows(&RESERVED);
-    rows.iter().map(|row| one_code_span(&row.cells[0]).expect("a key").to_owned()).collect()
-}
-
-/// A table of which no key is supported.
-fn reserved_table(path: &str) -> bool {
-    reserved_rows().iter().any(|name| name.starts_with(&format!("{path}.")))
-}
-
 /// The tables that a row's heading names: `[apis.production]` is `apis.production`.
 fn tables(row: &Row) -> Vec<String> {
     let spans = code_spans(&row.heading);
@@ -139,14 +110,10 @@ fn gather(schema: &Value, path: &str, found: &mut BTreeMap<String, SchemaKey>) {
     let Some(properties) = schema["properties"].as_object() else { return };
     for (name, property) in properties {
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        let about = property["description"].as_str().expect("a description");
+        property["description"].as_str().expect("a description");
         let words = property["enum"].as_array().or(property["items"]["enum"].as_array());
         let words = words.into_iter().flatten().map(|word| word.as_str().unwrap().to_owned());
-        let key = SchemaKey {
-            kind: kind(property),
-            supported: !about.ends_with("supported yet)"),
-            words: words.collect(),
-        };
+        let key = SchemaKey { kind: kind(property), words: words.collect() };
         found.insert(path.clone(), key);
         gather(property, &path, found);
         gather(&property["items"], &path, found);

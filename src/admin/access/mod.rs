@@ -39,6 +39,7 @@ use crate::admin::caller::Caller;
 use crate::admin::catalog::Catalog;
 use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
+use crate::model::clock::UnixSeconds;
 use crate::model::gateway::ManagementUser;
 use crate::sign_in::{PasswordChecks, same_origin};
 
@@ -71,6 +72,11 @@ impl ApiAccess {
     #[must_use]
     pub fn accepting(self, foreign: Option<ForeignTokens>) -> Self {
         Self { foreign, ..self }
+    }
+
+    /// The time, by the clock that everything else here is judged by.
+    pub(super) fn now(&self) -> UnixSeconds {
+        self.passwords.now()
     }
 
     /// Refuses every call if nobody may sign in, and calls of other sites' pages.

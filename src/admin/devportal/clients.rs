@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::admin::caller::Caller;
 use crate::admin::object::Object;
@@ -11,7 +11,7 @@ use crate::admin::refused::{ApiFault, Refused};
 use crate::admin::state::Admin;
 use crate::fetch::FetchFailure;
 use crate::model::secret::Secret;
-use crate::registration::{RegistrationFailure, RegistrationServer, ServerSecrets};
+use crate::registration::{ClientToken, RegistrationFailure, RegistrationServer, ServerSecrets};
 use crate::store::{Kind, SecretPlace, StoreError, is_sealed};
 
 /// Finds the server of a key manager that is in force.
@@ -62,6 +62,7 @@ pub(super) enum ServerOperation {
     Update,
     Delete,
     Token,
+    Map,
 }
 
 impl ServerOperation {
@@ -71,6 +72,7 @@ impl ServerOperation {
             Self::Delete => 900_952,
             Self::Update => 900_953,
             Self::Token => 902_004,
+            Self::Map => 900_962,
         }
     }
 
@@ -80,6 +82,7 @@ impl ServerOperation {
             Self::Delete => "delete",
             Self::Update => "update",
             Self::Token => "get a token for",
+            Self::Map => "map",
         }
     }
 }
@@ -153,6 +156,15 @@ fn answered(failure: &RegistrationFailure, is_callers: bool) -> Refused {
         refused.errors.push(ApiFault { code, message });
     }
     refused
+}
+
+/// A token in WSO2's form.
+pub(super) fn shown_token(token: &ClientToken) -> Value {
+    json!({
+        "accessToken": token.access_token.reveal(),
+        "tokenScopes": token.scopes,
+        "validityTime": token.expires_in,
+    })
 }
 
 /// A text or a list of them in `extra`, as the forms of keys have them.

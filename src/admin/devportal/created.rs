@@ -47,7 +47,17 @@ pub(super) fn keep(
             Map::from_iter([(URI.to_owned(), json!(uri)), (ACCESS_TOKEN.to_owned(), token)]);
         key.extra.insert(REGISTRATION.to_owned(), Value::Object(members));
     }
-    if let Some(secret) = &client.secret {
+    client.secret.as_ref().map_or(Ok(()), |secret| keep_secret(admin, key, secret))
+}
+
+/// Keeps the newest secret of the client, or none.
+pub(super) fn keep_secret(
+    admin: &Admin,
+    key: &mut Record,
+    secret: &Secret,
+) -> Result<(), StoreError> {
+    key.extra.remove(SECRET);
+    if admin.keys.can_seal() {
         let sealed = seal(admin, key, SECRET, secret)?;
         key.extra.insert(SECRET.to_owned(), sealed);
     }

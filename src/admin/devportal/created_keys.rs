@@ -77,7 +77,7 @@ impl CreatedKey {
             validity_time: None,
             properties: change.properties.or(kept).unwrap_or_default(),
         };
-        let wish = wish(wished, server.kind())?;
+        let wish = wish(wished, server.kind(), self.admin.access.now())?;
         let management = management(&self.admin, &record)?;
         let id = record.text("consumer_key").unwrap_or_default().to_owned();
         let known = KnownClient { id: &id, management: management.as_ref() };

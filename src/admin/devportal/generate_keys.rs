@@ -12,7 +12,9 @@ use crate::admin::body::JsonBody;
 use crate::admin::caller::Caller;
 use crate::admin::catalog::{Committed, WriteOptions};
 use crate::admin::devportal::applications::{refusal as write_refusal, stays};
-use crate::admin::devportal::clients::{ServerOperation, SharedAdmin, refusal, server};
+use crate::admin::devportal::clients::{
+    ServerOperation, SharedAdmin, refusal, server, shown_token,
+};
 use crate::admin::devportal::created::keep;
 use crate::admin::devportal::key::{ShownKey, ShownKeyType, record};
 use crate::admin::devportal::key_managers::{choose, only_exchanges, switch};
@@ -80,7 +82,7 @@ pub(super) async fn generate_keys(
         validity_time: body.validity_time,
         properties: body.additional_properties.unwrap_or_default(),
     };
-    let wish = wish(wished, server.kind())?;
+    let wish = wish(wished, server.kind(), admin.access.now())?;
     if options.dry_run {
         let description = "`dryRun`: a client is made or not; there is no preview of it";
         return Err(Refused::bad_request(description));
@@ -185,16 +187,13 @@ impl Creation {
         let secret = client.secret.as_ref()?;
         let grants = client.grant_types.as_ref().unwrap_or(&self.wish.grant_types);
         let wanted = switch(&self.key_manager, "token_generation", false)
-            && grants.iter().any(|own| own == CLIENT_CREDENTIALS);
+            && grants.iter().any(|own| own == CLIENT_CREDENTIALS)
+            && !self.wish.regulatory;
         if !wanted {
             return Some(none);
         }
         match self.server.token(&client.id, secret, &self.wish.scopes).await {
-            Ok(token) => Some(json!({
-                "accessToken": token.access_token.reveal(),
-                "tokenScopes": token.scopes,
-                "validityTime": token.expires_in,
-            })),
+            Ok(token) => Some(shown_token(&token)),
             Err(failure) => {
                 let key_manager = self.key_manager.record.name.as_str();
                 // for the log

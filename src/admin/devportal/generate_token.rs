@@ -4,15 +4,18 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::admin::body::JsonBody;
 use crate::admin::caller::Caller;
-use crate::admin::devportal::clients::{ServerOperation, SharedAdmin, refusal, server};
+use crate::admin::devportal::clients::{
+    ServerOperation, SharedAdmin, refusal, server, shown_token,
+};
 use crate::admin::devportal::created::secret;
 use crate::admin::devportal::key_managers::{find, switch};
 use crate::admin::devportal::map_keys::unsupported;
 use crate::admin::devportal::own_key::{OwnKey, only_key, own_key, unknown_key};
+use crate::admin::devportal::regulatory::is_regulatory;
 use crate::admin::devportal::wish::{USUAL_LIFETIME, scopes};
 use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
@@ -71,6 +74,11 @@ async fn token(
         let description = "the key manager makes no tokens here (token_generation is off)";
         return Err(unsupported(description));
     }
+    if is_regulatory(record) {
+        let description = "a regulatory application gets its tokens with its certificate, at the \
+                           server";
+        return Err(unsupported(description));
+    }
     body.check()?;
     let scopes = scopes(body.scopes.unwrap_or_default())?;
     let secret = match body.consumer_secret.filter(|own| !own.is_empty()) {
@@ -83,12 +91,7 @@ async fn token(
     let client = record.text("consumer_key").unwrap_or_default();
     let asked = server(admin, &key_manager)?.token(client, &secret, &scopes).await;
     let token = asked.map_err(|failure| refusal(caller, name, ServerOperation::Token, &failure))?;
-    let shown = json!({
-        "accessToken": token.access_token.reveal(),
-        "tokenScopes": token.scopes,
-        "validityTime": token.expires_in,
-    });
-    Ok(Json(shown).into_response())
+    Ok(Json(shown_token(&token)).into_response())
 }
 
 impl TokenGenerationBody {

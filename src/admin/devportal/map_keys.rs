@@ -70,7 +70,7 @@ pub(super) async fn map_keys(
         consumer_key: &body.consumer_key,
         consumer_secret: body.consumer_secret.as_deref(),
     };
-    let facts = check(&admin, &client).await?;
+    let facts = check(&admin, &caller, &client).await?;
     let committed = wanted.keep(&admin, &caller, options, &facts).await?;
     let Some(record) = committed.records.first() else {
         return Err(Refused::plain(StatusCode::INTERNAL_SERVER_ERROR, "the key was not kept"));

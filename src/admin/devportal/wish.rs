@@ -1,14 +1,16 @@
 //! A developer's wish for a client, checked before any server hears of it.
 
-use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::admin::devportal::key::ShownKeyType;
 use crate::admin::devportal::key_managers::grant_types;
+use crate::admin::devportal::property_faults::{invalid_property, missing};
+use crate::admin::devportal::regulatory::answers;
 use crate::admin::object::Object;
 use crate::admin::refused::Refused;
 use crate::admin::texts;
-use crate::registration::{ClientProperties, ClientWish, PropertyFault, ServerKind};
+use crate::model::clock::UnixSeconds;
+use crate::registration::{ClientProperties, ClientWish, ServerKind};
 
 /// A longer address is none that anybody uses.
 pub(super) const MOST_CALLBACK: usize = 2048;
@@ -41,7 +43,11 @@ pub(super) struct WishedClient<'w> {
 }
 
 /// Checks a wish, and writes it for a server of this kind.
-pub(super) fn wish(wished: WishedClient<'_>, kind: ServerKind) -> Result<ClientWish, Refused> {
+pub(super) fn wish(
+    wished: WishedClient<'_>,
+    kind: ServerKind,
+    now: UnixSeconds,
+) -> Result<ClientWish, Refused> {
     if wished.grant_types.is_empty() {
         return Err(missing("grantTypesToBeSupported"));
     }
@@ -49,8 +55,10 @@ pub(super) fn wish(wished: WishedClient<'_>, kind: ServerKind) -> Result<ClientW
     let callbacks = callbacks(wished.callback_url.as_deref().unwrap_or_default())?;
     let mut properties = wished.properties;
     lifetime(wished.validity_time.as_deref(), kind, &mut properties)?;
-    let properties =
+    let answers = answers(&wished.key_manager.record, &mut properties, &wished.grant_types, now)?;
+    let mut properties =
         ClientProperties::read(kind, &properties).map_err(|fault| invalid_property(&fault))?;
+    properties.kept.extend(answers.kept);
     let wish = ClientWish {
         name: client_name(wished.application, wished.key_type),
         display_name: wished.application.record.name.clone(),
@@ -59,6 +67,8 @@ pub(super) fn wish(wished: WishedClient<'_>, kind: ServerKind) -> Result<ClientW
         callbacks,
         scopes: scopes(wished.scopes)?,
         properties,
+        regulatory: answers.regulatory,
+        certificate: answers.certificate,
     };
     if wish.needs_callback() && wish.callbacks.is_empty() {
         return Err(missing("callbackUrl"));
@@ -73,17 +83,6 @@ fn client_name(application: &Object, key_type: ShownKeyType) -> String {
     let owner: String =
         owner.chars().take(100).map(|own| if plain(own) { own } else { '_' }).collect();
     format!("{owner}_{}_{}", application.record.id, key_type.as_str())
-}
-
-fn missing(field: &str) -> Refused {
-    let message = "Required application properties are missing";
-    Refused::new(StatusCode::BAD_REQUEST, 901_407, message, format!("`{field}` is missing"))
-}
-
-fn invalid_property(fault: &PropertyFault) -> Refused {
-    let message = "Invalid additional properties";
-    let description = format!("`additionalProperties`: `{}` {}", fault.name, fault.why);
-    Refused::new(StatusCode::BAD_REQUEST, 901_410, message, description)
 }
 
 /// Refuses grants that the key manager does not list, if it lists any.
@@ -192,7 +191,7 @@ mod tests {
             properties: Map::new(),
         };
         change(&mut own);
-        wish(own, kind)
+        wish(own, kind, UnixSeconds(1_700_000_000))
     }
 
     #[test]

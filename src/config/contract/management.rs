@@ -1,7 +1,7 @@
 //! The keys of `[management]`, `[portal]` and `[store]`.
 
 use super::listener::PAIR;
-use super::rule::{TableRule, ValueKind, key, only};
+use super::rule::{TableRule, ValueKind, key};
 use crate::model::gateway::UserRole;
 
 pub(super) static MANAGEMENT: TableRule = TableRule {
@@ -51,10 +51,9 @@ pub(super) static PORTAL: TableRule = TableRule {
             ValueKind::Flag,
             "Application developers may map existing OAuth keys, where the key manager allows it",
         ),
-        only(
+        key(
             "validate_existing_keys",
             ValueKind::Flag,
-            &["false"],
             "The authorization server is asked for an existing client, where its type can tell",
         ),
     ],

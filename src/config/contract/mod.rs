@@ -1,8 +1,5 @@
 //! Every key that `gateway.toml` may contain: the one table behind the reader, its hints and the
 //! JSON Schema.
-//!
-//! A key whose feature does not exist yet is here too, as [`Support::Only`] with the values
-//! that ask for nothing. To support it, change its row and read it.
 
 mod api;
 mod application;
@@ -20,7 +17,7 @@ mod words;
 
 pub(super) use key_manager::{CREDENTIALS, CREDENTIALS_FILE};
 pub(super) use root::ROOT;
-pub(super) use rule::{KeyRule, Support, TableRule, ValueKind};
+pub(super) use rule::{KeyRule, TableRule, ValueKind};
 pub(super) use throttling::{CONDITION_KINDS, DENY_TYPES, POLICY_LEVELS};
 pub(super) use words::{
     ALGORITHMS, CERTIFICATE_FORMATS, CREDENTIAL_METHODS, KEY_MANAGER_TYPES, PERMISSION_TYPES,

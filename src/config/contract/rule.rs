@@ -1,4 +1,4 @@
-//! The shape of the table: the type of a key's value, and the state of its feature.
+//! The shape of the table: the type of a key's value.
 
 /// The keys of one table.
 #[derive(Debug)]
@@ -10,7 +10,6 @@ pub(in crate::config) struct TableRule {
 pub(in crate::config) struct KeyRule {
     pub(in crate::config) name: &'static str,
     pub(in crate::config) kind: ValueKind,
-    pub(in crate::config) support: Support,
     pub(in crate::config) about: &'static str,
 }
 
@@ -44,23 +43,6 @@ pub(in crate::config) enum ValueKind {
     FreeTable,
 }
 
-/// The state of the feature behind a key.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::config) enum Support {
-    Yes,
-    /// Only these values, which ask for nothing; `[]` and `{}` are empty ones.
-    Only(&'static [&'static str]),
-}
-
 pub(super) const fn key(name: &'static str, kind: ValueKind, about: &'static str) -> KeyRule {
-    KeyRule { name, kind, support: Support::Yes, about }
-}
-
-pub(super) const fn only(
-    name: &'static str,
-    kind: ValueKind,
-    values: &'static [&'static str],
-    about: &'static str,
-) -> KeyRule {
-    KeyRule { name, kind, support: Support::Only(values), about }
+    KeyRule { name, kind, about }
 }

@@ -1,6 +1,6 @@
 //! Checks every key of a file against the contract.
 
-use crate::config::contract::{KeyRule, Support, TableRule, ValueKind};
+use crate::config::contract::{KeyRule, TableRule, ValueKind};
 use crate::config::problems::{At, Problems};
 use crate::config::reader::nearest::nearest;
 use crate::config::reader::table::Table;
@@ -23,11 +23,7 @@ impl<'a> Table<'a> {
     fn check_names(&self, rule: &TableRule) {
         for member in self.members {
             match rule.keys.iter().find(|key| key.name == member.name) {
-                Some(key) => {
-                    if self.is_supported(key, member) {
-                        self.check_below(key, member);
-                    }
-                }
+                Some(key) => self.check_below(key, member),
                 None => self.unknown(member, rule),
             }
         }
@@ -68,58 +64,5 @@ impl<'a> Table<'a> {
             format!("[{}]", self.name)
         };
         format!("{place} takes {}", names.join(", "))
-    }
-
-    fn is_supported(&self, key: &KeyRule, member: &TomlMember) -> bool {
-        let supported = match key.support {
-            Support::Yes => true,
-            Support::Only(values) => values.contains(&shown(&member.value.content).as_str()),
-        };
-        if supported {
-            return true;
-        }
-        let path = self.path(&member.name);
-        let (message, hint) = match key.support {
-            Support::Only(values) if !matches!(key.kind, ValueKind::FreeTable) => {
-                let found = shown(&member.value.content);
-                (
-                    format!("`{path}` = {found} is not supported yet"),
-                    format!("write only {}, or leave it out", values.join(" and ")),
-                )
-            }
-            _ => (
-                format!("`{path}` is not supported yet"),
-                "remove it: it would have no effect".to_owned(),
-            ),
-        };
-        let at = At::Span { file: self.file, span: member.span.clone() };
-        self.problems.error(at, message, Some(hint));
-        false
-    }
-}
-
-/// Returns a value as the contract writes it.
-fn shown(content: &TomlContent) -> String {
-    match content {
-        TomlContent::Text(text) => text.clone(),
-        TomlContent::Flag(flag) => flag.to_string(),
-        TomlContent::Integer(number) => {
-            number.map_or_else(String::new, |number| number.to_string())
-        }
-        TomlContent::Float(number) => number.to_string(),
-        TomlContent::DateTime => String::new(),
-        TomlContent::Array(values) => {
-            let parts: Vec<_> =
-                values.iter().map(|value| format!("\"{}\"", shown(&value.content))).collect();
-            format!("[{}]", parts.join(", "))
-        }
-        TomlContent::Table(members) if members.is_empty() => "{}".to_owned(),
-        TomlContent::Table(members) => {
-            let parts: Vec<_> = members
-                .iter()
-                .map(|member| format!("{} = \"{}\"", member.name, shown(&member.value.content)))
-                .collect();
-            format!("{{ {} }}", parts.join(", "))
-        }
     }
 }

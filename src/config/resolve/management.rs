@@ -61,6 +61,8 @@ pub(super) fn portal(whole: &Whole<'_>) -> PortalSettings {
         self_signup: table.flag("self_signup", default.self_signup),
         terms: table.text("terms").map(|terms| terms.value.to_owned()).unwrap_or_default(),
         key_provisioning: table.flag("key_provisioning", default.key_provisioning),
+        validate_existing_keys: table
+            .flag("validate_existing_keys", default.validate_existing_keys),
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use toml::{Table, Value};
 
 use super::*;
-use crate::config::contract::{KeyRule, ROOT, Support, TableRule, ValueKind};
+use crate::config::contract::{KeyRule, ROOT, TableRule, ValueKind};
 
 /// Secrets that are needed where they are written, and that no `Debug` shows. Whoever logs in with
 /// them sees their effect.
@@ -172,13 +172,13 @@ fn without(text: &str, start: &str, end: char) -> String {
     kept
 }
 
-/// Each key whose feature exists, with the names of the tables that it is in.
+/// Each key, with the names of the tables that it is in.
 fn each_key(
     rule: &'static TableRule,
     names: &mut Vec<&'static str>,
     tell: &mut impl FnMut(&[&'static str], &KeyRule),
 ) {
-    for key in rule.keys.iter().filter(|key| matches!(key.support, Support::Yes)) {
+    for key in rule.keys {
         names.push(key.name);
         match key.kind {
             // a table does what its keys do

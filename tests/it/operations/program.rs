@@ -35,7 +35,7 @@ fn check_says_what_is_wrong_and_exits_2() {
     assert!(text(&good.stdout).contains("no errors"));
     std::fs::write(
         folder.path().join("bad.toml"),
-        "[portal]\nvalidate_existing_keys = true\n[limits]\nidle_timout = \"5s\"\n",
+        "[portal]\nvalidate_existing_keys = 1\n[limits]\nidle_timout = \"5s\"\n",
     )
     .unwrap();
     for arguments in [&["check", "bad.toml"][..], &["--config", "bad.toml", "check"]] {

@@ -12,8 +12,6 @@ pub(super) struct Connector {
     pub(super) kind: KeyManagerType,
     pub(super) display_name: &'static str,
     pub(super) fields: &'static [ConnectorField],
-    /// Applications at this server cannot be made by an API.
-    pub(super) out_of_band: bool,
 }
 
 #[derive(Debug)]
@@ -46,11 +44,6 @@ pub(super) enum FieldRole {
 }
 
 impl Connector {
-    pub(super) fn of(kind: KeyManagerType) -> &'static Self {
-        // every type stands in the list, which a test counts
-        CONNECTORS.iter().find(|own| own.kind == kind).unwrap_or(&CUSTOM)
-    }
-
     /// Finds a type by its name.
     pub(super) fn named(name: &str) -> Option<&'static Self> {
         CONNECTORS.iter().find(|own| own.kind.name() == name)
@@ -83,6 +76,24 @@ const fn other(
     ConnectorField { name, label, about, form, role: FieldRole::Other }
 }
 
+/// RFC 7591 section 3.
+const INITIAL_ACCESS_TOKEN: ConnectorField = other(
+    "initial_access_token",
+    "Initial access token",
+    "The token with which the server lets clients be made",
+    FieldForm::Secret,
+);
+
+/// RFC 7591 section 2.3.
+const SOFTWARE_STATEMENT: ConnectorField = other(
+    "software_statement",
+    "Software statement",
+    "The signed statement that goes with each new client",
+    FieldForm::Text,
+);
+
+static REGISTRATION: [ConnectorField; 2] = [INITIAL_ACCESS_TOKEN, SOFTWARE_STATEMENT];
+
 static NAME_AND_PASSWORD: [ConnectorField; 2] = [
     user("Username", "User name", "The user as whom the gateway calls the server"),
     password("Password", "Password", "The password of that user"),
@@ -111,28 +122,35 @@ static IDENTITY_SERVER: [ConnectorField; 5] = [
     ),
 ];
 
-static CLIENT: [ConnectorField; 2] = [
+static CLIENT: [ConnectorField; 4] = [
     user("client_id", "Client id", "The client as which the gateway calls the server"),
     password("client_secret", "Client secret", "The secret of that client"),
+    INITIAL_ACCESS_TOKEN,
+    SOFTWARE_STATEMENT,
 ];
 
-static AUTH0: [ConnectorField; 3] = [
+static AUTH0: [ConnectorField; 5] = [
     user("client_id", "Client id", "The client as which the gateway calls the server"),
     password("client_secret", "Client secret", "The secret of that client"),
     other("audience", "Audience", "The audience of the management API", FieldForm::Text),
+    INITIAL_ACCESS_TOKEN,
+    SOFTWARE_STATEMENT,
 ];
 
-static OKTA: [ConnectorField; 3] = [
+static OKTA: [ConnectorField; 4] = [
     other("apiKey", "API key", "The API token of the Okta organization", FieldForm::Secret),
     user("client_id", "Client id", "The client as which the gateway asks about tokens"),
     password("client_secret", "Client secret", "The secret of that client"),
+    SOFTWARE_STATEMENT,
 ];
 
-static PING_FEDERATE: [ConnectorField; 4] = [
+static PING_FEDERATE: [ConnectorField; 6] = [
     other("username", "Administrator", "The user of the administration API", FieldForm::Text),
     other("password", "Administrator's password", "The password of that user", FieldForm::Secret),
     user("client_id", "Client id", "The client as which the gateway asks about tokens"),
     password("client_secret", "Client secret", "The secret of that client"),
+    INITIAL_ACCESS_TOKEN,
+    SOFTWARE_STATEMENT,
 ];
 
 static AZURE: [ConnectorField; 4] = [
@@ -164,19 +182,12 @@ static ASGARDEO: [ConnectorField; 4] = [
     ),
 ];
 
-static CUSTOM: Connector = Connector {
-    kind: KeyManagerType::CustomKeyManager,
-    display_name: "Custom (out-of-band provisioning)",
-    fields: &[],
-    out_of_band: true,
-};
-
 const fn connector(
     kind: KeyManagerType,
     display_name: &'static str,
     fields: &'static [ConnectorField],
 ) -> Connector {
-    Connector { kind, display_name, fields, out_of_band: false }
+    Connector { kind, display_name, fields }
 }
 
 /// All types, as a form lists them.
@@ -184,12 +195,7 @@ pub(super) static CONNECTORS: [Connector; 12] = [
     connector(KeyManagerType::Wso2Is, "WSO2 Identity Server", &NAME_AND_PASSWORD),
     connector(KeyManagerType::Wso2Is7, "WSO2 Identity Server 7", &IDENTITY_SERVER),
     connector(KeyManagerType::FsKeyManager, "fsKeyManager", &IDENTITY_SERVER),
-    Connector {
-        kind: KeyManagerType::CustomKeyManager,
-        display_name: "Custom (out-of-band provisioning)",
-        fields: &[],
-        out_of_band: true,
-    },
+    connector(KeyManagerType::CustomKeyManager, "Custom (out-of-band provisioning)", &REGISTRATION),
     connector(KeyManagerType::Auth0, "Auth0", &AUTH0),
     connector(KeyManagerType::Okta, "Okta", &OKTA),
     connector(KeyManagerType::KeyCloak, "Keycloak", &CLIENT),
@@ -197,12 +203,7 @@ pub(super) static CONNECTORS: [Connector; 12] = [
     connector(KeyManagerType::Forgerock, "ForgeRock", &CLIENT),
     connector(KeyManagerType::AzureAD, "Azure AD", &AZURE),
     connector(KeyManagerType::Asgardeo, "Asgardeo", &ASGARDEO),
-    Connector {
-        kind: KeyManagerType::Cognito,
-        display_name: "Amazon Cognito",
-        fields: &[],
-        out_of_band: true,
-    },
+    connector(KeyManagerType::Cognito, "Amazon Cognito", &[]),
 ];
 
 /// Tells whether a setting of no known name is a secret by its name.
@@ -224,10 +225,10 @@ mod tests {
         let names: BTreeSet<_> = CONNECTORS.iter().map(|own| own.kind.name()).collect();
         assert_eq!(names.len(), CONNECTORS.len());
         for own in &CONNECTORS {
-            assert_eq!(Connector::of(own.kind).kind, own.kind);
+            assert_eq!(Connector::named(own.kind.name()).unwrap().kind, own.kind);
             let count = |role| own.fields.iter().filter(|field| field.role == role).count();
-            let wanted = usize::from(!own.out_of_band);
-            assert_eq!((count(FieldRole::User), count(FieldRole::Password)), (wanted, wanted));
+            let (users, passwords) = (count(FieldRole::User), count(FieldRole::Password));
+            assert!(users == passwords && users <= 1, "{}", own.display_name);
             for field in own.fields {
                 let secret = field.form == FieldForm::Secret;
                 assert_eq!(sounds_secret(field.name), secret, "{}", field.name);

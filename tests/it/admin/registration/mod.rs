@@ -1,6 +1,9 @@
 //! Clients that the gateway makes at authorization servers.
 
+mod command;
+mod existing;
 mod failures;
+mod identity_server;
 mod real;
 
 use serde_json::{Value, json};

@@ -1,0 +1,215 @@
+//! The secrets of a client, which its authorization server keeps.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::admin::body::JsonBody;
+use crate::admin::caller::Caller;
+use crate::admin::catalog::WriteOptions;
+use crate::admin::devportal::clients::{ServerOperation, SharedAdmin, refusal, server};
+use crate::admin::devportal::created::{is_created, keep_secret};
+use crate::admin::devportal::key_managers::find;
+use crate::admin::devportal::own_key::{OwnKey, only_key, own_key, unknown_key};
+use crate::admin::devportal::visible::changeable;
+use crate::admin::refused::Refused;
+use crate::admin::state::Admin;
+use crate::model::secret::Secret;
+use crate::registration::{ClientSecret, RegistrationFailure, RegistrationServer};
+use crate::store::Change;
+
+const SEES: &[&str] = &["subscribe", "app_manage"];
+
+/// The properties of a new secret, which Identity Server judges.
+const SECRET_PROPERTIES: [&str; 2] = ["description", "expiresAt"];
+
+/// The longest id of a secret.
+const MOST_SECRET_ID: usize = 255;
+
+/// WSO2's `ConsumerSecretCreationRequest`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SecretCreationBody {
+    additional_properties: Option<Map<String, Value>>,
+}
+
+/// WSO2's `ConsumerSecretDeletionRequest`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SecretDeletionBody {
+    secret_id: Option<String>,
+    #[serde(rename = "additionalProperties", default)]
+    _additional_properties: serde::de::IgnoredAny,
+}
+
+pub(super) async fn regenerate(
+    State(admin): State<SharedAdmin>,
+    caller: Caller,
+    options: WriteOptions,
+    Path((id, mapping)): Path<(String, String)>,
+) -> Result<Response, Refused> {
+    caller.needs(SEES)?;
+    let own = own_key(&admin, &caller, &id, &mapping).await?;
+    regenerate_of(admin, caller, options, own).await
+}
+
+pub(super) async fn regenerate_only(
+    State(admin): State<SharedAdmin>,
+    caller: Caller,
+    options: WriteOptions,
+    Path((id, key_type)): Path<(String, String)>,
+) -> Result<Response, Refused> {
+    caller.needs(SEES)?;
+    let own = only_key(&admin, &caller, &id, &key_type).await?;
+    regenerate_of(admin, caller, options, own).await
+}
+
+async fn regenerate_of(
+    admin: SharedAdmin,
+    caller: Caller,
+    options: WriteOptions,
+    own: OwnKey,
+) -> Result<Response, Refused> {
+    let server = server_of(&admin, &own).await?;
+    if !server.regenerates_secrets() {
+        return Err(not_here("servers of this type make no new secret for a client"));
+    }
+    if options.dry_run {
+        return Err(Refused::bad_request("`dryRun`: there is no preview of a secret"));
+    }
+    let work = renew(SharedAdmin::clone(&admin), caller, options, own, server);
+    admin.errands.finish(Box::pin(work)).await
+}
+
+async fn renew(
+    admin: SharedAdmin,
+    caller: Caller,
+    options: WriteOptions,
+    own: OwnKey,
+    server: RegistrationServer,
+) -> Result<Response, Refused> {
+    let client = own.key.record.text("consumer_key").unwrap_or_default().to_owned();
+    let renewed = server.regenerate_secret(&client).await;
+    let secret = renewed.map_err(|failure| told(&caller, &own, &failure))?;
+    let mut record = own.key.record;
+    keep_secret(&admin, &mut record, &secret)?;
+    // the audit log tells of it in any case
+    let changes = vec![Change::Update { record, expected: None }];
+    let written =
+        admin.catalog.write(&caller, "regenerate-secret", options, changes, Vec::new()).await;
+    if let Err(refused) = &written {
+        // the old secret is gone, and the new one is shown here and nowhere else
+        tracing::error!(
+            target: "portcullis::admin", client, ?refused,
+            "a client has a new secret, and the store does not know it",
+        );
+    }
+    let shown = json!({ "consumerKey": client, "consumerSecret": secret.reveal() });
+    Ok(match written {
+        Ok(committed) => committed.respond(Json(shown)),
+        Err(_) => Json(shown).into_response(),
+    })
+}
+
+pub(super) async fn add(
+    State(admin): State<SharedAdmin>,
+    caller: Caller,
+    Path((id, mapping)): Path<(String, String)>,
+    JsonBody(body): JsonBody<SecretCreationBody>,
+) -> Result<Response, Refused> {
+    caller.needs(SEES)?;
+    let own = own_key(&admin, &caller, &id, &mapping).await?;
+    let server = several(&admin, &own).await?;
+    let properties = body.additional_properties.unwrap_or_default();
+    let unknown = properties.keys().find(|own| !SECRET_PROPERTIES.contains(&own.as_str()));
+    if unknown.is_some() || properties.values().any(|own| own.is_object() || own.is_array()) {
+        let names = SECRET_PROPERTIES.join(" and ");
+        let description = format!("`additionalProperties` of a secret are {names}");
+        let message = "Invalid additional properties";
+        return Err(Refused::new(StatusCode::BAD_REQUEST, 901_410, message, description));
+    }
+    let client = own.key.record.text("consumer_key").unwrap_or_default();
+    let added = server.add_secret(client, &Value::Object(properties)).await;
+    let added = added.map_err(|failure| told(&caller, &own, &failure))?;
+    Ok((StatusCode::CREATED, Json(shown(&added))).into_response())
+}
+
+pub(super) async fn list(
+    State(admin): State<SharedAdmin>,
+    caller: Caller,
+    Path((id, mapping)): Path<(String, String)>,
+) -> Result<Response, Refused> {
+    caller.needs(SEES)?;
+    let own = own_key(&admin, &caller, &id, &mapping).await?;
+    let server = several(&admin, &own).await?;
+    let client = own.key.record.text("consumer_key").unwrap_or_default();
+    let all = server.secrets(client).await.map_err(|failure| told(&caller, &own, &failure))?;
+    let list: Vec<_> = all.iter().map(shown).collect();
+    Ok(Json(json!({ "count": list.len(), "list": list })).into_response())
+}
+
+pub(super) async fn revoke(
+    State(admin): State<SharedAdmin>,
+    caller: Caller,
+    Path((id, mapping)): Path<(String, String)>,
+    JsonBody(body): JsonBody<SecretDeletionBody>,
+) -> Result<Response, Refused> {
+    caller.needs(SEES)?;
+    let own = own_key(&admin, &caller, &id, &mapping).await?;
+    let server = several(&admin, &own).await?;
+    let id = body.secret_id.filter(|own| !own.is_empty() && own.len() <= MOST_SECRET_ID);
+    let id = id.ok_or_else(|| Refused::bad_request("`secretId` is the id of a secret"))?;
+    let client = own.key.record.text("consumer_key").unwrap_or_default();
+    let revoked = server.revoke_secret(client, &id).await;
+    revoked.map_err(|failure| match failure {
+        RegistrationFailure::Refused { status: 404, .. } => {
+            Refused::not_found("the client has no secret with this id")
+        }
+        failure => told(&caller, &own, &failure),
+    })?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn shown(secret: &ClientSecret) -> Value {
+    let value = secret.value.as_ref().map(Secret::reveal);
+    let mut properties = Map::new();
+    if let Some(expiry) = &secret.expires_at {
+        properties.insert("expiresAt".to_owned(), expiry.clone());
+    }
+    json!({ "secretId": secret.id, "secretValue": value, "additionalProperties": properties })
+}
+
+fn told(caller: &Caller, own: &OwnKey, failure: &RegistrationFailure) -> Refused {
+    let key_manager = own.key.record.target.as_deref().unwrap_or_default();
+    refusal(caller, key_manager, ServerOperation::Update, failure)
+}
+
+async fn several(admin: &Admin, own: &OwnKey) -> Result<RegistrationServer, Refused> {
+    let server = server_of(admin, own).await?;
+    if server.keeps_several_secrets() {
+        Ok(server)
+    } else {
+        Err(not_here("servers of this type keep one secret of a client"))
+    }
+}
+
+/// Finds the server of a client that the gateway made.
+async fn server_of(admin: &Admin, own: &OwnKey) -> Result<RegistrationServer, Refused> {
+    if !is_created(&own.key.record) {
+        let description =
+            "the client was made at the authorization server, which keeps its secrets";
+        return Err(not_here(description));
+    }
+    changeable(&own.application)?;
+    let name = own.key.record.target.as_deref().unwrap_or_default();
+    let key_manager = find(admin, name).await?.ok_or_else(unknown_key)?;
+    server(admin, &key_manager)
+}
+
+fn not_here(description: &str) -> Refused {
+    let message = "Operation not implemented for custom Key Manager for Out-of-Band type";
+    Refused::new(StatusCode::NOT_IMPLEMENTED, 901_413, message, description)
+}
