@@ -2,11 +2,12 @@
 //!
 //! The files: `applications` with `application` (its form) and `visible` (who may see it);
 //! `exporting` and `importing` with `archive` and `import_parts`; `map_keys` with
-//! `existing_client`; `generate_keys` with `wish`, `regulatory` and `property_faults`; `oauth_keys`,
-//! `generate_token` and `client_secrets` with `key` (its form) and `own_key`; `clients`
-//! (authorization servers), `created` (what is kept of a client there) and `created_keys` (what is
-//! changed there); `subscriptions` and `subscribing` with `subscription`; `apis` with `api`,
-//! `policies`, `key_managers` with `roles` (who may use them), `settings`.
+//! `existing_client`; `generate_keys` with `wish`, `regulatory` and `property_faults`;
+//! `oauth_keys`, `generate_token` and `client_secrets` with `key` (its form) and `own_key`;
+//! `clients` (authorization servers) with `server_scopes`, `created` (what is kept of a client
+//! there) and `created_keys` (what is changed there); `subscriptions` and `subscribing` with
+//! `subscription`; `apis` with `api`, `policies`, `key_managers` with `roles` (who may use them),
+//! `settings`.
 
 mod api;
 pub(super) mod apis;
@@ -32,6 +33,7 @@ pub(super) mod policies;
 mod property_faults;
 mod regulatory;
 pub(super) mod roles;
+mod server_scopes;
 mod settings;
 mod subscribing;
 pub(super) mod subscription;

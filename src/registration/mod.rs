@@ -7,9 +7,10 @@
 //! The files: [`server`] (what a call goes to), [`service`] (what it does), [`kind`],
 //! [`authorization`] (as whom), [`call`] (one call and its answer), [`metadata`] and
 //! [`properties`] (a client as each kind of server writes it), [`token`], [`discovery`] (endpoints
-//! that nobody wrote), [`failure`]; [`identity_server`] and [`application_certificate`] (what only
-//! servers of WSO2 do).
+//! that nobody wrote), [`failure`]; [`identity_server`], [`api_resources`] and
+//! [`application_certificate`] (what only servers of WSO2 do).
 
+mod api_resources;
 mod application_certificate;
 mod authorization;
 mod call;
@@ -23,6 +24,7 @@ mod server;
 mod service;
 mod token;
 
+pub use api_resources::{ApiScope, ScopeEndpoints};
 pub use application_certificate::check_certificate;
 pub use failure::RegistrationFailure;
 pub use identity_server::ClientSecret;

@@ -19,6 +19,7 @@ use crate::admin::devportal::created::keep;
 use crate::admin::devportal::key::{ShownKey, ShownKeyType, record};
 use crate::admin::devportal::key_managers::{choose, only_exchanges, switch};
 use crate::admin::devportal::map_keys::{second_key, unsupported};
+use crate::admin::devportal::server_scopes::{endpoints, scopes};
 use crate::admin::devportal::visible::{application, changeable};
 use crate::admin::devportal::wish::{WishedClient, wish};
 use crate::admin::object::Object;
@@ -116,6 +117,14 @@ struct Creation {
 impl Creation {
     async fn run(self) -> Result<Response, Refused> {
         let key_manager = self.key_manager.record.name.as_str();
+        // a client can only be given scopes that its server knows
+        if let Some(endpoints) = endpoints(&self.key_manager) {
+            let scopes = scopes(&self.admin, &self.key_manager).await?;
+            let registered = self.server.register_scopes(&endpoints, &scopes).await;
+            registered.map_err(|failure| {
+                refusal(&self.caller, key_manager, ServerOperation::Create, &failure)
+            })?;
+        }
         let created = self.server.create(&self.wish).await;
         let client = created.map_err(|failure| {
             refusal(&self.caller, key_manager, ServerOperation::Create, &failure)

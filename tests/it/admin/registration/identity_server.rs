@@ -242,3 +242,90 @@ async fn a_regulatory_application_needs_the_code_grant_and_a_valid_certificate()
     let token = portal.post("ann", &format!("{path}/generate-token"), &json!({})).await;
     assert_eq!(token.code(), (400, 901_405), "{token:?}");
 }
+
+#[tokio::test]
+async fn scopes_and_their_roles_are_registered_before_a_client_is_made() {
+    let (server, portal, id) = stand_in("WSO2-IS-7").await;
+    let url = server.url();
+    let resources = format!("{url}/api/server/v1/api-resources");
+    let list = portal
+        .send("admin", "GET", &format!("{}/key-managers", super::ADMINISTRATION), &[], None)
+        .await;
+    let own =
+        list.body["list"].as_array().unwrap().iter().find(|own| own["name"] == "is7").unwrap();
+    let path = format!("{}/key-managers/{}", super::ADMINISTRATION, text(&own["id"]));
+    let mut body = portal.send("admin", "GET", &path, &[], None).await.body;
+    for (name, value) in [
+        ("api_resource_management_endpoint", json!(resources)),
+        ("is7_roles_endpoint", json!(format!("{url}/scim2/v2/Roles"))),
+        ("enable_roles_creation", json!(true)),
+    ] {
+        body["additionalProperties"][name] = value;
+    }
+    let changed = portal.send("admin", "PUT", &path, &[], Some(&body)).await;
+    assert_eq!(changed.status, 200, "{changed:?}");
+    // an API of the store whose scope has two roles
+    let api = json!({
+        "name": "scoped", "version": "1.0.0", "context": "/scoped", "policies": ["Unlimited"],
+        "endpointConfig": { "endpoint_type": "http", "production_endpoints": { "url": url } },
+        "operations": [{ "target": "/*", "verb": "GET", "authType": "Any", "scopes": ["scoped:read"] }],
+        "scopes": [{ "scope": { "name": "scoped:read", "bindings": ["new-role", "old-role"] } }],
+    });
+    let made = portal.send("admin", "POST", "/api/am/publisher/v4/apis", &[], Some(&api)).await;
+    assert_eq!(made.status, 201, "{made:?}");
+
+    let before = server.received().len();
+    for script in [
+        answer(200, &json!({ "apiResources": [{ "id": "r-1" }] })),
+        answer(200, &json!([{ "name": "accounts:read" }])),
+        answer(204, &json!({})),
+        answer(200, &json!({ "Resources": [] })),
+        answer(201, &json!({ "id": "role-1" })),
+        answer(200, &json!({ "Resources": [{ "id": "role-2" }] })),
+        answer(
+            200,
+            &json!({ "id": "role-2", "permissions": [{ "value": "other", "display": "other" }] }),
+        ),
+        answer(200, &json!({})),
+        answer(201, &json!({ "client_id": "c-1", "client_secret": "s" })),
+    ] {
+        server.once(script);
+    }
+    let mut wanted = wanted("is7");
+    wanted["grantTypesToBeSupported"] = json!(["password"]);
+    let made = generate(&portal, &id, &wanted).await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let seen = server.received().split_off(before);
+    let sent: Vec<(String, String, Value)> = seen
+        .iter()
+        .map(|own| {
+            let body = serde_json::from_slice(&own.body).unwrap_or(Value::Null);
+            (own.method.clone(), own.target.clone(), body)
+        })
+        .collect();
+    let of = |method: &str, start: &str| {
+        sent.iter()
+            .find(|own| own.0 == method && own.1.starts_with(start))
+            .unwrap_or_else(|| panic!("{sent:?}"))
+    };
+    let added = &of("PATCH", "/api/server/v1/api-resources/r-1").2["addedScopes"];
+    let names: Vec<_> = added.as_array().unwrap().iter().map(|own| own["name"].clone()).collect();
+    // the scopes of "accounts" are of another key manager alone
+    assert_eq!(names, [json!("scoped:read")]);
+    let permission = json!({ "value": "scoped:read", "display": "scoped:read" });
+    let role = &of("POST", "/scim2/v2/Roles").2;
+    assert_eq!(
+        (&role["displayName"], &role["permissions"]),
+        (&json!("new-role"), &json!([permission]))
+    );
+    let changed = &of("PATCH", "/scim2/v2/Roles/role-2").2["Operations"][0]["value"]["permissions"];
+    assert_eq!(changed[1], permission);
+    assert_eq!(changed[0]["value"], "other", "nothing is taken away");
+
+    // what the server refuses is told, and no client is made
+    let other = portal.application("ann", "other").await;
+    server.once(answer(403, &json!({ "code": "AUTH-403", "message": "no right" })));
+    let refused = generate(&portal, &other, &wanted).await;
+    assert_eq!(refused.code(), (502, 902_004), "{refused:?}");
+    assert_eq!(refused.body["error"][0]["code"], "AUTH-403");
+}
