@@ -85,21 +85,28 @@ fn hash() -> String {
     hasher.hash_password(b"secret", &salt).unwrap().to_string()
 }
 
-/// A document that is the discovery document and the key set in one, and a token of a client that
-/// it verifies.
+/// The client that the page's authorization server makes.
+const MADE: &str = "made-by-sso";
+
+/// A document that is everything that the page's servers answer: discovery document, key set, a new
+/// client, and a token for it. Beside it, a token of a client that the key set verifies.
 fn document_and_token(port: u16, client: &str) -> (String, String) {
     let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
     let (x, y) = pair.der_bytes().get(1..).unwrap().split_at(32);
     let key = json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "one",
                       "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y) });
     let at = |path: &str| format!("http://127.0.0.1:{port}/{path}");
-    let document = json!({ "issuer": ISSUER, "jwks_uri": at("jwks"), "token_endpoint": at("token"),
-                           "introspection_endpoint": at("introspect"), "keys": [key] });
     let now = jsonwebtoken::get_current_timestamp();
-    let claims = json!({ "iss": ISSUER, "client_id": client, "sub": client, "iat": now,
-                         "exp": now + 3600 });
     let header = Header { kid: Some("one".to_owned()), ..Header::new(Algorithm::ES256) };
     let signing = EncodingKey::from_ec_der(pair.serialized_der());
-    let token = jsonwebtoken::encode(&header, &claims, &signing).unwrap();
-    (document.to_string(), token)
+    let token = |client: &str| {
+        let claims = json!({ "iss": ISSUER, "client_id": client, "sub": client, "iat": now,
+                             "exp": now + 3600 });
+        jsonwebtoken::encode(&header, &claims, &signing).unwrap()
+    };
+    let document = json!({ "issuer": ISSUER, "jwks_uri": at("jwks"), "token_endpoint": at("token"),
+                           "introspection_endpoint": at("introspect"), "keys": [key],
+                           "client_id": MADE, "client_secret": "made-for-once",
+                           "access_token": token(MADE), "expires_in": 3600 });
+    (document.to_string(), token(client))
 }

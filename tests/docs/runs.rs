@@ -116,9 +116,26 @@ pub(crate) fn answer(mut stream: TcpStream, body: &str) {
             _ => return,
         }
     }
+    // closing with unread bytes would reset the connection before the answer is read
+    let mut left = unread(&head);
+    while left > 0 {
+        match stream.read(&mut bytes) {
+            Ok(read @ 1..) => left = left.saturating_sub(read),
+            _ => return,
+        }
+    }
     let _ = write!(
         stream,
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
+}
+
+/// The bytes of a request's body that have not come with its head.
+fn unread(received: &[u8]) -> usize {
+    let text = String::from_utf8_lossy(received).to_ascii_lowercase();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text.as_str(), ""));
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let length: usize = length.map_or(0, |own| own.trim().parse().unwrap_or(0));
+    length.saturating_sub(body.len())
 }
