@@ -29,6 +29,7 @@ mod errands;
 mod live;
 mod object;
 mod object_id;
+mod openapi;
 mod paging;
 mod portcullis;
 mod publisher;

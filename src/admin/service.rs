@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use tower::ServiceExt;
 
 use crate::admin::caller::Peer;
+use crate::admin::openapi::{self, DescribedApi};
 use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
 use crate::admin::{access, administration, devportal, dry_run, portcullis, publisher};
@@ -27,6 +28,14 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A call that takes longer has a fault: every wait below it has its own deadline.
 const CALL_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The paths of WSO2's APIs: scripts for earlier versions call the same operations.
+const ADMIN: [&str; 2] = ["/api/am/admin/v4", "/api/am/admin/v3"];
+const DEVPORTAL: [&str; 3] =
+    ["/api/am/devportal/v3", "/api/am/devportal/v2.1", "/api/am/devportal/v2"];
+const PUBLISHER: [&str; 2] = ["/api/am/publisher/v4", "/api/am/publisher/v3"];
+
+const PORTCULLIS: [&str; 1] = ["/api/portcullis/v1"];
 
 /// The API, ready to answer.
 #[derive(Debug)]
@@ -77,17 +86,18 @@ impl AdminService {
 }
 
 pub(super) fn router(admin: &Arc<Admin>) -> Router {
-    let versions = |api: &'static str, versions: &[&str], own: Router<Arc<Admin>>| {
-        versions.iter().fold(Router::new(), |router, version| {
-            router.nest(&format!("/api/am/{api}/{version}"), own.clone())
+    let described = |api: DescribedApi, bases: &[&str], own: Router<Arc<Admin>>| {
+        bases.iter().fold(Router::new(), |router, base| {
+            router.nest(base, own.clone().merge(openapi::router(api, base)))
         })
     };
     Router::new()
-        .merge(versions("admin", &["v4", "v3"], administration::router()))
-        .merge(versions("devportal", &["v3", "v2.1", "v2"], devportal::router()))
-        .merge(versions("publisher", &["v4", "v3"], publisher::router()))
-        .nest("/api/portcullis/v1", portcullis::router())
+        .merge(described(DescribedApi::Admin, &ADMIN, administration::router()))
+        .merge(described(DescribedApi::Devportal, &DEVPORTAL, devportal::router()))
+        .merge(described(DescribedApi::Publisher, &PUBLISHER, publisher::router()))
+        .merge(described(DescribedApi::Portcullis, &PORTCULLIS, portcullis::router()))
         .merge(access::router())
+        .nest("/oauth2", openapi::router(DescribedApi::Access, ""))
         .fallback(|uri: Uri| async move {
             Refused::not_found(format!("there is no operation at {}", uri.path()))
         })
