@@ -2,6 +2,7 @@
 
 mod access;
 pub(crate) mod administration;
+mod described;
 mod devportal;
 mod publisher;
 mod registration;

@@ -1,0 +1,54 @@
+"""What Schemathesis has to know of the gateway that it calls."""
+
+import itertools
+import json
+import os
+
+import schemathesis
+from requests.adapters import HTTPAdapter
+
+# Names and ids of objects that the gateway has, by the field that holds them.
+KNOWN = json.loads(os.environ["PORTCULLIS_KNOWN"])
+
+# Each connection comes from an address of its own: wrong passwords of one address are limited, and
+# the check of credentials sends many.
+addresses = (f"127.{a}.{b}.{c}" for a, b, c in itertools.product(range(1, 200), range(1, 250), range(1, 250)))
+send = HTTPAdapter.send
+
+
+def send_from_a_new_address(self, request, *arguments, **options):
+    self.poolmanager.clear()
+    self.poolmanager.connection_pool_kw["source_address"] = (next(addresses), 0)
+    request.headers["Connection"] = "close"
+    return send(self, request, *arguments, **options)
+
+
+HTTPAdapter.send = send_from_a_new_address
+
+
+def narrow(node):
+    """A field that names an object can have the names of this gateway's: another is a fault."""
+    if isinstance(node, dict):
+        properties = node.get("properties")
+        if isinstance(properties, dict):
+            for name, values in KNOWN.items():
+                if name in properties and node.get("additionalProperties") is False:
+                    properties[name] = {"enum": values}
+        if node.get("in") == "query" and node.get("name") in KNOWN:
+            node["schema"] = {"enum": KNOWN[node["name"]]}
+        for value in node.values():
+            narrow(value)
+    elif isinstance(node, list):
+        for value in node:
+            narrow(value)
+
+
+@schemathesis.hook
+def before_load_schema(context, raw_schema):
+    # answers stay as they are
+    for item in raw_schema["paths"].values():
+        for operation in item.values():
+            narrow(operation["parameters"])
+    for name, schema in raw_schema["components"]["schemas"].items():
+        if name.startswith(("New", "KeyMapping", "KeyGeneration", "ApplicationSettings", "MoveKeys", "ClientRegistration")):
+            narrow(schema)
