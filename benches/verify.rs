@@ -74,6 +74,7 @@ fn one_algorithm(
         id_tokens: IdTokens::Refuse,
         audiences: vec!["https://api.example".to_owned()],
         leeway: Duration::from_secs(30),
+        observe: false,
         max_lifetime: None,
     };
     let ours = || {

@@ -64,6 +64,7 @@ impl Server {
             id_tokens: IdTokens::Refuse,
             audiences: audience.then(|| AUDIENCE.to_owned()).into_iter().collect(),
             leeway: Duration::from_secs(LEEWAY),
+            observe: false,
             max_lifetime: None,
         };
         let unverified = Unverified::parse(token, 16 * 1024).map_err(Ours::Rejected)?;

@@ -22,6 +22,8 @@ pub struct Grant<'s> {
     /// The policy of the subscription, where there is one.
     subscription: Option<PolicyIndex>,
     key_type: KeyType,
+    /// The first rule that the request breaks, and that is only observed.
+    observed: Option<AuthorizationError>,
 }
 
 /// Why a caller may not.
@@ -43,6 +45,8 @@ pub enum AuthorizationError {
     SubscriptionInactive,
     #[error("the token has none of the operation's scopes")]
     InsufficientScope,
+    #[error("the token is not meant for its key manager's `audiences` (aud)")]
+    KeyManagerAudience,
     #[error("the token is not meant for this API (aud)")]
     Audience,
     #[error("a production key, and the API has no production backend")]
@@ -62,6 +66,7 @@ impl AuthorizationError {
             Self::SubscriptionBlocked => Reason::SubscriptionBlocked,
             Self::SubscriptionInactive => Reason::SubscriptionInactive,
             Self::InsufficientScope => Reason::InsufficientScope,
+            Self::KeyManagerAudience => Reason::TokenAudience,
             Self::Audience => Reason::AudienceRefused,
             Self::NoProductionBackend => Reason::NoProductionBackend,
             Self::NoSandboxBackend => Reason::NoSandboxBackend,
@@ -83,6 +88,7 @@ pub fn open(routed: Routed<'_>) -> Option<Result<Grant<'_>, AuthorizationError>>
         application: None,
         subscription: None,
         key_type,
+        observed: None,
     }))
 }
 
@@ -92,36 +98,67 @@ pub fn authorize<'s>(
     routed: Routed<'s>,
     principal: Principal,
 ) -> Result<Grant<'s>, AuthorizationError> {
-    let caller = caller(snapshot, routed.api(), principal.key_manager(), &principal)?;
+    let rules = &principal.key_manager().definition.rules;
+    let observes = rules.observe || routed.observes();
+    let mut observation = Observation { observes, first: None };
+    if rules.observe && !rules.accepts(principal.claims().audiences()) {
+        observation.pass(AuthorizationError::KeyManagerAudience)?;
+    }
+    let key_manager = principal.key_manager();
+    let caller = caller(snapshot, routed.api(), key_manager, &principal, &mut observation)?;
     let operation = routed.operation();
     if !operation.scopes.is_empty()
         && !operation.scopes.iter().any(|scope| principal.has_scope(scope.as_str()))
     {
-        return Err(AuthorizationError::InsufficientScope);
+        observation.pass(AuthorizationError::InsufficientScope)?;
     }
     let wanted = &routed.api().definition.audiences;
     if !wanted.is_empty()
         && !principal.claims().audiences().iter().any(|audience| wanted.contains(audience))
     {
-        return Err(AuthorizationError::Audience);
+        observation.pass(AuthorizationError::Audience)?;
     }
     let (key_type, application, subscription) = caller
         .map_or((KeyType::Production, None, None), |caller| {
             (caller.owner.key_type, caller.application, caller.subscription)
         });
-    with_backend(Grant { routed, principal: Some(principal), application, subscription, key_type })
+    let (principal, observed) = (Some(principal), observation.first);
+    with_backend(Grant { routed, principal, application, subscription, key_type, observed })
+}
+
+/// What becomes of rules that a request breaks.
+struct Observation {
+    observes: bool,
+    first: Option<AuthorizationError>,
+}
+
+impl Observation {
+    /// Lets a request pass that breaks a rule, if that is only observed.
+    fn pass(&mut self, error: AuthorizationError) -> Result<(), AuthorizationError> {
+        if !self.observes || !Reason::OBSERVABLE.contains(&error.reason()) {
+            return Err(error);
+        }
+        self.first.get_or_insert(error);
+        Ok(())
+    }
 }
 
 /// Whether the caller of a stream that goes on would still be subscribed, with a key of the same
-/// type.
+/// type. `observed`: the stream began although it was not, at an operation that observes.
 pub fn still(
     snapshot: &Snapshot,
     api: &CompiledApi,
     key_manager: &CompiledKeyManager,
     principal: &Principal,
     key_type: KeyType,
+    observed: bool,
 ) -> bool {
-    match caller(snapshot, api, key_manager, principal) {
+    let definition = &api.definition;
+    let observes = definition.observes()
+        || key_manager.definition.rules.observe
+        || observed && definition.operations.iter().any(|operation| operation.observe);
+    let mut observation = Observation { observes, first: None };
+    match caller(snapshot, api, key_manager, principal, &mut observation) {
         Ok(Some(caller)) => caller.owner.key_type == key_type,
         Ok(None) => true,
         Err(_) => false,
@@ -142,13 +179,20 @@ fn caller<'s>(
     api: &CompiledApi,
     key_manager: &CompiledKeyManager,
     principal: &Principal,
+    observation: &mut Observation,
 ) -> Result<Option<KeyHolder<'s>>, AuthorizationError> {
     let required = api.definition.subscription == SubscriptionRule::Required;
     let Some(consumer_key) = principal.consumer_key() else {
-        return if required { Err(AuthorizationError::ConsumerKeyMissing) } else { Ok(None) };
+        if required {
+            observation.pass(AuthorizationError::ConsumerKeyMissing)?;
+        }
+        return Ok(None);
     };
     let Some(mapping) = key_manager.find(&snapshot.directory, consumer_key) else {
-        return if required { Err(AuthorizationError::ConsumerKeyUnknown) } else { Ok(None) };
+        if required {
+            observation.pass(AuthorizationError::ConsumerKeyUnknown)?;
+        }
+        return Ok(None);
     };
     let application = snapshot.directory.application(mapping.application);
     organization(application.as_ref(), principal)?;
@@ -158,8 +202,12 @@ fn caller<'s>(
             let subscription = Some(subscription.policy);
             Ok(Some(KeyHolder { owner: mapping, application, subscription }))
         }
-        None if required => Err(AuthorizationError::NotSubscribed),
-        None => Ok(Some(KeyHolder { owner: mapping, application, subscription: None })),
+        None => {
+            if required {
+                observation.pass(AuthorizationError::NotSubscribed)?;
+            }
+            Ok(Some(KeyHolder { owner: mapping, application, subscription: None }))
+        }
     }
 }
 
@@ -225,5 +273,10 @@ impl<'s> Grant<'s> {
 
     pub fn key_type(&self) -> KeyType {
         self.key_type
+    }
+
+    /// The first rule that the request breaks. It is forwarded all the same.
+    pub fn observed(&self) -> Option<AuthorizationError> {
+        self.observed
     }
 }

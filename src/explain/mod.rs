@@ -10,7 +10,7 @@
 //! [`explanation`] (the answer), [`identity`] (revocation, binding, introspection), [`near_misses`]
 //! (what the operator probably meant) with [`hosts`], [`ports`], [`times`], [`scopes`] and
 //! [`inactive`], [`remembered`] (a refusal of the past, by its id), [`grounds`] (what a question is
-//! judged by).
+//! judged by), [`observed`] (refusals that `observe` lets through).
 
 mod explained_limit;
 mod explanation;
@@ -20,6 +20,7 @@ mod identity;
 mod inactive;
 mod limits;
 mod near_misses;
+mod observed;
 mod ports;
 mod remembered;
 mod request;

@@ -9,12 +9,12 @@ use crate::explain::explanation::{Explanation, ExplanationStep};
 use crate::explain::grounds::Grounds;
 use crate::explain::limits::{self, LimitFindings};
 use crate::explain::request::ExplainRequest as Asking;
-use crate::explain::{identity, near_misses};
+use crate::explain::{identity, near_misses, observed};
 use crate::introspect::IntrospectionPurpose;
 use crate::jwt::Unverified;
 use crate::key_managers::CompiledKeyManager;
 use crate::model::KeyManagerTemplate;
-use crate::model::api::{AuthScheme, Operation, SubscriptionRule};
+use crate::model::api::{AuthScheme, Operation};
 use crate::model::application::KeyType;
 use crate::model::clock::UnixSeconds;
 use crate::model::provenance::Provenance;
@@ -166,8 +166,9 @@ impl StepTeller<'_> {
             ),
             Some(principal) => {
                 self.token(principal, routed.api(), question, now);
-                self.application(routed.api(), principal);
+                self.application(routed.api(), principal, grant.observed());
                 self.scopes(routed, principal);
+                self.observed(grant);
             }
         }
         let api = routed.api();
@@ -284,7 +285,12 @@ impl StepTeller<'_> {
         );
     }
 
-    fn application(&mut self, api: &CompiledApi, principal: &Principal) {
+    fn application(
+        &mut self,
+        api: &CompiledApi,
+        principal: &Principal,
+        observed: Option<AuthorizationError>,
+    ) {
         let consumer_key = principal.consumer_key().unwrap_or_default();
         let mapping = principal.key_manager().find(&self.snapshot.directory, consumer_key);
         let application =
@@ -314,15 +320,19 @@ impl StepTeller<'_> {
                 None,
             ),
         }
-        let found = match api.definition.subscription {
-            SubscriptionRule::Required => "in force",
-            SubscriptionRule::NotRequired => "not required by the API",
-        };
+        let found = observed::subscription(api.definition.subscription, observed);
         self.passed(
             "subscription",
             found.to_owned(),
             application.map(|application| application.place),
         );
+    }
+
+    fn observed(&mut self, grant: &Grant<'_>) {
+        if let Some(error) = grant.observed() {
+            let (found, place) = observed::told(grant, error);
+            self.passed("observe", found, Some(place));
+        }
     }
 
     fn scopes(&mut self, routed: &Routed<'_>, principal: &Principal) {
@@ -357,7 +367,9 @@ impl StepTeller<'_> {
                 ("subscription", self.application_place(principal))
             }
             AuthorizationError::InsufficientScope => ("scopes", Some(operation.place)),
-            AuthorizationError::Audience => ("audience", Some(api.definition.place)),
+            AuthorizationError::KeyManagerAudience | AuthorizationError::Audience => {
+                ("audience", Some(api.definition.place))
+            }
             AuthorizationError::NoProductionBackend | AuthorizationError::NoSandboxBackend => {
                 ("backend", Some(api.definition.place))
             }
@@ -365,7 +377,7 @@ impl StepTeller<'_> {
         if let Some(principal) = principal
             && !matches!(step, "application" | "organization" | "subscription")
         {
-            self.application(api, principal);
+            self.application(api, principal, None);
         }
         self.failed(step, refusal.to_string(), place);
     }

@@ -16,6 +16,23 @@ use super::*;
 use proptest::prelude::*;
 
 #[test]
+fn a_refusal_that_is_only_observed_is_told() {
+    let stage = Stage::new();
+    for (client, found) in [
+        ("client", "would be refused (not_subscribed), observed: "),
+        ("nobody", "would be refused (consumer_key_unknown), observed: "),
+    ] {
+        let token = stage.token("https://one.example/token", client, "read", "k", 60);
+        let explanation = stage.explain("GET /tried/1/x", Some(token));
+        let text = explanation.text();
+        assert!(explanation.is_allowed() && text.contains(found), "{text}");
+        assert!(text.contains("the API has observe = true"), "{text}");
+    }
+    let expired = stage.token("https://one.example/token", "client", "new", "k", -600);
+    assert_eq!(stage.explain("GET /tried/1/x", Some(expired)).reason(), "token_expired");
+}
+
+#[test]
 fn near_misses_are_named() {
     let stage = Stage::new();
     let line = "GET /a/1/x/7";

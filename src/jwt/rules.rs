@@ -11,9 +11,7 @@ use crate::model::key_manager::TokenRules;
 /// Applies all rules to a token that was just vouched for, by its signature or by its server.
 pub fn check(claims: &Claims, rules: &TokenRules, now: UnixSeconds) -> Result<(), Rejection> {
     check_time(claims.expires_at(), claims.not_before(), rules, now)?;
-    if rules.audiences.is_empty()
-        || claims.audiences().iter().any(|audience| rules.audiences.contains(audience))
-    {
+    if rules.observe || rules.accepts(claims.audiences()) {
         Ok(())
     } else {
         Err(Rejection::Audience)

@@ -65,6 +65,7 @@ pub(super) fn rules() -> TokenRules {
         id_tokens: IdTokens::Refuse,
         audiences: Vec::new(),
         leeway: Duration::from_secs(30),
+        observe: false,
         max_lifetime: None,
     }
 }

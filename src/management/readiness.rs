@@ -26,6 +26,9 @@ pub struct ReadinessReport {
     pub generation: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+    /// What lets requests through that it refuses, because of `observe = true`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub observing: Vec<String>,
     pub key_managers: Vec<KeyManagerReport>,
     /// The count over all gateways: "up", or why this gateway counts alone. Readiness does not
     /// depend on it.
@@ -99,7 +102,8 @@ impl Readiness {
             }
         });
         let generation = snapshot.generation;
-        ReadinessReport { status, generation, missing, key_managers, shared_counters }
+        let observing = snapshot.observing();
+        ReadinessReport { status, generation, missing, observing, key_managers, shared_counters }
     }
 }
 

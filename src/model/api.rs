@@ -34,6 +34,7 @@ pub struct Api {
     pub audiences: Vec<String>,
     pub subscription: SubscriptionRule,
     pub binding: BindingRule,
+    pub refusals: RefusalMode,
     /// DPoP proofs must carry a nonce of the gateway.
     pub dpop_nonce: bool,
     /// The header that carries the token, in lower case.
@@ -62,9 +63,23 @@ pub struct Api {
 }
 
 impl Api {
+    /// Tells whether refusals of the whole API are only observed.
+    pub fn observes(&self) -> bool {
+        self.refusals == RefusalMode::Observed
+    }
+
     pub fn slot(&self) -> ApiSlot {
         ApiSlot(self.identity.slot())
     }
+}
+
+/// What becomes of a request that a rule refuses, where that is no matter of identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RefusalMode {
+    #[default]
+    Enforced,
+    /// The refusal is logged and counted, and the request is forwarded all the same.
+    Observed,
 }
 
 /// The parts of paths that an API keeps although backends read them in different ways.
@@ -120,6 +135,8 @@ pub struct Operation {
     /// Any one of these; empty asks for none.
     pub scopes: Vec<Scope>,
     pub policy: PolicyIndex,
+    /// As of the API, for this operation alone.
+    pub observe: bool,
     pub place: Provenance,
 }
 

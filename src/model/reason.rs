@@ -170,6 +170,17 @@ impl Reason {
     /// How many there are, for tables that are indexed by reason.
     pub const COUNT: usize = Self::ALL.len();
 
+    /// The refusals that `observe = true` lets through. None of them is about who calls, and none
+    /// was decided by somebody about this one caller.
+    pub const OBSERVABLE: [Self; 6] = [
+        Self::TokenAudience,
+        Self::ConsumerKeyMissing,
+        Self::ConsumerKeyUnknown,
+        Self::NotSubscribed,
+        Self::InsufficientScope,
+        Self::AudienceRefused,
+    ];
+
     /// The position in [`Reason::ALL`].
     pub fn index(self) -> usize {
         self as usize

@@ -4,6 +4,8 @@
 //! They are written when the response's body has ended or was dropped, so that a client that hangs
 //! up is counted and logged like any other.
 
+mod remembering;
+
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderValue, Request};
 
 use crate::authenticate::Principal;
+use crate::authorize::AuthorizationError;
 use crate::forward::body::RequestProgress;
 use crate::jwt::Claims;
 use crate::limiter::concurrency::Permit;
@@ -26,7 +29,6 @@ use crate::proxy::wait::Wait;
 use crate::proxy::worker::Worker;
 use crate::snapshot::local::LocalApi;
 use crate::snapshot::throttling::CompiledPolicy;
-use crate::telemetry::refusals::Remembered;
 use crate::telemetry::{
     AccessRecord, ExchangeEnding, ExchangeTrace, Measured, OperationSeries, TraceId, UnixMillis,
 };
@@ -125,6 +127,14 @@ impl Exchange {
         self.caller.principal = permitted.principal().cloned();
     }
 
+    /// Notes a refusal that is only observed.
+    pub(super) fn observed(&mut self, error: Option<AuthorizationError>) {
+        if let Some(error) = error {
+            self.caller.observed = Some(error);
+            self.message = Some(error.to_string());
+        }
+    }
+
     /// Notes what a refusal tells the operator.
     pub(super) fn refused(&mut self, refusal: &Refusal) {
         self.message = refusal.message();
@@ -221,6 +231,7 @@ impl Exchange {
             method: &self.request.method,
             status: self.outcome.status,
             reason: self.outcome.reason,
+            observed: self.caller.observed.map(AuthorizationError::reason),
             total,
             backend: self.backend.time,
             received_bytes: self.received(),
@@ -292,6 +303,7 @@ impl Exchange {
             kept_caller: caller.names.as_ref().filter(|_| !refused).map(|names| &names.logged),
             status: self.outcome.status,
             reason: self.outcome.reason,
+            observed: caller.observed.map(|error| error.reason().label()),
             message: self.message.as_deref(),
             policy: limited.map(|(_, policy)| policy.definition.name.as_str()),
             policy_level: limited.map(|(kind, _)| kind.label()),
@@ -341,41 +353,6 @@ impl Exchange {
         if let Some((spans, tracer)) = ended.spans(trace).zip(self.worker.tracer()) {
             tracer.finish(spans);
         }
-    }
-
-    /// Remembers a refusal that its client can name.
-    fn remember(&mut self) {
-        let ExchangeOutcome { status, reason } = self.outcome;
-        let id = self.head.request_id.as_ref().and_then(|id| id.to_str().ok());
-        let Some(id) = id else { return };
-        let text = Remembered::text;
-        let place = self.api.as_ref().map(|(api, position)| (&api.definition, *position));
-        let operation = place
-            .and_then(|(api, position)| api.operations.get(position?))
-            .map(|operation| text(operation.template.as_str()));
-        self.worker.refusals().keep(Remembered {
-            id: text(id),
-            at: self.worker.cache().moment(),
-            time: self.began,
-            reason,
-            status,
-            message: text(self.message.as_deref().unwrap_or_default()),
-            method: text(self.request.method.as_str()),
-            host: text(self.host()),
-            path: text(self.path()),
-            client: self.head.client,
-            api: place.map(|(api, _)| text(&format!("{} {}", api.name, api.version))),
-            operation,
-            key_manager: self.key_manager().map(text),
-            application: self.caller.names.as_ref().map(|names| text(&names.application)),
-            consumer_key: self
-                .caller
-                .principal
-                .as_ref()
-                .and_then(Principal::consumer_key)
-                .map(text),
-            token: self.caller.token.take(),
-        });
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderValue, Method, Request, Uri, Version};
 
 use crate::authenticate::{CallerNames, Principal, TokenJudge};
+use crate::authorize::AuthorizationError;
 use crate::backend::CompiledTarget;
 use crate::forward::body::RequestProgress;
 use crate::model::application::KeyType;
@@ -49,6 +50,8 @@ pub(super) struct CallerFacts {
     pub(super) principal: Option<Principal>,
     pub(super) names: Option<Rc<CallerNames>>,
     pub(super) key_type: Option<KeyType>,
+    /// The rule that the request breaks, and that is only observed.
+    pub(super) observed: Option<AuthorizationError>,
     /// The key manager that judged a refused token, if one was found.
     pub(super) judge: Option<TokenJudge>,
     /// A refused token, kept for `explain`.

@@ -92,6 +92,7 @@ fn authorize_stream(
         api: api.name.clone(),
         version: api.version.clone(),
         key_type: permitted.key_type(),
+        observed: exchange.caller.observed.is_some(),
     });
     let stream = (exchange.connection_handle(), departure);
     let now = worker.clock().milliseconds();

@@ -32,6 +32,7 @@ pub(super) fn permitted(
     let permitted = Permitted::new(snapshot, grant);
     let permitted = permitted.ok_or_else(|| Refusal::new(Reason::InternalError))?;
     exchange.permitted(&permitted);
+    exchange.observed(grant.observed());
     if head.declared.is_some_and(|declared| permitted.body().refuses(declared.bytes)) {
         return Err(Refusal::new(Reason::BodyTooLarge));
     }

@@ -16,6 +16,7 @@ pub mod compile;
 mod difference;
 mod kept;
 pub mod local;
+mod observing;
 mod parts;
 mod routed;
 mod state;

@@ -19,6 +19,11 @@ impl<'s> Routed<'s> {
         self.api
     }
 
+    /// Tells whether refusals are only observed here.
+    pub fn observes(&self) -> bool {
+        self.api.definition.observes() || self.operation().observe
+    }
+
     pub fn operation(&self) -> &'s Operation {
         self.operation
     }

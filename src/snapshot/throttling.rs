@@ -221,6 +221,11 @@ impl LimitCompiler<'_> {
 }
 
 impl CompiledThrottling {
+    /// Every policy that has limits.
+    pub fn policies(&self) -> impl Iterator<Item = &CompiledPolicy> {
+        self.policies.iter().map(|policy| &**policy)
+    }
+
     /// Sets the bound of the counters: this generation is in use now.
     pub(super) fn take_effect(&self) {
         self.counters.set_most(self.max_counters);

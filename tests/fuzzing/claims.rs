@@ -128,6 +128,7 @@ static RULES: LazyLock<TokenRules> = LazyLock::new(|| TokenRules {
     id_tokens: IdTokens::Refuse,
     audiences: Vec::new(),
     leeway: Duration::from_secs(30),
+    observe: false,
     max_lifetime: Some(Duration::from_mins(10)),
 });
 

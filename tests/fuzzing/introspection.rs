@@ -113,6 +113,7 @@ static RULES: TokenRules = TokenRules {
     id_tokens: IdTokens::Refuse,
     audiences: Vec::new(),
     leeway: Duration::ZERO,
+    observe: false,
     max_lifetime: None,
 };
 

@@ -160,6 +160,7 @@ pub(super) fn rules(kind: KeyManagerType) -> TokenRules {
         id_tokens: IdTokens::Refuse,
         audiences: Vec::new(),
         leeway: LEEWAY,
+        observe: false,
         max_lifetime: None,
     }
 }

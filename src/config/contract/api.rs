@@ -32,6 +32,7 @@ pub(super) static API: TableRule = TableRule {
             ValueKind::Flag,
             "Accepts only tokens bound to a certificate or a key",
         ),
+        key("observe", ValueKind::Flag, "Logs and counts refusals, and forwards all the same"),
         key("dpop_nonce", ValueKind::Flag, "Refuses DPoP proofs without a nonce of the gateway"),
         key(
             "policies",
@@ -275,5 +276,6 @@ static OPERATION: TableRule = TableRule {
         key("auth", ValueKind::Choice(&["required", "none"]), "Asks for a token"),
         key("scopes", ValueKind::Texts, "One of these is enough"),
         key("policy", ValueKind::Text, "Operation-level policy"),
+        key("observe", ValueKind::Flag, "As of the API, for this operation alone"),
     ],
 };

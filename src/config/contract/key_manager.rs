@@ -103,6 +103,7 @@ pub(super) static KEY_MANAGER: TableRule = TableRule {
             ValueKind::Choice(&["refuse", "allow"]),
             "Refuses or allows tokens that look like ID tokens",
         ),
+        key("observe", ValueKind::Flag, "Logs and counts refusals, and forwards all the same"),
         key(
             "audiences",
             ValueKind::Texts,

@@ -39,6 +39,18 @@ impl References {
     }
 }
 
+/// Reads `observe`, and warns: what it lets through would be refused.
+pub(super) fn observing(table: &Table<'_>) -> bool {
+    let observes = table.flag("observe", false);
+    if observes {
+        let message = "requests that this refuses for scope, audience or subscription are \
+                       forwarded (`observe = true`)";
+        let hint = Some("remove `observe` when the log shows no more of them".to_owned());
+        table.problems().warning(table.at_key("observe"), message.to_owned(), hint);
+    }
+    observes
+}
+
 /// The policy that a key names; unlimited if none is written.
 pub(super) fn policy(
     table: &Table<'_>,

@@ -167,6 +167,13 @@ require_bound_token = true
 production = { urls = ["http://127.0.0.1:9"] }
 operations = [{ method = "GET", path = "/x" }]
 [[apis]]
+name = "tried"
+version = "1"
+context = "/tried"
+observe = true
+production = { urls = ["http://127.0.0.1:9"] }
+operations = [{ method = "GET", path = "/x", scopes = ["new"] }]
+[[apis]]
 name = "a"
 version = "1"
 context = "/a"

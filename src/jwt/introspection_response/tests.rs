@@ -17,6 +17,7 @@ fn rules() -> TokenRules {
         id_tokens: IdTokens::Refuse,
         audiences: Vec::new(),
         leeway: std::time::Duration::from_secs(30),
+        observe: false,
         max_lifetime: None,
     }
 }

@@ -14,10 +14,21 @@ pub struct TokenRules {
     pub id_tokens: IdTokens,
     /// Any of these must be in `aud`; empty does not check.
     pub audiences: Vec<String>,
+    /// Refusals of its tokens for what is no matter of identity are logged and counted, and the
+    /// request is forwarded all the same. `audiences` is checked when the request is authorized.
+    pub observe: bool,
     /// Clock skew allowed on `exp` and `nbf`.
     pub leeway: Duration,
     /// Tokens whose `exp` lies further ahead are refused.
     pub max_lifetime: Option<Duration>,
+}
+
+impl TokenRules {
+    /// Tells whether one of these audiences is wanted, or none is.
+    pub fn accepts<'a>(&self, audiences: impl IntoIterator<Item = &'a String>) -> bool {
+        self.audiences.is_empty()
+            || audiences.into_iter().any(|audience| self.audiences.contains(audience))
+    }
 }
 
 /// Which claims hold the client and the scopes.

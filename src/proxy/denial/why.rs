@@ -124,6 +124,7 @@ fn authorization(refusal: AuthorizationError) -> Option<&'static str> {
         | AuthorizationError::ConsumerKeyUnknown
         | AuthorizationError::NotSubscribed
         | AuthorizationError::InsufficientScope
+        | AuthorizationError::KeyManagerAudience
         | AuthorizationError::Audience
         | AuthorizationError::NoProductionBackend
         | AuthorizationError::NoSandboxBackend => return None,

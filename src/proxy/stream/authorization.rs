@@ -52,6 +52,8 @@ pub struct StreamGrant {
     pub api: ApiName,
     pub version: Version,
     pub key_type: KeyType,
+    /// It began although a rule was broken, which is only observed.
+    pub observed: bool,
 }
 
 /// The streams of one worker.
@@ -217,7 +219,14 @@ fn still_holds<'r>(
         .filter(|found| found.definition.enabled && found.definition.issuer == wanted.issuer);
     same.is_some_and(|found| {
         api.takes(&found)
-            && authorize::still(snapshot, api, &found, &grant.principal, grant.key_type)
+            && authorize::still(
+                snapshot,
+                api,
+                &found,
+                &grant.principal,
+                grant.key_type,
+                grant.observed,
+            )
     })
 }
 

@@ -26,6 +26,7 @@ fn api(base_path: &str, operations: &[(&str, &str)]) -> Api {
         audiences: Vec::new(),
         subscription: SubscriptionRule::Required,
         binding: crate::model::api::BindingRule::NotRequired,
+        refusals: crate::model::api::RefusalMode::Enforced,
         dpop_nonce: false,
         backend_jwt: false,
         authorization_header: "authorization".to_owned(),
@@ -62,6 +63,7 @@ fn operation(method: &str, template: &str) -> Operation {
         auth: AuthScheme::Required,
         scopes: Vec::new(),
         policy: crate::model::policy::PolicyIndex::UNLIMITED,
+        observe: false,
         place: Provenance::default(),
     }
 }

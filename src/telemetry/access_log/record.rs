@@ -51,6 +51,8 @@ pub struct AccessRecord<'a> {
     pub kept_caller: Option<&'a Fragment>,
     pub status: u16,
     pub reason: Reason,
+    /// The refusal that was only observed.
+    pub observed: Option<&'static str>,
     /// The operator's word on a refusal.
     pub message: Option<&'a str>,
     /// The target that was asked, as `host:port`. The throttling policy that refused the request,
@@ -110,6 +112,9 @@ impl AccessRecord<'_> {
         line.kept(self.kept_caller, |line| self.write_caller(line));
         line.number(name!("status"), self.status.into());
         line.word(name!("reason"), self.reason.label());
+        if let Some(observed) = self.observed {
+            line.word(name!("observed"), observed);
+        }
         line.cut(name!("message"), self.message.unwrap_or_default(), MAX_MESSAGE_BYTES);
         line.text(name!("policy"), self.policy.unwrap_or_default());
         line.text(name!("policy_level"), self.policy_level.unwrap_or_default());

@@ -46,6 +46,7 @@ fn refused() -> AccessRecord<'static> {
         kept_caller: None,
         status: 403,
         reason: Reason::InsufficientScope,
+        observed: None,
         message: None,
         policy: None,
         policy_level: None,

@@ -94,6 +94,7 @@ impl ExpectedLoad {
                 (self.operation_methods + unmatched) * (STATUS_CELLS + Reason::COUNT - 1)
             }
             Scale::Apis => self.apis + 1,
+            Scale::Observed => (self.apis + 1) * Reason::OBSERVABLE.len(),
             Scale::Applications => self.applications * Reason::COUNT,
             Scale::Listeners(each) => self.listeners * each,
             Scale::Servers => self.servers + self.key_managers,
@@ -185,6 +186,7 @@ mod tests {
             auth: AuthScheme::Required,
             scopes: Vec::new(),
             policy: crate::model::policy::PolicyIndex::UNLIMITED,
+            observe: false,
             place: Provenance::default(),
         };
         Api {
@@ -199,6 +201,7 @@ mod tests {
             audiences: Vec::new(),
             subscription: SubscriptionRule::Required,
             binding: crate::model::api::BindingRule::NotRequired,
+            refusals: crate::model::api::RefusalMode::Enforced,
             dpop_nonce: false,
             backend_jwt: false,
             authorization_header: "authorization".to_owned(),

@@ -90,6 +90,23 @@ pub(super) fn apis(out: &mut Exposition<'_>, apis: &[Arc<ApiSeries>]) {
     each(&families::BACKEND_DURATION, &|totals| SampleValue::Histogram(totals.backend));
     each(&families::REQUEST_BYTES, &|totals| SampleValue::Number(as_f64(totals.received_bytes)));
     each(&families::RESPONSE_BYTES, &|totals| SampleValue::Number(as_f64(totals.sent_bytes)));
+    out.write(&families::OBSERVED_REFUSALS, observed(&totals));
+}
+
+/// Returns the refusals that were only observed, of APIs that have some.
+fn observed(totals: &[(&Arc<ApiSeries>, ApiTotals)]) -> Vec<MetricSample> {
+    let all = totals.iter().flat_map(|(api, totals)| {
+        let each = Reason::OBSERVABLE.iter().zip(totals.observed);
+        each.filter(|(_, count)| *count > 0).map(move |(reason, count)| {
+            let labels = [
+                Label::Shared(Arc::clone(&api.api)),
+                Label::Shared(Arc::clone(&api.version)),
+                Label::Fixed(reason.label()),
+            ];
+            sample(labels, as_f64(count))
+        })
+    });
+    all.collect()
 }
 
 /// Returns the exemplars of an API, where the family has some.
@@ -226,6 +243,7 @@ pub(super) fn identity(out: &mut Exposition<'_>, facts: &IdentityFacts) {
         &families::UNLISTED_PROXY_REFUSALS,
         vec![sample([], as_f64(facts.unlisted_proxy_refusals))],
     );
+    out.write(&families::OBSERVING, vec![sample([], as_f64(facts.observing))]);
     let RefusalFacts { count, bytes } = facts.refusals;
     out.write(&families::REMEMBERED_REFUSALS, vec![sample([], as_f64(count))]);
     out.write(&families::REMEMBERED_REFUSAL_BYTES, vec![sample([], as_f64(bytes))]);

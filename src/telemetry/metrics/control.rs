@@ -60,6 +60,8 @@ pub struct IdentityFacts {
     /// Requests refused together because their address is not in `trusted_proxies`.
     pub unlisted_proxy_refusals: u64,
     pub refusals: RefusalFacts,
+    /// APIs, operations, key managers and policies whose refusals are only observed.
+    pub observing: u64,
     pub organizations: Vec<OrganizationFacts>,
     pub server_certificates: Vec<ServerCertificateFacts>,
 }

@@ -32,6 +32,8 @@ pub(super) enum Scale {
     /// Operation x method x (reason or status).
     Exchanges,
     Apis,
+    /// API x refusal that can be observed.
+    Observed,
     /// Application x reason, where they are counted.
     Applications,
     /// So many for each listener.
@@ -85,7 +87,7 @@ use Combine::{Max, Min, Sum};
 use MetricKind::{Counter, Gauge, Histogram};
 use Scale::{
     Apis, Applications, Certificates, Exchanges, Families, Fetches, Fixed, KeyManagers, Listeners,
-    Organizations, Policies, Questions, Servers, Skips, Waits,
+    Observed, Organizations, Policies, Questions, Servers, Skips, Waits,
 };
 
 use super::listener::{RefusedConnection, TlsFailure};
@@ -98,6 +100,11 @@ families! {
     APPLICATION_REQUESTS = "portcullis_application_requests_total",
         Counter, ["application", "owner", "reason"], Applications,
         "Exchanges of a known application that ended, by decision reason.";
+    OBSERVED_REFUSALS = "portcullis_observed_refusals_total", Counter, ["api", "version", "reason"],
+        Observed,
+        "Requests that were forwarded although a rule refuses them, because of observe = true.";
+    OBSERVING = "portcullis_observing", Gauge(Sum), [], Fixed(1),
+        "APIs, operations, key managers and policies whose refusals are only observed.";
     STATISTICS_PAIRS = "portcullis_statistics_pairs", Gauge(Sum), [], Fixed(1),
         "Pairs of an application and an API whose statistics are kept apart.";
     STATISTICS_UNCOUNTED = "portcullis_statistics_uncounted_requests_total", Counter, [], Fixed(1),

@@ -24,6 +24,8 @@ pub struct Measured<'a> {
     pub method: &'a Method,
     pub status: u16,
     pub reason: Reason,
+    /// The refusal that was only observed.
+    pub observed: Option<Reason>,
     /// From the request head to the end of the answer.
     pub total: Duration,
     /// The part of it spent on the backend; `None` if none was asked.
@@ -65,6 +67,8 @@ pub(super) struct ApiTotals {
     pub(super) received_bytes: u64,
     pub(super) sent_bytes: u64,
     pub(super) exemplars: Exemplars,
+    /// In the order of [`Reason::OBSERVABLE`].
+    pub(super) observed: [u64; Reason::OBSERVABLE.len()],
 }
 
 /// The counts of an operation for one method, summed over all workers.
@@ -95,6 +99,7 @@ struct ApiCells {
     received_bytes: Cell,
     sent_bytes: Cell,
     exemplars: ExemplarCells,
+    observed: [Cell; Reason::OBSERVABLE.len()],
 }
 
 /// The `method` labels: clients may invent methods, so all that are not here share the last.
@@ -160,6 +165,10 @@ impl ApiSeries {
         }
         cells.received_bytes.add(exchange.received_bytes);
         cells.sent_bytes.add(exchange.sent_bytes);
+        if let Some(observed) = exchange.observed {
+            let cells = Reason::OBSERVABLE.iter().zip(&cells.observed);
+            cells.filter(|(reason, _)| **reason == observed).for_each(|(_, cell)| cell.add(1));
+        }
         if let Some((trace, at)) = exchange.exported {
             cells.exemplars.note(Exemplar { trace, value: exchange.total, at });
         }
@@ -173,6 +182,9 @@ impl ApiSeries {
             sum.received_bytes += cells.received_bytes.load();
             sum.sent_bytes += cells.sent_bytes.load();
             cells.exemplars.add_to(&mut sum.exemplars);
+            for (total, cell) in sum.observed.iter_mut().zip(&cells.observed) {
+                *total += cell.load();
+            }
         }
         sum
     }

@@ -36,6 +36,7 @@ fn measured(method: &Method, status: u16, reason: Reason) -> Measured<'_> {
         method,
         status,
         reason,
+        observed: None,
         total: Duration::from_millis(7),
         backend: (reason == Reason::Forwarded).then(|| Duration::from_millis(3)),
         received_bytes: 10,

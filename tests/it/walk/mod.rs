@@ -6,5 +6,6 @@ mod challenges;
 mod codes;
 mod cors;
 mod forwarding;
+mod observing;
 mod paths;
 mod removed;

@@ -18,7 +18,7 @@ use crate::config::resolve::{backend, cors, references};
 use crate::config::source::Sources;
 use crate::model::api::{
     Api, ApiPolicies, AuthorizationForwarding, BindingRule, BodyStall, Concurrency, HostPattern,
-    Lifecycle, PathRules, QueryTokenRule, SubscriptionRule,
+    Lifecycle, PathRules, QueryTokenRule, RefusalMode, SubscriptionRule,
 };
 use crate::model::backend::Backend;
 use crate::model::names::{ApiName, ApiSlot, KeyManagerSlot};
@@ -82,6 +82,7 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
         audiences: audiences(table),
         subscription: subscription_rule(table),
         binding: binding_rule(table),
+        refusals: refusal_mode(table),
         dpop_nonce: table.flag("dpop_nonce", false),
         authorization_header,
         query_token: query_token_rule(table),
@@ -139,6 +140,10 @@ fn binding_rule(table: &Table<'_>) -> BindingRule {
     } else {
         BindingRule::NotRequired
     }
+}
+
+fn refusal_mode(table: &Table<'_>) -> RefusalMode {
+    if references::observing(table) { RefusalMode::Observed } else { RefusalMode::Enforced }
 }
 
 fn query_token_rule(table: &Table<'_>) -> QueryTokenRule {

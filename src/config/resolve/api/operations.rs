@@ -57,6 +57,7 @@ pub(super) fn operations(
             auth,
             scopes,
             policy,
+            observe: references::observing(&table),
             place: sources.place(&table.at()),
         });
     }

@@ -3,6 +3,7 @@
 use crate::config::contract::{ALGORITHMS, KEY_MANAGER_TYPES};
 use crate::config::reader::{Placed, Table};
 use crate::config::resolve::key_manager::settings::Settings;
+use crate::config::resolve::references;
 use crate::model::key_manager::{
     ClaimNames, IdTokens, KeyManagerType, SignatureAlgorithm, TokenRules,
 };
@@ -44,6 +45,7 @@ pub(super) fn rules(
             _ => IdTokens::Refuse,
         },
         audiences: texts("audiences").collect(),
+        observe: references::observing(table),
         leeway: settings.leeway,
         max_lifetime: settings.max_lifetime,
     }

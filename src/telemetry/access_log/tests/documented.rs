@@ -11,6 +11,7 @@ fn the_manual_has_every_field_once() {
         trace_id: Some(TraceId::random(0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c)),
         owner: Some("charlie"),
         issuer: Some("https://is.bank.example"),
+        observed: Some("not_subscribed"),
         message: Some("no scope"),
         policy: Some("Gold"),
         policy_level: Some("subscription"),

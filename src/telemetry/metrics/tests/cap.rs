@@ -184,6 +184,10 @@ fn every_exchange(metrics: &Metrics) -> Vec<Arc<OperationSeries>> {
     metrics.traces();
     metrics.keep_statistics(Arc::new(StillClock));
     for operation in &operations {
+        for reason in Reason::OBSERVABLE {
+            let forwarded = measured(&Method::GET, 200, Reason::Forwarded);
+            operation.record(0, &Measured { observed: Some(reason), ..forwarded });
+        }
         for method in METHODS.map(|name| Method::from_bytes(name.as_bytes()).unwrap()) {
             for status in 100..600 {
                 operation.record(1, &measured(&method, status, Reason::Forwarded));

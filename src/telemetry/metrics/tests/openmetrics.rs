@@ -32,6 +32,7 @@ fn a_bucket_has_the_last_exchange_that_was_traced() {
     let metrics = Metrics::new(2, 100);
     let operation = metrics.operation("a", "1", "/x");
     let exchange = |trace: u128, millis: u64, at: u64| Measured {
+        observed: None,
         total: Duration::from_millis(millis),
         exported: Some((TraceId::random(trace), UnixMillis(at))),
         ..measured(&Method::GET, 200, Reason::Forwarded)
