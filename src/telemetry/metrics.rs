@@ -9,8 +9,9 @@
 //!
 //! The walk through the files: [`operation`] (exchanges), [`worker`], [`listener`], [`control`]
 //! (the control side), [`identity`] (revocations and introspection), [`throttling`],
-//! [`statistics`] (applications' own), [`collect`] and [`exposition`] (a scrape and its cap), [`families`] (all names), [`cardinality`] (the number
-//! of series of a configuration); below them [`cell`], [`histogram`], [`status`] and [`process`].
+//! [`statistics`] (applications' own), [`collect`] and [`exposition`] (a scrape and its cap),
+//! [`families`] (all names), [`cardinality`] (the number of series of a configuration); below them
+//! [`cell`], [`histogram`], [`status`] and [`process`].
 
 mod application;
 mod cardinality;

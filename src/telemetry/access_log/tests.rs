@@ -339,7 +339,6 @@ fn a_stuck_target_blocks_no_worker_and_the_loss_is_counted() {
     let lost = log.dropped().load(Ordering::Relaxed);
     assert!(lost > 0 && lost < 4000, "{lost}");
     assert!(matches!(log.shutdown(Duration::from_millis(50)), Err(AccessLogError::Unfinished)));
-
     let reading = std::thread::spawn(move || {
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();

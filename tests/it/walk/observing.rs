@@ -25,7 +25,7 @@ async fn an_api_that_observes_forwards_what_its_rules_refuse() {
         ("unsubscribed", "accounts:read", 200),
         ("nobody", "nothing", 200),
         // somebody decided so about this application
-        ("blocked", "accounts:read", 403),
+        ("blocked", "accounts:read", 401),
     ] {
         assert_eq!(status(&bank, client, scope).await, expected, "{client} {scope}");
     }
