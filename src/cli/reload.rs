@@ -34,6 +34,9 @@ pub(super) fn reload(config: &Path, options: &ReloadOptions, output: Output) -> 
     match asked {
         Ok((StatusCode::OK, body)) => {
             output.line(&format!("reloaded{}", generation(&body)));
+            for told in quarantined(&body) {
+                output.note(&format!("portcullis: left out: {told}"));
+            }
             exit::OK
         }
         Ok((_, body)) => {
@@ -50,6 +53,14 @@ pub(super) fn reload(config: &Path, options: &ReloadOptions, output: Output) -> 
             exit::FAILED
         }
     }
+}
+
+/// What the reload left out because it is broken.
+fn quarantined(body: &str) -> Vec<String> {
+    let read: Option<serde_json::Value> = serde_json::from_str(body).ok();
+    let told = read.and_then(|read| Some(read.get("quarantined")?.as_array()?.clone()));
+    let told = told.unwrap_or_default().into_iter();
+    told.filter_map(|line| line.as_str().map(str::to_owned)).collect()
 }
 
 fn generation(body: &str) -> String {

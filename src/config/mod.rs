@@ -9,14 +9,17 @@
 //! collected), [`units`] (durations and sizes), [`plain_file`] and [`pem`] (files that are named),
 //! [`resolve`] (one file for each noun), [`report`] (for operators), [`redaction`] (keeps secrets
 //! out of reports), [`mod@schema`], [`stored`] (objects of the store, read by the same rules),
-//! [`declared`] (what files say, for those who show it), [`changes`] (two readings compared).
+//! [`quarantine`] and [`left_out`] (does without what is broken), [`declared`] (what files say, for
+//! those who show it), [`changes`] (two readings compared).
 
 mod changes;
 mod contract;
 mod declared;
+mod left_out;
 mod pem;
 mod plain_file;
 mod problems;
+mod quarantine;
 mod reader;
 mod redaction;
 mod report;
@@ -41,7 +44,8 @@ pub use resolve::ApplicationNames;
 pub use schema::schema;
 pub use stored::{StoredApplication, StoredApplications, StoredObjects, StoredTable};
 
-use crate::config::problems::Problems;
+use crate::config::left_out::LeftOut;
+use crate::config::problems::{At, Problems};
 use crate::config::resolve::ResolvedModel;
 use crate::config::source::Sources;
 use crate::model::Model;
@@ -63,13 +67,14 @@ pub struct Loaded {
 }
 
 /// The files of a configuration, read but not resolved.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ConfigFiles {
     path: PathBuf,
     sources: Sources,
     /// Found while they were read.
     problems: Vec<Problem>,
     watched: Vec<PathBuf>,
+    left_out: LeftOut,
 }
 
 impl ConfigFiles {
@@ -78,7 +83,8 @@ impl ConfigFiles {
         let problems = Problems::default();
         let sources = Sources::read(path, &problems);
         let (problems, watched) = problems.into_parts();
-        Self { path: path.to_owned(), sources, problems, watched }
+        let left_out = LeftOut::default();
+        Self { path: path.to_owned(), sources, problems, watched, left_out }
     }
 
     /// Says where the store is, if objects of one are to be served.
@@ -99,6 +105,18 @@ impl ConfigFiles {
         declared::declared(&self.sources)
     }
 
+    /// Returns these files without the APIs, key managers and application files that are broken,
+    /// if the main file asks for that, and if nothing is opened by it.
+    pub fn without_broken(&self, identities: &Identities, stored: &[StoredTable]) -> Option<Self> {
+        if !quarantine::is_wanted(&self.sources) {
+            return None;
+        }
+        let Self { sources, problems, watched, .. } = self;
+        let left = quarantine::without_broken(sources, problems, watched, identities, stored)?;
+        let quarantine::Remainder { sources, watched, left_out } = left;
+        Some(Self { sources, watched, left_out, ..self.clone() })
+    }
+
     /// Makes the model of files and store, with all problems in one report.
     pub fn resolve(
         self: &Arc<Self>,
@@ -110,8 +128,13 @@ impl ConfigFiles {
             StoredApplications::None => self.sources.clone(),
             _ => self.sources.clone().with_store(&stored.tables),
         };
-        let ResolvedModel { model, names } =
-            resolve::model(&sources, &problems, identities, stored.applications);
+        let ResolvedModel { mut model, names } =
+            resolve::model(&sources, &problems, identities, &self.left_out, stored.applications);
+        for told in &self.left_out.told {
+            let message = format!("left out, because of `gateway.quarantine`: {told}");
+            problems.warning(At::File { path: self.path.clone() }, message, None);
+        }
+        model.quarantined.clone_from(&self.left_out.told);
         let (problems, watched) = problems.into_parts();
         let report = Report::new(problems, &sources);
         if report.has_errors() {

@@ -14,7 +14,7 @@ use crate::config::problems::At;
 use crate::config::problems::Problems;
 use crate::config::redaction;
 use crate::config::stored::{self, StoreText, StoredTable};
-use crate::config::tree::{self, TomlContent, TomlMember};
+use crate::config::tree::{self, TomlContent, TomlMember, TomlValue};
 use crate::model::provenance::{Provenance, STORE, SourceFiles};
 
 /// A larger file is a mistake; many applications belong into application files.
@@ -27,7 +27,15 @@ pub(super) struct Sources {
     folder: PathBuf,
 }
 
-#[derive(Debug)]
+/// An entry of a list in a file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SourcePlace {
+    pub(super) file: u16,
+    pub(super) list: &'static str,
+    pub(super) position: usize,
+}
+
+#[derive(Debug, Clone)]
 struct SourceFile {
     path: PathBuf,
     text: String,
@@ -40,7 +48,7 @@ struct SourceFile {
     kind: SourceKind,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum SourceKind {
     Configuration,
     /// Not part of the configuration itself, but named by it.
@@ -194,6 +202,15 @@ impl Sources {
             kind: SourceKind::Store(revisions),
         }));
         self
+    }
+
+    /// Takes an entry of a list out, and returns it.
+    pub(super) fn take_out(&mut self, place: &SourcePlace) -> Option<TomlValue> {
+        let source = self.files.get_mut(usize::from(place.file))?;
+        let members = &mut Arc::make_mut(source).table;
+        let list = members.iter_mut().find(|member| member.name == place.list)?;
+        let TomlContent::Array(all) = &mut list.value.content else { return None };
+        (place.position < all.len()).then(|| all.remove(place.position))
     }
 
     pub(super) fn is_store(&self, file: u16) -> bool {

@@ -11,6 +11,7 @@ mod documented;
 mod effects;
 mod files;
 mod proxies;
+mod quarantine;
 mod streams;
 mod throttling;
 mod traces;

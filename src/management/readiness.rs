@@ -26,6 +26,9 @@ pub struct ReadinessReport {
     pub generation: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+    /// What a reload left out because it is broken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quarantined: Vec<String>,
     /// What lets requests through that it refuses, because of `observe = true`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub observing: Vec<String>,
@@ -103,7 +106,16 @@ impl Readiness {
         });
         let generation = snapshot.generation;
         let observing = snapshot.observing();
-        ReadinessReport { status, generation, missing, observing, key_managers, shared_counters }
+        let quarantined = snapshot.settings.quarantined.clone();
+        ReadinessReport {
+            status,
+            generation,
+            missing,
+            quarantined,
+            observing,
+            key_managers,
+            shared_counters,
+        }
     }
 }
 

@@ -22,22 +22,36 @@ pub(super) async fn reload(state: &ManagementState, query: &str) -> ManagementRe
         return problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping");
     }
     match outcome.await {
-        Ok(ReloadOutcome::Applied { generation }) if refresh_keys => {
-            let fetched = refreshing::fetched(&state.snapshots.load());
-            let refreshed = refreshing::refresh_all(fetched).await;
-            let answer = serde_json::json!({
-                "status": "reloaded", "generation": generation, "key_managers": refreshed
-            });
+        Ok(ReloadOutcome::Applied { generation }) => {
+            let snapshot = state.snapshots.load();
+            let refreshed = if refresh_keys {
+                Some(refreshing::refresh_all(refreshing::fetched(&snapshot)).await)
+            } else {
+                None
+            };
+            let answer = ReloadAnswer {
+                status: "reloaded",
+                generation,
+                quarantined: &snapshot.settings.quarantined,
+                key_managers: refreshed.map(|all| serde_json::json!(all)),
+            };
             json(StatusCode::OK, &answer)
         }
-        Ok(ReloadOutcome::Applied { generation }) => json(
-            StatusCode::OK,
-            &serde_json::json!({ "status": "reloaded", "generation": generation }),
-        ),
         Ok(ReloadOutcome::Planned { plan }) => json(StatusCode::OK, &plan),
         Ok(ReloadOutcome::Refused { report }) => refused(&report),
         Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping"),
     }
+}
+
+/// The answer to a reload that worked.
+#[derive(serde::Serialize)]
+struct ReloadAnswer<'r> {
+    status: &'static str,
+    generation: u64,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    quarantined: &'r [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_managers: Option<serde_json::Value>,
 }
 
 fn refused(report: &str) -> ManagementReply {

@@ -27,6 +27,8 @@ pub struct Gateway {
     /// notice.
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
+    /// A reload goes without an API, a key manager or an application file that is broken.
+    pub quarantine: bool,
     /// The share of listeners, APIs or applications, in thousandths, that a reload may take away
     /// unconfirmed.
     pub reload_max_removed: u16,

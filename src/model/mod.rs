@@ -69,6 +69,8 @@ use crate::model::store::{StoreLocation, StoreSettings};
 pub struct Model {
     /// The files that were read; [`provenance::Provenance`] points into them.
     pub files: SourceFiles,
+    /// What was left out because it is broken, and why.
+    pub quarantined: Vec<String>,
     pub gateway: Gateway,
     pub store: StoreSettings,
     pub listeners: Vec<Listener>,

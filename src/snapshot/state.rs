@@ -39,6 +39,8 @@ pub enum SnapshotChange {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsState {
     pub files: SourceFiles,
+    /// What was left out because it is broken, and why.
+    pub quarantined: Vec<String>,
     pub limits: Limits,
     pub trusted_proxies: TrustedProxies,
     pub dpop_nonce_key: Option<SecretKey>,
@@ -69,6 +71,7 @@ impl SnapshotState {
         Self {
             settings: SettingsState {
                 files: model.files,
+                quarantined: model.quarantined,
                 limits: model.limits,
                 trusted_proxies: model.gateway.trusted_proxies,
                 dpop_nonce_key: model.gateway.dpop_nonce_key,

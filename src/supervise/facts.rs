@@ -63,6 +63,7 @@ fn identity_facts(common: &Common, snapshot: &Snapshot) -> IdentityFacts {
         budgets: budget_facts(common, snapshot),
         unlisted_proxy_refusals: common.budgets.unlisted.refused(),
         refusals: common.refusals.facts(),
+        quarantined: snapshot.settings.quarantined.len() as u64,
         observing: snapshot.observing().len() as u64,
         organizations: organization_facts(snapshot),
         server_certificates: server_certificates(snapshot),

@@ -38,15 +38,23 @@ pub(super) fn load(
     identities: &Identities,
     store: Option<&StoreReader>,
 ) -> Result<Settled, Report> {
-    let mut reading = read(path, known, identities, store);
+    let mut reading = read(path, known, identities, store, BrokenObjects::LeftOut);
     for _ in 1..MOST_READINGS {
         if reading.rest {
             break;
         }
         thread::sleep(SETTLE);
-        reading = read(path, known, identities, store);
+        reading = read(path, known, identities, store, BrokenObjects::LeftOut);
     }
     reading.result
+}
+
+/// What becomes of objects that are broken, where the file does not mind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BrokenObjects {
+    /// A start goes by the whole configuration: there is nothing to go on with.
+    Refused,
+    LeftOut,
 }
 
 /// Reads the files once, at a start.
@@ -55,7 +63,7 @@ pub(super) fn load_once(
     identities: &Identities,
     store: Option<&StoreReader>,
 ) -> Result<Settled, Report> {
-    read(path, &[], identities, store).result
+    read(path, &[], identities, store, BrokenObjects::Refused).result
 }
 
 struct SettledReading {
@@ -69,11 +77,17 @@ fn read(
     known: &[PathBuf],
     identities: &Identities,
     store: Option<&StoreReader>,
+    broken: BrokenObjects,
 ) -> SettledReading {
     let mut files = known.to_vec();
     files.push(path.to_owned());
     let before = look(&files);
-    let loaded = resolve(&Arc::new(ConfigFiles::read(path)), identities, store);
+    let read = Arc::new(ConfigFiles::read(path));
+    let loaded = resolve(&read, identities, store).or_else(|report| match broken {
+        BrokenObjects::Refused => Err(report),
+        // what is wrong with the rest is in the report of the whole
+        BrokenObjects::LeftOut => without_broken(&read, identities, store).ok_or(report),
+    });
     let after = look(&files);
     let fresh = |stamps: &[FileStamp]| {
         stamps.iter().any(|stamp| stamp.age().is_some_and(|age| age < SETTLE))
@@ -92,6 +106,22 @@ fn read(
         }
         Err(report) => SettledReading { result: Err(report), rest },
     }
+}
+
+/// Resolves files without what is broken in them.
+fn without_broken(
+    files: &ConfigFiles,
+    identities: &Identities,
+    store: Option<&StoreReader>,
+) -> Option<(Loaded, Option<StoredState>)> {
+    let mut tables = Vec::new();
+    if let Some(store) = store {
+        let reading = store.begin().ok()?;
+        tables = reading.tables.to_vec();
+        reading.finish().ok()?;
+    }
+    let left = files.without_broken(identities, &tables)?;
+    resolve(&Arc::new(left), identities, store).ok()
 }
 
 /// Resolves files with the store beside them. Call it on a thread where waiting is allowed.
@@ -155,10 +185,10 @@ mod tests {
         let file = fs::File::options().append(true).open(&path).unwrap();
         let hour_ago = file.metadata().unwrap().modified().unwrap() - Duration::from_hours(1);
         file.set_modified(hour_ago).unwrap();
-        assert!(read(&path, &[], &Identities::default(), None).rest);
+        assert!(read(&path, &[], &Identities::default(), None, BrokenObjects::LeftOut).rest);
         file.set_modified(hour_ago + Duration::from_hours(2)).unwrap();
         assert!(
-            read(&path, &[], &Identities::default(), None).rest,
+            read(&path, &[], &Identities::default(), None, BrokenObjects::LeftOut).rest,
             "a time in the future says nothing"
         );
     }

@@ -10,6 +10,7 @@ pub(super) static GATEWAY: TableRule = TableRule {
             ValueKind::Text,
             "The folder for key sets and revocations; created if missing",
         ),
+        key("quarantine", ValueKind::Flag, "Reloads without what is broken, and says so"),
         key("name", ValueKind::Text, "The gateway's name among those of one store"),
         key("workers", ValueKind::Workers, "Threads that serve clients: \"auto\" is one per core"),
         key(

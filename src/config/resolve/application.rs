@@ -55,11 +55,16 @@ fn application<'a>(
         .collect();
     let attributes = unbroken(ApplicationAttributes::new(&attributes), table);
     let keys = table.tables("keys");
-    let keys: Vec<_> = keys.iter().filter_map(|key| key_mapping(key, references)).collect();
+    let written = |table: &Table<'_>, key| table.text(key).map(|text| text.value.to_owned());
+    let keys =
+        keys.iter().filter(|key| !references.misses_key_manager(|| written(key, "key_manager")));
+    let keys: Vec<_> = keys.filter_map(|key| key_mapping(key, references)).collect();
     let keys = unbroken(KeyMappings::try_from(keys), table);
     let subscriptions = table.tables("subscriptions");
+    let subscriptions =
+        subscriptions.iter().filter(|own| !references.misses_api(|| written(own, "api")));
     let subscriptions: Vec<_> =
-        subscriptions.iter().filter_map(|table| subscription(table, references)).collect();
+        subscriptions.filter_map(|table| subscription(table, references)).collect();
     let subscriptions = unbroken(Subscriptions::try_from(subscriptions), table);
     Some(Application {
         name: name?,

@@ -280,10 +280,16 @@ fn application<'l>(
 ) -> Result<Application<'l>, RefusedLine> {
     let policy = policy(line.policy.as_deref(), PolicyLevel::Application, references)?;
     let organization = line.organization.as_deref();
-    let keys: Result<Vec<_>, RefusedLine> =
-        line.keys.iter().map(|key| key_mapping(key, references)).collect();
+    let keys = line.keys.iter().filter(|key| {
+        !references.misses_key_manager(|| Some(key.key_manager.clone().into_owned()))
+    });
+    let keys: Result<Vec<_>, RefusedLine> = keys.map(|key| key_mapping(key, references)).collect();
+    let subscriptions = line
+        .subscriptions
+        .iter()
+        .filter(|own| !references.misses_api(|| Some(own.api.clone().into_owned())));
     let subscriptions: Result<Vec<_>, RefusedLine> =
-        line.subscriptions.iter().map(|own| subscription(own, references)).collect();
+        subscriptions.map(|own| subscription(own, references)).collect();
     Ok(Application {
         name: valid::<ApplicationName<'_>>(&line.name, "name")?,
         owner: valid::<Owner<'_>>(&line.owner, "owner")?,

@@ -36,11 +36,11 @@ mod unlikely;
 mod unlikely_limits;
 mod whole;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::contract::ROOT;
+use crate::config::left_out::LeftOut;
 use crate::config::problems::Problems;
 use crate::config::reader::Table;
 use crate::config::resolve::key_manager::DeclaredKeyManagers;
@@ -117,15 +117,13 @@ pub(super) fn model(
     sources: &Sources,
     problems: &Problems,
     identities: &Identities,
+    left_out: &LeftOut,
     applications: StoredApplications<'_>,
 ) -> ResolvedModel {
     let whole = checked(sources, problems);
     let mut references = References {
-        identities: identities.clone(),
-        key_managers: HashMap::new(),
-        apis: HashMap::new(),
-        policies: throttling::policies(&whole, sources, identities),
-        offered: HashMap::new(),
+        left_out: left_out.clone(),
+        ..References::new(identities, throttling::policies(&whole, sources, identities))
     };
     let networks = management::foreign_networks(&whole);
     let DeclaredKeyManagers { key_managers, templates, fetch } =
@@ -153,6 +151,7 @@ pub(super) fn model(
     management::check_token_key_manager(&whole, &key_managers);
     let gateway = gateway::gateway(&whole, sources);
     let model = Model {
+        quarantined: Vec::new(),
         files,
         store: store::store(&whole, sources, &gateway.state_dir),
         gateway,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::config::left_out::LeftOut;
 use crate::config::problems::Problems;
 use crate::config::reader::{Placed, Table, nearest};
 use crate::model::identity::Identities;
@@ -12,6 +13,8 @@ use crate::model::policy::{Policies, PolicyIndex, PolicyLevel};
 #[derive(Debug)]
 pub(super) struct References {
     pub(super) identities: Identities,
+    /// What may be named although it is not there.
+    pub(super) left_out: LeftOut,
     pub(super) key_managers: HashMap<String, KeyManagerSlot>,
     /// The APIs, by `name:version`.
     pub(super) apis: HashMap<String, ApiSlot>,
@@ -21,6 +24,30 @@ pub(super) struct References {
 }
 
 impl References {
+    /// Nothing but policies can be referred to yet.
+    pub(super) fn new(identities: &Identities, policies: Policies) -> Self {
+        Self {
+            identities: identities.clone(),
+            left_out: LeftOut::default(),
+            key_managers: HashMap::new(),
+            apis: HashMap::new(),
+            policies,
+            offered: HashMap::new(),
+        }
+    }
+
+    /// Tells whether a key is of a key manager that is left out: it goes with it.
+    pub(super) fn misses_key_manager(&self, name: impl FnOnce() -> Option<String>) -> bool {
+        let missing = &self.left_out.key_managers;
+        !missing.is_empty() && name().is_some_and(|name| missing.contains(&name))
+    }
+
+    /// Tells whether a subscription is to an API that is left out.
+    pub(super) fn misses_api(&self, name: impl FnOnce() -> Option<String>) -> bool {
+        let missing = &self.left_out.apis;
+        !missing.is_empty() && name().is_some_and(|name| missing.contains(&name))
+    }
+
     /// Refuses a subscription policy that an API does not offer.
     pub(super) fn offers(
         &self,

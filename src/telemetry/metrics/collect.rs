@@ -243,6 +243,7 @@ pub(super) fn identity(out: &mut Exposition<'_>, facts: &IdentityFacts) {
         &families::UNLISTED_PROXY_REFUSALS,
         vec![sample([], as_f64(facts.unlisted_proxy_refusals))],
     );
+    out.write(&families::QUARANTINED, vec![sample([], as_f64(facts.quarantined))]);
     out.write(&families::OBSERVING, vec![sample([], as_f64(facts.observing))]);
     let RefusalFacts { count, bytes } = facts.refusals;
     out.write(&families::REMEMBERED_REFUSALS, vec![sample([], as_f64(count))]);

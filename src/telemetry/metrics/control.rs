@@ -62,6 +62,8 @@ pub struct IdentityFacts {
     pub refusals: RefusalFacts,
     /// APIs, operations, key managers and policies whose refusals are only observed.
     pub observing: u64,
+    /// Objects that a reload left out.
+    pub quarantined: u64,
     pub organizations: Vec<OrganizationFacts>,
     pub server_certificates: Vec<ServerCertificateFacts>,
 }

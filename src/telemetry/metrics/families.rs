@@ -103,6 +103,8 @@ families! {
     OBSERVED_REFUSALS = "portcullis_observed_refusals_total", Counter, ["api", "version", "reason"],
         Observed,
         "Requests that were forwarded although a rule refuses them, because of observe = true.";
+    QUARANTINED = "portcullis_quarantined", Gauge(Sum), [], Fixed(1),
+        "APIs, key managers and application files that a reload left out because they are broken.";
     OBSERVING = "portcullis_observing", Gauge(Sum), [], Fixed(1),
         "APIs, operations, key managers and policies whose refusals are only observed.";
     STATISTICS_PAIRS = "portcullis_statistics_pairs", Gauge(Sum), [], Fixed(1),

@@ -12,6 +12,7 @@ mod monitoring;
 mod planning;
 mod processes;
 mod program;
+mod quarantine;
 mod registering;
 mod reload;
 mod removals;
