@@ -100,39 +100,39 @@ pub fn authorize<'s>(
 ) -> Result<Grant<'s>, AuthorizationError> {
     let rules = &principal.key_manager().definition.rules;
     let observes = rules.observe || routed.observes();
-    let mut observation = Observation { observes, first: None };
+    let mut broken = BrokenRules { observes, first: None };
     if rules.observe && !rules.accepts(principal.claims().audiences()) {
-        observation.pass(AuthorizationError::KeyManagerAudience)?;
+        broken.pass(AuthorizationError::KeyManagerAudience)?;
     }
     let key_manager = principal.key_manager();
-    let caller = caller(snapshot, routed.api(), key_manager, &principal, &mut observation)?;
+    let caller = caller(snapshot, routed.api(), key_manager, &principal, &mut broken)?;
     let operation = routed.operation();
     if !operation.scopes.is_empty()
         && !operation.scopes.iter().any(|scope| principal.has_scope(scope.as_str()))
     {
-        observation.pass(AuthorizationError::InsufficientScope)?;
+        broken.pass(AuthorizationError::InsufficientScope)?;
     }
     let wanted = &routed.api().definition.audiences;
     if !wanted.is_empty()
         && !principal.claims().audiences().iter().any(|audience| wanted.contains(audience))
     {
-        observation.pass(AuthorizationError::Audience)?;
+        broken.pass(AuthorizationError::Audience)?;
     }
     let (key_type, application, subscription) = caller
         .map_or((KeyType::Production, None, None), |caller| {
             (caller.owner.key_type, caller.application, caller.subscription)
         });
-    let (principal, observed) = (Some(principal), observation.first);
+    let (principal, observed) = (Some(principal), broken.first);
     with_backend(Grant { routed, principal, application, subscription, key_type, observed })
 }
 
 /// What becomes of rules that a request breaks.
-struct Observation {
+struct BrokenRules {
     observes: bool,
     first: Option<AuthorizationError>,
 }
 
-impl Observation {
+impl BrokenRules {
     /// Lets a request pass that breaks a rule, if that is only observed.
     fn pass(&mut self, error: AuthorizationError) -> Result<(), AuthorizationError> {
         if !self.observes || !Reason::OBSERVABLE.contains(&error.reason()) {
@@ -157,8 +157,8 @@ pub fn still(
     let observes = definition.observes()
         || key_manager.definition.rules.observe
         || observed && definition.operations.iter().any(|operation| operation.observe);
-    let mut observation = Observation { observes, first: None };
-    match caller(snapshot, api, key_manager, principal, &mut observation) {
+    let mut broken = BrokenRules { observes, first: None };
+    match caller(snapshot, api, key_manager, principal, &mut broken) {
         Ok(Some(caller)) => caller.owner.key_type == key_type,
         Ok(None) => true,
         Err(_) => false,
@@ -179,18 +179,18 @@ fn caller<'s>(
     api: &CompiledApi,
     key_manager: &CompiledKeyManager,
     principal: &Principal,
-    observation: &mut Observation,
+    broken: &mut BrokenRules,
 ) -> Result<Option<KeyHolder<'s>>, AuthorizationError> {
     let required = api.definition.subscription == SubscriptionRule::Required;
     let Some(consumer_key) = principal.consumer_key() else {
         if required {
-            observation.pass(AuthorizationError::ConsumerKeyMissing)?;
+            broken.pass(AuthorizationError::ConsumerKeyMissing)?;
         }
         return Ok(None);
     };
     let Some(mapping) = key_manager.find(&snapshot.directory, consumer_key) else {
         if required {
-            observation.pass(AuthorizationError::ConsumerKeyUnknown)?;
+            broken.pass(AuthorizationError::ConsumerKeyUnknown)?;
         }
         return Ok(None);
     };
@@ -204,7 +204,7 @@ fn caller<'s>(
         }
         None => {
             if required {
-                observation.pass(AuthorizationError::NotSubscribed)?;
+                broken.pass(AuthorizationError::NotSubscribed)?;
             }
             Ok(Some(KeyHolder { owner: mapping, application, subscription: None }))
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::bank::Bank;
+use crate::support::bank::{Bank, config};
 
 const ACCOUNT: &str = "/accounts/1.0.0/accounts/42";
 
@@ -56,7 +56,8 @@ async fn an_api_that_observes_forwards_what_its_rules_refuse() {
         "{shown}"
     );
     // one that is taken away refuses again
-    bank.reload(|config| config.each_api("observe = false")).await.unwrap();
+    let plain = config(&bank.production.url(), &bank.sandbox.url(), &bank.signer);
+    bank.gateway.change(&plain).await.unwrap();
     assert_eq!(status(&bank, "good", "nothing").await, 403);
     assert_eq!(ready(&bank).await["observing"], Value::Null);
 }
