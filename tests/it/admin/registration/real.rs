@@ -87,3 +87,21 @@ async fn clean_up_leaves_the_client_at_its_server() {
     // the server knows it still
     idp.token_for("generic", (&client, &secret), "read").await;
 }
+
+#[tokio::test]
+async fn a_certificate_that_is_not_trusted_is_named_to_administrators() {
+    let idp = Idp::start(&["secure"]).await;
+    let portal = portal().await;
+    register(&portal, &key_manager(&idp, "secure", "CustomKeyManager", &json!({}))).await;
+    let id = portal.application("ann", "shop").await;
+    let told = generate(&portal, &id, &wanted("secure")).await;
+    assert_eq!(told.code(), (502, 900_950), "{told:?}");
+    assert!(told.description().contains("(tls)"), "{told:?}");
+    assert!(!told.description().contains("issued by"), "{told:?}");
+    let path = format!("/applications/{id}/generate-keys");
+    let told = portal.post("admin", &path, &wanted("secure")).await;
+    assert_eq!(told.code(), (502, 900_950), "{told:?}");
+    for part in ["issued by", "set ca to trust another"] {
+        assert!(told.description().contains(part), "{told:?}");
+    }
+}
