@@ -1,8 +1,8 @@
 //! The command line.
 //!
 //! The files: [`arguments`], then one for each command: [`run`], [`check`], [`demo`], [`reload`],
-//! [`plan`], [`store`], [`explain`], [`import`], [`jwk`], [`healthcheck`], [`man`]. [`control`] asks
-//! a running gateway.
+//! [`plan`], [`store`], [`explain`], [`import`], [`jwk`], [`healthcheck`], [`man`]. [`control`]
+//! asks a running gateway.
 
 mod arguments;
 mod check;

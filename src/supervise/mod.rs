@@ -9,7 +9,7 @@
 //! told, and the end), [`descriptors`] (how many connections the process can hold),
 //! [`certificates`] (until when they are valid), [`signals`], [`watch`] (changed files),
 //! [`workers`] (the threads), [`trace_export`] (spans for the collector), [`clock`],
-//! [`clock_watch`] (a clock that jumps), [`access_lines`] (who gains or loses access),
+//! [`clock_watch`] (a clock that jumps), [`access_lines`] (who gains or loses access), [`last_use`],
 //! [`planning`] (what another file would change), [`transfer`] (the store as a file).
 
 mod access_lines;
@@ -25,6 +25,7 @@ mod facts;
 mod file_stamp;
 pub mod inherited;
 pub mod inventory;
+mod last_use;
 mod link;
 pub mod listeners;
 mod opening;

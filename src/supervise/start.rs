@@ -17,6 +17,7 @@ use crate::model::identity::Identities;
 use crate::model::redis::RedisServer;
 use crate::model::throttling::SharedCounting;
 use crate::revocation::channel::Channel;
+use crate::snapshot::Snapshots;
 use crate::state_dir::lock::Lock;
 use crate::store::{self, StoreKeys};
 use crate::supervise::clock::SystemClock;
@@ -26,6 +27,7 @@ use crate::supervise::error::SuperviseError;
 use crate::supervise::facts;
 use crate::supervise::file_stamp::FileStamp;
 use crate::supervise::inherited::Inherited;
+use crate::supervise::last_use::LastUses;
 use crate::supervise::link::TakeoverLink;
 use crate::supervise::listeners::{ListenerChanges, ListenerPlan, Listeners};
 use crate::supervise::opening::{BoundManagement, HeldResources};
@@ -241,6 +243,9 @@ impl Staged {
         let channel = join_channel(&process, &common, lasting.channel.as_ref()).await;
         let shared_counters = share(&process, &counts, lasting.shared_counting.as_ref()).await;
         upkeep::begin(&mut tasks, &process, &common, &snapshots, &counts);
+        if let Some(uses) = last_uses(&process, &snapshots, &provisioning) {
+            tasks.spawn(uses.keep());
+        }
         let reloader = Reloader {
             in_force,
             path: files.path,
@@ -279,6 +284,21 @@ impl Staged {
             predecessor,
         })
     }
+}
+
+/// Where there is a store, it keeps on which days APIs were used.
+fn last_uses(
+    process: &Process,
+    snapshots: &Arc<Snapshots>,
+    provisioning: &Provisioning,
+) -> Option<LastUses> {
+    let follower = provisioning.follower.as_ref()?;
+    Some(LastUses {
+        statistics: process.metrics.statistics()?,
+        store: Arc::clone(follower.reader().store()),
+        snapshots: Arc::clone(snapshots),
+        clock: Arc::clone(&process.clock),
+    })
 }
 
 /// Starts the workers, and has them accept connections.
