@@ -296,13 +296,13 @@ impl Operation<'_> {
     }
 
     /// Links an object that is made to the operations on it: `gives` is the field of its id, and
-    /// `to` the path below which they are, if it is not the same.
+    /// `to` the path below which they are, if it is not the same. An operation that finds it `by`
+    /// another field gets that one.
     fn links(&self) -> Members {
         let Some(field) = self.written.get("gives").and_then(Value::as_str) else {
             return Members::new();
         };
         let base = self.written.get("to").and_then(Value::as_str).unwrap_or(self.path);
-        let id = format!("$response.body#/{field}");
         let mut links = Members::new();
         for (path, item) in members(self.sources.own, "paths") {
             let Some(rest) = path.strip_prefix(base).and_then(|rest| rest.strip_prefix("/{"))
@@ -314,11 +314,12 @@ impl Operation<'_> {
             if rest.matches('{').count() > 0 {
                 continue;
             }
-            let operations =
-                METHODS.iter().filter_map(|method| item.get(*method)?.get("operationId"));
-            for operation in operations.filter_map(Value::as_str) {
-                let link = json!({ "operationId": operation, "parameters": { name: id } });
-                links.insert(operation.to_owned(), link);
+            for operation in METHODS.iter().filter_map(|method| item.get(*method)) {
+                let text = |key: &str| operation.get(key).and_then(Value::as_str);
+                let Some(id) = text("operationId") else { continue };
+                let value = format!("$response.body#/{}", text("by").unwrap_or(field));
+                let link = json!({ "operationId": id, "parameters": { name: value } });
+                links.insert(id.to_owned(), link);
             }
         }
         links
