@@ -2,8 +2,10 @@
 //! authorization server, up to the call that the backend sees.
 
 mod custom_key_manager_out_of_band;
+mod manual_client_registration;
 mod organization_applications;
 mod provision_an_out_of_band_client;
+mod wso2_is_7_key_manager;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -60,13 +62,14 @@ impl Journey {
         Journey { gateway, production, sandbox }
     }
 
-    /// A call to the REST API: the status, and the body.
+    /// A call to the REST API by a user ("name", or "name:password"): the status, and the body.
     async fn call(&self, user: &str, line: &str, body: &Value) -> (u16, Value) {
         let (method, path) = line.split_once(' ').expect("a method and a path");
+        let (name, password) = user.split_once(':').unwrap_or((user, "secret"));
         let mut request =
             Request::builder().method(method).uri(self.gateway.management_url(path)).header(
                 "authorization",
-                format!("Basic {}", STANDARD.encode(format!("{user}:secret"))),
+                format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))),
             );
         if !body.is_null() {
             request = request.header("content-type", "application/json");
