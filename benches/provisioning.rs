@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::print_stdout,
     clippy::cast_precision_loss,
+    clippy::indexing_slicing,
     missing_debug_implementations,
     unreachable_pub,
     reason = "a bench that cannot start says so"
