@@ -17,6 +17,22 @@ use crate::support::signer::{Signer, claims};
 
 const ISSUER: &str = "https://fs.bank.example/oauth2/token";
 
+/// The form of the admin portal, filled in as the page tells.
+fn key_manager(idp: &Idp, jwks: &str) -> Value {
+    json!({
+        "name": "FS", "type": "fsKeyManager", "issuer": ISSUER,
+        "clientRegistrationEndpoint": idp.registration("wso2is7"),
+        "tokenEndpoint": idp.token_endpoint("wso2is7"),
+        "certificates": { "type": "JWKS", "value": jwks },
+        "consumerKeyClaim": "azp", "scopesClaim": "scope",
+        "availableGrantTypes": ["client_credentials", "refresh_token", "authorization_code"],
+        "enableTokenGeneration": true, "enableOAuthAppCreation": true,
+        "enableMapOAuthConsumerApps": true,
+        "permissions": { "permissionType": "PUBLIC" },
+        "additionalProperties": { "Username": "admin", "Password": "admin" },
+    })
+}
+
 #[tokio::test]
 async fn manual_client_registration() {
     let (idp, signer) = (Idp::shared().await, Signer::new("key-1"));
@@ -32,18 +48,7 @@ async fn manual_client_registration() {
             .tables("[portal]\nself_signup = true\nterms = \"https://bank.example/terms\"")
     })
     .await;
-    let form = json!({
-        "name": "FS", "type": "fsKeyManager", "issuer": ISSUER,
-        "clientRegistrationEndpoint": idp.registration("wso2is7"),
-        "tokenEndpoint": idp.token_endpoint("wso2is7"),
-        "certificates": { "type": "JWKS", "value": keys.url() },
-        "consumerKeyClaim": "azp", "scopesClaim": "scope",
-        "availableGrantTypes": ["client_credentials", "refresh_token", "authorization_code"],
-        "enableTokenGeneration": true, "enableOAuthAppCreation": true,
-        "enableMapOAuthConsumerApps": true,
-        "permissions": { "permissionType": "PUBLIC" },
-        "additionalProperties": { "Username": "admin", "Password": "admin" },
-    });
+    let form = key_manager(idp, &keys.url());
     journey.done("anna", &format!("POST {ADMIN}/key-managers"), form).await;
 
     let account = json!({

@@ -65,7 +65,9 @@ async fn a_refusal_and_a_client_that_is_left_are_told() {
             "the client left is left at the server",
         ),
     ] {
-        scripts.into_iter().for_each(|script| server.once(script));
+        for script in scripts {
+            server.once(script);
+        }
         let config = config.clone();
         let told = tokio::task::spawn_blocking(move || check(&config, "sso")).await.unwrap();
         assert_eq!(told.0.status.code(), Some(1), "{}", told.1);
