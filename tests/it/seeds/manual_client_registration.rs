@@ -1,6 +1,6 @@
 //! "Using Manual Client Registration Flow": a third party signs up, has keys generated at the bank's server, and calls with
-//! a token that is bound to its certificate. A real authorization server stands in for the registration of WSO2 Financial
-//! Services; tokens with a certificate are the test's own, since that server binds none.
+//! a token that is bound to its certificate. The server is a stand-in of the registration of WSO2 Identity Server, with a
+//! key set and tokens of the test's own.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -10,7 +10,6 @@ use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 
 use crate::seeds::{ADMIN, Journey, ORDERS, PORTAL};
-use crate::support::idp::Idp;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 use crate::support::signer::{Signer, claims};
@@ -18,11 +17,11 @@ use crate::support::signer::{Signer, claims};
 const ISSUER: &str = "https://fs.bank.example/oauth2/token";
 
 /// The form of the admin portal, filled in as the page tells.
-fn key_manager(idp: &Idp, jwks: &str) -> Value {
+fn key_manager(server: &str, jwks: &str) -> Value {
     json!({
         "name": "FS", "type": "fsKeyManager", "issuer": ISSUER,
-        "clientRegistrationEndpoint": idp.registration("wso2is7"),
-        "tokenEndpoint": idp.token_endpoint("wso2is7"),
+        "clientRegistrationEndpoint": format!("{server}/api/identity/oauth2/dcr/v1.1/register"),
+        "tokenEndpoint": format!("{server}/oauth2/token"),
         "certificates": { "type": "JWKS", "value": jwks },
         "consumerKeyClaim": "azp", "scopesClaim": "scope",
         "availableGrantTypes": ["client_credentials", "refresh_token", "authorization_code"],
@@ -35,7 +34,7 @@ fn key_manager(idp: &Idp, jwks: &str) -> Value {
 
 #[tokio::test]
 async fn manual_client_registration() {
-    let (idp, signer) = (Idp::shared().await, Signer::new("key-1"));
+    let (server, signer) = (Origin::start(), Signer::new("key-1"));
     let keys = Origin::serving(Script::answer(
         200,
         &[("content-type", "application/json")],
@@ -48,7 +47,7 @@ async fn manual_client_registration() {
             .tables("[portal]\nself_signup = true\nterms = \"https://bank.example/terms\"")
     })
     .await;
-    let form = key_manager(idp, &keys.url());
+    let form = key_manager(&server.url(), &keys.url());
     journey.done("anna", &format!("POST {ADMIN}/key-managers"), form).await;
 
     let account = json!({
@@ -86,6 +85,15 @@ async fn manual_client_registration() {
     ] {
         let (status, said) = journey.call(tpp, &line, &body).await;
         assert_eq!(status, 400, "{what}: {said}");
+    }
+    assert!(server.received().is_empty(), "the server is not asked for such clients");
+    for (status, answer) in [
+        (201, json!({ "client_id": "tpp-client", "client_secret": "s3cr3t" })),
+        (200, json!({ "applications": [{ "id": "app-1" }] })),
+        (200, json!({})),
+    ] {
+        let json = [("content-type", "application/json")];
+        server.once(Script::answer(status, &json, answer.to_string()));
     }
     let body = wanted(&["authorization_code", "client_credentials", "refresh_token"], &pem);
     let client = journey.done(tpp, &line, body).await;
