@@ -9,8 +9,8 @@
 //! told, and the end), [`descriptors`] (how many connections the process can hold),
 //! [`certificates`] (until when they are valid), [`signals`], [`watch`] (changed files),
 //! [`workers`] (the threads), [`trace_export`] (spans for the collector), [`clock`],
-//! [`clock_watch`] (a clock that jumps), [`access_lines`] (who gains or loses access), [`last_use`],
-//! [`planning`] (what another file would change), [`transfer`] (the store as a file).
+//! [`clock_watch`] (a clock that jumps), [`access_lines`] (who gains or loses access),
+//! [`last_use`], [`planning`] (what another file would change), [`transfer`] (the store as a file).
 
 mod access_lines;
 mod background;

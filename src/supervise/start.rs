@@ -5,6 +5,8 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::task::JoinSet;
+
 use crate::authenticate::cache::Common;
 use crate::config::{ConfigFiles, Loaded};
 use crate::jwks::KeyManagerKeys;
@@ -17,7 +19,6 @@ use crate::model::identity::Identities;
 use crate::model::redis::RedisServer;
 use crate::model::throttling::SharedCounting;
 use crate::revocation::channel::Channel;
-use crate::snapshot::Snapshots;
 use crate::state_dir::lock::Lock;
 use crate::store::{self, StoreKeys};
 use crate::supervise::clock::SystemClock;
@@ -242,10 +243,7 @@ impl Staged {
         let ControlSide { mut tasks, reload, reloads, live, in_force, gate, control } = side;
         let channel = join_channel(&process, &common, lasting.channel.as_ref()).await;
         let shared_counters = share(&process, &counts, lasting.shared_counting.as_ref()).await;
-        upkeep::begin(&mut tasks, &process, &common, &snapshots, &counts);
-        if let Some(uses) = last_uses(&process, &snapshots, &provisioning) {
-            tasks.spawn(uses.keep());
-        }
+        begin_tasks(&mut tasks, &shared, &counts, &provisioning);
         let reloader = Reloader {
             in_force,
             path: files.path,
@@ -286,19 +284,26 @@ impl Staged {
     }
 }
 
-/// Where there is a store, it keeps on which days APIs were used.
-fn last_uses(
-    process: &Process,
-    snapshots: &Arc<Snapshots>,
+/// Begins the tasks beside the requests. Where there is a store, it keeps on which days APIs were
+/// used.
+fn begin_tasks(
+    tasks: &mut JoinSet<()>,
+    shared: &WorkerShared<'_>,
+    counts: &Arc<KeptCounts>,
     provisioning: &Provisioning,
-) -> Option<LastUses> {
-    let follower = provisioning.follower.as_ref()?;
-    Some(LastUses {
-        statistics: process.metrics.statistics()?,
-        store: Arc::clone(follower.reader().store()),
-        snapshots: Arc::clone(snapshots),
-        clock: Arc::clone(&process.clock),
-    })
+) {
+    let (process, snapshots) = (shared.process, shared.snapshots);
+    upkeep::begin(tasks, process, shared.common, snapshots, counts);
+    let follower = provisioning.follower.as_ref();
+    if let Some((statistics, follower)) = process.metrics.statistics().zip(follower) {
+        let uses = LastUses {
+            statistics,
+            store: Arc::clone(follower.reader().store()),
+            snapshots: Arc::clone(snapshots),
+            clock: Arc::clone(&process.clock),
+        };
+        tasks.spawn(uses.keep());
+    }
 }
 
 /// Starts the workers, and has them accept connections.
