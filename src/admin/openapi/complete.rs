@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::admin::openapi::types::schema;
+use crate::admin::openapi::short_schema::schema;
 
 /// Parts of every document.
 const COMMON: &str = include_str!("common.yaml");
@@ -23,7 +23,7 @@ pub(super) fn document(source: &str, base: &str) -> Result<Members, String> {
         let methods = METHODS.iter().filter_map(|method| Some((*method, item.get(*method)?)));
         let operations = methods
             .map(|(method, written)| {
-                let operation = Operation { sources: &sources, path, method, written };
+                let operation = DescribedOperation { sources: &sources, path, method, written };
                 (method.to_owned(), Value::Object(operation.complete()))
             })
             .collect();
@@ -108,14 +108,14 @@ fn parameter(name: &str) -> Value {
 
 /// An operation as it is written.
 #[derive(Debug)]
-struct Operation<'o> {
+struct DescribedOperation<'o> {
     sources: &'o DocumentSources<'o>,
     path: &'o str,
     method: &'o str,
     written: &'o Value,
 }
 
-impl Operation<'_> {
+impl DescribedOperation<'_> {
     fn complete(&self) -> Members {
         let mut operation = Members::new();
         for key in ["operationId", "summary", "description", "security"] {
