@@ -29,11 +29,12 @@ pub(super) fn document(source: &str, base: &str) -> Result<Members, String> {
             .collect();
         paths.insert(path.clone(), Value::Object(operations));
     }
+    let anybody = || json!([{ "basic": [] }, { "bearer": [] }]);
     let document = json!({
         "openapi": "3.1.0",
         "info": own.get("info").cloned().unwrap_or_default(),
         "servers": [{ "url": if base.is_empty() { "/" } else { base } }],
-        "security": own.get("security").cloned().unwrap_or(json!([{ "basic": [] }, { "bearer": [] }])),
+        "security": own.get("security").cloned().unwrap_or_else(anybody),
         "paths": paths,
         "components": sources.components(),
     });

@@ -4,7 +4,8 @@
 //! common escape for those beyond 16 bits.
 
 /// Characters that nobody can see: `texts::name` refuses them everywhere.
-const UNSEEN: &str = "\u{0}-\u{1f}\u{7f}-\u{9f}\u{ad}\u{61c}\u{180e}\u{200b}-\u{200f}\u{2028}-\u{202e}\
+const UNSEEN: &str = "\u{0}-\u{1f}\u{7f}-\u{9f}\u{ad}\u{61c}\u{180e}\
+                      \u{200b}-\u{200f}\u{2028}-\u{202e}\
                       \u{2060}-\u{206f}\u{feff}\u{fff9}-\u{fffb}\u{e0000}-\u{e007f}";
 
 /// Space that a name can have inside, and neither at its beginning nor at its end.

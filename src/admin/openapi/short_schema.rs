@@ -3,8 +3,8 @@
 //! A schema is written as a text, or as an object that holds such texts. `?` at the end permits
 //! `null`, `=A|B` is one of these words, `[T]<=9` a list of at most nine, `List(T)` and `Page(T)`
 //! are the lists of WSO2's form. Any other word is the name of a schema of the document. A property
-//! whose name ends with `?` can be left out, one that is `false` is none, and an object has no other
-//! properties than those that are written, unless it is `open`.
+//! whose name ends with `?` can be left out, one that is `false` is none, and an object has no
+//! other properties than those that are written, unless it is `open`.
 
 use serde_json::{Map, Value, json};
 
