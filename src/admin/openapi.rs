@@ -2,8 +2,8 @@
 //!
 //! Each API has a file in YAML beside this one, written by hand, which says what is special to its
 //! operations. [`complete`] adds what all operations have in common (`common.yaml`), and
-//! [`short_schema`] spells the short names of types out. YAML readers read JSON, so `/swagger.yaml` is the same
-//! document as `/openapi.json`.
+//! [`short_schema`] spells the short names of types out. YAML readers read JSON, so
+//! `/swagger.yaml` is the same document as `/openapi.json`.
 
 mod complete;
 mod pattern;
