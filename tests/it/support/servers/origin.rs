@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -141,11 +142,14 @@ impl Origin {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// An address that refuses connections.
+    /// An address that refuses connections, for as long as the tests run: nobody else gets a port that is bound, and
+    /// nobody listens on it.
     pub(crate) fn refusing_address() -> SocketAddr {
-        StdTcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| listener.local_addr())
-            .expect("a free port")
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
+        let address = socket.local_addr().ok().and_then(|address| address.as_socket());
+        std::mem::forget(socket);
+        address.expect("an address")
     }
 }
 
