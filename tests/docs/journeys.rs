@@ -1,4 +1,8 @@
-//! Runs the journeys of provisioning.md, line by line, each on its own file.
+//! Runs the journeys of provisioning.md, line by line, each on its own file: on SQLite, and on a real PostgreSQL.
+
+#[allow(dead_code, reason = "the integration tests do more with it")]
+#[path = "../it/support/servers/postgres.rs"]
+mod postgres;
 
 use std::fs;
 use std::net::TcpListener;
@@ -9,6 +13,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
 use serde_json::json;
 
+use self::postgres::{PASSWORD, PostgresProcess};
 use crate::pages::page;
 use crate::runs::{PRELUDE, Ports, answer, free_port, shell, start};
 
@@ -45,6 +50,15 @@ fn the_publishers_journey_works() {
 
 impl Journey {
     fn run(&self) {
+        self.run_on("");
+        let server = PostgresProcess::start();
+        let address = server.database("journey");
+        self.run_on(&format!("url = \"{address}\"\npassword = \"{PASSWORD}\"\n"));
+        assert_ne!(server.sql("journey", "SELECT count(*) FROM audit").trim(), "0");
+    }
+
+    /// With these lines in `[store]`.
+    fn run_on(&self, store: &str) {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let backend = server.local_addr().unwrap().port();
         let (document, token) = document_and_token(backend, self.client);
@@ -59,7 +73,10 @@ impl Journey {
         };
         let folder = tempfile::tempdir().unwrap();
         let file = of("toml", &format!("run: {} file", self.mark));
-        fs::write(folder.path().join("gateway.toml"), ports.put(&file)).unwrap();
+        let table = "[store]\n";
+        let file = if file.contains(table) { file } else { format!("{file}\n{table}") };
+        let file = ports.put(&file.replace(table, &format!("{table}{store}")));
+        fs::write(folder.path().join("gateway.toml"), file).unwrap();
         fs::write(folder.path().join("token.jwt"), token).unwrap();
         let hash = hash();
         let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";

@@ -137,7 +137,7 @@ async fn waits_for_authorization_servers_are_spans() {
 
 #[tokio::test]
 async fn a_collector_that_is_down_is_told_of_and_found_again() {
-    let address = Origin::refusing_address();
+    let address = Origin::free_address();
     let bank = Bank::with(&traces(&format!("http://{address}"), "sample = 1.0")).await;
     assert_eq!(bank.gateway.get(PATH, Some(&bank.token())).await.status(), 200);
     bank.gateway.metric_becomes("portcullis_trace_collector_up", 0).await;

@@ -142,6 +142,13 @@ impl Origin {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
+    /// An address where nobody listens yet: a server may start there, and so may anybody else.
+    pub(crate) fn free_address() -> SocketAddr {
+        StdTcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port")
+    }
+
     /// An address that refuses connections, for as long as the tests run: nobody else gets a port that is bound, and
     /// nobody listens on it.
     pub(crate) fn refusing_address() -> SocketAddr {
