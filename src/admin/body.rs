@@ -4,14 +4,19 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request};
 use http::StatusCode;
+use http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::admin::refused::Refused;
 
-/// A JSON body. The fault in one that cannot be read names the field.
+/// A JSON object. The fault in one that cannot be read names the field.
 #[derive(Debug)]
 pub(super) struct JsonBody<T>(pub(super) T);
+
+/// A JSON list.
+#[derive(Debug)]
+pub(super) struct JsonList<T>(pub(super) Vec<T>);
 
 impl<T, S> FromRequest<S> for JsonBody<T>
 where
@@ -21,26 +26,58 @@ where
     type Rejection = Refused;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
-        let (parts, body) = request.into_parts();
-        let body = Bytes::from_request(Request::new(body), state).await.map_err(|_| too_long())?;
-        let request = Request::from_parts(parts, Body::from(body.clone()));
-        match axum::Json::<T>::from_request(request, state).await {
-            Ok(axum::Json(value)) => Ok(Self(value)),
-            Err(JsonRejection::MissingJsonContentType(_)) => Err(Refused::plain(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "the body of this call is application/json",
-            )),
-            Err(JsonRejection::BytesRejection(_)) => Err(too_long()),
-            Err(rejection) => {
-                if let Some(Ok(axum::Json(value))) =
-                    with_integers(&body).map(|body| axum::Json::<T>::from_bytes(&body))
-                {
-                    return Ok(Self(value));
-                }
-                let text = rejection.body_text();
-                let fault = text.rsplit_once("target type: ").map_or(text.as_str(), |(_, own)| own);
-                Err(Refused::bad_request(format!("the body cannot be read: {fault}")))
+        let (parts, body) = whole(request, state).await?;
+        // the reader would take a list for the values of an object's fields
+        let is_list = body.trim_ascii_start().first() == Some(&b'[');
+        let value =
+            read(Request::from_parts(parts, Body::from(body.clone())), &body, state).await?;
+        if is_list {
+            return Err(Refused::bad_request("the body is a list; this call takes an object"));
+        }
+        Ok(Self(value))
+    }
+}
+
+impl<T, S> FromRequest<S> for JsonList<T>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+{
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
+        let (parts, body) = whole(request, state).await?;
+        read(Request::from_parts(parts, Body::from(body.clone())), &body, state).await.map(Self)
+    }
+}
+
+async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<(Parts, Bytes), Refused> {
+    let (parts, body) = request.into_parts();
+    let body = Bytes::from_request(Request::new(body), state).await.map_err(|_| too_long())?;
+    Ok((parts, body))
+}
+
+async fn read<T, S>(request: Request, body: &[u8], state: &S) -> Result<T, Refused>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+{
+    match axum::Json::<T>::from_request(request, state).await {
+        Ok(axum::Json(value)) => Ok(value),
+        Err(JsonRejection::MissingJsonContentType(_)) => Err(Refused::plain(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body of this call is application/json",
+        )),
+        Err(JsonRejection::BytesRejection(_)) => Err(too_long()),
+        Err(rejection) => {
+            if let Some(Ok(axum::Json(value))) =
+                with_integers(body).map(|body| axum::Json::<T>::from_bytes(&body))
+            {
+                return Ok(value);
             }
+            let text = rejection.body_text();
+            let fault = text.rsplit_once("target type: ").map_or(text.as_str(), |(_, own)| own);
+            Err(Refused::bad_request(format!("the body cannot be read: {fault}")))
         }
     }
 }
@@ -85,7 +122,26 @@ mod tests {
     async fn read(body: &str) -> Result<Vec<u64>, Refused> {
         let request = Request::builder().header("content-type", "application/json");
         let request = request.body(Body::from(body.to_owned())).unwrap();
-        JsonBody::from_request(request, &()).await.map(|JsonBody(own)| own)
+        JsonList::from_request(request, &()).await.map(|JsonList(own)| own)
+    }
+
+    #[tokio::test]
+    async fn a_list_is_no_object() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Pair {
+            _one: u64,
+            _other: u64,
+        }
+        let read = async |body: &'static str| {
+            let request = Request::builder().header("content-type", "application/json");
+            JsonBody::<Pair>::from_request(request.body(Body::from(body)).unwrap(), &()).await
+        };
+        assert!(read(r#"{"_one": 1, "_other": 2}"#).await.is_ok());
+        let refused = read(" [1, 2]").await.unwrap_err();
+        assert_eq!(
+            (refused.status, refused.description.contains("a list")),
+            (StatusCode::BAD_REQUEST, true)
+        );
     }
 
     #[tokio::test]

@@ -157,8 +157,8 @@ pub(super) enum StoreCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct StoreImportOptions {
-    /// A file of [[key_managers]], [[apis]], [[throttling_policies]], [[deny_conditions]] and
-    /// [[applications]]
+    /// A file of `[[key_managers]]`, `[[apis]]`, `[[throttling_policies]]`, `[[deny_conditions]]`
+    /// and `[[applications]]`
     pub file: PathBuf,
     /// Only show what would change; exits 1 if something would
     #[arg(long)]

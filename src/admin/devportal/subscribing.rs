@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
-use crate::admin::body::JsonBody;
+use crate::admin::body::{JsonBody, JsonList};
 use crate::admin::caller::Caller;
 use crate::admin::catalog::{Committed, WriteOptions, WriteRefused};
 use crate::admin::devportal::api::is_open;
@@ -52,7 +52,7 @@ pub(super) async fn create_several(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
     options: WriteOptions,
-    JsonBody(bodies): JsonBody<Vec<SubscriptionBody>>,
+    JsonList(bodies): JsonList<SubscriptionBody>,
 ) -> Result<Response, Refused> {
     caller.needs(SUBSCRIBES)?;
     if bodies.len() > MOST_AT_ONCE {

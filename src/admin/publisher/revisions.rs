@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::admin::body::JsonBody;
+use crate::admin::body::{JsonBody, JsonList};
 use crate::admin::caller::Caller;
 use crate::admin::catalog::WriteOptions;
 use crate::admin::object::Object;
@@ -181,7 +181,7 @@ pub(super) async fn deploy(
     options: WriteOptions,
     Path(id): Path<String>,
     Parameters(choice): Parameters<RevisionChoice>,
-    JsonBody(bodies): JsonBody<Vec<DeploymentBody>>,
+    JsonList(bodies): JsonList<DeploymentBody>,
 ) -> Result<Response, Refused> {
     caller.needs(CHANGE)?;
     let api = changeable(&admin, &id).await?;
@@ -241,7 +241,7 @@ pub(super) async fn undeploy(
     options: WriteOptions,
     Path(id): Path<String>,
     Parameters(choice): Parameters<RevisionChoice>,
-    JsonBody(bodies): JsonBody<Vec<DeploymentBody>>,
+    JsonList(bodies): JsonList<DeploymentBody>,
 ) -> Result<Response, Refused> {
     caller.needs(CHANGE)?;
     let api = changeable(&admin, &id).await?;

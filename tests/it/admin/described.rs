@@ -47,7 +47,7 @@ fn schemathesis(url: &str, known: &Value) -> bool {
 }
 
 #[tokio::test]
-#[ignore = "takes minutes, and a step of tests/run of its own"]
+#[ignore = "takes minutes, and invents other calls on another machine: README.md names the command"]
 async fn every_answer_is_as_the_documents_say() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let installed = Command::new("bash").arg(root.join("tests/openapi/install")).status();
