@@ -4,7 +4,6 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request};
 use http::StatusCode;
-use http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -26,12 +25,9 @@ where
     type Rejection = Refused;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
-        let (parts, body) = whole(request, state).await?;
-        // the reader would take a list for the values of an object's fields
-        let is_list = body.trim_ascii_start().first() == Some(&b'[');
-        let value =
-            read(Request::from_parts(parts, Body::from(body.clone())), &body, state).await?;
-        if is_list {
+        let (value, body) = read(request, state).await?;
+        // the reader takes a list for the values of an object's fields
+        if body.trim_ascii_start().first() == Some(&b'[') {
             return Err(Refused::bad_request("the body is a list; this call takes an object"));
         }
         Ok(Self(value))
@@ -46,24 +42,21 @@ where
     type Rejection = Refused;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
-        let (parts, body) = whole(request, state).await?;
-        read(Request::from_parts(parts, Body::from(body.clone())), &body, state).await.map(Self)
+        read(request, state).await.map(|(list, _)| Self(list))
     }
 }
 
-async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<(Parts, Bytes), Refused> {
-    let (parts, body) = request.into_parts();
-    let body = Bytes::from_request(Request::new(body), state).await.map_err(|_| too_long())?;
-    Ok((parts, body))
-}
-
-async fn read<T, S>(request: Request, body: &[u8], state: &S) -> Result<T, Refused>
+/// Returns the value of a body, with the body as it came.
+async fn read<T, S>(request: Request, state: &S) -> Result<(T, Bytes), Refused>
 where
     T: DeserializeOwned,
     S: Send + Sync,
 {
+    let (parts, body) = request.into_parts();
+    let body = Bytes::from_request(Request::new(body), state).await.map_err(|_| too_long())?;
+    let request = Request::from_parts(parts, Body::from(body.clone()));
     match axum::Json::<T>::from_request(request, state).await {
-        Ok(axum::Json(value)) => Ok(value),
+        Ok(axum::Json(value)) => Ok((value, body)),
         Err(JsonRejection::MissingJsonContentType(_)) => Err(Refused::plain(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "the body of this call is application/json",
@@ -71,9 +64,9 @@ where
         Err(JsonRejection::BytesRejection(_)) => Err(too_long()),
         Err(rejection) => {
             if let Some(Ok(axum::Json(value))) =
-                with_integers(body).map(|body| axum::Json::<T>::from_bytes(&body))
+                with_integers(&body).map(|body| axum::Json::<T>::from_bytes(&body))
             {
-                return Ok(value);
+                return Ok((value, body));
             }
             let text = rejection.body_text();
             let fault = text.rsplit_once("target type: ").map_or(text.as_str(), |(_, own)| own);

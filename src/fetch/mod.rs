@@ -7,10 +7,9 @@
 //!
 //! [`get`], [`get_text`], [`post`], [`deliver`] and [`ask`](mod@ask) do a whole exchange by the
 //! rules of a key manager: [`address`] says which addresses are permitted, [`reach`] in which
-//! networks,
-//! [`proxy`] which way is taken, [`connector`] opens the connection with the trust of [`trust`],
-//! and [`document`] judges the response. [`send`] is the part below: one request over a stream that
-//! is open already.
+//! networks, [`proxy`] which way is taken, [`connector`] opens the connection with the trust of
+//! [`trust`], and [`document`] judges the response. [`send`] is the part below: one request over a
+//! stream that is open already.
 
 mod address;
 mod ask;

@@ -1,5 +1,7 @@
 //! Runs the journeys of provisioning.md, line by line, each on its own file: on SQLite, and on a real PostgreSQL.
 
+#[path = "../it/support/gateway/password.rs"]
+mod password;
 #[allow(dead_code, reason = "the integration tests do more with it")]
 #[path = "../it/support/servers/postgres.rs"]
 mod postgres;
@@ -13,6 +15,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
 use serde_json::json;
 
+use self::password::hash;
 use self::postgres::{PASSWORD, PostgresProcess};
 use crate::pages::page;
 use crate::runs::{PRELUDE, Ports, answer, free_port, shell, start};
@@ -91,15 +94,6 @@ impl Journey {
         assert!(output.status.success(), "{journey}\n{output:?}");
         drop(gateway);
     }
-}
-
-/// The hash of "secret", with little work.
-fn hash() -> String {
-    use argon2::password_hash::{PasswordHasher, SaltString};
-    let params = argon2::Params::new(8, 1, 1, None).unwrap();
-    let hasher = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
-    let salt = SaltString::encode_b64(b"somesaltsomesalt").unwrap();
-    hasher.hash_password(b"secret", &salt).unwrap().to_string()
 }
 
 /// The client that the page's authorization server makes.

@@ -63,6 +63,19 @@ impl<'a> ApplicationView<'a> {
         }
     }
 
+    /// The keys of `gateway.toml` in which it differs from another one.
+    pub fn differing(&self, other: &ApplicationView<'_>) -> impl Iterator<Item = &'static str> {
+        let pairs = [
+            ("owner", self.owner == other.owner),
+            ("organization", self.organization == other.organization),
+            ("policy", self.policy == other.policy),
+            ("attributes", self.attributes() == other.attributes()),
+            ("keys", self.keys().eq(other.keys())),
+            ("subscriptions", self.subscriptions().eq(other.subscriptions())),
+        ];
+        pairs.into_iter().filter(|(_, same)| !same).map(|(key, _)| key)
+    }
+
     /// The right to call an API, if the application has one.
     pub fn subscription(&self, api: ApiSlot) -> Option<Subscription> {
         self.subscriptions().find(|subscription| subscription.api == api)

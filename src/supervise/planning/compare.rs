@@ -70,7 +70,7 @@ fn applications(before: &Directory, after: &Directory, told: &HashSet<String>, p
         match before.named(new.name).filter(is_of_a_file) {
             None => add(ChangeTurn::Created, new.name, Vec::new()),
             Some(old) => {
-                let keys = differing(&old, &new);
+                let keys: Vec<_> = old.differing(&new).collect();
                 if !keys.is_empty() {
                     add(ChangeTurn::Changed, new.name, keys);
                 }
@@ -86,16 +86,4 @@ fn applications(before: &Directory, after: &Directory, told: &HashSet<String>, p
 
 fn is_of_a_file(application: &ApplicationView<'_>) -> bool {
     application.place.revision().is_none()
-}
-
-fn differing(old: &ApplicationView<'_>, new: &ApplicationView<'_>) -> Vec<&'static str> {
-    let pairs = [
-        ("owner", old.owner == new.owner),
-        ("organization", old.organization == new.organization),
-        ("policy", old.policy == new.policy),
-        ("attributes", old.attributes() == new.attributes()),
-        ("keys", old.keys().eq(new.keys())),
-        ("subscriptions", old.subscriptions().eq(new.subscriptions())),
-    ];
-    pairs.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::support::bank::Bank;
 use crate::support::gateway::json as body_of;
 use crate::support::origin::Origin;
+use crate::support::password::hash;
 use crate::support::script::Script;
 use crate::support::signer::{Signer, claims};
 
@@ -14,15 +15,6 @@ pub(super) const KEY_MANAGERS: &str = "/api/am/admin/v4/key-managers";
 const POLICIES: &str = "/api/am/admin/v4/throttling/policies";
 const DENY: &str = "/api/am/admin/v4/throttling/deny-policies";
 const PATH: &str = "/accounts/1.0.0/accounts/42";
-
-/// The hash of "secret", with little work.
-pub(super) fn hash() -> String {
-    use argon2::password_hash::{PasswordHasher, SaltString};
-    let params = argon2::Params::new(8, 1, 1, None).unwrap();
-    let hasher = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
-    let salt = SaltString::encode_b64(b"somesaltsomesalt").unwrap();
-    hasher.hash_password(b"secret", &salt).unwrap().to_string()
-}
 
 /// The bank with an administrator and a store. Servers of tests are on loopback.
 pub(crate) async fn bank() -> Bank {

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::{Value, json};
 
-use crate::admin::access::{basic, hash};
+use crate::admin::access::basic;
 use crate::support::bank::{Bank, ISSUER};
+use crate::support::password::hash;
 use crate::support::signer::{Signer, claims};
 
 const FORM: &str = "application/x-www-form-urlencoded";

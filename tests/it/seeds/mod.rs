@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::support::config::{Config, api};
 use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
+use crate::support::password::hash;
 
 const ADMIN: &str = "/api/am/admin/v4";
 const PORTAL: &str = "/api/am/devportal/v3";
@@ -26,15 +27,6 @@ struct Journey {
     gateway: Gateway,
     production: Origin,
     sandbox: Origin,
-}
-
-/// The hash of "secret", with little work.
-fn hash() -> String {
-    use argon2::password_hash::{PasswordHasher, SaltString};
-    let params = argon2::Params::new(8, 1, 1, None).unwrap();
-    let hasher = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
-    let salt = SaltString::encode_b64(b"somesaltsomesalt").unwrap();
-    hasher.hash_password(b"secret", &salt).unwrap().to_string()
 }
 
 impl Journey {

@@ -14,9 +14,6 @@ const TOKENS_HEADER: &str = "x-ai-total-tokens";
 /// A kilobyte is 1,024 bytes, as at WSO2.
 const KILOBYTE: u64 = 1024;
 
-/// The keys that a limit has in `gateway.toml`.
-pub(super) const FIGURES: [&str; 5] = ["requests", "bandwidth", "events", "events_header", "per"];
-
 /// Reads a limit. `field` is named in refusals.
 pub(super) fn limit(field: &str, body: &ThrottleLimit) -> Result<Map<String, Value>, Refused> {
     let refused =

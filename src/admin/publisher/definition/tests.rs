@@ -1,3 +1,5 @@
+//! Definitions that are read, and those that are refused.
+
 use std::fmt::Write;
 
 use serde_json::json;

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::support::bank::Bank;
 use crate::support::config::Config;
+use crate::support::password::hash;
 
 pub(in crate::admin) const PORTAL: &str = "/api/am/devportal/v3";
 pub(in crate::admin) const ADMINISTRATION: &str = "/api/am/admin/v4";
@@ -30,15 +31,6 @@ pub(in crate::admin) struct Answered {
     pub(in crate::admin) status: u16,
     pub(in crate::admin) headers: HeaderMap,
     pub(in crate::admin) body: Value,
-}
-
-/// The hash of "secret", with little work.
-fn hash() -> String {
-    use argon2::password_hash::{PasswordHasher, SaltString};
-    let params = argon2::Params::new(8, 1, 1, None).unwrap();
-    let hasher = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
-    let salt = SaltString::encode_b64(b"somesaltsomesalt").unwrap();
-    hasher.hash_password(b"secret", &salt).unwrap().to_string()
 }
 
 impl Portal {

@@ -2,6 +2,7 @@
 
 pub(crate) mod bank;
 pub(crate) mod config;
+pub(crate) mod password;
 pub(crate) mod program;
 
 use std::fs;
