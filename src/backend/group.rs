@@ -1,6 +1,6 @@
 //! The targets of a backend and their addresses, with the order of turns that their weights make.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::dial;
 use crate::model::backend::{
     Addressing, Backend, Balance, EjectRule, HealthRule, Http2, Retries, Target,
 };
+use crate::model::network::NetworkRule;
 
 /// The targets of a backend, ready to be asked.
 #[derive(Debug)]
@@ -76,8 +77,10 @@ pub struct CompiledTarget {
     pub authority: HeaderValue,
     /// The same, as HTTP/2 has it in the request's URI.
     pub uri_authority: Authority,
-    /// Where the host is written as an IP address.
+    /// Where the host is written as an IP address, in a network that may be called.
     pub address: Option<SocketAddr>,
+    /// The networks that may be called; `None`: all.
+    pub networks: Option<NetworkRule>,
     pub http2: Http2,
     /// How often an HTTP/2 connection is pinged while something waits.
     pub ping_interval: Option<Duration>,
@@ -216,6 +219,19 @@ impl TargetAddresses {
 }
 
 impl CompiledTarget {
+    /// Tells whether the gateway may connect to this address for the target.
+    pub fn permits(&self, address: SocketAddr) -> bool {
+        self.networks.as_ref().is_none_or(|networks| networks.permits(address.ip()))
+    }
+
+    /// Tells whether all its addresses are in networks that may not be called: those of a name as
+    /// it was resolved last.
+    pub fn is_denied(&self) -> bool {
+        let Some(networks) = &self.networks else { return false };
+        let literal = self.definition.host.parse::<IpAddr>();
+        literal.is_ok_and(|address| !networks.permits(address)) || self.healths.is_denied()
+    }
+
     /// Its addresses with what is known of each. A target that is written as an address, or has
     /// none, stands for itself.
     pub fn endpoints(

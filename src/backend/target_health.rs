@@ -37,6 +37,8 @@ pub struct TargetHealths {
     own: Arc<TargetHealth>,
     /// The end of the certificate that the target has shown last, in seconds since 1970; 0: none.
     certificate_until: AtomicU64,
+    /// Its name led to networks that may not be called, and to no other.
+    denied: AtomicBool,
     by_address: Mutex<HashMap<SocketAddr, Seen>>,
 }
 
@@ -55,6 +57,15 @@ impl TargetHealths {
 
     pub fn certificate_until(&self) -> Option<u64> {
         Some(self.certificate_until.load(Relaxed)).filter(|until| *until > 0)
+    }
+
+    /// Notes whether the target's name leads to networks only that may not be called.
+    pub fn note_denied(&self, denied: bool) {
+        self.denied.store(denied, Relaxed);
+    }
+
+    pub fn is_denied(&self) -> bool {
+        self.denied.load(Relaxed)
     }
 
     pub fn own(&self) -> &Arc<TargetHealth> {

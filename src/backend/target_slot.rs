@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::model::backend::{Backend, BackendScheme, BackendTls, Http2, Target};
 use crate::model::identity::{SlotLease, Slots};
+use crate::model::network::NetworkRule;
 
 /// The identity of a target: the address and the trust, not the path below it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -18,6 +19,8 @@ pub struct TargetKey {
     port: u16,
     connect_timeout: Duration,
     tls: String,
+    /// A target of a file shares no connection with one that may not leave these.
+    networks: Option<NetworkRule>,
 }
 
 /// The slot of a target. Equal targets with equal trust have one slot in every snapshot, so that a
@@ -46,6 +49,7 @@ impl TargetKey {
             port: target.port,
             connect_timeout: backend.connect_timeout,
             tls: if secure { fingerprint(&backend.tls) } else { String::new() },
+            networks: backend.networks.clone(),
         }
     }
 }

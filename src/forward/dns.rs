@@ -20,12 +20,12 @@ use hickory_resolver::system_conf::read_system_conf;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
-use crate::backend::turns;
+use crate::backend::{CompiledTarget, turns};
 use crate::deadline::{Deadlines, ticks};
 use crate::dial::is_own_shortage;
 use crate::forward::failure::ForwardError;
 use crate::forward::search::{SearchList, from_hosts_file};
-use crate::model::backend::Target;
+use crate::model::network::NetworkRule;
 
 /// Answers hold at least and at most this long, whatever their time to live says.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -62,6 +62,11 @@ pub(super) struct Addresses {
     host: String,
     service: Option<String>,
     port: u16,
+    /// The networks that may be called; `None`: all. Checked with each answer, and connections are
+    /// opened to addresses of the answer only.
+    networks: Option<NetworkRule>,
+    /// The last answer had addresses, and none in these networks.
+    denied: Cell<bool>,
     known: RefCell<Rc<[SocketAddr]>>,
     /// In ticks.
     good_until: Cell<u64>,
@@ -226,22 +231,31 @@ impl From<io::Error> for Missing {
 }
 
 impl Addresses {
-    pub(super) fn new(target: &Target, deadlines: Rc<Deadlines>) -> Rc<Self> {
-        let literal = target.host.parse::<IpAddr>().ok().filter(|_| target.service.is_none());
-        let known: Rc<[SocketAddr]> =
-            literal.map(|address| SocketAddr::new(address, target.port)).into_iter().collect();
+    pub(super) fn new(target: &CompiledTarget, deadlines: Rc<Deadlines>) -> Rc<Self> {
+        let definition = &target.definition;
+        let literal =
+            definition.host.parse::<IpAddr>().ok().filter(|_| definition.service.is_none());
+        let literal = literal.map(|address| SocketAddr::new(address, definition.port));
         let good_until = if literal.is_some() { u64::MAX } else { 0 };
+        let denied = literal.is_some_and(|address| !target.permits(address));
         Rc::new(Self {
-            host: target.host.clone(),
-            service: target.service.clone(),
-            port: target.port,
-            known: RefCell::new(known),
+            host: definition.host.clone(),
+            service: definition.service.clone(),
+            port: definition.port,
+            networks: target.networks.clone(),
+            denied: Cell::new(denied),
+            known: RefCell::new(literal.into_iter().filter(|_| !denied).collect()),
             good_until: Cell::new(good_until),
             asking: Cell::new(false),
             answered: Notify::new(),
             failure: RefCell::default(),
             deadlines,
         })
+    }
+
+    /// Tells whether the target leads to networks only that may not be called.
+    pub(super) fn is_denied(&self) -> bool {
+        self.denied.get()
     }
 
     /// The addresses to try, the one whose turn it is first. Waits for the first answer only.
@@ -259,6 +273,9 @@ impl Addresses {
         let known = self.kept();
         if known.is_empty() {
             let name = self.service.as_ref().unwrap_or(&self.host);
+            if self.denied.get() {
+                return Err(ForwardError::Denied { host: name.clone() });
+            }
             let source = self.failure.borrow().as_ref().map(again);
             if let Some(source) = source.as_ref().filter(|source| is_own_shortage(source)) {
                 return Err(ForwardError::OwnShortage {
@@ -303,6 +320,7 @@ impl Addresses {
     fn answer(&self, found: Result<Found, Missing>, names: &NameCache) {
         let holds = match found {
             Ok((mut addresses, left)) => {
+                self.leave_out(&mut addresses);
                 if self.service.is_none() {
                     addresses.sort_unstable();
                     addresses.dedup();
@@ -314,6 +332,7 @@ impl Addresses {
             Err(Missing::NoSuchName) => {
                 *self.failure.borrow_mut() =
                     Some(io::Error::other("the name does not exist, or has no address"));
+                self.denied.set(false);
                 self.learn(Vec::new(), names);
                 ASK_AGAIN
             }
@@ -327,6 +346,23 @@ impl Addresses {
         self.good_until.set(self.deadlines.now().saturating_add(ticks(holds)));
         self.asking.set(false);
         self.answered.notify_waiters();
+    }
+
+    /// Leaves out addresses of networks that may not be called.
+    fn leave_out(&self, addresses: &mut Vec<SocketAddr>) {
+        let Some(networks) = &self.networks else { return };
+        let found = addresses.len();
+        addresses.retain(|address| networks.permits(address.ip()));
+        let denied = addresses.is_empty() && found > 0;
+        if denied && !self.denied.get() {
+            tracing::warn!(
+                target: "portcullis::forward",
+                host = %self.host,
+                "the backend of an API of the store leads to a network that may not be called; \
+                 `management.allowed_networks` lists exceptions"
+            );
+        }
+        self.denied.set(denied);
     }
 
     fn learn(&self, addresses: Vec<SocketAddr>, names: &NameCache) {

@@ -13,6 +13,11 @@ pub enum ForwardError {
         #[source]
         source: Option<std::io::Error>,
     },
+    #[error(
+        "{host} leads to a network that may not be called: the API came by the management API, and \
+         `management.allowed_networks` lists exceptions"
+    )]
+    Denied { host: String },
     #[error("cannot connect to {target}")]
     Refused {
         target: String,
@@ -94,6 +99,7 @@ impl ForwardError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Unresolved { .. } => Reason::BackendUnresolved,
+            Self::Denied { .. } => Reason::BackendDenied,
             Self::Refused { .. } => Reason::BackendRefused,
             Self::OwnShortage { .. } | Self::NoShare { .. } => Reason::OwnShortage,
             Self::ConnectTimeout { .. } => Reason::BackendConnectTimeout,
@@ -133,6 +139,7 @@ impl ForwardError {
         matches!(
             self,
             Self::Unresolved { .. }
+                | Self::Denied { .. }
                 | Self::Refused { .. }
                 | Self::OwnShortage { .. }
                 | Self::NoShare { .. }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::model::key_manager::{ClientCertificate, PemFile};
+use crate::model::network::NetworkRule;
 use crate::model::policy::Quota;
 use crate::model::provenance::Provenance;
 
@@ -39,6 +40,8 @@ pub struct Backend {
     pub addressing: Addressing,
     /// The most that this backend may be sent, over all applications.
     pub hard_limit: Option<Quota>,
+    /// The networks that may be called; `None` (the addresses stand in a file): all.
+    pub networks: Option<NetworkRule>,
     pub place: Provenance,
 }
 

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 /// Refuses loopback, link-local, private and other networks that are not the internet, so that
 /// nobody who may write an address reaches the neighbors of the gateway. Clones share the list.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct NetworkRule {
     allowed: Arc<[IpNet]>,
 }

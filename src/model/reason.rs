@@ -142,6 +142,8 @@ reasons! {
 
     // --- forward ---
     BackendUnresolved = "backend_unresolved",
+    /// The backend of a stored API leads to a network that may not be called.
+    BackendDenied = "backend_denied",
     BackendRefused = "backend_refused",
     /// The gateway's machine has no descriptors, ports or memory left for a connection.
     OwnShortage = "own_shortage",

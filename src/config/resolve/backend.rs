@@ -10,6 +10,7 @@ use crate::config::reader::{Placed, Table};
 use crate::config::resolve::{balancing, figures};
 use crate::config::source::Sources;
 use crate::model::backend::{Addressing, Backend, BackendScheme, BackendTls, Target};
+use crate::model::network::NetworkRule;
 use crate::model::template::literal;
 
 /// The form of an address, for hints.
@@ -30,7 +31,14 @@ const PING_INTERVAL: Duration = Duration::from_mins(5);
 
 const SLOW_START: Duration = Duration::from_secs(10);
 
-pub(super) fn backend(table: &Table<'_>, sources: &Sources) -> Option<Backend> {
+/// Whoever writes a file may name any backend; whoever uses the management API may not leave
+/// `foreign`.
+pub(super) fn backend(
+    table: &Table<'_>,
+    sources: &Sources,
+    foreign: &NetworkRule,
+) -> Option<Backend> {
+    let place = sources.place(&table.at());
     let (targets, failover) = (targets(table, "urls"), targets(table, "failover"));
     let tls = match table.table("tls") {
         Some(tls) => tls_settings(&tls, sources),
@@ -59,7 +67,8 @@ pub(super) fn backend(table: &Table<'_>, sources: &Sources) -> Option<Backend> {
             forward_prefix: table.flag("forward_prefix", false),
         },
         hard_limit: figures::hard_limit(table),
-        place: sources.place(&table.at()),
+        networks: place.revision().map(|_| foreign.clone()),
+        place,
         targets,
     };
     if backend.targets.is_empty() {

@@ -121,11 +121,12 @@ pub(super) fn model(
     applications: StoredApplications<'_>,
 ) -> ResolvedModel {
     let whole = checked(sources, problems);
+    let networks = management::foreign_networks(&whole);
     let mut references = References {
         left_out: left_out.clone(),
+        foreign: networks.clone(),
         ..References::new(identities, throttling::policies(&whole, sources, identities))
     };
-    let networks = management::foreign_networks(&whole);
     let DeclaredKeyManagers { key_managers, templates, fetch } =
         key_manager::key_managers(&whole, sources, &mut references, &networks);
     let calls = Arc::new(Fetch { networks: Some(networks), ..fetch });

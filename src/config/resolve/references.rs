@@ -7,6 +7,7 @@ use crate::config::problems::Problems;
 use crate::config::reader::{Placed, Table, nearest};
 use crate::model::identity::Identities;
 use crate::model::names::{ApiSlot, KeyManagerSlot};
+use crate::model::network::NetworkRule;
 use crate::model::policy::{Policies, PolicyIndex, PolicyLevel};
 
 /// The names that other parts of the file may refer to.
@@ -19,6 +20,8 @@ pub(super) struct References {
     /// The APIs, by `name:version`.
     pub(super) apis: HashMap<String, ApiSlot>,
     pub(super) policies: Policies,
+    /// The networks that backends may stand in which came by the management API.
+    pub(super) foreign: NetworkRule,
     /// The policies that subscriptions may choose, of APIs that do not offer all.
     pub(super) offered: HashMap<ApiSlot, Vec<PolicyIndex>>,
 }
@@ -32,6 +35,7 @@ impl References {
             key_managers: HashMap::new(),
             apis: HashMap::new(),
             policies,
+            foreign: NetworkRule::default(),
             offered: HashMap::new(),
         }
     }

@@ -34,6 +34,7 @@ fn compiled(definitions: &[Target]) -> Vec<Arc<CompiledTarget>> {
             authority: HeaderValue::try_from(&authority).unwrap(),
             uri_authority: Authority::try_from(authority.as_str()).unwrap(),
             address: Some(([10, 0, 0, 1], definition.port).into()),
+            networks: None,
             http2: Http2::Auto,
             ping_interval: None,
             healths: Arc::default(),
@@ -76,6 +77,7 @@ fn backend() -> Backend {
         idle_connections: 1,
         tls: BackendTls::default(),
         hard_limit: None,
+        networks: None,
         place: Provenance::default(),
     }
 }

@@ -87,7 +87,12 @@ impl Pools {
     /// Returns the addresses of a target as they are known now; none while nobody has answered.
     /// Asks again when it is time.
     pub fn addresses(&self, target: &CompiledTarget) -> Rc<[SocketAddr]> {
-        self.pool(target).addresses.known(&self.names)
+        let addresses = Rc::clone(&self.pool(target).addresses);
+        let known = addresses.known(&self.names);
+        if target.networks.is_some() {
+            target.healths.note_denied(addresses.is_denied());
+        }
+        known
     }
 
     /// Waits for the first answer to the question for a target's addresses.
@@ -98,7 +103,10 @@ impl Pools {
     ) -> Result<(), ForwardError> {
         let addresses = Rc::clone(&self.pool(target).addresses);
         match timeout(limit, addresses.get(&self.names)).await {
-            Ok(found) => found.map(|_| ()),
+            Ok(found) => {
+                target.healths.note_denied(addresses.is_denied());
+                found.map(|_| ())
+            }
             Err(_) => {
                 let source = Some(io::Error::from(io::ErrorKind::TimedOut));
                 Err(ForwardError::Unresolved { host: target.definition.host.clone(), source })

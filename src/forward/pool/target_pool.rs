@@ -88,7 +88,7 @@ impl Pool {
         idle_count: &Rc<Cell<u64>>,
     ) -> Self {
         Self {
-            addresses: Addresses::new(&target.definition, Rc::clone(deadlines)),
+            addresses: Addresses::new(target, Rc::clone(deadlines)),
             idle: RefCell::new(Vec::new()),
             shared: RefCell::default(),
             spoken: Cell::new(Spoken::Unknown),

@@ -106,11 +106,15 @@ impl Compiler {
             let host = || CompileError::Host { host: target.host.clone() };
             let key = TargetKey::new(target, backend);
             let slot = self.slots.lease(&key);
-            let address = target.host.parse::<IpAddr>().ok().filter(|_| target.service.is_none());
+            let address = target.host.parse::<IpAddr>().ok().filter(|address| {
+                target.service.is_none()
+                    && backend.networks.as_ref().is_none_or(|rule| rule.permits(*address))
+            });
             targets.push(Arc::new(CompiledTarget {
                 slot,
                 healths: self.health(key, target, backend),
                 address: address.map(|address| SocketAddr::new(address, target.port)),
+                networks: backend.networks.clone(),
                 http2: backend.http2,
                 ping_interval: backend.http2_ping_interval,
                 uri_authority: Authority::try_from(authority.as_str()).map_err(|_| host())?,

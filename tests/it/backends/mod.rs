@@ -10,5 +10,5 @@ mod faults;
 mod framing;
 mod interim;
 mod multiplexed;
-mod names;
+pub(crate) mod names;
 mod search_list;

@@ -18,7 +18,7 @@ use crate::support::until;
 
 /// What a name has.
 #[derive(Debug, Clone)]
-pub(super) enum Zone {
+pub(crate) enum Zone {
     Addresses(Vec<Ipv4Addr>),
     /// The same with one address of the other family.
     BothFamilies(Ipv4Addr, Ipv6Addr),
@@ -31,8 +31,8 @@ pub(super) enum Zone {
 }
 
 /// A DNS server on a free port whose one zone can be changed. All records live for a second.
-pub(super) struct Dns {
-    address: SocketAddr,
+pub(crate) struct Dns {
+    pub(crate) address: SocketAddr,
     zone: Arc<Mutex<Zone>>,
     answered: Arc<AtomicUsize>,
     end: Arc<AtomicBool>,
@@ -40,7 +40,7 @@ pub(super) struct Dns {
 }
 
 impl Dns {
-    pub(super) fn start(zone: Zone) -> Dns {
+    pub(crate) fn start(zone: Zone) -> Dns {
         Dns::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), zone)
     }
 
@@ -67,7 +67,7 @@ impl Dns {
         Dns { address, zone, answered, end, thread: Some(thread) }
     }
 
-    pub(super) fn becomes(&self, zone: Zone) {
+    pub(crate) fn becomes(&self, zone: Zone) {
         *self.zone.lock().unwrap() = zone;
     }
 

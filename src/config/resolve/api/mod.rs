@@ -22,6 +22,7 @@ use crate::model::api::{
 };
 use crate::model::backend::Backend;
 use crate::model::names::{ApiName, ApiSlot, KeyManagerSlot};
+use crate::model::network::NetworkRule;
 use crate::model::policy::PolicyLevel;
 
 pub(super) fn apis(whole: &Whole<'_>, sources: &Sources, references: &mut References) -> Vec<Api> {
@@ -57,7 +58,7 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
     let context = context::context(table);
     let key_managers = key_managers(table, references);
     let operations = operations::operations(table, sources, references);
-    let (production, sandbox) = backends(table, sources);
+    let (production, sandbox) = backends(table, sources, &references.foreign);
     let authorization_header = authorization_header(table);
     let cors = table.table("cors").and_then(|cors| cors::cors(&cors, &authorization_header));
     let (request_headers, response_headers) =
@@ -108,7 +109,11 @@ fn api(table: &Table<'_>, sources: &Sources, references: &References) -> Option<
     })
 }
 
-fn backends(table: &Table<'_>, sources: &Sources) -> (Option<Backend>, Option<Backend>) {
+fn backends(
+    table: &Table<'_>,
+    sources: &Sources,
+    foreign: &NetworkRule,
+) -> (Option<Backend>, Option<Backend>) {
     if !table.has("production") && !table.has("sandbox") {
         table.problems().error(
             table.at(),
@@ -116,8 +121,10 @@ fn backends(table: &Table<'_>, sources: &Sources) -> (Option<Backend>, Option<Ba
             None,
         );
     }
-    let read =
-        |key| table.table(key).and_then(|backend: Table<'_>| backend::backend(&backend, sources));
+    let read = |key| {
+        let table = table.table(key);
+        table.and_then(|backend: Table<'_>| backend::backend(&backend, sources, foreign))
+    };
     (read("production"), read("sandbox"))
 }
 

@@ -245,6 +245,7 @@ pub(super) const ROWS: &[Expected] = &[
         "Runtime Error",
         "The backend cannot be found",
     ),
+    (Reason::BackendDenied, 503, "303001", STATUS, "Runtime Error", "The backend cannot be found"),
     (
         Reason::BackendRefused,
         503,

@@ -3,6 +3,7 @@
 mod apis;
 mod bad_input;
 mod definitions;
+mod denied_backends;
 mod revisions;
 mod subscriptions;
 
