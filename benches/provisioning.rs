@@ -33,8 +33,10 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
-/// Each with one key and one subscription.
+/// Each with one key and one subscription. The environment's `APPLICATIONS` takes another number.
 const APPLICATIONS: u32 = 1_000_000;
+
+const OWNERS: u32 = 1_000;
 
 /// Applications of one transaction while the store is filled.
 const AT_ONCE: u32 = 1_000;
@@ -42,13 +44,20 @@ const AT_ONCE: u32 = 1_000;
 /// The key of RFC 7517, appendix A.1: nobody is called with a token here.
 const KEYS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","kid":"1","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}"#;
 
+const ADMINISTRATOR: &str = "admin";
+
+/// Owns what [`owner`] gives it.
+const DEVELOPER: &str = "dev-0";
+
 const PORTAL: &str = "/api/am/devportal/v3";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     // `cargo test` runs benches too, to see that they start
     let measured = std::env::args().any(|argument| argument == "--bench");
-    let (applications, rounds) = if measured { (APPLICATIONS, 300) } else { (200, 3) };
+    let wanted = std::env::var("APPLICATIONS").ok().and_then(|text| text.parse().ok());
+    let (applications, rounds) =
+        if measured { (wanted.unwrap_or(APPLICATIONS), 300) } else { (200, 3) };
     let folder = tempfile::tempdir().expect("a folder");
     let filling = Instant::now();
     fill(folder.path(), applications).await;
@@ -62,12 +71,14 @@ async fn main() {
     let of_store = from_store.resident();
     println!("from the store: ready after {:.1} s, {of_store} MiB", from_store.ready_after);
     println!("memory: {:.2} of that from a file", of_store as f64 / of_files as f64);
-    let mut caller = from_store.caller().await;
-    lists(&mut caller, applications, rounds).await;
-    changes(&mut caller, rounds).await;
+    for user in [ADMINISTRATOR, DEVELOPER] {
+        lists(&mut from_store.caller(user).await, applications, rounds).await;
+    }
+    changes(&mut from_store.caller(DEVELOPER).await, rounds).await;
 }
 
 async fn fill(folder: &Path, applications: u32) {
+    let began = Instant::now();
     fs::create_dir_all(folder.join("state")).expect("a folder");
     let path = folder.join("state/portcullis.db");
     let store = SqliteStore::open(&path, Arc::new(SystemClock)).expect("a store");
@@ -79,7 +90,8 @@ async fn fill(folder: &Path, applications: u32) {
             changes.extend(records(number).map(Change::Create));
             writeln!(
                 text,
-                r#"{{"name":"application-{number:07}","owner":"dev","keys":[{{"type":"production","key_manager":"is","consumer_key":"consumer-{number:07}"}}],"subscriptions":[{{"api":"orders:1.0.0"}}]}}"#
+                r#"{{"name":"application-{number:07}","owner":"{}","keys":[{{"type":"production","key_manager":"is","consumer_key":"consumer-{number:07}"}}],"subscriptions":[{{"api":"orders:1.0.0"}}]}}"#,
+                owner(number)
             )
             .expect("memory");
         }
@@ -87,7 +99,19 @@ async fn fill(folder: &Path, applications: u32) {
         let author = Author { name: "bench".to_owned(), address: None };
         let write = Write { author, action: "fill", changes, conditions: Vec::new() };
         store.write(write).await.expect("written");
+        let written = (first + AT_ONCE).min(applications);
+        if written.is_multiple_of(applications.div_ceil(20)) {
+            println!(
+                "{written} of {applications} applications written, {:.0} s",
+                began.elapsed().as_secs_f64()
+            );
+        }
     }
+}
+
+/// Each owner has one application in a thousand.
+fn owner(number: u32) -> String {
+    format!("dev-{}", number % OWNERS)
 }
 
 /// An application with its key and its subscription.
@@ -98,8 +122,9 @@ fn records(number: u32) -> [Record; 3] {
         _ => Map::new(),
     };
     let mut own = Record::new(Kind::Application, application, name.clone());
-    own.owner = Some("dev".to_owned());
-    own.declared = object(json!({ "name": name, "owner": "dev", "policy": "Unlimited" }));
+    let owner = owner(number);
+    own.declared = object(json!({ "name": name, "owner": owner, "policy": "Unlimited" }));
+    own.owner = Some(owner);
     let consumer_key = format!("consumer-{number:07}");
     let mut key = Record::new(Kind::Key, Uuid::new_v4(), Record::key_name("is", &consumer_key));
     key.place = Some(Record::key_place(application, "is", "production"));
@@ -149,7 +174,7 @@ async fn start(folder: &Path, from_files: bool, applications: u32) -> Running {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     running.ready_after = began.elapsed().as_secs_f64();
-    let (_, metrics) = running.caller().await.call("GET /metrics", &Value::Null).await;
+    let (_, metrics) = running.caller(ADMINISTRATOR).await.call("GET /metrics", &Value::Null).await;
     assert!(metrics.contains(&wanted), "{wanted}: {}", log(folder));
     running
 }
@@ -159,7 +184,7 @@ fn log(folder: &Path) -> String {
 }
 
 async fn is_ready(management: u16) -> bool {
-    match Caller::open(management).await {
+    match Caller::open(management, ADMINISTRATOR).await {
         Some(mut caller) => caller.call("GET /readyz", &Value::Null).await.0 == 200,
         None => false,
     }
@@ -175,7 +200,8 @@ fn file(from_files: bool, port: u16, management: u16) -> String {
         ("application_files = [\"applications.jsonl\"]", String::new())
     } else {
         let user = format!(
-            "users = [{{ name = \"dev\", password_hash = \"{hash}\", roles = [\"developer\"] }}]"
+            "users = [{{ name = \"dev-0\", password_hash = \"{hash}\", roles = [\"developer\"] }},
+                {{ name = \"admin\", password_hash = \"{hash}\", roles = [\"admin\"] }}]"
         );
         ("", user)
     };
@@ -218,39 +244,42 @@ impl Running {
         pages.expect("a number") / PAGES_IN_MIB
     }
 
-    async fn caller(&self) -> Caller {
-        Caller::open(self.management).await.expect("the gateway listens")
+    async fn caller(&self, user: &'static str) -> Caller {
+        Caller::open(self.management, user).await.expect("the gateway listens")
     }
 }
 
-/// A developer with one connection.
-struct Caller(SendRequest<Full<Bytes>>);
+/// A user with one connection.
+struct Caller {
+    user: &'static str,
+    sender: SendRequest<Full<Bytes>>,
+}
 
 impl Caller {
-    async fn open(management: u16) -> Option<Self> {
+    async fn open(management: u16, user: &'static str) -> Option<Self> {
         let stream = TcpStream::connect(("127.0.0.1", management)).await.ok()?;
         stream.set_nodelay(true).ok()?;
         let io = TokioIo::new(stream);
         let (sender, connection) = hyper::client::conn::http1::handshake(io).await.ok()?;
         #[allow(clippy::disallowed_methods, reason = "ends with its connection")]
         tokio::spawn(connection);
-        Some(Self(sender))
+        Some(Self { user, sender })
     }
 
     async fn call(&mut self, line: &str, body: &Value) -> (u16, String) {
         let (method, path) = line.split_once(' ').expect("a method and a path");
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "localhost")
-            .header("authorization", format!("Basic {}", STANDARD.encode("dev:secret")));
+        let mut request =
+            Request::builder().method(method).uri(path).header("host", "localhost").header(
+                "authorization",
+                format!("Basic {}", STANDARD.encode(format!("{}:secret", self.user))),
+            );
         if !body.is_null() {
             request = request.header("content-type", "application/json");
         }
         let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
         let request = request.body(Full::new(body)).expect("a request");
-        self.0.ready().await.expect("a connection");
-        let answer = self.0.send_request(request).await.expect("an answer");
+        self.sender.ready().await.expect("a connection");
+        let answer = self.sender.send_request(request).await.expect("an answer");
         let status = answer.status().as_u16();
         let bytes = answer.into_body().collect().await.expect("a body").to_bytes();
         (status, String::from_utf8_lossy(&bytes).into_owned())
@@ -267,10 +296,15 @@ impl Caller {
 }
 
 async fn lists(caller: &mut Caller, applications: u32, rounds: u32) {
+    let own = if caller.user == ADMINISTRATOR { applications } else { applications / OWNERS };
     for (what, path) in [
         ("the first 25", "/applications?limit=25"),
         ("the first 1,000", "/applications?limit=1000"),
         ("25 from the middle", "/applications?limit=25&offset=HALF"),
+        (
+            "25 from the middle, newest first",
+            "/applications?sortBy=createdTime&sortOrder=desc&limit=25&offset=HALF",
+        ),
         (
             "25 from the end, newest first",
             "/applications?sortBy=createdTime&sortOrder=desc&limit=25&offset=LAST",
@@ -278,6 +312,7 @@ async fn lists(caller: &mut Caller, applications: u32, rounds: u32) {
         ("by the beginning of a name", "/applications?query=application-0NUMBER"),
         ("by consumer key", "/applications?consumerKey=consumer-0NUMBER"),
         ("subscriptions of an API", "/subscriptions?apiId=API&limit=25"),
+        ("a thousand subscriptions of an API", "/subscriptions?apiId=API&limit=1000"),
     ] {
         let (_, apis) = caller.timed(&format!("GET {PORTAL}/apis"), &Value::Null).await;
         let api = apis["list"][0]["id"].as_str().expect("an API").to_owned();
@@ -286,13 +321,13 @@ async fn lists(caller: &mut Caller, applications: u32, rounds: u32) {
             // another one each time, as far as there are
             let number = format!("{:06}", (round * 7_919) % applications.min(1_000_000));
             let path = path
-                .replace("HALF", &(applications / 2).to_string())
-                .replace("LAST", &applications.saturating_sub(25).to_string())
+                .replace("HALF", &(own / 2).to_string())
+                .replace("LAST", &own.saturating_sub(25).to_string())
                 .replace("API", &api)
                 .replace("NUMBER", &number);
             times.push(caller.timed(&format!("GET {PORTAL}{path}"), &Value::Null).await.0);
         }
-        tell(what, times);
+        tell(&format!("{}: {what}", caller.user), times);
     }
 }
 

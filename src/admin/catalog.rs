@@ -1,5 +1,6 @@
 //! Everything that the API shows and changes: what files declare and what the store keeps.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,6 +114,54 @@ impl Catalog {
             return Ok(None);
         }
         Ok(self.store.named(kind, name).await?.map(Object::kept))
+    }
+
+    /// Finds some objects by their ids; those that do not exist are left out.
+    pub async fn get_all(
+        &self,
+        kind: Kind,
+        ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, Object>, StoreError> {
+        let wanted: HashSet<_> = ids.iter().collect();
+        let mut found: HashMap<_, _> = self
+            .declared_of(kind, |record| wanted.contains(&record.id))
+            .into_iter()
+            .map(|object| (object.record.id, object))
+            .collect();
+        let rest: Vec<_> = ids.iter().filter(|id| !found.contains_key(id)).copied().collect();
+        if !rest.is_empty() {
+            let kept = self.store.get_all(kind, &rest).await?;
+            found.extend(kept.into_iter().map(|record| (record.id, Object::kept(record))));
+        }
+        Ok(found)
+    }
+
+    /// Finds some objects by their unique names; those that do not exist are left out.
+    pub async fn named_all(&self, kind: Kind, names: &[String]) -> Result<Vec<Object>, StoreError> {
+        let wanted: HashSet<_> = names.iter().collect();
+        let mut found = self.declared_of(kind, |record| wanted.contains(&record.name));
+        let kept = self.store.named_all(kind, names).await?;
+        found.extend(kept.into_iter().map(Object::kept));
+        Ok(found)
+    }
+
+    /// Returns how many objects of a kind belong to each of these parents, if there are any.
+    pub async fn child_counts(
+        &self,
+        kind: Kind,
+        parents: &[Uuid],
+    ) -> Result<HashMap<Uuid, u64>, StoreError> {
+        let wanted: HashSet<_> = parents.iter().copied().collect();
+        let kept = self.store.child_counts(kind, parents).await?;
+        let mut counts: HashMap<_, _> = kept.into_iter().collect();
+        let declared = self.declared.load();
+        for parent in declared.of(kind).filter_map(|object| object.record.parent) {
+            if wanted.contains(&parent) {
+                let count = counts.entry(parent).or_insert(0_u64);
+                *count = count.saturating_add(1);
+            }
+        }
+        Ok(counts)
     }
 
     /// Returns all objects of a kind of which there are few, by name.

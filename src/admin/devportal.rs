@@ -22,6 +22,7 @@ pub(super) mod existing_client;
 mod exporting;
 mod generate_keys;
 mod generate_token;
+pub(super) mod holding;
 mod import_parts;
 mod importing;
 pub(super) mod key;

@@ -200,6 +200,18 @@ impl Store for SharedStore {
         either!(self, named(kind, name))
     }
 
+    fn get_all<'s>(&'s self, kind: Kind, ids: &'s [Uuid]) -> Answer<'s, Vec<Record>> {
+        either!(self, get_all(kind, ids))
+    }
+
+    fn named_all<'s>(&'s self, kind: Kind, names: &'s [String]) -> Answer<'s, Vec<Record>> {
+        either!(self, named_all(kind, names))
+    }
+
+    fn child_counts<'s>(&'s self, kind: Kind, parents: &'s [Uuid]) -> Answer<'s, Vec<(Uuid, u64)>> {
+        either!(self, child_counts(kind, parents))
+    }
+
     fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, StorePage> {
         either!(self, list(query))
     }

@@ -26,6 +26,15 @@ pub trait Store: Debug + Send + Sync {
     /// Finds an object by its unique name.
     fn named<'s>(&'s self, kind: Kind, name: &'s str) -> Answer<'s, Option<Record>>;
 
+    /// Finds some objects by their ids, and leaves out those that do not exist.
+    fn get_all<'s>(&'s self, kind: Kind, ids: &'s [Uuid]) -> Answer<'s, Vec<Record>>;
+
+    /// Finds some objects by their unique names, and leaves out those that do not exist.
+    fn named_all<'s>(&'s self, kind: Kind, names: &'s [String]) -> Answer<'s, Vec<Record>>;
+
+    /// Returns how many objects of a kind belong to each of these parents, if there are any.
+    fn child_counts<'s>(&'s self, kind: Kind, parents: &'s [Uuid]) -> Answer<'s, Vec<(Uuid, u64)>>;
+
     fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, StorePage>;
 
     /// Makes all changes of a write or none, with its audit entries, under the next revision.

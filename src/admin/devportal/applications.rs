@@ -91,11 +91,11 @@ pub(in crate::admin) async fn respond(
     page: Vec<Object>,
     total: u64,
 ) -> Result<Response, Refused> {
-    let mut list = Vec::with_capacity(page.len());
-    for object in &page {
-        let count = subscription_count(admin, object.record.id).await?;
-        list.push(ApplicationInfo::of(object, count));
-    }
+    let ids: Vec<_> = page.iter().map(|object| object.record.id).collect();
+    let counts = admin.catalog.child_counts(Kind::Subscription, &ids).await?;
+    let count = |id| counts.get(id).copied().unwrap_or_default();
+    let list =
+        page.iter().map(|object| ApplicationInfo::of(object, count(&object.record.id))).collect();
     Ok(range.respond(uri, list, total))
 }
 

@@ -1,5 +1,6 @@
 //! `/subscriptions`: lists, and one by one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -14,6 +15,7 @@ use crate::admin::caller::Caller;
 use crate::admin::catalog::WriteOptions;
 use crate::admin::devportal::apis::{api, unknown_api};
 use crate::admin::devportal::application::{ApplicationInfo, groups};
+use crate::admin::devportal::holding::SubscribedApplications;
 use crate::admin::devportal::policies::offered;
 use crate::admin::devportal::subscribing::shown;
 use crate::admin::devportal::subscription::{
@@ -111,10 +113,7 @@ pub(super) async fn list(
             return Err(Refused::bad_request("either `applicationId` or `apiId` is needed"));
         }
     };
-    let mut list = Vec::with_capacity(page.items.len());
-    for subscription in &page.items {
-        list.extend(whole(&admin, subscription, api.as_ref()).await?);
-    }
+    let list = whole(&admin, &page.items, api.as_ref()).await?;
     Ok(range.respond(&uri.0, list, page.total))
 }
 
@@ -127,26 +126,33 @@ async fn page_of(
     Ok(admin.catalog.page(&query).await?)
 }
 
-/// Shows a subscription with its application and its API; nothing if the application just went.
+/// Shows subscriptions with their applications and their APIs, without those whose application just
+/// went.
 async fn whole(
     admin: &Admin,
-    subscription: &Object,
+    subscriptions: &[Object],
     api: Option<&Object>,
-) -> Result<Option<ShownSubscription>, Refused> {
-    let Some(parent) = subscription.record.parent else { return Ok(None) };
-    let Some(application) = admin.catalog.get(Kind::Application, parent).await? else {
-        return Ok(None);
+) -> Result<Vec<ShownSubscription>, Refused> {
+    let holders = SubscribedApplications::of(&admin.catalog, subscriptions).await?;
+    let names: BTreeSet<_> = match api {
+        Some(_) => BTreeSet::new(),
+        None => subscriptions.iter().filter_map(|own| own.record.target.clone()).collect(),
     };
-    let found = match api {
-        Some(_) => None,
-        None => api_of(admin, &subscription.record).await?,
-    };
-    let info = ApplicationInfo::of(&application, subscription_count(admin, parent).await?);
-    Ok(Some(ShownSubscription::of(subscription, info, api.or(found.as_ref()))))
+    let names: Vec<_> = names.into_iter().collect();
+    let apis = admin.catalog.named_all(Kind::Api, &names).await?;
+    let shown = subscriptions.iter().filter_map(|subscription| {
+        let (application, count) = holders.of_one(subscription)?;
+        let info = ApplicationInfo::of(application, count);
+        let named =
+            |own: &&Object| Some(own.record.name.as_str()) == subscription.record.target.as_deref();
+        let api = api.or_else(|| apis.iter().find(named));
+        Some(ShownSubscription::of(subscription, info, api))
+    });
+    Ok(shown.collect())
 }
 
-/// Returns the subscriptions to an API that applications of this caller have. It asks for each
-/// application, because an API can have a million subscriptions of others.
+/// Returns the subscriptions to an API that applications of this caller have. It asks for those of
+/// each application, because an API can have a million subscriptions of others.
 async fn of_own_applications(
     admin: &Admin,
     caller: &Caller,
@@ -167,10 +173,9 @@ async fn of_own_applications(
     let (mut found, mut next) = (Vec::new(), Some(query));
     while let Some(query) = next {
         let page = admin.catalog.page(&query).await?;
-        for application in &page.items {
-            let name = Record::subscription_name(application.record.id, api);
-            found.extend(admin.catalog.named(Kind::Subscription, &name).await?);
-        }
+        let of_each = |own: &Object| Record::subscription_name(own.record.id, api);
+        let names: Vec<_> = page.items.iter().map(of_each).collect();
+        found.extend(admin.catalog.named_all(Kind::Subscription, &names).await?);
         next = query.after(&page);
     }
     Ok(found)
@@ -267,12 +272,11 @@ pub(super) async fn additional(
     let group = search.group_id.filter(|group| !group.is_empty());
     let (page, total) =
         range.of(of_own_applications(&admin, &caller, &api.record.name, group).await?);
-    let mut list = Vec::with_capacity(page.len());
-    for subscription in &page {
-        let Some(parent) = subscription.record.parent else { continue };
-        let application = admin.catalog.get(Kind::Application, parent).await?;
-        list.extend(application.map(|own| additional_info(subscription, &own, &api)));
-    }
+    let holders = SubscribedApplications::of(&admin.catalog, &page).await?;
+    let list = page
+        .iter()
+        .filter_map(|own| Some(additional_info(own, holders.of_one(own)?.0, &api)))
+        .collect();
     Ok(range.respond(&uri.0, list, total))
 }
 

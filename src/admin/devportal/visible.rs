@@ -50,6 +50,6 @@ pub(in crate::admin) async fn subscription_count(
     admin: &Admin,
     application: Uuid,
 ) -> Result<u64, StoreError> {
-    let query = Query { parent: Some(application), limit: 0, ..Query::of(Kind::Subscription) };
-    Ok(admin.catalog.page(&query).await?.total)
+    let counts = admin.catalog.child_counts(Kind::Subscription, &[application]).await?;
+    Ok(counts.get(&application).copied().unwrap_or_default())
 }

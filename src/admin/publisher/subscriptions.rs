@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use crate::admin::caller::Caller;
 use crate::admin::catalog::WriteOptions;
+use crate::admin::devportal::holding::SubscribedApplications;
 use crate::admin::devportal::policies::offered;
 use crate::admin::devportal::subscription::{policy, status};
-use crate::admin::devportal::visible::subscription_count;
 use crate::admin::entity_tag::{IfMatch, tag};
 use crate::admin::object::Object;
 use crate::admin::object_id::object_id;
@@ -62,32 +62,30 @@ pub(super) async fn list(
     let (offset, limit) = (range.offset, range.limit);
     let query = Query { target, offset, limit, ..Query::of(Kind::Subscription) };
     let page = admin.catalog.page(&query).await?;
-    let mut list = Vec::with_capacity(page.items.len());
-    for subscription in &page.items {
-        list.extend(shown(&admin, &subscription.record).await?);
-    }
+    let holders = SubscribedApplications::of(&admin.catalog, &page.items).await?;
+    let list = page
+        .items
+        .iter()
+        .filter_map(|own| holders.of_one(own).map(|holder| shown(&own.record, holder)))
+        .collect();
     Ok(range.respond(&uri.0, list, page.total))
 }
 
-/// Shows a subscription with its application; nothing if that just went.
-async fn shown(admin: &Admin, subscription: &Record) -> Result<Option<Value>, Refused> {
-    let Some(parent) = subscription.parent else { return Ok(None) };
-    let Some(application) = admin.catalog.get(Kind::Application, parent).await? else {
-        return Ok(None);
-    };
+/// Shows a subscription with its application and the number of that one's subscriptions.
+fn shown(subscription: &Record, (application, count): (&Object, u64)) -> Value {
     let own = &application.record;
-    Ok(Some(json!({
+    json!({
         "subscriptionId": subscription.id,
         "applicationInfo": {
             "applicationId": own.id,
             "name": own.name,
             "subscriber": own.owner,
             "description": own.extra.get("description").and_then(Value::as_str).unwrap_or_default(),
-            "subscriptionCount": subscription_count(admin, parent).await?,
+            "subscriptionCount": count,
         },
         "throttlingPolicy": policy(subscription),
         "subscriptionStatus": status(subscription),
-    })))
+    })
 }
 
 pub(super) async fn block(
@@ -164,9 +162,12 @@ async fn change(
     let changes = vec![Change::Update { record, expected }];
     let committed = admin.catalog.write(caller, action, options, changes, Vec::new()).await?;
     let Some(record) = committed.records.first().cloned() else { return Err(unknown()) };
-    let body = shown(admin, &record).await?;
+    let changed = [Object::kept(record)];
+    let holders = SubscribedApplications::of(&admin.catalog, &changed).await?;
+    let [changed] = &changed;
+    let body = holders.of_one(changed).map(|holder| shown(&changed.record, holder));
     let mut response = committed.respond((StatusCode::OK, Json(body)));
-    if let Some(tag) = tag(&Object::kept(record), "") {
+    if let Some(tag) = tag(changed, "") {
         response.headers_mut().insert(http::header::ETAG, tag);
     }
     Ok(response)

@@ -130,7 +130,7 @@ async fn read_into(
     let head = sql::read_state(session).await?.head();
     let mut after = -1;
     loop {
-        let rows = sql::read_rows(session, &Kind::ALL, after).await?;
+        let rows = sql::read_rows(session, after).await?;
         let Some((_, last)) = rows.last() else { return Ok(head) };
         after = *last;
         let group = rows.into_iter().map(|(record, _)| record).collect();
@@ -165,6 +165,18 @@ impl Store for PostgresStore {
 
     fn named<'s>(&'s self, kind: Kind, name: &'s str) -> Answer<'s, Option<Record>> {
         in_time(within!(self, READ, session => sql::named(session, kind, name).await))
+    }
+
+    fn get_all<'s>(&'s self, kind: Kind, ids: &'s [Uuid]) -> Answer<'s, Vec<Record>> {
+        in_time(within!(self, READ, session => sql::get_all(session, kind, ids).await))
+    }
+
+    fn named_all<'s>(&'s self, kind: Kind, names: &'s [String]) -> Answer<'s, Vec<Record>> {
+        in_time(within!(self, READ, session => sql::named_all(session, kind, names).await))
+    }
+
+    fn child_counts<'s>(&'s self, kind: Kind, parents: &'s [Uuid]) -> Answer<'s, Vec<(Uuid, u64)>> {
+        in_time(within!(self, READ, session => sql::child_counts(session, kind, parents).await))
     }
 
     fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, StorePage> {

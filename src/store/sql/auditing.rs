@@ -17,7 +17,7 @@ use crate::store::sql::session::{
 use crate::store::write::Write;
 
 /// The oldest entries go when there are more: nothing that callers can grow is without a bound.
-const MOST_ENTRIES: i64 = 1_000_000;
+pub(super) const MOST_ENTRIES: i64 = 1_000_000;
 
 /// The most entries of one page.
 const MOST_LISTED: u64 = 1000;
@@ -76,6 +76,26 @@ impl<'w> AuditTrail<'w> {
             SqlValue::Owned(written(difference(before, after))),
         ];
         session.run(sql, &values).await
+    }
+
+    /// Throws the oldest entries away, if there are too many: at most twice as many as this write
+    /// added, so that none has to remove a million that others left.
+    pub(super) async fn prune(
+        self,
+        session: &mut impl SqlSession,
+        most: i64,
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT coalesce(min(entry), 0) FROM audit";
+        let first = session.query(sql, &[], one_number).await?;
+        let first = first.first().copied().unwrap_or_default();
+        let surplus = self.last.saturating_sub(first).saturating_add(1).saturating_sub(most);
+        if surplus <= 0 {
+            return Ok(());
+        }
+        let added = i64::try_from(self.write.changes.len()).unwrap_or(i64::MAX);
+        let gone = surplus.min(added.saturating_mul(2));
+        let values = [SqlValue::Number(first.saturating_add(gone))];
+        session.run("DELETE FROM audit WHERE entry < $1", &values).await
     }
 }
 
@@ -152,8 +172,37 @@ fn read_entry(row: &dyn SqlRow) -> Result<AuditEntry, StoreError> {
     })
 }
 
-/// Throws the oldest entries away, if there are too many.
-pub(super) async fn prune_audit(session: &mut impl SqlSession) -> Result<(), StoreError> {
-    let sql = "DELETE FROM audit WHERE entry <= (SELECT max(entry) FROM audit) - $1";
-    session.run(sql, &[SqlValue::Number(MOST_ENTRIES)]).await
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::sqlite::{SqliteStore, now};
+    use crate::store::suite::{SetClock, application, write_of};
+    use crate::store::{Change, Store};
+
+    #[tokio::test]
+    async fn the_oldest_entries_go_some_with_each_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SetClock::default());
+        let store = SqliteStore::open(&folder.path().join("db"), clock).unwrap();
+        for n in 0..10 {
+            let created = Change::Create(application(&format!("a{n}"), "anna"));
+            store.write(write_of(vec![created])).await.unwrap();
+        }
+        for (most, left) in [(20, 10), (10, 10), (5, 8), (5, 6), (5, 5), (5, 5)] {
+            let prune = move |session: &mut crate::store::sqlite::SqliteSession| {
+                let write = write_of(vec![Change::Create(application("one", "anna"))]);
+                now(async {
+                    let trail = AuditTrail::begin(session, &write, 11, 0).await?;
+                    trail.prune(session, most).await
+                })
+            };
+            store.work(prune).await.unwrap();
+            let page =
+                store.audit(&AuditQuery { limit: 20, ..AuditQuery::default() }).await.unwrap();
+            assert_eq!(page.total, left);
+            assert!(page.items.iter().all(|entry| entry.revision > 10 - left));
+        }
+    }
 }

@@ -112,42 +112,57 @@ async fn count(session: &mut impl SqlSession, query: &Query) -> Result<u64, Stor
     Ok(found.first().map_or(0, |total| u64::try_from(*total).unwrap_or_default()))
 }
 
+/// Reads a page, from whichever end of the list is nearer: what stands before it is walked along.
 async fn page<S: SqlSession>(
     session: &mut S,
     query: &Query,
     total: u64,
     limit: u64,
 ) -> Result<Vec<Record>, StoreError> {
-    let mut filter = narrowed(query);
-    let walks = total > MOST_SORTED && query.kind == Kind::Application;
-    let (from, by) = match query.sort_by {
-        SortBy::Name => ("objects".to_owned(), "name"),
-        SortBy::Owner => ("objects".to_owned(), "owner"),
-        SortBy::CreatedAt if walks => (S::objects_by("objects_created"), "created_at"),
-        SortBy::UpdatedAt if walks => (S::objects_by("objects_updated"), "updated_at"),
-        SortBy::CreatedAt => ("objects".to_owned(), "created_at"),
-        SortBy::UpdatedAt => ("objects".to_owned(), "updated_at"),
-    };
-    if walks && from != "objects" {
-        // those indexes hold applications alone, and say so by this word
-        filter.and("kind = 'application'");
+    let limit = limit.min(total.saturating_sub(query.offset));
+    if limit == 0 {
+        return Ok(Vec::new());
     }
-    let way = match query.order {
-        SortOrder::Ascending => "ASC",
-        SortOrder::Descending => "DESC",
+    let behind = total.saturating_sub(query.offset).saturating_sub(limit);
+    let turned = behind < query.offset;
+    let skipped = if turned { behind } else { query.offset };
+    let way = match (query.order, turned) {
+        (SortOrder::Ascending, false) | (SortOrder::Descending, true) => "ASC",
+        (SortOrder::Descending, false) | (SortOrder::Ascending, true) => "DESC",
     };
-    let then = match query.sort_by {
-        SortBy::Name => String::new(),
-        SortBy::Owner => format!(", name {way}"),
-        SortBy::CreatedAt | SortBy::UpdatedAt => format!(", seq {way}"),
+    let mut filter = narrowed(query);
+    let from = source::<S>(query, total, &mut filter);
+    let order = match query.sort_by {
+        SortBy::Name => format!("name {way}"),
+        SortBy::Owner => format!("owner {way}, name {way}"),
+        SortBy::CreatedAt => format!("created_at {way}, seq {way}"),
+        SortBy::UpdatedAt => format!("updated_at {way}, seq {way}"),
     };
     let clause = filter.clause().to_owned();
-    let (limit, offset) = (filter.number(limit), filter.number(query.offset));
+    let (limit, offset) = (filter.number(limit), filter.number(skipped));
     let sql = format!(
-        "SELECT {COLUMNS} FROM {from} {clause} ORDER BY {by} {way}{then} \
-         LIMIT {limit} OFFSET {offset}"
+        "SELECT {COLUMNS} FROM {from} {clause} ORDER BY {order} LIMIT {limit} OFFSET {offset}"
     );
-    session.query(&sql, filter.values(), read_record).await
+    let mut items = session.query(&sql, filter.values(), read_record).await?;
+    if turned {
+        items.reverse();
+    }
+    Ok(items)
+}
+
+/// Returns the table, with the index of the order where sorting would take longer.
+fn source<S: SqlSession>(query: &Query, total: u64, filter: &mut Filter<'_>) -> String {
+    let index = match query.sort_by {
+        SortBy::CreatedAt => "objects_created",
+        SortBy::UpdatedAt => "objects_updated",
+        SortBy::Name | SortBy::Owner => return "objects".to_owned(),
+    };
+    if total <= MOST_SORTED || query.kind != Kind::Application {
+        return "objects".to_owned();
+    }
+    // those indexes hold applications alone, and say so by this word
+    filter.and("kind = 'application'");
+    S::objects_by(index)
 }
 
 fn narrowed(query: &Query) -> Filter<'_> {

@@ -8,6 +8,7 @@ mod filter;
 mod fleet;
 mod following;
 mod listing;
+mod lookup;
 mod migrations;
 mod reading;
 mod rows;
@@ -19,6 +20,7 @@ pub(in crate::store) use auditing::audit;
 pub(in crate::store) use fleet::{gateways, last_uses, note_uses, report};
 pub(in crate::store) use following::{follow, replace_all, settle};
 pub(in crate::store) use listing::list;
+pub(in crate::store) use lookup::{child_counts, get_all, named_all};
 pub(in crate::store) use migrations::{META, done, missing};
 pub(in crate::store) use reading::{
     FullReading, changes, checksum, get, named, read_rows, recount,

@@ -105,7 +105,7 @@ impl FullReading {
         let (of_applications, mut by_name): (Vec<Kind>, Vec<Kind>) =
             kinds.iter().partition(|kind| kind.is_of_applications());
         by_name.reverse();
-        let ended = kinds.is_empty();
+        let ended = of_applications.is_empty();
         Self { by_name, name: None, of_applications, seq: -1, family: Vec::new(), ended }
     }
 
@@ -124,14 +124,16 @@ impl FullReading {
         }
         let mut whole = Vec::new();
         while whole.is_empty() && !self.ended {
-            let rows = read_rows(session, &self.of_applications, self.seq).await?;
+            let rows = read_rows(session, self.seq).await?;
             self.ended = rows.is_empty();
             for (record, seq) in rows {
                 if self.seq >> GROUP_BITS != seq >> GROUP_BITS {
                     finish(&mut self.family, &mut whole);
                 }
                 self.seq = seq;
-                self.family.push((record, seq));
+                if self.of_applications.contains(&record.kind) {
+                    self.family.push((record, seq));
+                }
             }
             if self.ended {
                 finish(&mut self.family, &mut whole);
@@ -163,22 +165,13 @@ async fn read_named(
     session.query(&sql, filter.values(), read_record).await
 }
 
-/// Reads the next rows behind one, in their order.
+/// Reads the next rows behind one, in their order. They are not narrowed to some kinds: a database
+/// would take that for a reason to sort them all for each answer.
 pub(in crate::store) async fn read_rows(
     session: &mut impl SqlSession,
-    kinds: &[Kind],
     after: i64,
 ) -> Result<Vec<(Record, i64)>, StoreError> {
-    if kinds.is_empty() {
-        return Ok(Vec::new());
-    }
-    // names of our own, never of a caller
-    let names: Vec<_> = kinds.iter().map(|kind| format!("'{}'", kind.as_str())).collect();
-    let sql = format!(
-        "SELECT {COLUMNS}, seq FROM objects WHERE seq > $1 AND kind IN ({}) \
-         ORDER BY seq LIMIT $2",
-        names.join(", ")
-    );
+    let sql = format!("SELECT {COLUMNS}, seq FROM objects WHERE seq > $1 ORDER BY seq LIMIT $2");
     let values = [SqlValue::Number(after), SqlValue::Number(ROWS)];
     session.query(&sql, &values, read_placed).await
 }
@@ -199,7 +192,7 @@ pub(in crate::store) async fn recount(
     let head = read_state(session).await?.head();
     let mut after = -1;
     loop {
-        let rows = read_rows(session, &Kind::ALL, after).await?;
+        let rows = read_rows(session, after).await?;
         let Some((_, last)) = rows.last() else { return Ok((head, digest.bytes())) };
         after = *last;
         for (record, _) in &rows {

@@ -2,7 +2,7 @@
 
 use crate::store::error::StoreError;
 use crate::store::record::Record;
-use crate::store::sql::auditing::{AuditTrail, prune_audit};
+use crate::store::sql::auditing::{AuditTrail, MOST_ENTRIES};
 use crate::store::sql::columns::check;
 use crate::store::sql::conditions;
 use crate::store::sql::rows::{find, insert, refuse_taken, remove, replace};
@@ -53,8 +53,8 @@ pub(in crate::store) async fn apply_counted(
     conditions::check_kept(session, &write.conditions).await?;
     if revision.is_multiple_of(PRUNE_EVERY) {
         prune_removals(session, &mut state).await?;
-        prune_audit(session).await?;
     }
+    audit.prune(session, MOST_ENTRIES).await?;
     write_state(session, &state).await?;
     session.announce(stored(revision)).await?;
     Ok(Written { revision, records })

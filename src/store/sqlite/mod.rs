@@ -185,6 +185,21 @@ impl Store for SqliteStore {
         Box::pin(self.readers.read(move |session| now(sql::named(session, kind, &name))))
     }
 
+    fn get_all<'s>(&'s self, kind: Kind, ids: &'s [Uuid]) -> Answer<'s, Vec<Record>> {
+        let ids = ids.to_vec();
+        Box::pin(self.readers.read(move |session| now(sql::get_all(session, kind, &ids))))
+    }
+
+    fn named_all<'s>(&'s self, kind: Kind, names: &'s [String]) -> Answer<'s, Vec<Record>> {
+        let names = names.to_vec();
+        Box::pin(self.readers.read(move |session| now(sql::named_all(session, kind, &names))))
+    }
+
+    fn child_counts<'s>(&'s self, kind: Kind, parents: &'s [Uuid]) -> Answer<'s, Vec<(Uuid, u64)>> {
+        let parents = parents.to_vec();
+        Box::pin(self.readers.read(move |session| now(sql::child_counts(session, kind, &parents))))
+    }
+
     fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, StorePage> {
         let query = query.clone();
         Box::pin(self.readers.read(move |session| now(sql::list(session, &query))))

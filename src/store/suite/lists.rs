@@ -162,3 +162,38 @@ pub(in crate::store) async fn counts_stay_right_through_blocks_and_changes(given
     assert_eq!(names(&given, &moved).await, (900, vec!["moved-08990".to_owned()]));
     assert_eq!(names(&given, &hers).await.0, 2700);
 }
+
+pub(in crate::store) async fn many_are_found_at_once(given: Given<'_>) {
+    let all: Vec<_> = (0..300).map(|n| application(&format!("a{n}"), "anna")).collect();
+    let children: Vec<_> = all
+        .iter()
+        .enumerate()
+        .flat_map(|(at, own)| (0..at % 3).map(move |api| subscription(own, &format!("api{api}:1"))))
+        .collect();
+    given.create(&all.iter().chain(&children).collect::<Vec<_>>()).await;
+    for many in [0, 1, 25, 26, 250, 251, 300] {
+        let some = &all[..many];
+        let mut ids: Vec<_> = some.iter().map(|record| record.id).collect();
+        let mut names: Vec<_> = some.iter().map(|record| record.name.clone()).collect();
+        // nobody has these
+        ids.push(children[0].id);
+        names.extend(["b".to_owned(), "a\0".to_owned()]);
+        let mut expected = names[..many].to_vec();
+        expected.sort();
+        let by_id = given.store.get_all(Kind::Application, &ids).await.unwrap();
+        let by_name = given.store.named_all(Kind::Application, &names).await.unwrap();
+        for found in [by_id, by_name] {
+            let mut found: Vec<_> = found.into_iter().map(|record| record.name).collect();
+            found.sort();
+            assert_eq!(found, expected);
+        }
+        let counts = given.store.child_counts(Kind::Subscription, &ids).await.unwrap();
+        assert_eq!(counts.len(), (0..many).filter(|at| at % 3 > 0).count());
+        for (parent, count) in counts {
+            let at = some.iter().position(|record| record.id == parent).unwrap();
+            assert_eq!(count, at as u64 % 3);
+        }
+        let keys = given.store.child_counts(Kind::Key, &ids).await.unwrap();
+        assert_eq!(keys, []);
+    }
+}

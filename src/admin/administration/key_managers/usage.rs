@@ -50,12 +50,10 @@ pub(super) async fn app_usages(
     let (offset, limit) = (range.offset, range.limit);
     let keys = admin.catalog.page(&Query { offset, limit, ..keys_of(&name) }).await?;
     let owners: BTreeSet<Uuid> = keys.items.iter().filter_map(|key| key.record.parent).collect();
-    let mut applications = Vec::new();
-    for owner in owners {
-        if let Some(found) = admin.catalog.get(Kind::Application, owner).await? {
-            applications.push(application(&found));
-        }
-    }
+    let owners: Vec<_> = owners.into_iter().collect();
+    let found = admin.catalog.get_all(Kind::Application, &owners).await?;
+    let applications: Vec<_> =
+        owners.iter().filter_map(|owner| found.get(owner)).map(application).collect();
     let answer = json!({ "applicationCount": keys.total, "applications": applications });
     Ok(Json(answer).into_response())
 }

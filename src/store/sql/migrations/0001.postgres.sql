@@ -22,8 +22,11 @@ CREATE INDEX objects_owner ON objects (kind, owner, name) WHERE owner IS NOT NUL
 CREATE INDEX objects_parent ON objects (parent, kind, name) WHERE parent IS NOT NULL;
 CREATE INDEX objects_target ON objects (kind, target, name) WHERE target IS NOT NULL;
 CREATE INDEX objects_revision ON objects (revision);
-CREATE INDEX objects_created ON objects (created_at, seq) WHERE kind = 'application';
-CREATE INDEX objects_updated ON objects (updated_at, seq) WHERE kind = 'application';
+-- With owner and name: a page far behind is found in the index alone.
+CREATE INDEX objects_created ON objects (created_at, seq, owner, name)
+    WHERE kind = 'application';
+CREATE INDEX objects_updated ON objects (updated_at, seq, owner, name)
+    WHERE kind = 'application';
 -- Applications that a group shares.
 CREATE TABLE memberships (
     grp TEXT COLLATE "C" NOT NULL,
