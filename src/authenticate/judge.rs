@@ -15,7 +15,7 @@ use crate::authenticate::token_judge::TokenJudge;
 use crate::budget::Exhausted;
 use crate::introspect::IntrospectionPurpose;
 use crate::jwks::RefetchCause;
-use crate::jwt::{MalformedToken, Rejection, Unverified};
+use crate::jwt::{Claims, MalformedToken, Rejection, Unverified};
 use crate::key_managers::{CompiledKeyManager, CompiledTemplate};
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::TokenValidation;
@@ -155,18 +155,20 @@ fn verify(
         let key_manager = Arc::clone(key_manager);
         return Err(AuthenticateError::Token { key_manager, rejection, repeated: true }.into());
     }
-    let claims =
-        unverified.verify(keys, &key_manager.definition.rules, now).map_err(|rejection| {
-            if rejection == Rejection::BadSignature {
-                cache.remember_forged(token, keys);
-            }
-            // an unknown key while the server cannot be read is our trouble, not the client's
-            if matches!(rejection, Rejection::UnknownKey { .. }) && state.last_attempt_failed {
-                AuthenticateError::keys_unavailable(key_manager, RefetchCause::UnknownKey)
-            } else {
-                AuthenticateError::token(key_manager, rejection)
-            }
-        })?;
+    let issued_at = unverified.issued_at();
+    let verified = unverified.verify(keys, &key_manager.definition.rules, now);
+    note_verified(key_manager, issued_at, &verified, now);
+    let claims = verified.map_err(|rejection| {
+        if rejection == Rejection::BadSignature {
+            cache.remember_forged(token, keys);
+        }
+        // an unknown key while the server cannot be read is our trouble, not the client's
+        if matches!(rejection, Rejection::UnknownKey { .. }) && state.last_attempt_failed {
+            AuthenticateError::keys_unavailable(key_manager, RefetchCause::UnknownKey)
+        } else {
+            AuthenticateError::token(key_manager, rejection)
+        }
+    })?;
     if !is_of_organization(key_manager, &claims) {
         let issuer = shown(claims.issuer());
         return Err(Unproven::Refused(AuthenticateError::NobodysOwn { issuer }));
@@ -178,6 +180,25 @@ fn verify(
     };
     let verdict = Verdict::new(Arc::clone(key_manager), basis, token, claims);
     Ok(Principal::new(cache.keep(token, verdict)))
+}
+
+/// Notes what a good signature tells of its key, and of its issuer's clock. A token of a clock that
+/// is too far ahead is refused, and tells the most.
+fn note_verified(
+    key_manager: &CompiledKeyManager,
+    issued_at: Option<UnixSeconds>,
+    verified: &Result<Claims, Rejection>,
+    now: UnixSeconds,
+) {
+    match verified {
+        Ok(claims) => key_manager.keys.note_verified(claims, now),
+        // times are looked at once the signature is known to be good
+        Err(Rejection::NotYetValid { .. }) => {}
+        Err(_) => return,
+    }
+    if let Some(issued_at) = issued_at {
+        key_manager.series.token_issued(issued_at, now);
+    }
 }
 
 /// Finds the key manager that judges a token.

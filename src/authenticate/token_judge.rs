@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::key_managers::{CompiledKeyManager, CompiledTemplate};
 use crate::model::key_manager::KeyManager;
 use crate::model::names::KeyManagerName;
+use crate::telemetry::KeyManagerSeries;
 
 /// Judges a token, or would.
 #[derive(Debug, Clone)]
@@ -17,6 +18,14 @@ pub enum TokenJudge {
 impl TokenJudge {
     pub fn name(&self) -> &KeyManagerName {
         &self.definition().name
+    }
+
+    /// Where exchanges with its tokens are counted.
+    pub fn series(&self) -> &KeyManagerSeries {
+        match self {
+            Self::KeyManager(key_manager) => &key_manager.series,
+            Self::Template(template) => &template.series,
+        }
     }
 
     /// The definition; of a template, what its organizations have in common.

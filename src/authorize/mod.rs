@@ -4,6 +4,10 @@
 //! The order of the checks is WSO2's: an unsubscribed application with a wrong scope hears of the
 //! subscription.
 
+mod foreign_keys;
+
+pub use crate::authorize::foreign_keys::holders_elsewhere;
+
 use crate::authenticate::Principal;
 use crate::key_managers::CompiledKeyManager;
 use crate::model::api::{AuthScheme, SubscriptionRule};

@@ -61,8 +61,9 @@ pub async fn post(
 ) -> Result<Posted, FetchFailure> {
     let url = FetchUrl::permitted(settings, url)?;
     let reading = async {
-        let (response, _) = exchange(settings, &url, Some(form)).await?;
-        answer(settings, url.host(), response, form).await
+        let (response, certificate_until) = exchange(settings, &url, Some(form)).await?;
+        let posted = answer(settings, url.host(), response, form).await?;
+        Ok(Posted { certificate_until, ..posted })
     };
     within(settings, &url, reading).await
 }

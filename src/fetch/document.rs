@@ -33,6 +33,8 @@ pub struct Posted {
     pub content: Bytes,
     /// The server says that it is a signed introspection answer.
     pub signed: bool,
+    /// The end of the server's certificate, in seconds since 1970.
+    pub certificate_until: Option<u64>,
 }
 
 /// Reads a document.
@@ -83,7 +85,8 @@ pub(super) async fn answer(
     }
     check_type(host, &response, true)?;
     let signed = content_type(&response) == SIGNED_TYPE;
-    Ok(Posted { content: content(settings, host, response).await?, signed })
+    let content = content(settings, host, response).await?;
+    Ok(Posted { content, signed, certificate_until: None })
 }
 
 pub(super) fn check_redirect(host: &str, response: &OpenResponse) -> Result<(), FetchFailure> {

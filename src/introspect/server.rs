@@ -15,7 +15,7 @@ use crate::fetch::{FormPost, Posted, post};
 use crate::introspect::breaker::{Breaker, BreakerOpen};
 use crate::introspect::client_authentication::ClientAuthentication;
 use crate::introspect::outcome::{IntrospectionAnswer, IntrospectionOutcome};
-use crate::jwks::{KeyManagerKeys, RefetchCause};
+use crate::jwks::{CertificateUse, KeyManagerKeys, RefetchCause};
 use crate::jwt::introspection_response::{AnswerFault, ExpectedResponse, signed_answer};
 use crate::jwt::{Claims, Introspected, OddMember};
 use crate::model::clock::{Moment, UnixSeconds};
@@ -170,11 +170,11 @@ impl IntrospectionServer {
     ) -> Result<Introspected, Failure> {
         let posted = self.post(token, now).await?;
         let read = match posted {
-            Posted { content, signed: true } => self.read_signed(&content, latest, now).await,
+            Posted { content, signed: true, .. } => self.read_signed(&content, latest, now).await,
             Posted { signed: false, .. } if self.signed => {
                 Err("the introspection answer is not signed".into())
             }
-            Posted { content, signed: false } => {
+            Posted { content, signed: false, .. } => {
                 Claims::introspected(&content, &self.issuer(), &self.rules, latest)
                     .map_err(|fault| format!("the introspection answer cannot be used: {fault}"))
             }
@@ -198,10 +198,12 @@ impl IntrospectionServer {
         fields.extend(proof.fields.iter().map(|(name, value)| (*name, value.as_str())));
         let form =
             FormPost { fields: &fields, authorization: proof.authorization, signed: self.signed };
-        post(&self.fetch, &endpoint, &form).await.map_err(|failure| {
+        let posted = post(&self.fetch, &endpoint, &form).await.map_err(|failure| {
             let why = failure.to_string();
             if failure.is_outage() { Failure::Trouble(why) } else { Failure::Unusable(why) }
-        })
+        })?;
+        self.keys.note_certificate(CertificateUse::Introspection, posted.certificate_until);
+        Ok(posted)
     }
 
     /// As it is written, or as the discovery document says; where that was not read yet, it is

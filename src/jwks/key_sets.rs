@@ -198,6 +198,7 @@ fn inherit(definition: &KeyManager, keys: &KeyManagerKeys, earlier: Option<&KeyS
     };
     let state = earlier.keys.current();
     if let (Some(set), Some(age)) = (&state.keys, earlier.keys.age()) {
+        keys.rotation.inherit(&earlier.keys.rotation);
         keys.restore(Arc::clone(set), state.issuer.clone(), age);
     }
 }

@@ -12,8 +12,10 @@ use tokio::time::Instant;
 use crate::jwks::failure::KeySetFailure;
 use crate::jwks::outcome::{FetchEnding, WaitOutcomes};
 use crate::jwks::refetch_requests::RefetchRequests;
+use crate::jwks::rotation::KeyRotation;
 use crate::jwks::schedule::Moment;
-use crate::jwt::{KeySet, SkippedKey};
+use crate::jwt::{Claims, KeySet, SkippedKey};
+use crate::model::clock::UnixSeconds;
 use crate::model::names::Issuer;
 
 /// A change that is this young may have come after a request looked at the keys.
@@ -25,6 +27,7 @@ pub struct KeyManagerKeys {
     state: ArcSwap<KeyState>,
     pub(super) outcome: watch::Sender<WaitOutcomes>,
     pub(super) refetch_requests: RefetchRequests,
+    pub(super) rotation: KeyRotation,
     /// Tells whether a fetch may be asked for. Keys from files and keys of a disabled key manager
     /// are not fetched.
     fetched: AtomicBool,
@@ -68,7 +71,9 @@ pub struct KeyManagerStatus {
     pub waiting: usize,
     /// The outcomes of waiting, counted by result.
     pub waits: Vec<(&'static str, u64)>,
-    /// The end of the certificate that the server has shown last, in seconds since 1970.
+    /// Keys in each state of a rotation; empty where keys do not come from a server.
+    pub rotation: Vec<(&'static str, u64)>,
+    /// The first end of the certificates that its servers have shown last, in seconds since 1970.
     pub certificate_until: Option<u64>,
 }
 
@@ -81,7 +86,15 @@ struct FetchRecord {
     absent: bool,
     fetches: BTreeMap<&'static str, u64>,
     skipped: BTreeMap<&'static str, u64>,
-    certificate_until: Option<u64>,
+    /// By [`CertificateUse`].
+    certificates: [Option<u64>; 2],
+}
+
+/// The server that has shown a certificate. The two are often one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CertificateUse {
+    KeySet,
+    Introspection,
 }
 
 impl KeyManagerKeys {
@@ -98,6 +111,7 @@ impl KeyManagerKeys {
             state: ArcSwap::from_pointee(state),
             outcome: watch::Sender::new(WaitOutcomes::default()),
             refetch_requests: RefetchRequests::new(),
+            rotation: KeyRotation::new(),
             fetched: AtomicBool::new(true),
             retired: AtomicBool::new(false),
             wait,
@@ -151,13 +165,34 @@ impl KeyManagerKeys {
             skipped: record.skipped.iter().map(|(label, count)| (*label, *count)).collect(),
             waiting: self.refetch_requests.places.taken(),
             waits: self.refetch_requests.results(),
-            certificate_until: record.certificate_until,
+            rotation: self.rotation.states(Instant::now().into_std()),
+            certificate_until: record.certificates.iter().flatten().min().copied(),
         }
     }
 
-    /// Notes the end of the server's certificate.
-    pub(super) fn note_certificate(&self, until: Option<u64>) {
-        self.record().certificate_until = until;
+    /// Notes the end of a server's certificate.
+    pub fn note_certificate(&self, of: CertificateUse, until: Option<u64>) {
+        let [key_set, introspection] = &mut self.record().certificates;
+        match of {
+            CertificateUse::KeySet => *key_set = until,
+            CertificateUse::Introspection => *introspection = until,
+        }
+    }
+
+    /// Notes a token that was just verified with one of the keys. Not called for a token that a
+    /// worker remembers.
+    pub fn note_verified(&self, claims: &Claims, now: UnixSeconds) {
+        let valid_for = Duration::from_secs(claims.expires_at().0.saturating_sub(now.0));
+        if let Some(kid) =
+            self.rotation.note(claims.signed_by(), valid_for, Instant::now().into_std())
+        {
+            tracing::info!(
+                target: "portcullis::jwks",
+                issuer = claims.issuer(),
+                %kid,
+                "a token of a new key was seen: the rotation has begun",
+            );
+        }
     }
 
     /// Puts a good key set in place of the old one; says whether it differs. Whoever waits hears of
@@ -200,6 +235,7 @@ impl KeyManagerKeys {
 
     /// Keys kept from before this process: good, and of a known age.
     pub(super) fn restore(&self, keys: Arc<KeySet>, issuer: Option<Issuer>, age: Duration) {
+        self.rotation.publish(&keys, Instant::now().into_std());
         self.state.store(Arc::new(KeyState {
             keys: Some(keys),
             generation: 1,

@@ -12,7 +12,8 @@
 //! Workers read [`keys`]. Requests ask for newer keys and wait for them in [`asking`], over the
 //! [`refetch_requests`] that they share with the task; [`outcome`] names what comes of it, and
 //! [`failure`]
-//! every way in which it goes wrong. [`mod@routes`] tells `check` which way a fetch takes.
+//! every way in which it goes wrong. [`rotation`] warns of keys that come and go.
+//! [`mod@routes`] tells `check` which way a fetch takes.
 
 mod asking;
 mod document;
@@ -23,6 +24,7 @@ mod keys;
 mod outcome;
 mod refetch_requests;
 mod refresh_task;
+mod rotation;
 mod routes;
 mod schedule;
 mod store;
@@ -33,6 +35,6 @@ mod tests;
 pub use asking::KeyWaiter;
 pub use fetching::Fetching;
 pub use key_sets::KeySets;
-pub use keys::{KeyManagerKeys, KeyManagerStatus, KeyState};
+pub use keys::{CertificateUse, KeyManagerKeys, KeyManagerStatus, KeyState};
 pub use outcome::{RefetchCause, Refetched};
 pub use routes::routes;

@@ -11,8 +11,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::jwks::document::{self, Fetched};
 use crate::jwks::failure::KeySetFailure;
-use crate::jwks::keys::KeyManagerKeys;
+use crate::jwks::keys::{CertificateUse, KeyManagerKeys};
 use crate::jwks::outcome::FetchEnding;
+use crate::jwks::rotation::KeyNews;
 use crate::jwks::schedule::{Allowance, FetchPlan, Moment};
 use crate::jwks::{schedule, store};
 use crate::jwt::KeySet;
@@ -84,13 +85,16 @@ impl RefreshTask {
     fn good(&self, fetched: Fetched, memory: &mut FetchMemory) -> (Duration, FetchEnding) {
         let Fetched { keys, content, issuer, freshness, introspection, certificate_until } =
             fetched;
-        self.keys.note_certificate(certificate_until);
+        self.keys.note_certificate(CertificateUse::KeySet, certificate_until);
         let name = &self.key_manager.name;
         let learned = issuer.as_ref().map(ToString::to_string);
         let kids: Vec<String> = keys.keys.key_ids().map(str::to_owned).collect();
+        // before a token can be verified with them: no use of a new key goes unnoticed
+        let news = self.keys.rotation.publish(&keys.keys, Instant::now().into_std());
         let ending = self.keys.succeed(keys.keys, &keys.skipped, issuer, introspection);
         if ending == FetchEnding::Changed {
             tracing::info!(target: "portcullis::jwks", key_manager = %name, ?kids, "keys in use");
+            self.tell_of_rotation(news);
             for skipped in &keys.skipped {
                 let (position, kid, reason) = (
                     skipped.position,
@@ -128,6 +132,29 @@ impl RefreshTask {
         memory.failing_with = None;
         self.keep(learned, &content);
         (schedule::refresh(self.key_manager.fetch.refresh, freshness, jitter()), ending)
+    }
+
+    /// Warns of keys that come and go, once for each.
+    fn tell_of_rotation(&self, news: KeyNews) {
+        let name = &self.key_manager.name;
+        for kid in news.announced {
+            tracing::info!(
+                target: "portcullis::jwks",
+                key_manager = %name,
+                kid,
+                "the server publishes a new key, and no token has used it yet: \
+                 a rotation is ahead",
+            );
+        }
+        for (kid, valid_for) in news.withdrawn {
+            tracing::warn!(
+                target: "portcullis::jwks",
+                key_manager = %name,
+                kid,
+                tokens_valid_for = valid_for.as_secs(),
+                "the server has withdrawn a key while tokens of it are valid: they are refused",
+            );
+        }
     }
 
     fn bad(&self, failure: &KeySetFailure, memory: &mut FetchMemory) -> Duration {

@@ -120,6 +120,11 @@ impl KeySet {
         self.keys.iter().filter_map(VerifyingKey::id)
     }
 
+    /// The keys, each with its id where it has one.
+    pub fn identities(&self) -> impl Iterator<Item = (&KeyIdentity, Option<&str>)> {
+        self.keys.iter().map(|key| (key.identity(), key.id()))
+    }
+
     /// Tells whether the key that signed a token is still here, with the same id and algorithms.
     pub fn contains(&self, key: &KeyIdentity) -> bool {
         self.keys.iter().any(|own| own.identity() == key)

@@ -99,6 +99,11 @@ impl<'t> Unverified<'t> {
         self.header.key_id.as_deref()
     }
 
+    /// When the token says that it was issued; `None` also for what is no time.
+    pub fn issued_at(&self) -> Option<UnixSeconds> {
+        date::date(&self.payload, "iat", date::Fraction::Drop).ok().flatten()
+    }
+
     pub fn algorithm_name(&self) -> &str {
         &self.header.algorithm
     }

@@ -9,6 +9,7 @@ use crate::model::clock::Moment;
 use crate::model::directory::{Directory, KeyOwner};
 use crate::model::key_manager::KeyManager;
 use crate::model::names::KeyManagerSlot;
+use crate::telemetry::KeyManagerSeries;
 
 /// A key manager with its live key set. The same `Arc` is in the next snapshot when nothing of it
 /// changed, so a verdict that remembers it can tell whether the key manager is still the same.
@@ -19,6 +20,8 @@ pub struct CompiledKeyManager {
     pub keys: Arc<KeyManagerKeys>,
     /// Where its tokens can be asked about.
     pub introspector: Option<Introspector>,
+    /// Where the exchanges of its tokens are counted.
+    pub series: Arc<KeyManagerSeries>,
     /// When a request with a token of it was last let through, in seconds since 1970; zero: never.
     /// Only kept for organizations that nobody listed.
     used: AtomicU64,
@@ -30,9 +33,10 @@ impl CompiledKeyManager {
         definition: KeyManager,
         keys: Arc<KeyManagerKeys>,
         introspector: Option<Introspector>,
+        series: Arc<KeyManagerSeries>,
     ) -> Self {
         let used = AtomicU64::new(0);
-        Self { slot, definition, keys, introspector, used }
+        Self { slot, definition, keys, introspector, series, used }
     }
 
     /// The names under which it can be meant: its own, and that of the template whose organization

@@ -30,6 +30,7 @@ use crate::model::clock::Moment;
 use crate::model::key_manager::KeyManager;
 use crate::model::organization::OrganizationRule;
 use crate::model::rate::Rate;
+use crate::telemetry::KeyManagerSeries;
 
 /// A live organization that was not used for this long may make room.
 const IDLE: Duration = Duration::from_hours(1);
@@ -48,6 +49,7 @@ pub struct Organizations {
     template: KeyManagerTemplate,
     rule: OrganizationRule,
     starter: OnDemand,
+    series: Arc<KeyManagerSeries>,
     /// By issuer.
     open: ArcSwap<HashMap<Box<str>, Arc<CompiledKeyManager>>>,
     state: Mutex<OrganizationsState>,
@@ -58,12 +60,17 @@ pub struct Organizations {
 
 impl Organizations {
     /// For a template with a pattern; those that were live before are opened at once.
-    pub fn new(template: &KeyManagerTemplate, starter: &OnDemand) -> Option<Self> {
+    pub fn new(
+        template: &KeyManagerTemplate,
+        starter: &OnDemand,
+        series: &Arc<KeyManagerSeries>,
+    ) -> Option<Self> {
         let rule = template.unlisted.clone()?;
         let organizations = Self {
             template: template.clone(),
             rule,
             starter: starter.clone(),
+            series: Arc::clone(series),
             open: ArcSwap::default(),
             state: Mutex::default(),
             budgets: SourceBudgets::default(),
@@ -175,8 +182,8 @@ impl Organizations {
         let name: Box<str> = definition.tenant().unwrap_or_default().into();
         let fetching = self.starter.start(&definition);
         let keys = Arc::clone(&fetching.keys);
-        let key_manager =
-            Arc::new(CompiledKeyManager::new(self.template.slot(), definition, keys, None));
+        let (slot, series) = (self.template.slot(), Arc::clone(&self.series));
+        let key_manager = Arc::new(CompiledKeyManager::new(slot, definition, keys, None, series));
         state.sequence = state.sequence.saturating_add(1);
         let held = OpenOrganization {
             key_manager: Arc::clone(&key_manager),

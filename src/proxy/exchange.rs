@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Request};
 
-use crate::authenticate::Principal;
+use crate::authenticate::{Principal, TokenJudge};
 use crate::authorize::AuthorizationError;
 use crate::forward::body::RequestProgress;
 use crate::jwt::Claims;
 use crate::limiter::concurrency::Permit;
+use crate::model::clock::Moment;
 use crate::model::reason::Reason;
 use crate::proxy::connection::{Connection, InFlight, Transport};
 use crate::proxy::exchange_facts::{
@@ -30,7 +31,8 @@ use crate::proxy::worker::Worker;
 use crate::snapshot::local::LocalApi;
 use crate::snapshot::throttling::CompiledPolicy;
 use crate::telemetry::{
-    AccessRecord, ExchangeEnding, ExchangeTrace, Measured, OperationSeries, TraceId, UnixMillis,
+    AccessRecord, ExchangeEnding, ExchangeTrace, KeyManagerSeries, Measured, OperationSeries,
+    TraceId, UnixMillis,
 };
 use crate::throttle::levels::{LevelKind, Levels};
 use crate::throttle::{Permitted, Throttled};
@@ -198,6 +200,11 @@ impl Exchange {
         }
     }
 
+    /// The monotonic time, as coarse as the worker's ticks.
+    pub(super) fn moment(&self) -> Moment {
+        self.worker.cache().moment()
+    }
+
     fn received(&self) -> u64 {
         self.backend.progress.as_ref().map_or(0, |progress| progress.received())
     }
@@ -217,6 +224,14 @@ impl Exchange {
             None => self.caller.judge.as_ref()?.name(),
         };
         Some(name.as_str())
+    }
+
+    /// Where exchanges of that key manager are counted.
+    fn judge_series(&self) -> Option<&KeyManagerSeries> {
+        match &self.caller.principal {
+            Some(principal) => Some(&principal.key_manager().series),
+            None => self.caller.judge.as_ref().map(TokenJudge::series),
+        }
     }
 
     /// Charges the bytes of both bodies, and what the backend reported.
@@ -239,6 +254,9 @@ impl Exchange {
             exported: exported.map(|trace| (trace, UnixMillis(end))),
         };
         self.series.record(self.worker.index(), &measured);
+        if let Some(judge) = self.judge_series() {
+            judge.record(self.worker.index(), self.outcome.reason);
+        }
         let Some(caller) = &self.caller.names else { return };
         let (worker, reason) = (self.worker.index(), self.outcome.reason);
         if let Some(registry) = self.worker.applications() {

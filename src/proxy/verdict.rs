@@ -4,9 +4,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::authenticate::{
-    AuthenticateError, BindingFault, CallerNames, PROOF_LIFETIME, Principal, ProofMark, credentials,
+    AuthenticateError, BindingFault, CallerNames, PROOF_LIFETIME, Principal, ProofMark,
+    credentials, shown,
 };
-use crate::authorize::Grant;
+use crate::authorize::{AuthorizationError, Grant, holders_elsewhere};
 use crate::model::reason::Reason;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::head::Head;
@@ -33,6 +34,11 @@ pub(super) fn permitted(
     let permitted = permitted.ok_or_else(|| Refusal::new(Reason::InternalError))?;
     exchange.permitted(&permitted);
     exchange.observed(grant.observed());
+    if grant.observed() == Some(AuthorizationError::ConsumerKeyUnknown)
+        && let Some(principal) = grant.principal()
+    {
+        warn_of_foreign_key(exchange, snapshot, principal);
+    }
     if head.declared.is_some_and(|declared| permitted.body().refuses(declared.bytes)) {
         return Err(Refusal::new(Reason::BodyTooLarge));
     }
@@ -109,9 +115,31 @@ pub(super) fn refused(
         return;
     }
     note_token(exchange, refusal, inbound);
-    if let Why::Authorize(_, Some(principal)) = &refusal.why {
+    if let Why::Authorize(error, Some(principal)) = &refusal.why {
+        if *error == AuthorizationError::ConsumerKeyUnknown {
+            warn_of_foreign_key(exchange, snapshot, principal);
+        }
         exchange.caller.names = names(snapshot, principal);
         exchange.caller.principal = Some(principal.clone());
+    }
+}
+
+/// Counts a consumer key that an application has under another key manager than the one that judged
+/// the token, and names both in the log now and then. A migration that is half done looks so.
+fn warn_of_foreign_key(exchange: &Exchange, snapshot: &LocalSnapshot, principal: &Principal) {
+    let (key_manager, consumer_key) = (principal.key_manager(), principal.consumer_key());
+    let Some(consumer_key) = consumer_key else { return };
+    let Some((holder, _)) = holders_elsewhere(snapshot, key_manager, consumer_key).next() else {
+        return;
+    };
+    if key_manager.series.foreign_key(exchange.moment()) {
+        tracing::warn!(
+            target: "portcullis::proxy",
+            key_manager = %key_manager.definition.name,
+            consumer_key = shown(consumer_key),
+            known_under = %holder,
+            "a token names a consumer key that is known only under another key manager",
+        );
     }
 }
 

@@ -109,6 +109,7 @@ fn key_manager_facts(snapshot: &Snapshot) -> Vec<KeyManagerFacts> {
                 skipped: status.skipped,
                 waiting: status.waiting as u64,
                 waits: status.waits,
+                rotation: status.rotation,
             }
         })
         .collect()

@@ -8,7 +8,8 @@
 //! The method and the status are the only labels that come from a request, each from a closed list.
 //!
 //! The walk through the files: [`operation`] (exchanges), [`worker`], [`listener`], [`control`]
-//! (the control side), [`identity`] (revocations and introspection), [`throttling`],
+//! (the control side), [`key_manager`] (early warnings), [`identity`] (revocations and
+//! introspection), [`throttling`],
 //! [`statistics`] (applications' own), [`collect`] and [`exposition`] (a scrape and its cap),
 //! [`families`] (all names), [`cardinality`] (the number of series of a configuration); below them
 //! [`cell`], [`histogram`], [`status`] and [`process`].
@@ -16,6 +17,7 @@
 mod application;
 mod cardinality;
 mod cell;
+mod clock_lead;
 mod collect;
 mod control;
 mod exemplars;
@@ -23,11 +25,13 @@ mod exposition;
 mod families;
 mod histogram;
 mod identity;
+mod key_manager;
 mod listener;
 mod management;
 mod openmetrics;
 mod operation;
 mod process;
+mod reason_counts;
 mod registry;
 mod sample;
 mod scrape_format;
@@ -51,6 +55,7 @@ pub use self::control::{
     KeyManagerSource, OrganizationFacts, ServerCertificateFacts, SnapshotFacts,
 };
 pub use self::identity::{ChannelFacts, IntrospectionCounters, RevocationFacts};
+pub use self::key_manager::KeyManagerSeries;
 pub use self::listener::{ListenerSeries, RefusedConnection, TlsFailure};
 pub use self::management::{ManagementCall, ManagementCounters, SignIn, SignUp};
 pub use self::operation::{Measured, OperationSeries};
@@ -62,6 +67,7 @@ pub use self::worker::WorkerCounters;
 use self::control::Control;
 use self::exposition::{Caps, Exposition};
 use self::identity::{Introspections, RevocationSource};
+use self::key_manager::KeyManagerRegistry;
 use self::registry::Registry;
 use self::throttling::{CounterSource, PolicyRegistry};
 use crate::model::clock::{Clock, UnixSeconds};
@@ -77,6 +83,7 @@ pub struct Metrics {
     control: Control,
     revocations: OnceLock<RevocationSource>,
     introspections: Introspections,
+    key_managers: KeyManagerRegistry,
     policies: PolicyRegistry,
     applications: OnceLock<Arc<ApplicationRegistry>>,
     statistics: OnceLock<Arc<CallStatistics>>,
@@ -102,6 +109,7 @@ impl Metrics {
             control: Control::default(),
             revocations: OnceLock::new(),
             introspections: Introspections::default(),
+            key_managers: KeyManagerRegistry::new(workers),
             policies: PolicyRegistry::default(),
             applications: OnceLock::new(),
             statistics: OnceLock::new(),
@@ -197,6 +205,12 @@ impl Metrics {
         self.introspections.of(key_manager)
     }
 
+    /// Returns the series of a key manager, or of a template's organizations: the same for the same
+    /// name while anything holds it.
+    pub fn key_manager(&self, name: &str) -> Arc<KeyManagerSeries> {
+        self.key_managers.of(name)
+    }
+
     /// The series of a throttling policy: the same one for the same name and level while anything
     /// holds it.
     pub fn policy(&self, name: &str, level: &'static str) -> Arc<PolicySeries> {
@@ -278,6 +292,7 @@ impl Metrics {
             collect::traces(&mut out, traces);
         }
         collect::key_managers(&mut out, &self.control.key_managers());
+        key_manager::judged(&mut out, &self.key_managers.live());
         identity::introspections(&mut out, &self.introspections.live());
         if let Some(source) = self.revocations.get() {
             identity::revocations(&mut out, &source.ask());

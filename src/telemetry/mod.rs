@@ -25,11 +25,11 @@ pub use log::LogHandle;
 pub use metrics::{
     ApplicationRegistry, ApplicationSeries, BudgetFacts, CallPair, CallReport, CallStatistics,
     CallWindow, CertificateFacts, ChannelFacts, CountedCalls, CounterFacts, ExpectedLoad,
-    FamilySeries, IdentityFacts, IntrospectionCounters, KeyManagerFacts, ListenerSeries,
-    ManagementCall, ManagementCounters, Measured, Metrics, OperationSeries, OrganizationFacts,
-    PolicySeries, RefusedConnection, RevocationFacts, ScrapeFormat, ServerCertificateFacts,
-    SharedCounterFacts, SignIn, SignUp, SnapshotFacts, TlsFailure, UNMATCHED_OPERATION,
-    WorkerCounters, operation_label, worst_case_series,
+    FamilySeries, IdentityFacts, IntrospectionCounters, KeyManagerFacts, KeyManagerSeries,
+    ListenerSeries, ManagementCall, ManagementCounters, Measured, Metrics, OperationSeries,
+    OrganizationFacts, PolicySeries, RefusedConnection, RevocationFacts, ScrapeFormat,
+    ServerCertificateFacts, SharedCounterFacts, SignIn, SignUp, SnapshotFacts, TlsFailure,
+    UNMATCHED_OPERATION, WorkerCounters, operation_label, worst_case_series,
 };
 pub use traces::{
     ChildSpan, ClientSpan, DroppedSpans, ExchangeSpans, ExchangeTrace, FinishedExchanges,

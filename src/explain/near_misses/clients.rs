@@ -1,6 +1,7 @@
 //! Hints on the client: its consumer key, its organization, its scopes, its subscriptions.
 
 use crate::authenticate::Principal;
+use crate::authorize::holders_elsewhere;
 use crate::explain::scopes;
 use crate::jwt::JsonValue;
 use crate::key_managers::CompiledKeyManager;
@@ -13,12 +14,9 @@ pub(super) fn consumer_key(
     key_manager: &CompiledKeyManager,
     consumer_key: &str,
 ) -> Vec<String> {
-    let others = snapshot.key_managers.iter().filter(|other| other.slot != key_manager.slot);
-    let mut hints: Vec<_> = others
-        .filter_map(|other| {
-            let mapping = snapshot.directory.find(other.slot, consumer_key)?;
+    let mut hints: Vec<_> = holders_elsewhere(snapshot, key_manager, consumer_key)
+        .filter_map(|(other, mapping)| {
             let application = snapshot.directory.application(mapping.application)?;
-            let other = &other.definition.name;
             Some(format!(
                 "application {:?} has this consumer key under key manager \"{other}\"",
                 application.name

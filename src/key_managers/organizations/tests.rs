@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::config;
 use crate::model::clock::{Clock, UnixSeconds};
+use crate::telemetry::Metrics;
 
 const KEY: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
@@ -79,7 +80,7 @@ impl Stage {
         let template = template(self.folder.path(), self.server.address, most, new);
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let starter = OnDemand::new(self.folder.path(), clock);
-        Organizations::new(&template, &starter).unwrap()
+        Organizations::new(&template, &starter, &Metrics::new(1, 0).key_manager("t")).unwrap()
     }
 
     fn later(&self, seconds: u64) -> Moment {

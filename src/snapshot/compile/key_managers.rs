@@ -63,7 +63,8 @@ impl Compiler {
                         self.metrics.introspection(definition.name.as_str())
                     })
                     .map_err(CompileError::Credentials)?;
-                    Arc::new(CompiledKeyManager::new(slot, definition, keys, introspector))
+                    let series = self.metrics.key_manager(definition.name.as_str());
+                    Arc::new(CompiledKeyManager::new(slot, definition, keys, introspector, series))
                 }
             });
         }
@@ -76,7 +77,10 @@ impl Compiler {
         let same = earlier
             .filter(|earlier| earlier.definition.without_place() == definition.without_place());
         same.map_or_else(
-            || Arc::new(CompiledTemplate::new(definition, self.on_demand.as_ref())),
+            || {
+                let series = self.metrics.key_manager(definition.name().as_str());
+                Arc::new(CompiledTemplate::new(definition, self.on_demand.as_ref(), series))
+            },
             Arc::clone,
         )
     }

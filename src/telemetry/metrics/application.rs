@@ -4,25 +4,18 @@
 //! nor the memory grows with the number of applications.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::cell::Cell;
 use super::collect::{as_f64, sample};
 use super::exposition::Exposition;
 use super::families;
+use super::reason_counts::ReasonCounts;
 use super::sample::{Label, OTHER};
 use crate::model::reason::Reason;
 
-/// The counts of one application. Each worker writes to cells of its own.
+/// The counts of one application.
 #[derive(Debug)]
-pub struct ApplicationSeries {
-    workers: Box<[OnceLock<Box<ReasonCells>>]>,
-}
-
-/// By [`Reason::index`]. Aligned like the cells of operations.
-#[derive(Debug)]
-#[repr(align(128))]
-struct ReasonCells([Cell; Reason::COUNT]);
+pub struct ApplicationSeries(ReasonCounts);
 
 /// The series of all applications that were seen.
 #[derive(Debug)]
@@ -58,26 +51,12 @@ impl ApplicationRegistry {
 
 impl ApplicationSeries {
     fn new(workers: usize) -> Self {
-        Self { workers: (0..workers).map(|_| OnceLock::new()).collect() }
+        Self(ReasonCounts::new(workers))
     }
 
     /// Counts an exchange. `worker` must be the calling thread's own number.
     pub fn record(&self, worker: usize, reason: Reason) {
-        let Some(cells) = self.workers.get(worker) else { return };
-        if let Some(cell) = cells.get_or_init(Box::default).0.get(reason.index()) {
-            cell.add(1);
-        }
-    }
-
-    fn total(&self, reason: Reason) -> u64 {
-        let cells = self.workers.iter().filter_map(OnceLock::get);
-        cells.filter_map(|cells| cells.0.get(reason.index())).map(Cell::load).sum()
-    }
-}
-
-impl Default for ReasonCells {
-    fn default() -> Self {
-        Self(std::array::from_fn(|_| Cell::default()))
+        self.0.record(worker, reason);
     }
 }
 
@@ -88,12 +67,9 @@ pub(super) fn applications(out: &mut Exposition<'_>, registry: &ApplicationRegis
     let known = known.into_iter().map(|(names, series)| (names.map(Label::Shared), series));
     let mut samples = Vec::new();
     for ([application, owner], series) in known.chain(rest) {
-        for reason in Reason::ALL {
-            let count = series.total(*reason);
-            if count > 0 {
-                let labels = [application.clone(), owner.clone(), Label::Fixed(reason.label())];
-                samples.push(sample(labels, as_f64(count)));
-            }
+        for (reason, count) in series.0.totals() {
+            let labels = [application.clone(), owner.clone(), Label::Fixed(reason.label())];
+            samples.push(sample(labels, as_f64(count)));
         }
     }
     out.write(&families::APPLICATION_REQUESTS, samples);

@@ -33,6 +33,8 @@ pub struct ExpectedLoad {
     pub key_managers: usize,
     /// Those of them that serve organizations which nobody listed.
     pub templates: usize,
+    /// Key managers and templates that are listed.
+    pub judges: usize,
     /// Applications, where exchanges are counted by them.
     pub applications: usize,
     /// Throttling policies, and backends with a hard limit.
@@ -77,6 +79,7 @@ impl ExpectedLoad {
             key_managers: model.key_managers.len()
                 + unlisted(model).map(|rule| rule.most).sum::<usize>(),
             templates: unlisted(model).count(),
+            judges: model.key_managers.len() + unlisted(model).count(),
             applications: applications(model),
             policies: model.throttling.policies.iter().count() + hard_limits(model),
             servers: servers(model),
@@ -101,8 +104,9 @@ impl ExpectedLoad {
             Scale::Certificates => self.certificates,
             Scale::KeyManagers => self.key_managers,
             Scale::Fetches => self.key_managers * self.fetch_results,
-            Scale::Questions => self.key_managers * 3,
+            Scale::Questions | Scale::KeyStates => self.key_managers * 3,
             Scale::Waits => self.key_managers * 6,
+            Scale::Judges(each) => self.judges * each,
             Scale::Skips => self.key_managers * self.skip_reasons,
             Scale::Organizations(each) => self.templates * each,
             Scale::Policies(each) => self.policies * each,

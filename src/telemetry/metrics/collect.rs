@@ -220,10 +220,11 @@ pub(super) fn key_managers(out: &mut Exposition<'_>, facts: &[KeyManagerFacts]) 
             .collect::<Vec<_>>()
     };
     let (fetches, skipped) = (labeled(&|facts| &facts.fetches), labeled(&|facts| &facts.skipped));
-    let waits = labeled(&|facts| &facts.waits);
+    let (waits, rotation) = (labeled(&|facts| &facts.waits), labeled(&|facts| &facts.rotation));
     out.write(&families::KEY_SET_FETCHES, fetches);
     out.write(&families::KEY_SET_SKIPPED, skipped);
     out.write(&families::KEY_SET_WAITS, waits);
+    out.write(&families::KEY_SET_ROTATION, rotation);
 }
 
 pub(super) fn identity(out: &mut Exposition<'_>, facts: &IdentityFacts) {

@@ -40,6 +40,8 @@ pub struct KeyManagerFacts {
     pub waiting: u64,
     /// The outcomes of waiting, counted by result.
     pub waits: Vec<(&'static str, u64)>,
+    /// Keys in a rotation, by state; empty where keys do not come from a server.
+    pub rotation: Vec<(&'static str, u64)>,
 }
 
 /// Until when the certificates of one file are valid.

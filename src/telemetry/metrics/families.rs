@@ -47,10 +47,14 @@ pub(super) enum Scale {
     Skips,
     /// Key manager x what came of waiting for keys.
     Waits,
+    /// Key manager x state of a key in a rotation.
+    KeyStates,
     /// So many for each key manager.
     Organizations(usize),
     /// So many for each throttling policy and hard limit.
     Policies(usize),
+    /// Listed key managers and templates, so many for each.
+    Judges(usize),
     /// Key managers, and backends with TLS.
     Servers,
     /// One for each file of certificates and its role.
@@ -86,11 +90,12 @@ macro_rules! families {
 use Combine::{Max, Min, Sum};
 use MetricKind::{Counter, Gauge, Histogram};
 use Scale::{
-    Apis, Applications, Certificates, Exchanges, Families, Fetches, Fixed, KeyManagers, Listeners,
-    Observed, Organizations, Policies, Questions, Servers, Skips, Waits,
+    Apis, Applications, Certificates, Exchanges, Families, Fetches, Fixed, Judges, KeyManagers,
+    KeyStates, Listeners, Observed, Organizations, Policies, Questions, Servers, Skips, Waits,
 };
 
 use super::listener::{RefusedConnection, TlsFailure};
+use crate::model::reason::Reason;
 
 families! {
     REQUESTS = "portcullis_requests_total",
@@ -156,8 +161,7 @@ families! {
     BUDGET_SOURCES = "portcullis_budget_sources", Gauge(Sum), ["budget"], Fixed(3),
         "Client addresses that have used a part of their budget of late.";
     BUDGET_FORGOTTEN = "portcullis_budget_sources_forgotten_total", Counter, ["budget"], Fixed(3),
-        "Client addresses that were forgotten for others because too many had used a part of \
-         their budget.";
+        "Client addresses that were forgotten because too many had used a part of their budget.";
     BUDGET_REFUSED = "portcullis_budget_refused_total", Counter, ["budget"], Fixed(3),
         "Requests that were refused because their client address had used its budget up.";
     UNLISTED_PROXY_REFUSALS = "portcullis_unlisted_proxy_refused_total", Counter, [], Fixed(1),
@@ -169,8 +173,7 @@ families! {
         "What they take.";
     SERVER_CERTIFICATE_NOT_AFTER = "portcullis_server_certificate_not_after_timestamp_seconds",
         Gauge(Min), ["role", "server"], Servers,
-        "When the certificate expires that a key manager's server or a backend has shown, in \
-         seconds since 1970.";
+        "When the certificate expires that a server has shown, in seconds since 1970.";
     ORGANIZATIONS = "portcullis_organizations",
         Gauge(Sum), ["key_manager", "state"], Organizations(3),
         "Organizations that nobody listed: live, on trial, or closed because their server does \
@@ -228,6 +231,19 @@ families! {
     KEY_SET_WAITS = "portcullis_key_set_waits_total", Counter, ["key_manager", "result"], Waits,
         "Requests that asked for newer keys, by what came of it: changed, unchanged, failed, \
          timed_out, too_late (no fetch is allowed in time) or crowded (too many wait).";
+    KEY_SET_ROTATION = "portcullis_key_set_rotation_keys",
+        Gauge(Sum), ["key_manager", "state"], KeyStates,
+        "Keys in a rotation: announced (no token uses it yet), retiring (a newer one is in use) or \
+         withdrawn (gone while tokens of it are valid).";
+    KEY_MANAGER_REQUESTS = "portcullis_key_manager_requests_total",
+        Counter, ["key_manager", "reason"], Judges(Reason::COUNT),
+        "Exchanges whose token the key manager judged, by decision reason.";
+    FOREIGN_CONSUMER_KEYS = "portcullis_foreign_consumer_keys_total",
+        Counter, ["key_manager"], Judges(1),
+        "Requests whose consumer key is known only under another key manager.";
+    ISSUER_CLOCK_LEAD = "portcullis_issuer_clock_lead_seconds",
+        Gauge(Max), ["key_manager"], Judges(1),
+        "Seconds by which the issuer's clock is ahead at least, from tokens verified of late.";
     INTROSPECTIONS = "portcullis_introspections_total",
         Counter, ["key_manager", "result"], Questions,
         "Questions to the key manager's server about a token, by result.";
@@ -285,8 +301,7 @@ families! {
         "Revocations that this gateway added to the channel.";
     REVOCATION_CHANNEL_OVERFLOWS = "portcullis_revocation_channel_overflows_total",
         Counter, [], Fixed(1),
-        "Revocations that found no place in the queue to the channel and went with a comparison \
-         instead.";
+        "Revocations that found no place in the queue to the channel and went with a comparison.";
     REVOCATION_CHANNEL_COMPARISONS = "portcullis_revocation_channel_comparisons_total",
         Counter, [], Fixed(1),
         "Times that everything was compared with the channel.";
@@ -295,8 +310,7 @@ families! {
          (this gateway's memory counts).";
     REVOCATION_CHANNEL_MESSAGES = "portcullis_revocation_channel_messages_total",
         Counter, ["result"], Fixed(2),
-        "Entries of the channel that were read, and those that are not revocations and were \
-         skipped.";
+        "Entries of the channel that were read, and those that are unreadable and were skipped.";
     THROTTLED = "portcullis_throttled_total", Counter, ["policy", "level", "outcome"], Policies(3),
         "Requests beyond a throttling policy: refused, let through and marked, or only observed.";
     THROTTLE_COUNTERS = "portcullis_throttle_counters", Gauge(Sum), [], Fixed(1),

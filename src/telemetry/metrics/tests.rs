@@ -383,5 +383,6 @@ fn key_manager(name: &str, age_seconds: Option<f64>) -> KeyManagerFacts {
         waits: ["changed", "unchanged", "failed", "timed_out", "too_late", "crowded"]
             .map(|result| (result, 7))
             .to_vec(),
+        rotation: vec![("announced", 1), ("retiring", 2), ("withdrawn", 3)],
     }
 }

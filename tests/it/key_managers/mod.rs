@@ -14,3 +14,4 @@ mod recorded;
 mod rotation;
 mod template_keys;
 mod unlisted;
+mod warnings;

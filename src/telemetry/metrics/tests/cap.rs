@@ -129,6 +129,7 @@ fn the_prediction_is_what_a_fully_exercised_gateway_shows() {
         listeners: 2,
         key_managers: 2,
         templates: 1,
+        judges: 2,
         fetch_results: 2,
         skip_reasons: 1,
     };
@@ -155,6 +156,7 @@ type Held = (
     [Arc<ListenerSeries>; 2],
     [Arc<IntrospectionCounters>; 2],
     [Arc<PolicySeries>; 2],
+    [Arc<KeyManagerSeries>; 2],
 );
 
 /// Whatever a gateway with these APIs, policies and key managers can show.
@@ -165,7 +167,8 @@ fn exercise(metrics: &Metrics) -> Held {
     let introspections = [metrics.introspection("is7"), metrics.introspection("okta")];
     show_identity(metrics);
     metrics.store_in_force(1);
-    (operations, [metrics.listener("http"), metrics.listener("https")], introspections, policies)
+    let listeners = [metrics.listener("http"), metrics.listener("https")];
+    (operations, listeners, introspections, policies, every_judge(metrics))
 }
 
 /// Every method, status and reason on three operations of two APIs and on the requests that matched
@@ -198,6 +201,18 @@ fn every_exchange(metrics: &Metrics) -> Vec<Arc<OperationSeries>> {
         }
     }
     operations
+}
+
+/// Every reason, and a token that was verified.
+fn every_judge(metrics: &Metrics) -> [Arc<KeyManagerSeries>; 2] {
+    let judges = [metrics.key_manager("is7"), metrics.key_manager("okta")];
+    for judge in &judges {
+        for reason in Reason::ALL {
+            judge.record(0, *reason);
+        }
+        judge.token_issued(UnixSeconds(1), UnixSeconds(2));
+    }
+    judges
 }
 
 fn show_key_managers(metrics: &Metrics) {
