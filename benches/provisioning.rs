@@ -97,7 +97,8 @@ async fn fill(folder: &Path, applications: u32) {
         }
         lines.write_all(text.as_bytes()).expect("written");
         let author = Author { name: "bench".to_owned(), address: None };
-        let write = Write { author, action: "fill", changes, conditions: Vec::new() };
+        let write =
+            Write { author, action: "fill", changes, conditions: Vec::new(), notes: Vec::new() };
         store.write(write).await.expect("written");
         let written = (first + AT_ONCE).min(applications);
         if written.is_multiple_of(applications.div_ceil(20)) {

@@ -7,6 +7,7 @@ use http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::admin::plain_object::listed_field;
 use crate::admin::refused::Refused;
 
 /// A JSON object. The fault in one that cannot be read names the field.
@@ -25,12 +26,11 @@ where
     type Rejection = Refused;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
-        let (value, body) = read(request, state).await?;
-        // the reader takes a list for the values of an object's fields
-        if body.trim_ascii_start().first() == Some(&b'[') {
-            return Err(Refused::bad_request("the body is a list; this call takes an object"));
+        let (value, body) = read::<T, S>(request, state).await?;
+        match listed_field::<T>(&body) {
+            None => Ok(Self(value)),
+            Some(field) => Err(no_object(&field)),
         }
-        Ok(Self(value))
     }
 }
 
@@ -42,11 +42,23 @@ where
     type Rejection = Refused;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
-        read(request, state).await.map(|(list, _)| Self(list))
+        let (list, body) = read::<Vec<T>, S>(request, state).await?;
+        match listed_field::<Vec<T>>(&body) {
+            None => Ok(Self(list)),
+            Some(field) => Err(no_object(&field)),
+        }
     }
 }
 
-/// Returns the value of a body, with the body as it came.
+fn no_object(field: &str) -> Refused {
+    let description = match field {
+        "" => "the body is a list; this call takes an object".to_owned(),
+        field => format!("`{field}` is a list, and must be an object"),
+    };
+    Refused::bad_request(description)
+}
+
+/// Returns the value of a body, with the body that it was read from.
 async fn read<T, S>(request: Request, state: &S) -> Result<(T, Bytes), Refused>
 where
     T: DeserializeOwned,
@@ -63,10 +75,10 @@ where
         )),
         Err(JsonRejection::BytesRejection(_)) => Err(too_long()),
         Err(rejection) => {
-            if let Some(Ok(axum::Json(value))) =
-                with_integers(&body).map(|body| axum::Json::<T>::from_bytes(&body))
+            if let Some(body) = with_integers(&body)
+                && let Ok(axum::Json(value)) = axum::Json::<T>::from_bytes(&body)
             {
-                return Ok((value, body));
+                return Ok((value, body.into()));
             }
             let text = rejection.body_text();
             let fault = text.rsplit_once("target type: ").map_or(text.as_str(), |(_, own)| own);
@@ -135,6 +147,25 @@ mod tests {
             (refused.status, refused.description.contains("a list")),
             (StatusCode::BAD_REQUEST, true)
         );
+    }
+
+    #[tokio::test]
+    async fn a_list_in_a_body_is_no_object_either() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Outer {
+            _inner: Vec<Inner>,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        struct Inner {
+            _one: u64,
+        }
+        let read = async |body: &'static str| {
+            let request = Request::builder().header("content-type", "application/json");
+            JsonBody::<Outer>::from_request(request.body(Body::from(body)).unwrap(), &()).await
+        };
+        assert!(read(r#"{"_inner": [{"_one": 1.0}]}"#).await.is_ok());
+        let refused = read(r#"{"_inner": [[1.0]]}"#).await.unwrap_err();
+        assert_eq!(refused.description, "`_inner[0]` is a list, and must be an object");
     }
 
     #[tokio::test]

@@ -229,7 +229,8 @@ impl Catalog {
             let records = changes.into_iter().filter_map(written).collect();
             return Ok(Committed { revision: None, records, preview, pending: Vec::new() });
         }
-        let write = Write { author: caller.author(), action, changes, conditions };
+        let author = caller.author();
+        let write = Write { author, action, changes, conditions, notes: Vec::new() };
         let written = self.store.write(write).await.map_err(WriteRefused::Store)?;
         let mut pending = Vec::new();
         if !self.in_force(written.revision).await {
@@ -240,6 +241,18 @@ impl Catalog {
         }
         let revision = Some(written.revision);
         Ok(Committed { revision, records: written.records, preview, pending })
+    }
+
+    /// Names objects outside the store in the audit log: what became of them at their servers.
+    pub async fn note(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        notes: Vec<Record>,
+    ) -> Result<(), StoreError> {
+        let (changes, conditions) = (Vec::new(), Vec::new());
+        let write = Write { author: caller.author(), action, changes, conditions, notes };
+        self.store.write(write).await.map(drop)
     }
 
     /// Asks the publisher what a change would do.

@@ -5,7 +5,8 @@
 //! `existing_client`; `generate_keys` with `wish`, `regulatory` and `property_faults`;
 //! `oauth_keys`, `generate_token` and `client_secrets` with `key` (its form) and `own_key`;
 //! `clients` (authorization servers) with `server_scopes`, `created` (what is kept of a client
-//! there) and `created_keys` (what is changed there); `subscriptions` and `subscribing` with
+//! there), `created_keys` (what is changed there), `removing` (clients of a deleted application) and
+//! `unused_scopes`; `subscriptions` and `subscribing` with
 //! `subscription`; `apis` with `api`, `policies`, `key_managers` with `roles` (who may use them),
 //! `settings`.
 
@@ -33,12 +34,14 @@ pub(super) mod own_key;
 pub(super) mod policies;
 mod property_faults;
 mod regulatory;
+pub(super) mod removing;
 pub(super) mod roles;
 mod server_scopes;
 mod settings;
 mod subscribing;
 pub(super) mod subscription;
 mod subscriptions;
+pub(super) mod unused_scopes;
 pub(super) mod visible;
 mod wish;
 

@@ -31,6 +31,7 @@ mod object;
 mod object_id;
 mod openapi;
 mod paging;
+mod plain_object;
 mod portcullis;
 mod publisher;
 mod query;

@@ -33,20 +33,46 @@ pub struct ScopeEndpoints {
 }
 
 impl RegistrationServer {
+    /// Takes scopes away, from their roles too. Those that are gone already are as good.
+    pub async fn forget_scopes(
+        &self,
+        endpoints: &ScopeEndpoints,
+        scopes: &[String],
+    ) -> Result<(), RegistrationFailure> {
+        let Some(resource) = self.resource(endpoints).await? else { return Ok(()) };
+        for scope in scopes {
+            let url = format!("{resource}/scopes/{}", form_encoded(scope));
+            match self.administer(Method::DELETE, &url, CallBody::None).await {
+                Err(RegistrationFailure::Refused { status: 404 | 410, .. }) => {}
+                other => drop(other?),
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the address of the API resource that holds our scopes, if there is one.
+    async fn resource(
+        &self,
+        endpoints: &ScopeEndpoints,
+    ) -> Result<Option<String>, RegistrationFailure> {
+        let address = endpoints.api_resources.trim_end_matches('/');
+        let filter = form_encoded(&format!("identifier eq {RESOURCE}"));
+        let url = format!("{address}?filter={filter}");
+        let found = self.administer(Method::GET, &url, CallBody::None).await?;
+        let id = found.get("apiResources").and_then(|all| all.get(0)?.get("id")?.as_str());
+        Ok(id.map(|id| format!("{address}/{}", form_encoded(id))))
+    }
+
     /// Registers the scopes that the server does not have yet, and gives them to their roles.
     pub async fn register_scopes(
         &self,
         endpoints: &ScopeEndpoints,
         scopes: &[ApiScope],
     ) -> Result<(), RegistrationFailure> {
-        let address = endpoints.api_resources.trim_end_matches('/');
-        let filter = form_encoded(&format!("identifier eq {RESOURCE}"));
-        let url = format!("{address}?filter={filter}");
-        let found = self.administer(Method::GET, &url, CallBody::None).await?;
-        let id = found.get("apiResources").and_then(|all| all.get(0)?.get("id")?.as_str());
-        if let Some(id) = id {
-            self.add_scopes(&format!("{address}/{}", form_encoded(id)), scopes).await?;
+        if let Some(resource) = self.resource(endpoints).await? {
+            self.add_scopes(&resource, scopes).await?;
         } else {
+            let address = endpoints.api_resources.trim_end_matches('/');
             let body = json!({
                 "identifier": RESOURCE,
                 "name": RESOURCE_NAME,

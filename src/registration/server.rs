@@ -1,10 +1,12 @@
 //! An authorization server at which the gateway makes clients.
 
+use tokio::sync::OnceCell;
+
 use crate::model::key_manager::{
     ClientProof, Credentials, Fetch, KeyManager, KeyManagerType, KeySource, SecretCarrier,
 };
 use crate::model::secret::Secret;
-use crate::registration::discovery::discover;
+use crate::registration::discovery::{DiscoveredEndpoints, discover};
 use crate::registration::failure::RegistrationFailure;
 use crate::registration::kind::ServerKind;
 
@@ -30,6 +32,8 @@ pub struct RegistrationServer {
     registration_endpoint: String,
     token_endpoint: String,
     well_known_url: Option<String>,
+    /// Fetched once for each call of the API, which makes a server of its own.
+    discovered: OnceCell<DiscoveredEndpoints>,
 }
 
 impl RegistrationServer {
@@ -58,6 +62,7 @@ impl RegistrationServer {
             registration_endpoint: key_manager.endpoints.client_registration.clone(),
             token_endpoint: key_manager.endpoints.token.clone(),
             well_known_url,
+            discovered: OnceCell::new(),
         })
     }
 
@@ -71,10 +76,7 @@ impl RegistrationServer {
         if !self.registration_endpoint.is_empty() {
             return Ok(self.registration_endpoint.clone());
         }
-        let found = match &self.well_known_url {
-            Some(url) => discover(&self.fetch, url).await?.registration_endpoint,
-            None => None,
-        };
+        let found = self.discovered().await?.and_then(|own| own.registration_endpoint.clone());
         found.ok_or_else(|| RegistrationFailure::Setting(missing.to_owned()))
     }
 
@@ -84,11 +86,14 @@ impl RegistrationServer {
         if !self.token_endpoint.is_empty() {
             return Ok(self.token_endpoint.clone());
         }
-        let found = match &self.well_known_url {
-            Some(url) => discover(&self.fetch, url).await?.token_endpoint,
-            None => None,
-        };
+        let found = self.discovered().await?.and_then(|own| own.token_endpoint.clone());
         found.ok_or_else(|| RegistrationFailure::Setting(missing.to_owned()))
+    }
+
+    /// `None`: the key manager names no discovery document.
+    async fn discovered(&self) -> Result<Option<&DiscoveredEndpoints>, RegistrationFailure> {
+        let Some(url) = &self.well_known_url else { return Ok(None) };
+        self.discovered.get_or_try_init(|| discover(&self.fetch, url)).await.map(Some)
     }
 
     /// The name and the password of `credentials`.

@@ -18,6 +18,8 @@ pub struct Write {
     pub changes: Vec<Change>,
     /// Checked in the transaction, so that two callers cannot pass each other.
     pub conditions: Vec<WriteCondition>,
+    /// Objects outside the store that the audit log names: nothing is changed by them.
+    pub notes: Vec<Record>,
 }
 
 /// The number of changes that a long write has made so far. Clones share it.

@@ -74,7 +74,13 @@ pub(super) async fn register(
     let mut changes = oldest(&admin, &caller.name).await?;
     changes.push(Change::Create(record));
     let action = "register-client";
-    let write = Write { author: caller.author(), action, changes, conditions: Vec::new() };
+    let write = Write {
+        author: caller.author(),
+        action,
+        changes,
+        conditions: Vec::new(),
+        notes: Vec::new(),
+    };
     admin.catalog.store().write(write).await?;
     let attributes = json!({
         "grant_types": grants.join(" "),

@@ -14,7 +14,8 @@ use crate::admin::body::JsonBody;
 use crate::admin::caller::Caller;
 use crate::admin::catalog::{Committed, WriteOptions};
 use crate::admin::devportal::application::{TokenType, give_to, groups};
-use crate::admin::devportal::applications::{refusal, remove, shown, sort_by, sort_order, whole};
+use crate::admin::devportal::applications::{refusal, shown, sort_by, sort_order, whole};
+use crate::admin::devportal::removing::remove;
 use crate::admin::devportal::visible::{changeable, unknown_application};
 use crate::admin::entity_tag::{IfMatch, IfNoneMatch};
 use crate::admin::object::Object;
@@ -153,8 +154,7 @@ async fn delete(
 ) -> Result<Response, Refused> {
     caller.needs(&["admin", "app_import_export"])?;
     let object = anyones(&admin, &id).await?;
-    let committed = remove(&admin, &caller, options, &if_match, &object).await?;
-    Ok(committed.respond(StatusCode::OK))
+    remove(&admin, caller, options, &if_match, object).await
 }
 
 async fn change_settings(

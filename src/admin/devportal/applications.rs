@@ -16,6 +16,7 @@ use crate::admin::devportal::application::{
     ApplicationBody, ApplicationInfo, ShownApplication, give_to,
 };
 use crate::admin::devportal::policies::{PolicyKind, is_known};
+use crate::admin::devportal::removing::remove;
 use crate::admin::devportal::visible::{
     application, changeable, children, owns, subscription_count, unknown_application,
 };
@@ -29,9 +30,6 @@ use crate::store::{Change, Kind, Query, Record, SortBy, SortOrder, StoreError, W
 
 const SEES: &[&str] = &["subscribe", "app_manage"];
 const LISTS: &[&str] = &["subscribe", "app_manage", "app_import_export"];
-
-/// Somebody may add a key while an application is deleted: so often is it tried again.
-const DELETE_ATTEMPTS: u8 = 3;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -226,50 +224,7 @@ pub(super) async fn delete(
 ) -> Result<Response, Refused> {
     caller.needs(LISTS)?;
     let object = application(&admin, &caller, &id).await?;
-    let committed = remove(&admin, &caller, options, &if_match, &object).await?;
-    Ok(committed.respond(StatusCode::OK))
-}
-
-/// Deletes an application with its keys and subscriptions, all or none.
-pub(in crate::admin) async fn remove(
-    admin: &Admin,
-    caller: &Caller,
-    options: WriteOptions,
-    if_match: &IfMatch,
-    object: &Object,
-) -> Result<Committed, Refused> {
-    changeable(object)?;
-    let expected = if_match.expect(object)?;
-    let id = object.record.id;
-    let mut attempt = 0_u8;
-    loop {
-        let mut changes = Vec::new();
-        for kind in [Kind::Key, Kind::Subscription] {
-            let own = children(admin, kind, id).await?.into_iter();
-            changes.extend(own.map(|own| Change::Delete {
-                kind,
-                id: own.record.id,
-                expected: None,
-            }));
-        }
-        changes.push(Change::Delete { kind: Kind::Application, id, expected });
-        // a key or a subscription that comes meanwhile would be nobody's
-        let conditions = vec![
-            WriteCondition::Childless { kind: Kind::Key, parent: id },
-            WriteCondition::Childless { kind: Kind::Subscription, parent: id },
-        ];
-        let action = "delete-application";
-        let written = admin.catalog.write(caller, action, options, changes, conditions).await;
-        attempt = attempt.saturating_add(1);
-        match written {
-            // a key or a subscription came or went meanwhile
-            Err(WriteRefused::Store(
-                StoreError::InUse { .. }
-                | StoreError::Missing { kind: Kind::Key | Kind::Subscription, .. },
-            )) if attempt < DELETE_ATTEMPTS => {}
-            other => return other.map_err(|refused| refusal(caller, refused)),
-        }
-    }
+    remove(&admin, caller, options, &if_match, object).await
 }
 
 /// Answers with the application that was written.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::admin::object::Object;
 use crate::admin::state::Admin;
 use crate::registration::{ApiScope, ScopeEndpoints};
-use crate::store::{Kind, StoreError};
+use crate::store::{Kind, Record, StoreError};
 
 /// Reads the connector settings of a key manager; `None` if it registers no scopes.
 pub(super) fn endpoints(key_manager: &Object) -> Option<ScopeEndpoints> {
@@ -42,9 +42,7 @@ pub(super) async fn scopes(
         if named.is_some_and(|all| !all.is_empty() && !all.iter().any(|own| own == name)) {
             continue;
         }
-        let operations = record.declared.get("operations").and_then(Value::as_array);
-        let lists = operations.into_iter().flatten().filter_map(|own| own.get("scopes"));
-        for scope in lists.filter_map(Value::as_array).flatten().filter_map(Value::as_str) {
+        for scope in asked(record) {
             found.entry(scope.to_owned()).or_default();
         }
         let written = record.extra.get("scopes").and_then(Value::as_array);
@@ -61,6 +59,13 @@ pub(super) async fn scopes(
         roles: roles.into_iter().collect(),
     };
     Ok(found.into_iter().map(scope).collect())
+}
+
+/// The scopes that the operations of an API ask for, each as often as it is asked for.
+pub(super) fn asked(api: &Record) -> impl Iterator<Item = &str> {
+    let operations = api.declared.get("operations").and_then(Value::as_array);
+    let lists = operations.into_iter().flatten().filter_map(|own| own.get("scopes"));
+    lists.filter_map(Value::as_array).flatten().filter_map(Value::as_str)
 }
 
 /// Adds roles to a scope that an operation asks for.

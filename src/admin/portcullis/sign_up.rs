@@ -72,6 +72,7 @@ async fn make(admin: &Admin, peer: IpAddr, body: NewAccount) -> Result<Response,
         action: "sign-up",
         changes: vec![Change::Create(user)],
         conditions: Vec::new(),
+        notes: Vec::new(),
     };
     let written = admin.catalog.store().write(write).await.map_err(|error| match error {
         StoreError::Taken { .. } => taken(),

@@ -1,5 +1,7 @@
 //! One API: found for a call, changed, and answered with.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, Uri, header};
@@ -7,6 +9,7 @@ use http::{HeaderValue, StatusCode, Uri, header};
 use crate::admin::caller::Caller;
 use crate::admin::catalog::{Committed, WriteOptions, WriteRefused};
 use crate::admin::devportal::apis::unknown_api;
+use crate::admin::devportal::unused_scopes::FormerScopes;
 use crate::admin::entity_tag::tag;
 use crate::admin::object::Object;
 use crate::admin::object_id::object_id;
@@ -34,7 +37,7 @@ pub(super) async fn changeable(admin: &Admin, id: &str) -> Result<Object, Refuse
 
 /// Makes changes of an API, whose record is the first.
 pub(super) async fn commit(
-    admin: &Admin,
+    admin: &Arc<Admin>,
     caller: &Caller,
     action: &'static str,
     options: WriteOptions,
@@ -47,16 +50,22 @@ pub(super) async fn commit(
         }
         _ => None,
     });
+    let former = FormerScopes::before(admin, &changes).await?;
     let written = admin.catalog.write(caller, action, options, changes, conditions).await;
-    written.map_err(|refused| match refused {
+    let committed = written.map_err(|refused| match refused {
         WriteRefused::Store(StoreError::Taken { kind: Kind::Api, name, .. }) => match names {
             Some((own, _)) if own == name => taken_name(&own),
             Some((_, context)) => taken_context(&context),
             None => taken_name(&name),
         },
         WriteRefused::Store(StoreError::InUse { kind: Kind::Subscription, .. }) => in_use(),
-        other => other.into(),
-    })
+        other => Refused::from(other),
+    })?;
+    // servers are told of a change that is kept, and not of a preview
+    if committed.revision.is_some() {
+        former.forget_unused(admin, caller).await;
+    }
+    Ok(committed)
 }
 
 pub(super) fn in_use() -> Refused {

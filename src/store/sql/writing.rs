@@ -35,7 +35,7 @@ pub(in crate::store) async fn apply_counted(
     session.exclude().await?;
     let mut state = read_state(session).await?;
     conditions::check(session, &write.conditions).await?;
-    if write.changes.is_empty() {
+    if write.changes.is_empty() && write.notes.is_empty() {
         conditions::check_kept(session, &write.conditions).await?;
         return Ok(Written { revision: state.revision, records: Vec::new() });
     }
@@ -48,6 +48,9 @@ pub(in crate::store) async fn apply_counted(
         audit.note(session, before.as_ref(), after.as_ref()).await?;
         records.extend(after);
         progress.step();
+    }
+    for note in &write.notes {
+        audit.note(session, None, Some(note)).await?;
     }
     // a condition holds after the changes too: what a write itself adds counts
     conditions::check_kept(session, &write.conditions).await?;

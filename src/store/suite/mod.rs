@@ -45,6 +45,7 @@ macro_rules! every_function {
             writes::conditions_are_checked_in_the_transaction,
             writes::odd_texts_are_kept_as_they_are_or_refused,
             writes::every_change_is_in_the_audit_log_without_secrets,
+            writes::a_note_is_in_the_audit_log_and_nowhere_else,
             writes::many_writes_at_once_get_revisions_of_their_own,
             lists::pages_are_sorted_and_counted,
             lists::prefixes_are_taken_by_the_letter,
@@ -100,7 +101,7 @@ pub(in crate::store) fn subscription(application: &Record, api: &str) -> Record 
 
 pub(in crate::store) fn write_of(changes: Vec<Change>) -> Write {
     let author = Author { name: "anna".to_owned(), address: Some([192, 0, 2, 7].into()) };
-    Write { author, action: "test", changes, conditions: Vec::new() }
+    Write { author, action: "test", changes, conditions: Vec::new(), notes: Vec::new() }
 }
 
 /// Reads everything of some kinds.

@@ -4,7 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::store::suite::{Given, application, join_all, key, map, record, subscription, write_of};
-use crate::store::{AuditQuery, Change, Kind, Record, StoreError, WriteCondition};
+use crate::store::{AuditQuery, Change, Kind, Record, StoreError, Write, WriteCondition};
 
 pub(in crate::store) async fn a_write_gets_the_next_revision_and_its_records_come_back(
     given: Given<'_>,
@@ -257,6 +257,24 @@ pub(in crate::store) async fn every_change_is_in_the_audit_log_without_secrets(g
     assert_eq!(by(AuditQuery { kind: Some(Kind::Api), ..all.clone() }).await, 0);
     let page = AuditQuery { offset: 2, limit: 1, ..all };
     assert_eq!(given.store.audit(&page).await.unwrap().items[0].revision, 1);
+}
+
+pub(in crate::store) async fn a_note_is_in_the_audit_log_and_nowhere_else(given: Given<'_>) {
+    let shop = application("shop", "anna");
+    given.create(&[&shop]).await;
+    let left = key(&shop, "is7", "left");
+    let write = Write { notes: vec![left.clone()], ..write_of(Vec::new()) };
+    let written = given.store.write(write).await.unwrap();
+    assert_eq!((written.revision, written.records.len()), (2, 0));
+    assert_eq!(given.store.get(Kind::Key, left.id).await.unwrap(), None);
+    let changes = given.store.changes(1, 10).await.unwrap();
+    assert_eq!((changes.written.len(), changes.removed.len()), (0, 0));
+    assert_eq!(changes.head.revision, 2);
+    let query = AuditQuery { id: Some(left.id), limit: 10, ..<_>::default() };
+    let page = given.store.audit(&query).await.unwrap();
+    let fields: Vec<_> = page.items[0].fields.iter().map(|own| own.field.as_str()).collect();
+    assert_eq!((page.total, page.items[0].revision), (1, 2));
+    assert!(fields.contains(&"consumer_key") && fields.contains(&"target"), "{fields:?}");
 }
 
 pub(in crate::store) async fn many_writes_at_once_get_revisions_of_their_own(given: Given<'_>) {

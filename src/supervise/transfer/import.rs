@@ -60,7 +60,13 @@ impl StoreImport {
     ) -> Result<u64, TransferError> {
         let author = Author { name: "portcullis store import".to_owned(), address: None };
         let conditions = Vec::new();
-        let write = Write { author, action: "import", changes: self.changes, conditions };
+        let write = Write {
+            author,
+            action: "import",
+            changes: self.changes,
+            conditions,
+            notes: Vec::new(),
+        };
         Ok(store.write_long(write, progress).await?.revision)
     }
 }

@@ -48,7 +48,8 @@ async fn one(
         let expected = Some(record.revision);
         let changes = vec![Change::Update { record, expected }];
         let author = Author { name: "portcullis store rekey".to_owned(), address: None };
-        let write = Write { author, action: "rekey", changes, conditions: Vec::new() };
+        let (conditions, notes) = (Vec::new(), Vec::new());
+        let write = Write { author, action: "rekey", changes, conditions, notes };
         match store.write(write).await {
             Ok(_) => return Ok(changed),
             Err(StoreError::Missing { .. }) => return Ok(0),

@@ -59,7 +59,10 @@ fn record(kind: Kind, name: &str, declared: Value) -> Record {
 async fn write(store: &dyn Store, records: Vec<Record>) {
     let author = Author { name: "anna".to_owned(), address: None };
     let changes = records.into_iter().map(Change::Create).collect();
-    store.write(Write { author, action: "test", changes, conditions: vec![] }).await.unwrap();
+    store
+        .write(Write { author, action: "test", changes, conditions: vec![], notes: vec![] })
+        .await
+        .unwrap();
 }
 
 /// A store with an object of each kind, and texts that TOML has to escape.

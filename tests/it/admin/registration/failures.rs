@@ -11,7 +11,7 @@ use crate::support::script::Script;
 const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 
 /// A key manager whose server is this origin.
-async fn with_server(url: &str) -> (Portal, String) {
+pub(super) async fn with_server(url: &str) -> (Portal, String) {
     let portal = portal().await;
     let body = json!({
         "name": "odd",

@@ -45,7 +45,7 @@ async fn a_client_is_made_as_an_administrator_and_ends_with_its_key() {
 }
 
 /// A gateway with a stand-in of the server, and an application.
-async fn stand_in(kind: &str) -> (Origin, Portal, String) {
+pub(super) async fn stand_in(kind: &str) -> (Origin, Portal, String) {
     let server = Origin::start();
     let portal = portal().await;
     let url = server.url();
@@ -68,12 +68,12 @@ async fn stand_in(kind: &str) -> (Origin, Portal, String) {
     (server, portal, id)
 }
 
-fn answer(status: u16, body: &Value) -> Script {
+pub(super) fn answer(status: u16, body: &Value) -> Script {
     Script::answer(status, &JSON, body.to_string())
 }
 
 /// The calls to the server's APIs, as method and path.
-fn calls(server: &Origin) -> Vec<(String, String)> {
+pub(super) fn calls(server: &Origin) -> Vec<(String, String)> {
     let api = |own: &Received| own.target.starts_with("/api/");
     let seen = server.received();
     seen.iter().filter(|own| api(own)).map(|own| (own.method.clone(), own.target.clone())).collect()
@@ -243,9 +243,8 @@ async fn a_regulatory_application_needs_the_code_grant_and_a_valid_certificate()
     assert_eq!(token.code(), (400, 901_405), "{token:?}");
 }
 
-#[tokio::test]
-async fn scopes_and_their_roles_are_registered_before_a_client_is_made() {
-    let (server, portal, id) = stand_in("WSO2-IS-7").await;
+/// Tells the gateway to register scopes at the stand-in, and makes an API whose scope has two roles. Returns its id.
+pub(super) async fn with_scopes(server: &Origin, portal: &Portal) -> String {
     let url = server.url();
     let resources = format!("{url}/api/server/v1/api-resources");
     let list = portal
@@ -273,7 +272,13 @@ async fn scopes_and_their_roles_are_registered_before_a_client_is_made() {
     });
     let made = portal.send("admin", "POST", "/api/am/publisher/v4/apis", &[], Some(&api)).await;
     assert_eq!(made.status, 201, "{made:?}");
+    text(&made.body["id"])
+}
 
+#[tokio::test]
+async fn scopes_and_their_roles_are_registered_before_a_client_is_made() {
+    let (server, portal, id) = stand_in("WSO2-IS-7").await;
+    with_scopes(&server, &portal).await;
     let before = server.received().len();
     for script in [
         answer(200, &json!({ "apiResources": [{ "id": "r-1" }] })),

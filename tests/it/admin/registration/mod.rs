@@ -1,6 +1,7 @@
 //! Clients that the gateway makes at authorization servers.
 
 mod command;
+mod ending;
 mod existing;
 mod failures;
 mod identity_server;
