@@ -1,6 +1,7 @@
-"""Four gateways behind HAProxy with one Redis, upgraded one after the other under load: no request is lost.
+"""Four gateways behind HAProxy with one PostgreSQL and one Redis, upgraded one after the other under load: no request is lost.
 
-HAProxy runs by the file of deploy/compose, with the addresses of this test.
+All the while somebody writes by the REST API, and each write is in force on every gateway when it is answered. HAProxy runs by the
+file of deploy/compose, with the addresses of this test.
 """
 
 import base64
@@ -20,17 +21,17 @@ import threading
 import time
 import unittest
 
+from fleet_clients import CLIENTS, DEADLINE, PASSWORD_HASH, SIGNED_IN, Load, Writer, call, eventually
 from packages import BUILT, ROOT
+from postgres import PASSWORD, Postgres
 
 GATEWAYS = 4
-CLIENTS = 6
-# far longer than anything takes here
-DEADLINE = 60
 ISSUER = "https://is.bank.example/oauth2/token"
 # a request of this length is in flight while a gateway is told to stop
 SLOW = 1.5
 CONFIGURATION = """
 [gateway]
+name = "{name}"
 state_dir = "state"
 workers = 1
 drain_delay = "2s"
@@ -41,6 +42,10 @@ name = "http"
 address = "127.0.0.1:{port}"
 [management]
 address = "127.0.0.1:{management}"
+users = [{{ name = "ann", password_hash = "{password_hash}", roles = ["admin"] }}]
+[store]
+url = "{store}"
+password = "{password}"
 [[key_managers]]
 name = "is7"
 type = "WSO2-IS-7"
@@ -50,7 +55,6 @@ certificates = {{ jwks_file = "keys.json" }}
 name = "orders"
 version = "1.0.0"
 context = "/orders"
-policies = []
 production = {{ urls = ["http://127.0.0.1:{backend}"] }}
 operations = [{{ method = "*", path = "/*" }}]
 [[applications]]
@@ -73,25 +77,6 @@ def free_ports(count):
     for listener in sockets:
         listener.close()
     return ports
-
-
-def eventually(what, look):
-    end = time.monotonic() + DEADLINE
-    while not (found := look()):
-        if time.monotonic() > end:
-            raise AssertionError(f"never {what}")
-        time.sleep(0.02)
-    return found
-
-
-def call(port, method, path, body=None, headers=(), connection=None):
-    own = connection or http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
-    with contextlib.ExitStack() as stack:
-        if connection is None:
-            stack.callback(own.close)
-        own.request(method, path, body, dict(headers))
-        answer = own.getresponse()
-        return answer.status, answer.read()
 
 
 class Backend(http.server.BaseHTTPRequestHandler):
@@ -129,10 +114,10 @@ class Signer:
         self.keys = keys
         self.key_id = json.loads(keys)["keys"][0].get("kid")
 
-    def token(self, jti):
+    def token(self, jti, client="shop"):
         now = int(time.time())
         header = {"alg": "RS256", "typ": "at+jwt", "kid": self.key_id}
-        claims = {"iss": ISSUER, "azp": "shop", "sub": "charlie", "iat": now, "exp": now + 3600, "jti": jti, "scope": ""}
+        claims = {"iss": ISSUER, "azp": client, "sub": "charlie", "iat": now, "exp": now + 3600, "jti": jti, "scope": ""}
         encode = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=")
         parts = b".".join(encode(json.dumps(part).encode()) for part in [header, claims])
         line = ["openssl", "dgst", "-sha256", "-sign", self.key]
@@ -143,8 +128,8 @@ class Signer:
 class Gateway:
     """One gateway of the fleet, and its successors."""
 
-    def __init__(self, folder, text, management):
-        self.folder, self.management, self.process = folder, management, None
+    def __init__(self, folder, text, port, management):
+        self.folder, self.port, self.management, self.process = folder, port, management, None
         folder.mkdir()
         (folder / "gateway.toml").write_text(text)
         self.program = folder / "portcullis"
@@ -206,57 +191,6 @@ class Gateway:
             self.process.wait(DEADLINE)
 
 
-class Load:
-    """Clients that ask one request after the other; what was not as it should be."""
-
-    def __init__(self, port, token):
-        self.port, self.headers = port, {"Authorization": f"Bearer {token}"}
-        self.over = threading.Event()
-        self.good, self.wrong = [0] * CLIENTS, []
-        self.clients = [threading.Thread(target=self.ask, args=(number,), daemon=True) for number in range(CLIENTS)]
-
-    def ask(self, number):
-        """Every third opens a connection each time, every third keeps one, every third asks for what takes long."""
-        kept = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE) if number % 3 == 1 else None
-        path = "/orders/1.0.0/slow" if number % 3 == 2 else "/orders/1.0.0/fast"
-        count = 0
-        # a pause, because the gateways of this test share two cores with everything else
-        while not self.over.wait(0.002):
-            count += 1
-            method, body = ("POST", f"order {number}-{count}") if count % 2 else ("GET", None)
-            try:
-                status, said = call(self.port, method, path, body, self.headers, kept)
-            except (OSError, http.client.HTTPException) as error:
-                self.wrong.append(f"client {number}: {method} {path}: {error!r}")
-                if kept:
-                    kept.close()
-                continue
-            # the client, as HAProxy says, and HAProxy
-            expected = {"client": "127.0.0.1, 127.0.0.1", "body": body or ""}
-            if status == 200 and json.loads(said) == expected:
-                self.good[number] += 1
-            else:
-                self.wrong.append(f"client {number}: {method} {path}: {status} {said}")
-        if kept:
-            kept.close()
-
-    def __enter__(self):
-        for client in self.clients:
-            client.start()
-        self.more(5)
-        return self
-
-    def more(self, count):
-        """Each client has as many more answers."""
-        enough = [good + count for good in self.good]
-        eventually("more answers", lambda: self.wrong or all(map(lambda good, least: good >= least, self.good, enough)))
-
-    def __exit__(self, *_):
-        self.over.set()
-        for client in self.clients:
-            client.join(DEADLINE)
-
-
 class Fleet(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
@@ -268,12 +202,17 @@ class Fleet(unittest.TestCase):
         line = ["redis-server", "--port", str(self.redis), "--bind", "127.0.0.1", "--save", "", "--dir", self.folder]
         self.started(line)
         eventually("Redis", lambda: self.listens(self.redis))
+        store = Postgres()
+        self.addCleanup(store.end)
+        store.start()
+        eventually("PostgreSQL", store.answers)
         self.signer = Signer(self.folder)
         self.gateways = []
         for number, (port, management) in enumerate(zip(ports[::2], ports[1::2]), 1):
             more = {"port": port, "management": management, "backend": backend.server_port, "redis": self.redis}
+            more |= {"name": f"gateway-{number}", "store": store.address("portcullis"), "password": PASSWORD, "password_hash": PASSWORD_HASH}
             text = CONFIGURATION.format(issuer=ISSUER, **more)
-            gateway = Gateway(self.folder / f"gateway-{number}", text, management)
+            gateway = Gateway(self.folder / f"gateway-{number}", text, port, management)
             (gateway.folder / "keys.json").write_text(self.signer.keys)
             self.addCleanup(gateway.end)
             gateway.install("old")
@@ -307,23 +246,29 @@ class Fleet(unittest.TestCase):
 
     def test_no_request_is_lost_while_the_fleet_is_upgraded(self):
         token = self.signer.token("load")
-        with Load(self.port, token) as load:
+        with Load(self.port, token) as load, Writer(self.gateways, self.signer) as writer:
             for gateway in self.gateways:
                 gateway.install("new")
                 before = gateway.owner()
-                gateway.replace()
-                self.assertNotEqual(gateway.owner(), before)
-                load.more(2)
-            self.assertEqual(load.wrong[:5], [])
+                with writer.around(gateway):
+                    gateway.replace()
+                    self.assertNotEqual(gateway.owner(), before)
+                    load.more(2)
+            self.assertEqual((load.wrong[:5], writer.wrong), ([], []))
             for gateway in self.gateways:
                 gateway.install("newer")
-                gateway.hand_over()
-                load.more(2)
+                with writer.around(gateway):
+                    gateway.hand_over()
+                    load.more(2)
                 self.assertEqual(os.readlink(f"/proc/{gateway.owner()}/exe"), str(gateway.program))
-        self.assertEqual(load.wrong[:5], [])
+        self.assertEqual((load.wrong[:5], writer.wrong), ([], []))
+        for gateway in self.gateways:
+            for written in writer.tokens:
+                writer.pass_with(gateway, written)
         answered = [gateway.answered() for gateway in self.gateways]
         self.assertTrue(all(answered), answered)
-        print(f"{sum(load.good)} requests, {CLIENTS} clients, {2 * GATEWAYS} upgrades", end=" ", flush=True)
+        counts = f"{sum(load.good)} requests, {CLIENTS} clients, {2 * GATEWAYS} upgrades, {len(writer.tokens)} writes"
+        print(counts, end=" ", flush=True)
         self.one_revocation_holds_everywhere()
 
     def one_revocation_holds_everywhere(self):
@@ -332,7 +277,7 @@ class Fleet(unittest.TestCase):
         ask = lambda: call(self.port, "GET", "/orders/1.0.0/fast", None, headers)[0]
         self.assertEqual(ask(), 200)
         body = json.dumps({"jti": "revoked", "key_manager": "is7"})
-        status, said = call(self.gateways[0].management, "POST", "/revocations", body, {"Content-Type": "application/json"})
+        status, said = call(self.gateways[0].management, "POST", "/revocations", body, SIGNED_IN)
         self.assertEqual(status, 200, said)
         # more often than there are gateways, so that each has been asked
         eventually("refused everywhere", lambda: all(ask() == 401 for _ in range(4 * GATEWAYS)))
