@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::support::client::{Client, Protocol};
 use crate::support::collector::Collector;
 use crate::support::origin::Origin;
+use crate::support::password;
 use crate::support::program::{Program, free_port};
 use crate::support::redis::Redis;
 use crate::support::script::Script;
@@ -172,8 +173,8 @@ fn write_certificate(folder: &Path) {
 /// A gateway that has something of everything.
 fn program(origin: &Origin, key_sets: &Origin, collector: &Collector, redis: &Redis) -> Program {
     let tls = free_port();
-    // a store is opened where somebody may sign in; the hash is of "secret"
-    let hash = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$zXjmL1CoczLKsvDVz4XyTw";
+    // a store is opened where somebody may sign in
+    let hash = password::hash();
     let more = format!(
         "users = [{{ name = \"anna\", password_hash = \"{hash}\", roles = [\"admin\"] }}]\n\
          [[listeners]]\nname = \"https\"\naddress = \"127.0.0.1:{tls}\"\n\
