@@ -1,36 +1,52 @@
 //! Reads a body as JSON, and maps what is wrong with it to WSO2's error body.
 
+use std::convert::Infallible;
+
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::admin::json_text::{repeated_member, told};
 use crate::admin::plain_object::listed_field;
 use crate::admin::refused::Refused;
 
-/// A JSON object. The fault in one that cannot be read names the field.
+/// A JSON object, or the fault in one that cannot be read, which names the field. The handler
+/// reads it when it knows that the caller may call: who may not, learns nothing of the form.
 #[derive(Debug)]
-pub(super) struct JsonBody<T>(pub(super) T);
+pub(super) struct JsonBody<T>(Result<T, Refused>);
 
-/// A JSON list.
+/// A JSON list, read alike.
 #[derive(Debug)]
-pub(super) struct JsonList<T>(pub(super) Vec<T>);
+pub(super) struct JsonList<T>(Result<Vec<T>, Refused>);
+
+impl<T> JsonBody<T> {
+    pub(super) fn read(self) -> Result<T, Refused> {
+        self.0
+    }
+}
+
+impl<T> JsonList<T> {
+    pub(super) fn read(self) -> Result<Vec<T>, Refused> {
+        self.0
+    }
+}
 
 impl<T, S> FromRequest<S> for JsonBody<T>
 where
     T: DeserializeOwned,
     S: Send + Sync,
 {
-    type Rejection = Refused;
+    type Rejection = Infallible;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
-        let (value, body) = read::<T, S>(request, state).await?;
-        match listed_field::<T>(&body) {
-            None => Ok(Self(value)),
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        let read = read::<T, S>(request, state).await;
+        Ok(Self(read.and_then(|(value, body)| match listed_field::<T>(&body) {
+            None => Ok(value),
             Some(field) => Err(no_object(&field)),
-        }
+        })))
     }
 }
 
@@ -39,14 +55,14 @@ where
     T: DeserializeOwned,
     S: Send + Sync,
 {
-    type Rejection = Refused;
+    type Rejection = Infallible;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
-        let (list, body) = read::<Vec<T>, S>(request, state).await?;
-        match listed_field::<Vec<T>>(&body) {
-            None => Ok(Self(list)),
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        let read = read::<Vec<T>, S>(request, state).await;
+        Ok(Self(read.and_then(|(list, body)| match listed_field::<Vec<T>>(&body) {
+            None => Ok(list),
             Some(field) => Err(no_object(&field)),
-        }
+        })))
     }
 }
 
@@ -65,26 +81,53 @@ where
     S: Send + Sync,
 {
     let (parts, body) = request.into_parts();
+    if is_of_other_charset(&parts.headers) {
+        let description = "JSON is written in UTF-8; `Content-Type` names another charset";
+        return Err(Refused::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, description));
+    }
     let body = Bytes::from_request(Request::new(body), state).await.map_err(|_| too_long())?;
     let request = Request::from_parts(parts, Body::from(body.clone()));
     match axum::Json::<T>::from_request(request, state).await {
-        Ok(axum::Json(value)) => Ok((value, body)),
+        Ok(axum::Json(value)) => Ok((once_each(value, &body)?, body)),
         Err(JsonRejection::MissingJsonContentType(_)) => Err(Refused::plain(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "the body of this call is application/json",
         )),
         Err(JsonRejection::BytesRejection(_)) => Err(too_long()),
         Err(rejection) => {
-            if let Some(body) = with_integers(&body)
-                && let Ok(axum::Json(value)) = axum::Json::<T>::from_bytes(&body)
+            if let Some(whole) = with_integers(&body)
+                && let Ok(axum::Json(value)) = axum::Json::<T>::from_bytes(&whole)
             {
-                return Ok((value, body.into()));
+                return Ok((once_each(value, &body)?, whole.into()));
             }
             let text = rejection.body_text();
-            let fault = text.rsplit_once("target type: ").map_or(text.as_str(), |(_, own)| own);
-            Err(Refused::bad_request(format!("the body cannot be read: {fault}")))
+            let fault = ["target type: ", "request body as JSON: "]
+                .iter()
+                .find_map(|words| text.split_once(words))
+                .map_or(text.as_str(), |(_, own)| own);
+            Err(unreadable(&told(fault)))
         }
     }
+}
+
+/// Passes on what was read of a body in which no member stands twice.
+fn once_each<T>(value: T, body: &[u8]) -> Result<T, Refused> {
+    repeated_member(body).map_or(Ok(value), |fault| Err(unreadable(&fault)))
+}
+
+fn unreadable(fault: &str) -> Refused {
+    Refused::bad_request(format!("the body cannot be read: {fault}"))
+}
+
+/// Tells whether a `Content-Type` has another charset than JSON's.
+fn is_of_other_charset(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|own| own.to_str().ok());
+    let parameters = kind.unwrap_or_default().split(';').skip(1);
+    let mut named = parameters.filter_map(|own| own.split_once('='));
+    named.any(|(name, value)| {
+        name.trim().eq_ignore_ascii_case("charset")
+            && !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+    })
 }
 
 fn too_long() -> Refused {
@@ -127,7 +170,8 @@ mod tests {
     async fn read(body: &str) -> Result<Vec<u64>, Refused> {
         let request = Request::builder().header("content-type", "application/json");
         let request = request.body(Body::from(body.to_owned())).unwrap();
-        JsonList::from_request(request, &()).await.map(|JsonList(own)| own)
+        let Ok(list) = JsonList::from_request(request, &()).await;
+        list.read()
     }
 
     #[tokio::test]
@@ -139,7 +183,9 @@ mod tests {
         }
         let read = async |body: &'static str| {
             let request = Request::builder().header("content-type", "application/json");
-            JsonBody::<Pair>::from_request(request.body(Body::from(body)).unwrap(), &()).await
+            let request = request.body(Body::from(body)).unwrap();
+            let Ok(body) = JsonBody::<Pair>::from_request(request, &()).await;
+            body.read()
         };
         assert!(read(r#"{"_one": 1, "_other": 2}"#).await.is_ok());
         let refused = read(" [1, 2]").await.unwrap_err();
@@ -161,11 +207,35 @@ mod tests {
         }
         let read = async |body: &'static str| {
             let request = Request::builder().header("content-type", "application/json");
-            JsonBody::<Outer>::from_request(request.body(Body::from(body)).unwrap(), &()).await
+            let request = request.body(Body::from(body)).unwrap();
+            let Ok(body) = JsonBody::<Outer>::from_request(request, &()).await;
+            body.read()
         };
         assert!(read(r#"{"_inner": [{"_one": 1.0}]}"#).await.is_ok());
         let refused = read(r#"{"_inner": [[1.0]]}"#).await.unwrap_err();
         assert_eq!(refused.description, "`_inner[0]` is a list, and must be an object");
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_in_one_way() {
+        let read = async |kind: &'static str, body: &'static str| {
+            let request = Request::builder().header("content-type", kind);
+            let request = request.body(Body::from(body)).unwrap();
+            let Ok(body) =
+                JsonBody::<std::collections::BTreeMap<String, u64>>::from_request(request, &())
+                    .await;
+            body.read().map_err(|refused| refused.status.as_u16())
+        };
+        let json = "application/json";
+        assert!(read("application/json; charset=UTF-8", r#"{"a": 1.0}"#).await.is_ok());
+        for (kind, body, status) in [
+            (json, r#"{"a": 1, "a": 2}"#, 400),
+            (json, r#"{"a": 1.0, "a": 2.0}"#, 400),
+            ("application/json; charset=utf-16", r#"{"a": 1}"#, 415),
+            ("text/json", r#"{"a": 1}"#, 415),
+        ] {
+            assert_eq!(read(kind, body).await, Err(status), "{kind} {body}");
+        }
     }
 
     #[tokio::test]

@@ -8,14 +8,15 @@
 //! The files: [`service`] (one request), [`state`] (what handlers work with), [`caller`] and
 //! [`access`] (who calls, and with which scopes), [`catalog`] with [`object`] and [`live`] (what is
 //! declared and what is kept), [`dry_run`] (the answer of a preview),
-//! [`refused`] (WSO2's error body), [`paging`], [`query`], [`body`](mod@body), [`addresses`],
-//! [`entity_tag`], [`object_id`], [`texts`] (rules for names), [`timestamp`], [`errands`] (work at
+//! [`refused`] (WSO2's error body), [`paging`], [`query`], [`body`](mod@body) with [`json_text`], [`yaml_text`],
+//! [`acceptable`], [`addresses`], [`entity_tag`], [`object_id`], [`texts`] (rules for names), [`timestamp`], [`errands`] (work at
 //! authorization servers). Then one folder for each of
 //! WSO2's APIs: [`administration`], [`devportal`], [`publisher`], and [`portcullis`] for what WSO2
 //! has no path for.
 
 #![allow(dead_code, reason = "the publisher's API is still growing")]
 
+mod acceptable;
 mod access;
 mod addresses;
 mod administration;
@@ -26,6 +27,7 @@ mod devportal;
 mod dry_run;
 mod entity_tag;
 mod errands;
+mod json_text;
 mod live;
 mod object;
 mod object_id;
@@ -42,6 +44,7 @@ mod stage;
 mod state;
 mod texts;
 mod timestamp;
+mod yaml_text;
 
 pub use access::{ApiAccess, ForeignTokens};
 pub use caller::{Caller, CallerScopes};

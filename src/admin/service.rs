@@ -12,9 +12,11 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
+use crate::admin::acceptable::AcceptedTypes;
 use crate::admin::caller::Peer;
 use crate::admin::openapi::{self, DescribedApi};
 use crate::admin::refused::Refused;
@@ -60,6 +62,10 @@ impl AdminService {
         body: Incoming,
         peer: IpAddr,
     ) -> Response<Full<Bytes>> {
+        let accepted = AcceptedTypes::of(&parts.method, &parts.headers);
+        if let Err(refused) = readable(&parts) {
+            return whole(refused.into_response()).await;
+        }
         let response = match timeout(BODY_TIMEOUT, Limited::new(body, MOST_BODY).collect()).await {
             Ok(Ok(body)) => {
                 let mut request = Request::from_parts(parts, Body::from(body.to_bytes()));
@@ -81,8 +87,24 @@ impl AdminService {
                     .into_response()
             }
         };
-        whole(response).await
+        match accepted.check(&response) {
+            Ok(()) => whole(response).await,
+            Err(refused) => whole(refused.into_response()).await,
+        }
     }
+}
+
+/// Refuses what no operation can read: a path that is not UTF-8, a packed body.
+fn readable(parts: &Parts) -> Result<(), Refused> {
+    if percent_decode_str(parts.uri.path()).decode_utf8().is_err() {
+        return Err(Refused::bad_request("the path is not UTF-8"));
+    }
+    let mut coded = parts.headers.get_all(header::CONTENT_ENCODING).iter();
+    if coded.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        let description = "a body is sent as it is, without `Content-Encoding`";
+        return Err(Refused::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, description));
+    }
+    Ok(())
 }
 
 pub(super) fn router(admin: &Arc<Admin>) -> Router {

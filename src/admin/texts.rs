@@ -27,6 +27,19 @@ pub(super) fn name(field: &str, text: &str, most: usize) -> Result<(), Refused> 
     Ok(())
 }
 
+/// Refuses an id of another system that nobody could tell from another one on a screen: space around
+/// it, or a character that cannot be seen.
+pub(super) fn foreign_id(field: &str, text: &str) -> Result<(), Refused> {
+    if text.trim() != text {
+        return Err(Refused::bad_request(format!("`{field}` begins or ends with a space")));
+    }
+    if text.chars().any(unseen) {
+        let description = format!("`{field}` has a control character or an invisible one");
+        return Err(Refused::bad_request(description));
+    }
+    Ok(())
+}
+
 /// Refuses a longer text, and control characters other than tabs and line ends.
 pub(super) fn prose(field: &str, text: &str, most: usize) -> Result<(), Refused> {
     length(field, text, most)?;
@@ -70,6 +83,17 @@ mod tests {
         for long in ["x".repeat(101), "x".repeat(10_000), "€".repeat(100)] {
             let refused = name("name", &long, 100).unwrap_err();
             assert!(refused.description.starts_with("`name` is longer than"), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn ids_of_other_systems_are_visible() {
+        for good in ["", "a b", "https://client.example/a", "' OR 1=1 --", "é"] {
+            foreign_id("consumerKey", good).unwrap();
+        }
+        for bad in [" a", "a ", "a\u{202e}b", "a\u{200b}", "a\nb"] {
+            let refused = foreign_id("consumerKey", bad).unwrap_err();
+            assert!(refused.description.starts_with("`consumerKey`"), "{bad:?}");
         }
     }
 

@@ -54,6 +54,16 @@ impl ApiAccess {
         user.ok_or_else(|| refused(PasswordFault::Wrong))
     }
 
+    /// Whether there may be such a user. Where tokens of others are accepted, their users are known
+    /// to their server only.
+    pub(in crate::admin) async fn may_know(
+        &self,
+        catalog: &Catalog,
+        name: &str,
+    ) -> Result<bool, Refused> {
+        Ok(self.foreign.is_some() || self.find(catalog, name).await?.is_some())
+    }
+
     /// Finds a user who may sign in. One of the files comes before one of the store.
     pub(super) async fn find(
         &self,

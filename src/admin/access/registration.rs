@@ -53,9 +53,10 @@ pub(super) struct ClientRegistration {
 pub(super) async fn register(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
-    JsonBody(body): JsonBody<ClientRegistration>,
+    body: JsonBody<ClientRegistration>,
 ) -> Result<Response, Refused> {
     caller.needs(&["dcr:app_manage", "admin"])?;
+    let body = body.read()?;
     let grants = valid(&body, &caller)?;
     let secret = random_text().ok_or_else(|| {
         Refused::plain(http::StatusCode::INTERNAL_SERVER_ERROR, "no secret could be made")

@@ -163,9 +163,10 @@ async fn change_settings(
     options: WriteOptions,
     if_match: IfMatch,
     Path(id): Path<String>,
-    JsonBody(body): JsonBody<SettingsBody>,
+    body: JsonBody<SettingsBody>,
 ) -> Result<Response, Refused> {
     caller.needs(&["admin", "app_settings_change"])?;
+    let body = body.read()?;
     let object = anyones(&admin, &id).await?;
     let committed = change(&admin, &caller, options, &if_match, object, body).await?;
     shown(&admin, &committed, StatusCode::OK).await
@@ -204,6 +205,10 @@ async fn change(
     let mut record = object.record;
     if let Some(owner) = &body.owner {
         texts::name("owner", owner, MOST_OWNER)?;
+        // a typing error would hide it from everybody
+        if !admin.access.may_know(&admin.catalog, owner).await? {
+            return Err(Refused::bad_request("`owner` is no user"));
+        }
         give_to(&mut record, owner);
     }
     if let Some(token_type) = body.token_type {

@@ -119,10 +119,11 @@ async fn create(
     caller: Caller,
     options: WriteOptions,
     OriginalUri(uri): OriginalUri,
-    JsonBody(body): JsonBody<KeyManagerBody>,
+    body: JsonBody<KeyManagerBody>,
     realm: Realm,
 ) -> Result<Response, Refused> {
     caller.needs(MANAGE)?;
+    let body = body.read()?;
     refuse_other_realm(&body, realm)?;
     let draft = read::draft(body)?;
     check_addresses(&admin, &draft).await?;
@@ -164,10 +165,11 @@ async fn update(
     caller: Caller,
     Path(id): Path<String>,
     (options, expected): (WriteOptions, IfMatch),
-    JsonBody(body): JsonBody<KeyManagerBody>,
+    body: JsonBody<KeyManagerBody>,
     realm: Realm,
 ) -> Result<Response, Refused> {
     caller.needs(MANAGE)?;
+    let body = body.read()?;
     let object = changeable(&admin, &id, realm).await?;
     let expected = expected.expect(&object)?;
     refuse_other_realm(&body, realm)?;

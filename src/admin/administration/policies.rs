@@ -70,9 +70,10 @@ async fn create(
     Path(level): Path<String>,
     options: WriteOptions,
     OriginalUri(uri): OriginalUri,
-    JsonBody(body): JsonBody<PolicyBody>,
+    body: JsonBody<PolicyBody>,
 ) -> Result<Response, Refused> {
     caller.needs(MANAGE)?;
+    let body = body.read()?;
     let level = level_of(&level)?;
     let draft = draft(level, &body)?;
     if let Some(known) = named(&admin.catalog, level, &draft.name).await?
@@ -107,9 +108,10 @@ async fn update(
     Path((level, id)): Path<(String, String)>,
     options: WriteOptions,
     expected: IfMatch,
-    JsonBody(body): JsonBody<PolicyBody>,
+    body: JsonBody<PolicyBody>,
 ) -> Result<Response, Refused> {
     caller.needs(MANAGE)?;
+    let body = body.read()?;
     let level = level_of(&level)?;
     let object = find(&admin.catalog, level, &id).await?;
     let draft = draft(level, &body)?;

@@ -140,9 +140,10 @@ pub(super) async fn create(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
     options: WriteOptions,
-    JsonBody(body): JsonBody<ApplicationBody>,
+    body: JsonBody<ApplicationBody>,
 ) -> Result<Response, Refused> {
     caller.needs(SEES)?;
+    let body = body.read()?;
     body.check(&caller, None)?;
     policy_exists(&admin, &body.throttling_policy).await?;
     if let Some(other) = admin.catalog.named(Kind::Application, &body.name).await? {
@@ -182,9 +183,10 @@ pub(super) async fn update(
     options: WriteOptions,
     if_match: IfMatch,
     Path(id): Path<String>,
-    JsonBody(body): JsonBody<ApplicationBody>,
+    body: JsonBody<ApplicationBody>,
 ) -> Result<Response, Refused> {
     caller.needs(SEES)?;
+    let body = body.read()?;
     let object = application(&admin, &caller, &id).await?;
     let committed = change(&admin, &caller, options, &if_match, &object, &body).await?;
     shown(&admin, &committed, StatusCode::OK).await

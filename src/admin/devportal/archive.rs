@@ -8,8 +8,10 @@ use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
 use crate::admin::devportal::application::ShownApplication;
+use crate::admin::json_text::repeated_member;
 use crate::admin::object::Object;
 use crate::admin::refused::Refused;
+use crate::admin::yaml_text::yaml;
 
 /// The longest document, unpacked: a small archive can unpack to a large one.
 const MOST_DOCUMENT: u64 = 1024 * 1024;
@@ -115,11 +117,27 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<Value, Refused> {
         if text.len() as u64 > MOST_DOCUMENT {
             return Err(bad("has a document of more than 1 MiB"));
         }
-        return serde_json::from_slice(&text).map_err(|_| {
-            bad(&format!("has a {name} that is not JSON; export it with the format JSON"))
-        });
+        return document(&name, &text).map_err(|fault| bad(&format!("has a {name}: {fault}")));
     }
     Err(bad("has no application.json"))
+}
+
+/// Reads the document of a file, by its name. YAML readers read JSON too, but take a repeated member
+/// otherwise.
+fn document(name: &str, text: &[u8]) -> Result<Value, String> {
+    let text = std::str::from_utf8(text).map_err(|_| "it is not UTF-8".to_owned())?;
+    if let Some(fault) = repeated_member(text.as_bytes()) {
+        return Err(fault);
+    }
+    let read = match serde_json::from_str(text) {
+        Err(_) if name == "application.yaml" => yaml(text)?,
+        read => read.map_err(|_| "it is not JSON".to_owned())?,
+    };
+    // aliases can make a short document long
+    if serde_json::to_string(&read).is_ok_and(|own| own.len() as u64 > MOST_DOCUMENT) {
+        return Err("it is longer than 1 MiB with its aliases replaced".to_owned());
+    }
+    Ok(read)
 }
 
 #[cfg(test)]
@@ -139,6 +157,23 @@ mod tests {
         }
     }
 
+    fn packed(name: &str, text: &str) -> Vec<u8> {
+        let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+        archive.start_file(format!("a/{name}"), SimpleFileOptions::default()).unwrap();
+        archive.write_all(text.as_bytes()).unwrap();
+        archive.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn an_archive_of_wso2_is_read() {
+        let text = "type: application\nversion: v4.3.0\ndata:\n  applicationInfo:\n    \
+                    name: \"Shop\"\n    groups: []\n  subscribedAPIs:\n  - apiId:\n      \
+                    apiName: \"Pay\"\n      version: \"1.0\"\n";
+        let document = unpack(&packed("application.yaml", text)).unwrap();
+        assert_eq!(document["data"]["applicationInfo"], json!({ "name": "Shop", "groups": [] }));
+        assert_eq!(document["data"]["subscribedAPIs"][0]["apiId"]["version"], "1.0");
+    }
+
     #[test]
     fn odd_archives_are_refused() {
         let mut bomb = ZipWriter::new(Cursor::new(Vec::new()));
@@ -146,16 +181,15 @@ mod tests {
         bomb.write_all(&vec![b' '; 4 * 1024 * 1024]).unwrap();
         let bomb = bomb.finish().unwrap().into_inner();
         assert!(bomb.len() < 64 * 1024, "{}", bomb.len());
-        let mut yaml = ZipWriter::new(Cursor::new(Vec::new()));
-        yaml.start_file("a/application.yaml", SimpleFileOptions::default()).unwrap();
-        yaml.write_all(b"type: application\n").unwrap();
-        let yaml = yaml.finish().unwrap().into_inner();
         let mut empty = ZipWriter::new(Cursor::new(Vec::new()));
         empty.start_file("b.json", SimpleFileOptions::default()).unwrap();
         let empty = empty.finish().unwrap().into_inner();
         for (bytes, fault) in [
             (bomb.as_slice(), "1 MiB"),
-            (&yaml, "format JSON"),
+            (&packed("application.json", "type: application\n"), "not JSON"),
+            (&packed("application.yaml", "a: &a [1, 2]\nb: [*c]\n"), "not YAML"),
+            (&packed("application.yaml", r#"{"a": 1, "a": 2}"#), "twice"),
+            (&packed("application.json", r#"{"a": 1, "a": 2}"#), "twice"),
             (&empty, "no application.json"),
             (b"PK", "no ZIP archive"),
             (b"", "no ZIP archive"),

@@ -118,9 +118,10 @@ pub(super) async fn add(
     State(admin): State<SharedAdmin>,
     caller: Caller,
     Path((id, mapping)): Path<(String, String)>,
-    JsonBody(body): JsonBody<SecretCreationBody>,
+    body: JsonBody<SecretCreationBody>,
 ) -> Result<Response, Refused> {
     caller.needs(SEES)?;
+    let body = body.read()?;
     let own = own_key(&admin, &caller, &id, &mapping).await?;
     let server = several(&admin, &own).await?;
     let properties = body.additional_properties.unwrap_or_default();
@@ -155,9 +156,10 @@ pub(super) async fn revoke(
     State(admin): State<SharedAdmin>,
     caller: Caller,
     Path((id, mapping)): Path<(String, String)>,
-    JsonBody(body): JsonBody<SecretDeletionBody>,
+    body: JsonBody<SecretDeletionBody>,
 ) -> Result<Response, Refused> {
     caller.needs(SEES)?;
+    let body = body.read()?;
     let own = own_key(&admin, &caller, &id, &mapping).await?;
     let server = several(&admin, &own).await?;
     let id = body.secret_id.filter(|own| !own.is_empty() && own.len() <= MOST_SECRET_ID);

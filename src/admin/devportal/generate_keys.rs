@@ -55,9 +55,10 @@ pub(super) async fn generate_keys(
     caller: Caller,
     options: WriteOptions,
     Path(id): Path<String>,
-    JsonBody(body): JsonBody<KeyGenerationBody>,
+    body: JsonBody<KeyGenerationBody>,
 ) -> Result<Response, Refused> {
     caller.needs(SEES)?;
+    let body = body.read()?;
     // the order of these refusals is WSO2's
     let application = application(&admin, &caller, &id).await?;
     changeable(&application)?;

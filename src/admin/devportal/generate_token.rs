@@ -43,9 +43,10 @@ pub(super) async fn generate_token(
     State(admin): State<SharedAdmin>,
     caller: Caller,
     Path((id, mapping)): Path<(String, String)>,
-    JsonBody(body): JsonBody<TokenGenerationBody>,
+    body: JsonBody<TokenGenerationBody>,
 ) -> Result<Response, Refused> {
     caller.needs(SEES)?;
+    let body = body.read()?;
     let own = own_key(&admin, &caller, &id, &mapping).await?;
     token(&admin, &caller, &own, body).await
 }
@@ -54,9 +55,10 @@ pub(super) async fn generate_token_only(
     State(admin): State<SharedAdmin>,
     caller: Caller,
     Path((id, key_type)): Path<(String, String)>,
-    JsonBody(body): JsonBody<TokenGenerationBody>,
+    body: JsonBody<TokenGenerationBody>,
 ) -> Result<Response, Refused> {
     caller.needs(SEES)?;
+    let body = body.read()?;
     let own = only_key(&admin, &caller, &id, &key_type).await?;
     token(&admin, &caller, &own, body).await
 }

@@ -13,6 +13,7 @@ use crate::admin::devportal::subscription;
 use crate::admin::devportal::visible::children;
 use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
+use crate::admin::texts;
 use crate::model::application::ConsumerKey;
 use crate::store::{Change, Kind, Record};
 
@@ -50,6 +51,7 @@ pub(super) async fn keys(parts: &ArchiveParts<'_>) -> Result<Vec<Change>, Refuse
             return Err(Refused::bad_request("`keyType` is PRODUCTION or SANDBOX"));
         };
         let consumer_key = text("consumerKey");
+        texts::foreign_id("consumerKey", consumer_key)?;
         if let Err(error) = ConsumerKey::try_from(consumer_key) {
             return Err(Refused::bad_request(format!("`consumerKey` {error}")));
         }

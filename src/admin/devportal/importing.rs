@@ -20,6 +20,7 @@ use crate::admin::devportal::archive::unpack;
 use crate::admin::devportal::exporting::flag;
 use crate::admin::devportal::import_parts::{ArchiveParts, keys, subscriptions};
 use crate::admin::devportal::visible::{changeable, subscription_count};
+use crate::admin::json_text::told;
 use crate::admin::object::Object;
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
@@ -61,6 +62,10 @@ pub(super) async fn import(
         None => caller.name.clone(),
     };
     texts::name("appOwner", &owner, 255)?;
+    // a typing error would hide it from everybody
+    if !admin.access.may_know(&admin.catalog, &owner).await? {
+        return Err(Refused::bad_request("the owner of the application is no user"));
+    }
     let present = admin.catalog.named(Kind::Application, &body.name).await?;
     let update = is(&order.update, "update")?;
     if let Some(other) = &present {
@@ -116,8 +121,9 @@ fn body(info: &Map<String, Value>) -> Result<ApplicationBody, Refused> {
         ["name", "throttlingPolicy", "description", "tokenType", "groups", "attributes"];
     let own = info.iter().filter(|(key, _)| FIELDS.contains(&key.as_str()));
     let own: Map<String, Value> = own.map(|(key, value)| (key.clone(), value.clone())).collect();
-    serde_json::from_value(Value::Object(own))
-        .map_err(|error| Refused::bad_request(format!("`applicationInfo`: {error}")))
+    serde_json::from_value(Value::Object(own)).map_err(|error| {
+        Refused::bad_request(format!("`applicationInfo`: {}", told(&error.to_string())))
+    })
 }
 
 fn application_change(

@@ -78,7 +78,7 @@ impl ShownKeyManager {
         Self {
             id: record.id,
             name: record.name.clone(),
-            kind: text("type").unwrap_or_default(),
+            kind: text("type").unwrap_or_else(|| "CustomKeyManager".to_owned()),
             display_name: text("display_name").unwrap_or_else(|| record.name.clone()),
             description: text("description").unwrap_or_default(),
             enabled: is_enabled(key_manager),
@@ -197,5 +197,8 @@ mod tests {
         assert_eq!(shown["enableMapOAuthConsumerApps"], false);
         assert_eq!(shown["availableGrantTypes"], json!(["client_credentials"]));
         assert!(!shown.to_string().contains("credentials\":{"), "{shown}");
+        let plain = Object::kept(Record::new(Kind::KeyManager, Uuid::nil(), "sso"));
+        let shown = serde_json::to_value(ShownKeyManager::of(&plain)).unwrap();
+        assert_eq!(shown["type"], "CustomKeyManager", "as the administrators' list shows it");
     }
 }

@@ -20,6 +20,7 @@ use crate::admin::devportal::visible::{application, changeable, children, owns};
 use crate::admin::object::Object;
 use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
+use crate::admin::texts;
 use crate::model::application::ConsumerKey;
 use crate::model::names::InvalidName;
 use crate::store::{Change, Kind, Record};
@@ -39,9 +40,10 @@ pub(super) async fn map_keys(
     caller: Caller,
     options: WriteOptions,
     Path(id): Path<String>,
-    JsonBody(body): JsonBody<KeyMappingBody>,
+    body: JsonBody<KeyMappingBody>,
 ) -> Result<Response, Refused> {
     caller.needs(&["subscribe", "app_manage"])?;
+    let body = body.read()?;
     // the order of these refusals is WSO2's
     let application = application(&admin, &caller, &id).await?;
     changeable(&application)?;
@@ -124,6 +126,7 @@ struct NewKey<'k> {
 impl NewKey<'_> {
     /// Refuses a client id that no server issues. WSO2's refusal of an empty one comes later.
     fn check(&self) -> Result<(), Refused> {
+        texts::foreign_id("consumerKey", self.consumer_key)?;
         match ConsumerKey::try_from(self.consumer_key) {
             Ok(_) | Err(InvalidName::Empty) => Ok(()),
             Err(error) => Err(Refused::bad_request(format!("`consumerKey` {error}"))),

@@ -97,9 +97,10 @@ pub(super) async fn update(
     options: WriteOptions,
     if_match: IfMatch,
     Path((id, mapping)): Path<(String, String)>,
-    JsonBody(body): JsonBody<KeyBody>,
+    body: JsonBody<KeyBody>,
 ) -> Result<Response, Refused> {
     caller.needs(SEES)?;
+    let body = body.read()?;
     let own = own_key(&admin, &caller, &id, &mapping).await?;
     change(&admin, caller, options, &if_match, own, body).await
 }
@@ -110,9 +111,10 @@ pub(super) async fn update_only(
     options: WriteOptions,
     if_match: IfMatch,
     Path((id, key_type)): Path<(String, String)>,
-    JsonBody(body): JsonBody<KeyBody>,
+    body: JsonBody<KeyBody>,
 ) -> Result<Response, Refused> {
     caller.needs(SEES)?;
+    let body = body.read()?;
     let own = only_key(&admin, &caller, &id, &key_type).await?;
     change(&admin, caller, options, &if_match, own, body).await
 }

@@ -33,9 +33,10 @@ pub(super) async fn create(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
     options: WriteOptions,
-    JsonBody(body): JsonBody<SubscriptionBody>,
+    body: JsonBody<SubscriptionBody>,
 ) -> Result<Response, Refused> {
     caller.needs(SUBSCRIBES)?;
+    let body = body.read()?;
     let (committed, shown) = subscribe(&admin, &caller, options, &body).await?;
     let mut response = committed.respond((StatusCode::CREATED, Json(shown)));
     if let Some(record) = committed.records.first()
@@ -52,9 +53,10 @@ pub(super) async fn create_several(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
     options: WriteOptions,
-    JsonList(bodies): JsonList<SubscriptionBody>,
+    bodies: JsonList<SubscriptionBody>,
 ) -> Result<Response, Refused> {
     caller.needs(SUBSCRIBES)?;
+    let bodies = bodies.read()?;
     if bodies.len() > MOST_AT_ONCE {
         let description = format!("a call makes {MOST_AT_ONCE} subscriptions at most");
         return Err(Refused::bad_request(description));
@@ -94,6 +96,7 @@ async fn subscribe(
     let Some(api_id) = body.api_id.as_deref().filter(|id| !id.is_empty()) else {
         return Err(Refused::bad_request("`apiId` is missing"));
     };
+    body.is_open()?;
     let api = api(admin, api_id).await?;
     let application = application(admin, caller, &body.application_id).await?;
     changeable(&application)?;

@@ -48,6 +48,16 @@ pub(super) struct ShownSubscription {
 }
 
 impl SubscriptionBody {
+    /// Refuses a new subscription in another state than the one that it gets.
+    pub(super) fn is_open(&self) -> Result<(), Refused> {
+        match self.status.as_deref() {
+            None | Some("" | "UNBLOCKED") => Ok(()),
+            Some(_) => Err(Refused::bad_request(
+                "`status` of a new subscription is UNBLOCKED; publishers change it",
+            )),
+        }
+    }
+
     /// The policy of a new subscription.
     pub(super) fn policy(&self) -> Result<&str, Refused> {
         texts::name("throttlingPolicy", &self.throttling_policy, 100)?;

@@ -205,9 +205,10 @@ pub(super) async fn update(
     options: WriteOptions,
     if_match: IfMatch,
     Path(id): Path<String>,
-    JsonBody(body): JsonBody<SubscriptionBody>,
+    body: JsonBody<SubscriptionBody>,
 ) -> Result<Response, Refused> {
     caller.needs(SUBSCRIBES)?;
+    let body = body.read()?;
     let own = own(&admin, &caller, &id).await?;
     changeable(&own.application)?;
     let expected = if_match.expect(&own.subscription)?;

@@ -253,6 +253,7 @@ impl DescribedOperation<'_> {
             "signed in" => !self.is_open(),
             "object" => self.path.contains('{'),
             "change" => self.may_change(),
+            "reading" => !self.may_change(),
             "body" => ["body", "form"].iter().any(|key| self.written.get(*key).is_some()),
             _ => false,
         }

@@ -52,9 +52,10 @@ pub(super) async fn move_keys(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
     options: WriteOptions,
-    JsonBody(body): JsonBody<MoveBody>,
+    body: JsonBody<MoveBody>,
 ) -> Result<Response, Refused> {
     caller.needs(&["admin"])?;
+    let body = body.read()?;
     let from = key_manager(&admin, "from", &body.from).await?;
     let to = key_manager(&admin, "to", &body.to).await?;
     if from.record.name == to.record.name {

@@ -32,8 +32,9 @@ pub(super) async fn change(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
     options: WriteOptions,
-    JsonBody(body): JsonBody<PasswordChange>,
+    body: JsonBody<PasswordChange>,
 ) -> Result<Response, Refused> {
+    let body = body.read()?;
     valid_password("newPassword", &caller.name, &body.new_password)?;
     if admin.access.users.iter().any(|user| user.name == caller.name) {
         return Err(Refused::declared("user", "[management] of the configuration"));

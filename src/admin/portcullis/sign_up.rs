@@ -38,8 +38,9 @@ pub(super) struct NewAccount {
 pub(super) async fn sign_up(
     State(admin): State<Arc<Admin>>,
     Anonymous(peer): Anonymous,
-    JsonBody(body): JsonBody<NewAccount>,
+    body: JsonBody<NewAccount>,
 ) -> Result<Response, Refused> {
+    let body = body.read()?;
     let counters = Arc::clone(admin.access.passwords.counters());
     let made = make(&admin, peer, body).await;
     counters.signed_up(if made.is_ok() { SignUp::Created } else { SignUp::Refused });

@@ -64,9 +64,10 @@ pub(super) async fn create(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
     options: WriteOptions,
-    JsonBody(body): JsonBody<NewUser>,
+    body: JsonBody<NewUser>,
 ) -> Result<Response, Refused> {
     caller.needs(SCOPES)?;
+    let body = body.read()?;
     has_name(&body.name)?;
     valid_password("password", &body.name, &body.password)?;
     valid_rights(&body.roles, &body.groups)?;
@@ -104,9 +105,10 @@ pub(super) async fn update(
     Path(id): Path<String>,
     options: WriteOptions,
     matches: IfMatch,
-    JsonBody(body): JsonBody<ChangedUser>,
+    body: JsonBody<ChangedUser>,
 ) -> Result<Response, Refused> {
     caller.needs(SCOPES)?;
+    let body = body.read()?;
     let user = kept(&admin, &id).await?;
     if body.name.as_ref().is_some_and(|name| *name != user.name) {
         return Err(Refused::bad_request("`name` cannot be changed"));

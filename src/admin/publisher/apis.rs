@@ -65,9 +65,10 @@ pub(super) async fn create(
     caller: Caller,
     options: WriteOptions,
     OriginalUri(uri): OriginalUri,
-    JsonBody(body): JsonBody<ApiBody>,
+    body: JsonBody<ApiBody>,
 ) -> Result<Response, Refused> {
     caller.needs(CREATE)?;
+    let body = body.read()?;
     let record = creation(&admin, &caller, body, None).await?;
     let changes = vec![Change::Create(record)];
     let committed = commit(&admin, &caller, "create-api", options, changes, Vec::new()).await?;
@@ -123,9 +124,10 @@ pub(super) async fn update(
     options: WriteOptions,
     if_match: IfMatch,
     Path(id): Path<String>,
-    JsonBody(body): JsonBody<ApiBody>,
+    body: JsonBody<ApiBody>,
 ) -> Result<Response, Refused> {
     caller.needs(CHANGE)?;
+    let body = body.read()?;
     let api = changeable(&admin, &id).await?;
     let expected = if_match.expect(&api)?;
     let mut record = api.record;

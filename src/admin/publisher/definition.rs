@@ -3,17 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::admin::publisher::fields::MOST_ENTRIES;
+use crate::admin::yaml_text::yaml;
 
 /// The longest definition, also after the aliases of YAML are replaced.
 const MOST_BYTES: usize = 1024 * 1024;
-
-/// Values of a definition. Aliases count as often as they are used.
-const MOST_NODES: usize = 200_000;
-
-/// Levels of a definition. JSON's reader stops at as many.
-const MOST_DEPTH: usize = 100;
-
-const MOST_ALIASES: usize = 1_000;
 
 /// The methods that a path can have, and that the gateway forwards.
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
@@ -66,25 +59,6 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
         return Err("the definition is longer than 1 MiB with its aliases replaced".to_owned());
     }
     Ok(document)
-}
-
-fn yaml(text: &str) -> Result<Value, String> {
-    let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! {
-            max_nodes: MOST_NODES,
-            max_events: MOST_NODES,
-            max_depth: MOST_DEPTH,
-            max_aliases: MOST_ALIASES,
-            max_documents: 1,
-        },
-        with_snippet: false,
-    };
-    let read = serde_saphyr::from_str_with_options(text, options);
-    read.map_err(|fault: serde_saphyr::Error| {
-        // a message can repeat the document
-        let told: String = fault.to_string().chars().take(200).collect();
-        format!("it is not YAML that can be read: {told}")
-    })
 }
 
 /// Reads what the gateway needs of a definition; or all that is wrong with it.

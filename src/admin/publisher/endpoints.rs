@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::admin::json_text::told;
 use crate::admin::publisher::body::{ApiEndpointBody, EndpointConfigBody, MaxTpsBody};
 use crate::admin::publisher::fields::only;
 use crate::admin::refused::Refused;
@@ -120,8 +121,9 @@ fn addresses(
     }
     let mut urls = Vec::with_capacity(list.len());
     for value in list {
-        let endpoint: ApiEndpointBody = serde_json::from_value(value)
-            .map_err(|fault| Refused::bad_request(format!("`{field}`: {fault}")))?;
+        let endpoint: ApiEndpointBody = serde_json::from_value(value).map_err(|fault| {
+            Refused::bad_request(format!("`{field}`: {}", told(&fault.to_string())))
+        })?;
         check(&field, &endpoint)?;
         let url = endpoint.url.trim().to_owned();
         draft.addresses.push((format!("{field}.url"), url.clone()));

@@ -29,11 +29,16 @@ enum FieldRule {
     Document,
     /// One of these, as JSON: nothing else has a function.
     Only(&'static [&'static str]),
+    /// Where else the API is advertised: nowhere, whoever owns it.
+    Unadvertised,
 }
 
-use FieldRule::{Document, Only, Shown, Text, Texts};
+use FieldRule::{Document, Only, Shown, Text, Texts, Unadvertised};
 
 const NOTHING: FieldRule = Only(&["[]", "{}", "\"\""]);
+/// As WSO2 shows an API of its own.
+const UNADVERTISED_HERE: &str = "{\"advertised\":false,\"vendor\":\"WSO2\"}";
+
 const OFF: FieldRule = Only(&["false"]);
 
 /// Policies of messages, of which there are none.
@@ -46,7 +51,7 @@ const OTHERS: &[(&str, FieldRule)] = &[
     ("lastUpdatedTimestamp", Shown),
     ("workflowStatus", Shown),
     ("hasThumbnail", Shown),
-    ("gatewayVendor", Shown),
+    ("gatewayVendor", Only(&["\"wso2\""])),
     ("displayName", Text(MOST_TEXT)),
     ("description", Text(MOST_DESCRIPTION)),
     ("tags", Texts),
@@ -80,7 +85,7 @@ const OTHERS: &[(&str, FieldRule)] = &[
     ("visibility", Only(&["\"PUBLIC\""])),
     ("visibleRoles", NOTHING),
     ("visibleTenants", NOTHING),
-    ("visibleOrganizations", Only(&["[]", "[\"all\"]"])),
+    ("visibleOrganizations", Only(&["[]", "[\"all\"]", "[\"none\"]"])),
     ("mediationPolicies", NOTHING),
     ("apiPolicies", Only(&NO_POLICIES)),
     ("apiHubPolicies", NOTHING),
@@ -101,24 +106,10 @@ const OTHERS: &[(&str, FieldRule)] = &[
     ("primaryProductionEndpointId", NOTHING),
     ("primarySandboxEndpointId", NOTHING),
     ("endpointImplementationType", Only(&["\"ENDPOINT\""])),
-    (
-        "subtypeConfiguration",
-        Only(&[
-            "{}",
-            "{\"subtype\":\"DEFAULT\"}",
-            "{\"subtype\":\"DEFAULT\",\"configuration\":{}}",
-        ]),
-    ),
+    ("subtypeConfiguration", Only(&["{}", "{\"subtype\":\"DEFAULT\"}"])),
     ("threatProtectionPolicies", Only(&["{}", "{\"list\":[]}"])),
-    ("serviceInfo", NOTHING),
-    (
-        "advertiseInfo",
-        Only(&[
-            "{\"advertised\":false}",
-            "{\"advertised\":false,\"vendor\":\"WSO2\"}",
-            "{\"advertised\":false,\"apiOwner\":\"\",\"vendor\":\"WSO2\"}",
-        ]),
-    ),
+    ("serviceInfo", Only(&["{}", "{\"outdated\":false}"])),
+    ("advertiseInfo", Unadvertised),
     ("gatewayType", Only(&["\"wso2/synapse\""])),
     ("initiatedFromGateway", OFF),
     ("asyncTransportProtocols", NOTHING),
@@ -153,19 +144,47 @@ impl FieldRule {
             (Texts, _) => refused("is not a list of texts"),
             (Document, _) => texts_within(name, value),
             (Only(permitted), _) => only(name, value, permitted),
+            (Unadvertised, Value::Object(members)) => {
+                texts_within(name, value)?;
+                let mut rest = members.clone();
+                rest.remove("apiOwner");
+                let rest = Value::Object(rest);
+                only(name, &rest, &["{\"advertised\":false}", UNADVERTISED_HERE])
+            }
+            (Unadvertised, _) => only(name, value, &["{\"advertised\":false}"]),
         }
     }
 }
 
-/// Refuses a value that is none of these, and not `null`.
+/// Refuses a value that is none of these, and not `null`. Members that say nothing (`null`, an empty
+/// text, list or object) do not count: WSO2's answers have them, and scripts send them back.
 pub(super) fn only(name: &str, value: &Value, permitted: &[&str]) -> Result<(), Refused> {
-    let fits = |text: &&str| serde_json::from_str::<Value>(text).is_ok_and(|own| own == *value);
+    let said = said(value);
+    let fits =
+        |text: &&str| serde_json::from_str::<Value>(text).is_ok_and(|own| self::said(&own) == said);
     if value.is_null() || permitted.iter().any(fits) {
         return Ok(());
     }
     let description =
         format!("`{name}` has no function here; these are possible: {}", permitted.join(", "));
     Err(Refused::bad_request(description))
+}
+
+fn said(value: &Value) -> Value {
+    let says_nothing = |own: &Value| match own {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    };
+    match value {
+        Value::Object(members) => {
+            let members = members.iter().map(|(key, own)| (key.clone(), said(own)));
+            Value::Object(members.filter(|(_, own)| !says_nothing(own)).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 fn texts_within(name: &str, value: &Value) -> Result<(), Refused> {
@@ -212,6 +231,31 @@ mod tests {
             assert!(fields.remove(*name).is_some(), "{name} is no field");
         }
         assert!(fields.is_empty(), "no rule: {fields:?}");
+    }
+
+    #[test]
+    fn what_wso2_answers_can_be_sent_back() {
+        let whole = json!({
+            "serviceInfo": { "key": null, "name": null, "version": null, "outdated": false },
+            "advertiseInfo": { "advertised": false, "apiExternalProductionEndpoint": null,
+                               "originalDevPortalUrl": null, "apiOwner": "admin", "vendor": "WSO2" },
+            "subtypeConfiguration": { "subtype": "DEFAULT", "configuration": null },
+            "visibleOrganizations": ["none"], "gatewayVendor": "wso2",
+            "apiPolicies": { "request": [], "response": [], "fault": [] },
+            "websubSubscriptionConfiguration": { "enable": false, "secret": "",
+                "signingAlgorithm": "SHA1", "signatureHeader": "x-hub-signature" },
+        });
+        assert_eq!(read(whole.clone()).unwrap().len(), 7);
+        for (name, value) in [
+            ("advertiseInfo", json!({ "advertised": true })),
+            ("advertiseInfo", json!({ "advertised": false, "originalDevPortalUrl": "https://x" })),
+            ("serviceInfo", json!({ "key": "x", "outdated": false })),
+            ("gatewayVendor", json!("solace")),
+            ("apiPolicies", json!({ "request": [{ "policyName": "x" }] })),
+        ] {
+            let refused = read(json!({ name: value })).unwrap_err();
+            assert!(refused.description.starts_with(&format!("`{name}`")), "{refused:?}");
+        }
     }
 
     #[test]

@@ -18,6 +18,9 @@ const MOST_SCOPE_DESCRIPTION: usize = 512;
 /// The methods that WSO2 gives to an API without operations, all at `/*`.
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "DELETE", "PATCH"];
 
+/// The methods that WSO2 knows.
+const VERBS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
+
 const ANY_AUTH: &str = "Application & Application User";
 
 /// The operations of an API that names none.
@@ -44,6 +47,10 @@ fn operation(body: &ApiOperationBody) -> Result<Value, Refused> {
         return Err(Refused::bad_request("`operations.target` begins with \"/\""));
     }
     let method = needed("verb", &body.verb)?.to_uppercase();
+    if !VERBS.contains(&method.as_str()) {
+        let description = format!("`operations.verb` is one of {}", VERBS.join(", "));
+        return Err(Refused::bad_request(description));
+    }
     without_function(body)?;
     let mut declared = Map::new();
     declared.insert("method".to_owned(), json!(method));

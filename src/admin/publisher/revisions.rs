@@ -119,9 +119,10 @@ pub(super) async fn create(
     caller: Caller,
     options: WriteOptions,
     Path(id): Path<String>,
-    JsonBody(body): JsonBody<RevisionBody>,
+    body: JsonBody<RevisionBody>,
 ) -> Result<Response, Refused> {
     caller.needs(CHANGE)?;
+    let body = body.read()?;
     let api = changeable(&admin, &id).await?;
     let description = body.description.unwrap_or_default();
     texts::prose("description", &description, MOST_TEXT)?;
@@ -181,9 +182,10 @@ pub(super) async fn deploy(
     options: WriteOptions,
     Path(id): Path<String>,
     Parameters(choice): Parameters<RevisionChoice>,
-    JsonList(bodies): JsonList<DeploymentBody>,
+    bodies: JsonList<DeploymentBody>,
 ) -> Result<Response, Refused> {
     caller.needs(CHANGE)?;
+    let bodies = bodies.read()?;
     let api = changeable(&admin, &id).await?;
     let Some(body) = bodies.first() else {
         return Err(Refused::bad_request("the body names no environment"));
@@ -241,9 +243,10 @@ pub(super) async fn undeploy(
     options: WriteOptions,
     Path(id): Path<String>,
     Parameters(choice): Parameters<RevisionChoice>,
-    JsonList(bodies): JsonList<DeploymentBody>,
+    bodies: JsonList<DeploymentBody>,
 ) -> Result<Response, Refused> {
     caller.needs(CHANGE)?;
+    let bodies = bodies.read()?;
     let api = changeable(&admin, &id).await?;
     bodies.iter().try_for_each(check_environment)?;
     if bodies.is_empty() && choice.all_environments.as_deref() != Some("true") {

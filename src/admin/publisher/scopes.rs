@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{OriginalUri, Path, State};
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderValue, StatusCode, header};
 
 use crate::admin::body::JsonBody;
 use crate::admin::caller::Caller;
@@ -44,16 +46,24 @@ pub(super) async fn create(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
     options: WriteOptions,
-    JsonBody(body): JsonBody<ScopeBody>,
+    uri: OriginalUri,
+    body: JsonBody<ScopeBody>,
 ) -> Result<Response, Refused> {
     caller.needs(MANAGE)?;
+    let body = body.read()?;
     let (name, kept) = read(&body)?;
     if admin.catalog.named(Kind::Scope, &name).await?.is_some() {
         return Err(taken());
     }
     let changes = vec![Change::Create(record(&name, kept))];
     let committed = write(&admin, &caller, "create-scope", options, changes).await?;
-    answer(&committed, StatusCode::CREATED, &[])
+    let mut response = answer(&committed, StatusCode::CREATED, &[])?;
+    let id = committed.records.first().map(|record| record.id);
+    let place = id.and_then(|id| HeaderValue::from_str(&format!("{}/{id}", uri.path())).ok());
+    if let Some(place) = place {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    Ok(response)
 }
 
 pub(super) async fn get(
@@ -75,9 +85,10 @@ pub(super) async fn update(
     options: WriteOptions,
     if_match: IfMatch,
     Path(id): Path<String>,
-    JsonBody(body): JsonBody<ScopeBody>,
+    body: JsonBody<ScopeBody>,
 ) -> Result<Response, Refused> {
     caller.needs(MANAGE)?;
+    let body = body.read()?;
     let scope = find(&admin, &id).await?;
     let expected = if_match.expect(&scope)?;
     let (name, kept) = read(&body)?;
@@ -117,12 +128,14 @@ pub(super) async fn look(
     Path(name): Path<String>,
 ) -> Result<Response, Refused> {
     caller.needs(LOOK)?;
-    if admin.catalog.named(Kind::Scope, &name).await?.is_some() {
-        return Ok(StatusCode::OK.into_response());
-    }
     let apis = admin.catalog.all(Kind::Api).await?;
-    let known = apis.iter().any(|api| is_needed(&api.record, &name));
-    Ok(if known { StatusCode::OK } else { StatusCode::NOT_FOUND }.into_response())
+    for name in [Some(name.clone()), decoded(&name)].into_iter().flatten() {
+        let shared = admin.catalog.named(Kind::Scope, &name).await?.is_some();
+        if shared || apis.iter().any(|api| is_needed(&api.record, &name)) {
+            return Ok(StatusCode::OK.into_response());
+        }
+    }
+    Ok(StatusCode::NOT_FOUND.into_response())
 }
 
 pub(super) async fn used_by(
@@ -134,6 +147,12 @@ pub(super) async fn used_by(
     let scope = find(&admin, &id).await?;
     let apis = admin.catalog.all(Kind::Api).await?;
     Ok(Json(usage(&scope, &apis)).into_response())
+}
+
+/// WSO2's clients send the name in Base64 for URLs, with or without its padding.
+fn decoded(text: &str) -> Option<String> {
+    let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
+    String::from_utf8(bytes).ok()
 }
 
 async fn find(admin: &Admin, id: &str) -> Result<Object, Refused> {

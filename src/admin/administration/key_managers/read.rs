@@ -215,19 +215,23 @@ fn kept(body: &KeyManagerBody, extra: &mut Map<String, Value>) -> Result<(), Ref
     Ok(())
 }
 
-/// Refuses a switched-on function without its endpoint.
+/// Refuses a key manager that lacks what its tokens are judged by, and a switched-on function
+/// without its endpoint.
 fn require(declared: &Map<String, Value>) -> Result<(), Refused> {
     let on = |function: &str| match function {
         "introspection" => declared.get("token_validation") == Some(&json!("introspection")),
         flag => declared.get(flag) == Some(&json!(true)),
     };
     let discovered = declared.contains_key("well_known_url");
-    let missing: Vec<_> = OF_FUNCTIONS
+    let lacks = |key: &str| !discovered && !declared.contains_key(key);
+    let issuer = lacks("issuer").then_some("issuer");
+    let keys = (lacks("certificates") && !on("introspection")).then_some("certificates");
+    let of_functions = OF_FUNCTIONS
         .into_iter()
         .filter(|(function, endpoint)| {
             on(function) && !discovered && !declared.contains_key(*endpoint)
         })
-        .map(|(_, endpoint)| endpoint)
-        .collect();
+        .map(|(_, endpoint)| endpoint);
+    let missing: Vec<_> = issuer.into_iter().chain(keys).chain(of_functions).collect();
     if missing.is_empty() { Ok(()) } else { Err(missing_settings(&missing)) }
 }

@@ -8,6 +8,7 @@ use crate::admin::administration::key_managers::body::{
 use crate::admin::administration::key_managers::limits::{MOST_NAME, MOST_TEXT, bounded, trimmed};
 use crate::admin::refused::Refused;
 use crate::admin::texts;
+use crate::model::token_handling::Pattern;
 
 pub(super) fn lists(
     body: &KeyManagerBody,
@@ -78,6 +79,13 @@ fn permissions_of(body: &PermissionsBody) -> Result<Value, Refused> {
     Ok(json!({ "type": kind, "roles": roles }))
 }
 
+/// Refuses what is no regular expression by itself: what is put around it must stay around it.
+fn expression(text: &str) -> Result<(), Refused> {
+    Pattern::new(text).map(drop).map_err(|_| {
+        Refused::bad_request("`tokenValidation.value` has a text that is no regular expression")
+    })
+}
+
 /// Reads an entry of `tokenValidation`; `None` if it is off.
 fn rule(entry: &TokenValidationBody) -> Result<Option<Value>, Refused> {
     let refused = |description: &str| Err(Refused::bad_request(description));
@@ -90,6 +98,7 @@ fn rule(entry: &TokenValidationBody) -> Result<Option<Value>, Refused> {
         (None | Some(""), Value::Null) => Ok(None),
         (Some("REFERENCE"), Value::String(pattern)) if !pattern.is_empty() => {
             texts::prose("tokenValidation.value", pattern, MOST_TEXT)?;
+            expression(pattern)?;
             // WSO2 wants the whole token to fit
             Ok(Some(json!({ "type": "reference", "pattern": format!("^(?:{pattern})$") })))
         }
@@ -105,6 +114,7 @@ fn rule(entry: &TokenValidationBody) -> Result<Option<Value>, Refused> {
             if claims.is_empty() || !claims.values().all(Value::is_string) {
                 return refused("`tokenValidation.value.body` names claims with expressions");
             }
+            claims.values().filter_map(Value::as_str).try_for_each(expression)?;
             Ok(Some(json!({ "type": "jwt", "claims": claims })))
         }
         (Some("JWT"), _) => {

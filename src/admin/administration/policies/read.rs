@@ -39,6 +39,11 @@ pub(super) fn class(level: PolicyLevel) -> &'static str {
 pub(super) fn draft(level: PolicyLevel, body: &PolicyBody) -> Result<PolicyDraft, Refused> {
     let name = body.policy_name.as_deref().unwrap_or_default();
     texts::name("policyName", name, MOST_NAME)?;
+    // it stands in a header and in metrics
+    if !name.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\') || c == ' ') {
+        let description = "`policyName` is of letters, digits and signs of ASCII, without quotes";
+        return Err(Refused::bad_request(description));
+    }
     let prose = |field: &str, text: &Option<String>, most| {
         texts::prose(field, text.as_deref().unwrap_or_default(), most)
     };

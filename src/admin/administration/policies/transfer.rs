@@ -19,6 +19,7 @@ use crate::admin::administration::policies::{
 use crate::admin::caller::Caller;
 use crate::admin::catalog::WriteOptions;
 use crate::admin::entity_tag::IfMatch;
+use crate::admin::json_text::{repeated_member, told};
 use crate::admin::object_id::object_id;
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
@@ -142,8 +143,12 @@ async fn file(form: Result<Multipart, MultipartRejection>) -> Result<Vec<u8>, Re
 /// Returns the policy in an exported file. Its class says the level, or else the subtype.
 fn policy_of(content: &[u8]) -> Result<(PolicyLevel, PolicyBody), Refused> {
     let exported: ExportedPolicy = serde_json::from_slice(content).map_err(|error| {
-        Refused::bad_request(format!("`file` is not an exported policy in JSON: {error}"))
+        let fault = told(&error.to_string());
+        Refused::bad_request(format!("`file` is not an exported policy in JSON: {fault}"))
     })?;
+    if let Some(fault) = repeated_member(content) {
+        return Err(Refused::bad_request(format!("`file`: {fault}")));
+    }
     let kind = exported.data.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     let found = PolicyLevel::ALL.into_iter().find(|level| {
         let by_subtype = kind.is_empty() && exported.subtype.starts_with(level.as_str());
@@ -152,7 +157,7 @@ fn policy_of(content: &[u8]) -> Result<(PolicyLevel, PolicyBody), Refused> {
     let level =
         found.ok_or_else(|| Refused::bad_request("`file`: `data.type` is no class of policies"))?;
     let body = serde_json::from_value(exported.data)
-        .map_err(|error| Refused::bad_request(format!("`file`: {error}")))?;
+        .map_err(|error| Refused::bad_request(format!("`file`: {}", told(&error.to_string()))))?;
     Ok((level, body))
 }
 

@@ -199,6 +199,8 @@ async fn an_administrator_finds_by_owner_and_gives_applications_away() {
     assert_eq!(admin("GET", &format!("/applications/{id}"), None).await.body["owner"], "ann");
     let path = format!("/applications/{id}/change-owner");
     assert_eq!(admin("POST", &path, None).await.status, 400);
+    let nobody = admin("POST", &format!("{path}?owner=nobody"), None).await;
+    assert_eq!((nobody.status, nobody.description()), (400, "`owner` is no user"));
     assert_eq!(admin("POST", &format!("{path}?owner=eve"), None).await.status, 200);
     assert_eq!(portal.get("ann", &format!("/applications/{id}")).await.status, 404);
     assert_eq!(portal.get("eve", &format!("/applications/{id}")).await.body["owner"], "eve");

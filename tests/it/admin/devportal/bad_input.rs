@@ -60,7 +60,14 @@ fn odd_mappings() -> Vec<Odd> {
         ),
         ("keyManager", json!({ "consumerKey": "a", "keyType": "PRODUCTION", "keyManager": {} })),
         ("secret", json!({ "consumerKey": "a", "keyType": "PRODUCTION", "secret": "x" })),
+        ("consumerKey", odd_client("a\u{202e}b")),
+        ("consumerKey", odd_client("a\u{200b}")),
+        ("consumerKey", odd_client(" a")),
     ]
+}
+
+fn odd_client(consumer_key: &str) -> Value {
+    json!({ "consumerKey": consumer_key, "keyType": "PRODUCTION", "keyManager": "bank-is" })
 }
 
 fn odd_subscriptions(application: &str, api: &str) -> Vec<Odd> {
@@ -78,6 +85,7 @@ fn odd_subscriptions(application: &str, api: &str) -> Vec<Odd> {
         ("throttlingPolicy", with("throttlingPolicy", json!("x".repeat(10_000)))),
         ("throttlingPolicy", with("throttlingPolicy", json!("a\u{7}"))),
         ("tier", with("tier", json!("Gold"))),
+        ("status", with("status", json!("BLOCKED"))),
     ]
 }
 

@@ -6,6 +6,7 @@ mod bad_input;
 mod catalog;
 mod dry_runs;
 mod keys;
+mod odd_requests;
 mod statistics;
 mod subscriptions;
 

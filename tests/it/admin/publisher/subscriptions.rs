@@ -85,6 +85,7 @@ async fn scopes_are_shared_by_apis() {
     assert_eq!((made.status, &made.body["bindings"]), (201, &json!(["staff"])), "{made:?}");
     assert_eq!(portal.publisher("POST", "/scopes", Some(&scope)).await.status, 409);
     let path = format!("/scopes/{}", text(&made.body["id"]));
+    assert!(made.headers["location"].to_str().unwrap().ends_with(&path), "{made:?}");
     let api = portal.create_api(&body).await;
     let read = portal.publisher("GET", &path, None).await;
     assert_eq!(read.body["usageCount"], 1, "{read:?}");
@@ -92,6 +93,10 @@ async fn scopes_are_shared_by_apis() {
     assert_eq!(usage.body["usedApiList"][0]["usedResourceList"][0]["target"], "/orders/{id}");
     assert_eq!(portal.publisher("DELETE", &path, None).await.status, 409);
     assert_eq!(portal.publisher("HEAD", "/scopes/accounts:read", None).await.status, 200);
+    // WSO2's clients send the name in Base64
+    let encoded = "/scopes/YWNjb3VudHM6cmVhZA";
+    assert_eq!(portal.publisher("HEAD", encoded, None).await.status, 200);
+    assert_eq!(portal.publisher("HEAD", &format!("{encoded}=="), None).await.status, 200);
     assert_eq!(portal.publisher("HEAD", "/scopes/nothing", None).await.status, 404);
     let mut changed = scope.clone();
     changed["description"] = json!("Reads accounts");
