@@ -2,6 +2,11 @@
 
 use serde_json::Value;
 
+use crate::admin::json_text::repeated_member;
+
+/// The longest document, also after aliases are replaced.
+const MOST_BYTES: usize = 1024 * 1024;
+
 /// Values of a document. Aliases count as often as they are used.
 const MOST_NODES: usize = 200_000;
 
@@ -9,6 +14,21 @@ const MOST_NODES: usize = 200_000;
 const MOST_DEPTH: usize = 100;
 
 const MOST_ALIASES: usize = 1_000;
+
+/// Reads a document that is JSON, or YAML. YAML's readers read JSON too, but with other words for its
+/// faults.
+pub(super) fn json_or_yaml(text: &[u8]) -> Result<Value, String> {
+    let text = std::str::from_utf8(text).map_err(|_| "it is not UTF-8".to_owned())?;
+    if let Some(fault) = repeated_member(text.as_bytes()) {
+        return Err(fault);
+    }
+    let read = serde_json::from_str(text).or_else(|_| yaml(text))?;
+    // aliases can make a short document long
+    if serde_json::to_string(&read).is_ok_and(|own| own.len() > MOST_BYTES) {
+        return Err("it is longer than 1 MiB with its aliases replaced".to_owned());
+    }
+    Ok(read)
+}
 
 /// Reads a document. An error tells what is wrong with it, in words for its author.
 pub(super) fn yaml(text: &str) -> Result<Value, String> {

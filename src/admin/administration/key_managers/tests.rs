@@ -207,6 +207,14 @@ fn a_bad_field_is_named() {
         (json!({ "tokenValidation": [{ "type": "CUSTOM" }] }), 400, "tokenValidation"),
         (json!({ "tokenValidation": [{ "type": "JWT", "value": "x" }] }), 400, "tokenValidation"),
         (json!({ "tokenValidation": [{ "type": "REFERENCE" }] }), 400, "tokenValidation"),
+        // an expression must stay within what is put around it
+        (
+            json!({ "tokenValidation": [{ "type": "REFERENCE", "value": "a)|(?:b" }] }),
+            400,
+            "tokenValidation.value",
+        ),
+        (json!({ "issuer": null, "wellKnownEndpoint": null }), 901_401, "issuer"),
+        (json!({ "certificates": null, "wellKnownEndpoint": null }), 901_401, "certificates"),
         (json!({ "permissions": { "permissionType": "ALLOW" } }), 400, "permissions.roles"),
         (json!({ "permissions": { "permissionType": "ANY" } }), 400, "permissions.permission"),
         (json!({ "additionalProperties": { "Username": "a" } }), 901_401, "Password"),

@@ -1,5 +1,8 @@
 //! Conditional groups of advanced policies.
 
+use std::net::IpAddr;
+
+use http::HeaderName;
 use serde_json::{Map, Value, json};
 
 use crate::admin::administration::policies::body::{
@@ -9,6 +12,7 @@ use crate::admin::administration::policies::body::{
 use crate::admin::administration::policies::figures;
 use crate::admin::refused::Refused;
 use crate::admin::texts;
+use crate::model::token_handling::Pattern;
 
 /// Groups of one policy: each is compared with each request.
 const MOST_GROUPS: usize = 32;
@@ -84,12 +88,20 @@ fn read(condition: &ThrottleCondition) -> Result<(&'static str, Value), Refused>
         let field = format!("conditionalGroups.conditions.{part}");
         texts::name(&field, name, MOST_TEXT)?;
         texts::prose(&field, value, MOST_TEXT)?;
+        if Pattern::new(value).is_err() {
+            let description = format!("`{field}` has a value that is no regular expression");
+            return Err(Refused::bad_request(description));
+        }
         Ok::<_, Refused>(json!({ name: value }))
     };
     Ok(match condition.kind.as_str() {
         "HEADERCONDITION" => {
             let part = "headerCondition";
             let own = condition.header_condition.as_ref().ok_or_else(|| missing(part))?;
+            if HeaderName::try_from(own.header_name.as_str()).is_err() {
+                let field = format!("`conditionalGroups.conditions.{part}.headerName`");
+                return Err(Refused::bad_request(format!("{field} is no name of a header")));
+            }
             ("headers", pair(part, &own.header_name.to_ascii_lowercase(), &own.header_value)?)
         }
         "QUERYPARAMETERCONDITION" => {
@@ -120,14 +132,26 @@ fn range(own: &IpCondition) -> Result<String, Refused> {
     let field = "conditionalGroups.conditions.ipCondition";
     let text = |part: &str, text: &Option<String>| {
         let text = text.as_deref().map(str::trim).filter(|text| !text.is_empty());
-        let text = text.ok_or_else(|| Refused::bad_request(format!("`{field}.{part}` is missing")));
-        text.map(str::to_owned)
+        let text =
+            text.ok_or_else(|| Refused::bad_request(format!("`{field}.{part}` is missing")))?;
+        text.parse::<IpAddr>()
+            .map_err(|_| Refused::bad_request(format!("`{field}.{part}` is no address")))
     };
     match own.kind.as_deref() {
-        Some("IPSPECIFIC") => text("specificIP", &own.specific),
+        // files can say a network
+        Some("IPSPECIFIC") => match own.specific.as_deref().and_then(|own| own.split_once('/')) {
+            Some((first, bits)) if bits.parse::<u8>().is_ok() => {
+                Ok(format!("{}/{bits}", text("specificIP", &Some(first.to_owned()))?))
+            }
+            _ => Ok(text("specificIP", &own.specific)?.to_string()),
+        },
         Some("IPRANGE") => {
             let (first, last) =
                 (text("startingIP", &own.starting)?, text("endingIP", &own.ending)?);
+            if first.is_ipv4() != last.is_ipv4() || first > last {
+                let description = format!("`{field}.endingIP` is before `startingIP`");
+                return Err(Refused::bad_request(description));
+            }
             Ok(format!("{first}-{last}"))
         }
         _ => {

@@ -242,6 +242,26 @@ fn a_bad_field_is_named() {
         (Advanced, of_group(json!([address("NETWORK")])), "ipConditionType"),
         (Advanced, of_group(json!([{ "type": "HEADERCONDITION" }])), "headerCondition"),
         (Advanced, of_group(json!([{ "type": "DATECONDITION" }])), "conditions.type"),
+        (Application, plus(json!({ "policyName": "é" })), "`policyName`"),
+        (Advanced, of_group(json!([header("a b", false)])), "headerCondition.headerName"),
+        (
+            Advanced,
+            of_group(json!([{ "type": "JWTCLAIMSCONDITION",
+                              "jwtClaimsCondition": { "claimUrl": "a", "attribute": "(" } }])),
+            "jwtClaimsCondition",
+        ),
+        (
+            Advanced,
+            of_group(json!([{ "type": "IPCONDITION", "ipCondition": {
+                "ipConditionType": "IPRANGE", "startingIP": "10.0.0.9", "endingIP": "10.0.0.1" } }])),
+            "endingIP",
+        ),
+        (
+            Advanced,
+            of_group(json!([{ "type": "IPCONDITION", "ipCondition": {
+                "ipConditionType": "IPSPECIFIC", "specificIP": "here" } }])),
+            "specificIP",
+        ),
     ];
     for (level, body, named) in cases {
         let refused = read(level, body.clone()).unwrap_err();

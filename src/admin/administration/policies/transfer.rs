@@ -19,11 +19,12 @@ use crate::admin::administration::policies::{
 use crate::admin::caller::Caller;
 use crate::admin::catalog::WriteOptions;
 use crate::admin::entity_tag::IfMatch;
-use crate::admin::json_text::{repeated_member, told};
+use crate::admin::json_text::told;
 use crate::admin::object_id::object_id;
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
+use crate::admin::yaml_text::json_or_yaml;
 use crate::model::policy::PolicyLevel;
 
 const TRANSFER: &[&str] = &["admin", "tier_manage", "admin_tier_manage", "policies_import_export"];
@@ -142,13 +143,12 @@ async fn file(form: Result<Multipart, MultipartRejection>) -> Result<Vec<u8>, Re
 
 /// Returns the policy in an exported file. Its class says the level, or else the subtype.
 fn policy_of(content: &[u8]) -> Result<(PolicyLevel, PolicyBody), Refused> {
-    let exported: ExportedPolicy = serde_json::from_slice(content).map_err(|error| {
-        let fault = told(&error.to_string());
-        Refused::bad_request(format!("`file` is not an exported policy in JSON: {fault}"))
-    })?;
-    if let Some(fault) = repeated_member(content) {
-        return Err(Refused::bad_request(format!("`file`: {fault}")));
-    }
+    let bad = |fault: &str| {
+        Refused::bad_request(format!("`file` is not an exported policy in JSON or YAML: {fault}"))
+    };
+    let document = json_or_yaml(content).map_err(|fault| bad(&fault))?;
+    let exported: ExportedPolicy =
+        serde_json::from_value(document).map_err(|error| bad(&told(&error.to_string())))?;
     let kind = exported.data.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     let found = PolicyLevel::ALL.into_iter().find(|level| {
         let by_subtype = kind.is_empty() && exported.subtype.starts_with(level.as_str());
@@ -184,7 +184,22 @@ mod tests {
                 assert_eq!(again.declared.get(key), Some(value), "{name} {key}");
             }
         }
-        for bad in ["", "[]", "{}", "{\"data\":{}}", "{\"data\":{},\"x\":1}", "type: app"] {
+        // as WSO2's command line tool writes it
+        let yaml = "type: throttling policy\nsubtype: application policy\nversion: v4.1.0\ndata:\n  \
+                    policyName: \"Few\"\n  defaultLimit:\n    type: \"REQUESTCOUNTLIMIT\"\n    \
+                    requestCount:\n      timeUnit: \"min\"\n      unitTime: 1\n      \
+                    requestCount: 10\n  type: \"ApplicationThrottlePolicy\"\n";
+        let (level, body) = policy_of(yaml.as_bytes()).unwrap();
+        assert_eq!(draft(level, &body).unwrap().declared["requests"], json!(10));
+        for bad in [
+            "",
+            "{\"data\": {}, \"data\": {}}",
+            "[]",
+            "{}",
+            "{\"data\":{}}",
+            "{\"data\":{},\"x\":1}",
+            "type: app",
+        ] {
             assert_eq!(policy_of(bad.as_bytes()).unwrap_err().status.as_u16(), 400, "{bad}");
         }
     }
