@@ -100,6 +100,10 @@ impl Matching<'_> {
             return Ok(id);
         };
         new.extra.clone_from(&old.extra);
+        // a file says who owns an application, not who published an API
+        if new.owner.is_none() {
+            new.owner.clone_from(&old.owner);
+        }
         let (made, changed) = (old.created_at, old.updated_at);
         (new.created_at, new.updated_at, new.revision) = (made, changed, old.revision);
         let mut before = old.clone();

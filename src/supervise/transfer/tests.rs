@@ -86,6 +86,7 @@ async fn fill(target: &ImportTarget) {
         }),
     );
     api.place = Some("/orders/1".to_owned());
+    api.owner = Some("pat".to_owned());
     let definition = Record { id: api.id, ..record(Kind::Definition, "orders:1", json!({})) };
     let mut deny = record(Kind::DenyCondition, "", json!({ "type": "ip", "value": "192.0.2.1" }));
     deny.name = deny.id.to_string();
@@ -171,6 +172,13 @@ async fn there_and_back(one: &ImportTarget, two: &ImportTarget) {
     }
     let shop = one.store.named(Kind::Application, "shop").await.unwrap().unwrap();
     assert_eq!(shop.extra["description"], "kept in the store alone");
+    let changed = exported.replace("/orders\"", "/other\"");
+    prepare(one, &changed, Others::Stay).await.apply(&*one.store, progress).await.unwrap();
+    let api = one.store.named(Kind::Api, "orders:1").await.unwrap().unwrap();
+    assert_eq!(
+        (api.declared["context"].as_str(), api.owner.as_deref()),
+        (Some("/other"), Some("pat"))
+    );
 }
 
 #[test]
