@@ -88,31 +88,49 @@ where
     let body = Bytes::from_request(Request::new(body), state).await.map_err(|_| too_long())?;
     let request = Request::from_parts(parts, Body::from(body.clone()));
     match axum::Json::<T>::from_request(request, state).await {
-        Ok(axum::Json(value)) => Ok((once_each(value, &body)?, body)),
+        Ok(axum::Json(value)) => match repeated_member(&body) {
+            None => Ok((value, body)),
+            Some(fault) => Err(unreadable(&fault)),
+        },
         Err(JsonRejection::MissingJsonContentType(_)) => Err(Refused::plain(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "the body of this call is application/json",
         )),
         Err(JsonRejection::BytesRejection(_)) => Err(too_long()),
-        Err(rejection) => {
-            if let Some(whole) = with_integers(&body)
-                && let Ok(axum::Json(value)) = axum::Json::<T>::from_bytes(&whole)
-            {
-                return Ok((once_each(value, &body)?, whole.into()));
-            }
-            let text = rejection.body_text();
-            let fault = ["target type: ", "request body as JSON: "]
-                .iter()
-                .find_map(|words| text.split_once(words))
-                .map_or(text.as_str(), |(_, own)| own);
-            Err(unreadable(&told(fault)))
-        }
+        Err(_) => parse(body).map_err(|fault| unreadable(&fault)),
     }
 }
 
-/// Passes on what was read of a body in which no member stands twice.
-fn once_each<T>(value: T, body: &[u8]) -> Result<T, Refused> {
-    repeated_member(body).map_or(Ok(value), |fault| Err(unreadable(&fault)))
+/// Reads a part of a form that holds a JSON object.
+pub(super) fn json_part<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Refused> {
+    let read = parse::<T>(Bytes::copy_from_slice(text.as_bytes()));
+    let (value, body) = read.map_err(|fault| Refused::bad_request(format!("`{name}`: {fault}")))?;
+    match listed_field::<T>(&body) {
+        None => Ok(value),
+        Some(field) => Err(Refused::bad_request(format!("`{name}`: `{field}` is a list"))),
+    }
+}
+
+/// Returns the value of a JSON text, with the text that it was read from.
+fn parse<T: DeserializeOwned>(text: Bytes) -> Result<(T, Bytes), String> {
+    if let Some(fault) = repeated_member(&text) {
+        return Err(fault);
+    }
+    let rejection = match axum::Json::<T>::from_bytes(&text) {
+        Ok(axum::Json(value)) => return Ok((value, text)),
+        Err(rejection) => rejection,
+    };
+    if let Some(whole) = with_integers(&text)
+        && let Ok(axum::Json(value)) = axum::Json::<T>::from_bytes(&whole)
+    {
+        return Ok((value, whole.into()));
+    }
+    let text = rejection.body_text();
+    let fault = ["target type: ", "request body as JSON: "]
+        .iter()
+        .find_map(|words| text.split_once(words))
+        .map_or(text.as_str(), |(_, own)| own);
+    Err(told(fault))
 }
 
 fn unreadable(fault: &str) -> Refused {
@@ -214,6 +232,23 @@ mod tests {
         assert!(read(r#"{"_inner": [{"_one": 1.0}]}"#).await.is_ok());
         let refused = read(r#"{"_inner": [[1.0]]}"#).await.unwrap_err();
         assert_eq!(refused.description, "`_inner[0]` is a list, and must be an object");
+    }
+
+    #[test]
+    fn a_part_of_a_form_is_read_like_a_body() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Pair {
+            one: u64,
+            _other: Option<u64>,
+        }
+        assert_eq!(json_part::<Pair>("pair", r#"{"one": 1.0}"#).unwrap().one, 1);
+        for bad in
+            [r#"{"one": 1, "one": 1}"#, r#"{"one": 1, "x": {"a": 1, "a": 2}}"#, "[1, 2]", "7", "{"]
+        {
+            let refused = json_part::<Pair>("pair", bad).unwrap_err();
+            assert!(refused.description.starts_with("`pair`: "), "{bad}: {refused:?}");
+            assert!(!refused.description.contains("Pair"), "{refused:?}");
+        }
     }
 
     #[tokio::test]

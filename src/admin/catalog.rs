@@ -272,7 +272,8 @@ impl Catalog {
         match answer.await.ok().flatten().ok_or_else(busy)? {
             Ok(preview) => Ok(preview),
             Err(problems) => {
-                let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                let texts: Vec<_> =
+                    problems.iter().map(|own| for_callers(&own.to_string())).collect();
                 let mut refused = Refused::bad_request(texts.join("; "));
                 refused.errors = texts
                     .into_iter()
@@ -314,6 +315,12 @@ impl Catalog {
             sleep(FLEET_LOOK).await;
         }
     }
+}
+
+/// Names fields without the table of `gateway.toml` that they are in, which callers do not write.
+fn for_callers(problem: &str) -> String {
+    let tables = ["apis", "applications", "key_managers", "throttling_policies", "throttling.deny"];
+    tables.iter().fold(problem.to_owned(), |text, table| text.replace(&format!("`{table}."), "`"))
 }
 
 fn written(change: Change) -> Option<Record> {

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::admin::body::json_part;
 use crate::admin::caller::Caller;
 use crate::admin::catalog::WriteOptions;
 use crate::admin::entity_tag::{IfMatch, IfNoneMatch};
@@ -99,14 +100,7 @@ pub(super) async fn import(
     let Some(properties) = form.take("additionalProperties") else {
         return Err(Refused::bad_request("`additionalProperties` is missing"));
     };
-    let body = match Json::<ApiBody>::from_bytes(properties.as_bytes()) {
-        Ok(Json(body)) => body,
-        Err(rejection) => {
-            let text = rejection.body_text();
-            let fault = text.rsplit_once("target type: ").map_or(text.as_str(), |(_, own)| own);
-            return Err(Refused::bad_request(format!("`additionalProperties`: {fault}")));
-        }
-    };
+    let body: ApiBody = json_part("additionalProperties", &properties)?;
     let text = form.definition(&admin, &SOURCES).await?.map_err(|why| unreadable(&[why]))?;
     let new = understood(&text).map_err(|faults| unreadable(&faults))?;
     let mut record = creation(&admin, &caller, body, Some(new.declared(None))).await?;

@@ -88,6 +88,9 @@ fn odd_parts(portal: &Portal) -> Vec<OddApi> {
         ("scope", with("scopes", json!([{ "name": "a" }]))),
         ("target", operation(&json!({ "verb": "GET", "target": "orders" }))),
         ("verb", operation(&json!({ "target": "/orders" }))),
+        ("verb", operation(&json!({ "verb": "FETCH", "target": "/orders" }))),
+        ("`context`", with("context", json!("/a b"))),
+        ("gatewayVendor", with("gatewayVendor", json!("solace"))),
         ("odd", operation(&json!({ "verb": "GET", "target": "/a", "odd": 1 }))),
         (
             "Nothing",
