@@ -208,6 +208,45 @@ async fn a_consumer_key_of_another_key_manager_is_counted_and_explained() {
     assert_eq!(gateway.metric(own).await, 0);
 }
 
+/// The same moment as `date_time_ymd(2090, 1, 1)`.
+const NEW_YEAR_2090: u64 = 3_786_912_000;
+
+#[tokio::test]
+async fn the_certificate_of_a_server_that_introspects_is_known() {
+    let now = jsonwebtoken::get_current_timestamp();
+    let answer = json!({ "active": true, "client_id": "client", "exp": now + 600 }).to_string();
+    let script = Script::answer(200, &[("Content-Type", "application/json")], answer);
+    let (server, backend) = (Origin::serving(script), Origin::start());
+    // the authorization server's TLS is that of another gateway in front of it
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2090, 1, 1);
+    let certificate = params.self_signed(&key).unwrap().pem();
+    let secure = "[[listeners]]\nname = \"https\"\naddress = \"127.0.0.1:0\"\n\
+                  tls = { certificate = \"own.crt\", key = \"own.key\" }";
+    let front = Config::new()
+        .tables(secure)
+        .api(api("introspect:1").to(&server.url()).open())
+        .beside("own.crt", &certificate)
+        .beside("own.key", key.serialize_pem())
+        .start()
+        .await;
+    let port = front.at("https").port();
+    let endpoint = format!("https://localhost:{port}/introspect/1/x");
+    let gateway = Config::new()
+        .asking("opaque", &endpoint, "ca = \"own.crt\"")
+        .beside("own.crt", &certificate)
+        .api(api("orders:1.0.0").to(&backend.url()))
+        .application(application("app").key("opaque", "client"))
+        .start()
+        .await;
+    let until = "portcullis_server_certificate_not_after_timestamp_seconds\
+                 {role=\"key_manager\",server=\"opaque\"}";
+    assert_eq!(gateway.metric_or_zero(until).await, 0, "nobody was asked");
+    assert_eq!(gateway.status(PATH, "opaque-token").await, 200);
+    assert_eq!(gateway.metric(until).await, NEW_YEAR_2090);
+}
+
 #[tokio::test]
 async fn the_log_tells_of_each_once() {
     let (old, new) = (Signer::new("old"), Signer::new("new"));
